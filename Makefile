@@ -1,0 +1,76 @@
+# pfswrap: build, test, install. `make help` lists the targets.
+# Everything is found by folder: a new .c file in a module needs no line here.
+
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CC       ?= gcc
+SANITIZE ?=
+WERROR   ?= $(if $(CI),-Werror)
+
+comma := ,
+B := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wundef -Wvla -Wformat=2 $(WERROR)
+HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+            $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+OPTIMISE ?= -O2 -g
+CPPFLAGS += -D_GNU_SOURCE -DPFSWRAP_VERSION='"$(VERSION)"' -Iinclude -Ishim
+CFLAGS   += -std=gnu11 $(OPTIMISE) $(WARNINGS) $(HARDEN) -fPIC -fvisibility=hidden \
+            $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs \
+            $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+
+# Static archives: their symbols stay hidden, so the shared object needs libc only.
+SODIUM := -l:libsodium.a
+INIH   := -l:libinih.a
+
+# core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
+CORE_SRC := $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
+SEAL_SRC := $(wildcard shim/seal/*.c)
+SHIM_SRC := $(wildcard shim/*.c shim/real/*.c shim/audit/*.c shim/tls/*.c shim/socket/*.c \
+                       shim/policy/*.c)
+TOOL_SRC := $(wildcard tools/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
+PROG_SRC := $(wildcard tests/apps/programs/*.c)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
+PROG_BIN := $(patsubst %.c,$(B)/%,$(PROG_SRC))
+
+.PHONY: all
+all: $(B)/libpfswrap.so $(B)/pfswrap-tool
+
+# Module-specific rules (libpfswrap-seal, fuzzers, benchmarks, man pages, install, lint) live in mk/.
+include $(wildcard mk/*.mk)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/libpfswrap-core.a: $(call obj,$(CORE_SRC))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# What the shared object exports is the one list of interposed functions, and nothing else.
+$(B)/exports.map: shim/interposed.h shim/exports.map.in
+	@mkdir -p $(@D)
+	@$(CC) -E -P -x c -Ishim shim/exports.map.in | tr -s '\n' > $@
+
+$(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
+	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \
+	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH)
+
+$(B)/pfswrap-tool: $(call obj,$(TOOL_SRC)) $(B)/libpfswrap-core.a
+	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libpfswrap-core.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lcheck -lsubunit -lrt -lm -pthread
+
+.PHONY: clean
+clean:
+	@rm -rf build build-*
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
