@@ -32,6 +32,7 @@ struct tls_ciphersuite {
 /* By name, case ignored (`name`, `iana` and `openssl` all match), or by number. NULL: in no registry. */
 const struct tls_group *tls_group_by_name(const char *name);
 const struct tls_group *tls_group_by_id(uint16_t id);
+const struct tls_group *tls_group_by_nid(int nid);
 
 /* TLS 1.3 cipher suites with encryption (RFC 8446 B.4); integrity-only suites (RFC 9150) are not among them. */
 const struct tls_ciphersuite *tls_ciphersuite_by_name(const char *name);
