@@ -43,7 +43,7 @@ __attribute__((format(printf, 2, 3))) static void print(struct printer *out, con
     va_start(arguments, format);
     int length = vsnprintf(out->buffer + out->used, sizeof out->buffer - out->used, format, arguments);
     va_end(arguments);
-    if (length > 0 && (size_t)length < sizeof out->buffer - out->used)
+    if (length >= 0 && (size_t)length < sizeof out->buffer - out->used)
         out->used += (size_t)length;
     else
         out->failed = EOVERFLOW;
