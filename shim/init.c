@@ -1,6 +1,6 @@
 /*
- * Starting up: find and read the policy, make it read-only, open the log, and take out of the environment what must
- * not be there. May call policy and audit; knows no TLS and no socket.
+ * Finds and reads the policy, makes it read-only and opens the log. May call policy and audit; knows no TLS and no
+ * socket.
  */
 #include "init.h"
 
@@ -15,7 +15,6 @@
 
 #include "audit/audit.h"
 #include "interposed.h"
-#include "real/libc.h"
 
 enum { PAGE = 4096 };
 
@@ -53,12 +52,6 @@ static void start(void)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     audit_start(&state.policy);
-    const struct audit_field fields[] = {
-        AUDIT_S("policy", state.policy.path),
-        AUDIT_S("mode", state.policy.mode == POLICY_ENFORCE ? "enforce" : "audit"),
-        AUDIT_S("version", PFSWRAP_VERSION),
-    };
-    audit_event("policy", fields, sizeof fields / sizeof fields[0]);
 }
 
 const struct policy *pfswrap_policy(void)
@@ -67,57 +60,4 @@ const struct policy *pfswrap_policy(void)
     pthread_once(&started, start);
     errno = error;
     return &state.policy;
-}
-
-/* Key logs give past traffic away: no library of this process, and no child, is to write one. */
-static void refuse_key_log(const struct policy *policy)
-{
-    const char *path = getenv("SSLKEYLOGFILE");
-    if (path == NULL)
-        return;
-    bool enforce = policy->mode == POLICY_ENFORCE;
-    const struct audit_field fields[] = {AUDIT_S("setting", "SSLKEYLOGFILE"), AUDIT_S("asked", path),
-                                         AUDIT_S("forced", "unset")};
-    audit_event(enforce ? "override" : "would-override", fields, sizeof fields / sizeof fields[0]);
-    if (enforce)
-        unsetenv("SSLKEYLOGFILE");
-}
-
-/* children = allow: what this program executes starts without us. Other preloads of the operator's stay. */
-static void let_children_go(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-    unsetenv("PFSWRAP_POLICY");
-    if (preload == NULL)
-        return;
-    static const char ours[] = "libpfswrap.so";
-    char kept[PATH_MAX];
-    size_t length = 0;
-    while (*preload != '\0') {
-        size_t word = strcspn(preload, " :");
-        bool is_ours = word >= sizeof ours - 1 && memcmp(preload + word - (sizeof ours - 1), ours, sizeof ours - 1) == 0;
-        if (word > 0 && !is_ours) {
-            if (length + word + 2 > sizeof kept)
-                return;
-            if (length > 0)
-                kept[length++] = ':';
-            memcpy(kept + length, preload, word);
-            length += word;
-        }
-        preload += word + (preload[word] != '\0' ? 1 : 0);
-    }
-    kept[length] = '\0';
-    if (length > 0)
-        setenv("LD_PRELOAD", kept, 1);
-    else
-        unsetenv("LD_PRELOAD");
-}
-
-__attribute__((constructor)) static void pfswrap_constructor(void)
-{
-    (void)real_libc();
-    const struct policy *policy = pfswrap_policy();
-    refuse_key_log(policy);
-    if (policy->children == POLICY_CHILDREN_ALLOW)
-        let_children_go();
 }

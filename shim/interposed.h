@@ -67,6 +67,7 @@
     X(SSL_get_verify_mode)                                                                                         \
     X(SSL_set_ciphersuites)                                                                                        \
     X(SSL_set_cipher_list)                                                                                         \
+    X(SSL_CTX_set_cipher_list)                                                                                     \
     /* configuration.c: configuration commands that carry signature algorithms */                                  \
     X(SSL_CONF_cmd)                                                                                                \
     X(SSL_CONF_cmd_argv)                                                                                           \

@@ -28,7 +28,10 @@ struct audit_field {
 #define AUDIT_N(k, v) ((struct audit_field){.key = (k), .type = AUDIT_NUMBER, .value.number = (v)})
 #define AUDIT_B(k, v) ((struct audit_field){.key = (k), .type = AUDIT_BOOLEAN, .value.boolean = (v)})
 
-/* Opens the log the policy names. Call once, before the first event. */
+/*
+ * Opens the log the policy names and writes the "policy" event; on stderr that waits for the process's first other
+ * event. Call once, before the first event.
+ */
 void audit_start(const struct policy *policy);
 
 /* Writes one event with `count` fields after the common ones (time, event, pid, program). */

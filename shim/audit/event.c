@@ -3,6 +3,7 @@
  * of where lines go.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -149,21 +150,48 @@ size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, 
     return line.length;
 }
 
-void audit_start(const struct policy *policy)
-{
-    int error = errno;
-    audit_sink_open(policy);
-    errno = error;
-}
+/* The policy, while it has not been announced yet. */
+static _Atomic(const struct policy *) unannounced;
 
-void audit_event(const char *event, const struct audit_field *fields, size_t count)
+static void event_write(const char *event, const struct audit_field *fields, size_t count)
 {
-    int error = errno;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     char line[AUDIT_LINE_MAX];
     size_t length = audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, (long)getpid(),
                                  program_invocation_short_name, event, fields, count);
     audit_sink_write(line, length);
+}
+
+static void announce(void)
+{
+    const struct policy *policy = atomic_exchange(&unannounced, NULL);
+    if (policy == NULL)
+        return;
+    const struct audit_field fields[] = {
+        AUDIT_S("policy", policy->path),
+        AUDIT_S("mode", policy->mode == POLICY_ENFORCE ? "enforce" : "audit"),
+        AUDIT_S("version", PFSWRAP_VERSION),
+    };
+    event_write("policy", fields, sizeof fields / sizeof fields[0]);
+}
+
+void audit_start(const struct policy *policy)
+{
+    int error = errno;
+    audit_sink_open(policy);
+    atomic_store(&unannounced, policy);
+    /* On stderr a process that has nothing to say says nothing: the terminal is the program's. */
+    if (policy->log != POLICY_LOG_STDERR)
+        announce();
+    errno = error;
+}
+
+void audit_event(const char *event, const struct audit_field *fields, size_t count)
+{
+    int error = errno;
+    if (atomic_load_explicit(&unannounced, memory_order_relaxed) != NULL)
+        announce();
+    event_write(event, fields, count);
     errno = error;
 }

@@ -115,6 +115,14 @@ const struct tls_group *tls_group_by_id(uint16_t id)
     return NULL;
 }
 
+const struct tls_group *tls_group_by_nid(int nid)
+{
+    for (size_t i = 0; i < GROUP_COUNT && nid != 0; i++)
+        if (groups[i].nid == nid)
+            return &groups[i];
+    return NULL;
+}
+
 const struct tls_ciphersuite *tls_ciphersuite_by_name(const char *name)
 {
     for (size_t i = 0; i < CIPHERSUITE_COUNT; i++)

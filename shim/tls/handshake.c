@@ -82,11 +82,8 @@ int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, en
         return result;
     if (result == 1 && lib->SSL_is_init_finished(ssl))
         return connection_attest(lib, ssl, connection);
-    if (result <= 0) {
-        struct tls_quiet quiet = tls_quiet_begin(lib);
-        report_failed(lib, ssl, connection, result);
-        tls_quiet_end(quiet);
-    }
+    if (result <= 0)
+        tls_handshake_failed(lib, ssl, result);
     return result;
 }
 
@@ -111,6 +108,16 @@ int tls_handshake_attest(struct libssl *lib, SSL *ssl)
     return connection_attest(lib, ssl, connection);
 }
 
+void tls_handshake_failed(struct libssl *lib, SSL *ssl, int result)
+{
+    struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (connection == NULL || connection->stage != TLS_STAGE_HANDSHAKE)
+        return;
+    struct tls_quiet quiet = tls_quiet_begin(lib);
+    report_failed(lib, ssl, connection, result);
+    tls_quiet_end(quiet);
+}
+
 void tls_handshake_forget(struct libssl *lib, SSL *ssl)
 {
     struct tls_connection *connection = tls_connection_find(lib, ssl);
@@ -118,6 +125,7 @@ void tls_handshake_forget(struct libssl *lib, SSL *ssl)
         return;
     tls_settings_release(lib, ssl, connection);
     connection->stage = TLS_STAGE_NEW;
+    connection->program_method = NULL; /* SSL_clear goes back to the context's */
 }
 
 /* A NULL connection and a call from inside libssl go straight through. */

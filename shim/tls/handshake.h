@@ -26,6 +26,9 @@ int tls_handshake_gate(struct libssl *lib, SSL *ssl, enum tls_role role);
 /* After such a call: attests if the handshake has ended. Returns 1, or -1 if the connection is refused. */
 int tls_handshake_attest(struct libssl *lib, SSL *ssl);
 
+/* After such a call has returned `result`, 0 or less: logs the end of the handshake, if that is what it is. */
+void tls_handshake_failed(struct libssl *lib, SSL *ssl, int result);
+
 /* The connection is about to be used anew (SSL_clear): the program's settings come back. */
 void tls_handshake_forget(struct libssl *lib, SSL *ssl);
 

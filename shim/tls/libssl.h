@@ -18,7 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Functions that the headers of OpenSSL 3.0 do not declare: 1.1.1's, and later ones'. */
+/* Functions that the headers of OpenSSL 3.0 do not declare, or rename: 1.1.1's, and later ones'. */
+#undef SSL_get_peer_certificate
+#undef EVP_PKEY_id
+#undef ERR_put_error
 X509 *SSL_get_peer_certificate(const SSL *ssl);
 int EVP_PKEY_id(const EVP_PKEY *key);
 void ERR_put_error(int library, int function, int reason, const char *file, int line);
@@ -50,7 +53,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_ctrl)                                                                                                    \
     X(SSL_CTX_ctrl)                                                                                                \
     X(SSL_CTX_free)                                                                                                \
-    X(SSL_CTX_get_cert_store)                                                                                      \
+    X(SSL_CTX_get_ciphers)                                                                                         \
     X(SSL_CTX_get_ex_data)                                                                                         \
     X(SSL_CTX_get_keylog_callback)                                                                                 \
     X(SSL_CTX_get_options)                                                                                         \
@@ -59,6 +62,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_CTX_new)                                                                                                 \
     X(SSL_CTX_sess_get_get_cb)                                                                                     \
     X(SSL_CTX_sess_set_get_cb)                                                                                     \
+    X(SSL_CTX_set_cipher_list)                                                                                    \
     X(SSL_CTX_set_ciphersuites)                                                                                    \
     X(SSL_CTX_set_ex_data)                                                                                         \
     X(SSL_CTX_set_keylog_callback)                                                                                 \
