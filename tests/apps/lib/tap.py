@@ -5,6 +5,7 @@ ends with `tap.finish()`, which prints the plan and exits.
 """
 
 import contextlib
+import os
 import sys
 import traceback
 
@@ -39,7 +40,7 @@ class Tap:
             yield
         except Skip as reason:
             self.result(True, sentence, skip=one_line(reason))
-        except Failed as failure:
+        except AssertionError as failure:
             self.result(False, sentence, f"{failure}\n{where(failure)}")
         except Exception:  # pylint: disable=broad-except
             self.result(False, sentence, traceback.format_exc())
@@ -56,9 +57,9 @@ def one_line(text):
 
 
 def where(error):
-    """File and line of the check in the test script, that is outside this file."""
+    """The files and lines that led to the check, this file apart."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    return f"at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return "at " + ", ".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-4:])
 
 
 def skip_all(reason):
