@@ -1,0 +1,70 @@
+# Tests and checks of form. `make check` ends with the line of its totals; scripts/install-deps fetches what is missing.
+
+# A test program says in a comment of its first 10 lines what it links: `link: -lssl -lcrypto -ldl`.
+program_libraries = $(shell sed -n '1,10s/.*link: *\(-[-A-Za-z0-9,:._= ]*\).*/\1/p' $(1))
+
+$(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
+	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $< $(call program_libraries,tests/apps/programs/$*.c)
+
+# The unit tests whose code runs threads; the others gain nothing from ThreadSanitizer.
+THREAD_UNIT_SRC := $(shell grep -ls pthread_create $(UNIT_SRC) /dev/null)
+SANITIZED_UNIT_BIN := $(patsubst %.c,build-address-undefined/%,$(UNIT_SRC)) \
+                      $(patsubst %.c,build-thread/%,$(THREAD_UNIT_SRC))
+
+.PHONY: tests unit-tests check check-valgrind lint demo
+unit-tests: $(UNIT_BIN)
+tests: all $(UNIT_BIN) $(PROG_BIN)
+
+# A make without -j still builds on all processors here; one with -j shares its job server.
+JOBS     := $(shell nproc)
+PARALLEL  = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+
+# Test files are run by tests/run; `make check TESTS="nginx curl"` runs those whose path has one of the words.
+TESTS ?=
+check:
+	@scripts/install-deps build check
+	@$(MAKE) --no-print-directory $(PARALLEL) tests
+	@$(MAKE) --no-print-directory $(PARALLEL) unit-tests SANITIZE=address,undefined
+	$(if $(THREAD_UNIT_SRC),@$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=thread \
+	    $(patsubst %.c,build-thread/%,$(THREAD_UNIT_SRC)))
+	@tests/run $(UNIT_BIN) $(SANITIZED_UNIT_BIN) $(wildcard tests/apps/test_*.py) $(TESTS)
+
+# Check runs each case in a child of its own (valgrind follows), and leaves its own bookkeeping reachable at exit.
+check-valgrind:
+	@scripts/install-deps build valgrind
+	@$(MAKE) --no-print-directory $(PARALLEL) unit-tests
+	@failed=0; for test in $(UNIT_BIN); do \
+	    valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+	        --trace-children=yes $$test || { echo "check-valgrind: $$test failed" >&2; failed=1; }; \
+	done; exit $$failed
+
+# --- make lint ---
+
+# What is generated lies in build*/; everything else of these kinds is ours and checked.
+C_FILES      := $(shell find include shim tools tests -name '*.[ch]' 2>/dev/null | sort)
+SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci tests 2>/dev/null | sort)
+TIDY_FILES   := $(filter shim/%.c tools/%.c,$(C_FILES))
+
+lint:
+	@scripts/install-deps build lint
+	@echo "lint: clang-format"
+	@clang-format --dry-run -Werror $(C_FILES)
+	@echo "lint: shellcheck"
+	@$(if $(SHELL_FILES),shellcheck $(SHELL_FILES))
+	@echo "lint: gcc -Werror"
+	@$(MAKE) --no-print-directory $(PARALLEL) CC=gcc WERROR=-Werror B=build-lint-gcc tests
+	@echo "lint: clang -Werror"
+	@$(MAKE) --no-print-directory $(PARALLEL) CC=clang WERROR=-Werror B=build-lint-clang tests
+	@echo "lint: cppcheck"
+	@cppcheck --quiet --error-exitcode=1 --std=c11 -j$(JOBS) -D_GNU_SOURCE -DPFSWRAP_VERSION='"0"' \
+	    -Iinclude -Ishim --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
+	    $(filter %.c,$(C_FILES))
+	@echo "lint: clang-tidy"
+	@printf '%s\n' $(TIDY_FILES) | xargs -r -n 1 -P $(JOBS) sh -c \
+	    'clang-tidy --quiet "$$0" -- -std=gnu11 -D_GNU_SOURCE -DPFSWRAP_VERSION=\"0\" -Iinclude -Ishim 2>/dev/null'
+	@echo "lint: clean"
+
+demo:
+	@scripts/install-deps build demo
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@scripts/demo

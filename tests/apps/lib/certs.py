@@ -1,0 +1,155 @@
+"""Certificates of every kind the tests need, made with the openssl command and kept in build/test-certs.
+
+Each kind is made once, under a lock, since test scripts run side by side. A small CA signs the ordinary server and
+client certificates; the kinds that TLS 1.3 does not allow sign themselves.
+"""
+
+import fcntl
+import os
+import subprocess
+import time
+
+from lib.process import BUILD
+
+FOLDER = BUILD / "test-certs"
+SECONDS_FRESH = 30 * 86400  # made for 90 days, made anew after 30
+
+KEYS = {
+    "rsa": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "p256": ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "p384": ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+    "ed25519": ["genpkey", "-algorithm", "ED25519"],
+    "p224": ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-224"],
+    "secp256k1": ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
+    "rsa512": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:512"],
+    "dsa": None,  # needs parameters first
+}
+NAMES = "DNS:localhost,DNS:server.test,DNS:*.wild.test,IP:127.0.0.1,IP:::1"
+
+
+class Certificate:
+    """Paths of a certificate and its key, as PEM files."""
+
+    def __init__(self, name):
+        self.name = name
+        self.cert, self.key = FOLDER / f"{name}.crt", FOLDER / f"{name}.key"
+
+    def combined(self):
+        """Key and certificate in one file, as haproxy, lighttpd and stunnel like them."""
+        path = FOLDER / f"{self.name}.pem"
+        with locked():
+            if not path.exists() or path.stat().st_mtime < self.cert.stat().st_mtime:
+                write(path, self.key.read_bytes() + self.cert.read_bytes())
+        return path
+
+    def pin(self):
+        """Base64 of the SHA-256 of its SubjectPublicKeyInfo (RFC 7469), for pin-sha256."""
+        public = openssl("x509", "-in", self.cert, "-noout", "-pubkey")
+        der = openssl("pkey", "-pubin", "-outform", "DER", data=public)
+        return openssl("base64", data=openssl("dgst", "-sha256", "-binary", data=der)).decode().strip()
+
+
+def openssl(*arguments, data=b""):
+    environment = {name: value for name, value in os.environ.items() if name not in ("LD_PRELOAD", "OPENSSL_CONF")}
+    done = subprocess.run(["openssl", *map(str, arguments)], input=data, capture_output=True, env=environment,
+                          timeout=120, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"openssl {' '.join(map(str, arguments))}: {done.stderr.decode('utf-8', 'replace')}")
+    return done.stdout
+
+
+class locked:
+    """Only one script at a time makes certificates."""
+
+    def __enter__(self):
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        self.file = open(FOLDER / "lock", "w", encoding="ascii")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def write(path, content):
+    """Readable by everyone: servers read their keys after they dropped privileges, and these guard nothing."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_bytes(content)
+    temporary.chmod(0o644)
+    temporary.rename(path)
+
+
+def fresh(path):
+    return path.exists() and time.time() - path.stat().st_mtime < SECONDS_FRESH
+
+
+def make_key(path, kind):
+    if kind == "dsa":
+        parameters = openssl("genpkey", "-genparam", "-algorithm", "DSA", "-pkeyopt", "dsa_paramgen_bits:2048",
+                             "-pkeyopt", "dsa_paramgen_q_bits:256")
+        given = path.with_name(path.name + ".param")
+        write(given, parameters)
+        write(path, openssl("genpkey", "-paramfile", given))
+    else:
+        write(path, openssl(*KEYS[kind]))
+
+
+def make_self_signed(certificate, kind, subject, extensions):
+    make_key(certificate.key, kind)
+    digest = [] if kind == "ed25519" else ["-sha256"]
+    extra = [word for extension in extensions for word in ("-addext", extension)]
+    write(certificate.cert, openssl("req", "-new", "-x509", "-key", certificate.key, "-subj", subject, "-days", "90",
+                                    *digest, *extra))
+
+
+def authority(name="ca"):
+    """The CA of the tests; another name is another CA, which nobody trusts."""
+    certificate = Certificate(name)
+    with locked():
+        if not fresh(certificate.cert):
+            make_self_signed(certificate, "p256", f"/CN=pfswrap test {name}", ["basicConstraints=critical,CA:TRUE",
+                                                                              "keyUsage=critical,keyCertSign,cRLSign"])
+    return certificate
+
+
+def self_signed(kind):
+    """A server certificate of a kind of key (see KEYS) that signs itself, for localhost and server.test."""
+    certificate = Certificate(f"self-{kind}")
+    with locked():
+        if not fresh(certificate.cert):
+            make_self_signed(certificate, kind, "/CN=localhost", [f"subjectAltName={NAMES}"])
+    return certificate
+
+
+def signed(name, kind="rsa", names=NAMES, usage="serverAuth", ca="ca"):
+    """A certificate signed by the tests' CA. `name` must differ wherever the other arguments do."""
+    issuer, certificate = authority(ca), Certificate(name)
+    with locked():
+        if fresh(certificate.cert) and certificate.cert.stat().st_mtime >= issuer.cert.stat().st_mtime:
+            return certificate
+        make_key(certificate.key, kind)
+        request = openssl("req", "-new", "-key", certificate.key, "-subj", f"/CN={name}")
+        extensions = FOLDER / f"{name}.ext"
+        write(extensions, f"basicConstraints=CA:FALSE\nsubjectAltName={names}\nextendedKeyUsage={usage}\n".encode())
+        write(certificate.cert, openssl("x509", "-req", "-CA", issuer.cert, "-CAkey", issuer.key, "-sha256", "-days",
+                                        "90", "-set_serial", str(time.time_ns()), "-extfile", extensions,
+                                        data=request))
+    return certificate
+
+
+def server(kind="rsa"):
+    """The ordinary server certificate: signed by the CA, for localhost, server.test, 127.0.0.1 and ::1."""
+    return signed(f"server-{kind}", kind)
+
+
+def client():
+    """A client certificate signed by the CA."""
+    return signed("client", "p256", names="DNS:client.test", usage="clientAuth")
+
+
+def dh_parameters():
+    """A file with the 2,048-bit group of RFC 7919 as classic DH parameters, for ssl_dhparam and the like."""
+    path = FOLDER / "dh2048.pem"
+    with locked():
+        if not path.exists():
+            write(path, openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048"))
+    return path

@@ -1,0 +1,131 @@
+"""TLS peers for the tests that are themselves not wrapped: Python's ssl and the openssl command.
+
+They finish handshakes and carry data, where lib.hello only asks.
+"""
+
+import contextlib
+import re
+import socket
+import ssl
+import threading
+
+from lib import certs
+from lib.process import DEADLINE, run
+
+
+def client_context(version=None, trust=None, ciphers=None, group=None, certificate=None):
+    """A Python client context that believes any server unless `trust` (a CA file) is given."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if trust:
+        context.load_verify_locations(trust)
+        context.verify_mode = ssl.CERT_REQUIRED
+    if version:
+        context.minimum_version = context.maximum_version = version
+    if ciphers:
+        context.set_ciphers(ciphers)
+    if group:
+        context.set_ecdh_curve(group)
+    if certificate:
+        context.load_cert_chain(certificate.cert, certificate.key)
+    return context
+
+
+@contextlib.contextmanager
+def connected(port, context=None, host="127.0.0.1", name="localhost", prepare=None):
+    """An unwrapped TLS connection to a server, shaken hands; prepare(socket) speaks first if given."""
+    with socket.create_connection((host, port), DEADLINE) as raw:
+        if prepare:
+            prepare(raw)
+        with (context or client_context()).wrap_socket(raw, server_hostname=name) as connection:
+            yield connection
+
+
+def s_client(port, *options, data=b"", timeout=DEADLINE):
+    """openssl s_client, unwrapped. Returns its Result; see also negotiated()."""
+    return run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options], data=data, timeout=timeout)
+
+
+def negotiated(text):
+    """What s_client printed about a connection: (version, cipher, key exchange), or None without a handshake."""
+    head = re.search(r"^New, (TLSv[\d.]+|SSLv3), Cipher is (\S+)", text, re.MULTILINE)
+    if not head or head[2] == "(NONE)":
+        return None
+    protocol = re.search(r"^    Protocol  *: (\S+)", text, re.MULTILINE)
+    exchange = re.search(r"^(?:Server|Peer) Temp Key: ([^,\n]+)(?:, ([^,\n]+))?", text, re.MULTILINE)
+    key = None
+    if exchange:
+        key = exchange[2] if exchange[1] == "ECDH" and exchange[2] else exchange[1]
+    return (protocol[1] if protocol else head[1]), head[2], key
+
+
+def finishes_tls13(port, group, prepare_options=(), data=b""):
+    """Whether a TLS 1.3 handshake with exactly that group (OpenSSL's name) completes; returns the s_client Result."""
+    result = s_client(port, "-tls1_3", "-groups", group, *prepare_options, data=data)
+    found = negotiated(result.text)
+    return found is not None and found[0] == "TLSv1.3", result
+
+
+class Server:
+    """An unwrapped Python TLS server in a thread; `handle(connection, peer)` gets each connection that shook hands."""
+
+    def __init__(self, handle, certificate=None, version=None, ciphers=None, ca=None, group=None):
+        certificate = certificate or certs.server()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate.cert, certificate.key)
+        if version:
+            self.context.minimum_version = self.context.maximum_version = version
+        if ciphers:
+            self.context.set_ciphers(ciphers)
+        if group:
+            self.context.set_ecdh_curve(group)
+        if ca:
+            self.context.load_verify_locations(ca)
+            self.context.verify_mode = ssl.CERT_REQUIRED
+        self.handle, self.failures, self.versions = handle, [], []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                raw, peer = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.one, args=(raw, peer), daemon=True).start()
+
+    def one(self, raw, peer):
+        raw.settimeout(DEADLINE)
+        try:
+            with self.context.wrap_socket(raw, server_side=True) as connection:
+                self.versions.append((connection.version(), connection.cipher()[0]))
+                self.handle(connection, peer)
+        except (OSError, ValueError) as error:
+            self.failures.append(str(error))
+
+    def stop(self):
+        self.listener.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def reply_http(body):
+    """A handler that answers one HTTP request with `body`."""
+    def handle(connection, _peer):
+        request = b""
+        while b"\r\n\r\n" not in request:
+            more = connection.recv(4096)
+            if not more:
+                return
+            request += more
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        with contextlib.suppress(OSError):
+            connection.unwrap()
+    return handle

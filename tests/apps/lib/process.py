@@ -1,0 +1,184 @@
+"""Processes, ports and temporary directories of a test script: started, waited for, ended by their own id.
+
+Knows nothing of TLS and of pfswrap. Waiting is for a condition (a port that listens, a line that was printed), with a
+deadline; whatever a script started is ended when it exits.
+"""
+
+import atexit
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILD = ROOT / "build"
+PROGRAMS = BUILD / "tests" / "apps" / "programs"
+DEADLINE = float(os.environ.get("PFSWRAP_TEST_DEADLINE", "20"))  # seconds any single wait may take
+
+
+class Timeout(AssertionError):
+    """A condition that did not come true in time."""
+
+
+def wait_until(condition, what, seconds=DEADLINE):
+    """Returns the first true value of condition(); raises Timeout after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Timeout(f"waited {seconds} s for {what() if callable(what) else what}")
+        time.sleep(0.01)
+
+
+def temporary_directory():
+    """A directory that goes away with the script. Others may enter it: servers drop their privileges."""
+    path = Path(tempfile.mkdtemp(prefix="pfswrap-test-"))
+    path.chmod(0o755)
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def free_port():
+    """A port of the loopback that nobody has, from below the range the kernel gives to clients."""
+    for _ in range(200):
+        port = random.randrange(12000, 32000)
+        try:
+            for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+                with socket.socket(family, socket.SOCK_STREAM) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    probe.bind((host, port))
+            return port
+        except OSError:
+            continue
+    raise Timeout("no free port between 12000 and 32000")
+
+
+def listens(port, udp=False):
+    """Whether someone listens on the port, without connecting to it (proc(5), /proc/net/tcp: state 0A is LISTEN)."""
+    suffix = f":{port:04X}"
+    for table in (("udp", "udp6") if udp else ("tcp", "tcp6")):
+        try:
+            lines = Path("/proc/net", table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[1].endswith(suffix) and (udp or fields[3] == "0A"):
+                return True
+    return False
+
+
+def find(*names):
+    """The path of the first of these commands that is installed, or None."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"])
+    return next((found for found in (shutil.which(name, path=path) for name in names) if found), None)
+
+
+class Result:
+    """How a finished command ended."""
+
+    def __init__(self, argv, status, out, err):
+        self.argv, self.status, self.out, self.err = argv, status, out, err
+
+    @property
+    def text(self):
+        return (self.out + self.err).decode("utf-8", "replace")
+
+    def __repr__(self):
+        return f"{' '.join(map(str, self.argv))}: status {self.status}, output {self.text[-1500:]!r}"
+
+
+def run(argv, data=b"", timeout=DEADLINE, env=None, cwd=None):
+    """Runs a command to its end, with `data` on its standard input. Killed (status None) after `timeout` seconds."""
+    process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=merged(env), cwd=cwd)
+    try:
+        out, err = process.communicate(data, timeout)
+        return Result(argv, process.returncode, out, err)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        return Result(argv, None, out, err + f"\n[killed after {timeout} s]".encode())
+
+
+def merged(env):
+    """The environment of a child: this one, without what would preload or configure by accident, plus `env`."""
+    clean = {name: value for name, value in os.environ.items()
+             if name not in ("LD_PRELOAD", "PFSWRAP_POLICY", "OPENSSL_CONF", "SSLKEYLOGFILE")}
+    clean.update(env or {})
+    return clean
+
+
+class Process:
+    """A command that runs while the test talks to it; its output goes to a file."""
+
+    def __init__(self, argv, env=None, cwd=None, stdin=subprocess.DEVNULL):
+        self.argv = [str(word) for word in argv]
+        self.output = tempfile.NamedTemporaryFile(prefix="pfswrap-out-")
+        self.popen = subprocess.Popen(self.argv, stdin=stdin, stdout=self.output, stderr=subprocess.STDOUT,
+                                      env=merged(env), cwd=cwd)
+        atexit.register(self.stop)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def text(self):
+        return Path(self.output.name).read_text(errors="replace")
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def wait_for_port(self, port, udp=False, seconds=DEADLINE):
+        """Returns once the port listens; raises with the program's own words if it ends before."""
+        def ready():
+            if not self.running():
+                raise Timeout(f"{self.argv[0]} ended with status {self.popen.returncode} before it listened on "
+                              f"port {port}: {self.text()[-1500:]}")
+            return listens(port, udp)
+        wait_until(ready, lambda: f"port {port}; the program printed: {self.text()[-1500:]}", seconds)
+        return self
+
+    def wait_for_text(self, words, seconds=DEADLINE):
+        """Returns once the program has printed `words`."""
+        wait_until(lambda: words in self.text(), lambda: f"{words!r}; printed: {self.text()[-1500:]}", seconds)
+        return self
+
+    def wait(self, seconds=DEADLINE):
+        """The exit status, once it has ended by itself."""
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Timeout(f"{self.argv[0]} did not end in {seconds} s; printed: {self.text()[-1500:]}") from None
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+
+    def stop(self, seconds=5):
+        """Ends the process: politely, then not. Returns its exit status."""
+        if self.popen.stdin:
+            self.popen.stdin.close()
+            self.popen.stdin = None
+        if self.running():
+            self.popen.terminate()
+            try:
+                self.popen.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.popen.send_signal(signal.SIGKILL)
+                self.popen.wait()
+        return self.popen.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

@@ -1,0 +1,90 @@
+"""TAP output for a test script: cases that are sentences, checks that say what was expected, skips that say why.
+
+Knows nothing of TLS or of processes. A script makes one Tap, runs its cases in `with tap.case(sentence):` blocks and
+ends with `tap.finish()`, which prints the plan and exits.
+"""
+
+import contextlib
+import os
+import sys
+import traceback
+
+
+class Failed(AssertionError):
+    """A check that did not hold; its text says what was expected and what was found."""
+
+
+class Skip(Exception):
+    """The case cannot be tried here; its text says why."""
+
+
+class Tap:
+    """Numbers the results and remembers whether one failed."""
+
+    def __init__(self):
+        self.count, self.failures = 0, 0
+
+    def result(self, passed, sentence, detail="", skip=None):
+        self.count += 1
+        self.failures += not passed
+        directive = f" # SKIP {skip}" if skip else ""
+        print(f"{'ok' if passed else 'not ok'} {self.count} - {sentence.replace('#', ' ')}{directive}")
+        for line in detail.splitlines():
+            print(f"#   {line}")
+        sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def case(self, sentence):
+        """One case: passes if the block ends, fails if it raises, is skipped if it raises Skip."""
+        try:
+            yield
+        except Skip as reason:
+            self.result(True, sentence, skip=one_line(reason))
+        except AssertionError as failure:
+            self.result(False, sentence, f"{failure}\n{where(failure)}")
+        except Exception:  # pylint: disable=broad-except
+            self.result(False, sentence, traceback.format_exc())
+        else:
+            self.result(True, sentence)
+
+    def finish(self):
+        print(f"1..{self.count}", flush=True)
+        sys.exit(1 if self.failures else 0)
+
+
+def one_line(text):
+    return " ".join(str(text).split()) or "no reason given"
+
+
+def where(error):
+    """The files and lines that led to the check, this file apart."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    return "at " + ", ".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-4:])
+
+
+def skip_all(reason):
+    """Ends a script none of whose cases can be tried."""
+    print(f"1..0 # SKIP {one_line(reason)}", flush=True)
+    sys.exit(0)
+
+
+def check(condition, message):
+    if not condition:
+        raise Failed(message)
+
+
+def equal(found, expected, what):
+    check(found == expected, f"{what}: expected {shorten(expected)}, found {shorten(found)}")
+
+
+def contains(container, item, what):
+    check(item in container, f"{what}: expected to find {shorten(item)} in {shorten(container, 2000)}")
+
+
+def lacks(container, item, what):
+    check(item not in container, f"{what}: expected not to find {shorten(item)} in {shorten(container, 2000)}")
+
+
+def shorten(value, limit=300):
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
