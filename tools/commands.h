@@ -5,13 +5,13 @@
 #ifndef PFSWRAP_TOOLS_COMMANDS_H
 #define PFSWRAP_TOOLS_COMMANDS_H
 
-#define PFSWRAP_COMMANDS(X)                                                                        \
-    X(run)                                                                                         \
-    X(check)                                                                                       \
-    X(explain)                                                                                     \
-    X(genkey)                                                                                      \
-    X(pubkey)                                                                                      \
-    X(genpsk)                                                                                      \
+#define PFSWRAP_COMMANDS(X)                                                                                        \
+    X(run)                                                                                                         \
+    X(check)                                                                                                       \
+    X(explain)                                                                                                     \
+    X(genkey)                                                                                                      \
+    X(pubkey)                                                                                                      \
+    X(genpsk)                                                                                                      \
     X(version)
 
 #define X(name) int command_##name(int argc, char **argv);

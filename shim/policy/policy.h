@@ -40,14 +40,14 @@ enum policy_layer { POLICY_LAYER_SOCKET, POLICY_LAYER_TLS };
 enum policy_direction { POLICY_LISTEN, POLICY_CONNECT };
 
 struct policy_tls {
-    uint16_t min_version;                       /* 0x0304, or 0x0303 */
-    uint16_t groups[POLICY_LIST_MAX];           /* IANA "TLS Supported Groups", in order of preference */
+    uint16_t min_version;             /* 0x0304, or 0x0303 */
+    uint16_t groups[POLICY_LIST_MAX]; /* IANA "TLS Supported Groups", in order of preference */
     size_t group_count;
-    uint16_t ciphersuites[POLICY_LIST_MAX];     /* IANA "TLS Cipher Suites", TLS 1.3 ones */
+    uint16_t ciphersuites[POLICY_LIST_MAX]; /* IANA "TLS Cipher Suites", TLS 1.3 ones */
     size_t ciphersuite_count;
     enum policy_tickets session_tickets;
     enum policy_verify verify_server;
-    char ca_file[PATH_MAX];                     /* empty: not set */
+    char ca_file[PATH_MAX]; /* empty: not set */
     uint8_t pins[POLICY_LIST_MAX][POLICY_PIN_BYTES];
     size_t pin_count;
     enum policy_verify client_certificates;
@@ -57,6 +57,7 @@ struct policy_tls {
 struct policy_wire {
     enum policy_wire_tls tls;
     enum policy_plaintext plaintext;
+    unsigned tls_line, plaintext_line; /* where the file sets them, 0: it does not */
 };
 
 struct policy_seal_keys {
@@ -65,37 +66,38 @@ struct policy_seal_keys {
     char peers[PATH_MAX];
     char psks[POLICY_LIST_MAX][PATH_MAX];
     size_t psk_count;
-    uint32_t rekey;                             /* chunks between rekeys, 1 or more */
+    uint32_t rekey; /* chunks between rekeys, 1 or more */
     uint32_t handshake_timeout_ms;
     uint32_t linger_ms;
 };
 
 struct policy_address {
-    uint8_t address[16];                        /* IPv6, or IPv4-mapped (RFC 4291 2.5.5.2) */
-    uint8_t prefix;                             /* bits that count, 0 to 128, of the 16 bytes above */
-    uint16_t port_first, port_last;             /* host byte order; 0 to 65535 is `*` */
+    uint8_t address[16];            /* IPv6, or IPv4-mapped (RFC 4291 2.5.5.2) */
+    uint8_t prefix;                 /* bits that count, 0 to 128, of the 16 bytes above */
+    uint16_t port_first, port_last; /* host byte order; 0 to 65535 is `*` */
 };
 
 struct policy_rule {
     enum policy_direction direction;
     char name[POLICY_NAME_MAX];
-    uint16_t address_first, address_count;      /* a range of struct policy, addresses[] */
+    uint16_t address_first, address_count; /* a range of struct policy, addresses[] */
     enum policy_seal seal;
     enum policy_layer layer;
-    bool clients_any;                           /* clients = any */
+    bool clients_any;                             /* clients = any */
     char peers[POLICY_LIST_MAX][POLICY_NAME_MAX]; /* clients = (listen), peer = (connect); none: all */
     size_t peer_count;
     char service[POLICY_NAME_MAX];
     enum policy_plaintext plaintext;
-    unsigned line;                              /* where the section begins, for messages */
+    unsigned line;                      /* where the section begins, for messages */
+    unsigned seal_line, plaintext_line; /* where the file sets them, 0: it does not */
 };
 
 struct policy {
-    char path[PATH_MAX];                        /* absolute; "builtin" for the built-in policy */
+    char path[PATH_MAX]; /* absolute; "builtin" for the built-in policy */
     enum policy_mode mode;
     enum policy_children children;
     enum policy_log log;
-    char log_path[PATH_MAX];                    /* with POLICY_LOG_FILE */
+    char log_path[PATH_MAX]; /* with POLICY_LOG_FILE */
     struct policy_tls tls;
     struct policy_wire wire;
     struct policy_seal_keys seal;
@@ -124,6 +126,24 @@ void policy_builtin(struct policy *policy);
 int policy_load(struct policy *policy, const char *path, struct policy_error *error);
 
 /*
+ * The first half of policy_load(): reads, parses and checks the file, but does not ask whether this build has the
+ * planes it needs. For tools that show a policy; nothing may run under what only policy_read() accepted.
+ */
+int policy_read(struct policy *policy, const char *path, struct policy_error *error);
+
+/*
+ * policy_read() from memory: `size` bytes at `text`, called `path` in messages. No file is opened.
+ */
+int policy_parse(struct policy *policy, const char *path, const char *text, size_t size,
+                 struct policy_error *error);
+
+/*
+ * The second half of policy_load(): 0 if this build can honour all that the policy says, or -1 with *error naming
+ * the line it cannot. Defaults that the file does not write are no error.
+ */
+int policy_supported(const struct policy *policy, struct policy_error *error);
+
+/*
  * Chooses the policy file for `program` (a path or a name): $PFSWRAP_POLICY, else /etc/pfswrap/PROGRAM.conf, else
  * /etc/pfswrap/default.conf, else "builtin". A candidate that exists but cannot be read is still chosen, so that
  * loading it fails loudly. Writes at most `size` bytes with the terminator; returns 0, or -1 if it does not fit.
@@ -137,7 +157,10 @@ int policy_locate(char *path, size_t size, const char *program);
 const struct policy_rule *policy_match(const struct policy *policy, enum policy_direction direction,
                                        const struct sockaddr *address, socklen_t length);
 
-/* Writes the policy in force as a policy file with comments to descriptor `fd`. Returns 0 or -1 with errno. */
+/*
+ * Writes the policy in force as a policy file with comments to descriptor `fd`; reading that file again gives the
+ * same policy. What a missing plane leaves undone is said in a comment. Returns 0, or -1 with errno of write(2).
+ */
 int policy_print(const struct policy *policy, int fd);
 
 #endif

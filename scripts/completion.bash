@@ -1,0 +1,64 @@
+# bash completion for pfswrap(1).
+# shellcheck shell=bash
+
+_pfswrap_policies() {
+    local IFS=$'\n'
+    mapfile -t COMPREPLY < <(compgen -f -X '!*.conf' -- "$1"; compgen -d -S / -- "$1"; compgen -W builtin -- "$1")
+    compopt -o nospace -o filenames 2>/dev/null
+}
+
+# The command line of the program itself is completed as if pfswrap were not there.
+_pfswrap_program() {
+    if declare -F _command_offset >/dev/null; then
+        _command_offset "$1"
+    elif ((COMP_CWORD == $1)); then
+        mapfile -t COMPREPLY < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+    fi
+}
+
+_pfswrap_run() {
+    local current=${COMP_WORDS[COMP_CWORD]} index=2
+    while ((index < COMP_CWORD)); do
+        case ${COMP_WORDS[index]} in
+        --policy) ((index += 2)) ;;
+        --)
+            ((index++))
+            break
+            ;;
+        -*) ((index++)) ;;
+        *) break ;;
+        esac
+    done
+    if ((index > COMP_CWORD)); then
+        _pfswrap_policies "$current"
+    elif ((index == COMP_CWORD)) && [[ $current == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '--policy --' -- "$current")
+    else
+        _pfswrap_program "$index"
+    fi
+}
+
+_pfswrap() {
+    local current=${COMP_WORDS[COMP_CWORD]}
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain genkey pubkey genpsk version help' -- "$current")
+        return
+    fi
+    case ${COMP_WORDS[1]} in
+    run) _pfswrap_run ;;
+    check) _pfswrap_policies "$current" ;;
+    explain)
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -c -- "$current")
+        fi
+        ;;
+    genkey) mapfile -t COMPREPLY < <(compgen -W '--password --user --server' -- "$current") ;;
+    esac
+}
+
+complete -F _pfswrap pfswrap

@@ -1,0 +1,197 @@
+/*
+ * Events: gathers what every line has in common and formats it (RFC 8259 JSON, RFC 3339 time in UTC). Knows nothing
+ * of where lines go.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+
+/* A line being written. One that is full takes no more; room for its end is always kept. */
+struct line {
+    char *text;
+    size_t length;
+};
+
+enum { LINE_ROOM = AUDIT_LINE_MAX - 4 }; /* `"}` and the newline always fit */
+
+static bool line_put(struct line *line, const char *bytes, size_t length)
+{
+    if (line->length + length > LINE_ROOM)
+        return false;
+    memcpy(line->text + line->length, bytes, length);
+    line->length += length;
+    return true;
+}
+
+static bool line_puts(struct line *line, const char *text)
+{
+    return line_put(line, text, strlen(text));
+}
+
+/* Length of the valid UTF-8 sequence at `s` (RFC 3629), 1 to 4; 0: not valid. `s` ends with a zero byte. */
+static size_t utf8_length(const unsigned char *s)
+{
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] >= 0xc2 && s[0] <= 0xdf)
+        return (s[1] & 0xc0) == 0x80 ? 2 : 0;
+    if (s[0] >= 0xe0 && s[0] <= 0xef) {
+        bool overlong = s[0] == 0xe0 && s[1] < 0xa0;
+        bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
+        return (s[1] & 0xc0) == 0x80 && !overlong && !surrogate && (s[2] & 0xc0) == 0x80 ? 3 : 0;
+    }
+    if (s[0] >= 0xf0 && s[0] <= 0xf4) {
+        bool range = (s[0] != 0xf0 || s[1] >= 0x90) && (s[0] != 0xf4 || s[1] < 0x90);
+        return (s[1] & 0xc0) == 0x80 && range && (s[2] & 0xc0) == 0x80 && (s[3] & 0xc0) == 0x80 ? 4 : 0;
+    }
+    return 0;
+}
+
+static void line_put_string(struct line *line, const char *value)
+{
+    line_puts(line, "\"");
+    for (const unsigned char *s = (const unsigned char *)value; *s != '\0';) {
+        char escape[8];
+        size_t length = utf8_length(s);
+        bool fits;
+        if (length == 0) {
+            fits = line_puts(line, "\\ufffd");
+            length = 1;
+        } else if (*s == '"' || *s == '\\') {
+            fits = line_put(line, (char[]){'\\', (char)*s}, 2);
+        } else if (*s < 0x20 || *s == 0x7f) {
+            (void)snprintf(escape, sizeof escape, "\\u%04x", *s);
+            fits = line_puts(line, escape);
+        } else {
+            fits = line_put(line, (const char *)s, length);
+        }
+        if (!fits)
+            break;
+        s += length;
+    }
+    line->text[line->length++] = '"'; /* LINE_ROOM leaves a place for it */
+}
+
+static void line_put_field(struct line *line, const struct audit_field *field)
+{
+    enum { NUMBER_MAX = 24 };
+    if (field->type == AUDIT_STRING && field->value.string == NULL)
+        return;
+    /* A key is written only if the smallest value still fits behind it. */
+    if (line->length + strlen(field->key) + NUMBER_MAX + 8 > LINE_ROOM)
+        return;
+    line_puts(line, ",\"");
+    line_puts(line, field->key);
+    line_puts(line, "\":");
+    char number[NUMBER_MAX];
+    switch (field->type) {
+    case AUDIT_STRING:
+        line_put_string(line, field->value.string);
+        break;
+    case AUDIT_NUMBER:
+        (void)snprintf(number, sizeof number, "%lld", field->value.number);
+        line_puts(line, number);
+        break;
+    case AUDIT_BOOLEAN:
+        line_puts(line, field->value.boolean ? "true" : "false");
+        break;
+    }
+}
+
+/* Gregorian date of a day counted from 1970-01-01, by 400-year eras; gmtime_r would take libc's time zone lock. */
+static void date_of_day(int64_t day, int *year, int *month, int *day_of_month)
+{
+    enum { DAYS_PER_ERA = 146097, DAYS_TO_EPOCH = 719468 }; /* from 0000-03-01 */
+    int64_t shifted = day + DAYS_TO_EPOCH;
+    int64_t era = shifted / DAYS_PER_ERA;
+    int64_t of_era = shifted % DAYS_PER_ERA;
+    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t shifted_month = (5 * of_year + 2) / 153; /* March is 0 */
+    *day_of_month = (int)(of_year - (153 * shifted_month + 2) / 5 + 1);
+    *month = (int)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
+    *year = (int)(year_of_era + era * 400 + (*month <= 2 ? 1 : 0));
+}
+
+static void format_time(char *text, size_t size, int64_t time_ns)
+{
+    enum { SECOND = 1000000000, DAY_SECONDS = 86400 };
+    int64_t seconds = time_ns / SECOND;
+    int of_day = (int)(seconds % DAY_SECONDS);
+    int year = 0;
+    int month = 0;
+    int day = 0;
+    date_of_day(seconds / DAY_SECONDS, &year, &month, &day);
+    (void)snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", year, month, day, of_day / 3600,
+                   of_day / 60 % 60, of_day % 60, (int)(time_ns % SECOND / 1000));
+}
+
+size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, const char *event,
+                    const struct audit_field *fields, size_t count)
+{
+    char time[64];
+    format_time(time, sizeof time, time_ns);
+    struct line line = {.text = text};
+    line_puts(&line, "{\"time\":\"");
+    line_puts(&line, time);
+    line_puts(&line, "\"");
+    struct audit_field common[] = {AUDIT_S("event", event), AUDIT_N("pid", pid), AUDIT_S("program", program)};
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+        line_put_field(&line, &common[i]);
+    for (size_t i = 0; i < count; i++)
+        line_put_field(&line, &fields[i]);
+    text[line.length++] = '}';
+    text[line.length++] = '\n';
+    return line.length;
+}
+
+/* The policy, while it has not been announced yet. */
+static _Atomic(const struct policy *) unannounced;
+
+static void event_write(const char *event, const struct audit_field *fields, size_t count)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    char line[AUDIT_LINE_MAX];
+    size_t length = audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, (long)getpid(),
+                                 program_invocation_short_name, event, fields, count);
+    audit_sink_write(line, length);
+}
+
+static void announce(void)
+{
+    const struct policy *policy = atomic_exchange(&unannounced, NULL);
+    if (policy == NULL)
+        return;
+    const struct audit_field fields[] = {
+        AUDIT_S("policy", policy->path),
+        AUDIT_S("mode", policy->mode == POLICY_ENFORCE ? "enforce" : "audit"),
+        AUDIT_S("version", PFSWRAP_VERSION),
+    };
+    event_write("policy", fields, sizeof fields / sizeof fields[0]);
+}
+
+void audit_start(const struct policy *policy)
+{
+    int error = errno;
+    audit_sink_open(policy);
+    atomic_store(&unannounced, policy);
+    /* On stderr a process that has nothing to say says nothing: the terminal is the program's. */
+    if (policy->log != POLICY_LOG_STDERR)
+        announce();
+    errno = error;
+}
+
+void audit_event(const char *event, const struct audit_field *fields, size_t count)
+{
+    int error = errno;
+    if (atomic_load_explicit(&unannounced, memory_order_relaxed) != NULL)
+        announce();
+    event_write(event, fields, count);
+    errno = error;
+}

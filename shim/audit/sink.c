@@ -1,0 +1,240 @@
+/*
+ * Where audit lines go: a file, syslog, or stderr while the program keeps it. The program may close everything,
+ * chroot, drop privileges, limit its file size or put its own file at our number: what is written to is checked to
+ * be ours each time. System calls are made by number, so that nothing here is a cancellation point or interposed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "real/descriptor.h"
+
+/* What a descriptor was open on, to tell whether the number still means the same. */
+struct identity {
+    dev_t device;
+    ino_t inode;
+};
+
+static struct sink {
+    enum policy_log kind;
+    const char *path;                        /* of the file: the policy's, which outlives us */
+    _Atomic(struct descriptor *) descriptor; /* the file or the syslog socket */
+    struct identity log;                     /* what that descriptor is open on */
+    struct identity first_stderr;            /* what stderr was when the program started */
+    atomic_long checked;                     /* seconds, monotonic: when the path was last compared */
+    atomic_bool complained;
+} sink;
+
+static struct identity identity_of(const struct stat *status)
+{
+    return (struct identity){.device = status->st_dev, .inode = status->st_ino};
+}
+
+static bool identity_is(const struct identity *identity, const struct stat *status)
+{
+    return status->st_dev == identity->device && status->st_ino == identity->inode;
+}
+
+static bool stderr_is_the_first(void)
+{
+    struct stat status;
+    return fstat(STDERR_FILENO, &status) == 0 && identity_is(&sink.first_stderr, &status);
+}
+
+/*
+ * Writes to stderr without ever blocking or raising SIGPIPE: a pipe nobody reads must not stop or end the program.
+ * Returns whether all of it was written.
+ */
+static bool write_stderr(const char *text, size_t length)
+{
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    struct timespec now = {0};
+    if (syscall(SYS_ppoll, &ready, 1, &now, NULL, 0) != 1 || (ready.revents & POLLOUT) == 0)
+        return false;
+    sigset_t pipe_signal;
+    sigset_t before;
+    sigset_t pending;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    long written = syscall(SYS_write, STDERR_FILENO, text, length);
+    if (written < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return written == (long)length;
+}
+
+/* Says once on stderr, if it is still the one the program was started with, that the log cannot be written. */
+static void complain(const char *what, int error)
+{
+    if (atomic_exchange(&sink.complained, true))
+        return;
+    char text[512];
+    int length = snprintf(text, sizeof text, "pfswrap: cannot write the audit log to %s: %s\n", what,
+                          strerrordesc_np(error));
+    if (length > 0 && (size_t)length < sizeof text && stderr_is_the_first())
+        (void)write_stderr(text, (size_t)length);
+}
+
+/* Opens the log file. Returns its slot, or NULL with errno. */
+static struct descriptor *file_open(void)
+{
+    long fd = syscall(SYS_openat, AT_FDCWD, sink.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                      0640);
+    if (fd < 0)
+        return NULL;
+    struct stat status;
+    if (fstat((int)fd, &status) != 0 || S_ISDIR(status.st_mode)) {
+        (void)syscall(SYS_close, (int)fd);
+        errno = EISDIR;
+        return NULL;
+    }
+    struct descriptor *opened = descriptor_own((int)fd);
+    if (opened != NULL)
+        sink.log = identity_of(&status);
+    return opened;
+}
+
+static struct descriptor *syslog_open(void)
+{
+    long fd = syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return NULL;
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+    struct stat status;
+    if (syscall(SYS_connect, (int)fd, &address, sizeof address) != 0 || fstat((int)fd, &status) != 0) {
+        int error = errno;
+        (void)syscall(SYS_close, (int)fd);
+        errno = error;
+        return NULL;
+    }
+    struct descriptor *opened = descriptor_own((int)fd);
+    if (opened != NULL)
+        sink.log = identity_of(&status);
+    return opened;
+}
+
+static struct descriptor *sink_reopen(void)
+{
+    struct descriptor *opened = sink.kind == POLICY_LOG_FILE ? file_open() : syslog_open();
+    if (opened != NULL)
+        descriptor_close(atomic_exchange(&sink.descriptor, opened));
+    return opened;
+}
+
+void audit_sink_open(const struct policy *policy)
+{
+    struct stat status;
+    if (fstat(STDERR_FILENO, &status) == 0)
+        sink.first_stderr = identity_of(&status);
+    sink.kind = policy->log;
+    sink.path = policy->log_path;
+    if (sink.kind == POLICY_LOG_STDERR)
+        return;
+    const char *where = sink.kind == POLICY_LOG_FILE ? sink.path : "syslog";
+    if (sink_reopen() == NULL)
+        complain(where, errno);
+}
+
+/* After logrotate has renamed the file, the next line (a second later at most) goes to a new one. */
+static void follow_rotation(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    long checked = atomic_load_explicit(&sink.checked, memory_order_relaxed);
+    if (now.tv_sec == checked || !atomic_compare_exchange_strong(&sink.checked, &checked, now.tv_sec))
+        return;
+    struct stat status;
+    if (stat(sink.path, &status) == 0 ? !identity_is(&sink.log, &status) : errno == ENOENT)
+        (void)sink_reopen(); /* in a chroot or without the right: the file we have stays */
+}
+
+/* Whether RLIMIT_FSIZE forbids `length` more bytes; going past it would raise SIGXFSZ. */
+static bool over_file_limit(const struct stat *status, size_t length)
+{
+    struct rlimit limit;
+    return S_ISREG(status->st_mode) && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           (rlim_t)status->st_size + length > limit.rlim_cur;
+}
+
+/* Writes through the owned descriptor. Returns 0, or an errno; EBADF: the number is no longer ours. */
+static int write_owned(struct descriptor *descriptor, const char *line, size_t length)
+{
+    int fd = descriptor_acquire(descriptor);
+    struct stat status;
+    int error = 0;
+    if (fd < 0 || fstat(fd, &status) != 0 || !identity_is(&sink.log, &status))
+        error = EBADF;
+    else if (over_file_limit(&status, length))
+        error = EFBIG;
+    else if (syscall(SYS_write, fd, line, length) != (long)length)
+        error = errno != 0 ? errno : ENOSPC;
+    descriptor_release(descriptor);
+    return error;
+}
+
+static void write_to_log(const char *line, size_t length)
+{
+    if (sink.kind == POLICY_LOG_FILE)
+        follow_rotation();
+    struct descriptor *descriptor = atomic_load(&sink.descriptor);
+    errno = 0;
+    int error = descriptor != NULL ? write_owned(descriptor, line, length) : EBADF;
+    bool gone = error == EBADF || (sink.kind != POLICY_LOG_FILE && (error == ECONNREFUSED || error == ENOTCONN));
+    if (gone) {
+        descriptor = sink_reopen();
+        error = errno;
+        if (descriptor != NULL) {
+            errno = 0;
+            error = write_owned(descriptor, line, length);
+        }
+    }
+    if (error != 0)
+        complain(sink.kind == POLICY_LOG_FILE ? sink.path : "syslog", error);
+}
+
+/* RFC 3164 framing as /dev/log takes it; the daemon stamps the time. */
+static void write_to_syslog(const char *line, size_t length)
+{
+    enum { PRIORITY = 3 << 3 | 5 }; /* daemon.notice */
+    char datagram[AUDIT_LINE_MAX + 64];
+    int prefix = snprintf(datagram, sizeof datagram, "<%d>pfswrap[%ld]: ", PRIORITY, (long)getpid());
+    memcpy(datagram + prefix, line, length - 1);
+    write_to_log(datagram, (size_t)prefix + length - 1);
+}
+
+void audit_sink_write(const char *line, size_t length)
+{
+    switch (sink.kind) {
+    case POLICY_LOG_FILE:
+        write_to_log(line, length);
+        break;
+    case POLICY_LOG_SYSLOG:
+        write_to_syslog(line, length);
+        break;
+    case POLICY_LOG_STDERR:
+        if (stderr_is_the_first()) {
+            (void)write_stderr(line, length);
+            break;
+        }
+        /* A daemon has closed it: what is at number 2 now is the program's own. */
+        sink.kind = POLICY_LOG_SYSLOG;
+        write_to_syslog(line, length);
+        break;
+    }
+}

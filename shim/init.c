@@ -1,0 +1,63 @@
+/*
+ * Finds and reads the policy, makes it read-only and opens the log. May call policy and audit; knows no TLS and no
+ * socket.
+ */
+#include "init.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "interposed.h"
+
+enum { PAGE = 4096 };
+
+/* Whole pages, so that they can be made read-only without touching a neighbour. */
+static union {
+    alignas(PAGE) struct policy policy;
+    char pages[(sizeof(struct policy) + PAGE - 1) / PAGE * PAGE];
+} state;
+
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+
+PFSWRAP_EXPORT const char *pfswrap_version(void);
+
+PFSWRAP_EXPORT const char *pfswrap_version(void)
+{
+    return PFSWRAP_VERSION;
+}
+
+_Noreturn void pfswrap_die(const char *message)
+{
+    static const char prefix[] = "pfswrap: ";
+    (void)syscall(SYS_write, STDERR_FILENO, prefix, sizeof prefix - 1);
+    (void)syscall(SYS_write, STDERR_FILENO, message, strlen(message));
+    (void)syscall(SYS_write, STDERR_FILENO, "\n", 1);
+    _exit(PFSWRAP_EXIT_REFUSED);
+}
+
+static void start(void)
+{
+    static struct policy_error error;
+    char path[PATH_MAX];
+    if (policy_locate(path, sizeof path, program_invocation_short_name) != 0)
+        pfswrap_die("the path of the policy file is too long, expected at most 4095 bytes");
+    if (policy_load(&state.policy, path, &error) != 0)
+        pfswrap_die(error.text);
+    (void)mprotect(&state, sizeof state, PROT_READ);
+    audit_start(&state.policy);
+}
+
+const struct policy *pfswrap_policy(void)
+{
+    int error = errno;
+    pthread_once(&started, start);
+    errno = error;
+    return &state.policy;
+}

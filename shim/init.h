@@ -1,0 +1,18 @@
+/*
+ * The start of the shared object in a process: the policy is read and the audit log opened once, by the constructor
+ * or by the first interposed call that needs it, whichever comes first. Every other room may ask for the policy.
+ */
+#ifndef PFSWRAP_INIT_H
+#define PFSWRAP_INIT_H
+
+#include "policy/policy.h"
+
+enum { PFSWRAP_EXIT_REFUSED = 125 };
+
+/* The policy in force, read-only. Ends the process with one line on stderr if there is none (exit status 125). */
+const struct policy *pfswrap_policy(void);
+
+/* Writes "pfswrap: MESSAGE" to stderr and ends the process with exit status 125. */
+_Noreturn void pfswrap_die(const char *message);
+
+#endif

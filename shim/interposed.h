@@ -1,0 +1,93 @@
+/*
+ * The one list of functions the shared object interposes. The export map, the table of real functions, dlsym()'s
+ * answer and the test of the exports are made from it; a name that is not here is not exported.
+ */
+#ifndef PFSWRAP_INTERPOSED_H
+#define PFSWRAP_INTERPOSED_H
+
+/* libc: descriptors that are the shim's own stay out of a program's reach (shim/socket/). */
+#define PFSWRAP_LIBC_CALLS(X)                                                                                      \
+    X(close)                                                                                                       \
+    X(close_range)                                                                                                 \
+    X(closefrom)                                                                                                   \
+    X(dup2)                                                                                                        \
+    X(dup3)
+
+/* The dynamic loader: what would go around interposition (shim/loader/). */
+#define PFSWRAP_LOADER_CALLS(X)                                                                                    \
+    X(dlopen)                                                                                                      \
+    X(dlsym)                                                                                                       \
+    X(dlvsym)
+
+/* libssl (shim/tls/), OpenSSL 1.1.1 and 3.x. */
+#define PFSWRAP_LIBSSL_CALLS(X)                                                                                    \
+    /* context.c: how contexts come to be */                                                                       \
+    X(SSL_CTX_new)                                                                                                 \
+    X(SSL_CTX_new_ex)                                                                                              \
+    X(SSL_CTX_set_ssl_version)                                                                                     \
+    X(SSL_CTX_get_ssl_method)                                                                                      \
+    X(SSL_set_ssl_method)                                                                                          \
+    X(SSL_get_ssl_method)                                                                                          \
+    X(SSL_set_SSL_CTX)                                                                                             \
+    /* security.c: the callback that says no inside the library */                                                 \
+    X(SSL_CTX_set_security_callback)                                                                               \
+    X(SSL_CTX_get_security_callback)                                                                               \
+    X(SSL_set_security_callback)                                                                                   \
+    X(SSL_get_security_callback)                                                                                   \
+    /* handshake.c: calls that may run a handshake */                                                              \
+    X(SSL_do_handshake)                                                                                            \
+    X(SSL_connect)                                                                                                 \
+    X(SSL_accept)                                                                                                  \
+    X(SSL_stateless)                                                                                               \
+    X(DTLSv1_listen)                                                                                               \
+    X(SSL_read_early_data)                                                                                         \
+    X(SSL_write_early_data)                                                                                        \
+    X(SSL_clear)                                                                                                   \
+    /* data.c: calls that may run a handshake and move data */                                                     \
+    X(SSL_read)                                                                                                    \
+    X(SSL_read_ex)                                                                                                 \
+    X(SSL_peek)                                                                                                    \
+    X(SSL_peek_ex)                                                                                                 \
+    X(SSL_write)                                                                                                   \
+    X(SSL_write_ex)                                                                                                \
+    X(SSL_write_ex2)                                                                                               \
+    X(SSL_sendfile)                                                                                                \
+    X(SSL_shutdown)                                                                                                \
+    /* setters.c: settings of a connection whose handshake has begun, and what a program reads back */             \
+    X(SSL_ctrl)                                                                                                    \
+    X(SSL_CTX_ctrl)                                                                                                \
+    X(SSL_set_options)                                                                                             \
+    X(SSL_clear_options)                                                                                           \
+    X(SSL_get_options)                                                                                             \
+    X(SSL_set_num_tickets)                                                                                         \
+    X(SSL_get_num_tickets)                                                                                         \
+    X(SSL_set_max_early_data)                                                                                      \
+    X(SSL_get_max_early_data)                                                                                      \
+    X(SSL_set_verify)                                                                                              \
+    X(SSL_get_verify_mode)                                                                                         \
+    X(SSL_set_ciphersuites)                                                                                        \
+    X(SSL_set_cipher_list)                                                                                         \
+    X(SSL_CTX_set_cipher_list)                                                                                     \
+    /* configuration.c: configuration commands that carry signature algorithms */                                  \
+    X(SSL_CONF_cmd)                                                                                                \
+    X(SSL_CONF_cmd_argv)                                                                                           \
+    /* keylog.c */                                                                                                 \
+    X(SSL_CTX_set_keylog_callback)                                                                                 \
+    X(SSL_CTX_get_keylog_callback)                                                                                 \
+    /* session.c: resumption */                                                                                    \
+    X(SSL_set_session)                                                                                             \
+    X(SSL_CTX_sess_set_get_cb)                                                                                     \
+    X(SSL_CTX_sess_get_get_cb)                                                                                     \
+    X(SSL_CTX_set_session_ticket_cb)                                                                               \
+    /* bio.c: libssl's own BIOs */                                                                                 \
+    X(BIO_f_ssl)                                                                                                   \
+    X(BIO_new_ssl)                                                                                                 \
+    X(BIO_new_ssl_connect)                                                                                         \
+    X(BIO_new_buffer_ssl_connect)
+
+/* Not interposed: for whoever wants to know whether the shared object is loaded. */
+#define PFSWRAP_OWN_CALLS(X) X(pfswrap_version)
+
+#define PFSWRAP_EXPORT __attribute__((visibility("default")))
+
+#endif

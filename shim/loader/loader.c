@@ -1,0 +1,86 @@
+/*
+ * dlopen, dlsym, dlvsym: what would go around interposition. The meaning of these calls depends on who calls them
+ * (RTLD_NEXT, RTLD_DEFAULT, RUNPATH, $ORIGIN), so each ends in a tail call that leaves the caller's return address
+ * in place; tests prove that it does. Knows the list of interposed names, and nothing of what they do.
+ */
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "init.h"
+#include "interposed.h"
+#include "real/elf.h"
+#include "real/libc.h"
+#include "tls/libssl.h"
+#include "tls/report.h"
+
+#if defined(__clang__)
+#define TAIL_CALL __attribute__((musttail))
+#define TAIL_CALLER
+#else
+#define TAIL_CALL
+#define TAIL_CALLER __attribute__((optimize("O2"), no_sanitize("address", "thread", "undefined")))
+#endif
+
+/* Our own definition of `name`, or NULL if it is not on the list. */
+static void *ours_by_name(const char *name)
+{
+    static struct elf_object self;
+    static atomic_bool known;
+    if (!atomic_load_explicit(&known, memory_order_acquire)) {
+        struct elf_object found;
+        if (!elf_object_of(&known, &found))
+            return NULL;
+        self = found; /* the same bytes, whoever writes them */
+        atomic_store_explicit(&known, true, memory_order_release);
+    }
+    return name != NULL ? elf_symbol(&self, name) : NULL;
+}
+
+/* What a lookup on a handle answers: our wrapper in place of the very function that the wrapper calls. */
+static void *answer(const char *name, void *found)
+{
+    void *ours = found != NULL ? ours_by_name(name) : NULL;
+    if (ours == NULL || ours == found)
+        return found;
+    return found == real_libc_by_name(name) || libssl_defines(found) ? ours : found;
+}
+
+/* A weak probe for libssl must not find us where there is no libssl. */
+static bool only_we_define(const char *name)
+{
+    return ours_by_name(name) != NULL && real_libc_by_name(name) == NULL && !libssl_is_loaded();
+}
+
+PFSWRAP_EXPORT TAIL_CALLER void *dlsym(void *restrict handle, const char *restrict name)
+{
+    if (handle == RTLD_DEFAULT && only_we_define(name))
+        return real_libc()->dlsym(RTLD_NEXT, name); /* from here: nothing, and dlerror() says so */
+    if (handle == RTLD_DEFAULT || handle == RTLD_NEXT)
+        TAIL_CALL return real_libc()->dlsym(handle, name);
+    return answer(name, real_libc()->dlsym(handle, name));
+}
+
+PFSWRAP_EXPORT TAIL_CALLER void *dlvsym(void *restrict handle, const char *restrict name,
+                                        const char *restrict version)
+{
+    if (handle == RTLD_DEFAULT || handle == RTLD_NEXT)
+        TAIL_CALL return real_libc()->dlvsym(handle, name, version);
+    return answer(name, real_libc()->dlvsym(handle, name, version));
+}
+
+/* RTLD_DEEPBIND would let an object reach libssl past us. */
+static int mode_without_deepbind(const char *file, int mode)
+{
+    if ((mode & RTLD_DEEPBIND) == 0 || pfswrap_policy()->mode != POLICY_ENFORCE)
+        return mode;
+    report_override("RTLD_DEEPBIND", file != NULL ? file : "", "without");
+    return mode & ~RTLD_DEEPBIND;
+}
+
+PFSWRAP_EXPORT TAIL_CALLER void *dlopen(const char *file, int mode)
+{
+    mode = mode_without_deepbind(file, mode);
+    TAIL_CALL return real_libc()->dlopen(file, mode);
+}

@@ -1,0 +1,106 @@
+/*
+ * Opens a policy file and hands it to the parser, once it is sure who may have written it. May call open, fstat and
+ * read; neither malloc nor stdio streams, since this runs inside foreign processes before main().
+ */
+#include "policy/parser.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+__attribute__((format(printf, 3, 4))) static int load_fail(struct policy_error *error, const char *path,
+                                                           const char *format, ...)
+{
+    va_list arguments;
+    int used = snprintf(error->text, sizeof error->text, "%.*s: ", PATH_MAX, path);
+    va_start(arguments, format);
+    vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+/* policy->path = the absolute form of `path`, so that a later chdir(2) does not change what it means. */
+static int path_resolve(struct policy *policy, const char *path, struct policy_error *error)
+{
+    size_t used = 0;
+    if (path[0] != '/') {
+        if (getcwd(policy->path, sizeof policy->path) == NULL)
+            return load_fail(error, path, "cannot tell the working directory (%m), expected an absolute path");
+        used = strlen(policy->path);
+        if (used > 1 && used < sizeof policy->path - 1)
+            policy->path[used++] = '/';
+    }
+    if (used + strlen(path) >= sizeof policy->path)
+        return load_fail(error, path, "path is too long, expected at most %d bytes", PATH_MAX - 1);
+    strcpy(policy->path + used, path);
+    return 0;
+}
+
+/* Whoever can write the policy can switch it off: only root and the user it runs as may be able to. */
+static int file_check(int fd, const char *path, struct policy_error *error)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return load_fail(error, path, "cannot be examined: %m");
+    if (!S_ISREG(status.st_mode))
+        return load_fail(error, path, "is no regular file, expected a policy file");
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        return load_fail(error, path, "is owned by user %u, expected root or user %u", (unsigned)status.st_uid,
+                         (unsigned)geteuid());
+    if (status.st_mode & (S_IWGRP | S_IWOTH))
+        return load_fail(error, path, "is writable by %s (mode %04o), expected nobody but its owner (chmod go-w)",
+                         status.st_mode & S_IWOTH ? "others" : "its group", (unsigned)status.st_mode & 07777);
+    return 0;
+}
+
+static int parse(struct policy_parser *parser, struct policy *policy, const char *path, struct policy_error *error)
+{
+    parser->policy = policy;
+    parser->error = error;
+    parser->file = path;
+    return policy_parser_run(parser);
+}
+
+int policy_read(struct policy *policy, const char *path, struct policy_error *error)
+{
+    policy_builtin(policy);
+    error->text[0] = '\0';
+    if (strcmp(path, "builtin") == 0)
+        return 0;
+    if (path_resolve(policy, path, error) < 0)
+        return -1;
+    path = policy->path;
+    /* O_NONBLOCK: a FIFO in the file's place must be refused, not waited for. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return load_fail(error, path, "cannot be opened: %m, expected a policy file");
+    int result = file_check(fd, path, error);
+    if (result == 0) {
+        struct policy_parser parser = {0};
+        policy_reader_open(&parser.reader, fd);
+        result = parse(&parser, policy, path, error);
+    }
+    close(fd);
+    return result;
+}
+
+int policy_parse(struct policy *policy, const char *path, const char *text, size_t size, struct policy_error *error)
+{
+    struct policy_parser parser = {0};
+    policy_builtin(policy);
+    error->text[0] = '\0';
+    snprintf(policy->path, sizeof policy->path, "%s", path);
+    policy_reader_open_text(&parser.reader, text, size);
+    return parse(&parser, policy, path, error);
+}
+
+int policy_load(struct policy *policy, const char *path, struct policy_error *error)
+{
+    if (policy_read(policy, path, error) < 0)
+        return -1;
+    return policy_supported(policy, error);
+}

@@ -1,0 +1,47 @@
+/*
+ * The keys of [policy]: how strictly, where to log, and what programs that ours executes get.
+ */
+#include "policy/parser.h"
+
+#include <string.h>
+
+static int set_mode(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_mode);
+    if (choice < 0)
+        return -1;
+    parser->policy->mode = (enum policy_mode)choice;
+    return 0;
+}
+
+static int set_log(struct policy_parser *parser, const char *value)
+{
+    struct policy *policy = parser->policy;
+    if (strcmp(value, "stderr") == 0) {
+        policy->log = POLICY_LOG_STDERR;
+    } else if (strcmp(value, "syslog") == 0) {
+        policy->log = POLICY_LOG_SYSLOG;
+    } else if (value[0] == '/') {
+        policy->log = POLICY_LOG_FILE;
+        return policy_value_path(parser, value, policy->log_path);
+    } else {
+        return policy_fail(parser, "log = %.80s, expected stderr, syslog or an absolute path", value);
+    }
+    return 0;
+}
+
+static int set_children(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_children);
+    if (choice < 0)
+        return -1;
+    parser->policy->children = (enum policy_children)choice;
+    return 0;
+}
+
+const struct policy_key policy_keys_policy[] = {
+    {"mode", false, set_mode},
+    {"log", false, set_log},
+    {"children", false, set_children},
+    {NULL, false, NULL},
+};

@@ -1,0 +1,194 @@
+/*
+ * struct policy -> the text of a policy file. What it writes parses back to the same policy, so that an operator
+ * can start a file from what is in force; comments say what this build leaves undone. Writes to a descriptor, no
+ * streams.
+ */
+#include "policy/parser.h"
+#include "policy/planes.h"
+#include "policy/registry.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct printer {
+    int fd;
+    int failed; /* errno of the write that failed */
+    size_t used;
+    char buffer[2 * PATH_MAX];
+};
+
+static void printer_flush(struct printer *out)
+{
+    size_t done = 0;
+    while (done < out->used && out->failed == 0) {
+        ssize_t taken = write(out->fd, out->buffer + done, out->used - done);
+        if (taken >= 0)
+            done += (size_t)taken;
+        else if (errno != EINTR)
+            out->failed = errno;
+    }
+    out->used = 0;
+}
+
+/* One call writes at most a path and a few words, which is half of the buffer. */
+__attribute__((format(printf, 2, 3))) static void print(struct printer *out, const char *format, ...)
+{
+    va_list arguments;
+    if (out->used > sizeof out->buffer / 2 - 512)
+        printer_flush(out);
+    va_start(arguments, format);
+    int length = vsnprintf(out->buffer + out->used, sizeof out->buffer - out->used, format, arguments);
+    va_end(arguments);
+    if (length >= 0 && (size_t)length < sizeof out->buffer - out->used)
+        out->used += (size_t)length;
+    else
+        out->failed = EOVERFLOW;
+}
+
+static void print_policy(struct printer *out, const struct policy *policy)
+{
+    print(out, "[policy]\nmode = %s\n", policy_words_mode[policy->mode]);
+    switch (policy->log) {
+    case POLICY_LOG_STDERR:
+        print(out, "log = stderr\n");
+        break;
+    case POLICY_LOG_SYSLOG:
+        print(out, "log = syslog\n");
+        break;
+    case POLICY_LOG_FILE:
+        print(out, "log = %s\n", policy->log_path);
+        break;
+    }
+    print(out, "children = %s\n", policy_words_children[policy->children]);
+}
+
+static void print_tls(struct printer *out, const struct policy_tls *tls)
+{
+    print(out, "\n[tls]\nmin-version = %s\ngroups = ", tls->min_version == 0x0303 ? "1.2" : "1.3");
+    for (size_t i = 0; i < tls->group_count; i++)
+        print(out, "%s%s", i == 0 ? "" : ", ", tls_group_by_id(tls->groups[i])->name);
+    print(out, "\nciphersuites = ");
+    for (size_t i = 0; i < tls->ciphersuite_count; i++)
+        print(out, "%s%s", i == 0 ? "" : ", ", tls_ciphersuite_by_id(tls->ciphersuites[i])->name);
+    print(out, "\nsession-tickets = %s\n", policy_words_tickets[tls->session_tickets]);
+    print(out, "verify-server = %s\n", policy_words_verify[tls->verify_server]);
+    if (tls->ca_file[0] != '\0')
+        print(out, "ca-file = %s\n", tls->ca_file);
+    for (size_t i = 0; i < tls->pin_count; i++) {
+        char text[45];
+        policy_base64_encode(tls->pins[i], text);
+        print(out, "pin-sha256 = %s\n", text);
+    }
+    print(out, "client-certificates = %s\n", policy_words_verify[tls->client_certificates]);
+    print(out, "dtls = %s\n", policy_words_dtls[tls->dtls]);
+}
+
+/* A default that this build does not carry out is shown as what it comes to: nothing. */
+static void print_wire_key(struct printer *out, const char *key, const char *word, unsigned line)
+{
+    if (POLICY_HAS_WIRE_PLANE || line != 0)
+        print(out, "%s = %s\n", key, word);
+    else
+        print(out, "; %s: off (this build has no wire plane)\n", key);
+}
+
+static void print_wire(struct printer *out, const struct policy_wire *wire)
+{
+    print(out, "\n[wire]\n");
+    print_wire_key(out, "tls", policy_words_wire_tls[wire->tls], wire->tls_line);
+    print_wire_key(out, "plaintext", policy_words_plaintext[wire->plaintext], wire->plaintext_line);
+}
+
+static void print_duration(struct printer *out, const char *key, uint32_t milliseconds)
+{
+    if (milliseconds % 1000 == 0)
+        print(out, "%s = %us\n", key, milliseconds / 1000);
+    else
+        print(out, "%s = %ums\n", key, milliseconds);
+}
+
+static void print_seal(struct printer *out, const struct policy_seal_keys *seal)
+{
+    print(out, "\n[seal]\n");
+    for (size_t i = 0; i < seal->identity_count; i++)
+        print(out, "identity = %s\n", seal->identities[i]);
+    if (seal->peers[0] != '\0')
+        print(out, "peers = %s\n", seal->peers);
+    for (size_t i = 0; i < seal->psk_count; i++)
+        print(out, "psk = %s\n", seal->psks[i]);
+    print(out, "rekey = %u\n", seal->rekey);
+    print_duration(out, "handshake-timeout", seal->handshake_timeout_ms);
+    print_duration(out, "linger", seal->linger_ms);
+}
+
+static void print_address(struct printer *out, const struct policy_address *address)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    char host[INET6_ADDRSTRLEN];
+    bool is_ipv4 = address->prefix >= 96 && memcmp(address->address, mapped, sizeof mapped) == 0;
+    if (is_ipv4) {
+        inet_ntop(AF_INET, address->address + 12, host, sizeof host);
+        print(out, "%s/%u:", host, address->prefix - 96u);
+    } else {
+        inet_ntop(AF_INET6, address->address, host, sizeof host);
+        print(out, "[%s]/%u:", host, address->prefix);
+    }
+    if (address->port_first == 0)
+        print(out, "*");
+    else if (address->port_first == address->port_last)
+        print(out, "%u", address->port_first);
+    else
+        print(out, "%u-%u", address->port_first, address->port_last);
+}
+
+static void print_peers(struct printer *out, const struct policy_rule *rule)
+{
+    if (rule->clients_any)
+        print(out, "clients = any\n");
+    for (size_t i = 0; i < rule->peer_count; i++) {
+        bool connects = rule->direction == POLICY_CONNECT;
+        bool last = connects || i + 1 == rule->peer_count;
+        print(out, "%s%s%s", connects ? "peer = " : i == 0 ? "clients = " : ", ", rule->peers[i], last ? "\n" : "");
+    }
+}
+
+static void print_rule(struct printer *out, const struct policy *policy, const struct policy_rule *rule)
+{
+    print(out, "\n[%s %s]\naddress = ", policy_words_direction[rule->direction], rule->name);
+    for (size_t i = 0; i < rule->address_count; i++) {
+        print(out, "%s", i == 0 ? "" : ", ");
+        print_address(out, &policy->addresses[rule->address_first + i]);
+    }
+    print(out, "\nseal = %s\n", policy_words_seal[rule->seal]);
+    if (rule->seal != POLICY_SEAL_OFF)
+        print(out, "layer = %s\n", policy_words_layer[rule->layer]);
+    print_peers(out, rule);
+    if (rule->service[0] != '\0')
+        print(out, "service = %s\n", rule->service);
+    if (rule->plaintext != POLICY_PLAINTEXT_UNSET)
+        print(out, "plaintext = %s\n", policy_words_plaintext[rule->plaintext]);
+}
+
+int policy_print(const struct policy *policy, int fd)
+{
+    struct printer out = {.fd = fd};
+    print(&out, "; policy in force: %s\n", policy->path);
+    print_policy(&out, policy);
+    print_tls(&out, &policy->tls);
+    print(&out, "; always: no early data, no PSK without ECDHE, no static RSA, no finite-field DH,\n"
+                ";         no key logging, no compression, no renegotiation\n");
+    print_wire(&out, &policy->wire);
+    print_seal(&out, &policy->seal);
+    for (size_t i = 0; i < policy->rule_count; i++)
+        print_rule(&out, policy, &policy->rules[i]);
+    printer_flush(&out);
+    if (out.failed != 0) {
+        errno = out.failed;
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,76 @@
+/*
+ * Lines out of a descriptor or out of memory. See reader.h.
+ */
+#include "policy/reader.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+void policy_reader_open(struct policy_reader *reader, int fd)
+{
+    *reader = (struct policy_reader){.fd = fd, .text = reader->buffer};
+}
+
+void policy_reader_open_text(struct policy_reader *reader, const char *text, size_t size)
+{
+    *reader = (struct policy_reader){.fd = -1, .text = text, .length = size};
+}
+
+/* Makes sure that a byte is there. POLICY_LINE_READ: it is. */
+static enum policy_line reader_fill(struct policy_reader *reader)
+{
+    if (reader->position < reader->length)
+        return POLICY_LINE_READ;
+    if (reader->fd < 0)
+        return POLICY_LINE_END;
+    ssize_t taken;
+    do {
+        taken = read(reader->fd, reader->buffer, sizeof reader->buffer);
+    } while (taken < 0 && errno == EINTR);
+    if (taken < 0)
+        return POLICY_LINE_FAILED;
+    reader->position = 0;
+    reader->length = (size_t)taken;
+    return taken == 0 ? POLICY_LINE_END : POLICY_LINE_READ;
+}
+
+static bool is_control(unsigned char byte)
+{
+    return (byte < 0x20 && byte != '\t') || byte == 0x7f;
+}
+
+enum policy_line policy_reader_next(struct policy_reader *reader, char *line)
+{
+    size_t used = 0;
+    bool carriage_return = false; /* seen, and not yet known to be part of the newline */
+    reader->line++;
+    for (;;) {
+        enum policy_line state = reader_fill(reader);
+        if (state == POLICY_LINE_END && (used > 0 || carriage_return))
+            break;
+        if (state != POLICY_LINE_READ)
+            return state;
+        unsigned char byte = (unsigned char)reader->text[reader->position++];
+        if (++reader->total > POLICY_FILE_MAX)
+            return POLICY_LINE_LARGE;
+        if (byte == '\n')
+            break;
+        if (carriage_return || (is_control(byte) && byte != '\r')) {
+            reader->byte = carriage_return ? '\r' : byte;
+            return POLICY_LINE_CONTROL;
+        }
+        if (byte == '\r') {
+            carriage_return = true;
+            continue;
+        }
+        if (used == POLICY_LINE_MAX - 1)
+            return POLICY_LINE_LONG;
+        line[used++] = (char)byte;
+    }
+    line[used] = '\0';
+    if (reader->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0)
+        memmove(line, line + 3, used - 2);
+    return POLICY_LINE_READ;
+}

@@ -1,0 +1,185 @@
+/*
+ * The keys of [listen NAME] and [connect NAME], and what must hold within one rule. What a rule needs of [seal] is
+ * in validate.c, since [seal] may come later in the file.
+ */
+#include "policy/parser.h"
+
+#include <string.h>
+
+int policy_begin_rule(struct policy_parser *parser, enum policy_direction direction, const char *name)
+{
+    struct policy *policy = parser->policy;
+    if (policy->rule_count == POLICY_RULES_MAX)
+        return policy_fail(parser, "more than %d [listen] and [connect] sections", POLICY_RULES_MAX);
+    struct policy_rule *rule = &policy->rules[policy->rule_count];
+    memset(rule, 0, sizeof *rule);
+    if (policy_value_name(parser, name, rule->name) < 0)
+        return -1;
+    for (size_t i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].direction == direction && strcmp(policy->rules[i].name, name) == 0)
+            return policy_fail(parser, "[%s %s] is repeated, expected another name (first on line %u)",
+                               policy_words_direction[direction], name, policy->rules[i].line);
+    rule->direction = direction;
+    rule->address_first = (uint16_t)policy->address_count;
+    rule->plaintext = POLICY_PLAINTEXT_UNSET;
+    rule->line = parser->reader.line;
+    parser->rule = rule;
+    policy->rule_count++;
+    return 0;
+}
+
+static int add_address(struct policy_parser *parser, const char *text)
+{
+    struct policy *policy = parser->policy;
+    struct policy_rule *rule = parser->rule;
+    if (rule->address_count == POLICY_LIST_MAX)
+        return policy_fail(parser, "address has more than %d entries", POLICY_LIST_MAX);
+    if (policy->address_count == POLICY_ADDRESSES_MAX)
+        return policy_fail(parser, "more than %d addresses in all rules", POLICY_ADDRESSES_MAX);
+    struct policy_address *address = &policy->addresses[policy->address_count];
+    memset(address, 0, sizeof *address);
+    if (policy_value_address(parser, text, address) < 0)
+        return -1;
+    for (size_t i = rule->address_first; i < policy->address_count; i++)
+        if (memcmp(&policy->addresses[i], address, sizeof *address) == 0)
+            return policy_fail(parser, "address %s is listed twice, expected it once", text);
+    policy->address_count++;
+    rule->address_count++;
+    return 0;
+}
+
+static int set_address(struct policy_parser *parser, const char *value)
+{
+    char entry[POLICY_ENTRY_MAX];
+    int more;
+    while ((more = policy_value_next(parser, &value, entry)) > 0)
+        if (add_address(parser, entry) < 0)
+            return -1;
+    return more;
+}
+
+static int set_seal(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_seal);
+    if (choice < 0)
+        return -1;
+    parser->rule->seal = (enum policy_seal)choice;
+    parser->rule->seal_line = parser->reader.line;
+    return 0;
+}
+
+static int set_layer(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_layer);
+    if (choice < 0)
+        return -1;
+    parser->rule->layer = (enum policy_layer)choice;
+    return 0;
+}
+
+static int add_peer(struct policy_parser *parser, const char *name)
+{
+    struct policy_rule *rule = parser->rule;
+    const char *key = parser->key->name;
+    if (rule->peer_count == POLICY_LIST_MAX)
+        return policy_fail(parser, "%s has more than %d names", key, POLICY_LIST_MAX);
+    if (policy_value_name(parser, name, rule->peers[rule->peer_count]) < 0)
+        return -1;
+    for (size_t i = 0; i < rule->peer_count; i++)
+        if (strcmp(rule->peers[i], name) == 0)
+            return policy_fail(parser, "%s %s is listed twice, expected it once", key, name);
+    rule->peer_count++;
+    return 0;
+}
+
+static int set_clients(struct policy_parser *parser, const char *value)
+{
+    char entry[POLICY_ENTRY_MAX];
+    int more;
+    if (strcmp(value, "any") == 0) {
+        parser->rule->clients_any = true;
+        return 0;
+    }
+    while ((more = policy_value_next(parser, &value, entry)) > 0) {
+        if (strcmp(entry, "any") == 0)
+            return policy_fail(parser, "clients lists any among names, expected any alone or names");
+        if (add_peer(parser, entry) < 0)
+            return -1;
+    }
+    return more;
+}
+
+static int set_service(struct policy_parser *parser, const char *value)
+{
+    return policy_value_name(parser, value, parser->rule->service);
+}
+
+static int set_plaintext(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_plaintext);
+    if (choice < 0)
+        return -1;
+    parser->rule->plaintext = (enum policy_plaintext)choice;
+    parser->rule->plaintext_line = parser->reader.line;
+    return 0;
+}
+
+/* seal = prefer takes what comes unsealed too, so it may not look stricter than it is. */
+static int check_prefer(struct policy_parser *parser)
+{
+    const struct policy_rule *rule = parser->rule;
+    if (rule->direction == POLICY_CONNECT)
+        return policy_fail_at(parser, rule->seal_line,
+                              "seal = prefer in [connect %s] could be stripped on the way, "
+                              "expected require or off",
+                              rule->name);
+    if (rule->layer == POLICY_LAYER_TLS)
+        return policy_fail_at(parser, rule->seal_line,
+                              "seal = prefer with layer = tls in [listen %s], expected "
+                              "layer = socket",
+                              rule->name);
+    if (!rule->clients_any)
+        return policy_fail_at(parser, rule->seal_line,
+                              "seal = prefer in [listen %s] takes unsealed clients, "
+                              "expected clients = any beside it",
+                              rule->name);
+    return 0;
+}
+
+int policy_end_rule(struct policy_parser *parser)
+{
+    static const char *const sealing[] = {"layer", "clients", "peer", "service"};
+    const struct policy_rule *rule = parser->rule;
+    if (rule->address_count == 0)
+        return policy_fail_at(parser, rule->line, "[%s %s] has no address, expected address = ADDRESS:PORT",
+                              policy_words_direction[rule->direction], rule->name);
+    if (rule->seal == POLICY_SEAL_PREFER)
+        return check_prefer(parser);
+    if (rule->seal == POLICY_SEAL_REQUIRE)
+        return 0;
+    for (size_t i = 0; i < sizeof sealing / sizeof sealing[0]; i++)
+        if (policy_key_line(parser, sealing[i]) != 0)
+            return policy_fail_at(parser, policy_key_line(parser, sealing[i]),
+                                  "%s has no effect by itself, expected seal = require beside it", sealing[i]);
+    return 0;
+}
+
+const struct policy_key policy_keys_listen[] = {
+    {"address", false, set_address},
+    {"seal", false, set_seal},
+    {"layer", false, set_layer},
+    {"clients", false, set_clients},
+    {"service", false, set_service},
+    {"plaintext", false, set_plaintext},
+    {NULL, false, NULL},
+};
+
+const struct policy_key policy_keys_connect[] = {
+    {"address", false, set_address},
+    {"seal", false, set_seal},
+    {"layer", false, set_layer},
+    {"peer", true, add_peer},
+    {"service", false, set_service},
+    {"plaintext", false, set_plaintext},
+    {NULL, false, NULL},
+};

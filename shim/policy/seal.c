@@ -1,0 +1,64 @@
+/*
+ * The keys of [seal]: which key files there are and how the sealed stream behaves. The files themselves are opened
+ * by the seal plane, not here.
+ */
+#include "policy/parser.h"
+
+#include <string.h>
+
+/* Adds an absolute path to a list of them; none may stand twice. */
+static int add_path(struct policy_parser *parser, const char *value, char paths[][PATH_MAX], size_t *count)
+{
+    const char *key = parser->key->name;
+    if (*count == POLICY_LIST_MAX)
+        return policy_fail(parser, "%s stands more than %d times", key, POLICY_LIST_MAX);
+    if (policy_value_path(parser, value, paths[*count]) < 0)
+        return -1;
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(paths[i], value) == 0)
+            return policy_fail(parser, "%s = %.80s is listed twice, expected it once", key, value);
+    (*count)++;
+    return 0;
+}
+
+static int add_identity(struct policy_parser *parser, const char *value)
+{
+    struct policy_seal_keys *seal = &parser->policy->seal;
+    return add_path(parser, value, seal->identities, &seal->identity_count);
+}
+
+static int set_peers(struct policy_parser *parser, const char *value)
+{
+    return policy_value_path(parser, value, parser->policy->seal.peers);
+}
+
+static int add_psk(struct policy_parser *parser, const char *value)
+{
+    struct policy_seal_keys *seal = &parser->policy->seal;
+    return add_path(parser, value, seal->psks, &seal->psk_count);
+}
+
+static int set_rekey(struct policy_parser *parser, const char *value)
+{
+    return policy_value_number(parser, value, 1, UINT16_MAX, &parser->policy->seal.rekey);
+}
+
+static int set_handshake_timeout(struct policy_parser *parser, const char *value)
+{
+    return policy_value_duration(parser, value, &parser->policy->seal.handshake_timeout_ms);
+}
+
+static int set_linger(struct policy_parser *parser, const char *value)
+{
+    return policy_value_duration(parser, value, &parser->policy->seal.linger_ms);
+}
+
+const struct policy_key policy_keys_seal[] = {
+    {"identity", true, add_identity},
+    {"peers", false, set_peers},
+    {"psk", true, add_psk},
+    {"rekey", false, set_rekey},
+    {"handshake-timeout", false, set_handshake_timeout},
+    {"linger", false, set_linger},
+    {NULL, false, NULL},
+};

@@ -1,0 +1,181 @@
+/*
+ * The keys of [tls]. Group and suite names are checked against the IANA registries, not against a libssl: a name
+ * that only a later libssl knows is no error, a name that none can ever know is.
+ */
+#include "policy/parser.h"
+#include "policy/registry.h"
+
+#include <string.h>
+
+static int set_min_version(struct policy_parser *parser, const char *value)
+{
+    if (strcmp(value, "1.3") == 0)
+        parser->policy->tls.min_version = 0x0304;
+    else if (strcmp(value, "1.2") == 0)
+        parser->policy->tls.min_version = 0x0303;
+    else
+        return policy_fail(parser, "min-version = %.80s, expected 1.3 or 1.2", value);
+    return 0;
+}
+
+/* Why a group of that kind has no place in a policy; NULL: it has. */
+static const char *group_objection(enum tls_group_kind kind)
+{
+    switch (kind) {
+    case TLS_GROUP_ECDHE:
+    case TLS_GROUP_HYBRID:
+        return NULL;
+    case TLS_GROUP_KEM:
+        return "is ML-KEM alone, without ECDHE";
+    case TLS_GROUP_FFDHE:
+        return "is finite-field Diffie-Hellman (RFC 7919), which pfswrap never allows";
+    case TLS_GROUP_LEGACY:
+        return "is a curve that TLS 1.3 does not allow (RFC 8446, 4.2.7)";
+    }
+    return "is of an unknown kind";
+}
+
+static int add_group(struct policy_parser *parser, const char *name)
+{
+    struct policy_tls *tls = &parser->policy->tls;
+    const struct tls_group *group = tls_group_by_name(name);
+    if (group == NULL)
+        return policy_fail(parser,
+                           "group %s is in no TLS registry, expected names such as X25519, P-256 or "
+                           "X25519MLKEM768",
+                           name);
+    const char *objection = group_objection(group->kind);
+    if (objection != NULL)
+        return policy_fail(parser, "group %s %s, expected an ECDHE group such as X25519, P-256 or X25519MLKEM768",
+                           name, objection);
+    for (size_t i = 0; i < tls->group_count; i++)
+        if (tls->groups[i] == group->id)
+            return policy_fail(parser, "group %s is listed twice, expected it once", name);
+    if (tls->group_count == POLICY_LIST_MAX)
+        return policy_fail(parser, "groups has more than %d entries", POLICY_LIST_MAX);
+    tls->groups[tls->group_count++] = group->id;
+    return 0;
+}
+
+static int add_ciphersuite(struct policy_parser *parser, const char *name)
+{
+    struct policy_tls *tls = &parser->policy->tls;
+    const struct tls_ciphersuite *suite = tls_ciphersuite_by_name(name);
+    if (suite == NULL)
+        return policy_fail(parser,
+                           "ciphersuite %s is no TLS 1.3 suite of the registry, expected names such as "
+                           "TLS_AES_256_GCM_SHA384",
+                           name);
+    for (size_t i = 0; i < tls->ciphersuite_count; i++)
+        if (tls->ciphersuites[i] == suite->id)
+            return policy_fail(parser, "ciphersuite %s is listed twice, expected it once", name);
+    if (tls->ciphersuite_count == POLICY_LIST_MAX)
+        return policy_fail(parser, "ciphersuites has more than %d entries", POLICY_LIST_MAX);
+    tls->ciphersuites[tls->ciphersuite_count++] = suite->id;
+    return 0;
+}
+
+static int set_groups(struct policy_parser *parser, const char *value)
+{
+    char entry[POLICY_ENTRY_MAX];
+    int more;
+    parser->policy->tls.group_count = 0;
+    while ((more = policy_value_next(parser, &value, entry)) > 0)
+        if (add_group(parser, entry) < 0)
+            return -1;
+    return more;
+}
+
+static int set_ciphersuites(struct policy_parser *parser, const char *value)
+{
+    char entry[POLICY_ENTRY_MAX];
+    int more;
+    parser->policy->tls.ciphersuite_count = 0;
+    while ((more = policy_value_next(parser, &value, entry)) > 0)
+        if (add_ciphersuite(parser, entry) < 0)
+            return -1;
+    return more;
+}
+
+static int set_session_tickets(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_tickets);
+    if (choice < 0)
+        return -1;
+    parser->policy->tls.session_tickets = (enum policy_tickets)choice;
+    return 0;
+}
+
+static int set_verify_server(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_verify);
+    if (choice < 0)
+        return -1;
+    parser->policy->tls.verify_server = (enum policy_verify)choice;
+    return 0;
+}
+
+static int set_ca_file(struct policy_parser *parser, const char *value)
+{
+    return policy_value_path(parser, value, parser->policy->tls.ca_file);
+}
+
+static int add_pin(struct policy_parser *parser, const char *value)
+{
+    struct policy_tls *tls = &parser->policy->tls;
+    if (tls->pin_count == POLICY_LIST_MAX)
+        return policy_fail(parser, "pin-sha256 stands more than %d times", POLICY_LIST_MAX);
+    uint8_t *pin = tls->pins[tls->pin_count];
+    if (policy_base64_decode(value, pin) < 0)
+        return policy_fail(parser, "pin-sha256 = %.80s, expected the base64 of 32 bytes (44 characters)", value);
+    for (size_t i = 0; i < tls->pin_count; i++)
+        if (memcmp(tls->pins[i], pin, POLICY_PIN_BYTES) == 0)
+            return policy_fail(parser, "pin-sha256 = %.80s is listed twice, expected it once", value);
+    tls->pin_count++;
+    return 0;
+}
+
+static int set_client_certificates(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_verify);
+    if (choice < 0)
+        return -1;
+    parser->policy->tls.client_certificates = (enum policy_verify)choice;
+    return 0;
+}
+
+static int set_dtls(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_dtls);
+    if (choice < 0)
+        return -1;
+    parser->policy->tls.dtls = (enum policy_dtls)choice;
+    return 0;
+}
+
+/* Trust that nobody would look at is a mistake: only verify-server = require uses it. */
+int policy_end_tls(struct policy_parser *parser)
+{
+    static const char *const keys[] = {"ca-file", "pin-sha256"};
+    if (parser->policy->tls.verify_server == POLICY_VERIFY_REQUIRE)
+        return 0;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (policy_key_line(parser, keys[i]) != 0)
+            return policy_fail_at(parser, policy_key_line(parser, keys[i]),
+                                  "%s has no effect by itself, expected verify-server = require beside it",
+                                  keys[i]);
+    return 0;
+}
+
+const struct policy_key policy_keys_tls[] = {
+    {"min-version", false, set_min_version},
+    {"groups", false, set_groups},
+    {"ciphersuites", false, set_ciphersuites},
+    {"session-tickets", false, set_session_tickets},
+    {"verify-server", false, set_verify_server},
+    {"ca-file", false, set_ca_file},
+    {"pin-sha256", true, add_pin},
+    {"client-certificates", false, set_client_certificates},
+    {"dtls", false, set_dtls},
+    {NULL, false, NULL},
+};

@@ -1,0 +1,45 @@
+/*
+ * What must hold between the sections of a policy once all of it is read: a rule that seals needs the keys to do it
+ * with. Looks at the parsed policy only; whether the key files are good is the seal plane's business.
+ */
+#include "policy/parser.h"
+
+static int check_listen(struct policy_parser *parser, const struct policy_rule *rule)
+{
+    const struct policy_seal_keys *seal = &parser->policy->seal;
+    if (seal->identity_count == 0)
+        return policy_fail_at(parser, rule->seal_line, "[listen %s] seals, expected identity = FILE in [seal]",
+                              rule->name);
+    if (!rule->clients_any && seal->peers[0] == '\0')
+        return policy_fail_at(parser, rule->seal_line,
+                              "[listen %s] seals, expected peers = FILE in [seal], or "
+                              "clients = any",
+                              rule->name);
+    return 0;
+}
+
+/* A client needs no key of its own (NK patterns), but it must know the server's before it says a word. */
+static int check_connect(struct policy_parser *parser, const struct policy_rule *rule)
+{
+    if (rule->peer_count == 0)
+        return policy_fail_at(parser, rule->seal_line, "[connect %s] seals, expected peer = NAME beside it",
+                              rule->name);
+    if (parser->policy->seal.peers[0] == '\0')
+        return policy_fail_at(parser, rule->seal_line, "[connect %s] seals, expected peers = FILE in [seal]",
+                              rule->name);
+    return 0;
+}
+
+int policy_validate(struct policy_parser *parser)
+{
+    const struct policy *policy = parser->policy;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+        if (rule->seal == POLICY_SEAL_OFF)
+            continue;
+        int result = rule->direction == POLICY_LISTEN ? check_listen(parser, rule) : check_connect(parser, rule);
+        if (result < 0)
+            return -1;
+    }
+    return 0;
+}

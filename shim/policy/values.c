@@ -1,0 +1,154 @@
+/*
+ * The text of a value -> data: choices, paths, names, numbers, durations, base64 and comma lists, which several
+ * sections share. Knows no section. Every refusal names the key and says what was expected.
+ */
+#include "policy/parser.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const policy_words_mode[] = {"enforce", "audit", NULL};
+const char *const policy_words_children[] = {"protect", "allow", NULL};
+const char *const policy_words_tickets[] = {"allow", "refuse", NULL};
+const char *const policy_words_verify[] = {"application", "require", NULL};
+const char *const policy_words_dtls[] = {"ecdhe", "refuse", NULL};
+const char *const policy_words_wire_tls[] = {"pfs", "log", "off", NULL};
+const char *const policy_words_plaintext[] = {"log", "refuse", "starttls", "allow", NULL};
+const char *const policy_words_seal[] = {"off", "require", "prefer", NULL};
+const char *const policy_words_layer[] = {"socket", "tls", NULL};
+const char *const policy_words_direction[] = {"listen", "connect", NULL};
+
+int policy_value_choose(struct policy_parser *parser, const char *value, const char *const words[])
+{
+    char expected[128] = "";
+    size_t used = 0;
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(value, words[i]) == 0)
+            return i;
+        const char *between = i == 0 ? "" : words[i + 1] != NULL ? ", " : " or ";
+        if (used < sizeof expected)
+            used += (size_t)snprintf(expected + used, sizeof expected - used, "%s%s", between, words[i]);
+    }
+    return policy_fail(parser, "%s = %.80s, expected %s", parser->key->name, value, expected);
+}
+
+int policy_value_path(struct policy_parser *parser, const char *value, char *path)
+{
+    if (value[0] != '/')
+        return policy_fail(parser, "%s = %.80s, expected an absolute path", parser->key->name, value);
+    size_t length = strlen(value);
+    if (length >= PATH_MAX)
+        return policy_fail(parser, "%s has a path of %zu bytes, expected at most %d", parser->key->name, length,
+                           PATH_MAX - 1);
+    memcpy(path, value, length + 1);
+    return 0;
+}
+
+int policy_value_name(struct policy_parser *parser, const char *value, char *name)
+{
+    size_t length = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    const char *what = parser->key != NULL ? parser->key->name : "name";
+    if (length == 0 || value[length] != '\0')
+        return policy_fail(parser, "%s = %.80s, expected a name of letters, digits, '.', '_' and '-'", what, value);
+    if (length >= POLICY_NAME_MAX)
+        return policy_fail(parser, "%s has a name of %zu characters, expected at most %d", what, length,
+                           POLICY_NAME_MAX - 1);
+    memcpy(name, value, length + 1);
+    return 0;
+}
+
+/* Decimal digits at the beginning of `text`: how many, and their value, UINT32_MAX if it is larger than that. */
+static size_t digits_scan(const char *text, uint32_t *number)
+{
+    size_t length = strspn(text, "0123456789");
+    uint64_t sum = 0;
+    for (size_t i = 0; i < length; i++) {
+        sum = sum * 10 + (uint64_t)(text[i] - '0');
+        if (sum > UINT32_MAX)
+            sum = UINT32_MAX;
+    }
+    *number = (uint32_t)sum;
+    return length > 1 && text[0] == '0' ? 0 : length;
+}
+
+int policy_value_number(struct policy_parser *parser, const char *value, uint32_t least, uint32_t most,
+                        uint32_t *number)
+{
+    size_t length = digits_scan(value, number);
+    if (length == 0 || value[length] != '\0' || *number < least || *number > most)
+        return policy_fail(parser, "%s = %.80s, expected a whole number from %u to %u", parser->key->name, value,
+                           least, most);
+    return 0;
+}
+
+int policy_value_duration(struct policy_parser *parser, const char *value, uint32_t *milliseconds)
+{
+    static const struct {
+        const char *unit;
+        uint32_t milliseconds;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}};
+    const uint32_t hour = 60 * 60 * 1000;
+    uint32_t number;
+    size_t length = digits_scan(value, &number);
+    if (length > 0)
+        for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+            if (strcmp(value + length, units[i].unit) == 0 && number > 0 &&
+                number <= hour / units[i].milliseconds) {
+                *milliseconds = number * units[i].milliseconds;
+                return 0;
+            }
+    return policy_fail(parser, "%s = %.80s, expected a duration from 1ms to 1h, such as 500ms, 10s or 2m",
+                       parser->key->name, value);
+}
+
+static const char base64_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* 32 bytes are ten groups of three and one of two: 43 characters and one of padding, whose last 2 bits are zero. */
+int policy_base64_decode(const char *text, uint8_t bytes[static 32])
+{
+    if (strlen(text) != 44 || text[43] != '=')
+        return -1;
+    uint32_t bits = 0;
+    size_t used = 0;
+    for (size_t i = 0; i < 43; i++) {
+        const char *place = memchr(base64_alphabet, text[i], 64);
+        if (place == NULL)
+            return -1;
+        bits = bits << 6 | (uint32_t)(place - base64_alphabet);
+        /* 6, 4 and 2 bits are left over after the first, second and third character of a group. */
+        if (i % 4 != 0)
+            bytes[used++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+    }
+    return (bits & 3) == 0 ? 0 : -1;
+}
+
+void policy_base64_encode(const uint8_t bytes[static 32], char text[static 45])
+{
+    for (size_t i = 0; i < 43; i++) {
+        size_t bit = i * 6, byte = bit / 8;
+        uint32_t pair = (uint32_t)bytes[byte] << 8 | (byte + 1 < 32 ? bytes[byte + 1] : 0u);
+        text[i] = base64_alphabet[pair >> (10 - bit % 8) & 63];
+    }
+    text[43] = '=';
+    text[44] = '\0';
+}
+
+int policy_value_next(struct policy_parser *parser, const char **rest, char *entry)
+{
+    if (*rest == NULL)
+        return 0;
+    const char *begin = *rest + strspn(*rest, " \t");
+    const char *comma = strchrnul(begin, ',');
+    size_t length = (size_t)(comma - begin);
+    while (length > 0 && (begin[length - 1] == ' ' || begin[length - 1] == '\t'))
+        length--;
+    if (length == 0)
+        return policy_fail(parser, "%s has an empty entry, expected a list such as A, B", parser->key->name);
+    if (length >= POLICY_ENTRY_MAX)
+        return policy_fail(parser, "%s has an entry of %zu characters, expected at most %d", parser->key->name,
+                           length, POLICY_ENTRY_MAX - 1);
+    memcpy(entry, begin, length);
+    entry[length] = '\0';
+    *rest = *comma == ',' ? comma + 1 : NULL;
+    return 1;
+}

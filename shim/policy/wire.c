@@ -1,0 +1,31 @@
+/*
+ * The keys of [wire]: what the first records of a connection must show. The lines are kept, since a build without
+ * the wire plane must refuse a file that asks for it.
+ */
+#include "policy/parser.h"
+
+static int set_tls(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_wire_tls);
+    if (choice < 0)
+        return -1;
+    parser->policy->wire.tls = (enum policy_wire_tls)choice;
+    parser->policy->wire.tls_line = parser->reader.line;
+    return 0;
+}
+
+static int set_plaintext(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_plaintext);
+    if (choice < 0)
+        return -1;
+    parser->policy->wire.plaintext = (enum policy_plaintext)choice;
+    parser->policy->wire.plaintext_line = parser->reader.line;
+    return 0;
+}
+
+const struct policy_key policy_keys_wire[] = {
+    {"tls", false, set_tls},
+    {"plaintext", false, set_plaintext},
+    {NULL, false, NULL},
+};

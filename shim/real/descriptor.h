@@ -1,0 +1,46 @@
+/*
+ * Descriptors that belong to the shim, not to the program: where they live, and how they get out of the way. Calls
+ * real libc functions and fcntl() only; knows nothing of what the descriptors are for.
+ */
+#ifndef PFSWRAP_REAL_DESCRIPTOR_H
+#define PFSWRAP_REAL_DESCRIPTOR_H
+
+#include <stdbool.h>
+
+enum {
+    DESCRIPTOR_OWN_MAX = 4,     /* how many the shim may own at once */
+    DESCRIPTOR_OWN_FIRST = 400, /* the lowest number they take: above what programs pick by hand (bash takes 255) */
+};
+
+/* One of the shim's descriptors. Zero-initialised it owns nothing. */
+struct descriptor;
+
+/*
+ * Takes `fd`, moves it to a high number with close-on-exec and remembers it; the caller's number is closed. Returns
+ * the slot to pass to the calls below, or NULL with errno (every slot taken, no number free); `fd` is closed then.
+ */
+struct descriptor *descriptor_own(int fd);
+
+/* Closes an owned descriptor and frees its slot. NULL is ignored. */
+void descriptor_close(struct descriptor *descriptor);
+
+/*
+ * The number to use now; -1 if it is gone. Between acquire and release dup2() and dup3() of the program do not take
+ * the number over, so the pair must be short and must not block.
+ */
+int descriptor_acquire(struct descriptor *descriptor);
+void descriptor_release(struct descriptor *descriptor);
+
+/* Whether `fd` is a number the shim uses at the moment. */
+bool descriptor_is_own(int fd);
+
+/*
+ * The program is about to put something else at `fd`: what the shim has there moves to another number. In a child
+ * that shares the parent's memory (vfork) nothing is changed, since the table would no longer be true for the parent.
+ */
+void descriptor_make_way(int fd);
+
+/* The lowest of the shim's numbers in [first, last]; -1: none. */
+int descriptor_lowest_own(unsigned first, unsigned last);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * The real libc functions behind the interposed ones: for each name on the list, the next definition after this
+ * shared object in the loader's order, as RTLD_NEXT would give it. Knows no policy and no connection.
+ */
+#ifndef PFSWRAP_REAL_LIBC_H
+#define PFSWRAP_REAL_LIBC_H
+
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "interposed.h"
+
+struct real_libc {
+#define X(name) __typeof__(name) *name;
+    PFSWRAP_LIBC_CALLS(X)
+    PFSWRAP_LOADER_CALLS(X)
+#undef X
+};
+
+extern struct real_libc real_libc_table;
+extern atomic_bool real_libc_resolved;
+
+/* Fills the table; may run more than once, always with the same result. */
+void real_libc_resolve(void);
+
+/*
+ * The table. An entry is NULL only where this libc lacks the function. May be called before any constructor has
+ * run; after the first call it costs one atomic load.
+ */
+static inline const struct real_libc *real_libc(void)
+{
+    if (__builtin_expect(!atomic_load_explicit(&real_libc_resolved, memory_order_acquire), 0))
+        real_libc_resolve();
+    return &real_libc_table;
+}
+
+/* The entry of that name, or NULL if the list has none. */
+void *real_libc_by_name(const char *name);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * The marks are one byte a descriptor, and a count that is zero in nearly every process, so that a close elsewhere
+ * costs one load. A mark belongs to the process that made it: a child that closes its copy waits for nothing.
+ */
+#include "socket/linger.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINGER_FDS = 65536 }; /* higher numbers are not marked */
+
+static atomic_uchar marks[LINGER_FDS];
+static atomic_int mark_count;
+static atomic_int owner_pid;
+
+void linger_mark(int fd)
+{
+    if (fd < 0 || fd >= LINGER_FDS)
+        return;
+    atomic_store(&owner_pid, (int)getpid());
+    if (atomic_exchange(&marks[fd], 1) == 0)
+        atomic_fetch_add(&mark_count, 1);
+}
+
+static bool queue_is_empty(int fd)
+{
+    int queued = 0;
+    return ioctl(fd, SIOCOUTQ, &queued) != 0 || queued == 0;
+}
+
+static void wait_until_sent(int fd)
+{
+    enum { FIRST_WAIT_US = 100, LONGEST_WAIT_US = 10000, MICROSECOND = 1000 };
+    int error = errno;
+    long waited = 0;
+    for (long wait = FIRST_WAIT_US; waited < LINGER_MS * 1000L && !queue_is_empty(fd); waited += wait) {
+        struct timespec pause = {.tv_nsec = wait * MICROSECOND};
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        wait = wait * 2 < LONGEST_WAIT_US ? wait * 2 : LONGEST_WAIT_US;
+    }
+    errno = error;
+}
+
+void linger_before_close(int fd)
+{
+    if (atomic_load_explicit(&mark_count, memory_order_relaxed) == 0 || fd < 0 || fd >= LINGER_FDS)
+        return;
+    if (atomic_load(&marks[fd]) == 0 || atomic_load(&owner_pid) != (int)getpid())
+        return;
+    if (atomic_exchange(&marks[fd], 0) == 0)
+        return;
+    atomic_fetch_sub(&mark_count, 1);
+    wait_until_sent(fd);
+}
+
+void linger_before_close_range(unsigned first, unsigned last)
+{
+    for (unsigned fd = first; fd <= last && fd < LINGER_FDS; fd++) {
+        if (atomic_load_explicit(&mark_count, memory_order_relaxed) == 0)
+            return;
+        linger_before_close((int)fd);
+    }
+}
+
+/* At exit the kernel closes what the program left open. */
+__attribute__((destructor)) static void linger_at_exit(void)
+{
+    linger_before_close_range(0, LINGER_FDS - 1);
+}

@@ -1,0 +1,63 @@
+/*
+ * What happens when the shared object is loaded, before the program's main(): the real functions and the policy are
+ * there from the beginning, an unsupported libssl ends the process, and the environment loses what must not be in it.
+ * Interposed calls that arrive earlier find their own way (init.h).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "init.h"
+#include "real/libc.h"
+#include "tls/libssl.h"
+#include "tls/report.h"
+
+/* Key logs give past traffic away: no library of this process, and no child, is to write one. */
+static void refuse_key_log(const struct policy *policy)
+{
+    const char *path = getenv("SSLKEYLOGFILE");
+    if (path == NULL)
+        return;
+    report_override("SSLKEYLOGFILE", path, "unset");
+    if (policy->mode == POLICY_ENFORCE)
+        unsetenv("SSLKEYLOGFILE");
+}
+
+/* children = allow: what this program executes starts without us. Other preloads of the operator's stay. */
+static void let_children_go(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    unsetenv("PFSWRAP_POLICY");
+    if (preload == NULL)
+        return;
+    static const char ours[] = "libpfswrap.so";
+    char kept[PATH_MAX];
+    size_t length = 0;
+    while (*preload != '\0') {
+        size_t word = strcspn(preload, " :");
+        bool is_ours = word >= sizeof ours - 1 && memcmp(preload + word - (sizeof ours - 1), ours, sizeof ours - 1) == 0;
+        if (word > 0 && !is_ours) {
+            if (length + word + 2 > sizeof kept)
+                return;
+            if (length > 0)
+                kept[length++] = ':';
+            memcpy(kept + length, preload, word);
+            length += word;
+        }
+        preload += word + (preload[word] != '\0' ? 1 : 0);
+    }
+    kept[length] = '\0';
+    if (length > 0)
+        setenv("LD_PRELOAD", kept, 1);
+    else
+        unsetenv("LD_PRELOAD");
+}
+
+__attribute__((constructor)) static void pfswrap_constructor(void)
+{
+    (void)real_libc();
+    const struct policy *policy = pfswrap_policy();
+    libssl_require_supported();
+    refuse_key_log(policy);
+    if (policy->children == POLICY_CHILDREN_ALLOW)
+        let_children_go();
+}

@@ -1,0 +1,118 @@
+/*
+ * The version and the cipher come from the connection; that there was a fresh (EC)DHE exchange is shown by the peer's
+ * temporary key, which a resumption without one does not have, or, for key encapsulation groups, which never set it,
+ * by the negotiated group together with psk_ke being off.
+ */
+#include "tls/attest.h"
+
+#include "init.h"
+#include "policy/registry.h"
+#include "tls/lists.h"
+
+struct agreed_group {
+    const struct tls_group *group;
+    bool fresh; /* an ephemeral key of this very handshake was seen */
+};
+
+static int key_group_nid(const struct libssl *lib, EVP_PKEY *key)
+{
+    int kind = lib->EVP_PKEY_get_id(key);
+    if (kind != EVP_PKEY_EC)
+        return kind == EVP_PKEY_X25519 ? NID_X25519 : kind == EVP_PKEY_X448 ? NID_X448 : NID_undef;
+    const EC_KEY *ec = lib->EVP_PKEY_get0_EC_KEY(key);
+    return ec != NULL ? lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(ec)) : NID_undef;
+}
+
+static struct agreed_group group_agreed(const struct libssl *lib, SSL *ssl)
+{
+    struct agreed_group agreed = {0};
+    EVP_PKEY *key = NULL;
+    if (lib->SSL_ctrl(ssl, SSL_CTRL_GET_PEER_TMP_KEY, 0, &key) == 1 && key != NULL) {
+        agreed.fresh = true;
+        agreed.group = tls_group_by_nid(key_group_nid(lib, key));
+        lib->EVP_PKEY_free(key);
+        if (agreed.group != NULL)
+            return agreed;
+    }
+    /* 0 in libraries that do not know the question (1.1.1). */
+    int nid = (int)lib->SSL_ctrl(ssl, SSL_CTRL_GET_NEGOTIATED_GROUP, 0, NULL);
+    if (nid > 0)
+        agreed.group = tls_group_by_id(tls_group_of_nid(nid));
+    if (agreed.group == NULL && lib->SSL_get0_group_name != NULL) {
+        const char *name = lib->SSL_get0_group_name(ssl);
+        agreed.group = name != NULL ? tls_group_by_name(name) : NULL;
+    }
+    return agreed;
+}
+
+static const char *attest_tls13(const struct libssl *lib, SSL *ssl, struct agreed_group agreed)
+{
+    bool encapsulation = agreed.group != NULL && agreed.group->kind == TLS_GROUP_HYBRID;
+    bool psk_ke_possible = (lib->SSL_get_options(ssl) & SSL_OP_ALLOW_NO_DHE_KEX) != 0;
+    if (!agreed.fresh && (!encapsulation || psk_ke_possible))
+        return "the handshake had no ephemeral key exchange";
+    if (agreed.group == NULL)
+        return "the key exchange group cannot be told";
+    return tls_group_is_allowed(agreed.group->id) ? NULL : "the key exchange group is not in the policy";
+}
+
+static const char *attest_older(const struct libssl *lib, const SSL *ssl)
+{
+    return lib->SSL_session_reused(ssl) ? "a session older than TLS 1.3 was resumed, without a fresh key exchange" : NULL;
+}
+
+/* On a server of TLS 1.2 the peer's key is gone; the shared group is the one that was used. */
+static struct agreed_group group_of_older(const struct libssl *lib, SSL *ssl, struct agreed_group agreed)
+{
+    if (agreed.group == NULL && lib->SSL_is_server(ssl)) {
+        int nid = (int)lib->SSL_ctrl(ssl, SSL_CTRL_GET_SHARED_GROUP, 0, NULL);
+        agreed.group = nid > 0 ? tls_group_by_id(tls_group_of_nid(nid)) : NULL;
+    }
+    return agreed;
+}
+
+static const char *attest_protocol(struct libssl *lib, SSL *ssl, struct agreed_group *agreed)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const SSL_CIPHER *cipher = lib->SSL_get_current_cipher(ssl);
+    int version = lib->SSL_version(ssl);
+    bool dtls = lib->SSL_is_dtls(ssl) != 0;
+    bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
+    if (cipher == NULL || !tls_cipher_is_allowed(lib, cipher))
+        return "the cipher is not in the policy";
+    *agreed = group_agreed(lib, ssl);
+    if (quic || version == TLS1_3_VERSION)
+        return attest_tls13(lib, ssl, *agreed);
+    if (dtls ? version != DTLS1_2_VERSION : version < policy->min_version)
+        return "the version is older than the policy allows";
+    *agreed = group_of_older(lib, ssl, *agreed);
+    return attest_older(lib, ssl);
+}
+
+static const char *verified_by_program(const struct libssl *lib, const SSL *ssl)
+{
+    bool asked = (lib->SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0;
+    X509 *peer = lib->SSL_get1_peer_certificate(ssl);
+    lib->X509_free(peer);
+    return asked && peer != NULL && lib->SSL_get_verify_result(ssl) == X509_V_OK ? "application" : "none";
+}
+
+struct tls_attestation tls_attest(struct libssl *lib, SSL *ssl)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    struct agreed_group agreed = {0};
+    struct tls_attestation result = {.reason = SSL_R_UNSUPPORTED_PROTOCOL};
+    result.obstacle = attest_protocol(lib, ssl, &agreed);
+    result.group = agreed.group != NULL ? agreed.group->name : NULL;
+    if (policy->session_tickets == POLICY_TICKETS_REFUSE && lib->SSL_session_reused(ssl) && result.obstacle == NULL)
+        result.obstacle = "a session was resumed, which the policy refuses";
+    bool server = lib->SSL_is_server(ssl) != 0;
+    bool verify = server ? policy->client_certificates == POLICY_VERIFY_REQUIRE
+                         : policy->verify_server == POLICY_VERIFY_REQUIRE || policy->pin_count > 0;
+    result.verified = verify ? "policy" : verified_by_program(lib, ssl);
+    if (verify && result.obstacle == NULL) {
+        result.obstacle = server ? tls_verify_client(lib, ssl) : tls_verify_server(lib, ssl);
+        result.reason = SSL_R_CERTIFICATE_VERIFY_FAILED;
+    }
+    return result;
+}

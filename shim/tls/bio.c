@@ -1,0 +1,157 @@
+/*
+ * libssl's own BIO runs handshakes and moves data without passing any interposed function. The method that programs
+ * get instead is a copy of the library's with our steps in front (BIO_meth_new(3), BIO_f_ssl(3)). BIO_new_ssl and
+ * its kin, which take the library's own method from inside, are made anew here.
+ */
+#include <pthread.h>
+
+#include "init.h"
+#include "interposed.h"
+#include "tls/handshake.h"
+
+static SSL *bio_connection(const struct libssl *lib, BIO *bio)
+{
+    SSL *ssl = NULL;
+    lib->BIO_ctrl(bio, BIO_C_GET_SSL, 0, &ssl);
+    return ssl;
+}
+
+/* The library whose libcrypto has called one of the functions below. */
+static struct libssl *bio_library(const void *caller)
+{
+    return libssl_containing(caller);
+}
+
+/*
+ * Takes the handshake to its end through the library's own state machine command, which sets the BIO's retry flags.
+ * Returns 1 when data may pass, else 0 or less.
+ */
+static long bio_establish(struct libssl *lib, BIO *bio)
+{
+    SSL *ssl = bio_connection(lib, bio);
+    const struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (ssl == NULL || (connection != NULL && connection->stage == TLS_STAGE_OPEN))
+        return 1;
+    if (tls_handshake_gate(lib, ssl, TLS_ROLE_UNKNOWN) != 1)
+        return -1;
+    long result = lib->BIO_meth_get_ctrl(lib->BIO_f_ssl())(bio, BIO_C_DO_STATE_MACHINE, 0, NULL);
+    if (result <= 0)
+        tls_handshake_failed(lib, ssl, (int)result);
+    return result > 0 ? tls_handshake_attest(lib, ssl) : result;
+}
+
+static int bio_read(BIO *bio, char *buffer, size_t length, size_t *read)
+{
+    struct libssl *lib = bio_library(CALLER);
+    if (lib == NULL || bio_establish(lib, bio) <= 0)
+        return 0;
+    return lib->BIO_meth_get_read_ex(lib->BIO_f_ssl())(bio, buffer, length, read);
+}
+
+static int bio_write(BIO *bio, const char *buffer, size_t length, size_t *written)
+{
+    struct libssl *lib = bio_library(CALLER);
+    if (lib == NULL || bio_establish(lib, bio) <= 0)
+        return 0;
+    return lib->BIO_meth_get_write_ex(lib->BIO_f_ssl())(bio, buffer, length, written);
+}
+
+static long bio_ctrl(BIO *bio, int command, long value, void *pointer)
+{
+    struct libssl *lib = bio_library(CALLER);
+    if (lib == NULL)
+        return 0;
+    if (command == BIO_C_DO_STATE_MACHINE)
+        return bio_establish(lib, bio);
+    if (command == BIO_CTRL_RESET) {
+        SSL *ssl = bio_connection(lib, bio);
+        if (ssl != NULL)
+            tls_handshake_forget(lib, ssl);
+    }
+    return lib->BIO_meth_get_ctrl(lib->BIO_f_ssl())(bio, command, value, pointer);
+}
+
+static BIO_METHOD *method_copy(const struct libssl *lib)
+{
+    const BIO_METHOD *theirs = lib->BIO_f_ssl();
+    BIO_METHOD *ours = lib->BIO_meth_new(BIO_TYPE_SSL, "ssl");
+    if (ours == NULL)
+        return NULL;
+    lib->BIO_meth_set_write_ex(ours, bio_write);
+    lib->BIO_meth_set_read_ex(ours, bio_read);
+    lib->BIO_meth_set_ctrl(ours, bio_ctrl);
+    lib->BIO_meth_set_puts(ours, lib->BIO_meth_get_puts(theirs)); /* calls BIO_write, which comes back here */
+    lib->BIO_meth_set_create(ours, lib->BIO_meth_get_create(theirs));
+    lib->BIO_meth_set_destroy(ours, lib->BIO_meth_get_destroy(theirs));
+    lib->BIO_meth_set_callback_ctrl(ours, lib->BIO_meth_get_callback_ctrl(theirs));
+    return ours;
+}
+
+static const BIO_METHOD *bio_method(struct libssl *lib)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    const BIO_METHOD *method = __atomic_load_n(&lib->bio_method, __ATOMIC_ACQUIRE);
+    if (method != NULL)
+        return method;
+    pthread_mutex_lock(&mutex);
+    if (lib->bio_method == NULL)
+        __atomic_store_n(&lib->bio_method, method_copy(lib), __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&mutex);
+    return lib->bio_method;
+}
+
+PFSWRAP_EXPORT const BIO_METHOD *BIO_f_ssl(void)
+{
+    struct libssl *lib = libssl_of_caller(CALLER);
+    if (lib == NULL || lib->missing != NULL)
+        return NULL;
+    return bio_method(lib);
+}
+
+static BIO *bio_new_ssl(struct libssl *lib, SSL_CTX *context, int client)
+{
+    const BIO_METHOD *method = bio_method(lib);
+    BIO *bio = method != NULL ? lib->BIO_new(method) : NULL;
+    SSL *ssl = bio != NULL ? lib->SSL_new(context) : NULL;
+    if (ssl == NULL) {
+        lib->BIO_free(bio);
+        return NULL;
+    }
+    if (client)
+        lib->SSL_set_connect_state(ssl);
+    else
+        lib->SSL_set_accept_state(ssl);
+    lib->BIO_ctrl(bio, BIO_C_SET_SSL, BIO_CLOSE, ssl);
+    return bio;
+}
+
+/* `front` pushed onto `back`; both are freed if one of them is missing. */
+static BIO *bio_chain(const struct libssl *lib, BIO *front, BIO *back)
+{
+    if (front != NULL && back != NULL)
+        return lib->BIO_push(front, back);
+    lib->BIO_free(front);
+    lib->BIO_free(back);
+    return NULL;
+}
+
+PFSWRAP_EXPORT BIO *BIO_new_ssl(SSL_CTX *context, int client)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    return lib != NULL ? bio_new_ssl(lib, context, client) : NULL;
+}
+
+PFSWRAP_EXPORT BIO *BIO_new_ssl_connect(SSL_CTX *context)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    return lib != NULL ? bio_chain(lib, bio_new_ssl(lib, context, 1), lib->BIO_new(lib->BIO_s_connect())) : NULL;
+}
+
+PFSWRAP_EXPORT BIO *BIO_new_buffer_ssl_connect(SSL_CTX *context)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return NULL;
+    BIO *ssl = bio_chain(lib, bio_new_ssl(lib, context, 1), lib->BIO_new(lib->BIO_s_connect()));
+    return ssl != NULL ? bio_chain(lib, lib->BIO_new(lib->BIO_f_buffer()), ssl) : NULL;
+}

@@ -1,0 +1,191 @@
+/*
+ * How contexts come to be, and how a connection changes its method or context. A method for one version is replaced
+ * by the flexible method of its kind with that version as its bounds: the program reads back what it asked for, and
+ * the gate can raise it.
+ */
+#include <string.h>
+
+#include "init.h"
+#include "interposed.h"
+#include "tls/error.h"
+#include "tls/lists.h"
+#include "tls/report.h"
+#include "tls/security.h"
+#include "tls/session.h"
+#include "tls/settings.h"
+#include "tls/state.h"
+
+static bool enforcing(void)
+{
+    return pfswrap_policy()->mode == POLICY_ENFORCE;
+}
+
+/* The table's row for a fixed-version method; NULL: `method` is a flexible one. */
+static const struct libssl_method *fixed_method_find(const struct libssl *lib, const SSL_METHOD *method)
+{
+    for (size_t i = 0; i < LIBSSL_METHODS && method != NULL; i++)
+        if (lib->methods[i].fixed == method)
+            return &lib->methods[i];
+    return NULL;
+}
+
+/* Returns NULL, or why contexts of this library cannot be protected. */
+static const char *context_protect(struct libssl *lib, SSL_CTX *context, const struct libssl_method *fixed)
+{
+    struct tls_context *record = tls_context_get(lib, context);
+    if (record == NULL)
+        return "no memory for the context's record";
+    if (fixed != NULL) {
+        record->program_method = fixed->fixed;
+        lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, fixed->version, NULL);
+        lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, fixed->version, NULL);
+    }
+    record->initial_min = (int)lib->SSL_CTX_ctrl(context, SSL_CTRL_GET_MIN_PROTO_VERSION, 0, NULL);
+    record->initial_max = (int)lib->SSL_CTX_ctrl(context, SSL_CTRL_GET_MAX_PROTO_VERSION, 0, NULL);
+    record->initial_options = lib->SSL_CTX_get_options(context);
+    if (!enforcing())
+        return NULL;
+    if (!tls_security_begin(lib, context))
+        return "the security callback cannot be set";
+    tls_session_begin(lib, context);
+    return tls_lists_begin(lib, context);
+}
+
+/* Finishes what SSL_CTX_new has made: a context that cannot be protected is not handed out. */
+static SSL_CTX *context_begin(struct libssl *lib, SSL_CTX *context, const struct libssl_method *fixed)
+{
+    if (context == NULL)
+        return NULL;
+    struct tls_quiet quiet = tls_quiet_begin(lib);
+    const char *obstacle = context_protect(lib, context, fixed);
+    tls_quiet_end(quiet);
+    if (obstacle == NULL)
+        return context;
+    report_refused(lib, NULL, obstacle);
+    if (!enforcing())
+        return context;
+    tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, obstacle);
+    lib->SSL_CTX_free(context);
+    return NULL;
+}
+
+/* Whether this library's contexts can be made at all; says why not. */
+static bool library_is_usable(struct libssl *lib)
+{
+    if (lib == NULL)
+        return false;
+    if (lib->missing == NULL && tls_state_prepare(lib))
+        return true;
+    report_refused(lib, NULL, lib->missing != NULL ? "the library is neither OpenSSL 1.1.1 nor 3.x"
+                                                   : "the library has no index left for our records");
+    return false;
+}
+
+PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
+{
+    struct libssl *lib = libssl_of_method(method, CALLER);
+    if (lib == NULL)
+        return NULL;
+    if (libssl_is_inside(lib, CALLER))
+        return lib->SSL_CTX_new(method);
+    if (!library_is_usable(lib))
+        return enforcing() ? NULL : lib->SSL_CTX_new(method);
+    const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
+    return context_begin(lib, lib->SSL_CTX_new(fixed != NULL ? fixed->flexible : method), fixed);
+}
+
+PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *properties, const SSL_METHOD *method)
+{
+    struct libssl *lib = libssl_of_method(method, CALLER);
+    if (lib == NULL || lib->SSL_CTX_new_ex == NULL)
+        return NULL;
+    if (libssl_is_inside(lib, CALLER))
+        return lib->SSL_CTX_new_ex(library, properties, method);
+    if (!library_is_usable(lib))
+        return enforcing() ? NULL : lib->SSL_CTX_new_ex(library, properties, method);
+    const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
+    return context_begin(lib, lib->SSL_CTX_new_ex(library, properties, fixed != NULL ? fixed->flexible : method), fixed);
+}
+
+PFSWRAP_EXPORT int SSL_CTX_set_ssl_version(SSL_CTX *context, const SSL_METHOD *method)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return 0;
+    struct tls_context *record = tls_context_find(lib, context);
+    const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
+    if (libssl_is_inside(lib, CALLER) || fixed == NULL || record == NULL) {
+        if (record != NULL)
+            record->program_method = NULL;
+        return lib->SSL_CTX_set_ssl_version(context, method);
+    }
+    int result = lib->SSL_CTX_set_ssl_version(context, fixed->flexible);
+    if (result == 1) {
+        record->program_method = fixed->fixed;
+        lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, fixed->version, NULL);
+        lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, fixed->version, NULL);
+    }
+    return result;
+}
+
+PFSWRAP_EXPORT const SSL_METHOD *SSL_CTX_get_ssl_method(const SSL_CTX *context)
+{
+    const struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return NULL;
+    const struct tls_context *record = tls_context_find(lib, context);
+    bool replaced = record != NULL && record->program_method != NULL && !libssl_is_inside(lib, CALLER);
+    return replaced ? record->program_method : lib->SSL_CTX_get_ssl_method(context);
+}
+
+PFSWRAP_EXPORT int SSL_set_ssl_method(SSL *ssl, const SSL_METHOD *method)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
+    struct tls_connection *connection = tls_connection_get(lib, ssl);
+    if (libssl_is_inside(lib, CALLER) || connection == NULL)
+        return lib->SSL_set_ssl_method(ssl, method);
+    tls_settings_release(lib, ssl, connection);
+    int result = lib->SSL_set_ssl_method(ssl, fixed != NULL ? fixed->flexible : method);
+    if (result == 1) {
+        connection->program_method = method;
+        if (fixed != NULL) {
+            lib->SSL_ctrl(ssl, SSL_CTRL_SET_MIN_PROTO_VERSION, fixed->version, NULL);
+            lib->SSL_ctrl(ssl, SSL_CTRL_SET_MAX_PROTO_VERSION, fixed->version, NULL);
+        }
+    }
+    tls_settings_retake(lib, ssl, connection);
+    return result;
+}
+
+PFSWRAP_EXPORT const SSL_METHOD *SSL_get_ssl_method(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return NULL;
+    if (libssl_is_inside(lib, CALLER))
+        return lib->SSL_get_ssl_method(ssl);
+    const struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (connection != NULL && connection->program_method != NULL)
+        return connection->program_method;
+    const struct tls_context *record = tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl));
+    return record != NULL && record->program_method != NULL ? record->program_method : lib->SSL_get_ssl_method(ssl);
+}
+
+/* In a server name callback: the other context brings its certificate and its security callback along. */
+PFSWRAP_EXPORT SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *context)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return NULL;
+    struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (libssl_is_inside(lib, CALLER) || connection == NULL || connection->stage == TLS_STAGE_NEW || !enforcing())
+        return lib->SSL_set_SSL_CTX(ssl, context);
+    tls_settings_release(lib, ssl, connection);
+    SSL_CTX *result = lib->SSL_set_SSL_CTX(ssl, context);
+    tls_settings_retake(lib, ssl, connection);
+    tls_security_install(lib, ssl, connection);
+    return result;
+}

@@ -1,0 +1,227 @@
+/*
+ * Handshakes: gate before, attestation after, and the interposed calls that are handshakes and nothing else. A call
+ * that would handshake and move data at once is split, so that no byte passes before the attestation.
+ */
+#include "tls/handshake.h"
+
+#include <sys/socket.h>
+
+#include "init.h"
+#include "interposed.h"
+#include "socket/linger.h"
+#include "tls/attest.h"
+#include "tls/error.h"
+#include "tls/report.h"
+
+static bool enforcing(void)
+{
+    return pfswrap_policy()->mode == POLICY_ENFORCE;
+}
+
+/* No data ever passes: the wrappers see to that; the socket is shut so that the peer does not wait. */
+static int connection_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, int reason,
+                             const char *obstacle)
+{
+    report_refused(lib, ssl, obstacle);
+    connection->stage = TLS_STAGE_REFUSED;
+    int fd = lib->SSL_get_rfd(ssl);
+    if (fd >= 0)
+        (void)shutdown(fd, SHUT_RDWR);
+    tls_error_push(lib, reason, obstacle);
+    return -1;
+}
+
+static int connection_attest(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
+{
+    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_attestation attestation = tls_attest(lib, ssl);
+    tls_quiet_end(quiet);
+    if (attestation.obstacle != NULL && enforcing())
+        return connection_refuse(lib, ssl, connection, attestation.reason, attestation.obstacle);
+    if (attestation.obstacle != NULL)
+        report_refused(lib, ssl, attestation.obstacle);
+    quiet = tls_quiet_begin(lib);
+    report_handshake(lib, ssl, attestation.group, attestation.verified);
+    if (connection->upgraded && !lib->SSL_is_server(ssl))
+        linger_mark(lib->SSL_get_rfd(ssl));
+    tls_quiet_end(quiet);
+    connection->stage = TLS_STAGE_OPEN;
+    return 1;
+}
+
+/* The record, brought to TLS_STAGE_HANDSHAKE at least. NULL: the connection is refused. */
+static struct tls_connection *connection_gate(struct libssl *lib, SSL *ssl, enum tls_role role)
+{
+    struct tls_connection *connection = tls_connection_get(lib, ssl);
+    if (connection == NULL) {
+        report_refused(lib, ssl, "no memory for the connection's record");
+        tls_error_push(lib, ERR_R_MALLOC_FAILURE, "no memory for the connection's record");
+        return NULL;
+    }
+    if (connection->stage == TLS_STAGE_NEW) {
+        const char *obstacle = tls_gate(lib, ssl, connection, role);
+        if (obstacle != NULL) {
+            connection_refuse(lib, ssl, connection, SSL_R_UNSUPPORTED_PROTOCOL, obstacle);
+            return NULL;
+        }
+    }
+    if (connection->stage == TLS_STAGE_REFUSED) {
+        tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, "the connection was refused");
+        return NULL;
+    }
+    return connection;
+}
+
+int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, enum tls_role role)
+{
+    struct tls_connection *connection = connection_gate(lib, ssl, role);
+    if (connection == NULL)
+        return -1;
+    int result = call(ssl);
+    if (connection->stage == TLS_STAGE_OPEN)
+        return result;
+    if (result == 1 && lib->SSL_is_init_finished(ssl))
+        return connection_attest(lib, ssl, connection);
+    if (result <= 0)
+        tls_handshake_failed(lib, ssl, result);
+    return result;
+}
+
+int tls_handshake_complete(struct libssl *lib, SSL *ssl)
+{
+    const struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (__builtin_expect(connection != NULL && connection->stage == TLS_STAGE_OPEN, 1))
+        return 1;
+    return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
+}
+
+int tls_handshake_gate(struct libssl *lib, SSL *ssl, enum tls_role role)
+{
+    return connection_gate(lib, ssl, role) != NULL ? 1 : -1;
+}
+
+int tls_handshake_attest(struct libssl *lib, SSL *ssl)
+{
+    struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (connection == NULL || connection->stage != TLS_STAGE_HANDSHAKE || !lib->SSL_is_init_finished(ssl))
+        return connection != NULL && connection->stage == TLS_STAGE_REFUSED ? -1 : 1;
+    return connection_attest(lib, ssl, connection);
+}
+
+void tls_handshake_failed(struct libssl *lib, SSL *ssl, int result)
+{
+    struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (connection == NULL || connection->stage != TLS_STAGE_HANDSHAKE)
+        return;
+    struct tls_quiet quiet = tls_quiet_begin(lib);
+    report_failed(lib, ssl, connection, result);
+    tls_quiet_end(quiet);
+}
+
+void tls_handshake_forget(struct libssl *lib, SSL *ssl)
+{
+    struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (connection == NULL || connection->stage == TLS_STAGE_NEW)
+        return;
+    tls_settings_release(lib, ssl, connection);
+    connection->stage = TLS_STAGE_NEW;
+    connection->program_method = NULL; /* SSL_clear goes back to the context's */
+}
+
+/* A NULL connection and a call from inside libssl go straight through. */
+static bool goes_straight(const struct libssl *lib, const SSL *ssl, const void *caller)
+{
+    return ssl == NULL || libssl_is_inside(lib, caller);
+}
+
+PFSWRAP_EXPORT int SSL_do_handshake(SSL *ssl)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return -1;
+    if (goes_straight(lib, ssl, CALLER))
+        return lib->SSL_do_handshake(ssl);
+    return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
+}
+
+PFSWRAP_EXPORT int SSL_connect(SSL *ssl)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return -1;
+    if (goes_straight(lib, ssl, CALLER))
+        return lib->SSL_connect(ssl);
+    return tls_handshake_run(lib, ssl, lib->SSL_connect, TLS_ROLE_CLIENT);
+}
+
+PFSWRAP_EXPORT int SSL_accept(SSL *ssl)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return -1;
+    if (goes_straight(lib, ssl, CALLER))
+        return lib->SSL_accept(ssl);
+    return tls_handshake_run(lib, ssl, lib->SSL_accept, TLS_ROLE_SERVER);
+}
+
+PFSWRAP_EXPORT int SSL_stateless(SSL *ssl)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return -1;
+    /* It clears the connection first, settings included. */
+    tls_handshake_forget(lib, ssl);
+    if (tls_handshake_gate(lib, ssl, TLS_ROLE_SERVER) != 1)
+        return -1;
+    return lib->SSL_stateless(ssl);
+}
+
+PFSWRAP_EXPORT int DTLSv1_listen(SSL *ssl, BIO_ADDR *client)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return -1;
+    tls_handshake_forget(lib, ssl);
+    if (tls_handshake_gate(lib, ssl, TLS_ROLE_SERVER) != 1)
+        return -1;
+    return lib->DTLSv1_listen(ssl, client);
+}
+
+/* With the server's maximum at 0 this takes the handshake on and says that there is no early data. */
+PFSWRAP_EXPORT int SSL_read_early_data(SSL *ssl, void *buffer, size_t length, size_t *read)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return SSL_READ_EARLY_DATA_ERROR;
+    if (goes_straight(lib, ssl, CALLER))
+        return lib->SSL_read_early_data(ssl, buffer, length, read);
+    if (tls_handshake_gate(lib, ssl, TLS_ROLE_SERVER) != 1)
+        return SSL_READ_EARLY_DATA_ERROR;
+    int result = lib->SSL_read_early_data(ssl, buffer, length, read);
+    if (result != SSL_READ_EARLY_DATA_ERROR && tls_handshake_attest(lib, ssl) != 1)
+        return SSL_READ_EARLY_DATA_ERROR;
+    return result;
+}
+
+/* Early data has no forward secrecy (RFC 8446, 2.3): the call fails before a byte goes out. */
+PFSWRAP_EXPORT int SSL_write_early_data(SSL *ssl, const void *buffer, size_t length, size_t *written)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    report_override("early-data", "sent", "refused");
+    if (!enforcing())
+        return lib->SSL_write_early_data(ssl, buffer, length, written);
+    tls_error_push(lib, ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, "early data is refused by the policy");
+    return 0;
+}
+
+PFSWRAP_EXPORT int SSL_clear(SSL *ssl)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    if (!goes_straight(lib, ssl, CALLER))
+        tls_handshake_forget(lib, ssl);
+    return lib->SSL_clear(ssl);
+}

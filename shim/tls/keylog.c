@@ -1,0 +1,33 @@
+/*
+ * Key logging: the callback that would be handed every secret is remembered for the program to read back, and never
+ * given to the library (SSL_CTX_set_keylog_callback(3)).
+ */
+#include "init.h"
+#include "interposed.h"
+#include "tls/report.h"
+#include "tls/state.h"
+
+PFSWRAP_EXPORT void SSL_CTX_set_keylog_callback(SSL_CTX *context, SSL_CTX_keylog_cb_func callback)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return;
+    if (callback != NULL)
+        report_override("key-log", "callback", "none");
+    struct tls_context *record = tls_context_find(lib, context);
+    if (pfswrap_policy()->mode != POLICY_ENFORCE)
+        lib->SSL_CTX_set_keylog_callback(context, callback);
+    else if (record != NULL)
+        record->program_keylog = callback;
+}
+
+PFSWRAP_EXPORT SSL_CTX_keylog_cb_func SSL_CTX_get_keylog_callback(const SSL_CTX *context)
+{
+    const struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return NULL;
+    const struct tls_context *record = tls_context_find(lib, context);
+    if (pfswrap_policy()->mode != POLICY_ENFORCE || record == NULL)
+        return lib->SSL_CTX_get_keylog_callback(context);
+    return record->program_keylog;
+}

@@ -1,0 +1,275 @@
+/*
+ * The libssl libraries in this process, each with the table of its real functions and those of the libcrypto it uses.
+ * OpenSSL 1.1.1 and 3.x, as many as are loaded, found by their mapped symbols: however they were loaded, nothing is
+ * missed. Knows no policy.
+ */
+#ifndef PFSWRAP_TLS_LIBSSL_H
+#define PFSWRAP_TLS_LIBSSL_H
+
+#define OPENSSL_SUPPRESS_DEPRECATED 1
+
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Functions that the headers of OpenSSL 3.0 do not declare, or rename: 1.1.1's, and later ones'. */
+#undef SSL_get_peer_certificate
+#undef EVP_PKEY_id
+#undef ERR_put_error
+X509 *SSL_get_peer_certificate(const SSL *ssl);
+int EVP_PKEY_id(const EVP_PKEY *key);
+void ERR_put_error(int library, int function, int reason, const char *file, int line);
+int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written);
+int SSL_is_quic(const SSL *ssl);
+const char *SSL_get0_group_name(SSL *ssl);
+const SSL_METHOD *SSLv3_method(void);
+const SSL_METHOD *SSLv3_client_method(void);
+const SSL_METHOD *SSLv3_server_method(void);
+
+/* In every libssl that pfswrap can protect; one of these missing makes a library unsupported. */
+#define LIBSSL_REQUIRED(X)                                                                                         \
+    X(BIO_f_ssl)                                                                                                   \
+    X(DTLS_client_method)                                                                                          \
+    X(DTLS_method)                                                                                                 \
+    X(DTLS_server_method)                                                                                          \
+    X(DTLSv1_listen)                                                                                               \
+    X(OPENSSL_init_ssl)                                                                                            \
+    X(SSL_accept)                                                                                                  \
+    X(SSL_CIPHER_get_id)                                                                                           \
+    X(SSL_CIPHER_get_kx_nid)                                                                                       \
+    X(SSL_CIPHER_get_name)                                                                                         \
+    X(SSL_CIPHER_is_aead)                                                                                          \
+    X(SSL_clear)                                                                                                   \
+    X(SSL_clear_options)                                                                                           \
+    X(SSL_CONF_cmd)                                                                                                \
+    X(SSL_CONF_cmd_argv)                                                                                           \
+    X(SSL_connect)                                                                                                 \
+    X(SSL_ctrl)                                                                                                    \
+    X(SSL_CTX_ctrl)                                                                                                \
+    X(SSL_CTX_free)                                                                                                \
+    X(SSL_CTX_get_ciphers)                                                                                         \
+    X(SSL_CTX_get_ex_data)                                                                                         \
+    X(SSL_CTX_get_keylog_callback)                                                                                 \
+    X(SSL_CTX_get_options)                                                                                         \
+    X(SSL_CTX_get_security_callback)                                                                               \
+    X(SSL_CTX_get_ssl_method)                                                                                      \
+    X(SSL_CTX_new)                                                                                                 \
+    X(SSL_CTX_sess_get_get_cb)                                                                                     \
+    X(SSL_CTX_sess_set_get_cb)                                                                                     \
+    X(SSL_CTX_set_cipher_list)                                                                                    \
+    X(SSL_CTX_set_ciphersuites)                                                                                    \
+    X(SSL_CTX_set_ex_data)                                                                                         \
+    X(SSL_CTX_set_keylog_callback)                                                                                 \
+    X(SSL_CTX_set_security_callback)                                                                               \
+    X(SSL_CTX_set_session_ticket_cb)                                                                               \
+    X(SSL_CTX_set_ssl_version)                                                                                     \
+    X(SSL_do_handshake)                                                                                            \
+    X(SSL_free)                                                                                                    \
+    X(SSL_get_certificate)                                                                                         \
+    X(SSL_get_ciphers)                                                                                             \
+    X(SSL_get_current_cipher)                                                                                      \
+    X(SSL_get_error)                                                                                               \
+    X(SSL_get_ex_data)                                                                                             \
+    X(SSL_get_max_early_data)                                                                                      \
+    X(SSL_get_num_tickets)                                                                                         \
+    X(SSL_get_options)                                                                                             \
+    X(SSL_get_peer_cert_chain)                                                                                     \
+    X(SSL_get_rfd)                                                                                                 \
+    X(SSL_get_security_callback)                                                                                   \
+    X(SSL_get_servername)                                                                                          \
+    X(SSL_get_SSL_CTX)                                                                                             \
+    X(SSL_get_ssl_method)                                                                                          \
+    X(SSL_get_verify_callback)                                                                                     \
+    X(SSL_get_verify_mode)                                                                                         \
+    X(SSL_get_verify_result)                                                                                       \
+    X(SSL_get_version)                                                                                             \
+    X(SSL_in_before)                                                                                               \
+    X(SSL_in_init)                                                                                                 \
+    X(SSL_is_dtls)                                                                                                 \
+    X(SSL_is_init_finished)                                                                                        \
+    X(SSL_is_server)                                                                                               \
+    X(SSL_new)                                                                                                     \
+    X(SSL_peek)                                                                                                    \
+    X(SSL_peek_ex)                                                                                                 \
+    X(SSL_read)                                                                                                    \
+    X(SSL_read_early_data)                                                                                         \
+    X(SSL_read_ex)                                                                                                 \
+    X(SSL_SESSION_free)                                                                                            \
+    X(SSL_SESSION_get_protocol_version)                                                                            \
+    X(SSL_session_reused)                                                                                          \
+    X(SSL_set_accept_state)                                                                                        \
+    X(SSL_set_cipher_list)                                                                                         \
+    X(SSL_set_ciphersuites)                                                                                        \
+    X(SSL_set_connect_state)                                                                                       \
+    X(SSL_set_ex_data)                                                                                             \
+    X(SSL_set_max_early_data)                                                                                      \
+    X(SSL_set_num_tickets)                                                                                         \
+    X(SSL_set_options)                                                                                             \
+    X(SSL_set_security_callback)                                                                                   \
+    X(SSL_set_session)                                                                                             \
+    X(SSL_set_SSL_CTX)                                                                                             \
+    X(SSL_set_ssl_method)                                                                                          \
+    X(SSL_set_verify)                                                                                              \
+    X(SSL_shutdown)                                                                                                \
+    X(SSL_stateless)                                                                                               \
+    X(SSL_version)                                                                                                 \
+    X(SSL_write)                                                                                                   \
+    X(SSL_write_early_data)                                                                                        \
+    X(SSL_write_ex)                                                                                                \
+    X(TLS_client_method)                                                                                           \
+    X(TLS_method)                                                                                                  \
+    X(TLS_server_method)
+
+/* Methods for one version, which a build may leave out. */
+#define LIBSSL_FIXED_METHODS(X)                                                                                    \
+    X(SSLv3, 0x0300, TLS)                                                                                          \
+    X(TLSv1, 0x0301, TLS)                                                                                          \
+    X(TLSv1_1, 0x0302, TLS)                                                                                        \
+    X(TLSv1_2, 0x0303, TLS)                                                                                        \
+    X(DTLSv1, 0xfeff, DTLS)                                                                                        \
+    X(DTLSv1_2, 0xfefd, DTLS)
+
+/* In some versions only; NULL elsewhere. */
+#define LIBSSL_OPTIONAL(X)                                                                                         \
+    X(SSL_CTX_new_ex)                                                                                              \
+    X(SSL_get0_group_name)                                                                                         \
+    X(SSL_get1_peer_certificate)                                                                                   \
+    X(SSL_get_peer_certificate)                                                                                    \
+    X(SSL_is_quic)                                                                                                 \
+    X(SSL_sendfile)                                                                                                \
+    X(SSL_write_ex2)
+
+#define LIBCRYPTO_REQUIRED(X)                                                                                      \
+    X(BIO_ctrl)                                                                                                    \
+    X(BIO_f_buffer)                                                                                                \
+    X(BIO_free)                                                                                                    \
+    X(BIO_meth_get_callback_ctrl)                                                                                  \
+    X(BIO_meth_get_create)                                                                                         \
+    X(BIO_meth_get_ctrl)                                                                                           \
+    X(BIO_meth_get_destroy)                                                                                        \
+    X(BIO_meth_get_puts)                                                                                           \
+    X(BIO_meth_get_read_ex)                                                                                        \
+    X(BIO_meth_get_write_ex)                                                                                       \
+    X(BIO_meth_new)                                                                                                \
+    X(BIO_meth_set_callback_ctrl)                                                                                  \
+    X(BIO_meth_set_create)                                                                                         \
+    X(BIO_meth_set_ctrl)                                                                                           \
+    X(BIO_meth_set_destroy)                                                                                        \
+    X(BIO_meth_set_puts)                                                                                           \
+    X(BIO_meth_set_read_ex)                                                                                        \
+    X(BIO_meth_set_write_ex)                                                                                       \
+    X(BIO_new)                                                                                                     \
+    X(BIO_push)                                                                                                    \
+    X(BIO_s_connect)                                                                                               \
+    X(CRYPTO_free)                                                                                                 \
+    X(CRYPTO_get_ex_new_index)                                                                                     \
+    X(EC_GROUP_get_curve_name)                                                                                     \
+    X(EC_KEY_get0_group)                                                                                           \
+    X(ERR_add_error_data)                                                                                          \
+    X(ERR_peek_last_error)                                                                                         \
+    X(ERR_pop_to_mark)                                                                                             \
+    X(ERR_reason_error_string)                                                                                     \
+    X(ERR_set_mark)                                                                                                \
+    X(EVP_Digest)                                                                                                  \
+    X(EVP_PKEY_free)                                                                                               \
+    X(EVP_PKEY_get0_EC_KEY)                                                                                        \
+    X(EVP_sha256)                                                                                                  \
+    X(i2d_X509_PUBKEY)                                                                                             \
+    X(OPENSSL_sk_num)                                                                                              \
+    X(OPENSSL_sk_value)                                                                                            \
+    X(X509_free)                                                                                                   \
+    X(X509_get0_pubkey)                                                                                            \
+    X(X509_get_X509_PUBKEY)                                                                                        \
+    X(X509_STORE_CTX_free)                                                                                         \
+    X(X509_STORE_CTX_get0_param)                                                                                   \
+    X(X509_STORE_CTX_get_error)                                                                                    \
+    X(X509_STORE_CTX_init)                                                                                         \
+    X(X509_STORE_CTX_new)                                                                                          \
+    X(X509_STORE_CTX_set_default)                                                                                  \
+    X(X509_STORE_free)                                                                                             \
+    X(X509_STORE_load_locations)                                                                                   \
+    X(X509_STORE_new)                                                                                              \
+    X(X509_STORE_set_default_paths)                                                                                \
+    X(X509_verify_cert)                                                                                            \
+    X(X509_verify_cert_error_string)                                                                               \
+    X(X509_VERIFY_PARAM_set1_host)
+
+#define LIBCRYPTO_OPTIONAL(X)                                                                                      \
+    X(ERR_new)                                                                                                     \
+    X(ERR_put_error)                                                                                               \
+    X(ERR_set_debug)                                                                                               \
+    X(ERR_set_error)                                                                                               \
+    X(EVP_PKEY_get_group_name)                                                                                     \
+    X(EVP_PKEY_get_id)                                                                                             \
+    X(EVP_PKEY_id)
+
+/* A method for a single version, and what it is replaced by. */
+struct libssl_method {
+    const SSL_METHOD *fixed;    /* NULL: this build has none */
+    const SSL_METHOD *flexible; /* of the same role and kind */
+    int version;                /* 0x0300 to 0x0303, 0xfeff, 0xfefd */
+};
+
+enum { LIBSSL_METHODS = 18, LIBSSL_MAX = 8, LIBSSL_LIST_MAX = 512 };
+
+struct libssl {
+#define X(name) __typeof__(name) *name;
+    LIBSSL_REQUIRED(X)
+    LIBSSL_OPTIONAL(X)
+    LIBCRYPTO_REQUIRED(X)
+    LIBCRYPTO_OPTIONAL(X)
+#undef X
+    struct libssl_method methods[LIBSSL_METHODS];
+    const char *name;           /* its path as the loader has it, or "the program itself" */
+    const char *soname;         /* NULL: an executable */
+    const char *missing;        /* the first required function it lacks; NULL: it is supported */
+    uintptr_t first, last;      /* its segments */
+    uintptr_t crypto_first, crypto_last; /* those of its libcrypto */
+    bool is_library;            /* not an executable that contains libssl */
+    int index;                  /* 0 to LIBSSL_MAX - 1 */
+    int context_index, connection_index; /* of our ex_data */
+    const BIO_METHOD *bio_method; /* our clone of BIO_f_ssl(), made when first needed (bio.c) */
+    char groups[LIBSSL_LIST_MAX]; /* the policy's groups that this library knows, as a list for it (context.c) */
+    bool groups_known;
+};
+
+/*
+ * The library that `method` belongs to, that the object at `pointer` (SSL, SSL_CTX) was made by, or that `caller` is
+ * bound to. NULL: no libssl there. Each costs a load and a comparison while a process has one libssl.
+ */
+struct libssl *libssl_of_method(const SSL_METHOD *method, const void *caller);
+struct libssl *libssl_of_context(const SSL_CTX *context, const void *caller);
+struct libssl *libssl_of_connection(const SSL *connection, const void *caller);
+struct libssl *libssl_of_caller(const void *caller);
+
+/* The library whose code, or whose libcrypto's code, `address` is. NULL: none. */
+struct libssl *libssl_containing(const void *address);
+
+/* Whether `caller` is code of the library itself: Debian's libssl calls some of its own functions through us. */
+static inline bool libssl_is_inside(const struct libssl *lib, const void *caller)
+{
+    return (uintptr_t)caller >= lib->first && (uintptr_t)caller < lib->last && lib->is_library;
+}
+
+/* Whether any libssl is loaded, supported or not; and whether `function` is defined by one. */
+bool libssl_is_loaded(void);
+bool libssl_defines(const void *function);
+
+/* Registers what is loaded and ends the process if one of them lacks a required function (exit status 125). */
+void libssl_require_supported(void);
+
+/* Remembers that `object` was made by `lib`, and forgets it; owner.c. */
+void libssl_owner_add(const void *object, const struct libssl *lib);
+void libssl_owner_remove(const void *object);
+int libssl_owner_index(const void *object); /* 0 for whatever is not remembered */
+
+/* `return address of the interposed function`, to tell who calls. */
+#define CALLER __builtin_return_address(0)
+
+#endif

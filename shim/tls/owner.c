@@ -1,0 +1,83 @@
+/*
+ * Which library made an object, in a process with several. Objects of the first library are not remembered: what
+ * is not here is its. An open-addressed table of atomics, each entry a pointer with the library's index in its low
+ * bits, so that readers take no lock and a fork finds it whole.
+ */
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "init.h"
+#include "tls/libssl.h"
+
+enum {
+    SLOTS = 1 << 18,        /* objects of second and later libraries alive at once: half of this at the most */
+    INDEX_MASK = 7,         /* objects come from malloc: 16-byte aligned */
+    REMOVED = INDEX_MASK,   /* a slot that was used; the index 7 with no pointer */
+};
+_Static_assert(LIBSSL_MAX <= INDEX_MASK + 1, "the index fits the low bits");
+
+static _Atomic(_Atomic uintptr_t *) table;
+
+static _Atomic uintptr_t *table_get(void)
+{
+    _Atomic uintptr_t *slots = atomic_load(&table);
+    if (slots != NULL)
+        return slots;
+    void *fresh = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (fresh == MAP_FAILED)
+        return NULL;
+    _Atomic uintptr_t *expected = NULL;
+    if (atomic_compare_exchange_strong(&table, &expected, fresh))
+        return fresh;
+    munmap(fresh, SLOTS * sizeof *slots);
+    return expected;
+}
+
+static size_t slot_of(const void *object)
+{
+    uint64_t mixed = ((uint64_t)(uintptr_t)object >> 4) * UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing */
+    return (size_t)(mixed >> 46) & (SLOTS - 1);
+}
+
+void libssl_owner_add(const void *object, const struct libssl *lib)
+{
+    if (lib->index == 0)
+        return;
+    _Atomic uintptr_t *slots = table_get();
+    for (size_t i = 0, at = slot_of(object); slots != NULL && i < SLOTS / 2; i++, at = (at + 1) & (SLOTS - 1)) {
+        uintptr_t seen = atomic_load(&slots[at]);
+        if ((seen == 0 || seen == REMOVED) &&
+            atomic_compare_exchange_strong(&slots[at], &seen, (uintptr_t)object | (uintptr_t)lib->index))
+            return;
+    }
+    /* An object whose library is unknown would be handed to another one's code. */
+    pfswrap_die("too many TLS objects of a second libssl in one process, expected at most 131072");
+}
+
+static _Atomic uintptr_t *find(const void *object)
+{
+    _Atomic uintptr_t *slots = atomic_load(&table);
+    for (size_t i = 0, at = slot_of(object); slots != NULL && i < SLOTS / 2; i++, at = (at + 1) & (SLOTS - 1)) {
+        uintptr_t seen = atomic_load(&slots[at]);
+        if (seen == 0)
+            return NULL;
+        if ((seen & ~(uintptr_t)INDEX_MASK) == (uintptr_t)object)
+            return &slots[at];
+    }
+    return NULL;
+}
+
+void libssl_owner_remove(const void *object)
+{
+    _Atomic uintptr_t *slot = find(object);
+    if (slot != NULL)
+        atomic_store(slot, REMOVED);
+}
+
+int libssl_owner_index(const void *object)
+{
+    const _Atomic uintptr_t *slot = find(object);
+    return slot != NULL ? (int)(atomic_load(slot) & INDEX_MASK) : 0;
+}

@@ -1,0 +1,242 @@
+/*
+ * Events of the tls plane (docs/AUDIT.md has the schema). Values come from the library's own getters.
+ */
+#include "tls/report.h"
+
+#include <arpa/inet.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "init.h"
+
+static bool enforcing(void)
+{
+    return pfswrap_policy()->mode == POLICY_ENFORCE;
+}
+
+/* FNV-1a, 64 bits: to tell what has been said before. */
+static uint64_t hash_add(uint64_t hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash * UINT64_C(0x100000001b3);
+}
+
+static bool said_before(const char *setting, const char *asked)
+{
+    enum { SAID_MAX = 64 }; /* beyond that many different overrides each is said every time */
+    static _Atomic uint64_t said[SAID_MAX];
+    uint64_t hash = hash_add(hash_add(UINT64_C(0xcbf29ce484222325), setting), asked) | 1;
+    for (int i = 0; i < SAID_MAX; i++) {
+        uint64_t seen = 0;
+        if (atomic_compare_exchange_strong(&said[i], &seen, hash))
+            return false;
+        if (seen == hash)
+            return true;
+    }
+    return false;
+}
+
+void report_override(const char *setting, const char *asked, const char *forced)
+{
+    if (said_before(setting, asked))
+        return;
+    const struct audit_field fields[] = {AUDIT_S("setting", setting), AUDIT_S("asked", asked),
+                                         AUDIT_S("forced", forced), AUDIT_S("rule", "tls")};
+    audit_event(enforcing() ? "override" : "would-override", fields, sizeof fields / sizeof fields[0]);
+}
+
+const char *report_version_name(int version)
+{
+    switch (version) {
+    case 0:
+        return "any";
+    case SSL3_VERSION:
+        return "SSLv3";
+    case TLS1_VERSION:
+        return "TLSv1";
+    case TLS1_1_VERSION:
+        return "TLSv1.1";
+    case TLS1_2_VERSION:
+        return "TLSv1.2";
+    case TLS1_3_VERSION:
+        return "TLSv1.3";
+    case DTLS1_VERSION:
+        return "DTLSv1";
+    case DTLS1_2_VERSION:
+        return "DTLSv1.2";
+    default:
+        return "unknown";
+    }
+}
+
+enum { ADDRESS_TEXT = INET6_ADDRSTRLEN + 10 };
+
+/* "192.0.2.1:443", "[2001:db8::1]:443", "unix"; empty: not a socket. */
+static void address_format(char text[ADDRESS_TEXT], const struct sockaddr_storage *address)
+{
+    char host[INET6_ADDRSTRLEN];
+    text[0] = '\0';
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        (void)snprintf(text, ADDRESS_TEXT, "%s:%u", host, ntohs(in->sin_port));
+    } else if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+        (void)snprintf(text, ADDRESS_TEXT, "[%s]:%u", host, ntohs(in6->sin6_port));
+    } else if (address->ss_family == AF_UNIX) {
+        (void)snprintf(text, ADDRESS_TEXT, "unix");
+    }
+}
+
+struct endpoints {
+    char local[ADDRESS_TEXT];
+    char peer[ADDRESS_TEXT];
+};
+
+static void endpoints_read(struct endpoints *endpoints, const struct libssl *lib, const SSL *ssl)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof address;
+    int fd = lib->SSL_get_rfd(ssl);
+    endpoints->local[0] = endpoints->peer[0] = '\0';
+    if (fd < 0)
+        return;
+    if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
+        address_format(endpoints->local, &address);
+    address = (struct sockaddr_storage){0};
+    length = sizeof address;
+    if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
+        address_format(endpoints->peer, &address);
+}
+
+static const char *or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+static const char *role_name(const struct libssl *lib, const SSL *ssl)
+{
+    return lib->SSL_is_server(ssl) ? "server" : "client";
+}
+
+void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, const char *verified)
+{
+    struct endpoints endpoints;
+    endpoints_read(&endpoints, lib, ssl);
+    const struct audit_field fields[] = {
+        AUDIT_S("role", role_name(lib, ssl)),
+        AUDIT_S("local", or_null(endpoints.local)),
+        AUDIT_S("peer", or_null(endpoints.peer)),
+        AUDIT_S("server_name", lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
+        AUDIT_S("version", lib->SSL_get_version(ssl)),
+        AUDIT_S("group", group),
+        AUDIT_S("cipher", lib->SSL_CIPHER_get_name(lib->SSL_get_current_cipher(ssl))),
+        AUDIT_B("resumed", lib->SSL_session_reused(ssl) != 0),
+        AUDIT_S("verified", verified),
+        AUDIT_S("rule", "tls"),
+    };
+    audit_event("handshake", fields, sizeof fields / sizeof fields[0]);
+}
+
+static void report_end(const char *event, const struct libssl *lib, SSL *ssl, const char *reason, const char *detail)
+{
+    struct endpoints endpoints = {{0}, {0}};
+    if (ssl != NULL)
+        endpoints_read(&endpoints, lib, ssl);
+    const struct audit_field fields[] = {
+        AUDIT_S("role", ssl != NULL ? role_name(lib, ssl) : NULL),
+        AUDIT_S("local", or_null(endpoints.local)),
+        AUDIT_S("peer", or_null(endpoints.peer)),
+        AUDIT_S("server_name", ssl != NULL ? lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL),
+        AUDIT_S("reason", reason),
+        AUDIT_S("detail", detail),
+        AUDIT_S("library", lib != NULL ? lib->name : NULL),
+        AUDIT_S("rule", "tls"),
+    };
+    audit_event(event, fields, sizeof fields / sizeof fields[0]);
+}
+
+void report_refused(const struct libssl *lib, SSL *ssl, const char *reason)
+{
+    report_end(enforcing() ? "refused" : "would-refuse", lib, ssl, reason, NULL);
+}
+
+/* Reasons of libssl that mean: the two sides had nothing in common that the policy allows. */
+static bool is_the_policys_doing(int reason)
+{
+    switch (reason) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+    case SSL_R_NO_CIPHERS_AVAILABLE:
+    case SSL_R_NO_SHARED_GROUPS:
+    case SSL_R_NO_SUITABLE_GROUPS:
+    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+    case SSL_R_UNSUPPORTED_SSL_VERSION:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_WRONG_SSL_VERSION:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
+    case SSL_R_EE_KEY_TOO_SMALL:
+    case SSL_R_WRONG_CURVE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Why the certificate at hand cannot serve TLS 1.3 (RFC 8446, 4.2.3); NULL: it can, or there is none. */
+static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl)
+{
+    X509 *certificate = lib->SSL_get_certificate(ssl);
+    EVP_PKEY *key = certificate != NULL ? lib->X509_get0_pubkey(certificate) : NULL;
+    if (key == NULL)
+        return NULL;
+    int curve = NID_undef;
+    switch (lib->EVP_PKEY_get_id(key)) {
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS:
+        return "the certificate's RSA key is too small for TLS 1.3, expected 1024 bits or more";
+    case EVP_PKEY_EC:
+        curve = lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(lib->EVP_PKEY_get0_EC_KEY(key)));
+        if (curve == NID_X9_62_prime256v1 || curve == NID_secp384r1 || curve == NID_secp521r1)
+            return NULL;
+        return "the certificate's curve cannot be used in TLS 1.3, expected P-256, P-384 or P-521";
+    case EVP_PKEY_ED25519:
+    case EVP_PKEY_ED448:
+        return NULL;
+    case EVP_PKEY_DSA:
+        return "the certificate's key is DSA, which TLS 1.3 does not have, expected RSA, ECDSA or EdDSA";
+    default:
+        return NULL;
+    }
+}
+
+void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *connection, int result)
+{
+    int kind = lib->SSL_get_error(ssl, result);
+    if ((kind != SSL_ERROR_SSL && kind != SSL_ERROR_SYSCALL && kind != SSL_ERROR_ZERO_RETURN) || connection->reported)
+        return;
+    connection->reported = true;
+    unsigned long error = kind == SSL_ERROR_SSL ? lib->ERR_peek_last_error() : 0;
+    int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+    const char *text = error != 0 ? lib->ERR_reason_error_string(error) : NULL;
+    if (text == NULL)
+        text = "the peer closed the connection during the handshake";
+    bool refused = enforcing() && is_the_policys_doing(reason);
+    const char *detail = NULL;
+    if (reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM || reason == SSL_R_NO_SHARED_CIPHER)
+        detail = certificate_obstacle(lib, ssl);
+    if (refused && lib->SSL_get_certificate(ssl) == NULL && lib->SSL_is_server(ssl) && detail == NULL)
+        detail = "the server has no certificate, and TLS 1.3 has no anonymous key exchange";
+    report_end(refused ? "refused" : "failed", lib, ssl, text, detail);
+}

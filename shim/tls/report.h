@@ -1,0 +1,28 @@
+/*
+ * The tls plane's audit events: what was overridden, what was agreed on, what was refused and why. Reads
+ * connections; changes nothing.
+ */
+#ifndef PFSWRAP_TLS_REPORT_H
+#define PFSWRAP_TLS_REPORT_H
+
+#include "tls/state.h"
+
+/*
+ * The program asked for something weaker than the policy: logged once a process for each setting and value, as
+ * "override" or, with mode = audit, "would-override".
+ */
+void report_override(const char *setting, const char *asked, const char *forced);
+
+/* A handshake that ended as the policy says. `group` is NULL where it cannot be known. */
+void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, const char *verified);
+
+/* A connection that pfswrap refuses ("refused"; "would-refuse" with mode = audit). ssl may be NULL. */
+void report_refused(const struct libssl *lib, SSL *ssl, const char *reason);
+
+/* A handshake that libssl itself gave up; the reason is at the top of its error queue. */
+void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *connection, int result);
+
+/* "TLSv1.2" for 0x0303, and so on; "any" for 0. */
+const char *report_version_name(int version);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * What stops a resumption: the library's cache is off, an external cache's answer is looked at, tickets are ignored,
+ * and a client's session is not offered. The security callback stops the tickets of TLS 1.2.
+ */
+#include "tls/session.h"
+
+#include "init.h"
+#include "interposed.h"
+#include "tls/report.h"
+
+static const struct policy *policy(void)
+{
+    return pfswrap_policy();
+}
+
+static bool refuses_all(void)
+{
+    return policy()->tls.session_tickets == POLICY_TICKETS_REFUSE;
+}
+
+/* Whether sessions other than TLS 1.3's can come up: only then the library's cache has to be off. */
+static bool may_be_older(const struct libssl *lib, const SSL_CTX *context)
+{
+    const SSL_METHOD *method = lib->SSL_CTX_get_ssl_method(context);
+    bool dtls = method == lib->DTLS_method() || method == lib->DTLS_server_method() ||
+                method == lib->DTLS_client_method();
+    return dtls || policy()->tls.min_version < TLS1_3_VERSION;
+}
+
+/* SSL_CTX_set_session_ticket_cb(3): a full handshake, whatever ticket the client has. */
+static SSL_TICKET_RETURN ticket_ignore(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t length,
+                                       SSL_TICKET_STATUS status, void *argument)
+{
+    (void)ssl, (void)session, (void)name, (void)length, (void)status, (void)argument;
+    return SSL_TICKET_RETURN_IGNORE;
+}
+
+void tls_session_begin(struct libssl *lib, SSL_CTX *context)
+{
+    struct tls_context *record = tls_context_find(lib, context);
+    if (refuses_all())
+        lib->SSL_CTX_set_session_ticket_cb(context, NULL, ticket_ignore, NULL);
+    if (record != NULL && (refuses_all() || may_be_older(lib, context)))
+        record->program_cache_mode = lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, NULL);
+}
+
+bool tls_session_ctrl(struct libssl *lib, SSL_CTX *context, int command, long value, long *result)
+{
+    struct tls_context *record = tls_context_find(lib, context);
+    if (record == NULL || record->program_cache_mode < 0)
+        return false;
+    *result = record->program_cache_mode; /* both calls answer with the mode so far */
+    if (command == SSL_CTRL_GET_SESS_CACHE_MODE)
+        return true;
+    if (command != SSL_CTRL_SET_SESS_CACHE_MODE)
+        return false;
+    record->program_cache_mode = value;
+    return true;
+}
+
+static bool may_be_resumed(const struct libssl *lib, const SSL_SESSION *session)
+{
+    return !refuses_all() && lib->SSL_SESSION_get_protocol_version(session) == TLS1_3_VERSION;
+}
+
+PFSWRAP_EXPORT int SSL_set_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    bool offered = session == NULL || policy()->mode != POLICY_ENFORCE || libssl_is_inside(lib, CALLER) ||
+                   may_be_resumed(lib, session);
+    if (offered)
+        return lib->SSL_set_session(ssl, session);
+    report_override("session", report_version_name(lib->SSL_SESSION_get_protocol_version(session)), "not resumed");
+    return 1;
+}
+
+/* Stands before the program's external cache. */
+static SSL_SESSION *session_get_checked(SSL *ssl, const unsigned char *id, int length, int *copy)
+{
+    const struct libssl *lib = libssl_containing(CALLER);
+    const struct tls_context *record = lib != NULL ? tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl)) : NULL;
+    if (record == NULL || record->program_session_get == NULL)
+        return NULL;
+    SSL_SESSION *session = record->program_session_get(ssl, id, length, copy);
+    if (session == NULL || may_be_resumed(lib, session))
+        return session;
+    if (*copy == 0) /* the reference was to be ours */
+        lib->SSL_SESSION_free(session);
+    return NULL;
+}
+
+PFSWRAP_EXPORT void SSL_CTX_sess_set_get_cb(SSL_CTX *context, session_get_callback *callback)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return;
+    struct tls_context *record = tls_context_find(lib, context);
+    bool checked = record != NULL && policy()->mode == POLICY_ENFORCE && callback != NULL;
+    if (checked)
+        record->program_session_get = callback;
+    lib->SSL_CTX_sess_set_get_cb(context, checked ? session_get_checked : callback);
+}
+
+PFSWRAP_EXPORT session_get_callback *SSL_CTX_sess_get_get_cb(SSL_CTX *context)
+{
+    const struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return NULL;
+    session_get_callback *current = lib->SSL_CTX_sess_get_get_cb(context);
+    const struct tls_context *record = tls_context_find(lib, context);
+    return current == session_get_checked && record != NULL ? record->program_session_get : current;
+}
+
+PFSWRAP_EXPORT int SSL_CTX_set_session_ticket_cb(SSL_CTX *context, SSL_CTX_generate_session_ticket_fn generate,
+                                                 SSL_CTX_decrypt_session_ticket_fn decrypt, void *argument)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return 0;
+    if (policy()->mode != POLICY_ENFORCE || !refuses_all())
+        return lib->SSL_CTX_set_session_ticket_cb(context, generate, decrypt, argument);
+    report_override("session-tickets", "callback", "refused");
+    return 1;
+}

@@ -1,0 +1,197 @@
+/*
+ * Settings made or read while a handshake is under way or done. Before the gate every one of them goes to the
+ * library as it is. After it the library has the policy's settings: a setter is applied to the program's own, which
+ * are then forced again, and a getter reads the program's own back.
+ */
+#include <string.h>
+
+#include "init.h"
+#include "interposed.h"
+#include "tls/lists.h"
+#include "tls/report.h"
+#include "tls/session.h"
+#include "tls/settings.h"
+#include "tls/signature.h"
+
+/* The record, if the program's settings are not the library's at the moment. */
+static struct tls_connection *forced_connection(const struct libssl *lib, const SSL *ssl, const void *caller)
+{
+    if (lib == NULL || ssl == NULL || libssl_is_inside(lib, caller) || pfswrap_policy()->mode != POLICY_ENFORCE)
+        return NULL;
+    struct tls_connection *connection = tls_connection_find(lib, ssl);
+    return connection != NULL && connection->stage != TLS_STAGE_NEW ? connection : NULL;
+}
+
+PFSWRAP_EXPORT long SSL_ctrl(SSL *ssl, int command, long value, void *pointer)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    if (tls_signature_concerns(command) && !libssl_is_inside(lib, CALLER))
+        return tls_signature_set_connection(lib, ssl, command, value, pointer);
+    struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
+    if (connection == NULL)
+        return lib->SSL_ctrl(ssl, command, value, pointer);
+    switch (command) {
+    case SSL_CTRL_GET_MIN_PROTO_VERSION:
+        return connection->asked.min_version;
+    case SSL_CTRL_GET_MAX_PROTO_VERSION:
+        return connection->asked.max_version;
+    case SSL_CTRL_SET_MIN_PROTO_VERSION:
+    case SSL_CTRL_SET_MAX_PROTO_VERSION:
+        break;
+    default:
+        return lib->SSL_ctrl(ssl, command, value, pointer);
+    }
+    tls_settings_release(lib, ssl, connection);
+    long result = lib->SSL_ctrl(ssl, command, value, pointer);
+    tls_settings_retake(lib, ssl, connection);
+    return result;
+}
+
+PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void *pointer)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return 0;
+    if (libssl_is_inside(lib, CALLER) || pfswrap_policy()->mode != POLICY_ENFORCE)
+        return lib->SSL_CTX_ctrl(context, command, value, pointer);
+    long result = 0;
+    if (context != NULL && tls_session_ctrl(lib, context, command, value, &result))
+        return result;
+    if (tls_signature_concerns(command))
+        return tls_signature_set_context(lib, context, command, value, pointer);
+    if ((command == SSL_CTRL_SET_TMP_DH && pointer != NULL) || (command == SSL_CTRL_SET_DH_AUTO && value != 0))
+        report_override("dh-parameters", "finite-field", "never used");
+    return lib->SSL_CTX_ctrl(context, command, value, pointer);
+}
+
+/* A setter of a connection: one result, one call of the library in the middle. */
+#define SET_RELEASED(type, lib, ssl, call)                                                                         \
+    do {                                                                                                           \
+        struct tls_connection *connection = forced_connection(lib, ssl, CALLER);                                   \
+        if (connection == NULL)                                                                                    \
+            return call;                                                                                           \
+        tls_settings_release(lib, ssl, connection);                                                                \
+        type result = call;                                                                                        \
+        tls_settings_retake(lib, ssl, connection);                                                                 \
+        return result;                                                                                             \
+    } while (0)
+
+PFSWRAP_EXPORT uint64_t SSL_set_options(SSL *ssl, uint64_t options)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    SET_RELEASED(uint64_t, lib, ssl, lib->SSL_set_options(ssl, options));
+}
+
+PFSWRAP_EXPORT uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    SET_RELEASED(uint64_t, lib, ssl, lib->SSL_clear_options(ssl, options));
+}
+
+PFSWRAP_EXPORT uint64_t SSL_get_options(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
+    return connection != NULL ? connection->asked.options : lib->SSL_get_options(ssl);
+}
+
+PFSWRAP_EXPORT int SSL_set_num_tickets(SSL *ssl, size_t count)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    SET_RELEASED(int, lib, ssl, lib->SSL_set_num_tickets(ssl, count));
+}
+
+PFSWRAP_EXPORT size_t SSL_get_num_tickets(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
+    return connection != NULL ? connection->asked.num_tickets : lib->SSL_get_num_tickets(ssl);
+}
+
+PFSWRAP_EXPORT int SSL_set_max_early_data(SSL *ssl, uint32_t bytes)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    SET_RELEASED(int, lib, ssl, lib->SSL_set_max_early_data(ssl, bytes));
+}
+
+PFSWRAP_EXPORT uint32_t SSL_get_max_early_data(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
+    return connection != NULL ? connection->asked.max_early_data : lib->SSL_get_max_early_data(ssl);
+}
+
+PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return;
+    struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
+    tls_settings_release(lib, ssl, connection);
+    lib->SSL_set_verify(ssl, mode, callback);
+    tls_settings_retake(lib, ssl, connection);
+}
+
+PFSWRAP_EXPORT int SSL_get_verify_mode(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
+    return connection != NULL ? connection->asked.verify_mode : lib->SSL_get_verify_mode(ssl);
+}
+
+/* Lists set during a handshake (in a callback) are looked at like those set before it. */
+static int lists_checked(struct libssl *lib, SSL *ssl, const void *caller, int result)
+{
+    if (result == 1 && forced_connection(lib, ssl, caller) != NULL) {
+        struct tls_quiet quiet = tls_quiet_begin(lib);
+        (void)tls_lists_force(lib, ssl, lib->SSL_is_dtls(ssl) != 0, true);
+        tls_quiet_end(quiet);
+    }
+    return result;
+}
+
+PFSWRAP_EXPORT int SSL_set_ciphersuites(SSL *ssl, const char *list)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    return lib != NULL ? lists_checked(lib, ssl, CALLER, lib->SSL_set_ciphersuites(ssl, list)) : 0;
+}
+
+PFSWRAP_EXPORT int SSL_set_cipher_list(SSL *ssl, const char *list)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    int result = lists_checked(lib, ssl, CALLER, lib->SSL_set_cipher_list(ssl, list));
+    if (result == 1 && !libssl_is_inside(lib, CALLER))
+        tls_lists_report(lib, lib->SSL_get_ciphers(ssl), list);
+    return result;
+}
+
+PFSWRAP_EXPORT int SSL_CTX_set_cipher_list(SSL_CTX *context, const char *list)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return 0;
+    int result = lib->SSL_CTX_set_cipher_list(context, list);
+    if (result == 1 && !libssl_is_inside(lib, CALLER))
+        tls_lists_report(lib, lib->SSL_CTX_get_ciphers(context), list);
+    return result;
+}

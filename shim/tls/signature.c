@@ -1,0 +1,185 @@
+/*
+ * Completing lists: to each PKCS #1 v1.5 algorithm its RSA-PSS one, and to a list with nothing for TLS 1.3 the usual
+ * ones. Names as SSL_CTX_set1_sigalgs_list(3) has them.
+ */
+#include "tls/signature.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "init.h"
+#include "tls/report.h"
+
+static const struct algorithm {
+    const char *name;    /* the registry's name (RFC 8446, 4.2.3) */
+    const char *alias;   /* OpenSSL's KEY+HASH form */
+    const char *needs;   /* what has to stand beside it for TLS 1.3, in the registry's name; NULL: it serves itself */
+} algorithms[] = {
+    {"rsa_pkcs1_sha1", "RSA+SHA1", "rsa_pss_rsae_sha256"},
+    {"rsa_pkcs1_sha224", "RSA+SHA224", "rsa_pss_rsae_sha256"},
+    {"rsa_pkcs1_sha256", "RSA+SHA256", "rsa_pss_rsae_sha256"},
+    {"rsa_pkcs1_sha384", "RSA+SHA384", "rsa_pss_rsae_sha384"},
+    {"rsa_pkcs1_sha512", "RSA+SHA512", "rsa_pss_rsae_sha512"},
+    {"ecdsa_sha1", "ECDSA+SHA1", "ecdsa_secp256r1_sha256"},
+    {"ecdsa_sha224", "ECDSA+SHA224", "ecdsa_secp256r1_sha256"},
+    {"rsa_pss_rsae_sha256", "RSA-PSS+SHA256", NULL},
+    {"rsa_pss_rsae_sha384", "RSA-PSS+SHA384", NULL},
+    {"rsa_pss_rsae_sha512", "RSA-PSS+SHA512", NULL},
+    {"ecdsa_secp256r1_sha256", "ECDSA+SHA256", NULL},
+    {"ecdsa_secp384r1_sha384", "ECDSA+SHA384", NULL},
+    {"ecdsa_secp521r1_sha512", "ECDSA+SHA512", NULL},
+    {"rsa_pss_pss_sha256", "PSS+SHA256", NULL},
+    {"rsa_pss_pss_sha384", "PSS+SHA384", NULL},
+    {"rsa_pss_pss_sha512", "PSS+SHA512", NULL},
+    {"ed25519", "ed25519", NULL},
+    {"ed448", "ed448", NULL},
+};
+
+enum { ALGORITHM_COUNT = sizeof algorithms / sizeof algorithms[0] };
+
+/* For a list that has nothing TLS 1.3 could use (DSA only). */
+static const char *const usual[] = {"rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256", "ed25519"};
+
+/* Of "RSA+SHA256:…" the algorithm at the front, `length` bytes; NULL: one that is not in the table (DSA, GOST). */
+static const struct algorithm *algorithm_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
+        const struct algorithm *algorithm = &algorithms[i];
+        if ((strlen(algorithm->name) == length && strncasecmp(algorithm->name, name, length) == 0) ||
+            (strlen(algorithm->alias) == length && strncasecmp(algorithm->alias, name, length) == 0))
+            return algorithm;
+    }
+    return NULL;
+}
+
+static bool list_has(const char *list, const char *registry_name)
+{
+    while (*list != '\0') {
+        size_t length = strcspn(list, ":");
+        const struct algorithm *algorithm = algorithm_find(list + (*list == '?'), length - (*list == '?'));
+        if (algorithm != NULL && strcmp(algorithm->name, registry_name) == 0)
+            return true;
+        list += length + (list[length] == ':');
+    }
+    return false;
+}
+
+/* Returns whether `name` was added; *fits turns false if there was no room. */
+static bool list_add(char *list, size_t size, const char *name, bool *fits)
+{
+    size_t used = strlen(list);
+    if (list_has(list, name))
+        return false;
+    if (used + 1 + strlen(name) + 1 > size) {
+        *fits = false;
+        return false;
+    }
+    (void)snprintf(list + used, size - used, "%s%s", used > 0 ? ":" : "", name);
+    return true;
+}
+
+bool tls_signature_complete(const char *list, char *completed, size_t size)
+{
+    size_t total = strlen(list);
+    if (total >= size)
+        return false;
+    memcpy(completed, list, total + 1);
+    bool added = false;
+    bool fits = true;
+    bool serves = false;
+    for (const char *at = list; *at != '\0';) {
+        size_t length = strcspn(at, ":");
+        bool optional = *at == '?'; /* 3.3 and later: ignored if unknown */
+        const struct algorithm *algorithm = algorithm_find(at + optional, length - optional);
+        if (algorithm != NULL && algorithm->needs != NULL)
+            added |= list_add(completed, size, algorithm->needs, &fits);
+        serves |= algorithm != NULL;
+        at += length + (at[length] == ':');
+    }
+    for (size_t i = 0; !serves && i < sizeof usual / sizeof usual[0]; i++)
+        added |= list_add(completed, size, usual[i], &fits);
+    return added && fits;
+}
+
+bool tls_signature_concerns(int command)
+{
+    return command == SSL_CTRL_SET_SIGALGS_LIST || command == SSL_CTRL_SET_CLIENT_SIGALGS_LIST ||
+           command == SSL_CTRL_SET_SIGALGS || command == SSL_CTRL_SET_CLIENT_SIGALGS;
+}
+
+/* One of the two ways to make the call. */
+struct target {
+    const struct libssl *lib;
+    SSL_CTX *context;
+    SSL *ssl; /* NULL: on the context */
+};
+
+static long target_ctrl(const struct target *target, int command, long value, void *pointer)
+{
+    return target->ssl != NULL ? target->lib->SSL_ctrl(target->ssl, command, value, pointer)
+                               : target->lib->SSL_CTX_ctrl(target->context, command, value, pointer);
+}
+
+enum { LIST_MAX = 1024, PAIRS_MAX = 64 };
+
+static long set_list(const struct target *target, int command, long value, char *list)
+{
+    long result = target_ctrl(target, command, value, list);
+    char completed[LIST_MAX];
+    if (result != 1 || list == NULL || !tls_signature_complete(list, completed, sizeof completed))
+        return result;
+    report_override("signature-algorithms", list, completed);
+    struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    if (target_ctrl(target, command, value, completed) != 1)
+        (void)target_ctrl(target, command, value, list);
+    tls_quiet_end(quiet);
+    return result;
+}
+
+/* The same as pairs of NIDs, hash first (SSL_CTX_set1_sigalgs(3)); `count` numbers. */
+static long set_pairs(const struct target *target, int command, long count, const int *nids)
+{
+    long result = target_ctrl(target, command, count, (void *)(uintptr_t)nids);
+    if (result != 1 || nids == NULL || count <= 0 || count + 6 > 2 * PAIRS_MAX)
+        return result;
+    static const int added[] = {NID_sha256, EVP_PKEY_RSA_PSS, NID_sha384, EVP_PKEY_RSA_PSS, NID_sha512, EVP_PKEY_RSA_PSS};
+    int completed[2 * PAIRS_MAX];
+    bool rsa = false;
+    bool pss = false;
+    memcpy(completed, nids, (size_t)count * sizeof *nids);
+    for (long i = 1; i < count; i += 2) {
+        rsa |= nids[i] == EVP_PKEY_RSA;
+        pss |= nids[i] == EVP_PKEY_RSA_PSS;
+    }
+    if (!rsa || pss)
+        return result;
+    memcpy(completed + count, added, sizeof added);
+    report_override("signature-algorithms", "RSA without PSS", "RSA-PSS added");
+    struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    if (target_ctrl(target, command, count + (long)(sizeof added / sizeof added[0]), completed) != 1)
+        (void)target_ctrl(target, command, count, (void *)(uintptr_t)nids);
+    tls_quiet_end(quiet);
+    return result;
+}
+
+static long target_set(const struct target *target, int command, long value, void *pointer)
+{
+    if (pfswrap_policy()->mode != POLICY_ENFORCE)
+        return target_ctrl(target, command, value, pointer);
+    if (command == SSL_CTRL_SET_SIGALGS || command == SSL_CTRL_SET_CLIENT_SIGALGS)
+        return set_pairs(target, command, value, pointer);
+    return set_list(target, command, value, pointer);
+}
+
+long tls_signature_set_context(struct libssl *lib, SSL_CTX *context, int command, long value, void *pointer)
+{
+    struct target target = {.lib = lib, .context = context};
+    return target_set(&target, command, value, pointer);
+}
+
+long tls_signature_set_connection(struct libssl *lib, SSL *ssl, int command, long value, void *pointer)
+{
+    struct target target = {.lib = lib, .ssl = ssl};
+    return target_set(&target, command, value, pointer);
+}

@@ -1,0 +1,99 @@
+/*
+ * Records in ex_data. The callbacks also tell owner.c of every object the library makes, including those it makes
+ * for itself. malloc is the program's: TLS calls are never made where it is forbidden.
+ */
+#include "tls/state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+static void object_made(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
+{
+    (void)value, (void)data, (void)index, (void)argument;
+    libssl_owner_add(parent, pointer);
+}
+
+static void object_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
+{
+    (void)data, (void)index, (void)argument, (void)pointer;
+    libssl_owner_remove(parent);
+    free(value);
+}
+
+/* SSL_dup: the new connection gets a record of its own when it needs one. */
+static int record_not_copied(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **value, int index, long argument,
+                             void *pointer)
+{
+    (void)to, (void)from, (void)index, (void)argument, (void)pointer;
+    *value = NULL;
+    return 1;
+}
+
+bool tls_state_prepare(struct libssl *lib)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    if (__atomic_load_n(&lib->connection_index, __ATOMIC_ACQUIRE) >= 0)
+        return true;
+    pthread_mutex_lock(&mutex);
+    if (lib->connection_index < 0) {
+        lib->context_index = lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, lib, object_made,
+                                                          record_not_copied, object_freed);
+        int index = lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, lib, object_made, record_not_copied,
+                                                 object_freed);
+        __atomic_store_n(&lib->connection_index, lib->context_index >= 0 ? index : -1, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&mutex);
+    return lib->connection_index >= 0;
+}
+
+struct tls_context *tls_context_find(const struct libssl *lib, const SSL_CTX *context)
+{
+    return lib->context_index >= 0 && context != NULL ? lib->SSL_CTX_get_ex_data(context, lib->context_index) : NULL;
+}
+
+struct tls_connection *tls_connection_find(const struct libssl *lib, const SSL *ssl)
+{
+    return lib->connection_index >= 0 && ssl != NULL ? lib->SSL_get_ex_data(ssl, lib->connection_index) : NULL;
+}
+
+struct tls_context *tls_context_get(struct libssl *lib, SSL_CTX *context)
+{
+    struct tls_context *record = tls_context_find(lib, context);
+    if (record != NULL || !tls_state_prepare(lib))
+        return record;
+    record = calloc(1, sizeof *record);
+    if (record != NULL && lib->SSL_CTX_set_ex_data(context, lib->context_index, record) == 0) {
+        free(record);
+        record = NULL;
+    }
+    if (record != NULL)
+        record->program_cache_mode = -1;
+    return record;
+}
+
+struct tls_connection *tls_connection_get(struct libssl *lib, SSL *ssl)
+{
+    struct tls_connection *record = tls_connection_find(lib, ssl);
+    if (record != NULL || !tls_state_prepare(lib))
+        return record;
+    record = calloc(1, sizeof *record);
+    if (record != NULL && lib->SSL_set_ex_data(ssl, lib->connection_index, record) == 0) {
+        free(record);
+        record = NULL;
+    }
+    return record;
+}
+
+struct tls_quiet tls_quiet_begin(const struct libssl *lib)
+{
+    struct tls_quiet quiet = {.lib = lib, .error = errno};
+    lib->ERR_set_mark();
+    return quiet;
+}
+
+void tls_quiet_end(struct tls_quiet quiet)
+{
+    quiet.lib->ERR_pop_to_mark();
+    errno = quiet.error;
+}

@@ -1,0 +1,73 @@
+/*
+ * What is remembered of a context and of a connection: in ex_data of the object itself, so that it lives and dies
+ * with it. Knows the shape of the records, and nothing of what they lead to.
+ */
+#ifndef PFSWRAP_TLS_STATE_H
+#define PFSWRAP_TLS_STATE_H
+
+#include "policy/policy.h"
+#include "tls/libssl.h"
+
+typedef int security_callback(const SSL *ssl, const SSL_CTX *context, int operation, int bits, int nid, void *other,
+                              void *extra);
+typedef SSL_SESSION *session_get_callback(SSL *ssl, const unsigned char *id, int length, int *copy);
+
+struct tls_context {
+    security_callback *program_security; /* what the program set, or the library's own */
+    SSL_CTX_keylog_cb_func program_keylog;
+    session_get_callback *program_session_get;
+    long program_cache_mode;             /* -1: never forced */
+    const SSL_METHOD *program_method;    /* a fixed-version method that was replaced; NULL: none was */
+    int initial_min, initial_max;        /* as the library and its configuration file made the context */
+    uint64_t initial_options;
+};
+
+/* The settings of a connection that the policy may override, in the library's own values. */
+struct tls_settings {
+    int min_version, max_version; /* 0: any */
+    uint64_t options;
+    size_t num_tickets;
+    uint32_t max_early_data;
+    int verify_mode;
+};
+
+enum tls_stage {
+    TLS_STAGE_NEW,       /* the settings are the program's */
+    TLS_STAGE_HANDSHAKE, /* the settings are the policy's; `asked` has the program's */
+    TLS_STAGE_OPEN,      /* attested: data may pass */
+    TLS_STAGE_REFUSED,   /* not what the policy says: no data, ever */
+};
+
+struct tls_connection {
+    enum tls_stage stage;
+    bool upgraded;                       /* the program allowed TLS 1.2 at most */
+    bool has_security_callback;          /* the program set one on the connection itself */
+    security_callback *program_security; /* that one */
+    const SSL_METHOD *program_method;
+    struct tls_settings asked;           /* from TLS_STAGE_HANDSHAKE on */
+    bool reported;                       /* a failed handshake is logged once */
+};
+
+/*
+ * Makes room in the library's objects for the records. Returns false if the library has no index left. Idempotent;
+ * cheap after the first call.
+ */
+bool tls_state_prepare(struct libssl *lib);
+
+/* The record of an object; NULL: it has none, which is the case for contexts that were made without us. */
+struct tls_context *tls_context_find(const struct libssl *lib, const SSL_CTX *context);
+struct tls_connection *tls_connection_find(const struct libssl *lib, const SSL *ssl);
+
+/* The same, made if there is none. NULL: out of memory, or the library is not prepared. */
+struct tls_context *tls_context_get(struct libssl *lib, SSL_CTX *context);
+struct tls_connection *tls_connection_get(struct libssl *lib, SSL *ssl);
+
+/* Keeps what the program would see of our own calls as it was: the library's error queue and errno. */
+struct tls_quiet {
+    const struct libssl *lib;
+    int error;
+};
+struct tls_quiet tls_quiet_begin(const struct libssl *lib);
+void tls_quiet_end(struct tls_quiet quiet);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * Verification of the peer that does not depend on the program: a store, a chain building and a host name check of
+ * our own, with the loaded libcrypto (X509_verify_cert(3)); pins are SHA-256 over the key (RFC 7469, 2.4).
+ */
+#include "tls/attest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "init.h"
+
+static bool pin_matches(const struct libssl *lib, const X509 *certificate)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    unsigned char *key = NULL;
+    int length = lib->i2d_X509_PUBKEY(lib->X509_get_X509_PUBKEY(certificate), &key);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int digest_length = 0;
+    bool hashed = length > 0 && lib->EVP_Digest(key, (size_t)length, digest, &digest_length, lib->EVP_sha256(), NULL);
+    lib->CRYPTO_free(key, "pfswrap", 0);
+    for (size_t i = 0; hashed && digest_length == POLICY_PIN_BYTES && i < policy->pin_count; i++)
+        if (memcmp(digest, policy->pins[i], POLICY_PIN_BYTES) == 0)
+            return true;
+    return false;
+}
+
+/* A store that trusts what the policy says: its ca-file only, or else what the system trusts. NULL: not readable. */
+static X509_STORE *store_of_policy(const struct libssl *lib)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    X509_STORE *store = lib->X509_STORE_new();
+    int loaded = 0;
+    if (store != NULL)
+        loaded = policy->ca_file[0] != '\0' ? lib->X509_STORE_load_locations(store, policy->ca_file, NULL)
+                                            : lib->X509_STORE_set_default_paths(store);
+    if (loaded == 1)
+        return store;
+    lib->X509_STORE_free(store);
+    return NULL;
+}
+
+/*
+ * The policy's store, read once for each library while it can be: the program may chroot or drop privileges later.
+ * Kept for the life of the process.
+ */
+static X509_STORE *store_get(const struct libssl *lib)
+{
+    static X509_STORE *stores[LIBSSL_MAX];
+    X509_STORE *store = __atomic_load_n(&stores[lib->index], __ATOMIC_ACQUIRE);
+    if (store != NULL)
+        return store;
+    store = store_of_policy(lib);
+    X509_STORE *expected = NULL;
+    if (store != NULL && !__atomic_compare_exchange_n(&stores[lib->index], &expected, store, false, __ATOMIC_ACQ_REL,
+                                                      __ATOMIC_ACQUIRE)) {
+        lib->X509_STORE_free(store);
+        store = expected;
+    }
+    return store;
+}
+
+static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certificate, const char *purpose,
+                                const char *host)
+{
+    X509_STORE *store = store_get(lib);
+    if (store == NULL)
+        return "the certificates to trust cannot be read";
+    X509_STORE_CTX *verification = lib->X509_STORE_CTX_new();
+    const char *obstacle = "no memory to verify the certificate";
+    if (verification != NULL &&
+        lib->X509_STORE_CTX_init(verification, store, certificate, lib->SSL_get_peer_cert_chain(ssl)) == 1 &&
+        lib->X509_STORE_CTX_set_default(verification, purpose) == 1) {
+        X509_VERIFY_PARAM *parameters = lib->X509_STORE_CTX_get0_param(verification);
+        bool named = host == NULL || lib->X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1;
+        if (named && lib->X509_verify_cert(verification) == 1)
+            obstacle = NULL;
+        else
+            obstacle = lib->X509_verify_cert_error_string(lib->X509_STORE_CTX_get_error(verification));
+    }
+    lib->X509_STORE_CTX_free(verification);
+    return obstacle;
+}
+
+const char *tls_verify_server(struct libssl *lib, SSL *ssl)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    X509 *certificate = lib->SSL_get1_peer_certificate(ssl);
+    if (certificate == NULL)
+        return "the server has no certificate";
+    const char *host = lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    const char *obstacle = NULL;
+    if (policy->pin_count > 0 && !pin_matches(lib, certificate))
+        obstacle = "the server's key matches no pin";
+    else if (policy->verify_server == POLICY_VERIFY_REQUIRE && host == NULL && policy->pin_count == 0)
+        obstacle = "the program named no server to verify, and the policy has no pin";
+    else if (policy->verify_server == POLICY_VERIFY_REQUIRE)
+        obstacle = chain_verify(lib, ssl, certificate, "ssl_server", host);
+    lib->X509_free(certificate);
+    return obstacle;
+}
+
+const char *tls_verify_client(struct libssl *lib, SSL *ssl)
+{
+    X509 *certificate = lib->SSL_get1_peer_certificate(ssl);
+    if (certificate == NULL)
+        return "the client has no certificate";
+    const char *obstacle = chain_verify(lib, ssl, certificate, "ssl_client", NULL);
+    lib->X509_free(certificate);
+    return obstacle;
+}

@@ -1,0 +1,83 @@
+/*
+ * pfswrap explain [--json] PROGRAM: what the tls plane can do for a program, found by looking at its files. Runs
+ * nothing of the program; its ld.so is asked for its libraries.
+ */
+#include "explain.h"
+#include "commands.h"
+#include "message.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const verdict_words[] = {
+    [VERDICT_UPGRADED] = "upgraded",    [VERDICT_PARTLY] = "partly", [VERDICT_NOT_COVERED] = "not-covered",
+    [VERDICT_AT_RUN_TIME] = "run-time", [VERDICT_NO_TLS] = "no-tls", [VERDICT_REFUSED] = "refused",
+};
+
+static enum verdict judge(const struct explanation *explanation)
+{
+    const struct stacks *stacks = &explanation->stacks;
+    size_t covered = 0;
+    for (size_t i = 0; i < stacks->count; i++)
+        covered += stacks->found[i].is_covered;
+    if (explanation->program.status != 0)
+        return VERDICT_REFUSED;
+    if (covered > 0)
+        return covered == stacks->count ? VERDICT_UPGRADED : VERDICT_PARTLY;
+    if (stacks->count > 0)
+        return VERDICT_NOT_COVERED;
+    return stacks->loads_at_run_time || explanation->libraries_unknown ? VERDICT_AT_RUN_TIME : VERDICT_NO_TLS;
+}
+
+/* Looks into the binary, also into one that run would refuse: it is worth knowing which TLS is in it. */
+static void look_inside(struct explanation *explanation)
+{
+    const struct program *program = &explanation->program;
+    const char *path = program->steps[program->step_count - 1].path;
+    struct image image;
+    if (program->elf.kind == ELF_NOT || program->elf.kind == ELF_BROKEN || image_open(&image, path) < 0)
+        return;
+    bool is_own = program->elf.kind == ELF_DYNAMIC && strcmp(program->elf.interpreter, elf_own_interpreter()) == 0;
+    char real[PATH_MAX]; /* $ORIGIN in a library path is the directory of the file itself, not of a link to it */
+    if (is_own && realpath(path, real) != NULL)
+        explanation->libraries_unknown =
+            libraries_list(&explanation->libraries, program->elf.interpreter, real) < 0;
+    stacks_find(&explanation->stacks, &image, &explanation->libraries);
+    image_close(&image);
+}
+
+int command_explain(int argc, char **argv)
+{
+    static struct explanation explanation;
+    bool is_json = false;
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        if (strcmp(argv[i], "--json") != 0) {
+            message("unknown option %.80s of explain, expected pfswrap explain [--json] PROGRAM", argv[i]);
+            return 2;
+        }
+        is_json = true;
+    }
+    if (argc - i != 1) {
+        message("explain takes one PROGRAM, expected pfswrap explain [--json] PROGRAM");
+        return 2;
+    }
+    explanation.name = argv[i];
+    int status = program_examine(&explanation.program, argv[i]);
+    if (status != 0 && status != STATUS_REFUSED) {
+        message("%s", explanation.program.refusal);
+        return status;
+    }
+    look_inside(&explanation);
+    explanation.verdict = judge(&explanation);
+    if (is_json)
+        explain_write_json(&explanation);
+    else
+        explain_write_text(&explanation);
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+}

@@ -1,0 +1,163 @@
+/*
+ * `pfswrap explain` in words: a label and what was found, wrapped to 80 columns, one idea a paragraph.
+ */
+#include "explain.h"
+#include "policy/planes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 80, INDENT = 13 };
+
+/* Prints words after a label in lines of at most COLUMNS; one long word (a path) may stand out. */
+__attribute__((format(printf, 2, 3))) static void paragraph(const char *label, const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return;
+    printf("%-*s", INDENT, label);
+    size_t column = INDENT;
+    for (const char *word = text; *word != '\0'; word += strspn(word, " ")) {
+        size_t size = strcspn(word, " ");
+        if (column > INDENT && column + 1 + size > COLUMNS) {
+            printf("\n%-*s", INDENT, "");
+            column = INDENT;
+        } else if (column > INDENT) {
+            putchar(' ');
+            column++;
+        }
+        for (size_t i = 0; i < size; i++) /* a file's name may hold a terminal's escape sequence */
+            putchar((unsigned char)word[i] < 0x20 || word[i] == 0x7f ? '?' : word[i]);
+        column += size;
+        word += size;
+    }
+    putchar('\n');
+    free(text);
+}
+
+static const char *step_words(enum script_kind kind)
+{
+    switch (kind) {
+    case SCRIPT_SHELL:
+        return "a script without #!, run by";
+    case SCRIPT_ENV:
+        return "a script, run through env by";
+    case SCRIPT_OPAQUE:
+        return "a script, run by env with options";
+    case SCRIPT_FILE:
+        return "a script, run by";
+    case SCRIPT_NONE:
+        break;
+    }
+    return "";
+}
+
+static void write_files(const struct program *program)
+{
+    size_t last = program->step_count - 1;
+    for (size_t i = 0; i < last; i++)
+        paragraph(i == 0 ? "program" : "", "%s: %s", program->steps[i].path, step_words(program->steps[i].kind));
+    paragraph(last == 0 ? "program" : "", "%s", program->steps[last].path);
+}
+
+static void write_kind(const struct program *program)
+{
+    const struct elf_file *elf = &program->elf;
+    switch (elf->kind) {
+    case ELF_NOT:
+    case ELF_BROKEN:
+        paragraph("kind", "no ELF program");
+        break;
+    case ELF_FOREIGN:
+        paragraph("kind", "ELF for %s", elf_machine_name(elf->machine, elf->is_64_bit));
+        break;
+    case ELF_STATIC:
+        paragraph("kind", "statically linked, %s", elf_machine_name(elf->machine, elf->is_64_bit));
+        break;
+    case ELF_DYNAMIC:
+        paragraph("kind", "dynamically linked, %s, loaded by %s", elf_machine_name(elf->machine, elf->is_64_bit),
+                  elf->interpreter);
+        break;
+    }
+    paragraph("privileges", "%s", program->privilege != NULL ? program->privilege : "none of its own");
+}
+
+static void write_stacks(const struct stacks *stacks)
+{
+    if (stacks->count == 0)
+        paragraph("TLS", "none seen in the program or in the libraries it links");
+    for (size_t i = 0; i < stacks->count; i++) {
+        const struct stack_found *found = &stacks->found[i];
+        const char *label = i == 0 ? "TLS" : "";
+        const char *covered = found->is_covered ? "covered by the tls plane" : "not covered by the tls plane";
+        if (found->library[0] == '\0')
+            paragraph(label,
+                      "%s inside the executable: %s, since calls within a program do not pass the dynamic linker",
+                      found->name, covered);
+        else if (found->through[0] == '\0')
+            paragraph(label, "%s: %s, linked directly (%s): %s", found->name, found->library, found->path, covered);
+        else
+            paragraph(label, "%s: %s, linked through %s (%s): %s", found->name, found->library, found->through,
+                      found->path, covered);
+    }
+    if (stacks->loads_at_run_time)
+        paragraph("run time",
+                  "calls dlopen, itself or through a library: what it loads later (plugins, modules such "
+                  "as Python's _ssl) cannot be seen from here; a shared libssl that comes so is covered");
+}
+
+static void write_missing(const struct explanation *explanation)
+{
+    if (explanation->libraries_unknown)
+        paragraph("libraries", "ld.so could not list them, so what is said of TLS is of the executable alone");
+    for (size_t i = 0; i < explanation->libraries.count; i++)
+        if (explanation->libraries.entries[i].path[0] == '\0')
+            paragraph("missing", "%s is not found: the program will not start",
+                      explanation->libraries.entries[i].name);
+}
+
+static void write_verdict(const struct explanation *explanation)
+{
+    switch (explanation->verdict) {
+    case VERDICT_UPGRADED:
+        paragraph("tls plane", "upgraded: every connection through libssl becomes TLS 1.3 with ECDHE");
+        break;
+    case VERDICT_PARTLY:
+        paragraph("tls plane", "upgraded where it uses libssl; its other TLS is not covered by the tls plane");
+        break;
+    case VERDICT_NOT_COVERED:
+        paragraph("tls plane", "not covered by the tls plane: its TLS does not pass a shared OpenSSL 1.1 or 3");
+        break;
+    case VERDICT_AT_RUN_TIME:
+        paragraph("tls plane",
+                  "upgraded if it loads a shared libssl at run time; other TLS is not covered by the tls "
+                  "plane");
+        break;
+    case VERDICT_NO_TLS:
+        paragraph("tls plane",
+                  "nothing to upgrade: no TLS was seen; programs it executes are judged by their own files");
+        break;
+    case VERDICT_REFUSED:
+        paragraph("tls plane", "refused by run: %s", explanation->program.refusal);
+        break;
+    }
+}
+
+void explain_write_text(const struct explanation *explanation)
+{
+    write_files(&explanation->program);
+    write_kind(&explanation->program);
+    write_stacks(&explanation->stacks);
+    write_missing(explanation);
+    write_verdict(explanation);
+    if (!POLICY_HAS_SEAL_PLANE)
+        paragraph("seal plane", "not in this build");
+    if (!POLICY_HAS_WIRE_PLANE)
+        paragraph("wire plane", "not in this build");
+}

@@ -1,0 +1,87 @@
+/*
+ * `ld.so --list PROGRAM`, run with a pipe for its answer: lines of "NAME => PATH (ADDRESS)". See libraries.h.
+ */
+#include "libraries.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Copies `length` characters if they fit. */
+static void copy(char *to, size_t size, const char *from, size_t length)
+{
+    if (length >= size)
+        length = size - 1;
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
+static void parse_line(struct libraries *libraries, const char *line)
+{
+    const char *arrow = strstr(line, " => ");
+    const char *name = line + strspn(line, " \t");
+    if (arrow == NULL || arrow < name || libraries->count == LIBRARIES_MAX)
+        return; /* the vdso and ld.so itself have no arrow */
+    struct library *library = &libraries->entries[libraries->count++];
+    const char *path = arrow + 4;
+    const char *end = strstr(path, " (0x");
+    const char *slash = memrchr(name, '/', (size_t)(arrow - name));
+    if (slash != NULL)
+        name = slash + 1;
+    copy(library->name, sizeof library->name, name, (size_t)(arrow - name));
+    copy(library->path, sizeof library->path, path, end != NULL && path[0] == '/' ? (size_t)(end - path) : 0);
+}
+
+/* Starts ld.so with its output in the pipe. Returns its process id, or -1 with errno. */
+static pid_t start(const char *interpreter, const char *program, int output)
+{
+    char *arguments[] = {(char *)(uintptr_t)interpreter, (char *)"--list", (char *)(uintptr_t)program, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t child = -1;
+    int problem = posix_spawn_file_actions_init(&actions);
+    if (problem == 0) {
+        problem = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+        if (problem == 0)
+            problem = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+        if (problem == 0)
+            problem = posix_spawn(&child, interpreter, &actions, NULL, arguments, environ);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    errno = problem;
+    return problem == 0 ? child : -1;
+}
+
+int libraries_list(struct libraries *libraries, const char *interpreter, const char *program)
+{
+    char *line = NULL;
+    size_t size = 0;
+    int ends[2], status = -1;
+    libraries->count = 0;
+    unsetenv("LD_PRELOAD"); /* what is preloaded is not what the program needs */
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    pid_t child = start(interpreter, program, ends[1]);
+    close(ends[1]);
+    FILE *answer = child > 0 ? fdopen(ends[0], "r") : NULL;
+    while (answer != NULL && getline(&line, &size, answer) > 0)
+        parse_line(libraries, line);
+    free(line);
+    if (answer != NULL)
+        fclose(answer);
+    else
+        close(ends[0]);
+    if (child < 0)
+        return -1;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    errno = 0;
+    return status == 0 ? 0 : -1;
+}

@@ -1,0 +1,68 @@
+/*
+ * pfswrap-tool: picks the subcommand, which lives in a file of its own, and knows nothing of what it does. Commands
+ * are weak references, so that a build without one of them says so instead of failing to link.
+ */
+#include "commands.h"
+#include "message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define X(name) extern __typeof__(command_##name) command_##name __attribute__((weak));
+PFSWRAP_COMMANDS(X)
+#undef X
+
+static const struct {
+    const char *name;
+    int (*call)(int argc, char **argv);
+} commands[] = {
+#define X(name) {#name, command_##name},
+    PFSWRAP_COMMANDS(X)
+#undef X
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const char usage[] =
+    "usage: pfswrap COMMAND [ARGUMENT...]\n"
+    "\n"
+    "  run [--policy FILE] [--] PROGRAM [ARG...]   run PROGRAM protected\n"
+    "  check [FILE]                                parse a policy and print what is in force\n"
+    "  explain [--json] PROGRAM                    what pfswrap can do for PROGRAM\n"
+    "  genkey, pubkey, genpsk                      keys for the seal plane\n"
+    "  version                                     print the version\n"
+    "  help                                        print this\n"
+    "\n"
+    "Without --policy or FILE: $PFSWRAP_POLICY, else /etc/pfswrap/PROGRAM.conf, else\n"
+    "/etc/pfswrap/default.conf, else the built-in policy. See pfswrap(1), pfswrap.conf(5).\n";
+
+static int unknown(const char *name)
+{
+    char list[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < COMMAND_COUNT && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s, ", commands[i].name);
+    message("unknown command %.80s, expected %sor help", name, list);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : NULL;
+    if (name == NULL) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return fputs(usage, stdout) < 0 || fflush(stdout) != 0 ? 1 : 0;
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(name, commands[i].name) == 0) {
+            if (commands[i].call != NULL)
+                return commands[i].call(argc - 1, argv + 1);
+            message("%s is not in this build", name);
+            return 1;
+        }
+    return unknown(name);
+}

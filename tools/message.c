@@ -1,0 +1,37 @@
+/*
+ * One line on stderr, written at once so that lines of several processes do not mix. See message.h.
+ */
+#include "message.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void message(const char *format, ...)
+{
+    static const char prefix[] = "pfswrap: ";
+    char line[2 * PATH_MAX + 512];
+    size_t used = sizeof prefix - 1;
+    va_list arguments;
+    memcpy(line, prefix, used);
+    va_start(arguments, format);
+    int length = vsnprintf(line + used, sizeof line - used - 1, format, arguments);
+    va_end(arguments);
+    if (length > 0)
+        used += (size_t)length < sizeof line - used - 1 ? (size_t)length : sizeof line - used - 2;
+    /* A file's name may hold a newline or a terminal's escape sequence; the message stays one line. */
+    for (size_t i = 0; i < used; i++)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+    line[used++] = '\n';
+    for (size_t done = 0; done < used;) {
+        ssize_t taken = write(STDERR_FILENO, line + done, used - done);
+        if (taken < 0 && errno != EINTR)
+            return;
+        if (taken > 0)
+            done += (size_t)taken;
+    }
+}

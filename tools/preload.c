@@ -1,0 +1,94 @@
+/*
+ * Finding and vetting libpfswrap.so. ld.so goes on without a preload it cannot load, so whatever can be known
+ * before is checked here. See preload.h.
+ */
+#include "preload.h"
+#include "elf_file.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int library_path(char path[static PATH_MAX], char *problem, size_t problem_size)
+{
+    static const char installed[] = "/libexec/pfswrap";
+    char tool[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", tool, sizeof tool - 1);
+    if (length <= 0) {
+        snprintf(problem, problem_size, "cannot find libpfswrap.so: /proc/self/exe: %m");
+        return -1;
+    }
+    tool[length] = '\0';
+    *strrchr(tool, '/') = '\0';
+    size_t used = strlen(tool);
+    const char *below = "";
+    if (used >= sizeof installed - 1 && strcmp(tool + used - (sizeof installed - 1), installed) == 0) {
+        tool[used - (sizeof installed - 1)] = '\0';
+        below = "/lib/pfswrap";
+    }
+    int size = snprintf(path, PATH_MAX, "%s%s/libpfswrap.so", tool, below);
+    if (size < 0 || size >= PATH_MAX) {
+        snprintf(problem, problem_size, "cannot find libpfswrap.so: its path is too long");
+        return -1;
+    }
+    return 0;
+}
+
+/* NULL: the open library can be preloaded, and nobody else can have changed it. */
+static const char *library_problem(int fd)
+{
+    struct elf_file elf;
+    struct stat status;
+    if (fstat(fd, &status) < 0 || elf_read(fd, &elf) < 0)
+        return strerror(errno);
+    if (elf.kind == ELF_FOREIGN || elf.kind == ELF_NOT || elf.kind == ELF_BROKEN || elf.type != ET_DYN)
+        return "is no shared object of this machine";
+    if (status.st_mode & S_IWOTH)
+        return "is writable by others, expected chmod o-w";
+    return NULL;
+}
+
+int preload_find(char *path, char *problem, size_t problem_size)
+{
+    if (library_path(path, problem, problem_size) < 0)
+        return -1;
+    /* LD_PRELOAD is split at colons and blanks, and $ORIGIN and its like are replaced (ld.so(8)). */
+    if (strpbrk(path, ": \t\n$") != NULL) {
+        snprintf(problem, problem_size, "%s cannot be preloaded, expected a path without blanks, ':' and '$'",
+                 path);
+        return -1;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        snprintf(problem, problem_size, "%s cannot be read: %m", path);
+        return -1;
+    }
+    const char *why = library_problem(fd);
+    close(fd);
+    if (why != NULL) {
+        snprintf(problem, problem_size, "%s %s", path, why);
+        return -1;
+    }
+    return 0;
+}
+
+int preload_set(const char *library)
+{
+    const char *present = getenv("LD_PRELOAD");
+    size_t length = strlen(library);
+    if (present == NULL || present[0] == '\0')
+        return setenv("LD_PRELOAD", library, 1);
+    if (strncmp(present, library, length) == 0 && strchr(": ", present[length]) != NULL)
+        return 0; /* first already: we run under pfswrap ourselves */
+    char *both;
+    if (asprintf(&both, "%s:%s", library, present) < 0)
+        return -1;
+    int result = setenv("LD_PRELOAD", both, 1);
+    free(both);
+    return result;
+}

@@ -1,0 +1,129 @@
+/*
+ * pfswrap run [--policy FILE] [--] PROGRAM [ARG...]: executes PROGRAM with libpfswrap.so and its policy, or
+ * refuses. ld.so would start a program it cannot preload into without a word; this is the place that does not.
+ */
+#include "commands.h"
+#include "message.h"
+#include "policy/policy.h"
+#include "preload.h"
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+static const char usage[] = "expected pfswrap run [--policy FILE] [--] PROGRAM [ARG...]";
+
+/* Takes the options off. Returns the index of PROGRAM in argv, or -1. */
+static int parse_options(int argc, char **argv, const char **policy)
+{
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        if (strncmp(argv[i], "--policy=", 9) == 0) {
+            *policy = argv[i] + 9;
+        } else if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc) {
+            *policy = argv[++i];
+        } else if (strcmp(argv[i], "--policy") == 0) {
+            message("--policy lacks a FILE, %s", usage);
+            return -1;
+        } else {
+            message("unknown option %.80s of run, %s", argv[i], usage);
+            return -1;
+        }
+    }
+    if (i < argc)
+        return i;
+    message("run lacks a PROGRAM, %s", usage);
+    return -1;
+}
+
+/* Loads the policy that `file`, or else the environment and /etc, name for `program`. 0, or -1 after a message. */
+static int load_policy(struct policy *policy, const char *file, const char *program)
+{
+    static struct policy_error error;
+    char path[PATH_MAX];
+    if (file != NULL && file[0] == '\0') {
+        message("--policy is empty, %s", usage);
+        return -1;
+    }
+    if (file == NULL) {
+        if (policy_locate(path, sizeof path, program) < 0) {
+            message("the path of the policy is too long, expected at most %d bytes", PATH_MAX - 1);
+            return -1;
+        }
+        file = path;
+    }
+    if (policy_load(policy, file, &error) < 0) {
+        message("%s", error.text);
+        return -1;
+    }
+    if (policy->tls.ca_file[0] == '\0')
+        return 0;
+    int fd = open(policy->tls.ca_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        message("%s: ca-file %s cannot be read: %s", policy->path, policy->tls.ca_file, strerror(errno));
+        return -1;
+    }
+    close(fd);
+    return 0;
+}
+
+/* Executes the program under the name it was given. Returns only if that fails. */
+static int execute(const struct program *program, int argc, char **argv)
+{
+    const char *path = program->steps[0].path;
+    if (program->steps[0].kind != SCRIPT_SHELL) {
+        execv(path, argv);
+    } else {
+        /* As execvp(3) does with a script without #!. */
+        char **shell = calloc((size_t)argc + 2, sizeof *shell);
+        if (shell == NULL)
+            return STATUS_REFUSED;
+        shell[0] = (char *)"sh";
+        shell[1] = (char *)path;
+        memcpy(shell + 2, argv + 1, (size_t)argc * sizeof *argv);
+        execv(program->steps[1].path, shell);
+        free(shell);
+    }
+    message("%s: %s", path, strerror(errno));
+    return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
+}
+
+int command_run(int argc, char **argv)
+{
+    static struct policy policy;
+    static struct program program;
+    char library[PATH_MAX], problem[PATH_MAX + 128];
+    const char *file = NULL;
+
+    int first = parse_options(argc, argv, &file);
+    if (first < 0)
+        return STATUS_REFUSED;
+    /* With a real and an effective user that differ, every program is started in secure-execution mode. */
+    if (getauxval(AT_SECURE) != 0 || getuid() != geteuid() || getgid() != getegid()) {
+        message("real and effective user or group differ, expected them equal: LD_PRELOAD would be ignored");
+        return STATUS_REFUSED;
+    }
+    if (load_policy(&policy, file, argv[first]) < 0)
+        return STATUS_REFUSED;
+    if (program_examine(&program, argv[first]) != 0) {
+        message("%s", program.refusal);
+        return program.status;
+    }
+    if (preload_find(library, problem, sizeof problem) < 0) {
+        message("%s", problem);
+        return STATUS_REFUSED;
+    }
+    if (preload_set(library) < 0 || setenv("PFSWRAP_POLICY", policy.path, 1) < 0) {
+        message("cannot set the environment: %s", strerror(errno));
+        return STATUS_REFUSED;
+    }
+    return execute(&program, argc - first, argv + first);
+}

@@ -1,0 +1,150 @@
+/*
+ * Telling TLS implementations: shared ones by their soname, built-in ones by texts that every one of them must
+ * hold. See stacks.h.
+ */
+#include "stacks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *library; /* how the soname begins; the first match counts */
+    const char *name;
+    bool is_covered;
+} shared_stacks[] = {
+    {"libssl.so.3", "OpenSSL 3", true},
+    {"libssl.so.1.1", "OpenSSL 1.1", true},
+    {"libssl.so.", "OpenSSL or LibreSSL of another version", false},
+    {"libgnutls.so.", "GnuTLS", false},
+    {"libgnutls-openssl.so.", "GnuTLS with OpenSSL's names", false},
+    {"libssl3.so", "NSS", false},
+    {"libmbedtls.so", "Mbed TLS", false},
+    {"libwolfssl.so", "wolfSSL", false},
+    {"libbearssl.so", "BearSSL", false},
+    {"libs2n.so", "s2n-tls", false},
+    {"librustls", "rustls", false},
+    {"libtls.so.", "LibreSSL", false},
+    {"libjvm.so", "Java", false},
+    {"libjli.so", "Java", false},
+};
+
+/* Implementations linked into the executable; the first whose text is there counts. */
+static const struct {
+    const char *text, *name;
+} inner_stacks[] = {
+    {"\xff Go buildinf:", "Go's crypto/tls"},
+    {"BoringSSL", "BoringSSL"},
+    {"LibreSSL ", "LibreSSL"},
+    {"OpenSSL 3.", "OpenSSL 3"},
+    {"OpenSSL 1.1.", "OpenSSL 1.1"},
+    {"OpenSSL 1.0.", "OpenSSL 1.0"},
+    {"/rustls-", "rustls"},
+    {"bed TLS ", "Mbed TLS"},
+    {"wolfSSL", "wolfSSL"},
+    {"s2n_connection", "s2n-tls"},
+};
+
+static bool begins_with(const char *text, const char *beginning)
+{
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+static bool needs(const struct image *image, const char *name)
+{
+    const char *needed;
+    for (size_t i = 0; (needed = image_needed(image, i)) != NULL; i++) {
+        const char *slash = strrchr(needed, '/');
+        if (strcmp(slash != NULL ? slash + 1 : needed, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct stack_found *add(struct stacks *stacks, const char *name, bool is_covered)
+{
+    if (stacks->count == STACKS_FOUND_MAX)
+        return NULL;
+    struct stack_found *found = &stacks->found[stacks->count++];
+    memset(found, 0, sizeof *found);
+    found->name = name;
+    found->is_covered = is_covered;
+    return found;
+}
+
+/* Which of the libraries needs `name`; the one that ld.so lists first, so the one nearest to the program. */
+static void find_through(struct stack_found *found, const struct libraries *libraries)
+{
+    struct image image;
+    for (size_t i = 0; i < libraries->count && found->through[0] == '\0'; i++) {
+        if (image_open(&image, libraries->entries[i].path) < 0)
+            continue;
+        if (needs(&image, found->library))
+            memcpy(found->through, libraries->entries[i].name, sizeof found->through);
+        image_close(&image);
+    }
+}
+
+static void find_shared(struct stacks *stacks, const struct image *program, const struct libraries *libraries)
+{
+    for (size_t i = 0; i < libraries->count; i++)
+        for (size_t j = 0; j < sizeof shared_stacks / sizeof shared_stacks[0]; j++) {
+            const struct library *library = &libraries->entries[i];
+            if (!begins_with(library->name, shared_stacks[j].library))
+                continue;
+            struct stack_found *found = add(stacks, shared_stacks[j].name, shared_stacks[j].is_covered);
+            if (found == NULL)
+                return;
+            memcpy(found->library, library->name, sizeof found->library);
+            memcpy(found->path, library->path, sizeof found->path);
+            if (!needs(program, library->name))
+                find_through(found, libraries);
+            break;
+        }
+}
+
+/*
+ * An executable may hold OpenSSL's version text only because it prints it. One that holds TLS itself holds a text
+ * of the handshake as well: the context string of RFC 8446 4.4.3, or the label of RFC 5246 8.1 and 7.4.9 before it.
+ * Calls within the executable do not pass the dynamic linker, so such a stack is out of the preload's reach.
+ */
+static void find_inner(struct stacks *stacks, const struct image *program)
+{
+    bool has_tls13 = image_contains(program, "TLS 1.3, server CertificateVerify");
+    bool has_tls12 = image_contains(program, "master secret") && image_contains(program, "server finished");
+    bool exports = image_symbol(program, "SSL_CTX_new") == IMAGE_SYMBOL_DEFINED;
+    if (!has_tls13 && !has_tls12 && !exports)
+        return;
+    for (size_t i = 0; i < sizeof inner_stacks / sizeof inner_stacks[0]; i++)
+        if (image_contains(program, inner_stacks[i].text)) {
+            add(stacks, inner_stacks[i].name, false);
+            return;
+        }
+    add(stacks, "a TLS implementation of unknown make", false);
+}
+
+static bool is_libc(const char *name)
+{
+    return begins_with(name, "libc.so.") || begins_with(name, "ld-linux") || begins_with(name, "libdl.so.");
+}
+
+static bool loads_at_run_time(const struct image *program, const struct libraries *libraries)
+{
+    struct image image;
+    bool loads = image_symbol(program, "dlopen") == IMAGE_SYMBOL_IMPORTED;
+    for (size_t i = 0; i < libraries->count && !loads; i++) {
+        const struct library *library = &libraries->entries[i];
+        if (is_libc(library->name) || image_open(&image, library->path) < 0)
+            continue;
+        loads = image_symbol(&image, "dlopen") == IMAGE_SYMBOL_IMPORTED;
+        image_close(&image);
+    }
+    return loads;
+}
+
+void stacks_find(struct stacks *stacks, const struct image *image, const struct libraries *libraries)
+{
+    memset(stacks, 0, sizeof *stacks);
+    find_shared(stacks, image, libraries);
+    find_inner(stacks, image);
+    stacks->loads_at_run_time = loads_at_run_time(image, libraries);
+}
