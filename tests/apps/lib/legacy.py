@@ -197,3 +197,41 @@ def echo_exchange(port, context, lines=200):
             word = f"line {number} {'x' * (number % 50)}\n".encode()
             connection.sendall(word)
             equal(hello.receive(connection, len(word)), word, f"echo of line {number}")
+
+
+def prove_echo_client(tap, name, command, launch=launch_by_pfswrap):
+    """Cases of a test program that sends one line and prints `version X` and `received LINE`."""
+    def echo(connection, _peer):
+        connection.sendall(b"echo of " + connection.recv(4096))
+
+    def talk(server, wrap):
+        argv, env = launch(command(server.port), wrap)
+        return run(argv, env=env)
+
+    with peers.Server(echo, ciphers="ALL:@SECLEVEL=0") as server, Trap() as trap:
+        with tap.case(f"{name} bare speaks TLS 1.2, so that TLS 1.3 means something"):
+            result = talk(server, None)
+            check("version TLSv1.2" in result.text and "received echo of " in result.text, f"{result!r}")
+        with tap.case(f"{name} wrapped speaks TLS 1.3 with ECDHE and its data is intact"):
+            wrap = Wrap()
+            result = talk(server, wrap)
+            check("received echo of " in result.text, f"{result!r}; log: {wrap.tail()}")
+            check("version TLSv1.3" in result.text, f"{result!r}")
+            equal(server.versions[-1][0], "TLSv1.3", "version the server saw")
+            check_handshake(wrap.wait_event("handshake", role="client"), "client")
+        with tap.case(f"{name} wrapped offers TLS 1.3, its suites and ECDHE groups, and nothing else"):
+            result = talk(trap, Wrap())
+            check(trap.offers, f"expected a ClientHello: {trap.errors} {result!r}")
+            check_offer_is_pfs(trap.offers[0])
+    with peers.Server(echo, version=ssl.TLSVersion.TLSv1_2, ciphers="ALL:@SECLEVEL=0") as server:
+        with tap.case(f"{name} wrapped fails against a server that speaks TLS 1.2 only"):
+            result = talk(server, Wrap())
+            check(result.status not in (0, None) and "received" not in result.text, f"{result!r}")
+            equal(server.versions, [], "handshakes the server finished")
+
+
+def one_line_exchange(port, context):
+    """An exchange with a test program that echoes one line per connection."""
+    with peers.connected(port, context) as connection:
+        connection.sendall(b"a line of the tester\n")
+        equal(hello.receive(connection, 21), b"a line of the tester\n", "echo")

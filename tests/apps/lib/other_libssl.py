@@ -8,6 +8,7 @@ Run as a script it fetches them all and says what it has: python3 tests/apps/lib
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -109,6 +110,8 @@ def fetch(suite):
     packages = sorted((folder / "cache/archives").glob("*.deb"))
     for package in packages:
         subprocess.run(["dpkg-deb", "-x", str(package), str(folder / "root")], check=True)
+    for part in ("etc", "usr/share"):  # not needed, and full of names that make and find would trip over
+        shutil.rmtree(folder / "root" / part, ignore_errors=True)
 
 
 def get(suite):
