@@ -73,4 +73,4 @@ clean:
 	@rm -rf build build-*
 
 .SECONDARY:
--include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/shim $(B)/tools $(B)/tests -name "*.d" -type f 2>/dev/null)

@@ -221,6 +221,15 @@ static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl
     }
 }
 
+/* The SSL_R_ number in an error of libssl's, 0 for others; 3.0 gave the reason more bits (ERR_GET_REASON(3)). */
+static int ssl_reason(const struct libssl *lib, unsigned long error)
+{
+    bool is_1_1 = lib->ERR_new == NULL;
+    unsigned long library = is_1_1 ? error >> 24 & 0xff : error >> 23 & 0xff;
+    unsigned long reason = is_1_1 ? error & 0xfff : error & 0x7fffff;
+    return library == ERR_LIB_SSL ? (int)reason : 0;
+}
+
 void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *connection, int result)
 {
     int kind = lib->SSL_get_error(ssl, result);
@@ -228,7 +237,7 @@ void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *co
         return;
     connection->reported = true;
     unsigned long error = kind == SSL_ERROR_SSL ? lib->ERR_peek_last_error() : 0;
-    int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+    int reason = ssl_reason(lib, error);
     const char *text = error != 0 ? lib->ERR_reason_error_string(error) : NULL;
     if (text == NULL)
         text = "the peer closed the connection during the handshake";

@@ -1,5 +1,6 @@
 /*
- * The callback, and the four calls with which a program sets and reads its own.
+ * The callback, and the four calls with which a program sets and reads its own. Finite-field parameters may be set
+ * (SSL_SECOP_TMP_DH): programs fail if they cannot set them, and no cipher that would use them is allowed.
  */
 #include "tls/security.h"
 
@@ -36,7 +37,6 @@ static bool policy_allows(const struct libssl *lib, int operation, int nid, cons
     case SSL_SECOP_CIPHER_SHARED:
     case SSL_SECOP_CIPHER_CHECK:
         return other == NULL || tls_cipher_is_allowed(lib, other);
-    case SSL_SECOP_TMP_DH:
     case SSL_SECOP_TICKET: /* asked for tickets of TLS 1.2 and before only */
     case SSL_SECOP_COMPRESSION:
         return false;
