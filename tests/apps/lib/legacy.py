@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import ssl
+import time
 
 from lib import certs, hello, peers
 from lib.offered import Trap, check_offer_is_pfs
@@ -221,12 +222,15 @@ def prove_echo_client(tap, name, command, launch=launch_by_pfswrap):
             result = talk(server, None)
             check("version TLSv1.2" in result.text and "received echo of " in result.text, f"{result!r}")
         with tap.case(f"{name} wrapped speaks TLS 1.3 with ECDHE and its data is intact"):
-            wrap = Wrap()
+            wrap, begun = Wrap(), time.monotonic()
             result = talk(server, wrap)
+            seconds = time.monotonic() - begun
             check("received echo of " in result.text, f"{result!r}; log: {wrap.tail()}")
             check("version TLSv1.3" in result.text, f"{result!r}")
             equal(server.versions[-1][0], "TLSv1.3", "version the server saw")
             check_handshake(wrap.wait_event("handshake", role="client"), "client")
+        with tap.case(f"{name} wrapped ends at once when the server has gone, and does not wait out its linger time"):
+            check(seconds < 3, f"it took {seconds:.1f} s")
         with tap.case(f"{name} wrapped offers TLS 1.3, its suites and ECDHE groups, and nothing else"):
             result = talk(trap, Wrap())
             check(trap.offers, f"expected a ClientHello: {trap.errors} {result!r}")
