@@ -3,7 +3,7 @@
 from lib import certs, peers
 from lib.legacy import LegacyClient, blob, check_handshake, prove_client
 from lib.process import run
-from lib.tap import Tap, check, equal
+from lib.tap import Tap, equal
 from lib.wrap import Wrap
 
 WEAK = ["curl", "-sS", "--tls-max", "1.2", "--ciphers", "AES128-SHA:DHE-RSA-AES128-SHA:@SECLEVEL=0"]
@@ -17,7 +17,7 @@ def main():
     tap = Tap()
     trusting = [*WEAK, "--cacert", certs.authority().cert]
     prove_client(tap, LegacyClient("curl", lambda port: [*trusting, f"https://localhost:{port}/"], received,
-                                   needs=["curl"]))
+                                   needs=["curl"], addresses=False))  # its BIOs are its own
 
     body, _ = blob(4)
     with peers.Server(peers.reply_http(body)) as server:
@@ -29,14 +29,13 @@ def main():
             result = run(wrap.argv([*trusting, f"https://localhost:{server.port}/"]))
             equal(received(result), body, "body of 4 MiB")
             event = wrap.wait_event("handshake", role="client")
-            check_handshake(event, "client")
+            check_handshake(event, "client", addresses=False)
             equal(event.get("server_name"), "localhost", f"server_name in {event}")
-            check(str(server.port) in event["peer"], f"the peer should be port {server.port} in {event}")
         with tap.case("curl wrapped by LD_PRELOAD alone is forced too"):
             wrap = Wrap()
             result = run([*trusting, f"https://localhost:{server.port}/"], env=wrap.preload())
             equal(received(result), body, f"body; {result.err!r}")
-            check_handshake(wrap.wait_event("handshake", role="client"), "client")
+            check_handshake(wrap.wait_event("handshake", role="client"), "client", addresses=False)
     tap.finish()
 
 

@@ -37,9 +37,11 @@ def main():
         equal(bare.status, 0, f"{bare!r}")
         equal((wrapped.status, wrapped.out.decode().splitlines()), (0, bare.out.decode().splitlines()), "settings")
     for mode in ("server", "asyncio-server"):
-        prove_server(tap, LegacyServer(f"python3 {mode}", server_command(mode), echo_exchange))
+        prove_server(tap, LegacyServer(f"python3 {mode}", server_command(mode), echo_exchange,
+                                       addresses=mode == "server"))
     for mode in ("client", "asyncio-client"):
-        prove_client(tap, LegacyClient(f"python3 {mode}", client_command(mode), received))
+        prove_client(tap, LegacyClient(f"python3 {mode}", client_command(mode), received,
+                                       addresses=mode == "client"))
     tap.finish()
 
 

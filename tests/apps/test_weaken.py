@@ -32,7 +32,8 @@ Options = UnsafeLegacyRenegotiation
 HARMLESS = {"nothing", "min_version", "no_version_limits", "ciphers_unknown", "groups_unknown"}
 # Calls that only matter to a server; a client may leave them alone.
 SERVER_ONLY = {"dh_parameters", "dh_pkey", "dh_callback", "ecdh_parameters", "num_tickets", "ticket_keys",
-               "client_hello_callback", "server_name_callback"}
+               "client_hello_callback", "server_name_callback",
+               "cert_callback"}  # a client is asked for a certificate by no server here
 OPENSSL_NAMES = {"prime256v1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521", "x25519": "X25519", "x448": "X448"}
 
 

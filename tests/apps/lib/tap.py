@@ -42,8 +42,8 @@ class Tap:
             self.result(True, sentence, skip=one_line(reason))
         except AssertionError as failure:
             self.result(False, sentence, f"{failure}\n{where(failure)}")
-        except Exception:  # pylint: disable=broad-except
-            self.result(False, sentence, traceback.format_exc())
+        except Exception as error:  # pylint: disable=broad-except
+            self.result(False, sentence, f"{type(error).__name__}: {error}\n{where(error)}")
         else:
             self.result(True, sentence)
 
@@ -59,7 +59,7 @@ def one_line(text):
 def where(error):
     """The files and lines that led to the check, this file apart."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    return "at " + ", ".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-4:])
+    return "at " + ", ".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-8:])
 
 
 def skip_all(reason):
