@@ -29,8 +29,7 @@ INIH   := -l:libinih.a
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
 CORE_SRC := $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
 SEAL_SRC := $(wildcard shim/seal/*.c)
-SHIM_SRC := $(wildcard shim/*.c shim/real/*.c shim/audit/*.c shim/tls/*.c shim/socket/*.c \
-                       shim/policy/*.c)
+SHIM_SRC := $(filter-out shim/seal/% shim/wire/%,$(wildcard shim/*.c shim/*/*.c))
 TOOL_SRC := $(wildcard tools/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
 PROG_SRC := $(wildcard tests/apps/programs/*.c)
@@ -72,5 +71,6 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libpfswrap-core.a
 clean:
 	@rm -rf build build-*
 
-.SECONDARY:
+# A .SECONDARY without names would let make skip objects of files that are new.
+.PRECIOUS: $(B)/%.o
 -include $(shell find $(B)/shim $(B)/tools $(B)/tests -name "*.d" -type f 2>/dev/null)

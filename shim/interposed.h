@@ -68,9 +68,13 @@
     X(SSL_set_ciphersuites)                                                                                        \
     X(SSL_set_cipher_list)                                                                                         \
     X(SSL_CTX_set_cipher_list)                                                                                     \
+    X(SSL_CTX_set_security_level)                                                                                  \
+    X(SSL_set_security_level)                                                                                      \
     /* configuration.c: configuration commands that carry signature algorithms */                                  \
     X(SSL_CONF_cmd)                                                                                                \
     X(SSL_CONF_cmd_argv)                                                                                           \
+    X(SSL_CTX_config)                                                                                              \
+    X(SSL_config)                                                                                                  \
     /* keylog.c */                                                                                                 \
     X(SSL_CTX_set_keylog_callback)                                                                                 \
     X(SSL_CTX_get_keylog_callback)                                                                                 \

@@ -1,7 +1,7 @@
 /*
  * What happens when the shared object is loaded, before the program's main(): the real functions and the policy are
- * there from the beginning, an unsupported libssl ends the process, and the environment loses what must not be in it.
- * Interposed calls that arrive earlier find their own way (init.h).
+ * there from the beginning, an unsupported libssl ends the process, and the environment loses what must not be in
+ * it. Interposed calls that arrive earlier find their own way (init.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,8 @@ static void let_children_go(void)
     size_t length = 0;
     while (*preload != '\0') {
         size_t word = strcspn(preload, " :");
-        bool is_ours = word >= sizeof ours - 1 && memcmp(preload + word - (sizeof ours - 1), ours, sizeof ours - 1) == 0;
+        bool is_ours =
+            word >= sizeof ours - 1 && memcmp(preload + word - (sizeof ours - 1), ours, sizeof ours - 1) == 0;
         if (word > 0 && !is_ours) {
             if (length + word + 2 > sizeof kept)
                 return;

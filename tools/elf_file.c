@@ -48,7 +48,7 @@ static int read_interpreter(int fd, const ElfW(Phdr) * header, struct elf_file *
 /* 1: *file is filled; 0: the headers make no sense; -1: errno. */
 static int read_program_headers(int fd, const ElfW(Ehdr) * header, struct elf_file *file)
 {
-    ElfW(Phdr) headers[PROGRAM_HEADERS_MAX];
+    ElfW(Phdr) headers[PROGRAM_HEADERS_MAX] = {0};
     if (header->e_phentsize != sizeof headers[0] || header->e_phnum == 0 || header->e_phnum > PROGRAM_HEADERS_MAX)
         return 0;
     int result = read_at(fd, headers, header->e_phnum * sizeof headers[0], header->e_phoff);
@@ -114,7 +114,7 @@ const char *elf_machine_name(uint16_t machine, bool is_64_bit)
     case EM_S390:
         return is_64_bit ? "s390x" : "s390";
     default:
-        snprintf(number, sizeof number, "machine %u", machine);
+        (void)snprintf(number, sizeof number, "machine %u", machine);
         return number;
     }
 }

@@ -79,5 +79,5 @@ int command_explain(int argc, char **argv)
         explain_write_json(&explanation);
     else
         explain_write_text(&explanation);
-    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+    return out_finish();
 }

@@ -3,8 +3,8 @@
  * so that the line is JSON whatever a file is called (RFC 8259 8.1).
  */
 #include "explain.h"
+#include "message.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* The length of the UTF-8 sequence at `text` (RFC 3629 4), or 0: there is none. */
@@ -27,27 +27,27 @@ static size_t utf8_length(const unsigned char *text)
 static void write_string(const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
-    putchar('"');
+    out("\"");
     while (*at != '\0') {
         size_t length = utf8_length(at);
         if (length == 0)
-            fputs("\\ufffd", stdout);
+            out("\\ufffd");
         else if (*at == '"' || *at == '\\')
-            printf("\\%c", *at);
+            out("\\%c", *at);
         else if (*at < 0x20 || *at == 0x7f)
-            printf("\\u%04x", *at);
+            out("\\u%04x", *at);
         else
-            fwrite(at, 1, length, stdout);
+            out("%.*s", (int)length, (const char *)at);
         at += length == 0 ? 1 : length;
     }
-    putchar('"');
+    out("\"");
 }
 
 static void write_member(const char *key, const char *value)
 {
-    printf("\"%s\": ", key);
+    out("\"%s\": ", key);
     if (value == NULL)
-        fputs("null", stdout);
+        out("null");
     else
         write_string(value);
 }
@@ -70,48 +70,48 @@ static const char *kind_word(enum elf_kind kind)
 
 static void write_stacks(const struct stacks *stacks)
 {
-    fputs("\"tls\": [", stdout);
+    out("\"tls\": [");
     for (size_t i = 0; i < stacks->count; i++) {
         const struct stack_found *found = &stacks->found[i];
-        fputs(i == 0 ? "{" : ", {", stdout);
+        out(i == 0 ? "{" : ", {");
         write_member("name", found->name);
-        fputs(", ", stdout);
+        out(", ");
         write_member("library", found->library[0] != '\0' ? found->library : NULL);
-        fputs(", ", stdout);
+        out(", ");
         write_member("path", found->path[0] != '\0' ? found->path : NULL);
-        fputs(", ", stdout);
+        out(", ");
         write_member("through", found->through[0] != '\0' ? found->through : NULL);
-        printf(", \"covered\": %s}", found->is_covered ? "true" : "false");
+        out(", \"covered\": %s}", found->is_covered ? "true" : "false");
     }
-    fputs("], ", stdout);
+    out("], ");
 }
 
 void explain_write_json(const struct explanation *explanation)
 {
     const struct program *program = &explanation->program;
-    putchar('{');
+    out("{");
     write_member("program", explanation->name);
-    fputs(", \"files\": [", stdout);
+    out(", \"files\": [");
     for (size_t i = 0; i < program->step_count; i++) {
-        fputs(i == 0 ? "" : ", ", stdout);
+        out(i == 0 ? "" : ", ");
         write_string(program->steps[i].path);
     }
-    fputs("], ", stdout);
+    out("], ");
     write_member("kind", kind_word(program->elf.kind));
-    fputs(", ", stdout);
+    out(", ");
     write_member("machine", program->elf.kind == ELF_NOT
                                 ? NULL
                                 : elf_machine_name(program->elf.machine, program->elf.is_64_bit));
-    fputs(", ", stdout);
+    out(", ");
     write_member("interpreter", program->elf.interpreter[0] != '\0' ? program->elf.interpreter : NULL);
-    fputs(", ", stdout);
+    out(", ");
     write_member("privileges", program->privilege);
-    fputs(", ", stdout);
+    out(", ");
     write_stacks(&explanation->stacks);
-    printf("\"dlopen\": %s, ", explanation->stacks.loads_at_run_time ? "true" : "false");
-    printf("\"libraries_known\": %s, ", explanation->libraries_unknown ? "false" : "true");
+    out("\"dlopen\": %s, ", explanation->stacks.loads_at_run_time ? "true" : "false");
+    out("\"libraries_known\": %s, ", explanation->libraries_unknown ? "false" : "true");
     write_member("verdict", verdict_words[explanation->verdict]);
-    fputs(", ", stdout);
+    out(", ");
     write_member("refusal", program->status != 0 ? program->refusal : NULL);
-    fputs("}\n", stdout);
+    out("}\n");
 }

@@ -2,6 +2,7 @@
  * `pfswrap explain` in words: a label and what was found, wrapped to 80 columns, one idea a paragraph.
  */
 #include "explain.h"
+#include "message.h"
 #include "policy/planes.h"
 
 #include <stdarg.h>
@@ -21,23 +22,23 @@ __attribute__((format(printf, 2, 3))) static void paragraph(const char *label, c
     va_end(arguments);
     if (length < 0)
         return;
-    printf("%-*s", INDENT, label);
+    out("%-*s", INDENT, label);
     size_t column = INDENT;
     for (const char *word = text; *word != '\0'; word += strspn(word, " ")) {
         size_t size = strcspn(word, " ");
         if (column > INDENT && column + 1 + size > COLUMNS) {
-            printf("\n%-*s", INDENT, "");
+            out("\n%-*s", INDENT, "");
             column = INDENT;
         } else if (column > INDENT) {
-            putchar(' ');
+            out(" ");
             column++;
         }
         for (size_t i = 0; i < size; i++) /* a file's name may hold a terminal's escape sequence */
-            putchar((unsigned char)word[i] < 0x20 || word[i] == 0x7f ? '?' : word[i]);
+            out("%c", (unsigned char)word[i] < 0x20 || word[i] == 0x7f ? '?' : word[i]);
         column += size;
         word += size;
     }
-    putchar('\n');
+    out("\n");
     free(text);
 }
 

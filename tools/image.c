@@ -57,7 +57,7 @@ int image_open(struct image *image, const char *path)
 void image_close(struct image *image)
 {
     if (image->bytes != NULL)
-        munmap((void *)(uintptr_t)image->bytes, image->size);
+        munmap(image->bytes, image->size);
     memset(image, 0, sizeof *image);
 }
 

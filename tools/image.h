@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct image {
-    const uint8_t *bytes; /* the whole file, mapped */
+    uint8_t *bytes; /* the whole file, mapped read-only */
     size_t size;
     bool is_native; /* its headers could be read */
 };

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +42,7 @@ static void parse_line(struct libraries *libraries, const char *line)
 /* Starts ld.so with its output in the pipe. Returns its process id, or -1 with errno. */
 static pid_t start(const char *interpreter, const char *program, int output)
 {
-    char *arguments[] = {(char *)(uintptr_t)interpreter, (char *)"--list", (char *)(uintptr_t)program, NULL};
+    char *arguments[] = {(char *)interpreter, (char *)"--list", (char *)program, NULL};
     posix_spawn_file_actions_t actions;
     pid_t child = -1;
     int problem = posix_spawn_file_actions_init(&actions);
@@ -75,7 +74,7 @@ int libraries_list(struct libraries *libraries, const char *interpreter, const c
         parse_line(libraries, line);
     free(line);
     if (answer != NULL)
-        fclose(answer);
+        (void)fclose(answer);
     else
         close(ends[0]);
     if (child < 0)

@@ -50,11 +50,13 @@ int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
     if (name == NULL) {
-        fputs(usage, stderr);
+        (void)fputs(usage, stderr);
         return 2;
     }
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        return fputs(usage, stdout) < 0 || fflush(stdout) != 0 ? 1 : 0;
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        out("%s", usage);
+        return out_finish();
+    }
     if (strcmp(name, "--version") == 0)
         name = "version";
     for (size_t i = 0; i < COMMAND_COUNT; i++)

@@ -1,11 +1,13 @@
 /*
- * One line on stderr, written at once so that lines of several processes do not mix. See message.h.
+ * One line on stderr, written at once so that lines of several processes do not mix; and stdout, whose failures are
+ * told at the end. See message.h.
  */
 #include "message.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,4 +36,21 @@ void message(const char *format, ...)
         if (taken > 0)
             done += (size_t)taken;
     }
+}
+
+void out(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vprintf(format, arguments); /* the stream remembers a failure for out_finish() */
+    va_end(arguments);
+}
+
+int out_finish(void)
+{
+    bool has_failed = ferror(stdout) != 0;
+    if (fflush(stdout) == 0 && !has_failed)
+        return 0;
+    message("cannot write the output: %s", strerror(errno));
+    return 1;
 }

@@ -13,4 +13,10 @@ enum {
 /* Writes "pfswrap: MESSAGE" and a newline to stderr; control characters in it become '?'. */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Writes to stdout, buffered. */
+void out(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Flushes stdout. Returns 0, or 1 after a message if anything that was written did not arrive: an exit status. */
+int out_finish(void);
+
 #endif

@@ -20,7 +20,7 @@ static int library_path(char path[static PATH_MAX], char *problem, size_t proble
     char tool[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", tool, sizeof tool - 1);
     if (length <= 0) {
-        snprintf(problem, problem_size, "cannot find libpfswrap.so: /proc/self/exe: %m");
+        (void)snprintf(problem, problem_size, "cannot find libpfswrap.so: /proc/self/exe: %m");
         return -1;
     }
     tool[length] = '\0';
@@ -33,7 +33,7 @@ static int library_path(char path[static PATH_MAX], char *problem, size_t proble
     }
     int size = snprintf(path, PATH_MAX, "%s%s/libpfswrap.so", tool, below);
     if (size < 0 || size >= PATH_MAX) {
-        snprintf(problem, problem_size, "cannot find libpfswrap.so: its path is too long");
+        (void)snprintf(problem, problem_size, "cannot find libpfswrap.so: its path is too long");
         return -1;
     }
     return 0;
@@ -59,19 +59,19 @@ int preload_find(char *path, char *problem, size_t problem_size)
         return -1;
     /* LD_PRELOAD is split at colons and blanks, and $ORIGIN and its like are replaced (ld.so(8)). */
     if (strpbrk(path, ": \t\n$") != NULL) {
-        snprintf(problem, problem_size, "%s cannot be preloaded, expected a path without blanks, ':' and '$'",
-                 path);
+        (void)snprintf(problem, problem_size, "%s cannot be preloaded, expected a path without blanks, ':' and '$'",
+                       path);
         return -1;
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        snprintf(problem, problem_size, "%s cannot be read: %m", path);
+        (void)snprintf(problem, problem_size, "%s cannot be read: %m", path);
         return -1;
     }
     const char *why = library_problem(fd);
     close(fd);
     if (why != NULL) {
-        snprintf(problem, problem_size, "%s %s", path, why);
+        (void)snprintf(problem, problem_size, "%s %s", path, why);
         return -1;
     }
     return 0;

@@ -20,7 +20,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct program *program,
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(program->refusal, sizeof program->refusal, format, arguments);
+    (void)vsnprintf(program->refusal, sizeof program->refusal, format, arguments);
     va_end(arguments);
     program->status = status;
     return -1;

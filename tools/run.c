@@ -75,6 +75,18 @@ static int load_policy(struct policy *policy, const char *file, const char *prog
     return 0;
 }
 
+/*
+ * The library in env(1) would see the script's interpreter as a program that its program executes, and with
+ * children = allow let it go: the one program that was meant.
+ */
+static bool loses_interpreter(const struct policy *policy, const struct program *program)
+{
+    for (size_t i = 0; i < program->step_count; i++)
+        if (policy->children == POLICY_CHILDREN_ALLOW && program->steps[i].kind == SCRIPT_ENV)
+            return true;
+    return false;
+}
+
 /* Executes the program under the name it was given. Returns only if that fails. */
 static int execute(const struct program *program, int argc, char **argv)
 {
@@ -116,6 +128,12 @@ int command_run(int argc, char **argv)
     if (program_examine(&program, argv[first]) != 0) {
         message("%s", program.refusal);
         return program.status;
+    }
+    if (loses_interpreter(&policy, &program)) {
+        message(
+            "%s is run through env, which children = allow leaves unprotected, expected children = protect in %s",
+            program.steps[0].path, policy.path);
+        return STATUS_REFUSED;
     }
     if (preload_find(library, problem, sizeof problem) < 0) {
         message("%s", problem);

@@ -18,7 +18,7 @@ static bool assignment_is_harmless(const char *word)
 static void parse_env(struct script *script, const char *rest)
 {
     script->kind = SCRIPT_OPAQUE;
-    strcpy(script->name, rest);
+    memcpy(script->name, rest, strlen(rest) + 1);
     bool split = strncmp(rest, "-S", 2) == 0;
     if (split)
         rest += 2 + strspn(rest + 2, blanks);

@@ -7,7 +7,7 @@
 #include "policy/planes.h"
 
 #include <gnu/libc-version.h>
-#include <stdio.h>
+#include <stddef.h>
 
 /* Of libsodium, where a command that needs it is in this build. */
 extern const char *sodium_version_string(void) __attribute__((weak));
@@ -19,11 +19,11 @@ int command_version(int argc, char **argv)
         message("version takes no argument, expected pfswrap version");
         return 2;
     }
-    printf("pfswrap %s\n", PFSWRAP_VERSION);
-    printf("planes: tls%s%s\n", POLICY_HAS_SEAL_PLANE ? ", seal" : "", POLICY_HAS_WIRE_PLANE ? ", wire" : "");
-    printf("machine: %s, %s\n", elf_own_machine(), elf_own_interpreter());
-    printf("glibc %s, inih (static)\n", gnu_get_libc_version());
+    out("pfswrap %s\n", PFSWRAP_VERSION);
+    out("planes: tls%s%s\n", POLICY_HAS_SEAL_PLANE ? ", seal" : "", POLICY_HAS_WIRE_PLANE ? ", wire" : "");
+    out("machine: %s, %s\n", elf_own_machine(), elf_own_interpreter());
+    out("glibc %s, inih (static)\n", gnu_get_libc_version());
     if (sodium_version_string != NULL)
-        printf("libsodium %s (static)\n", sodium_version_string());
-    return fflush(stdout) == 0 ? 0 : 1;
+        out("libsodium %s (static)\n", sodium_version_string());
+    return out_finish();
 }

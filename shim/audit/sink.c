@@ -94,8 +94,8 @@ static void complain(const char *what, int error)
 /* Opens the log file. Returns its slot, or NULL with errno. */
 static struct descriptor *file_open(void)
 {
-    long fd = syscall(SYS_openat, AT_FDCWD, sink.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                      0640);
+    long fd = syscall(SYS_openat, AT_FDCWD, sink.path,
+                      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0)
         return NULL;
     struct stat status;

@@ -17,7 +17,7 @@ void policy_builtin(struct policy *policy)
     policy->seal.psk_count = 0;
     policy->rule_count = 0;
     policy->address_count = 0;
-    strcpy(policy->path, "builtin");
+    memcpy(policy->path, "builtin", sizeof "builtin");
     policy->tls.min_version = 0x0304;
     memcpy(policy->tls.groups, groups, sizeof groups);
     policy->tls.group_count = sizeof groups / sizeof groups[0];

@@ -18,7 +18,7 @@ __attribute__((format(printf, 3, 4))) static int load_fail(struct policy_error *
     va_list arguments;
     int used = snprintf(error->text, sizeof error->text, "%.*s: ", PATH_MAX, path);
     va_start(arguments, format);
-    vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, arguments);
+    (void)vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, arguments);
     va_end(arguments);
     return -1;
 }
@@ -36,7 +36,7 @@ static int path_resolve(struct policy *policy, const char *path, struct policy_e
     }
     if (used + strlen(path) >= sizeof policy->path)
         return load_fail(error, path, "path is too long, expected at most %d bytes", PATH_MAX - 1);
-    strcpy(policy->path + used, path);
+    memcpy(policy->path + used, path, strlen(path) + 1);
     return 0;
 }
 
@@ -93,7 +93,7 @@ int policy_parse(struct policy *policy, const char *path, const char *text, size
     struct policy_parser parser = {0};
     policy_builtin(policy);
     error->text[0] = '\0';
-    snprintf(policy->path, sizeof policy->path, "%s", path);
+    (void)snprintf(policy->path, sizeof policy->path, "%s", path);
     policy_reader_open_text(&parser.reader, text, size);
     return parse(&parser, policy, path, error);
 }

@@ -28,7 +28,7 @@ __attribute__((format(printf, 3, 0))) static int fail(struct policy_parser *pars
     char *text = parser->error->text;
     size_t size = sizeof parser->error->text;
     int used = snprintf(text, size, "%.*s:%u: ", PATH_MAX, parser->file, line);
-    vsnprintf(text + used, size - (size_t)used, format, arguments);
+    (void)vsnprintf(text + used, size - (size_t)used, format, arguments);
     parser->failed = true;
     return -1;
 }

@@ -28,6 +28,12 @@ int policy_begin_rule(struct policy_parser *parser, enum policy_direction direct
     return 0;
 }
 
+static bool address_equal(const struct policy_address *a, const struct policy_address *b)
+{
+    return a->prefix == b->prefix && a->port_first == b->port_first && a->port_last == b->port_last &&
+           memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
 static int add_address(struct policy_parser *parser, const char *text)
 {
     struct policy *policy = parser->policy;
@@ -41,7 +47,7 @@ static int add_address(struct policy_parser *parser, const char *text)
     if (policy_value_address(parser, text, address) < 0)
         return -1;
     for (size_t i = rule->address_first; i < policy->address_count; i++)
-        if (memcmp(&policy->addresses[i], address, sizeof *address) == 0)
+        if (address_equal(&policy->addresses[i], address))
             return policy_fail(parser, "address %s is listed twice, expected it once", text);
     policy->address_count++;
     rule->address_count++;

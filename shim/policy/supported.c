@@ -10,8 +10,8 @@
 static int refuse(const struct policy *policy, struct policy_error *error, unsigned line, const char *what,
                   const char *expected)
 {
-    snprintf(error->text, sizeof error->text, "%s:%u: %s cannot be honoured: this build has no %s", policy->path,
-             line, what, expected);
+    (void)snprintf(error->text, sizeof error->text, "%s:%u: %s cannot be honoured: this build has no %s",
+                   policy->path, line, what, expected);
     return -1;
 }
 
@@ -19,11 +19,11 @@ static int wire_supported(const struct policy *policy, struct policy_error *erro
 {
     char what[64];
     if (policy->wire.tls_line != 0 && policy->wire.tls != POLICY_WIRE_OFF) {
-        snprintf(what, sizeof what, "[wire] tls = %s", policy_words_wire_tls[policy->wire.tls]);
+        (void)snprintf(what, sizeof what, "[wire] tls = %s", policy_words_wire_tls[policy->wire.tls]);
         return refuse(policy, error, policy->wire.tls_line, what, "wire plane, expected tls = off or no such line");
     }
     if (policy->wire.plaintext_line != 0 && policy->wire.plaintext != POLICY_PLAINTEXT_ALLOW) {
-        snprintf(what, sizeof what, "[wire] plaintext = %s", policy_words_plaintext[policy->wire.plaintext]);
+        (void)snprintf(what, sizeof what, "[wire] plaintext = %s", policy_words_plaintext[policy->wire.plaintext]);
         return refuse(policy, error, policy->wire.plaintext_line, what,
                       "wire plane, expected plaintext = allow or no such line");
     }
@@ -35,12 +35,12 @@ static int rule_supported(const struct policy *policy, const struct policy_rule 
     const char *section = policy_words_direction[rule->direction];
     char what[POLICY_NAME_MAX + 64];
     if (!POLICY_HAS_SEAL_PLANE && rule->seal != POLICY_SEAL_OFF) {
-        snprintf(what, sizeof what, "[%s %s] seal = %s", section, rule->name, policy_words_seal[rule->seal]);
+        (void)snprintf(what, sizeof what, "[%s %s] seal = %s", section, rule->name, policy_words_seal[rule->seal]);
         return refuse(policy, error, rule->seal_line, what, "seal plane, expected seal = off or no such rule");
     }
     if (!POLICY_HAS_WIRE_PLANE && rule->plaintext_line != 0 && rule->plaintext != POLICY_PLAINTEXT_ALLOW) {
-        snprintf(what, sizeof what, "[%s %s] plaintext = %s", section, rule->name,
-                 policy_words_plaintext[rule->plaintext]);
+        (void)snprintf(what, sizeof what, "[%s %s] plaintext = %s", section, rule->name,
+                       policy_words_plaintext[rule->plaintext]);
         return refuse(policy, error, rule->plaintext_line, what,
                       "wire plane, expected plaintext = allow or no such line");
     }

@@ -111,7 +111,7 @@ int policy_base64_decode(const char *text, uint8_t bytes[static 32])
     uint32_t bits = 0;
     size_t used = 0;
     for (size_t i = 0; i < 43; i++) {
-        const char *place = memchr(base64_alphabet, text[i], 64);
+        const char *place = strchr(base64_alphabet, text[i]);
         if (place == NULL)
             return -1;
         bits = bits << 6 | (uint32_t)(place - base64_alphabet);

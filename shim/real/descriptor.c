@@ -1,6 +1,6 @@
 /*
- * The shim's own descriptors: a small table of atomics, so that it can be read from signal handlers and from children
- * of fork() and vfork() without a lock.
+ * The shim's own descriptors: a small table of atomics, so that it can be read from signal handlers and from
+ * children of fork() and vfork() without a lock.
  */
 #include "real/descriptor.h"
 

@@ -36,7 +36,8 @@ bool descriptor_is_own(int fd);
 
 /*
  * The program is about to put something else at `fd`: what the shim has there moves to another number. In a child
- * that shares the parent's memory (vfork) nothing is changed, since the table would no longer be true for the parent.
+ * that shares the parent's memory (vfork) nothing is changed, since the table would no longer be true for the
+ * parent.
  */
 void descriptor_make_way(int fd);
 

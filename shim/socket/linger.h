@@ -1,7 +1,7 @@
 /*
  * Descriptors whose close has to wait until the peer's kernel has what was sent: a close with unread bytes in the
- * socket makes the kernel reset, and what is still in the send queue is lost. Calls ioctl(SIOCOUTQ) and waits; knows
- * nothing of what the bytes are.
+ * socket makes the kernel reset, and what is still in the send queue is lost. Calls ioctl(SIOCOUTQ) and waits;
+ * knows nothing of what the bytes are.
  */
 #ifndef PFSWRAP_SOCKET_LINGER_H
 #define PFSWRAP_SOCKET_LINGER_H

@@ -1,13 +1,14 @@
 /*
- * The version and the cipher come from the connection; that there was a fresh (EC)DHE exchange is shown by the peer's
- * temporary key, which a resumption without one does not have, or, for key encapsulation groups, which never set it,
- * by the negotiated group together with psk_ke being off.
+ * The version and the cipher come from the connection; that there was a fresh (EC)DHE exchange is shown by the
+ * peer's temporary key, which a resumption without one does not have, or, for key encapsulation groups, which never
+ * set it, by the negotiated group together with psk_ke being off.
  */
 #include "tls/attest.h"
 
 #include "init.h"
 #include "policy/registry.h"
-#include "tls/lists.h"
+#include "tls/ciphers.h"
+#include "tls/groups.h"
 
 struct agreed_group {
     const struct tls_group *group;
@@ -58,7 +59,8 @@ static const char *attest_tls13(const struct libssl *lib, SSL *ssl, struct agree
 
 static const char *attest_older(const struct libssl *lib, const SSL *ssl)
 {
-    return lib->SSL_session_reused(ssl) ? "a session older than TLS 1.3 was resumed, without a fresh key exchange" : NULL;
+    return lib->SSL_session_reused(ssl) ? "a session older than TLS 1.3 was resumed, without a fresh key exchange"
+                                        : NULL;
 }
 
 /* On a server of TLS 1.2 the peer's key is gone; the shared group is the one that was used. */

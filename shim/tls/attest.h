@@ -17,8 +17,8 @@ struct tls_attestation {
 struct tls_attestation tls_attest(struct libssl *lib, SSL *ssl);
 
 /*
- * Our own verification of the peer's certificate, whatever the program's callbacks said (verify.c): chain, host name
- * and pins for a server's, chain for a client's. Returns NULL, or the obstacle.
+ * Our own verification of the peer's certificate, whatever the program's callbacks said (verify.c): chain, host
+ * name and pins for a server's, chain for a client's. Returns NULL, or the obstacle.
  */
 const char *tls_verify_server(struct libssl *lib, SSL *ssl);
 const char *tls_verify_client(struct libssl *lib, SSL *ssl);

@@ -1,24 +1,24 @@
 /*
- * Configuration commands (SSL_CONF_cmd(3)): all of them but the signature algorithms are left to the gate, which
- * sees their effect; those lists are completed on their way in.
+ * Configuration commands (SSL_CONF_cmd(3)) and files: nearly all are left to the gate, which sees their effect.
+ * Signature algorithms and groups it cannot see, so those lists are looked at on their way in.
  */
 #include <string.h>
 #include <strings.h>
 
 #include "init.h"
 #include "interposed.h"
+#include "tls/groups.h"
 #include "tls/report.h"
 #include "tls/signature.h"
 
 enum { LIST_MAX = 1024 };
+_Static_assert((int)LIST_MAX >= (int)LIBSSL_LIST_MAX, "a list of groups fits");
 
-/* Whether `command` names signature algorithms: "SignatureAlgorithms" in files, "-sigalgs" on command lines. */
-static bool sets_signature_algorithms(const char *command)
+/* Whether `command` is one of `names`: as in a file, or on a command line, with a prefix of the program's own. */
+static bool command_is(const char *command, const char *const names[])
 {
-    static const char *const names[] = {"SignatureAlgorithms", "ClientSignatureAlgorithms", "sigalgs", "client_sigalgs"};
     size_t length = command != NULL ? strlen(command) : 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        /* The program may have set a prefix of its own. */
+    for (size_t i = 0; names[i] != NULL; i++) {
         size_t name_length = strlen(names[i]);
         if (length >= name_length && strcasecmp(command + length - name_length, names[i]) == 0)
             return true;
@@ -26,38 +26,50 @@ static bool sets_signature_algorithms(const char *command)
     return false;
 }
 
-/* The value to pass on: `completed`, filled, or the program's own. */
-static const char *value_completed(const char *command, const char *value, char *completed)
+static const char *const signature_commands[] = {"SignatureAlgorithms", "ClientSignatureAlgorithms", "sigalgs",
+                                                 "client_sigalgs", NULL};
+static const char *const group_commands[] = {"Groups", "Curves", "ECDHParameters", "named_curve", NULL};
+
+/* The value to pass on: `changed`, filled, or the program's own. */
+static const char *value_checked(const struct libssl *lib, const char *command, const char *value, char *changed)
 {
-    if (value == NULL || pfswrap_policy()->mode != POLICY_ENFORCE || !sets_signature_algorithms(command) ||
-        !tls_signature_complete(value, completed, LIST_MAX))
+    if (value == NULL || pfswrap_policy()->mode != POLICY_ENFORCE)
         return value;
-    report_override("signature-algorithms", value, completed);
-    return completed;
+    const char *setting = NULL;
+    if (command_is(command, signature_commands) && tls_signature_complete(value, changed, LIST_MAX))
+        setting = "signature-algorithms";
+    else if (command_is(command, group_commands) && tls_groups_keep_allowed(lib, value, changed, LIST_MAX))
+        setting = "groups";
+    if (setting == NULL)
+        return value;
+    report_override(setting, value, changed);
+    return changed;
 }
 
-PFSWRAP_EXPORT int SSL_CONF_cmd(SSL_CONF_CTX *configuration, const char *command, const char *value)
+PFSWRAP_EXPORT
+int SSL_CONF_cmd(SSL_CONF_CTX *configuration, const char *command, const char *value)
 {
     struct libssl *lib = libssl_of_caller(CALLER);
-    char completed[LIST_MAX];
+    char changed[LIST_MAX];
     if (lib == NULL)
         return 0;
-    return lib->SSL_CONF_cmd(configuration, command, value_completed(command, value, completed));
+    return lib->SSL_CONF_cmd(configuration, command, value_checked(lib, command, value, changed));
 }
 
-PFSWRAP_EXPORT int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, char ***arguments)
+PFSWRAP_EXPORT
+int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, char ***arguments)
 {
     struct libssl *lib = libssl_of_caller(CALLER);
     if (lib == NULL)
         return 0;
     char **own = arguments != NULL ? *arguments : NULL;
     bool has_value = own != NULL && own[0] != NULL && (count == NULL || *count >= 2) && own[1] != NULL;
-    char completed[LIST_MAX];
-    const char *value = has_value ? value_completed(own[0], own[1], completed) : NULL;
+    char changed[LIST_MAX];
+    const char *value = has_value ? value_checked(lib, own[0], own[1], changed) : NULL;
     if (!has_value || value == own[1])
         return lib->SSL_CONF_cmd_argv(configuration, count, arguments);
     /* The same command with the other value; then the program's arguments go on by as many as were taken. */
-    char *replaced[] = {own[0], completed, NULL};
+    char *replaced[] = {own[0], changed, NULL};
     char **at = replaced;
     int replaced_count = 2;
     int taken = lib->SSL_CONF_cmd_argv(configuration, &replaced_count, &at);
@@ -67,4 +79,35 @@ PFSWRAP_EXPORT int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, ch
             *count -= taken;
     }
     return taken;
+}
+
+/* A section of openssl.cnf may hold anything: the groups, which cannot be read back, are the policy's again. */
+static int configured(const struct tls_target *target, int result)
+{
+    if (pfswrap_policy()->mode == POLICY_ENFORCE) {
+        struct tls_quiet quiet = tls_quiet_begin(target->lib);
+        (void)tls_groups_begin(target); /* what it cannot do, the security callback refuses */
+        tls_quiet_end(quiet);
+    }
+    return result;
+}
+
+PFSWRAP_EXPORT
+int SSL_CTX_config(SSL_CTX *context, const char *name)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return 0;
+    struct tls_target target = {.lib = lib, .context = context};
+    return configured(&target, lib->SSL_CTX_config(context, name));
+}
+
+PFSWRAP_EXPORT
+int SSL_config(SSL *ssl, const char *name)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    struct tls_target target = {.lib = lib, .ssl = ssl};
+    return configured(&target, lib->SSL_config(ssl, name));
 }

@@ -3,12 +3,15 @@
  * by the flexible method of its kind with that version as its bounds: the program reads back what it asked for, and
  * the gate can raise it.
  */
+#include "tls/context.h"
+
 #include <string.h>
 
 #include "init.h"
 #include "interposed.h"
+#include "tls/ciphers.h"
 #include "tls/error.h"
-#include "tls/lists.h"
+#include "tls/groups.h"
 #include "tls/report.h"
 #include "tls/security.h"
 #include "tls/session.h"
@@ -27,6 +30,36 @@ static const struct libssl_method *fixed_method_find(const struct libssl *lib, c
         if (lib->methods[i].fixed == method)
             return &lib->methods[i];
     return NULL;
+}
+
+bool tls_context_has_fixed_method(const struct libssl *lib, const SSL_CTX *context)
+{
+    const struct tls_context *record = tls_context_find(lib, context);
+    return record != NULL && record->program_method != NULL;
+}
+
+bool tls_connection_has_fixed_method(const struct libssl *lib, const SSL *ssl)
+{
+    const struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (connection != NULL && connection->program_method != NULL)
+        return fixed_method_find(lib, connection->program_method) != NULL;
+    return tls_context_has_fixed_method(lib, lib->SSL_get_SSL_CTX(ssl));
+}
+
+bool tls_fixed_method_ctrl(int command, long value, long *result)
+{
+    switch (command) {
+    case SSL_CTRL_GET_MIN_PROTO_VERSION:
+    case SSL_CTRL_GET_MAX_PROTO_VERSION:
+        *result = 0;
+        return true;
+    case SSL_CTRL_SET_MIN_PROTO_VERSION:
+    case SSL_CTRL_SET_MAX_PROTO_VERSION:
+        *result = value == 0 || strcmp(report_version_name((int)value), "unknown") != 0;
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Returns NULL, or why contexts of this library cannot be protected. */
@@ -48,7 +81,9 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
     if (!tls_security_begin(lib, context))
         return "the security callback cannot be set";
     tls_session_begin(lib, context);
-    return tls_lists_begin(lib, context);
+    struct tls_target target = {.lib = lib, .context = context};
+    const char *obstacle = tls_groups_begin(&target);
+    return obstacle != NULL ? obstacle : tls_ciphers_begin(lib, context);
 }
 
 /* Finishes what SSL_CTX_new has made: a context that cannot be protected is not handed out. */
@@ -76,12 +111,14 @@ static bool library_is_usable(struct libssl *lib)
         return false;
     if (lib->missing == NULL && tls_state_prepare(lib))
         return true;
-    report_refused(lib, NULL, lib->missing != NULL ? "the library is neither OpenSSL 1.1.1 nor 3.x"
-                                                   : "the library has no index left for our records");
+    report_refused(lib, NULL,
+                   lib->missing != NULL ? "the library is neither OpenSSL 1.1.1 nor 3.x"
+                                        : "the library has no index left for our records");
     return false;
 }
 
-PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
+PFSWRAP_EXPORT
+SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_method(method, CALLER);
     if (lib == NULL)
@@ -94,7 +131,8 @@ PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
     return context_begin(lib, lib->SSL_CTX_new(fixed != NULL ? fixed->flexible : method), fixed);
 }
 
-PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *properties, const SSL_METHOD *method)
+PFSWRAP_EXPORT
+SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *properties, const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_method(method, CALLER);
     if (lib == NULL || lib->SSL_CTX_new_ex == NULL)
@@ -104,10 +142,12 @@ PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *proper
     if (!library_is_usable(lib))
         return enforcing() ? NULL : lib->SSL_CTX_new_ex(library, properties, method);
     const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
-    return context_begin(lib, lib->SSL_CTX_new_ex(library, properties, fixed != NULL ? fixed->flexible : method), fixed);
+    return context_begin(lib, lib->SSL_CTX_new_ex(library, properties, fixed != NULL ? fixed->flexible : method),
+                         fixed);
 }
 
-PFSWRAP_EXPORT int SSL_CTX_set_ssl_version(SSL_CTX *context, const SSL_METHOD *method)
+PFSWRAP_EXPORT
+int SSL_CTX_set_ssl_version(SSL_CTX *context, const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -128,7 +168,8 @@ PFSWRAP_EXPORT int SSL_CTX_set_ssl_version(SSL_CTX *context, const SSL_METHOD *m
     return result;
 }
 
-PFSWRAP_EXPORT const SSL_METHOD *SSL_CTX_get_ssl_method(const SSL_CTX *context)
+PFSWRAP_EXPORT
+const SSL_METHOD *SSL_CTX_get_ssl_method(const SSL_CTX *context)
 {
     const struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -138,7 +179,8 @@ PFSWRAP_EXPORT const SSL_METHOD *SSL_CTX_get_ssl_method(const SSL_CTX *context)
     return replaced ? record->program_method : lib->SSL_CTX_get_ssl_method(context);
 }
 
-PFSWRAP_EXPORT int SSL_set_ssl_method(SSL *ssl, const SSL_METHOD *method)
+PFSWRAP_EXPORT
+int SSL_set_ssl_method(SSL *ssl, const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -160,7 +202,8 @@ PFSWRAP_EXPORT int SSL_set_ssl_method(SSL *ssl, const SSL_METHOD *method)
     return result;
 }
 
-PFSWRAP_EXPORT const SSL_METHOD *SSL_get_ssl_method(const SSL *ssl)
+PFSWRAP_EXPORT
+const SSL_METHOD *SSL_get_ssl_method(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -175,7 +218,8 @@ PFSWRAP_EXPORT const SSL_METHOD *SSL_get_ssl_method(const SSL *ssl)
 }
 
 /* In a server name callback: the other context brings its certificate and its security callback along. */
-PFSWRAP_EXPORT SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *context)
+PFSWRAP_EXPORT
+SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *context)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)

@@ -26,13 +26,13 @@ static const struct symbol {
     LIBSSL_REQUIRED(X)
 #undef X
 #define X(call) {#call, offsetof(struct libssl, call), false, false},
-    LIBSSL_OPTIONAL(X)
+        LIBSSL_OPTIONAL(X)
 #undef X
 #define X(call) {#call, offsetof(struct libssl, call), true, true},
-    LIBCRYPTO_REQUIRED(X)
+            LIBCRYPTO_REQUIRED(X)
 #undef X
 #define X(call) {#call, offsetof(struct libssl, call), false, true},
-    LIBCRYPTO_OPTIONAL(X)
+                LIBCRYPTO_OPTIONAL(X)
 #undef X
 };
 
@@ -43,8 +43,8 @@ static const struct fixed_method {
 } fixed_methods[] = {
 #define X(name, version, kind)                                                                                     \
     {#name "_method", offsetof(struct libssl, kind##_method), version},                                            \
-    {#name "_client_method", offsetof(struct libssl, kind##_client_method), version},                              \
-    {#name "_server_method", offsetof(struct libssl, kind##_server_method), version},
+        {#name "_client_method", offsetof(struct libssl, kind##_client_method), version},                          \
+        {#name "_server_method", offsetof(struct libssl, kind##_server_method), version},
     LIBSSL_FIXED_METHODS(X)
 #undef X
 };
@@ -298,7 +298,8 @@ void libssl_require_supported(void)
         if (lib == NULL || lib->missing == NULL || lib->soname == NULL || strncmp(lib->soname, "libssl.", 7) != 0)
             continue;
         char message[PATH_MAX + 128];
-        (void)snprintf(message, sizeof message, "%s lacks %s, expected OpenSSL 1.1.1 or 3.x", lib->name, lib->missing);
+        (void)snprintf(message, sizeof message, "%s lacks %s, expected OpenSSL 1.1.1 or 3.x", lib->name,
+                       lib->missing);
         pfswrap_die(message);
     }
 }

@@ -1,7 +1,7 @@
 /*
- * The libssl libraries in this process, each with the table of its real functions and those of the libcrypto it uses.
- * OpenSSL 1.1.1 and 3.x, as many as are loaded, found by their mapped symbols: however they were loaded, nothing is
- * missed. Knows no policy.
+ * The libssl libraries in this process, each with the table of its real functions and those of the libcrypto it
+ * uses. OpenSSL 1.1.1 and 3.x, as many as are loaded, found by their mapped symbols: however they were loaded,
+ * nothing is missed. Knows no policy.
  */
 #ifndef PFSWRAP_TLS_LIBSSL_H
 #define PFSWRAP_TLS_LIBSSL_H
@@ -49,6 +49,8 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_clear_options)                                                                                           \
     X(SSL_CONF_cmd)                                                                                                \
     X(SSL_CONF_cmd_argv)                                                                                           \
+    X(SSL_config)                                                                                                  \
+    X(SSL_CTX_config)                                                                                              \
     X(SSL_connect)                                                                                                 \
     X(SSL_ctrl)                                                                                                    \
     X(SSL_CTX_ctrl)                                                                                                \
@@ -58,11 +60,13 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_CTX_get_keylog_callback)                                                                                 \
     X(SSL_CTX_get_options)                                                                                         \
     X(SSL_CTX_get_security_callback)                                                                               \
+    X(SSL_CTX_get_security_level)                                                                                  \
+    X(SSL_CTX_set_security_level)                                                                                  \
     X(SSL_CTX_get_ssl_method)                                                                                      \
     X(SSL_CTX_new)                                                                                                 \
     X(SSL_CTX_sess_get_get_cb)                                                                                     \
     X(SSL_CTX_sess_set_get_cb)                                                                                     \
-    X(SSL_CTX_set_cipher_list)                                                                                    \
+    X(SSL_CTX_set_cipher_list)                                                                                     \
     X(SSL_CTX_set_ciphersuites)                                                                                    \
     X(SSL_CTX_set_ex_data)                                                                                         \
     X(SSL_CTX_set_keylog_callback)                                                                                 \
@@ -82,6 +86,8 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_get_peer_cert_chain)                                                                                     \
     X(SSL_get_rfd)                                                                                                 \
     X(SSL_get_security_callback)                                                                                   \
+    X(SSL_get_security_level)                                                                                      \
+    X(SSL_set_security_level)                                                                                      \
     X(SSL_get_servername)                                                                                          \
     X(SSL_get_SSL_CTX)                                                                                             \
     X(SSL_get_ssl_method)                                                                                          \
@@ -226,22 +232,22 @@ struct libssl {
     LIBCRYPTO_OPTIONAL(X)
 #undef X
     struct libssl_method methods[LIBSSL_METHODS];
-    const char *name;           /* its path as the loader has it, or "the program itself" */
-    const char *soname;         /* NULL: an executable */
-    const char *missing;        /* the first required function it lacks; NULL: it is supported */
-    uintptr_t first, last;      /* its segments */
+    const char *name;                    /* its path as the loader has it, or "the program itself" */
+    const char *soname;                  /* NULL: an executable */
+    const char *missing;                 /* the first required function it lacks; NULL: it is supported */
+    uintptr_t first, last;               /* its segments */
     uintptr_t crypto_first, crypto_last; /* those of its libcrypto */
-    bool is_library;            /* not an executable that contains libssl */
-    int index;                  /* 0 to LIBSSL_MAX - 1 */
+    bool is_library;                     /* not an executable that contains libssl */
+    int index;                           /* 0 to LIBSSL_MAX - 1 */
     int context_index, connection_index; /* of our ex_data */
-    const BIO_METHOD *bio_method; /* our clone of BIO_f_ssl(), made when first needed (bio.c) */
+    const BIO_METHOD *bio_method;        /* our clone of BIO_f_ssl(), made when first needed (bio.c) */
     char groups[LIBSSL_LIST_MAX]; /* the policy's groups that this library knows, as a list for it (context.c) */
     bool groups_known;
 };
 
 /*
- * The library that `method` belongs to, that the object at `pointer` (SSL, SSL_CTX) was made by, or that `caller` is
- * bound to. NULL: no libssl there. Each costs a load and a comparison while a process has one libssl.
+ * The library that `method` belongs to, that the object at `pointer` (SSL, SSL_CTX) was made by, or that `caller`
+ * is bound to. NULL: no libssl there. Each costs a load and a comparison while a process has one libssl.
  */
 struct libssl *libssl_of_method(const SSL_METHOD *method, const void *caller);
 struct libssl *libssl_of_context(const SSL_CTX *context, const void *caller);

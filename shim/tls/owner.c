@@ -12,9 +12,9 @@
 #include "tls/libssl.h"
 
 enum {
-    SLOTS = 1 << 18,        /* objects of second and later libraries alive at once: half of this at the most */
-    INDEX_MASK = 7,         /* objects come from malloc: 16-byte aligned */
-    REMOVED = INDEX_MASK,   /* a slot that was used; the index 7 with no pointer */
+    SLOTS = 1 << 18,      /* objects of second and later libraries alive at once: half of this at the most */
+    INDEX_MASK = 7,       /* objects come from malloc: 16-byte aligned */
+    REMOVED = INDEX_MASK, /* a slot that was used; the index 7 with no pointer */
 };
 _Static_assert(LIBSSL_MAX <= INDEX_MASK + 1, "the index fits the low bits");
 

@@ -144,7 +144,8 @@ void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, con
     audit_event("handshake", fields, sizeof fields / sizeof fields[0]);
 }
 
-static void report_end(const char *event, const struct libssl *lib, SSL *ssl, const char *reason, const char *detail)
+static void report_end(const char *event, const struct libssl *lib, SSL *ssl, const char *reason,
+                       const char *detail)
 {
     struct endpoints endpoints = {{0}, {0}};
     if (ssl != NULL)
@@ -233,7 +234,8 @@ static int ssl_reason(const struct libssl *lib, unsigned long error)
 void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *connection, int result)
 {
     int kind = lib->SSL_get_error(ssl, result);
-    if ((kind != SSL_ERROR_SSL && kind != SSL_ERROR_SYSCALL && kind != SSL_ERROR_ZERO_RETURN) || connection->reported)
+    if ((kind != SSL_ERROR_SSL && kind != SSL_ERROR_SYSCALL && kind != SSL_ERROR_ZERO_RETURN) ||
+        connection->reported)
         return;
     connection->reported = true;
     unsigned long error = kind == SSL_ERROR_SSL ? lib->ERR_peek_last_error() : 0;

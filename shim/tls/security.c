@@ -6,7 +6,9 @@
 
 #include "init.h"
 #include "interposed.h"
-#include "tls/lists.h"
+#include "tls/ciphers.h"
+#include "tls/groups.h"
+#include "tls/report.h"
 
 static bool version_is_allowed(const struct policy_tls *policy, int version)
 {
@@ -45,8 +47,8 @@ static bool policy_allows(const struct libssl *lib, int operation, int nid, cons
     }
 }
 
-static int tls_security_callback(const SSL *ssl, const SSL_CTX *context, int operation, int bits, int nid, void *other,
-                                 void *extra)
+static int tls_security_callback(const SSL *ssl, const SSL_CTX *context, int operation, int bits, int nid,
+                                 void *other, void *extra)
 {
     const struct libssl *lib = libssl_containing(CALLER);
     if (lib == NULL || !policy_allows(lib, operation, nid, other))
@@ -82,19 +84,22 @@ void tls_security_install(struct libssl *lib, SSL *ssl, struct tls_connection *c
     lib->SSL_set_security_callback(ssl, tls_security_callback);
 }
 
-PFSWRAP_EXPORT void SSL_CTX_set_security_callback(SSL_CTX *context, security_callback *callback)
+PFSWRAP_EXPORT
+void SSL_CTX_set_security_callback(SSL_CTX *context, security_callback *callback)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
         return;
     struct tls_context *record = tls_context_find(lib, context);
+    report_override("security-callback", "the program's", "asked after the policy");
     if (record == NULL || lib->SSL_CTX_get_security_callback(context) != tls_security_callback)
         lib->SSL_CTX_set_security_callback(context, callback);
     else
         record->program_security = callback;
 }
 
-PFSWRAP_EXPORT security_callback *SSL_CTX_get_security_callback(const SSL_CTX *context)
+PFSWRAP_EXPORT
+security_callback *SSL_CTX_get_security_callback(const SSL_CTX *context)
 {
     const struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -104,11 +109,13 @@ PFSWRAP_EXPORT security_callback *SSL_CTX_get_security_callback(const SSL_CTX *c
     return current == tls_security_callback && record != NULL ? record->program_security : current;
 }
 
-PFSWRAP_EXPORT void SSL_set_security_callback(SSL *ssl, security_callback *callback)
+PFSWRAP_EXPORT
+void SSL_set_security_callback(SSL *ssl, security_callback *callback)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return;
+    report_override("security-callback", "the program's", "asked after the policy");
     struct tls_connection *connection = tls_connection_get(lib, ssl);
     if (connection == NULL || lib->SSL_get_security_callback(ssl) != tls_security_callback) {
         lib->SSL_set_security_callback(ssl, callback);
@@ -118,7 +125,8 @@ PFSWRAP_EXPORT void SSL_set_security_callback(SSL *ssl, security_callback *callb
     connection->has_security_callback = callback != NULL;
 }
 
-PFSWRAP_EXPORT security_callback *SSL_get_security_callback(const SSL *ssl)
+PFSWRAP_EXPORT
+security_callback *SSL_get_security_callback(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)

@@ -1,6 +1,6 @@
 /*
- * libssl's security callback: it is asked inside the library, at every security level, about each version, group and
- * cipher, so it refuses what the policy does not allow even where no wrapper of ours is passed. What we do not
+ * libssl's security callback: it is asked inside the library, at every security level, about each version, group
+ * and cipher, so it refuses what the policy does not allow even where no wrapper of ours is passed. What we do not
  * refuse, the program's own callback or the library's decides (SSL_CTX_set_security_callback(3)).
  */
 #ifndef PFSWRAP_TLS_SECURITY_H

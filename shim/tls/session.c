@@ -1,6 +1,6 @@
 /*
- * What stops a resumption: the library's cache is off, an external cache's answer is looked at, tickets are ignored,
- * and a client's session is not offered. The security callback stops the tickets of TLS 1.2.
+ * What stops a resumption: the library's cache is off, an external cache's answer is looked at, tickets are
+ * ignored, and a client's session is not offered. The security callback stops the tickets of TLS 1.2.
  */
 #include "tls/session.h"
 
@@ -22,8 +22,8 @@ static bool refuses_all(void)
 static bool may_be_older(const struct libssl *lib, const SSL_CTX *context)
 {
     const SSL_METHOD *method = lib->SSL_CTX_get_ssl_method(context);
-    bool dtls = method == lib->DTLS_method() || method == lib->DTLS_server_method() ||
-                method == lib->DTLS_client_method();
+    bool dtls =
+        method == lib->DTLS_method() || method == lib->DTLS_server_method() || method == lib->DTLS_client_method();
     return dtls || policy()->tls.min_version < TLS1_3_VERSION;
 }
 
@@ -41,7 +41,8 @@ void tls_session_begin(struct libssl *lib, SSL_CTX *context)
     if (refuses_all())
         lib->SSL_CTX_set_session_ticket_cb(context, NULL, ticket_ignore, NULL);
     if (record != NULL && (refuses_all() || may_be_older(lib, context)))
-        record->program_cache_mode = lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, NULL);
+        record->program_cache_mode =
+            lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, NULL);
 }
 
 bool tls_session_ctrl(struct libssl *lib, SSL_CTX *context, int command, long value, long *result)
@@ -63,7 +64,8 @@ static bool may_be_resumed(const struct libssl *lib, const SSL_SESSION *session)
     return !refuses_all() && lib->SSL_SESSION_get_protocol_version(session) == TLS1_3_VERSION;
 }
 
-PFSWRAP_EXPORT int SSL_set_session(SSL *ssl, SSL_SESSION *session)
+PFSWRAP_EXPORT
+int SSL_set_session(SSL *ssl, SSL_SESSION *session)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -91,7 +93,8 @@ static SSL_SESSION *session_get_checked(SSL *ssl, const unsigned char *id, int l
     return NULL;
 }
 
-PFSWRAP_EXPORT void SSL_CTX_sess_set_get_cb(SSL_CTX *context, session_get_callback *callback)
+PFSWRAP_EXPORT
+void SSL_CTX_sess_set_get_cb(SSL_CTX *context, session_get_callback *callback)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -103,7 +106,8 @@ PFSWRAP_EXPORT void SSL_CTX_sess_set_get_cb(SSL_CTX *context, session_get_callba
     lib->SSL_CTX_sess_set_get_cb(context, checked ? session_get_checked : callback);
 }
 
-PFSWRAP_EXPORT session_get_callback *SSL_CTX_sess_get_get_cb(SSL_CTX *context)
+PFSWRAP_EXPORT
+session_get_callback *SSL_CTX_sess_get_get_cb(SSL_CTX *context)
 {
     const struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -113,8 +117,9 @@ PFSWRAP_EXPORT session_get_callback *SSL_CTX_sess_get_get_cb(SSL_CTX *context)
     return current == session_get_checked && record != NULL ? record->program_session_get : current;
 }
 
-PFSWRAP_EXPORT int SSL_CTX_set_session_ticket_cb(SSL_CTX *context, SSL_CTX_generate_session_ticket_fn generate,
-                                                 SSL_CTX_decrypt_session_ticket_fn decrypt, void *argument)
+PFSWRAP_EXPORT
+int SSL_CTX_set_session_ticket_cb(SSL_CTX *context, SSL_CTX_generate_session_ticket_fn generate,
+                                  SSL_CTX_decrypt_session_ticket_fn decrypt, void *argument)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)

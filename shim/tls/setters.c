@@ -7,7 +7,9 @@
 
 #include "init.h"
 #include "interposed.h"
-#include "tls/lists.h"
+#include "tls/ciphers.h"
+#include "tls/context.h"
+#include "tls/groups.h"
 #include "tls/report.h"
 #include "tls/session.h"
 #include "tls/settings.h"
@@ -22,13 +24,21 @@ static struct tls_connection *forced_connection(const struct libssl *lib, const 
     return connection != NULL && connection->stage != TLS_STAGE_NEW ? connection : NULL;
 }
 
-PFSWRAP_EXPORT long SSL_ctrl(SSL *ssl, int command, long value, void *pointer)
+PFSWRAP_EXPORT
+long SSL_ctrl(SSL *ssl, int command, long value, void *pointer)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 0;
-    if (tls_signature_concerns(command) && !libssl_is_inside(lib, CALLER))
-        return tls_signature_set_connection(lib, ssl, command, value, pointer);
+    const struct tls_target target = {.lib = lib, .ssl = ssl};
+    if (ssl != NULL && !libssl_is_inside(lib, CALLER) && tls_signature_concerns(command))
+        return tls_signature_set(&target, command, value, pointer);
+    if (ssl != NULL && !libssl_is_inside(lib, CALLER) && tls_groups_concerns(command))
+        return tls_groups_set(&target, command, value, pointer);
+    long result = 0;
+    if (ssl != NULL && !libssl_is_inside(lib, CALLER) && tls_connection_has_fixed_method(lib, ssl) &&
+        tls_fixed_method_ctrl(command, value, &result))
+        return result;
     struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
     if (connection == NULL)
         return lib->SSL_ctrl(ssl, command, value, pointer);
@@ -44,12 +54,13 @@ PFSWRAP_EXPORT long SSL_ctrl(SSL *ssl, int command, long value, void *pointer)
         return lib->SSL_ctrl(ssl, command, value, pointer);
     }
     tls_settings_release(lib, ssl, connection);
-    long result = lib->SSL_ctrl(ssl, command, value, pointer);
+    result = lib->SSL_ctrl(ssl, command, value, pointer);
     tls_settings_retake(lib, ssl, connection);
     return result;
 }
 
-PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void *pointer)
+PFSWRAP_EXPORT
+long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void *pointer)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -57,10 +68,16 @@ PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void
     if (libssl_is_inside(lib, CALLER) || pfswrap_policy()->mode != POLICY_ENFORCE)
         return lib->SSL_CTX_ctrl(context, command, value, pointer);
     long result = 0;
+    if (context != NULL && tls_context_has_fixed_method(lib, context) &&
+        tls_fixed_method_ctrl(command, value, &result))
+        return result;
     if (context != NULL && tls_session_ctrl(lib, context, command, value, &result))
         return result;
-    if (tls_signature_concerns(command))
-        return tls_signature_set_context(lib, context, command, value, pointer);
+    const struct tls_target target = {.lib = lib, .context = context};
+    if (context != NULL && tls_signature_concerns(command))
+        return tls_signature_set(&target, command, value, pointer);
+    if (context != NULL && tls_groups_concerns(command))
+        return tls_groups_set(&target, command, value, pointer);
     if ((command == SSL_CTRL_SET_TMP_DH && pointer != NULL) || (command == SSL_CTRL_SET_DH_AUTO && value != 0))
         report_override("dh-parameters", "finite-field", "never used");
     return lib->SSL_CTX_ctrl(context, command, value, pointer);
@@ -78,7 +95,8 @@ PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void
         return result;                                                                                             \
     } while (0)
 
-PFSWRAP_EXPORT uint64_t SSL_set_options(SSL *ssl, uint64_t options)
+PFSWRAP_EXPORT
+uint64_t SSL_set_options(SSL *ssl, uint64_t options)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -86,7 +104,8 @@ PFSWRAP_EXPORT uint64_t SSL_set_options(SSL *ssl, uint64_t options)
     SET_RELEASED(uint64_t, lib, ssl, lib->SSL_set_options(ssl, options));
 }
 
-PFSWRAP_EXPORT uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
+PFSWRAP_EXPORT
+uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -94,7 +113,8 @@ PFSWRAP_EXPORT uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
     SET_RELEASED(uint64_t, lib, ssl, lib->SSL_clear_options(ssl, options));
 }
 
-PFSWRAP_EXPORT uint64_t SSL_get_options(const SSL *ssl)
+PFSWRAP_EXPORT
+uint64_t SSL_get_options(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -103,7 +123,8 @@ PFSWRAP_EXPORT uint64_t SSL_get_options(const SSL *ssl)
     return connection != NULL ? connection->asked.options : lib->SSL_get_options(ssl);
 }
 
-PFSWRAP_EXPORT int SSL_set_num_tickets(SSL *ssl, size_t count)
+PFSWRAP_EXPORT
+int SSL_set_num_tickets(SSL *ssl, size_t count)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -111,7 +132,8 @@ PFSWRAP_EXPORT int SSL_set_num_tickets(SSL *ssl, size_t count)
     SET_RELEASED(int, lib, ssl, lib->SSL_set_num_tickets(ssl, count));
 }
 
-PFSWRAP_EXPORT size_t SSL_get_num_tickets(const SSL *ssl)
+PFSWRAP_EXPORT
+size_t SSL_get_num_tickets(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -120,7 +142,8 @@ PFSWRAP_EXPORT size_t SSL_get_num_tickets(const SSL *ssl)
     return connection != NULL ? connection->asked.num_tickets : lib->SSL_get_num_tickets(ssl);
 }
 
-PFSWRAP_EXPORT int SSL_set_max_early_data(SSL *ssl, uint32_t bytes)
+PFSWRAP_EXPORT
+int SSL_set_max_early_data(SSL *ssl, uint32_t bytes)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -128,7 +151,8 @@ PFSWRAP_EXPORT int SSL_set_max_early_data(SSL *ssl, uint32_t bytes)
     SET_RELEASED(int, lib, ssl, lib->SSL_set_max_early_data(ssl, bytes));
 }
 
-PFSWRAP_EXPORT uint32_t SSL_get_max_early_data(const SSL *ssl)
+PFSWRAP_EXPORT
+uint32_t SSL_get_max_early_data(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -137,7 +161,8 @@ PFSWRAP_EXPORT uint32_t SSL_get_max_early_data(const SSL *ssl)
     return connection != NULL ? connection->asked.max_early_data : lib->SSL_get_max_early_data(ssl);
 }
 
-PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
+PFSWRAP_EXPORT
+void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -148,7 +173,8 @@ PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
     tls_settings_retake(lib, ssl, connection);
 }
 
-PFSWRAP_EXPORT int SSL_get_verify_mode(const SSL *ssl)
+PFSWRAP_EXPORT
+int SSL_get_verify_mode(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -162,36 +188,72 @@ static int lists_checked(struct libssl *lib, SSL *ssl, const void *caller, int r
 {
     if (result == 1 && forced_connection(lib, ssl, caller) != NULL) {
         struct tls_quiet quiet = tls_quiet_begin(lib);
-        (void)tls_lists_force(lib, ssl, lib->SSL_is_dtls(ssl) != 0, true);
+        (void)tls_ciphers_force(lib, ssl, lib->SSL_is_dtls(ssl) != 0, true);
         tls_quiet_end(quiet);
     }
     return result;
 }
 
-PFSWRAP_EXPORT int SSL_set_ciphersuites(SSL *ssl, const char *list)
+PFSWRAP_EXPORT
+int SSL_set_ciphersuites(SSL *ssl, const char *list)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     return lib != NULL ? lists_checked(lib, ssl, CALLER, lib->SSL_set_ciphersuites(ssl, list)) : 0;
 }
 
-PFSWRAP_EXPORT int SSL_set_cipher_list(SSL *ssl, const char *list)
+PFSWRAP_EXPORT
+int SSL_set_cipher_list(SSL *ssl, const char *list)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 0;
     int result = lists_checked(lib, ssl, CALLER, lib->SSL_set_cipher_list(ssl, list));
     if (result == 1 && !libssl_is_inside(lib, CALLER))
-        tls_lists_report(lib, lib->SSL_get_ciphers(ssl), list);
+        tls_ciphers_report(lib, lib->SSL_get_ciphers(ssl), list);
     return result;
 }
 
-PFSWRAP_EXPORT int SSL_CTX_set_cipher_list(SSL_CTX *context, const char *list)
+PFSWRAP_EXPORT
+int SSL_CTX_set_cipher_list(SSL_CTX *context, const char *list)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
         return 0;
     int result = lib->SSL_CTX_set_cipher_list(context, list);
     if (result == 1 && !libssl_is_inside(lib, CALLER))
-        tls_lists_report(lib, lib->SSL_CTX_get_ciphers(context), list);
+        tls_ciphers_report(lib, lib->SSL_CTX_get_ciphers(context), list);
     return result;
+}
+
+/*
+ * The level also says how long keys of certificates must be, which the policy leaves to the program; versions,
+ * groups and ciphers are the policy's at every level.
+ */
+static void report_level(int before, int level)
+{
+    static const char *const names[] = {"0", "1", "2", "3", "4", "5"};
+    if (level >= 0 && level < before && level < (int)(sizeof names / sizeof names[0]))
+        report_override("security-level", names[level], "for certificates only");
+}
+
+PFSWRAP_EXPORT
+void SSL_CTX_set_security_level(SSL_CTX *context, int level)
+{
+    struct libssl *lib = libssl_of_context(context, CALLER);
+    if (lib == NULL)
+        return;
+    if (!libssl_is_inside(lib, CALLER))
+        report_level(lib->SSL_CTX_get_security_level(context), level);
+    lib->SSL_CTX_set_security_level(context, level);
+}
+
+PFSWRAP_EXPORT
+void SSL_set_security_level(SSL *ssl, int level)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return;
+    if (!libssl_is_inside(lib, CALLER))
+        report_level(lib->SSL_get_security_level(ssl), level);
+    lib->SSL_set_security_level(ssl, level);
 }

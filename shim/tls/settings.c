@@ -1,6 +1,6 @@
 /*
- * What the policy does to a connection's settings, in one place: read them, work out what they have to be, write the
- * difference. Calls the library's own getters and setters and logs through report.h.
+ * What the policy does to a connection's settings, in one place: read them, work out what they have to be, write
+ * the difference. Calls the library's own getters and setters and logs through report.h.
  */
 #include "tls/settings.h"
 
@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "init.h"
-#include "tls/lists.h"
+#include "tls/ciphers.h"
+#include "tls/groups.h"
 #include "tls/report.h"
 #include "tls/security.h"
 
@@ -57,8 +58,8 @@ static bool allows_only_old_versions(const struct tls_settings *asked)
            (asked->options & SSL_OP_NO_TLSv1_3) != 0;
 }
 
-static struct tls_settings settings_forced(const struct policy_tls *policy, const struct tls_settings *asked, bool dtls,
-                                           bool server)
+static struct tls_settings settings_forced(const struct policy_tls *policy, const struct tls_settings *asked,
+                                           bool dtls, bool server)
 {
     struct tls_settings forced = *asked;
     uint64_t cleared = OPTIONS_CLEARED | OPTION_ALLOW_CLIENT_RENEGOTIATION;
@@ -105,12 +106,16 @@ static void report_overrides(const struct libssl *lib, const SSL *ssl, const str
     int initial_min = context != NULL ? context->initial_min : 0;
     uint64_t initial_options = context != NULL ? context->initial_options : OPTIONS_CLEARED;
     if (asked->max_version != forced->max_version)
-        report_override("max-version", report_version_name(asked->max_version), report_version_name(forced->max_version));
+        report_override("max-version", report_version_name(asked->max_version),
+                        report_version_name(forced->max_version));
     if (asked->min_version != forced->min_version && asked->min_version != initial_min)
-        report_override("min-version", report_version_name(asked->min_version), report_version_name(forced->min_version));
+        report_override("min-version", report_version_name(asked->min_version),
+                        report_version_name(forced->min_version));
     for (size_t i = 0; i < sizeof option_names / sizeof option_names[0]; i++)
         if ((asked->options & ~initial_options & ~forced->options & option_names[i].bit) != 0)
             report_override("options", option_names[i].name, "off");
+    if ((initial_options & ~asked->options & SSL_OP_NO_COMPRESSION) != 0)
+        report_override("options", "compression", "off");
     if (asked->max_early_data != 0)
         report_override("early-data", "allowed", "refused");
     if (policy->session_tickets == POLICY_TICKETS_REFUSE && asked->num_tickets != 0)
@@ -136,8 +141,12 @@ const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connec
     if (dtls && policy->tls.dtls == POLICY_DTLS_REFUSE)
         obstacle = "DTLS is refused by the policy";
     if (obstacle == NULL)
-        obstacle = tls_lists_force(lib, ssl, dtls, enforce);
+        obstacle = tls_ciphers_force(lib, ssl, dtls, enforce);
     if (enforce) {
+        struct tls_target target = {.lib = lib, .ssl = ssl};
+        bool born_without_us = tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl)) == NULL;
+        if (born_without_us && obstacle == NULL)
+            obstacle = tls_groups_begin(&target);
         settings_write(lib, ssl, &connection->asked, &forced);
         tls_security_install(lib, ssl, connection);
     }

@@ -18,8 +18,9 @@ enum tls_role { TLS_ROLE_UNKNOWN, TLS_ROLE_CLIENT, TLS_ROLE_SERVER };
 const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connection, enum tls_role role);
 
 /*
- * For a call that sets something after the gate: tls_settings_release() gives the program's own settings back to the
- * library, the call is made, tls_settings_retake() forces the policy again. Nothing happens outside a handshake.
+ * For a call that sets something after the gate: tls_settings_release() gives the program's own settings back to
+ * the library, the call is made, tls_settings_retake() forces the policy again. Nothing happens outside a
+ * handshake.
  */
 void tls_settings_release(struct libssl *lib, SSL *ssl, const struct tls_connection *connection);
 void tls_settings_retake(struct libssl *lib, SSL *ssl, struct tls_connection *connection);

@@ -1,6 +1,6 @@
 /*
- * Completing lists: to each PKCS #1 v1.5 algorithm its RSA-PSS one, and to a list with nothing for TLS 1.3 the usual
- * ones. Names as SSL_CTX_set1_sigalgs_list(3) has them.
+ * Completing lists: to each PKCS #1 v1.5 algorithm its RSA-PSS one, and to a list with nothing for TLS 1.3 the
+ * usual ones. Names as SSL_CTX_set1_sigalgs_list(3) has them.
  */
 #include "tls/signature.h"
 
@@ -10,11 +10,12 @@
 
 #include "init.h"
 #include "tls/report.h"
+#include "tls/state.h"
 
 static const struct algorithm {
-    const char *name;    /* the registry's name (RFC 8446, 4.2.3) */
-    const char *alias;   /* OpenSSL's KEY+HASH form */
-    const char *needs;   /* what has to stand beside it for TLS 1.3, in the registry's name; NULL: it serves itself */
+    const char *name;  /* the registry's name (RFC 8446, 4.2.3) */
+    const char *alias; /* OpenSSL's KEY+HASH form */
+    const char *needs; /* what has to stand beside it for TLS 1.3, in the registry's name; NULL: it serves itself */
 } algorithms[] = {
     {"rsa_pkcs1_sha1", "RSA+SHA1", "rsa_pss_rsae_sha256"},
     {"rsa_pkcs1_sha224", "RSA+SHA224", "rsa_pss_rsae_sha256"},
@@ -108,42 +109,30 @@ bool tls_signature_concerns(int command)
            command == SSL_CTRL_SET_SIGALGS || command == SSL_CTRL_SET_CLIENT_SIGALGS;
 }
 
-/* One of the two ways to make the call. */
-struct target {
-    const struct libssl *lib;
-    SSL_CTX *context;
-    SSL *ssl; /* NULL: on the context */
-};
-
-static long target_ctrl(const struct target *target, int command, long value, void *pointer)
-{
-    return target->ssl != NULL ? target->lib->SSL_ctrl(target->ssl, command, value, pointer)
-                               : target->lib->SSL_CTX_ctrl(target->context, command, value, pointer);
-}
-
 enum { LIST_MAX = 1024, PAIRS_MAX = 64 };
 
-static long set_list(const struct target *target, int command, long value, char *list)
+static long set_list(const struct tls_target *target, int command, long value, char *list)
 {
-    long result = target_ctrl(target, command, value, list);
+    long result = tls_target_ctrl(target, command, value, list);
     char completed[LIST_MAX];
     if (result != 1 || list == NULL || !tls_signature_complete(list, completed, sizeof completed))
         return result;
     report_override("signature-algorithms", list, completed);
     struct tls_quiet quiet = tls_quiet_begin(target->lib);
-    if (target_ctrl(target, command, value, completed) != 1)
-        (void)target_ctrl(target, command, value, list);
+    if (tls_target_ctrl(target, command, value, completed) != 1)
+        (void)tls_target_ctrl(target, command, value, list);
     tls_quiet_end(quiet);
     return result;
 }
 
 /* The same as pairs of NIDs, hash first (SSL_CTX_set1_sigalgs(3)); `count` numbers. */
-static long set_pairs(const struct target *target, int command, long count, const int *nids)
+static long set_pairs(const struct tls_target *target, int command, long count, const int *nids)
 {
-    long result = target_ctrl(target, command, count, (void *)(uintptr_t)nids);
+    long result = tls_target_ctrl(target, command, count, (void *)(uintptr_t)nids);
     if (result != 1 || nids == NULL || count <= 0 || count + 6 > 2 * PAIRS_MAX)
         return result;
-    static const int added[] = {NID_sha256, EVP_PKEY_RSA_PSS, NID_sha384, EVP_PKEY_RSA_PSS, NID_sha512, EVP_PKEY_RSA_PSS};
+    static const int added[] = {NID_sha256,       EVP_PKEY_RSA_PSS, NID_sha384,
+                                EVP_PKEY_RSA_PSS, NID_sha512,       EVP_PKEY_RSA_PSS};
     int completed[2 * PAIRS_MAX];
     bool rsa = false;
     bool pss = false;
@@ -157,29 +146,17 @@ static long set_pairs(const struct target *target, int command, long count, cons
     memcpy(completed + count, added, sizeof added);
     report_override("signature-algorithms", "RSA without PSS", "RSA-PSS added");
     struct tls_quiet quiet = tls_quiet_begin(target->lib);
-    if (target_ctrl(target, command, count + (long)(sizeof added / sizeof added[0]), completed) != 1)
-        (void)target_ctrl(target, command, count, (void *)(uintptr_t)nids);
+    if (tls_target_ctrl(target, command, count + (long)(sizeof added / sizeof added[0]), completed) != 1)
+        (void)tls_target_ctrl(target, command, count, (void *)(uintptr_t)nids);
     tls_quiet_end(quiet);
     return result;
 }
 
-static long target_set(const struct target *target, int command, long value, void *pointer)
+long tls_signature_set(const struct tls_target *target, int command, long value, void *pointer)
 {
     if (pfswrap_policy()->mode != POLICY_ENFORCE)
-        return target_ctrl(target, command, value, pointer);
+        return tls_target_ctrl(target, command, value, pointer);
     if (command == SSL_CTRL_SET_SIGALGS || command == SSL_CTRL_SET_CLIENT_SIGALGS)
         return set_pairs(target, command, value, pointer);
     return set_list(target, command, value, pointer);
-}
-
-long tls_signature_set_context(struct libssl *lib, SSL_CTX *context, int command, long value, void *pointer)
-{
-    struct target target = {.lib = lib, .context = context};
-    return target_set(&target, command, value, pointer);
-}
-
-long tls_signature_set_connection(struct libssl *lib, SSL *ssl, int command, long value, void *pointer)
-{
-    struct target target = {.lib = lib, .ssl = ssl};
-    return target_set(&target, command, value, pointer);
 }

@@ -5,14 +5,13 @@
 #ifndef PFSWRAP_TLS_SIGNATURE_H
 #define PFSWRAP_TLS_SIGNATURE_H
 
-#include "tls/state.h"
+#include "tls/target.h"
 
 /* Whether an SSL_ctrl() or SSL_CTX_ctrl() command sets signature algorithms. */
 bool tls_signature_concerns(int command);
 
-/* Makes such a call with the list completed. Return what the library returned for the program's own list. */
-long tls_signature_set_context(struct libssl *lib, SSL_CTX *context, int command, long value, void *pointer);
-long tls_signature_set_connection(struct libssl *lib, SSL *ssl, int command, long value, void *pointer);
+/* Makes such a call with the list completed. Returns what the library returned for the program's own list. */
+long tls_signature_set(const struct tls_target *target, int command, long value, void *pointer);
 
 /*
  * Completes a colon-separated list into `completed` (`size` bytes). Returns whether anything was added; a list

@@ -39,8 +39,8 @@ bool tls_state_prepare(struct libssl *lib)
     if (lib->connection_index < 0) {
         lib->context_index = lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, lib, object_made,
                                                           record_not_copied, object_freed);
-        int index = lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, lib, object_made, record_not_copied,
-                                                 object_freed);
+        int index =
+            lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, lib, object_made, record_not_copied, object_freed);
         __atomic_store_n(&lib->connection_index, lib->context_index >= 0 ? index : -1, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&mutex);
@@ -49,7 +49,8 @@ bool tls_state_prepare(struct libssl *lib)
 
 struct tls_context *tls_context_find(const struct libssl *lib, const SSL_CTX *context)
 {
-    return lib->context_index >= 0 && context != NULL ? lib->SSL_CTX_get_ex_data(context, lib->context_index) : NULL;
+    return lib->context_index >= 0 && context != NULL ? lib->SSL_CTX_get_ex_data(context, lib->context_index)
+                                                      : NULL;
 }
 
 struct tls_connection *tls_connection_find(const struct libssl *lib, const SSL *ssl)

@@ -16,9 +16,9 @@ struct tls_context {
     security_callback *program_security; /* what the program set, or the library's own */
     SSL_CTX_keylog_cb_func program_keylog;
     session_get_callback *program_session_get;
-    long program_cache_mode;             /* -1: never forced */
-    const SSL_METHOD *program_method;    /* a fixed-version method that was replaced; NULL: none was */
-    int initial_min, initial_max;        /* as the library and its configuration file made the context */
+    long program_cache_mode;          /* -1: never forced */
+    const SSL_METHOD *program_method; /* a fixed-version method that was replaced; NULL: none was */
+    int initial_min, initial_max;     /* as the library and its configuration file made the context */
     uint64_t initial_options;
 };
 
@@ -44,8 +44,8 @@ struct tls_connection {
     bool has_security_callback;          /* the program set one on the connection itself */
     security_callback *program_security; /* that one */
     const SSL_METHOD *program_method;
-    struct tls_settings asked;           /* from TLS_STAGE_HANDSHAKE on */
-    bool reported;                       /* a failed handshake is logged once */
+    struct tls_settings asked; /* from TLS_STAGE_HANDSHAKE on */
+    bool reported;             /* a failed handshake is logged once */
 };
 
 /*

@@ -16,7 +16,8 @@ static bool pin_matches(const struct libssl *lib, const X509 *certificate)
     int length = lib->i2d_X509_PUBKEY(lib->X509_get_X509_PUBKEY(certificate), &key);
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int digest_length = 0;
-    bool hashed = length > 0 && lib->EVP_Digest(key, (size_t)length, digest, &digest_length, lib->EVP_sha256(), NULL);
+    bool hashed =
+        length > 0 && lib->EVP_Digest(key, (size_t)length, digest, &digest_length, lib->EVP_sha256(), NULL);
     lib->CRYPTO_free(key, "pfswrap", 0);
     for (size_t i = 0; hashed && digest_length == POLICY_PIN_BYTES && i < policy->pin_count; i++)
         if (memcmp(digest, policy->pins[i], POLICY_PIN_BYTES) == 0)
@@ -24,7 +25,8 @@ static bool pin_matches(const struct libssl *lib, const X509 *certificate)
     return false;
 }
 
-/* A store that trusts what the policy says: its ca-file only, or else what the system trusts. NULL: not readable. */
+/* A store that trusts what the policy says: its ca-file only, or else what the system trusts. NULL: not readable.
+ */
 static X509_STORE *store_of_policy(const struct libssl *lib)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
@@ -51,8 +53,8 @@ static X509_STORE *store_get(const struct libssl *lib)
         return store;
     store = store_of_policy(lib);
     X509_STORE *expected = NULL;
-    if (store != NULL && !__atomic_compare_exchange_n(&stores[lib->index], &expected, store, false, __ATOMIC_ACQ_REL,
-                                                      __ATOMIC_ACQUIRE)) {
+    if (store != NULL && !__atomic_compare_exchange_n(&stores[lib->index], &expected, store, false,
+                                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         lib->X509_STORE_free(store);
         store = expected;
     }

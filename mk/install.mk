@@ -1,0 +1,37 @@
+# install and uninstall. The tree below PREFIX is what scripts/pfswrap and pfswrap-tool look for; moving it as a whole
+# works. Other parts of the tree add targets of their own to INSTALL_MORE and UNINSTALL_MORE.
+
+INSTALL_BIN        = $(DESTDIR)$(PREFIX)/bin
+INSTALL_LIBEXEC    = $(DESTDIR)$(PREFIX)/libexec/pfswrap
+INSTALL_LIB        = $(DESTDIR)$(PREFIX)/lib/pfswrap
+INSTALL_MAN        = $(DESTDIR)$(PREFIX)/share/man
+INSTALL_COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+INSTALL_POLICY     = $(DESTDIR)$(PREFIX)/share/pfswrap/policy
+
+INSTALL_MORE   ?=
+UNINSTALL_MORE ?=
+
+.PHONY: install install-base uninstall uninstall-base
+.SECONDEXPANSION:
+install: install-base $$(INSTALL_MORE)
+uninstall: uninstall-base $$(UNINSTALL_MORE)
+
+install-base: all
+	@install -d "$(INSTALL_BIN)" "$(INSTALL_LIBEXEC)" "$(INSTALL_LIB)" "$(INSTALL_COMPLETION)" "$(INSTALL_POLICY)"
+	@install -m 0755 scripts/pfswrap "$(INSTALL_BIN)/pfswrap"
+	@install -m 0755 $(B)/pfswrap-tool "$(INSTALL_LIBEXEC)/pfswrap-tool"
+	@install -m 0644 $(B)/libpfswrap.so "$(INSTALL_LIB)/libpfswrap.so"
+	@install -m 0644 scripts/completion.bash "$(INSTALL_COMPLETION)/pfswrap"
+	@install -m 0644 policy/*.conf "$(INSTALL_POLICY)/"
+	@for page in $(notdir $(if $(SCDOC),$(MAN))); do \
+	    install -d "$(INSTALL_MAN)/man$${page##*.}" && \
+	    install -m 0644 $(B)/man/$$page "$(INSTALL_MAN)/man$${page##*.}/$$page" || exit 1; \
+	done
+
+uninstall-base:
+	@rm -f "$(INSTALL_BIN)/pfswrap" "$(INSTALL_LIBEXEC)/pfswrap-tool" "$(INSTALL_LIB)/libpfswrap.so" \
+	    "$(INSTALL_COMPLETION)/pfswrap"
+	@for policy in $(notdir $(wildcard policy/*.conf)); do rm -f "$(INSTALL_POLICY)/$$policy"; done
+	@for page in $(notdir $(MAN)); do rm -f "$(INSTALL_MAN)/man$${page##*.}/$$page"; done
+	@for directory in "$(INSTALL_LIBEXEC)" "$(INSTALL_LIB)" "$(INSTALL_POLICY)" \
+	    "$(DESTDIR)$(PREFIX)/share/pfswrap"; do rmdir "$$directory" 2>/dev/null || true; done

@@ -1,0 +1,180 @@
+/*
+ * Groups that a library does not know are skipped: a list with one unknown name, or one name twice, fails as a
+ * whole in every version of OpenSSL. Names are the registry's `openssl` column, which every version takes.
+ */
+#include "tls/groups.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "init.h"
+#include "policy/registry.h"
+#include "tls/report.h"
+
+enum { NID_IS_A_GROUP = 0x1000000 }; /* libssl's mark for a group without a NID, above the IANA number */
+
+bool tls_group_is_allowed(uint16_t group)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    for (size_t i = 0; i < policy->group_count; i++)
+        if (policy->groups[i] == group)
+            return true;
+    return false;
+}
+
+uint16_t tls_group_of_nid(int nid)
+{
+    if ((nid & NID_IS_A_GROUP) != 0)
+        return (uint16_t)nid;
+    const struct tls_group *group = tls_group_by_nid(nid);
+    return group != NULL ? group->id : 0;
+}
+
+/* Appends `name` to the colon-separated `list`. Returns whether there was room. */
+static bool list_append(char *list, size_t size, const char *name)
+{
+    size_t used = strlen(list);
+    int added = snprintf(list + used, size - used, "%s%s", used > 0 ? ":" : "", name);
+    return added >= 0 && (size_t)added < size - used;
+}
+
+/* Those of the policy's groups that this library knows: tried one by one on the first target there is. */
+static const char *groups_of_policy(const struct tls_target *target)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    struct libssl *lib = target->lib;
+    if (__atomic_load_n(&lib->groups_known, __ATOMIC_ACQUIRE))
+        return lib->groups;
+    pthread_mutex_lock(&mutex);
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    char list[LIBSSL_LIST_MAX] = "";
+    for (size_t i = 0; i < policy->group_count; i++) {
+        const struct tls_group *group = tls_group_by_id(policy->groups[i]);
+        char name[64];
+        if (group == NULL || group->openssl == NULL)
+            continue;
+        (void)snprintf(name, sizeof name, "%s", group->openssl);
+        if (tls_target_ctrl(target, SSL_CTRL_SET_GROUPS_LIST, 0, name) == 1)
+            (void)list_append(list, sizeof list, name);
+    }
+    if (!lib->groups_known)
+        memcpy(lib->groups, list, sizeof list);
+    __atomic_store_n(&lib->groups_known, true, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&mutex);
+    return lib->groups;
+}
+
+static long set_list(const struct tls_target *target, const char *list)
+{
+    char copy[LIBSSL_LIST_MAX]; /* the library's parameter is not const */
+    (void)snprintf(copy, sizeof copy, "%s", list);
+    return tls_target_ctrl(target, SSL_CTRL_SET_GROUPS_LIST, 0, copy);
+}
+
+const char *tls_groups_begin(const struct tls_target *target)
+{
+    const char *list = groups_of_policy(target);
+    if (list[0] == '\0')
+        return "this libssl knows none of the policy's groups";
+    return set_list(target, list) == 1 ? NULL : "this libssl does not take the policy's groups";
+}
+
+/* A list being divided: what stays, and whether something went. */
+struct division {
+    char *kept;
+    size_t size;
+    bool changed;
+};
+
+static void division_add(struct division *division, const struct tls_group *group)
+{
+    if (group == NULL || group->openssl == NULL || !tls_group_is_allowed(group->id) ||
+        !list_append(division->kept, division->size, group->openssl))
+        division->changed = true;
+}
+
+/* If nothing is left, the policy's own. Returns whether `kept` differs from what the program asked for. */
+static bool division_end(const struct libssl *lib, struct division *division)
+{
+    if (division->changed && division->kept[0] == '\0')
+        (void)snprintf(division->kept, division->size, "%s", lib->groups);
+    return division->changed;
+}
+
+bool tls_groups_keep_allowed(const struct libssl *lib, const char *list, char *kept, size_t size)
+{
+    struct division division = {.kept = kept, .size = size};
+    kept[0] = '\0';
+    while (*list != '\0') {
+        /* OpenSSL 3.5 knows prefixes (? * -), tuples (/) and DEFAULT beside plain names. */
+        size_t prefix = strspn(list, "?*-:/");
+        size_t length = strcspn(list + prefix, ":/");
+        char name[64];
+        (void)snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1),
+                       list + prefix);
+        const struct tls_group *group = tls_group_by_name(name);
+        bool removed = memchr(list, '-', prefix) != NULL;
+        if (group == NULL && length > 0 && strcmp(name, "DEFAULT") != 0)
+            return false;
+        if (length > 0 && !removed)
+            division_add(&division, group);
+        list += prefix + length;
+    }
+    return division_end(lib, &division);
+}
+
+static bool nids_keep_allowed(const struct libssl *lib, const int *nids, long count, char *kept, size_t size)
+{
+    struct division division = {.kept = kept, .size = size};
+    kept[0] = '\0';
+    for (long i = 0; i < count; i++)
+        division_add(&division, tls_group_by_id(tls_group_of_nid(nids[i])));
+    return division_end(lib, &division);
+}
+
+bool tls_groups_concerns(int command)
+{
+    return command == SSL_CTRL_SET_GROUPS_LIST || command == SSL_CTRL_SET_GROUPS ||
+           command == SSL_CTRL_SET_TMP_ECDH;
+}
+
+/* Whether what the program has just set must change; `kept` is what it changes to, `asked` what it was. */
+static bool must_change(const struct libssl *lib, int command, long value, const void *pointer, char *kept,
+                        char asked[LIBSSL_LIST_MAX])
+{
+    if (command == SSL_CTRL_SET_GROUPS_LIST) {
+        (void)snprintf(asked, LIBSSL_LIST_MAX, "%s", (const char *)pointer);
+        return tls_groups_keep_allowed(lib, pointer, kept, LIBSSL_LIST_MAX);
+    }
+    const int *nids = pointer;
+    int curve = NID_undef;
+    if (command == SSL_CTRL_SET_TMP_ECDH) {
+        curve = lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(pointer));
+        nids = &curve;
+        value = 1;
+    }
+    asked[0] = '\0';
+    for (long i = 0; i < value; i++) {
+        const struct tls_group *group = tls_group_by_id(tls_group_of_nid(nids[i]));
+        (void)list_append(asked, LIBSSL_LIST_MAX, group != NULL ? group->name : "unknown");
+    }
+    return nids_keep_allowed(lib, nids, value, kept, LIBSSL_LIST_MAX);
+}
+
+long tls_groups_set(const struct tls_target *target, int command, long value, void *pointer)
+{
+    long result = tls_target_ctrl(target, command, value, pointer);
+    char kept[LIBSSL_LIST_MAX];
+    char asked[LIBSSL_LIST_MAX];
+    if (result != 1 || pointer == NULL || !must_change(target->lib, command, value, pointer, kept, asked))
+        return result;
+    report_override("groups", asked, kept);
+    if (pfswrap_policy()->mode != POLICY_ENFORCE)
+        return result;
+    struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    if (set_list(target, kept) != 1)
+        (void)tls_groups_begin(target);
+    tls_quiet_end(quiet);
+    return result;
+}

@@ -1,0 +1,492 @@
+"""The launcher: how programs are found and executed, every refusal with its message and status, the installed tree.
+
+Knows nothing of TLS: what the library does once it is loaded is other tests' business.
+"""
+
+import os
+import shutil
+import stat
+import struct
+import subprocess
+from pathlib import Path
+
+from lib.process import BUILD, ROOT, find, run, temporary_directory
+from lib.tap import Skip, Tap, check, contains, equal
+
+LAUNCHER = ROOT / "scripts" / "pfswrap"
+LIBRARY = BUILD / "libpfswrap.so"
+TRUE = os.path.realpath(find("true"))
+NOBODY = 65534
+MACHINES = {62: "x86-64", 183: "arm64", 243: "riscv64", 21: "ppc64", 22: "s390x"}  # elf(5), e_machine
+tap = Tap()
+
+
+def pfswrap(*words, launcher=LAUNCHER, **options):
+    return run([launcher, *words], **options)
+
+
+def message_of(result):
+    """pfswrap's own line on stderr, which must be the only one, without its prefix."""
+    lines = result.err.decode("utf-8", "replace").splitlines()
+    equal(len(lines), 1, f"lines on stderr of {result!r}")
+    check(lines[0].startswith("pfswrap: "), f"expected a line of pfswrap's, found {lines[0]!r}")
+    return lines[0][len("pfswrap: "):]
+
+
+def refused(result, status, message):
+    equal(result.status, status, f"status of {result!r}")
+    equal(message_of(result), message, "message")
+    equal(result.out, b"", "standard output")
+
+
+def environment(*words, env=None, launcher=LAUNCHER, **options):
+    """The environment of a program that was run."""
+    result = pfswrap("run", *words, "env", "-0", launcher=launcher, env=env, **options)
+    equal(result.status, 0, f"status of {result!r}")
+    return dict(entry.split("=", 1) for entry in result.out.decode().split("\0") if "=" in entry)
+
+
+def policy_file(text, mode=0o600):
+    path = temporary_directory() / "test.conf"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def script(text, name="script", folder=None, mode=0o755):
+    path = (folder or temporary_directory()) / name
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def copy_of_true(name="program", mode=0o755):
+    path = temporary_directory() / name
+    shutil.copyfile(TRUE, path)
+    path.chmod(mode)
+    return path
+
+
+def interpreter(path):
+    """PT_INTERP of a 64-bit ELF file: where it is in the file, and what it says."""
+    data = Path(path).read_bytes()
+    offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    for index in range(count):
+        kind, _, at, _, _, length = struct.unpack_from("<IIQQQQ", data, offset + index * size)
+        if kind == 3:
+            return at, data[at:at + length].rstrip(b"\0").decode()
+    raise AssertionError(f"{path} has no program interpreter")
+
+
+def patched(offset, data):
+    """A copy of true with other bytes at one place."""
+    path = copy_of_true()
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+    return path
+
+
+def static_program():
+    folder = temporary_directory()
+    (folder / "main.c").write_text("int main(void) { return 0; }\n")
+    subprocess.run([os.environ.get("CC", "gcc"), "-static", "-o", folder / "static", folder / "main.c"], check=True)
+    return folder / "static"
+
+
+def as_nobody(*words):
+    """Runs the launcher as nobody, if we may and nobody can reach it."""
+    if os.geteuid() != 0 or not find("setpriv"):
+        raise Skip("only root with setpriv can become another user")
+    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    if run([*become, "test", "-x", LAUNCHER, "-a", "-r", LIBRARY]).status != 0:
+        raise Skip("nobody cannot reach the build tree")
+    return run([*become, LAUNCHER, *words])
+
+
+def install(prefix="/opt/pfswrap"):
+    """`make install` into a directory of its own. Returns what PREFIX is there."""
+    folder = temporary_directory()
+    make("install", folder, prefix)
+    return folder / prefix.lstrip("/")
+
+
+def make(target, folder, prefix):
+    result = run(["make", "-s", "-C", ROOT, target, f"DESTDIR={folder}", f"PREFIX={prefix}"],
+                 env={"MAKEFLAGS": "", "MFLAGS": ""}, timeout=120)
+    equal(result.status, 0, f"status of {result!r}")
+
+
+# --- how a program is executed ---
+
+def executes_programs():
+    with tap.case("the program gets our library first in LD_PRELOAD and the policy by its path"):
+        found = environment()
+        equal(found.get("LD_PRELOAD"), str(LIBRARY), "LD_PRELOAD")
+        policy = policy_file("")
+        equal(environment("--policy", str(policy)).get("PFSWRAP_POLICY"), str(policy), "PFSWRAP_POLICY")
+        equal(environment("--policy=builtin", "--").get("PFSWRAP_POLICY"), "builtin", "PFSWRAP_POLICY")
+
+    with tap.case("a relative policy is handed on as an absolute path"):
+        policy = policy_file("")
+        found = environment("--policy", policy.name, cwd=policy.parent)
+        equal(found.get("PFSWRAP_POLICY"), str(policy), "PFSWRAP_POLICY")
+
+    with tap.case("an LD_PRELOAD that is there stays, after our library"):
+        other = str(LIBRARY.parent / "no such other.so")
+        found = environment(env={"LD_PRELOAD": other})
+        equal(found.get("LD_PRELOAD"), f"{LIBRARY}:{other}", "LD_PRELOAD")
+
+    with tap.case("a program run under pfswrap twice has our library once"):
+        result = pfswrap("run", LAUNCHER, "run", "env", "-0")
+        contains(result.out.split(b"\0"), f"LD_PRELOAD={LIBRARY}".encode(), f"environment of {result!r}")
+
+    with tap.case("no variable says where the library is"):
+        equal(environment(env={"PFSWRAP_LIBRARY": "/nowhere.so"}).get("LD_PRELOAD"), str(LIBRARY), "LD_PRELOAD")
+
+    with tap.case("arguments with blanks, newlines, no or odd bytes arrive as they are"):
+        words = [b"a b", b"c\nd", b"", b"--policy", b"--", b"\xff\xfe", b"'\"$HOME*"]
+        result = subprocess.run([LAUNCHER, "run", "--", "printf", r"%s\0", *words], capture_output=True, check=False)
+        equal(result.stdout, b"".join(word + b"\0" for word in words), f"output of {result!r}")
+
+    with tap.case("the exit status is the program's"):
+        equal(pfswrap("run", "sh", "-c", "exit 7").status, 7, "status")
+
+    with tap.case("the program keeps the name it was called by"):
+        folder = temporary_directory()
+        (folder / "other-name").symlink_to("/bin/sh")
+        result = pfswrap("run", "./other-name", "-c", "echo $0", cwd=folder)
+        equal(result.out, b"./other-name\n", f"output of {result!r}")
+
+    with tap.case("a program is found by a relative path and on PATH, past directories and files that cannot be run"):
+        folder = temporary_directory()
+        (folder / "one" / "tool").mkdir(parents=True)
+        (folder / "two").mkdir()
+        script("#!/bin/sh\n", "tool", folder / "two", 0o644)
+        (folder / "three").mkdir()
+        script("#!/bin/sh\necho three $1\n", "tool", folder / "three")
+        path = f"{folder}/none:{folder}/one:{folder}/two:{folder}/three:{os.environ['PATH']}"
+        equal(pfswrap("run", "tool", "x", env={"PATH": path}).out, b"three x\n", "by PATH")
+        equal(pfswrap("run", "three/tool", "x", cwd=folder).out, b"three x\n", "by a relative path")
+        equal(pfswrap("run", "tool", "x", env={"PATH": f":{os.environ['PATH']}"}, cwd=folder / "three").out,
+              b"three x\n", "by an empty entry of PATH, the working directory")
+
+
+def executes_scripts():
+    with tap.case("scripts run: by #!, by env, by env -S, and by sh without #!"):
+        for first in ("#!/bin/sh -e", "#! /usr/bin/env sh", "#!/usr/bin/env -S A=b sh -e", ""):
+            path = script(f"{first}\necho \"$0|$1|$2|$LD_PRELOAD\"\n")
+            result = pfswrap("run", path, "a b", "c")
+            equal(result.out.decode(), f"{path}|a b|c|{LIBRARY}\n", f"output under {first!r}, {result!r}")
+
+    with tap.case("a script whose interpreter is a script runs"):
+        inner = script("#!/bin/sh\necho inner $1 $2\n")
+        outer = script(f"#!{inner} option\n")
+        equal(pfswrap("run", outer, "x").out.decode(), f"inner option {outer}\n", "output")
+
+
+def finds_itself():
+    with tap.case("the launcher works through symbolic links, by sh, by PATH and from any directory"):
+        folder = temporary_directory()
+        (folder / "pfswrap").symlink_to(LAUNCHER)
+        (folder / "again").symlink_to("pfswrap")
+        for words, options in (([folder / "pfswrap"], {}), (["./again"], {"cwd": folder}), (["sh", LAUNCHER], {}),
+                               (["./scripts/pfswrap"], {"cwd": ROOT}), (["./pfswrap"], {"cwd": ROOT / "scripts"}),
+                               (["pfswrap"], {"env": {"PATH": f"{folder}:{os.environ['PATH']}"}})):
+            if words == ["pfswrap"]:
+                words = ["sh", "-c", "exec pfswrap \"$@\"", "sh"]
+            result = run([*words, "run", "sh", "-c", "echo $LD_PRELOAD"], **options)
+            equal(result.out.decode(), f"{LIBRARY}\n", f"output of {result!r}")
+
+    with tap.case("a launcher that is alone says what is missing"):
+        folder = temporary_directory()
+        shutil.copy(LAUNCHER, folder / "pfswrap")
+        result = run([folder / "pfswrap", "run", "true"])
+        refused(result, 125, f"pfswrap-tool is neither in {folder}/../build nor in {folder}/../libexec/pfswrap: expected "
+                             "'make' or 'make install' to have put it there")
+
+
+# --- what is refused ---
+
+def refuses_programs():
+    with tap.case("a program that is not there is 127, also an empty name"):
+        refused(pfswrap("run", "no-such-program"), 127, "no-such-program: No such file or directory")
+        refused(pfswrap("run", "/no/such"), 127, "/no/such: No such file or directory")
+        refused(pfswrap("run", ""), 127, ": No such file or directory")
+        refused(pfswrap("run", "no\nsuch"), 127, "no?such: No such file or directory")
+
+    with tap.case("a program that cannot be executed is 126"):
+        folder = temporary_directory()
+        refused(pfswrap("run", folder), 126, f"{folder}: Is a directory")
+        path = script("#!/bin/sh\n", mode=0o644)
+        refused(pfswrap("run", path), 126, f"{path}: Permission denied")
+        path = temporary_directory() / "data"
+        path.write_bytes(b"\x00\x01\x02\x03")
+        path.chmod(0o755)
+        refused(pfswrap("run", path), 126, f"{path} is neither an ELF program nor a script")
+        path.write_bytes(Path(TRUE).read_bytes()[:100])
+        refused(pfswrap("run", path), 126, f"{path} is neither an ELF program nor a script")
+
+    with tap.case("a static program is refused"):
+        path = static_program()
+        refused(pfswrap("run", path), 125, f"{path} is statically linked, expected a dynamic program: nothing can be "
+                                           "preloaded into it")
+
+    with tap.case("a program that gains privileges is refused, whoever asks"):
+        for mode, words in ((0o4755, "set-user-ID"), (0o2755, "set-group-ID")):
+            path = copy_of_true(mode=mode)
+            equal(stat.S_IMODE(path.stat().st_mode), mode, "mode of the copy")
+            refused(pfswrap("run", path), 125, f"{path} is {words}, expected a program without privileges of its own: "
+                                               "those ignore LD_PRELOAD")
+        equal(pfswrap("run", copy_of_true(mode=0o2745)).status, 0, "status with a set-group-ID bit without execution")
+
+    with tap.case("a program with file capabilities is refused"):
+        path = copy_of_true()
+        try:  # VFS_CAP_REVISION_2 and the effective bit, CAP_NET_BIND_SERVICE permitted: linux/capability.h
+            os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0))
+        except OSError as error:
+            raise Skip(f"file capabilities cannot be given here: {error}") from None
+        refused(pfswrap("run", path), 125, f"{path} is given file capabilities, expected a program without privileges of "
+                                           "its own: those ignore LD_PRELOAD")
+
+
+def refuses_foreign_programs():
+    with tap.case("a program for another machine or word size is refused"):
+        own = struct.unpack_from("<H", Path(TRUE).read_bytes(), 18)[0]
+        other = 183 if own != 183 else 62
+        path = patched(18, struct.pack("<H", other))
+        refused(pfswrap("run", path), 125, f"{path} is a program for {MACHINES[other]}, expected {MACHINES[own]}, for which "
+                                           "libpfswrap.so was built")
+        path = patched(4, b"\x01")
+        with open(path, "r+b") as file:
+            file.seek(18)
+            file.write(struct.pack("<H", 3))
+        refused(pfswrap("run", path), 125, f"{path} is a program for i386, expected {MACHINES[own]}, for which libpfswrap.so "
+                                           "was built")
+
+    with tap.case("a program of another libc is refused"):
+        offset, own = interpreter(TRUE)
+        musl = "/lib/ld-musl-x86_64.so.1"
+        path = patched(offset, musl.encode().ljust(len(own) + 1, b"\0"))
+        refused(pfswrap("run", path), 125, f"{path} is loaded by {musl}, expected {own}: libpfswrap.so is for another libc")
+
+
+def refuses_scripts():
+    with tap.case("a script is refused for what its interpreter is, also through env and another script"):
+        static = static_program()
+        reason = f"{static} is statically linked, expected a dynamic program: nothing can be preloaded into it"
+        direct = script(f"#!{static}\n")
+        refused(pfswrap("run", direct), 125, reason)
+        refused(pfswrap("run", script(f"#!{direct}\n")), 125, reason)
+        path = f"{static.parent}:{os.environ['PATH']}"
+        refused(pfswrap("run", script("#!/usr/bin/env static\n"), env={"PATH": path}), 125, reason)
+        privileged = copy_of_true(mode=0o4755)
+        refused(pfswrap("run", script(f"#!{privileged}\n")), 125,
+                f"{privileged} is set-user-ID, expected a program without privileges of its own: those ignore LD_PRELOAD")
+
+    with tap.case("a script whose env may take the preload away is refused"):
+        for rest in ("-S -i sh", "-i", "-S LD_PRELOAD= sh", "-S PATH=/x sh", "-S PFSWRAP_POLICY=builtin sh",
+                     "-S 'sh' -e", "-uLD_PRELOAD"):
+            path = script(f"#!/usr/bin/env {rest}\n")
+            refused(pfswrap("run", path), 125, f"{path} is run by /usr/bin/env {rest}, expected env and the name of an "
+                                               "interpreter only")
+
+    with tap.case("a script through env is refused where children = allow would leave its interpreter alone"):
+        policy, path = policy_file("[policy]\nchildren = allow\n"), script("#!/usr/bin/env sh\n")
+        refused(pfswrap("run", "--policy", policy, path), 125,
+                f"{path} is run through env, which children = allow leaves unprotected, expected children = protect in "
+                f"{policy}")
+        equal(pfswrap("run", "--policy", policy, script("#!/bin/sh\n")).status, 0, "status without env")
+
+    with tap.case("a script whose interpreter is missing is 127, one that has an endless chain is 126"):
+        path = script("#!/no/such -x\n")
+        refused(pfswrap("run", path), 127, f"{path}: its interpreter /no/such: No such file or directory")
+        path = script("#!/bin/sh\r\n")
+        refused(pfswrap("run", path), 127, f"{path}: its interpreter /bin/sh?: No such file or directory")
+        path = script("")
+        path.write_text(f"#!{path}\n")
+        refused(pfswrap("run", path), 126, f"{path} has too long a chain of script interpreters, expected at most 7")
+
+
+def refuses_users():
+    with tap.case("a program that can be executed and not read is refused"):
+        path = copy_of_true(mode=0o711)
+        refused(as_nobody("run", path), 125, f"{path} cannot be read (Permission denied), expected to see whether it can be "
+                                             "protected")
+
+    with tap.case("a policy of another user is refused"):
+        path = policy_file("", 0o644)
+        os.chown(path, 12345, 12345) if os.geteuid() == 0 else None
+        refused(as_nobody("run", "--policy", path, "true"), 125,
+                f"{path}: is owned by user 12345, expected root or user {NOBODY}")
+
+    with tap.case("a caller whose real and effective users differ is refused"):
+        if os.geteuid() != 0 or not find("setpriv"):
+            raise Skip("only root with setpriv can have two users")
+        result = run(["setpriv", f"--ruid={NOBODY}", BUILD / "pfswrap-tool", "run", "true"])  # dash would give the euid up
+        refused(result, 125, "real and effective user or group differ, expected them equal: LD_PRELOAD would be ignored")
+
+
+def refuses_policies():
+    cases = [
+        ("a policy that is not there", None, "cannot be opened: No such file or directory, expected a policy file"),
+        ("a policy with an error", "[tls]\ngroups = ffdhe2048\n",
+         ":2: group ffdhe2048 is finite-field Diffie-Hellman (RFC 7919), which pfswrap never allows, expected an ECDHE "
+         "group such as X25519, P-256 or X25519MLKEM768"),
+        ("a policy whose ca-file cannot be read", "[tls]\nverify-server = require\nca-file = /no/ca.pem\n",
+         ": ca-file /no/ca.pem cannot be read: No such file or directory"),
+    ]
+    for what, text, message in cases:
+        with tap.case(f"{what} is refused"):
+            path = policy_file(text or "")
+            if text is None:
+                path.unlink()
+            separator = "" if message.startswith(":") else ": "
+            refused(pfswrap("run", "--policy", path, "true"), 125, f"{path}{separator}{message}")
+            refused(pfswrap("run", "true", env={"PFSWRAP_POLICY": str(path)}), 125, f"{path}{separator}{message}")
+
+    with tap.case("a policy that others can write is refused"):
+        path = policy_file("", 0o666)
+        refused(pfswrap("run", "--policy", path, "true"), 125,
+                f"{path}: is writable by others (mode 0666), expected nobody but its owner (chmod go-w)")
+
+    with tap.case("--policy comes before PFSWRAP_POLICY"):
+        path = policy_file("")
+        found = environment("--policy", path, env={"PFSWRAP_POLICY": "/no/such.conf"})
+        equal(found.get("PFSWRAP_POLICY"), str(path), "PFSWRAP_POLICY")
+
+
+def refuses_command_lines():
+    usage = "expected pfswrap run [--policy FILE] [--] PROGRAM [ARG...]"
+    with tap.case("a wrong command line of run is 125"):
+        refused(pfswrap("run"), 125, f"run lacks a PROGRAM, {usage}")
+        refused(pfswrap("run", "--"), 125, f"run lacks a PROGRAM, {usage}")
+        refused(pfswrap("run", "--polcy", "x", "true"), 125, f"unknown option --polcy of run, {usage}")
+        refused(pfswrap("run", "--policy"), 125, f"--policy lacks a FILE, {usage}")
+        refused(pfswrap("run", "--policy=", "true"), 125, f"--policy is empty, {usage}")
+
+    with tap.case("an unknown command is 2 and lists the commands"):
+        refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, genkey, pubkey, genpsk, version, "
+                                     "or help")
+
+    with tap.case("help goes to stdout, and to stderr where it was not asked for"):
+        asked = pfswrap("help")
+        equal((asked.status, asked.err), (0, b""), f"status and stderr of {asked!r}")
+        check(asked.out.startswith(b"usage: pfswrap COMMAND"), f"expected the usage, found {asked.out!r}")
+        equal(pfswrap("--help").out, asked.out, "--help")
+        bare = pfswrap()
+        equal((bare.status, bare.out, bare.err), (2, b"", asked.out), "without a command")
+
+
+# --- the other commands ---
+
+def checks_policies():
+    with tap.case("check prints what is in force, in a form that check takes"):
+        printed = pfswrap("check", policy_file("[tls]\nmin-version = 1.2\n"))
+        equal((printed.status, printed.err), (0, b""), f"status and stderr of {printed!r}")
+        contains(printed.out, b"\nmin-version = 1.2\n", "output")
+        again = pfswrap("check", policy_file(printed.out.decode()))
+        equal(again.out.splitlines()[1:], printed.out.splitlines()[1:], "what check prints of its own output")
+
+    with tap.case("check says FILE:LINE of an error and is 1"):
+        path = policy_file("\n[tls]\nmin-version = 1.1\n")
+        refused(pfswrap("check", path), 1, f"{path}:3: min-version = 1.1, expected 1.3 or 1.2")
+
+    with tap.case("check refuses what this build cannot honour"):
+        path = policy_file("[wire]\ntls = pfs\n")
+        result = pfswrap("check", path)
+        if b"wire" in pfswrap("version").out:
+            raise Skip("this build has the wire plane")
+        refused(result, 1, f"{path}:2: [wire] tls = pfs cannot be honoured: this build has no wire plane, expected "
+                           "tls = off or no such line")
+
+    with tap.case("check warns of what this machine lacks"):
+        path = policy_file("[policy]\nlog = /no/such/log\n[tls]\nverify-server = require\nca-file = /no/ca.pem\n")
+        result = pfswrap("check", path)
+        equal(result.status, 0, "status")
+        equal(result.err.decode().splitlines(),
+              [f"pfswrap: warning: {path}: ca-file /no/ca.pem cannot be read: No such file or directory",
+               f"pfswrap: warning: {path}: log /no/such/log cannot be written: No such file or directory"], "warnings")
+
+    with tap.case("the ready-made policies are good"):
+        files = sorted((ROOT / "policy").glob("*.conf"))
+        equal([file.stem for file in files], ["audit-only", "internal-ca", "strict", "tls12-compat"], "files")
+        for file in files:
+            copy = policy_file(file.read_text())  # a checkout may be writable by its group
+            equal(pfswrap("check", copy).status, 0, f"status of check {file.name}")
+
+    with tap.case("version tells the version and the planes"):
+        result = pfswrap("version")
+        lines = result.out.decode().splitlines()
+        check(lines[0].startswith("pfswrap 0.") and lines[1].startswith("planes: tls"), f"found {lines}")
+
+
+# --- installed ---
+
+def works_installed():
+    with tap.case("the installed launcher preloads the installed library, also through a symbolic link"):
+        prefix = install()
+        library = prefix / "lib" / "pfswrap" / "libpfswrap.so"
+        equal(environment(launcher=prefix / "bin" / "pfswrap").get("LD_PRELOAD"), str(library), "LD_PRELOAD")
+        link = temporary_directory() / "wrap"
+        link.symlink_to(prefix / "bin" / "pfswrap")
+        equal(environment(launcher=link).get("LD_PRELOAD"), str(library), "LD_PRELOAD through a link")
+        for name in ("share/bash-completion/completions/pfswrap", "share/pfswrap/policy/strict.conf"):
+            check((prefix / name).is_file(), f"expected {prefix / name} to be installed")
+
+    with tap.case("an installed library that is missing, foreign, no library or writable by others is refused"):
+        launcher = prefix / "bin" / "pfswrap"
+        original = library.read_bytes()
+        library.chmod(0o646)
+        refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} is writable by others, expected chmod o-w")
+        library.chmod(0o644)
+        library.write_bytes(original[:18] + b"\x03\x00" + original[20:])
+        refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} is no shared object of this machine")
+        library.write_bytes(b"")
+        refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} is no shared object of this machine")
+        library.unlink()
+        refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} cannot be read: No such file or directory")
+
+    with tap.case("a place that LD_PRELOAD cannot spell is refused"):
+        for name in ("a b", "a:b", "$ORIGIN"):
+            place = temporary_directory() / name
+            shutil.copytree(prefix / "bin", place / "bin")
+            shutil.copytree(prefix / "libexec", place / "libexec")
+            refused(pfswrap("run", "true", launcher=place / "bin" / "pfswrap"), 125,
+                    f"{place}/lib/pfswrap/libpfswrap.so cannot be preloaded, expected a path without blanks, ':' and '$'")
+
+    with tap.case("uninstall leaves nothing of what install put there"):
+        folder = temporary_directory()
+        make("install", folder, "/usr")
+        check((folder / "usr/bin/pfswrap").is_file(), "expected install to install")
+        make("uninstall", folder, "/usr")
+        equal([str(path) for path in folder.rglob("*") if not path.is_dir()], [], "files that are left")
+        equal([str(path) for path in folder.rglob("*pfswrap*")], [], "directories of ours that are left")
+
+
+def completes():
+    def completions(*words):
+        """What bash would offer for the last of the words."""
+        program = (f'source "{ROOT}/scripts/completion.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pfswrap; '
+                   'printf "%s\\n" "${COMPREPLY[@]}"')
+        result = run(["bash", "--norc", "-c", program, "bash", "pfswrap", *words])
+        equal(result.err, b"", "stderr of bash")
+        return result.out.decode().split()
+
+    with tap.case("bash completes commands, options, policies and the program's own words"):
+        if not find("bash"):
+            raise Skip("bash is not installed")
+        equal(completions("ex"), ["explain"], "commands")
+        equal(completions("run", "--p"), ["--policy"], "options of run")
+        equal(completions("explain", "--"), ["--json"], "options of explain")
+        policy = policy_file("")
+        (policy.parent / "other.txt").write_text("")
+        equal(completions("check", f"{policy.parent}/"), [str(policy)], "policies")
+        equal(completions("run", "--policy", f"{policy.parent}/"), [str(policy)], "policies of run")
+        contains(completions("run", "--policy", str(policy), "--", "printe"), "printenv", "programs")
+
+
+for part in (executes_programs, executes_scripts, finds_itself, refuses_programs, refuses_foreign_programs, refuses_scripts,
+             refuses_users, refuses_policies, refuses_command_lines, checks_policies, works_installed, completes):
+    part()
+tap.finish()

@@ -1,0 +1,199 @@
+/*
+ * The shape of a policy file: sections, keys, comments, and all that inih alone would let pass.
+ */
+#include "support.h"
+
+#include <stdio.h>
+
+START_TEST(an_empty_file_is_the_built_in_policy)
+{
+    static struct policy builtin;
+    expect_accepted("");
+    policy_builtin(&builtin);
+    ck_assert_uint_eq(policy.tls.min_version, 0x0304);
+    ck_assert_uint_eq(policy.tls.group_count, builtin.tls.group_count);
+    ck_assert_uint_eq(policy.tls.group_count, 4);
+    ck_assert_uint_eq(policy.tls.groups[0], 0x11ec);
+    ck_assert_uint_eq(policy.tls.ciphersuite_count, 3);
+    ck_assert_int_eq(policy.mode, POLICY_ENFORCE);
+    ck_assert_int_eq(policy.log, POLICY_LOG_STDERR);
+    ck_assert_int_eq(policy.children, POLICY_CHILDREN_PROTECT);
+    ck_assert_int_eq(policy.tls.dtls, POLICY_DTLS_ECDHE);
+    ck_assert_int_eq(policy.wire.tls, POLICY_WIRE_PFS);
+    ck_assert_int_eq(policy.wire.plaintext, POLICY_PLAINTEXT_LOG);
+    ck_assert_uint_eq(policy.wire.tls_line, 0);
+    ck_assert_uint_eq(policy.seal.rekey, 1);
+    ck_assert_uint_eq(policy.seal.handshake_timeout_ms, 10000);
+    ck_assert_uint_eq(policy.seal.linger_ms, 5000);
+    ck_assert_uint_eq(policy.rule_count, 0);
+}
+END_TEST
+
+START_TEST(comments_blank_lines_crlf_and_a_byte_order_mark_are_no_content)
+{
+    expect_accepted("\xef\xbb\xbf; comment\r\n\r\n# comment: with = signs\n[policy] ; comment\n"
+                    "  mode = audit\t; comment\r\nlog=syslog");
+    ck_assert_int_eq(policy.mode, POLICY_AUDIT);
+    ck_assert_int_eq(policy.log, POLICY_LOG_SYSLOG);
+}
+END_TEST
+
+START_TEST(a_last_line_without_newline_counts)
+{
+    expect_accepted("[policy]\nmode = audit");
+    ck_assert_int_eq(policy.mode, POLICY_AUDIT);
+    expect_refused("[policy]\nmode = ", "test.conf:2: mode has no value, expected mode = VALUE");
+}
+END_TEST
+
+START_TEST(an_unknown_section_is_refused_even_without_keys)
+{
+    expect_refused("\n[tsl]\n", "test.conf:2: unknown section [tsl], expected [policy], [tls], [wire], [seal], "
+                                "[listen NAME] or [connect NAME]");
+    expect_refused("[tlsx]\n", "test.conf:1: unknown section [tlsx], expected [policy], [tls], [wire], [seal], "
+                               "[listen NAME] or [connect NAME]");
+    expect_refused("[]\n", "test.conf:1: unknown section [], expected [policy], [tls], [wire], [seal], "
+                           "[listen NAME] or [connect NAME]");
+    expect_refused("[TLS]\n", "test.conf:1: unknown section [TLS], expected [policy], [tls], [wire], [seal], "
+                              "[listen NAME] or [connect NAME]");
+}
+END_TEST
+
+START_TEST(a_malformed_section_line_is_refused)
+{
+    expect_refused("[tls\nmin-version = 1.3\n", "test.conf:1: [tls has no closing bracket, expected [SECTION]");
+    expect_refused("[tls] min-version = 1.2\n",
+                   "test.conf:1: text after the section's bracket, expected [SECTION] alone on its line");
+    expect_refused("[tls];\n",
+                   "test.conf:1: text after the section's bracket, expected [SECTION] alone on its line");
+    expect_refused("[tls name]\n", "test.conf:1: [tls name], expected [tls] without a name");
+    expect_refused("[listen]\n", "test.conf:1: [listen] has no name, expected [listen NAME]");
+    expect_refused("[connect   ]\n", "test.conf:1: [connect] has no name, expected [connect NAME]");
+}
+END_TEST
+
+START_TEST(a_section_name_that_inih_would_cut_is_refused)
+{
+    char text[256];
+    snprintf(text, sizeof text, "[listen %0200d]\n", 0);
+    expect_refused(text, "test.conf:1: section name of 207 characters, expected at most 127");
+    snprintf(text, sizeof text, "[listen %064d]\n", 0);
+    expect_refused(text, "test.conf:1: name has a name of 64 characters, expected at most 63");
+}
+END_TEST
+
+START_TEST(a_section_may_not_be_repeated)
+{
+    expect_refused("[tls]\n[policy]\n[tls]\n",
+                   "test.conf:3: [tls] is repeated, expected it once (first on line 1)");
+}
+END_TEST
+
+START_TEST(a_key_before_any_section_is_refused)
+{
+    expect_refused("; x\nmode = audit\n", "test.conf:2: mode stands before any section, expected [policy], [tls], "
+                                          "[wire], [seal], [listen NAME] or [connect NAME] first");
+}
+END_TEST
+
+START_TEST(an_unknown_key_is_refused_with_the_known_ones)
+{
+    expect_refused("[policy]\nmod = audit\n",
+                   "test.conf:2: unknown key mod in [policy], expected mode, log or children");
+    expect_refused("[policy]\nMode = audit\n",
+                   "test.conf:2: unknown key Mode in [policy], expected mode, log or children");
+    expect_refused("[policy]\n= audit\n", "test.conf:2: unknown key  in [policy], expected mode, log or children");
+    expect_refused("[listen a]\npeer = x\n",
+                   "test.conf:2: unknown key peer in [listen], expected address, seal, layer, "
+                   "clients, service or plaintext");
+}
+END_TEST
+
+START_TEST(a_single_key_may_not_be_repeated)
+{
+    expect_refused("[policy]\nmode = audit\nlog = stderr\nmode = audit\n",
+                   "test.conf:4: mode is repeated, expected it once (first on line 2)");
+}
+END_TEST
+
+START_TEST(a_line_that_is_no_key_and_value_is_refused)
+{
+    expect_refused("[policy]\nmode\n", "test.conf:2: expected KEY = VALUE or [SECTION]");
+    expect_refused("[policy]\nmode ; = audit\n", "test.conf:2: expected KEY = VALUE or [SECTION]");
+    expect_refused("[policy]\nmode: audit\n", "test.conf:2: expected KEY = VALUE");
+    expect_refused("[policy]\nmode =\n", "test.conf:2: mode has no value, expected mode = VALUE");
+    expect_refused("[policy]\nmode = ; audit\n", "test.conf:2: mode has no value, expected mode = VALUE");
+}
+END_TEST
+
+START_TEST(an_indented_line_does_not_continue_the_value_before)
+{
+    expect_refused("[tls]\ngroups = X25519,\n    P-256\n",
+                   "test.conf:2: groups has an empty entry, expected a list such as A, B");
+    expect_refused("[tls]\ngroups = X25519\n    P-256\n", "test.conf:3: expected KEY = VALUE or [SECTION]");
+}
+END_TEST
+
+START_TEST(a_hash_after_a_value_is_refused_rather_than_taken_into_it)
+{
+    expect_refused("[policy]\nlog = /var/log/x # here\n",
+                   "test.conf:2: log has a # in its value, expected a comment "
+                   "after a value to begin with ;");
+}
+END_TEST
+
+START_TEST(a_line_of_4095_bytes_is_taken_and_a_longer_one_refused)
+{
+    static char text[4200];
+    size_t used = (size_t)snprintf(text, sizeof text, "[policy]\n; ");
+    memset(text + used, 'x', 4093);
+    text[used + 4093] = '\0';
+    expect_accepted(text);
+    text[used + 4093] = 'x';
+    text[used + 4094] = '\0';
+    expect_refused(text, "test.conf:2: line is too long, expected at most 4095 bytes");
+}
+END_TEST
+
+START_TEST(control_characters_are_refused)
+{
+    static const char nul[] = "[policy]\nmode = audit\0\nlog = stderr\n";
+    expect_refused_bytes(nul, sizeof nul - 1, "test.conf:2: control character 0x00, expected plain text");
+    expect_refused("[policy]\nlog = /x\x1b[2J\n", "test.conf:2: control character 0x1b, expected plain text");
+    expect_refused("[policy]\rmode = audit\n", "test.conf:1: control character 0x0d, expected plain text");
+}
+END_TEST
+
+START_TEST(a_file_of_more_than_a_mebibyte_is_refused)
+{
+    size_t size = 1024 * 1024;
+    char *text = malloc(size + 1);
+    ck_assert_ptr_nonnull(text);
+    memset(text, '\n', size + 1);
+    ck_assert_int_eq(policy_parse(&policy, "test.conf", text, size, &policy_problem), 0);
+    expect_refused_bytes(text, size + 1, "test.conf:1048577: file is too large, expected at most 1048576 bytes");
+    free(text);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("sections");
+    tcase_add_test(cases, an_empty_file_is_the_built_in_policy);
+    tcase_add_test(cases, comments_blank_lines_crlf_and_a_byte_order_mark_are_no_content);
+    tcase_add_test(cases, a_last_line_without_newline_counts);
+    tcase_add_test(cases, an_unknown_section_is_refused_even_without_keys);
+    tcase_add_test(cases, a_malformed_section_line_is_refused);
+    tcase_add_test(cases, a_section_name_that_inih_would_cut_is_refused);
+    tcase_add_test(cases, a_section_may_not_be_repeated);
+    tcase_add_test(cases, a_key_before_any_section_is_refused);
+    tcase_add_test(cases, an_unknown_key_is_refused_with_the_known_ones);
+    tcase_add_test(cases, a_single_key_may_not_be_repeated);
+    tcase_add_test(cases, a_line_that_is_no_key_and_value_is_refused);
+    tcase_add_test(cases, an_indented_line_does_not_continue_the_value_before);
+    tcase_add_test(cases, a_hash_after_a_value_is_refused_rather_than_taken_into_it);
+    tcase_add_test(cases, a_line_of_4095_bytes_is_taken_and_a_longer_one_refused);
+    tcase_add_test(cases, control_characters_are_refused);
+    tcase_add_test(cases, a_file_of_more_than_a_mebibyte_is_refused);
+    return run_suite(cases, "policy sections");
+}

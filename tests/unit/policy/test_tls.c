@@ -1,0 +1,191 @@
+/*
+ * The keys of [policy] and [tls]: each good value arrives where it belongs, each bad one is refused by name.
+ */
+#include "support.h"
+
+static const char pin_of_nothing[] = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+START_TEST(every_key_of_policy_is_taken)
+{
+    expect_accepted("[policy]\nmode = audit\nlog = /var/log/a b.jsonl\nchildren = allow\n");
+    ck_assert_int_eq(policy.mode, POLICY_AUDIT);
+    ck_assert_int_eq(policy.log, POLICY_LOG_FILE);
+    ck_assert_str_eq(policy.log_path, "/var/log/a b.jsonl");
+    ck_assert_int_eq(policy.children, POLICY_CHILDREN_ALLOW);
+    expect_accepted("[policy]\nmode = enforce\nlog = stderr\nchildren = protect\n");
+    ck_assert_int_eq(policy.mode, POLICY_ENFORCE);
+    ck_assert_int_eq(policy.log, POLICY_LOG_STDERR);
+}
+END_TEST
+
+START_TEST(bad_values_of_policy_are_refused)
+{
+    expect_refused("[policy]\nmode = strict\n", "test.conf:2: mode = strict, expected enforce or audit");
+    expect_refused("[policy]\nlog = x.jsonl\n",
+                   "test.conf:2: log = x.jsonl, expected stderr, syslog or an absolute path");
+    expect_refused("[policy]\nchildren = no\n", "test.conf:2: children = no, expected protect or allow");
+}
+END_TEST
+
+START_TEST(every_key_of_tls_is_taken)
+{
+    expect_accepted("[tls]\nmin-version = 1.2\ngroups = x25519, secp256r1,P-384 , SecP384r1MLKEM1024\n"
+                    "ciphersuites = tls_chacha20_poly1305_sha256, TLS_AES_128_CCM_SHA256\n"
+                    "session-tickets = refuse\nverify-server = require\nca-file = /etc/pfswrap/ca.pem\n"
+                    "pin-sha256 = 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+                    "pin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+                    "client-certificates = require\ndtls = refuse\n");
+    const struct policy_tls *tls = &policy.tls;
+    ck_assert_uint_eq(tls->min_version, 0x0303);
+    ck_assert_uint_eq(tls->group_count, 4);
+    ck_assert_uint_eq(tls->groups[0], 29);
+    ck_assert_uint_eq(tls->groups[1], 23);
+    ck_assert_uint_eq(tls->groups[2], 24);
+    ck_assert_uint_eq(tls->groups[3], 0x11ed);
+    ck_assert_uint_eq(tls->ciphersuite_count, 2);
+    ck_assert_uint_eq(tls->ciphersuites[0], 0x1303);
+    ck_assert_uint_eq(tls->ciphersuites[1], 0x1304);
+    ck_assert_int_eq(tls->session_tickets, POLICY_TICKETS_REFUSE);
+    ck_assert_int_eq(tls->verify_server, POLICY_VERIFY_REQUIRE);
+    ck_assert_str_eq(tls->ca_file, "/etc/pfswrap/ca.pem");
+    ck_assert_uint_eq(tls->pin_count, 2);
+    ck_assert_int_eq(tls->client_certificates, POLICY_VERIFY_REQUIRE);
+    ck_assert_int_eq(tls->dtls, POLICY_DTLS_REFUSE);
+}
+END_TEST
+
+/* SHA-256 of the empty string (FIPS 180-4), which openssl dgst -sha256 -binary | base64 prints as above. */
+START_TEST(a_pin_is_the_32_bytes_its_base64_says)
+{
+    static const uint8_t expected[32] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+                                         0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+                                         0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
+    char text[128] = "[tls]\nverify-server = require\npin-sha256 = ";
+    strcat(text, pin_of_nothing);
+    expect_accepted(text);
+    ck_assert_mem_eq(policy.tls.pins[0], expected, sizeof expected);
+}
+END_TEST
+
+START_TEST(a_pin_that_is_not_32_bytes_of_base64_is_refused)
+{
+    expect_refused("[tls]\npin-sha256 = AAAA\n",
+                   "test.conf:2: pin-sha256 = AAAA, expected the base64 of 32 bytes (44 characters)");
+    expect_refused("[tls]\npin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=\n",
+                   "test.conf:2: pin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=, expected the base64 of "
+                   "32 bytes (44 characters)");
+    expect_refused("[tls]\npin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA_-A=\n",
+                   "test.conf:2: pin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA_-A=, expected the base64 of "
+                   "32 bytes (44 characters)");
+    expect_refused("[tls]\npin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+                   "test.conf:2: pin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA, expected the base64 of "
+                   "32 bytes (44 characters)");
+}
+END_TEST
+
+START_TEST(a_group_of_no_registry_is_refused)
+{
+    expect_refused("[tls]\ngroups = X25519, P-265\n",
+                   "test.conf:2: group P-265 is in no TLS registry, expected names such as X25519, P-256 or "
+                   "X25519MLKEM768");
+    expect_refused("[tls]\ngroups = X25519:P-256\n",
+                   "test.conf:2: group X25519:P-256 is in no TLS registry, expected names such as X25519, P-256 or "
+                   "X25519MLKEM768");
+}
+END_TEST
+
+START_TEST(a_group_without_ecdhe_is_refused_and_the_message_says_why)
+{
+    expect_refused("[tls]\ngroups = ffdhe2048\n",
+                   "test.conf:2: group ffdhe2048 is finite-field Diffie-Hellman (RFC 7919), which pfswrap never "
+                   "allows, expected an ECDHE group such as X25519, P-256 or X25519MLKEM768");
+    expect_refused("[tls]\ngroups = X25519, MLKEM768\n",
+                   "test.conf:2: group MLKEM768 is ML-KEM alone, without ECDHE, expected an ECDHE group such as "
+                   "X25519, P-256 or X25519MLKEM768");
+    expect_refused(
+        "[tls]\nmin-version = 1.2\ngroups = secp256k1\n",
+        "test.conf:3: group secp256k1 is a curve that TLS 1.3 does not allow (RFC 8446, 4.2.7), expected "
+        "an ECDHE group such as X25519, P-256 or X25519MLKEM768");
+}
+END_TEST
+
+START_TEST(a_list_entry_may_not_stand_twice_under_any_of_its_names)
+{
+    expect_refused("[tls]\ngroups = P-256, X25519, prime256v1\n",
+                   "test.conf:2: group prime256v1 is listed twice, expected it once");
+    expect_refused("[tls]\nciphersuites = TLS_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256\n",
+                   "test.conf:2: ciphersuite TLS_AES_128_GCM_SHA256 is listed twice, expected it once");
+    expect_refused(
+        "[tls]\nverify-server = require\npin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+        "pin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+        "test.conf:4: pin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= is listed twice, expected "
+        "it once");
+}
+END_TEST
+
+START_TEST(malformed_lists_are_refused)
+{
+    expect_refused("[tls]\ngroups = X25519,,P-256\n",
+                   "test.conf:2: groups has an empty entry, expected a list such as A, B");
+    expect_refused("[tls]\ngroups = ,\n", "test.conf:2: groups has an empty entry, expected a list such as A, B");
+    expect_refused("[tls]\nciphersuites = TLS_AES_128_GCM_SHA256,\n",
+                   "test.conf:2: ciphersuites has an empty entry, expected a list such as A, B");
+    expect_refused("[tls]\ngroups = P-256, P-384, P-521, X25519, X448, brainpoolP256r1tls13, brainpoolP384r1tls13, "
+                   "brainpoolP512r1tls13, GC256A, GC256B, GC256C, GC256D, GC512A, GC512B, GC512C, curveSM2, "
+                   "X25519MLKEM768\n",
+                   "test.conf:2: groups has more than 16 entries");
+}
+END_TEST
+
+START_TEST(a_suite_that_is_not_of_tls_1_3_is_refused)
+{
+    expect_refused("[tls]\nciphersuites = ECDHE-RSA-AES128-GCM-SHA256\n",
+                   "test.conf:2: ciphersuite ECDHE-RSA-AES128-GCM-SHA256 is no TLS 1.3 suite of the registry, "
+                   "expected names such as TLS_AES_256_GCM_SHA384");
+    expect_refused("[tls]\nciphersuites = TLS_SHA256_SHA256\n",
+                   "test.conf:2: ciphersuite TLS_SHA256_SHA256 is no TLS 1.3 suite of the registry, expected names "
+                   "such as TLS_AES_256_GCM_SHA384");
+}
+END_TEST
+
+START_TEST(bad_choices_of_tls_are_refused)
+{
+    expect_refused("[tls]\nmin-version = 1.1\n", "test.conf:2: min-version = 1.1, expected 1.3 or 1.2");
+    expect_refused("[tls]\nsession-tickets = no\n", "test.conf:2: session-tickets = no, expected allow or refuse");
+    expect_refused("[tls]\nverify-server = yes\n",
+                   "test.conf:2: verify-server = yes, expected application or require");
+    expect_refused("[tls]\nclient-certificates = 1\n",
+                   "test.conf:2: client-certificates = 1, expected application or require");
+    expect_refused("[tls]\ndtls = allow\n", "test.conf:2: dtls = allow, expected ecdhe or refuse");
+    expect_refused("[tls]\nca-file = ca.pem\n", "test.conf:2: ca-file = ca.pem, expected an absolute path");
+}
+END_TEST
+
+START_TEST(trust_that_nobody_would_look_at_is_refused)
+{
+    expect_refused("[tls]\nca-file = /ca.pem\n\n[policy]\n",
+                   "test.conf:2: ca-file has no effect by itself, expected verify-server = require beside it");
+    expect_refused(
+        "[tls]\nverify-server = application\npin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+        "test.conf:3: pin-sha256 has no effect by itself, expected verify-server = require beside it");
+    expect_accepted("[tls]\nca-file = /ca.pem\nverify-server = require\n");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("tls");
+    tcase_add_test(cases, every_key_of_policy_is_taken);
+    tcase_add_test(cases, bad_values_of_policy_are_refused);
+    tcase_add_test(cases, every_key_of_tls_is_taken);
+    tcase_add_test(cases, a_pin_is_the_32_bytes_its_base64_says);
+    tcase_add_test(cases, a_pin_that_is_not_32_bytes_of_base64_is_refused);
+    tcase_add_test(cases, a_group_of_no_registry_is_refused);
+    tcase_add_test(cases, a_group_without_ecdhe_is_refused_and_the_message_says_why);
+    tcase_add_test(cases, a_list_entry_may_not_stand_twice_under_any_of_its_names);
+    tcase_add_test(cases, malformed_lists_are_refused);
+    tcase_add_test(cases, a_suite_that_is_not_of_tls_1_3_is_refused);
+    tcase_add_test(cases, bad_choices_of_tls_are_refused);
+    tcase_add_test(cases, trust_that_nobody_would_look_at_is_refused);
+    return run_suite(cases, "policy tls");
+}
