@@ -316,7 +316,8 @@ def refuses_users():
 
     with tap.case("a policy of another user is refused"):
         path = policy_file("", 0o644)
-        os.chown(path, 12345, 12345) if os.geteuid() == 0 else None
+        if os.geteuid() == 0:
+            os.chown(path, 12345, 12345)
         refused(as_nobody("run", "--policy", path, "true"), 125,
                 f"{path}: is owned by user 12345, expected root or user {NOBODY}")
 
