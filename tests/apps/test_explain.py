@@ -164,7 +164,7 @@ def tells_refusals():
         equal(found["machine"], "arm64" if own != 183 else "x86-64", "machine")
 
     with tap.case("a program that is not there is 127"):
-        result = run([LAUNCHER, "explain", "no-such-program"])
+        result = run([LAUNCHER, "explain", "no-such-program"], env={"PATH": "/usr/bin:/bin"})
         equal((result.status, result.out), (127, b""), f"status and output of {result!r}")
         equal(result.err, b"pfswrap: no-such-program: No such file or directory\n", "message")
 
