@@ -64,5 +64,5 @@ def exchange(port, context):
 
 tap = Tap()
 prove_server(tap, LegacyServer("vsftpd", command, exchange, needs=["vsftpd"], prepare=prepare,
-                               weak=("tls12", "static-rsa")))
+                               weak=("tls12", "static-rsa"), groups=["P-256"]))  # its own choice
 tap.finish()
