@@ -2,7 +2,7 @@
 
 import subprocess
 
-from lib import certs, hello, peers
+from lib import certs, hello
 from lib.legacy import check_handshake
 from lib.openssl_builds import builds
 from lib.process import Process, free_port, temporary_directory, wait_until
