@@ -60,13 +60,6 @@ def negotiated(text):
     return (protocol[1] if protocol else head[1]), head[2], key
 
 
-def finishes_tls13(port, group, prepare_options=(), data=b""):
-    """Whether a TLS 1.3 handshake with exactly that group (OpenSSL's name) completes; returns the s_client Result."""
-    result = s_client(port, "-tls1_3", "-groups", group, *prepare_options, data=data)
-    found = negotiated(result.text)
-    return found is not None and found[0] == "TLSv1.3", result
-
-
 class Server:
     """An unwrapped Python TLS server in a thread; `handle(connection, peer)` gets each connection that shook hands."""
 
