@@ -1,5 +1,6 @@
 /*
- * `ld.so --list PROGRAM`, run with a pipe for its answer: lines of "NAME => PATH (ADDRESS)". See libraries.h.
+ * `ld.so --list PROGRAM`, run with a pipe for its answer: lines of "NAME => PATH (ADDRESS)", or what is missing.
+ * See libraries.h.
  */
 #include "libraries.h"
 
@@ -23,8 +24,23 @@ static void copy(char *to, size_t size, const char *from, size_t length)
     to[length] = '\0';
 }
 
+/* A library that is not there ends the listing: "PROGRAM: error while loading shared libraries: NAME: REASON". */
+static void parse_missing(struct libraries *libraries, const char *name)
+{
+    struct library *library = &libraries->entries[0];
+    copy(library->name, sizeof library->name, name, strcspn(name, ":\n"));
+    library->path[0] = '\0';
+    libraries->count = 1;
+}
+
 static void parse_line(struct libraries *libraries, const char *line)
 {
+    static const char failure[] = ": error while loading shared libraries: ";
+    const char *missing = strstr(line, failure);
+    if (missing != NULL) {
+        parse_missing(libraries, missing + sizeof failure - 1);
+        return;
+    }
     const char *arrow = strstr(line, " => ");
     const char *name = line + strspn(line, " \t");
     if (arrow == NULL || arrow < name || libraries->count == LIBRARIES_MAX)
@@ -49,7 +65,7 @@ static pid_t start(const char *interpreter, const char *program, int output)
     if (problem == 0) {
         problem = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
         if (problem == 0)
-            problem = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+            problem = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
         if (problem == 0)
             problem = posix_spawn(&child, interpreter, &actions, NULL, arguments, environ);
         posix_spawn_file_actions_destroy(&actions);

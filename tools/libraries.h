@@ -11,7 +11,7 @@ enum { LIBRARIES_MAX = 512 };
 
 struct library {
     char name[NAME_MAX + 1]; /* as DT_NEEDED says it, without a directory */
-    char path[PATH_MAX];     /* empty: not found */
+    char path[PATH_MAX];     /* empty: not found, and the listing ends with it */
 };
 
 struct libraries {

@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,10 +30,15 @@ void linger_mark(int fd)
         atomic_fetch_add(&mark_count, 1);
 }
 
-static bool queue_is_empty(int fd)
+/* Nothing left to send, or nobody to send it to: a connection that was reset keeps its count (tcp(7)). */
+static bool nothing_to_wait_for(int fd)
 {
     int queued = 0;
-    return ioctl(fd, SIOCOUTQ, &queued) != 0 || queued == 0;
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    if (ioctl(fd, SIOCOUTQ, &queued) != 0 || queued == 0)
+        return true;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state == TCP_CLOSE;
 }
 
 static void wait_until_sent(int fd)
@@ -38,7 +46,7 @@ static void wait_until_sent(int fd)
     enum { FIRST_WAIT_US = 100, LONGEST_WAIT_US = 10000, MICROSECOND = 1000 };
     int error = errno;
     long waited = 0;
-    for (long wait = FIRST_WAIT_US; waited < LINGER_MS * 1000L && !queue_is_empty(fd); waited += wait) {
+    for (long wait = FIRST_WAIT_US; waited < LINGER_MS * 1000L && !nothing_to_wait_for(fd); waited += wait) {
         struct timespec pause = {.tv_nsec = wait * MICROSECOND};
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         wait = wait * 2 < LONGEST_WAIT_US ? wait * 2 : LONGEST_WAIT_US;

@@ -50,6 +50,11 @@ void report_override(const char *setting, const char *asked, const char *forced)
     audit_event(enforcing() ? "override" : "would-override", fields, sizeof fields / sizeof fields[0]);
 }
 
+void report_dh_parameters(void)
+{
+    report_override("dh-parameters", "finite-field", "never used");
+}
+
 const char *report_version_name(int version)
 {
     switch (version) {
@@ -195,8 +200,8 @@ static bool is_the_policys_doing(int reason)
     }
 }
 
-/* Why the certificate at hand cannot serve TLS 1.3 (RFC 8446, 4.2.3); NULL: it can, or there is none. */
-static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl)
+/* Why the certificate of this side cannot serve TLS 1.3 (RFC 8446, 4.2.3); NULL: it can, or there is none. */
+static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl, int reason)
 {
     X509 *certificate = lib->SSL_get_certificate(ssl);
     EVP_PKEY *key = certificate != NULL ? lib->X509_get0_pubkey(certificate) : NULL;
@@ -206,20 +211,31 @@ static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl
     switch (lib->EVP_PKEY_get_id(key)) {
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS:
-        return "the certificate's RSA key is too small for TLS 1.3, expected 1024 bits or more";
+        return reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM
+                   ? "the certificate's RSA key is too short for TLS 1.3, expected 1024 bits or more"
+                   : NULL;
     case EVP_PKEY_EC:
         curve = lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(lib->EVP_PKEY_get0_EC_KEY(key)));
         if (curve == NID_X9_62_prime256v1 || curve == NID_secp384r1 || curve == NID_secp521r1)
             return NULL;
         return "the certificate's curve cannot be used in TLS 1.3, expected P-256, P-384 or P-521";
-    case EVP_PKEY_ED25519:
-    case EVP_PKEY_ED448:
-        return NULL;
     case EVP_PKEY_DSA:
         return "the certificate's key is DSA, which TLS 1.3 does not have, expected RSA, ECDSA or EdDSA";
     default:
         return NULL;
     }
+}
+
+/* The same for a server without any; NULL: there is one. */
+static const char *credential_obstacle(const struct libssl *lib, const SSL *ssl, int reason)
+{
+    if (!lib->SSL_is_server(ssl))
+        return NULL;
+    if (lib->SSL_get_certificate(ssl) != NULL)
+        return certificate_obstacle(lib, ssl, reason);
+    return reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM || reason == SSL_R_NO_SHARED_CIPHER
+               ? "the server has no certificate, and TLS 1.3 has no anonymous or SRP key exchange"
+               : NULL;
 }
 
 /* The SSL_R_ number in an error of libssl's, 0 for others; 3.0 gave the reason more bits (ERR_GET_REASON(3)). */
@@ -244,10 +260,7 @@ void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *co
     if (text == NULL)
         text = "the peer closed the connection during the handshake";
     bool refused = enforcing() && is_the_policys_doing(reason);
-    const char *detail = NULL;
-    if (reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM || reason == SSL_R_NO_SHARED_CIPHER)
-        detail = certificate_obstacle(lib, ssl);
-    if (refused && lib->SSL_get_certificate(ssl) == NULL && lib->SSL_is_server(ssl) && detail == NULL)
-        detail = "the server has no certificate, and TLS 1.3 has no anonymous key exchange";
-    report_end(refused ? "refused" : "failed", lib, ssl, text, detail);
+    const char *obstacle = refused ? credential_obstacle(lib, ssl, reason) : NULL;
+    report_end(refused ? "refused" : "failed", lib, ssl, obstacle != NULL ? obstacle : text,
+               obstacle != NULL ? text : NULL);
 }

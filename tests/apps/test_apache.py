@@ -30,7 +30,7 @@ SSLSessionCache none
     SSLCertificateFile {certificate.cert}
     SSLCertificateKeyFile {certificate.key}
     SSLOpenSSLConfCmd DHParameters {dh}
-    SSLOpenSSLConfCmd Groups P-384
+    SSLOpenSSLConfCmd Groups P-521
 </VirtualHost>
 """
 

@@ -18,7 +18,7 @@ defaults
     timeout client 30s
     timeout server 30s
 frontend tls
-    bind 127.0.0.1:{port} ssl crt {pem} ssl-min-ver TLSv1.0 ssl-max-ver TLSv1.2 ciphers {ciphers} curves secp384r1
+    bind 127.0.0.1:{port} ssl crt {pem} ssl-min-ver TLSv1.0 ssl-max-ver TLSv1.2 ciphers {ciphers} curves secp521r1
     default_backend web
 backend web
     server web 127.0.0.1:{backend}

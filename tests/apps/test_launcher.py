@@ -87,10 +87,10 @@ def patched(offset, data):
     return path
 
 
-def static_program():
+def static_program(flag="-static"):
     folder = temporary_directory()
     (folder / "main.c").write_text("int main(void) { return 0; }\n")
-    subprocess.run([os.environ.get("CC", "gcc"), "-static", "-o", folder / "static", folder / "main.c"], check=True)
+    subprocess.run([os.environ.get("CC", "gcc"), flag, "-o", folder / "static", folder / "main.c"], check=True)
     return folder / "static"
 
 
@@ -210,10 +210,11 @@ def finds_itself():
 
 def refuses_programs():
     with tap.case("a program that is not there is 127, also an empty name"):
-        refused(pfswrap("run", "no-such-program"), 127, "no-such-program: No such file or directory")
+        path = {"PATH": "/usr/bin:/no/such:/bin"}  # a directory one may not enter makes it 126, as in env(1)
+        refused(pfswrap("run", "no-such-program", env=path), 127, "no-such-program: No such file or directory")
         refused(pfswrap("run", "/no/such"), 127, "/no/such: No such file or directory")
         refused(pfswrap("run", ""), 127, ": No such file or directory")
-        refused(pfswrap("run", "no\nsuch"), 127, "no?such: No such file or directory")
+        refused(pfswrap("run", "no\nsuch", env=path), 127, "no?such: No such file or directory")
 
     with tap.case("a program that cannot be executed is 126"):
         folder = temporary_directory()
@@ -228,9 +229,10 @@ def refuses_programs():
         refused(pfswrap("run", path), 126, f"{path} is neither an ELF program nor a script")
 
     with tap.case("a static program is refused"):
-        path = static_program()
-        refused(pfswrap("run", path), 125, f"{path} is statically linked, expected a dynamic program: nothing can be "
-                                           "preloaded into it")
+        for flag in ("-static", "-static-pie"):
+            path = static_program(flag)
+            refused(pfswrap("run", path), 125, f"{path} is statically linked, expected a dynamic program: nothing can be "
+                                               "preloaded into it")
 
     with tap.case("a program that gains privileges is refused, whoever asks"):
         for mode, words in ((0o4755, "set-user-ID"), (0o2755, "set-group-ID")):
@@ -316,7 +318,8 @@ def refuses_users():
 
     with tap.case("a policy of another user is refused"):
         path = policy_file("", 0o644)
-        os.chown(path, 12345, 12345) if os.geteuid() == 0 else None
+        if os.geteuid() == 0:
+            os.chown(path, 12345, 12345)
         refused(as_nobody("run", "--policy", path, "true"), 125,
                 f"{path}: is owned by user 12345, expected root or user {NOBODY}")
 

@@ -14,7 +14,7 @@ server.port = {port}
 ssl.engine = "enable"
 ssl.pemfile = "{pem}"
 ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv1", "MaxProtocol" => "TLSv1.2", "CipherString" => "{ciphers}",
-    "DHParameters" => "{dh}", "Curves" => "secp384r1", "Options" => "-SessionTicket")
+    "DHParameters" => "{dh}", "Curves" => "secp521r1", "Options" => "-SessionTicket")
 """
 
 

@@ -44,6 +44,13 @@ def main():
                 answer = hello.offer_tls12(nginx.port)
                 check(not answer.accepted, f"attempt {number}: expected a refusal, found {answer}")
 
+        with tap.case("nginx wrapped keeps to a curve of its configuration that the policy allows"):
+            write_config(nginx.folder, nginx.port, "third", "secp384r1")
+            nginx.signal(signal.SIGHUP)
+            wait_until(lambda: fetch(nginx.port, "/config")[1] == b"third", "the new configuration to be served")
+            wait_until(lambda: not hello.offer_group(nginx.port, "X25519").accepted, "the old workers to be gone")
+            check(hello.offer_group(nginx.port, "P-384").accepted, "P-384 should be accepted")
+
         with tap.case("nginx wrapped ends its workers and itself on SIGQUIT"):
             nginx.signal(signal.SIGQUIT)
             equal(nginx.wait(), 0, "exit status")

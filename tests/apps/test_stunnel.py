@@ -21,7 +21,7 @@ cert = {folder}/server.pem
 sslVersionMin = TLSv1
 sslVersionMax = TLSv1.2
 ciphers = {ciphers}
-curve = secp384r1
+curve = secp521r1
 """
 CLIENT = """
 foreground = yes

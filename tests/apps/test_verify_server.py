@@ -63,12 +63,13 @@ def prove_servers(tap):
             dict(require, **{"pin-sha256": other_ca.pin()}))
 
 
-def prove_client_certificates(tap, build):
+def prove_client_certificates(tap, build, words, policy):
+    """A server that asks for no certificate by itself, but knows a CA for clients."""
     certificate, port = certs.server(), free_port()
-    wrap = Wrap(tls={"client-certificates": "require", "ca-file": str(certs.authority().cert)})
+    wrap = Wrap(tls=dict(policy, **{"client-certificates": "require"}))
     argv, env = build.launch(["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key", certificate.key,
                               "-CAfile", certs.authority().cert, "-rev"], wrap)
-    name = f"{build.name} s_server under client-certificates = require"
+    name = f"{build.name} s_server under client-certificates = require, with {words},"
 
     def exchange(own):
         with peers.connected(port, peers.client_context(ssl.TLSVersion.TLSv1_3, certificate=own)) as connection:
@@ -77,9 +78,12 @@ def prove_client_certificates(tap, build):
 
     with Process(argv, env=env).wait_for_port(port):
         with tap.case(f"{name} talks to a client with a certificate of the CA"):
-            equal(exchange(certs.client()), b"cba\n", "answer")
-        for words, own in (("none", None), ("one that signs itself", certs.self_signed("p256"))):
-            with tap.case(f"{name} refuses a client with {words}"):
+            equal(exchange(certs.client()), b"cba\n", f"answer; log: {wrap.tail()}")
+        strangers = {"no certificate": None, "one that signs itself": certs.self_signed("p256"),
+                     "one of another CA": certs.signed("client-other-ca", names="DNS:client.test", usage="clientAuth",
+                                                       ca="other-ca")}
+        for kind, own in strangers.items():
+            with tap.case(f"{name} refuses a client with {kind}"):
                 try:
                     answer = exchange(own)
                 except OSError:
@@ -90,5 +94,7 @@ def prove_client_certificates(tap, build):
 tap_ = Tap()
 prove_servers(tap_)
 for each in builds(tap_):
-    prove_client_certificates(tap_, each)
+    prove_client_certificates(tap_, each, "the program's own CA", {})
+    prove_client_certificates(tap_, each, "the policy's ca-file",
+                              {"verify-server": "require", "ca-file": str(certs.authority().cert)})
 tap_.finish()

@@ -29,12 +29,18 @@ def launch_by_pfswrap(argv, wrap):
 
 
 class LegacyServer:
-    """A server of the table. `command(folder, port)` writes its configuration and returns its argv, in foreground."""
+    """
+    A server of the table. `command(folder, port)` writes its configuration and returns its argv, in foreground;
+    `exchange(port, context)` moves data; `prepare(socket)` speaks before TLS begins. `addresses`: libssl has its socket.
+    `groups`: those that must be accepted; a program may have chosen fewer than the policy allows.
+    """
 
     def __init__(self, name, command, exchange, needs=(), prepare=None, weak=("tls12", "static-rsa", "ffdhe"),
-                 launch=launch_by_pfswrap, addresses=True):
+                 launch=launch_by_pfswrap, addresses=True,
+                 groups=("X25519", "P-256")):
         self.name, self.command, self.exchange, self.needs = name, command, exchange, needs
-        self.prepare, self.weak, self.launch, self.addresses = prepare, weak, launch, addresses
+        self.prepare, self.weak, self.launch = prepare, weak, launch
+        self.addresses, self.groups = addresses, groups
 
     def start(self, wrap=None):
         folder, port = temporary_directory(), free_port()
@@ -85,23 +91,23 @@ def prove_server(tap, server):
     if wrapped is None:
         return wrap
     with wrapped:
-        prove_forced(tap, server.name, wrapped.port, wrap, server.exchange, server.prepare, server.addresses)
+        prove_forced(tap, server.name, wrapped.port, wrap, server)
     return wrap
 
 
-def prove_forced(tap, name, port, wrap, exchange, prepare=None, addresses=True):
-    """The cases about a wrapped server that listens on `port`. addresses: whether libssl has its socket."""
+def prove_forced(tap, name, port, wrap, server):
+    """The cases about a wrapped server of the table that listens on `port`."""
     for words, offer in REFUSED_OFFERS.values():
         with tap.case(f"{name} wrapped refuses {words}"):
-            answer = offer(port, prepare=prepare)
+            answer = offer(port, prepare=server.prepare)
             check(not answer.accepted, f"expected an alert or an end, found {answer}")
-    for group in ("X25519", "P-256"):
+    for group in server.groups:
         with tap.case(f"{name} wrapped finishes TLS 1.3 with {group} and its data is intact"):
             before = len(wrap.events("handshake", role="server"))
             context = peers.client_context(ssl.TLSVersion.TLSv1_3, group={"P-256": "prime256v1"}.get(group, group))
-            exchange(port, context)
+            server.exchange(port, context)
             event = wrap.wait_event("handshake", skip=before, role="server")
-            check_handshake(event, group=group, addresses=addresses)
+            check_handshake(event, group=group, addresses=server.addresses)
     with tap.case(f"{name} wrapped logs each refusal with its reason"):
         refused = wrap.wait_event("refused")
         check(refused.get("reason"), f"expected a reason in {refused}")

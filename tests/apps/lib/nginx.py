@@ -23,7 +23,7 @@ http {{
         ssl_ciphers "{ciphers}";
         ssl_prefer_server_ciphers on;
         ssl_dhparam {dh};
-        ssl_ecdh_curve secp384r1;
+        ssl_ecdh_curve {curve};
         ssl_session_cache shared:tls:1m;
         root {folder};
         location /config {{ return 200 "{marker}"; }}
@@ -32,9 +32,10 @@ http {{
 """
 
 
-def write_config(folder, port, marker="first"):
+def write_config(folder, port, marker="first", curve="secp521r1"):
+    """The curve is one that the default policy does not have, unless told."""
     (folder / "nginx.conf").write_text(CONFIG.format(port=port, certificate=certs.server(), ciphers=CIPHERS,
-                                                     dh=certs.dh_parameters(), folder=folder, marker=marker))
+                                                     dh=certs.dh_parameters(), folder=folder, marker=marker, curve=curve))
 
 
 def command(folder, port):

@@ -148,11 +148,6 @@ class Process:
         wait_until(ready, lambda: f"port {port}; the program printed: {self.text()[-1500:]}", seconds)
         return self
 
-    def wait_for_text(self, words, seconds=DEADLINE):
-        """Returns once the program has printed `words`."""
-        wait_until(lambda: words in self.text(), lambda: f"{words!r}; printed: {self.text()[-1500:]}", seconds)
-        return self
-
     def wait(self, seconds=DEADLINE):
         """The exit status, once it has ended by itself."""
         try:

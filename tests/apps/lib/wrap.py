@@ -5,7 +5,6 @@ Uses the launcher of the build tree, or the one $PFSWRAP names (an installed one
 
 import json
 import os
-from pathlib import Path
 
 from lib.process import ROOT, BUILD, temporary_directory, wait_until
 
@@ -54,8 +53,3 @@ class Wrap:
 
     def tail(self):
         return self.log.read_text()[-2000:] if self.log.exists() else "(no log file)"
-
-
-def built():
-    """Whether the library and the launcher are there; tests of them fail, and do not skip, when they are not."""
-    return LIBRARY.exists() and Path(LAUNCHER).exists()

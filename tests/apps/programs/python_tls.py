@@ -1,4 +1,4 @@
-"""A Python program of the old days, for test_python_ssl.py: TLS 1.2 at most, old ciphers, P-384.
+"""A Python program of the old days, for test_python_ssl.py: TLS 1.2 at most, old ciphers, P-521.
 
 usage: python_tls.py server|asyncio-server PORT CERT KEY DH | client|asyncio-client PORT CAFILE | readback
 """
@@ -23,7 +23,7 @@ def server_context(cert, key, dh):
     context = weaken(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     context.load_cert_chain(cert, key)
     context.load_dh_params(dh)
-    context.set_ecdh_curve("secp384r1")
+    context.set_ecdh_curve("secp521r1")
     return context
 
 

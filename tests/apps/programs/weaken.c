@@ -177,7 +177,7 @@ int main(int argc, char **argv)
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     const struct weakening *weakening = find(argv[1]);
     int on_ssl = strcmp(argv[2], "ssl") == 0;
-    if (server) {
+    if (server && weakening->ctx == server_name_callback_ctx) {
         other_context = make_context(1, argv + 5);
         (void)SSL_CTX_set_max_proto_version(other_context, TLS1_2_VERSION);
         (void)SSL_CTX_set_cipher_list(other_context, "ALL:@SECLEVEL=0");
