@@ -70,6 +70,10 @@
     X(SSL_CTX_set_cipher_list)                                                                                     \
     X(SSL_CTX_set_security_level)                                                                                  \
     X(SSL_set_security_level)                                                                                      \
+    X(SSL_CTX_set0_tmp_dh_pkey)                                                                                    \
+    X(SSL_set0_tmp_dh_pkey)                                                                                        \
+    X(SSL_CTX_set_tmp_dh_callback)                                                                                 \
+    X(SSL_set_tmp_dh_callback)                                                                                     \
     /* configuration.c: configuration commands that carry signature algorithms */                                  \
     X(SSL_CONF_cmd)                                                                                                \
     X(SSL_CONF_cmd_argv)                                                                                           \

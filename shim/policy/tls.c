@@ -153,17 +153,21 @@ static int set_dtls(struct policy_parser *parser, const char *value)
     return 0;
 }
 
-/* Trust that nobody would look at is a mistake: only verify-server = require uses it. */
+/* Trust that nobody would look at is a mistake: pins are a server's, certificates to trust serve either side. */
 int policy_end_tls(struct policy_parser *parser)
 {
-    static const char *const keys[] = {"ca-file", "pin-sha256"};
-    if (parser->policy->tls.verify_server == POLICY_VERIFY_REQUIRE)
+    const struct policy_tls *tls = &parser->policy->tls;
+    unsigned ca_file = policy_key_line(parser, "ca-file");
+    unsigned pin = policy_key_line(parser, "pin-sha256");
+    if (tls->verify_server == POLICY_VERIFY_REQUIRE)
         return 0;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (policy_key_line(parser, keys[i]) != 0)
-            return policy_fail_at(parser, policy_key_line(parser, keys[i]),
-                                  "%s has no effect by itself, expected verify-server = require beside it",
-                                  keys[i]);
+    if (pin != 0)
+        return policy_fail_at(parser, pin,
+                              "pin-sha256 has no effect by itself, expected verify-server = require beside it");
+    if (ca_file != 0 && tls->client_certificates != POLICY_VERIFY_REQUIRE)
+        return policy_fail_at(parser, ca_file,
+                              "ca-file has no effect by itself, expected verify-server = require or "
+                              "client-certificates = require beside it");
     return 0;
 }
 

@@ -30,59 +30,55 @@ static const char *const signature_commands[] = {"SignatureAlgorithms", "ClientS
                                                  "client_sigalgs", NULL};
 static const char *const group_commands[] = {"Groups", "Curves", "ECDHParameters", "named_curve", NULL};
 
-/*
- * A value that needs another in its place, after the library has judged the program's own: `changed` is filled.
- * Returns false for all others.
- */
-static bool value_changes(const struct libssl *lib, const char *command, const char *value, char *changed)
+/* The value to pass on: `changed`, filled, or the program's own. */
+static const char *value_checked(const struct libssl *lib, const char *command, const char *value, char *changed)
 {
-    const char *setting = NULL;
     if (value == NULL || pfswrap_policy()->mode != POLICY_ENFORCE)
-        return false;
-    if (command_is(command, signature_commands) && tls_signature_complete(value, changed, LIST_MAX)) {
+        return value;
+    const char *setting = NULL;
+    if (command_is(command, signature_commands) && tls_signature_complete(value, changed, LIST_MAX))
         setting = "signature-algorithms";
-    } else if (command_is(command, group_commands) && lib->groups[0] != '\0') {
+    else if (command_is(command, group_commands) && tls_groups_keep_allowed(lib, value, changed, LIST_MAX))
         setting = "groups";
-        memcpy(changed, lib->groups, sizeof lib->groups);
-    }
-    if (setting != NULL)
-        report_override(setting, value, changed);
-    return setting != NULL;
+    if (setting == NULL)
+        return value;
+    report_override(setting, value, changed);
+    return changed;
 }
 
-PFSWRAP_EXPORT int SSL_CONF_cmd(SSL_CONF_CTX *configuration, const char *command, const char *value)
+PFSWRAP_EXPORT
+int SSL_CONF_cmd(SSL_CONF_CTX *configuration, const char *command, const char *value)
 {
     struct libssl *lib = libssl_of_caller(CALLER);
     char changed[LIST_MAX];
     if (lib == NULL)
         return 0;
-    int result = lib->SSL_CONF_cmd(configuration, command, value);
-    if (result > 0 && value_changes(lib, command, value, changed)) {
-        struct tls_quiet quiet = tls_quiet_begin(lib);
-        (void)lib->SSL_CONF_cmd(configuration, command, changed);
-        tls_quiet_end(quiet);
-    }
-    return result;
+    return lib->SSL_CONF_cmd(configuration, command, value_checked(lib, command, value, changed));
 }
 
-PFSWRAP_EXPORT int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, char ***arguments)
+PFSWRAP_EXPORT
+int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, char ***arguments)
 {
     struct libssl *lib = libssl_of_caller(CALLER);
     if (lib == NULL)
         return 0;
     char **own = arguments != NULL ? *arguments : NULL;
     bool has_value = own != NULL && own[0] != NULL && (count == NULL || *count >= 2) && own[1] != NULL;
-    int result = lib->SSL_CONF_cmd_argv(configuration, count, arguments);
     char changed[LIST_MAX];
-    if (result > 1 && has_value && value_changes(lib, own[0], own[1], changed)) {
-        char *again[] = {own[0], changed, NULL};
-        char **at = again;
-        int again_count = 2;
-        struct tls_quiet quiet = tls_quiet_begin(lib);
-        (void)lib->SSL_CONF_cmd_argv(configuration, &again_count, &at);
-        tls_quiet_end(quiet);
+    const char *value = has_value ? value_checked(lib, own[0], own[1], changed) : NULL;
+    if (!has_value || value == own[1])
+        return lib->SSL_CONF_cmd_argv(configuration, count, arguments);
+    /* The same command with the other value; then the program's arguments go on by as many as were taken. */
+    char *replaced[] = {own[0], changed, NULL};
+    char **at = replaced;
+    int replaced_count = 2;
+    int taken = lib->SSL_CONF_cmd_argv(configuration, &replaced_count, &at);
+    if (taken > 0) {
+        *arguments += taken;
+        if (count != NULL)
+            *count -= taken;
     }
-    return result;
+    return taken;
 }
 
 /* A section of openssl.cnf may hold anything: the groups, which cannot be read back, are the policy's again. */

@@ -80,22 +80,75 @@ const char *tls_groups_begin(const struct tls_target *target)
     return set_list(target, list) == 1 ? NULL : "this libssl does not take the policy's groups";
 }
 
+/* A list being divided: what stays, and whether something went. */
+struct division {
+    char *kept;
+    size_t size;
+    bool changed;
+};
+
+static void division_add(struct division *division, const struct tls_group *group)
+{
+    if (group == NULL || group->openssl == NULL || !tls_group_is_allowed(group->id) ||
+        !list_append(division->kept, division->size, group->openssl))
+        division->changed = true;
+}
+
+/* If nothing is left, the policy's own. Returns whether `kept` differs from what the program asked for. */
+static bool division_end(const struct libssl *lib, struct division *division)
+{
+    if (division->changed && division->kept[0] == '\0')
+        (void)snprintf(division->kept, division->size, "%s", lib->groups);
+    return division->changed;
+}
+
+bool tls_groups_keep_allowed(const struct libssl *lib, const char *list, char *kept, size_t size)
+{
+    struct division division = {.kept = kept, .size = size};
+    kept[0] = '\0';
+    while (*list != '\0') {
+        /* OpenSSL 3.5 knows prefixes (? * -), tuples (/) and DEFAULT beside plain names. */
+        size_t prefix = strspn(list, "?*-:/");
+        size_t length = strcspn(list + prefix, ":/");
+        char name[64];
+        (void)snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1),
+                       list + prefix);
+        const struct tls_group *group = tls_group_by_name(name);
+        bool removed = memchr(list, '-', prefix) != NULL;
+        if (group == NULL && length > 0 && strcmp(name, "DEFAULT") != 0)
+            return false;
+        if (length > 0 && !removed)
+            division_add(&division, group);
+        list += prefix + length;
+    }
+    return division_end(lib, &division);
+}
+
+static bool nids_keep_allowed(const struct libssl *lib, const int *nids, long count, char *kept, size_t size)
+{
+    struct division division = {.kept = kept, .size = size};
+    kept[0] = '\0';
+    for (long i = 0; i < count; i++)
+        division_add(&division, tls_group_by_id(tls_group_of_nid(nids[i])));
+    return division_end(lib, &division);
+}
+
 bool tls_groups_concerns(int command)
 {
     return command == SSL_CTRL_SET_GROUPS_LIST || command == SSL_CTRL_SET_GROUPS ||
            command == SSL_CTRL_SET_TMP_ECDH;
 }
 
-/* What the program has asked for, as a list of names, for the log. */
-static void asked_groups(const struct libssl *lib, int command, long value, const void *pointer, char *asked,
-                         size_t size)
+/* Whether what the program has just set must change; `kept` is what it changes to, `asked` what it was. */
+static bool must_change(const struct libssl *lib, int command, long value, const void *pointer, char *kept,
+                        char asked[LIBSSL_LIST_MAX])
 {
+    if (command == SSL_CTRL_SET_GROUPS_LIST) {
+        (void)snprintf(asked, LIBSSL_LIST_MAX, "%s", (const char *)pointer);
+        return tls_groups_keep_allowed(lib, pointer, kept, LIBSSL_LIST_MAX);
+    }
     const int *nids = pointer;
     int curve = NID_undef;
-    if (command == SSL_CTRL_SET_GROUPS_LIST) {
-        (void)snprintf(asked, size, "%s", (const char *)pointer);
-        return;
-    }
     if (command == SSL_CTRL_SET_TMP_ECDH) {
         curve = lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(pointer));
         nids = &curve;
@@ -104,22 +157,24 @@ static void asked_groups(const struct libssl *lib, int command, long value, cons
     asked[0] = '\0';
     for (long i = 0; i < value; i++) {
         const struct tls_group *group = tls_group_by_id(tls_group_of_nid(nids[i]));
-        (void)list_append(asked, size, group != NULL ? group->name : "unknown");
+        (void)list_append(asked, LIBSSL_LIST_MAX, group != NULL ? group->name : "unknown");
     }
+    return nids_keep_allowed(lib, nids, value, kept, LIBSSL_LIST_MAX);
 }
 
 long tls_groups_set(const struct tls_target *target, int command, long value, void *pointer)
 {
     long result = tls_target_ctrl(target, command, value, pointer);
-    if (result != 1 || pointer == NULL)
-        return result;
+    char kept[LIBSSL_LIST_MAX];
     char asked[LIBSSL_LIST_MAX];
-    asked_groups(target->lib, command, value, pointer, asked, sizeof asked);
-    report_override("groups", asked, target->lib->groups);
+    if (result != 1 || pointer == NULL || !must_change(target->lib, command, value, pointer, kept, asked))
+        return result;
+    report_override("groups", asked, kept);
     if (pfswrap_policy()->mode != POLICY_ENFORCE)
         return result;
     struct tls_quiet quiet = tls_quiet_begin(target->lib);
-    (void)tls_groups_begin(target);
+    if (set_list(target, kept) != 1)
+        (void)tls_groups_begin(target);
     tls_quiet_end(quiet);
     return result;
 }

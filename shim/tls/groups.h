@@ -1,7 +1,7 @@
 /*
- * Key exchange groups: each new context gets the policy's, in the policy's order, and a list that a program sets
- * later is judged by the library and then replaced by them. libssl has no getter for a connection's own groups, so
- * this happens when they are set; the security callback refuses what comes another way.
+ * Key exchange groups: the policy's, in its order, are given to each new context; lists that a program sets later
+ * lose what the policy does not have. libssl has no getter for a connection's own groups, so this happens when they
+ * are set; the security callback refuses what comes another way.
  */
 #ifndef PFSWRAP_TLS_GROUPS_H
 #define PFSWRAP_TLS_GROUPS_H
@@ -15,8 +15,15 @@ const char *tls_groups_begin(const struct tls_target *target);
 /* Whether an SSL_ctrl() or SSL_CTX_ctrl() command sets groups. */
 bool tls_groups_concerns(int command);
 
-/* Makes such a call, then gives the target the policy's groups again. Returns what the library returned. */
+/* Makes such a call, then takes away what the policy does not allow. Returns what the library returned. */
 long tls_groups_set(const struct tls_target *target, int command, long value, void *pointer);
+
+/*
+ * The part of `list` (as SSL_CTX_set1_groups_list(3) takes it) that the policy allows, into `kept` (`size` bytes);
+ * the policy's own groups if there is none. Returns whether anything had to go; false leaves `kept` undefined. A
+ * list with a name that is in no registry is left for the library to judge (false).
+ */
+bool tls_groups_keep_allowed(const struct libssl *lib, const char *list, char *kept, size_t size);
 
 /* Whether `group`, an IANA number, may be used under the policy. */
 bool tls_group_is_allowed(uint16_t group);

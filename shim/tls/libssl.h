@@ -55,6 +55,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_ctrl)                                                                                                    \
     X(SSL_CTX_ctrl)                                                                                                \
     X(SSL_CTX_free)                                                                                                \
+    X(SSL_CTX_get_cert_store)                                                                                      \
     X(SSL_CTX_get_ciphers)                                                                                         \
     X(SSL_CTX_get_ex_data)                                                                                         \
     X(SSL_CTX_get_keylog_callback)                                                                                 \
@@ -73,6 +74,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_CTX_set_security_callback)                                                                               \
     X(SSL_CTX_set_session_ticket_cb)                                                                               \
     X(SSL_CTX_set_ssl_version)                                                                                     \
+    X(SSL_CTX_set_tmp_dh_callback)                                                                                 \
     X(SSL_do_handshake)                                                                                            \
     X(SSL_free)                                                                                                    \
     X(SSL_get_certificate)                                                                                         \
@@ -121,6 +123,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_set_session)                                                                                             \
     X(SSL_set_SSL_CTX)                                                                                             \
     X(SSL_set_ssl_method)                                                                                          \
+    X(SSL_set_tmp_dh_callback)                                                                                     \
     X(SSL_set_verify)                                                                                              \
     X(SSL_shutdown)                                                                                                \
     X(SSL_stateless)                                                                                               \
@@ -144,6 +147,8 @@ const SSL_METHOD *SSLv3_server_method(void);
 /* In some versions only; NULL elsewhere. */
 #define LIBSSL_OPTIONAL(X)                                                                                         \
     X(SSL_CTX_new_ex)                                                                                              \
+    X(SSL_CTX_set0_tmp_dh_pkey)                                                                                    \
+    X(SSL_set0_tmp_dh_pkey)                                                                                        \
     X(SSL_get0_group_name)                                                                                         \
     X(SSL_get1_peer_certificate)                                                                                   \
     X(SSL_get_peer_certificate)                                                                                    \

@@ -50,6 +50,11 @@ void report_override(const char *setting, const char *asked, const char *forced)
     audit_event(enforcing() ? "override" : "would-override", fields, sizeof fields / sizeof fields[0]);
 }
 
+void report_dh_parameters(void)
+{
+    report_override("dh-parameters", "finite-field", "never used");
+}
+
 const char *report_version_name(int version)
 {
     switch (version) {

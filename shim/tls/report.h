@@ -13,6 +13,9 @@
  */
 void report_override(const char *setting, const char *asked, const char *forced);
 
+/* The same for finite-field Diffie-Hellman parameters, which may be set and are never used. */
+void report_dh_parameters(void);
+
 /* A handshake that ended as the policy says. `group` is NULL where it cannot be known. */
 void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, const char *verified);
 

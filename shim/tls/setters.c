@@ -35,6 +35,8 @@ long SSL_ctrl(SSL *ssl, int command, long value, void *pointer)
         return tls_signature_set(&target, command, value, pointer);
     if (ssl != NULL && !libssl_is_inside(lib, CALLER) && tls_groups_concerns(command))
         return tls_groups_set(&target, command, value, pointer);
+    if (sets_dh_parameters(command, value, pointer) && !libssl_is_inside(lib, CALLER))
+        report_dh_parameters();
     long result = 0;
     if (ssl != NULL && !libssl_is_inside(lib, CALLER) && tls_connection_has_fixed_method(lib, ssl) &&
         tls_fixed_method_ctrl(command, value, &result))
@@ -78,8 +80,8 @@ long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void *pointer)
         return tls_signature_set(&target, command, value, pointer);
     if (context != NULL && tls_groups_concerns(command))
         return tls_groups_set(&target, command, value, pointer);
-    if ((command == SSL_CTRL_SET_TMP_DH && pointer != NULL) || (command == SSL_CTRL_SET_DH_AUTO && value != 0))
-        report_override("dh-parameters", "finite-field", "never used");
+    if (sets_dh_parameters(command, value, pointer))
+        report_dh_parameters();
     return lib->SSL_CTX_ctrl(context, command, value, pointer);
 }
 
@@ -223,37 +225,4 @@ int SSL_CTX_set_cipher_list(SSL_CTX *context, const char *list)
     if (result == 1 && !libssl_is_inside(lib, CALLER))
         tls_ciphers_report(lib, lib->SSL_CTX_get_ciphers(context), list);
     return result;
-}
-
-/*
- * The level also says how long keys of certificates must be, which the policy leaves to the program; versions,
- * groups and ciphers are the policy's at every level.
- */
-static void report_level(int before, int level)
-{
-    static const char *const names[] = {"0", "1", "2", "3", "4", "5"};
-    if (level >= 0 && level < before && level < (int)(sizeof names / sizeof names[0]))
-        report_override("security-level", names[level], "for certificates only");
-}
-
-PFSWRAP_EXPORT
-void SSL_CTX_set_security_level(SSL_CTX *context, int level)
-{
-    struct libssl *lib = libssl_of_context(context, CALLER);
-    if (lib == NULL)
-        return;
-    if (!libssl_is_inside(lib, CALLER))
-        report_level(lib->SSL_CTX_get_security_level(context), level);
-    lib->SSL_CTX_set_security_level(context, level);
-}
-
-PFSWRAP_EXPORT
-void SSL_set_security_level(SSL *ssl, int level)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return;
-    if (!libssl_is_inside(lib, CALLER))
-        report_level(lib->SSL_get_security_level(ssl), level);
-    lib->SSL_set_security_level(ssl, level);
 }

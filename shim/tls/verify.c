@@ -61,10 +61,9 @@ static X509_STORE *store_get(const struct libssl *lib)
     return store;
 }
 
-static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certificate, const char *purpose,
-                                const char *host)
+static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certificate, X509_STORE *store,
+                                const char *purpose, const char *host)
 {
-    X509_STORE *store = store_get(lib);
     if (store == NULL)
         return "the certificates to trust cannot be read";
     X509_STORE_CTX *verification = lib->X509_STORE_CTX_new();
@@ -96,7 +95,7 @@ const char *tls_verify_server(struct libssl *lib, SSL *ssl)
     else if (policy->verify_server == POLICY_VERIFY_REQUIRE && host == NULL && policy->pin_count == 0)
         obstacle = "the program named no server to verify, and the policy has no pin";
     else if (policy->verify_server == POLICY_VERIFY_REQUIRE)
-        obstacle = chain_verify(lib, ssl, certificate, "ssl_server", host);
+        obstacle = chain_verify(lib, ssl, certificate, store_get(lib), "ssl_server", host);
     lib->X509_free(certificate);
     return obstacle;
 }
@@ -106,7 +105,10 @@ const char *tls_verify_client(struct libssl *lib, SSL *ssl)
     X509 *certificate = lib->SSL_get1_peer_certificate(ssl);
     if (certificate == NULL)
         return "the client has no certificate";
-    const char *obstacle = chain_verify(lib, ssl, certificate, "ssl_client", NULL);
+    /* Without a ca-file the certificates are those the program was given; the verification is ours all the same. */
+    bool own_store = pfswrap_policy()->tls.ca_file[0] != '\0';
+    X509_STORE *store = own_store ? store_get(lib) : lib->SSL_CTX_get_cert_store(lib->SSL_get_SSL_CTX(ssl));
+    const char *obstacle = chain_verify(lib, ssl, certificate, store, "ssl_client", NULL);
     lib->X509_free(certificate);
     return obstacle;
 }

@@ -164,7 +164,8 @@ END_TEST
 START_TEST(trust_that_nobody_would_look_at_is_refused)
 {
     expect_refused("[tls]\nca-file = /ca.pem\n\n[policy]\n",
-                   "test.conf:2: ca-file has no effect by itself, expected verify-server = require beside it");
+                   "test.conf:2: ca-file has no effect by itself, expected verify-server = require or "
+                   "client-certificates = require beside it");
     expect_refused(
         "[tls]\nverify-server = application\npin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
         "test.conf:3: pin-sha256 has no effect by itself, expected verify-server = require beside it");
