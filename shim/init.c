@@ -26,11 +26,9 @@ static union {
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 
-PFSWRAP_EXPORT
-const char *pfswrap_version(void);
+PFSWRAP_EXPORT const char *pfswrap_version(void);
 
-PFSWRAP_EXPORT
-const char *pfswrap_version(void)
+PFSWRAP_EXPORT const char *pfswrap_version(void)
 {
     return PFSWRAP_VERSION;
 }

@@ -53,8 +53,7 @@ static bool only_we_define(const char *name)
     return ours_by_name(name) != NULL && real_libc_by_name(name) == NULL && !libssl_is_loaded();
 }
 
-PFSWRAP_EXPORT
-TAIL_CALLER void *dlsym(void *restrict handle, const char *restrict name)
+PFSWRAP_EXPORT TAIL_CALLER void *dlsym(void *restrict handle, const char *restrict name)
 {
     if (handle == RTLD_DEFAULT && only_we_define(name))
         return real_libc()->dlsym(RTLD_NEXT, name); /* from here: nothing, and dlerror() says so */
@@ -63,8 +62,8 @@ TAIL_CALLER void *dlsym(void *restrict handle, const char *restrict name)
     return answer(name, real_libc()->dlsym(handle, name));
 }
 
-PFSWRAP_EXPORT
-TAIL_CALLER void *dlvsym(void *restrict handle, const char *restrict name, const char *restrict version)
+PFSWRAP_EXPORT TAIL_CALLER void *dlvsym(void *restrict handle, const char *restrict name,
+                                        const char *restrict version)
 {
     if (handle == RTLD_DEFAULT || handle == RTLD_NEXT)
         TAIL_CALL return real_libc()->dlvsym(handle, name, version);
@@ -80,8 +79,7 @@ static int mode_without_deepbind(const char *file, int mode)
     return mode & ~RTLD_DEEPBIND;
 }
 
-PFSWRAP_EXPORT
-TAIL_CALLER void *dlopen(const char *file, int mode)
+PFSWRAP_EXPORT TAIL_CALLER void *dlopen(const char *file, int mode)
 {
     mode = mode_without_deepbind(file, mode);
     TAIL_CALL return real_libc()->dlopen(file, mode);

@@ -13,8 +13,7 @@
 #include "real/libc.h"
 #include "socket/linger.h"
 
-PFSWRAP_EXPORT
-int close(int fd)
+PFSWRAP_EXPORT int close(int fd)
 {
     if (descriptor_is_own(fd)) {
         errno = EBADF;
@@ -44,16 +43,14 @@ static int close_range_around_own(unsigned first, unsigned last, int flags)
     }
 }
 
-PFSWRAP_EXPORT
-int close_range(unsigned first, unsigned last, int flags)
+PFSWRAP_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
     if (first <= last && (flags & ~(int)CLOSE_RANGE_UNSHARE) == 0)
         linger_before_close_range(first, last);
     return close_range_around_own(first, last, flags);
 }
 
-PFSWRAP_EXPORT
-void closefrom(int low)
+PFSWRAP_EXPORT void closefrom(int low)
 {
     unsigned first = low > 0 ? (unsigned)low : 0;
     linger_before_close_range(first, UINT_MAX);
@@ -66,8 +63,7 @@ void closefrom(int low)
     real_libc()->closefrom(low);
 }
 
-PFSWRAP_EXPORT
-int dup2(int fd, int fd2)
+PFSWRAP_EXPORT int dup2(int fd, int fd2)
 {
     if (descriptor_is_own(fd)) {
         errno = EBADF;
@@ -80,8 +76,7 @@ int dup2(int fd, int fd2)
     return real_libc()->dup2(fd, fd2);
 }
 
-PFSWRAP_EXPORT
-int dup3(int fd, int fd2, int flags)
+PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
 {
     if (descriptor_is_own(fd)) {
         errno = EBADF;

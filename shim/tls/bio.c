@@ -100,8 +100,7 @@ static const BIO_METHOD *bio_method(struct libssl *lib)
     return lib->bio_method;
 }
 
-PFSWRAP_EXPORT
-const BIO_METHOD *BIO_f_ssl(void)
+PFSWRAP_EXPORT const BIO_METHOD *BIO_f_ssl(void)
 {
     struct libssl *lib = libssl_of_caller(CALLER);
     if (lib == NULL || lib->missing != NULL)
@@ -136,22 +135,19 @@ static BIO *bio_chain(const struct libssl *lib, BIO *front, BIO *back)
     return NULL;
 }
 
-PFSWRAP_EXPORT
-BIO *BIO_new_ssl(SSL_CTX *context, int client)
+PFSWRAP_EXPORT BIO *BIO_new_ssl(SSL_CTX *context, int client)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     return lib != NULL ? bio_new_ssl(lib, context, client) : NULL;
 }
 
-PFSWRAP_EXPORT
-BIO *BIO_new_ssl_connect(SSL_CTX *context)
+PFSWRAP_EXPORT BIO *BIO_new_ssl_connect(SSL_CTX *context)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     return lib != NULL ? bio_chain(lib, bio_new_ssl(lib, context, 1), lib->BIO_new(lib->BIO_s_connect())) : NULL;
 }
 
-PFSWRAP_EXPORT
-BIO *BIO_new_buffer_ssl_connect(SSL_CTX *context)
+PFSWRAP_EXPORT BIO *BIO_new_buffer_ssl_connect(SSL_CTX *context)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)

@@ -46,8 +46,7 @@ static const char *value_checked(const struct libssl *lib, const char *command, 
     return changed;
 }
 
-PFSWRAP_EXPORT
-int SSL_CONF_cmd(SSL_CONF_CTX *configuration, const char *command, const char *value)
+PFSWRAP_EXPORT int SSL_CONF_cmd(SSL_CONF_CTX *configuration, const char *command, const char *value)
 {
     struct libssl *lib = libssl_of_caller(CALLER);
     char changed[LIST_MAX];
@@ -56,8 +55,7 @@ int SSL_CONF_cmd(SSL_CONF_CTX *configuration, const char *command, const char *v
     return lib->SSL_CONF_cmd(configuration, command, value_checked(lib, command, value, changed));
 }
 
-PFSWRAP_EXPORT
-int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, char ***arguments)
+PFSWRAP_EXPORT int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, char ***arguments)
 {
     struct libssl *lib = libssl_of_caller(CALLER);
     if (lib == NULL)
@@ -92,8 +90,7 @@ static int configured(const struct tls_target *target, int result)
     return result;
 }
 
-PFSWRAP_EXPORT
-int SSL_CTX_config(SSL_CTX *context, const char *name)
+PFSWRAP_EXPORT int SSL_CTX_config(SSL_CTX *context, const char *name)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -102,8 +99,7 @@ int SSL_CTX_config(SSL_CTX *context, const char *name)
     return configured(&target, lib->SSL_CTX_config(context, name));
 }
 
-PFSWRAP_EXPORT
-int SSL_config(SSL *ssl, const char *name)
+PFSWRAP_EXPORT int SSL_config(SSL *ssl, const char *name)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)

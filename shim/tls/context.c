@@ -117,8 +117,7 @@ static bool library_is_usable(struct libssl *lib)
     return false;
 }
 
-PFSWRAP_EXPORT
-SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
+PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_method(method, CALLER);
     if (lib == NULL)
@@ -131,8 +130,7 @@ SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
     return context_begin(lib, lib->SSL_CTX_new(fixed != NULL ? fixed->flexible : method), fixed);
 }
 
-PFSWRAP_EXPORT
-SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *properties, const SSL_METHOD *method)
+PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *properties, const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_method(method, CALLER);
     if (lib == NULL || lib->SSL_CTX_new_ex == NULL)
@@ -146,8 +144,7 @@ SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *properties, const SSL
                          fixed);
 }
 
-PFSWRAP_EXPORT
-int SSL_CTX_set_ssl_version(SSL_CTX *context, const SSL_METHOD *method)
+PFSWRAP_EXPORT int SSL_CTX_set_ssl_version(SSL_CTX *context, const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -168,8 +165,7 @@ int SSL_CTX_set_ssl_version(SSL_CTX *context, const SSL_METHOD *method)
     return result;
 }
 
-PFSWRAP_EXPORT
-const SSL_METHOD *SSL_CTX_get_ssl_method(const SSL_CTX *context)
+PFSWRAP_EXPORT const SSL_METHOD *SSL_CTX_get_ssl_method(const SSL_CTX *context)
 {
     const struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -179,8 +175,7 @@ const SSL_METHOD *SSL_CTX_get_ssl_method(const SSL_CTX *context)
     return replaced ? record->program_method : lib->SSL_CTX_get_ssl_method(context);
 }
 
-PFSWRAP_EXPORT
-int SSL_set_ssl_method(SSL *ssl, const SSL_METHOD *method)
+PFSWRAP_EXPORT int SSL_set_ssl_method(SSL *ssl, const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -202,8 +197,7 @@ int SSL_set_ssl_method(SSL *ssl, const SSL_METHOD *method)
     return result;
 }
 
-PFSWRAP_EXPORT
-const SSL_METHOD *SSL_get_ssl_method(const SSL *ssl)
+PFSWRAP_EXPORT const SSL_METHOD *SSL_get_ssl_method(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -218,8 +212,7 @@ const SSL_METHOD *SSL_get_ssl_method(const SSL *ssl)
 }
 
 /* In a server name callback: the other context brings its certificate and its security callback along. */
-PFSWRAP_EXPORT
-SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *context)
+PFSWRAP_EXPORT SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *context)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)

@@ -13,56 +13,49 @@
 #define PASSES(lib, ssl, result)                                                                                   \
     ((ssl) == NULL || libssl_is_inside((lib), CALLER) || ((result) = tls_handshake_complete((lib), (ssl))) == 1)
 
-PFSWRAP_EXPORT
-int SSL_read(SSL *ssl, void *buffer, int length)
+PFSWRAP_EXPORT int SSL_read(SSL *ssl, void *buffer, int length)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     int result = -1;
     return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_read(ssl, buffer, length) : result;
 }
 
-PFSWRAP_EXPORT
-int SSL_read_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
+PFSWRAP_EXPORT int SSL_read_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     int result = 0;
     return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_read_ex(ssl, buffer, length, read) : 0;
 }
 
-PFSWRAP_EXPORT
-int SSL_peek(SSL *ssl, void *buffer, int length)
+PFSWRAP_EXPORT int SSL_peek(SSL *ssl, void *buffer, int length)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     int result = -1;
     return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_peek(ssl, buffer, length) : result;
 }
 
-PFSWRAP_EXPORT
-int SSL_peek_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
+PFSWRAP_EXPORT int SSL_peek_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     int result = 0;
     return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_peek_ex(ssl, buffer, length, read) : 0;
 }
 
-PFSWRAP_EXPORT
-int SSL_write(SSL *ssl, const void *buffer, int length)
+PFSWRAP_EXPORT int SSL_write(SSL *ssl, const void *buffer, int length)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     int result = -1;
     return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_write(ssl, buffer, length) : result;
 }
 
-PFSWRAP_EXPORT
-int SSL_write_ex(SSL *ssl, const void *buffer, size_t length, size_t *written)
+PFSWRAP_EXPORT int SSL_write_ex(SSL *ssl, const void *buffer, size_t length, size_t *written)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     int result = 0;
     return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_write_ex(ssl, buffer, length, written) : 0;
 }
 
-PFSWRAP_EXPORT
-int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written)
+PFSWRAP_EXPORT int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     int result = 0;
@@ -71,8 +64,7 @@ int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, s
     return PASSES(lib, ssl, result) ? lib->SSL_write_ex2(ssl, buffer, length, flags, written) : 0;
 }
 
-PFSWRAP_EXPORT
-ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t length, int flags)
+PFSWRAP_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t length, int flags)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     int result = -1;
@@ -107,8 +99,7 @@ static void take_tickets(struct libssl *lib, SSL *ssl)
     tls_quiet_end(quiet);
 }
 
-PFSWRAP_EXPORT
-int SSL_shutdown(SSL *ssl)
+PFSWRAP_EXPORT int SSL_shutdown(SSL *ssl)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)

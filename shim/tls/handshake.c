@@ -134,8 +134,7 @@ static bool goes_straight(const struct libssl *lib, const SSL *ssl, const void *
     return ssl == NULL || libssl_is_inside(lib, caller);
 }
 
-PFSWRAP_EXPORT
-int SSL_do_handshake(SSL *ssl)
+PFSWRAP_EXPORT int SSL_do_handshake(SSL *ssl)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -145,8 +144,7 @@ int SSL_do_handshake(SSL *ssl)
     return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
 }
 
-PFSWRAP_EXPORT
-int SSL_connect(SSL *ssl)
+PFSWRAP_EXPORT int SSL_connect(SSL *ssl)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -156,8 +154,7 @@ int SSL_connect(SSL *ssl)
     return tls_handshake_run(lib, ssl, lib->SSL_connect, TLS_ROLE_CLIENT);
 }
 
-PFSWRAP_EXPORT
-int SSL_accept(SSL *ssl)
+PFSWRAP_EXPORT int SSL_accept(SSL *ssl)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -167,8 +164,7 @@ int SSL_accept(SSL *ssl)
     return tls_handshake_run(lib, ssl, lib->SSL_accept, TLS_ROLE_SERVER);
 }
 
-PFSWRAP_EXPORT
-int SSL_stateless(SSL *ssl)
+PFSWRAP_EXPORT int SSL_stateless(SSL *ssl)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -180,8 +176,7 @@ int SSL_stateless(SSL *ssl)
     return lib->SSL_stateless(ssl);
 }
 
-PFSWRAP_EXPORT
-int DTLSv1_listen(SSL *ssl, BIO_ADDR *client)
+PFSWRAP_EXPORT int DTLSv1_listen(SSL *ssl, BIO_ADDR *client)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -193,8 +188,7 @@ int DTLSv1_listen(SSL *ssl, BIO_ADDR *client)
 }
 
 /* With the server's maximum at 0 this takes the handshake on and says that there is no early data. */
-PFSWRAP_EXPORT
-int SSL_read_early_data(SSL *ssl, void *buffer, size_t length, size_t *read)
+PFSWRAP_EXPORT int SSL_read_early_data(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -210,8 +204,7 @@ int SSL_read_early_data(SSL *ssl, void *buffer, size_t length, size_t *read)
 }
 
 /* Early data has no forward secrecy (RFC 8446, 2.3): the call fails before a byte goes out. */
-PFSWRAP_EXPORT
-int SSL_write_early_data(SSL *ssl, const void *buffer, size_t length, size_t *written)
+PFSWRAP_EXPORT int SSL_write_early_data(SSL *ssl, const void *buffer, size_t length, size_t *written)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -223,8 +216,7 @@ int SSL_write_early_data(SSL *ssl, const void *buffer, size_t length, size_t *wr
     return 0;
 }
 
-PFSWRAP_EXPORT
-int SSL_clear(SSL *ssl)
+PFSWRAP_EXPORT int SSL_clear(SSL *ssl)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)

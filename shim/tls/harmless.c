@@ -1,7 +1,7 @@
 /*
- * Settings that the program may make and read back as it likes, because nothing the policy speaks of depends on them:
- * they are logged and passed on. Finite-field parameters belong to ciphers that are never allowed; the security level
- * also says how long the keys of certificates must be, which the policy leaves to the program.
+ * Settings that the program may make and read back as it likes, because nothing the policy speaks of depends on
+ * them: they are logged and passed on. Finite-field parameters belong to ciphers that are never allowed; the
+ * security level also says how long the keys of certificates must be, which the policy leaves to the program.
  */
 #include "init.h"
 #include "interposed.h"
@@ -15,8 +15,7 @@ static void report_level(int before, int level)
         report_override("security-level", names[level], "for certificates only");
 }
 
-PFSWRAP_EXPORT
-void SSL_CTX_set_security_level(SSL_CTX *context, int level)
+PFSWRAP_EXPORT void SSL_CTX_set_security_level(SSL_CTX *context, int level)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -26,8 +25,7 @@ void SSL_CTX_set_security_level(SSL_CTX *context, int level)
     lib->SSL_CTX_set_security_level(context, level);
 }
 
-PFSWRAP_EXPORT
-void SSL_set_security_level(SSL *ssl, int level)
+PFSWRAP_EXPORT void SSL_set_security_level(SSL *ssl, int level)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)

@@ -7,8 +7,7 @@
 #include "tls/report.h"
 #include "tls/state.h"
 
-PFSWRAP_EXPORT
-void SSL_CTX_set_keylog_callback(SSL_CTX *context, SSL_CTX_keylog_cb_func callback)
+PFSWRAP_EXPORT void SSL_CTX_set_keylog_callback(SSL_CTX *context, SSL_CTX_keylog_cb_func callback)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -22,8 +21,7 @@ void SSL_CTX_set_keylog_callback(SSL_CTX *context, SSL_CTX_keylog_cb_func callba
         record->program_keylog = callback;
 }
 
-PFSWRAP_EXPORT
-SSL_CTX_keylog_cb_func SSL_CTX_get_keylog_callback(const SSL_CTX *context)
+PFSWRAP_EXPORT SSL_CTX_keylog_cb_func SSL_CTX_get_keylog_callback(const SSL_CTX *context)
 {
     const struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)

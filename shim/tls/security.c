@@ -84,8 +84,7 @@ void tls_security_install(struct libssl *lib, SSL *ssl, struct tls_connection *c
     lib->SSL_set_security_callback(ssl, tls_security_callback);
 }
 
-PFSWRAP_EXPORT
-void SSL_CTX_set_security_callback(SSL_CTX *context, security_callback *callback)
+PFSWRAP_EXPORT void SSL_CTX_set_security_callback(SSL_CTX *context, security_callback *callback)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -98,8 +97,7 @@ void SSL_CTX_set_security_callback(SSL_CTX *context, security_callback *callback
         record->program_security = callback;
 }
 
-PFSWRAP_EXPORT
-security_callback *SSL_CTX_get_security_callback(const SSL_CTX *context)
+PFSWRAP_EXPORT security_callback *SSL_CTX_get_security_callback(const SSL_CTX *context)
 {
     const struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -109,8 +107,7 @@ security_callback *SSL_CTX_get_security_callback(const SSL_CTX *context)
     return current == tls_security_callback && record != NULL ? record->program_security : current;
 }
 
-PFSWRAP_EXPORT
-void SSL_set_security_callback(SSL *ssl, security_callback *callback)
+PFSWRAP_EXPORT void SSL_set_security_callback(SSL *ssl, security_callback *callback)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -125,8 +122,7 @@ void SSL_set_security_callback(SSL *ssl, security_callback *callback)
     connection->has_security_callback = callback != NULL;
 }
 
-PFSWRAP_EXPORT
-security_callback *SSL_get_security_callback(const SSL *ssl)
+PFSWRAP_EXPORT security_callback *SSL_get_security_callback(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)

@@ -64,8 +64,7 @@ static bool may_be_resumed(const struct libssl *lib, const SSL_SESSION *session)
     return !refuses_all() && lib->SSL_SESSION_get_protocol_version(session) == TLS1_3_VERSION;
 }
 
-PFSWRAP_EXPORT
-int SSL_set_session(SSL *ssl, SSL_SESSION *session)
+PFSWRAP_EXPORT int SSL_set_session(SSL *ssl, SSL_SESSION *session)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -93,8 +92,7 @@ static SSL_SESSION *session_get_checked(SSL *ssl, const unsigned char *id, int l
     return NULL;
 }
 
-PFSWRAP_EXPORT
-void SSL_CTX_sess_set_get_cb(SSL_CTX *context, session_get_callback *callback)
+PFSWRAP_EXPORT void SSL_CTX_sess_set_get_cb(SSL_CTX *context, session_get_callback *callback)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -106,8 +104,7 @@ void SSL_CTX_sess_set_get_cb(SSL_CTX *context, session_get_callback *callback)
     lib->SSL_CTX_sess_set_get_cb(context, checked ? session_get_checked : callback);
 }
 
-PFSWRAP_EXPORT
-session_get_callback *SSL_CTX_sess_get_get_cb(SSL_CTX *context)
+PFSWRAP_EXPORT session_get_callback *SSL_CTX_sess_get_get_cb(SSL_CTX *context)
 {
     const struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -117,9 +114,8 @@ session_get_callback *SSL_CTX_sess_get_get_cb(SSL_CTX *context)
     return current == session_get_checked && record != NULL ? record->program_session_get : current;
 }
 
-PFSWRAP_EXPORT
-int SSL_CTX_set_session_ticket_cb(SSL_CTX *context, SSL_CTX_generate_session_ticket_fn generate,
-                                  SSL_CTX_decrypt_session_ticket_fn decrypt, void *argument)
+PFSWRAP_EXPORT int SSL_CTX_set_session_ticket_cb(SSL_CTX *context, SSL_CTX_generate_session_ticket_fn generate,
+                                                 SSL_CTX_decrypt_session_ticket_fn decrypt, void *argument)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)

@@ -24,8 +24,12 @@ static struct tls_connection *forced_connection(const struct libssl *lib, const 
     return connection != NULL && connection->stage != TLS_STAGE_NEW ? connection : NULL;
 }
 
-PFSWRAP_EXPORT
-long SSL_ctrl(SSL *ssl, int command, long value, void *pointer)
+static bool sets_dh_parameters(int command, long value, const void *pointer)
+{
+    return (command == SSL_CTRL_SET_TMP_DH && pointer != NULL) || (command == SSL_CTRL_SET_DH_AUTO && value != 0);
+}
+
+PFSWRAP_EXPORT long SSL_ctrl(SSL *ssl, int command, long value, void *pointer)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -61,8 +65,7 @@ long SSL_ctrl(SSL *ssl, int command, long value, void *pointer)
     return result;
 }
 
-PFSWRAP_EXPORT
-long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void *pointer)
+PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void *pointer)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
@@ -97,8 +100,7 @@ long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void *pointer)
         return result;                                                                                             \
     } while (0)
 
-PFSWRAP_EXPORT
-uint64_t SSL_set_options(SSL *ssl, uint64_t options)
+PFSWRAP_EXPORT uint64_t SSL_set_options(SSL *ssl, uint64_t options)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -106,8 +108,7 @@ uint64_t SSL_set_options(SSL *ssl, uint64_t options)
     SET_RELEASED(uint64_t, lib, ssl, lib->SSL_set_options(ssl, options));
 }
 
-PFSWRAP_EXPORT
-uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
+PFSWRAP_EXPORT uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -115,8 +116,7 @@ uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
     SET_RELEASED(uint64_t, lib, ssl, lib->SSL_clear_options(ssl, options));
 }
 
-PFSWRAP_EXPORT
-uint64_t SSL_get_options(const SSL *ssl)
+PFSWRAP_EXPORT uint64_t SSL_get_options(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -125,8 +125,7 @@ uint64_t SSL_get_options(const SSL *ssl)
     return connection != NULL ? connection->asked.options : lib->SSL_get_options(ssl);
 }
 
-PFSWRAP_EXPORT
-int SSL_set_num_tickets(SSL *ssl, size_t count)
+PFSWRAP_EXPORT int SSL_set_num_tickets(SSL *ssl, size_t count)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -134,8 +133,7 @@ int SSL_set_num_tickets(SSL *ssl, size_t count)
     SET_RELEASED(int, lib, ssl, lib->SSL_set_num_tickets(ssl, count));
 }
 
-PFSWRAP_EXPORT
-size_t SSL_get_num_tickets(const SSL *ssl)
+PFSWRAP_EXPORT size_t SSL_get_num_tickets(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -144,8 +142,7 @@ size_t SSL_get_num_tickets(const SSL *ssl)
     return connection != NULL ? connection->asked.num_tickets : lib->SSL_get_num_tickets(ssl);
 }
 
-PFSWRAP_EXPORT
-int SSL_set_max_early_data(SSL *ssl, uint32_t bytes)
+PFSWRAP_EXPORT int SSL_set_max_early_data(SSL *ssl, uint32_t bytes)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -153,8 +150,7 @@ int SSL_set_max_early_data(SSL *ssl, uint32_t bytes)
     SET_RELEASED(int, lib, ssl, lib->SSL_set_max_early_data(ssl, bytes));
 }
 
-PFSWRAP_EXPORT
-uint32_t SSL_get_max_early_data(const SSL *ssl)
+PFSWRAP_EXPORT uint32_t SSL_get_max_early_data(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -163,8 +159,7 @@ uint32_t SSL_get_max_early_data(const SSL *ssl)
     return connection != NULL ? connection->asked.max_early_data : lib->SSL_get_max_early_data(ssl);
 }
 
-PFSWRAP_EXPORT
-void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
+PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -175,8 +170,7 @@ void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
     tls_settings_retake(lib, ssl, connection);
 }
 
-PFSWRAP_EXPORT
-int SSL_get_verify_mode(const SSL *ssl)
+PFSWRAP_EXPORT int SSL_get_verify_mode(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -196,15 +190,13 @@ static int lists_checked(struct libssl *lib, SSL *ssl, const void *caller, int r
     return result;
 }
 
-PFSWRAP_EXPORT
-int SSL_set_ciphersuites(SSL *ssl, const char *list)
+PFSWRAP_EXPORT int SSL_set_ciphersuites(SSL *ssl, const char *list)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     return lib != NULL ? lists_checked(lib, ssl, CALLER, lib->SSL_set_ciphersuites(ssl, list)) : 0;
 }
 
-PFSWRAP_EXPORT
-int SSL_set_cipher_list(SSL *ssl, const char *list)
+PFSWRAP_EXPORT int SSL_set_cipher_list(SSL *ssl, const char *list)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
@@ -215,8 +207,7 @@ int SSL_set_cipher_list(SSL *ssl, const char *list)
     return result;
 }
 
-PFSWRAP_EXPORT
-int SSL_CTX_set_cipher_list(SSL_CTX *context, const char *list)
+PFSWRAP_EXPORT int SSL_CTX_set_cipher_list(SSL_CTX *context, const char *list)
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
