@@ -80,8 +80,8 @@ static void *load(const char *name)
 static int run_clients(char **argv)
 {
     enum { LIBRARIES_MAX = 4 };
-    void *libraries[LIBRARIES_MAX];
-    void *contexts[LIBRARIES_MAX];
+    void *libraries[LIBRARIES_MAX] = {NULL};
+    void *contexts[LIBRARIES_MAX] = {NULL};
     int count = 0;
     int result = 0;
     for (char *name = strtok(argv[1], ","); name != NULL && count < LIBRARIES_MAX; name = strtok(NULL, ","))
