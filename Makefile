@@ -12,7 +12,8 @@ comma := ,
 B := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-            -Wpointer-arith -Wundef -Wvla -Wformat=2 $(WERROR)
+            -Wpointer-arith -Wundef -Wvla -Wformat=2 \
+            -Werror=implicit-function-declaration $(WERROR)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
             $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 OPTIMISE ?= -O2 -g

@@ -41,10 +41,12 @@ int image_open(struct image *image, const char *path)
         return -1;
     int result = fstat(fd, &status);
     if (result == 0 && status.st_size > 0) {
-        void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        result = bytes == MAP_FAILED ? -1 : 0;
-        image->bytes = result == 0 ? bytes : NULL;
-        image->size = result == 0 ? (size_t)status.st_size : 0;
+        image->bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        image->size = (size_t)status.st_size;
+        if (image->bytes == MAP_FAILED) {
+            *image = (struct image){0};
+            result = -1;
+        }
     }
     int problem = errno;
     close(fd);

@@ -11,7 +11,7 @@ enum { VERSION_HIDDEN = 0x8000 }; /* in DT_VERSYM: not the default version */
 /* glibc relocates the pointers of most dynamic sections in place; the vDSO's and some machines' stay relative. */
 static const void *dynamic_pointer(uintptr_t base, ElfW(Addr) value)
 {
-    return (const void *)(value < base ? base + value : value); /* NOLINT(performance-no-int-to-ptr) */
+    return (const void *)(value < base ? base + value : value);
 }
 
 static void object_read_dynamic(struct elf_object *object)
@@ -66,7 +66,7 @@ static bool object_read(struct elf_object *object, const struct dl_phdr_info *in
             if (start + header->p_memsz > object->last)
                 object->last = start + header->p_memsz;
         } else if (header->p_type == PT_DYNAMIC) {
-            object->dynamic = (const void *)start; /* NOLINT(performance-no-int-to-ptr) */
+            object->dynamic = (const void *)start;
         }
     }
     if (object->dynamic == NULL)
@@ -189,7 +189,7 @@ void *elf_symbol(const struct elf_object *object, const char *name)
         index = sysv_lookup(object, name);
     if (index == 0)
         return NULL;
-    return (void *)(object->base + object->symbols[index].st_value); /* NOLINT(performance-no-int-to-ptr) */
+    return (void *)(object->base + object->symbols[index].st_value);
 }
 
 bool elf_needs(const struct elf_object *object, const char *soname)

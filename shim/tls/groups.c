@@ -139,27 +139,29 @@ bool tls_groups_concerns(int command)
            command == SSL_CTRL_SET_TMP_ECDH;
 }
 
-/* Whether what the program has just set must change; `kept` is what it changes to, `asked` what it was. */
-static bool must_change(const struct libssl *lib, int command, long value, const void *pointer, char *kept,
-                        char asked[LIBSSL_LIST_MAX])
+/* Whether groups given as `count` NIDs must change; `kept` is what they change to, `asked` their names. */
+static bool nids_must_change(const struct libssl *lib, const int *nids, long count, char *kept, char *asked)
 {
-    if (command == SSL_CTRL_SET_GROUPS_LIST) {
-        (void)snprintf(asked, LIBSSL_LIST_MAX, "%s", (const char *)pointer);
-        return tls_groups_keep_allowed(lib, pointer, kept, LIBSSL_LIST_MAX);
-    }
-    const int *nids = pointer;
-    int curve = NID_undef;
-    if (command == SSL_CTRL_SET_TMP_ECDH) {
-        curve = lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(pointer));
-        nids = &curve;
-        value = 1;
-    }
     asked[0] = '\0';
-    for (long i = 0; i < value; i++) {
+    for (long i = 0; i < count; i++) {
         const struct tls_group *group = tls_group_by_id(tls_group_of_nid(nids[i]));
         (void)list_append(asked, LIBSSL_LIST_MAX, group != NULL ? group->name : "unknown");
     }
-    return nids_keep_allowed(lib, nids, value, kept, LIBSSL_LIST_MAX);
+    return nids_keep_allowed(lib, nids, count, kept, LIBSSL_LIST_MAX);
+}
+
+/* Whether what the program has just set must change; both texts have LIBSSL_LIST_MAX bytes. */
+static bool must_change(const struct libssl *lib, int command, long value, const void *pointer, char *kept,
+                        char *asked)
+{
+    if (command == SSL_CTRL_SET_GROUPS)
+        return nids_must_change(lib, pointer, value, kept, asked);
+    if (command == SSL_CTRL_SET_TMP_ECDH) {
+        const int curve[] = {lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(pointer))};
+        return nids_must_change(lib, curve, 1, kept, asked);
+    }
+    (void)snprintf(asked, LIBSSL_LIST_MAX, "%s", (const char *)pointer);
+    return tls_groups_keep_allowed(lib, pointer, kept, LIBSSL_LIST_MAX);
 }
 
 long tls_groups_set(const struct tls_target *target, int command, long value, void *pointer)

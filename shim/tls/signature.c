@@ -109,7 +109,7 @@ bool tls_signature_concerns(int command)
            command == SSL_CTRL_SET_SIGALGS || command == SSL_CTRL_SET_CLIENT_SIGALGS;
 }
 
-enum { LIST_MAX = 1024, PAIRS_MAX = 64 };
+enum { LIST_MAX = 1024, NIDS_MAX = 128, ADDED_MAX = 6 };
 
 static long set_list(const struct tls_target *target, int command, long value, char *list)
 {
@@ -126,14 +126,14 @@ static long set_list(const struct tls_target *target, int command, long value, c
 }
 
 /* The same as pairs of NIDs, hash first (SSL_CTX_set1_sigalgs(3)); `count` numbers. */
-static long set_pairs(const struct tls_target *target, int command, long count, const int *nids)
+static long set_pairs(const struct tls_target *target, int command, long count, int *nids)
 {
-    long result = tls_target_ctrl(target, command, count, (void *)(uintptr_t)nids);
-    if (result != 1 || nids == NULL || count <= 0 || count + 6 > 2 * PAIRS_MAX)
+    long result = tls_target_ctrl(target, command, count, nids);
+    if (result != 1 || nids == NULL || count <= 0 || count + ADDED_MAX > NIDS_MAX)
         return result;
-    static const int added[] = {NID_sha256,       EVP_PKEY_RSA_PSS, NID_sha384,
-                                EVP_PKEY_RSA_PSS, NID_sha512,       EVP_PKEY_RSA_PSS};
-    int completed[2 * PAIRS_MAX];
+    static const int added[ADDED_MAX] = {NID_sha256,       EVP_PKEY_RSA_PSS, NID_sha384,
+                                         EVP_PKEY_RSA_PSS, NID_sha512,       EVP_PKEY_RSA_PSS};
+    int completed[NIDS_MAX];
     bool rsa = false;
     bool pss = false;
     memcpy(completed, nids, (size_t)count * sizeof *nids);
@@ -146,8 +146,8 @@ static long set_pairs(const struct tls_target *target, int command, long count, 
     memcpy(completed + count, added, sizeof added);
     report_override("signature-algorithms", "RSA without PSS", "RSA-PSS added");
     struct tls_quiet quiet = tls_quiet_begin(target->lib);
-    if (tls_target_ctrl(target, command, count + (long)(sizeof added / sizeof added[0]), completed) != 1)
-        (void)tls_target_ctrl(target, command, count, (void *)(uintptr_t)nids);
+    if (tls_target_ctrl(target, command, count + ADDED_MAX, completed) != 1)
+        (void)tls_target_ctrl(target, command, count, nids);
     tls_quiet_end(quiet);
     return result;
 }

@@ -36,6 +36,8 @@ def main():
         tap.finish()
     for how in ("dlsym", "OPENSSL_1_1_0"):
         prove(tap, f"libssl.so.1.1 by {'dlsym' if how == 'dlsym' else 'dlvsym'}", "libssl.so.1.1", how, library_path(folder))
+    prove_echo_client(tap, "a client with OpenSSL 3 and 1.1.1 in one process",
+                      lambda port: [PROGRAM, "libssl.so.3,libssl.so.1.1", "dlsym", "client", port], library_path(folder))
     tap.finish()
 
 

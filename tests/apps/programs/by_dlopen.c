@@ -66,6 +66,37 @@ static int talk(void *ctx, int fd, int server)
     return done == 1 ? 0 : 2;
 }
 
+static void *load(const char *name)
+{
+    void *loaded = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (loaded == NULL) {
+        (void)fprintf(stderr, "%s\n", dlerror());
+        exit(1);
+    }
+    return loaded;
+}
+
+/* One connection with each library in turn, and a second one. */
+static int run_clients(char **argv)
+{
+    enum { LIBRARIES_MAX = 4 };
+    void *libraries[LIBRARIES_MAX] = {NULL};
+    void *contexts[LIBRARIES_MAX] = {NULL};
+    int count = 0;
+    int result = 0;
+    for (char *name = strtok(argv[1], ","); name != NULL && count < LIBRARIES_MAX; name = strtok(NULL, ","))
+        libraries[count++] = load(name);
+    for (int i = 0; i < count; i++) {
+        library = libraries[i];
+        contexts[i] = make_context(0, argv);
+    }
+    for (int i = 0; i < (count > 1 ? 2 * count : 1); i++) {
+        library = libraries[i % count];
+        result |= talk(contexts[i % count], peer_connect(argv[4]), 0);
+    }
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     int server = argc == 7 && strcmp(argv[3], "server") == 0;
@@ -73,16 +104,12 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: by_dlopen LIBRARY dlsym|VERSION client PORT | ... server PORT CERT KEY\n");
         return 64;
     }
-    library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        (void)fprintf(stderr, "%s\n", dlerror());
-        return 1;
-    }
     if (strcmp(argv[2], "dlsym") != 0)
         symbol_version = argv[2];
-    void *ctx = make_context(server, argv);
     if (!server)
-        return talk(ctx, peer_connect(argv[4]), 0);
+        return run_clients(argv);
+    library = load(argv[1]);
+    void *ctx = make_context(1, argv);
     int listener = peer_listen(argv[4]);
     for (;;)
         (void)talk(ctx, accept(listener, NULL, NULL), 1);
