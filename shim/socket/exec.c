@@ -32,48 +32,42 @@ static int refused(void)
     return -1;
 }
 
-PFSWRAP_EXPORT
-int execve(const char *path, char *const arguments[], char *const environment[])
+PFSWRAP_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
     if (!environment_is_reachable(path))
         return refused();
     return real_libc()->execve(path, arguments, PROTECTED(environment));
 }
 
-PFSWRAP_EXPORT
-int execv(const char *path, char *const arguments[])
+PFSWRAP_EXPORT int execv(const char *path, char *const arguments[])
 {
     if (!environment_is_reachable(path))
         return refused();
     return real_libc()->execve(path, arguments, PROTECTED(environ));
 }
 
-PFSWRAP_EXPORT
-int execvpe(const char *file, char *const arguments[], char *const environment[])
+PFSWRAP_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
 {
     if (!environment_is_reachable(file))
         return refused();
     return real_libc()->execvpe(file, arguments, PROTECTED(environment));
 }
 
-PFSWRAP_EXPORT
-int execvp(const char *file, char *const arguments[])
+PFSWRAP_EXPORT int execvp(const char *file, char *const arguments[])
 {
     if (!environment_is_reachable(file))
         return refused();
     return real_libc()->execvpe(file, arguments, PROTECTED(environ));
 }
 
-PFSWRAP_EXPORT
-int fexecve(int fd, char *const arguments[], char *const environment[])
+PFSWRAP_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
     if (!environment_is_reachable("(a descriptor)"))
         return refused();
     return real_libc()->fexecve(fd, arguments, PROTECTED(environment));
 }
 
-PFSWRAP_EXPORT
-int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags)
+PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags)
 {
     if (!environment_is_reachable(path))
         return refused();
@@ -95,8 +89,7 @@ int execveat(int fd, const char *path, char *const arguments[], char *const envi
             (arguments)[i_] = va_arg(list, char *);                                                                \
     } while (0)
 
-PFSWRAP_EXPORT
-int execl(const char *path, const char *argument, ...)
+PFSWRAP_EXPORT int execl(const char *path, const char *argument, ...)
 {
     char **arguments;
     va_list list;
@@ -105,8 +98,7 @@ int execl(const char *path, const char *argument, ...)
     return execv(path, arguments);
 }
 
-PFSWRAP_EXPORT
-int execlp(const char *file, const char *argument, ...)
+PFSWRAP_EXPORT int execlp(const char *file, const char *argument, ...)
 {
     char **arguments;
     va_list list;
@@ -115,8 +107,7 @@ int execlp(const char *file, const char *argument, ...)
     return execvp(file, arguments);
 }
 
-PFSWRAP_EXPORT
-int execle(const char *path, const char *argument, ...)
+PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
 {
     char **arguments;
     va_list list;
@@ -126,26 +117,25 @@ int execle(const char *path, const char *argument, ...)
     return execve(path, arguments, environment);
 }
 
-PFSWRAP_EXPORT
-int posix_spawn(pid_t *child, const char *path, const posix_spawn_file_actions_t *actions,
-                const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
+PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn_file_actions_t *actions,
+                               const posix_spawnattr_t *attributes, char *const arguments[],
+                               char *const environment[])
 {
     if (!environment_is_reachable(path))
         return EACCES;
     return real_libc()->posix_spawn(child, path, actions, attributes, arguments, PROTECTED(environment));
 }
 
-PFSWRAP_EXPORT
-int posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
-                 const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
+PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
+                                const posix_spawnattr_t *attributes, char *const arguments[],
+                                char *const environment[])
 {
     if (!environment_is_reachable(file))
         return EACCES;
     return real_libc()->posix_spawnp(child, file, actions, attributes, arguments, PROTECTED(environment));
 }
 
-PFSWRAP_EXPORT
-int system(const char *command)
+PFSWRAP_EXPORT int system(const char *command)
 {
     if (command == NULL)
         return real_libc()->system(NULL);
@@ -155,8 +145,7 @@ int system(const char *command)
     return real_libc()->system(command);
 }
 
-PFSWRAP_EXPORT
-FILE *popen(const char *command, const char *type)
+PFSWRAP_EXPORT FILE *popen(const char *command, const char *type)
 {
     if (!environment_is_reachable(command)) {
         (void)refused();
