@@ -30,6 +30,22 @@ static int record_not_copied(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, voi
     return 1;
 }
 
+/*
+ * An index of ours for objects of `kind` (CRYPTO_EX_INDEX_*); -1: none is left. The low ones stay as they are bare:
+ * programs use numbers that they never asked for (freeradius has 10 to 17 as constants, and uses a number it got
+ * for sessions on connections), which works only as long as nobody else has them.
+ */
+static int index_new(struct libssl *lib, int kind)
+{
+    enum { FIRST = 24 };
+    int index = 0;
+    while (index >= 0 && index < FIRST - 1)
+        index = lib->CRYPTO_get_ex_new_index(kind, 0, NULL, NULL, NULL, NULL);
+    if (index < 0)
+        return -1;
+    return lib->CRYPTO_get_ex_new_index(kind, 0, lib, object_made, record_not_copied, object_freed);
+}
+
 bool tls_state_prepare(struct libssl *lib)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -37,10 +53,8 @@ bool tls_state_prepare(struct libssl *lib)
         return true;
     pthread_mutex_lock(&mutex);
     if (lib->connection_index < 0) {
-        lib->context_index = lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, lib, object_made,
-                                                          record_not_copied, object_freed);
-        int index =
-            lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, lib, object_made, record_not_copied, object_freed);
+        lib->context_index = index_new(lib, CRYPTO_EX_INDEX_SSL_CTX);
+        int index = index_new(lib, CRYPTO_EX_INDEX_SSL);
         __atomic_store_n(&lib->connection_index, lib->context_index >= 0 ? index : -1, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&mutex);
