@@ -8,6 +8,7 @@
 
 #include "init.h"
 #include "real/libc.h"
+#include "socket/credentials.h"
 #include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
@@ -64,4 +65,5 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
         let_children_go();
     else
         environment_start();
+    credentials_take();
 }
