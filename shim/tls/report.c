@@ -207,6 +207,7 @@ static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl
     EVP_PKEY *key = certificate != NULL ? lib->X509_get0_pubkey(certificate) : NULL;
     if (key == NULL)
         return NULL;
+    const EC_KEY *ec = NULL;
     int curve = NID_undef;
     switch (lib->EVP_PKEY_get_id(key)) {
     case EVP_PKEY_RSA:
@@ -215,7 +216,8 @@ static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl
                    ? "the certificate's RSA key is too short for TLS 1.3, expected 1024 bits or more"
                    : NULL;
     case EVP_PKEY_EC:
-        curve = lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(lib->EVP_PKEY_get0_EC_KEY(key)));
+        ec = lib->EVP_PKEY_get0_EC_KEY(key);
+        curve = ec != NULL ? lib->EC_GROUP_get_curve_name(lib->EC_KEY_get0_group(ec)) : NID_undef;
         if (curve == NID_X9_62_prime256v1 || curve == NID_secp384r1 || curve == NID_secp521r1)
             return NULL;
         return "the certificate's curve cannot be used in TLS 1.3, expected P-256, P-384 or P-521";
