@@ -5,13 +5,29 @@
 #ifndef PFSWRAP_INTERPOSED_H
 #define PFSWRAP_INTERPOSED_H
 
-/* libc: descriptors that are the shim's own stay out of a program's reach (shim/socket/). */
+/*
+ * libc (shim/socket/): descriptors that are the shim's own stay out of a program's reach, and what a program executes
+ * starts protected.
+ */
 #define PFSWRAP_LIBC_CALLS(X)                                                                                      \
     X(close)                                                                                                       \
     X(close_range)                                                                                                 \
     X(closefrom)                                                                                                   \
     X(dup2)                                                                                                        \
-    X(dup3)
+    X(dup3)                                                                                                        \
+    X(execl)                                                                                                       \
+    X(execle)                                                                                                      \
+    X(execlp)                                                                                                      \
+    X(execv)                                                                                                       \
+    X(execve)                                                                                                      \
+    X(execveat)                                                                                                    \
+    X(execvp)                                                                                                      \
+    X(execvpe)                                                                                                     \
+    X(fexecve)                                                                                                     \
+    X(popen)                                                                                                       \
+    X(posix_spawn)                                                                                                 \
+    X(posix_spawnp)                                                                                                \
+    X(system)
 
 /* The dynamic loader: what would go around interposition (shim/loader/). */
 #define PFSWRAP_LOADER_CALLS(X)                                                                                    \

@@ -8,6 +8,7 @@
 
 #include "init.h"
 #include "real/libc.h"
+#include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
 
@@ -61,4 +62,6 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     refuse_key_log(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)
         let_children_go();
+    else
+        environment_start();
 }

@@ -150,6 +150,9 @@ size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, 
     return line.length;
 }
 
+/* The program's name as it was started: daemons overwrite the memory of argv[0] with a title of their own. */
+static char program_name[256];
+
 /* The policy, while it has not been announced yet. */
 static _Atomic(const struct policy *) unannounced;
 
@@ -158,8 +161,8 @@ static void event_write(const char *event, const struct audit_field *fields, siz
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     char line[AUDIT_LINE_MAX];
-    size_t length = audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, (long)getpid(),
-                                 program_invocation_short_name, event, fields, count);
+    size_t length = audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, (long)getpid(), program_name,
+                                 event, fields, count);
     audit_sink_write(line, length);
 }
 
@@ -179,6 +182,7 @@ static void announce(void)
 void audit_start(const struct policy *policy)
 {
     int error = errno;
+    (void)snprintf(program_name, sizeof program_name, "%s", program_invocation_short_name);
     audit_sink_open(policy);
     atomic_store(&unannounced, policy);
     /* On stderr a process that has nothing to say says nothing: the terminal is the program's. */

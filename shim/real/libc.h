@@ -6,7 +6,10 @@
 #define PFSWRAP_REAL_LIBC_H
 
 #include <dlfcn.h>
+#include <spawn.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "interposed.h"

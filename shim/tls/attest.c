@@ -86,6 +86,8 @@ static const char *attest_protocol(struct libssl *lib, SSL *ssl, struct agreed_g
     *agreed = group_agreed(lib, ssl);
     if (quic || version == TLS1_3_VERSION)
         return attest_tls13(lib, ssl, *agreed);
+    if (dtls && policy->dtls == POLICY_DTLS_REFUSE)
+        return "DTLS is refused by the policy";
     if (dtls ? version != DTLS1_2_VERSION : version < policy->min_version)
         return "the version is older than the policy allows";
     *agreed = group_of_older(lib, ssl, *agreed);

@@ -32,6 +32,15 @@ static const struct libssl_method *fixed_method_find(const struct libssl *lib, c
     return NULL;
 }
 
+bool tls_context_is_dtls(const struct libssl *lib, const SSL_CTX *context)
+{
+    enum { DTLS_MAJOR = 0xfe };
+    const SSL_METHOD *method = lib->SSL_CTX_get_ssl_method(context);
+    const struct libssl_method *fixed = fixed_method_find(lib, method);
+    return method == lib->DTLS_method() || method == lib->DTLS_server_method() ||
+           method == lib->DTLS_client_method() || (fixed != NULL && fixed->version >> 8 == DTLS_MAJOR);
+}
+
 bool tls_context_has_fixed_method(const struct libssl *lib, const SSL_CTX *context)
 {
     const struct tls_context *record = tls_context_find(lib, context);
@@ -68,6 +77,9 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
     struct tls_context *record = tls_context_get(lib, context);
     if (record == NULL)
         return "no memory for the context's record";
+    /* Here and not at the handshake, which a server would try again and again without having read anything. */
+    if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && tls_context_is_dtls(lib, context))
+        return "DTLS is refused by the policy";
     if (fixed != NULL) {
         record->program_method = fixed->fixed;
         lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, fixed->version, NULL);

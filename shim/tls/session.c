@@ -6,6 +6,7 @@
 
 #include "init.h"
 #include "interposed.h"
+#include "tls/context.h"
 #include "tls/report.h"
 
 static const struct policy *policy(void)

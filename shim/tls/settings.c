@@ -130,7 +130,6 @@ const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connec
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     bool dtls = lib->SSL_is_dtls(ssl) != 0;
     bool server = role == TLS_ROLE_SERVER || (role == TLS_ROLE_UNKNOWN && lib->SSL_is_server(ssl));
-    const char *obstacle = NULL;
     settings_read(lib, ssl, &connection->asked);
     connection->upgraded = enforce && !dtls && !quic && allows_only_old_versions(&connection->asked);
     connection->reported = false;
@@ -138,10 +137,7 @@ const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connec
     if (quic) /* TLS 1.3 by definition (RFC 9001), and its versions are not TLS's */
         forced = connection->asked;
     report_overrides(lib, ssl, &policy->tls, &connection->asked, &forced);
-    if (dtls && policy->tls.dtls == POLICY_DTLS_REFUSE)
-        obstacle = "DTLS is refused by the policy";
-    if (obstacle == NULL)
-        obstacle = tls_ciphers_force(lib, ssl, dtls, enforce);
+    const char *obstacle = tls_ciphers_force(lib, ssl, dtls, enforce);
     if (enforce) {
         struct tls_target target = {.lib = lib, .ssl = ssl};
         bool born_without_us = tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl)) == NULL;

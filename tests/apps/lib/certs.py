@@ -7,11 +7,20 @@ client certificates; the kinds that TLS 1.3 does not allow sign themselves.
 import fcntl
 import os
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 from lib.process import BUILD
 
-FOLDER = BUILD / "test-certs"
+
+def folder():
+    """build/test-certs, or one under /tmp if servers that drop their privileges could not reach the build tree."""
+    reachable = all(parent.stat().st_mode & 0o001 for parent in BUILD.resolve().parents)
+    return BUILD / "test-certs" if reachable else Path(tempfile.gettempdir()) / f"pfswrap-test-certs-{os.getuid()}"
+
+
+FOLDER = folder()
 SECONDS_FRESH = 30 * 86400  # made for 90 days, made anew after 30
 
 KEYS = {

@@ -1,0 +1,144 @@
+/*
+ * LD_PRELOAD and PFSWRAP_POLICY (ld.so(8), environ(7)), put back where they are missing. What the program names
+ * itself stays: other libraries to preload, and a policy of its own.
+ */
+#include "socket/environment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "init.h"
+#include "real/elf.h"
+
+static const char preload_name[] = "LD_PRELOAD=";
+static const char policy_name[] = "PFSWRAP_POLICY=";
+
+static char library[PATH_MAX]; /* absolute; empty: children are not to be protected */
+
+void environment_start(void)
+{
+    struct elf_object self;
+    char path[PATH_MAX];
+    if (!elf_object_of(library, &self) || strlen(self.name) >= sizeof path)
+        return;
+    /* The loader has the name as LD_PRELOAD had it; a child may start in another directory. */
+    if (self.name[0] == '/')
+        memcpy(path, self.name, strlen(self.name) + 1);
+    else if (realpath(self.name, path) == NULL)
+        pfswrap_die("cannot tell where libpfswrap.so is, expected LD_PRELOAD to name it by an absolute path");
+    memcpy(library, path, strlen(path) + 1);
+}
+
+/* The value of the variable `name` (with its `=`), or NULL. */
+static const char *value_of(char *const environment[], const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
+        if (strncmp(environment[i], name, length) == 0)
+            return environment[i] + length;
+    return NULL;
+}
+
+static bool preloads_us(const char *preload)
+{
+    size_t length = strlen(library);
+    for (const char *word = preload; word != NULL && *word != '\0';) {
+        size_t size = strcspn(word, ": ");
+        if (size == length && memcmp(word, library, length) == 0)
+            return true;
+        word += size + (word[size] != '\0');
+    }
+    return false;
+}
+
+size_t environment_room(char *const environment[])
+{
+    if (library[0] == '\0')
+        return 0;
+    const char *preload = value_of(environment, preload_name);
+    bool has_policy = value_of(environment, policy_name) != NULL;
+    if (has_policy && preloads_us(preload))
+        return 0;
+    size_t count = 0;
+    while (environment != NULL && environment[count] != NULL)
+        count++;
+    return (count + 3) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
+           (preload != NULL ? strlen(preload) : 0) + sizeof policy_name + strlen(pfswrap_policy()->path);
+}
+
+/* Writes `first` and `second` at *at, which moves on to their terminator. Returns where they stand. */
+static char *put(char **at, const char *first, const char *second)
+{
+    char *begin = *at;
+    *at = stpcpy(stpcpy(begin, first), second);
+    return begin;
+}
+
+char **environment_protect(char *const environment[], void *room)
+{
+    char **copy = room;
+    const char *preload = value_of(environment, preload_name);
+    bool has_policy = value_of(environment, policy_name) != NULL;
+    size_t count = 0;
+    for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
+        if (strncmp(environment[i], preload_name, sizeof preload_name - 1) != 0)
+            copy[count++] = environment[i];
+    size_t total = count + 3;
+    char *strings = (char *)&copy[total];
+    bool named = preloads_us(preload);
+    copy[count++] = put(&strings, preload_name, named ? preload : library);
+    if (!named && preload != NULL && preload[0] != '\0')
+        (void)put(&strings, ":", preload);
+    strings++; /* past the terminator */
+    if (!has_policy)
+        copy[count++] = put(&strings, policy_name, pfswrap_policy()->path);
+    copy[count] = NULL;
+    return copy;
+}
+
+void environment_restore(void)
+{
+    if (environment_room(environ) == 0)
+        return;
+    const char *preload = getenv("LD_PRELOAD");
+    if (!preloads_us(preload)) {
+        size_t size = strlen(library) + 1 + (preload != NULL ? strlen(preload) : 0) + 1;
+        char *both = malloc(size);
+        if (both == NULL)
+            return;
+        char *end = stpcpy(both, library);
+        if (preload != NULL && preload[0] != '\0')
+            (void)stpcpy(stpcpy(end, ":"), preload);
+        (void)setenv("LD_PRELOAD", both, 1);
+        free(both);
+    }
+    (void)setenv("PFSWRAP_POLICY", pfswrap_policy()->path, 0);
+}
+
+bool environment_is_reachable(const char *program)
+{
+    if (library[0] == '\0')
+        return true;
+    int error = errno;
+    long fd = syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)syscall(SYS_close, (int)fd);
+        errno = error;
+        return true;
+    }
+    bool enforce = pfswrap_policy()->mode == POLICY_ENFORCE;
+    const struct audit_field fields[] = {
+        AUDIT_S("reason", "the program it executes cannot be protected: libpfswrap.so cannot be read from here"),
+        AUDIT_S("detail", program),
+        AUDIT_S("rule", "children"),
+    };
+    audit_event(enforce ? "refused" : "would-refuse", fields, sizeof fields / sizeof fields[0]);
+    errno = error;
+    return !enforce;
+}

@@ -1,0 +1,109 @@
+"""scripts/demo: what a newcomer sees first holds, reads well on 80 columns, and says so when something does not hold."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+
+from lib.process import ROOT, run, temporary_directory
+from lib.legacy import require_programs
+from lib.tap import Skip, Tap, check, contains, equal
+
+DEMO = ROOT / "scripts" / "demo"
+KEY_LINES = [
+    r"TLSv1\.2, AES128-SHA: static RSA, no ephemeral key",
+    r"The TLS 1\.2 client is refused\n +libssl says: .*protocol version",
+    r"TLSv1\.3, group X25519, TLS_[A-Z0-9_]+",
+    r"curl fetches the page, every byte .*\n +TLSv1\.3, TLS_[A-Z0-9_]+, \d{6,} bytes",
+    r"Under pfswrap it speaks TLS 1\.3 and gets the page\n +TLSv1\.3, TLS_[A-Z0-9_]+",
+    r"policy +nginx +mode enforce",
+    r"override +nginx +cipher-list: AES128-SHA",
+    r"refused +nginx +as server: unsupported protocol",
+    r"handshake +nginx +as server: TLSv1\.3, X25519, TLS_",
+    r"handshake +curl +as client: TLSv1\.3, X25519, TLS_",
+    r"All \d+ claims hold\.",
+]
+
+
+def leftovers(folder):
+    """What the demo left in its temporary directory."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def on_a_terminal(env):
+    """Runs the demo on a terminal of its own; returns its status and all that it printed."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([str(DEMO)], stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **env})
+    os.close(slave)
+    printed = b""
+    while select.select([master], [], [], 60)[0]:
+        try:
+            more = os.read(master, 65536)
+        except OSError:  # EIO: the last program has closed it
+            break
+        printed += more
+    os.close(master)
+    return process.wait(60), printed.decode()
+
+
+def fake(folder, name, body):
+    """A directory to put first on PATH, with a program of that name which misbehaves."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def main():
+    tap = Tap()
+    require_programs("nginx", "openssl", "curl")
+
+    folder = temporary_directory()
+    result = run([DEMO], timeout=60, env={"TMPDIR": str(folder), "NO_COLOR": ""})
+    with tap.case("the demo ends with status 0, and prints nothing on standard error"):
+        equal((result.status, result.err), (0, b""), f"status and standard error of {result!r}")
+    for pattern in KEY_LINES:
+        with tap.case(f"the demo shows /{pattern}/"):
+            check(re.search(pattern, result.text), f"expected it in {result.text}")
+    with tap.case("the demo keeps to 80 columns, and to plain text where there is no terminal"):
+        equal([line for line in result.text.splitlines() if len(line) > 79], [], "lines longer than 79")
+        check("\x1b" not in result.text, "expected no escape sequence")
+    with tap.case("the demo leaves no file behind"):
+        equal(leftovers(folder), [], "files in its temporary directory")
+
+    with tap.case("the demo is coloured on a terminal"):
+        status, printed = on_a_terminal({"TERM": "xterm", "NO_COLOR": ""})
+        equal(status, 0, f"status after {printed[-500:]}")
+        contains(printed, "\x1b[32mok", "what it printed")
+    with tap.case("the demo is plain on a terminal with NO_COLOR"):
+        status, printed = on_a_terminal({"TERM": "xterm", "NO_COLOR": "1"})
+        equal(status, 0, f"status after {printed[-500:]}")
+        check("\x1b" not in printed, "expected no escape sequence")
+
+    for name, body, words in (
+            ("curl", "exec /usr/bin/curl --range 0-99 \"$@\"", "expected the page intact"),
+            ("openssl", "case $* in *tls1_2*) exit 1;; esac; exec /usr/bin/openssl \"$@\"", "expected TLSv1.2"),
+            ("nginx", "echo 'nginx: cannot do that' >&2; exit 1", "nginx: cannot do that")):
+        with tap.case(f"the demo fails with one line that says why if {name} does not do as claimed"):
+            folder, scratch = temporary_directory(), temporary_directory()
+            result = run([DEMO], timeout=60, env={**fake(folder, name, body), "TMPDIR": str(scratch)})
+            equal(result.status, 1, f"status of {result!r}")
+            equal(len(result.err.splitlines()), 1, f"lines on standard error of {result!r}")
+            contains(result.err.decode(), words, "standard error")
+            check(b"claims hold" not in result.out, f"expected no claim of success in {result!r}")
+            equal(leftovers(scratch), [], "files in its temporary directory")
+
+    with tap.case("the demo works as an ordinary user"):
+        if os.getuid() != 0:
+            raise Skip("this test is not run by root, so the cases above are the proof")
+        if run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "test", "-r", DEMO]).status != 0:
+            raise Skip("the tree is not readable by other users")
+        result = run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-i",
+                      "PATH=/usr/bin:/bin", DEMO], timeout=60)
+        equal((result.status, result.err), (0, b""), f"status and standard error of {result!r}")
+        contains(result.text, "claims hold", "what it printed")
+    tap.finish()
+
+
+main()
