@@ -159,9 +159,10 @@ static int read_preamble(const struct pfswrap_seal_config *config, const uint8_t
     int result;
 
     if (pfswrap_seal_probe(in, available) < 0) {
-        return pfswrap_seal_probe(in, PREAMBLE_VERSION) < 0 || available <= PREAMBLE_VERSION
-                   ? PFSWRAP_SEAL_E_MAGIC
-                   : PFSWRAP_SEAL_E_VERSION;
+        const bool only_version_differs =
+            available > PREAMBLE_VERSION && pfswrap_seal_probe(in, PREAMBLE_VERSION) == 0;
+
+        return only_version_differs ? PFSWRAP_SEAL_E_VERSION : PFSWRAP_SEAL_E_MAGIC;
     }
     if (available < CHANNEL_PREAMBLE_BYTES) {
         return PFSWRAP_SEAL_MORE;

@@ -7,7 +7,6 @@
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "seal/dead_stack.h"
@@ -41,7 +40,7 @@ struct pfswrap_keyring *pfswrap_keyring_new(void)
 void pfswrap_keyring_free(struct pfswrap_keyring *keyring)
 {
     if (keyring != NULL) {
-        free(keyring->peers);
+        sodium_free(keyring->peers);
         sodium_free(keyring);
     }
 }
@@ -98,26 +97,43 @@ static bool key_has_small_order(const uint8_t public_key[PFSWRAP_KEY_BYTES])
     return crypto_scalarmult(product, any_scalar, public_key) != 0 || sodium_is_zero(product, sizeof product);
 }
 
-/* Room for one more peer. The table is no secret; it grows by doubling. */
-static struct keyring_peer *append_peer(struct pfswrap_keyring *keyring)
+/* The table of peers grows by doubling. It is no secret, but a stray write to it would change whom we trust. */
+static int grow_peers(struct pfswrap_keyring *keyring)
 {
-    struct keyring_peer *peers = keyring->peers;
-    size_t capacity = keyring->peer_capacity;
+    const size_t capacity = keyring->peer_capacity > 0 ? 2 * keyring->peer_capacity : 16;
+    struct keyring_peer *const peers = sodium_allocarray(capacity, sizeof *peers);
 
-    if (keyring->peer_count == capacity) {
-        capacity = capacity > 0 ? 2 * capacity : 16;
-        if ((peers = reallocarray(peers, capacity, sizeof *peers)) == NULL) {
-            return NULL;
-        }
+    if (peers == NULL) {
+        return -1;
     }
-    if (sodium_mprotect_readwrite(keyring) != 0) {
-        return NULL;
+    memset(peers, 0, capacity * sizeof *peers);
+    if (keyring->peer_count > 0) {
+        memcpy(peers, keyring->peers, keyring->peer_count * sizeof *peers);
     }
+    sodium_free(keyring->peers);
     keyring->peers = peers;
     keyring->peer_capacity = capacity;
-    keyring->peer_count++;
+    return 0;
+}
+
+static int append_peer(struct pfswrap_keyring *keyring, const struct keyring_peer *peer)
+{
+    int result = 0;
+
+    if (sodium_mprotect_readwrite(keyring) != 0) {
+        return -1;
+    }
+    if (keyring->peer_count == keyring->peer_capacity) {
+        result = grow_peers(keyring);
+    } else {
+        result = sodium_mprotect_readwrite(keyring->peers);
+    }
+    if (result == 0) {
+        keyring->peers[keyring->peer_count++] = *peer;
+        (void)sodium_mprotect_readonly(keyring->peers);
+    }
     (void)sodium_mprotect_readonly(keyring);
-    return &peers[keyring->peer_count - 1];
+    return result;
 }
 
 int pfswrap_keyring_add_peer(struct pfswrap_keyring *keyring, const char *name,
@@ -126,7 +142,7 @@ int pfswrap_keyring_add_peer(struct pfswrap_keyring *keyring, const char *name,
 {
     const size_t length = strlen(name);
     const struct keyring_peer *known = keyring_find_peer(keyring, public_key);
-    struct keyring_peer *peer;
+    struct keyring_peer peer = {.not_after = not_after};
 
     if (!keyring_name_is_valid(name, length)) {
         keys_error_set(error, "a name is 1 to %d characters of A-Z a-z 0-9 . _ - @", PFSWRAP_NAME_BYTES - 1);
@@ -144,14 +160,12 @@ int pfswrap_keyring_add_peer(struct pfswrap_keyring *keyring, const char *name,
         keys_error_set(error, "not a usable public key: a point of small order");
         return -1;
     }
-    if ((peer = append_peer(keyring)) == NULL) {
+    memcpy(peer.public_key, public_key, sizeof peer.public_key);
+    memcpy(peer.name, name, length);
+    if (append_peer(keyring, &peer) != 0) {
         keys_error_set(error, "out of memory");
         return -1;
     }
-    memset(peer, 0, sizeof *peer);
-    memcpy(peer->public_key, public_key, sizeof peer->public_key);
-    memcpy(peer->name, name, length);
-    peer->not_after = not_after;
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * What a keyring holds, for the modules of shim/seal only: lookups the handshake needs. The public half is
- * pfswrap/keys.h. The whole struct lies in guarded memory and is read-only except while something is added; only
- * the table of peers, which holds no secret, is outside.
+ * pfswrap/keys.h. The struct and its table of peers lie in guarded memory and are read-only except while something
+ * is added.
  */
 #ifndef PFSWRAP_SEAL_KEYRING_H
 #define PFSWRAP_SEAL_KEYRING_H

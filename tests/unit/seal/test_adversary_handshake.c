@@ -201,6 +201,7 @@ START_TEST(a_stranger_that_speaks_something_else_is_told_apart_at_once)
     } cases[] = {
         {"GET / HTTP/1.1\r\n", 16, PFSWRAP_SEAL_E_MAGIC},
         {"\x16\x03\x01\x02", 4, PFSWRAP_SEAL_E_MAGIC},
+        {"\xF6", 1, PFSWRAP_SEAL_E_MAGIC},
         {"\xF5", 1, 0},
         {"\xF5\x70\x66\x73\x77\x0D\x0A", 7, 0},
         {"\xF5\x70\x66\x73\x77\x0D\x0A\x02", 8, PFSWRAP_SEAL_E_VERSION},
