@@ -18,14 +18,6 @@ int channel_fail(struct channel *channel, int error)
     return error;
 }
 
-int channel_check(const struct channel *channel)
-{
-    if (channel->layout != CHANNEL_LAYOUT || channel->state < CHANNEL_SEND_1 || channel->state > CHANNEL_FAILED) {
-        return PFSWRAP_SEAL_E_CHANNEL;
-    }
-    return channel->error;
-}
-
 /* The key an initiator speaks to: number `candidate` of those that are good now. */
 static const struct keyring_peer *choose_peer(const struct pfswrap_seal_config *config, unsigned candidate,
                                               uint64_t now)

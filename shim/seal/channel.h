@@ -116,7 +116,13 @@ static inline bool channel_may_send(const struct channel *channel)
 int channel_fail(struct channel *channel, int error);
 
 /* 0, or why no call may go on: no channel, an earlier error. */
-int channel_check(const struct channel *channel);
+static inline int channel_check(const struct channel *channel)
+{
+    if (channel->layout != CHANNEL_LAYOUT || channel->state < CHANNEL_SEND_1 || channel->state > CHANNEL_FAILED) {
+        return PFSWRAP_SEAL_E_CHANNEL;
+    }
+    return channel->error;
+}
 
 /* handshake.c: the first messages, outside any stream. */
 int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out);
