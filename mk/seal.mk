@@ -33,11 +33,14 @@ uninstall-seal:
 	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/pfswrap/*.h))
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/pfswrap 2>/dev/null || true
 
-# Programs that the tests of the protocol run: an endpoint on descriptors, and the writer of the worked example.
-SEAL_PROGRAMS := $(B)/tests/apps/programs/seal_peer $(B)/tests/apps/programs/seal_example
+# Programs that the tests of the protocol run: an endpoint on descriptors, the writer of the worked example, and the key
+# commands.
+SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,seal_peer seal_example seal_keys)
 
 $(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread
+
+$(B)/tests/apps/programs/seal_keys: $(call obj,$(addprefix tools/,genkey.c pubkey.c genpsk.c keyio.c))
 
 .PHONY: seal-programs
 seal-programs: $(SEAL_PROGRAMS)

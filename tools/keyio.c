@@ -80,10 +80,11 @@ int keyio_read_line(const char *prompt, bool alone, char *line, size_t size)
     }
     silent = normal;
     silent.c_lflag &= ~(tcflag_t)ECHO;
-    fputs(prompt, stderr);
+    /* Silent before the prompt: what is typed the moment it shows is neither echoed nor flushed away. */
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    fputs(prompt, stderr);
     result = read_to_newline(line, size);
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &normal);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &normal);
     fputc('\n', stderr);
     return result;
 }

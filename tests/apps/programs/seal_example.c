@@ -126,7 +126,8 @@ static void connect_and_print(void)
     carry(&client, &server, "client sends preamble and message 1; salt 00..07, ephemeral secret 08..27");
     carry(&server, &client,
           "server sends length, message 2, stream header; ephemeral secret 28..47, header 48..5f");
-    print_hex("key in the state of the server's stream, before its first frame", channel_of(&server.channel)->push.stream.k, 32);
+    print_hex("key in the state of the server's stream, before its first frame",
+              channel_of(&server.channel)->push.stream.k, 32);
     carry_data(&client, &server, "hello", "client sends stream header 60..77 and a data frame: \"hello\"");
     carry_data(&server, &client, "world", "server sends a data frame: \"world\"");
 }
