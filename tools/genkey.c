@@ -19,9 +19,9 @@ enum { PASSWORD_MAX = 1024 };
 
 static int usage(void)
 {
-    fputs("usage: pfswrap genkey\n"
-          "       pfswrap genkey --password --user NAME --server PUBLIC-KEY\n",
-          stderr);
+    (void)fputs("usage: pfswrap genkey\n"
+                "       pfswrap genkey --password --user NAME --server PUBLIC-KEY\n",
+                stderr);
     return EXIT_FAILURE;
 }
 
@@ -35,13 +35,13 @@ static int read_password(char password[PASSWORD_MAX])
         return -1;
     }
     if (password[0] == '\0') {
-        fputs("pfswrap genkey: the password is empty\n", stderr);
+        (void)fputs("pfswrap genkey: the password is empty\n", stderr);
     } else if (!keyio_stdin_is_terminal()) {
         result = 0;
     } else if (keyio_read_line("Again: ", false, again, sizeof again) == 0) {
         result = strcmp(password, again) == 0 ? 0 : -1;
         if (result != 0) {
-            fputs("pfswrap genkey: the two passwords differ\n", stderr);
+            (void)fputs("pfswrap genkey: the two passwords differ\n", stderr);
         }
     }
     sodium_memzero(again, sizeof again);
@@ -55,16 +55,16 @@ static int print_key_from_password(const char *user, const char *server)
     int status = EXIT_FAILURE;
 
     if (pfswrap_key_decode(server_public, server, strlen(server)) != 0) {
-        fprintf(stderr,
-                "pfswrap genkey: --server: expected a public key as %d characters of base64, found \"%s\"\n",
-                PFSWRAP_KEY_TEXT_BYTES - 1, server);
+        (void)fprintf(stderr,
+                      "pfswrap genkey: --server: expected a public key as %d characters of base64, found \"%s\"\n",
+                      PFSWRAP_KEY_TEXT_BYTES - 1, server);
         return EXIT_FAILURE;
     }
     if (read_password(password) == 0) {
         if (pfswrap_key_from_password(secret, password, strlen(password), user, server_public) == 0) {
             status = keyio_print_key("genkey", secret, true);
         } else {
-            fprintf(
+            (void)fprintf(
                 stderr,
                 "pfswrap genkey: no key for \"%s\": expected a name of 1 to %d characters of A-Z a-z 0-9 . _ - @, "
                 "and 256 MiB of memory\n",
@@ -107,7 +107,7 @@ int command_genkey(int argc, char **argv)
         return usage();
     }
     if (sodium_init() < 0) {
-        fputs("pfswrap genkey: libsodium could not be started\n", stderr);
+        (void)fputs("pfswrap genkey: libsodium could not be started\n", stderr);
         return EXIT_FAILURE;
     }
     if (password) {

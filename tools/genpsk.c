@@ -19,11 +19,11 @@ int command_genpsk(int argc, char **argv)
 
     (void)argv;
     if (argc != 1) {
-        fputs("usage: pfswrap genpsk\n", stderr);
+        (void)fputs("usage: pfswrap genpsk\n", stderr);
         return EXIT_FAILURE;
     }
     if (sodium_init() < 0) {
-        fputs("pfswrap genpsk: libsodium could not be started\n", stderr);
+        (void)fputs("pfswrap genpsk: libsodium could not be started\n", stderr);
         return EXIT_FAILURE;
     }
     pfswrap_key_generate(psk);

@@ -40,13 +40,13 @@ static int read_to_newline(char *line, size_t size)
 
     while ((n = read_byte(&byte)) == 1 && byte != '\n') {
         if (byte == '\0' || length + 1 >= size) {
-            fprintf(stderr, "pfswrap: stdin: expected one line of text of at most %zu bytes\n", size - 1);
+            (void)fprintf(stderr, "pfswrap: stdin: expected one line of text of at most %zu bytes\n", size - 1);
             return -1;
         }
         line[length++] = byte;
     }
     if (n < 0) {
-        fprintf(stderr, "pfswrap: stdin: %s\n", strerror(errno));
+        (void)fprintf(stderr, "pfswrap: stdin: %s\n", strerror(errno));
         return -1;
     }
     if (length > 0 && line[length - 1] == '\r') {
@@ -62,7 +62,7 @@ static int expect_end(void)
 
     while (read_byte(&byte) == 1) {
         if (byte != '\n' && byte != '\r') {
-            fputs("pfswrap: stdin: expected one key and nothing behind it\n", stderr);
+            (void)fputs("pfswrap: stdin: expected one key and nothing behind it\n", stderr);
             return -1;
         }
     }
@@ -82,10 +82,10 @@ int keyio_read_line(const char *prompt, bool alone, char *line, size_t size)
     silent.c_lflag &= ~(tcflag_t)ECHO;
     /* Silent before the prompt: what is typed the moment it shows is neither echoed nor flushed away. */
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    fputs(prompt, stderr);
+    (void)fputs(prompt, stderr);
     result = read_to_newline(line, size);
     (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &normal);
-    fputc('\n', stderr);
+    (void)fputc('\n', stderr);
     return result;
 }
 
@@ -94,10 +94,10 @@ static void warn_if_readable(const char *command)
     struct stat status;
 
     if (fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0077) != 0) {
-        fprintf(stderr,
-                "pfswrap %s: warning: group or others can read the file this secret goes to (mode %04o); "
-                "set umask 077 first, or pfswrap will refuse it\n",
-                command, (unsigned)status.st_mode & 07777);
+        (void)fprintf(stderr,
+                      "pfswrap %s: warning: group or others can read the file this secret goes to (mode %04o); "
+                      "set umask 077 first, or pfswrap will refuse it\n",
+                      command, (unsigned)status.st_mode & 07777);
     }
 }
 
@@ -116,7 +116,7 @@ int keyio_print_key(const char *command, const uint8_t *key, bool secret)
         const ssize_t n = write(STDOUT_FILENO, text + written, sizeof text - written);
 
         if (n < 0 && errno != EINTR) {
-            fprintf(stderr, "pfswrap %s: stdout: %s\n", command, strerror(errno));
+            (void)fprintf(stderr, "pfswrap %s: stdout: %s\n", command, strerror(errno));
             status = EXIT_FAILURE;
             break;
         }

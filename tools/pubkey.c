@@ -22,11 +22,11 @@ int command_pubkey(int argc, char **argv)
 
     (void)argv;
     if (argc != 1) {
-        fputs("usage: pfswrap pubkey < SECRET-KEY-FILE\n", stderr);
+        (void)fputs("usage: pfswrap pubkey < SECRET-KEY-FILE\n", stderr);
         return EXIT_FAILURE;
     }
     if (sodium_init() < 0) {
-        fputs("pfswrap pubkey: libsodium could not be started\n", stderr);
+        (void)fputs("pfswrap pubkey: libsodium could not be started\n", stderr);
         return EXIT_FAILURE;
     }
     if (keyio_read_line("Secret key: ", true, text, sizeof text) == 0) {
@@ -34,8 +34,9 @@ int command_pubkey(int argc, char **argv)
             pfswrap_key_derive_public(public_key, secret);
             status = keyio_print_key("pubkey", public_key, false);
         } else {
-            fprintf(stderr, "pfswrap pubkey: stdin: expected a secret key as %d characters of base64, found %zu\n",
-                    PFSWRAP_KEY_TEXT_BYTES - 1, strlen(text));
+            (void)fprintf(stderr,
+                          "pfswrap pubkey: stdin: expected a secret key as %d characters of base64, found %zu\n",
+                          PFSWRAP_KEY_TEXT_BYTES - 1, strlen(text));
         }
     }
     sodium_memzero(secret, sizeof secret);

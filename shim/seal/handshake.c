@@ -42,15 +42,15 @@ static void compute_key_id(uint8_t id[CHANNEL_KEY_ID_BYTES], const uint8_t *prea
 static size_t write_prologue(const struct channel *channel, const struct pfswrap_seal_config *config,
                              const uint8_t *preamble, uint8_t prologue[PROLOGUE_MAX])
 {
-    const char *service = config->service != NULL ? config->service : "";
-    const size_t service_length = strlen(service);
+    const size_t service_length = config->service != NULL ? strlen(config->service) : 0;
     uint8_t *at = prologue;
 
     memcpy(at, preamble, CHANNEL_PREAMBLE_BYTES);
     at += CHANNEL_PREAMBLE_BYTES;
     *at++ = (uint8_t)service_length;
-    memcpy(at, service, service_length);
-    at += service_length;
+    for (size_t i = 0; i < service_length; i++) {
+        *at++ = (uint8_t)config->service[i];
+    }
     *at++ = channel->binding_length;
     memcpy(at, channel->binding, channel->binding_length);
     at += channel->binding_length;

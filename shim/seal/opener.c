@@ -156,6 +156,7 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
 int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
                       size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
 {
+    static const uint8_t no_input[1];
     struct channel *channel = channel_of(seal);
     int result = channel_check(channel);
 
@@ -165,6 +166,9 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
     }
     if (config == NULL || (in == NULL && available > 0) || (out == NULL && size > 0)) {
         return PFSWRAP_SEAL_E_ARGUMENT;
+    }
+    if (in == NULL) {
+        in = no_input;
     }
     if (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_AWAIT_CONFIRM) {
         result = open_frame(channel, config, in, available, out, size, opened);

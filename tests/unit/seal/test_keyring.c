@@ -41,6 +41,7 @@ static void setup(void)
     keyring = pfswrap_keyring_new();
     ck_assert_ptr_nonnull(keyring);
     memset(&error, 0, sizeof error);
+    memcpy(directory + sizeof directory - 7, "XXXXXX", 6);
     ck_assert_ptr_nonnull(mkdtemp(directory));
     (void)snprintf(path, sizeof path, "%s/file", directory);
 }
@@ -98,7 +99,6 @@ START_TEST(dates_are_read_to_the_second)
 
         (void)snprintf(line, sizeof line, "p %s not-after=%s", i % 2 ? KEY_A : KEY_B, dates[i].date);
         teardown();
-        memcpy(directory + sizeof directory - 7, "XXXXXX", 6);
         setup();
         ck_assert_int_eq(0, parse(line));
         ck_assert_int_eq(dates[i].last, keyring->peers[0].not_after);
@@ -216,7 +216,7 @@ END_TEST
 
 START_TEST(a_key_file_that_holds_something_else_is_refused)
 {
-    static const char *const texts[] = {"", "\n", "secret\n", KEY_A "x\n", KEY_A "\n" KEY_B "\n", " " KEY_A};
+    static const char *const texts[] = {"", "\n", "secret\n", KEY_A "x\n", KEY_A "\n" KEY_B "\n", (" " KEY_A)};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         write_file(texts[i], 0600);
