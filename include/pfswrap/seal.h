@@ -10,8 +10,9 @@
  * which bytes leave take() and begin() is the order in which they must reach the wire.
  *
  * What a channel is. A struct pfswrap_seal is one flat block without pointers: it may lie in a slab, be moved with
- * memcpy (the old copy must then be wiped and never used), live in shared memory and go through exec in a memfd. It
- * holds live keys: keep it in memory that is neither swapped nor dumped. One thread at a time may be in a call
+ * memcpy (the old copy must then be wiped and never used), live in shared memory and go through exec in a memfd.
+ * After a fork two processes have it: all but one must wipe it before they use it, or a key stream is used twice.
+ * It holds live keys: keep it in memory that is neither swapped nor dumped. One thread at a time may be in a call
  * for a channel. No call allocates, blocks, locks or makes a system call, except for random bytes (getrandom) while
  * a handshake is produced. There is deliberately no call that copies or restores a state.
  *
@@ -83,7 +84,8 @@ enum pfswrap_seal_error {
     PFSWRAP_SEAL_E_TAKE_FIRST = -3,  /* take() has bytes that must go out before this */
     PFSWRAP_SEAL_E_UNSENT = -4,      /* the rest of an earlier frame has not been reported as sent */
     PFSWRAP_SEAL_E_CLOSED = -5,      /* data after pfswrap_seal_close() */
-    PFSWRAP_SEAL_E_NO_IDENTITY = -6, /* the keyring holds no identity to connect with, or to answer with */
+    PFSWRAP_SEAL_E_NO_IDENTITY = -6, /* the keyring has no identity, or no longer the one that was chosen; from
+                                        open() in a re-handshake it is final */
     PFSWRAP_SEAL_E_NO_PEER = -7,     /* the keyring holds no key that is good today for the names given */
     /* Final. */
     PFSWRAP_SEAL_E_CHANNEL = -10,        /* the block is no channel, or of another version of this library */
