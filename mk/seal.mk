@@ -15,6 +15,9 @@ $(B)/libpfswrap-seal.so: $(call obj,$(SEAL_SRC)) shim/seal/libpfswrap-seal.map
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(SEAL_SONAME) \
 	    -Wl,--version-script=shim/seal/libpfswrap-seal.map -o $@ $(call obj,$(SEAL_SRC)) -lsodium
 
+INSTALL_MORE   += install-seal
+UNINSTALL_MORE += uninstall-seal
+
 .PHONY: install-seal uninstall-seal
 install-seal: $(SEAL_LIBS)
 	@install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/pfswrap

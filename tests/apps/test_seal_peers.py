@@ -28,7 +28,7 @@ results = []
 def report(ok, sentence, detail=""):
     results.append(ok)
     print(f"{'ok' if ok else 'not ok'} {len(results)} - {sentence}")
-    for line in detail.splitlines():
+    for line in detail.splitlines() if not ok else []:
         print(f"# {line}")
 
 
@@ -46,15 +46,19 @@ def find_python():
 
 
 def find_node():
-    """Node with the packages of package-lock.json, installed beside it if they are not there yet."""
-    if shutil.which("node") is None:
-        return None, "there is no node"
-    if not (PEERS / "node_modules/noise-c.wasm").is_dir():
-        install = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PEERS,
+    """The command of the Node peer, in a folder of the build that has the packages of package-lock.json beside it."""
+    folder = BUILD / "peers"
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return None, "there is no node and npm here"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", "node_peer.mjs"):
+        shutil.copy(PEERS / name, folder / name)
+    if not (folder / "node_modules/noise-c.wasm/package.json").is_file():
+        install = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder,
                                  capture_output=True, text=True)
         if install.returncode != 0:
-            return None, f"npm ci: {install.stderr.strip().splitlines()[-1:]}"
-    return "node", None
+            return None, "npm ci failed: " + " ".join(install.stderr.split())[-200:]
+    return ["node", str(folder / "node_peer.mjs")], None
 
 
 def make_keys():
@@ -149,13 +153,12 @@ def main():
             if node is None:
                 skip(f"Node's noise-c in {NAMES[pattern]}", why)
                 continue
-            command = [node, str(PEERS / "node_peer.mjs")]
-            check("Node's noise-c", command, pattern, foreign_initiates, 1, binding)
-            check("Node's noise-c", command, pattern, foreign_initiates, 5, {})
+            check("Node's noise-c", node, pattern, foreign_initiates, 1, binding)
+            check("Node's noise-c", node, pattern, foreign_initiates, 5, {})
     if python:
         check_refusal("Python's dissononce", [python, str(PEERS / "python_peer.py")])
     if node:
-        check_refusal("Node's noise-c", [node, str(PEERS / "node_peer.mjs")])
+        check_refusal("Node's noise-c", node)
 
 
 main()

@@ -179,7 +179,7 @@ static inline int end_open(struct end *end)
 /* Seals all of `data` in frames onto `wire`. Returns 0, or the error. */
 static inline int end_send(struct end *from, struct wire *wire, const void *data, size_t length)
 {
-    static uint8_t out[PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD];
+    uint8_t out[PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD];
     const uint8_t *at = data;
 
     while (length > 0) {

@@ -62,6 +62,14 @@ static size_t forge(struct end *from, uint8_t type, uint8_t tag, const void *dat
     return ciphertext + 4;
 }
 
+static void append_forged(struct end *from, uint8_t tag, const char *data)
+{
+    uint8_t out[64] = {0};
+    const size_t length = forge(from, 0, tag, data, strlen(data), out);
+
+    wire_append(&wire, out, length);
+}
+
 static int judge_forged(struct end *from, struct end *to, uint8_t type, uint8_t tag, const void *data,
                         size_t length)
 {
@@ -178,8 +186,6 @@ END_TEST
 
 START_TEST(a_peer_that_rekeys_later_than_agreed_is_refused_at_that_chunk)
 {
-    uint8_t out[64];
-
     pair->client.config.rekey = pair->server.config.rekey = 4;
     pair_start(pair);
     ck_assert_int_eq(0, end_take(&pair->client, &wire) < 0);
@@ -190,10 +196,10 @@ START_TEST(a_peer_that_rekeys_later_than_agreed_is_refused_at_that_chunk)
     ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
     ck_assert_int_eq(0, end_open(&pair->server)); /* the confirm was chunk 1, with tag MESSAGE */
     wire.length = 0;
-    wire_append(&wire, out, forge(&pair->client, 0, MESSAGE, "2", 1, out));
-    wire_append(&wire, out, forge(&pair->client, 0, MESSAGE, "3", 1, out));
+    append_forged(&pair->client, MESSAGE, "2");
+    append_forged(&pair->client, MESSAGE, "3");
     ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
-    wire_append(&wire, out, forge(&pair->client, 0, MESSAGE, "4", 1, out));
+    append_forged(&pair->client, MESSAGE, "4");
     ck_assert_int_eq(PFSWRAP_SEAL_E_REKEY, judge(&pair->server, wire.bytes, wire.length));
     ck_assert_uint_eq(2, pair->server.data_length);
 }
@@ -201,13 +207,11 @@ END_TEST
 
 START_TEST(rekeying_more_often_than_agreed_is_allowed)
 {
-    uint8_t out[64];
-
     pair->client.config.rekey = pair->server.config.rekey = 4;
     pair_start(pair);
     ck_assert_int_eq(0, pair_settle(pair));
     for (int i = 0; i < 10; i++) {
-        wire_append(&wire, out, forge(&pair->client, 0, REKEY, "x", 1, out));
+        append_forged(&pair->client, REKEY, "x");
     }
     ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
     ck_assert_uint_eq(10, pair->server.data_length);
