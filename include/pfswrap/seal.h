@@ -168,12 +168,12 @@ int pfswrap_seal_begin(struct pfswrap_seal *channel, const void *data, size_t le
                        size_t *accepted);
 
 /*
- * Reports that the carrier took `taken` bytes of the frame that begin() left in `out`. 0: it took none; the frame
- * is rolled back and wiped from `out`, and its data may be begun again or not. Less than all: the frame is
- * committed, the caller keeps the rest, and reports it with more calls (`out` is then unused) as it goes; until the
- * last byte is reported, begin() and take() answer E_UNSENT. A carrier that may take bytes without saying so
- * (SSL_write) is reported in full before it is called. Returns 0; E_POISONED: more was reported than there is, or
- * nothing was begun.
+ * Reports that the carrier took `taken` bytes of the frame that begin() left in `out`. 0: it took none; the frame is
+ * rolled back and wiped from `out`, and its data may be begun again or not. Less than all: the frame is committed,
+ * the caller keeps the rest, and reports it with more calls (`out` is then unused) as it goes; until the last byte
+ * is reported, begin() and take() answer E_UNSENT. A carrier that may take bytes without saying so (SSL_write) is
+ * reported in full before it is called; so is each of several frames that are to go out in one call. Returns 0;
+ * E_POISONED: more was reported than there is.
  */
 int pfswrap_seal_sent(struct pfswrap_seal *channel, uint8_t *out, size_t taken);
 
@@ -216,8 +216,11 @@ int pfswrap_seal_open_in_place(struct pfswrap_seal *channel, const struct pfswra
  */
 int pfswrap_seal_end(struct pfswrap_seal *channel);
 
-/* No more data will be begun; FINAL is owed, and take() gives it in its turn. Repeating it does nothing. Returns 0,
- * or E_UNSENT or an error that ended the channel. Receiving goes on. */
+/*
+ * No more data will be begun; FINAL is owed, and take() gives it in its turn (a responder's: not before the
+ * client's confirm). Repeating it does nothing. Receiving goes on. Returns 0, or the error that ended the channel;
+ * E_POISONED: a begin() was never answered by sent().
+ */
 int pfswrap_seal_close(struct pfswrap_seal *channel);
 
 /* Whether data may be begun and what has been opened may be handed over: the peer is authenticated and alive. */
