@@ -168,12 +168,12 @@ int pfswrap_seal_begin(struct pfswrap_seal *channel, const void *data, size_t le
                        size_t *accepted);
 
 /*
- * Reports that the carrier took `taken` bytes of the frame that begin() left in `out`. 0: it took none; the frame is
- * rolled back and wiped from `out`, and its data may be begun again or not. Less than all: the frame is committed,
- * the caller keeps the rest, and reports it with more calls (`out` is then unused) as it goes; until the last byte
- * is reported, begin() and take() answer E_UNSENT. A carrier that may take bytes without saying so (SSL_write) is
- * reported in full before it is called; so is each of several frames that are to go out in one call. Returns 0;
- * E_POISONED: more was reported than there is.
+ * Reports that the carrier took `taken` bytes of the frame that begin() left in `out`. 0: it took none; the frame
+ * is rolled back and wiped from `out`, and its data may be begun again or not. Less than all: the frame is
+ * committed, the caller keeps the rest, and reports it with more calls (`out` is then unused) as it goes; until the
+ * last byte is reported, begin() and take() answer E_UNSENT. A carrier that may take bytes without saying so
+ * (SSL_write) is reported in full before it is called; so is each of several frames that are to go out in one call.
+ * Returns 0; E_POISONED: more was reported than there is.
  */
 int pfswrap_seal_sent(struct pfswrap_seal *channel, uint8_t *out, size_t taken);
 
