@@ -7,7 +7,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "seal/dead_stack.h"
+#include "seal/wipe.h"
 #include "seal/keyring.h"
 
 _Static_assert(PFSWRAP_KEY_BYTES == crypto_scalarmult_SCALARBYTES, "X25519");

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "seal/dead_stack.h"
+#include "seal/wipe.h"
 
 static const char psk_id_context[] = "pfswrap psk id 1";
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "seal/dead_stack.h"
+#include "seal/wipe.h"
 
 static int more(struct pfswrap_seal_opened *opened, size_t need)
 {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "seal/dead_stack.h"
+#include "seal/wipe.h"
 
 static bool owes_final(const struct channel *channel)
 {
@@ -192,7 +192,7 @@ int pfswrap_seal_sent(struct pfswrap_seal *seal, uint8_t *out, size_t taken)
     } else {
         commit(channel, taken);
     }
-    sodium_memzero(&channel->undo, sizeof channel->undo);
+    wipe_inline(&channel->undo, sizeof channel->undo);
     return 0;
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "seal/dead_stack.h"
+#include "seal/wipe.h"
 
 void stream_start_push(struct channel_stream *stream, uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
                        const uint8_t key[PFSWRAP_KEY_BYTES])

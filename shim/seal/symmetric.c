@@ -1,7 +1,7 @@
 /*
  * Noise's SymmetricState from libsodium's SHA-256, HMAC and ChaCha20-Poly1305. Whatever is derived on the way to
  * the next state is wiped before the function returns; what libsodium leaves in its own dead frames is the caller's
- * to wipe (dead_stack.h), once for a whole message.
+ * to wipe (wipe.h), once for a whole message.
  */
 #include "seal/symmetric.h"
 
