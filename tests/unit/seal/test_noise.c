@@ -1,7 +1,7 @@
 /*
  * The Noise handshakes against the public test vectors, and what must not be left in their state. The vectors are
- * tests/vectors/noise.json, and those of another file too, if PFSWRAP_NOISE_VECTORS names one or one lies where
- * people who work on this together keep theirs.
+ * tests/vectors/noise.json, and those of a second file that PFSWRAP_NOISE_VECTORS names (else
+ * ../shared/vectors/noise.json), where it is there.
  */
 #include "tap.h"
 
