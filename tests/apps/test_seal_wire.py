@@ -39,6 +39,17 @@ if PROGRAM.exists():
 else:
     report(False, "the program that prints the example is built", f"{PROGRAM} is missing: make seal-programs")
 
+python = next((each for each in (sys.executable, "/usr/bin/python3")
+               if subprocess.run([each, "-c", "import dissononce, cryptography"], capture_output=True).returncode == 0), None)
+sentence = "dissononce and libsodium come to the same bytes without our code"
+if python is None:
+    results.append(True)
+    print(f"ok {len(results)} - {sentence} # SKIP no Python here has dissononce (Debian: python3-dissononce)")
+else:
+    checked = subprocess.run([python, "-B", ROOT / "tests/peers/check_example.py", ROOT / "docs/WIRE.md"], capture_output=True,
+                             text=True, timeout=60)
+    report(checked.returncode == 0, sentence, checked.stderr)
+
 errors = re.findall(r"PFSWRAP_SEAL_(E_[A-Z_]+) = (-\d+)", HEADER)
 peers = [name for name, value in errors if int(value) <= -20]
 missing = [name for name in peers if f"`{name}`" not in WIRE]

@@ -5,6 +5,7 @@ stdin and stdout, which are one socket. An initiator sends chunks, waits for eac
 echoes. At the end a line of JSON on stderr says what was seen.
 """
 
+import base64
 import ctypes
 import ctypes.util
 import hashlib
@@ -14,6 +15,7 @@ import struct
 import sys
 
 from dissononce.cipher.chachapoly import ChaChaPolyCipher
+from dissononce.dh.x25519.private import PrivateKey
 from dissononce.dh.x25519.x25519 import X25519DH
 from dissononce.hash.sha256 import SHA256Hash
 from dissononce.processing.handshakepatterns.interactive.IK import IKHandshakePattern
@@ -123,19 +125,15 @@ class Peer:
             pattern = PSKPatternModifier(2).modify(pattern)
         cipher = ChaChaPolyCipher()
         self.handshake = HandshakeState(SymmetricState(CipherState(cipher), SHA256Hash()), dh)
-        own = dh.generate_keypair(self.private_key(dh)) if self.secret else None
+        own = dh.generate_keypair(PrivateKey(self.secret)) if self.secret else None
         self.handshake.initialize(
             pattern, self.initiator, prologue,
             s=own if not self.initiator or self.pattern in (IK, IKPSK2) else None,
             rs=dh.create_public(self.peer) if self.initiator else None,
             psks=[self.psk] if self.psk else None)
 
-    def private_key(self, dh):
-        from dissononce.dh.x25519.private import PrivateKey
-        return PrivateKey(self.secret)
-
     def own_public(self):
-        return X25519DH().generate_keypair(self.private_key(None)).public.data
+        return X25519DH().generate_keypair(PrivateKey(self.secret)).public.data
 
     def payload(self):
         data = struct.pack(">BBI", 1, 4, self.rekey) + b"\x4d\x03new"      # an unknown type, to be skipped
@@ -291,7 +289,6 @@ def converse(peer, sizes):
 
 
 def main():
-    import base64
     options = dict(argument[2:].split("=", 1) for argument in sys.argv[1:])
     for key in ("secret", "peer", "psk"):
         if key in options:
@@ -307,4 +304,5 @@ def main():
           file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()
