@@ -6,6 +6,9 @@ program_libraries = $(shell sed -n '1,10s/.*link: *\(-[-A-Za-z0-9,:._= ]*\).*/\1
 $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
 	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $< $(call program_libraries,tests/apps/programs/$*.c)
 
+# Modules outside the core whose tests link one object of theirs.
+$(B)/tests/unit/audit/test_event: $(B)/shim/audit/event.o
+
 # The unit tests whose code runs threads; the others gain nothing from ThreadSanitizer.
 THREAD_UNIT_SRC := $(shell grep -ls pthread_create $(UNIT_SRC) /dev/null)
 SANITIZED_UNIT_BIN := $(patsubst %.c,build-address-undefined/%,$(UNIT_SRC)) \
