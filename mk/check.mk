@@ -6,6 +6,20 @@ program_libraries = $(shell sed -n '1,10s/.*link: *\(-[-A-Za-z0-9,:._= ]*\).*/\1
 $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
 	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $< $(call program_libraries,tests/apps/programs/$*.c)
 
+# Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
+# is interposed: a test would interpose its own.
+PARTS_SRC := shim/audit/event.c shim/real/elf.c shim/real/libc.c shim/real/descriptor.c shim/tls/signature.c \
+             shim/tls/owner.c shim/socket/linger.c
+$(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# Shared objects that test programs load, or that are preloaded beside ours.
+PLUGIN_SO := $(patsubst %.c,$(B)/%.so,$(wildcard tests/apps/plugins/*.c))
+$(B)/tests/apps/plugins/%.so: $(B)/tests/apps/plugins/%.o
+	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $< \
+	    $(call program_libraries,tests/apps/plugins/$*.c)
+
 # The unit tests whose code runs threads; the others gain nothing from ThreadSanitizer.
 THREAD_UNIT_SRC := $(shell grep -ls pthread_create $(UNIT_SRC) /dev/null)
 SANITIZED_UNIT_BIN := $(patsubst %.c,build-address-undefined/%,$(UNIT_SRC)) \
@@ -13,7 +27,7 @@ SANITIZED_UNIT_BIN := $(patsubst %.c,build-address-undefined/%,$(UNIT_SRC)) \
 
 .PHONY: tests unit-tests check check-valgrind lint demo
 unit-tests: $(UNIT_BIN)
-tests: all $(UNIT_BIN) $(PROG_BIN)
+tests: all $(UNIT_BIN) $(PROG_BIN) $(PLUGIN_SO)
 
 # A make without -j still builds on all processors here; one with -j shares its job server.
 JOBS     := $(shell nproc)

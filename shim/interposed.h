@@ -59,6 +59,8 @@
     X(SSL_read_early_data)                                                                                         \
     X(SSL_write_early_data)                                                                                        \
     X(SSL_clear)                                                                                                   \
+    X(SSL_set_connect_state)                                                                                       \
+    X(SSL_set_accept_state)                                                                                        \
     /* data.c: calls that may run a handshake and move data */                                                     \
     X(SSL_read)                                                                                                    \
     X(SSL_read_ex)                                                                                                 \

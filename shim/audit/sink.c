@@ -34,6 +34,7 @@ static struct sink {
     _Atomic(struct descriptor *) descriptor; /* the file or the syslog socket */
     struct identity log;                     /* what that descriptor is open on */
     struct identity first_stderr;            /* what stderr was when the program started */
+    struct identity root;                    /* the directory that the path begins at */
     atomic_long checked;                     /* seconds, monotonic: when the path was last compared */
     atomic_bool complained;
 } sink;
@@ -54,29 +55,60 @@ static bool stderr_is_the_first(void)
     return fstat(STDERR_FILENO, &status) == 0 && identity_is(&sink.first_stderr, &status);
 }
 
+/* Whether RLIMIT_FSIZE forbids `length` more bytes; going past it would raise SIGXFSZ. */
+static bool over_file_limit(int fd, const struct stat *status, size_t length)
+{
+    struct rlimit limit;
+    if (!S_ISREG(status->st_mode) || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    off_t at = lseek(fd, 0, SEEK_CUR); /* of a descriptor without O_APPEND, which stderr may be */
+    off_t end = at > status->st_size ? at : status->st_size;
+    return (rlim_t)end + length > limit.rlim_cur;
+}
+
 /*
- * Writes to stderr without ever blocking or raising SIGPIPE: a pipe nobody reads must not stop or end the program.
- * Returns whether all of it was written.
+ * Writes without raising a signal: neither a pipe that nobody reads nor a limit of the program's must end it.
+ * Returns 0, or an errno; a line of which a part was written counts as not written.
  */
+static int write_quietly(int fd, const struct stat *status, const char *text, size_t length)
+{
+    if (over_file_limit(fd, status, length))
+        return EFBIG;
+    long written;
+    int error;
+    if (S_ISREG(status->st_mode)) {
+        written = syscall(SYS_write, fd, text, length);
+        error = errno;
+    } else {
+        struct timespec now = {0};
+        sigset_t pipe_signal;
+        sigset_t before;
+        sigset_t pending;
+        sigemptyset(&pipe_signal);
+        sigaddset(&pipe_signal, SIGPIPE);
+        sigpending(&pending);
+        pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+        written = syscall(SYS_write, fd, text, length);
+        error = errno;
+        if (written < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
+            while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR)
+                ;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    if (written == (long)length)
+        return 0;
+    return written < 0 ? error : ENOSPC;
+}
+
+/* Writes to stderr without ever blocking, for the same reason. Returns whether all of it was written. */
 static bool write_stderr(const char *text, size_t length)
 {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
     struct timespec now = {0};
+    struct stat status;
     if (syscall(SYS_ppoll, &ready, 1, &now, NULL, 0) != 1 || (ready.revents & POLLOUT) == 0)
         return false;
-    sigset_t pipe_signal;
-    sigset_t before;
-    sigset_t pending;
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-    long written = syscall(SYS_write, STDERR_FILENO, text, length);
-    if (written < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR)
-            ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return written == (long)length;
+    return fstat(STDERR_FILENO, &status) == 0 && write_quietly(STDERR_FILENO, &status, text, length) == 0;
 }
 
 /* Says once on stderr, if it is still the one the program was started with, that the log cannot be written. */
@@ -129,11 +161,28 @@ static struct descriptor *syslog_open(void)
     return opened;
 }
 
+/* Gives up a descriptor that was open on `log`; one whose number the program has taken meanwhile is the program's.
+ */
+static void descriptor_give_up(struct descriptor *descriptor, const struct identity *log)
+{
+    if (descriptor == NULL)
+        return;
+    struct stat status;
+    int fd = descriptor_acquire(descriptor);
+    bool ours = fd >= 0 && fstat(fd, &status) == 0 && identity_is(log, &status);
+    descriptor_release(descriptor);
+    if (ours)
+        descriptor_close(descriptor);
+    else
+        descriptor_forget(descriptor);
+}
+
 static struct descriptor *sink_reopen(void)
 {
+    struct identity before = sink.log;
     struct descriptor *opened = sink.kind == POLICY_LOG_FILE ? file_open() : syslog_open();
     if (opened != NULL)
-        descriptor_close(atomic_exchange(&sink.descriptor, opened));
+        descriptor_give_up(atomic_exchange(&sink.descriptor, opened), &before);
     return opened;
 }
 
@@ -142,6 +191,8 @@ void audit_sink_open(const struct policy *policy)
     struct stat status;
     if (fstat(STDERR_FILENO, &status) == 0)
         sink.first_stderr = identity_of(&status);
+    if (stat("/", &status) == 0)
+        sink.root = identity_of(&status);
     sink.kind = policy->log;
     sink.path = policy->log_path;
     if (sink.kind == POLICY_LOG_STDERR)
@@ -160,16 +211,10 @@ static void follow_rotation(void)
     if (now.tv_sec == checked || !atomic_compare_exchange_strong(&sink.checked, &checked, now.tv_sec))
         return;
     struct stat status;
+    if (stat("/", &status) != 0 || !identity_is(&sink.root, &status))
+        return; /* in a chroot the path is another file's */
     if (stat(sink.path, &status) == 0 ? !identity_is(&sink.log, &status) : errno == ENOENT)
-        (void)sink_reopen(); /* in a chroot or without the right: the file we have stays */
-}
-
-/* Whether RLIMIT_FSIZE forbids `length` more bytes; going past it would raise SIGXFSZ. */
-static bool over_file_limit(const struct stat *status, size_t length)
-{
-    struct rlimit limit;
-    return S_ISREG(status->st_mode) && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-           (rlim_t)status->st_size + length > limit.rlim_cur;
+        (void)sink_reopen(); /* without the right to: the file we have stays */
 }
 
 /* Writes through the owned descriptor. Returns 0, or an errno; EBADF: the number is no longer ours. */
@@ -180,10 +225,8 @@ static int write_owned(struct descriptor *descriptor, const char *line, size_t l
     int error = 0;
     if (fd < 0 || fstat(fd, &status) != 0 || !identity_is(&sink.log, &status))
         error = EBADF;
-    else if (over_file_limit(&status, length))
-        error = EFBIG;
-    else if (syscall(SYS_write, fd, line, length) != (long)length)
-        error = errno != 0 ? errno : ENOSPC;
+    else
+        error = write_quietly(fd, &status, line, length);
     descriptor_release(descriptor);
     return error;
 }
@@ -193,16 +236,13 @@ static void write_to_log(const char *line, size_t length)
     if (sink.kind == POLICY_LOG_FILE)
         follow_rotation();
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
-    errno = 0;
     int error = descriptor != NULL ? write_owned(descriptor, line, length) : EBADF;
     bool gone = error == EBADF || (sink.kind != POLICY_LOG_FILE && (error == ECONNREFUSED || error == ENOTCONN));
     if (gone) {
         descriptor = sink_reopen();
         error = errno;
-        if (descriptor != NULL) {
-            errno = 0;
+        if (descriptor != NULL)
             error = write_owned(descriptor, line, length);
-        }
     }
     if (error != 0)
         complain(sink.kind == POLICY_LOG_FILE ? sink.path : "syslog", error);

@@ -53,10 +53,17 @@ static bool only_we_define(const char *name)
     return ours_by_name(name) != NULL && real_libc_by_name(name) == NULL && !libssl_is_loaded();
 }
 
+/* What there is after us: nothing, and dlerror() says so. No tail call: the caller that counts is this object. */
+static __attribute__((noinline)) void *nothing_found(const char *name)
+{
+    void *volatile found = real_libc()->dlsym(RTLD_NEXT, name);
+    return found;
+}
+
 PFSWRAP_EXPORT TAIL_CALLER void *dlsym(void *restrict handle, const char *restrict name)
 {
-    if (handle == RTLD_DEFAULT && only_we_define(name))
-        return real_libc()->dlsym(RTLD_NEXT, name); /* from here: nothing, and dlerror() says so */
+    if ((handle == RTLD_DEFAULT || handle == RTLD_NEXT) && only_we_define(name))
+        return nothing_found(name);
     if (handle == RTLD_DEFAULT || handle == RTLD_NEXT)
         TAIL_CALL return real_libc()->dlsym(handle, name);
     return answer(name, real_libc()->dlsym(handle, name));

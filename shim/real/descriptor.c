@@ -83,6 +83,12 @@ void descriptor_close(struct descriptor *descriptor)
         real_libc()->close(number);
 }
 
+void descriptor_forget(struct descriptor *descriptor)
+{
+    if (descriptor != NULL)
+        atomic_store(&descriptor->number_plus_1, 0);
+}
+
 int descriptor_acquire(struct descriptor *descriptor)
 {
     atomic_fetch_add(&descriptor->users, 1);

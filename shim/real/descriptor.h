@@ -24,6 +24,9 @@ struct descriptor *descriptor_own(int fd);
 /* Closes an owned descriptor and frees its slot. NULL is ignored. */
 void descriptor_close(struct descriptor *descriptor);
 
+/* Frees the slot and leaves the number alone: something else is open there now. NULL is ignored. */
+void descriptor_forget(struct descriptor *descriptor);
+
 /*
  * The number to use now; -1 if it is gone. Between acquire and release dup2() and dup3() of the program do not take
  * the number over, so the pair must be short and must not block.

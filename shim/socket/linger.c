@@ -41,12 +41,12 @@ static bool nothing_to_wait_for(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state == TCP_CLOSE;
 }
 
-static void wait_until_sent(int fd)
+/* Waits as long as *waited, in microseconds, to which it adds what it took, is below the limit. */
+static void wait_until_sent(int fd, long *waited)
 {
     enum { FIRST_WAIT_US = 100, LONGEST_WAIT_US = 10000, MICROSECOND = 1000 };
     int error = errno;
-    long waited = 0;
-    for (long wait = FIRST_WAIT_US; waited < LINGER_MS * 1000L && !nothing_to_wait_for(fd); waited += wait) {
+    for (long wait = FIRST_WAIT_US; *waited < LINGER_MS * 1000L && !nothing_to_wait_for(fd); *waited += wait) {
         struct timespec pause = {.tv_nsec = wait * MICROSECOND};
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         wait = wait * 2 < LONGEST_WAIT_US ? wait * 2 : LONGEST_WAIT_US;
@@ -54,7 +54,7 @@ static void wait_until_sent(int fd)
     errno = error;
 }
 
-void linger_before_close(int fd)
+static void linger_on(int fd, long *waited)
 {
     if (atomic_load_explicit(&mark_count, memory_order_relaxed) == 0 || fd < 0 || fd >= LINGER_FDS)
         return;
@@ -63,15 +63,22 @@ void linger_before_close(int fd)
     if (atomic_exchange(&marks[fd], 0) == 0)
         return;
     atomic_fetch_sub(&mark_count, 1);
-    wait_until_sent(fd);
+    wait_until_sent(fd, waited);
+}
+
+void linger_before_close(int fd)
+{
+    long waited = 0;
+    linger_on(fd, &waited);
 }
 
 void linger_before_close_range(unsigned first, unsigned last)
 {
+    long waited = 0;
     for (unsigned fd = first; fd <= last && fd < LINGER_FDS; fd++) {
         if (atomic_load_explicit(&mark_count, memory_order_relaxed) == 0)
             return;
-        linger_before_close((int)fd);
+        linger_on((int)fd, &waited);
     }
 }
 

@@ -11,7 +11,8 @@ void linger_mark(int fd);
 
 enum { LINGER_MS = 5000 };
 
-/* To be called before `fd`, or each number in a range, is closed or replaced. Keeps errno. */
+/* To be called before `fd`, or each number in a range, is closed or replaced: a range waits LINGER_MS in all. Keeps
+ * errno. */
 void linger_before_close(int fd);
 void linger_before_close_range(unsigned first, unsigned last);
 

@@ -9,6 +9,7 @@
 #include "policy/registry.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"
+#include "tls/state.h"
 
 struct agreed_group {
     const struct tls_group *group;
@@ -93,6 +94,22 @@ static const char *attest_protocol(struct libssl *lib, SSL *ssl, struct agreed_g
     return attest_older(lib, ssl);
 }
 
+/*
+ * libssl calls a preshared key of the program's own a reused session too. On a client it has no ticket. A server
+ * cannot tell, but one whose context was made by us has no way to find a session (session.c).
+ */
+static bool session_was_resumed(const struct libssl *lib, SSL *ssl)
+{
+    if (!lib->SSL_session_reused(ssl))
+        return false;
+    if (lib->SSL_version(ssl) != TLS1_3_VERSION)
+        return true;
+    if (lib->SSL_is_server(ssl))
+        return tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl)) == NULL;
+    const SSL_SESSION *session = lib->SSL_get_session(ssl);
+    return session == NULL || lib->SSL_SESSION_has_ticket(session);
+}
+
 static const char *verified_by_program(const struct libssl *lib, const SSL *ssl)
 {
     bool asked = (lib->SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0;
@@ -108,7 +125,8 @@ struct tls_attestation tls_attest(struct libssl *lib, SSL *ssl)
     struct tls_attestation result = {.reason = SSL_R_UNSUPPORTED_PROTOCOL};
     result.obstacle = attest_protocol(lib, ssl, &agreed);
     result.group = agreed.group != NULL ? agreed.group->name : NULL;
-    if (policy->session_tickets == POLICY_TICKETS_REFUSE && lib->SSL_session_reused(ssl) && result.obstacle == NULL)
+    if (policy->session_tickets == POLICY_TICKETS_REFUSE && result.obstacle == NULL &&
+        session_was_resumed(lib, ssl))
         result.obstacle = "a session was resumed, which the policy refuses";
     bool server = lib->SSL_is_server(ssl) != 0;
     bool verify = server ? policy->client_certificates == POLICY_VERIFY_REQUIRE

@@ -16,6 +16,10 @@ struct tls_attestation {
 
 struct tls_attestation tls_attest(struct libssl *lib, SSL *ssl);
 
+/* Reads what our own verification will trust while that can be read: a program may chroot or drop its privileges.
+ */
+void tls_verify_begin(const struct libssl *lib);
+
 /*
  * Our own verification of the peer's certificate, whatever the program's callbacks said (verify.c): chain, host
  * name and pins for a server's, chain for a client's. Returns NULL, or the obstacle.

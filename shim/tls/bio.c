@@ -64,7 +64,7 @@ static long bio_ctrl(BIO *bio, int command, long value, void *pointer)
         return 0;
     if (command == BIO_C_DO_STATE_MACHINE)
         return bio_establish(lib, bio);
-    if (command == BIO_CTRL_RESET) {
+    if (command == BIO_CTRL_RESET || command == BIO_C_SSL_MODE) {
         SSL *ssl = bio_connection(lib, bio);
         if (ssl != NULL)
             tls_handshake_forget(lib, ssl);

@@ -9,6 +9,7 @@
 
 #include "init.h"
 #include "interposed.h"
+#include "tls/attest.h"
 #include "tls/ciphers.h"
 #include "tls/error.h"
 #include "tls/groups.h"
@@ -93,6 +94,7 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
     if (!tls_security_begin(lib, context))
         return "the security callback cannot be set";
     tls_session_begin(lib, context);
+    tls_verify_begin(lib);
     struct tls_target target = {.lib = lib, .context = context};
     const char *obstacle = tls_groups_begin(&target);
     return obstacle != NULL ? obstacle : tls_ciphers_begin(lib, context);

@@ -2,8 +2,10 @@
  * Calls that move data, and may run the handshake first: it is run and attested before they see a byte. On an open
  * connection each adds the lookup of its record and nothing else.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "init.h"
 #include "interposed.h"
@@ -74,6 +76,23 @@ PFSWRAP_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t 
 }
 
 /*
+ * Whether reading cannot make the program wait for its peer: the descriptor does not block, or all of the next
+ * record has come (RFC 8446, 5.1: five bytes of header, the last two its length).
+ */
+static bool record_is_here(struct libssl *lib, SSL *ssl, int fd, int waiting)
+{
+    enum { HEADER = 5 };
+    unsigned char header[HEADER];
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || (flags & O_NONBLOCK) != 0)
+        return flags >= 0;
+    if (lib->SSL_has_pending(ssl)) /* the library holds part of a record */
+        return false;
+    return recv(fd, header, sizeof header, MSG_PEEK | MSG_DONTWAIT) == HEADER &&
+           waiting >= HEADER + (header[HEADER - 2] << 8 | header[HEADER - 1]);
+}
+
+/*
  * A program from before TLS 1.3 does not read the tickets that a server sends after the handshake; left unread in
  * the socket they would turn its close into a reset. Peeking lets the library take them; with automatic retries off
  * it returns after each, also on a blocking socket.
@@ -89,7 +108,7 @@ static void take_tickets(struct libssl *lib, SSL *ssl)
     int waiting = 0;
     for (int i = 0; i < TICKETS_MAX && fd >= 0 && ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0; i++) {
         char byte;
-        if (lib->SSL_peek(ssl, &byte, 1) > 0)
+        if (!record_is_here(lib, ssl, fd, waiting) || lib->SSL_peek(ssl, &byte, 1) > 0)
             break;
         if (lib->SSL_get_error(ssl, -1) != SSL_ERROR_WANT_READ)
             break;

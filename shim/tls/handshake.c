@@ -18,15 +18,20 @@ static bool enforcing(void)
     return pfswrap_policy()->mode == POLICY_ENFORCE;
 }
 
-/* No data ever passes: the wrappers see to that; the socket is shut so that the peer does not wait. */
+/*
+ * No data ever passes: the wrappers see to that; the socket is shut so that the peer does not wait. To the library
+ * both directions are closed: a close_notify written to that socket would raise SIGPIPE. A datagram socket may be
+ * one that others are served on, and it has no peer that waits.
+ */
 static int connection_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, int reason,
                              const char *obstacle)
 {
     report_refused(lib, ssl, obstacle);
     connection->stage = TLS_STAGE_REFUSED;
     int fd = lib->SSL_get_rfd(ssl);
-    if (fd >= 0)
+    if (fd >= 0 && !lib->SSL_is_dtls(ssl))
         (void)shutdown(fd, SHUT_RDWR);
+    lib->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     tls_error_push(lib, reason, obstacle);
     return -1;
 }
@@ -198,7 +203,9 @@ PFSWRAP_EXPORT int SSL_read_early_data(SSL *ssl, void *buffer, size_t length, si
     if (tls_handshake_gate(lib, ssl, TLS_ROLE_SERVER) != 1)
         return SSL_READ_EARLY_DATA_ERROR;
     int result = lib->SSL_read_early_data(ssl, buffer, length, read);
-    if (result != SSL_READ_EARLY_DATA_ERROR && tls_handshake_attest(lib, ssl) != 1)
+    if (result == SSL_READ_EARLY_DATA_ERROR)
+        tls_handshake_failed(lib, ssl, -1);
+    else if (tls_handshake_attest(lib, ssl) != 1)
         return SSL_READ_EARLY_DATA_ERROR;
     return result;
 }
@@ -224,4 +231,25 @@ PFSWRAP_EXPORT int SSL_clear(SSL *ssl)
     if (!goes_straight(lib, ssl, CALLER))
         tls_handshake_forget(lib, ssl);
     return lib->SSL_clear(ssl);
+}
+
+/* A connection that was open begins a new handshake with its next call, perhaps with another peer. */
+PFSWRAP_EXPORT void SSL_set_connect_state(SSL *ssl)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return;
+    if (!goes_straight(lib, ssl, CALLER))
+        tls_handshake_forget(lib, ssl);
+    lib->SSL_set_connect_state(ssl);
+}
+
+PFSWRAP_EXPORT void SSL_set_accept_state(SSL *ssl)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return;
+    if (!goes_straight(lib, ssl, CALLER))
+        tls_handshake_forget(lib, ssl);
+    lib->SSL_set_accept_state(ssl);
 }

@@ -29,7 +29,7 @@ int tls_handshake_attest(struct libssl *lib, SSL *ssl);
 /* After such a call has returned `result`, 0 or less: logs the end of the handshake, if that is what it is. */
 void tls_handshake_failed(struct libssl *lib, SSL *ssl, int result);
 
-/* The connection is about to be used anew (SSL_clear): the program's settings come back. */
+/* The connection is about to be used anew (SSL_clear, a new state): the program's settings come back. */
 void tls_handshake_forget(struct libssl *lib, SSL *ssl);
 
 #endif

@@ -56,9 +56,11 @@ static bool is_ours(const struct elf_object *object)
     return here >= object->first && here < object->last;
 }
 
+/* Another preload may define some of libssl's functions; a libssl, of any age, also makes methods. */
 static bool looks_like_libssl(const struct elf_object *object)
 {
-    return !is_ours(object) && elf_symbol(object, "SSL_CTX_new") != NULL;
+    return !is_ours(object) && elf_symbol(object, "SSL_CTX_new") != NULL &&
+           (elf_symbol(object, "TLS_client_method") != NULL || elf_symbol(object, "SSLv23_client_method") != NULL);
 }
 
 struct crypto_search {
@@ -215,7 +217,12 @@ static struct libssl *libssl_of_object(const void *object, const void *caller)
     int count = atomic_load_explicit(&registered_count, memory_order_acquire);
     if (__builtin_expect(count == 1, 1))
         return atomic_load_explicit(&registered[0], memory_order_acquire);
-    return count == 0 ? libssl_of_caller(caller) : atomic_load(&registered[libssl_owner_index(object)]);
+    if (count == 0)
+        return libssl_of_caller(caller);
+    /* A library's calls of its own functions are about its own objects, which nobody knows yet while they are made.
+     */
+    struct libssl *inside = registered_containing(caller, false);
+    return inside != NULL && inside->is_library ? inside : atomic_load(&registered[libssl_owner_index(object)]);
 }
 
 struct libssl *libssl_of_context(const SSL_CTX *context, const void *caller)

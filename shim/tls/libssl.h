@@ -72,6 +72,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_CTX_set_ex_data)                                                                                         \
     X(SSL_CTX_set_keylog_callback)                                                                                 \
     X(SSL_CTX_set_security_callback)                                                                               \
+    X(SSL_CTX_set_session_id_context)                                                                              \
     X(SSL_CTX_set_session_ticket_cb)                                                                               \
     X(SSL_CTX_set_ssl_version)                                                                                     \
     X(SSL_CTX_set_tmp_dh_callback)                                                                                 \
@@ -91,12 +92,14 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_get_security_level)                                                                                      \
     X(SSL_set_security_level)                                                                                      \
     X(SSL_get_servername)                                                                                          \
+    X(SSL_get_session)                                                                                             \
     X(SSL_get_SSL_CTX)                                                                                             \
     X(SSL_get_ssl_method)                                                                                          \
     X(SSL_get_verify_callback)                                                                                     \
     X(SSL_get_verify_mode)                                                                                         \
     X(SSL_get_verify_result)                                                                                       \
     X(SSL_get_version)                                                                                             \
+    X(SSL_has_pending)                                                                                             \
     X(SSL_in_before)                                                                                               \
     X(SSL_in_init)                                                                                                 \
     X(SSL_is_dtls)                                                                                                 \
@@ -110,6 +113,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_read_ex)                                                                                                 \
     X(SSL_SESSION_free)                                                                                            \
     X(SSL_SESSION_get_protocol_version)                                                                            \
+    X(SSL_SESSION_has_ticket)                                                                                      \
     X(SSL_session_reused)                                                                                          \
     X(SSL_set_accept_state)                                                                                        \
     X(SSL_set_cipher_list)                                                                                         \
@@ -121,6 +125,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_set_options)                                                                                             \
     X(SSL_set_security_callback)                                                                                   \
     X(SSL_set_session)                                                                                             \
+    X(SSL_set_shutdown)                                                                                            \
     X(SSL_set_SSL_CTX)                                                                                             \
     X(SSL_set_ssl_method)                                                                                          \
     X(SSL_set_tmp_dh_callback)                                                                                     \

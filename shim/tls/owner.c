@@ -1,8 +1,10 @@
 /*
  * Which library made an object, in a process with several. Objects of the first library are not remembered: what
  * is not here is its. An open-addressed table of atomics, each entry a pointer with the library's index in its low
- * bits, so that readers take no lock and a fork finds it whole.
+ * bits, so that readers take no lock. Writers do: only so can a slot become empty again, without which each search
+ * for what is not here would go through all slots in the end.
  */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,20 +21,29 @@ enum {
 _Static_assert(LIBSSL_MAX <= INDEX_MASK + 1, "the index fits the low bits");
 
 static _Atomic(_Atomic uintptr_t *) table;
+static pthread_mutex_t writers = PTHREAD_MUTEX_INITIALIZER;
 
+static void before_fork(void)
+{
+    pthread_mutex_lock(&writers);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&writers);
+}
+
+/* The table, made when first needed; the caller has the lock. */
 static _Atomic uintptr_t *table_get(void)
 {
     _Atomic uintptr_t *slots = atomic_load(&table);
     if (slots != NULL)
         return slots;
-    void *fresh = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (fresh == MAP_FAILED)
+    slots = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (slots == MAP_FAILED || pthread_atfork(before_fork, after_fork, after_fork) != 0)
         return NULL;
-    _Atomic uintptr_t *expected = NULL;
-    if (atomic_compare_exchange_strong(&table, &expected, fresh))
-        return fresh;
-    munmap(fresh, SLOTS * sizeof *slots);
-    return expected;
+    atomic_store(&table, slots);
+    return slots;
 }
 
 static size_t slot_of(const void *object)
@@ -45,13 +56,17 @@ void libssl_owner_add(const void *object, const struct libssl *lib)
 {
     if (lib->index == 0)
         return;
+    pthread_mutex_lock(&writers);
     _Atomic uintptr_t *slots = table_get();
     for (size_t i = 0, at = slot_of(object); slots != NULL && i < SLOTS / 2; i++, at = (at + 1) & (SLOTS - 1)) {
         uintptr_t seen = atomic_load(&slots[at]);
-        if ((seen == 0 || seen == REMOVED) &&
-            atomic_compare_exchange_strong(&slots[at], &seen, (uintptr_t)object | (uintptr_t)lib->index))
+        if (seen == 0 || seen == REMOVED) {
+            atomic_store(&slots[at], (uintptr_t)object | (uintptr_t)lib->index);
+            pthread_mutex_unlock(&writers);
             return;
+        }
     }
+    pthread_mutex_unlock(&writers);
     /* An object whose library is unknown would be handed to another one's code. */
     pfswrap_die("too many TLS objects of a second libssl in one process, expected at most 131072");
 }
@@ -61,7 +76,7 @@ static _Atomic uintptr_t *find(const void *object)
     _Atomic uintptr_t *slots = atomic_load(&table);
     for (size_t i = 0, at = slot_of(object); slots != NULL && i < SLOTS / 2; i++, at = (at + 1) & (SLOTS - 1)) {
         uintptr_t seen = atomic_load(&slots[at]);
-        if (seen == 0)
+        if (seen == 0 || object == NULL)
             return NULL;
         if ((seen & ~(uintptr_t)INDEX_MASK) == (uintptr_t)object)
             return &slots[at];
@@ -71,9 +86,20 @@ static _Atomic uintptr_t *find(const void *object)
 
 void libssl_owner_remove(const void *object)
 {
+    if (atomic_load(&table) == NULL)
+        return;
+    pthread_mutex_lock(&writers);
     _Atomic uintptr_t *slot = find(object);
-    if (slot != NULL)
+    if (slot != NULL) {
         atomic_store(slot, REMOVED);
+        /* Before an empty slot no search has to go on: this one and the removed ones before it become empty too. */
+        _Atomic uintptr_t *slots = atomic_load(&table);
+        size_t at = (size_t)(slot - slots);
+        if (atomic_load(&slots[(at + 1) & (SLOTS - 1)]) == 0)
+            for (; atomic_load(&slots[at]) == REMOVED; at = (at - 1) & (SLOTS - 1))
+                atomic_store(&slots[at], 0);
+    }
+    pthread_mutex_unlock(&writers);
 }
 
 int libssl_owner_index(const void *object)

@@ -41,6 +41,10 @@ void tls_session_begin(struct libssl *lib, SSL_CTX *context)
     struct tls_context *record = tls_context_find(lib, context);
     if (refuses_all())
         lib->SSL_CTX_set_session_ticket_cb(context, NULL, ticket_ignore, NULL);
+    /* A server that verifies clients takes no session back without one (SSL_CTX_set_session_id_context(3)). */
+    static const unsigned char id_context[] = "pfswrap";
+    if (policy()->tls.client_certificates == POLICY_VERIFY_REQUIRE)
+        (void)lib->SSL_CTX_set_session_id_context(context, id_context, sizeof id_context - 1);
     if (record != NULL && (refuses_all() || may_be_older(lib, context)))
         record->program_cache_mode =
             lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, NULL);

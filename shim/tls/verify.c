@@ -61,6 +61,14 @@ static X509_STORE *store_get(const struct libssl *lib)
     return store;
 }
 
+void tls_verify_begin(const struct libssl *lib)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    bool of_clients = policy->client_certificates == POLICY_VERIFY_REQUIRE && policy->ca_file[0] != '\0';
+    if (of_clients || policy->verify_server == POLICY_VERIFY_REQUIRE)
+        (void)store_get(lib); /* if it cannot be read, the handshakes that need it are refused and say so */
+}
+
 static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certificate, X509_STORE *store,
                                 const char *purpose, const char *host)
 {

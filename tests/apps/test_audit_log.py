@@ -2,13 +2,18 @@
 
 import json
 import os
+import socket
+import subprocess
+import threading
+from pathlib import Path
 
 from lib import certs, peers
 from lib.legacy import check_handshake
-from lib.process import PROGRAMS, run
-from lib.tap import Skip, Tap, check, equal
+from lib.process import DEADLINE, PROGRAMS, run
+from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import Wrap
 
+LIMITS = PROGRAMS / "limits"
 POLICY = "[policy]\nlog = {log}\n"
 
 
@@ -75,10 +80,74 @@ def prove_failing(tap, server):
         equal(len(seen), len(set(seen)), f"overrides {seen}")
 
 
+class Interrupted:
+    """A listener that takes one connection, does something, and closes it: the handshake fails, and is logged."""
+
+    def __init__(self, act):
+        self.listener, self.act = socket.create_server(("127.0.0.1", 0)), act
+
+    def serve(self):
+        connection, _ = self.listener.accept()
+        connection.recv(4096)
+        self.act()
+        connection.close()
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        return self.listener.getsockname()[1]
+
+    def __exit__(self, *_):
+        self.thread.join(DEADLINE)
+        self.listener.close()
+
+
+def policy_with_log(log):
+    wrap = Wrap()
+    wrap.policy.write_text(POLICY.format(log=log))
+    return wrap
+
+
+def prove_hostile(tap, server):
+    with tap.case("a log on stderr, which is a file, does not raise SIGXFSZ in a program that limits its files to nothing"):
+        wrap = policy_with_log("stderr")
+        with open(wrap.folder / "err", "wb") as err:
+            process = subprocess.run(wrap.argv([LIMITS, "file-size", str(server.port), "-"]), stdout=subprocess.PIPE,
+                                     stderr=err, check=False, timeout=DEADLINE)
+        equal((process.returncode, process.stdout.split()[:2]), (0, [b"version", b"TLSv1.3"]), "status and output")
+    with tap.case("a log that is a pipe whose reader has gone does not raise SIGPIPE in the program"):
+        wrap = Wrap()
+        os.mkfifo(wrap.folder / "pipe")
+        wrap = policy_with_log(wrap.folder / "pipe")
+        # The reader is there when the log is opened, and gone before the handshake is logged.
+        reader = os.open(wrap.policy.read_text().split("log = ")[1].strip(), os.O_RDONLY | os.O_NONBLOCK)
+        with Interrupted(lambda: os.close(reader)) as port:
+            result = run(wrap.argv([LIMITS, "nothing", port, "-"]))
+        equal(result.status, 2, f"{result!r}")
+        contains(result.err.decode(), "cannot write the audit log", "standard error")
+    with tap.case("a program that changes its root to where the log's path exists too is still logged where it was"):
+        if os.getuid() != 0:
+            raise Skip("only root can chroot")
+        wrap = Wrap()
+        inside = Path(str(wrap.folder / "root") + str(wrap.folder))
+        inside.mkdir(parents=True)
+        result = run(wrap.argv([LIMITS, "root", server.port, wrap.folder / "root"]))
+        equal(result.status, 0, f"{result!r}")
+        wrap.wait_event("handshake", role="client")
+        equal(list(inside.iterdir()), [], "files inside the root")
+    with tap.case("a program that took the log's number behind our back keeps its file, and the handshake is logged"):
+        wrap = Wrap()
+        result = run(wrap.argv([LIMITS, "numbers", server.port, wrap.folder / "own"]))
+        equal((result.status, result.out), (0, b"version TLSv1.3 open 1021\n"), f"{result!r}; log: {wrap.tail()}")
+        equal((wrap.folder / "own").read_bytes(), b"", "the program's file")
+        wrap.wait_event("handshake", role="client")
+
+
 def main():
     tap = Tap()
     with peers.Server(echo) as server:
         prove_detached(tap, server)
+        prove_hostile(tap, server)
     with peers.Server(peers.reply_http(b"body")) as server:
         prove_failing(tap, server)
     tap.finish()

@@ -1,11 +1,12 @@
 """verify-server = require, pins and client-certificates = require: what the policy verifies though the program does not."""
 
+import os
 import ssl
 
 from lib import certs, peers
 from lib.openssl_builds import builds
-from lib.process import Process, free_port, run
-from lib.tap import Tap, check, equal
+from lib.process import PROGRAMS, Process, free_port, run
+from lib.tap import Skip, Tap, check, equal
 from lib.wrap import Wrap
 
 BODY = b"for your eyes only\n"
@@ -91,8 +92,26 @@ def prove_client_certificates(tap, build, words, policy):
                 equal(answer, b"", f"answer; log: {wrap.tail()}")
 
 
+def prove_after_chroot(tap):
+    """What is to be trusted is read while it can be, which is when the program makes its context."""
+    def echo(connection, _peer):
+        connection.sendall(connection.recv(4096))
+
+    with tap.case("a program that changes its root and drops its privileges still has its server verified"), \
+            peers.Server(echo) as server:
+        if os.getuid() != 0:
+            raise Skip("only root can chroot and drop privileges")
+        wrap = Wrap(tls={"verify-server": "require", "ca-file": certs.authority().cert, "pin-sha256": certs.server().pin()})
+        folder = wrap.folder / "root"
+        folder.mkdir()
+        result = run(wrap.argv([PROGRAMS / "detached", "close_range", server.port, folder]))
+        equal(result.status, 0, f"{result!r}; log: {wrap.tail()}")
+        equal(wrap.wait_event("handshake", role="client")["verified"], "policy", "verified")
+
+
 tap_ = Tap()
 prove_servers(tap_)
+prove_after_chroot(tap_)
 for each in builds(tap_):
     prove_client_certificates(tap_, each, "the program's own CA", {})
     prove_client_certificates(tap_, each, "the policy's ca-file",

@@ -1,0 +1,166 @@
+/*
+ * The shim's own descriptors: where they go, that they make way, and whose they are after a fork.
+ */
+#include "../suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "real/descriptor.h"
+
+static int open_null(void)
+{
+    int fd = open("/dev/null", O_WRONLY);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+static int number_of(struct descriptor *descriptor)
+{
+    int number = descriptor_acquire(descriptor);
+    descriptor_release(descriptor);
+    return number;
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+START_TEST(an_owned_descriptor_moves_high_closes_on_exec_and_frees_the_callers_number)
+{
+    int fd = open_null();
+    struct descriptor *own = descriptor_own(fd);
+    ck_assert_ptr_nonnull(own);
+    int number = number_of(own);
+    ck_assert_int_ge(number, DESCRIPTOR_OWN_FIRST);
+    ck_assert(!is_open(fd));
+    ck_assert_int_eq(fcntl(number, F_GETFD), FD_CLOEXEC);
+    ck_assert(descriptor_is_own(number) && !descriptor_is_own(fd) && !descriptor_is_own(-1));
+    descriptor_close(own);
+    ck_assert(!is_open(number) && !descriptor_is_own(number));
+}
+END_TEST
+
+START_TEST(under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can)
+{
+    struct rlimit limit = {64, 64};
+    int fd = open_null();
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct descriptor *own = descriptor_own(fd);
+    ck_assert_ptr_nonnull(own);
+    ck_assert_int_eq(number_of(own), 63);
+}
+END_TEST
+
+START_TEST(without_a_free_number_owning_fails_with_an_errno_and_closes_the_callers)
+{
+    struct rlimit before;
+    int fd = open_null();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {0, before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    errno = 0;
+    ck_assert_ptr_null(descriptor_own(fd));
+    ck_assert_int_ne(errno, 0);
+    ck_assert(!is_open(fd));
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0); /* for LeakSanitizer, which opens files at the end */
+}
+END_TEST
+
+START_TEST(no_more_than_the_maximum_is_owned_and_nothing_leaks_beyond)
+{
+    struct descriptor *own[DESCRIPTOR_OWN_MAX];
+    for (int i = 0; i < DESCRIPTOR_OWN_MAX; i++) {
+        own[i] = descriptor_own(open_null());
+        ck_assert_ptr_nonnull(own[i]);
+    }
+    int fd = open_null();
+    ck_assert_ptr_null(descriptor_own(fd));
+    ck_assert_int_eq(errno, EMFILE);
+    ck_assert(!is_open(fd));
+    ck_assert(!is_open(number_of(own[DESCRIPTOR_OWN_MAX - 1]) + 1));
+    descriptor_close(own[0]);
+    ck_assert_ptr_nonnull(descriptor_own(open_null()));
+}
+END_TEST
+
+START_TEST(a_descriptor_makes_way_and_still_leads_to_the_same_file)
+{
+    struct stat before;
+    struct stat after;
+    struct descriptor *own = descriptor_own(open_null());
+    int number = number_of(own);
+    ck_assert_int_eq(fstat(number, &before), 0);
+    errno = EXDEV;
+    descriptor_make_way(number);
+    ck_assert_int_eq(errno, EXDEV);
+    int moved = number_of(own);
+    ck_assert_int_ne(moved, number);
+    ck_assert(!descriptor_is_own(number) && descriptor_is_own(moved));
+    ck_assert_int_eq(fstat(moved, &after), 0);
+    ck_assert(before.st_rdev == after.st_rdev && before.st_ino == after.st_ino);
+    descriptor_make_way(number + 1000); /* nobody's: nothing happens */
+    ck_assert_int_eq(number_of(own), moved);
+}
+END_TEST
+
+START_TEST(a_forgotten_descriptor_stays_open_and_its_slot_is_free)
+{
+    struct descriptor *own = descriptor_own(open_null());
+    int number = number_of(own);
+    descriptor_forget(own);
+    ck_assert(is_open(number) && !descriptor_is_own(number));
+    ck_assert_int_eq(number_of(own), -1);
+    descriptor_forget(NULL);
+    descriptor_close(NULL);
+}
+END_TEST
+
+START_TEST(the_lowest_own_number_of_a_range_is_found)
+{
+    ck_assert_int_eq(descriptor_lowest_own(0, ~0U), -1);
+    int low = number_of(descriptor_own(open_null()));
+    int high = number_of(descriptor_own(open_null()));
+    ck_assert_int_lt(low, high);
+    ck_assert_int_eq(descriptor_lowest_own(0, ~0U), low);
+    ck_assert_int_eq(descriptor_lowest_own((unsigned)low + 1, ~0U), high);
+    ck_assert_int_eq(descriptor_lowest_own((unsigned)high + 1, ~0U), -1);
+    ck_assert_int_eq(descriptor_lowest_own(0, (unsigned)low - 1), -1);
+}
+END_TEST
+
+START_TEST(a_forked_child_has_them_too_and_moves_its_own_copy)
+{
+    struct descriptor *own = descriptor_own(open_null());
+    int number = number_of(own);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        descriptor_make_way(number);
+        _exit(number_of(own) != number && is_open(number_of(own)) ? 0 : 1);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(number_of(own), number);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("descriptor");
+    tcase_add_test(cases, an_owned_descriptor_moves_high_closes_on_exec_and_frees_the_callers_number);
+    tcase_add_test(cases, under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can);
+    tcase_add_test(cases, without_a_free_number_owning_fails_with_an_errno_and_closes_the_callers);
+    tcase_add_test(cases, no_more_than_the_maximum_is_owned_and_nothing_leaks_beyond);
+    tcase_add_test(cases, a_descriptor_makes_way_and_still_leads_to_the_same_file);
+    tcase_add_test(cases, a_forgotten_descriptor_stays_open_and_its_slot_is_free);
+    tcase_add_test(cases, the_lowest_own_number_of_a_range_is_found);
+    tcase_add_test(cases, a_forked_child_has_them_too_and_moves_its_own_copy);
+    return run_suite(cases, "descriptor");
+}

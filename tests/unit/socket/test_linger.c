@@ -1,0 +1,176 @@
+/*
+ * Closing waits for what was sent on marked sockets, for no other descriptor, and never for long.
+ */
+#include "../suite.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "socket/linger.h"
+
+struct pair {
+    int here, there;
+};
+
+/* A TCP connection over the loopback. */
+static struct pair connected(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    struct pair pair = {.here = socket(AF_INET, SOCK_STREAM, 0)};
+    ck_assert_int_eq(connect(pair.here, (struct sockaddr *)&address, length), 0);
+    pair.there = accept(listener, NULL, NULL);
+    ck_assert_int_ge(pair.there, 0);
+    ck_assert_int_eq(close(listener), 0);
+    return pair;
+}
+
+/* Sends until the peer, which reads nothing, takes no more. */
+static void fill(int fd)
+{
+    static char block[65536];
+    int flags = fcntl(fd, F_GETFL);
+    (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    while (send(fd, block, sizeof block, MSG_NOSIGNAL) > 0)
+        continue;
+    (void)fcntl(fd, F_SETFL, flags);
+}
+
+static int queued(int fd)
+{
+    int bytes = 0;
+    ck_assert_int_eq(ioctl(fd, SIOCOUTQ, &bytes), 0);
+    return bytes;
+}
+
+static long milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+START_TEST(nothing_is_waited_for_on_a_descriptor_without_a_mark)
+{
+    struct pair pair = connected();
+    fill(pair.here);
+    long begun = milliseconds();
+    linger_before_close(pair.here);
+    linger_before_close(-1);
+    linger_before_close(1 << 20);
+    ck_assert_int_lt(milliseconds() - begun, LINGER_MS / 2);
+    ck_assert_int_gt(queued(pair.here), 0);
+}
+END_TEST
+
+START_TEST(a_marked_descriptor_waits_until_the_peers_kernel_has_everything)
+{
+    struct pair pair = connected();
+    fill(pair.here);
+    linger_mark(pair.here);
+    pid_t reader = fork();
+    if (reader == 0) {
+        static char block[65536];
+        (void)close(pair.here);
+        while (read(pair.there, block, sizeof block) > 0)
+            continue;
+        _exit(0);
+    }
+    errno = EXDEV;
+    linger_before_close(pair.here);
+    ck_assert_int_eq(errno, EXDEV);
+    ck_assert_int_eq(queued(pair.here), 0);
+    ck_assert_int_eq(shutdown(pair.here, SHUT_RDWR), 0);
+    ck_assert_int_eq(waitpid(reader, NULL, 0), reader);
+}
+END_TEST
+
+START_TEST(a_peer_that_takes_nothing_holds_up_many_descriptors_no_longer_than_one)
+{
+    enum { COUNT = 3 };
+    struct pair pairs[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        pairs[i] = connected();
+        fill(pairs[i].here);
+        linger_mark(pairs[i].here);
+    }
+    long begun = milliseconds();
+    linger_before_close_range(0, ~0U);
+    long took = milliseconds() - begun;
+    ck_assert_int_ge(took, LINGER_MS / 2);
+    ck_assert_int_lt(took, 2 * LINGER_MS);
+    begun = milliseconds();
+    linger_before_close_range(0, ~0U); /* a mark is good for one wait */
+    ck_assert_int_lt(milliseconds() - begun, LINGER_MS / 2);
+}
+END_TEST
+
+START_TEST(a_peer_that_is_gone_is_not_waited_for)
+{
+    struct pair pair = connected();
+    fill(pair.here);
+    linger_mark(pair.here);
+    ck_assert_int_eq(close(pair.there), 0); /* unread data there: a reset */
+    long begun = milliseconds();
+    linger_before_close(pair.here);
+    ck_assert_int_lt(milliseconds() - begun, LINGER_MS / 2);
+}
+END_TEST
+
+START_TEST(a_child_waits_for_none_of_its_parents_connections)
+{
+    struct pair pair = connected();
+    fill(pair.here);
+    linger_mark(pair.here);
+    pid_t child = fork();
+    if (child == 0) {
+        long begun = milliseconds();
+        linger_before_close_range(0, ~0U);
+        _exit(milliseconds() - begun < LINGER_MS / 2 ? 0 : 1);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    (void)close(pair.there);
+}
+END_TEST
+
+START_TEST(a_marked_number_that_is_no_socket_any_more_is_not_waited_for)
+{
+    struct pair pair = connected();
+    int pipes[2];
+    ck_assert_int_eq(pipe(pipes), 0);
+    linger_mark(pair.here);
+    ck_assert_int_eq(dup2(pipes[1], pair.here), pair.here);
+    ck_assert_int_eq(write(pair.here, "x", 1), 1);
+    long begun = milliseconds();
+    linger_before_close(pair.here);
+    ck_assert_int_lt(milliseconds() - begun, LINGER_MS / 2);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("linger");
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, nothing_is_waited_for_on_a_descriptor_without_a_mark);
+    tcase_add_test(cases, a_marked_descriptor_waits_until_the_peers_kernel_has_everything);
+    tcase_add_test(cases, a_peer_that_takes_nothing_holds_up_many_descriptors_no_longer_than_one);
+    tcase_add_test(cases, a_peer_that_is_gone_is_not_waited_for);
+    tcase_add_test(cases, a_child_waits_for_none_of_its_parents_connections);
+    tcase_add_test(cases, a_marked_number_that_is_no_socket_any_more_is_not_waited_for);
+    return run_suite(cases, "linger");
+}

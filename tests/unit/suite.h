@@ -1,0 +1,23 @@
+/*
+ * main() of a unit test with one suite: TAP on stdout, a nonzero exit status if a case failed. For tests of single
+ * objects of the shim (mk/check.mk), which stand in for what those objects call.
+ */
+#ifndef PFSWRAP_TESTS_SUITE_H
+#define PFSWRAP_TESTS_SUITE_H
+
+#include <check.h>
+#include <stdlib.h>
+
+static inline int run_suite(TCase *cases, const char *name)
+{
+    Suite *suite = suite_create(name);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#endif
