@@ -5,9 +5,9 @@
 #include "socket/credentials.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,18 +56,27 @@ void credentials_restore(const struct credentials *credentials)
     errno = error;
 }
 
+/* The four numbers of "REAL:EFFECTIVE:REAL:EFFECTIVE", users and then groups. Returns false for anything else. */
+static bool ids_parse(const char *text, uint32_t ids[4])
+{
+    for (int i = 0; i < 4; i++) {
+        char *end = NULL;
+        unsigned long id = strtoul(text, &end, 10);
+        if (end == text || id > UINT32_MAX || *end != (i < 3 ? ':' : '\0'))
+            return false;
+        ids[i] = (uint32_t)id;
+        text = end + 1;
+    }
+    return true;
+}
+
 void credentials_take(void)
 {
     const char *text = getenv(variable);
-    uid_t real_user;
-    uid_t effective_user;
-    gid_t real_group;
-    gid_t effective_group;
+    uint32_t ids[4];
     if (text == NULL)
         return;
-    if (sscanf(text, "%u:%u:%u:%u", &real_user, &effective_user, &real_group, &effective_group) != 4 ||
-        !set_groups(real_group, effective_group, effective_group) ||
-        !set_users(real_user, effective_user, effective_user))
+    if (!ids_parse(text, ids) || !set_groups(ids[2], ids[3], ids[3]) || !set_users(ids[0], ids[1], ids[1]))
         pfswrap_die("cannot take the users and groups that PFSWRAP_IDS names, expected the program that executed "
                     "this one to have them");
     (void)unsetenv(variable);

@@ -4,7 +4,6 @@
  * children of vfork() and in signal handlers. libc's own forms do not call each other through the PLT, hence all.
  * What ld.so would start without us is refused.
  */
-#include <alloca.h>
 #include <errno.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -27,7 +26,7 @@
         char *const *given_ = (environment);                                                                       \
         char *variable_ = (credentials)->levelled ? (credentials)->text : NULL;                                    \
         size_t room_ = environment_room(given_, variable_);                                                        \
-        room_ == 0 ? given_ : environment_protect(given_, variable_, alloca(room_));                               \
+        room_ == 0 ? given_ : environment_protect(given_, variable_, __builtin_alloca(room_));                     \
     })
 
 /* Logs why `program` cannot be protected. Returns whether it must not be executed then. */
@@ -109,7 +108,7 @@ PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], c
         for (const char *word_ = (first); word_ != NULL; word_ = va_arg(list, const char *))                       \
             count_++;                                                                                              \
         va_end(list);                                                                                              \
-        (arguments) = alloca((count_ + 1) * sizeof(char *));                                                       \
+        (arguments) = __builtin_alloca((count_ + 1) * sizeof(char *));                                             \
         va_start(list, last);                                                                                      \
         (arguments)[0] = (char *)(uintptr_t)(first);                                                               \
         for (size_t i_ = 1; i_ < count_; i_++)                                                                     \
