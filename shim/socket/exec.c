@@ -100,18 +100,24 @@ PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], c
     EXECUTE(path, environment, real_libc()->execveat(fd, path, arguments, environment_, flags));
 }
 
-/* The arguments of a variadic call as an array on the caller's stack; `last` is what va_start needs. */
-#define COLLECT(first, last, arguments, list)                                                                      \
+/* How many arguments follow in `list`, up to and with the NULL, if `first` is not that already. */
+static size_t arguments_count(const char *first, va_list list)
+{
+    size_t count = 0;
+    while (first != NULL) {
+        first = va_arg(list, const char *);
+        count++;
+    }
+    return count;
+}
+
+/* The arguments of a variadic call as an array on the caller's stack, with their NULL; `list` is left behind them.
+ */
+#define COLLECT(first, count, arguments, list)                                                                     \
     do {                                                                                                           \
-        size_t count_ = 1;                                                                                         \
-        va_start(list, last);                                                                                      \
-        for (const char *word_ = (first); word_ != NULL; word_ = va_arg(list, const char *))                       \
-            count_++;                                                                                              \
-        va_end(list);                                                                                              \
-        (arguments) = __builtin_alloca((count_ + 1) * sizeof(char *));                                             \
-        va_start(list, last);                                                                                      \
+        (arguments) = __builtin_alloca(((count) + 1) * sizeof(char *));                                            \
         (arguments)[0] = (char *)(uintptr_t)(first);                                                               \
-        for (size_t i_ = 1; i_ < count_; i_++)                                                                     \
+        for (size_t i_ = 1; i_ <= (count); i_++)                                                                   \
             (arguments)[i_] = va_arg(list, char *);                                                                \
     } while (0)
 
@@ -119,7 +125,11 @@ PFSWRAP_EXPORT int execl(const char *path, const char *argument, ...)
 {
     char **arguments;
     va_list list;
-    COLLECT(argument, argument, arguments, list);
+    va_start(list, argument);
+    size_t count = arguments_count(argument, list);
+    va_end(list);
+    va_start(list, argument);
+    COLLECT(argument, count, arguments, list);
     va_end(list);
     return execv(path, arguments);
 }
@@ -128,7 +138,11 @@ PFSWRAP_EXPORT int execlp(const char *file, const char *argument, ...)
 {
     char **arguments;
     va_list list;
-    COLLECT(argument, argument, arguments, list);
+    va_start(list, argument);
+    size_t count = arguments_count(argument, list);
+    va_end(list);
+    va_start(list, argument);
+    COLLECT(argument, count, arguments, list);
     va_end(list);
     return execvp(file, arguments);
 }
@@ -137,7 +151,11 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
 {
     char **arguments;
     va_list list;
-    COLLECT(argument, argument, arguments, list);
+    va_start(list, argument);
+    size_t count = arguments_count(argument, list);
+    va_end(list);
+    va_start(list, argument);
+    COLLECT(argument, count, arguments, list);
     char *const *environment = va_arg(list, char *const *);
     va_end(list);
     return execve(path, arguments, environment);
