@@ -60,6 +60,10 @@ def main():
             equal((found.get("WORD"), found.get("OTHER")), ("kept", "too"), "the program's own variables")
             contains([event["program"] for event in wrap.events("policy")], "env", "programs that loaded the policy")
 
+    for call in ("execl", "execle", "execlp"):
+        with tap.case(f"{call} hands over all arguments of its list"):
+            found = variables(execute(Wrap(), call))  # env takes them as variables
+            equal((found.get("FIRST"), found.get("SECOND")), ("1", "2"), "arguments")
     with tap.case("a program executed without any environment is protected"):
         wrap = Wrap()
         found = variables(execute(wrap, "empty"))
@@ -101,7 +105,7 @@ def main():
         wrap.wait_event("would-refuse")
 
     for half in ("real", "effective"):
-        for call in ("execve", "vfork", "execlp", "posix_spawn", "system", "popen"):
+        for call in ("execve", "vfork", "execvp", "posix_spawn", "system", "popen"):
             with tap.case(f"what {call} executes while its {half} user alone is not root is protected, with its ids"):
                 needs_root()
                 wrap, status = Wrap(), status_script()

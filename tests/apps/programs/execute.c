@@ -78,7 +78,7 @@ static int execute(const char *call, char *command)
     else if (strcmp(call, "execveat") == 0)
         execveat(AT_FDCWD, command, arguments, environment, 0);
     else if (strcmp(call, "execle") == 0)
-        execle(command, command, (char *)NULL, environment);
+        execle(command, command, "FIRST=1", "SECOND=2", (char *)NULL, environment);
     else if (strcmp(call, "empty") == 0)
         execve(command, arguments, NULL);
     else
@@ -98,9 +98,9 @@ static int execute(const char *call, char *command)
     else if (strcmp(call, "execvp") == 0)
         execvp(command, arguments);
     else if (strcmp(call, "execl") == 0)
-        execl(command, command, (char *)NULL);
+        execl(command, command, "FIRST=1", "SECOND=2", (char *)NULL);
     else if (strcmp(call, "execlp") == 0)
-        execlp(command, command, (char *)NULL);
+        execlp(command, command, "FIRST=1", "SECOND=2", (char *)NULL);
     else
         return USAGE;
     return CALL_FAILED + errno;
