@@ -70,7 +70,7 @@ PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
         return 0;
-    if (libssl_is_inside(lib, CALLER) || pfswrap_policy()->mode != POLICY_ENFORCE)
+    if (libssl_is_inside(lib, CALLER))
         return lib->SSL_CTX_ctrl(context, command, value, pointer);
     long result = 0;
     if (context != NULL && tls_context_has_fixed_method(lib, context) &&
