@@ -54,6 +54,14 @@ def prove_again(tap):
         equal(len(wrap.events("handshake")), 3, "handshakes logged")
 
 
+def prove_method(tap):
+    with tap.case("a program that drives libssl's BIO through its method's functions is forced, and its data passes"), \
+            peers.Server(echo) as server:
+        equal(lines(run([UNUSUAL, "method", server.port])), ["set 1", "write 1", "read 1", "version TLSv1.2"], "bare")
+        result = run(Wrap().argv([UNUSUAL, "method", server.port]))
+        equal(lines(result), ["set 1", "write 1", "read 1", "version TLSv1.3"], f"{result!r}")
+
+
 class Staller:
     """Shakes hands, takes a line, then sends bytes that begin a record and no more."""
 
@@ -121,6 +129,7 @@ def main():
     tap = Tap()
     prove_shutdown_after_refusal(tap)
     prove_again(tap)
+    prove_method(tap)
     prove_stall(tap)
     prove_early_server(tap)
     prove_in_process(tap)
