@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,6 +27,7 @@ static union {
 } state;
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
+static atomic_bool ready; /* `started` is through */
 
 PFSWRAP_EXPORT const char *pfswrap_version(void);
 
@@ -56,8 +59,12 @@ static void start(void)
 
 const struct policy *pfswrap_policy(void)
 {
+    /* A handshake asks some seventy times. */
+    if (__builtin_expect(atomic_load_explicit(&ready, memory_order_acquire), true))
+        return &state.policy;
     int error = errno;
     pthread_once(&started, start);
+    atomic_store_explicit(&ready, true, memory_order_release);
     errno = error;
     return &state.policy;
 }

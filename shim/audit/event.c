@@ -33,6 +33,24 @@ static bool line_puts(struct line *line, const char *text)
     return line_put(line, text, strlen(text));
 }
 
+/* Decimal digits with leading zeros up to `width`. printf's would be half of what a line costs. */
+static void line_put_digits(struct line *line, unsigned long long value, int width)
+{
+    enum { DIGITS_MAX = 20 };
+    char digits[DIGITS_MAX];
+    int first = DIGITS_MAX;
+    for (; value != 0 || width > 0; value /= 10, width--)
+        digits[--first] = (char)('0' + value % 10);
+    line_put(line, digits + first, (size_t)(DIGITS_MAX - first));
+}
+
+static void line_put_number(struct line *line, long long value)
+{
+    if (value < 0)
+        line_puts(line, "-");
+    line_put_digits(line, value < 0 ? 0ULL - (unsigned long long)value : (unsigned long long)value, 1);
+}
+
 /* Length of the valid UTF-8 sequence at `s` (RFC 3629), 1 to 4; 0: not valid. `s` ends with a zero byte. */
 static size_t utf8_length(const unsigned char *s)
 {
@@ -52,10 +70,33 @@ static size_t utf8_length(const unsigned char *s)
     return 0;
 }
 
+/* Bytes of the text at `s` that JSON takes as they are, ASCII only. */
+static size_t plain_length(const unsigned char *s)
+{
+    size_t length = 0;
+    while (s[length] >= 0x20 && s[length] < 0x7f && s[length] != '"' && s[length] != '\\')
+        length++;
+    return length;
+}
+
+/* As much of plain text as there is room for. Returns whether it was all. */
+static bool line_put_plain(struct line *line, const unsigned char *s, size_t length)
+{
+    size_t room = line->length < LINE_ROOM ? LINE_ROOM - line->length : 0;
+    line_put(line, (const char *)s, length < room ? length : room);
+    return length <= room;
+}
+
 static void line_put_string(struct line *line, const char *value)
 {
     line_puts(line, "\"");
     for (const unsigned char *s = (const unsigned char *)value; *s != '\0';) {
+        size_t plain = plain_length(s);
+        if (!line_put_plain(line, s, plain))
+            break;
+        s += plain;
+        if (*s == '\0')
+            break;
         char escape[8];
         size_t length = utf8_length(s);
         bool fits;
@@ -88,14 +129,12 @@ static void line_put_field(struct line *line, const struct audit_field *field)
     line_puts(line, ",\"");
     line_puts(line, field->key);
     line_puts(line, "\":");
-    char number[NUMBER_MAX];
     switch (field->type) {
     case AUDIT_STRING:
         line_put_string(line, field->value.string);
         break;
     case AUDIT_NUMBER:
-        (void)snprintf(number, sizeof number, "%lld", field->value.number);
-        line_puts(line, number);
+        line_put_number(line, field->value.number);
         break;
     case AUDIT_BOOLEAN:
         line_puts(line, field->value.boolean ? "true" : "false");
@@ -118,7 +157,7 @@ static void date_of_day(int64_t day, int *year, int *month, int *day_of_month)
     *year = (int)(year_of_era + era * 400 + (*month <= 2 ? 1 : 0));
 }
 
-static void format_time(char *text, size_t size, int64_t time_ns)
+static void line_put_time(struct line *line, int64_t time_ns)
 {
     enum { SECOND = 1000000000, DAY_SECONDS = 86400 };
     int64_t seconds = time_ns / SECOND;
@@ -127,18 +166,30 @@ static void format_time(char *text, size_t size, int64_t time_ns)
     int month = 0;
     int day = 0;
     date_of_day(seconds / DAY_SECONDS, &year, &month, &day);
-    (void)snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", year, month, day, of_day / 3600,
-                   of_day / 60 % 60, of_day % 60, (int)(time_ns % SECOND / 1000));
+    const struct {
+        int value, width;
+        const char *end;
+    } parts[] = {
+        {year, 4, "-"},
+        {month, 2, "-"},
+        {day, 2, "T"},
+        {of_day / 3600, 2, ":"},
+        {of_day / 60 % 60, 2, ":"},
+        {of_day % 60, 2, "."},
+        {(int)(time_ns % SECOND / 1000), 6, "Z"},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        line_put_digits(line, (unsigned)parts[i].value, parts[i].width);
+        line_puts(line, parts[i].end);
+    }
 }
 
 size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, const char *event,
                     const struct audit_field *fields, size_t count)
 {
-    char time[64];
-    format_time(time, sizeof time, time_ns);
     struct line line = {.text = text};
     line_puts(&line, "{\"time\":\"");
-    line_puts(&line, time);
+    line_put_time(&line, time_ns);
     line_puts(&line, "\"");
     struct audit_field common[] = {AUDIT_S("event", event), AUDIT_N("pid", pid), AUDIT_S("program", program)};
     for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)

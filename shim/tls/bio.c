@@ -26,7 +26,8 @@ static struct libssl *bio_library(const void *caller)
 
 /*
  * Takes the handshake to its end through the library's own state machine command, which sets the BIO's retry flags.
- * Returns 1 when data may pass, else 0 or less.
+ * Returns 1 when data may pass, else 0 or less. For reading and writing that is -1, as the library's own functions
+ * have it: a program may take 0 for the end of the stream, or for a write that was cut short.
  */
 static long bio_establish(struct libssl *lib, BIO *bio)
 {
@@ -46,7 +47,7 @@ static int bio_read(BIO *bio, char *buffer, size_t length, size_t *read)
 {
     struct libssl *lib = bio_library(CALLER);
     if (lib == NULL || bio_establish(lib, bio) <= 0)
-        return 0;
+        return -1;
     return lib->BIO_meth_get_read_ex(lib->BIO_f_ssl())(bio, buffer, length, read);
 }
 
@@ -54,7 +55,7 @@ static int bio_write(BIO *bio, const char *buffer, size_t length, size_t *writte
 {
     struct libssl *lib = bio_library(CALLER);
     if (lib == NULL || bio_establish(lib, bio) <= 0)
-        return 0;
+        return -1;
     return lib->BIO_meth_get_write_ex(lib->BIO_f_ssl())(bio, buffer, length, written);
 }
 

@@ -57,43 +57,46 @@ const char *tls_ciphers_begin(struct libssl *lib, SSL_CTX *context)
 
 struct cipher_counts {
     int tls13_allowed, tls13_denied;
-    int older_allowed, older_denied;
+    int older_allowed, older_denied; /* zero unless asked for */
 };
 
-static struct cipher_counts ciphers_count(const struct libssl *lib, const STACK_OF(SSL_CIPHER) * ciphers)
+/* Runs for each connection over a list of some sixty: the older ones are looked at only where they matter. */
+static struct cipher_counts ciphers_count(const struct libssl *lib, const STACK_OF(SSL_CIPHER) * ciphers,
+                                          bool older)
 {
     struct cipher_counts counts = {0};
     int total = ciphers != NULL ? lib->OPENSSL_sk_num((const OPENSSL_STACK *)ciphers) : 0;
     for (int i = 0; i < total; i++) {
         const SSL_CIPHER *cipher = lib->OPENSSL_sk_value((const OPENSSL_STACK *)ciphers, i);
-        bool allowed = tls_cipher_is_allowed(lib, cipher);
-        if (is_tls13((uint16_t)lib->SSL_CIPHER_get_id(cipher)))
-            allowed ? counts.tls13_allowed++ : counts.tls13_denied++;
-        else
-            allowed ? counts.older_allowed++ : counts.older_denied++;
+        uint16_t id = (uint16_t)lib->SSL_CIPHER_get_id(cipher);
+        if (is_tls13(id))
+            ciphersuite_is_allowed(id) ? counts.tls13_allowed++ : counts.tls13_denied++;
+        else if (older)
+            tls_cipher_is_allowed(lib, cipher) ? counts.older_allowed++ : counts.older_denied++;
     }
     return counts;
 }
 
 void tls_ciphers_report(const struct libssl *lib, const STACK_OF(SSL_CIPHER) * ciphers, const char *asked)
 {
-    if (ciphers_count(lib, ciphers).older_denied > 0)
+    if (ciphers_count(lib, ciphers, true).older_denied > 0)
         report_override("cipher-list", asked, "without forward secrecy: never used");
 }
 
 const char *tls_ciphers_force(struct libssl *lib, SSL *ssl, bool dtls, bool enforce)
 {
-    struct cipher_counts counts = ciphers_count(lib, lib->SSL_get_ciphers(ssl));
+    bool older_versions = dtls || pfswrap_policy()->tls.min_version < TLS1_3_VERSION;
+    struct cipher_counts counts = ciphers_count(lib, lib->SSL_get_ciphers(ssl), older_versions);
     bool none_left = !dtls && counts.tls13_allowed == 0;
     char list[LIBSSL_LIST_MAX];
-    ciphersuites_of_policy(list, sizeof list);
-    if (counts.tls13_denied > 0 || none_left)
+    if (counts.tls13_denied > 0 || none_left) {
+        ciphersuites_of_policy(list, sizeof list);
         report_override("ciphersuites", counts.tls13_denied > 0 ? "some outside the policy" : "none", list);
+    }
     if (!enforce)
         return NULL;
     if (none_left && lib->SSL_set_ciphersuites(ssl, list) != 1)
         return "the connection's cipher suites cannot be set to the policy's";
-    bool older_versions = dtls || pfswrap_policy()->tls.min_version < TLS1_3_VERSION;
     if (older_versions && counts.older_allowed == 0 && lib->SSL_set_cipher_list(ssl, ecdhe_aead) != 1)
         return "the connection's ciphers cannot be set to ECDHE with AEAD";
     return NULL;

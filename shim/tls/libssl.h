@@ -185,6 +185,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(BIO_s_connect)                                                                                               \
     X(CRYPTO_free)                                                                                                 \
     X(CRYPTO_get_ex_new_index)                                                                                     \
+    X(CRYPTO_zalloc)                                                                                               \
     X(EC_GROUP_get_curve_name)                                                                                     \
     X(EC_KEY_get0_group)                                                                                           \
     X(ERR_add_error_data)                                                                                          \

@@ -81,15 +81,40 @@ const char *report_version_name(int version)
 
 enum { ADDRESS_TEXT = INET6_ADDRSTRLEN + 10 };
 
+/* Writes `value` in decimal and returns its end. */
+static char *decimal_write(char *at, unsigned value)
+{
+    enum { DIGITS_MAX = 10 };
+    char digits[DIGITS_MAX];
+    int count = 0;
+    do {
+        digits[count++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    while (count > 0)
+        *at++ = digits[--count];
+    return at;
+}
+
+/* Two of these are written for each connection; inet_ntop and printf took a microsecond for each. */
+static void address_format_ipv4(char text[ADDRESS_TEXT], const struct sockaddr_in *address)
+{
+    const unsigned char *bytes = (const unsigned char *)&address->sin_addr;
+    char *at = text;
+    for (size_t i = 0; i < sizeof address->sin_addr; i++) {
+        at = decimal_write(at, bytes[i]);
+        *at++ = i + 1 < sizeof address->sin_addr ? '.' : ':';
+    }
+    *decimal_write(at, ntohs(address->sin_port)) = '\0';
+}
+
 /* "192.0.2.1:443", "[2001:db8::1]:443", "unix"; empty: not a socket. */
 static void address_format(char text[ADDRESS_TEXT], const struct sockaddr_storage *address)
 {
     char host[INET6_ADDRSTRLEN];
     text[0] = '\0';
     if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        (void)snprintf(text, ADDRESS_TEXT, "%s:%u", host, ntohs(in->sin_port));
+        address_format_ipv4(text, (const struct sockaddr_in *)address);
     } else if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);

@@ -1,12 +1,12 @@
 /*
  * Records in ex_data. The callbacks also tell owner.c of every object the library makes, including those it makes
- * for itself. malloc is the program's: TLS calls are never made where it is forbidden.
+ * for itself. A record comes from the library's allocator, like the object it belongs to: programs that replace it
+ * (CRYPTO_set_mem_functions(3)) hand connections from process to process in shared memory, as kamailio does.
  */
 #include "tls/state.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 static void object_made(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
 {
@@ -14,11 +14,21 @@ static void object_made(void *parent, void *value, CRYPTO_EX_DATA *data, int ind
     libssl_owner_add(parent, pointer);
 }
 
+static void *record_new(const struct libssl *lib, size_t size)
+{
+    return lib->CRYPTO_zalloc(size, "pfswrap", 0);
+}
+
+static void record_free(const struct libssl *lib, void *record)
+{
+    lib->CRYPTO_free(record, "pfswrap", 0);
+}
+
 static void object_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
 {
-    (void)data, (void)index, (void)argument, (void)pointer;
+    (void)data, (void)index, (void)argument;
     libssl_owner_remove(parent);
-    free(value);
+    record_free(pointer, value);
 }
 
 /* SSL_dup: the new connection gets a record of its own when it needs one. */
@@ -30,6 +40,22 @@ static int record_not_copied(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, voi
     return 1;
 }
 
+/*
+ * An index of ours for objects of `kind` (CRYPTO_EX_INDEX_*); -1: none is left. The low ones stay as they are bare:
+ * programs use numbers that they never asked for (freeradius has 10 to 17 as constants, and uses a number it got
+ * for sessions on connections), which works only as long as nobody else has them.
+ */
+static int index_new(struct libssl *lib, int kind)
+{
+    enum { FIRST = 24 };
+    int index = 0;
+    while (index >= 0 && index < FIRST - 1)
+        index = lib->CRYPTO_get_ex_new_index(kind, 0, NULL, NULL, NULL, NULL);
+    if (index < 0)
+        return -1;
+    return lib->CRYPTO_get_ex_new_index(kind, 0, lib, object_made, record_not_copied, object_freed);
+}
+
 bool tls_state_prepare(struct libssl *lib)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -37,10 +63,8 @@ bool tls_state_prepare(struct libssl *lib)
         return true;
     pthread_mutex_lock(&mutex);
     if (lib->connection_index < 0) {
-        lib->context_index = lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, lib, object_made,
-                                                          record_not_copied, object_freed);
-        int index =
-            lib->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, lib, object_made, record_not_copied, object_freed);
+        lib->context_index = index_new(lib, CRYPTO_EX_INDEX_SSL_CTX);
+        int index = index_new(lib, CRYPTO_EX_INDEX_SSL);
         __atomic_store_n(&lib->connection_index, lib->context_index >= 0 ? index : -1, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&mutex);
@@ -63,9 +87,9 @@ struct tls_context *tls_context_get(struct libssl *lib, SSL_CTX *context)
     struct tls_context *record = tls_context_find(lib, context);
     if (record != NULL || !tls_state_prepare(lib))
         return record;
-    record = calloc(1, sizeof *record);
+    record = record_new(lib, sizeof *record);
     if (record != NULL && lib->SSL_CTX_set_ex_data(context, lib->context_index, record) == 0) {
-        free(record);
+        record_free(lib, record);
         record = NULL;
     }
     if (record != NULL)
@@ -78,9 +102,9 @@ struct tls_connection *tls_connection_get(struct libssl *lib, SSL *ssl)
     struct tls_connection *record = tls_connection_find(lib, ssl);
     if (record != NULL || !tls_state_prepare(lib))
         return record;
-    record = calloc(1, sizeof *record);
+    record = record_new(lib, sizeof *record);
     if (record != NULL && lib->SSL_set_ex_data(ssl, lib->connection_index, record) == 0) {
-        free(record);
+        record_free(lib, record);
         record = NULL;
     }
     return record;

@@ -3,6 +3,7 @@
  */
 #include "../suite.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -165,6 +166,22 @@ START_TEST(the_time_is_rfc_3339_in_utc_with_microseconds)
 }
 END_TEST
 
+START_TEST(numbers_are_written_to_their_ends)
+{
+    static const struct {
+        long long number;
+        const char *written;
+    } numbers[] = {
+        {0, "0"}, {10, "10"}, {-7, "-7"}, {LLONG_MAX, "9223372036854775807"}, {LLONG_MIN, "-9223372036854775808"}};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char expected[256];
+        struct audit_field field = AUDIT_N("k", numbers[i].number);
+        (void)snprintf(expected, sizeof expected, HEAD ",\"k\":%s}\n", numbers[i].written);
+        ck_assert_str_eq(format(&field, 1), expected);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("event");
@@ -176,5 +193,6 @@ int main(void)
     tcase_add_test(cases, a_value_that_does_not_fit_is_cut_between_characters_and_the_line_stays_whole);
     tcase_add_test(cases, fields_that_find_no_room_are_left_out_and_the_line_stays_whole);
     tcase_add_test(cases, the_time_is_rfc_3339_in_utc_with_microseconds);
+    tcase_add_test(cases, numbers_are_written_to_their_ends);
     return run_suite(cases, "event");
 }

@@ -1,0 +1,85 @@
+# The seal protocol's library for programs that can be rebuilt, its fuzzers, benchmark, test programs and man page.
+
+SEAL_SONAME := libpfswrap-seal.so.0
+SEAL_LIBS   := $(B)/libpfswrap-seal.a $(B)/libpfswrap-seal.so
+LIBDIR      ?= $(PREFIX)/lib
+INCLUDEDIR  ?= $(PREFIX)/include
+
+all: $(SEAL_LIBS)
+
+$(B)/libpfswrap-seal.a: $(call obj,$(SEAL_SRC))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/libpfswrap-seal.so: $(call obj,$(SEAL_SRC)) shim/seal/libpfswrap-seal.map
+	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(SEAL_SONAME) \
+	    -Wl,--version-script=shim/seal/libpfswrap-seal.map -o $@ $(call obj,$(SEAL_SRC)) -lsodium
+
+INSTALL_MORE   += install-seal
+UNINSTALL_MORE += uninstall-seal
+
+.PHONY: install-seal uninstall-seal
+install-seal: $(SEAL_LIBS)
+	@install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/pfswrap
+	@install -m 644 include/pfswrap/*.h $(DESTDIR)$(INCLUDEDIR)/pfswrap/
+	@install -m 644 $(B)/libpfswrap-seal.a $(DESTDIR)$(LIBDIR)/
+	@install -m 755 $(B)/libpfswrap-seal.so $(DESTDIR)$(LIBDIR)/$(SEAL_SONAME)
+	@ln -sf $(SEAL_SONAME) $(DESTDIR)$(LIBDIR)/libpfswrap-seal.so
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	    -e 's|@VERSION@|$(VERSION)|' shim/seal/libpfswrap-seal.pc.in \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/libpfswrap-seal.pc
+	@chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libpfswrap-seal.pc
+
+uninstall-seal:
+	@rm -f $(DESTDIR)$(LIBDIR)/libpfswrap-seal.a $(DESTDIR)$(LIBDIR)/libpfswrap-seal.so \
+	    $(DESTDIR)$(LIBDIR)/$(SEAL_SONAME) $(DESTDIR)$(LIBDIR)/pkgconfig/libpfswrap-seal.pc \
+	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/pfswrap/*.h))
+	@rmdir $(DESTDIR)$(INCLUDEDIR)/pfswrap 2>/dev/null || true
+
+# Programs that the tests of the protocol run: an endpoint on descriptors, the writer of the worked example, and the key
+# commands.
+SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,seal_peer seal_example seal_keys)
+
+$(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread
+
+$(B)/tests/apps/programs/seal_keys: $(call obj,$(addprefix tools/,genkey.c pubkey.c genpsk.c keyio.c))
+
+.PHONY: seal-programs
+seal-programs: $(SEAL_PROGRAMS)
+
+# docs/WIRE.md ends with what this prints; a test compares.
+.PHONY: wire-example
+wire-example: $(B)/tests/apps/programs/seal_example
+	@$<
+
+# Fuzzers: clang's libFuzzer with the sanitizers, one after another. `make fuzz SECONDS=600`
+SECONDS  ?= 60
+FUZZ_CC  ?= clang
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS  := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+               -fno-omit-frame-pointer $(WARNINGS)
+
+build-fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h shim/seal/*.h include/pfswrap/*.h) $(SEAL_SRC)
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $< $(SEAL_SRC) $(SODIUM) -pthread
+
+.PHONY: fuzz
+fuzz: $(FUZZERS)
+	@for name in $(notdir $(FUZZERS)); do \
+	    mkdir -p build-fuzz/corpus/$$name build-fuzz/findings && \
+	    build-fuzz/$$name -max_total_time=$(SECONDS) -print_final_stats=1 -verbosity=1 \
+	        -artifact_prefix=build-fuzz/findings/$$name- \
+	        build-fuzz/corpus/$$name tests/fuzz/corpus/$$name > build-fuzz/$$name.log 2>&1 \
+	    && echo "ok $$name: $$(grep -m1 number_of_executed_units build-fuzz/$$name.log), no finding" \
+	    || { echo "not ok $$name: see build-fuzz/$$name.log"; exit 1; }; \
+	done
+
+# The channel beside libsodium alone, in memory, in turns. Exits nonzero where a bound is missed.
+$(B)/tests/bench/seal: $(B)/tests/bench/seal.o $(B)/libpfswrap-core.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lm -pthread
+
+.PHONY: bench-seal
+bench-seal: $(B)/tests/bench/seal
+	@$<

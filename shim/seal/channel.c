@@ -1,0 +1,193 @@
+/*
+ * A channel's birth, end and description. Calls the keyring to choose whom to speak to; never touches a stream
+ * except to wipe it.
+ */
+#include "seal/channel.h"
+
+#include <string.h>
+
+int channel_fail(struct channel *channel, int error)
+{
+    channel->state = CHANNEL_FAILED;
+    channel->error = error;
+    sodium_memzero(&channel->push, sizeof channel->push);
+    sodium_memzero(&channel->pull, sizeof channel->pull);
+    sodium_memzero(&channel->undo, sizeof channel->undo);
+    sodium_memzero(channel->next_key, sizeof channel->next_key);
+    sodium_memzero(&channel->noise, sizeof channel->noise);
+    return error;
+}
+
+/* The key an initiator speaks to: number `candidate` of those that are good now. */
+static const struct keyring_peer *choose_peer(const struct pfswrap_seal_config *config, unsigned candidate,
+                                              uint64_t now)
+{
+    const struct pfswrap_keyring *keyring = config->keyring;
+    size_t count = 0;
+
+    for (int counting = 1; counting >= 0; counting--) {
+        size_t index = 0;
+
+        for (size_t n = 0; n < config->name_count; n++) {
+            for (size_t p = 0; p < keyring->peer_count; p++) {
+                const struct keyring_peer *peer = &keyring->peers[p];
+
+                if (strcmp(peer->name, config->names[n]) != 0 || now > (uint64_t)peer->not_after) {
+                    continue;
+                }
+                if (!counting && index == candidate % count) {
+                    return peer;
+                }
+                index++;
+            }
+        }
+        count = index;
+        if (count == 0) {
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static bool config_is_valid(const struct pfswrap_seal_config *config)
+{
+    if (config == NULL || config->keyring == NULL || (config->name_count > 0 && config->names == NULL)) {
+        return false;
+    }
+    if (config->service != NULL && strlen(config->service) >= PFSWRAP_NAME_BYTES) {
+        return false;
+    }
+    return config->carrier_max == 0 || config->carrier_max > PFSWRAP_SEAL_BEGIN_OVERHEAD;
+}
+
+static enum pfswrap_seal_pattern choose_pattern(const struct pfswrap_seal_config *config)
+{
+    if (config->keyring->psk_count > 0) {
+        return config->anonymous ? PFSWRAP_SEAL_NKPSK2 : PFSWRAP_SEAL_IKPSK2;
+    }
+    return config->anonymous ? PFSWRAP_SEAL_NK : PFSWRAP_SEAL_IK;
+}
+
+static int init_initiator(struct channel *channel, const struct pfswrap_seal_config *config, unsigned candidate)
+{
+    const struct keyring_peer *peer;
+
+    if (!config->anonymous) {
+        if (config->keyring->identity_count == 0) {
+            return PFSWRAP_SEAL_E_NO_IDENTITY;
+        }
+        memcpy(channel->own_static, config->keyring->identities[0].public_key, sizeof channel->own_static);
+    }
+    if ((peer = choose_peer(config, candidate, channel->now)) == NULL) {
+        return PFSWRAP_SEAL_E_NO_PEER;
+    }
+    memcpy(channel->peer_static, peer->public_key, sizeof channel->peer_static);
+    memcpy(channel->peer_name, peer->name, sizeof channel->peer_name);
+    channel->pattern = (uint8_t)choose_pattern(config);
+    channel->state = CHANNEL_SEND_1;
+    return 0;
+}
+
+int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
+                      const struct pfswrap_seal_config *config, const uint8_t *binding, size_t binding_length,
+                      unsigned candidate, uint64_t now)
+{
+    struct channel *channel = channel_of(seal);
+    int result = 0;
+
+    memset(seal, 0, sizeof *seal);
+    if (!config_is_valid(config) || binding_length > sizeof channel->binding ||
+        (role != PFSWRAP_SEAL_INITIATOR && role != PFSWRAP_SEAL_RESPONDER)) {
+        return PFSWRAP_SEAL_E_ARGUMENT;
+    }
+    if (binding_length > 0) {
+        memcpy(channel->binding, binding, binding_length);
+    }
+    channel->binding_length = (uint8_t)binding_length;
+    channel->role = (uint8_t)role;
+    channel->now = now;
+    channel->rekey = config->rekey > 0 ? config->rekey : 1;
+    channel->carrier_max = config->carrier_max > 0 ? config->carrier_max : UINT32_MAX;
+    channel->rehandshake_seconds =
+        config->rehandshake_seconds > 0 ? config->rehandshake_seconds : CHANNEL_REHANDSHAKE_SECONDS;
+    channel->rehandshake_bytes =
+        config->rehandshake_bytes > 0 ? config->rehandshake_bytes : CHANNEL_REHANDSHAKE_BYTES;
+    if (role == PFSWRAP_SEAL_INITIATOR) {
+        result = init_initiator(channel, config, candidate);
+    } else if (config->keyring->identity_count == 0) {
+        result = PFSWRAP_SEAL_E_NO_IDENTITY;
+    } else {
+        channel->state = CHANNEL_AWAIT_1;
+    }
+    if (result != 0) {
+        sodium_memzero(seal, sizeof *seal);
+        return result;
+    }
+    channel->layout = CHANNEL_LAYOUT;
+    return 0;
+}
+
+void pfswrap_seal_tick(struct pfswrap_seal *seal, uint64_t now)
+{
+    channel_of(seal)->now = now;
+}
+
+bool pfswrap_seal_ready(const struct pfswrap_seal *seal)
+{
+    const struct channel *channel = channel_of_const(seal);
+
+    return channel_check(channel) == 0 && channel_may_send(channel);
+}
+
+int pfswrap_seal_error(const struct pfswrap_seal *seal)
+{
+    return channel_check(channel_of_const(seal));
+}
+
+void pfswrap_seal_poison(struct pfswrap_seal *seal)
+{
+    struct channel *channel = channel_of(seal);
+
+    if (channel_check(channel) == 0) {
+        (void)channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
+    }
+}
+
+void pfswrap_seal_wipe(struct pfswrap_seal *seal)
+{
+    sodium_memzero(seal, sizeof *seal);
+}
+
+int pfswrap_seal_end(struct pfswrap_seal *seal)
+{
+    struct channel *channel = channel_of(seal);
+    const int error = channel_check(channel);
+
+    if (error != 0 || channel->final_received) {
+        return error;
+    }
+    return channel_fail(channel, PFSWRAP_SEAL_E_TRUNCATED);
+}
+
+int pfswrap_seal_describe(const struct pfswrap_seal *seal, struct pfswrap_seal_info *info)
+{
+    const struct channel *channel = channel_of_const(seal);
+
+    memset(info, 0, sizeof *info);
+    if (channel_check(channel) == PFSWRAP_SEAL_E_CHANNEL) {
+        return PFSWRAP_SEAL_E_CHANNEL;
+    }
+    if (!channel->was_ready) {
+        return PFSWRAP_SEAL_E_NOT_READY;
+    }
+    info->role = (enum pfswrap_seal_role)channel->role;
+    info->pattern = (enum pfswrap_seal_pattern)channel->pattern;
+    memcpy(info->peer_name, channel->peer_name, sizeof info->peer_name);
+    memcpy(info->peer_key, channel->peer_static, sizeof info->peer_key);
+    memcpy(info->own_key, channel->own_static, sizeof info->own_key);
+    memcpy(info->psk_id, channel->psk_id, sizeof info->psk_id);
+    memcpy(info->handshake_hash, channel->hash, sizeof info->handshake_hash);
+    info->rekey = channel->rekey;
+    info->rehandshakes = channel->rehandshakes;
+    return 0;
+}

@@ -1,0 +1,88 @@
+/*
+ * What each error of the channel means, in words for a log. Knows nothing but the list.
+ */
+#include <pfswrap/seal.h>
+
+const char *pfswrap_seal_error_text(int error)
+{
+    switch (error) {
+    case 0:
+        return "no error";
+    case PFSWRAP_SEAL_E_ARGUMENT:
+        return "impossible argument";
+    case PFSWRAP_SEAL_E_NOT_READY:
+        return "the handshake is not complete";
+    case PFSWRAP_SEAL_E_TAKE_FIRST:
+        return "handshake bytes must be sent first";
+    case PFSWRAP_SEAL_E_UNSENT:
+        return "the rest of a frame must be sent first";
+    case PFSWRAP_SEAL_E_CLOSED:
+        return "closed for sending";
+    case PFSWRAP_SEAL_E_NO_IDENTITY:
+        return "no identity key";
+    case PFSWRAP_SEAL_E_NO_PEER:
+        return "no peer of that name has a key that is good today";
+    case PFSWRAP_SEAL_E_CHANNEL:
+        return "not a channel of this version";
+    case PFSWRAP_SEAL_E_POISONED:
+        return "poisoned: it is not known what was sent";
+    case PFSWRAP_SEAL_E_MAGIC:
+        return "the peer does not speak the seal protocol";
+    case PFSWRAP_SEAL_E_VERSION:
+        return "unknown version of the seal protocol";
+    case PFSWRAP_SEAL_E_PATTERN:
+        return "unknown handshake pattern";
+    case PFSWRAP_SEAL_E_FLAGS:
+        return "unknown flags";
+    case PFSWRAP_SEAL_E_MESSAGE_LENGTH:
+        return "handshake message too short or too long";
+    case PFSWRAP_SEAL_E_KEY_ID:
+        return "the client expects a server with another key";
+    case PFSWRAP_SEAL_E_PSK_REQUIRED:
+        return "the peer uses no preshared key, and one is required";
+    case PFSWRAP_SEAL_E_PSK_UNEXPECTED:
+        return "the peer uses a preshared key, and none is configured";
+    case PFSWRAP_SEAL_E_PSK_UNKNOWN:
+        return "no preshared key in common";
+    case PFSWRAP_SEAL_E_ANONYMOUS:
+        return "the client is anonymous, and only named clients are admitted";
+    case PFSWRAP_SEAL_E_HANDSHAKE:
+        return "the handshake does not authenticate: wrong key, service or binding, or tampered with";
+    case PFSWRAP_SEAL_E_SMALL_ORDER:
+        return "a public key of small order";
+    case PFSWRAP_SEAL_E_PAYLOAD:
+        return "malformed handshake payload";
+    case PFSWRAP_SEAL_E_PEER_UNKNOWN:
+        return "the client's key is not among the peers";
+    case PFSWRAP_SEAL_E_PEER_EXPIRED:
+        return "the peer's key has expired";
+    case PFSWRAP_SEAL_E_PEER_REFUSED:
+        return "the client is known, but not admitted here";
+    case PFSWRAP_SEAL_E_PEER_CHANGED:
+        return "the peer came back with another key";
+    case PFSWRAP_SEAL_E_REHANDSHAKE:
+        return "a re-handshake out of turn";
+    case PFSWRAP_SEAL_E_FRAME_TYPE:
+        return "unknown frame type";
+    case PFSWRAP_SEAL_E_FRAME_LENGTH:
+        return "impossible frame length";
+    case PFSWRAP_SEAL_E_FRAME:
+        return "a frame does not authenticate";
+    case PFSWRAP_SEAL_E_TAG:
+        return "unknown frame tag";
+    case PFSWRAP_SEAL_E_REKEY:
+        return "the peer rekeys less often than agreed";
+    case PFSWRAP_SEAL_E_EMPTY:
+        return "an empty frame that confirms nothing";
+    case PFSWRAP_SEAL_E_FINAL:
+        return "FINAL on a frame that carries something";
+    case PFSWRAP_SEAL_E_AFTER_FINAL:
+        return "bytes after the end of the stream";
+    case PFSWRAP_SEAL_E_TRAILER:
+        return "a trailing byte that is not zero";
+    case PFSWRAP_SEAL_E_TRUNCATED:
+        return "the connection ended without FINAL";
+    default:
+        return "unknown error";
+    }
+}

@@ -1,0 +1,205 @@
+/*
+ * One Noise exchange of a channel, first or renewed: messages with our payloads, the choice of a psk, and who the
+ * client is. Calls noise.c, payload.c and the keyring; knows nothing of preambles, frames or streams.
+ */
+#include "seal/channel.h"
+
+#include <string.h>
+
+#include "seal/payload.h"
+
+static enum noise_pattern pattern_of(const struct channel *channel)
+{
+    return (enum noise_pattern)channel->pattern;
+}
+
+static int error_of(int noise_error)
+{
+    return noise_error == NOISE_E_SMALL_ORDER ? PFSWRAP_SEAL_E_SMALL_ORDER : PFSWRAP_SEAL_E_HANDSHAKE;
+}
+
+/* Our static secret, by the public half that the channel remembers. NULL with patterns that need none of ours. */
+static int own_secret(const struct channel *channel, const struct pfswrap_seal_config *config,
+                      const uint8_t **secret)
+{
+    const struct keyring_identity *identity;
+
+    *secret = NULL;
+    if (channel->role == PFSWRAP_SEAL_INITIATOR && !noise_pattern_has_client_key(pattern_of(channel))) {
+        return 0;
+    }
+    if ((identity = keyring_find_identity(config->keyring, channel->own_static)) == NULL) {
+        return PFSWRAP_SEAL_E_NO_IDENTITY;
+    }
+    *secret = identity->secret;
+    return 0;
+}
+
+size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config)
+{
+    const size_t psks = noise_pattern_has_psk(pattern_of(channel)) ? config->keyring->psk_count : 0;
+
+    return noise_overhead_1(pattern_of(channel)) + PAYLOAD_REKEY_BYTES + psks * PAYLOAD_PSK_ID_BYTES;
+}
+
+int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
+                     size_t prologue_length, uint8_t *out)
+{
+    uint8_t payload[PAYLOAD_REKEY_BYTES + PFSWRAP_KEYRING_PSKS_MAX * PAYLOAD_PSK_ID_BYTES];
+    size_t length = payload_write_rekey(payload, channel->rekey);
+    const uint8_t *secret;
+    int result;
+
+    if ((result = own_secret(channel, config, &secret)) != 0) {
+        return result;
+    }
+    if (noise_pattern_has_psk(pattern_of(channel))) {
+        for (size_t i = 0; i < config->keyring->psk_count; i++) {
+            length += payload_write_psk_id(payload + length, config->keyring->psks[i].id);
+        }
+    }
+    noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
+    noise_make_ephemeral(&channel->noise);
+    result = noise_write_1(&channel->noise, secret, channel->own_static, payload, length, out);
+    return result != 0 ? error_of(result) : (int)(noise_overhead_1(pattern_of(channel)) + length);
+}
+
+static bool name_is_admitted(const struct pfswrap_seal_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->name_count; i++) {
+        if (strcmp(config->names[i], name) == 0) {
+            return true;
+        }
+    }
+    return config->name_count == 0;
+}
+
+/* The client's static key has just been authenticated: may it come in here, now? */
+static int admit_client(struct channel *channel, const struct pfswrap_seal_config *config)
+{
+    const uint8_t *key = channel->noise.rs;
+    const struct keyring_peer *peer = keyring_find_peer(config->keyring, key);
+
+    if (channel->was_ready && memcmp(key, channel->peer_static, sizeof channel->peer_static) != 0) {
+        return PFSWRAP_SEAL_E_PEER_CHANGED;
+    }
+    memcpy(channel->peer_static, key, sizeof channel->peer_static);
+    if (peer == NULL) {
+        return config->anonymous ? 0 : PFSWRAP_SEAL_E_PEER_UNKNOWN;
+    }
+    if (channel->now > (uint64_t)peer->not_after) {
+        return PFSWRAP_SEAL_E_PEER_EXPIRED;
+    }
+    if (!config->anonymous && !name_is_admitted(config, peer->name)) {
+        return PFSWRAP_SEAL_E_PEER_REFUSED;
+    }
+    memcpy(channel->peer_name, peer->name, sizeof channel->peer_name);
+    return 0;
+}
+
+/* The first psk of the client's that we have too. */
+static int choose_psk(struct channel *channel, const struct pfswrap_seal_config *config,
+                      const struct payload *payload)
+{
+    for (size_t i = 0; i < payload->psk_id_count; i++) {
+        if (keyring_find_psk(config->keyring, payload->psk_ids[i]) != NULL) {
+            memcpy(channel->psk_id, payload->psk_ids[i], sizeof channel->psk_id);
+            return 0;
+        }
+    }
+    return PFSWRAP_SEAL_E_PSK_UNKNOWN;
+}
+
+static void agree_rekey(struct channel *channel, const struct payload *payload)
+{
+    if (payload->rekey < channel->rekey) {
+        channel->rekey = payload->rekey;
+    }
+}
+
+int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
+                    size_t prologue_length, const uint8_t *message, size_t length)
+{
+    uint8_t bytes[CHANNEL_MESSAGE_MAX];
+    struct payload payload;
+    const uint8_t *secret;
+    int result;
+
+    if ((result = own_secret(channel, config, &secret)) != 0) {
+        return result;
+    }
+    noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->own_static);
+    if ((result = noise_read_1(&channel->noise, secret, message, length, bytes)) < 0) {
+        return error_of(result);
+    }
+    if (payload_read(&payload, bytes, (size_t)result) != 0) {
+        return PFSWRAP_SEAL_E_PAYLOAD;
+    }
+    agree_rekey(channel, &payload);
+    if (noise_pattern_has_psk(pattern_of(channel)) && (result = choose_psk(channel, config, &payload)) != 0) {
+        return result;
+    }
+    return noise_pattern_has_client_key(pattern_of(channel)) ? admit_client(channel, config) : 0;
+}
+
+static void complete(struct channel *channel, struct exchange_keys *keys)
+{
+    const bool initiator = channel->role == PFSWRAP_SEAL_INITIATOR;
+
+    noise_split(&channel->noise.symmetric, initiator ? keys->own : keys->peer, initiator ? keys->peer : keys->own);
+    memcpy(channel->hash, channel->noise.symmetric.h, sizeof channel->hash);
+    sodium_memzero(&channel->noise, sizeof channel->noise);
+    channel->keyed_at = channel->now;
+    channel->volume = 0;
+}
+
+int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out,
+                     struct exchange_keys *keys)
+{
+    const struct keyring_psk *psk = NULL;
+    uint8_t payload[PAYLOAD_REKEY_BYTES];
+    const size_t length = payload_write_rekey(payload, channel->rekey);
+    int result;
+
+    if (noise_pattern_has_psk(pattern_of(channel)) &&
+        (psk = keyring_find_psk(config->keyring, channel->psk_id)) == NULL) {
+        return PFSWRAP_SEAL_E_PSK_UNKNOWN;
+    }
+    noise_make_ephemeral(&channel->noise);
+    if ((result = noise_write_2(&channel->noise, psk != NULL ? psk->key : NULL, payload, length, out)) != 0) {
+        return error_of(result);
+    }
+    complete(channel, keys);
+    return (int)(noise_overhead_2() + length);
+}
+
+int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
+                    size_t length, struct exchange_keys *keys)
+{
+    const uint8_t *psks[PFSWRAP_KEYRING_PSKS_MAX];
+    uint8_t bytes[CHANNEL_MESSAGE_MAX];
+    struct payload payload;
+    const uint8_t *secret;
+    size_t psk = 0;
+    int result;
+
+    if ((result = own_secret(channel, config, &secret)) != 0) {
+        return result;
+    }
+    for (size_t i = 0; i < config->keyring->psk_count; i++) {
+        psks[i] = config->keyring->psks[i].key;
+    }
+    result = noise_read_2(&channel->noise, secret, psks, config->keyring->psk_count, &psk, message, length, bytes);
+    if (result < 0) {
+        return error_of(result);
+    }
+    if (payload_read(&payload, bytes, (size_t)result) != 0) {
+        return PFSWRAP_SEAL_E_PAYLOAD;
+    }
+    agree_rekey(channel, &payload);
+    if (noise_pattern_has_psk(pattern_of(channel))) {
+        memcpy(channel->psk_id, config->keyring->psks[psk].id, sizeof channel->psk_id);
+    }
+    complete(channel, keys);
+    return 0;
+}

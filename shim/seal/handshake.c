@@ -1,0 +1,273 @@
+/*
+ * The first exchange of a connection as it lies on the wire: preamble with salted key id, prologue, two
+ * length-prefixed Noise messages, and the stream headers behind them. Calls exchange.c for what is inside the
+ * messages; knows nothing of frames.
+ */
+#include "seal/channel.h"
+
+#include <string.h>
+
+/* "pfsw" between a byte no text protocol begins with and a line end that a text protocol refuses; then the version.
+ */
+static const uint8_t magic[PFSWRAP_SEAL_MAGIC_BYTES] = {0xF5, 0x70, 0x66, 0x73, 0x77, 0x0D, 0x0A, 0x01};
+
+enum { /* offsets in the preamble */
+       PREAMBLE_VERSION = PFSWRAP_SEAL_MAGIC_BYTES - 1,
+       PREAMBLE_PATTERN = PFSWRAP_SEAL_MAGIC_BYTES,
+       PREAMBLE_FLAGS,
+       PREAMBLE_LENGTH,
+       PREAMBLE_SALT = PREAMBLE_LENGTH + 2,
+       PREAMBLE_KEY_ID = PREAMBLE_SALT + CHANNEL_SALT_BYTES,
+       PROLOGUE_MAX = CHANNEL_PREAMBLE_BYTES + 1 + PFSWRAP_NAME_BYTES + 1 + PFSWRAP_SEAL_BINDING_MAX,
+};
+
+int pfswrap_seal_probe(const uint8_t *bytes, size_t length)
+{
+    const size_t compared = length < sizeof magic ? length : sizeof magic;
+
+    if (compared > 0 && memcmp(bytes, magic, compared) != 0) {
+        return -1;
+    }
+    return length >= sizeof magic;
+}
+
+/* BLAKE2b-64 keyed with the server's public key: an observer without that key links no two connections by it. */
+static void compute_key_id(uint8_t id[CHANNEL_KEY_ID_BYTES], const uint8_t *preamble,
+                           const uint8_t server[PFSWRAP_KEY_BYTES])
+{
+    crypto_generichash(id, CHANNEL_KEY_ID_BYTES, preamble, PREAMBLE_KEY_ID, server, PFSWRAP_KEY_BYTES);
+}
+
+/* Preamble, service and binding, the latter two with a length byte so that no two triples look alike. */
+static size_t write_prologue(const struct channel *channel, const struct pfswrap_seal_config *config,
+                             const uint8_t *preamble, uint8_t prologue[PROLOGUE_MAX])
+{
+    const size_t service_length = config->service != NULL ? strlen(config->service) : 0;
+    uint8_t *at = prologue;
+
+    memcpy(at, preamble, CHANNEL_PREAMBLE_BYTES);
+    at += CHANNEL_PREAMBLE_BYTES;
+    *at++ = (uint8_t)service_length;
+    for (size_t i = 0; i < service_length; i++) {
+        *at++ = (uint8_t)config->service[i];
+    }
+    *at++ = channel->binding_length;
+    memcpy(at, channel->binding, channel->binding_length);
+    at += channel->binding_length;
+    return (size_t)(at - prologue);
+}
+
+static int take_message_1(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+{
+    const size_t length = exchange_length_1(channel, config);
+    uint8_t prologue[PROLOGUE_MAX];
+    size_t prologue_length;
+    int result;
+
+    memcpy(out, magic, sizeof magic);
+    out[PREAMBLE_PATTERN] = channel->pattern;
+    out[PREAMBLE_FLAGS] = 0;
+    out[PREAMBLE_LENGTH] = (uint8_t)(length >> 8);
+    out[PREAMBLE_LENGTH + 1] = (uint8_t)length;
+    randombytes_buf(out + PREAMBLE_SALT, CHANNEL_SALT_BYTES);
+    compute_key_id(out + PREAMBLE_KEY_ID, out, channel->peer_static);
+    prologue_length = write_prologue(channel, config, out, prologue);
+    result = exchange_write_1(channel, config, prologue, prologue_length, out + CHANNEL_PREAMBLE_BYTES);
+    if (result < 0) {
+        return result;
+    }
+    channel->state = CHANNEL_AWAIT_2;
+    return CHANNEL_PREAMBLE_BYTES + result;
+}
+
+static int take_message_2(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+{
+    struct exchange_keys keys;
+    const int length = exchange_write_2(channel, config, out + 2, &keys);
+
+    if (length < 0) {
+        return length;
+    }
+    out[0] = (uint8_t)(length >> 8);
+    out[1] = (uint8_t)length;
+    stream_start_push(&channel->push, out + 2 + length, keys.own);
+    memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
+    sodium_memzero(&keys, sizeof keys);
+    channel->state = CHANNEL_AWAIT_HEADER;
+    return 2 + length + PFSWRAP_SEAL_HEADER_BYTES;
+}
+
+int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+{
+    switch ((enum channel_state)channel->state) {
+    case CHANNEL_SEND_1:
+        return take_message_1(channel, config, out);
+    case CHANNEL_SEND_2:
+        return take_message_2(channel, config, out);
+    case CHANNEL_AWAIT_1:
+    case CHANNEL_AWAIT_2:
+    case CHANNEL_AWAIT_HEADER:
+    case CHANNEL_AWAIT_CONFIRM:
+    case CHANNEL_OPEN:
+    case CHANNEL_FAILED:
+        break;
+    }
+    return 0;
+}
+
+static int more(struct pfswrap_seal_opened *opened, size_t need)
+{
+    opened->need = need;
+    return PFSWRAP_SEAL_MORE;
+}
+
+static int check_pattern(const struct pfswrap_seal_config *config, uint8_t pattern)
+{
+    const bool psk = config->keyring->psk_count > 0;
+
+    if (pattern < NOISE_IK || pattern > NOISE_NKPSK2) {
+        return PFSWRAP_SEAL_E_PATTERN;
+    }
+    if (noise_pattern_has_psk((enum noise_pattern)pattern) != psk) {
+        return psk ? PFSWRAP_SEAL_E_PSK_REQUIRED : PFSWRAP_SEAL_E_PSK_UNEXPECTED;
+    }
+    if (!noise_pattern_has_client_key((enum noise_pattern)pattern) && !config->anonymous) {
+        return PFSWRAP_SEAL_E_ANONYMOUS;
+    }
+    return 0;
+}
+
+static int find_own_identity(struct channel *channel, const struct pfswrap_keyring *keyring,
+                             const uint8_t *preamble)
+{
+    for (size_t i = 0; i < keyring->identity_count; i++) {
+        uint8_t id[CHANNEL_KEY_ID_BYTES];
+
+        compute_key_id(id, preamble, keyring->identities[i].public_key);
+        if (memcmp(id, preamble + PREAMBLE_KEY_ID, sizeof id) == 0) {
+            memcpy(channel->own_static, keyring->identities[i].public_key, sizeof channel->own_static);
+            return 0;
+        }
+    }
+    return PFSWRAP_SEAL_E_KEY_ID;
+}
+
+/* What is wrong is said as soon as it shows, so that a stranger is not waited for. */
+static int read_preamble(const struct pfswrap_seal_config *config, const uint8_t *in, size_t available,
+                         size_t *length)
+{
+    int result;
+
+    if (pfswrap_seal_probe(in, available) < 0) {
+        const bool only_version_differs =
+            available > PREAMBLE_VERSION && pfswrap_seal_probe(in, PREAMBLE_VERSION) == 0;
+
+        return only_version_differs ? PFSWRAP_SEAL_E_VERSION : PFSWRAP_SEAL_E_MAGIC;
+    }
+    if (available < CHANNEL_PREAMBLE_BYTES) {
+        return PFSWRAP_SEAL_MORE;
+    }
+    if ((result = check_pattern(config, in[PREAMBLE_PATTERN])) != 0) {
+        return result;
+    }
+    if (in[PREAMBLE_FLAGS] != 0) {
+        return PFSWRAP_SEAL_E_FLAGS;
+    }
+    *length = (size_t)in[PREAMBLE_LENGTH] << 8 | in[PREAMBLE_LENGTH + 1];
+    if (*length < CHANNEL_MESSAGE_MIN || *length > CHANNEL_MESSAGE_MAX) {
+        return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
+    }
+    return 0;
+}
+
+static int open_message_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
+                          size_t available, struct pfswrap_seal_opened *opened)
+{
+    uint8_t prologue[PROLOGUE_MAX];
+    size_t length = 0;
+    int result = read_preamble(config, in, available, &length);
+
+    if (result == PFSWRAP_SEAL_MORE) {
+        return more(opened, CHANNEL_PREAMBLE_BYTES);
+    }
+    if (result != 0 || (result = find_own_identity(channel, config->keyring, in)) != 0) {
+        return result;
+    }
+    if (available < CHANNEL_PREAMBLE_BYTES + length) {
+        return more(opened, CHANNEL_PREAMBLE_BYTES + length);
+    }
+    channel->pattern = in[PREAMBLE_PATTERN];
+    result = exchange_read_1(channel, config, prologue, write_prologue(channel, config, in, prologue),
+                             in + CHANNEL_PREAMBLE_BYTES, length);
+    if (result != 0) {
+        return result;
+    }
+    opened->consumed = CHANNEL_PREAMBLE_BYTES + length;
+    channel->state = CHANNEL_SEND_2;
+    return PFSWRAP_SEAL_PROGRESS;
+}
+
+static int open_message_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
+                          size_t available, struct pfswrap_seal_opened *opened)
+{
+    struct exchange_keys keys;
+    size_t length;
+    int result;
+
+    if (available < 2) {
+        return more(opened, 2);
+    }
+    length = (size_t)in[0] << 8 | in[1];
+    if (length < CHANNEL_MESSAGE_MIN || length > CHANNEL_MESSAGE_MAX) {
+        return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
+    }
+    if (available < 2 + length) {
+        return more(opened, 2 + length);
+    }
+    if ((result = exchange_read_2(channel, config, in + 2, length, &keys)) != 0) {
+        return result;
+    }
+    stream_start_push(&channel->push, channel->header, keys.own);
+    memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
+    sodium_memzero(&keys, sizeof keys);
+    channel->header_owed = true;
+    channel->confirm_owed = true;
+    channel->was_ready = true;
+    channel->state = CHANNEL_AWAIT_HEADER;
+    opened->consumed = 2 + length;
+    return PFSWRAP_SEAL_PROGRESS;
+}
+
+static int open_header(struct channel *channel, const uint8_t *in, size_t available,
+                       struct pfswrap_seal_opened *opened)
+{
+    if (available < PFSWRAP_SEAL_HEADER_BYTES) {
+        return more(opened, PFSWRAP_SEAL_HEADER_BYTES);
+    }
+    stream_start_pull(&channel->pull, in, channel->next_key);
+    sodium_memzero(channel->next_key, sizeof channel->next_key);
+    channel->state = channel->role == PFSWRAP_SEAL_INITIATOR ? CHANNEL_OPEN : CHANNEL_AWAIT_CONFIRM;
+    opened->consumed = PFSWRAP_SEAL_HEADER_BYTES;
+    return PFSWRAP_SEAL_PROGRESS;
+}
+
+int handshake_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
+                   size_t available, struct pfswrap_seal_opened *opened)
+{
+    switch ((enum channel_state)channel->state) {
+    case CHANNEL_AWAIT_1:
+        return open_message_1(channel, config, in, available, opened);
+    case CHANNEL_AWAIT_2:
+        return open_message_2(channel, config, in, available, opened);
+    case CHANNEL_AWAIT_HEADER:
+        return open_header(channel, in, available, opened);
+    case CHANNEL_SEND_1:
+    case CHANNEL_SEND_2:
+        return PFSWRAP_SEAL_TAKE;
+    case CHANNEL_AWAIT_CONFIRM:
+    case CHANNEL_OPEN:
+    case CHANNEL_FAILED:
+        break;
+    }
+    return PFSWRAP_SEAL_E_CHANNEL;
+}

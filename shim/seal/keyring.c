@@ -1,0 +1,223 @@
+/*
+ * Keys in guarded memory: one sodium_malloc for all secrets of a keyring (guard pages, locked, left out of core
+ * dumps), read-only except while something is added. Does no I/O; knows no files and no protocol.
+ */
+#include "seal/keyring.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "seal/wipe.h"
+
+static const char psk_id_context[] = "pfswrap psk id 1";
+
+void keys_error_set(struct pfswrap_keys_error *error, const char *format, ...)
+{
+    va_list arguments;
+
+    if (error == NULL) {
+        return;
+    }
+    va_start(arguments, format);
+    (void)vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+}
+
+struct pfswrap_keyring *pfswrap_keyring_new(void)
+{
+    struct pfswrap_keyring *keyring;
+
+    if (sodium_init() < 0 || (keyring = sodium_malloc(sizeof *keyring)) == NULL) {
+        return NULL;
+    }
+    memset(keyring, 0, sizeof *keyring);
+    (void)sodium_mprotect_readonly(keyring);
+    return keyring;
+}
+
+void pfswrap_keyring_free(struct pfswrap_keyring *keyring)
+{
+    if (keyring != NULL) {
+        sodium_free(keyring->peers);
+        sodium_free(keyring);
+    }
+}
+
+int pfswrap_keyring_add_identity(struct pfswrap_keyring *keyring, const uint8_t secret[PFSWRAP_KEY_BYTES])
+{
+    struct keyring_identity *identity;
+    uint8_t public_key[PFSWRAP_KEY_BYTES];
+
+    pfswrap_key_derive_public(public_key, secret);
+    if (keyring->identity_count == PFSWRAP_KEYRING_IDENTITIES_MAX ||
+        keyring_find_identity(keyring, public_key) != NULL || sodium_mprotect_readwrite(keyring) != 0) {
+        return -1;
+    }
+    identity = &keyring->identities[keyring->identity_count++];
+    memcpy(identity->secret, secret, sizeof identity->secret);
+    memcpy(identity->public_key, public_key, sizeof identity->public_key);
+    (void)sodium_mprotect_readonly(keyring);
+    return 0;
+}
+
+int pfswrap_keyring_add_psk(struct pfswrap_keyring *keyring, const uint8_t psk[PFSWRAP_KEY_BYTES])
+{
+    uint8_t id[KEYRING_PSK_ID_BYTES];
+    struct keyring_psk *entry;
+
+    crypto_generichash(id, sizeof id, (const uint8_t *)psk_id_context, sizeof psk_id_context - 1, psk,
+                       PFSWRAP_KEY_BYTES);
+    dead_stack_wipe(DEAD_STACK_STREAM);
+    if (keyring->psk_count == PFSWRAP_KEYRING_PSKS_MAX || keyring_find_psk(keyring, id) != NULL ||
+        sodium_mprotect_readwrite(keyring) != 0) {
+        return -1;
+    }
+    entry = &keyring->psks[keyring->psk_count++];
+    memcpy(entry->key, psk, sizeof entry->key);
+    memcpy(entry->id, id, sizeof entry->id);
+    (void)sodium_mprotect_readonly(keyring);
+    return 0;
+}
+
+bool keyring_name_is_valid(const char *name, size_t length)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@";
+
+    return length > 0 && length < PFSWRAP_NAME_BYTES && strspn(name, allowed) >= length;
+}
+
+/* libsodium refuses a product that is zero, so one multiplication tells a point of small order. */
+static bool key_has_small_order(const uint8_t public_key[PFSWRAP_KEY_BYTES])
+{
+    static const uint8_t any_scalar[PFSWRAP_KEY_BYTES] = {8};
+    uint8_t product[PFSWRAP_KEY_BYTES];
+
+    return crypto_scalarmult(product, any_scalar, public_key) != 0 || sodium_is_zero(product, sizeof product);
+}
+
+/* The table of peers grows by doubling. It is no secret, but a stray write to it would change whom we trust. */
+static int grow_peers(struct pfswrap_keyring *keyring)
+{
+    const size_t capacity = keyring->peer_capacity > 0 ? 2 * keyring->peer_capacity : 16;
+    struct keyring_peer *const peers = sodium_allocarray(capacity, sizeof *peers);
+
+    if (peers == NULL) {
+        return -1;
+    }
+    memset(peers, 0, capacity * sizeof *peers);
+    if (keyring->peer_count > 0) {
+        memcpy(peers, keyring->peers, keyring->peer_count * sizeof *peers);
+    }
+    sodium_free(keyring->peers);
+    keyring->peers = peers;
+    keyring->peer_capacity = capacity;
+    return 0;
+}
+
+static int append_peer(struct pfswrap_keyring *keyring, const struct keyring_peer *peer)
+{
+    int result = 0;
+
+    if (sodium_mprotect_readwrite(keyring) != 0) {
+        return -1;
+    }
+    if (keyring->peer_count == keyring->peer_capacity) {
+        result = grow_peers(keyring);
+    } else {
+        result = sodium_mprotect_readwrite(keyring->peers);
+    }
+    if (result == 0) {
+        keyring->peers[keyring->peer_count++] = *peer;
+        (void)sodium_mprotect_readonly(keyring->peers);
+    }
+    (void)sodium_mprotect_readonly(keyring);
+    return result;
+}
+
+int pfswrap_keyring_add_peer(struct pfswrap_keyring *keyring, const char *name,
+                             const uint8_t public_key[PFSWRAP_KEY_BYTES], int64_t not_after,
+                             struct pfswrap_keys_error *error)
+{
+    const size_t length = strlen(name);
+    const struct keyring_peer *known = keyring_find_peer(keyring, public_key);
+    struct keyring_peer peer = {.not_after = not_after};
+
+    if (!keyring_name_is_valid(name, length)) {
+        keys_error_set(error, "a name is 1 to %d characters of A-Z a-z 0-9 . _ - @", PFSWRAP_NAME_BYTES - 1);
+        return -1;
+    }
+    if (not_after < 0) {
+        keys_error_set(error, "not-after is before 1970");
+        return -1;
+    }
+    if (known != NULL) {
+        keys_error_set(error, "this public key is there already, for %s", known->name);
+        return -1;
+    }
+    if (key_has_small_order(public_key)) {
+        keys_error_set(error, "not a usable public key: a point of small order");
+        return -1;
+    }
+    memcpy(peer.public_key, public_key, sizeof peer.public_key);
+    memcpy(peer.name, name, length);
+    if (append_peer(keyring, &peer) != 0) {
+        keys_error_set(error, "out of memory");
+        return -1;
+    }
+    return 0;
+}
+
+size_t pfswrap_keyring_count_identities(const struct pfswrap_keyring *keyring)
+{
+    return keyring->identity_count;
+}
+
+size_t pfswrap_keyring_count_psks(const struct pfswrap_keyring *keyring)
+{
+    return keyring->psk_count;
+}
+
+size_t pfswrap_keyring_count_peers(const struct pfswrap_keyring *keyring, const char *name)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < keyring->peer_count; i++) {
+        count += name == NULL || strcmp(keyring->peers[i].name, name) == 0;
+    }
+    return count;
+}
+
+const struct keyring_identity *keyring_find_identity(const struct pfswrap_keyring *keyring,
+                                                     const uint8_t public_key[PFSWRAP_KEY_BYTES])
+{
+    for (size_t i = 0; i < keyring->identity_count; i++) {
+        if (memcmp(keyring->identities[i].public_key, public_key, PFSWRAP_KEY_BYTES) == 0) {
+            return &keyring->identities[i];
+        }
+    }
+    return NULL;
+}
+
+const struct keyring_psk *keyring_find_psk(const struct pfswrap_keyring *keyring,
+                                           const uint8_t id[KEYRING_PSK_ID_BYTES])
+{
+    for (size_t i = 0; i < keyring->psk_count; i++) {
+        if (memcmp(keyring->psks[i].id, id, KEYRING_PSK_ID_BYTES) == 0) {
+            return &keyring->psks[i];
+        }
+    }
+    return NULL;
+}
+
+const struct keyring_peer *keyring_find_peer(const struct pfswrap_keyring *keyring,
+                                             const uint8_t public_key[PFSWRAP_KEY_BYTES])
+{
+    for (size_t i = 0; i < keyring->peer_count; i++) {
+        if (memcmp(keyring->peers[i].public_key, public_key, PFSWRAP_KEY_BYTES) == 0) {
+            return &keyring->peers[i];
+        }
+    }
+    return NULL;
+}

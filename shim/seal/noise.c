@@ -1,0 +1,223 @@
+/*
+ * The four handshake patterns, token by token as the specification writes them, so that a reader can hold both side
+ * by side. May call libsodium through symmetric.c; knows no framing and keeps no secret that is not its own.
+ */
+#include "seal/noise.h"
+
+#include <sodium.h>
+#include <string.h>
+
+_Static_assert(NOISE_KEY_BYTES == crypto_scalarmult_BYTES, "DHLEN");
+
+size_t noise_overhead_1(enum noise_pattern pattern)
+{
+    const size_t s = noise_pattern_has_client_key(pattern) ? NOISE_KEY_BYTES + NOISE_TAG_BYTES : 0;
+
+    return NOISE_KEY_BYTES + s + NOISE_TAG_BYTES;
+}
+
+size_t noise_overhead_2(void)
+{
+    return NOISE_KEY_BYTES + NOISE_TAG_BYTES;
+}
+
+static const char *protocol_name(enum noise_pattern pattern)
+{
+    switch (pattern) {
+    case NOISE_IK:
+        return "Noise_IK_25519_ChaChaPoly_SHA256";
+    case NOISE_NK:
+        return "Noise_NK_25519_ChaChaPoly_SHA256";
+    case NOISE_IKPSK2:
+        return "Noise_IKpsk2_25519_ChaChaPoly_SHA256";
+    case NOISE_NKPSK2:
+        return "Noise_NKpsk2_25519_ChaChaPoly_SHA256";
+    }
+    return "";
+}
+
+void noise_start(struct noise_handshake *handshake, enum noise_pattern pattern, const uint8_t *prologue,
+                 size_t prologue_length, const uint8_t responder_static[NOISE_KEY_BYTES])
+{
+    memset(handshake, 0, sizeof *handshake);
+    handshake->pattern = (uint8_t)pattern;
+    memcpy(handshake->rs, responder_static, sizeof handshake->rs);
+    noise_symmetric_start(&handshake->symmetric, protocol_name(pattern));
+    noise_mix_hash(&handshake->symmetric, prologue, prologue_length);
+    noise_mix_hash(&handshake->symmetric, responder_static, NOISE_KEY_BYTES);
+}
+
+void noise_make_ephemeral(struct noise_handshake *handshake)
+{
+    randombytes_buf(handshake->e, sizeof handshake->e);
+    crypto_scalarmult_base(handshake->e_public, handshake->e);
+    handshake->has_ephemeral = 1;
+}
+
+static void wipe_ephemeral(struct noise_handshake *handshake)
+{
+    sodium_memzero(handshake->e, sizeof handshake->e);
+    handshake->has_ephemeral = 0;
+}
+
+/* Token "e", of whichever side. With a psk the public key is mixed into the chaining key too (section 9.2). */
+static void mix_ephemeral(struct noise_handshake *handshake, const uint8_t e_public[NOISE_KEY_BYTES])
+{
+    noise_mix_hash(&handshake->symmetric, e_public, NOISE_KEY_BYTES);
+    if (noise_pattern_has_psk((enum noise_pattern)handshake->pattern)) {
+        noise_mix_key(&handshake->symmetric, e_public);
+    }
+}
+
+/* Tokens "ee", "es", "se", "ss". */
+static int mix_dh(struct noise_handshake *handshake, const uint8_t secret[NOISE_KEY_BYTES],
+                  const uint8_t public_key[NOISE_KEY_BYTES])
+{
+    uint8_t shared[NOISE_KEY_BYTES];
+    int result = NOISE_E_SMALL_ORDER;
+
+    /* libsodium refuses points of small order and an all-zero result; the second look costs nothing and does not
+     * depend on its version. */
+    if (crypto_scalarmult(shared, secret, public_key) == 0 && !sodium_is_zero(shared, sizeof shared)) {
+        noise_mix_key(&handshake->symmetric, shared);
+        result = 0;
+    }
+    sodium_memzero(shared, sizeof shared);
+    return result;
+}
+
+int noise_write_1(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *s_public,
+                  const uint8_t *payload, size_t length, uint8_t *out)
+{
+    int result;
+
+    if (!handshake->has_ephemeral) {
+        return NOISE_E_STATE;
+    }
+    memcpy(out, handshake->e_public, NOISE_KEY_BYTES);
+    out += NOISE_KEY_BYTES;
+    mix_ephemeral(handshake, handshake->e_public);
+    if ((result = mix_dh(handshake, handshake->e, handshake->rs)) != 0) {
+        return result;
+    }
+    if (noise_pattern_has_client_key((enum noise_pattern)handshake->pattern)) {
+        noise_encrypt_and_hash(&handshake->symmetric, s_public, NOISE_KEY_BYTES, out);
+        out += NOISE_KEY_BYTES + NOISE_TAG_BYTES;
+        if ((result = mix_dh(handshake, s, handshake->rs)) != 0) {
+            return result;
+        }
+    }
+    noise_encrypt_and_hash(&handshake->symmetric, payload, length, out);
+    return 0;
+}
+
+int noise_read_1(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *message, size_t length,
+                 uint8_t *payload)
+{
+    const size_t overhead = noise_overhead_1((enum noise_pattern)handshake->pattern);
+    int result;
+
+    if (length < overhead) {
+        return NOISE_E_AUTHENTIC;
+    }
+    memset(handshake->rs, 0, sizeof handshake->rs);
+    memcpy(handshake->re, message, sizeof handshake->re);
+    message += NOISE_KEY_BYTES;
+    mix_ephemeral(handshake, handshake->re);
+    if ((result = mix_dh(handshake, s, handshake->re)) != 0) {
+        return result;
+    }
+    if (noise_pattern_has_client_key((enum noise_pattern)handshake->pattern)) {
+        if (noise_decrypt_and_hash(&handshake->symmetric, message, NOISE_KEY_BYTES + NOISE_TAG_BYTES,
+                                   handshake->rs) != 0) {
+            return NOISE_E_AUTHENTIC;
+        }
+        message += NOISE_KEY_BYTES + NOISE_TAG_BYTES;
+        if ((result = mix_dh(handshake, s, handshake->rs)) != 0) {
+            return result;
+        }
+    }
+    if (noise_decrypt_and_hash(&handshake->symmetric, message, length - overhead + NOISE_TAG_BYTES, payload) != 0) {
+        return NOISE_E_AUTHENTIC;
+    }
+    return (int)(length - overhead);
+}
+
+int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const uint8_t *payload, size_t length,
+                  uint8_t *out)
+{
+    const enum noise_pattern pattern = (enum noise_pattern)handshake->pattern;
+    int result;
+
+    if (!handshake->has_ephemeral) {
+        return NOISE_E_STATE;
+    }
+    memcpy(out, handshake->e_public, NOISE_KEY_BYTES);
+    mix_ephemeral(handshake, handshake->e_public);
+    result = mix_dh(handshake, handshake->e, handshake->re);
+    if (result == 0 && noise_pattern_has_client_key(pattern)) {
+        result = mix_dh(handshake, handshake->e, handshake->rs);
+    }
+    wipe_ephemeral(handshake);
+    if (result != 0) {
+        return result;
+    }
+    if (noise_pattern_has_psk(pattern)) {
+        noise_mix_key_and_hash(&handshake->symmetric, psk);
+    }
+    noise_encrypt_and_hash(&handshake->symmetric, payload, length, out + NOISE_KEY_BYTES);
+    return 0;
+}
+
+/* The end of message 2 with one psk, on a copy of the state: only the right one may advance it. */
+static int try_psk(struct noise_handshake *handshake, const uint8_t *psk, const uint8_t *ciphertext, size_t length,
+                   uint8_t *payload)
+{
+    struct noise_symmetric trial = handshake->symmetric;
+    int result;
+
+    noise_mix_key_and_hash(&trial, psk);
+    result = noise_decrypt_and_hash(&trial, ciphertext, length, payload);
+    if (result == 0) {
+        handshake->symmetric = trial;
+    }
+    sodium_memzero(&trial, sizeof trial);
+    return result;
+}
+
+int noise_read_2(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *const *psks, size_t psk_count,
+                 size_t *psk, const uint8_t *message, size_t length, uint8_t *payload)
+{
+    const enum noise_pattern pattern = (enum noise_pattern)handshake->pattern;
+    int result;
+
+    if (!handshake->has_ephemeral) {
+        return NOISE_E_STATE;
+    }
+    if (length < noise_overhead_2()) {
+        return NOISE_E_AUTHENTIC;
+    }
+    memcpy(handshake->re, message, sizeof handshake->re);
+    message += NOISE_KEY_BYTES;
+    length -= NOISE_KEY_BYTES;
+    mix_ephemeral(handshake, handshake->re);
+    result = mix_dh(handshake, handshake->e, handshake->re);
+    wipe_ephemeral(handshake);
+    if (result == 0 && noise_pattern_has_client_key(pattern)) {
+        result = mix_dh(handshake, s, handshake->re);
+    }
+    if (result != 0) {
+        return result;
+    }
+    if (!noise_pattern_has_psk(pattern)) {
+        result = noise_decrypt_and_hash(&handshake->symmetric, message, length, payload);
+        return result == 0 ? (int)(length - NOISE_TAG_BYTES) : NOISE_E_AUTHENTIC;
+    }
+    for (size_t i = 0; i < psk_count; i++) {
+        if (try_psk(handshake, psks[i], message, length, payload) == 0) {
+            *psk = i;
+            return (int)(length - NOISE_TAG_BYTES);
+        }
+    }
+    return NOISE_E_AUTHENTIC;
+}

@@ -1,0 +1,198 @@
+/*
+ * What reaches a channel: one frame, or one handshake message, per call. Judges lengths before it waits for them,
+ * types before it opens them, and tags after. Plaintext goes where the caller wants it; never seals anything.
+ */
+#include "seal/channel.h"
+
+#include <string.h>
+
+#include "seal/wipe.h"
+
+static int more(struct pfswrap_seal_opened *opened, size_t need)
+{
+    opened->need = need;
+    return PFSWRAP_SEAL_MORE;
+}
+
+static int check_prefix(const uint8_t *frame)
+{
+    const size_t length = (size_t)frame[1] << 8 | frame[2];
+
+    if (frame[0] >= FRAME_TYPES) {
+        return PFSWRAP_SEAL_E_FRAME_TYPE;
+    }
+    if (length < CHANNEL_CIPHERTEXT_MIN || length > CHANNEL_CIPHERTEXT_MAX) {
+        return PFSWRAP_SEAL_E_FRAME_LENGTH;
+    }
+    if (frame[0] != FRAME_DATA && length > CHANNEL_CONTROL_MAX + CHANNEL_CIPHERTEXT_MIN) {
+        return PFSWRAP_SEAL_E_FRAME_LENGTH;
+    }
+    return (int)length;
+}
+
+/* Type 1 and 2: the plaintext is ours alone, and short. */
+static int open_control(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
+                        size_t length)
+{
+    uint8_t plaintext[CHANNEL_CONTROL_MAX];
+    int result = stream_open(&channel->pull, channel->rekey, frame, length, plaintext);
+
+    if (result == STREAM_OPENED_FINAL) {
+        result = PFSWRAP_SEAL_E_FINAL;
+    } else if (result == 0) {
+        result = rehandshake_open(channel, config, (enum frame_type)frame[0], plaintext,
+                                  length - CHANNEL_CIPHERTEXT_MIN);
+    }
+    dead_stack_wipe(DEAD_STACK_HANDSHAKE);
+    return result == 0 ? PFSWRAP_SEAL_PROGRESS : result;
+}
+
+static int open_final(struct channel *channel)
+{
+    channel->final_received = true;
+    sodium_memzero(&channel->pull, sizeof channel->pull);
+    if (channel->renewal == RENEWAL_ASKED || channel->renewal == RENEWAL_SWITCH) {
+        rehandshake_abandon(channel);
+    }
+    return PFSWRAP_SEAL_FINAL;
+}
+
+/* Type 0. `first`: nothing of the peer's has authenticated before, so an initiator's may be the confirm. */
+static int open_data(struct channel *channel, const uint8_t *frame, size_t length, uint8_t *out, bool first,
+                     struct pfswrap_seal_opened *opened)
+{
+    const size_t plaintext = length - CHANNEL_CIPHERTEXT_MIN;
+    const int result = stream_open(&channel->pull, channel->rekey, frame, length, out);
+
+    if (result < 0) {
+        return result;
+    }
+    if (result == STREAM_OPENED_FINAL) {
+        if (plaintext > 0) {
+            sodium_memzero(out, plaintext);
+            return PFSWRAP_SEAL_E_FINAL;
+        }
+        return open_final(channel);
+    }
+    if (plaintext == 0) {
+        return first && channel->role == PFSWRAP_SEAL_RESPONDER ? PFSWRAP_SEAL_PROGRESS : PFSWRAP_SEAL_E_EMPTY;
+    }
+    channel->volume += plaintext;
+    opened->data = out;
+    opened->length = plaintext;
+    return PFSWRAP_SEAL_DATA;
+}
+
+/* The byte behind the last frame, if it has come and is what it must be. Whatever else it is stays for the next
+ * call. */
+static void skip_trailer(struct channel *channel, const uint8_t *in, size_t available,
+                         struct pfswrap_seal_opened *opened)
+{
+    if (channel->trailer_due && available > opened->consumed && in[opened->consumed] == 0) {
+        channel->trailer_due = false;
+        opened->consumed++;
+    }
+}
+
+/* A complete frame. `out` NULL: in place. */
+static int open_complete(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
+                         size_t length, uint8_t *out, struct pfswrap_seal_opened *opened)
+{
+    const bool first = !channel->anything_received;
+    const int event = frame[0] == FRAME_DATA ? open_data(channel, frame, length, out, first, opened)
+                                             : open_control(channel, config, frame, length);
+
+    if (event > 0) {
+        channel->anything_received = true;
+        channel->trailer_due = true;
+        if (channel->state == CHANNEL_AWAIT_CONFIRM) {
+            channel->state = CHANNEL_OPEN;
+            channel->was_ready = true;
+        }
+    }
+    return event;
+}
+
+static int open_frame(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
+                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+{
+    uint8_t nothing[1];
+    size_t length;
+    int result;
+
+    skip_trailer(channel, in, available, opened);
+    in += opened->consumed;
+    available -= opened->consumed;
+    if (channel->trailer_due && available > 0) {
+        return PFSWRAP_SEAL_E_TRAILER;
+    }
+    if (channel->final_received) {
+        return available > 0 ? PFSWRAP_SEAL_E_AFTER_FINAL : PFSWRAP_SEAL_FINAL;
+    }
+    if (available < CHANNEL_FRAME_PREFIX) {
+        return more(opened, (channel->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX);
+    }
+    if ((result = check_prefix(in)) < 0) {
+        return result;
+    }
+    length = (size_t)result;
+    if (available < CHANNEL_FRAME_PREFIX + length) {
+        return more(opened, CHANNEL_FRAME_PREFIX + length);
+    }
+    if (in[0] == FRAME_DATA && length - CHANNEL_CIPHERTEXT_MIN > size) {
+        opened->length = length - CHANNEL_CIPHERTEXT_MIN;
+        return PFSWRAP_SEAL_ROOM;
+    }
+    result = open_complete(channel, config, in, length, out != NULL ? out : nothing, opened);
+    if (result > 0) {
+        in -= opened->consumed;
+        available += opened->consumed;
+        opened->consumed += CHANNEL_FRAME_PREFIX + length;
+        skip_trailer(channel, in, available, opened);
+    }
+    return result;
+}
+
+int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+{
+    static const uint8_t no_input[1];
+    struct channel *channel = channel_of(seal);
+    int result = channel_check(channel);
+
+    memset(opened, 0, sizeof *opened);
+    if (result != 0) {
+        return result;
+    }
+    if (config == NULL || (in == NULL && available > 0) || (out == NULL && size > 0)) {
+        return PFSWRAP_SEAL_E_ARGUMENT;
+    }
+    if (in == NULL) {
+        in = no_input;
+    }
+    if (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_AWAIT_CONFIRM) {
+        result = open_frame(channel, config, in, available, out, size, opened);
+    } else {
+        result = handshake_open(channel, config, in, available, opened);
+        dead_stack_wipe(DEAD_STACK_HANDSHAKE);
+        if (result == PFSWRAP_SEAL_E_NO_IDENTITY) {
+            return result; /* not the peer's fault, and nothing has been read yet */
+        }
+    }
+    if (result < 0) {
+        memset(opened, 0, sizeof *opened);
+        return channel_fail(channel, result);
+    }
+    return result;
+}
+
+int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+                               size_t available, struct pfswrap_seal_opened *opened)
+{
+    /* Plaintext goes exactly over its own ciphertext, the one overlap that a stream cipher allows: behind the byte
+     * that trails the frame before, if it is still to come, the prefix, and the encrypted tag. */
+    const size_t offset = (channel_of(seal)->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
+
+    return pfswrap_seal_open(seal, config, in, available, available > offset ? in + offset : NULL,
+                             available > offset ? PFSWRAP_SEAL_CHUNK_MAX : 0, opened);
+}

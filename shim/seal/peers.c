@@ -1,0 +1,180 @@
+/*
+ * The peers file as text: one peer key to a line, with a date after which it is no longer good. Bytes in, keyring
+ * entries out; every error names its line. Opens no file.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "seal/keyring.h"
+
+struct words {
+    const char *at[4];
+    size_t length[4];
+    size_t count; /* 4: more than a line may have */
+};
+
+static void split_words(const char *line, size_t length, struct words *words)
+{
+    size_t i = 0;
+
+    words->count = 0;
+    while (words->count < 4) {
+        while (i < length && (line[i] == ' ' || line[i] == '\t')) {
+            i++;
+        }
+        if (i == length) {
+            return;
+        }
+        words->at[words->count] = line + i;
+        while (i < length && line[i] != ' ' && line[i] != '\t') {
+            i++;
+        }
+        words->length[words->count] = (size_t)(line + i - words->at[words->count]);
+        words->count++;
+    }
+}
+
+/* `count` digits at *text, which is moved behind them and the character `then` (0: none). -1: something else stands
+ * there. */
+static int read_number(const char **text, const char *end, int count, char then)
+{
+    int number = 0;
+
+    if (end - *text < count + (then != 0)) {
+        return -1;
+    }
+    for (; count > 0; count--, (*text)++) {
+        if (**text < '0' || **text > '9') {
+            return -1;
+        }
+        number = number * 10 + (**text - '0');
+    }
+    if (then != 0 && *(*text)++ != then) {
+        return -1;
+    }
+    return number;
+}
+
+static int days_in_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    const int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return days[month - 1] + (month == 2 && leap);
+}
+
+/* Days from 1 January 1970 of the proleptic Gregorian calendar; the year is 1970 or later. */
+static int64_t days_since_epoch(int year, int month, int day)
+{
+    const int64_t before = year - 1;
+    int64_t days = before * 365 + before / 4 - before / 100 + before / 400 - 719162;
+
+    for (int m = 1; m < month; m++) {
+        days += days_in_month(year, m);
+    }
+    return days + day - 1;
+}
+
+/* YYYY-MM-DD, good to the end of the day, or YYYY-MM-DDThh:mm:ssZ. Returns the last good second, or -1. */
+static int64_t read_date(const char *text, size_t length)
+{
+    const char *const end = text + length;
+    const bool whole_day = length == strlen("YYYY-MM-DD");
+    const int year = read_number(&text, end, 4, '-');
+    const int month = read_number(&text, end, 2, '-');
+    const int day = read_number(&text, end, 2, whole_day ? 0 : 'T');
+    int hour = 23, minute = 59, second = 59;
+
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) {
+        return -1;
+    }
+    if (!whole_day) {
+        hour = read_number(&text, end, 2, ':');
+        minute = read_number(&text, end, 2, ':');
+        second = read_number(&text, end, 2, 'Z');
+    }
+    if (text != end || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
+        return -1;
+    }
+    return ((days_since_epoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
+}
+
+/* The optional third word. Returns 0, or -1 with *error filled. */
+static int read_option(const char *word, size_t length, int64_t *not_after, struct pfswrap_keys_error *error)
+{
+    static const char key[] = "not-after=";
+    const size_t prefix = sizeof key - 1;
+
+    if (length < prefix || memcmp(word, key, prefix) != 0) {
+        keys_error_set(error, "expected not-after=DATE, found \"%.*s\"", (int)(length < 64 ? length : 64), word);
+        return -1;
+    }
+    if ((*not_after = read_date(word + prefix, length - prefix)) < 0) {
+        keys_error_set(error, "expected a date YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ, found \"%.*s\"",
+                       (int)(length - prefix < 64 ? length - prefix : 64), word + prefix);
+        return -1;
+    }
+    return 0;
+}
+
+static int read_line(struct pfswrap_keyring *keyring, const char *line, size_t length,
+                     struct pfswrap_keys_error *error)
+{
+    uint8_t public_key[PFSWRAP_KEY_BYTES];
+    int64_t not_after = PFSWRAP_NEVER;
+    char name[PFSWRAP_NAME_BYTES] = {0};
+    struct words words;
+
+    if (memchr(line, '\0', length) != NULL) {
+        keys_error_set(error, "a zero byte");
+        return -1;
+    }
+    split_words(line, length, &words);
+    if (words.count == 0 || words.at[0][0] == '#') {
+        return 0;
+    }
+    if (words.count < 2 || words.count > 3) {
+        keys_error_set(error, "expected NAME BASE64-PUBLIC-KEY [not-after=DATE], found %s",
+                       words.count < 2 ? "one word" : "more than three words");
+        return -1;
+    }
+    if (words.length[0] >= sizeof name) {
+        keys_error_set(error, "a name is at most %zu characters, this one has %zu", sizeof name - 1,
+                       words.length[0]);
+        return -1;
+    }
+    memcpy(name, words.at[0], words.length[0]);
+    if (pfswrap_key_decode(public_key, words.at[1], words.length[1]) != 0) {
+        keys_error_set(error, "expected a public key as %d characters of base64, found %zu characters that are not",
+                       PFSWRAP_KEY_TEXT_BYTES - 1, words.length[1]);
+        return -1;
+    }
+    if (words.count == 3 && read_option(words.at[2], words.length[2], &not_after, error) != 0) {
+        return -1;
+    }
+    return pfswrap_keyring_add_peer(keyring, name, public_key, not_after, error);
+}
+
+int pfswrap_keyring_parse_peers(struct pfswrap_keyring *keyring, const char *text, size_t length, const char *file,
+                                struct pfswrap_keys_error *error)
+{
+    unsigned number = 1;
+
+    for (size_t start = 0; start < length; number++) {
+        const char *const newline = memchr(text + start, '\n', length - start);
+        const size_t end = newline != NULL ? (size_t)(newline - text) : length;
+        size_t line = end - start;
+        struct pfswrap_keys_error reason;
+
+        if (line > 0 && text[start + line - 1] == '\r') {
+            line--;
+        }
+        if (read_line(keyring, text + start, line, &reason) != 0) {
+            keys_error_set(error, "%.350s:%u: %.200s", file, number, reason.text);
+            return -1;
+        }
+        start = end + 1;
+    }
+    return 0;
+}

@@ -1,0 +1,193 @@
+/*
+ * A fresh handshake inside the sealed stream, so that a stolen state opens an hour or 64 GiB of a connection and
+ * not all of it. The initiator asks with a type 1 frame, the responder answers with type 2 and switches, the
+ * initiator confirms with type 2 and switches. The header of each new stream travels inside the type 2 frame,
+ * sealed by the old one. Calls exchange.c and stream.c; knows nothing of data.
+ */
+#include "seal/channel.h"
+
+#include <string.h>
+
+static bool is_old(const struct channel *channel)
+{
+    if (channel->rehandshake_bytes != UINT64_MAX && channel->volume >= channel->rehandshake_bytes) {
+        return true;
+    }
+    if (channel->rehandshake_seconds == UINT32_MAX) {
+        return false;
+    }
+    return channel->now < channel->keyed_at || channel->now - channel->keyed_at >= channel->rehandshake_seconds;
+}
+
+bool rehandshake_due(const struct channel *channel)
+{
+    return channel->role == PFSWRAP_SEAL_INITIATOR && channel->state == CHANNEL_OPEN &&
+           channel->renewal == RENEWAL_NONE && !channel->header_owed && !channel->closing &&
+           !channel->final_received && is_old(channel);
+}
+
+void rehandshake_abandon(struct channel *channel)
+{
+    channel->renewal = RENEWAL_NONE;
+    sodium_memzero(channel->next_key, sizeof channel->next_key);
+    sodium_memzero(&channel->noise, sizeof channel->noise);
+}
+
+static void finish(struct channel *channel)
+{
+    channel->renewal = RENEWAL_NONE;
+    channel->rehandshakes++;
+    sodium_memzero(channel->next_key, sizeof channel->next_key);
+}
+
+/* The server's key must still be good: a connection does not outlive it by more than its last handshake. */
+static int check_server(const struct channel *channel, const struct pfswrap_keyring *keyring)
+{
+    const struct keyring_peer *peer = keyring_find_peer(keyring, channel->peer_static);
+
+    if (peer == NULL) {
+        return PFSWRAP_SEAL_E_PEER_UNKNOWN;
+    }
+    return channel->now > (uint64_t)peer->not_after ? PFSWRAP_SEAL_E_PEER_EXPIRED : 0;
+}
+
+static int take_question(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+{
+    uint8_t message[PFSWRAP_SEAL_TAKE_BYTES];
+    int length = check_server(channel, config->keyring);
+
+    if (length == 0) {
+        length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, message);
+    }
+    if (length < 0) {
+        return length;
+    }
+    channel->renewal = RENEWAL_ASKED;
+    return (int)stream_seal(&channel->push, channel->rekey, FRAME_HANDSHAKE_1, false, message, (size_t)length, out);
+}
+
+/* The last frame of the old stream has the new stream's header in front of `length` bytes of message. */
+static int switch_push(struct channel *channel, const uint8_t key[PFSWRAP_KEY_BYTES], uint8_t *content,
+                       size_t length, uint8_t *out)
+{
+    struct channel_stream fresh;
+    size_t frame;
+
+    stream_start_push(&fresh, content, key);
+    frame = stream_seal(&channel->push, channel->rekey, FRAME_HANDSHAKE_2, false, content,
+                        PFSWRAP_SEAL_HEADER_BYTES + length, out);
+    channel->push = fresh;
+    sodium_memzero(&fresh, sizeof fresh);
+    return (int)frame;
+}
+
+static int take_answer(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+{
+    uint8_t content[PFSWRAP_SEAL_TAKE_BYTES];
+    struct exchange_keys keys;
+    const int length = exchange_write_2(channel, config, content + PFSWRAP_SEAL_HEADER_BYTES, &keys);
+    int frame;
+
+    if (length < 0) {
+        return length;
+    }
+    frame = switch_push(channel, keys.own, content, (size_t)length, out);
+    if (channel->final_received) {
+        finish(channel);
+    } else {
+        memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
+        channel->renewal = RENEWAL_SWITCH;
+    }
+    sodium_memzero(&keys, sizeof keys);
+    return frame;
+}
+
+static int take_switch(struct channel *channel, uint8_t *out)
+{
+    uint8_t content[PFSWRAP_SEAL_HEADER_BYTES];
+    const int frame = switch_push(channel, channel->next_key, content, 0, out);
+
+    finish(channel);
+    return frame;
+}
+
+int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+{
+    if (channel->renewal == RENEWAL_ANSWER) {
+        return channel->role == PFSWRAP_SEAL_INITIATOR ? take_switch(channel, out)
+                                                       : take_answer(channel, config, out);
+    }
+    return rehandshake_due(channel) ? take_question(channel, config, out) : 0;
+}
+
+/* Responder: type 1. After our FINAL there is no way to answer, so the question is dropped. */
+static int open_question(struct channel *channel, const struct pfswrap_seal_config *config,
+                         const uint8_t *plaintext, size_t length)
+{
+    int result;
+
+    if (channel->renewal != RENEWAL_NONE || channel->state != CHANNEL_OPEN) {
+        return PFSWRAP_SEAL_E_REHANDSHAKE;
+    }
+    if (channel->final_sent) {
+        return 0;
+    }
+    result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length);
+    if (result == 0) {
+        channel->renewal = RENEWAL_ANSWER;
+    }
+    return result;
+}
+
+/* Initiator: type 2, a header and message 2. */
+static int open_answer(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *plaintext,
+                       size_t length)
+{
+    struct exchange_keys keys;
+    int result;
+
+    if (channel->renewal != RENEWAL_ASKED) {
+        return PFSWRAP_SEAL_E_REHANDSHAKE;
+    }
+    if (length < PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MIN) {
+        return PFSWRAP_SEAL_E_FRAME_LENGTH;
+    }
+    result = exchange_read_2(channel, config, plaintext + PFSWRAP_SEAL_HEADER_BYTES,
+                             length - PFSWRAP_SEAL_HEADER_BYTES, &keys);
+    if (result != 0) {
+        return result;
+    }
+    stream_start_pull(&channel->pull, plaintext, keys.peer);
+    if (channel->final_sent) {
+        finish(channel);
+    } else {
+        memcpy(channel->next_key, keys.own, sizeof channel->next_key);
+        channel->renewal = RENEWAL_ANSWER;
+    }
+    sodium_memzero(&keys, sizeof keys);
+    return 0;
+}
+
+/* Responder: type 2, a header alone. */
+static int open_switch(struct channel *channel, const uint8_t *plaintext, size_t length)
+{
+    if (channel->renewal != RENEWAL_SWITCH) {
+        return PFSWRAP_SEAL_E_REHANDSHAKE;
+    }
+    if (length != PFSWRAP_SEAL_HEADER_BYTES) {
+        return PFSWRAP_SEAL_E_FRAME_LENGTH;
+    }
+    stream_start_pull(&channel->pull, plaintext, channel->next_key);
+    finish(channel);
+    return 0;
+}
+
+int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
+                     const uint8_t *plaintext, size_t length)
+{
+    if (channel->role == PFSWRAP_SEAL_RESPONDER) {
+        return type == FRAME_HANDSHAKE_1 ? open_question(channel, config, plaintext, length)
+                                         : open_switch(channel, plaintext, length);
+    }
+    return type == FRAME_HANDSHAKE_2 ? open_answer(channel, config, plaintext, length) : PFSWRAP_SEAL_E_REHANDSHAKE;
+}

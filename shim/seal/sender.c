@@ -1,0 +1,209 @@
+/*
+ * What leaves a channel: take() for what the protocol owes, begin() and sent() for data. A frame begun can be
+ * rolled back by one report only, that nothing of it was taken; any other order of calls than begin, sent, begin,
+ * sent poisons or is refused. Never reads what the peer sent.
+ */
+#include "seal/channel.h"
+
+#include <string.h>
+
+#include "seal/wipe.h"
+
+static bool owes_final(const struct channel *channel)
+{
+    return channel->closing && !channel->final_sent && channel_may_send(channel);
+}
+
+bool pfswrap_seal_owes(const struct pfswrap_seal *seal)
+{
+    const struct channel *channel = channel_of_const(seal);
+
+    if (channel_check(channel) != 0) {
+        return false;
+    }
+    return channel->state == CHANNEL_SEND_1 || channel->state == CHANNEL_SEND_2 || channel->confirm_owed ||
+           channel->renewal == RENEWAL_ANSWER || rehandshake_due(channel) || owes_final(channel);
+}
+
+/* An earlier frame must be settled before anything else is sealed. */
+static int check_settled(struct channel *channel)
+{
+    const int error = channel_check(channel);
+
+    if (error != 0) {
+        return error;
+    }
+    if (channel->begun) {
+        return channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
+    }
+    return channel->unsent > 0 ? PFSWRAP_SEAL_E_UNSENT : 0;
+}
+
+static size_t write_header(struct channel *channel, uint8_t *out)
+{
+    memcpy(out, channel->header, sizeof channel->header);
+    return sizeof channel->header;
+}
+
+static size_t take_empty(struct channel *channel, bool final, uint8_t *out)
+{
+    size_t length = 0;
+
+    if (channel->header_owed) {
+        length = write_header(channel, out);
+        channel->header_owed = false;
+    }
+    channel->confirm_owed = false;
+    return length + stream_seal(&channel->push, channel->rekey, FRAME_DATA, final, NULL, 0, out + length);
+}
+
+/* One thing at a time, in the order in which they must go out. */
+static int take_next(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+{
+    int result = handshake_take(channel, config, out);
+
+    if (result != 0) {
+        return result;
+    }
+    if (channel->confirm_owed && !channel->closing) {
+        return (int)take_empty(channel, false, out);
+    }
+    if ((result = rehandshake_take(channel, config, out)) != 0) {
+        return result;
+    }
+    result = (int)take_empty(channel, true, out);
+    channel->final_sent = true;
+    sodium_memzero(&channel->push, sizeof channel->push);
+    return result;
+}
+
+int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *out,
+                      size_t size)
+{
+    struct channel *channel = channel_of(seal);
+    int result;
+
+    if (!pfswrap_seal_owes(seal)) {
+        return channel_check(channel);
+    }
+    if ((result = check_settled(channel)) != 0) {
+        return result;
+    }
+    if (size < PFSWRAP_SEAL_TAKE_BYTES || config == NULL) {
+        return PFSWRAP_SEAL_E_ARGUMENT;
+    }
+    channel->begun = true; /* a caller that leaves by longjmp does not come back to a half-changed state */
+    result = take_next(channel, config, out);
+    channel->begun = false;
+    dead_stack_wipe(DEAD_STACK_HANDSHAKE);
+    if (result == PFSWRAP_SEAL_E_NO_IDENTITY) {
+        return result; /* nothing has been produced, and another configuration may know the key */
+    }
+    return result < 0 ? channel_fail(channel, result) : result;
+}
+
+/* How much of `length` fits one frame; 0: `size` has no room for a byte. */
+static size_t limit_chunk(const struct channel *channel, size_t length, size_t size)
+{
+    const size_t overhead = PFSWRAP_SEAL_OVERHEAD + (channel->header_owed ? PFSWRAP_SEAL_HEADER_BYTES : 0);
+    const size_t room = size < channel->carrier_max ? size : channel->carrier_max;
+    size_t limit = PFSWRAP_SEAL_CHUNK_MAX;
+
+    if (room <= overhead) {
+        return 0;
+    }
+    if (limit > room - overhead) {
+        limit = room - overhead;
+    }
+    return length < limit ? length : limit;
+}
+
+int pfswrap_seal_begin(struct pfswrap_seal *seal, const void *data, size_t length, uint8_t *out, size_t size,
+                       size_t *accepted)
+{
+    struct channel *channel = channel_of(seal);
+    size_t chunk, frame = 0;
+    int result;
+
+    *accepted = 0;
+    if ((result = check_settled(channel)) != 0) {
+        return result;
+    }
+    if (!channel_may_send(channel)) {
+        return PFSWRAP_SEAL_E_NOT_READY;
+    }
+    if (channel->closing) {
+        return PFSWRAP_SEAL_E_CLOSED;
+    }
+    if (channel->renewal == RENEWAL_ANSWER || rehandshake_due(channel)) {
+        return PFSWRAP_SEAL_E_TAKE_FIRST;
+    }
+    if ((chunk = limit_chunk(channel, length, size)) == 0) {
+        return PFSWRAP_SEAL_E_ARGUMENT;
+    }
+    channel->begun = true;
+    channel->undo = channel->push;
+    if (channel->header_owed) {
+        frame = write_header(channel, out);
+    }
+    frame += stream_seal(&channel->push, channel->rekey, FRAME_DATA, false, data, chunk, out + frame);
+    channel->begun_length = (uint16_t)frame;
+    channel->begun_plaintext = (uint16_t)chunk;
+    *accepted = chunk;
+    return (int)frame;
+}
+
+static void roll_back(struct channel *channel, uint8_t *out)
+{
+    sodium_memzero(out, channel->begun_length);
+    channel->push = channel->undo;
+    channel->begun = false;
+}
+
+static void commit(struct channel *channel, size_t taken)
+{
+    channel->begun = false;
+    channel->header_owed = false;
+    channel->confirm_owed = false;
+    channel->unsent = (uint16_t)(channel->begun_length - taken);
+    channel->volume += channel->begun_plaintext;
+}
+
+int pfswrap_seal_sent(struct pfswrap_seal *seal, uint8_t *out, size_t taken)
+{
+    struct channel *channel = channel_of(seal);
+    const int error = channel_check(channel);
+
+    if (error != 0) {
+        return error;
+    }
+    if (!channel->begun) {
+        if (taken > channel->unsent) {
+            return channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
+        }
+        channel->unsent = (uint16_t)(channel->unsent - taken);
+        return 0;
+    }
+    if (taken > channel->begun_length) {
+        return channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
+    }
+    if (taken == 0) {
+        roll_back(channel, out);
+    } else {
+        commit(channel, taken);
+    }
+    wipe_inline(&channel->undo, sizeof channel->undo);
+    return 0;
+}
+
+int pfswrap_seal_close(struct pfswrap_seal *seal)
+{
+    struct channel *channel = channel_of(seal);
+    const int error = check_settled(channel);
+
+    if (error != 0 && error != PFSWRAP_SEAL_E_UNSENT) {
+        return error;
+    }
+    channel->closing = true;
+    return 0;
+}

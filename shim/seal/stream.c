@@ -1,0 +1,80 @@
+/*
+ * Frames of a secretstream: type and length as additional data, exact tags, and a wiped stack after each call that
+ * rekeys. May call libsodium only; knows nothing of handshakes, of who speaks, or of what a frame means.
+ */
+#include "seal/channel.h"
+
+#include <string.h>
+
+#include "seal/wipe.h"
+
+void stream_start_push(struct channel_stream *stream, uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
+                       const uint8_t key[PFSWRAP_KEY_BYTES])
+{
+    memset(stream, 0, sizeof *stream);
+    crypto_secretstream_xchacha20poly1305_init_push(&stream->stream, header, key);
+    dead_stack_wipe(DEAD_STACK_STREAM);
+}
+
+void stream_start_pull(struct channel_stream *stream, const uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
+                       const uint8_t key[PFSWRAP_KEY_BYTES])
+{
+    memset(stream, 0, sizeof *stream);
+    crypto_secretstream_xchacha20poly1305_init_pull(&stream->stream, header, key);
+    dead_stack_wipe(DEAD_STACK_STREAM);
+}
+
+size_t stream_seal(struct channel_stream *stream, uint32_t rekey, enum frame_type type, bool final,
+                   const void *data, size_t length, uint8_t *out)
+{
+    const size_t ciphertext = length + CHANNEL_CIPHERTEXT_MIN;
+    uint8_t tag = crypto_secretstream_xchacha20poly1305_TAG_MESSAGE;
+
+    if (final) {
+        tag = crypto_secretstream_xchacha20poly1305_TAG_FINAL;
+    } else if (++stream->since_rekey >= rekey) {
+        tag = crypto_secretstream_xchacha20poly1305_TAG_REKEY;
+        stream->since_rekey = 0;
+    }
+    out[0] = (uint8_t)type;
+    out[1] = (uint8_t)(ciphertext >> 8);
+    out[2] = (uint8_t)ciphertext;
+    crypto_secretstream_xchacha20poly1305_push(&stream->stream, out + CHANNEL_FRAME_PREFIX, NULL, data, length, out,
+                                               CHANNEL_FRAME_PREFIX, tag);
+    dead_stack_wipe(DEAD_STACK_STREAM);
+    out[CHANNEL_FRAME_PREFIX + ciphertext] = 0;
+    return length + PFSWRAP_SEAL_OVERHEAD;
+}
+
+int stream_open(struct channel_stream *stream, uint32_t rekey, const uint8_t *frame, size_t length, uint8_t *out)
+{
+    uint8_t tag;
+    int result = 0;
+
+    if (crypto_secretstream_xchacha20poly1305_pull(&stream->stream, out, NULL, &tag, frame + CHANNEL_FRAME_PREFIX,
+                                                   length, frame, CHANNEL_FRAME_PREFIX) != 0) {
+        result = PFSWRAP_SEAL_E_FRAME;
+    } else {
+        switch (tag) {
+        case crypto_secretstream_xchacha20poly1305_TAG_REKEY:
+            stream->since_rekey = 0;
+            break;
+        case crypto_secretstream_xchacha20poly1305_TAG_FINAL:
+            result = STREAM_OPENED_FINAL;
+            break;
+        case crypto_secretstream_xchacha20poly1305_TAG_MESSAGE:
+            if (++stream->since_rekey >= rekey) {
+                result = PFSWRAP_SEAL_E_REKEY;
+            }
+            break;
+        default:
+            result = PFSWRAP_SEAL_E_TAG;
+            break;
+        }
+        if (result < 0) {
+            sodium_memzero(out, length - CHANNEL_CIPHERTEXT_MIN);
+        }
+    }
+    dead_stack_wipe(DEAD_STACK_STREAM);
+    return result;
+}

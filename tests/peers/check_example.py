@@ -1,0 +1,112 @@
+"""Works the example of docs/WIRE.md again, with dissononce's handshake and libsodium's stream and nothing of pfswrap: both
+Noise messages of both handshakes must come out byte for byte, and every frame must open to what the text says.
+Usage: check_example.py WIRE.md. Exits nonzero with the first difference."""
+
+import re
+import sys
+
+from dissononce.cipher.chachapoly import ChaChaPolyCipher
+from dissononce.dh.x25519.private import PrivateKey
+from dissononce.dh.x25519.x25519 import X25519DH
+from dissononce.hash.sha256 import SHA256Hash
+from dissononce.processing.handshakepatterns.interactive.IK import IKHandshakePattern
+from dissononce.processing.impl.cipherstate import CipherState
+from dissononce.processing.impl.handshakestate import HandshakeState
+from dissononce.processing.impl.symmetricstate import SymmetricState
+
+from python_peer import DATA, HANDSHAKE_1, HANDSHAKE_2, Stream
+
+PAYLOAD = bytes.fromhex("010400000001")     # a rekey interval of 1
+SERVICE = b"example"
+
+
+class FixedDH(X25519DH):
+    """X25519 whose one new key pair is given."""
+
+    def __init__(self, ephemeral):
+        super().__init__()
+        self.ephemeral = ephemeral
+
+    def generate_keypair(self, privatekey=None):
+        return super().generate_keypair(privatekey or PrivateKey(self.ephemeral))
+
+
+def same(found, expected, what):
+    if found != expected:
+        raise SystemExit(f"{what}: {found.hex()}, expected {expected.hex()}")
+
+
+def counting(first):
+    """32 bytes that count upwards: an ephemeral secret of the example."""
+    return bytes(range(first, first + 32))
+
+
+def read_steps(path):
+    """The example as (label, bytes), in its order."""
+    text = re.search(r"<!-- example -->\n```\n(.*)```\n<!-- /example -->", open(path).read(), re.S).group(1)
+    return [(label, bytes.fromhex(digits)) for label, digits in re.findall(r"^(\S.*)\n((?: {4}[0-9a-f]+\n)+)", text, re.M)]
+
+
+def handshake(steps, prologue, client_ephemeral, server_ephemeral):
+    """Messages 1 and 2 with fixed ephemerals: returns both, the split keys, and the handshake hash."""
+    client, server, messages = None, None, []
+    for initiator in (True, False):
+        dh = FixedDH(counting(client_ephemeral if initiator else server_ephemeral))
+        own = X25519DH().generate_keypair(PrivateKey(steps[0 if initiator else 2][1]))
+        state = HandshakeState(SymmetricState(CipherState(ChaChaPolyCipher()), SHA256Hash()), dh)
+        state.initialize(IKHandshakePattern(), initiator, prologue, s=own,
+                         rs=dh.create_public(steps[3][1]) if initiator else None)
+        client, server = (state, None) if initiator else (client, state)
+    for writer, reader in ((client, server), (server, client)):
+        message = bytearray()
+        states = writer.write_message(PAYLOAD, message)
+        reader.read_message(bytes(message), bytearray())
+        messages.append(bytes(message))
+    return messages, states[0]._key, states[1]._key, server.symmetricstate.get_handshake_hash()
+
+
+def open_frame(stream, frame, kind, final=False):
+    """The plaintext of one whole frame, whose type, length, tag and trailing byte must be right."""
+    ended, plaintext = stream.open(frame[:3], frame[3:-1], 1)
+    if frame[0] != kind or int.from_bytes(frame[1:3], "big") != len(frame) - 4 or frame[-1] != 0 or ended != final:
+        raise SystemExit(f"not a frame of type {kind}: {frame.hex()}")
+    return plaintext
+
+
+def main():
+    steps = read_steps(sys.argv[1])
+    labels = iter(steps[4:])
+
+    def after(word):
+        label, data = next(labels)
+        if word not in label:
+            raise SystemExit(f"the text goes on with {label!r}, expected {word!r}")
+        return data
+
+    first = after("preamble and message 1")
+    preamble = first[:28]
+    (one, two), client_key, server_key, digest = handshake(steps, preamble + bytes([len(SERVICE)]) + SERVICE + b"\0", 0x08, 0x28)
+    same(first[28:], one, "message 1")
+    reply = after("message 2, stream header")
+    same(reply[:2] + reply[2:2 + len(two)], len(two).to_bytes(2, "big") + two, "message 2")
+    from_server = Stream(server_key, reply[2 + len(two):])
+    same(from_server.state.raw[:32], after("key in the state"), "the server's stream key")
+    hello = after("hello")
+    from_client = Stream(client_key, hello[:24])
+    same(open_frame(from_client, hello[24:], DATA), b"hello", "hello")
+    same(open_frame(from_server, after("world"), DATA), b"world", "world")
+    same(after("hash of the first"), digest, "the first handshake hash")
+
+    (one, two), client_key, server_key, second = handshake(steps, digest, 0x78, 0x98)
+    same(open_frame(from_client, after("type 1"), HANDSHAKE_1), one, "the second message 1")
+    answer = open_frame(from_server, after("answers and switches"), HANDSHAKE_2)
+    same(answer[24:], two, "the second message 2")
+    from_server = Stream(server_key, answer[:24])
+    from_client = Stream(client_key, open_frame(from_client, after("client switches"), HANDSHAKE_2))
+    same(after("hash of the second"), second, "the second handshake hash")
+    same(open_frame(from_client, after("again"), DATA), b"again", "again")
+    same(open_frame(from_client, after("client sends FINAL"), DATA, True), b"", "the client's FINAL")
+    same(open_frame(from_server, after("server sends FINAL"), DATA, True), b"", "the server's FINAL")
+
+
+main()

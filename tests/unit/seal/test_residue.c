@@ -1,0 +1,372 @@
+/*
+ * Keys that should be gone are gone: from the channel, and from the whole stack below it. Each case runs on a stack
+ * of its own, which is searched from end to end, while the heap copy of what is looked for is XORed, so that the
+ * search cannot find itself. That the search finds what is there is tested too.
+ */
+#include "pair.h"
+#include "tap.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "seal/channel.h"
+
+/* valgrind calls a stack whose thread has ended out of bounds. To read it is what this is for. */
+#ifdef __has_include
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
+#endif
+#ifndef VALGRIND_MAKE_MEM_DEFINED
+#define VALGRIND_MAKE_MEM_DEFINED(address, length) ((void)(address), (void)(length))
+#endif
+
+enum { STACK_BYTES = 1 << 20, PIECE = 16, MASK = 0x5A };
+
+static uint8_t *stack;
+
+/* A key in disguise. */
+struct secret {
+    uint8_t masked[64];
+    size_t length;
+};
+
+static void __attribute__((noinline)) remember(struct secret *secret, const uint8_t *key, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        secret->masked[i] = key[i] ^ MASK;
+    }
+    secret->length = length;
+}
+
+static bool matches(const uint8_t *at, const uint8_t *masked)
+{
+    for (size_t i = 0; i < PIECE; i++) {
+        if ((at[i] ^ MASK) != masked[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether any 16-byte piece of the secret, at an 8-byte step, lies anywhere in the region. */
+static bool __attribute__((noinline)) finds(const struct secret *secret, const void *region, size_t size)
+{
+    const uint8_t *bytes = region;
+
+    for (size_t piece = 0; piece + PIECE <= secret->length; piece += 8) {
+        for (size_t i = 0; i + PIECE <= size; i++) {
+            if (matches(bytes + i, secret->masked + piece)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Runs `job` on a fresh stack of its own and leaves that stack to be searched. */
+static void run_on_own_stack(void *(*job)(void *), void *argument)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(stack, MAP_FAILED);
+    ck_assert_int_eq(0, pthread_attr_init(&attributes));
+    ck_assert_int_eq(0, pthread_attr_setstack(&attributes, stack, STACK_BYTES));
+    ck_assert_int_eq(0, pthread_create(&thread, &attributes, job, argument));
+    ck_assert_int_eq(0, pthread_join(thread, NULL));
+    pthread_attr_destroy(&attributes);
+    (void)VALGRIND_MAKE_MEM_DEFINED(stack, STACK_BYTES);
+}
+
+static uint8_t frame[PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD], plaintext[PFSWRAP_SEAL_CHUNK_MAX];
+static int frame_length;
+
+static void *seal_once(void *argument)
+{
+    struct end *end = argument;
+    size_t accepted;
+
+    frame_length = pfswrap_seal_begin(&end->channel, plaintext, sizeof plaintext, frame, sizeof frame, &accepted);
+    return NULL;
+}
+
+static void *open_once(void *argument)
+{
+    struct end *end = argument;
+    struct pfswrap_seal_opened opened;
+
+    (void)pfswrap_seal_open(&end->channel, &end->config, frame, (size_t)frame_length, plaintext, sizeof plaintext,
+                            &opened);
+    return NULL;
+}
+
+START_TEST(sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack)
+{
+    struct pair *pair = pair_open();
+    struct channel *channel = channel_of(&pair->client.channel);
+    struct secret before, after;
+
+    remember(&before, channel->push.stream.k, 32);
+    run_on_own_stack(seal_once, &pair->client);
+    remember(&after, channel->push.stream.k, 32);
+    ck_assert_int_gt(frame_length, 0);
+    ck_assert(!finds(&before, stack, STACK_BYTES));
+    ck_assert(!finds(&after, stack, STACK_BYTES));
+    ck_assert(finds(&after, channel, sizeof *channel));
+    ck_assert(finds(&before, channel, sizeof *channel)); /* for a rollback, and only until sent() */
+    ck_assert_int_eq(0, pfswrap_seal_sent(&pair->client.channel, frame, (size_t)frame_length));
+    ck_assert(!finds(&before, channel, sizeof *channel));
+    pair_free(pair);
+}
+END_TEST
+
+START_TEST(opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack)
+{
+    struct pair *pair = pair_open();
+    struct channel *channel = channel_of(&pair->server.channel);
+    struct secret before, after;
+
+    (void)seal_once(&pair->client);
+    remember(&before, channel->pull.stream.k, 32);
+    run_on_own_stack(open_once, &pair->server);
+    remember(&after, channel->pull.stream.k, 32);
+    ck_assert_int_ne(0, memcmp(before.masked, after.masked, 32));
+    ck_assert(!finds(&before, stack, STACK_BYTES));
+    ck_assert(!finds(&after, stack, STACK_BYTES));
+    ck_assert(!finds(&before, channel, sizeof *channel));
+    pair_free(pair);
+}
+END_TEST
+
+/* Without the wipe libsodium's own functions leave the key, or this file would prove nothing. */
+static void *push_bare(void *argument)
+{
+    struct channel *channel = argument;
+
+    crypto_secretstream_xchacha20poly1305_push(&channel->push.stream, frame, NULL, plaintext, 64, NULL, 0,
+                                               crypto_secretstream_xchacha20poly1305_TAG_REKEY);
+    return NULL;
+}
+
+START_TEST(the_search_finds_what_libsodium_alone_leaves_behind)
+{
+    struct pair *pair = pair_open();
+    struct channel *channel = channel_of(&pair->client.channel);
+    struct secret after;
+
+    if (strcmp(sodium_version_string(), "1.0.18") == 0) {
+        run_on_own_stack(push_bare, channel);
+        remember(&after, channel->push.stream.k, 32);
+        ck_assert(finds(&after, stack, STACK_BYTES));
+    }
+    remember(&after, channel->push.stream.k, 32);
+    ck_assert(finds(&after, channel, sizeof *channel));
+    pair_free(pair);
+}
+END_TEST
+
+/* The handshake's secrets, seen as it goes by: both sides' state after each step, and what the end derives. */
+struct handshake_job {
+    struct pair *pair;
+    struct secret seen[16];
+    size_t count;
+};
+
+static void see(struct handshake_job *job, const uint8_t *bytes, size_t length)
+{
+    ck_assert_uint_lt(job->count, 16);
+    remember(&job->seen[job->count++], bytes, length);
+}
+
+static void see_noise(struct handshake_job *job, const struct end *end)
+{
+    const struct channel *channel = channel_of_const(&end->channel);
+
+    see(job, channel->noise.symmetric.ck, 32);
+    see(job, channel->noise.symmetric.k, 32);
+    if (!sodium_is_zero(channel->noise.e, 32)) {
+        see(job, channel->noise.e, 32);
+    }
+}
+
+static void *handshake_job(void *argument)
+{
+    struct handshake_job *job = argument;
+    struct end *client = &job->pair->client, *server = &job->pair->server;
+
+    (void)end_take(client, &server->in);
+    see_noise(job, client);
+    (void)end_open(server);
+    see_noise(job, server);
+    (void)end_take(server, &client->in);
+    see(job, channel_of(&server->channel)->next_key, 32);
+    (void)end_open(client);
+    (void)end_take(client, &server->in);
+    (void)end_open(server);
+    return NULL;
+}
+
+static void check_handshake(struct handshake_job *job)
+{
+    const struct end *ends[] = {&job->pair->client, &job->pair->server};
+
+    ck_assert_uint_ge(job->count, 6);
+    for (size_t i = 0; i < job->count; i++) {
+        ck_assert_msg(!finds(&job->seen[i], stack, STACK_BYTES), "secret %zu is on the stack", i);
+        ck_assert_msg(!finds(&job->seen[i], ends[0], sizeof ends[0]->channel), "secret %zu is in the client", i);
+        ck_assert_msg(!finds(&job->seen[i], ends[1], sizeof ends[1]->channel), "secret %zu is in the server", i);
+    }
+}
+
+START_TEST(after_a_handshake_its_secrets_are_nowhere)
+{
+    struct handshake_job job = {.pair = pair_new()};
+    struct secret secret;
+
+    pair_set_pattern(job.pair, (enum pfswrap_seal_pattern)_i);
+    pair_start(job.pair);
+    run_on_own_stack(handshake_job, &job);
+    ck_assert(pfswrap_seal_ready(&job.pair->server.channel));
+    check_handshake(&job);
+    remember(&secret, job.pair->server.secret, 32);
+    ck_assert(!finds(&secret, stack, STACK_BYTES));
+    remember(&secret, job.pair->client.secret, 32);
+    ck_assert(!finds(&secret, stack, STACK_BYTES));
+    pair_free(job.pair);
+}
+END_TEST
+
+static void *take_once(void *argument)
+{
+    struct end *end = argument;
+
+    frame_length = pfswrap_seal_take(&end->channel, &end->config, frame, PFSWRAP_SEAL_TAKE_BYTES);
+    return NULL;
+}
+
+/* The stack of the last step against every secret that a channel holds now. */
+static void check_step(const struct end *end)
+{
+    const struct channel *channel = channel_of_const(&end->channel);
+    const uint8_t *const secrets[] = {
+        channel->noise.symmetric.ck, channel->noise.symmetric.k, channel->noise.e, channel->next_key,
+        channel->push.stream.k,      channel->pull.stream.k,     end->secret};
+
+    ck_assert_int_eq(0, pfswrap_seal_error(&end->channel));
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        struct secret secret;
+
+        remember(&secret, secrets[i], 32);
+        ck_assert_msg(sodium_is_zero(secrets[i], 32) || !finds(&secret, stack, STACK_BYTES), "secret %zu", i);
+    }
+    munmap(stack, STACK_BYTES);
+}
+
+START_TEST(each_step_of_a_handshake_leaves_its_stack_clean)
+{
+    struct pair *pair = pair_new();
+
+    pair_set_pattern(pair, (enum pfswrap_seal_pattern)_i);
+    pair_start(pair);
+    run_on_own_stack(take_once, &pair->client);
+    check_step(&pair->client);
+    run_on_own_stack(open_once, &pair->server);
+    check_step(&pair->server);
+    run_on_own_stack(take_once, &pair->server);
+    check_step(&pair->server);
+    run_on_own_stack(open_once, &pair->client);
+    check_step(&pair->client);
+    pair_free(pair);
+}
+END_TEST
+
+START_TEST(after_a_rehandshake_the_old_streams_are_nowhere)
+{
+    struct handshake_job job = {.pair = pair_open()};
+    struct channel *client = channel_of(&job.pair->client.channel), *server = channel_of(&job.pair->server.channel);
+
+    see(&job, client->push.stream.k, 32);
+    see(&job, client->pull.stream.k, 32);
+    pfswrap_seal_tick(&job.pair->client.channel, PAIR_NOW + 4000);
+    run_on_own_stack(handshake_job, &job);
+    ck_assert_int_eq(0, pair_settle(job.pair));
+    ck_assert_uint_eq(1, client->rehandshakes);
+    ck_assert_uint_eq(1, server->rehandshakes);
+    check_handshake(&job);
+    ck_assert(sodium_is_zero(client->next_key, 32) && sodium_is_zero(server->next_key, 32));
+    pair_free(job.pair);
+}
+END_TEST
+
+START_TEST(a_failed_or_poisoned_channel_holds_no_key)
+{
+    struct pair *pair = pair_open();
+    struct channel *client = channel_of(&pair->client.channel), *server = channel_of(&pair->server.channel);
+    struct secret push, pull;
+
+    remember(&push, client->push.stream.k, 32);
+    remember(&pull, client->pull.stream.k, 32);
+    pfswrap_seal_poison(&pair->client.channel);
+    ck_assert(!finds(&push, client, sizeof *client) && !finds(&pull, client, sizeof *client));
+    memset(pair->server.in.bytes, 0, 40);
+    pair->server.in.bytes[2] = 17;
+    pair->server.in.length = 40;
+    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, end_open(&pair->server));
+    ck_assert(!finds(&push, server, sizeof *server) && !finds(&pull, server, sizeof *server));
+    pfswrap_seal_wipe(&pair->server.channel);
+    ck_assert(sodium_is_zero((const uint8_t *)server, sizeof *server));
+    pair_free(pair);
+}
+END_TEST
+
+static void *derive_public(void *argument)
+{
+    uint8_t public_key[32];
+
+    pfswrap_key_derive_public(public_key, argument);
+    return NULL;
+}
+
+START_TEST(deriving_a_public_key_leaves_no_trace_of_the_secret)
+{
+    static uint8_t key[32];
+    struct secret secret;
+
+    ck_assert_int_ge(sodium_init(), 0);
+    pfswrap_key_generate(key);
+    remember(&secret, key, 32);
+    run_on_own_stack(derive_public, key);
+    ck_assert(!finds(&secret, stack, STACK_BYTES));
+}
+END_TEST
+
+START_TEST(an_idle_connection_holds_at_most_one_kibibyte)
+{
+    ck_assert_uint_le(sizeof(struct pfswrap_seal), 1024);
+}
+END_TEST
+
+static TCase *cases(void)
+{
+    TCase *tc = tcase_create("residue");
+
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack);
+    tcase_add_test(tc, opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack);
+    tcase_add_test(tc, the_search_finds_what_libsodium_alone_leaves_behind);
+    tcase_add_loop_test(tc, after_a_handshake_its_secrets_are_nowhere, PFSWRAP_SEAL_IK, PFSWRAP_SEAL_NKPSK2 + 1);
+    tcase_add_loop_test(tc, each_step_of_a_handshake_leaves_its_stack_clean, PFSWRAP_SEAL_IK,
+                        PFSWRAP_SEAL_NKPSK2 + 1);
+    tcase_add_test(tc, after_a_rehandshake_the_old_streams_are_nowhere);
+    tcase_add_test(tc, a_failed_or_poisoned_channel_holds_no_key);
+    tcase_add_test(tc, deriving_a_public_key_leaves_no_trace_of_the_secret);
+    tcase_add_test(tc, an_idle_connection_holds_at_most_one_kibibyte);
+    return tc;
+}
+
+int main(void)
+{
+    return tap_run("residue", cases);
+}
