@@ -70,6 +70,22 @@ static int drive_method(char **argv)
     return 0;
 }
 
+/* ciphers: what a connection capped at TLS 1.2 would offer, asked before it is used; the cap reads back. */
+static int list_ciphers(char **argv)
+{
+    (void)argv;
+    SSL *ssl = SSL_new(SSL_CTX_new(TLS_client_method()));
+    (void)SSL_set_max_proto_version(ssl, TLS1_2_VERSION);
+    STACK_OF(SSL_CIPHER) *supported = SSL_get1_supported_ciphers(ssl);
+    said("some", supported != NULL && sk_SSL_CIPHER_num(supported) > 0);
+    for (int i = 0; i < sk_SSL_CIPHER_num(supported); i++)
+        (void)printf("cipher %s\n", SSL_CIPHER_get_name(sk_SSL_CIPHER_value(supported, i)));
+    said("max", (int)SSL_get_max_proto_version(ssl) == TLS1_2_VERSION);
+    sk_SSL_CIPHER_free(supported);
+    SSL_free(ssl);
+    return 0;
+}
+
 /* again PORT PORT: a connection to the first server; then the same object, made new by its state, to the second. */
 static int connect_again(char **argv)
 {
@@ -231,6 +247,7 @@ static const struct mode {
     {"psk", psk, 0},
     {"resume", resume, 5},
     {"queue", queue, 0},
+    {"ciphers", list_ciphers, 0},
 };
 
 int main(int argc, char **argv)
