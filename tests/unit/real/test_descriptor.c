@@ -48,8 +48,10 @@ END_TEST
 
 START_TEST(under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can)
 {
-    struct rlimit limit = {64, 64};
+    struct rlimit limit;
     int fd = open_null();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     struct descriptor *own = descriptor_own(fd);
     ck_assert_ptr_nonnull(own);
