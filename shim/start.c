@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "init.h"
 #include "real/libc.h"
+#include "socket/credentials.h"
 #include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
@@ -55,14 +57,28 @@ static void let_children_go(void)
         unsetenv("LD_PRELOAD");
 }
 
+/* What cannot be protected is said: an auditor must not take silence for protection. */
+static void report_inner_libssl(void)
+{
+    if (!libssl_is_in_executable())
+        return;
+    const struct audit_field fields[] = {
+        AUDIT_S("reason", "the program contains libssl itself, and calls within a program cannot be interposed"),
+        AUDIT_S("rule", "tls"),
+    };
+    audit_event("unprotected", fields, sizeof fields / sizeof fields[0]);
+}
+
 __attribute__((constructor)) static void pfswrap_constructor(void)
 {
     (void)real_libc();
     const struct policy *policy = pfswrap_policy();
     libssl_require_supported();
+    report_inner_libssl();
     refuse_key_log(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)
         let_children_go();
     else
         environment_start();
+    credentials_take();
 }

@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "audit/audit.h"
 #include "init.h"
 #include "real/elf.h"
 
@@ -57,18 +56,23 @@ static bool preloads_us(const char *preload)
     return false;
 }
 
-size_t environment_room(char *const environment[])
+bool environment_is_guarded(void)
 {
-    if (library[0] == '\0')
+    return library[0] != '\0';
+}
+
+size_t environment_room(char *const environment[], const char *variable)
+{
+    if (!environment_is_guarded())
         return 0;
     const char *preload = value_of(environment, preload_name);
     bool has_policy = value_of(environment, policy_name) != NULL;
-    if (has_policy && preloads_us(preload))
+    if (has_policy && preloads_us(preload) && variable == NULL)
         return 0;
     size_t count = 0;
     while (environment != NULL && environment[count] != NULL)
         count++;
-    return (count + 3) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
+    return (count + 4) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
            (preload != NULL ? strlen(preload) : 0) + sizeof policy_name + strlen(pfswrap_policy()->path);
 }
 
@@ -80,7 +84,7 @@ static char *put(char **at, const char *first, const char *second)
     return begin;
 }
 
-char **environment_protect(char *const environment[], void *room)
+char **environment_protect(char *const environment[], char *variable, void *room)
 {
     char **copy = room;
     const char *preload = value_of(environment, preload_name);
@@ -89,7 +93,7 @@ char **environment_protect(char *const environment[], void *room)
     for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
         if (strncmp(environment[i], preload_name, sizeof preload_name - 1) != 0)
             copy[count++] = environment[i];
-    size_t total = count + 3;
+    size_t total = count + 4;
     char *strings = (char *)&copy[total];
     bool named = preloads_us(preload);
     copy[count++] = put(&strings, preload_name, named ? preload : library);
@@ -98,13 +102,15 @@ char **environment_protect(char *const environment[], void *room)
     strings++; /* past the terminator */
     if (!has_policy)
         copy[count++] = put(&strings, policy_name, pfswrap_policy()->path);
+    if (variable != NULL)
+        copy[count++] = variable;
     copy[count] = NULL;
     return copy;
 }
 
 void environment_restore(void)
 {
-    if (environment_room(environ) == 0)
+    if (environment_room(environ, NULL) == 0)
         return;
     const char *preload = getenv("LD_PRELOAD");
     if (!preloads_us(preload)) {
@@ -121,24 +127,12 @@ void environment_restore(void)
     (void)setenv("PFSWRAP_POLICY", pfswrap_policy()->path, 0);
 }
 
-bool environment_is_reachable(const char *program)
+bool environment_is_reachable(void)
 {
-    if (library[0] == '\0')
-        return true;
     int error = errno;
     long fd = syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)syscall(SYS_close, (int)fd);
-        errno = error;
-        return true;
-    }
-    bool enforce = pfswrap_policy()->mode == POLICY_ENFORCE;
-    const struct audit_field fields[] = {
-        AUDIT_S("reason", "the program it executes cannot be protected: libpfswrap.so cannot be read from here"),
-        AUDIT_S("detail", program),
-        AUDIT_S("rule", "children"),
-    };
-    audit_event(enforce ? "refused" : "would-refuse", fields, sizeof fields / sizeof fields[0]);
     errno = error;
-    return !enforce;
+    return fd >= 0;
 }

@@ -14,25 +14,27 @@
  */
 void environment_start(void);
 
+/* Whether children are to be protected, which is what the rest is for. */
+bool environment_is_guarded(void);
+
 /*
- * Bytes of room that environment_protect() needs for `environment` (NULL: empty, as Linux has it); 0: it is as it
- * must be. Neither call allocates or locks: they run in children of vfork() and in signal handlers.
+ * Bytes of room that environment_protect() needs for `environment` (NULL: empty, as Linux has it) and for one more
+ * variable (NULL: none); 0: it is as it must be. Neither call allocates or locks: they run in children of vfork()
+ * and in signal handlers.
  */
-size_t environment_room(char *const environment[]);
+size_t environment_room(char *const environment[], const char *variable);
 
 /*
  * A copy of `environment` in `room`, with our library in LD_PRELOAD, before what is there, and with PFSWRAP_POLICY
- * naming the policy in force unless it names one. Strings are shared with the original. Returns `room`.
+ * naming the policy in force unless it names one; and `variable`, "NAME=VALUE". Strings are shared with the
+ * originals. Returns `room`.
  */
-char **environment_protect(char *const environment[], void *room);
+char **environment_protect(char *const environment[], char *variable, void *room);
 
 /* The same for the process's own environment, for calls that take no other. May allocate, as setenv(3) does. */
 void environment_restore(void);
 
-/*
- * Whether the loader can find our library from here: not in a chroot without it. ld.so would start the program
- * without us, so false means that it must not be executed; the refusal of `program` is logged.
- */
-bool environment_is_reachable(const char *program);
+/* Whether the loader can find our library from here: not in a chroot without it. */
+bool environment_is_reachable(void);
 
 #endif

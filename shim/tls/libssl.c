@@ -297,6 +297,16 @@ bool libssl_defines(const void *function)
     return elf_object_of(function, &object) && looks_like_libssl(&object);
 }
 
+bool libssl_is_in_executable(void)
+{
+    for (int i = 0; i < LIBSSL_MAX; i++) {
+        const struct libssl *lib = atomic_load(&registered[i]);
+        if (lib != NULL && !lib->is_library)
+            return true;
+    }
+    return false;
+}
+
 void libssl_require_supported(void)
 {
     register_all();

@@ -280,6 +280,9 @@ static inline bool libssl_is_inside(const struct libssl *lib, const void *caller
 bool libssl_is_loaded(void);
 bool libssl_defines(const void *function);
 
+/* Whether a registered libssl is part of the executable, whose own calls do not pass the dynamic linker. */
+bool libssl_is_in_executable(void);
+
 /* Registers what is loaded and ends the process if one of them lacks a required function (exit status 125). */
 void libssl_require_supported(void);
 

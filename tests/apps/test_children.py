@@ -22,6 +22,31 @@ def variables(result):
     return dict(line.split("=", 1) for line in result.out.decode().splitlines() if "=" in line)
 
 
+def needs_root():
+    if os.geteuid() != 0:
+        raise Skip("changing users and roots needs root")
+
+
+def open_to_all(wrap):
+    """The shell of system() and popen() gives up the user that differs: its children then read the policy as nobody."""
+    wrap.policy.chmod(0o644)
+    wrap.log.touch()
+    wrap.log.chmod(0o666)
+
+
+def status_script():
+    """A program that prints what the kernel says about its process."""
+    path = temporary_directory() / "status"
+    path.write_text("#!/bin/cat /proc/self/status\n")
+    path.chmod(0o755)
+    return path
+
+
+def ids(result):
+    """The Uid and Gid lines of /proc/self/status: real, effective, saved, of the file system."""
+    return [line.split() for line in result.out.decode().splitlines() if line.startswith(("Uid:", "Gid:"))]
+
+
 def main():
     tap = Tap()
     for call in CALLS:
@@ -76,8 +101,7 @@ def main():
     folder = temporary_directory()
     for call in ("execve", "execlp", "vfork", "posix_spawn", "system", "popen"):
         with tap.case(f"{call} fails in a chroot where pfswrap's library is not, and the log says why"):
-            if os.geteuid() != 0:
-                raise Skip("chroot needs root")
+            needs_root()
             wrap = Wrap()
             result = execute(wrap, call, folder)
             equal(result.status, CALL_FAILED + errno.EACCES, f"status of {result!r}")
@@ -85,11 +109,32 @@ def main():
             check("libpfswrap.so cannot be read" in event["reason"], f"expected the reason in {event}")
             equal(event.get("detail"), find("env"), f"the program that was to be executed in {event}")
     with tap.case("with mode = audit such a program is executed, and the log says that it would be refused"):
-        if os.geteuid() != 0:
-            raise Skip("chroot needs root")
+        needs_root()
         wrap = Wrap(mode="audit")
         equal(execute(wrap, "execve", folder).status, CALL_FAILED + errno.ENOENT, "status: the chroot is empty")
         wrap.wait_event("would-refuse")
+
+    for half in ("real", "effective"):
+        for call in ("execve", "vfork", "execlp", "posix_spawn", "system", "popen"):
+            with tap.case(f"what {call} executes while its {half} user alone is not root is protected, with its ids"):
+                needs_root()
+                wrap, status = Wrap(), status_script()
+                open_to_all(wrap)
+                bare = run([PROGRAM, call, "WORD=kept", status, half])
+                wrapped = run(wrap.argv([PROGRAM, call, "WORD=kept", status, half]))
+                equal((bare.status, wrapped.status), (0, 0), f"{bare!r} {wrapped!r}")
+                equal(ids(wrapped), ids(bare), "ids of the program executed")
+                contains([event["program"] for event in wrap.events("policy")], "cat", "programs that loaded the policy")
+    with tap.case("where neither user is root such a program is refused, since ld.so would start it without pfswrap"):
+        needs_root()
+        wrap = Wrap()
+        result = execute(wrap, "execve", "both")
+        equal(result.status, CALL_FAILED + errno.EACCES, f"status of {result!r}")
+        check("user or group differ" in wrap.wait_event("refused")["reason"], f"expected the reason in {wrap.tail()}")
+    with tap.case("a failed exec gives the program its ids back, and its errno"):
+        needs_root()
+        result = run(Wrap().argv([PROGRAM, "execve", "A=1", "/nonexistent", "effective"]))
+        equal(result.status, CALL_FAILED + errno.ENOENT, f"status of {result!r}")
     tap.finish()
 
 

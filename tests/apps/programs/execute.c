@@ -1,7 +1,9 @@
 /*
  * Executes COMMAND (an absolute path) by one of the calls that execute programs, with an environment of its own
- * making that has nothing of this process's: usage: execute CALL ENVIRONMENT COMMAND [CHROOT], with ENVIRONMENT as
- * NAME=VALUE,NAME=VALUE. Exits with 100 + errno if the call fails; a child's status otherwise.
+ * making that has nothing of this process's: usage: execute CALL ENVIRONMENT COMMAND [CHROOT | real | effective |
+ * both], with ENVIRONMENT as NAME=VALUE,NAME=VALUE. `real` and `effective` give that user and group up first,
+ * `both` gives up the two of them to different ones. Exits with 100 + errno if the call fails; a child's status
+ * otherwise.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -104,12 +106,27 @@ static int execute(const char *call, char *command)
     return CALL_FAILED + errno;
 }
 
+/* Root before, and in one half of its ids not afterwards. Returns whether `how` is one of these words. */
+static bool give_up(const char *how)
+{
+    enum { NOBODY = 65534, OTHER = 65533 };
+    bool real = strcmp(how, "real") == 0;
+    bool effective = strcmp(how, "effective") == 0;
+    bool both = strcmp(how, "both") == 0;
+    if (!real && !effective && !both)
+        return false;
+    gid_t groups[] = {real ? NOBODY : both ? OTHER : 0, real ? 0 : NOBODY};
+    if (setresgid(groups[0], groups[1], groups[1]) != 0 || setresuid(groups[0], groups[1], groups[1]) != 0)
+        exit(USAGE);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
         return USAGE;
     environment_split(argv[2]);
-    if (argc > 4 && (chroot(argv[4]) != 0 || chdir("/") != 0))
+    if (argc > 4 && !give_up(argv[4]) && (chroot(argv[4]) != 0 || chdir("/") != 0))
         return USAGE;
     return execute(argv[1], argv[3]);
 }
