@@ -1,6 +1,8 @@
 # install and uninstall. The tree below PREFIX is what scripts/pfswrap and pfswrap-tool look for; moving it as a whole
 # works. Other parts of the tree add targets of their own to INSTALL_MORE and UNINSTALL_MORE.
 
+# bin/pfswrap is a link to the tool, which knows its place by /proc/self/exe: the script that a build tree has in its
+# stead would start a shell, four tenths of what `pfswrap run` adds to the start of a program.
 INSTALL_BIN        = $(DESTDIR)$(PREFIX)/bin
 INSTALL_LIBEXEC    = $(DESTDIR)$(PREFIX)/libexec/pfswrap
 INSTALL_LIB        = $(DESTDIR)$(PREFIX)/lib/pfswrap
@@ -18,8 +20,8 @@ uninstall: uninstall-base $$(UNINSTALL_MORE)
 
 install-base: all
 	@install -d "$(INSTALL_BIN)" "$(INSTALL_LIBEXEC)" "$(INSTALL_LIB)" "$(INSTALL_COMPLETION)" "$(INSTALL_POLICY)"
-	@install -m 0755 scripts/pfswrap "$(INSTALL_BIN)/pfswrap"
 	@install -m 0755 $(B)/pfswrap-tool "$(INSTALL_LIBEXEC)/pfswrap-tool"
+	@ln -sf ../libexec/pfswrap/pfswrap-tool "$(INSTALL_BIN)/pfswrap"
 	@install -m 0644 $(B)/libpfswrap.so "$(INSTALL_LIB)/libpfswrap.so"
 	@install -m 0644 scripts/completion.bash "$(INSTALL_COMPLETION)/pfswrap"
 	@install -m 0644 policy/*.conf "$(INSTALL_POLICY)/"

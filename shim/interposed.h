@@ -6,8 +6,8 @@
 #define PFSWRAP_INTERPOSED_H
 
 /*
- * libc (shim/socket/): descriptors that are the shim's own stay out of a program's reach, and what a program executes
- * starts protected.
+ * libc (shim/socket/): descriptors that are the shim's own stay out of a program's reach, and what a program
+ * executes starts protected.
  */
 #define PFSWRAP_LIBC_CALLS(X)                                                                                      \
     X(close)                                                                                                       \
@@ -86,6 +86,7 @@
     X(SSL_set_ciphersuites)                                                                                        \
     X(SSL_set_cipher_list)                                                                                         \
     X(SSL_CTX_set_cipher_list)                                                                                     \
+    X(SSL_get1_supported_ciphers)                                                                                  \
     X(SSL_CTX_set_security_level)                                                                                  \
     X(SSL_set_security_level)                                                                                      \
     X(SSL_CTX_set0_tmp_dh_pkey)                                                                                    \

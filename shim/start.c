@@ -37,8 +37,9 @@ static void let_children_go(void)
     size_t length = 0;
     while (*preload != '\0') {
         size_t word = strcspn(preload, " :");
-        bool is_ours =
-            word >= sizeof ours - 1 && memcmp(preload + word - (sizeof ours - 1), ours, sizeof ours - 1) == 0;
+        size_t folder = word >= sizeof ours - 1 ? word - (sizeof ours - 1) : 0;
+        bool is_ours = word >= sizeof ours - 1 && memcmp(preload + folder, ours, sizeof ours - 1) == 0 &&
+                       (folder == 0 || preload[folder - 1] == '/');
         if (word > 0 && !is_ours) {
             if (length + word + 2 > sizeof kept)
                 return;

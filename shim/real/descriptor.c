@@ -36,9 +36,9 @@ static void child_took_over(void)
 static int duplicate_high(int fd, int at_least)
 {
     int high = fcntl(fd, F_DUPFD_CLOEXEC, at_least);
-    if (high >= 0 || errno != EINVAL)
+    if (high >= 0 || (errno != EINVAL && errno != EMFILE))
         return high;
-    /* The limit is below that number: as high as it goes. */
+    /* The limit is below that number, or all from there on are taken: as high as it goes. */
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return -1;

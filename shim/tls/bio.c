@@ -16,10 +16,12 @@ static SSL *bio_connection(const struct libssl *lib, BIO *bio)
     return ssl;
 }
 
-/* The library whose libcrypto has called one of the functions below. */
+/* The library whose libcrypto has called one of the functions below, or the one of a program that does so itself.
+ */
 static struct libssl *bio_library(const void *caller)
 {
-    return libssl_containing(caller);
+    struct libssl *lib = libssl_containing(caller);
+    return lib != NULL ? lib : libssl_of_caller(caller);
 }
 
 /*

@@ -40,7 +40,7 @@ static const char *value_checked(const struct libssl *lib, const char *command, 
         setting = "signature-algorithms";
     else if (command_is(command, group_commands) && tls_groups_keep_allowed(lib, value, changed, LIST_MAX))
         setting = "groups";
-    if (setting == NULL)
+    if (setting == NULL || changed[0] == '\0') /* before the first context there are no groups to give instead */
         return value;
     report_override(setting, value, changed);
     return changed;

@@ -171,7 +171,8 @@ long tls_groups_set(const struct tls_target *target, int command, long value, vo
     char asked[LIBSSL_LIST_MAX];
     if (result != 1 || pointer == NULL || !must_change(target->lib, command, value, pointer, kept, asked))
         return result;
-    report_override("groups", asked, kept);
+    bool known = kept[0] != '\0'; /* in mode = audit nobody has tried what the library knows */
+    report_override("groups", asked, known ? kept : "the policy's");
     if (pfswrap_policy()->mode != POLICY_ENFORCE)
         return result;
     struct tls_quiet quiet = tls_quiet_begin(target->lib);

@@ -78,6 +78,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_CTX_set_tmp_dh_callback)                                                                                 \
     X(SSL_do_handshake)                                                                                            \
     X(SSL_free)                                                                                                    \
+    X(SSL_get1_supported_ciphers)                                                                                  \
     X(SSL_get_certificate)                                                                                         \
     X(SSL_get_ciphers)                                                                                             \
     X(SSL_get_current_cipher)                                                                                      \
@@ -215,6 +216,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(X509_STORE_set_default_paths)                                                                                \
     X(X509_verify_cert)                                                                                            \
     X(X509_verify_cert_error_string)                                                                               \
+    X(X509_VERIFY_PARAM_set_auth_level)                                                                            \
     X(X509_VERIFY_PARAM_set1_host)
 
 #define LIBCRYPTO_OPTIONAL(X)                                                                                      \

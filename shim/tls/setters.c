@@ -70,7 +70,7 @@ PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
         return 0;
-    if (libssl_is_inside(lib, CALLER) || pfswrap_policy()->mode != POLICY_ENFORCE)
+    if (libssl_is_inside(lib, CALLER))
         return lib->SSL_CTX_ctrl(context, command, value, pointer);
     long result = 0;
     if (context != NULL && tls_context_has_fixed_method(lib, context) &&
@@ -216,4 +216,25 @@ PFSWRAP_EXPORT int SSL_CTX_set_cipher_list(SSL_CTX *context, const char *list)
     if (result == 1 && !libssl_is_inside(lib, CALLER))
         tls_ciphers_report(lib, lib->SSL_CTX_get_ciphers(context), list);
     return result;
+}
+
+/*
+ * What a handshake would offer. Before one, that depends on settings the gate has yet to make: with the program's
+ * own, of which the security callback allows no version, the answer would be no list at all.
+ */
+PFSWRAP_EXPORT STACK_OF(SSL_CIPHER) * SSL_get1_supported_ciphers(SSL *ssl)
+{
+    struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return NULL;
+    bool asked_by_program =
+        ssl != NULL && !libssl_is_inside(lib, CALLER) && pfswrap_policy()->mode == POLICY_ENFORCE;
+    struct tls_connection *connection = asked_by_program ? tls_connection_get(lib, ssl) : NULL;
+    if (connection == NULL || connection->stage != TLS_STAGE_NEW)
+        return lib->SSL_get1_supported_ciphers(ssl);
+    (void)tls_gate(lib, ssl, connection, TLS_ROLE_UNKNOWN); /* an obstacle is for the handshake to report */
+    STACK_OF(SSL_CIPHER) *supported = lib->SSL_get1_supported_ciphers(ssl);
+    tls_settings_release(lib, ssl, connection);
+    connection->stage = TLS_STAGE_NEW;
+    return supported;
 }

@@ -80,6 +80,9 @@ static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certif
         lib->X509_STORE_CTX_init(verification, store, certificate, lib->SSL_get_peer_cert_chain(ssl)) == 1 &&
         lib->X509_STORE_CTX_set_default(verification, purpose) == 1) {
         X509_VERIFY_PARAM *parameters = lib->X509_STORE_CTX_get0_param(verification);
+        /* Keys and digests of 80 bits at least: the program's own level may be 0 (SSL_CTX_set_security_level(3)).
+         */
+        lib->X509_VERIFY_PARAM_set_auth_level(parameters, 1);
         bool named = host == NULL || lib->X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1;
         if (named && lib->X509_verify_cert(verification) == 1)
             obstacle = NULL;

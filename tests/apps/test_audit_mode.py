@@ -51,6 +51,13 @@ def main():
                 lines = lambda result: [line for line in result.text.splitlines()  # noqa: E731
                                         if line.startswith(("answer", "reads", "negotiated", "received", "failed"))]
                 equal((audited.status, lines(audited)), (bare.status, lines(bare)), "status and output")
+        for name, setting in (("groups_ffdhe", "groups"), ("dh_parameters", "dh-parameters"),
+                              ("ciphers_all", "cipher-list"), ("security_level", "security-level")):
+            for where in ("ctx", "ssl"):
+                with tap.case(f"mode = audit logs that enforce would override {name} on the {where}"):
+                    audit = Wrap(mode="audit")
+                    run(audit.argv([PROGRAMS / "weaken", name, where, "client", server.port]))
+                    check(audit.events("would-override", setting=setting), f"a {setting}; log: {audit.tail()}")
     tap.finish()
 
 

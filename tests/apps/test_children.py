@@ -3,7 +3,7 @@
 import errno
 import os
 
-from lib.process import PROGRAMS, find, run, temporary_directory
+from lib.process import BUILD, PROGRAMS, find, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LIBRARY, Wrap
 
@@ -64,6 +64,20 @@ def main():
         with tap.case(f"{call} hands over all arguments of its list"):
             found = variables(execute(Wrap(), call))  # env takes them as variables
             equal((found.get("FIRST"), found.get("SECOND")), ("1", "2"), "arguments")
+    for before, after in (("{}", None), ("{}:libm.so.6", "libm.so.6"), ("libm.so.6 {}", "libm.so.6"),
+                          ("libm.so.6:{} libdl.so.2", "libm.so.6:libdl.so.2"), (" ::{}:: ", None),
+                          ("libm.so.6:::{}:  :libdl.so.2:", "libm.so.6:libdl.so.2"), ("{}:{}", None)):
+        with tap.case(f"with children = allow LD_PRELOAD = {before.replace('{}', 'pfswrap')!r} becomes {after!r}"):
+            wrap = Wrap(children="allow")
+            given = {"LD_PRELOAD": before.replace("{}", str(LIBRARY)), "PFSWRAP_POLICY": str(wrap.policy)}
+            found = variables(run(["sh", "-c", "env"], env=given))
+            equal((found.get("LD_PRELOAD"), found.get("PFSWRAP_POLICY")), (after, None), "what the child was given")
+    with tap.case("with children = allow a library whose name ends like pfswrap's stays in LD_PRELOAD"):
+        wrap = Wrap(children="allow")
+        other = wrap.folder / "notlibpfswrap.so"
+        other.symlink_to(BUILD / "tests" / "apps" / "plugins" / "opener.so")
+        given = {"LD_PRELOAD": f"{LIBRARY}:{other}", "PFSWRAP_POLICY": str(wrap.policy)}
+        equal(variables(run(["sh", "-c", "env"], env=given)).get("LD_PRELOAD"), str(other), "LD_PRELOAD")
     with tap.case("a program executed without any environment is protected"):
         wrap = Wrap()
         found = variables(execute(wrap, "empty"))

@@ -453,7 +453,7 @@ def works_installed():
     with tap.case("a place that LD_PRELOAD cannot spell is refused"):
         for name in ("a b", "a:b", "$ORIGIN"):
             place = temporary_directory() / name
-            shutil.copytree(prefix / "bin", place / "bin")
+            shutil.copytree(prefix / "bin", place / "bin", symlinks=True)
             shutil.copytree(prefix / "libexec", place / "libexec")
             refused(pfswrap("run", "true", launcher=place / "bin" / "pfswrap"), 125,
                     f"{place}/lib/pfswrap/libpfswrap.so cannot be preloaded, expected a path without blanks, ':' and '$'")

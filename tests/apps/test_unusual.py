@@ -4,6 +4,7 @@ import socket
 import threading
 
 from lib import certs, hello, peers
+from lib.legacy import SUITES
 from lib.process import DEADLINE, PROGRAMS, Process, free_port, run
 from lib.tap import Tap, check, equal
 from lib.wrap import Wrap
@@ -52,6 +53,14 @@ def prove_again(tap):
         again = run(wrap.argv([UNUSUAL, "again", first.port, first.port]))
         equal(lines(again), ["first 1 error 0", "second 7 error 0"], f"{again!r}")
         equal(len(wrap.events("handshake")), 3, "handshakes logged")
+
+
+def prove_method(tap):
+    with tap.case("a program that drives libssl's BIO through its method's functions is forced, and its data passes"), \
+            peers.Server(echo) as server:
+        equal(lines(run([UNUSUAL, "method", server.port])), ["set 1", "write 1", "read 1", "version TLSv1.2"], "bare")
+        result = run(Wrap().argv([UNUSUAL, "method", server.port]))
+        equal(lines(result), ["set 1", "write 1", "read 1", "version TLSv1.3"], f"{result!r}")
 
 
 class Staller:
@@ -110,6 +119,14 @@ def prove_in_process(tap):
         equal([event["verified"] for event in wrap.events("handshake", role="server")], ["policy"] * 2, "verified")
 
 
+def prove_ciphers(tap):
+    with tap.case("a program that asks what its connection would offer gets the policy's suites, and its cap reads back"):
+        bare, result = lines(run([UNUSUAL, "ciphers"])), lines(run(Wrap().argv([UNUSUAL, "ciphers"])))
+        equal((bare[0], bare[-1], result[0], result[-1]), ("some 1", "max 1") * 2, "list and cap")
+        check(not any("TLS_" in line for line in bare), f"bare: {bare}")
+        equal(sorted(result[1:-1]), sorted(f"cipher {name}" for name in SUITES), "suites")
+
+
 def prove_queue(tap):
     with tap.case("errors of the program's own, its mark and errno are as it left them after it made a connection"):
         bare, result = run([UNUSUAL, "queue"]), run(Wrap().argv([UNUSUAL, "queue"]))
@@ -121,9 +138,11 @@ def main():
     tap = Tap()
     prove_shutdown_after_refusal(tap)
     prove_again(tap)
+    prove_method(tap)
     prove_stall(tap)
     prove_early_server(tap)
     prove_in_process(tap)
+    prove_ciphers(tap)
     prove_queue(tap)
     tap.finish()
 

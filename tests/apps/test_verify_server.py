@@ -57,6 +57,15 @@ def prove_servers(tap):
     refused(tap, "curl -k under verify-server = require refuses a certificate for another name", other_name, require)
     refused(tap, "curl -k under verify-server = require refuses a certificate that signs itself",
             certs.self_signed("rsa"), require)
+    with tap.case("curl -k under verify-server = require refuses a certificate that is signed over SHA-1"):
+        weak, port = certs.signed("server-sha1", digest="sha1"), free_port()
+        with Process(["openssl", "s_server", "-accept", port, "-www", "-cipher", "DEFAULT:@SECLEVEL=0", "-cert", weak.cert,
+                      "-key", weak.key]).wait_for_port(port):
+            words, wrap = ["curl", "-skS", "--ciphers", "DEFAULT:@SECLEVEL=0", f"https://localhost:{port}/"], Wrap(tls=require)
+            equal(run(words).status, 0, "curl bare")
+            result = run(wrap.argv(words))
+            check(result.status != 0 and not result.out, f"expected a failure: {result!r}")
+            check("weak" in wrap.wait_event("refused")["reason"], f"a reason; log: {wrap.tail()}")
     accepted(tap, "curl -k with the right pin gets its data", good, dict(require, **{"pin-sha256": good.pin()}))
     accepted(tap, "curl -k with one right pin of two gets its data", good,
              dict(require, **{"pin-sha256": [other_ca.pin(), good.pin()]}))

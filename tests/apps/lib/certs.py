@@ -129,7 +129,7 @@ def self_signed(kind):
     return certificate
 
 
-def signed(name, kind="rsa", names=NAMES, usage="serverAuth", ca="ca"):
+def signed(name, kind="rsa", names=NAMES, usage="serverAuth", ca="ca", digest="sha256"):
     """A certificate signed by the tests' CA. `name` must differ wherever the other arguments do."""
     issuer, certificate = authority(ca), Certificate(name)
     with locked():
@@ -139,8 +139,8 @@ def signed(name, kind="rsa", names=NAMES, usage="serverAuth", ca="ca"):
         request = openssl("req", "-new", "-key", certificate.key, "-subj", f"/CN={name}")
         extensions = FOLDER / f"{name}.ext"
         write(extensions, f"basicConstraints=CA:FALSE\nsubjectAltName={names}\nextendedKeyUsage={usage}\n".encode())
-        write(certificate.cert, openssl("x509", "-req", "-CA", issuer.cert, "-CAkey", issuer.key, "-sha256", "-days",
-                                        "90", "-set_serial", str(time.time_ns()), "-extfile", extensions,
+        write(certificate.cert, openssl("x509", "-req", "-CA", issuer.cert, "-CAkey", issuer.key, f"-{digest}",
+                                        "-days", "90", "-set_serial", str(time.time_ns()), "-extfile", extensions,
                                         data=request))
     return certificate
 

@@ -38,7 +38,10 @@ static int plugin(char **argv)
 /* runpath OPENER NAME PORT: the program itself cannot find NAME, the opener can. */
 static int runpath(char **argv)
 {
-    (void)printf("found by the program %d\n", dlopen(argv[3], RTLD_NOW) != NULL);
+    void *own = dlopen(argv[3], RTLD_NOW);
+    (void)printf("found by the program %d\n", own != NULL);
+    if (own != NULL)
+        (void)dlclose(own);
     void *opener = found_or_fail(dlopen(argv[2], RTLD_NOW | RTLD_LOCAL));
     void *(*open_plugin)(const char *, int) = CALL(opener, void *, plugin_open, const char *, int);
     return connect_by_plugin(found_or_fail(open_plugin(argv[3], RTLD_NOW | RTLD_LOCAL)), argv[4]);

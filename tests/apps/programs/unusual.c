@@ -49,6 +49,43 @@ static int shut_down_bio(char **argv)
     return 0;
 }
 
+/* method PORT: drives libssl's BIO through its method's own functions, as a filter built on it would. */
+static int drive_method(char **argv)
+{
+    const BIO_METHOD *method = BIO_f_ssl();
+    BIO *bio = BIO_new(method);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    (void)SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+    SSL *ssl = SSL_new(ctx);
+    size_t length = 0;
+    char byte;
+    SSL_set_connect_state(ssl);
+    (void)SSL_set_fd(ssl, peer_connect(argv[2]));
+    said("set", (int)BIO_meth_get_ctrl(method)(bio, BIO_C_SET_SSL, BIO_CLOSE, ssl));
+    BIO_set_init(bio, 1);
+    said("write", BIO_meth_get_write_ex(method)(bio, "a", 1, &length));
+    said("read", BIO_meth_get_read_ex(method)(bio, &byte, 1, &length));
+    (void)printf("version %s\n", SSL_get_version(ssl));
+    BIO_free_all(bio);
+    return 0;
+}
+
+/* ciphers: what a connection capped at TLS 1.2 would offer, asked before it is used; the cap reads back. */
+static int list_ciphers(char **argv)
+{
+    (void)argv;
+    SSL *ssl = SSL_new(SSL_CTX_new(TLS_client_method()));
+    (void)SSL_set_max_proto_version(ssl, TLS1_2_VERSION);
+    STACK_OF(SSL_CIPHER) *supported = SSL_get1_supported_ciphers(ssl);
+    said("some", supported != NULL && sk_SSL_CIPHER_num(supported) > 0);
+    for (int i = 0; i < sk_SSL_CIPHER_num(supported); i++)
+        (void)printf("cipher %s\n", SSL_CIPHER_get_name(sk_SSL_CIPHER_value(supported, i)));
+    said("max", (int)SSL_get_max_proto_version(ssl) == TLS1_2_VERSION);
+    sk_SSL_CIPHER_free(supported);
+    SSL_free(ssl);
+    return 0;
+}
+
 /* again PORT PORT: a connection to the first server; then the same object, made new by its state, to the second. */
 static int connect_again(char **argv)
 {
@@ -201,8 +238,16 @@ static const struct mode {
     int (*run)(char **argv);
     int arguments;
 } modes[] = {
-    {"shutdown", shut_down, 1}, {"bio", shut_down_bio, 1}, {"again", connect_again, 2}, {"stall", stall, 1},
-    {"early", early, 3},        {"psk", psk, 0},           {"resume", resume, 5},       {"queue", queue, 0},
+    {"shutdown", shut_down, 1},
+    {"bio", shut_down_bio, 1},
+    {"method", drive_method, 1},
+    {"again", connect_again, 2},
+    {"stall", stall, 1},
+    {"early", early, 3},
+    {"psk", psk, 0},
+    {"resume", resume, 5},
+    {"queue", queue, 0},
+    {"ciphers", list_ciphers, 0},
 };
 
 int main(int argc, char **argv)

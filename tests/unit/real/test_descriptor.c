@@ -48,12 +48,30 @@ END_TEST
 
 START_TEST(under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can)
 {
-    struct rlimit limit = {64, 64};
+    struct rlimit limit;
     int fd = open_null();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     struct descriptor *own = descriptor_own(fd);
     ck_assert_ptr_nonnull(own);
     ck_assert_int_eq(number_of(own), 63);
+}
+END_TEST
+
+START_TEST(where_the_high_numbers_are_taken_an_owned_descriptor_gets_a_lower_one)
+{
+    struct rlimit limit;
+    int fd = open_null();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = DESCRIPTOR_OWN_FIRST + 4;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (int taken = DESCRIPTOR_OWN_FIRST; taken < DESCRIPTOR_OWN_FIRST + 4; taken++)
+        ck_assert_int_eq(dup2(fd, taken), taken);
+    struct descriptor *own = descriptor_own(fd);
+    ck_assert_ptr_nonnull(own);
+    ck_assert_int_gt(number_of(own), STDERR_FILENO);
+    ck_assert_int_lt(number_of(own), DESCRIPTOR_OWN_FIRST);
 }
 END_TEST
 
@@ -156,6 +174,7 @@ int main(void)
     TCase *cases = tcase_create("descriptor");
     tcase_add_test(cases, an_owned_descriptor_moves_high_closes_on_exec_and_frees_the_callers_number);
     tcase_add_test(cases, under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can);
+    tcase_add_test(cases, where_the_high_numbers_are_taken_an_owned_descriptor_gets_a_lower_one);
     tcase_add_test(cases, without_a_free_number_owning_fails_with_an_errno_and_closes_the_callers);
     tcase_add_test(cases, no_more_than_the_maximum_is_owned_and_nothing_leaks_beyond);
     tcase_add_test(cases, a_descriptor_makes_way_and_still_leads_to_the_same_file);
