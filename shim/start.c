@@ -9,7 +9,6 @@
 #include "audit/audit.h"
 #include "init.h"
 #include "real/libc.h"
-#include "socket/credentials.h"
 #include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
@@ -80,5 +79,4 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
         let_children_go();
     else
         environment_start();
-    credentials_take();
 }

@@ -61,18 +61,18 @@ bool environment_is_guarded(void)
     return library[0] != '\0';
 }
 
-size_t environment_room(char *const environment[], const char *variable)
+size_t environment_room(char *const environment[])
 {
     if (!environment_is_guarded())
         return 0;
     const char *preload = value_of(environment, preload_name);
     bool has_policy = value_of(environment, policy_name) != NULL;
-    if (has_policy && preloads_us(preload) && variable == NULL)
+    if (has_policy && preloads_us(preload))
         return 0;
     size_t count = 0;
     while (environment != NULL && environment[count] != NULL)
         count++;
-    return (count + 4) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
+    return (count + 3) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
            (preload != NULL ? strlen(preload) : 0) + sizeof policy_name + strlen(pfswrap_policy()->path);
 }
 
@@ -84,7 +84,7 @@ static char *put(char **at, const char *first, const char *second)
     return begin;
 }
 
-char **environment_protect(char *const environment[], char *variable, void *room)
+char **environment_protect(char *const environment[], void *room)
 {
     char **copy = room;
     const char *preload = value_of(environment, preload_name);
@@ -93,38 +93,36 @@ char **environment_protect(char *const environment[], char *variable, void *room
     for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
         if (strncmp(environment[i], preload_name, sizeof preload_name - 1) != 0)
             copy[count++] = environment[i];
-    size_t total = count + 4;
+    size_t total = count + 3;
     char *strings = (char *)&copy[total];
-    bool named = preloads_us(preload);
-    copy[count++] = put(&strings, preload_name, named ? preload : library);
-    if (!named && preload != NULL && preload[0] != '\0')
-        (void)put(&strings, ":", preload);
+    if (preload != NULL && preloads_us(preload)) {
+        copy[count++] = put(&strings, preload_name, preload);
+    } else {
+        copy[count++] = put(&strings, preload_name, library);
+        if (preload != NULL && preload[0] != '\0')
+            (void)put(&strings, ":", preload);
+    }
     strings++; /* past the terminator */
     if (!has_policy)
         copy[count++] = put(&strings, policy_name, pfswrap_policy()->path);
-    if (variable != NULL)
-        copy[count++] = variable;
     copy[count] = NULL;
     return copy;
 }
 
-void environment_restore(void)
+bool environment_restore(void)
 {
-    if (environment_room(environ, NULL) == 0)
-        return;
-    const char *preload = getenv("LD_PRELOAD");
-    if (!preloads_us(preload)) {
-        size_t size = strlen(library) + 1 + (preload != NULL ? strlen(preload) : 0) + 1;
-        char *both = malloc(size);
-        if (both == NULL)
-            return;
-        char *end = stpcpy(both, library);
-        if (preload != NULL && preload[0] != '\0')
-            (void)stpcpy(stpcpy(end, ":"), preload);
-        (void)setenv("LD_PRELOAD", both, 1);
-        free(both);
-    }
-    (void)setenv("PFSWRAP_POLICY", pfswrap_policy()->path, 0);
+    size_t size = environment_room(environ);
+    if (size == 0)
+        return true;
+    /* The strings of a protected copy are what the two variables have to be; setenv() makes its own of them. */
+    void *room = malloc(size);
+    if (room == NULL)
+        return false;
+    char **copy = environment_protect(environ, room);
+    bool done = setenv("LD_PRELOAD", value_of(copy, preload_name), 1) == 0 &&
+                setenv("PFSWRAP_POLICY", value_of(copy, policy_name), 0) == 0;
+    free(room);
+    return done;
 }
 
 bool environment_is_reachable(void)

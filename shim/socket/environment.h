@@ -18,21 +18,22 @@ void environment_start(void);
 bool environment_is_guarded(void);
 
 /*
- * Bytes of room that environment_protect() needs for `environment` (NULL: empty, as Linux has it) and for one more
- * variable (NULL: none); 0: it is as it must be. Neither call allocates or locks: they run in children of vfork()
- * and in signal handlers.
+ * Bytes of room that environment_protect() needs for `environment` (NULL: empty, as Linux has it); 0: it is as it
+ * must be. Neither call allocates or locks: they run in children of vfork() and in signal handlers.
  */
-size_t environment_room(char *const environment[], const char *variable);
+size_t environment_room(char *const environment[]);
 
 /*
  * A copy of `environment` in `room`, with our library in LD_PRELOAD, before what is there, and with PFSWRAP_POLICY
- * naming the policy in force unless it names one; and `variable`, "NAME=VALUE". Strings are shared with the
- * originals. Returns `room`.
+ * naming the policy in force unless it names one. Strings are shared with the original. Returns `room`.
  */
-char **environment_protect(char *const environment[], char *variable, void *room);
+char **environment_protect(char *const environment[], void *room);
 
-/* The same for the process's own environment, for calls that take no other. May allocate, as setenv(3) does. */
-void environment_restore(void);
+/*
+ * The same for the process's own environment, for calls that take no other. May allocate, as setenv(3) does;
+ * returns false if it cannot.
+ */
+bool environment_restore(void);
 
 /* Whether the loader can find our library from here: not in a chroot without it. */
 bool environment_is_reachable(void);

@@ -17,16 +17,14 @@
 #include "init.h"
 #include "interposed.h"
 #include "real/libc.h"
-#include "socket/credentials.h"
 #include "socket/environment.h"
 
 /* `environment`, or a protected copy that lives until the function returns. */
-#define PROTECTED(environment, credentials)                                                                        \
+#define PROTECTED(environment)                                                                                     \
     __extension__({                                                                                                \
         char *const *given_ = (environment);                                                                       \
-        char *variable_ = (credentials)->levelled ? (credentials)->text : NULL;                                    \
-        size_t room_ = environment_room(given_, variable_);                                                        \
-        room_ == 0 ? given_ : environment_protect(given_, variable_, __builtin_alloca(room_));                     \
+        size_t room_ = environment_room(given_);                                                                   \
+        room_ == 0 ? given_ : environment_protect(given_, __builtin_alloca(room_));                                \
     })
 
 /* Logs why `program` cannot be protected. Returns whether it must not be executed then. */
@@ -39,65 +37,68 @@ static bool refuses(const char *program, const char *reason)
     return enforce;
 }
 
-/* Before an exec of `program`. Returns 0, or EACCES: ld.so would start it without us, so it must not be executed.
- */
-static int prepare(const char *program, struct credentials *credentials)
+/* Whether the kernel will start the new program in secure-execution mode (AT_SECURE: getauxval(3)). */
+static bool ids_differ(void)
 {
-    credentials->levelled = false;
+    return getuid() != geteuid() || getgid() != getegid();
+}
+
+/*
+ * Before an exec of `program`. Returns 0, or EACCES: ld.so (ld.so(8)) would start it without us, so it must not be
+ * executed. `equal_ids`: the call itself makes the ids equal.
+ */
+static int prepare(const char *program, bool equal_ids)
+{
     if (!environment_is_guarded())
         return 0;
     if (!environment_is_reachable() &&
         refuses(program, "the program it executes cannot be protected: libpfswrap.so cannot be read from here"))
         return EACCES;
-    if (!credentials_level(credentials) &&
+    if (!equal_ids && ids_differ() &&
         refuses(program, "the program it executes cannot be protected: real and effective user or group differ"))
         return EACCES;
     return 0;
 }
 
-/* The whole of an exec that takes its environment; `call` is the real one, with `environment_` as that argument. */
-#define EXECUTE(program, environment, call)                                                                        \
+/* The whole of an exec that takes its environment; `call` is the real one. */
+#define EXECUTE(program, call)                                                                                     \
     do {                                                                                                           \
-        struct credentials credentials_;                                                                           \
-        int error_ = prepare((program), &credentials_);                                                            \
+        int error_ = prepare((program), false);                                                                    \
         if (error_ != 0) {                                                                                         \
             errno = error_;                                                                                        \
             return -1;                                                                                             \
         }                                                                                                          \
-        char *const *environment_ = PROTECTED((environment), &credentials_);                                       \
-        int result_ = (call);                                                                                      \
-        credentials_restore(&credentials_);                                                                        \
-        return result_;                                                                                            \
+        return call;                                                                                               \
     } while (0)
 
 PFSWRAP_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
-    EXECUTE(path, environment, real_libc()->execve(path, arguments, environment_));
+    EXECUTE(path, real_libc()->execve(path, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execv(const char *path, char *const arguments[])
 {
-    EXECUTE(path, environ, real_libc()->execve(path, arguments, environment_));
+    EXECUTE(path, real_libc()->execve(path, arguments, PROTECTED(environ)));
 }
 
 PFSWRAP_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
 {
-    EXECUTE(file, environment, real_libc()->execvpe(file, arguments, environment_));
+    EXECUTE(file, real_libc()->execvpe(file, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execvp(const char *file, char *const arguments[])
 {
-    EXECUTE(file, environ, real_libc()->execvpe(file, arguments, environment_));
+    EXECUTE(file, real_libc()->execvpe(file, arguments, PROTECTED(environ)));
 }
 
 PFSWRAP_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-    EXECUTE("(a descriptor)", environment, real_libc()->fexecve(fd, arguments, environment_));
+    EXECUTE("(a descriptor)", real_libc()->fexecve(fd, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags)
 {
-    EXECUTE(path, environment, real_libc()->execveat(fd, path, arguments, environment_, flags));
+    EXECUTE(path, real_libc()->execveat(fd, path, arguments, PROTECTED(environment), flags));
 }
 
 /* How many arguments follow in `list`, up to and with the NULL, if `first` is not that already. */
@@ -161,93 +162,60 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
     return execve(path, arguments, environment);
 }
 
-/* Before posix_spawn: with POSIX_SPAWN_RESETIDS the child itself makes its ids equal. */
-static int prepare_spawn(const char *program, const posix_spawnattr_t *attributes, struct credentials *credentials)
+/* Before posix_spawn: with POSIX_SPAWN_RESETIDS the child makes its ids equal. */
+static int prepare_spawn(const char *program, const posix_spawnattr_t *attributes)
 {
     short flags = 0;
     if (attributes != NULL)
         (void)posix_spawnattr_getflags(attributes, &flags);
-    int error = prepare(program, credentials);
-    if (error == 0 && (flags & POSIX_SPAWN_RESETIDS) != 0) {
-        credentials_restore(credentials);
-        credentials->levelled = false;
-    }
-    return error;
+    return prepare(program, (flags & POSIX_SPAWN_RESETIDS) != 0);
 }
 
 PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn_file_actions_t *actions,
                                const posix_spawnattr_t *attributes, char *const arguments[],
                                char *const environment[])
 {
-    struct credentials credentials;
-    int error = prepare_spawn(path, attributes, &credentials);
-    if (error == 0) {
-        error = real_libc()->posix_spawn(child, path, actions, attributes, arguments,
-                                         PROTECTED(environment, &credentials));
-        credentials_restore(&credentials);
-    }
-    return error;
+    int error = prepare_spawn(path, attributes);
+    return error != 0
+               ? error
+               : real_libc()->posix_spawn(child, path, actions, attributes, arguments, PROTECTED(environment));
 }
 
 PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
                                 const posix_spawnattr_t *attributes, char *const arguments[],
                                 char *const environment[])
 {
-    struct credentials credentials;
-    int error = prepare_spawn(file, attributes, &credentials);
-    if (error == 0) {
-        error = real_libc()->posix_spawnp(child, file, actions, attributes, arguments,
-                                          PROTECTED(environment, &credentials));
-        credentials_restore(&credentials);
-    }
+    int error = prepare_spawn(file, attributes);
+    return error != 0
+               ? error
+               : real_libc()->posix_spawnp(child, file, actions, attributes, arguments, PROTECTED(environment));
+}
+
+/* Before system() and popen(), which hand over the process's own environment. Returns 0, EACCES or ENOMEM. */
+static int prepare_shell(const char *command)
+{
+    int error = prepare(command, false);
+    if (error == 0 && environment_is_guarded() && !environment_restore())
+        error = ENOMEM;
     return error;
-}
-
-/* Before system() and popen(), which hand over the process's own environment. Returns 0 or EACCES. */
-static int prepare_shell(const char *command, struct credentials *credentials)
-{
-    int error = prepare(command, credentials);
-    if (error != 0)
-        return error;
-    environment_restore();
-    if (credentials->levelled)
-        (void)putenv(credentials->text);
-    return 0;
-}
-
-static void finish_shell(const struct credentials *credentials)
-{
-    int error = errno;
-    credentials_restore(credentials);
-    if (credentials->levelled)
-        (void)unsetenv("PFSWRAP_IDS");
-    errno = error;
 }
 
 PFSWRAP_EXPORT int system(const char *command)
 {
-    if (command == NULL)
-        return real_libc()->system(NULL);
-    struct credentials credentials;
-    int error = prepare_shell(command, &credentials);
+    int error = command != NULL ? prepare_shell(command) : 0;
     if (error != 0) {
         errno = error;
         return -1;
     }
-    int result = real_libc()->system(command);
-    finish_shell(&credentials);
-    return result;
+    return real_libc()->system(command);
 }
 
 PFSWRAP_EXPORT FILE *popen(const char *command, const char *type)
 {
-    struct credentials credentials;
-    int error = prepare_shell(command, &credentials);
+    int error = prepare_shell(command);
     if (error != 0) {
         errno = error;
         return NULL;
     }
-    FILE *result = real_libc()->popen(command, type);
-    finish_shell(&credentials);
-    return result;
+    return real_libc()->popen(command, type);
 }

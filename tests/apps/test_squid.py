@@ -1,12 +1,13 @@
-"""squid as a daemon: its master executes the worker with a real user that is not root, and the worker then drops root."""
+"""squid in one process (-N), which drops root; with a master its worker would start without us, and is refused."""
 
 import os
 import signal
 
 from lib import certs, peers
 from lib.legacy import CIPHERS, LegacyServer, http_get, prove_server
-from lib.process import find, listens, wait_until
+from lib.process import Process, find, free_port, listens, temporary_directory, wait_until
 from lib.tap import Tap, contains, equal, skip_all
+from lib.wrap import Wrap
 
 CONFIG = """
 https_port 127.0.0.1:{port} tls-cert={certificate} options=NO_TLSv1_3 cipher={ciphers}
@@ -27,7 +28,7 @@ def command(folder, port):
     folder.chmod(0o777)
     (folder / "squid.conf").write_text(CONFIG.format(folder=folder, port=port, ciphers=CIPHERS,
                                                      certificate=certs.server().combined()))
-    return [find("squid"), "--foreground", "-f", folder / "squid.conf"]
+    return [find("squid"), "-N", "-f", folder / "squid.conf"]
 
 
 def exchange(port, context):
@@ -43,14 +44,17 @@ def main():
     tap = Tap()
     server = LegacyServer("squid", command, exchange, needs=["squid"], weak=("tls12", "static-rsa"))
     wrap = prove_server(tap, server)
-    with tap.case("squid wrapped has its worker log"):
-        event = wrap.wait_event("handshake", role="server")
-        equal(event["program"], "(squid-1)", f"program in {event}")
     with server.start(wrap) as squid:
-        with tap.case("squid wrapped ends with its worker on SIGTERM"):
+        with tap.case("squid wrapped ends on SIGTERM"):
             os.kill(squid.pid, signal.SIGTERM)
             equal(squid.wait(), 0, "exit status")
             wait_until(lambda: not listens(squid.port), "the port to be closed")
+    with tap.case("squid wrapped with a master has its worker refused, and the log says why"):
+        folder, refused = temporary_directory(), Wrap()
+        master = [word if word != "-N" else "--foreground" for word in command(folder, free_port())]
+        with Process(refused.argv(master)):
+            event = refused.wait_event("refused", rule="children")
+            contains(event["reason"], "real and effective user", f"the reason in {event}")
     tap.finish()
 
 
