@@ -61,12 +61,15 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
                -fno-omit-frame-pointer $(WARNINGS)
 
-build-fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h shim/seal/*.h include/pfswrap/*.h) $(SEAL_SRC)
+build-fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h include/pfswrap/*.h) $(CORE_SRC)
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $< $(SEAL_SRC) $(SODIUM) -pthread
+	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $< $(CORE_SRC) $(INIH) $(SODIUM) -pthread
 
-.PHONY: fuzz
-fuzz: $(FUZZERS)
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZERS)
+fuzz:
+	@scripts/install-deps fuzz
+	@$(MAKE) --no-print-directory $(PARALLEL) fuzzers
 	@for name in $(notdir $(FUZZERS)); do \
 	    mkdir -p build-fuzz/corpus/$$name build-fuzz/findings && \
 	    build-fuzz/$$name -max_total_time=$(SECONDS) -print_final_stats=1 -verbosity=1 \
@@ -81,5 +84,7 @@ $(B)/tests/bench/seal: $(B)/tests/bench/seal.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lm -pthread
 
 .PHONY: bench-seal
-bench-seal: $(B)/tests/bench/seal
-	@$<
+bench-seal:
+	@scripts/install-deps build
+	@$(MAKE) --no-print-directory $(PARALLEL) $(B)/tests/bench/seal
+	@$(B)/tests/bench/seal

@@ -31,18 +31,16 @@ static int read_password(char password[PASSWORD_MAX])
     char again[PASSWORD_MAX] = {0};
     int result = -1;
 
-    if (keyio_read_line("Password: ", false, password, PASSWORD_MAX) != 0) {
+    if (keyio_read_line("Password: ", false, password, PASSWORD_MAX) != 0)
         return -1;
-    }
     if (password[0] == '\0') {
         (void)fputs("pfswrap genkey: the password is empty\n", stderr);
     } else if (!keyio_stdin_is_terminal()) {
         result = 0;
     } else if (keyio_read_line("Again: ", false, again, sizeof again) == 0) {
         result = strcmp(password, again) == 0 ? 0 : -1;
-        if (result != 0) {
+        if (result != 0)
             (void)fputs("pfswrap genkey: the two passwords differ\n", stderr);
-        }
     }
     sodium_memzero(again, sizeof again);
     return result;
@@ -103,16 +101,14 @@ int command_genkey(int argc, char **argv)
             return usage();
         }
     }
-    if (optind != argc || password != (user != NULL) || password != (server != NULL)) {
+    if (optind != argc || password != (user != NULL) || password != (server != NULL))
         return usage();
-    }
     if (sodium_init() < 0) {
         (void)fputs("pfswrap genkey: libsodium could not be started\n", stderr);
         return EXIT_FAILURE;
     }
-    if (password) {
+    if (password)
         return print_key_from_password(user, server);
-    }
     pfswrap_key_generate(secret);
     status = keyio_print_key("genkey", secret, true);
     sodium_memzero(secret, sizeof secret);

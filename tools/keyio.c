@@ -49,9 +49,8 @@ static int read_to_newline(char *line, size_t size)
         (void)fprintf(stderr, "pfswrap: stdin: %s\n", strerror(errno));
         return -1;
     }
-    if (length > 0 && line[length - 1] == '\r') {
+    if (length > 0 && line[length - 1] == '\r')
         length--;
-    }
     line[length] = '\0';
     return 0;
 }
@@ -107,9 +106,8 @@ int keyio_print_key(const char *command, const uint8_t *key, bool secret)
     size_t written = 0;
     int status = EXIT_SUCCESS;
 
-    if (secret) {
+    if (secret)
         warn_if_readable(command);
-    }
     pfswrap_key_encode(text, key);
     text[sizeof text - 1] = '\n';
     while (written < sizeof text) {

@@ -32,39 +32,33 @@ static const struct keyring_peer *choose_peer(const struct pfswrap_seal_config *
             for (size_t p = 0; p < keyring->peer_count; p++) {
                 const struct keyring_peer *peer = &keyring->peers[p];
 
-                if (strcmp(peer->name, config->names[n]) != 0 || now > (uint64_t)peer->not_after) {
+                if (strcmp(peer->name, config->names[n]) != 0 || now > (uint64_t)peer->not_after)
                     continue;
-                }
-                if (!counting && index == candidate % count) {
+                if (!counting && index == candidate % count)
                     return peer;
-                }
                 index++;
             }
         }
         count = index;
-        if (count == 0) {
+        if (count == 0)
             return NULL;
-        }
     }
     return NULL;
 }
 
 static bool config_is_valid(const struct pfswrap_seal_config *config)
 {
-    if (config == NULL || config->keyring == NULL || (config->name_count > 0 && config->names == NULL)) {
+    if (config == NULL || config->keyring == NULL || (config->name_count > 0 && config->names == NULL))
         return false;
-    }
-    if (config->service != NULL && strlen(config->service) >= PFSWRAP_NAME_BYTES) {
+    if (config->service != NULL && strlen(config->service) >= PFSWRAP_NAME_BYTES)
         return false;
-    }
     return config->carrier_max == 0 || config->carrier_max > PFSWRAP_SEAL_BEGIN_OVERHEAD;
 }
 
 static enum pfswrap_seal_pattern choose_pattern(const struct pfswrap_seal_config *config)
 {
-    if (config->keyring->psk_count > 0) {
+    if (config->keyring->psk_count > 0)
         return config->anonymous ? PFSWRAP_SEAL_NKPSK2 : PFSWRAP_SEAL_IKPSK2;
-    }
     return config->anonymous ? PFSWRAP_SEAL_NK : PFSWRAP_SEAL_IK;
 }
 
@@ -73,14 +67,12 @@ static int init_initiator(struct channel *channel, const struct pfswrap_seal_con
     const struct keyring_peer *peer;
 
     if (!config->anonymous) {
-        if (config->keyring->identity_count == 0) {
+        if (config->keyring->identity_count == 0)
             return PFSWRAP_SEAL_E_NO_IDENTITY;
-        }
         memcpy(channel->own_static, config->keyring->identities[0].public_key, sizeof channel->own_static);
     }
-    if ((peer = choose_peer(config, candidate, channel->now)) == NULL) {
+    if ((peer = choose_peer(config, candidate, channel->now)) == NULL)
         return PFSWRAP_SEAL_E_NO_PEER;
-    }
     memcpy(channel->peer_static, peer->public_key, sizeof channel->peer_static);
     memcpy(channel->peer_name, peer->name, sizeof channel->peer_name);
     channel->pattern = (uint8_t)choose_pattern(config);
@@ -97,12 +89,10 @@ int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
 
     memset(seal, 0, sizeof *seal);
     if (!config_is_valid(config) || binding_length > sizeof channel->binding ||
-        (role != PFSWRAP_SEAL_INITIATOR && role != PFSWRAP_SEAL_RESPONDER)) {
+        (role != PFSWRAP_SEAL_INITIATOR && role != PFSWRAP_SEAL_RESPONDER))
         return PFSWRAP_SEAL_E_ARGUMENT;
-    }
-    if (binding_length > 0) {
+    if (binding_length > 0)
         memcpy(channel->binding, binding, binding_length);
-    }
     channel->binding_length = (uint8_t)binding_length;
     channel->role = (uint8_t)role;
     channel->now = now;
@@ -112,13 +102,12 @@ int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
         config->rehandshake_seconds > 0 ? config->rehandshake_seconds : CHANNEL_REHANDSHAKE_SECONDS;
     channel->rehandshake_bytes =
         config->rehandshake_bytes > 0 ? config->rehandshake_bytes : CHANNEL_REHANDSHAKE_BYTES;
-    if (role == PFSWRAP_SEAL_INITIATOR) {
+    if (role == PFSWRAP_SEAL_INITIATOR)
         result = init_initiator(channel, config, candidate);
-    } else if (config->keyring->identity_count == 0) {
+    else if (config->keyring->identity_count == 0)
         result = PFSWRAP_SEAL_E_NO_IDENTITY;
-    } else {
+    else
         channel->state = CHANNEL_AWAIT_1;
-    }
     if (result != 0) {
         sodium_memzero(seal, sizeof *seal);
         return result;
@@ -148,9 +137,8 @@ void pfswrap_seal_poison(struct pfswrap_seal *seal)
 {
     struct channel *channel = channel_of(seal);
 
-    if (channel_check(channel) == 0) {
+    if (channel_check(channel) == 0)
         (void)channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
-    }
 }
 
 void pfswrap_seal_wipe(struct pfswrap_seal *seal)
@@ -163,9 +151,8 @@ int pfswrap_seal_end(struct pfswrap_seal *seal)
     struct channel *channel = channel_of(seal);
     const int error = channel_check(channel);
 
-    if (error != 0 || channel->final_received) {
+    if (error != 0 || channel->final_received)
         return error;
-    }
     return channel_fail(channel, PFSWRAP_SEAL_E_TRUNCATED);
 }
 
@@ -174,12 +161,10 @@ int pfswrap_seal_describe(const struct pfswrap_seal *seal, struct pfswrap_seal_i
     const struct channel *channel = channel_of_const(seal);
 
     memset(info, 0, sizeof *info);
-    if (channel_check(channel) == PFSWRAP_SEAL_E_CHANNEL) {
+    if (channel_check(channel) == PFSWRAP_SEAL_E_CHANNEL)
         return PFSWRAP_SEAL_E_CHANNEL;
-    }
-    if (!channel->was_ready) {
+    if (!channel->was_ready)
         return PFSWRAP_SEAL_E_NOT_READY;
-    }
     info->role = (enum pfswrap_seal_role)channel->role;
     info->pattern = (enum pfswrap_seal_pattern)channel->pattern;
     memcpy(info->peer_name, channel->peer_name, sizeof info->peer_name);

@@ -118,9 +118,8 @@ int channel_fail(struct channel *channel, int error);
 /* 0, or why no call may go on: no channel, an earlier error. */
 static inline int channel_check(const struct channel *channel)
 {
-    if (channel->layout != CHANNEL_LAYOUT || channel->state < CHANNEL_SEND_1 || channel->state > CHANNEL_FAILED) {
+    if (channel->layout != CHANNEL_LAYOUT || channel->state < CHANNEL_SEND_1 || channel->state > CHANNEL_FAILED)
         return PFSWRAP_SEAL_E_CHANNEL;
-    }
     return channel->error;
 }
 

@@ -25,12 +25,10 @@ static int own_secret(const struct channel *channel, const struct pfswrap_seal_c
     const struct keyring_identity *identity;
 
     *secret = NULL;
-    if (channel->role == PFSWRAP_SEAL_INITIATOR && !noise_pattern_has_client_key(pattern_of(channel))) {
+    if (channel->role == PFSWRAP_SEAL_INITIATOR && !noise_pattern_has_client_key(pattern_of(channel)))
         return 0;
-    }
-    if ((identity = keyring_find_identity(config->keyring, channel->own_static)) == NULL) {
+    if ((identity = keyring_find_identity(config->keyring, channel->own_static)) == NULL)
         return PFSWRAP_SEAL_E_NO_IDENTITY;
-    }
     *secret = identity->secret;
     return 0;
 }
@@ -50,14 +48,11 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
     const uint8_t *secret;
     int result;
 
-    if ((result = own_secret(channel, config, &secret)) != 0) {
+    if ((result = own_secret(channel, config, &secret)) != 0)
         return result;
-    }
-    if (noise_pattern_has_psk(pattern_of(channel))) {
-        for (size_t i = 0; i < config->keyring->psk_count; i++) {
+    if (noise_pattern_has_psk(pattern_of(channel)))
+        for (size_t i = 0; i < config->keyring->psk_count; i++)
             length += payload_write_psk_id(payload + length, config->keyring->psks[i].id);
-        }
-    }
     noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
     noise_make_ephemeral(&channel->noise);
     result = noise_write_1(&channel->noise, secret, channel->own_static, payload, length, out);
@@ -66,11 +61,9 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
 
 static bool name_is_admitted(const struct pfswrap_seal_config *config, const char *name)
 {
-    for (size_t i = 0; i < config->name_count; i++) {
-        if (strcmp(config->names[i], name) == 0) {
+    for (size_t i = 0; i < config->name_count; i++)
+        if (strcmp(config->names[i], name) == 0)
             return true;
-        }
-    }
     return config->name_count == 0;
 }
 
@@ -80,19 +73,15 @@ static int admit_client(struct channel *channel, const struct pfswrap_seal_confi
     const uint8_t *key = channel->noise.rs;
     const struct keyring_peer *peer = keyring_find_peer(config->keyring, key);
 
-    if (channel->was_ready && memcmp(key, channel->peer_static, sizeof channel->peer_static) != 0) {
+    if (channel->was_ready && memcmp(key, channel->peer_static, sizeof channel->peer_static) != 0)
         return PFSWRAP_SEAL_E_PEER_CHANGED;
-    }
     memcpy(channel->peer_static, key, sizeof channel->peer_static);
-    if (peer == NULL) {
+    if (peer == NULL)
         return config->anonymous ? 0 : PFSWRAP_SEAL_E_PEER_UNKNOWN;
-    }
-    if (channel->now > (uint64_t)peer->not_after) {
+    if (channel->now > (uint64_t)peer->not_after)
         return PFSWRAP_SEAL_E_PEER_EXPIRED;
-    }
-    if (!config->anonymous && !name_is_admitted(config, peer->name)) {
+    if (!config->anonymous && !name_is_admitted(config, peer->name))
         return PFSWRAP_SEAL_E_PEER_REFUSED;
-    }
     memcpy(channel->peer_name, peer->name, sizeof channel->peer_name);
     return 0;
 }
@@ -112,9 +101,8 @@ static int choose_psk(struct channel *channel, const struct pfswrap_seal_config 
 
 static void agree_rekey(struct channel *channel, const struct payload *payload)
 {
-    if (payload->rekey < channel->rekey) {
+    if (payload->rekey < channel->rekey)
         channel->rekey = payload->rekey;
-    }
 }
 
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
@@ -125,20 +113,16 @@ int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *c
     const uint8_t *secret;
     int result;
 
-    if ((result = own_secret(channel, config, &secret)) != 0) {
+    if ((result = own_secret(channel, config, &secret)) != 0)
         return result;
-    }
     noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->own_static);
-    if ((result = noise_read_1(&channel->noise, secret, message, length, bytes)) < 0) {
+    if ((result = noise_read_1(&channel->noise, secret, message, length, bytes)) < 0)
         return error_of(result);
-    }
-    if (payload_read(&payload, bytes, (size_t)result) != 0) {
+    if (payload_read(&payload, bytes, (size_t)result) != 0)
         return PFSWRAP_SEAL_E_PAYLOAD;
-    }
     agree_rekey(channel, &payload);
-    if (noise_pattern_has_psk(pattern_of(channel)) && (result = choose_psk(channel, config, &payload)) != 0) {
+    if (noise_pattern_has_psk(pattern_of(channel)) && (result = choose_psk(channel, config, &payload)) != 0)
         return result;
-    }
     return noise_pattern_has_client_key(pattern_of(channel)) ? admit_client(channel, config) : 0;
 }
 
@@ -162,13 +146,11 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
     int result;
 
     if (noise_pattern_has_psk(pattern_of(channel)) &&
-        (psk = keyring_find_psk(config->keyring, channel->psk_id)) == NULL) {
+        (psk = keyring_find_psk(config->keyring, channel->psk_id)) == NULL)
         return PFSWRAP_SEAL_E_PSK_UNKNOWN;
-    }
     noise_make_ephemeral(&channel->noise);
-    if ((result = noise_write_2(&channel->noise, psk != NULL ? psk->key : NULL, payload, length, out)) != 0) {
+    if ((result = noise_write_2(&channel->noise, psk != NULL ? psk->key : NULL, payload, length, out)) != 0)
         return error_of(result);
-    }
     complete(channel, keys);
     return (int)(noise_overhead_2() + length);
 }
@@ -183,23 +165,18 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
     size_t psk = 0;
     int result;
 
-    if ((result = own_secret(channel, config, &secret)) != 0) {
+    if ((result = own_secret(channel, config, &secret)) != 0)
         return result;
-    }
-    for (size_t i = 0; i < config->keyring->psk_count; i++) {
+    for (size_t i = 0; i < config->keyring->psk_count; i++)
         psks[i] = config->keyring->psks[i].key;
-    }
     result = noise_read_2(&channel->noise, secret, psks, config->keyring->psk_count, &psk, message, length, bytes);
-    if (result < 0) {
+    if (result < 0)
         return error_of(result);
-    }
-    if (payload_read(&payload, bytes, (size_t)result) != 0) {
+    if (payload_read(&payload, bytes, (size_t)result) != 0)
         return PFSWRAP_SEAL_E_PAYLOAD;
-    }
     agree_rekey(channel, &payload);
-    if (noise_pattern_has_psk(pattern_of(channel))) {
+    if (noise_pattern_has_psk(pattern_of(channel)))
         memcpy(channel->psk_id, config->keyring->psks[psk].id, sizeof channel->psk_id);
-    }
     complete(channel, keys);
     return 0;
 }

@@ -25,9 +25,8 @@ int pfswrap_seal_probe(const uint8_t *bytes, size_t length)
 {
     const size_t compared = length < sizeof magic ? length : sizeof magic;
 
-    if (compared > 0 && memcmp(bytes, magic, compared) != 0) {
+    if (compared > 0 && memcmp(bytes, magic, compared) != 0)
         return -1;
-    }
     return length >= sizeof magic;
 }
 
@@ -48,9 +47,8 @@ static size_t write_prologue(const struct channel *channel, const struct pfswrap
     memcpy(at, preamble, CHANNEL_PREAMBLE_BYTES);
     at += CHANNEL_PREAMBLE_BYTES;
     *at++ = (uint8_t)service_length;
-    for (size_t i = 0; i < service_length; i++) {
+    for (size_t i = 0; i < service_length; i++)
         *at++ = (uint8_t)config->service[i];
-    }
     *at++ = channel->binding_length;
     memcpy(at, channel->binding, channel->binding_length);
     at += channel->binding_length;
@@ -73,9 +71,8 @@ static int take_message_1(struct channel *channel, const struct pfswrap_seal_con
     compute_key_id(out + PREAMBLE_KEY_ID, out, channel->peer_static);
     prologue_length = write_prologue(channel, config, out, prologue);
     result = exchange_write_1(channel, config, prologue, prologue_length, out + CHANNEL_PREAMBLE_BYTES);
-    if (result < 0) {
+    if (result < 0)
         return result;
-    }
     channel->state = CHANNEL_AWAIT_2;
     return CHANNEL_PREAMBLE_BYTES + result;
 }
@@ -85,9 +82,8 @@ static int take_message_2(struct channel *channel, const struct pfswrap_seal_con
     struct exchange_keys keys;
     const int length = exchange_write_2(channel, config, out + 2, &keys);
 
-    if (length < 0) {
+    if (length < 0)
         return length;
-    }
     out[0] = (uint8_t)(length >> 8);
     out[1] = (uint8_t)length;
     stream_start_push(&channel->push, out + 2 + length, keys.own);
@@ -125,15 +121,12 @@ static int check_pattern(const struct pfswrap_seal_config *config, uint8_t patte
 {
     const bool psk = config->keyring->psk_count > 0;
 
-    if (pattern < NOISE_IK || pattern > NOISE_NKPSK2) {
+    if (pattern < NOISE_IK || pattern > NOISE_NKPSK2)
         return PFSWRAP_SEAL_E_PATTERN;
-    }
-    if (noise_pattern_has_psk((enum noise_pattern)pattern) != psk) {
+    if (noise_pattern_has_psk((enum noise_pattern)pattern) != psk)
         return psk ? PFSWRAP_SEAL_E_PSK_REQUIRED : PFSWRAP_SEAL_E_PSK_UNEXPECTED;
-    }
-    if (!noise_pattern_has_client_key((enum noise_pattern)pattern) && !config->anonymous) {
+    if (!noise_pattern_has_client_key((enum noise_pattern)pattern) && !config->anonymous)
         return PFSWRAP_SEAL_E_ANONYMOUS;
-    }
     return 0;
 }
 
@@ -164,19 +157,15 @@ static int read_preamble(const struct pfswrap_seal_config *config, const uint8_t
 
         return only_version_differs ? PFSWRAP_SEAL_E_VERSION : PFSWRAP_SEAL_E_MAGIC;
     }
-    if (available < CHANNEL_PREAMBLE_BYTES) {
+    if (available < CHANNEL_PREAMBLE_BYTES)
         return PFSWRAP_SEAL_MORE;
-    }
-    if ((result = check_pattern(config, in[PREAMBLE_PATTERN])) != 0) {
+    if ((result = check_pattern(config, in[PREAMBLE_PATTERN])) != 0)
         return result;
-    }
-    if (in[PREAMBLE_FLAGS] != 0) {
+    if (in[PREAMBLE_FLAGS] != 0)
         return PFSWRAP_SEAL_E_FLAGS;
-    }
     *length = (size_t)in[PREAMBLE_LENGTH] << 8 | in[PREAMBLE_LENGTH + 1];
-    if (*length < CHANNEL_MESSAGE_MIN || *length > CHANNEL_MESSAGE_MAX) {
+    if (*length < CHANNEL_MESSAGE_MIN || *length > CHANNEL_MESSAGE_MAX)
         return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
-    }
     return 0;
 }
 
@@ -187,21 +176,17 @@ static int open_message_1(struct channel *channel, const struct pfswrap_seal_con
     size_t length = 0;
     int result = read_preamble(config, in, available, &length);
 
-    if (result == PFSWRAP_SEAL_MORE) {
+    if (result == PFSWRAP_SEAL_MORE)
         return more(opened, CHANNEL_PREAMBLE_BYTES);
-    }
-    if (result != 0 || (result = find_own_identity(channel, config->keyring, in)) != 0) {
+    if (result != 0 || (result = find_own_identity(channel, config->keyring, in)) != 0)
         return result;
-    }
-    if (available < CHANNEL_PREAMBLE_BYTES + length) {
+    if (available < CHANNEL_PREAMBLE_BYTES + length)
         return more(opened, CHANNEL_PREAMBLE_BYTES + length);
-    }
     channel->pattern = in[PREAMBLE_PATTERN];
     result = exchange_read_1(channel, config, prologue, write_prologue(channel, config, in, prologue),
                              in + CHANNEL_PREAMBLE_BYTES, length);
-    if (result != 0) {
+    if (result != 0)
         return result;
-    }
     opened->consumed = CHANNEL_PREAMBLE_BYTES + length;
     channel->state = CHANNEL_SEND_2;
     return PFSWRAP_SEAL_PROGRESS;
@@ -214,19 +199,15 @@ static int open_message_2(struct channel *channel, const struct pfswrap_seal_con
     size_t length;
     int result;
 
-    if (available < 2) {
+    if (available < 2)
         return more(opened, 2);
-    }
     length = (size_t)in[0] << 8 | in[1];
-    if (length < CHANNEL_MESSAGE_MIN || length > CHANNEL_MESSAGE_MAX) {
+    if (length < CHANNEL_MESSAGE_MIN || length > CHANNEL_MESSAGE_MAX)
         return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
-    }
-    if (available < 2 + length) {
+    if (available < 2 + length)
         return more(opened, 2 + length);
-    }
-    if ((result = exchange_read_2(channel, config, in + 2, length, &keys)) != 0) {
+    if ((result = exchange_read_2(channel, config, in + 2, length, &keys)) != 0)
         return result;
-    }
     stream_start_push(&channel->push, channel->header, keys.own);
     memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
     sodium_memzero(&keys, sizeof keys);
@@ -241,9 +222,8 @@ static int open_message_2(struct channel *channel, const struct pfswrap_seal_con
 static int open_header(struct channel *channel, const uint8_t *in, size_t available,
                        struct pfswrap_seal_opened *opened)
 {
-    if (available < PFSWRAP_SEAL_HEADER_BYTES) {
+    if (available < PFSWRAP_SEAL_HEADER_BYTES)
         return more(opened, PFSWRAP_SEAL_HEADER_BYTES);
-    }
     stream_start_pull(&channel->pull, in, channel->next_key);
     sodium_memzero(channel->next_key, sizeof channel->next_key);
     channel->state = channel->role == PFSWRAP_SEAL_INITIATOR ? CHANNEL_OPEN : CHANNEL_AWAIT_CONFIRM;

@@ -38,9 +38,8 @@ int pfswrap_key_from_password(uint8_t secret[PFSWRAP_KEY_BYTES], const char *pas
     crypto_generichash_state state;
     int result;
 
-    if (!keyring_name_is_valid(user, strlen(user)) || password_length == 0 || sodium_init() < 0) {
+    if (!keyring_name_is_valid(user, strlen(user)) || password_length == 0 || sodium_init() < 0)
         return -1;
-    }
     crypto_generichash_init(&state, server_public, PFSWRAP_KEY_BYTES, sizeof salt);
     crypto_generichash_update(&state, (const uint8_t *)password_context, sizeof password_context);
     crypto_generichash_update(&state, (const uint8_t *)user, strlen(user));
@@ -60,9 +59,8 @@ int pfswrap_key_decode(uint8_t key[PFSWRAP_KEY_BYTES], const char *text, size_t 
 {
     size_t decoded;
 
-    if (length != PFSWRAP_KEY_TEXT_BYTES - 1) {
+    if (length != PFSWRAP_KEY_TEXT_BYTES - 1)
         return -1;
-    }
     return sodium_base642bin(key, PFSWRAP_KEY_BYTES, text, length, NULL, &decoded, NULL,
                              sodium_base64_VARIANT_ORIGINAL) == 0 &&
                    decoded == PFSWRAP_KEY_BYTES

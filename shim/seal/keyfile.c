@@ -58,9 +58,8 @@ static int open_checked(const char *path, mode_t forbidden, off_t largest, size_
         keys_error_set(error, "%s: %lld bytes, expected at most %lld", path, (long long)status.st_size,
                        (long long)largest);
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     return -1;
 }
 
@@ -72,12 +71,10 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
     while (have < size) {
         const ssize_t n = read(fd, buffer + have, size - have);
 
-        if (n == 0) {
+        if (n == 0)
             break;
-        }
-        if (n < 0 && errno != EINTR) {
+        if (n < 0 && errno != EINTR)
             return -1;
-        }
         have += n > 0 ? (size_t)n : 0;
     }
     return (ssize_t)have;
@@ -111,14 +108,12 @@ static int load_key(struct pfswrap_keyring *keyring, const char *path, struct pf
     const int fd = open_checked(path, MODE_SECRET, KEY_FILE_MAX, &size, error);
     ssize_t length;
 
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
-    if ((length = read_all(fd, text, KEY_FILE_MAX)) < 0) {
+    if ((length = read_all(fd, text, KEY_FILE_MAX)) < 0)
         keys_error_set(error, "%s: %s", path, strerror(errno));
-    } else if (parse_key(key, text, (size_t)length, path, error) == 0 && (result = add(keyring, key)) != 0) {
+    else if (parse_key(key, text, (size_t)length, path, error) == 0 && (result = add(keyring, key)) != 0)
         keys_error_set(error, "%s: %s", path, full);
-    }
     close(fd);
     sodium_memzero(key, sizeof key);
     sodium_memzero(text, sizeof text);
@@ -145,18 +140,15 @@ int pfswrap_keyring_load_peers(struct pfswrap_keyring *keyring, const char *path
     char *text;
     ssize_t length;
 
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
     text = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (text == MAP_FAILED || (length = read_all(fd, text, size)) < 0) {
+    if (text == MAP_FAILED || (length = read_all(fd, text, size)) < 0)
         keys_error_set(error, "%s: %s", path, strerror(errno));
-    } else {
+    else
         result = pfswrap_keyring_parse_peers(keyring, text, (size_t)length, path, error);
-    }
-    if (text != MAP_FAILED) {
+    if (text != MAP_FAILED)
         munmap(text, size + 1);
-    }
     close(fd);
     return result;
 }

@@ -17,9 +17,8 @@ void keys_error_set(struct pfswrap_keys_error *error, const char *format, ...)
 {
     va_list arguments;
 
-    if (error == NULL) {
+    if (error == NULL)
         return;
-    }
     va_start(arguments, format);
     (void)vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
@@ -29,9 +28,8 @@ struct pfswrap_keyring *pfswrap_keyring_new(void)
 {
     struct pfswrap_keyring *keyring;
 
-    if (sodium_init() < 0 || (keyring = sodium_malloc(sizeof *keyring)) == NULL) {
+    if (sodium_init() < 0 || (keyring = sodium_malloc(sizeof *keyring)) == NULL)
         return NULL;
-    }
     memset(keyring, 0, sizeof *keyring);
     (void)sodium_mprotect_readonly(keyring);
     return keyring;
@@ -52,9 +50,8 @@ int pfswrap_keyring_add_identity(struct pfswrap_keyring *keyring, const uint8_t 
 
     pfswrap_key_derive_public(public_key, secret);
     if (keyring->identity_count == PFSWRAP_KEYRING_IDENTITIES_MAX ||
-        keyring_find_identity(keyring, public_key) != NULL || sodium_mprotect_readwrite(keyring) != 0) {
+        keyring_find_identity(keyring, public_key) != NULL || sodium_mprotect_readwrite(keyring) != 0)
         return -1;
-    }
     identity = &keyring->identities[keyring->identity_count++];
     memcpy(identity->secret, secret, sizeof identity->secret);
     memcpy(identity->public_key, public_key, sizeof identity->public_key);
@@ -71,9 +68,8 @@ int pfswrap_keyring_add_psk(struct pfswrap_keyring *keyring, const uint8_t psk[P
                        PFSWRAP_KEY_BYTES);
     dead_stack_wipe(DEAD_STACK_STREAM);
     if (keyring->psk_count == PFSWRAP_KEYRING_PSKS_MAX || keyring_find_psk(keyring, id) != NULL ||
-        sodium_mprotect_readwrite(keyring) != 0) {
+        sodium_mprotect_readwrite(keyring) != 0)
         return -1;
-    }
     entry = &keyring->psks[keyring->psk_count++];
     memcpy(entry->key, psk, sizeof entry->key);
     memcpy(entry->id, id, sizeof entry->id);
@@ -103,13 +99,11 @@ static int grow_peers(struct pfswrap_keyring *keyring)
     const size_t capacity = keyring->peer_capacity > 0 ? 2 * keyring->peer_capacity : 16;
     struct keyring_peer *const peers = sodium_allocarray(capacity, sizeof *peers);
 
-    if (peers == NULL) {
+    if (peers == NULL)
         return -1;
-    }
     memset(peers, 0, capacity * sizeof *peers);
-    if (keyring->peer_count > 0) {
+    if (keyring->peer_count > 0)
         memcpy(peers, keyring->peers, keyring->peer_count * sizeof *peers);
-    }
     sodium_free(keyring->peers);
     keyring->peers = peers;
     keyring->peer_capacity = capacity;
@@ -120,14 +114,12 @@ static int append_peer(struct pfswrap_keyring *keyring, const struct keyring_pee
 {
     int result = 0;
 
-    if (sodium_mprotect_readwrite(keyring) != 0) {
+    if (sodium_mprotect_readwrite(keyring) != 0)
         return -1;
-    }
-    if (keyring->peer_count == keyring->peer_capacity) {
+    if (keyring->peer_count == keyring->peer_capacity)
         result = grow_peers(keyring);
-    } else {
+    else
         result = sodium_mprotect_readwrite(keyring->peers);
-    }
     if (result == 0) {
         keyring->peers[keyring->peer_count++] = *peer;
         (void)sodium_mprotect_readonly(keyring->peers);
@@ -183,41 +175,34 @@ size_t pfswrap_keyring_count_peers(const struct pfswrap_keyring *keyring, const 
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < keyring->peer_count; i++) {
+    for (size_t i = 0; i < keyring->peer_count; i++)
         count += name == NULL || strcmp(keyring->peers[i].name, name) == 0;
-    }
     return count;
 }
 
 const struct keyring_identity *keyring_find_identity(const struct pfswrap_keyring *keyring,
                                                      const uint8_t public_key[PFSWRAP_KEY_BYTES])
 {
-    for (size_t i = 0; i < keyring->identity_count; i++) {
-        if (memcmp(keyring->identities[i].public_key, public_key, PFSWRAP_KEY_BYTES) == 0) {
+    for (size_t i = 0; i < keyring->identity_count; i++)
+        if (memcmp(keyring->identities[i].public_key, public_key, PFSWRAP_KEY_BYTES) == 0)
             return &keyring->identities[i];
-        }
-    }
     return NULL;
 }
 
 const struct keyring_psk *keyring_find_psk(const struct pfswrap_keyring *keyring,
                                            const uint8_t id[KEYRING_PSK_ID_BYTES])
 {
-    for (size_t i = 0; i < keyring->psk_count; i++) {
-        if (memcmp(keyring->psks[i].id, id, KEYRING_PSK_ID_BYTES) == 0) {
+    for (size_t i = 0; i < keyring->psk_count; i++)
+        if (memcmp(keyring->psks[i].id, id, KEYRING_PSK_ID_BYTES) == 0)
             return &keyring->psks[i];
-        }
-    }
     return NULL;
 }
 
 const struct keyring_peer *keyring_find_peer(const struct pfswrap_keyring *keyring,
                                              const uint8_t public_key[PFSWRAP_KEY_BYTES])
 {
-    for (size_t i = 0; i < keyring->peer_count; i++) {
-        if (memcmp(keyring->peers[i].public_key, public_key, PFSWRAP_KEY_BYTES) == 0) {
+    for (size_t i = 0; i < keyring->peer_count; i++)
+        if (memcmp(keyring->peers[i].public_key, public_key, PFSWRAP_KEY_BYTES) == 0)
             return &keyring->peers[i];
-        }
-    }
     return NULL;
 }

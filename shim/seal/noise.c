@@ -64,9 +64,8 @@ static void wipe_ephemeral(struct noise_handshake *handshake)
 static void mix_ephemeral(struct noise_handshake *handshake, const uint8_t e_public[NOISE_KEY_BYTES])
 {
     noise_mix_hash(&handshake->symmetric, e_public, NOISE_KEY_BYTES);
-    if (noise_pattern_has_psk((enum noise_pattern)handshake->pattern)) {
+    if (noise_pattern_has_psk((enum noise_pattern)handshake->pattern))
         noise_mix_key(&handshake->symmetric, e_public);
-    }
 }
 
 /* Tokens "ee", "es", "se", "ss". */
@@ -91,21 +90,18 @@ int noise_write_1(struct noise_handshake *handshake, const uint8_t *s, const uin
 {
     int result;
 
-    if (!handshake->has_ephemeral) {
+    if (!handshake->has_ephemeral)
         return NOISE_E_STATE;
-    }
     memcpy(out, handshake->e_public, NOISE_KEY_BYTES);
     out += NOISE_KEY_BYTES;
     mix_ephemeral(handshake, handshake->e_public);
-    if ((result = mix_dh(handshake, handshake->e, handshake->rs)) != 0) {
+    if ((result = mix_dh(handshake, handshake->e, handshake->rs)) != 0)
         return result;
-    }
     if (noise_pattern_has_client_key((enum noise_pattern)handshake->pattern)) {
         noise_encrypt_and_hash(&handshake->symmetric, s_public, NOISE_KEY_BYTES, out);
         out += NOISE_KEY_BYTES + NOISE_TAG_BYTES;
-        if ((result = mix_dh(handshake, s, handshake->rs)) != 0) {
+        if ((result = mix_dh(handshake, s, handshake->rs)) != 0)
             return result;
-        }
     }
     noise_encrypt_and_hash(&handshake->symmetric, payload, length, out);
     return 0;
@@ -117,29 +113,24 @@ int noise_read_1(struct noise_handshake *handshake, const uint8_t *s, const uint
     const size_t overhead = noise_overhead_1((enum noise_pattern)handshake->pattern);
     int result;
 
-    if (length < overhead) {
+    if (length < overhead)
         return NOISE_E_AUTHENTIC;
-    }
     memset(handshake->rs, 0, sizeof handshake->rs);
     memcpy(handshake->re, message, sizeof handshake->re);
     message += NOISE_KEY_BYTES;
     mix_ephemeral(handshake, handshake->re);
-    if ((result = mix_dh(handshake, s, handshake->re)) != 0) {
+    if ((result = mix_dh(handshake, s, handshake->re)) != 0)
         return result;
-    }
     if (noise_pattern_has_client_key((enum noise_pattern)handshake->pattern)) {
         if (noise_decrypt_and_hash(&handshake->symmetric, message, NOISE_KEY_BYTES + NOISE_TAG_BYTES,
-                                   handshake->rs) != 0) {
+                                   handshake->rs) != 0)
             return NOISE_E_AUTHENTIC;
-        }
         message += NOISE_KEY_BYTES + NOISE_TAG_BYTES;
-        if ((result = mix_dh(handshake, s, handshake->rs)) != 0) {
+        if ((result = mix_dh(handshake, s, handshake->rs)) != 0)
             return result;
-        }
     }
-    if (noise_decrypt_and_hash(&handshake->symmetric, message, length - overhead + NOISE_TAG_BYTES, payload) != 0) {
+    if (noise_decrypt_and_hash(&handshake->symmetric, message, length - overhead + NOISE_TAG_BYTES, payload) != 0)
         return NOISE_E_AUTHENTIC;
-    }
     return (int)(length - overhead);
 }
 
@@ -149,22 +140,18 @@ int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const u
     const enum noise_pattern pattern = (enum noise_pattern)handshake->pattern;
     int result;
 
-    if (!handshake->has_ephemeral) {
+    if (!handshake->has_ephemeral)
         return NOISE_E_STATE;
-    }
     memcpy(out, handshake->e_public, NOISE_KEY_BYTES);
     mix_ephemeral(handshake, handshake->e_public);
     result = mix_dh(handshake, handshake->e, handshake->re);
-    if (result == 0 && noise_pattern_has_client_key(pattern)) {
+    if (result == 0 && noise_pattern_has_client_key(pattern))
         result = mix_dh(handshake, handshake->e, handshake->rs);
-    }
     wipe_ephemeral(handshake);
-    if (result != 0) {
+    if (result != 0)
         return result;
-    }
-    if (noise_pattern_has_psk(pattern)) {
+    if (noise_pattern_has_psk(pattern))
         noise_mix_key_and_hash(&handshake->symmetric, psk);
-    }
     noise_encrypt_and_hash(&handshake->symmetric, payload, length, out + NOISE_KEY_BYTES);
     return 0;
 }
@@ -178,9 +165,8 @@ static int try_psk(struct noise_handshake *handshake, const uint8_t *psk, const 
 
     noise_mix_key_and_hash(&trial, psk);
     result = noise_decrypt_and_hash(&trial, ciphertext, length, payload);
-    if (result == 0) {
+    if (result == 0)
         handshake->symmetric = trial;
-    }
     sodium_memzero(&trial, sizeof trial);
     return result;
 }
@@ -191,24 +177,20 @@ int noise_read_2(struct noise_handshake *handshake, const uint8_t *s, const uint
     const enum noise_pattern pattern = (enum noise_pattern)handshake->pattern;
     int result;
 
-    if (!handshake->has_ephemeral) {
+    if (!handshake->has_ephemeral)
         return NOISE_E_STATE;
-    }
-    if (length < noise_overhead_2()) {
+    if (length < noise_overhead_2())
         return NOISE_E_AUTHENTIC;
-    }
     memcpy(handshake->re, message, sizeof handshake->re);
     message += NOISE_KEY_BYTES;
     length -= NOISE_KEY_BYTES;
     mix_ephemeral(handshake, handshake->re);
     result = mix_dh(handshake, handshake->e, handshake->re);
     wipe_ephemeral(handshake);
-    if (result == 0 && noise_pattern_has_client_key(pattern)) {
+    if (result == 0 && noise_pattern_has_client_key(pattern))
         result = mix_dh(handshake, s, handshake->re);
-    }
-    if (result != 0) {
+    if (result != 0)
         return result;
-    }
     if (!noise_pattern_has_psk(pattern)) {
         result = noise_decrypt_and_hash(&handshake->symmetric, message, length, payload);
         return result == 0 ? (int)(length - NOISE_TAG_BYTES) : NOISE_E_AUTHENTIC;

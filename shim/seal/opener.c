@@ -18,15 +18,12 @@ static int check_prefix(const uint8_t *frame)
 {
     const size_t length = (size_t)frame[1] << 8 | frame[2];
 
-    if (frame[0] >= FRAME_TYPES) {
+    if (frame[0] >= FRAME_TYPES)
         return PFSWRAP_SEAL_E_FRAME_TYPE;
-    }
-    if (length < CHANNEL_CIPHERTEXT_MIN || length > CHANNEL_CIPHERTEXT_MAX) {
+    if (length < CHANNEL_CIPHERTEXT_MIN || length > CHANNEL_CIPHERTEXT_MAX)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
-    }
-    if (frame[0] != FRAME_DATA && length > CHANNEL_CONTROL_MAX + CHANNEL_CIPHERTEXT_MIN) {
+    if (frame[0] != FRAME_DATA && length > CHANNEL_CONTROL_MAX + CHANNEL_CIPHERTEXT_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
-    }
     return (int)length;
 }
 
@@ -51,9 +48,8 @@ static int open_final(struct channel *channel)
 {
     channel->final_received = true;
     sodium_memzero(&channel->pull, sizeof channel->pull);
-    if (channel->renewal == RENEWAL_ASKED || channel->renewal == RENEWAL_SWITCH) {
+    if (channel->renewal == RENEWAL_ASKED || channel->renewal == RENEWAL_SWITCH)
         rehandshake_abandon(channel);
-    }
     return PFSWRAP_SEAL_FINAL;
 }
 
@@ -64,9 +60,8 @@ static int open_data(struct channel *channel, const uint8_t *frame, size_t lengt
     const size_t plaintext = length - CHANNEL_CIPHERTEXT_MIN;
     const int result = stream_open(&channel->pull, channel->rekey, frame, length, out);
 
-    if (result < 0) {
+    if (result < 0)
         return result;
-    }
     if (result == STREAM_OPENED_FINAL) {
         if (plaintext > 0) {
             sodium_memzero(out, plaintext);
@@ -74,9 +69,8 @@ static int open_data(struct channel *channel, const uint8_t *frame, size_t lengt
         }
         return open_final(channel);
     }
-    if (plaintext == 0) {
+    if (plaintext == 0)
         return first && channel->role == PFSWRAP_SEAL_RESPONDER ? PFSWRAP_SEAL_PROGRESS : PFSWRAP_SEAL_E_EMPTY;
-    }
     channel->volume += plaintext;
     opened->data = out;
     opened->length = plaintext;
@@ -123,22 +117,17 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
     skip_trailer(channel, in, available, opened);
     in += opened->consumed;
     available -= opened->consumed;
-    if (channel->trailer_due && available > 0) {
+    if (channel->trailer_due && available > 0)
         return PFSWRAP_SEAL_E_TRAILER;
-    }
-    if (channel->final_received) {
+    if (channel->final_received)
         return available > 0 ? PFSWRAP_SEAL_E_AFTER_FINAL : PFSWRAP_SEAL_FINAL;
-    }
-    if (available < CHANNEL_FRAME_PREFIX) {
+    if (available < CHANNEL_FRAME_PREFIX)
         return more(opened, (channel->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX);
-    }
-    if ((result = check_prefix(in)) < 0) {
+    if ((result = check_prefix(in)) < 0)
         return result;
-    }
     length = (size_t)result;
-    if (available < CHANNEL_FRAME_PREFIX + length) {
+    if (available < CHANNEL_FRAME_PREFIX + length)
         return more(opened, CHANNEL_FRAME_PREFIX + length);
-    }
     if (in[0] == FRAME_DATA && length - CHANNEL_CIPHERTEXT_MIN > size) {
         opened->length = length - CHANNEL_CIPHERTEXT_MIN;
         return PFSWRAP_SEAL_ROOM;
@@ -161,23 +150,19 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
     int result = channel_check(channel);
 
     memset(opened, 0, sizeof *opened);
-    if (result != 0) {
+    if (result != 0)
         return result;
-    }
-    if (config == NULL || (in == NULL && available > 0) || (out == NULL && size > 0)) {
+    if (config == NULL || (in == NULL && available > 0) || (out == NULL && size > 0))
         return PFSWRAP_SEAL_E_ARGUMENT;
-    }
-    if (in == NULL) {
+    if (in == NULL)
         in = no_input;
-    }
     if (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_AWAIT_CONFIRM) {
         result = open_frame(channel, config, in, available, out, size, opened);
     } else {
         result = handshake_open(channel, config, in, available, opened);
         dead_stack_wipe(DEAD_STACK_HANDSHAKE);
-        if (result == PFSWRAP_SEAL_E_NO_IDENTITY) {
+        if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
             return result; /* not the peer's fault, and nothing has been read yet */
-        }
     }
     if (result < 0) {
         memset(opened, 0, sizeof *opened);

@@ -20,16 +20,13 @@ static void split_words(const char *line, size_t length, struct words *words)
 
     words->count = 0;
     while (words->count < 4) {
-        while (i < length && (line[i] == ' ' || line[i] == '\t')) {
+        while (i < length && (line[i] == ' ' || line[i] == '\t'))
             i++;
-        }
-        if (i == length) {
+        if (i == length)
             return;
-        }
         words->at[words->count] = line + i;
-        while (i < length && line[i] != ' ' && line[i] != '\t') {
+        while (i < length && line[i] != ' ' && line[i] != '\t')
             i++;
-        }
         words->length[words->count] = (size_t)(line + i - words->at[words->count]);
         words->count++;
     }
@@ -41,18 +38,15 @@ static int read_number(const char **text, const char *end, int count, char then)
 {
     int number = 0;
 
-    if (end - *text < count + (then != 0)) {
+    if (end - *text < count + (then != 0))
         return -1;
-    }
     for (; count > 0; count--, (*text)++) {
-        if (**text < '0' || **text > '9') {
+        if (**text < '0' || **text > '9')
             return -1;
-        }
         number = number * 10 + (**text - '0');
     }
-    if (then != 0 && *(*text)++ != then) {
+    if (then != 0 && *(*text)++ != then)
         return -1;
-    }
     return number;
 }
 
@@ -70,9 +64,8 @@ static int64_t days_since_epoch(int year, int month, int day)
     const int64_t before = year - 1;
     int64_t days = before * 365 + before / 4 - before / 100 + before / 400 - 719162;
 
-    for (int m = 1; m < month; m++) {
+    for (int m = 1; m < month; m++)
         days += days_in_month(year, m);
-    }
     return days + day - 1;
 }
 
@@ -86,17 +79,15 @@ static int64_t read_date(const char *text, size_t length)
     const int day = read_number(&text, end, 2, whole_day ? 0 : 'T');
     int hour = 23, minute = 59, second = 59;
 
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) {
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return -1;
-    }
     if (!whole_day) {
         hour = read_number(&text, end, 2, ':');
         minute = read_number(&text, end, 2, ':');
         second = read_number(&text, end, 2, 'Z');
     }
-    if (text != end || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
+    if (text != end || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
         return -1;
-    }
     return ((days_since_epoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
 }
 
@@ -131,9 +122,8 @@ static int read_line(struct pfswrap_keyring *keyring, const char *line, size_t l
         return -1;
     }
     split_words(line, length, &words);
-    if (words.count == 0 || words.at[0][0] == '#') {
+    if (words.count == 0 || words.at[0][0] == '#')
         return 0;
-    }
     if (words.count < 2 || words.count > 3) {
         keys_error_set(error, "expected NAME BASE64-PUBLIC-KEY [not-after=DATE], found %s",
                        words.count < 2 ? "one word" : "more than three words");
@@ -150,9 +140,8 @@ static int read_line(struct pfswrap_keyring *keyring, const char *line, size_t l
                        PFSWRAP_KEY_TEXT_BYTES - 1, words.length[1]);
         return -1;
     }
-    if (words.count == 3 && read_option(words.at[2], words.length[2], &not_after, error) != 0) {
+    if (words.count == 3 && read_option(words.at[2], words.length[2], &not_after, error) != 0)
         return -1;
-    }
     return pfswrap_keyring_add_peer(keyring, name, public_key, not_after, error);
 }
 
@@ -167,9 +156,8 @@ int pfswrap_keyring_parse_peers(struct pfswrap_keyring *keyring, const char *tex
         size_t line = end - start;
         struct pfswrap_keys_error reason;
 
-        if (line > 0 && text[start + line - 1] == '\r') {
+        if (line > 0 && text[start + line - 1] == '\r')
             line--;
-        }
         if (read_line(keyring, text + start, line, &reason) != 0) {
             keys_error_set(error, "%.350s:%u: %.200s", file, number, reason.text);
             return -1;

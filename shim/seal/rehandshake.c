@@ -10,12 +10,10 @@
 
 static bool is_old(const struct channel *channel)
 {
-    if (channel->rehandshake_bytes != UINT64_MAX && channel->volume >= channel->rehandshake_bytes) {
+    if (channel->rehandshake_bytes != UINT64_MAX && channel->volume >= channel->rehandshake_bytes)
         return true;
-    }
-    if (channel->rehandshake_seconds == UINT32_MAX) {
+    if (channel->rehandshake_seconds == UINT32_MAX)
         return false;
-    }
     return channel->now < channel->keyed_at || channel->now - channel->keyed_at >= channel->rehandshake_seconds;
 }
 
@@ -45,9 +43,8 @@ static int check_server(const struct channel *channel, const struct pfswrap_keyr
 {
     const struct keyring_peer *peer = keyring_find_peer(keyring, channel->peer_static);
 
-    if (peer == NULL) {
+    if (peer == NULL)
         return PFSWRAP_SEAL_E_PEER_UNKNOWN;
-    }
     return channel->now > (uint64_t)peer->not_after ? PFSWRAP_SEAL_E_PEER_EXPIRED : 0;
 }
 
@@ -56,12 +53,10 @@ static int take_question(struct channel *channel, const struct pfswrap_seal_conf
     uint8_t message[PFSWRAP_SEAL_TAKE_BYTES];
     int length = check_server(channel, config->keyring);
 
-    if (length == 0) {
+    if (length == 0)
         length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, message);
-    }
-    if (length < 0) {
+    if (length < 0)
         return length;
-    }
     channel->renewal = RENEWAL_ASKED;
     return (int)stream_seal(&channel->push, channel->rekey, FRAME_HANDSHAKE_1, false, message, (size_t)length, out);
 }
@@ -88,9 +83,8 @@ static int take_answer(struct channel *channel, const struct pfswrap_seal_config
     const int length = exchange_write_2(channel, config, content + PFSWRAP_SEAL_HEADER_BYTES, &keys);
     int frame;
 
-    if (length < 0) {
+    if (length < 0)
         return length;
-    }
     frame = switch_push(channel, keys.own, content, (size_t)length, out);
     if (channel->final_received) {
         finish(channel);
@@ -126,16 +120,13 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
 {
     int result;
 
-    if (channel->renewal != RENEWAL_NONE || channel->state != CHANNEL_OPEN) {
+    if (channel->renewal != RENEWAL_NONE || channel->state != CHANNEL_OPEN)
         return PFSWRAP_SEAL_E_REHANDSHAKE;
-    }
-    if (channel->final_sent) {
+    if (channel->final_sent)
         return 0;
-    }
     result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length);
-    if (result == 0) {
+    if (result == 0)
         channel->renewal = RENEWAL_ANSWER;
-    }
     return result;
 }
 
@@ -146,17 +137,14 @@ static int open_answer(struct channel *channel, const struct pfswrap_seal_config
     struct exchange_keys keys;
     int result;
 
-    if (channel->renewal != RENEWAL_ASKED) {
+    if (channel->renewal != RENEWAL_ASKED)
         return PFSWRAP_SEAL_E_REHANDSHAKE;
-    }
-    if (length < PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MIN) {
+    if (length < PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
-    }
     result = exchange_read_2(channel, config, plaintext + PFSWRAP_SEAL_HEADER_BYTES,
                              length - PFSWRAP_SEAL_HEADER_BYTES, &keys);
-    if (result != 0) {
+    if (result != 0)
         return result;
-    }
     stream_start_pull(&channel->pull, plaintext, keys.peer);
     if (channel->final_sent) {
         finish(channel);
@@ -171,12 +159,10 @@ static int open_answer(struct channel *channel, const struct pfswrap_seal_config
 /* Responder: type 2, a header alone. */
 static int open_switch(struct channel *channel, const uint8_t *plaintext, size_t length)
 {
-    if (channel->renewal != RENEWAL_SWITCH) {
+    if (channel->renewal != RENEWAL_SWITCH)
         return PFSWRAP_SEAL_E_REHANDSHAKE;
-    }
-    if (length != PFSWRAP_SEAL_HEADER_BYTES) {
+    if (length != PFSWRAP_SEAL_HEADER_BYTES)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
-    }
     stream_start_pull(&channel->pull, plaintext, channel->next_key);
     finish(channel);
     return 0;

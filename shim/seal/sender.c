@@ -18,9 +18,8 @@ bool pfswrap_seal_owes(const struct pfswrap_seal *seal)
 {
     const struct channel *channel = channel_of_const(seal);
 
-    if (channel_check(channel) != 0) {
+    if (channel_check(channel) != 0)
         return false;
-    }
     return channel->state == CHANNEL_SEND_1 || channel->state == CHANNEL_SEND_2 || channel->confirm_owed ||
            channel->renewal == RENEWAL_ANSWER || rehandshake_due(channel) || owes_final(channel);
 }
@@ -30,12 +29,10 @@ static int check_settled(struct channel *channel)
 {
     const int error = channel_check(channel);
 
-    if (error != 0) {
+    if (error != 0)
         return error;
-    }
-    if (channel->begun) {
+    if (channel->begun)
         return channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
-    }
     return channel->unsent > 0 ? PFSWRAP_SEAL_E_UNSENT : 0;
 }
 
@@ -62,15 +59,12 @@ static int take_next(struct channel *channel, const struct pfswrap_seal_config *
 {
     int result = handshake_take(channel, config, out);
 
-    if (result != 0) {
+    if (result != 0)
         return result;
-    }
-    if (channel->confirm_owed && !channel->closing) {
+    if (channel->confirm_owed && !channel->closing)
         return (int)take_empty(channel, false, out);
-    }
-    if ((result = rehandshake_take(channel, config, out)) != 0) {
+    if ((result = rehandshake_take(channel, config, out)) != 0)
         return result;
-    }
     result = (int)take_empty(channel, true, out);
     channel->final_sent = true;
     sodium_memzero(&channel->push, sizeof channel->push);
@@ -83,22 +77,18 @@ int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
     struct channel *channel = channel_of(seal);
     int result;
 
-    if (!pfswrap_seal_owes(seal)) {
+    if (!pfswrap_seal_owes(seal))
         return channel_check(channel);
-    }
-    if ((result = check_settled(channel)) != 0) {
+    if ((result = check_settled(channel)) != 0)
         return result;
-    }
-    if (size < PFSWRAP_SEAL_TAKE_BYTES || config == NULL) {
+    if (size < PFSWRAP_SEAL_TAKE_BYTES || config == NULL)
         return PFSWRAP_SEAL_E_ARGUMENT;
-    }
     channel->begun = true; /* a caller that leaves by longjmp does not come back to a half-changed state */
     result = take_next(channel, config, out);
     channel->begun = false;
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
-    if (result == PFSWRAP_SEAL_E_NO_IDENTITY) {
+    if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
         return result; /* nothing has been produced, and another configuration may know the key */
-    }
     return result < 0 ? channel_fail(channel, result) : result;
 }
 
@@ -109,12 +99,10 @@ static size_t limit_chunk(const struct channel *channel, size_t length, size_t s
     const size_t room = size < channel->carrier_max ? size : channel->carrier_max;
     size_t limit = PFSWRAP_SEAL_CHUNK_MAX;
 
-    if (room <= overhead) {
+    if (room <= overhead)
         return 0;
-    }
-    if (limit > room - overhead) {
+    if (limit > room - overhead)
         limit = room - overhead;
-    }
     return length < limit ? length : limit;
 }
 
@@ -126,26 +114,20 @@ int pfswrap_seal_begin(struct pfswrap_seal *seal, const void *data, size_t lengt
     int result;
 
     *accepted = 0;
-    if ((result = check_settled(channel)) != 0) {
+    if ((result = check_settled(channel)) != 0)
         return result;
-    }
-    if (!channel_may_send(channel)) {
+    if (!channel_may_send(channel))
         return PFSWRAP_SEAL_E_NOT_READY;
-    }
-    if (channel->closing) {
+    if (channel->closing)
         return PFSWRAP_SEAL_E_CLOSED;
-    }
-    if (channel->renewal == RENEWAL_ANSWER || rehandshake_due(channel)) {
+    if (channel->renewal == RENEWAL_ANSWER || rehandshake_due(channel))
         return PFSWRAP_SEAL_E_TAKE_FIRST;
-    }
-    if ((chunk = limit_chunk(channel, length, size)) == 0) {
+    if ((chunk = limit_chunk(channel, length, size)) == 0)
         return PFSWRAP_SEAL_E_ARGUMENT;
-    }
     channel->begun = true;
     channel->undo = channel->push;
-    if (channel->header_owed) {
+    if (channel->header_owed)
         frame = write_header(channel, out);
-    }
     frame += stream_seal(&channel->push, channel->rekey, FRAME_DATA, false, data, chunk, out + frame);
     channel->begun_length = (uint16_t)frame;
     channel->begun_plaintext = (uint16_t)chunk;
@@ -174,24 +156,20 @@ int pfswrap_seal_sent(struct pfswrap_seal *seal, uint8_t *out, size_t taken)
     struct channel *channel = channel_of(seal);
     const int error = channel_check(channel);
 
-    if (error != 0) {
+    if (error != 0)
         return error;
-    }
     if (!channel->begun) {
-        if (taken > channel->unsent) {
+        if (taken > channel->unsent)
             return channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
-        }
         channel->unsent = (uint16_t)(channel->unsent - taken);
         return 0;
     }
-    if (taken > channel->begun_length) {
+    if (taken > channel->begun_length)
         return channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
-    }
-    if (taken == 0) {
+    if (taken == 0)
         roll_back(channel, out);
-    } else {
+    else
         commit(channel, taken);
-    }
     wipe_inline(&channel->undo, sizeof channel->undo);
     return 0;
 }
@@ -201,9 +179,8 @@ int pfswrap_seal_close(struct pfswrap_seal *seal)
     struct channel *channel = channel_of(seal);
     const int error = check_settled(channel);
 
-    if (error != 0 && error != PFSWRAP_SEAL_E_UNSENT) {
+    if (error != 0 && error != PFSWRAP_SEAL_E_UNSENT)
         return error;
-    }
     channel->closing = true;
     return 0;
 }

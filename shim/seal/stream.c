@@ -63,17 +63,15 @@ int stream_open(struct channel_stream *stream, uint32_t rekey, const uint8_t *fr
             result = STREAM_OPENED_FINAL;
             break;
         case crypto_secretstream_xchacha20poly1305_TAG_MESSAGE:
-            if (++stream->since_rekey >= rekey) {
+            if (++stream->since_rekey >= rekey)
                 result = PFSWRAP_SEAL_E_REKEY;
-            }
             break;
         default:
             result = PFSWRAP_SEAL_E_TAG;
             break;
         }
-        if (result < 0) {
+        if (result < 0)
             sodium_memzero(out, length - CHANNEL_CIPHERTEXT_MIN);
-        }
     }
     dead_stack_wipe(DEAD_STACK_STREAM);
     return result;

@@ -31,9 +31,8 @@ static void derive(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t *material, s
         const uint8_t number = (uint8_t)(i + 1);
 
         memcpy(&state, &keyed, sizeof state);
-        if (i > 0) {
+        if (i > 0)
             crypto_auth_hmacsha256_update(&state, outputs[i - 1], NOISE_KEY_BYTES);
-        }
         crypto_auth_hmacsha256_update(&state, &number, 1);
         crypto_auth_hmacsha256_final(&state, outputs[i]);
     }
@@ -46,9 +45,8 @@ static void derive(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t *material, s
 static void write_nonce(uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES], uint64_t n)
 {
     memset(nonce, 0, 4);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i++)
         nonce[4 + i] = (uint8_t)(n >> (8 * i));
-    }
 }
 
 void noise_symmetric_start(struct noise_symmetric *symmetric, const char *name)
@@ -56,11 +54,10 @@ void noise_symmetric_start(struct noise_symmetric *symmetric, const char *name)
     const size_t length = strlen(name);
 
     memset(symmetric, 0, sizeof *symmetric);
-    if (length <= sizeof symmetric->h) {
+    if (length <= sizeof symmetric->h)
         memcpy(symmetric->h, name, length);
-    } else {
+    else
         crypto_hash_sha256(symmetric->h, (const uint8_t *)name, length);
-    }
     memcpy(symmetric->ck, symmetric->h, sizeof symmetric->ck);
 }
 

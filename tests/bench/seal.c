@@ -159,14 +159,12 @@ static void bench_handshake(const char *name, int psk, double bound)
     make_ends(psk);
     for (size_t round = 0; round < rounds; round++) {
         start = now();
-        for (int i = 0; i < HANDSHAKES; i++) {
+        for (int i = 0; i < HANDSHAKES; i++)
             x25519_of_IK();
-        }
         bare[round] = now() - start;
         start = now();
-        for (int i = 0; i < HANDSHAKES; i++) {
+        for (int i = 0; i < HANDSHAKES; i++)
             handshake();
-        }
         ours[round] = now() - start;
         ratios[round] = ours[round] / bare[round];
     }

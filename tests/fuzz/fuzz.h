@@ -49,9 +49,8 @@ static uint32_t fuzz_random(void)
 
 static void fuzz_random_buffer(void *const buffer, const size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         ((uint8_t *)buffer)[i] = (uint8_t)fuzz_random();
-    }
 }
 
 static inline void fuzz_make_end(struct fuzz_end *end, uint8_t seed)
@@ -94,9 +93,8 @@ static inline int fuzz_open(struct pfswrap_seal *channel, const struct pfswrap_s
     int event;
 
     FUZZ_CHECK(exact != NULL);
-    if (available > 0) {
+    if (available > 0)
         memcpy(exact, in, available);
-    }
     event = pfswrap_seal_open_in_place(channel, config, exact, available, opened);
     FUZZ_CHECK(opened->consumed <= available);
     if (event < 0) {

@@ -47,18 +47,16 @@ static void open_all(struct side *side)
             FUZZ_CHECK(pfswrap_seal_error(&side->channel) == event);
             return;
         }
-        for (size_t i = 0; event == PFSWRAP_SEAL_DATA && honest && i < opened.length; i++) {
+        for (size_t i = 0; event == PFSWRAP_SEAL_DATA && honest && i < opened.length; i++)
             FUZZ_CHECK(opened.data[i] == side->next_seen++);
-        }
         memmove(side->in, side->in + opened.consumed, side->length - opened.consumed);
         side->length -= opened.consumed;
         if (event == PFSWRAP_SEAL_MORE) {
             FUZZ_CHECK(opened.need > side->length && opened.need <= PFSWRAP_SEAL_FRAME_MAX);
             return;
         }
-        if (event == PFSWRAP_SEAL_TAKE || (event == PFSWRAP_SEAL_FINAL && side->length == 0)) {
+        if (event == PFSWRAP_SEAL_TAKE || (event == PFSWRAP_SEAL_FINAL && side->length == 0))
             return;
-        }
     }
 }
 
@@ -83,13 +81,11 @@ static void send_honest(struct side *from, struct side *to, size_t length, bool 
     size_t accepted;
     int n;
 
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         data[i] = (uint8_t)(from->next_sent + i);
-    }
     n = pfswrap_seal_begin(&from->channel, data, length, out, sizeof out, &accepted);
-    if (n <= 0) {
+    if (n <= 0)
         return;
-    }
     if (roll_back) {
         FUZZ_CHECK(pfswrap_seal_sent(&from->channel, out, 0) == 0);
         FUZZ_CHECK(sodium_is_zero(out, (size_t)n));
@@ -106,9 +102,8 @@ static void forge(struct side *from, struct side *to, const uint8_t *content, si
     static uint8_t out[4096];
     struct channel *channel = channel_of(&from->channel);
 
-    if (channel->state != CHANNEL_OPEN) {
+    if (channel->state != CHANNEL_OPEN)
         return;
-    }
     honest = false;
     out[0] = type;
     out[1] = (uint8_t)((length + 17) >> 8);
@@ -192,14 +187,12 @@ static size_t command(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 1) {
+    if (size < 1)
         return 0;
-    }
     start(data[0]);
     fuzz_state = data[0];
-    for (size_t at = 1; size - at >= 3;) {
+    for (size_t at = 1; size - at >= 3;)
         at += command(data + at, size - at);
-    }
     for (int i = 0; i < 2; i++) {
         take_all(&sides[i], &sides[1 - i]);
         open_all(&sides[1 - i]);

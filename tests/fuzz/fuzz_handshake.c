@@ -21,14 +21,11 @@ static void feed(struct pfswrap_seal *channel, const struct pfswrap_seal_config 
         event = fuzz_open(channel, config, data + at, have, &opened);
         at += opened.consumed;
         have -= opened.consumed;
-        while (event >= 0 && pfswrap_seal_owes(channel)) {
-            if (pfswrap_seal_take(channel, config, out, sizeof out) < 0) {
+        while (event >= 0 && pfswrap_seal_owes(channel))
+            if (pfswrap_seal_take(channel, config, out, sizeof out) < 0)
                 return;
-            }
-        }
-        if (event < 0 || event == PFSWRAP_SEAL_FINAL || (event == PFSWRAP_SEAL_MORE && have == size - at)) {
+        if (event < 0 || event == PFSWRAP_SEAL_FINAL || (event == PFSWRAP_SEAL_MORE && have == size - at))
             return;
-        }
     }
 }
 
@@ -85,9 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         plain_client = fuzz_client;
         plain_server = fuzz_server;
     }
-    if (size < 2) {
+    if (size < 2)
         return 0;
-    }
     fuzz_state = data[0];
     pattern = patterns[data[0] & 3];
     client = noise_pattern_has_psk(pattern) ? psk_client.config : plain_client.config;

@@ -14,13 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     FUZZ_CHECK(text != NULL);
     memcpy(text, data, size);
-    if (keyring == NULL) {
+    if (keyring == NULL)
         keyring = pfswrap_keyring_new();
-    }
     FUZZ_CHECK(keyring != NULL);
-    if (pfswrap_keyring_parse_peers(keyring, text, size, "peers", &error) != 0) {
+    if (pfswrap_keyring_parse_peers(keyring, text, size, "peers", &error) != 0)
         FUZZ_CHECK(strncmp(error.text, "peers:", 6) == 0 && error.text[6] >= '1' && error.text[6] <= '9');
-    }
     for (size_t i = 0; i < keyring->peer_count; i++) {
         FUZZ_CHECK(keyring_name_is_valid(keyring->peers[i].name, strlen(keyring->peers[i].name)));
         FUZZ_CHECK(keyring->peers[i].not_after >= 0);

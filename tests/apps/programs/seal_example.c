@@ -39,9 +39,8 @@ static uint32_t counting_random(void)
 
 static void counting_buffer(void *const buffer, const size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         ((uint8_t *)buffer)[i] = next_random++;
-    }
 }
 
 static void must(int condition, const char *what)
@@ -63,9 +62,8 @@ static void print_hex(const char *label, const uint8_t *bytes, size_t length)
 
 static void make_end(struct end *end, uint8_t first)
 {
-    for (size_t i = 0; i < sizeof end->secret; i++) {
+    for (size_t i = 0; i < sizeof end->secret; i++)
         end->secret[i] = (uint8_t)(first + i);
-    }
     end->keyring = pfswrap_keyring_new();
     must(end->keyring != NULL && pfswrap_keyring_add_identity(end->keyring, end->secret) == 0, "no keyring");
     pfswrap_key_derive_public(end->public_key, end->secret);

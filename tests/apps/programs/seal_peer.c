@@ -37,9 +37,8 @@ static void write_all(const uint8_t *bytes, size_t length)
     while (length > 0) {
         const ssize_t n = write(STDOUT_FILENO, bytes, length);
 
-        if (n <= 0) {
+        if (n <= 0)
             die("write", 0);
-        }
         bytes += n;
         length -= (size_t)n;
     }
@@ -52,9 +51,8 @@ static void settle(void)
     while (pfswrap_seal_owes(&channel)) {
         const int n = pfswrap_seal_take(&channel, &config, out, sizeof out);
 
-        if (n < 0) {
+        if (n < 0)
             die("take", n);
-        }
         write_all(out, (size_t)n);
     }
 }
@@ -71,9 +69,8 @@ static void send_data(const uint8_t *data, size_t length)
             settle();
             continue;
         }
-        if (n < 0 || pfswrap_seal_sent(&channel, out, (size_t)n) != 0) {
+        if (n < 0 || pfswrap_seal_sent(&channel, out, (size_t)n) != 0)
             die("begin", n);
-        }
         write_all(out, (size_t)n);
         data += accepted;
         length -= accepted;
@@ -91,19 +88,16 @@ static int receive(struct pfswrap_seal_opened *opened)
         const int event = pfswrap_seal_open_in_place(&channel, &config, input, have, opened);
         ssize_t n;
 
-        if (event < 0) {
+        if (event < 0)
             die("open", event);
-        }
         done = opened->consumed;
-        if (event != PFSWRAP_SEAL_MORE) {
+        if (event != PFSWRAP_SEAL_MORE)
             return event;
-        }
         have -= done;
         memmove(input, input + done, have);
         done = 0;
-        if ((n = read(STDIN_FILENO, input + have, sizeof input - have)) <= 0) {
+        if ((n = read(STDIN_FILENO, input + have, sizeof input - have)) <= 0)
             die("end of input", pfswrap_seal_end(&channel));
-        }
         have += (size_t)n;
     }
 }
@@ -121,9 +115,8 @@ static void receive_exactly(size_t length)
     while (length > 0) {
         const int event = receive(&opened);
 
-        if (event == PFSWRAP_SEAL_FINAL) {
+        if (event == PFSWRAP_SEAL_FINAL)
             die("the peer closed too early", 0);
-        }
         if (event == PFSWRAP_SEAL_DATA) {
             count_received(&opened);
             length -= opened.length;
@@ -138,15 +131,13 @@ static void initiate(const char *sizes)
     char *end;
 
     settle();
-    while (!pfswrap_seal_ready(&channel)) {
+    while (!pfswrap_seal_ready(&channel))
         (void)receive(&opened);
-    }
     for (const char *at = sizes; *at != '\0'; at = *end == ',' ? end + 1 : end) {
         const size_t length = strtoul(at, &end, 10);
 
-        for (size_t i = 0; i < length; i++) {
+        for (size_t i = 0; i < length; i++)
             data[i] = (uint8_t)(i + length);
-        }
         send_data(data, length);
         receive_exactly(length);
     }
@@ -181,9 +172,8 @@ static void print_summary(void)
     char hex[2 * sizeof digest + 1], hash[2 * sizeof info.handshake_hash + 1];
 
     crypto_hash_sha256_final(&received, digest);
-    if (pfswrap_seal_describe(&channel, &info) != 0) {
+    if (pfswrap_seal_describe(&channel, &info) != 0)
         die("describe", 0);
-    }
     fprintf(stderr,
             "{\"peer\": \"%s\", \"pattern\": %d, \"rekey\": %u, \"rehandshakes\": %u, \"bytes\": %zu, "
             "\"sha256\": \"%s\", \"hash\": \"%s\"}\n",
@@ -196,9 +186,8 @@ static const uint8_t *decode(const char *text)
 {
     static uint8_t key[PFSWRAP_KEY_BYTES];
 
-    if (pfswrap_key_decode(key, text, strlen(text)) != 0) {
+    if (pfswrap_key_decode(key, text, strlen(text)) != 0)
         die("a key that is none", 0);
-    }
     return key;
 }
 
@@ -254,21 +243,18 @@ int main(int argc, char **argv)
     config.keyring = keyring;
     config.names = peer_names;
     config.name_count = 1;
-    if (error != 0) {
+    if (error != 0)
         die("usage", 0);
-    }
     error = pfswrap_seal_init(&channel,
                               strcmp(role, "initiator") == 0 ? PFSWRAP_SEAL_INITIATOR : PFSWRAP_SEAL_RESPONDER,
                               &config, binding, binding_length, 0, (uint64_t)time(NULL));
-    if (error != 0) {
+    if (error != 0)
         die("init", error);
-    }
     crypto_hash_sha256_init(&received);
-    if (strcmp(role, "initiator") == 0) {
+    if (strcmp(role, "initiator") == 0)
         initiate(sizes);
-    } else {
+    else
         respond();
-    }
     print_summary();
     pfswrap_keyring_free(keyring);
     return EXIT_SUCCESS;

@@ -49,9 +49,8 @@ static inline void end_make_keys(struct end *end)
 /* Bytes that do not repeat soon. */
 static inline void fill(uint8_t *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         data[i] = (uint8_t)(i * 2654435761U >> 13);
-    }
 }
 
 /* Keys and configurations that fit; tests bend them before pair_start(). */
@@ -86,9 +85,8 @@ static inline void pair_set_pattern(struct pair *pair, enum pfswrap_seal_pattern
 {
     pair->client.config.anonymous = pattern == PFSWRAP_SEAL_NK || pattern == PFSWRAP_SEAL_NKPSK2;
     pair->server.config.anonymous = pair->client.config.anonymous;
-    if (pattern == PFSWRAP_SEAL_IKPSK2 || pattern == PFSWRAP_SEAL_NKPSK2) {
+    if (pattern == PFSWRAP_SEAL_IKPSK2 || pattern == PFSWRAP_SEAL_NKPSK2)
         pair_add_psk(pair);
-    }
 }
 
 static inline void pair_start(struct pair *pair)
@@ -130,9 +128,8 @@ static inline int end_take(struct end *from, struct wire *wire)
     while (pfswrap_seal_owes(&from->channel)) {
         const int n = pfswrap_seal_take(&from->channel, &from->config, out, sizeof out);
 
-        if (n < 0) {
+        if (n < 0)
             return n;
-        }
         ck_assert_int_gt(n, 0);
         wire_append(wire, out, (size_t)n);
         total += n;
@@ -171,16 +168,13 @@ static inline int end_open(struct end *end)
     for (;;) {
         const int event = end_open_once(end, &opened);
 
-        if (event < 0) {
+        if (event < 0)
             return event;
-        }
-        if (event == PFSWRAP_SEAL_FINAL) {
+        if (event == PFSWRAP_SEAL_FINAL)
             end->final = true;
-        }
         if (event == PFSWRAP_SEAL_MORE || event == PFSWRAP_SEAL_TAKE ||
-            (event == PFSWRAP_SEAL_FINAL && end->in.length == 0)) {
+            (event == PFSWRAP_SEAL_FINAL && end->in.length == 0))
             return 0;
-        }
     }
 }
 
@@ -194,9 +188,8 @@ static inline int end_send(struct end *from, struct wire *wire, const void *data
         size_t accepted;
         const int n = pfswrap_seal_begin(&from->channel, at, length, out, sizeof out, &accepted);
 
-        if (n < 0) {
+        if (n < 0)
             return n;
-        }
         wire_append(wire, out, (size_t)n);
         ck_assert_int_eq(0, pfswrap_seal_sent(&from->channel, out, (size_t)n));
         at += accepted;
@@ -211,19 +204,15 @@ static inline int pair_settle(struct pair *pair)
     for (int i = 0; i < 100; i++) {
         int error, moved;
 
-        if ((moved = end_take(&pair->client, &pair->server.in)) < 0 || (error = end_open(&pair->server)) < 0) {
+        if ((moved = end_take(&pair->client, &pair->server.in)) < 0 || (error = end_open(&pair->server)) < 0)
             return moved < 0 ? moved : error;
-        }
-        if ((error = end_take(&pair->server, &pair->client.in)) < 0) {
+        if ((error = end_take(&pair->server, &pair->client.in)) < 0)
             return error;
-        }
         moved += error;
-        if ((error = end_open(&pair->client)) < 0) {
+        if ((error = end_open(&pair->client)) < 0)
             return error;
-        }
-        if (moved == 0 && !pfswrap_seal_owes(&pair->client.channel)) {
+        if (moved == 0 && !pfswrap_seal_owes(&pair->client.channel))
             return 0;
-        }
     }
     return -1000; /* they never come to rest */
 }

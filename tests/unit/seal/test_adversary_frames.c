@@ -15,13 +15,12 @@ START_TEST(each_flipped_bit_of_a_frame_is_refused)
 
         wire.bytes[offset] ^= (uint8_t)(1 << bit % 8);
         error = judge(&pair->server, wire.bytes, wire.length);
-        if (offset == 0) {
+        if (offset == 0)
             ck_assert(error == PFSWRAP_SEAL_E_FRAME_TYPE || error == PFSWRAP_SEAL_E_FRAME);
-        } else if (offset < 3) { /* or it waits for a longer frame, that does not come */
+        else if (offset < 3) /* or it waits for a longer frame, that does not come */
             ck_assert(error == PFSWRAP_SEAL_E_FRAME_LENGTH || error == PFSWRAP_SEAL_E_FRAME || error == 0);
-        } else {
+        else
             ck_assert_int_eq(offset + 1 < wire.length ? PFSWRAP_SEAL_E_FRAME : PFSWRAP_SEAL_E_TRAILER, error);
-        }
         ck_assert_uint_eq(error == PFSWRAP_SEAL_E_TRAILER ? 16 : 0, pair->server.data_length);
         wire.bytes[offset] ^= (uint8_t)(1 << bit % 8);
     }
@@ -96,9 +95,8 @@ START_TEST(lengths_and_types_that_cannot_be_are_refused_at_the_third_byte)
         {{255, 0, 17}, PFSWRAP_SEAL_E_FRAME_TYPE},
     };
 
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         ck_assert_int_eq(cases[i].error, judge(&pair->server, cases[i].prefix, 3));
-    }
 }
 END_TEST
 
@@ -137,9 +135,8 @@ START_TEST(rekeying_more_often_than_agreed_is_allowed)
     pair->client.config.rekey = pair->server.config.rekey = 4;
     pair_start(pair);
     ck_assert_int_eq(0, pair_settle(pair));
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         append_forged(&pair->client, REKEY, "x");
-    }
     ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
     ck_assert_uint_eq(10, pair->server.data_length);
 }

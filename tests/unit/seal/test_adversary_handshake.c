@@ -103,11 +103,10 @@ START_TEST(each_flipped_bit_of_message_2_is_refused)
         reply.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
         wire_append(&pair->client.in, reply.bytes, reply.length);
         error = end_open(&pair->client);
-        if (bit / 8 < 2) {
+        if (bit / 8 < 2)
             ck_assert(error == PFSWRAP_SEAL_E_MESSAGE_LENGTH || error == PFSWRAP_SEAL_E_HANDSHAKE || error == 0);
-        } else {
+        else
             ck_assert_int_eq(PFSWRAP_SEAL_E_HANDSHAKE, error);
-        }
         ck_assert(!pfswrap_seal_ready(&pair->client.channel));
         reply.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
@@ -333,9 +332,8 @@ START_TEST(who_may_not_come_in_is_refused_with_the_reason)
     ck_assert(!pfswrap_seal_owes(&pair->server.channel));
     ck_assert_int_eq(PFSWRAP_SEAL_E_NOT_READY, pfswrap_seal_describe(&pair->server.channel, &info));
     ck_assert_str_ne("unknown error", pfswrap_seal_error_text(expected));
-    if (pair->server.config.keyring != pair->server.keyring) {
+    if (pair->server.config.keyring != pair->server.keyring)
         pfswrap_keyring_free((struct pfswrap_keyring *)(uintptr_t)pair->server.config.keyring);
-    }
     pair_free(pair);
 }
 END_TEST

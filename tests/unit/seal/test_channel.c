@@ -60,9 +60,8 @@ START_TEST(every_size_of_chunk_survives)
     struct pair *pair = pair_open();
 
     fill(pattern_data, sizeof pattern_data);
-    for (size_t length = 1; length <= PFSWRAP_SEAL_CHUNK_MAX; length += length < 200 ? 1 : 1009) {
+    for (size_t length = 1; length <= PFSWRAP_SEAL_CHUNK_MAX; length += length < 200 ? 1 : 1009)
         pair_check_transfer(&pair->client, &pair->server, pattern_data, length);
-    }
     pair_check_transfer(&pair->client, &pair->server, pattern_data, PFSWRAP_SEAL_CHUNK_MAX);
     pair->server.frames = 0;
     pair_check_transfer(&pair->client, &pair->server, pattern_data, PFSWRAP_SEAL_CHUNK_MAX + 1);
@@ -208,9 +207,8 @@ START_TEST(keys_rotate_one_side_at_a_time)
     ck_assert_int_eq(0, pfswrap_keyring_add_identity(pair->server.keyring, next));
     ck_assert_int_eq(0, pfswrap_keyring_add_peer(pair->client.keyring, "server", next_public, PFSWRAP_NEVER, NULL));
     /* psk 0 is only the client's, psk 1 is common, psk 2 only the server's. */
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         pfswrap_key_generate(psk[i]);
-    }
     ck_assert_int_eq(0, pfswrap_keyring_add_psk(pair->client.keyring, psk[0]));
     ck_assert_int_eq(0, pfswrap_keyring_add_psk(pair->client.keyring, psk[1]));
     ck_assert_int_eq(0, pfswrap_keyring_add_psk(pair->server.keyring, psk[2]));

@@ -250,13 +250,11 @@ static void read_vm_flags(const void *address, char *flags, size_t size)
 
     ck_assert_ptr_nonnull(file);
     flags[0] = '\0';
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2) {
+    while (fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
             inside = from <= (uintptr_t)address && (uintptr_t)address < to;
-        } else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
             (void)snprintf(flags, size, "%s", line);
-        }
-    }
     fclose(file);
 }
 
@@ -266,9 +264,8 @@ START_TEST(secrets_lie_in_locked_memory_that_no_core_dump_has)
 
     read_vm_flags(keyring, flags, sizeof flags);
     ck_assert_msg(strstr(flags, " dd") != NULL, "not left out of dumps: %s", flags);
-    if (!SANITIZER_IGNORES_MLOCK) {
+    if (!SANITIZER_IGNORES_MLOCK)
         ck_assert_msg(strstr(flags, " lo") != NULL, "not locked: %s", flags);
-    }
     ck_assert_msg(strstr(flags, " wr") == NULL, "writable while nothing is added: %s", flags);
 }
 END_TEST
@@ -279,9 +276,8 @@ START_TEST(writing_past_a_keyring_ends_the_process)
     const pid_t child = fork();
 
     if (child == 0) {
-        if (freopen("/dev/null", "w", stderr) == NULL) {
+        if (freopen("/dev/null", "w", stderr) == NULL)
             _exit(0);
-        }
         ((volatile uint8_t *)keyring)[sizeof *keyring] = 1;
         _exit(0);
     }

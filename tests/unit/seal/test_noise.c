@@ -50,9 +50,8 @@ static bool find_string(const char *at, const char *end, const char *key, const 
 
     (void)snprintf(quoted, sizeof quoted, "\"%s\"", key);
     found = strstr(at, quoted);
-    if (found == NULL || found >= end) {
+    if (found == NULL || found >= end)
         return false;
-    }
     *value = strchr(found + strlen(quoted), '"') + 1;
     close = strchr(*value, '"');
     *length = (size_t)(close - *value);
@@ -84,9 +83,8 @@ static bool load_vector(const char *protocol, struct vector *vector)
     for (const char *at = strstr(text, "\"protocol_name\""); at != NULL; at = strstr(at + 1, "\"protocol_name\"")) {
         end = find_object_end(at);
         ck_assert(find_string(at, end, "protocol_name", &value, &length));
-        if (strlen(protocol) != length || memcmp(value, protocol, length) != 0) {
+        if (strlen(protocol) != length || memcmp(value, protocol, length) != 0)
             continue;
-        }
         memset(vector, 0, sizeof *vector);
         ck_assert(find_hex(at, end, "init_prologue", &vector->prologue));
         ck_assert(find_hex(at, end, "init_ephemeral", &vector->init_ephemeral));
@@ -97,9 +95,8 @@ static bool load_vector(const char *protocol, struct vector *vector)
         (void)find_hex(at, end, "init_static", &vector->init_static);
         for (message = at; vector->message_count < MESSAGES_MAX; vector->message_count++) {
             message = strstr(message + 1, "\"payload\"");
-            if (message == NULL || message >= end) {
+            if (message == NULL || message >= end)
                 break;
-            }
             ck_assert(find_hex(message, end, "payload", &vector->payloads[vector->message_count]));
             ck_assert(find_hex(message, end, "ciphertext", &vector->ciphertexts[vector->message_count]));
         }
@@ -152,9 +149,8 @@ static void run_vector(enum noise_pattern pattern, const char *protocol)
     ck_assert_int_eq((int)v.payloads[0].length,
                      noise_read_1(&responder, v.resp_static.bytes, out, v.ciphertexts[0].length, payload));
     ck_assert_mem_eq(payload, v.payloads[0].bytes, v.payloads[0].length);
-    if (noise_pattern_has_client_key(pattern)) {
+    if (noise_pattern_has_client_key(pattern))
         ck_assert_mem_eq(responder.rs, client_public, 32);
-    }
 
     set_ephemeral(&responder, &v.resp_ephemeral);
     ck_assert_int_eq(0, noise_write_2(&responder, v.psk.bytes, v.payloads[1].bytes, v.payloads[1].length, out));
@@ -171,9 +167,8 @@ static void run_vector(enum noise_pattern pattern, const char *protocol)
     noise_split(&responder.symmetric, key_i, key_r);
     ck_assert_mem_eq(k[0], key_i, 32);
     ck_assert_mem_eq(k[1], key_r, 32);
-    for (size_t i = 2; i < v.message_count; i++) {
+    for (size_t i = 2; i < v.message_count; i++)
         check_transport(k[i % 2], (i - 2) / 2, &v.payloads[i], &v.ciphertexts[i]);
-    }
 }
 
 static void run_vectors(enum noise_pattern pattern, const char *protocol)

@@ -20,9 +20,8 @@ START_TEST(bytes_that_arrive_one_by_one_are_as_good_and_need_never_asks_past_the
         const int event = pfswrap_seal_open(&pair->server.channel, &pair->server.config, pair->server.in.bytes, i,
                                             out, 64, &opened);
 
-        if (event == PFSWRAP_SEAL_PROGRESS) {
+        if (event == PFSWRAP_SEAL_PROGRESS)
             break;
-        }
         ck_assert_int_eq(PFSWRAP_SEAL_MORE, event);
         ck_assert_uint_gt(opened.need, i);
         ck_assert_uint_le(opened.need, pair->server.in.length);
@@ -152,9 +151,8 @@ START_TEST(a_connection_begins_with_a_magic_that_can_be_probed)
     pair_start(pair);
     ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
     ck_assert_int_eq(0, pfswrap_seal_probe(NULL, 0));
-    for (size_t i = 0; i < PFSWRAP_SEAL_MAGIC_BYTES; i++) {
+    for (size_t i = 0; i < PFSWRAP_SEAL_MAGIC_BYTES; i++)
         ck_assert_int_eq(0, pfswrap_seal_probe(pair->server.in.bytes, i));
-    }
     ck_assert_int_eq(1, pfswrap_seal_probe(pair->server.in.bytes, 8));
     ck_assert_int_eq(1, pfswrap_seal_probe(pair->server.in.bytes, 200));
     ck_assert_int_eq(-1, pfswrap_seal_probe((const uint8_t *)"GET / HTTP", 10));

@@ -33,19 +33,16 @@ struct secret {
 
 static void __attribute__((noinline)) remember(struct secret *secret, const uint8_t *key, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         secret->masked[i] = key[i] ^ MASK;
-    }
     secret->length = length;
 }
 
 static bool matches(const uint8_t *at, const uint8_t *masked)
 {
-    for (size_t i = 0; i < PIECE; i++) {
-        if ((at[i] ^ MASK) != masked[i]) {
+    for (size_t i = 0; i < PIECE; i++)
+        if ((at[i] ^ MASK) != masked[i])
             return false;
-        }
-    }
     return true;
 }
 
@@ -55,11 +52,9 @@ static bool __attribute__((noinline)) finds(const struct secret *secret, const v
     const uint8_t *bytes = region;
 
     for (size_t piece = 0; piece + PIECE <= secret->length; piece += 8) {
-        for (size_t i = 0; i + PIECE <= size; i++) {
-            if (matches(bytes + i, secret->masked + piece)) {
+        for (size_t i = 0; i + PIECE <= size; i++)
+            if (matches(bytes + i, secret->masked + piece))
                 return true;
-            }
-        }
     }
     return false;
 }
@@ -186,9 +181,8 @@ static void see_noise(struct handshake_job *job, const struct end *end)
 
     see(job, channel->noise.symmetric.ck, 32);
     see(job, channel->noise.symmetric.k, 32);
-    if (!sodium_is_zero(channel->noise.e, 32)) {
+    if (!sodium_is_zero(channel->noise.e, 32))
         see(job, channel->noise.e, 32);
-    }
 }
 
 static void *handshake_job(void *argument)

@@ -147,9 +147,8 @@ START_TEST(no_two_frames_that_leave_share_a_key_stream)
     ck_assert_int_eq(0, pfswrap_seal_sent(&pair->client.channel, out, 1));
     ck_assert_int_eq(0, pfswrap_seal_sent(&pair->client.channel, NULL, 1044));
     ck_assert_int_eq(1045, begin(&pair->client, zero, sizeof zero));
-    for (size_t i = 4; i + 32 < 1028; i += 32) {
+    for (size_t i = 4; i + 32 < 1028; i += 32)
         ck_assert_mem_ne(first + i, out + i, 32);
-    }
     pair_free(pair);
 }
 END_TEST

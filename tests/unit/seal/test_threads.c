@@ -39,9 +39,8 @@ START_TEST(a_filled_keyring_serves_many_threads_at_once)
 
     shared = pair_new();
     pair_add_psk(shared);
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         ck_assert_int_eq(0, pthread_create(&threads[i], NULL, connect_again_and_again, shared));
-    }
     for (int i = 0; i < THREADS; i++) {
         ck_assert_int_eq(0, pthread_join(threads[i], &failed));
         ck_assert_ptr_null(failed);
