@@ -1,6 +1,5 @@
 /*
- * main() of a unit test with one suite: TAP on stdout, a nonzero exit status if a case failed. For tests of single
- * objects of the shim (mk/check.mk), which stand in for what those objects call.
+ * main() of a unit test with one suite: TAP on stdout, a nonzero exit status if a case failed.
  */
 #ifndef PFSWRAP_TESTS_SUITE_H
 #define PFSWRAP_TESTS_SUITE_H

@@ -5,6 +5,7 @@ deadline; whatever a script started is ended when it exits.
 """
 
 import atexit
+import contextlib
 import os
 import random
 import shutil
@@ -161,7 +162,8 @@ class Process:
     def stop(self, seconds=5):
         """Ends the process: politely, then not. Returns its exit status."""
         if self.popen.stdin:
-            self.popen.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it ended without reading what was left for it
+                self.popen.stdin.close()
             self.popen.stdin = None
         if self.running():
             self.popen.terminate()

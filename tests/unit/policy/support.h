@@ -1,15 +1,15 @@
 /*
- * What the policy tests share: parse a text and expect it to be taken, or to be refused with exactly that message;
- * and the main() of a program with one suite, TAP on stdout. Each test file includes it once.
+ * What the policy tests share: parse a text and expect it to be taken, or to be refused with exactly that message.
+ * Each test file includes it once.
  */
 #ifndef PFSWRAP_TESTS_POLICY_SUPPORT_H
 #define PFSWRAP_TESTS_POLICY_SUPPORT_H
 
-#include "policy/policy.h"
+#include "../suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "policy/policy.h"
 
 static struct policy policy;
 static struct policy_error policy_problem;
@@ -33,18 +33,6 @@ static inline void expect_refused_bytes(const char *text, size_t size, const cha
 static inline void expect_refused(const char *text, const char *message)
 {
     expect_refused_bytes(text, strlen(text), message);
-}
-
-static inline int run_suite(TCase *cases, const char *name)
-{
-    Suite *suite = suite_create(name);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 #endif

@@ -3,7 +3,7 @@
  * breaks the rules. Such a peer is made by sealing with a channel's own stream, behind its back.
  */
 #include "forge.h"
-#include "tap.h"
+#include "../suite.h"
 
 START_TEST(each_flipped_bit_of_a_frame_is_refused)
 {
@@ -241,5 +241,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("adversary_frames", cases);
+    return run_suite(cases(), "adversary_frames");
 }

@@ -2,7 +2,7 @@
  * Whoever tampers with, replays or invents handshake messages gets a refusal with its own error, and nothing else.
  */
 #include "pair.h"
-#include "tap.h"
+#include "../suite.h"
 
 static struct wire first; /* what an honest client sends first */
 
@@ -406,5 +406,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("adversary_handshake", cases);
+    return run_suite(cases(), "adversary_handshake");
 }

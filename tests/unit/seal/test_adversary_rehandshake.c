@@ -3,7 +3,7 @@
  * refused with the reason.
  */
 #include "forge.h"
-#include "tap.h"
+#include "../suite.h"
 
 START_TEST(rehandshake_frames_out_of_turn_are_refused)
 {
@@ -135,5 +135,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("adversary_rehandshake", cases);
+    return run_suite(cases(), "adversary_rehandshake");
 }

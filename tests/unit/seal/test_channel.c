@@ -3,7 +3,7 @@
  * orderly end. What goes wrong on the way is in the other files.
  */
 #include "pair.h"
-#include "tap.h"
+#include "../suite.h"
 
 static uint8_t pattern_data[100000];
 
@@ -286,5 +286,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("channel", cases);
+    return run_suite(cases(), "channel");
 }

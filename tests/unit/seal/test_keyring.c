@@ -2,7 +2,7 @@
  * Keyrings: what may be added, the peers file line by line, key files and their permissions, and that secrets lie
  * in memory that is locked in, guarded and left out of core dumps.
  */
-#include "tap.h"
+#include "../suite.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -339,5 +339,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("keyring", cases);
+    return run_suite(cases(), "keyring");
 }

@@ -3,7 +3,7 @@
  * tests/vectors/noise.json, and those of a second file that PFSWRAP_NOISE_VECTORS names (else
  * ../shared/vectors/noise.json), where it is there.
  */
-#include "tap.h"
+#include "../suite.h"
 
 #include <sodium.h>
 #include <stdbool.h>
@@ -277,5 +277,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return sodium_init() < 0 ? EXIT_FAILURE : tap_run("noise", cases);
+    return sodium_init() < 0 ? EXIT_FAILURE : run_suite(cases(), "noise");
 }

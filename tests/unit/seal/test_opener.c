@@ -3,7 +3,7 @@
  * trails a frame. The promises that a layer between kernel and program builds on.
  */
 #include "pair.h"
-#include "tap.h"
+#include "../suite.h"
 
 static uint8_t pattern_data[100000];
 
@@ -175,5 +175,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("opener", cases);
+    return run_suite(cases(), "opener");
 }

@@ -3,7 +3,7 @@
  * and how they cross with FINAL.
  */
 #include "pair.h"
-#include "tap.h"
+#include "../suite.h"
 
 static void tick_both(struct pair *pair, uint64_t now)
 {
@@ -234,5 +234,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("rehandshake", cases);
+    return run_suite(cases(), "rehandshake");
 }

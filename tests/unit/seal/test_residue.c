@@ -4,7 +4,7 @@
  * search cannot find itself. That the search finds what is there is tested too.
  */
 #include "pair.h"
-#include "tap.h"
+#include "../suite.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -362,5 +362,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("residue", cases);
+    return run_suite(cases(), "residue");
 }

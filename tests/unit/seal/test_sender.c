@@ -3,7 +3,7 @@
  * repeats a nonce or loses count.
  */
 #include "pair.h"
-#include "tap.h"
+#include "../suite.h"
 
 static uint8_t out[PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD];
 
@@ -243,5 +243,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("sender", cases);
+    return run_suite(cases(), "sender");
 }

@@ -3,7 +3,7 @@
  * allows. ThreadSanitizer is what judges it.
  */
 #include "pair.h"
-#include "tap.h"
+#include "../suite.h"
 
 #include <pthread.h>
 
@@ -60,5 +60,5 @@ static TCase *cases(void)
 
 int main(void)
 {
-    return tap_run("threads", cases);
+    return run_suite(cases(), "threads");
 }
