@@ -84,7 +84,9 @@ static int run_clients(char **argv)
     void *contexts[LIBRARIES_MAX] = {NULL};
     int count = 0;
     int result = 0;
-    for (char *name = strtok(argv[1], ","); name != NULL && count < LIBRARIES_MAX; name = strtok(NULL, ","))
+    char *rest = NULL;
+    for (char *name = strtok_r(argv[1], ",", &rest); name != NULL && count < LIBRARIES_MAX;
+         name = strtok_r(NULL, ",", &rest))
         libraries[count++] = load(name);
     for (int i = 0; i < count; i++) {
         library = libraries[i];

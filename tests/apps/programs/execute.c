@@ -22,7 +22,9 @@ static char *environment[ENTRIES_MAX + 1];
 static void environment_split(char *text)
 {
     size_t count = 0;
-    for (char *entry = strtok(text, ","); entry != NULL && count < ENTRIES_MAX; entry = strtok(NULL, ","))
+    char *rest = NULL;
+    for (char *entry = strtok_r(text, ",", &rest); entry != NULL && count < ENTRIES_MAX;
+         entry = strtok_r(NULL, ",", &rest))
         environment[count++] = entry;
 }
 
