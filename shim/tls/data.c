@@ -1,6 +1,6 @@
 /*
  * Calls that move data, and may run the handshake first: it is run and attested before they see a byte. On an open
- * connection each adds the lookup of its record and nothing else.
+ * connection each adds a comparison, or the look-up of its record, and nothing else.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -11,68 +11,79 @@
 #include "interposed.h"
 #include "tls/handshake.h"
 
-/* Whether the call may go on to the library: the connection is open, or the call comes from inside the library. */
-#define PASSES(lib, ssl, result)                                                                                   \
-    ((ssl) == NULL || libssl_is_inside((lib), CALLER) || ((result) = tls_handshake_complete((lib), (ssl))) == 1)
+/* Where a call goes on to. */
+struct passage {
+    struct libssl *lib; /* NULL: it does not go on */
+    int result;         /* then: what libssl answered to the handshake, -1 if there was none */
+};
+
+static __attribute__((noinline)) struct passage passage_look_up(SSL *ssl, const void *caller)
+{
+    struct passage passage = {.lib = libssl_of_connection(ssl, caller), .result = -1};
+    if (passage.lib == NULL || ssl == NULL || libssl_is_inside(passage.lib, caller))
+        return passage;
+    passage.result = tls_handshake_complete(passage.lib, ssl);
+    if (passage.result != 1)
+        passage.lib = NULL;
+    return passage;
+}
+
+/* To the library, if the connection is open or the call comes from inside the library. */
+static inline struct passage passage_find(SSL *ssl, const void *caller)
+{
+    struct libssl *lib = tls_handshake_last_open(ssl);
+    return lib != NULL ? (struct passage){.lib = lib} : passage_look_up(ssl, caller);
+}
 
 PFSWRAP_EXPORT int SSL_read(SSL *ssl, void *buffer, int length)
 {
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    int result = -1;
-    return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_read(ssl, buffer, length) : result;
+    struct passage to = passage_find(ssl, CALLER);
+    return to.lib != NULL ? to.lib->SSL_read(ssl, buffer, length) : to.result;
 }
 
 PFSWRAP_EXPORT int SSL_read_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    int result = 0;
-    return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_read_ex(ssl, buffer, length, read) : 0;
+    struct passage to = passage_find(ssl, CALLER);
+    return to.lib != NULL ? to.lib->SSL_read_ex(ssl, buffer, length, read) : 0;
 }
 
 PFSWRAP_EXPORT int SSL_peek(SSL *ssl, void *buffer, int length)
 {
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    int result = -1;
-    return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_peek(ssl, buffer, length) : result;
+    struct passage to = passage_find(ssl, CALLER);
+    return to.lib != NULL ? to.lib->SSL_peek(ssl, buffer, length) : to.result;
 }
 
 PFSWRAP_EXPORT int SSL_peek_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    int result = 0;
-    return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_peek_ex(ssl, buffer, length, read) : 0;
+    struct passage to = passage_find(ssl, CALLER);
+    return to.lib != NULL ? to.lib->SSL_peek_ex(ssl, buffer, length, read) : 0;
 }
 
 PFSWRAP_EXPORT int SSL_write(SSL *ssl, const void *buffer, int length)
 {
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    int result = -1;
-    return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_write(ssl, buffer, length) : result;
+    struct passage to = passage_find(ssl, CALLER);
+    return to.lib != NULL ? to.lib->SSL_write(ssl, buffer, length) : to.result;
 }
 
 PFSWRAP_EXPORT int SSL_write_ex(SSL *ssl, const void *buffer, size_t length, size_t *written)
 {
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    int result = 0;
-    return lib != NULL && PASSES(lib, ssl, result) ? lib->SSL_write_ex(ssl, buffer, length, written) : 0;
+    struct passage to = passage_find(ssl, CALLER);
+    return to.lib != NULL ? to.lib->SSL_write_ex(ssl, buffer, length, written) : 0;
 }
 
 PFSWRAP_EXPORT int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written)
 {
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    int result = 0;
-    if (lib == NULL || lib->SSL_write_ex2 == NULL)
-        return 0;
-    return PASSES(lib, ssl, result) ? lib->SSL_write_ex2(ssl, buffer, length, flags, written) : 0;
+    struct passage to = passage_find(ssl, CALLER);
+    bool possible = to.lib != NULL && to.lib->SSL_write_ex2 != NULL;
+    return possible ? to.lib->SSL_write_ex2(ssl, buffer, length, flags, written) : 0;
 }
 
 PFSWRAP_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t length, int flags)
 {
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    int result = -1;
-    if (lib == NULL || lib->SSL_sendfile == NULL)
-        return -1;
-    return PASSES(lib, ssl, result) ? lib->SSL_sendfile(ssl, fd, offset, length, flags) : result;
+    struct passage to = passage_find(ssl, CALLER);
+    if (to.lib == NULL)
+        return to.result;
+    return to.lib->SSL_sendfile != NULL ? to.lib->SSL_sendfile(ssl, fd, offset, length, flags) : -1;
 }
 
 /*

@@ -92,12 +92,16 @@ int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, en
     return result;
 }
 
+__thread struct tls_last_open tls_last_open;
+
 int tls_handshake_complete(struct libssl *lib, SSL *ssl)
 {
+    unsigned generation = tls_connection_generation(); /* read first: what is freed from here on makes it stale */
     const struct tls_connection *connection = tls_connection_find(lib, ssl);
-    if (__builtin_expect(connection != NULL && connection->stage == TLS_STAGE_OPEN, 1))
-        return 1;
-    return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
+    if (connection == NULL || connection->stage != TLS_STAGE_OPEN)
+        return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
+    tls_last_open = (struct tls_last_open){.ssl = ssl, .lib = lib, .generation = generation};
+    return 1;
 }
 
 int tls_handshake_gate(struct libssl *lib, SSL *ssl, enum tls_role role)
@@ -130,6 +134,7 @@ void tls_handshake_forget(struct libssl *lib, SSL *ssl)
         return;
     tls_settings_release(lib, ssl, connection);
     connection->stage = TLS_STAGE_NEW;
+    tls_connection_ended();
     connection->program_method = NULL; /* SSL_clear goes back to the context's */
 }
 

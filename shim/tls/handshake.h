@@ -17,8 +17,26 @@ typedef int tls_handshake_call(SSL *ssl);
  */
 int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, enum tls_role role);
 
-/* The same with SSL_do_handshake, for calls that move data. One load and one comparison on an open connection. */
+/* The same with SSL_do_handshake, for calls that move data. */
 int tls_handshake_complete(struct libssl *lib, SSL *ssl);
+
+/*
+ * The connection that this thread last found open. Good as long as no connection of the process has been freed or
+ * begun anew since, so an address that is used again is looked at again.
+ */
+struct tls_last_open {
+    const SSL *ssl;
+    struct libssl *lib; /* which made it */
+    unsigned generation;
+};
+extern __thread struct tls_last_open tls_last_open __attribute__((tls_model("initial-exec")));
+
+/* If that is `ssl`, its library: two comparisons spare a thread that stays with one connection the look-ups. */
+static inline struct libssl *tls_handshake_last_open(const SSL *ssl)
+{
+    bool same = tls_last_open.ssl == ssl && tls_last_open.generation == tls_connection_generation();
+    return same ? tls_last_open.lib : NULL;
+}
 
 /* The gate alone, before a call that takes the handshake part of the way. Returns 1, or -1 if refused. */
 int tls_handshake_gate(struct libssl *lib, SSL *ssl, enum tls_role role);

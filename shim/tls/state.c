@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <pthread.h>
 
+atomic_uint tls_connections_ended;
+
 static void object_made(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
 {
     (void)value, (void)data, (void)index, (void)argument;
@@ -28,6 +30,7 @@ static void object_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int in
 {
     (void)data, (void)index, (void)argument;
     libssl_owner_remove(parent);
+    tls_connection_ended();
     record_free(pointer, value);
 }
 

@@ -5,6 +5,8 @@
 #ifndef PFSWRAP_TLS_STATE_H
 #define PFSWRAP_TLS_STATE_H
 
+#include <stdatomic.h>
+
 #include "policy/policy.h"
 #include "tls/libssl.h"
 
@@ -61,6 +63,22 @@ struct tls_connection *tls_connection_find(const struct libssl *lib, const SSL *
 /* The same, made if there is none. NULL: out of memory, or the library is not prepared. */
 struct tls_context *tls_context_get(struct libssl *lib, SSL_CTX *context);
 struct tls_connection *tls_connection_get(struct libssl *lib, SSL *ssl);
+
+/*
+ * Counts the connections of this process that have been freed or have begun anew: what was learnt about a
+ * connection before holds no longer once the count has changed. tls_connection_ended() counts one.
+ */
+extern atomic_uint tls_connections_ended;
+
+static inline unsigned tls_connection_generation(void)
+{
+    return atomic_load_explicit(&tls_connections_ended, memory_order_relaxed);
+}
+
+static inline void tls_connection_ended(void)
+{
+    atomic_fetch_add_explicit(&tls_connections_ended, 1, memory_order_relaxed);
+}
 
 /* Keeps what the program would see of our own calls as it was: the library's error queue and errno. */
 struct tls_quiet {
