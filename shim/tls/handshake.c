@@ -92,7 +92,7 @@ int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, en
     return result;
 }
 
-__thread struct tls_last_open tls_last_open;
+__thread struct tls_last_open tls_last_open __attribute__((tls_model("initial-exec")));
 
 int tls_handshake_complete(struct libssl *lib, SSL *ssl)
 {
