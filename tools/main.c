@@ -1,16 +1,11 @@
 /*
- * pfswrap-tool: picks the subcommand, which lives in a file of its own, and knows nothing of what it does. Commands
- * are weak references, so that a build without one of them says so instead of failing to link.
+ * pfswrap-tool: picks the subcommand, which lives in a file of its own, and knows nothing of what it does.
  */
 #include "commands.h"
 #include "message.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define X(name) extern __typeof__(command_##name) command_##name __attribute__((weak));
-PFSWRAP_COMMANDS(X)
-#undef X
 
 static const struct {
     const char *name;
@@ -29,7 +24,7 @@ static const char usage[] =
     "  run [--policy FILE] [--] PROGRAM [ARG...]   run PROGRAM protected\n"
     "  check [FILE]                                parse a policy and print what is in force\n"
     "  explain [--json] PROGRAM                    what pfswrap can do for PROGRAM\n"
-    "  genkey, pubkey, genpsk                      keys for the seal plane\n"
+    "  genkey, pubkey, genpsk                      keys for the seal protocol\n"
     "  version                                     print the version\n"
     "  help                                        print this\n"
     "\n"
@@ -60,11 +55,7 @@ int main(int argc, char **argv)
     if (strcmp(name, "--version") == 0)
         name = "version";
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(name, commands[i].name) == 0) {
-            if (commands[i].call != NULL)
-                return commands[i].call(argc - 1, argv + 1);
-            message("%s is not in this build", name);
-            return 1;
-        }
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].call(argc - 1, argv + 1);
     return unknown(name);
 }

@@ -7,10 +7,7 @@
 #include "policy/planes.h"
 
 #include <gnu/libc-version.h>
-#include <stddef.h>
-
-/* Of libsodium, where a command that needs it is in this build. */
-extern const char *sodium_version_string(void) __attribute__((weak));
+#include <sodium.h>
 
 int command_version(int argc, char **argv)
 {
@@ -22,8 +19,6 @@ int command_version(int argc, char **argv)
     out("pfswrap %s\n", PFSWRAP_VERSION);
     out("planes: tls%s%s\n", POLICY_HAS_SEAL_PLANE ? ", seal" : "", POLICY_HAS_WIRE_PLANE ? ", wire" : "");
     out("machine: %s, %s\n", elf_own_machine(), elf_own_interpreter());
-    out("glibc %s, inih (static)\n", gnu_get_libc_version());
-    if (sodium_version_string != NULL)
-        out("libsodium %s (static)\n", sodium_version_string());
+    out("glibc %s, inih (static), libsodium %s (static)\n", gnu_get_libc_version(), sodium_version_string());
     return out_finish();
 }
