@@ -31,8 +31,8 @@ static __attribute__((noinline)) struct passage passage_look_up(SSL *ssl, const 
 /* To the library, if the connection is open or the call comes from inside the library. */
 static inline struct passage passage_find(SSL *ssl, const void *caller)
 {
-    struct libssl *lib = tls_handshake_last_open(ssl);
-    return lib != NULL ? (struct passage){.lib = lib} : passage_look_up(ssl, caller);
+    struct passage passage = {.lib = tls_handshake_last_open(ssl)};
+    return passage.lib != NULL ? passage : passage_look_up(ssl, caller);
 }
 
 PFSWRAP_EXPORT int SSL_read(SSL *ssl, void *buffer, int length)
