@@ -144,35 +144,18 @@ static bool goes_straight(const struct libssl *lib, const SSL *ssl, const void *
     return ssl == NULL || libssl_is_inside(lib, caller);
 }
 
-PFSWRAP_EXPORT int SSL_do_handshake(SSL *ssl)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return -1;
-    if (goes_straight(lib, ssl, CALLER))
-        return lib->SSL_do_handshake(ssl);
-    return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
-}
-
-PFSWRAP_EXPORT int SSL_connect(SSL *ssl)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return -1;
-    if (goes_straight(lib, ssl, CALLER))
-        return lib->SSL_connect(ssl);
-    return tls_handshake_run(lib, ssl, lib->SSL_connect, TLS_ROLE_CLIENT);
-}
-
-PFSWRAP_EXPORT int SSL_accept(SSL *ssl)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return -1;
-    if (goes_straight(lib, ssl, CALLER))
-        return lib->SSL_accept(ssl);
-    return tls_handshake_run(lib, ssl, lib->SSL_accept, TLS_ROLE_SERVER);
-}
+/* The three calls that are a handshake and nothing else. */
+#define HANDSHAKE_CALL(call, role)                                                                                 \
+    PFSWRAP_EXPORT int call(SSL *ssl)                                                                              \
+    {                                                                                                              \
+        struct libssl *lib = libssl_of_connection(ssl, CALLER);                                                    \
+        if (lib == NULL)                                                                                           \
+            return -1;                                                                                             \
+        return goes_straight(lib, ssl, CALLER) ? lib->call(ssl) : tls_handshake_run(lib, ssl, lib->call, role);    \
+    }
+HANDSHAKE_CALL(SSL_do_handshake, TLS_ROLE_UNKNOWN)
+HANDSHAKE_CALL(SSL_connect, TLS_ROLE_CLIENT)
+HANDSHAKE_CALL(SSL_accept, TLS_ROLE_SERVER)
 
 PFSWRAP_EXPORT int SSL_stateless(SSL *ssl)
 {
@@ -239,22 +222,15 @@ PFSWRAP_EXPORT int SSL_clear(SSL *ssl)
 }
 
 /* A connection that was open begins a new handshake with its next call, perhaps with another peer. */
-PFSWRAP_EXPORT void SSL_set_connect_state(SSL *ssl)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return;
-    if (!goes_straight(lib, ssl, CALLER))
-        tls_handshake_forget(lib, ssl);
-    lib->SSL_set_connect_state(ssl);
-}
-
-PFSWRAP_EXPORT void SSL_set_accept_state(SSL *ssl)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return;
-    if (!goes_straight(lib, ssl, CALLER))
-        tls_handshake_forget(lib, ssl);
-    lib->SSL_set_accept_state(ssl);
-}
+#define STATE_CALL(call)                                                                                           \
+    PFSWRAP_EXPORT void call(SSL *ssl)                                                                             \
+    {                                                                                                              \
+        struct libssl *lib = libssl_of_connection(ssl, CALLER);                                                    \
+        if (lib == NULL)                                                                                           \
+            return;                                                                                                \
+        if (!goes_straight(lib, ssl, CALLER))                                                                      \
+            tls_handshake_forget(lib, ssl);                                                                        \
+        lib->call(ssl);                                                                                            \
+    }
+STATE_CALL(SSL_set_connect_state)
+STATE_CALL(SSL_set_accept_state)

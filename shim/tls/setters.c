@@ -88,76 +88,36 @@ PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void
     return lib->SSL_CTX_ctrl(context, command, value, pointer);
 }
 
-/* A setter of a connection: one result, one call of the library in the middle. */
-#define SET_RELEASED(type, lib, ssl, call)                                                                         \
-    do {                                                                                                           \
+/* A setter of a connection, with one argument and one result; and the getter of what it set. */
+#define SETTER(result_type, call, argument_type)                                                                   \
+    PFSWRAP_EXPORT result_type call(SSL *ssl, argument_type value)                                                 \
+    {                                                                                                              \
+        struct libssl *lib = libssl_of_connection(ssl, CALLER);                                                    \
+        if (lib == NULL)                                                                                           \
+            return 0;                                                                                              \
         struct tls_connection *connection = forced_connection(lib, ssl, CALLER);                                   \
-        if (connection == NULL)                                                                                    \
-            return call;                                                                                           \
         tls_settings_release(lib, ssl, connection);                                                                \
-        type result = call;                                                                                        \
+        result_type result = lib->call(ssl, value);                                                                \
         tls_settings_retake(lib, ssl, connection);                                                                 \
         return result;                                                                                             \
-    } while (0)
-
-PFSWRAP_EXPORT uint64_t SSL_set_options(SSL *ssl, uint64_t options)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return 0;
-    SET_RELEASED(uint64_t, lib, ssl, lib->SSL_set_options(ssl, options));
-}
-
-PFSWRAP_EXPORT uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return 0;
-    SET_RELEASED(uint64_t, lib, ssl, lib->SSL_clear_options(ssl, options));
-}
-
-PFSWRAP_EXPORT uint64_t SSL_get_options(const SSL *ssl)
-{
-    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return 0;
-    const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
-    return connection != NULL ? connection->asked.options : lib->SSL_get_options(ssl);
-}
-
-PFSWRAP_EXPORT int SSL_set_num_tickets(SSL *ssl, size_t count)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return 0;
-    SET_RELEASED(int, lib, ssl, lib->SSL_set_num_tickets(ssl, count));
-}
-
-PFSWRAP_EXPORT size_t SSL_get_num_tickets(const SSL *ssl)
-{
-    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return 0;
-    const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
-    return connection != NULL ? connection->asked.num_tickets : lib->SSL_get_num_tickets(ssl);
-}
-
-PFSWRAP_EXPORT int SSL_set_max_early_data(SSL *ssl, uint32_t bytes)
-{
-    struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return 0;
-    SET_RELEASED(int, lib, ssl, lib->SSL_set_max_early_data(ssl, bytes));
-}
-
-PFSWRAP_EXPORT uint32_t SSL_get_max_early_data(const SSL *ssl)
-{
-    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return 0;
-    const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
-    return connection != NULL ? connection->asked.max_early_data : lib->SSL_get_max_early_data(ssl);
-}
+    }
+#define GETTER(result_type, call, asked_member)                                                                    \
+    PFSWRAP_EXPORT result_type call(const SSL *ssl)                                                                \
+    {                                                                                                              \
+        const struct libssl *lib = libssl_of_connection(ssl, CALLER);                                              \
+        if (lib == NULL)                                                                                           \
+            return 0;                                                                                              \
+        const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);                             \
+        return connection != NULL ? connection->asked.asked_member : lib->call(ssl);                               \
+    }
+SETTER(uint64_t, SSL_set_options, uint64_t)
+SETTER(uint64_t, SSL_clear_options, uint64_t)
+GETTER(uint64_t, SSL_get_options, options)
+SETTER(int, SSL_set_num_tickets, size_t)
+GETTER(size_t, SSL_get_num_tickets, num_tickets)
+SETTER(int, SSL_set_max_early_data, uint32_t)
+GETTER(uint32_t, SSL_get_max_early_data, max_early_data)
+GETTER(int, SSL_get_verify_mode, verify_mode)
 
 PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
 {
@@ -168,15 +128,6 @@ PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
     tls_settings_release(lib, ssl, connection);
     lib->SSL_set_verify(ssl, mode, callback);
     tls_settings_retake(lib, ssl, connection);
-}
-
-PFSWRAP_EXPORT int SSL_get_verify_mode(const SSL *ssl)
-{
-    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
-    if (lib == NULL)
-        return 0;
-    const struct tls_connection *connection = forced_connection(lib, ssl, CALLER);
-    return connection != NULL ? connection->asked.verify_mode : lib->SSL_get_verify_mode(ssl);
 }
 
 /* Lists set during a handshake (in a callback) are looked at like those set before it. */
