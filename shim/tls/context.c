@@ -87,7 +87,6 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
         lib->SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, fixed->version, NULL);
     }
     record->initial_min = (int)lib->SSL_CTX_ctrl(context, SSL_CTRL_GET_MIN_PROTO_VERSION, 0, NULL);
-    record->initial_max = (int)lib->SSL_CTX_ctrl(context, SSL_CTRL_GET_MAX_PROTO_VERSION, 0, NULL);
     record->initial_options = lib->SSL_CTX_get_options(context);
     if (!enforcing())
         return NULL;

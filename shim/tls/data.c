@@ -3,7 +3,6 @@
  * connection each adds a comparison, or the look-up of its record, and nothing else.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 

@@ -77,7 +77,6 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_CTX_set_ssl_version)                                                                                     \
     X(SSL_CTX_set_tmp_dh_callback)                                                                                 \
     X(SSL_do_handshake)                                                                                            \
-    X(SSL_free)                                                                                                    \
     X(SSL_get1_supported_ciphers)                                                                                  \
     X(SSL_get_certificate)                                                                                         \
     X(SSL_get_ciphers)                                                                                             \
@@ -96,13 +95,10 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_get_session)                                                                                             \
     X(SSL_get_SSL_CTX)                                                                                             \
     X(SSL_get_ssl_method)                                                                                          \
-    X(SSL_get_verify_callback)                                                                                     \
     X(SSL_get_verify_mode)                                                                                         \
     X(SSL_get_verify_result)                                                                                       \
     X(SSL_get_version)                                                                                             \
     X(SSL_has_pending)                                                                                             \
-    X(SSL_in_before)                                                                                               \
-    X(SSL_in_init)                                                                                                 \
     X(SSL_is_dtls)                                                                                                 \
     X(SSL_is_init_finished)                                                                                        \
     X(SSL_is_server)                                                                                               \
@@ -224,7 +220,6 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(ERR_put_error)                                                                                               \
     X(ERR_set_debug)                                                                                               \
     X(ERR_set_error)                                                                                               \
-    X(EVP_PKEY_get_group_name)                                                                                     \
     X(EVP_PKEY_get_id)                                                                                             \
     X(EVP_PKEY_id)
 

@@ -3,8 +3,6 @@
  * library as it is. After it the library has the policy's settings: a setter is applied to the program's own, which
  * are then forced again, and a getter reads the program's own back.
  */
-#include <string.h>
-
 #include "init.h"
 #include "interposed.h"
 #include "tls/ciphers.h"

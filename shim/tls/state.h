@@ -20,7 +20,7 @@ struct tls_context {
     session_get_callback *program_session_get;
     long program_cache_mode;          /* -1: never forced */
     const SSL_METHOD *program_method; /* a fixed-version method that was replaced; NULL: none was */
-    int initial_min, initial_max;     /* as the library and its configuration file made the context */
+    int initial_min;                  /* as the library and its configuration file made the context */
     uint64_t initial_options;
 };
 
