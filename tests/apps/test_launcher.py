@@ -475,7 +475,8 @@ def checks_policies():
 
     with tap.case("the ready-made policies are good"):
         files = sorted((ROOT / "policy").glob("*.conf"))
-        equal([file.stem for file in files], ["audit-only", "internal-ca", "strict", "tls12-compat"], "files")
+        equal([file.stem for file in files], ["audit-only", "internal-ca", "sealed-migration", "sealed-service",
+                                                 "strict", "tls12-compat"], "files")
         for file in files:
             copy = policy_file(file.read_text())  # a checkout may be writable by its group
             equal(pfswrap("check", "--no-keys", copy).status, 0, f"status of check {file.name}")
