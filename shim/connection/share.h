@@ -25,6 +25,9 @@ void share_fork_failed(void);
  * before and after; *connection is where it lies now. */
 bool share_connection(struct endpoint *endpoint, struct connection **connection);
 
+/* This process has it now, and was counted in before it was made. Locked. */
+void share_join(struct connection *connection);
+
 /* This process lets go of it. Returns whether another one still has it. Locked. */
 bool share_release(struct connection *connection);
 
