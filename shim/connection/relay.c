@@ -19,9 +19,9 @@
 
 enum {
     STANDARD_LAST = 2,
-    SIGNAL_SET_BYTES = 8,      /* as the kernel counts them */
-    SEND_BUFFER = 256 * 1024,  /* poll(2) calls it writable while less than a quarter is taken, and the byte that the
-                                  relay leaves unread counts with the whole piece it came in, up to 48 KiB */
+    SIGNAL_SET_BYTES = 8,     /* as the kernel counts them */
+    SEND_BUFFER = 256 * 1024, /* poll(2) calls it writable while less than a quarter is taken, and the byte that the
+                                 relay leaves unread counts with the whole piece it came in, up to 48 KiB */
 };
 
 bool relay_is_needed(int number)
@@ -39,8 +39,8 @@ static void copy_option(int from, int to, int option)
 }
 
 /*
- * ends[0] is the program's. A byte is on its way from the beginning, and the relay always leaves one unread: closing
- * its end then makes the kernel report ECONNRESET at the other, which an error has to be.
+ * ends[0] is the program's. A byte is on its way from the beginning, and the relay always leaves one unread:
+ * closing its end then makes the kernel report ECONNRESET at the other, which an error has to be.
  */
 static int make_pair(const struct connection *connection, int fd, int ends[2])
 {

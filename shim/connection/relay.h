@@ -13,15 +13,16 @@
 #include "connection/endpoint.h"
 
 /*
- * Whether a sealed connection that is to stand at `number` has to be relayed: at 0, 1 and 2, and everywhere in a child
- * of vfork(), whose table of descriptors is its parent's.
+ * Whether a sealed connection that is to stand at `number` has to be relayed: at 0, 1 and 2, and everywhere in a
+ * child of vfork(), whose table of descriptors is its parent's.
  */
 bool relay_is_needed(int number);
 
 /*
- * Hands the connection behind `fd` to a relay. All its numbers in this process are then ends of one socket pair, with
- * the program's O_NONBLOCK, close-on-exec, timeouts and places in epoll instances. Returns 0, also if `fd` is no
- * sealed descriptor (any more), or an errno and nothing has changed: EMFILE, ENOMEM, EAGAIN (no process can be made).
+ * Hands the connection behind `fd` to a relay. All its numbers in this process are then ends of one socket pair,
+ * with the program's O_NONBLOCK, close-on-exec, timeouts and places in epoll instances. Returns 0, also if `fd` is
+ * no sealed descriptor (any more), or an errno and nothing has changed: EMFILE, ENOMEM, EAGAIN (no process can be
+ * made).
  */
 int relay_start(int fd);
 

@@ -68,7 +68,8 @@ static void put_address(char address[32], char port[4], const struct sockaddr_in
     to_digits(port, &from->sin6_port, sizeof from->sin6_port); /* where sin_port is, too */
 }
 
-static bool get_address(const struct name *name, const char address[32], const char port[4], struct sockaddr_in6 *to)
+static bool get_address(const struct name *name, const char address[32], const char port[4],
+                        struct sockaddr_in6 *to)
 {
     struct sockaddr_in *in = (void *)to;
     struct in6_addr bytes;

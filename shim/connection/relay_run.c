@@ -1,8 +1,8 @@
 /*
- * The process between a program and a sealed connection. It is a raw clone, possibly of a process with threads, so it
- * allocates nothing, takes no lock but the connection's and calls nothing of libc that might. It ends when both
- * directions have, or as soon as one is broken: then its own end of the pair is closed with a byte unread, which the
- * program gets as ECONNRESET.
+ * The process between a program and a sealed connection. It is a raw clone, possibly of a process with threads, so
+ * it allocates nothing, takes no lock but the connection's and calls nothing of libc that might. It ends when both
+ * directions have, or as soon as one is broken: then its own end of the pair is closed with a byte unread, which
+ * the program gets as ECONNRESET.
  */
 #include <errno.h>
 #include <limits.h>
@@ -28,8 +28,8 @@
 
 enum {
     BUFFER_BYTES = CONNECTION_EARLY_MAX,
-    ROUNDS = 16,     /* of each direction before the other has its turn */
-    SLICE_MS = 10,   /* acknowledgements raise no event */
+    ROUNDS = 16,   /* of each direction before the other has its turn */
+    SLICE_MS = 10, /* acknowledgements raise no event */
 };
 
 /* One direction, as far as the program is concerned. */
@@ -129,7 +129,8 @@ static bool pass_up(struct relay *relay)
 {
     bool moved = false;
     for (int i = 0; i < ROUNDS && relay->up == FLOWING; i++) {
-        const bool shut = relay->program_shut; /* looked at before the bytes are: behind them there is nothing then */
+        const bool shut =
+            relay->program_shut; /* looked at before the bytes are: behind them there is nothing then */
         const struct iovec vector = {.iov_base = up_bytes + 1, .iov_len = peek(relay)};
         struct cursor from = cursor_at(&vector, 1);
         int error = give_peer(relay, &from);
@@ -277,13 +278,14 @@ static uint64_t outstanding(const struct relay *relay)
            span_length(relay->connection->early);
 }
 
-/* What the peer has not taken within `linger` it will not get, and it is told by a stream that ends without FINAL. */
+/* What the peer has not taken within `linger` it will not get, and it is told by a stream that ends without FINAL.
+ */
 static void give_up(struct relay *relay)
 {
     if (!enter(relay))
         return;
     if (relay->connection->phase == CONNECTION_OPEN)
-        report_closed(relay->connection, "unsent", "the peer did not take everything within linger");
+        connection_report_closed(relay->connection, "unsent", "the peer did not take everything within linger");
     endpoint_leave(relay->connection);
 }
 
