@@ -11,8 +11,8 @@
 #include "connection/endpoint.h"
 
 /*
- * Before the first connection, once: learns who this process is, and registers for fork(3) and what libc builds on it
- * (pthread_atfork(3)). Returns 0, or -1 with errno.
+ * Before the first connection, once: learns who this process is, and registers for fork(3) and what libc builds on
+ * it (pthread_atfork(3)). Returns 0, or -1 with errno.
  */
 int share_start(void);
 
