@@ -62,6 +62,8 @@
     X(__fcntl)                                                                                                     \
     X(__libc_fcntl64)                                                                                              \
     X(ioctl)                                                                                                       \
+    X(getpeername)                                                                                                 \
+    X(getsockname)                                                                                                 \
     X(getsockopt)                                                                                                  \
     X(setsockopt)                                                                                                  \
     /* exec.c */                                                                                                   \
