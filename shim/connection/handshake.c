@@ -14,6 +14,7 @@
 #include "connection/endpoint.h"
 #include "connection/receive.h"
 #include "connection/send.h"
+#include "init.h"
 #include "real/kernel.h"
 
 enum {
@@ -44,6 +45,7 @@ void handshake_begin(struct connection *connection, int fd)
     connection->queue_at_ms = connection->local                        ? connection_now_ms() + LOCAL_PATIENCE_MS
                               : !atomic_load(&connection->nonblocking) ? connection_now_ms() + REMOTE_PATIENCE_MS
                                                                        : UINT64_MAX;
+    connection->deadline_ms = connection_now_ms() + pfswrap_policy()->seal.handshake_timeout_ms;
     connection->wants = POLLIN;
     if (rule->seal == POLICY_SEAL_PREFER) {
         connection->phase = CONNECTION_UNDECIDED;
@@ -181,6 +183,7 @@ static void exchange(struct connection *connection, int fd)
 
 void handshake_advance(struct connection *connection, int fd)
 {
+    const uint8_t before = connection->phase;
     if (!handshake_is_under_way(connection))
         return;
     if (connection->phase == CONNECTION_CONNECTING)
@@ -191,6 +194,8 @@ void handshake_advance(struct connection *connection, int fd)
         exchange(connection, fd);
     if (connection->phase != CONNECTION_UNDECIDED && connection->phase != CONNECTION_HANDSHAKE)
         return;
+    if (connection->phase != before)
+        endpoint_settle(fd, connection);
     const uint64_t now = connection_now_ms();
     if (now >= connection->deadline_ms) {
         fail(connection, fd, "the handshake took longer than handshake-timeout");
