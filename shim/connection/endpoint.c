@@ -199,6 +199,14 @@ static void set_attention(struct endpoint *endpoint, unsigned attention)
         atomic_fetch_add(&endpoint_attention, attention != ATTENTION_NONE ? 1 : -1);
 }
 
+int endpoint_number(const struct endpoint *endpoint, int from)
+{
+    for (int fd = from; fd <= atomic_load(&highest); fd++)
+        if (endpoint_of(fd) == endpoint)
+            return fd;
+    return -1;
+}
+
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 {
     set_attention(endpoint, ATTENTION_NONE);
