@@ -16,12 +16,14 @@ class Middle:
     `hold`: how many bytes from the client to the server may pass before the rest waits for release().
     `cut`: (direction, count, how): after so many bytes that direction ends, by "fin" or by "reset".
     `change`: (direction, place): the byte at that place has a bit flipped.
+    `keep`: what passes is kept in kept["up"] and kept["down"].
     Directions are "up", from client to server, and "down".
     """
 
-    def __init__(self, port, hold=None, cut=None, change=None):
+    def __init__(self, port, hold=None, cut=None, change=None, keep=False):
         self.target, self.hold, self.cut, self.change = port, hold, cut, change
         self.passed = {"up": 0, "down": 0}
+        self.keep, self.kept = keep, {"up": bytearray(), "down": bytearray()}
         self.held = False
         self.gate = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -57,6 +59,8 @@ class Middle:
                     return
                 data, ended = self.touch(direction, place, data, source, sink)
                 place += len(data)
+                if self.keep:
+                    self.kept[direction] += data
                 if data:
                     sink.sendall(data)
                     self.passed[direction] = place
