@@ -88,6 +88,19 @@
     X(io_uring_queue_init_mem)                                                                                     \
     X(io_uring_queue_init_try_nosqarr)                                                                             \
     X(io_uring_setup)                                                                                              \
+    /* poll.c, select.c, epoll.c */                                                                                \
+    X(poll)                                                                                                        \
+    X(__poll)                                                                                                      \
+    X(__poll_chk)                                                                                                  \
+    X(ppoll)                                                                                                       \
+    X(__ppoll_chk)                                                                                                 \
+    X(select)                                                                                                      \
+    X(__select)                                                                                                    \
+    X(pselect)                                                                                                     \
+    X(epoll_ctl)                                                                                                   \
+    X(epoll_wait)                                                                                                  \
+    X(epoll_pwait)                                                                                                 \
+    X(epoll_pwait2)                                                                                                \
     /* exec.c */                                                                                                   \
     X(execl)                                                                                                       \
     X(execle)                                                                                                      \

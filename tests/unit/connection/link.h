@@ -47,7 +47,7 @@ static inline void link_start_policy(char *directory)
     (void)snprintf(path, sizeof path, "%s/peers", directory);
     link_write_file(path, "it hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\n", 0644);
     (void)snprintf(text, sizeof text,
-                   "[policy]\nlog = %s/log\n[seal]\nidentity = %s/key\npeers = %s/peers\nhandshake-timeout = 1s\n"
+                   "[policy]\nlog = %s/log\n[seal]\nidentity = %s/key\npeers = %s/peers\nhandshake-timeout = 60s\n"
                    "linger = 1s\n[listen l]\naddress = 127.0.0.1:*\nseal = require\n"
                    "[connect c]\naddress = 127.0.0.1:*\nseal = require\npeer = it\n",
                    directory, directory, directory);

@@ -253,6 +253,11 @@ START_TEST(a_silent_peer_is_refused_when_its_time_is_up)
     char byte;
     link_pair(&sealed, &peer);
     link_seal(sealed, 0, false, false);
+    struct endpoint *endpoint;
+    struct connection *connection;
+    ck_assert_int_eq(endpoint_enter(sealed, &endpoint, &connection), ENDPOINT_ENTERED);
+    connection->deadline_ms = connection_now_ms() + 50;
+    endpoint_leave(connection);
     ck_assert_int_eq(link_receive(sealed, &byte, 1, 0), -1);
     ck_assert_int_eq(errno, ECONNRESET);
     char *log = link_read_log(directory);
