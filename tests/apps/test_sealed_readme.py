@@ -67,8 +67,8 @@ class Machine:
         return result.out.decode()
 
     def start(self, command, until):
-        """A program that goes on; returns once it has printed `until`."""
-        process = Process(self.argv(command))
+        """A program that goes on; returns once it has printed `until`. The shell makes way for it, to be ended by id."""
+        process = Process(self.argv(f"exec {command}"))
         wait_until(lambda: until in process.text() or not process.running(), lambda: f"{until}: {process.text()}")
         check(process.running(), f"{command} on {self.name} ended: {process.text()}")
         return process
@@ -85,7 +85,7 @@ def captured(machine, action):
     """What passes over the machine's wire to and from port 6379 while action() runs, as tcpdump writes it."""
     path = machine.folder / "capture"
     path.unlink(missing_ok=True)
-    with machine.start(f"exec tcpdump -Z root -i wire -U --immediate-mode -w {path} tcp port 6379",
+    with machine.start(f"tcpdump -Z root -i wire -U --immediate-mode -w {path} tcp port 6379",
                        "listening on") as process:
         action()
         seen = re.compile(rb"(\d+) packets? captured")
