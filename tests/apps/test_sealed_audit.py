@@ -1,11 +1,13 @@
-"""The log's lines about sealed connections: each event with the fields that docs/AUDIT.md says it has, and no others."""
+"""The log's lines about sealed connections: each event with the fields that docs/AUDIT.md says, and no others."""
 
+import os
 import re
 import sys
 
-from lib.process import ROOT, Process, free_port, run, temporary_directory
+from lib.process import ROOT, Process, find, free_port, run, temporary_directory
 from lib.seal import Keys, SealWrap
-from lib.tap import Tap, check, contains, equal
+from lib.tap import Skip, Tap, check, contains, equal
+from lib.wrap import LIBRARY
 
 COMMON = {"time", "event", "pid", "program"}
 CONNECTION = {"role", "local", "peer", "rule", "layer"}
@@ -119,6 +121,25 @@ def main():
         equal(exchange(prefer.argv([]), client.argv([]), port), str(SENT), "bytes the sealed client received")
         prefer.wait_event("opened")
         equal(len(prefer.events("plain")), 1, "plain lines")
+
+    with tap.case("a child that gave up its user has no keys and can open no sealed connection: the log says why"):
+        if os.geteuid() != 0 or not find("setpriv"):
+            raise Skip("only root with setpriv can become another user")
+        again = SealWrap(keys, identity="server", listen=port, clients="client")
+        child = SealWrap(keys, identity="client", connect=port, peer="server")
+        child.log.touch()
+        for path, mode in ((child.log, 0o666), (child.policy, 0o644), (keys.peers, 0o644)):
+            path.chmod(mode)
+        become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        if run([*become, "test", "-r", LIBRARY]).status != 0:
+            raise Skip("nobody cannot reach the build tree")
+        with Process([*again.argv([]), sys.executable, programs() / "server.py", port]) as process:
+            process.wait_for_port(port)
+            result = run(child.argv([*become, "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port} && cat <&3"]))
+            contains(result.text, "Connection refused", f"what bash says in {result!r}")
+        event = child.wait_event("refused")
+        equal((event["reason"], event["role"]), ("no identity key", "client"), "reason and role")
+        contains(text, "| no identity key", "docs/AUDIT.md")
     tap.finish()
 
 
