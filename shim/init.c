@@ -31,6 +31,9 @@ static union {
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 static atomic_bool ready; /* `started` is through */
 
+/* This thread is in start(), and what it calls may be an interposed function. */
+static __thread bool starting __attribute__((tls_model("initial-exec")));
+
 PFSWRAP_EXPORT const char *pfswrap_version(void);
 
 PFSWRAP_EXPORT const char *pfswrap_version(void)
@@ -68,6 +71,8 @@ static void start(void)
 
 bool pfswrap_seals(void)
 {
+    if (__builtin_expect(starting, false))
+        return false;
     (void)pfswrap_policy();
     return keys_in_use();
 }
@@ -78,7 +83,9 @@ const struct policy *pfswrap_policy(void)
     if (__builtin_expect(atomic_load_explicit(&ready, memory_order_acquire), true))
         return &state.policy;
     int error = errno;
+    starting = true;
     pthread_once(&started, start);
+    starting = false;
     atomic_store_explicit(&ready, true, memory_order_release);
     errno = error;
     return &state.policy;
