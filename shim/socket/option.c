@@ -114,9 +114,8 @@ enum verdict {
 static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
 {
     const bool sealed = endpoint_is_sealed(fd);
-    if (level == SOL_SOCKET &&
-        option == SO_RCVLOWAT) /* it would hide the byte that says that plaintext is waiting */
-        return sealed ? IGNORE : PASS;
+    if (level == SOL_SOCKET && option == SO_RCVLOWAT)
+        return sealed && length >= sizeof(int) && low_water(fd, value) != 0 ? IGNORE : PASS;
     if (level == SOL_SOCKET && option == SO_ZEROCOPY) /* the kernel never sees the buffers it would report on */
         return sealed || is_undecided(fd) ? REFUSE : PASS;
     if (level == SOL_SOCKET && option == SO_SNDBUF) /* a relay needs the room it has taken: relay.c */
