@@ -19,6 +19,7 @@ def main():
     on.both("accept_later", "one thread connects, sends 60,000 bytes, and only then accepts")
     on.both("accept_later_twice", "one thread sends on two connections, half-closes, and only then accepts them")
     on.both("fill", "a writer fills the socket while the reader sleeps")
+    on.both("fill_at_once", "a writer fills a socket on which the other end has not done anything yet")
     on.both("half_close_by_client", "a client that half-closes hears the whole answer")
     on.both("half_close_by_server", "a server that half-closes hears the whole answer")
     on.both("vectors", "vectors of many parts, of empty parts and of 1,024 parts arrive in order")

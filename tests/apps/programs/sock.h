@@ -266,6 +266,13 @@ SOCK_UNUSED static size_t sock_stuff(int fd, size_t limit, unsigned seed)
     return done;
 }
 
+/* A byte each way: after this nothing is left to do for a connection to be complete, of whatever kind it is. */
+SOCK_UNUSED static void sock_greet(int fd)
+{
+    char byte = 'g';
+    sock_expect(write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1 && byte == 'g', "a greeting");
+}
+
 /* --- the other end's process, told by a Unix socket what no connection under test should carry --- */
 
 SOCK_UNUSED static void side_tell(uint64_t word)

@@ -247,6 +247,7 @@ static void send_timeout_client(int fd)
     static char text[200000];
     size_t done = 0;
     int timeouts = 0;
+    sock_greet(fd);
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0, "SO_SNDTIMEO");
     while (timeouts < 3) {
         text_fill(text, sizeof text, done, 1);
@@ -263,6 +264,7 @@ static void send_timeout_client(int fd)
 
 static void send_timeout_server(int fd)
 {
+    sock_greet(fd);
     size_t done = side_hear();
     text_receive(fd, 0, done + 100000, 65536, 1);
     text_expect_end(fd);

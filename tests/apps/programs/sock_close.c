@@ -11,6 +11,7 @@ enum { MEGABYTE = 1 << 20 };
 /* Sends until the socket takes no more, tells how much, and closes or exits with all of it on its way. */
 static void stuff_and_close(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 4100000, 1);
     sock_expect(close(fd) == 0, "close");
@@ -19,6 +20,7 @@ static void stuff_and_close(int fd)
 
 static void stuff_and_exit(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     side_tell(sock_stuff(fd, 4100000, 1));
     exit(0);
@@ -26,6 +28,7 @@ static void stuff_and_exit(int fd)
 
 static void stuff_and_exit_now(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     side_tell(sock_stuff(fd, 4100000, 1));
     _exit(0);
@@ -34,6 +37,7 @@ static void stuff_and_exit_now(int fd)
 /* The thread that ends the process is not the one that sent: exit_group comes from anywhere. */
 static void stuff_and_exec(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     sock_expect(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "FD_CLOEXEC");
     side_tell(sock_stuff(fd, 4100000, 1));
@@ -44,6 +48,7 @@ static void stuff_and_exec(int fd)
 /* Half-closes while the other's megabytes are still on their way to it, then takes them: none is lost. */
 static void half_close_then_drain(int fd)
 {
+    sock_greet(fd);
     size_t total = side_hear();
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
     text_receive(fd, 0, total, 65536, 1);
@@ -53,6 +58,7 @@ static void half_close_then_drain(int fd)
 
 static void drain(int fd)
 {
+    sock_greet(fd);
     size_t total = side_hear();
     text_receive(fd, 0, total, 65536, 1);
     text_expect_end(fd);
@@ -82,6 +88,7 @@ static void both_in_flight_reader(int fd)
  */
 static void loop_closer(int fd)
 {
+    sock_greet(fd);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = sock_side};
     int epoll = epoll_create1(0);
     sock_set_nonblocking(fd, true);
@@ -100,6 +107,7 @@ static void loop_closer(int fd)
 
 static void loop_peer(int fd)
 {
+    sock_greet(fd);
     size_t total = side_hear();
     side_tell(41);
     sock_expect(side_hear() == 42, "the loop's answer while its connection is full");
@@ -112,6 +120,7 @@ static void loop_peer(int fd)
 /* The same with a blocking descriptor, whose close has no more right to wait. */
 static void blocking_closer(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 64 * MEGABYTE, 1);
     sock_set_nonblocking(fd, false);

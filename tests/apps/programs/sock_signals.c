@@ -253,6 +253,7 @@ static void cancel_client(int fd)
 static void cancel_send_server(int fd)
 {
     static char buffer[65536];
+    sock_greet(fd);
     pid_t thread = (pid_t)side_hear();
     while (sock_state_of(thread) != 'S')
         (void)poll(NULL, 0, 1);
@@ -270,6 +271,7 @@ static void cancel_send_client(int fd)
     pthread_t thread;
     void *result = NULL;
     (void)signal(SIGPIPE, SIG_IGN);
+    sock_greet(fd);
     sock_expect(pthread_create(&thread, NULL, blocked_send, &fd) == 0, "pthread_create");
     (void)side_hear();
     sock_expect(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED,
