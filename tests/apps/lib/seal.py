@@ -123,6 +123,13 @@ def check_wire(wire, sealed, marked=True):
         equal(flow.head[:len(MAGIC)], MAGIC[:len(flow.head)], "what a client's stream begins with")
 
 
+def story(wrap):
+    """What the log says about connections, in few words: to be read under a failure."""
+    names = ("event", "pid", "role", "reason", "end", "sent_bytes", "received_bytes")
+    return "\n".join(" ".join(str(event[name]) for name in names if name in event)
+                     for event in wrap.events()[-12:] if event["event"] != "policy")
+
+
 class Unseen:
     """Stands for the look at the wire where that is not allowed."""
 
@@ -180,9 +187,10 @@ class Scenarios:
             environment.update(link.environment())
         with look(port, **(link.place() if link else {})) as wire:
             result = run(argv, data=data, env=environment)
-            log = f"{result!r}; log: {wrap.tail()}" if mode.sealed else repr(result)
-            equal(result.status, 0, f"status; {log}")
-            check(result.out.endswith(b"ok\n"), f"expected ok at the end: {log}")
+            told = f"{scenario} {port} {address} ended with {result.status}: {result.text[-800:].strip()}"
+            if mode.sealed:
+                told += f"\n{story(wrap)}"
+            check(result.status == 0 and result.out.endswith(b"ok\n"), told)
             check_wire(wire, mode.sealed, marked)
             if then:
                 then(mode, result, wrap)

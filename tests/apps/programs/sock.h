@@ -154,6 +154,20 @@ SOCK_UNUSED static void text_expect_end(int fd)
     }
 }
 
+/*
+ * The end of a stream whose sender gave up on a full socket: `at` bytes were reported as sent. A sealed one may have one
+ * more, the next of what the sender had offered: a frame of which the kernel took a part has to be finished.
+ */
+SOCK_UNUSED static void text_expect_end_at(int fd, uint64_t at, unsigned seed)
+{
+    unsigned char byte;
+    ssize_t n = sock_is_sealed() ? read(fd, &byte, 1) : 0;
+    sock_expect(n >= 0, "read at byte %" PRIu64 ", near the end", at);
+    if (n == 1)
+        text_check(&byte, 1, at, seed);
+    text_expect_end(fd);
+}
+
 /* --- connections --- */
 
 SOCK_UNUSED static struct sock_target sock_target_parse(const char *address, const char *port)
