@@ -23,6 +23,7 @@ struct stream {
     EVP_MD_CTX *hash;
     uint64_t chance, total, done;
     unsigned char *buffer;
+    size_t from, to; /* of the buffer, at a sender: what the socket has not taken yet, and will be offered again */
     bool ended;
 };
 
@@ -75,23 +76,33 @@ static void stream_write_text(struct stream *stream, size_t size)
 /* One write by one of the calls. Returns false if the socket is full. */
 static bool stream_send(struct stream *stream, int fd, int flags)
 {
-    size_t size = stream_size(stream);
-    size = stream->total - stream->done < size ? (size_t)(stream->total - stream->done) : size;
-    stream_write_text(stream, size);
-    struct iovec parts[3] = {{.iov_base = stream->buffer, .iov_len = size / 3},
-                             {.iov_base = stream->buffer, .iov_len = 0},
-                             {.iov_base = stream->buffer + size / 3, .iov_len = size - size / 3}};
+    if (stream->from == stream->to) {
+        stream->from = 0;
+        stream->to = stream_size(stream);
+        if (stream->total - stream->done < stream->to)
+            stream->to = (size_t)(stream->total - stream->done);
+        stream_write_text(stream, stream->to);
+    }
+    /* What is left is offered again, in part or as a whole: a program's stream does not change its mind. */
+    unsigned char *text = stream->buffer + stream->from;
+    size_t size = stream->to - stream->from;
+    if (stream_chance(stream) % 4 == 0)
+        size = 1 + stream_chance(stream) % size;
+    struct iovec parts[3] = {{.iov_base = text, .iov_len = size / 3},
+                             {.iov_base = text, .iov_len = 0},
+                             {.iov_base = text + size / 3, .iov_len = size - size / 3}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
     uint64_t way = stream_chance(stream) % 4;
-    ssize_t n = way == 0   ? write(fd, stream->buffer, size)
+    ssize_t n = way == 0   ? write(fd, text, size)
                 : way == 1 ? writev(fd, parts, 3)
                 : way == 2 ? sendmsg(fd, &message, flags)
-                           : send(fd, stream->buffer, size, flags);
+                           : send(fd, text, size, flags);
     if (n < 0 && errno == EAGAIN)
         return false;
     sock_expect(n > 0 && (size_t)n <= size, "a write of %zu bytes returned %zd after %" PRIu64, size, n,
                 stream->done);
-    sock_expect(EVP_DigestUpdate(stream->hash, stream->buffer, (size_t)n) == 1, "hashing");
+    sock_expect(EVP_DigestUpdate(stream->hash, text, (size_t)n) == 1, "hashing");
+    stream->from += (size_t)n;
     stream->done += (uint64_t)n;
     return true;
 }
