@@ -176,9 +176,9 @@ static void soak_by_threads(int fd, struct stream *out, struct stream *in)
 /* Edge-triggered epoll takes a short read for drained, as nginx does; poll takes one read for each event. */
 static void soak_by_loop(int fd, struct stream *out, struct stream *in, bool edge)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    bool can_send = true, can_receive = true, closed = false, drained;
+    bool can_send = true, can_receive = true, closed = false, hung_up = false, drained;
     sock_set_nonblocking(fd, true);
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "EPOLL_CTL_ADD");
     while (!in->ended || !closed) {
@@ -186,7 +186,9 @@ static void soak_by_loop(int fd, struct stream *out, struct stream *in, bool edg
             int n = epoll_wait(epoll, &event, 1, 3 * SOCK_DEADLINE_MS);
             sock_expect(n == 1, "epoll_wait: %d; sent %" PRIu64 ", received %" PRIu64, n, out->done, in->done);
             can_send |= (event.events & EPOLLOUT) != 0;
-            can_receive |= (event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0;
+            hung_up |=
+                (event.events & (EPOLLRDHUP | EPOLLHUP)) != 0; /* no event comes after this: read to the end */
+            can_receive |= (event.events & EPOLLIN) != 0 || hung_up;
         } else if (!edge) {
             struct pollfd wait = {.fd = fd, .events = (short)((in->ended ? 0 : POLLIN) | (closed ? 0 : POLLOUT))};
             int n = poll(&wait, 1, 3 * SOCK_DEADLINE_MS);
@@ -195,7 +197,7 @@ static void soak_by_loop(int fd, struct stream *out, struct stream *in, bool edg
             can_receive = (wait.revents & (POLLIN | POLLHUP)) != 0;
         }
         if (can_receive && !in->ended)
-            can_receive = stream_receive(in, fd, &drained) && !drained;
+            can_receive = stream_receive(in, fd, &drained) && (!drained || hung_up);
         if (can_send && out->done < out->total)
             can_send = stream_send(out, fd, MSG_DONTWAIT);
         if (out->done == out->total && !closed) {
