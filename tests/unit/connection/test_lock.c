@@ -59,6 +59,7 @@ START_TEST(processes_exclude_each_other)
 {
     struct counted *counted = shared();
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         process_adopt();
         _exit(count(counted) == counted ? 0 : 1);
@@ -88,6 +89,7 @@ static void die_holding(struct counted *counted)
     char byte;
     ck_assert_int_eq(pipe(ready), 0);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         process_adopt();
         (void)lock_take(&counted->lock);

@@ -74,6 +74,7 @@ START_TEST(a_fork_wipes_what_is_secret)
     uint8_t *piece = memory_at(&secret, index);
     memset(piece, 0x5a, 4096);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         for (int i = 0; i < 4096; i++)
             if (piece[i] != 0)
@@ -122,6 +123,7 @@ START_TEST(a_shared_mapping_is_shared_and_then_reads_as_zeros)
     uint8_t *mapping = memory_share(4096);
     ck_assert_ptr_nonnull(mapping);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         mapping[7] = 42;
         _exit(0);

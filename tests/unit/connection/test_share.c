@@ -54,6 +54,7 @@ START_TEST(both_processes_go_on_in_turn)
     struct link link = link_open(65536);
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0)
         _exit(link_send(link.client, "b", 1) == 1 ? 0 : 1);
     expect_exit(child, 0);
@@ -73,6 +74,7 @@ START_TEST(what_was_half_received_goes_over_the_fork)
     ck_assert_int_eq(link_receive(link.server, text, sizeof text, 0), -1);
     ck_assert_int_eq(errno, EAGAIN);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         while (link_move(link.client_wire, link.server_wire, 100) > 0)
             continue;
@@ -87,6 +89,7 @@ START_TEST(a_fork_that_nobody_announced_finds_nothing)
 {
     struct link link = link_open(65536);
     long child = KERNEL_5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         char byte;
         bool refused = link_send(link.client, "b", 1) == -1 && errno == ECONNRESET &&
@@ -104,6 +107,7 @@ START_TEST(a_child_killed_in_the_middle_poisons_what_it_held)
     char byte;
     ck_assert_int_eq(pipe(ready), 0);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         struct endpoint *endpoint;
         struct connection *connection;
@@ -124,6 +128,7 @@ START_TEST(the_last_holder_ends_the_stream)
 {
     struct link link = link_open(65536);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         bool shared = true;
         struct endpoint *endpoint;
@@ -147,6 +152,7 @@ START_TEST(a_holder_that_was_killed_counts_no_more)
 {
     struct link link = link_open(65536);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0)
         for (;;)
             (void)pause();
