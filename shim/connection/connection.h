@@ -175,5 +175,6 @@ void connection_report_opened(const struct connection *connection);
 void connection_report_refused(const struct connection *connection, const char *reason);
 void connection_report_closed(const struct connection *connection, const char *end, const char *reason);
 void connection_report_plain(const struct connection *connection);
+void connection_report_left(const struct connection *connection);
 
 #endif
