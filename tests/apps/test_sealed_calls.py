@@ -10,6 +10,7 @@ def main():
     on.both("peek", "MSG_PEEK gives the same bytes again and takes none, over small frames")
     on.both("peek_chunk", "MSG_PEEK gives the same bytes again and takes none, inside a large chunk")
     on.both("peek_grows", "a program that peeks until a whole head has come, byte by byte, comes to see it")
+    on.both("peek_many", "3,000 messages of one byte are peeked at together")
     on.both("wait_all", "MSG_WAITALL comes back with all of many small frames, also with MSG_PEEK and recvmsg")
     on.both("wait_all_short", "MSG_WAITALL gives what came before the end")
     on.both("flags", "MSG_DONTWAIT, MSG_TRUNC, MSG_ERRQUEUE, recvmsg, recvfrom, fstat, lseek, pread are as ever")

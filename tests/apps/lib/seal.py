@@ -159,9 +159,9 @@ def look_case(tap):
 class Scenarios:
     """Runs scenarios of the sock_* programs, each bare and sealed, as two cases."""
 
-    def __init__(self, tap, program, link=None):
+    def __init__(self, tap, program, link=None, environment=None):
         """`link`: a lib.link.Link whose two machines are the two ends; without it both are here."""
-        self.tap, self.program, self.link = tap, PROGRAMS / program, link
+        self.tap, self.program, self.link, self.environment = tap, PROGRAMS / program, link, environment or {}
         self.keys = Keys("peer")
         look_case(tap)
 
@@ -181,7 +181,7 @@ class Scenarios:
         where = [f"{address}:{port}"] if link else port
         wrap = SealWrap(self.keys, listen=where, connect=where, **settings)
         argv = mode.argv(wrap, [self.program, scenario, port, address, *more])
-        environment = mode.environment()
+        environment = {**mode.environment(), **self.environment}
         if link:
             argv = link.argv(argv)
             environment.update(link.environment())

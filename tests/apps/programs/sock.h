@@ -155,8 +155,9 @@ SOCK_UNUSED static void text_expect_end(int fd)
 }
 
 /*
- * The end of a stream whose sender gave up on a full socket: `at` bytes were reported as sent. A sealed one may have one
- * more, the next of what the sender had offered: a frame of which the kernel took a part has to be finished.
+ * The end of a stream whose sender gave up on a full socket: `at` bytes were reported as sent. A sealed one may
+ * have one more, the next of what the sender had offered: a frame of which the kernel took a part has to be
+ * finished.
  */
 SOCK_UNUSED static void text_expect_end_at(int fd, uint64_t at, unsigned seed)
 {
@@ -190,10 +191,24 @@ SOCK_UNUSED static struct sock_target sock_target_parse(const char *address, con
     return target;
 }
 
+/*
+ * With SOCK_SMALL in the environment the kernel's buffers are as small as it makes them: less than a chunk. To be
+ * set before a connection is there.
+ */
+SOCK_UNUSED static void sock_set_small(int fd)
+{
+    int least = 1;
+    if (getenv("SOCK_SMALL"))
+        sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least) == 0 &&
+                        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0,
+                    "SO_SNDBUF and SO_RCVBUF");
+}
+
 SOCK_UNUSED static int sock_listen(const struct sock_target *target)
 {
     int on = 1;
     int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sock_set_small(fd);
     sock_expect(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                     bind(fd, (const struct sockaddr *)&target->address, target->length) == 0 &&
                     listen(fd, 128) == 0,
@@ -206,6 +221,7 @@ SOCK_UNUSED static int sock_open(const struct sock_target *target, int flags)
 {
     int fd = socket(target->address.ss_family, SOCK_STREAM | flags, 0);
     sock_expect(fd >= 0, "socket");
+    sock_set_small(fd);
     return fd;
 }
 

@@ -200,6 +200,40 @@ static void fill_server(int fd)
     fill_at_once_server(fd);
 }
 
+/* The same byte by byte: what does not fit is a part of a very small frame. */
+static void fill_bytes_client(int fd)
+{
+    sock_greet(fd);
+    sock_set_nodelay(fd);
+    sock_set_nonblocking(fd, true);
+    size_t at = 0;
+    while (at < 400000) {
+        unsigned char byte = text_byte(at, 1);
+        ssize_t n = write(fd, &byte, 1);
+        sock_expect(n == 1 || (n == -1 && errno == EAGAIN), "write of a byte returned %zd", n);
+        if (n < 0)
+            break;
+        at++;
+    }
+    side_tell(at);
+    while (at < 410000) {
+        unsigned char byte = text_byte(at, 1);
+        ssize_t n = write(fd, &byte, 1);
+        sock_expect(n == 1 || (n == -1 && errno == EAGAIN), "write of a byte returned %zd", n);
+        if (n < 0)
+            (void)sock_wait(fd, POLLOUT);
+        at += n == 1;
+    }
+}
+
+static void fill_bytes_server(int fd)
+{
+    sock_greet(fd);
+    (void)side_hear();
+    text_receive(fd, 0, 410000, 3000, 1);
+    text_expect_end(fd);
+}
+
 static void half_close_client(int fd)
 {
     text_send(fd, 0, MEGABYTE, 16384, 1);
@@ -307,6 +341,7 @@ static const struct scenario scenarios[] = {
     {"accept_later_twice", NULL, NULL, accept_later_twice},
     {"fill", fill_server, fill_client, NULL},
     {"fill_at_once", fill_at_once_server, fill_at_once_client, NULL},
+    {"fill_bytes", fill_bytes_server, fill_bytes_client, NULL},
     {"half_close_by_client", half_close_server, half_close_client, NULL},
     {"half_close_by_server", half_close_client, half_close_server, NULL},
     {"vectors", vectors_server, vectors_client, NULL},

@@ -86,6 +86,30 @@ static void peek_grows_server(int fd)
     text_expect_end(fd);
 }
 
+/* Thousands of messages of one byte wait in the kernel, with all that each costs there, and are peeked at together.
+ */
+static void peek_many_client(int fd)
+{
+    sock_set_nodelay(fd);
+    text_send(fd, 0, 3000, 1, 1);
+    (void)side_hear();
+}
+
+static void peek_many_server(int fd)
+{
+    char buffer[3000];
+    ssize_t n;
+    do {
+        (void)sock_wait(fd, POLLIN);
+        n = recv(fd, buffer, sizeof buffer, MSG_PEEK);
+        sock_expect(n > 0, "peek returned %zd", n);
+    } while (n < 3000);
+    text_check(buffer, 3000, 0, 1);
+    text_receive(fd, 0, 3000, 3000, 1);
+    side_tell(0);
+    text_expect_end(fd);
+}
+
 /* MSG_WAITALL comes back with everything, over many messages; with MSG_PEEK it leaves them there. */
 static void wait_all_server(int fd)
 {
@@ -463,6 +487,7 @@ static const struct scenario scenarios[] = {
     {"peek", peek_server, sender_of_hundreds, NULL},
     {"peek_chunk", peek_server, sender_of_one_chunk, NULL},
     {"peek_grows", peek_grows_server, peek_grows_client, NULL},
+    {"peek_many", peek_many_server, peek_many_client, NULL},
     {"wait_all", wait_all_server, sender_of_hundreds, NULL},
     {"wait_all_short", wait_all_short_server, wait_all_short_client, NULL},
     {"flags", flags_server, sender_of_one_chunk, NULL},

@@ -232,6 +232,29 @@ static void abort_server(int fd)
     sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
 }
 
+/* What came before the abort is given first, also the rest of a chunk that was read in part. */
+static void abort_late_client(int fd)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    text_send(fd, 0, 5000, 5000, 1);
+    text_send(fd, 5000, 100, 100, 1);
+    (void)side_hear();
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0, "SO_LINGER");
+    (void)close(fd);
+    side_tell(0);
+}
+
+static void abort_late_server(int fd)
+{
+    char byte;
+    text_receive(fd, 0, 10, 10, 1);
+    side_tell(0);
+    (void)side_hear();
+    sock_expect(sock_wait(fd, POLLIN) & POLLIN, "readable");
+    text_receive(fd, 10, 5090, 500, 1);
+    sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
+}
+
 /* Writing to a peer that has closed fails in the end, with SIGPIPE for who has not asked otherwise. */
 static volatile sig_atomic_t pipe_signals;
 
@@ -421,6 +444,7 @@ static const struct scenario scenarios[] = {
     {"killed_while_sending", killed_while_sending_server, endless_client, NULL},
     {"killed_idle", killed_idle_server, idle_client, NULL},
     {"abort", abort_server, abort_client, NULL},
+    {"abort_late", abort_late_server, abort_late_client, NULL},
     {"to_the_closed", to_the_closed_server, closed_client, NULL},
     {"duplicates", duplicates_server, duplicates_client, NULL},
     {"closed_by", NULL, NULL, closed_by},
