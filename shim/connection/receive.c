@@ -11,6 +11,7 @@
 
 #include "connection/carrier.h"
 #include "connection/endpoint.h"
+#include "connection/process.h"
 #include "real/kernel.h"
 
 enum { READ_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX };
@@ -201,7 +202,7 @@ static void receive_stream(struct connection *connection, int fd, struct cursor 
             (void)no_bytes(connection, fd, count);
             break;
         }
-        drained = (size_t)count < ask;
+        drained = (size_t)count < ask || process_sandboxed; /* there the carrier may wait for more */
     }
     swallow_trailer(connection, fd);
 }
