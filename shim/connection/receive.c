@@ -122,7 +122,9 @@ static enum step open_next(struct connection *connection, int fd, struct cursor 
             break;
         case PFSWRAP_SEAL_FINAL:
             connection->final_received = true;
-            return STEP_OVER;
+            if (span_length(connection->rx_cipher) == 0)
+                return STEP_OVER;
+            break; /* what is behind it is an error */
         default:
             connection_fail_seal(connection, fd, event);
             return STEP_OVER;
