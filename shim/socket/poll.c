@@ -28,8 +28,11 @@ struct request {
     const sigset_t *mask;
 };
 
+/* An epoll instance in the array may have descriptors that have to be looked at in time. */
 static bool is_concerned(const struct pollfd *fds, nfds_t count)
 {
+    if (readiness_due_ms() != UINT64_MAX)
+        return true;
     for (nfds_t i = 0; i < count; i++)
         if (readiness_concerns(fds[i].fd))
             return true;

@@ -73,8 +73,11 @@ static int next_sealed(const struct request *request, int first)
     return -1;
 }
 
+/* An epoll instance in a set may have descriptors that have to be looked at in time. */
 static bool is_concerned(const struct request *request)
 {
+    if (readiness_due_ms() != UINT64_MAX)
+        return true;
     for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1))
         if (readiness_concerns(fd))
             return true;
