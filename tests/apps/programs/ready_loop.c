@@ -174,13 +174,15 @@ static int wait_by_epoll(struct ready *ready)
 {
     struct epoll_event events[EVENTS_MAX];
     const struct timespec time = {.tv_sec = SOCK_DEADLINE_MS / 1000};
+    sigset_t none;
     int n = -1;
+    (void)sigemptyset(&none);
     if (manner->call == BY_EPOLL)
         n = epoll_wait(epoll, events, EVENTS_MAX, SOCK_DEADLINE_MS);
     else if (manner->call == BY_PWAIT)
-        n = epoll_pwait(epoll, events, EVENTS_MAX, SOCK_DEADLINE_MS, NULL);
+        n = epoll_pwait(epoll, events, EVENTS_MAX, SOCK_DEADLINE_MS, &none);
     else
-        n = epoll_pwait2(epoll, events, EVENTS_MAX, &time, NULL);
+        n = epoll_pwait2(epoll, events, EVENTS_MAX, &time, &none);
     sock_expect(n > 0, "epoll returned %d", n);
     for (int i = 0; i < n; i++) {
         sock_expect(events[i].data.u64 >> 32 == 0xabcd, "the event's data is %" PRIx64, events[i].data.u64);
@@ -207,7 +209,9 @@ static void end(struct connection *one)
 
 static void accept_one(void)
 {
-    int fd = accept4(listener, NULL, NULL, manner->blocking ? 0 : SOCK_NONBLOCK);
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    int fd = accept4(listener, (struct sockaddr *)&peer, &length, manner->blocking ? 0 : SOCK_NONBLOCK);
     sock_expect(fd >= 0 && connection_count < CONNECTIONS_MAX, "accept");
     struct connection *one = &connections[connection_count++];
     *one = (struct connection){.fd = fd, .wanted = EPOLLIN};

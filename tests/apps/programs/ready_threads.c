@@ -93,7 +93,9 @@ int main(int argc, char **argv)
         sock_expect(pthread_create(&threads[i], NULL, work, NULL) == 0, "pthread_create");
     listener = sock_listen(&target);
     for (int number = 0; finished < ends; number++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+        struct sockaddr_storage peer;
+        socklen_t length = sizeof peer;
+        int fd = accept4(listener, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK);
         if (fd < 0)
             break;
         entries[number] = (struct entry){.lock = PTHREAD_MUTEX_INITIALIZER, .fd = fd};
