@@ -33,9 +33,6 @@ static atomic_bool ready; /* `started` is through */
 /* This thread is inside it: what it calls (the log's connect(), an allocator's first steps) comes back to us. */
 static __thread bool starting __attribute__((tls_model("initial-exec")));
 
-/* This thread is in start(), and what it calls may be an interposed function. */
-static __thread bool starting __attribute__((tls_model("initial-exec")));
-
 PFSWRAP_EXPORT const char *pfswrap_version(void);
 
 PFSWRAP_EXPORT const char *pfswrap_version(void)
@@ -74,8 +71,6 @@ static void start(void)
 
 bool pfswrap_seals(void)
 {
-    if (__builtin_expect(starting, false))
-        return false;
     (void)pfswrap_policy();
     return keys_in_use() && !starting;
 }
@@ -88,9 +83,7 @@ const struct policy *pfswrap_policy(void)
     if (starting)
         return &state.policy;
     int error = errno;
-    starting = true;
     pthread_once(&started, start);
-    starting = false;
     atomic_store_explicit(&ready, true, memory_order_release);
     errno = error;
     return &state.policy;
