@@ -67,6 +67,7 @@ static void start(void)
     if (keys_in_use() && share_start() != 0)
         pfswrap_die(
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+    starting = false;
 }
 
 bool pfswrap_seals(void)
