@@ -75,7 +75,7 @@ static void await_connected(struct connection *connection, int fd)
         return;
     if (KERNEL_3(SYS_getpeername, fd, &peer, &length) == 0)
         handshake_begin(connection, fd);
-    else
+    else if (connection->dialled)
         connection->phase = CONNECTION_NONE;
 }
 
