@@ -22,26 +22,19 @@ def programs():
     return found[-1].parent if found else None
 
 
-def as_user(argv):
-    """PostgreSQL refuses to run as root."""
-    return ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", *map(str, argv)] \
-        if os.geteuid() == 0 else [str(word) for word in argv]
-
-
-def make_cluster(folder):
-    """initdb once; both runs get a copy."""
+def make_cluster(ends):
     if os.geteuid() == 0:
-        os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
-    done = run(as_user([programs() / "initdb", "-D", folder / "data", "-U", "tester", "--auth", "trust", "--no-sync",
-                        "--no-locale", "-E", "UTF8"]), timeout=60, cwd="/")
+        os.chown(ends.folder, pwd.getpwnam("nobody").pw_uid, -1)
+    done = run([*ends.unprivileged(), programs() / "initdb", "-D", ends.folder / "data", "-U", "tester", "--auth", "trust",
+                "--no-sync", "--no-locale", "-E", "UTF8"], timeout=60, cwd="/")
     equal(done.status, 0, f"status of {done!r}")
-    return folder / "data"
+    return ends.folder / "data"
 
 
 def start(ends):
-    data = make_cluster(ends.folder)
-    server = ends.server(as_user([programs() / "postgres", "-D", data, "-p", ends.port, "-h", "127.0.0.1", "-k", "",
-                                  "-c", "fsync=off", "-c", "ssl=off"]), cwd="/")
+    data = make_cluster(ends)
+    server = ends.server([*ends.unprivileged(), programs() / "postgres", "-D", data, "-p", ends.port, "-h", "127.0.0.1",
+                          "-k", "", "-c", "fsync=off", "-c", "ssl=off"], cwd="/")
     yield server
     server.popen.send_signal(2)  # "fast": ends its sessions
     equal(server.wait(), 0, f"exit status; it printed {server.text()[-800:]}")

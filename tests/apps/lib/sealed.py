@@ -61,6 +61,11 @@ class Bare:
         """A client's whole run; returns its Result."""
         return run(self.client_argv(argv), data=data, timeout=timeout, **options)
 
+    @staticmethod
+    def unprivileged():
+        """What to put before a program that refuses to run as root."""
+        return ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+
     def background(self, argv, **options):
         """A client that goes on while the case does other things."""
         return Process(self.client_argv(argv), **options)
