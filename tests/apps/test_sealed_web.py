@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import signal
 import sys
 
 from lib.legacy import require_programs
@@ -22,7 +21,7 @@ LoadModule mpm_{mpm}_module {modules}/mod_mpm_{mpm}.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule proxy_module {modules}/mod_proxy.so
 LoadModule proxy_http_module {modules}/mod_proxy_http.so
-StartServers 2
+StartServers {servers}
 EnableSendfile On
 EnableMMAP Off
 {user}
@@ -79,12 +78,13 @@ def start_apache(mpm):
         user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
         (ends.folder / "httpd.conf").write_text(APACHE.format(
             folder=ends.folder, port=ends.ports[0], upstream=ends.ports[1], mpm=mpm, user=user,
+            servers=10 if mpm == "prefork" else 2,
             modules="/usr/lib/apache2/modules"))
         behind = upstream(ends)
-        server = ends.server([find("apache2"), "-D", "FOREGROUND", "-f", ends.folder / "httpd.conf"])
+        # It signals its whole process group when it ends, which would be ours.
+        server = ends.server(["setsid", find("apache2"), "-D", "FOREGROUND", "-f", ends.folder / "httpd.conf"])
         yield server
-        server.signal(signal.SIGWINCH)  # graceful-stop: SIGTERM it would pass on to its whole process group, so to us
-        equal(server.wait(), 0, "exit status")
+        ended(server)
         ended(behind, (-15,))
     return start
 
@@ -112,7 +112,7 @@ def start_haproxy(mode, options=""):
         behind = upstream(ends)
         server = ends.server([find("haproxy"), "-db", "-q", "-f", ends.folder / "haproxy.cfg"])
         yield server
-        ended(server, (0, 143))
+        ended(server, (0, -15))
         ended(behind, (-15,))
     return start
 
