@@ -177,13 +177,16 @@ def main():
         skip_all("mail servers change users, which needs root")
     tap = Tap()
     begin(tap)
-    require_programs("dovecot", "postfix")
+    require_programs("dovecot")
     cases = [("a mail of 1 MB is stored and fetched again", imap), ("IDLE tells of new mail", idle),
              ("five sessions at once store and fetch", many)]
     prove(tap, "dovecot with a login process for each connection", start_dovecot("service_count = 1"), cases)
     prove(tap, "dovecot with login processes for many connections", start_dovecot("service_count = 0"), cases)
-    prove(tap, "postfix", start_postfix, [("three mails arrive by SMTP, one of them of 1 MB", smtp),
-                                          ("three mails are relayed to a second server", relayed)], ports=2)
+    if not find("postfix"):
+        tap.result(True, "postfix, bare and sealed", skip="another mail server is installed in its place")
+    else:
+        prove(tap, "postfix", start_postfix, [("three mails arrive by SMTP, one of them of 1 MB", smtp),
+                                              ("three mails are relayed to a second server", relayed)], ports=2)
     tap.finish()
 
 
