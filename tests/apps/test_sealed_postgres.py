@@ -23,18 +23,21 @@ def programs():
 
 
 def make_cluster(ends):
+    """initdb, as the user that the server will be: PostgreSQL refuses to run as root."""
+    argv = [programs() / "initdb", "-D", ends.folder / "data", "-U", "tester", "--auth", "trust", "--no-sync",
+            "--no-locale", "-E", "UTF8"]
     if os.geteuid() == 0:
         os.chown(ends.folder, pwd.getpwnam("nobody").pw_uid, -1)
-    done = run([*ends.unprivileged(), programs() / "initdb", "-D", ends.folder / "data", "-U", "tester", "--auth", "trust",
-                "--no-sync", "--no-locale", "-E", "UTF8"], timeout=60, cwd="/")
+        argv = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", *argv]
+    done = run(argv, timeout=60, cwd="/")
     equal(done.status, 0, f"status of {done!r}")
     return ends.folder / "data"
 
 
 def start(ends):
     data = make_cluster(ends)
-    server = ends.server([*ends.unprivileged(), programs() / "postgres", "-D", data, "-p", ends.port, "-h", "127.0.0.1",
-                          "-k", "", "-c", "fsync=off", "-c", "ssl=off"], cwd="/")
+    server = ends.server([programs() / "postgres", "-D", data, "-p", ends.port, "-h", "127.0.0.1", "-k", "",
+                          "-c", "fsync=off", "-c", "ssl=off"], user="nobody", cwd="/")
     yield server
     server.popen.send_signal(2)  # "fast": ends its sessions
     equal(server.wait(), 0, f"exit status; it printed {server.text()[-800:]}")

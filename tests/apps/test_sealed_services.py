@@ -11,7 +11,7 @@ VALUE = b"".join(b"%07d %s;" % (number, MARKER) for number in range(900000 // 37
 
 
 def start_memcached(ends):
-    server = ends.server([*ends.unprivileged(), "memcached", "-l", "127.0.0.1", "-p", ends.port, "-U", "0", "-t", "4"])
+    server = ends.server(["memcached", "-l", "127.0.0.1", "-p", ends.port, "-U", "0", "-t", "4"], user="nobody")
     yield server
     ended(server)
 

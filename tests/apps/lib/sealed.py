@@ -7,6 +7,7 @@ readable run of bytes, and the audit logs tell of connections and of no refusal.
 
 import contextlib
 import os
+import pwd
 import re
 
 from lib.process import ROOT, Process, free_port, run, temporary_directory, wait_until
@@ -53,18 +54,21 @@ class Bare:
     def client_argv(self, argv):
         return [str(word) for word in argv]
 
-    def server(self, argv, port=None, **options):
-        """A server that runs until it is stopped; returns once it listens on its port."""
-        return Process(self.server_argv(argv), **options).wait_for_port(port or self.port)
+    def server(self, argv, port=None, user=None, **options):
+        """A server that runs until it is stopped, as another user if this is root; returns once it listens."""
+        argv = self.server_argv(argv)
+        if user and os.geteuid() == 0:
+            self.hand_to(pwd.getpwnam(user))
+            argv = ["setpriv", "--reuid", user, "--regid", str(pwd.getpwnam(user).pw_gid), "--clear-groups", *argv]
+        return Process(argv, **options).wait_for_port(port or self.port)
+
+    def hand_to(self, user):
+        """What a server that never was root must own."""
+        os.chown(self.folder, user.pw_uid, user.pw_gid)
 
     def client(self, argv, data=b"", timeout=30, **options):
         """A client's whole run; returns its Result."""
         return run(self.client_argv(argv), data=data, timeout=timeout, **options)
-
-    @staticmethod
-    def unprivileged():
-        """What to put before a program that refuses to run as root."""
-        return ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"] if os.geteuid() == 0 else []
 
     def background(self, argv, **options):
         """A client that goes on while the case does other things."""
@@ -99,9 +103,10 @@ class Sealed(Bare):
     def __init__(self, ports, **settings):
         super().__init__(ports)
         where = [f"{host}:{port}" for port in self.ports for host in ("127.0.0.1", "[::1]")]
-        keys = Keys("server", "client")
+        self.keys = Keys("server", "client")
+        self.keys.peers.chmod(0o644)
         # Servers connect, too: a proxy to its upstream, a replica to its master.
-        self.wraps = [SealWrap(keys, identity=name, listen=where, connect=where, peer="server", **settings)
+        self.wraps = [SealWrap(self.keys, identity=name, listen=where, connect=where, peer="server", **settings)
                       for name in ("server", "client")]
         for wrap in self.wraps:  # programs that change their user read them again
             wrap.policy.chmod(0o644)
@@ -111,6 +116,12 @@ class Sealed(Bare):
 
     def client_argv(self, argv):
         return self.wraps[1].argv(argv)
+
+    def hand_to(self, user):
+        super().hand_to(user)
+        self.wraps[0].log.touch()
+        for path in (self.keys.path("server"), self.wraps[0].log):
+            os.chown(path, user.pw_uid, user.pw_gid)
 
     def tail(self):
         return "\n".join(f"{name}'s log: {wrap.tail()}" for name, wrap in zip(("server", "client"), self.wraps))
