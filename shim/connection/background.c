@@ -17,8 +17,8 @@
 #include "real/kernel.h"
 
 enum {
-    POLL_MAX = 64,   /* endpoints waited for at once; the others are looked at in turn */
-    SLICE_MS = 10,   /* acknowledgements raise no event */
+    POLL_MAX = 64, /* endpoints waited for at once; the others are looked at in turn */
+    SLICE_MS = 10, /* acknowledgements raise no event */
     SLICE_LEAST_MS = 1,
     STACK_BYTES = 256 * 1024,
 };

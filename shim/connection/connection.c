@@ -14,6 +14,7 @@
 #include "connection/carrier.h"
 #include "connection/endpoint.h"
 #include "connection/memory.h"
+#include "connection/process.h"
 #include "init.h"
 #include "keys.h"
 
@@ -151,9 +152,9 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
     if (connection->phase == CONNECTION_FAILED)
         return;
     if (connection->confirmed)
-        report_closed(connection, "error", reason);
+        connection_report_closed(connection, "error", reason);
     else
-        report_refused(connection, reason);
+        connection_report_refused(connection, reason);
     pfswrap_seal_poison(&connection->channel);
     connection->phase = CONNECTION_FAILED;
     connection->error = error;

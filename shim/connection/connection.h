@@ -61,28 +61,31 @@ struct connection {
     _Atomic uint8_t nonblocking; /* O_NONBLOCK, which the kernel keeps for all descriptors of a socket alike */
     uint8_t phase;               /* enum connection_phase */
     bool initiator;
-    bool shared;    /* lies in a mapping that a fork shares, with its buffers behind it */
-    bool local;     /* both ends are on this machine: perhaps in this process, or this thread */
-    bool queueing;  /* the handshake has had its time: what the program sends is taken early and kept */
-    bool confirmed; /* the audit log has it as opened */
+    bool shared;         /* lies in a mapping that a fork shares, with its buffers behind it */
+    bool local;          /* both ends are on this machine: perhaps in this process, or this thread */
+    bool queueing;       /* the handshake has had its time: what the program sends is taken early and kept */
+    bool confirmed;      /* the audit log has it as opened */
+    bool told_connected; /* connect() has said so */
+    bool told_error;     /* SO_ERROR has */
     bool read_shut, write_shut;
     bool final_received;
-    bool finishing;   /* shutdown or close: FINAL goes out after what is pending, then the kernel's own FIN */
+    bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's own FIN */
     bool fin_sent;
-    bool broken;  /* the kernel takes no more: the peer has reset the connection */
+    bool broken;   /* the kernel takes no more: the peer has reset the connection */
     bool answered; /* a responder's message 2 is out */
-    bool holding; /* the program was told one byte less than was sealed: it will come with that byte again */
+    bool holding;  /* the program was told one byte less than was sealed: it will come with that byte again */
     uint8_t held;
-    int error;                /* with CONNECTION_FAILED: the program's errno */
-    uint16_t rule;            /* index into the policy */
-    uint16_t wants;           /* POLLIN or POLLOUT: what a handshake waits for */
-    uint64_t deadline_ms;     /* CLOCK_MONOTONIC: when the handshake has taken too long */
-    uint64_t queue_at_ms;     /* when sends begin to be taken early */
+    int error;                  /* with CONNECTION_FAILED: the program's errno */
+    uint16_t rule;              /* index into the policy */
+    uint16_t wants;             /* POLLIN or POLLOUT: what a handshake waits for */
+    uint64_t deadline_ms;       /* CLOCK_MONOTONIC: when the handshake has taken too long */
+    uint64_t queue_at_ms;       /* when sends begin to be taken early */
     int32_t rx_index, tx_index; /* of the pool's buffers, while the connection has some and is not shared */
-    struct span rx_plain, rx_cipher; /* of the receive buffer: opened and not delivered; not yet opened, behind it */
-    struct span tx;                  /* of the send buffer: for the kernel */
-    struct span early;               /* of the send buffer: plaintext, until the handshake is complete */
-    uint64_t tx_total;               /* bytes ever put into tx: what a blocked sender waits to see pass */
+    struct span rx_plain,
+        rx_cipher;     /* of the receive buffer: opened and not delivered; not yet opened, behind it */
+    struct span tx;    /* of the send buffer: for the kernel */
+    struct span early; /* of the send buffer: plaintext, until the handshake is complete */
+    uint64_t tx_total; /* bytes ever put into tx: what a blocked sender waits to see pass */
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
     uint32_t holder_count;          /* processes that have it; with those that a fork is about to make */
@@ -131,8 +134,8 @@ void connection_fail_seal(struct connection *connection, int fd, int seal_error)
 
 /*
  * handshake.c: goes on with whatever comes before data, as far as it goes without waiting. Afterwards the phase is
- * CONNECTION_OPEN, CONNECTION_FAILED, CONNECTION_NONE (prefer: the peer is plain, and the caller must let go of it), or
- * still an earlier one, and `wants` says for which event.
+ * CONNECTION_OPEN, CONNECTION_FAILED, CONNECTION_NONE (prefer: the peer is plain, and the caller must let go of
+ * it), or still an earlier one, and `wants` says for which event.
  */
 void handshake_advance(struct connection *connection, int fd);
 static inline bool handshake_is_under_way(const struct connection *connection)
@@ -144,8 +147,8 @@ static inline bool handshake_is_under_way(const struct connection *connection)
 void handshake_begin(struct connection *connection, int fd);
 
 /*
- * send.c: gives the kernel what is pending. Returns 1 if nothing is left, 0 if it did not take all; a failure is the
- * connection's then, and 1.
+ * send.c: gives the kernel what is pending. Returns 1 if nothing is left, 0 if it did not take all; a failure is
+ * the connection's then, and 1.
  */
 int send_flush(struct connection *connection, int fd);
 
@@ -165,9 +168,9 @@ bool send_finish(struct connection *connection, int fd);
 bool receive_ahead(struct connection *connection, int fd);
 
 /* report.c: the audit events of a sealed connection. */
-void report_opened(const struct connection *connection);
-void report_refused(const struct connection *connection, const char *reason);
-void report_closed(const struct connection *connection, const char *end, const char *reason);
-void report_plain(const struct connection *connection);
+void connection_report_opened(const struct connection *connection);
+void connection_report_refused(const struct connection *connection, const char *reason);
+void connection_report_closed(const struct connection *connection, const char *end, const char *reason);
+void connection_report_plain(const struct connection *connection);
 
 #endif

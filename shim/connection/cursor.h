@@ -14,10 +14,10 @@
 struct cursor {
     const struct iovec *vectors;
     size_t count;
-    size_t offset;  /* into the first of them */
-    size_t left;    /* bytes in all */
-    size_t passed;  /* bytes behind us */
-    bool discards;  /* what arrives is thrown away (MSG_TRUNC, tcp(7)) */
+    size_t offset; /* into the first of them */
+    size_t left;   /* bytes in all */
+    size_t passed; /* bytes behind us */
+    bool discards; /* what arrives is thrown away (MSG_TRUNC, tcp(7)) */
 };
 
 /* No more than SSIZE_MAX bytes count: what is beyond is left for the next call. */

@@ -50,7 +50,8 @@ static void condemn(struct connection *connection, int fd)
         connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
 }
 
-/* A child of a fork that nothing announced finds nothing but zeros, and must not go on as if it had not been sealed. */
+/* A child of a fork that nothing announced finds nothing but zeros, and must not go on as if it had not been
+ * sealed. */
 static void mourn(struct connection *connection)
 {
     connection_init(connection, 0, false, false);
@@ -235,6 +236,30 @@ void endpoint_set_cloexec(int fd, bool cloexec)
         atomic_fetch_or(&endpoint_table[fd], ENDPOINT_CLOEXEC);
     else
         atomic_fetch_and(&endpoint_table[fd], ~(uint32_t)ENDPOINT_CLOEXEC);
+}
+
+int endpoint_next(unsigned first)
+{
+    for (unsigned fd = first; fd <= (unsigned)atomic_load(&highest) && fd < ENDPOINT_FDS; fd++)
+        if (atomic_load(&endpoint_table[fd]) != 0)
+            return (int)fd;
+    return -1;
+}
+
+void endpoint_set_cloexec_range(unsigned first, unsigned last)
+{
+    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
+        endpoint_set_cloexec(fd, true);
+}
+
+int endpoint_lowest_hidden(unsigned first, unsigned last)
+{
+    if (atomic_load(&endpoint_count) == 0)
+        return -1;
+    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
+        if (endpoint_is_hidden(fd))
+            return fd;
+    return -1;
 }
 
 void endpoint_hide(struct endpoint *endpoint, int fd)

@@ -14,8 +14,8 @@
 #include "connection/connection.h"
 
 enum {
-    ENDPOINT_FDS = 1 << 20,     /* higher numbers are never sealed: such a connection is refused */
-    ENDPOINT_WATCHES = 2,       /* epoll instances a connection is remembered in */
+    ENDPOINT_FDS = 1 << 20,        /* higher numbers are never sealed: such a connection is refused */
+    ENDPOINT_WATCHES = 2,          /* epoll instances a connection is remembered in */
     CONNECTION_PIECE_BYTES = 1408, /* of memory, for one connection without its buffers */
 };
 _Static_assert(sizeof(struct connection) <= CONNECTION_PIECE_BYTES, "a connection fits its piece of memory");
@@ -33,20 +33,22 @@ struct region;
 struct endpoint {
     _Atomic(struct connection *) connection; /* NULL: this endpoint is free */
     _Atomic int descriptors;                 /* the program's numbers for it, here */
-    _Atomic int fd;                          /* one of them; after the last is closed, our hidden duplicate, or -1 */
-    _Atomic bool in_background;              /* the background thread has it on its list */
-    bool attention;                          /* counted in endpoint_attention */
-    uint32_t index;                          /* of this endpoint */
-    int32_t piece;                           /* where a private connection lies; -1: shared */
-    struct region *region;                   /* the shared mapping it lies in: share.h */
-    struct watch watches[ENDPOINT_WATCHES];  /* guarded by the connection's lock */
+    _Atomic int fd;                         /* one of them; after the last is closed, our hidden duplicate, or -1 */
+    _Atomic bool in_background;             /* the background thread has it on its list */
+    bool attention;                         /* counted in endpoint_attention */
+    uint32_t index;                         /* of this endpoint */
+    int32_t piece;                          /* where a private connection lies; -1: shared */
+    struct region *region;                  /* the shared mapping it lies in: share.h */
+    struct watch watches[ENDPOINT_WATCHES]; /* guarded by the connection's lock */
 };
 
-/* 0: not ours. ENDPOINT_HIDDEN: a number the shim uses itself. Else the endpoint's index + 1, and the flag below. */
+/* 0: not ours. ENDPOINT_HIDDEN: a number the shim uses itself. Else the endpoint's index + 1, and the flag below.
+ */
 extern _Atomic uint32_t endpoint_table[ENDPOINT_FDS];
 enum { ENDPOINT_CLOEXEC = 0x40000000, ENDPOINT_HIDDEN = 0x20000000, ENDPOINT_INDEX = 0x1fffffff };
 
-/* How many endpoints there are in this process; and how many of them poll and epoll have to look at (readiness.h). */
+/* How many endpoints there are in this process; and how many of them poll and epoll have to look at (readiness.h).
+ */
 extern atomic_int endpoint_count, endpoint_attention;
 
 /* Whether calls on `fd` are the shim's affair. A number that is hidden is: it is not open to the program. */
@@ -74,8 +76,8 @@ bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection
 
 /*
  * A new connection under `rule` for descriptor `fd`, which nobody else uses yet: connected or about to be. It is
- * entered (locked) on return. `cloexec`: the program's wish; the kernel's flag is set always. NULL with errno: EMFILE
- * (too high a number), ENOMEM.
+ * entered (locked) on return. `cloexec`: the program's wish; the kernel's flag is set always. NULL with errno:
+ * EMFILE (too high a number), ENOMEM.
  */
 struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
                                  struct endpoint **endpoint);
@@ -111,6 +113,19 @@ struct endpoint *endpoint_of(int fd);
  * and epoll gets the events the program asked for if no handshake holds them back any more. Locked.
  */
 void endpoint_settle(int fd, const struct connection *connection);
+
+/* Sets it for every sealed descriptor in a range. */
+void endpoint_set_cloexec_range(unsigned first, unsigned last);
+
+/* The lowest number from `first` on that is in the table, hidden or not; -1: none. */
+int endpoint_next(unsigned first);
+
+/* Whether the shim itself uses this number for a connection; and the lowest such in a range, -1: none. */
+static inline bool endpoint_is_hidden(int fd)
+{
+    return endpoint_is_sealed(fd) && (atomic_load(&endpoint_table[fd]) & ENDPOINT_HIDDEN) != 0;
+}
+int endpoint_lowest_hidden(unsigned first, unsigned last);
 
 /* Hides `fd` as a number of this endpoint that the program must not reach; and the reverse, before it is closed. */
 void endpoint_hide(struct endpoint *endpoint, int fd);

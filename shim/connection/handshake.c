@@ -41,9 +41,9 @@ void handshake_begin(struct connection *connection, int fd)
     length = sizeof connection->peer;
     (void)KERNEL_3(SYS_getpeername, fd, &connection->peer, &length);
     connection->local = same_host(connection);
-    connection->queue_at_ms = connection->local                              ? connection_now_ms() + LOCAL_PATIENCE_MS
+    connection->queue_at_ms = connection->local                        ? connection_now_ms() + LOCAL_PATIENCE_MS
                               : !atomic_load(&connection->nonblocking) ? connection_now_ms() + REMOTE_PATIENCE_MS
-                                                                             : UINT64_MAX;
+                                                                       : UINT64_MAX;
     connection->wants = POLLIN;
     if (rule->seal == POLICY_SEAL_PREFER) {
         connection->phase = CONNECTION_UNDECIDED;
@@ -89,7 +89,7 @@ static void decide(struct connection *connection, int fd)
     int low = 1;
     (void)KERNEL_5(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
     if (verdict != 1) {
-        report_plain(connection);
+        connection_report_plain(connection);
         connection->phase = CONNECTION_NONE;
         return;
     }
@@ -132,7 +132,7 @@ static void complete(struct connection *connection, int fd)
 {
     connection->phase = CONNECTION_OPEN;
     connection->wants = 0;
-    report_opened(connection);
+    connection_report_opened(connection);
     connection->confirmed = true;
     send_early(connection, fd);
     endpoint_settle(fd, connection);

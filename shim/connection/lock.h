@@ -16,7 +16,8 @@ struct lock {
 
 enum lock_result {
     LOCK_TAKEN,
-    LOCK_TAKEN_FROM_DEAD, /* its owner is gone, or did not come back in LOCK_PATIENCE_MS: what it guards is in doubt */
+    LOCK_TAKEN_FROM_DEAD, /* its owner is gone, or did not come back in LOCK_PATIENCE_MS: what it guards is in doubt
+                           */
     LOCK_OWN,             /* this thread holds it: in a frame below, or one that a jump has left */
 };
 

@@ -1,6 +1,6 @@
 /*
- * Free pieces are a stack of indices; its head carries a counter, so that a piece taken and given back in between is
- * noticed. Nothing is ever unmapped: an index stays valid memory for threads that look at it late.
+ * Free pieces are a stack of indices; its head carries a counter, so that a piece taken and given back in between
+ * is noticed. Nothing is ever unmapped: an index stays valid memory for threads that look at it late.
  */
 #include "connection/memory.h"
 

@@ -15,9 +15,9 @@ enum { MEMORY_CHUNKS = 16384 };
 
 /* Pieces of one size, by index. Statically initialised with the three sizes; the rest is zero. */
 struct memory_pool {
-    size_t piece;       /* bytes of a piece, a multiple of 64 */
-    uint32_t per_chunk; /* pieces mapped at once */
-    bool secret;        /* wiped in children of a fork, and left out of core dumps */
+    size_t piece;          /* bytes of a piece, a multiple of 64 */
+    uint32_t per_chunk;    /* pieces mapped at once */
+    bool secret;           /* wiped in children of a fork, and left out of core dumps */
     _Atomic uint64_t free; /* index + 1 of the first free piece, and how often it has changed above that */
     _Atomic uint32_t chunk_count;
     _Atomic(uint8_t *) chunks[MEMORY_CHUNKS];

@@ -25,7 +25,8 @@ static uint32_t own_space;
 static __thread struct process_thread self __attribute__((tls_model("initial-exec")));
 static __thread unsigned self_generation __attribute__((tls_model("initial-exec")));
 
-/* Ids of processes mean nothing outside their namespace (pid_namespaces(7)); process 1 is the first in a new one. */
+/* Ids of processes mean nothing outside their namespace (pid_namespaces(7)); process 1 is the first in a new one.
+ */
 static void enter_space(void)
 {
     own_pid = (pid_t)KERNEL_0(SYS_getpid);

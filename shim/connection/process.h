@@ -19,7 +19,8 @@ int process_start(void);
 bool process_is_unknown(void);
 void process_adopt(void);
 
-/* Whether this is a child of vfork(), which runs on its parent's memory: it must change nothing there. One getpid(2).
+/* Whether this is a child of vfork(), which runs on its parent's memory: it must change nothing there. One
+ * getpid(2).
  */
 bool process_is_vfork_child(void);
 

@@ -32,8 +32,8 @@ short readiness_ask(int fd, short events, uint64_t *until_ms)
     if (connection == NULL)
         return events;
     if (is_held_back(connection)) {
-        const uint64_t until = connection->deadline_ms < connection->queue_at_ms ? connection->deadline_ms
-                                                                                 : connection->queue_at_ms;
+        const uint64_t until =
+            connection->deadline_ms < connection->queue_at_ms ? connection->deadline_ms : connection->queue_at_ms;
         if (until < *until_ms)
             *until_ms = until;
         events = (short)connection->wants;

@@ -1,7 +1,7 @@
 /*
- * How a sealed descriptor takes part in poll, select and epoll. Until its handshake is complete it is neither readable
- * nor writable, and waiting for it drives the handshake; a blocking one for which only a part of a frame has come is
- * not readable yet. The kernel's own events are otherwise the right ones.
+ * How a sealed descriptor takes part in poll, select and epoll. Until its handshake is complete it is neither
+ * readable nor writable, and waiting for it drives the handshake; a blocking one for which only a part of a frame
+ * has come is not readable yet. The kernel's own events are otherwise the right ones.
  */
 #ifndef PFSWRAP_CONNECTION_READINESS_H
 #define PFSWRAP_CONNECTION_READINESS_H
@@ -18,9 +18,9 @@ static inline bool readiness_matters(void)
 }
 
 /*
- * Before waiting: which events to ask the kernel for, where the program asks for `events` (poll(2)'s). A handshake is
- * taken as far as it goes first. *until_ms is lowered to when (CLOCK_MONOTONIC, milliseconds) to come back even if
- * nothing happens. A descriptor that is not sealed keeps its events.
+ * Before waiting: which events to ask the kernel for, where the program asks for `events` (poll(2)'s). A handshake
+ * is taken as far as it goes first. *until_ms is lowered to when (CLOCK_MONOTONIC, milliseconds) to come back even
+ * if nothing happens. A descriptor that is not sealed keeps its events.
  */
 short readiness_ask(int fd, short events, uint64_t *until_ms);
 

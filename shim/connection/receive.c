@@ -41,7 +41,8 @@ long receive_fill(struct connection *connection, int fd, size_t size)
     return count;
 }
 
-/* The kernel has no more: an orderly end has been announced by FINAL. Or the program has shut this direction itself. */
+/* The kernel has no more: an orderly end has been announced by FINAL. Or the program has shut this direction
+ * itself. */
 static void end_of_carrier(struct connection *connection, int fd)
 {
     if (connection->read_shut || pfswrap_seal_end(&connection->channel) == 0)
@@ -67,9 +68,9 @@ static enum step open_leftover(struct connection *connection, int fd)
 {
     struct pfswrap_seal_opened opened;
     uint8_t *rx = connection_rx(connection);
-    int event = pfswrap_seal_open_in_place(&connection->channel, connection_config(connection),
-                                           rx + connection->rx_cipher.begin, span_length(connection->rx_cipher),
-                                           &opened);
+    int event =
+        pfswrap_seal_open_in_place(&connection->channel, connection_config(connection),
+                                   rx + connection->rx_cipher.begin, span_length(connection->rx_cipher), &opened);
     if (event != PFSWRAP_SEAL_DATA) {
         connection_fail_seal(connection, fd, event);
         return STEP_OVER;

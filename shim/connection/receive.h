@@ -8,13 +8,14 @@
 #include "connection/cursor.h"
 
 /*
- * Puts what can be had without waiting to `to`. `peek`: and leaves it for the next call. Returns the count, 0 for an
- * orderly end of stream, or a negated errno: EAGAIN, ECONNRESET (broken, forged, cut off without FINAL), or what the
- * kernel said.
+ * Puts what can be had without waiting to `to`. `peek`: and leaves it for the next call. Returns the count, 0 for
+ * an orderly end of stream, or a negated errno: EAGAIN, ECONNRESET (broken, forged, cut off without FINAL), or what
+ * the kernel said.
  */
 long receive_some(struct connection *connection, int fd, struct cursor *to, bool peek);
 
-/* How many bytes a read would give (FIONREAD, tcp(7)): exact up to 48 KiB, an estimate that is not too low above. */
+/* How many bytes a read would give (FIONREAD, tcp(7)): exact up to 48 KiB, an estimate that is not too low above.
+ */
 size_t receive_available(struct connection *connection, int fd);
 
 /* Takes up to `size` bytes more out of the kernel, behind what is not opened yet. As carrier_receive(). */

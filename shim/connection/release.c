@@ -1,6 +1,6 @@
 /*
- * A FINAL that arrives at a closed socket makes the kernel reset the connection, and what is still in flight is lost;
- * so a socket is closed for good only when the peer's kernel has acknowledged everything. Until then a hidden
+ * A FINAL that arrives at a closed socket makes the kernel reset the connection, and what is still in flight is
+ * lost; so a socket is closed for good only when the peer's kernel has acknowledged everything. Until then a hidden
  * duplicate keeps it, and the program's number is free.
  */
 #include "connection/release.h"
@@ -74,13 +74,13 @@ static void report_end(const struct connection *connection, bool reset, bool uns
     if (connection->phase != CONNECTION_OPEN)
         return; /* it was never opened, or its end has been reported */
     if (reset)
-        report_closed(connection, "reset", "the program closed it so (SO_LINGER)");
+        connection_report_closed(connection, "reset", "the program closed it so (SO_LINGER)");
     else if (unsent)
-        report_closed(connection, "unsent", "the peer did not take everything within linger");
+        connection_report_closed(connection, "unsent", "the peer did not take everything within linger");
     else if (connection->broken)
-        report_closed(connection, "error", "the peer reset the connection");
+        connection_report_closed(connection, "error", "the peer reset the connection");
     else
-        report_closed(connection, "clean", NULL);
+        connection_report_closed(connection, "clean", NULL);
 }
 
 /* A duplicate that the program cannot reach, or -1. */
@@ -98,7 +98,8 @@ static int hide_duplicate(int fd)
 
 /*
  * The program gives its last descriptor up. Returns true if the connection is over as far as this process goes, and
- * then the endpoint is free; else a hidden duplicate goes on, and the background has to be told. Locked; given back.
+ * then the endpoint is free; else a hidden duplicate goes on, and the background has to be told. Locked; given
+ * back.
  */
 static bool let_go(struct endpoint *endpoint, struct connection *connection, int fd)
 {
@@ -142,6 +143,10 @@ static bool release(int fd)
 
 int release_close(int fd)
 {
+    if (endpoint_is_hidden(fd)) {
+        errno = EBADF;
+        return -1;
+    }
     if (!process_is_vfork_child()) {
         int saved = errno;
         if (!release(fd))
@@ -151,12 +156,42 @@ int release_close(int fd)
     return real_libc()->close(fd);
 }
 
+/* The connection behind a hidden number goes on under another one. */
+static void move_hidden(int fd)
+{
+    struct endpoint *endpoint = endpoint_of(fd);
+    struct connection *connection;
+    if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
+        return;
+    if (endpoint_is_hidden(fd)) {
+        int moved = hide_duplicate(fd);
+        endpoint_unhide(fd);
+        if (moved >= 0)
+            endpoint_hide(endpoint, moved);
+    }
+    endpoint_leave(connection);
+}
+
 void release_before_replace(int fd)
 {
     if (process_is_vfork_child())
         return;
     int saved = errno;
-    (void)release(fd);
+    if (endpoint_is_hidden(fd))
+        move_hidden(fd);
+    else
+        (void)release(fd);
+    errno = saved;
+}
+
+void release_before_close_range(unsigned first, unsigned last)
+{
+    if (atomic_load(&endpoint_count) == 0 || process_is_vfork_child())
+        return;
+    int saved = errno;
+    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
+        if (!endpoint_is_hidden(fd))
+            (void)release(fd);
     errno = saved;
 }
 

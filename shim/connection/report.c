@@ -45,7 +45,7 @@ static void add_peer(struct line *line, const struct pfswrap_seal_info *info)
     add(line, AUDIT_S("pattern", patterns[info->pattern]));
 }
 
-void report_opened(const struct connection *connection)
+void connection_report_opened(const struct connection *connection)
 {
     struct line line;
     struct pfswrap_seal_info info;
@@ -57,7 +57,7 @@ void report_opened(const struct connection *connection)
     audit_event("opened", line.fields, line.count);
 }
 
-void report_refused(const struct connection *connection, const char *reason)
+void connection_report_refused(const struct connection *connection, const char *reason)
 {
     struct line line;
     begin(&line, connection);
@@ -65,7 +65,7 @@ void report_refused(const struct connection *connection, const char *reason)
     audit_event("refused", line.fields, line.count);
 }
 
-void report_plain(const struct connection *connection)
+void connection_report_plain(const struct connection *connection)
 {
     struct line line;
     begin(&line, connection);
@@ -73,7 +73,7 @@ void report_plain(const struct connection *connection)
     audit_event("plain", line.fields, line.count);
 }
 
-void report_closed(const struct connection *connection, const char *end, const char *reason)
+void connection_report_closed(const struct connection *connection, const char *end, const char *reason)
 {
     struct line line;
     struct pfswrap_seal_info info;

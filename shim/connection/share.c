@@ -4,6 +4,7 @@
  */
 #include "connection/share.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -91,8 +92,8 @@ bool share_connection(struct endpoint *endpoint, struct connection **connection)
     return true;
 }
 
-/* A connection in the middle of something, which is this thread's own if the fork comes from a signal handler, stays
- * private: the child will find it gone. */
+/* A connection in the middle of something, which is this thread's own if the fork comes from a signal handler,
+ * stays private: the child will find it gone. */
 void share_before_fork(void)
 {
     const uint32_t limit = endpoint_limit();
@@ -197,7 +198,13 @@ static void before(void)
         share_before_fork();
 }
 
-void share_start(void)
+int share_start(void)
 {
-    pthread_atfork(before, NULL, share_after_fork_child);
+    if (process_start() != 0)
+        return -1;
+    int error = pthread_atfork(before, NULL, share_after_fork_child);
+    if (error == 0)
+        return 0;
+    errno = error;
+    return -1;
 }

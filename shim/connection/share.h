@@ -10,8 +10,11 @@
 
 #include "connection/endpoint.h"
 
-/* Registers for fork(3) and what libc builds on it (pthread_atfork(3)). Once. */
-void share_start(void);
+/*
+ * Before the first connection, once: learns who this process is, and registers for fork(3) and what libc builds on it
+ * (pthread_atfork(3)). Returns 0, or -1 with errno.
+ */
+int share_start(void);
 
 /*
  * Around a fork that libc does not tell of (_Fork, clone() without CLONE_VM): before it, and after it in the child,

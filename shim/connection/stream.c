@@ -1,5 +1,6 @@
 /*
- * The loop around every call that moves bytes: what can be done under the lock, then waiting without it, then again.
+ * The loop around every call that moves bytes: what can be done under the lock, then waiting without it, then
+ * again.
  */
 #include "connection/stream.h"
 

@@ -13,7 +13,8 @@
  */
 int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms);
 
-/* Until there is something to receive. Restarted after signals exactly as recv(2), since it is one. Returns as above. */
+/* Until there is something to receive. Restarted after signals exactly as recv(2), since it is one. Returns as
+ * above. */
 int wait_readable(int fd);
 
 #endif

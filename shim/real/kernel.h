@@ -32,10 +32,7 @@ static inline long kernel_call(long number, long a, long b, long c, long d, long
     register long x3 __asm__("x3") = d;
     register long x4 __asm__("x4") = e;
     register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
     return x0;
 }
 #else
@@ -43,11 +40,10 @@ static inline long kernel_call(long number, long a, long b, long c, long d, long
 #endif
 
 #define KERNEL_ARGUMENT(value) ((long)(value))
-#define KERNEL_0(n)            kernel_call((n), 0, 0, 0, 0, 0, 0)
-#define KERNEL_1(n, a)         kernel_call((n), KERNEL_ARGUMENT(a), 0, 0, 0, 0, 0)
-#define KERNEL_2(n, a, b)      kernel_call((n), KERNEL_ARGUMENT(a), KERNEL_ARGUMENT(b), 0, 0, 0, 0)
-#define KERNEL_3(n, a, b, c)                                                                                       \
-    kernel_call((n), KERNEL_ARGUMENT(a), KERNEL_ARGUMENT(b), KERNEL_ARGUMENT(c), 0, 0, 0)
+#define KERNEL_0(n) kernel_call((n), 0, 0, 0, 0, 0, 0)
+#define KERNEL_1(n, a) kernel_call((n), KERNEL_ARGUMENT(a), 0, 0, 0, 0, 0)
+#define KERNEL_2(n, a, b) kernel_call((n), KERNEL_ARGUMENT(a), KERNEL_ARGUMENT(b), 0, 0, 0, 0)
+#define KERNEL_3(n, a, b, c) kernel_call((n), KERNEL_ARGUMENT(a), KERNEL_ARGUMENT(b), KERNEL_ARGUMENT(c), 0, 0, 0)
 #define KERNEL_4(n, a, b, c, d)                                                                                    \
     kernel_call((n), KERNEL_ARGUMENT(a), KERNEL_ARGUMENT(b), KERNEL_ARGUMENT(c), KERNEL_ARGUMENT(d), 0, 0)
 #define KERNEL_5(n, a, b, c, d, e)                                                                                 \

@@ -78,7 +78,6 @@ const char *report_version_name(int version)
     }
 }
 
-
 struct endpoints {
     char local[AUDIT_ADDRESS_TEXT];
     char peer[AUDIT_ADDRESS_TEXT];
