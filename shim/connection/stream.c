@@ -57,10 +57,15 @@ static void leave(struct turn *turn)
     endpoint_leave(turn->connection);
 }
 
-/* Without the lock. Returns 0, EINTR or EAGAIN. */
+/*
+ * Without the lock. Returns 0, EINTR or EAGAIN. Another thread may take from the socket what this one waits for, hence
+ * a slice at a time.
+ */
 static int wait_handshake(int fd, const struct turn *turn, int timeout_option, uint64_t began_ms)
 {
-    return wait_for(fd, turn->wants, turn->until_ms, timeout_option, began_ms);
+    enum { SLICE_MS = 20 };
+    const uint64_t slice = connection_now_ms() + SLICE_MS;
+    return wait_for(fd, turn->wants, slice < turn->until_ms ? slice : turn->until_ms, timeout_option, began_ms);
 }
 
 static ssize_t outcome(size_t passed, int error)
