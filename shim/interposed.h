@@ -64,6 +64,19 @@
     X(ioctl)                                                                                                       \
     X(getsockopt)                                                                                                  \
     X(setsockopt)                                                                                                  \
+    /* poll.c, select.c, epoll.c */                                                                                \
+    X(poll)                                                                                                        \
+    X(__poll)                                                                                                      \
+    X(__poll_chk)                                                                                                  \
+    X(ppoll)                                                                                                       \
+    X(__ppoll_chk)                                                                                                 \
+    X(select)                                                                                                      \
+    X(__select)                                                                                                    \
+    X(pselect)                                                                                                     \
+    X(epoll_ctl)                                                                                                   \
+    X(epoll_wait)                                                                                                  \
+    X(epoll_pwait)                                                                                                 \
+    X(epoll_pwait2)                                                                                                \
     /* exec.c */                                                                                                   \
     X(execl)                                                                                                       \
     X(execle)                                                                                                      \

@@ -188,6 +188,7 @@ static void exchange(struct connection *connection, int fd)
 
 void handshake_advance(struct connection *connection, int fd)
 {
+    const uint8_t before = connection->phase;
     if (!handshake_is_under_way(connection))
         return;
     if (connection->phase == CONNECTION_CONNECTING)
@@ -198,6 +199,8 @@ void handshake_advance(struct connection *connection, int fd)
         exchange(connection, fd);
     if (connection->phase != CONNECTION_UNDECIDED && connection->phase != CONNECTION_HANDSHAKE)
         return;
+    if (connection->phase != before)
+        endpoint_settle(fd, connection);
     const uint64_t now = connection_now_ms();
     if (now >= connection->deadline_ms) {
         fail(connection, fd, "the handshake took longer than handshake-timeout");

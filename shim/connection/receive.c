@@ -36,8 +36,10 @@ long receive_fill(struct connection *connection, int fd, size_t size)
     if (size > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
         size = CONNECTION_BUFFER_BYTES - connection->rx_cipher.end;
     long count = carrier_receive(fd, rx + connection->rx_cipher.end, size);
-    if (count > 0)
+    if (count > 0) {
         connection->rx_cipher.end += (uint32_t)count;
+        connection->rx_total += (uint64_t)count;
+    }
     return count;
 }
 

@@ -33,8 +33,10 @@ int send_flush(struct connection *connection, int fd)
     if (span_length(connection->tx) == 0)
         return 1;
     const uint8_t *tx = connection_tx(connection);
+    /* FINAL and the kernel's FIN in one segment: a peer that reads the end finds it to be one. */
+    const int more = connection->finishing ? MSG_MORE : 0;
     while (span_length(connection->tx) > 0) {
-        long count = carrier_send(fd, tx + connection->tx.begin, span_length(connection->tx), 0);
+        long count = carrier_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
         if (count == -EAGAIN || count == -EINTR)
             return 0;
         if (count < 0) {
