@@ -60,8 +60,7 @@ void handshake_begin(struct connection *connection, int fd)
                                   atomic_load(&candidates[connection->rule]), (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
     if (error != 0)
-        connection_fail(connection, fd, connection->initiator ? ECONNREFUSED : ECONNRESET,
-                        pfswrap_seal_error_text(error));
+        connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
 
 /* TCP's handshake: its outcome is left for the program to find, as without us. */
@@ -108,7 +107,7 @@ static void fail(struct connection *connection, int fd, const char *reason)
 {
     if (connection->initiator)
         atomic_fetch_add(&candidates[connection->rule], 1);
-    connection_fail(connection, fd, connection->initiator ? ECONNREFUSED : ECONNRESET, reason);
+    connection_fail(connection, fd, ECONNRESET, reason);
 }
 
 /* What the kernel has of the handshake, but nothing beyond the frame that ends it. False: nothing more now. */

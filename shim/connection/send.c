@@ -200,14 +200,18 @@ static int queue_early(struct connection *connection, struct cursor *from)
     return from->left > 0 ? -EAGAIN : 0;
 }
 
-/* The byte that was sealed and not reported comes again. Returns whether it is the same. */
+/* The byte that was sealed and not reported comes again: `from` goes past it. False: it is another one. */
 static bool pass_held(struct connection *connection, struct cursor *from)
 {
+    struct cursor behind = *from;
     uint8_t byte;
     if (!connection->holding)
         return true;
     connection->holding = false;
-    return cursor_get(from, &byte, 1) == 1 && byte == connection->held;
+    if (cursor_get(&behind, &byte, 1) != 1 || byte != connection->held)
+        return false;
+    *from = behind;
+    return true;
 }
 
 int send_some(struct connection *connection, int fd, struct cursor *from, int more)
