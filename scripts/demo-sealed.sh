@@ -80,8 +80,8 @@ set_and_get() {
     local said
     watch "$2"
     said=$(redis SET card "$value")
-    watched "$2"
     [ "$said" = OK ] || fail "$1: expected OK, found $said"
+    watched "$2"
     said=$(redis GET card)
     [ "$said" = "$value" ] || fail "$1: expected $value, found $said"
     ok "$1" "SET card $value: OK; GET card: $said"
@@ -90,7 +90,7 @@ set_and_get() {
 # must_get_nothing CLAIM: from the server, as $client.
 must_get_nothing() {
     local said
-    said=$(redis GET card | head -n 1)
+    said=$(redis GET card | head -n 1 | sed "s/ at 127.0.0.1:$port//")
     [ -n "$said" ] || fail "$1: expected redis-cli to say why, found nothing"
     [[ "$said" != *"$value"* ]] || fail "$1: expected a refusal, found the value"
     ok "$1" "redis-cli says: $said"
