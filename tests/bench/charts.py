@@ -20,7 +20,7 @@ def opening(path, title, x, y, height=HEIGHT):
     return [f"set terminal svg noenhanced size {WIDTH},{height} background '#ffffff' font 'sans-serif,14'",
             f"set output {quoted(path)}", "set encoding utf8", f"set title {quoted(title)} font ',17' offset 0,0.3",
             f"set xlabel {quoted(x)}", f"set ylabel {quoted(y)}", "set border 3 lc rgb '#444444'",
-            "set tics nomirror out", "set grid ytics lc rgb '#dddddd' lt 1 lw 1", "set tmargin 3", "set rmargin 3"]
+            "set tics nomirror out", "set grid ytics lc rgb '#dddddd' lt 1 lw 1", "set tmargin 3"]
 
 
 def draw(path, lines):
@@ -48,7 +48,7 @@ def lines_chart(path, title, x, y, series, extra=(), points=True):
 def bars_chart(path, title, y, names, colours, values, form="{:,.0f}"):
     """A bar for each name, its value above it. `values` may be stacked: {part: [values]}, else a list."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = [*opening(path, title, "", y), "unset key", "set boxwidth 0.6", "set style fill solid 1.0 noborder",
+    text = [*opening(path, title, "", y), "unset key", "set rmargin 3", "set boxwidth 0.6", "set style fill solid 1.0 noborder",
             f"set xrange [-0.6:{len(names) - 0.4}]", f"set yrange [0:{max(values) * 1.15}]",
             "set xtics (" + ", ".join(f"{quoted(name)} {place}" for place, name in enumerate(names)) + ")",
             "$data << EOD",

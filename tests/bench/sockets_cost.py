@@ -4,10 +4,7 @@ A program is counted with a smaller and with a larger number of chunks; the diff
 without the start of the program and the handshake. What is counted does not depend on what else the machine does.
 """
 
-import collections
-import os
 import re
-from pathlib import Path
 
 from contenders import FOLDER, PROGRAMS, Chain
 from lib.process import run

@@ -4,9 +4,8 @@ Knows which load programs there are and what they print; who takes part and how 
 """
 
 import contextlib
-import statistics
 
-from contenders import CLIENT_CORE, FOLDER, PROGRAMS, Chain, Contender, check_sealed, cpu_seconds, memory_bytes, pinned
+from contenders import CLIENT_CORE, PROGRAMS, Chain, cpu_seconds, memory_bytes, pinned
 from lib.process import BUILD, run
 from lib.wrap import LAUNCHER
 
@@ -79,9 +78,7 @@ def opened(chain, milliseconds):
 def idle_memory(contender, counts):
     """-> {connections: {"client", "server", "proxies": (resident, proportional) bytes}} while that many are open."""
     found = {}
-    for count in counts:
-        if count > contender.connections_max:
-            continue
+    for count in sorted({min(count, contender.connections_max) for count in counts}):
         with Chain(contender, ("sockets_ping", "serve")) as chain:
             with chain.client_that_stays("sockets_open", "hold", count, timeout=240) as (process, _):
                 proxies = [memory_bytes(pid) for pid in chain.pids() - {chain.server.pid}]

@@ -248,6 +248,7 @@ def bulk_chart(found, folder):
     ticks = ", ".join(f"{charts.quoted(size_name(int(size)))} {size}" for size in sizes)
     charts.lines_chart(folder / "bulk-by-size.svg", "Bulk rate of one connection, both cores", "size of each write",
                        "MB/s", series, ["set logscale x 2", "set logscale y 10", f"set xtics ({ticks})",
+                                        f"set xrange [{int(sizes[0]) * 0.85}:{int(sizes[-1]) * 1.18}]",
                                         "set grid ytics mytics lc rgb '#dddddd', lc rgb '#eeeeee'"])
 
 
