@@ -77,6 +77,21 @@ void carrier_shut(int fd, int how)
     (void)KERNEL_2(SYS_shutdown, fd, how);
 }
 
+void carrier_set_option(int fd, int level, int option, int value)
+{
+    if (!process_sandboxed)
+        (void)KERNEL_5(SYS_setsockopt, fd, level, option, &value, sizeof value);
+}
+
+int carrier_get_option(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (process_sandboxed || KERNEL_5(SYS_getsockopt, fd, level, option, &value, &length) != 0)
+        return 0;
+    return value;
+}
+
 int carrier_unacknowledged(int fd)
 {
     int queued = 0;

@@ -25,6 +25,10 @@ long carrier_send(int fd, const void *bytes, size_t size, int more);
 /* shutdown(2) with `how`. */
 void carrier_shut(int fd, int how);
 
+/* An option that is an int. get: 0 if there is none. */
+void carrier_set_option(int fd, int level, int option, int value);
+int carrier_get_option(int fd, int level, int option);
+
 /* Bytes that the peer's kernel has not acknowledged, with the FIN; 0 too if nobody will. */
 int carrier_unacknowledged(int fd);
 

@@ -103,7 +103,7 @@ void connection_init(struct connection *connection, uint16_t rule, bool initiato
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     connection->holder_count = 1;
     connection->holders[0] = (struct holder){process_id(), process_thread().space};
-    connection->deadline_ms = connection_now_ms() + pfswrap_policy()->seal.handshake_timeout_ms;
+    connection->deadline_ms = connection->queue_at_ms = UINT64_MAX;
 }
 
 void connection_clear(struct connection *connection)

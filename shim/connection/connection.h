@@ -71,9 +71,11 @@ struct connection {
     bool final_received;
     bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's own FIN */
     bool fin_sent;
-    bool broken;   /* the kernel takes no more: the peer has reset the connection */
-    bool answered; /* a responder's message 2 is out */
-    bool holding;  /* the program was told one byte less than was sealed: it will come with that byte again */
+    bool broken;     /* the kernel takes no more: the peer has reset the connection */
+    bool answered;   /* a responder's message 2 is out */
+    bool unhurried;  /* nothing but the confirm has been sent, and its acknowledgement may take its time */
+    bool cork_later; /* the program has set TCP_CORK, which would hold the handshake back */
+    bool holding;    /* the program was told one byte less than was sealed: it will come with that byte again */
     uint8_t held;
     int error;                  /* with CONNECTION_FAILED: the program's errno */
     uint16_t rule;              /* index into the policy */

@@ -190,6 +190,14 @@ int endpoint_remove(struct endpoint *endpoint, int fd)
     return left;
 }
 
+int endpoint_number(const struct endpoint *endpoint, int from)
+{
+    for (int fd = from; fd <= atomic_load(&highest); fd++)
+        if (endpoint_of(fd) == endpoint)
+            return fd;
+    return -1;
+}
+
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 {
     if (endpoint->attention)

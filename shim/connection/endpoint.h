@@ -91,6 +91,9 @@ void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec);
 /* Takes `fd` out of the table; returns how many numbers are left. */
 int endpoint_remove(struct endpoint *endpoint, int fd);
 
+/* Its lowest number from `from` on, or -1. */
+int endpoint_number(const struct endpoint *endpoint, int from);
+
 /* Frees the endpoint, whose connection this process no longer has. Locked; the lock is gone afterwards. */
 void endpoint_free(struct endpoint *endpoint, struct connection *connection);
 

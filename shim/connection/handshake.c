@@ -5,6 +5,7 @@
 #include "connection/connection.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include "connection/endpoint.h"
 #include "connection/receive.h"
 #include "connection/send.h"
+#include "init.h"
 #include "real/kernel.h"
 
 enum {
@@ -37,13 +39,17 @@ void handshake_begin(struct connection *connection, int fd)
 {
     const struct policy_rule *rule = connection_rule(connection);
     socklen_t length = sizeof connection->self;
+    carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1); /* the program may have set it, or its listening socket */
     (void)KERNEL_3(SYS_getsockname, fd, &connection->self, &length);
     length = sizeof connection->peer;
     (void)KERNEL_3(SYS_getpeername, fd, &connection->peer, &length);
     connection->local = same_host(connection);
-    connection->queue_at_ms = connection->local                        ? connection_now_ms() + LOCAL_PATIENCE_MS
-                              : !atomic_load(&connection->nonblocking) ? connection_now_ms() + REMOTE_PATIENCE_MS
-                                                                       : UINT64_MAX;
+    const uint64_t now = connection_now_ms();
+    connection->deadline_ms = now + pfswrap_policy()->seal.handshake_timeout_ms;
+    if (connection->local)
+        connection->queue_at_ms = now + LOCAL_PATIENCE_MS;
+    else if (!atomic_load(&connection->nonblocking))
+        connection->queue_at_ms = now + REMOTE_PATIENCE_MS;
     connection->wants = POLLIN;
     if (rule->seal == POLICY_SEAL_PREFER) {
         connection->phase = CONNECTION_UNDECIDED;
@@ -82,12 +88,10 @@ static void decide(struct connection *connection, int fd)
     int verdict = count > 0 ? pfswrap_seal_probe(first, (size_t)count) : -1;
     if ((count == -EAGAIN || verdict == 0) && connection_now_ms() < connection->deadline_ms) {
         /* A part of the magic must not keep the socket readable. */
-        int low = verdict == 0 ? PFSWRAP_SEAL_MAGIC_BYTES : 1;
-        (void)KERNEL_5(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+        carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, verdict == 0 ? PFSWRAP_SEAL_MAGIC_BYTES : 1);
         return;
     }
-    int low = 1;
-    (void)KERNEL_5(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+    carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
     if (verdict != 1) {
         connection_report_plain(connection);
         connection->phase = CONNECTION_NONE;
@@ -134,6 +138,9 @@ static void complete(struct connection *connection, int fd)
     connection->wants = 0;
     connection_report_opened(connection);
     connection->confirmed = true;
+    connection->unhurried = connection->initiator;
+    if (connection->cork_later)
+        carrier_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
     send_early(connection, fd);
     endpoint_settle(fd, connection);
 }

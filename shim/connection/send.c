@@ -5,6 +5,8 @@
 #include "connection/send.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -144,6 +146,21 @@ static int settle_batch(struct connection *connection, uint8_t *tx, struct curso
     return taken == batch->end ? 0 : -EAGAIN;
 }
 
+/*
+ * A first request must not wait until the peer's kernel has acknowledged the confirm, which Nagle's algorithm would
+ * have it do for the 40 ms of a delayed acknowledgement (tcp(7), TCP_NODELAY).
+ */
+static bool hurry(struct connection *connection, int fd)
+{
+    if (__builtin_expect(!connection->unhurried, true))
+        return false;
+    connection->unhurried = false;
+    if (carrier_get_option(fd, IPPROTO_TCP, TCP_NODELAY) != 0)
+        return false;
+    carrier_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return true;
+}
+
 static int send_frames(struct connection *connection, int fd, struct cursor *from, int more)
 {
     uint8_t *tx = connection_tx(connection);
@@ -213,8 +230,12 @@ int send_some(struct connection *connection, int fd, struct cursor *from, int mo
                         "the program sent other bytes than those it was asked to repeat");
         return -connection->error;
     }
-    if (from->left > 0 && connection->phase == CONNECTION_OPEN && !connection->broken)
+    if (from->left > 0 && connection->phase == CONNECTION_OPEN && !connection->broken) {
+        const bool hurried = hurry(connection, fd);
         result = send_frames(connection, fd, from, more);
+        if (hurried)
+            carrier_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 0);
+    }
     connection_trim(connection);
     return connection->phase == CONNECTION_FAILED ? -connection->error : result;
 }

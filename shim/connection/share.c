@@ -138,7 +138,7 @@ void share_fork_failed(void)
     }
 }
 
-static void register_holder(struct connection *connection)
+void share_join(struct connection *connection)
 {
     for (int i = 0; i < CONNECTION_HOLDERS; i++)
         if (connection->holders[i].pid == 0) {
@@ -165,7 +165,7 @@ void share_after_fork_child(void)
                 endpoint_free(endpoint, connection);
         } else if (endpoint_enter_at(endpoint, &connection)) {
             if (connection->shared)
-                register_holder(connection);
+                share_join(connection);
             endpoint_leave(connection);
         }
     }

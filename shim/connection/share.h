@@ -11,8 +11,8 @@
 #include "connection/endpoint.h"
 
 /*
- * Before the first connection, once: learns who this process is, and registers for fork(3) and what libc builds on it
- * (pthread_atfork(3)). Returns 0, or -1 with errno.
+ * Before the first connection, once: learns who this process is, and registers for fork(3) and what libc builds on
+ * it (pthread_atfork(3)). Returns 0, or -1 with errno.
  */
 int share_start(void);
 
@@ -27,6 +27,9 @@ void share_fork_failed(void);
 /* Moves one connection for a process that is about to be made, and counts that process in. False: no memory. Locked
  * before and after; *connection is where it lies now. */
 bool share_connection(struct endpoint *endpoint, struct connection **connection);
+
+/* This process has it now, and was counted in before it was made. Locked. */
+void share_join(struct connection *connection);
 
 /* This process lets go of it. Returns whether another one still has it. Locked. */
 bool share_release(struct connection *connection);

@@ -58,8 +58,8 @@ static void leave(struct turn *turn)
 }
 
 /*
- * Without the lock. Returns 0, EINTR or EAGAIN. Another thread may take from the socket what this one waits for, hence
- * a slice at a time.
+ * Without the lock. Returns 0, EINTR or EAGAIN. Another thread may take from the socket what this one waits for,
+ * hence a slice at a time.
  */
 static int wait_handshake(int fd, const struct turn *turn, int timeout_option, uint64_t began_ms)
 {

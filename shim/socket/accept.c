@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 
 #include "connection/endpoint.h"
+#include "connection/relay.h"
+#include "connection/release.h"
 #include "init.h"
 #include "interposed.h"
 #include "real/kernel.h"
@@ -51,7 +53,12 @@ static int adopt(int fd, int flags)
     handshake_begin(connection, fd);
     endpoint_settle(fd, connection);
     endpoint_leave(connection);
-    return fd;
+    const int error = relay_is_needed(fd) ? relay_start(fd) : 0;
+    if (error == 0)
+        return fd;
+    (void)release_close(fd);
+    errno = error;
+    return -1;
 }
 
 PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)

@@ -11,6 +11,7 @@
 
 #include "connection/background.h"
 #include "connection/endpoint.h"
+#include "connection/relay.h"
 #include "connection/wait.h"
 #include "init.h"
 #include "interposed.h"
@@ -156,7 +157,10 @@ PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len
         if (register_descriptor(fd, rule) != 0)
             return -1;
     }
-    return connect_registered(fd, address, length);
+    const int result = connect_registered(fd, address, length);
+    const int answer = errno, error = relay_is_needed(fd) ? relay_start(fd) : 0;
+    errno = error != 0 ? error : answer;
+    return error != 0 ? -1 : result;
 }
 PFSWRAP_ALIAS(__connect, connect);
 

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "connection/endpoint.h"
+#include "connection/process.h"
+#include "connection/relay.h"
 #include "connection/release.h"
 #include "interposed.h"
 #include "real/aliases.h"
@@ -18,10 +20,22 @@
 #include "socket/dup.h"
 #include "socket/linger.h"
 
+/* Hands the connection to a relay. The descriptor is an ordinary one then, if this returns DUP_NOT_OURS. */
+static int relay(int fd)
+{
+    const int error = relay_start(fd);
+    if (error == 0)
+        return DUP_NOT_OURS;
+    errno = error;
+    return -1;
+}
+
 int dup_sealed(int fd, int lowest, bool cloexec)
 {
     struct endpoint *endpoint;
     struct connection *connection;
+    if (process_is_vfork_child())
+        return relay(fd);
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? DUP_NOT_OURS : -1;
@@ -33,9 +47,12 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     if (copy >= 0)
         endpoint_add(endpoint, (int)copy, cloexec);
     endpoint_leave(connection);
-    if (copy >= 0)
+    int error = copy < 0 ? (int)-copy : relay_is_needed((int)copy) ? relay_start((int)copy) : 0;
+    if (error == 0)
         return (int)copy;
-    errno = (int)-copy;
+    if (copy >= 0)
+        (void)release_close((int)copy);
+    errno = error;
     return -1;
 }
 
@@ -67,6 +84,8 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
         errno = EBADF;
         return -1;
     }
+    if (relay_is_needed(fd2))
+        return relay(fd);
     replace(fd2);
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)

@@ -2,11 +2,14 @@
  * fcntl and ioctl, as far as they touch what is kept about a sealed descriptor: duplicates, close-on-exec, blocking
  * or not, and how much there is to read.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
 #include "connection/endpoint.h"
+#include "connection/process.h"
+#include "connection/relay.h"
 #include "connection/stream.h"
 #include "interposed.h"
 #include "real/aliases.h"
@@ -27,8 +30,25 @@ static void set_nonblocking(int fd, bool nonblocking)
     endpoint_leave(connection);
 }
 
+/*
+ * In a child of vfork() the table is the parent's. A descriptor that is to outlive the exec is relayed there, and
+ * an ordinary one then. Returns NOT_OURS, or -1 with errno.
+ */
+static int keep_over_exec(int fd)
+{
+    const int error = relay_start(fd);
+    if (error == 0)
+        return NOT_OURS;
+    errno = error;
+    return -1;
+}
+
 static int fcntl_sealed(int fd, int command, long argument)
 {
+    if (process_is_vfork_child()) {
+        const bool kept = command == F_SETFD && (argument & FD_CLOEXEC) == 0;
+        return kept || command == F_DUPFD || command == F_DUPFD_CLOEXEC ? keep_over_exec(fd) : NOT_OURS;
+    }
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
@@ -68,6 +88,8 @@ PFSWRAP_ALIAS(__libc_fcntl64, fcntl);
 
 static int ioctl_sealed(int fd, unsigned long request, void *argument)
 {
+    if (process_is_vfork_child())
+        return request == FIONCLEX ? keep_over_exec(fd) : NOT_OURS;
     switch (request) {
     case FIONREAD: {
         ssize_t available = stream_available(fd);

@@ -50,43 +50,61 @@ PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, sockle
     return real_libc()->getsockopt(fd, level, option, value, length);
 }
 
+/* The program corks a connection whose handshake is under way: later. */
+static bool defer_cork(int fd, const void *value, socklen_t length)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (length < sizeof(int) || endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return false;
+    const bool deferred = handshake_is_under_way(connection);
+    if (deferred)
+        connection->cork_later = *(const int *)value != 0;
+    endpoint_leave(connection);
+    return deferred;
+}
+
+/* A TCP socket of which nobody can say yet whether it will be sealed. */
+static bool is_undecided(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    return open_is_tcp(fd) && getpeername(fd, (struct sockaddr *)&peer, &length) != 0;
+}
+
 enum verdict {
     PASS,   /* the real call */
     IGNORE, /* success, and nothing happens */
     REFUSE, /* EOPNOTSUPP: the program goes on without */
 };
 
-static enum verdict judge(int fd, int level, int option)
+static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
 {
     const bool sealed = endpoint_is_sealed(fd);
-    if (level == SOL_SOCKET) {
-        switch (option) {
-        case SO_RCVLOWAT: /* it would hide the byte that says that plaintext is waiting */
-            return open_is_tcp(fd) ? IGNORE : PASS;
-        case SO_ZEROCOPY: /* the kernel would tell when it is done with buffers it has never seen */
-            return sealed || open_is_tcp(fd) ? REFUSE : PASS;
-        default:
-            return PASS;
-        }
+    if (level == SOL_SOCKET &&
+        option == SO_RCVLOWAT) /* it would hide the byte that says that plaintext is waiting */
+        return sealed ? IGNORE : PASS;
+    if (level == SOL_SOCKET && option == SO_ZEROCOPY) /* the kernel never sees the buffers it would report on */
+        return sealed || is_undecided(fd) ? REFUSE : PASS;
+    if (level != IPPROTO_TCP)
+        return PASS;
+    switch (option) {
+    case TCP_FASTOPEN_CONNECT: /* the handshake is the first to send */
+        return is_undecided(fd) ? IGNORE : PASS;
+    case TCP_CORK:
+        return sealed && defer_cork(fd, value, length) ? IGNORE : PASS;
+    case TCP_ULP: /* kernel TLS writes records itself */
+    case TCP_REPAIR:
+        return sealed ? REFUSE : PASS;
+    default:
+        return PASS;
     }
-    if (level == IPPROTO_TCP) {
-        switch (option) {
-        case TCP_FASTOPEN_CONNECT: /* the handshake is the first to send */
-            return IGNORE;
-        case TCP_ULP: /* kernel TLS writes records itself */
-        case TCP_REPAIR:
-            return sealed ? REFUSE : PASS;
-        default:
-            return PASS;
-        }
-    }
-    return PASS;
 }
 
 PFSWRAP_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
     if (pfswrap_seals())
-        switch (judge(fd, level, option)) {
+        switch (judge(fd, level, option, value, length)) {
         case PASS:
             break;
         case IGNORE:
