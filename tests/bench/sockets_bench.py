@@ -1,7 +1,7 @@
 """make bench-sockets: sealed sockets beside raw TCP and what a user would pick instead. docs/BENCHMARKS.md says how.
 
 In each round every contender has its turn at each load, and they change places from round to round, so that what else
-the machine does falls on all of them. The figures go to build/bench/sockets.json; tables and charts are made of that.
+the machine does falls on all of them. The figures go to build/bench/; tables and charts are made of that.
 """
 
 import argparse
@@ -20,7 +20,6 @@ import sockets_report  # noqa: E402
 from contenders import ALL, Chain, check_sealed, chosen  # noqa: E402
 from lib.process import BUILD, ROOT, find  # noqa: E402
 
-RESULTS = BUILD / "bench" / "sockets.json"
 DOCUMENT = ROOT / "docs" / "BENCHMARKS.md"
 CHARTS = ROOT / "docs" / "bench"
 KIB = 1024
@@ -33,6 +32,7 @@ class Plan:
     def __init__(self, options):
         short = options.quick or options.brief
         self.write = not short
+        self.folder = BUILD / "bench" / ("brief" if options.brief else "quick" if options.quick else "whole")
         self.rounds = options.rounds or (1 if options.brief else 2 if options.quick else 7)
         self.milliseconds = 30 if options.brief else 150 if options.quick else 500
         self.sizes = ((16 * KIB,) if options.brief else (64, 16 * KIB, 64 * KIB) if options.quick else
@@ -41,7 +41,7 @@ class Plan:
         self.pings = 200 if options.brief else 2000 if options.quick else 10000
         self.calls = 200 if options.brief else 5000
         self.spawns = 10 if options.brief else 50 if options.quick else 200
-        self.idle = (0, 1, 10, 100, 1000, 10000) if self.write else (0, 20) if options.brief else (0, 500)
+        self.idle = (0, 1, 10, 100, 1000, 10000) if self.write else (0, 20) if options.brief else (0, 200)
         self.counted = not options.brief
 
     def turns(self, contenders):
@@ -163,12 +163,13 @@ def main():
             if find(program) is None:
                 raise SystemExit(f"bench: {program} is not installed, expected it by: scripts/install-deps bench")
         found = Bench(plan, chosen(options.contenders.split(","))).run()
-        RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text(json.dumps(found))
-    found = json.loads(RESULTS.read_text())  # so that what was just measured and what is redrawn look alike
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        (plan.folder / "sockets.json").write_text(json.dumps(found))
+    # Read back, so that what was just measured and what is redrawn look alike.
+    found = json.loads((plan.folder / "sockets.json").read_text())
     text = sockets_report.text(found)
     print(text)
-    sockets_report.charts_all(found, CHARTS if plan.write else BUILD / "bench")
+    sockets_report.charts_all(found, CHARTS if plan.write else plan.folder)
     if plan.write:
         figures.replace_section(DOCUMENT, "bench-sockets", text)
 
