@@ -87,6 +87,7 @@ struct connection {
         rx_cipher;     /* of the receive buffer: opened and not delivered; not yet opened, behind it */
     struct span tx;    /* of the send buffer: for the kernel */
     struct span early; /* of the send buffer: plaintext, until the handshake is complete */
+    uint64_t rx_total; /* bytes ever taken from the kernel */
     uint64_t tx_total; /* bytes ever put into tx: what a blocked sender waits to see pass */
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
@@ -174,5 +175,6 @@ void connection_report_opened(const struct connection *connection);
 void connection_report_refused(const struct connection *connection, const char *reason);
 void connection_report_closed(const struct connection *connection, const char *end, const char *reason);
 void connection_report_plain(const struct connection *connection);
+void connection_report_left(const struct connection *connection);
 
 #endif

@@ -10,7 +10,9 @@
 
 #include "connection/memory.h"
 #include "connection/process.h"
+#include "connection/readiness.h"
 #include "connection/share.h"
+#include "connection/watch.h"
 #include "real/kernel.h"
 
 _Atomic uint32_t endpoint_table[ENDPOINT_FDS];
@@ -190,6 +192,13 @@ int endpoint_remove(struct endpoint *endpoint, int fd)
     return left;
 }
 
+static void set_attention(struct endpoint *endpoint, unsigned attention)
+{
+    const unsigned before = atomic_exchange(&endpoint->attention, (uint8_t)attention);
+    if ((before != ATTENTION_NONE) != (attention != ATTENTION_NONE))
+        atomic_fetch_add(&endpoint_attention, attention != ATTENTION_NONE ? 1 : -1);
+}
+
 int endpoint_number(const struct endpoint *endpoint, int from)
 {
     for (int fd = from; fd <= atomic_load(&highest); fd++)
@@ -200,9 +209,8 @@ int endpoint_number(const struct endpoint *endpoint, int from)
 
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 {
-    if (endpoint->attention)
-        atomic_fetch_sub(&endpoint_attention, 1);
-    endpoint->attention = false;
+    set_attention(endpoint, ATTENTION_NONE);
+    watch_forget(endpoint);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
     if (endpoint->piece >= 0) {
@@ -224,6 +232,7 @@ void endpoint_give_piece(struct endpoint *endpoint)
 
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
 {
+    watch_restore(endpoint);
     for (int fd = 0; atomic_load(&endpoint->descriptors) > 0 && fd <= atomic_load(&highest); fd++)
         if (endpoint_of(fd) == endpoint) {
             if (!endpoint_cloexec(fd))
@@ -274,6 +283,7 @@ void endpoint_hide(struct endpoint *endpoint, int fd)
 {
     atomic_store(&endpoint->fd, fd);
     table_set(fd, table_value(endpoint, true) | ENDPOINT_HIDDEN);
+    set_attention(endpoint, ATTENTION_NONE);
 }
 
 void endpoint_unhide(int fd)
@@ -281,18 +291,15 @@ void endpoint_unhide(int fd)
     table_set(fd, 0);
 }
 
-/* The kernel's own set of events for this watch becomes the program's. EPOLLEXCLUSIVE cannot be modified. */
-static void restore_watch(struct watch *watch)
+static unsigned attention_for(const struct endpoint *endpoint, const struct connection *connection)
 {
-    struct epoll_event event = watch->event;
-    int epoll = watch->epoll - 1;
-    if (event.events & EPOLLEXCLUSIVE) {
-        (void)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-        (void)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, watch->fd, &event);
-    } else {
-        (void)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_MOD, watch->fd, &event);
-    }
-    watch->held_back = false;
+    if (atomic_load(&endpoint->descriptors) == 0)
+        return ATTENTION_NONE; /* nobody waits for it but the background */
+    if (handshake_is_under_way(connection))
+        return ATTENTION_HANDSHAKE;
+    if (connection->phase == CONNECTION_OPEN && !atomic_load(&connection->nonblocking))
+        return ATTENTION_BLOCKING;
+    return ATTENTION_NONE;
 }
 
 void endpoint_settle(int fd, const struct connection *connection)
@@ -300,13 +307,11 @@ void endpoint_settle(int fd, const struct connection *connection)
     struct endpoint *endpoint = endpoint_of(fd);
     if (endpoint == NULL)
         return;
-    bool waits = handshake_is_under_way(connection) && !connection->queueing;
-    bool attention = connection->phase != CONNECTION_FAILED &&
-                     (handshake_is_under_way(connection) || !atomic_load(&connection->nonblocking));
-    for (int i = 0; !waits && i < ENDPOINT_WATCHES; i++)
-        if (endpoint->watches[i].epoll != 0 && endpoint->watches[i].held_back)
-            restore_watch(&endpoint->watches[i]);
-    if (attention != endpoint->attention)
-        atomic_fetch_add(&endpoint_attention, attention ? 1 : -1);
-    endpoint->attention = attention;
+    const unsigned attention = attention_for(endpoint, connection);
+    const bool is_over =
+        atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE && attention != ATTENTION_HANDSHAKE;
+    set_attention(endpoint, attention);
+    watch_settle(endpoint, connection, is_over);
+    if (attention == ATTENTION_HANDSHAKE)
+        readiness_schedule(connection);
 }

@@ -20,13 +20,19 @@ enum {
 };
 _Static_assert(sizeof(struct connection) <= CONNECTION_PIECE_BYTES, "a connection fits its piece of memory");
 
-/* Where the program has put the descriptor: epoll_ctl(2)'s arguments as the program gave them. */
+/* Where the program watches the descriptor: epoll_ctl(2)'s arguments as the program gave them (watch.h). */
 struct watch {
     int epoll; /* the epoll instance's number + 1; 0: a free entry */
     int fd;
     struct epoll_event event;
-    bool held_back; /* the kernel was given other events than these, until the handshake is over */
+    uint32_t registered;   /* the events that the kernel was given, which are others while a handshake holds back */
+    bool indexed;          /* can be found by its epoll instance and data */
+    bool expects_writable; /* the kernel says so once, since it was asked anew: no news of anybody */
+    bool fired;            /* one shot, and the program has had it */
 };
+
+/* Why poll and epoll have to look at a connection. */
+enum { ATTENTION_NONE, ATTENTION_BLOCKING, ATTENTION_HANDSHAKE };
 
 struct region;
 
@@ -35,7 +41,7 @@ struct endpoint {
     _Atomic int descriptors;                 /* the program's numbers for it, here */
     _Atomic int fd;                         /* one of them; after the last is closed, our hidden duplicate, or -1 */
     _Atomic bool in_background;             /* the background thread has it on its list */
-    bool attention;                         /* counted in endpoint_attention */
+    _Atomic uint8_t attention;              /* why it is counted in endpoint_attention */
     uint32_t index;                         /* of this endpoint */
     int32_t piece;                          /* where a private connection lies; -1: shared */
     struct region *region;                  /* the shared mapping it lies in: share.h */
@@ -113,7 +119,7 @@ struct endpoint *endpoint_of(int fd);
 
 /*
  * The connection's phase or blocking mode has changed: whether poll and epoll have to look at it is found out anew,
- * and epoll gets the events the program asked for if no handshake holds them back any more. Locked.
+ * and epoll instances get the events that suit it now. Locked.
  */
 void endpoint_settle(int fd, const struct connection *connection);
 

@@ -60,8 +60,7 @@ void handshake_begin(struct connection *connection, int fd)
                                   atomic_load(&candidates[connection->rule]), (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
     if (error != 0)
-        connection_fail(connection, fd, connection->initiator ? ECONNREFUSED : ECONNRESET,
-                        pfswrap_seal_error_text(error));
+        connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
 
 /* TCP's handshake: its outcome is left for the program to find, as without us. */
@@ -108,7 +107,7 @@ static void fail(struct connection *connection, int fd, const char *reason)
 {
     if (connection->initiator)
         atomic_fetch_add(&candidates[connection->rule], 1);
-    connection_fail(connection, fd, connection->initiator ? ECONNREFUSED : ECONNRESET, reason);
+    connection_fail(connection, fd, ECONNRESET, reason);
 }
 
 /* What the kernel has of the handshake, but nothing beyond the frame that ends it. False: nothing more now. */
@@ -188,6 +187,7 @@ static void exchange(struct connection *connection, int fd)
 
 void handshake_advance(struct connection *connection, int fd)
 {
+    const uint8_t before = connection->phase;
     if (!handshake_is_under_way(connection))
         return;
     if (connection->phase == CONNECTION_CONNECTING)
@@ -198,6 +198,8 @@ void handshake_advance(struct connection *connection, int fd)
         exchange(connection, fd);
     if (connection->phase != CONNECTION_UNDECIDED && connection->phase != CONNECTION_HANDSHAKE)
         return;
+    if (connection->phase != before)
+        endpoint_settle(fd, connection);
     const uint64_t now = connection_now_ms();
     if (now >= connection->deadline_ms) {
         fail(connection, fd, "the handshake took longer than handshake-timeout");

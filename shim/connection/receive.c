@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "connection/carrier.h"
 #include "connection/endpoint.h"
+#include "real/kernel.h"
 
 enum { READ_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX };
 
@@ -36,8 +38,10 @@ long receive_fill(struct connection *connection, int fd, size_t size)
     if (size > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
         size = CONNECTION_BUFFER_BYTES - connection->rx_cipher.end;
     long count = carrier_receive(fd, rx + connection->rx_cipher.end, size);
-    if (count > 0)
+    if (count > 0) {
         connection->rx_cipher.end += (uint32_t)count;
+        connection->rx_total += (uint64_t)count;
+    }
     return count;
 }
 
@@ -200,6 +204,23 @@ static void receive_stream(struct connection *connection, int fd, struct cursor 
     swallow_trailer(connection, fd);
 }
 
+/*
+ * Whether the kernel has the whole next frame, behind the byte that trails the last one. Only then may that byte be
+ * taken while plaintext is left over: it is what calls the socket readable.
+ */
+static bool next_is_whole(const struct connection *connection, int fd)
+{
+    uint8_t prefix[1 + 3];
+    const size_t trailer = pfswrap_seal_trailer_due(&connection->channel);
+    const size_t wanted = trailer + 3;
+    if (span_length(connection->rx_cipher) > 0)
+        return true;
+    if (KERNEL_6(SYS_recvfrom, fd, prefix, wanted, MSG_PEEK | MSG_DONTWAIT, 0, 0) != (long)wanted)
+        return false;
+    const size_t length = (size_t)prefix[trailer + 1] << 8 | prefix[trailer + 2];
+    return (size_t)carrier_readable(fd) >= wanted + length;
+}
+
 /* Fills the buffer with leftover plaintext until `wanted` bytes are there, leaving the last trailing byte alone. */
 static void look_ahead(struct connection *connection, int fd, size_t wanted)
 {
@@ -211,6 +232,8 @@ static void look_ahead(struct connection *connection, int fd, size_t wanted)
             return;
         if (open_next(connection, fd, NULL, &need) != STEP_DRY)
             continue;
+        if (span_length(connection->rx_plain) > 0 && !next_is_whole(connection, fd))
+            return;
         long count = receive_fill(connection, fd, need - span_length(connection->rx_cipher));
         if (count <= 0 && no_bytes(connection, fd, count) == STEP_DRY)
             return;

@@ -15,21 +15,11 @@
 #include "connection/receive.h"
 #include "connection/share.h"
 #include "connection/stream.h"
+#include "connection/watch.h"
 #include "init.h"
 #include "real/descriptor.h"
 #include "real/kernel.h"
 #include "real/libc.h"
-
-static void forget_watches(struct endpoint *endpoint, int fd)
-{
-    for (int i = 0; i < ENDPOINT_WATCHES; i++) {
-        struct watch *watch = &endpoint->watches[i];
-        if (watch->epoll != 0 && (fd < 0 || watch->fd == fd)) {
-            (void)KERNEL_4(SYS_epoll_ctl, watch->epoll - 1, EPOLL_CTL_DEL, watch->fd, NULL);
-            *watch = (struct watch){0};
-        }
-    }
-}
 
 /* What the peer has sent and nobody reads would make close() a reset. */
 static void drain(int fd)
@@ -103,11 +93,11 @@ static int hide_duplicate(int fd)
  */
 static bool let_go(struct endpoint *endpoint, struct connection *connection, int fd)
 {
-    forget_watches(endpoint, -1);
-    if (share_release(connection)) {
+    if (share_release(connection)) { /* a close that epoll does not notice, since others have the socket */
         endpoint_free(endpoint, connection);
         return true;
     }
+    watch_remove(endpoint);
     const bool reset = wants_reset(fd);
     if (!reset && !is_done(connection, fd)) {
         int hidden = hide_duplicate(fd);
@@ -133,7 +123,7 @@ static bool release(int fd)
         return false;
     carrier_kind = CARRIER_PLAIN;
     if (endpoint_remove(endpoint, fd) > 0) {
-        forget_watches(endpoint, fd);
+        watch_leave(endpoint, fd);
         endpoint_leave(connection);
     } else if (!let_go(endpoint, connection, fd)) {
         background_add(endpoint);

@@ -33,8 +33,10 @@ int send_flush(struct connection *connection, int fd)
     if (span_length(connection->tx) == 0)
         return 1;
     const uint8_t *tx = connection_tx(connection);
+    /* FINAL and the kernel's FIN in one segment: a peer that reads the end finds it to be one. */
+    const int more = connection->finishing ? MSG_MORE : 0;
     while (span_length(connection->tx) > 0) {
-        long count = carrier_send(fd, tx + connection->tx.begin, span_length(connection->tx), 0);
+        long count = carrier_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
         if (count == -EAGAIN || count == -EINTR)
             return 0;
         if (count < 0) {
@@ -198,14 +200,18 @@ static int queue_early(struct connection *connection, struct cursor *from)
     return from->left > 0 ? -EAGAIN : 0;
 }
 
-/* The byte that was sealed and not reported comes again. Returns whether it is the same. */
+/* The byte that was sealed and not reported comes again: `from` goes past it. False: it is another one. */
 static bool pass_held(struct connection *connection, struct cursor *from)
 {
+    struct cursor behind = *from;
     uint8_t byte;
     if (!connection->holding)
         return true;
     connection->holding = false;
-    return cursor_get(from, &byte, 1) == 1 && byte == connection->held;
+    if (cursor_get(&behind, &byte, 1) != 1 || byte != connection->held)
+        return false;
+    *from = behind;
+    return true;
 }
 
 int send_some(struct connection *connection, int fd, struct cursor *from, int more)

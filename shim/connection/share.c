@@ -171,25 +171,48 @@ void share_after_fork_child(void)
     }
 }
 
-bool share_release(struct connection *connection)
+/* Strikes out this process (`own`) and those that are gone. */
+static void strike_out(struct connection *connection, bool own)
 {
-    if (!connection->shared)
-        return false;
     const uint32_t space = process_thread().space;
-    connection->holder_count--;
     for (int i = 0; i < CONNECTION_HOLDERS; i++) {
         struct holder *holder = &connection->holders[i];
         if (holder->pid == 0)
             continue;
         if (holder->pid == process_id() && holder->space == space) {
-            *holder = (struct holder){0};
+            if (own)
+                *holder = (struct holder){0};
         } else if (process_is_dead(holder->pid, holder->space)) {
             *holder = (struct holder){0};
             if (connection->holder_count > 0)
                 connection->holder_count--;
         }
     }
+}
+
+bool share_release(struct connection *connection)
+{
+    if (!connection->shared)
+        return false;
+    connection->holder_count--;
+    strike_out(connection, true);
     return connection->holder_count > 0;
+}
+
+bool share_is_alone(struct connection *connection)
+{
+    if (connection->shared)
+        strike_out(connection, false);
+    return !connection->shared || connection->holder_count <= 1;
+}
+
+void share_rejoin(struct connection *connection)
+{
+    for (int i = 0; i < CONNECTION_HOLDERS; i++)
+        if (connection->holders[i].pid == process_id() && connection->holders[i].space == process_thread().space)
+            return;
+    connection->holder_count++;
+    share_join(connection);
 }
 
 static void before(void)

@@ -34,6 +34,12 @@ void share_join(struct connection *connection);
 /* This process lets go of it. Returns whether another one still has it. Locked. */
 bool share_release(struct connection *connection);
 
+/* Whether no other process has it. Locked. */
+bool share_is_alone(struct connection *connection);
+
+/* Undoes share_release(), if it was called. Locked. */
+void share_rejoin(struct connection *connection);
+
 /* The endpoint no longer uses its region (endpoint_free()). */
 void share_leave(struct endpoint *endpoint);
 

@@ -56,7 +56,7 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
             return 0;
         const uint64_t left = end == UINT64_MAX ? 0 : end - now;
         const struct timespec pause = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
-        int count = ppoll(&poll, 1, end == UINT64_MAX ? NULL : &pause, NULL);
+        int count = real_libc()->ppoll(&poll, 1, end == UINT64_MAX ? NULL : &pause, NULL);
         if (count > 0)
             return 0;
         if (count < 0 && errno != EINTR)

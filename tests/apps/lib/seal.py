@@ -7,7 +7,6 @@ nothing of the protocol but the magic that begins every sealed connection.
 
 import functools
 import os
-import subprocess
 
 from lib.process import PROGRAMS, free_port, run, temporary_directory
 from lib.sniff import Sniffer
@@ -153,12 +152,13 @@ def look_case(tap):
 class Scenarios:
     """Runs scenarios of the sock_* programs, each bare and sealed, as two cases."""
 
-    def __init__(self, tap, program):
-        self.tap, self.program = tap, PROGRAMS / program
+    def __init__(self, tap, program, link=None):
+        """`link`: a lib.link.Link whose two machines are the two ends; without it both are here."""
+        self.tap, self.program, self.link = tap, PROGRAMS / program, link
         self.keys = Keys("peer")
         look_case(tap)
 
-    def both(self, scenario, sentence, address="127.0.0.1", marked=True, then=None, only=None, more=(), data=b"",
+    def both(self, scenario, sentence, address=None, marked=True, then=None, only=None, more=(), data=b"",
              **settings):
         """`then(mode, result, wrap)` may look at more; `only` is "bare" or "sealed" where the other has no meaning."""
         for mode in MODES:
@@ -169,11 +169,17 @@ class Scenarios:
                     self.once(mode, scenario, address, marked, then, more, data, settings)
 
     def once(self, mode, scenario, address, marked, then, more, data, settings):
-        port = free_port()
-        wrap = SealWrap(self.keys, listen=port, connect=port, **settings)
+        port, link = free_port(), self.link
+        address = address or (link.address if link else "127.0.0.1")
+        where = [f"{address}:{port}"] if link else port
+        wrap = SealWrap(self.keys, listen=where, connect=where, **settings)
         argv = mode.argv(wrap, [self.program, scenario, port, address, *more])
-        with look(port) as wire:
-            result = run(argv, data=data, env=mode.environment())
+        environment = mode.environment()
+        if link:
+            argv = link.argv(argv)
+            environment.update(link.environment())
+        with look(port, **(link.place() if link else {})) as wire:
+            result = run(argv, data=data, env=environment)
             log = f"{result!r}; log: {wrap.tail()}" if mode.sealed else repr(result)
             equal(result.status, 0, f"status; {log}")
             check(result.out.endswith(b"ok\n"), f"expected ok at the end: {log}")
@@ -185,9 +191,3 @@ class Scenarios:
 def descriptors(pid):
     """The number of open descriptors of a process."""
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def children_of(pid):
-    """The processes whose parent is `pid` (proc(5), stat, field 4)."""
-    done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(word) for word in done.stdout.split()]

@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -312,6 +313,15 @@ SOCK_UNUSED static char sock_state_of(pid_t pid)
 
 /* --- running --- */
 
+/* The client's end of a link between two network namespaces; NULL: both are here. */
+SOCK_UNUSED static void sock_enter_namespace(const char *path)
+{
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    sock_expect(!path || (fd >= 0 && setns(fd, CLONE_NEWNET) == 0), "entering the network namespace %s", path);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 SOCK_UNUSED static void scenario_run_pair(const struct scenario *scenario, const struct sock_target *target)
 {
     int side[2];
@@ -324,6 +334,7 @@ SOCK_UNUSED static void scenario_run_pair(const struct scenario *scenario, const
         (void)close(listener);
         (void)close(side[0]);
         sock_side = side[1];
+        sock_enter_namespace(getenv("SOCK_CLIENT_NAMESPACE"));
         scenario->client(sock_connect(target));
         exit(0);
     }

@@ -158,6 +158,21 @@ static void endless_writer(int fd)
     (void)printf("end: %s\n", errno == ECONNRESET || errno == EPIPE ? "reset" : strerror(errno));
 }
 
+/* A stream of known length with an orderly end, for a network that does not let it be. */
+static void finite_writer(int fd)
+{
+    static char text[1000];
+    ssize_t n = 1;
+    (void)signal(SIGPIPE, SIG_IGN);
+    sock_set_nodelay(fd);
+    for (size_t at = 0; n > 0 && at < 50000; at += (size_t)(n > 0 ? n : 0)) {
+        text_fill(text, sizeof text, at, 1);
+        n = write(fd, text, sizeof text);
+    }
+    (void)printf("wrote: %s\n", n > 0 ? "all" : strerror(errno));
+    (void)close(fd);
+}
+
 static void killed_while_sending_server(int fd)
 {
     text_receive(fd, 0, 100000, 16384, 1);
@@ -404,6 +419,8 @@ static const struct scenario scenarios[] = {
     {"no_reading", no_reading_server, no_reading_client, NULL},
     {"server_writes", endless_writer, endless_reader, NULL},
     {"client_writes", endless_reader, endless_writer, NULL},
+    {"server_writes_some", finite_writer, endless_reader, NULL},
+    {"client_writes_some", endless_reader, finite_writer, NULL},
     {0},
 };
 
