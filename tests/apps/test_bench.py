@@ -64,7 +64,7 @@ def is_chart(path):
     """An SVG with words in it."""
     root = xml.etree.ElementTree.parse(path).getroot()
     texts = [node for node in root.iter() if node.tag.endswith("}text")]
-    check(root.tag.endswith("}svg") and len(texts) > 5, f"{path}: expected a chart with labels, found {len(texts)} texts")
+    check(root.tag.endswith("}svg") and len(texts) > 5, f"{path}: expected a chart with labels, found {len(texts)}")
 
 
 def main():
@@ -75,8 +75,8 @@ def main():
     with tap.case("the benchmark runs with all contenders and ends well"):
         done = run([sys.executable, "-B", ROOT / "tests" / "bench" / "sockets_bench.py", "--brief"], timeout=280)
         equal(done.status, 0, f"status; it said {done.text[-1500:]}")
-        for heading in ("| target ", "| how many times better than", "| MB/s by size of writes", "| CPU seconds for a GB",
-                        "| round trip of 64 bytes, us", "| new connections", "| a call on a descriptor not ours",
+        for heading in ("| target ", "| how many times better than", "| MB/s by size of writes", "| new connections",
+                        "| CPU seconds for a GB", "| round trip of 64 bytes, us", "| a call on a descriptor not ours",
                         "| MB beyond the bare programs", "| /bin/true", "| limits"):
             contains(done.text, heading, "what it prints")
     with tap.case("each contender has figures for each load"):

@@ -1,4 +1,4 @@
-"""Charts of the benchmarks, drawn by gnuplot as SVG with a light background of their own. Knows nothing of what they show.
+"""Charts of the benchmarks, drawn by gnuplot: SVG with a light background of its own. Knows nothing of what they show.
 
 A series is {"name", "colour", "points": [(x, y)], "width", "dash"}; a group of bars has one value for each series.
 """
@@ -46,9 +46,10 @@ def lines_chart(path, title, x, y, series, extra=(), points=True):
 
 
 def bars_chart(path, title, y, names, colours, values, form="{:,.0f}"):
-    """A bar for each name, its value above it. `values` may be stacked: {part: [values]}, else a list."""
+    """A bar for each name, its value above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = [*opening(path, title, "", y), "unset key", "set rmargin 3", "set boxwidth 0.6", "set style fill solid 1.0 noborder",
+    text = [*opening(path, title, "", y), "unset key", "set rmargin 3", "set boxwidth 0.6",
+            "set style fill solid 1.0 noborder",
             f"set xrange [-0.6:{len(names) - 0.4}]", f"set yrange [0:{max(values) * 1.15}]",
             "set xtics (" + ", ".join(f"{quoted(name)} {place}" for place, name in enumerate(names)) + ")",
             "$data << EOD",

@@ -39,7 +39,7 @@ def family(pid):
 
 
 def cpu_seconds(pid):
-    """Processor time of a process, user and kernel, ended threads included (clock_getcpuclockid(3)); 0 once it is gone."""
+    """Processor time of a process, user and kernel, ended threads' too (clock_getcpuclockid(3)); 0: it is gone."""
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
@@ -226,8 +226,8 @@ class Stunnel(Proxies):
 
     def side_argv(self, is_client, listen, connect):
         certificate = certs.server("p256")
-        service = ([f"client = yes\nverifyChain = yes\nCAfile = {certs.authority().cert}\ncheckHost = localhost"] if is_client
-                   else [f"cert = {certificate.cert}\nkey = {certificate.key}"])
+        service = (["client = yes", "verifyChain = yes", f"CAfile = {certs.authority().cert}", "checkHost = localhost"]
+                   if is_client else [f"cert = {certificate.cert}", f"key = {certificate.key}"])
         common = ["foreground = yes", "pid =", "debug = err", "sslVersionMin = TLSv1.3", "sessionResume = no",
                   "options = NO_TICKET", "socket = a:SO_REUSEADDR=1", "socket = l:TCP_NODELAY=1",
                   "socket = r:TCP_NODELAY=1", "[bench]", f"accept = 127.0.0.1:{listen}",
@@ -239,7 +239,8 @@ class Haproxy(Proxies):
     name, label, needs = "haproxy", "HAProxy", ("haproxy",)
 
     def side_argv(self, is_client, listen, connect):
-        protect = f"ssl verify required ca-file {certs.authority().cert} verifyhost localhost no-ssl-reuse no-tls-tickets"
+        protect = (f"ssl verify required ca-file {certs.authority().cert} verifyhost localhost no-ssl-reuse "
+                   "no-tls-tickets")
         accept = f"ssl crt {certs.server('p256').combined()} no-tls-tickets"
         text = f"""
 global
@@ -305,7 +306,8 @@ def chosen(names):
     found = [kind() for kind in ALL if kind.name in names]
     for contender in found:
         if contender.missing():
-            raise SystemExit(f"bench: {contender.missing()} is not installed, expected it by: scripts/install-deps bench")
+            raise SystemExit(f"bench: {contender.missing()} is not installed, expected it by: "
+                             "scripts/install-deps bench")
     return found
 
 

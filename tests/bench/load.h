@@ -111,6 +111,14 @@ static inline void socket_make_nonblocking(int fd)
     must(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0, "O_NONBLOCK");
 }
 
+/* The next connection, non-blocking; -1 if none is waiting. */
+static inline int socket_accept_at_once(int listener)
+{
+    struct sockaddr_in peer;
+    socklen_t length = sizeof peer;
+    return accept4(listener, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK);
+}
+
 static inline void write_all(int fd, const void *data, size_t length)
 {
     const char *at = data;

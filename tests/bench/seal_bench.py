@@ -1,4 +1,4 @@
-"""The part of make bench that has the seal protocol in memory: runs tests/bench/seal and puts what it prints into the page.
+"""make bench, the seal protocol in memory: runs tests/bench/seal and puts what it prints into docs/BENCHMARKS.md.
 
 `make bench-seal` runs the program itself, which fails where a target is missed. Here a missed target is a figure.
 """

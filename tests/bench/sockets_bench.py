@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apps"))
 
 import figures  # noqa: E402
+import sockets_charts  # noqa: E402
 import sockets_cost  # noqa: E402
 import sockets_measure as measure  # noqa: E402
 import sockets_report  # noqa: E402
@@ -169,7 +170,7 @@ def main():
     found = json.loads((plan.folder / "sockets.json").read_text())
     text = sockets_report.text(found)
     print(text)
-    sockets_report.charts_all(found, CHARTS if plan.write else plan.folder)
+    sockets_charts.draw(found, CHARTS if plan.write else plan.folder)
     if plan.write:
         figures.replace_section(DOCUMENT, "bench-sockets", text)
 

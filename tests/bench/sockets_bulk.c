@@ -97,7 +97,7 @@ static void serve_epoll(long port)
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (connection == NULL) {
-                int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+                int fd = socket_accept_at_once(listener);
                 if (fd < 0)
                     continue;
                 connection = calloc(1, sizeof *connection);

@@ -74,7 +74,8 @@ def counted_libsodium():
         results = []
         for chunks in (FEWER, MORE):
             out = FOLDER / f"callgrind-libsodium-{what}-{chunks}"
-            done = run(under_callgrind(out)([PROGRAMS / "sockets_limits", what, SIZE, FOREVER, chunks], {}), timeout=120)
+            watch = under_callgrind(out)
+            done = run(watch([PROGRAMS / "sockets_limits", what, SIZE, FOREVER, chunks], {}), timeout=120)
             if done.status != 0:
                 raise SystemExit(f"bench: {done}")
             results.append(read_callgrind(out))

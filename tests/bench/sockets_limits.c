@@ -39,7 +39,7 @@ static void measure_push(size_t size, double seconds, long chunks)
         stream_push(sealed[0], size);
         done++;
     }
-    printf("%ld %.9f\n", done * (long)size, clock_seconds() - begun);
+    printf("%zu %.9f\n", (size_t)done * size, clock_seconds() - begun);
 }
 
 static void measure_pull(size_t size, double seconds, long chunks)
@@ -64,7 +64,7 @@ static void measure_pull(size_t size, double seconds, long chunks)
         }
         spent += clock_seconds() - begun;
     }
-    printf("%ld %.9f\n", done * (long)size, spent);
+    printf("%zu %.9f\n", (size_t)done * size, spent);
 }
 
 static void measure_x25519(double seconds)

@@ -7,7 +7,6 @@ import contextlib
 
 from contenders import CLIENT_CORE, PROGRAMS, Chain, cpu_seconds, memory_bytes, pinned
 from lib.process import BUILD, run
-from lib.wrap import LAUNCHER
 
 UNLIMITED = 1 << 62
 OPEN_THREADS = 8  # connections that are being opened at the same time

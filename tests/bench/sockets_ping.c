@@ -52,7 +52,7 @@ static void answer_epoll(long port)
                 connection_answer((int)(intptr_t)events[i].data.ptr);
                 continue;
             }
-            int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+            int fd = socket_accept_at_once(listener);
             if (fd < 0)
                 continue;
             socket_send_at_once(fd);

@@ -1,10 +1,9 @@
-"""Tables, verdicts and charts of the socket benchmark, from the figures that sockets_bench.py wrote. Measures nothing."""
+"""Tables and verdicts of the socket benchmark, from the figures that sockets_bench.py wrote. Measures nothing."""
 
 import re
 import statistics
 import time
 
-import charts
 import figures
 import sockets_cost
 from contenders import ALL
@@ -14,9 +13,6 @@ from lib.wrap import LAUNCHER
 from sockets_measure import PERCENTILES, histogram_merge, histogram_percentile
 
 LABELS = {kind.name: kind.label for kind in ALL}
-COLOURS = dict(zip((kind.name for kind in ALL),
-                   (charts.GREY, charts.BLUE, charts.ORANGE, charts.YELLOW, charts.GREEN, charts.PINK)))
-MIB = 1 << 20
 IDLE_BYTES = 20e6
 
 
@@ -34,7 +30,8 @@ def verdict_row(what, ratios, ratio, target, at_least, form="{:.2f}"):
 
 
 def ratio_row(what, one, other, target, at_least=True):
-    return verdict_row(what, [a / b for a, b in zip(one, other)], figures.ratio_of_medians(one, other), target, at_least)
+    paired = [a / b for a, b in zip(one, other)]
+    return verdict_row(what, paired, figures.ratio_of_medians(one, other), target, at_least)
 
 
 def percentiles(histograms, percent):
@@ -57,8 +54,9 @@ def target_rows(found):
             if name in trips:
                 rows.append(ratio_row(f"round trip, {how}: over {LABELS[name]}", trips["pfswrap"], trips[name], target,
                                       False))
-    if "stunnel" in found["opened"]:
-        rows.append(ratio_row("new connections: over stunnel", found["opened"]["pfswrap"], found["opened"]["stunnel"], 1))
+    opened = found["opened"]
+    if "stunnel" in opened:
+        rows.append(ratio_row("new connections: over stunnel", opened["pfswrap"], opened["stunnel"], 1))
     for side in ("client", "server"):
         count = max(found["memory"]["pfswrap"], key=int)
         added = [found["memory"]["pfswrap"][count][side][which] - found["memory"]["raw"][count][side][which]
@@ -193,7 +191,8 @@ def limits_table(found):
 
 def versions(found):
     """Who took part, in the versions they name themselves."""
-    asked = {"pfswrap": ([LAUNCHER, "version"], r"pfswrap [\d.]+"), "stunnel": (["stunnel4", "-version"], r"stunnel [\d.]+"),
+    asked = {"pfswrap": ([LAUNCHER, "version"], r"pfswrap [\d.]+"),
+             "stunnel": (["stunnel4", "-version"], r"stunnel [\d.]+"),
              "haproxy": ([find("haproxy") or "haproxy", "-v"], r"HAProxy version [\d.]+"),
              "spiped": (["spiped", "-v"], r"spiped [\d.]+"), "socat": (["socat", "-V"], r"socat version [\d.]+"),
              "raw": (["openssl", "version"], r"OpenSSL [\d.]+")}
@@ -213,9 +212,10 @@ def wrapped_lines(text, width=118):
 def text(found):
     """The whole section, as Markdown."""
     noise = statistics.median(found["busy"]) * 100
+    date = time.strftime("%Y-%m-%d", time.gmtime(found["ended"]))
     parts = [wrapped_lines(
-        f"{versions(found)}; {figures.machine()}; {time.strftime('%Y-%m-%d', time.gmtime(found['ended']))}. "
-        f"{found['rounds']} rounds, {(found['ended'] - found['begun']) / 60:.0f} minutes, before each of which others used "
+        f"{versions(found)}; {figures.machine()}; {date}. "
+        f"{found['rounds']} rounds, {(found['ended'] - found['begun']) / 60:.0f} minutes; before each, others used "
         f"{noise:.0f} % of the processors (median). ± is half the distance between the quartiles.")]
     complete = {"raw", "pfswrap"} <= set(found["contenders"])
     if complete:
@@ -230,73 +230,3 @@ def text(found):
     if complete and found["counted"]:
         parts.append(counted_table(found))
     return "\n\n".join([*parts, limits_table(found)])
-
-
-def charts_series(found, points):
-    """A line for each contender that has points; pfswrap's last, on top of the others, and thick."""
-    names = sorted(found["contenders"], key=lambda name: name == "pfswrap")
-    return [{"name": LABELS[name], "colour": COLOURS[name], "points": points(name), "width": 4 if name == "pfswrap" else 2}
-            for name in names if points(name)]
-
-
-def bulk_chart(found, folder):
-    sizes = list(found["bulk"])
-    series = charts_series(found, lambda name: [(size, statistics.median(found["bulk"][size][name])) for size in sizes])
-    push = statistics.median(found["limits"]["push"])
-    series.insert(0, {"name": "libsodium in memory", "colour": charts.BLACK, "dash": 3, "width": 1.5,
-                      "points": [(sizes[0], push), (sizes[-1], push)]})
-    ticks = ", ".join(f"{charts.quoted(size_name(int(size)))} {size}" for size in sizes)
-    charts.lines_chart(folder / "bulk-by-size.svg", "Bulk rate of one connection, both cores", "size of each write",
-                       "MB/s", series, ["set logscale x 2", "set logscale y 10", f"set xtics ({ticks})",
-                                        f"set xrange [{int(sizes[0]) * 0.85}:{int(sizes[-1]) * 1.18}]",
-                                        "set grid ytics mytics lc rgb '#dddddd', lc rgb '#eeeeee'"])
-
-
-def connections_chart(found, folder):
-    counts = list(found["connections"])
-    series = [{"name": LABELS[name], "colour": COLOURS[name],
-               "values": [statistics.median(found["connections"][count][name]) for count in counts]}
-              for name in found["contenders"]]
-    charts.groups_chart(folder / "bulk-by-connections.svg", "Bulk rate by connections, 16 KiB writes, both cores",
-                        "connections", "MB/s, all together", counts, series)
-
-
-def round_trip_chart(found, folder):
-    def points(name):
-        histogram = histogram_merge(found["round trips"]["serve"][name])
-        total, passed, line = sum(count for _, count in histogram), 0, []
-        for value, count in histogram:
-            passed += count
-            line.append((value / 1000, passed / total * 100))
-        return [(value, share) for value, share in line if share <= 99.9]
-    charts.lines_chart(folder / "round-trip.svg", "Round trip of 64 bytes, a core for each side", "microseconds",
-                       "% of the round trips that took no longer", charts_series(found, points),
-                       ["set logscale x 10", "set yrange [0:100]", "set xtics (10, 20, 30, 50, 70, 100, 200, 300, 500, "
-                        "1000, 2000, 5000, 10000)", "set grid xtics ytics lc rgb '#dddddd' lt 1 lw 1"], points=False)
-
-
-def bars(found, path, title, unit, values, form):
-    names = [name for name in found["contenders"] if name in values]
-    charts.bars_chart(path, title, unit, [LABELS[name] for name in names], [COLOURS[name] for name in names],
-                      [statistics.median(values[name]) for name in names], form)
-
-
-def memory_chart(found, folder):
-    def points(name):
-        counts = sorted(found["memory"][name], key=int)
-        added = [(int(count), added_memory(found["memory"], name, count) / 1e6) for count in counts if count != "0"]
-        return [(count, megabytes) for count, megabytes in added if megabytes > 0.01] if name != "raw" else []
-    charts.lines_chart(folder / "memory.svg", "Memory beyond the bare programs, both ends", "idle connections", "MB",
-                       charts_series(found, points), ["set logscale x 10", "set logscale y 10", "set format x \"%'.0f\"",
-                                                      "set xrange [0.8:14000]"])
-
-
-def charts_all(found, folder):
-    bulk_chart(found, folder)
-    connections_chart(found, folder)
-    round_trip_chart(found, folder)
-    memory_chart(found, folder)
-    bars(found, folder / "new-connections.svg", "New connections, 8 at a time, both cores", "connections a second",
-         found["opened"], "{:,.0f}")
-    bars(found, folder / "cpu.svg", "Processor time to carry a gigabyte, 16 KiB writes", "CPU seconds, all processes",
-         found["cpu"]["16384"], "{:.2f}")
