@@ -71,7 +71,7 @@ void handover_after_failure(void)
         struct connection *connection;
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
             continue;
-        if (atomic_load(&endpoint->descriptors) > 0 && connection->shared)
+        if (atomic_load(&endpoint->descriptors) > 0 && connection->home != NULL)
             share_rejoin(connection);
         endpoint_leave(connection);
     }
