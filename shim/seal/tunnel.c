@@ -125,17 +125,20 @@ static int advance(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, 
     *length = 0;
     while (tunnel->left_length == 0) {
         struct pfswrap_seal_opened opened;
-        uint8_t *in = tunnel->in + tunnel->in_first;
-        const size_t available = tunnel->in_last - tunnel->in_first;
-        int result = buffer != NULL
-                         ? pfswrap_seal_open(&tunnel->channel, tunnel->config, in, available, buffer, size, &opened)
-                         : PFSWRAP_SEAL_ROOM;
+        int result = PFSWRAP_SEAL_ROOM;
 
-        if (result == PFSWRAP_SEAL_ROOM)
-            result = pfswrap_seal_open_in_place(&tunnel->channel, tunnel->config, in, available, &opened);
+        if (buffer != NULL) {
+            result = pfswrap_seal_open(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                                       tunnel->in_last - tunnel->in_first, buffer, size, &opened);
+            tunnel->in_first += opened.consumed;
+        }
+        if (result == PFSWRAP_SEAL_ROOM) {
+            result = pfswrap_seal_open_in_place(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                                                tunnel->in_last - tunnel->in_first, &opened);
+            tunnel->in_first += opened.consumed;
+        }
         if (result < 0)
             return result;
-        tunnel->in_first += opened.consumed;
         if (result == PFSWRAP_SEAL_FINAL)
             return PFSWRAP_TUNNEL_END;
         if (result == PFSWRAP_SEAL_DATA && opened.data == buffer) {

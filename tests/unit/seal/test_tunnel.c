@@ -202,7 +202,8 @@ static void flow_step(struct flow *flow, struct pfswrap_tunnel *from, struct pfs
         if (peeked > 0)
             ck_assert_mem_eq(buffer, seen, (size_t)(peeked < result ? peeked : result));
     } else {
-        ck_assert(result == PFSWRAP_TUNNEL_STOPPED || result == PFSWRAP_TUNNEL_END);
+        if (result != PFSWRAP_TUNNEL_STOPPED)
+            ck_assert_int_eq(PFSWRAP_TUNNEL_END, result);
         ck_assert_uint_eq(0, pending);
         ck_assert(peeked <= 0);
         flow->ended = result == PFSWRAP_TUNNEL_END;
