@@ -1,6 +1,6 @@
 /*
- * Finds and reads the policy, makes it read-only and opens the log. May call policy and audit; knows no TLS and no
- * socket.
+ * Finds and reads the policy, makes it read-only, loads the keys its rules need and opens the log. May call policy,
+ * keys and audit; knows no TLS and no socket.
  */
 #include "init.h"
 
@@ -17,6 +17,7 @@
 
 #include "audit/audit.h"
 #include "interposed.h"
+#include "keys.h"
 
 enum { PAGE = 4096 };
 
@@ -52,6 +53,8 @@ static void start(void)
     if (policy_locate(path, sizeof path, program_invocation_short_name) != 0)
         pfswrap_die("the path of the policy file is too long, expected at most 4095 bytes");
     if (policy_load(&state.policy, path, &error) != 0)
+        pfswrap_die(error.text);
+    if (keys_load(&state.policy, &error) != 0)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     audit_start(&state.policy);

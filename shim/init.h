@@ -1,6 +1,7 @@
 /*
- * The start of the shared object in a process: the policy is read and the audit log opened once, by the constructor
- * or by the first interposed call that needs it, whichever comes first. Every other room may ask for the policy.
+ * The start of the shared object in a process: the policy and the keys of its rules are read and the audit log
+ * opened once, by the constructor or by the first interposed call that needs it, whichever comes first. Every other
+ * room may ask for the policy.
  */
 #ifndef PFSWRAP_INIT_H
 #define PFSWRAP_INIT_H
@@ -9,7 +10,8 @@
 
 enum { PFSWRAP_EXIT_REFUSED = 125 };
 
-/* The policy in force, read-only. Ends the process with one line on stderr if there is none (exit status 125). */
+/* The policy in force, read-only. Ends the process with one line on stderr if there is none, or
+ * a key that its rules need is missing (exit status 125). */
 const struct policy *pfswrap_policy(void);
 
 /* Writes "pfswrap: MESSAGE" to stderr and ends the process with exit status 125. */
