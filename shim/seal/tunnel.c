@@ -102,7 +102,7 @@ static int fill(struct pfswrap_tunnel *tunnel)
 
     if (tunnel->in_first == tunnel->in_last) {
         tunnel->in_first = tunnel->in_last = 0;
-    } else if (IN_BYTES - tunnel->in_first < PFSWRAP_SEAL_FRAME_MAX) {
+    } else if (IN_BYTES - tunnel->in_last < PFSWRAP_SEAL_CHUNK_MAX) { /* a TLS record must not be read in part */
         memmove(tunnel->in, tunnel->in + tunnel->in_first, tunnel->in_last - tunnel->in_first);
         tunnel->in_last -= tunnel->in_first;
         tunnel->in_first = 0;

@@ -3,7 +3,6 @@
  */
 #include "tls/report.h"
 
-#include <arpa/inet.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,8 +78,6 @@ const char *report_version_name(int version)
     }
 }
 
-enum { ADDRESS_TEXT = INET6_ADDRSTRLEN + 10 };
-
 /* Writes `value` in decimal and returns its end. */
 static char *decimal_write(char *at, unsigned value)
 {
@@ -97,7 +94,7 @@ static char *decimal_write(char *at, unsigned value)
 }
 
 /* Two of these are written for each connection; inet_ntop and printf took a microsecond for each. */
-static void address_format_ipv4(char text[ADDRESS_TEXT], const struct sockaddr_in *address)
+static void address_format_ipv4(char text[REPORT_ADDRESS_BYTES], const struct sockaddr_in *address)
 {
     const unsigned char *bytes = (const unsigned char *)&address->sin_addr;
     char *at = text;
@@ -108,8 +105,7 @@ static void address_format_ipv4(char text[ADDRESS_TEXT], const struct sockaddr_i
     *decimal_write(at, ntohs(address->sin_port)) = '\0';
 }
 
-/* "192.0.2.1:443", "[2001:db8::1]:443", "unix"; empty: not a socket. */
-static void address_format(char text[ADDRESS_TEXT], const struct sockaddr_storage *address)
+static void address_format(char text[REPORT_ADDRESS_BYTES], const struct sockaddr_storage *address)
 {
     char host[INET6_ADDRSTRLEN];
     text[0] = '\0';
@@ -118,31 +114,26 @@ static void address_format(char text[ADDRESS_TEXT], const struct sockaddr_storag
     } else if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        (void)snprintf(text, ADDRESS_TEXT, "[%s]:%u", host, ntohs(in6->sin6_port));
+        (void)snprintf(text, REPORT_ADDRESS_BYTES, "[%s]:%u", host, ntohs(in6->sin6_port));
     } else if (address->ss_family == AF_UNIX) {
-        (void)snprintf(text, ADDRESS_TEXT, "unix");
+        (void)snprintf(text, REPORT_ADDRESS_BYTES, "unix");
     }
 }
 
-struct endpoints {
-    char local[ADDRESS_TEXT];
-    char peer[ADDRESS_TEXT];
-};
-
-static void endpoints_read(struct endpoints *endpoints, const struct libssl *lib, const SSL *ssl)
+void report_addresses_read(struct report_addresses *addresses, const struct libssl *lib, const SSL *ssl)
 {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     int fd = lib->SSL_get_rfd(ssl);
-    endpoints->local[0] = endpoints->peer[0] = '\0';
+    addresses->local[0] = addresses->peer[0] = '\0';
     if (fd < 0)
         return;
     if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
-        address_format(endpoints->local, &address);
+        address_format(addresses->local, &address);
     address = (struct sockaddr_storage){0};
     length = sizeof address;
     if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
-        address_format(endpoints->peer, &address);
+        address_format(addresses->peer, &address);
 }
 
 static const char *or_null(const char *text)
@@ -157,12 +148,12 @@ static const char *role_name(const struct libssl *lib, const SSL *ssl)
 
 void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, const char *verified)
 {
-    struct endpoints endpoints;
-    endpoints_read(&endpoints, lib, ssl);
+    struct report_addresses addresses;
+    report_addresses_read(&addresses, lib, ssl);
     const struct audit_field fields[] = {
         AUDIT_S("role", role_name(lib, ssl)),
-        AUDIT_S("local", or_null(endpoints.local)),
-        AUDIT_S("peer", or_null(endpoints.peer)),
+        AUDIT_S("local", or_null(addresses.local)),
+        AUDIT_S("peer", or_null(addresses.peer)),
         AUDIT_S("server_name", lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
         AUDIT_S("version", lib->SSL_get_version(ssl)),
         AUDIT_S("group", group),
@@ -177,13 +168,13 @@ void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, con
 static void report_end(const char *event, const struct libssl *lib, SSL *ssl, const char *reason,
                        const char *detail)
 {
-    struct endpoints endpoints = {{0}, {0}};
+    struct report_addresses addresses = {{0}, {0}};
     if (ssl != NULL)
-        endpoints_read(&endpoints, lib, ssl);
+        report_addresses_read(&addresses, lib, ssl);
     const struct audit_field fields[] = {
         AUDIT_S("role", ssl != NULL ? role_name(lib, ssl) : NULL),
-        AUDIT_S("local", or_null(endpoints.local)),
-        AUDIT_S("peer", or_null(endpoints.peer)),
+        AUDIT_S("local", or_null(addresses.local)),
+        AUDIT_S("peer", or_null(addresses.peer)),
         AUDIT_S("server_name", ssl != NULL ? lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL),
         AUDIT_S("reason", reason),
         AUDIT_S("detail", detail),

@@ -5,7 +5,18 @@
 #ifndef PFSWRAP_TLS_REPORT_H
 #define PFSWRAP_TLS_REPORT_H
 
+#include <arpa/inet.h>
+
 #include "tls/state.h"
+
+enum { REPORT_ADDRESS_BYTES = INET6_ADDRSTRLEN + 10 };
+
+/* "192.0.2.1:443", "[2001:db8::1]:443", "unix"; empty: libssl has no socket. */
+struct report_addresses {
+    char local[REPORT_ADDRESS_BYTES];
+    char peer[REPORT_ADDRESS_BYTES];
+};
+void report_addresses_read(struct report_addresses *addresses, const struct libssl *lib, const SSL *ssl);
 
 /*
  * The program asked for something weaker than the policy: logged once a process for each setting and value, as

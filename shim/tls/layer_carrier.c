@@ -1,0 +1,84 @@
+/*
+ * The library's own SSL_read and SSL_write as the tunnel's carrier: what they answer when they stop is kept for the
+ * program, whose SSL_get_error() then says why in the library's own words. During the seal's handshake the carrier
+ * also keeps its deadline, sends small messages at once, and empties buffering BIOs.
+ */
+#include "tls/layer.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * A blocking descriptor waits for the peer's handshake no longer than the policy says. Returns false when its time
+ * is up. By system call: what is waited for is what the kernel has, whatever else looks at the program's poll().
+ */
+static bool wait_for_peer(const struct layer *layer)
+{
+    int64_t left = layer->deadline_ms - now_ms();
+    if (left <= 0)
+        return false;
+    int fd = layer->lib->SSL_get_rfd(layer->ssl);
+    int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
+    if (flags < 0 || (flags & O_NONBLOCK) != 0 || layer->lib->SSL_has_pending(layer->ssl))
+        return true;
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    struct timespec timeout = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+    return syscall(SYS_ppoll, &ready, 1, &timeout, NULL, 0) != 0;
+}
+
+static int carrier_read(void *context, void *buffer, size_t size)
+{
+    struct layer *layer = context;
+    if (!layer->opened && !wait_for_peer(layer)) {
+        layer->timed_out = true;
+        return -1;
+    }
+    layer->result = layer->lib->SSL_read(layer->ssl, buffer, (int)size);
+    if (layer->result > 0)
+        return layer->result;
+    bool ended = (layer->lib->SSL_get_shutdown(layer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+    return layer->result == 0 && ended ? 0 : -1;
+}
+
+/*
+ * A message of the handshake is small and the last one has just been sent: with Nagle's algorithm it would wait for
+ * the peer to acknowledge that (RFC 1122, 4.2.3.4), which is a round trip more than the handshake needs.
+ */
+static int write_at_once(struct layer *layer, const void *data, size_t length)
+{
+    int on = 1, before = 1;
+    socklen_t size = sizeof before;
+    if (layer->fd >= 0 && getsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &before, &size) == 0 && before == 0)
+        (void)setsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    int result = layer->lib->SSL_write(layer->ssl, data, (int)length);
+    if (before == 0)
+        (void)setsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
+    return result;
+}
+
+static int carrier_write(void *context, const void *data, size_t length)
+{
+    struct layer *layer = context;
+    layer->result =
+        layer->opened ? layer->lib->SSL_write(layer->ssl, data, (int)length) : write_at_once(layer, data, length);
+    if (layer->result > 0 && !layer->writing)
+        layer->flush_due = layer->lib->BIO_ctrl(layer->lib->SSL_get_wbio(layer->ssl), BIO_CTRL_FLUSH, 0, NULL) <= 0;
+    return layer->result > 0 ? layer->result : -1;
+}
+
+struct pfswrap_tunnel_carrier layer_carrier(struct layer *layer)
+{
+    return (struct pfswrap_tunnel_carrier){.read = carrier_read, .write = carrier_write, .context = layer};
+}
