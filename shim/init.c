@@ -54,7 +54,9 @@ static void start(void)
         pfswrap_die("the path of the policy file is too long, expected at most 4095 bytes");
     if (policy_load(&state.policy, path, &error) != 0)
         pfswrap_die(error.text);
-    if (keys_load(&state.policy, &error) != 0)
+    int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
+                                                        : keys_load(&state.policy, &error);
+    if (loaded != 0)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     audit_start(&state.policy);

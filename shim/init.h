@@ -10,6 +10,12 @@
 
 enum { PFSWRAP_EXIT_REFUSED = 125 };
 
+/*
+ * In the environment of what a process with keys executes: a program that has given up its user may start without
+ * keys (keys.h), which one that an operator starts may not. Whoever sets it for himself gets connections refused.
+ */
+#define PFSWRAP_CHILD_VARIABLE "PFSWRAP_CHILD"
+
 /* The policy in force, read-only. Ends the process with one line on stderr if there is none, or
  * a key that its rules need is missing (exit status 125). */
 const struct policy *pfswrap_policy(void);

@@ -4,10 +4,13 @@
  */
 #include "keys.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "seal/wipe.h"
 
@@ -15,6 +18,7 @@ enum { PAGE = 4096 };
 
 struct table {
     const struct policy *policy; /* NULL: no rule seals */
+    struct policy_error missing; /* why there are no keys; empty: there are */
     struct pfswrap_seal_config configs[POLICY_RULES_MAX];
     const char *names[POLICY_RULES_MAX][POLICY_LIST_MAX];
 };
@@ -34,6 +38,23 @@ __attribute__((format(printf, 4, 5))) static int fail_at(const struct policy *po
     (void)vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, arguments);
     va_end(arguments);
     return -1;
+}
+
+/* Whether `path` is there for others, and not for this user. */
+static bool is_closed_to_us(const char *path)
+{
+    return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0 && errno == EACCES;
+}
+
+static bool any_is_closed_to_us(const struct policy_seal_keys *seal)
+{
+    for (size_t i = 0; i < seal->identity_count; i++)
+        if (is_closed_to_us(seal->identities[i]))
+            return true;
+    for (size_t i = 0; i < seal->psk_count; i++)
+        if (is_closed_to_us(seal->psks[i]))
+            return true;
+    return seal->peers[0] != '\0' && is_closed_to_us(seal->peers);
 }
 
 static int load_files(const struct policy *policy, struct pfswrap_keyring *keyring, struct policy_error *error)
@@ -113,25 +134,68 @@ static bool seals_anything(const struct policy *policy)
     return false;
 }
 
+static struct pfswrap_keyring *new_keyring(const struct policy *policy, struct policy_error *error)
+{
+    struct pfswrap_keyring *keyring = pfswrap_keyring_new();
+    if (keyring == NULL)
+        (void)snprintf(error->text, sizeof error->text, "%s: no memory for keys", policy->path);
+    return keyring;
+}
+
+static int finish(const struct policy *policy)
+{
+    state.table.policy = policy;
+    (void)mprotect(&state, sizeof state, PROT_READ);
+    return 0;
+}
+
 int keys_load(const struct policy *policy, struct policy_error *error)
 {
     error->text[0] = '\0';
     if (!seals_anything(policy))
         return 0;
-    struct pfswrap_keyring *keyring = pfswrap_keyring_new();
-    if (keyring == NULL) {
-        (void)snprintf(error->text, sizeof error->text, "%s: no memory for keys", policy->path);
+    struct pfswrap_keyring *keyring = new_keyring(policy, error);
+    if (keyring == NULL)
         return -1;
-    }
     int result = load_files(policy, keyring, error);
     dead_stack_wipe(DEAD_STACK_HANDSHAKE); /* base64 and public keys were computed from secrets below here */
-    if (result != 0 || configure_rules(policy, keyring, error) != 0) {
-        pfswrap_keyring_free(keyring);
+    if (result == 0)
+        result = configure_rules(policy, keyring, error);
+    if (result == 0)
+        return finish(policy);
+    pfswrap_keyring_free(keyring);
+    return -1;
+}
+
+/*
+ * An empty keyring and no anonymous client: with half of the files a channel could be made that is weaker than the
+ * policy says (without a psk, without a name), with none of them no channel can.
+ */
+static int load_nothing(const struct policy *policy, struct policy_error *error)
+{
+    struct pfswrap_keyring *keyring = new_keyring(policy, error);
+    if (keyring == NULL)
         return -1;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        configure(policy, i, keyring);
+        state.table.configs[i].anonymous = policy->rules[i].direction == POLICY_LISTEN;
     }
-    state.table.policy = policy;
-    (void)mprotect(&state, sizeof state, PROT_READ);
-    return 0;
+    return finish(policy);
+}
+
+int keys_load_child(const struct policy *policy, struct policy_error *error)
+{
+    if (keys_load(policy, error) == 0)
+        return 0;
+    if (!any_is_closed_to_us(&policy->seal))
+        return -1;
+    state.table.missing = *error;
+    return load_nothing(policy, error);
+}
+
+const char *keys_missing(void)
+{
+    return state.table.missing.text[0] != '\0' ? state.table.missing.text : NULL;
 }
 
 bool keys_in_use(void)

@@ -21,6 +21,17 @@
  */
 int keys_load(const struct policy *policy, struct policy_error *error);
 
+/*
+ * The same for a process that a protected one has executed, perhaps after giving up its user: where a file is
+ * closed to this user, it gets no keys at all and returns 0. Connections that a rule seals are then refused
+ * (pfswrap_seal_init() says E_NO_IDENTITY for every one); those it is handed go on, and nothing else changes. Any
+ * other trouble is an error here, too.
+ */
+int keys_load_child(const struct policy *policy, struct policy_error *error);
+
+/* Why there are no keys, as FILE:LINE: message, where keys_load_child() went without; NULL where there are. */
+const char *keys_missing(void);
+
 /* Whether a rule seals. Without one, no key is loaded and nothing about sealing may cost anything. */
 bool keys_in_use(void);
 

@@ -431,12 +431,41 @@ def checks_policies():
         refused(pfswrap("check", path), 1, message)
         refused(pfswrap("run", "--policy", path, TRUE), 125, message)
 
+    with tap.case("check warns of a name whose keys have expired, and of a rule that admits nobody"):
+        path, folder = sealing_policy()
+        (folder / "peers").write_text((folder / "peers").read_text().rstrip() + " not-after=2001-01-01\n")
+        result = pfswrap("check", path)
+        equal((result.status, message_of(result)),
+              (0, f"warning: {path}:7: [listen app] clients app-1 has no key that is good today"), "warning")
+        path.write_text(path.read_text().replace("clients = app-1\n", ""))
+        (folder / "peers").write_text("")
+        equal(message_of(pfswrap("check", path)),
+              f"warning: {path}:6: [listen app] admits nobody: {folder}/peers is empty", "warning")
+
     with tap.case("a program that is preloaded by hand does not start without its keys, either"):
         path, folder = sealing_policy()
         preloaded = {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": str(path)}
         equal(run([TRUE], env=preloaded).status, 0, "status with the keys")
         (folder / "identity").unlink()
         refused(run([TRUE], env=preloaded), 125, f"{path}:2: identity {folder}/identity: No such file or directory")
+
+    with tap.case("what a protected program executes as another user starts without keys, and only that"):
+        path, folder = sealing_policy()
+        for entry in (path, folder, path.parent):
+            os.chmod(entry, 0o755)
+        as_nobody("version")  # skips where it cannot be done
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        for command in (["env", "-u", "PFSWRAP_CHILD", "true"], ["env", "-i", find("true")]):
+            result = pfswrap("run", "--policy", path, *become, *command)
+            equal((result.status, result.err), (0, b""), f"status and stderr of {result!r}")
+        by_hand = {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": str(path)}
+        refused(run([*become, "env", *(f"{key}={value}" for key, value in by_hand.items()), "true"]), 125,
+                f"{path}:2: identity {folder}/identity: Permission denied, expected a file that user {NOBODY} can read")
+
+    with tap.case("the environment of what a program executes has our mark only where a rule seals"):
+        path, _ = sealing_policy()
+        for words, mark in ((["--policy", path], "1"), ([], None)):
+            equal(environment(*map(str, words), "env").get("PFSWRAP_CHILD"), mark, f"PFSWRAP_CHILD with {words}")
 
     with tap.case("check --no-keys opens no key file, for whoever may not read them"):
         path, folder = sealing_policy()
@@ -457,7 +486,8 @@ def checks_policies():
 
     with tap.case("the ready-made policies are good"):
         files = sorted((ROOT / "policy").glob("*.conf"))
-        equal([file.stem for file in files], ["audit-only", "internal-ca", "strict", "tls12-compat"], "files")
+        equal([file.stem for file in files], ["audit-only", "internal-ca", "sealed-migration", "sealed-service",
+                                                 "strict", "tls12-compat"], "files")
         for file in files:
             copy = policy_file(file.read_text())  # a checkout may be writable by its group
             equal(pfswrap("check", "--no-keys", copy).status, 0, f"status of check {file.name}")

@@ -36,7 +36,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-    static const char *const files[] = {"a.key", "b.key", "site.psk", "peers"};
+    static const char *const files[] = {"a.key", "b.key", "site.psk", "peers", "none"};
+    if (getuid() == 0)
+        ck_assert_int_eq(0, seteuid(0));
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         (void)unlink(files[i]);
     ck_assert_int_eq(0, chdir("/"));
@@ -256,6 +258,61 @@ START_TEST(a_name_whose_keys_have_expired_is_no_error)
 }
 END_TEST
 
+/* Makes this process one that may not read `a.key`: modes do not hold root up, so root becomes somebody else. */
+static void lose_the_right_to_read(void)
+{
+    ck_assert_int_eq(0, chmod(directory, 0755));
+    if (geteuid() == 0)
+        ck_assert_int_eq(0, seteuid(65534));
+    else
+        ck_assert_int_eq(0, chmod("a.key", 0));
+}
+
+START_TEST(a_child_that_may_not_read_a_file_has_no_keys_at_all)
+{
+    struct pfswrap_seal seal;
+    write_good_files();
+    lose_the_right_to_read();
+    static const char text[] = "[seal]\nidentity = @a.key\npeers = @peers\n" CONNECT LISTEN
+                               "[listen c]\naddress = 0.0.0.0:2\nseal = prefer\nclients = any\n";
+    ck_assert_int_eq(-1, load(text));
+    ck_assert_ptr_null(keys_missing());
+    ck_assert_int_eq(0, keys_load_child(&policy, &problem));
+    ck_assert(keys_in_use());
+    ck_assert_ptr_nonnull(strstr(keys_missing(), "a.key: Permission denied"));
+    for (size_t i = 0; i < policy.rule_count; i++)
+        ck_assert_int_eq(PFSWRAP_SEAL_E_NO_IDENTITY,
+                         pfswrap_seal_init(&seal, i == 0 ? PFSWRAP_SEAL_INITIATOR : PFSWRAP_SEAL_RESPONDER,
+                                           keys_config(&policy.rules[i]), NULL, 0, 0, 1));
+}
+END_TEST
+
+START_TEST(a_child_without_the_psk_does_not_speak_without_it)
+{
+    struct pfswrap_seal seal;
+    write_good_files();
+    ck_assert_int_eq(0, rename("site.psk", "a.key"));
+    lose_the_right_to_read();
+    ck_assert_int_eq(-1, load("[seal]\npsk = @a.key\npeers = @peers\n" CONNECT));
+    ck_assert_int_eq(0, keys_load_child(&policy, &problem));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_NO_IDENTITY, pfswrap_seal_init(&seal, PFSWRAP_SEAL_INITIATOR,
+                                                                   keys_config(&policy.rules[0]), NULL, 0, 0, 1));
+}
+END_TEST
+
+START_TEST(a_child_that_may_read_its_files_has_keys)
+{
+    write_good_files();
+    ck_assert_int_eq(-1, load("[seal]\npeers = @none\n" CONNECT));
+    ck_assert_int_eq(-1, keys_load_child(&policy, &problem));
+    ck_assert_ptr_nonnull(strstr(problem.text, "none: No such file or directory"));
+    ck_assert_int_eq(0, rename("peers", "none"));
+    ck_assert_int_eq(0, keys_load_child(&policy, &problem));
+    ck_assert_ptr_null(keys_missing());
+    ck_assert_uint_eq(2, pfswrap_keyring_count_peers(keys_config(&policy.rules[0])->keyring, NULL));
+}
+END_TEST
+
 /* Whether writing to `at` ends a process. */
 static bool write_is_fatal(volatile void *at)
 {
@@ -297,6 +354,9 @@ int main(void)
     tcase_add_test(cases, what_is_no_key_is_refused);
     tcase_add_test(cases, a_name_without_a_key_is_refused_with_its_rule);
     tcase_add_test(cases, a_name_whose_keys_have_expired_is_no_error);
+    tcase_add_test(cases, a_child_that_may_not_read_a_file_has_no_keys_at_all);
+    tcase_add_test(cases, a_child_without_the_psk_does_not_speak_without_it);
+    tcase_add_test(cases, a_child_that_may_read_its_files_has_keys);
     tcase_add_test(cases, the_settings_cannot_be_written_to);
     return run_suite(cases, "keys");
 }
