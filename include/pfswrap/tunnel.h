@@ -87,8 +87,11 @@ void pfswrap_tunnel_poison(struct pfswrap_tunnel *tunnel);
 /* As pfswrap_seal_describe(). */
 int pfswrap_tunnel_describe(const struct pfswrap_tunnel *tunnel, struct pfswrap_seal_info *info);
 
-/* Bytes of data that were written and read so far. */
-void pfswrap_tunnel_count(const struct pfswrap_tunnel *tunnel, uint64_t *written, uint64_t *read);
+/* What has passed so far: the program's data, and the frames it travelled in. */
+struct pfswrap_tunnel_counts {
+    uint64_t sent_bytes, sent_chunks, received_bytes, received_chunks;
+};
+struct pfswrap_tunnel_counts pfswrap_tunnel_count(const struct pfswrap_tunnel *tunnel);
 
 #pragma GCC visibility pop
 

@@ -18,7 +18,7 @@ struct pfswrap_tunnel {
     struct pfswrap_seal channel;
     const struct pfswrap_seal_config *config;
     struct pfswrap_tunnel_carrier carrier;
-    uint64_t written, read;
+    struct pfswrap_tunnel_counts counts;
     uint8_t *left; /* opened plaintext in `in` that nobody has taken yet */
     size_t left_length;
     size_t in_first, in_last;   /* what is in `in` */
@@ -116,6 +116,12 @@ static int fill(struct pfswrap_tunnel *tunnel)
     return 1;
 }
 
+static void count_received(struct pfswrap_tunnel *tunnel, size_t length)
+{
+    tunnel->counts.received_bytes += length;
+    tunnel->counts.received_chunks++;
+}
+
 /*
  * Goes on until there is data: in `buffer` if it fits there, else, or with no buffer, in `left`. Returns 1 then;
  * END, STOPPED, an error; without `wait`, STOPPED instead of asking the carrier. *length is what `buffer` got.
@@ -141,6 +147,8 @@ static int advance(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, 
             return result;
         if (result == PFSWRAP_SEAL_FINAL)
             return PFSWRAP_TUNNEL_END;
+        if (result == PFSWRAP_SEAL_DATA)
+            count_received(tunnel, opened.length);
         if (result == PFSWRAP_SEAL_DATA && opened.data == buffer) {
             *length = opened.length;
             return 1;
@@ -177,6 +185,7 @@ int pfswrap_tunnel_handshake(struct pfswrap_tunnel *tunnel)
             return result;
         tunnel->in_first += opened.consumed;
         if (result == PFSWRAP_SEAL_DATA) { /* in place of the confirm */
+            count_received(tunnel, opened.length);
             tunnel->left = opened.data;
             tunnel->left_length = opened.length;
         } else if (result == PFSWRAP_SEAL_MORE && (result = fill(tunnel)) != 1) {
@@ -193,7 +202,6 @@ static size_t take_left(struct pfswrap_tunnel *tunnel, void *buffer, size_t size
     if (consume) {
         tunnel->left += length;
         tunnel->left_length -= length;
-        tunnel->read += length;
     }
     return length;
 }
@@ -221,7 +229,6 @@ int pfswrap_tunnel_read(struct pfswrap_tunnel *tunnel, void *buffer, size_t size
             return result;
         if ((result = advance(tunnel, buffer, size, &length, true)) != 1)
             return result;
-        tunnel->read += length;
     }
     return (int)(length > 0 ? length : take_left(tunnel, buffer, size, true));
 }
@@ -252,7 +259,8 @@ static int answer(struct pfswrap_tunnel *tunnel)
     const size_t length = tunnel->kept;
 
     tunnel->kept = 0;
-    tunnel->written += length;
+    tunnel->counts.sent_bytes += length;
+    tunnel->counts.sent_chunks++;
     return (int)length;
 }
 
@@ -305,8 +313,7 @@ int pfswrap_tunnel_describe(const struct pfswrap_tunnel *tunnel, struct pfswrap_
     return pfswrap_seal_describe(&tunnel->channel, info);
 }
 
-void pfswrap_tunnel_count(const struct pfswrap_tunnel *tunnel, uint64_t *written, uint64_t *read)
+struct pfswrap_tunnel_counts pfswrap_tunnel_count(const struct pfswrap_tunnel *tunnel)
 {
-    *written = tunnel->written;
-    *read = tunnel->read;
+    return tunnel->counts;
 }

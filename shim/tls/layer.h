@@ -107,7 +107,8 @@ bool layer_alpn_offer(struct libssl *lib, SSL *ssl, struct tls_connection *conne
 void layer_alpn_withdraw(struct libssl *lib, SSL *ssl, const struct tls_connection *connection);
 
 /* layer_report.c: events (docs/AUDIT.md). */
-void layer_report_opened(struct layer *layer);
+void layer_report_opened(const struct layer *layer);
+void layer_report_plain(const struct libssl *lib, SSL *ssl, const struct policy_rule *rule);
 void layer_report_refused(const struct libssl *lib, SSL *ssl, const struct policy_rule *rule, const char *reason,
                           const char *detail);
 void layer_report_closed(const struct layer *layer);

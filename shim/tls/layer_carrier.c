@@ -38,6 +38,22 @@ static bool wait_for_peer(const struct layer *layer)
     return syscall(SYS_ppoll, &ready, 1, &timeout, NULL, 0) != 0;
 }
 
+/*
+ * Without automatic retries the library comes back after each session ticket, on a blocking socket too; its own
+ * handshake does not, and neither may this one: the program would go on to a read that waits for data.
+ */
+static int read_in_handshake(const struct layer *layer, void *buffer, int size)
+{
+    const struct libssl *lib = layer->lib;
+    bool retries = (lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
+    if (!retries)
+        lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, SSL_MODE_AUTO_RETRY, NULL);
+    int result = lib->SSL_read(layer->ssl, buffer, size);
+    if (!retries)
+        lib->SSL_ctrl(layer->ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, NULL);
+    return result;
+}
+
 static int carrier_read(void *context, void *buffer, size_t size)
 {
     struct layer *layer = context;
@@ -45,7 +61,8 @@ static int carrier_read(void *context, void *buffer, size_t size)
         layer->timed_out = true;
         return -1;
     }
-    layer->result = layer->lib->SSL_read(layer->ssl, buffer, (int)size);
+    layer->result = layer->opened ? layer->lib->SSL_read(layer->ssl, buffer, (int)size)
+                                  : read_in_handshake(layer, buffer, (int)size);
     if (layer->result > 0)
         return layer->result;
     bool ended = (layer->lib->SSL_get_shutdown(layer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;

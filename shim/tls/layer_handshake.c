@@ -121,8 +121,11 @@ const char *layer_start(struct libssl *lib, SSL *ssl, struct tls_connection *con
     bool server = lib->SSL_is_server(ssl) != 0;
     int error;
     if (server && !connection->offers_layer) {
+        if (rule->seal != POLICY_SEAL_PREFER)
+            return "the client does not offer the inner layer (ALPN pfsw1)";
+        layer_report_plain(lib, ssl, rule);
         connection->stage = TLS_STAGE_OPEN;
-        return rule->seal == POLICY_SEAL_PREFER ? NULL : "the client does not offer the inner layer (ALPN pfsw1)";
+        return NULL;
     }
     if (lib->SSL_version(ssl) != TLS1_3_VERSION)
         return "the inner layer needs TLS 1.3";

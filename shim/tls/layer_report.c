@@ -24,62 +24,98 @@ static const char *pattern_name(enum pfswrap_seal_pattern pattern)
     return NULL;
 }
 
-void layer_report_opened(struct layer *layer)
+enum { FIELDS_MAX = 20 };
+
+struct line {
+    struct audit_field fields[FIELDS_MAX];
+    size_t count;
+};
+
+static void add(struct line *line, struct audit_field field)
 {
+    line->fields[line->count++] = field;
+}
+
+/* Who and where: what each of the events begins with. */
+static void begin(struct line *line, const char *role, const struct report_addresses *addresses,
+                  const struct policy_rule *rule)
+{
+    line->count = 0;
+    add(line, AUDIT_S("role", role));
+    add(line, AUDIT_S("local", or_null(addresses->local)));
+    add(line, AUDIT_S("peer", or_null(addresses->peer)));
+    add(line, AUDIT_S("rule", rule != NULL ? rule->name : NULL));
+    add(line, AUDIT_S("layer", "tls"));
+}
+
+static void add_peer(struct line *line, const struct pfswrap_seal_info *info)
+{
+    add(line, AUDIT_S("peer_name", or_null(info->peer_name)));
+    add(line, AUDIT_S("pattern", pattern_name(info->pattern)));
+}
+
+void layer_report_opened(const struct layer *layer)
+{
+    struct line line;
     struct pfswrap_seal_info info;
-    if (pfswrap_tunnel_describe(layer->tunnel, &info) != 0)
-        return;
-    const struct audit_field fields[] = {
-        AUDIT_S("role", layer->role),
-        AUDIT_S("local", or_null(layer->addresses.local)),
-        AUDIT_S("peer", or_null(layer->addresses.peer)),
-        AUDIT_S("name", or_null(info.peer_name)),
-        AUDIT_S("pattern", pattern_name(info.pattern)),
-        AUDIT_S("layer", "tls"),
-        AUDIT_S("rule", layer->rule->name),
-    };
-    audit_event("opened", fields, sizeof fields / sizeof fields[0]);
+    begin(&line, layer->role, &layer->addresses, layer->rule);
+    if (pfswrap_tunnel_describe(layer->tunnel, &info) == 0) {
+        add_peer(&line, &info);
+        add(&line, AUDIT_N("rekey", info.rekey));
+    }
+    audit_event("opened", line.fields, line.count);
+}
+
+static void report_ending(const char *event, const struct libssl *lib, SSL *ssl, const struct policy_rule *rule,
+                          const char *reason, const char *detail)
+{
+    struct line line;
+    struct report_addresses addresses;
+    report_addresses_read(&addresses, lib, ssl);
+    begin(&line, lib->SSL_is_server(ssl) ? "server" : "client", &addresses, rule);
+    add(&line, AUDIT_S("server_name", lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)));
+    add(&line, AUDIT_S("reason", reason));
+    add(&line, AUDIT_S("detail", detail));
+    audit_event(event, line.fields, line.count);
 }
 
 void layer_report_refused(const struct libssl *lib, SSL *ssl, const struct policy_rule *rule, const char *reason,
                           const char *detail)
 {
-    struct report_addresses addresses;
-    report_addresses_read(&addresses, lib, ssl);
-    const struct audit_field fields[] = {
-        AUDIT_S("role", lib->SSL_is_server(ssl) ? "server" : "client"),
-        AUDIT_S("local", or_null(addresses.local)),
-        AUDIT_S("peer", or_null(addresses.peer)),
-        AUDIT_S("server_name", lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
-        AUDIT_S("reason", reason),
-        AUDIT_S("detail", detail),
-        AUDIT_S("layer", "tls"),
-        AUDIT_S("rule", rule != NULL ? rule->name : NULL),
-    };
-    audit_event("refused", fields, sizeof fields / sizeof fields[0]);
+    report_ending("refused", lib, ssl, rule, reason, detail);
+}
+
+void layer_report_plain(const struct libssl *lib, SSL *ssl, const struct policy_rule *rule)
+{
+    report_ending("plain", lib, ssl, rule, "the client does not offer the inner layer, and the rule says prefer",
+                  NULL);
 }
 
 void layer_report_closed(const struct layer *layer)
 {
+    struct line line;
     struct pfswrap_seal_info info;
-    uint64_t written, read;
     int error = pfswrap_tunnel_error(layer->tunnel);
-    const char *reason = error != 0           ? pfswrap_seal_error_text(error)
-                         : !layer->final_read ? "the peer had not closed its direction"
-                                              : NULL;
-    pfswrap_tunnel_count(layer->tunnel, &written, &read);
-    bool known = pfswrap_tunnel_describe(layer->tunnel, &info) == 0;
-    const struct audit_field fields[] = {
-        AUDIT_S("role", layer->role),
-        AUDIT_S("local", or_null(layer->addresses.local)),
-        AUDIT_S("peer", or_null(layer->addresses.peer)),
-        AUDIT_S("name", known ? or_null(info.peer_name) : NULL),
-        AUDIT_N("sent", (long long)written),
-        AUDIT_N("received", (long long)read),
-        AUDIT_N("rehandshakes", known ? (long long)info.rehandshakes : 0),
-        AUDIT_S("reason", reason),
-        AUDIT_S("layer", "tls"),
-        AUDIT_S("rule", layer->rule->name),
-    };
-    audit_event("closed", fields, sizeof fields / sizeof fields[0]);
+    const struct pfswrap_tunnel_counts counts = pfswrap_tunnel_count(layer->tunnel);
+    begin(&line, layer->role, &layer->addresses, layer->rule);
+    if (pfswrap_tunnel_describe(layer->tunnel, &info) == 0) {
+        add_peer(&line, &info);
+        add(&line, AUDIT_N("rehandshakes", info.rehandshakes));
+        add(&line, AUDIT_N("sent_rekeys", (long long)(counts.sent_chunks / info.rekey)));
+        add(&line, AUDIT_N("received_rekeys", (long long)(counts.received_chunks / info.rekey)));
+    }
+    add(&line, AUDIT_N("sent_bytes", (long long)counts.sent_bytes));
+    add(&line, AUDIT_N("sent_chunks", (long long)counts.sent_chunks));
+    add(&line, AUDIT_N("received_bytes", (long long)counts.received_bytes));
+    add(&line, AUDIT_N("received_chunks", (long long)counts.received_chunks));
+    if (error != 0 && error != PFSWRAP_SEAL_E_TRUNCATED) {
+        add(&line, AUDIT_S("end", "error"));
+        add(&line, AUDIT_S("reason", pfswrap_seal_error_text(error)));
+    } else if (error != 0 || !layer->final_read) {
+        add(&line, AUDIT_S("end", "truncated"));
+        add(&line, AUDIT_S("reason", "the peer had not closed its direction"));
+    } else {
+        add(&line, AUDIT_S("end", "clean"));
+    }
+    audit_event("closed", line.fields, line.count);
 }
