@@ -11,6 +11,7 @@
 
 #include "audit/audit.h"
 #include "init.h"
+#include "tls/layer.h"
 
 static bool enforcing(void)
 {
@@ -277,6 +278,10 @@ void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *co
     const char *text = error != 0 ? lib->ERR_reason_error_string(error) : NULL;
     if (text == NULL)
         text = "the peer closed the connection during the handshake";
+    if (reason == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL && connection->layer_rule != NULL) {
+        layer_report_refused(lib, ssl, connection->layer_rule, "the server does not have the inner layer", text);
+        return;
+    }
     bool refused = enforcing() && is_the_policys_doing(reason);
     const char *obstacle = refused ? credential_obstacle(lib, ssl, reason) : NULL;
     report_end(refused ? "refused" : "failed", lib, ssl, obstacle != NULL ? obstacle : text,
