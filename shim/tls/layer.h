@@ -25,6 +25,7 @@ struct layer {
     int64_t deadline_ms;               /* of the handshake, by the monotonic clock */
     int result;                        /* what the library's read or write answered when the carrier stopped */
     int fd;                            /* a TCP socket whose small writes might wait for others; -1: none */
+    bool at_once;                      /* what is written must not wait for what was written before */
     bool opened;                       /* the opening event has been written: a closing one is due */
     bool writing;                      /* the program's own data is on its way: it flushes its BIOs itself */
     bool timed_out;                    /* the handshake took longer than the policy allows */
@@ -98,7 +99,7 @@ struct pfswrap_tunnel_carrier layer_carrier(struct layer *layer);
 bool layer_enter(struct layer *layer);
 void layer_leave(struct layer *layer);
 
-/* The layer has failed with `error`: said once in the log, and pushed for the program. Returns -1. */
+/* Tells the program of `error` through the library's queue. Returns -1. */
 int layer_fail(struct layer *layer, int error);
 
 /* layer_alpn.c: the name by which a sealing client makes itself known inside the TLS handshake. */

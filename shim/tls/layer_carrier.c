@@ -70,14 +70,15 @@ static int carrier_read(void *context, void *buffer, size_t size)
 }
 
 /*
- * A message of the handshake is small and the last one has just been sent: with Nagle's algorithm it would wait for
- * the peer to acknowledge that (RFC 1122, 4.2.3.4), which is a round trip more than the handshake needs.
+ * A message of the handshake is small and another has just been sent: with Nagle's algorithm it would wait for the
+ * peer to acknowledge that (RFC 1122, 4.2.3.4), which is a round trip more than the handshake needs. The same goes
+ * for the program's first data, which without the layer has nothing unacknowledged in front of it.
  */
 static int write_at_once(struct layer *layer, const void *data, size_t length)
 {
     int on = 1, before = 1;
     socklen_t size = sizeof before;
-    if (layer->fd >= 0 && getsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &before, &size) == 0 && before == 0)
+    if (getsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &before, &size) == 0 && before == 0)
         (void)setsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     int result = layer->lib->SSL_write(layer->ssl, data, (int)length);
     if (before == 0)

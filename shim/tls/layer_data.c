@@ -21,11 +21,22 @@ void layer_leave(struct layer *layer)
     layer_lease_leave(&layer->lease);
 }
 
-/* A truncation has the reason that the library itself has for one, so that programs know it. */
+/* The reasons that the library itself has where it knows the same mistake, so that programs know them. */
+static int reason_of(int error)
+{
+    switch (error) {
+    case PFSWRAP_SEAL_E_TRUNCATED:
+        return SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    case PFSWRAP_SEAL_E_CLOSED:
+        return SSL_R_PROTOCOL_IS_SHUTDOWN;
+    default:
+        return SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC;
+    }
+}
+
 int layer_fail(struct layer *layer, int error)
 {
-    int reason = error == PFSWRAP_SEAL_E_TRUNCATED ? SSL_R_UNEXPECTED_EOF_WHILE_READING : SSL_R_BAD_RECORD_TYPE;
-    tls_error_push(layer->lib, reason, pfswrap_seal_error_text(error));
+    tls_error_push(layer->lib, reason_of(error), pfswrap_seal_error_text(error));
     return -1;
 }
 
@@ -86,6 +97,7 @@ static int write_step(struct layer *layer, const void *data, size_t length)
     layer->writing = true;
     int result = pfswrap_tunnel_write(layer->tunnel, data, length);
     layer->writing = false;
+    layer->at_once = false;
     layer_leave(layer);
     if (result == PFSWRAP_TUNNEL_STOPPED)
         return layer->result;

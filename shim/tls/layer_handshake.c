@@ -101,6 +101,7 @@ static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct polic
     layer->rule = rule;
     layer->role = server ? "server" : "client";
     layer->fd = stream_socket(lib, ssl);
+    layer->at_once = layer->fd >= 0;
     layer->deadline_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + //
                          pfswrap_policy()->seal.handshake_timeout_ms;
     report_addresses_read(&layer->addresses, lib, ssl);
