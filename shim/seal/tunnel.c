@@ -18,6 +18,7 @@ struct pfswrap_tunnel {
     struct pfswrap_seal channel;
     const struct pfswrap_seal_config *config;
     struct pfswrap_tunnel_carrier carrier;
+    size_t record; /* bytes of the carrier's records, 0: it has none */
     struct pfswrap_tunnel_counts counts;
     uint8_t *left; /* opened plaintext in `in` that nobody has taken yet */
     size_t left_length;
@@ -47,6 +48,7 @@ struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const str
     }
     tunnel->config = config;
     tunnel->carrier = *carrier;
+    tunnel->record = config->carrier_max;
     return tunnel;
 }
 
@@ -264,6 +266,19 @@ static int answer(struct pfswrap_tunnel *tunnel)
     return (int)length;
 }
 
+/*
+ * How long the next frame may be: a record, so that the peer can open it when one has come. Many programs write 16
+ * KiB at a time, though, which fits a record of TLS by itself: a second frame for the 21 bytes that a frame takes
+ * would cost both ends more than a frame that ends in the next record.
+ */
+static size_t room_for(const struct pfswrap_tunnel *tunnel, size_t length)
+{
+    const size_t data_room = tunnel->record - PFSWRAP_SEAL_OVERHEAD;
+    const bool barely_too_long = length > data_room && length <= tunnel->record && length <= PFSWRAP_SEAL_CHUNK_MAX;
+
+    return tunnel->record == 0 || tunnel->record >= OUT_BYTES || barely_too_long ? OUT_BYTES : tunnel->record;
+}
+
 int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t length)
 {
     size_t accepted;
@@ -276,7 +291,7 @@ int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t
     pfswrap_seal_tick(&tunnel->channel, (uint64_t)time(NULL));
     if ((result = settle(tunnel)) != 1)
         return result;
-    result = pfswrap_seal_begin(&tunnel->channel, data, length, tunnel->out, OUT_BYTES, &accepted);
+    result = pfswrap_seal_begin(&tunnel->channel, data, length, tunnel->out, room_for(tunnel, length), &accepted);
     if (result < 0)
         return result;
     tunnel->out_last = (size_t)result;
