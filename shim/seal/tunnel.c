@@ -35,13 +35,15 @@ struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const str
 {
     struct pfswrap_tunnel *tunnel =
         mmap(NULL, sizeof *tunnel, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct pfswrap_seal_config unlimited = *config;
 
+    unlimited.carrier_max = 0; /* room_for() sees to that */
     *error = 0;
     if (tunnel == MAP_FAILED)
         return NULL;
     (void)madvise(tunnel, sizeof *tunnel, MADV_DONTDUMP);
-    *error =
-        pfswrap_seal_init(&tunnel->channel, role, config, binding, binding_length, candidate, (uint64_t)time(NULL));
+    *error = pfswrap_seal_init(&tunnel->channel, role, &unlimited, binding, binding_length, candidate,
+                               (uint64_t)time(NULL));
     if (*error != 0) {
         (void)munmap(tunnel, sizeof *tunnel);
         return NULL;

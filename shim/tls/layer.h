@@ -92,6 +92,9 @@ void layer_send_final(struct layer *layer);
 /* layer_carrier.c: the library's own calls as the tunnel's carrier. */
 struct pfswrap_tunnel_carrier layer_carrier(struct layer *layer);
 
+/* Several records that are to travel together are written between on and off. */
+void layer_cork(const struct layer *layer, bool on);
+
 /*
  * Every call that uses keys stands between these two. False: another process has used them, or an earlier call
  * never came back; the tunnel is poisoned.

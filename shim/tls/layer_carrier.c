@@ -96,6 +96,18 @@ static int carrier_write(void *context, const void *data, size_t length)
     return layer->result > 0 ? layer->result : -1;
 }
 
+/*
+ * A frame is 21 bytes longer than its data, so a write of 16 KiB, which many programs prefer since it fits a record
+ * of TLS, comes to two records. Corked, the small one travels with the large one; alone it would cost the kernels
+ * of both ends nearly as much, and wake the peer twice. Sends nothing later than without.
+ */
+void layer_cork(const struct layer *layer, bool on)
+{
+    int value = on;
+    if (layer->fd >= 0)
+        (void)setsockopt(layer->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+}
+
 struct pfswrap_tunnel_carrier layer_carrier(struct layer *layer)
 {
     return (struct pfswrap_tunnel_carrier){.read = carrier_read, .write = carrier_write, .context = layer};

@@ -2,6 +2,7 @@
  * Data of a layered connection, as SSL_read(3), SSL_write(3) and SSL_shutdown(3) describe it. What a call answers
  * when it stops is what the library answered; an error of the seal's is pushed as one of the library's.
  */
+#include <errno.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -112,6 +113,22 @@ static bool is_the_same_write(const struct layer *layer, long mode, const void *
            length >= layer->write_done + pfswrap_tunnel_kept(layer->tunnel);
 }
 
+static int write_frames(struct layer *layer, const char *data, size_t length, bool partial)
+{
+    size_t done = layer->write_done;
+    do {
+        int result = write_step(layer, data + done, length - done);
+        if (result <= 0) {
+            layer->write_done = done;
+            layer->write_buffer = data;
+            return result;
+        }
+        done += (size_t)result;
+    } while (done < length && !partial);
+    layer->write_done = 0;
+    return (int)done;
+}
+
 int layer_write(struct layer *layer, const void *data, size_t length)
 {
     long mode = layer->lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL);
@@ -124,18 +141,17 @@ int layer_write(struct layer *layer, const void *data, size_t length)
         tls_error_push(layer->lib, SSL_R_BAD_WRITE_RETRY, "the write that is made again is another one");
         return -1;
     }
-    size_t done = layer->write_done;
-    do {
-        int result = write_step(layer, (const char *)data + done, length - done);
-        if (result <= 0) {
-            layer->write_done = done;
-            layer->write_buffer = data;
-            return result;
-        }
-        done += (size_t)result;
-    } while (done < length && (mode & SSL_MODE_ENABLE_PARTIAL_WRITE) == 0);
-    layer->write_done = 0;
-    return (int)done;
+    enum { RECORD_DATA = PFSWRAP_SEAL_TLS_RECORD - PFSWRAP_SEAL_OVERHEAD };
+    bool partial = (mode & SSL_MODE_ENABLE_PARTIAL_WRITE) != 0;
+    bool one_record = length - layer->write_done <= RECORD_DATA;
+    if (!one_record)
+        layer_cork(layer, true);
+    int result = write_frames(layer, data, length, partial);
+    int error = errno; /* what the library's write left there is for the program */
+    if (!one_record)
+        layer_cork(layer, false);
+    errno = error;
+    return result;
 }
 
 /* SSL_sendfile(3) hands a file to the kernel's TLS; here its bytes have to come by. One frame a call. */
