@@ -1,6 +1,6 @@
 /*
  * Finds and reads the policy, makes it read-only, loads the keys its rules need and opens the log. May call policy,
- * keys and audit; knows no TLS and no socket.
+ * keys, audit and connection; knows no TLS.
  */
 #include "init.h"
 
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "connection/share.h"
 #include "interposed.h"
 #include "keys.h"
 
@@ -60,6 +61,15 @@ static void start(void)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     audit_start(&state.policy);
+    if (keys_in_use() && share_start() != 0)
+        pfswrap_die(
+            "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+}
+
+bool pfswrap_seals(void)
+{
+    (void)pfswrap_policy();
+    return keys_in_use();
 }
 
 const struct policy *pfswrap_policy(void)

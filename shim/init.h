@@ -6,6 +6,8 @@
 #ifndef PFSWRAP_INIT_H
 #define PFSWRAP_INIT_H
 
+#include <stdbool.h>
+
 #include "policy/policy.h"
 
 enum { PFSWRAP_EXIT_REFUSED = 125 };
@@ -19,6 +21,9 @@ enum { PFSWRAP_EXIT_REFUSED = 125 };
 /* The policy in force, read-only. Ends the process with one line on stderr if there is none, or
  * a key that its rules need is missing (exit status 125). */
 const struct policy *pfswrap_policy(void);
+
+/* Whether a rule of it seals; its keys are loaded then, before the first connection. */
+bool pfswrap_seals(void);
 
 /* Writes "pfswrap: MESSAGE" to stderr and ends the process with exit status 125. */
 _Noreturn void pfswrap_die(const char *message);

@@ -211,6 +211,12 @@ int pfswrap_seal_open_in_place(struct pfswrap_seal *channel, const struct pfswra
                                size_t available, struct pfswrap_seal_opened *opened);
 
 /*
+ * Whether the zero byte that trails the last frame has yet to be given to open(): the caller has left it in the
+ * kernel, or it has not come.
+ */
+bool pfswrap_seal_trailer_due(const struct pfswrap_seal *channel);
+
+/*
  * The carrier has ended after everything it brought was given to open(). Returns 0 if the peer had closed with
  * FINAL, else E_TRUNCATED (or what ended the channel before): such an end must not be reported as an orderly one.
  */
@@ -231,6 +237,12 @@ int pfswrap_seal_error(const struct pfswrap_seal *channel);
 
 /* Ends a channel whose owner cannot vouch for it (it died, or left a call by longjmp). Wipes its keys. */
 void pfswrap_seal_poison(struct pfswrap_seal *channel);
+
+/*
+ * Whether a channel between two calls could look like this block: for memory that another process may have written to.
+ * Of one that could, every call stays within its bounds; what it says is worth no more than whoever wrote it.
+ */
+bool pfswrap_seal_is_sane(const struct pfswrap_seal *channel);
 
 /* Wipes the whole block. It is no channel afterwards. */
 void pfswrap_seal_wipe(struct pfswrap_seal *channel);

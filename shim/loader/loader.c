@@ -7,21 +7,15 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "init.h"
 #include "interposed.h"
 #include "real/elf.h"
 #include "real/libc.h"
+#include "real/tail_call.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
-
-#if defined(__clang__)
-#define TAIL_CALL __attribute__((musttail))
-#define TAIL_CALLER
-#else
-#define TAIL_CALL
-#define TAIL_CALLER __attribute__((optimize("O2"), no_sanitize("address", "thread", "undefined")))
-#endif
 
 /* Our own definition of `name`, or NULL if it is not on the list. */
 static void *ours_by_name(const char *name)
@@ -47,10 +41,12 @@ static void *answer(const char *name, void *found)
     return found == real_libc_by_name(name) || libssl_defines(found) ? ours : found;
 }
 
-/* A weak probe for libssl must not find us where there is no libssl. */
+/* A weak probe for libssl or liburing must not find us where there is none. */
 static bool only_we_define(const char *name)
 {
-    return ours_by_name(name) != NULL && real_libc_by_name(name) == NULL && !libssl_is_loaded();
+    if (ours_by_name(name) == NULL || real_libc_by_name(name) != NULL)
+        return false;
+    return !libssl_is_loaded() || strncmp(name, "io_", 3) == 0;
 }
 
 /* What there is after us: nothing, and dlerror() says so. No tail call: the caller that counts is this object. */

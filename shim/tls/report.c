@@ -4,7 +4,6 @@
 #include "tls/report.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -79,48 +78,6 @@ const char *report_version_name(int version)
     }
 }
 
-/* Writes `value` in decimal and returns its end. */
-static char *decimal_write(char *at, unsigned value)
-{
-    enum { DIGITS_MAX = 10 };
-    char digits[DIGITS_MAX];
-    int count = 0;
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    while (count > 0)
-        *at++ = digits[--count];
-    return at;
-}
-
-/* Two of these are written for each connection; inet_ntop and printf took a microsecond for each. */
-static void address_format_ipv4(char text[REPORT_ADDRESS_BYTES], const struct sockaddr_in *address)
-{
-    const unsigned char *bytes = (const unsigned char *)&address->sin_addr;
-    char *at = text;
-    for (size_t i = 0; i < sizeof address->sin_addr; i++) {
-        at = decimal_write(at, bytes[i]);
-        *at++ = i + 1 < sizeof address->sin_addr ? '.' : ':';
-    }
-    *decimal_write(at, ntohs(address->sin_port)) = '\0';
-}
-
-static void address_format(char text[REPORT_ADDRESS_BYTES], const struct sockaddr_storage *address)
-{
-    char host[INET6_ADDRSTRLEN];
-    text[0] = '\0';
-    if (address->ss_family == AF_INET) {
-        address_format_ipv4(text, (const struct sockaddr_in *)address);
-    } else if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        (void)snprintf(text, REPORT_ADDRESS_BYTES, "[%s]:%u", host, ntohs(in6->sin6_port));
-    } else if (address->ss_family == AF_UNIX) {
-        (void)snprintf(text, REPORT_ADDRESS_BYTES, "unix");
-    }
-}
-
 void report_addresses_read(struct report_addresses *addresses, const struct libssl *lib, const SSL *ssl)
 {
     struct sockaddr_storage address = {0};
@@ -130,11 +87,11 @@ void report_addresses_read(struct report_addresses *addresses, const struct libs
     if (fd < 0)
         return;
     if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
-        address_format(addresses->local, &address);
+        audit_address_format(addresses->local, (struct sockaddr *)&address);
     address = (struct sockaddr_storage){0};
     length = sizeof address;
     if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
-        address_format(addresses->peer, &address);
+        audit_address_format(addresses->peer, (struct sockaddr *)&address);
 }
 
 static const char *or_null(const char *text)

@@ -5,16 +5,13 @@
 #ifndef PFSWRAP_TLS_REPORT_H
 #define PFSWRAP_TLS_REPORT_H
 
-#include <arpa/inet.h>
-
+#include "audit/address.h"
 #include "tls/state.h"
 
-enum { REPORT_ADDRESS_BYTES = INET6_ADDRSTRLEN + 10 };
-
-/* "192.0.2.1:443", "[2001:db8::1]:443", "unix"; empty: libssl has no socket. */
+/* Both ends of a connection; empty: libssl has no socket. */
 struct report_addresses {
-    char local[REPORT_ADDRESS_BYTES];
-    char peer[REPORT_ADDRESS_BYTES];
+    char local[AUDIT_ADDRESS_TEXT];
+    char peer[AUDIT_ADDRESS_TEXT];
 };
 void report_addresses_read(struct report_addresses *addresses, const struct libssl *lib, const SSL *ssl);
 

@@ -7,7 +7,6 @@ nothing of the protocol but the magic that begins every sealed connection.
 
 import functools
 import os
-import subprocess
 
 from lib.process import PROGRAMS, free_port, run, temporary_directory
 from lib.sniff import Sniffer
@@ -124,6 +123,13 @@ def check_wire(wire, sealed, marked=True):
         equal(flow.head[:len(MAGIC)], MAGIC[:len(flow.head)], "what a client's stream begins with")
 
 
+def story(wrap):
+    """What the log says about connections, in few words: to be read under a failure."""
+    names = ("event", "pid", "role", "reason", "end", "sent_bytes", "received_bytes")
+    return "\n".join(" ".join(str(event[name]) for name in names if name in event)
+                     for event in wrap.events()[-12:] if event["event"] != "policy")
+
+
 class Unseen:
     """Stands for the look at the wire where that is not allowed."""
 
@@ -153,12 +159,13 @@ def look_case(tap):
 class Scenarios:
     """Runs scenarios of the sock_* programs, each bare and sealed, as two cases."""
 
-    def __init__(self, tap, program):
-        self.tap, self.program = tap, PROGRAMS / program
+    def __init__(self, tap, program, link=None, environment=None):
+        """`link`: a lib.link.Link whose two machines are the two ends; without it both are here."""
+        self.tap, self.program, self.link, self.environment = tap, PROGRAMS / program, link, environment or {}
         self.keys = Keys("peer")
         look_case(tap)
 
-    def both(self, scenario, sentence, address="127.0.0.1", marked=True, then=None, only=None, more=(), data=b"",
+    def both(self, scenario, sentence, address=None, marked=True, then=None, only=None, more=(), data=b"",
              **settings):
         """`then(mode, result, wrap)` may look at more; `only` is "bare" or "sealed" where the other has no meaning."""
         for mode in MODES:
@@ -169,14 +176,21 @@ class Scenarios:
                     self.once(mode, scenario, address, marked, then, more, data, settings)
 
     def once(self, mode, scenario, address, marked, then, more, data, settings):
-        port = free_port()
-        wrap = SealWrap(self.keys, listen=port, connect=port, **settings)
+        port, link = free_port(), self.link
+        address = address or (link.address if link else "127.0.0.1")
+        where = [f"{address}:{port}"] if link else port
+        wrap = SealWrap(self.keys, listen=where, connect=where, **settings)
         argv = mode.argv(wrap, [self.program, scenario, port, address, *more])
-        with look(port) as wire:
-            result = run(argv, data=data, env=mode.environment())
-            log = f"{result!r}; log: {wrap.tail()}" if mode.sealed else repr(result)
-            equal(result.status, 0, f"status; {log}")
-            check(result.out.endswith(b"ok\n"), f"expected ok at the end: {log}")
+        environment = {**mode.environment(), **self.environment}
+        if link:
+            argv = link.argv(argv)
+            environment.update(link.environment())
+        with look(port, **(link.place() if link else {})) as wire:
+            result = run(argv, data=data, env=environment)
+            told = f"{scenario} {port} {address} ended with {result.status}: {result.text[-800:].strip()}"
+            if mode.sealed:
+                told += f"\n{story(wrap)}"
+            check(result.status == 0 and result.out.endswith(b"ok\n"), told)
             check_wire(wire, mode.sealed, marked)
             if then:
                 then(mode, result, wrap)
@@ -185,9 +199,3 @@ class Scenarios:
 def descriptors(pid):
     """The number of open descriptors of a process."""
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def children_of(pid):
-    """The processes whose parent is `pid` (proc(5), stat, field 4)."""
-    done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(word) for word in done.stdout.split()]

@@ -4,6 +4,7 @@
  */
 #include "sock.h"
 
+#include <sys/epoll.h>
 #include <sys/select.h>
 
 enum { TOTAL = 20000 };
@@ -175,6 +176,7 @@ static void hangup_client(int fd)
 /* A full socket is not writable, and becomes so when the peer reads. */
 static void full_client(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 64 << 20, 1);
     sock_expect(sock_ready(fd, POLLOUT) == 0, "a full socket is writable");
@@ -186,6 +188,7 @@ static void full_client(int fd)
 
 static void full_server(int fd)
 {
+    sock_greet(fd);
     size_t done = side_hear();
     text_receive(fd, 0, done + 100000, 65536, 1);
     text_expect_end(fd);
@@ -193,23 +196,25 @@ static void full_server(int fd)
 
 /*
  * An event loop that serves a connection and a command pipe (standard input). It must come back to the pipe while a
- * part of a message is on its way: the test holds the rest back until the command has been answered.
+ * part of a message is on its way: the test holds the rest back until its commands have been answered. The
+ * connection is blocking, so that a read which has not enough would not return.
  */
-static void loop_server(int fd)
+static void loop(int fd, bool (*ready)(int epoll, int fd, bool *command), size_t size)
 {
-    char buffer[65536], command;
+    static char buffer[65536];
+    char command;
     size_t at = 0;
-    struct pollfd wait[2] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "EPOLL_CTL_ADD");
+    event.data.fd = STDIN_FILENO;
+    sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event) == 0, "EPOLL_CTL_ADD");
     for (;;) {
-        sock_expect(poll(wait, 2, SOCK_DEADLINE_MS) > 0, "poll");
-        if (wait[1].revents) {
-            if (read(STDIN_FILENO, &command, 1) != 1)
-                wait[1].fd = -1;
-            else
-                sock_expect(printf("at %zu\n", at) > 0 && fflush(stdout) == 0, "answering");
-        }
-        if (wait[0].revents) {
-            ssize_t n = read(fd, buffer, sizeof buffer);
+        bool commanded = false, readable = ready(epoll, fd, &commanded);
+        if (commanded && read(STDIN_FILENO, &command, 1) == 1)
+            sock_expect(printf("at %zu\n", at) > 0 && fflush(stdout) == 0, "answering");
+        if (readable) {
+            ssize_t n = read(fd, buffer, size);
             if (n == 0)
                 break;
             sock_expect(n > 0, "read at %zu", at);
@@ -218,6 +223,55 @@ static void loop_server(int fd)
         }
     }
     sock_expect(at == 5000, "%zu bytes arrived", at);
+}
+
+static bool ready_by_poll(int epoll, int fd, bool *command)
+{
+    struct pollfd wait[2] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+    (void)epoll;
+    sock_expect(poll(wait, 2, SOCK_DEADLINE_MS) > 0, "poll");
+    *command = wait[1].revents != 0;
+    return wait[0].revents != 0;
+}
+
+static bool ready_by_select(int epoll, int fd, bool *command)
+{
+    fd_set set;
+    (void)epoll;
+    FD_ZERO(&set);
+    FD_SET(fd, &set);
+    FD_SET(STDIN_FILENO, &set);
+    sock_expect(select(fd + 1, &set, NULL, NULL, &(struct timeval){.tv_sec = 20}) > 0, "select");
+    *command = FD_ISSET(STDIN_FILENO, &set) != 0;
+    return FD_ISSET(fd, &set) != 0;
+}
+
+static bool ready_by_epoll(int epoll, int fd, bool *command)
+{
+    struct epoll_event event[2];
+    int n = epoll_wait(epoll, event, 2, SOCK_DEADLINE_MS);
+    bool readable = false;
+    sock_expect(n > 0, "epoll_wait returned %d", n);
+    for (int i = 0; i < n; i++) {
+        readable |= event[i].data.fd == fd;
+        *command |= event[i].data.fd == STDIN_FILENO;
+    }
+    return readable;
+}
+
+static void loop_poll_server(int fd)
+{
+    loop(fd, ready_by_poll, 65536);
+}
+
+static void loop_select_server(int fd)
+{
+    loop(fd, ready_by_select, 100);
+}
+
+static void loop_epoll_server(int fd)
+{
+    loop(fd, ready_by_epoll, 65536);
 }
 
 static void loop_client(int fd)
@@ -234,7 +288,9 @@ static const struct scenario scenarios[] = {
     {"two", NULL, NULL, two},
     {"hangup", hangup_server, hangup_client, NULL},
     {"full", full_server, full_client, NULL},
-    {"loop", loop_server, loop_client, NULL},
+    {"loop_poll", loop_poll_server, loop_client, NULL},
+    {"loop_select", loop_select_server, loop_client, NULL},
+    {"loop_epoll", loop_epoll_server, loop_client, NULL},
     {0},
 };
 

@@ -1,0 +1,246 @@
+/*
+ * What every file about connections shares: their memory, how processes share them, and how they end. Buffers come
+ * from a pool and are held only while there is something in them; between calls those of a shared connection lie
+ * behind its home.
+ */
+#include "connection/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <string.h>
+#include <time.h>
+
+#include "connection/carrier.h"
+#include "connection/endpoint.h"
+#include "connection/memory.h"
+#include "connection/process.h"
+#include "init.h"
+#include "keys.h"
+
+static struct memory_pool buffers = {.piece = CONNECTION_BUFFER_BYTES, .per_chunk = 16, .secret = true};
+
+uint64_t connection_now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+const struct policy_rule *connection_rule(const struct connection *connection)
+{
+    return &pfswrap_policy()->rules[connection->rule];
+}
+
+const struct pfswrap_seal_config *connection_config(const struct connection *connection)
+{
+    return keys_config(connection_rule(connection));
+}
+
+static uint8_t *buffer(int32_t *index)
+{
+    if (*index == CONNECTION_NO_BUFFER && (*index = memory_take(&buffers)) < 0) {
+        *index = CONNECTION_NO_BUFFER;
+        return NULL;
+    }
+    return memory_at(&buffers, *index);
+}
+
+uint8_t *connection_rx(struct connection *connection)
+{
+    return buffer(&connection->rx_index);
+}
+
+uint8_t *connection_tx(struct connection *connection)
+{
+    return buffer(&connection->tx_index);
+}
+
+uint8_t *connection_borrow(int32_t *index)
+{
+    *index = memory_take(&buffers);
+    return *index < 0 ? NULL : memory_at(&buffers, *index);
+}
+
+void connection_return(int32_t index)
+{
+    memory_give(&buffers, index);
+}
+
+static void give_back(int32_t *index)
+{
+    if (*index != CONNECTION_NO_BUFFER)
+        memory_give(&buffers, *index);
+    *index = CONNECTION_NO_BUFFER;
+}
+
+void connection_trim(struct connection *connection)
+{
+    if (span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0) {
+        connection->rx_plain = connection->rx_cipher = (struct span){0};
+        give_back(&connection->rx_index);
+    }
+    if (span_length(connection->tx) == 0 && span_length(connection->early) == 0) {
+        connection->tx = connection->early = (struct span){0};
+        give_back(&connection->tx_index);
+    }
+}
+
+void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking)
+{
+    const size_t behind_lock = sizeof connection->lock;
+    memset((uint8_t *)connection + behind_lock, 0, sizeof *connection - behind_lock);
+    connection->nonblocking = nonblocking;
+    connection->initiator = initiator;
+    connection->rule = rule;
+    connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
+    connection->holder_count = 1;
+    connection->holders[0] = (struct holder){process_id(), process_thread().space};
+    connection->deadline_ms = connection->queue_at_ms = UINT64_MAX;
+}
+
+void connection_clear(struct connection *connection)
+{
+    const size_t behind_lock = sizeof connection->lock;
+    give_back(&connection->rx_index);
+    give_back(&connection->tx_index);
+    sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
+}
+
+/* The buffers behind a home. */
+static uint8_t *home_buffer(struct connection *home, int number)
+{
+    return (uint8_t *)home + CONNECTION_PIECE_BYTES + (size_t)number * CONNECTION_BUFFER_BYTES;
+}
+
+static bool is_span(struct span span, uint32_t limit)
+{
+    return span.begin <= span.end && span.end <= limit;
+}
+
+/* A bool that another process may have written: anything but 0 and 1 would be undefined. */
+static bool is_bool(const bool *flag)
+{
+    uint8_t byte;
+    memcpy(&byte, flag, sizeof byte);
+    return byte <= 1;
+}
+
+static bool has_flags(const struct connection *connection)
+{
+    const bool *const flags[] = {
+        &connection->initiator,      &connection->local,      &connection->queueing,   &connection->confirmed,
+        &connection->told_connected, &connection->told_error, &connection->read_shut,  &connection->write_shut,
+        &connection->final_received, &connection->finishing,  &connection->fin_sent,   &connection->broken,
+        &connection->answered,       &connection->unhurried,  &connection->cork_later,
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (!is_bool(flags[i]))
+            return false;
+    return true;
+}
+
+/* Nothing that another process could have written leads us out of our own memory. */
+static bool is_sane(const struct connection *connection)
+{
+    const struct policy *policy = pfswrap_policy();
+    return has_flags(connection) && connection->phase <= CONNECTION_FAILED &&
+           connection->rule < policy->rule_count && policy->rules[connection->rule].seal != POLICY_SEAL_OFF &&
+           is_span(connection->rx_plain, CONNECTION_BUFFER_BYTES) &&
+           is_span(connection->rx_cipher, CONNECTION_BUFFER_BYTES) && is_span(connection->tx, CONNECTION_TX_MAX) &&
+           is_span(connection->early, CONNECTION_CONTROL_MAX + CONNECTION_EARLY_MAX) &&
+           (span_length(connection->rx_plain) == 0 || connection->rx_plain.end <= connection->rx_cipher.begin ||
+            span_length(connection->rx_cipher) == 0) &&
+           (span_length(connection->early) == 0 || connection->tx.end <= connection->early.begin) &&
+           (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
+            connection->phase == CONNECTION_NONE || pfswrap_seal_is_sane(&connection->channel));
+}
+
+static uint32_t higher(struct span one, struct span other)
+{
+    const uint32_t first = span_length(one) > 0 ? one.end : 0, second = span_length(other) > 0 ? other.end : 0;
+    return first > second ? first : second;
+}
+
+void connection_fetch(struct connection *connection, struct connection *home)
+{
+    const size_t behind_lock = sizeof home->lock;
+    memcpy((uint8_t *)connection + behind_lock, (uint8_t *)home + behind_lock, sizeof *home - behind_lock);
+    connection->home = home;
+    connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
+    bool whole = is_sane(connection);
+    const uint32_t rx_length = whole ? higher(connection->rx_plain, connection->rx_cipher) : 0;
+    const uint32_t tx_length = whole ? higher(connection->tx, connection->early) : 0;
+    uint8_t *rx = rx_length > 0 ? connection_rx(connection) : NULL;
+    uint8_t *tx = tx_length > 0 ? connection_tx(connection) : NULL;
+    whole = whole && (rx_length == 0 || rx != NULL) && (tx_length == 0 || tx != NULL);
+    if (whole && rx != NULL)
+        memcpy(rx, home_buffer(home, 0), rx_length);
+    if (whole && tx != NULL)
+        memcpy(tx, home_buffer(home, 1), tx_length);
+    if (!whole)
+        connection_lose(connection);
+}
+
+void connection_store(struct connection *connection)
+{
+    const size_t behind_lock = sizeof connection->lock;
+    struct connection *home = connection->home;
+    const uint32_t rx_length = higher(connection->rx_plain, connection->rx_cipher);
+    const uint32_t tx_length = higher(connection->tx, connection->early);
+    if (rx_length > 0)
+        memcpy(home_buffer(home, 0), connection_rx(connection), rx_length);
+    if (tx_length > 0)
+        memcpy(home_buffer(home, 1), connection_tx(connection), tx_length);
+    give_back(&connection->rx_index);
+    give_back(&connection->tx_index);
+    memcpy((uint8_t *)home + behind_lock, (uint8_t *)connection + behind_lock, sizeof *home - behind_lock);
+    sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
+}
+
+void connection_lose(struct connection *connection)
+{
+    struct connection *home = connection->home;
+    give_back(&connection->rx_index);
+    give_back(&connection->tx_index);
+    connection_init(connection, 0, false, false);
+    connection->home = home;
+    connection->phase = CONNECTION_FAILED;
+    connection->error = ECONNRESET;
+}
+
+/* A peer that is still sending must not be told by a reset that takes away what it has yet to read. */
+static void drain(int fd)
+{
+    enum { DRAIN_BYTES = 4096, DRAIN_ROUNDS = 64 };
+    uint8_t waste[DRAIN_BYTES];
+    for (int i = 0; i < DRAIN_ROUNDS && !process_sandboxed; i++)
+        if (carrier_receive(fd, waste, sizeof waste) <= 0)
+            return;
+}
+
+void connection_fail(struct connection *connection, int fd, int error, const char *reason)
+{
+    if (connection->phase == CONNECTION_FAILED)
+        return;
+    if (connection->confirmed)
+        connection_report_closed(connection, "error", reason);
+    else
+        connection_report_refused(connection, reason);
+    pfswrap_seal_poison(&connection->channel);
+    connection->phase = CONNECTION_FAILED;
+    connection->error = error;
+    /* What is open and authentic is still delivered, before the error. */
+    connection->rx_cipher = connection->tx = connection->early = (struct span){0};
+    connection->finishing = false;
+    connection->wants = 0;
+    connection_trim(connection);
+    drain(fd);
+    carrier_shut(fd, SHUT_RDWR);
+    endpoint_settle(fd, connection);
+}
+
+void connection_fail_seal(struct connection *connection, int fd, int seal_error)
+{
+    connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(seal_error));
+}
