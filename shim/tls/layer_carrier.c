@@ -20,47 +20,57 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/*
- * A blocking descriptor waits for the peer's handshake no longer than the policy says. Returns false when its time
- * is up. By system call: what is waited for is what the kernel has, whatever else looks at the program's poll().
- */
-static bool wait_for_peer(const struct layer *layer)
+/* The descriptor on which the library's read would wait; -1: it would not, or on something else. */
+static int blocking_descriptor(const struct layer *layer)
+{
+    int fd = layer->lib->SSL_get_rfd(layer->ssl);
+    int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
+    return flags >= 0 && (flags & O_NONBLOCK) == 0 ? fd : -1;
+}
+
+/* By system call: what is waited for is what the kernel has, whatever else looks at the program's poll(). */
+static bool wait_until_deadline(const struct layer *layer, int fd)
 {
     int64_t left = layer->deadline_ms - now_ms();
     if (left <= 0)
         return false;
-    int fd = layer->lib->SSL_get_rfd(layer->ssl);
-    int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
-    if (flags < 0 || (flags & O_NONBLOCK) != 0 || layer->lib->SSL_has_pending(layer->ssl))
+    if (fd < 0 || layer->lib->SSL_has_pending(layer->ssl))
         return true;
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     struct timespec timeout = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
     return syscall(SYS_ppoll, &ready, 1, &timeout, NULL, 0) != 0;
 }
 
+static void set_retries(const struct layer *layer, bool on)
+{
+    int command = on ? SSL_CTRL_MODE : SSL_CTRL_CLEAR_MODE;
+    layer->lib->SSL_ctrl(layer->ssl, command, SSL_MODE_AUTO_RETRY, NULL);
+}
+
 /*
- * Without automatic retries the library comes back after each session ticket, on a blocking socket too; its own
- * handshake does not, and neither may this one: the program would go on to a read that waits for data.
+ * A read in the handshake comes back with data of the peer's or when the program has to wait, as it does in the
+ * library's own handshake: not after each session ticket. With automatic retries the library sees to that; on a
+ * blocking descriptor it would then wait for ever, so there each record is waited for here, until the deadline.
  */
-static int read_in_handshake(const struct layer *layer, void *buffer, int size)
+static int read_in_handshake(struct layer *layer, void *buffer, int size)
 {
     const struct libssl *lib = layer->lib;
     bool retries = (lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
-    if (!retries)
-        lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, SSL_MODE_AUTO_RETRY, NULL);
-    int result = lib->SSL_read(layer->ssl, buffer, size);
-    if (!retries)
-        lib->SSL_ctrl(layer->ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, NULL);
+    int fd = blocking_descriptor(layer);
+    int result = -1;
+    set_retries(layer, fd < 0);
+    do {
+        layer->timed_out = !wait_until_deadline(layer, fd);
+        if (!layer->timed_out)
+            result = lib->SSL_read(layer->ssl, buffer, size);
+    } while (fd >= 0 && !layer->timed_out && result <= 0 && lib->SSL_want(layer->ssl) == SSL_READING);
+    set_retries(layer, retries);
     return result;
 }
 
 static int carrier_read(void *context, void *buffer, size_t size)
 {
     struct layer *layer = context;
-    if (!layer->opened && !wait_for_peer(layer)) {
-        layer->timed_out = true;
-        return -1;
-    }
     layer->result = layer->opened ? layer->lib->SSL_read(layer->ssl, buffer, (int)size)
                                   : read_in_handshake(layer, buffer, (int)size);
     if (layer->result > 0)
