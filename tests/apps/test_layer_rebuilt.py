@@ -1,4 +1,4 @@
-"""A client in JavaScript (examples/node) talks to wrapped, unmodified servers through the inner layer."""
+"""Clients that speak the inner layer by themselves (examples/) talk to wrapped, unmodified servers: JavaScript and C."""
 
 import os
 import shutil
@@ -34,8 +34,32 @@ def fetch(folder, ends, port, secret="client", key=None, service=()):
                 key or public(ends.keys, "server"), *([ends.keys.path(secret)] if secret else []), *service], timeout=60)
 
 
+def c_example(tap):
+    """The tunnel of the public library over OpenSSL's TLS."""
+    program = BUILD / "tunnel_client"
+    with tap.case("the example in C compiles against the library without a warning"):
+        result = run(["cc", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "include", ROOT / "examples" / "tunnel_client.c",
+                      BUILD / "libpfswrap-seal.a", "-lssl", "-lcrypto", "-lsodium", "-o", program])
+        equal(result.status, 0, f"{result!r}")
+    ends = layer.Ends()
+    with layer.ROWS["nginx"].start(ends.server, DATA) as server:
+        argv = [program, "localhost", server.port, "/blob", certs.authority().cert]
+        with tap.case(f"the C client fetches {len(DATA) >> 20} MiB from a wrapped nginx, and its end"):
+            result = run([*argv, ends.keys.path("client"), ends.keys.peers])
+            equal(result.status, 0, f"{result.err!r}; {ends.server.tail()}")
+            check(result.out.endswith(b"\r\n\r\n" + DATA), "the data should be the same")
+            equal(layer.shake(ends.server, "server")["peer_name"], "client", "who came in")
+        with tap.case("the C client says why it was turned away"):
+            stranger = layer.Ends()
+            stranger.keys.peers.write_text(ends.keys.peers.read_text())
+            result = run([*argv, stranger.keys.path("client"), ends.keys.peers])
+            equal((result.status, result.out), (1, b""), f"{result!r}")
+            contains(result.text, "the connection ended without FINAL", "what it says")
+
+
 def main():
     tap = Tap()
+    c_example(tap)
     require_programs("node", "npm", "nginx", "apache2")
     folder = install()
     for name in ("nginx", "apache"):
