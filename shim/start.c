@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "gnutls/library.h"
 #include "init.h"
 #include "real/libc.h"
 #include "socket/environment.h"
@@ -73,6 +74,7 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     (void)real_libc();
     const struct policy *policy = pfswrap_policy();
     libssl_require_supported();
+    gnutls_library_require_supported();
     report_inner_libssl();
     refuse_key_log(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)

@@ -63,7 +63,8 @@ struct gnutls {
     uintptr_t first, last; /* its segments */
 };
 
-/* The library, or NULL: none is loaded, or it lacks what is needed, which gnutls_library_require_supported() says. */
+/* The library, or NULL: none is loaded, or it lacks what is needed, which gnutls_library_require_supported() says.
+ */
 const struct gnutls *gnutls_library(void);
 
 /* Whether a GnuTLS is loaded, and whether `function` is defined by one. */

@@ -1,6 +1,6 @@
 /*
- * The policy in GnuTLS's words (priority strings, gnutls.info 6.10): names of groups and suites, and what is appended
- * to a program's priorities so that nothing else is left of them.
+ * The policy in GnuTLS's words (priority strings, gnutls.info 6.10): names of groups and suites, and what is
+ * appended to a program's priorities so that nothing else is left of them.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,7 +32,10 @@ static const struct {
     {0x1304, "AES-128-CCM"}, {0x1305, "AES-128-CCM-8"},
 };
 
-enum { GROUP_NAMES = sizeof group_names / sizeof group_names[0], SUITE_NAMES = sizeof suite_names / sizeof suite_names[0] };
+enum {
+    GROUP_NAMES = sizeof group_names / sizeof group_names[0],
+    SUITE_NAMES = sizeof suite_names / sizeof suite_names[0]
+};
 
 /* Signature schemes that TLS 1.3 needs for the usual certificates, and that priorities of older days lack. */
 static const struct {

@@ -24,8 +24,8 @@ struct narrowed {
 };
 
 /*
- * The program's words with the policy's behind them; NULL are the default's. Returns 0, or what the library says of the
- * program's words, with *error set as it sets it.
+ * The program's words with the policy's behind them; NULL are the default's. Returns 0, or what the library says of
+ * the program's words, with *error set as it sets it.
  */
 static int words_narrow(const struct gnutls *lib, struct narrowed *narrowed, const char *words, const char **error,
                         unsigned flags)
@@ -51,8 +51,7 @@ static int priority_init(const struct gnutls *lib, gnutls_priority_t *priority, 
     int result = words_narrow(lib, &narrowed, words, error, flags);
     if (!enforcing())
         return lib->gnutls_priority_init2(priority, words, error, flags);
-    return result < 0 ? result
-                      : lib->gnutls_priority_init2(priority, narrowed.words, NULL, narrowed.flags);
+    return result < 0 ? result : lib->gnutls_priority_init2(priority, narrowed.words, NULL, narrowed.flags);
 }
 
 gnutls_priority_t priority_default(const struct gnutls *lib)

@@ -1,6 +1,6 @@
 /*
- * Priorities: the strings by which GnuTLS is told versions, groups, ciphers and the rest. What the program asks for is
- * kept where the policy has nothing to say (certificate types, flags, profiles) or where it is narrower.
+ * Priorities: the strings by which GnuTLS is told versions, groups, ciphers and the rest. What the program asks for
+ * is kept where the policy has nothing to say (certificate types, flags, profiles) or where it is narrower.
  */
 #ifndef PFSWRAP_GNUTLS_PRIORITY_H
 #define PFSWRAP_GNUTLS_PRIORITY_H
@@ -10,16 +10,17 @@
 enum { PRIORITY_MAX = 4096 }; /* bytes of a priority string with what is appended to it */
 
 /*
- * Appends to `string` (PRIORITY_MAX bytes, it may be empty) what makes its priorities the policy's. `asked` is what the
- * string comes to by itself: groups and ciphers that both have are kept, in the program's order. Returns false if it
- * does not fit, or if this library has none of the policy's groups or ciphers.
+ * Appends to `string` (PRIORITY_MAX bytes, it may be empty) what makes its priorities the policy's. `asked` is what
+ * the string comes to by itself: groups and ciphers that both have are kept, in the program's order. Returns false
+ * if it does not fit, or if this library has none of the policy's groups or ciphers.
  */
 bool priority_narrow(const struct gnutls *lib, char *string, gnutls_priority_t asked);
 
 /* Whether priorities allow anything that the policy does not. */
 bool priority_is_weaker(const struct gnutls *lib, gnutls_priority_t asked);
 
-/* The policy's priorities for sessions whose program sets none: the library's default, narrowed. NULL: impossible. */
+/* The policy's priorities for sessions whose program sets none: the library's default, narrowed. NULL: impossible.
+ */
 gnutls_priority_t priority_default(const struct gnutls *lib);
 
 /* What the policy calls a group or a TLS 1.3 suite of the library's; 0: it does not name it. */

@@ -42,8 +42,8 @@ PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
 }
 
 /*
- * With TLS 1.2 allowed, what the program hands in may be a session of it, and nothing tells before the handshake: each
- * handshake is a full one then.
+ * With TLS 1.2 allowed, what the program hands in may be a session of it, and nothing tells before the handshake:
+ * each handshake is a full one then.
  */
 PFSWRAP_EXPORT int gnutls_session_set_data(gnutls_session_t session, const void *data, size_t size)
 {
