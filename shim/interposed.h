@@ -117,11 +117,13 @@
     /* priority.c */                                                                                               \
     X(gnutls_priority_init)                                                                                        \
     X(gnutls_priority_init2)                                                                                       \
+    X(gnutls_priority_set)                                                                                         \
     X(gnutls_priority_set_direct)                                                                                  \
     X(gnutls_set_default_priority)                                                                                 \
     X(gnutls_set_default_priority_append)                                                                          \
     /* session.c */                                                                                                \
     X(gnutls_init)                                                                                                 \
+    X(gnutls_deinit)                                                                                               \
     X(gnutls_session_set_data)                                                                                     \
     X(gnutls_session_ticket_enable_server)                                                                         \
     X(gnutls_session_set_keylog_function)                                                                          \

@@ -183,6 +183,8 @@ static const char *gate(const struct gnutls *lib, gnutls_session_t session)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     size_t length = 0;
+    if (policy->dtls == POLICY_DTLS_REFUSE && session_is_datagram(session))
+        return "DTLS is refused by the policy";
     if (session_is_server(lib, session, NULL, &length))
         return policy->client_certificates == POLICY_VERIFY_REQUIRE
                    ? "client-certificates = require cannot be verified by us in GnuTLS"
@@ -280,7 +282,7 @@ PFSWRAP_EXPORT int gnutls_handshake(gnutls_session_t session)
         return lib->gnutls_handshake(session);
     const char *obstacle = gate(lib, session);
     if (obstacle != NULL && enforcing())
-        return session_refuse(lib, session, obstacle, GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR);
+        return session_refuse(lib, session, obstacle, GNUTLS_E_INSUFFICIENT_SECURITY);
     int result = lib->gnutls_handshake(session);
     if (result == GNUTLS_E_SUCCESS)
         return handshake_attest(lib, session);

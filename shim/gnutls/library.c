@@ -58,6 +58,11 @@ static void library_fill(const struct elf_object *object)
     library.name = object->name;
     library.first = object->first;
     library.last = object->last;
+    struct elf_object ours;
+    if (elf_object_of(&known, &ours)) {
+        library.our_first = ours.first;
+        library.our_last = ours.last;
+    }
 }
 
 /* Whether a GnuTLS is loaded; fills the table the first time. */

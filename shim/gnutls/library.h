@@ -12,6 +12,7 @@
 
 #define GNUTLS_REQUIRED(X)                                                                                         \
     X(gnutls_init)                                                                                                 \
+    X(gnutls_deinit)                                                                                               \
     X(gnutls_handshake)                                                                                            \
     X(gnutls_priority_init)                                                                                        \
     X(gnutls_priority_init2)                                                                                       \
@@ -58,9 +59,10 @@ struct gnutls {
     GNUTLS_REQUIRED(X)
     GNUTLS_OPTIONAL(X)
 #undef X
-    const char *name;      /* its path as the loader has it */
-    const char *missing;   /* the first required function it lacks; NULL: it is supported */
-    uintptr_t first, last; /* its segments */
+    const char *name;              /* its path as the loader has it */
+    const char *missing;           /* the first required function it lacks; NULL: it is supported */
+    uintptr_t first, last;         /* its segments */
+    uintptr_t our_first, our_last; /* ours */
 };
 
 /* The library, or NULL: none is loaded, or it lacks what is needed, which gnutls_library_require_supported() says.
@@ -74,10 +76,14 @@ bool gnutls_library_defines(const void *function);
 /* Ends the process if there is a GnuTLS that lacks what is needed: it would go unprotected. */
 void gnutls_library_require_supported(void);
 
-/* Whether `caller` is code of the library itself, some of whose calls of its own functions come through us. */
+/*
+ * Whether `caller` is code of the library itself, some of whose calls of its own functions come through us; or of
+ * ours, which calls the library alone, so that it is the library's tail call that has come.
+ */
 static inline bool gnutls_is_inside(const struct gnutls *lib, const void *caller)
 {
-    return (uintptr_t)caller >= lib->first && (uintptr_t)caller < lib->last;
+    uintptr_t at = (uintptr_t)caller;
+    return (at >= lib->first && at < lib->last) || (at >= lib->our_first && at < lib->our_last);
 }
 
 #define GNUTLS_CALLER __builtin_return_address(0)

@@ -205,21 +205,23 @@ static bool allows_tls13(const struct gnutls *lib, gnutls_priority_t asked)
     return false;
 }
 
-bool priority_narrow(const struct gnutls *lib, char *string, gnutls_priority_t asked)
+bool priority_narrow(const struct gnutls *lib, char *string, gnutls_priority_t asked, bool is_datagram)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     struct words words = {.text = string, .length = strlen(string)};
     size_t begin = words.length;
-    words_add(&words, ":-VERS-ALL:+VERS-TLS1.3");
-    if (policy->min_version < 0x0304)
-        words_add(&words, ":+VERS-TLS1.2");
-    if (policy->dtls == POLICY_DTLS_ECDHE)
-        words_add(&words, ":+VERS-DTLS1.2");
-    words_add(&words, ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA%s:-MAC-ALL:+AEAD",
+    /* DTLS beside TLS would have a stream session offer the suites of TLS 1.2. */
+    if (is_datagram)
+        words_add(&words, ":-VERS-ALL:+VERS-DTLS1.2");
+    else
+        words_add(&words, ":-VERS-ALL:+VERS-TLS1.3%s", policy->min_version < 0x0304 ? ":+VERS-TLS1.2" : "");
+    /* In TLS 1.3 only preshared keys are said so; a kind for TLS 1.2 would have its suites offered. */
+    words_add(&words, ":-KX-ALL%s%s:-MAC-ALL:+AEAD",
+              is_datagram || policy->min_version < 0x0304 ? ":+ECDHE-ECDSA:+ECDHE-RSA" : "",
               kx_has_psk(lib, asked) ? ":+ECDHE-PSK" : "");
     bool groups = add_groups(lib, &words, asked);
     bool ciphers = add_ciphers(lib, &words, asked);
-    if (!allows_tls13(lib, asked))
+    if (!is_datagram && !allows_tls13(lib, asked))
         add_signatures(lib, &words, asked);
     if (begin == 0 && words.length > 0) /* what is appended to the default begins without a colon */
         memmove(string, string + 1, words.length);

@@ -11,17 +11,20 @@ enum { PRIORITY_MAX = 4096 }; /* bytes of a priority string with what is appende
 
 /*
  * Appends to `string` (PRIORITY_MAX bytes, it may be empty) what makes its priorities the policy's. `asked` is what
- * the string comes to by itself: groups and ciphers that both have are kept, in the program's order. Returns false
- * if it does not fit, or if this library has none of the policy's groups or ciphers.
+ * the string comes to by itself: groups and ciphers that both have are kept, in the program's order. TLS or DTLS.
+ * Returns false if it does not fit, or if this library has none of the policy's groups or ciphers.
  */
-bool priority_narrow(const struct gnutls *lib, char *string, gnutls_priority_t asked);
+bool priority_narrow(const struct gnutls *lib, char *string, gnutls_priority_t asked, bool is_datagram);
 
 /* Whether priorities allow anything that the policy does not. */
 bool priority_is_weaker(const struct gnutls *lib, gnutls_priority_t asked);
 
 /* The policy's priorities for sessions whose program sets none: the library's default, narrowed. NULL: impossible.
  */
-gnutls_priority_t priority_default(const struct gnutls *lib);
+gnutls_priority_t priority_default(const struct gnutls *lib, bool is_datagram);
+
+/* Whether a session is DTLS, which the library does not tell (session.c). */
+bool session_is_datagram(gnutls_session_t session);
 
 /* What the policy calls a group or a TLS 1.3 suite of the library's; 0: it does not name it. */
 uint16_t priority_group_id(const struct gnutls *lib, gnutls_group_t group);

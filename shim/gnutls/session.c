@@ -2,6 +2,8 @@
  * Sessions from their birth: the policy's priorities for programs that set none, no early data, no session that
  * would be resumed against the policy, no key log.
  */
+#include <stdatomic.h>
+
 #include "gnutls/priority.h"
 #include "init.h"
 #include "interposed.h"
@@ -29,6 +31,49 @@ static unsigned flags_narrow(unsigned flags)
     return flags | (refuses_resumption() ? GNUTLS_NO_TICKETS : GNUTLS_NO_TICKETS_TLS12);
 }
 
+/* The DTLS sessions of this process. Few programs have any, and those have few at a time. */
+enum { DATAGRAM_MAX = 4096 };
+static _Atomic(gnutls_session_t) datagrams[DATAGRAM_MAX];
+static atomic_int datagram_count;
+
+static bool datagram_add(gnutls_session_t session)
+{
+    for (int i = 0; i < DATAGRAM_MAX; i++) {
+        gnutls_session_t free_slot = NULL;
+        if (atomic_compare_exchange_strong(&datagrams[i], &free_slot, session)) {
+            atomic_fetch_add(&datagram_count, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static _Atomic(gnutls_session_t) *datagram_find(gnutls_session_t session)
+{
+    for (int i = 0; i < DATAGRAM_MAX && atomic_load(&datagram_count) > 0; i++)
+        if (atomic_load_explicit(&datagrams[i], memory_order_relaxed) == session)
+            return &datagrams[i];
+    return NULL;
+}
+
+bool session_is_datagram(gnutls_session_t session)
+{
+    return session != NULL && datagram_find(session) != NULL;
+}
+
+PFSWRAP_EXPORT void gnutls_deinit(gnutls_session_t session)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return;
+    _Atomic(gnutls_session_t) *slot = session != NULL ? datagram_find(session) : NULL;
+    if (slot != NULL) {
+        atomic_store(slot, NULL);
+        atomic_fetch_sub(&datagram_count, 1);
+    }
+    lib->gnutls_deinit(session);
+}
+
 PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
 {
     const struct gnutls *lib = gnutls_library();
@@ -37,8 +82,17 @@ PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
     int result = lib->gnutls_init(session, flags_narrow(flags));
     if (result < 0 || !enforcing())
         return result;
-    gnutls_priority_t priority = priority_default(lib);
-    return priority != NULL ? lib->gnutls_priority_set(*session, priority) : GNUTLS_E_NO_PRIORITIES_WERE_SET;
+    bool is_datagram = (flags & GNUTLS_DATAGRAM) != 0;
+    gnutls_priority_t priority = priority_default(lib, is_datagram);
+    if (is_datagram && !datagram_add(*session))
+        result = GNUTLS_E_MEMORY_ERROR;
+    else
+        result = priority != NULL ? lib->gnutls_priority_set(*session, priority) : GNUTLS_E_NO_PRIORITIES_WERE_SET;
+    if (result < 0) {
+        gnutls_deinit(*session);
+        *session = NULL;
+    }
+    return result;
 }
 
 /*
