@@ -10,6 +10,7 @@
 #include "gnutls/library.h"
 #include "init.h"
 #include "real/libc.h"
+#include "runtime.h"
 #include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
@@ -77,6 +78,7 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     gnutls_library_require_supported();
     report_inner_libssl();
     refuse_key_log(policy);
+    runtime_prepare(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)
         let_children_go();
     else
