@@ -28,9 +28,9 @@ SODIUM := -l:libsodium.a
 INIH   := -l:libinih.a
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
-CORE_SRC := $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
+CORE_SRC := shim/keys.c $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
 SEAL_SRC := $(wildcard shim/seal/*.c)
-SHIM_SRC := $(filter-out shim/seal/% shim/wire/%,$(wildcard shim/*.c shim/*/*.c))
+SHIM_SRC := $(filter-out shim/wire/%,$(wildcard shim/*.c shim/*/*.c))
 TOOL_SRC := $(wildcard tools/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
 PROG_SRC := $(wildcard tests/apps/programs/*.c)
@@ -60,7 +60,7 @@ $(B)/exports.map: shim/interposed.h shim/exports.map.in
 
 $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \
-	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH)
+	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)
 
 $(B)/pfswrap-tool: $(call obj,$(TOOL_SRC)) $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread

@@ -8,7 +8,7 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
 
 # Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
 # is interposed: a test would interpose its own.
-PARTS_SRC := shim/audit/event.c shim/real/elf.c shim/real/libc.c shim/real/descriptor.c shim/tls/signature.c \
+PARTS_SRC := $(wildcard shim/audit/*.c shim/real/*.c shim/connection/*.c) shim/init.c shim/tls/signature.c \
              shim/tls/owner.c shim/socket/linger.c
 $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 	@rm -f $@

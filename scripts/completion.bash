@@ -49,7 +49,13 @@ _pfswrap() {
     fi
     case ${COMP_WORDS[1]} in
     run) _pfswrap_run ;;
-    check) _pfswrap_policies "$current" ;;
+    check)
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--no-keys' -- "$current")
+        else
+            _pfswrap_policies "$current"
+        fi
+        ;;
     explain)
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current")

@@ -1,6 +1,6 @@
 /*
- * Finds and reads the policy, makes it read-only and opens the log. May call policy and audit; knows no TLS and no
- * socket.
+ * Finds and reads the policy, makes it read-only, loads the keys its rules need and opens the log. May call policy,
+ * keys, audit and connection; knows no TLS.
  */
 #include "init.h"
 
@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "connection/share.h"
 #include "interposed.h"
+#include "keys.h"
 
 enum { PAGE = 4096 };
 
@@ -53,8 +55,21 @@ static void start(void)
         pfswrap_die("the path of the policy file is too long, expected at most 4095 bytes");
     if (policy_load(&state.policy, path, &error) != 0)
         pfswrap_die(error.text);
+    int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
+                                                        : keys_load(&state.policy, &error);
+    if (loaded != 0)
+        pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     audit_start(&state.policy);
+    if (keys_in_use() && share_start() != 0)
+        pfswrap_die(
+            "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+}
+
+bool pfswrap_seals(void)
+{
+    (void)pfswrap_policy();
+    return keys_in_use();
 }
 
 const struct policy *pfswrap_policy(void)

@@ -6,15 +6,78 @@
 #define PFSWRAP_INTERPOSED_H
 
 /*
- * libc (shim/socket/): descriptors that are the shim's own stay out of a program's reach, and what a program
- * executes starts protected.
+ * libc (shim/socket/): what passes a sealed descriptor, what makes and ends one, descriptors that are the shim's
+ * own and stay out of a program's reach, and what a program executes.
  */
 #define PFSWRAP_LIBC_CALLS(X)                                                                                      \
+    /* connect.c, accept.c */                                                                                      \
+    X(connect)                                                                                                     \
+    X(__connect)                                                                                                   \
+    X(accept)                                                                                                      \
+    X(accept4)                                                                                                     \
+    /* read.c */                                                                                                   \
+    X(read)                                                                                                        \
+    X(__read)                                                                                                      \
+    X(__read_chk)                                                                                                  \
+    X(readv)                                                                                                       \
+    X(preadv2)                                                                                                     \
+    X(preadv64v2)                                                                                                  \
+    X(recv)                                                                                                        \
+    X(__recv)                                                                                                      \
+    X(__recv_chk)                                                                                                  \
+    X(recvfrom)                                                                                                    \
+    X(__recvfrom_chk)                                                                                              \
+    X(recvmsg)                                                                                                     \
+    X(recvmmsg)                                                                                                    \
+    /* write.c */                                                                                                  \
+    X(write)                                                                                                       \
+    X(__write)                                                                                                     \
+    X(writev)                                                                                                      \
+    X(pwritev2)                                                                                                    \
+    X(pwritev64v2)                                                                                                 \
+    X(send)                                                                                                        \
+    X(__send)                                                                                                      \
+    X(sendto)                                                                                                      \
+    X(sendmsg)                                                                                                     \
+    X(sendmmsg)                                                                                                    \
+    X(__sendmmsg)                                                                                                  \
+    /* sendfile.c */                                                                                               \
+    X(sendfile)                                                                                                    \
+    X(sendfile64)                                                                                                  \
+    X(splice)                                                                                                      \
+    X(copy_file_range)                                                                                             \
+    /* close.c */                                                                                                  \
     X(close)                                                                                                       \
+    X(__close)                                                                                                     \
     X(close_range)                                                                                                 \
     X(closefrom)                                                                                                   \
+    X(shutdown)                                                                                                    \
+    /* dup.c, fcntl.c, option.c */                                                                                 \
+    X(dup)                                                                                                         \
     X(dup2)                                                                                                        \
+    X(__dup2)                                                                                                      \
     X(dup3)                                                                                                        \
+    X(fcntl)                                                                                                       \
+    X(fcntl64)                                                                                                     \
+    X(__fcntl)                                                                                                     \
+    X(__libc_fcntl64)                                                                                              \
+    X(ioctl)                                                                                                       \
+    X(getsockopt)                                                                                                  \
+    X(setsockopt)                                                                                                  \
+    /* poll.c, select.c, epoll.c */                                                                                \
+    X(poll)                                                                                                        \
+    X(__poll)                                                                                                      \
+    X(__poll_chk)                                                                                                  \
+    X(ppoll)                                                                                                       \
+    X(__ppoll_chk)                                                                                                 \
+    X(select)                                                                                                      \
+    X(__select)                                                                                                    \
+    X(pselect)                                                                                                     \
+    X(epoll_ctl)                                                                                                   \
+    X(epoll_wait)                                                                                                  \
+    X(epoll_pwait)                                                                                                 \
+    X(epoll_pwait2)                                                                                                \
+    /* exec.c */                                                                                                   \
     X(execl)                                                                                                       \
     X(execle)                                                                                                      \
     X(execlp)                                                                                                      \

@@ -31,6 +31,7 @@ static void let_children_go(void)
 {
     const char *preload = getenv("LD_PRELOAD");
     unsetenv("PFSWRAP_POLICY");
+    unsetenv(PFSWRAP_CHILD_VARIABLE);
     if (preload == NULL)
         return;
     static const char ours[] = "libpfswrap.so";

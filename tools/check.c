@@ -1,8 +1,10 @@
 /*
- * pfswrap check [FILE]: parses a policy and prints what is in force, errors as FILE:LINE: message. Then it says
- * what only this machine can tell, as warnings: they do not change the exit status.
+ * pfswrap check [--no-keys] [FILE]: parses a policy, loads the keys its rules need and prints what is in force,
+ * errors as FILE:LINE: message. Then it says what only this machine can tell, as warnings: they do not change the
+ * exit status.
  */
 #include "commands.h"
+#include "keys.h"
 #include "message.h"
 #include "policy/policy.h"
 
@@ -48,40 +50,56 @@ static void warn(const struct policy *policy)
     warn_log(policy);
     if (has_keys && !seals_anything(policy))
         message("warning: %s: [seal] names keys, and no rule seals anything", policy->path);
-    if (has_keys && seals_anything(policy)) {
-        for (size_t i = 0; i < seal->identity_count; i++)
-            warn_unreadable(policy, "identity", seal->identities[i]);
-        warn_unreadable(policy, "peers", seal->peers);
-        for (size_t i = 0; i < seal->psk_count; i++)
-            warn_unreadable(policy, "psk", seal->psks[i]);
+}
+
+static const char usage[] = "expected pfswrap check [--no-keys] [FILE]";
+
+/* Takes the options off. Returns the index of FILE in argv, which may be argc, or -1 after a message. */
+static int parse_options(int argc, char **argv, bool *with_keys)
+{
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        if (strcmp(argv[i], "--no-keys") != 0) {
+            message("unknown option %.80s of check, %s", argv[i], usage);
+            return -1;
+        }
+        *with_keys = false;
     }
+    if (argc - i <= 1)
+        return i;
+    message("check takes one FILE, %s", usage);
+    return -1;
+}
+
+/* 0, or -1 after a message. */
+static int load(struct policy *policy, const char *file, bool with_keys)
+{
+    static struct policy_error error;
+    char path[PATH_MAX];
+    if (file == NULL && policy_locate(path, sizeof path, "") < 0) {
+        message("the path of the policy is too long, expected at most %d bytes", PATH_MAX - 1);
+        return -1;
+    }
+    if (policy_load(policy, file != NULL ? file : path, &error) == 0 &&
+        (!with_keys || keys_load(policy, &error) == 0))
+        return 0;
+    message("%s", error.text);
+    return -1;
 }
 
 int command_check(int argc, char **argv)
 {
     static struct policy policy;
-    static struct policy_error error;
-    char path[PATH_MAX];
-    if (argc > 1 && strcmp(argv[1], "--") == 0) {
-        argc--;
-        argv++;
-    } else if (argc > 1 && argv[1][0] == '-') {
-        message("unknown option %.80s of check, expected pfswrap check [FILE]", argv[1]);
+    bool with_keys = true;
+    int first = parse_options(argc, argv, &with_keys);
+    if (first < 0)
         return 2;
-    }
-    if (argc > 2) {
-        message("check takes one FILE, expected pfswrap check [FILE]");
-        return 2;
-    }
-    const char *file = argc == 2 ? argv[1] : path;
-    if (argc != 2 && policy_locate(path, sizeof path, "") < 0) {
-        message("the path of the policy is too long, expected at most %d bytes", PATH_MAX - 1);
+    if (load(&policy, first < argc ? argv[first] : NULL, with_keys) < 0)
         return 1;
-    }
-    if (policy_load(&policy, file, &error) < 0) {
-        message("%s", error.text);
-        return 1;
-    }
     if (policy_print(&policy, STDOUT_FILENO) < 0) {
         message("cannot write: %s", strerror(errno));
         return 1;

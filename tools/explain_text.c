@@ -192,5 +192,8 @@ void explain_write_text(const struct explanation *explanation)
     write_verdict(explanation);
     if (!POLICY_HAS_SEAL_PLANE)
         paragraph("seal plane", "not in this build");
+    else if (explanation->verdict != VERDICT_REFUSED)
+        paragraph("seal plane", "in this build: seals the TCP connections that a [listen] or [connect] rule of the "
+                                "policy asks it to");
     write_wire_plane(explanation);
 }

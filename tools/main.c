@@ -22,7 +22,7 @@ static const char usage[] =
     "usage: pfswrap COMMAND [ARGUMENT...]\n"
     "\n"
     "  run [--policy FILE] [--] PROGRAM [ARG...]   run PROGRAM protected\n"
-    "  check [FILE]                                parse a policy and print what is in force\n"
+    "  check [--no-keys] [FILE]                    parse a policy and print what is in force\n"
     "  explain [--json] PROGRAM                    what pfswrap can do for PROGRAM\n"
     "  genkey, pubkey, genpsk                      keys for the seal protocol\n"
     "  version                                     print the version\n"

@@ -3,6 +3,7 @@
  * refuses. ld.so would start a program it cannot preload into without a word; this is the place that does not.
  */
 #include "commands.h"
+#include "keys.h"
 #include "message.h"
 #include "policy/policy.h"
 #include "preload.h"
@@ -44,7 +45,10 @@ static int parse_options(int argc, char **argv, const char **policy)
     return -1;
 }
 
-/* Loads the policy that `file`, or else the environment and /etc, name for `program`. 0, or -1 after a message. */
+/*
+ * Loads the policy that `file`, or else the environment and /etc, name for `program`, and the files it names: what
+ * is wrong with them is better said here than by a program that dies at its start. 0, or -1 after a message.
+ */
 static int load_policy(struct policy *policy, const char *file, const char *program)
 {
     static struct policy_error error;
@@ -60,7 +64,7 @@ static int load_policy(struct policy *policy, const char *file, const char *prog
         }
         file = path;
     }
-    if (policy_load(policy, file, &error) < 0) {
+    if (policy_load(policy, file, &error) < 0 || keys_load(policy, &error) < 0) {
         message("%s", error.text);
         return -1;
     }

@@ -211,6 +211,12 @@ int pfswrap_seal_open_in_place(struct pfswrap_seal *channel, const struct pfswra
                                size_t available, struct pfswrap_seal_opened *opened);
 
 /*
+ * Whether the zero byte that trails the last frame has yet to be given to open(): the caller has left it in the
+ * kernel, or it has not come.
+ */
+bool pfswrap_seal_trailer_due(const struct pfswrap_seal *channel);
+
+/*
  * The carrier has ended after everything it brought was given to open(). Returns 0 if the peer had closed with
  * FINAL, else E_TRUNCATED (or what ended the channel before): such an end must not be reported as an orderly one.
  */

@@ -91,7 +91,7 @@ int policy_value_choose(struct policy_parser *parser, const char *value, const c
 /* Copies an absolute path to `path`, which has PATH_MAX bytes. 0, or -1 after policy_fail(). */
 int policy_value_path(struct policy_parser *parser, const char *value, char *path);
 
-/* Copies a name (letters, digits, '.', '_', '-') to `name`, which has POLICY_NAME_MAX bytes. 0, or -1. */
+/* Copies a name (letters, digits, '.', '_', '-', '@') to `name`, which has POLICY_NAME_MAX bytes. 0, or -1. */
 int policy_value_name(struct policy_parser *parser, const char *value, char *name);
 
 /* A duration of 1 ms to 1 hour: a whole number and ms, s, m or h. 0, or -1 after policy_fail(). */

@@ -7,7 +7,7 @@
 
 enum {
     POLICY_HAS_WIRE_PLANE = 0, /* [wire], and plaintext = in rules */
-    POLICY_HAS_SEAL_PLANE = 0, /* seal = require and prefer */
+    POLICY_HAS_SEAL_PLANE = 1, /* seal = require and prefer */
 };
 
 #endif

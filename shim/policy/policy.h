@@ -69,6 +69,7 @@ struct policy_seal_keys {
     uint32_t rekey; /* chunks between rekeys, 1 or more */
     uint32_t handshake_timeout_ms;
     uint32_t linger_ms;
+    unsigned identity_lines[POLICY_LIST_MAX], psk_lines[POLICY_LIST_MAX], peers_line; /* where the file sets them */
 };
 
 struct policy_address {
@@ -85,6 +86,7 @@ struct policy_rule {
     enum policy_layer layer;
     bool clients_any;                             /* clients = any */
     char peers[POLICY_LIST_MAX][POLICY_NAME_MAX]; /* clients = (listen), peer = (connect); none: all */
+    unsigned peer_lines[POLICY_LIST_MAX];         /* where the file names each of them */
     size_t peer_count;
     char service[POLICY_NAME_MAX];
     enum policy_plaintext plaintext;

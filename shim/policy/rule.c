@@ -94,7 +94,7 @@ static int add_peer(struct policy_parser *parser, const char *name)
     for (size_t i = 0; i < rule->peer_count; i++)
         if (strcmp(rule->peers[i], name) == 0)
             return policy_fail(parser, "%s %s is listed twice, expected it once", key, name);
-    rule->peer_count++;
+    rule->peer_lines[rule->peer_count++] = parser->reader.line;
     return 0;
 }
 

@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* Adds an absolute path to a list of them; none may stand twice. */
-static int add_path(struct policy_parser *parser, const char *value, char paths[][PATH_MAX], size_t *count)
+static int add_path(struct policy_parser *parser, const char *value, char paths[][PATH_MAX], unsigned *lines,
+                    size_t *count)
 {
     const char *key = parser->key->name;
     if (*count == POLICY_LIST_MAX)
@@ -17,25 +18,26 @@ static int add_path(struct policy_parser *parser, const char *value, char paths[
     for (size_t i = 0; i < *count; i++)
         if (strcmp(paths[i], value) == 0)
             return policy_fail(parser, "%s = %.80s is listed twice, expected it once", key, value);
-    (*count)++;
+    lines[(*count)++] = parser->reader.line;
     return 0;
 }
 
 static int add_identity(struct policy_parser *parser, const char *value)
 {
     struct policy_seal_keys *seal = &parser->policy->seal;
-    return add_path(parser, value, seal->identities, &seal->identity_count);
+    return add_path(parser, value, seal->identities, seal->identity_lines, &seal->identity_count);
 }
 
 static int set_peers(struct policy_parser *parser, const char *value)
 {
+    parser->policy->seal.peers_line = parser->reader.line;
     return policy_value_path(parser, value, parser->policy->seal.peers);
 }
 
 static int add_psk(struct policy_parser *parser, const char *value)
 {
     struct policy_seal_keys *seal = &parser->policy->seal;
-    return add_path(parser, value, seal->psks, &seal->psk_count);
+    return add_path(parser, value, seal->psks, seal->psk_lines, &seal->psk_count);
 }
 
 static int set_rekey(struct policy_parser *parser, const char *value)

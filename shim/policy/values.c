@@ -46,10 +46,11 @@ int policy_value_path(struct policy_parser *parser, const char *value, char *pat
 
 int policy_value_name(struct policy_parser *parser, const char *value, char *name)
 {
-    size_t length = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    size_t length = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@");
     const char *what = parser->key != NULL ? parser->key->name : "name";
     if (length == 0 || value[length] != '\0')
-        return policy_fail(parser, "%s = %.80s, expected a name of letters, digits, '.', '_' and '-'", what, value);
+        return policy_fail(parser, "%s = %.80s, expected a name of letters, digits, '.', '_', '-' and '@'", what,
+                           value);
     if (length >= POLICY_NAME_MAX)
         return policy_fail(parser, "%s has a name of %zu characters, expected at most %d", what, length,
                            POLICY_NAME_MAX - 1);

@@ -6,13 +6,22 @@
 #define PFSWRAP_REAL_LIBC_H
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "interposed.h"
+#include "real/aliases.h"
 
 struct real_libc {
 #define X(name) __typeof__(name) *name;

@@ -48,7 +48,10 @@ static int open_checked(const char *path, mode_t forbidden, off_t largest, size_
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat status;
 
-    if (fd < 0 || fstat(fd, &status) != 0) {
+    if (fd < 0 && errno == EACCES) {
+        keys_error_set(error, "%s: %s, expected a file that user %u can read", path, strerror(errno),
+                       (unsigned)geteuid());
+    } else if (fd < 0 || fstat(fd, &status) != 0) {
         keys_error_set(error, "%s: %s", path, strerror(errno));
     } else if (check_file(&status, path, forbidden, error) == 0) {
         if (status.st_size <= largest) {

@@ -171,6 +171,11 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
     return result;
 }
 
+bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
+{
+    return channel_of_const(seal)->trailer_due;
+}
+
 int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
                                size_t available, struct pfswrap_seal_opened *opened)
 {

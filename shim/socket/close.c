@@ -1,13 +1,18 @@
 /*
- * close, close_range, closefrom, dup2, dup3: the program may close everything it can name, except what the shim
- * holds for itself; to the program those numbers are not open. May be called before any constructor, in signal
- * handlers and in a vfork child, so nothing here allocates or locks.
+ * close, close_range, closefrom, shutdown: the program may close everything it can name, except what the shim holds
+ * for itself; to the program those numbers are not open. A sealed connection ends with FINAL. May be called before
+ * any constructor, in signal handlers and in a vfork child, so nothing here allocates.
  */
 #include <errno.h>
 #include <limits.h>
+#include <linux/close_range.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "connection/endpoint.h"
+#include "connection/release.h"
 #include "interposed.h"
+#include "real/aliases.h"
 #include "real/descriptor.h"
 #include "real/libc.h"
 #include "socket/linger.h"
@@ -18,8 +23,31 @@ PFSWRAP_EXPORT int close(int fd)
         errno = EBADF;
         return -1;
     }
+    if (endpoint_is_sealed(fd)) {
+        int result = release_close(fd);
+        if (result != RELEASE_NOT_OURS)
+            return result;
+    }
     linger_before_close(fd);
     return real_libc()->close(fd);
+}
+PFSWRAP_ALIAS(__close, close);
+
+PFSWRAP_EXPORT int shutdown(int fd, int how)
+{
+    if (endpoint_is_sealed(fd)) {
+        int result = release_shutdown(fd, how);
+        if (result != RELEASE_NOT_OURS)
+            return result;
+    }
+    return real_libc()->shutdown(fd, how);
+}
+
+/* The lowest number in the range that the program must not close; -1: none. */
+static int lowest_out_of_reach(unsigned first, unsigned last)
+{
+    const int own = descriptor_lowest_own(first, last), hidden = endpoint_lowest_hidden(first, last);
+    return own < 0 || (hidden >= 0 && hidden < own) ? hidden : own;
 }
 
 /* Applies the real close_range to what lies between the shim's descriptors. */
@@ -31,7 +59,7 @@ static int close_range_around_own(unsigned first, unsigned last, int flags)
         return -1;
     }
     for (;;) {
-        int own = descriptor_lowest_own(first, last);
+        int own = lowest_out_of_reach(first, last);
         if (own < 0)
             return real->close_range(first, last, flags);
         if ((unsigned)own > first && real->close_range(first, (unsigned)own - 1, flags) != 0)
@@ -44,14 +72,19 @@ static int close_range_around_own(unsigned first, unsigned last, int flags)
 
 PFSWRAP_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    if (first <= last && (flags & ~(int)CLOSE_RANGE_UNSHARE) == 0)
+    if (first <= last && (flags & (int)CLOSE_RANGE_CLOEXEC) != 0)
+        endpoint_set_cloexec_range(first, last);
+    if (first <= last && (flags & ~(int)CLOSE_RANGE_UNSHARE) == 0) {
+        release_before_close_range(first, last);
         linger_before_close_range(first, last);
+    }
     return close_range_around_own(first, last, flags);
 }
 
 PFSWRAP_EXPORT void closefrom(int low)
 {
     unsigned first = low > 0 ? (unsigned)low : 0;
+    release_before_close_range(first, UINT_MAX);
     linger_before_close_range(first, UINT_MAX);
     int error = errno;
     if (close_range_around_own(first, UINT_MAX, 0) == 0)
@@ -60,30 +93,4 @@ PFSWRAP_EXPORT void closefrom(int low)
     /* A kernel without close_range: libc's own way closes ours too; the audit log notices and opens its file again.
      */
     real_libc()->closefrom(low);
-}
-
-PFSWRAP_EXPORT int dup2(int fd, int fd2)
-{
-    if (descriptor_is_own(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    if (fd != fd2) {
-        descriptor_make_way(fd2);
-        linger_before_close(fd2);
-    }
-    return real_libc()->dup2(fd, fd2);
-}
-
-PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
-{
-    if (descriptor_is_own(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    if (fd != fd2) {
-        descriptor_make_way(fd2);
-        linger_before_close(fd2);
-    }
-    return real_libc()->dup3(fd, fd2, flags);
 }

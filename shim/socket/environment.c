@@ -1,6 +1,7 @@
 /*
- * LD_PRELOAD and PFSWRAP_POLICY (ld.so(8), environ(7)), put back where they are missing. What the program names
- * itself stays: other libraries to preload, and a policy of its own.
+ * LD_PRELOAD and PFSWRAP_POLICY (ld.so(8), environ(7)), put back where they are missing, and beside them, with
+ * rules that seal, PFSWRAP_CHILD (init.h). What the program names itself stays: other libraries to preload, and a
+ * policy of its own.
  */
 #include "socket/environment.h"
 
@@ -13,10 +14,12 @@
 #include <unistd.h>
 
 #include "init.h"
+#include "keys.h"
 #include "real/elf.h"
 
 static const char preload_name[] = "LD_PRELOAD=";
 static const char policy_name[] = "PFSWRAP_POLICY=";
+static const char child_name[] = PFSWRAP_CHILD_VARIABLE "=";
 
 static char library[PATH_MAX]; /* absolute; empty: children are not to be protected */
 
@@ -56,6 +59,12 @@ static bool preloads_us(const char *preload)
     return false;
 }
 
+/* A process without sealing rules executes others that have none; their environment stays without the mark. */
+static bool is_marked(char *const environment[])
+{
+    return !keys_in_use() || value_of(environment, child_name) != NULL;
+}
+
 bool environment_is_guarded(void)
 {
     return library[0] != '\0';
@@ -67,13 +76,14 @@ size_t environment_room(char *const environment[])
         return 0;
     const char *preload = value_of(environment, preload_name);
     bool has_policy = value_of(environment, policy_name) != NULL;
-    if (has_policy && preloads_us(preload))
+    if (has_policy && preloads_us(preload) && is_marked(environment))
         return 0;
     size_t count = 0;
     while (environment != NULL && environment[count] != NULL)
         count++;
-    return (count + 3) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
-           (preload != NULL ? strlen(preload) : 0) + sizeof policy_name + strlen(pfswrap_policy()->path);
+    return (count + 4) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
+           (preload != NULL ? strlen(preload) : 0) + sizeof policy_name + strlen(pfswrap_policy()->path) +
+           sizeof child_name + 1;
 }
 
 /* Writes `first` and `second` at *at, which moves on to their terminator. Returns where they stand. */
@@ -93,7 +103,7 @@ char **environment_protect(char *const environment[], void *room)
     for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
         if (strncmp(environment[i], preload_name, sizeof preload_name - 1) != 0)
             copy[count++] = environment[i];
-    size_t total = count + 3;
+    size_t total = count + 4;
     char *strings = (char *)&copy[total];
     if (preload != NULL && preloads_us(preload)) {
         copy[count++] = put(&strings, preload_name, preload);
@@ -105,6 +115,9 @@ char **environment_protect(char *const environment[], void *room)
     strings++; /* past the terminator */
     if (!has_policy)
         copy[count++] = put(&strings, policy_name, pfswrap_policy()->path);
+    strings++;
+    if (!is_marked(environment))
+        copy[count++] = put(&strings, child_name, "1");
     copy[count] = NULL;
     return copy;
 }
@@ -114,13 +127,14 @@ bool environment_restore(void)
     size_t size = environment_room(environ);
     if (size == 0)
         return true;
-    /* The strings of a protected copy are what the two variables have to be; setenv() makes its own of them. */
+    /* The strings of a protected copy are what the variables have to be; setenv() makes its own of them. */
     void *room = malloc(size);
     if (room == NULL)
         return false;
     char **copy = environment_protect(environ, room);
     bool done = setenv("LD_PRELOAD", value_of(copy, preload_name), 1) == 0 &&
-                setenv("PFSWRAP_POLICY", value_of(copy, policy_name), 0) == 0;
+                setenv("PFSWRAP_POLICY", value_of(copy, policy_name), 0) == 0 &&
+                (is_marked(environ) || setenv(PFSWRAP_CHILD_VARIABLE, "1", 0) == 0);
     free(room);
     return done;
 }

@@ -1,6 +1,6 @@
 /*
  * The environment a program gives to another one that it executes. Daemons start their parts with an environment of
- * their own making; without our two variables in it a part would run unprotected, and nothing would say so.
+ * their own making; without our variables in it a part would run unprotected, and nothing would say so.
  */
 #ifndef PFSWRAP_SOCKET_ENVIRONMENT_H
 #define PFSWRAP_SOCKET_ENVIRONMENT_H
@@ -25,7 +25,8 @@ size_t environment_room(char *const environment[]);
 
 /*
  * A copy of `environment` in `room`, with our library in LD_PRELOAD, before what is there, and with PFSWRAP_POLICY
- * naming the policy in force unless it names one. Strings are shared with the original. Returns `room`.
+ * naming the policy in force unless it names one; with rules that seal also PFSWRAP_CHILD, so that a child of
+ * another user may start without keys. Strings are shared with the original. Returns `room`.
  */
 char **environment_protect(char *const environment[], void *room);
 

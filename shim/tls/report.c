@@ -3,13 +3,12 @@
  */
 #include "tls/report.h"
 
-#include <arpa/inet.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit/address.h"
 #include "audit/audit.h"
 #include "init.h"
 
@@ -79,54 +78,9 @@ const char *report_version_name(int version)
     }
 }
 
-enum { ADDRESS_TEXT = INET6_ADDRSTRLEN + 10 };
-
-/* Writes `value` in decimal and returns its end. */
-static char *decimal_write(char *at, unsigned value)
-{
-    enum { DIGITS_MAX = 10 };
-    char digits[DIGITS_MAX];
-    int count = 0;
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    while (count > 0)
-        *at++ = digits[--count];
-    return at;
-}
-
-/* Two of these are written for each connection; inet_ntop and printf took a microsecond for each. */
-static void address_format_ipv4(char text[ADDRESS_TEXT], const struct sockaddr_in *address)
-{
-    const unsigned char *bytes = (const unsigned char *)&address->sin_addr;
-    char *at = text;
-    for (size_t i = 0; i < sizeof address->sin_addr; i++) {
-        at = decimal_write(at, bytes[i]);
-        *at++ = i + 1 < sizeof address->sin_addr ? '.' : ':';
-    }
-    *decimal_write(at, ntohs(address->sin_port)) = '\0';
-}
-
-/* "192.0.2.1:443", "[2001:db8::1]:443", "unix"; empty: not a socket. */
-static void address_format(char text[ADDRESS_TEXT], const struct sockaddr_storage *address)
-{
-    char host[INET6_ADDRSTRLEN];
-    text[0] = '\0';
-    if (address->ss_family == AF_INET) {
-        address_format_ipv4(text, (const struct sockaddr_in *)address);
-    } else if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        (void)snprintf(text, ADDRESS_TEXT, "[%s]:%u", host, ntohs(in6->sin6_port));
-    } else if (address->ss_family == AF_UNIX) {
-        (void)snprintf(text, ADDRESS_TEXT, "unix");
-    }
-}
-
 struct endpoints {
-    char local[ADDRESS_TEXT];
-    char peer[ADDRESS_TEXT];
+    char local[AUDIT_ADDRESS_TEXT];
+    char peer[AUDIT_ADDRESS_TEXT];
 };
 
 static void endpoints_read(struct endpoints *endpoints, const struct libssl *lib, const SSL *ssl)
@@ -138,11 +92,11 @@ static void endpoints_read(struct endpoints *endpoints, const struct libssl *lib
     if (fd < 0)
         return;
     if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
-        address_format(endpoints->local, &address);
+        audit_address_format(endpoints->local, (struct sockaddr *)&address);
     address = (struct sockaddr_storage){0};
     length = sizeof address;
     if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
-        address_format(endpoints->peer, &address);
+        audit_address_format(endpoints->peer, (struct sockaddr *)&address);
 }
 
 static const char *or_null(const char *text)

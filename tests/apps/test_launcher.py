@@ -53,6 +53,17 @@ def policy_file(text, mode=0o600):
     return path
 
 
+def sealing_policy():
+    """A policy with a rule that seals, and the folder of its keys."""
+    folder = temporary_directory()
+    (folder / "identity").write_bytes(pfswrap("genkey").out)
+    (folder / "identity").chmod(0o600)
+    (folder / "peers").write_bytes(b"app-1 " + pfswrap("pubkey", data=(folder / "identity").read_bytes()).out)
+    (folder / "peers").chmod(0o644)
+    return policy_file(f"[seal]\nidentity = {folder}/identity\npeers = {folder}/peers\n"
+                       "[listen app]\naddress = 127.0.0.1:1\nseal = require\nclients = app-1\n"), folder
+
+
 def script(text, name="script", folder=None, mode=0o755):
     path = (folder or temporary_directory()) / name
     path.write_text(text)
@@ -411,17 +422,69 @@ def checks_policies():
               [f"pfswrap: warning: {path}: ca-file /no/ca.pem cannot be read: No such file or directory",
                f"pfswrap: warning: {path}: log /no/such/log cannot be written: No such file or directory"], "warnings")
 
+    with tap.case("check and run load the keys that a sealing rule needs"):
+        path, folder = sealing_policy()
+        equal(pfswrap("check", path).status, 0, "status of check")
+        equal(pfswrap("run", "--policy", path, TRUE).status, 0, "status of run")
+        (folder / "identity").chmod(0o644)
+        message = f"{path}:2: identity {folder}/identity: mode 0644, expected 0600 or less: it holds a secret"
+        refused(pfswrap("check", path), 1, message)
+        refused(pfswrap("run", "--policy", path, TRUE), 125, message)
+
+    with tap.case("a program that is preloaded by hand does not start without its keys, either"):
+        path, folder = sealing_policy()
+        preloaded = {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": str(path)}
+        equal(run([TRUE], env=preloaded).status, 0, "status with the keys")
+        (folder / "identity").unlink()
+        refused(run([TRUE], env=preloaded), 125, f"{path}:2: identity {folder}/identity: No such file or directory")
+
+    with tap.case("what a protected program executes as another user starts without keys, and only that"):
+        path, folder = sealing_policy()
+        for entry in (path, folder, path.parent):
+            os.chmod(entry, 0o755)
+        as_nobody("version")  # skips where it cannot be done
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        for command in (["env", "-u", "PFSWRAP_CHILD", "true"], ["env", "-i", find("true")]):
+            result = pfswrap("run", "--policy", path, *become, *command)
+            equal((result.status, result.err), (0, b""), f"status and stderr of {result!r}")
+        by_hand = {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": str(path)}
+        refused(run([*become, "env", *(f"{key}={value}" for key, value in by_hand.items()), "true"]), 125,
+                f"{path}:2: identity {folder}/identity: Permission denied, expected a file that user {NOBODY} can read")
+
+    with tap.case("the environment of what a program executes has our mark only where a rule seals"):
+        path, _ = sealing_policy()
+        for words, mark in ((["--policy", path], "1"), ([], None)):
+            equal(environment(*map(str, words), "env").get("PFSWRAP_CHILD"), mark, f"PFSWRAP_CHILD with {words}")
+
+    with tap.case("check --no-keys opens no key file, for whoever may not read them"):
+        path, folder = sealing_policy()
+        with_keys = pfswrap("check", path)
+        (folder / "identity").unlink()
+        without = pfswrap("check", "--no-keys", path)
+        equal((without.status, without.err, without.out), (0, b"", with_keys.out), "status, stderr and output")
+        refused(pfswrap("check", "--keys", path), 2, "unknown option --keys of check, "
+                                                     "expected pfswrap check [--no-keys] [FILE]")
+
+    with tap.case("a key file of somebody else's is refused by whoever may not read it"):
+        path, folder = sealing_policy()
+        for entry in (path, folder, path.parent):
+            os.chmod(entry, 0o755)
+        refused(as_nobody("check", path), 1, f"{path}:2: identity {folder}/identity: Permission denied, "
+                                             f"expected a file that user {NOBODY} can read")
+        equal(as_nobody("check", "--no-keys", path).status, 0, "status with --no-keys")
+
     with tap.case("the ready-made policies are good"):
         files = sorted((ROOT / "policy").glob("*.conf"))
-        equal([file.stem for file in files], ["audit-only", "internal-ca", "strict", "tls12-compat"], "files")
+        equal([file.stem for file in files], ["audit-only", "internal-ca", "sealed-migration", "sealed-service",
+                                                 "strict", "tls12-compat"], "files")
         for file in files:
             copy = policy_file(file.read_text())  # a checkout may be writable by its group
-            equal(pfswrap("check", copy).status, 0, f"status of check {file.name}")
+            equal(pfswrap("check", "--no-keys", copy).status, 0, f"status of check {file.name}")
 
     with tap.case("version tells the version and the planes"):
         result = pfswrap("version")
         lines = result.out.decode().splitlines()
-        check(lines[0].startswith("pfswrap 0.") and lines[1].startswith("planes: tls"), f"found {lines}")
+        check(lines[0].startswith("pfswrap 0.") and lines[1].startswith("planes: tls, seal"), f"found {lines}")
 
 
 # --- installed ---

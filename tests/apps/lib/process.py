@@ -114,7 +114,7 @@ def run(argv, data=b"", timeout=DEADLINE, env=None, cwd=None):
 def merged(env):
     """The environment of a child: this one, without what would preload or configure by accident, plus `env`."""
     clean = {name: value for name, value in os.environ.items()
-             if name not in ("LD_PRELOAD", "PFSWRAP_POLICY", "OPENSSL_CONF", "SSLKEYLOGFILE")}
+             if name not in ("LD_PRELOAD", "PFSWRAP_POLICY", "PFSWRAP_CHILD", "OPENSSL_CONF", "SSLKEYLOGFILE")}
     clean.update(env or {})
     return clean
 

@@ -122,7 +122,7 @@ START_TEST(a_rule_name_stands_once_in_its_direction)
     expect_refused(LISTEN CONNECT LISTEN,
                    "test.conf:5: [listen a] is repeated, expected another name (first on line 1)");
     expect_refused("[listen a/b]\n",
-                   "test.conf:1: name = a/b, expected a name of letters, digits, '.', '_' and '-'");
+                   "test.conf:1: name = a/b, expected a name of letters, digits, '.', '_', '-' and '@'");
 }
 END_TEST
 
@@ -255,9 +255,9 @@ START_TEST(bad_values_of_a_rule_are_refused)
                    "test.conf:3: clients lists any among names, expected any alone or names");
     expect_refused(LISTEN "clients = a, a\n", "test.conf:3: clients a is listed twice, expected it once");
     expect_refused(LISTEN "clients = a b\n",
-                   "test.conf:3: clients = a b, expected a name of letters, digits, '.', '_' and '-'");
+                   "test.conf:3: clients = a b, expected a name of letters, digits, '.', '_', '-' and '@'");
     expect_refused(LISTEN "service = /\n",
-                   "test.conf:3: service = /, expected a name of letters, digits, '.', '_' and '-'");
+                   "test.conf:3: service = /, expected a name of letters, digits, '.', '_', '-' and '@'");
     expect_refused(CONNECT "peer = a\npeer = a\n", "test.conf:4: peer a is listed twice, expected it once");
     expect_refused(LISTEN "plaintext = off\n",
                    "test.conf:3: plaintext = off, expected log, refuse, starttls or allow");

@@ -1,0 +1,121 @@
+/*
+ * The list is a flag in each endpoint. The thread polls what is flagged, goes on with it, and ends when nothing is;
+ * whoever flags an endpoint afterwards starts another one.
+ */
+#include "connection/background.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "connection/process.h"
+#include "connection/release.h"
+#include "init.h"
+#include "real/kernel.h"
+
+enum {
+    POLL_MAX = 64, /* endpoints waited for at once; the others are looked at in turn */
+    SLICE_MS = 10, /* acknowledgements raise no event */
+    SLICE_LEAST_MS = 1,
+    STACK_BYTES = 256 * 1024,
+};
+
+static atomic_bool running;
+
+/* Goes on with every endpoint on the list. Returns how many remain; fills *polls with what they wait for. */
+static nfds_t advance_all(struct pollfd polls[POLL_MAX])
+{
+    nfds_t left = 0;
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        struct connection *connection;
+        if (endpoint == NULL || !atomic_load(&endpoint->in_background) || !endpoint_enter_at(endpoint, &connection))
+            continue;
+        /* With only acknowledgements missing there is no event to wait for. */
+        const int fd = connection->fin_sent ? -1 : atomic_load(&endpoint->fd);
+        const short events = (short)(connection->wants | (span_length(connection->tx) > 0 ? POLLOUT : 0));
+        atomic_store(&endpoint->in_background, false);
+        if (release_advance(endpoint, connection))
+            continue;
+        atomic_store(&endpoint->in_background, true);
+        if (left < POLL_MAX)
+            polls[left] = (struct pollfd){.fd = fd, .events = events};
+        left++;
+    }
+    return left;
+}
+
+/* Until nothing is left, or the clock says `until_ms`. */
+static void see_through(uint64_t until_ms)
+{
+    struct pollfd polls[POLL_MAX];
+    long slice_ms = SLICE_LEAST_MS;
+    for (;;) {
+        nfds_t left = advance_all(polls);
+        if (left == 0 || connection_now_ms() >= until_ms)
+            return;
+        struct timespec slice = {.tv_nsec = slice_ms * 1000000};
+        (void)KERNEL_5(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
+        slice_ms = slice_ms * 2 < SLICE_MS ? slice_ms * 2 : SLICE_MS;
+    }
+}
+
+static bool is_anything_left(void)
+{
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        if (endpoint != NULL && atomic_load(&endpoint->in_background))
+            return true;
+    }
+    return false;
+}
+
+static void *run(void *nothing)
+{
+    do {
+        see_through(UINT64_MAX);
+        atomic_store(&running, false);
+    } while (is_anything_left() && !atomic_exchange(&running, true));
+    return nothing;
+}
+
+static bool start_thread(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    if (process_sandboxed || pthread_attr_init(&attributes) != 0)
+        return false;
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&thread, &attributes, run, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attributes);
+    return error == 0;
+}
+
+void background_add(struct endpoint *endpoint)
+{
+    int saved = errno;
+    atomic_store(&endpoint->in_background, true);
+    if (!atomic_exchange(&running, true) && !start_thread()) {
+        atomic_store(&running, false);
+        background_finish();
+    }
+    errno = saved;
+}
+
+void background_forget(void)
+{
+    atomic_store(&running, false);
+}
+
+void background_finish(void)
+{
+    see_through(connection_now_ms() + pfswrap_policy()->seal.linger_ms);
+}

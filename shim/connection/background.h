@@ -1,0 +1,22 @@
+/*
+ * What has to go on when the program does not: a closed connection whose bytes are still on their way, a handshake
+ * that a blocking program no longer waits for. A thread with all signals blocked that exists while there is any.
+ */
+#ifndef PFSWRAP_CONNECTION_BACKGROUND_H
+#define PFSWRAP_CONNECTION_BACKGROUND_H
+
+#include "connection/endpoint.h"
+
+/*
+ * Puts the endpoint on the list and sees to it that the thread runs. Call without the connection's lock. Where no
+ * thread can be made (a sandbox, limits) it is seen through here, for at most the policy's `linger`.
+ */
+void background_add(struct endpoint *endpoint);
+
+/* In a child of a fork: the thread is the parent's. */
+void background_forget(void);
+
+/* At exit: everything on the list is seen through, for at most the policy's `linger`. */
+void background_finish(void);
+
+#endif

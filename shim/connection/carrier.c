@@ -1,0 +1,112 @@
+/*
+ * recvfrom and sendto with MSG_DONTWAIT, whatever the program called: one kind of call, one kind of answer. Only a
+ * sandbox (seccomp(2)) makes a difference.
+ */
+#include "connection/carrier.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "connection/process.h"
+#include "real/kernel.h"
+
+__thread enum carrier_kind carrier_kind __attribute__((tls_model("initial-exec")));
+
+static long receive_in_kind(int fd, void *bytes, size_t size)
+{
+    struct iovec vector = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    switch (carrier_kind) {
+    case CARRIER_PLAIN:
+        return KERNEL_3(SYS_read, fd, bytes, size);
+    case CARRIER_VECTOR:
+        return KERNEL_3(SYS_readv, fd, &vector, 1);
+    case CARRIER_MESSAGE:
+        return KERNEL_3(SYS_recvmsg, fd, &message, 0);
+    case CARRIER_SOCKET:
+        break;
+    }
+    return KERNEL_6(SYS_recvfrom, fd, bytes, size, 0, 0, 0);
+}
+
+static long send_in_kind(int fd, const void *bytes, size_t size)
+{
+    struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    switch (carrier_kind) {
+    case CARRIER_PLAIN:
+        return KERNEL_3(SYS_write, fd, bytes, size);
+    case CARRIER_VECTOR:
+        return KERNEL_3(SYS_writev, fd, &vector, 1);
+    case CARRIER_MESSAGE:
+        return KERNEL_3(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+    case CARRIER_SOCKET:
+        break;
+    }
+    return KERNEL_6(SYS_sendto, fd, bytes, size, MSG_NOSIGNAL, 0, 0);
+}
+
+long carrier_receive(int fd, void *bytes, size_t size)
+{
+    long result;
+    do
+        result = process_sandboxed ? receive_in_kind(fd, bytes, size)
+                                   : KERNEL_6(SYS_recvfrom, fd, bytes, size, MSG_DONTWAIT, 0, 0);
+    while (result == -EINTR && !process_sandboxed); /* there it waits, and has been interrupted */
+    return result;
+}
+
+long carrier_send(int fd, const void *bytes, size_t size, int more)
+{
+    long result;
+    do
+        result = process_sandboxed
+                     ? send_in_kind(fd, bytes, size)
+                     : KERNEL_6(SYS_sendto, fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL | more, 0, 0);
+    while (result == -EINTR && !process_sandboxed);
+    return result;
+}
+
+void carrier_shut(int fd, int how)
+{
+    (void)KERNEL_2(SYS_shutdown, fd, how);
+}
+
+void carrier_set_option(int fd, int level, int option, int value)
+{
+    if (!process_sandboxed)
+        (void)KERNEL_5(SYS_setsockopt, fd, level, option, &value, sizeof value);
+}
+
+int carrier_get_option(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (process_sandboxed || KERNEL_5(SYS_getsockopt, fd, level, option, &value, &length) != 0)
+        return 0;
+    return value;
+}
+
+int carrier_unacknowledged(int fd)
+{
+    int queued = 0;
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    if (KERNEL_3(SYS_ioctl, fd, SIOCOUTQ, &queued) != 0 || queued == 0)
+        return 0;
+    /* A connection that was reset keeps its count (tcp(7)). */
+    if (KERNEL_5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state == TCP_CLOSE)
+        return 0;
+    return queued;
+}
+
+int carrier_readable(int fd)
+{
+    int bytes = 0;
+    return KERNEL_3(SYS_ioctl, fd, FIONREAD, &bytes) == 0 ? bytes : 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * The socket under a connection, without libc and without waiting. Returns what the kernel does: a count, 0, or a
+ * negated errno.
+ */
+#ifndef PFSWRAP_CONNECTION_CARRIER_H
+#define PFSWRAP_CONNECTION_CARRIER_H
+
+#include <stddef.h>
+
+/*
+ * The kind of call the program made. A system call filter may allow the program's own calls on this socket and no
+ * other, so in a sandbox it is repeated in kind.
+ */
+enum carrier_kind { CARRIER_SOCKET, CARRIER_PLAIN, CARRIER_VECTOR, CARRIER_MESSAGE };
+
+/* The kind of the calls that this thread makes now; set by the interposed call. */
+extern __thread enum carrier_kind carrier_kind __attribute__((tls_model("initial-exec")));
+
+/* At most `size` bytes. In a sandbox it waits if the descriptor does. */
+long carrier_receive(int fd, void *bytes, size_t size);
+
+/* `more`: MSG_MORE. Never raises SIGPIPE, but in a sandbox write(2) does. */
+long carrier_send(int fd, const void *bytes, size_t size, int more);
+
+/* shutdown(2) with `how`. */
+void carrier_shut(int fd, int how);
+
+/* An option that is an int. get: 0 if there is none. */
+void carrier_set_option(int fd, int level, int option, int value);
+int carrier_get_option(int fd, int level, int option);
+
+/* Bytes that the peer's kernel has not acknowledged, with the FIN; 0 too if nobody will. */
+int carrier_unacknowledged(int fd);
+
+/* Bytes that can be read. */
+int carrier_readable(int fd);
+
+#endif

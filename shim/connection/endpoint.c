@@ -1,0 +1,317 @@
+/*
+ * The table of descriptors and the endpoints behind it. Endpoints are never unmapped and connections are checked
+ * again under their lock, so a thread that comes late finds that out instead of a stranger's memory.
+ */
+#include "connection/endpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "connection/memory.h"
+#include "connection/process.h"
+#include "connection/readiness.h"
+#include "connection/share.h"
+#include "connection/watch.h"
+#include "real/kernel.h"
+
+_Atomic uint32_t endpoint_table[ENDPOINT_FDS];
+atomic_int endpoint_count, endpoint_attention;
+
+enum { ENDPOINT_PIECE_BYTES = 128 };
+_Static_assert(sizeof(struct endpoint) <= ENDPOINT_PIECE_BYTES, "an endpoint fits its piece of memory");
+
+static struct memory_pool endpoints = {.piece = ENDPOINT_PIECE_BYTES, .per_chunk = 256};
+static struct memory_pool connections = {.piece = CONNECTION_PIECE_BYTES, .per_chunk = 64, .secret = true};
+
+struct endpoint *endpoint_of(int fd)
+{
+    if ((unsigned)fd >= ENDPOINT_FDS)
+        return NULL;
+    uint32_t index = atomic_load_explicit(&endpoint_table[fd], memory_order_acquire) & ENDPOINT_INDEX;
+    return index == 0 ? NULL : memory_at(&endpoints, (int32_t)(index - 1));
+}
+
+uint32_t endpoint_limit(void)
+{
+    return memory_count(&endpoints);
+}
+
+struct endpoint *endpoint_at(uint32_t index)
+{
+    if (atomic_load(&endpoints.chunks[index / endpoints.per_chunk]) == NULL)
+        return NULL;
+    struct endpoint *endpoint = memory_at(&endpoints, (int32_t)index);
+    return atomic_load(&endpoint->connection) != NULL ? endpoint : NULL;
+}
+
+/* Another process, or another jump, left the connection in the middle of something. */
+static void condemn(struct connection *connection, int fd)
+{
+    if (connection->phase != CONNECTION_NONE)
+        connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
+}
+
+/* A child of a fork that nothing announced finds nothing but zeros, and must not go on as if it had not been
+ * sealed. */
+static void mourn(struct connection *connection)
+{
+    connection_init(connection, 0, false, false);
+    connection->phase = CONNECTION_FAILED;
+    connection->error = ECONNRESET;
+}
+
+/* Locks the endpoint's connection, wherever it lies by now. NULL: it is free. */
+static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
+{
+    for (;;) {
+        struct connection *here = atomic_load(&endpoint->connection);
+        if (here == NULL)
+            return NULL;
+        *result = lock_take(&here->lock);
+        if (*result == LOCK_OWN || atomic_load(&endpoint->connection) == here)
+            return here;
+        lock_release(&here->lock);
+    }
+}
+
+/* What is locked may be in no state to go on with. */
+static void inspect(struct connection *connection, int fd, enum lock_result result)
+{
+    if (result == LOCK_TAKEN_FROM_DEAD)
+        condemn(connection, fd);
+    if (connection->phase == CONNECTION_NONE)
+        mourn(connection);
+}
+
+bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection)
+{
+    enum lock_result result;
+    *connection = lock_of(endpoint, &result);
+    if (*connection == NULL || result == LOCK_OWN)
+        return false;
+    inspect(*connection, atomic_load(&endpoint->fd), result);
+    return true;
+}
+
+enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
+{
+    if (process_is_unknown())
+        share_after_fork_child();
+    for (;;) {
+        if (atomic_load_explicit(&endpoint_table[fd], memory_order_relaxed) & ENDPOINT_HIDDEN) {
+            errno = EBADF;
+            return ENDPOINT_ERROR;
+        }
+        enum lock_result result;
+        *endpoint = endpoint_of(fd);
+        *connection = *endpoint != NULL ? lock_of(*endpoint, &result) : NULL;
+        if (*connection == NULL)
+            return ENDPOINT_NONE;
+        if (result == LOCK_OWN) {
+            errno = atomic_load(&(*connection)->nonblocking) ? EAGAIN : EDEADLK;
+            return ENDPOINT_ERROR;
+        }
+        if (endpoint_of(fd) == *endpoint) {
+            inspect(*connection, fd, result);
+            return ENDPOINT_ENTERED;
+        }
+        lock_release(&(*connection)->lock);
+    }
+}
+
+void endpoint_leave(struct connection *connection)
+{
+    lock_release(&connection->lock);
+}
+
+static atomic_int highest; /* no sealed descriptor has ever had a higher number */
+
+static void table_set(int fd, uint32_t value)
+{
+    int before = atomic_load_explicit(&highest, memory_order_relaxed);
+    while (fd > before && !atomic_compare_exchange_weak(&highest, &before, fd))
+        continue;
+    atomic_store_explicit(&endpoint_table[fd], value, memory_order_release);
+}
+
+static uint32_t table_value(const struct endpoint *endpoint, bool cloexec)
+{
+    return (endpoint->index + 1) | (cloexec ? ENDPOINT_CLOEXEC : 0);
+}
+
+struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
+                                 struct endpoint **opened)
+{
+    if (fd >= ENDPOINT_FDS) {
+        errno = EMFILE;
+        return NULL;
+    }
+    int32_t index = memory_take(&endpoints);
+    int32_t piece = memory_take(&connections);
+    if (index < 0 || piece < 0) {
+        if (index >= 0)
+            memory_give(&endpoints, index);
+        if (piece >= 0)
+            memory_give(&connections, piece);
+        errno = ENOMEM;
+        return NULL;
+    }
+    struct endpoint *endpoint = memory_at(&endpoints, index);
+    struct connection *connection = memory_at(&connections, piece);
+    (void)lock_take(&connection->lock);
+    connection_init(connection, rule, initiator, nonblocking);
+    memset(endpoint, 0, sizeof *endpoint);
+    endpoint->piece = piece;
+    endpoint->index = (uint32_t)index;
+    atomic_store(&endpoint->descriptors, 1);
+    atomic_store(&endpoint->fd, fd);
+    atomic_store(&endpoint->connection, connection);
+    atomic_fetch_add(&endpoint_count, 1);
+    table_set(fd, table_value(endpoint, cloexec));
+    *opened = endpoint;
+    return connection;
+}
+
+void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
+{
+    atomic_fetch_add(&endpoint->descriptors, 1);
+    table_set(copy, table_value(endpoint, cloexec));
+}
+
+int endpoint_remove(struct endpoint *endpoint, int fd)
+{
+    table_set(fd, 0);
+    int left = atomic_fetch_sub(&endpoint->descriptors, 1) - 1;
+    if (left > 0 && atomic_load(&endpoint->fd) == fd)
+        for (int other = 0; other <= atomic_load(&highest); other++)
+            if (endpoint_of(other) == endpoint) {
+                atomic_store(&endpoint->fd, other);
+                break;
+            }
+    return left;
+}
+
+static void set_attention(struct endpoint *endpoint, unsigned attention)
+{
+    const unsigned before = atomic_exchange(&endpoint->attention, (uint8_t)attention);
+    if ((before != ATTENTION_NONE) != (attention != ATTENTION_NONE))
+        atomic_fetch_add(&endpoint_attention, attention != ATTENTION_NONE ? 1 : -1);
+}
+
+int endpoint_number(const struct endpoint *endpoint, int from)
+{
+    for (int fd = from; fd <= atomic_load(&highest); fd++)
+        if (endpoint_of(fd) == endpoint)
+            return fd;
+    return -1;
+}
+
+void endpoint_free(struct endpoint *endpoint, struct connection *connection)
+{
+    set_attention(endpoint, ATTENTION_NONE);
+    watch_forget(endpoint);
+    atomic_store(&endpoint->connection, NULL);
+    atomic_fetch_sub(&endpoint_count, 1);
+    if (endpoint->piece >= 0) {
+        connection_clear(connection);
+        lock_release(&connection->lock);
+        memory_give(&connections, endpoint->piece);
+    } else {
+        lock_release(&connection->lock);
+        share_leave(endpoint);
+    }
+    memory_give(&endpoints, (int32_t)endpoint->index);
+}
+
+void endpoint_give_piece(struct endpoint *endpoint)
+{
+    memory_give(&connections, endpoint->piece);
+    endpoint->piece = -1;
+}
+
+void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
+{
+    watch_restore(endpoint);
+    for (int fd = 0; atomic_load(&endpoint->descriptors) > 0 && fd <= atomic_load(&highest); fd++)
+        if (endpoint_of(fd) == endpoint) {
+            if (!endpoint_cloexec(fd))
+                (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
+            (void)endpoint_remove(endpoint, fd);
+        }
+    endpoint_free(endpoint, connection);
+}
+
+bool endpoint_cloexec(int fd)
+{
+    return (atomic_load(&endpoint_table[fd]) & ENDPOINT_CLOEXEC) != 0;
+}
+
+void endpoint_set_cloexec(int fd, bool cloexec)
+{
+    if (cloexec)
+        atomic_fetch_or(&endpoint_table[fd], ENDPOINT_CLOEXEC);
+    else
+        atomic_fetch_and(&endpoint_table[fd], ~(uint32_t)ENDPOINT_CLOEXEC);
+}
+
+int endpoint_next(unsigned first)
+{
+    for (unsigned fd = first; fd <= (unsigned)atomic_load(&highest) && fd < ENDPOINT_FDS; fd++)
+        if (atomic_load(&endpoint_table[fd]) != 0)
+            return (int)fd;
+    return -1;
+}
+
+void endpoint_set_cloexec_range(unsigned first, unsigned last)
+{
+    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
+        endpoint_set_cloexec(fd, true);
+}
+
+int endpoint_lowest_hidden(unsigned first, unsigned last)
+{
+    if (atomic_load(&endpoint_count) == 0)
+        return -1;
+    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
+        if (endpoint_is_hidden(fd))
+            return fd;
+    return -1;
+}
+
+void endpoint_hide(struct endpoint *endpoint, int fd)
+{
+    atomic_store(&endpoint->fd, fd);
+    table_set(fd, table_value(endpoint, true) | ENDPOINT_HIDDEN);
+    set_attention(endpoint, ATTENTION_NONE);
+}
+
+void endpoint_unhide(int fd)
+{
+    table_set(fd, 0);
+}
+
+static unsigned attention_for(const struct endpoint *endpoint, const struct connection *connection)
+{
+    if (atomic_load(&endpoint->descriptors) == 0)
+        return ATTENTION_NONE; /* nobody waits for it but the background */
+    if (handshake_is_under_way(connection))
+        return ATTENTION_HANDSHAKE;
+    if (connection->phase == CONNECTION_OPEN && !atomic_load(&connection->nonblocking))
+        return ATTENTION_BLOCKING;
+    return ATTENTION_NONE;
+}
+
+void endpoint_settle(int fd, const struct connection *connection)
+{
+    struct endpoint *endpoint = endpoint_of(fd);
+    if (endpoint == NULL)
+        return;
+    const unsigned attention = attention_for(endpoint, connection);
+    const bool is_over =
+        atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE && attention != ATTENTION_HANDSHAKE;
+    set_attention(endpoint, attention);
+    watch_settle(endpoint, connection, is_over);
+    if (attention == ATTENTION_HANDSHAKE)
+        readiness_schedule(connection);
+}

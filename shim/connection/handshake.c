@@ -1,0 +1,211 @@
+/*
+ * Everything before data: TCP's own handshake, whether the peer of a `prefer` rule is one of ours, and the seal's
+ * handshake. Reads ahead only as long as the peer cannot have sent data yet.
+ */
+#include "connection/connection.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "connection/carrier.h"
+#include "connection/endpoint.h"
+#include "connection/receive.h"
+#include "connection/send.h"
+#include "init.h"
+#include "real/kernel.h"
+
+enum {
+    LOCAL_PATIENCE_MS = 50,    /* the peer may be this very thread, which cannot answer while it waits */
+    REMOTE_PATIENCE_MS = 1000, /* its program may not have accepted yet, as TCP does not ask either */
+    CONFIRM_BYTES = PFSWRAP_SEAL_HEADER_BYTES + PFSWRAP_SEAL_OVERHEAD,
+};
+
+/* Which of a server's keys the next connection under a rule tries: one that was refused is passed over. */
+static atomic_uint candidates[POLICY_RULES_MAX];
+
+static bool same_host(const struct connection *connection)
+{
+    const struct sockaddr_in *self = (const void *)&connection->self, *peer = (const void *)&connection->peer;
+    if (self->sin_family == AF_INET)
+        return self->sin_addr.s_addr == peer->sin_addr.s_addr || (ntohl(peer->sin_addr.s_addr) >> 24) == 127;
+    return memcmp(&connection->self.sin6_addr, &connection->peer.sin6_addr, 16) == 0;
+}
+
+void handshake_begin(struct connection *connection, int fd)
+{
+    const struct policy_rule *rule = connection_rule(connection);
+    socklen_t length = sizeof connection->self;
+    carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1); /* the program may have set it, or its listening socket */
+    (void)KERNEL_3(SYS_getsockname, fd, &connection->self, &length);
+    length = sizeof connection->peer;
+    (void)KERNEL_3(SYS_getpeername, fd, &connection->peer, &length);
+    connection->local = same_host(connection);
+    const uint64_t now = connection_now_ms();
+    connection->deadline_ms = now + pfswrap_policy()->seal.handshake_timeout_ms;
+    if (connection->local)
+        connection->queue_at_ms = now + LOCAL_PATIENCE_MS;
+    else if (!atomic_load(&connection->nonblocking))
+        connection->queue_at_ms = now + REMOTE_PATIENCE_MS;
+    connection->wants = POLLIN;
+    if (rule->seal == POLICY_SEAL_PREFER) {
+        connection->phase = CONNECTION_UNDECIDED;
+        return;
+    }
+    enum pfswrap_seal_role role = connection->initiator ? PFSWRAP_SEAL_INITIATOR : PFSWRAP_SEAL_RESPONDER;
+    int error = pfswrap_seal_init(&connection->channel, role, connection_config(connection), NULL, 0,
+                                  atomic_load(&candidates[connection->rule]), (uint64_t)time(NULL));
+    connection->phase = CONNECTION_HANDSHAKE;
+    if (error != 0)
+        connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
+}
+
+/* TCP's handshake: its outcome is left for the program to find, as without us. */
+static void await_connected(struct connection *connection, int fd)
+{
+    struct pollfd poll = {.fd = fd, .events = POLLOUT};
+    struct timespec now = {0};
+    struct sockaddr_in6 peer;
+    socklen_t length = sizeof peer;
+    connection->wants = POLLOUT;
+    if (KERNEL_5(SYS_ppoll, &poll, 1, &now, NULL, 0) <= 0)
+        return;
+    if (KERNEL_3(SYS_getpeername, fd, &peer, &length) == 0)
+        handshake_begin(connection, fd);
+    else
+        connection->phase = CONNECTION_NONE;
+}
+
+/* `prefer`: whether the first bytes are the magic. They stay in the kernel. */
+static void decide(struct connection *connection, int fd)
+{
+    uint8_t first[PFSWRAP_SEAL_MAGIC_BYTES];
+    long count = KERNEL_6(SYS_recvfrom, fd, first, sizeof first, MSG_PEEK | MSG_DONTWAIT, 0, 0);
+    int verdict = count > 0 ? pfswrap_seal_probe(first, (size_t)count) : -1;
+    if ((count == -EAGAIN || verdict == 0) && connection_now_ms() < connection->deadline_ms) {
+        /* A part of the magic must not keep the socket readable. */
+        carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, verdict == 0 ? PFSWRAP_SEAL_MAGIC_BYTES : 1);
+        return;
+    }
+    carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
+    if (verdict != 1) {
+        connection_report_plain(connection);
+        connection->phase = CONNECTION_NONE;
+        return;
+    }
+    int error = pfswrap_seal_init(&connection->channel, PFSWRAP_SEAL_RESPONDER, connection_config(connection), NULL,
+                                  0, 0, (uint64_t)time(NULL));
+    connection->phase = CONNECTION_HANDSHAKE;
+    if (error != 0)
+        connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
+}
+
+static void fail(struct connection *connection, int fd, const char *reason)
+{
+    if (connection->initiator)
+        atomic_fetch_add(&candidates[connection->rule], 1);
+    connection_fail(connection, fd, ECONNRESET, reason);
+}
+
+/* What the kernel has of the handshake, but nothing beyond the frame that ends it. False: nothing more now. */
+static bool fetch(struct connection *connection, int fd, size_t need)
+{
+    const size_t here = span_length(connection->rx_cipher);
+    size_t ask = need - here;
+    if (connection->initiator || !connection->answered)
+        ask = PFSWRAP_SEAL_FRAME_MAX;
+    else if (here + ask < CONFIRM_BYTES)
+        ask = CONFIRM_BYTES - here;
+    long count = receive_fill(connection, fd, ask);
+    if (count > 0)
+        return true;
+    if (count == -EAGAIN || count == -EINTR)
+        connection->wants = span_length(connection->tx) > 0 ? POLLIN | POLLOUT : POLLIN;
+    else if (count == 0)
+        fail(connection, fd, "the peer closed the connection during the handshake");
+    else
+        fail(connection, fd, "the connection broke during the handshake");
+    return false;
+}
+
+static void complete(struct connection *connection, int fd)
+{
+    connection->phase = CONNECTION_OPEN;
+    connection->wants = 0;
+    connection_report_opened(connection);
+    connection->confirmed = true;
+    connection->unhurried = connection->initiator;
+    if (connection->cork_later)
+        carrier_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
+    send_early(connection, fd);
+    endpoint_settle(fd, connection);
+}
+
+static void exchange(struct connection *connection, int fd)
+{
+    struct pfswrap_seal_opened opened;
+    for (;;) {
+        send_owed(connection, fd);
+        if (connection->phase != CONNECTION_HANDSHAKE)
+            return;
+        if (connection->broken) {
+            fail(connection, fd, "the connection broke during the handshake");
+            return;
+        }
+        if (pfswrap_seal_ready(&connection->channel)) {
+            complete(connection, fd);
+            return;
+        }
+        uint8_t *rx = connection_rx(connection);
+        if (rx == NULL) {
+            connection_fail(connection, fd, ENOBUFS, "out of memory");
+            return;
+        }
+        int event = pfswrap_seal_open_in_place(&connection->channel, connection_config(connection),
+                                               rx + connection->rx_cipher.begin, span_length(connection->rx_cipher),
+                                               &opened);
+        connection->rx_cipher.begin += (uint32_t)opened.consumed;
+        if (event == PFSWRAP_SEAL_DATA) {
+            const uint32_t begin = (uint32_t)(opened.data - rx);
+            connection->rx_plain = (struct span){begin, begin + (uint32_t)opened.length};
+            connection->received.bytes += opened.length;
+            connection->received.chunks++;
+        } else if (event == PFSWRAP_SEAL_FINAL) {
+            connection->final_received = true;
+        } else if (event == PFSWRAP_SEAL_MORE && !fetch(connection, fd, opened.need)) {
+            connection_trim(connection);
+            return;
+        } else if (event < 0) {
+            fail(connection, fd, pfswrap_seal_error_text(event));
+            return;
+        }
+    }
+}
+
+void handshake_advance(struct connection *connection, int fd)
+{
+    const uint8_t before = connection->phase;
+    if (!handshake_is_under_way(connection))
+        return;
+    if (connection->phase == CONNECTION_CONNECTING)
+        await_connected(connection, fd);
+    if (connection->phase == CONNECTION_UNDECIDED)
+        decide(connection, fd);
+    if (connection->phase == CONNECTION_HANDSHAKE)
+        exchange(connection, fd);
+    if (connection->phase != CONNECTION_UNDECIDED && connection->phase != CONNECTION_HANDSHAKE)
+        return;
+    if (connection->phase != before)
+        endpoint_settle(fd, connection);
+    const uint64_t now = connection_now_ms();
+    if (now >= connection->deadline_ms) {
+        fail(connection, fd, "the handshake took longer than handshake-timeout");
+    } else if (now >= connection->queue_at_ms && !connection->queueing &&
+               connection->phase == CONNECTION_HANDSHAKE) {
+        connection->queueing = true;
+        endpoint_settle(fd, connection);
+    }
+}

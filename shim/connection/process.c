@@ -1,0 +1,101 @@
+/*
+ * A page that fork() wipes (MADV_WIPEONFORK, madvise(2)) and vfork() shares tells the three kinds of process apart.
+ */
+#include "connection/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "real/kernel.h"
+
+enum { PAGE = 4096 };
+
+bool process_sandboxed;
+
+static atomic_uint *generation_page; /* the value of `generation`; 0 in a child that is not known yet */
+static atomic_uint generation;
+static pid_t own_pid;
+static uint32_t own_space;
+
+static __thread struct process_thread self __attribute__((tls_model("initial-exec")));
+static __thread unsigned self_generation __attribute__((tls_model("initial-exec")));
+
+/* Ids of processes mean nothing outside their namespace (pid_namespaces(7)); process 1 is the first in a new one.
+ */
+static void enter_space(void)
+{
+    own_pid = (pid_t)KERNEL_0(SYS_getpid);
+    if (own_space == 0 || own_pid == 1) {
+        uint32_t random = 0;
+        (void)KERNEL_3(SYS_getrandom, &random, sizeof random, GRND_NONBLOCK);
+        own_space = random | 1;
+    }
+}
+
+int process_start(void)
+{
+    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return -1;
+    if (madvise(page, PAGE, MADV_WIPEONFORK) != 0) {
+        int error = errno;
+        (void)munmap(page, PAGE);
+        errno = error;
+        return -1;
+    }
+    generation_page = page;
+    process_adopt();
+    return 0;
+}
+
+bool process_is_unknown(void)
+{
+    return atomic_load_explicit(generation_page, memory_order_relaxed) == 0;
+}
+
+void process_adopt(void)
+{
+    enter_space();
+    unsigned next = atomic_fetch_add(&generation, 1) + 1;
+    atomic_store(generation_page, next);
+}
+
+bool process_is_vfork_child(void)
+{
+    return !process_is_unknown() && (pid_t)KERNEL_0(SYS_getpid) != own_pid;
+}
+
+struct process_thread process_thread(void)
+{
+    unsigned now = atomic_load_explicit(generation_page, memory_order_relaxed);
+    if (__builtin_expect(self_generation != now || now == 0, false)) {
+        self.id = (uint32_t)KERNEL_0(SYS_gettid);
+        self.space = own_space;
+        self_generation = now;
+    }
+    return self;
+}
+
+pid_t process_id(void)
+{
+    return own_pid;
+}
+
+bool process_thread_is_dead(struct process_thread thread)
+{
+    return thread.space == own_space && KERNEL_2(SYS_tkill, thread.id, 0) == -ESRCH;
+}
+
+bool process_is_dead(pid_t pid, uint32_t space)
+{
+    if (space != own_space)
+        return false;
+    siginfo_t info = {0};
+    return KERNEL_2(SYS_kill, pid, 0) == -ESRCH ||
+           (KERNEL_5(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == 0 && info.si_pid == pid);
+}

@@ -1,0 +1,157 @@
+/*
+ * Both directions of the question go through the connection's phase. Nothing here waits.
+ */
+#include "connection/readiness.h"
+
+#include <poll.h>
+
+#include "connection/process.h"
+#include "connection/receive.h"
+#include "connection/share.h"
+
+enum {
+    READABLE = POLLIN | POLLRDNORM,
+    WRITABLE = POLLOUT | POLLWRNORM,
+    ALWAYS = POLLERR | POLLHUP | POLLNVAL,
+    SWEEP_LEAST_MS = 10, /* between two sweeps, however close together things are due */
+};
+
+/* What the program sends before the handshake is complete would be taken, as far as there is room. */
+static bool takes_early(const struct connection *connection)
+{
+    return connection->queueing && span_length(connection->early) < CONNECTION_EARLY_MAX;
+}
+
+bool readiness_concerns(int fd)
+{
+    if (!endpoint_is_sealed(fd))
+        return false;
+    if (process_is_unknown())
+        share_after_fork_child();
+    const struct endpoint *endpoint = endpoint_of(fd);
+    return endpoint_is_hidden(fd) || (endpoint != NULL && atomic_load(&endpoint->attention) != ATTENTION_NONE);
+}
+
+/* Locks it and takes the handshake as far as it goes. NULL: not sealed (any more). */
+static struct connection *enter_and_advance(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return NULL;
+    handshake_advance(connection, fd);
+    if (connection->phase != CONNECTION_NONE) {
+        if (!handshake_is_under_way(connection) && atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE)
+            endpoint_settle(fd, connection); /* another process has completed it */
+        return connection;
+    }
+    endpoint_abandon(endpoint, connection);
+    return NULL;
+}
+
+short readiness_ask(int fd, short events, bool *held_back)
+{
+    struct connection *connection = enter_and_advance(fd);
+    if (connection == NULL)
+        return events;
+    if (handshake_is_under_way(connection)) {
+        events = (short)((takes_early(connection) ? events & WRITABLE : 0) | connection->wants);
+        *held_back = true;
+        readiness_schedule(connection);
+    }
+    endpoint_leave(connection);
+    return events;
+}
+
+short readiness_answer(int fd, short events, short revents)
+{
+    const short asked = (short)(events | ALWAYS);
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return (short)(revents & asked);
+    const bool was_under_way = handshake_is_under_way(connection);
+    handshake_advance(connection, fd);
+    if (connection->phase == CONNECTION_NONE) {
+        endpoint_abandon(endpoint, connection);
+        return 0;
+    }
+    if (handshake_is_under_way(connection))
+        revents = (short)(takes_early(connection) ? revents & WRITABLE : 0);
+    else if (was_under_way)
+        revents = 0; /* the kernel was asked something else: ask anew */
+    else if ((revents & READABLE) != 0 && connection->phase == CONNECTION_OPEN &&
+             !atomic_load(&connection->nonblocking) && !receive_ahead(connection, fd))
+        revents = (short)(revents & ~READABLE);
+    endpoint_leave(connection);
+    return (short)(revents & asked);
+}
+
+/* --- what is due --- */
+
+static _Atomic uint64_t next_due_ms = UINT64_MAX;
+
+/* When the handshake has to be looked at without an event. TCP's own has a time of its own. */
+static uint64_t due_ms(const struct connection *connection)
+{
+    if (!handshake_is_under_way(connection) || connection->phase == CONNECTION_CONNECTING)
+        return UINT64_MAX;
+    if (connection->phase == CONNECTION_HANDSHAKE && !connection->queueing &&
+        connection->queue_at_ms < connection->deadline_ms)
+        return connection->queue_at_ms;
+    return connection->deadline_ms;
+}
+
+static void lower_next_due(uint64_t due)
+{
+    uint64_t before = atomic_load_explicit(&next_due_ms, memory_order_relaxed);
+    while (due < before && !atomic_compare_exchange_weak(&next_due_ms, &before, due))
+        continue;
+}
+
+void readiness_schedule(const struct connection *connection)
+{
+    lower_next_due(due_ms(connection));
+}
+
+uint64_t readiness_due_ms(void)
+{
+    return atomic_load_explicit(&next_due_ms, memory_order_relaxed);
+}
+
+/* What is due of one connection is done. Returns when it has to be looked at again. */
+static uint64_t sweep_one(struct endpoint *endpoint, uint64_t now)
+{
+    struct connection *connection;
+    const int fd = atomic_load(&endpoint->fd);
+    if (atomic_load(&endpoint->attention) != ATTENTION_HANDSHAKE || !endpoint_enter_at(endpoint, &connection))
+        return UINT64_MAX;
+    if (due_ms(connection) <= now)
+        handshake_advance(connection, fd);
+    if (connection->phase == CONNECTION_NONE) {
+        endpoint_abandon(endpoint, connection);
+        return UINT64_MAX;
+    }
+    if (!handshake_is_under_way(connection) && atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE)
+        endpoint_settle(fd, connection);
+    const uint64_t due = due_ms(connection);
+    endpoint_leave(connection);
+    return due;
+}
+
+void readiness_sweep(void)
+{
+    uint64_t due = readiness_due_ms();
+    const uint64_t now = due != UINT64_MAX ? connection_now_ms() : 0;
+    /* Until it is known what comes next, others who wait come back soon. */
+    uint64_t soon = now + SWEEP_LEAST_MS, next = UINT64_MAX;
+    if (due == UINT64_MAX || now < due || !atomic_compare_exchange_strong(&next_due_ms, &due, soon))
+        return;
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        due = endpoint != NULL ? sweep_one(endpoint, now) : UINT64_MAX;
+        next = due < next ? due : next;
+    }
+    if (next > soon)
+        (void)atomic_compare_exchange_strong(&next_due_ms, &soon, next);
+}

@@ -1,0 +1,45 @@
+/*
+ * How a sealed descriptor takes part in poll, select and epoll. Until its handshake is complete it is neither
+ * readable nor writable, and waiting for it drives the handshake; a blocking one for which only a part of a frame
+ * has come is not readable yet. The kernel's own events are otherwise the right ones. For epoll see watch.h.
+ */
+#ifndef PFSWRAP_CONNECTION_READINESS_H
+#define PFSWRAP_CONNECTION_READINESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "connection/endpoint.h"
+
+/* Whether anything in this process has to be looked at when it waits; else the real call is right as it is. */
+static inline bool readiness_matters(void)
+{
+    return __builtin_expect(atomic_load_explicit(&endpoint_attention, memory_order_relaxed) != 0, false);
+}
+
+/* Whether `fd` has: it is sealed, and blocking or in its handshake; or its number is not the program's. */
+bool readiness_concerns(int fd);
+
+/*
+ * Before waiting for `fd`, which readiness_concerns(): which events to ask the kernel for, where the program asks
+ * for `events` (poll(2)'s). A handshake is taken as far as it goes first; *held_back becomes true if it is not
+ * complete.
+ */
+short readiness_ask(int fd, short events, bool *held_back);
+
+/*
+ * After waiting: what the program is told, where the kernel said `revents` to what readiness_ask() asked and the
+ * program asked for `events`. 0: nothing, go on waiting (and ask anew: what to ask for may have changed).
+ */
+short readiness_answer(int fd, short events, short revents);
+
+/*
+ * Handshakes have a time at which to give up, or to go on otherwise, even if nothing happens. readiness_schedule()
+ * notes that of a connection (locked); readiness_due_ms() is the earliest, by connection_now_ms(), or UINT64_MAX;
+ * readiness_sweep() does what is due. Whoever waits for descriptors comes back at that time and sweeps.
+ */
+void readiness_schedule(const struct connection *connection);
+uint64_t readiness_due_ms(void);
+void readiness_sweep(void);
+
+#endif

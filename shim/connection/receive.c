@@ -1,0 +1,279 @@
+/*
+ * From the kernel to the program. What is asked of the kernel follows from the program's own buffer, so that every
+ * whole frame it brings fits in there and is decrypted to its place; of a frame that is larger than the buffer, the
+ * trailing byte stays in the kernel, which goes on calling the socket readable until the rest has been delivered.
+ */
+#include "connection/receive.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "connection/carrier.h"
+#include "connection/endpoint.h"
+#include "real/kernel.h"
+
+enum { READ_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX };
+
+/* Plaintext first, ciphertext right behind it, both from the buffer's beginning. */
+static void compact(struct connection *connection, uint8_t *rx)
+{
+    const uint32_t plain = span_length(connection->rx_plain), cipher = span_length(connection->rx_cipher);
+    if (plain > 0 && connection->rx_plain.begin > 0)
+        memmove(rx, rx + connection->rx_plain.begin, plain);
+    if (cipher > 0 && connection->rx_cipher.begin > plain)
+        memmove(rx + plain, rx + connection->rx_cipher.begin, cipher);
+    connection->rx_plain = (struct span){0, plain};
+    connection->rx_cipher = (struct span){plain, plain + cipher};
+}
+
+/* Takes up to `size` bytes more out of the kernel. Returns what carrier_receive() does. */
+long receive_fill(struct connection *connection, int fd, size_t size)
+{
+    uint8_t *rx = connection_rx(connection);
+    if (rx == NULL)
+        return -ENOBUFS;
+    if (connection->rx_cipher.end + size > CONNECTION_BUFFER_BYTES || span_length(connection->rx_cipher) == 0)
+        compact(connection, rx);
+    if (size > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
+        size = CONNECTION_BUFFER_BYTES - connection->rx_cipher.end;
+    long count = carrier_receive(fd, rx + connection->rx_cipher.end, size);
+    if (count > 0) {
+        connection->rx_cipher.end += (uint32_t)count;
+        connection->rx_total += (uint64_t)count;
+    }
+    return count;
+}
+
+/* The kernel has no more: an orderly end has been announced by FINAL. Or the program has shut this direction
+ * itself. */
+static void end_of_carrier(struct connection *connection, int fd)
+{
+    if (connection->read_shut || pfswrap_seal_end(&connection->channel) == 0)
+        connection->final_received = true;
+    else
+        connection_fail_seal(connection, fd, PFSWRAP_SEAL_E_TRUNCATED);
+}
+
+enum step {
+    STEP_DATA, /* plaintext was delivered, or is left over */
+    STEP_DRY,  /* the next frame is not complete */
+    STEP_OVER, /* the stream has ended, well or not */
+};
+
+static void count_received(struct connection *connection, size_t length)
+{
+    connection->received.bytes += length;
+    connection->received.chunks++;
+}
+
+/* A frame that is larger than what the program has asked for: opened in the buffer, and left over. */
+static enum step open_leftover(struct connection *connection, int fd)
+{
+    struct pfswrap_seal_opened opened;
+    uint8_t *rx = connection_rx(connection);
+    int event =
+        pfswrap_seal_open_in_place(&connection->channel, connection_config(connection),
+                                   rx + connection->rx_cipher.begin, span_length(connection->rx_cipher), &opened);
+    if (event != PFSWRAP_SEAL_DATA) {
+        connection_fail_seal(connection, fd, event);
+        return STEP_OVER;
+    }
+    connection->rx_cipher.begin += (uint32_t)opened.consumed;
+    if (span_length(connection->rx_plain) == 0) {
+        uint32_t begin = (uint32_t)(opened.data - rx);
+        connection->rx_plain = (struct span){begin, begin + (uint32_t)opened.length};
+    } else {
+        memmove(rx + connection->rx_plain.end, opened.data, opened.length);
+        connection->rx_plain.end += (uint32_t)opened.length;
+    }
+    count_received(connection, opened.length);
+    return STEP_DATA;
+}
+
+/* Opens the next frame into `to` (NULL: as leftover). With STEP_DRY, *need is how many bytes it takes in all. */
+static enum step open_next(struct connection *connection, int fd, struct cursor *to, size_t *need)
+{
+    struct pfswrap_seal_opened opened;
+    for (;;) {
+        const uint8_t *rx = connection->rx_index >= 0 || connection->shared ? connection_rx(connection) : NULL;
+        size_t room = 0;
+        uint8_t *out = to != NULL && !to->discards ? cursor_piece(to, &room) : NULL;
+        int event = pfswrap_seal_open(&connection->channel, connection_config(connection),
+                                      rx != NULL ? rx + connection->rx_cipher.begin : NULL,
+                                      span_length(connection->rx_cipher), out, room, &opened);
+        connection->rx_cipher.begin += (uint32_t)opened.consumed;
+        switch (event) {
+        case PFSWRAP_SEAL_DATA:
+            cursor_skip(to, opened.length);
+            count_received(connection, opened.length);
+            return STEP_DATA;
+        case PFSWRAP_SEAL_ROOM:
+            return open_leftover(connection, fd);
+        case PFSWRAP_SEAL_MORE:
+            *need = opened.need;
+            return STEP_DRY;
+        case PFSWRAP_SEAL_PROGRESS:
+        case PFSWRAP_SEAL_TAKE:
+            send_owed(connection, fd);
+            if (connection->phase == CONNECTION_FAILED)
+                return STEP_OVER;
+            break;
+        case PFSWRAP_SEAL_FINAL:
+            connection->final_received = true;
+            return STEP_OVER;
+        default:
+            connection_fail_seal(connection, fd, event);
+            return STEP_OVER;
+        }
+    }
+}
+
+/* What the kernel said instead of bytes. */
+static enum step no_bytes(struct connection *connection, int fd, long count)
+{
+    if (count == -EAGAIN || count == -EINTR || count == -ENOBUFS)
+        return STEP_DRY;
+    if (count == 0)
+        end_of_carrier(connection, fd);
+    else
+        connection_fail(connection, fd, (int)-count, "the connection broke");
+    return STEP_OVER;
+}
+
+static bool is_over(const struct connection *connection)
+{
+    return connection->final_received || connection->phase != CONNECTION_OPEN;
+}
+
+/* What is left over goes to the program. `keep`: and stays (MSG_PEEK). */
+static void deliver(struct connection *connection, struct cursor *to, bool keep)
+{
+    if (span_length(connection->rx_plain) == 0)
+        return;
+    const uint8_t *rx = connection_rx(connection);
+    size_t count = cursor_put(to, rx + connection->rx_plain.begin, span_length(connection->rx_plain));
+    if (!keep)
+        connection->rx_plain.begin += (uint32_t)count;
+}
+
+/* All is delivered, so the kernel must not call the socket readable for the trailing byte alone. */
+static void swallow_trailer(struct connection *connection, int fd)
+{
+    if (span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0 &&
+        connection->phase != CONNECTION_FAILED && pfswrap_seal_trailer_due(&connection->channel) &&
+        receive_fill(connection, fd, 1) == 1) {
+        size_t need;
+        (void)open_next(connection, fd, NULL, &need);
+    }
+}
+
+/* How much to ask the kernel for, if the program has room for `room` bytes more and a frame needs `need` in all. */
+static size_t to_ask(const struct connection *connection, size_t room, size_t need)
+{
+    const size_t here = span_length(connection->rx_cipher);
+    if (room > CONNECTION_EARLY_MAX)
+        room = CONNECTION_EARLY_MAX;
+    size_t frames = (room + PFSWRAP_SEAL_CHUNK_MAX - 1) / PFSWRAP_SEAL_CHUNK_MAX;
+    size_t bound = room + frames * PFSWRAP_SEAL_OVERHEAD + pfswrap_seal_trailer_due(&connection->channel);
+    return need > bound ? need - here : bound - here;
+}
+
+/* Plaintext for `to`, until it is full or the kernel has no more. */
+static void receive_stream(struct connection *connection, int fd, struct cursor *to)
+{
+    bool drained = false;
+    for (;;) {
+        size_t need = 0;
+        deliver(connection, to, false);
+        if (to->left == 0 || is_over(connection))
+            break;
+        enum step step = open_next(connection, fd, to, &need);
+        if (step == STEP_OVER || (step == STEP_DRY && drained))
+            break;
+        if (step == STEP_DATA)
+            continue;
+        size_t ask = to_ask(connection, to->left, need);
+        long count = receive_fill(connection, fd, ask);
+        if (count <= 0) {
+            (void)no_bytes(connection, fd, count);
+            break;
+        }
+        drained = (size_t)count < ask;
+    }
+    swallow_trailer(connection, fd);
+}
+
+/*
+ * Whether the kernel has the whole next frame, behind the byte that trails the last one. Only then may that byte be
+ * taken while plaintext is left over: it is what calls the socket readable.
+ */
+static bool next_is_whole(const struct connection *connection, int fd)
+{
+    uint8_t prefix[1 + 3];
+    const size_t trailer = pfswrap_seal_trailer_due(&connection->channel);
+    const size_t wanted = trailer + 3;
+    if (span_length(connection->rx_cipher) > 0)
+        return true;
+    if (KERNEL_6(SYS_recvfrom, fd, prefix, wanted, MSG_PEEK | MSG_DONTWAIT, 0, 0) != (long)wanted)
+        return false;
+    const size_t length = (size_t)prefix[trailer + 1] << 8 | prefix[trailer + 2];
+    return (size_t)carrier_readable(fd) >= wanted + length;
+}
+
+/* Fills the buffer with leftover plaintext until `wanted` bytes are there, leaving the last trailing byte alone. */
+static void look_ahead(struct connection *connection, int fd, size_t wanted)
+{
+    if (wanted > CONNECTION_EARLY_MAX)
+        wanted = CONNECTION_EARLY_MAX;
+    while (span_length(connection->rx_plain) < wanted && !is_over(connection)) {
+        size_t need = 0;
+        if (span_length(connection->rx_plain) > CONNECTION_EARLY_MAX - PFSWRAP_SEAL_CHUNK_MAX)
+            return;
+        if (open_next(connection, fd, NULL, &need) != STEP_DRY)
+            continue;
+        if (span_length(connection->rx_plain) > 0 && !next_is_whole(connection, fd))
+            return;
+        long count = receive_fill(connection, fd, need - span_length(connection->rx_cipher));
+        if (count <= 0 && no_bytes(connection, fd, count) == STEP_DRY)
+            return;
+    }
+}
+
+bool receive_ahead(struct connection *connection, int fd)
+{
+    look_ahead(connection, fd, 1);
+    if (connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0)
+        swallow_trailer(connection, fd);
+    return span_length(connection->rx_plain) > 0 || is_over(connection);
+}
+
+size_t receive_available(struct connection *connection, int fd)
+{
+    look_ahead(connection, fd, CONNECTION_EARLY_MAX);
+    size_t available = span_length(connection->rx_plain);
+    /* More than is looked ahead: an estimate that is too high does no harm, one too low does. */
+    if (available > CONNECTION_EARLY_MAX - PFSWRAP_SEAL_CHUNK_MAX)
+        available += (size_t)carrier_readable(fd);
+    return available;
+}
+
+long receive_some(struct connection *connection, int fd, struct cursor *to, bool peek)
+{
+    const size_t before = to->passed;
+    if (peek) {
+        look_ahead(connection, fd, to->left);
+        deliver(connection, to, true);
+    } else {
+        receive_stream(connection, fd, to);
+    }
+    long count = (long)(to->passed - before);
+    int error = connection->error;
+    bool over = connection->final_received;
+    connection_trim(connection);
+    if (count > 0)
+        return count;
+    if (connection->phase == CONNECTION_FAILED)
+        return -error;
+    return over ? 0 : -EAGAIN;
+}

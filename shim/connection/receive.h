@@ -1,0 +1,24 @@
+/*
+ * Receiving on an open connection: bytes for the program, without waiting. The caller holds the connection's lock.
+ */
+#ifndef PFSWRAP_CONNECTION_RECEIVE_H
+#define PFSWRAP_CONNECTION_RECEIVE_H
+
+#include "connection/connection.h"
+#include "connection/cursor.h"
+
+/*
+ * Puts what can be had without waiting to `to`. `peek`: and leaves it for the next call. Returns the count, 0 for
+ * an orderly end of stream, or a negated errno: EAGAIN, ECONNRESET (broken, forged, cut off without FINAL), or what
+ * the kernel said.
+ */
+long receive_some(struct connection *connection, int fd, struct cursor *to, bool peek);
+
+/* How many bytes a read would give (FIONREAD, tcp(7)): exact up to 48 KiB, an estimate that is not too low above.
+ */
+size_t receive_available(struct connection *connection, int fd);
+
+/* Takes up to `size` bytes more out of the kernel, behind what is not opened yet. As carrier_receive(). */
+long receive_fill(struct connection *connection, int fd, size_t size);
+
+#endif

@@ -1,0 +1,301 @@
+/*
+ * From the program to the kernel. Up to four frames go in one call. The last of them stays uncommitted until the
+ * kernel has spoken, so that a full socket changes nothing; a frame of which it took a part is kept, whole.
+ */
+#include "connection/send.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "connection/carrier.h"
+#include "connection/endpoint.h"
+
+enum {
+    FRAMES_BYTES = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES,
+    GATHER_AT = CONNECTION_BUFFER_BYTES - PFSWRAP_SEAL_CHUNK_MAX, /* where small pieces are put together */
+};
+_Static_assert(FRAMES_BYTES + CONNECTION_CONTROL_MAX <= GATHER_AT, "a batch of frames, and room to gather");
+
+/* Nobody takes what is pending any more. */
+static void broken(struct connection *connection)
+{
+    connection->broken = true;
+    connection->tx = connection->early = (struct span){0};
+    connection->holding = false;
+}
+
+int send_flush(struct connection *connection, int fd)
+{
+    if (span_length(connection->tx) == 0)
+        return 1;
+    const uint8_t *tx = connection_tx(connection);
+    /* FINAL and the kernel's FIN in one segment: a peer that reads the end finds it to be one. */
+    const int more = connection->finishing ? MSG_MORE : 0;
+    while (span_length(connection->tx) > 0) {
+        long count = carrier_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
+        if (count == -EAGAIN || count == -EINTR)
+            return 0;
+        if (count < 0) {
+            broken(connection);
+            return 1;
+        }
+        connection->tx.begin += (uint32_t)count;
+    }
+    connection->tx = (struct span){0};
+    return 1;
+}
+
+void send_owed(struct connection *connection, int fd)
+{
+    while (pfswrap_seal_owes(&connection->channel)) {
+        uint8_t *tx = connection_tx(connection);
+        const uint32_t limit = span_length(connection->early) > 0 ? connection->early.begin : GATHER_AT;
+        if (tx == NULL || limit - connection->tx.end < PFSWRAP_SEAL_TAKE_BYTES)
+            return; /* comes again when there is room */
+        int length = pfswrap_seal_take(&connection->channel, connection_config(connection), tx + connection->tx.end,
+                                       limit - connection->tx.end);
+        if (length < 0) {
+            connection_fail_seal(connection, fd, length);
+            return;
+        }
+        connection->answered = true;
+        connection->tx.end += (uint32_t)length;
+        connection->tx_total += (uint32_t)length;
+    }
+    (void)send_flush(connection, fd);
+}
+
+static void count_sent(struct connection *connection, size_t length)
+{
+    connection->sent.bytes += length;
+    connection->sent.chunks++;
+}
+
+/* A chunk's worth of plaintext in one piece; *length is how much. The cursor stays. */
+static const uint8_t *next_chunk(const struct cursor *from, uint8_t *gather, size_t *length)
+{
+    struct cursor ahead = *from;
+    const uint8_t *piece = cursor_piece(&ahead, length);
+    if (*length >= PFSWRAP_SEAL_CHUNK_MAX || *length == from->left)
+        return piece;
+    *length = cursor_get(&ahead, gather, PFSWRAP_SEAL_CHUNK_MAX);
+    return gather;
+}
+
+/* Frames of one batch, as they lie in the send buffer. */
+struct batch {
+    bool open;                 /* the last frame is not committed */
+    struct cursor before_last; /* where the last frame's plaintext begins */
+    uint32_t last_at;          /* where the last frame begins */
+    size_t last_plain;         /* bytes of plaintext in it */
+    uint32_t end;
+};
+
+/* The last frame will go out for certain, whole. */
+static void commit_last(struct connection *connection, struct batch *batch)
+{
+    if (!batch->open)
+        return;
+    (void)pfswrap_seal_sent(&connection->channel, NULL, batch->end - batch->last_at);
+    count_sent(connection, batch->last_plain);
+    batch->open = false;
+}
+
+/* Seals up to four frames to `tx`. Returns 0, or a negative error of the channel's. */
+static int seal_batch(struct connection *connection, uint8_t *tx, struct cursor *from, struct batch *batch)
+{
+    *batch = (struct batch){0};
+    for (int i = 0; i < CONNECTION_BATCH && from->left > 0; i++) {
+        size_t length, accepted;
+        commit_last(connection, batch);
+        const uint8_t *plain = next_chunk(from, tx + GATHER_AT, &length);
+        int frame = pfswrap_seal_begin(&connection->channel, plain, length, tx + batch->end, GATHER_AT - batch->end,
+                                       &accepted);
+        if (frame == PFSWRAP_SEAL_E_TAKE_FIRST && i > 0)
+            return 0;
+        if (frame < 0)
+            return frame;
+        *batch = (struct batch){true, *from, batch->end, accepted, batch->end + (uint32_t)frame};
+        cursor_skip(from, accepted);
+    }
+    return 0;
+}
+
+/* Says what the kernel took: `count` bytes, or a negated errno. */
+static int settle_batch(struct connection *connection, uint8_t *tx, struct cursor *from, struct batch *batch,
+                        long count)
+{
+    const uint32_t taken = count > 0 ? (uint32_t)count : 0;
+    if (!batch->open || taken > batch->last_at) {
+        commit_last(connection, batch);
+        connection->tx = (struct span){taken, batch->end};
+    } else {
+        (void)pfswrap_seal_sent(&connection->channel, tx + batch->last_at, 0);
+        *from = batch->before_last;
+        connection->tx = (struct span){taken, batch->last_at};
+    }
+    connection->tx_total += connection->tx.end;
+    if (span_length(connection->tx) == 0)
+        connection->tx = (struct span){0};
+    if (count < 0 && count != -EAGAIN && count != -EINTR) {
+        broken(connection);
+        return (int)count;
+    }
+    return taken == batch->end ? 0 : -EAGAIN;
+}
+
+/*
+ * A first request must not wait until the peer's kernel has acknowledged the confirm, which Nagle's algorithm would
+ * have it do for the 40 ms of a delayed acknowledgement (tcp(7), TCP_NODELAY).
+ */
+static bool hurry(struct connection *connection, int fd)
+{
+    if (__builtin_expect(!connection->unhurried, true))
+        return false;
+    connection->unhurried = false;
+    if (carrier_get_option(fd, IPPROTO_TCP, TCP_NODELAY) != 0)
+        return false;
+    carrier_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return true;
+}
+
+static int send_frames(struct connection *connection, int fd, struct cursor *from, int more)
+{
+    uint8_t *tx = connection_tx(connection);
+    if (tx == NULL)
+        return -ENOBUFS;
+    while (from->left > 0) {
+        struct batch batch;
+        int result = seal_batch(connection, tx, from, &batch);
+        if (result < 0) {
+            connection_fail_seal(connection, fd, result);
+            return -connection->error;
+        }
+        result = settle_batch(connection, tx, from, &batch, carrier_send(fd, tx, batch.end, more));
+        if (result != 0)
+            return result;
+        if (pfswrap_seal_owes(&connection->channel)) {
+            send_owed(connection, fd);
+            if (span_length(connection->tx) > 0)
+                return -EAGAIN;
+        }
+    }
+    return 0;
+}
+
+/* Before the handshake is complete: kept as plaintext, as far as there is room. */
+static int queue_early(struct connection *connection, struct cursor *from)
+{
+    uint8_t *tx = connection_tx(connection);
+    if (tx == NULL)
+        return -ENOBUFS;
+    if (span_length(connection->early) == 0)
+        connection->early = (struct span){CONNECTION_CONTROL_MAX, CONNECTION_CONTROL_MAX};
+    size_t room = CONNECTION_EARLY_MAX - span_length(connection->early);
+    connection->early.end += (uint32_t)cursor_get(from, tx + connection->early.end, room);
+    return from->left > 0 ? -EAGAIN : 0;
+}
+
+/* The byte that was sealed and not reported comes again: `from` goes past it. False: it is another one. */
+static bool pass_held(struct connection *connection, struct cursor *from)
+{
+    struct cursor behind = *from;
+    uint8_t byte;
+    if (!connection->holding)
+        return true;
+    connection->holding = false;
+    if (cursor_get(&behind, &byte, 1) != 1 || byte != connection->held)
+        return false;
+    *from = behind;
+    return true;
+}
+
+int send_some(struct connection *connection, int fd, struct cursor *from, int more)
+{
+    int result = 0;
+    if (connection->phase == CONNECTION_FAILED)
+        return -connection->error;
+    if (connection->write_shut || connection->broken)
+        return -EPIPE;
+    if (connection->phase != CONNECTION_OPEN)
+        return connection->queueing ? queue_early(connection, from) : -EAGAIN;
+    if (!send_flush(connection, fd))
+        return -EAGAIN;
+    pfswrap_seal_tick(&connection->channel, (uint64_t)time(NULL));
+    if (pfswrap_seal_owes(&connection->channel)) {
+        send_owed(connection, fd);
+        if (span_length(connection->tx) > 0)
+            return -EAGAIN;
+    }
+    if (from->left > 0 && !pass_held(connection, from)) {
+        connection_fail(connection, fd, ECONNRESET,
+                        "the program sent other bytes than those it was asked to repeat");
+        return -connection->error;
+    }
+    if (from->left > 0 && connection->phase == CONNECTION_OPEN && !connection->broken) {
+        const bool hurried = hurry(connection, fd);
+        result = send_frames(connection, fd, from, more);
+        if (hurried)
+            carrier_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 0);
+    }
+    connection_trim(connection);
+    return connection->phase == CONNECTION_FAILED ? -connection->error : result;
+}
+
+void send_hold(struct connection *connection, uint8_t last)
+{
+    connection->holding = true;
+    connection->held = last;
+}
+
+void send_early(struct connection *connection, int fd)
+{
+    int32_t index;
+    const uint32_t length = span_length(connection->early);
+    if (length == 0 || connection->phase != CONNECTION_OPEN)
+        return;
+    uint8_t *plain = connection_borrow(&index);
+    if (plain == NULL) {
+        connection_fail(connection, fd, ENOBUFS, "out of memory");
+        return;
+    }
+    uint8_t *tx = connection_tx(connection);
+    memcpy(plain, tx + connection->early.begin, length);
+    connection->early = (struct span){0};
+    for (uint32_t done = 0; done < length && connection->phase == CONNECTION_OPEN;) {
+        size_t accepted;
+        int frame = pfswrap_seal_begin(&connection->channel, plain + done, length - done, tx + connection->tx.end,
+                                       GATHER_AT - connection->tx.end, &accepted);
+        if (frame < 0) {
+            connection_fail_seal(connection, fd, frame);
+            break;
+        }
+        (void)pfswrap_seal_sent(&connection->channel, NULL, (size_t)frame);
+        count_sent(connection, accepted);
+        connection->tx.end += (uint32_t)frame;
+        connection->tx_total += (uint32_t)frame;
+        done += (uint32_t)accepted;
+    }
+    connection_return(index);
+    (void)send_flush(connection, fd);
+}
+
+bool send_finish(struct connection *connection, int fd)
+{
+    if (connection->fin_sent || connection->broken || connection->phase == CONNECTION_FAILED)
+        return true;
+    if (handshake_is_under_way(connection))
+        return false;
+    if (pfswrap_seal_close(&connection->channel) != 0)
+        return true;
+    send_owed(connection, fd);
+    if (!send_flush(connection, fd) || pfswrap_seal_owes(&connection->channel))
+        return connection->broken || connection->phase == CONNECTION_FAILED;
+    carrier_shut(fd, SHUT_WR);
+    connection->fin_sent = true;
+    return true;
+}

@@ -1,0 +1,25 @@
+/*
+ * Sending on a connection: the program's bytes into frames and frames into the kernel, without waiting. The caller
+ * holds the connection's lock.
+ */
+#ifndef PFSWRAP_CONNECTION_SEND_H
+#define PFSWRAP_CONNECTION_SEND_H
+
+#include "connection/connection.h"
+#include "connection/cursor.h"
+
+/*
+ * Seals from `from` and sends. What it has gone past is sealed and must not be offered again; what of it the kernel
+ * did not take is pending (connection->tx), and then the caller waits for send_flush(), or tells the program one
+ * byte less by send_hold(). `more`: MSG_MORE, or 0. Returns 0, or a negated errno: EAGAIN, EPIPE, ENOBUFS, what the
+ * kernel said; what was gone past before that stays.
+ */
+int send_some(struct connection *connection, int fd, struct cursor *from, int more);
+
+/*
+ * The program is told that `last`, the last byte it gave, was not taken, and will offer it again. Only while bytes
+ * are pending.
+ */
+void send_hold(struct connection *connection, uint8_t last);
+
+#endif

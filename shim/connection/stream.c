@@ -1,0 +1,220 @@
+/*
+ * The loop around every call that moves bytes: what can be done under the lock, then waiting without it, then
+ * again.
+ */
+#include "connection/stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "connection/background.h"
+#include "connection/endpoint.h"
+#include "connection/process.h"
+#include "connection/receive.h"
+#include "connection/send.h"
+#include "connection/wait.h"
+#include "real/kernel.h"
+
+/* What a call knows when it gives the lock back. */
+struct turn {
+    struct endpoint *endpoint;
+    struct connection *connection;
+    bool blocking;
+    bool under_way; /* a handshake is, and the program waits for it */
+    short wants;
+    uint64_t until_ms;
+};
+
+/* Locks the connection and takes its handshake as far as it goes. */
+static enum endpoint_result enter(int fd, struct turn *turn)
+{
+    enum endpoint_result result = endpoint_enter(fd, &turn->endpoint, &turn->connection);
+    if (result != ENDPOINT_ENTERED)
+        return result;
+    struct connection *connection = turn->connection;
+    if (__builtin_expect(handshake_is_under_way(connection), false)) {
+        handshake_advance(connection, fd);
+        if (connection->phase == CONNECTION_NONE) {
+            endpoint_abandon(turn->endpoint, connection);
+            return ENDPOINT_NONE;
+        }
+    }
+    return result;
+}
+
+static void leave(struct turn *turn)
+{
+    const struct connection *connection = turn->connection;
+    turn->blocking = !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed);
+    turn->under_way = handshake_is_under_way(connection);
+    turn->wants = (short)connection->wants;
+    turn->until_ms = connection->deadline_ms;
+    if (!connection->queueing && connection->queue_at_ms < turn->until_ms)
+        turn->until_ms = connection->queue_at_ms;
+    endpoint_leave(turn->connection);
+}
+
+/*
+ * Without the lock. Returns 0, EINTR or EAGAIN. Another thread may take from the socket what this one waits for,
+ * hence a slice at a time.
+ */
+static int wait_handshake(int fd, const struct turn *turn, int timeout_option, uint64_t began_ms)
+{
+    enum { SLICE_MS = 20 };
+    const uint64_t slice = connection_now_ms() + SLICE_MS;
+    return wait_for(fd, turn->wants, slice < turn->until_ms ? slice : turn->until_ms, timeout_option, began_ms);
+}
+
+static ssize_t outcome(size_t passed, int error)
+{
+    if (passed > 0)
+        return (ssize_t)passed;
+    errno = error;
+    return -1;
+}
+
+ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int flags, enum carrier_kind kind)
+{
+    struct cursor to = cursor_at(vectors, count);
+    const bool peek = (flags & MSG_PEEK) != 0, all = (flags & MSG_WAITALL) != 0 && !peek;
+    const int saved = errno;
+    uint64_t began_ms = 0;
+    to.discards = (flags & MSG_TRUNC) != 0;
+    if (flags & MSG_OOB) {
+        errno = EINVAL;
+        return -1;
+    }
+    pthread_testcancel();
+    for (;;) {
+        struct turn turn;
+        enum endpoint_result entered = enter(fd, &turn);
+        if (entered != ENDPOINT_ENTERED) {
+            if (to.passed > 0)
+                return (ssize_t)to.passed;
+            return entered == ENDPOINT_NONE ? STREAM_NOT_OURS : -1;
+        }
+        carrier_kind = kind;
+        long result = -EAGAIN;
+        if (to.left == 0)
+            result = 0;
+        else if (!handshake_is_under_way(turn.connection))
+            result = receive_some(turn.connection, fd, &to, peek);
+        leave(&turn);
+        errno = saved;
+        if (result > 0 && (!all || to.left == 0))
+            return peek ? result : (ssize_t)to.passed;
+        if (result == 0)
+            return (ssize_t)to.passed;
+        if (result < 0 && result != -EAGAIN)
+            return outcome(to.passed, (int)-result);
+        if (!turn.blocking || (flags & MSG_DONTWAIT) != 0)
+            return outcome(to.passed, EAGAIN);
+        if (process_sandboxed)
+            continue; /* the carrier has waited, if it is to be waited for */
+        if (began_ms == 0)
+            began_ms = connection_now_ms();
+        int error = turn.under_way ? wait_handshake(fd, &turn, SO_RCVTIMEO, began_ms) : wait_readable(fd);
+        if (error != 0)
+            return outcome(to.passed, error);
+    }
+}
+
+/* The byte at `index` of the program's buffers. */
+static uint8_t byte_at(const struct iovec *vectors, size_t index)
+{
+    while (index >= vectors->iov_len)
+        index -= (vectors++)->iov_len;
+    return ((const uint8_t *)vectors->iov_base)[index];
+}
+
+/*
+ * The program is told now, while sealed bytes of its own are still pending: one byte less, so that it comes again.
+ * `target`: the end of its bytes in what was ever put into the send buffer. Returns what to report.
+ */
+static size_t report_sent(struct connection *connection, const struct iovec *vectors, size_t passed,
+                          uint64_t target)
+{
+    const uint64_t gone = connection->tx_total - span_length(connection->tx);
+    if (passed == 0 || gone >= target || connection->broken || connection->phase != CONNECTION_OPEN)
+        return passed;
+    send_hold(connection, byte_at(vectors, passed - 1));
+    return passed - 1;
+}
+
+/* As send(2) does for a connection that is shut or gone. The kernel itself has done so where it was asked to. */
+static void raise_sigpipe(int flags)
+{
+    if ((flags & MSG_NOSIGNAL) == 0 && !process_sandboxed)
+        (void)KERNEL_3(SYS_tgkill, KERNEL_0(SYS_getpid), KERNEL_0(SYS_gettid), SIGPIPE);
+}
+
+ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum carrier_kind kind)
+{
+    struct cursor from = cursor_at(vectors, count);
+    const int saved = errno;
+    uint64_t began_ms = 0, target = 0;
+    int error = 0;
+    if (flags & MSG_OOB) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    pthread_testcancel();
+    for (;;) {
+        struct turn turn;
+        enum endpoint_result entered = enter(fd, &turn);
+        if (entered != ENDPOINT_ENTERED) {
+            if (from.passed > 0)
+                return (ssize_t)from.passed;
+            return entered == ENDPOINT_NONE ? STREAM_NOT_OURS : -1;
+        }
+        struct connection *connection = turn.connection;
+        carrier_kind = kind;
+        const size_t before = from.passed;
+        int result = error != 0 ? -error : send_some(connection, fd, &from, flags & MSG_MORE);
+        if (from.passed > before && connection->phase == CONNECTION_OPEN)
+            target = connection->tx_total;
+        const bool pending = connection->tx_total - span_length(connection->tx) < target && !connection->broken;
+        const bool wait = !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) &&
+                          (flags & MSG_DONTWAIT) == 0 && error == 0;
+        if (result == 0 && !pending) {
+            const bool early = handshake_is_under_way(connection);
+            leave(&turn);
+            if (early && wait)
+                background_add(turn.endpoint);
+            errno = saved;
+            return (ssize_t)from.passed;
+        }
+        if ((result != 0 && result != -EAGAIN) || !wait) {
+            size_t passed = report_sent(connection, vectors, from.passed, target);
+            leave(&turn);
+            if (result == -EPIPE && passed == 0)
+                raise_sigpipe(flags);
+            errno = saved;
+            return outcome(passed, result != 0 ? -result : EAGAIN);
+        }
+        leave(&turn);
+        if (began_ms == 0)
+            began_ms = connection_now_ms();
+        if (turn.under_way)
+            error = wait_handshake(fd, &turn, SO_SNDTIMEO, began_ms);
+        else if (!process_sandboxed)
+            error = wait_for(fd, POLLOUT, UINT64_MAX, SO_SNDTIMEO, began_ms);
+    }
+}
+
+ssize_t stream_available(int fd)
+{
+    struct turn turn;
+    enum endpoint_result entered = enter(fd, &turn);
+    if (entered != ENDPOINT_ENTERED)
+        return entered == ENDPOINT_NONE ? STREAM_NOT_OURS : -1;
+    carrier_kind = CARRIER_SOCKET;
+    ssize_t available = 0;
+    if (!handshake_is_under_way(turn.connection))
+        available = (ssize_t)receive_available(turn.connection, fd);
+    leave(&turn);
+    return available;
+}

@@ -1,0 +1,75 @@
+/*
+ * For receiving, the kernel itself waits: recv() with MSG_PEEK takes nothing, so an interruption, a jump or a
+ * cancellation loses nothing. For everything else there is poll, which no signal handler restarts (signal(7)).
+ */
+#include "connection/wait.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "connection/connection.h"
+#include "real/libc.h"
+
+/* Milliseconds that the program allows; UINT64_MAX: any. */
+static uint64_t program_timeout(int fd, int option)
+{
+    struct timeval timeout = {0};
+    socklen_t length = sizeof timeout;
+    if (real_libc()->getsockopt(fd, SOL_SOCKET, option, &timeout, &length) != 0 ||
+        (timeout.tv_sec == 0 && timeout.tv_usec == 0))
+        return UINT64_MAX;
+    return (uint64_t)timeout.tv_sec * 1000 + ((uint64_t)timeout.tv_usec + 999) / 1000;
+}
+
+/*
+ * Whether a call that a handler has just interrupted is to go on. Which handler it was cannot be known; a program
+ * whose handlers are not all alike gets EINTR, which it has to expect from some of them.
+ */
+static bool restarts(void)
+{
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
+            !(action.sa_flags & SA_RESTART))
+            return false;
+    }
+    return true;
+}
+
+int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
+{
+    const uint64_t allowed = program_timeout(fd, timeout_option);
+    const uint64_t program_until = allowed == UINT64_MAX ? UINT64_MAX : began_ms + allowed;
+    const uint64_t end = program_until < until_ms ? program_until : until_ms;
+    for (;;) {
+        struct pollfd poll = {.fd = fd, .events = events};
+        const uint64_t now = connection_now_ms();
+        if (now >= program_until)
+            return EAGAIN;
+        if (now >= until_ms)
+            return 0;
+        const uint64_t left = end == UINT64_MAX ? 0 : end - now;
+        const struct timespec pause = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
+        int count = real_libc()->ppoll(&poll, 1, end == UINT64_MAX ? NULL : &pause, NULL);
+        if (count > 0)
+            return 0;
+        if (count < 0 && errno != EINTR)
+            return 0; /* the call that comes next finds out */
+        if (count < 0 && (allowed != UINT64_MAX || !restarts()))
+            return EINTR;
+    }
+}
+
+int wait_readable(int fd)
+{
+    char byte;
+    if (real_libc()->recv(fd, &byte, sizeof byte, MSG_PEEK) >= 0)
+        return 0;
+    return errno == EINTR || errno == EAGAIN ? errno : 0;
+}

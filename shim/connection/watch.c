@@ -1,0 +1,343 @@
+/*
+ * Events carry nothing but the program's data, which need not be unique, so an event is dropped only if a
+ * connection accounts for it: bytes came, or its handshake went on. Watches of connections that need attention are
+ * found by epoll instance and data in a table without locks, in one cache line each.
+ */
+#include "connection/watch.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "connection/readiness.h"
+#include "connection/receive.h"
+#include "real/kernel.h"
+
+enum {
+    HELD_BACK = EPOLLIN | EPOLLOUT, /* with EPOLLET: all that a handshake can wait for */
+    READABLE = EPOLLIN | EPOLLRDNORM,
+    WRITABLE = EPOLLOUT | EPOLLWRNORM,
+    EXCLUSIVE_MAY = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP, /* beside EPOLLEXCLUSIVE, EPOLLET and EPOLLWAKEUP */
+};
+
+/* --- the table: endpoint's index * ENDPOINT_WATCHES + watch's place + 1, in one of the lines --- */
+
+enum { LINES = 8192, LINE = 16 };
+
+static _Alignas(64) _Atomic uint32_t table[LINES][LINE];
+
+static _Atomic uint32_t *line_of(int epoll, uint64_t data)
+{
+    uint64_t hash = (data ^ ((uint64_t)(unsigned)epoll << 40)) * 0x9e3779b97f4a7c15U;
+    return table[(hash >> 32) % LINES];
+}
+
+static uint32_t table_value(const struct endpoint *endpoint, const struct watch *watch)
+{
+    return endpoint->index * ENDPOINT_WATCHES + (uint32_t)(watch - endpoint->watches) + 1;
+}
+
+/* Makes the watch one that watch_judge() finds. False: too many have its data. */
+static bool index_add(const struct endpoint *endpoint, struct watch *watch)
+{
+    _Atomic uint32_t *line = line_of(watch->epoll - 1, watch->event.data.u64);
+    for (int i = 0; i < LINE && !watch->indexed; i++) {
+        uint32_t free = 0;
+        watch->indexed = atomic_compare_exchange_strong(&line[i], &free, table_value(endpoint, watch));
+    }
+    return watch->indexed;
+}
+
+static void index_remove(const struct endpoint *endpoint, struct watch *watch)
+{
+    _Atomic uint32_t *line = line_of(watch->epoll - 1, watch->event.data.u64);
+    for (int i = 0; i < LINE && watch->indexed; i++) {
+        uint32_t value = table_value(endpoint, watch);
+        watch->indexed = !atomic_compare_exchange_strong(&line[i], &value, 0);
+    }
+    watch->indexed = false;
+}
+
+/* --- what the kernel is given --- */
+
+static bool takes_early(const struct connection *connection)
+{
+    return connection->queueing && span_length(connection->early) < CONNECTION_EARLY_MAX;
+}
+
+/* An epoll that is told nothing of a watch would report it unjudged, so only one that is found holds back. */
+static uint32_t suitable_events(const struct connection *connection, const struct watch *watch)
+{
+    if (!handshake_is_under_way(connection) || !watch->indexed)
+        return watch->event.events;
+    if (takes_early(connection))
+        return watch->event.events | EPOLLIN;
+    return HELD_BACK | EPOLLET;
+}
+
+static int control(const struct watch *watch, int operation, uint32_t events)
+{
+    struct epoll_event event = watch->event;
+    event.events = events;
+    return (int)KERNEL_4(SYS_epoll_ctl, watch->epoll - 1, operation, watch->fd, &event);
+}
+
+/* The kernel's events for a watch that is registered; EPOLLEXCLUSIVE can only be added (epoll_ctl(2)). */
+static int set_events(struct watch *watch, uint32_t events)
+{
+    int result;
+    if ((events | watch->registered) & EPOLLEXCLUSIVE) {
+        result = control(watch, EPOLL_CTL_DEL, 0);
+        if (result == 0)
+            result = control(watch, EPOLL_CTL_ADD, events);
+    } else {
+        result = control(watch, EPOLL_CTL_MOD, events);
+    }
+    watch->registered = events;
+    watch->expects_writable = true;
+    return result;
+}
+
+void watch_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
+{
+    for (int i = 0; i < ENDPOINT_WATCHES; i++) {
+        struct watch *watch = &endpoint->watches[i];
+        if (watch->epoll == 0)
+            continue;
+        const bool needed = atomic_load(&endpoint->attention) != ATTENTION_NONE;
+        if (needed && !watch->indexed)
+            (void)index_add(endpoint, watch);
+        const uint32_t events = suitable_events(connection, watch);
+        if (!watch->fired && (again || events != watch->registered))
+            (void)set_events(watch, events);
+        if (!needed)
+            index_remove(endpoint, watch);
+    }
+}
+
+void watch_restore(struct endpoint *endpoint)
+{
+    for (int i = 0; i < ENDPOINT_WATCHES; i++) {
+        struct watch *watch = &endpoint->watches[i];
+        if (watch->epoll != 0 && !watch->fired && watch->registered != watch->event.events)
+            (void)set_events(watch, watch->event.events);
+    }
+}
+
+/* --- what the program does --- */
+
+static struct watch *find(struct endpoint *endpoint, int epoll, int fd)
+{
+    for (int i = 0; i < ENDPOINT_WATCHES; i++)
+        if (endpoint->watches[i].epoll == epoll + 1 && endpoint->watches[i].fd == fd)
+            return &endpoint->watches[i];
+    return NULL;
+}
+
+static struct watch *find_free(struct endpoint *endpoint)
+{
+    for (int i = 0; i < ENDPOINT_WATCHES; i++)
+        if (endpoint->watches[i].epoll == 0)
+            return &endpoint->watches[i];
+    return NULL;
+}
+
+static void clear(const struct endpoint *endpoint, struct watch *watch)
+{
+    if (watch->epoll != 0)
+        index_remove(endpoint, watch);
+    *watch = (struct watch){0};
+}
+
+/* The kernel would refuse it, if it were given these events. */
+static bool is_invalid(const struct epoll_event *event)
+{
+    const uint32_t beside = event->events & ~((uint32_t)EPOLLEXCLUSIVE | (uint32_t)EPOLLET | (uint32_t)EPOLLWAKEUP);
+    return (event->events & EPOLLEXCLUSIVE) != 0 && (beside & ~(uint32_t)EXCLUSIVE_MAY) != 0;
+}
+
+static int add(struct endpoint *endpoint, const struct connection *connection, int epoll, int fd,
+               const struct epoll_event *event)
+{
+    struct watch *known = find(endpoint, epoll, fd); /* if the kernel takes it, it had forgotten the other */
+    struct watch *place = known != NULL ? known : find_free(endpoint);
+    if (place == NULL)
+        return (int)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, event);
+    struct watch watch = {.epoll = epoll + 1, .fd = fd, .event = *event, .expects_writable = true};
+    if (is_invalid(event))
+        return -EINVAL;
+    /* Found as soon as there is an event: whoever waits will then wait for the lock. */
+    struct watch before = *place;
+    if (known != NULL)
+        index_remove(endpoint, place);
+    *place = watch;
+    if (atomic_load(&endpoint->attention) != ATTENTION_NONE)
+        (void)index_add(endpoint, place);
+    place->registered = suitable_events(connection, place);
+    int result = control(place, EPOLL_CTL_ADD, place->registered);
+    if (result != 0) {
+        index_remove(endpoint, place);
+        const bool was_indexed = before.indexed;
+        before.indexed = false;
+        *place = before;
+        if (was_indexed)
+            (void)index_add(endpoint, place);
+    }
+    return result;
+}
+
+static int modify(struct endpoint *endpoint, const struct connection *connection, int epoll, int fd,
+                  const struct epoll_event *event)
+{
+    struct watch *watch = find(endpoint, epoll, fd);
+    if (watch == NULL && (watch = find_free(endpoint)) == NULL)
+        return (int)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_MOD, fd, event);
+    const struct watch before = *watch;
+    if ((event->events & EPOLLEXCLUSIVE) != 0 || (before.epoll != 0 && (before.event.events & EPOLLEXCLUSIVE) != 0))
+        return -EINVAL;
+    if (before.epoll != 0)
+        index_remove(endpoint, watch);
+    *watch = (struct watch){.epoll = epoll + 1, .fd = fd, .event = *event};
+    if (atomic_load(&endpoint->attention) != ATTENTION_NONE)
+        (void)index_add(endpoint, watch);
+    int result = set_events(watch, suitable_events(connection, watch));
+    if (result != 0)
+        clear(endpoint, watch); /* not registered there (any more) */
+    return result;
+}
+
+int watch_control(struct endpoint *endpoint, const struct connection *connection, int epoll, int operation, int fd,
+                  const struct epoll_event *event)
+{
+    if (event != NULL && operation == EPOLL_CTL_ADD)
+        return add(endpoint, connection, epoll, fd, event);
+    if (event != NULL && operation == EPOLL_CTL_MOD)
+        return modify(endpoint, connection, epoll, fd, event);
+    int result = (int)KERNEL_4(SYS_epoll_ctl, epoll, operation, fd, event);
+    struct watch *watch = find(endpoint, epoll, fd);
+    if (operation == EPOLL_CTL_DEL && watch != NULL && (result == 0 || result == -ENOENT))
+        clear(endpoint, watch);
+    return result;
+}
+
+void watch_leave(struct endpoint *endpoint, int fd)
+{
+    for (int i = 0; i < ENDPOINT_WATCHES; i++) {
+        struct watch *watch = &endpoint->watches[i];
+        if (watch->epoll == 0 || watch->fd != fd)
+            continue;
+        if (!watch->fired && watch->registered != watch->event.events)
+            (void)set_events(watch, watch->event.events);
+        clear(endpoint, watch);
+    }
+}
+
+void watch_remove(struct endpoint *endpoint)
+{
+    for (int i = 0; i < ENDPOINT_WATCHES; i++)
+        if (endpoint->watches[i].epoll != 0)
+            (void)control(&endpoint->watches[i], EPOLL_CTL_DEL, 0);
+    watch_forget(endpoint);
+}
+
+void watch_forget(struct endpoint *endpoint)
+{
+    for (int i = 0; i < ENDPOINT_WATCHES; i++)
+        clear(endpoint, &endpoint->watches[i]);
+}
+
+/* --- what the kernel reports --- */
+
+enum verdict {
+    VERDICT_UNEXPLAINED, /* not this connection's, as far as it can tell */
+    VERDICT_EXPLAINED,   /* this connection's, and nothing for the program */
+    VERDICT_TOLD,        /* the program gets *bits */
+};
+
+/* Before data. The kernel's writable is the program's only where what it sends would be taken early. */
+static enum verdict judge_handshake(struct connection *connection, struct watch *watch, bool progress,
+                                    uint32_t *bits)
+{
+    const bool expected = watch->expects_writable && (*bits & READABLE) == 0;
+    watch->expects_writable = false;
+    if (handshake_is_under_way(connection) && (watch->registered & WRITABLE & watch->event.events) != 0 &&
+        (*bits & WRITABLE) != 0 && takes_early(connection)) {
+        *bits &= WRITABLE & watch->event.events;
+        return VERDICT_TOLD;
+    }
+    return progress || expected ? VERDICT_EXPLAINED : VERDICT_UNEXPLAINED;
+}
+
+/* A part of a frame is nothing to read for a program whose read would then wait. */
+static enum verdict judge_open(struct connection *connection, const struct watch *watch, uint32_t *bits)
+{
+    const uint64_t before = connection->rx_total;
+    *bits &=
+        watch->event.events | EPOLLERR | EPOLLHUP; /* it may be news of a handshake that others have completed */
+    if (*bits == 0)
+        return VERDICT_EXPLAINED;
+    if ((*bits & READABLE) == 0 || connection->phase != CONNECTION_OPEN || atomic_load(&connection->nonblocking) ||
+        receive_ahead(connection, watch->fd))
+        return VERDICT_TOLD;
+    if (connection->rx_total == before)
+        return VERDICT_UNEXPLAINED;
+    *bits &= ~(uint32_t)READABLE;
+    return *bits != 0 ? VERDICT_TOLD : VERDICT_EXPLAINED;
+}
+
+/* The verdict of one connection, which is locked and unlocked here. */
+static enum verdict judge(struct endpoint *endpoint, struct connection *connection, struct watch *watch,
+                          uint32_t *bits)
+{
+    enum verdict verdict;
+    const uint32_t registered = watch->registered;
+    if (handshake_is_under_way(connection)) {
+        const uint64_t before = connection->rx_total;
+        const uint8_t phase = connection->phase;
+        handshake_advance(connection, watch->fd);
+        if (connection->phase == CONNECTION_NONE) {
+            endpoint_abandon(endpoint, connection);
+            return VERDICT_EXPLAINED;
+        }
+        const bool progress = connection->rx_total != before || connection->phase != phase ||
+                              atomic_load(&endpoint->in_background); /* where it may just have been made */
+        verdict = judge_handshake(connection, watch, progress, bits);
+        if (handshake_is_under_way(connection))
+            watch_settle(endpoint, connection, false);
+    } else {
+        if (atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE)
+            endpoint_settle(watch->fd, connection); /* another process has completed it */
+        verdict = judge_open(connection, watch, bits);
+    }
+    if ((registered & EPOLLONESHOT) != 0) {
+        if (verdict == VERDICT_EXPLAINED)
+            (void)set_events(watch, watch->registered);
+        else
+            watch->fired = true;
+    }
+    endpoint_leave(connection);
+    return verdict;
+}
+
+uint32_t watch_judge(int epoll, const struct epoll_event *event)
+{
+    _Atomic uint32_t *line = line_of(epoll, event->data.u64);
+    bool explained = false;
+    uint32_t told = 0;
+    for (int i = 0; i < LINE; i++) {
+        const uint32_t value = atomic_load_explicit(&line[i], memory_order_relaxed);
+        struct connection *connection;
+        struct endpoint *endpoint = value != 0 ? endpoint_at((value - 1) / ENDPOINT_WATCHES) : NULL;
+        if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
+            continue;
+        struct watch *watch = &endpoint->watches[(value - 1) % ENDPOINT_WATCHES];
+        if (watch->epoll != epoll + 1 || watch->event.data.u64 != event->data.u64) {
+            endpoint_leave(connection);
+            continue;
+        }
+        uint32_t bits = event->events;
+        const enum verdict verdict = judge(endpoint, connection, watch, &bits);
+        explained |= verdict == VERDICT_EXPLAINED;
+        told |= verdict == VERDICT_TOLD ? bits : 0;
+    }
+    return explained || told != 0 ? told : event->events;
+}

@@ -1,0 +1,75 @@
+/*
+ * accept, accept4: a connection to an address that a rule seals is a sealed one from the first byte. The handshake
+ * waits for the program's first use of the descriptor, so that a silent peer holds nobody up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "connection/endpoint.h"
+#include "connection/relay.h"
+#include "connection/release.h"
+#include "init.h"
+#include "interposed.h"
+#include "real/kernel.h"
+#include "real/libc.h"
+#include "socket/open.h"
+
+/* The sealing rule for the local address of `fd`, or NULL. */
+static const struct policy_rule *rule_for(int fd)
+{
+    struct sockaddr_in6 local = {0};
+    socklen_t length = sizeof local;
+    if (KERNEL_3(SYS_getsockname, fd, &local, &length) != 0 ||
+        (local.sin6_family != AF_INET && local.sin6_family != AF_INET6))
+        return NULL;
+    const struct policy_rule *rule =
+        policy_match(pfswrap_policy(), POLICY_LISTEN, (const struct sockaddr *)&local, length);
+    if (rule == NULL || rule->seal == POLICY_SEAL_OFF || rule->layer != POLICY_LAYER_SOCKET || !open_is_tcp(fd))
+        return NULL;
+    return rule;
+}
+
+/* `fd` has just been accepted, close-on-exec; the program asked for `flags`. Returns it, or -1 with errno. */
+static int adopt(int fd, int flags)
+{
+    struct endpoint *endpoint;
+    const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
+    const struct policy_rule *rule = rule_for(fd);
+    if (rule == NULL) {
+        if (!cloexec)
+            (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
+        return fd;
+    }
+    struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
+                                                  (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint);
+    if (connection == NULL) {
+        int error = errno;
+        (void)KERNEL_1(SYS_close, fd);
+        errno = error;
+        return -1;
+    }
+    handshake_begin(connection, fd);
+    endpoint_settle(fd, connection);
+    endpoint_leave(connection);
+    const int error = relay_is_needed(fd) ? relay_start(fd) : 0;
+    if (error == 0)
+        return fd;
+    (void)release_close(fd);
+    errno = error;
+    return -1;
+}
+
+PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    if (!pfswrap_seals())
+        return real_libc()->accept4(fd, address, length, flags);
+    int accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
+    return accepted < 0 ? accepted : adopt(accepted, flags);
+}
+
+PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+    return pfswrap_seals() ? accept4(fd, address, length, 0) : real_libc()->accept(fd, address, length);
+}

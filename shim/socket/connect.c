@@ -1,0 +1,172 @@
+/*
+ * connect: a connection to an address that a rule seals begins its handshake here. A blocking program gets its
+ * descriptor back when the handshake is complete, or has had a little time: TCP does not wait for the peer's
+ * program either, and that may be this very thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "connection/background.h"
+#include "connection/endpoint.h"
+#include "connection/relay.h"
+#include "connection/wait.h"
+#include "init.h"
+#include "interposed.h"
+#include "real/aliases.h"
+#include "real/kernel.h"
+#include "real/libc.h"
+#include "socket/open.h"
+
+/* Reads the program's address without trusting its pointer: a bad one is the kernel's to refuse. */
+static bool copy_address(struct sockaddr_in6 *copy, const struct sockaddr *address, socklen_t length)
+{
+    memset(copy, 0, sizeof *copy);
+    if (length < sizeof(struct sockaddr_in) || address == NULL)
+        return false;
+    const size_t size = length < sizeof *copy ? length : sizeof *copy;
+    const struct iovec here = {.iov_base = copy, .iov_len = size};
+    const struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+    const long count = KERNEL_6(SYS_process_vm_readv, KERNEL_0(SYS_getpid), &here, 1, &there, 1, 0);
+    if (count == -EFAULT)
+        return false;
+    if (count < 0)
+        memcpy(copy, address, size);
+    return copy->sin6_family == AF_INET || copy->sin6_family == AF_INET6;
+}
+
+bool open_is_tcp(int fd)
+{
+    int protocol = 0;
+    socklen_t length = sizeof protocol;
+    return KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+/* The sealing rule for a connection to `address`, or NULL. */
+static const struct policy_rule *rule_for(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct sockaddr_in6 copy;
+    if (!copy_address(&copy, address, length))
+        return NULL;
+    const struct policy_rule *rule =
+        policy_match(pfswrap_policy(), POLICY_CONNECT, (const struct sockaddr *)&copy, sizeof copy);
+    if (rule == NULL || rule->seal == POLICY_SEAL_OFF || rule->layer != POLICY_LAYER_SOCKET || !open_is_tcp(fd))
+        return NULL;
+    return rule;
+}
+
+/* The descriptor is known as sealed from here on, before the kernel connects: no other thread finds it plain. */
+static int register_descriptor(int fd, const struct policy_rule *rule)
+{
+    struct endpoint *endpoint;
+    const long modes = KERNEL_3(SYS_fcntl, fd, F_GETFL, 0), flags = KERNEL_3(SYS_fcntl, fd, F_GETFD, 0);
+    if (modes < 0 || flags < 0 || KERNEL_3(SYS_fcntl, fd, F_SETFD, flags | FD_CLOEXEC) < 0) {
+        errno = EBADF;
+        return -1;
+    }
+    struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), true,
+                                                  (modes & O_NONBLOCK) != 0, (flags & FD_CLOEXEC) != 0, &endpoint);
+    if (connection == NULL)
+        return -1;
+    connection->phase = CONNECTION_CONNECTING;
+    endpoint_settle(fd, connection);
+    endpoint_leave(connection);
+    return 0;
+}
+
+/* The kernel would not connect: the descriptor is the program's own again. */
+static void unregister_descriptor(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    int saved = errno;
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED)
+        endpoint_abandon(endpoint, connection);
+    errno = saved;
+}
+
+/* TCP is connected; the seal's handshake follows. Returns what connect(2) does. */
+static int await_handshake(int fd)
+{
+    const uint64_t began_ms = connection_now_ms();
+    for (;;) {
+        struct endpoint *endpoint;
+        struct connection *connection;
+        enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+        if (entered != ENDPOINT_ENTERED)
+            return entered == ENDPOINT_NONE ? 0 : -1;
+        handshake_advance(connection, fd);
+        const bool under_way = handshake_is_under_way(connection), queueing = connection->queueing;
+        const bool failed = connection->phase == CONNECTION_FAILED;
+        const bool blocking = !atomic_load(&connection->nonblocking), was_told = connection->told_connected;
+        const short wants = (short)connection->wants;
+        const uint64_t until_ms =
+            connection->queue_at_ms < connection->deadline_ms ? connection->queue_at_ms : connection->deadline_ms;
+        if (!under_way || queueing)
+            connection->told_connected = true;
+        if (connection->phase == CONNECTION_NONE)
+            endpoint_abandon(endpoint, connection);
+        else
+            endpoint_leave(connection);
+        if (failed) {
+            errno = ECONNREFUSED;
+            return -1;
+        }
+        if (!under_way || queueing) {
+            if (under_way && blocking)
+                background_add(endpoint);
+            errno = EISCONN;
+            return was_told ? -1 : 0;
+        }
+        if (!blocking) {
+            errno = EINPROGRESS;
+            return -1;
+        }
+        if (wait_for(fd, wants, until_ms, SO_SNDTIMEO, began_ms) != 0) {
+            background_add(endpoint);
+            return 0;
+        }
+    }
+}
+
+/* The real call, on a descriptor that is registered. */
+static int connect_registered(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int saved = errno;
+    int result = real_libc()->connect(fd, address, length);
+    if (result != 0 && errno != EISCONN) {
+        if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY)
+            unregister_descriptor(fd);
+        return result;
+    }
+    errno = saved;
+    return await_handshake(fd);
+}
+
+PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (!pfswrap_seals())
+        return real_libc()->connect(fd, address, length);
+    if (!endpoint_is_sealed(fd)) {
+        const struct policy_rule *rule = rule_for(fd, address, length);
+        if (rule == NULL)
+            return real_libc()->connect(fd, address, length);
+        if (register_descriptor(fd, rule) != 0)
+            return -1;
+    }
+    const int result = connect_registered(fd, address, length);
+    const int answer = errno, error = relay_is_needed(fd) ? relay_start(fd) : 0;
+    errno = error != 0 ? error : answer;
+    return error != 0 ? -1 : result;
+}
+PFSWRAP_ALIAS(__connect, connect);
+
+int open_before_fast(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (!pfswrap_seals() || endpoint_is_sealed(fd) || rule_for(fd, address, length) == NULL)
+        return 0;
+    return connect(fd, address, length);
+}

@@ -1,0 +1,16 @@
+/*
+ * Duplicates of sealed descriptors, for the calls that make them.
+ */
+#ifndef PFSWRAP_SOCKET_DUP_H
+#define PFSWRAP_SOCKET_DUP_H
+
+#include <stdbool.h>
+
+/*
+ * A duplicate of `fd` at `lowest` or above. `cloexec`: what the program asked for. Returns its number; -1 with
+ * errno of dup(2); or DUP_NOT_OURS: the descriptor is not sealed.
+ */
+enum { DUP_NOT_OURS = -2 };
+int dup_sealed(int fd, int lowest, bool cloexec);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * fcntl and ioctl, as far as they touch what is kept about a sealed descriptor: duplicates, close-on-exec, blocking
+ * or not, and how much there is to read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+
+#include "connection/endpoint.h"
+#include "connection/process.h"
+#include "connection/relay.h"
+#include "connection/stream.h"
+#include "interposed.h"
+#include "real/aliases.h"
+#include "real/libc.h"
+#include "socket/dup.h"
+
+enum { NOT_OURS = STREAM_NOT_OURS };
+
+/* The connection's mode has become what the kernel has now. */
+static void set_nonblocking(int fd, bool nonblocking)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return;
+    atomic_store(&connection->nonblocking, nonblocking);
+    endpoint_settle(fd, connection);
+    endpoint_leave(connection);
+}
+
+/*
+ * In a child of vfork() the table is the parent's. A descriptor that is to outlive the exec is relayed there, and
+ * an ordinary one then. Returns NOT_OURS, or -1 with errno.
+ */
+static int keep_over_exec(int fd)
+{
+    const int error = relay_start(fd);
+    if (error == 0)
+        return NOT_OURS;
+    errno = error;
+    return -1;
+}
+
+static int fcntl_sealed(int fd, int command, long argument)
+{
+    if (process_is_vfork_child()) {
+        const bool kept = command == F_SETFD && (argument & FD_CLOEXEC) == 0;
+        return kept || command == F_DUPFD || command == F_DUPFD_CLOEXEC ? keep_over_exec(fd) : NOT_OURS;
+    }
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        return dup_sealed(fd, (int)argument, command == F_DUPFD_CLOEXEC);
+    case F_GETFD:
+        return endpoint_cloexec(fd) ? FD_CLOEXEC : 0;
+    case F_SETFD:
+        endpoint_set_cloexec(fd, (argument & FD_CLOEXEC) != 0);
+        return 0;
+    case F_SETFL: {
+        int result = real_libc()->fcntl(fd, command, argument);
+        if (result == 0)
+            set_nonblocking(fd, (argument & O_NONBLOCK) != 0);
+        return result;
+    }
+    default:
+        return NOT_OURS;
+    }
+}
+
+PFSWRAP_EXPORT int fcntl(int fd, int command, ...)
+{
+    va_list list;
+    va_start(list, command);
+    const long argument = va_arg(list, long);
+    va_end(list);
+    if (endpoint_is_sealed(fd)) {
+        int result = fcntl_sealed(fd, command, argument);
+        if (result != NOT_OURS)
+            return result;
+    }
+    return real_libc()->fcntl(fd, command, argument);
+}
+PFSWRAP_ALIAS(fcntl64, fcntl);
+PFSWRAP_ALIAS(__fcntl, fcntl);
+PFSWRAP_ALIAS(__libc_fcntl64, fcntl);
+
+static int ioctl_sealed(int fd, unsigned long request, void *argument)
+{
+    if (process_is_vfork_child())
+        return request == FIONCLEX ? keep_over_exec(fd) : NOT_OURS;
+    switch (request) {
+    case FIONREAD: {
+        ssize_t available = stream_available(fd);
+        if (available < 0)
+            return (int)available;
+        *(int *)argument = available < INT_MAX ? (int)available : INT_MAX;
+        return 0;
+    }
+    case FIONBIO: {
+        int result = real_libc()->ioctl(fd, request, argument);
+        if (result == 0)
+            set_nonblocking(fd, *(const int *)argument != 0);
+        return result;
+    }
+    case FIOCLEX:
+    case FIONCLEX:
+        endpoint_set_cloexec(fd, request == FIOCLEX);
+        return 0;
+    default:
+        return NOT_OURS;
+    }
+}
+
+PFSWRAP_EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    va_start(list, request);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    if (endpoint_is_sealed(fd)) {
+        int result = ioctl_sealed(fd, request, argument);
+        if (result != NOT_OURS)
+            return result;
+    }
+    return real_libc()->ioctl(fd, request, argument);
+}

@@ -1,0 +1,117 @@
+/*
+ * getsockopt and setsockopt, where the kernel's answer would not be the program's: how a handshake ended, and
+ * options that have the kernel send what is not sealed, or hide what is.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "connection/endpoint.h"
+#include "init.h"
+#include "interposed.h"
+#include "real/libc.h"
+#include "socket/open.h"
+
+/* The error a handshake has left, once (SO_ERROR, socket(7)); 0: ask the kernel. */
+static int take_error(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    int error = 0;
+    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return 0;
+    handshake_advance(connection, fd);
+    if (connection->phase == CONNECTION_NONE) {
+        endpoint_abandon(endpoint, connection);
+        return 0;
+    }
+    if (connection->phase == CONNECTION_FAILED && !connection->told_error) {
+        connection->told_error = true;
+        error = connection->initiator && !connection->confirmed ? ECONNREFUSED : connection->error;
+    }
+    endpoint_leave(connection);
+    return error;
+}
+
+PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, socklen_t *length)
+{
+    if (__builtin_expect(level == SOL_SOCKET && option == SO_ERROR, false) && endpoint_is_sealed(fd)) {
+        int saved = errno;
+        int error = take_error(fd);
+        int result = real_libc()->getsockopt(fd, level, option, value, length);
+        if (result == 0 && error != 0)
+            memcpy(value, &error, *length < sizeof error ? *length : sizeof error);
+        if (result == 0)
+            errno = saved;
+        return result;
+    }
+    return real_libc()->getsockopt(fd, level, option, value, length);
+}
+
+/* The program corks a connection whose handshake is under way: later. */
+static bool defer_cork(int fd, const void *value, socklen_t length)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (length < sizeof(int) || endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return false;
+    const bool deferred = handshake_is_under_way(connection);
+    if (deferred)
+        connection->cork_later = *(const int *)value != 0;
+    endpoint_leave(connection);
+    return deferred;
+}
+
+/* A TCP socket of which nobody can say yet whether it will be sealed. */
+static bool is_undecided(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    return open_is_tcp(fd) && getpeername(fd, (struct sockaddr *)&peer, &length) != 0;
+}
+
+enum verdict {
+    PASS,   /* the real call */
+    IGNORE, /* success, and nothing happens */
+    REFUSE, /* EOPNOTSUPP: the program goes on without */
+};
+
+static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
+{
+    const bool sealed = endpoint_is_sealed(fd);
+    if (level == SOL_SOCKET &&
+        option == SO_RCVLOWAT) /* it would hide the byte that says that plaintext is waiting */
+        return sealed ? IGNORE : PASS;
+    if (level == SOL_SOCKET && option == SO_ZEROCOPY) /* the kernel never sees the buffers it would report on */
+        return sealed || is_undecided(fd) ? REFUSE : PASS;
+    if (level != IPPROTO_TCP)
+        return PASS;
+    switch (option) {
+    case TCP_FASTOPEN_CONNECT: /* the handshake is the first to send */
+        return is_undecided(fd) ? IGNORE : PASS;
+    case TCP_CORK:
+        return sealed && defer_cork(fd, value, length) ? IGNORE : PASS;
+    case TCP_ULP: /* kernel TLS writes records itself */
+    case TCP_REPAIR:
+        return sealed ? REFUSE : PASS;
+    default:
+        return PASS;
+    }
+}
+
+PFSWRAP_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+{
+    if (pfswrap_seals())
+        switch (judge(fd, level, option, value, length)) {
+        case PASS:
+            break;
+        case IGNORE:
+            return 0;
+        case REFUSE:
+            errno = EOPNOTSUPP;
+            return -1;
+        }
+    return real_libc()->setsockopt(fd, level, option, value, length);
+}

@@ -1,0 +1,160 @@
+/*
+ * poll, ppoll: descriptors in their handshake are asked for what the handshake wants, and what the kernel says of
+ * sealed descriptors is looked at before the program gets it. With no such descriptor the real call is made. A copy
+ * of the program's array goes to the kernel, since other threads may be reading the original.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "connection/readiness.h"
+#include "interposed.h"
+#include "real/aliases.h"
+#include "real/libc.h"
+#include "socket/patience.h"
+
+enum {
+    COPY_FEW = 128,           /* entries that are copied to the stack */
+    COPY_MOST = ENDPOINT_FDS, /* no array with a sealed descriptor of its own in each entry is longer */
+};
+
+struct request {
+    struct pollfd *fds;
+    nfds_t count;
+    uint64_t allowed;
+    bool masks; /* ppoll, with `mask` */
+    const sigset_t *mask;
+};
+
+static bool is_concerned(const struct pollfd *fds, nfds_t count)
+{
+    for (nfds_t i = 0; i < count; i++)
+        if (readiness_concerns(fds[i].fd))
+            return true;
+    return false;
+}
+
+/* What the kernel is asked. Returns whether a handshake holds a descriptor back. */
+static bool ask(const struct request *request, struct pollfd *asked)
+{
+    bool held_back = false;
+    for (nfds_t i = 0; i < request->count; i++) {
+        asked[i] = request->fds[i];
+        if (!readiness_concerns(asked[i].fd))
+            continue;
+        if (endpoint_is_hidden(asked[i].fd))
+            asked[i].fd = INT_MAX; /* a number that is not open, as this one is not to the program */
+        else
+            asked[i].events = readiness_ask(asked[i].fd, asked[i].events, &held_back);
+    }
+    return held_back;
+}
+
+/* What the program is told. Returns how many descriptors have something. */
+static int answer(const struct request *request, struct pollfd *asked)
+{
+    int ready = 0;
+    for (nfds_t i = 0; i < request->count; i++) {
+        const struct pollfd *wish = &request->fds[i];
+        if (asked[i].revents != 0 && asked[i].fd == wish->fd && endpoint_is_sealed(wish->fd))
+            asked[i].revents = readiness_answer(wish->fd, wish->events, asked[i].revents);
+        ready += asked[i].revents != 0;
+    }
+    return ready;
+}
+
+static int wait_once(const struct request *request, struct pollfd *asked, uint64_t piece)
+{
+    struct timespec time;
+    if (request->masks)
+        return real_libc()->ppoll(asked, request->count, patience_to(piece, &time), request->mask);
+    return real_libc()->poll(asked, request->count, patience_to_ms(piece));
+}
+
+/* The call, with room for a copy of the array. */
+static int poll_with(const struct request *request, struct pollfd *asked)
+{
+    const struct patience patience = patience_of(request->allowed);
+    const int saved = errno;
+    for (bool last = false;;) {
+        readiness_sweep();
+        const bool held_back = ask(request, asked);
+        const int reported = wait_once(request, asked, patience_piece(&patience, held_back));
+        if (reported < 0)
+            return reported;
+        const int ready = reported > 0 ? answer(request, asked) : 0;
+        const bool over = ready == 0 && patience_left(&patience) == 0;
+        if (ready > 0 || (over && (reported == 0 || last))) {
+            for (nfds_t i = 0; i < request->count; i++)
+                request->fds[i].revents = asked[i].revents;
+            errno = saved;
+            return ready;
+        }
+        last = over; /* once more: a handshake that has gone on may leave something to tell */
+    }
+}
+
+struct mapping {
+    void *at;
+    size_t bytes;
+};
+
+static void unmap(void *argument)
+{
+    const struct mapping *mapping = argument;
+    (void)munmap(mapping->at, mapping->bytes);
+}
+
+static int poll_many(const struct request *request)
+{
+    int result;
+    struct mapping mapping = {.bytes = request->count * sizeof(struct pollfd)};
+    mapping.at = mmap(NULL, mapping.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping.at == MAP_FAILED)
+        return -1; /* ENOMEM, which poll(2) has, too */
+    pthread_cleanup_push(unmap, &mapping);
+    result = poll_with(request, mapping.at);
+    pthread_cleanup_pop(1);
+    return result;
+}
+
+static int poll_sealed(const struct request *request)
+{
+    struct pollfd few[COPY_FEW];
+    return request->count <= COPY_FEW ? poll_with(request, few) : poll_many(request);
+}
+
+PFSWRAP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    if (!readiness_matters() || count > COPY_MOST || !is_concerned(fds, count))
+        return real_libc()->poll(fds, count, timeout);
+    const struct request request = {.fds = fds, .count = count, .allowed = patience_from_ms(timeout)};
+    return poll_sealed(&request);
+}
+PFSWRAP_ALIAS(__poll, poll);
+
+PFSWRAP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+    if (!readiness_matters() || count > COPY_MOST || !patience_is_valid(timeout) || !is_concerned(fds, count))
+        return real_libc()->ppoll(fds, count, timeout, mask);
+    const struct request request = {
+        .fds = fds, .count = count, .allowed = patience_from(timeout), .masks = true, .mask = mask};
+    return poll_sealed(&request);
+}
+
+PFSWRAP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
+{
+    if (room / sizeof *fds < count)
+        return real_libc()->__poll_chk(fds, count, timeout, room);
+    return poll(fds, count, timeout);
+}
+
+PFSWRAP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                               const sigset_t *mask, size_t room)
+{
+    if (room / sizeof *fds < count)
+        return real_libc()->__ppoll_chk(fds, count, timeout, mask, room);
+    return ppoll(fds, count, timeout, mask);
+}

@@ -1,0 +1,142 @@
+/*
+ * read, readv, preadv2, recv, recvfrom, recvmsg, recvmmsg: what a sealed descriptor has for the program is
+ * plaintext. Everything else is the real call.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "connection/endpoint.h"
+#include "connection/stream.h"
+#include "interposed.h"
+#include "real/aliases.h"
+#include "real/libc.h"
+#include "socket/sealed_call.h"
+
+/* Receives into one buffer. */
+static ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind)
+{
+    const struct iovec vector = {.iov_base = bytes, .iov_len = size};
+    return stream_receive(fd, &vector, 1, flags, kind);
+}
+
+PFSWRAP_EXPORT ssize_t read(int fd, void *bytes, size_t size)
+{
+    SEALED_OR_REAL(fd, receive(fd, bytes, size, 0, CARRIER_PLAIN), read(fd, bytes, size));
+}
+PFSWRAP_ALIAS(__read, read);
+
+static ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags, enum carrier_kind kind)
+{
+    if (sealed_call_vector_is_valid(vectors, count))
+        return stream_receive(fd, vectors, (size_t)count, flags, kind);
+    errno = EINVAL;
+    return -1;
+}
+
+PFSWRAP_EXPORT ssize_t readv(int fd, const struct iovec *vectors, int count)
+{
+    SEALED_OR_REAL(fd, receive_vector(fd, vectors, count, 0, CARRIER_VECTOR), readv(fd, vectors, count));
+}
+
+/* A socket has no position: with any other offset the kernel refuses. */
+PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
+{
+    if (offset == -1)
+        SEALED_OR_REAL(
+            fd, receive_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
+            preadv2(fd, vectors, count, offset, flags));
+    return real_libc()->preadv2(fd, vectors, count, offset, flags);
+}
+PFSWRAP_ALIAS(preadv64v2, preadv2);
+
+PFSWRAP_EXPORT ssize_t recv(int fd, void *bytes, size_t size, int flags)
+{
+    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
+        return real_libc()->recv(fd, bytes, size, flags);
+    SEALED_OR_REAL(fd, receive(fd, bytes, size, flags, CARRIER_SOCKET), recv(fd, bytes, size, flags));
+}
+PFSWRAP_ALIAS(__recv, recv);
+
+/* A connected stream socket names no sender: tcp(7). */
+static ssize_t receive_from(int fd, void *bytes, size_t size, int flags, socklen_t *length)
+{
+    ssize_t count = receive(fd, bytes, size, flags, CARRIER_SOCKET);
+    if (count >= 0 && length != NULL)
+        *length = 0;
+    return count;
+}
+
+PFSWRAP_EXPORT ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *address,
+                                socklen_t *length)
+{
+    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
+        return real_libc()->recvfrom(fd, bytes, size, flags, address, length);
+    SEALED_OR_REAL(fd, receive_from(fd, bytes, size, flags, address != NULL ? length : NULL),
+                   recvfrom(fd, bytes, size, flags, address, length));
+}
+
+static ssize_t receive_message(int fd, struct msghdr *message, int flags)
+{
+    ssize_t count = receive_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE);
+    if (count >= 0) {
+        message->msg_namelen = 0;
+        message->msg_controllen = 0;
+        message->msg_flags = 0;
+    }
+    return count;
+}
+
+PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
+        return real_libc()->recvmsg(fd, message, flags);
+    SEALED_OR_REAL(fd, receive_message(fd, message, flags), recvmsg(fd, message, flags));
+}
+
+/* As the kernel does it: message by message, and an error after the first message waits for the next call. */
+static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    unsigned done = 0;
+    while (done < count) {
+        ssize_t size = receive_message(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
+        if (size < 0)
+            return done > 0 ? (int)done : (int)size;
+        messages[done++].msg_len = (unsigned)size;
+        if (size == 0)
+            break;
+        if ((flags & MSG_WAITFORONE) != 0)
+            flags |= MSG_DONTWAIT;
+    }
+    return (int)done;
+}
+
+PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+    if (endpoint_is_sealed(fd) && (flags & MSG_ERRQUEUE) == 0) {
+        int done = receive_messages(fd, messages, count, flags);
+        if (done != STREAM_NOT_OURS)
+            return done;
+    }
+    return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
+}
+
+/* Fortified programs: the real call does the check, and ends a program that fails it. */
+PFSWRAP_EXPORT ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room)
+{
+    return size > room ? real_libc()->__read_chk(fd, bytes, size, room) : read(fd, bytes, size);
+}
+
+PFSWRAP_EXPORT ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags)
+{
+    return size > room ? real_libc()->__recv_chk(fd, bytes, size, room, flags) : recv(fd, bytes, size, flags);
+}
+
+PFSWRAP_EXPORT ssize_t __recvfrom_chk(int fd, void *bytes, size_t size, size_t room, int flags,
+                                      struct sockaddr *address, socklen_t *length)
+{
+    return size > room ? real_libc()->__recvfrom_chk(fd, bytes, size, room, flags, address, length)
+                       : recvfrom(fd, bytes, size, flags, address, length);
+}

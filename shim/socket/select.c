@@ -1,0 +1,275 @@
+/*
+ * select, pselect: as poll.c does for its calls, on copies of the program's sets. The real select is made, not
+ * poll: it knows no limit of open files (RLIMIT_NOFILE), and a system call filter may allow nothing else.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+
+#include "connection/readiness.h"
+#include "interposed.h"
+#include "real/aliases.h"
+#include "real/kernel.h"
+#include "real/libc.h"
+#include "socket/patience.h"
+
+enum { SET_READ, SET_WRITE, SET_EXCEPT, SETS };
+
+enum {
+    WORD_BITS = (int)(CHAR_BIT * sizeof(unsigned long)),
+    FEW_WORDS = FD_SETSIZE / WORD_BITS, /* of a set that is copied to the stack */
+};
+
+struct request {
+    int count;
+    unsigned long *sets[SETS]; /* the program's */
+    uint64_t allowed;
+    bool masks; /* pselect, with `mask` */
+    const sigset_t *mask;
+};
+
+struct copies {
+    unsigned long *sets[SETS];
+    size_t words;
+};
+
+static bool has(const unsigned long *set, int fd)
+{
+    return set != NULL && (set[fd / WORD_BITS] >> (fd % WORD_BITS) & 1) != 0;
+}
+
+static void put(unsigned long *set, int fd, bool on)
+{
+    const unsigned long bit = 1UL << (fd % WORD_BITS);
+    set[fd / WORD_BITS] = on ? set[fd / WORD_BITS] | bit : set[fd / WORD_BITS] & ~bit;
+}
+
+/* A descriptor's places in three sets as poll(2)'s events, which is how the kernel sees them, too. */
+static short events_of(unsigned long *const sets[SETS], int fd)
+{
+    return (short)((has(sets[SET_READ], fd) ? POLLIN : 0) | (has(sets[SET_WRITE], fd) ? POLLOUT : 0) |
+                   (has(sets[SET_EXCEPT], fd) ? POLLPRI : 0));
+}
+
+static void set_events(unsigned long *const sets[SETS], int fd, short events)
+{
+    put(sets[SET_READ], fd, (events & POLLIN) != 0);
+    put(sets[SET_WRITE], fd, (events & POLLOUT) != 0);
+    put(sets[SET_EXCEPT], fd, (events & POLLPRI) != 0);
+}
+
+/* Sealed numbers in the sets from `first` on, the lowest; -1: none. No set is read beyond what can be open. */
+static int next_sealed(const struct request *request, int first)
+{
+    for (int fd = endpoint_next((unsigned)first); fd >= 0 && fd < request->count;
+         fd = endpoint_next((unsigned)fd + 1))
+        if (events_of(request->sets, fd) != 0)
+            return fd;
+    return -1;
+}
+
+static bool is_concerned(const struct request *request)
+{
+    for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1))
+        if (readiness_concerns(fd))
+            return true;
+    return false;
+}
+
+/* The kernel's sets are filled. Returns false for a number that is not open to the program. */
+static bool ask(const struct request *request, const struct copies *copies, bool *held_back)
+{
+    for (int i = 0; i < SETS; i++)
+        if (request->sets[i] != NULL)
+            memcpy(copies->sets[i], request->sets[i], copies->words * sizeof(unsigned long));
+        else
+            memset(copies->sets[i], 0, copies->words * sizeof(unsigned long));
+    *held_back = false;
+    for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1)) {
+        if (!readiness_concerns(fd))
+            continue;
+        if (endpoint_is_hidden(fd))
+            return false;
+        set_events(copies->sets, fd, readiness_ask(fd, events_of(request->sets, fd), held_back));
+    }
+    return true;
+}
+
+/* What the program is told stays in the kernel's sets. Returns how many bits were taken out. */
+static int answer(const struct request *request, const struct copies *copies)
+{
+    int dropped = 0;
+    for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1)) {
+        const short events = events_of(request->sets, fd), revents = events_of(copies->sets, fd);
+        if (revents == 0)
+            continue;
+        const short left = readiness_answer(fd, events, revents) & events;
+        set_events(copies->sets, fd, left);
+        dropped += __builtin_popcount((unsigned)revents) - __builtin_popcount((unsigned)left);
+    }
+    return dropped;
+}
+
+static int wait_once(const struct request *request, const struct copies *copies, uint64_t piece)
+{
+    fd_set *sets[SETS];
+    struct timespec time;
+    for (int i = 0; i < SETS; i++)
+        sets[i] = (fd_set *)copies->sets[i];
+    if (request->masks)
+        return real_libc()->pselect(request->count, sets[SET_READ], sets[SET_WRITE], sets[SET_EXCEPT],
+                                    patience_to(piece, &time), request->mask);
+    struct timeval value = {
+        .tv_sec = (time_t)(piece / PATIENCE_SECOND),
+        .tv_usec = (suseconds_t)((piece % PATIENCE_SECOND + PATIENCE_MICROSECOND - 1) / PATIENCE_MICROSECOND)};
+    return real_libc()->select(request->count, sets[SET_READ], sets[SET_WRITE], sets[SET_EXCEPT],
+                               piece == PATIENCE_ENDLESS ? NULL : &value);
+}
+
+/* The call, with room for copies of the sets. */
+static int select_with(const struct request *request, const struct patience *patience, const struct copies *copies)
+{
+    const int saved = errno;
+    for (bool last = false;;) {
+        bool held_back;
+        readiness_sweep();
+        if (!ask(request, copies, &held_back)) {
+            errno = EBADF;
+            return -1;
+        }
+        const int reported = wait_once(request, copies, patience_piece(patience, held_back));
+        if (reported < 0)
+            return reported;
+        const int ready = reported > 0 ? reported - answer(request, copies) : 0;
+        const bool over = ready == 0 && patience_left(patience) == 0;
+        if (ready > 0 || (over && (reported == 0 || last))) {
+            for (int i = 0; i < SETS; i++)
+                if (request->sets[i] != NULL)
+                    memcpy(request->sets[i], copies->sets[i], copies->words * sizeof(unsigned long));
+            errno = saved;
+            return ready;
+        }
+        last = over; /* once more: a handshake that has gone on may leave something to tell */
+    }
+}
+
+/*
+ * How many bits the kernel takes of sets that claim to have `count`: no more than this process has room for
+ * descriptors, and programs do claim more than their sets have (getdtablesize(3)).
+ */
+static int bits_taken(int count)
+{
+    static const char field[] = "\nFDSize:";
+    char text[4096];
+    if (count <= FD_SETSIZE)
+        return count;
+    const long fd = KERNEL_4(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC, 0);
+    long length = fd >= 0 ? KERNEL_3(SYS_read, fd, text, sizeof text - 1) : -1;
+    if (fd >= 0)
+        (void)KERNEL_1(SYS_close, fd);
+    text[length > 0 ? length : 0] = '\0';
+    const char *found = strstr(text, field);
+    long size = found != NULL ? strtol(found + sizeof field - 1, NULL, 10) : 0;
+    struct rlimit limit;
+    if (size <= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        size = limit.rlim_cur < INT_MAX ? (long)limit.rlim_cur : INT_MAX;
+    return size < count ? (int)size : count;
+}
+
+struct mapping {
+    void *at;
+    size_t bytes;
+};
+
+static void unmap(void *argument)
+{
+    const struct mapping *mapping = argument;
+    (void)munmap(mapping->at, mapping->bytes);
+}
+
+static int select_many(const struct request *request, const struct patience *patience, size_t words)
+{
+    int result;
+    struct copies copies = {.words = words};
+    struct mapping mapping = {.bytes = SETS * words * sizeof(unsigned long)};
+    mapping.at = mmap(NULL, mapping.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping.at == MAP_FAILED)
+        return -1; /* ENOMEM, which select(2) has, too */
+    for (size_t i = 0; i < SETS; i++)
+        copies.sets[i] = (unsigned long *)mapping.at + i * words;
+    pthread_cleanup_push(unmap, &mapping);
+    result = select_with(request, patience, &copies);
+    pthread_cleanup_pop(1);
+    return result;
+}
+
+static int select_sealed(struct request *request, const struct patience *patience)
+{
+    unsigned long few[SETS][FEW_WORDS];
+    request->count = bits_taken(request->count);
+    const size_t words = ((size_t)request->count + WORD_BITS - 1) / WORD_BITS;
+    if (words > FEW_WORDS)
+        return select_many(request, patience, words);
+    const struct copies copies = {.sets = {few[SET_READ], few[SET_WRITE], few[SET_EXCEPT]}, .words = words};
+    return select_with(request, patience, &copies);
+}
+
+static struct request request_of(int count, fd_set *readable, fd_set *writable, fd_set *exceptional)
+{
+    return (struct request){
+        .count = count,
+        .sets = {(unsigned long *)readable, (unsigned long *)writable, (unsigned long *)exceptional}};
+}
+
+static bool is_valid(const struct timeval *timeout)
+{
+    return timeout == NULL || (timeout->tv_sec >= 0 && timeout->tv_usec >= 0);
+}
+
+static uint64_t allowed_by(const struct timeval *timeout)
+{
+    if (timeout == NULL)
+        return PATIENCE_ENDLESS;
+    const uint64_t more = (uint64_t)timeout->tv_usec * PATIENCE_MICROSECOND;
+    if ((uint64_t)timeout->tv_sec >= (PATIENCE_ENDLESS - more) / PATIENCE_SECOND)
+        return PATIENCE_ENDLESS;
+    return (uint64_t)timeout->tv_sec * PATIENCE_SECOND + more;
+}
+
+PFSWRAP_EXPORT int select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
+                          struct timeval *timeout)
+{
+    struct request request = request_of(count, readable, writable, exceptional);
+    if (!readiness_matters() || !is_valid(timeout) || !is_concerned(&request))
+        return real_libc()->select(count, readable, writable, exceptional, timeout);
+    request.allowed = allowed_by(timeout);
+    const struct patience patience = patience_of(request.allowed);
+    const int result = select_sealed(&request, &patience);
+    if (timeout != NULL && patience.end != PATIENCE_ENDLESS) { /* as Linux does: select(2), also when interrupted */
+        const int saved = errno;
+        const uint64_t left = patience_left(&patience);
+        timeout->tv_sec = (time_t)(left / PATIENCE_SECOND);
+        timeout->tv_usec = (suseconds_t)(left % PATIENCE_SECOND / PATIENCE_MICROSECOND);
+        errno = saved;
+    }
+    return result;
+}
+PFSWRAP_ALIAS(__select, select);
+
+PFSWRAP_EXPORT int pselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
+                           const struct timespec *timeout, const sigset_t *mask)
+{
+    struct request request = request_of(count, readable, writable, exceptional);
+    if (!readiness_matters() || !patience_is_valid(timeout) || !is_concerned(&request))
+        return real_libc()->pselect(count, readable, writable, exceptional, timeout, mask);
+    request.allowed = patience_from(timeout);
+    request.masks = true;
+    request.mask = mask;
+    const struct patience patience = patience_of(request.allowed);
+    return select_sealed(&request, &patience);
+}

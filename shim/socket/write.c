@@ -1,0 +1,112 @@
+/*
+ * write, writev, pwritev2, send, sendto, sendmsg, sendmmsg: what a program gives a sealed descriptor leaves it as
+ * ciphertext. Everything else is the real call.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "connection/endpoint.h"
+#include "connection/stream.h"
+#include "interposed.h"
+#include "real/aliases.h"
+#include "real/libc.h"
+#include "socket/open.h"
+#include "socket/sealed_call.h"
+
+static ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind)
+{
+    const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    return stream_send(fd, &vector, 1, flags, kind);
+}
+
+PFSWRAP_EXPORT ssize_t write(int fd, const void *bytes, size_t size)
+{
+    SEALED_OR_REAL(fd, send_one(fd, bytes, size, 0, CARRIER_PLAIN), write(fd, bytes, size));
+}
+PFSWRAP_ALIAS(__write, write);
+
+static ssize_t send_vector(int fd, const struct iovec *vectors, long count, int flags, enum carrier_kind kind)
+{
+    if (sealed_call_vector_is_valid(vectors, count))
+        return stream_send(fd, vectors, (size_t)count, flags, kind);
+    errno = EINVAL;
+    return -1;
+}
+
+PFSWRAP_EXPORT ssize_t writev(int fd, const struct iovec *vectors, int count)
+{
+    SEALED_OR_REAL(fd, send_vector(fd, vectors, count, 0, CARRIER_VECTOR), writev(fd, vectors, count));
+}
+
+/* A socket has no position: with any other offset the kernel refuses. */
+PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
+{
+    if (offset == -1)
+        SEALED_OR_REAL(
+            fd, send_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
+            pwritev2(fd, vectors, count, offset, flags));
+    return real_libc()->pwritev2(fd, vectors, count, offset, flags);
+}
+PFSWRAP_ALIAS(pwritev64v2, pwritev2);
+
+PFSWRAP_EXPORT ssize_t send(int fd, const void *bytes, size_t size, int flags)
+{
+    SEALED_OR_REAL(fd, send_one(fd, bytes, size, flags, CARRIER_SOCKET), send(fd, bytes, size, flags));
+}
+PFSWRAP_ALIAS(__send, send);
+
+/* With MSG_FASTOPEN the call connects first; whether the connection is sealed is known then. */
+PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address,
+                              socklen_t length)
+{
+    if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
+        if (open_before_fast(fd, address, length) != 0)
+            return -1;
+        flags &= ~MSG_FASTOPEN;
+        if (endpoint_is_sealed(fd))
+            return send(fd, bytes, size, flags);
+        flags |= MSG_FASTOPEN;
+    }
+    SEALED_OR_REAL(fd, send_one(fd, bytes, size, flags, CARRIER_SOCKET),
+                   sendto(fd, bytes, size, flags, address, length));
+}
+
+PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
+        if (open_before_fast(fd, message->msg_name, message->msg_namelen) != 0)
+            return -1;
+        if (endpoint_is_sealed(fd))
+            flags &= ~MSG_FASTOPEN;
+    }
+    SEALED_OR_REAL(fd, send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE),
+                   sendmsg(fd, message, flags));
+}
+
+static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    unsigned done = 0;
+    while (done < count) {
+        const struct msghdr *message = &messages[done].msg_hdr;
+        ssize_t size = send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE);
+        if (size < 0)
+            return done > 0 ? (int)done : (int)size;
+        messages[done++].msg_len = (unsigned)size;
+    }
+    return (int)done;
+}
+
+PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    if (endpoint_is_sealed(fd)) {
+        int done = send_messages(fd, messages, count, flags);
+        if (done != STREAM_NOT_OURS)
+            return done;
+    }
+    return real_libc()->sendmmsg(fd, messages, count, flags);
+}
+PFSWRAP_ALIAS(__sendmmsg, sendmmsg);

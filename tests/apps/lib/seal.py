@@ -1,0 +1,193 @@
+"""Sealed connections for the test scripts: keys, policies, and test programs run bare and sealed over the same cases.
+
+A case says what must come true; it is run bare first, which shows that the program expects the right thing and that the
+look at the wire sees what there is to see, and then with both ends under `pfswrap run`. Knows lib.wrap and lib.sniff,
+nothing of the protocol but the magic that begins every sealed connection.
+"""
+
+import functools
+import os
+
+from lib.process import PROGRAMS, free_port, run, temporary_directory
+from lib.sniff import Sniffer
+from lib.tap import Skip, check, equal
+from lib.wrap import LAUNCHER, Wrap
+
+MAGIC = bytes.fromhex("f5706673770d0a01")
+MARK = b"PFSMARK:"  # stands in every 16 bytes of what sock.h sends
+LOOPBACKS = ("127.0.0.1", "[::1]")
+
+
+class Keys:
+    """Identities of one script, in a folder of their own, and the peers file that names them all."""
+
+    def __init__(self, *names):
+        self.folder = temporary_directory()
+        self.peers = self.folder / "peers"
+        self.peers.touch(0o600)
+        for name in names:
+            self.make(name)
+
+    def path(self, name):
+        return self.folder / f"{name}.key"
+
+    def make(self, name, listed=True):
+        """A new identity; `listed` says whether the peers file knows it. Returns its public key."""
+        secret = command("genkey")
+        path = self.path(name)
+        path.touch(0o600)
+        path.write_text(secret)
+        public = command("pubkey", data=secret.encode()).strip()
+        if listed:
+            with self.peers.open("a") as file:
+                file.write(f"{name} {public}\n")
+        return public
+
+
+def command(word, data=b""):
+    result = run([LAUNCHER, word], data=data)
+    equal(result.status, 0, f"status of pfswrap {word}: {result!r}")
+    return result.out.decode()
+
+
+class SealWrap(Wrap):
+    """A policy that seals: `listen` and `connect` are ports or lists of ADDRESS:PORT; more keys of [seal] by name."""
+
+    def __init__(self, keys, identity="peer", listen=(), connect=(), peer="peer", clients=None, seal="require",
+                 service=None, rules="", children="protect", **settings):
+        lines = ["[seal]", f"identity = {keys.path(identity)}", f"peers = {keys.peers}"]
+        lines += [f"{name.replace('_', '-')} = {value}" for name, value in settings.items()]
+        for direction, where in (("listen", listen), ("connect", connect)):
+            if where:
+                mode = seal if direction == "listen" else "require"
+                lines += [f"[{direction} test]", f"address = {addresses(where)}", f"seal = {mode}"]
+                if direction == "connect":
+                    lines += [f"peer = {peer}"]
+                elif clients:
+                    lines += [f"clients = {clients}"]
+                if service:
+                    lines += [f"service = {service}"]
+        super().__init__(children=children, extra="\n".join(lines + [rules]))
+
+    def refusal(self):
+        """Why this build does not take the policy, or None."""
+        result = run([LAUNCHER, "check", self.policy])
+        return None if result.status == 0 else result.text.strip()
+
+
+def addresses(where):
+    if isinstance(where, int):
+        return ", ".join(f"{host}:{where}" for host in LOOPBACKS)
+    return ", ".join(where)
+
+
+@functools.lru_cache(maxsize=1)
+def missing():
+    """The words of a build that has no seal plane, or None."""
+    refusal = SealWrap(Keys("peer"), listen=1).refusal()
+    return refusal if refusal and "seal plane" in refusal else None
+
+
+def needs_seal():
+    if missing():
+        raise Skip(missing())
+
+
+class Mode:
+    """How one run of a case goes: bare or sealed. A case may look at `mode.sealed` where the two must differ."""
+
+    def __init__(self, sealed):
+        self.sealed, self.name = sealed, "sealed" if sealed else "bare"
+
+    def argv(self, wrap, argv):
+        return wrap.argv(argv) if self.sealed else [str(word) for word in argv]
+
+    def environment(self):
+        return {"SOCK_SEALED": "1"} if self.sealed else {}
+
+
+MODES = (Mode(False), Mode(True))
+
+
+def check_wire(wire, sealed, marked=True):
+    """Sealed: the magic begins what each client says, and no word of the text is seen. Bare: it is seen."""
+    wire.finish()
+    if wire is UNSEEN:
+        return
+    if not sealed:
+        check(not marked or MARK in wire.seen(), "the text was not seen on the wire bare: the look proves nothing")
+        return
+    equal(wire.seen(), set(), "plaintext seen on the wire")
+    check(wire.bytes() > 0 or not marked, "nothing was seen on the wire at all")
+    for flow in wire.to_port():
+        equal(flow.head[:len(MAGIC)], MAGIC[:len(flow.head)], "what a client's stream begins with")
+
+
+class Unseen:
+    """Stands for the look at the wire where that is not allowed."""
+
+    def finish(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+UNSEEN = Unseen()
+
+
+def look(port, words=(MARK,), **place):
+    """A Sniffer, or for who is not root, nothing; look_case() says so once a script."""
+    return Sniffer(port, words, **place) if os.geteuid() == 0 else UNSEEN
+
+
+def look_case(tap):
+    if os.geteuid() != 0:
+        tap.result(True, "no plaintext is seen on the wire", skip="looking at the wire needs root")
+
+
+class Scenarios:
+    """Runs scenarios of the sock_* programs, each bare and sealed, as two cases."""
+
+    def __init__(self, tap, program, link=None):
+        """`link`: a lib.link.Link whose two machines are the two ends; without it both are here."""
+        self.tap, self.program, self.link = tap, PROGRAMS / program, link
+        self.keys = Keys("peer")
+        look_case(tap)
+
+    def both(self, scenario, sentence, address=None, marked=True, then=None, only=None, more=(), data=b"",
+             **settings):
+        """`then(mode, result, wrap)` may look at more; `only` is "bare" or "sealed" where the other has no meaning."""
+        for mode in MODES:
+            if only in (None, mode.name):
+                with self.tap.case(f"{mode.name}: {sentence}"):
+                    if mode.sealed:
+                        needs_seal()
+                    self.once(mode, scenario, address, marked, then, more, data, settings)
+
+    def once(self, mode, scenario, address, marked, then, more, data, settings):
+        port, link = free_port(), self.link
+        address = address or (link.address if link else "127.0.0.1")
+        where = [f"{address}:{port}"] if link else port
+        wrap = SealWrap(self.keys, listen=where, connect=where, **settings)
+        argv = mode.argv(wrap, [self.program, scenario, port, address, *more])
+        environment = mode.environment()
+        if link:
+            argv = link.argv(argv)
+            environment.update(link.environment())
+        with look(port, **(link.place() if link else {})) as wire:
+            result = run(argv, data=data, env=environment)
+            log = f"{result!r}; log: {wrap.tail()}" if mode.sealed else repr(result)
+            equal(result.status, 0, f"status; {log}")
+            check(result.out.endswith(b"ok\n"), f"expected ok at the end: {log}")
+            check_wire(wire, mode.sealed, marked)
+            if then:
+                then(mode, result, wrap)
+
+
+def descriptors(pid):
+    """The number of open descriptors of a process."""
+    return len(os.listdir(f"/proc/{pid}/fd"))

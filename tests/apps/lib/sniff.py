@@ -1,0 +1,163 @@
+"""What travels on the wire: a packet socket that collects the TCP payload of one port and looks for words in it.
+
+Needs root (CAP_NET_RAW). Keeps of each direction of each connection its first bytes, its length and which of the words
+were seen, not the payload: a test may send gigabytes. Knows nothing of pfswrap.
+"""
+
+import ctypes
+import os
+import select
+import socket
+import struct
+import threading
+import time
+
+from lib.process import wait_until
+from lib.tap import Skip
+
+ETH_P_ALL = 3
+SOL_PACKET, PACKET_STATISTICS = 263, 6
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+PACKET_OUTGOING = 4
+CLONE_NEWNET = 0x40000000
+HEAD = 64  # bytes kept of the beginning of each direction
+
+
+def port_filter(port):
+    """A classic BPF program (packet(7)) that lets TCP from and to a port through, over IPv4 and over IPv6."""
+    ld_b, ld_h, ld_h_x, ldx_msh, jump, bits, end = 0x30, 0x28, 0x48, 0xB1, 0x15, 0x54, 0x06
+    lines = [  # label, operation, value, and for jumps: where to if equal, where to if not ("": the next line)
+        ("", ld_b, 0), ("", bits, 0xF0), ("", jump, 0x40, "four", "no four"),
+        ("four", ld_b, 9), ("", jump, socket.IPPROTO_TCP, "", "drop"), ("", ldx_msh, 0),
+        ("", ld_h_x, 0), ("", jump, port, "take", ""), ("", ld_h_x, 2), ("", jump, port, "take", "drop"),
+        ("no four", jump, 0x60, "", "drop"), ("", ld_b, 6), ("", jump, socket.IPPROTO_TCP, "", "drop"),
+        ("", ld_h, 40), ("", jump, port, "take", ""), ("", ld_h, 42), ("", jump, port, "take", "drop"),
+        ("take", end, 0x40000), ("drop", end, 0),
+    ]
+    places = {line[0]: number for number, line in enumerate(lines) if line[0]}
+    code = b""
+    for number, (_, operation, value, *jumps) in enumerate(lines):
+        yes, no = (places[label] - number - 1 if label else 0 for label in (jumps or ("", "")))
+        code += struct.pack("HBBI", operation, yes, no, value)
+    return code
+
+
+class Flow:
+    """One direction of one connection."""
+
+    def __init__(self):
+        self.head, self.tail, self.bytes, self.seen = b"", b"", 0, set()
+
+
+class Sniffer:
+    """`with Sniffer(port, [b"MARK"]) as wire:`, then wire.finish() and look at wire.flows."""
+
+    def __init__(self, port, words, interface="lo", namespace=None):
+        if os.geteuid() != 0:
+            raise Skip("looking at the wire needs root")
+        self.port, self.words, self.flows = port, list(words), {}
+        self.keep = max(len(word) for word in self.words) - 1
+        # On lo every packet passes twice, on its way out and on its way in.
+        self.once = interface == "lo"
+        self.socket = in_namespace(namespace, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0))
+        program = port_filter(port)
+        memory = ctypes.create_string_buffer(program)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                               struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(memory)))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 27)
+        self.socket.bind((interface, ETH_P_ALL))
+        self.stopping = False
+        self.thread = threading.Thread(target=self.collect, daemon=True)
+        self.thread.start()
+
+    def collect(self):
+        while True:
+            ready = select.select([self.socket], [], [], 0.02)[0]
+            if not ready:
+                if self.stopping:
+                    return
+                continue
+            packet, address = self.socket.recvfrom(0x40000)
+            if not (self.once and address[2] == PACKET_OUTGOING):
+                self.take(packet)
+
+    def take(self, packet):
+        if packet[0] >> 4 == 4:
+            start, end = (packet[0] & 15) * 4, struct.unpack("!H", packet[2:4])[0]
+        else:
+            start, end = 40, 40 + struct.unpack("!H", packet[4:6])[0]
+        ports = struct.unpack("!HH", packet[start:start + 4])
+        # Packets over 64 KiB (big TCP, GSO) say 0 for their length.
+        payload = packet[start + (packet[start + 12] >> 4) * 4:end if end not in (0, 40) else None]
+        if not payload:
+            return
+        flow = self.flows.setdefault(ports, Flow())
+        flow.bytes += len(payload)
+        flow.head += payload[:HEAD - len(flow.head)]
+        text = flow.tail + payload
+        for word in self.words:
+            if word not in flow.seen and word in text:
+                flow.seen.add(word)
+        flow.tail = text[-self.keep:] if self.keep else b""
+
+    def finish(self):
+        """Ends the collection once everything that was captured has been looked at."""
+        if not self.stopping:
+            self.stopping = True
+            wait_until(lambda: not self.thread.is_alive(), "the packets to be looked at", 60)
+            self.captured, self.dropped = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+            self.socket.close()
+
+    def to_port(self):
+        """The directions towards the port (a client's), and from it."""
+        return [flow for ports, flow in self.flows.items() if ports[1] == self.port]
+
+    def seen(self):
+        """The words that were seen in any direction."""
+        return set().union(*(flow.seen for flow in self.flows.values()))
+
+    def bytes(self):
+        return sum(flow.bytes for flow in self.flows.values())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.finish()
+
+
+def in_namespace(name, action):
+    """Calls action() in the network namespace `name` (of `ip netns`), or here; a thread of its own enters it."""
+    if name is None:
+        return action()
+    result = []
+
+    def enter():
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            with open(f"/run/netns/{name}", "rb") as file:
+                if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), f"setns {name}")
+            result.append(action())
+        except OSError as error:
+            result.append(error)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    if isinstance(result[0], OSError):
+        raise result[0]
+    return result[0]
+
+
+def main():
+    """Shows what travels on a port for as many seconds: python3 tests/apps/lib/sniff.py PORT SECONDS"""
+    import sys  # pylint: disable=import-outside-toplevel
+    with Sniffer(int(sys.argv[1]), [b"PFSMARK:"]) as wire:
+        time.sleep(float(sys.argv[2]))
+    for ports, flow in wire.flows.items():
+        print(ports, flow.bytes, flow.head, flow.seen)
+
+
+if __name__ == "__main__":
+    main()

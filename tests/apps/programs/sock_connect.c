@@ -1,0 +1,270 @@
+/*
+ * The beginnings of connections: non-blocking connect, refused, accepted in all manners; what the program may ask
+ * of a connection before anything has travelled; TCP Fast Open, which connects and sends in one call.
+ */
+#include "sock.h"
+
+#include <sys/epoll.h>
+#include <sys/uio.h>
+
+static int start_connect(const struct sock_target *target)
+{
+    int fd = sock_open(target, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int result = connect(fd, (const struct sockaddr *)&target->address, target->length);
+    sock_expect(result == 0 || errno == EINPROGRESS, "connect");
+    return fd;
+}
+
+static int error_of(int fd)
+{
+    int error = -1;
+    socklen_t size = sizeof error;
+    sock_expect(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && size == sizeof error, "SO_ERROR");
+    return error;
+}
+
+/* connect, EINPROGRESS, POLLOUT, SO_ERROR, write: the way of every event library. */
+static void nonblocking_client(void)
+{
+    int fd = start_connect(&sock_target_global);
+    sock_expect(sock_wait(fd, POLLOUT) == POLLOUT, "expected POLLOUT");
+    sock_expect(error_of(fd) == 0, "SO_ERROR of a connection that is there");
+    /* Linux says 0 to the second connect, and EISCONN from then on. */
+    const struct sockaddr *address = (const struct sockaddr *)&sock_target_global.address;
+    for (int again = 0; again < 2; again++) {
+        int result = connect(fd, address, sock_target_global.length);
+        sock_expect((result == 0 && again == 0) || (result == -1 && errno == EISCONN), "connect again: %d", result);
+    }
+    static unsigned char text[100];
+    text_fill(text, sizeof text, 0, 1);
+    sock_expect(write(fd, text, sizeof text) == sizeof text, "the first write after POLLOUT");
+    (void)sock_wait(fd, POLLIN);
+    text_receive(fd, 0, 100, 100, 2);
+    side_tell(0);
+}
+
+static void nonblocking(const struct sock_target *target)
+{
+    int side[2], listener = sock_listen(target);
+    sock_expect(socketpair(AF_UNIX, SOCK_STREAM, 0, side) == 0, "socketpair");
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)close(listener);
+        sock_side = side[1];
+        nonblocking_client();
+        exit(0);
+    }
+    sock_side = side[0];
+    /* A non-blocking listener and a non-blocking connection from accept4. */
+    sock_set_nonblocking(listener, true);
+    (void)sock_wait(listener, POLLIN);
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    int fd = accept4(listener, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sock_expect(fd >= 0 && size == target->length && from.ss_family == target->address.ss_family, "accept4");
+    sock_expect(fcntl(fd, F_GETFL) & O_NONBLOCK && fcntl(fd, F_GETFD) & FD_CLOEXEC, "accept4's flags");
+    sock_expect(accept(listener, NULL, NULL) == -1 && errno == EAGAIN, "accept of nothing: expected EAGAIN");
+    static unsigned char text[100];
+    (void)sock_wait(fd, POLLIN);
+    text_receive(fd, 0, 100, 100, 1);
+    text_fill(text, sizeof text, 0, 2);
+    sock_expect(write(fd, text, sizeof text) == sizeof text, "write");
+    (void)side_hear();
+    sock_expect(sock_reap(pid) == 0, "the client");
+    (void)sock_wait(fd, POLLIN);
+    text_expect_end(fd);
+}
+
+/* The same with a level-triggered epoll on both sides in one thread: nobody blocks, whoever has to speak first. */
+static void one_loop(const struct sock_target *target)
+{
+    enum { PAIRS = 8, SIZE = 5000 };
+    int listener = sock_listen(target), accepted = 0, done = 0, epoll = epoll_create1(0);
+    struct {
+        int fd;
+        bool client;
+        size_t sent, received;
+    } side[2 * PAIRS];
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 1000};
+    sock_set_nonblocking(listener, true);
+    sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) == 0, "EPOLL_CTL_ADD");
+    for (unsigned i = 0; i < PAIRS; i++) {
+        side[i].fd = start_connect(target);
+        side[i].client = true;
+        side[i].sent = side[i].received = 0;
+        event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT, .data.u64 = i};
+        sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, side[i].fd, &event) == 0, "EPOLL_CTL_ADD");
+    }
+    while (done < 2 * PAIRS) {
+        sock_expect(epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS) == 1, "epoll_wait with %d of %d done", done,
+                    2 * PAIRS);
+        unsigned i = (unsigned)event.data.u64;
+        static unsigned char buffer[SIZE];
+        if (i == 1000) {
+            i = PAIRS + (unsigned)accepted++;
+            side[i].fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+            sock_expect(side[i].fd >= 0, "accept4");
+            side[i].client = false;
+            side[i].sent = side[i].received = 0;
+            event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT, .data.u64 = i};
+            sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, side[i].fd, &event) == 0, "EPOLL_CTL_ADD");
+            continue;
+        }
+        unsigned mine = side[i].client ? 1 : 2;
+        if (event.events & EPOLLOUT && side[i].sent < SIZE) {
+            text_fill(buffer, SIZE - side[i].sent, side[i].sent, mine);
+            ssize_t n = send(side[i].fd, buffer, SIZE - side[i].sent, 0);
+            sock_expect(n > 0, "writable, and send returned %zd", n);
+            side[i].sent += (size_t)n;
+            if (side[i].sent == SIZE) {
+                struct epoll_event less = {.events = EPOLLIN, .data.u64 = i};
+                sock_expect(epoll_ctl(epoll, EPOLL_CTL_MOD, side[i].fd, &less) == 0, "EPOLL_CTL_MOD");
+            }
+        }
+        if (event.events & EPOLLIN) {
+            ssize_t n = recv(side[i].fd, buffer, 700, 0);
+            sock_expect(n > 0, "readable, and recv returned %zd", n);
+            text_check(buffer, (size_t)n, side[i].received, 3 - mine);
+            side[i].received += (size_t)n;
+            done += side[i].received == SIZE;
+        }
+    }
+}
+
+/* Nobody listens: the kernel's own errors come through, by both ways of connecting. */
+static void refused(const struct sock_target *target)
+{
+    int fd = sock_open(target, 0);
+    sock_expect(connect(fd, (const struct sockaddr *)&target->address, target->length) == -1 &&
+                    errno == ECONNREFUSED,
+                "connect: expected ECONNREFUSED");
+    (void)close(fd);
+    fd = start_connect(target);
+    (void)sock_wait(fd, POLLOUT);
+    sock_expect(error_of(fd) == ECONNREFUSED && error_of(fd) == 0, "SO_ERROR: expected ECONNREFUSED, once");
+    int unconnected = sock_open(target, 0);
+    char byte = 'x';
+    sock_expect(send(unconnected, &byte, 1, MSG_NOSIGNAL) == -1 && (errno == EPIPE || errno == ENOTCONN),
+                "send without a connection");
+    sock_expect(recv(unconnected, &byte, 1, 0) == -1 && errno == ENOTCONN, "recv without a connection");
+    /* A socket whose connect failed may connect again once somebody listens. */
+    int listener = sock_listen(target);
+    sock_expect(connect(unconnected, (const struct sockaddr *)&target->address, target->length) == 0, "connect");
+    int server = sock_accept(listener);
+    text_send(unconnected, 0, 50, 50, 1);
+    text_receive(server, 0, 50, 50, 1);
+    text_send(server, 0, 50, 50, 2);
+    text_receive(unconnected, 0, 50, 50, 2);
+}
+
+/* What a program asks a connection before it uses it is answered as ever. */
+static void questions(const struct sock_target *target)
+{
+    int listener = sock_listen(target), client = sock_connect(target), server = sock_accept(listener);
+    struct sockaddr_storage name, peer;
+    socklen_t name_size = sizeof name, peer_size = sizeof peer;
+    sock_expect(getsockname(client, (struct sockaddr *)&name, &name_size) == 0, "getsockname");
+    sock_expect(getpeername(server, (struct sockaddr *)&peer, &peer_size) == 0, "getpeername");
+    sock_expect(name_size == peer_size && memcmp(&name, &peer, name_size) == 0, "one's name is the other's peer");
+    int value = 0;
+    socklen_t size = sizeof value;
+    sock_expect(getsockopt(client, SOL_SOCKET, SO_TYPE, &value, &size) == 0 && value == SOCK_STREAM, "SO_TYPE");
+    sock_expect(getsockopt(client, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value == 0, "SO_ACCEPTCONN");
+    sock_expect(error_of(client) == 0 && error_of(server) == 0, "SO_ERROR");
+    struct tcp_info info;
+    size = sizeof info;
+    sock_expect(getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &size) == 0, "TCP_INFO");
+    int on = 1;
+    sock_expect(setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0, "SO_KEEPALIVE");
+    sock_expect(sock_ready(server, POLLIN) == 0, "readable before anything was sent");
+    sock_expect(ioctl(server, FIONREAD, &value) == 0 && value == 0, "FIONREAD before anything was sent: %d", value);
+    char byte;
+    sock_expect(recv(server, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN, "recv: expected EAGAIN");
+    sock_expect(recv(client, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == -1 && errno == EAGAIN, "peek: expected EAGAIN");
+    text_send(client, 0, 100, 100, 1);
+    text_receive(server, 0, 100, 100, 1);
+    (void)shutdown(client, SHUT_RDWR);
+    text_expect_end(server);
+}
+
+/* MSG_FASTOPEN connects and sends in one call, TCP_FASTOPEN_CONNECT defers the connect to the first write. */
+static void fast_open(const struct sock_target *target)
+{
+    int listener = sock_listen(target), on = 1;
+    static unsigned char text[1000];
+    text_fill(text, sizeof text, 0, 1);
+    for (int way = 0; way < 3; way++) {
+        int client = sock_open(target, way == 2 ? SOCK_NONBLOCK : 0);
+        const struct sockaddr *address = (const struct sockaddr *)&target->address;
+        ssize_t n;
+        if (way == 0) {
+            n = sendto(client, text, sizeof text, MSG_FASTOPEN, address, target->length);
+        } else if (way == 1) {
+            sock_expect(setsockopt(client, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on) == 0, "setsockopt");
+            sock_expect(connect(client, address, target->length) == 0, "connect");
+            n = write(client, text, sizeof text);
+        } else {
+            struct iovec part = {.iov_base = text, .iov_len = sizeof text};
+            struct msghdr message = {.msg_name = (void *)(uintptr_t)&target->address,
+                                     .msg_namelen = target->length,
+                                     .msg_iov = &part,
+                                     .msg_iovlen = 1};
+            n = sendmsg(client, &message, MSG_FASTOPEN);
+            if (n < 0 && (errno == EINPROGRESS || errno == EAGAIN))
+                n = 0;
+        }
+        sock_expect(n >= 0, "fast open, way %d: %zd", way, n);
+        int server = sock_accept(listener);
+        sock_set_nonblocking(client, false);
+        text_send(client, (uint64_t)n, sizeof text - (size_t)n, sizeof text, 1);
+        text_receive(server, 0, sizeof text, 300, 1);
+        text_send(server, 0, 500, 500, 2);
+        text_receive(client, 0, 500, 500, 2);
+        (void)close(client);
+        text_expect_end(server);
+        (void)close(server);
+    }
+}
+
+/*
+ * Connects without blocking to somebody who accepts and never says a word (a plain socket of the test), and says
+ * what poll and SO_ERROR tell.
+ */
+static void wait_for_silence(const struct sock_target *target)
+{
+    int fd = start_connect(target);
+    struct pollfd wait = {.fd = fd, .events = POLLIN | POLLOUT};
+    int n = poll(&wait, 1, SOCK_DEADLINE_MS);
+    (void)printf("poll %d error %d\n", n, error_of(fd));
+}
+
+/* Connects blocking, sends and receives; says how far it came. For peers that are not what they should be. */
+static void talk(const struct sock_target *target)
+{
+    int fd = sock_connect(target);
+    char byte;
+    (void)signal(SIGPIPE, SIG_IGN);
+    static unsigned char text[64];
+    text_fill(text, sizeof text, 0, 1);
+    ssize_t sent = write(fd, text, sizeof text);
+    int send_error = sent < 0 ? errno : 0;
+    ssize_t n = read(fd, &byte, 1);
+    (void)printf("write %zd %d read %zd %d\n", sent, send_error, n, n < 0 ? errno : 0);
+}
+
+static const struct scenario scenarios[] = {
+    {"nonblocking", NULL, NULL, nonblocking},
+    {"one_loop", NULL, NULL, one_loop},
+    {"refused", NULL, NULL, refused},
+    {"questions", NULL, NULL, questions},
+    {"fast_open", NULL, NULL, fast_open},
+    {"wait_for_silence", NULL, NULL, wait_for_silence},
+    {"talk", NULL, NULL, talk},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    return scenario_main(argc, argv, scenarios);
+}

@@ -1,0 +1,189 @@
+/*
+ * After a fork both processes go on with the connection; what came later, and what nobody announced, stays with the
+ * one that made it.
+ */
+#include "../suite.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "connection/process.h"
+#include "connection/share.h"
+#include "link.h"
+#include "real/kernel.h"
+
+static char directory[] = "/tmp/pfswrap-share-XXXXXX";
+
+static void setup(void)
+{
+    memcpy(directory + sizeof directory - 7, "XXXXXX", 6);
+    link_start_policy(directory);
+}
+
+static void teardown(void)
+{
+    link_end_policy(directory);
+}
+
+static void expect_exit(pid_t child, int expected)
+{
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), expected);
+}
+
+/* Everything the client has sent must be `text` at the server. */
+static void expect(const struct link *link, const char *text)
+{
+    char got[64] = "";
+    size_t done = 0;
+    while (done < strlen(text)) {
+        (void)link_move(link->client_wire, link->server_wire, 65536);
+        ssize_t count = link_receive(link->server, got + done, sizeof got - 1 - done, 0);
+        if (count > 0)
+            done += (size_t)count;
+        else
+            ck_assert_int_eq(errno, EAGAIN);
+    }
+    ck_assert_str_eq(got, text);
+}
+
+START_TEST(both_processes_go_on_in_turn)
+{
+    struct link link = link_open(65536);
+    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(link_send(link.client, "b", 1) == 1 ? 0 : 1);
+    expect_exit(child, 0);
+    ck_assert_int_eq(link_send(link.client, "c", 1), 1);
+    expect(&link, "abc");
+}
+END_TEST
+
+START_TEST(what_was_half_received_goes_over_the_fork)
+{
+    struct link link = link_open(65536);
+    char text[8] = "";
+    ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
+    link_await(link.client_wire);
+    ck_assert_int_eq(link_move(link.client_wire, link.server_wire, 10), 10);
+    link_await(link.server);
+    ck_assert_int_eq(link_receive(link.server, text, sizeof text, 0), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        while (link_move(link.client_wire, link.server_wire, 100) > 0)
+            continue;
+        link_await(link.server);
+        _exit(link_receive(link.server, text, sizeof text, 0) == 5 && memcmp(text, "hello", 5) == 0 ? 0 : 1);
+    }
+    expect_exit(child, 0);
+}
+END_TEST
+
+START_TEST(a_fork_that_nobody_announced_finds_nothing)
+{
+    struct link link = link_open(65536);
+    long child = KERNEL_5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        char byte;
+        bool refused = link_send(link.client, "b", 1) == -1 && errno == ECONNRESET &&
+                       link_receive(link.server, &byte, 1, 0) == -1 && errno == ECONNRESET;
+        (void)KERNEL_1(SYS_exit_group, refused ? 0 : 1);
+    }
+    expect_exit((pid_t)child, 0);
+}
+END_TEST
+
+START_TEST(a_child_killed_in_the_middle_poisons_what_it_held)
+{
+    struct link link = link_open(65536);
+    int ready[2];
+    char byte;
+    ck_assert_int_eq(pipe(ready), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct endpoint *endpoint;
+        struct connection *connection;
+        (void)endpoint_enter(link.client, &endpoint, &connection);
+        (void)!write(ready[1], "x", 1);
+        for (;;)
+            (void)pause();
+    }
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_int_eq(link_send(link.client, "a", 1), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+}
+END_TEST
+
+START_TEST(the_last_holder_ends_the_stream)
+{
+    struct link link = link_open(65536);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        bool shared = true;
+        struct endpoint *endpoint;
+        struct connection *connection;
+        if (endpoint_enter(link.client, &endpoint, &connection) == ENDPOINT_ENTERED) {
+            shared = share_release(connection);
+            endpoint_leave(connection);
+        }
+        _exit(shared ? 0 : 1);
+    }
+    expect_exit(child, 0);
+    struct endpoint *endpoint;
+    struct connection *connection;
+    ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
+    ck_assert(!share_release(connection));
+    endpoint_leave(connection);
+}
+END_TEST
+
+START_TEST(a_holder_that_was_killed_counts_no_more)
+{
+    struct link link = link_open(65536);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        for (;;)
+            (void)pause();
+    struct endpoint *endpoint;
+    struct connection *connection;
+    for (bool registered = false; !registered;) {
+        ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
+        for (int i = 0; i < CONNECTION_HOLDERS; i++)
+            registered = registered || connection->holders[i].pid == child;
+        endpoint_leave(connection);
+    }
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    siginfo_t info;
+    ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0); /* a zombie is dead */
+    ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
+    ck_assert(!share_release(connection));
+    endpoint_leave(connection);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("share");
+    tcase_set_timeout(cases, 60);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, both_processes_go_on_in_turn);
+    tcase_add_test(cases, what_was_half_received_goes_over_the_fork);
+    tcase_add_test(cases, a_fork_that_nobody_announced_finds_nothing);
+    tcase_add_test(cases, a_child_killed_in_the_middle_poisons_what_it_held);
+    tcase_add_test(cases, the_last_holder_ends_the_stream);
+    tcase_add_test(cases, a_holder_that_was_killed_counts_no_more);
+    return run_suite(cases, "share");
+}

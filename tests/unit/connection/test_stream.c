@@ -1,0 +1,303 @@
+/*
+ * A sealed connection behaves as TCP does, whatever the wire does to its frames: split anywhere, held up, forged,
+ * cut.
+ */
+#include "../suite.h"
+
+#include "link.h"
+
+static char directory[] = "/tmp/pfswrap-stream-XXXXXX";
+
+static void setup(void)
+{
+    memcpy(directory + sizeof directory - 7, "XXXXXX", 6);
+    link_start_policy(directory);
+}
+
+static void teardown(void)
+{
+    link_end_policy(directory);
+}
+
+START_TEST(handshake_survives_any_split_of_the_wire)
+{
+    static const size_t pieces[] = {1, 2, 3, 7, 45, 65536};
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        struct link link = link_open(pieces[i]);
+        char text[6] = "";
+        ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
+        link_await(link.client_wire);
+        link_deliver(&link, pieces[i]);
+        link_await(link.server);
+        ssize_t count = 0;
+        while (count < 5) {
+            ssize_t part = link_receive(link.server, text + count, 5 - (size_t)count, 0);
+            if (part > 0)
+                count += part;
+            else
+                ck_assert_int_eq(errno, EAGAIN);
+        }
+        ck_assert_str_eq(text, "hello");
+    }
+}
+END_TEST
+
+/* xorshift: the same bytes at both ends without keeping them. */
+static uint32_t next_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+START_TEST(a_full_socket_loses_and_repeats_nothing)
+{
+    enum { TOTAL = 5000000, LARGEST = 70000 };
+    struct link link = link_open(65536);
+    int small = 16384;
+    (void)setsockopt(link.client, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    char *sent = malloc(TOTAL), *got = malloc(TOTAL);
+    uint32_t random = 12345;
+    for (size_t i = 0; i < TOTAL; i++)
+        sent[i] = (char)next_random(&random);
+    size_t out = 0, in = 0, held_up = 0;
+    while (in < TOTAL) {
+        if (out < TOTAL) {
+            size_t size = 1 + next_random(&random) % (random % 3 == 0 ? 5 : LARGEST);
+            size = size < TOTAL - out ? size : TOTAL - out;
+            ssize_t count = link_send(link.client, sent + out, size);
+            ck_assert_int_ne(count, 0);
+            if (count < 0)
+                ck_assert_int_eq(errno, EAGAIN);
+            held_up += count < (ssize_t)size;
+            out += count > 0 ? (size_t)count : 0;
+        } else {
+            /* What is left is pending; any call goes on with it, as the background does after a close. */
+            struct endpoint *endpoint;
+            struct connection *connection;
+            ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
+            (void)send_flush(connection, link.client);
+            endpoint_leave(connection);
+        }
+        (void)link_move(link.client_wire, link.server_wire, 1 + next_random(&random) % 30000);
+        ssize_t count = link_receive(link.server, got + in, 1 + next_random(&random) % (TOTAL - in), 0);
+        ck_assert_int_ne(count, 0);
+        in += count > 0 ? (size_t)count : 0;
+    }
+    ck_assert_uint_gt(held_up, 10);
+    ck_assert_int_eq(memcmp(sent, got, TOTAL), 0);
+    free(sent);
+    free(got);
+}
+END_TEST
+
+START_TEST(other_bytes_than_the_one_asked_for_again_end_the_connection)
+{
+    struct link link = link_open(65536);
+    static char bytes[65536];
+    ssize_t count;
+    memset(bytes, 'a', sizeof bytes);
+    while ((count = link_send(link.client, bytes, sizeof bytes)) == (ssize_t)sizeof bytes)
+        continue;
+    ck_assert_int_gt(count, 0); /* a part, and the byte that was not reported is sealed */
+    while (link_move(link.client_wire, link.server_wire, sizeof bytes) > 0) {
+        char waste[65536];
+        while (link_receive(link.server, waste, sizeof waste, 0) > 0)
+            continue;
+    }
+    ck_assert_int_eq(link_send(link.client, "b", 1), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+}
+END_TEST
+
+START_TEST(reads_smaller_than_a_chunk_stay_readable_until_the_last_byte)
+{
+    struct link link = link_open(65536);
+    static char bytes[10000];
+    ck_assert_int_eq(link_send(link.client, bytes, sizeof bytes), sizeof bytes);
+    link_await(link.client_wire);
+    link_deliver(&link, 65536);
+    link_await(link.server);
+    for (size_t done = 0; done < sizeof bytes; done += 100) {
+        ck_assert(link_is_readable(link.server));
+        ck_assert_int_eq(link_receive(link.server, bytes, 100, 0), 100);
+    }
+    ck_assert(!link_is_readable(link.server));
+    ck_assert_int_eq(link_receive(link.server, bytes, 100, 0), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+}
+END_TEST
+
+START_TEST(one_read_empties_the_kernel_of_many_small_frames)
+{
+    enum { FRAMES = 30, SIZE = 100 };
+    struct link link = link_open(65536);
+    static char bytes[65536];
+    for (int i = 0; i < FRAMES; i++)
+        ck_assert_int_eq(link_send(link.client, bytes, SIZE), SIZE);
+    link_await(link.client_wire);
+    link_deliver(&link, 65536);
+    for (int queued = 0; queued < FRAMES * (SIZE + PFSWRAP_SEAL_OVERHEAD);)
+        ck_assert_int_eq(ioctl(link.server, FIONREAD, &queued), 0);
+    ck_assert_int_eq(link_receive(link.server, bytes, 4096, 0), FRAMES * SIZE);
+    ck_assert(!link_is_readable(link.server));
+}
+END_TEST
+
+START_TEST(peeking_takes_nothing_and_sees_several_frames)
+{
+    struct link link = link_open(65536);
+    char text[16] = "";
+    ck_assert_int_eq(link_send(link.client, "one", 3), 3);
+    ck_assert_int_eq(link_send(link.client, "two", 3), 3);
+    link_await(link.client_wire);
+    link_deliver(&link, 65536);
+    for (int queued = 0; queued < 2 * (3 + PFSWRAP_SEAL_OVERHEAD);)
+        ck_assert_int_eq(ioctl(link.server, FIONREAD, &queued), 0);
+    for (int i = 0; i < 3; i++) {
+        memset(text, 0, sizeof text);
+        ck_assert_int_eq(link_receive(link.server, text, 5, MSG_PEEK), 5);
+        ck_assert_str_eq(text, "onetw");
+        ck_assert(link_is_readable(link.server));
+        ck_assert_int_eq(stream_available(link.server), 6);
+    }
+    memset(text, 0, sizeof text);
+    ck_assert_int_eq(link_receive(link.server, text, sizeof text, 0), 6);
+    ck_assert_str_eq(text, "onetwo");
+    ck_assert(!link_is_readable(link.server));
+    ck_assert_int_eq(stream_available(link.server), 0);
+}
+END_TEST
+
+START_TEST(discarding_counts_and_copies_nothing)
+{
+    struct link link = link_open(65536);
+    char text[8] = "intact";
+    ck_assert_int_eq(link_send(link.client, "abcdef", 6), 6);
+    link_await(link.client_wire);
+    link_deliver(&link, 65536);
+    link_await(link.server);
+    ck_assert_int_eq(link_receive(link.server, text, 4, MSG_TRUNC), 4);
+    ck_assert_str_eq(text, "intact");
+    ck_assert_int_eq(link_receive(link.server, text, 2, 0), 2);
+    ck_assert_int_eq(memcmp(text, "ef", 2), 0);
+}
+END_TEST
+
+START_TEST(an_end_without_final_is_an_error_after_what_came_before)
+{
+    struct link link = link_open(65536);
+    char text[8];
+    ck_assert_int_eq(link_send(link.client, "abc", 3), 3);
+    link_await(link.client_wire);
+    link_deliver(&link, 65536);
+    ck_assert_int_eq(shutdown(link.server_wire, SHUT_WR), 0);
+    link_await(link.server);
+    ck_assert_int_eq(link_receive(link.server, text, sizeof text, 0), 3);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(link_receive(link.server, text, sizeof text, 0), -1);
+        ck_assert_int_eq(errno, ECONNRESET);
+    }
+    char *log = link_read_log(directory);
+    ck_assert_ptr_nonnull(strstr(log, "\"end\":\"error\""));
+    free(log);
+}
+END_TEST
+
+START_TEST(a_forged_byte_anywhere_in_a_frame_is_an_error)
+{
+    enum { FRAME = 5 + PFSWRAP_SEAL_OVERHEAD };
+    for (int at = 0; at < FRAME; at++) {
+        struct link link = link_open(65536);
+        char frame[FRAME], text[8];
+        ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
+        ck_assert_int_eq(recv(link.client_wire, frame, sizeof frame, MSG_WAITALL), FRAME);
+        frame[at] = (char)(frame[at] ^ 0x40);
+        ck_assert_int_eq(send(link.server_wire, frame, sizeof frame, 0), FRAME);
+        ck_assert_int_eq(shutdown(link.server_wire, SHUT_WR), 0);
+        ssize_t count;
+        link_await(link.server);
+        while ((count = link_receive(link.server, text, sizeof text, 0)) == -1 && errno == EAGAIN)
+            link_await(link.server);
+        if (at == FRAME - 1 && count == 5) /* the trailing byte is not part of what is sealed */
+            count = link_receive(link.server, text, sizeof text, 0);
+        ck_assert_int_eq(count, -1);
+        ck_assert_int_eq(errno, ECONNRESET);
+        (void)close(link.client_wire);
+        (void)close(link.server_wire);
+    }
+}
+END_TEST
+
+START_TEST(a_peer_that_speaks_something_else_is_refused)
+{
+    int sealed, peer;
+    char byte;
+    link_pair(&sealed, &peer);
+    link_seal(sealed, 0, false, true);
+    ck_assert_int_eq(send(peer, "GET / HTTP/1.0\r\n\r\n", 18, 0), 18);
+    link_await(sealed);
+    ck_assert_int_eq(link_receive(sealed, &byte, 1, 0), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+    ck_assert_int_eq(recv(peer, &byte, 1, 0), 0);
+    char *log = link_read_log(directory);
+    ck_assert_ptr_nonnull(strstr(log, "\"event\":\"refused\""));
+    free(log);
+}
+END_TEST
+
+START_TEST(a_silent_peer_is_refused_when_its_time_is_up)
+{
+    int sealed, peer;
+    char byte;
+    link_pair(&sealed, &peer);
+    link_seal(sealed, 0, false, false);
+    struct endpoint *endpoint;
+    struct connection *connection;
+    ck_assert_int_eq(endpoint_enter(sealed, &endpoint, &connection), ENDPOINT_ENTERED);
+    connection->deadline_ms = connection_now_ms() + 50;
+    endpoint_leave(connection);
+    ck_assert_int_eq(link_receive(sealed, &byte, 1, 0), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+    char *log = link_read_log(directory);
+    ck_assert_ptr_nonnull(strstr(log, "handshake-timeout"));
+    free(log);
+}
+END_TEST
+
+START_TEST(a_handler_that_comes_in_between_gets_an_errno)
+{
+    struct link link = link_open(65536);
+    struct endpoint *endpoint;
+    struct connection *connection;
+    ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
+    ck_assert_int_eq(link_send(link.client, "x", 1), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    atomic_store(&connection->nonblocking, 0);
+    ck_assert_int_eq(link_send(link.client, "x", 1), -1);
+    ck_assert_int_eq(errno, EDEADLK);
+    endpoint_leave(connection);
+    ck_assert_int_eq(link_send(link.client, "x", 1), 1);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("stream");
+    tcase_set_timeout(cases, 60);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, handshake_survives_any_split_of_the_wire);
+    tcase_add_test(cases, a_full_socket_loses_and_repeats_nothing);
+    tcase_add_test(cases, other_bytes_than_the_one_asked_for_again_end_the_connection);
+    tcase_add_test(cases, reads_smaller_than_a_chunk_stay_readable_until_the_last_byte);
+    tcase_add_test(cases, one_read_empties_the_kernel_of_many_small_frames);
+    tcase_add_test(cases, peeking_takes_nothing_and_sees_several_frames);
+    tcase_add_test(cases, discarding_counts_and_copies_nothing);
+    tcase_add_test(cases, an_end_without_final_is_an_error_after_what_came_before);
+    tcase_add_test(cases, a_forged_byte_anywhere_in_a_frame_is_an_error);
+    tcase_add_test(cases, a_peer_that_speaks_something_else_is_refused);
+    tcase_add_test(cases, a_silent_peer_is_refused_when_its_time_is_up);
+    tcase_add_test(cases, a_handler_that_comes_in_between_gets_an_errno);
+    return run_suite(cases, "stream");
+}
