@@ -62,8 +62,32 @@
     X(__fcntl)                                                                                                     \
     X(__libc_fcntl64)                                                                                              \
     X(ioctl)                                                                                                       \
+    X(getpeername)                                                                                                 \
+    X(getsockname)                                                                                                 \
     X(getsockopt)                                                                                                  \
     X(setsockopt)                                                                                                  \
+    /* exit.c, fork.c, sandbox.c, syscall.c */                                                                     \
+    X(_exit)                                                                                                       \
+    X(_Exit)                                                                                                       \
+    X(_Fork)                                                                                                       \
+    X(clone)                                                                                                       \
+    X(prctl)                                                                                                       \
+    X(syscall)                                                                                                     \
+    /* aio.c, uring.c */                                                                                           \
+    X(aio_read)                                                                                                    \
+    X(aio_read64)                                                                                                  \
+    X(aio_write)                                                                                                   \
+    X(aio_write64)                                                                                                 \
+    X(aio_fsync)                                                                                                   \
+    X(aio_fsync64)                                                                                                 \
+    X(lio_listio)                                                                                                  \
+    X(lio_listio64)                                                                                                \
+    X(io_submit)                                                                                                   \
+    X(io_uring_queue_init)                                                                                         \
+    X(io_uring_queue_init_params)                                                                                  \
+    X(io_uring_queue_init_mem)                                                                                     \
+    X(io_uring_queue_init_try_nosqarr)                                                                             \
+    X(io_uring_setup)                                                                                              \
     /* poll.c, select.c, epoll.c */                                                                                \
     X(poll)                                                                                                        \
     X(__poll)                                                                                                      \

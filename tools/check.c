@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void warn_unreadable(const struct policy *policy, const char *key, const char *path)
@@ -42,6 +43,32 @@ static bool seals_anything(const struct policy *policy)
     return false;
 }
 
+/* Whether `name` has a key that is good today: such a client could be addressed. */
+static bool has_good_key(const struct pfswrap_seal_config *config, const char *name)
+{
+    const struct pfswrap_seal_config one = {
+        .keyring = config->keyring, .names = &name, .name_count = 1, .anonymous = true};
+    struct pfswrap_seal channel;
+    int result = pfswrap_seal_init(&channel, PFSWRAP_SEAL_INITIATOR, &one, NULL, 0, 0, (uint64_t)time(NULL));
+    pfswrap_seal_wipe(&channel);
+    return result == 0;
+}
+
+/* Keys expire while a policy stays as it is, so this is no error: the day decides, at each connection. */
+static void warn_keys(const struct policy *policy, const struct policy_rule *rule)
+{
+    bool listens = rule->direction == POLICY_LISTEN;
+    const struct pfswrap_seal_config *config = keys_config(rule);
+    for (size_t i = 0; i < rule->peer_count; i++)
+        if (!has_good_key(config, rule->peers[i]))
+            message("warning: %s:%u: [%s %s] %s %s has no key that is good today", policy->path,
+                    rule->peer_lines[i], listens ? "listen" : "connect", rule->name, listens ? "clients" : "peer",
+                    rule->peers[i]);
+    if (listens && !rule->clients_any && pfswrap_keyring_count_peers(config->keyring, NULL) == 0)
+        message("warning: %s:%u: [listen %s] admits nobody: %s is empty", policy->path, rule->seal_line, rule->name,
+                policy->seal.peers);
+}
+
 static void warn(const struct policy *policy)
 {
     const struct policy_seal_keys *seal = &policy->seal;
@@ -50,6 +77,9 @@ static void warn(const struct policy *policy)
     warn_log(policy);
     if (has_keys && !seals_anything(policy))
         message("warning: %s: [seal] names keys, and no rule seals anything", policy->path);
+    for (size_t i = 0; keys_in_use() && i < policy->rule_count; i++)
+        if (policy->rules[i].seal != POLICY_SEAL_OFF)
+            warn_keys(policy, &policy->rules[i]);
 }
 
 static const char usage[] = "expected pfswrap check [--no-keys] [FILE]";

@@ -1,7 +1,7 @@
 /*
- * What every file about connections shares: their memory, how they move between processes, and how they end. The
- * buffers of a private connection come from a pool and are held only while there is something in them; those of a
- * shared one lie behind it.
+ * What every file about connections shares: their memory, how processes share them, and how they end. Buffers come
+ * from a pool and are held only while there is something in them; between calls those of a shared connection lie
+ * behind its home.
  */
 #include "connection/connection.h"
 
@@ -37,15 +37,8 @@ const struct pfswrap_seal_config *connection_config(const struct connection *con
     return keys_config(connection_rule(connection));
 }
 
-static uint8_t *shared_buffer(struct connection *connection, int number)
+static uint8_t *buffer(int32_t *index)
 {
-    return (uint8_t *)connection + CONNECTION_PIECE_BYTES + (size_t)number * CONNECTION_BUFFER_BYTES;
-}
-
-static uint8_t *buffer(struct connection *connection, int32_t *index, int number)
-{
-    if (connection->shared)
-        return shared_buffer(connection, number);
     if (*index == CONNECTION_NO_BUFFER && (*index = memory_take(&buffers)) < 0) {
         *index = CONNECTION_NO_BUFFER;
         return NULL;
@@ -55,12 +48,12 @@ static uint8_t *buffer(struct connection *connection, int32_t *index, int number
 
 uint8_t *connection_rx(struct connection *connection)
 {
-    return buffer(connection, &connection->rx_index, 0);
+    return buffer(&connection->rx_index);
 }
 
 uint8_t *connection_tx(struct connection *connection)
 {
-    return buffer(connection, &connection->tx_index, 1);
+    return buffer(&connection->tx_index);
 }
 
 uint8_t *connection_borrow(int32_t *index)
@@ -114,27 +107,106 @@ void connection_clear(struct connection *connection)
     sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
 }
 
-bool connection_move(struct connection *from, struct connection *to, bool shared)
+/* The buffers behind a home. */
+static uint8_t *home_buffer(struct connection *home, int number)
 {
-    const size_t behind_lock = sizeof from->lock;
-    connection_trim(from);
-    uint8_t *rx = span_length(from->rx_plain) + span_length(from->rx_cipher) > 0 ? connection_rx(from) : NULL;
-    uint8_t *tx = span_length(from->tx) + span_length(from->early) > 0 ? connection_tx(from) : NULL;
-    memcpy((uint8_t *)to + behind_lock, (uint8_t *)from + behind_lock, sizeof *to - behind_lock);
-    to->shared = shared;
-    to->rx_index = to->tx_index = CONNECTION_NO_BUFFER;
-    uint8_t *to_rx = rx != NULL ? connection_rx(to) : NULL;
-    uint8_t *to_tx = tx != NULL ? connection_tx(to) : NULL;
-    if ((rx != NULL && to_rx == NULL) || (tx != NULL && to_tx == NULL)) {
-        connection_clear(to);
-        return false;
-    }
-    if (rx != NULL)
-        memcpy(to_rx, rx, from->rx_cipher.end > from->rx_plain.end ? from->rx_cipher.end : from->rx_plain.end);
-    if (tx != NULL)
-        memcpy(to_tx, tx, from->early.end > from->tx.end ? from->early.end : from->tx.end);
-    connection_clear(from);
+    return (uint8_t *)home + CONNECTION_PIECE_BYTES + (size_t)number * CONNECTION_BUFFER_BYTES;
+}
+
+static bool is_span(struct span span, uint32_t limit)
+{
+    return span.begin <= span.end && span.end <= limit;
+}
+
+/* A bool that another process may have written: anything but 0 and 1 would be undefined. */
+static bool is_bool(const bool *flag)
+{
+    uint8_t byte;
+    memcpy(&byte, flag, sizeof byte);
+    return byte <= 1;
+}
+
+static bool has_flags(const struct connection *connection)
+{
+    const bool *const flags[] = {
+        &connection->initiator,      &connection->local,      &connection->queueing,   &connection->confirmed,
+        &connection->told_connected, &connection->told_error, &connection->read_shut,  &connection->write_shut,
+        &connection->final_received, &connection->finishing,  &connection->fin_sent,   &connection->broken,
+        &connection->answered,       &connection->unhurried,  &connection->cork_later, &connection->holding,
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (!is_bool(flags[i]))
+            return false;
     return true;
+}
+
+/* Nothing that another process could have written leads us out of our own memory. */
+static bool is_sane(const struct connection *connection)
+{
+    const struct policy *policy = pfswrap_policy();
+    return has_flags(connection) && connection->phase <= CONNECTION_FAILED &&
+           connection->rule < policy->rule_count && policy->rules[connection->rule].seal != POLICY_SEAL_OFF &&
+           is_span(connection->rx_plain, CONNECTION_BUFFER_BYTES) &&
+           is_span(connection->rx_cipher, CONNECTION_BUFFER_BYTES) && is_span(connection->tx, CONNECTION_TX_MAX) &&
+           is_span(connection->early, CONNECTION_CONTROL_MAX + CONNECTION_EARLY_MAX) &&
+           (span_length(connection->rx_plain) == 0 || connection->rx_plain.end <= connection->rx_cipher.begin ||
+            span_length(connection->rx_cipher) == 0) &&
+           (span_length(connection->early) == 0 || connection->tx.end <= connection->early.begin) &&
+           (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
+            connection->phase == CONNECTION_NONE || pfswrap_seal_is_sane(&connection->channel));
+}
+
+static uint32_t higher(struct span one, struct span other)
+{
+    const uint32_t first = span_length(one) > 0 ? one.end : 0, second = span_length(other) > 0 ? other.end : 0;
+    return first > second ? first : second;
+}
+
+void connection_fetch(struct connection *connection, struct connection *home)
+{
+    const size_t behind_lock = sizeof home->lock;
+    memcpy((uint8_t *)connection + behind_lock, (uint8_t *)home + behind_lock, sizeof *home - behind_lock);
+    connection->home = home;
+    connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
+    bool whole = is_sane(connection);
+    const uint32_t rx_length = whole ? higher(connection->rx_plain, connection->rx_cipher) : 0;
+    const uint32_t tx_length = whole ? higher(connection->tx, connection->early) : 0;
+    uint8_t *rx = rx_length > 0 ? connection_rx(connection) : NULL;
+    uint8_t *tx = tx_length > 0 ? connection_tx(connection) : NULL;
+    whole = whole && (rx_length == 0 || rx != NULL) && (tx_length == 0 || tx != NULL);
+    if (whole && rx != NULL)
+        memcpy(rx, home_buffer(home, 0), rx_length);
+    if (whole && tx != NULL)
+        memcpy(tx, home_buffer(home, 1), tx_length);
+    if (!whole)
+        connection_lose(connection);
+}
+
+void connection_store(struct connection *connection)
+{
+    const size_t behind_lock = sizeof connection->lock;
+    struct connection *home = connection->home;
+    const uint32_t rx_length = higher(connection->rx_plain, connection->rx_cipher);
+    const uint32_t tx_length = higher(connection->tx, connection->early);
+    if (rx_length > 0)
+        memcpy(home_buffer(home, 0), connection_rx(connection), rx_length);
+    if (tx_length > 0)
+        memcpy(home_buffer(home, 1), connection_tx(connection), tx_length);
+    give_back(&connection->rx_index);
+    give_back(&connection->tx_index);
+    memcpy((uint8_t *)home + behind_lock, (uint8_t *)connection + behind_lock, sizeof *home - behind_lock);
+    sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
+}
+
+void connection_lose(struct connection *connection)
+{
+    struct connection *home = connection->home;
+    give_back(&connection->rx_index);
+    give_back(&connection->tx_index);
+    connection_init(connection, 0, false, false);
+    connection->home = home;
+    connection->phase = CONNECTION_FAILED;
+    connection->error = ECONNRESET;
 }
 
 /* A peer that is still sending must not be told by a reset that takes away what it has yet to read. */

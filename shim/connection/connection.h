@@ -1,8 +1,9 @@
 /*
  * One sealed connection: the channel's state, the bytes that the carrier has brought or has yet to take, and what
- * the program has been told. It may lie in memory that a fork shares, so it holds no pointers and its lock counts
- * in every process that has it. Who may hold the lock may call everything in this header; nothing here blocks, and
- * nothing calls libc but for audit events.
+ * the program has been told. One that several processes have is kept in memory they share, its home, and comes to
+ * private memory for the length of a call: what another process may have done to it is checked once, and cannot
+ * change under our hands. Who holds the lock may call everything in this header; nothing here blocks, and nothing
+ * calls libc but for audit events.
  */
 #ifndef PFSWRAP_CONNECTION_CONNECTION_H
 #define PFSWRAP_CONNECTION_CONNECTION_H
@@ -32,6 +33,7 @@ enum {
     CONNECTION_EARLY_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX,
     CONNECTION_CONTROL_MAX = 2 * PFSWRAP_SEAL_TAKE_BYTES, /* handshake bytes in front of what is sent early */
     CONNECTION_BUFFER_BYTES = 88 * 1024,
+    CONNECTION_TX_MAX = CONNECTION_BUFFER_BYTES - PFSWRAP_SEAL_CHUNK_MAX, /* behind it small pieces are gathered */
     CONNECTION_HOLDERS = 8,
     CONNECTION_NO_BUFFER = -1,
 };
@@ -58,10 +60,10 @@ struct holder {
 
 struct connection {
     struct lock lock;
+    struct connection *home;     /* where it is kept between calls, with its buffers behind it; NULL: here */
     _Atomic uint8_t nonblocking; /* O_NONBLOCK, which the kernel keeps for all descriptors of a socket alike */
     uint8_t phase;               /* enum connection_phase */
     bool initiator;
-    bool shared;         /* lies in a mapping that a fork shares, with its buffers behind it */
     bool local;          /* both ends are on this machine: perhaps in this process, or this thread */
     bool queueing;       /* the handshake has had its time: what the program sends is taken early and kept */
     bool confirmed;      /* the audit log has it as opened */
@@ -82,7 +84,7 @@ struct connection {
     uint16_t wants;             /* POLLIN or POLLOUT: what a handshake waits for */
     uint64_t deadline_ms;       /* CLOCK_MONOTONIC: when the handshake has taken too long */
     uint64_t queue_at_ms;       /* when sends begin to be taken early */
-    int32_t rx_index, tx_index; /* of the pool's buffers, while the connection has some and is not shared */
+    int32_t rx_index, tx_index; /* of the pool's buffers, while the connection has some */
     struct span rx_plain,
         rx_cipher;     /* of the receive buffer: opened and not delivered; not yet opened, behind it */
     struct span tx;    /* of the send buffer: for the kernel */
@@ -118,10 +120,14 @@ void connection_trim(struct connection *connection);
 void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking);
 
 /*
- * Moves the connection from one place in memory to another, shared or not; the old one is wiped but for its lock,
- * which the caller holds, as it then holds the new one's. False: no memory, and nothing has changed.
+ * Between a connection's home and the private memory where calls work on it. The home is locked. What comes in is
+ * checked; a connection that cannot be is failed. What goes out leaves nothing behind.
  */
-bool connection_move(struct connection *from, struct connection *to, bool shared);
+void connection_fetch(struct connection *connection, struct connection *home);
+void connection_store(struct connection *connection);
+
+/* What it was cannot be known any more: every call gets ECONNRESET. */
+void connection_lose(struct connection *connection);
 
 /* Wipes what is left of it, and gives its buffers back. */
 void connection_clear(struct connection *connection);
@@ -175,5 +181,6 @@ void connection_report_opened(const struct connection *connection);
 void connection_report_refused(const struct connection *connection, const char *reason);
 void connection_report_closed(const struct connection *connection, const char *end, const char *reason);
 void connection_report_plain(const struct connection *connection);
+void connection_report_left(const struct connection *connection);
 
 #endif

@@ -48,20 +48,10 @@ struct endpoint *endpoint_at(uint32_t index)
 /* Another process, or another jump, left the connection in the middle of something. */
 static void condemn(struct connection *connection, int fd)
 {
-    if (connection->phase != CONNECTION_NONE)
-        connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
+    connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
 }
 
-/* A child of a fork that nothing announced finds nothing but zeros, and must not go on as if it had not been
- * sealed. */
-static void mourn(struct connection *connection)
-{
-    connection_init(connection, 0, false, false);
-    connection->phase = CONNECTION_FAILED;
-    connection->error = ECONNRESET;
-}
-
-/* Locks the endpoint's connection, wherever it lies by now. NULL: it is free. */
+/* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
 static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
 {
     for (;;) {
@@ -75,23 +65,46 @@ static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *r
     }
 }
 
-/* What is locked may be in no state to go on with. */
-static void inspect(struct connection *connection, int fd, enum lock_result result)
+/*
+ * What is locked, where calls work on it. A child of a fork that nothing announced finds nothing but zeros, and
+ * must not go on as if the connection had not been sealed.
+ */
+static struct connection *fetch(struct endpoint *endpoint, struct connection *locked, enum lock_result result)
 {
+    struct connection *connection = locked;
+    if (endpoint->region != NULL) {
+        connection = memory_at(&connections, endpoint->piece);
+        connection_fetch(connection, locked);
+    } else if (locked->phase == CONNECTION_NONE) {
+        connection_lose(locked);
+    }
     if (result == LOCK_TAKEN_FROM_DEAD)
-        condemn(connection, fd);
-    if (connection->phase == CONNECTION_NONE)
-        mourn(connection);
+        condemn(connection, atomic_load(&endpoint->fd));
+    return connection;
+}
+
+void endpoint_leave(struct connection *connection)
+{
+    struct connection *home = connection->home;
+    if (home != NULL)
+        connection_store(connection);
+    lock_release(home != NULL ? &home->lock : &connection->lock);
 }
 
 bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection)
 {
     enum lock_result result;
-    *connection = lock_of(endpoint, &result);
-    if (*connection == NULL || result == LOCK_OWN)
+    struct connection *locked = lock_of(endpoint, &result);
+    if (locked == NULL || result == LOCK_OWN)
         return false;
-    inspect(*connection, atomic_load(&endpoint->fd), result);
+    *connection = fetch(endpoint, locked, result);
     return true;
+}
+
+/* Another process has found that its peer does not seal, where the rule allows that. */
+static bool is_plain(const struct connection *connection)
+{
+    return connection->phase == CONNECTION_NONE && connection_rule(connection)->seal == POLICY_SEAL_PREFER;
 }
 
 enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
@@ -105,24 +118,23 @@ enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct c
         }
         enum lock_result result;
         *endpoint = endpoint_of(fd);
-        *connection = *endpoint != NULL ? lock_of(*endpoint, &result) : NULL;
-        if (*connection == NULL)
+        struct connection *locked = *endpoint != NULL ? lock_of(*endpoint, &result) : NULL;
+        if (locked == NULL)
             return ENDPOINT_NONE;
         if (result == LOCK_OWN) {
-            errno = atomic_load(&(*connection)->nonblocking) ? EAGAIN : EDEADLK;
+            errno = atomic_load(&locked->nonblocking) ? EAGAIN : EDEADLK;
             return ENDPOINT_ERROR;
         }
-        if (endpoint_of(fd) == *endpoint) {
-            inspect(*connection, fd, result);
-            return ENDPOINT_ENTERED;
+        if (endpoint_of(fd) != *endpoint) {
+            lock_release(&locked->lock);
+            continue;
         }
-        lock_release(&(*connection)->lock);
+        *connection = fetch(*endpoint, locked, result);
+        if (!is_plain(*connection))
+            return ENDPOINT_ENTERED;
+        endpoint_abandon(*endpoint, *connection);
+        return ENDPOINT_NONE;
     }
-}
-
-void endpoint_leave(struct connection *connection)
-{
-    lock_release(&connection->lock);
 }
 
 static atomic_int highest; /* no sealed descriptor has ever had a higher number */
@@ -213,21 +225,12 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection)
     watch_forget(endpoint);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
-    if (endpoint->piece >= 0) {
+    if (endpoint->region == NULL)
         connection_clear(connection);
-        lock_release(&connection->lock);
-        memory_give(&connections, endpoint->piece);
-    } else {
-        lock_release(&connection->lock);
-        share_leave(endpoint);
-    }
-    memory_give(&endpoints, (int32_t)endpoint->index);
-}
-
-void endpoint_give_piece(struct endpoint *endpoint)
-{
+    endpoint_leave(connection);
+    share_leave(endpoint);
     memory_give(&connections, endpoint->piece);
-    endpoint->piece = -1;
+    memory_give(&endpoints, (int32_t)endpoint->index);
 }
 
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)

@@ -43,8 +43,8 @@ struct endpoint {
     _Atomic bool in_background;             /* the background thread has it on its list */
     _Atomic uint8_t attention;              /* why it is counted in endpoint_attention */
     uint32_t index;                         /* of this endpoint */
-    int32_t piece;                          /* where a private connection lies; -1: shared */
-    struct region *region;                  /* the shared mapping it lies in: share.h */
+    int32_t piece;                          /* of private memory, where calls work on the connection */
+    struct region *region;                  /* the shared mapping it is kept in; NULL: in that piece */
     struct watch watches[ENDPOINT_WATCHES]; /* guarded by the connection's lock */
 };
 
@@ -102,9 +102,6 @@ int endpoint_number(const struct endpoint *endpoint, int from);
 
 /* Frees the endpoint, whose connection this process no longer has. Locked; the lock is gone afterwards. */
 void endpoint_free(struct endpoint *endpoint, struct connection *connection);
-
-/* Its connection has moved to a shared mapping: the piece of memory it had is free. */
-void endpoint_give_piece(struct endpoint *endpoint);
 
 /* Endpoint number `index`, below endpoint_limit(), or NULL if nothing is there. */
 struct endpoint *endpoint_at(uint32_t index);

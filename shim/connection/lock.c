@@ -39,6 +39,20 @@ static void wait_while(struct lock *lock, uint32_t word)
     (void)KERNEL_6(SYS_futex, &lock->word, FUTEX_WAIT, word, &slice, NULL, 0);
 }
 
+/* Milliseconds. */
+static int patience_with(struct process_thread owner)
+{
+    switch (process_thread_life(owner)) {
+    case PROCESS_ALIVE:
+        return LOCK_PATIENCE_MS;
+    case PROCESS_UNKNOWN:
+        return LOCK_PATIENCE_UNKNOWN_MS;
+    case PROCESS_DEAD:
+        break;
+    }
+    return 0;
+}
+
 static enum lock_result take_contended(struct lock *lock, struct process_thread self)
 {
     uint32_t seen = 0;
@@ -66,7 +80,7 @@ static enum lock_result take_contended(struct lock *lock, struct process_thread 
         }
         waited_ms += SLICE_MS;
         struct process_thread owner = {.id = now & ~LOCK_WAITERS, .space = lock->space};
-        if (waited_ms < LOCK_PATIENCE_MS && !process_thread_is_dead(owner))
+        if (waited_ms < patience_with(owner))
             continue;
         if (atomic_compare_exchange_strong(&lock->word, &now, self.id | LOCK_WAITERS)) {
             lock->space = self.space;

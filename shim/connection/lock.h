@@ -21,7 +21,8 @@ enum lock_result {
     LOCK_OWN,             /* this thread holds it: in a frame below, or one that a jump has left */
 };
 
-enum { LOCK_PATIENCE_MS = 10000 };
+/* How long an owner may take that is alive, and one of whom that cannot be known. */
+enum { LOCK_PATIENCE_MS = 10000, LOCK_PATIENCE_UNKNOWN_MS = 1000 };
 
 /* No critical section blocks, so waiting is short; waits without being a cancellation point. Keeps errno. */
 enum lock_result lock_take(struct lock *lock);

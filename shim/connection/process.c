@@ -86,9 +86,11 @@ pid_t process_id(void)
     return own_pid;
 }
 
-bool process_thread_is_dead(struct process_thread thread)
+enum process_life process_thread_life(struct process_thread thread)
 {
-    return thread.space == own_space && KERNEL_2(SYS_tkill, thread.id, 0) == -ESRCH;
+    if (thread.space != own_space)
+        return PROCESS_UNKNOWN;
+    return KERNEL_2(SYS_tkill, thread.id, 0) == -ESRCH ? PROCESS_DEAD : PROCESS_ALIVE;
 }
 
 bool process_is_dead(pid_t pid, uint32_t space)

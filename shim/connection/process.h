@@ -33,8 +33,9 @@ struct process_thread process_thread(void);
 /* The process's id as it was at its start or at the last fork. */
 pid_t process_id(void);
 
-/* Whether the thread is gone for certain: the ids count in our namespace, and no such thread is there. */
-bool process_thread_is_dead(struct process_thread thread);
+/* Whether the thread is there. Unknown: its id counts in another namespace than ours. */
+enum process_life { PROCESS_ALIVE, PROCESS_DEAD, PROCESS_UNKNOWN };
+enum process_life process_thread_life(struct process_thread thread);
 
 /* The same for a process, where a zombie of ours is dead, too. */
 bool process_is_dead(pid_t pid, uint32_t space);

@@ -96,7 +96,7 @@ static enum step open_next(struct connection *connection, int fd, struct cursor 
 {
     struct pfswrap_seal_opened opened;
     for (;;) {
-        const uint8_t *rx = connection->rx_index >= 0 || connection->shared ? connection_rx(connection) : NULL;
+        const uint8_t *rx = connection->rx_index >= 0 ? connection_rx(connection) : NULL;
         size_t room = 0;
         uint8_t *out = to != NULL && !to->discards ? cursor_piece(to, &room) : NULL;
         int event = pfswrap_seal_open(&connection->channel, connection_config(connection),

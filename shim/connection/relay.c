@@ -148,7 +148,7 @@ int relay_start(int fd)
         endpoint_leave(connection);
         return error == ENFILE ? EMFILE : error;
     }
-    error = share_connection(endpoint, &connection) ? 0 : ENOMEM;
+    error = share_connection(endpoint, connection) ? 0 : ENOMEM;
     if (error == 0) {
         error = make_process(endpoint, fd, ends[1]);
         if (error != 0)

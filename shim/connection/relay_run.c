@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -328,6 +330,7 @@ static void serve(struct relay *relay)
     if (!enter(relay))
         return;
     share_join(relay->connection);
+    relay->connection->cork_later = false;
     while (!stuck && turn(relay)) {
         const int timeout_ms = timeout(relay);
         endpoint_leave(relay->connection);
@@ -341,6 +344,14 @@ static void serve(struct relay *relay)
     (void)KERNEL_1(SYS_close, relay->end);
     if (!relay->plain)
         finish(relay);
+}
+
+/* What comes out of the pair is as large as it will get, and the program cannot say more about it (tcp(7)). */
+static void send_at_once(int fd)
+{
+    const int yes = 1, no = 0;
+    (void)KERNEL_5(SYS_setsockopt, fd, IPPROTO_TCP, TCP_CORK, &no, sizeof no);
+    (void)KERNEL_5(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }
 
 _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end)
@@ -362,6 +373,7 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end)
     atomic_store(&endpoint->fd, fd);
     atomic_store(&endpoint->descriptors, 1);
     carrier_kind = CARRIER_SOCKET;
+    send_at_once(fd);
     serve(&relay);
     leave_process();
 }

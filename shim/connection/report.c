@@ -65,6 +65,14 @@ void connection_report_refused(const struct connection *connection, const char *
     audit_event("refused", line.fields, line.count);
 }
 
+void connection_report_left(const struct connection *connection)
+{
+    struct line line;
+    begin(&line, connection);
+    add(&line, AUDIT_S("reason", "the program that is executed does not get it: another process has it, too"));
+    audit_event("left", line.fields, line.count);
+}
+
 void connection_report_plain(const struct connection *connection)
 {
     struct line line;

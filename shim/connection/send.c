@@ -16,7 +16,7 @@
 
 enum {
     FRAMES_BYTES = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES,
-    GATHER_AT = CONNECTION_BUFFER_BYTES - PFSWRAP_SEAL_CHUNK_MAX, /* where small pieces are put together */
+    GATHER_AT = CONNECTION_TX_MAX, /* where small pieces are put together */
 };
 _Static_assert(FRAMES_BYTES + CONNECTION_CONTROL_MAX <= GATHER_AT, "a batch of frames, and room to gather");
 

@@ -57,38 +57,29 @@ void share_leave(struct endpoint *endpoint)
         region_drop(region);
 }
 
-/* Moves the connection to place `number` of the region. The new place is locked, the old one no longer. */
-static struct connection *move_to(struct endpoint *endpoint, struct connection *from, struct region *region,
-                                  uint32_t number)
+/* The connection, which lies in private memory, is kept at place `number` of the region from now on. It stays
+ * locked. */
+static void move_to(struct endpoint *endpoint, struct connection *connection, struct region *region,
+                    uint32_t number)
 {
-    struct connection *to = (void *)(region->base + (size_t)number * PIECE_BYTES);
-    (void)lock_take(&to->lock);
-    if (!connection_move(from, to, true)) {
-        lock_release(&to->lock);
-        return NULL;
-    }
-    atomic_store(&endpoint->connection, to);
+    struct connection *home = (void *)(region->base + (size_t)number * PIECE_BYTES);
+    (void)lock_take(&home->lock);
+    connection->home = home;
     endpoint->region = region;
     atomic_fetch_add(&region->live, 1);
-    lock_release(&from->lock);
-    endpoint_give_piece(endpoint);
-    return to;
+    atomic_store(&endpoint->connection, home);
+    lock_release(&connection->lock);
 }
 
-bool share_connection(struct endpoint *endpoint, struct connection **connection)
+bool share_connection(struct endpoint *endpoint, struct connection *connection)
 {
-    if (!(*connection)->shared) {
+    if (connection->home == NULL) {
         struct region *region = region_make(1);
         if (region == NULL)
             return false;
-        struct connection *moved = move_to(endpoint, *connection, region, 0);
-        if (moved == NULL) {
-            region_drop(region);
-            return false;
-        }
-        *connection = moved;
+        move_to(endpoint, connection, region, 0);
     }
-    (*connection)->holder_count++;
+    connection->holder_count++;
     return true;
 }
 
@@ -107,16 +98,11 @@ void share_before_fork(void)
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
             continue;
         if (atomic_load(&endpoint->descriptors) > 0) {
-            if (!connection->shared && region == NULL)
+            if (connection->home == NULL && region == NULL)
                 region = region_make(count);
-            if (!connection->shared && region != NULL && number < count) {
-                struct connection *moved = move_to(endpoint, connection, region, number);
-                if (moved != NULL) {
-                    connection = moved;
-                    number++;
-                }
-            }
-            if (connection->shared)
+            if (connection->home == NULL && region != NULL && number < count)
+                move_to(endpoint, connection, region, number++);
+            if (connection->home != NULL)
                 connection->holder_count++;
         }
         endpoint_leave(connection);
@@ -132,7 +118,7 @@ void share_fork_failed(void)
         struct connection *connection;
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
             continue;
-        if (connection->shared && connection->holder_count > 1)
+        if (connection->home != NULL && connection->holder_count > 1)
             connection->holder_count--;
         endpoint_leave(connection);
     }
@@ -164,32 +150,55 @@ void share_after_fork_child(void)
             if (endpoint_enter_at(endpoint, &connection))
                 endpoint_free(endpoint, connection);
         } else if (endpoint_enter_at(endpoint, &connection)) {
-            if (connection->shared)
+            if (connection->home != NULL)
                 share_join(connection);
             endpoint_leave(connection);
         }
     }
 }
 
-bool share_release(struct connection *connection)
+/* Strikes out this process (`own`) and those that are gone. */
+static void strike_out(struct connection *connection, bool own)
 {
-    if (!connection->shared)
-        return false;
     const uint32_t space = process_thread().space;
-    connection->holder_count--;
     for (int i = 0; i < CONNECTION_HOLDERS; i++) {
         struct holder *holder = &connection->holders[i];
         if (holder->pid == 0)
             continue;
         if (holder->pid == process_id() && holder->space == space) {
-            *holder = (struct holder){0};
+            if (own)
+                *holder = (struct holder){0};
         } else if (process_is_dead(holder->pid, holder->space)) {
             *holder = (struct holder){0};
             if (connection->holder_count > 0)
                 connection->holder_count--;
         }
     }
+}
+
+bool share_release(struct connection *connection)
+{
+    if (connection->home == NULL)
+        return false;
+    connection->holder_count--;
+    strike_out(connection, true);
     return connection->holder_count > 0;
+}
+
+bool share_is_alone(struct connection *connection)
+{
+    if (connection->home != NULL)
+        strike_out(connection, false);
+    return connection->home == NULL || connection->holder_count <= 1;
+}
+
+void share_rejoin(struct connection *connection)
+{
+    for (int i = 0; i < CONNECTION_HOLDERS; i++)
+        if (connection->holders[i].pid == process_id() && connection->holders[i].space == process_thread().space)
+            return;
+    connection->holder_count++;
+    share_join(connection);
 }
 
 static void before(void)

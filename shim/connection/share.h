@@ -24,15 +24,23 @@ void share_before_fork(void);
 void share_after_fork_child(void);
 void share_fork_failed(void);
 
-/* Moves one connection for a process that is about to be made, and counts that process in. False: no memory. Locked
- * before and after; *connection is where it lies now. */
-bool share_connection(struct endpoint *endpoint, struct connection **connection);
+/*
+ * Has one connection kept in shared memory for a process that is about to be made, and counts that process in.
+ * False: no memory. Locked before and after.
+ */
+bool share_connection(struct endpoint *endpoint, struct connection *connection);
 
 /* This process has it now, and was counted in before it was made. Locked. */
 void share_join(struct connection *connection);
 
 /* This process lets go of it. Returns whether another one still has it. Locked. */
 bool share_release(struct connection *connection);
+
+/* Whether no other process has it. Locked. */
+bool share_is_alone(struct connection *connection);
+
+/* Undoes share_release(), if it was called. Locked. */
+void share_rejoin(struct connection *connection);
 
 /* The endpoint no longer uses its region (endpoint_free()). */
 void share_leave(struct endpoint *endpoint);

@@ -14,16 +14,9 @@
 #include "interposed.h"
 #include "real/elf.h"
 #include "real/libc.h"
+#include "real/tail_call.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
-
-#if defined(__clang__)
-#define TAIL_CALL __attribute__((musttail))
-#define TAIL_CALLER
-#else
-#define TAIL_CALL
-#define TAIL_CALLER __attribute__((optimize("O2"), no_sanitize("address", "thread", "undefined")))
-#endif
 
 /* Our own definition of `name`, or NULL if it is not on the list. */
 static void *ours_by_name(const char *name)
@@ -49,11 +42,13 @@ static void *answer(const char *name, void *found)
     return found == real_libc_by_name(name) || libssl_defines(found) || gnutls_library_defines(found) ? ours : found;
 }
 
-/* A weak probe for a TLS library must not find us where there is no such library. */
+/* A weak probe for a library must not find us where there is no such library. */
 static bool only_we_define(const char *name)
 {
     if (ours_by_name(name) == NULL || real_libc_by_name(name) != NULL)
         return false;
+    if (strncmp(name, "io_", 3) == 0)
+        return true; /* liburing's */
     return strncmp(name, "gnutls_", 7) == 0 ? !gnutls_library_is_loaded() : !libssl_is_loaded();
 }
 

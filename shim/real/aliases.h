@@ -35,6 +35,19 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout
                 size_t room);
 int __select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout);
 
+/* liburing's and libaio's, whose headers need not be here. */
+struct io_uring;
+struct io_uring_params;
+struct io_context;
+struct iocb;
+int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
+int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *parameters);
+int io_uring_queue_init_mem(unsigned entries, struct io_uring *ring, struct io_uring_params *parameters,
+                            void *memory, size_t size);
+int io_uring_queue_init_try_nosqarr(unsigned entries, struct io_uring *ring, struct io_uring_params *parameters);
+int io_uring_setup(unsigned entries, struct io_uring_params *parameters);
+int io_submit(struct io_context *context, long count, struct iocb **requests);
+
 /*
  * `name` is another name of `call`, which is defined in the same file. libc's headers give the two different
  * attributes.

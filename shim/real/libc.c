@@ -59,8 +59,13 @@ void real_libc_resolve(void)
 void *real_libc_by_name(const char *name)
 {
     const struct real_libc *table = real_libc();
-    for (size_t i = 0; i < ENTRY_COUNT; i++)
-        if (strcmp(entries[i].name, name) == 0)
-            return *(void *const *)((const char *)table + entries[i].offset);
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        void *const *slot = (void *const *)((const char *)table + entries[i].offset);
+        if (strcmp(entries[i].name, name) != 0)
+            continue;
+        if (*slot == NULL)
+            real_libc_resolve(); /* of a library that is not libc, and may have come later */
+        return *slot;
+    }
     return NULL;
 }

@@ -176,3 +176,36 @@ int pfswrap_seal_describe(const struct pfswrap_seal *seal, struct pfswrap_seal_i
     info->rehandshakes = channel->rehandshakes;
     return 0;
 }
+
+/* A bool that somebody else may have written: anything but 0 and 1 would be undefined. */
+static bool is_bool(const bool *flag)
+{
+    uint8_t byte;
+
+    memcpy(&byte, flag, sizeof byte);
+    return byte <= 1;
+}
+
+bool pfswrap_seal_is_sane(const struct pfswrap_seal *seal)
+{
+    const struct channel *channel = channel_of_const(seal);
+    const bool *const flags[] = {
+        &channel->begun,          &channel->header_owed, &channel->confirm_owed,      &channel->closing,
+        &channel->final_sent,     &channel->trailer_due, &channel->anything_received, &channel->was_ready,
+        &channel->final_received,
+    };
+
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (!is_bool(flags[i]))
+            return false;
+    return channel->layout == CHANNEL_LAYOUT && channel->state >= CHANNEL_SEND_1 &&
+           channel->state <= CHANNEL_FAILED && (channel->state == CHANNEL_FAILED) == (channel->error < 0) &&
+           channel->error <= 0 &&
+           (channel->role == PFSWRAP_SEAL_INITIATOR || channel->role == PFSWRAP_SEAL_RESPONDER) &&
+           channel->pattern <= PFSWRAP_SEAL_NKPSK2 && channel->noise.pattern <= PFSWRAP_SEAL_NKPSK2 &&
+           channel->renewal <= RENEWAL_SWITCH && channel->binding_length <= sizeof channel->binding &&
+           channel->rekey > 0 && channel->carrier_max > PFSWRAP_SEAL_BEGIN_OVERHEAD &&
+           channel->begun_length <= PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES &&
+           channel->unsent <= channel->begun_length && !channel->begun &&
+           memchr(channel->peer_name, '\0', sizeof channel->peer_name) != NULL;
+}

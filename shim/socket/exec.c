@@ -5,6 +5,7 @@
  * What ld.so would start without us is refused.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,10 +15,13 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "connection/handover.h"
 #include "init.h"
 #include "interposed.h"
+#include "real/kernel.h"
 #include "real/libc.h"
 #include "socket/environment.h"
+#include "socket/spawn.h"
 
 /* `environment`, or a protected copy that lives until the function returns. */
 #define PROTECTED(environment)                                                                                     \
@@ -60,45 +64,59 @@ static int prepare(const char *program, bool equal_ids)
     return 0;
 }
 
-/* The whole of an exec that takes its environment; `call` is the real one. */
-#define EXECUTE(program, call)                                                                                     \
+/* Whether an exec of `path` can only fail, so that nothing has to be prepared for it. */
+static bool is_hopeless(const char *path)
+{
+    if (path == NULL)
+        return false;
+    const long error = KERNEL_4(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
+    return error == -ENOENT || error == -EACCES || error == -ENOTDIR;
+}
+
+/* The whole of an exec that takes its environment; `call` is the real one, `path` what it names or NULL. */
+#define EXECUTE(program, path, call)                                                                               \
     do {                                                                                                           \
         int error_ = prepare((program), false);                                                                    \
         if (error_ != 0) {                                                                                         \
             errno = error_;                                                                                        \
             return -1;                                                                                             \
         }                                                                                                          \
-        return call;                                                                                               \
+        if (is_hopeless(path))                                                                                     \
+            return call;                                                                                           \
+        handover_before_exec();                                                                                    \
+        int result_ = call;                                                                                        \
+        handover_after_failure();                                                                                  \
+        return result_;                                                                                            \
     } while (0)
 
 PFSWRAP_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
-    EXECUTE(path, real_libc()->execve(path, arguments, PROTECTED(environment)));
+    EXECUTE(path, path, real_libc()->execve(path, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execv(const char *path, char *const arguments[])
 {
-    EXECUTE(path, real_libc()->execve(path, arguments, PROTECTED(environ)));
+    EXECUTE(path, path, real_libc()->execve(path, arguments, PROTECTED(environ)));
 }
 
 PFSWRAP_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
 {
-    EXECUTE(file, real_libc()->execvpe(file, arguments, PROTECTED(environment)));
+    EXECUTE(file, NULL, real_libc()->execvpe(file, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execvp(const char *file, char *const arguments[])
 {
-    EXECUTE(file, real_libc()->execvpe(file, arguments, PROTECTED(environ)));
+    EXECUTE(file, NULL, real_libc()->execvpe(file, arguments, PROTECTED(environ)));
 }
 
 PFSWRAP_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-    EXECUTE("(a descriptor)", real_libc()->fexecve(fd, arguments, PROTECTED(environment)));
+    EXECUTE("(a descriptor)", NULL, real_libc()->fexecve(fd, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags)
 {
-    EXECUTE(path, real_libc()->execveat(fd, path, arguments, PROTECTED(environment), flags));
+    EXECUTE(path, NULL, real_libc()->execveat(fd, path, arguments, PROTECTED(environment), flags));
 }
 
 /* How many arguments follow in `list`, up to and with the NULL, if `first` is not that already. */
@@ -176,6 +194,8 @@ PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn
                                char *const environment[])
 {
     int error = prepare_spawn(path, attributes);
+    if (error == 0)
+        error = spawn_relay(actions);
     return error != 0
                ? error
                : real_libc()->posix_spawn(child, path, actions, attributes, arguments, PROTECTED(environment));
@@ -186,6 +206,8 @@ PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spaw
                                 char *const environment[])
 {
     int error = prepare_spawn(file, attributes);
+    if (error == 0)
+        error = spawn_relay(actions);
     return error != 0
                ? error
                : real_libc()->posix_spawnp(child, file, actions, attributes, arguments, PROTECTED(environment));

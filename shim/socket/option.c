@@ -12,6 +12,7 @@
 #include "init.h"
 #include "interposed.h"
 #include "real/libc.h"
+#include "socket/address.h"
 #include "socket/open.h"
 
 /* The error a handshake has left, once (SO_ERROR, socket(7)); 0: ask the kernel. */
@@ -47,7 +48,15 @@ PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, sockle
             errno = saved;
         return result;
     }
-    return real_libc()->getsockopt(fd, level, option, value, length);
+    const int saved = errno;
+    int result = real_libc()->getsockopt(fd, level, option, value, length);
+    if (result != 0 && errno == EOPNOTSUPP && address_option_refused(fd, level, option, value, length)) {
+        errno = saved;
+        return 0;
+    }
+    if (result == 0 && level == SOL_SOCKET && (option == SO_DOMAIN || option == SO_PROTOCOL))
+        address_option_answered(fd, option, value, *length);
+    return result;
 }
 
 /* The program corks a connection whose handshake is under way: later. */
@@ -86,6 +95,8 @@ static enum verdict judge(int fd, int level, int option, const void *value, sock
         return sealed ? IGNORE : PASS;
     if (level == SOL_SOCKET && option == SO_ZEROCOPY) /* the kernel never sees the buffers it would report on */
         return sealed || is_undecided(fd) ? REFUSE : PASS;
+    if (level == SOL_SOCKET && option == SO_SNDBUF) /* a relay needs the room it has taken: relay.c */
+        return address_is_relayed(fd) ? IGNORE : PASS;
     if (level != IPPROTO_TCP)
         return PASS;
     switch (option) {
@@ -113,5 +124,11 @@ PFSWRAP_EXPORT int setsockopt(int fd, int level, int option, const void *value, 
             errno = EOPNOTSUPP;
             return -1;
         }
-    return real_libc()->setsockopt(fd, level, option, value, length);
+    const int saved = errno;
+    int result = real_libc()->setsockopt(fd, level, option, value, length);
+    if (result != 0 && errno == EOPNOTSUPP && address_option_refused(fd, level, option, NULL, NULL)) {
+        errno = saved;
+        return 0;
+    }
+    return result;
 }

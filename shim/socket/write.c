@@ -15,6 +15,7 @@
 #include "real/aliases.h"
 #include "real/libc.h"
 #include "socket/open.h"
+#include "socket/passing.h"
 #include "socket/sealed_call.h"
 
 static ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind)
@@ -83,6 +84,8 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
         if (endpoint_is_sealed(fd))
             flags &= ~MSG_FASTOPEN;
     }
+    if (__builtin_expect(passing_matters(message), false) && passing_relay(message) != 0)
+        return -1;
     SEALED_OR_REAL(fd, send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE),
                    sendmsg(fd, message, flags));
 }
@@ -107,6 +110,10 @@ PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, in
         if (done != STREAM_NOT_OURS)
             return done;
     }
+    for (unsigned i = 0; i < count; i++)
+        if (__builtin_expect(passing_matters(&messages[i].msg_hdr), false) &&
+            passing_relay(&messages[i].msg_hdr) != 0)
+            return -1;
     return real_libc()->sendmmsg(fd, messages, count, flags);
 }
 PFSWRAP_ALIAS(__sendmmsg, sendmmsg);

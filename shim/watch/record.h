@@ -23,10 +23,11 @@ struct record {
     bool may_be_taken_back; /* `before` is what was there before the last send */
     int16_t rule;           /* index into the policy; RECORD_NO_RULE */
     enum policy_plaintext plaintext;
-    uint64_t cookie;    /* SO_COOKIE: the number may have been closed where nobody saw it */
-    uint64_t fed[2];    /* bytes, by enum wire_direction */
-    uint64_t ahead;     /* bytes sent that were fed in a call that did not send them: they will come again */
-    const void *caller; /* who sent or received last */
+    uint64_t cookie; /* SO_COOKIE: the number may have been closed where nobody saw it */
+    uint64_t fed[2]; /* bytes, by enum wire_direction */
+    uint64_t ahead;  /* bytes sent that were fed in a call that did not send them: they will come again */
+    uint64_t before_fed, before_ahead; /* what goes with `before` */
+    const void *caller;                /* who sent or received last */
     const struct wire_config *config;
     struct wire wire, before;
 };

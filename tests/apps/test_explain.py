@@ -82,6 +82,11 @@ def tells_linked_stacks():
         equal(entry["through"], "librelay.so.1", "through")
         contains(explain(linking("libssl.so.3", through="librelay.so.1")), "linked through librelay.so.1", "text")
 
+    with tap.case("the seal plane is there for every program that can be preloaded, with TLS or without"):
+        for program in (linking("libgnutls.so.30"), find("true")):
+            contains(" ".join(explain(program).split()), "seals the TCP connections that a [listen] or [connect] rule",
+                     f"text for {program}")
+
     with tap.case("other TLS libraries are named and not covered"):
         for soname, name in (("libssl3.so", "NSS"), ("libmbedtls.so.14", "Mbed TLS"),
                              ("libwolfssl.so.35", "wolfSSL"), ("libjvm.so", "Java"), ("librustls.so", "rustls"),

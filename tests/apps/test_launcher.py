@@ -431,6 +431,17 @@ def checks_policies():
         refused(pfswrap("check", path), 1, message)
         refused(pfswrap("run", "--policy", path, TRUE), 125, message)
 
+    with tap.case("check warns of a name whose keys have expired, and of a rule that admits nobody"):
+        path, folder = sealing_policy()
+        (folder / "peers").write_text((folder / "peers").read_text().rstrip() + " not-after=2001-01-01\n")
+        result = pfswrap("check", path)
+        equal((result.status, message_of(result)),
+              (0, f"warning: {path}:7: [listen app] clients app-1 has no key that is good today"), "warning")
+        path.write_text(path.read_text().replace("clients = app-1\n", ""))
+        (folder / "peers").write_text("")
+        equal(message_of(pfswrap("check", path)),
+              f"warning: {path}:6: [listen app] admits nobody: {folder}/peers is empty", "warning")
+
     with tap.case("a program that is preloaded by hand does not start without its keys, either"):
         path, folder = sealing_policy()
         preloaded = {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": str(path)}

@@ -127,7 +127,7 @@ class Sniffer:
 
 
 def in_namespace(name, action):
-    """Calls action() in the network namespace `name` (of `ip netns`), or here; a thread of its own enters it."""
+    """Calls action() in the network namespace `name` (of `ip netns`, or a path), or here; a thread enters it."""
     if name is None:
         return action()
     result = []
@@ -135,7 +135,7 @@ def in_namespace(name, action):
     def enter():
         try:
             libc = ctypes.CDLL(None, use_errno=True)
-            with open(f"/run/netns/{name}", "rb") as file:
+            with open(os.path.join("/run/netns", name), "rb") as file:
                 if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), f"setns {name}")
             result.append(action())

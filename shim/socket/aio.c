@@ -1,0 +1,65 @@
+/*
+ * POSIX asynchronous I/O (aio(7)): libc's threads move the bytes with calls of libc's own. On a sealed descriptor
+ * it is refused with ENOSYS, "not implemented", which a program has to expect and to which it has another way.
+ */
+#include <aio.h>
+#include <errno.h>
+
+#include "connection/endpoint.h"
+#include "interposed.h"
+#include "real/libc.h"
+
+static bool is_refused(int fd)
+{
+    if (!endpoint_is_sealed(fd))
+        return false;
+    errno = ENOSYS;
+    return true;
+}
+
+PFSWRAP_EXPORT int aio_read(struct aiocb *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_read(request);
+}
+
+PFSWRAP_EXPORT int aio_read64(struct aiocb64 *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_read64(request);
+}
+
+PFSWRAP_EXPORT int aio_write(struct aiocb *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_write(request);
+}
+
+PFSWRAP_EXPORT int aio_write64(struct aiocb64 *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_write64(request);
+}
+
+PFSWRAP_EXPORT int aio_fsync(int operation, struct aiocb *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_fsync(operation, request);
+}
+
+PFSWRAP_EXPORT int aio_fsync64(int operation, struct aiocb64 *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_fsync64(operation, request);
+}
+
+/* The whole list, before any of it has begun. */
+PFSWRAP_EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i] != NULL && list[i]->aio_lio_opcode != LIO_NOP && is_refused(list[i]->aio_fildes))
+            return -1;
+    return real_libc()->lio_listio(mode, list, count, event);
+}
+
+PFSWRAP_EXPORT int lio_listio64(int mode, struct aiocb64 *const list[], int count, struct sigevent *event)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i] != NULL && list[i]->aio_lio_opcode != LIO_NOP && is_refused(list[i]->aio_fildes))
+            return -1;
+    return real_libc()->lio_listio64(mode, list, count, event);
+}

@@ -1,0 +1,81 @@
+/*
+ * With a policy that seals there is no io_uring: what goes into a ring cannot be looked at, and programs that use
+ * one know kernels that have none (ENOSYS). liburing makes its system calls itself, so its functions are
+ * interposed. io_submit() is refused only for what would move bytes of a sealed connection.
+ */
+#include "socket/uring.h"
+
+#include <errno.h>
+#include <linux/aio_abi.h>
+
+#include "connection/endpoint.h"
+#include "init.h"
+#include "interposed.h"
+#include "real/libc.h"
+
+/* The body of a function of liburing's, which returns a negated errno. */
+#define REFUSE_OR_REAL(call, ...)                                                                                  \
+    do {                                                                                                           \
+        if (pfswrap_seals())                                                                                       \
+            return -ENOSYS;                                                                                        \
+        if (real_libc()->call == NULL)                                                                             \
+            real_libc_resolve(); /* liburing has come after our start */                                           \
+        return real_libc()->call != NULL ? real_libc()->call(__VA_ARGS__) : -ENOSYS;                               \
+    } while (0)
+
+PFSWRAP_EXPORT int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags)
+{
+    REFUSE_OR_REAL(io_uring_queue_init, entries, ring, flags);
+}
+
+PFSWRAP_EXPORT int io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                              struct io_uring_params *parameters)
+{
+    REFUSE_OR_REAL(io_uring_queue_init_params, entries, ring, parameters);
+}
+
+PFSWRAP_EXPORT int io_uring_queue_init_mem(unsigned entries, struct io_uring *ring,
+                                           struct io_uring_params *parameters, void *memory, size_t size)
+{
+    REFUSE_OR_REAL(io_uring_queue_init_mem, entries, ring, parameters, memory, size);
+}
+
+PFSWRAP_EXPORT int io_uring_queue_init_try_nosqarr(unsigned entries, struct io_uring *ring,
+                                                   struct io_uring_params *parameters)
+{
+    REFUSE_OR_REAL(io_uring_queue_init_try_nosqarr, entries, ring, parameters);
+}
+
+PFSWRAP_EXPORT int io_uring_setup(unsigned entries, struct io_uring_params *parameters)
+{
+    REFUSE_OR_REAL(io_uring_setup, entries, parameters);
+}
+
+bool uring_refuses(long count, struct iocb *const *requests)
+{
+    for (long i = 0; i < count && atomic_load(&endpoint_count) > 0; i++)
+        switch (requests[i]->aio_lio_opcode) {
+        case IOCB_CMD_PREAD:
+        case IOCB_CMD_PWRITE:
+        case IOCB_CMD_PREADV:
+        case IOCB_CMD_PWRITEV:
+            if (endpoint_is_sealed((int)requests[i]->aio_fildes)) {
+                errno = EOPNOTSUPP;
+                return true;
+            }
+            break;
+        default:
+            break;
+        }
+    return false;
+}
+
+/* libaio's, which returns a negated errno, too. */
+PFSWRAP_EXPORT int io_submit(struct io_context *context, long count, struct iocb **requests)
+{
+    if (pfswrap_seals() && uring_refuses(count, requests))
+        return -EOPNOTSUPP;
+    if (real_libc()->io_submit == NULL)
+        real_libc_resolve();
+    return real_libc()->io_submit != NULL ? real_libc()->io_submit(context, count, requests) : -ENOSYS;
+}

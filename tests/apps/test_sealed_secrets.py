@@ -1,0 +1,96 @@
+"""Where the keys of a running program are: every readable byte of its memory is searched for them."""
+
+import base64
+import re
+import subprocess
+from pathlib import Path
+
+from lib.process import Process, run, temporary_directory, wait_until
+from lib.tap import Skip, Tap, check, equal
+from lib.wrap import LAUNCHER, LIBRARY
+
+tap = Tap()
+
+
+def sealing_policy():
+    """A policy with a rule that seals, the paths and the 32 bytes of its identity and its psk, and a peers file."""
+    folder, secrets = temporary_directory(), {}
+    for name, command in (("identity", "genkey"), ("psk", "genpsk")):
+        text = run([LAUNCHER, command]).out
+        (folder / name).write_bytes(text)
+        (folder / name).chmod(0o600)
+        secrets[name] = text.strip()
+    public = run([LAUNCHER, "pubkey"], data=secrets["identity"]).out.decode().strip()
+    (folder / "peers").write_text(f"peer-in-memory {public}\n")
+    (folder / "peers").chmod(0o644)
+    policy = folder / "policy.conf"
+    policy.write_text(f"[seal]\nidentity = {folder}/identity\npsk = {folder}/psk\npeers = {folder}/peers\n"
+                      "[listen any]\naddress = 127.0.0.1:1\nseal = require\n")
+    policy.chmod(0o600)
+    return policy, secrets, public
+
+
+def mappings(pid):
+    """The mappings of a process: begin, end, permissions and the flags of smaps (proc(5))."""
+    found, current = [], None
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        head = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ", line)
+        if head:
+            current = (int(head[1], 16), int(head[2], 16), head[3])
+        elif line.startswith("VmFlags:"):
+            found.append((*current, set(line.split()[1:])))
+    return found
+
+
+def places(pid, needle):
+    """The flags of each mapping that holds these bytes, with its permissions, one entry a place."""
+    found = []
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for begin, end, permissions, flags in mappings(pid):
+            if permissions[0] != "r" or "pf" in flags or "io" in flags:
+                continue
+            try:
+                memory.seek(begin)
+                content = memory.read(end - begin)
+            except (OSError, OverflowError, ValueError):  # [vvar], [vsyscall]
+                continue
+            found += [(permissions, flags)] * content.count(needle)
+    return found
+
+
+def waiting(policy):
+    """A program that has started under the policy and waits for its input."""
+    process = Process([LAUNCHER, "run", "--policy", policy, "sh", "-c", "echo started; read line"],
+                      env={"PFSMARK": "a word in memory"}, stdin=subprocess.PIPE)
+    wait_until(lambda: "started" in process.text(), lambda: f"the program to start: {process.text()}")
+    return process
+
+
+def main():
+    policy, secrets, public = sealing_policy()
+    with waiting(policy) as process:
+        try:
+            with open(f"/proc/{process.pid}/mem", "rb"):
+                pass
+        except PermissionError:
+            with tap.case("the keys of a running program are in guarded memory only"):
+                raise Skip("another process's memory cannot be read here")
+            tap.finish()
+        with tap.case("the search finds what is in memory: a variable, and the peer's key and name"):
+            check(str(LIBRARY) in Path(f"/proc/{process.pid}/maps").read_text(), "the library in the program")
+            check(places(process.pid, b"a word in memory"), "the variable")
+            check(places(process.pid, b"peer-in-memory"), "the peer's name")
+            check(places(process.pid, base64.b64decode(public)), "the peer's key")
+        for name, text in secrets.items():
+            with tap.case(f"the {name} is once in memory, read-only, locked and left out of core dumps"):
+                found = places(process.pid, base64.b64decode(text))
+                equal(len(found), 1, f"places of the {name}, {found}")
+                permissions, flags = found[0]
+                equal(permissions, "r--p", "permissions")
+                check("dd" in flags and "lo" in flags, f"dd and lo in {flags}")
+            with tap.case(f"the {name} is nowhere as the text of its file"):
+                equal(places(process.pid, text[:20]), [], "places of the text")
+    tap.finish()
+
+
+main()
