@@ -14,6 +14,7 @@
 #include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
+#include "watch/watch.h"
 
 /* Key logs give past traffic away: no library of this process, and no child, is to write one. */
 static void refuse_key_log(const struct policy *policy)
@@ -80,6 +81,7 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     report_inner_libssl();
     refuse_key_log(policy);
     runtime_prepare(policy);
+    watch_start(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)
         let_children_go();
     else

@@ -153,8 +153,9 @@ static void add_end(struct line *line, const struct record *record, struct elf_o
 static bool is_told_by_tls_plane(const struct record *record)
 {
     const struct gnutls *gnutls = gnutls_library();
-    return record->caller != NULL && (libssl_containing(record->caller) != NULL ||
-                                      (gnutls != NULL && gnutls_is_inside(gnutls, record->caller)));
+    const struct libssl *libssl = record->caller != NULL ? libssl_containing(record->caller) : NULL;
+    return (libssl != NULL && libssl->is_library) ||
+           (gnutls != NULL && record->caller != NULL && gnutls_is_inside(gnutls, record->caller));
 }
 
 static const char *event_name(const struct record *record, enum decision decision)

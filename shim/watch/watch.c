@@ -36,6 +36,21 @@ bool watch_is_wanted(void)
     return in_force != NULL;
 }
 
+static bool may_refuse(enum policy_plaintext plaintext)
+{
+    return plaintext == POLICY_PLAINTEXT_REFUSE || plaintext == POLICY_PLAINTEXT_STARTTLS;
+}
+
+bool watch_enforces(void)
+{
+    if (in_force == NULL || in_force->mode != POLICY_ENFORCE)
+        return false;
+    bool refuses = in_force->wire.tls == POLICY_WIRE_PFS || may_refuse(in_force->wire.plaintext);
+    for (size_t i = 0; i < in_force->rule_count && !refuses; i++)
+        refuses = may_refuse(in_force->rules[i].plaintext);
+    return refuses;
+}
+
 /* --- whose memory this is --- */
 
 /* A page that fork() wipes and vfork() shares: the process it belongs to (MADV_WIPEONFORK, madvise(2)). */
@@ -323,12 +338,13 @@ static __attribute__((noinline)) bool record_conclude(struct record *record, uin
     struct record copy = *record;
     if (decision == DECISION_REFUSE) {
         record->is_cut = true;
-        (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
         record_unlock(record);
     } else {
         record_forget(record, entry, fd);
     }
-    record_report(&copy, fd, decision);
+    record_report(&copy, fd, decision); /* while the kernel still knows the peer */
+    if (decision == DECISION_REFUSE)
+        (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
     return decision == DECISION_REFUSE;
 }
 

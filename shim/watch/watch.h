@@ -34,6 +34,9 @@ void watch_start(const struct policy *policy);
 /* Whether the policy asks for anything here: else no call below does. */
 bool watch_is_wanted(void);
 
+/* Whether it may refuse a connection, so that none may go where it is not seen. */
+bool watch_enforces(void);
+
 /* `fd` has been connected, or is about to be, to `address`; or has been accepted. Keep errno. */
 void watch_connected(int fd, const struct sockaddr *address, socklen_t length);
 void watch_accepted(int fd);
