@@ -43,6 +43,24 @@ enum decision {
     DECISION_UNKNOWN, /* not all its bytes were seen here, so that what was seen proves nothing */
 };
 
+/* Once, before the first record. */
+void table_start(void);
+
+/* A record for `fd`, which is in the table then, locked. NULL: no memory. */
+struct record *record_new(int fd, uint64_t cookie);
+
+/* The record behind an entry of the table; locked, or NULL: there is none (any more), or it is not to be had. */
+struct record *record_at(uint32_t entry);
+struct record *record_enter(int fd, uint32_t *entry);
+void record_unlock(struct record *record);
+
+/* Takes every number of the record out of the table and frees it. Locked; the lock is gone afterwards. */
+void record_forget(struct record *record, uint32_t entry, int fd);
+
+/* SO_COOKIE; 0: no socket. */
+uint64_t socket_cookie(int fd);
+bool socket_is_tcp(int fd);
+
 /* Events of the wire plane (report.c). Called with a copy of the record, and no lock held. */
 void record_report(const struct record *record, int fd, enum decision decision);
 void record_report_plain(const struct record *record, int fd);

@@ -16,7 +16,7 @@
 
 #include "policy/policy.h"
 
-enum { WATCH_FDS = 1 << 20 }; /* higher numbers are refused where the policy refuses anything */
+enum { WATCH_FDS = 1 << 20 }; /* connections with higher numbers are refused, if anything is */
 
 /* 0: not watched; else the record's index + 1. */
 extern _Atomic uint32_t watch_table[WATCH_FDS];
