@@ -19,3 +19,9 @@ bench-tls:
 	@scripts/install-deps build bench
 	@$(MAKE) --no-print-directory $(PARALLEL) bench-programs
 	@python3 -B tests/bench/tls_bench.py $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: bench-wire
+bench-wire:
+	@scripts/install-deps build bench
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@python3 -B tests/bench/wire_bench.py $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -116,7 +116,7 @@ def follows_the_policy(tap):
         with peers.Server(peers.reply_http(b"x"), ciphers="ALL:@SECLEVEL=0") as server:
             result = run(wrap.argv(gnutls_cli(server.port)), data=REQUEST)
             equal((cli_received(result), server.versions[-1][0]), (b"x", "TLSv1.2"), f"{result!r}")
-        check("older" in wrap.wait_event("would-refuse")["reason"], wrap.tail())
+        check("older" in wrap.wait_event("would-refuse", rule="tls")["reason"], wrap.tail())
         equal(wrap.wait_event("would-override")["asked"], OLD, "asked")
         equal(wrap.wait_event("handshake")["version"], "TLSv1.2", "version")
 
