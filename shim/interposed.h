@@ -73,6 +73,14 @@
     X(clone)                                                                                                       \
     X(prctl)                                                                                                       \
     X(syscall)                                                                                                     \
+    /* stdio.c */                                                                                                  \
+    X(fdopen)                                                                                                      \
+    X(_IO_fdopen)                                                                                                  \
+    X(dprintf)                                                                                                     \
+    X(vdprintf)                                                                                                    \
+    X(__dprintf_chk)                                                                                               \
+    X(__vdprintf_chk)                                                                                              \
+    X(backtrace_symbols_fd)                                                                                        \
     /* aio.c, uring.c */                                                                                           \
     X(aio_read)                                                                                                    \
     X(aio_read64)                                                                                                  \

@@ -204,6 +204,8 @@ size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, 
 /* The program's name as it was started: daemons overwrite the memory of argv[0] with a title of their own. */
 static char program_name[256];
 
+long audit_known_pid;
+
 /* The policy, while it has not been announced yet. */
 static _Atomic(const struct policy *) unannounced;
 
@@ -212,8 +214,9 @@ static void event_write(const char *event, const struct audit_field *fields, siz
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     char line[AUDIT_LINE_MAX];
-    size_t length = audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, (long)getpid(), program_name,
-                                 event, fields, count);
+    size_t length =
+        audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
+                     audit_known_pid != 0 ? audit_known_pid : (long)getpid(), program_name, event, fields, count);
     audit_sink_write(line, length);
 }
 

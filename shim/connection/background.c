@@ -25,6 +25,28 @@ enum {
 
 static atomic_bool running;
 
+/* The program still has it, and the handshake may yet be its own next call's affair. */
+static bool is_early(const struct endpoint *endpoint, const struct connection *connection)
+{
+    return atomic_load(&endpoint->descriptors) > 0 && handshake_is_under_way(connection) && !connection->queueing &&
+           connection_now_ms() < connection->queue_at_ms;
+}
+
+/*
+ * What the thread waits for. While the program has the descriptor it is only looked at now and then: the program's
+ * own calls come first. Acknowledgements raise no event.
+ */
+static struct pollfd poll_for(const struct endpoint *endpoint, const struct connection *connection)
+{
+    struct pollfd poll = {.fd = -1};
+    if (connection->fin_sent || is_early(endpoint, connection) ||
+        (atomic_load(&endpoint->descriptors) > 0 && !handshake_is_under_way(connection)))
+        return poll;
+    poll.fd = atomic_load(&endpoint->fd);
+    poll.events = (short)(connection->wants | (span_length(connection->tx) > 0 ? POLLOUT : 0));
+    return poll;
+}
+
 /* Goes on with every endpoint on the list. Returns how many remain; fills *polls with what they wait for. */
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 {
@@ -34,15 +56,15 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
         struct connection *connection;
         if (endpoint == NULL || !atomic_load(&endpoint->in_background) || !endpoint_enter_at(endpoint, &connection))
             continue;
-        /* With only acknowledgements missing there is no event to wait for. */
-        const int fd = connection->fin_sent ? -1 : atomic_load(&endpoint->fd);
-        const short events = (short)(connection->wants | (span_length(connection->tx) > 0 ? POLLOUT : 0));
+        const struct pollfd poll = poll_for(endpoint, connection);
         atomic_store(&endpoint->in_background, false);
-        if (release_advance(endpoint, connection))
+        if (is_early(endpoint, connection))
+            endpoint_leave(connection);
+        else if (release_advance(endpoint, connection))
             continue;
         atomic_store(&endpoint->in_background, true);
         if (left < POLL_MAX)
-            polls[left] = (struct pollfd){.fd = fd, .events = events};
+            polls[left] = poll;
         left++;
     }
     return left;
@@ -105,7 +127,8 @@ void background_add(struct endpoint *endpoint)
     atomic_store(&endpoint->in_background, true);
     if (!atomic_exchange(&running, true) && !start_thread()) {
         atomic_store(&running, false);
-        background_finish();
+        if (atomic_load(&endpoint->descriptors) == 0)
+            background_finish();
     }
     errno = saved;
 }

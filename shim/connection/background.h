@@ -1,6 +1,7 @@
 /*
- * What has to go on when the program does not: a closed connection whose bytes are still on their way, a handshake
- * that a blocking program no longer waits for. A thread with all signals blocked that exists while there is any.
+ * What has to go on when the program does not: a closed connection whose bytes are still on their way, a frame that
+ * a full socket took a part of, a handshake that a blocking program does not wait for. A thread with all signals
+ * blocked that exists while there is any.
  */
 #ifndef PFSWRAP_CONNECTION_BACKGROUND_H
 #define PFSWRAP_CONNECTION_BACKGROUND_H
@@ -9,7 +10,8 @@
 
 /*
  * Puts the endpoint on the list and sees to it that the thread runs. Call without the connection's lock. Where no
- * thread can be made (a sandbox, limits) it is seen through here, for at most the policy's `linger`.
+ * thread can be made (a sandbox, limits) a closed connection is seen through here, for at most the policy's
+ * `linger`, and the others wait for the program's next call, or its exit.
  */
 void background_add(struct endpoint *endpoint);
 

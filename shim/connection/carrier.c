@@ -74,7 +74,8 @@ long carrier_send(int fd, const void *bytes, size_t size, int more)
 
 void carrier_shut(int fd, int how)
 {
-    (void)KERNEL_2(SYS_shutdown, fd, how);
+    if (!process_sandboxed) /* where it may not be allowed; FINAL has said it, and a close will */
+        (void)KERNEL_2(SYS_shutdown, fd, how);
 }
 
 void carrier_set_option(int fd, int level, int option, int value)

@@ -67,7 +67,8 @@ void process_adopt(void)
 
 bool process_is_vfork_child(void)
 {
-    return !process_is_unknown() && (pid_t)KERNEL_0(SYS_getpid) != own_pid;
+    /* A filter may not allow the question, and one that is up allows no vfork in all likelihood. */
+    return !process_sandboxed && !process_is_unknown() && (pid_t)KERNEL_0(SYS_getpid) != own_pid;
 }
 
 struct process_thread process_thread(void)
@@ -95,7 +96,7 @@ enum process_life process_thread_life(struct process_thread thread)
 
 bool process_is_dead(pid_t pid, uint32_t space)
 {
-    if (space != own_space)
+    if (space != own_space || process_sandboxed)
         return false;
     siginfo_t info = {0};
     return KERNEL_2(SYS_kill, pid, 0) == -ESRCH ||

@@ -11,6 +11,7 @@
 
 #include "connection/carrier.h"
 #include "connection/endpoint.h"
+#include "connection/process.h"
 #include "real/kernel.h"
 
 enum { READ_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX };
@@ -121,7 +122,9 @@ static enum step open_next(struct connection *connection, int fd, struct cursor 
             break;
         case PFSWRAP_SEAL_FINAL:
             connection->final_received = true;
-            return STEP_OVER;
+            if (span_length(connection->rx_cipher) == 0)
+                return STEP_OVER;
+            break; /* what is behind it is an error */
         default:
             connection_fail_seal(connection, fd, event);
             return STEP_OVER;
@@ -199,7 +202,7 @@ static void receive_stream(struct connection *connection, int fd, struct cursor 
             (void)no_bytes(connection, fd, count);
             break;
         }
-        drained = (size_t)count < ask;
+        drained = (size_t)count < ask || process_sandboxed; /* there the carrier may wait for more */
     }
     swallow_trailer(connection, fd);
 }

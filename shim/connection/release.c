@@ -35,8 +35,8 @@ static bool wants_reset(int fd)
 {
     struct linger linger = {0};
     socklen_t length = sizeof linger;
-    return KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 && linger.l_onoff != 0 &&
-           linger.l_linger == 0;
+    return !process_sandboxed && KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 &&
+           linger.l_onoff != 0 && linger.l_linger == 0;
 }
 
 /* Whether all has been done that can be for a connection whose last descriptor the program closes. */

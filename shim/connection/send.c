@@ -25,7 +25,6 @@ static void broken(struct connection *connection)
 {
     connection->broken = true;
     connection->tx = connection->early = (struct span){0};
-    connection->holding = false;
 }
 
 int send_flush(struct connection *connection, int fd)
@@ -200,20 +199,6 @@ static int queue_early(struct connection *connection, struct cursor *from)
     return from->left > 0 ? -EAGAIN : 0;
 }
 
-/* The byte that was sealed and not reported comes again: `from` goes past it. False: it is another one. */
-static bool pass_held(struct connection *connection, struct cursor *from)
-{
-    struct cursor behind = *from;
-    uint8_t byte;
-    if (!connection->holding)
-        return true;
-    connection->holding = false;
-    if (cursor_get(&behind, &byte, 1) != 1 || byte != connection->held)
-        return false;
-    *from = behind;
-    return true;
-}
-
 int send_some(struct connection *connection, int fd, struct cursor *from, int more)
 {
     int result = 0;
@@ -231,11 +216,6 @@ int send_some(struct connection *connection, int fd, struct cursor *from, int mo
         if (span_length(connection->tx) > 0)
             return -EAGAIN;
     }
-    if (from->left > 0 && !pass_held(connection, from)) {
-        connection_fail(connection, fd, ECONNRESET,
-                        "the program sent other bytes than those it was asked to repeat");
-        return -connection->error;
-    }
     if (from->left > 0 && connection->phase == CONNECTION_OPEN && !connection->broken) {
         const bool hurried = hurry(connection, fd);
         result = send_frames(connection, fd, from, more);
@@ -244,12 +224,6 @@ int send_some(struct connection *connection, int fd, struct cursor *from, int mo
     }
     connection_trim(connection);
     return connection->phase == CONNECTION_FAILED ? -connection->error : result;
-}
-
-void send_hold(struct connection *connection, uint8_t last)
-{
-    connection->holding = true;
-    connection->held = last;
 }
 
 void send_early(struct connection *connection, int fd)

@@ -16,10 +16,4 @@
  */
 int send_some(struct connection *connection, int fd, struct cursor *from, int more);
 
-/*
- * The program is told that `last`, the last byte it gave, was not taken, and will offer it again. Only while bytes
- * are pending.
- */
-void send_hold(struct connection *connection, uint8_t last);
-
 #endif

@@ -45,7 +45,8 @@ static struct region *region_make(uint32_t count)
 
 static void region_drop(struct region *region)
 {
-    memory_unshare(region->base, region->bytes);
+    if (!process_sandboxed)
+        memory_unshare(region->base, region->bytes);
     memory_give(&regions, region->index);
 }
 

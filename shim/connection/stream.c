@@ -26,6 +26,7 @@ struct turn {
     bool under_way; /* a handshake is, and the program waits for it */
     short wants;
     uint64_t until_ms;
+    size_t low_water; /* bytes that a blocking read waits for */
 };
 
 /* Locks the connection and takes its handshake as far as it goes. */
@@ -51,6 +52,7 @@ static void leave(struct turn *turn)
     turn->blocking = !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed);
     turn->under_way = handshake_is_under_way(connection);
     turn->wants = (short)connection->wants;
+    turn->low_water = connection->low_water > 0 && turn->blocking ? (size_t)connection->low_water : 1;
     turn->until_ms = connection->deadline_ms;
     if (!connection->queueing && connection->queue_at_ms < turn->until_ms)
         turn->until_ms = connection->queue_at_ms;
@@ -66,6 +68,15 @@ static int wait_handshake(int fd, const struct turn *turn, int timeout_option, u
     enum { SLICE_MS = 20 };
     const uint64_t slice = connection_now_ms() + SLICE_MS;
     return wait_for(fd, turn->wants, slice < turn->until_ms ? slice : turn->until_ms, timeout_option, began_ms);
+}
+
+/* Receiving, too, takes what is still to be sent a little further. */
+static inline void send_pending(struct connection *connection, int fd)
+{
+    if (__builtin_expect(connection->finishing && !connection->fin_sent, false))
+        (void)send_finish(connection, fd);
+    else if (__builtin_expect(span_length(connection->tx) > 0, false))
+        (void)send_flush(connection, fd);
 }
 
 static ssize_t outcome(size_t passed, int error)
@@ -98,13 +109,14 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         }
         carrier_kind = kind;
         long result = -EAGAIN;
+        send_pending(turn.connection, fd);
         if (to.left == 0)
             result = 0;
         else if (!handshake_is_under_way(turn.connection))
             result = receive_some(turn.connection, fd, &to, peek);
         leave(&turn);
         errno = saved;
-        if (result > 0 && (!all || to.left == 0))
+        if (result > 0 && (all ? to.left == 0 : to.left == 0 || to.passed >= turn.low_water || peek))
             return peek ? result : (ssize_t)to.passed;
         if (result == 0)
             return (ssize_t)to.passed;
@@ -120,28 +132,6 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         if (error != 0)
             return outcome(to.passed, error);
     }
-}
-
-/* The byte at `index` of the program's buffers. */
-static uint8_t byte_at(const struct iovec *vectors, size_t index)
-{
-    while (index >= vectors->iov_len)
-        index -= (vectors++)->iov_len;
-    return ((const uint8_t *)vectors->iov_base)[index];
-}
-
-/*
- * The program is told now, while sealed bytes of its own are still pending: one byte less, so that it comes again.
- * `target`: the end of its bytes in what was ever put into the send buffer. Returns what to report.
- */
-static size_t report_sent(struct connection *connection, const struct iovec *vectors, size_t passed,
-                          uint64_t target)
-{
-    const uint64_t gone = connection->tx_total - span_length(connection->tx);
-    if (passed == 0 || gone >= target || connection->broken || connection->phase != CONNECTION_OPEN)
-        return passed;
-    send_hold(connection, byte_at(vectors, passed - 1));
-    return passed - 1;
 }
 
 /* As send(2) does for a connection that is shut or gone. The kernel itself has done so where it was asked to. */
@@ -188,12 +178,13 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             return (ssize_t)from.passed;
         }
         if ((result != 0 && result != -EAGAIN) || !wait) {
-            size_t passed = report_sent(connection, vectors, from.passed, target);
             leave(&turn);
-            if (result == -EPIPE && passed == 0)
+            if (result == -EPIPE && from.passed == 0)
                 raise_sigpipe(flags);
+            if (pending) /* what was sealed is sent, and the program need not come back for it */
+                background_add(turn.endpoint);
             errno = saved;
-            return outcome(passed, result != 0 ? -result : EAGAIN);
+            return outcome(from.passed, result != 0 ? -result : EAGAIN);
         }
         leave(&turn);
         if (began_ms == 0)

@@ -6,9 +6,11 @@
 #define PFSWRAP_REAL_ALIASES_H
 
 #include <poll.h>
+#include <stdarg.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -34,6 +36,11 @@ int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
                 size_t room);
 int __select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout);
+
+FILE *_IO_fdopen(int fd, const char *mode);
+int __dprintf_chk(int fd, int flag, const char *format, ...);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list list);
+int __vasprintf_chk(char **text, int flag, const char *format, va_list list);
 
 /* liburing's and libaio's, whose headers need not be here. */
 struct io_uring;

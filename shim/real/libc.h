@@ -7,6 +7,7 @@
 
 #include <aio.h>
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "connection/background.h"
 #include "connection/endpoint.h"
 #include "connection/relay.h"
 #include "connection/release.h"
@@ -56,8 +57,12 @@ static int adopt(int fd, int flags)
     endpoint_settle(fd, connection);
     endpoint_leave(connection);
     const int error = relay_is_needed(fd) ? relay_start(fd) : 0;
-    if (error == 0)
+    if (error == 0) {
+        /* A program that waits for something else first must not keep its peer waiting for the handshake. */
+        if ((flags & SOCK_NONBLOCK) == 0 && endpoint_is_sealed(fd))
+            background_add(endpoint);
         return fd;
+    }
     (void)release_close(fd);
     errno = error;
     return -1;

@@ -119,8 +119,10 @@ static int await_handshake(int fd)
         if (!under_way || queueing) {
             if (under_way && blocking)
                 background_add(endpoint);
+            if (!was_told)
+                return 0;
             errno = EISCONN;
-            return was_told ? -1 : 0;
+            return -1;
         }
         if (!blocking) {
             errno = EINPROGRESS;

@@ -36,8 +36,32 @@ static int take_error(int fd)
     return error;
 }
 
+/*
+ * SO_RCVLOWAT would hide the byte that says that plaintext is waiting, so the kernel never has it; a blocking read
+ * waits for as many bytes all the same. `set`: the program's value, or NULL to ask. Returns it; 0: not sealed.
+ */
+static int low_water(int fd, const int *set)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return 0;
+    if (set != NULL)
+        connection->low_water = *set;
+    const int value = connection->low_water > 0 ? connection->low_water : 1;
+    endpoint_leave(connection);
+    return value;
+}
+
 PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, socklen_t *length)
 {
+    if (__builtin_expect(level == SOL_SOCKET && option == SO_RCVLOWAT, false) && endpoint_is_sealed(fd)) {
+        int result = real_libc()->getsockopt(fd, level, option, value, length);
+        const int mark = result == 0 ? low_water(fd, NULL) : 0;
+        if (mark != 0)
+            memcpy(value, &mark, *length < sizeof mark ? *length : sizeof mark);
+        return result;
+    }
     if (__builtin_expect(level == SOL_SOCKET && option == SO_ERROR, false) && endpoint_is_sealed(fd)) {
         int saved = errno;
         int error = take_error(fd);
@@ -90,9 +114,8 @@ enum verdict {
 static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
 {
     const bool sealed = endpoint_is_sealed(fd);
-    if (level == SOL_SOCKET &&
-        option == SO_RCVLOWAT) /* it would hide the byte that says that plaintext is waiting */
-        return sealed ? IGNORE : PASS;
+    if (level == SOL_SOCKET && option == SO_RCVLOWAT)
+        return sealed && length >= sizeof(int) && low_water(fd, value) != 0 ? IGNORE : PASS;
     if (level == SOL_SOCKET && option == SO_ZEROCOPY) /* the kernel never sees the buffers it would report on */
         return sealed || is_undecided(fd) ? REFUSE : PASS;
     if (level == SOL_SOCKET && option == SO_SNDBUF) /* a relay needs the room it has taken: relay.c */

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
+#include "audit/audit.h"
 #include "connection/connection.h"
 #include "connection/endpoint.h"
 #include "connection/process.h"
@@ -49,7 +50,8 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 void process_before_sandbox(void)
 {
     struct pollfd polls[POLL_MAX];
-    if (atomic_load(&endpoint_count) == 0 || process_is_vfork_child())
+    (void)process_thread(); /* the answers are kept */
+    if (atomic_load(&endpoint_count) == 0)
         return;
     const int saved = errno;
     for (nfds_t left = advance_all(polls); left > 0; left = advance_all(polls)) {
@@ -61,8 +63,10 @@ void process_before_sandbox(void)
 
 void process_after_sandbox(bool up)
 {
-    if (up && !process_is_vfork_child())
-        process_sandboxed = true;
+    if (!up)
+        return;
+    process_sandboxed = true;
+    audit_enter_sandbox((long)process_id());
 }
 
 PFSWRAP_EXPORT int prctl(int option, ...)
@@ -72,7 +76,7 @@ PFSWRAP_EXPORT int prctl(int option, ...)
     const unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long),
                         c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
-    if (option != PR_SET_SECCOMP || !pfswrap_seals())
+    if (option != PR_SET_SECCOMP || !pfswrap_seals() || process_is_vfork_child())
         return real_libc()->prctl(option, a, b, c, d);
     process_before_sandbox();
     int result = real_libc()->prctl(option, a, b, c, d);

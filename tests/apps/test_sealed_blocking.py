@@ -19,9 +19,13 @@ def main():
     on.both("accept_later", "one thread connects, sends 60,000 bytes, and only then accepts")
     on.both("accept_later_twice", "one thread sends on two connections, half-closes, and only then accepts them")
     on.both("fill", "a writer fills the socket while the reader sleeps")
+    on.both("fill_at_once", "a writer fills a socket on which the other end has not done anything yet")
+    on.both("fill_bytes", "one-byte writes fill a non-blocking socket and go on when it drains")
     on.both("half_close_by_client", "a client that half-closes hears the whole answer")
     on.both("half_close_by_server", "a server that half-closes hears the whole answer")
     on.both("vectors", "vectors of many parts, of empty parts and of 1,024 parts arrive in order")
+    for rekey in (2, 1000):
+        on.both("sizes", f"with a rekey after {rekey} chunks all arrives", only="sealed", rekey=rekey)
     on.both("nothing", "writes and reads of nothing do nothing")
 
     on = Scenarios(tap, "sock_poll")

@@ -60,6 +60,7 @@ def main():
     kill_one(tap, on.keys, "server_writes", "client", "kill -9 of a client that reads is an error at the server", "reset")
     kill_one(tap, on.keys, "client_writes", "server", "kill -9 of a server that reads is an error at the client", "reset")
     on.both("abort", "an abortive close (SO_LINGER of no time) is ECONNRESET at the peer")
+    on.both("abort_late", "what came before an abort is read first, also the rest of a chunk")
     on.both("to_the_closed", "writing to a peer that has closed is EPIPE in the end, and SIGPIPE where wanted",
             marked=False)
     on.both("duplicates", "duplicates of all makes carry the stream on, and the last one's close ends it")
@@ -74,6 +75,8 @@ def main():
     on.both("rain_restarting", "24 MiB pass through a signal each millisecond at both ends, calls restarted")
     on.both("jump", "siglongjmp out of a blocked receive loses nothing and leaves nothing locked")
     on.both("jump_early", "siglongjmp out of the waits that begin a connection leaves it usable")
+    on.both("jump_send", "siglongjmp out of a blocked send neither corrupts the stream nor hangs the next call",
+            marked=False)
     on.both("cancel", "pthread_cancel out of a blocked receive leaves the connection to other threads")
     on.both("cancel_send", "pthread_cancel out of a blocked send neither corrupts the stream nor hangs the next call",
             marked=False)

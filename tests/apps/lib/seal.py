@@ -123,6 +123,13 @@ def check_wire(wire, sealed, marked=True):
         equal(flow.head[:len(MAGIC)], MAGIC[:len(flow.head)], "what a client's stream begins with")
 
 
+def story(wrap):
+    """What the log says about connections, in few words: to be read under a failure."""
+    names = ("event", "pid", "role", "reason", "end", "sent_bytes", "received_bytes")
+    return "\n".join(" ".join(str(event[name]) for name in names if name in event)
+                     for event in wrap.events()[-12:] if event["event"] != "policy")
+
+
 class Unseen:
     """Stands for the look at the wire where that is not allowed."""
 
@@ -152,9 +159,9 @@ def look_case(tap):
 class Scenarios:
     """Runs scenarios of the sock_* programs, each bare and sealed, as two cases."""
 
-    def __init__(self, tap, program, link=None):
+    def __init__(self, tap, program, link=None, environment=None):
         """`link`: a lib.link.Link whose two machines are the two ends; without it both are here."""
-        self.tap, self.program, self.link = tap, PROGRAMS / program, link
+        self.tap, self.program, self.link, self.environment = tap, PROGRAMS / program, link, environment or {}
         self.keys = Keys("peer")
         look_case(tap)
 
@@ -174,15 +181,16 @@ class Scenarios:
         where = [f"{address}:{port}"] if link else port
         wrap = SealWrap(self.keys, listen=where, connect=where, **settings)
         argv = mode.argv(wrap, [self.program, scenario, port, address, *more])
-        environment = mode.environment()
+        environment = {**mode.environment(), **self.environment}
         if link:
             argv = link.argv(argv)
             environment.update(link.environment())
         with look(port, **(link.place() if link else {})) as wire:
             result = run(argv, data=data, env=environment)
-            log = f"{result!r}; log: {wrap.tail()}" if mode.sealed else repr(result)
-            equal(result.status, 0, f"status; {log}")
-            check(result.out.endswith(b"ok\n"), f"expected ok at the end: {log}")
+            told = f"{scenario} {port} {address} ended with {result.status}: {result.text[-800:].strip()}"
+            if mode.sealed:
+                told += f"\n{story(wrap)}"
+            check(result.status == 0 and result.out.endswith(b"ok\n"), told)
             check_wire(wire, mode.sealed, marked)
             if then:
                 then(mode, result, wrap)

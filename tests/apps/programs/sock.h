@@ -154,6 +154,21 @@ SOCK_UNUSED static void text_expect_end(int fd)
     }
 }
 
+/*
+ * The end of a stream whose sender gave up on a full socket: `at` bytes were reported as sent. A sealed one may
+ * have one more, the next of what the sender had offered: a frame of which the kernel took a part has to be
+ * finished.
+ */
+SOCK_UNUSED static void text_expect_end_at(int fd, uint64_t at, unsigned seed)
+{
+    unsigned char byte;
+    ssize_t n = sock_is_sealed() ? read(fd, &byte, 1) : 0;
+    sock_expect(n >= 0, "read at byte %" PRIu64 ", near the end", at);
+    if (n == 1)
+        text_check(&byte, 1, at, seed);
+    text_expect_end(fd);
+}
+
 /* --- connections --- */
 
 SOCK_UNUSED static struct sock_target sock_target_parse(const char *address, const char *port)
@@ -176,10 +191,24 @@ SOCK_UNUSED static struct sock_target sock_target_parse(const char *address, con
     return target;
 }
 
+/*
+ * With SOCK_SMALL in the environment the kernel's buffers are as small as it makes them: less than a chunk. To be
+ * set before a connection is there.
+ */
+SOCK_UNUSED static void sock_set_small(int fd)
+{
+    int least = 1;
+    if (getenv("SOCK_SMALL"))
+        sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least) == 0 &&
+                        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0,
+                    "SO_SNDBUF and SO_RCVBUF");
+}
+
 SOCK_UNUSED static int sock_listen(const struct sock_target *target)
 {
     int on = 1;
     int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sock_set_small(fd);
     sock_expect(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                     bind(fd, (const struct sockaddr *)&target->address, target->length) == 0 &&
                     listen(fd, 128) == 0,
@@ -192,6 +221,7 @@ SOCK_UNUSED static int sock_open(const struct sock_target *target, int flags)
 {
     int fd = socket(target->address.ss_family, SOCK_STREAM | flags, 0);
     sock_expect(fd >= 0, "socket");
+    sock_set_small(fd);
     return fd;
 }
 
@@ -264,6 +294,13 @@ SOCK_UNUSED static size_t sock_stuff(int fd, size_t limit, unsigned seed)
         done += (size_t)n;
     }
     return done;
+}
+
+/* A byte each way: after this nothing is left to do for a connection to be complete, of whatever kind it is. */
+SOCK_UNUSED static void sock_greet(int fd)
+{
+    char byte = 'g';
+    sock_expect(write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1 && byte == 'g', "a greeting");
 }
 
 /* --- the other end's process, told by a Unix socket what no connection under test should carry --- */

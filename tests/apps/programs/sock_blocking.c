@@ -171,8 +171,8 @@ static void accept_later_twice(const struct sock_target *target)
     }
 }
 
-/* The reader sleeps until the writer's socket takes no more. */
-static void fill_client(int fd)
+/* The reader sleeps until the writer's socket takes no more; greeted, or without having done anything at all. */
+static void fill_at_once_client(int fd)
 {
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 64 * MEGABYTE, 1);
@@ -181,10 +181,56 @@ static void fill_client(int fd)
     text_send(fd, done, 3 * MEGABYTE + 5, 100000, 1);
 }
 
-static void fill_server(int fd)
+static void fill_at_once_server(int fd)
 {
     size_t full = side_hear();
     text_receive(fd, 0, full + 3 * MEGABYTE + 5, 30000, 1);
+    text_expect_end(fd);
+}
+
+static void fill_client(int fd)
+{
+    sock_greet(fd);
+    fill_at_once_client(fd);
+}
+
+static void fill_server(int fd)
+{
+    sock_greet(fd);
+    fill_at_once_server(fd);
+}
+
+/* The same byte by byte: what does not fit is a part of a very small frame. */
+static void fill_bytes_client(int fd)
+{
+    sock_greet(fd);
+    sock_set_nodelay(fd);
+    sock_set_nonblocking(fd, true);
+    size_t at = 0;
+    while (at < 400000) {
+        unsigned char byte = text_byte(at, 1);
+        ssize_t n = write(fd, &byte, 1);
+        sock_expect(n == 1 || (n == -1 && errno == EAGAIN), "write of a byte returned %zd", n);
+        if (n < 0)
+            break;
+        at++;
+    }
+    side_tell(at);
+    while (at < 410000) {
+        unsigned char byte = text_byte(at, 1);
+        ssize_t n = write(fd, &byte, 1);
+        sock_expect(n == 1 || (n == -1 && errno == EAGAIN), "write of a byte returned %zd", n);
+        if (n < 0)
+            (void)sock_wait(fd, POLLOUT);
+        at += n == 1;
+    }
+}
+
+static void fill_bytes_server(int fd)
+{
+    sock_greet(fd);
+    (void)side_hear();
+    text_receive(fd, 0, 410000, 3000, 1);
     text_expect_end(fd);
 }
 
@@ -232,14 +278,15 @@ static void vectors_client(int fd)
     text_fill(buffer, 1024, at, 1);
     sock_expect(writev(fd, many, 1025) == -1 && errno == EINVAL, "writev of 1025 parts: expected EINVAL");
     sock_expect(writev(fd, many, 1024) == 1024, "writev of 1024 parts");
+    sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
     side_tell(at + 1024);
 }
 
 static void vectors_server(int fd)
 {
     static unsigned char buffer[65536];
-    uint64_t total = side_hear(), at = 0;
-    for (int round = 0; at < total; round++) {
+    uint64_t at = 0;
+    for (int round = 0;; round++) {
         struct iovec parts[20];
         size_t room = 0;
         for (size_t i = 0; i < 20; i++) {
@@ -248,11 +295,13 @@ static void vectors_server(int fd)
         }
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 20};
         ssize_t n = round % 2 ? recvmsg(fd, &message, 0) : readv(fd, parts, 20);
-        sock_expect(n > 0, "a vector at %" PRIu64 ": %zd", at, n);
+        sock_expect(n >= 0, "a vector at %" PRIu64 ": %zd", at, n);
+        if (n == 0)
+            break;
         text_check(buffer, (size_t)n, at, 1);
         at += (uint64_t)n;
     }
-    text_expect_end(fd);
+    sock_expect(at == side_hear(), "%" PRIu64 " bytes arrived", at);
 }
 
 /* Nothing written sends nothing; nothing read neither blocks nor takes anything. */
@@ -291,6 +340,8 @@ static const struct scenario scenarios[] = {
     {"accept_later", NULL, NULL, accept_later},
     {"accept_later_twice", NULL, NULL, accept_later_twice},
     {"fill", fill_server, fill_client, NULL},
+    {"fill_at_once", fill_at_once_server, fill_at_once_client, NULL},
+    {"fill_bytes", fill_bytes_server, fill_bytes_client, NULL},
     {"half_close_by_client", half_close_server, half_close_client, NULL},
     {"half_close_by_server", half_close_client, half_close_server, NULL},
     {"vectors", vectors_server, vectors_client, NULL},

@@ -6,6 +6,7 @@
 
 #include <grp.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 
 enum { MEGABYTE = 1 << 20 };
 
@@ -18,11 +19,20 @@ static pid_t fork_by_libc(void)
     return pid;
 }
 
+static pid_t fork_by_clone(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    sock_expect(pid >= 0, "clone");
+    if (pid == 0)
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return pid;
+}
+
 /*
  * A child is killed while it sends on a connection that it shares. What it leaves may be the end of that
  * connection, as an error at both ends, but neither hangs; and other connections of the parent go on.
  */
-static void killed_child_client(int fd)
+static void killed_child_client(int fd, bool by_clone)
 {
     int other = sock_connect(&sock_target_global);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -30,7 +40,7 @@ static void killed_child_client(int fd)
     text_send(other, 0, 100, 100, 1);
     static char text[5000];
     memset(text, 'c', sizeof text);
-    pid_t pid = fork_by_libc();
+    pid_t pid = by_clone ? fork_by_clone() : fork_by_libc();
     if (pid == 0)
         for (;;)
             (void)!send(fd, text, sizeof text, 0);
@@ -58,7 +68,7 @@ static void killed_child(const struct sock_target *target)
             (void)close(listener);
             (void)close(side[0]);
             sock_side = side[1];
-            killed_child_client(sock_connect(target));
+            killed_child_client(sock_connect(target), round % 2 != 0);
             exit(0);
         }
         (void)close(side[1]);

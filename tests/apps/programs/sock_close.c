@@ -11,6 +11,7 @@ enum { MEGABYTE = 1 << 20 };
 /* Sends until the socket takes no more, tells how much, and closes or exits with all of it on its way. */
 static void stuff_and_close(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 4100000, 1);
     sock_expect(close(fd) == 0, "close");
@@ -19,6 +20,7 @@ static void stuff_and_close(int fd)
 
 static void stuff_and_exit(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     side_tell(sock_stuff(fd, 4100000, 1));
     exit(0);
@@ -26,6 +28,7 @@ static void stuff_and_exit(int fd)
 
 static void stuff_and_exit_now(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     side_tell(sock_stuff(fd, 4100000, 1));
     _exit(0);
@@ -34,6 +37,7 @@ static void stuff_and_exit_now(int fd)
 /* The thread that ends the process is not the one that sent: exit_group comes from anywhere. */
 static void stuff_and_exec(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     sock_expect(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "FD_CLOEXEC");
     side_tell(sock_stuff(fd, 4100000, 1));
@@ -44,18 +48,20 @@ static void stuff_and_exec(int fd)
 /* Half-closes while the other's megabytes are still on their way to it, then takes them: none is lost. */
 static void half_close_then_drain(int fd)
 {
+    sock_greet(fd);
     size_t total = side_hear();
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
     text_receive(fd, 0, total, 65536, 1);
-    text_expect_end(fd);
+    text_expect_end_at(fd, total, 1);
     (void)close(fd);
 }
 
 static void drain(int fd)
 {
+    sock_greet(fd);
     size_t total = side_hear();
     text_receive(fd, 0, total, 65536, 1);
-    text_expect_end(fd);
+    text_expect_end_at(fd, total, 1);
 }
 
 /* The one has read everything and closes with a megabyte on its way; the other half-closes before it reads that. */
@@ -82,6 +88,7 @@ static void both_in_flight_reader(int fd)
  */
 static void loop_closer(int fd)
 {
+    sock_greet(fd);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = sock_side};
     int epoll = epoll_create1(0);
     sock_set_nonblocking(fd, true);
@@ -100,11 +107,12 @@ static void loop_closer(int fd)
 
 static void loop_peer(int fd)
 {
+    sock_greet(fd);
     size_t total = side_hear();
     side_tell(41);
     sock_expect(side_hear() == 42, "the loop's answer while its connection is full");
     text_receive(fd, 0, total, 65536, 1);
-    text_expect_end(fd);
+    text_expect_end_at(fd, total, 1);
     side_tell(1);
     sock_expect(side_hear() == 2, "the loop's answer afterwards");
 }
@@ -112,6 +120,7 @@ static void loop_peer(int fd)
 /* The same with a blocking descriptor, whose close has no more right to wait. */
 static void blocking_closer(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 64 * MEGABYTE, 1);
     sock_set_nonblocking(fd, false);
@@ -220,6 +229,29 @@ static void abort_server(int fd)
     text_receive(fd, 0, 1000, 1000, 1);
     side_tell(0);
     (void)side_hear();
+    sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
+}
+
+/* What came before the abort is given first, also the rest of a chunk that was read in part. */
+static void abort_late_client(int fd)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    text_send(fd, 0, 5000, 5000, 1);
+    text_send(fd, 5000, 100, 100, 1);
+    (void)side_hear();
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0, "SO_LINGER");
+    (void)close(fd);
+    side_tell(0);
+}
+
+static void abort_late_server(int fd)
+{
+    char byte;
+    text_receive(fd, 0, 10, 10, 1);
+    side_tell(0);
+    (void)side_hear();
+    sock_expect(sock_wait(fd, POLLIN) & POLLIN, "readable");
+    text_receive(fd, 10, 5090, 500, 1);
     sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
 }
 
@@ -412,6 +444,7 @@ static const struct scenario scenarios[] = {
     {"killed_while_sending", killed_while_sending_server, endless_client, NULL},
     {"killed_idle", killed_idle_server, idle_client, NULL},
     {"abort", abort_server, abort_client, NULL},
+    {"abort_late", abort_late_server, abort_late_client, NULL},
     {"to_the_closed", to_the_closed_server, closed_client, NULL},
     {"duplicates", duplicates_server, duplicates_client, NULL},
     {"closed_by", NULL, NULL, closed_by},

@@ -91,10 +91,12 @@ static void unix_sockets(const struct sock_target *target)
 static void without_rule(const struct sock_target *target)
 {
     int listener = sock_listen(target), client = sock_connect(target), server = sock_accept(listener);
-    text_send(client, 0, 100000, 5000, 1);
-    text_receive(server, 0, 100000, 5000, 1);
-    text_send(server, 0, 100000, 5000, 2);
-    text_receive(client, 0, 100000, 5000, 2);
+    for (size_t at = 0; at < 100000; at += 10000) {
+        text_send(client, at, 10000, 5000, 1);
+        text_receive(server, at, 10000, 5000, 1);
+        text_send(server, at, 10000, 5000, 2);
+        text_receive(client, at, 10000, 5000, 2);
+    }
     (void)close(client);
     text_expect_end(server);
 }

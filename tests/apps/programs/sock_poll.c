@@ -176,6 +176,7 @@ static void hangup_client(int fd)
 /* A full socket is not writable, and becomes so when the peer reads. */
 static void full_client(int fd)
 {
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 64 << 20, 1);
     sock_expect(sock_ready(fd, POLLOUT) == 0, "a full socket is writable");
@@ -187,6 +188,7 @@ static void full_client(int fd)
 
 static void full_server(int fd)
 {
+    sock_greet(fd);
     size_t done = side_hear();
     text_receive(fd, 0, done + 100000, 65536, 1);
     text_expect_end(fd);

@@ -66,6 +66,7 @@ static void sendfile_full_client(int fd)
     enum { TIMES = 12 };
     int file = text_file(FILE_SIZE);
     int full = 0;
+    sock_greet(fd);
     sock_set_nonblocking(fd, true);
     for (int i = 0; i < TIMES; i++) {
         for (off_t at = 0; at < FILE_SIZE;) {
@@ -84,6 +85,7 @@ static void sendfile_full_client(int fd)
 
 static void sendfile_full_server(int fd)
 {
+    sock_greet(fd);
     for (uint64_t times = side_hear(); times > 0; times--)
         text_receive(fd, 0, FILE_SIZE, 30000, 1);
     text_expect_end(fd);

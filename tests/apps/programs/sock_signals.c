@@ -200,6 +200,40 @@ static void jump_early_client(int fd)
     text_receive(fd, 0, 1000, 100, 2);
 }
 
+/*
+ * siglongjmp out of a blocked send: nobody knows what has gone. The next call neither hangs nor mixes anything in.
+ */
+static void jump_send_client(int fd)
+{
+    static char text[MEGABYTE];
+    (void)signal(SIGPIPE, SIG_IGN);
+    sock_greet(fd);
+    ring_with(on_ring_jump, 0, 20);
+    if (sigsetjmp(jump_back, 1) == 0) {
+        jump_armed = 1;
+        while (send(fd, text, sizeof text, 0) > 0)
+            continue;
+        sock_fail("send failed before the jump");
+    }
+    ring_no_more();
+    side_tell(0);
+    ssize_t n = send(fd, "xxxxxxxxxx", 10, 0);
+    sock_expect(n == 10 || (sock_is_sealed() && n == -1), "send returned %zd", n);
+    (void)close(fd);
+}
+
+static void jump_send_server(int fd)
+{
+    static char buffer[65536];
+    ssize_t n;
+    sock_greet(fd);
+    (void)side_hear();
+    while ((n = read(fd, buffer, sizeof buffer)) > 0)
+        for (ssize_t i = 0; i < n; i++)
+            sock_expect(buffer[i] == 0 || buffer[i] == 'x', "byte 0x%02x was never sent", (unsigned)buffer[i]);
+    sock_expect(n == 0 || sock_is_sealed(), "read");
+}
+
 /* pthread_cancel out of a blocked receive: another thread takes the stream over. */
 static void *blocked_receive(void *argument)
 {
@@ -253,6 +287,7 @@ static void cancel_client(int fd)
 static void cancel_send_server(int fd)
 {
     static char buffer[65536];
+    sock_greet(fd);
     pid_t thread = (pid_t)side_hear();
     while (sock_state_of(thread) != 'S')
         (void)poll(NULL, 0, 1);
@@ -270,6 +305,7 @@ static void cancel_send_client(int fd)
     pthread_t thread;
     void *result = NULL;
     (void)signal(SIGPIPE, SIG_IGN);
+    sock_greet(fd);
     sock_expect(pthread_create(&thread, NULL, blocked_send, &fd) == 0, "pthread_create");
     (void)side_hear();
     sock_expect(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED,
@@ -349,6 +385,7 @@ static const struct scenario scenarios[] = {
     {"rain_restarting", rain_restarting_server, rain_restarting_client, NULL},
     {"jump", jump_server, jump_client, NULL},
     {"jump_early", jump_early_server, jump_early_client, NULL},
+    {"jump_send", jump_send_server, jump_send_client, NULL},
     {"cancel", cancel_server, cancel_client, NULL},
     {"cancel_send", cancel_send_server, cancel_send_client, NULL},
     {"handler", handler_server, handler_client, NULL},

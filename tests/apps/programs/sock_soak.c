@@ -23,6 +23,7 @@ struct stream {
     EVP_MD_CTX *hash;
     uint64_t chance, total, done;
     unsigned char *buffer;
+    size_t from, to; /* of the buffer, at a sender: what the socket has not taken yet, and will be offered again */
     bool ended;
 };
 
@@ -75,23 +76,33 @@ static void stream_write_text(struct stream *stream, size_t size)
 /* One write by one of the calls. Returns false if the socket is full. */
 static bool stream_send(struct stream *stream, int fd, int flags)
 {
-    size_t size = stream_size(stream);
-    size = stream->total - stream->done < size ? (size_t)(stream->total - stream->done) : size;
-    stream_write_text(stream, size);
-    struct iovec parts[3] = {{.iov_base = stream->buffer, .iov_len = size / 3},
-                             {.iov_base = stream->buffer, .iov_len = 0},
-                             {.iov_base = stream->buffer + size / 3, .iov_len = size - size / 3}};
+    if (stream->from == stream->to) {
+        stream->from = 0;
+        stream->to = stream_size(stream);
+        if (stream->total - stream->done < stream->to)
+            stream->to = (size_t)(stream->total - stream->done);
+        stream_write_text(stream, stream->to);
+    }
+    /* What is left is offered again, in part or as a whole: a program's stream does not change its mind. */
+    unsigned char *text = stream->buffer + stream->from;
+    size_t size = stream->to - stream->from;
+    if (stream_chance(stream) % 4 == 0)
+        size = 1 + stream_chance(stream) % size;
+    struct iovec parts[3] = {{.iov_base = text, .iov_len = size / 3},
+                             {.iov_base = text, .iov_len = 0},
+                             {.iov_base = text + size / 3, .iov_len = size - size / 3}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
     uint64_t way = stream_chance(stream) % 4;
-    ssize_t n = way == 0   ? write(fd, stream->buffer, size)
+    ssize_t n = way == 0   ? write(fd, text, size)
                 : way == 1 ? writev(fd, parts, 3)
                 : way == 2 ? sendmsg(fd, &message, flags)
-                           : send(fd, stream->buffer, size, flags);
+                           : send(fd, text, size, flags);
     if (n < 0 && errno == EAGAIN)
         return false;
     sock_expect(n > 0 && (size_t)n <= size, "a write of %zu bytes returned %zd after %" PRIu64, size, n,
                 stream->done);
-    sock_expect(EVP_DigestUpdate(stream->hash, stream->buffer, (size_t)n) == 1, "hashing");
+    sock_expect(EVP_DigestUpdate(stream->hash, text, (size_t)n) == 1, "hashing");
+    stream->from += (size_t)n;
     stream->done += (uint64_t)n;
     return true;
 }
@@ -165,9 +176,9 @@ static void soak_by_threads(int fd, struct stream *out, struct stream *in)
 /* Edge-triggered epoll takes a short read for drained, as nginx does; poll takes one read for each event. */
 static void soak_by_loop(int fd, struct stream *out, struct stream *in, bool edge)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    bool can_send = true, can_receive = true, closed = false, drained;
+    bool can_send = true, can_receive = true, closed = false, hung_up = false, drained;
     sock_set_nonblocking(fd, true);
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "EPOLL_CTL_ADD");
     while (!in->ended || !closed) {
@@ -175,7 +186,9 @@ static void soak_by_loop(int fd, struct stream *out, struct stream *in, bool edg
             int n = epoll_wait(epoll, &event, 1, 3 * SOCK_DEADLINE_MS);
             sock_expect(n == 1, "epoll_wait: %d; sent %" PRIu64 ", received %" PRIu64, n, out->done, in->done);
             can_send |= (event.events & EPOLLOUT) != 0;
-            can_receive |= (event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0;
+            hung_up |=
+                (event.events & (EPOLLRDHUP | EPOLLHUP)) != 0; /* no event comes after this: read to the end */
+            can_receive |= (event.events & EPOLLIN) != 0 || hung_up;
         } else if (!edge) {
             struct pollfd wait = {.fd = fd, .events = (short)((in->ended ? 0 : POLLIN) | (closed ? 0 : POLLOUT))};
             int n = poll(&wait, 1, 3 * SOCK_DEADLINE_MS);
@@ -184,7 +197,7 @@ static void soak_by_loop(int fd, struct stream *out, struct stream *in, bool edg
             can_receive = (wait.revents & (POLLIN | POLLHUP)) != 0;
         }
         if (can_receive && !in->ended)
-            can_receive = stream_receive(in, fd, &drained) && !drained;
+            can_receive = stream_receive(in, fd, &drained) && (!drained || hung_up);
         if (can_send && out->done < out->total)
             can_send = stream_send(out, fd, MSG_DONTWAIT);
         if (out->done == out->total && !closed) {
