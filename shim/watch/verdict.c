@@ -114,9 +114,11 @@ bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_dire
     enum decision decision = decide(record);
     bool says_plain = record->plaintext == POLICY_PLAINTEXT_LOG && !record->is_plain_logged &&
                       wire_is_plain(&record->wire) && decision != DECISION_LOG;
+    if (decision == DECISION_NONE && says_plain && !has_seen_all(record, fd, direction, now))
+        decision = DECISION_UNKNOWN;
     if (__builtin_expect(decision != DECISION_NONE, false))
         return record_conclude(record, entry, fd, direction, now, decision);
-    if (!says_plain || record->cookie != socket_cookie(fd) || !has_seen_all(record, fd, direction, now)) {
+    if (!says_plain || record->cookie != socket_cookie(fd)) {
         record_unlock(record);
         return false;
     }
