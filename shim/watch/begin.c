@@ -79,7 +79,7 @@ static void watch_begin(int fd, enum policy_direction direction, const struct so
         return;
     }
     record->is_server = direction == POLICY_LISTEN;
-    record->rule = rule != NULL ? (int16_t)(rule - in_force->rules) : RECORD_NO_RULE;
+    record->rule = rule != NULL ? (int)(rule - in_force->rules) : RECORD_NO_RULE;
     record->plaintext = plaintext;
     /* Where TLS is of no interest the first byte says it all. */
     record->config =

@@ -21,7 +21,7 @@ struct record {
     bool is_plain_logged;
     bool is_server;         /* accepted: who speaks TLS first is another question */
     bool may_be_taken_back; /* `before` is what was there before the last send */
-    int16_t rule;           /* index into the policy; RECORD_NO_RULE */
+    int rule;               /* index into the policy; RECORD_NO_RULE */
     enum policy_plaintext plaintext;
     uint64_t cookie; /* SO_COOKIE: the number may have been closed where nobody saw it */
     uint64_t fed[2]; /* bytes, by enum wire_direction */

@@ -35,7 +35,7 @@ begin authenticators
 
 
 def exim():
-    """The installed one, or one that is only unpacked: a machine has one mail server, and its tests may want another."""
+    """The installed one, or one that is only unpacked: a machine has one mail server, and may have another."""
     if find("exim4"):
         return find("exim4")
     folder = temporary_directory()

@@ -24,7 +24,8 @@ def gnutls_serv(*options, priority=OLD):
 
 
 def gnutls_cli(port, *options, priority=OLD):
-    return ["gnutls-cli", "--logfile=/dev/stderr", "--x509cafile", certs.authority().cert, "--priority", priority, "-p", port, *options, "localhost"]
+    return ["gnutls-cli", "--logfile=/dev/stderr", "--x509cafile", certs.authority().cert, "--priority", priority,
+            "-p", port, *options, "localhost"]
 
 
 def launch_git(argv, wrap):
@@ -43,7 +44,8 @@ def received(result):
 def proves_clients(tap):
     clients = [
         (LegacyClient("gnutls-cli", gnutls_cli, cli_received, needs=["gnutls-cli"], psk_ke=True), {"data": REQUEST}),
-        (LegacyClient("wget", lambda port: ["wget", "-q", "--tries=1", "-O", "-", f"--ca-certificate={certs.authority().cert}",
+        (LegacyClient("wget", lambda port: ["wget", "-q", "--tries=1", "-O", "-",
+                                            f"--ca-certificate={certs.authority().cert}",
                                             f"--ciphers={OLD}", f"https://localhost:{port}/"], received, needs=["wget"],
                       psk_ke=True), {}),
         # It cannot be told TLS 1.2 at most; and it moves the bytes itself.
@@ -73,11 +75,13 @@ def keeps_what_is_narrower(tap):
 
     with tap.case("a program that sets no priorities, or ones with nothing allowed in them, gets the policy's"):
         for priority in ("NORMAL:-GROUP-ALL:+GROUP-FFDHE2048:-CIPHER-ALL:+AES-128-CBC:-VERS-ALL:+VERS-TLS1.0",
-                         "NONE:+VERS-TLS1.2:+RSA:+AES-128-CBC:+SHA1:+SIGN-RSA-SHA256:+COMP-NULL:+CTYPE-X509", "NORMAL", ""):
+                         "NONE:+VERS-TLS1.2:+RSA:+AES-128-CBC:+SHA1:+SIGN-RSA-SHA256:+COMP-NULL:+CTYPE-X509",
+                         "NORMAL", ""):
             wrap = Wrap()
             options = ["--priority", priority] if priority else []
             with peers.Server(peers.reply_http(b"x")) as server:
-                argv = ["gnutls-cli", "--logfile=/dev/stderr", "--x509cafile", certs.authority().cert, *options, "-p", server.port, "localhost"]
+                argv = ["gnutls-cli", "--logfile=/dev/stderr", "--x509cafile", certs.authority().cert, *options, "-p",
+                        server.port, "localhost"]
                 result = run(wrap.argv(argv), data=REQUEST)
                 equal(cli_received(result), b"x", f"{priority!r}: {result!r}; log: {wrap.tail()}")
             check_handshake(wrap.wait_event("handshake"), "client")
@@ -124,7 +128,8 @@ def follows_the_policy(tap):
         for tickets, resumed in (("allow", True), ("refuse", False)):
             wrap = Wrap(tls={"session-tickets": tickets})
             with LegacyServer("gnutls-serv", gnutls_serv(priority="NORMAL"), None).start() as server:
-                run(wrap.argv(gnutls_cli(server.port, "--resume", "--waitresumption", priority="NORMAL")), data=b"hello\n")
+                run(wrap.argv(gnutls_cli(server.port, "--resume", "--waitresumption", priority="NORMAL")),
+                    data=b"hello\n")
             wrap.wait_event("handshake", skip=1)
             events = wrap.events("handshake")
             equal([event["resumed"] for event in events[:2]], [False, resumed], f"resumed with {tickets}: {events}")
@@ -133,12 +138,14 @@ def follows_the_policy(tap):
     with tap.case("a server that resumes without a fresh exchange is refused, with what GnuTLS offers for tickets"):
         certificate, port, wrap = certs.server(), free_port(), Wrap()
         openssl = Build("openssl of Debian trixie", other_libssl.get("trixie"))
-        argv, env = openssl.launch(["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key", certificate.key,
+        argv, env = openssl.launch(["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key",
+                                    certificate.key,
                                     "-allow_no_dhe_kex", "-prefer_no_dhe_kex", "-rev", "-naccept", "4"])
         cli = gnutls_cli(port, "--resume", "--waitresumption", priority="NORMAL")
         with Process(argv, env=env).wait_for_port(port):
             bare, wrapped = run(cli, data=b"hello\n"), run(wrap.argv(cli), data=b"hello\n")
-        check("(TLS1.3-X.509)--(" in bare.text and "olleh" in bare.text, f"expected a resumption without an exchange bare: {bare!r}")
+        check("(TLS1.3-X.509)--(" in bare.text and "olleh" in bare.text,
+              f"expected a resumption without an exchange bare: {bare!r}")
         lacks(wrapped.text, "olleh", f"expected nothing to pass: {wrapped!r}")
         contains(wrap.wait_event("refused")["reason"], "no ephemeral key exchange", "reason")
 

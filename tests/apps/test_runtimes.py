@@ -12,7 +12,8 @@ JAVA = """
 import javax.net.ssl.*;
 public class Client {
     public static void main(String[] words) throws Exception {
-        SSLSocket socket = (SSLSocket) SSLSocketFactory.getDefault().createSocket("127.0.0.1", Integer.parseInt(words[0]));
+        int port = Integer.parseInt(words[0]);
+        SSLSocket socket = (SSLSocket) SSLSocketFactory.getDefault().createSocket("127.0.0.1", port);
         try { socket.startHandshake(); } catch (SSLException error) { System.out.println("refused"); }
     }
 }
@@ -29,7 +30,8 @@ def offer(argv, wrap=None, env=None):
 
 def check_tls13(found):
     equal([version for version in found.versions if version & 0x0f0f != 0x0a0a], [0x0304], "versions")
-    check(all(suite >> 8 == 0x13 or suite in SCSV for suite in found.suites), f"suites of TLS 1.3 alone expected: {found}")
+    check(all(suite >> 8 == 0x13 or suite in SCSV for suite in found.suites),
+          f"suites of TLS 1.3 alone expected: {found}")
 
 
 def prove(tap, name, argv, variable, *more):
@@ -46,7 +48,8 @@ def prove(tap, name, argv, variable, *more):
     with tap.case(f"{name} wrapped with min-version = 1.2 offers TLS 1.2 with ECDHE and AEAD at least"):
         found, _ = offer(argv, Wrap(tls={"min-version": "1.2"}))
         contains(found.versions, 0x0303, "versions")
-        check(not [suite for suite in found.suites if suite >> 8 == 0x00 and suite not in SCSV], f"no static RSA expected: {found}")
+        check(not [suite for suite in found.suites if suite >> 8 == 0x00 and suite not in SCSV],
+              f"no static RSA expected: {found}")
     with tap.case(f"{name} in audit mode is left as it is"):
         contains(offer(argv, Wrap(mode="audit"))[0].versions, 0x0303, "versions")
     for words, other in more:
@@ -57,7 +60,8 @@ def prove(tap, name, argv, variable, *more):
 def main():
     tap = Tap()
     prove(tap, "Node.js", ["node", "-e", NODE, "PORT"], "NODE_OPTIONS",
-          ("that a shell executes, which Node.js executed, offers TLS 1.3 alone", ["node", "-e", NODE_CHILD, "PORT", NODE]))
+          ("that a shell executes, which Node.js executed, offers TLS 1.3 alone", ["node", "-e", NODE_CHILD, "PORT",
+                                                                                   NODE]))
     source = temporary_directory() / "Client.java"
     source.write_text(JAVA)
     prove(tap, "Java", ["java", str(source), "PORT"], "JAVA_TOOL_OPTIONS")

@@ -1,4 +1,4 @@
-"""The wire plane and plaintext: refused, logged or allowed as [wire] and the rules say; STARTTLS passes if it upgrades."""
+"""The wire plane and plaintext: refused, logged or allowed as [wire] and rules say; STARTTLS passes if it upgrades."""
 # timeout: 240
 
 import os
@@ -8,6 +8,7 @@ import threading
 from lib import certs, hello, peers
 from lib.legacy import blob
 from lib.process import DEADLINE, Process, find, free_port, run, temporary_directory, wait_until
+from lib.relay import relay
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 from lib.wrap import Wrap
 
@@ -26,7 +27,8 @@ setsid --wait curl -s $url
 echo $url | xargs curl -s
 timeout 20 curl -s $url
 python3 -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read())' $url
-perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("127.0.0.1:'$1'"); print $s "GET / HTTP/1.0\\r\\n\\r\\n"; print <$s>;'
+perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new($ARGV[0]); print $s "GET / HTTP/1.0\\r\\n\\r\\n"; print <$s>;' \\
+    127.0.0.1:$1
 find / -maxdepth 0 -exec curl -s $url ';'
 exec curl -s $url
 """
@@ -99,10 +101,11 @@ def clients(tap):
             wait_until(lambda: server.count == 1, "the connection")
             equal(server.heard, b"", "what the server heard")
         event = wrap.wait_event("refused")
-        equal((event["role"], event["reason"], event["rule"]), ("client", "plaintext is refused by the policy", "wire"), f"{event}")
+        equal((event["role"], event["reason"], event["rule"]), ("client", "plaintext is refused by the policy",
+                                                                "wire"), f"{event}")
         check(event["peer"].endswith(f":{server.port}") and event["local"], f"addresses in {event}")
 
-    with tap.case("a plain HTTP client passes with plaintext = log and is logged once, with allow it is not, and audit says"):
+    with tap.case("a plain HTTP client passes with plaintext = log and is logged once, with allow it is not"):
         for plaintext, mode, events in (("log", "enforce", ["plaintext"]), ("allow", "enforce", []),
                                         ("refuse", "audit", ["would-refuse"]), ("starttls", "audit", ["would-refuse"])):
             wrap = wire(plaintext, mode=mode)
@@ -176,24 +179,18 @@ def servers(tap):
                     check(len(out) < 4096, f"{plaintext}: {len(out)} bytes passed")
 
 
-def relay(wrap, target):
-    port = free_port()
-    process = Process(wrap.argv(["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", f"TCP:127.0.0.1:{target}"]))
-    process.wait_for_port(port)
-    process.port = port
-    return process
-
-
 STARTTLS = {
     # what the client says, what the server answers; None: nothing
-    "SMTP": [(None, b"220 mail ESMTP\r\n"), (b"EHLO x\r\n", b"250-mail\r\n250 STARTTLS\r\n"), (b"STARTTLS\r\n", b"220 go ahead\r\n")],
+    "SMTP": [(None, b"220 mail ESMTP\r\n"), (b"EHLO x\r\n", b"250-mail\r\n250 STARTTLS\r\n"), (b"STARTTLS\r\n",
+                                                                                               b"220 go ahead\r\n")],
     "FTP": [(None, b"220 ftp\r\n"), (b"AUTH TLS\r\n", b"234 go ahead\r\n")],
     "PostgreSQL": [(b"\0\0\0\x08\x04\xd2\x16\x2f", b"S")],
     "IMAP": [(None, b"* OK\r\n"), (b"a STARTTLS\r\n", b"a OK begin\r\n")],
     "LDAP": [(bytes.fromhex("301d02010177188016312e332e362e312e342e312e313436362e3230303337"),
               bytes.fromhex("300c02010178070a010004000400"))],
     # MySQL's client goes on to its hello without an answer
-    "MySQL": [(None, b"\x4a\0\0\0\x0a8.0\0" + bytes(69)), (b"\x20\0\0\x01\x05\xae\xff\x19\0\0\0\x01\x21" + bytes(23), b"")],
+    "MySQL": [(None, b"\x4a\0\0\0\x0a8.0\0" + bytes(69)), (b"\x20\0\0\x01\x05\xae\xff\x19\0\0\0\x01\x21" + bytes(23),
+                                                           b"")],
 }
 
 
@@ -203,7 +200,8 @@ def talk(connection, protocol, is_client):
             if data and mine:
                 connection.sendall(data)
             elif data:
-                equal(hello.receive(connection, len(data)), data, f"{protocol} at the {'client' if is_client else 'server'}")
+                equal(hello.receive(connection, len(data)), data,
+                      f"{protocol} at the {'client' if is_client else 'server'}")
 
 
 def starttls_server(protocol, version=None):
@@ -242,7 +240,8 @@ def starttls(tap):
             equal({event["role"] for event in wrap.events("observed")}, {"client", "server"}, "observed")
             for plaintext in ("starttls", "log", "allow"):
                 wrap = wire(plaintext)
-                with starttls_server(protocol, peers.ssl.TLSVersion.TLSv1_2) as server, relay(wrap, server.port) as relayed:
+                with starttls_server(protocol, peers.ssl.TLSVersion.TLSv1_2) as server, relay(wrap,
+                                                                                              server.port) as relayed:
                     equal(ask(server.port, protocol), b"echo line", "bare")
                     equal(ask(relayed.port, protocol), None, f"TLS 1.2 with {plaintext}")
                 equal(wrap.wait_event("refused")["version"], "TLSv1.2", "version")
@@ -270,7 +269,8 @@ def starttls(tap):
                             received += more
                     except OSError:
                         pass
-            check(len(received) <= 4096 and len(server.heard) <= 4096, f"{len(received)} and {len(server.heard)} bytes passed")
+            check(len(received) <= 4096 and len(server.heard) <= 4096,
+                  f"{len(received)} and {len(server.heard)} bytes passed")
             equal(wrap.wait_event("refused")["reason"], "plaintext that did not become TLS", "reason")
 
 
@@ -293,7 +293,8 @@ def inherited(tap):
     with tap.case("a connection that a program is given on stdin is held to the policy"):
         wrap = wire("refuse")
         port = free_port()
-        argv = ["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", f"EXEC:{' '.join(wrap.argv(['cat']))},nofork"]
+        argv = ["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork",
+                f"EXEC:{' '.join(wrap.argv(['cat']))},nofork"]
         with Process(argv).wait_for_port(port):
             with socket.create_connection(("127.0.0.1", port), DEADLINE) as connection:
                 connection.sendall(b"hello\n")

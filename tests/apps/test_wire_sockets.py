@@ -1,4 +1,4 @@
-"""The wire plane and what programs do with sockets: retries, duplicates, children, forks, threads, waiting, handing over.
+"""The wire plane and what programs do with sockets: retries, duplicates, children, forks, threads, handing over.
 
 Each program here is a few lines of Python without TLS, which says hellos byte for byte; unwrapped it must get through.
 """
@@ -18,7 +18,9 @@ DATA = b"data that must not pass"
 
 def server_hello(version):
     """A ServerHello of TLS 1.2, or of TLS 1.3 with a key share of X25519."""
-    extensions = hello.extension(43, b"\3\4") + hello.extension(51, b"\0\x1d\0\x20" + bytes(32)) if version == "1.3" else b""
+    extensions = b""
+    if version == "1.3":
+        extensions = hello.extension(43, b"\3\4") + hello.extension(51, b"\0\x1d\0\x20" + bytes(32))
     body = b"\3\3" + bytes(32) + b"\x20" + bytes(32) + (b"\x13\1" if version == "1.3" else b"\xc0\x2f") + b"\0"
     body += len(extensions).to_bytes(2, "big") + extensions
     message = b"\2" + len(body).to_bytes(3, "big") + body
@@ -180,7 +182,7 @@ if os.fork() == 0:
     os.read(r, 1); s.sendall(answer); s.sendall(DATA); os._exit(0)
 all_of(s, len(HELLO)); os.write(w, b'x'); s.close(); sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
-    with tap.case("a connection that two processes share in the middle of its handshake is said to be unjudged, and goes on"):
+    with tap.case("a connection that two processes share in the middle of its handshake is unjudged, and goes on"):
         wrap, port = wrap_with(), free_port()
         with Process(wrap.argv(["python3", "-c", PRELUDE + script, port, "good"])) as process:
             wait_until(lambda: "ready" in process.text(), lambda: process.text())

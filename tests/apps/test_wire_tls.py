@@ -1,7 +1,7 @@
-"""The wire plane and TLS of any make: what is not forward secret is cut in both roles, or logged; the rest passes untouched.
+"""The wire plane and TLS of any make: what is not forward secret is cut in both roles, or logged; the rest passes.
 
-The programs bring TLS that nothing else reaches: Node.js and Java with settings of their own, and a relay that carries the
-TLS of others, here that of an unwrapped openssl.
+The programs bring TLS that nothing else reaches: Node.js and Java with settings of their own, and a relay that carries
+the TLS of others, here that of an unwrapped openssl.
 """
 # timeout: 240
 
@@ -12,6 +12,7 @@ import subprocess
 from lib import certs, peers
 from lib.legacy import blob
 from lib.process import Process, find, free_port, run, temporary_directory, wait_until
+from lib.relay import relay
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 from lib.wrap import Wrap
 
@@ -24,7 +25,8 @@ require('https').get({host: 'localhost', port, ca: require('fs').readFileSync(ca
 """
 NODE_SERVER = """
 const [port, cert, key] = process.argv.slice(1), read = require('fs').readFileSync;
-const server = require('https').createServer({cert: read(cert), key: read(key), OPTIONS}, (_, answer) => answer.end('hello'));
+const settings = {cert: read(cert), key: read(key), OPTIONS};
+const server = require('https').createServer(settings, (_, answer) => answer.end('hello'));
 server.on('tlsClientError', error => console.log('error', error.code)).listen(port, '127.0.0.1');
 """
 JAVA_CLIENT = """
@@ -102,7 +104,7 @@ def node_client(tap):
             wrap = wrap_with(mode="audit")
             equal(talk(wrap, OLD, server), body, f"answer; log: {wrap.tail()}")
             check_event(wrap.wait_event("would-refuse"), "client", "TLSv1.2")
-        with tap.case("Node.js as a client of TLS 1.2 with ECDHE and AEAD passes with min-version = 1.2, others do not"):
+        with tap.case("Node.js as a client of TLS 1.2 with ECDHE and AEAD passes with min-version = 1.2, AES-CBC not"):
             wrap = Wrap(tls={"min-version": "1.2"}, extra="[wire]\ntls = pfs")
             equal(talk(wrap, OLD, server), body, f"answer; log: {wrap.tail()}")
             event = wrap.wait_event("observed")
@@ -171,7 +173,8 @@ def java_client(tap):
     source.write_text(JAVA_CLIENT)
     with peers.Server(peers.reply_http(b"for java"), ciphers="ALL:@SECLEVEL=0") as server:
         with tap.case("Java with TLS 1.2 of its own choice is cut, and passes with tls = log; with TLS 1.3 it passes"):
-            for words, tls, expected, event in ((["TLSv1.2"], "pfs", False, "refused"), (["TLSv1.2"], "log", True, "weak"),
+            for words, tls, expected, event in ((["TLSv1.2"], "pfs", False, "refused"), (["TLSv1.2"], "log", True,
+                                                                                         "weak"),
                                                 ([], "pfs", True, "observed")):
                 wrap = wrap_with(tls)
                 result = run(wrap.argv(["java", source, server.port, *words]), timeout=60)
@@ -179,20 +182,12 @@ def java_client(tap):
                 check_event(wrap.wait_event(event), "client", words[0] if words else "TLSv1.3")
 
 
-def relay(wrap, target):
-    """A wrapped program that carries what others say: both its sides are judged."""
-    port = free_port()
-    process = Process(wrap.argv(["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", f"TCP:127.0.0.1:{target}"]))
-    process.wait_for_port(port)
-    process.port = port
-    return process
-
-
 def through_relay(tap):
     data, digest = blob(8)
     folder, port, certificate = temporary_directory(), free_port(), certs.server()
     (folder / "data").write_bytes(data)
-    server = Process(["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key", certificate.key, "-WWW",
+    server = Process(["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key", certificate.key,
+                      "-WWW",
                       "-quiet", "-cipher", "ALL:@SECLEVEL=0"], cwd=folder).wait_for_port(port)
 
     def fetch(relayed, *options):
@@ -214,7 +209,8 @@ def through_relay(tap):
             wrap = wrap_with()
             with relay(wrap, port) as relayed:
                 equal(hashlib.sha256(fetch(relayed, "-tls1_3")).hexdigest(), digest, "what came")
-                equal(hashlib.sha256(fetch(relayed, "-tls1_3", "-groups", "P-384:X25519")).hexdigest(), digest, "with a retry")
+                equal(hashlib.sha256(fetch(relayed, "-tls1_3", "-groups", "P-384:X25519")).hexdigest(), digest,
+                      "with a retry")
             equal(wrap.events("refused"), [], "refused")
 
 
@@ -227,17 +223,19 @@ def resumption(tap):
     early.write_bytes(b"zero round trips\n")
 
     def client(server, target, *options):
-        """A line each way, after which every ticket has arrived; the client's text, with the server's line if it came."""
+        """A line each way, after which every ticket has arrived; the client's text, and what came of it."""
         with Process(["openssl", "s_client", "-connect", f"127.0.0.1:{target}", "-tls1_3", *options],
                      stdin=subprocess.PIPE) as process:
             before = len(server.text())
             process.popen.stdin.write(b"from the client\n")
             process.popen.stdin.flush()
-            wait_until(lambda: "from the client" in server.text()[before:] or not process.running(), "the line at the server")
+            wait_until(lambda: "from the client" in server.text()[before:] or not process.running(),
+                       "the line at the server")
             if process.running():
                 server.popen.stdin.write(b"from the server\n")
                 server.popen.stdin.flush()
-                wait_until(lambda: "from the server" in process.text() or not process.running(), "the line at the client")
+                wait_until(lambda: "from the server" in process.text() or not process.running(),
+                           "the line at the client")
             if process.running():
                 process.popen.stdin.write(b"Q\n")
                 process.popen.stdin.flush()
@@ -247,15 +245,17 @@ def resumption(tap):
     with Process(argv, stdin=subprocess.PIPE).wait_for_port(port) as server:
         with tap.case("early data is taken bare, so that its refusal means something"):
             contains(client(server, port, "-sess_out", session), "from the server", "first connection")
-            contains(client(server, port, "-sess_in", session, "-sess_out", session, "-early_data", early), "Early data was accepted",
+            contains(client(server, port, "-sess_in", session, "-sess_out", session, "-early_data", early),
+                     "Early data was accepted",
                      "second connection")
-        with tap.case("a client's early data is cut with its hello, and a server's resumption with a fresh exchange passes"):
+        with tap.case("a client's early data is cut with its hello, and a resumption with a fresh exchange passes"):
             wrap = wrap_with()
             with relay(wrap, port) as relayed:
                 contains(client(server, relayed.port, "-sess_out", session), "from the server", "first connection")
                 contains(client(server, relayed.port, "-sess_in", session), "from the server", "resumed")
                 before = server.text()
-                lacks(client(server, relayed.port, "-sess_in", session, "-early_data", early), "Early data was accepted", "early")
+                lacks(client(server, relayed.port, "-sess_in", session, "-early_data", early),
+                      "Early data was accepted", "early")
                 lacks(server.text()[len(before):], "zero round trips", "what the server got")
             contains(wrap.wait_event("refused")["reason"], "early data", "reason")
         with tap.case("session-tickets = refuse cuts a resumption, whoever makes it"):

@@ -1,8 +1,8 @@
-"""make bench-wire: what the wire plane costs. nginx with TLS 1.3 and a connection for each request, wrapped with and without.
+"""make bench-wire: what the wire plane costs. nginx, TLS 1.3, a connection for each request.
 
-Both contenders have the tls plane; one looks at the first records of each connection as well. They take turns, and change
-places from round to round. Stated are the rate, and the processor time of nginx's worker for a request, which other load on
-the machine disturbs less. Exits with 1 if the wire plane costs more than 2 % of either.
+Both contenders have the tls plane; one looks at the first records of each connection as well. They take turns, and
+change places from round to round. Stated are the rate, and the processor time of nginx's worker for a request, which
+other load on the machine disturbs less. Exits with 1 if the wire plane costs more than 2 % of that time.
 """
 
 import argparse
