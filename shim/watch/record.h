@@ -25,7 +25,9 @@ struct record {
     enum policy_plaintext plaintext;
     uint64_t cookie; /* SO_COOKIE: the number may have been closed where nobody saw it */
     uint64_t fed[2]; /* bytes, by enum wire_direction */
-    uint64_t ahead;  /* bytes sent that were fed in a call that did not send them: they will come again */
+    uint8_t head[3]; /* the first bytes of the last call, head_count of them */
+    uint8_t head_count;
+    uint64_t ahead; /* bytes sent that were fed in a call that did not send them: they will come again */
     uint64_t before_fed, before_ahead; /* what goes with `before` */
     const void *caller;                /* who sent or received last */
     const struct wire_config *config;

@@ -14,6 +14,14 @@
 #include "init.h"
 #include "real/kernel.h"
 
+/* Whether what this call moves begins as a TLS record does. */
+static bool is_at_record(const struct record *record)
+{
+    const uint8_t *head = record->head;
+    bool is_record = record->head_count > 0 && head[0] >= 20 && head[0] <= 23;
+    return is_record && (record->head_count < 2 || head[1] == 3) && (record->head_count < 3 || head[2] <= 4);
+}
+
 /*
  * Whether what was fed is all that has passed. A connection that came here from another process in the middle, or
  * whose bytes also go through stdio, would look like plaintext, or like an answer without a question. TCP counts
@@ -37,6 +45,16 @@ static bool has_seen_all(const struct record *record, int fd, enum wire_directio
     uint64_t received = info.tcpi_bytes_received, acknowledged = info.tcpi_bytes_acked;
     return received <= in + (uint64_t)unread + SYN_AND_FIN &&
            acknowledged + (uint64_t)unacknowledged <= out + SYN_AND_FIN;
+}
+
+/*
+ * Whether a verdict holds. Plaintext that passes here is plaintext, whatever has passed elsewhere before, unless it
+ * is TLS that another process has begun.
+ */
+static bool is_proved(const struct record *record, int fd, enum wire_direction direction, uint64_t now)
+{
+    bool is_plaintext = record->wire.verdict == WIRE_PLAINTEXT || record->wire.verdict == WIRE_UNDECIDED;
+    return (is_plaintext && !is_at_record(record)) || has_seen_all(record, fd, direction, now);
 }
 
 static enum decision decide_tls(const struct record *record)
@@ -93,7 +111,7 @@ static __attribute__((noinline)) bool record_conclude(struct record *record, uin
         return false;
     }
     bool is_verdict = decision == DECISION_REFUSE || decision == DECISION_WOULD || decision == DECISION_LOG;
-    if (is_verdict && !has_seen_all(record, fd, direction, now))
+    if (is_verdict && !is_proved(record, fd, direction, now))
         decision = DECISION_UNKNOWN;
     struct record copy = *record;
     if (decision == DECISION_REFUSE) {
@@ -114,7 +132,7 @@ bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_dire
     enum decision decision = decide(record);
     bool says_plain = record->plaintext == POLICY_PLAINTEXT_LOG && !record->is_plain_logged &&
                       wire_is_plain(&record->wire) && decision != DECISION_LOG;
-    if (decision == DECISION_NONE && says_plain && !has_seen_all(record, fd, direction, now))
+    if (decision == DECISION_NONE && says_plain && !is_proved(record, fd, direction, now))
         decision = DECISION_UNKNOWN;
     if (__builtin_expect(decision != DECISION_NONE, false))
         return record_conclude(record, entry, fd, direction, now, decision);

@@ -15,6 +15,7 @@ static uint64_t record_feed(struct record *record, enum wire_direction direction
 {
     uint64_t fed = 0;
     size_t passes;
+    record->head_count = 0;
     for (size_t i = 0; i < count && fed < limit; i++) {
         const uint8_t *bytes = vectors[i].iov_base;
         uint64_t length = vectors[i].iov_len;
@@ -25,6 +26,8 @@ static uint64_t record_feed(struct record *record, enum wire_direction direction
             length = limit - fed;
         if (length > 0 && record->wire.verdict == WIRE_UNDECIDED)
             wire_feed(&record->wire, record->config, direction, bytes + passed, length, &passes);
+        for (uint64_t j = 0; j < length && record->head_count < sizeof record->head; j++)
+            record->head[record->head_count++] = bytes[passed + j];
         fed += length;
     }
     record->fed[direction] += fed;
