@@ -58,6 +58,9 @@ $(B)/exports.map: shim/interposed.h shim/exports.map.in
 	@mkdir -p $(@D)
 	@$(CC) -E -P -x c -Ishim shim/exports.map.in | tr -s '\n' > $@
 
+# The headers of a fortified file define some of the calls it is to define itself (clang: and hides them).
+$(call obj,$(wildcard shim/socket/*.c)): CFLAGS += -U_FORTIFY_SOURCE
+
 $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \
 	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)

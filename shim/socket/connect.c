@@ -13,6 +13,7 @@
 #include "connection/endpoint.h"
 #include "connection/relay.h"
 #include "connection/wait.h"
+#include "connection/watch.h"
 #include "init.h"
 #include "interposed.h"
 #include "real/aliases.h"
@@ -74,6 +75,7 @@ static int register_descriptor(int fd, const struct policy_rule *rule)
         return -1;
     connection->phase = CONNECTION_CONNECTING;
     endpoint_settle(fd, connection);
+    watch_adopt(endpoint, connection, fd);
     endpoint_leave(connection);
     return 0;
 }
@@ -86,6 +88,19 @@ static void unregister_descriptor(int fd)
     int saved = errno;
     if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED)
         endpoint_abandon(endpoint, connection);
+    errno = saved;
+}
+
+/* The kernel has begun to connect. Until here whoever looks at the descriptor finds that nothing has failed yet. */
+static void mark_dialled(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    int saved = errno;
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        connection->dialled = true;
+        endpoint_leave(connection);
+    }
     errno = saved;
 }
 
@@ -141,7 +156,9 @@ static int connect_registered(int fd, const struct sockaddr *address, socklen_t 
     int saved = errno;
     int result = real_libc()->connect(fd, address, length);
     if (result != 0 && errno != EISCONN) {
-        if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY)
+        if (errno == EINPROGRESS || errno == EINTR || errno == EALREADY)
+            mark_dialled(fd);
+        else
             unregister_descriptor(fd);
         return result;
     }
