@@ -219,6 +219,7 @@
     /* session.c */                                                                                                \
     X(gnutls_init)                                                                                                 \
     X(gnutls_deinit)                                                                                               \
+    X(gnutls_server_name_set)                                                                                      \
     X(gnutls_session_set_data)                                                                                     \
     X(gnutls_session_ticket_enable_server)                                                                         \
     X(gnutls_session_set_keylog_function)                                                                          \

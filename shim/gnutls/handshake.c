@@ -123,6 +123,7 @@ static void report_handshake(const struct gnutls *lib, gnutls_session_t session)
         AUDIT_S("group", group_name(lib, session)),
         AUDIT_S("cipher", cipher_name(lib, session)),
         AUDIT_B("resumed", lib->gnutls_session_is_resumed(session) != 0),
+        AUDIT_S("verified", verify_is_wanted(description.is_server) ? "policy" : NULL),
         AUDIT_S("library", "GnuTLS"),
         AUDIT_S("rule", "tls"),
     };
@@ -178,20 +179,14 @@ static const char *attest(const struct gnutls *lib, gnutls_session_t session)
     return NULL;
 }
 
-/* NULL: the session may shake hands. What the policy wants verified by us cannot be, for this library. */
-static const char *gate(const struct gnutls *lib, gnutls_session_t session)
+/* NULL: the session may shake hands. */
+static const char *gate(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
-    size_t length = 0;
-    if (policy->dtls == POLICY_DTLS_REFUSE && session_is_datagram(session))
+    if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && session_is_datagram(session))
         return "DTLS is refused by the policy";
-    if (session_is_server(lib, session, NULL, &length))
-        return policy->client_certificates == POLICY_VERIFY_REQUIRE
-                   ? "client-certificates = require cannot be verified by us in GnuTLS"
-                   : NULL;
-    return policy->verify_server == POLICY_VERIFY_REQUIRE || policy->pin_count > 0
-               ? "verify-server = require and pins cannot be verified by us in GnuTLS"
-               : NULL;
+    if (enforcing())
+        verify_begin(lib, session, is_server);
+    return NULL;
 }
 
 static ssize_t push_nothing(gnutls_transport_ptr_t pointer, const void *data, size_t size)
@@ -262,11 +257,16 @@ static void report_failed(const struct gnutls *lib, gnutls_session_t session, in
     report_end(is_refused ? "refused" : "failed", lib, session, lib->gnutls_strerror(error), alert);
 }
 
-static int handshake_attest(const struct gnutls *lib, gnutls_session_t session)
+static int handshake_attest(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
     const char *obstacle = attest(lib, session);
+    int error = GNUTLS_E_UNWANTED_ALGORITHM;
+    if (obstacle == NULL) {
+        obstacle = verify_end(lib, session, is_server);
+        error = GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+    }
     if (obstacle != NULL && enforcing())
-        return session_refuse(lib, session, obstacle, GNUTLS_E_UNWANTED_ALGORITHM);
+        return session_refuse(lib, session, obstacle, error);
     if (obstacle != NULL)
         report_end("would-refuse", lib, session, obstacle, NULL);
     report_handshake(lib, session);
@@ -280,12 +280,14 @@ PFSWRAP_EXPORT int gnutls_handshake(gnutls_session_t session)
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
         return lib->gnutls_handshake(session);
-    const char *obstacle = gate(lib, session);
+    size_t length = 0;
+    bool is_server = session_is_server(lib, session, NULL, &length);
+    const char *obstacle = gate(lib, session, is_server);
     if (obstacle != NULL && enforcing())
         return session_refuse(lib, session, obstacle, GNUTLS_E_INSUFFICIENT_SECURITY);
     int result = lib->gnutls_handshake(session);
     if (result == GNUTLS_E_SUCCESS)
-        return handshake_attest(lib, session);
+        return handshake_attest(lib, session, is_server);
     if (lib->gnutls_error_is_fatal(result))
         report_failed(lib, session, result);
     return result;

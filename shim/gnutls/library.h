@@ -5,6 +5,7 @@
 #ifndef PFSWRAP_GNUTLS_LIBRARY_H
 #define PFSWRAP_GNUTLS_LIBRARY_H
 
+#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdbool.h>
@@ -49,7 +50,22 @@
     X(gnutls_strerror)                                                                                             \
     X(gnutls_alert_get)                                                                                            \
     X(gnutls_alert_get_name)                                                                                       \
-    X(gnutls_certificate_get_peers)
+    X(gnutls_certificate_get_peers)                                                                                \
+    X(gnutls_certificate_server_set_request)                                                                       \
+    X(gnutls_server_name_set)                                                                                      \
+    X(gnutls_fingerprint)                                                                                          \
+    X(gnutls_x509_crt_init)                                                                                        \
+    X(gnutls_x509_crt_deinit)                                                                                      \
+    X(gnutls_x509_crt_import)                                                                                      \
+    X(gnutls_x509_trust_list_init)                                                                                 \
+    X(gnutls_x509_trust_list_deinit)                                                                               \
+    X(gnutls_x509_trust_list_add_trust_file)                                                                       \
+    X(gnutls_x509_trust_list_add_system_trust)                                                                     \
+    X(gnutls_x509_trust_list_verify_crt2)                                                                          \
+    X(gnutls_pubkey_init)                                                                                          \
+    X(gnutls_pubkey_deinit)                                                                                        \
+    X(gnutls_pubkey_import_x509)                                                                                   \
+    X(gnutls_pubkey_export)
 
 /* Since 3.6.5. */
 #define GNUTLS_OPTIONAL(X) X(gnutls_record_send_early_data)

@@ -26,6 +26,17 @@ gnutls_priority_t priority_default(const struct gnutls *lib, bool is_datagram);
 /* Whether a session is DTLS, which the library does not tell (session.c). */
 bool session_is_datagram(gnutls_session_t session);
 
+/* The name the program asked its server for, kept where the policy verifies servers; NULL: none. */
+const char *session_server_name(gnutls_session_t session);
+
+/*
+ * verify.c: verification of the peer that does not depend on the program. Before a handshake, what it needs; after
+ * it, NULL or why the peer is refused.
+ */
+void verify_begin(const struct gnutls *lib, gnutls_session_t session, bool is_server);
+const char *verify_end(const struct gnutls *lib, gnutls_session_t session, bool is_server);
+bool verify_is_wanted(bool is_server);
+
 /* What the policy calls a group or a TLS 1.3 suite of the library's; 0: it does not name it. */
 uint16_t priority_group_id(const struct gnutls *lib, gnutls_group_t group);
 uint16_t priority_suite_id(const struct gnutls *lib, gnutls_cipher_algorithm_t cipher);

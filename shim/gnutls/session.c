@@ -3,6 +3,7 @@
  * would be resumed against the policy, no key log.
  */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "gnutls/priority.h"
 #include "init.h"
@@ -31,34 +32,53 @@ static unsigned flags_narrow(unsigned flags)
     return flags | (refuses_resumption() ? GNUTLS_NO_TICKETS : GNUTLS_NO_TICKETS_TLS12);
 }
 
-/* The DTLS sessions of this process. Few programs have any, and those have few at a time. */
-enum { DATAGRAM_MAX = 4096 };
-static _Atomic(gnutls_session_t) datagrams[DATAGRAM_MAX];
-static atomic_int datagram_count;
+/*
+ * What has to be known of a session and the library does not tell: that it is DTLS; and, where servers are verified
+ * by us, the name that the program asked for. Few programs have the one, few policies ask for the other.
+ */
+enum { KNOWN_MAX = 4096, NAME_MAX_BYTES = 256 };
 
-static bool datagram_add(gnutls_session_t session)
+struct known {
+    _Atomic(gnutls_session_t) session; /* NULL: free */
+    bool is_datagram;
+    char name[NAME_MAX_BYTES];
+};
+
+static struct known sessions[KNOWN_MAX];
+static atomic_int known_count;
+
+static struct known *known_find(gnutls_session_t session)
 {
-    for (int i = 0; i < DATAGRAM_MAX; i++) {
-        gnutls_session_t free_slot = NULL;
-        if (atomic_compare_exchange_strong(&datagrams[i], &free_slot, session)) {
-            atomic_fetch_add(&datagram_count, 1);
+    for (int i = 0; i < KNOWN_MAX && atomic_load(&known_count) > 0; i++)
+        if (atomic_load_explicit(&sessions[i].session, memory_order_relaxed) == session)
+            return &sessions[i];
+    return NULL;
+}
+
+static bool known_add(gnutls_session_t session, bool is_datagram)
+{
+    for (int i = 0; i < KNOWN_MAX; i++) {
+        gnutls_session_t none = NULL;
+        if (atomic_compare_exchange_strong(&sessions[i].session, &none, session)) {
+            sessions[i].is_datagram = is_datagram;
+            sessions[i].name[0] = '\0';
+            atomic_fetch_add(&known_count, 1);
             return true;
         }
     }
     return false;
 }
 
-static _Atomic(gnutls_session_t) *datagram_find(gnutls_session_t session)
-{
-    for (int i = 0; i < DATAGRAM_MAX && atomic_load(&datagram_count) > 0; i++)
-        if (atomic_load_explicit(&datagrams[i], memory_order_relaxed) == session)
-            return &datagrams[i];
-    return NULL;
-}
-
 bool session_is_datagram(gnutls_session_t session)
 {
-    return session != NULL && datagram_find(session) != NULL;
+    const struct known *known = session != NULL ? known_find(session) : NULL;
+    return known != NULL && known->is_datagram;
+}
+
+const char *session_server_name(gnutls_session_t session)
+{
+    const struct known *known = known_find(session);
+    return known != NULL && known->name[0] != '\0' ? known->name : NULL;
 }
 
 PFSWRAP_EXPORT void gnutls_deinit(gnutls_session_t session)
@@ -66,12 +86,26 @@ PFSWRAP_EXPORT void gnutls_deinit(gnutls_session_t session)
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return;
-    _Atomic(gnutls_session_t) *slot = session != NULL ? datagram_find(session) : NULL;
-    if (slot != NULL) {
-        atomic_store(slot, NULL);
-        atomic_fetch_sub(&datagram_count, 1);
+    struct known *known = session != NULL ? known_find(session) : NULL;
+    if (known != NULL) {
+        atomic_store(&known->session, NULL);
+        atomic_fetch_sub(&known_count, 1);
     }
     lib->gnutls_deinit(session);
+}
+
+PFSWRAP_EXPORT int gnutls_server_name_set(gnutls_session_t session, gnutls_server_name_type_t type,
+                                          const void *name, size_t length)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return GNUTLS_NO_LIBRARY;
+    struct known *known = session != NULL ? known_find(session) : NULL;
+    if (known != NULL && type == GNUTLS_NAME_DNS && name != NULL && length < sizeof known->name) {
+        memcpy(known->name, name, length);
+        known->name[length] = '\0';
+    }
+    return lib->gnutls_server_name_set(session, type, name, length);
 }
 
 PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
@@ -80,14 +114,15 @@ PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
     int result = lib->gnutls_init(session, flags_narrow(flags));
-    if (result < 0 || !enforcing())
+    if (result < 0)
         return result;
     bool is_datagram = (flags & GNUTLS_DATAGRAM) != 0;
-    gnutls_priority_t priority = priority_default(lib, is_datagram);
-    if (is_datagram && !datagram_add(*session))
+    if ((is_datagram || verify_is_wanted(false)) && !known_add(*session, is_datagram))
         result = GNUTLS_E_MEMORY_ERROR;
-    else
+    if (result >= 0 && enforcing()) {
+        gnutls_priority_t priority = priority_default(lib, is_datagram);
         result = priority != NULL ? lib->gnutls_priority_set(*session, priority) : GNUTLS_E_NO_PRIORITIES_WERE_SET;
+    }
     if (result < 0) {
         gnutls_deinit(*session);
         *session = NULL;

@@ -149,12 +149,61 @@ def follows_the_policy(tap):
         lacks(wrapped.text, "olleh", f"expected nothing to pass: {wrapped!r}")
         contains(wrap.wait_event("refused")["reason"], "no ephemeral key exchange", "reason")
 
-    with tap.case("what the policy wants verified by us is refused, not left to the program"):
-        wrap = Wrap(tls={"verify-server": "require"})
-        with peers.Server(peers.reply_http(b"x")) as server:
-            result = run(wrap.argv(gnutls_cli(server.port)), data=REQUEST)
-            check(cli_received(result) != b"x" and not server.versions, f"expected a refusal: {result!r}")
-        contains(wrap.wait_event("refused")["reason"], "cannot be verified by us in GnuTLS", "reason")
+
+def careless(server, host="localhost"):
+    """A client that verifies nothing itself."""
+    return ["wget", "-q", "--tries=1", "-O", "-", "--no-check-certificate", f"https://{host}:{server.port}/"]
+
+
+def verifies_servers(tap):
+    ca, good = str(certs.authority().cert), certs.server()
+    require = {"verify-server": "require", "ca-file": ca}
+    other_ca = certs.signed("server-other-ca", ca="other-ca")
+    other_name = certs.signed("server-other-name", names="DNS:other.test")
+    other_pin = dict(require, **{"pin-sha256": other_ca.pin()})
+    with tap.case("wget bare accepts any certificate if told to, so that a refusal means something"):
+        with peers.Server(peers.reply_http(b"x"), other_ca) as server:
+            equal(run(careless(server)).out, b"x", "body")
+    for words, certificate, tls, host in (
+            ("a server of the CA with its name", good, require, "localhost"),
+            ("one that is named by address, by its pin", good, dict(require, **{"pin-sha256": good.pin()}), "127.0.0.1")):
+        with tap.case(f"wget under verify-server = require accepts {words}"):
+            wrap = Wrap(tls=tls)
+            with peers.Server(peers.reply_http(b"x"), certificate) as server:
+                result = run(wrap.argv(careless(server, host)))
+                equal(result.out, b"x", f"{result!r}; log: {wrap.tail()}")
+            equal(wrap.wait_event("handshake")["verified"], "policy", "verified")
+    for words, certificate, tls, host, reason in (
+            ("a certificate of another CA", other_ca, require, "localhost", "issuer is not trusted"),
+            ("a certificate for another name", other_name, require, "localhost", "another name"),
+            ("a certificate that signs itself", certs.self_signed("rsa"), require, "localhost", "issuer is not trusted"),
+            ("a server named by address, without a pin", good, require, "127.0.0.1", "named no server"),
+            ("a key that matches no pin", good, other_pin, "localhost", "matches no pin")):
+        with tap.case(f"wget under verify-server = require refuses {words}, and sends it nothing"):
+            wrap, got = Wrap(tls=tls), []
+            with peers.Server(lambda connection, _: got.append(connection.recv(4096)), certificate) as server:
+                result = run(wrap.argv(careless(server, host)))
+                check(result.status != 0 and not result.out, f"{result!r}")
+            contains(wrap.wait_event("refused")["reason"], reason, "reason")
+            equal([data for data in got if data], [], "what reached the server")
+
+
+def verifies_clients(tap):
+    ca, client = certs.authority().cert, certs.client()
+    other = certs.signed("client-other-ca", usage="clientAuth", ca="other-ca")
+    with tap.case("gnutls-serv under client-certificates = require accepts clients of the CA alone"):
+        wrap = Wrap(tls={"client-certificates": "require", "ca-file": str(ca)})
+        with LegacyServer("gnutls-serv", gnutls_serv(priority="NORMAL"), None).start(wrap) as server:
+            for certificate, passes in ((client, True), (other, False), (None, False)):
+                try:
+                    echo_exchange(server.port, peers.client_context(certificate=certificate), lines=3)
+                    passed = True
+                except (OSError, AssertionError):
+                    passed = False
+                equal(passed, passes, f"{certificate and certificate.cert}: {server.text()[-300:]}; log: {wrap.tail()}")
+        equal(wrap.wait_event("handshake", role="server")["verified"], "policy", "verified")
+        reasons = [event["reason"] for event in wrap.events("refused")]
+        contains(reasons, "the certificate's issuer is not trusted", "reasons")
 
 
 def main():
@@ -168,6 +217,8 @@ def main():
         raise Skip("gnutls-cli is not installed")
     keeps_what_is_narrower(tap)
     follows_the_policy(tap)
+    verifies_servers(tap)
+    verifies_clients(tap)
     tap.finish()
 
 
