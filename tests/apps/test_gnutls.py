@@ -6,7 +6,7 @@ from lib import certs, other_libssl, peers
 from lib.legacy import (LegacyClient, LegacyServer, check_handshake, echo_exchange, launch_by_pfswrap, prove_client,
                         prove_server)
 from lib.openssl_builds import Build
-from lib.process import Process, find, free_port, run
+from lib.process import Process, find, free_port, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 from lib.wrap import Wrap
 
@@ -160,13 +160,14 @@ def verifies_servers(tap):
     require = {"verify-server": "require", "ca-file": ca}
     other_ca = certs.signed("server-other-ca", ca="other-ca")
     other_name = certs.signed("server-other-name", names="DNS:other.test")
+    good_pin = dict(require, **{"pin-sha256": good.pin()})
     other_pin = dict(require, **{"pin-sha256": other_ca.pin()})
     with tap.case("wget bare accepts any certificate if told to, so that a refusal means something"):
         with peers.Server(peers.reply_http(b"x"), other_ca) as server:
             equal(run(careless(server)).out, b"x", "body")
     for words, certificate, tls, host in (
             ("a server of the CA with its name", good, require, "localhost"),
-            ("one that is named by address, by its pin", good, dict(require, **{"pin-sha256": good.pin()}), "127.0.0.1")):
+            ("one that is named by address, by its pin", good, good_pin, "127.0.0.1")):
         with tap.case(f"wget under verify-server = require accepts {words}"):
             wrap = Wrap(tls=tls)
             with peers.Server(peers.reply_http(b"x"), certificate) as server:
@@ -176,7 +177,7 @@ def verifies_servers(tap):
     for words, certificate, tls, host, reason in (
             ("a certificate of another CA", other_ca, require, "localhost", "issuer is not trusted"),
             ("a certificate for another name", other_name, require, "localhost", "another name"),
-            ("a certificate that signs itself", certs.self_signed("rsa"), require, "localhost", "issuer is not trusted"),
+            ("a certificate of its own", certs.self_signed("rsa"), require, "localhost", "issuer is not trusted"),
             ("a server named by address, without a pin", good, require, "127.0.0.1", "named no server"),
             ("a key that matches no pin", good, other_pin, "localhost", "matches no pin")):
         with tap.case(f"wget under verify-server = require refuses {words}, and sends it nothing"):
@@ -206,6 +207,43 @@ def verifies_clients(tap):
         contains(reasons, "the certificate's issuer is not trusted", "reasons")
 
 
+def datagrams(tap):
+    def talk(tls):
+        client, server, certificate, port = Wrap(tls=tls), Wrap(tls=tls), certs.server(), free_port()
+        argv = ["gnutls-serv", "--udp", "--quiet", "--echo", "--disable-client-cert", "-p", port, "--x509certfile",
+                certificate.cert, "--x509keyfile", certificate.key]
+        with Process(server.argv(argv)).wait_for_port(port, udp=True):
+            argv = ["gnutls-cli", "--udp", "--logfile=/dev/stderr", "--insecure", "-p", port, "127.0.0.1"]
+            result = run(client.argv(argv), data=b"hello\n")
+        return result, client, server
+
+    with tap.case("DTLS is DTLS 1.2 with ECDHE and AEAD on both sides, or refused where the policy refuses it"):
+        result, client, server = talk({})
+        contains(result.out, b"hello", f"{result!r}; log: {client.tail()}")
+        for wrap in (client, server):
+            event = wrap.wait_event("handshake")
+            equal((event["version"], event["cipher"][-3:], bool(event["group"])), ("DTLSv1.2", "GCM", True), f"{event}")
+        result, client, _ = talk({"dtls": "refuse"})
+        lacks(result.out, b"hello", f"{result!r}")
+        contains(client.wait_event("refused")["reason"], "DTLS is refused", "reason")
+
+
+def preshared_keys(tap):
+    with tap.case("a preshared key passes with ECDHE, and not without"):
+        folder, port, wrap = temporary_directory(), free_port(), Wrap()
+        (folder / "keys").write_text("user:9e32cf7786321a828ef7668f09fb35db\n")
+        server = ["gnutls-serv", "--quiet", "--echo", "-p", port, "--pskpasswd", folder / "keys", "--priority"]
+        client = ["gnutls-cli", "--logfile=/dev/stderr", "-p", port, "--pskusername", "user", "--pskkey",
+                  "9e32cf7786321a828ef7668f09fb35db", "127.0.0.1", "--priority"]
+        old, new = "NORMAL:-KX-ALL:+PSK", "NORMAL:-KX-ALL:+ECDHE-PSK:+PSK"
+        with Process([*map(str, server), old]).wait_for_port(port):
+            contains(run([*client, old], data=b"hello\n").out, b"hello", "bare")
+            lacks(run(wrap.argv([*client, old]), data=b"hello\n").out, b"hello", "wrapped")
+        with Process([*map(str, server), new]).wait_for_port(port):
+            contains(run(wrap.argv([*client, old]), data=b"hello\n").out, b"hello", f"with ECDHE; log: {wrap.tail()}")
+        check_handshake(wrap.wait_event("handshake"), "client")
+
+
 def main():
     tap = Tap()
     if find("gnutls-serv") is None:
@@ -219,6 +257,8 @@ def main():
     follows_the_policy(tap)
     verifies_servers(tap)
     verifies_clients(tap)
+    datagrams(tap)
+    preshared_keys(tap)
     tap.finish()
 
 
