@@ -42,3 +42,9 @@ bench-layer:
 	@scripts/install-deps build bench
 	@$(MAKE) --no-print-directory $(PARALLEL) bench-programs
 	@python3 -B tests/bench/layer_bench.py $(if $(QUICK),--rounds 3) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: bench-wire
+bench-wire:
+	@scripts/install-deps build bench
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@python3 -B tests/bench/wire_bench.py $(if $(ROUNDS),--rounds $(ROUNDS))

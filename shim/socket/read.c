@@ -14,6 +14,7 @@
 #include "real/aliases.h"
 #include "real/libc.h"
 #include "socket/sealed_call.h"
+#include "watch/watch.h"
 
 /* Receives into one buffer. */
 static SEALED_CALL ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind)
@@ -24,6 +25,7 @@ static SEALED_CALL ssize_t receive(int fd, void *bytes, size_t size, int flags, 
 
 PFSWRAP_EXPORT ssize_t read(int fd, void *bytes, size_t size)
 {
+    WATCH_RECEIVE(fd, WATCH_ONE(bytes, size), 0, read(fd, bytes, size));
     SEALED_OR_REAL(fd, receive(fd, bytes, size, 0, CARRIER_PLAIN), read(fd, bytes, size));
 }
 PFSWRAP_ALIAS(__read, read);
@@ -39,12 +41,14 @@ static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, l
 
 PFSWRAP_EXPORT ssize_t readv(int fd, const struct iovec *vectors, int count)
 {
+    WATCH_RECEIVE(fd, vectors, (size_t)count, 0, readv(fd, vectors, count));
     SEALED_OR_REAL(fd, receive_vector(fd, vectors, count, 0, CARRIER_VECTOR), readv(fd, vectors, count));
 }
 
 /* A socket has no position: with any other offset the kernel refuses. */
 PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
+    WATCH_RECEIVE(fd, vectors, (size_t)count, 0, preadv2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
             fd, receive_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
@@ -57,6 +61,7 @@ PFSWRAP_EXPORT ssize_t recv(int fd, void *bytes, size_t size, int flags)
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recv(fd, bytes, size, flags);
+    WATCH_RECEIVE(fd, WATCH_ONE(bytes, size), flags, recv(fd, bytes, size, flags));
     SEALED_OR_REAL(fd, receive(fd, bytes, size, flags, CARRIER_SOCKET), recv(fd, bytes, size, flags));
 }
 PFSWRAP_ALIAS(__recv, recv);
@@ -75,6 +80,7 @@ PFSWRAP_EXPORT ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, str
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recvfrom(fd, bytes, size, flags, address, length);
+    WATCH_RECEIVE(fd, WATCH_ONE(bytes, size), flags, recvfrom(fd, bytes, size, flags, address, length));
     SEALED_OR_REAL(fd, receive_from(fd, bytes, size, flags, address != NULL ? length : NULL),
                    recvfrom(fd, bytes, size, flags, address, length));
 }
@@ -94,6 +100,7 @@ PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recvmsg(fd, message, flags);
+    WATCH_RECEIVE(fd, message->msg_iov, message->msg_iovlen, flags, recvmsg(fd, message, flags));
     SEALED_OR_REAL(fd, receive_message(fd, message, flags), recvmsg(fd, message, flags));
 }
 
@@ -120,6 +127,12 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, in
         int done = receive_messages(fd, messages, count, flags);
         if (done != STREAM_NOT_OURS)
             return done;
+    }
+    /* One message is what a stream has at a time; the kernel, too, gives no more than are there. */
+    if (watch_is_on(fd) && count > 0) {
+        ssize_t size = recvmsg(fd, &messages[0].msg_hdr, flags & ~MSG_WAITFORONE);
+        messages[0].msg_len = size >= 0 ? (unsigned)size : 0;
+        return size < 0 ? -1 : 1;
     }
     return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
 }
