@@ -9,6 +9,7 @@
 #include "audit/audit.h"
 #include "init.h"
 #include "real/libc.h"
+#include "socket/adopt.h"
 #include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
@@ -80,4 +81,6 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
         let_children_go();
     else
         environment_start();
+    if (pfswrap_seals())
+        adopt_inherited();
 }
