@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "connection/release.h"
 #include "connection/share.h"
 #include "interposed.h"
 #include "keys.h"
@@ -67,6 +68,8 @@ static void start(void)
     if (keys_in_use() && share_start() != 0)
         pfswrap_die(
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+    if (keys_in_use())
+        release_start();
 }
 
 bool pfswrap_seals(void)

@@ -86,6 +86,31 @@ static int hide_duplicate(int fd)
     return hidden < 0 ? -1 : (int)hidden;
 }
 
+/* What stands at a number between the moment the connection leaves it and the program's own close; see vacate(). */
+static struct descriptor *nothing;
+
+void release_start(void)
+{
+    long fd = KERNEL_4(SYS_openat, AT_FDCWD, "/dev/null", O_PATH | O_CLOEXEC, 0);
+    if (fd >= 0) /* without a /dev the moment remains, for programs that race with their own close */
+        nothing = descriptor_own((int)fd);
+}
+
+/*
+ * The connection leaves the number `fd`: the socket goes first, then the table's entry. Another thread that sends
+ * meanwhile (at exit, all that still run) finds the entry, or a descriptor that is good for nothing (EBADF), but
+ * never the bare socket. Returns how many numbers are left.
+ */
+static int vacate(struct endpoint *endpoint, int fd)
+{
+    int with = nothing != NULL && !process_sandboxed ? descriptor_acquire(nothing) : -1;
+    if (with >= 0)
+        (void)KERNEL_3(SYS_dup3, with, fd, O_CLOEXEC);
+    if (nothing != NULL && !process_sandboxed)
+        descriptor_release(nothing);
+    return endpoint_remove(endpoint, fd);
+}
+
 /*
  * The program gives its last descriptor up. Returns true if the connection is over as far as this process goes, and
  * then the endpoint is free; else a hidden duplicate goes on, and the background has to be told. Locked; given
@@ -94,6 +119,7 @@ static int hide_duplicate(int fd)
 static bool let_go(struct endpoint *endpoint, struct connection *connection, int fd)
 {
     if (share_release(connection)) { /* a close that epoll does not notice, since others have the socket */
+        (void)vacate(endpoint, fd);
         endpoint_free(endpoint, connection);
         return true;
     }
@@ -102,6 +128,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
     if (!reset && !is_done(connection, fd)) {
         int hidden = hide_duplicate(fd);
         if (hidden >= 0) {
+            (void)vacate(endpoint, fd);
             endpoint_hide(endpoint, hidden);
             endpoint_leave(connection);
             return false;
@@ -110,6 +137,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
         drain(fd);
+    (void)vacate(endpoint, fd);
     endpoint_free(endpoint, connection);
     return true;
 }
@@ -122,7 +150,8 @@ static bool release(int fd)
     if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
         return false;
     carrier_kind = CARRIER_PLAIN;
-    if (endpoint_remove(endpoint, fd) > 0) {
+    if (atomic_load(&endpoint->descriptors) > 1) {
+        (void)vacate(endpoint, fd);
         watch_leave(endpoint, fd);
         endpoint_leave(connection);
     } else if (!let_go(endpoint, connection, fd)) {
@@ -258,8 +287,8 @@ void release_all(void)
         if (endpoint == NULL || atomic_load(&endpoint->descriptors) == 0 ||
             !endpoint_enter_at(endpoint, &connection))
             continue;
-        while (endpoint_remove(endpoint, atomic_load(&endpoint->fd)) > 0)
-            continue;
+        while (atomic_load(&endpoint->descriptors) > 1)
+            (void)vacate(endpoint, atomic_load(&endpoint->fd));
         if (!let_go(endpoint, connection, atomic_load(&endpoint->fd)))
             atomic_store(&endpoint->in_background, true);
     }

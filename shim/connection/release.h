@@ -7,6 +7,9 @@
 
 #include "connection/endpoint.h"
 
+/* Once, before the first connection. */
+void release_start(void);
+
 /*
  * The program closes `fd`, a sealed descriptor. Closes it, or keeps a hidden duplicate until all is sent. Returns
  * what close(2) does, or RELEASE_NOT_OURS: make the real call. In a child of vfork() only the descriptor goes.
