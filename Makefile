@@ -30,7 +30,7 @@ INIH   := -l:libinih.a
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
 CORE_SRC := shim/keys.c $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
 SEAL_SRC := $(wildcard shim/seal/*.c)
-SHIM_SRC := $(filter-out shim/wire/%,$(wildcard shim/*.c shim/*/*.c))
+SHIM_SRC := $(wildcard shim/*.c shim/*/*.c)
 TOOL_SRC := $(wildcard tools/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
 PROG_SRC := $(wildcard tests/apps/programs/*.c)

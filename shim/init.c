@@ -70,6 +70,7 @@ static void start(void)
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
     if (keys_in_use())
         release_start();
+    starting = false;
 }
 
 bool pfswrap_seals(void)

@@ -201,11 +201,44 @@
     X(SSL_CTX_sess_set_get_cb)                                                                                     \
     X(SSL_CTX_sess_get_get_cb)                                                                                     \
     X(SSL_CTX_set_session_ticket_cb)                                                                               \
+    /* layer_alpn.c: application protocols, among which the inner layer makes itself known */                      \
+    X(SSL_CTX_set_alpn_protos)                                                                                     \
+    X(SSL_CTX_set_alpn_select_cb)                                                                                  \
+    X(SSL_set_alpn_protos)                                                                                         \
+    /* layer_state.c: what a program is told while the inner layer shakes hands, and of what it holds */           \
+    X(SSL_get_error)                                                                                               \
+    X(SSL_get_shutdown)                                                                                            \
+    X(SSL_get_state)                                                                                               \
+    X(SSL_has_pending)                                                                                             \
+    X(SSL_in_init)                                                                                                 \
+    X(SSL_is_init_finished)                                                                                        \
+    X(SSL_pending)                                                                                                 \
+    X(SSL_want)                                                                                                    \
     /* bio.c: libssl's own BIOs */                                                                                 \
     X(BIO_f_ssl)                                                                                                   \
     X(BIO_new_ssl)                                                                                                 \
     X(BIO_new_ssl_connect)                                                                                         \
     X(BIO_new_buffer_ssl_connect)
+
+/* GnuTLS (shim/gnutls/), 3.6.3 and later. */
+#define PFSWRAP_GNUTLS_CALLS(X)                                                                                    \
+    /* priority.c */                                                                                               \
+    X(gnutls_priority_init)                                                                                        \
+    X(gnutls_priority_init2)                                                                                       \
+    X(gnutls_priority_set)                                                                                         \
+    X(gnutls_priority_set_direct)                                                                                  \
+    X(gnutls_set_default_priority)                                                                                 \
+    X(gnutls_set_default_priority_append)                                                                          \
+    /* session.c */                                                                                                \
+    X(gnutls_init)                                                                                                 \
+    X(gnutls_deinit)                                                                                               \
+    X(gnutls_server_name_set)                                                                                      \
+    X(gnutls_session_set_data)                                                                                     \
+    X(gnutls_session_ticket_enable_server)                                                                         \
+    X(gnutls_session_set_keylog_function)                                                                          \
+    X(gnutls_record_send_early_data)                                                                               \
+    /* handshake.c */                                                                                              \
+    X(gnutls_handshake)
 
 /* Not interposed: for whoever wants to know whether the shared object is loaded. */
 #define PFSWRAP_OWN_CALLS(X) X(pfswrap_version)

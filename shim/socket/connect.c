@@ -20,6 +20,7 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 #include "socket/open.h"
+#include "watch/watch.h"
 
 /* Reads the program's address without trusting its pointer: a bad one is the kernel's to refuse. */
 static bool copy_address(struct sockaddr_in6 *copy, const struct sockaddr *address, socklen_t length)
@@ -165,14 +166,23 @@ static int connect_registered(int fd, const struct sockaddr *address, socklen_t 
     return await_handshake(fd);
 }
 
+/* The real call; a connection that nothing seals is looked at, at its beginning. */
+static int connect_plain(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int result = real_libc()->connect(fd, address, length);
+    if (result == 0 || errno == EINPROGRESS || errno == EINTR)
+        watch_connected(fd, address, length);
+    return result;
+}
+
 PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     if (!pfswrap_seals())
-        return real_libc()->connect(fd, address, length);
+        return connect_plain(fd, address, length);
     if (!endpoint_is_sealed(fd)) {
         const struct policy_rule *rule = rule_for(fd, address, length);
         if (rule == NULL)
-            return real_libc()->connect(fd, address, length);
+            return connect_plain(fd, address, length);
         if (register_descriptor(fd, rule) != 0)
             return -1;
     }
