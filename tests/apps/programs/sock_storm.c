@@ -96,13 +96,26 @@ static void execs(const struct sock_target *target)
     join_ends(ends, threads);
 }
 
+/* Sends stream 1 for as long as it is taken: sealed, what a thread sends while the process ends is EBADF. */
+static void *write_until_error(void *argument)
+{
+    static char text[7000];
+    struct end *end = argument;
+    ssize_t n = 1;
+    for (size_t at = 0; n > 0; at += (size_t)(n > 0 ? n : 0)) {
+        text_fill(text, sizeof text, at, end->mine);
+        n = send(end->fd, text, sizeof text, MSG_NOSIGNAL);
+    }
+    return NULL;
+}
+
 /* Exit while threads are in the midst of sending: the process ends, and leaves no half frame for a whole stream. */
 static void exit_client(int fd)
 {
     pthread_t thread;
     static struct end end;
     end = (struct end){.fd = fd, .mine = 1};
-    sock_expect(pthread_create(&thread, NULL, write_stream, &end) == 0, "pthread_create");
+    sock_expect(pthread_create(&thread, NULL, write_until_error, &end) == 0, "pthread_create");
     (void)side_hear();
     exit(0);
 }
