@@ -201,6 +201,19 @@
     X(SSL_CTX_sess_set_get_cb)                                                                                     \
     X(SSL_CTX_sess_get_get_cb)                                                                                     \
     X(SSL_CTX_set_session_ticket_cb)                                                                               \
+    /* layer_alpn.c: application protocols, among which the inner layer makes itself known */                      \
+    X(SSL_CTX_set_alpn_protos)                                                                                     \
+    X(SSL_CTX_set_alpn_select_cb)                                                                                  \
+    X(SSL_set_alpn_protos)                                                                                         \
+    /* layer_state.c: what a program is told while the inner layer shakes hands, and of what it holds */           \
+    X(SSL_get_error)                                                                                               \
+    X(SSL_get_shutdown)                                                                                            \
+    X(SSL_get_state)                                                                                               \
+    X(SSL_has_pending)                                                                                             \
+    X(SSL_in_init)                                                                                                 \
+    X(SSL_is_init_finished)                                                                                        \
+    X(SSL_pending)                                                                                                 \
+    X(SSL_want)                                                                                                    \
     /* bio.c: libssl's own BIOs */                                                                                 \
     X(BIO_f_ssl)                                                                                                   \
     X(BIO_new_ssl)                                                                                                 \

@@ -139,11 +139,6 @@ static int check_prefer(struct policy_parser *parser)
                               "seal = prefer in [connect %s] could be stripped on the way, "
                               "expected require or off",
                               rule->name);
-    if (rule->layer == POLICY_LAYER_TLS)
-        return policy_fail_at(parser, rule->seal_line,
-                              "seal = prefer with layer = tls in [listen %s], expected "
-                              "layer = socket",
-                              rule->name);
     if (!rule->clients_any)
         return policy_fail_at(parser, rule->seal_line,
                               "seal = prefer in [listen %s] takes unsealed clients, "

@@ -17,7 +17,7 @@
 #include "watch/watch.h"
 
 /* Receives into one buffer. */
-static ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind)
+static SEALED_CALL ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind)
 {
     const struct iovec vector = {.iov_base = bytes, .iov_len = size};
     return stream_receive(fd, &vector, 1, flags, kind);
@@ -30,7 +30,8 @@ PFSWRAP_EXPORT ssize_t read(int fd, void *bytes, size_t size)
 }
 PFSWRAP_ALIAS(__read, read);
 
-static ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags, enum carrier_kind kind)
+static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags,
+                                          enum carrier_kind kind)
 {
     if (sealed_call_vector_is_valid(vectors, count))
         return stream_receive(fd, vectors, (size_t)count, flags, kind);
@@ -66,7 +67,7 @@ PFSWRAP_EXPORT ssize_t recv(int fd, void *bytes, size_t size, int flags)
 PFSWRAP_ALIAS(__recv, recv);
 
 /* A connected stream socket names no sender: tcp(7). */
-static ssize_t receive_from(int fd, void *bytes, size_t size, int flags, socklen_t *length)
+static SEALED_CALL ssize_t receive_from(int fd, void *bytes, size_t size, int flags, socklen_t *length)
 {
     ssize_t count = receive(fd, bytes, size, flags, CARRIER_SOCKET);
     if (count >= 0 && length != NULL)
@@ -84,7 +85,7 @@ PFSWRAP_EXPORT ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, str
                    recvfrom(fd, bytes, size, flags, address, length));
 }
 
-static ssize_t receive_message(int fd, struct msghdr *message, int flags)
+static SEALED_CALL ssize_t receive_message(int fd, struct msghdr *message, int flags)
 {
     ssize_t count = receive_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE);
     if (count >= 0) {

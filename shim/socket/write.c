@@ -19,7 +19,7 @@
 #include "socket/sealed_call.h"
 #include "watch/watch.h"
 
-static ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind)
+static SEALED_CALL ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind)
 {
     const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
     return stream_send(fd, &vector, 1, flags, kind);
@@ -32,7 +32,8 @@ PFSWRAP_EXPORT ssize_t write(int fd, const void *bytes, size_t size)
 }
 PFSWRAP_ALIAS(__write, write);
 
-static ssize_t send_vector(int fd, const struct iovec *vectors, long count, int flags, enum carrier_kind kind)
+static SEALED_CALL ssize_t send_vector(int fd, const struct iovec *vectors, long count, int flags,
+                                       enum carrier_kind kind)
 {
     if (sealed_call_vector_is_valid(vectors, count))
         return stream_send(fd, vectors, (size_t)count, flags, kind);

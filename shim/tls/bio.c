@@ -8,6 +8,7 @@
 #include "init.h"
 #include "interposed.h"
 #include "tls/handshake.h"
+#include "tls/layer.h"
 
 static SSL *bio_connection(const struct libssl *lib, BIO *bio)
 {
@@ -24,6 +25,30 @@ static struct libssl *bio_library(const void *caller)
     return lib != NULL ? lib : libssl_of_caller(caller);
 }
 
+/* What the library's own BIO tells about a connection's call that came back with `result` (BIO_should_retry(3)). */
+static void bio_set_retry(const struct libssl *lib, BIO *bio, const SSL *ssl, int result)
+{
+    lib->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
+    lib->BIO_set_retry_reason(bio, 0);
+    switch (SSL_get_error(ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        lib->BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
+        break;
+    case SSL_ERROR_WANT_WRITE:
+        lib->BIO_set_flags(bio, BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY);
+        break;
+    default:
+        break;
+    }
+}
+
+static int bio_layer(struct libssl *lib, BIO *bio, SSL *ssl)
+{
+    int result = tls_handshake_complete(lib, ssl);
+    bio_set_retry(lib, bio, ssl, result);
+    return result;
+}
+
 /*
  * Takes the handshake to its end through the library's own state machine command, which sets the BIO's retry flags.
  * Returns 1 when data may pass, else 0 or less. For reading and writing that is -1, as the library's own functions
@@ -37,10 +62,22 @@ static long bio_establish(struct libssl *lib, BIO *bio)
         return 1;
     if (tls_handshake_gate(lib, ssl, TLS_ROLE_UNKNOWN) != 1)
         return -1;
+    if (layer_in_force() && layer_shakes_hands(lib, ssl, CALLER))
+        return bio_layer(lib, bio, ssl);
     long result = lib->BIO_meth_get_ctrl(lib->BIO_f_ssl())(bio, BIO_C_DO_STATE_MACHINE, 0, NULL);
-    if (result <= 0)
+    if (result <= 0) {
         tls_handshake_failed(lib, ssl, (int)result);
-    return result > 0 ? tls_handshake_attest(lib, ssl) : result;
+        return result;
+    }
+    result = tls_handshake_attest(lib, ssl);
+    return result == 1 && layer_in_force() && layer_shakes_hands(lib, ssl, CALLER) ? bio_layer(lib, bio, ssl)
+                                                                                   : result;
+}
+
+/* The inner layer of the BIO's connection; NULL: it has none. */
+static struct layer *bio_find_layer(const struct libssl *lib, BIO *bio)
+{
+    return layer_in_force() ? layer_find(lib, bio_connection(lib, bio)) : NULL;
 }
 
 static int bio_read(BIO *bio, char *buffer, size_t length, size_t *read)
@@ -48,7 +85,13 @@ static int bio_read(BIO *bio, char *buffer, size_t length, size_t *read)
     struct libssl *lib = bio_library(CALLER);
     if (lib == NULL || bio_establish(lib, bio) <= 0)
         return -1;
-    return lib->BIO_meth_get_read_ex(lib->BIO_f_ssl())(bio, buffer, length, read);
+    struct layer *layer = bio_find_layer(lib, bio);
+    if (layer == NULL)
+        return lib->BIO_meth_get_read_ex(lib->BIO_f_ssl())(bio, buffer, length, read);
+    int result = layer_read(layer, buffer, length);
+    *read = result > 0 ? (size_t)result : 0;
+    bio_set_retry(lib, bio, layer->ssl, result);
+    return result > 0 ? 1 : result;
 }
 
 static int bio_write(BIO *bio, const char *buffer, size_t length, size_t *written)
@@ -56,7 +99,13 @@ static int bio_write(BIO *bio, const char *buffer, size_t length, size_t *writte
     struct libssl *lib = bio_library(CALLER);
     if (lib == NULL || bio_establish(lib, bio) <= 0)
         return -1;
-    return lib->BIO_meth_get_write_ex(lib->BIO_f_ssl())(bio, buffer, length, written);
+    struct layer *layer = bio_find_layer(lib, bio);
+    if (layer == NULL)
+        return lib->BIO_meth_get_write_ex(lib->BIO_f_ssl())(bio, buffer, length, written);
+    int result = layer_write(layer, buffer, length);
+    *written = result > 0 ? (size_t)result : 0;
+    bio_set_retry(lib, bio, layer->ssl, result);
+    return result > 0 ? 1 : result;
 }
 
 static long bio_ctrl(BIO *bio, int command, long value, void *pointer)
@@ -71,7 +120,23 @@ static long bio_ctrl(BIO *bio, int command, long value, void *pointer)
         if (ssl != NULL)
             tls_handshake_forget(lib, ssl);
     }
+    struct layer *layer = command == BIO_CTRL_PENDING ? bio_find_layer(lib, bio) : NULL;
+    size_t pending = layer != NULL ? layer_pending(layer) : 0;
+    if (pending > 0)
+        return (long)pending;
     return lib->BIO_meth_get_ctrl(lib->BIO_f_ssl())(bio, command, value, pointer);
+}
+
+/* The library's own function says close_notify, without passing our SSL_shutdown. */
+static int bio_destroy(BIO *bio)
+{
+    struct libssl *lib = bio_library(CALLER);
+    if (lib == NULL)
+        return 0;
+    struct layer *layer = bio_find_layer(lib, bio);
+    if (layer != NULL)
+        layer_send_final(layer);
+    return lib->BIO_meth_get_destroy(lib->BIO_f_ssl())(bio);
 }
 
 static BIO_METHOD *method_copy(const struct libssl *lib)
@@ -85,7 +150,7 @@ static BIO_METHOD *method_copy(const struct libssl *lib)
     lib->BIO_meth_set_ctrl(ours, bio_ctrl);
     lib->BIO_meth_set_puts(ours, lib->BIO_meth_get_puts(theirs)); /* calls BIO_write, which comes back here */
     lib->BIO_meth_set_create(ours, lib->BIO_meth_get_create(theirs));
-    lib->BIO_meth_set_destroy(ours, lib->BIO_meth_get_destroy(theirs));
+    lib->BIO_meth_set_destroy(ours, bio_destroy);
     lib->BIO_meth_set_callback_ctrl(ours, lib->BIO_meth_get_callback_ctrl(theirs));
     return ours;
 }

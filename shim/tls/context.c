@@ -13,6 +13,7 @@
 #include "tls/ciphers.h"
 #include "tls/error.h"
 #include "tls/groups.h"
+#include "tls/layer.h"
 #include "tls/report.h"
 #include "tls/security.h"
 #include "tls/session.h"
@@ -88,6 +89,8 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
     }
     record->initial_min = (int)lib->SSL_CTX_ctrl(context, SSL_CTRL_GET_MIN_PROTO_VERSION, 0, NULL);
     record->initial_options = lib->SSL_CTX_get_options(context);
+    if (layer_in_force())
+        layer_alpn_begin_context(lib, context);
     if (!enforcing())
         return NULL;
     if (!tls_security_begin(lib, context))

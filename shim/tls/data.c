@@ -8,12 +8,15 @@
 
 #include "init.h"
 #include "interposed.h"
+#include "tls/error.h"
 #include "tls/handshake.h"
+#include "tls/layer.h"
 
 /* Where a call goes on to. */
 struct passage {
-    struct libssl *lib; /* NULL: it does not go on */
-    int result;         /* then: what libssl answered to the handshake, -1 if there was none */
+    struct libssl *lib;  /* NULL: it does not go on */
+    int result;          /* then: what libssl answered to the handshake, -1 if there was none */
+    struct layer *layer; /* the inner layer that the data has to pass; NULL: none */
 };
 
 static __attribute__((noinline)) struct passage passage_look_up(SSL *ssl, const void *caller)
@@ -24,6 +27,8 @@ static __attribute__((noinline)) struct passage passage_look_up(SSL *ssl, const 
     passage.result = tls_handshake_complete(passage.lib, ssl);
     if (passage.result != 1)
         passage.lib = NULL;
+    else if (layer_in_force())
+        passage.layer = layer_find(passage.lib, ssl);
     return passage;
 }
 
@@ -34,45 +39,73 @@ static inline struct passage passage_find(SSL *ssl, const void *caller)
     return passage.lib != NULL ? passage : passage_look_up(ssl, caller);
 }
 
+/* From a result as SSL_read has it to one as SSL_read_ex has it. */
+static int counted(int result, size_t *count)
+{
+    *count = result > 0 ? (size_t)result : 0;
+    return result > 0;
+}
+
+/* A write of nothing succeeds (SSL_write_ex(3)). */
+static int written_counted(struct layer *layer, const void *buffer, size_t length, size_t *written)
+{
+    int result = layer_write(layer, buffer, length);
+    return counted(result, written) || (length == 0 && result == 0);
+}
+
 PFSWRAP_EXPORT int SSL_read(SSL *ssl, void *buffer, int length)
 {
     struct passage to = passage_find(ssl, CALLER);
+    if (__builtin_expect(to.layer != NULL, 0))
+        return length >= 0 ? layer_read(to.layer, buffer, (size_t)length) : to.lib->SSL_read(ssl, buffer, length);
     return to.lib != NULL ? to.lib->SSL_read(ssl, buffer, length) : to.result;
 }
 
 PFSWRAP_EXPORT int SSL_read_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
     struct passage to = passage_find(ssl, CALLER);
+    if (__builtin_expect(to.layer != NULL, 0))
+        return counted(layer_read(to.layer, buffer, length), read);
     return to.lib != NULL ? to.lib->SSL_read_ex(ssl, buffer, length, read) : 0;
 }
 
 PFSWRAP_EXPORT int SSL_peek(SSL *ssl, void *buffer, int length)
 {
     struct passage to = passage_find(ssl, CALLER);
+    if (__builtin_expect(to.layer != NULL, 0))
+        return length >= 0 ? layer_peek(to.layer, buffer, (size_t)length) : to.lib->SSL_peek(ssl, buffer, length);
     return to.lib != NULL ? to.lib->SSL_peek(ssl, buffer, length) : to.result;
 }
 
 PFSWRAP_EXPORT int SSL_peek_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
     struct passage to = passage_find(ssl, CALLER);
+    if (__builtin_expect(to.layer != NULL, 0))
+        return counted(layer_peek(to.layer, buffer, length), read);
     return to.lib != NULL ? to.lib->SSL_peek_ex(ssl, buffer, length, read) : 0;
 }
 
 PFSWRAP_EXPORT int SSL_write(SSL *ssl, const void *buffer, int length)
 {
     struct passage to = passage_find(ssl, CALLER);
+    if (__builtin_expect(to.layer != NULL, 0))
+        return length >= 0 ? layer_write(to.layer, buffer, (size_t)length) : to.lib->SSL_write(ssl, buffer, length);
     return to.lib != NULL ? to.lib->SSL_write(ssl, buffer, length) : to.result;
 }
 
 PFSWRAP_EXPORT int SSL_write_ex(SSL *ssl, const void *buffer, size_t length, size_t *written)
 {
     struct passage to = passage_find(ssl, CALLER);
+    if (__builtin_expect(to.layer != NULL, 0))
+        return written_counted(to.layer, buffer, length, written);
     return to.lib != NULL ? to.lib->SSL_write_ex(ssl, buffer, length, written) : 0;
 }
 
 PFSWRAP_EXPORT int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written)
 {
     struct passage to = passage_find(ssl, CALLER);
+    if (__builtin_expect(to.layer != NULL, 0)) /* the flags end a QUIC stream */
+        return written_counted(to.layer, buffer, length, written);
     bool possible = to.lib != NULL && to.lib->SSL_write_ex2 != NULL;
     return possible ? to.lib->SSL_write_ex2(ssl, buffer, length, flags, written) : 0;
 }
@@ -82,6 +115,8 @@ PFSWRAP_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t 
     struct passage to = passage_find(ssl, CALLER);
     if (to.lib == NULL)
         return to.result;
+    if (to.layer != NULL)
+        return layer_sendfile(to.layer, fd, offset, length);
     return to.lib->SSL_sendfile != NULL ? to.lib->SSL_sendfile(ssl, fd, offset, length, flags) : -1;
 }
 
@@ -133,6 +168,15 @@ PFSWRAP_EXPORT int SSL_shutdown(SSL *ssl)
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return -1;
+    struct layer *layer = NULL;
+    if (layer_in_force() && ssl != NULL && !libssl_is_inside(lib, CALLER))
+        layer = layer_find(lib, ssl);
+    if (layer != NULL)
+        return layer_shutdown(layer);
+    if (layer_in_force() && layer_shakes_hands(lib, ssl, CALLER)) {
+        tls_error_push(lib, SSL_R_SHUTDOWN_WHILE_IN_INIT, "the inner layer's handshake is not over");
+        return -1;
+    }
     int result = lib->SSL_shutdown(ssl);
     if (ssl == NULL || libssl_is_inside(lib, CALLER) || result != 0)
         return result;

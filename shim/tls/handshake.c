@@ -11,6 +11,7 @@
 #include "socket/linger.h"
 #include "tls/attest.h"
 #include "tls/error.h"
+#include "tls/layer.h"
 #include "tls/report.h"
 
 static bool enforcing(void)
@@ -50,8 +51,14 @@ static int connection_attest(struct libssl *lib, SSL *ssl, struct tls_connection
     if (connection->upgraded && !lib->SSL_is_server(ssl))
         linger_mark(lib->SSL_get_rfd(ssl));
     tls_quiet_end(quiet);
-    connection->stage = TLS_STAGE_OPEN;
-    return 1;
+    if (connection->layer_rule == NULL) {
+        connection->stage = TLS_STAGE_OPEN;
+        return 1;
+    }
+    quiet = tls_quiet_begin(lib);
+    const char *obstacle = layer_start(lib, ssl, connection);
+    tls_quiet_end(quiet);
+    return obstacle == NULL ? 1 : layer_refuse(lib, ssl, connection, obstacle, NULL);
 }
 
 /* The record, brought to TLS_STAGE_HANDSHAKE at least. NULL: the connection is refused. */
@@ -69,6 +76,11 @@ static struct tls_connection *connection_gate(struct libssl *lib, SSL *ssl, enum
             connection_refuse(lib, ssl, connection, SSL_R_UNSUPPORTED_PROTOCOL, obstacle);
             return NULL;
         }
+        obstacle = layer_in_force() ? layer_begin(lib, ssl, connection, role) : NULL;
+        if (obstacle != NULL) {
+            layer_refuse(lib, ssl, connection, obstacle, NULL);
+            return NULL;
+        }
     }
     if (connection->stage == TLS_STAGE_REFUSED) {
         tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, "the connection was refused");
@@ -82,11 +94,15 @@ int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, en
     struct tls_connection *connection = connection_gate(lib, ssl, role);
     if (connection == NULL)
         return -1;
+    if (connection->stage == TLS_STAGE_SEAL)
+        return layer_run(lib, ssl, connection);
     int result = call(ssl);
     if (connection->stage == TLS_STAGE_OPEN)
         return result;
-    if (result == 1 && lib->SSL_is_init_finished(ssl))
-        return connection_attest(lib, ssl, connection);
+    if (result == 1 && lib->SSL_is_init_finished(ssl)) {
+        result = connection_attest(lib, ssl, connection);
+        return connection->stage == TLS_STAGE_SEAL ? layer_run(lib, ssl, connection) : result;
+    }
     if (result <= 0)
         tls_handshake_failed(lib, ssl, result);
     return result;
@@ -100,7 +116,8 @@ int tls_handshake_complete(struct libssl *lib, SSL *ssl)
     const struct tls_connection *connection = tls_connection_find(lib, ssl);
     if (connection == NULL || connection->stage != TLS_STAGE_OPEN)
         return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
-    tls_last_open = (struct tls_last_open){.ssl = ssl, .lib = lib, .generation = generation};
+    if (connection->layer == NULL)
+        tls_last_open = (struct tls_last_open){.ssl = ssl, .lib = lib, .generation = generation};
     return 1;
 }
 
@@ -133,6 +150,9 @@ void tls_handshake_forget(struct libssl *lib, SSL *ssl)
     if (connection == NULL || connection->stage == TLS_STAGE_NEW)
         return;
     tls_settings_release(lib, ssl, connection);
+    if (connection->layer_rule != NULL && !lib->SSL_is_server(ssl))
+        layer_alpn_withdraw(lib, ssl, connection);
+    layer_forget(connection);
     connection->stage = TLS_STAGE_NEW;
     tls_connection_ended();
     connection->program_method = NULL; /* SSL_clear goes back to the context's */

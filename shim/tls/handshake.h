@@ -21,8 +21,8 @@ int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, en
 int tls_handshake_complete(struct libssl *lib, SSL *ssl);
 
 /*
- * The connection that this thread last found open. Good as long as no connection of the process has been freed or
- * begun anew since, so an address that is used again is looked at again.
+ * The connection without an inner layer that this thread last found open. Good as long as no connection of the
+ * process has been freed or begun anew since, so an address that is used again is looked at again.
  */
 struct tls_last_open {
     const SSL *ssl;

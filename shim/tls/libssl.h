@@ -67,6 +67,8 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_CTX_new)                                                                                                 \
     X(SSL_CTX_sess_get_get_cb)                                                                                     \
     X(SSL_CTX_sess_set_get_cb)                                                                                     \
+    X(SSL_CTX_set_alpn_protos)                                                                                     \
+    X(SSL_CTX_set_alpn_select_cb)                                                                                  \
     X(SSL_CTX_set_cipher_list)                                                                                     \
     X(SSL_CTX_set_ciphersuites)                                                                                    \
     X(SSL_CTX_set_ex_data)                                                                                         \
@@ -77,6 +79,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_CTX_set_ssl_version)                                                                                     \
     X(SSL_CTX_set_tmp_dh_callback)                                                                                 \
     X(SSL_do_handshake)                                                                                            \
+    X(SSL_export_keying_material)                                                                                  \
     X(SSL_get1_supported_ciphers)                                                                                  \
     X(SSL_get_certificate)                                                                                         \
     X(SSL_get_ciphers)                                                                                             \
@@ -87,24 +90,31 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_get_num_tickets)                                                                                         \
     X(SSL_get_options)                                                                                             \
     X(SSL_get_peer_cert_chain)                                                                                     \
+    X(SSL_get_quiet_shutdown)                                                                                      \
     X(SSL_get_rfd)                                                                                                 \
     X(SSL_get_security_callback)                                                                                   \
     X(SSL_get_security_level)                                                                                      \
     X(SSL_set_security_level)                                                                                      \
     X(SSL_get_servername)                                                                                          \
     X(SSL_get_session)                                                                                             \
+    X(SSL_get_shutdown)                                                                                            \
     X(SSL_get_SSL_CTX)                                                                                             \
     X(SSL_get_ssl_method)                                                                                          \
+    X(SSL_get_state)                                                                                               \
     X(SSL_get_verify_mode)                                                                                         \
     X(SSL_get_verify_result)                                                                                       \
     X(SSL_get_version)                                                                                             \
+    X(SSL_get_wbio)                                                                                                \
+    X(SSL_get_wfd)                                                                                                 \
     X(SSL_has_pending)                                                                                             \
+    X(SSL_in_init)                                                                                                 \
     X(SSL_is_dtls)                                                                                                 \
     X(SSL_is_init_finished)                                                                                        \
     X(SSL_is_server)                                                                                               \
     X(SSL_new)                                                                                                     \
     X(SSL_peek)                                                                                                    \
     X(SSL_peek_ex)                                                                                                 \
+    X(SSL_pending)                                                                                                 \
     X(SSL_read)                                                                                                    \
     X(SSL_read_early_data)                                                                                         \
     X(SSL_read_ex)                                                                                                 \
@@ -113,6 +123,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_SESSION_has_ticket)                                                                                      \
     X(SSL_session_reused)                                                                                          \
     X(SSL_set_accept_state)                                                                                        \
+    X(SSL_set_alpn_protos)                                                                                         \
     X(SSL_set_cipher_list)                                                                                         \
     X(SSL_set_ciphersuites)                                                                                        \
     X(SSL_set_connect_state)                                                                                       \
@@ -130,6 +141,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_shutdown)                                                                                                \
     X(SSL_stateless)                                                                                               \
     X(SSL_version)                                                                                                 \
+    X(SSL_want)                                                                                                    \
     X(SSL_write)                                                                                                   \
     X(SSL_write_early_data)                                                                                        \
     X(SSL_write_ex)                                                                                                \
@@ -159,6 +171,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(SSL_write_ex2)
 
 #define LIBCRYPTO_REQUIRED(X)                                                                                      \
+    X(BIO_clear_flags)                                                                                             \
     X(BIO_ctrl)                                                                                                    \
     X(BIO_f_buffer)                                                                                                \
     X(BIO_free)                                                                                                    \
@@ -180,8 +193,11 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(BIO_new)                                                                                                     \
     X(BIO_push)                                                                                                    \
     X(BIO_s_connect)                                                                                               \
+    X(BIO_set_flags)                                                                                               \
+    X(BIO_set_retry_reason)                                                                                        \
     X(CRYPTO_free)                                                                                                 \
     X(CRYPTO_get_ex_new_index)                                                                                     \
+    X(CRYPTO_get_mem_functions)                                                                                    \
     X(CRYPTO_zalloc)                                                                                               \
     X(EC_GROUP_get_curve_name)                                                                                     \
     X(EC_KEY_get0_group)                                                                                           \

@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "audit/address.h"
 #include "audit/audit.h"
 #include "init.h"
+#include "tls/layer.h"
 
 static bool enforcing(void)
 {
@@ -78,25 +78,20 @@ const char *report_version_name(int version)
     }
 }
 
-struct endpoints {
-    char local[AUDIT_ADDRESS_TEXT];
-    char peer[AUDIT_ADDRESS_TEXT];
-};
-
-static void endpoints_read(struct endpoints *endpoints, const struct libssl *lib, const SSL *ssl)
+void report_addresses_read(struct report_addresses *addresses, const struct libssl *lib, const SSL *ssl)
 {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     int fd = lib->SSL_get_rfd(ssl);
-    endpoints->local[0] = endpoints->peer[0] = '\0';
+    addresses->local[0] = addresses->peer[0] = '\0';
     if (fd < 0)
         return;
     if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
-        audit_address_format(endpoints->local, (struct sockaddr *)&address);
+        audit_address_format(addresses->local, (struct sockaddr *)&address);
     address = (struct sockaddr_storage){0};
     length = sizeof address;
     if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
-        audit_address_format(endpoints->peer, (struct sockaddr *)&address);
+        audit_address_format(addresses->peer, (struct sockaddr *)&address);
 }
 
 static const char *or_null(const char *text)
@@ -111,12 +106,12 @@ static const char *role_name(const struct libssl *lib, const SSL *ssl)
 
 void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, const char *verified)
 {
-    struct endpoints endpoints;
-    endpoints_read(&endpoints, lib, ssl);
+    struct report_addresses addresses;
+    report_addresses_read(&addresses, lib, ssl);
     const struct audit_field fields[] = {
         AUDIT_S("role", role_name(lib, ssl)),
-        AUDIT_S("local", or_null(endpoints.local)),
-        AUDIT_S("peer", or_null(endpoints.peer)),
+        AUDIT_S("local", or_null(addresses.local)),
+        AUDIT_S("peer", or_null(addresses.peer)),
         AUDIT_S("server_name", lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
         AUDIT_S("version", lib->SSL_get_version(ssl)),
         AUDIT_S("group", group),
@@ -131,13 +126,13 @@ void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, con
 static void report_end(const char *event, const struct libssl *lib, SSL *ssl, const char *reason,
                        const char *detail)
 {
-    struct endpoints endpoints = {{0}, {0}};
+    struct report_addresses addresses = {{0}, {0}};
     if (ssl != NULL)
-        endpoints_read(&endpoints, lib, ssl);
+        report_addresses_read(&addresses, lib, ssl);
     const struct audit_field fields[] = {
         AUDIT_S("role", ssl != NULL ? role_name(lib, ssl) : NULL),
-        AUDIT_S("local", or_null(endpoints.local)),
-        AUDIT_S("peer", or_null(endpoints.peer)),
+        AUDIT_S("local", or_null(addresses.local)),
+        AUDIT_S("peer", or_null(addresses.peer)),
         AUDIT_S("server_name", ssl != NULL ? lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL),
         AUDIT_S("reason", reason),
         AUDIT_S("detail", detail),
@@ -240,6 +235,10 @@ void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *co
     const char *text = error != 0 ? lib->ERR_reason_error_string(error) : NULL;
     if (text == NULL)
         text = "the peer closed the connection during the handshake";
+    if (reason == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL && connection->layer_rule != NULL) {
+        layer_report_refused(lib, ssl, connection->layer_rule, "the server does not have the inner layer", text);
+        return;
+    }
     bool refused = enforcing() && is_the_policys_doing(reason);
     const char *obstacle = refused ? credential_obstacle(lib, ssl, reason) : NULL;
     report_end(refused ? "refused" : "failed", lib, ssl, obstacle != NULL ? obstacle : text,

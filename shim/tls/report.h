@@ -5,7 +5,15 @@
 #ifndef PFSWRAP_TLS_REPORT_H
 #define PFSWRAP_TLS_REPORT_H
 
+#include "audit/address.h"
 #include "tls/state.h"
+
+/* Both ends of a connection; empty: libssl has no socket. */
+struct report_addresses {
+    char local[AUDIT_ADDRESS_TEXT];
+    char peer[AUDIT_ADDRESS_TEXT];
+};
+void report_addresses_read(struct report_addresses *addresses, const struct libssl *lib, const SSL *ssl);
 
 /*
  * The program asked for something weaker than the policy: logged once a process for each setting and value, as

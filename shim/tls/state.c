@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "tls/layer.h"
+
 atomic_uint tls_connections_ended;
 
 static void object_made(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
@@ -26,12 +28,30 @@ static void record_free(const struct libssl *lib, void *record)
     lib->CRYPTO_free(record, "pfswrap", 0);
 }
 
-static void object_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
+static void connection_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument,
+                             void *pointer)
 {
     (void)data, (void)index, (void)argument;
+    struct tls_connection *record = value;
     libssl_owner_remove(parent);
     tls_connection_ended();
-    record_free(pointer, value);
+    if (record == NULL)
+        return;
+    layer_forget(record);
+    record_free(pointer, record->protocols.list);
+    record_free(pointer, record->alpn_filtered);
+    record_free(pointer, record);
+}
+
+static void context_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
+{
+    (void)data, (void)index, (void)argument;
+    struct tls_context *record = value;
+    libssl_owner_remove(parent);
+    if (record == NULL)
+        return;
+    record_free(pointer, record->protocols.list);
+    record_free(pointer, record);
 }
 
 /* SSL_dup: the new connection gets a record of its own when it needs one. */
@@ -44,11 +64,12 @@ static int record_not_copied(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, voi
 }
 
 /*
- * An index of ours for objects of `kind` (CRYPTO_EX_INDEX_*); -1: none is left. The low ones stay as they are bare:
- * programs use numbers that they never asked for (freeradius has 10 to 17 as constants, and uses a number it got
- * for sessions on connections), which works only as long as nobody else has them.
+ * An index of ours for objects of `kind` (CRYPTO_EX_INDEX_*), with what is to be done when one of them is freed;
+ * -1: none is left. The low ones stay as they are bare: programs use numbers that they never asked for (freeradius
+ * has 10 to 17 as constants, and uses a number it got for sessions on connections), which works only as long as
+ * nobody else has them.
  */
-static int index_new(struct libssl *lib, int kind)
+static int index_new(struct libssl *lib, int kind, CRYPTO_EX_free *freed)
 {
     enum { FIRST = 24 };
     int index = 0;
@@ -56,7 +77,7 @@ static int index_new(struct libssl *lib, int kind)
         index = lib->CRYPTO_get_ex_new_index(kind, 0, NULL, NULL, NULL, NULL);
     if (index < 0)
         return -1;
-    return lib->CRYPTO_get_ex_new_index(kind, 0, lib, object_made, record_not_copied, object_freed);
+    return lib->CRYPTO_get_ex_new_index(kind, 0, lib, object_made, record_not_copied, freed);
 }
 
 bool tls_state_prepare(struct libssl *lib)
@@ -66,8 +87,8 @@ bool tls_state_prepare(struct libssl *lib)
         return true;
     pthread_mutex_lock(&mutex);
     if (lib->connection_index < 0) {
-        lib->context_index = index_new(lib, CRYPTO_EX_INDEX_SSL_CTX);
-        int index = index_new(lib, CRYPTO_EX_INDEX_SSL);
+        lib->context_index = index_new(lib, CRYPTO_EX_INDEX_SSL_CTX, context_freed);
+        int index = index_new(lib, CRYPTO_EX_INDEX_SSL, connection_freed);
         __atomic_store_n(&lib->connection_index, lib->context_index >= 0 ? index : -1, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&mutex);

@@ -14,6 +14,13 @@ typedef int security_callback(const SSL *ssl, const SSL_CTX *context, int operat
                               void *extra);
 typedef SSL_SESSION *session_get_callback(SSL *ssl, const unsigned char *id, int length, int *copy);
 
+/* A list of application protocols as SSL_set_alpn_protos(3) takes it; the library has no getter for it. */
+struct tls_protocols {
+    bool set;
+    unsigned char *list; /* NULL: empty */
+    unsigned length;
+};
+
 struct tls_context {
     security_callback *program_security; /* what the program set, or the library's own */
     SSL_CTX_keylog_cb_func program_keylog;
@@ -22,6 +29,10 @@ struct tls_context {
     const SSL_METHOD *program_method; /* a fixed-version method that was replaced; NULL: none was */
     int initial_min;                  /* as the library and its configuration file made the context */
     uint64_t initial_options;
+    SSL_CTX_alpn_select_cb_func
+        program_alpn_select; /* with a rule of the inner layer: the program's, as are these */
+    void *program_alpn_argument;
+    struct tls_protocols protocols;
 };
 
 /* The settings of a connection that the policy may override, in the library's own values. */
@@ -36,6 +47,7 @@ struct tls_settings {
 enum tls_stage {
     TLS_STAGE_NEW,       /* the settings are the program's */
     TLS_STAGE_HANDSHAKE, /* the settings are the policy's; `asked` has the program's */
+    TLS_STAGE_SEAL,      /* attested; the inner layer shakes hands (layer.h) */
     TLS_STAGE_OPEN,      /* attested: data may pass */
     TLS_STAGE_REFUSED,   /* not what the policy says: no data, ever */
 };
@@ -46,8 +58,13 @@ struct tls_connection {
     bool has_security_callback;          /* the program set one on the connection itself */
     security_callback *program_security; /* that one */
     const SSL_METHOD *program_method;
-    struct tls_settings asked; /* from TLS_STAGE_HANDSHAKE on */
-    bool reported;             /* a failed handshake is logged once */
+    struct tls_settings asked;            /* from TLS_STAGE_HANDSHAKE on */
+    bool reported;                        /* a failed handshake is logged once */
+    bool offers_layer;                    /* the client speaks the inner layer */
+    const struct policy_rule *layer_rule; /* from the gate on: the rule that wants the layer; NULL: none */
+    struct layer *layer;                  /* from TLS_STAGE_SEAL on; NULL: the connection has none */
+    struct tls_protocols protocols;       /* what the program offers */
+    unsigned char *alpn_filtered;         /* what it was offered, without our own name */
 };
 
 /*

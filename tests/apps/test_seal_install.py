@@ -85,7 +85,7 @@ def check_symbols(stage):
     names = run("nm", "-D", "--defined-only", stage / "lib/libpfswrap-seal.so").stdout
     exported = set(re.findall(r" T (\w+)@@PFSWRAP_SEAL_0\.1", names))
     declared = set()
-    for header in ("keys.h", "seal.h"):
+    for header in ("keys.h", "seal.h", "tunnel.h"):
         text = (ROOT / "include/pfswrap" / header).read_text()
         text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
         declared |= set(re.findall(r"\b(pfswrap_\w+)\(", text))
@@ -101,7 +101,7 @@ def check_headers(stage, directory):
             results.append(True)
             print(f"ok {len(results)} - the headers compile as {standard} # SKIP there is no {compiler}")
             continue
-        for header in ("keys.h", "seal.h"):
+        for header in ("keys.h", "seal.h", "tunnel.h"):
             source = directory / f"alone.{suffix}"
             source.write_text(f"#include <pfswrap/{header}>\n")
             built = run(compiler, f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{stage / 'include'}",
@@ -123,7 +123,7 @@ def main():
         installed = make("install-seal", stage)
         if not report(installed.returncode == 0, "make install-seal succeeds", installed.stderr):
             return
-        report(files(stage) == ["include/pfswrap/keys.h", "include/pfswrap/seal.h", "lib/libpfswrap-seal.a",
+        report(files(stage) == ["include/pfswrap/keys.h", "include/pfswrap/seal.h", "include/pfswrap/tunnel.h", "lib/libpfswrap-seal.a",
                                 "lib/libpfswrap-seal.so", "lib/libpfswrap-seal.so.0", "lib/pkgconfig/libpfswrap-seal.pc"],
                "it installs both libraries, the headers and the pkg-config file", files(stage))
         make_keys(directory)

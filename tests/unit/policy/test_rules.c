@@ -226,8 +226,8 @@ START_TEST(prefer_is_for_listening_sockets_that_take_anyone)
     expect_refused(
         LISTEN "seal = prefer\n" SEAL,
         "test.conf:3: seal = prefer in [listen a] takes unsealed clients, expected clients = any beside it");
-    expect_refused(LISTEN "clients = any\nseal = prefer\nlayer = tls\n" SEAL,
-                   "test.conf:4: seal = prefer with layer = tls in [listen a], expected layer = socket");
+    expect_accepted(LISTEN "clients = any\nseal = prefer\nlayer = tls\n" SEAL);
+    ck_assert_int_eq(policy.rules[0].layer, POLICY_LAYER_TLS);
     expect_refused(
         CONNECT "seal = prefer\npeer = x\n" SEAL,
         "test.conf:3: seal = prefer in [connect a] could be stripped on the way, expected require or off");

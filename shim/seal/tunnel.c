@@ -1,0 +1,336 @@
+/*
+ * A channel with buffers and a carrier: what leaves the channel waits in `out` until the carrier has taken it, what
+ * the carrier brings waits in `in` until it is a frame. Calls the carrier's two callbacks, the clock, and mmap for
+ * memory that no core dump shows. Knows nothing of TLS.
+ */
+#include <pfswrap/tunnel.h>
+
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <sodium.h>
+
+enum { IN_BYTES = 2 * PFSWRAP_SEAL_FRAME_MAX, OUT_BYTES = PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD };
+_Static_assert((int)OUT_BYTES >= (int)PFSWRAP_SEAL_TAKE_BYTES, "a handshake message fits");
+
+struct pfswrap_tunnel {
+    struct pfswrap_seal channel;
+    const struct pfswrap_seal_config *config;
+    struct pfswrap_tunnel_carrier carrier;
+    size_t record; /* bytes of the carrier's records, 0: it has none */
+    struct pfswrap_tunnel_counts counts;
+    uint8_t *left; /* opened plaintext in `in` that nobody has taken yet */
+    size_t left_length;
+    size_t in_first, in_last;   /* what is in `in` */
+    size_t out_first, out_last; /* what the carrier has yet to take */
+    size_t kept;                /* data in `out`, or already out, for which write() has not answered */
+    uint8_t in[IN_BYTES];
+    uint8_t out[OUT_BYTES];
+};
+
+struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const struct pfswrap_seal_config *config,
+                                          const uint8_t *binding, size_t binding_length, unsigned candidate,
+                                          const struct pfswrap_tunnel_carrier *carrier, int *error)
+{
+    struct pfswrap_tunnel *tunnel =
+        mmap(NULL, sizeof *tunnel, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct pfswrap_seal_config unlimited = *config;
+
+    unlimited.carrier_max = 0; /* room_for() sees to that */
+    *error = 0;
+    if (tunnel == MAP_FAILED)
+        return NULL;
+    (void)madvise(tunnel, sizeof *tunnel, MADV_DONTDUMP);
+    *error = pfswrap_seal_init(&tunnel->channel, role, &unlimited, binding, binding_length, candidate,
+                               (uint64_t)time(NULL));
+    if (*error != 0) {
+        (void)munmap(tunnel, sizeof *tunnel);
+        return NULL;
+    }
+    tunnel->config = config;
+    tunnel->carrier = *carrier;
+    tunnel->record = config->carrier_max;
+    return tunnel;
+}
+
+void pfswrap_tunnel_free(struct pfswrap_tunnel *tunnel)
+{
+    if (tunnel == NULL)
+        return;
+    pfswrap_seal_wipe(&tunnel->channel);
+    (void)munmap(tunnel, sizeof *tunnel); /* the pages go back zeroed, plaintext included */
+}
+
+bool pfswrap_tunnel_unsent(const struct pfswrap_tunnel *tunnel)
+{
+    return tunnel->out_first < tunnel->out_last;
+}
+
+/* Hands what waits to the carrier. Returns 1 when it has all of it, or STOPPED. */
+static int flush(struct pfswrap_tunnel *tunnel)
+{
+    while (tunnel->out_first < tunnel->out_last) {
+        const size_t length = tunnel->out_last - tunnel->out_first;
+        const int taken = tunnel->carrier.write(tunnel->carrier.context, tunnel->out + tunnel->out_first, length);
+
+        if (taken <= 0)
+            return PFSWRAP_TUNNEL_STOPPED;
+        tunnel->out_first += (size_t)taken < length ? (size_t)taken : length;
+    }
+    tunnel->out_first = tunnel->out_last = 0;
+    return 1;
+}
+
+/* Hands over what the channel owes, after what waits. Returns 1, STOPPED, or an error. */
+static int settle(struct pfswrap_tunnel *tunnel)
+{
+    int result = flush(tunnel);
+
+    while (result == 1 && pfswrap_seal_owes(&tunnel->channel)) {
+        const int length =
+            pfswrap_seal_take(&tunnel->channel, tunnel->config, tunnel->out, PFSWRAP_SEAL_TAKE_BYTES);
+
+        if (length < 0)
+            return length;
+        tunnel->out_last = (size_t)length;
+        result = flush(tunnel);
+    }
+    return result;
+}
+
+/* Asks the carrier for more. Returns 1, STOPPED, or an error; an end that the peer did not announce is one. */
+static int fill(struct pfswrap_tunnel *tunnel)
+{
+    int got;
+
+    if (tunnel->in_first == tunnel->in_last) {
+        tunnel->in_first = tunnel->in_last = 0;
+    } else if (IN_BYTES - tunnel->in_last < PFSWRAP_SEAL_CHUNK_MAX) { /* a TLS record must not be read in part */
+        memmove(tunnel->in, tunnel->in + tunnel->in_first, tunnel->in_last - tunnel->in_first);
+        tunnel->in_last -= tunnel->in_first;
+        tunnel->in_first = 0;
+    }
+    got = tunnel->carrier.read(tunnel->carrier.context, tunnel->in + tunnel->in_last, IN_BYTES - tunnel->in_last);
+    if (got < 0)
+        return PFSWRAP_TUNNEL_STOPPED;
+    if (got == 0)
+        return pfswrap_seal_end(&tunnel->channel);
+    tunnel->in_last += (size_t)got;
+    return 1;
+}
+
+static void count_received(struct pfswrap_tunnel *tunnel, size_t length)
+{
+    tunnel->counts.received_bytes += length;
+    tunnel->counts.received_chunks++;
+}
+
+/*
+ * Goes on until there is data: in `buffer` if it fits there, else, or with no buffer, in `left`. Returns 1 then;
+ * END, STOPPED, an error; without `wait`, STOPPED instead of asking the carrier. *length is what `buffer` got.
+ */
+static int advance(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, size_t *length, bool wait)
+{
+    *length = 0;
+    while (tunnel->left_length == 0) {
+        struct pfswrap_seal_opened opened;
+        int result = PFSWRAP_SEAL_ROOM;
+
+        if (buffer != NULL) {
+            result = pfswrap_seal_open(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                                       tunnel->in_last - tunnel->in_first, buffer, size, &opened);
+            tunnel->in_first += opened.consumed;
+        }
+        if (result == PFSWRAP_SEAL_ROOM) {
+            result = pfswrap_seal_open_in_place(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                                                tunnel->in_last - tunnel->in_first, &opened);
+            tunnel->in_first += opened.consumed;
+        }
+        if (result < 0)
+            return result;
+        if (result == PFSWRAP_SEAL_FINAL)
+            return PFSWRAP_TUNNEL_END;
+        if (result == PFSWRAP_SEAL_DATA)
+            count_received(tunnel, opened.length);
+        if (result == PFSWRAP_SEAL_DATA && opened.data == buffer) {
+            *length = opened.length;
+            return 1;
+        }
+        if (result == PFSWRAP_SEAL_DATA) {
+            tunnel->left = opened.data;
+            tunnel->left_length = opened.length;
+        } else if (result == PFSWRAP_SEAL_PROGRESS || result == PFSWRAP_SEAL_TAKE) {
+            /* A write that stopped half way has the carrier until it is made again. */
+            const int settled = tunnel->kept == 0 ? settle(tunnel) : PFSWRAP_TUNNEL_STOPPED;
+
+            if (settled != 1 && (settled != PFSWRAP_TUNNEL_STOPPED || result == PFSWRAP_SEAL_TAKE))
+                return settled;
+        } else if ((result = wait ? fill(tunnel) : PFSWRAP_TUNNEL_STOPPED) != 1) {
+            return result;
+        }
+    }
+    return 1;
+}
+
+int pfswrap_tunnel_handshake(struct pfswrap_tunnel *tunnel)
+{
+    for (;;) {
+        struct pfswrap_seal_opened opened;
+        int result = settle(tunnel);
+
+        if (result != 1)
+            return result;
+        if (pfswrap_seal_ready(&tunnel->channel))
+            return 1;
+        result = pfswrap_seal_open_in_place(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                                            tunnel->in_last - tunnel->in_first, &opened);
+        if (result < 0)
+            return result;
+        tunnel->in_first += opened.consumed;
+        if (result == PFSWRAP_SEAL_DATA) { /* in place of the confirm */
+            count_received(tunnel, opened.length);
+            tunnel->left = opened.data;
+            tunnel->left_length = opened.length;
+        } else if (result == PFSWRAP_SEAL_MORE && (result = fill(tunnel)) != 1) {
+            return result;
+        }
+    }
+}
+
+static size_t take_left(struct pfswrap_tunnel *tunnel, void *buffer, size_t size, bool consume)
+{
+    const size_t length = tunnel->left_length < size ? tunnel->left_length : size;
+
+    memcpy(buffer, tunnel->left, length);
+    if (consume) {
+        tunnel->left += length;
+        tunnel->left_length -= length;
+    }
+    return length;
+}
+
+/* What was owed and could not go out before: once more, without making the reader wait for it. */
+static int settle_beside_reading(struct pfswrap_tunnel *tunnel)
+{
+    const bool idle = tunnel->kept > 0 || (!pfswrap_tunnel_unsent(tunnel) && !pfswrap_seal_owes(&tunnel->channel));
+    const int result = idle ? 1 : settle(tunnel);
+
+    return result == PFSWRAP_TUNNEL_STOPPED ? 1 : result;
+}
+
+int pfswrap_tunnel_read(struct pfswrap_tunnel *tunnel, void *buffer, size_t size)
+{
+    size_t length = 0;
+    int result;
+
+    if (buffer == NULL || size == 0)
+        return PFSWRAP_SEAL_E_ARGUMENT;
+    if (size > PFSWRAP_SEAL_CHUNK_MAX)
+        size = PFSWRAP_SEAL_CHUNK_MAX;
+    if (tunnel->left_length == 0) {
+        if ((result = settle_beside_reading(tunnel)) != 1)
+            return result;
+        if ((result = advance(tunnel, buffer, size, &length, true)) != 1)
+            return result;
+    }
+    return (int)(length > 0 ? length : take_left(tunnel, buffer, size, true));
+}
+
+int pfswrap_tunnel_peek(struct pfswrap_tunnel *tunnel, void *buffer, size_t size)
+{
+    size_t length;
+    int result;
+
+    if (buffer == NULL || size == 0)
+        return PFSWRAP_SEAL_E_ARGUMENT;
+    result = advance(tunnel, NULL, 0, &length, true);
+    return result == 1 ? (int)take_left(tunnel, buffer, size, false) : result;
+}
+
+size_t pfswrap_tunnel_pending(struct pfswrap_tunnel *tunnel)
+{
+    size_t length;
+
+    if (tunnel->left_length == 0 && tunnel->in_first < tunnel->in_last)
+        (void)advance(tunnel, NULL, 0, &length, false); /* an error is the next read's to report */
+    return tunnel->left_length;
+}
+
+/* The answer for data that has left, once. */
+static int answer(struct pfswrap_tunnel *tunnel)
+{
+    const size_t length = tunnel->kept;
+
+    tunnel->kept = 0;
+    tunnel->counts.sent_bytes += length;
+    tunnel->counts.sent_chunks++;
+    return (int)length;
+}
+
+/*
+ * How long the next frame may be: a record, so that the peer can open it when one has come. Many programs write 16
+ * KiB at a time, though, which fits a record of TLS by itself: a second frame for the 21 bytes that a frame takes
+ * would cost both ends more than a frame that ends in the next record.
+ */
+static size_t room_for(const struct pfswrap_tunnel *tunnel, size_t length)
+{
+    const size_t data_room = tunnel->record - PFSWRAP_SEAL_OVERHEAD;
+    const bool barely_too_long = length > data_room && length <= tunnel->record && length <= PFSWRAP_SEAL_CHUNK_MAX;
+
+    return tunnel->record == 0 || tunnel->record >= OUT_BYTES || barely_too_long ? OUT_BYTES : tunnel->record;
+}
+
+int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t length)
+{
+    size_t accepted;
+    int result;
+
+    if (data == NULL || length == 0 || length < tunnel->kept)
+        return PFSWRAP_SEAL_E_ARGUMENT;
+    if (tunnel->kept > 0)
+        return (result = flush(tunnel)) == 1 ? answer(tunnel) : result;
+    pfswrap_seal_tick(&tunnel->channel, (uint64_t)time(NULL));
+    if ((result = settle(tunnel)) != 1)
+        return result;
+    result = pfswrap_seal_begin(&tunnel->channel, data, length, tunnel->out, room_for(tunnel, length), &accepted);
+    if (result < 0)
+        return result;
+    tunnel->out_last = (size_t)result;
+    tunnel->kept = accepted;
+    if ((result = pfswrap_seal_sent(&tunnel->channel, tunnel->out, tunnel->out_last)) < 0)
+        return result;
+    return (result = flush(tunnel)) == 1 ? answer(tunnel) : result;
+}
+
+size_t pfswrap_tunnel_kept(const struct pfswrap_tunnel *tunnel)
+{
+    return tunnel->kept;
+}
+
+int pfswrap_tunnel_close(struct pfswrap_tunnel *tunnel)
+{
+    const int result = pfswrap_seal_close(&tunnel->channel);
+
+    return result < 0 ? result : settle(tunnel);
+}
+
+int pfswrap_tunnel_error(const struct pfswrap_tunnel *tunnel)
+{
+    return pfswrap_seal_error(&tunnel->channel);
+}
+
+void pfswrap_tunnel_poison(struct pfswrap_tunnel *tunnel)
+{
+    pfswrap_seal_poison(&tunnel->channel);
+}
+
+int pfswrap_tunnel_describe(const struct pfswrap_tunnel *tunnel, struct pfswrap_seal_info *info)
+{
+    return pfswrap_seal_describe(&tunnel->channel, info);
+}
+
+struct pfswrap_tunnel_counts pfswrap_tunnel_count(const struct pfswrap_tunnel *tunnel)
+{
+    return tunnel->counts;
+}

@@ -1,0 +1,226 @@
+/*
+ * Data of a layered connection, as SSL_read(3), SSL_write(3) and SSL_shutdown(3) describe it. What a call answers
+ * when it stops is what the library answered; an error of the seal's is pushed as one of the library's.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "tls/error.h"
+#include "tls/layer.h"
+
+bool layer_enter(struct layer *layer)
+{
+    if (layer_lease_enter(&layer->lease))
+        return true;
+    pfswrap_tunnel_poison(layer->tunnel);
+    return false;
+}
+
+void layer_leave(struct layer *layer)
+{
+    layer_lease_leave(&layer->lease);
+}
+
+/* The reasons that the library itself has where it knows the same mistake, so that programs know them. */
+static int reason_of(int error)
+{
+    switch (error) {
+    case PFSWRAP_SEAL_E_TRUNCATED:
+        return SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    case PFSWRAP_SEAL_E_CLOSED:
+        return SSL_R_PROTOCOL_IS_SHUTDOWN;
+    default:
+        return SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC;
+    }
+}
+
+int layer_fail(struct layer *layer, int error)
+{
+    tls_error_push(layer->lib, reason_of(error), pfswrap_seal_error_text(error));
+    return -1;
+}
+
+/* The peer's last frame has been read; what follows it in TLS is a close_notify, and no data. */
+static int read_past_final(struct layer *layer)
+{
+    char byte;
+    layer->final_read = true;
+    int result = layer->lib->SSL_read(layer->ssl, &byte, 1);
+    if (result <= 0)
+        return result;
+    pfswrap_tunnel_poison(layer->tunnel);
+    return layer_fail(layer, PFSWRAP_SEAL_E_AFTER_FINAL);
+}
+
+typedef int tunnel_read_call(struct pfswrap_tunnel *tunnel, void *buffer, size_t size);
+
+static int read_by(struct layer *layer, tunnel_read_call *call, void *buffer, size_t size)
+{
+    if (size == 0) /* a way to let the library do what it has to do */
+        return layer->lib->SSL_peek(layer->ssl, buffer, 0);
+    if (layer->final_read)
+        return read_past_final(layer);
+    if (!layer_enter(layer))
+        return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
+    int result = call(layer->tunnel, buffer, size);
+    layer_leave(layer);
+    if (result > 0)
+        return result;
+    if (result == PFSWRAP_TUNNEL_STOPPED)
+        return layer->result;
+    return result == PFSWRAP_TUNNEL_END ? read_past_final(layer) : layer_fail(layer, result);
+}
+
+int layer_read(struct layer *layer, void *buffer, size_t size)
+{
+    return read_by(layer, pfswrap_tunnel_read, buffer, size);
+}
+
+int layer_peek(struct layer *layer, void *buffer, size_t size)
+{
+    return read_by(layer, pfswrap_tunnel_peek, buffer, size);
+}
+
+size_t layer_pending(struct layer *layer)
+{
+    if (pfswrap_tunnel_error(layer->tunnel) != 0 || layer->final_read || !layer_enter(layer))
+        return 0;
+    size_t pending = pfswrap_tunnel_pending(layer->tunnel);
+    layer_leave(layer);
+    return pending;
+}
+
+static int write_step(struct layer *layer, const void *data, size_t length)
+{
+    if (!layer_enter(layer))
+        return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
+    layer->writing = true;
+    int result = pfswrap_tunnel_write(layer->tunnel, data, length);
+    layer->writing = false;
+    layer->at_once = false;
+    layer_leave(layer);
+    if (result == PFSWRAP_TUNNEL_STOPPED)
+        return layer->result;
+    return result >= 0 ? result : layer_fail(layer, result);
+}
+
+/* A write that is made again has to be the same one (SSL_write(3), SSL_CTX_set_mode(3)). */
+static bool is_the_same_write(const struct layer *layer, long mode, const void *data, size_t length)
+{
+    bool may_move = (mode & SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) != 0;
+    return (may_move || layer->write_buffer == data) &&
+           length >= layer->write_done + pfswrap_tunnel_kept(layer->tunnel);
+}
+
+static int write_frames(struct layer *layer, const char *data, size_t length, bool partial)
+{
+    size_t done = layer->write_done;
+    do {
+        int result = write_step(layer, data + done, length - done);
+        if (result <= 0) {
+            layer->write_done = done;
+            layer->write_buffer = data;
+            return result;
+        }
+        done += (size_t)result;
+    } while (done < length && !partial);
+    layer->write_done = 0;
+    return (int)done;
+}
+
+int layer_write(struct layer *layer, const void *data, size_t length)
+{
+    long mode = layer->lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL);
+    bool again = layer->write_done > 0 || pfswrap_tunnel_kept(layer->tunnel) > 0;
+    if (length == 0)
+        return layer->lib->SSL_write(layer->ssl, data, 0);
+    if (length > INT_MAX)
+        length = INT_MAX;
+    if (again && !is_the_same_write(layer, mode, data, length)) {
+        tls_error_push(layer->lib, SSL_R_BAD_WRITE_RETRY, "the write that is made again is another one");
+        return -1;
+    }
+    enum { RECORD_DATA = PFSWRAP_SEAL_TLS_RECORD - PFSWRAP_SEAL_OVERHEAD };
+    bool partial = (mode & SSL_MODE_ENABLE_PARTIAL_WRITE) != 0;
+    bool one_record = length - layer->write_done <= RECORD_DATA;
+    if (!one_record)
+        layer_cork(layer, true);
+    int result = write_frames(layer, data, length, partial);
+    int error = errno; /* what the library's write left there is for the program */
+    if (!one_record)
+        layer_cork(layer, false);
+    errno = error;
+    return result;
+}
+
+/* SSL_sendfile(3) hands a file to the kernel's TLS; here its bytes have to come by. One frame a call. */
+ossl_ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t size)
+{
+    char chunk[PFSWRAP_SEAL_CHUNK_MAX];
+    size_t kept = pfswrap_tunnel_kept(layer->tunnel);
+    if (size == 0)
+        return 0;
+    if (kept > 0) /* sealed before; only the count of bytes matters to the tunnel */
+        return size < kept ? -1 : write_step(layer, chunk, kept);
+    ssize_t got = pread(fd, chunk, size < sizeof chunk ? size : sizeof chunk, offset);
+    return got > 0 ? write_step(layer, chunk, (size_t)got) : got;
+}
+
+static int send_final(struct layer *layer)
+{
+    if (!layer_enter(layer))
+        return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
+    int result = pfswrap_tunnel_close(layer->tunnel);
+    layer_leave(layer);
+    if (result == PFSWRAP_TUNNEL_STOPPED)
+        return layer->result < 0 ? layer->result : -1;
+    return result == 1 ? 1 : layer_fail(layer, result);
+}
+
+/* The second half: the peer's FINAL comes before its close_notify, and is data to the library. */
+static int await_final(struct layer *layer)
+{
+    char byte;
+    if (!layer_enter(layer))
+        return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
+    int result = pfswrap_tunnel_peek(layer->tunnel, &byte, 1);
+    layer_leave(layer);
+    if (result == PFSWRAP_TUNNEL_STOPPED)
+        return layer->result < 0 ? layer->result : -1;
+    if (result > 0) {
+        tls_error_push(layer->lib, SSL_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY, "the peer has sent data");
+        return -1;
+    }
+    layer->final_read = result == PFSWRAP_TUNNEL_END;
+    return layer->final_read ? 1 : layer_fail(layer, result);
+}
+
+/* SSL_set_quiet_shutdown(3); and after an error there is nothing left to say. */
+static bool is_silent(const struct layer *layer)
+{
+    return layer->lib->SSL_get_quiet_shutdown(layer->ssl) != 0 || pfswrap_tunnel_error(layer->tunnel) != 0;
+}
+
+static bool has_sent_shutdown(const struct layer *layer)
+{
+    return (layer->lib->SSL_get_shutdown(layer->ssl) & SSL_SENT_SHUTDOWN) != 0;
+}
+
+void layer_send_final(struct layer *layer)
+{
+    if (!is_silent(layer) && !has_sent_shutdown(layer))
+        (void)send_final(layer);
+}
+
+int layer_shutdown(struct layer *layer)
+{
+    const struct libssl *lib = layer->lib;
+    bool received = layer->final_read || (lib->SSL_get_shutdown(layer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+    int result = 1;
+    if (!is_silent(layer) && !has_sent_shutdown(layer))
+        result = send_final(layer);
+    else if (!is_silent(layer) && !received)
+        result = await_final(layer);
+    return result == 1 ? lib->SSL_shutdown(layer->ssl) : result;
+}

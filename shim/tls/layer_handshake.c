@@ -1,0 +1,273 @@
+/*
+ * How a connection gets its layer: the rule at the gate, the tunnel when TLS is up, the seal's handshake within the
+ * program's own handshake call, and the clean refusal of a connection that cannot have it.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "init.h"
+#include "keys.h"
+#include "socket/linger.h"
+#include "tls/error.h"
+#include "tls/layer.h"
+
+enum { BINDING_BYTES = 32 };
+static const char binding_label[] = "EXPORTER-Channel-Binding"; /* RFC 9266, 2 */
+
+/* Which of several keys of a server a rule's next connection tries, after one that was refused. */
+static atomic_uint candidates[POLICY_RULES_MAX];
+
+static atomic_uint *candidate_of(const struct policy_rule *rule)
+{
+    return &candidates[rule - pfswrap_policy()->rules];
+}
+
+/* A program that has its own allocator may keep connections in memory that its processes share (kamailio): the
+ * layer's state is in private memory, as keys have to be. */
+static bool memory_is_the_librarys(const struct libssl *lib)
+{
+    CRYPTO_malloc_fn allocate = NULL;
+    lib->CRYPTO_get_mem_functions(&allocate, NULL, NULL);
+    uintptr_t at = (uintptr_t)allocate;
+    return allocate == NULL || (at >= lib->crypto_first && at < lib->crypto_last);
+}
+
+static const char *requirement_unmet(const struct libssl *lib, SSL *ssl)
+{
+    if (lib->SSL_is_dtls(ssl) || (lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl)))
+        return "layer = tls needs TLS over a stream";
+    if (!memory_is_the_librarys(lib))
+        return "the program keeps its connections in memory of its own, which layer = tls cannot";
+    return NULL;
+}
+
+const char *layer_begin(struct libssl *lib, SSL *ssl, struct tls_connection *connection, enum tls_role role)
+{
+    bool server = role == TLS_ROLE_SERVER || (role == TLS_ROLE_UNKNOWN && lib->SSL_is_server(ssl));
+    struct tls_quiet quiet = tls_quiet_begin(lib);
+    connection->offers_layer = false;
+    const char *obstacle = layer_rule_find(lib, ssl, server, &connection->layer_rule);
+    const struct policy_rule *rule = connection->layer_rule;
+    if (obstacle == NULL && rule != NULL) {
+        obstacle = requirement_unmet(lib, ssl);
+        if (obstacle != NULL && rule->seal == POLICY_SEAL_PREFER) {
+            obstacle = NULL;
+            connection->layer_rule = NULL;
+        }
+    }
+    if (obstacle == NULL && connection->layer_rule != NULL) {
+        lib->SSL_clear_options(ssl, SSL_OP_ENABLE_KTLS); /* data would go around us, in the kernel's TLS */
+        if (!server && !layer_alpn_offer(lib, ssl, connection))
+            obstacle = "no memory for the list of application protocols";
+    }
+    tls_quiet_end(quiet);
+    return obstacle;
+}
+
+static void layer_free(struct layer *layer)
+{
+    pfswrap_tunnel_free(layer->tunnel);
+    layer_lease_free(&layer->lease);
+    layer->lib->CRYPTO_free(layer, "pfswrap", 0);
+}
+
+/* What ties the seal to this TLS connection: two connections with a man between them have two values. */
+static bool binding_read(const struct libssl *lib, SSL *ssl, uint8_t binding[BINDING_BYTES])
+{
+    return lib->SSL_export_keying_material(ssl, binding, BINDING_BYTES, binding_label, sizeof binding_label - 1,
+                                           (const unsigned char *)"", 0, 1) == 1;
+}
+
+static int stream_socket(const struct libssl *lib, const SSL *ssl)
+{
+    int type = 0, fd = lib->SSL_get_wfd(ssl);
+    socklen_t length = sizeof type;
+    return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM ? fd : -1;
+}
+
+static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct policy_rule *rule, int *error)
+{
+    bool server = lib->SSL_is_server(ssl) != 0;
+    uint8_t binding[BINDING_BYTES];
+    struct timespec now;
+    struct layer *layer = lib->CRYPTO_zalloc(sizeof *layer, "pfswrap", 0);
+    *error = 0;
+    if (layer == NULL)
+        return NULL;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    layer->lib = lib;
+    layer->ssl = ssl;
+    layer->rule = rule;
+    layer->role = server ? "server" : "client";
+    layer->fd = stream_socket(lib, ssl);
+    layer->at_once = layer->fd >= 0;
+    layer->deadline_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + //
+                         pfswrap_policy()->seal.handshake_timeout_ms;
+    report_addresses_read(&layer->addresses, lib, ssl);
+    const struct pfswrap_tunnel_carrier carrier = layer_carrier(layer);
+    if (binding_read(lib, ssl, binding) && layer_lease_make(&layer->lease))
+        layer->tunnel =
+            pfswrap_tunnel_new(server ? PFSWRAP_SEAL_RESPONDER : PFSWRAP_SEAL_INITIATOR, keys_config(rule), binding,
+                               sizeof binding, atomic_load(candidate_of(rule)), &carrier, error);
+    if (layer->tunnel != NULL)
+        return layer;
+    layer_free(layer);
+    return NULL;
+}
+
+const char *layer_start(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
+{
+    const struct policy_rule *rule = connection->layer_rule;
+    bool server = lib->SSL_is_server(ssl) != 0;
+    int error;
+    if (server && !connection->offers_layer) {
+        if (rule->seal != POLICY_SEAL_PREFER)
+            return "the client does not offer the inner layer (ALPN pfsw1)";
+        layer_report_plain(lib, ssl, rule);
+        connection->stage = TLS_STAGE_OPEN;
+        return NULL;
+    }
+    if (lib->SSL_version(ssl) != TLS1_3_VERSION)
+        return "the inner layer needs TLS 1.3";
+    connection->layer = layer_make(lib, ssl, rule, &error);
+    if (connection->layer == NULL)
+        return error != 0 ? pfswrap_seal_error_text(error) : "no memory for the inner layer";
+    connection->stage = TLS_STAGE_SEAL;
+    return NULL;
+}
+
+struct layer *layer_find(const struct libssl *lib, const SSL *ssl)
+{
+    const struct tls_connection *connection = tls_connection_find(lib, ssl);
+    return connection != NULL && connection->stage == TLS_STAGE_OPEN ? connection->layer : NULL;
+}
+
+void layer_forget(struct tls_connection *connection)
+{
+    struct layer *layer = connection->layer;
+    connection->layer = NULL;
+    connection->layer_rule = NULL;
+    if (layer == NULL)
+        return;
+    if (layer->opened)
+        layer_report_closed(layer);
+    layer_free(layer);
+}
+
+/* What has arrived is taken out of the kernel: closing a socket with unread bytes in it resets the connection, and
+ * the peer might lose our closing alert. */
+static void drain(int fd)
+{
+    enum { DRAIN_MAX = 1 << 18 };
+    char bytes[4096];
+    ssize_t got;
+    for (size_t total = 0; total < DRAIN_MAX; total += (size_t)got)
+        if ((got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) <= 0)
+            return;
+}
+
+/* A close_notify to a peer that has gone must not end the program with SIGPIPE, for which it did not ask. */
+static void notify_close(struct libssl *lib, SSL *ssl)
+{
+    sigset_t pipe, before, pending;
+    const struct timespec at_once = {0};
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    bool was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    (void)lib->SSL_shutdown(ssl);
+    if (!was_pending)
+        (void)sigtimedwait(&pipe, NULL, &at_once);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+int layer_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, const char *reason,
+                 const char *detail)
+{
+    struct tls_quiet quiet = tls_quiet_begin(lib);
+    layer_report_refused(lib, ssl, connection->layer_rule, reason, detail);
+    if (lib->SSL_is_init_finished(ssl))
+        notify_close(lib, ssl);
+    int fd = stream_socket(lib, ssl);
+    if (fd >= 0) {
+        (void)shutdown(fd, SHUT_WR);
+        drain(fd);
+        linger_mark(fd);
+    }
+    lib->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    tls_quiet_end(quiet);
+    layer_forget(connection);
+    connection->stage = TLS_STAGE_REFUSED;
+    tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, reason);
+    return -1;
+}
+
+/* What a buffering BIO still holds of ours. Its program only flushes what it wrote itself. */
+static int flush_again(struct layer *layer)
+{
+    const struct libssl *lib = layer->lib;
+    if (layer->flush_due)
+        layer->flush_due = lib->BIO_ctrl(lib->SSL_get_wbio(layer->ssl), BIO_CTRL_FLUSH, 0, NULL) <= 0;
+    return layer->flush_due ? -1 : 1;
+}
+
+/* Whether the handshake has merely stopped, for a reason that SSL_get_error() tells the program. */
+static bool may_go_on(const struct layer *layer)
+{
+    if (layer->timed_out)
+        return false;
+    switch (layer->lib->SSL_get_error(layer->ssl, layer->result)) {
+    case SSL_ERROR_SSL:
+    case SSL_ERROR_SYSCALL:
+    case SSL_ERROR_ZERO_RETURN:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static const char *const not_answered =
+    "the server ended the connection instead of answering: it has no inner layer, or its keys, its service or the "
+    "TLS connection it sees are not what this side sees (a man in the middle)";
+
+static int run_failed(struct libssl *lib, SSL *ssl, struct tls_connection *connection, int error)
+{
+    const struct layer *layer = connection->layer;
+    bool client = strcmp(layer->role, "client") == 0;
+    int result = layer->result;
+    if (client)
+        (void)atomic_fetch_add(candidate_of(layer->rule), 1);
+    if (layer->timed_out)
+        return layer_refuse(lib, ssl, connection, "the seal's handshake took longer than handshake-timeout", NULL);
+    if (error == PFSWRAP_TUNNEL_STOPPED || error == PFSWRAP_SEAL_E_TRUNCATED) {
+        (void)layer_refuse(lib, ssl, connection, "the peer ended the connection during the seal's handshake",
+                           client ? not_answered : NULL);
+        return error == PFSWRAP_TUNNEL_STOPPED ? result : -1;
+    }
+    return layer_refuse(lib, ssl, connection, pfswrap_seal_error_text(error),
+                        error == PFSWRAP_SEAL_E_HANDSHAKE ? "a man in the middle of TLS would look like this"
+                                                          : NULL);
+}
+
+int layer_run(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
+{
+    struct layer *layer = connection->layer;
+    if (flush_again(layer) != 1)
+        return -1;
+    if (!layer_enter(layer))
+        return layer_refuse(lib, ssl, connection, "another process uses the connection's keys", NULL);
+    int result = pfswrap_tunnel_handshake(layer->tunnel);
+    layer_leave(layer);
+    if (result == 1 || result == PFSWRAP_TUNNEL_STOPPED)
+        if (flush_again(layer) != 1)
+            return -1;
+    if (result == PFSWRAP_TUNNEL_STOPPED && may_go_on(layer))
+        return layer->result;
+    if (result != 1)
+        return run_failed(lib, ssl, connection, result);
+    connection->stage = TLS_STAGE_OPEN;
+    layer->opened = true;
+    layer_report_opened(layer);
+    return 1;
+}

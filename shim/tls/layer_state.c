@@ -1,0 +1,112 @@
+/*
+ * What a program is told about a connection's state: while the layer shakes hands, the handshake is not over; what
+ * is pending is what has been opened; and the end of a stream that was cut short is none.
+ */
+#include "interposed.h"
+#include "tls/layer.h"
+
+/* The record of a layered connection, for the program's own calls; NULL: the library's answer holds. */
+static struct tls_connection *layered(const struct libssl *lib, const SSL *ssl, const void *caller)
+{
+    if (!layer_in_force() || ssl == NULL || libssl_is_inside(lib, caller))
+        return NULL;
+    struct tls_connection *connection = tls_connection_find(lib, ssl);
+    return connection != NULL && connection->layer != NULL ? connection : NULL;
+}
+
+static bool shakes_hands(const struct tls_connection *connection)
+{
+    return connection != NULL && connection->stage == TLS_STAGE_SEAL;
+}
+
+bool layer_shakes_hands(const struct libssl *lib, const SSL *ssl, const void *caller)
+{
+    return shakes_hands(layered(lib, ssl, caller));
+}
+
+PFSWRAP_EXPORT int SSL_in_init(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 1;
+    return shakes_hands(layered(lib, ssl, CALLER)) ? 1 : lib->SSL_in_init(ssl);
+}
+
+PFSWRAP_EXPORT int SSL_is_init_finished(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    return shakes_hands(layered(lib, ssl, CALLER)) ? 0 : lib->SSL_is_init_finished(ssl);
+}
+
+PFSWRAP_EXPORT OSSL_HANDSHAKE_STATE SSL_get_state(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return TLS_ST_BEFORE;
+    if (shakes_hands(layered(lib, ssl, CALLER)))
+        return lib->SSL_is_server(ssl) ? TLS_ST_SR_FINISHED : TLS_ST_CR_FINISHED;
+    return lib->SSL_get_state(ssl);
+}
+
+PFSWRAP_EXPORT int SSL_pending(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    const struct tls_connection *connection = layered(lib, ssl, CALLER);
+    if (connection == NULL)
+        return lib->SSL_pending(ssl);
+    return connection->stage == TLS_STAGE_OPEN ? (int)layer_pending(connection->layer) : 0;
+}
+
+PFSWRAP_EXPORT int SSL_has_pending(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    const struct tls_connection *connection = layered(lib, ssl, CALLER);
+    if (connection != NULL && connection->stage == TLS_STAGE_OPEN && layer_pending(connection->layer) > 0)
+        return 1;
+    return lib->SSL_has_pending(ssl);
+}
+
+PFSWRAP_EXPORT int SSL_get_shutdown(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return 0;
+    const struct tls_connection *connection = layered(lib, ssl, CALLER);
+    int shutdown = lib->SSL_get_shutdown(ssl);
+    if (connection != NULL && pfswrap_tunnel_error(connection->layer->tunnel) != 0)
+        shutdown &= ~SSL_RECEIVED_SHUTDOWN;
+    return shutdown;
+}
+
+/* A handshake message that a buffering BIO would not let go. */
+static bool waits_for_flush(const struct tls_connection *connection)
+{
+    return shakes_hands(connection) && connection->layer->flush_due;
+}
+
+PFSWRAP_EXPORT int SSL_want(const SSL *ssl)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return SSL_NOTHING;
+    return waits_for_flush(layered(lib, ssl, CALLER)) ? SSL_WRITING : lib->SSL_want(ssl);
+}
+
+PFSWRAP_EXPORT int SSL_get_error(const SSL *ssl, int result)
+{
+    const struct libssl *lib = libssl_of_connection(ssl, CALLER);
+    if (lib == NULL)
+        return SSL_ERROR_SSL;
+    const struct tls_connection *connection = result <= 0 ? layered(lib, ssl, CALLER) : NULL;
+    if (connection == NULL)
+        return lib->SSL_get_error(ssl, result);
+    if (waits_for_flush(connection))
+        return SSL_ERROR_WANT_WRITE;
+    return pfswrap_tunnel_error(connection->layer->tunnel) != 0 ? SSL_ERROR_SSL : lib->SSL_get_error(ssl, result);
+}

@@ -1,0 +1,72 @@
+"""Somebody who records what travels and later gets hold of secrets: a capture, and what opens it.
+
+capture() records TLS connections to a port; decrypt() opens them with a key log (SSLKEYLOGFILE's format) and gives what
+was inside, both ways; exporter() derives a connection's exporter value from the same file. Needs dumpcap and tshark.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import struct
+from pathlib import Path
+
+from lib.process import Process, run, temporary_directory, wait_until
+from lib.tap import Skip, check, equal
+
+
+@contextlib.contextmanager
+def capture(port):
+    """Records the loopback's traffic with `port`; yields the file, which is complete when the block has ended."""
+    if os.geteuid() != 0:
+        raise Skip("recording what travels needs root")
+    path = temporary_directory() / "capture.pcapng"
+    path.parent.chmod(0o777)
+    process = Process(["dumpcap", "-q", "-i", "lo", "-f", f"tcp port {port}", "-w", path])
+    with process:
+        wait_until(lambda: "File:" in process.text(), lambda: f"dumpcap to record; it printed {process.text()}")
+        yield path
+        # What has passed is in the file once both ends' farewell is.
+        ends = ["tshark", "-r", path, "-Y", "tcp.flags.fin == 1", "-T", "fields", "-e", "tcp.srcport"]
+        wait_until(lambda: len(set(run(ends).out.split())) > 1, "the end of the connection to be recorded")
+
+
+def tshark(path, port, keys, *options):
+    result = run(["tshark", "-r", path, "-d", f"tcp.port=={port},tls", "-o", f"tls.keylog_file:{keys}", *options],
+                 timeout=60)
+    equal(result.status, 0, f"{result!r}")
+    return result.out.decode("ascii", "replace")
+
+
+def decrypt(path, port, keys, stream=0):
+    """What was inside a recorded TLS connection: (from the client, from the server), as bytes."""
+    text = tshark(path, port, keys, "-q", "-z", f"follow,tls,raw,{stream}")
+    sides, client = [b"", b""], 0
+    for line in text.splitlines():
+        words = line.strip()
+        if line.startswith("Node 0:") and line.endswith(f":{port}"):
+            client = 1
+        if words and all(character in "0123456789abcdef" for character in words):
+            sides[line.startswith("\t") ^ client] += bytes.fromhex(words)
+    check(sides[0], f"nothing could be decrypted; tshark printed {text[:500]}")
+    return sides[0], sides[1]
+
+
+def expand_label(digest, secret, label, context, length):
+    """HKDF-Expand-Label of RFC 8446, 7.1."""
+    label = b"tls13 " + label
+    info = struct.pack(">HB", length, len(label)) + label + bytes([len(context)]) + context
+    out, block = b"", b""
+    while len(out) < length:
+        block = hmac.new(secret, block + info + bytes([len(out) // hashlib.new(digest).digest_size + 1]), digest).digest()
+        out += block
+    return out[:length]
+
+
+def exporter(keys, digest="sha384", label=b"EXPORTER-Channel-Binding", length=32):
+    """The exporter value of the key log's only connection (RFC 8446, 7.5), with an empty context."""
+    lines = [line.split() for line in Path(keys).read_text().splitlines() if line.startswith("EXPORTER_SECRET")]
+    equal(len(lines), 1, "connections in the key log")
+    empty = hashlib.new(digest, b"").digest()
+    secret = expand_label(digest, bytes.fromhex(lines[0][2]), label, empty, len(empty))
+    return expand_label(digest, secret, b"exporter", empty, length)
