@@ -43,7 +43,7 @@ static SEALED_CALL ssize_t send_vector(int fd, const struct iovec *vectors, long
 
 PFSWRAP_EXPORT ssize_t writev(int fd, const struct iovec *vectors, int count)
 {
-    if (sealed_call_vector_is_valid(vectors, count))
+    if (watch_is_on(fd) && sealed_call_vector_is_valid(vectors, count))
         WATCH_SEND(fd, vectors, (size_t)count, writev(fd, vectors, count));
     SEALED_OR_REAL(fd, send_vector(fd, vectors, count, 0, CARRIER_VECTOR), writev(fd, vectors, count));
 }
@@ -51,7 +51,7 @@ PFSWRAP_EXPORT ssize_t writev(int fd, const struct iovec *vectors, int count)
 /* A socket has no position: with any other offset the kernel refuses. */
 PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
-    if (sealed_call_vector_is_valid(vectors, count))
+    if (watch_is_on(fd) && sealed_call_vector_is_valid(vectors, count))
         WATCH_SEND(fd, vectors, (size_t)count, pwritev2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
