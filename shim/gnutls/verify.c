@@ -55,7 +55,7 @@ static bool pin_matches(const struct gnutls *lib, gnutls_x509_crt_t certificate)
     bool is_read = lib->gnutls_pubkey_import_x509(public_key, certificate, 0) >= 0 &&
                    lib->gnutls_pubkey_export(public_key, GNUTLS_X509_FMT_DER, key, &key_size) >= 0;
     lib->gnutls_pubkey_deinit(public_key);
-    const gnutls_datum_t data = {.data = key, .size = (unsigned)key_size};
+    const gnutls_datum_t data = {key, (unsigned)key_size};
     if (!is_read || lib->gnutls_fingerprint(GNUTLS_DIG_SHA256, &data, digest, &digest_size) < 0)
         return false;
     for (size_t i = 0; i < policy->pin_count; i++)

@@ -35,7 +35,7 @@ static bool gives_privileges(int fd, const struct stat *status)
 
 static const char *elf_obstacle(int fd, const ElfW(Ehdr) * header)
 {
-    ElfW(Phdr) headers[HEADERS_MAX];
+    ElfW(Phdr) headers[HEADERS_MAX] = {{0}};
     if (memcmp(header->e_ident, __ehdr_start.e_ident, EI_VERSION) != 0 ||
         header->e_machine != __ehdr_start.e_machine)
         return "the program is for another machine";
@@ -84,7 +84,8 @@ static const char *file_obstacle(int fd, int scripts)
         char line[LINE_MAX_BYTES];
     } begin;
     char interpreter[LINE_MAX_BYTES];
-    struct stat status;
+    struct stat status = {0};
+    memset(&begin, 0, sizeof begin);
     if (KERNEL_2(SYS_fstat, fd, &status) != 0 || !S_ISREG(status.st_mode))
         return NULL;
     const long length = KERNEL_4(SYS_pread64, fd, &begin, sizeof begin, 0);

@@ -17,8 +17,12 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 #include "socket/process.h"
+#include "watch/watch.h"
 
 enum { POLL_MAX = 64, SLICE_MS = 20 };
+
+static long pid_before;        /* the process's id, asked while that is allowed */
+static bool is_of_vfork_child; /* its filter is not that of the process whose memory this is */
 
 /* Takes every handshake further. Returns how many are still under way; *polls says what the first of them need. */
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])
@@ -50,6 +54,12 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 void process_before_sandbox(void)
 {
     struct pollfd polls[POLL_MAX];
+    is_of_vfork_child = watch_is_wanted() && watch_is_vfork_child();
+    if (!is_of_vfork_child)
+        watch_before_sandbox();
+    pid_before = (long)KERNEL_0(SYS_getpid);
+    if (!pfswrap_seals())
+        return;
     (void)process_thread(); /* the answers are kept */
     if (atomic_load(&endpoint_count) == 0)
         return;
@@ -63,10 +73,10 @@ void process_before_sandbox(void)
 
 void process_after_sandbox(bool up)
 {
-    if (!up)
+    if (!up || is_of_vfork_child)
         return;
     process_sandboxed = true;
-    audit_enter_sandbox((long)process_id());
+    audit_enter_sandbox(pid_before);
 }
 
 PFSWRAP_EXPORT int prctl(int option, ...)
@@ -76,7 +86,8 @@ PFSWRAP_EXPORT int prctl(int option, ...)
     const unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long),
                         c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
-    if (option != PR_SET_SECCOMP || !pfswrap_seals() || process_is_vfork_child())
+    bool is_ours = pfswrap_seals() ? !process_is_vfork_child() : watch_is_wanted();
+    if (option != PR_SET_SECCOMP || !is_ours)
         return real_libc()->prctl(option, a, b, c, d);
     process_before_sandbox();
     int result = real_libc()->prctl(option, a, b, c, d);

@@ -267,8 +267,10 @@ static enum family family_of(long number, long a, long b, long c)
     case SYS_prctl:
         return a == PR_SET_SECCOMP && pfswrap_seals() && !process_is_vfork_child() ? SANDBOXES : PLAIN;
     case SYS_seccomp:
-        return (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER) && pfswrap_seals() ? SANDBOXES
-                                                                                                 : PLAIN;
+        return (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER) &&
+                       (pfswrap_seals() || watch_is_wanted())
+                   ? SANDBOXES
+                   : PLAIN;
     case SYS_io_uring_setup:
         return pfswrap_seals() || watch_enforces() ? RING : PLAIN;
     case SYS_io_submit:

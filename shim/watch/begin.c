@@ -10,6 +10,7 @@
 
 #include "audit/audit.h"
 #include "connection/endpoint.h"
+#include "connection/process.h"
 #include "init.h"
 #include "real/kernel.h"
 #include "watch/record.h"
@@ -54,7 +55,7 @@ static void begin_failed(int fd, const char *reason)
 
 static void watch_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
 {
-    if (endpoint_is_sealed(fd) || !socket_is_tcp(fd))
+    if (endpoint_is_sealed(fd) || process_sandboxed || !socket_is_tcp(fd))
         return;
     const struct policy_rule *rule =
         in_force->rule_count > 0 ? policy_match(in_force, direction, address, length) : NULL;
@@ -99,7 +100,7 @@ void watch_accepted(int fd)
     socklen_t length = sizeof local;
     if (in_force == NULL)
         return;
-    if (in_force->rule_count > 0 && KERNEL_3(SYS_getsockname, fd, &local, &length) != 0)
+    if (in_force->rule_count > 0 && !process_sandboxed && KERNEL_3(SYS_getsockname, fd, &local, &length) != 0)
         length = 0;
     watch_begin(fd, POLICY_LISTEN, (const struct sockaddr *)&local, length);
 }

@@ -6,6 +6,7 @@
 
 #include "audit/address.h"
 #include "audit/audit.h"
+#include "connection/process.h"
 #include "gnutls/library.h"
 #include "init.h"
 #include "policy/registry.h"
@@ -92,6 +93,8 @@ static void add_addresses(struct line *line, int fd)
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     line->local[0] = line->peer[0] = '\0';
+    if (process_sandboxed)
+        return;
     if (KERNEL_3(SYS_getsockname, fd, &address, &length) == 0)
         audit_address_format(line->local, (const struct sockaddr *)&address);
     length = sizeof address;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "connection/memory.h"
+#include "connection/process.h"
 #include "init.h"
 #include "real/kernel.h"
 #include "watch/record.h"
@@ -27,8 +28,10 @@ static void process_take(void)
     atomic_store(owner_page, (pid_t)KERNEL_0(SYS_getpid));
 }
 
-static bool is_vfork_child(void)
+bool watch_is_vfork_child(void)
 {
+    if (process_sandboxed)
+        return false;
     pid_t self = (pid_t)KERNEL_0(SYS_getpid), owner = atomic_load(owner_page);
     if (owner == 0)
         process_take(); /* a fork that no handler of pthread_atfork(3) saw */
@@ -67,7 +70,7 @@ static bool record_lock(struct record *record)
             return true;
         if (owner == &self)
             return false;
-        if (i > PATIENCE / 2)
+        if (i > PATIENCE / 2 && !process_sandboxed)
             (void)KERNEL_0(SYS_sched_yield);
     }
     return false;
@@ -155,7 +158,7 @@ struct record *record_new(int fd, uint64_t cookie)
 void watch_end(int fd)
 {
     uint32_t entry;
-    if (is_vfork_child())
+    if (watch_is_vfork_child())
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
@@ -183,7 +186,7 @@ void watch_end_range(unsigned first, unsigned last)
 void watch_copied(int fd, int copy)
 {
     uint32_t entry;
-    if (fd == copy || (unsigned)copy >= WATCH_FDS || is_vfork_child())
+    if (fd == copy || (unsigned)copy >= WATCH_FDS || watch_is_vfork_child())
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
@@ -191,4 +194,21 @@ void watch_copied(int fd, int copy)
     record->descriptors++;
     table_put(copy, entry);
     record_unlock(record);
+}
+
+void watch_before_sandbox(void)
+{
+    for (int fd = 0; fd <= atomic_load(&highest) && atomic_load(&watched) > 0; fd++) {
+        uint32_t entry;
+        struct record *record = watch_is_on(fd) ? record_enter(fd, &entry) : NULL;
+        if (record == NULL)
+            continue;
+        bool is_let_through =
+            wire_is_plain(&record->wire) && !wire_is_tls(&record->wire) &&
+            (record->plaintext == POLICY_PLAINTEXT_LOG || record->plaintext == POLICY_PLAINTEXT_ALLOW);
+        if (is_let_through)
+            record_forget(record, entry, fd);
+        else
+            record_unlock(record);
+    }
 }

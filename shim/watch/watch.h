@@ -47,6 +47,17 @@ void watch_end(int fd);
 void watch_end_range(unsigned first, unsigned last);
 
 /*
+ * Before a system call filter goes up: plaintext that the policy lets through is no longer watched. What still is
+ * makes no system call of its own any more, since the filter may end the process for one: a connection is cut
+ * without being shut down, its event has no addresses, and connections that begin behind the filter are not
+ * watched.
+ */
+void watch_before_sandbox(void);
+
+/* Whether this is a child of vfork(), where the policy wants anything watched. */
+bool watch_is_vfork_child(void);
+
+/*
  * Before bytes are sent: 0, and *turn for watch_sent(); or -1 with errno ECONNRESET, and the connection is cut.
  * Afterwards: what the call returned. `caller` is an address in whoever sends.
  */

@@ -8,7 +8,7 @@ import socket
 import threading
 
 from lib import hello
-from lib.process import DEADLINE, Process, free_port, run, wait_until
+from lib.process import DEADLINE, PROGRAMS, Process, free_port, run, wait_until
 from lib.tap import Tap, check, contains, equal, lacks
 from lib.wrap import Wrap
 
@@ -194,6 +194,21 @@ all_of(s, len(HELLO)); os.write(w, b'x'); s.close(); sys.exit(os.waitstatus_to_e
         equal((len(wrap.events("refused")), len(wrap.events("unjudged"))), (0, 1), f"events; log: {wrap.tail()}")
 
 
+def sandboxes(tap):
+    """A program with both ends in it; one locks itself in, and is killed for any call its filter does not allow."""
+    program = PROGRAMS / "sock_sandbox"
+    for scenario in ("by_read", "by_poll", "by_recv", "at_once", "client", "limited"):
+        with tap.case(f"plaintext passes behind a system call filter ({scenario}), or is cut without a forbidden call"):
+            for plaintext, passes in (("log", True), ("allow", True), ("starttls", False)):
+                wrap = wrap_with(plaintext)
+                result = run(wrap.argv([program, scenario, free_port(), "127.0.0.1"]), timeout=40)
+                log = f"{plaintext}: {result!r}; log: {wrap.tail()}"
+                lacks(result.text, "SIGSYS", log)
+                equal(result.status == 0 and result.out.endswith(b"ok\n"), passes, log)
+                equal(bool(wrap.events("refused")), not passes, log)
+                check(plaintext != "log" or wrap.events("plaintext"), log)
+
+
 def others(tap):
     with tap.case("files, pipes, UDP and Unix sockets are no business of the wire plane's"):
         script = """
@@ -230,6 +245,7 @@ def main():
     tap = Tap()
     clients(tap)
     handed_over(tap)
+    sandboxes(tap)
     others(tap)
     tap.finish()
 

@@ -5,6 +5,7 @@ the TLS of others, here that of an unwrapped openssl.
 """
 # timeout: 240
 
+import ctypes
 import hashlib
 import ssl
 import subprocess
@@ -182,6 +183,35 @@ def java_client(tap):
                 check_event(wrap.wait_event(event), "client", words[0] if words else "TLSv1.3")
 
 
+NSS = """
+import ctypes, sys
+curl = ctypes.CDLL('libcurl-nss.so.4')
+curl.curl_easy_init.restype = ctypes.c_void_p
+handle = ctypes.c_void_p(curl.curl_easy_init())
+for option, value in ((10002, sys.argv[1].encode()), (64, 0), (81, 0), (32, int(sys.argv[2]))):
+    curl.curl_easy_setopt(handle, option, ctypes.c_char_p(value) if isinstance(value, bytes) else ctypes.c_long(value))
+sys.exit(curl.curl_easy_perform(handle))
+"""
+
+
+def nss_client(tap):
+    """CURLOPT_SSLVERSION: TLS 1.2 at least, and at most where its upper half says so."""
+    try:
+        ctypes.CDLL("libcurl-nss.so.4")
+    except OSError:
+        tap.result(True, "the wire plane and NSS", skip="libcurl3-nss is not installed")
+        return
+    with peers.Server(peers.reply_http(b"for NSS"), ciphers="ALL:@SECLEVEL=0") as server:
+        with tap.case("NSS with TLS 1.2 at most is cut, and passes with tls = log; with TLS 1.3 it passes"):
+            older = 6 << 16 | 6
+            for version, tls, passes, event in ((older, "pfs", False, "refused"), (older, "log", True, "weak"),
+                                                (7, "pfs", True, "observed")):
+                wrap = wrap_with(tls)
+                result = run(wrap.argv(["python3", "-c", NSS, f"https://127.0.0.1:{server.port}/", version]))
+                equal(result.out == b"for NSS", passes, f"{result!r}; log: {wrap.tail()}")
+                check_event(wrap.wait_event(event), "client", "TLSv1.3" if version == 7 else "TLSv1.2")
+
+
 def through_relay(tap):
     data, digest = blob(8)
     folder, port, certificate = temporary_directory(), free_port(), certs.server()
@@ -268,6 +298,7 @@ def resumption(tap):
 
 def main():
     tap = Tap()
+    nss_client(tap)
     for needed, part in (("node", node_client), ("node", node_server), ("java", java_client), ("socat", through_relay),
                          ("socat", resumption)):
         if find(needed):
