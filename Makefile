@@ -30,7 +30,7 @@ INIH   := -l:libinih.a
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
 CORE_SRC := shim/keys.c $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
 SEAL_SRC := $(wildcard shim/seal/*.c)
-SHIM_SRC := $(filter-out shim/wire/%,$(wildcard shim/*.c shim/*/*.c))
+SHIM_SRC := $(wildcard shim/*.c shim/*/*.c)
 TOOL_SRC := $(wildcard tools/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
 PROG_SRC := $(wildcard tests/apps/programs/*.c)
@@ -57,6 +57,9 @@ $(B)/libpfswrap-core.a: $(call obj,$(CORE_SRC))
 $(B)/exports.map: shim/interposed.h shim/exports.map.in
 	@mkdir -p $(@D)
 	@$(CC) -E -P -x c -Ishim shim/exports.map.in | tr -s '\n' > $@
+
+# The headers of a fortified file define some of the calls it is to define itself (clang: and hides them).
+$(call obj,$(wildcard shim/socket/*.c)): CFLAGS += -U_FORTIFY_SOURCE
 
 $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \

@@ -30,6 +30,8 @@ static union {
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 static atomic_bool ready; /* `started` is through */
+/* This thread is inside it: what it calls (the log's connect(), an allocator's first steps) comes back to us. */
+static __thread bool starting __attribute__((tls_model("initial-exec")));
 
 PFSWRAP_EXPORT const char *pfswrap_version(void);
 
@@ -49,6 +51,7 @@ _Noreturn void pfswrap_die(const char *message)
 
 static void start(void)
 {
+    starting = true;
     static struct policy_error error;
     char path[PATH_MAX];
     if (policy_locate(path, sizeof path, program_invocation_short_name) != 0)
@@ -64,18 +67,21 @@ static void start(void)
     if (keys_in_use() && share_start() != 0)
         pfswrap_die(
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+    starting = false;
 }
 
 bool pfswrap_seals(void)
 {
     (void)pfswrap_policy();
-    return keys_in_use();
+    return keys_in_use() && !starting;
 }
 
 const struct policy *pfswrap_policy(void)
 {
     /* A handshake asks some seventy times. */
     if (__builtin_expect(atomic_load_explicit(&ready, memory_order_acquire), true))
+        return &state.policy;
+    if (starting)
         return &state.policy;
     int error = errno;
     pthread_once(&started, start);

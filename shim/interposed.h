@@ -220,6 +220,26 @@
     X(BIO_new_ssl_connect)                                                                                         \
     X(BIO_new_buffer_ssl_connect)
 
+/* GnuTLS (shim/gnutls/), 3.6.3 and later. */
+#define PFSWRAP_GNUTLS_CALLS(X)                                                                                    \
+    /* priority.c */                                                                                               \
+    X(gnutls_priority_init)                                                                                        \
+    X(gnutls_priority_init2)                                                                                       \
+    X(gnutls_priority_set)                                                                                         \
+    X(gnutls_priority_set_direct)                                                                                  \
+    X(gnutls_set_default_priority)                                                                                 \
+    X(gnutls_set_default_priority_append)                                                                          \
+    /* session.c */                                                                                                \
+    X(gnutls_init)                                                                                                 \
+    X(gnutls_deinit)                                                                                               \
+    X(gnutls_server_name_set)                                                                                      \
+    X(gnutls_session_set_data)                                                                                     \
+    X(gnutls_session_ticket_enable_server)                                                                         \
+    X(gnutls_session_set_keylog_function)                                                                          \
+    X(gnutls_record_send_early_data)                                                                               \
+    /* handshake.c */                                                                                              \
+    X(gnutls_handshake)
+
 /* Not interposed: for whoever wants to know whether the shared object is loaded. */
 #define PFSWRAP_OWN_CALLS(X) X(pfswrap_version)
 

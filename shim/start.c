@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "gnutls/library.h"
 #include "init.h"
 #include "real/libc.h"
+#include "runtime.h"
 #include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
+#include "watch/watch.h"
 
 /* Key logs give past traffic away: no library of this process, and no child, is to write one. */
 static void refuse_key_log(const struct policy *policy)
@@ -74,8 +77,11 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     (void)real_libc();
     const struct policy *policy = pfswrap_policy();
     libssl_require_supported();
+    gnutls_library_require_supported();
     report_inner_libssl();
     refuse_key_log(policy);
+    runtime_prepare(policy);
+    watch_start(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)
         let_children_go();
     else

@@ -1,5 +1,5 @@
 /*
- * pfswrap explain [--json] PROGRAM: what the tls plane can do for a program, found by looking at its files. Runs
+ * pfswrap explain [--json] PROGRAM: what each plane can do for a program, found by looking at its files. Runs
  * nothing of the program; its ld.so is asked for its libraries.
  */
 #include "explain.h"
@@ -44,6 +44,7 @@ static void look_inside(struct explanation *explanation)
         explanation->libraries_unknown =
             libraries_list(&explanation->libraries, program->elf.interpreter, real) < 0;
     stacks_find(&explanation->stacks, &image, &explanation->libraries);
+    runtime_find(&explanation->runtime, &image, &explanation->libraries, explanation->name);
     image_close(&image);
 }
 

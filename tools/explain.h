@@ -6,6 +6,7 @@
 
 #include "libraries.h"
 #include "program.h"
+#include "runtime.h"
 #include "stacks.h"
 
 enum verdict {
@@ -22,6 +23,7 @@ struct explanation {
     struct program program;
     struct libraries libraries;
     struct stacks stacks;
+    struct runtime runtime;
     bool libraries_unknown; /* ld.so could not list them */
     enum verdict verdict;
 };

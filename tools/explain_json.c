@@ -76,6 +76,8 @@ static void write_stacks(const struct stacks *stacks)
         out(i == 0 ? "{" : ", {");
         write_member("name", found->name);
         out(", ");
+        write_member("version", found->version[0] != '\0' ? found->version : NULL);
+        out(", ");
         write_member("library", found->library[0] != '\0' ? found->library : NULL);
         out(", ");
         write_member("path", found->path[0] != '\0' ? found->path : NULL);
@@ -108,6 +110,11 @@ void explain_write_json(const struct explanation *explanation)
     write_member("privileges", program->privilege);
     out(", ");
     write_stacks(&explanation->stacks);
+    write_member("runtime", explanation->runtime.name);
+    out(", \"environment\": {");
+    if (explanation->runtime.variable != NULL)
+        write_member(explanation->runtime.variable, explanation->runtime.value);
+    out("}, \"io_uring\": %s, ", explanation->runtime.uses_io_uring ? "true" : "false");
     out("\"dlopen\": %s, ", explanation->stacks.loads_at_run_time ? "true" : "false");
     out("\"libraries_known\": %s, ", explanation->libraries_unknown ? "false" : "true");
     write_member("verdict", verdict_words[explanation->verdict]);

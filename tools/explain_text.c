@@ -96,21 +96,36 @@ static void write_stacks(const struct stacks *stacks)
     for (size_t i = 0; i < stacks->count; i++) {
         const struct stack_found *found = &stacks->found[i];
         const char *label = i == 0 ? "TLS" : "";
+        char name[96];
+        (void)snprintf(name, sizeof name, "%s%s%s", found->name, found->version[0] != '\0' ? ", version " : "",
+                       found->version);
         const char *covered = found->is_covered ? "covered by the tls plane" : "not covered by the tls plane";
         if (found->library[0] == '\0')
             paragraph(label,
                       "%s inside the executable: %s, since calls within a program do not pass the dynamic linker",
-                      found->name, covered);
+                      name, covered);
         else if (found->through[0] == '\0')
-            paragraph(label, "%s: %s, linked directly (%s): %s", found->name, found->library, found->path, covered);
+            paragraph(label, "%s: %s, linked directly (%s): %s", name, found->library, found->path, covered);
         else
-            paragraph(label, "%s: %s, linked through %s (%s): %s", found->name, found->library, found->through,
+            paragraph(label, "%s: %s, linked through %s (%s): %s", name, found->library, found->through,
                       found->path, covered);
     }
     if (stacks->loads_at_run_time)
         paragraph("run time",
                   "calls dlopen, itself or through a library: what it loads later (plugins, modules such "
-                  "as Python's _ssl) cannot be seen from here; a shared libssl that comes so is covered");
+                  "as Python's _ssl) cannot be seen from here; a shared libssl or GnuTLS that comes so is covered");
+}
+
+static void write_runtime(const struct runtime *runtime)
+{
+    if (runtime->name != NULL)
+        paragraph("runtime", "%s", runtime->name);
+    if (runtime->variable != NULL)
+        paragraph("environment", "%s=%s", runtime->variable, runtime->value);
+    if (runtime->uses_io_uring)
+        paragraph("io_uring",
+                  "used or at hand: where the policy is enforced no ring can be set up (ENOSYS), and programs "
+                  "that have no other way fail");
 }
 
 static void write_missing(const struct explanation *explanation)
@@ -127,18 +142,20 @@ static void write_verdict(const struct explanation *explanation)
 {
     switch (explanation->verdict) {
     case VERDICT_UPGRADED:
-        paragraph("tls plane", "upgraded: every connection through libssl becomes TLS 1.3 with ECDHE");
+        paragraph("tls plane", "upgraded: every connection through libssl or GnuTLS becomes TLS 1.3 with ECDHE");
         break;
     case VERDICT_PARTLY:
-        paragraph("tls plane", "upgraded where it uses libssl; its other TLS is not covered by the tls plane");
+        paragraph("tls plane",
+                  "upgraded where it uses libssl or GnuTLS; its other TLS is not covered by the tls plane");
         break;
     case VERDICT_NOT_COVERED:
-        paragraph("tls plane", "not covered by the tls plane: its TLS does not pass a shared OpenSSL 1.1 or 3");
+        paragraph("tls plane",
+                  "not covered by the tls plane: its TLS does not pass a shared OpenSSL 1.1 or 3, or GnuTLS");
         break;
     case VERDICT_AT_RUN_TIME:
         paragraph("tls plane",
-                  "upgraded if it loads a shared libssl at run time; other TLS is not covered by the tls "
-                  "plane");
+                  "upgraded if it loads a shared libssl or GnuTLS at run time; other TLS is not covered by "
+                  "the tls plane");
         break;
     case VERDICT_NO_TLS:
         paragraph("tls plane",
@@ -150,11 +167,27 @@ static void write_verdict(const struct explanation *explanation)
     }
 }
 
+/* What is left for the plane that looks at the first records of each connection. */
+static void write_wire_plane(const struct explanation *explanation)
+{
+    if (!POLICY_HAS_WIRE_PLANE)
+        paragraph("wire plane", "not in this build");
+    else if (explanation->verdict == VERDICT_REFUSED)
+        paragraph("wire plane", "nothing to look at: run refuses the program");
+    else if (strcmp(explanation->runtime.name != NULL ? explanation->runtime.name : "", "Go") == 0)
+        paragraph("wire plane", "not reached: Go makes its own system calls, which pass no library");
+    else
+        paragraph("wire plane",
+                  "each TCP connection's first records are looked at, whichever TLS wrote them: weaker TLS and "
+                  "plaintext are refused or logged as [wire] says");
+}
+
 void explain_write_text(const struct explanation *explanation)
 {
     write_files(&explanation->program);
     write_kind(&explanation->program);
     write_stacks(&explanation->stacks);
+    write_runtime(&explanation->runtime);
     write_missing(explanation);
     write_verdict(explanation);
     if (!POLICY_HAS_SEAL_PLANE)
@@ -162,6 +195,5 @@ void explain_write_text(const struct explanation *explanation)
     else if (explanation->verdict != VERDICT_REFUSED)
         paragraph("seal plane", "in this build: seals the TCP connections that a [listen] or [connect] rule of the "
                                 "policy asks it to");
-    if (!POLICY_HAS_WIRE_PLANE)
-        paragraph("wire plane", "not in this build");
+    write_wire_plane(explanation);
 }

@@ -15,7 +15,7 @@ static const struct {
     {"libssl.so.3", "OpenSSL 3", true},
     {"libssl.so.1.1", "OpenSSL 1.1", true},
     {"libssl.so.", "OpenSSL or LibreSSL of another version", false},
-    {"libgnutls.so.", "GnuTLS", false},
+    {"libgnutls.so.", "GnuTLS", true},
     {"libgnutls-openssl.so.", "GnuTLS with OpenSSL's names", false},
     {"libssl3.so", "NSS", false},
     {"libmbedtls.so", "Mbed TLS", false},
@@ -44,6 +44,17 @@ static const struct {
     {"s2n_connection", "s2n-tls"},
 };
 
+/* How implementations say their own version, in themselves or in the library that is named. */
+static const struct {
+    const char *name;    /* how the stack's name begins */
+    const char *library; /* where the text is, if not in the stack's own file */
+    const char *before;  /* what stands before the version */
+} versions[] = {
+    {"OpenSSL", "libcrypto.so.", "OpenSSL "}, {"LibreSSL", "libcrypto.so.", "LibreSSL "},
+    {"GnuTLS", NULL, "Enabled GnuTLS "},      {"NSS", NULL, "$Header: NSS "},
+    {"Mbed TLS", NULL, "bed TLS "},           {"rustls", NULL, "/rustls-"},
+};
+
 static bool begins_with(const char *text, const char *beginning)
 {
     return strncmp(text, beginning, strlen(beginning)) == 0;
@@ -69,6 +80,58 @@ static struct stack_found *add(struct stacks *stacks, const char *name, bool is_
     found->name = name;
     found->is_covered = is_covered;
     return found;
+}
+
+/* Bytes at `at` that are a version: digits, dots, and a letter as OpenSSL had them; 0: they are none. */
+static size_t version_length(const uint8_t *at, size_t left)
+{
+    size_t length = 0;
+    while (length < left && (at[length] == '.' || (at[length] >= '0' && at[length] <= '9') ||
+                             (length > 0 && at[length] >= 'a' && at[length] <= 'z')))
+        length++;
+    return length > 2 && at[0] != '.' && memchr(at, '.', length) != NULL ? length : 0;
+}
+
+/*
+ * Copies the version that stands behind `before`. Texts of other kinds begin alike ("OpenSSL 3.0 provider"), so the
+ * first with three parts counts, else the first.
+ */
+static void version_read(char *version, size_t size, const struct image *image, const char *before)
+{
+    const uint8_t *end = image->bytes + image->size;
+    const uint8_t *at = image->bytes;
+    while (at < end && (at = memmem(at, (size_t)(end - at), before, strlen(before))) != NULL) {
+        at += strlen(before);
+        size_t length = version_length(at, (size_t)(end - at));
+        const uint8_t *dot = length > 0 ? memchr(at, '.', length) : NULL;
+        bool is_whole = dot != NULL && memchr(dot + 1, '.', length - (size_t)(dot + 1 - at)) != NULL;
+        if (length == 0 || length >= size || (version[0] != '\0' && !is_whole))
+            continue;
+        memcpy(version, at, length);
+        version[length] = '\0';
+        if (is_whole)
+            return;
+    }
+}
+
+static void version_find(struct stack_found *found, const struct image *program, const struct libraries *libraries)
+{
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        if (!begins_with(found->name, versions[i].name))
+            continue;
+        const char *path = found->path;
+        for (size_t j = 0; found->library[0] != '\0' && versions[i].library != NULL && j < libraries->count; j++)
+            if (begins_with(libraries->entries[j].name, versions[i].library))
+                path = libraries->entries[j].path;
+        struct image image;
+        if (found->library[0] == '\0') {
+            version_read(found->version, sizeof found->version, program, versions[i].before);
+        } else if (image_open(&image, path) == 0) {
+            version_read(found->version, sizeof found->version, &image, versions[i].before);
+            image_close(&image);
+        }
+        return;
+    }
 }
 
 /* Which of the libraries needs `name`; the one that ld.so lists first, so the one nearest to the program. */
@@ -146,5 +209,7 @@ void stacks_find(struct stacks *stacks, const struct image *image, const struct 
     memset(stacks, 0, sizeof *stacks);
     find_shared(stacks, image, libraries);
     find_inner(stacks, image);
+    for (size_t i = 0; i < stacks->count; i++)
+        version_find(&stacks->found[i], image, libraries);
     stacks->loads_at_run_time = loads_at_run_time(image, libraries);
 }

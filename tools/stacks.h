@@ -14,6 +14,7 @@ enum { STACKS_FOUND_MAX = 16 };
 struct stack_found {
     const char *name;           /* "OpenSSL 3", "GnuTLS", ... */
     bool is_covered;            /* the tls plane interposes it */
+    char version[32];           /* as it calls itself; empty: it cannot be told */
     char library[NAME_MAX + 1]; /* empty: it is inside the executable */
     char path[PATH_MAX];        /* of the library */
     char through[NAME_MAX + 1]; /* the library that needs it; empty: the program itself does */

@@ -67,6 +67,7 @@ struct connection {
     bool local;          /* both ends are on this machine: perhaps in this process, or this thread */
     bool queueing;       /* the handshake has had its time: what the program sends is taken early and kept */
     bool confirmed;      /* the audit log has it as opened */
+    bool dialled;        /* the kernel has been told to connect: if it is not on its way now, it has failed */
     bool told_connected; /* connect() has said so */
     bool told_error;     /* SO_ERROR has */
     bool read_shut, write_shut;

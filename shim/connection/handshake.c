@@ -75,7 +75,7 @@ static void await_connected(struct connection *connection, int fd)
         return;
     if (KERNEL_3(SYS_getpeername, fd, &peer, &length) == 0)
         handshake_begin(connection, fd);
-    else
+    else if (connection->dialled)
         connection->phase = CONNECTION_NONE;
 }
 
@@ -138,6 +138,8 @@ static void complete(struct connection *connection, int fd)
     connection_report_opened(connection);
     connection->confirmed = true;
     connection->unhurried = connection->initiator;
+    /* The kernel has seen a dialogue, and would hold acknowledgements back as for one (tcp(7)): it forgets that. */
+    carrier_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     if (connection->cork_later)
         carrier_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
     send_early(connection, fd);

@@ -219,6 +219,46 @@ int watch_control(struct endpoint *endpoint, const struct connection *connection
     return result;
 }
 
+/* --- before a descriptor is sealed --- */
+
+enum { NOTES = 1024 };
+
+static struct {
+    atomic_flag busy;
+    int epoll; /* its number + 1 */
+    int fd;
+    struct epoll_event event;
+} notes[NOTES]; /* by descriptor, the last one only */
+
+void watch_note(int epoll, int operation, int fd, const struct epoll_event *event)
+{
+    const unsigned place = (unsigned)fd % NOTES;
+    if (atomic_flag_test_and_set(&notes[place].busy))
+        return;
+    if (operation != EPOLL_CTL_DEL) {
+        notes[place].epoll = epoll + 1;
+        notes[place].fd = fd;
+        notes[place].event = *event;
+    } else if (notes[place].fd == fd) {
+        notes[place].epoll = 0;
+    }
+    atomic_flag_clear(&notes[place].busy);
+}
+
+void watch_adopt(struct endpoint *endpoint, const struct connection *connection, int fd)
+{
+    const unsigned place = (unsigned)fd % NOTES;
+    if (atomic_flag_test_and_set(&notes[place].busy))
+        return;
+    const int epoll = notes[place].fd == fd ? notes[place].epoll : 0;
+    const struct epoll_event event = notes[place].event;
+    atomic_flag_clear(&notes[place].busy);
+    if (epoll != 0) /* the kernel refuses what no longer holds */
+        (void)modify(endpoint, connection, epoll - 1, fd, &event);
+}
+
+/* --- its end --- */
+
 void watch_leave(struct endpoint *endpoint, int fd)
 {
     for (int i = 0; i < ENDPOINT_WATCHES; i++) {
@@ -257,12 +297,19 @@ enum verdict {
 static enum verdict judge_handshake(struct connection *connection, struct watch *watch, bool progress,
                                     uint32_t *bits)
 {
-    const bool expected = watch->expects_writable && (*bits & READABLE) == 0;
+    const bool writable_only = (*bits & WRITABLE) != 0 && (*bits & ~(uint32_t)WRITABLE) == 0;
+    const bool is_programs = (*bits & watch->registered & watch->event.events & WRITABLE) != 0;
+    const bool expected = writable_only && watch->expects_writable;
     watch->expects_writable = false;
-    if (handshake_is_under_way(connection) && (watch->registered & WRITABLE & watch->event.events) != 0 &&
-        (*bits & WRITABLE) != 0 && takes_early(connection)) {
-        *bits &= WRITABLE & watch->event.events;
-        return VERDICT_TOLD;
+    if (connection->phase == CONNECTION_CONNECTING && !connection->dialled)
+        return VERDICT_EXPLAINED; /* a socket that connect() has not come to looks like one that is gone */
+    if (handshake_is_under_way(connection) && connection->queueing && is_programs) {
+        if (takes_early(connection)) {
+            *bits &= WRITABLE & watch->event.events;
+            return VERDICT_TOLD;
+        }
+        if (writable_only)
+            return VERDICT_EXPLAINED; /* there is no room any more */
     }
     return progress || expected ? VERDICT_EXPLAINED : VERDICT_UNEXPLAINED;
 }

@@ -18,6 +18,14 @@ int watch_control(struct endpoint *endpoint, const struct connection *connection
                   const struct epoll_event *event);
 
 /*
+ * Some programs watch a socket before they connect it. watch_note() remembers a call of epoll_ctl(2) on a
+ * descriptor that is not sealed (needs no lock, and may forget); watch_adopt() takes it over for one that has
+ * become so.
+ */
+void watch_note(int epoll, int operation, int fd, const struct epoll_event *event);
+void watch_adopt(struct endpoint *endpoint, const struct connection *connection, int fd);
+
+/*
  * The connection's state has changed: the kernel gets the events that suit it. `again`: in any case, so that it
  * reports anew what is there already.
  */

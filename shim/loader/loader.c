@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "gnutls/library.h"
 #include "init.h"
 #include "interposed.h"
 #include "real/elf.h"
@@ -38,15 +39,17 @@ static void *answer(const char *name, void *found)
     void *ours = found != NULL ? ours_by_name(name) : NULL;
     if (ours == NULL || ours == found)
         return found;
-    return found == real_libc_by_name(name) || libssl_defines(found) ? ours : found;
+    return found == real_libc_by_name(name) || libssl_defines(found) || gnutls_library_defines(found) ? ours : found;
 }
 
-/* A weak probe for libssl or liburing must not find us where there is none. */
+/* A weak probe for a library must not find us where there is no such library. */
 static bool only_we_define(const char *name)
 {
     if (ours_by_name(name) == NULL || real_libc_by_name(name) != NULL)
         return false;
-    return !libssl_is_loaded() || strncmp(name, "io_", 3) == 0;
+    if (strncmp(name, "io_", 3) == 0)
+        return true; /* liburing's */
+    return strncmp(name, "gnutls_", 7) == 0 ? !gnutls_library_is_loaded() : !libssl_is_loaded();
 }
 
 /* What there is after us: nothing, and dlerror() says so. No tail call: the caller that counts is this object. */

@@ -6,7 +6,7 @@
 #define PFSWRAP_POLICY_PLANES_H
 
 enum {
-    POLICY_HAS_WIRE_PLANE = 0, /* [wire], and plaintext = in rules */
+    POLICY_HAS_WIRE_PLANE = 1, /* [wire], and plaintext = in rules */
     POLICY_HAS_SEAL_PLANE = 1, /* seal = require and prefer */
 };
 

@@ -38,9 +38,9 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout
 int __select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout);
 
 FILE *_IO_fdopen(int fd, const char *mode);
-int __dprintf_chk(int fd, int flag, const char *format, ...);
-int __vdprintf_chk(int fd, int flag, const char *format, va_list list);
-int __vasprintf_chk(char **text, int flag, const char *format, va_list list);
+int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int __vdprintf_chk(int fd, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
+int __vasprintf_chk(char **text, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
 
 /* liburing's and libaio's, whose headers need not be here. */
 struct io_uring;
@@ -59,10 +59,15 @@ int io_submit(struct io_context *context, long count, struct iocb **requests);
  * `name` is another name of `call`, which is defined in the same file. libc's headers give the two different
  * attributes.
  */
+#if defined(__clang__)
+#define PFSWRAP_ALIAS(name, call) extern __typeof__(call) name __attribute__((alias(#call), visibility("default")))
+#else
 #define PFSWRAP_ALIAS(name, call)                                                                                  \
     _Pragma("GCC diagnostic push")                                                                                 \
         _Pragma("GCC diagnostic ignored \"-Wmissing-attributes\"") extern __typeof__(call) name                    \
         __attribute__((alias(#call), visibility("default")));                                                      \
     _Pragma("GCC diagnostic pop") _Static_assert(true, "a semicolon follows")
+
+#endif
 
 #endif

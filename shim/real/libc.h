@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -40,13 +41,19 @@ extern atomic_bool real_libc_resolved;
 /* Fills the table; may run more than once, always with the same result. */
 void real_libc_resolve(void);
 
+/* Whether the table has been filled. */
+static inline bool real_libc_is_ready(void)
+{
+    return atomic_load_explicit(&real_libc_resolved, memory_order_acquire);
+}
+
 /*
  * The table. An entry is NULL only where this libc lacks the function. May be called before any constructor has
  * run; after the first call it costs one atomic load.
  */
 static inline const struct real_libc *real_libc(void)
 {
-    if (__builtin_expect(!atomic_load_explicit(&real_libc_resolved, memory_order_acquire), 0))
+    if (__builtin_expect(!real_libc_is_ready(), 0))
         real_libc_resolve();
     return &real_libc_table;
 }

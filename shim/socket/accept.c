@@ -16,6 +16,7 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 #include "socket/open.h"
+#include "watch/watch.h"
 
 /* The sealing rule for the local address of `fd`, or NULL. */
 static const struct policy_rule *rule_for(int fd)
@@ -41,6 +42,7 @@ static int adopt(int fd, int flags)
     if (rule == NULL) {
         if (!cloexec)
             (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
+        watch_accepted(fd);
         return fd;
     }
     struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
@@ -66,15 +68,23 @@ static int adopt(int fd, int flags)
     return -1;
 }
 
+/* One that nothing seals is looked at, at its beginning. */
+static int watch(int fd)
+{
+    if (fd >= 0)
+        watch_accepted(fd);
+    return fd;
+}
+
 PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
     if (!pfswrap_seals())
-        return real_libc()->accept4(fd, address, length, flags);
+        return watch(real_libc()->accept4(fd, address, length, flags));
     int accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
     return accepted < 0 ? accepted : adopt(accepted, flags);
 }
 
 PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    return pfswrap_seals() ? accept4(fd, address, length, 0) : real_libc()->accept(fd, address, length);
+    return pfswrap_seals() ? accept4(fd, address, length, 0) : watch(real_libc()->accept(fd, address, length));
 }

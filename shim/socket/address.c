@@ -56,6 +56,16 @@ PFSWRAP_EXPORT int getsockname(int fd, struct sockaddr *address, socklen_t *leng
     return result;
 }
 
+/* Options of packets: a connection that has none says so by their length, and sshd refuses any that has some. */
+static bool has_no_value(int level, int option)
+{
+    if (level == IPPROTO_IP)
+        return option == IP_OPTIONS;
+    return level == IPPROTO_IPV6 &&
+           (option == IPV6_HOPOPTS || option == IPV6_RTHDRDSTOPTS || option == IPV6_RTHDR ||
+            option == IPV6_DSTOPTS || option == IPV6_2292PKTOPTIONS);
+}
+
 bool address_option_refused(int fd, int level, int option, void *value, socklen_t *length)
 {
     if ((level != IPPROTO_TCP && level != IPPROTO_IP && level != IPPROTO_IPV6) || !pfswrap_seals() ||
@@ -64,6 +74,8 @@ bool address_option_refused(int fd, int level, int option, void *value, socklen_
     if (level == IPPROTO_IP && option == ORIGINAL_DST)
         return false; /* where a connection went before a firewall sent it here: to no other place that we know of
                        */
+    if (value != NULL && has_no_value(level, option))
+        *length = 0;
     if (value != NULL)
         memset(value, 0, *length);
     if (value != NULL && level == IPPROTO_TCP && option == TCP_INFO && *length > 0)

@@ -16,6 +16,7 @@
 #include "real/descriptor.h"
 #include "real/libc.h"
 #include "socket/linger.h"
+#include "watch/watch.h"
 
 PFSWRAP_EXPORT int close(int fd)
 {
@@ -29,6 +30,8 @@ PFSWRAP_EXPORT int close(int fd)
             return result;
     }
     linger_before_close(fd);
+    if (watch_is_on(fd))
+        watch_end(fd);
     return real_libc()->close(fd);
 }
 PFSWRAP_ALIAS(__close, close);
@@ -77,6 +80,7 @@ PFSWRAP_EXPORT int close_range(unsigned first, unsigned last, int flags)
     if (first <= last && (flags & ~(int)CLOSE_RANGE_UNSHARE) == 0) {
         release_before_close_range(first, last);
         linger_before_close_range(first, last);
+        watch_end_range(first, last);
     }
     return close_range_around_own(first, last, flags);
 }
@@ -86,6 +90,7 @@ PFSWRAP_EXPORT void closefrom(int low)
     unsigned first = low > 0 ? (unsigned)low : 0;
     release_before_close_range(first, UINT_MAX);
     linger_before_close_range(first, UINT_MAX);
+    watch_end_range(first, UINT_MAX);
     int error = errno;
     if (close_range_around_own(first, UINT_MAX, 0) == 0)
         return;

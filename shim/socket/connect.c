@@ -13,12 +13,14 @@
 #include "connection/endpoint.h"
 #include "connection/relay.h"
 #include "connection/wait.h"
+#include "connection/watch.h"
 #include "init.h"
 #include "interposed.h"
 #include "real/aliases.h"
 #include "real/kernel.h"
 #include "real/libc.h"
 #include "socket/open.h"
+#include "watch/watch.h"
 
 /* Reads the program's address without trusting its pointer: a bad one is the kernel's to refuse. */
 static bool copy_address(struct sockaddr_in6 *copy, const struct sockaddr *address, socklen_t length)
@@ -73,6 +75,7 @@ static int register_descriptor(int fd, const struct policy_rule *rule)
         return -1;
     connection->phase = CONNECTION_CONNECTING;
     endpoint_settle(fd, connection);
+    watch_adopt(endpoint, connection, fd);
     endpoint_leave(connection);
     return 0;
 }
@@ -85,6 +88,19 @@ static void unregister_descriptor(int fd)
     int saved = errno;
     if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED)
         endpoint_abandon(endpoint, connection);
+    errno = saved;
+}
+
+/* The kernel has begun to connect. Until here whoever looks at the descriptor finds that nothing has failed yet. */
+static void mark_dialled(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    int saved = errno;
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        connection->dialled = true;
+        endpoint_leave(connection);
+    }
     errno = saved;
 }
 
@@ -140,7 +156,9 @@ static int connect_registered(int fd, const struct sockaddr *address, socklen_t 
     int saved = errno;
     int result = real_libc()->connect(fd, address, length);
     if (result != 0 && errno != EISCONN) {
-        if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY)
+        if (errno == EINPROGRESS || errno == EINTR || errno == EALREADY)
+            mark_dialled(fd);
+        else
             unregister_descriptor(fd);
         return result;
     }
@@ -148,14 +166,23 @@ static int connect_registered(int fd, const struct sockaddr *address, socklen_t 
     return await_handshake(fd);
 }
 
+/* The real call; a connection that nothing seals is looked at, at its beginning. */
+static int connect_plain(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int result = real_libc()->connect(fd, address, length);
+    if (result == 0 || errno == EINPROGRESS || errno == EINTR)
+        watch_connected(fd, address, length);
+    return result;
+}
+
 PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     if (!pfswrap_seals())
-        return real_libc()->connect(fd, address, length);
+        return connect_plain(fd, address, length);
     if (!endpoint_is_sealed(fd)) {
         const struct policy_rule *rule = rule_for(fd, address, length);
         if (rule == NULL)
-            return real_libc()->connect(fd, address, length);
+            return connect_plain(fd, address, length);
         if (register_descriptor(fd, rule) != 0)
             return -1;
     }

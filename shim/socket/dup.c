@@ -19,6 +19,7 @@
 #include "real/libc.h"
 #include "socket/dup.h"
 #include "socket/linger.h"
+#include "watch/watch.h"
 
 /* Hands the connection to a relay. The descriptor is an ordinary one then, if this returns DUP_NOT_OURS. */
 static int relay(int fd)
@@ -63,7 +64,10 @@ PFSWRAP_EXPORT int dup(int fd)
         if (copy != DUP_NOT_OURS)
             return copy;
     }
-    return real_libc()->dup(fd);
+    int copy = real_libc()->dup(fd);
+    if (watch_is_on(fd) && copy >= 0)
+        watch_copied(fd, copy);
+    return copy;
 }
 
 /* What stands at `fd2` goes, as if the program had closed it. */
@@ -73,6 +77,8 @@ static void replace(int fd2)
     linger_before_close(fd2);
     if (endpoint_is_sealed(fd2))
         release_before_replace(fd2);
+    if (watch_is_on(fd2))
+        watch_end(fd2);
 }
 
 /* dup3() of a sealed descriptor to another number. */
@@ -114,7 +120,10 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
         }
         replace(fd2);
     }
-    return real_libc()->dup2(fd, fd2);
+    int copy = real_libc()->dup2(fd, fd2);
+    if (watch_is_on(fd) && copy >= 0)
+        watch_copied(fd, copy);
+    return copy;
 }
 PFSWRAP_ALIAS(__dup2, dup2);
 
@@ -132,5 +141,8 @@ PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
         }
         replace(fd2);
     }
-    return real_libc()->dup3(fd, fd2, flags);
+    int copy = real_libc()->dup3(fd, fd2, flags);
+    if (watch_is_on(fd) && copy >= 0)
+        watch_copied(fd, copy);
+    return copy;
 }

@@ -12,6 +12,7 @@
 #include "connection/share.h"
 #include "connection/watch.h"
 #include "interposed.h"
+#include "keys.h"
 #include "real/aliases.h"
 #include "real/libc.h"
 #include "socket/patience.h"
@@ -25,8 +26,12 @@ PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_even
         entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered == ENDPOINT_ERROR && errno == EBADF)
         return -1;
-    if (entered != ENDPOINT_ENTERED) /* or a handler in the middle of a call: spurious events at most */
-        return real_libc()->epoll_ctl(epoll, operation, fd, event);
+    if (entered != ENDPOINT_ENTERED) { /* or a handler in the middle of a call: spurious events at most */
+        int outcome = real_libc()->epoll_ctl(epoll, operation, fd, event);
+        if (outcome == 0 && keys_in_use())
+            watch_note(epoll, operation, fd, event);
+        return outcome;
+    }
     int result = watch_control(endpoint, connection, epoll, operation, fd, event);
     endpoint_leave(connection);
     if (result == 0)

@@ -2,7 +2,7 @@
  * exec*, posix_spawn*, system, popen: what a program executes is protected like itself (children = protect), also
  * when it hands over an environment without our variables. The copies lie on the stack: these calls are made in
  * children of vfork() and in signal handlers. libc's own forms do not call each other through the PLT, hence all.
- * What ld.so would start without us is refused.
+ * What ld.so would start without us by accident is refused; what can never be protected, as the policy says.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
@@ -21,6 +22,7 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 #include "socket/environment.h"
+#include "socket/executable.h"
 #include "socket/spawn.h"
 
 /* `environment`, or a protected copy that lives until the function returns. */
@@ -41,6 +43,20 @@ static bool refuses(const char *program, const char *reason)
     return enforce;
 }
 
+/*
+ * The same for what can never be protected: it is started all the same, and the log says so, unless the policy
+ * wants nothing unprotected.
+ */
+static bool refuses_unprotected(const char *program, const char *reason)
+{
+    if (pfswrap_policy()->children == POLICY_CHILDREN_REQUIRE)
+        return refuses(program, reason);
+    const struct audit_field fields[] = {AUDIT_S("reason", reason), AUDIT_S("detail", program),
+                                         AUDIT_S("rule", "children")};
+    audit_event("unprotected", fields, sizeof fields / sizeof fields[0]);
+    return false;
+}
+
 /* Whether the kernel will start the new program in secure-execution mode (AT_SECURE: getauxval(3)). */
 static bool ids_differ(void)
 {
@@ -51,10 +67,12 @@ static bool ids_differ(void)
  * Before an exec of `program`. Returns 0, or EACCES: ld.so (ld.so(8)) would start it without us, so it must not be
  * executed. `equal_ids`: the call itself makes the ids equal.
  */
-static int prepare(const char *program, bool equal_ids)
+static int prepare(const char *program, const char *obstacle, bool equal_ids)
 {
     if (!environment_is_guarded())
         return 0;
+    if (obstacle != NULL && refuses_unprotected(program, obstacle))
+        return EACCES;
     if (!environment_is_reachable() &&
         refuses(program, "the program it executes cannot be protected: libpfswrap.so cannot be read from here"))
         return EACCES;
@@ -74,9 +92,9 @@ static bool is_hopeless(const char *path)
 }
 
 /* The whole of an exec that takes its environment; `call` is the real one, `path` what it names or NULL. */
-#define EXECUTE(program, path, call)                                                                               \
+#define EXECUTE(program, obstacle, path, call)                                                                     \
     do {                                                                                                           \
-        int error_ = prepare((program), false);                                                                    \
+        int error_ = prepare((program), environment_is_guarded() ? (obstacle) : NULL, false);                      \
         if (error_ != 0) {                                                                                         \
             errno = error_;                                                                                        \
             return -1;                                                                                             \
@@ -91,32 +109,44 @@ static bool is_hopeless(const char *path)
 
 PFSWRAP_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
-    EXECUTE(path, path, real_libc()->execve(path, arguments, PROTECTED(environment)));
+    EXECUTE(path, executable_obstacle(path), path, real_libc()->execve(path, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execv(const char *path, char *const arguments[])
 {
-    EXECUTE(path, path, real_libc()->execve(path, arguments, PROTECTED(environ)));
+    EXECUTE(path, executable_obstacle(path), path, real_libc()->execve(path, arguments, PROTECTED(environ)));
 }
 
 PFSWRAP_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
 {
-    EXECUTE(file, NULL, real_libc()->execvpe(file, arguments, PROTECTED(environment)));
+    EXECUTE(file, executable_obstacle(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execvp(const char *file, char *const arguments[])
 {
-    EXECUTE(file, NULL, real_libc()->execvpe(file, arguments, PROTECTED(environ)));
+    EXECUTE(file, executable_obstacle(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environ)));
 }
 
 PFSWRAP_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-    EXECUTE("(a descriptor)", NULL, real_libc()->fexecve(fd, arguments, PROTECTED(environment)));
+    EXECUTE("(a descriptor)", executable_obstacle_of(fd), NULL,
+            real_libc()->fexecve(fd, arguments, PROTECTED(environment)));
+}
+
+/* For a path that is relative to a directory nothing is said. */
+static const char *execveat_obstacle(int fd, const char *path, int flags)
+{
+    if ((flags & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0')
+        return executable_obstacle_of(fd);
+    return path != NULL && (fd == AT_FDCWD || path[0] == '/') && strchr(path, '/') != NULL
+               ? executable_obstacle(path)
+               : NULL;
 }
 
 PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags)
 {
-    EXECUTE(path, NULL, real_libc()->execveat(fd, path, arguments, PROTECTED(environment), flags));
+    EXECUTE(path, execveat_obstacle(fd, path, flags), NULL,
+            real_libc()->execveat(fd, path, arguments, PROTECTED(environment), flags));
 }
 
 /* How many arguments follow in `list`, up to and with the NULL, if `first` is not that already. */
@@ -186,7 +216,8 @@ static int prepare_spawn(const char *program, const posix_spawnattr_t *attribute
     short flags = 0;
     if (attributes != NULL)
         (void)posix_spawnattr_getflags(attributes, &flags);
-    return prepare(program, (flags & POSIX_SPAWN_RESETIDS) != 0);
+    return prepare(program, environment_is_guarded() ? executable_obstacle(program) : NULL,
+                   (flags & POSIX_SPAWN_RESETIDS) != 0);
 }
 
 PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn_file_actions_t *actions,
@@ -216,7 +247,7 @@ PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spaw
 /* Before system() and popen(), which hand over the process's own environment. Returns 0, EACCES or ENOMEM. */
 static int prepare_shell(const char *command)
 {
-    int error = prepare(command, false);
+    int error = prepare(command, environment_is_guarded() ? executable_obstacle("/bin/sh") : NULL, false);
     if (error == 0 && environment_is_guarded() && !environment_restore())
         error = ENOMEM;
     return error;

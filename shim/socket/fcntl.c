@@ -15,6 +15,7 @@
 #include "real/aliases.h"
 #include "real/libc.h"
 #include "socket/dup.h"
+#include "watch/watch.h"
 
 enum { NOT_OURS = STREAM_NOT_OURS };
 
@@ -80,7 +81,10 @@ PFSWRAP_EXPORT int fcntl(int fd, int command, ...)
         if (result != NOT_OURS)
             return result;
     }
-    return real_libc()->fcntl(fd, command, argument);
+    const int result = real_libc()->fcntl(fd, command, argument);
+    if (watch_is_on(fd) && result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))
+        watch_copied(fd, result);
+    return result;
 }
 PFSWRAP_ALIAS(fcntl64, fcntl);
 PFSWRAP_ALIAS(__fcntl, fcntl);

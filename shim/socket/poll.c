@@ -7,13 +7,13 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/mman.h>
 
 #include "connection/readiness.h"
 #include "interposed.h"
 #include "real/aliases.h"
 #include "real/libc.h"
 #include "socket/patience.h"
+#include "socket/scratch.h"
 
 enum {
     COPY_FEW = 128,           /* entries that are copied to the stack */
@@ -28,8 +28,11 @@ struct request {
     const sigset_t *mask;
 };
 
+/* An epoll instance in the array may have descriptors that have to be looked at in time. */
 static bool is_concerned(const struct pollfd *fds, nfds_t count)
 {
+    if (readiness_due_ms() != UINT64_MAX)
+        return true;
     for (nfds_t i = 0; i < count; i++)
         if (readiness_concerns(fds[i].fd))
             return true;
@@ -96,26 +99,14 @@ static int poll_with(const struct request *request, struct pollfd *asked)
     }
 }
 
-struct mapping {
-    void *at;
-    size_t bytes;
-};
-
-static void unmap(void *argument)
-{
-    const struct mapping *mapping = argument;
-    (void)munmap(mapping->at, mapping->bytes);
-}
-
 static int poll_many(const struct request *request)
 {
     int result;
-    struct mapping mapping = {.bytes = request->count * sizeof(struct pollfd)};
-    mapping.at = mmap(NULL, mapping.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping.at == MAP_FAILED)
+    struct scratch scratch = scratch_take(request->count * sizeof(struct pollfd));
+    if (scratch.at == NULL)
         return -1; /* ENOMEM, which poll(2) has, too */
-    pthread_cleanup_push(unmap, &mapping);
-    result = poll_with(request, mapping.at);
+    pthread_cleanup_push(scratch_give, &scratch);
+    result = poll_with(request, scratch.at);
     pthread_cleanup_pop(1);
     return result;
 }

@@ -14,9 +14,10 @@
 #include "real/aliases.h"
 #include "real/libc.h"
 #include "socket/sealed_call.h"
+#include "watch/watch.h"
 
 /* Receives into one buffer. */
-static ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind)
+static SEALED_CALL ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind)
 {
     const struct iovec vector = {.iov_base = bytes, .iov_len = size};
     return stream_receive(fd, &vector, 1, flags, kind);
@@ -24,11 +25,13 @@ static ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier
 
 PFSWRAP_EXPORT ssize_t read(int fd, void *bytes, size_t size)
 {
+    WATCH_RECEIVE(fd, WATCH_ONE(bytes, size), 0, read(fd, bytes, size));
     SEALED_OR_REAL(fd, receive(fd, bytes, size, 0, CARRIER_PLAIN), read(fd, bytes, size));
 }
 PFSWRAP_ALIAS(__read, read);
 
-static ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags, enum carrier_kind kind)
+static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags,
+                                          enum carrier_kind kind)
 {
     if (sealed_call_vector_is_valid(vectors, count))
         return stream_receive(fd, vectors, (size_t)count, flags, kind);
@@ -38,12 +41,14 @@ static ssize_t receive_vector(int fd, const struct iovec *vectors, long count, i
 
 PFSWRAP_EXPORT ssize_t readv(int fd, const struct iovec *vectors, int count)
 {
+    WATCH_RECEIVE(fd, vectors, (size_t)count, 0, readv(fd, vectors, count));
     SEALED_OR_REAL(fd, receive_vector(fd, vectors, count, 0, CARRIER_VECTOR), readv(fd, vectors, count));
 }
 
 /* A socket has no position: with any other offset the kernel refuses. */
 PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
+    WATCH_RECEIVE(fd, vectors, (size_t)count, 0, preadv2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
             fd, receive_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
@@ -56,12 +61,13 @@ PFSWRAP_EXPORT ssize_t recv(int fd, void *bytes, size_t size, int flags)
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recv(fd, bytes, size, flags);
+    WATCH_RECEIVE(fd, WATCH_ONE(bytes, size), flags, recv(fd, bytes, size, flags));
     SEALED_OR_REAL(fd, receive(fd, bytes, size, flags, CARRIER_SOCKET), recv(fd, bytes, size, flags));
 }
 PFSWRAP_ALIAS(__recv, recv);
 
 /* A connected stream socket names no sender: tcp(7). */
-static ssize_t receive_from(int fd, void *bytes, size_t size, int flags, socklen_t *length)
+static SEALED_CALL ssize_t receive_from(int fd, void *bytes, size_t size, int flags, socklen_t *length)
 {
     ssize_t count = receive(fd, bytes, size, flags, CARRIER_SOCKET);
     if (count >= 0 && length != NULL)
@@ -74,11 +80,12 @@ PFSWRAP_EXPORT ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, str
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recvfrom(fd, bytes, size, flags, address, length);
+    WATCH_RECEIVE(fd, WATCH_ONE(bytes, size), flags, recvfrom(fd, bytes, size, flags, address, length));
     SEALED_OR_REAL(fd, receive_from(fd, bytes, size, flags, address != NULL ? length : NULL),
                    recvfrom(fd, bytes, size, flags, address, length));
 }
 
-static ssize_t receive_message(int fd, struct msghdr *message, int flags)
+static SEALED_CALL ssize_t receive_message(int fd, struct msghdr *message, int flags)
 {
     ssize_t count = receive_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE);
     if (count >= 0) {
@@ -93,6 +100,7 @@ PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recvmsg(fd, message, flags);
+    WATCH_RECEIVE(fd, message->msg_iov, message->msg_iovlen, flags, recvmsg(fd, message, flags));
     SEALED_OR_REAL(fd, receive_message(fd, message, flags), recvmsg(fd, message, flags));
 }
 
@@ -119,6 +127,12 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, in
         int done = receive_messages(fd, messages, count, flags);
         if (done != STREAM_NOT_OURS)
             return done;
+    }
+    /* One message is what a stream has at a time; the kernel, too, gives no more than are there. */
+    if (watch_is_on(fd) && count > 0) {
+        ssize_t size = recvmsg(fd, &messages[0].msg_hdr, flags & ~MSG_WAITFORONE);
+        messages[0].msg_len = size >= 0 ? (unsigned)size : 0;
+        return size < 0 ? -1 : 1;
     }
     return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
 }

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 
@@ -17,6 +16,7 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 #include "socket/patience.h"
+#include "socket/scratch.h"
 
 enum { SET_READ, SET_WRITE, SET_EXCEPT, SETS };
 
@@ -73,8 +73,11 @@ static int next_sealed(const struct request *request, int first)
     return -1;
 }
 
+/* An epoll instance in a set may have descriptors that have to be looked at in time. */
 static bool is_concerned(const struct request *request)
 {
+    if (readiness_due_ms() != UINT64_MAX)
+        return true;
     for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1))
         if (readiness_concerns(fd))
             return true;
@@ -108,7 +111,7 @@ static int answer(const struct request *request, const struct copies *copies)
         const short events = events_of(request->sets, fd), revents = events_of(copies->sets, fd);
         if (revents == 0)
             continue;
-        const short left = readiness_answer(fd, events, revents) & events;
+        const short left = (short)(readiness_answer(fd, events, revents) & events);
         set_events(copies->sets, fd, left);
         dropped += __builtin_popcount((unsigned)revents) - __builtin_popcount((unsigned)left);
     }
@@ -181,28 +184,16 @@ static int bits_taken(int count)
     return size < count ? (int)size : count;
 }
 
-struct mapping {
-    void *at;
-    size_t bytes;
-};
-
-static void unmap(void *argument)
-{
-    const struct mapping *mapping = argument;
-    (void)munmap(mapping->at, mapping->bytes);
-}
-
 static int select_many(const struct request *request, const struct patience *patience, size_t words)
 {
     int result;
     struct copies copies = {.words = words};
-    struct mapping mapping = {.bytes = SETS * words * sizeof(unsigned long)};
-    mapping.at = mmap(NULL, mapping.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping.at == MAP_FAILED)
+    struct scratch scratch = scratch_take(SETS * words * sizeof(unsigned long));
+    if (scratch.at == NULL)
         return -1; /* ENOMEM, which select(2) has, too */
     for (size_t i = 0; i < SETS; i++)
-        copies.sets[i] = (unsigned long *)mapping.at + i * words;
-    pthread_cleanup_push(unmap, &mapping);
+        copies.sets[i] = (unsigned long *)scratch.at + i * words;
+    pthread_cleanup_push(scratch_give, &scratch);
     result = select_with(request, patience, &copies);
     pthread_cleanup_pop(1);
     return result;

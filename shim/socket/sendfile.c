@@ -13,6 +13,7 @@
 #include "interposed.h"
 #include "real/kernel.h"
 #include "real/libc.h"
+#include "watch/watch.h"
 
 /* Reads where the program's offset, or the file's own, stands. Returns a count or a negated errno. */
 static long read_file(int fd, void *bytes, size_t size, const off_t *offset)
@@ -72,6 +73,8 @@ PFSWRAP_EXPORT ssize_t sendfile(int fd, int file, off_t *offset, size_t count)
         if (sent != STREAM_NOT_OURS)
             return sent;
     }
+    if (watch_is_on(fd) && watch_before_file(fd, WATCH_CALLER) != 0)
+        return -1;
     return real_libc()->sendfile(fd, file, offset, count);
 }
 
@@ -83,7 +86,8 @@ PFSWRAP_EXPORT ssize_t sendfile64(int fd, int file, off64_t *offset, size_t coun
 /* Whether a call that moves pages must not be made. */
 static bool refuses(int fd, int other)
 {
-    if (!endpoint_is_sealed(fd) && !endpoint_is_sealed(other))
+    if (!endpoint_is_sealed(fd) && !endpoint_is_sealed(other) && !watch_refuses_pipes(fd) &&
+        !watch_refuses_pipes(other))
         return false;
     errno = EINVAL;
     return true;

@@ -44,7 +44,7 @@ static int put(int fd, const char *text, int length)
 }
 
 /* `flag` is that of fortified programs; 0: of others. */
-static int print(int fd, int flag, const char *format, va_list list)
+__attribute__((format(printf, 3, 0))) static int print(int fd, int flag, const char *format, va_list list)
 {
     char *text = NULL;
     int length = flag != 0 ? __vasprintf_chk(&text, flag, format, list) : vasprintf(&text, format, list);

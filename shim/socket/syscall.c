@@ -26,6 +26,7 @@
 #include "socket/process.h"
 #include "real/tail_call.h"
 #include "socket/uring.h"
+#include "watch/watch.h"
 
 /* syscall(2), whose arguments all travel as this says on the machines we know. unistd.h has it with an ellipsis. */
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
@@ -221,7 +222,7 @@ static enum family family_of(long number, long a, long b, long c)
     case SYS_getsockopt:
     case SYS_setsockopt:
     case SYS_sendfile:
-        return endpoint_is_sealed((int)a) ? ON_SEALED : PLAIN;
+        return endpoint_is_sealed((int)a) || watch_is_on((int)a) ? ON_SEALED : PLAIN;
     case SYS_close:
     case SYS_close_range:
 #ifdef SYS_dup2
@@ -238,7 +239,7 @@ static enum family family_of(long number, long a, long b, long c)
     case SYS_sendmmsg:
     case SYS_splice:
     case SYS_copy_file_range:
-        return pfswrap_seals() ? ON_DESCRIPTORS : PLAIN;
+        return pfswrap_seals() || watch_is_wanted() ? ON_DESCRIPTORS : PLAIN;
     case SYS_epoll_ctl:
         return endpoint_is_sealed((int)c) ? ON_DESCRIPTORS : PLAIN;
 #ifdef SYS_poll
@@ -269,7 +270,7 @@ static enum family family_of(long number, long a, long b, long c)
         return (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER) && pfswrap_seals() ? SANDBOXES
                                                                                                  : PLAIN;
     case SYS_io_uring_setup:
-        return pfswrap_seals() ? RING : PLAIN;
+        return pfswrap_seals() || watch_enforces() ? RING : PLAIN;
     case SYS_io_submit:
         return pfswrap_seals() ? ASYNCHRONOUS : PLAIN;
     default:

@@ -1,7 +1,7 @@
 /*
- * With a policy that seals there is no io_uring: what goes into a ring cannot be looked at, and programs that use
- * one know kernels that have none (ENOSYS). liburing makes its system calls itself, so its functions are
- * interposed. io_submit() is refused only for what would move bytes of a sealed connection.
+ * With a policy that seals, or looks at first records, there is no io_uring: what goes into a ring cannot be looked
+ * at, and programs that use one know kernels that have none (ENOSYS). liburing makes its system calls itself, so
+ * its functions are interposed. io_submit() is refused only for what would move bytes of a sealed connection.
  */
 #include "socket/uring.h"
 
@@ -12,11 +12,12 @@
 #include "init.h"
 #include "interposed.h"
 #include "real/libc.h"
+#include "watch/watch.h"
 
 /* The body of a function of liburing's, which returns a negated errno. */
 #define REFUSE_OR_REAL(call, ...)                                                                                  \
     do {                                                                                                           \
-        if (pfswrap_seals())                                                                                       \
+        if (pfswrap_seals() || watch_enforces())                                                                   \
             return -ENOSYS;                                                                                        \
         if (real_libc()->call == NULL)                                                                             \
             real_libc_resolve(); /* liburing has come after our start */                                           \

@@ -17,8 +17,9 @@
 #include "socket/open.h"
 #include "socket/passing.h"
 #include "socket/sealed_call.h"
+#include "watch/watch.h"
 
-static ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind)
+static SEALED_CALL ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind)
 {
     const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
     return stream_send(fd, &vector, 1, flags, kind);
@@ -26,11 +27,13 @@ static ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum 
 
 PFSWRAP_EXPORT ssize_t write(int fd, const void *bytes, size_t size)
 {
+    WATCH_SEND(fd, WATCH_ONE(bytes, size), write(fd, bytes, size));
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, 0, CARRIER_PLAIN), write(fd, bytes, size));
 }
 PFSWRAP_ALIAS(__write, write);
 
-static ssize_t send_vector(int fd, const struct iovec *vectors, long count, int flags, enum carrier_kind kind)
+static SEALED_CALL ssize_t send_vector(int fd, const struct iovec *vectors, long count, int flags,
+                                       enum carrier_kind kind)
 {
     if (sealed_call_vector_is_valid(vectors, count))
         return stream_send(fd, vectors, (size_t)count, flags, kind);
@@ -40,12 +43,16 @@ static ssize_t send_vector(int fd, const struct iovec *vectors, long count, int 
 
 PFSWRAP_EXPORT ssize_t writev(int fd, const struct iovec *vectors, int count)
 {
+    if (watch_is_on(fd) && sealed_call_vector_is_valid(vectors, count))
+        WATCH_SEND(fd, vectors, (size_t)count, writev(fd, vectors, count));
     SEALED_OR_REAL(fd, send_vector(fd, vectors, count, 0, CARRIER_VECTOR), writev(fd, vectors, count));
 }
 
 /* A socket has no position: with any other offset the kernel refuses. */
 PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
+    if (watch_is_on(fd) && sealed_call_vector_is_valid(vectors, count))
+        WATCH_SEND(fd, vectors, (size_t)count, pwritev2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
             fd, send_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
@@ -56,6 +63,7 @@ PFSWRAP_ALIAS(pwritev64v2, pwritev2);
 
 PFSWRAP_EXPORT ssize_t send(int fd, const void *bytes, size_t size, int flags)
 {
+    WATCH_SEND(fd, WATCH_ONE(bytes, size), send(fd, bytes, size, flags));
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, flags, CARRIER_SOCKET), send(fd, bytes, size, flags));
 }
 PFSWRAP_ALIAS(__send, send);
@@ -71,7 +79,9 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
         if (endpoint_is_sealed(fd))
             return send(fd, bytes, size, flags);
         flags |= MSG_FASTOPEN;
+        watch_connected(fd, address, length);
     }
+    WATCH_SEND(fd, WATCH_ONE(bytes, size), sendto(fd, bytes, size, flags, address, length));
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, flags, CARRIER_SOCKET),
                    sendto(fd, bytes, size, flags, address, length));
 }
@@ -83,7 +93,10 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
             return -1;
         if (endpoint_is_sealed(fd))
             flags &= ~MSG_FASTOPEN;
+        else
+            watch_connected(fd, message->msg_name, message->msg_namelen);
     }
+    WATCH_SEND(fd, message->msg_iov, message->msg_iovlen, sendmsg(fd, message, flags));
     if (__builtin_expect(passing_matters(message), false) && passing_relay(message) != 0)
         return -1;
     SEALED_OR_REAL(fd, send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE),
@@ -95,7 +108,9 @@ static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int f
     unsigned done = 0;
     while (done < count) {
         const struct msghdr *message = &messages[done].msg_hdr;
-        ssize_t size = send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE);
+        ssize_t size = endpoint_is_sealed(fd)
+                           ? send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE)
+                           : sendmsg(fd, message, flags);
         if (size < 0)
             return done > 0 ? (int)done : (int)size;
         messages[done++].msg_len = (unsigned)size;
@@ -105,7 +120,7 @@ static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int f
 
 PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    if (endpoint_is_sealed(fd)) {
+    if (endpoint_is_sealed(fd) || watch_is_on(fd)) {
         int done = send_messages(fd, messages, count, flags);
         if (done != STREAM_NOT_OURS)
             return done;

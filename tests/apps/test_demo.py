@@ -22,7 +22,19 @@ KEY_LINES = [
     r"refused +nginx +as server: unsupported protocol",
     r"handshake +nginx +as server: TLSv1\.3, X25519, TLS_",
     r"handshake +curl +as client: TLSv1\.3, X25519, TLS_",
+    r"redis-cli sets and gets a value\n +SET card 4111-1111-1111-1111: OK; GET card: 4111-",
+    r"redis-cli sets and gets a value, as before\n +SET card 4111-1111-1111-1111: OK; GET card: 4111-",
+    r"A client that is not sealed gets nothing\n +redis-cli says: \S",
+    r"A client whose key the server does not know gets nothing\n +redis-cli says: \S",
+    r"opened +redis-server +as server: with app-1, Noise IK",
+    r"opened +redis-cli +as client: with redis-1, Noise IK",
+    r"refused +redis-server +as server: \S",
+    r"closed +redis-server +as server: \d+ bytes sent, \d+ received",
     r"All \d+ claims hold\.",
+]
+WIRE_LINES = [
+    r"Whoever is on the wire reads it\n.*\n +2a 33 0d 0a 24 33 0d 0a 53 45 54 .* >\*3\.\.\$3\.\.SET",
+    r"On the wire nothing can be read\n.*\n +f5 70 66 73 77 0d 0a 01 ",
 ]
 
 
@@ -57,7 +69,7 @@ def fake(folder, name, body):
 
 def main():
     tap = Tap()
-    require_programs("nginx", "openssl", "curl")
+    require_programs("nginx", "openssl", "curl", "redis-server", "redis-cli", "tcpdump")
 
     folder = temporary_directory()
     result = run([DEMO], timeout=60, env={"TMPDIR": str(folder), "NO_COLOR": ""})
@@ -65,6 +77,11 @@ def main():
         equal((result.status, result.err), (0, b""), f"status and standard error of {result!r}")
     for pattern in KEY_LINES:
         with tap.case(f"the demo shows /{pattern}/"):
+            check(re.search(pattern, result.text), f"expected it in {result.text}")
+    for pattern in WIRE_LINES:
+        with tap.case(f"the demo shows /{pattern}/"):
+            if os.getuid() != 0:
+                raise Skip("the wire is shown to root only")
             check(re.search(pattern, result.text), f"expected it in {result.text}")
     with tap.case("the demo keeps to 80 columns, and to plain text where there is no terminal"):
         equal([line for line in result.text.splitlines() if len(line) > 79], [], "lines longer than 79")
@@ -84,7 +101,9 @@ def main():
     for name, body, words in (
             ("curl", "exec /usr/bin/curl --range 0-99 \"$@\"", "expected the page intact"),
             ("openssl", "case $* in *tls1_2*) exit 1;; esac; exec /usr/bin/openssl \"$@\"", "expected TLSv1.2"),
-            ("nginx", "echo 'nginx: cannot do that' >&2; exit 1", "nginx: cannot do that")):
+            ("nginx", "echo 'nginx: cannot do that' >&2; exit 1", "nginx: cannot do that"),
+            ("redis-cli", "echo no answer", "expected OK, found no answer"),
+            ("redis-server", "echo cannot do that; exit 1", "redis-server did not start: cannot do that")):
         with tap.case(f"the demo fails with one line that says why if {name} does not do as claimed"):
             folder, scratch = temporary_directory(), temporary_directory()
             result = run([DEMO], timeout=60, env={**fake(folder, name, body), "TMPDIR": str(scratch)})

@@ -67,15 +67,15 @@ def stack(found, name):
 
 
 def tells_linked_stacks():
-    with tap.case("a program that links libssl is upgraded, for OpenSSL 3 and 1.1"):
-        for soname, name in (("libssl.so.3", "OpenSSL 3"), ("libssl.so.1.1", "OpenSSL 1.1")):
+    with tap.case("a program that links libssl or GnuTLS is upgraded, for OpenSSL 3 and 1.1"):
+        for soname, name in (("libssl.so.3", "OpenSSL 3"), ("libssl.so.1.1", "OpenSSL 1.1"), ("libgnutls.so.30", "GnuTLS")):
             program = linking(soname)
             found = facts(program)
             equal((found["verdict"], found["refusal"]), ("upgraded", None), f"verdict on {soname}")
             entry = stack(found, name)
             equal((entry["library"], entry["through"], entry["covered"]), (soname, None, True), "entry")
             equal(entry["path"], str(program.parent / soname), "path")
-            contains(explain(program), "upgraded: every connection through libssl", "text")
+            contains(explain(program), "upgraded: every connection through libssl or GnuTLS", "text")
 
     with tap.case("a libssl that comes through another library is found with that library"):
         entry = stack(facts(linking("libssl.so.3", through="librelay.so.1")), "OpenSSL 3")
@@ -88,7 +88,7 @@ def tells_linked_stacks():
                      f"text for {program}")
 
     with tap.case("other TLS libraries are named and not covered"):
-        for soname, name in (("libgnutls.so.30", "GnuTLS"), ("libssl3.so", "NSS"), ("libmbedtls.so.14", "Mbed TLS"),
+        for soname, name in (("libssl3.so", "NSS"), ("libmbedtls.so.14", "Mbed TLS"),
                              ("libwolfssl.so.35", "wolfSSL"), ("libjvm.so", "Java"), ("librustls.so", "rustls"),
                              ("libssl.so.1.0.0", "OpenSSL or LibreSSL of another version")):
             program = linking(soname)
@@ -99,9 +99,9 @@ def tells_linked_stacks():
 
     with tap.case("a program with libssl and another TLS library is upgraded in part"):
         folder = temporary_directory()
-        linking("libgnutls.so.30", folder)
+        linking("libssl3.so", folder)
         found = facts(build("program", "", ["-Wl,--no-as-needed", f"-L{folder}", f"-Wl,-rpath,{folder}",
-                                            "-l:libgnutls.so.30", *libssl(folder)], folder))
+                                            "-l:libssl3.so", *libssl(folder)], folder))
         equal(found["verdict"], "partly", "verdict")
         equal(sorted(entry["covered"] for entry in found["tls"]), [False, True], "covered")
 
@@ -126,7 +126,7 @@ def tells_inner_stacks():
             found = facts(program)
             entry = stack(found, name)
             equal((entry["library"], entry["covered"], found["verdict"]), (None, False, "not-covered"), f"entry for {text}")
-            contains(explain(program), f"{name} inside the executable", "text")
+            contains(" ".join(explain(program).split()), "inside the executable", "text")
 
     with tap.case("OpenSSL before TLS 1.3 inside the executable is told too"):
         stack(facts(holding("OpenSSL 1.0.2u  20 Dec 2019", "master secret", "server finished")), "OpenSSL 1.0")
@@ -198,7 +198,7 @@ def tells_run_time():
                              "{ return dlopen(name, RTLD_NOW); }", flags=["-ldl"])
         found = facts(program)
         equal((found["dlopen"], found["tls"], found["verdict"]), (True, [], "run-time"), "found")
-        contains(" ".join(explain(program).split()), "upgraded if it loads a shared libssl at run time", "text")
+        contains(" ".join(explain(program).split()), "upgraded if it loads a shared libssl or GnuTLS at run time", "text")
 
     with tap.case("the program is not run, nor its libraries"):
         folder = temporary_directory()
@@ -212,6 +212,53 @@ def tells_run_time():
         check(not witness.exists(), "expected no code of the program to run")
         run([program])
         check(witness.exists(), "expected the witness to appear when the program is run")
+
+
+def tells_versions():
+    with tap.case("the version of a TLS implementation is told, whole where a text has it whole"):
+        for texts, version in ((["OpenSSL 3.0 provider", "OpenSSL 3.0.2 15 Mar 2022"], "3.0.2"), (["OpenSSL 3.5"], "3.5"),
+                               (["OpenSSL 1.1.1w  11 Sep 2023"], "1.1.1w"), (["/cargo/src/rustls-0.21.7/src/lib.rs"], "0.21.7"),
+                               (["mbed TLS 2.28.3"], "2.28.3"), (["BoringSSL"], None)):
+            program = holding(HANDSHAKE, *texts)
+            equal(facts(program)["tls"][0]["version"], version, f"version in {texts}")
+        contains(explain(holding(HANDSHAKE, "OpenSSL 3.0.2 15 Mar 2022")), "OpenSSL 3, version 3.0.2", "text")
+
+
+def tells_runtimes():
+    node = "void napi_create_function(void) {}\n"
+    with tap.case("Node.js and Java are told, with the variable they are given"):
+        program = build(body=node, flags=["-rdynamic"])
+        found = facts(program, env={"NODE_OPTIONS": "--tls-min-v1.0 --no-warnings"})
+        equal((found["runtime"], list(found["environment"])), ("Node.js", ["NODE_OPTIONS"]), "found")
+        check(found["environment"]["NODE_OPTIONS"].startswith("--no-warnings --tls-min-v1.3 --tls-cipher-list=TLS_AES_256_"),
+              f"expected the policy's options in {found}")
+        contains(" ".join(explain(program).split()), "environment NODE_OPTIONS=--tls-min-v1.3 --tls-cipher-list=", "text")
+        found = facts(linking("libjli.so"))
+        equal((found["runtime"], list(found["environment"])), ("Java", ["JAVA_TOOL_OPTIONS"]), "found")
+        contains(found["environment"]["JAVA_TOOL_OPTIONS"], "-Djdk.tls.client.protocols=TLSv1.3 ", "value")
+
+    with tap.case("the variable follows the policy that is in force, and mode = audit sets none"):
+        program = build(body=node, flags=["-rdynamic"])
+        policy = temporary_directory() / "policy.conf"
+        for text, expected in (("[tls]\nmin-version = 1.2\n", "--tls-min-v1.2 "), ("[policy]\nmode = audit\n", None)):
+            policy.write_text(text)
+            policy.chmod(0o600)
+            found = facts(program, env={"PFSWRAP_POLICY": str(policy)})["environment"]
+            check(found["NODE_OPTIONS"].startswith(expected) if expected else found == {}, f"{text!r}: found {found}")
+
+    with tap.case("Go and Rust are told, and a program of neither has no runtime"):
+        equal(facts(holding("/rustc/90b35a6239c3/library/core/src/panicking.rs"))["runtime"], "Rust", "runtime")
+        program = build()
+        equal((facts(program)["runtime"], facts(program)["environment"]), (None, {}), "found")
+        with open(program, "ab") as file:
+            file.write(b"\xff Go buildinf:\0")
+        equal(facts(program)["runtime"], "Go", "runtime")
+
+    with tap.case("io_uring is told, linked or held"):
+        equal(facts(linking("liburing.so.2"))["io_uring"], True, "linked")
+        equal(facts(holding("io_uring_setup"))["io_uring"], True, "held")
+        contains(explain(holding("io_uring_setup")), "ENOSYS", "text")
+        equal(facts(build())["io_uring"], False, "neither")
 
 
 def explains_real_programs():
@@ -253,6 +300,7 @@ def explains_real_programs():
             check(result.status in (0, 126, 127), f"byte {offset}: expected an answer, found {result!r}")
 
 
-for part in (tells_linked_stacks, tells_inner_stacks, tells_refusals, tells_scripts, tells_run_time, explains_real_programs):
+for part in (tells_linked_stacks, tells_inner_stacks, tells_refusals, tells_scripts, tells_run_time, tells_versions,
+             tells_runtimes, explains_real_programs):
     part()
 tap.finish()

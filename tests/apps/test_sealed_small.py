@@ -1,4 +1,4 @@
-"""Kernel buffers of the least size, less than a chunk: every frame comes and goes in parts. Bare and sealed."""
+"""Kernel buffers smaller than a chunk: every frame comes and goes in parts. Bare and sealed."""
 
 from lib.seal import Scenarios
 from lib.tap import Tap
@@ -32,7 +32,7 @@ def main():
     programs = {}
     for program, scenario, sentence in CASES:
         if program not in programs:
-            programs[program] = Scenarios(tap, program, environment={"SOCK_SMALL": "1"})
+            programs[program] = Scenarios(tap, program, environment={"SOCK_SMALL": "4096"})
         programs[program].both(scenario, f"in small buffers: {sentence}", linger="60s")
     tap.finish()
 

@@ -18,6 +18,7 @@ def main():
     on.both("forks", "forks and vforks while sixteen threads use four connections")
     on.both("execs", "system and popen while sixteen threads use four connections")
     on.both("exit", "an exit while a thread sends ends the process, and the peer is told what is missing")
+    on.both("exit_full", "an exit while threads wait to send on a full socket lets nothing out that is not sealed")
     on.both("waiting", "a thread in epoll_wait is woken for a connection that is added and changed meanwhile, and ends",
             marked=True)
     on.both("shared_epoll", "an epoll made before a fork serves parent and child")

@@ -48,8 +48,8 @@ def worker_of(master):
 class Contender:
     """One nginx, bare or wrapped, pinned to `core`."""
 
-    def __init__(self, folder, kind, wrapped, core):
-        self.wrap = Wrap() if wrapped else None
+    def __init__(self, folder, kind, wrapped, core, wrap=None):
+        self.wrap = wrap or (Wrap() if wrapped else None)
         self.name = f"{kind}, {'wrapped' if wrapped else 'bare'}"
         self.port = free_port()
         folder = folder / f"{kind}-{'wrapped' if wrapped else 'bare'}"

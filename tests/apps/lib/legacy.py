@@ -131,9 +131,10 @@ def check_handshake(event, role="server", group=None, addresses=True):
 class LegacyClient:
     """A client of the table. `command(port)` returns its argv; `received(result)` what came, None if it failed."""
 
-    def __init__(self, name, command, received, needs=(), launch=launch_by_pfswrap, bare="TLSv1.2", addresses=True):
+    def __init__(self, name, command, received, needs=(), launch=launch_by_pfswrap, bare="TLSv1.2", addresses=True,
+                 psk_ke=False):
         self.name, self.command, self.received, self.needs = name, command, received, needs
-        self.launch, self.bare, self.addresses = launch, bare, addresses
+        self.launch, self.bare, self.addresses, self.psk_ke = launch, bare, addresses, psk_ke
 
 
 def prove_client(tap, client, body=b"what the server says\n" * 4000, data=b""):
@@ -166,7 +167,7 @@ def prove_client(tap, client, body=b"what the server says\n" * 4000, data=b""):
         with tap.case(f"{client.name} wrapped offers TLS 1.3, its suites and ECDHE groups, and nothing else"):
             result = talk(trap, True)
             check(trap.offers, f"expected a ClientHello; {trap.errors} {result!r}")
-            check_offer_is_pfs(trap.offers[0])
+            check_offer_is_pfs(trap.offers[0], client.psk_ke)
     return wrap
 
 

@@ -192,16 +192,19 @@ SOCK_UNUSED static struct sock_target sock_target_parse(const char *address, con
 }
 
 /*
- * With SOCK_SMALL in the environment the kernel's buffers are as small as it makes them: less than a chunk. To be
- * set before a connection is there.
+ * With SOCK_SMALL=BYTES in the environment the kernel's buffers are that small, and segments fit them, as they do
+ * on a network: the loopback's segments of 64 KiB would stop and start by timers. To be set before a connection is
+ * there.
  */
 SOCK_UNUSED static void sock_set_small(int fd)
 {
-    int least = 1;
-    if (getenv("SOCK_SMALL"))
-        sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least) == 0 &&
-                        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0,
-                    "SO_SNDBUF and SO_RCVBUF");
+    const char *text = getenv("SOCK_SMALL");
+    int size = text ? (int)strtol(text, NULL, 10) : 0, segment = 536;
+    if (size)
+        sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0 &&
+                        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0 &&
+                        setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment) == 0,
+                    "SO_SNDBUF, SO_RCVBUF and TCP_MAXSEG");
 }
 
 SOCK_UNUSED static int sock_listen(const struct sock_target *target)

@@ -16,8 +16,9 @@ static const int only_bytes[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, 
 /* The same for a program that polls. */
 static const int bytes_and_poll[] = {SYS_read, SYS_write, SYS_poll, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, -1};
 
-/* The same for one that receives and sends by the socket calls. */
-static const int socket_bytes[] = {SYS_recvfrom, SYS_sendto, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, -1};
+/* The same for one that receives and sends by the socket calls; write is for its log. */
+static const int socket_bytes[] = {SYS_recvfrom,   SYS_sendto,       SYS_write, SYS_exit,
+                                   SYS_exit_group, SYS_rt_sigreturn, -1};
 
 static void lock_in(const int *allowed, bool by_syscall)
 {

@@ -122,6 +122,51 @@ static void exit_server(int fd)
     sock_expect(n == 0 || sock_is_sealed(), "read returned %zd at %zu", n, at);
 }
 
+/*
+ * Exit while the socket is full and threads wait in their sends: what they send while the process ends is either in
+ * the stream or nowhere, and no signal changes the exit status.
+ */
+static void tell_exiting(void)
+{
+    side_tell(1);
+}
+
+static void *send_for_ever(void *argument)
+{
+    static char text[20000];
+    int fd = *(int *)argument;
+    text_fill(text, sizeof text, 0, 1);
+    for (;;)
+        (void)!send(fd, text, sizeof text, 0);
+    return NULL;
+}
+
+static void exit_full_client(int fd)
+{
+    static int shared;
+    pthread_t thread;
+    shared = fd;
+    sock_greet(fd);
+    for (int i = 0; i < THREADS; i++)
+        sock_expect(pthread_create(&thread, NULL, send_for_ever, &shared) == 0, "pthread_create");
+    while (sock_ready(fd, POLLOUT) & POLLOUT)
+        (void)poll(NULL, 0, 1);
+    sock_expect(atexit(tell_exiting) == 0, "atexit");
+    exit(0);
+}
+
+static void exit_full_server(int fd)
+{
+    static char buffer[50000];
+    ssize_t n;
+    sock_greet(fd);
+    (void)side_hear();
+    (void)poll(NULL, 0, 50); /* the exit is under way, most likely; reading lets the threads' sends go on */
+    while ((n = read(fd, buffer, sizeof buffer)) > 0)
+        continue;
+    sock_expect(n == 0, "read returned %zd: what came is no whole stream", n);
+}
+
 /* --- one thread waits by epoll, another says for what --- */
 
 static void *wait_for_three(void *argument)
@@ -229,6 +274,7 @@ static const struct scenario scenarios[] = {
     {"forks", NULL, NULL, forks},
     {"execs", NULL, NULL, execs},
     {"exit", exit_server, exit_client, NULL},
+    {"exit_full", exit_full_server, exit_full_client, NULL},
     {"waiting", NULL, NULL, waiting},
     {"shared_epoll", shared_epoll_server, shared_epoll_client, NULL},
     {0},

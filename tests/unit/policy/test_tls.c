@@ -23,7 +23,7 @@ START_TEST(bad_values_of_policy_are_refused)
     expect_refused("[policy]\nmode = strict\n", "test.conf:2: mode = strict, expected enforce or audit");
     expect_refused("[policy]\nlog = x.jsonl\n",
                    "test.conf:2: log = x.jsonl, expected stderr, syslog or an absolute path");
-    expect_refused("[policy]\nchildren = no\n", "test.conf:2: children = no, expected protect or allow");
+    expect_refused("[policy]\nchildren = no\n", "test.conf:2: children = no, expected protect, allow or require");
 }
 END_TEST
 

@@ -1,0 +1,294 @@
+/*
+ * Handshakes: what they have come to is looked at before the program can send a byte, and logged. A session that is
+ * not what the policy says is cut: its socket is shut, and it has no way to the network any more.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "audit/address.h"
+#include "audit/audit.h"
+#include "gnutls/priority.h"
+#include "init.h"
+#include "interposed.h"
+#include "policy/registry.h"
+
+static bool enforcing(void)
+{
+    return pfswrap_policy()->mode == POLICY_ENFORCE;
+}
+
+/* Who this session is; the library tells servers only of a client's server name. */
+static bool session_is_server(const struct gnutls *lib, gnutls_session_t session, char *name, size_t *length)
+{
+    unsigned type;
+    int result = lib->gnutls_server_name_get(session, name, length, &type, 0);
+    if (result < 0)
+        *length = 0;
+    return result != GNUTLS_E_INVALID_REQUEST;
+}
+
+/* The descriptor, or -1: the program has a transport of its own, whose pointer is no number. */
+static int session_socket(const struct gnutls *lib, gnutls_session_t session)
+{
+    enum { DESCRIPTORS_MAX = 1 << 20 };
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    uintptr_t pointer = (uintptr_t)lib->gnutls_transport_get_ptr(session);
+    if (pointer >= DESCRIPTORS_MAX || getsockname((int)pointer, (struct sockaddr *)&address, &length) != 0)
+        return -1;
+    return (int)pointer;
+}
+
+/* What events say of a session. */
+struct description {
+    char name[256]; /* the server name the client asked for; a client's own is not known */
+    bool is_server;
+    int fd;
+    char local[AUDIT_ADDRESS_TEXT], peer[AUDIT_ADDRESS_TEXT];
+};
+
+static void describe(struct description *description, const struct gnutls *lib, gnutls_session_t session)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    size_t length = sizeof description->name - 1;
+    int saved = errno;
+    memset(description, 0, sizeof *description);
+    description->is_server = session_is_server(lib, session, description->name, &length);
+    description->name[length] = '\0';
+    description->fd = session_socket(lib, session);
+    if (description->fd >= 0 && getsockname(description->fd, (struct sockaddr *)&address, &size) == 0)
+        audit_address_format(description->local, (struct sockaddr *)&address);
+    size = sizeof address;
+    if (description->fd >= 0 && getpeername(description->fd, (struct sockaddr *)&address, &size) == 0)
+        audit_address_format(description->peer, (struct sockaddr *)&address);
+    errno = saved;
+}
+
+static const char *or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+static const char *version_name(gnutls_protocol_t version)
+{
+    switch (version) {
+    case GNUTLS_TLS1_3:
+        return "TLSv1.3";
+    case GNUTLS_TLS1_2:
+        return "TLSv1.2";
+    case GNUTLS_TLS1_1:
+        return "TLSv1.1";
+    case GNUTLS_TLS1_0:
+        return "TLSv1";
+    case GNUTLS_SSL3:
+        return "SSLv3";
+    case GNUTLS_DTLS1_2:
+        return "DTLSv1.2";
+    case GNUTLS_DTLS1_0:
+        return "DTLSv1";
+    default:
+        return "unknown";
+    }
+}
+
+static const char *group_name(const struct gnutls *lib, gnutls_session_t session)
+{
+    gnutls_group_t group = lib->gnutls_group_get(session);
+    const struct tls_group *known = tls_group_by_id(priority_group_id(lib, group));
+    return known != NULL ? known->name : group != GNUTLS_GROUP_INVALID ? lib->gnutls_group_get_name(group) : NULL;
+}
+
+/* A suite of TLS 1.3 by its name; of older versions the cipher, which is what tells them apart here. */
+static const char *cipher_name(const struct gnutls *lib, gnutls_session_t session)
+{
+    gnutls_cipher_algorithm_t cipher = lib->gnutls_cipher_get(session);
+    const struct tls_ciphersuite *suite = tls_ciphersuite_by_id(priority_suite_id(lib, cipher));
+    bool is_tls13 = lib->gnutls_protocol_get_version(session) == GNUTLS_TLS1_3;
+    return is_tls13 && suite != NULL ? suite->name : lib->gnutls_cipher_get_name(cipher);
+}
+
+static void report_handshake(const struct gnutls *lib, gnutls_session_t session)
+{
+    struct description description;
+    describe(&description, lib, session);
+    const struct audit_field fields[] = {
+        AUDIT_S("role", description.is_server ? "server" : "client"),
+        AUDIT_S("local", or_null(description.local)),
+        AUDIT_S("peer", or_null(description.peer)),
+        AUDIT_S("server_name", or_null(description.name)),
+        AUDIT_S("version", version_name(lib->gnutls_protocol_get_version(session))),
+        AUDIT_S("group", group_name(lib, session)),
+        AUDIT_S("cipher", cipher_name(lib, session)),
+        AUDIT_B("resumed", lib->gnutls_session_is_resumed(session) != 0),
+        AUDIT_S("verified", verify_is_wanted(description.is_server) ? "policy" : NULL),
+        AUDIT_S("library", "GnuTLS"),
+        AUDIT_S("rule", "tls"),
+    };
+    audit_event("handshake", fields, sizeof fields / sizeof fields[0]);
+}
+
+static void report_end(const char *event, const struct gnutls *lib, gnutls_session_t session, const char *reason,
+                       const char *detail)
+{
+    struct description description;
+    describe(&description, lib, session);
+    const struct audit_field fields[] = {
+        AUDIT_S("role", description.is_server ? "server" : "client"),
+        AUDIT_S("local", or_null(description.local)),
+        AUDIT_S("peer", or_null(description.peer)),
+        AUDIT_S("server_name", or_null(description.name)),
+        AUDIT_S("reason", reason),
+        AUDIT_S("detail", detail),
+        AUDIT_S("library", lib->name),
+        AUDIT_S("rule", "tls"),
+    };
+    audit_event(event, fields, sizeof fields / sizeof fields[0]);
+}
+
+/* Whether this handshake had an elliptic curve exchange of its own. */
+static bool kx_is_ephemeral(gnutls_kx_algorithm_t kx)
+{
+    return kx == GNUTLS_KX_ECDHE_RSA || kx == GNUTLS_KX_ECDHE_ECDSA || kx == GNUTLS_KX_ECDHE_PSK;
+}
+
+/* NULL: the finished handshake is what the policy says. */
+static const char *attest(const struct gnutls *lib, gnutls_session_t session)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    gnutls_protocol_t version = lib->gnutls_protocol_get_version(session);
+    bool is_resumed = lib->gnutls_session_is_resumed(session) != 0;
+    if (version == GNUTLS_DTLS1_2 && policy->dtls == POLICY_DTLS_REFUSE)
+        return "DTLS is refused by the policy";
+    if (version != GNUTLS_TLS1_3 && version != GNUTLS_DTLS1_2 &&
+        (version != GNUTLS_TLS1_2 || policy->min_version > 0x0303))
+        return "the version is older than the policy allows";
+    if (!kx_is_ephemeral(lib->gnutls_kx_get(session)))
+        return "the handshake had no ephemeral key exchange";
+    if (!priority_group_is_allowed(lib, lib->gnutls_group_get(session)))
+        return "the key exchange group is not in the policy";
+    if (!priority_cipher_is_allowed(lib, lib->gnutls_cipher_get(session)) ||
+        lib->gnutls_mac_get(session) != GNUTLS_MAC_AEAD)
+        return "the cipher is not in the policy";
+    if (is_resumed && version != GNUTLS_TLS1_3)
+        return "a session older than TLS 1.3 was resumed, without a fresh key exchange";
+    if (is_resumed && policy->session_tickets == POLICY_TICKETS_REFUSE)
+        return "a session was resumed, which the policy refuses";
+    return NULL;
+}
+
+/* NULL: the session may shake hands. */
+static const char *gate(const struct gnutls *lib, gnutls_session_t session, bool is_server)
+{
+    if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && session_is_datagram(session))
+        return "DTLS is refused by the policy";
+    if (enforcing())
+        verify_begin(lib, session, is_server);
+    return NULL;
+}
+
+static ssize_t push_nothing(gnutls_transport_ptr_t pointer, const void *data, size_t size)
+{
+    (void)pointer, (void)data, (void)size;
+    errno = ECONNRESET;
+    return -1;
+}
+
+static ssize_t push_nothing_vec(gnutls_transport_ptr_t pointer, const giovec_t *parts, int count)
+{
+    (void)pointer, (void)parts, (void)count;
+    errno = ECONNRESET;
+    return -1;
+}
+
+static ssize_t pull_nothing(gnutls_transport_ptr_t pointer, void *data, size_t size)
+{
+    (void)pointer, (void)data, (void)size;
+    errno = ECONNRESET;
+    return -1;
+}
+
+/* Nothing passes any more, whatever the program makes of the error; and the peer does not wait. */
+static int session_refuse(const struct gnutls *lib, gnutls_session_t session, const char *reason, int error)
+{
+    report_end("refused", lib, session, reason, NULL);
+    int fd = session_socket(lib, session);
+    if (fd >= 0)
+        (void)shutdown(fd, SHUT_RDWR);
+    lib->gnutls_transport_set_vec_push_function(session, push_nothing_vec);
+    lib->gnutls_transport_set_push_function(session, push_nothing);
+    lib->gnutls_transport_set_pull_function(session, pull_nothing);
+    return error;
+}
+
+/* Errors that mean: the two sides had nothing in common that the policy allows. */
+static bool is_the_policys_doing(const struct gnutls *lib, gnutls_session_t session, int error)
+{
+    switch (error) {
+    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+    case GNUTLS_E_NO_CIPHER_SUITES:
+    case GNUTLS_E_NO_COMMON_KEY_SHARE:
+    case GNUTLS_E_NO_PRIORITIES_WERE_SET:
+    case GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM:
+    case GNUTLS_E_INSUFFICIENT_CREDENTIALS:
+    case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
+        return true;
+    case GNUTLS_E_FATAL_ALERT_RECEIVED:
+        switch (lib->gnutls_alert_get(session)) {
+        case GNUTLS_A_PROTOCOL_VERSION:
+        case GNUTLS_A_HANDSHAKE_FAILURE:
+        case GNUTLS_A_INSUFFICIENT_SECURITY:
+            return true;
+        default:
+            return false;
+        }
+    default:
+        return false;
+    }
+}
+
+static void report_failed(const struct gnutls *lib, gnutls_session_t session, int error)
+{
+    bool is_refused = enforcing() && is_the_policys_doing(lib, session, error);
+    const char *alert =
+        error == GNUTLS_E_FATAL_ALERT_RECEIVED ? lib->gnutls_alert_get_name(lib->gnutls_alert_get(session)) : NULL;
+    report_end(is_refused ? "refused" : "failed", lib, session, lib->gnutls_strerror(error), alert);
+}
+
+static int handshake_attest(const struct gnutls *lib, gnutls_session_t session, bool is_server)
+{
+    const char *obstacle = attest(lib, session);
+    int error = GNUTLS_E_UNWANTED_ALGORITHM;
+    if (obstacle == NULL) {
+        obstacle = verify_end(lib, session, is_server);
+        error = GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+    }
+    if (obstacle != NULL && enforcing())
+        return session_refuse(lib, session, obstacle, error);
+    if (obstacle != NULL)
+        report_end("would-refuse", lib, session, obstacle, NULL);
+    report_handshake(lib, session);
+    return GNUTLS_E_SUCCESS;
+}
+
+PFSWRAP_EXPORT int gnutls_handshake(gnutls_session_t session)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return GNUTLS_NO_LIBRARY;
+    if (gnutls_is_inside(lib, GNUTLS_CALLER))
+        return lib->gnutls_handshake(session);
+    size_t length = 0;
+    bool is_server = session_is_server(lib, session, NULL, &length);
+    const char *obstacle = gate(lib, session, is_server);
+    if (obstacle != NULL && enforcing())
+        return session_refuse(lib, session, obstacle, GNUTLS_E_INSUFFICIENT_SECURITY);
+    int result = lib->gnutls_handshake(session);
+    if (result == GNUTLS_E_SUCCESS)
+        return handshake_attest(lib, session, is_server);
+    if (lib->gnutls_error_is_fatal(result))
+        report_failed(lib, session, result);
+    return result;
+}

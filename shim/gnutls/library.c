@@ -1,0 +1,109 @@
+/*
+ * Finding GnuTLS among the mapped objects. A library is looked at once and stays: libgnutls is never unloaded while
+ * something uses it, and one that comes back is found at its new place.
+ */
+#include "gnutls/library.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "init.h"
+#include "real/elf.h"
+
+static const struct symbol {
+    const char *name;
+    size_t offset; /* of the pointer in struct gnutls */
+    bool required;
+} symbols[] = {
+#define X(call) {#call, offsetof(struct gnutls, call), true},
+    GNUTLS_REQUIRED(X)
+#undef X
+#define X(call) {#call, offsetof(struct gnutls, call), false},
+        GNUTLS_OPTIONAL(X)
+#undef X
+};
+
+static struct gnutls library;
+static atomic_bool known;
+static pthread_mutex_t finding = PTHREAD_MUTEX_INITIALIZER;
+
+static bool is_ours(const struct elf_object *object)
+{
+    uintptr_t here = (uintptr_t)&known;
+    return here >= object->first && here < object->last;
+}
+
+/* An executable that contains GnuTLS makes its calls within itself, where nothing can be interposed. */
+static bool looks_like_gnutls(const struct elf_object *object, void *argument)
+{
+    struct elf_object *found = argument;
+    if (is_ours(object) || object->order == 0 || elf_symbol(object, "gnutls_global_init") == NULL ||
+        elf_symbol(object, "gnutls_handshake") == NULL)
+        return false;
+    if (found != NULL)
+        *found = *object;
+    return true;
+}
+
+static void library_fill(const struct elf_object *object)
+{
+    for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
+        void *address = elf_symbol(object, symbols[i].name);
+        if (address == NULL && symbols[i].required && library.missing == NULL)
+            library.missing = symbols[i].name;
+        memcpy((char *)&library + symbols[i].offset, &address, sizeof address);
+    }
+    library.name = object->name;
+    library.first = object->first;
+    library.last = object->last;
+    struct elf_object ours;
+    if (elf_object_of(&known, &ours)) {
+        library.our_first = ours.first;
+        library.our_last = ours.last;
+    }
+}
+
+/* Whether a GnuTLS is loaded; fills the table the first time. */
+static bool library_find(void)
+{
+    struct elf_object object;
+    if (atomic_load_explicit(&known, memory_order_acquire))
+        return true;
+    if (!elf_each(looks_like_gnutls, &object))
+        return false;
+    pthread_mutex_lock(&finding);
+    if (!atomic_load(&known)) {
+        library_fill(&object);
+        atomic_store_explicit(&known, true, memory_order_release);
+    }
+    pthread_mutex_unlock(&finding);
+    return true;
+}
+
+const struct gnutls *gnutls_library(void)
+{
+    return library_find() && library.missing == NULL ? &library : NULL;
+}
+
+bool gnutls_library_is_loaded(void)
+{
+    return elf_each(looks_like_gnutls, NULL);
+}
+
+bool gnutls_library_defines(const void *function)
+{
+    struct elf_object object;
+    return elf_object_of(function, &object) && looks_like_gnutls(&object, NULL);
+}
+
+void gnutls_library_require_supported(void)
+{
+    if (!library_find() || library.missing == NULL)
+        return;
+    char message[PATH_MAX + 128];
+    (void)snprintf(message, sizeof message, "%s lacks %s, expected GnuTLS 3.6.3 or later", library.name,
+                   library.missing);
+    pfswrap_die(message);
+}

@@ -1,0 +1,110 @@
+/*
+ * The GnuTLS of this process: found by what it defines, never by its file's name, and the functions of it that this
+ * room calls. One per process; a program without any costs one look at the list of objects.
+ */
+#ifndef PFSWRAP_GNUTLS_LIBRARY_H
+#define PFSWRAP_GNUTLS_LIBRARY_H
+
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GNUTLS_REQUIRED(X)                                                                                         \
+    X(gnutls_init)                                                                                                 \
+    X(gnutls_deinit)                                                                                               \
+    X(gnutls_handshake)                                                                                            \
+    X(gnutls_priority_init)                                                                                        \
+    X(gnutls_priority_init2)                                                                                       \
+    X(gnutls_priority_deinit)                                                                                      \
+    X(gnutls_priority_set)                                                                                         \
+    X(gnutls_priority_set_direct)                                                                                  \
+    X(gnutls_set_default_priority)                                                                                 \
+    X(gnutls_set_default_priority_append)                                                                          \
+    X(gnutls_priority_protocol_list)                                                                               \
+    X(gnutls_priority_group_list)                                                                                  \
+    X(gnutls_priority_cipher_list)                                                                                 \
+    X(gnutls_priority_kx_list)                                                                                     \
+    X(gnutls_priority_sign_list)                                                                                   \
+    X(gnutls_group_get_id)                                                                                         \
+    X(gnutls_cipher_get_id)                                                                                        \
+    X(gnutls_protocol_get_version)                                                                                 \
+    X(gnutls_protocol_get_name)                                                                                    \
+    X(gnutls_group_get)                                                                                            \
+    X(gnutls_group_get_name)                                                                                       \
+    X(gnutls_kx_get)                                                                                               \
+    X(gnutls_cipher_get)                                                                                           \
+    X(gnutls_cipher_get_name)                                                                                      \
+    X(gnutls_mac_get)                                                                                              \
+    X(gnutls_session_is_resumed)                                                                                   \
+    X(gnutls_session_set_data)                                                                                     \
+    X(gnutls_session_ticket_enable_server)                                                                         \
+    X(gnutls_session_set_keylog_function)                                                                          \
+    X(gnutls_server_name_get)                                                                                      \
+    X(gnutls_transport_get_ptr)                                                                                    \
+    X(gnutls_transport_set_push_function)                                                                          \
+    X(gnutls_transport_set_vec_push_function)                                                                      \
+    X(gnutls_transport_set_pull_function)                                                                          \
+    X(gnutls_error_is_fatal)                                                                                       \
+    X(gnutls_strerror)                                                                                             \
+    X(gnutls_alert_get)                                                                                            \
+    X(gnutls_alert_get_name)                                                                                       \
+    X(gnutls_certificate_get_peers)                                                                                \
+    X(gnutls_certificate_server_set_request)                                                                       \
+    X(gnutls_server_name_set)                                                                                      \
+    X(gnutls_fingerprint)                                                                                          \
+    X(gnutls_x509_crt_init)                                                                                        \
+    X(gnutls_x509_crt_deinit)                                                                                      \
+    X(gnutls_x509_crt_import)                                                                                      \
+    X(gnutls_x509_trust_list_init)                                                                                 \
+    X(gnutls_x509_trust_list_deinit)                                                                               \
+    X(gnutls_x509_trust_list_add_trust_file)                                                                       \
+    X(gnutls_x509_trust_list_add_system_trust)                                                                     \
+    X(gnutls_x509_trust_list_verify_crt2)                                                                          \
+    X(gnutls_pubkey_init)                                                                                          \
+    X(gnutls_pubkey_deinit)                                                                                        \
+    X(gnutls_pubkey_import_x509)                                                                                   \
+    X(gnutls_pubkey_export)
+
+/* Since 3.6.5. */
+#define GNUTLS_OPTIONAL(X) X(gnutls_record_send_early_data)
+
+struct gnutls {
+#define X(name) __typeof__(name) *name;
+    GNUTLS_REQUIRED(X)
+    GNUTLS_OPTIONAL(X)
+#undef X
+    const char *name;              /* its path as the loader has it */
+    const char *missing;           /* the first required function it lacks; NULL: it is supported */
+    uintptr_t first, last;         /* its segments */
+    uintptr_t our_first, our_last; /* ours */
+};
+
+/* The library, or NULL: none is loaded, or it lacks what is needed, which gnutls_library_require_supported() says.
+ */
+const struct gnutls *gnutls_library(void);
+
+/* Whether a GnuTLS is loaded, and whether `function` is defined by one. */
+bool gnutls_library_is_loaded(void);
+bool gnutls_library_defines(const void *function);
+
+/* Ends the process if there is a GnuTLS that lacks what is needed: it would go unprotected. */
+void gnutls_library_require_supported(void);
+
+/*
+ * Whether `caller` is code of the library itself, some of whose calls of its own functions come through us; or of
+ * ours, which calls the library alone, so that it is the library's tail call that has come.
+ */
+static inline bool gnutls_is_inside(const struct gnutls *lib, const void *caller)
+{
+    uintptr_t at = (uintptr_t)caller;
+    return (at >= lib->first && at < lib->last) || (at >= lib->our_first && at < lib->our_last);
+}
+
+#define GNUTLS_CALLER __builtin_return_address(0)
+
+/* What our functions return where there is no library behind them. */
+enum { GNUTLS_NO_LIBRARY = GNUTLS_E_UNIMPLEMENTED_FEATURE };
+
+#endif

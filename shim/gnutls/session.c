@@ -1,0 +1,180 @@
+/*
+ * Sessions from their birth: the policy's priorities for programs that set none, no early data, no session that
+ * would be resumed against the policy, no key log.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "gnutls/priority.h"
+#include "init.h"
+#include "interposed.h"
+#include "tls/report.h"
+
+static bool enforcing(void)
+{
+    return pfswrap_policy()->mode == POLICY_ENFORCE;
+}
+
+/* TLS 1.2 resumption has no key exchange; where TLS 1.2 is not allowed, tickets are TLS 1.3's. */
+static bool refuses_resumption(void)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    return policy->session_tickets == POLICY_TICKETS_REFUSE;
+}
+
+static unsigned flags_narrow(unsigned flags)
+{
+    if ((flags & GNUTLS_ENABLE_EARLY_DATA) != 0)
+        report_override("early-data", "received", "refused");
+    if (!enforcing())
+        return flags;
+    flags &= ~(unsigned)GNUTLS_ENABLE_EARLY_DATA;
+    return flags | (refuses_resumption() ? GNUTLS_NO_TICKETS : GNUTLS_NO_TICKETS_TLS12);
+}
+
+/*
+ * What has to be known of a session and the library does not tell: that it is DTLS; and, where servers are verified
+ * by us, the name that the program asked for. Few programs have the one, few policies ask for the other.
+ */
+enum { KNOWN_MAX = 4096, NAME_MAX_BYTES = 256 };
+
+struct known {
+    _Atomic(gnutls_session_t) session; /* NULL: free */
+    bool is_datagram;
+    char name[NAME_MAX_BYTES];
+};
+
+static struct known sessions[KNOWN_MAX];
+static atomic_int known_count;
+
+static struct known *known_find(gnutls_session_t session)
+{
+    for (int i = 0; i < KNOWN_MAX && atomic_load(&known_count) > 0; i++)
+        if (atomic_load_explicit(&sessions[i].session, memory_order_relaxed) == session)
+            return &sessions[i];
+    return NULL;
+}
+
+static bool known_add(gnutls_session_t session, bool is_datagram)
+{
+    for (int i = 0; i < KNOWN_MAX; i++) {
+        gnutls_session_t none = NULL;
+        if (atomic_compare_exchange_strong(&sessions[i].session, &none, session)) {
+            sessions[i].is_datagram = is_datagram;
+            sessions[i].name[0] = '\0';
+            atomic_fetch_add(&known_count, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool session_is_datagram(gnutls_session_t session)
+{
+    const struct known *known = session != NULL ? known_find(session) : NULL;
+    return known != NULL && known->is_datagram;
+}
+
+const char *session_server_name(gnutls_session_t session)
+{
+    const struct known *known = known_find(session);
+    return known != NULL && known->name[0] != '\0' ? known->name : NULL;
+}
+
+PFSWRAP_EXPORT void gnutls_deinit(gnutls_session_t session)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return;
+    struct known *known = session != NULL ? known_find(session) : NULL;
+    if (known != NULL) {
+        atomic_store(&known->session, NULL);
+        atomic_fetch_sub(&known_count, 1);
+    }
+    lib->gnutls_deinit(session);
+}
+
+PFSWRAP_EXPORT int gnutls_server_name_set(gnutls_session_t session, gnutls_server_name_type_t type,
+                                          const void *name, size_t length)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return GNUTLS_NO_LIBRARY;
+    struct known *known = session != NULL ? known_find(session) : NULL;
+    if (known != NULL && type == GNUTLS_NAME_DNS && name != NULL && length < sizeof known->name) {
+        memcpy(known->name, name, length);
+        known->name[length] = '\0';
+    }
+    return lib->gnutls_server_name_set(session, type, name, length);
+}
+
+PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return GNUTLS_NO_LIBRARY;
+    int result = lib->gnutls_init(session, flags_narrow(flags));
+    if (result < 0)
+        return result;
+    bool is_datagram = (flags & GNUTLS_DATAGRAM) != 0;
+    if ((is_datagram || verify_is_wanted(false)) && !known_add(*session, is_datagram))
+        result = GNUTLS_E_MEMORY_ERROR;
+    if (result >= 0 && enforcing()) {
+        gnutls_priority_t priority = priority_default(lib, is_datagram);
+        result = priority != NULL ? lib->gnutls_priority_set(*session, priority) : GNUTLS_E_NO_PRIORITIES_WERE_SET;
+    }
+    if (result < 0) {
+        gnutls_deinit(*session);
+        *session = NULL;
+    }
+    return result;
+}
+
+/*
+ * With TLS 1.2 allowed, what the program hands in may be a session of it, and nothing tells before the handshake:
+ * each handshake is a full one then.
+ */
+PFSWRAP_EXPORT int gnutls_session_set_data(gnutls_session_t session, const void *data, size_t size)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return GNUTLS_NO_LIBRARY;
+    bool is_refused = refuses_resumption() || pfswrap_policy()->tls.min_version < 0x0304;
+    if (gnutls_is_inside(lib, GNUTLS_CALLER) || !is_refused)
+        return lib->gnutls_session_set_data(session, data, size);
+    report_override("session", "resumed", "full handshake");
+    return enforcing() ? GNUTLS_E_SUCCESS : lib->gnutls_session_set_data(session, data, size);
+}
+
+PFSWRAP_EXPORT int gnutls_session_ticket_enable_server(gnutls_session_t session, const gnutls_datum_t *key)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return GNUTLS_NO_LIBRARY;
+    if (gnutls_is_inside(lib, GNUTLS_CALLER) || !refuses_resumption())
+        return lib->gnutls_session_ticket_enable_server(session, key);
+    report_override("session-tickets", "on", "off");
+    return enforcing() ? GNUTLS_E_SUCCESS : lib->gnutls_session_ticket_enable_server(session, key);
+}
+
+PFSWRAP_EXPORT void gnutls_session_set_keylog_function(gnutls_session_t session, gnutls_keylog_func function)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL)
+        return;
+    bool is_straight = gnutls_is_inside(lib, GNUTLS_CALLER) || function == NULL;
+    if (!is_straight)
+        report_override("key-log", "callback", "none");
+    if (is_straight || !enforcing())
+        lib->gnutls_session_set_keylog_function(session, function);
+}
+
+/* Early data has no forward secrecy (RFC 8446, 2.3): the call fails before a byte goes out. */
+PFSWRAP_EXPORT ssize_t gnutls_record_send_early_data(gnutls_session_t session, const void *data, size_t size)
+{
+    const struct gnutls *lib = gnutls_library();
+    if (lib == NULL || lib->gnutls_record_send_early_data == NULL)
+        return GNUTLS_NO_LIBRARY;
+    report_override("early-data", "sent", "refused");
+    return enforcing() ? GNUTLS_E_INVALID_REQUEST : lib->gnutls_record_send_early_data(session, data, size);
+}

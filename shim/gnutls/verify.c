@@ -1,0 +1,126 @@
+/*
+ * The policy's own verification of a peer's certificate (GnuTLS's x509 functions): chain, name and pins, whatever
+ * the program makes of the certificate. What is trusted is the policy's ca-file, or else what the system trusts.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "gnutls/priority.h"
+#include "init.h"
+
+enum { CHAIN_MAX = 16, KEY_MAX = 8192, DIGEST_BYTES = 32 };
+
+bool verify_is_wanted(bool is_server)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    return is_server ? policy->client_certificates == POLICY_VERIFY_REQUIRE
+                     : policy->verify_server == POLICY_VERIFY_REQUIRE;
+}
+
+/* Read once, while it can be: the program may chroot or drop privileges later. NULL: it cannot be. */
+static gnutls_x509_trust_list_t trust_get(const struct gnutls *lib)
+{
+    static _Atomic(gnutls_x509_trust_list_t) kept;
+    const char *file = pfswrap_policy()->tls.ca_file;
+    gnutls_x509_trust_list_t trust = atomic_load(&kept), other = NULL;
+    if (trust != NULL || lib->gnutls_x509_trust_list_init(&trust, 0) < 0)
+        return trust;
+    int count = file[0] != '\0'
+                    ? lib->gnutls_x509_trust_list_add_trust_file(trust, file, NULL, GNUTLS_X509_FMT_PEM, 0, 0)
+                    : lib->gnutls_x509_trust_list_add_system_trust(trust, 0, 0);
+    if (count > 0 && atomic_compare_exchange_strong(&kept, &other, trust))
+        return trust;
+    lib->gnutls_x509_trust_list_deinit(trust, 1);
+    return other;
+}
+
+void verify_begin(const struct gnutls *lib, gnutls_session_t session, bool is_server)
+{
+    if (!verify_is_wanted(is_server))
+        return;
+    (void)trust_get(lib);
+    if (is_server)
+        lib->gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+}
+
+/* Pins are SHA-256 over the SubjectPublicKeyInfo (RFC 7469, 2.4). */
+static bool pin_matches(const struct gnutls *lib, gnutls_x509_crt_t certificate)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    unsigned char key[KEY_MAX], digest[DIGEST_BYTES];
+    size_t key_size = sizeof key, digest_size = sizeof digest;
+    gnutls_pubkey_t public_key;
+    if (lib->gnutls_pubkey_init(&public_key) < 0)
+        return false;
+    bool is_read = lib->gnutls_pubkey_import_x509(public_key, certificate, 0) >= 0 &&
+                   lib->gnutls_pubkey_export(public_key, GNUTLS_X509_FMT_DER, key, &key_size) >= 0;
+    lib->gnutls_pubkey_deinit(public_key);
+    const gnutls_datum_t data = {.data = key, .size = (unsigned)key_size};
+    if (!is_read || lib->gnutls_fingerprint(GNUTLS_DIG_SHA256, &data, digest, &digest_size) < 0)
+        return false;
+    for (size_t i = 0; i < policy->pin_count; i++)
+        if (memcmp(digest, policy->pins[i], sizeof digest) == 0)
+            return true;
+    return false;
+}
+
+/* `name`: what the certificate has to be for; NULL: for anybody. */
+static const char *chain_verify(const struct gnutls *lib, gnutls_x509_crt_t *chain, unsigned count,
+                                const char *name, bool is_server)
+{
+    gnutls_x509_trust_list_t trust = trust_get(lib);
+    gnutls_typed_vdata_st wanted[2] = {
+        {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+         .data = (unsigned char *)(uintptr_t)(is_server ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER)},
+        {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)(uintptr_t)name},
+    };
+    unsigned status = 0;
+    if (trust == NULL)
+        return "the certificates to trust cannot be read";
+    if (lib->gnutls_x509_trust_list_verify_crt2(trust, chain, count, wanted, name != NULL ? 2 : 1, 0, &status,
+                                                NULL) < 0)
+        return "the certificate cannot be verified";
+    if ((status & GNUTLS_CERT_UNEXPECTED_OWNER) != 0)
+        return "the certificate is for another name";
+    if ((status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0)
+        return "the certificate's issuer is not trusted";
+    if ((status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)) != 0)
+        return "the certificate has expired or is not valid yet";
+    return status == 0 ? NULL : "the certificate is not valid";
+}
+
+static const char *chain_judge(const struct gnutls *lib, gnutls_session_t session, gnutls_x509_crt_t *chain,
+                               unsigned count, bool is_server)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    if (is_server)
+        return policy->ca_file[0] != '\0' ? chain_verify(lib, chain, count, NULL, true)
+                                          : "client-certificates = require needs a ca-file with GnuTLS";
+    const char *name = session_server_name(session);
+    if (policy->pin_count > 0 && !pin_matches(lib, chain[0]))
+        return "the server's key matches no pin";
+    if (name == NULL && policy->pin_count == 0)
+        return "the program named no server to verify, and the policy has no pin";
+    return chain_verify(lib, chain, count, name, false);
+}
+
+const char *verify_end(const struct gnutls *lib, gnutls_session_t session, bool is_server)
+{
+    gnutls_x509_crt_t chain[CHAIN_MAX];
+    unsigned shown = 0, count = 0;
+    if (!verify_is_wanted(is_server))
+        return NULL;
+    const gnutls_datum_t *certificates = lib->gnutls_certificate_get_peers(session, &shown);
+    if (certificates == NULL || shown == 0)
+        return is_server ? "the client has no certificate" : "the server has no certificate";
+    for (; count < shown && count < CHAIN_MAX && lib->gnutls_x509_crt_init(&chain[count]) >= 0; count++)
+        if (lib->gnutls_x509_crt_import(chain[count], &certificates[count], GNUTLS_X509_FMT_DER) < 0) {
+            lib->gnutls_x509_crt_deinit(chain[count]);
+            break;
+        }
+    const char *obstacle =
+        count > 0 ? chain_judge(lib, session, chain, count, is_server) : "the certificate cannot be read";
+    for (unsigned i = 0; i < count; i++)
+        lib->gnutls_x509_crt_deinit(chain[i]);
+    return obstacle;
+}

@@ -1,0 +1,45 @@
+/*
+ * Node.js and Java by what they export, whatever the program is called; in any process that has the shared object,
+ * so children are prepared as well as what `pfswrap run` starts. Calls getenv and setenv; there is one thread yet.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/runtime.h"
+#include "real/elf.h"
+#include "tls/report.h"
+
+static bool defines(const struct elf_object *object, void *argument)
+{
+    return elf_symbol(object, argument) != NULL;
+}
+
+static bool is_defined(const char *symbol)
+{
+    return elf_each(defines, (void *)(uintptr_t)symbol);
+}
+
+static void variable_set(const struct policy *policy, enum policy_runtime runtime)
+{
+    char value[POLICY_RUNTIME_TEXT];
+    const char *name = policy_runtime_variable(runtime);
+    const char *present = getenv(name);
+    if (policy_runtime_value(policy, runtime, present, value) < 0)
+        return; /* what the program then does is judged by its connections */
+    if (present != NULL && strcmp(present, value) == 0)
+        return;
+    report_override(name, present != NULL ? present : "", value);
+    if (policy->mode == POLICY_ENFORCE)
+        setenv(name, value, 1);
+}
+
+void runtime_prepare(const struct policy *policy)
+{
+    /* Node-API and the JDK's launcher, or a program that is linked with a Java virtual machine. */
+    if (is_defined("napi_create_function"))
+        variable_set(policy, POLICY_RUNTIME_NODE);
+    else if (is_defined("JLI_Launch") || is_defined("JNI_CreateJavaVM"))
+        variable_set(policy, POLICY_RUNTIME_JAVA);
+}

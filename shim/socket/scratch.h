@@ -1,0 +1,29 @@
+/*
+ * Memory for the length of a call that may be cancelled (pthreads(7)), where the stack has not enough: calls that
+ * wait are made where malloc() must not be.
+ */
+#ifndef PFSWRAP_SOCKET_SCRATCH_H
+#define PFSWRAP_SOCKET_SCRATCH_H
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+struct scratch {
+    void *at; /* NULL: there is none, and errno says ENOMEM */
+    size_t bytes;
+};
+
+static inline struct scratch scratch_take(size_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return (struct scratch){at != MAP_FAILED ? at : NULL, bytes};
+}
+
+/* For pthread_cleanup_push(3): of a struct scratch. */
+static inline void scratch_give(void *argument)
+{
+    const struct scratch *scratch = argument;
+    (void)munmap(scratch->at, scratch->bytes);
+}
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * Where watching begins: connections the program makes and takes, and what it was given; and which of them the
+ * policy wants watched.
+ */
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "audit/audit.h"
+#include "connection/endpoint.h"
+#include "init.h"
+#include "real/kernel.h"
+#include "watch/record.h"
+#include "watch/watch.h"
+
+static const struct policy *in_force; /* NULL: nothing is wanted */
+
+/* Without plaintext before TLS; and with what a STARTTLS negotiation may take. */
+static struct wire_config at_once, after_plaintext;
+
+enum { STARTTLS_BYTES = 4096 };
+
+bool watch_is_wanted(void)
+{
+    return in_force != NULL;
+}
+
+static bool may_refuse(enum policy_plaintext plaintext)
+{
+    return plaintext == POLICY_PLAINTEXT_REFUSE || plaintext == POLICY_PLAINTEXT_STARTTLS;
+}
+
+bool watch_enforces(void)
+{
+    if (in_force == NULL || in_force->mode != POLICY_ENFORCE)
+        return false;
+    bool refuses = in_force->wire.tls == POLICY_WIRE_PFS || may_refuse(in_force->wire.plaintext);
+    for (size_t i = 0; i < in_force->rule_count && !refuses; i++)
+        refuses = may_refuse(in_force->rules[i].plaintext);
+    return refuses;
+}
+
+/* A connection that cannot be watched is none that a policy which refuses anything can have. */
+static void begin_failed(int fd, const char *reason)
+{
+    if (!watch_enforces())
+        return;
+    const struct audit_field fields[] = {AUDIT_S("reason", reason), AUDIT_S("rule", "wire")};
+    audit_event("refused", fields, sizeof fields / sizeof fields[0]);
+    (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
+}
+
+static void watch_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
+{
+    if (endpoint_is_sealed(fd) || !socket_is_tcp(fd))
+        return;
+    const struct policy_rule *rule =
+        in_force->rule_count > 0 ? policy_match(in_force, direction, address, length) : NULL;
+    enum policy_plaintext plaintext =
+        rule != NULL && rule->plaintext != POLICY_PLAINTEXT_UNSET ? rule->plaintext : in_force->wire.plaintext;
+    if (in_force->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
+        return;
+    if ((unsigned)fd >= WATCH_FDS) {
+        begin_failed(fd, "the descriptor's number is too high to be watched");
+        return;
+    }
+    uint64_t cookie = socket_cookie(fd);
+    if (watch_is_on(fd)) {
+        /* connect(2) may be called again to see how it ended; another socket's number was closed unseen. */
+        if (record_at(atomic_load(&watch_table[fd]))->cookie == cookie)
+            return;
+        watch_end(fd);
+    }
+    struct record *record = record_new(fd, cookie);
+    if (record == NULL) {
+        begin_failed(fd, "no memory to watch the connection");
+        return;
+    }
+    record->is_server = direction == POLICY_LISTEN;
+    record->rule = rule != NULL ? (int)(rule - in_force->rules) : RECORD_NO_RULE;
+    record->plaintext = plaintext;
+    /* Where TLS is of no interest the first byte says it all. */
+    record->config =
+        plaintext == POLICY_PLAINTEXT_REFUSE || in_force->wire.tls == POLICY_WIRE_OFF ? &at_once : &after_plaintext;
+    record_unlock(record);
+}
+
+void watch_connected(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (in_force != NULL)
+        watch_begin(fd, POLICY_CONNECT, address, length);
+}
+
+void watch_accepted(int fd)
+{
+    struct sockaddr_storage local = {0};
+    socklen_t length = sizeof local;
+    if (in_force == NULL)
+        return;
+    if (in_force->rule_count > 0 && KERNEL_3(SYS_getsockname, fd, &local, &length) != 0)
+        length = 0;
+    watch_begin(fd, POLICY_LISTEN, (const struct sockaddr *)&local, length);
+}
+
+static void config_fill(struct wire_config *config, const struct policy_tls *tls, uint16_t plaintext_max)
+{
+    _Static_assert((int)WIRE_LIST_MAX >= (int)POLICY_LIST_MAX, "a policy's lists fit");
+    config->min_version = tls->min_version;
+    config->group_count = tls->group_count;
+    config->ciphersuite_count = tls->ciphersuite_count;
+    memcpy(config->groups, tls->groups, sizeof tls->groups);
+    memcpy(config->ciphersuites, tls->ciphersuites, sizeof tls->ciphersuites);
+    config->refuse_resumption = tls->session_tickets == POLICY_TICKETS_REFUSE;
+    config->plaintext_max = plaintext_max;
+}
+
+static bool policy_wants(const struct policy *policy)
+{
+    if (policy->wire.tls != POLICY_WIRE_OFF || policy->wire.plaintext != POLICY_PLAINTEXT_ALLOW)
+        return true;
+    for (size_t i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].plaintext != POLICY_PLAINTEXT_UNSET &&
+            policy->rules[i].plaintext != POLICY_PLAINTEXT_ALLOW)
+            return true;
+    return false;
+}
+
+/* A connection that inetd and its like have left on stdin, and that nobody has used yet. */
+static void adopt_inherited(void)
+{
+    enum { ESTABLISHED = 1 }; /* of libc's netinet/tcp.h, which does not go with the kernel's */
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    int unread = 0;
+    memset(&info, 0, sizeof info);
+    if (!socket_is_tcp(0) || KERNEL_5(SYS_getsockopt, 0, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+        info.tcpi_state != ESTABLISHED || KERNEL_3(SYS_ioctl, 0, FIONREAD, &unread) != 0)
+        return;
+    if (info.tcpi_bytes_received > (uint64_t)unread + 1 || info.tcpi_bytes_acked > 1 || info.tcpi_unacked > 0)
+        return;
+    watch_accepted(0);
+    for (int fd = 1; fd <= 2; fd++)
+        if (watch_is_on(0) && socket_is_tcp(fd) && socket_cookie(fd) == socket_cookie(0))
+            watch_copied(0, fd);
+}
+
+void watch_start(const struct policy *policy)
+{
+    if (!policy_wants(policy))
+        return;
+    table_start();
+    config_fill(&at_once, &policy->tls, 0);
+    config_fill(&after_plaintext, &policy->tls, STARTTLS_BYTES);
+    in_force = policy;
+    adopt_inherited();
+}

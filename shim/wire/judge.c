@@ -1,0 +1,148 @@
+/*
+ * The rules: which hellos a configuration allows (RFC 8446 2.2, 2.3, 4.1.3, 4.2.9; RFC 9325 4). A handshake has
+ * forward secrecy if the server's answer has a key share of an allowed group, and no data went before it; in
+ * TLS 1.2, if the suite is ECDHE with AEAD and a ServerKeyExchange shows that the exchange takes place.
+ */
+#include "wire/reader.h"
+
+static void weak(const struct wire_cursor *cursor, enum wire_reason reason)
+{
+    wire_decide(cursor->wire, WIRE_WEAK, reason);
+}
+
+static bool list_has(const uint16_t *list, size_t count, uint16_t value)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i] == value)
+            return true;
+    return false;
+}
+
+static bool group_is_allowed(const struct wire_cursor *cursor)
+{
+    return list_has(cursor->config->groups, cursor->config->group_count, cursor->wire->choice.group);
+}
+
+void wire_judge_client_hello(const struct wire_cursor *cursor)
+{
+    struct wire *wire = cursor->wire;
+    wire->phase = WIRE_PHASE_SERVER_HELLO;
+    /* A server may refuse early data; a program of ours that sends it has already done wrong. */
+    if (wire->offer.early_data && cursor->direction == WIRE_OUT)
+        weak(cursor, WIRE_REASON_EARLY_DATA);
+}
+
+/* TLS 1.3's share of a ServerHello and of a HelloRetryRequest. */
+static bool is_tls13_allowed(const struct wire_cursor *cursor)
+{
+    const struct wire_config *config = cursor->config;
+    if (!list_has(config->ciphersuites, config->ciphersuite_count, cursor->wire->choice.suite)) {
+        weak(cursor, WIRE_REASON_SUITE);
+        return false;
+    }
+    return true;
+}
+
+/* A HelloRetryRequest chooses the group of the next ClientHello, or only asks for a cookie. */
+static void judge_retry(const struct wire_cursor *cursor)
+{
+    struct wire *wire = cursor->wire;
+    if (wire->is_retried)
+        weak(cursor, WIRE_REASON_UNEXPECTED);
+    else if (wire->choice.version != WIRE_TLS13)
+        weak(cursor, WIRE_REASON_VERSION);
+    else if (is_tls13_allowed(cursor) && wire->choice.group != 0 && !group_is_allowed(cursor))
+        weak(cursor, WIRE_REASON_GROUP);
+    wire->is_retried = true;
+    wire->phase = WIRE_PHASE_RETRY;
+}
+
+/*
+ * Whether early data is accepted is said under encryption. It can only be with the first preshared key, by a server
+ * that chose it without a retry (RFC 8446 4.2.10); and a ticket that allows it was made by one that accepts it.
+ */
+static bool early_data_may_be_accepted(const struct wire *wire)
+{
+    return wire->offer.early_data && !wire->is_retried && wire->choice.preshared_key && wire->choice.identity == 0;
+}
+
+static void judge_tls13(const struct wire_cursor *cursor)
+{
+    const struct wire *wire = cursor->wire;
+    if (!is_tls13_allowed(cursor))
+        return;
+    if (wire->choice.group == 0)
+        weak(cursor, WIRE_REASON_NO_KEY_SHARE);
+    else if (!group_is_allowed(cursor))
+        weak(cursor, WIRE_REASON_GROUP);
+    else if (early_data_may_be_accepted(wire))
+        weak(cursor, WIRE_REASON_EARLY_DATA);
+    else if (wire->choice.preshared_key && cursor->config->refuse_resumption)
+        weak(cursor, WIRE_REASON_RESUMED);
+    else
+        wire_decide(cursor->wire, WIRE_PFS, WIRE_REASON_NONE);
+}
+
+void wire_judge_server_hello(const struct wire_cursor *cursor, bool is_retry)
+{
+    struct wire *wire = cursor->wire;
+    bool has_hint;
+    wire->choice.is_known = true;
+    if (is_retry)
+        judge_retry(cursor);
+    else if (wire->choice.version == WIRE_TLS13)
+        judge_tls13(cursor);
+    else if (wire->choice.version != WIRE_TLS12 || cursor->config->min_version > WIRE_TLS12 || wire->is_retried)
+        weak(cursor, WIRE_REASON_VERSION);
+    else if (!wire_suite_is_ecdhe_aead(wire->choice.suite, &has_hint))
+        weak(cursor, WIRE_REASON_SUITE);
+    else
+        wire->phase = WIRE_PHASE_SERVER_FLIGHT;
+}
+
+void wire_judge_key_exchange(const struct wire_cursor *cursor)
+{
+    if (group_is_allowed(cursor))
+        wire_decide(cursor->wire, WIRE_PFS, WIRE_REASON_NONE);
+    else
+        weak(cursor, WIRE_REASON_GROUP);
+}
+
+const char *wire_reason_words(enum wire_reason reason)
+{
+    switch (reason) {
+    case WIRE_REASON_NONE:
+        break;
+    case WIRE_REASON_SSLV2:
+        return "the hello has SSL 2.0's form, which TLS 1.3 does not have";
+    case WIRE_REASON_VERSION:
+        return "the version is not one that the policy allows";
+    case WIRE_REASON_SUITE:
+        return "the cipher is not in the policy";
+    case WIRE_REASON_GROUP:
+        return "the key exchange group is not in the policy";
+    case WIRE_REASON_NO_KEY_SHARE:
+        return "the handshake had no ephemeral key exchange";
+    case WIRE_REASON_EARLY_DATA:
+        return "early data has no forward secrecy";
+    case WIRE_REASON_RESUMED:
+        return "a session was resumed, which the policy refuses";
+    case WIRE_REASON_UNEXPECTED:
+        return "a record or message came where TLS has no place for it";
+    case WIRE_REASON_MALFORMED:
+        return "a record or hello contradicts itself";
+    }
+    return "";
+}
+
+bool wire_suite_is_ecdhe_aead(uint16_t suite, bool *has_hint)
+{
+    /* IANA "TLS Cipher Suites": from RFC 5289, 6209, 6367, 7251, 7905 and 8442. */
+    static const uint16_t ecdhe[] = {
+        0xc02b, 0xc02c, 0xc02f, 0xc030, 0xc05c, 0xc05d, 0xc060, 0xc061, 0xc086,
+        0xc087, 0xc08a, 0xc08b, 0xc0ac, 0xc0ad, 0xc0ae, 0xc0af, 0xcca8, 0xcca9,
+    };
+    static const uint16_t ecdhe_psk[] = {0xccac, 0xd001, 0xd002, 0xd003, 0xd005};
+    *has_hint = list_has(ecdhe_psk, sizeof ecdhe_psk / sizeof ecdhe_psk[0], suite);
+    return *has_hint || list_has(ecdhe, sizeof ecdhe / sizeof ecdhe[0], suite);
+}

@@ -1,0 +1,199 @@
+"""Proves that an unmodified program works as before when both ends are sealed, and that the wire then shows nothing.
+
+A script gives a way to start its servers and a list of cases. All of it runs twice: bare, where each case must be seen
+to put its words on the wire in plain text, and sealed, where every stream begins with the magic, no packet has a
+readable run of bytes, and the audit logs tell of connections and of no refusal. Knows lib.seal and lib.sniff.
+"""
+
+import contextlib
+import os
+import pwd
+import re
+
+from lib.process import ROOT, Process, free_port, run, temporary_directory, wait_until
+from lib.seal import MAGIC, Keys, SealWrap, look_case, missing
+from lib.sniff import Sniffer
+from lib.tap import Failed, Skip, check, equal
+
+SCRIPTS = ROOT / "tests" / "apps" / "programs"  # Python programs that are run as the clients and servers of a case
+MARKER = b"this-is-readable-on-the-wire"
+# 32 printable bytes in a row occur in 10 MB of random bytes once in five million captures.
+READABLE = re.compile(rb"[\x20-\x7e\r\n\t]{32}")
+
+
+class Reader(Sniffer):
+    """A Sniffer that also keeps the first readable run of bytes that it meets."""
+
+    def __init__(self, port, words):
+        self.readable = None
+        super().__init__(port, words)
+
+    def take(self, packet):
+        super().take(packet)
+        if self.readable is None:
+            found = READABLE.search(packet)  # headers of a packet are not readable
+            if found:
+                self.readable = packet[found.start():found.start() + 200]
+
+
+class Bare:
+    """The programs as they are, on free ports of the loopback; each case may use any of the ports."""
+
+    label = "bare"
+
+    def __init__(self, ports):
+        self.ports, self.folder = [free_port() for _ in range(ports)], temporary_directory()
+
+    @property
+    def port(self):
+        return self.ports[0]
+
+    def server_argv(self, argv):
+        return [str(word) for word in argv]
+
+    def client_argv(self, argv):
+        return [str(word) for word in argv]
+
+    def server(self, argv, port=None, user=None, **options):
+        """A server that runs until it is stopped, as another user if this is root; returns once it listens."""
+        argv = self.server_argv(argv)
+        if user and os.geteuid() == 0:
+            self.hand_to(pwd.getpwnam(user))
+            argv = ["setpriv", "--reuid", user, "--regid", str(pwd.getpwnam(user).pw_gid), "--clear-groups", *argv]
+        return Process(argv, **options).wait_for_port(port or self.port)
+
+    def hand_to(self, user):
+        """What a server that never was root must own."""
+        os.chown(self.folder, user.pw_uid, user.pw_gid)
+
+    def client(self, argv, data=b"", timeout=30, **options):
+        """A client's whole run; returns its Result."""
+        return run(self.client_argv(argv), data=data, timeout=timeout, **options)
+
+    def background(self, argv, **options):
+        """A client that goes on while the case does other things."""
+        return Process(self.client_argv(argv), **options)
+
+    def tail(self):
+        return ""
+
+    def check_wire(self, wires, word):
+        """What must be true of a capture of the case that has just ended."""
+        if word:
+            check(any(word in wire.seen() for wire in wires),
+                  f"expected {word} in plain text on the wire, or the case proves nothing")
+
+    @contextlib.contextmanager
+    def watched(self, word):
+        """While the block runs the wire of all ports is looked at, if this is root."""
+        if os.geteuid() != 0:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            wires = [stack.enter_context(Reader(port, [word] if word else [MARKER])) for port in self.ports]
+            yield
+        self.check_wire(wires, word)
+
+
+class Sealed(Bare):
+    """Both ends under pfswrap, with keys of their own; either may listen on and connect to any of the ports."""
+
+    label = "sealed"
+
+    def __init__(self, ports, **settings):
+        super().__init__(ports)
+        where = [f"{host}:{port}" for port in self.ports for host in ("127.0.0.1", "[::1]")]
+        self.keys = Keys("server", "client")
+        self.keys.peers.chmod(0o644)
+        # Servers connect, too: a proxy to its upstream, a replica to its master.
+        self.wraps = [SealWrap(self.keys, identity=name, listen=where, connect=where, peer="server", **settings)
+                      for name in ("server", "client")]
+        for wrap in self.wraps:  # programs that change their user read them again
+            wrap.policy.chmod(0o644)
+
+    def server_argv(self, argv):
+        return self.wraps[0].argv(argv)
+
+    def client_argv(self, argv):
+        return self.wraps[1].argv(argv)
+
+    def hand_to(self, user):
+        super().hand_to(user)
+        self.wraps[0].log.touch()
+        for path in (self.keys.path("server"), self.wraps[0].log):
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+    def tail(self):
+        return "\n".join(f"{name}'s log: {wrap.tail()}" for name, wrap in zip(("server", "client"), self.wraps))
+
+    def events(self, kind):
+        return [event for wrap in self.wraps for event in wrap.events(kind)]
+
+    def check_wire(self, wires, word):
+        check(sum(wire.bytes() for wire in wires) > 0, "expected to see bytes on the wire")
+        for wire in wires:
+            equal((wire.seen(), wire.readable), (set(), None), f"plain text on the wire of port {wire.port}")
+            for flow in wire.to_port():
+                equal(flow.head[:len(MAGIC)], MAGIC[:len(flow.head)], f"what a client's stream to {wire.port} begins with")
+
+    @contextlib.contextmanager
+    def watched(self, word):
+        opened, refused = len(self.wraps[0].events("opened")), len(self.events("refused"))
+        with super().watched(word):
+            yield
+        wait_until(lambda: len(self.wraps[0].events("opened")) > opened, "an event of a sealed connection")
+        equal(self.events("refused")[refused:], [], "refusals")
+
+
+def prove(tap, name, start, cases, ports=1):
+    """
+    `start(ends)` yields once the servers are up (a generator function, as for contextlib) and ends them afterwards;
+    `cases` are pairs of a sentence and a function of (ends, what start yielded).
+    """
+    for kind in (Bare, Sealed):
+        if kind is Sealed and missing():
+            tap.result(True, f"{name} sealed", skip=missing())
+            continue
+        ends, running, server = kind(ports), contextlib.ExitStack(), None
+        with tap.case(f"{name} {ends.label} starts"), explained(ends):
+            server = running.enter_context(contextlib.contextmanager(start)(ends))
+        if server is None:
+            continue
+        for sentence, act in cases:
+            with tap.case(f"{name} {ends.label}: {sentence}"), explained(ends, server):
+                with ends.watched(getattr(act, "word", MARKER)):
+                    act(ends, server)
+        with tap.case(f"{name} {ends.label} ends when it is told to"), explained(ends, server):
+            running.close()
+
+
+def word_on_the_wire(word):
+    """Says what is readable bare where it is not MARKER (a program's own words); None if nothing need be."""
+    def mark(act):
+        act.word = word
+        return act
+    return mark
+
+
+@contextlib.contextmanager
+def explained(ends, server=None):
+    """A failure also tells what the server printed and what the audit logs say."""
+    try:
+        yield
+    except (Skip, Failed, OSError, AssertionError) as failure:
+        if isinstance(failure, Skip):
+            raise
+        printed = server.text()[-1500:] if hasattr(server, "text") else ""
+        raise Failed(f"{failure}\nthe server printed: {printed}\n{ends.tail()}") from failure
+
+
+def ended(process, statuses=(0,), seconds=15):
+    """Asks a server to end, and checks that it did so by itself with one of these exit statuses."""
+    process.popen.terminate()
+    status = process.wait(seconds)
+    check(status in statuses, f"expected an exit status in {statuses}, found {status}; it printed {process.text()[-800:]}")
+
+
+def begin(tap):
+    """What a script of sealed programs says once."""
+    look_case(tap)

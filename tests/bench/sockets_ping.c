@@ -1,0 +1,118 @@
+/*
+ * Round trips of 64 bytes over TCP, for the socket benchmark: one request under way at a time, as a client that
+ * waits for each answer has it. The server answers with what it got; the client looks at it.
+ *
+ * sockets_ping serve PORT          any number of connections, epoll and non-blocking reads, as event loops do
+ * sockets_ping serve-blocking PORT one connection after another, blocking reads
+ * sockets_ping ping PORT COUNT     prints a line `NANOSECONDS COUNT` for each step of a histogram that is used;
+ * steps are a 64th of a power of two wide, so values are right to 1.6 percent
+ */
+#include "load.h"
+
+enum { SIZE = 64, STEPS_BITS = 6, STEPS = 1 << STEPS_BITS, POWERS = 40 };
+
+static void answer_blocking(long port)
+{
+    char buffer[SIZE];
+    int listener = socket_listen(port);
+    for (;;) {
+        ssize_t got;
+        int fd = accept(listener, NULL, NULL);
+        must(fd >= 0, "accept");
+        socket_send_at_once(fd);
+        while ((got = read(fd, buffer, sizeof buffer)) > 0)
+            write_all(fd, buffer, (size_t)got);
+        close(fd);
+    }
+}
+
+static void connection_answer(int fd)
+{
+    char buffer[SIZE];
+    ssize_t got = read(fd, buffer, sizeof buffer);
+    if (got > 0)
+        write_all(fd, buffer, (size_t)got);
+    else if (got == 0 || errno != EAGAIN)
+        close(fd);
+}
+
+static void answer_epoll(long port)
+{
+    static char is_listener;
+    struct epoll_event events[64];
+    int listener = socket_listen(port);
+    int poller = poller_new();
+    socket_make_nonblocking(listener);
+    poller_add(poller, listener, EPOLLIN, &is_listener);
+    for (;;) {
+        int count = epoll_wait(poller, events, 64, -1);
+        must(count >= 0 || errno == EINTR, "epoll_wait");
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.ptr != &is_listener) {
+                connection_answer((int)(intptr_t)events[i].data.ptr);
+                continue;
+            }
+            int fd = socket_accept_at_once(listener);
+            if (fd < 0)
+                continue;
+            socket_send_at_once(fd);
+            poller_add(poller, fd, EPOLLIN, (void *)(intptr_t)fd);
+        }
+    }
+}
+
+/* Values below STEPS have a step each; above, each power of two has STEPS of them. */
+static size_t step_of(uint64_t value)
+{
+    if (value < STEPS)
+        return (size_t)value;
+    unsigned power = 63U - (unsigned)__builtin_clzll(value);
+    size_t step = (size_t)(power - STEPS_BITS + 1) * STEPS + ((value >> (power - STEPS_BITS)) & (STEPS - 1));
+    return step < POWERS * STEPS ? step : POWERS * STEPS - 1;
+}
+
+static uint64_t step_value(size_t step)
+{
+    size_t power = step / STEPS;
+    return power == 0 ? step : (uint64_t)(STEPS + step % STEPS) << (power - 1);
+}
+
+static void ping(long port, long count)
+{
+    static uint64_t histogram[POWERS * STEPS];
+    char sent[SIZE];
+    char received[SIZE];
+    int fd = socket_connect(port, 0);
+    socket_send_at_once(fd);
+    for (long i = -count / 10 - 1; i < count; i++) { /* the first tenth warms everybody up */
+        memset(sent, (int)i, sizeof sent);
+        double begun = clock_seconds();
+        write_all(fd, sent, sizeof sent);
+        read_all(fd, received, sizeof received);
+        double ended = clock_seconds();
+        errno = EBADMSG;
+        must(memcmp(sent, received, sizeof sent) == 0, "another answer than was asked for");
+        if (i >= 0)
+            histogram[step_of((uint64_t)((ended - begun) * 1e9))]++;
+    }
+    close(fd);
+    for (size_t step = 0; step < POWERS * STEPS; step++)
+        if (histogram[step] > 0)
+            printf("%llu %llu\n", (unsigned long long)step_value(step), (unsigned long long)histogram[step]);
+}
+
+int main(int argc, char **argv)
+{
+    descriptors_allow_many();
+    if (argc == 3 && strcmp(argv[1], "serve") == 0) {
+        answer_epoll(number_parse(argv[2], 1, 65535));
+    } else if (argc == 3 && strcmp(argv[1], "serve-blocking") == 0) {
+        answer_blocking(number_parse(argv[2], 1, 65535));
+    } else if (argc == 4 && strcmp(argv[1], "ping") == 0) {
+        ping(number_parse(argv[2], 1, 65535), number_parse(argv[3], 1, 100000000));
+    } else {
+        (void)fputs("usage: sockets_ping serve PORT | serve-blocking PORT | ping PORT COUNT\n", stderr);
+        return 2;
+    }
+    return 0;
+}

@@ -1,0 +1,508 @@
+/*
+ * What poll and epoll are asked and told of a sealed connection, byte by byte of its handshake and of its frames.
+ */
+#include "../suite.h"
+
+#include "connection/readiness.h"
+#include "connection/watch.h"
+#include "link.h"
+
+#include <sys/epoll.h>
+
+static char directory[] = "/tmp/pfswrap-readiness-XXXXXX";
+
+static void setup(void)
+{
+    memcpy(directory + sizeof directory - 7, "XXXXXX", 6);
+    link_start_policy(directory);
+}
+
+static void teardown(void)
+{
+    link_end_policy(directory);
+}
+
+/* Two sealed ends that have not said a word yet. */
+static struct link begin(bool nonblocking)
+{
+    struct link link;
+    link_pair(&link.client, &link.client_wire);
+    link_pair(&link.server, &link.server_wire);
+    link_seal(link.client, 1, true, true);
+    link_seal(link.server, 0, false, nonblocking);
+    return link;
+}
+
+static struct connection *enter(int fd, struct endpoint **endpoint)
+{
+    struct connection *connection;
+    ck_assert_int_eq(endpoint_enter(fd, endpoint, &connection), ENDPOINT_ENTERED);
+    return connection;
+}
+
+static bool is_open(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection = enter(fd, &endpoint);
+    const bool open = connection->phase == CONNECTION_OPEN;
+    endpoint_leave(connection);
+    return open;
+}
+
+static int watch(int epoll, int operation, int fd, uint32_t events, uint64_t data)
+{
+    struct epoll_event event = {.events = events, .data.u64 = data};
+    struct endpoint *endpoint;
+    struct connection *connection = enter(fd, &endpoint);
+    int result = watch_control(endpoint, connection, epoll, operation, fd, &event);
+    endpoint_leave(connection);
+    return result;
+}
+
+/* What the kernel says of the one descriptor in `epoll`, and what is left of it for the program. */
+static uint32_t told(int epoll, uint64_t data)
+{
+    struct epoll_event event;
+    int count = epoll_wait(epoll, &event, 1, 0);
+    ck_assert_int_ge(count, 0);
+    if (count == 0)
+        return 0;
+    ck_assert_uint_eq(event.data.u64, data);
+    return watch_judge(epoll, &event);
+}
+
+/* Moves one byte each way and lets both ends go on; the server by epoll only. Returns what its program is told. */
+static uint32_t step(const struct link *link, int epoll, uint64_t data)
+{
+    char byte;
+    for (int i = 0; i < 2; i++) {
+        if (link_move(link->client_wire, link->server_wire, 1) > 0)
+            link_await(link->server);
+        if (link_move(link->server_wire, link->client_wire, 1) > 0)
+            link_await(link->client);
+    }
+    ck_assert_int_eq(link_receive(link->client, &byte, 1, 0), -1);
+    return told(epoll, data);
+}
+
+/* The handshake, in which the program is told nothing. Returns what it is told then. */
+static uint32_t shake_hands(const struct link *link, int epoll, uint64_t data)
+{
+    for (int i = 0; i < 5000; i++) {
+        uint32_t events = step(link, epoll, data);
+        if (is_open(link->server))
+            return events | told(epoll, data);
+        ck_assert_uint_eq(events, 0);
+    }
+    ck_abort_msg("no end to the handshake");
+}
+
+static int new_epoll(void)
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    ck_assert_int_ge(epoll, 0);
+    return epoll;
+}
+
+START_TEST(nothing_is_told_until_the_handshake_is_complete)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(told(epoll, 7), 0);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT); /* level-triggered */
+    ck_assert_int_eq(atomic_load(&endpoint_attention), 0);
+}
+END_TEST
+
+START_TEST(an_edge_is_told_once_after_the_handshake)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 7), 0);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    ck_assert_int_eq(link_send(link.client, "x", 1), 1);
+    link_await(link.client_wire);
+    link_deliver(&link, 65536);
+    link_await(link.server);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLIN | EPOLLOUT);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+}
+END_TEST
+
+START_TEST(one_shot_is_one_event_after_the_handshake)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLONESHOT, 7), 0);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT | EPOLLONESHOT, 7), 0);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+}
+END_TEST
+
+START_TEST(exclusive_stays_what_the_program_asked_for)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    struct epoll_event event = {.events = EPOLLIN};
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLONESHOT | EPOLLEXCLUSIVE, 7), -EINVAL);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLEXCLUSIVE, 7), 0);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLEXCLUSIVE, 7), -EEXIST);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLIN, 7), -EINVAL);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
+    ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_MOD, link.server, &event),
+                     -1); /* the kernel knows it as exclusive */
+    ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
+START_TEST(modified_during_the_handshake_the_new_events_and_data_hold)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLIN, 7), -ENOENT);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
+    for (int i = 0; i < 60; i++)
+        ck_assert_uint_eq(step(&link, epoll, 7), 0);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT, 8), 0);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 8), EPOLLOUT);
+}
+END_TEST
+
+START_TEST(deleted_during_the_handshake_it_stays_deleted)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll(), other = new_epoll();
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
+    ck_assert_int_eq(watch(other, EPOLL_CTL_ADD, link.server, EPOLLOUT, 8), 0);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), 0);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
+    ck_assert_uint_eq(shake_hands(&link, other, 8), EPOLLOUT);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+}
+END_TEST
+
+START_TEST(two_epolls_are_told_and_a_third_at_least_never_misses)
+{
+    struct link link = begin(true);
+    int epoll[3];
+    for (int i = 0; i < 3; i++) {
+        epoll[i] = new_epoll();
+        ck_assert_int_eq(watch(epoll[i], EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
+    }
+    ck_assert_uint_eq(told(epoll[0], 7), 0);
+    ck_assert_uint_eq(told(epoll[1], 7), 0);
+    ck_assert_uint_eq(told(epoll[2], 7), EPOLLOUT); /* without need, as nobody remembers it */
+    ck_assert_uint_eq(shake_hands(&link, epoll[0], 7), EPOLLOUT);
+    ck_assert_uint_eq(told(epoll[1], 7), EPOLLOUT);
+    ck_assert_uint_eq(told(epoll[2], 7), EPOLLOUT);
+}
+END_TEST
+
+START_TEST(another_descriptor_with_the_same_data_loses_no_event)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll(), ends[2];
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 7};
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
+    ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event), 0);
+    ck_assert_uint_eq(told(epoll, 7), 0); /* the first look at the one in its handshake */
+    ck_assert_int_eq(write(ends[1], "x", 1), 1);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLIN);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLIN);
+}
+END_TEST
+
+START_TEST(many_with_the_same_data_are_all_told)
+{
+    enum { MANY = 40 };
+    struct link links[MANY];
+    int epoll = new_epoll(), open = 0;
+    for (int i = 0; i < MANY; i++) {
+        links[i] = begin(true);
+        ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, links[i].server, EPOLLIN, 7), 0);
+    }
+    for (int round = 0; round < 200 && open < MANY; round++) {
+        struct epoll_event events[MANY];
+        char byte;
+        open = 0;
+        for (int i = 0; i < MANY; i++) {
+            (void)link_move(links[i].client_wire, links[i].server_wire, 65536);
+            (void)link_move(links[i].server_wire, links[i].client_wire, 65536);
+            (void)link_receive(links[i].client, &byte, 1, 0);
+        }
+        int count = epoll_wait(epoll, events, MANY, 10);
+        for (int i = 0; i < count; i++)
+            if (watch_judge(epoll, &events[i]) != 0) /* too many to tell apart: the program tries them all */
+                for (int k = 0; k < MANY; k++)
+                    (void)link_receive(links[k].server, &byte, 1, 0);
+        for (int i = 0; i < MANY; i++)
+            open += is_open(links[i].server);
+    }
+    ck_assert_int_eq(open, MANY);
+}
+END_TEST
+
+START_TEST(poll_is_asked_what_the_handshake_wants)
+{
+    struct link link = begin(true);
+    bool held_back = false;
+    char byte;
+    ck_assert(readiness_concerns(link.server));
+    for (int i = 0; i < 5000 && !is_open(link.server); i++) {
+        held_back = false;
+        ck_assert_int_eq(readiness_ask(link.server, POLLIN | POLLOUT | POLLPRI, &held_back), POLLIN);
+        ck_assert(held_back);
+        if (link_move(link.client_wire, link.server_wire, 1) > 0) {
+            link_await(link.server);
+            ck_assert_int_eq(readiness_answer(link.server, POLLIN | POLLOUT, POLLIN), 0);
+        }
+        (void)link_move(link.server_wire, link.client_wire, 1);
+        ck_assert_int_eq(link_receive(link.client, &byte, 1, 0), -1);
+    }
+    held_back = false;
+    ck_assert_int_eq(readiness_ask(link.server, POLLIN | POLLOUT | POLLPRI, &held_back),
+                     POLLIN | POLLOUT | POLLPRI);
+    ck_assert(!held_back);
+    ck_assert(!readiness_concerns(link.server));
+    ck_assert_int_eq(readiness_answer(link.server, POLLIN | POLLOUT, POLLIN | POLLOUT | POLLHUP),
+                     POLLIN | POLLOUT | POLLHUP);
+}
+END_TEST
+
+/* An open connection whose server end is blocking, watched by `epoll`. */
+static struct link open_blocking(int epoll, uint32_t events)
+{
+    struct endpoint *endpoint;
+    struct link link = link_open(65536);
+    ck_assert_int_eq(fcntl(link.server, F_SETFL, 0), 0);
+    struct connection *connection = enter(link.server, &endpoint);
+    atomic_store(&connection->nonblocking, false);
+    endpoint_settle(link.server, connection);
+    endpoint_leave(connection);
+    ck_assert(readiness_concerns(link.server));
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, events, 7), 0);
+    return link;
+}
+
+START_TEST(a_part_of_a_frame_is_nothing_to_read_for_a_blocking_program)
+{
+    static const uint32_t manners[] = {0, EPOLLET, EPOLLONESHOT};
+    for (size_t i = 0; i < sizeof manners / sizeof manners[0]; i++) {
+        int epoll = new_epoll();
+        struct link link = open_blocking(epoll, EPOLLIN | manners[i]);
+        char bytes[8];
+        size_t moved = 0;
+        ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
+        link_await(link.client_wire);
+        for (uint32_t events = 0; events == 0; moved++) {
+            ck_assert_int_eq(link_move(link.client_wire, link.server_wire, 1), 1);
+            link_await(link.server);
+            events = told(epoll, 7);
+            ck_assert(events == 0 || events == EPOLLIN);
+        }
+        ck_assert_uint_eq(moved, 5 + PFSWRAP_SEAL_OVERHEAD - 1); /* all but the trailing byte */
+        link_deliver(&link, 65536);
+        ck_assert_int_eq(link_receive(link.server, bytes, sizeof bytes, 0), 5);
+    }
+}
+END_TEST
+
+START_TEST(what_is_left_of_a_frame_stays_readable)
+{
+    int epoll = new_epoll();
+    struct link link = open_blocking(epoll, EPOLLIN | EPOLLOUT);
+    char byte;
+    ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
+    link_await(link.client_wire);
+    link_deliver(&link, 65536);
+    link_await(link.server);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_uint_eq(told(epoll, 7), EPOLLIN | EPOLLOUT);
+        ck_assert_int_eq(readiness_answer(link.server, POLLIN, POLLIN), POLLIN);
+        ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), 1);
+    }
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
+}
+END_TEST
+
+/* Lets the time come at which the handshake stops holding the program back; `deadline`: at which it fails. */
+static void let_time_pass(int fd, bool deadline)
+{
+    struct endpoint *endpoint;
+    struct connection *connection = enter(fd, &endpoint);
+    if (deadline)
+        connection->deadline_ms = connection_now_ms();
+    else
+        connection->queue_at_ms = connection_now_ms();
+    readiness_schedule(connection);
+    endpoint_leave(connection);
+    ck_assert_uint_le(readiness_due_ms(), connection_now_ms());
+    readiness_sweep();
+}
+
+START_TEST(after_its_patience_what_the_program_sends_is_taken_until_there_is_no_room)
+{
+    static char bytes[CONNECTION_EARLY_MAX];
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    bool held_back = false;
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    let_time_pass(link.server, false);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
+    ck_assert_int_eq(link_send(link.server, bytes, 1000), 1000);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT); /* level-triggered */
+    ck_assert_int_eq(readiness_ask(link.server, POLLIN | POLLOUT, &held_back), POLLIN | POLLOUT);
+    ck_assert_int_eq(readiness_answer(link.server, POLLIN | POLLOUT, POLLOUT), POLLOUT);
+    ck_assert_int_eq(link_send(link.server, bytes, sizeof bytes), (ssize_t)sizeof bytes - 1000);
+    for (int i = 0; i < 4; i++)
+        ck_assert_uint_eq(told(epoll, 7), 0);
+    ck_assert_int_eq(readiness_ask(link.server, POLLIN | POLLOUT, &held_back), POLLIN);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
+}
+END_TEST
+
+START_TEST(a_handshake_that_takes_too_long_is_a_hang_up)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    let_time_pass(link.server, true);
+    ck_assert_uint_eq(told(epoll, 7) & (EPOLLIN | EPOLLHUP), EPOLLIN | EPOLLHUP);
+    ck_assert(!readiness_concerns(link.server));
+    char byte;
+    ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+}
+END_TEST
+
+START_TEST(what_is_due_is_found_again_after_a_sweep)
+{
+    struct link link = begin(true);
+    struct endpoint *endpoint;
+    struct connection *connection = enter(link.client, &endpoint);
+    const uint64_t later = connection->deadline_ms;
+    endpoint_leave(connection);
+    let_time_pass(link.server, true);
+    ck_assert_uint_gt(readiness_due_ms(), connection_now_ms());
+    ck_assert_uint_le(readiness_due_ms(), later);
+}
+END_TEST
+
+START_TEST(a_closed_number_leaves_its_registration_as_the_kernel_would)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    struct endpoint *endpoint;
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    struct connection *connection = enter(link.server, &endpoint);
+    watch_leave(endpoint, link.server + 1000); /* another one */
+    endpoint_leave(connection);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    connection = enter(link.server, &endpoint);
+    watch_leave(endpoint, link.server);
+    endpoint_leave(connection);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), -EEXIST);
+    connection = enter(link.server, &endpoint);
+    watch_remove(endpoint); /* nothing is remembered */
+    endpoint_leave(connection);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT, 8), 0);
+    ck_assert_uint_eq(told(epoll, 8), 0);
+    connection = enter(link.server, &endpoint);
+    watch_remove(endpoint);
+    endpoint_leave(connection);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
+}
+END_TEST
+
+START_TEST(what_turns_out_plain_gets_its_events_back)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    struct endpoint *endpoint;
+    struct epoll_event event;
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLET, 7), 0);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    struct connection *connection = enter(link.server, &endpoint);
+    endpoint_abandon(endpoint, connection);
+    ck_assert(!endpoint_is_sealed(link.server));
+    ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
+    ck_assert_uint_eq(event.events, EPOLLOUT);
+    ck_assert_uint_eq(watch_judge(epoll, &event), EPOLLOUT);
+}
+END_TEST
+
+START_TEST(watched_before_it_was_sealed_it_is_held_back_like_others)
+{
+    struct link link;
+    int epoll = new_epoll();
+    struct epoll_event event = {.events = EPOLLOUT | EPOLLET, .data.u64 = 7};
+    link_pair(&link.client, &link.client_wire);
+    link_pair(&link.server, &link.server_wire);
+    ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, link.server, &event), 0);
+    watch_note(epoll, EPOLL_CTL_ADD, link.server, &event);
+    link_seal(link.client, 1, true, true);
+    link_seal(link.server, 0, false, true);
+    struct endpoint *endpoint;
+    struct connection *connection = enter(link.server, &endpoint);
+    watch_adopt(endpoint, connection, link.server);
+    endpoint_leave(connection);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
+}
+END_TEST
+
+START_TEST(a_note_that_no_longer_holds_changes_nothing)
+{
+    struct link link = begin(true);
+    int epoll = new_epoll();
+    struct epoll_event event = {.events = EPOLLOUT, .data.u64 = 7};
+    struct endpoint *endpoint;
+    watch_note(epoll, EPOLL_CTL_ADD, link.server, &event); /* of a descriptor that had the number before */
+    struct connection *connection = enter(link.server, &endpoint);
+    watch_adopt(endpoint, connection, link.server);
+    endpoint_leave(connection);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
+    watch_note(epoll, EPOLL_CTL_DEL, link.server, &event);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 9), 0);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 9), EPOLLOUT);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("readiness");
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, nothing_is_told_until_the_handshake_is_complete);
+    tcase_add_test(cases, an_edge_is_told_once_after_the_handshake);
+    tcase_add_test(cases, one_shot_is_one_event_after_the_handshake);
+    tcase_add_test(cases, exclusive_stays_what_the_program_asked_for);
+    tcase_add_test(cases, modified_during_the_handshake_the_new_events_and_data_hold);
+    tcase_add_test(cases, deleted_during_the_handshake_it_stays_deleted);
+    tcase_add_test(cases, two_epolls_are_told_and_a_third_at_least_never_misses);
+    tcase_add_test(cases, another_descriptor_with_the_same_data_loses_no_event);
+    tcase_add_test(cases, many_with_the_same_data_are_all_told);
+    tcase_add_test(cases, poll_is_asked_what_the_handshake_wants);
+    tcase_add_test(cases, a_part_of_a_frame_is_nothing_to_read_for_a_blocking_program);
+    tcase_add_test(cases, what_is_left_of_a_frame_stays_readable);
+    tcase_add_test(cases, after_its_patience_what_the_program_sends_is_taken_until_there_is_no_room);
+    tcase_add_test(cases, a_handshake_that_takes_too_long_is_a_hang_up);
+    tcase_add_test(cases, what_is_due_is_found_again_after_a_sweep);
+    tcase_add_test(cases, a_closed_number_leaves_its_registration_as_the_kernel_would);
+    tcase_add_test(cases, what_turns_out_plain_gets_its_events_back);
+    tcase_add_test(cases, watched_before_it_was_sealed_it_is_held_back_like_others);
+    tcase_add_test(cases, a_note_that_no_longer_holds_changes_nothing);
+    return run_suite(cases, "readiness");
+}
