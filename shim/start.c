@@ -11,6 +11,7 @@
 #include "init.h"
 #include "real/libc.h"
 #include "runtime.h"
+#include "socket/adopt.h"
 #include "socket/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
@@ -86,4 +87,6 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
         let_children_go();
     else
         environment_start();
+    if (pfswrap_seals())
+        adopt_inherited();
 }

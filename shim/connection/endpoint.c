@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 #include "connection/memory.h"
 #include "connection/process.h"
@@ -18,7 +19,10 @@
 _Atomic uint32_t endpoint_table[ENDPOINT_FDS];
 atomic_int endpoint_count, endpoint_attention;
 
-enum { ENDPOINT_PIECE_BYTES = 128 };
+enum {
+    ENDPOINT_PIECE_BYTES = 128,
+    CLOSING_PATIENCE_MS = 100, /* between a connection's end here and in the kernel there is one system call */
+};
 _Static_assert(sizeof(struct endpoint) <= ENDPOINT_PIECE_BYTES, "an endpoint fits its piece of memory");
 
 static struct memory_pool endpoints = {.piece = ENDPOINT_PIECE_BYTES, .per_chunk = 256};
@@ -51,10 +55,41 @@ static void condemn(struct connection *connection, int fd)
     connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
 }
 
+static void pause_ms(void)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+    (void)KERNEL_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+}
+
+static _Atomic uint32_t executing; /* the thread that is about to exec; 0: none */
+
+void endpoint_begin_exec(void)
+{
+    uint32_t nobody = 0;
+    if (!atomic_compare_exchange_strong(&executing, &nobody, process_thread().id))
+        return;
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        struct connection *connection;
+        if (endpoint != NULL && endpoint_enter_at(endpoint, &connection))
+            endpoint_leave(connection);
+    }
+}
+
+void endpoint_end_exec(void)
+{
+    atomic_store(&executing, 0);
+}
+
 /* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
 static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
 {
     for (;;) {
+        const uint32_t other = atomic_load_explicit(&executing, memory_order_relaxed);
+        if (__builtin_expect(other != 0, false) && other != process_thread().id) {
+            pause_ms();
+            continue;
+        }
         struct connection *here = atomic_load(&endpoint->connection);
         if (here == NULL)
             return NULL;
@@ -111,10 +146,17 @@ enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct c
 {
     if (process_is_unknown())
         share_after_fork_child();
-    for (;;) {
-        if (atomic_load_explicit(&endpoint_table[fd], memory_order_relaxed) & ENDPOINT_HIDDEN) {
+    for (int waited_ms = 0;;) {
+        const uint32_t value = atomic_load_explicit(&endpoint_table[fd], memory_order_relaxed);
+        const bool closing = (value & ENDPOINT_CLOSING) != 0;
+        if ((value & ENDPOINT_HIDDEN) != 0 || (closing && waited_ms == CLOSING_PATIENCE_MS)) {
             errno = EBADF;
             return ENDPOINT_ERROR;
+        }
+        if (closing) {
+            pause_ms();
+            waited_ms++;
+            continue;
         }
         enum lock_result result;
         *endpoint = endpoint_of(fd);
@@ -193,15 +235,31 @@ void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
 
 int endpoint_remove(struct endpoint *endpoint, int fd)
 {
-    table_set(fd, 0);
+    table_set(fd, ENDPOINT_CLOSING);
     int left = atomic_fetch_sub(&endpoint->descriptors, 1) - 1;
     if (left > 0 && atomic_load(&endpoint->fd) == fd)
-        for (int other = 0; other <= atomic_load(&highest); other++)
-            if (endpoint_of(other) == endpoint) {
-                atomic_store(&endpoint->fd, other);
-                break;
-            }
+        atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
     return left;
+}
+
+void endpoint_vacate(int fd)
+{
+    uint32_t closing = ENDPOINT_CLOSING;
+    if ((unsigned)fd < ENDPOINT_FDS)
+        (void)atomic_compare_exchange_strong(&endpoint_table[fd], &closing, 0);
+}
+
+void endpoint_vacate_range(unsigned first, unsigned last)
+{
+    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
+        endpoint_vacate(fd);
+}
+
+void endpoint_retire(struct endpoint *endpoint)
+{
+    for (int fd = endpoint_number(endpoint, 0); fd >= 0; fd = endpoint_number(endpoint, fd + 1))
+        table_set(fd, ENDPOINT_HIDDEN);
+    atomic_store(&endpoint->descriptors, 0);
 }
 
 static void set_attention(struct endpoint *endpoint, unsigned attention)
@@ -241,6 +299,7 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
             if (!endpoint_cloexec(fd))
                 (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
             (void)endpoint_remove(endpoint, fd);
+            endpoint_vacate(fd);
         }
     endpoint_free(endpoint, connection);
 }
@@ -291,7 +350,7 @@ void endpoint_hide(struct endpoint *endpoint, int fd)
 
 void endpoint_unhide(int fd)
 {
-    table_set(fd, 0);
+    table_set(fd, ENDPOINT_CLOSING);
 }
 
 static unsigned attention_for(const struct endpoint *endpoint, const struct connection *connection)

@@ -51,7 +51,12 @@ struct endpoint {
 /* 0: not ours. ENDPOINT_HIDDEN: a number the shim uses itself. Else the endpoint's index + 1, and the flag below.
  */
 extern _Atomic uint32_t endpoint_table[ENDPOINT_FDS];
-enum { ENDPOINT_CLOEXEC = 0x40000000, ENDPOINT_HIDDEN = 0x20000000, ENDPOINT_INDEX = 0x1fffffff };
+enum {
+    ENDPOINT_CLOEXEC = 0x40000000,
+    ENDPOINT_HIDDEN = 0x20000000,
+    ENDPOINT_CLOSING = 0x10000000, /* no endpoint's any more, but the kernel has yet to close it */
+    ENDPOINT_INDEX = 0x0fffffff,
+};
 
 /* How many endpoints there are in this process; and how many of them poll and epoll have to look at (readiness.h).
  */
@@ -94,14 +99,31 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection);
 /* `copy` has become another number for the same connection. */
 void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec);
 
-/* Takes `fd` out of the table; returns how many numbers are left. */
+/*
+ * `fd` is no number of the endpoint any more; returns how many are left. As long as it is open in the kernel it
+ * must not pass for one that was never sealed: it counts as closing, and calls on it wait, until endpoint_vacate().
+ */
 int endpoint_remove(struct endpoint *endpoint, int fd);
 
-/* Its lowest number from `from` on, or -1. */
-int endpoint_number(const struct endpoint *endpoint, int from);
+/* The kernel has closed or replaced what was closing: one number, or all in a range. */
+void endpoint_vacate(int fd);
+void endpoint_vacate_range(unsigned first, unsigned last);
+
+/* The process ends: the endpoint's numbers stay open in the kernel, and out of reach for other threads. */
+void endpoint_retire(struct endpoint *endpoint);
+
+/*
+ * An exec ends the other threads wherever they are. From endpoint_begin_exec() on none of them is inside a
+ * connection; they wait until the exec has happened, or failed and endpoint_end_exec() says so.
+ */
+void endpoint_begin_exec(void);
+void endpoint_end_exec(void);
 
 /* Frees the endpoint, whose connection this process no longer has. Locked; the lock is gone afterwards. */
 void endpoint_free(struct endpoint *endpoint, struct connection *connection);
+
+/* The lowest number of the endpoint from `from` on; -1: none. */
+int endpoint_number(const struct endpoint *endpoint, int from);
 
 /* Endpoint number `index`, below endpoint_limit(), or NULL if nothing is there. */
 struct endpoint *endpoint_at(uint32_t index);
@@ -131,9 +153,13 @@ static inline bool endpoint_is_hidden(int fd)
 {
     return endpoint_is_sealed(fd) && (atomic_load(&endpoint_table[fd]) & ENDPOINT_HIDDEN) != 0;
 }
+static inline bool endpoint_is_closing(int fd)
+{
+    return endpoint_is_sealed(fd) && (atomic_load(&endpoint_table[fd]) & ENDPOINT_CLOSING) != 0;
+}
 int endpoint_lowest_hidden(unsigned first, unsigned last);
 
-/* Hides `fd` as a number of this endpoint that the program must not reach; and the reverse, before it is closed. */
+/* Hides `fd` as a number of this endpoint that the program must not reach; and the reverse: it is closing then. */
 void endpoint_hide(struct endpoint *endpoint, int fd);
 void endpoint_unhide(int fd);
 

@@ -40,6 +40,7 @@ void handover_before_exec(void)
     if (atomic_load(&endpoint_count) == 0 || process_is_vfork_child())
         return;
     const int saved = errno;
+    endpoint_begin_exec();
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
@@ -63,6 +64,8 @@ void handover_before_exec(void)
 
 void handover_after_failure(void)
 {
+    if (!process_is_vfork_child())
+        endpoint_end_exec();
     if (atomic_load(&endpoint_count) == 0 || process_is_vfork_child())
         return;
     const int saved = errno;

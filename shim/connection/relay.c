@@ -107,6 +107,7 @@ static void replace_numbers(struct endpoint *endpoint, struct connection *connec
         const int number = atomic_load(&endpoint->fd);
         move_watches(endpoint, number, end);
         left = endpoint_remove(endpoint, number);
+        endpoint_vacate(number);
     } while (left > 0);
     (void)share_release(connection);
     endpoint_free(endpoint, connection);

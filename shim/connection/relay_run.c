@@ -359,6 +359,7 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end)
     struct relay relay = {.endpoint = endpoint, .fd = fd, .end = end};
     process_adopt();
     background_forget();
+    endpoint_end_exec();
     (void)KERNEL_2(SYS_prctl, PR_SET_NAME, "pfswrap-relay");
     (void)KERNEL_2(SYS_prctl, PR_SET_DUMPABLE, 0);
     (void)KERNEL_1(SYS_chdir, "/");

@@ -86,6 +86,16 @@ static int hide_duplicate(int fd)
     return hidden < 0 ? -1 : (int)hidden;
 }
 
+/* No number is free for a duplicate: what is left to do is done here, for at most `linger`. */
+static void see_through(struct connection *connection, int fd)
+{
+    const uint64_t until_ms = connection_now_ms() + pfswrap_policy()->seal.linger_ms;
+    while (!is_done(connection, fd) && connection_now_ms() < until_ms) {
+        struct timespec pause = {.tv_nsec = 1000000};
+        (void)KERNEL_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+    }
+}
+
 /*
  * The program gives its last descriptor up. Returns true if the connection is over as far as this process goes, and
  * then the endpoint is free; else a hidden duplicate goes on, and the background has to be told. Locked; given
@@ -106,6 +116,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
             endpoint_leave(connection);
             return false;
         }
+        see_through(connection, fd);
     }
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
@@ -137,13 +148,15 @@ int release_close(int fd)
         errno = EBADF;
         return -1;
     }
-    if (!process_is_vfork_child()) {
-        int saved = errno;
-        if (!release(fd))
-            return RELEASE_NOT_OURS;
-        errno = saved;
-    }
-    return real_libc()->close(fd);
+    if (process_is_vfork_child())
+        return real_libc()->close(fd);
+    int saved = errno;
+    if (!release(fd))
+        return RELEASE_NOT_OURS;
+    errno = saved;
+    int result = real_libc()->close(fd);
+    endpoint_vacate(fd);
+    return result;
 }
 
 /* The connection behind a hidden number goes on under another one. */
@@ -233,6 +246,7 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
         endpoint_unhide(fd);
         endpoint_free(endpoint, connection);
         (void)KERNEL_1(SYS_close, fd);
+        endpoint_vacate(fd);
         return true;
     }
     handshake_advance(connection, fd);
@@ -258,8 +272,7 @@ void release_all(void)
         if (endpoint == NULL || atomic_load(&endpoint->descriptors) == 0 ||
             !endpoint_enter_at(endpoint, &connection))
             continue;
-        while (endpoint_remove(endpoint, atomic_load(&endpoint->fd)) > 0)
-            continue;
+        endpoint_retire(endpoint);
         if (!let_go(endpoint, connection, atomic_load(&endpoint->fd)))
             atomic_store(&endpoint->in_background, true);
     }

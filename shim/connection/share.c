@@ -138,6 +138,7 @@ void share_after_fork_child(void)
 {
     process_adopt();
     background_forget();
+    endpoint_end_exec();
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
@@ -148,6 +149,7 @@ void share_after_fork_child(void)
             int fd = atomic_load(&endpoint->fd);
             endpoint_unhide(fd);
             (void)KERNEL_1(SYS_close, fd);
+            endpoint_vacate(fd);
             if (endpoint_enter_at(endpoint, &connection))
                 endpoint_free(endpoint, connection);
         } else if (endpoint_enter_at(endpoint, &connection)) {

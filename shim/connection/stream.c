@@ -87,12 +87,25 @@ static ssize_t outcome(size_t passed, int error)
     return -1;
 }
 
+/*
+ * The descriptor is not sealed, or has ceased to be. `inside`: since this call began, on a connection that could
+ * not become a plain one. Another thread has closed it then, and whatever has the number now is none of this
+ * call's.
+ */
+static ssize_t outside(enum endpoint_result entered, size_t passed, bool inside)
+{
+    if (entered == ENDPOINT_NONE && passed == 0 && !inside)
+        return STREAM_NOT_OURS;
+    return outcome(passed, entered == ENDPOINT_NONE ? EBADF : errno);
+}
+
 ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int flags, enum carrier_kind kind)
 {
     struct cursor to = cursor_at(vectors, count);
     const bool peek = (flags & MSG_PEEK) != 0, all = (flags & MSG_WAITALL) != 0 && !peek;
     const int saved = errno;
     uint64_t began_ms = 0;
+    bool inside = false;
     to.discards = (flags & MSG_TRUNC) != 0;
     if (flags & MSG_OOB) {
         errno = EINVAL;
@@ -102,11 +115,9 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
     for (;;) {
         struct turn turn;
         enum endpoint_result entered = enter(fd, &turn);
-        if (entered != ENDPOINT_ENTERED) {
-            if (to.passed > 0)
-                return (ssize_t)to.passed;
-            return entered == ENDPOINT_NONE ? STREAM_NOT_OURS : -1;
-        }
+        if (entered != ENDPOINT_ENTERED)
+            return outside(entered, to.passed, inside);
+        inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
         carrier_kind = kind;
         long result = -EAGAIN;
         send_pending(turn.connection, fd);
@@ -146,6 +157,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
     struct cursor from = cursor_at(vectors, count);
     const int saved = errno;
     uint64_t began_ms = 0, target = 0;
+    bool inside = false;
     int error = 0;
     if (flags & MSG_OOB) {
         errno = EOPNOTSUPP;
@@ -155,11 +167,9 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
     for (;;) {
         struct turn turn;
         enum endpoint_result entered = enter(fd, &turn);
-        if (entered != ENDPOINT_ENTERED) {
-            if (from.passed > 0)
-                return (ssize_t)from.passed;
-            return entered == ENDPOINT_NONE ? STREAM_NOT_OURS : -1;
-        }
+        if (entered != ENDPOINT_ENTERED)
+            return outside(entered, from.passed, inside);
+        inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
         struct connection *connection = turn.connection;
         carrier_kind = kind;
         const size_t before = from.passed;

@@ -82,7 +82,9 @@ PFSWRAP_EXPORT int close_range(unsigned first, unsigned last, int flags)
         linger_before_close_range(first, last);
         watch_end_range(first, last);
     }
-    return close_range_around_own(first, last, flags);
+    int result = close_range_around_own(first, last, flags);
+    endpoint_vacate_range(first, last);
+    return result;
 }
 
 PFSWRAP_EXPORT void closefrom(int low)
@@ -92,7 +94,10 @@ PFSWRAP_EXPORT void closefrom(int low)
     linger_before_close_range(first, UINT_MAX);
     watch_end_range(first, UINT_MAX);
     int error = errno;
-    if (close_range_around_own(first, UINT_MAX, 0) == 0)
+    const bool closed = close_range_around_own(first, UINT_MAX, 0) == 0;
+    if (closed)
+        endpoint_vacate_range(first, UINT_MAX);
+    if (closed)
         return;
     errno = error;
     /* A kernel without close_range: libc's own way closes ours too; the audit log notices and opens its file again.

@@ -81,6 +81,16 @@ static void replace(int fd2)
         watch_end(fd2);
 }
 
+/* The real call has been made. A sealed number that it did not replace is closed all the same. */
+static void replaced(int fd2, bool done)
+{
+    if (!endpoint_is_closing(fd2))
+        return;
+    if (!done)
+        (void)KERNEL_1(SYS_close, fd2);
+    endpoint_vacate(fd2);
+}
+
 /* dup3() of a sealed descriptor to another number. */
 static int dup_sealed_to(int fd, int fd2, bool cloexec)
 {
@@ -100,6 +110,7 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
     if (copy >= 0)
         endpoint_add(endpoint, fd2, cloexec);
     endpoint_leave(connection);
+    replaced(fd2, copy >= 0);
     if (copy >= 0)
         return fd2;
     errno = (int)-copy;
@@ -121,6 +132,7 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
         replace(fd2);
     }
     int copy = real_libc()->dup2(fd, fd2);
+    replaced(fd2, copy >= 0);
     if (watch_is_on(fd) && copy >= 0)
         watch_copied(fd, copy);
     return copy;
@@ -142,6 +154,7 @@ PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
         replace(fd2);
     }
     int copy = real_libc()->dup3(fd, fd2, flags);
+    replaced(fd2, copy >= 0);
     if (watch_is_on(fd) && copy >= 0)
         watch_copied(fd, copy);
     return copy;

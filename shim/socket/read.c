@@ -10,9 +10,11 @@
 
 #include "connection/endpoint.h"
 #include "connection/stream.h"
+#include "init.h"
 #include "interposed.h"
 #include "real/aliases.h"
 #include "real/libc.h"
+#include "socket/adopt.h"
 #include "socket/sealed_call.h"
 #include "watch/watch.h"
 
@@ -101,7 +103,16 @@ PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recvmsg(fd, message, flags);
     WATCH_RECEIVE(fd, message->msg_iov, message->msg_iovlen, flags, recvmsg(fd, message, flags));
-    SEALED_OR_REAL(fd, receive_message(fd, message, flags), recvmsg(fd, message, flags));
+    if (endpoint_is_sealed(fd)) {
+        ssize_t count = receive_message(fd, message, flags);
+        if (count != STREAM_NOT_OURS)
+            return count;
+    }
+    const size_t room = message->msg_controllen;
+    ssize_t count = real_libc()->recvmsg(fd, message, flags);
+    if (count >= 0 && room > 0 && message->msg_controllen > 0 && pfswrap_seals())
+        adopt_received(message);
+    return count;
 }
 
 /* As the kernel does it: message by message, and an error after the first message waits for the next call. */
@@ -134,7 +145,11 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, in
         messages[0].msg_len = size >= 0 ? (unsigned)size : 0;
         return size < 0 ? -1 : 1;
     }
-    return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
+    int done = real_libc()->recvmmsg(fd, messages, count, flags, timeout);
+    for (int i = 0; i < done && pfswrap_seals(); i++)
+        if (messages[i].msg_hdr.msg_controllen > 0)
+            adopt_received(&messages[i].msg_hdr);
+    return done;
 }
 
 /* Fortified programs: the real call does the check, and ends a program that fails it. */

@@ -59,10 +59,6 @@ static __attribute__((noinline)) long call_on_sealed(long number, long a, long b
         return sendto(fd, POINTER(b), (size_t)c, (int)d, POINTER(e), (socklen_t)f);
     case SYS_recvfrom:
         return recvfrom(fd, POINTER(b), (size_t)c, (int)d, POINTER(e), POINTER(f));
-    case SYS_recvmsg:
-        return recvmsg(fd, POINTER(b), (int)c);
-    case SYS_recvmmsg:
-        return recvmmsg(fd, POINTER(b), (unsigned)c, (int)d, POINTER(e));
     case SYS_dup:
         return dup(fd);
     case SYS_fcntl:
@@ -107,6 +103,10 @@ static __attribute__((noinline)) long call_on_descriptors(long number, long a, l
         return sendmsg((int)a, POINTER(b), (int)c);
     case SYS_sendmmsg:
         return sendmmsg((int)a, POINTER(b), (unsigned)c, (int)d);
+    case SYS_recvmsg:
+        return recvmsg((int)a, POINTER(b), (int)c);
+    case SYS_recvmmsg:
+        return recvmmsg((int)a, POINTER(b), (unsigned)c, (int)d, POINTER(e));
     case SYS_splice:
         return splice((int)a, POINTER(b), (int)c, POINTER(d), (size_t)e, (unsigned)f);
     case SYS_copy_file_range:
@@ -213,8 +213,6 @@ static enum family family_of(long number, long a, long b, long c)
     case SYS_pwritev2:
     case SYS_sendto:
     case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_recvmmsg:
     case SYS_dup:
     case SYS_fcntl:
     case SYS_ioctl:
@@ -237,6 +235,8 @@ static enum family family_of(long number, long a, long b, long c)
     case SYS_accept4:
     case SYS_sendmsg:
     case SYS_sendmmsg:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
     case SYS_splice:
     case SYS_copy_file_range:
         return pfswrap_seals() || watch_is_wanted() ? ON_DESCRIPTORS : PLAIN;
