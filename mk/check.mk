@@ -9,7 +9,7 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
 # Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
 # is interposed: a test would interpose its own.
 PARTS_SRC := $(wildcard shim/audit/*.c shim/real/*.c shim/connection/*.c) shim/init.c shim/tls/signature.c \
-             shim/tls/owner.c shim/socket/linger.c
+             shim/tls/owner.c shim/tls/layer_lease.c shim/socket/linger.c
 $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 	@rm -f $@
 	@$(AR) rcs $@ $^
