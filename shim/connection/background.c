@@ -23,7 +23,11 @@ enum {
     STACK_BYTES = 256 * 1024,
 };
 
-static atomic_bool running;
+/* Where the one thread stands; whoever brings it to STARTING makes it. */
+enum { IDLE, STARTING, RUNNING, ENDED };
+static atomic_int state;
+static pthread_t thread;
+static atomic_bool begun; /* it runs: libc has done with making it */
 
 /* The program still has it, and the handshake may yet be its own next call's affair. */
 static bool is_early(const struct endpoint *endpoint, const struct connection *connection)
@@ -97,21 +101,22 @@ static bool is_anything_left(void)
 
 static void *run(void *nothing)
 {
+    int ended;
+    atomic_store(&begun, true);
     do {
         see_through(UINT64_MAX);
-        atomic_store(&running, false);
-    } while (is_anything_left() && !atomic_exchange(&running, true));
+        atomic_store(&state, ended = ENDED);
+    } while (is_anything_left() && atomic_compare_exchange_strong(&state, &ended, RUNNING));
     return nothing;
 }
 
-static bool start_thread(void)
+/* All signals stay with the program's own threads. */
+static bool make_thread(void)
 {
     pthread_attr_t attributes;
-    pthread_t thread;
     sigset_t all, before;
     if (process_sandboxed || pthread_attr_init(&attributes) != 0)
         return false;
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -121,21 +126,41 @@ static bool start_thread(void)
     return error == 0;
 }
 
+/* False: there is no thread, and none can be made. */
+static bool ensure_thread(void)
+{
+    int seen = atomic_load(&state);
+    if (seen == STARTING || seen == RUNNING || !atomic_compare_exchange_strong(&state, &seen, STARTING))
+        return true;
+    if (seen == ENDED)
+        (void)pthread_join(thread, NULL);
+    atomic_store(&begun, false);
+    atomic_store(&state, RUNNING);
+    if (make_thread())
+        return true;
+    atomic_store(&state, IDLE);
+    return false;
+}
+
 void background_add(struct endpoint *endpoint)
 {
     int saved = errno;
     atomic_store(&endpoint->in_background, true);
-    if (!atomic_exchange(&running, true) && !start_thread()) {
-        atomic_store(&running, false);
-        if (atomic_load(&endpoint->descriptors) == 0)
-            background_finish();
-    }
+    if (!ensure_thread() && atomic_load(&endpoint->descriptors) == 0)
+        background_finish();
     errno = saved;
 }
 
 void background_forget(void)
 {
-    atomic_store(&running, false);
+    atomic_store(&state, IDLE);
+}
+
+void background_settle(void)
+{
+    for (int now = atomic_load(&state); now == STARTING || (now == RUNNING && !atomic_load(&begun));
+         now = atomic_load(&state))
+        (void)KERNEL_0(SYS_sched_yield);
 }
 
 void background_finish(void)

@@ -18,6 +18,12 @@ void background_add(struct endpoint *endpoint);
 /* In a child of a fork: the thread is the parent's. */
 void background_forget(void);
 
+/*
+ * Before a fork that libc does not know of: a thread that is just being made has begun. Libc in the child would
+ * wait for that forever, at the first setgroups(2) or the like (nptl(7)).
+ */
+void background_settle(void);
+
 /* At exit: everything on the list is seen through, for at most the policy's `linger`. */
 void background_finish(void);
 

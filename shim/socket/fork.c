@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "connection/background.h"
 #include "connection/endpoint.h"
 #include "connection/share.h"
 #include "interposed.h"
@@ -24,6 +25,7 @@ PFSWRAP_EXPORT pid_t _Fork(void)
 {
     if (atomic_load(&endpoint_count) == 0)
         return real_libc()->_Fork();
+    background_settle();
     share_before_fork();
     const pid_t child = real_libc()->_Fork();
     if (child == 0)
@@ -42,8 +44,10 @@ PFSWRAP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *
     pid_t *const child_id = va_arg(list, pid_t *);
     va_end(list);
     const bool shares = (flags & CLONE_VM) == 0 && atomic_load(&endpoint_count) > 0;
-    if (shares)
+    if (shares) {
+        background_settle();
         share_before_fork();
+    }
     const int child = real_libc()->clone(function, stack, flags, argument, parent_id, storage, child_id);
     if (child < 0 && shares)
         give_up();

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "connection/background.h"
 #include "connection/endpoint.h"
 #include "connection/process.h"
 #include "connection/readiness.h"
@@ -161,6 +162,7 @@ static __attribute__((noinline)) long call_that_waits(long number, long a, long 
 /* A fork: by the number of a call that returns in the child, on this stack. */
 static __attribute__((noinline)) long call_that_forks(long number, long a, long b, long c, long d, long e, long f)
 {
+    background_settle();
     share_before_fork();
     const long child = real_syscall()(number, a, b, c, d, e, f);
     const int saved = errno;
@@ -296,6 +298,7 @@ TAIL_CALLER long syscall_by_number(long number, long a, long b, long c, long d, 
     case FORKS:
         return call_that_forks(number, a, b, c, d, e, f);
     case MAY_FORK_LATER: /* the child is made known by its first call (process.h) */
+        background_settle();
         share_before_fork();
         break;
     case SANDBOXES:
