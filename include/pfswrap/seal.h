@@ -239,8 +239,8 @@ int pfswrap_seal_error(const struct pfswrap_seal *channel);
 void pfswrap_seal_poison(struct pfswrap_seal *channel);
 
 /*
- * Whether a channel between two calls could look like this block: for memory that another process may have written to.
- * Of one that could, every call stays within its bounds; what it says is worth no more than whoever wrote it.
+ * Whether a channel between two calls could look like this block: for memory that another process may have written
+ * to. Of one that could, every call stays within its bounds; what it says is worth no more than whoever wrote it.
  */
 bool pfswrap_seal_is_sane(const struct pfswrap_seal *channel);
 

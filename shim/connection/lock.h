@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct lock {
-    _Atomic uint32_t word; /* 0: free; else the owner's thread id, and LOCK_WAITERS */
-    uint32_t space;        /* of the owner's id: process.h */
+    _Atomic uint32_t word;  /* 0: free; else the owner's thread id, and LOCK_WAITERS */
+    _Atomic uint32_t space; /* of the owner's id: process.h */
 };
 
 enum lock_result {

@@ -106,7 +106,8 @@ static enum step open_next(struct connection *connection, int fd, struct cursor 
         connection->rx_cipher.begin += (uint32_t)opened.consumed;
         switch (event) {
         case PFSWRAP_SEAL_DATA:
-            cursor_skip(to, opened.length);
+            if (to != NULL)
+                cursor_skip(to, opened.length);
             count_received(connection, opened.length);
             return STEP_DATA;
         case PFSWRAP_SEAL_ROOM:

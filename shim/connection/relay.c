@@ -135,7 +135,7 @@ int relay_start(int fd)
     struct connection *connection;
     const bool vfork_child = process_is_vfork_child();
     const int saved = errno;
-    int ends[2];
+    int ends[2] = {-1, -1};
     if (vfork_child && is_replaced(fd))
         return 0;
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);

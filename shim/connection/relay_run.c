@@ -257,7 +257,7 @@ static int timeout(const struct relay *relay)
 /* Waits for events of either end. Returns whether there were any. */
 static bool wait_for_events(struct relay *relay, int timeout_ms)
 {
-    struct epoll_event events[2];
+    struct epoll_event events[2] = {0};
     long count = KERNEL_6(SYS_epoll_pwait, relay->epoll, events, 2, timeout_ms, NULL, 8);
     for (long i = 0; i < count; i++)
         if (events[i].data.u64 == 0) {

@@ -39,7 +39,8 @@ static void *answer(const char *name, void *found)
     void *ours = found != NULL ? ours_by_name(name) : NULL;
     if (ours == NULL || ours == found)
         return found;
-    return found == real_libc_by_name(name) || libssl_defines(found) || gnutls_library_defines(found) ? ours : found;
+    return found == real_libc_by_name(name) || libssl_defines(found) || gnutls_library_defines(found) ? ours
+                                                                                                      : found;
 }
 
 /* A weak probe for a library must not find us where there is no such library. */

@@ -32,15 +32,15 @@ static int wire_supported(const struct policy *policy, struct policy_error *erro
 
 static int rule_supported(const struct policy *policy, const struct policy_rule *rule, struct policy_error *error)
 {
-    const char *section = policy_words_direction[rule->direction];
     char what[POLICY_NAME_MAX + 64];
     if (!POLICY_HAS_SEAL_PLANE && rule->seal != POLICY_SEAL_OFF) {
-        (void)snprintf(what, sizeof what, "[%s %s] seal = %s", section, rule->name, policy_words_seal[rule->seal]);
+        (void)snprintf(what, sizeof what, "[%s %s] seal = %s", policy_words_direction[rule->direction], rule->name,
+                       policy_words_seal[rule->seal]);
         return refuse(policy, error, rule->seal_line, what, "seal plane, expected seal = off or no such rule");
     }
     if (!POLICY_HAS_WIRE_PLANE && rule->plaintext_line != 0 && rule->plaintext != POLICY_PLAINTEXT_ALLOW) {
-        (void)snprintf(what, sizeof what, "[%s %s] plaintext = %s", section, rule->name,
-                       policy_words_plaintext[rule->plaintext]);
+        (void)snprintf(what, sizeof what, "[%s %s] plaintext = %s", policy_words_direction[rule->direction],
+                       rule->name, policy_words_plaintext[rule->plaintext]);
         return refuse(policy, error, rule->plaintext_line, what,
                       "wire plane, expected plaintext = allow or no such line");
     }

@@ -105,7 +105,7 @@ static void adopt_listed(int list)
         uint8_t type;
         char name[];
     };
-    uint64_t buffer[512];
+    uint64_t buffer[512] = {0};
     long size;
     while ((size = KERNEL_3(SYS_getdents64, list, buffer, sizeof buffer)) > 0)
         for (long at = 0; at < size;) {

@@ -65,7 +65,7 @@ void process_before_sandbox(void)
         return;
     const int saved = errno;
     for (nfds_t left = advance_all(polls); left > 0; left = advance_all(polls)) {
-        struct timespec slice = {.tv_nsec = SLICE_MS * 1000000};
+        struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
         (void)KERNEL_5(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
     }
     errno = saved;

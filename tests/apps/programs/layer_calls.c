@@ -249,7 +249,7 @@ static void scenario_small(struct ends *ends)
     printf("wrote %zu\n", count);
     say("read back", ends->client, SSL_read(ends->client, buffer, sizeof buffer));
     for (int i = 0; i < 3; i++)
-        must(SSL_write(ends->client, "one two three " + 4 * (i > 0) + 4 * (i > 1), 4) == 4, "three writes");
+        must(SSL_write(ends->client, &"one two three "[4 * (i > 0) + 4 * (i > 1)], 4) == 4, "three writes");
     flush(ends->client);
     say("one record at a time", ends->server, SSL_read(ends->server, buffer, sizeof buffer));
     say("and the next", ends->server, SSL_read(ends->server, buffer, sizeof buffer));
