@@ -84,6 +84,12 @@ void carrier_set_option(int fd, int level, int option, int value)
         (void)KERNEL_5(SYS_setsockopt, fd, level, option, &value, sizeof value);
 }
 
+void carrier_reset_on_close(int fd)
+{
+    const struct linger none = {.l_onoff = 1};
+    (void)KERNEL_5(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 int carrier_get_option(int fd, int level, int option)
 {
     int value = 0;
@@ -110,4 +116,10 @@ int carrier_readable(int fd)
 {
     int bytes = 0;
     return KERNEL_3(SYS_ioctl, fd, FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+bool carrier_is_quiet(int fd)
+{
+    uint8_t byte;
+    return KERNEL_6(SYS_recvfrom, fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT, 0, 0) == -EAGAIN;
 }

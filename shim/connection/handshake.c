@@ -60,6 +60,7 @@ void handshake_begin(struct connection *connection, int fd)
     int error = pfswrap_seal_init(&connection->channel, role, connection_config(connection), NULL, 0,
                                   atomic_load(&candidates[connection->rule]), (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
+    connection->queueing = !connection->initiator;
     if (error != 0)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
@@ -95,11 +96,16 @@ static void decide(struct connection *connection, int fd)
     if (verdict != 1) {
         connection_report_plain(connection);
         connection->phase = CONNECTION_NONE;
+        if (connection->read_shut) /* the program has done so, and nobody knew yet what that would mean */
+            carrier_shut(fd, SHUT_RD);
+        if (connection->write_shut)
+            carrier_shut(fd, SHUT_WR);
         return;
     }
     int error = pfswrap_seal_init(&connection->channel, PFSWRAP_SEAL_RESPONDER, connection_config(connection), NULL,
                                   0, 0, (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
+    connection->queueing = true;
     if (error != 0)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
@@ -143,6 +149,8 @@ static void complete(struct connection *connection, int fd)
     carrier_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     if (connection->cork_later)
         carrier_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
+    if (connection->read_shut)
+        carrier_shut(fd, SHUT_RD);
     send_early(connection, fd);
     endpoint_settle(fd, connection);
 }

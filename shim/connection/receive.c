@@ -252,6 +252,13 @@ bool receive_ahead(struct connection *connection, int fd)
     return span_length(connection->rx_plain) > 0 || is_over(connection);
 }
 
+bool receive_is_unread(const struct connection *connection, int fd)
+{
+    const size_t trailer = pfswrap_seal_trailer_due(&connection->channel) ? 1 : 0;
+    return span_length(connection->rx_plain) > 0 ||
+           span_length(connection->rx_cipher) + (size_t)carrier_readable(fd) > trailer + PFSWRAP_SEAL_OVERHEAD;
+}
+
 size_t receive_available(struct connection *connection, int fd)
 {
     look_ahead(connection, fd, CONNECTION_EARLY_MAX);

@@ -21,11 +21,21 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 
-/* What the peer has sent and nobody reads would make close() a reset. */
-static void drain(int fd)
+/*
+ * Just before the socket is closed for good. What the peer has sent and nobody has read makes close() a reset
+ * (tcp(7)), which would take away what it has yet to acknowledge. Once it has acknowledged everything that is what
+ * should happen, as it does to a peer that goes on sending to a closed socket; but not for its own FINAL.
+ */
+static void prepare_close(const struct connection *connection, int fd)
 {
     uint8_t waste[4096];
-    for (int i = 0; i < 64 && !process_sandboxed; i++)
+    if (process_sandboxed)
+        return;
+    if (connection->fin_sent && carrier_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
+        carrier_reset_on_close(fd);
+        return;
+    }
+    for (int i = 0; i < 64; i++)
         if (carrier_receive(fd, waste, sizeof waste) <= 0)
             return;
 }
@@ -120,7 +130,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
     }
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
-        drain(fd);
+        prepare_close(connection, fd);
     endpoint_free(endpoint, connection);
     return true;
 }
@@ -213,7 +223,8 @@ int release_shutdown(int fd, int how)
     bool finished = true;
     if (how != SHUT_WR) {
         connection->read_shut = true;
-        carrier_shut(fd, SHUT_RD);
+        if (!handshake_is_under_way(connection)) /* which has to read; the kernel is told afterwards */
+            carrier_shut(fd, SHUT_RD);
     }
     if (how != SHUT_RD && !connection->write_shut) {
         connection->write_shut = true;
@@ -242,7 +253,7 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
             return false;
         }
         report_end(connection, false, false);
-        drain(fd);
+        prepare_close(connection, fd);
         endpoint_unhide(fd);
         endpoint_free(endpoint, connection);
         (void)KERNEL_1(SYS_close, fd);
