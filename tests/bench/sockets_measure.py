@@ -6,7 +6,7 @@ Knows which load programs there are and what they print; who takes part and how 
 import contextlib
 
 from contenders import CLIENT_CORE, PROGRAMS, Chain, cpu_seconds, memory_bytes, pinned
-from lib.process import BUILD, run
+from lib.process import run
 
 UNLIMITED = 1 << 62
 OPEN_THREADS = 8  # connections that are being opened at the same time
@@ -102,15 +102,3 @@ def limits(milliseconds):
     return {"push": ask("push", 16384, milliseconds, UNLIMITED >> 14) / 1e6,
             "pull": ask("pull", 16384, milliseconds, UNLIMITED >> 14) / 1e6,
             "x25519": ask("x25519", milliseconds)}
-
-
-def start_up(pfswrap, spawns):
-    """-> [[microseconds of each start]]: /bin/true bare, preloaded with a sealing policy, by pfswrap run."""
-    port = 1  # no program here opens it
-    preload = " ".join(f"{name}={value}" for name, value in pfswrap.preload(port, "client").items())
-    done = run(pinned([PROGRAMS / "tls_start", spawns, "/bin/true", f"{preload} /bin/true",
-                       f"{BUILD / 'pfswrap-tool'} run --policy {pfswrap.policy(port, 'client')} -- /bin/true"],
-                      CLIENT_CORE), timeout=120)
-    if done.status != 0:
-        raise SystemExit(f"bench: {done}")
-    return [list(column) for column in zip(*[map(float, line.split()) for line in done.out.decode().splitlines()])]
