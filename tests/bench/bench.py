@@ -24,7 +24,7 @@ from tls_bench import Tls  # noqa: E402
 from wire_bench import Wire  # noqa: E402
 
 DOCUMENT, CHARTS = ROOT / "docs" / "BENCHMARKS.md", ROOT / "docs" / "bench"
-PARTS = (Memory, Sockets, Start, Tls, Wire, Layer)
+PARTS = (Sockets, Start, Tls, Wire, Layer, Memory)
 HEADER = ["figure", "pfswrap", "beside", "found", "wanted", ""]
 
 

@@ -16,14 +16,14 @@ WIDTH, HEIGHT = 860, 460
 
 def quoted(text):
     """A string of gnuplot's, without its markup."""
-    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def opening(path, height=HEIGHT):
     return [f"set terminal svg noenhanced size {WIDTH},{height} background '#ffffff' font 'sans-serif,14'",
             f"set output {quoted(path)}", "set encoding utf8", "set border 3 lc rgb '#444444'", "set tics nomirror out",
             "set grid ytics lc rgb '#dddddd' lt 1 lw 1", "set tmargin 3", "set style fill solid 1.0 border lc rgb '#333333'",
-            "set bars 0.7"]
+            "set errorbars 0.7"]
 
 
 def titles(title, x, y):
@@ -31,7 +31,7 @@ def titles(title, x, y):
 
 
 def ticks(names):
-    return "set xtics (" + ", ".join(f"{quoted(name)} {place}" for place, name in enumerate(names)) + ")"
+    return f"set bmargin {3.5 + max(str(name).count(chr(10)) for name in names)}; set xtics (" + ", ".join(f"{quoted(name)} {place}" for place, name in enumerate(names)) + ")"
 
 
 def draw(path, lines):
@@ -58,11 +58,10 @@ def data(name, bars):
                                  for place, values, form in bars), "EOD"]
 
 
-def boxes(name, colour, title=None):
+def boxes(name, colour, wide, title=None):
     """Bars with their quartiles."""
     named = f"title {quoted(title)}" if title else "notitle"
-    return (f"${name} using 1:2 with boxes lc rgb '{colour}' {named}, "
-            f"${name} using 1:2:3:4 with yerrorbars lc rgb '#333333' lw 1.3 pt -1 notitle")
+    return f"${name} using 1:2:3:4:({wide}) with boxerrorbars lc rgb '{colour}' {named}"
 
 
 def lines_chart(path, title, x, y, series, extra=(), points=True):
@@ -81,13 +80,12 @@ def lines_chart(path, title, x, y, series, extra=(), points=True):
 def bars_chart(path, title, y, names, colours, values, form="{:,.0f}"):
     """A bar for each name and its list of values, the median above it."""
     top = max(bar(each)[2] for each in values)
-    text = [*opening(path), *titles(title, "", y), "unset key", "set rmargin 3", "set boxwidth 0.6",
+    text = [*opening(path), *titles(title, "", y), "unset key", "set rmargin 3",
             f"set xrange [-0.6:{len(names) - 0.4}]", f"set yrange [0:{top * 1.15}]", ticks(names)]
-    text += ["set xtics font ',12'"] if len(names) > 5 and max(map(len, names)) > 12 else []
     for place, each in enumerate(values):
         text += data(f"data{place}", [(place, each, form)])
     text.append("plot " + ", ".join(
-        f"{boxes(f'data{place}', colour)}, $data{place} using 1:4:5 with labels offset 0,0.8 notitle"
+        f"{boxes(f'data{place}', colour, 0.6)}, $data{place} using 1:4:5 with labels offset 0,0.8 notitle"
         for place, colour in enumerate(colours)))
     draw(path, text)
 
@@ -95,12 +93,12 @@ def bars_chart(path, title, y, names, colours, values, form="{:,.0f}"):
 def group_bars(groups, series, extra=()):
     """What draws bars side by side, after the titles."""
     wide = 0.84 / len(series)
-    text = [f"set boxwidth {wide * 0.92}", f"set xrange [-0.5:{len(groups) - 0.5}]", "set yrange [0:*]", ticks(groups),
+    text = [f"set xrange [-0.5:{len(groups) - 0.5}]", "set yrange [0:*]", ticks(groups),
             *extra]
     for number, each in enumerate(series):
         at = (number + 0.5) * wide - 0.42
         text += data(f"data{number}", [(place + at, values, "{}") for place, values in enumerate(each["values"])])
-    return [*text, "plot " + ", ".join(boxes(f"data{number}", each["colour"], each["name"])
+    return [*text, "plot " + ", ".join(boxes(f"data{number}", each["colour"], wide * 0.92, each["name"])
                                        for number, each in enumerate(series))]
 
 

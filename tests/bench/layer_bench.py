@@ -134,7 +134,7 @@ class Layer(Part):
         series = (("TLS 1.3 alone", charts.GREY, found["tls"]), ("ceiling of two ciphers", charts.YELLOW,
                   {view: ceilings(found, view) for view in VIEWS}), ("with the layer", charts.BLUE, found["layer"]))
         charts.groups_chart(folder / "layer.svg", "nginx to curl, the layer inside TLS: more is better", "",
-                            "MB/s", list(VIEWS.values()),
+                            "MB/s", [words.replace(" processor", "\nprocessor") for words in VIEWS.values()],
                             [{"name": name, "colour": colour, "values": [[rate / 1e6 for rate in each[view]]
                                                                          for view in VIEWS]}
                              for name, colour, each in series])

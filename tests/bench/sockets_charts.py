@@ -8,6 +8,7 @@ from sockets_report import CALLS, KINDS, LABELS, added_memory, percentiles, size
 
 COLOURS = dict(zip((kind.name for kind in ALL),
                    (charts.GREY, charts.BLUE, charts.ORANGE, charts.YELLOW, charts.GREEN, charts.PINK)))
+DASHES = dict(zip(COLOURS, (1, 1, "(24,4)", "(12,4)", "(5,4)", "(2,4)")))
 # Percentiles as steps of equal width to the next nine: 50, 90, 99, 99.9.
 TAIL = [percent for percent in range(1, 99)] + [98 + tenth / 10 for tenth in range(0, 20)]
 
@@ -16,7 +17,7 @@ def charts_series(points):
     """A line for each contender that has points; pfswrap's last, on top of the others, and thick."""
     names = sorted(LABELS, key=lambda name: name == "pfswrap")
     return [{"name": LABELS[name], "colour": COLOURS[name], "points": points(name),
-             "width": 4 if name == "pfswrap" else 2} for name in names if points(name)]
+             "width": 4 if name == "pfswrap" else 2, "dash": DASHES[name]} for name in names if points(name)]
 
 
 def bulk_chart(found, folder):
@@ -38,7 +39,7 @@ def connections_chart(found, folder):
     series = [{"name": LABELS[name], "colour": COLOURS[name], "values": [found["connections"][count][name]
                                                                          for count in counts]} for name in LABELS]
     charts.groups_chart(folder / "bulk-by-connections.svg", "Bulk rate, 16 KiB writes, both cores: more is better",
-                        "connections", "MB/s, all together", counts, series)
+                        "connections at the same time", "MB/s, all together", counts, series)
 
 
 def round_trip_chart(found, folder, kind, how, name):
@@ -50,7 +51,7 @@ def round_trip_chart(found, folder, kind, how, name):
                        "percentile: so many of the round trips took no longer", "microseconds", charts_series(points),
                        ["set logscale x 10", "set logscale y 10", "set xrange [1:1000]",
                         'set xtics ("0 %%" 1, "50 %%" 2, "75 %%" 4, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000)',
-                        "set ytics (20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, 5000, 10000)",
+                        "set ytics (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000)",
                         "set grid xtics ytics lc rgb '#dddddd' lt 1 lw 1"], points=False)
 
 

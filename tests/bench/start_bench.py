@@ -64,8 +64,8 @@ class Start(Part):
 
     def draw(self, found, folder):
         start = found["start"]
-        names = [NAMES[name].replace("pfswrap run, ", "run, ").replace(" alone", "") for name in start]
-        charts.bars_chart(folder / "start-up.svg", "Start and end of /bin/true, less is better", "microseconds", names,
+        names = [NAMES[name].replace(", ", ",\n").replace("preloaded ", "preloaded\n") for name in start]
+        charts.bars_chart(folder / "start-up.svg", "From start to end of /bin/true: less is better", "microseconds", names,
                           [charts.GREY] + [charts.BLUE] * (len(start) - 1), list(start.values()))
 
     def targets(self, found):
