@@ -21,6 +21,7 @@ from lib.wrap import LAUNCHER
 PROGRAMS = BUILD / "tests" / "bench"
 FOLDER = temporary_directory()
 CLIENT_CORE, SERVER_CORE = 0, 1
+SOCAT_BUFFER = 65536  # as large as the reads of the bulk load; its own is 8 KiB, half of a record
 STARTING = 30  # seconds a proxy may take to listen
 
 
@@ -287,10 +288,10 @@ class Socat(Proxies):
         certificate = certs.server("p256")
         accept = f"{listen},bind=127.0.0.1,reuseaddr,fork,nodelay,backlog=4096"
         if is_client:
-            return [find("socat"), f"TCP4-LISTEN:{accept}",
+            return [find("socat"), "-b", SOCAT_BUFFER, f"TCP4-LISTEN:{accept}",
                     f"OPENSSL:127.0.0.1:{connect},nodelay,cafile={certs.authority().cert},commonname=localhost,"
                     "openssl-min-proto-version=TLS1.3"]
-        return [find("socat"), f"OPENSSL-LISTEN:{accept},pf=ip4,cert={certificate.cert},key={certificate.key},verify=0,"
+        return [find("socat"), "-b", SOCAT_BUFFER, f"OPENSSL-LISTEN:{accept},pf=ip4,cert={certificate.cert},key={certificate.key},verify=0,"
                 "openssl-min-proto-version=TLS1.3", f"TCP4:127.0.0.1:{connect},nodelay"]
 
 

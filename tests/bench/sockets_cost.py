@@ -4,6 +4,7 @@ A program is counted with fewer and with more of something (chunks, round trips,
 further ones cost, without the start of the program. Counts hardly depend on what else the machine does.
 """
 
+import functools
 import os
 import re
 import signal
@@ -18,24 +19,35 @@ FOREVER = 3600000  # milliseconds
 class Load:
     """Something to count. `client` gives the argv for a number of units, of which it does `each` for each that is asked for.
 
-    `sodium`: the size of the chunks that both sides seal and open for it, and which of the two each side does.
+    `sodium`: what of libsodium each side needs for it: {side: [arguments of sockets_limits before the number]}.
     """
 
-    def __init__(self, name, server, client, numbers, each=1.0, sodium=None):
+    def __init__(self, name, server, client, numbers, sodium, each=1.0):
         self.name, self.server, self.client, self.numbers, self.sodium = name, server, client, numbers, sodium
         self.units = (numbers[1] - numbers[0]) * each
 
 
-BOTH_WAYS = (64, {"client": ("push", "pull"), "server": ("push", "pull")})
+def sealed(size):
+    return ("push", size, FOREVER)
+
+
+def opened(size):
+    return ("pull", size, FOREVER)  # which seals what it opens
+
+
+X25519 = ("x25519", FOREVER)
+BOTH_WAYS = {"client": [opened(64)], "server": [opened(64)]}
 LOADS = (
     Load("16 KiB chunk", ("sockets_bulk", "serve"), lambda count: ("sockets_bulk", "send", SIZE, FOREVER, SIZE * count),
-         (64, 320), sodium=(SIZE, {"client": ("push",), "server": ("pull",)})),
+         (64, 320), sodium={"client": [sealed(SIZE)], "server": [opened(SIZE), ("less", *sealed(SIZE))]}),
     # A tenth more is for warming up.
     Load("64 B there and back, epoll", ("sockets_ping", "serve"), lambda count: ("sockets_ping", "ping", count),
          (100, 600), each=1.1, sodium=BOTH_WAYS),
     Load("64 B there and back, blocking", ("sockets_ping", "serve-blocking"),
          lambda count: ("sockets_ping", "ping", count), (100, 600), each=1.1, sodium=BOTH_WAYS),
-    Load("new connection", ("sockets_ping", "serve"), lambda count: ("sockets_open", "times", count), (10, 40)),
+    # Of IK, a side makes an ephemeral key and computes es, ss, ee and se.
+    Load("new connection", ("sockets_ping", "serve"), lambda count: ("sockets_open", "times", count), (10, 40),
+         sodium={side: [X25519] * 5 for side in ("client", "server")}),
 )
 CONTENDERS = ("raw", "pfswrap")
 
@@ -85,19 +97,20 @@ def per_unit(fewer, more, units):
     return {name: value for name, value in sorted(each.items()) if abs(value) >= 0.02}
 
 
-def counted_sodium(size):
-    """{"push": instructions of libsodium and the loop around it for a chunk, "pull": ...}"""
-    found = {}
-    for what in ("push", "pull"):
-        out, results = FOLDER / f"callgrind-libsodium-{what}", []
-        for chunks in (64, 320):
-            done = run(under_callgrind(out)([PROGRAMS / "sockets_limits", what, size, FOREVER, chunks], {}), timeout=120)
-            if done.status != 0:
-                raise SystemExit(f"bench: {done}")
-            results.append(read_callgrind(out))
-        found[what] = per_unit(*results, 320 - 64)["instructions"]
-    found["pull"] -= found["push"]  # what is opened there was sealed there
-    return found
+@functools.cache
+def sodium_alone(*words):
+    """Instructions of libsodium and the loop around it for one of what sockets_limits does."""
+    out, results, numbers = FOLDER / "callgrind-libsodium", [], (64, 192)
+    for number in numbers:
+        done = run(under_callgrind(out)([PROGRAMS / "sockets_limits", *words, number], {}), timeout=120)
+        if done.status != 0:
+            raise SystemExit(f"bench: {done}")
+        results.append(read_callgrind(out))
+    return per_unit(*results, numbers[1] - numbers[0])["instructions"]
+
+
+def sodium(needs):
+    return sum(-sodium_alone(*words[1:]) if words[0] == "less" else sodium_alone(*words) for words in needs)
 
 
 def counted(load, contenders):
@@ -108,7 +121,5 @@ def counted(load, contenders):
         for tool in TOOLS:
             fewer, more = (counted_once(load, contenders[name], tool, number) for number in load.numbers)
             found[name][tool] = {side: per_unit(fewer[side], more[side], load.units) for side in fewer}
-    if load.sodium:
-        each = counted_sodium(load.sodium[0])
-        found["libsodium"] = {side: sum(each[what] for what in done) for side, done in load.sodium[1].items()}
+    found["libsodium"] = {side: sodium(needs) for side, needs in load.sodium.items()}
     return found

@@ -101,4 +101,4 @@ def limits(milliseconds):
         return rate_of(done.out.decode())[1]
     return {"push": ask("push", 16384, milliseconds, UNLIMITED >> 14) / 1e6,
             "pull": ask("pull", 16384, milliseconds, UNLIMITED >> 14) / 1e6,
-            "x25519": ask("x25519", milliseconds)}
+            "x25519": ask("x25519", milliseconds, UNLIMITED)}

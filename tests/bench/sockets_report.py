@@ -3,6 +3,7 @@
 import os
 import re
 import statistics
+import textwrap
 
 import figures
 from contenders import ALL
@@ -209,25 +210,20 @@ def foreign_table(found):
     return table(["a call on a descriptor not ours", "bare, ns", "wrapped, ns", "added"], rows)
 
 
-def calls_named(calls):
-    return ", ".join(f"{value:.2f} {name}" for name, value in calls.items()) or "none"
-
-
 def counted_tables(found):
-    """For each unit and side: instructions beyond the program's own and libsodium's, and system calls."""
-    instructions, calls = [], []
+    """For one more of each load, on each side: instructions beyond the program's own and libsodium's, and system calls."""
+    rows, lines = [], ["The system calls, by name:\n"]
     for what, each in found["counted"].items():
         for side in ("client", "server"):
             ours, bare = (each[name]["callgrind"][side]["instructions"] for name in ("pfswrap", "raw"))
-            sodium = each["libsodium"][side] if "libsodium" in each else None
-            instructions.append([f"{what}, {side}", f"{bare:,.0f}", f"{ours - bare:+,.0f}",
-                                 f"{sodium:,.0f}" if sodium else "",
-                                 f"{ours - bare - sodium:+,.0f}" if sodium else ""])
-            sums = {name: sum(each[name]["strace"][side].values()) for name in ("pfswrap", "raw")}
-            calls.append([f"{what}, {side}", f"{sums['pfswrap']:.2f}", f"{sums['raw']:.2f}",
-                          calls_named(each["pfswrap"]["strace"][side])])
-    return (table(["instructions for one more", "bare program", "sealing adds", "libsodium's", "beyond libsodium's"],
-                  instructions), table(["system calls for one more", "sealed", "bare", "sealed, which"], calls))
+            calls = {name: each[name]["strace"][side] for name in ("pfswrap", "raw")}
+            sodium = each["libsodium"][side]
+            rows.append([f"{what}, {side}", f"{ours - bare:,.0f}", f"{sodium:,.0f}", f"{ours - bare - sodium:+,.0f}",
+                         *(f"{sum(calls[name].values()):.2f}" for name in ("pfswrap", "raw"))])
+            named = ", ".join(f"{value:.2f} {name}" for name, value in calls["pfswrap"].items())
+            lines.append(wrapped_lines(f"- {what}, {side}: {named}", indent="  "))
+    return (table(["for one more", "instructions added", "libsodium's", "beyond them", "system calls", "bare"], rows),
+            "\n".join(lines))
 
 
 def limits_table(found):
@@ -253,13 +249,8 @@ def versions():
     return ", ".join(answer[0].replace(" version", "") for answer in answers if answer)
 
 
-def wrapped_lines(text, width=118):
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word
-    return "\n".join(lines)
+def wrapped_lines(text, indent=""):
+    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def text(found):
