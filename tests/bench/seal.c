@@ -287,8 +287,7 @@ int main(int argc, char **argv)
     must(rounds_all >= ROUNDS_LEAST && rounds_all <= ROUNDS, "expected 10 to 1001 rounds");
     must(sodium_init() >= 0, "libsodium");
     randombytes_buf(plain, sizeof plain);
-    printf("libsodium %s, medians of %zu to %zu rounds\n", sodium_version_string(), rounds_all / 2,
-           rounds_all);
+    printf("libsodium %s, medians of %zu to %zu rounds\n", sodium_version_string(), rounds_all / 2, rounds_all);
     bench_data(16384, 16, rounds_all / 2, 0.99);
     bench_data(64, CHUNKS_MAX, rounds_all, 0.9);
     bench_handshake("IK", 0, 1.2);

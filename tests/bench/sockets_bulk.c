@@ -199,10 +199,9 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(what, "serve-epoll") == 0)
         serve_epoll(number_parse(argv[2], 1, 65535));
     if (argc != 6 || (strcmp(what, "send") != 0 && strcmp(what, "send-epoll") != 0)) {
-        (void)fputs(
-            "usage: sockets_bulk serve|serve-epoll PORT | send PORT WRITE-SIZE MILLISECONDS BYTES | "
-            "send-epoll PORT WRITE-SIZE MILLISECONDS CONNECTIONS\n",
-            stderr);
+        (void)fputs("usage: sockets_bulk serve|serve-epoll PORT | send PORT WRITE-SIZE MILLISECONDS BYTES | "
+                    "send-epoll PORT WRITE-SIZE MILLISECONDS CONNECTIONS\n",
+                    stderr);
         return 2;
     }
     long port = number_parse(argv[2], 1, 65535);

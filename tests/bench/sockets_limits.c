@@ -94,7 +94,8 @@ int main(int argc, char **argv)
         long chunks = number_parse(argv[4], 1, INT64_MAX / CHUNK_MAX);
         (pushes ? measure_push : measure_pull)(size, seconds, chunks);
     } else {
-        (void)fputs("usage: sockets_limits push|pull SIZE MILLISECONDS CHUNKS | x25519 MILLISECONDS OPERATIONS\n", stderr);
+        (void)fputs("usage: sockets_limits push|pull SIZE MILLISECONDS CHUNKS | x25519 MILLISECONDS OPERATIONS\n",
+                    stderr);
         return 2;
     }
     return 0;

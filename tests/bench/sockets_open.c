@@ -94,7 +94,8 @@ int main(int argc, char **argv)
     } else if (argc == 4 && strcmp(argv[1], "hold") == 0) {
         hold(number_parse(argv[2], 1, 65535), number_parse(argv[3], 0, HELD_MAX));
     } else {
-        (void)fputs("usage: sockets_open open PORT THREADS MILLISECONDS | times PORT COUNT | hold PORT COUNT\n", stderr);
+        (void)fputs("usage: sockets_open open PORT THREADS MILLISECONDS | times PORT COUNT | hold PORT COUNT\n",
+                    stderr);
         return 2;
     }
     return 0;
