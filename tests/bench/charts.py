@@ -31,7 +31,8 @@ def titles(title, x, y):
 
 
 def ticks(names):
-    return f"set bmargin {3.5 + max(str(name).count(chr(10)) for name in names)}; set xtics (" + ", ".join(f"{quoted(name)} {place}" for place, name in enumerate(names)) + ")"
+    marks = ", ".join(f"{quoted(name)} {place}" for place, name in enumerate(names))
+    return f"set bmargin {3.5 + max(str(name).count(chr(10)) for name in names)}; set xtics ({marks})"
 
 
 def draw(path, lines):

@@ -291,8 +291,8 @@ class Socat(Proxies):
             return [find("socat"), "-b", SOCAT_BUFFER, f"TCP4-LISTEN:{accept}",
                     f"OPENSSL:127.0.0.1:{connect},nodelay,cafile={certs.authority().cert},commonname=localhost,"
                     "openssl-min-proto-version=TLS1.3"]
-        return [find("socat"), "-b", SOCAT_BUFFER, f"OPENSSL-LISTEN:{accept},pf=ip4,cert={certificate.cert},key={certificate.key},verify=0,"
-                "openssl-min-proto-version=TLS1.3", f"TCP4:127.0.0.1:{connect},nodelay"]
+        return [find("socat"), "-b", SOCAT_BUFFER, f"OPENSSL-LISTEN:{accept},pf=ip4,cert={certificate.cert},"
+                f"key={certificate.key},verify=0,openssl-min-proto-version=TLS1.3", f"TCP4:127.0.0.1:{connect},nodelay"]
 
 
 ALL = [Contender, Pfswrap, Stunnel, Haproxy, Spiped, Socat]

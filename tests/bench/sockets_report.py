@@ -78,7 +78,8 @@ def trip_lead(found, kind, how, percent):
 
 def closest_trip(found, kind, how):
     """Where of all percentiles up to the 99th the lead is smallest."""
-    return min((trip_lead(found, kind, how, percent) for percent in range(1, 100)), key=lambda lead: min(lead.ratios.values()))
+    return min((trip_lead(found, kind, how, percent) for percent in range(1, 100)),
+               key=lambda lead: min(lead.ratios.values()))
 
 
 def memory_lead(found):
@@ -161,7 +162,7 @@ def proportional(sides, number):
 
 
 def added_memory(memory, name, count):
-    """Bytes of both ends and what stands between them, beyond the two bare programs with as many connections: a round each."""
+    """Bytes of both ends and what stands between them, beyond the bare programs with as many connections, per round."""
     bare = memory["raw"].get(count) or memory["raw"][max(memory["raw"], key=int)]
     sides = memory[name][count]
     return [proportional(sides, number) - proportional(bare, number) for number in range(len(sides["client"]))]
