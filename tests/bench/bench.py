@@ -90,12 +90,13 @@ def measure_all(parts, folder, resume):
 
 def table_of_targets(scale, folder):
     """The targets of all parts that have been measured at this scale, in one table."""
-    rows = []
+    rows, dates = [], set()
     for part in (kind(scale) for kind in PARTS):
         found = read(path_of(folder, part))
         if found.get("complete"):
             rows += [target.row() for target in part.targets(found)]
-    return figures.table(HEADER, rows)
+            dates.add(found["date"])
+    return f"{figures.machine()}; {', '.join(sorted(dates))}.\n\n{figures.table(HEADER, rows)}"
 
 
 def main():

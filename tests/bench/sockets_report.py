@@ -95,7 +95,7 @@ def bulk_targets(found):
             yield figures.ratio_target(what, rates["pfswrap"], found["limits"]["push"], 0.58, beside="libsodium")
     leads = [lead for size, lead in bulk_leads(found).items() if size >= AHEAD_FROM] + connection_leads(found)
     least = min(leads, key=lambda lead: lead.ratios[lead.best])
-    yield least.target(f"ahead of all from 4 KiB up; closest: {least.what.removeprefix('bulk, ')}")
+    yield least.target(f"bulk from 4 KiB up, closest of all: {least.what.removeprefix('bulk, ')}")
 
 
 def trip_targets(found):
@@ -107,7 +107,7 @@ def trip_targets(found):
         yield figures.ratio_target(what, halves["pfswrap"], halves["stunnel"], 0.5, False, unit="{:.1f}",
                                    beside="stunnel")
         least = closest_trip(found, kind, how)
-        yield least.target(f"ahead of all up to the 99th percentile; closest: {least.what.rpartition(', ')[2]}", "{:.1f}",
+        yield least.target(f"round trip, {how}, closest of all up to 99 %: {least.what.rpartition(', ')[2]}, us", "{:.1f}",
                            1000)
 
 
@@ -121,7 +121,7 @@ def memory_targets(found):
                      for ours, bare in zip(memory["pfswrap"][count][side], memory["raw"][count][side])]
             yield figures.Target(f"{int(count):,} idle connections, {side}, MB added", statistics.median(added), added,
                                  20 * int(count) / 10000, False, "{:.1f}", beside="bare program")
-    yield memory_lead(found).target("memory of an idle connection, both ends, bytes")
+    yield memory_lead(found).target("memory of an idle connection, closest of all, bytes")
 
 
 def call_targets(found):
@@ -139,7 +139,7 @@ def targets(found):
     opened = found["opened"]
     return [*bulk_targets(found), *trip_targets(found),
             figures.ratio_target("new connections/s", opened["pfswrap"], opened["stunnel"], 1, beside="stunnel"),
-            Lead("new connections", opened).target("ahead of all in new connections/s"), *memory_targets(found),
+            Lead("new connections", opened).target("new connections/s, closest of all"), *memory_targets(found),
             *call_targets(found)]
 
 
