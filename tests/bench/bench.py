@@ -7,6 +7,7 @@ targets is made of whatever parts have been measured there.
 import argparse
 import copy
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -122,10 +123,12 @@ def main():
         if find(program) is None:
             raise SystemExit(f"bench: {program} is not installed, expected it by: scripts/install-deps bench")
     if not options.redraw:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # what was started ends with us, however we end
+            signal.signal(number, signal.default_int_handler)
         try:
             measure_all(parts, folder, options.resume)
         except KeyboardInterrupt:
-            raise SystemExit("\nbench: stopped; `make bench RESUME=1` goes on from here") from None
+            raise SystemExit("\nbench: stopped; RESUME=1 goes on from here") from None
     for part in parts:
         found = read(path_of(folder, part))
         if not found.get("complete"):

@@ -79,7 +79,7 @@ def idle_memory(contender, counts):
     found = {}
     for count in sorted({min(count, contender.connections_max) for count in counts}):
         with Chain(contender, ("sockets_ping", "serve")) as chain:
-            with chain.client_that_stays("sockets_open", "hold", count, timeout=240) as (process, _):
+            with chain.client_that_stays("sockets_open", "hold", count, timeout=600) as (process, _):
                 proxies = [memory_bytes(pid) for pid in chain.pids() - {chain.server.pid}]
                 found[count] = {"client": memory_bytes(process.pid), "server": memory_bytes(chain.server.pid),
                                 "proxies": tuple(map(sum, zip(*proxies))) or (0, 0)}

@@ -31,7 +31,7 @@ class Tls(Part):
     def __init__(self, scale):
         super().__init__(scale)
         # Many short turns: the closer two contenders are in time, the more alike is what else the machine does.
-        self.rounds = scale.rounds or scale.of(15, 1, 1)
+        self.rounds = scale.rounds or scale.of(12, 1, 1)
         self.calls = scale.of(50000, 50000, 500)
         loads = [(kind, close) for kind in KINDS for close in (False, True)]
         # The certificate is not used after the handshake: a quick look at keepalive needs one kind.

@@ -22,7 +22,7 @@ class Wire(Part):
 
     def __init__(self, scale):
         super().__init__(scale)
-        self.rounds = scale.rounds or scale.of(25, 2, 1)
+        self.rounds = scale.rounds or scale.of(20, 2, 1)
         self.contenders = {}
 
     def seconds(self):
