@@ -32,8 +32,7 @@ static void child_took_over(void)
         atomic_store(&slots[i].users, 0);
 }
 
-/* A duplicate of fd at a high number with close-on-exec, or -1 with errno. */
-static int duplicate_high(int fd, int at_least)
+int descriptor_duplicate_high(int fd, int at_least)
 {
     int high = fcntl(fd, F_DUPFD_CLOEXEC, at_least);
     if (high >= 0 || (errno != EINVAL && errno != EMFILE))
@@ -57,7 +56,7 @@ struct descriptor *descriptor_own(int fd)
         atomic_store(&table_pid, (int)getpid());
         pthread_atfork(NULL, NULL, child_took_over);
     }
-    int high = duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
+    int high = descriptor_duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
     int error = errno;
     real_libc()->close(fd);
     if (high < 0) {
@@ -110,9 +109,9 @@ bool descriptor_is_own(int fd)
 
 static void slot_move(struct descriptor *slot, int fd)
 {
-    int moved = duplicate_high(fd, fd + 1);
+    int moved = descriptor_duplicate_high(fd, fd + 1);
     if (moved < 0)
-        moved = duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
+        moved = descriptor_duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
     int expected = fd + 1;
     if (!atomic_compare_exchange_strong(&slot->number_plus_1, &expected, moved + 1)) {
         if (moved >= 0)
