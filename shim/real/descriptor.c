@@ -15,6 +15,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "real/kernel.h"
 #include "real/libc.h"
 
 struct descriptor {
@@ -34,18 +35,17 @@ static void child_took_over(void)
 
 int descriptor_duplicate_high(int fd, int at_least)
 {
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, at_least);
-    if (high >= 0 || (errno != EINVAL && errno != EMFILE))
-        return high;
-    /* The limit is below that number, or all from there on are taken: as high as it goes. */
+    /* The kernel's own call: `fd` may be one that the shim keeps from the program. */
+    long high = KERNEL_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least);
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return -1;
-    for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2; lower /= 2) {
-        high = fcntl(fd, F_DUPFD_CLOEXEC, lower);
-        if (high >= 0)
-            return high;
-    }
+    /* The limit is below that number, or all from there on are taken: as high as it goes. */
+    if ((high == -EINVAL || high == -EMFILE) && KERNEL_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
+        for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2 && high < 0;
+             lower /= 2)
+            high = KERNEL_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lower);
+    if (high >= 0)
+        return (int)high;
+    errno = (int)-high;
     return -1;
 }
 
