@@ -12,6 +12,8 @@
 
 extern char **environ;
 
+static const char *executed_program;
+
 enum { PIECE = 1000, PIECES = 8, NUMBER = 9, UNTRUSTED = 65534 };
 
 static void take_turn(int fd, size_t piece)
@@ -64,6 +66,12 @@ static void fail_to_execute(void)
 
 static int executed(const char *what, int fd, size_t piece)
 {
+    if (strcmp(what, "nothing") == 0) {
+        char byte;
+        sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read");
+        sock_expect(send(fd, "x", 1, MSG_NOSIGNAL) == -1, "send");
+        return close(fd);
+    }
     if (strcmp(what, "chain") == 0) {
         take_turn(fd, piece);
         fail_to_execute();
@@ -150,7 +158,74 @@ static void last_server(int fd)
     sock_expect(close(fd) == 0 && sock_reap(pid) == 0, "the program");
 }
 
+/* A program that may not read the keys goes on with what it is given. */
+static void unprivileged_server(int fd)
+{
+    const char *policy = getenv("PFSWRAP_POLICY");
+    take_turn(fd, 0);
+    sock_expect(policy == NULL || chmod(policy, 0644) == 0, "chmod"); /* but not the keys */
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (geteuid() == 0)
+            sock_expect(setgid(UNTRUSTED) == 0 && setuid(UNTRUSTED) == 0, "setuid");
+        execute("chain", fd, 1);
+        _exit(127);
+    }
+    sock_expect(sock_reap(pid) == 0, "the program");
+    for (size_t i = 4; i < PIECES; i++)
+        take_turn(fd, i);
+    sock_expect(close(fd) == 0, "close");
+}
+
+/* The program has a policy of its own: it gets nothing, and ends nothing. */
+static void other_policy_server(int fd)
+{
+    take_turn(fd, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const char *policy = getenv("SOCK_OTHER_POLICY");
+        sock_expect(policy != NULL && setenv("PFSWRAP_POLICY", policy, 1) == 0, "SOCK_OTHER_POLICY");
+        execute(sock_is_sealed() ? "nothing" : "take", fd, 1);
+        _exit(127);
+    }
+    sock_expect(sock_reap(pid) == 0, "the program");
+    for (size_t i = sock_is_sealed() ? 1 : 2; i < PIECES; i++)
+        take_turn(fd, i);
+    sock_expect(close(fd) == 0, "close");
+}
+
 /* --- vfork and posix_spawn --- */
+
+/* A static program: what was meant for it as a parcel becomes a relay. */
+static void vfork_static_server(int fd)
+{
+    pid_t pid = vfork();
+    if (pid == 0) {
+        int copy = dup(fd);
+        if (copy > 2 && dup2(copy, 0) == 0 && dup2(copy, 1) == 1 && dup2(copy, 2) == 2)
+            (void)execl(executed_program, executed_program, (char *)NULL);
+        _exit(127);
+    }
+    sock_expect(close(fd) == 0 && sock_reap(pid) == 0, "the program");
+}
+
+static void expect_text(int fd, const char *text)
+{
+    char got[64];
+    sock_expect(recv(fd, got, strlen(text), MSG_WAITALL) == (ssize_t)strlen(text) &&
+                    memcmp(got, text, strlen(text)) == 0,
+                "\"%s\"", text);
+}
+
+static void line_client(int fd)
+{
+    expect_text(fd, "PFSMARK:hello\n");
+    sock_expect(write(fd, "PFSMARK:line\n", 13) == 13, "write");
+    expect_text(fd, "got PFSMARK:line\n");
+    sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
+    expect_text(fd, "PFSMARK:bye\n");
+    text_expect_end(fd);
+}
 
 static void vfork_server(int fd)
 {
@@ -314,7 +389,10 @@ static const struct scenario scenarios[] = {
     {"generations", generations_server, client, NULL},
     {"killed", killed_server, killed_client, NULL},
     {"last", last_server, client, NULL},
+    {"unprivileged", unprivileged_server, client, NULL},
+    {"other_policy", other_policy_server, client, NULL},
     {"vfork", vfork_server, client, NULL},
+    {"vfork_static", vfork_static_server, line_client, NULL},
     {"spawn", spawn_server, client, NULL},
     {"message", message_server, client, NULL},
     {0},
@@ -324,5 +402,6 @@ int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "executed") == 0)
         return executed(argv[2], (int)strtol(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
+    executed_program = argc > 5 ? argv[5] : "/bin/true";
     return scenario_main(argc, argv, scenarios);
 }
