@@ -13,6 +13,7 @@
 #include "connection/carrier.h"
 #include "connection/process.h"
 #include "connection/receive.h"
+#include "connection/region.h"
 #include "connection/share.h"
 #include "connection/stream.h"
 #include "connection/watch.h"
@@ -164,6 +165,8 @@ static void move_hidden(int fd)
 {
     struct endpoint *endpoint = endpoint_of(fd);
     struct connection *connection;
+    if (endpoint == NULL)
+        region_make_way(fd);
     if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
         return;
     if (endpoint_is_hidden(fd)) {
