@@ -174,8 +174,6 @@ static void write_wire_plane(const struct explanation *explanation)
         paragraph("wire plane", "not in this build");
     else if (explanation->verdict == VERDICT_REFUSED)
         paragraph("wire plane", "nothing to look at: run refuses the program");
-    else if (strcmp(explanation->runtime.name != NULL ? explanation->runtime.name : "", "Go") == 0)
-        paragraph("wire plane", "not reached: Go makes its own system calls, which pass no library");
     else
         paragraph("wire plane",
                   "each TCP connection's first records are looked at, whichever TLS wrote them: weaker TLS and "
