@@ -92,5 +92,6 @@ bool go_is_inside(int fd)
     if (read_at(fd, &file, sizeof file, 0) != sizeof file)
         return false;
     return (file.e_phentsize == sizeof(ElfW(Phdr)) && segments_have_go(fd, &file)) ||
-           (file.e_shentsize == sizeof(ElfW(Shdr)) && file.e_shstrndx < file.e_shnum && sections_have_go(fd, &file));
+           (file.e_shentsize == sizeof(ElfW(Shdr)) && file.e_shstrndx < file.e_shnum &&
+            sections_have_go(fd, &file));
 }

@@ -18,6 +18,7 @@
 #include "real/descriptor.h"
 #include "real/kernel.h"
 #include "socket/open.h"
+#include "watch/watch.h"
 
 /* The rule of that direction for an address of `fd`, or NULL. */
 static const struct policy_rule *rule_by(enum policy_direction direction, const struct sockaddr_in6 *address)
@@ -95,6 +96,15 @@ static void relay_where_needed(int fd)
         (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
 }
 
+/* One that was given: sealed if a rule says so, else the wire plane's. */
+static void take(int fd)
+{
+    if (pfswrap_seals())
+        adopt(fd);
+    if (!endpoint_is_sealed(fd))
+        watch_inherited(fd);
+}
+
 /* The kernel's list, without opendir(3): what is looked at must not change by looking. */
 static void adopt_listed(int list)
 {
@@ -115,7 +125,7 @@ static void adopt_listed(int list)
             for (; *digit >= '0' && *digit <= '9'; digit++)
                 fd = fd * 10 + (*digit - '0');
             if (*digit == '\0' && fd != list && !descriptor_is_own(fd))
-                adopt(fd);
+                take(fd);
             at += entry->length;
         }
 }
@@ -131,7 +141,7 @@ void adopt_inherited(void)
     }
     for (int fd = 0; list < 0 && fd < WITHOUT_PROC; fd++)
         if (!descriptor_is_own(fd))
-            adopt(fd);
+            take(fd);
     for (int fd = 0; fd <= STANDARD_LAST; fd++)
         relay_where_needed(fd);
     errno = saved;
@@ -149,7 +159,10 @@ void adopt_received(const struct msghdr *message)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(control) + i * sizeof fd, sizeof fd);
-            adopt(fd);
+            if (pfswrap_seals())
+                adopt(fd);
+            if (!endpoint_is_sealed(fd))
+                watch_received_descriptor(fd);
             relay_where_needed(fd);
         }
     }
