@@ -22,7 +22,7 @@ static void policy_in_force(struct policy *policy, const char *program)
 {
     static struct policy_error error;
     char path[PATH_MAX];
-    if (policy_locate(path, sizeof path, program) < 0 || policy_read(policy, path, &error) < 0)
+    if (policy_locate(path, sizeof path, program) < 0 || policy_load(policy, path, &error) < 0)
         policy_builtin(policy);
 }
 
