@@ -1,7 +1,6 @@
 /*
  * struct policy -> the text of a policy file. What it writes parses back to the same policy, so that an operator
- * can start a file from what is in force; Writes to a descriptor, no
- * streams.
+ * can start a file from what is in force. Writes to a descriptor, no streams.
  */
 #include "policy/parser.h"
 #include "policy/registry.h"

@@ -114,6 +114,7 @@ def main():
             contains(result.err.decode(), f"{program} is a Go program, expected one", "message")
             found = json.loads(run([ROOT / "scripts" / "pfswrap", "explain", "--json", program]).out)
             equal((found["runtime"], found["verdict"], found["kind"]), ("Go", "refused", "dynamic"), f"{found}")
+            equal((found["wire_plane"], found["seal_plane"]), (False, False), f"{found}")
     with tap.case("what is no Go program, though it has Go's words in it, is run"):
         program = build(source=SOURCE + r'const char words[] = "\xff Go buildinf:.go.buildinfo";')
         equal(execute(children("require"), program).out, b"it runs\n", "output")
