@@ -48,6 +48,7 @@ struct endpoint {
     struct holder parcel;                   /* and what stands for this process then */
     struct region *region;                  /* the shared mapping it is kept in; NULL: in that piece */
     struct watch watches[ENDPOINT_WATCHES]; /* guarded by the connection's lock */
+    atomic_int visitors;                    /* threads that are about to lock it; outlives the endpoint */
 };
 
 /* 0: not ours. ENDPOINT_HIDDEN: a number the shim uses itself. Else the endpoint's index + 1, and the flag below.
