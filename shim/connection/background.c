@@ -34,7 +34,7 @@ static atomic_bool begun; /* it runs: libc has done with making it */
 static bool is_early(const struct endpoint *endpoint, const struct connection *connection)
 {
     return atomic_load(&endpoint->descriptors) > 0 && handshake_is_under_way(connection) &&
-           !connection->finishing && span_length(connection->early) == 0 &&
+           !connection->finishing && !connection->read_shut && span_length(connection->early) == 0 &&
            connection_now_ms() < connection->queue_at_ms;
 }
 

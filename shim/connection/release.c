@@ -208,6 +208,13 @@ void release_before_close_range(unsigned first, unsigned last)
     errno = saved;
 }
 
+/* An accepted connection of which nothing would be left to see through: nothing is kept, and nobody seals. */
+static bool is_silent(const struct connection *connection, int fd)
+{
+    return connection->phase == CONNECTION_HANDSHAKE && !connection->initiator && connection->rx_total == 0 &&
+           span_length(connection->early) == 0 && carrier_is_quiet(fd);
+}
+
 int release_shutdown(int fd, int how)
 {
     struct endpoint *endpoint;
@@ -221,10 +228,12 @@ int release_shutdown(int fd, int how)
         return real_libc()->shutdown(fd, how);
     }
     bool finished = true;
+    if (how == SHUT_RDWR && is_silent(connection, fd))
+        connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had said anything");
     if (how != SHUT_WR) {
         connection->read_shut = true;
-        if (!handshake_is_under_way(connection)) /* which has to read; the kernel is told afterwards */
-            carrier_shut(fd, SHUT_RD);
+        carrier_shut(fd, SHUT_RD);
+        finished = !handshake_is_under_way(connection); /* the kernel will not say when it can go on */
     }
     if (how != SHUT_RD && !connection->write_shut) {
         connection->write_shut = true;
@@ -236,6 +245,8 @@ int release_shutdown(int fd, int how)
         }
         finished = send_finish(connection, fd);
     }
+    if (handshake_is_under_way(connection))
+        endpoint_settle(fd, connection);
     endpoint_leave(connection);
     if (!finished)
         background_add(endpoint);
