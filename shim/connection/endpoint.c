@@ -450,6 +450,8 @@ void endpoint_settle(int fd, const struct connection *connection)
         atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE && attention != ATTENTION_HANDSHAKE;
     set_attention(endpoint, attention);
     watch_settle(endpoint, connection, is_over);
-    if (attention == ATTENTION_HANDSHAKE)
+    if (attention == ATTENTION_HANDSHAKE) {
         readiness_schedule(connection);
+        readiness_note(endpoint);
+    }
 }

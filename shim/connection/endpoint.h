@@ -28,6 +28,7 @@ struct watch {
     uint32_t registered;   /* the events that the kernel was given, which are others while a handshake holds back */
     bool indexed;          /* can be found by its epoll instance and data */
     bool expects_writable; /* the kernel says so once, since it was asked anew: no news of anybody */
+    bool told_writable;    /* edge-triggered, and the program has had it before the handshake was complete */
     bool fired;            /* one shot, and the program has had it */
 };
 
