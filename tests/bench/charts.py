@@ -66,9 +66,10 @@ def boxes(name, colour, wide, title=None):
 
 
 def lines_chart(path, title, x, y, series, extra=(), points=True):
-    """A line for each series, legend to the right. `extra`: gnuplot's words for axes and ticks."""
+    """A line for each series, both axes logarithmic, legend to the right. `extra`: gnuplot's words for axes and ticks."""
+    heights = [height for each in series for _, height in each["points"]]
     text = [*opening(path), *titles(title, x, y), "set key outside right center Left reverse samplen 3 spacing 1.3",
-            *extra]
+            "set logscale xy 10", f"set yrange [{min(heights) * 0.8}:{max(heights) * 1.25}]", *extra]
     for number, each in enumerate(series):
         text += [f"$data{number} << EOD", *(f"{left} {right}" for left, right in each["points"]), "EOD"]
     text.append("plot " + ", ".join(

@@ -29,7 +29,7 @@ def bulk_chart(found, folder):
     marks = ", ".join(f"{charts.quoted(size_name(int(size)))} {size}" for size in sizes)
     charts.lines_chart(folder / "bulk-by-size.svg", "Bulk rate of one connection, both cores: more is better",
                        "size of each write", "MB/s", series,
-                       ["set logscale x 2", "set logscale y 10", f"set xtics ({marks})",
+                       [f"set xtics ({marks})",
                         f"set xrange [{int(sizes[0]) * 0.85}:{int(sizes[-1]) * 1.18}]",
                         "set ytics add (20, 50, 200, 500, 2000, 5000)"])
 
@@ -49,7 +49,7 @@ def round_trip_chart(found, folder, kind, how, name):
                 for percent in TAIL]
     charts.lines_chart(folder / f"{name}.svg", f"Round trip of 64 bytes, {how} server: less is better",
                        "percentile: so many of the round trips took no longer", "microseconds", charts_series(points),
-                       ["set logscale x 10", "set logscale y 10", "set xrange [1:1000]",
+                       ["set xrange [1:1000]",
                         'set xtics ("0 %%" 1, "50 %%" 2, "75 %%" 4, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000)',
                         "set ytics (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000)",
                         "set grid xtics ytics lc rgb '#dddddd' lt 1 lw 1"], points=False)
@@ -68,7 +68,7 @@ def memory_chart(found, folder):
         return [(count, megabytes) for count, megabytes in added if megabytes > 0.01] if name != "raw" else []
     charts.lines_chart(folder / "memory.svg", "Memory beyond the bare programs, both ends: less is better",
                        "idle connections", "MB", charts_series(points),
-                       ["set logscale x 10", "set logscale y 10", "set xrange [0.8:14000]",
+                       ["set xrange [0.8:14000]",
                         "set xtics ('1' 1, '10' 10, '100' 100, '1,000' 1000, '10,000' 10000)"])
 
 
