@@ -34,7 +34,7 @@ static atomic_bool begun; /* it runs: libc has done with making it */
 static bool is_early(const struct endpoint *endpoint, const struct connection *connection)
 {
     return atomic_load(&endpoint->descriptors) > 0 && handshake_is_under_way(connection) &&
-           !connection->finishing && span_length(connection->early) == 0 &&
+           !connection->finishing && !connection->read_shut && span_length(connection->early) == 0 &&
            connection_now_ms() < connection->queue_at_ms;
 }
 
@@ -65,6 +65,10 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
         struct connection *connection;
         if (endpoint == NULL || !atomic_load(&endpoint->in_background) || !endpoint_enter_at(endpoint, &connection))
             continue;
+        if (endpoint->kept > 0) { /* an exec is being tried: its number is no socket now (handover.c) */
+            endpoint_leave(connection);
+            continue;
+        }
         const struct pollfd poll = poll_for(endpoint, connection);
         atomic_store(&endpoint->in_background, false);
         if (is_early(endpoint, connection))

@@ -118,6 +118,15 @@ int carrier_readable(int fd)
     return KERNEL_3(SYS_ioctl, fd, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
+bool carrier_has_ended(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return process_sandboxed || KERNEL_5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+           (info.tcpi_state != TCP_ESTABLISHED && info.tcpi_state != TCP_FIN_WAIT1 &&
+            info.tcpi_state != TCP_FIN_WAIT2);
+}
+
 bool carrier_is_quiet(int fd)
 {
     uint8_t byte;

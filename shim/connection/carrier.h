@@ -37,6 +37,9 @@ int carrier_unacknowledged(int fd);
 int carrier_readable(int fd);
 bool carrier_is_quiet(int fd);
 
+/* Whether the peer has sent its FIN, or the connection is gone; also for a socket that is shut for reading. */
+bool carrier_has_ended(int fd);
+
 /* The next close() of the socket resets the connection (SO_LINGER, socket(7)). */
 void carrier_reset_on_close(int fd);
 

@@ -96,9 +96,7 @@ static void decide(struct connection *connection, int fd)
     if (verdict != 1) {
         connection_report_plain(connection);
         connection->phase = CONNECTION_NONE;
-        if (connection->read_shut) /* the program has done so, and nobody knew yet what that would mean */
-            carrier_shut(fd, SHUT_RD);
-        if (connection->write_shut)
+        if (connection->write_shut) /* the program has done so, and nobody knew yet what that would mean */
             carrier_shut(fd, SHUT_WR);
         return;
     }
@@ -131,6 +129,8 @@ static bool fetch(struct connection *connection, int fd, size_t need)
         return true;
     if (count == -EAGAIN || count == -EINTR)
         connection->wants = span_length(connection->tx) > 0 ? POLLIN | POLLOUT : POLLIN;
+    else if (count == 0 && connection->read_shut && !carrier_has_ended(fd))
+        connection->wants = span_length(connection->tx) > 0 ? POLLOUT : 0; /* the kernel would say so for ever */
     else if (count == 0)
         fail(connection, fd, "the peer closed the connection during the handshake");
     else
@@ -149,8 +149,6 @@ static void complete(struct connection *connection, int fd)
     carrier_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     if (connection->cork_later)
         carrier_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
-    if (connection->read_shut)
-        carrier_shut(fd, SHUT_RD);
     send_early(connection, fd);
     endpoint_settle(fd, connection);
 }

@@ -43,13 +43,20 @@ static struct connection *enter_and_advance(int fd)
     return NULL;
 }
 
+/* What the program may be told before the handshake is complete. */
+static short told_early(const struct connection *connection)
+{
+    return (short)((handshake_takes_early(connection) ? WRITABLE : 0) |
+                   (connection->read_shut ? READABLE | POLLRDHUP : 0));
+}
+
 short readiness_ask(int fd, short events, bool *held_back)
 {
     struct connection *connection = enter_and_advance(fd);
     if (connection == NULL)
         return events;
     if (handshake_is_under_way(connection)) {
-        events = (short)((handshake_takes_early(connection) ? events & WRITABLE : 0) | connection->wants);
+        events = (short)((events & told_early(connection)) | connection->wants);
         *held_back = true;
         readiness_schedule(connection);
     }
@@ -71,7 +78,7 @@ short readiness_answer(int fd, short events, short revents)
         return 0;
     }
     if (handshake_is_under_way(connection))
-        revents = (short)(handshake_takes_early(connection) ? revents & WRITABLE : 0);
+        revents = (short)(revents & told_early(connection));
     else if (was_under_way)
         revents = 0; /* the kernel was asked something else: ask anew */
     else if ((revents & READABLE) != 0 && connection->phase == CONNECTION_OPEN &&

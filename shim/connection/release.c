@@ -14,6 +14,7 @@
 #include "connection/process.h"
 #include "connection/readiness.h"
 #include "connection/receive.h"
+#include "connection/region.h"
 #include "connection/share.h"
 #include "connection/stream.h"
 #include "connection/watch.h"
@@ -179,6 +180,8 @@ static void move_hidden(int fd)
 {
     struct endpoint *endpoint = endpoint_of(fd);
     struct connection *connection;
+    if (endpoint == NULL)
+        region_make_way(fd);
     if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
         return;
     if (endpoint_is_hidden(fd)) {
@@ -213,6 +216,13 @@ void release_before_close_range(unsigned first, unsigned last)
     errno = saved;
 }
 
+/* An accepted connection of which nothing would be left to see through: nothing is kept, and nobody seals. */
+static bool is_silent(const struct connection *connection, int fd)
+{
+    return connection->phase == CONNECTION_HANDSHAKE && !connection->initiator && connection->rx_total == 0 &&
+           span_length(connection->early) == 0 && carrier_is_quiet(fd);
+}
+
 int release_shutdown(int fd, int how)
 {
     struct endpoint *endpoint;
@@ -226,10 +236,12 @@ int release_shutdown(int fd, int how)
         return real_libc()->shutdown(fd, how);
     }
     bool finished = true;
+    if (how == SHUT_RDWR && is_silent(connection, fd))
+        connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had said anything");
     if (how != SHUT_WR) {
         connection->read_shut = true;
-        if (!handshake_is_under_way(connection)) /* which has to read; the kernel is told afterwards */
-            carrier_shut(fd, SHUT_RD);
+        carrier_shut(fd, SHUT_RD);
+        finished = !handshake_is_under_way(connection); /* the kernel will not say when it can go on */
     }
     if (how != SHUT_RD && !connection->write_shut) {
         connection->write_shut = true;
@@ -241,6 +253,8 @@ int release_shutdown(int fd, int how)
         }
         finished = send_finish(connection, fd);
     }
+    if (handshake_is_under_way(connection))
+        endpoint_settle(fd, connection);
     endpoint_leave(connection);
     if (!finished)
         background_add(endpoint);

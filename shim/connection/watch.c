@@ -64,7 +64,9 @@ static uint32_t suitable_events(const struct connection *connection, const struc
 {
     if (!handshake_is_under_way(connection) || !watch->indexed)
         return watch->event.events;
-    if (handshake_takes_early(connection))
+    if (connection->read_shut) /* the background goes on with it: the kernel would call it readable for ever */
+        return watch->event.events & ~(handshake_takes_early(connection) ? 0 : (uint32_t)WRITABLE);
+    if (handshake_takes_early(connection) && (watch->event.events & WRITABLE) != 0)
         return watch->event.events | EPOLLIN;
     return HELD_BACK | EPOLLET;
 }
@@ -298,6 +300,11 @@ static enum verdict judge_handshake(struct connection *connection, struct watch 
     watch->expects_writable = false;
     if (connection->phase == CONNECTION_CONNECTING && !connection->dialled)
         return VERDICT_EXPLAINED; /* a socket that connect() has not come to looks like one that is gone */
+    if (handshake_is_under_way(connection) && connection->read_shut) {
+        *bits &= watch->event.events &
+                 (READABLE | EPOLLRDHUP | (handshake_takes_early(connection) ? (uint32_t)WRITABLE : 0));
+        return *bits != 0 ? VERDICT_TOLD : VERDICT_EXPLAINED;
+    }
     if (handshake_is_under_way(connection) && connection->queueing && is_programs) {
         if (handshake_takes_early(connection) && !watch->told_writable) {
             *bits &= WRITABLE & watch->event.events;
