@@ -114,7 +114,7 @@ static long bind_to(int fd, struct holder name)
 
 bool parcel_is(int fd)
 {
-    struct sockaddr_un address;
+    struct sockaddr_un address = {.sun_family = AF_UNSPEC};
     socklen_t length = sizeof address;
     return KERNEL_3(SYS_getsockname, fd, &address, &length) == 0 && address.sun_family == AF_UNIX &&
            length == NAME_LENGTH && address.sun_path[0] == '\0' &&
