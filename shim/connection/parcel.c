@@ -180,7 +180,7 @@ static long fill(const int ends[2], struct content *content, int fd, int memory)
 int parcel_make(const struct endpoint *endpoint, const struct connection *connection, int fd, struct holder *name)
 {
     const int memory = endpoint->region != NULL ? region_descriptor(endpoint->region) : -1;
-    int ends[2];
+    int ends[2] = {-1, -1};
     if (memory < 0 || process_sandboxed)
         return -ENOBUFS;
     struct content content = {.cookie = cookie_of(fd, SO_COOKIE),
