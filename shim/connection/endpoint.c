@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -82,8 +83,7 @@ void endpoint_end_exec(void)
     atomic_store(&executing, 0);
 }
 
-/* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
-static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
+static struct connection *lock_visited(struct endpoint *endpoint, enum lock_result *result)
 {
     for (;;) {
         const uint32_t other = atomic_load_explicit(&executing, memory_order_relaxed);
@@ -99,6 +99,27 @@ static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *r
             return here;
         lock_release(&here->lock);
     }
+}
+
+/* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
+static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
+{
+    atomic_fetch_add(&endpoint->visitors, 1);
+    struct connection *locked = lock_visited(endpoint, result);
+    atomic_fetch_sub(&endpoint->visitors, 1);
+    return locked;
+}
+
+/*
+ * A thread that has waited for the lock of a connection which is no longer here takes it for a moment. If the
+ * memory went from under it then, other processes would find the lock taken for ever. False: one is still there.
+ */
+static bool has_no_visitors(const struct endpoint *endpoint)
+{
+    enum { PATIENCE_MS = 10 };
+    for (int i = 0; i < PATIENCE_MS && !process_sandboxed && atomic_load(&endpoint->visitors) > 0; i++)
+        pause_ms();
+    return atomic_load(&endpoint->visitors) <= 0;
 }
 
 /*
@@ -214,7 +235,7 @@ static struct endpoint *take_endpoint(int fd)
         return NULL;
     }
     struct endpoint *endpoint = memory_at(&endpoints, index);
-    memset(endpoint, 0, sizeof *endpoint);
+    memset(endpoint, 0, offsetof(struct endpoint, visitors));
     endpoint->piece = piece;
     endpoint->index = (uint32_t)index;
     return endpoint;
@@ -325,7 +346,8 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection)
     if (endpoint->region == NULL)
         connection_clear(connection);
     endpoint_leave(connection);
-    share_leave(endpoint);
+    if (has_no_visitors(endpoint))
+        share_leave(endpoint);
     memory_give(&connections, endpoint->piece);
     memory_give(&endpoints, (int32_t)endpoint->index);
 }
@@ -428,6 +450,8 @@ void endpoint_settle(int fd, const struct connection *connection)
         atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE && attention != ATTENTION_HANDSHAKE;
     set_attention(endpoint, attention);
     watch_settle(endpoint, connection, is_over);
-    if (attention == ATTENTION_HANDSHAKE)
+    if (attention == ATTENTION_HANDSHAKE) {
         readiness_schedule(connection);
+        readiness_note(endpoint);
+    }
 }

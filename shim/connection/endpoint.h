@@ -28,6 +28,7 @@ struct watch {
     uint32_t registered;   /* the events that the kernel was given, which are others while a handshake holds back */
     bool indexed;          /* can be found by its epoll instance and data */
     bool expects_writable; /* the kernel says so once, since it was asked anew: no news of anybody */
+    bool told_writable;    /* edge-triggered, and the program has had it before the handshake was complete */
     bool fired;            /* one shot, and the program has had it */
 };
 
@@ -48,6 +49,7 @@ struct endpoint {
     struct holder parcel;                   /* and what stands for this process then */
     struct region *region;                  /* the shared mapping it is kept in; NULL: in that piece */
     struct watch watches[ENDPOINT_WATCHES]; /* guarded by the connection's lock */
+    atomic_int visitors;                    /* threads that are about to lock it; outlives the endpoint */
 };
 
 /* 0: not ours. ENDPOINT_HIDDEN: a number the shim uses itself. Else the endpoint's index + 1, and the flag below.

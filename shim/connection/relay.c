@@ -68,12 +68,13 @@ static int make_process(struct endpoint *endpoint, int fd, int end)
 {
     uint64_t all = UINT64_MAX, before;
     int status = 0;
+    const pid_t self = (pid_t)KERNEL_0(SYS_getpid);
     (void)KERNEL_4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNAL_SET_BYTES);
     long child = KERNEL_5(SYS_clone, 0, 0, NULL, NULL, 0);
     if (child == 0) {
         long grandchild = KERNEL_5(SYS_clone, 0, 0, NULL, NULL, 0);
         if (grandchild == 0)
-            relay_run(endpoint, fd, end);
+            relay_run(endpoint, fd, end, self);
         for (;;)
             (void)KERNEL_1(SYS_exit_group, grandchild < 0);
     }

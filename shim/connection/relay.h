@@ -32,8 +32,9 @@ int relay_start(int fd);
  */
 int relay_make(struct endpoint *endpoint, struct connection *connection, int socket);
 
-/* The relay itself, in the process made for it: `end` is its end of the pair. Never returns. */
-_Noreturn void relay_run(struct endpoint *endpoint, int fd, int end);
+/* The relay itself, in the process made for it: `end` is its end of the pair, `program` the process that has
+ * made it. Never returns. */
+_Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t program);
 
 /* Names `end` after the connection's addresses, so that whoever has the program's end can be told. */
 int relay_name_bind(int end, const struct connection *connection);

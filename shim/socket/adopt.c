@@ -20,6 +20,7 @@
 #include "real/kernel.h"
 #include "real/list.h"
 #include "socket/open.h"
+#include "watch/watch.h"
 
 /* The rule of that direction for an address of `fd`, or NULL. */
 static const struct policy_rule *rule_by(enum policy_direction direction, const struct sockaddr_in6 *address)
@@ -73,10 +74,19 @@ static void relay_where_needed(int fd)
         (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
 }
 
+/* One that was given: sealed if a rule says so, else the wire plane's. */
+static void take(int fd)
+{
+    if (pfswrap_seals())
+        adopt(fd);
+    if (!endpoint_is_sealed(fd))
+        watch_inherited(fd);
+}
+
 static void visit(int fd, void *nothing)
 {
     (void)nothing;
-    adopt(fd);
+    take(fd);
 }
 
 void adopt_inherited(void)
@@ -101,7 +111,10 @@ void adopt_received(const struct msghdr *message)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(control) + i * sizeof fd, sizeof fd);
-            adopt(fd);
+            if (pfswrap_seals())
+                adopt(fd);
+            if (!endpoint_is_sealed(fd))
+                watch_received_descriptor(fd);
             relay_where_needed(fd);
         }
     }
