@@ -106,7 +106,7 @@ void *memory_share(size_t bytes)
 /* Whether a file may have that size: one that may not ends the process (SIGXFSZ, setrlimit(2)). */
 static bool size_is_allowed(size_t bytes)
 {
-    struct rlimit limit;
+    struct rlimit limit = {0};
     return KERNEL_4(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && bytes <= limit.rlim_cur;
 }
 
@@ -150,7 +150,7 @@ void *memory_share_file(size_t bytes, int *fd)
 void *memory_map_file(int fd, size_t at, size_t bytes)
 {
     const int error = errno;
-    struct stat status;
+    struct stat status = {0};
     void *mapping = NULL;
     /* Only memory has seals. A file that may shrink would end us (SIGBUS, mmap(2)). */
     const long seals = KERNEL_3(SYS_fcntl, fd, F_GET_SEALS, 0);

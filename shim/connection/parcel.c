@@ -114,7 +114,7 @@ static long bind_to(int fd, struct holder name)
 
 bool parcel_is(int fd)
 {
-    struct sockaddr_un address;
+    struct sockaddr_un address = {.sun_family = AF_UNSPEC};
     socklen_t length = sizeof address;
     return KERNEL_3(SYS_getsockname, fd, &address, &length) == 0 && address.sun_family == AF_UNIX &&
            length == NAME_LENGTH && address.sun_path[0] == '\0' &&
@@ -180,7 +180,7 @@ static long fill(const int ends[2], struct content *content, int fd, int memory)
 int parcel_make(const struct endpoint *endpoint, const struct connection *connection, int fd, struct holder *name)
 {
     const int memory = endpoint->region != NULL ? region_descriptor(endpoint->region) : -1;
-    int ends[2];
+    int ends[2] = {-1, -1};
     if (memory < 0 || process_sandboxed)
         return -ENOBUFS;
     struct content content = {.cookie = cookie_of(fd, SO_COOKIE),

@@ -33,7 +33,7 @@ static __thread unsigned self_generation __attribute__((tls_model("initial-exec"
  */
 static uint32_t find_space(void)
 {
-    struct stat status;
+    struct stat status = {0};
     uint32_t random = 0;
     if (KERNEL_4(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/pid", &status, 0) == 0 && (uint32_t)status.st_ino != 0)
         return (uint32_t)status.st_ino;

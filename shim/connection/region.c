@@ -35,7 +35,7 @@ static struct region *take_region(void)
 /* Puts the file's descriptor, which is closed, where no program reaches it. */
 static void keep_file(struct region *region, int fd)
 {
-    struct stat status;
+    struct stat status = {0};
     const int saved = errno;
     int high = KERNEL_2(SYS_fstat, fd, &status) == 0 ? descriptor_duplicate_high(fd, DESCRIPTOR_OWN_FIRST) : -1;
     if (high >= ENDPOINT_FDS) {
@@ -106,7 +106,7 @@ size_t region_at(const struct region *region, const struct connection *home)
 
 int region_descriptor(const struct region *region)
 {
-    struct stat status;
+    struct stat status = {0};
     const int fd = atomic_load(&region->fd);
     const bool is_there = fd >= 0 && !process_sandboxed && KERNEL_2(SYS_fstat, fd, &status) == 0 &&
                           status.st_dev == region->device && status.st_ino == region->inode;

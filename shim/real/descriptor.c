@@ -37,7 +37,7 @@ int descriptor_duplicate_high(int fd, int at_least)
 {
     /* The kernel's own call: `fd` may be one that the shim keeps from the program. */
     long high = KERNEL_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least);
-    struct rlimit limit;
+    struct rlimit limit = {0};
     /* The limit is below that number, or all from there on are taken: as high as it goes. */
     if ((high == -EINVAL || high == -EMFILE) && KERNEL_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
         for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2 && high < 0;

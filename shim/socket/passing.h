@@ -25,7 +25,7 @@ struct passing {
     const struct msghdr *message; /* what is to be sent: the program's, or the copy below */
     struct msghdr copy;
     union {
-        struct cmsghdr header;
+        size_t alignment; /* of struct cmsghdr */
         char bytes[PASSING_CONTROL_MAX];
     } control;
     struct passing_parcel {

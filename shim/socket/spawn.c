@@ -49,7 +49,7 @@ size_t spawn_room(const posix_spawn_file_actions_t *actions)
     if (atomic_load(&endpoint_count) == 0)
         return 0;
     /* An action before the program's for each parcel, and perhaps one behind. */
-    return ((size_t)count + 2 * SPAWN_PARCELS_MAX) * sizeof(struct spawn_action);
+    return ((size_t)count + (size_t)2 * SPAWN_PARCELS_MAX) * sizeof(struct spawn_action);
 }
 
 /* Relays what the actions duplicate to a number of up to `last`. Returns 0 or an errno. */

@@ -126,13 +126,16 @@ START_TEST(without_descriptors_left_it_is_an_error_and_nothing_leaks)
 {
     struct link link = link_open(65536);
     const int parcel = parcel_for(link.client);
-    struct rlimit limit = {(rlim_t)parcel + 1, (rlim_t)parcel + 1};
+    struct rlimit before, limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = (struct rlimit){(rlim_t)parcel + 1, before.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int fd = dup(0); fd >= 0; fd = dup(0))
         continue;
     ck_assert(arrival_take(parcel));
     expect_lost(parcel);
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 END_TEST
 
