@@ -59,17 +59,14 @@ static void index_remove(const struct endpoint *endpoint, struct interest *inter
 
 /* --- what the kernel is given --- */
 
-static bool takes_early(const struct connection *connection)
-{
-    return connection->queueing && span_length(connection->early) < CONNECTION_EARLY_MAX;
-}
-
 /* An epoll that is told nothing of an interest would report it unjudged, so only one that is found holds back. */
 static uint32_t suitable_events(const struct connection *connection, const struct interest *interest)
 {
     if (!handshake_is_under_way(connection) || !interest->indexed)
         return interest->event.events;
-    if (takes_early(connection))
+    if (connection->read_shut) /* the background goes on with it: the kernel would call it readable for ever */
+        return interest->event.events & ~(handshake_takes_early(connection) ? 0 : (uint32_t)WRITABLE);
+    if (handshake_takes_early(connection) && (interest->event.events & WRITABLE) != 0)
         return interest->event.events | EPOLLIN;
     return HELD_BACK | EPOLLET;
 }
@@ -303,9 +300,15 @@ static enum verdict judge_handshake(struct connection *connection, struct intere
     interest->expects_writable = false;
     if (connection->phase == CONNECTION_CONNECTING && !connection->dialled)
         return VERDICT_EXPLAINED; /* a socket that connect() has not come to looks like one that is gone */
+    if (handshake_is_under_way(connection) && connection->read_shut) {
+        *bits &= interest->event.events &
+                 (READABLE | EPOLLRDHUP | (handshake_takes_early(connection) ? (uint32_t)WRITABLE : 0));
+        return *bits != 0 ? VERDICT_TOLD : VERDICT_EXPLAINED;
+    }
     if (handshake_is_under_way(connection) && connection->queueing && is_programs) {
-        if (takes_early(connection)) {
+        if (handshake_takes_early(connection) && !interest->told_writable) {
             *bits &= WRITABLE & interest->event.events;
+            interest->told_writable = (interest->event.events & EPOLLET) != 0;
             return VERDICT_TOLD;
         }
         if (writable_only)
@@ -315,12 +318,14 @@ static enum verdict judge_handshake(struct connection *connection, struct intere
 }
 
 /* A part of a frame is nothing to read for a program whose read would then wait. */
-static enum verdict judge_open(struct connection *connection, const struct interest *interest, uint32_t *bits)
+static enum verdict judge_open(struct connection *connection, struct interest *interest, uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
     *bits &=
         interest->event.events | EPOLLERR | EPOLLHUP; /* it may be news of a handshake that others have completed */
-    if (*bits == 0)
+    const bool told = interest->told_writable && interest->expects_writable && !connection->refused_early;
+    interest->told_writable = interest->expects_writable = false;
+    if (*bits == 0 || (told && (*bits & ~(uint32_t)WRITABLE) == 0))
         return VERDICT_EXPLAINED;
     if ((*bits & READABLE) == 0 || connection->phase != CONNECTION_OPEN || atomic_load(&connection->nonblocking) ||
         receive_ahead(connection, interest->fd))

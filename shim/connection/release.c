@@ -13,6 +13,7 @@
 #include "connection/carrier.h"
 #include "connection/process.h"
 #include "connection/receive.h"
+#include "connection/region.h"
 #include "connection/share.h"
 #include "connection/stream.h"
 #include "connection/interest.h"
@@ -21,11 +22,21 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 
-/* What the peer has sent and nobody reads would make close() a reset. */
-static void drain(int fd)
+/*
+ * Just before the socket is closed for good. What the peer has sent and nobody has read makes close() a reset
+ * (tcp(7)), which would take away what it has yet to acknowledge. Once it has acknowledged everything that is what
+ * should happen, as it does to a peer that goes on sending to a closed socket; but not for its own FINAL.
+ */
+static void prepare_close(const struct connection *connection, int fd)
 {
     uint8_t waste[4096];
-    for (int i = 0; i < 64 && !process_sandboxed; i++)
+    if (process_sandboxed)
+        return;
+    if (connection->fin_sent && carrier_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
+        carrier_reset_on_close(fd);
+        return;
+    }
+    for (int i = 0; i < 64; i++)
         if (carrier_receive(fd, waste, sizeof waste) <= 0)
             return;
 }
@@ -120,7 +131,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
     }
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
-        drain(fd);
+        prepare_close(connection, fd);
     endpoint_free(endpoint, connection);
     return true;
 }
@@ -164,6 +175,8 @@ static void move_hidden(int fd)
 {
     struct endpoint *endpoint = endpoint_of(fd);
     struct connection *connection;
+    if (endpoint == NULL)
+        region_make_way(fd);
     if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
         return;
     if (endpoint_is_hidden(fd)) {
@@ -198,6 +211,13 @@ void release_before_close_range(unsigned first, unsigned last)
     errno = saved;
 }
 
+/* An accepted connection of which nothing would be left to see through: nothing is kept, and nobody seals. */
+static bool is_silent(const struct connection *connection, int fd)
+{
+    return connection->phase == CONNECTION_HANDSHAKE && !connection->initiator && connection->rx_total == 0 &&
+           span_length(connection->early) == 0 && carrier_is_quiet(fd);
+}
+
 int release_shutdown(int fd, int how)
 {
     struct endpoint *endpoint;
@@ -211,9 +231,12 @@ int release_shutdown(int fd, int how)
         return real_libc()->shutdown(fd, how);
     }
     bool finished = true;
+    if (how == SHUT_RDWR && is_silent(connection, fd))
+        connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had said anything");
     if (how != SHUT_WR) {
         connection->read_shut = true;
         carrier_shut(fd, SHUT_RD);
+        finished = !handshake_is_under_way(connection); /* the kernel will not say when it can go on */
     }
     if (how != SHUT_RD && !connection->write_shut) {
         connection->write_shut = true;
@@ -225,6 +248,8 @@ int release_shutdown(int fd, int how)
         }
         finished = send_finish(connection, fd);
     }
+    if (handshake_is_under_way(connection))
+        endpoint_settle(fd, connection);
     endpoint_leave(connection);
     if (!finished)
         background_add(endpoint);
@@ -242,7 +267,7 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
             return false;
         }
         report_end(connection, false, false);
-        drain(fd);
+        prepare_close(connection, fd);
         endpoint_unhide(fd);
         endpoint_free(endpoint, connection);
         (void)KERNEL_1(SYS_close, fd);
