@@ -15,7 +15,7 @@
 #include "connection/readiness.h"
 #include "connection/share.h"
 #include "connection/signals.h"
-#include "connection/watch.h"
+#include "connection/interest.h"
 #include "real/kernel.h"
 
 _Atomic uint32_t endpoint_table[ENDPOINT_FDS];
@@ -340,7 +340,7 @@ int endpoint_number(const struct endpoint *endpoint, int from)
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 {
     set_attention(endpoint, ATTENTION_NONE);
-    watch_forget(endpoint);
+    interest_forget(endpoint);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
     if (endpoint->region == NULL)
@@ -354,7 +354,7 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
 {
-    watch_restore(endpoint);
+    interest_restore(endpoint);
     for (int fd = 0; atomic_load(&endpoint->descriptors) > 0 && fd <= atomic_load(&highest); fd++)
         if (endpoint_of(fd) == endpoint) {
             if (!endpoint_cloexec(fd))
@@ -449,7 +449,7 @@ void endpoint_settle(int fd, const struct connection *connection)
     const bool is_over =
         atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE && attention != ATTENTION_HANDSHAKE;
     set_attention(endpoint, attention);
-    watch_settle(endpoint, connection, is_over);
+    interest_settle(endpoint, connection, is_over);
     if (attention == ATTENTION_HANDSHAKE) {
         readiness_schedule(connection);
         readiness_note(endpoint);

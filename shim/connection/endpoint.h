@@ -15,13 +15,13 @@
 
 enum {
     ENDPOINT_FDS = 1 << 20,        /* higher numbers are never sealed: such a connection is refused */
-    ENDPOINT_WATCHES = 2,          /* epoll instances a connection is remembered in */
+    ENDPOINT_INTERESTS = 2,        /* epoll instances a connection is remembered in */
     CONNECTION_PIECE_BYTES = 1408, /* of memory, for one connection without its buffers */
 };
 _Static_assert(sizeof(struct connection) <= CONNECTION_PIECE_BYTES, "a connection fits its piece of memory");
 
-/* Where the program watches the descriptor: epoll_ctl(2)'s arguments as the program gave them (watch.h). */
-struct watch {
+/* Where the program watches the descriptor: epoll_ctl(2)'s arguments as the program gave them (interest.h). */
+struct interest {
     int epoll; /* the epoll instance's number + 1; 0: a free entry */
     int fd;
     struct epoll_event event;
@@ -46,10 +46,10 @@ struct endpoint {
     uint32_t index;             /* of this endpoint */
     int32_t piece;              /* of private memory, where calls work on the connection */
     int kept; /* while an exec is tried whose program gets it: a hidden duplicate of the socket; else 0 */
-    struct holder parcel;                   /* and what stands for this process then */
-    struct region *region;                  /* the shared mapping it is kept in; NULL: in that piece */
-    struct watch watches[ENDPOINT_WATCHES]; /* guarded by the connection's lock */
-    atomic_int visitors;                    /* threads that are about to lock it; outlives the endpoint */
+    struct holder parcel;                          /* and what stands for this process then */
+    struct region *region;                         /* the shared mapping it is kept in; NULL: in that piece */
+    struct interest interests[ENDPOINT_INTERESTS]; /* guarded by the connection's lock */
+    atomic_int visitors;                           /* threads that are about to lock it; outlives the endpoint */
 };
 
 /* 0: not ours. ENDPOINT_HIDDEN: a number the shim uses itself. Else the endpoint's index + 1, and the flag below.

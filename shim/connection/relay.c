@@ -85,18 +85,18 @@ static int make_process(struct endpoint *endpoint, int fd, int end)
     return child < 0 ? (int)-child : status != 0 ? EAGAIN : 0;
 }
 
-/* What the program watches at `number` goes on as a watch of the pair's end. */
-static void move_watches(struct endpoint *endpoint, int number, int end)
+/* What the program interests at `number` goes on as an interest in the pair's end. */
+static void move_interests(struct endpoint *endpoint, int number, int end)
 {
-    struct watch *watches = endpoint->watches;
-    for (int i = 0; i < ENDPOINT_WATCHES; i++)
-        if (watches[i].epoll != 0 && watches[i].fd == number)
-            (void)KERNEL_4(SYS_epoll_ctl, watches[i].epoll - 1, EPOLL_CTL_DEL, number, NULL);
+    struct interest *interests = endpoint->interests;
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++)
+        if (interests[i].epoll != 0 && interests[i].fd == number)
+            (void)KERNEL_4(SYS_epoll_ctl, interests[i].epoll - 1, EPOLL_CTL_DEL, number, NULL);
     (void)KERNEL_3(SYS_dup3, end, number, endpoint_cloexec(number) ? O_CLOEXEC : 0);
-    for (int i = 0; i < ENDPOINT_WATCHES; i++)
-        if (watches[i].epoll != 0 && watches[i].fd == number) {
-            (void)KERNEL_4(SYS_epoll_ctl, watches[i].epoll - 1, EPOLL_CTL_ADD, number, &watches[i].event);
-            watches[i] = (struct watch){0};
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++)
+        if (interests[i].epoll != 0 && interests[i].fd == number) {
+            (void)KERNEL_4(SYS_epoll_ctl, interests[i].epoll - 1, EPOLL_CTL_ADD, number, &interests[i].event);
+            interests[i] = (struct interest){0};
         }
 }
 
@@ -106,7 +106,7 @@ static void replace_numbers(struct endpoint *endpoint, struct connection *connec
     int left;
     do {
         const int number = atomic_load(&endpoint->fd);
-        move_watches(endpoint, number, end);
+        move_interests(endpoint, number, end);
         left = endpoint_remove(endpoint, number);
         endpoint_vacate(number);
     } while (left > 0);

@@ -388,7 +388,7 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t progr
     relay_program_open(&relay.program, program);
     if (relay.program.pidfd >= 0)
         watch(relay.epoll, relay.program.pidfd, OF_PROGRAM);
-    memset(endpoint->watches, 0, sizeof endpoint->watches);
+    memset(endpoint->interests, 0, sizeof endpoint->interests);
     atomic_store(&endpoint->in_background, false);
     atomic_store(&endpoint->fd, fd);
     atomic_store(&endpoint->descriptors, 1);

@@ -17,7 +17,7 @@
 #include "connection/region.h"
 #include "connection/share.h"
 #include "connection/stream.h"
-#include "connection/watch.h"
+#include "connection/interest.h"
 #include "init.h"
 #include "real/descriptor.h"
 #include "real/kernel.h"
@@ -123,7 +123,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
         endpoint_free(endpoint, connection);
         return true;
     }
-    watch_remove(endpoint);
+    interest_remove(endpoint);
     const bool reset = wants_reset(fd);
     if (!reset && !is_done(connection, fd)) {
         int hidden = hide_duplicate(fd);
@@ -150,7 +150,7 @@ static bool release(int fd)
         return false;
     carrier_kind = CARRIER_PLAIN;
     if (endpoint_remove(endpoint, fd) > 0) {
-        watch_leave(endpoint, fd);
+        interest_leave(endpoint, fd);
         endpoint_leave(connection);
     } else if (!let_go(endpoint, connection, fd)) {
         background_add(endpoint);

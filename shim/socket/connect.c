@@ -13,7 +13,7 @@
 #include "connection/endpoint.h"
 #include "connection/relay.h"
 #include "connection/wait.h"
-#include "connection/watch.h"
+#include "connection/interest.h"
 #include "init.h"
 #include "interposed.h"
 #include "real/aliases.h"
@@ -75,7 +75,7 @@ static int register_descriptor(int fd, const struct policy_rule *rule)
         return -1;
     connection->phase = CONNECTION_CONNECTING;
     endpoint_settle(fd, connection);
-    watch_adopt(endpoint, connection, fd);
+    interest_adopt(endpoint, connection, fd);
     endpoint_leave(connection);
     return 0;
 }

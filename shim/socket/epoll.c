@@ -1,7 +1,7 @@
 /*
  * epoll_ctl on a sealed descriptor, and the calls that wait: events are looked at before the program gets them, and
  * handshakes go on here. Where epoll instances are waited for otherwise (by poll, by another epoll, by a process
- * without us) the program is woken without need at most: connection/watch.h.
+ * without us) the program is woken without need at most: connection/interest.h.
  */
 #include <errno.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 #include "connection/process.h"
 #include "connection/readiness.h"
 #include "connection/share.h"
-#include "connection/watch.h"
+#include "connection/interest.h"
 #include "interposed.h"
 #include "keys.h"
 #include "real/aliases.h"
@@ -29,10 +29,10 @@ PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_even
     if (entered != ENDPOINT_ENTERED) { /* or a handler in the middle of a call: spurious events at most */
         int outcome = real_libc()->epoll_ctl(epoll, operation, fd, event);
         if (outcome == 0 && keys_in_use())
-            watch_note(epoll, operation, fd, event);
+            interest_note(epoll, operation, fd, event);
         return outcome;
     }
-    int result = watch_control(endpoint, connection, epoll, operation, fd, event);
+    int result = interest_control(endpoint, connection, epoll, operation, fd, event);
     endpoint_leave(connection);
     if (result == 0)
         return 0;
@@ -72,7 +72,7 @@ static int judge_all(const struct request *request, int count)
     int left = 0;
     for (int i = 0; i < count; i++) {
         struct epoll_event event = request->events[i];
-        event.events = watch_judge(request->epoll, &event);
+        event.events = interest_judge(request->epoll, &event);
         if (event.events != 0)
             request->events[left++] = event;
     }

@@ -4,7 +4,7 @@
 #include "../suite.h"
 
 #include "connection/readiness.h"
-#include "connection/watch.h"
+#include "connection/interest.h"
 #include "link.h"
 
 #include <sys/epoll.h>
@@ -54,7 +54,7 @@ static int watch(int epoll, int operation, int fd, uint32_t events, uint64_t dat
     struct epoll_event event = {.events = events, .data.u64 = data};
     struct endpoint *endpoint;
     struct connection *connection = enter(fd, &endpoint);
-    int result = watch_control(endpoint, connection, epoll, operation, fd, &event);
+    int result = interest_control(endpoint, connection, epoll, operation, fd, &event);
     endpoint_leave(connection);
     return result;
 }
@@ -68,7 +68,7 @@ static uint32_t told(int epoll, uint64_t data)
     if (count == 0)
         return 0;
     ck_assert_uint_eq(event.data.u64, data);
-    return watch_judge(epoll, &event);
+    return interest_judge(epoll, &event);
 }
 
 /* Moves one byte each way and lets both ends go on; the server by epoll only. Returns what its program is told. */
@@ -240,7 +240,7 @@ START_TEST(many_with_the_same_data_are_all_told)
         }
         int count = epoll_wait(epoll, events, MANY, 10);
         for (int i = 0; i < count; i++)
-            if (watch_judge(epoll, &events[i]) != 0) /* too many to tell apart: the program tries them all */
+            if (interest_judge(epoll, &events[i]) != 0) /* too many to tell apart: the program tries them all */
                 for (int k = 0; k < MANY; k++)
                     (void)link_receive(links[k].server, &byte, 1, 0);
         for (int i = 0; i < MANY; i++)
@@ -406,21 +406,21 @@ START_TEST(a_closed_number_leaves_its_registration_as_the_kernel_would)
     ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), 0);
     struct connection *connection = enter(link.server, &endpoint);
-    watch_leave(endpoint, link.server + 1000); /* another one */
+    interest_leave(endpoint, link.server + 1000); /* another one */
     endpoint_leave(connection);
     ck_assert_uint_eq(told(epoll, 7), 0);
     connection = enter(link.server, &endpoint);
-    watch_leave(endpoint, link.server);
+    interest_leave(endpoint, link.server);
     endpoint_leave(connection);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
     ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), -EEXIST);
     connection = enter(link.server, &endpoint);
-    watch_remove(endpoint); /* nothing is remembered */
+    interest_remove(endpoint); /* nothing is remembered */
     endpoint_leave(connection);
     ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT, 8), 0);
     ck_assert_uint_eq(told(epoll, 8), 0);
     connection = enter(link.server, &endpoint);
-    watch_remove(endpoint);
+    interest_remove(endpoint);
     endpoint_leave(connection);
     ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
 }
@@ -439,7 +439,7 @@ START_TEST(what_turns_out_plain_gets_its_events_back)
     ck_assert(!endpoint_is_sealed(link.server));
     ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
     ck_assert_uint_eq(event.events, EPOLLOUT);
-    ck_assert_uint_eq(watch_judge(epoll, &event), EPOLLOUT);
+    ck_assert_uint_eq(interest_judge(epoll, &event), EPOLLOUT);
 }
 END_TEST
 
@@ -451,12 +451,12 @@ START_TEST(watched_before_it_was_sealed_it_is_held_back_like_others)
     link_pair(&link.client, &link.client_wire);
     link_pair(&link.server, &link.server_wire);
     ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, link.server, &event), 0);
-    watch_note(epoll, EPOLL_CTL_ADD, link.server, &event);
+    interest_note(epoll, EPOLL_CTL_ADD, link.server, &event);
     link_seal(link.client, 1, true, true);
     link_seal(link.server, 0, false, true);
     struct endpoint *endpoint;
     struct connection *connection = enter(link.server, &endpoint);
-    watch_adopt(endpoint, connection, link.server);
+    interest_adopt(endpoint, connection, link.server);
     endpoint_leave(connection);
     ck_assert_uint_eq(told(epoll, 7), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
@@ -469,12 +469,12 @@ START_TEST(a_note_that_no_longer_holds_changes_nothing)
     int epoll = new_epoll();
     struct epoll_event event = {.events = EPOLLOUT, .data.u64 = 7};
     struct endpoint *endpoint;
-    watch_note(epoll, EPOLL_CTL_ADD, link.server, &event); /* of a descriptor that had the number before */
+    interest_note(epoll, EPOLL_CTL_ADD, link.server, &event); /* of a descriptor that had the number before */
     struct connection *connection = enter(link.server, &endpoint);
-    watch_adopt(endpoint, connection, link.server);
+    interest_adopt(endpoint, connection, link.server);
     endpoint_leave(connection);
     ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
-    watch_note(epoll, EPOLL_CTL_DEL, link.server, &event);
+    interest_note(epoll, EPOLL_CTL_DEL, link.server, &event);
     ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 9), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 9), EPOLLOUT);
 }

@@ -3,7 +3,7 @@
  * connection accounts for it: bytes came, or its handshake went on. Watches of connections that need attention are
  * found by epoll instance and data in a table without locks, in one cache line each.
  */
-#include "connection/watch.h"
+#include "connection/interest.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -19,7 +19,7 @@ enum {
     EXCLUSIVE_MAY = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP, /* beside EPOLLEXCLUSIVE, EPOLLET and EPOLLWAKEUP */
 };
 
-/* --- the table: endpoint's index * ENDPOINT_WATCHES + watch's place + 1, in one of the lines --- */
+/* --- the table: endpoint's index * ENDPOINT_INTERESTS + interest's place + 1, in one of the lines --- */
 
 enum { LINES = 8192, LINE = 16 };
 
@@ -31,118 +31,118 @@ static _Atomic uint32_t *line_of(int epoll, uint64_t data)
     return table[(hash >> 32) % LINES];
 }
 
-static uint32_t table_value(const struct endpoint *endpoint, const struct watch *watch)
+static uint32_t table_value(const struct endpoint *endpoint, const struct interest *interest)
 {
-    return endpoint->index * ENDPOINT_WATCHES + (uint32_t)(watch - endpoint->watches) + 1;
+    return endpoint->index * ENDPOINT_INTERESTS + (uint32_t)(interest - endpoint->interests) + 1;
 }
 
-/* Makes the watch one that watch_judge() finds. False: too many have its data. */
-static bool index_add(const struct endpoint *endpoint, struct watch *watch)
+/* Makes the interest one that interest_judge() finds. False: too many have its data. */
+static bool index_add(const struct endpoint *endpoint, struct interest *interest)
 {
-    _Atomic uint32_t *line = line_of(watch->epoll - 1, watch->event.data.u64);
-    for (int i = 0; i < LINE && !watch->indexed; i++) {
+    _Atomic uint32_t *line = line_of(interest->epoll - 1, interest->event.data.u64);
+    for (int i = 0; i < LINE && !interest->indexed; i++) {
         uint32_t free = 0;
-        watch->indexed = atomic_compare_exchange_strong(&line[i], &free, table_value(endpoint, watch));
+        interest->indexed = atomic_compare_exchange_strong(&line[i], &free, table_value(endpoint, interest));
     }
-    return watch->indexed;
+    return interest->indexed;
 }
 
-static void index_remove(const struct endpoint *endpoint, struct watch *watch)
+static void index_remove(const struct endpoint *endpoint, struct interest *interest)
 {
-    _Atomic uint32_t *line = line_of(watch->epoll - 1, watch->event.data.u64);
-    for (int i = 0; i < LINE && watch->indexed; i++) {
-        uint32_t value = table_value(endpoint, watch);
-        watch->indexed = !atomic_compare_exchange_strong(&line[i], &value, 0);
+    _Atomic uint32_t *line = line_of(interest->epoll - 1, interest->event.data.u64);
+    for (int i = 0; i < LINE && interest->indexed; i++) {
+        uint32_t value = table_value(endpoint, interest);
+        interest->indexed = !atomic_compare_exchange_strong(&line[i], &value, 0);
     }
-    watch->indexed = false;
+    interest->indexed = false;
 }
 
 /* --- what the kernel is given --- */
 
-/* An epoll that is told nothing of a watch would report it unjudged, so only one that is found holds back. */
-static uint32_t suitable_events(const struct connection *connection, const struct watch *watch)
+/* An epoll that is told nothing of an interest would report it unjudged, so only one that is found holds back. */
+static uint32_t suitable_events(const struct connection *connection, const struct interest *interest)
 {
-    if (!handshake_is_under_way(connection) || !watch->indexed)
-        return watch->event.events;
+    if (!handshake_is_under_way(connection) || !interest->indexed)
+        return interest->event.events;
     if (connection->read_shut) /* the background goes on with it: the kernel would call it readable for ever */
-        return watch->event.events & ~(handshake_takes_early(connection) ? 0 : (uint32_t)WRITABLE);
-    if (handshake_takes_early(connection) && (watch->event.events & WRITABLE) != 0)
-        return watch->event.events | EPOLLIN;
+        return interest->event.events & ~(handshake_takes_early(connection) ? 0 : (uint32_t)WRITABLE);
+    if (handshake_takes_early(connection) && (interest->event.events & WRITABLE) != 0)
+        return interest->event.events | EPOLLIN;
     return HELD_BACK | EPOLLET;
 }
 
-static int control(const struct watch *watch, int operation, uint32_t events)
+static int control(const struct interest *interest, int operation, uint32_t events)
 {
-    struct epoll_event event = watch->event;
+    struct epoll_event event = interest->event;
     event.events = events;
-    return (int)KERNEL_4(SYS_epoll_ctl, watch->epoll - 1, operation, watch->fd, &event);
+    return (int)KERNEL_4(SYS_epoll_ctl, interest->epoll - 1, operation, interest->fd, &event);
 }
 
-/* The kernel's events for a watch that is registered; EPOLLEXCLUSIVE can only be added (epoll_ctl(2)). */
-static int set_events(struct watch *watch, uint32_t events)
+/* The kernel's events for an interest that is registered; EPOLLEXCLUSIVE can only be added (epoll_ctl(2)). */
+static int set_events(struct interest *interest, uint32_t events)
 {
     int result;
-    if ((events | watch->registered) & EPOLLEXCLUSIVE) {
-        result = control(watch, EPOLL_CTL_DEL, 0);
+    if ((events | interest->registered) & EPOLLEXCLUSIVE) {
+        result = control(interest, EPOLL_CTL_DEL, 0);
         if (result == 0)
-            result = control(watch, EPOLL_CTL_ADD, events);
+            result = control(interest, EPOLL_CTL_ADD, events);
     } else {
-        result = control(watch, EPOLL_CTL_MOD, events);
+        result = control(interest, EPOLL_CTL_MOD, events);
     }
-    watch->registered = events;
-    watch->expects_writable = true;
+    interest->registered = events;
+    interest->expects_writable = true;
     return result;
 }
 
-void watch_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
+void interest_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
 {
-    for (int i = 0; i < ENDPOINT_WATCHES; i++) {
-        struct watch *watch = &endpoint->watches[i];
-        if (watch->epoll == 0)
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++) {
+        struct interest *interest = &endpoint->interests[i];
+        if (interest->epoll == 0)
             continue;
         const bool needed = atomic_load(&endpoint->attention) != ATTENTION_NONE;
-        if (needed && !watch->indexed)
-            (void)index_add(endpoint, watch);
-        const uint32_t events = suitable_events(connection, watch);
-        if (!watch->fired && (again || events != watch->registered))
-            (void)set_events(watch, events);
+        if (needed && !interest->indexed)
+            (void)index_add(endpoint, interest);
+        const uint32_t events = suitable_events(connection, interest);
+        if (!interest->fired && (again || events != interest->registered))
+            (void)set_events(interest, events);
         if (!needed)
-            index_remove(endpoint, watch);
+            index_remove(endpoint, interest);
     }
 }
 
-void watch_restore(struct endpoint *endpoint)
+void interest_restore(struct endpoint *endpoint)
 {
-    for (int i = 0; i < ENDPOINT_WATCHES; i++) {
-        struct watch *watch = &endpoint->watches[i];
-        if (watch->epoll != 0 && !watch->fired && watch->registered != watch->event.events)
-            (void)set_events(watch, watch->event.events);
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++) {
+        struct interest *interest = &endpoint->interests[i];
+        if (interest->epoll != 0 && !interest->fired && interest->registered != interest->event.events)
+            (void)set_events(interest, interest->event.events);
     }
 }
 
 /* --- what the program does --- */
 
-static struct watch *find(struct endpoint *endpoint, int epoll, int fd)
+static struct interest *find(struct endpoint *endpoint, int epoll, int fd)
 {
-    for (int i = 0; i < ENDPOINT_WATCHES; i++)
-        if (endpoint->watches[i].epoll == epoll + 1 && endpoint->watches[i].fd == fd)
-            return &endpoint->watches[i];
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++)
+        if (endpoint->interests[i].epoll == epoll + 1 && endpoint->interests[i].fd == fd)
+            return &endpoint->interests[i];
     return NULL;
 }
 
-static struct watch *find_free(struct endpoint *endpoint)
+static struct interest *find_free(struct endpoint *endpoint)
 {
-    for (int i = 0; i < ENDPOINT_WATCHES; i++)
-        if (endpoint->watches[i].epoll == 0)
-            return &endpoint->watches[i];
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++)
+        if (endpoint->interests[i].epoll == 0)
+            return &endpoint->interests[i];
     return NULL;
 }
 
-static void clear(const struct endpoint *endpoint, struct watch *watch)
+static void clear(const struct endpoint *endpoint, struct interest *interest)
 {
-    if (watch->epoll != 0)
-        index_remove(endpoint, watch);
-    *watch = (struct watch){0};
+    if (interest->epoll != 0)
+        index_remove(endpoint, interest);
+    *interest = (struct interest){0};
 }
 
 /* The kernel would refuse it, if it were given these events. */
@@ -155,18 +155,18 @@ static bool is_invalid(const struct epoll_event *event)
 static int add(struct endpoint *endpoint, const struct connection *connection, int epoll, int fd,
                const struct epoll_event *event)
 {
-    struct watch *known = find(endpoint, epoll, fd); /* if the kernel takes it, it had forgotten the other */
-    struct watch *place = known != NULL ? known : find_free(endpoint);
+    struct interest *known = find(endpoint, epoll, fd); /* if the kernel takes it, it had forgotten the other */
+    struct interest *place = known != NULL ? known : find_free(endpoint);
     if (place == NULL)
         return (int)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, event);
-    struct watch watch = {.epoll = epoll + 1, .fd = fd, .event = *event, .expects_writable = true};
+    struct interest interest = {.epoll = epoll + 1, .fd = fd, .event = *event, .expects_writable = true};
     if (is_invalid(event))
         return -EINVAL;
     /* Found as soon as there is an event: whoever waits will then wait for the lock. */
-    struct watch before = *place;
+    struct interest before = *place;
     if (known != NULL)
         index_remove(endpoint, place);
-    *place = watch;
+    *place = interest;
     if (atomic_load(&endpoint->attention) != ATTENTION_NONE)
         (void)index_add(endpoint, place);
     place->registered = suitable_events(connection, place);
@@ -185,34 +185,34 @@ static int add(struct endpoint *endpoint, const struct connection *connection, i
 static int modify(struct endpoint *endpoint, const struct connection *connection, int epoll, int fd,
                   const struct epoll_event *event)
 {
-    struct watch *watch = find(endpoint, epoll, fd);
-    if (watch == NULL && (watch = find_free(endpoint)) == NULL)
+    struct interest *interest = find(endpoint, epoll, fd);
+    if (interest == NULL && (interest = find_free(endpoint)) == NULL)
         return (int)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_MOD, fd, event);
-    const struct watch before = *watch;
+    const struct interest before = *interest;
     if ((event->events & EPOLLEXCLUSIVE) != 0 || (before.epoll != 0 && (before.event.events & EPOLLEXCLUSIVE) != 0))
         return -EINVAL;
     if (before.epoll != 0)
-        index_remove(endpoint, watch);
-    *watch = (struct watch){.epoll = epoll + 1, .fd = fd, .event = *event};
+        index_remove(endpoint, interest);
+    *interest = (struct interest){.epoll = epoll + 1, .fd = fd, .event = *event};
     if (atomic_load(&endpoint->attention) != ATTENTION_NONE)
-        (void)index_add(endpoint, watch);
-    int result = set_events(watch, suitable_events(connection, watch));
+        (void)index_add(endpoint, interest);
+    int result = set_events(interest, suitable_events(connection, interest));
     if (result != 0)
-        clear(endpoint, watch); /* not registered there (any more) */
+        clear(endpoint, interest); /* not registered there (any more) */
     return result;
 }
 
-int watch_control(struct endpoint *endpoint, const struct connection *connection, int epoll, int operation, int fd,
-                  const struct epoll_event *event)
+int interest_control(struct endpoint *endpoint, const struct connection *connection, int epoll, int operation,
+                     int fd, const struct epoll_event *event)
 {
     if (event != NULL && operation == EPOLL_CTL_ADD)
         return add(endpoint, connection, epoll, fd, event);
     if (event != NULL && operation == EPOLL_CTL_MOD)
         return modify(endpoint, connection, epoll, fd, event);
     int result = (int)KERNEL_4(SYS_epoll_ctl, epoll, operation, fd, event);
-    struct watch *watch = find(endpoint, epoll, fd);
-    if (operation == EPOLL_CTL_DEL && watch != NULL && (result == 0 || result == -ENOENT))
-        clear(endpoint, watch);
+    struct interest *interest = find(endpoint, epoll, fd);
+    if (operation == EPOLL_CTL_DEL && interest != NULL && (result == 0 || result == -ENOENT))
+        clear(endpoint, interest);
     return result;
 }
 
@@ -227,7 +227,7 @@ static struct {
     struct epoll_event event;
 } notes[NOTES]; /* by descriptor, the last one only */
 
-void watch_note(int epoll, int operation, int fd, const struct epoll_event *event)
+void interest_note(int epoll, int operation, int fd, const struct epoll_event *event)
 {
     const unsigned place = (unsigned)fd % NOTES;
     if (atomic_flag_test_and_set(&notes[place].busy))
@@ -242,7 +242,7 @@ void watch_note(int epoll, int operation, int fd, const struct epoll_event *even
     atomic_flag_clear(&notes[place].busy);
 }
 
-void watch_adopt(struct endpoint *endpoint, const struct connection *connection, int fd)
+void interest_adopt(struct endpoint *endpoint, const struct connection *connection, int fd)
 {
     const unsigned place = (unsigned)fd % NOTES;
     if (atomic_flag_test_and_set(&notes[place].busy))
@@ -256,30 +256,30 @@ void watch_adopt(struct endpoint *endpoint, const struct connection *connection,
 
 /* --- its end --- */
 
-void watch_leave(struct endpoint *endpoint, int fd)
+void interest_leave(struct endpoint *endpoint, int fd)
 {
-    for (int i = 0; i < ENDPOINT_WATCHES; i++) {
-        struct watch *watch = &endpoint->watches[i];
-        if (watch->epoll == 0 || watch->fd != fd)
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++) {
+        struct interest *interest = &endpoint->interests[i];
+        if (interest->epoll == 0 || interest->fd != fd)
             continue;
-        if (!watch->fired && watch->registered != watch->event.events)
-            (void)set_events(watch, watch->event.events);
-        clear(endpoint, watch);
+        if (!interest->fired && interest->registered != interest->event.events)
+            (void)set_events(interest, interest->event.events);
+        clear(endpoint, interest);
     }
 }
 
-void watch_remove(struct endpoint *endpoint)
+void interest_remove(struct endpoint *endpoint)
 {
-    for (int i = 0; i < ENDPOINT_WATCHES; i++)
-        if (endpoint->watches[i].epoll != 0)
-            (void)control(&endpoint->watches[i], EPOLL_CTL_DEL, 0);
-    watch_forget(endpoint);
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++)
+        if (endpoint->interests[i].epoll != 0)
+            (void)control(&endpoint->interests[i], EPOLL_CTL_DEL, 0);
+    interest_forget(endpoint);
 }
 
-void watch_forget(struct endpoint *endpoint)
+void interest_forget(struct endpoint *endpoint)
 {
-    for (int i = 0; i < ENDPOINT_WATCHES; i++)
-        clear(endpoint, &endpoint->watches[i]);
+    for (int i = 0; i < ENDPOINT_INTERESTS; i++)
+        clear(endpoint, &endpoint->interests[i]);
 }
 
 /* --- what the kernel reports --- */
@@ -291,24 +291,24 @@ enum verdict {
 };
 
 /* Before data. The kernel's writable is the program's only where what it sends would be taken early. */
-static enum verdict judge_handshake(struct connection *connection, struct watch *watch, bool progress,
+static enum verdict judge_handshake(struct connection *connection, struct interest *interest, bool progress,
                                     uint32_t *bits)
 {
     const bool writable_only = (*bits & WRITABLE) != 0 && (*bits & ~(uint32_t)WRITABLE) == 0;
-    const bool is_programs = (*bits & watch->registered & watch->event.events & WRITABLE) != 0;
-    const bool expected = writable_only && watch->expects_writable;
-    watch->expects_writable = false;
+    const bool is_programs = (*bits & interest->registered & interest->event.events & WRITABLE) != 0;
+    const bool expected = writable_only && interest->expects_writable;
+    interest->expects_writable = false;
     if (connection->phase == CONNECTION_CONNECTING && !connection->dialled)
         return VERDICT_EXPLAINED; /* a socket that connect() has not come to looks like one that is gone */
     if (handshake_is_under_way(connection) && connection->read_shut) {
-        *bits &= watch->event.events &
+        *bits &= interest->event.events &
                  (READABLE | EPOLLRDHUP | (handshake_takes_early(connection) ? (uint32_t)WRITABLE : 0));
         return *bits != 0 ? VERDICT_TOLD : VERDICT_EXPLAINED;
     }
     if (handshake_is_under_way(connection) && connection->queueing && is_programs) {
-        if (handshake_takes_early(connection) && !watch->told_writable) {
-            *bits &= WRITABLE & watch->event.events;
-            watch->told_writable = (watch->event.events & EPOLLET) != 0;
+        if (handshake_takes_early(connection) && !interest->told_writable) {
+            *bits &= WRITABLE & interest->event.events;
+            interest->told_writable = (interest->event.events & EPOLLET) != 0;
             return VERDICT_TOLD;
         }
         if (writable_only)
@@ -318,17 +318,17 @@ static enum verdict judge_handshake(struct connection *connection, struct watch 
 }
 
 /* A part of a frame is nothing to read for a program whose read would then wait. */
-static enum verdict judge_open(struct connection *connection, struct watch *watch, uint32_t *bits)
+static enum verdict judge_open(struct connection *connection, struct interest *interest, uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
     *bits &=
-        watch->event.events | EPOLLERR | EPOLLHUP; /* it may be news of a handshake that others have completed */
-    const bool told = watch->told_writable && watch->expects_writable && !connection->refused_early;
-    watch->told_writable = watch->expects_writable = false;
+        interest->event.events | EPOLLERR | EPOLLHUP; /* it may be news of a handshake that others have completed */
+    const bool told = interest->told_writable && interest->expects_writable && !connection->refused_early;
+    interest->told_writable = interest->expects_writable = false;
     if (*bits == 0 || (told && (*bits & ~(uint32_t)WRITABLE) == 0))
         return VERDICT_EXPLAINED;
     if ((*bits & READABLE) == 0 || connection->phase != CONNECTION_OPEN || atomic_load(&connection->nonblocking) ||
-        receive_ahead(connection, watch->fd))
+        receive_ahead(connection, interest->fd))
         return VERDICT_TOLD;
     if (connection->rx_total == before)
         return VERDICT_UNEXPLAINED;
@@ -337,40 +337,40 @@ static enum verdict judge_open(struct connection *connection, struct watch *watc
 }
 
 /* The verdict of one connection, which is locked and unlocked here. */
-static enum verdict judge(struct endpoint *endpoint, struct connection *connection, struct watch *watch,
+static enum verdict judge(struct endpoint *endpoint, struct connection *connection, struct interest *interest,
                           uint32_t *bits)
 {
     enum verdict verdict;
-    const uint32_t registered = watch->registered;
+    const uint32_t registered = interest->registered;
     if (handshake_is_under_way(connection)) {
         const uint64_t before = connection->rx_total;
         const uint8_t phase = connection->phase;
-        handshake_advance(connection, watch->fd);
+        handshake_advance(connection, interest->fd);
         if (connection->phase == CONNECTION_NONE) {
             endpoint_abandon(endpoint, connection);
             return VERDICT_EXPLAINED;
         }
         const bool progress = connection->rx_total != before || connection->phase != phase ||
                               atomic_load(&endpoint->in_background); /* where it may just have been made */
-        verdict = judge_handshake(connection, watch, progress, bits);
+        verdict = judge_handshake(connection, interest, progress, bits);
         if (handshake_is_under_way(connection))
-            watch_settle(endpoint, connection, false);
+            interest_settle(endpoint, connection, false);
     } else {
         if (atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE)
-            endpoint_settle(watch->fd, connection); /* another process has completed it */
-        verdict = judge_open(connection, watch, bits);
+            endpoint_settle(interest->fd, connection); /* another process has completed it */
+        verdict = judge_open(connection, interest, bits);
     }
     if ((registered & EPOLLONESHOT) != 0) {
         if (verdict == VERDICT_EXPLAINED)
-            (void)set_events(watch, watch->registered);
+            (void)set_events(interest, interest->registered);
         else
-            watch->fired = true;
+            interest->fired = true;
     }
     endpoint_leave(connection);
     return verdict;
 }
 
-uint32_t watch_judge(int epoll, const struct epoll_event *event)
+uint32_t interest_judge(int epoll, const struct epoll_event *event)
 {
     _Atomic uint32_t *line = line_of(epoll, event->data.u64);
     bool explained = false;
@@ -378,16 +378,16 @@ uint32_t watch_judge(int epoll, const struct epoll_event *event)
     for (int i = 0; i < LINE; i++) {
         const uint32_t value = atomic_load_explicit(&line[i], memory_order_relaxed);
         struct connection *connection;
-        struct endpoint *endpoint = value != 0 ? endpoint_at((value - 1) / ENDPOINT_WATCHES) : NULL;
+        struct endpoint *endpoint = value != 0 ? endpoint_at((value - 1) / ENDPOINT_INTERESTS) : NULL;
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
             continue;
-        struct watch *watch = &endpoint->watches[(value - 1) % ENDPOINT_WATCHES];
-        if (watch->epoll != epoll + 1 || watch->event.data.u64 != event->data.u64) {
+        struct interest *interest = &endpoint->interests[(value - 1) % ENDPOINT_INTERESTS];
+        if (interest->epoll != epoll + 1 || interest->event.data.u64 != event->data.u64) {
             endpoint_leave(connection);
             continue;
         }
         uint32_t bits = event->events;
-        const enum verdict verdict = judge(endpoint, connection, watch, &bits);
+        const enum verdict verdict = judge(endpoint, connection, interest, &bits);
         explained |= verdict == VERDICT_EXPLAINED;
         told |= verdict == VERDICT_TOLD ? bits : 0;
     }
