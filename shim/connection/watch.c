@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "connection/carrier.h"
 #include "connection/readiness.h"
 #include "connection/receive.h"
 #include "real/kernel.h"
@@ -94,6 +95,17 @@ static int set_events(struct watch *watch, uint32_t events)
     return result;
 }
 
+/*
+ * The handshake is over, and the kernel would report anew what the program has been told already: that it can
+ * write, and nothing else.
+ */
+static bool is_no_news(const struct connection *connection, const struct watch *watch)
+{
+    return watch->told_writable && !connection->refused_early && !connection->final_received &&
+           connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0 &&
+           span_length(connection->rx_cipher) == 0 && carrier_is_quiet(watch->fd);
+}
+
 void watch_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
 {
     for (int i = 0; i < ENDPOINT_WATCHES; i++) {
@@ -104,8 +116,9 @@ void watch_settle(struct endpoint *endpoint, const struct connection *connection
         if (needed && !watch->indexed)
             (void)index_add(endpoint, watch);
         const uint32_t events = suitable_events(connection, watch);
-        if (!watch->fired && (again || events != watch->registered))
+        if (!watch->fired && (events != watch->registered || (again && !is_no_news(connection, watch))))
             (void)set_events(watch, events);
+        watch->told_writable = watch->told_writable && handshake_is_under_way(connection);
         if (!needed)
             index_remove(endpoint, watch);
     }
@@ -318,14 +331,12 @@ static enum verdict judge_handshake(struct connection *connection, struct watch 
 }
 
 /* A part of a frame is nothing to read for a program whose read would then wait. */
-static enum verdict judge_open(struct connection *connection, struct watch *watch, uint32_t *bits)
+static enum verdict judge_open(struct connection *connection, const struct watch *watch, uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
     *bits &=
         watch->event.events | EPOLLERR | EPOLLHUP; /* it may be news of a handshake that others have completed */
-    const bool told = watch->told_writable && watch->expects_writable && !connection->refused_early;
-    watch->told_writable = watch->expects_writable = false;
-    if (*bits == 0 || (told && (*bits & ~(uint32_t)WRITABLE) == 0))
+    if (*bits == 0)
         return VERDICT_EXPLAINED;
     if ((*bits & READABLE) == 0 || connection->phase != CONNECTION_OPEN || atomic_load(&connection->nonblocking) ||
         receive_ahead(connection, watch->fd))
