@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "connection/carrier.h"
 #include "connection/readiness.h"
 #include "connection/receive.h"
 #include "real/kernel.h"
@@ -94,6 +95,17 @@ static int set_events(struct interest *interest, uint32_t events)
     return result;
 }
 
+/*
+ * The handshake is over, and the kernel would report anew what the program has been told already: that it can
+ * write, and nothing else.
+ */
+static bool is_no_news(const struct connection *connection, const struct interest *interest)
+{
+    return interest->told_writable && !connection->refused_early && !connection->final_received &&
+           connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0 &&
+           span_length(connection->rx_cipher) == 0 && carrier_is_quiet(interest->fd);
+}
+
 void interest_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
 {
     for (int i = 0; i < ENDPOINT_INTERESTS; i++) {
@@ -104,8 +116,9 @@ void interest_settle(struct endpoint *endpoint, const struct connection *connect
         if (needed && !interest->indexed)
             (void)index_add(endpoint, interest);
         const uint32_t events = suitable_events(connection, interest);
-        if (!interest->fired && (again || events != interest->registered))
+        if (!interest->fired && (events != interest->registered || (again && !is_no_news(connection, interest))))
             (void)set_events(interest, events);
+        interest->told_writable = interest->told_writable && handshake_is_under_way(connection);
         if (!needed)
             index_remove(endpoint, interest);
     }
@@ -318,14 +331,12 @@ static enum verdict judge_handshake(struct connection *connection, struct intere
 }
 
 /* A part of a frame is nothing to read for a program whose read would then wait. */
-static enum verdict judge_open(struct connection *connection, struct interest *interest, uint32_t *bits)
+static enum verdict judge_open(struct connection *connection, const struct interest *interest, uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
     *bits &=
         interest->event.events | EPOLLERR | EPOLLHUP; /* it may be news of a handshake that others have completed */
-    const bool told = interest->told_writable && interest->expects_writable && !connection->refused_early;
-    interest->told_writable = interest->expects_writable = false;
-    if (*bits == 0 || (told && (*bits & ~(uint32_t)WRITABLE) == 0))
+    if (*bits == 0)
         return VERDICT_EXPLAINED;
     if ((*bits & READABLE) == 0 || connection->phase != CONNECTION_OPEN || atomic_load(&connection->nonblocking) ||
         receive_ahead(connection, interest->fd))

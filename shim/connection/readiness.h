@@ -1,7 +1,8 @@
 /*
- * How a sealed descriptor takes part in poll, select and epoll. Until its handshake is complete it is neither
- * readable nor writable, and waiting for it drives the handshake; a blocking one for which only a part of a frame
- * has come is not readable yet. The kernel's own events are otherwise the right ones. For epoll see interest.h.
+ * How a sealed descriptor takes part in poll, select and epoll. Until its handshake is complete it is not readable,
+ * and writable only where what is sent would be kept; waiting for it drives the handshake. A blocking one for which
+ * only a part of a frame has come is not readable yet. The kernel's own events are otherwise the right ones. For
+ * epoll see interest.h.
  */
 #ifndef PFSWRAP_CONNECTION_READINESS_H
 #define PFSWRAP_CONNECTION_READINESS_H

@@ -68,6 +68,9 @@ void process_before_sandbox(void)
         struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
         (void)KERNEL_5(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
     }
+    int32_t buffer; /* if another process has done all of it, this one has no memory for buffers yet (mmap) */
+    if (connection_borrow(&buffer) != NULL)
+        connection_return(buffer);
     errno = saved;
 }
 

@@ -25,6 +25,7 @@ test_socketserver test_httplib test_httpservers test_ftplib test_smtplib test_po
 test_telnetlib test_urllib test_urllib2 test_urllib2_localnet test_xmlrpc test_docxmlrpc test_wsgiref test_smtpd
 test_subprocess test_robotparser test_logging test_fork1 test_os test_ssl test_signal test_eintr
 test_support""".split()
+LEFT_OUT = ("ThreadedVSOCKSocketStreamTest",)  # waits for ever where /dev/vsock is there and no hypervisor, bare too
 EVERY_PORT = ("127.0.0.0/8:*", "[::1]:*")
 
 
@@ -60,6 +61,8 @@ def run_suite(label, modules, folder, options, wrap=None):
     report = folder / f"{label}.xml"
     argv = [options.python, "-m", "test", f"-j{options.jobs}", "--timeout", str(options.timeout), "-u", "network,-urlfetch",
             "--junit-xml", str(report), "--tempdir", str(scratch), *modules]
+    for name in LEFT_OUT:
+        argv += ["-i", name]
     if options.match:
         for pattern in options.match:
             argv += ["-m", pattern]

@@ -71,12 +71,14 @@ static uint32_t told(int epoll, uint64_t data)
     return interest_judge(epoll, &event);
 }
 
+static bool beside_background; /* its thread may read what has crossed before anybody sees it */
+
 /* Moves one byte each way and lets both ends go on; the server by epoll only. Returns what its program is told. */
 static uint32_t step(const struct link *link, int epoll, uint64_t data)
 {
     char byte;
     for (int i = 0; i < 2; i++) {
-        if (link_move(link->client_wire, link->server_wire, 1) > 0)
+        if (link_move(link->client_wire, link->server_wire, 1) > 0 && !beside_background)
             link_await(link->server);
         if (link_move(link->server_wire, link->client_wire, 1) > 0)
             link_await(link->client);
@@ -358,6 +360,7 @@ START_TEST(after_its_patience_what_the_program_sends_is_taken_until_there_is_no_
     ck_assert_uint_eq(told(epoll, 7), 0);
     let_time_pass(link.server, false);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
+    beside_background = true;
     ck_assert_int_eq(link_send(link.server, bytes, 1000), 1000);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT); /* level-triggered */
     ck_assert_int_eq(readiness_ask(link.server, POLLIN | POLLOUT, &held_back), POLLIN | POLLOUT);
@@ -366,6 +369,52 @@ START_TEST(after_its_patience_what_the_program_sends_is_taken_until_there_is_no_
     for (int i = 0; i < 4; i++)
         ck_assert_uint_eq(told(epoll, 7), 0);
     ck_assert_int_eq(readiness_ask(link.server, POLLIN | POLLOUT, &held_back), POLLIN);
+    ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
+}
+END_TEST
+
+/* As accept() makes the server's end: what the program sends is kept from the beginning. */
+static struct link begin_accepted(void)
+{
+    struct endpoint *endpoint;
+    struct link link = begin(true);
+    struct connection *connection = enter(link.server, &endpoint);
+    connection->queueing = true;
+    endpoint_settle(link.server, connection);
+    endpoint_leave(connection);
+    return link;
+}
+
+START_TEST(an_accepted_connection_is_writable_at_once_and_an_edge_of_it_told_once)
+{
+    struct link link = begin_accepted();
+    int epoll = new_epoll(), edges = new_epoll(), reads = new_epoll();
+    bool held_back = false;
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
+    ck_assert_int_eq(watch(edges, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 8), 0);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT); /* level-triggered */
+    ck_assert_uint_eq(told(edges, 8), EPOLLOUT);
+    ck_assert_uint_eq(told(edges, 8), 0);
+    ck_assert_int_eq(readiness_ask(link.server, POLLIN | POLLOUT, &held_back), POLLIN | POLLOUT);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), 0);
+    ck_assert_int_eq(watch(reads, EPOLL_CTL_ADD, link.server, EPOLLIN, 9), 0);
+    ck_assert_uint_eq(told(reads, 9), 0);
+    ck_assert_uint_eq(shake_hands(&link, edges, 8), 0); /* the program knows it */
+    ck_assert_uint_eq(told(edges, 8), 0);
+    ck_assert_uint_eq(told(reads, 9), 0);
+}
+END_TEST
+
+START_TEST(an_edge_follows_the_handshake_for_who_was_refused_room)
+{
+    static char bytes[CONNECTION_EARLY_MAX + 1];
+    struct link link = begin_accepted();
+    int epoll = new_epoll();
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 7), 0);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
+    beside_background = true;
+    ck_assert_int_eq(link_send(link.server, bytes, sizeof bytes), CONNECTION_EARLY_MAX);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
 }
 END_TEST
@@ -498,6 +547,8 @@ int main(void)
     tcase_add_test(cases, a_part_of_a_frame_is_nothing_to_read_for_a_blocking_program);
     tcase_add_test(cases, what_is_left_of_a_frame_stays_readable);
     tcase_add_test(cases, after_its_patience_what_the_program_sends_is_taken_until_there_is_no_room);
+    tcase_add_test(cases, an_accepted_connection_is_writable_at_once_and_an_edge_of_it_told_once);
+    tcase_add_test(cases, an_edge_follows_the_handshake_for_who_was_refused_room);
     tcase_add_test(cases, a_handshake_that_takes_too_long_is_a_hang_up);
     tcase_add_test(cases, what_is_due_is_found_again_after_a_sweep);
     tcase_add_test(cases, a_closed_number_leaves_its_registration_as_the_kernel_would);
