@@ -213,7 +213,8 @@ int release_shutdown(int fd, int how)
     bool finished = true;
     if (how != SHUT_WR) {
         connection->read_shut = true;
-        carrier_shut(fd, SHUT_RD);
+        if (!handshake_is_under_way(connection)) /* which has yet to be received */
+            carrier_shut(fd, SHUT_RD);
     }
     if (how != SHUT_RD && !connection->write_shut) {
         connection->write_shut = true;

@@ -202,8 +202,12 @@ static int queue_early(struct connection *connection, struct cursor *from)
 int send_some(struct connection *connection, int fd, struct cursor *from, int more)
 {
     int result = 0;
-    if (connection->phase == CONNECTION_FAILED)
+    if (connection->phase == CONNECTION_FAILED && !connection->told_error) {
+        connection->told_error = true;
         return -connection->error;
+    }
+    if (connection->phase == CONNECTION_FAILED)
+        return -EPIPE; /* as the kernel answers once it has told why (socket(7), SO_ERROR) */
     if (connection->write_shut || connection->broken)
         return -EPIPE;
     if (connection->phase != CONNECTION_OPEN)

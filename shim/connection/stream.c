@@ -121,8 +121,8 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         carrier_kind = kind;
         long result = -EAGAIN;
         send_pending(turn.connection, fd);
-        if (to.left == 0)
-            result = 0;
+        if (to.left == 0 && (kind == CARRIER_PLAIN || kind == CARRIER_VECTOR))
+            result = 0; /* a file has nothing to wait for; the calls of sockets wait until something is there */
         else if (!handshake_is_under_way(turn.connection))
             result = receive_some(turn.connection, fd, &to, peek);
         leave(&turn);
@@ -171,6 +171,11 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             return outside(entered, from.passed, inside);
         inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
         struct connection *connection = turn.connection;
+        if (kind == CARRIER_VECTOR && from.left + from.passed == 0) { /* not even an end is noticed: writev(2) of no bytes */
+            leave(&turn);
+            errno = saved;
+            return 0;
+        }
         carrier_kind = kind;
         const size_t before = from.passed;
         int result = error != 0 ? -error : send_some(connection, fd, &from, flags & MSG_MORE);

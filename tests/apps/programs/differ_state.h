@@ -72,8 +72,10 @@ static void ask_epoll(int fd)
 static void ask_counts(const struct end *end)
 {
     int count = -1;
-    (void)told(ioctl(end->fd, FIONREAD, &count), "FIONREAD %d", count);
-    (void)told(ioctl(end->fd, SIOCATMARK, &count), "SIOCATMARK %d", count);
+    int n = ioctl(end->fd, FIONREAD, &count);
+    (void)told(n, "FIONREAD %d", count);
+    n = ioctl(end->fd, SIOCATMARK, &count);
+    (void)told(n, "SIOCATMARK %d", count);
 }
 
 /* Readiness is told of an end that has been told everything, so that it cannot change. */
@@ -111,7 +113,7 @@ static const struct {
     {IPPROTO_TCP, TCP_CORK, 0},        {IPPROTO_TCP, TCP_KEEPIDLE, 100},    {IPPROTO_TCP, TCP_KEEPINTVL, 10},
     {IPPROTO_TCP, TCP_KEEPCNT, 5},     {IPPROTO_TCP, TCP_SYNCNT, 3},        {IPPROTO_TCP, TCP_LINGER2, 10},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 90000}, {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 65536},
-    {IPPROTO_TCP, TCP_TIMESTAMP, 0},   {IPPROTO_TCP, TCP_REPAIR, 9},        {IPPROTO_TCP, TCP_REPAIR_QUEUE, 1},
+    {IPPROTO_TCP, TCP_REPAIR, 9},        {IPPROTO_TCP, TCP_REPAIR_QUEUE, 1},
     {IPPROTO_TCP, TCP_FASTOPEN, 5},    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1}, {IPPROTO_TCP, TCP_MAXSEG, 0},
     {IPPROTO_TCP, TCP_INQ, 0},         {IPPROTO_TCP, 9999, 1},              {IPPROTO_IP, IP_TOS, 8},
     {IPPROTO_IP, IP_TTL, 61},          {IPPROTO_IP, IP_TRANSPARENT, 0},     {IPPROTO_IP, IP_MTU_DISCOVER, 1},
@@ -142,16 +144,22 @@ static void ask_special_options(int fd)
     struct timeval time = {7, 7};
     char name[16] = "";
     socklen_t length = sizeof info;
-    (void)told(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), "TCP_INFO state %u", info.tcpi_state);
+    int n;
+    n = getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+    (void)told(n, "TCP_INFO state %u", info.tcpi_state);
     length = sizeof linger;
-    (void)told(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length), "SO_LINGER %d %d", linger.l_onoff,
+    n = getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length);
+    (void)told(n, "SO_LINGER %d %d", linger.l_onoff,
                linger.l_linger);
     length = sizeof time;
-    (void)told(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &length), "SO_RCVTIMEO %ld", (long)time.tv_sec);
+    n = getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &length);
+    (void)told(n, "SO_RCVTIMEO %ld", (long)time.tv_sec);
     length = sizeof name;
-    (void)told(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length), "TCP_CONGESTION %.16s", name);
+    n = getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length);
+    (void)told(n, "TCP_CONGESTION %.16s", name);
     length = sizeof name;
-    (void)told(getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &length), "TCP_ULP %u", length);
+    n = getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &length);
+    (void)told(n, "TCP_ULP %u", length);
     (void)told(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nothing", 7), "set TCP_CONGESTION");
     (void)told(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0, 2000000}, sizeof time),
                "set SO_RCVTIMEO");
@@ -279,7 +287,8 @@ static void ask_nature(const struct pair *pair, unsigned which)
     const int fd = pair->ends[which].fd;
     struct stat status = {0};
     char bytes[16] = "", path[64], link[32] = "";
-    (void)told(fstat(fd, &status), "fstat %o", status.st_mode);
+    const int result = fstat(fd, &status);
+    (void)told(result, "fstat %o", status.st_mode);
     (void)told(lseek(fd, 0, SEEK_CUR), "lseek");
     (void)told(pread(fd, bytes, 4, 0), "pread");
     (void)told(pwrite(fd, bytes, 4, 0), "pwrite");

@@ -64,7 +64,6 @@ static void point_wrongly(const struct pair *pair, unsigned which)
     (void)told(writev(fd, bad, 1), "writev of a vector nowhere");
     (void)told(sendmsg(fd, &message, MSG_NOSIGNAL), "sendmsg");
     (void)told(sendmsg(fd, bad, MSG_NOSIGNAL), "sendmsg of a message nowhere");
-    (void)told(send(fd, bad, 0, MSG_NOSIGNAL), "send of nothing");
     (void)told(recv(fd, bad, 10, MSG_DONTWAIT), "recv");
     (void)told(recvmsg(fd, &message, MSG_DONTWAIT), "recvmsg");
     (void)told(recvmsg(fd, bad, MSG_DONTWAIT), "recvmsg of a message nowhere");
@@ -139,7 +138,8 @@ static void use_unconnected(void)
     (void)told(send(fd, &byte, 1, MSG_NOSIGNAL), "send with MSG_NOSIGNAL");
     (void)told(shutdown(fd, (int)random_below(3)), "shutdown");
     (void)told(getpeername(fd, (struct sockaddr *)&name, &length), "getpeername");
-    (void)told(getsockname(fd, (struct sockaddr *)&name, &length), "getsockname of %u bytes", length);
+    const int named = getsockname(fd, (struct sockaddr *)&name, &length);
+    (void)told(named, "getsockname of %u bytes", length);
     (void)told(accept(fd, NULL, NULL), "accept");
     const int ready = poll(&one, 1, 0);
     (void)told(ready, "poll %x", one.revents);
@@ -261,8 +261,15 @@ static void reset(void)
     } else if (random_chance(50)) {
         (void)told(send(fds[1], "x", 1, MSG_NOSIGNAL), "send");
     }
-    for (int i = 0; i < 3; i++)
-        (void)told(recv(fds[1], bytes, 15, 0), "recv");
+    /* Once the reset has been told, by whichever call, bare TCP goes on with an end; a sealed one has none. */
+    for (int i = 0; i < 4; i++) {
+        const ssize_t got = recv(fds[1], bytes, 15, 0);
+        if (got > 0)
+            (void)told(got, "recv");
+        else if (got < 0 && errno != ECONNRESET)
+            sock_fail("recv after a reset");
+    }
+    (void)printf("recv: nothing more\n");
     (void)told(send(fds[1], "x", 1, 0), "send");
     (void)told(send(fds[1], "x", 1, 0), "send");
     (void)told(shutdown(fds[1], SHUT_WR), "shutdown");
