@@ -236,7 +236,7 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
     connection->wants = 0;
     connection_trim(connection);
     drain(fd);
-    carrier_shut(fd, SHUT_RDWR);
+    (void)carrier_shut(fd, SHUT_RDWR);
     endpoint_settle(fd, connection);
 }
 

@@ -141,7 +141,7 @@ static void complete(struct connection *connection, int fd)
     /* The kernel has seen a dialogue, and would hold acknowledgements back as for one (tcp(7)): it forgets that. */
     carrier_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     if (connection->read_shut)
-        carrier_shut(fd, SHUT_RD);
+        (void)carrier_shut(fd, SHUT_RD);
     if (connection->cork_later)
         carrier_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
     send_early(connection, fd);

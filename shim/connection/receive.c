@@ -149,7 +149,7 @@ static enum step no_bytes(struct connection *connection, int fd, long count)
         return STEP_DRY;
     if (count == 0)
         end_of_carrier(connection, fd);
-    else
+    else if (!connection->read_shut || !connection->fin_sent) /* else the peer's FINAL comes to a shut socket */
         connection_fail(connection, fd, (int)-count, "the connection broke");
     return is_over(connection) ? STEP_OVER : STEP_DRY;
 }

@@ -211,10 +211,13 @@ int release_shutdown(int fd, int how)
         return real_libc()->shutdown(fd, how);
     }
     bool finished = true;
+    long result = 0; /* the kernel knows whether anything is left that could be shut */
     if (how != SHUT_WR) {
         connection->read_shut = true;
         if (!handshake_is_under_way(connection)) /* which has yet to be received */
-            carrier_shut(fd, SHUT_RD);
+            result = carrier_shut(fd, SHUT_RD);
+    } else if (connection->fin_sent) {
+        result = carrier_shut(fd, SHUT_WR);
     }
     if (how != SHUT_RD && !connection->write_shut) {
         connection->write_shut = true;
@@ -229,7 +232,10 @@ int release_shutdown(int fd, int how)
     endpoint_leave(connection);
     if (!finished)
         background_add(endpoint);
-    return 0;
+    if (result == 0)
+        return 0;
+    errno = (int)-result;
+    return -1;
 }
 
 bool release_advance(struct endpoint *endpoint, struct connection *connection)

@@ -273,7 +273,7 @@ bool send_finish(struct connection *connection, int fd)
     send_owed(connection, fd);
     if (!send_flush(connection, fd) || pfswrap_seal_owes(&connection->channel))
         return connection->broken || connection->phase == CONNECTION_FAILED;
-    carrier_shut(fd, SHUT_WR);
+    (void)carrier_shut(fd, SHUT_WR);
     connection->fin_sent = true;
     return true;
 }

@@ -114,7 +114,7 @@ static const struct {
     {IPPROTO_TCP, TCP_KEEPCNT, 5},     {IPPROTO_TCP, TCP_SYNCNT, 3},        {IPPROTO_TCP, TCP_LINGER2, 10},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 90000}, {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 65536},
     {IPPROTO_TCP, TCP_REPAIR, 9},        {IPPROTO_TCP, TCP_REPAIR_QUEUE, 1},
-    {IPPROTO_TCP, TCP_FASTOPEN, 5},    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1}, {IPPROTO_TCP, TCP_MAXSEG, 0},
+    {IPPROTO_TCP, TCP_FASTOPEN, 5},    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1}, {IPPROTO_TCP, TCP_MD5SIG, 0},
     {IPPROTO_TCP, TCP_INQ, 0},         {IPPROTO_TCP, 9999, 1},              {IPPROTO_IP, IP_TOS, 8},
     {IPPROTO_IP, IP_TTL, 61},          {IPPROTO_IP, IP_TRANSPARENT, 0},     {IPPROTO_IP, IP_MTU_DISCOVER, 1},
     {IPPROTO_IPV6, IPV6_V6ONLY, 1},    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 60}, {IPPROTO_UDP, 1, 1},
@@ -268,6 +268,13 @@ static void duplicate(struct end *end)
     end->fd = copy;
 }
 
+static void pair_renew(struct pair *pair)
+{
+    two_close(pair->ends[0].fd, pair->ends[1].fd);
+    pair_open(pair);
+    (void)printf("a new pair\n");
+}
+
 /* One direction or both end; what that changes at the other end is waited for. */
 static void shut(struct pair *pair, unsigned which)
 {
@@ -279,6 +286,9 @@ static void shut(struct pair *pair, unsigned which)
     self->write_shut |= ends;
     if (ends)
         await(peer->fd, POLLRDHUP, "the peer's end");
+    /* Where an end takes nothing, not even that a sealed stream ends, its kernel answers with a reset. */
+    if (ends && peer->read_shut && peer->write_shut)
+        pair_renew(pair);
 }
 
 /* What a socket is and is not, whoever asks. */

@@ -17,13 +17,6 @@ static void count_pipe_signal(int number)
     atomic_fetch_add(&differ_pipe_signals, 1);
 }
 
-static void pair_renew(struct pair *pair)
-{
-    two_close(pair->ends[0].fd, pair->ends[1].fd);
-    pair_open(pair);
-    (void)printf("a new pair\n");
-}
-
 static void step_pair(struct pair *pair, unsigned which)
 {
     struct end *end = &pair->ends[which];
