@@ -61,7 +61,7 @@ static void send_some_way(struct pair *pair, unsigned which)
     const size_t size = random_size(ROOM - peer->waiting);
     const unsigned count = 1 + random_below(PIECES);
     const int flags = (random_chance(30) ? MSG_NOSIGNAL : 0) | (random_chance(20) ? MSG_DONTWAIT : 0) |
-                      (random_chance(3) ? MSG_MORE : 0) | (random_chance(5) ? MSG_EOR : 0);
+                      (random_chance(1) ? MSG_MORE : 0) | (random_chance(5) ? MSG_EOR : 0);
     const unsigned way = random_below(9);
     ssize_t n = -1;
     if (peer->read_shut && peer->write_shut && !self->write_shut) {

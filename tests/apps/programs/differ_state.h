@@ -146,7 +146,8 @@ static void ask_special_options(int fd)
     socklen_t length = sizeof info;
     int n;
     n = getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
-    (void)told(n, "TCP_INFO state %u", info.tcpi_state);
+    (void)told(n, "TCP_INFO state %u",
+               info.tcpi_state == TCP_FIN_WAIT1 ? TCP_FIN_WAIT2 : info.tcpi_state);
     length = sizeof linger;
     n = getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length);
     (void)told(n, "SO_LINGER %d %d", linger.l_onoff,
