@@ -115,8 +115,7 @@ static void execute(void)
     char number[16];
     connect_two(fds);
     const unsigned way = random_below(3);
-    /* Sealed, a number above 2 does not outlive the exec while another process has it (docs/COMPATIBILITY.md). */
-    const int as = way == 2 || random_chance(50) ? 0 : fds[1];
+    const int as = 0; /* sealed, others do not outlive an exec while another process has them: COMPATIBILITY.md */
     char *const words[] = {(char *)(uintptr_t)stories_program, "story", number, NULL};
     (void)snprintf(number, sizeof number, "%d", as);
     (void)fcntl(fds[0], F_SETFD, FD_CLOEXEC);
@@ -127,15 +126,14 @@ static void execute(void)
     if (way == 0) {
         posix_spawn_file_actions_t actions;
         (void)posix_spawn_file_actions_init(&actions);
-        if (as == 0)
-            (void)posix_spawn_file_actions_adddup2(&actions, fds[1], 0);
+        (void)posix_spawn_file_actions_adddup2(&actions, fds[1], as);
         const int error = posix_spawn(&pid, stories_program, &actions, NULL, words, environ);
         (void)told(error, "posix_spawn");
         (void)posix_spawn_file_actions_destroy(&actions);
     } else {
         pid = way == 1 ? vfork() : fork();
         if (pid == 0) {
-            if (as != 0 || dup2(fds[1], 0) == 0)
+            if (dup2(fds[1], as) == as)
                 (void)execv(stories_program, words);
             _exit(127);
         }
