@@ -174,7 +174,8 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             return outside(entered, from.passed, inside);
         inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
         struct connection *connection = turn.connection;
-        if (kind == CARRIER_VECTOR && from.left + from.passed == 0) { /* not even an end is noticed: writev(2) of no bytes */
+        if (kind == CARRIER_VECTOR &&
+            from.left + from.passed == 0) { /* not even an end is noticed: writev(2) of no bytes */
             leave(&turn);
             errno = saved;
             return 0;

@@ -104,8 +104,8 @@ static bool is_idle(int fd)
 }
 
 /*
- * The kernel would not connect: the descriptor is the program's own again, if it has no connection. It may have one:
- * a call with arguments that make no sense leaves it as it is, and it must stay sealed.
+ * The kernel would not connect: the descriptor is the program's own again, if it has no connection. It may have
+ * one: a call with arguments that make no sense leaves it as it is, and it must stay sealed.
  */
 static void unregister_descriptor(int fd, bool is_new)
 {

@@ -35,8 +35,7 @@ static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, l
 {
     if (count > 0 && sealed_call_is_nowhere(vectors))
         return STREAM_NOT_OURS; /* the kernel refuses before it looks at the socket */
-    const int error =
-        sealed_call_judge(vectors, count, kind == CARRIER_MESSAGE, (flags & MSG_TRUNC) == 0);
+    const int error = sealed_call_judge(vectors, count, kind == CARRIER_MESSAGE, (flags & MSG_TRUNC) == 0);
     if (__builtin_expect(error == 0, true))
         return stream_receive(fd, vectors, (size_t)count, flags, kind);
     for (long i = 0; error == EFAULT && i < count; i++)
@@ -74,7 +73,10 @@ PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, o
     WATCH_RECEIVE(fd, vectors, (size_t)count, 0, preadv2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
-            fd, sealed_call_flags_fail(vectors, count, flags) ? -1 : receive_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
+            fd,
+            sealed_call_flags_fail(vectors, count, flags)
+                ? -1
+                : receive_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
             preadv2(fd, vectors, count, offset, flags));
     return real_libc()->preadv2(fd, vectors, count, offset, flags);
 }

@@ -41,7 +41,8 @@ static SEALED_CALL ssize_t send_vector(int fd, const struct iovec *vectors, long
 
 static SEALED_CALL ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind)
 {
-    const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
+    const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes,
+                                 .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
     if (__builtin_expect(sealed_call_is_nowhere(bytes), false))
         return send_vector(fd, &vector, 1, flags, kind);
     return stream_send(fd, &vector, 1, flags, kind);
@@ -68,7 +69,10 @@ PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, 
         WATCH_SEND(fd, vectors, (size_t)count, pwritev2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
-            fd, sealed_call_flags_fail(vectors, count, flags) ? -1 : send_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
+            fd,
+            sealed_call_flags_fail(vectors, count, flags)
+                ? -1
+                : send_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
             pwritev2(fd, vectors, count, offset, flags));
     return real_libc()->pwritev2(fd, vectors, count, offset, flags);
 }
@@ -130,8 +134,7 @@ static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int f
     unsigned done = 0;
     while (done < count) {
         const struct msghdr *message = &messages[done].msg_hdr;
-        ssize_t size =
-            endpoint_is_sealed(fd) ? send_message(fd, message, flags) : sendmsg(fd, message, flags);
+        ssize_t size = endpoint_is_sealed(fd) ? send_message(fd, message, flags) : sendmsg(fd, message, flags);
         if (size < 0)
             return done > 0 ? (int)done : (int)size;
         messages[done++].msg_len = (unsigned)size;

@@ -1,8 +1,8 @@
 /*
- * What sock_differ.c and its parts share: random numbers from a seed, the trace, and pairs of connected sockets whose
- * state is known. What is printed follows from the seed and from TCP alone, so that two runs of the same seed print
- * the same, whatever is between the program and the kernel: before anything is told, what it depends on is waited
- * for.
+ * What sock_differ.c and its parts share: random numbers from a seed, the trace, and pairs of connected sockets
+ * whose state is known. What is printed follows from the seed and from TCP alone, so that two runs of the same seed
+ * print the same, whatever is between the program and the kernel: before anything is told, what it depends on is
+ * waited for.
  */
 #ifndef PFSWRAP_TESTS_DIFFER_H
 #define PFSWRAP_TESTS_DIFFER_H
@@ -23,8 +23,8 @@ enum {
 struct end {
     int fd;
     bool nonblocking, read_shut, write_shut;
-    size_t waiting;   /* bytes that have come for it and were not received */
-    uint64_t sent;    /* bytes it has sent */
+    size_t waiting; /* bytes that have come for it and were not received */
+    uint64_t sent;  /* bytes it has sent */
 };
 
 struct pair {
@@ -33,7 +33,7 @@ struct pair {
 
 static struct sock_target differ_target; /* where everything listens */
 static struct pair differ_pairs[PAIRS];
-static uint64_t differ_state;       /* of the random numbers */
+static uint64_t differ_state;          /* of the random numbers */
 static atomic_int differ_pipe_signals; /* how often SIGPIPE came */
 
 /* --- random numbers (a step of SplitMix64) --- */

@@ -1,6 +1,6 @@
 /*
- * Calls that move bytes, on pairs whose state is known: every way to send, every way to receive, with the flags they
- * may have. Included by sock_differ.c alone.
+ * Calls that move bytes, on pairs whose state is known: every way to send, every way to receive, with the flags
+ * they may have. Included by sock_differ.c alone.
  */
 #ifndef PFSWRAP_TESTS_DIFFER_DATA_H
 #define PFSWRAP_TESTS_DIFFER_DATA_H

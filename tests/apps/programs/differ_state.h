@@ -1,6 +1,6 @@
 /*
- * Calls that ask for or change the state of connected sockets without moving bytes: readiness, options, modes, names,
- * duplicates, ends. Included by sock_differ.c alone.
+ * Calls that ask for or change the state of connected sockets without moving bytes: readiness, options, modes,
+ * names, duplicates, ends. Included by sock_differ.c alone.
  */
 #ifndef PFSWRAP_TESTS_DIFFER_STATE_H
 #define PFSWRAP_TESTS_DIFFER_STATE_H
@@ -55,7 +55,8 @@ static void ask_epoll(int fd)
     (void)told(epoll_ctl(differ_epoll, EPOLL_CTL_ADD, fd, &event), "epoll ADD %x", event.events);
     (void)told(epoll_ctl(differ_epoll, EPOLL_CTL_ADD, fd, &event), "epoll ADD again");
     for (int i = 0; i < 2; i++) {
-        const int n = random_chance(50) ? epoll_wait(differ_epoll, got, 4, 0) : epoll_pwait(differ_epoll, got, 4, 0, NULL);
+        const int n =
+            random_chance(50) ? epoll_wait(differ_epoll, got, 4, 0) : epoll_pwait(differ_epoll, got, 4, 0, NULL);
         (void)told(n, "epoll_wait %x", n > 0 ? got[0].events : 0);
     }
     event.events = random_chance(50) ? EPOLLIN : EPOLLOUT;
@@ -103,22 +104,52 @@ static const struct {
     int level, name;
     int value; /* that is set */
 } options[] = {
-    {SOL_SOCKET, SO_KEEPALIVE, 1},     {SOL_SOCKET, SO_REUSEADDR, 1},       {SOL_SOCKET, SO_TYPE, 1},
-    {SOL_SOCKET, SO_DOMAIN, 1},        {SOL_SOCKET, SO_PROTOCOL, 1},        {SOL_SOCKET, SO_ACCEPTCONN, 1},
-    {SOL_SOCKET, SO_ERROR, 1},         {SOL_SOCKET, SO_OOBINLINE, 1},       {SOL_SOCKET, SO_PRIORITY, 3},
-    {SOL_SOCKET, SO_BROADCAST, 1},     {SOL_SOCKET, SO_DONTROUTE, 0},       {SOL_SOCKET, SO_RCVLOWAT, 1},
-    {SOL_SOCKET, SO_SNDLOWAT, 1},      {SOL_SOCKET, SO_TIMESTAMP, 0},       {SOL_SOCKET, SO_REUSEPORT, 1},
-    {SOL_SOCKET, SO_MARK, 0},          {SOL_SOCKET, SO_BUSY_POLL, 0},       {SOL_SOCKET, SO_PEEK_OFF, -1},
-    {SOL_SOCKET, SO_PASSCRED, 1},      {SOL_SOCKET, 9999, 1},               {IPPROTO_TCP, TCP_NODELAY, 1},
-    {IPPROTO_TCP, TCP_CORK, 0},        {IPPROTO_TCP, TCP_KEEPIDLE, 100},    {IPPROTO_TCP, TCP_KEEPINTVL, 10},
-    {IPPROTO_TCP, TCP_KEEPCNT, 5},     {IPPROTO_TCP, TCP_SYNCNT, 3},        {IPPROTO_TCP, TCP_LINGER2, 10},
-    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 90000}, {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 65536},
-    {IPPROTO_TCP, TCP_REPAIR, 9},        {IPPROTO_TCP, TCP_REPAIR_QUEUE, 1},
-    {IPPROTO_TCP, TCP_FASTOPEN, 5},    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1}, {IPPROTO_TCP, TCP_MD5SIG, 0},
-    {IPPROTO_TCP, TCP_INQ, 0},         {IPPROTO_TCP, 9999, 1},              {IPPROTO_IP, IP_TOS, 8},
-    {IPPROTO_IP, IP_TTL, 61},          {IPPROTO_IP, IP_TRANSPARENT, 0},     {IPPROTO_IP, IP_MTU_DISCOVER, 1},
-    {IPPROTO_IPV6, IPV6_V6ONLY, 1},    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 60}, {IPPROTO_UDP, 1, 1},
-    {IPPROTO_TCP, TCP_THIN_DUPACK, 1}, {IPPROTO_TCP, TCP_SAVE_SYN, 1},
+    {SOL_SOCKET, SO_KEEPALIVE, 1},
+    {SOL_SOCKET, SO_REUSEADDR, 1},
+    {SOL_SOCKET, SO_TYPE, 1},
+    {SOL_SOCKET, SO_DOMAIN, 1},
+    {SOL_SOCKET, SO_PROTOCOL, 1},
+    {SOL_SOCKET, SO_ACCEPTCONN, 1},
+    {SOL_SOCKET, SO_ERROR, 1},
+    {SOL_SOCKET, SO_OOBINLINE, 1},
+    {SOL_SOCKET, SO_PRIORITY, 3},
+    {SOL_SOCKET, SO_BROADCAST, 1},
+    {SOL_SOCKET, SO_DONTROUTE, 0},
+    {SOL_SOCKET, SO_RCVLOWAT, 1},
+    {SOL_SOCKET, SO_SNDLOWAT, 1},
+    {SOL_SOCKET, SO_TIMESTAMP, 0},
+    {SOL_SOCKET, SO_REUSEPORT, 1},
+    {SOL_SOCKET, SO_MARK, 0},
+    {SOL_SOCKET, SO_BUSY_POLL, 0},
+    {SOL_SOCKET, SO_PEEK_OFF, -1},
+    {SOL_SOCKET, SO_PASSCRED, 1},
+    {SOL_SOCKET, 9999, 1},
+    {IPPROTO_TCP, TCP_NODELAY, 1},
+    {IPPROTO_TCP, TCP_CORK, 0},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 100},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+    {IPPROTO_TCP, TCP_KEEPCNT, 5},
+    {IPPROTO_TCP, TCP_SYNCNT, 3},
+    {IPPROTO_TCP, TCP_LINGER2, 10},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 90000},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 65536},
+    {IPPROTO_TCP, TCP_REPAIR, 9},
+    {IPPROTO_TCP, TCP_REPAIR_QUEUE, 1},
+    {IPPROTO_TCP, TCP_FASTOPEN, 5},
+    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1},
+    {IPPROTO_TCP, TCP_MD5SIG, 0},
+    {IPPROTO_TCP, TCP_INQ, 0},
+    {IPPROTO_TCP, 9999, 1},
+    {IPPROTO_IP, IP_TOS, 8},
+    {IPPROTO_IP, IP_TTL, 61},
+    {IPPROTO_IP, IP_TRANSPARENT, 0},
+    {IPPROTO_IP, IP_MTU_DISCOVER, 1},
+    {IPPROTO_IPV6, IPV6_V6ONLY, 1},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 60},
+    {IPPROTO_UDP, 1, 1},
+    {IPPROTO_TCP, TCP_THIN_DUPACK, 1},
+    {IPPROTO_TCP, TCP_SAVE_SYN, 1},
 };
 
 static void change_option(int fd)
@@ -146,12 +177,10 @@ static void ask_special_options(int fd)
     socklen_t length = sizeof info;
     int n;
     n = getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
-    (void)told(n, "TCP_INFO state %u",
-               info.tcpi_state == TCP_FIN_WAIT1 ? TCP_FIN_WAIT2 : info.tcpi_state);
+    (void)told(n, "TCP_INFO state %u", info.tcpi_state == TCP_FIN_WAIT1 ? TCP_FIN_WAIT2 : info.tcpi_state);
     length = sizeof linger;
     n = getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length);
-    (void)told(n, "SO_LINGER %d %d", linger.l_onoff,
-               linger.l_linger);
+    (void)told(n, "SO_LINGER %d %d", linger.l_onoff, linger.l_linger);
     length = sizeof time;
     n = getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &length);
     (void)told(n, "SO_RCVTIMEO %ld", (long)time.tv_sec);
@@ -243,7 +272,8 @@ static void duplicate(struct end *end)
         copy = (int)told(dup3(old, free_number(), random_chance(50) ? O_CLOEXEC : 0), "dup3");
         break;
     case 3:
-        copy = (int)told(fcntl(old, random_chance(50) ? F_DUPFD : F_DUPFD_CLOEXEC, (int)random_below(40)), "F_DUPFD");
+        copy =
+            (int)told(fcntl(old, random_chance(50) ? F_DUPFD : F_DUPFD_CLOEXEC, (int)random_below(40)), "F_DUPFD");
         break;
     case 4:
         (void)told(dup2(old, old), "dup2 to itself");

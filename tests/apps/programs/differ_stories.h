@@ -1,6 +1,6 @@
 /*
- * Stories of more than one thread or process, of signals, and of rarer ways to connect. Each makes its own connections.
- * Included by sock_differ.c alone.
+ * Stories of more than one thread or process, of signals, and of rarer ways to connect. Each makes its own
+ * connections. Included by sock_differ.c alone.
  */
 #ifndef PFSWRAP_TESTS_DIFFER_STORIES_H
 #define PFSWRAP_TESTS_DIFFER_STORIES_H
@@ -63,7 +63,8 @@ static void transfer_both_ways(void)
     const bool forks = random_chance(50);
     const size_t sizes[2] = {200000 + random_below(200000), 200000 + random_below(200000)};
     for (int i = 0; i < 4; i++)
-        transfers[i] = (struct transfer){fds[i / 2], random_word(), sizes[i % 2 ^ i / 2], (unsigned)(i % 2 ^ i / 2)};
+        transfers[i] =
+            (struct transfer){fds[i / 2], random_word(), sizes[i % 2 ^ i / 2], (unsigned)(i % 2 ^ i / 2)};
     (void)printf("transfers of %zu and %zu bytes\n", sizes[0], sizes[1]);
     (void)fflush(stdout);
     const pid_t pid = forks ? fork() : -1;
@@ -149,11 +150,13 @@ static void pass_on(void)
     int fds[2], side[2], one = -1;
     char byte = 'p', room[CMSG_SPACE(sizeof one)] = "";
     struct iovec piece = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
     connect_two(fds);
     sock_expect(socketpair(AF_UNIX, SOCK_STREAM, 0, side) == 0, "socketpair");
     struct cmsghdr *control = CMSG_FIRSTHDR(&message);
-    *control = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof one), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    *control =
+        (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof one), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(control), &fds[1], sizeof one);
     (void)told(sendmsg(side[0], &message, 0), "passing a connection on");
     (void)close(fds[1]);
@@ -215,7 +218,8 @@ static void handle(int number)
         siglongjmp(jump, 1);
 }
 
-/* A receive that waits is interrupted: goes on, fails with EINTR, or is jumped out of; then what came is received. */
+/* A receive that waits is interrupted: goes on, fails with EINTR, or is jumped out of; then what came is received.
+ */
 static void interrupt(void)
 {
     int fds[2];
@@ -228,7 +232,8 @@ static void interrupt(void)
     sock_expect(sigaction(SIGUSR1, &action, NULL) == 0 && sigaction(SIGUSR2, &action, NULL) == 0, "sigaction");
     if (sigsetjmp(jump, 1) == 0) {
         sock_expect(pthread_create(&thread, NULL, come_late, &late) == 0, "a thread");
-        (void)told(recv(fds[1], text, 4, random_chance(50) ? MSG_WAITALL : 0), "interrupted recv, restart %d", restarts);
+        (void)told(recv(fds[1], text, 4, random_chance(50) ? MSG_WAITALL : 0), "interrupted recv, restart %d",
+                   restarts);
     } else {
         (void)printf("jumped\n");
     }

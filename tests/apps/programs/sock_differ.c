@@ -1,7 +1,7 @@
 /*
- * Random calls on connected sockets, and what each of them answered: sock_differ SEED PORT [ADDRESS [STEPS]]. Run twice
- * with the same seed it prints the same; so it does bare and with its connections sealed, or there is a difference
- * that a program could see.
+ * Random calls on connected sockets, and what each of them answered: sock_differ SEED PORT [ADDRESS [STEPS]]. Run
+ * twice with the same seed it prints the same; so it does bare and with its connections sealed, or there is a
+ * difference that a program could see.
  */
 #include <stdatomic.h>
 
@@ -51,10 +51,8 @@ static void step_pair(struct pair *pair, unsigned which)
         pair_renew(pair);
 }
 
-static void (*const stories[])(void) = {
-    call_closed, use_unconnected, connect_refused, disconnect, reset, accept_without_room, close_in_order,
-    STORIES
-};
+static void (*const stories[])(void) = {call_closed, use_unconnected,     connect_refused, disconnect,
+                                        reset,       accept_without_room, close_in_order,  STORIES};
 
 int main(int argc, char **argv)
 {

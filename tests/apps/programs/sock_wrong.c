@@ -1,6 +1,6 @@
 /*
- * Calls on connections that fail or do nothing: arguments the kernel refuses, empty buffers, ends that have been shut
- * or reset before. What they answer, and that the connection is afterwards what it was.
+ * Calls on connections that fail or do nothing: arguments the kernel refuses, empty buffers, ends that have been
+ * shut or reset before. What they answer, and that the connection is afterwards what it was.
  */
 #include "sock.h"
 
@@ -23,6 +23,13 @@ static void answer(int fd)
 {
     talk(fd, 2, 1);
     text_expect_end(fd);
+}
+
+/* The same, once it is told that the other end has looked at a connection with nothing on it. */
+static void answer_late(int fd)
+{
+    (void)side_hear();
+    answer(fd);
 }
 
 /* connect() on a connection, with arguments the kernel refuses; what is sent then goes the same way as before. */
@@ -127,6 +134,7 @@ static void point_nowhere(int fd)
         EXPECT_ERROR(setsockopt(fd, IPPROTO_TCP, TCP_CORK, nowhere, 4), EFAULT);
         EXPECT_ERROR(poll(nowhere, 1, 0), EFAULT);
     }
+    side_tell(0);
     text_send(fd, 0, 1000, 100, 1);
     (void)sock_wait(fd, POLLIN);
     void *volatile null = NULL; /* which the compiler is not to see through */
@@ -146,6 +154,7 @@ static void ask_for_nothing(int fd)
     sock_expect(read(fd, &byte, 0) == 0 && readv(fd, &none, 1) == 0, "read of nothing");
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon) == 0, "SO_RCVTIMEO");
     sock_expect(recv(fd, &byte, 0, 0) == 0, "recv of nothing, in time");
+    side_tell(0);
     text_send(fd, 0, 1000, 100, 1);
     (void)sock_wait(fd, POLLIN);
     sock_expect(recv(fd, &byte, 0, 0) == 0 && recv(fd, &byte, 0, MSG_PEEK) == 0, "recv of nothing");
@@ -179,7 +188,8 @@ static void send_plainly(int fd)
     talk(fd, 1, 2);
 }
 
-/* What comes after SHUT_RD can still be read (shutdown(2), as Linux does it); what is shut twice is not connected. */
+/* What comes after SHUT_RD can still be read (shutdown(2), as Linux does it); what is shut twice is not connected.
+ */
 static void shut_reading(int fd)
 {
     char byte;
@@ -219,8 +229,8 @@ static const struct scenario scenarios[] = {
     {"dissolve", NULL, NULL, dissolve},
     {"duplicate", answer, duplicate_nothing, NULL},
     {"count", answer, count_wrongly, NULL},
-    {"nowhere", answer, point_nowhere, NULL},
-    {"nothing", answer, ask_for_nothing, NULL},
+    {"nowhere", answer_late, point_nowhere, NULL},
+    {"nothing", answer_late, ask_for_nothing, NULL},
     {"messages_at_end", messages_at_end, send_plainly, NULL},
     {"shut_reading", shut_reading, speak_to_shut, NULL},
     {0},
