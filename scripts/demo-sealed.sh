@@ -23,6 +23,7 @@ start_redis() {
 # watch FILE: captures the port's packets from now on until watched.
 watch() {
     sniffs || return 0
+    : >"$work/tcpdump.log"
     tcpdump -i lo -U -w "$1" "tcp port $port" 2>"$work/tcpdump.log" &
     capture=$!
     until grep -q 'listening on' "$work/tcpdump.log"; do

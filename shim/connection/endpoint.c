@@ -13,6 +13,7 @@
 #include "connection/process.h"
 #include "connection/readiness.h"
 #include "connection/share.h"
+#include "connection/signals.h"
 #include "connection/watch.h"
 #include "real/kernel.h"
 
@@ -124,6 +125,7 @@ void endpoint_leave(struct connection *connection)
     if (home != NULL)
         connection_store(connection);
     lock_release(home != NULL ? &home->lock : &connection->lock);
+    signals_release();
 }
 
 bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection)

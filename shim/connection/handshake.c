@@ -15,6 +15,7 @@
 #include "connection/endpoint.h"
 #include "connection/receive.h"
 #include "connection/send.h"
+#include "connection/signals.h"
 #include "init.h"
 #include "real/kernel.h"
 
@@ -194,6 +195,7 @@ void handshake_advance(struct connection *connection, int fd)
     const uint8_t before = connection->phase;
     if (!handshake_is_under_way(connection))
         return;
+    signals_hold();
     if (connection->phase == CONNECTION_CONNECTING)
         await_connected(connection, fd);
     if (connection->phase == CONNECTION_UNDECIDED)

@@ -1,8 +1,11 @@
 """exim with GnuTLS and old priorities, as a server that speaks TLS at once and as one that takes STARTTLS."""
 
 import os
+import pwd
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 from lib import certs, peers
 from lib.legacy import LegacyServer, prove_server
@@ -34,6 +37,22 @@ begin authenticators
 """
 
 
+def in_a_namespace_with_its_user():
+    """Debian's exim does not start where its user is unknown, which its package makes: here the user exists for this
+    script alone, in a mount namespace (unshare(1)) with other files in the place of /etc/passwd and /etc/group."""
+    try:
+        pwd.getpwnam("Debian-exim")
+    except KeyError:
+        folder = temporary_directory()
+        for name, line in (("passwd", "Debian-exim:x:65533:65533::/nonexistent:/usr/sbin/nologin"),
+                           ("group", "Debian-exim:x:65533:")):
+            (folder / name).write_text(Path("/etc", name).read_text() + line + "\n")
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount --bind "$1/passwd" /etc/passwd && '
+                               'mount --bind "$1/group" /etc/group && shift && exec "$@"', "sh", folder,
+                               sys.executable, "-B", *sys.argv], check=False)
+        sys.exit(done.returncode)
+
+
 def exim():
     """The installed one, or one that is only unpacked: a machine has one mail server, and may have another."""
     if find("exim4"):
@@ -50,6 +69,7 @@ def exim():
 
 if os.getuid() != 0:
     skip_all("exim has to be started by root")
+in_a_namespace_with_its_user()
 EXIM = exim()
 
 

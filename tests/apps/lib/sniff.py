@@ -20,6 +20,7 @@ SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 PACKET_OUTGOING = 4
 CLONE_NEWNET = 0x40000000
+SYN = 2
 HEAD = 64  # bytes kept of the beginning of each direction
 
 
@@ -43,10 +44,16 @@ def port_filter(port):
 
 
 class Flow:
-    """One direction of one connection."""
+    """One direction of one connection. `next`: the number of the byte that the head goes on with, once a SYN was seen."""
 
     def __init__(self):
-        self.head, self.tail, self.bytes, self.seen = b"", b"", 0, set()
+        self.head, self.tail, self.bytes, self.seen, self.next = b"", b"", 0, set(), None
+
+    def take_head(self, number, payload):
+        """Only bytes that follow each other from the first one: a machine that is too busy loses packets."""
+        if number == self.next and len(self.head) < HEAD:
+            self.head += payload[:HEAD - len(self.head)]
+            self.next = (number + len(payload)) % 2**32
 
 
 class Sniffer:
@@ -86,14 +93,16 @@ class Sniffer:
             start, end = (packet[0] & 15) * 4, struct.unpack("!H", packet[2:4])[0]
         else:
             start, end = 40, 40 + struct.unpack("!H", packet[4:6])[0]
-        ports = struct.unpack("!HH", packet[start:start + 4])
+        *ports, number = struct.unpack("!HHI", packet[start:start + 8])
+        flow = self.flows.setdefault(tuple(ports), Flow())
+        if packet[start + 13] & SYN:
+            flow.next = (number + 1) % 2**32
         # Packets over 64 KiB (big TCP, GSO) say 0 for their length.
         payload = packet[start + (packet[start + 12] >> 4) * 4:end if end not in (0, 40) else None]
         if not payload:
             return
-        flow = self.flows.setdefault(ports, Flow())
         flow.bytes += len(payload)
-        flow.head += payload[:HEAD - len(flow.head)]
+        flow.take_head(number, payload)
         text = flow.tail + payload
         for word in self.words:
             if word not in flow.seen and word in text:
@@ -108,9 +117,10 @@ class Sniffer:
             self.captured, self.dropped = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
             self.socket.close()
 
-    def to_port(self):
-        """The directions towards the port (a client's), and from it."""
-        return [flow for ports, flow in self.flows.items() if ports[1] == self.port]
+    def client_heads(self):
+        """What each client began with; not those whose beginning a machine that is too busy has lost."""
+        return [flow.head for ports, flow in self.flows.items()
+                if ports[1] == self.port and flow.bytes > 0 and (flow.head or not self.dropped)]
 
     def seen(self):
         """The words that were seen in any direction."""

@@ -1,0 +1,31 @@
+/*
+ * The mask before is kept for each thread. A child of vfork() has its parent's, which is suspended meanwhile.
+ */
+#include "connection/signals.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connection/process.h"
+#include "real/kernel.h"
+
+enum { SIGNAL_SET_BYTES = 8 }; /* as the kernel counts them */
+
+__thread bool signals_held;
+static __thread uint64_t mask_before __attribute__((tls_model("initial-exec")));
+
+void signals_hold(void)
+{
+    const uint64_t all = UINT64_MAX;
+    if (signals_held || process_sandboxed)
+        return;
+    signals_held = KERNEL_4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask_before, SIGNAL_SET_BYTES) == 0;
+}
+
+void signals_let_go(void)
+{
+    const uint64_t before = mask_before;
+    signals_held = false;
+    (void)KERNEL_4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNAL_SET_BYTES);
+}
