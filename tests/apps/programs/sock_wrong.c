@@ -154,6 +154,7 @@ static void ask_for_nothing(int fd)
     sock_expect(read(fd, &byte, 0) == 0 && readv(fd, &none, 1) == 0, "read of nothing");
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon) == 0, "SO_RCVTIMEO");
     sock_expect(recv(fd, &byte, 0, 0) == 0, "recv of nothing, in time");
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof soon) == 0, "SO_RCVTIMEO");
     side_tell(0);
     text_send(fd, 0, 1000, 100, 1);
     (void)sock_wait(fd, POLLIN);
