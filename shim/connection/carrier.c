@@ -72,10 +72,10 @@ long carrier_send(int fd, const void *bytes, size_t size, int more)
     return result;
 }
 
-void carrier_shut(int fd, int how)
+long carrier_shut(int fd, int how)
 {
-    if (!process_sandboxed) /* where it may not be allowed; FINAL has said it, and a close will */
-        (void)KERNEL_2(SYS_shutdown, fd, how);
+    /* In a sandbox it may not be allowed; FINAL has said it, and a close will. */
+    return process_sandboxed ? 0 : KERNEL_2(SYS_shutdown, fd, how);
 }
 
 void carrier_set_option(int fd, int level, int option, int value)

@@ -24,7 +24,7 @@ long carrier_receive(int fd, void *bytes, size_t size);
 long carrier_send(int fd, const void *bytes, size_t size, int more);
 
 /* shutdown(2) with `how`. */
-void carrier_shut(int fd, int how);
+long carrier_shut(int fd, int how);
 
 /* An option that is an int. get: 0 if there is none. */
 void carrier_set_option(int fd, int level, int option, int value);

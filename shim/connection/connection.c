@@ -236,8 +236,20 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
     connection->wants = 0;
     connection_trim(connection);
     drain(fd);
-    carrier_shut(fd, SHUT_RDWR);
+    (void)carrier_shut(fd, SHUT_RDWR);
     endpoint_settle(fd, connection);
+}
+
+void connection_dissolve(struct connection *connection)
+{
+    if (connection->phase == CONNECTION_OPEN)
+        connection_report_closed(connection, "reset", "the program dissolved it (connect to AF_UNSPEC)");
+    pfswrap_seal_poison(&connection->channel);
+    connection->phase = CONNECTION_FAILED; /* for other processes that have it */
+    connection->error = ECONNRESET;
+    connection->rx_plain = connection->rx_cipher = connection->tx = connection->early = (struct span){0};
+    connection->finishing = false;
+    connection_trim(connection);
 }
 
 void connection_fail_seal(struct connection *connection, int fd, int seal_error)

@@ -139,6 +139,9 @@ void connection_clear(struct connection *connection);
  */
 void connection_fail(struct connection *connection, int fd, int error, const char *reason);
 
+/* The program has dissolved it, and the kernel reset it. The socket is not touched: it may have a new life. */
+void connection_dissolve(struct connection *connection);
+
 /* connection_fail() with an enum pfswrap_seal_error. */
 void connection_fail_seal(struct connection *connection, int fd, int seal_error);
 

@@ -97,7 +97,7 @@ static void decide(struct connection *connection, int fd)
         connection_report_plain(connection);
         connection->phase = CONNECTION_NONE;
         if (connection->write_shut) /* the program has done so, and nobody knew yet what that would mean */
-            carrier_shut(fd, SHUT_WR);
+            (void)carrier_shut(fd, SHUT_WR);
         return;
     }
     int error = pfswrap_seal_init(&connection->channel, PFSWRAP_SEAL_RESPONDER, connection_config(connection), NULL,
@@ -147,6 +147,8 @@ static void complete(struct connection *connection, int fd)
     connection->unhurried = connection->initiator;
     /* The kernel has seen a dialogue, and would hold acknowledgements back as for one (tcp(7)): it forgets that. */
     carrier_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+    if (connection->read_shut)
+        (void)carrier_shut(fd, SHUT_RD);
     if (connection->cork_later)
         carrier_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
     send_early(connection, fd);

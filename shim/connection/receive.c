@@ -46,11 +46,15 @@ long receive_fill(struct connection *connection, int fd, size_t size)
     return count;
 }
 
-/* The kernel has no more: an orderly end has been announced by FINAL. Or the program has shut this direction
- * itself. */
+/*
+ * The kernel has no more: an orderly end has been announced by FINAL. Where the program has shut this direction
+ * itself there may be more later, as on a bare socket.
+ */
 static void end_of_carrier(struct connection *connection, int fd)
 {
-    if (connection->read_shut || pfswrap_seal_end(&connection->channel) == 0)
+    if (connection->read_shut)
+        return;
+    if (pfswrap_seal_end(&connection->channel) == 0)
         connection->final_received = true;
     else
         connection_fail_seal(connection, fd, PFSWRAP_SEAL_E_TRUNCATED);
@@ -133,6 +137,11 @@ static enum step open_next(struct connection *connection, int fd, struct cursor 
     }
 }
 
+static bool is_over(const struct connection *connection)
+{
+    return connection->final_received || connection->phase != CONNECTION_OPEN;
+}
+
 /* What the kernel said instead of bytes. */
 static enum step no_bytes(struct connection *connection, int fd, long count)
 {
@@ -140,14 +149,9 @@ static enum step no_bytes(struct connection *connection, int fd, long count)
         return STEP_DRY;
     if (count == 0)
         end_of_carrier(connection, fd);
-    else
+    else if (!connection->read_shut || !connection->fin_sent) /* else the peer's FINAL comes to a shut socket */
         connection_fail(connection, fd, (int)-count, "the connection broke");
-    return STEP_OVER;
-}
-
-static bool is_over(const struct connection *connection)
-{
-    return connection->final_received || connection->phase != CONNECTION_OPEN;
+    return is_over(connection) ? STEP_OVER : STEP_DRY;
 }
 
 /* What is left over goes to the program. `keep`: and stays (MSG_PEEK). */
@@ -249,7 +253,7 @@ bool receive_ahead(struct connection *connection, int fd)
     look_ahead(connection, fd, 1);
     if (connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0)
         swallow_trailer(connection, fd);
-    return span_length(connection->rx_plain) > 0 || is_over(connection);
+    return span_length(connection->rx_plain) > 0 || connection->read_shut || is_over(connection);
 }
 
 bool receive_is_unread(const struct connection *connection, int fd)
@@ -274,7 +278,10 @@ size_t receive_available(struct connection *connection, int fd)
 long receive_some(struct connection *connection, int fd, struct cursor *to, bool peek)
 {
     const size_t before = to->passed;
-    if (peek) {
+    if (to->left == 0) {
+        if (receive_ahead(connection, fd) && span_length(connection->rx_plain) > 0)
+            return 0;
+    } else if (peek) {
         look_ahead(connection, fd, to->left);
         deliver(connection, to, true);
     } else {
@@ -282,11 +289,13 @@ long receive_some(struct connection *connection, int fd, struct cursor *to, bool
     }
     long count = (long)(to->passed - before);
     int error = connection->error;
-    bool over = connection->final_received;
+    bool over = connection->final_received || connection->read_shut;
     connection_trim(connection);
     if (count > 0)
         return count;
-    if (connection->phase == CONNECTION_FAILED)
+    if (connection->phase == CONNECTION_FAILED) {
+        connection->told_error = true; /* and tells it again: a stream that was cut off has no end */
         return -error;
+    }
     return over ? 0 : -EAGAIN;
 }

@@ -10,7 +10,7 @@
 /*
  * Puts what can be had without waiting to `to`. `peek`: and leaves it for the next call. Returns the count, 0 for
  * an orderly end of stream, or a negated errno: EAGAIN, ECONNRESET (broken, forged, cut off without FINAL), or what
- * the kernel said.
+ * the kernel said. With no room at all: 0 as soon as there would be something.
  */
 long receive_some(struct connection *connection, int fd, struct cursor *to, bool peek);
 

@@ -147,7 +147,7 @@ static bool pass_up(struct relay *relay)
         moved = moved || passed > 0;
         if (error != 0 && error != -EAGAIN && error != -EINTR && error != -ENOBUFS) {
             relay->up = BROKEN;
-            carrier_shut(relay->end, SHUT_RD); /* the program's next write is EPIPE */
+            (void)carrier_shut(relay->end, SHUT_RD); /* the program's next write is EPIPE */
             return true;
         }
         if (shut && vector.iov_len == 0)
@@ -197,7 +197,7 @@ static bool pass_down(struct relay *relay)
             relay->left = (struct span){0, (uint32_t)count};
         } else if (count == 0) {
             relay->down = ENDED;
-            carrier_shut(relay->end, SHUT_WR);
+            (void)carrier_shut(relay->end, SHUT_WR);
         } else if (count == -EAGAIN || count == -EINTR) {
             return moved;
         } else {
@@ -222,7 +222,7 @@ static bool tell_peer(struct relay *relay)
     relay->connection->write_shut = true;
     relay->connection->finishing = true;
     if (relay->plain)
-        carrier_shut(relay->fd, SHUT_WR);
+        (void)carrier_shut(relay->fd, SHUT_WR);
     return relay->plain || send_finish(relay->connection, relay->fd);
 }
 

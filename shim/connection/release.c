@@ -236,11 +236,15 @@ int release_shutdown(int fd, int how)
         return real_libc()->shutdown(fd, how);
     }
     bool finished = true;
+    long result = 0; /* the kernel knows whether anything is left that could be shut */
     if (how == SHUT_RDWR && is_silent(connection, fd))
         connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had said anything");
+    else if (how != SHUT_WR)
+        result = carrier_shut(fd, SHUT_RD);
+    else if (connection->fin_sent)
+        result = carrier_shut(fd, SHUT_WR);
     if (how != SHUT_WR) {
         connection->read_shut = true;
-        carrier_shut(fd, SHUT_RD);
         finished = !handshake_is_under_way(connection); /* the kernel will not say when it can go on */
     }
     if (how != SHUT_RD && !connection->write_shut) {
@@ -258,7 +262,10 @@ int release_shutdown(int fd, int how)
     endpoint_leave(connection);
     if (!finished)
         background_add(endpoint);
-    return 0;
+    if (result == 0)
+        return 0;
+    errno = (int)-result;
+    return -1;
 }
 
 bool release_advance(struct endpoint *endpoint, struct connection *connection)

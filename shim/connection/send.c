@@ -204,8 +204,12 @@ static int queue_early(struct connection *connection, struct cursor *from)
 int send_some(struct connection *connection, int fd, struct cursor *from, int more)
 {
     int result = 0;
-    if (connection->phase == CONNECTION_FAILED)
+    if (connection->phase == CONNECTION_FAILED && !connection->told_error) {
+        connection->told_error = true;
         return -connection->error;
+    }
+    if (connection->phase == CONNECTION_FAILED)
+        return -EPIPE; /* as the kernel answers once it has told why (socket(7), SO_ERROR) */
     if (connection->write_shut || connection->broken)
         return -EPIPE;
     if (connection->phase != CONNECTION_OPEN) /* in a sandbox nobody but the program's own calls would send it */
@@ -275,7 +279,7 @@ bool send_finish(struct connection *connection, int fd)
      */
     if (connection->read_shut && !process_sandboxed && carrier_unacknowledged(fd) > 0)
         return false;
-    carrier_shut(fd, SHUT_WR);
+    (void)carrier_shut(fd, SHUT_WR);
     connection->fin_sent = true;
     return true;
 }

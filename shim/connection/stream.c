@@ -112,6 +112,7 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
     const int saved = errno;
     uint64_t began_ms = 0;
     bool inside = false;
+    const bool nothing = to.left == 0; /* the kernel waits once then, and has not failed, whatever came */
     to.discards = (flags & MSG_TRUNC) != 0;
     if (flags & MSG_OOB) {
         errno = EINVAL;
@@ -127,8 +128,8 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         carrier_kind = kind;
         long result = -EAGAIN;
         send_pending(turn.connection, fd);
-        if (to.left == 0)
-            result = 0;
+        if (to.left == 0 && (kind == CARRIER_PLAIN || kind == CARRIER_VECTOR))
+            result = 0; /* a file has nothing to wait for; the calls of sockets wait until something is there */
         else if (handshake_is_under_way(turn.connection))
             result = turn.connection->read_shut ? 0 : -EAGAIN;
         else
@@ -148,6 +149,8 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         if (began_ms == 0)
             began_ms = connection_now_ms();
         int error = turn.under_way ? wait_handshake(fd, &turn, SO_RCVTIMEO, began_ms) : wait_readable(fd);
+        if (error != 0 && nothing)
+            return 0;
         if (error != 0)
             return outcome(to.passed, error);
     }
@@ -186,6 +189,12 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             return outside(entered, from.passed, inside);
         inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
         struct connection *connection = turn.connection;
+        if (kind == CARRIER_VECTOR &&
+            from.left + from.passed == 0) { /* not even an end is noticed: writev(2) of no bytes */
+            leave(&turn);
+            errno = saved;
+            return 0;
+        }
         carrier_kind = kind;
         const size_t before = from.passed;
         const bool blocks =

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -37,6 +38,20 @@ static bool copy_address(struct sockaddr_in6 *copy, const struct sockaddr *addre
     if (count < 0)
         memcpy(copy, address, size);
     return copy->sin6_family == AF_INET || copy->sin6_family == AF_INET6;
+}
+
+/* Whether the call dissolves a connection: connect(2), AF_UNSPEC. */
+static bool dissolves(const struct sockaddr *address, socklen_t length)
+{
+    sa_family_t family = AF_UNIX;
+    const struct iovec here = {.iov_base = &family, .iov_len = sizeof family};
+    const struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = sizeof family};
+    if (address == NULL || length < sizeof family)
+        return false;
+    const long count = KERNEL_6(SYS_process_vm_readv, KERNEL_0(SYS_getpid), &here, 1, &there, 1, 0);
+    if (count != -EFAULT && count != (long)sizeof family)
+        memcpy(&family, address, sizeof family);
+    return family == AF_UNSPEC;
 }
 
 bool open_is_tcp(int fd)
@@ -80,14 +95,42 @@ static int register_descriptor(int fd, const struct policy_rule *rule)
     return 0;
 }
 
-/* The kernel would not connect: the descriptor is the program's own again. */
-static void unregister_descriptor(int fd)
+/* Whether the kernel has a connection, or is about to have one: the poll of what has none says HUP (tcp_poll). */
+static bool is_idle(int fd)
+{
+    struct pollfd poll = {.fd = fd};
+    struct timespec now = {0};
+    return KERNEL_5(SYS_ppoll, &poll, 1, &now, NULL, 0) == 1 && (poll.revents & POLLHUP) != 0;
+}
+
+/*
+ * The kernel would not connect: the descriptor is the program's own again, if it has no connection. It may have
+ * one: a call with arguments that make no sense leaves it as it is, and it must stay sealed.
+ */
+static void unregister_descriptor(int fd, bool is_new)
 {
     struct endpoint *endpoint;
     struct connection *connection;
     int saved = errno;
-    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED)
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        if (is_new || (connection->phase == CONNECTION_CONNECTING && is_idle(fd)))
+            endpoint_abandon(endpoint, connection);
+        else
+            endpoint_leave(connection);
+    }
+    errno = saved;
+}
+
+/* The kernel has dissolved the connection, and knows the descriptor as one that was never connected. */
+static void dissolve(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    int saved = errno;
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        connection_dissolve(connection);
         endpoint_abandon(endpoint, connection);
+    }
     errno = saved;
 }
 
@@ -117,7 +160,8 @@ static int await_handshake(int fd)
         handshake_advance(connection, fd);
         const bool under_way = handshake_is_under_way(connection), queueing = connection->queueing;
         const bool failed = connection->phase == CONNECTION_FAILED;
-        const bool blocking = !atomic_load(&connection->nonblocking), was_told = connection->told_connected;
+        const bool blocking = !atomic_load(&connection->nonblocking);
+        const bool was_told = connection->told_connected || !connection->initiator;
         const short wants = (short)connection->wants;
         const uint64_t until_ms =
             connection->queue_at_ms < connection->deadline_ms ? connection->queue_at_ms : connection->deadline_ms;
@@ -150,17 +194,21 @@ static int await_handshake(int fd)
     }
 }
 
-/* The real call, on a descriptor that is registered. */
-static int connect_registered(int fd, const struct sockaddr *address, socklen_t length)
+/* The real call, on a descriptor that is registered. `is_new`: by this call, so that it was a plain one before. */
+static int connect_registered(int fd, const struct sockaddr *address, socklen_t length, bool is_new)
 {
     int saved = errno;
     int result = real_libc()->connect(fd, address, length);
-    if (result != 0 && errno != EISCONN) {
+    if (result != 0 && (errno != EISCONN || is_new)) {
         if (errno == EINPROGRESS || errno == EINTR || errno == EALREADY)
             mark_dialled(fd);
         else
-            unregister_descriptor(fd);
+            unregister_descriptor(fd, is_new);
         return result;
+    }
+    if (result == 0 && !is_new && dissolves(address, length)) {
+        dissolve(fd);
+        return 0;
     }
     errno = saved;
     return await_handshake(fd);
@@ -179,14 +227,15 @@ PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len
 {
     if (!pfswrap_seals())
         return connect_plain(fd, address, length);
-    if (!endpoint_is_sealed(fd)) {
+    const bool is_new = !endpoint_is_sealed(fd);
+    if (is_new) {
         const struct policy_rule *rule = rule_for(fd, address, length);
         if (rule == NULL)
             return connect_plain(fd, address, length);
         if (register_descriptor(fd, rule) != 0)
             return -1;
     }
-    const int result = connect_registered(fd, address, length);
+    const int result = connect_registered(fd, address, length, is_new);
     const int answer = errno, error = relay_is_needed(fd) ? relay_start(fd) : 0;
     errno = error != 0 ? error : answer;
     return error != 0 ? -1 : result;

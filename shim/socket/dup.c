@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "connection/endpoint.h"
@@ -79,6 +80,16 @@ PFSWRAP_EXPORT int dup(int fd)
     return copy;
 }
 
+/* Whether dup2() would answer EBADF, and leave `fd2` alone (dup(2)). */
+static bool is_hopeless(int fd, int fd2)
+{
+    struct rlimit limit;
+    if (!endpoint_is_sealed(fd2) && !watch_is_on(fd2))
+        return false;
+    return KERNEL_3(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
+           (KERNEL_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
+}
+
 /* What stands at `fd2` goes, as if the program had closed it. */
 static void replace(int fd2)
 {
@@ -105,7 +116,7 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (fd2 < 0 || fd2 >= ENDPOINT_FDS) {
+    if (fd2 < 0 || fd2 >= ENDPOINT_FDS || is_hopeless(fd, fd2)) {
         errno = EBADF;
         return -1;
     }
@@ -132,7 +143,7 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
         errno = EBADF;
         return -1;
     }
-    if (fd != fd2) {
+    if (fd != fd2 && !is_hopeless(fd, fd2)) {
         if (endpoint_is_sealed(fd)) {
             int copy = dup_sealed_to(fd, fd2, false);
             if (copy != DUP_NOT_OURS)
@@ -154,7 +165,7 @@ PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
         errno = EBADF;
         return -1;
     }
-    if (fd != fd2 && (flags & ~O_CLOEXEC) == 0) {
+    if (fd != fd2 && (flags & ~O_CLOEXEC) == 0 && !is_hopeless(fd, fd2)) {
         if (endpoint_is_sealed(fd)) {
             int copy = dup_sealed_to(fd, fd2, (flags & O_CLOEXEC) != 0);
             if (copy != DUP_NOT_OURS)

@@ -16,13 +16,14 @@
 #include "real/aliases.h"
 #include "real/libc.h"
 #include "socket/patience.h"
+#include "socket/sealed_call.h"
 
 PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
     struct endpoint *endpoint;
     struct connection *connection;
     enum endpoint_result entered = ENDPOINT_NONE;
-    if (endpoint_is_sealed(fd))
+    if (endpoint_is_sealed(fd) && (operation == EPOLL_CTL_DEL || !sealed_call_is_nowhere(event)))
         entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered == ENDPOINT_ERROR && errno == EBADF)
         return -1;

@@ -16,6 +16,7 @@
 #include "real/aliases.h"
 #include "real/libc.h"
 #include "socket/dup.h"
+#include "socket/sealed_call.h"
 #include "watch/watch.h"
 
 enum { NOT_OURS = STREAM_NOT_OURS };
@@ -109,6 +110,8 @@ static int ioctl_sealed(int fd, unsigned long request, void *argument)
 {
     if (process_is_vfork_child())
         return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : NOT_OURS;
+    if (sealed_call_is_nowhere(argument) && (request == FIONREAD || request == FIONBIO))
+        return NOT_OURS; /* the kernel refuses */
     switch (request) {
     case FIONREAD: {
         ssize_t available = stream_available(fd);

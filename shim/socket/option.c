@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,6 +15,7 @@
 #include "real/libc.h"
 #include "socket/address.h"
 #include "socket/open.h"
+#include "socket/sealed_call.h"
 
 /* The error a handshake has left, once (SO_ERROR, socket(7)); 0: ask the kernel. */
 static int take_error(int fd)
@@ -47,7 +49,7 @@ static int low_water(int fd, const int *set)
     if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
         return 0;
     if (set != NULL)
-        connection->low_water = *set;
+        connection->low_water = *set < 0 ? INT_MAX : *set;
     const int value = connection->low_water > 0 ? connection->low_water : 1;
     endpoint_leave(connection);
     return value;
@@ -114,6 +116,8 @@ enum verdict {
 static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
 {
     const bool sealed = endpoint_is_sealed(fd);
+    if (sealed_call_is_nowhere(value))
+        return PASS; /* the kernel refuses */
     if (level == SOL_SOCKET && option == SO_RCVLOWAT)
         return sealed && length >= sizeof(int) && low_water(fd, value) != 0 ? IGNORE : PASS;
     if (level == SOL_SOCKET && option == SO_ZEROCOPY) /* the kernel never sees the buffers it would report on */
@@ -128,8 +132,9 @@ static enum verdict judge(int fd, int level, int option, const void *value, sock
     case TCP_CORK:
         return sealed && defer_cork(fd, value, length) ? IGNORE : PASS;
     case TCP_ULP: /* kernel TLS writes records itself */
-    case TCP_REPAIR:
         return sealed ? REFUSE : PASS;
+    case TCP_REPAIR:
+        return sealed && length >= sizeof(int) && *(const int *)value == 1 ? REFUSE : PASS;
     default:
         return PASS;
     }

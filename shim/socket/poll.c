@@ -14,6 +14,7 @@
 #include "real/libc.h"
 #include "socket/patience.h"
 #include "socket/scratch.h"
+#include "socket/sealed_call.h"
 
 enum {
     COPY_FEW = 128,           /* entries that are copied to the stack */
@@ -29,8 +30,10 @@ struct request {
 };
 
 /* An epoll instance in the array may have descriptors that have to be looked at in time. */
-static bool is_concerned(const struct pollfd *fds, nfds_t count)
+static inline bool is_concerned(const struct pollfd *fds, nfds_t count)
 {
+    if ((uintptr_t)fds < 4096 || (intptr_t)fds < 0)
+        return false; /* the kernel refuses */
     if (readiness_due_ms() != UINT64_MAX)
         return true;
     for (nfds_t i = 0; i < count; i++)

@@ -3,6 +3,8 @@
  * plaintext. Everything else is the real call.
  */
 #include <errno.h>
+#include <limits.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -18,10 +20,37 @@
 #include "socket/sealed_call.h"
 #include "watch/watch.h"
 
+/* There is no place for what would be received: the kernel finds out when something is there, and leaves it. */
+static SEALED_CALL ssize_t receive_nowhere(int fd, int flags)
+{
+    ssize_t count = stream_receive(fd, NULL, 0, flags & MSG_DONTWAIT, CARRIER_SOCKET);
+    if (count != 0 || stream_available(fd) <= 0)
+        return count;
+    errno = EFAULT;
+    return -1;
+}
+
+static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags,
+                                          enum carrier_kind kind)
+{
+    if (count > 0 && sealed_call_is_nowhere(vectors))
+        return STREAM_NOT_OURS; /* the kernel refuses before it looks at the socket */
+    const int error = sealed_call_judge(vectors, count, kind == CARRIER_MESSAGE, (flags & MSG_TRUNC) == 0);
+    if (__builtin_expect(error == 0, true))
+        return stream_receive(fd, vectors, (size_t)count, flags, kind);
+    for (long i = 0; error == EFAULT && i < count; i++)
+        if (vectors[i].iov_len > 0 && !sealed_call_is_kernels(vectors[i].iov_base))
+            return receive_nowhere(fd, flags);
+    errno = error;
+    return -1;
+}
+
 /* Receives into one buffer. */
 static SEALED_CALL ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind)
 {
-    const struct iovec vector = {.iov_base = bytes, .iov_len = size};
+    const struct iovec vector = {.iov_base = bytes, .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
+    if (__builtin_expect(sealed_call_is_nowhere(bytes), false))
+        return receive_vector(fd, &vector, 1, flags, kind);
     return stream_receive(fd, &vector, 1, flags, kind);
 }
 
@@ -31,15 +60,6 @@ PFSWRAP_EXPORT ssize_t read(int fd, void *bytes, size_t size)
     SEALED_OR_REAL(fd, receive(fd, bytes, size, 0, CARRIER_PLAIN), read(fd, bytes, size));
 }
 PFSWRAP_ALIAS(__read, read);
-
-static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags,
-                                          enum carrier_kind kind)
-{
-    if (sealed_call_vector_is_valid(vectors, count))
-        return stream_receive(fd, vectors, (size_t)count, flags, kind);
-    errno = EINVAL;
-    return -1;
-}
 
 PFSWRAP_EXPORT ssize_t readv(int fd, const struct iovec *vectors, int count)
 {
@@ -53,7 +73,10 @@ PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, o
     WATCH_RECEIVE(fd, vectors, (size_t)count, 0, preadv2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
-            fd, receive_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
+            fd,
+            sealed_call_flags_fail(vectors, count, flags)
+                ? -1
+                : receive_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
             preadv2(fd, vectors, count, offset, flags));
     return real_libc()->preadv2(fd, vectors, count, offset, flags);
 }
@@ -89,18 +112,23 @@ PFSWRAP_EXPORT ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, str
 
 static SEALED_CALL ssize_t receive_message(int fd, struct msghdr *message, int flags)
 {
+    if (sealed_call_is_refused(message)) {
+        errno = EINVAL;
+        return -1;
+    }
     ssize_t count = receive_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE);
     if (count >= 0) {
-        message->msg_namelen = 0;
+        if (message->msg_name != NULL)
+            message->msg_namelen = 0;
         message->msg_controllen = 0;
-        message->msg_flags = 0;
+        message->msg_flags = flags & MSG_CMSG_CLOEXEC; /* as the kernel does */
     }
     return count;
 }
 
 PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
+    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0 || sealed_call_is_nowhere(message), false))
         return real_libc()->recvmsg(fd, message, flags);
     WATCH_RECEIVE(fd, message->msg_iov, message->msg_iovlen, flags, recvmsg(fd, message, flags));
     if (endpoint_is_sealed(fd)) {
@@ -115,27 +143,54 @@ PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     return count;
 }
 
-/* As the kernel does it: message by message, and an error after the first message waits for the next call. */
-static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/*
+ * As the kernel does it: message by message, also at the end of the stream, and an error after the first message
+ * waits for the next call. The time is looked at between messages only, and what is left of it given back
+ * (recvmmsg(2), BUGS).
+ */
+static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
     unsigned done = 0;
+    int64_t until_ns = 0;
+    if (timeout != NULL) {
+        if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000) {
+            errno = EINVAL;
+            return -1;
+        }
+        const int64_t most = INT64_MAX / 4 / 1000000000;
+        until_ns = now_ns() + (timeout->tv_sec < most ? timeout->tv_sec : most) * 1000000000 + timeout->tv_nsec;
+    }
     while (done < count) {
         ssize_t size = receive_message(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
         if (size < 0)
             return done > 0 ? (int)done : (int)size;
         messages[done++].msg_len = (unsigned)size;
-        if (size == 0)
-            break;
         if ((flags & MSG_WAITFORONE) != 0)
             flags |= MSG_DONTWAIT;
+        if (timeout == NULL)
+            continue;
+        const int64_t left = until_ns - now_ns();
+        *timeout = (struct timespec){.tv_sec = left > 0 ? left / 1000000000 : 0,
+                                     .tv_nsec = left > 0 ? left % 1000000000 : 0};
+        if (left <= 0)
+            break;
     }
     return (int)done;
 }
 
 PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
+    if (count > 0 && sealed_call_is_nowhere(messages))
+        return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
     if (endpoint_is_sealed(fd) && (flags & MSG_ERRQUEUE) == 0) {
-        int done = receive_messages(fd, messages, count, flags);
+        int done = receive_messages(fd, messages, count, flags, timeout);
         if (done != STREAM_NOT_OURS)
             return done;
     }

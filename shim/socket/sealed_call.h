@@ -4,8 +4,11 @@
 #ifndef PFSWRAP_SOCKET_SEALED_CALL_H
 #define PFSWRAP_SOCKET_SEALED_CALL_H
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "connection/endpoint.h"
@@ -32,18 +35,67 @@
         return real_libc()->real_call;                                                                             \
     } while (0)
 
-/* False for a count or a vector that the kernel answers with EINVAL (readv(2)). */
-static inline bool sealed_call_vector_is_valid(const struct iovec *vectors, long count)
+/*
+ * Pointers that no program has: into the first page, which NULL and members of a structure at NULL are in, and into
+ * the kernel's half, which the kernel refuses before it does anything else. The rest of the bad ones cannot be told
+ * without asking the kernel each time.
+ */
+static inline bool sealed_call_is_kernels(const void *pointer)
+{
+    return (intptr_t)pointer < 0;
+}
+
+static inline bool sealed_call_is_nowhere(const void *pointer)
+{
+    return (uintptr_t)pointer < 4096 || sealed_call_is_kernels(pointer);
+}
+
+/*
+ * 0, or what the kernel answers to such a count or vector (readv(2), sendmsg(2)): EINVAL; EMSGSIZE from calls with
+ * messages; EFAULT. `looks`: whether the call looks at what the vectors point to.
+ */
+static inline int sealed_call_judge(const struct iovec *vectors, long count, bool is_message, bool looks)
 {
     size_t total = 0;
+    int error = 0;
     if (count < 0 || count > IOV_MAX)
-        return false;
+        return is_message ? EMSGSIZE : EINVAL;
     for (long i = 0; i < count; i++) {
         if (vectors[i].iov_len > (size_t)SSIZE_MAX - total)
-            return false;
+            return EINVAL;
         total += vectors[i].iov_len;
+        if (__builtin_expect(vectors[i].iov_len > 0 && sealed_call_is_nowhere(vectors[i].iov_base), false) &&
+            (looks || sealed_call_is_kernels(vectors[i].iov_base)))
+            error = EFAULT;
     }
+    return error;
+}
+
+/* Flags of preadv2() and pwritev2() that a socket does not know (readv(2)): true, with errno. */
+static inline bool sealed_call_flags_fail(const struct iovec *vectors, int count, int flags)
+{
+    enum { NO_APPEND = 0x20 }; /* RWF_NOAPPEND of later headers */
+    if ((flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | NO_APPEND)) == 0)
+        return false;
+    if (count > 0 && !sealed_call_is_nowhere(vectors) && sealed_call_judge(vectors, count, false, false) == 0)
+        while (count > 0 && vectors[count - 1].iov_len == 0)
+            count--;
+    if (count <= 0)
+        return false; /* for no bytes nobody looks at them */
+    errno = EOPNOTSUPP;
     return true;
+}
+
+/* Whether the wire plane can look at a vector that the kernel may still refuse. */
+static inline bool sealed_call_vector_is_valid(const struct iovec *vectors, long count)
+{
+    return sealed_call_judge(vectors, count, false, true) == 0;
+}
+
+/* The kernel's answer to a message that is nowhere, or says that a name has less than no bytes. 0: none. */
+static inline bool sealed_call_is_refused(const struct msghdr *message)
+{
+    return message->msg_name != NULL && (int)message->msg_namelen < 0;
 }
 
 #endif

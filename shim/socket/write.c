@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -19,9 +20,31 @@
 #include "socket/sealed_call.h"
 #include "watch/watch.h"
 
+static SEALED_CALL ssize_t send_vector(int fd, const struct iovec *vectors, long count, int flags,
+                                       enum carrier_kind kind)
+{
+    if (count > 0 && sealed_call_is_nowhere(vectors))
+        return STREAM_NOT_OURS; /* the kernel refuses before it looks at the socket */
+    const int error = sealed_call_judge(vectors, count, kind == CARRIER_MESSAGE, true);
+    if (__builtin_expect(error == 0, true))
+        return stream_send(fd, vectors, (size_t)count, flags, kind);
+    for (long i = 0; error == EFAULT && i < count; i++) {
+        if (vectors[i].iov_len == 0 || sealed_call_is_kernels(vectors[i].iov_base))
+            continue;
+        const ssize_t result = stream_send(fd, NULL, 0, flags, CARRIER_SOCKET); /* an end or an error comes first */
+        if (result != 0)
+            return result;
+    }
+    errno = error;
+    return -1;
+}
+
 static SEALED_CALL ssize_t send_one(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind)
 {
-    const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes,
+                                 .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
+    if (__builtin_expect(sealed_call_is_nowhere(bytes), false))
+        return send_vector(fd, &vector, 1, flags, kind);
     return stream_send(fd, &vector, 1, flags, kind);
 }
 
@@ -31,15 +54,6 @@ PFSWRAP_EXPORT ssize_t write(int fd, const void *bytes, size_t size)
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, 0, CARRIER_PLAIN), write(fd, bytes, size));
 }
 PFSWRAP_ALIAS(__write, write);
-
-static SEALED_CALL ssize_t send_vector(int fd, const struct iovec *vectors, long count, int flags,
-                                       enum carrier_kind kind)
-{
-    if (sealed_call_vector_is_valid(vectors, count))
-        return stream_send(fd, vectors, (size_t)count, flags, kind);
-    errno = EINVAL;
-    return -1;
-}
 
 PFSWRAP_EXPORT ssize_t writev(int fd, const struct iovec *vectors, int count)
 {
@@ -55,7 +69,10 @@ PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, 
         WATCH_SEND(fd, vectors, (size_t)count, pwritev2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
-            fd, send_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
+            fd,
+            sealed_call_flags_fail(vectors, count, flags)
+                ? -1
+                : send_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0, CARRIER_VECTOR),
             pwritev2(fd, vectors, count, offset, flags));
     return real_libc()->pwritev2(fd, vectors, count, offset, flags);
 }
@@ -97,8 +114,18 @@ static __attribute__((noinline)) ssize_t send_with_descriptors(int fd, const str
     return count;
 }
 
+static SEALED_CALL ssize_t send_message(int fd, const struct msghdr *message, int flags)
+{
+    if (!sealed_call_is_refused(message))
+        return send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE);
+    errno = EINVAL;
+    return -1;
+}
+
 PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
+    if (__builtin_expect(sealed_call_is_nowhere(message), false))
+        return real_libc()->sendmsg(fd, message, flags);
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
         if (open_before_fast(fd, message->msg_name, message->msg_namelen) != 0)
             return -1;
@@ -110,8 +137,7 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     WATCH_SEND(fd, message->msg_iov, message->msg_iovlen, sendmsg(fd, message, flags));
     if (__builtin_expect(passing_matters(message), false) && !endpoint_is_sealed(fd))
         return send_with_descriptors(fd, message, flags);
-    SEALED_OR_REAL(fd, send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE),
-                   sendmsg(fd, message, flags));
+    SEALED_OR_REAL(fd, send_message(fd, message, flags), sendmsg(fd, message, flags));
 }
 
 static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
@@ -119,9 +145,7 @@ static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int f
     unsigned done = 0;
     while (done < count) {
         const struct msghdr *message = &messages[done].msg_hdr;
-        ssize_t size = endpoint_is_sealed(fd)
-                           ? send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE)
-                           : sendmsg(fd, message, flags);
+        ssize_t size = endpoint_is_sealed(fd) ? send_message(fd, message, flags) : sendmsg(fd, message, flags);
         if (size < 0)
             return done > 0 ? (int)done : (int)size;
         messages[done++].msg_len = (unsigned)size;
@@ -139,6 +163,8 @@ static bool any_passing_matters(const struct mmsghdr *messages, unsigned count)
 
 PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
+    if (count > 0 && sealed_call_is_nowhere(messages))
+        return real_libc()->sendmmsg(fd, messages, count, flags);
     if (endpoint_is_sealed(fd) || watch_is_on(fd) || any_passing_matters(messages, count)) {
         int done = send_messages(fd, messages, count, flags);
         if (done != STREAM_NOT_OURS)
