@@ -65,6 +65,10 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
         struct connection *connection;
         if (endpoint == NULL || !atomic_load(&endpoint->in_background) || !endpoint_enter_at(endpoint, &connection))
             continue;
+        if (endpoint->kept > 0) { /* an exec is being tried: its number is no socket now (handover.c) */
+            endpoint_leave(connection);
+            continue;
+        }
         const struct pollfd poll = poll_for(endpoint, connection);
         atomic_store(&endpoint->in_background, false);
         if (is_early(endpoint, connection))

@@ -52,7 +52,7 @@ struct flow {
     uint64_t bytes, chunks;
 };
 
-/* A process that has a descriptor of the connection. */
+/* A process that has a descriptor of the connection; or, with a negative number, a parcel (parcel.h). */
 struct holder {
     int32_t pid;
     uint32_t space;
@@ -153,6 +153,13 @@ static inline bool handshake_is_under_way(const struct connection *connection)
     return connection->phase >= CONNECTION_CONNECTING && connection->phase <= CONNECTION_HANDSHAKE;
 }
 
+/* Whether something is left to do for it, which whoever did it before may not come to. */
+static inline bool connection_is_unfinished(const struct connection *connection)
+{
+    return handshake_is_under_way(connection) || span_length(connection->tx) > 0 ||
+           (connection->finishing && !connection->fin_sent);
+}
+
 /*
  * Whether what the program sends before the handshake is complete would be kept, as far as there is room: on a
  * connection that was accepted from the beginning, as the kernel keeps it; on one that connects, where a program
@@ -193,5 +200,6 @@ void connection_report_refused(const struct connection *connection, const char *
 void connection_report_closed(const struct connection *connection, const char *end, const char *reason);
 void connection_report_plain(const struct connection *connection);
 void connection_report_left(const struct connection *connection);
+void connection_report_lost(const char *reason); /* another process's, passed on, that cannot be gone on with */
 
 #endif

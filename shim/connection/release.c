@@ -12,7 +12,9 @@
 #include "connection/background.h"
 #include "connection/carrier.h"
 #include "connection/process.h"
+#include "connection/readiness.h"
 #include "connection/receive.h"
+#include "connection/region.h"
 #include "connection/share.h"
 #include "connection/stream.h"
 #include "connection/watch.h"
@@ -96,12 +98,16 @@ static int hide_duplicate(int fd)
     return hidden < 0 ? -1 : (int)hidden;
 }
 
-/* No number is free for a duplicate: what is left to do is done here, for at most `linger`. */
+/*
+ * No number is free for a duplicate: what is left to do is done here, for at most `linger`. The peer may be this
+ * very thread, which has no other time for its end of the handshake.
+ */
 static void see_through(struct connection *connection, int fd)
 {
     const uint64_t until_ms = connection_now_ms() + pfswrap_policy()->seal.linger_ms;
     while (!is_done(connection, fd) && connection_now_ms() < until_ms) {
         struct timespec pause = {.tv_nsec = 1000000};
+        readiness_drive();
         (void)KERNEL_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
     }
 }
@@ -174,6 +180,8 @@ static void move_hidden(int fd)
 {
     struct endpoint *endpoint = endpoint_of(fd);
     struct connection *connection;
+    if (endpoint == NULL)
+        region_make_way(fd);
     if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
         return;
     if (endpoint_is_hidden(fd)) {

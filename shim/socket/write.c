@@ -86,6 +86,17 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
                    sendto(fd, bytes, size, flags, address, length));
 }
 
+/* What cannot be passed on does not leave. A descriptor never goes by TCP, so `fd` is no sealed one. */
+static __attribute__((noinline)) ssize_t send_with_descriptors(int fd, const struct msghdr *message, int flags)
+{
+    struct passing passing;
+    ssize_t count = passing_prepare(&passing, message);
+    if (count == 0)
+        count = real_libc()->sendmsg(fd, passing.message, flags);
+    passing_finish(&passing, count >= 0);
+    return count;
+}
+
 PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
@@ -97,8 +108,8 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
             watch_connected(fd, message->msg_name, message->msg_namelen);
     }
     WATCH_SEND(fd, message->msg_iov, message->msg_iovlen, sendmsg(fd, message, flags));
-    if (__builtin_expect(passing_matters(message), false) && passing_relay(message) != 0)
-        return -1;
+    if (__builtin_expect(passing_matters(message), false) && !endpoint_is_sealed(fd))
+        return send_with_descriptors(fd, message, flags);
     SEALED_OR_REAL(fd, send_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, CARRIER_MESSAGE),
                    sendmsg(fd, message, flags));
 }
@@ -118,17 +129,21 @@ static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int f
     return (int)done;
 }
 
+static bool any_passing_matters(const struct mmsghdr *messages, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (__builtin_expect(passing_matters(&messages[i].msg_hdr), false))
+            return true;
+    return false;
+}
+
 PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    if (endpoint_is_sealed(fd) || watch_is_on(fd)) {
+    if (endpoint_is_sealed(fd) || watch_is_on(fd) || any_passing_matters(messages, count)) {
         int done = send_messages(fd, messages, count, flags);
         if (done != STREAM_NOT_OURS)
             return done;
     }
-    for (unsigned i = 0; i < count; i++)
-        if (__builtin_expect(passing_matters(&messages[i].msg_hdr), false) &&
-            passing_relay(&messages[i].msg_hdr) != 0)
-            return -1;
     return real_libc()->sendmmsg(fd, messages, count, flags);
 }
 PFSWRAP_ALIAS(__sendmmsg, sendmmsg);

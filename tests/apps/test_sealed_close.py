@@ -67,6 +67,8 @@ def main():
     on.both("shut_in_flight", "4 MB in flight survive a shutdown of both directions and the receiver's half-close")
     on.both("duplicates", "duplicates of all makes carry the stream on, and the last one's close ends it")
     on.both("closed_by", "dup2, close_range and closefrom end the connections that they close, and no other")
+    on.both("no_number_left", "a connection closed where no descriptor is left was one that its client had, in one thread",
+            marked=False, **patient)
     on.both("number_again", "the number of a closed connection serves a file and a datagram socket as ever")
     on.both("no_reading", "after shutdown for reading nothing is read, and writing goes on")
 

@@ -5,6 +5,7 @@
 #include "sock.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 enum { MEGABYTE = 1 << 20 };
 
@@ -482,6 +483,32 @@ static void no_reading_server(int fd)
     text_expect_end(fd);
 }
 
+/*
+ * What an event loop does that has run out of descriptors: it gives up one that it has kept for this, accepts,
+ * closes, and takes it back. Its client is in the same thread.
+ */
+static void no_number_left(const struct sock_target *target)
+{
+    const struct rlimit limit = {64, 64};
+    int listener = sock_listen(target), client = sock_open(target, SOCK_NONBLOCK), kept = -1, error = -1;
+    socklen_t length = sizeof error;
+    char byte;
+    sock_expect(connect(client, (const struct sockaddr *)&target->address, target->length) == 0 ||
+                    errno == EINPROGRESS,
+                "connect");
+    sock_expect(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+    for (int fd = 0; fd >= 0; fd = open("/dev/null", O_RDONLY | O_CLOEXEC))
+        kept = fd;
+    sock_expect(errno == EMFILE && close(kept) == 0, "no descriptor is left");
+    sock_expect(sock_accept(listener) == kept && close(kept) == 0, "accepted, and closed");
+    sock_expect(open("/dev/null", O_RDONLY | O_CLOEXEC) == kept, "the number is free again");
+    sock_expect(sock_wait(client, POLLOUT) & POLLOUT, "the client is writable");
+    sock_expect(getsockopt(client, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0, "SO_ERROR: %d",
+                error);
+    (void)sock_wait(client, POLLIN);
+    sock_expect(recv(client, &byte, 1, 0) == 0, "the client finds the end");
+}
+
 static const struct scenario scenarios[] = {
     {"in_flight_close", half_close_then_drain, stuff_and_close, NULL},
     {"in_flight_close_by_server", stuff_and_close, half_close_then_drain, NULL},
@@ -502,6 +529,7 @@ static const struct scenario scenarios[] = {
     {"shut_in_flight", stuff_and_shut, half_close_then_drain_and_tell, NULL},
     {"duplicates", duplicates_server, duplicates_client, NULL},
     {"closed_by", NULL, NULL, closed_by},
+    {"no_number_left", NULL, NULL, no_number_left},
     {"number_again", number_again_server, number_again_client, NULL},
     {"no_reading", no_reading_server, no_reading_client, NULL},
     {"server_writes", endless_writer, endless_reader, NULL},
