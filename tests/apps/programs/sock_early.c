@@ -237,6 +237,7 @@ static void to_a_stranger(int fd)
     ssize_t n;
     sock_set_nonblocking(fd, true);
     text_send(fd, 0, BANNER, BANNER, 1);
+    sock_expect(printf("sent\n") > 0 && fflush(stdout) == 0, "printf");
     do
         (void)sock_wait(fd, POLLIN);
     while ((n = read(fd, &byte, 1)) == -1 && errno == EAGAIN);
