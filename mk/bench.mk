@@ -1,6 +1,7 @@
-# Benchmarks. `make bench` measures everything for about 20 minutes and writes docs/BENCHMARKS.md and docs/bench/;
-# QUICK=1 is a look of two minutes that leaves docs/ alone. ROUNDS=N as long as you like. One part of it alone:
-# `make bench-seal`, `make bench-sockets`, `make bench-tls`.
+# Benchmarks. `make bench` measures everything in about 20 minutes and writes docs/BENCHMARKS.md and docs/bench/.
+# QUICK=1 is a look of two minutes that leaves docs/ alone, ROUNDS=N takes as long as you like, RESUME=1 goes on where a
+# run was stopped, REDRAW=1 measures nothing and writes the page of the last run again. One part of it alone, and the
+# table of targets: `make bench-sockets` and so on; `make bench-seal` is the sealed sockets and the seal in memory.
 
 BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
@@ -13,38 +14,21 @@ tests: $(BENCH_BIN)
 
 QUICK  ?=
 ROUNDS ?=
-BENCH_OPTIONS = $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
+RESUME ?=
+REDRAW ?=
+BENCH_OPTIONS = $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RESUME),--resume) $(if $(REDRAW),--redraw)
 
-.PHONY: bench bench-sockets bench-tls bench-programs
+BENCH_PARTS := memory sockets start tls wire layer
+BENCH_TARGETS := bench bench-seal $(BENCH_PARTS:%=bench-%)
+bench: BENCH_WANTED :=
+bench-seal: BENCH_WANTED := memory sockets
+$(BENCH_PARTS:%=bench-%): BENCH_WANTED = $(@:bench-%=%)
+
+.PHONY: $(BENCH_TARGETS) bench-programs
 bench-programs: all $(BENCH_BIN)
 	@:
 
-bench:
+$(BENCH_TARGETS):
 	@scripts/install-deps build bench
 	@$(MAKE) --no-print-directory $(PARALLEL) bench-programs
-	@python3 -B tests/bench/seal_bench.py $(if $(QUICK),--quick)
-	@python3 -B tests/bench/sockets_bench.py $(BENCH_OPTIONS)
-	@python3 -B tests/bench/tls_bench.py $(BENCH_OPTIONS)
-
-bench-sockets:
-	@scripts/install-deps build bench
-	@$(MAKE) --no-print-directory $(PARALLEL) bench-programs
-	@python3 -B tests/bench/sockets_bench.py $(BENCH_OPTIONS)
-
-bench-tls:
-	@scripts/install-deps build bench
-	@$(MAKE) --no-print-directory $(PARALLEL) bench-programs
-	@python3 -B tests/bench/tls_bench.py $(BENCH_OPTIONS)
-
-# The bulk rate of the inner layer beside its ceiling, about two minutes. Exits nonzero if the target is missed.
-.PHONY: bench-layer
-bench-layer:
-	@scripts/install-deps build bench
-	@$(MAKE) --no-print-directory $(PARALLEL) bench-programs
-	@python3 -B tests/bench/layer_bench.py $(if $(QUICK),--rounds 3) $(if $(ROUNDS),--rounds $(ROUNDS))
-
-.PHONY: bench-wire
-bench-wire:
-	@scripts/install-deps build bench
-	@$(MAKE) --no-print-directory $(PARALLEL) all
-	@python3 -B tests/bench/wire_bench.py $(if $(ROUNDS),--rounds $(ROUNDS))
+	@python3 -B tests/bench/bench.py $(BENCH_OPTIONS) $(BENCH_WANTED)

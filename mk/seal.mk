@@ -79,12 +79,6 @@ fuzz:
 	    || { echo "not ok $$name: see build-fuzz/$$name.log"; exit 1; }; \
 	done
 
-# The channel beside libsodium alone, in memory, in turns. Exits nonzero where a bound is missed.
+# The channel beside libsodium alone, in memory (mk/bench.mk has the targets).
 $(B)/tests/bench/seal: $(B)/tests/bench/seal.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lm -pthread
-
-.PHONY: bench-seal
-bench-seal:
-	@scripts/install-deps build
-	@$(MAKE) --no-print-directory $(PARALLEL) $(B)/tests/bench/seal
-	@$(B)/tests/bench/seal

@@ -71,6 +71,7 @@
     X(_Exit)                                                                                                       \
     X(_Fork)                                                                                                       \
     X(clone)                                                                                                       \
+    X(vfork)                                                                                                       \
     X(prctl)                                                                                                       \
     X(syscall)                                                                                                     \
     /* stdio.c */                                                                                                  \

@@ -87,6 +87,6 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
         let_children_go();
     else
         environment_start();
-    if (pfswrap_seals())
+    if (pfswrap_seals() || watch_is_wanted())
         adopt_inherited();
 }

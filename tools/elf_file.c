@@ -3,6 +3,7 @@
  * Source: elf(5), and the System V ABI for what PT_INTERP means. Calls pread(2) only.
  */
 #include "elf_file.h"
+#include "real/go.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -79,6 +80,7 @@ int elf_read(int fd, struct elf_file *file)
     if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
         return 0;
     result = read_program_headers(fd, &header, file);
+    file->is_go = go_is_inside(fd);
     if (result == 1)
         file->kind = file->interpreter[0] != '\0' ? ELF_DYNAMIC : ELF_STATIC;
     return result < 0 ? -1 : 0;

@@ -44,7 +44,7 @@ static void look_inside(struct explanation *explanation)
         explanation->libraries_unknown =
             libraries_list(&explanation->libraries, program->elf.interpreter, real) < 0;
     stacks_find(&explanation->stacks, &image, &explanation->libraries);
-    runtime_find(&explanation->runtime, &image, &explanation->libraries, explanation->name);
+    runtime_find(&explanation->runtime, &image, &explanation->libraries, explanation->name, program->elf.is_go);
     image_close(&image);
 }
 

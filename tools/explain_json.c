@@ -119,6 +119,8 @@ void explain_write_json(const struct explanation *explanation)
     out("\"libraries_known\": %s, ", explanation->libraries_unknown ? "false" : "true");
     write_member("verdict", verdict_words[explanation->verdict]);
     out(", ");
+    const char *reached = program->status == 0 ? "true" : "false";
+    out("\"wire_plane\": %s, \"seal_plane\": %s, ", reached, reached);
     write_member("refusal", program->status != 0 ? program->refusal : NULL);
     out("}\n");
 }

@@ -3,7 +3,6 @@
  */
 #include "explain.h"
 #include "message.h"
-#include "policy/planes.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,12 +169,8 @@ static void write_verdict(const struct explanation *explanation)
 /* What is left for the plane that looks at the first records of each connection. */
 static void write_wire_plane(const struct explanation *explanation)
 {
-    if (!POLICY_HAS_WIRE_PLANE)
-        paragraph("wire plane", "not in this build");
-    else if (explanation->verdict == VERDICT_REFUSED)
+    if (explanation->verdict == VERDICT_REFUSED)
         paragraph("wire plane", "nothing to look at: run refuses the program");
-    else if (strcmp(explanation->runtime.name != NULL ? explanation->runtime.name : "", "Go") == 0)
-        paragraph("wire plane", "not reached: Go makes its own system calls, which pass no library");
     else
         paragraph("wire plane",
                   "each TCP connection's first records are looked at, whichever TLS wrote them: weaker TLS and "
@@ -190,10 +185,8 @@ void explain_write_text(const struct explanation *explanation)
     write_runtime(&explanation->runtime);
     write_missing(explanation);
     write_verdict(explanation);
-    if (!POLICY_HAS_SEAL_PLANE)
-        paragraph("seal plane", "not in this build");
-    else if (explanation->verdict != VERDICT_REFUSED)
-        paragraph("seal plane", "in this build: seals the TCP connections that a [listen] or [connect] rule of the "
-                                "policy asks it to");
+    if (explanation->verdict != VERDICT_REFUSED)
+        paragraph("seal plane",
+                  "seals the TCP connections that a [listen] or [connect] rule of the policy asks it to");
     write_wire_plane(explanation);
 }

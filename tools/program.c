@@ -124,6 +124,11 @@ static int check_binary(struct program *program, const char *path)
     if (!is_own_interpreter(elf->interpreter))
         return refuse(program, STATUS_REFUSED, "%s is loaded by %s, expected %s: libpfswrap.so is for another libc",
                       path, elf->interpreter, elf_own_interpreter());
+    if (elf->is_go)
+        return refuse(program, STATUS_REFUSED,
+                      "%s is a Go program, expected one whose system calls pass libc: Go makes its own, which "
+                      "nothing preloaded sees",
+                      path);
     return 0;
 }
 

@@ -22,7 +22,7 @@ static void policy_in_force(struct policy *policy, const char *program)
 {
     static struct policy_error error;
     char path[PATH_MAX];
-    if (policy_locate(path, sizeof path, program) < 0 || policy_read(policy, path, &error) < 0)
+    if (policy_locate(path, sizeof path, program) < 0 || policy_load(policy, path, &error) < 0)
         policy_builtin(policy);
 }
 
@@ -39,7 +39,7 @@ static void variable_find(struct runtime *runtime, enum policy_runtime kind, con
 }
 
 void runtime_find(struct runtime *runtime, const struct image *image, const struct libraries *libraries,
-                  const char *program)
+                  const char *program, bool is_go)
 {
     memset(runtime, 0, sizeof *runtime);
     if (image_symbol(image, "napi_create_function") == IMAGE_SYMBOL_DEFINED || links(libraries, "libnode.so")) {
@@ -48,7 +48,7 @@ void runtime_find(struct runtime *runtime, const struct image *image, const stru
     } else if (links(libraries, "libjli.so") || links(libraries, "libjvm.so")) {
         runtime->name = "Java";
         variable_find(runtime, POLICY_RUNTIME_JAVA, program);
-    } else if (image_contains(image, "\xff Go buildinf:")) {
+    } else if (is_go) {
         runtime->name = "Go";
     } else if (image_contains(image, "/rustc/")) { /* the paths of its standard library, in messages of panics */
         runtime->name = "Rust";

@@ -18,9 +18,10 @@ struct runtime {
 
 /*
  * Looks into the executable `image` and its libraries. `program` is its name, by which the policy in force is
- * found, as `pfswrap run` finds it; a policy that cannot be read counts as the built-in one.
+ * found, as `pfswrap run` finds it; a policy that cannot be read counts as the built-in one. `is_go` is
+ * elf_file.h's.
  */
 void runtime_find(struct runtime *runtime, const struct image *image, const struct libraries *libraries,
-                  const char *program);
+                  const char *program, bool is_go);
 
 #endif

@@ -4,7 +4,6 @@
 #include "commands.h"
 #include "elf_file.h"
 #include "message.h"
-#include "policy/planes.h"
 
 #include <gnu/libc-version.h>
 #include <sodium.h>
@@ -17,7 +16,7 @@ int command_version(int argc, char **argv)
         return 2;
     }
     out("pfswrap %s\n", PFSWRAP_VERSION);
-    out("planes: tls%s%s\n", POLICY_HAS_SEAL_PLANE ? ", seal" : "", POLICY_HAS_WIRE_PLANE ? ", wire" : "");
+    out("planes: tls, seal, wire\n");
     out("machine: %s, %s\n", elf_own_machine(), elf_own_interpreter());
     out("glibc %s, inih (static), libsodium %s (static)\n", gnu_get_libc_version(), sodium_version_string());
     return out_finish();

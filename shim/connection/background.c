@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "connection/carrier.h"
 #include "connection/process.h"
 #include "connection/release.h"
 #include "init.h"
@@ -29,26 +30,30 @@ static atomic_int state;
 static pthread_t thread;
 static atomic_bool begun; /* it runs: libc has done with making it */
 
-/* The program still has it, and the handshake may yet be its own next call's affair. */
+/* The program still has it, has nothing under way, and the handshake may yet be its own next call's affair. */
 static bool is_early(const struct endpoint *endpoint, const struct connection *connection)
 {
-    return atomic_load(&endpoint->descriptors) > 0 && handshake_is_under_way(connection) && !connection->queueing &&
+    return atomic_load(&endpoint->descriptors) > 0 && handshake_is_under_way(connection) &&
+           !connection->finishing && !connection->read_shut && span_length(connection->early) == 0 &&
            connection_now_ms() < connection->queue_at_ms;
 }
 
 /*
- * What the thread waits for. While the program has the descriptor it is only looked at now and then: the program's
- * own calls come first. Acknowledgements raise no event.
+ * What the thread waits for. While the program has the descriptor and does not block in its calls it is only looked
+ * at now and then: they come first. Acknowledgements raise no event; but what a peer sends to a closed connection
+ * does, and acknowledges what it has got.
  */
 static struct pollfd poll_for(const struct endpoint *endpoint, const struct connection *connection)
 {
-    struct pollfd poll = {.fd = -1};
-    if (connection->fin_sent || is_early(endpoint, connection) ||
-        (atomic_load(&endpoint->descriptors) > 0 && !handshake_is_under_way(connection)))
-        return poll;
-    poll.fd = atomic_load(&endpoint->fd);
-    poll.events = (short)(connection->wants | (span_length(connection->tx) > 0 ? POLLOUT : 0));
-    return poll;
+    const bool under_way = handshake_is_under_way(connection), hidden = atomic_load(&endpoint->descriptors) == 0;
+    const int fd = atomic_load(&endpoint->fd);
+    if (connection->fin_sent)
+        return (struct pollfd){.fd = hidden && carrier_is_quiet(fd) ? fd : -1, .events = POLLIN};
+    if (is_early(endpoint, connection) ||
+        (!hidden && (!under_way || atomic_load_explicit(&connection->nonblocking, memory_order_relaxed))))
+        return (struct pollfd){.fd = -1};
+    return (struct pollfd){.fd = fd,
+                           .events = (short)(connection->wants | (span_length(connection->tx) > 0 ? POLLOUT : 0))};
 }
 
 /* Goes on with every endpoint on the list. Returns how many remain; fills *polls with what they wait for. */
@@ -60,6 +65,10 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
         struct connection *connection;
         if (endpoint == NULL || !atomic_load(&endpoint->in_background) || !endpoint_enter_at(endpoint, &connection))
             continue;
+        if (endpoint->kept > 0) { /* an exec is being tried: its number is no socket now (handover.c) */
+            endpoint_leave(connection);
+            continue;
+        }
         const struct pollfd poll = poll_for(endpoint, connection);
         atomic_store(&endpoint->in_background, false);
         if (is_early(endpoint, connection))

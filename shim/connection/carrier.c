@@ -84,6 +84,12 @@ void carrier_set_option(int fd, int level, int option, int value)
         (void)KERNEL_5(SYS_setsockopt, fd, level, option, &value, sizeof value);
 }
 
+void carrier_reset_on_close(int fd)
+{
+    const struct linger none = {.l_onoff = 1};
+    (void)KERNEL_5(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 int carrier_get_option(int fd, int level, int option)
 {
     int value = 0;
@@ -110,4 +116,19 @@ int carrier_readable(int fd)
 {
     int bytes = 0;
     return KERNEL_3(SYS_ioctl, fd, FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+bool carrier_has_ended(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return process_sandboxed || KERNEL_5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+           (info.tcpi_state != TCP_ESTABLISHED && info.tcpi_state != TCP_FIN_WAIT1 &&
+            info.tcpi_state != TCP_FIN_WAIT2);
+}
+
+bool carrier_is_quiet(int fd)
+{
+    uint8_t byte;
+    return KERNEL_6(SYS_recvfrom, fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT, 0, 0) == -EAGAIN;
 }

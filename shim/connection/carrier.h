@@ -5,6 +5,7 @@
 #ifndef PFSWRAP_CONNECTION_CARRIER_H
 #define PFSWRAP_CONNECTION_CARRIER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -32,7 +33,14 @@ int carrier_get_option(int fd, int level, int option);
 /* Bytes that the peer's kernel has not acknowledged, with the FIN; 0 too if nobody will. */
 int carrier_unacknowledged(int fd);
 
-/* Bytes that can be read. */
+/* Bytes that can be read; and whether there is neither any of them, nor an end or an error. */
 int carrier_readable(int fd);
+bool carrier_is_quiet(int fd);
+
+/* Whether the peer has sent its FIN, or the connection is gone; also for a socket that is shut for reading. */
+bool carrier_has_ended(int fd);
+
+/* The next close() of the socket resets the connection (SO_LINGER, socket(7)). */
+void carrier_reset_on_close(int fd);
 
 #endif

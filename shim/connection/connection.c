@@ -132,7 +132,7 @@ static bool has_flags(const struct connection *connection)
         &connection->initiator,      &connection->local,      &connection->queueing,   &connection->confirmed,
         &connection->told_connected, &connection->told_error, &connection->read_shut,  &connection->write_shut,
         &connection->final_received, &connection->finishing,  &connection->fin_sent,   &connection->broken,
-        &connection->answered,       &connection->unhurried,  &connection->cork_later,
+        &connection->answered,       &connection->unhurried,  &connection->cork_later, &connection->refused_early,
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!is_bool(flags[i]))

@@ -52,7 +52,7 @@ struct flow {
     uint64_t bytes, chunks;
 };
 
-/* A process that has a descriptor of the connection. */
+/* A process that has a descriptor of the connection; or, with a negative number, a parcel (parcel.h). */
 struct holder {
     int32_t pid;
     uint32_t space;
@@ -65,7 +65,8 @@ struct connection {
     uint8_t phase;               /* enum connection_phase */
     bool initiator;
     bool local;          /* both ends are on this machine: perhaps in this process, or this thread */
-    bool queueing;       /* the handshake has had its time: what the program sends is taken early and kept */
+    bool queueing;       /* what the program sends before the handshake is complete is taken early and kept */
+    bool refused_early;  /* there was no room for all of it, and the program has been told */
     bool confirmed;      /* the audit log has it as opened */
     bool dialled;        /* the kernel has been told to connect: if it is not on its way now, it has failed */
     bool told_connected; /* connect() has said so */
@@ -83,7 +84,7 @@ struct connection {
     uint16_t rule;        /* index into the policy */
     uint16_t wants;       /* POLLIN or POLLOUT: what a handshake waits for */
     uint64_t deadline_ms; /* CLOCK_MONOTONIC: when the handshake has taken too long */
-    uint64_t queue_at_ms; /* when sends begin to be taken early */
+    uint64_t queue_at_ms; /* when the handshake has had its time, and sends begin to be taken early */
     int32_t rx_index, tx_index; /* of the pool's buffers, while the connection has some */
     struct span rx_plain,
         rx_cipher;     /* of the receive buffer: opened and not delivered; not yet opened, behind it */
@@ -155,6 +156,23 @@ static inline bool handshake_is_under_way(const struct connection *connection)
     return connection->phase >= CONNECTION_CONNECTING && connection->phase <= CONNECTION_HANDSHAKE;
 }
 
+/* Whether something is left to do for it, which whoever did it before may not come to. */
+static inline bool connection_is_unfinished(const struct connection *connection)
+{
+    return handshake_is_under_way(connection) || span_length(connection->tx) > 0 ||
+           (connection->finishing && !connection->fin_sent);
+}
+
+/*
+ * Whether what the program sends before the handshake is complete would be kept, as far as there is room: on a
+ * connection that was accepted from the beginning, as the kernel keeps it; on one that connects, where a program
+ * learns from a socket's being writable that it is connected, once the handshake has had its time.
+ */
+static inline bool handshake_takes_early(const struct connection *connection)
+{
+    return connection->queueing && span_length(connection->early) < CONNECTION_EARLY_MAX;
+}
+
 /* Begins the seal's own handshake on a socket that is connected. */
 void handshake_begin(struct connection *connection, int fd);
 
@@ -185,5 +203,6 @@ void connection_report_refused(const struct connection *connection, const char *
 void connection_report_closed(const struct connection *connection, const char *end, const char *reason);
 void connection_report_plain(const struct connection *connection);
 void connection_report_left(const struct connection *connection);
+void connection_report_lost(const char *reason); /* another process's, passed on, that cannot be gone on with */
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,7 +19,7 @@
 #include "real/kernel.h"
 
 _Atomic uint32_t endpoint_table[ENDPOINT_FDS];
-atomic_int endpoint_count, endpoint_attention;
+atomic_int endpoint_count, endpoint_attention, endpoint_reserved;
 
 enum {
     ENDPOINT_PIECE_BYTES = 128,
@@ -82,8 +83,7 @@ void endpoint_end_exec(void)
     atomic_store(&executing, 0);
 }
 
-/* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
-static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
+static struct connection *lock_visited(struct endpoint *endpoint, enum lock_result *result)
 {
     for (;;) {
         const uint32_t other = atomic_load_explicit(&executing, memory_order_relaxed);
@@ -99,6 +99,27 @@ static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *r
             return here;
         lock_release(&here->lock);
     }
+}
+
+/* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
+static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
+{
+    atomic_fetch_add(&endpoint->visitors, 1);
+    struct connection *locked = lock_visited(endpoint, result);
+    atomic_fetch_sub(&endpoint->visitors, 1);
+    return locked;
+}
+
+/*
+ * A thread that has waited for the lock of a connection which is no longer here takes it for a moment. If the
+ * memory went from under it then, other processes would find the lock taken for ever. False: one is still there.
+ */
+static bool has_no_visitors(const struct endpoint *endpoint)
+{
+    enum { PATIENCE_MS = 10 };
+    for (int i = 0; i < PATIENCE_MS && !process_sandboxed && atomic_load(&endpoint->visitors) > 0; i++)
+        pause_ms();
+    return atomic_load(&endpoint->visitors) <= 0;
 }
 
 /*
@@ -196,8 +217,8 @@ static uint32_t table_value(const struct endpoint *endpoint, bool cloexec)
     return (endpoint->index + 1) | (cloexec ? ENDPOINT_CLOEXEC : 0);
 }
 
-struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                 struct endpoint **opened)
+/* A free endpoint with a piece of private memory. NULL with errno. */
+static struct endpoint *take_endpoint(int fd)
 {
     if (fd >= ENDPOINT_FDS) {
         errno = EMFILE;
@@ -214,19 +235,56 @@ struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool non
         return NULL;
     }
     struct endpoint *endpoint = memory_at(&endpoints, index);
-    struct connection *connection = memory_at(&connections, piece);
-    (void)lock_take(&connection->lock);
-    connection_init(connection, rule, initiator, nonblocking);
-    memset(endpoint, 0, sizeof *endpoint);
+    memset(endpoint, 0, offsetof(struct endpoint, visitors));
     endpoint->piece = piece;
     endpoint->index = (uint32_t)index;
+    return endpoint;
+}
+
+/* From here on it is in the table, and other threads find it. */
+static void enter_into_table(struct endpoint *endpoint, struct connection *connection, int fd, bool cloexec)
+{
     atomic_store(&endpoint->descriptors, 1);
     atomic_store(&endpoint->fd, fd);
     atomic_store(&endpoint->connection, connection);
     atomic_fetch_add(&endpoint_count, 1);
     table_set(fd, table_value(endpoint, cloexec));
+}
+
+struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
+                                 struct endpoint **opened)
+{
+    struct endpoint *endpoint = take_endpoint(fd);
+    if (endpoint == NULL)
+        return NULL;
+    struct connection *connection = memory_at(&connections, endpoint->piece);
+    (void)lock_take(&connection->lock);
+    connection_init(connection, rule, initiator, nonblocking);
+    enter_into_table(endpoint, connection, fd, cloexec);
     *opened = endpoint;
     return connection;
+}
+
+struct connection *endpoint_open_at(int fd, struct region *region, struct connection *home, bool cloexec,
+                                    struct endpoint **opened)
+{
+    struct endpoint *endpoint = take_endpoint(fd);
+    struct connection *connection;
+    if (endpoint == NULL)
+        return NULL;
+    endpoint->region = region;
+    enter_into_table(endpoint, home, fd, cloexec);
+    *opened = endpoint;
+    if (endpoint_enter_at(endpoint, &connection))
+        return connection;
+    (void)endpoint_remove(endpoint, fd); /* a handler has come in between */
+    endpoint_vacate(fd);
+    atomic_store(&endpoint->connection, NULL);
+    atomic_fetch_sub(&endpoint_count, 1);
+    memory_give(&connections, endpoint->piece);
+    memory_give(&endpoints, (int32_t)endpoint->index);
+    errno = EAGAIN;
+    return NULL;
 }
 
 void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
@@ -288,7 +346,8 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection)
     if (endpoint->region == NULL)
         connection_clear(connection);
     endpoint_leave(connection);
-    share_leave(endpoint);
+    if (has_no_visitors(endpoint))
+        share_leave(endpoint);
     memory_give(&connections, endpoint->piece);
     memory_give(&endpoints, (int32_t)endpoint->index);
 }
@@ -335,12 +394,27 @@ void endpoint_set_cloexec_range(unsigned first, unsigned last)
 
 int endpoint_lowest_hidden(unsigned first, unsigned last)
 {
-    if (atomic_load(&endpoint_count) == 0)
+    if (atomic_load(&endpoint_count) == 0 && atomic_load(&endpoint_reserved) == 0)
         return -1;
     for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
         if (endpoint_is_hidden(fd))
             return fd;
     return -1;
+}
+
+void endpoint_reserve(int fd)
+{
+    atomic_fetch_add(&endpoint_reserved, 1);
+    table_set(fd, ENDPOINT_HIDDEN);
+}
+
+void endpoint_unreserve(int fd, bool close)
+{
+    atomic_fetch_sub(&endpoint_reserved, 1);
+    table_set(fd, ENDPOINT_CLOSING);
+    if (close)
+        (void)KERNEL_1(SYS_close, fd);
+    endpoint_vacate(fd);
 }
 
 void endpoint_hide(struct endpoint *endpoint, int fd)
@@ -376,6 +450,8 @@ void endpoint_settle(int fd, const struct connection *connection)
         atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE && attention != ATTENTION_HANDSHAKE;
     set_attention(endpoint, attention);
     watch_settle(endpoint, connection, is_over);
-    if (attention == ATTENTION_HANDSHAKE)
+    if (attention == ATTENTION_HANDSHAKE) {
         readiness_schedule(connection);
+        readiness_note(endpoint);
+    }
 }

@@ -28,6 +28,7 @@ struct watch {
     uint32_t registered;   /* the events that the kernel was given, which are others while a handshake holds back */
     bool indexed;          /* can be found by its epoll instance and data */
     bool expects_writable; /* the kernel says so once, since it was asked anew: no news of anybody */
+    bool told_writable;    /* edge-triggered, and the program has had it before the handshake was complete */
     bool fired;            /* one shot, and the program has had it */
 };
 
@@ -39,13 +40,16 @@ struct region;
 struct endpoint {
     _Atomic(struct connection *) connection; /* NULL: this endpoint is free */
     _Atomic int descriptors;                 /* the program's numbers for it, here */
-    _Atomic int fd;                         /* one of them; after the last is closed, our hidden duplicate, or -1 */
-    _Atomic bool in_background;             /* the background thread has it on its list */
-    _Atomic uint8_t attention;              /* why it is counted in endpoint_attention */
-    uint32_t index;                         /* of this endpoint */
-    int32_t piece;                          /* of private memory, where calls work on the connection */
+    _Atomic int fd;             /* one of them; after the last is closed, our hidden duplicate, or -1 */
+    _Atomic bool in_background; /* the background thread has it on its list */
+    _Atomic uint8_t attention;  /* why it is counted in endpoint_attention */
+    uint32_t index;             /* of this endpoint */
+    int32_t piece;              /* of private memory, where calls work on the connection */
+    int kept; /* while an exec is tried whose program gets it: a hidden duplicate of the socket; else 0 */
+    struct holder parcel;                   /* and what stands for this process then */
     struct region *region;                  /* the shared mapping it is kept in; NULL: in that piece */
     struct watch watches[ENDPOINT_WATCHES]; /* guarded by the connection's lock */
+    atomic_int visitors;                    /* threads that are about to lock it; outlives the endpoint */
 };
 
 /* 0: not ours. ENDPOINT_HIDDEN: a number the shim uses itself. Else the endpoint's index + 1, and the flag below.
@@ -61,6 +65,9 @@ enum {
 /* How many endpoints there are in this process; and how many of them poll and epoll have to look at (readiness.h).
  */
 extern atomic_int endpoint_count, endpoint_attention;
+
+/* How many numbers are reserved for the shim without being any connection's (endpoint_reserve()). */
+extern atomic_int endpoint_reserved;
 
 /* Whether calls on `fd` are the shim's affair. A number that is hidden is: it is not open to the program. */
 static inline bool endpoint_is_sealed(int fd)
@@ -92,6 +99,13 @@ bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection
  */
 struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
                                  struct endpoint **endpoint);
+
+/*
+ * An endpoint for a connection that is kept at `home` in `region`, for descriptor `fd`, a socket of that connection
+ * which nobody else uses yet. Entered on return. NULL with errno, as above.
+ */
+struct connection *endpoint_open_at(int fd, struct region *region, struct connection *home, bool cloexec,
+                                    struct endpoint **endpoint);
 
 /* Lets go of a connection that turned out not to be ours: `fd` and its duplicates are plain from now on. Locked. */
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection);
@@ -158,6 +172,11 @@ static inline bool endpoint_is_closing(int fd)
     return endpoint_is_sealed(fd) && (atomic_load(&endpoint_table[fd]) & ENDPOINT_CLOSING) != 0;
 }
 int endpoint_lowest_hidden(unsigned first, unsigned last);
+
+/* Hides `fd`, a descriptor of the shim's that is no connection's; and the end of that, with or without closing it.
+ */
+void endpoint_reserve(int fd);
+void endpoint_unreserve(int fd, bool close);
 
 /* Hides `fd` as a number of this endpoint that the program must not reach; and the reverse: it is closing then. */
 void endpoint_hide(struct endpoint *endpoint, int fd);

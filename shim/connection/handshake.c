@@ -60,6 +60,7 @@ void handshake_begin(struct connection *connection, int fd)
     int error = pfswrap_seal_init(&connection->channel, role, connection_config(connection), NULL, 0,
                                   atomic_load(&candidates[connection->rule]), (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
+    connection->queueing = !connection->initiator;
     if (error != 0)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
@@ -95,11 +96,14 @@ static void decide(struct connection *connection, int fd)
     if (verdict != 1) {
         connection_report_plain(connection);
         connection->phase = CONNECTION_NONE;
+        if (connection->write_shut) /* the program has done so, and nobody knew yet what that would mean */
+            (void)carrier_shut(fd, SHUT_WR);
         return;
     }
     int error = pfswrap_seal_init(&connection->channel, PFSWRAP_SEAL_RESPONDER, connection_config(connection), NULL,
                                   0, 0, (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
+    connection->queueing = true;
     if (error != 0)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
@@ -125,6 +129,8 @@ static bool fetch(struct connection *connection, int fd, size_t need)
         return true;
     if (count == -EAGAIN || count == -EINTR)
         connection->wants = span_length(connection->tx) > 0 ? POLLIN | POLLOUT : POLLIN;
+    else if (count == 0 && connection->read_shut && !carrier_has_ended(fd))
+        connection->wants = span_length(connection->tx) > 0 ? POLLOUT : 0; /* the kernel would say so for ever */
     else if (count == 0)
         fail(connection, fd, "the peer closed the connection during the handshake");
     else

@@ -5,9 +5,18 @@
 #include "connection/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
-enum { CHANGES_SHIFT = 32 };
+#include "real/kernel.h"
+
+enum {
+    CHANGES_SHIFT = 32,
+    FILE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL,
+    FILE_NOEXEC = 0x0008, /* MFD_NOEXEC_SEAL */
+};
 
 static uint32_t *link_of(struct memory_pool *pool, uint32_t index)
 {
@@ -90,6 +99,65 @@ void *memory_share(size_t bytes)
     void *mapping = map(bytes, MAP_SHARED);
     if (mapping != NULL)
         (void)madvise(mapping, bytes, MADV_DONTDUMP);
+    errno = error;
+    return mapping;
+}
+
+/* Whether a file may have that size: one that may not ends the process (SIGXFSZ, setrlimit(2)). */
+static bool size_is_allowed(size_t bytes)
+{
+    struct rlimit limit;
+    return KERNEL_4(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && bytes <= limit.rlim_cur;
+}
+
+/* Returns the descriptor, or -1. */
+static int make_file(size_t bytes)
+{
+    if (!size_is_allowed(bytes))
+        return -1;
+    long fd = KERNEL_2(SYS_memfd_create, "pfswrap", MFD_CLOEXEC | MFD_ALLOW_SEALING | FILE_NOEXEC);
+    if (fd == -EINVAL) /* before Linux 6.3 */
+        fd = KERNEL_2(SYS_memfd_create, "pfswrap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -1;
+    if (KERNEL_2(SYS_ftruncate, fd, bytes) == 0 && KERNEL_2(SYS_fchmod, fd, 0) == 0 &&
+        KERNEL_3(SYS_fcntl, fd, F_ADD_SEALS, FILE_SEALS) == 0)
+        return (int)fd;
+    (void)KERNEL_1(SYS_close, fd);
+    return -1;
+}
+
+static void *map_file(int fd, size_t at, size_t bytes)
+{
+    void *mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)at);
+    if (mapping == MAP_FAILED)
+        return NULL;
+    (void)madvise(mapping, bytes, MADV_DONTDUMP);
+    return mapping;
+}
+
+void *memory_share_file(size_t bytes, int *fd)
+{
+    const int error = errno;
+    *fd = make_file(bytes);
+    void *mapping = *fd >= 0 ? map_file(*fd, 0, bytes) : NULL;
+    if (mapping == NULL && *fd >= 0)
+        (void)KERNEL_1(SYS_close, *fd);
+    errno = error;
+    return mapping;
+}
+
+void *memory_map_file(int fd, size_t at, size_t bytes)
+{
+    const int error = errno;
+    struct stat status;
+    void *mapping = NULL;
+    /* Only memory has seals. A file that may shrink would end us (SIGBUS, mmap(2)). */
+    const long seals = KERNEL_3(SYS_fcntl, fd, F_GET_SEALS, 0);
+    if (seals >= 0 && (seals & FILE_SEALS) == FILE_SEALS && (seals & F_SEAL_WRITE) == 0 &&
+        KERNEL_2(SYS_fstat, fd, &status) == 0 && at <= (size_t)status.st_size &&
+        bytes <= (size_t)status.st_size - at)
+        mapping = map_file(fd, at, bytes);
     errno = error;
     return mapping;
 }

@@ -43,6 +43,16 @@ uint32_t memory_count(struct memory_pool *pool);
  * is given back stays readable, as zeros: a thread that is about to find out may still look there.
  */
 void *memory_share(size_t bytes);
+
+/*
+ * The same as a file without a name (memfd_create(2)), which other programs can map, too: *fd is its descriptor, at
+ * the lowest free number, with close-on-exec. Its size cannot change, and nobody can open it by its descriptor's
+ * name. NULL: no memory, no descriptor, or a limit on file sizes, which would kill.
+ */
+void *memory_share_file(size_t bytes, int *fd);
+
+/* A part of such a file of another process. `at` is a multiple of a page. NULL: it is none, or has no such part. */
+void *memory_map_file(int fd, size_t at, size_t bytes);
 void memory_unshare(void *mapping, size_t bytes);
 
 #endif

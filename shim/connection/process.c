@@ -4,10 +4,12 @@
 #include "connection/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -25,16 +27,26 @@ static uint32_t own_space;
 static __thread struct process_thread self __attribute__((tls_model("initial-exec")));
 static __thread unsigned self_generation __attribute__((tls_model("initial-exec")));
 
-/* Ids of processes mean nothing outside their namespace (pid_namespaces(7)); process 1 is the first in a new one.
+/*
+ * Ids of processes mean nothing outside their namespace (pid_namespaces(7)), whose number every process in it reads
+ * alike, also after an exec. Without /proc only descendants know each other.
  */
+static uint32_t find_space(void)
+{
+    struct stat status;
+    uint32_t random = 0;
+    if (KERNEL_4(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/pid", &status, 0) == 0 && (uint32_t)status.st_ino != 0)
+        return (uint32_t)status.st_ino;
+    (void)KERNEL_3(SYS_getrandom, &random, sizeof random, GRND_NONBLOCK);
+    return random | 1;
+}
+
+/* Process 1 is the first in a new one. */
 static void enter_space(void)
 {
     own_pid = (pid_t)KERNEL_0(SYS_getpid);
-    if (own_space == 0 || own_pid == 1) {
-        uint32_t random = 0;
-        (void)KERNEL_3(SYS_getrandom, &random, sizeof random, GRND_NONBLOCK);
-        own_space = random | 1;
-    }
+    if (own_space == 0 || own_pid == 1)
+        own_space = find_space();
 }
 
 int process_start(void)

@@ -16,12 +16,6 @@ enum {
     SWEEP_LEAST_MS = 10, /* between two sweeps, however close together things are due */
 };
 
-/* What the program sends before the handshake is complete would be taken, as far as there is room. */
-static bool takes_early(const struct connection *connection)
-{
-    return connection->queueing && span_length(connection->early) < CONNECTION_EARLY_MAX;
-}
-
 bool readiness_concerns(int fd)
 {
     if (!endpoint_is_sealed(fd))
@@ -49,13 +43,20 @@ static struct connection *enter_and_advance(int fd)
     return NULL;
 }
 
+/* What the program may be told before the handshake is complete. */
+static short told_early(const struct connection *connection)
+{
+    return (short)((handshake_takes_early(connection) ? WRITABLE : 0) |
+                   (connection->read_shut ? READABLE | POLLRDHUP : 0));
+}
+
 short readiness_ask(int fd, short events, bool *held_back)
 {
     struct connection *connection = enter_and_advance(fd);
     if (connection == NULL)
         return events;
     if (handshake_is_under_way(connection)) {
-        events = (short)((takes_early(connection) ? events & WRITABLE : 0) | connection->wants);
+        events = (short)((events & told_early(connection)) | connection->wants);
         *held_back = true;
         readiness_schedule(connection);
     }
@@ -77,7 +78,7 @@ short readiness_answer(int fd, short events, short revents)
         return 0;
     }
     if (handshake_is_under_way(connection))
-        revents = (short)(takes_early(connection) ? revents & WRITABLE : 0);
+        revents = (short)(revents & told_early(connection));
     else if (was_under_way)
         revents = 0; /* the kernel was asked something else: ask anew */
     else if ((revents & READABLE) != 0 && connection->phase == CONNECTION_OPEN &&
@@ -119,6 +120,20 @@ uint64_t readiness_due_ms(void)
     return atomic_load_explicit(&next_due_ms, memory_order_relaxed);
 }
 
+/* What a look at a connection may have changed. Locked; given back. False: it is a plain one, and gone from here.
+ */
+static bool settle_and_leave(struct endpoint *endpoint, struct connection *connection, int fd)
+{
+    if (connection->phase == CONNECTION_NONE) {
+        endpoint_abandon(endpoint, connection);
+        return false;
+    }
+    if (!handshake_is_under_way(connection) && atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE)
+        endpoint_settle(fd, connection); /* another process has completed it */
+    endpoint_leave(connection);
+    return true;
+}
+
 /* What is due of one connection is done. Returns when it has to be looked at again. */
 static uint64_t sweep_one(struct endpoint *endpoint, uint64_t now)
 {
@@ -128,15 +143,8 @@ static uint64_t sweep_one(struct endpoint *endpoint, uint64_t now)
         return UINT64_MAX;
     if (due_ms(connection) <= now)
         handshake_advance(connection, fd);
-    if (connection->phase == CONNECTION_NONE) {
-        endpoint_abandon(endpoint, connection);
-        return UINT64_MAX;
-    }
-    if (!handshake_is_under_way(connection) && atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE)
-        endpoint_settle(fd, connection);
     const uint64_t due = due_ms(connection);
-    endpoint_leave(connection);
-    return due;
+    return settle_and_leave(endpoint, connection, fd) ? due : UINT64_MAX;
 }
 
 void readiness_sweep(void)
@@ -154,4 +162,54 @@ void readiness_sweep(void)
     }
     if (next > soon)
         (void)atomic_compare_exchange_strong(&next_due_ms, &soon, next);
+}
+
+/* --- both ends here --- */
+
+enum { FEW = 8, ROUNDS_MOST = 8 };
+
+static _Atomic uint32_t few[FEW]; /* handshakes that may be such: their endpoints' indexes + 1 */
+
+void readiness_note(const struct endpoint *endpoint)
+{
+    const uint32_t value = endpoint->index + 1;
+    for (int i = 0; i < FEW; i++)
+        if (atomic_load_explicit(&few[i], memory_order_relaxed) == value)
+            return;
+    for (int i = 0; i < FEW; i++) {
+        uint32_t free = 0;
+        if (atomic_compare_exchange_strong(&few[i], &free, value))
+            return;
+    }
+}
+
+/* Returns whether the handshake has moved. */
+static bool drive_one(struct endpoint *endpoint)
+{
+    struct connection *connection;
+    const int fd = atomic_load(&endpoint->fd);
+    if (!endpoint_enter_at(endpoint, &connection))
+        return false;
+    const uint64_t taken = connection->rx_total, given = connection->tx_total;
+    const uint8_t phase = connection->phase;
+    if (connection->local || phase == CONNECTION_CONNECTING)
+        handshake_advance(connection, fd);
+    const bool moved = connection->rx_total != taken || connection->tx_total != given || connection->phase != phase;
+    return !settle_and_leave(endpoint, connection, fd) || moved;
+}
+
+void readiness_drive(void)
+{
+    bool moved = !process_sandboxed;
+    for (int round = 0; moved && round < ROUNDS_MOST; round++) {
+        moved = false;
+        for (int i = 0; i < FEW; i++) {
+            uint32_t value = atomic_load_explicit(&few[i], memory_order_relaxed);
+            struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
+            if (endpoint != NULL && atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE)
+                moved = drive_one(endpoint) || moved;
+            else if (value != 0)
+                (void)atomic_compare_exchange_strong(&few[i], &value, 0);
+        }
+    }
 }

@@ -42,4 +42,11 @@ void readiness_schedule(const struct connection *connection);
 uint64_t readiness_due_ms(void);
 void readiness_sweep(void);
 
+/*
+ * Both ends may be this process's, or this thread's: where few handshakes with peers on this host are under way,
+ * they are taken as far as they go before a wait, so that both ends become ready together.
+ */
+void readiness_drive(void);
+void readiness_note(const struct endpoint *endpoint);
+
 #endif

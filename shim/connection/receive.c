@@ -256,6 +256,15 @@ bool receive_ahead(struct connection *connection, int fd)
     return span_length(connection->rx_plain) > 0 || connection->read_shut || is_over(connection);
 }
 
+bool receive_is_unread(const struct connection *connection, int fd)
+{
+    const bool first = connection->initiator && connection->received.chunks == 0; /* the header may be in front */
+    const size_t end = (size_t)PFSWRAP_SEAL_OVERHEAD + pfswrap_seal_trailer_due(&connection->channel) +
+                       (first ? (size_t)PFSWRAP_SEAL_HEADER_BYTES : 0);
+    return span_length(connection->rx_plain) > 0 ||
+           span_length(connection->rx_cipher) + (size_t)carrier_readable(fd) > end;
+}
+
 size_t receive_available(struct connection *connection, int fd)
 {
     look_ahead(connection, fd, CONNECTION_EARLY_MAX);

@@ -18,6 +18,9 @@ long receive_some(struct connection *connection, int fd, struct cursor *to, bool
  */
 size_t receive_available(struct connection *connection, int fd);
 
+/* Whether the peer has sent anything that the program has not read, but for FINAL. */
+bool receive_is_unread(const struct connection *connection, int fd);
+
 /* Takes up to `size` bytes more out of the kernel, behind what is not opened yet. As carrier_receive(). */
 long receive_fill(struct connection *connection, int fd, size_t size);
 

@@ -68,12 +68,13 @@ static int make_process(struct endpoint *endpoint, int fd, int end)
 {
     uint64_t all = UINT64_MAX, before;
     int status = 0;
+    const pid_t self = (pid_t)KERNEL_0(SYS_getpid);
     (void)KERNEL_4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNAL_SET_BYTES);
     long child = KERNEL_5(SYS_clone, 0, 0, NULL, NULL, 0);
     if (child == 0) {
         long grandchild = KERNEL_5(SYS_clone, 0, 0, NULL, NULL, 0);
         if (grandchild == 0)
-            relay_run(endpoint, fd, end);
+            relay_run(endpoint, fd, end, self);
         for (;;)
             (void)KERNEL_1(SYS_exit_group, grandchild < 0);
     }
@@ -129,13 +130,31 @@ static bool is_replaced(int fd)
     return KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
 }
 
+int relay_make(struct endpoint *endpoint, struct connection *connection, int socket)
+{
+    int ends[2] = {-1, -1};
+    int error = make_pair(connection, socket, ends);
+    if (error != 0)
+        return error == ENFILE ? -EMFILE : -error;
+    error = share_connection(endpoint, connection) ? 0 : ENOMEM;
+    if (error == 0) {
+        error = make_process(endpoint, socket, ends[1]);
+        if (error != 0)
+            connection->holder_count--;
+    }
+    (void)KERNEL_1(SYS_close, ends[1]);
+    if (error == 0)
+        return ends[0];
+    (void)KERNEL_1(SYS_close, ends[0]);
+    return -error;
+}
+
 int relay_start(int fd)
 {
     struct endpoint *endpoint;
     struct connection *connection;
     const bool vfork_child = process_is_vfork_child();
     const int saved = errno;
-    int ends[2] = {-1, -1};
     if (vfork_child && is_replaced(fd))
         return 0;
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
@@ -144,24 +163,15 @@ int relay_start(int fd)
         errno = saved;
         return entered == ENDPOINT_NONE ? 0 : error;
     }
-    int error = make_pair(connection, fd, ends);
-    if (error != 0) {
-        endpoint_leave(connection);
-        return error == ENFILE ? EMFILE : error;
-    }
-    error = share_connection(endpoint, connection) ? 0 : ENOMEM;
-    if (error == 0) {
-        error = make_process(endpoint, fd, ends[1]);
-        if (error != 0)
-            connection->holder_count--;
-    }
-    if (error != 0)
+    const int end = relay_make(endpoint, connection, fd);
+    if (end < 0)
         endpoint_leave(connection);
     else if (vfork_child)
-        replace_in_vfork_child(endpoint, connection, ends[0]);
+        replace_in_vfork_child(endpoint, connection, end);
     else
-        replace_numbers(endpoint, connection, ends[0]);
-    (void)KERNEL_1(SYS_close, ends[0]);
-    (void)KERNEL_1(SYS_close, ends[1]);
-    return error;
+        replace_numbers(endpoint, connection, end);
+    if (end < 0)
+        return -end;
+    (void)KERNEL_1(SYS_close, end);
+    return 0;
 }

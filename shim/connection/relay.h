@@ -26,8 +26,15 @@ bool relay_is_needed(int number);
  */
 int relay_start(int fd);
 
-/* The relay itself, in the process made for it: `end` is its end of the pair. Never returns. */
-_Noreturn void relay_run(struct endpoint *endpoint, int fd, int end);
+/*
+ * The same for one place: makes a relay for the endpoint's connection, of which `socket` is a descriptor, and
+ * changes no number. Returns the program's end, with close-on-exec; or a negated errno. Locked before and after.
+ */
+int relay_make(struct endpoint *endpoint, struct connection *connection, int socket);
+
+/* The relay itself, in the process made for it: `end` is its end of the pair, `program` the process that has
+ * made it. Never returns. */
+_Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t program);
 
 /* Names `end` after the connection's addresses, so that whoever has the program's end can be told. */
 int relay_name_bind(int end, const struct connection *connection);

@@ -21,6 +21,7 @@
 #include "connection/process.h"
 #include "connection/receive.h"
 #include "connection/relay.h"
+#include "connection/relay_program.h"
 #include "connection/release.h"
 #include "connection/send.h"
 #include "connection/share.h"
@@ -33,6 +34,9 @@ enum {
     ROUNDS = 16,   /* of each direction before the other has its turn */
     SLICE_MS = 10, /* acknowledgements raise no event */
 };
+
+/* What is waited for. */
+enum { OF_PAIR, OF_PEER, OF_PROGRAM, WATCHED };
 
 /* One direction, as far as the program is concerned. */
 enum direction {
@@ -49,6 +53,8 @@ struct relay {
     bool plain;        /* the peer of a `prefer` rule does not seal: bytes go through as they are */
     bool program_shut; /* the program sends no more */
     bool program_gone; /* nor receives */
+    bool outlived;     /* somebody else had the descriptor longer */
+    struct relay_program program;
     enum direction up, down;
     struct span left; /* of down_bytes: for the program */
 };
@@ -257,13 +263,17 @@ static int timeout(const struct relay *relay)
 /* Waits for events of either end. Returns whether there were any. */
 static bool wait_for_events(struct relay *relay, int timeout_ms)
 {
-    struct epoll_event events[2] = {0};
-    long count = KERNEL_6(SYS_epoll_pwait, relay->epoll, events, 2, timeout_ms, NULL, 8);
-    for (long i = 0; i < count; i++)
-        if (events[i].data.u64 == 0) {
+    struct epoll_event events[WATCHED] = {0};
+    bool program_ended = false;
+    long count = KERNEL_6(SYS_epoll_pwait, relay->epoll, events, WATCHED, timeout_ms, NULL, 8);
+    for (long i = 0; i < count; i++) {
+        program_ended = program_ended || events[i].data.u64 == OF_PROGRAM;
+        if (events[i].data.u64 == OF_PAIR) {
             relay->program_shut = relay->program_shut || (events[i].events & (EPOLLRDHUP | EPOLLHUP)) != 0;
             relay->program_gone = relay->program_gone || (events[i].events & EPOLLHUP) != 0;
         }
+    }
+    relay->outlived = relay->outlived || (program_ended && !relay->program_gone);
     return count > 0;
 }
 
@@ -293,9 +303,10 @@ static void give_up(struct relay *relay)
 
 /*
  * The program has closed its end, or both directions are over. Unless another process has the connection, it is
- * closed as its own would be, as long as there is some progress within the policy's `linger`. Locked; given back.
+ * closed as its own would be, as long as there is some progress within the policy's `linger`. What a program has
+ * said before it was `killed` still goes, but no FINAL: it may have had more to say. Locked; given back.
  */
-static void finish(struct relay *relay)
+static void finish(struct relay *relay, bool killed)
 {
     uint64_t before = UINT64_MAX, until_ms = 0;
     const bool shared = share_release(relay->connection);
@@ -306,11 +317,13 @@ static void finish(struct relay *relay)
         if (rest != before)
             until_ms = now + pfswrap_policy()->seal.linger_ms;
         before = rest;
-        if (shared && (send_flush(relay->connection, relay->fd) == 1 || now >= until_ms)) {
+        if ((shared || killed) && (send_flush(relay->connection, relay->fd) == 1 || now >= until_ms)) {
+            if (!shared && relay->connection->phase == CONNECTION_OPEN)
+                connection_report_closed(relay->connection, "error", "the program was killed");
             endpoint_leave(relay->connection);
             return;
         }
-        if (shared)
+        if (shared || killed)
             endpoint_leave(relay->connection);
         else if (release_advance(relay->endpoint, relay->connection))
             return;
@@ -338,12 +351,15 @@ static void serve(struct relay *relay)
         if (!enter(relay))
             return;
     }
+    /* A direction that the program has shut down is complete, however it ended later. */
+    const bool killed =
+        relay->program_gone && !relay->outlived && relay->up != ENDED && relay_program_was_killed(&relay->program);
     /* An orderly end leaves nothing unread. Closing now tells the program of a broken one while finish() waits. */
     if (relay->down == ENDED && relay->up == ENDED)
         (void)KERNEL_6(SYS_recvfrom, relay->end, up_bytes, 1, MSG_DONTWAIT, NULL, NULL);
     (void)KERNEL_1(SYS_close, relay->end);
     if (!relay->plain)
-        finish(relay);
+        finish(relay, killed);
 }
 
 /* What comes out of the pair is as large as it will get, and the program cannot say more about it (tcp(7)). */
@@ -354,7 +370,7 @@ static void send_at_once(int fd)
     (void)KERNEL_5(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }
 
-_Noreturn void relay_run(struct endpoint *endpoint, int fd, int end)
+_Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t program)
 {
     struct relay relay = {.endpoint = endpoint, .fd = fd, .end = end};
     process_adopt();
@@ -367,8 +383,11 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end)
     relay.epoll = (int)KERNEL_1(SYS_epoll_create1, EPOLL_CLOEXEC);
     if (relay.epoll < 0)
         leave_process();
-    watch(relay.epoll, end, 0);
-    watch(relay.epoll, fd, 1);
+    watch(relay.epoll, end, OF_PAIR);
+    watch(relay.epoll, fd, OF_PEER);
+    relay_program_open(&relay.program, program);
+    if (relay.program.pidfd >= 0)
+        watch(relay.epoll, relay.program.pidfd, OF_PROGRAM);
     memset(endpoint->watches, 0, sizeof endpoint->watches);
     atomic_store(&endpoint->in_background, false);
     atomic_store(&endpoint->fd, fd);

@@ -12,7 +12,9 @@
 #include "connection/background.h"
 #include "connection/carrier.h"
 #include "connection/process.h"
+#include "connection/readiness.h"
 #include "connection/receive.h"
+#include "connection/region.h"
 #include "connection/share.h"
 #include "connection/stream.h"
 #include "connection/watch.h"
@@ -21,11 +23,21 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 
-/* What the peer has sent and nobody reads would make close() a reset. */
-static void drain(int fd)
+/*
+ * Just before the socket is closed for good. What the peer has sent and nobody has read makes close() a reset
+ * (tcp(7)), which would take away what it has yet to acknowledge. Once it has acknowledged everything that is what
+ * should happen, as it does to a peer that goes on sending to a closed socket; but not for its own FINAL.
+ */
+static void prepare_close(const struct connection *connection, int fd)
 {
     uint8_t waste[4096];
-    for (int i = 0; i < 64 && !process_sandboxed; i++)
+    if (process_sandboxed)
+        return;
+    if (connection->fin_sent && carrier_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
+        carrier_reset_on_close(fd);
+        return;
+    }
+    for (int i = 0; i < 64; i++)
         if (carrier_receive(fd, waste, sizeof waste) <= 0)
             return;
 }
@@ -86,12 +98,16 @@ static int hide_duplicate(int fd)
     return hidden < 0 ? -1 : (int)hidden;
 }
 
-/* No number is free for a duplicate: what is left to do is done here, for at most `linger`. */
+/*
+ * No number is free for a duplicate: what is left to do is done here, for at most `linger`. The peer may be this
+ * very thread, which has no other time for its end of the handshake.
+ */
 static void see_through(struct connection *connection, int fd)
 {
     const uint64_t until_ms = connection_now_ms() + pfswrap_policy()->seal.linger_ms;
     while (!is_done(connection, fd) && connection_now_ms() < until_ms) {
         struct timespec pause = {.tv_nsec = 1000000};
+        readiness_drive();
         (void)KERNEL_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
     }
 }
@@ -120,7 +136,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
     }
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
-        drain(fd);
+        prepare_close(connection, fd);
     endpoint_free(endpoint, connection);
     return true;
 }
@@ -164,6 +180,8 @@ static void move_hidden(int fd)
 {
     struct endpoint *endpoint = endpoint_of(fd);
     struct connection *connection;
+    if (endpoint == NULL)
+        region_make_way(fd);
     if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
         return;
     if (endpoint_is_hidden(fd)) {
@@ -198,6 +216,13 @@ void release_before_close_range(unsigned first, unsigned last)
     errno = saved;
 }
 
+/* An accepted connection of which nothing would be left to see through: nothing is kept, and nobody seals. */
+static bool is_silent(const struct connection *connection, int fd)
+{
+    return connection->phase == CONNECTION_HANDSHAKE && !connection->initiator && connection->rx_total == 0 &&
+           span_length(connection->early) == 0 && carrier_is_quiet(fd);
+}
+
 int release_shutdown(int fd, int how)
 {
     struct endpoint *endpoint;
@@ -212,10 +237,15 @@ int release_shutdown(int fd, int how)
     }
     bool finished = true;
     long result = 0; /* the kernel knows whether anything is left that could be shut */
+    if (how == SHUT_RDWR && is_silent(connection, fd))
+        connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had said anything");
     if (how != SHUT_WR) {
+        const bool under_way = handshake_is_under_way(connection);
+        const bool is_open = connection->phase == CONNECTION_OPEN;
+        const long shut = carrier_shut(fd, SHUT_RD);
         connection->read_shut = true;
-        if (!handshake_is_under_way(connection)) /* which has yet to be received */
-            result = carrier_shut(fd, SHUT_RD);
+        result = is_open ? shut : 0;
+        finished = !under_way; /* the kernel will not say when it can go on */
     } else if (connection->fin_sent) {
         result = carrier_shut(fd, SHUT_WR);
     }
@@ -229,6 +259,8 @@ int release_shutdown(int fd, int how)
         }
         finished = send_finish(connection, fd);
     }
+    if (handshake_is_under_way(connection))
+        endpoint_settle(fd, connection);
     endpoint_leave(connection);
     if (!finished)
         background_add(endpoint);
@@ -249,7 +281,7 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
             return false;
         }
         report_end(connection, false, false);
-        drain(fd);
+        prepare_close(connection, fd);
         endpoint_unhide(fd);
         endpoint_free(endpoint, connection);
         (void)KERNEL_1(SYS_close, fd);

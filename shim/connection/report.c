@@ -73,6 +73,12 @@ void connection_report_left(const struct connection *connection)
     audit_event("left", line.fields, line.count);
 }
 
+void connection_report_lost(const char *reason)
+{
+    const struct audit_field fields[] = {AUDIT_S("layer", "socket"), AUDIT_S("reason", reason)};
+    audit_event("refused", fields, sizeof fields / sizeof fields[0]);
+}
+
 void connection_report_plain(const struct connection *connection)
 {
     struct line line;

@@ -13,6 +13,7 @@
 
 #include "connection/carrier.h"
 #include "connection/endpoint.h"
+#include "connection/process.h"
 
 enum {
     FRAMES_BYTES = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES,
@@ -33,7 +34,7 @@ int send_flush(struct connection *connection, int fd)
         return 1;
     const uint8_t *tx = connection_tx(connection);
     /* FINAL and the kernel's FIN in one segment: a peer that reads the end finds it to be one. */
-    const int more = connection->finishing ? MSG_MORE : 0;
+    const int more = connection->finishing && !connection->read_shut ? MSG_MORE : 0;
     while (span_length(connection->tx) > 0) {
         long count = carrier_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
         if (count == -EAGAIN || count == -EINTR)
@@ -196,6 +197,7 @@ static int queue_early(struct connection *connection, struct cursor *from)
         connection->early = (struct span){CONNECTION_CONTROL_MAX, CONNECTION_CONTROL_MAX};
     size_t room = CONNECTION_EARLY_MAX - span_length(connection->early);
     connection->early.end += (uint32_t)cursor_get(from, tx + connection->early.end, room);
+    connection->refused_early = from->left > 0;
     return from->left > 0 ? -EAGAIN : 0;
 }
 
@@ -210,8 +212,8 @@ int send_some(struct connection *connection, int fd, struct cursor *from, int mo
         return -EPIPE; /* as the kernel answers once it has told why (socket(7), SO_ERROR) */
     if (connection->write_shut || connection->broken)
         return -EPIPE;
-    if (connection->phase != CONNECTION_OPEN)
-        return connection->queueing ? queue_early(connection, from) : -EAGAIN;
+    if (connection->phase != CONNECTION_OPEN) /* in a sandbox nobody but the program's own calls would send it */
+        return connection->queueing && !process_sandboxed ? queue_early(connection, from) : -EAGAIN;
     if (!send_flush(connection, fd))
         return -EAGAIN;
     pfswrap_seal_tick(&connection->channel, (uint64_t)time(NULL));
@@ -273,6 +275,10 @@ bool send_finish(struct connection *connection, int fd)
     send_owed(connection, fd);
     if (!send_flush(connection, fd) || pfswrap_seal_owes(&connection->channel))
         return connection->broken || connection->phase == CONNECTION_FAILED;
+    /* The kernel resets a socket that is shut both ways if anything comes, and the peer's own FINAL is something.
+     */
+    if (connection->read_shut && !process_sandboxed && carrier_unacknowledged(fd) > 0)
+        return false;
     (void)carrier_shut(fd, SHUT_WR);
     connection->fin_sent = true;
     return true;

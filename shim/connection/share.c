@@ -1,6 +1,6 @@
 /*
- * A region is one mapping for all connections of one fork. It goes when the last of them is closed here; the other
- * processes have mappings of their own of the same memory.
+ * A fork makes one region for all connections that are not in one yet. Who holds a connection is written down in
+ * it: processes by their ids, parcels by their names.
  */
 #include "connection/share.h"
 
@@ -9,53 +9,21 @@
 #include <unistd.h>
 
 #include "connection/background.h"
-#include "connection/memory.h"
+#include "connection/parcel.h"
 #include "connection/process.h"
+#include "connection/region.h"
 #include "real/kernel.h"
 
-enum {
-    PIECE_BYTES = CONNECTION_PIECE_BYTES + 2 * CONNECTION_BUFFER_BYTES,
-    REGION_PIECE_BYTES = 64,
-};
+enum { SPARE_PLACES = 8 };
 
-struct region {
-    uint8_t *base;
-    size_t bytes;
-    atomic_uint live; /* connections of this process in it */
-    int32_t index;
-};
-_Static_assert(sizeof(struct region) <= REGION_PIECE_BYTES, "a region fits its piece of memory");
-
-static struct memory_pool regions = {.piece = REGION_PIECE_BYTES, .per_chunk = 64};
-
-static struct region *region_make(uint32_t count)
-{
-    int32_t index = memory_take(&regions);
-    if (index < 0)
-        return NULL;
-    struct region *region = memory_at(&regions, index);
-    *region = (struct region){.bytes = (size_t)count * PIECE_BYTES, .index = index};
-    region->base = memory_share(region->bytes);
-    if (region->base == NULL) {
-        memory_give(&regions, index);
-        return NULL;
-    }
-    return region;
-}
-
-static void region_drop(struct region *region)
-{
-    if (!process_sandboxed)
-        memory_unshare(region->base, region->bytes);
-    memory_give(&regions, region->index);
-}
+static _Atomic(struct region *) spare; /* for a child of vfork() */
 
 void share_leave(struct endpoint *endpoint)
 {
     struct region *region = endpoint->region;
     endpoint->region = NULL;
-    if (region != NULL && atomic_fetch_sub(&region->live, 1) == 1)
-        region_drop(region);
+    if (region != NULL)
+        region_leave(region);
 }
 
 /* The connection, which lies in private memory, is kept at place `number` of the region from now on. It stays
@@ -63,13 +31,77 @@ void share_leave(struct endpoint *endpoint)
 static void move_to(struct endpoint *endpoint, struct connection *connection, struct region *region,
                     uint32_t number)
 {
-    struct connection *home = (void *)(region->base + (size_t)number * PIECE_BYTES);
+    struct connection *home = region_place(region, number);
     (void)lock_take(&home->lock);
     connection->home = home;
     endpoint->region = region;
-    atomic_fetch_add(&region->live, 1);
+    region_hold(region);
     atomic_store(&endpoint->connection, home);
     lock_release(&connection->lock);
+}
+
+void share_before_vfork(void)
+{
+    if (process_is_unknown())
+        share_after_fork_child();
+    if (process_sandboxed || process_is_vfork_child())
+        return;
+    struct region *before = atomic_load(&spare);
+    if (before != NULL && atomic_load(&before->taker) == 0)
+        return;
+    const int saved = errno;
+    struct region *region = region_make(SPARE_PLACES);
+    if (region != NULL)
+        region_hold(region);
+    if (region != NULL && region_descriptor(region) >= 0 && atomic_compare_exchange_strong(&spare, &before, region))
+        region = before; /* it has been taken, and is just what is kept in it */
+    if (region != NULL)
+        region_leave(region);
+    errno = saved;
+}
+
+/* In a child of a fork the spare is the parent's. */
+static void forget_spare(void)
+{
+    struct region *region = atomic_exchange(&spare, NULL);
+    if (region != NULL)
+        region_leave(region);
+}
+
+/* A place in the spare region for this child of vfork(). */
+static struct region *take_spare(uint32_t *number)
+{
+    struct region *region = atomic_load(&spare);
+    const int self = (int)KERNEL_0(SYS_getpid);
+    int taker = 0;
+    if (region == NULL || region_descriptor(region) < 0 ||
+        (!atomic_compare_exchange_strong(&region->taker, &taker, self) && taker != self))
+        return NULL;
+    *number = atomic_fetch_add(&region->taken, 1);
+    return *number < SPARE_PLACES ? region : NULL;
+}
+
+/* Has a private connection kept in a region that another program can map. */
+static bool make_portable(struct endpoint *endpoint, struct connection *connection)
+{
+    uint32_t number = 0;
+    const bool vfork_child = process_is_vfork_child();
+    struct region *region = vfork_child ? take_spare(&number) : region_make(1);
+    if (region == NULL)
+        return false;
+    if (!vfork_child && region_descriptor(region) < 0) {
+        region_drop(region);
+        return false;
+    }
+    move_to(endpoint, connection, region, number);
+    return true;
+}
+
+bool share_is_portable(struct endpoint *endpoint, struct connection *connection)
+{
+    if (connection->home == NULL)
+        return make_portable(endpoint, connection);
+    return region_descriptor(endpoint->region) >= 0;
 }
 
 bool share_connection(struct endpoint *endpoint, struct connection *connection)
@@ -125,18 +157,43 @@ void share_fork_failed(void)
     }
 }
 
-void share_join(struct connection *connection)
+static bool is_same(struct holder one, struct holder other)
+{
+    return one.pid == other.pid && one.space == other.space;
+}
+
+/* Where this holder is written down, or one that is nobody's; NULL: nowhere. */
+static struct holder *find(struct connection *connection, struct holder holder)
 {
     for (int i = 0; i < CONNECTION_HOLDERS; i++)
-        if (connection->holders[i].pid == 0) {
-            connection->holders[i] = (struct holder){process_id(), process_thread().space};
-            return;
-        }
+        if (is_same(connection->holders[i], holder))
+            return &connection->holders[i];
+    return NULL;
+}
+
+static struct holder this_process(void)
+{
+    return (struct holder){process_id(), process_thread().space};
+}
+
+/* Writes `to` where `from` stands. False: it stands nowhere. */
+static bool replace(struct connection *connection, struct holder from, struct holder to)
+{
+    struct holder *holder = find(connection, from);
+    if (holder != NULL)
+        *holder = to;
+    return holder != NULL;
+}
+
+void share_join(struct connection *connection)
+{
+    (void)replace(connection, (struct holder){0}, this_process());
 }
 
 void share_after_fork_child(void)
 {
     process_adopt();
+    forget_spare();
     background_forget();
     endpoint_end_exec();
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
@@ -145,6 +202,7 @@ void share_after_fork_child(void)
         if (endpoint == NULL)
             continue;
         atomic_store(&endpoint->in_background, false);
+        atomic_store(&endpoint->visitors, 0); /* those were the parent's threads */
         if (atomic_load(&endpoint->descriptors) == 0) { /* the parent's, on its way out */
             int fd = atomic_load(&endpoint->fd);
             endpoint_unhide(fd);
@@ -163,15 +221,15 @@ void share_after_fork_child(void)
 /* Strikes out this process (`own`) and those that are gone. */
 static void strike_out(struct connection *connection, bool own)
 {
-    const uint32_t space = process_thread().space;
     for (int i = 0; i < CONNECTION_HOLDERS; i++) {
         struct holder *holder = &connection->holders[i];
         if (holder->pid == 0)
             continue;
-        if (holder->pid == process_id() && holder->space == space) {
+        if (is_same(*holder, this_process())) {
             if (own)
                 *holder = (struct holder){0};
-        } else if (process_is_dead(holder->pid, holder->space)) {
+        } else if (parcel_is_holder(*holder) ? parcel_is_gone(*holder)
+                                             : process_is_dead(holder->pid, holder->space)) {
             *holder = (struct holder){0};
             if (connection->holder_count > 0)
                 connection->holder_count--;
@@ -197,13 +255,47 @@ bool share_is_alone(struct connection *connection)
 
 void share_rejoin(struct connection *connection)
 {
-    for (int i = 0; i < CONNECTION_HOLDERS; i++)
-        if (connection->holders[i].pid == process_id() && connection->holders[i].space == process_thread().space)
-            return;
+    if (find(connection, this_process()) != NULL)
+        return;
     connection->holder_count++;
     share_join(connection);
 }
 
+bool share_with_parcel(struct endpoint *endpoint, struct connection *connection, struct holder parcel)
+{
+    if (!share_is_portable(endpoint, connection))
+        return false;
+    strike_out(connection, false);
+    if (!replace(connection, (struct holder){0}, parcel))
+        return false;
+    connection->holder_count++;
+    return true;
+}
+
+bool share_pass_to_parcel(struct connection *connection, struct holder parcel)
+{
+    return replace(connection, this_process(), parcel);
+}
+
+void share_take_from_parcel(struct connection *connection, struct holder parcel)
+{
+    if (!replace(connection, parcel, this_process()))
+        share_rejoin(connection);
+}
+
+void share_without_parcel(struct connection *connection, struct holder parcel)
+{
+    if (replace(connection, parcel, (struct holder){0}) && connection->holder_count > 0)
+        connection->holder_count--;
+}
+
+void share_join_by_parcel(struct connection *connection, struct holder parcel)
+{
+    if (find(connection, this_process()) != NULL)
+        share_without_parcel(connection, parcel);
+    else
+        share_take_from_parcel(connection, parcel);
+}
 static void before(void)
 {
     if (atomic_load(&endpoint_count) > 0)

@@ -25,6 +25,12 @@ void share_after_fork_child(void);
 void share_fork_failed(void);
 
 /*
+ * Before vfork(), whose child shares our memory but not our descriptors: a region stands ready for what the child
+ * passes on to the program it executes.
+ */
+void share_before_vfork(void);
+
+/*
  * Has one connection kept in shared memory for a process that is about to be made, and counts that process in.
  * False: no memory. Locked before and after.
  */
@@ -41,6 +47,25 @@ bool share_is_alone(struct connection *connection);
 
 /* Undoes share_release(), if it was called. Locked. */
 void share_rejoin(struct connection *connection);
+
+/*
+ * A parcel (parcel.h) has the connection, one more holder. False: it is not kept where another program could map
+ * it, and cannot be moved there, or there are too many holders. Locked.
+ */
+bool share_with_parcel(struct endpoint *endpoint, struct connection *connection, struct holder parcel);
+
+/* The same in place of this process, which is about to execute another program; and the reverse. Locked. */
+bool share_pass_to_parcel(struct connection *connection, struct holder parcel);
+void share_take_from_parcel(struct connection *connection, struct holder parcel);
+
+/* The parcel is no more. Locked. */
+void share_without_parcel(struct connection *connection, struct holder parcel);
+
+/* This process has opened the parcel, and takes its place; or joins, if another has been faster. Locked. */
+void share_join_by_parcel(struct connection *connection, struct holder parcel);
+
+/* Whether another program could map the connection, perhaps after it has been moved. Locked. */
+bool share_is_portable(struct endpoint *endpoint, struct connection *connection);
 
 /* The endpoint no longer uses its region (endpoint_free()). */
 void share_leave(struct endpoint *endpoint);

@@ -12,7 +12,7 @@
 
 enum { SIGNAL_SET_BYTES = 8 }; /* as the kernel counts them */
 
-__thread bool signals_held;
+__thread bool signals_held __attribute__((tls_model("initial-exec")));
 static __thread uint64_t mask_before __attribute__((tls_model("initial-exec")));
 
 void signals_hold(void)

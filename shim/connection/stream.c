@@ -18,6 +18,12 @@
 #include "connection/wait.h"
 #include "real/kernel.h"
 
+/*
+ * A blocking program's first send waits this long for the handshake: it is what drives it then, and no other thread
+ * comes sooner.
+ */
+enum { EARLY_PATIENCE_MS = 10 };
+
 /* What a call knows when it gives the lock back. */
 struct turn {
     struct endpoint *endpoint;
@@ -124,7 +130,9 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         send_pending(turn.connection, fd);
         if (to.left == 0 && (kind == CARRIER_PLAIN || kind == CARRIER_VECTOR))
             result = 0; /* a file has nothing to wait for; the calls of sockets wait until something is there */
-        else if (!handshake_is_under_way(turn.connection))
+        else if (handshake_is_under_way(turn.connection))
+            result = turn.connection->read_shut ? 0 : -EAGAIN;
+        else
             result = receive_some(turn.connection, fd, &to, peek);
         leave(&turn);
         errno = saved;
@@ -148,6 +156,13 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
     }
 }
 
+/* Whether a blocking send had better see the handshake through: nothing is kept yet, and the peer may be there. */
+static bool may_be_ready_soon(const struct connection *connection)
+{
+    return !connection->initiator && connection->phase == CONNECTION_HANDSHAKE && !connection->write_shut &&
+           span_length(connection->early) == 0;
+}
+
 /* As send(2) does for a connection that is shut or gone. The kernel itself has done so where it was asked to. */
 static void raise_sigpipe(int flags)
 {
@@ -160,7 +175,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
     struct cursor from = cursor_at(vectors, count);
     const int saved = errno;
     uint64_t began_ms = 0, target = 0;
-    bool inside = false;
+    bool inside = false, patient = true;
     int error = 0;
     if (flags & MSG_OOB) {
         errno = EOPNOTSUPP;
@@ -182,16 +197,22 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         }
         carrier_kind = kind;
         const size_t before = from.passed;
-        int result = error != 0 ? -error : send_some(connection, fd, &from, flags & MSG_MORE);
+        const bool blocks =
+            !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0;
+        const bool first = blocks && patient && error == 0 && may_be_ready_soon(connection);
+        int result = -error;
+        if (first)
+            result = -EAGAIN;
+        else if (error == 0)
+            result = send_some(connection, fd, &from, flags & MSG_MORE);
         if (from.passed > before && connection->phase == CONNECTION_OPEN)
             target = connection->tx_total;
         const bool pending = connection->tx_total - span_length(connection->tx) < target && !connection->broken;
-        const bool wait = !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) &&
-                          (flags & MSG_DONTWAIT) == 0 && error == 0;
+        const bool wait = blocks && error == 0;
+        const bool early = handshake_is_under_way(connection) && span_length(connection->early) > 0;
         if (result == 0 && !pending) {
-            const bool early = handshake_is_under_way(connection);
             leave(&turn);
-            if (early && wait)
+            if (early)
                 background_add(turn.endpoint);
             errno = saved;
             return (ssize_t)from.passed;
@@ -200,7 +221,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             leave(&turn);
             if (result == -EPIPE && from.passed == 0)
                 raise_sigpipe(flags);
-            if (pending) /* what was sealed is sent, and the program need not come back for it */
+            if (pending || early) /* what was taken is sent, and the program need not come back for it */
                 background_add(turn.endpoint);
             errno = saved;
             return outcome(from.passed, result != 0 ? -result : EAGAIN);
@@ -208,10 +229,15 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         leave(&turn);
         if (began_ms == 0)
             began_ms = connection_now_ms();
+        if (first && turn.until_ms > began_ms + EARLY_PATIENCE_MS)
+            turn.until_ms = began_ms + EARLY_PATIENCE_MS;
         if (turn.under_way)
             error = wait_handshake(fd, &turn, SO_SNDTIMEO, began_ms);
         else if (!process_sandboxed)
             error = wait_for(fd, POLLOUT, UINT64_MAX, SO_SNDTIMEO, began_ms);
+        patient = patient && error != EAGAIN && connection_now_ms() < began_ms + EARLY_PATIENCE_MS;
+        if (first && error == EAGAIN)
+            error = 0;
     }
 }
 

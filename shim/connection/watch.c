@@ -59,17 +59,14 @@ static void index_remove(const struct endpoint *endpoint, struct watch *watch)
 
 /* --- what the kernel is given --- */
 
-static bool takes_early(const struct connection *connection)
-{
-    return connection->queueing && span_length(connection->early) < CONNECTION_EARLY_MAX;
-}
-
 /* An epoll that is told nothing of a watch would report it unjudged, so only one that is found holds back. */
 static uint32_t suitable_events(const struct connection *connection, const struct watch *watch)
 {
     if (!handshake_is_under_way(connection) || !watch->indexed)
         return watch->event.events;
-    if (takes_early(connection))
+    if (connection->read_shut) /* the background goes on with it: the kernel would call it readable for ever */
+        return watch->event.events & ~(handshake_takes_early(connection) ? 0 : (uint32_t)WRITABLE);
+    if (handshake_takes_early(connection) && (watch->event.events & WRITABLE) != 0)
         return watch->event.events | EPOLLIN;
     return HELD_BACK | EPOLLET;
 }
@@ -303,9 +300,15 @@ static enum verdict judge_handshake(struct connection *connection, struct watch 
     watch->expects_writable = false;
     if (connection->phase == CONNECTION_CONNECTING && !connection->dialled)
         return VERDICT_EXPLAINED; /* a socket that connect() has not come to looks like one that is gone */
+    if (handshake_is_under_way(connection) && connection->read_shut) {
+        *bits &= watch->event.events &
+                 (READABLE | EPOLLRDHUP | (handshake_takes_early(connection) ? (uint32_t)WRITABLE : 0));
+        return *bits != 0 ? VERDICT_TOLD : VERDICT_EXPLAINED;
+    }
     if (handshake_is_under_way(connection) && connection->queueing && is_programs) {
-        if (takes_early(connection)) {
+        if (handshake_takes_early(connection) && !watch->told_writable) {
             *bits &= WRITABLE & watch->event.events;
+            watch->told_writable = (watch->event.events & EPOLLET) != 0;
             return VERDICT_TOLD;
         }
         if (writable_only)
@@ -315,12 +318,14 @@ static enum verdict judge_handshake(struct connection *connection, struct watch 
 }
 
 /* A part of a frame is nothing to read for a program whose read would then wait. */
-static enum verdict judge_open(struct connection *connection, const struct watch *watch, uint32_t *bits)
+static enum verdict judge_open(struct connection *connection, struct watch *watch, uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
     *bits &=
         watch->event.events | EPOLLERR | EPOLLHUP; /* it may be news of a handshake that others have completed */
-    if (*bits == 0)
+    const bool told = watch->told_writable && watch->expects_writable && !connection->refused_early;
+    watch->told_writable = watch->expects_writable = false;
+    if (*bits == 0 || (told && (*bits & ~(uint32_t)WRITABLE) == 0))
         return VERDICT_EXPLAINED;
     if ((*bits & READABLE) == 0 || connection->phase != CONNECTION_OPEN || atomic_load(&connection->nonblocking) ||
         receive_ahead(connection, watch->fd))

@@ -65,7 +65,7 @@ static int parse(struct policy_parser *parser, struct policy *policy, const char
     return policy_parser_run(parser);
 }
 
-int policy_read(struct policy *policy, const char *path, struct policy_error *error)
+int policy_load(struct policy *policy, const char *path, struct policy_error *error)
 {
     policy_builtin(policy);
     error->text[0] = '\0';
@@ -96,11 +96,4 @@ int policy_parse(struct policy *policy, const char *path, const char *text, size
     (void)snprintf(policy->path, sizeof policy->path, "%s", path);
     policy_reader_open_text(&parser.reader, text, size);
     return parse(&parser, policy, path, error);
-}
-
-int policy_load(struct policy *policy, const char *path, struct policy_error *error)
-{
-    if (policy_read(policy, path, error) < 0)
-        return -1;
-    return policy_supported(policy, error);
 }

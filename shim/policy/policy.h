@@ -57,7 +57,6 @@ struct policy_tls {
 struct policy_wire {
     enum policy_wire_tls tls;
     enum policy_plaintext plaintext;
-    unsigned tls_line, plaintext_line; /* where the file sets them, 0: it does not */
 };
 
 struct policy_seal_keys {
@@ -90,8 +89,8 @@ struct policy_rule {
     size_t peer_count;
     char service[POLICY_NAME_MAX];
     enum policy_plaintext plaintext;
-    unsigned line;                      /* where the section begins, for messages */
-    unsigned seal_line, plaintext_line; /* where the file sets them, 0: it does not */
+    unsigned line;      /* where the section begins, for messages */
+    unsigned seal_line; /* where the file sets it, 0: it does not */
 };
 
 struct policy {
@@ -128,22 +127,10 @@ void policy_builtin(struct policy *policy);
 int policy_load(struct policy *policy, const char *path, struct policy_error *error);
 
 /*
- * The first half of policy_load(): reads, parses and checks the file, but does not ask whether this build has the
- * planes it needs. For tools that show a policy; nothing may run under what only policy_read() accepted.
- */
-int policy_read(struct policy *policy, const char *path, struct policy_error *error);
-
-/*
- * policy_read() from memory: `size` bytes at `text`, called `path` in messages. No file is opened.
+ * policy_load() from memory: `size` bytes at `text`, called `path` in messages. No file is opened.
  */
 int policy_parse(struct policy *policy, const char *path, const char *text, size_t size,
                  struct policy_error *error);
-
-/*
- * The second half of policy_load(): 0 if this build can honour all that the policy says, or -1 with *error naming
- * the line it cannot. Defaults that the file does not write are no error.
- */
-int policy_supported(const struct policy *policy, struct policy_error *error);
 
 /*
  * Chooses the policy file for `program` (a path or a name): $PFSWRAP_POLICY, else /etc/pfswrap/PROGRAM.conf, else

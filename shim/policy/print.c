@@ -1,10 +1,8 @@
 /*
  * struct policy -> the text of a policy file. What it writes parses back to the same policy, so that an operator
- * can start a file from what is in force; comments say what this build leaves undone. Writes to a descriptor, no
- * streams.
+ * can start a file from what is in force. Writes to a descriptor, no streams.
  */
 #include "policy/parser.h"
-#include "policy/planes.h"
 #include "policy/registry.h"
 
 #include <arpa/inet.h>
@@ -87,20 +85,11 @@ static void print_tls(struct printer *out, const struct policy_tls *tls)
     print(out, "dtls = %s\n", policy_words_dtls[tls->dtls]);
 }
 
-/* A default that this build does not carry out is shown as what it comes to: nothing. */
-static void print_wire_key(struct printer *out, const char *key, const char *word, unsigned line)
-{
-    if (POLICY_HAS_WIRE_PLANE || line != 0)
-        print(out, "%s = %s\n", key, word);
-    else
-        print(out, "; %s: off (this build has no wire plane)\n", key);
-}
-
 static void print_wire(struct printer *out, const struct policy_wire *wire)
 {
     print(out, "\n[wire]\n");
-    print_wire_key(out, "tls", policy_words_wire_tls[wire->tls], wire->tls_line);
-    print_wire_key(out, "plaintext", policy_words_plaintext[wire->plaintext], wire->plaintext_line);
+    print(out, "tls = %s\nplaintext = %s\n", policy_words_wire_tls[wire->tls],
+          policy_words_plaintext[wire->plaintext]);
 }
 
 static void print_duration(struct printer *out, const char *key, uint32_t milliseconds)

@@ -126,7 +126,6 @@ static int set_plaintext(struct policy_parser *parser, const char *value)
     if (choice < 0)
         return -1;
     parser->rule->plaintext = (enum policy_plaintext)choice;
-    parser->rule->plaintext_line = parser->reader.line;
     return 0;
 }
 

@@ -10,7 +10,6 @@ static int set_tls(struct policy_parser *parser, const char *value)
     if (choice < 0)
         return -1;
     parser->policy->wire.tls = (enum policy_wire_tls)choice;
-    parser->policy->wire.tls_line = parser->reader.line;
     return 0;
 }
 
@@ -20,7 +19,6 @@ static int set_plaintext(struct policy_parser *parser, const char *value)
     if (choice < 0)
         return -1;
     parser->policy->wire.plaintext = (enum policy_plaintext)choice;
-    parser->policy->wire.plaintext_line = parser->reader.line;
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "real/kernel.h"
 #include "real/libc.h"
 
 struct descriptor {
@@ -32,21 +33,19 @@ static void child_took_over(void)
         atomic_store(&slots[i].users, 0);
 }
 
-/* A duplicate of fd at a high number with close-on-exec, or -1 with errno. */
-static int duplicate_high(int fd, int at_least)
+int descriptor_duplicate_high(int fd, int at_least)
 {
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, at_least);
-    if (high >= 0 || (errno != EINVAL && errno != EMFILE))
-        return high;
-    /* The limit is below that number, or all from there on are taken: as high as it goes. */
+    /* The kernel's own call: `fd` may be one that the shim keeps from the program. */
+    long high = KERNEL_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least);
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return -1;
-    for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2; lower /= 2) {
-        high = fcntl(fd, F_DUPFD_CLOEXEC, lower);
-        if (high >= 0)
-            return high;
-    }
+    /* The limit is below that number, or all from there on are taken: as high as it goes. */
+    if ((high == -EINVAL || high == -EMFILE) && KERNEL_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
+        for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2 && high < 0;
+             lower /= 2)
+            high = KERNEL_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lower);
+    if (high >= 0)
+        return (int)high;
+    errno = (int)-high;
     return -1;
 }
 
@@ -57,7 +56,7 @@ struct descriptor *descriptor_own(int fd)
         atomic_store(&table_pid, (int)getpid());
         pthread_atfork(NULL, NULL, child_took_over);
     }
-    int high = duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
+    int high = descriptor_duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
     int error = errno;
     real_libc()->close(fd);
     if (high < 0) {
@@ -110,9 +109,9 @@ bool descriptor_is_own(int fd)
 
 static void slot_move(struct descriptor *slot, int fd)
 {
-    int moved = duplicate_high(fd, fd + 1);
+    int moved = descriptor_duplicate_high(fd, fd + 1);
     if (moved < 0)
-        moved = duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
+        moved = descriptor_duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
     int expected = fd + 1;
     if (!atomic_compare_exchange_strong(&slot->number_plus_1, &expected, moved + 1)) {
         if (moved >= 0)

@@ -44,6 +44,12 @@ bool descriptor_is_own(int fd);
  */
 void descriptor_make_way(int fd);
 
+/*
+ * A duplicate with close-on-exec at a number of at least `at_least`, or where the limit is below that as high as it
+ * goes, never at 0, 1 or 2. Returns it, or -1 with errno.
+ */
+int descriptor_duplicate_high(int fd, int at_least);
+
 /* The lowest of the shim's numbers in [first, last]; -1: none. */
 int descriptor_lowest_own(unsigned first, unsigned last);
 

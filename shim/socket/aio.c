@@ -1,6 +1,7 @@
 /*
- * POSIX asynchronous I/O (aio(7)): libc's threads move the bytes with calls of libc's own. On a sealed descriptor
- * it is refused with ENOSYS, "not implemented", which a program has to expect and to which it has another way.
+ * POSIX asynchronous I/O (aio(7)): libc's threads move the bytes with calls of libc's own. On a sealed descriptor,
+ * and on one whose first bytes are still looked at, it is refused with ENOSYS, "not implemented", which a program
+ * has to expect and to which it has another way.
  */
 #include <aio.h>
 #include <errno.h>
@@ -8,10 +9,11 @@
 #include "connection/endpoint.h"
 #include "interposed.h"
 #include "real/libc.h"
+#include "watch/watch.h"
 
 static bool is_refused(int fd)
 {
-    if (!endpoint_is_sealed(fd))
+    if (!endpoint_is_sealed(fd) && !watch_refuses_unseen(fd))
         return false;
     errno = ENOSYS;
     return true;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "connection/endpoint.h"
+#include "connection/handover.h"
 #include "connection/release.h"
 #include "interposed.h"
 #include "real/aliases.h"
@@ -75,8 +76,8 @@ static int close_range_around_own(unsigned first, unsigned last, int flags)
 
 PFSWRAP_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    if (first <= last && (flags & (int)CLOSE_RANGE_CLOEXEC) != 0)
-        endpoint_set_cloexec_range(first, last);
+    if (first <= last && (flags & (int)CLOSE_RANGE_CLOEXEC) != 0 && atomic_load(&endpoint_count) > 0)
+        handover_close_on_exec(first, last);
     if (first <= last && (flags & ~(int)CLOSE_RANGE_UNSHARE) == 0) {
         release_before_close_range(first, last);
         linger_before_close_range(first, last);

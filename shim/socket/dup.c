@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "connection/endpoint.h"
+#include "connection/handover.h"
 #include "connection/process.h"
 #include "connection/relay.h"
 #include "connection/release.h"
@@ -22,6 +23,8 @@
 #include "socket/linger.h"
 #include "watch/watch.h"
 
+enum { STANDARD_LAST = 2 };
+
 /* Hands the connection to a relay. The descriptor is an ordinary one then, if this returns DUP_NOT_OURS. */
 static int relay(int fd)
 {
@@ -32,12 +35,18 @@ static int relay(int fd)
     return -1;
 }
 
+/* In a child of vfork() the descriptor becomes a parcel, to be copied as it is; where it cannot, it is relayed. */
+static int pack(int fd)
+{
+    return handover_pack(fd) ? DUP_NOT_OURS : relay(fd);
+}
+
 int dup_sealed(int fd, int lowest, bool cloexec)
 {
     struct endpoint *endpoint;
     struct connection *connection;
     if (process_is_vfork_child())
-        return relay(fd);
+        return pack(fd);
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? DUP_NOT_OURS : -1;
@@ -112,7 +121,7 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
         return -1;
     }
     if (relay_is_needed(fd2))
-        return relay(fd);
+        return fd2 > STANDARD_LAST ? pack(fd) : relay(fd);
     replace(fd2);
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)

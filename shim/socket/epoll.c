@@ -92,6 +92,7 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
         share_after_fork_child();
     for (bool last = false;;) {
         readiness_sweep();
+        readiness_drive();
         const int reported = count >= 0 ? count : wait_once(request, patience_piece(&patience, false));
         if (reported < 0)
             return reported;

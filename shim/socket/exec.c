@@ -94,14 +94,15 @@ static bool is_hopeless(const char *path)
 /* The whole of an exec that takes its environment; `call` is the real one, `path` what it names or NULL. */
 #define EXECUTE(program, obstacle, path, call)                                                                     \
     do {                                                                                                           \
-        int error_ = prepare((program), environment_is_guarded() ? (obstacle) : NULL, false);                      \
+        const char *obstacle_ = environment_is_guarded() ? (obstacle) : NULL;                                      \
+        int error_ = prepare((program), obstacle_, false);                                                         \
         if (error_ != 0) {                                                                                         \
             errno = error_;                                                                                        \
             return -1;                                                                                             \
         }                                                                                                          \
         if (is_hopeless(path))                                                                                     \
             return call;                                                                                           \
-        handover_before_exec();                                                                                    \
+        handover_before_exec(environment_is_guarded() && obstacle_ == NULL);                                       \
         int result_ = call;                                                                                        \
         handover_after_failure();                                                                                  \
         return result_;                                                                                            \
@@ -210,38 +211,46 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
     return execve(path, arguments, environment);
 }
 
-/* Before posix_spawn: with POSIX_SPAWN_RESETIDS the child makes its ids equal. */
-static int prepare_spawn(const char *program, const posix_spawnattr_t *attributes)
+/* The whole of a posix_spawn: `call` is the real one, which gets its actions by `plan`. */
+#define SPAWN(program, actions, attributes, call)                                                                  \
+    do {                                                                                                           \
+        struct spawn_plan plan;                                                                                    \
+        const char *obstacle_ = environment_is_guarded() ? executable_obstacle(program) : NULL;                    \
+        int error_ = prepare((program), obstacle_, resets_ids(attributes));                                        \
+        if (error_ != 0)                                                                                           \
+            return error_;                                                                                         \
+        const size_t actions_room_ = spawn_room(actions);                                                          \
+        error_ = spawn_prepare(&plan, (actions), actions_room_ > 0 ? __builtin_alloca(actions_room_) : NULL,       \
+                               environment_is_guarded() && obstacle_ == NULL);                                     \
+        if (error_ == 0)                                                                                           \
+            error_ = call;                                                                                         \
+        spawn_finish(&plan, error_ == 0);                                                                          \
+        return error_;                                                                                             \
+    } while (0)
+
+/* With POSIX_SPAWN_RESETIDS the child makes its ids equal. */
+static bool resets_ids(const posix_spawnattr_t *attributes)
 {
     short flags = 0;
     if (attributes != NULL)
         (void)posix_spawnattr_getflags(attributes, &flags);
-    return prepare(program, environment_is_guarded() ? executable_obstacle(program) : NULL,
-                   (flags & POSIX_SPAWN_RESETIDS) != 0);
+    return (flags & POSIX_SPAWN_RESETIDS) != 0;
 }
 
 PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn_file_actions_t *actions,
                                const posix_spawnattr_t *attributes, char *const arguments[],
                                char *const environment[])
 {
-    int error = prepare_spawn(path, attributes);
-    if (error == 0)
-        error = spawn_relay(actions);
-    return error != 0
-               ? error
-               : real_libc()->posix_spawn(child, path, actions, attributes, arguments, PROTECTED(environment));
+    SPAWN(path, actions, attributes,
+          real_libc()->posix_spawn(child, path, plan.given, attributes, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
                                 const posix_spawnattr_t *attributes, char *const arguments[],
                                 char *const environment[])
 {
-    int error = prepare_spawn(file, attributes);
-    if (error == 0)
-        error = spawn_relay(actions);
-    return error != 0
-               ? error
-               : real_libc()->posix_spawnp(child, file, actions, attributes, arguments, PROTECTED(environment));
+    SPAWN(file, actions, attributes,
+          real_libc()->posix_spawnp(child, file, plan.given, attributes, arguments, PROTECTED(environment)));
 }
 
 /* Before system() and popen(), which hand over the process's own environment. Returns 0, EACCES or ENOMEM. */

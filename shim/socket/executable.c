@@ -15,10 +15,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "real/go.h"
 #include "real/kernel.h"
 
 /* Where the linker put this object's own ELF header: of the machine that it was built for. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+#if defined(__x86_64__)
+#define PFSWRAP_LOADER "/ld-linux-x86-64.so.2"
+#else
+#define PFSWRAP_LOADER "/ld-linux-aarch64.so.1"
+#endif
 
 enum { LINE_MAX_BYTES = 256, HEADERS_MAX = 64, SCRIPTS_MAX = 4 };
 
@@ -33,6 +40,17 @@ static bool gives_privileges(int fd, const struct stat *status)
     return KERNEL_0(SYS_getuid) != 0 && KERNEL_4(SYS_fgetxattr, fd, "security.capability", NULL, 0) > 0;
 }
 
+/* A library for glibc is no library for another libc: `interpreter` is the PT_INTERP of a program. */
+static bool is_other_loader(int fd, const ElfW(Phdr) * interpreter)
+{
+    static const char ours[] = PFSWRAP_LOADER;
+    char path[PATH_MAX];
+    const size_t size = interpreter->p_filesz;
+    return size >= sizeof ours && size <= sizeof path &&
+           KERNEL_4(SYS_pread64, fd, path, size, interpreter->p_offset) == (long)size &&
+           memcmp(path + size - sizeof ours, ours, sizeof ours) != 0;
+}
+
 static const char *elf_obstacle(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) headers[HEADERS_MAX] = {{0}};
@@ -45,8 +63,11 @@ static const char *elf_obstacle(int fd, const ElfW(Ehdr) * header)
     if (KERNEL_4(SYS_pread64, fd, headers, size, header->e_phoff) != size)
         return NULL;
     for (size_t i = 0; i < header->e_phnum; i++)
-        if (headers[i].p_type == PT_INTERP)
-            return NULL;
+        if (headers[i].p_type == PT_INTERP) {
+            if (is_other_loader(fd, &headers[i]))
+                return "the program is loaded by another ld.so, for another libc";
+            return go_is_inside(fd) ? "the program is a Go program, which makes system calls of its own" : NULL;
+        }
     return "the program is statically linked";
 }
 

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "connection/endpoint.h"
+#include "connection/handover.h"
 #include "connection/process.h"
 #include "connection/relay.h"
 #include "connection/stream.h"
@@ -33,24 +34,38 @@ static void set_nonblocking(int fd, bool nonblocking)
 }
 
 /*
- * In a child of vfork() the table is the parent's. A descriptor that is to outlive the exec is relayed there, and
- * an ordinary one then. Returns NOT_OURS, or -1 with errno.
+ * In a child of vfork() the table is the parent's. A descriptor that is to outlive the exec, or to be copied,
+ * becomes a parcel there, which has the kernel's flag for itself; where it cannot it is relayed. Returns NOT_OURS,
+ * or -1 with errno.
  */
 static int keep_over_exec(int fd)
 {
-    const int error = relay_start(fd);
+    const int error = handover_pack(fd) ? 0 : relay_start(fd);
     if (error == 0)
         return NOT_OURS;
     errno = error;
     return -1;
 }
 
+/* The same for one that is not to outlive it, though its parent wants that. */
+static int close_on_exec(int fd)
+{
+    if (!endpoint_cloexec(fd))
+        (void)handover_pack(fd);
+    return NOT_OURS;
+}
+
+static int fcntl_in_vfork_child(int fd, int command, long argument)
+{
+    if (command == F_SETFD)
+        return (argument & FD_CLOEXEC) != 0 ? close_on_exec(fd) : keep_over_exec(fd);
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? keep_over_exec(fd) : NOT_OURS;
+}
+
 static int fcntl_sealed(int fd, int command, long argument)
 {
-    if (process_is_vfork_child()) {
-        const bool kept = command == F_SETFD && (argument & FD_CLOEXEC) == 0;
-        return kept || command == F_DUPFD || command == F_DUPFD_CLOEXEC ? keep_over_exec(fd) : NOT_OURS;
-    }
+    if (process_is_vfork_child())
+        return fcntl_in_vfork_child(fd, command, argument);
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
@@ -94,7 +109,7 @@ PFSWRAP_ALIAS(__libc_fcntl64, fcntl);
 static int ioctl_sealed(int fd, unsigned long request, void *argument)
 {
     if (process_is_vfork_child())
-        return request == FIONCLEX ? keep_over_exec(fd) : NOT_OURS;
+        return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : NOT_OURS;
     if (sealed_call_is_nowhere(argument) && (request == FIONREAD || request == FIONBIO))
         return NOT_OURS; /* the kernel refuses */
     switch (request) {

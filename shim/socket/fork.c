@@ -1,6 +1,7 @@
 /*
- * Forks that run no pthread_atfork(3) handlers: _Fork and clone. (fork, daemon and forkpty do.) A child of clone()
- * starts in a function of the program's; it is made known by its first call on a sealed descriptor (process.h).
+ * Forks that run no pthread_atfork(3) handlers: _Fork, clone and vfork. (fork, daemon and forkpty do.) A child of
+ * clone() starts in a function of the program's; it is made known by its first call on a sealed descriptor
+ * (process.h).
  */
 #include <errno.h>
 #include <sched.h>
@@ -12,6 +13,7 @@
 #include "connection/share.h"
 #include "interposed.h"
 #include "real/libc.h"
+#include "real/tail_call.h"
 
 /* After a fork that did not come to be. */
 static void give_up(void)
@@ -52,4 +54,12 @@ PFSWRAP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *
     if (child < 0 && shares)
         give_up();
     return child;
+}
+
+/* Its child returns to our caller on this very stack. */
+TAIL_CALLER PFSWRAP_EXPORT pid_t vfork(void)
+{
+    if (atomic_load(&endpoint_count) > 0)
+        share_before_vfork();
+    TAIL_CALL return real_libc()->vfork();
 }

@@ -86,6 +86,7 @@ static int poll_with(const struct request *request, struct pollfd *asked)
     const int saved = errno;
     for (bool last = false;;) {
         readiness_sweep();
+        readiness_drive();
         const bool held_back = ask(request, asked);
         const int reported = wait_once(request, asked, patience_piece(&patience, held_back));
         if (reported < 0)

@@ -138,7 +138,7 @@ PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     }
     const size_t room = message->msg_controllen;
     ssize_t count = real_libc()->recvmsg(fd, message, flags);
-    if (count >= 0 && room > 0 && message->msg_controllen > 0 && pfswrap_seals())
+    if (count >= 0 && room > 0 && message->msg_controllen > 0 && (pfswrap_seals() || watch_is_wanted()))
         adopt_received(message);
     return count;
 }
@@ -201,7 +201,7 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, in
         return size < 0 ? -1 : 1;
     }
     int done = real_libc()->recvmmsg(fd, messages, count, flags, timeout);
-    for (int i = 0; i < done && pfswrap_seals(); i++)
+    for (int i = 0; i < done && (pfswrap_seals() || watch_is_wanted()); i++)
         if (messages[i].msg_hdr.msg_controllen > 0)
             adopt_received(&messages[i].msg_hdr);
     return done;

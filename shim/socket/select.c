@@ -141,6 +141,7 @@ static int select_with(const struct request *request, const struct patience *pat
     for (bool last = false;;) {
         bool held_back;
         readiness_sweep();
+        readiness_drive();
         if (!ask(request, copies, &held_back)) {
             errno = EBADF;
             return -1;

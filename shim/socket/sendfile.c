@@ -86,8 +86,8 @@ PFSWRAP_EXPORT ssize_t sendfile64(int fd, int file, off64_t *offset, size_t coun
 /* Whether a call that moves pages must not be made. */
 static bool refuses(int fd, int other)
 {
-    if (!endpoint_is_sealed(fd) && !endpoint_is_sealed(other) && !watch_refuses_pipes(fd) &&
-        !watch_refuses_pipes(other))
+    if (!endpoint_is_sealed(fd) && !endpoint_is_sealed(other) && !watch_refuses_unseen(fd) &&
+        !watch_refuses_unseen(other))
         return false;
     errno = EINVAL;
     return true;

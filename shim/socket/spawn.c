@@ -1,17 +1,29 @@
 /*
  * glibc's posix_spawn() carries out its file actions with system calls of its own, in a process that shares our
- * memory. What it duplicates there would be the bare socket, so that is relayed before. The list of actions has no
+ * memory. What it duplicates there would be the bare socket; so a parcel takes its number first, by an action
+ * before the program's, which then do with it what they would have done with the socket. The list of actions has no
  * getter; its form has been the same since glibc 2.3, and a test compares.
  */
 #include "socket/spawn.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
 #include "connection/endpoint.h"
+#include "connection/handover.h"
+#include "connection/process.h"
 #include "connection/relay.h"
+#include "real/descriptor.h"
+#include "real/kernel.h"
+
+enum { STANDARD_LAST = 2 };
 
 /* As glibc lays it out behind posix_spawn_file_actions_t. */
 struct spawn_action {
-    enum { ACTION_CLOSE, ACTION_DUP2, ACTION_OPEN } tag; /* and more, which take no descriptor of ours */
+    enum { ACTION_CLOSE, ACTION_DUP2, ACTION_OPEN, ACTION_CLOSEFROM = 5 } tag; /* and more, without descriptors */
     union {
+        int fd; /* of close, open, and where closefrom begins */
         struct {
             int fd, target;
         } dup2;
@@ -24,17 +36,152 @@ struct spawn_action {
     } action;
 };
 
-int spawn_relay(const posix_spawn_file_actions_t *actions)
+static const struct spawn_action *list_of(const posix_spawn_file_actions_t *actions, int *count)
 {
-    if (actions == NULL || atomic_load(&endpoint_count) == 0)
+    *count = actions != NULL ? actions->__used : 0;
+    return actions != NULL ? (const void *)actions->__actions : NULL;
+}
+
+size_t spawn_room(const posix_spawn_file_actions_t *actions)
+{
+    int count;
+    (void)list_of(actions, &count);
+    if (atomic_load(&endpoint_count) == 0)
         return 0;
-    const struct spawn_action *list = (const void *)actions->__actions;
-    for (int i = 0; i < actions->__used; i++) {
-        if (list[i].tag != ACTION_DUP2 || !endpoint_is_sealed(list[i].action.dup2.fd))
+    /* An action before the program's for each parcel, and perhaps one behind. */
+    return ((size_t)count + 2 * SPAWN_PARCELS_MAX) * sizeof(struct spawn_action);
+}
+
+/* Relays what the actions duplicate to a number of up to `last`. Returns 0 or an errno. */
+static int relay_duplicated(const posix_spawn_file_actions_t *actions, int last)
+{
+    int count;
+    const struct spawn_action *list = list_of(actions, &count);
+    for (int i = 0; i < count; i++) {
+        if (list[i].tag != ACTION_DUP2 || list[i].action.dup2.target > last ||
+            !endpoint_is_sealed(list[i].action.dup2.fd))
             continue;
         const int error = relay_start(list[i].action.dup2.fd);
         if (error != 0)
             return error;
     }
     return 0;
+}
+
+/* Whether the actions duplicate what is at `number`. */
+static bool is_duplicated(const posix_spawn_file_actions_t *actions, int number)
+{
+    int count;
+    const struct spawn_action *list = list_of(actions, &count);
+    for (int i = 0; i < count; i++)
+        if (list[i].tag == ACTION_DUP2 && list[i].action.dup2.fd == number)
+            return true;
+    return false;
+}
+
+/* Whether what is at `number` in the end is the actions' doing. */
+static bool is_changed(const posix_spawn_file_actions_t *actions, int number)
+{
+    int count;
+    const struct spawn_action *list = list_of(actions, &count);
+    for (int i = 0; i < count; i++) {
+        const struct spawn_action *action = &list[i];
+        if (((action->tag == ACTION_CLOSE || action->tag == ACTION_OPEN) && action->action.fd == number) ||
+            (action->tag == ACTION_DUP2 && action->action.dup2.target == number) ||
+            (action->tag == ACTION_CLOSEFROM && action->action.fd <= number))
+            return true;
+    }
+    return false;
+}
+
+/* A parcel for `number`, at a descriptor that no action means. Returns 0 or a negated errno. */
+static int add_parcel(struct spawn_plan *plan, int number)
+{
+    struct spawn_parcel *entry = &plan->parcels[plan->count];
+    *entry = (struct spawn_parcel){.number = number, .own = true};
+    for (int i = 0; i < plan->count && entry->own; i++)
+        if (endpoint_of(plan->parcels[i].number) == endpoint_of(number)) {
+            entry->own = false;
+            entry->parcel = plan->parcels[i].parcel;
+        }
+    if (entry->own) {
+        const int low = handover_make_parcel(number, &entry->name);
+        if (low < 0)
+            return low;
+        entry->parcel = descriptor_duplicate_high(low, DESCRIPTOR_OWN_FIRST);
+        (void)KERNEL_1(SYS_close, low);
+        if (entry->parcel < 0) {
+            handover_forget(number, entry->name);
+            return -EMFILE;
+        }
+    }
+    plan->count++;
+    return 0;
+}
+
+/* Parcels for all that the program wants to survive. Returns 0 or an errno. */
+static int add_parcels(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions)
+{
+    for (int fd = endpoint_next(STANDARD_LAST + 1); fd >= 0 && plan->count < SPAWN_PARCELS_MAX;
+         fd = endpoint_next((unsigned)fd + 1)) {
+        const bool duplicated = is_duplicated(actions, fd);
+        if (endpoint_is_hidden(fd) || endpoint_is_closing(fd) || (!duplicated && endpoint_cloexec(fd)) ||
+            add_parcel(plan, fd) == 0 || !duplicated)
+            continue;
+        const int error = relay_start(fd);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* The program's actions, with ours before and behind them. */
+static void change_actions(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room)
+{
+    int count, used = 0;
+    const struct spawn_action *list = list_of(actions, &count);
+    struct spawn_action *changed = room;
+    for (int i = 0; i < plan->count; i++)
+        changed[used++] = (struct spawn_action){.tag = ACTION_DUP2,
+                                                .action.dup2 = {plan->parcels[i].parcel, plan->parcels[i].number}};
+    if (count > 0)
+        memcpy(changed + used, list, (size_t)count * sizeof *list);
+    used += count;
+    for (int i = 0; i < plan->count; i++)
+        if (endpoint_cloexec(plan->parcels[i].number) && !is_changed(actions, plan->parcels[i].number))
+            changed[used++] = (struct spawn_action){.tag = ACTION_CLOSE, .action.fd = plan->parcels[i].number};
+    plan->changed = (posix_spawn_file_actions_t){.__allocated = used, .__used = used, .__actions = room};
+    plan->given = &plan->changed;
+}
+
+int spawn_prepare(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room, bool preloaded)
+{
+    const int saved = errno;
+    plan->given = actions;
+    plan->count = 0;
+    if (room == NULL)
+        return 0;
+    if (!preloaded || process_is_vfork_child())
+        return relay_duplicated(actions, INT_MAX);
+    int error = relay_duplicated(actions, STANDARD_LAST);
+    if (error == 0)
+        error = add_parcels(plan, actions);
+    if (error == 0 && plan->count > 0)
+        change_actions(plan, actions, room);
+    errno = saved;
+    return error;
+}
+
+void spawn_finish(struct spawn_plan *plan, bool done)
+{
+    const int saved = errno;
+    for (int i = 0; i < plan->count; i++) {
+        const struct spawn_parcel *entry = &plan->parcels[i];
+        if (!entry->own)
+            continue;
+        if (!done)
+            handover_forget(entry->number, entry->name);
+        (void)KERNEL_1(SYS_close, entry->parcel);
+    }
+    errno = saved;
 }

@@ -17,6 +17,7 @@
 #include "interposed.h"
 #include "real/aliases.h"
 #include "real/libc.h"
+#include "watch/watch.h"
 
 PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
 {
@@ -27,9 +28,17 @@ PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
             return NULL;
         }
     }
+    if (watch_is_on(fd) && watch_before_stream(fd, WATCH_CALLER) != 0)
+        return NULL;
     return real_libc()->fdopen(fd, mode);
 }
 PFSWRAP_ALIAS(_IO_fdopen, fdopen);
+
+/* What is written to it has to pass a call of ours. */
+static bool is_ours(int fd)
+{
+    return endpoint_is_sealed(fd) || watch_is_on(fd);
+}
 
 /* Writes all of a text that was formatted. Returns its length, or -1. */
 static int put(int fd, const char *text, int length)
@@ -59,7 +68,7 @@ __attribute__((format(printf, 3, 0))) static int print(int fd, int flag, const c
 
 PFSWRAP_EXPORT int vdprintf(int fd, const char *format, va_list list)
 {
-    return endpoint_is_sealed(fd) ? print(fd, 0, format, list) : real_libc()->vdprintf(fd, format, list);
+    return is_ours(fd) ? print(fd, 0, format, list) : real_libc()->vdprintf(fd, format, list);
 }
 
 PFSWRAP_EXPORT int dprintf(int fd, const char *format, ...)
@@ -73,8 +82,7 @@ PFSWRAP_EXPORT int dprintf(int fd, const char *format, ...)
 
 PFSWRAP_EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list list)
 {
-    return endpoint_is_sealed(fd) ? print(fd, flag, format, list)
-                                  : real_libc()->__vdprintf_chk(fd, flag, format, list);
+    return is_ours(fd) ? print(fd, flag, format, list) : real_libc()->__vdprintf_chk(fd, flag, format, list);
 }
 
 PFSWRAP_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
@@ -89,6 +97,8 @@ PFSWRAP_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 /* For handlers of signals, which cannot allocate. */
 PFSWRAP_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
 {
+    if (watch_is_on(fd) && watch_before_file(fd, WATCH_CALLER) != 0)
+        return;
     if (!endpoint_is_sealed(fd) || relay_start(fd) == 0)
         real_libc()->backtrace_symbols_fd(frames, count, fd);
 }

@@ -276,7 +276,7 @@ static enum family family_of(long number, long a, long b, long c)
     case SYS_io_uring_setup:
         return pfswrap_seals() || watch_enforces() ? RING : PLAIN;
     case SYS_io_submit:
-        return pfswrap_seals() ? ASYNCHRONOUS : PLAIN;
+        return uring_matters() ? ASYNCHRONOUS : PLAIN;
     default:
         return PLAIN;
     }

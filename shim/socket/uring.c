@@ -1,7 +1,8 @@
 /*
  * With a policy that seals, or looks at first records, there is no io_uring: what goes into a ring cannot be looked
  * at, and programs that use one know kernels that have none (ENOSYS). liburing makes its system calls itself, so
- * its functions are interposed. io_submit() is refused only for what would move bytes of a sealed connection.
+ * its functions are interposed. io_submit() is refused only for what would move bytes of a sealed connection, or of
+ * one that is still looked at.
  */
 #include "socket/uring.h"
 
@@ -52,15 +53,21 @@ PFSWRAP_EXPORT int io_uring_setup(unsigned entries, struct io_uring_params *para
     REFUSE_OR_REAL(io_uring_setup, entries, parameters);
 }
 
+bool uring_matters(void)
+{
+    return atomic_load(&endpoint_count) > 0 || watch_enforces();
+}
+
 bool uring_refuses(long count, struct iocb *const *requests)
 {
-    for (long i = 0; i < count && atomic_load(&endpoint_count) > 0; i++)
+    for (long i = 0; i < count; i++)
         switch (requests[i]->aio_lio_opcode) {
         case IOCB_CMD_PREAD:
         case IOCB_CMD_PWRITE:
         case IOCB_CMD_PREADV:
         case IOCB_CMD_PWRITEV:
-            if (endpoint_is_sealed((int)requests[i]->aio_fildes)) {
+            if (endpoint_is_sealed((int)requests[i]->aio_fildes) ||
+                watch_refuses_unseen((int)requests[i]->aio_fildes)) {
                 errno = EOPNOTSUPP;
                 return true;
             }
@@ -74,7 +81,7 @@ bool uring_refuses(long count, struct iocb *const *requests)
 /* libaio's, which returns a negated errno, too. */
 PFSWRAP_EXPORT int io_submit(struct io_context *context, long count, struct iocb **requests)
 {
-    if (pfswrap_seals() && uring_refuses(count, requests))
+    if (uring_matters() && uring_refuses(count, requests))
         return -EOPNOTSUPP;
     if (real_libc()->io_submit == NULL)
         real_libc_resolve();

@@ -8,7 +8,11 @@
 
 struct iocb;
 
-/* Whether io_submit(2) must not have these `count` requests: one moves bytes on a sealed descriptor. Sets errno. */
+/* Whether there may be descriptors whose bytes io_submit(2) must not move. */
+bool uring_matters(void);
+
+/* Whether io_submit(2) must not have these `count` requests: one moves bytes that must be seen.
+ * Sets errno. */
 bool uring_refuses(long count, struct iocb *const *requests);
 
 #endif

@@ -111,6 +111,17 @@ static SEALED_CALL ssize_t send_message(int fd, const struct msghdr *message, in
     return -1;
 }
 
+/* What cannot be passed on does not leave. A descriptor never goes by TCP, so `fd` is no sealed one. */
+static __attribute__((noinline)) ssize_t send_with_descriptors(int fd, const struct msghdr *message, int flags)
+{
+    struct passing passing;
+    ssize_t count = passing_prepare(&passing, message);
+    if (count == 0)
+        count = real_libc()->sendmsg(fd, passing.message, flags);
+    passing_finish(&passing, count >= 0);
+    return count;
+}
+
 PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     if (__builtin_expect(sealed_call_is_nowhere(message), false))
@@ -124,8 +135,8 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
             watch_connected(fd, message->msg_name, message->msg_namelen);
     }
     WATCH_SEND(fd, message->msg_iov, message->msg_iovlen, sendmsg(fd, message, flags));
-    if (__builtin_expect(passing_matters(message), false) && passing_relay(message) != 0)
-        return -1;
+    if (__builtin_expect(passing_matters(message), false) && !endpoint_is_sealed(fd))
+        return send_with_descriptors(fd, message, flags);
     SEALED_OR_REAL(fd, send_message(fd, message, flags), sendmsg(fd, message, flags));
 }
 
@@ -142,19 +153,23 @@ static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int f
     return (int)done;
 }
 
+static bool any_passing_matters(const struct mmsghdr *messages, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (__builtin_expect(passing_matters(&messages[i].msg_hdr), false))
+            return true;
+    return false;
+}
+
 PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
     if (count > 0 && sealed_call_is_nowhere(messages))
         return real_libc()->sendmmsg(fd, messages, count, flags);
-    if (endpoint_is_sealed(fd) || watch_is_on(fd)) {
+    if (endpoint_is_sealed(fd) || watch_is_on(fd) || any_passing_matters(messages, count)) {
         int done = send_messages(fd, messages, count, flags);
         if (done != STREAM_NOT_OURS)
             return done;
     }
-    for (unsigned i = 0; i < count; i++)
-        if (__builtin_expect(passing_matters(&messages[i].msg_hdr), false) &&
-            passing_relay(&messages[i].msg_hdr) != 0)
-            return -1;
     return real_libc()->sendmmsg(fd, messages, count, flags);
 }
 PFSWRAP_ALIAS(__sendmmsg, sendmmsg);

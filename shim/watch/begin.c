@@ -1,12 +1,8 @@
 /*
- * Where watching begins: connections the program makes and takes, and what it was given; and which of them the
- * policy wants watched.
+ * Where watching begins: connections the program makes and takes; and which of them the policy wants watched.
  */
-#include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "audit/audit.h"
 #include "connection/endpoint.h"
@@ -43,14 +39,18 @@ bool watch_enforces(void)
     return refuses;
 }
 
-/* A connection that cannot be watched is none that a policy which refuses anything can have. */
-static void begin_failed(int fd, const char *reason)
+void watch_cut(int fd, const char *reason)
 {
-    if (!watch_enforces())
-        return;
     const struct audit_field fields[] = {AUDIT_S("reason", reason), AUDIT_S("rule", "wire")};
     audit_event("refused", fields, sizeof fields / sizeof fields[0]);
     (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
+}
+
+/* A connection that cannot be watched is none that a policy which refuses anything can have. */
+static void begin_failed(int fd, const char *reason)
+{
+    if (watch_enforces())
+        watch_cut(fd, reason);
 }
 
 static void watch_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
@@ -128,25 +128,6 @@ static bool policy_wants(const struct policy *policy)
     return false;
 }
 
-/* A connection that inetd and its like have left on stdin, and that nobody has used yet. */
-static void adopt_inherited(void)
-{
-    enum { ESTABLISHED = 1 }; /* of libc's netinet/tcp.h, which does not go with the kernel's */
-    struct tcp_info info;
-    socklen_t length = sizeof info;
-    int unread = 0;
-    memset(&info, 0, sizeof info);
-    if (!socket_is_tcp(0) || KERNEL_5(SYS_getsockopt, 0, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
-        info.tcpi_state != ESTABLISHED || KERNEL_3(SYS_ioctl, 0, FIONREAD, &unread) != 0)
-        return;
-    if (info.tcpi_bytes_received > (uint64_t)unread + 1 || info.tcpi_bytes_acked > 1 || info.tcpi_unacked > 0)
-        return;
-    watch_accepted(0);
-    for (int fd = 1; fd <= 2; fd++)
-        if (watch_is_on(0) && socket_is_tcp(fd) && socket_cookie(fd) == socket_cookie(0))
-            watch_copied(0, fd);
-}
-
 void watch_start(const struct policy *policy)
 {
     if (!policy_wants(policy))
@@ -155,5 +136,4 @@ void watch_start(const struct policy *policy)
     config_fill(&at_once, &policy->tls, 0);
     config_fill(&after_plaintext, &policy->tls, STARTTLS_BYTES);
     in_force = policy;
-    adopt_inherited();
 }

@@ -56,6 +56,12 @@ struct record *record_at(uint32_t entry);
 struct record *record_enter(int fd, uint32_t *entry);
 void record_unlock(struct record *record);
 
+/* A number under which the socket of that SO_COOKIE is watched; -1: none. */
+int table_find(uint64_t cookie);
+
+/* Cuts a connection for a reason that no reader has. */
+void watch_cut(int fd, const char *reason);
+
 /* Takes every number of the record out of the table and frees it. Locked; the lock is gone afterwards. */
 void record_forget(struct record *record, uint32_t entry, int fd);
 

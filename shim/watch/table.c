@@ -140,6 +140,16 @@ bool socket_is_tcp(int fd)
            (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
+int table_find(uint64_t cookie)
+{
+    for (int fd = 0; fd <= atomic_load(&highest) && atomic_load(&watched) > 0; fd++) {
+        const uint32_t entry = atomic_load_explicit(&watch_table[fd], memory_order_acquire);
+        if (entry != 0 && record_at(entry)->cookie == cookie)
+            return fd;
+    }
+    return -1;
+}
+
 struct record *record_new(int fd, uint64_t cookie)
 {
     int32_t index = memory_take(&records);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "connection/process.h"
 #include "real/kernel.h"
 #include "watch/record.h"
 #include "watch/verdict.h"
@@ -138,7 +139,29 @@ int watch_before_file(int fd, const void *caller)
     return is_refused ? cut() : watch_before_send(fd, &vector, 1, caller, &turn);
 }
 
-bool watch_refuses_pipes(int fd)
+int watch_before_stream(int fd, const void *caller)
 {
-    return watch_is_on(fd);
+    uint32_t entry;
+    struct record *record = record_enter(fd, &entry);
+    if (record == NULL)
+        return 0;
+    const bool is_plaintext = record->plaintext == POLICY_PLAINTEXT_REFUSE && !wire_is_tls(&record->wire);
+    record_unlock(record);
+    return is_plaintext ? watch_before_file(fd, caller) : 0;
+}
+
+bool watch_refuses_unseen(int fd)
+{
+    uint32_t entry;
+    if (!watch_is_on(fd) || !watch_enforces())
+        return false;
+    struct record *record = record_enter(fd, &entry);
+    if (record == NULL)
+        return watch_is_on(fd);
+    if (!process_sandboxed && record->cookie != socket_cookie(fd)) {
+        record_forget(record, entry, fd); /* closed where nobody saw it: the number is another's */
+        return false;
+    }
+    record_unlock(record);
+    return true;
 }

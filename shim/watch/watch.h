@@ -27,8 +27,7 @@ static inline bool watch_is_on(int fd)
            __builtin_expect(atomic_load_explicit(&watch_table[fd], memory_order_relaxed) != 0, false);
 }
 
-/* Once, before main(): what the policy asks for; descriptors that this program was given, untouched, are watched.
- */
+/* Once, before main(): what the policy asks for. */
 void watch_start(const struct policy *policy);
 
 /* Whether the policy asks for anything here: else no call below does. */
@@ -40,6 +39,13 @@ bool watch_enforces(void);
 /* `fd` has been connected, or is about to be, to `address`; or has been accepted. Keep errno. */
 void watch_connected(int fd, const struct sockaddr *address, socklen_t length);
 void watch_accepted(int fd);
+
+/*
+ * `fd` was there when the process started, before main(): a connection on which nothing has passed is watched. At
+ * 0, 1 and 2 the start waits for the client's first byte where plaintext is refused. Or it has come in a message.
+ */
+void watch_inherited(int fd);
+void watch_received_descriptor(int fd);
 
 /* `copy` is another number for `fd`; `fd` is closed or replaced; so is each number in a range. Keep errno. */
 void watch_copied(int fd, int copy);
@@ -71,10 +77,13 @@ ssize_t watch_received(int fd, const struct iovec *vectors, size_t count, ssize_
 
 /*
  * Before a call that moves bytes nobody here sees: 0 for one that sends a file's (they are no hello), or -1 with
- * ECONNRESET. watch_refuses_pipes(): whether one that moves a pipe's has to be refused with EINVAL.
+ * ECONNRESET. watch_before_stream(): before a stream of stdio's is made of it, whose first byte would be plaintext:
+ * only where that is refused at once. watch_refuses_unseen(): whether a call that moves a pipe's, or bytes at a
+ * time of its own, has to be refused.
  */
 int watch_before_file(int fd, const void *caller);
-bool watch_refuses_pipes(int fd);
+int watch_before_stream(int fd, const void *caller);
+bool watch_refuses_unseen(int fd);
 
 /* In an interposed function. */
 #define WATCH_CALLER __builtin_return_address(0)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The socket benchmark: that it runs with all contenders, writes what it promises, and would notice what must not be.
+"""make bench: that it runs with all parts and contenders, writes what it promises, and would notice what must not be.
 
 Never what it measures: a figure taken in passing on a busy machine means nothing.
 """
@@ -15,15 +15,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 import figures  # noqa: E402
+from bench import PARTS, measure_round  # noqa: E402
 from contenders import ALL, Chain, check_sealed, chosen  # noqa: E402
 from lib.process import BUILD, ROOT, run  # noqa: E402
 from lib.tap import Tap, check, contains, equal  # noqa: E402
+from part import Part, Scale, add  # noqa: E402
+from sockets_bench import Sockets  # noqa: E402
 from sockets_measure import histogram_merge, histogram_percentile  # noqa: E402
+from start_bench import Start  # noqa: E402
 
 BENCH = BUILD / "tests" / "bench"
 FOLDER = BUILD / "bench" / "brief"
-CHARTS = ("bulk-by-size", "bulk-by-connections", "round-trip", "new-connections", "memory", "cpu")
 NAMES = [kind.name for kind in ALL]
+CHARTS = [name for part in PARTS for name in part.charts]
+HEADINGS = ("| how many times better than", "| MB/s by size of writes", "| MB/s by connections", "| new connections",
+            "| CPU seconds for a GB", "| round trip of 64 bytes, us", "| a call on a descriptor not ours",
+            "| MB beyond the bare programs", "| limits", "| /bin/true", "| nginx ", "| CPU of nginx",
+            "| one byte over memory", "| nginx, TLS 1.3, P-256", "| nginx to curl, MB/s", "chunks of 16384 bytes", "| figure ")
+TARGETS = ("bulk, 16 KiB writes", "round trip of 64 B, epoll", "round trip of 64 B, blocking", "new connections/s",
+           "memory of an idle connection", "write on a descriptor not ours", "start-up, pfswrap run", "nginx, handshakes",
+           "wire plane, nginx requests/s", "layer inside TLS", "channel in memory, 16384 B", "handshake in memory, IKpsk2")
 
 
 def liar(answer):
@@ -51,6 +62,14 @@ def one_bit_off(received):
     return received[:-1] + bytes([received[-1] ^ 1])
 
 
+def brief(*options):
+    return run([sys.executable, "-B", ROOT / "tests" / "bench" / "bench.py", "--brief", *options], timeout=280)
+
+
+def figures_of(part):
+    return json.loads((FOLDER / f"{part.name}.json").read_text())
+
+
 def has_every_contender(found):
     for load in ("bulk", "cpu", "connections", "round trips"):
         check(len(found[load]) > 0, f"{load}: expected some sizes or kinds, found none")
@@ -58,6 +77,22 @@ def has_every_contender(found):
             equal(sorted(values), sorted(NAMES), f"who has figures for {load}, {what}")
     for load in ("opened", "memory"):
         equal(sorted(found[load]), sorted(NAMES), f"who has figures for {load}")
+
+
+class Failing(Part):
+    """A part whose round fails so many times before it succeeds, each time with half of its figures written."""
+
+    name = "failing"
+
+    def __init__(self, failures):
+        super().__init__(Scale("brief"))
+        self.failures, self.begun = failures, 0
+
+    def round(self, number, found, progress):
+        add(found, "value", 1)
+        self.begun += 1
+        if self.begun <= self.failures:
+            raise SystemExit(f"failure {self.begun}")
 
 
 def is_chart(path):
@@ -72,15 +107,15 @@ def main():
     for path in FOLDER.glob("*"):
         path.unlink()
 
-    with tap.case("the benchmark runs with all contenders and ends well"):
-        done = run([sys.executable, "-B", ROOT / "tests" / "bench" / "sockets_bench.py", "--brief"], timeout=280)
+    with tap.case("the benchmark runs with all parts and contenders and ends well"):
+        done = brief()
         equal(done.status, 0, f"status; it said {done.text[-1500:]}")
-        for heading in ("| target ", "| how many times better than", "| MB/s by size of writes", "| new connections",
-                        "| CPU seconds for a GB", "| round trip of 64 bytes, us", "| a call on a descriptor not ours",
-                        "| MB beyond the bare programs", "| /bin/true", "| limits"):
+        for heading in HEADINGS:
             contains(done.text, heading, "what it prints")
+        for target in TARGETS:
+            contains(done.text, f"| {target}", "the table of targets")
     with tap.case("each contender has figures for each load"):
-        has_every_contender(json.loads((FOLDER / "sockets.json").read_text()))
+        has_every_contender(figures_of(Sockets))
     with tap.case("each chart is an image with labels"):
         for name in CHARTS:
             is_chart(FOLDER / f"{name}.svg")
@@ -88,9 +123,33 @@ def main():
         page = (ROOT / "docs" / "BENCHMARKS.md").read_text()
         for name in CHARTS:
             contains(page, f"(bench/{name}.svg)", "the page")
-        for part in ("bench-sockets", "bench-tls", "bench-seal"):
-            contains(page, f"<!-- {part}: begin -->", "the page")
-            contains(page, f"<!-- {part}: end -->", "the page")
+        for name in ("targets", *(part.name for part in PARTS)):
+            contains(page, f"<!-- {name}: begin -->", "the page")
+            contains(page, f"<!-- {name}: end -->", "the page")
+        check("| 1 round," not in page and "; 1 round," not in page, "expected no figures of a single round on the page")
+    with tap.case("a run that was stopped goes on: what is complete is not measured again, what is not gets its rounds"):
+        begun = {**figures_of(Start), "complete": False}
+        (FOLDER / "start.json").write_text(json.dumps(begun))
+        before = (FOLDER / "layer.json").stat().st_mtime_ns
+        equal(brief("--resume", "--rounds", "2", "start", "layer").status, 0, "status")
+        equal((FOLDER / "layer.json").stat().st_mtime_ns, before, "when the complete part was written")
+        after = figures_of(Start)
+        equal((after["rounds"], after["complete"], after["start"]["bare"][:1]), (2, True, begun["start"]["bare"]),
+              "rounds, whether it is complete, and the first round's figure")
+    with tap.case("a round that fails is measured a second time, and a second failure ends the benchmark"):
+        fails_once, fails = Failing(1), Failing(2)
+        equal(measure_round(fails_once, 0, {}, None)["value"], [1], "figures of a round that failed once")
+        try:
+            measure_round(fails, 0, {}, None)
+        except SystemExit as end:
+            equal(str(end), "failure 2", "what it says")
+        else:
+            check(False, "expected the end of the benchmark")
+    with tap.case("the bar on a terminal shows what is done and the time left, by what it took until now"):
+        progress = figures.Progress(100, live=False)
+        progress.begun -= 40
+        progress.part_ends(20)
+        equal(progress.line("bulk"), "[####................]  20 %  2:40 left  bulk", "the line")
     with tap.case("a server that answers a stranger is found out: nothing would be sealed"):
         with Chain(chosen(["raw"])[0], ("sockets_ping", "serve")) as chain:
             try:

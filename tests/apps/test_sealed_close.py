@@ -63,8 +63,12 @@ def main():
     on.both("abort_late", "what came before an abort is read first, also the rest of a chunk")
     on.both("to_the_closed", "writing to a peer that has closed is EPIPE in the end, and SIGPIPE where wanted",
             marked=False)
+    on.both("closes_unread", "a close with data unread loses nothing that was sent, and then resets")
+    on.both("shut_in_flight", "4 MB in flight survive a shutdown of both directions and the receiver's half-close")
     on.both("duplicates", "duplicates of all makes carry the stream on, and the last one's close ends it")
     on.both("closed_by", "dup2, close_range and closefrom end the connections that they close, and no other")
+    on.both("no_number_left", "a connection closed where no descriptor is left was one that its client had, in one thread",
+            marked=False, **patient)
     on.both("number_again", "the number of a closed connection serves a file and a datagram socket as ever")
     on.both("no_reading", "after shutdown for reading nothing is read, and writing goes on")
 

@@ -1,6 +1,8 @@
 """Connections that leave the program's calls: standard streams, children that share memory, exec, killed peers."""
 
+import fcntl
 import os
+import struct
 import subprocess
 
 from lib.process import PROGRAMS, wait_until
@@ -18,6 +20,22 @@ def relays():
 def relay_is_gone(mode, _result, _wrap):
     if mode.sealed:
         wait_until(lambda: not relays(), lambda: f"the relay to end: {relays()}")
+
+
+def kernel_tells():
+    """Whether a pidfd tells how a process has ended that somebody has waited for (PIDFD_GET_INFO, Linux 6.15)."""
+    child = subprocess.Popen(["sleep", "60"])
+    pidfd = os.pidfd_open(child.pid)
+    child.kill()
+    child.wait()
+    information = bytearray(struct.pack("<Q56x", 8))
+    try:
+        fcntl.ioctl(pidfd, 3 << 30 | 64 << 16 | 0xFF << 8 | 11, information)
+    except OSError:
+        return False
+    finally:
+        os.close(pidfd)
+    return struct.unpack_from("<Q", information)[0] & 8 != 0
 
 
 def main():
@@ -42,6 +60,15 @@ def main():
         on.both("killed_peer", f"when the peer is killed, {what} gets an error and no end", marked=False,
                 more=("both", PROGRAMS / program), then=relay_is_gone)
     on.both("killed_peer_calls", "when the peer is killed, read says ECONNRESET and write fails", marked=False,
+            then=relay_is_gone)
+    for what, program in (("a program", PROGRAMS / "sock_inetd"), ("a static program", PROGRAMS / "sock_inetd_static"),
+                          ("a process that executes none", "none")):
+        sentence = f"when {what} is killed, its peer gets an error and no end"
+        if kernel_tells():
+            on.both("killed_program", sentence, marked=False, more=("both", program), then=relay_is_gone)
+        else:
+            tap.result(True, sentence, skip="this kernel does not tell how a process ended (PIDFD_INFO_EXIT, Linux 6.15)")
+    on.both("survived_program", "when a program is killed, what it has started goes on and ends in order", marked=False,
             then=relay_is_gone)
     on.both("connected_low", "a connection made as descriptor 0", then=relay_is_gone)
     tap.finish()

@@ -1,10 +1,12 @@
 """Programs that no preload reaches, executed by a wrapped one: static, foreign, or with privileges."""
 
+import json
 import os
+import shutil
 import struct
 import subprocess
 
-from lib.process import PROGRAMS, run, temporary_directory
+from lib.process import PROGRAMS, ROOT, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import Wrap
 
@@ -13,9 +15,12 @@ CALLS = ["execve", "execvpe", "execle", "vfork", "posix_spawn", "execv", "execl"
 SOURCE = '#include <unistd.h>\nint main(void) { return write(1, "it runs\\n", 8) != 8; }\n'
 
 
-def build(name="program", flags=()):
+GO_NOTE = """__asm__(".section .note.go.buildid,\\"a\\",@note\\n.long 4, 4, 4\\n.ascii \\"Go\\\\0\\\\0abcd\\"");\n"""
+
+
+def build(name="program", flags=(), source=SOURCE):
     folder = temporary_directory()
-    (folder / f"{name}.c").write_text(SOURCE)
+    (folder / f"{name}.c").write_text(source)
     subprocess.run([os.environ.get("CC", "gcc"), "-o", folder / name, folder / f"{name}.c", *flags], check=True)
     return folder / name
 
@@ -37,6 +42,25 @@ def foreign():
     return program
 
 
+def go_program():
+    """The note that Go's linker makes; its programs make system calls of their own, also where they link libc."""
+    return build(source=SOURCE + GO_NOTE)
+
+
+def go_program_without_note():
+    """As `go build -ldflags=-buildid=` makes it; strip(1) leaves the section."""
+    program = build()
+    subprocess.run(["objcopy", "--add-section", f".go.buildinfo={program}.c", program], check=True)
+    return program
+
+
+def for_another_loader():
+    loader = temporary_directory() / "ld-other.so.1"
+    header = subprocess.run(["readelf", "-lW", "/bin/true"], capture_output=True, text=True, check=True).stdout
+    shutil.copy(header.split("interpreter: ")[1].split("]")[0], loader)
+    return build(flags=[f"-Wl,--dynamic-linker={loader}"])
+
+
 def script():
     program = temporary_directory() / "script"
     program.write_text(f"#! {build(flags=['-static'])} word\n")
@@ -49,6 +73,9 @@ KINDS = {
     "a static PIE": (lambda: build(flags=["-static-pie"]), "is statically linked", True),
     "a set-user-ID program": (privileged, "privileges of its own", True),
     "a program for another machine": (foreign, "for another machine", False),
+    "a Go program": (go_program, "is a Go program", True),
+    "a Go program without its note": (go_program_without_note, "is a Go program", True),
+    "a program for another ld.so": (for_another_loader, "another ld.so", True),
     "a script whose interpreter is static": (script, "is statically linked", True),
 }
 
@@ -79,6 +106,19 @@ def main():
             wrap = children("require", "audit")
             equal(b"it runs" in execute(wrap, program).out, runs, "output")
             contains(wrap.wait_event("would-refuse")["reason"], reason, "reason")
+    with tap.case("run refuses Go programs, however they are linked, and explain tells why"):
+        for program in (go_program(), go_program_without_note()):
+            equal(subprocess.run([program], capture_output=True, check=True).stdout, b"it runs\n", "bare")
+            result = run([ROOT / "scripts" / "pfswrap", "run", program])
+            equal((result.status, result.out, result.err.count(b"\n")), (125, b"", 1), f"{result!r}")
+            contains(result.err.decode(), f"{program} is a Go program, expected one", "message")
+            found = json.loads(run([ROOT / "scripts" / "pfswrap", "explain", "--json", program]).out)
+            equal((found["runtime"], found["verdict"], found["kind"]), ("Go", "refused", "dynamic"), f"{found}")
+            equal((found["wire_plane"], found["seal_plane"]), (False, False), f"{found}")
+    with tap.case("what is no Go program, though it has Go's words in it, is run"):
+        program = build(source=SOURCE + r'const char words[] = "\xff Go buildinf:.go.buildinfo";')
+        equal(execute(children("require"), program).out, b"it runs\n", "output")
+        equal(run([ROOT / "scripts" / "pfswrap", "run", program]).out, b"it runs\n", "output of run")
     with tap.case("no call executes a static program with children = require"):
         program = build(flags=["-static"])
         for call in CALLS:

@@ -5,6 +5,7 @@ Knows nothing of what was measured.
 
 import os
 import re
+import shutil
 import statistics
 import sys
 import time
@@ -26,6 +27,8 @@ def ratio_of_medians(wrapped, bare):
 
 def spread(values):
     """Half the distance between the quartiles, in percent of the median: half of the rounds lie that close."""
+    if statistics.median(values) == 0:
+        return 0
     if len(values) < 4:
         return (max(values) - min(values)) / 2 / statistics.median(values) * 100
     first, _, third = statistics.quantiles(values, n=4)
@@ -49,6 +52,29 @@ def verdict(holds, error, enough):
     if error > enough:
         return "undecided"
     return "PASS" if holds else "short"
+
+
+class Target:
+    """A row of the table of targets: what was found, beside what, the ratio (or difference), what is wanted, a verdict.
+
+    `found` decides; `rounds` are the rounds' own figures of the same kind, whose spread says whether it can: a verdict needs
+    two standard errors' distance from the target.
+    """
+
+    def __init__(self, what, found, rounds, wanted, at_least=True, form="{:.2f}", ours="", beside=""):
+        self.what, self.ours, self.beside, self.found = what, ours, beside, form.format(found)
+        self.wanted = f"{'>=' if at_least else '<='} {form.format(wanted)}"
+        holds = found >= wanted if at_least else found <= wanted
+        self.verdict = verdict(holds, median_error(rounds), abs(found - wanted) / 2)
+
+    def row(self):
+        return [self.what, self.ours, self.beside, self.found, self.wanted, self.verdict]
+
+
+def ratio_target(what, one, other, wanted, at_least=True, form="{:.2f}", unit="{:,.0f}", beside=""):
+    """The target of a ratio of two lists that were measured in the same rounds."""
+    return Target(what, ratio_of_medians(one, other), [a / b for a, b in zip(one, other)], wanted, at_least, form,
+                  unit.format(statistics.median(one)), f"{beside} {unit.format(statistics.median(other))}".strip())
 
 
 def table(header, rows):
@@ -104,22 +130,42 @@ def wait_for_quiet(patience, limit=0.15):
             return share
 
 
+def clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 class Progress:
-    """One line on a terminal: what is measured now, and the time left. Elsewhere nothing."""
+    """One line on a terminal: a bar, what is measured now, and the time left. Elsewhere nothing.
 
-    def __init__(self, steps):
-        self.steps, self.done, self.begun = steps, 0, time.monotonic()
-        self.live = sys.stderr.isatty()
+    Each step says how many seconds it is expected to take; what has been done tells how much to believe that.
+    """
 
-    def step(self, what):
+    BAR = 20
+
+    def __init__(self, seconds, live=None):
+        self.total, self.done, self.now, self.begun = max(seconds, 1), 0, 0, time.monotonic()
+        self.live = sys.stderr.isatty() if live is None else live
+        self.prefix = ""
+
+    def line(self, what):
+        share = min(self.done / self.total, 1)
+        slow = max((time.monotonic() - self.begun) / self.done, 0.2) if self.done > 5 else 1
+        left = clock(max(self.total - self.done, 0) * slow)
+        bar = ("#" * int(share * self.BAR)).ljust(self.BAR, ".")
+        return f"[{bar}] {share * 100:3.0f} %  {left} left  {self.prefix}{what}"
+
+    def step(self, what, seconds=1.0):
+        """The step before this one is done, and this one begins."""
+        self.done += self.now
+        self.now = seconds
         if self.live:
-            left = ""
-            if self.done:
-                seconds = (time.monotonic() - self.begun) / self.done * (self.steps - self.done)
-                left = f", about {seconds:.0f} s left"
-            sys.stderr.write(f"\r\x1b[K[{self.done + 1} of {self.steps}] {what}{left}"[:85])
+            width = shutil.get_terminal_size((100, 24)).columns - 1
+            sys.stderr.write(f"\r\x1b[K{self.line(what)[:width]}")
             sys.stderr.flush()
-        self.done += 1
+
+    def part_ends(self, done):
+        """A part is over: of all seconds that were expected, `done` are gone, whatever its steps said."""
+        self.done, self.now = done, 0
 
     def end(self):
         if self.live:

@@ -11,7 +11,7 @@
 
 #include <pfswrap/seal.h>
 
-enum { ROUNDS = 1001, HANDSHAKES = 2, CHUNKS_MAX = 128 };
+enum { ROUNDS = 1001, ROUNDS_LEAST = 10, HANDSHAKES = 2, CHUNKS_MAX = 128 };
 
 static const char *const names[] = {"server"};
 
@@ -23,6 +23,7 @@ struct end {
 
 static struct end client, server;
 static uint8_t plain[PFSWRAP_SEAL_CHUNK_MAX], out[PFSWRAP_SEAL_FRAME_MAX + 64], back[PFSWRAP_SEAL_CHUNK_MAX];
+static size_t rounds_all = ROUNDS;
 static int failures;
 
 static void must(int condition, const char *what)
@@ -152,7 +153,7 @@ static void report(const char *what, double value, const char *relation, double 
 
 static void bench_handshake(const char *name, int psk, double bound)
 {
-    const size_t rounds = ROUNDS / 2;
+    const size_t rounds = rounds_all / 2;
     double ours[ROUNDS], bare[ROUNDS], ratios[ROUNDS];
     double start, m;
 
@@ -278,13 +279,17 @@ static void bench_data(size_t length, int count, size_t rounds, double bound)
     free_ends();
 }
 
-int main(void)
+/* Usage: seal [ROUNDS] */
+int main(int argc, char **argv)
 {
+    if (argc == 2)
+        rounds_all = strtoul(argv[1], NULL, 10);
+    must(rounds_all >= ROUNDS_LEAST && rounds_all <= ROUNDS, "expected 10 to 1001 rounds");
     must(sodium_init() >= 0, "libsodium");
     randombytes_buf(plain, sizeof plain);
-    printf("libsodium %s, medians of %d to %d rounds\n", sodium_version_string(), ROUNDS / 2, ROUNDS);
-    bench_data(16384, 16, ROUNDS / 2, 0.99);
-    bench_data(64, CHUNKS_MAX, ROUNDS, 0.9);
+    printf("libsodium %s, medians of %zu to %zu rounds\n", sodium_version_string(), rounds_all / 2, rounds_all);
+    bench_data(16384, 16, rounds_all / 2, 0.99);
+    bench_data(64, CHUNKS_MAX, rounds_all, 0.9);
     bench_handshake("IK", 0, 1.2);
     bench_handshake("IKpsk2", 1, 1.27);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,34 +1,49 @@
-"""make bench, the seal protocol in memory: runs tests/bench/seal and puts what it prints into docs/BENCHMARKS.md.
+"""The seal protocol in memory: the part `memory`. Runs tests/bench/seal, which has its contenders in turn itself."""
 
-`make bench-seal` runs the program itself, which fails where a target is missed. Here a missed target is a figure.
-"""
+import re
 
-import argparse
-import sys
-import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apps"))
-
-import figures  # noqa: E402
-from lib.process import BUILD, ROOT, run  # noqa: E402
+import figures
+from contenders import PROGRAMS
+from lib.process import run
+from part import Part, add, circumstances
 
 MISSED = 1  # how the program ends if all was measured and a target was missed
+BOUND = re.compile(r"^ *(.*?) +([\d.]+)  \((at least|at most) ([\d.]+)\)  (ok|MISSED)$")
+NAMES = {"our rate / libsodium's, both": "channel in memory, {}, beside libsodium",
+         "handshake / X25519": "handshake in memory, {}, beside its X25519"}
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Measure the seal protocol in memory.")
-    parser.add_argument("--quick", action="store_true", help="leaves docs/BENCHMARKS.md alone")
-    options = parser.parse_args()
-    busy = figures.busy_share(0.5)
-    done = run([BUILD / "tests" / "bench" / "seal"], timeout=300)
-    if done.status not in (0, MISSED):
-        raise SystemExit(f"bench: {done}")
-    text = "\n".join([f"{figures.machine()}; {time.strftime('%Y-%m-%d', time.gmtime())}, before which others used "
-                      f"{busy * 100:.0f} % of the processors.", "", "```", done.out.decode().rstrip(), "```"])
-    print(text)
-    if not options.quick:
-        figures.replace_section(ROOT / "docs" / "BENCHMARKS.md", "bench-seal", text)
+class Memory(Part):
+    name = "memory"
 
+    def __init__(self, scale):
+        super().__init__(scale)
+        self.rounds = scale.of(5, 1, 1)
 
-main()
+    def seconds(self):
+        return self.rounds * 4
+
+    def round(self, number, found, progress):
+        progress.step("the seal in memory", 4)
+        done = run([PROGRAMS / "seal", *self.scale.of((), (), ("20",))], timeout=300)
+        if done.status not in (0, MISSED):
+            raise SystemExit(f"bench: {done}")
+        add(found, "text", done.out.decode().rstrip())
+        under = ""
+        for line in done.out.decode().splitlines():
+            bound = BOUND.match(line)
+            if bound:
+                add(found, "bounds", f"{NAMES[bound[1]].format(under)}|{bound[3]}|{bound[4]}", float(bound[2]))
+            elif not line.startswith(" "):
+                under = line.partition(",")[0].partition(":")[0].replace("chunks of ", "")
+                under = re.sub(r" bytes.*", " B", under)
+
+    def text(self, found):
+        middle = sorted(found["text"])[len(found["text"]) // 2]
+        return f"{circumstances(found)} One of the runs:\n\n```\n{middle}\n```"
+
+    def targets(self, found):
+        for key, values in found["bounds"].items():
+            what, sense, bound = key.split("|")
+            middle = sorted(values)[len(values) // 2]
+            yield figures.Target(what, middle, values, float(bound), sense == "at least", "{:.3f}")

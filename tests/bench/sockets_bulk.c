@@ -4,7 +4,6 @@
  * prints `BYTES SECONDS` and waits for the end of its standard input.
  *
  * sockets_bulk serve PORT          one connection after another, blocking reads
- * sockets_bulk serve-once PORT     the same for one connection, then it leaves
  * sockets_bulk serve-epoll PORT    any number at a time, level-triggered
  * sockets_bulk send PORT WRITE-SIZE MILLISECONDS BYTES               one connection, blocking writes
  * sockets_bulk send-epoll PORT WRITE-SIZE MILLISECONDS CONNECTIONS   this many, non-blocking
@@ -50,7 +49,7 @@ static void connection_finish(int fd, uint64_t position)
     write_all(fd, &position, sizeof position);
 }
 
-static void serve(long port, int once)
+static void serve(long port)
 {
     static uint8_t buffer[READ_SIZE];
     int listener = socket_listen(port);
@@ -72,8 +71,6 @@ static void serve(long port, int once)
                 connection_finish(fd, position);
         }
         close(fd);
-        if (once)
-            return;
     }
 }
 
@@ -197,17 +194,14 @@ int main(int argc, char **argv)
     const char *what = argc > 2 ? argv[1] : "";
     descriptors_allow_many();
     source_fill();
-    if (argc == 3 && (strcmp(what, "serve") == 0 || strcmp(what, "serve-once") == 0)) {
-        serve(number_parse(argv[2], 1, 65535), strcmp(what, "serve-once") == 0);
-        return 0;
-    }
+    if (argc == 3 && strcmp(what, "serve") == 0)
+        serve(number_parse(argv[2], 1, 65535));
     if (argc == 3 && strcmp(what, "serve-epoll") == 0)
         serve_epoll(number_parse(argv[2], 1, 65535));
     if (argc != 6 || (strcmp(what, "send") != 0 && strcmp(what, "send-epoll") != 0)) {
-        (void)fputs(
-            "usage: sockets_bulk serve|serve-once|serve-epoll PORT | send PORT WRITE-SIZE MILLISECONDS BYTES | "
-            "send-epoll PORT WRITE-SIZE MILLISECONDS CONNECTIONS\n",
-            stderr);
+        (void)fputs("usage: sockets_bulk serve|serve-epoll PORT | send PORT WRITE-SIZE MILLISECONDS BYTES | "
+                    "send-epoll PORT WRITE-SIZE MILLISECONDS CONNECTIONS\n",
+                    stderr);
         return 2;
     }
     long port = number_parse(argv[2], 1, 65535);

@@ -1,17 +1,55 @@
-"""What a sealed chunk costs, counted and not timed: instructions (valgrind's callgrind) and system calls (strace).
+"""What sealing costs, counted and not timed: instructions (valgrind's callgrind) and system calls (strace).
 
-A program is counted with a smaller and with a larger number of chunks; the difference is what the further chunks cost,
-without the start of the program and the handshake. What is counted does not depend on what else the machine does.
+A program is counted with fewer and with more of something (chunks, round trips, connections); the difference is what the
+further ones cost, without the start of the program. Counts hardly depend on what else the machine does.
 """
 
+import functools
+import os
 import re
+import signal
 
-from contenders import FOLDER, PROGRAMS, Chain
+from contenders import FOLDER, PROGRAMS, Chain, family
 from lib.process import run
 
 SIZE = 16384
-FEWER, MORE = 64, 320  # chunks
 FOREVER = 3600000  # milliseconds
+
+
+class Load:
+    """Something to count. `client` gives the argv for a number of units, of which it does `each` for each that is asked for.
+
+    `sodium`: what of libsodium each side needs for it: {side: [arguments of sockets_limits before the number]}.
+    """
+
+    def __init__(self, name, server, client, numbers, sodium, each=1.0):
+        self.name, self.server, self.client, self.numbers, self.sodium = name, server, client, numbers, sodium
+        self.units = (numbers[1] - numbers[0]) * each
+
+
+def sealed(size):
+    return ("push", size, FOREVER)
+
+
+def opened(size):
+    return ("pull", size, FOREVER)  # which seals what it opens
+
+
+X25519 = ("x25519", FOREVER)
+BOTH_WAYS = {"client": [opened(64)], "server": [opened(64)]}
+LOADS = (
+    Load("16 KiB chunk", ("sockets_bulk", "serve"), lambda count: ("sockets_bulk", "send", SIZE, FOREVER, SIZE * count),
+         (64, 320), sodium={"client": [sealed(SIZE)], "server": [opened(SIZE), ("less", *sealed(SIZE))]}),
+    # A tenth more is for warming up.
+    Load("64 B there and back, epoll", ("sockets_ping", "serve"), lambda count: ("sockets_ping", "ping", count),
+         (100, 600), each=1.1, sodium=BOTH_WAYS),
+    Load("64 B there and back, blocking", ("sockets_ping", "serve-blocking"),
+         lambda count: ("sockets_ping", "ping", count), (100, 600), each=1.1, sodium=BOTH_WAYS),
+    # Of IK, a side makes an ephemeral key and computes es, ss, ee and se.
+    Load("new connection", ("sockets_ping", "serve"), lambda count: ("sockets_open", "times", count), (10, 40),
+         sodium={side: [X25519] * 5 for side in ("client", "server")}),
+)
+CONTENDERS = ("raw", "pfswrap")
 
 
 def under_callgrind(out):
@@ -42,43 +80,46 @@ def read_strace(out):
 TOOLS = {"callgrind": (under_callgrind, read_callgrind), "strace": (under_strace, read_strace)}
 
 
-def counted_side(contender, tool, side, chunks):
-    """What the sender ("client") or the receiver ("server") of that many chunks comes to."""
+def counted_once(load, contender, tool, number):
+    """{side: {name: count}} of a run with that many units, both sides under the tool."""
     under, read = TOOLS[tool]
-    out = FOLDER / f"{tool}-{contender.name}-{side}-{chunks}"
-    watch = under(out)
-    with Chain(contender, ("sockets_bulk", "serve-once"), watch=watch if side == "server" else None) as chain:
-        chain.run_client("sockets_bulk", "send", SIZE, FOREVER, SIZE * chunks, timeout=120,
-                         watch=watch if side == "client" else None)
-        if chain.server.wait() != 0:
-            chain.fail("the server failed")
-    return read(out)
+    out = {side: FOLDER / f"{tool}-{contender.name}-{side}" for side in ("client", "server")}
+    with Chain(contender, load.server, watch=under(out["server"])) as chain:
+        chain.run_client(*load.client(number), timeout=120, watch=under(out["client"]))
+        os.kill(family(chain.server.pid)[-1], signal.SIGTERM)  # the program itself: its tool then says what it counted
+        chain.server.wait()
+    return {side: read(path) for side, path in out.items()}
 
 
-def per_chunk(fewer, more):
-    """{name: how many for each further chunk}, those that matter."""
-    each = {name: (more[name] - fewer.get(name, 0)) / (MORE - FEWER) for name in more}
-    return {name: value for name, value in sorted(each.items()) if abs(value) >= 0.01}
+def per_unit(fewer, more, units):
+    """{name: how many for each further unit}, those that matter."""
+    each = {name: (more[name] - fewer.get(name, 0)) / units for name in more}
+    return {name: value for name, value in sorted(each.items()) if abs(value) >= 0.02}
 
 
-def counted(contender, tool):
-    """{"client": {name: per chunk}, "server": ...}"""
-    return {side: per_chunk(*(counted_side(contender, tool, side, chunks) for chunks in (FEWER, MORE)))
-            for side in ("client", "server")}
+@functools.cache
+def sodium_alone(*words):
+    """Instructions of libsodium and the loop around it for one of what sockets_limits does."""
+    out, results, numbers = FOLDER / "callgrind-libsodium", [], (64, 192)
+    for number in numbers:
+        done = run(under_callgrind(out)([PROGRAMS / "sockets_limits", *words, number], {}), timeout=120)
+        if done.status != 0:
+            raise SystemExit(f"bench: {done}")
+        results.append(read_callgrind(out))
+    return per_unit(*results, numbers[1] - numbers[0])["instructions"]
 
 
-def counted_libsodium():
-    """Instructions of libsodium's own push and pull for a chunk, and the loop around them."""
+def sodium(needs):
+    return sum(-sodium_alone(*words[1:]) if words[0] == "less" else sodium_alone(*words) for words in needs)
+
+
+def counted(load, contenders):
+    """{"raw" | "pfswrap": {tool: {side: {name: for each unit}}}, "libsodium": {side: instructions}}"""
     found = {}
-    for side, what in (("client", "push"), ("server", "pull")):
-        results = []
-        for chunks in (FEWER, MORE):
-            out = FOLDER / f"callgrind-libsodium-{what}-{chunks}"
-            watch = under_callgrind(out)
-            done = run(watch([PROGRAMS / "sockets_limits", what, SIZE, FOREVER, chunks], {}), timeout=120)
-            if done.status != 0:
-                raise SystemExit(f"bench: {done}")
-            results.append(read_callgrind(out))
-        found[side] = per_chunk(*results)["instructions"]
-    found["server"] -= found["client"]  # what is opened there was sealed there
+    for name in CONTENDERS:
+        found[name] = {}
+        for tool in TOOLS:
+            fewer, more = (counted_once(load, contenders[name], tool, number) for number in load.numbers)
+            found[name][tool] = {side: per_unit(fewer[side], more[side], load.units) for side in fewer}
+    found["libsodium"] = {side: sodium(needs) for side, needs in load.sodium.items()}
     return found

@@ -3,7 +3,7 @@
  * rekey at every chunk, and X25519.
  *
  * sockets_limits push|pull SIZE MILLISECONDS CHUNKS   until one of the two is reached; prints `BYTES SECONDS`
- * sockets_limits x25519 MILLISECONDS                  prints `OPERATIONS SECONDS`
+ * sockets_limits x25519 MILLISECONDS OPERATIONS       the same; prints `OPERATIONS SECONDS`
  *
  * link: -l:libsodium.a -pthread
  */
@@ -67,7 +67,7 @@ static void measure_pull(size_t size, double seconds, long chunks)
     printf("%zu %.9f\n", (size_t)done * size, spent);
 }
 
-static void measure_x25519(double seconds)
+static void measure_x25519(double seconds, long operations)
 {
     uint8_t secret[crypto_scalarmult_SCALARBYTES];
     uint8_t point[crypto_scalarmult_BYTES];
@@ -75,7 +75,7 @@ static void measure_x25519(double seconds)
     randombytes_buf(secret, sizeof secret);
     must(crypto_scalarmult_base(point, secret) == 0, "scalarmult_base");
     double begun = clock_seconds();
-    while (clock_seconds() - begun < seconds) {
+    while (done < operations && clock_seconds() - begun < seconds) {
         must(crypto_scalarmult(point, secret, point) == 0, "scalarmult");
         done++;
     }
@@ -85,8 +85,8 @@ static void measure_x25519(double seconds)
 int main(int argc, char **argv)
 {
     must(sodium_init() >= 0, "libsodium");
-    if (argc == 3 && strcmp(argv[1], "x25519") == 0) {
-        measure_x25519((double)number_parse(argv[2], 1, 3600000) / 1e3);
+    if (argc == 4 && strcmp(argv[1], "x25519") == 0) {
+        measure_x25519((double)number_parse(argv[2], 1, 3600000) / 1e3, number_parse(argv[3], 1, INT64_MAX));
     } else if (argc == 5 && (strcmp(argv[1], "push") == 0 || strcmp(argv[1], "pull") == 0)) {
         const int pushes = strcmp(argv[1], "push") == 0;
         size_t size = (size_t)number_parse(argv[2], 1, CHUNK_MAX);
@@ -94,7 +94,8 @@ int main(int argc, char **argv)
         long chunks = number_parse(argv[4], 1, INT64_MAX / CHUNK_MAX);
         (pushes ? measure_push : measure_pull)(size, seconds, chunks);
     } else {
-        (void)fputs("usage: sockets_limits push|pull SIZE MILLISECONDS CHUNKS | x25519 MILLISECONDS\n", stderr);
+        (void)fputs("usage: sockets_limits push|pull SIZE MILLISECONDS CHUNKS | x25519 MILLISECONDS OPERATIONS\n",
+                    stderr);
         return 2;
     }
     return 0;

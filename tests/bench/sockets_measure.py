@@ -6,7 +6,7 @@ Knows which load programs there are and what they print; who takes part and how 
 import contextlib
 
 from contenders import CLIENT_CORE, PROGRAMS, Chain, cpu_seconds, memory_bytes, pinned
-from lib.process import BUILD, run
+from lib.process import run
 
 UNLIMITED = 1 << 62
 OPEN_THREADS = 8  # connections that are being opened at the same time
@@ -79,7 +79,7 @@ def idle_memory(contender, counts):
     found = {}
     for count in sorted({min(count, contender.connections_max) for count in counts}):
         with Chain(contender, ("sockets_ping", "serve")) as chain:
-            with chain.client_that_stays("sockets_open", "hold", count, timeout=240) as (process, _):
+            with chain.client_that_stays("sockets_open", "hold", count, timeout=600) as (process, _):
                 proxies = [memory_bytes(pid) for pid in chain.pids() - {chain.server.pid}]
                 found[count] = {"client": memory_bytes(process.pid), "server": memory_bytes(chain.server.pid),
                                 "proxies": tuple(map(sum, zip(*proxies))) or (0, 0)}
@@ -101,16 +101,4 @@ def limits(milliseconds):
         return rate_of(done.out.decode())[1]
     return {"push": ask("push", 16384, milliseconds, UNLIMITED >> 14) / 1e6,
             "pull": ask("pull", 16384, milliseconds, UNLIMITED >> 14) / 1e6,
-            "x25519": ask("x25519", milliseconds)}
-
-
-def start_up(pfswrap, spawns):
-    """-> [[microseconds of each start]]: /bin/true bare, preloaded with a sealing policy, by pfswrap run."""
-    port = 1  # no program here opens it
-    preload = " ".join(f"{name}={value}" for name, value in pfswrap.preload(port, "client").items())
-    done = run(pinned([PROGRAMS / "tls_start", spawns, "/bin/true", f"{preload} /bin/true",
-                       f"{BUILD / 'pfswrap-tool'} run --policy {pfswrap.policy(port, 'client')} -- /bin/true"],
-                      CLIENT_CORE), timeout=120)
-    if done.status != 0:
-        raise SystemExit(f"bench: {done}")
-    return [list(column) for column in zip(*[map(float, line.split()) for line in done.out.decode().splitlines()])]
+            "x25519": ask("x25519", milliseconds, UNLIMITED)}

@@ -3,6 +3,7 @@
  *
  * sockets_open open PORT THREADS MILLISECONDS   each thread connects, exchanges a byte, closes, again; prints
  *                                               `CONNECTIONS SECONDS`
+ * sockets_open times PORT COUNT                 does the same, COUNT times, one after the other
  * sockets_open hold PORT COUNT                  opens COUNT connections, exchanges a byte on each and leaves them
  * be; prints `ready`, then waits for the end of its standard input
  *
@@ -31,16 +32,20 @@ static void byte_exchange(int fd, char byte)
     must(answer == byte, "another answer than was asked for");
 }
 
+/* Connects from 127.X.0.Y, X `network` and Y changing, exchanges a byte and closes. */
+static void connection_open(long port, uint32_t network, unsigned long number)
+{
+    int fd = socket_connect(port, INADDR_LOOPBACK + 0x10000 * (1 + network) + (uint32_t)number % SOURCES);
+    socket_send_at_once(fd);
+    byte_exchange(fd, (char)number);
+    close(fd);
+}
+
 static void *opener_run(void *argument)
 {
     struct opener *opener = argument;
     while (clock_seconds() < opener->end) {
-        const uint32_t source =
-            INADDR_LOOPBACK + 0x10000 * (1 + opener->number) + (uint32_t)opener->opened % SOURCES;
-        int fd = socket_connect(opener->port, source);
-        socket_send_at_once(fd);
-        byte_exchange(fd, (char)opener->opened);
-        close(fd);
+        connection_open(opener->port, opener->number, opener->opened);
         opener->opened++;
     }
     return NULL;
@@ -82,10 +87,15 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "open") == 0) {
         open_many(number_parse(argv[2], 1, 65535), number_parse(argv[3], 1, THREADS_MAX),
                   (double)number_parse(argv[4], 1, 3600000) / 1e3);
+    } else if (argc == 4 && strcmp(argv[1], "times") == 0) {
+        const long port = number_parse(argv[2], 1, 65535), count = number_parse(argv[3], 1, 1000000);
+        for (long i = 0; i < count; i++)
+            connection_open(port, 0, (unsigned long)i);
     } else if (argc == 4 && strcmp(argv[1], "hold") == 0) {
         hold(number_parse(argv[2], 1, 65535), number_parse(argv[3], 0, HELD_MAX));
     } else {
-        (void)fputs("usage: sockets_open open PORT THREADS MILLISECONDS | hold PORT COUNT\n", stderr);
+        (void)fputs("usage: sockets_open open PORT THREADS MILLISECONDS | times PORT COUNT | hold PORT COUNT\n",
+                    stderr);
         return 2;
     }
     return 0;

@@ -1,147 +1,204 @@
 """Tables and verdicts of the socket benchmark, from the figures that sockets_bench.py wrote. Measures nothing."""
 
+import os
 import re
 import statistics
-import time
+import textwrap
 
 import figures
-import sockets_cost
 from contenders import ALL
 from figures import table, with_spread
 from lib.process import find, run
 from lib.wrap import LAUNCHER
-from sockets_measure import PERCENTILES, histogram_merge, histogram_percentile
+from part import circumstances
+from sockets_measure import PERCENTILES, histogram_percentile
 
 LABELS = {kind.name: kind.label for kind in ALL}
-IDLE_BYTES = 20e6
 
 
 def size_name(size):
     return f"{size // 1024} KiB" if size >= 1024 else f"{size} B"
 
 
-def verdict_row(what, ratios, ratio, target, at_least, form="{:.2f}"):
-    """A row of the table of targets. `ratios` are the rounds' own; a verdict needs two standard errors' distance."""
-    holds = ratio >= target if at_least else ratio <= target
-    error = figures.median_error(ratios) if len(ratios) > 1 else 0
-    word = figures.verdict(holds, error, abs(ratio - target) / 2)
-    return [what, form.format(ratio), form.format(statistics.median(ratios)),
-            f"{'>=' if at_least else '<='} {form.format(target)}", word]
-
-
-def ratio_row(what, one, other, target, at_least=True):
-    paired = [a / b for a, b in zip(one, other)]
-    return verdict_row(what, paired, figures.ratio_of_medians(one, other), target, at_least)
+OTHERS = [kind.name for kind in ALL if kind.name not in ("raw", "pfswrap")]
+KINDS = (("serve", "epoll"), ("serve-blocking", "blocking"))
+AHEAD_FROM = 4096  # bytes of a write: from here on bulk data is to be ahead of everyone
 
 
 def percentiles(histograms, percent):
+    """Of each round."""
     return [histogram_percentile(histogram, percent) for histogram in histograms]
 
 
-def target_rows(found):
-    """What issue 4's list of targets asks for, of the contenders that took part."""
-    rows, bulk = [], found["bulk"]
+def median_of(values):
+    return {name: statistics.median(each) for name, each in values.items()}
+
+
+class Lead:
+    """How far pfswrap is ahead of the best of the others at one load: the ratio of the medians, above 1 if it is."""
+
+    def __init__(self, what, values, more_is_better=True):
+        self.what, self.values = what, values
+        medians = {name: each for name, each in median_of(values).items() if name in OTHERS}
+        self.best = (max if more_is_better else min)(medians, key=medians.get)
+        self.ratios = {name: self.ratio(name, more_is_better) for name in medians}
+        self.rounds = self.paired(self.best, more_is_better)
+
+    def ratio(self, name, more_is_better):
+        ratio = figures.ratio_of_medians(self.values["pfswrap"], self.values[name])
+        return ratio if more_is_better else 1 / ratio
+
+    def cell(self, name):
+        return f"{self.ratios[name]:.2f}" + ("" if self.ratios[name] > 1 else " behind")
+
+    def paired(self, name, more_is_better):
+        return [one / other if more_is_better else other / one
+                for one, other in zip(self.values["pfswrap"], self.values[name])]
+
+    def target(self, what, unit="{:,.0f}", scale=1):
+        """The target of being ahead of everyone."""
+        return figures.Target(what, self.ratios[self.best], self.rounds, 1, True, "{:.2f}",
+                              unit.format(statistics.median(self.values["pfswrap"]) / scale),
+                              f"{LABELS[self.best]} {unit.format(statistics.median(self.values[self.best]) / scale)}")
+
+
+def bulk_leads(found):
+    return {int(size): Lead(f"bulk, {size_name(int(size))} writes", rates) for size, rates in found["bulk"].items()}
+
+
+def connection_leads(found):
+    return [Lead(f"bulk, {count} connection{'s' if count != '1' else ''}", rates)
+            for count, rates in found["connections"].items()]
+
+
+def trip_lead(found, kind, how, percent):
+    return Lead(f"round trip, {how}, {percent} %",
+                {name: percentiles(each, percent) for name, each in found["round trips"][kind].items()}, False)
+
+
+def closest_trip(found, kind, how):
+    """Where of all percentiles up to the 99th the lead is smallest."""
+    return min((trip_lead(found, kind, how, percent) for percent in range(1, 100)),
+               key=lambda lead: min(lead.ratios.values()))
+
+
+def memory_lead(found):
+    return Lead("memory of a connection", {name: per_connection(each) for name, each in found["memory"].items()}, False)
+
+
+def bulk_targets(found):
     for size in ("16384", "65536"):
-        rates, what = bulk.get(size, {}), f"bulk, {size_name(int(size))} writes: over"
-        for name, target in (("stunnel", 1.4), ("spiped", 4)):
-            if name in rates:
-                rows.append(ratio_row(f"{what} {name}", rates["pfswrap"], rates[name], target))
+        rates, what = found["bulk"].get(size), f"bulk, {size_name(int(size))} writes, MB/s"
         if rates:
-            rows.append(ratio_row(f"{what} libsodium in memory", rates["pfswrap"], found["limits"]["push"], 0.58))
-    for kind, how in (("serve", "epoll"), ("serve-blocking", "blocking")):
-        trips = {name: percentiles(each, 50) for name, each in found["round trips"][kind].items()}
-        for name, target in (("raw", 1.3), ("stunnel", 0.5)):
-            if name in trips:
-                rows.append(ratio_row(f"round trip, {how}: over {LABELS[name]}", trips["pfswrap"], trips[name], target,
-                                      False))
-    opened = found["opened"]
-    if "stunnel" in opened:
-        rows.append(ratio_row("new connections: over stunnel", opened["pfswrap"], opened["stunnel"], 1))
-    for side in ("client", "server"):
-        count = max(found["memory"]["pfswrap"], key=int)
-        added = [found["memory"]["pfswrap"][count][side][which] - found["memory"]["raw"][count][side][which]
-                 for which in (0, 1)]
-        target = IDLE_BYTES * max(int(count), 1) / 10000
-        if int(count) >= 1000:
-            rows.append(verdict_row(f"{int(count):,} idle connections, {side}: MB added", [max(added) / 1e6],
-                                    max(added) / 1e6, target / 1e6, False, "{:.1f}"))
+            yield figures.ratio_target(what, rates["pfswrap"], rates["stunnel"], 1.4, beside="stunnel")
+            yield figures.ratio_target(what, rates["pfswrap"], rates["spiped"], 4, beside="spiped")
+            yield figures.ratio_target(what, rates["pfswrap"], found["limits"]["push"], 0.58, beside="libsodium")
+    leads = [lead for size, lead in bulk_leads(found).items() if size >= AHEAD_FROM] + connection_leads(found)
+    least = min(leads, key=lambda lead: lead.ratios[lead.best])
+    yield least.target(f"bulk from 4 KiB up, closest of all: {least.what.removeprefix('bulk, ')}")
+
+
+def trip_targets(found):
+    for kind, how in KINDS:
+        halves = {name: [value / 1000 for value in percentiles(each, 50)]
+                  for name, each in found["round trips"][kind].items()}
+        what = f"round trip of 64 B, {how}, median, us"
+        yield figures.ratio_target(what, halves["pfswrap"], halves["raw"], 1.3, False, unit="{:.1f}", beside="raw TCP")
+        yield figures.ratio_target(what, halves["pfswrap"], halves["stunnel"], 0.5, False, unit="{:.1f}",
+                                   beside="stunnel")
+        least = closest_trip(found, kind, how)
+        yield least.target(f"round trip, {how}, closest of all up to 99 %: {least.what.rpartition(', ')[2]}, us", "{:.1f}",
+                           1000)
+
+
+def memory_targets(found):
+    memory = found["memory"]
+    count = max(memory["pfswrap"], key=int)
+    if int(count) >= 1000:
+        for side in ("client", "server"):
+            # The larger of what is resident and what counts as the program's own.
+            added = [max(one - other for one, other in zip(ours, bare)) / 1e6
+                     for ours, bare in zip(memory["pfswrap"][count][side], memory["raw"][count][side])]
+            yield figures.Target(f"{int(count):,} idle connections, {side}, MB added", statistics.median(added), added,
+                                 20 * int(count) / 10000, False, "{:.1f}", beside="bare program")
+    yield memory_lead(found).target("memory of an idle connection, closest of all, bytes")
+
+
+def call_targets(found):
     for kind, sides in found["foreign"].items():
         added = [one - other for one, other in zip(sides["pfswrap"], sides["raw"])]
-        rows.append(verdict_row(f"{kind} on a descriptor not ours: ns added", added,
-                                statistics.median(sides["pfswrap"]) - statistics.median(sides["raw"]), 15, False,
-                                "{:.1f}"))
-    return rows
+        ours, bare = (statistics.median(sides[name]) for name in ("pfswrap", "raw"))
+        yield figures.Target(f"{CALLS[kind]} not ours, ns added", ours - bare, added, 15, False, "{:.1f}", f"{ours:.0f}",
+                             f"bare {bare:.0f}")
 
 
-def ahead_rows(found):
-    """Where pfswrap is not ahead of a contender, and where it is: one row a kind of load."""
-    others = [name for name in found["contenders"] if name not in ("raw", "pfswrap")]
+CALLS = {"write": "write on a descriptor", "read": "read on a descriptor", "pipe": "pipe", "socket": "Unix socket"}
 
-    def row(what, ours, theirs, more_is_better):
-        cells = []
-        for name in others:
-            ratio = ours / theirs[name] if more_is_better else theirs[name] / ours
-            cells.append(f"{ratio:.2f}" + ("" if ratio > 1 else " behind"))
-        return [what, *cells]
 
-    rows = []
-    for size, rates in found["bulk"].items():
-        medians = {name: statistics.median(values) for name, values in rates.items()}
-        rows.append(row(f"bulk, {size_name(int(size))} writes", medians["pfswrap"], medians, True))
-    for count, rates in found["connections"].items():
-        medians = {name: statistics.median(values) for name, values in rates.items()}
-        rows.append(row(f"bulk, {count} connection{'s' if count != '1' else ''}", medians["pfswrap"], medians, True))
-    for kind, how in (("serve", "epoll"), ("serve-blocking", "blocking")):
-        for percent in PERCENTILES:
-            values = {name: histogram_percentile(histogram_merge(each), percent)
-                      for name, each in found["round trips"][kind].items()}
-            rows.append(row(f"round trip, {how}, {percent} %", values["pfswrap"], values, False))
-    medians = {name: statistics.median(values) for name, values in found["opened"].items()}
-    rows.append(row("new connections a second", medians["pfswrap"], medians, True))
-    each = {name: per_connection(found["memory"], name) for name in found["memory"]}
-    rows.append(row("memory of a connection", each["pfswrap"], each, False))
-    return table(["how many times better than", *(LABELS[name] for name in others)], rows)
+def targets(found):
+    opened = found["opened"]
+    return [*bulk_targets(found), *trip_targets(found),
+            figures.ratio_target("new connections/s", opened["pfswrap"], opened["stunnel"], 1, beside="stunnel"),
+            Lead("new connections", opened).target("new connections/s, closest of all"), *memory_targets(found),
+            *call_targets(found)]
+
+
+def ahead_table(found):
+    """Beside each contender: how many times better, and where it is not."""
+    leads = [*bulk_leads(found).values(), *connection_leads(found)]
+    for kind, how in KINDS:
+        leads += [trip_lead(found, kind, how, percent) for percent in PERCENTILES]
+        least = closest_trip(found, kind, how)
+        least.what = f"round trip, {how}, closest: {least.what.rpartition(', ')[2]}"
+        leads.append(least)
+    leads += [Lead("new connections a second", found["opened"]), memory_lead(found)]
+    return table(["how many times better than", *(LABELS[name] for name in OTHERS)],
+                 [[lead.what, *map(lead.cell, OTHERS)] for lead in leads])
+
+
+def proportional(sides, number):
+    """Bytes that count as these processes' own, in that round."""
+    return sum(rounds[number][1] for rounds in sides.values())
 
 
 def added_memory(memory, name, count):
-    """Bytes of both ends and what stands between them, beyond the two bare programs with as many connections."""
+    """Bytes of both ends and what stands between them, beyond the bare programs with as many connections, per round."""
     bare = memory["raw"].get(count) or memory["raw"][max(memory["raw"], key=int)]
-    return sum(figure[1] for figure in memory[name][count].values()) - sum(figure[1] for figure in bare.values())
+    sides = memory[name][count]
+    return [proportional(sides, number) - proportional(bare, number) for number in range(len(sides["client"]))]
 
 
-def per_connection(memory, name):
-    """Bytes that a connection adds, of the two ends and the proxies together, from none to the most that were held."""
-    least, most = (pick(memory[name], key=int) for pick in (min, max))
-    grown = sum(memory[name][most][side][1] - memory[name][least][side][1] for side in memory[name][most])
-    return max(grown, 1) / (int(most) - int(least))
+def per_connection(memory):
+    """Bytes that a connection adds to the two ends and the proxies together, from none to the most that were held."""
+    least, most = (pick(memory, key=int) for pick in (min, max))
+    return [max(proportional(memory[most], number) - proportional(memory[least], number), 1) / (int(most) - int(least))
+            for number in range(len(memory[most]["client"]))]
 
 
 def matrix(found, first, rows, digits=0):
     """A table with a column for each contender; `rows` is {name: {contender: [values]}}."""
-    names = found["contenders"]
-    return table([first, *(LABELS[name] for name in names)],
-                 [[what, *(with_spread(values[name], digits) if name in values else "-" for name in names)]
-                  for what, values in rows.items()])
+    return table([first, *LABELS.values()],
+                 [[what, *(with_spread(values[name], digits) for name in LABELS)] for what, values in rows.items()])
 
 
 def round_trip_table(found):
     rows = []
-    for kind, how in (("serve", "epoll"), ("serve-blocking", "blocking")):
+    for kind, how in KINDS:
         for percent in PERCENTILES:
             rows.append([f"{how}, {percent} %", *(
                 f"{statistics.median(percentiles(found['round trips'][kind][name], percent)) / 1000:,.1f}"
-                for name in found["contenders"])])
-    return table(["round trip of 64 bytes, us", *(LABELS[name] for name in found["contenders"])], rows)
+                for name in LABELS)])
+    return table(["round trip of 64 bytes, us", *LABELS.values()], rows)
 
 
 def memory_table(found):
     counts = sorted({count for each in found["memory"].values() for count in each}, key=int)
     rows = []
-    for name in found["contenders"]:
+    for name in LABELS:
         memory = found["memory"][name]
-        rows.append([LABELS[name],
-                     *(f"{added_memory(found['memory'], name, count) / 1e6:,.1f}" if count in memory else "-"
-                       for count in counts), f"{per_connection(found['memory'], name):,.0f}"])
+        added = {count: statistics.median(added_memory(found["memory"], name, count)) / 1e6 for count in memory}
+        rows.append([LABELS[name], *(f"{added[count]:,.1f}" if count in added else "-" for count in counts),
+                     f"{statistics.median(per_connection(memory)):,.0f}"])
     return table(["MB beyond the bare programs with idle connections", *(f"{int(count):,}" for count in counts),
                   "bytes each"], rows)
 
@@ -154,79 +211,56 @@ def foreign_table(found):
     return table(["a call on a descriptor not ours", "bare, ns", "wrapped, ns", "added"], rows)
 
 
-def counted_table(found):
-    """Instructions beyond the program's own and libsodium's, and system calls, for one chunk of 16 KiB."""
-    counted, rows = found["counted"], []
-    for side, what in (("client", "sealed and sent"), ("server", "received and opened")):
-        ours, bare = (counted[name]["callgrind"][side]["instructions"] for name in ("pfswrap", "raw"))
-        calls = {name: sum(counted[name]["strace"][side].values()) for name in ("pfswrap", "raw")}
-        names = ", ".join(f"{value:.2f} {name}" for name, value in counted["pfswrap"]["strace"][side].items())
-        rows.append([what, f"{ours - bare:,.0f}", f"{counted['libsodium'][side]:,.0f}",
-                     f"{ours - bare - counted['libsodium'][side]:+,.0f}", f"{calls['pfswrap']:.2f} ({names})",
-                     f"{calls['raw']:.2f}"])
-    return table([f"a chunk of {sockets_cost.SIZE:,} bytes", "instructions", "libsodium's", "beyond them",
-                  "system calls", "bare"], rows)
-
-
-def start_table(found):
-    start = found["start"]
-    rows = [[name, with_spread(start[key]), "" if key == "bare" else
-             f"{figures.paired_difference(start[key], start['bare']):+,.0f} us"]
-            for key, name in (("bare", "bare"), ("preloaded", "preloaded, with keys to load"),
-                              ("run", "pfswrap run, with keys to load"))]
-    return table(["/bin/true", "us", "added"], rows)
+def counted_tables(found):
+    """For one more of each load, on each side: instructions beyond the program's own and libsodium's, and system calls."""
+    rows, lines = [], ["The system calls, by name:\n"]
+    for what, each in found["counted"].items():
+        for side in ("client", "server"):
+            ours, bare = (each[name]["callgrind"][side]["instructions"] for name in ("pfswrap", "raw"))
+            calls = {name: each[name]["strace"][side] for name in ("pfswrap", "raw")}
+            sodium = each["libsodium"][side]
+            rows.append([f"{what}, {side}", f"{ours - bare:,.0f}", f"{sodium:,.0f}", f"{ours - bare - sodium:+,.0f}",
+                         *(f"{sum(calls[name].values()):.2f}" for name in ("pfswrap", "raw"))])
+            named = ", ".join(f"{value:.2f} {name}" for name, value in calls["pfswrap"].items())
+            lines.append(wrapped_lines(f"- {what}, {side}: {named}", indent="  "))
+    return (table(["for one more", "instructions added", "libsodium's", "beyond them", "system calls", "bare"], rows),
+            "\n".join(lines))
 
 
 def limits_table(found):
     limits, opened = found["limits"], found["opened"]
     rows = [["libsodium's secretstream, 16 KiB, push", f"{with_spread(limits['push'])} MB/s"],
             ["libsodium's secretstream, 16 KiB, pull", f"{with_spread(limits['pull'])} MB/s"],
-            ["X25519 operations on one core", f"{with_spread(limits['x25519'])} a second"]]
-    if "pfswrap" in opened:
-        # Ten in a handshake of IK: a side makes an ephemeral key and computes es, ss, ee and se.
-        cores = statistics.median(opened["pfswrap"]) * 10 / statistics.median(limits["x25519"])
-        rows.append(["cores busy with X25519 at pfswrap's new connections", f"{cores:.2f} of 2"])
+            ["X25519 operations on one core", f"{with_spread(limits['x25519'])} a second"],
+            # A side makes an ephemeral key and computes es, ss, ee and se.
+            ["X25519 operations in a handshake of IK, both sides", "10"]]
+    cores = statistics.median(opened["pfswrap"]) * 10 / statistics.median(limits["x25519"])
+    rows.append(["cores busy with X25519 at pfswrap's new connections", f"{cores:.2f} of {os.cpu_count()}"])
     return table(["limits", ""], rows)
 
 
-def versions(found):
+def versions():
     """Who took part, in the versions they name themselves."""
     asked = {"pfswrap": ([LAUNCHER, "version"], r"pfswrap [\d.]+"),
              "stunnel": (["stunnel4", "-version"], r"stunnel [\d.]+"),
              "haproxy": ([find("haproxy") or "haproxy", "-v"], r"HAProxy version [\d.]+"),
              "spiped": (["spiped", "-v"], r"spiped [\d.]+"), "socat": (["socat", "-V"], r"socat version [\d.]+"),
              "raw": (["openssl", "version"], r"OpenSSL [\d.]+")}
-    answers = [re.search(pattern, run(argv).text) for argv, pattern in map(asked.get, found["contenders"])]
+    answers = [re.search(pattern, run(argv).text) for argv, pattern in map(asked.get, LABELS)]
     return ", ".join(answer[0].replace(" version", "") for answer in answers if answer)
 
 
-def wrapped_lines(text, width=118):
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word
-    return "\n".join(lines)
+def wrapped_lines(text, indent=""):
+    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def text(found):
     """The whole section, as Markdown."""
-    noise = statistics.median(found["busy"]) * 100
-    date = time.strftime("%Y-%m-%d", time.gmtime(found["ended"]))
-    parts = [wrapped_lines(
-        f"{versions(found)}; {figures.machine()}; {date}. "
-        f"{found['rounds']} rounds, {(found['ended'] - found['begun']) / 60:.0f} minutes; before each, others used "
-        f"{noise:.0f} % of the processors (median). ± is half the distance between the quartiles.")]
-    complete = {"raw", "pfswrap"} <= set(found["contenders"])
-    if complete:
-        parts += [table(["target", "found", "paired", "wanted", ""], target_rows(found)), ahead_rows(found)]
-    parts += [
+    return "\n\n".join([
+        wrapped_lines(f"{versions()}; {circumstances(found)} ± is half the distance between the quartiles."),
+        ahead_table(found),
         matrix(found, "MB/s by size of writes", {size_name(int(size)): each for size, each in found["bulk"].items()}),
         matrix(found, "MB/s by connections, 16 KiB writes", found["connections"]),
         matrix(found, "CPU seconds for a GB", {size_name(int(size)): each for size, each in found["cpu"].items()}, 2),
-        round_trip_table(found), matrix(found, "new connections", {"a second": found["opened"]}), memory_table(found)]
-    if complete:
-        parts += [foreign_table(found), start_table(found)]
-    if complete and found["counted"]:
-        parts.append(counted_table(found))
-    return "\n\n".join([*parts, limits_table(found)])
+        round_trip_table(found), matrix(found, "new connections", {"a second": found["opened"]}), memory_table(found),
+        foreign_table(found), *(counted_tables(found) if found.get("counted") else ()), limits_table(found)])

@@ -1,4 +1,4 @@
-"""nginx and wrk for bench-tls: one contender is an nginx with TLS 1.3, bare or wrapped, on a core of its own.
+"""nginx and wrk for bench: one contender is an nginx with TLS 1.3, bare or wrapped, on a core of its own.
 
 The configuration is a modern one, the same for both: what is compared is the price of the wrapper, not of TLS 1.3.
 """
@@ -36,6 +36,7 @@ http {{
 """
 BODY = "x" * 1024
 CONNECTIONS = 16
+SECONDS = 1  # the least that wrk can
 
 
 def worker_of(master):
@@ -78,25 +79,25 @@ class Contender:
         kib = {name: int(value) for name, value in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
         return kib["Rss"] * 1024, (kib["Private_Clean"] + kib["Private_Dirty"]) * 1024
 
-    def measure(self, seconds, close, core):
+    def measure(self, close, core):
         """
         wrk against it. Returns (requests per second, microseconds of the worker's processor time per request); with
         `close` each request is a connection and a handshake of its own.
         """
         header = ["-H", "Connection: close"] if close else []
         before_cpu, before_log = self.cpu_ns(), self.handshakes_logged()
-        done = run(["taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *header,
-                    f"https://127.0.0.1:{self.port}/"], timeout=seconds + 20)
+        done = run(["taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *header,
+                    f"https://127.0.0.1:{self.port}/"], timeout=30)
         cpu = self.cpu_ns() - before_cpu
         rate = re.search(r"Requests/sec: +([\d.]+)", done.text)
         total = re.search(r"(\d+) requests in ", done.text)
         if done.status != 0 or not rate or "Socket errors" in done.text or "Non-2xx" in done.text:
-            raise SystemExit(f"bench-tls: wrk against {self.name} met errors: {done.text.strip()[-300:]}")
+            raise SystemExit(f"bench: wrk against {self.name} met errors: {done.text.strip()[-300:]}")
         requests = int(total[1])
         logged = self.handshakes_logged() - before_log
         expected = requests if close else 1
         if self.wrap and logged < expected:
-            raise SystemExit(f"bench-tls: {self.name} logged {logged} full handshakes, expected {expected} or more")
+            raise SystemExit(f"bench: {self.name} logged {logged} full handshakes, expected {expected} or more")
         return float(rate[1]), cpu / 1000 / requests
 
     def handshakes_logged(self):

@@ -1,64 +1,66 @@
-"""make bench-wire: what the wire plane costs. nginx, TLS 1.3, a connection for each request.
+"""What the wire plane costs: the part `wire`. nginx with TLS 1.3, a connection for each request, and one for all.
 
-Both contenders have the tls plane; one looks at the first records of each connection as well. They take turns, and
-change places from round to round. Stated are the rate, and the processor time of nginx's worker for a request, which
-other load on the machine disturbs less. Exits with 1 if the wire plane costs more than 2 % of that time.
+Both contenders have the tls plane; one looks at the first records of each connection as well. They take turns, and change
+places from round to round.
 """
 
-import argparse
-import statistics
-import sys
-from pathlib import Path
+import figures
+from contenders import CLIENT_CORE, SERVER_CORE
+from figures import table, with_spread
+from lib.process import temporary_directory
+from lib.wrap import Wrap
+from part import Part, add, circumstances, turns
+from tls_server import Contender
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apps"))
-
-from figures import table  # noqa: E402
-from lib.process import temporary_directory  # noqa: E402
-from lib.wrap import Wrap  # noqa: E402
-from tls_server import Contender  # noqa: E402
-
-SERVER_CORE, CLIENT_CORE = 0, 1
 SETTINGS = {"without": "[wire]\ntls = off\nplaintext = allow", "with": "[wire]\ntls = pfs\nplaintext = log"}
-TARGET = 0.02
+LOADS = {"close": "keepalive off", "keep": "keepalive on"}
+TARGET = 0.98
 
 
-def measure(rounds, close):
-    """{name: [(rate, cpu)]} in turns."""
-    folder, results = temporary_directory(), {name: [] for name in SETTINGS}
-    contenders = {}
-    for name, settings in SETTINGS.items():
-        place = folder / name
-        place.mkdir(mode=0o755)
-        contenders[name] = Contender(place, "p256", True, SERVER_CORE, Wrap(extra=settings))
-    for number in range(rounds):
-        for name in sorted(contenders, reverse=number % 2 == 1):
-            results[name].append(contenders[name].measure(1, close, CLIENT_CORE))
-    for contender in contenders.values():
-        contender.stop()
-    return results
+class Wire(Part):
+    name, needs = "wire", ("nginx", "wrk", "taskset")
 
+    def __init__(self, scale):
+        super().__init__(scale)
+        self.rounds = scale.rounds or scale.of(20, 2, 1)
+        self.contenders = {}
 
-def cost(results, place):
-    """How much more `with` needs than `without`: the median of the rounds' own ratios. place 0: rate, 1: time."""
-    ratios = [one[place] / other[place] for one, other in zip(results["with"], results["without"])]
-    ratio = statistics.median(ratios)
-    return 1 - ratio if place == 0 else ratio - 1
+    def seconds(self):
+        return self.rounds * 4 * 1.2
 
+    def open(self):
+        folder = temporary_directory()
+        for name, settings in SETTINGS.items():
+            place = folder / name
+            place.mkdir(mode=0o755)
+            self.contenders[name] = Contender(place, "p256", True, SERVER_CORE, Wrap(extra=settings))
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
-    rows, missed = [], False
-    for words, close in (("a connection for each request", True), ("one connection for all", False)):
-        results = measure(rounds, close)
-        for name, turns in results.items():
-            rows.append([f"{words}, {name}", f"{statistics.median(rate for rate, _ in turns):.0f}",
-                         f"{statistics.median(cpu for _, cpu in turns):.2f}"])
-        rows.append(["  cost", f"{cost(results, 0):+.1%}", f"{cost(results, 1):+.1%}"])
-        missed = missed or cost(results, 1) > TARGET
-    print(table(["nginx, TLS 1.3, P-256", "requests/s", "us of the worker each"], rows))
-    sys.exit(1 if missed else 0)
+    def close(self):
+        for contender in self.contenders.values():
+            contender.stop()
 
+    def round(self, number, found, progress):
+        for load, words in LOADS.items():
+            for name in turns(SETTINGS, number):
+                progress.step(f"wire plane, {words}, {name}", 1.2)
+                rate, cpu = self.contenders[name].measure(load == "close", CLIENT_CORE)
+                add(found, "rate", load, name, rate)
+                add(found, "cpu", load, name, cpu)
 
-main()
+    def text(self, found):
+        rows = []
+        for what, unit, digits in (("rate", "requests/s", 0), ("cpu", "CPU of the worker for one, us", 2)):
+            for load, words in LOADS.items():
+                sides = found[what][load]
+                rows.append([f"{unit}, {words}", with_spread(sides["without"], digits), with_spread(sides["with"], digits),
+                             f"{figures.ratio_of_medians(sides['with'], sides['without']):.3f}",
+                             f"{figures.paired_ratio(sides['with'], sides['without']):.3f}"])
+        return (f"{circumstances(found)}\n\n"
+                f"{table(['nginx, TLS 1.3, P-256', 'without the wire plane', 'with it', 'ratio', 'paired'], rows)}")
+
+    def targets(self, found):
+        rate, cpu = found["rate"]["close"], found["cpu"]["close"]
+        yield figures.ratio_target("wire plane, nginx requests/s, keepalive off", rate["with"], rate["without"], TARGET,
+                                   form="{:.3f}", beside="without")
+        yield figures.ratio_target("wire plane, its worker's CPU for one, us", cpu["with"], cpu["without"], 1 / TARGET,
+                                   False, "{:.3f}", "{:.1f}", "without")

@@ -5,6 +5,7 @@
 #include "sock.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 enum { MEGABYTE = 1 << 20 };
 
@@ -275,6 +276,7 @@ static void to_the_closed_server(int fd)
         (void)poll(NULL, 0, 1);
         n = send(fd, "0123456789", 10, MSG_NOSIGNAL);
     } while (n > 0 && ++sends < 10000);
+    sock_expect(sends <= 10, "a closed peer took %d sends, a millisecond apart", sends); /* bare: 1 */
     sock_expect(n == -1 && (errno == EPIPE || errno == ECONNRESET), "send returned %zd, expected EPIPE", n);
     sock_expect(pipe_signals == 0, "a SIGPIPE though MSG_NOSIGNAL asked for none");
     sock_expect(write(fd, "x", 1) == -1 && errno == EPIPE && pipe_signals == 1, "expected EPIPE and SIGPIPE, once");
@@ -285,6 +287,57 @@ static void to_the_closed_server(int fd)
 static void closed_client(int fd)
 {
     (void)close(fd);
+    side_tell(0);
+}
+
+/*
+ * The one closes with a megabyte on its way and data unread; when the other has it all, its sending fails. Nothing
+ * that was sent may be missing, though the closed end is reset in the end.
+ */
+static void closes_unread_server(int fd)
+{
+    text_receive(fd, 0, 10, 10, 2);
+    (void)side_hear();
+    text_send(fd, 0, MEGABYTE / 8, 16384, 1);
+    (void)close(fd);
+    side_tell(0);
+}
+
+static void closes_unread_client(int fd)
+{
+    int sends = 0;
+    text_send(fd, 0, 20000, 20000, 2);
+    side_tell(0);
+    (void)side_hear();
+    if (sock_is_sealed()) { /* bare, the kernel resets before all of it has come */
+        text_receive(fd, 0, MEGABYTE / 8, 65536, 1);
+        text_expect_end(fd);
+    }
+    ssize_t n;
+    do {
+        (void)poll(NULL, 0, 1);
+        n = send(fd, "0123456789", 10, MSG_NOSIGNAL);
+    } while (n > 0 && ++sends < 100);
+    sock_expect(n == -1 && (errno == EPIPE || errno == ECONNRESET), "send returned %zd, expected EPIPE", n);
+}
+
+/* Both directions are shut with megabytes on their way; the other half-closes before it reads them: none is lost.
+ */
+static void stuff_and_shut(int fd)
+{
+    char byte;
+    sock_greet(fd);
+    sock_set_nonblocking(fd, true);
+    size_t done = sock_stuff(fd, 4100000, 1);
+    sock_expect(shutdown(fd, SHUT_RDWR) == 0, "shutdown");
+    sock_expect(read(fd, &byte, 1) == 0, "read after shutdown");
+    side_tell(done);
+    (void)side_hear();
+}
+
+static void half_close_then_drain_and_tell(int fd)
+{
+    half_close_then_drain(fd);
     side_tell(0);
 }
 
@@ -430,6 +483,32 @@ static void no_reading_server(int fd)
     text_expect_end(fd);
 }
 
+/*
+ * What an event loop does that has run out of descriptors: it gives up one that it has kept for this, accepts,
+ * closes, and takes it back. Its client is in the same thread.
+ */
+static void no_number_left(const struct sock_target *target)
+{
+    const struct rlimit limit = {64, 64};
+    int listener = sock_listen(target), client = sock_open(target, SOCK_NONBLOCK), kept = -1, error = -1;
+    socklen_t length = sizeof error;
+    char byte;
+    sock_expect(connect(client, (const struct sockaddr *)&target->address, target->length) == 0 ||
+                    errno == EINPROGRESS,
+                "connect");
+    sock_expect(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+    for (int fd = 0; fd >= 0; fd = open("/dev/null", O_RDONLY | O_CLOEXEC))
+        kept = fd;
+    sock_expect(errno == EMFILE && close(kept) == 0, "no descriptor is left");
+    sock_expect(sock_accept(listener) == kept && close(kept) == 0, "accepted, and closed");
+    sock_expect(open("/dev/null", O_RDONLY | O_CLOEXEC) == kept, "the number is free again");
+    sock_expect(sock_wait(client, POLLOUT) & POLLOUT, "the client is writable");
+    sock_expect(getsockopt(client, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0, "SO_ERROR: %d",
+                error);
+    (void)sock_wait(client, POLLIN);
+    sock_expect(recv(client, &byte, 1, 0) == 0, "the client finds the end");
+}
+
 static const struct scenario scenarios[] = {
     {"in_flight_close", half_close_then_drain, stuff_and_close, NULL},
     {"in_flight_close_by_server", stuff_and_close, half_close_then_drain, NULL},
@@ -446,8 +525,11 @@ static const struct scenario scenarios[] = {
     {"abort", abort_server, abort_client, NULL},
     {"abort_late", abort_late_server, abort_late_client, NULL},
     {"to_the_closed", to_the_closed_server, closed_client, NULL},
+    {"closes_unread", closes_unread_server, closes_unread_client, NULL},
+    {"shut_in_flight", stuff_and_shut, half_close_then_drain_and_tell, NULL},
     {"duplicates", duplicates_server, duplicates_client, NULL},
     {"closed_by", NULL, NULL, closed_by},
+    {"no_number_left", NULL, NULL, no_number_left},
     {"number_again", number_again_server, number_again_client, NULL},
     {"no_reading", no_reading_server, no_reading_client, NULL},
     {"server_writes", endless_writer, endless_reader, NULL},

@@ -322,6 +322,80 @@ static void killed_peer_calls_server(int fd)
     sock_peer_pid = 0;
 }
 
+/* --- the program behind a relay is killed, or what it has started goes on without it --- */
+
+/* The process that has the connection as 0 and 1: the program, or one that only waits. */
+static pid_t start_low(int fd, const char *program)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    (void)dup2(fd, 0);
+    (void)dup2(fd, 1);
+    (void)close(fd);
+    (void)close(sock_side);
+    if (program != NULL)
+        (void)execl(program, program, (char *)NULL);
+    text_send(1, 0, 14, 14, 0);
+    for (;;)
+        (void)pause();
+}
+
+static void killed_program_server(int fd)
+{
+    const char *const programs[] = {executed, NULL};
+    pid_t pid = start_low(fd, programs[strcmp(executed, "none") == 0]);
+    sock_expect(close(fd) == 0, "close");
+    sock_expect(side_hear() == 1, "the client has its bytes");
+    sock_expect(kill(pid, SIGKILL) == 0 && sock_reap(pid) == 128 + SIGKILL, "the program");
+}
+
+static void killed_program_client(int fd)
+{
+    char text[16];
+    sock_expect(recv(fd, text, 14, MSG_WAITALL) == 14, "recv");
+    side_tell(1);
+    ssize_t n = recv(fd, text, sizeof text, 0);
+    sock_expect(sock_is_sealed() ? n == -1 && errno == ECONNRESET : n == 0, "the end: %zd", n);
+}
+
+static void survived_program_server(int fd)
+{
+    int go[2];
+    sock_expect(pipe(go) == 0, "pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)dup2(fd, 0);
+        (void)close(fd);
+        if (fork() == 0) {
+            (void)close(go[1]);
+            sock_expect(read(go[0], &pid, 1) == 0, "the pipe ends");
+            text_send(0, 14, 100, 100, 0);
+            _exit(0);
+        }
+        (void)close(go[1]);
+        text_send(0, 0, 14, 14, 0);
+        for (;;)
+            (void)pause();
+    }
+    sock_expect(close(fd) == 0 && close(go[0]) == 0, "close");
+    sock_expect(side_hear() == 1, "the client has its bytes");
+    sock_expect(kill(pid, SIGKILL) == 0 && sock_reap(pid) == 128 + SIGKILL, "the program");
+    side_tell(2);
+    sock_expect(side_hear() == 3 && close(go[1]) == 0, "go on");
+}
+
+static void survived_program_client(int fd)
+{
+    text_receive(fd, 0, 14, 14, 0);
+    side_tell(1);
+    sock_expect(side_hear() == 2, "the program is dead");
+    (void)usleep(100000); /* time for a wrong end to come; nothing depends on it */
+    side_tell(3);
+    text_receive(fd, 14, 100, 100, 0);
+    text_expect_end(fd);
+}
+
 /* --- descriptor 0 by connect --- */
 
 static void connected_low(const struct sock_target *target)
@@ -358,6 +432,8 @@ static const struct scenario scenarios[] = {
     {"exec_ends", exec_ends_server, exec_ends_client, NULL},
     {"killed_peer", killed_peer_server, killed_peer_client, NULL},
     {"killed_peer_calls", killed_peer_calls_server, killed_peer_client, NULL},
+    {"killed_program", killed_program_server, killed_program_client, NULL},
+    {"survived_program", survived_program_server, survived_program_client, NULL},
     {"connected_low", NULL, NULL, connected_low},
     {0},
 };

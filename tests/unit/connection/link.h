@@ -108,6 +108,7 @@ static inline void link_seal(int fd, uint16_t rule, bool initiator, bool nonbloc
     ck_assert_ptr_nonnull(connection);
     handshake_begin(connection, fd);
     connection->queue_at_ms = UINT64_MAX;
+    connection->queueing = false; /* both ends begin like one that connects */
     endpoint_settle(fd, connection);
     endpoint_leave(connection);
 }

@@ -21,7 +21,6 @@ START_TEST(an_empty_file_is_the_built_in_policy)
     ck_assert_int_eq(policy.tls.dtls, POLICY_DTLS_ECDHE);
     ck_assert_int_eq(policy.wire.tls, POLICY_WIRE_PFS);
     ck_assert_int_eq(policy.wire.plaintext, POLICY_PLAINTEXT_LOG);
-    ck_assert_uint_eq(policy.wire.tls_line, 0);
     ck_assert_uint_eq(policy.seal.rekey, 1);
     ck_assert_uint_eq(policy.seal.handshake_timeout_ms, 10000);
     ck_assert_uint_eq(policy.seal.linger_ms, 5000);

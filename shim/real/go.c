@@ -1,0 +1,97 @@
+/*
+ * A few reads of an executable's headers. The file may be hostile: what does not fit is not there. See go.h.
+ */
+#include "real/go.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "real/kernel.h"
+
+enum { AT_ONCE = 16, NOTES_BYTES = 1024, NOTE_GO_BUILD_ID = 4, NAME_BYTES = 16 };
+
+static long read_at(int fd, void *bytes, size_t size, uint64_t offset)
+{
+    return KERNEL_4(SYS_pread64, fd, bytes, size, offset);
+}
+
+static size_t aligned(size_t size)
+{
+    return (size + 3) & ~(size_t)3;
+}
+
+static bool notes_have_go(int fd, const ElfW(Phdr) * header)
+{
+    union {
+        ElfW(Nhdr) first;
+        char bytes[NOTES_BYTES];
+    } notes;
+    const size_t wanted = header->p_filesz < sizeof notes ? header->p_filesz : sizeof notes;
+    const long length = read_at(fd, &notes, wanted, header->p_offset);
+    if (length < 0)
+        return false;
+    for (size_t at = 0; at + sizeof notes.first + sizeof "Go" <= (size_t)length;) {
+        ElfW(Nhdr) note;
+        memcpy(&note, notes.bytes + at, sizeof note);
+        at += sizeof note;
+        if (note.n_type == NOTE_GO_BUILD_ID && note.n_namesz >= sizeof "Go" &&
+            memcmp(notes.bytes + at, "Go", sizeof "Go") == 0)
+            return true;
+        if (note.n_namesz > sizeof notes || note.n_descsz > sizeof notes)
+            return false;
+        at += aligned(note.n_namesz) + aligned(note.n_descsz);
+    }
+    return false;
+}
+
+static bool segments_have_go(int fd, const ElfW(Ehdr) * file)
+{
+    ElfW(Phdr) headers[AT_ONCE];
+    for (size_t first = 0; first < file->e_phnum; first += AT_ONCE) {
+        const size_t count = file->e_phnum - first < AT_ONCE ? file->e_phnum - first : AT_ONCE;
+        const long size = (long)(count * sizeof headers[0]);
+        if (read_at(fd, headers, (size_t)size, file->e_phoff + first * sizeof headers[0]) != size)
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (headers[i].p_type == PT_NOTE && notes_have_go(fd, &headers[i]))
+                return true;
+    }
+    return false;
+}
+
+static bool is_go_section(int fd, uint64_t name_offset)
+{
+    char name[NAME_BYTES] = {0};
+    return read_at(fd, name, sizeof name - 1, name_offset) > 0 &&
+           (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".gopclntab") == 0);
+}
+
+static bool sections_have_go(int fd, const ElfW(Ehdr) * file)
+{
+    ElfW(Shdr) headers[AT_ONCE], names;
+    if (read_at(fd, &names, sizeof names, file->e_shoff + file->e_shstrndx * sizeof names) != sizeof names)
+        return false;
+    for (size_t first = 0; first < file->e_shnum; first += AT_ONCE) {
+        const size_t count = file->e_shnum - first < AT_ONCE ? file->e_shnum - first : AT_ONCE;
+        const long size = (long)(count * sizeof headers[0]);
+        if (read_at(fd, headers, (size_t)size, file->e_shoff + first * sizeof headers[0]) != size)
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (is_go_section(fd, names.sh_offset + headers[i].sh_name))
+                return true;
+    }
+    return false;
+}
+
+bool go_is_inside(int fd)
+{
+    ElfW(Ehdr) file;
+    if (read_at(fd, &file, sizeof file, 0) != sizeof file)
+        return false;
+    return (file.e_phentsize == sizeof(ElfW(Phdr)) && segments_have_go(fd, &file)) ||
+           (file.e_shentsize == sizeof(ElfW(Shdr)) && file.e_shstrndx < file.e_shnum &&
+            sections_have_go(fd, &file));
+}
