@@ -133,6 +133,7 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
         connection = memory_at(&connections, endpoint->piece);
         connection_fetch(connection, locked);
     } else if (locked->phase == CONNECTION_NONE) {
+        locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* zero is the number of somebody else's */
         connection_lose(locked);
     }
     if (result == LOCK_TAKEN_FROM_DEAD)
