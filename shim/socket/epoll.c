@@ -23,7 +23,7 @@ PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_even
     struct endpoint *endpoint;
     struct connection *connection;
     enum endpoint_result entered = ENDPOINT_NONE;
-    if (endpoint_is_sealed(fd) && (operation == EPOLL_CTL_DEL || !sealed_call_is_nowhere(event)))
+    if (endpoint_is_sealed(fd) && (operation == EPOLL_CTL_DEL || !pointer_is_nowhere(event)))
         entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered == ENDPOINT_ERROR && errno == EBADF)
         return -1;

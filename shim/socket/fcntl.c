@@ -110,7 +110,7 @@ static int ioctl_sealed(int fd, unsigned long request, void *argument)
 {
     if (process_is_vfork_child())
         return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : NOT_OURS;
-    if (sealed_call_is_nowhere(argument) && (request == FIONREAD || request == FIONBIO))
+    if (pointer_is_nowhere(argument) && (request == FIONREAD || request == FIONBIO))
         return NOT_OURS; /* the kernel refuses */
     switch (request) {
     case FIONREAD: {

@@ -116,7 +116,7 @@ enum verdict {
 static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
 {
     const bool sealed = endpoint_is_sealed(fd);
-    if (sealed_call_is_nowhere(value))
+    if (pointer_is_nowhere(value))
         return PASS; /* the kernel refuses */
     if (level == SOL_SOCKET && option == SO_RCVLOWAT)
         return sealed && length >= sizeof(int) && low_water(fd, value) != 0 ? IGNORE : PASS;

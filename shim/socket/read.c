@@ -33,13 +33,13 @@ static SEALED_CALL ssize_t receive_nowhere(int fd, int flags)
 static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags,
                                           enum carrier_kind kind)
 {
-    if (count > 0 && sealed_call_is_nowhere(vectors))
+    if (count > 0 && pointer_is_nowhere(vectors))
         return STREAM_NOT_OURS; /* the kernel refuses before it looks at the socket */
     const int error = sealed_call_judge(vectors, count, kind == CARRIER_MESSAGE, (flags & MSG_TRUNC) == 0);
     if (__builtin_expect(error == 0, true))
         return stream_receive(fd, vectors, (size_t)count, flags, kind);
     for (long i = 0; error == EFAULT && i < count; i++)
-        if (vectors[i].iov_len > 0 && !sealed_call_is_kernels(vectors[i].iov_base))
+        if (vectors[i].iov_len > 0 && !pointer_is_kernels(vectors[i].iov_base))
             return receive_nowhere(fd, flags);
     errno = error;
     return -1;
@@ -49,14 +49,25 @@ static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, l
 static SEALED_CALL ssize_t receive(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind)
 {
     const struct iovec vector = {.iov_base = bytes, .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
-    if (__builtin_expect(sealed_call_is_nowhere(bytes), false))
+    if (__builtin_expect(pointer_is_nowhere(bytes), false))
         return receive_vector(fd, &vector, 1, flags, kind);
     return stream_receive(fd, &vector, 1, flags, kind);
 }
 
+/* read and recv of a descriptor that is watched, out of line like a SEALED_CALL, and for the same reason. */
+static SEALED_CALL ssize_t receive_watched(int fd, void *bytes, size_t size, int flags, enum carrier_kind kind,
+                                           const void *caller)
+{
+    const struct iovec vector = {.iov_base = bytes, .iov_len = size};
+    const ssize_t got =
+        kind == CARRIER_PLAIN ? real_libc()->read(fd, bytes, size) : real_libc()->recv(fd, bytes, size, flags);
+    return watch_received(fd, &vector, 1, got, flags, caller);
+}
+
 PFSWRAP_EXPORT ssize_t read(int fd, void *bytes, size_t size)
 {
-    WATCH_RECEIVE(fd, WATCH_ONE(bytes, size), 0, read(fd, bytes, size));
+    if (watch_is_on(fd))
+        return receive_watched(fd, bytes, size, 0, CARRIER_PLAIN, WATCH_CALLER);
     SEALED_OR_REAL(fd, receive(fd, bytes, size, 0, CARRIER_PLAIN), read(fd, bytes, size));
 }
 PFSWRAP_ALIAS(__read, read);
@@ -86,7 +97,8 @@ PFSWRAP_EXPORT ssize_t recv(int fd, void *bytes, size_t size, int flags)
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recv(fd, bytes, size, flags);
-    WATCH_RECEIVE(fd, WATCH_ONE(bytes, size), flags, recv(fd, bytes, size, flags));
+    if (watch_is_on(fd))
+        return receive_watched(fd, bytes, size, flags, CARRIER_SOCKET, WATCH_CALLER);
     SEALED_OR_REAL(fd, receive(fd, bytes, size, flags, CARRIER_SOCKET), recv(fd, bytes, size, flags));
 }
 PFSWRAP_ALIAS(__recv, recv);
@@ -128,7 +140,7 @@ static SEALED_CALL ssize_t receive_message(int fd, struct msghdr *message, int f
 
 PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0 || sealed_call_is_nowhere(message), false))
+    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0 || pointer_is_nowhere(message), false))
         return real_libc()->recvmsg(fd, message, flags);
     WATCH_RECEIVE(fd, message->msg_iov, message->msg_iovlen, flags, recvmsg(fd, message, flags));
     if (endpoint_is_sealed(fd)) {
@@ -187,7 +199,7 @@ static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, in
 
 PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
-    if (count > 0 && sealed_call_is_nowhere(messages))
+    if (count > 0 && pointer_is_nowhere(messages))
         return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
     if (endpoint_is_sealed(fd) && (flags & MSG_ERRQUEUE) == 0) {
         int done = receive_messages(fd, messages, count, flags, timeout);

@@ -14,6 +14,7 @@
 #include "connection/endpoint.h"
 #include "connection/stream.h"
 #include "real/libc.h"
+#include "real/pointer.h"
 
 /* A function for sealed descriptors only. Inlined, its frame would be set up on the way to the real call, too. */
 #define SEALED_CALL __attribute__((noinline))
@@ -36,21 +37,6 @@
     } while (0)
 
 /*
- * Pointers that no program has: into the first page, which NULL and members of a structure at NULL are in, and into
- * the kernel's half, which the kernel refuses before it does anything else. The rest of the bad ones cannot be told
- * without asking the kernel each time.
- */
-static inline bool sealed_call_is_kernels(const void *pointer)
-{
-    return (intptr_t)pointer < 0;
-}
-
-static inline bool sealed_call_is_nowhere(const void *pointer)
-{
-    return (uintptr_t)pointer < 4096 || sealed_call_is_kernels(pointer);
-}
-
-/*
  * 0, or what the kernel answers to such a count or vector (readv(2), sendmsg(2)): EINVAL; EMSGSIZE from calls with
  * messages; EFAULT. `looks`: whether the call looks at what the vectors point to.
  */
@@ -64,8 +50,8 @@ static inline int sealed_call_judge(const struct iovec *vectors, long count, boo
         if (vectors[i].iov_len > (size_t)SSIZE_MAX - total)
             return EINVAL;
         total += vectors[i].iov_len;
-        if (__builtin_expect(vectors[i].iov_len > 0 && sealed_call_is_nowhere(vectors[i].iov_base), false) &&
-            (looks || sealed_call_is_kernels(vectors[i].iov_base)))
+        if (__builtin_expect(vectors[i].iov_len > 0 && pointer_is_nowhere(vectors[i].iov_base), false) &&
+            (looks || pointer_is_kernels(vectors[i].iov_base)))
             error = EFAULT;
     }
     return error;
@@ -77,7 +63,7 @@ static inline bool sealed_call_flags_fail(const struct iovec *vectors, int count
     enum { NO_APPEND = 0x20 }; /* RWF_NOAPPEND of later headers */
     if ((flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | NO_APPEND)) == 0)
         return false;
-    if (count > 0 && !sealed_call_is_nowhere(vectors) && sealed_call_judge(vectors, count, false, false) == 0)
+    if (count > 0 && !pointer_is_nowhere(vectors) && sealed_call_judge(vectors, count, false, false) == 0)
         while (count > 0 && vectors[count - 1].iov_len == 0)
             count--;
     if (count <= 0)
@@ -89,7 +75,7 @@ static inline bool sealed_call_flags_fail(const struct iovec *vectors, int count
 /* Whether the wire plane can look at a vector that the kernel may still refuse. */
 static inline bool sealed_call_vector_is_valid(const struct iovec *vectors, long count)
 {
-    return sealed_call_judge(vectors, count, false, true) == 0;
+    return (count <= 0 || !pointer_is_nowhere(vectors)) && sealed_call_judge(vectors, count, false, true) == 0;
 }
 
 /* The kernel's answer to a message that is nowhere, or says that a name has less than no bytes. 0: none. */

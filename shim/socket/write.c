@@ -23,13 +23,13 @@
 static SEALED_CALL ssize_t send_vector(int fd, const struct iovec *vectors, long count, int flags,
                                        enum carrier_kind kind)
 {
-    if (count > 0 && sealed_call_is_nowhere(vectors))
+    if (count > 0 && pointer_is_nowhere(vectors))
         return STREAM_NOT_OURS; /* the kernel refuses before it looks at the socket */
     const int error = sealed_call_judge(vectors, count, kind == CARRIER_MESSAGE, true);
     if (__builtin_expect(error == 0, true))
         return stream_send(fd, vectors, (size_t)count, flags, kind);
     for (long i = 0; error == EFAULT && i < count; i++) {
-        if (vectors[i].iov_len == 0 || sealed_call_is_kernels(vectors[i].iov_base))
+        if (vectors[i].iov_len == 0 || pointer_is_kernels(vectors[i].iov_base))
             continue;
         const ssize_t result = stream_send(fd, NULL, 0, flags, CARRIER_SOCKET); /* an end or an error comes first */
         if (result != 0)
@@ -43,14 +43,29 @@ static SEALED_CALL ssize_t send_one(int fd, const void *bytes, size_t size, int 
 {
     const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes,
                                  .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
-    if (__builtin_expect(sealed_call_is_nowhere(bytes), false))
+    if (__builtin_expect(pointer_is_nowhere(bytes), false))
         return send_vector(fd, &vector, 1, flags, kind);
     return stream_send(fd, &vector, 1, flags, kind);
 }
 
+/* write and send of a descriptor that is watched, out of line like a SEALED_CALL, and for the same reason. */
+static SEALED_CALL ssize_t send_watched(int fd, const void *bytes, size_t size, int flags, enum carrier_kind kind,
+                                        const void *caller)
+{
+    const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    uint32_t turn;
+    if (watch_before_send(fd, &vector, 1, caller, &turn) != 0)
+        return -1;
+    const ssize_t sent =
+        kind == CARRIER_PLAIN ? real_libc()->write(fd, bytes, size) : real_libc()->send(fd, bytes, size, flags);
+    watch_sent(fd, &vector, 1, sent, turn);
+    return sent;
+}
+
 PFSWRAP_EXPORT ssize_t write(int fd, const void *bytes, size_t size)
 {
-    WATCH_SEND(fd, WATCH_ONE(bytes, size), write(fd, bytes, size));
+    if (watch_is_on(fd))
+        return send_watched(fd, bytes, size, 0, CARRIER_PLAIN, WATCH_CALLER);
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, 0, CARRIER_PLAIN), write(fd, bytes, size));
 }
 PFSWRAP_ALIAS(__write, write);
@@ -80,7 +95,8 @@ PFSWRAP_ALIAS(pwritev64v2, pwritev2);
 
 PFSWRAP_EXPORT ssize_t send(int fd, const void *bytes, size_t size, int flags)
 {
-    WATCH_SEND(fd, WATCH_ONE(bytes, size), send(fd, bytes, size, flags));
+    if (watch_is_on(fd))
+        return send_watched(fd, bytes, size, flags, CARRIER_SOCKET, WATCH_CALLER);
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, flags, CARRIER_SOCKET), send(fd, bytes, size, flags));
 }
 PFSWRAP_ALIAS(__send, send);
@@ -124,7 +140,7 @@ static SEALED_CALL ssize_t send_message(int fd, const struct msghdr *message, in
 
 PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    if (__builtin_expect(sealed_call_is_nowhere(message), false))
+    if (__builtin_expect(pointer_is_nowhere(message), false))
         return real_libc()->sendmsg(fd, message, flags);
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
         if (open_before_fast(fd, message->msg_name, message->msg_namelen) != 0)
@@ -163,7 +179,7 @@ static bool any_passing_matters(const struct mmsghdr *messages, unsigned count)
 
 PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    if (count > 0 && sealed_call_is_nowhere(messages))
+    if (count > 0 && pointer_is_nowhere(messages))
         return real_libc()->sendmmsg(fd, messages, count, flags);
     if (endpoint_is_sealed(fd) || watch_is_on(fd) || any_passing_matters(messages, count)) {
         int done = send_messages(fd, messages, count, flags);

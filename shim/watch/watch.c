@@ -7,6 +7,7 @@
 
 #include "connection/process.h"
 #include "real/kernel.h"
+#include "real/pointer.h"
 #include "watch/record.h"
 #include "watch/verdict.h"
 
@@ -23,6 +24,8 @@ static uint64_t record_feed(struct record *record, enum wire_direction direction
         uint64_t passed = skip < length ? skip : length;
         skip -= passed;
         length -= passed;
+        if (length > 0 && pointer_is_nowhere(bytes))
+            break; /* no further does the kernel come */
         if (length > limit - fed)
             length = limit - fed;
         if (length > 0 && record->wire.verdict == WIRE_UNDECIDED)
@@ -46,8 +49,10 @@ int watch_before_send(int fd, const struct iovec *vectors, size_t count, const v
 {
     uint32_t entry;
     int saved = errno;
-    struct record *record = record_enter(fd, &entry);
     *turn = 0;
+    if (count > 0 && pointer_is_nowhere(vectors))
+        return 0; /* the kernel refuses */
+    struct record *record = record_enter(fd, &entry);
     if (record == NULL)
         return 0;
     if (record->is_cut) {
@@ -73,9 +78,11 @@ void watch_sent(int fd, const struct iovec *vectors, size_t count, ssize_t sent,
     uint32_t entry;
     int saved = errno;
     uint64_t offered = 0, taken = sent > 0 ? (uint64_t)sent : 0;
+    if (turn == 0)
+        return;
     for (size_t i = 0; i < count; i++)
         offered += vectors[i].iov_len;
-    if (turn == 0 || taken == offered || !watch_is_on(fd))
+    if (taken == offered || !watch_is_on(fd))
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)

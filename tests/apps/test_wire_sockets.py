@@ -240,6 +240,23 @@ os._exit(0)
         equal(result.status, 0, f"{result!r}; log: {wrap.tail()}")
         lacks([event["event"] for event in wrap.events()], "refused", "events")
 
+    with tap.case("buffers and vectors that are nowhere are EFAULT on a watched connection, as on a bare one"):
+        script = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+s = socket.create_connection(('127.0.0.1', port)); s.sendall(HELLO[:20])
+null = ctypes.c_void_p(0)
+for call in (lambda fd: libc.write(fd, null, 10), lambda fd: libc.send(fd, null, 10, 0),
+             lambda fd: libc.writev(fd, null, 1), lambda fd: libc.sendmsg(fd, null, 0)):
+    assert call(s.fileno()) == -1 and ctypes.get_errno() == 14, ctypes.get_errno()
+s.sendall(HELLO[20:]); all_of(s, len(answer)); s.sendall(DATA); s.shutdown(socket.SHUT_WR); os._exit(0)
+"""
+        for wrap in (None, wrap_with()):
+            with Peer(server_hello("1.3")) as peer:
+                argv = ["python3", "-c", PRELUDE + script, peer.port, "good"]
+                result = run(wrap.argv(argv) if wrap else argv, timeout=40)
+            equal((result.status, peer.heard), (0, DATA), f"{result!r}; log: {wrap.tail() if wrap else 'none'}")
+
 
 def main():
     tap = Tap()
