@@ -34,7 +34,7 @@ class Sockets(Part):
         self.calls = scale.of(5000, 5000, 200)
         self.idle = scale.of((0, 1, 10, 100, 1000, 10000), (0, 200), (0, 20))
         # Memory hardly differs from round to round, and 10,000 connections take time.
-        self.memory_rounds = scale.of(5, 1, 1)
+        self.memory_rounds = scale.of(2, 1, 1)
         self.counted = scale.of(sockets_cost.LOADS, sockets_cost.LOADS[:1], ())
 
     def seconds(self):
