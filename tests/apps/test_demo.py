@@ -1,3 +1,4 @@
+# run: first
 """scripts/demo: what a newcomer sees first holds, reads well on 80 columns, and says so when something does not hold."""
 
 import os

@@ -1,3 +1,4 @@
+# run: first
 """Connections over a link of MTU 1500 and 200 Mbit/s, bare and sealed: most readable events come with part of a frame."""
 
 from lib.link import Link

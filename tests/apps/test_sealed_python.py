@@ -1,3 +1,4 @@
+# run: first
 """Servers and clients of Python's standard library, sealed: asyncio, selectors, socketserver (forks, threads)."""
 
 import sys

@@ -1,3 +1,4 @@
+# run: first
 """Handshakes under way in poll, select and epoll: loops serve others meanwhile, and are told only what concerns them.
 
 Peers that say nothing are plain sockets of the test's own. Bare, they are just silent; sealed, their handshake never
