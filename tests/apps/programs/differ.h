@@ -77,7 +77,7 @@ static uint64_t digest_of(const void *bytes, size_t size)
 }
 
 /* What a call returned, and errno if it failed. Returns the result. */
-SOCK_UNUSED static ssize_t told(ssize_t result, const char *format, ...)
+SOCK_UNUSED __attribute__((format(printf, 2, 3))) static ssize_t told(ssize_t result, const char *format, ...)
 {
     const int error = errno;
     va_list list;
