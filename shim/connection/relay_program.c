@@ -50,7 +50,7 @@ void relay_program_open(struct relay_program *program, pid_t pid)
 /* A number of the process's line in /proc; -1: it is not there any more, or never was. */
 static long field(const struct relay_program *program, int number)
 {
-    char text[2048];
+    char text[2048] = {0};
     if (program->status < 0)
         return -1;
     const long length = KERNEL_4(SYS_pread64, program->status, text, sizeof text, 0);

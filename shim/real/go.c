@@ -49,7 +49,7 @@ static bool notes_have_go(int fd, const ElfW(Phdr) * header)
 
 static bool segments_have_go(int fd, const ElfW(Ehdr) * file)
 {
-    ElfW(Phdr) headers[AT_ONCE];
+    ElfW(Phdr) headers[AT_ONCE] = {0};
     for (size_t first = 0; first < file->e_phnum; first += AT_ONCE) {
         const size_t count = file->e_phnum - first < AT_ONCE ? file->e_phnum - first : AT_ONCE;
         const long size = (long)(count * sizeof headers[0]);
@@ -71,7 +71,7 @@ static bool is_go_section(int fd, uint64_t name_offset)
 
 static bool sections_have_go(int fd, const ElfW(Ehdr) * file)
 {
-    ElfW(Shdr) headers[AT_ONCE], names;
+    ElfW(Shdr) headers[AT_ONCE] = {0}, names = {0};
     if (read_at(fd, &names, sizeof names, file->e_shoff + file->e_shstrndx * sizeof names) != sizeof names)
         return false;
     for (size_t first = 0; first < file->e_shnum; first += AT_ONCE) {
@@ -88,7 +88,7 @@ static bool sections_have_go(int fd, const ElfW(Ehdr) * file)
 
 bool go_is_inside(int fd)
 {
-    ElfW(Ehdr) file;
+    ElfW(Ehdr) file = {0};
     if (read_at(fd, &file, sizeof file, 0) != sizeof file)
         return false;
     return (file.e_phentsize == sizeof(ElfW(Phdr)) && segments_have_go(fd, &file)) ||

@@ -83,7 +83,7 @@ PFSWRAP_EXPORT int dup(int fd)
 /* Whether dup2() would answer EBADF, and leave `fd2` alone (dup(2)). */
 static bool is_hopeless(int fd, int fd2)
 {
-    struct rlimit limit;
+    struct rlimit limit = {0};
     if (!endpoint_is_sealed(fd2) && !watch_is_on(fd2))
         return false;
     return KERNEL_3(SYS_fcntl, fd, F_GETFD, 0) < 0 ||

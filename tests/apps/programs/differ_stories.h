@@ -224,7 +224,7 @@ static void interrupt(void)
 {
     int fds[2];
     char text[16] = "";
-    pthread_t thread;
+    static pthread_t thread; /* kept over a jump */
     connect_two(fds);
     const bool restarts = random_chance(50), jumps = random_chance(30);
     struct late late = {fds[0], gettid(), "late", jumps ? SIGUSR2 : SIGUSR1, pthread_self()};
