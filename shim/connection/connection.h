@@ -191,12 +191,6 @@ void send_owed(struct connection *connection, int fd);
 /* FINAL and the kernel's FIN go out as soon as what is pending has. True once they have, or cannot any more. */
 bool send_finish(struct connection *connection, int fd);
 
-/*
- * receive.c: takes out of the kernel what one more frame needs and opens it, so that leftover plaintext is there
- * (rx_plain) or is not. True: a read would not have to wait (plaintext, end of stream, error).
- */
-bool receive_ahead(struct connection *connection, int fd);
-
 /* report.c: the audit events of a sealed connection. */
 void connection_report_opened(const struct connection *connection);
 void connection_report_refused(const struct connection *connection, const char *reason);

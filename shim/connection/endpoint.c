@@ -436,8 +436,8 @@ static unsigned attention_for(const struct endpoint *endpoint, const struct conn
         return ATTENTION_NONE; /* nobody waits for it but the background */
     if (handshake_is_under_way(connection))
         return ATTENTION_HANDSHAKE;
-    if (connection->phase == CONNECTION_OPEN && !atomic_load(&connection->nonblocking))
-        return ATTENTION_BLOCKING;
+    if (connection->phase == CONNECTION_OPEN)
+        return ATTENTION_OPEN;
     return ATTENTION_NONE;
 }
 

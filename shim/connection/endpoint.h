@@ -33,7 +33,7 @@ struct interest {
 };
 
 /* Why poll and epoll have to look at a connection. */
-enum { ATTENTION_NONE, ATTENTION_BLOCKING, ATTENTION_HANDSHAKE };
+enum { ATTENTION_NONE, ATTENTION_OPEN, ATTENTION_HANDSHAKE };
 
 struct region;
 

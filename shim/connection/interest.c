@@ -330,20 +330,20 @@ static enum verdict judge_handshake(struct connection *connection, struct intere
     return progress || expected ? VERDICT_EXPLAINED : VERDICT_UNEXPLAINED;
 }
 
-/* A part of a frame is nothing to read for a program whose read would then wait. */
-static enum verdict judge_open(struct connection *connection, const struct interest *interest, uint32_t *bits)
+/* A part of a frame is nothing to read, and while the rest of one has to go out there is no room for another. */
+static enum verdict judge_open(struct connection *connection, const struct interest *interest, bool shared,
+                               uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
-    *bits &=
-        interest->event.events | EPOLLERR | EPOLLHUP; /* it may be news of a handshake that others have completed */
+    /* It may be news of a handshake that another thread has completed. Another process may have asked anew. */
+    if (!shared)
+        *bits &= interest->event.events | EPOLLERR | EPOLLHUP;
     if (*bits == 0)
         return VERDICT_EXPLAINED;
-    if ((*bits & READABLE) == 0 || connection->phase != CONNECTION_OPEN || atomic_load(&connection->nonblocking) ||
-        receive_ahead(connection, interest->fd))
-        return VERDICT_TOLD;
-    if (connection->rx_total == before)
+    const uint32_t unfounded = readiness_unfounded(connection, interest->fd, *bits);
+    if ((unfounded & READABLE) != 0 && connection->rx_total == before)
         return VERDICT_UNEXPLAINED;
-    *bits &= ~(uint32_t)READABLE;
+    *bits &= ~unfounded;
     return *bits != 0 ? VERDICT_TOLD : VERDICT_EXPLAINED;
 }
 
@@ -369,7 +369,7 @@ static enum verdict judge(struct endpoint *endpoint, struct connection *connecti
     } else {
         if (atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE)
             endpoint_settle(interest->fd, connection); /* another process has completed it */
-        verdict = judge_open(connection, interest, bits);
+        verdict = judge_open(connection, interest, endpoint->region != NULL, bits);
     }
     if ((registered & EPOLLONESHOT) != 0) {
         if (verdict == VERDICT_EXPLAINED)

@@ -7,6 +7,7 @@
 
 #include "connection/process.h"
 #include "connection/receive.h"
+#include "connection/send.h"
 #include "connection/share.h"
 
 enum {
@@ -50,9 +51,15 @@ static short told_early(const struct connection *connection)
                    (connection->read_shut ? READABLE | POLLRDHUP : 0));
 }
 
+static bool is_open(int fd)
+{
+    const struct endpoint *endpoint = endpoint_of(fd);
+    return endpoint != NULL && atomic_load(&endpoint->attention) == ATTENTION_OPEN;
+}
+
 short readiness_ask(int fd, short events, bool *held_back)
 {
-    struct connection *connection = enter_and_advance(fd);
+    struct connection *connection = is_open(fd) ? NULL : enter_and_advance(fd);
     if (connection == NULL)
         return events;
     if (handshake_is_under_way(connection)) {
@@ -62,6 +69,21 @@ short readiness_ask(int fd, short events, bool *held_back)
     }
     endpoint_leave(connection);
     return events;
+}
+
+uint32_t readiness_unfounded(struct connection *connection, int fd, uint32_t events)
+{
+    uint32_t unfounded = 0;
+    if (connection->phase != CONNECTION_OPEN)
+        return 0;
+    /* A filter may allow no other calls than the program's own, and those have no way to ask without waiting. */
+    if (process_sandboxed && atomic_load(&connection->nonblocking))
+        return 0;
+    if ((events & READABLE) != 0 && !receive_ahead(connection, fd))
+        unfounded |= READABLE;
+    if ((events & WRITABLE) != 0 && !process_sandboxed && send_flush(connection, fd) == 0)
+        unfounded |= WRITABLE;
+    return unfounded;
 }
 
 short readiness_answer(int fd, short events, short revents)
@@ -81,9 +103,8 @@ short readiness_answer(int fd, short events, short revents)
         revents = (short)(revents & told_early(connection));
     else if (was_under_way)
         revents = 0; /* the kernel was asked something else: ask anew */
-    else if ((revents & READABLE) != 0 && connection->phase == CONNECTION_OPEN &&
-             !atomic_load(&connection->nonblocking) && !receive_ahead(connection, fd))
-        revents = (short)(revents & ~READABLE);
+    else
+        revents = (short)((uint16_t)revents & ~readiness_unfounded(connection, fd, (uint16_t)revents));
     endpoint_leave(connection);
     return (short)(revents & asked);
 }

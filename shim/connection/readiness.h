@@ -1,8 +1,9 @@
 /*
  * How a sealed descriptor takes part in poll, select and epoll. Until its handshake is complete it is not readable,
- * and writable only where what is sent would be kept; waiting for it drives the handshake. A blocking one for which
- * only a part of a frame has come is not readable yet. The kernel's own events are otherwise the right ones. For
- * epoll see interest.h.
+ * and writable only where what is sent would be kept; waiting for it drives the handshake. Afterwards the kernel's own
+ * events are the right ones, but for two: while only a part of a frame has come it is not readable yet, and while the
+ * rest of one still has to go out it is not writable. A program may take its word and not be ready for EAGAIN, or be
+ * blocking. For epoll see interest.h.
  */
 #ifndef PFSWRAP_CONNECTION_READINESS_H
 #define PFSWRAP_CONNECTION_READINESS_H
@@ -18,7 +19,7 @@ static inline bool readiness_matters(void)
     return __builtin_expect(atomic_load_explicit(&endpoint_attention, memory_order_relaxed) != 0, false);
 }
 
-/* Whether `fd` has: it is sealed, and blocking or in its handshake; or its number is not the program's. */
+/* Whether `fd` has: it is sealed, and in its handshake or open; or its number is not the program's. */
 bool readiness_concerns(int fd);
 
 /*
@@ -33,6 +34,13 @@ short readiness_ask(int fd, short events, bool *held_back);
  * program asked for `events`. 0: nothing, go on waiting (and ask anew: what to ask for may have changed).
  */
 short readiness_answer(int fd, short events, short revents);
+
+/*
+ * Of poll(2)'s POLLIN, POLLOUT and their like, which are epoll(7)'s as well, those in `events` that the kernel says
+ * of an open connection (locked) and that do not hold: a read would have to wait, or a send. Takes in and sends what
+ * that needs.
+ */
+uint32_t readiness_unfounded(struct connection *connection, int fd, uint32_t events);
 
 /*
  * Handshakes have a time at which to give up, or to go on otherwise, even if nothing happens. readiness_schedule()

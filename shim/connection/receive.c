@@ -212,21 +212,26 @@ static void receive_stream(struct connection *connection, int fd, struct cursor 
     swallow_trailer(connection, fd);
 }
 
+enum {
+    PREFIX = 3,    /* bytes before a frame's ciphertext (docs/WIRE.md, 2.5) */
+    GLANCE = 256,  /* bytes that are looked at in the kernel: most small frames, to their ends */
+    TYPE_DATA = 0, /* of a frame */
+};
+
 /*
- * Whether the kernel has the whole next frame, behind the byte that trails the last one. Only then may that byte be
- * taken while plaintext is left over: it is what calls the socket readable.
+ * Whether the kernel has the whole next frame, behind the byte that trails the last one, where nothing is in the
+ * buffer. *data: and it is for the program.
  */
-static bool next_is_whole(const struct connection *connection, int fd)
+static bool next_is_whole(const struct connection *connection, int fd, bool *data)
 {
-    uint8_t prefix[1 + 3];
-    const size_t trailer = pfswrap_seal_trailer_due(&connection->channel);
-    const size_t wanted = trailer + 3;
-    if (span_length(connection->rx_cipher) > 0)
-        return true;
-    if (KERNEL_6(SYS_recvfrom, fd, prefix, wanted, MSG_PEEK | MSG_DONTWAIT, 0, 0) != (long)wanted)
+    uint8_t ahead[GLANCE];
+    const size_t begin = pfswrap_seal_trailer_due(&connection->channel), body = begin + PREFIX;
+    const long count = KERNEL_6(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
+    if (count < (long)body)
         return false;
-    const size_t length = (size_t)prefix[trailer + 1] << 8 | prefix[trailer + 2];
-    return (size_t)carrier_readable(fd) >= wanted + length;
+    const size_t end = body + ((size_t)ahead[begin + 1] << 8 | ahead[begin + 2]);
+    *data = ahead[begin] == TYPE_DATA;
+    return (size_t)count >= end || (count == GLANCE && (size_t)carrier_readable(fd) >= end);
 }
 
 /* Fills the buffer with leftover plaintext until `wanted` bytes are there, leaving the last trailing byte alone. */
@@ -236,11 +241,14 @@ static void look_ahead(struct connection *connection, int fd, size_t wanted)
         wanted = CONNECTION_EARLY_MAX;
     while (span_length(connection->rx_plain) < wanted && !is_over(connection)) {
         size_t need = 0;
+        bool data;
         if (span_length(connection->rx_plain) > CONNECTION_EARLY_MAX - PFSWRAP_SEAL_CHUNK_MAX)
             return;
         if (open_next(connection, fd, NULL, &need) != STEP_DRY)
             continue;
-        if (span_length(connection->rx_plain) > 0 && !next_is_whole(connection, fd))
+        /* The byte that trails is what calls the socket readable while plaintext is left over: it stays, then. */
+        if (span_length(connection->rx_plain) > 0 && span_length(connection->rx_cipher) == 0 &&
+            !next_is_whole(connection, fd, &data))
             return;
         long count = receive_fill(connection, fd, need - span_length(connection->rx_cipher));
         if (count <= 0 && no_bytes(connection, fd, count) == STEP_DRY)
@@ -248,8 +256,24 @@ static void look_ahead(struct connection *connection, int fd, size_t wanted)
     }
 }
 
+/* A read would find it all in the kernel, and nothing has to be done before. */
+static bool is_in_the_kernel(struct connection *connection, int fd)
+{
+    size_t need = 0;
+    bool data = false;
+    if (process_sandboxed || is_over(connection) || span_length(connection->rx_plain) > 0 ||
+        span_length(connection->rx_cipher) > 0)
+        return false;
+    if (open_next(connection, fd, NULL, &need) != STEP_DRY ||
+        need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
+        return false; /* the stream's header has yet to come */
+    return next_is_whole(connection, fd, &data) && data;
+}
+
 bool receive_ahead(struct connection *connection, int fd)
 {
+    if (is_in_the_kernel(connection, fd))
+        return true;
     look_ahead(connection, fd, 1);
     if (connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0)
         swallow_trailer(connection, fd);
