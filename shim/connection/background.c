@@ -1,6 +1,6 @@
 /*
- * The list is a flag in each endpoint. The thread polls what is flagged, goes on with it, and ends when nothing is;
- * whoever flags an endpoint afterwards starts another one.
+ * The list is a mark in each endpoint. The thread polls what is marked, goes on with it, and ends when nothing is;
+ * whoever marks an endpoint afterwards starts another one.
  */
 #include "connection/background.h"
 
@@ -56,6 +56,25 @@ static struct pollfd poll_for(const struct endpoint *endpoint, const struct conn
                            .events = (short)(connection->wants | (span_length(connection->tx) > 0 ? POLLOUT : 0))};
 }
 
+/*
+ * Goes on with one endpoint (locked, and given back), which may be freed in there and be another connection's
+ * afterwards; and meanwhile others may have listed it, or taken it off the list: then their word holds. Returns
+ * whether it stays on the list.
+ */
+static bool advance_one(struct endpoint *endpoint, struct connection *connection)
+{
+    uint8_t at_work = BACKGROUND_AT_WORK;
+    bool over = false;
+    atomic_store(&endpoint->background, BACKGROUND_AT_WORK);
+    if (is_early(endpoint, connection))
+        endpoint_leave(connection);
+    else
+        over = release_advance(endpoint, connection);
+    (void)atomic_compare_exchange_strong(&endpoint->background, &at_work,
+                                         over ? BACKGROUND_NONE : BACKGROUND_LISTED);
+    return !over;
+}
+
 /* Goes on with every endpoint on the list. Returns how many remain; fills *polls with what they wait for. */
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 {
@@ -63,19 +82,16 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
-        if (endpoint == NULL || !atomic_load(&endpoint->in_background) || !endpoint_enter_at(endpoint, &connection))
+        if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE ||
+            !endpoint_enter_at(endpoint, &connection))
             continue;
         if (endpoint->kept > 0) { /* an exec is being tried: its number is no socket now (handover.c) */
             endpoint_leave(connection);
             continue;
         }
         const struct pollfd poll = poll_for(endpoint, connection);
-        atomic_store(&endpoint->in_background, false);
-        if (is_early(endpoint, connection))
-            endpoint_leave(connection);
-        else if (release_advance(endpoint, connection))
+        if (!advance_one(endpoint, connection))
             continue;
-        atomic_store(&endpoint->in_background, true);
         if (left < POLL_MAX)
             polls[left] = poll;
         left++;
@@ -102,7 +118,7 @@ static bool is_anything_left(void)
 {
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
-        if (endpoint != NULL && atomic_load(&endpoint->in_background))
+        if (endpoint != NULL && atomic_load(&endpoint->background) != BACKGROUND_NONE)
             return true;
     }
     return false;
@@ -154,7 +170,7 @@ static bool ensure_thread(void)
 void background_add(struct endpoint *endpoint)
 {
     int saved = errno;
-    atomic_store(&endpoint->in_background, true);
+    atomic_store(&endpoint->background, BACKGROUND_LISTED);
     if (!ensure_thread() && atomic_load(&endpoint->descriptors) == 0)
         background_finish();
     errno = saved;

@@ -35,13 +35,16 @@ struct interest {
 /* Why poll and epoll have to look at a connection. */
 enum { ATTENTION_NONE, ATTENTION_OPEN, ATTENTION_HANDSHAKE };
 
+/* Whether the background thread goes on with it. */
+enum { BACKGROUND_NONE, BACKGROUND_LISTED, BACKGROUND_AT_WORK /* it is inside, or has just been */ };
+
 struct region;
 
 struct endpoint {
     _Atomic(struct connection *) connection; /* NULL: this endpoint is free */
     _Atomic int descriptors;                 /* the program's numbers for it, here */
     _Atomic int fd;             /* one of them; after the last is closed, our hidden duplicate, or -1 */
-    _Atomic bool in_background; /* the background thread has it on its list */
+    _Atomic uint8_t background; /* whether the background thread has it on its list */
     _Atomic uint8_t attention;  /* why it is counted in endpoint_attention */
     uint32_t index;             /* of this endpoint */
     int32_t piece;              /* of private memory, where calls work on the connection */

@@ -55,7 +55,7 @@ static bool pack(struct endpoint *endpoint, struct connection *connection)
         endpoint_reserve(kept);
         endpoint->kept = kept;
         endpoint->parcel = name;
-        atomic_store(&endpoint->in_background, false); /* the parcel is no socket to go on with */
+        atomic_store(&endpoint->background, BACKGROUND_NONE); /* the parcel is no socket to go on with */
         for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1))
             if (!endpoint_cloexec(number))
                 (void)KERNEL_3(SYS_dup3, parcel, number, 0);

@@ -362,7 +362,7 @@ static enum verdict judge(struct endpoint *endpoint, struct connection *connecti
             return VERDICT_EXPLAINED;
         }
         const bool progress = connection->rx_total != before || connection->phase != phase ||
-                              atomic_load(&endpoint->in_background); /* where it may just have been made */
+                              atomic_load(&endpoint->background) != BACKGROUND_NONE; /* it may just have been made there */
         verdict = judge_handshake(connection, interest, progress, bits);
         if (handshake_is_under_way(connection))
             interest_settle(endpoint, connection, false);

@@ -389,7 +389,7 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t progr
     if (relay.program.pidfd >= 0)
         watch(relay.epoll, relay.program.pidfd, OF_PROGRAM);
     memset(endpoint->interests, 0, sizeof endpoint->interests);
-    atomic_store(&endpoint->in_background, false);
+    atomic_store(&endpoint->background, BACKGROUND_NONE);
     atomic_store(&endpoint->fd, fd);
     atomic_store(&endpoint->descriptors, 1);
     carrier_kind = CARRIER_SOCKET;

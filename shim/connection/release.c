@@ -311,7 +311,7 @@ void release_all(void)
             continue;
         endpoint_retire(endpoint);
         if (!let_go(endpoint, connection, atomic_load(&endpoint->fd)))
-            atomic_store(&endpoint->in_background, true);
+            atomic_store(&endpoint->background, BACKGROUND_LISTED);
     }
     background_finish();
 }

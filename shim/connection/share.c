@@ -201,7 +201,7 @@ void share_after_fork_child(void)
         struct connection *connection;
         if (endpoint == NULL)
             continue;
-        atomic_store(&endpoint->in_background, false);
+        atomic_store(&endpoint->background, BACKGROUND_NONE);
         atomic_store(&endpoint->visitors, 0);           /* those were the parent's threads */
         if (atomic_load(&endpoint->descriptors) == 0) { /* the parent's, on its way out */
             int fd = atomic_load(&endpoint->fd);
