@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "connection/background.h"
+#include "connection/destination.h"
 #include "connection/endpoint.h"
 #include "connection/relay.h"
 #include "connection/wait.h"
@@ -69,7 +70,7 @@ static const struct policy_rule *rule_for(int fd, const struct sockaddr *address
     if (!copy_address(&copy, address, length))
         return NULL;
     const struct policy_rule *rule =
-        policy_match(pfswrap_policy(), POLICY_CONNECT, (const struct sockaddr *)&copy, sizeof copy);
+        destination_rule(pfswrap_policy(), fd, (const struct sockaddr *)&copy, sizeof copy);
     if (rule == NULL || rule->seal == POLICY_SEAL_OFF || rule->layer != POLICY_LAYER_SOCKET || !open_is_tcp(fd))
         return NULL;
     return rule;

@@ -204,16 +204,19 @@ static enum family family_of_clone(unsigned long flags, bool other_stack)
     return other_stack ? MAY_FORK_LATER : FORKS;
 }
 
-static enum family family_of(long number, long a, long b, long c)
+static enum family family_of(long number, long a, long b, long c, long d)
 {
     switch (number) {
+    case SYS_sendto:
+        if ((d & MSG_FASTOPEN) != 0 && (pfswrap_seals() || watch_is_wanted()))
+            return ON_SEALED; /* it connects, and is to be found sealed, or watched, before it sends */
+        return endpoint_is_sealed((int)a) || watch_is_on((int)a) ? ON_SEALED : PLAIN;
     case SYS_read:
     case SYS_write:
     case SYS_readv:
     case SYS_writev:
     case SYS_preadv2:
     case SYS_pwritev2:
-    case SYS_sendto:
     case SYS_recvfrom:
     case SYS_dup:
     case SYS_fcntl:
@@ -286,7 +289,7 @@ PFSWRAP_EXPORT syscall_function syscall_by_number __asm__("syscall");
 
 TAIL_CALLER long syscall_by_number(long number, long a, long b, long c, long d, long e, long f)
 {
-    switch (family_of(number, a, b, c)) {
+    switch (family_of(number, a, b, c, d)) {
     case PLAIN:
         break;
     case ON_SEALED:

@@ -12,6 +12,7 @@
 
 #include "connection/endpoint.h"
 #include "connection/stream.h"
+#include "init.h"
 #include "interposed.h"
 #include "real/aliases.h"
 #include "real/libc.h"
@@ -181,7 +182,8 @@ PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, in
 {
     if (count > 0 && pointer_is_nowhere(messages))
         return real_libc()->sendmmsg(fd, messages, count, flags);
-    if (endpoint_is_sealed(fd) || watch_is_on(fd) || any_passing_matters(messages, count)) {
+    const bool connects = (flags & MSG_FASTOPEN) != 0 && (pfswrap_seals() || watch_is_wanted());
+    if (endpoint_is_sealed(fd) || watch_is_on(fd) || connects || any_passing_matters(messages, count)) {
         int done = send_messages(fd, messages, count, flags);
         if (done != STREAM_NOT_OURS)
             return done;
