@@ -38,13 +38,12 @@ static bool resolve_6(int fd, struct sockaddr_in6 *address)
         return false;
     const bool is_bound = KERNEL_3(SYS_getsockname, fd, &local, &length) == 0 && local.sin6_family == AF_INET6 &&
                           IN6_IS_ADDR_V4MAPPED(&local.sin6_addr);
-    if (mapped && is_bound && !is_any_mapped(&local.sin6_addr)) {
+    if (mapped && is_bound && !is_any_mapped(&local.sin6_addr))
         address->sin6_addr = local.sin6_addr;
-    } else if (mapped || is_bound) {
+    else if (mapped || is_bound)
         address->sin6_addr = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
-    } else {
+    else
         address->sin6_addr = in6addr_loopback;
-    }
     return true;
 }
 

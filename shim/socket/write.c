@@ -113,7 +113,8 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
         if (endpoint_is_sealed(fd))
             return send(fd, bytes, size, flags);
         flags |= MSG_FASTOPEN;
-        watch_connected(fd, address, length);
+        if (open_watched(fd, address, length) != 0)
+            return -1;
     }
     WATCH_SEND(fd, WATCH_ONE(bytes, size), sendto(fd, bytes, size, flags, address, length));
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, flags, CARRIER_SOCKET),
@@ -148,8 +149,8 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
             return -1;
         if (endpoint_is_sealed(fd))
             flags &= ~MSG_FASTOPEN;
-        else
-            watch_connected(fd, message->msg_name, message->msg_namelen);
+        else if (open_watched(fd, message->msg_name, message->msg_namelen) != 0)
+            return -1;
     }
     WATCH_SEND(fd, message->msg_iov, message->msg_iovlen, sendmsg(fd, message, flags));
     if (__builtin_expect(passing_matters(message), false) && !endpoint_is_sealed(fd))

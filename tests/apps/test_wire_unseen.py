@@ -39,6 +39,13 @@ s = connected(); f = c.fdopen(s.fileno(), b'w')
 if not f: failed()
 c.fputs(DATA, ctypes.c_void_p(f)); c.fflush(ctypes.c_void_p(f))
 """,
+    "by a stream that was there before the connection": """
+s = socket.socket(); f = c.fdopen(s.fileno(), b'w'); s.connect(('127.0.0.1', port))
+c.fputs(DATA, ctypes.c_void_p(f)); c.fflush(ctypes.c_void_p(f))
+""",
+    "by a duplicate that was there before the connection": """
+s = socket.socket(); d = s.dup(); s.connect(('127.0.0.1', port)); d.sendall(DATA)
+""",
     "by dprintf": """
 s = connected()
 if c.dprintf(s.fileno(), b'%s', DATA) != len(DATA): failed()

@@ -291,6 +291,66 @@ static void unspecified(const struct sock_target *target)
     say_to(target, bound, "0.0.0.0", listener);
 }
 
+/* Another number for the socket, made in one of the ways. */
+static int another(int fd, int way)
+{
+    switch (way) {
+    case 0:
+        return dup(fd);
+    case 1:
+        return dup2(fd, 77);
+    case 2:
+        return fcntl(fd, F_DUPFD_CLOEXEC, 50);
+    case 3:
+        return (int)syscall(SYS_dup, fd);
+    case 4:
+        return (int)syscall(SYS_fcntl, fd, F_DUPFD, 60);
+    default:
+        return -1;
+    }
+}
+
+/* Numbers and streams that the program has for a socket before it connects it are the connection's. */
+static void duplicated(const struct sock_target *target)
+{
+    int listener = sock_listen(target);
+    for (int way = 0; way < 10; way++) {
+        int fd = sock_open(target, way % 3 == 0 ? SOCK_NONBLOCK : 0), copy = another(fd, way % 5);
+        sock_expect(copy > fd, "way %d of another number", way % 5);
+        const int connected = way < 5 ? fd : copy, other = way < 5 ? copy : fd;
+        const int result = connect(connected, (const struct sockaddr *)&target->address, target->length);
+        sock_expect(result == 0 || errno == EINPROGRESS, "connect");
+        int server = sock_accept(listener);
+        sock_expect((sock_wait(other, POLLOUT) & POLLOUT) != 0, "writable");
+        sock_set_nonblocking(fd, false);
+        sock_expect((fcntl(copy, F_GETFD) & FD_CLOEXEC) == (way % 5 == 2 ? FD_CLOEXEC : 0), "close-on-exec");
+        text_send(other, 0, 500, 500, 1);
+        text_receive(server, 0, 500, 500, 1);
+        text_send(server, 0, 500, 500, 2);
+        text_receive(connected, 0, 500, 500, 2);
+        (void)close(connected);
+        text_send(other, 500, 500, 500, 1);
+        text_receive(server, 500, 500, 500, 1);
+        (void)close(other);
+        text_expect_end(server);
+        (void)close(server);
+    }
+    for (int way = 0; way < 2; way++) {
+        static char text[128];
+        int fd = sock_open(target, 0);
+        FILE *stream = fdopen(way == 0 ? fd : dup(fd), "w");
+        text_fill(text, sizeof text - 1, 0, 1);
+        sock_expect(stream && connect(fd, (const struct sockaddr *)&target->address, target->length) == 0,
+                    "connect");
+        sock_expect(fputs(text, stream) >= 0 && fflush(stream) == 0, "fputs");
+        int server = sock_accept(listener);
+        text_receive(server, 0, sizeof text - 1, sizeof text, 1);
+        sock_expect(fclose(stream) == 0 && (way == 0 || close(fd) == 0), "fclose");
+        text_expect_end(server);
+        (void)close(server);
+    }
+}
+
 /*
  * Connects without blocking to somebody who accepts and never says a word (a plain socket of the test), sends a
  * word, and says what SO_ERROR and the calls tell.
@@ -334,6 +394,7 @@ static const struct scenario scenarios[] = {
     {"refused", NULL, NULL, refused},
     {"questions", NULL, NULL, questions},
     {"fast_open", NULL, NULL, fast_open},
+    {"duplicated", NULL, NULL, duplicated},
     {"unspecified", NULL, NULL, unspecified},
     {"wait_for_silence", NULL, NULL, wait_for_silence},
     {"talk", NULL, NULL, talk},
