@@ -17,7 +17,9 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
             $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 OPTIMISE ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -DPFSWRAP_VERSION='"$(VERSION)"' -Iinclude -Ishim
+# The ld.so that this compiler's programs ask for.
+INTERPRETER := $(shell $(CC) -\#\#\# -xc - </dev/null 2>&1 | sed -n 's/.*-dynamic-linker"* "*\([^" ]*\).*/\1/p')
+CPPFLAGS += -D_GNU_SOURCE -DPFSWRAP_VERSION='"$(VERSION)"' -DPFSWRAP_INTERPRETER='"$(INTERPRETER)"' -Iinclude -Ishim
 CFLAGS   += -std=gnu11 $(OPTIMISE) $(WARNINGS) $(HARDEN) -fPIC -fvisibility=hidden \
             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs \
@@ -66,7 +68,7 @@ $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)
 
 $(B)/pfswrap-tool: $(call obj,$(TOOL_SRC)) $(B)/libpfswrap-core.a
-	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
+	@$(CC) $(CFLAGS) $(if $(SANITIZE),-pie,-static-pie) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lcheck -lsubunit -lrt -lm -pthread

@@ -86,32 +86,6 @@ int elf_read(int fd, struct elf_file *file)
     return result < 0 ? -1 : 0;
 }
 
-/*
- * For dl_iterate_phdr(3), whose first object is the program itself; nonzero ends the iteration. PT_PHDR says where
- * the headers meant to be loaded, so the interpreter's name is as far from the headers as it was meant to be.
- */
-static int take_interpreter(struct dl_phdr_info *object, size_t size, void *result)
-{
-    const ElfW(Phdr) *headers = object->dlpi_phdr;
-    const char **interpreter = result;
-    ElfW(Addr) own = 0;
-    (void)size;
-    for (size_t i = 0; i < object->dlpi_phnum; i++) {
-        if (headers[i].p_type == PT_PHDR)
-            own = headers[i].p_vaddr;
-        if (headers[i].p_type == PT_INTERP && own != 0)
-            *interpreter = (const char *)headers + (headers[i].p_vaddr - own);
-    }
-    return 1;
-}
-
-const char *elf_own_interpreter(void)
-{
-    const char *interpreter = NULL;
-    dl_iterate_phdr(take_interpreter, &interpreter);
-    return interpreter != NULL ? interpreter : "";
-}
-
 const char *elf_machine_name(uint16_t machine, bool is_64_bit)
 {
     static char number[32];

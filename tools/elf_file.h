@@ -29,8 +29,8 @@ struct elf_file {
 /* Reads the headers of the open file `fd`. Returns 0 with *file filled, or -1 with errno of pread(2). */
 int elf_read(int fd, struct elf_file *file);
 
-/* The program interpreter of this very process: the ld.so that libpfswrap.so was built for. */
-const char *elf_own_interpreter(void);
+/* The ld.so that libpfswrap.so was built for. The tool itself is linked statically, which halves its start. */
+#define ELF_OWN_INTERPRETER PFSWRAP_INTERPRETER
 
 /* "x86-64", "i386", ... for messages. The text is overwritten by the next call for an unknown machine. */
 const char *elf_machine_name(uint16_t machine, bool is_64_bit);

@@ -38,7 +38,7 @@ static void look_inside(struct explanation *explanation)
     struct image image;
     if (program->elf.kind == ELF_NOT || program->elf.kind == ELF_BROKEN || image_open(&image, path) < 0)
         return;
-    bool is_own = program->elf.kind == ELF_DYNAMIC && strcmp(program->elf.interpreter, elf_own_interpreter()) == 0;
+    bool is_own = program->elf.kind == ELF_DYNAMIC && strcmp(program->elf.interpreter, ELF_OWN_INTERPRETER) == 0;
     char real[PATH_MAX]; /* $ORIGIN in a library path is the directory of the file itself, not of a link to it */
     if (is_own && realpath(path, real) != NULL)
         explanation->libraries_unknown =

@@ -91,9 +91,9 @@ static int step_add(struct program *program, const char *name, bool on_path)
 static bool is_own_interpreter(const char *path)
 {
     struct stat own, other;
-    if (strcmp(path, elf_own_interpreter()) == 0)
+    if (strcmp(path, ELF_OWN_INTERPRETER) == 0)
         return true;
-    return stat(elf_own_interpreter(), &own) == 0 && stat(path, &other) == 0 && own.st_dev == other.st_dev &&
+    return stat(ELF_OWN_INTERPRETER, &own) == 0 && stat(path, &other) == 0 && own.st_dev == other.st_dev &&
            own.st_ino == other.st_ino;
 }
 
@@ -123,7 +123,7 @@ static int check_binary(struct program *program, const char *path)
                       path, program->privilege);
     if (!is_own_interpreter(elf->interpreter))
         return refuse(program, STATUS_REFUSED, "%s is loaded by %s, expected %s: libpfswrap.so is for another libc",
-                      path, elf->interpreter, elf_own_interpreter());
+                      path, elf->interpreter, ELF_OWN_INTERPRETER);
     if (elf->is_go)
         return refuse(program, STATUS_REFUSED,
                       "%s is a Go program, expected one whose system calls pass libc: Go makes its own, which "
@@ -162,7 +162,6 @@ static int step_read(struct program *program, struct script *script)
 int program_examine(struct program *program, const char *name)
 {
     struct script script = {0};
-    memset(program, 0, sizeof *program);
     if (step_add(program, name, true) < 0)
         return program->status;
     while (step_read(program, &script) == 0) {

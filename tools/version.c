@@ -17,7 +17,7 @@ int command_version(int argc, char **argv)
     }
     out("pfswrap %s\n", PFSWRAP_VERSION);
     out("planes: tls, seal, wire\n");
-    out("machine: %s, %s\n", elf_own_machine(), elf_own_interpreter());
+    out("machine: %s, %s\n", elf_own_machine(), ELF_OWN_INTERPRETER);
     out("glibc %s, inih (static), libsodium %s (static)\n", gnu_get_libc_version(), sodium_version_string());
     return out_finish();
 }

@@ -11,7 +11,7 @@
 
 #include "real/kernel.h"
 
-enum { AT_ONCE = 16, NOTES_BYTES = 1024, NOTE_GO_BUILD_ID = 4, NAME_BYTES = 16 };
+enum { AT_ONCE = 16, NOTES_BYTES = 1024, NOTE_GO_BUILD_ID = 4, NAMES_BYTES = 1024, NAME_BYTES = 16 };
 
 static long read_at(int fd, void *bytes, size_t size, uint64_t offset)
 {
@@ -62,25 +62,46 @@ static bool segments_have_go(int fd, const ElfW(Ehdr) * file)
     return false;
 }
 
-static bool is_go_section(int fd, uint64_t name_offset)
+/* Names of sections, as far as one read has brought them; a linker puts them together. */
+struct names {
+    uint64_t offset; /* of the whole table in the file */
+    uint64_t begin;  /* what of it is here */
+    size_t length;
+    char text[NAMES_BYTES];
+};
+
+static bool is_go_section(int fd, struct names *names, uint64_t at)
 {
-    char name[NAME_BYTES] = {0};
-    return read_at(fd, name, sizeof name - 1, name_offset) > 0 &&
-           (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".gopclntab") == 0);
+    static const char *const marks[] = {".go.buildinfo", ".gopclntab"};
+    if (at < names->begin || at + NAME_BYTES > names->begin + names->length) {
+        const long length = read_at(fd, names->text, sizeof names->text, names->offset + at);
+        names->begin = at;
+        names->length = length > 0 ? (size_t)length : 0;
+    }
+    const size_t skip = at - names->begin;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        const size_t size = strlen(marks[i]) + 1;
+        if (size <= names->length - skip && memcmp(names->text + skip, marks[i], size) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool sections_have_go(int fd, const ElfW(Ehdr) * file)
 {
-    ElfW(Shdr) headers[AT_ONCE] = {0}, names = {0};
-    if (read_at(fd, &names, sizeof names, file->e_shoff + file->e_shstrndx * sizeof names) != sizeof names)
+    ElfW(Shdr) headers[AT_ONCE] = {0}, table = {0};
+    struct names names;
+    if (read_at(fd, &table, sizeof table, file->e_shoff + file->e_shstrndx * sizeof table) != sizeof table)
         return false;
+    names.offset = table.sh_offset;
+    names.begin = names.length = 0;
     for (size_t first = 0; first < file->e_shnum; first += AT_ONCE) {
         const size_t count = file->e_shnum - first < AT_ONCE ? file->e_shnum - first : AT_ONCE;
         const long size = (long)(count * sizeof headers[0]);
         if (read_at(fd, headers, (size_t)size, file->e_shoff + first * sizeof headers[0]) != size)
             return false;
         for (size_t i = 0; i < count; i++)
-            if (is_go_section(fd, names.sh_offset + headers[i].sh_name))
+            if (is_go_section(fd, &names, headers[i].sh_name))
                 return true;
     }
     return false;
