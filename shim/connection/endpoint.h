@@ -26,6 +26,7 @@ struct interest {
     int fd;
     struct epoll_event event;
     uint32_t registered;   /* the events that the kernel was given, which are others while a handshake holds back */
+    uint32_t seen;         /* of the bytes ever taken from the kernel, those that no event is due for any more */
     bool indexed;          /* can be found by its epoll instance and data */
     bool expects_writable; /* the kernel says so once, since it was asked anew: no news of anybody */
     bool told_writable;    /* edge-triggered, and the program has had it before the handshake was complete */
@@ -52,7 +53,8 @@ struct endpoint {
     struct holder parcel;                          /* and what stands for this process then */
     struct region *region;                         /* the shared mapping it is kept in; NULL: in that piece */
     struct interest interests[ENDPOINT_INTERESTS]; /* guarded by the connection's lock */
-    atomic_int visitors;                           /* threads that are about to lock it; outlives the endpoint */
+    uint64_t turn;       /* so is interest_turn() when the kernel was last given other events for them; 0: never */
+    atomic_int visitors; /* threads that are about to lock it; outlives the endpoint */
 };
 
 /* 0: not ours. ENDPOINT_HIDDEN: a number the shim uses itself. Else the endpoint's index + 1, and the flag below.

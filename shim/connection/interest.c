@@ -106,6 +106,13 @@ static bool is_no_news(const struct connection *connection, const struct interes
            span_length(connection->rx_cipher) == 0 && carrier_is_quiet(interest->fd);
 }
 
+static _Atomic uint64_t turns;
+
+uint64_t interest_turn(void)
+{
+    return atomic_load(&turns);
+}
+
 void interest_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
 {
     for (int i = 0; i < ENDPOINT_INTERESTS; i++) {
@@ -116,8 +123,10 @@ void interest_settle(struct endpoint *endpoint, const struct connection *connect
         if (needed && !interest->indexed)
             (void)index_add(endpoint, interest);
         const uint32_t events = suitable_events(connection, interest);
-        if (!interest->fired && (events != interest->registered || (again && !is_no_news(connection, interest))))
+        if (!interest->fired && (events != interest->registered || (again && !is_no_news(connection, interest)))) {
             (void)set_events(interest, events);
+            endpoint->turn = atomic_fetch_add(&turns, 1) + 1;
+        }
         interest->told_writable = interest->told_writable && handshake_is_under_way(connection);
         if (!needed)
             index_remove(endpoint, interest);
@@ -172,7 +181,11 @@ static int add(struct endpoint *endpoint, const struct connection *connection, i
     struct interest *place = known != NULL ? known : find_free(endpoint);
     if (place == NULL)
         return (int)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, event);
-    struct interest interest = {.epoll = epoll + 1, .fd = fd, .event = *event, .expects_writable = true};
+    struct interest interest = {.epoll = epoll + 1,
+                                .fd = fd,
+                                .event = *event,
+                                .expects_writable = true,
+                                .seen = (uint32_t)connection->rx_total};
     if (is_invalid(event))
         return -EINVAL;
     /* Found as soon as there is an event: whoever waits will then wait for the lock. */
@@ -206,7 +219,8 @@ static int modify(struct endpoint *endpoint, const struct connection *connection
         return -EINVAL;
     if (before.epoll != 0)
         index_remove(endpoint, interest);
-    *interest = (struct interest){.epoll = epoll + 1, .fd = fd, .event = *event};
+    *interest =
+        (struct interest){.epoll = epoll + 1, .fd = fd, .event = *event, .seen = (uint32_t)connection->rx_total};
     if (atomic_load(&endpoint->attention) != ATTENTION_NONE)
         (void)index_add(endpoint, interest);
     int result = set_events(interest, suitable_events(connection, interest));
@@ -335,13 +349,16 @@ static enum verdict judge_open(struct connection *connection, const struct inter
                                uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
+    const uint32_t pending = span_length(connection->tx);
     /* It may be news of a handshake that another thread has completed. Another process may have asked anew. */
     if (!shared)
         *bits &= interest->event.events | EPOLLERR | EPOLLHUP;
     if (*bits == 0)
         return VERDICT_EXPLAINED;
     const uint32_t unfounded = readiness_unfounded(connection, interest->fd, *bits);
-    if ((unfounded & READABLE) != 0 && connection->rx_total == before)
+    /* The kernel says it of this connection only if bytes can be moved, and none were. */
+    if (((unfounded & READABLE) != 0 && connection->rx_total == before) ||
+        ((unfounded & WRITABLE) != 0 && span_length(connection->tx) == pending))
         return VERDICT_UNEXPLAINED;
     *bits &= ~unfounded;
     return *bits != 0 ? VERDICT_TOLD : VERDICT_EXPLAINED;
@@ -349,20 +366,28 @@ static enum verdict judge_open(struct connection *connection, const struct inter
 
 /* The verdict of one connection, which is locked and unlocked here. */
 static enum verdict judge(struct endpoint *endpoint, struct connection *connection, struct interest *interest,
-                          uint32_t *bits)
+                          uint32_t *bits, uint64_t turn)
 {
     enum verdict verdict;
     const uint32_t registered = interest->registered;
+    const bool was_fired = interest->fired;
+    if (!handshake_is_under_way(connection) && endpoint->turn > turn) {
+        /* Another thread has completed the handshake since; the kernel reports anew what there is. */
+        endpoint_leave(connection);
+        return VERDICT_EXPLAINED;
+    }
     if (handshake_is_under_way(connection)) {
-        const uint64_t before = connection->rx_total;
         const uint8_t phase = connection->phase;
         handshake_advance(connection, interest->fd);
         if (connection->phase == CONNECTION_NONE) {
             endpoint_abandon(endpoint, connection);
             return VERDICT_EXPLAINED;
         }
-        const bool progress = connection->rx_total != before || connection->phase != phase ||
-                              atomic_load(&endpoint->background) != BACKGROUND_NONE; /* it may just have been made there */
+        /* Here, or by another thread's call before this one came to the event. */
+        const bool progress =
+            (uint32_t)connection->rx_total != interest->seen || connection->phase != phase ||
+            atomic_load(&endpoint->background) != BACKGROUND_NONE; /* it may just have been made there */
+        interest->seen = (uint32_t)connection->rx_total;
         verdict = judge_handshake(connection, interest, progress, bits);
         if (handshake_is_under_way(connection))
             interest_settle(endpoint, connection, false);
@@ -372,7 +397,8 @@ static enum verdict judge(struct endpoint *endpoint, struct connection *connecti
         verdict = judge_open(connection, interest, endpoint->region != NULL, bits);
     }
     if ((registered & EPOLLONESHOT) != 0) {
-        if (verdict == VERDICT_EXPLAINED)
+        if (verdict == VERDICT_EXPLAINED &&
+            (!was_fired || endpoint->region != NULL)) /* else it was not this one's */
             (void)set_events(interest, interest->registered);
         else
             interest->fired = true;
@@ -381,7 +407,7 @@ static enum verdict judge(struct endpoint *endpoint, struct connection *connecti
     return verdict;
 }
 
-uint32_t interest_judge(int epoll, const struct epoll_event *event)
+uint32_t interest_judge(int epoll, const struct epoll_event *event, uint64_t turn)
 {
     _Atomic uint32_t *line = line_of(epoll, event->data.u64);
     bool explained = false;
@@ -398,7 +424,7 @@ uint32_t interest_judge(int epoll, const struct epoll_event *event)
             continue;
         }
         uint32_t bits = event->events;
-        const enum verdict verdict = judge(endpoint, connection, interest, &bits);
+        const enum verdict verdict = judge(endpoint, connection, interest, &bits, turn);
         explained |= verdict == VERDICT_EXPLAINED;
         told |= verdict == VERDICT_TOLD ? bits : 0;
     }

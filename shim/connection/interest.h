@@ -47,7 +47,11 @@ void interest_forget(struct endpoint *endpoint);
 /*
  * What the program is told of `event`, which epoll instance `epoll` has just reported: the bits that are left, 0
  * for none. Takes a handshake further if the event is its. An event that no connection explains is the program's.
+ * `turn`: interest_turn() when it was reported.
  */
-uint32_t interest_judge(int epoll, const struct epoll_event *event);
+uint32_t interest_judge(int epoll, const struct epoll_event *event, uint64_t turn);
+
+/* Counts the times at which the kernel was given other events because of a handshake. */
+uint64_t interest_turn(void);
 
 #endif

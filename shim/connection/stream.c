@@ -153,10 +153,13 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         if (!turn.blocking || (flags & MSG_DONTWAIT) != 0)
             return outcome(to.passed, EAGAIN);
         if (process_sandboxed)
-            continue; /* the carrier has waited, if it is to be waited for */
-        if (began_ms == 0)
+            continue;                    /* the carrier has waited, if it is to be waited for */
+        const bool again = began_ms > 0; /* one wait's worth of time is for the whole call */
+        if (!again)
             began_ms = connection_now_ms();
-        int error = turn.under_way ? wait_handshake(fd, &turn, SO_RCVTIMEO, began_ms) : wait_readable(fd);
+        int error = turn.under_way ? wait_handshake(fd, &turn, SO_RCVTIMEO, began_ms)
+                    : again        ? wait_readable_again(fd, began_ms)
+                                   : wait_readable(fd);
         if (error != 0 && nothing)
             return 0;
         if (error != 0)

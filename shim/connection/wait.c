@@ -73,3 +73,9 @@ int wait_readable(int fd)
         return 0;
     return errno == EINTR || errno == EAGAIN ? errno : 0;
 }
+
+int wait_readable_again(int fd, uint64_t began_ms)
+{
+    return program_timeout(fd, SO_RCVTIMEO) == UINT64_MAX ? wait_readable(fd)
+                                                          : wait_for(fd, POLLIN, UINT64_MAX, SO_RCVTIMEO, began_ms);
+}

@@ -17,4 +17,7 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
  * above. */
 int wait_readable(int fd);
 
+/* The same for a call that has waited before, since `began_ms`: SO_RCVTIMEO counts from there. */
+int wait_readable_again(int fd, uint64_t began_ms);
+
 #endif

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "connection/background.h"
+#include "connection/destination.h"
 #include "connection/endpoint.h"
 #include "connection/relay.h"
 #include "connection/wait.h"
@@ -21,6 +22,7 @@
 #include "real/kernel.h"
 #include "real/libc.h"
 #include "socket/open.h"
+#include "socket/unconnected.h"
 #include "watch/watch.h"
 
 /* Reads the program's address without trusting its pointer: a bad one is the kernel's to refuse. */
@@ -69,10 +71,23 @@ static const struct policy_rule *rule_for(int fd, const struct sockaddr *address
     if (!copy_address(&copy, address, length))
         return NULL;
     const struct policy_rule *rule =
-        policy_match(pfswrap_policy(), POLICY_CONNECT, (const struct sockaddr *)&copy, sizeof copy);
+        destination_rule(pfswrap_policy(), fd, (const struct sockaddr *)&copy, sizeof copy);
     if (rule == NULL || rule->seal == POLICY_SEAL_OFF || rule->layer != POLICY_LAYER_SOCKET || !open_is_tcp(fd))
         return NULL;
     return rule;
+}
+
+/* The program has other numbers for the socket already. */
+static void add_copies(struct endpoint *endpoint, const struct connection *connection, int fd)
+{
+    int place = 0;
+    for (int copy = unconnected_next(fd, &place); copy >= 0; copy = unconnected_next(fd, &place)) {
+        const long flags = KERNEL_3(SYS_fcntl, copy, F_GETFD, 0);
+        if (endpoint_is_sealed(copy) || flags < 0 || KERNEL_3(SYS_fcntl, copy, F_SETFD, flags | FD_CLOEXEC) < 0)
+            continue;
+        endpoint_add(endpoint, copy, (flags & FD_CLOEXEC) != 0);
+        interest_adopt(endpoint, connection, copy);
+    }
 }
 
 /* The descriptor is known as sealed from here on, before the kernel connects: no other thread finds it plain. */
@@ -91,6 +106,7 @@ static int register_descriptor(int fd, const struct policy_rule *rule)
     connection->phase = CONNECTION_CONNECTING;
     endpoint_settle(fd, connection);
     interest_adopt(endpoint, connection, fd);
+    add_copies(endpoint, connection, fd);
     endpoint_leave(connection);
     return 0;
 }
@@ -214,13 +230,38 @@ static int connect_registered(int fd, const struct sockaddr *address, socklen_t 
     return await_handshake(fd);
 }
 
+int open_watched(int fd, const struct sockaddr *address, socklen_t length)
+{
+    const int saved = errno;
+    int place = 0;
+    watch_connected(fd, address, length);
+    if (!watch_is_on(fd))
+        return 0;
+    for (int copy = unconnected_next(fd, &place); copy >= 0; copy = unconnected_next(fd, &place))
+        if (!watch_is_on(copy))
+            watch_copied(fd, copy);
+    if (unconnected_has_stream(fd) && watch_before_stream(fd, NULL) != 0)
+        return -1;
+    errno = saved;
+    return 0;
+}
+
 /* The real call; a connection that nothing seals is looked at, at its beginning. */
 static int connect_plain(int fd, const struct sockaddr *address, socklen_t length)
 {
     int result = real_libc()->connect(fd, address, length);
-    if (result == 0 || errno == EINPROGRESS || errno == EINTR)
-        watch_connected(fd, address, length);
+    if ((result == 0 || errno == EINPROGRESS || errno == EINTR) && open_watched(fd, address, length) != 0)
+        return -1;
     return result;
+}
+
+/* There is a stream, or 0, 1 or 2 is one of the socket's numbers. */
+static bool libc_moves_bytes(int fd)
+{
+    int place = 0, copy = fd;
+    while (copy >= 0 && !relay_is_needed(copy))
+        copy = unconnected_next(fd, &place);
+    return copy >= 0 || unconnected_has_stream(fd);
 }
 
 PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
@@ -236,7 +277,7 @@ PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len
             return -1;
     }
     const int result = connect_registered(fd, address, length, is_new);
-    const int answer = errno, error = relay_is_needed(fd) ? relay_start(fd) : 0;
+    const int answer = errno, error = libc_moves_bytes(fd) ? relay_start(fd) : 0;
     errno = error != 0 ? error : answer;
     return error != 0 ? -1 : result;
 }

@@ -21,6 +21,7 @@
 #include "real/libc.h"
 #include "socket/dup.h"
 #include "socket/linger.h"
+#include "socket/unconnected.h"
 #include "watch/watch.h"
 
 enum { STANDARD_LAST = 2 };
@@ -39,6 +40,14 @@ static int relay(int fd)
 static int pack(int fd)
 {
     return handover_pack(fd) ? DUP_NOT_OURS : relay(fd);
+}
+
+void dup_plain(int fd, int copy)
+{
+    if (watch_is_on(fd))
+        watch_copied(fd, copy);
+    else
+        unconnected_copied(fd, copy);
 }
 
 int dup_sealed(int fd, int lowest, bool cloexec)
@@ -67,6 +76,14 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     return -1;
 }
 
+/* The real call has given `copy` for what nobody seals. */
+static int copied(int fd, int copy)
+{
+    if (copy >= 0)
+        dup_plain(fd, copy);
+    return copy;
+}
+
 PFSWRAP_EXPORT int dup(int fd)
 {
     if (endpoint_is_sealed(fd)) {
@@ -75,9 +92,7 @@ PFSWRAP_EXPORT int dup(int fd)
             return copy;
     }
     int copy = real_libc()->dup(fd);
-    if (watch_is_on(fd) && copy >= 0)
-        watch_copied(fd, copy);
-    return copy;
+    return copied(fd, copy);
 }
 
 /* Whether dup2() would answer EBADF, and leave `fd2` alone (dup(2)). */
@@ -153,9 +168,7 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
     }
     int copy = real_libc()->dup2(fd, fd2);
     replaced(fd2, copy >= 0);
-    if (watch_is_on(fd) && copy >= 0)
-        watch_copied(fd, copy);
-    return copy;
+    return copied(fd, copy);
 }
 PFSWRAP_ALIAS(__dup2, dup2);
 
@@ -175,7 +188,5 @@ PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
     }
     int copy = real_libc()->dup3(fd, fd2, flags);
     replaced(fd2, copy >= 0);
-    if (watch_is_on(fd) && copy >= 0)
-        watch_copied(fd, copy);
-    return copy;
+    return copied(fd, copy);
 }

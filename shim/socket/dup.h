@@ -13,4 +13,7 @@
 enum { DUP_NOT_OURS = -2 };
 int dup_sealed(int fd, int lowest, bool cloexec);
 
+/* `fd`, which is not sealed, has got another number. Keeps errno. */
+void dup_plain(int fd, int copy);
+
 #endif

@@ -67,13 +67,13 @@ static int wait_once(const struct request *request, uint64_t piece)
     return real->epoll_pwait(request->epoll, request->events, request->room, patience_to_ms(piece), request->mask);
 }
 
-/* Leaves the program's events of `count`, and returns how many they are. */
-static int judge_all(const struct request *request, int count)
+/* Leaves the program's events of `count`, which were reported at `turn`, and returns how many they are. */
+static int judge_all(const struct request *request, int count, uint64_t turn)
 {
     int left = 0;
     for (int i = 0; i < count; i++) {
         struct epoll_event event = request->events[i];
-        event.events = interest_judge(request->epoll, &event);
+        event.events = interest_judge(request->epoll, &event, turn);
         if (event.events != 0)
             request->events[left++] = event;
     }
@@ -88,15 +88,20 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
 {
     const struct patience patience = patience_of(allowed);
     const int saved = errno;
+    uint64_t turn = interest_turn();
     if (process_is_unknown())
         share_after_fork_child();
     for (bool last = false;;) {
         readiness_sweep();
         readiness_drive();
-        const int reported = count >= 0 ? count : wait_once(request, patience_piece(&patience, false));
+        int reported = count;
+        if (reported < 0) {
+            reported = wait_once(request, patience_piece(&patience, false));
+            turn = interest_turn();
+        }
         if (reported < 0)
             return reported;
-        count = judge_all(request, reported);
+        count = judge_all(request, reported, turn);
         const bool over = count == 0 && patience_left(&patience) == 0;
         if (count > 0 || (over && (reported == 0 || last))) {
             errno = saved;

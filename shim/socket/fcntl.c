@@ -98,8 +98,8 @@ PFSWRAP_EXPORT int fcntl(int fd, int command, ...)
             return result;
     }
     const int result = real_libc()->fcntl(fd, command, argument);
-    if (watch_is_on(fd) && result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))
-        watch_copied(fd, result);
+    if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))
+        dup_plain(fd, result);
     return result;
 }
 PFSWRAP_ALIAS(fcntl64, fcntl);

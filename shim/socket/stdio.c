@@ -1,7 +1,7 @@
 /*
  * Standard I/O and what else of libc writes to a descriptor with calls of its own. A stream is made of a relayed
  * descriptor: libc's own streams, unlike cookies (fopencookie(3)), know wide characters, freopen and fileno. One
- * line printed to a descriptor needs no relay.
+ * line printed to a descriptor needs no relay. A stream that is there before the connection is connect()'s affair.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -17,6 +17,7 @@
 #include "interposed.h"
 #include "real/aliases.h"
 #include "real/libc.h"
+#include "socket/unconnected.h"
 #include "watch/watch.h"
 
 PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
@@ -30,6 +31,7 @@ PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
     }
     if (watch_is_on(fd) && watch_before_stream(fd, WATCH_CALLER) != 0)
         return NULL;
+    unconnected_streamed(fd);
     return real_libc()->fdopen(fd, mode);
 }
 PFSWRAP_ALIAS(_IO_fdopen, fdopen);

@@ -60,10 +60,6 @@ static __attribute__((noinline)) long call_on_sealed(long number, long a, long b
         return sendto(fd, POINTER(b), (size_t)c, (int)d, POINTER(e), (socklen_t)f);
     case SYS_recvfrom:
         return recvfrom(fd, POINTER(b), (size_t)c, (int)d, POINTER(e), POINTER(f));
-    case SYS_dup:
-        return dup(fd);
-    case SYS_fcntl:
-        return fcntl(fd, (int)b, c);
     case SYS_ioctl:
         return ioctl(fd, (unsigned long)b, c);
     case SYS_shutdown:
@@ -94,6 +90,10 @@ static __attribute__((noinline)) long call_on_descriptors(long number, long a, l
 #endif
     case SYS_dup3:
         return dup3((int)a, (int)b, (int)c);
+    case SYS_dup:
+        return dup((int)a);
+    case SYS_fcntl:
+        return fcntl((int)a, (int)b, c);
     case SYS_connect:
         return connect((int)a, POINTER(b), (socklen_t)c);
     case SYS_accept:
@@ -204,19 +204,20 @@ static enum family family_of_clone(unsigned long flags, bool other_stack)
     return other_stack ? MAY_FORK_LATER : FORKS;
 }
 
-static enum family family_of(long number, long a, long b, long c)
+static enum family family_of(long number, long a, long b, long c, long d)
 {
     switch (number) {
+    case SYS_sendto:
+        if ((d & MSG_FASTOPEN) != 0 && (pfswrap_seals() || watch_is_wanted()))
+            return ON_SEALED; /* it connects, and is to be found sealed, or watched, before it sends */
+        return endpoint_is_sealed((int)a) || watch_is_on((int)a) ? ON_SEALED : PLAIN;
     case SYS_read:
     case SYS_write:
     case SYS_readv:
     case SYS_writev:
     case SYS_preadv2:
     case SYS_pwritev2:
-    case SYS_sendto:
     case SYS_recvfrom:
-    case SYS_dup:
-    case SYS_fcntl:
     case SYS_ioctl:
     case SYS_shutdown:
     case SYS_getsockopt:
@@ -229,9 +230,12 @@ static enum family family_of(long number, long a, long b, long c)
     case SYS_dup2:
 #endif
     case SYS_dup3:
+    case SYS_dup:
     case SYS_execve:
     case SYS_execveat:
         return ON_DESCRIPTORS;
+    case SYS_fcntl:
+        return endpoint_is_sealed((int)a) || b == F_DUPFD || b == F_DUPFD_CLOEXEC ? ON_DESCRIPTORS : PLAIN;
     case SYS_connect:
     case SYS_accept:
     case SYS_accept4:
@@ -286,7 +290,7 @@ PFSWRAP_EXPORT syscall_function syscall_by_number __asm__("syscall");
 
 TAIL_CALLER long syscall_by_number(long number, long a, long b, long c, long d, long e, long f)
 {
-    switch (family_of(number, a, b, c)) {
+    switch (family_of(number, a, b, c, d)) {
     case PLAIN:
         break;
     case ON_SEALED:

@@ -12,6 +12,7 @@
 
 #include "connection/endpoint.h"
 #include "connection/stream.h"
+#include "init.h"
 #include "interposed.h"
 #include "real/aliases.h"
 #include "real/libc.h"
@@ -112,7 +113,8 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
         if (endpoint_is_sealed(fd))
             return send(fd, bytes, size, flags);
         flags |= MSG_FASTOPEN;
-        watch_connected(fd, address, length);
+        if (open_watched(fd, address, length) != 0)
+            return -1;
     }
     WATCH_SEND(fd, WATCH_ONE(bytes, size), sendto(fd, bytes, size, flags, address, length));
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, flags, CARRIER_SOCKET),
@@ -147,8 +149,8 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
             return -1;
         if (endpoint_is_sealed(fd))
             flags &= ~MSG_FASTOPEN;
-        else
-            watch_connected(fd, message->msg_name, message->msg_namelen);
+        else if (open_watched(fd, message->msg_name, message->msg_namelen) != 0)
+            return -1;
     }
     WATCH_SEND(fd, message->msg_iov, message->msg_iovlen, sendmsg(fd, message, flags));
     if (__builtin_expect(passing_matters(message), false) && !endpoint_is_sealed(fd))
@@ -181,7 +183,8 @@ PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, in
 {
     if (count > 0 && pointer_is_nowhere(messages))
         return real_libc()->sendmmsg(fd, messages, count, flags);
-    if (endpoint_is_sealed(fd) || watch_is_on(fd) || any_passing_matters(messages, count)) {
+    const bool connects = (flags & MSG_FASTOPEN) != 0 && (pfswrap_seals() || watch_is_wanted());
+    if (endpoint_is_sealed(fd) || watch_is_on(fd) || connects || any_passing_matters(messages, count)) {
         int done = send_messages(fd, messages, count, flags);
         if (done != STREAM_NOT_OURS)
             return done;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "connection/destination.h"
 #include "connection/endpoint.h"
 #include "connection/process.h"
 #include "init.h"
@@ -58,8 +59,11 @@ static void watch_begin(int fd, enum policy_direction direction, const struct so
 {
     if (endpoint_is_sealed(fd) || process_sandboxed || !socket_is_tcp(fd))
         return;
-    const struct policy_rule *rule =
-        in_force->rule_count > 0 ? policy_match(in_force, direction, address, length) : NULL;
+    const struct policy_rule *rule = NULL;
+    if (direction == POLICY_CONNECT)
+        rule = destination_rule(in_force, fd, address, length);
+    else if (in_force->rule_count > 0)
+        rule = policy_match(in_force, direction, address, length);
     enum policy_plaintext plaintext =
         rule != NULL && rule->plaintext != POLICY_PLAINTEXT_UNSET ? rule->plaintext : in_force->wire.plaintext;
     if (in_force->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
@@ -69,9 +73,10 @@ static void watch_begin(int fd, enum policy_direction direction, const struct so
         return;
     }
     uint64_t cookie = socket_cookie(fd, SO_COOKIE);
-    if (watch_is_on(fd)) {
+    const uint32_t entry = atomic_load(&watch_table[fd]);
+    if (entry != 0) {
         /* connect(2) may be called again to see how it ended; another socket's number was closed unseen. */
-        if (record_at(atomic_load(&watch_table[fd]))->cookie == cookie)
+        if (record_at(entry)->cookie == cookie)
             return;
         watch_end(fd);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "connection/connection.h"
 #include "connection/memory.h"
 #include "connection/process.h"
 #include "init.h"
@@ -56,24 +57,32 @@ struct record *record_at(uint32_t entry)
 }
 
 /*
- * The lock is held for a few microseconds. One that does not come free belongs to a thread that a fork has left
- * behind, or to the frame below this signal handler: then this call is not seen.
+ * The lock is held for a few microseconds; on a machine that is busy its owner may have to wait for a processor. One
+ * that is still taken after that belongs to a thread that a fork has left behind. One that the frame below this
+ * signal handler holds is not to be had: then this call is not seen.
  */
 static __thread char self __attribute__((tls_model("initial-exec")));
 
 static bool record_lock(struct record *record)
 {
-    enum { PATIENCE = 1000 };
-    for (int i = 0; i < PATIENCE; i++) {
+    enum { SPINS = 500, ORPHANED_MS = 1000 };
+    uint64_t until_ms = 0;
+    for (int i = 0;; i++) {
         const void *owner = NULL;
         if (atomic_compare_exchange_strong(&record->owner, &owner, &self))
             return true;
         if (owner == &self)
             return false;
-        if (i > PATIENCE / 2 && !process_sandboxed)
+        if (i < SPINS)
+            continue;
+        const uint64_t now_ms = connection_now_ms();
+        if (until_ms == 0)
+            until_ms = now_ms + ORPHANED_MS;
+        if (now_ms >= until_ms && atomic_compare_exchange_strong(&record->owner, &owner, &self))
+            return true;
+        if (!process_sandboxed)
             (void)KERNEL_0(SYS_sched_yield);
     }
-    return false;
 }
 
 void record_unlock(struct record *record)

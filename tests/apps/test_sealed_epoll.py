@@ -30,7 +30,9 @@ def main():
     on.both("one_loop", "eight connections, both ends of each in one level-triggered loop")
     on.both("refused", "a connection that nobody takes is ECONNREFUSED, and the socket may connect again", marked=True)
     on.both("questions", "names, options and counts are as ever before anything has travelled")
-    on.both("fast_open", "MSG_FASTOPEN and TCP_FASTOPEN_CONNECT connect and send")
+    on.both("fast_open", "MSG_FASTOPEN and TCP_FASTOPEN_CONNECT connect and send, by every call that can")
+    on.both("duplicated", "numbers and streams that a socket has before it is connected are the connection's")
+    on.both("unspecified", "a connection to 0.0.0.0 or [::] falls under the rule for where it goes")
     tap.finish()
 
 

@@ -132,6 +132,8 @@ def clients(tap):
             wrap = wire("allow", f"[connect old]\naddress = 127.0.0.0/8:{server.port}\nplaintext = refuse\n")
             equal(curl(wrap, server.port).out, b"", "refused")
             equal(wrap.wait_event("refused")["rule"], "old", "rule")
+            bare, refused = (run([*before, "curl", "-s", f"http://0.0.0.0:{server.port}/"]) for before in ([], wrap.argv([])))
+            equal((bare.out, refused.out), (b"body", b""), "connected to 0.0.0.0, which is where the rule is for")
 
 
 def servers(tap):

@@ -27,11 +27,24 @@ def failed(): raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 def connected(): return socket.create_connection(('127.0.0.1', port))
 """
 
+# Nothing has been connected where it fails, so that the listener would wait.
+FAST_OPEN = """
+s = socket.socket(); where = struct.pack('=HHBBBB8x', socket.AF_INET, socket.htons(port), 127, 0, 0, 1)
+def failed_to_connect(): error = ctypes.get_errno(); connected().close(); raise OSError(error, os.strerror(error))
+"""
+
 SENDERS = {
     "by a stream of stdio's": """
 s = connected(); f = c.fdopen(s.fileno(), b'w')
 if not f: failed()
 c.fputs(DATA, ctypes.c_void_p(f)); c.fflush(ctypes.c_void_p(f))
+""",
+    "by a stream that was there before the connection": """
+s = socket.socket(); f = c.fdopen(s.fileno(), b'w'); s.connect(('127.0.0.1', port))
+c.fputs(DATA, ctypes.c_void_p(f)); c.fflush(ctypes.c_void_p(f))
+""",
+    "by a duplicate that was there before the connection": """
+s = socket.socket(); d = s.dup(); s.connect(('127.0.0.1', port)); d.sendall(DATA)
 """,
     "by dprintf": """
 s = connected()
@@ -56,6 +69,19 @@ list = (ctypes.c_void_p * 1)(ctypes.addressof(request)); c.aio_suspend(list, 1, 
     "by splice": """
 s = connected(); r, w = os.pipe(); os.write(w, DATA)
 if c.splice(r, None, s.fileno(), None, ctypes.c_size_t(100), 0) != len(DATA): failed()
+""",
+    "by sendmmsg that connects (MSG_FASTOPEN)": FAST_OPEN + """
+class mmsghdr(ctypes.Structure):  # recvmmsg(2)
+    _fields_ = [('name', ctypes.c_char_p), ('namelen', ctypes.c_uint), ('iov', ctypes.c_void_p), ('iovlen', ctypes.c_size_t),
+                ('control', ctypes.c_void_p), ('controllen', ctypes.c_size_t), ('flags', ctypes.c_int), ('len', ctypes.c_uint)]
+data = ctypes.create_string_buffer(DATA); part = (ctypes.c_size_t * 2)(ctypes.addressof(data), len(DATA))
+message = mmsghdr(name=where, namelen=len(where), iov=ctypes.addressof(part), iovlen=1)
+if c.sendmmsg(s.fileno(), ctypes.byref(message), 1, socket.MSG_FASTOPEN) != 1: failed_to_connect()
+""",
+    "by syscall(), sendto that connects (MSG_FASTOPEN)": FAST_OPEN + """
+number = {'x86_64': 44, 'aarch64': 206}[os.uname().machine]
+if c.syscall(ctypes.c_long(number), s.fileno(), DATA, ctypes.c_size_t(len(DATA)), socket.MSG_FASTOPEN, where,
+             len(where)) != len(DATA): failed_to_connect()
 """,
     "on a connection that it was sent": """
 s = connected(); a, b = socket.socketpair(); a.sendmsg([b'x'], [(1, 1, array.array('i', [s.fileno()]))])

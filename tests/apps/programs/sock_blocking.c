@@ -4,6 +4,7 @@
  */
 #include "sock.h"
 
+#include <sys/time.h>
 #include <sys/uio.h>
 
 enum { MEGABYTE = 1 << 20 };
@@ -328,7 +329,28 @@ static void nothing_server(int fd)
     text_expect_end(fd);
 }
 
+/* SO_RCVTIMEO is for the whole call: what comes in good time, byte by byte, does not make it longer. */
+static void patience_server(int fd)
+{
+    for (int i = 0; i < 12; i++) {
+        (void)usleep(50000);
+        (void)send(fd, "x", 1, MSG_NOSIGNAL);
+    }
+    side_tell(0);
+}
+
+static void patience_client(int fd)
+{
+    const struct timeval patience = {.tv_usec = 200000};
+    char bytes[12];
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0, "SO_RCVTIMEO");
+    ssize_t n = recv(fd, bytes, sizeof bytes, MSG_WAITALL);
+    sock_expect(n > 0 && n < (ssize_t)sizeof bytes, "%zd bytes, expected the time to end before all are there", n);
+    (void)side_hear();
+}
+
 static const struct scenario scenarios[] = {
+    {"patience", patience_server, patience_client, NULL},
     {"one_byte", one_byte_server, one_byte_client, NULL},
     {"ping_pong", ping_pong_server, ping_pong_client, NULL},
     {"sizes", sizes_server, sizes_client, NULL},

@@ -5,6 +5,7 @@
 #include "sock.h"
 
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 static int start_connect(const struct sock_target *target)
@@ -188,32 +189,54 @@ static void questions(const struct sock_target *target)
     text_expect_end(server);
 }
 
+/* The ways to connect and send in one call. */
+enum fast_way { SENDTO, DEFERRED, SENDMSG, SENDMMSG, SENDTO_BY_NUMBER, SENDMMSG_BY_NUMBER, FAST_WAYS };
+
+/* Returns what the call does; a socket that does not block may be at its beginning. */
+static ssize_t send_fast(int fd, const struct sock_target *target, void *text, size_t size, enum fast_way way)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&target->address;
+    struct iovec part = {.iov_base = text, .iov_len = size};
+    struct mmsghdr messages = {.msg_hdr = {.msg_name = (void *)(uintptr_t)address,
+                                           .msg_namelen = target->length,
+                                           .msg_iov = &part,
+                                           .msg_iovlen = 1}};
+    long n = -1;
+    int on = 1;
+    switch (way) {
+    case SENDTO:
+        return sendto(fd, text, size, MSG_FASTOPEN, address, target->length);
+    case DEFERRED:
+        sock_expect(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on) == 0, "setsockopt");
+        sock_expect(connect(fd, address, target->length) == 0, "connect");
+        return write(fd, text, size);
+    case SENDMSG:
+        sock_set_nonblocking(fd, true);
+        n = sendmsg(fd, &messages.msg_hdr, MSG_FASTOPEN);
+        return n < 0 && (errno == EINPROGRESS || errno == EAGAIN) ? 0 : n;
+    case SENDMMSG:
+        n = sendmmsg(fd, &messages, 1, MSG_FASTOPEN);
+        break;
+    case SENDTO_BY_NUMBER:
+        return syscall(SYS_sendto, fd, text, size, MSG_FASTOPEN, address, target->length);
+    case SENDMMSG_BY_NUMBER:
+        n = syscall(SYS_sendmmsg, fd, &messages, 1, MSG_FASTOPEN);
+        break;
+    case FAST_WAYS:
+        break;
+    }
+    return n == 1 ? (ssize_t)messages.msg_len : -1;
+}
+
 /* MSG_FASTOPEN connects and sends in one call, TCP_FASTOPEN_CONNECT defers the connect to the first write. */
 static void fast_open(const struct sock_target *target)
 {
-    int listener = sock_listen(target), on = 1;
+    int listener = sock_listen(target);
     static unsigned char text[1000];
     text_fill(text, sizeof text, 0, 1);
-    for (int way = 0; way < 3; way++) {
-        int client = sock_open(target, way == 2 ? SOCK_NONBLOCK : 0);
-        const struct sockaddr *address = (const struct sockaddr *)&target->address;
-        ssize_t n;
-        if (way == 0) {
-            n = sendto(client, text, sizeof text, MSG_FASTOPEN, address, target->length);
-        } else if (way == 1) {
-            sock_expect(setsockopt(client, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on) == 0, "setsockopt");
-            sock_expect(connect(client, address, target->length) == 0, "connect");
-            n = write(client, text, sizeof text);
-        } else {
-            struct iovec part = {.iov_base = text, .iov_len = sizeof text};
-            struct msghdr message = {.msg_name = (void *)(uintptr_t)&target->address,
-                                     .msg_namelen = target->length,
-                                     .msg_iov = &part,
-                                     .msg_iovlen = 1};
-            n = sendmsg(client, &message, MSG_FASTOPEN);
-            if (n < 0 && (errno == EINPROGRESS || errno == EAGAIN))
-                n = 0;
-        }
+    for (int way = 0; way < FAST_WAYS; way++) {
+        int client = sock_open(target, 0);
+        ssize_t n = send_fast(client, target, text, sizeof text, (enum fast_way)way);
         sock_expect(n >= 0, "fast open, way %d: %zd", way, n);
         int server = sock_accept(listener);
         sock_set_nonblocking(client, false);
@@ -222,6 +245,107 @@ static void fast_open(const struct sock_target *target)
         text_send(server, 0, 500, 500, 2);
         text_receive(client, 0, 500, 500, 2);
         (void)close(client);
+        text_expect_end(server);
+        (void)close(server);
+    }
+}
+
+/* Connects `fd` to `text`, an address at the target's port, and says a word to who has accepted it. */
+static void say_to(const struct sock_target *target, int fd, const char *text, int listener)
+{
+    struct sock_target other = {0};
+    const uint16_t port = ((const struct sockaddr_in *)&target->address)->sin_port;
+    struct sockaddr_in *four = (struct sockaddr_in *)&other.address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&other.address;
+    const bool is_six = strchr(text, ':') != NULL;
+    other.length = is_six ? sizeof *six : sizeof *four;
+    other.address.ss_family = is_six ? AF_INET6 : AF_INET;
+    *(is_six ? &six->sin6_port : &four->sin_port) = port;
+    sock_expect(inet_pton(is_six ? AF_INET6 : AF_INET, text,
+                          is_six ? (void *)&six->sin6_addr : (void *)&four->sin_addr) == 1,
+                "%s", text);
+    sock_expect(connect(fd, (const struct sockaddr *)&other.address, other.length) == 0, "connect to %s", text);
+    int server = sock_accept(listener);
+    text_send(fd, 0, 500, 500, 1);
+    text_receive(server, 0, 500, 500, 1);
+    (void)close(fd);
+    text_expect_end(server);
+    (void)close(server);
+}
+
+/* The unspecified address is this host: what is bound nowhere, and to an address of its own. */
+static void unspecified(const struct sock_target *target)
+{
+    struct sock_target six = {.length = sizeof(struct sockaddr_in6)}, own = *target;
+    struct sockaddr_in6 *loopback = (struct sockaddr_in6 *)&six.address;
+    *loopback = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                      .sin6_port = ((const struct sockaddr_in *)&target->address)->sin_port,
+                                      .sin6_addr = in6addr_loopback};
+    ((struct sockaddr_in *)&own.address)->sin_port = 0;
+    int listener = sock_listen(target), listener_6 = sock_listen(&six);
+    say_to(target, socket(AF_INET, SOCK_STREAM, 0), "0.0.0.0", listener);
+    say_to(target, socket(AF_INET6, SOCK_STREAM, 0), "::", listener_6);
+    say_to(target, socket(AF_INET6, SOCK_STREAM, 0), "::ffff:0.0.0.0", listener);
+    int bound = socket(AF_INET, SOCK_STREAM, 0);
+    sock_expect(bind(bound, (const struct sockaddr *)&own.address, own.length) == 0, "bind");
+    say_to(target, bound, "0.0.0.0", listener);
+}
+
+/* Another number for the socket, made in one of the ways. */
+static int another(int fd, int way)
+{
+    switch (way) {
+    case 0:
+        return dup(fd);
+    case 1:
+        return dup2(fd, 77);
+    case 2:
+        return fcntl(fd, F_DUPFD_CLOEXEC, 50);
+    case 3:
+        return (int)syscall(SYS_dup, fd);
+    case 4:
+        return (int)syscall(SYS_fcntl, fd, F_DUPFD, 60);
+    default:
+        return -1;
+    }
+}
+
+/* Numbers and streams that the program has for a socket before it connects it are the connection's. */
+static void duplicated(const struct sock_target *target)
+{
+    int listener = sock_listen(target);
+    for (int way = 0; way < 10; way++) {
+        int fd = sock_open(target, way % 3 == 0 ? SOCK_NONBLOCK : 0), copy = another(fd, way % 5);
+        sock_expect(copy > fd, "way %d of another number", way % 5);
+        const int connected = way < 5 ? fd : copy, other = way < 5 ? copy : fd;
+        const int result = connect(connected, (const struct sockaddr *)&target->address, target->length);
+        sock_expect(result == 0 || errno == EINPROGRESS, "connect");
+        int server = sock_accept(listener);
+        sock_expect((sock_wait(other, POLLOUT) & POLLOUT) != 0, "writable");
+        sock_set_nonblocking(fd, false);
+        sock_expect((fcntl(copy, F_GETFD) & FD_CLOEXEC) == (way % 5 == 2 ? FD_CLOEXEC : 0), "close-on-exec");
+        text_send(other, 0, 500, 500, 1);
+        text_receive(server, 0, 500, 500, 1);
+        text_send(server, 0, 500, 500, 2);
+        text_receive(connected, 0, 500, 500, 2);
+        (void)close(connected);
+        text_send(other, 500, 500, 500, 1);
+        text_receive(server, 500, 500, 500, 1);
+        (void)close(other);
+        text_expect_end(server);
+        (void)close(server);
+    }
+    for (int way = 0; way < 2; way++) {
+        static char text[128];
+        int fd = sock_open(target, 0);
+        FILE *stream = fdopen(way == 0 ? fd : dup(fd), "w");
+        text_fill(text, sizeof text - 1, 0, 1);
+        sock_expect(stream && connect(fd, (const struct sockaddr *)&target->address, target->length) == 0,
+                    "connect");
+        sock_expect(fputs(text, stream) >= 0 && fflush(stream) == 0, "fputs");
+        int server = sock_accept(listener);
+        text_receive(server, 0, sizeof text - 1, sizeof text, 1);
+        sock_expect(fclose(stream) == 0 && (way == 0 || close(fd) == 0), "fclose");
         text_expect_end(server);
         (void)close(server);
     }
@@ -270,6 +394,8 @@ static const struct scenario scenarios[] = {
     {"refused", NULL, NULL, refused},
     {"questions", NULL, NULL, questions},
     {"fast_open", NULL, NULL, fast_open},
+    {"duplicated", NULL, NULL, duplicated},
+    {"unspecified", NULL, NULL, unspecified},
     {"wait_for_silence", NULL, NULL, wait_for_silence},
     {"talk", NULL, NULL, talk},
     {0},

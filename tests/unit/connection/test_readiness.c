@@ -68,7 +68,7 @@ static uint32_t told(int epoll, uint64_t data)
     if (count == 0)
         return 0;
     ck_assert_uint_eq(event.data.u64, data);
-    return interest_judge(epoll, &event);
+    return interest_judge(epoll, &event, interest_turn());
 }
 
 static bool beside_background; /* its thread may read what has crossed before anybody sees it */
@@ -114,7 +114,7 @@ START_TEST(nothing_is_told_until_the_handshake_is_complete)
     for (int i = 0; i < 3; i++)
         ck_assert_uint_eq(told(epoll, 7), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
-    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT); /* level-triggered */
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);           /* level-triggered */
     ck_assert_int_eq(atomic_load(&endpoint_attention), 2); /* parts of frames are looked for at both ends */
 }
 END_TEST
@@ -207,6 +207,21 @@ START_TEST(two_epolls_are_told_and_a_third_at_least_never_misses)
 }
 END_TEST
 
+/* An open connection whose server end is watched by `epoll`. */
+static struct link open_watched(int epoll, uint32_t events, bool nonblocking)
+{
+    struct endpoint *endpoint;
+    struct link link = link_open(65536);
+    ck_assert_int_eq(fcntl(link.server, F_SETFL, nonblocking ? O_NONBLOCK : 0), 0);
+    struct connection *connection = enter(link.server, &endpoint);
+    atomic_store(&connection->nonblocking, nonblocking);
+    endpoint_settle(link.server, connection);
+    endpoint_leave(connection);
+    ck_assert(readiness_concerns(link.server));
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, events, 7), 0);
+    return link;
+}
+
 START_TEST(another_descriptor_with_the_same_data_loses_no_event)
 {
     struct link link = begin(true);
@@ -219,6 +234,57 @@ START_TEST(another_descriptor_with_the_same_data_loses_no_event)
     ck_assert_int_eq(write(ends[1], "x", 1), 1);
     ck_assert_uint_eq(told(epoll, 7), EPOLLIN);
     ck_assert_uint_eq(told(epoll, 7), EPOLLIN);
+}
+END_TEST
+
+/* A frame of which the kernel took a part keeps the one from being writable, and not the other. */
+START_TEST(another_descriptor_with_the_same_data_is_writable)
+{
+    struct link link = open_watched(new_epoll(), EPOLLIN, true);
+    static char bytes[65536];
+    int epoll = new_epoll(), ends[2];
+    struct epoll_event event = {.events = EPOLLOUT | EPOLLET, .data.u64 = 7};
+    struct endpoint *endpoint;
+    while (link_send(link.server, bytes, sizeof bytes) > 0)
+        continue;
+    struct connection *connection = enter(link.server, &endpoint);
+    ck_assert_uint_gt(span_length(connection->tx), 0);
+    endpoint_leave(connection);
+    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
+    ck_assert_uint_eq(told(epoll, 7), 0);
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[1], &event), 0);
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
+}
+END_TEST
+
+/* The event of the last bytes of a handshake that another thread's call has completed before it was looked at. */
+START_TEST(an_event_that_a_handshake_has_outrun_is_nobodys)
+{
+    static const uint32_t manners[] = {0, EPOLLET, EPOLLONESHOT};
+    for (size_t i = 0; i < sizeof manners / sizeof manners[0]; i++) {
+        struct link link = begin(true);
+        int epoll = new_epoll();
+        char bytes[8];
+        ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | manners[i], 7), 0);
+        while (!is_open(link.server)) {
+            struct epoll_event event = {0};
+            (void)link_move(link.client_wire, link.server_wire, 65536);
+            (void)link_move(link.server_wire, link.client_wire, 65536);
+            ck_assert_int_eq(link_receive(link.client, bytes, 1, 0), -1);
+            const int count = epoll_wait(epoll, &event, 1, 10);
+            const uint64_t turn = interest_turn();
+            ck_assert_int_eq(link_receive(link.server, bytes, 1, 0), -1);
+            if (count == 1)
+                ck_assert_uint_eq(interest_judge(epoll, &event, turn), 0);
+        }
+        ck_assert_uint_eq(told(epoll, 7), 0);
+        ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
+        link_deliver(&link, 65536);
+        link_await(link.server);
+        ck_assert_uint_eq(told(epoll, 7), EPOLLIN);
+        ck_assert_uint_eq(told(epoll, 7), manners[i] == 0 ? EPOLLIN : 0);
+    }
 }
 END_TEST
 
@@ -242,7 +308,8 @@ START_TEST(many_with_the_same_data_are_all_told)
         }
         int count = epoll_wait(epoll, events, MANY, 10);
         for (int i = 0; i < count; i++)
-            if (interest_judge(epoll, &events[i]) != 0) /* too many to tell apart: the program tries them all */
+            if (interest_judge(epoll, &events[i], interest_turn()) !=
+                0) /* too many to tell apart: the program tries them all */
                 for (int k = 0; k < MANY; k++)
                     (void)link_receive(links[k].server, &byte, 1, 0);
         for (int i = 0; i < MANY; i++)
@@ -277,21 +344,6 @@ START_TEST(poll_is_asked_what_the_handshake_wants)
                      POLLOUT | POLLERR); /* there is nothing to read */
 }
 END_TEST
-
-/* An open connection whose server end is watched by `epoll`. */
-static struct link open_watched(int epoll, uint32_t events, bool nonblocking)
-{
-    struct endpoint *endpoint;
-    struct link link = link_open(65536);
-    ck_assert_int_eq(fcntl(link.server, F_SETFL, nonblocking ? O_NONBLOCK : 0), 0);
-    struct connection *connection = enter(link.server, &endpoint);
-    atomic_store(&connection->nonblocking, nonblocking);
-    endpoint_settle(link.server, connection);
-    endpoint_leave(connection);
-    ck_assert(readiness_concerns(link.server));
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, events, 7), 0);
-    return link;
-}
 
 /* By ones, and by all but one at once: it is taken out of the kernel, or told from a whole one where it is. */
 START_TEST(a_part_of_a_frame_is_nothing_to_read)
@@ -493,7 +545,7 @@ START_TEST(what_turns_out_plain_gets_its_events_back)
     ck_assert(!endpoint_is_sealed(link.server));
     ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
     ck_assert_uint_eq(event.events, EPOLLOUT);
-    ck_assert_uint_eq(interest_judge(epoll, &event), EPOLLOUT);
+    ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()), EPOLLOUT);
 }
 END_TEST
 
@@ -547,6 +599,8 @@ int main(void)
     tcase_add_test(cases, deleted_during_the_handshake_it_stays_deleted);
     tcase_add_test(cases, two_epolls_are_told_and_a_third_at_least_never_misses);
     tcase_add_test(cases, another_descriptor_with_the_same_data_loses_no_event);
+    tcase_add_test(cases, another_descriptor_with_the_same_data_is_writable);
+    tcase_add_test(cases, an_event_that_a_handshake_has_outrun_is_nobodys);
     tcase_add_test(cases, many_with_the_same_data_are_all_told);
     tcase_add_test(cases, poll_is_asked_what_the_handshake_wants);
     tcase_add_test(cases, a_part_of_a_frame_is_nothing_to_read);
