@@ -67,6 +67,7 @@ static bool record_lock(struct record *record)
 {
     enum { SPINS = 500, ORPHANED_MS = 1000 };
     uint64_t until_ms = 0;
+    const void *holder = NULL;
     for (int i = 0;; i++) {
         const void *owner = NULL;
         if (atomic_compare_exchange_strong(&record->owner, &owner, &self))
@@ -76,8 +77,10 @@ static bool record_lock(struct record *record)
         if (i < SPINS)
             continue;
         const uint64_t now_ms = connection_now_ms();
-        if (until_ms == 0)
+        if (owner != holder) {
+            holder = owner;
             until_ms = now_ms + ORPHANED_MS;
+        }
         if (now_ms >= until_ms && atomic_compare_exchange_strong(&record->owner, &owner, &self))
             return true;
         if (!process_sandboxed)
