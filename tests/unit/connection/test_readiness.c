@@ -538,7 +538,6 @@ int main(void)
 {
     TCase *cases = tcase_create("readiness");
     tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, nothing_is_told_until_the_handshake_is_complete);
     tcase_add_test(cases, an_edge_is_told_once_after_the_handshake);
     tcase_add_test(cases, one_shot_is_one_event_after_the_handshake);

@@ -289,7 +289,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("stream");
-    tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, handshake_survives_any_split_of_the_wire);
     tcase_add_test(cases, a_full_socket_loses_and_repeats_nothing);
