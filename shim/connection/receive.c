@@ -303,7 +303,9 @@ long receive_some(struct connection *connection, int fd, struct cursor *to, bool
 {
     const size_t before = to->passed;
     if (to->left == 0) {
-        if (receive_ahead(connection, fd) && span_length(connection->rx_plain) > 0)
+        /* What is there may all be in the kernel yet, which will go on saying so. */
+        if (receive_ahead(connection, fd) &&
+            (span_length(connection->rx_plain) > 0 || connection->phase == CONNECTION_OPEN))
             return 0;
     } else if (peek) {
         look_ahead(connection, fd, to->left);
