@@ -4,6 +4,7 @@ Needs root (CAP_NET_RAW). Keeps of each direction of each connection its first b
 were seen, not the payload: a test may send gigabytes. Knows nothing of pfswrap.
 """
 
+import contextlib
 import ctypes
 import os
 import select
@@ -16,7 +17,7 @@ from lib.process import wait_until
 from lib.tap import Skip
 
 ETH_P_ALL = 3
-SOL_PACKET, PACKET_STATISTICS = 263, 6
+SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 263, 6, 23
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 PACKET_OUTGOING = 4
 CLONE_NEWNET = 0x40000000
@@ -72,6 +73,9 @@ class Sniffer:
         self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
                                struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(memory)))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 27)
+        if self.once:
+            with contextlib.suppress(OSError):  # Linux before 4.20 has it not
+                self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.socket.bind((interface, ETH_P_ALL))
         self.stopping = False
         self.thread = threading.Thread(target=self.collect, daemon=True)
@@ -79,12 +83,12 @@ class Sniffer:
 
     def collect(self):
         while True:
-            ready = select.select([self.socket], [], [], 0.02)[0]
-            if not ready:
-                if self.stopping:
+            try:
+                packet, address = self.socket.recvfrom(0x40000, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if not select.select([self.socket], [], [], 0.02)[0] and self.stopping:
                     return
                 continue
-            packet, address = self.socket.recvfrom(0x40000)
             if not (self.once and address[2] == PACKET_OUTGOING):
                 self.take(packet)
 
@@ -113,7 +117,7 @@ class Sniffer:
         """Ends the collection once everything that was captured has been looked at."""
         if not self.stopping:
             self.stopping = True
-            wait_until(lambda: not self.thread.is_alive(), "the packets to be looked at", 60)
+            wait_until(lambda: not self.thread.is_alive(), "the packets to be looked at", 300)
             self.captured, self.dropped = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
             self.socket.close()
 
