@@ -28,8 +28,10 @@ struct interest {
     uint32_t registered;   /* the events that the kernel was given, which are others while a handshake holds back */
     bool indexed;          /* can be found by its epoll instance and data */
     bool expects_writable; /* the kernel says so once, since it was asked anew: no news of anybody */
-    bool told_writable;    /* edge-triggered, and the program has had it before the handshake was complete */
-    bool fired;            /* one shot, and the program has had it */
+    bool held_back; /* the handshake was under way when it was last looked at; who has completed it, took what came
+                     */
+    bool told_writable; /* edge-triggered, and the program has had it before the handshake was complete */
+    bool fired;         /* one shot, and the program has had it */
 };
 
 /* Why poll and epoll have to look at a connection. */

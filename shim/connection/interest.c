@@ -172,7 +172,11 @@ static int add(struct endpoint *endpoint, const struct connection *connection, i
     struct interest *place = known != NULL ? known : find_free(endpoint);
     if (place == NULL)
         return (int)KERNEL_4(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, event);
-    struct interest interest = {.epoll = epoll + 1, .fd = fd, .event = *event, .expects_writable = true};
+    struct interest interest = {.epoll = epoll + 1,
+                                .fd = fd,
+                                .event = *event,
+                                .expects_writable = true,
+                                .held_back = handshake_is_under_way(connection)};
     if (is_invalid(event))
         return -EINVAL;
     /* Found as soon as there is an event: whoever waits will then wait for the lock. */
@@ -206,7 +210,8 @@ static int modify(struct endpoint *endpoint, const struct connection *connection
         return -EINVAL;
     if (before.epoll != 0)
         index_remove(endpoint, interest);
-    *interest = (struct interest){.epoll = epoll + 1, .fd = fd, .event = *event};
+    const bool held_back = before.held_back || handshake_is_under_way(connection);
+    *interest = (struct interest){.epoll = epoll + 1, .fd = fd, .event = *event, .held_back = held_back};
     if (atomic_load(&endpoint->attention) != ATTENTION_NONE)
         (void)index_add(endpoint, interest);
     int result = set_events(interest, suitable_events(connection, interest));
@@ -311,6 +316,7 @@ static enum verdict judge_handshake(struct connection *connection, struct intere
     const bool is_programs = (*bits & interest->registered & interest->event.events & WRITABLE) != 0;
     const bool expected = writable_only && interest->expects_writable;
     interest->expects_writable = false;
+    interest->held_back = true;
     if (connection->phase == CONNECTION_CONNECTING && !connection->dialled)
         return VERDICT_EXPLAINED; /* a socket that connect() has not come to looks like one that is gone */
     if (handshake_is_under_way(connection) && connection->read_shut) {
@@ -331,7 +337,7 @@ static enum verdict judge_handshake(struct connection *connection, struct intere
 }
 
 /* A part of a frame is nothing to read, and while the rest of one has to go out there is no room for another. */
-static enum verdict judge_open(struct connection *connection, const struct interest *interest, bool shared,
+static enum verdict judge_open(struct connection *connection, struct interest *interest, bool shared,
                                uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
@@ -341,7 +347,10 @@ static enum verdict judge_open(struct connection *connection, const struct inter
     if (*bits == 0)
         return VERDICT_EXPLAINED;
     const uint32_t unfounded = readiness_unfounded(connection, interest->fd, *bits);
-    if ((unfounded & READABLE) != 0 && connection->rx_total == before)
+    const bool was_held_back = interest->held_back;
+    if ((*bits & READABLE) != 0)
+        interest->held_back = false;
+    if ((unfounded & READABLE) != 0 && connection->rx_total == before && !was_held_back)
         return VERDICT_UNEXPLAINED;
     *bits &= ~unfounded;
     return *bits != 0 ? VERDICT_TOLD : VERDICT_EXPLAINED;
@@ -361,8 +370,9 @@ static enum verdict judge(struct endpoint *endpoint, struct connection *connecti
             endpoint_abandon(endpoint, connection);
             return VERDICT_EXPLAINED;
         }
-        const bool progress = connection->rx_total != before || connection->phase != phase ||
-                              atomic_load(&endpoint->background) != BACKGROUND_NONE; /* it may just have been made there */
+        const bool progress =
+            connection->rx_total != before || connection->phase != phase ||
+            atomic_load(&endpoint->background) != BACKGROUND_NONE; /* it may just have been made there */
         verdict = judge_handshake(connection, interest, progress, bits);
         if (handshake_is_under_way(connection))
             interest_settle(endpoint, connection, false);
