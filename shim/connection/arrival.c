@@ -17,23 +17,15 @@
 #include "connection/parcel.h"
 #include "connection/region.h"
 #include "connection/share.h"
+#include "real/cookie.h"
 #include "real/kernel.h"
-
-/* What the kernel calls the socket behind `fd` (SO_COOKIE, socket(7)), whatever its number. */
-static uint64_t cookie_of(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-    (void)KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length);
-    return cookie;
-}
 
 /* Enters the connection of this process that has this socket. */
 static bool enter_by_socket(int socket, struct endpoint **endpoint, struct connection **connection)
 {
-    const uint64_t cookie = cookie_of(socket);
+    const uint64_t cookie = socket_cookie(socket, SO_COOKIE);
     for (int fd = endpoint_next(0); cookie != 0 && fd >= 0; fd = endpoint_next((unsigned)fd + 1))
-        if (cookie_of(fd) == cookie && endpoint_enter(fd, endpoint, connection) == ENDPOINT_ENTERED)
+        if (socket_cookie(fd, SO_COOKIE) == cookie && endpoint_enter(fd, endpoint, connection) == ENDPOINT_ENTERED)
             return true;
     return false;
 }

@@ -92,6 +92,7 @@ struct connection {
     struct span early; /* of the send buffer: plaintext, until the handshake is complete */
     uint64_t rx_total; /* bytes ever taken from the kernel */
     uint64_t tx_total; /* bytes ever put into tx: what a blocked sender waits to see pass */
+    uint64_t heard_at; /* tx_total, when the program last looked for something to receive */
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
     uint32_t holder_count;          /* processes that have it; with those that a fork is about to make */

@@ -16,6 +16,7 @@
 #include "connection/process.h"
 #include "connection/region.h"
 #include "init.h"
+#include "real/cookie.h"
 #include "real/kernel.h"
 #include "seal/channel.h"
 
@@ -72,19 +73,11 @@ static void compute_digest(uint8_t digest[DIGEST_BYTES])
     (void)crypto_generichash_final(&state, digest, DIGEST_BYTES);
 }
 
-static uint64_t cookie_of(int fd, int option)
-{
-    uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-    (void)KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, option, &cookie, &length);
-    return cookie;
-}
-
 /* The network namespace of a socket, as far as it is kept in a name; 0: the kernel does not tell (before 5.14). */
 static uint32_t namespace_of(int fd)
 {
     enum { NETNS_COOKIE = 71 }; /* SO_NETNS_COOKIE */
-    return (uint32_t)cookie_of(fd, NETNS_COOKIE) & NAMESPACE_BITS;
+    return (uint32_t)socket_cookie(fd, NETNS_COOKIE) & NAMESPACE_BITS;
 }
 
 static struct holder random_name(int fd)
@@ -183,7 +176,7 @@ int parcel_make(const struct endpoint *endpoint, const struct connection *connec
     int ends[2] = {-1, -1};
     if (memory < 0 || process_sandboxed)
         return -ENOBUFS;
-    struct content content = {.cookie = cookie_of(fd, SO_COOKIE),
+    struct content content = {.cookie = socket_cookie(fd, SO_COOKIE),
                               .at = region_at(endpoint->region, connection->home)};
     memcpy(content.text, text, sizeof text);
     compute_digest(content.digest);
@@ -230,7 +223,7 @@ static const char *problem_of(const struct content *content, const int descripto
     compute_digest(digest);
     if (memcmp(content->digest, digest, sizeof digest) != 0)
         return "a sealed connection was passed on by a program with another policy, or another pfswrap";
-    if (content->cookie == 0 || cookie_of(descriptors[0], SO_COOKIE) != content->cookie)
+    if (content->cookie == 0 || socket_cookie(descriptors[0], SO_COOKIE) != content->cookie)
         return "what was passed on is no sealed connection";
     return NULL;
 }

@@ -270,8 +270,15 @@ static bool is_in_the_kernel(struct connection *connection, int fd)
     return next_is_whole(connection, fd, &data) && data;
 }
 
+bool receive_awaits_answer(const struct connection *connection)
+{
+    return connection->heard_at != connection->tx_total && !is_over(connection) && !connection->read_shut &&
+           span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0;
+}
+
 bool receive_ahead(struct connection *connection, int fd)
 {
+    connection->heard_at = connection->tx_total;
     if (is_in_the_kernel(connection, fd))
         return true;
     look_ahead(connection, fd, 1);
@@ -302,10 +309,9 @@ size_t receive_available(struct connection *connection, int fd)
 long receive_some(struct connection *connection, int fd, struct cursor *to, bool peek)
 {
     const size_t before = to->passed;
+    connection->heard_at = connection->tx_total;
     if (to->left == 0) {
-        /* What is there may all be in the kernel yet, which will go on saying so. */
-        if (receive_ahead(connection, fd) &&
-            (span_length(connection->rx_plain) > 0 || connection->phase == CONNECTION_OPEN))
+        if (receive_ahead(connection, fd) && (span_length(connection->rx_plain) > 0 || !is_over(connection)))
             return 0;
     } else if (peek) {
         look_ahead(connection, fd, to->left);

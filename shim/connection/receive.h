@@ -24,6 +24,12 @@ bool receive_ahead(struct connection *connection, int fd);
  */
 size_t receive_available(struct connection *connection, int fd);
 
+/*
+ * Whether the program has sent since it received last, and nothing of the answer is known to be there: neither in
+ * the buffer nor by an event.
+ */
+bool receive_awaits_answer(const struct connection *connection);
+
 /* Whether the peer has sent anything that the program has not read, but for FINAL. */
 bool receive_is_unread(const struct connection *connection, int fd);
 

@@ -105,6 +105,14 @@ static ssize_t outside(enum endpoint_result entered, size_t passed, bool inside)
     return outcome(passed, entered == ENDPOINT_NONE ? EBADF : errno);
 }
 
+/* Whether a call has most likely to wait, and so had better begin with that: a system call less. */
+static bool will_wait(const struct connection *connection, int flags)
+{
+    return receive_awaits_answer(connection) &&
+           !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0 &&
+           !process_sandboxed;
+}
+
 ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int flags, enum carrier_kind kind)
 {
     struct cursor to = cursor_at(vectors, count);
@@ -132,7 +140,7 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
             result = 0; /* a file has nothing to wait for; the calls of sockets wait until something is there */
         else if (handshake_is_under_way(turn.connection))
             result = turn.connection->read_shut ? 0 : -EAGAIN;
-        else
+        else if (began_ms > 0 || !will_wait(turn.connection, flags))
             result = receive_some(turn.connection, fd, &to, peek);
         leave(&turn);
         errno = saved;

@@ -8,6 +8,7 @@
 #include "connection/endpoint.h"
 #include "connection/process.h"
 #include "init.h"
+#include "real/cookie.h"
 #include "real/kernel.h"
 #include "watch/record.h"
 #include "watch/watch.h"
@@ -67,7 +68,7 @@ static void watch_begin(int fd, enum policy_direction direction, const struct so
         begin_failed(fd, "the descriptor's number is too high to be watched");
         return;
     }
-    uint64_t cookie = socket_cookie(fd);
+    uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     if (watch_is_on(fd)) {
         /* connect(2) may be called again to see how it ended; another socket's number was closed unseen. */
         if (record_at(atomic_load(&watch_table[fd]))->cookie == cookie)

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "init.h"
+#include "real/cookie.h"
 #include "real/kernel.h"
 #include "watch/record.h"
 #include "watch/watch.h"
@@ -45,7 +46,7 @@ static bool given(int fd, enum beginning *beginning)
 {
     if (!watch_is_wanted() || !socket_is_tcp(fd))
         return false;
-    const uint64_t cookie = socket_cookie(fd);
+    const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     const int other = table_find(cookie);
     if (other >= 0) {
         if (other != fd && !watch_is_on(fd))

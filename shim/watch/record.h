@@ -65,8 +65,6 @@ void watch_cut(int fd, const char *reason);
 /* Takes every number of the record out of the table and frees it. Locked; the lock is gone afterwards. */
 void record_forget(struct record *record, uint32_t entry, int fd);
 
-/* SO_COOKIE; 0: no socket. */
-uint64_t socket_cookie(int fd);
 bool socket_is_tcp(int fd);
 
 /* Events of the wire plane (report.c). Called with a copy of the record, and no lock held. */

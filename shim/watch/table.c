@@ -125,13 +125,6 @@ void record_forget(struct record *record, uint32_t entry, int fd)
     memory_give(&records, (int32_t)entry - 1);
 }
 
-uint64_t socket_cookie(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-    return KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 ? cookie : 0;
-}
-
 bool socket_is_tcp(int fd)
 {
     int protocol = 0;

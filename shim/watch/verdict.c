@@ -13,6 +13,7 @@
 
 #include "connection/process.h"
 #include "init.h"
+#include "real/cookie.h"
 #include "real/kernel.h"
 
 /* Whether what this call moves begins as a TLS record does. */
@@ -107,7 +108,7 @@ static __attribute__((noinline)) bool record_conclude(struct record *record, uin
                                                       enum wire_direction direction, uint64_t now,
                                                       enum decision decision)
 {
-    if (!process_sandboxed && record->cookie != socket_cookie(fd)) {
+    if (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE)) {
         record_forget(record, entry, fd); /* closed where nobody saw it, and the number is another's */
         return false;
     }
@@ -137,7 +138,7 @@ bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_dire
         decision = DECISION_UNKNOWN;
     if (__builtin_expect(decision != DECISION_NONE, false))
         return record_conclude(record, entry, fd, direction, now, decision);
-    if (!says_plain || (!process_sandboxed && record->cookie != socket_cookie(fd))) {
+    if (!says_plain || (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE))) {
         record_unlock(record);
         return false;
     }

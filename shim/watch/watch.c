@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "connection/process.h"
+#include "real/cookie.h"
 #include "real/kernel.h"
 #include "real/pointer.h"
 #include "watch/record.h"
@@ -165,7 +166,7 @@ bool watch_refuses_unseen(int fd)
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
         return watch_is_on(fd);
-    if (!process_sandboxed && record->cookie != socket_cookie(fd)) {
+    if (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE)) {
         record_forget(record, entry, fd); /* closed where nobody saw it: the number is another's */
         return false;
     }

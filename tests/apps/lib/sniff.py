@@ -4,7 +4,6 @@ Needs root (CAP_NET_RAW). Keeps of each direction of each connection its first b
 were seen, not the payload: a test may send gigabytes. Knows nothing of pfswrap.
 """
 
-import contextlib
 import ctypes
 import os
 import select
@@ -17,24 +16,29 @@ from lib.process import wait_until
 from lib.tap import Skip
 
 ETH_P_ALL = 3
-SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 263, 6, 23
+SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
-PACKET_OUTGOING = 4
+PACKET_OUTGOING, PACKET_TYPE = 4, 0xFFFFF004  # the latter is SKF_AD_OFF + SKF_AD_PKTTYPE of linux/filter.h
 CLONE_NEWNET = 0x40000000
 SYN = 2
 HEAD = 64  # bytes kept of the beginning of each direction
+PACKET_MAX = 0x40000
 
 
-def port_filter(port):
-    """A classic BPF program (packet(7)) that lets TCP from and to a port through, over IPv4 and over IPv6."""
+def port_filter(port, incoming):
+    """
+    A classic BPF program (packet(7)) that lets TCP from and to a port through, over IPv4 and over IPv6. `incoming`: and
+    nothing that is on its way out.
+    """
     ld_b, ld_h, ld_h_x, ldx_msh, jump, bits, end = 0x30, 0x28, 0x48, 0xB1, 0x15, 0x54, 0x06
     lines = [  # label, operation, value, and for jumps: where to if equal, where to if not ("": the next line)
+        *([("", ld_b, PACKET_TYPE), ("", jump, PACKET_OUTGOING, "drop", "")] if incoming else []),
         ("", ld_b, 0), ("", bits, 0xF0), ("", jump, 0x40, "four", "no four"),
         ("four", ld_b, 9), ("", jump, socket.IPPROTO_TCP, "", "drop"), ("", ldx_msh, 0),
         ("", ld_h_x, 0), ("", jump, port, "take", ""), ("", ld_h_x, 2), ("", jump, port, "take", "drop"),
         ("no four", jump, 0x60, "", "drop"), ("", ld_b, 6), ("", jump, socket.IPPROTO_TCP, "", "drop"),
         ("", ld_h, 40), ("", jump, port, "take", ""), ("", ld_h, 42), ("", jump, port, "take", "drop"),
-        ("take", end, 0x40000), ("drop", end, 0),
+        ("take", end, PACKET_MAX), ("drop", end, 0),
     ]
     places = {line[0]: number for number, line in enumerate(lines) if line[0]}
     code = b""
@@ -65,32 +69,26 @@ class Sniffer:
             raise Skip("looking at the wire needs root")
         self.port, self.words, self.flows = port, list(words), {}
         self.keep = max(len(word) for word in self.words) - 1
-        # On lo every packet passes twice, on its way out and on its way in.
-        self.once = interface == "lo"
         self.socket = in_namespace(namespace, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0))
-        program = port_filter(port)
+        program = port_filter(port, interface == "lo")  # there every packet passes twice, out and in
         memory = ctypes.create_string_buffer(program)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
                                struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(memory)))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 27)
-        if self.once:
-            with contextlib.suppress(OSError):  # Linux before 4.20 has it not
-                self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.socket.bind((interface, ETH_P_ALL))
         self.stopping = False
         self.thread = threading.Thread(target=self.collect, daemon=True)
         self.thread.start()
 
     def collect(self):
+        room = memoryview(bytearray(PACKET_MAX))
+        self.socket.setblocking(False)
         while True:
             try:
-                packet, address = self.socket.recvfrom(0x40000, socket.MSG_DONTWAIT)
+                self.take(bytes(room[:self.socket.recv_into(room)]))
             except BlockingIOError:
                 if not select.select([self.socket], [], [], 0.02)[0] and self.stopping:
                     return
-                continue
-            if not (self.once and address[2] == PACKET_OUTGOING):
-                self.take(packet)
 
     def take(self, packet):
         if packet[0] >> 4 == 4:
