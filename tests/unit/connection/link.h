@@ -161,8 +161,8 @@ static inline bool link_is_open(int fd)
 }
 
 /*
- * Both ends non-blocking, and the handshake done, `piece` bytes at a time over the wire. On a busy machine a byte may
- * take its time to cross the loopback; who never gets there has Check's time limit.
+ * Both ends non-blocking, and the handshake done, `piece` bytes at a time over the wire. On a busy machine a byte
+ * may take its time to cross the loopback; who never gets there has Check's time limit.
  */
 static inline struct link link_open(size_t piece)
 {
