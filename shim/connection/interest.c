@@ -185,7 +185,8 @@ static int add(struct endpoint *endpoint, const struct connection *connection, i
                                 .fd = fd,
                                 .event = *event,
                                 .expects_writable = true,
-                                .seen = (uint32_t)connection->rx_total};
+                                .seen = (uint32_t)connection->rx_total,
+                                .held_back = handshake_is_under_way(connection)};
     if (is_invalid(event))
         return -EINVAL;
     /* Found as soon as there is an event: whoever waits will then wait for the lock. */
@@ -219,8 +220,11 @@ static int modify(struct endpoint *endpoint, const struct connection *connection
         return -EINVAL;
     if (before.epoll != 0)
         index_remove(endpoint, interest);
-    *interest =
-        (struct interest){.epoll = epoll + 1, .fd = fd, .event = *event, .seen = (uint32_t)connection->rx_total};
+    *interest = (struct interest){.epoll = epoll + 1,
+                                  .fd = fd,
+                                  .event = *event,
+                                  .seen = (uint32_t)connection->rx_total,
+                                  .held_back = before.held_back || handshake_is_under_way(connection)};
     if (atomic_load(&endpoint->attention) != ATTENTION_NONE)
         (void)index_add(endpoint, interest);
     int result = set_events(interest, suitable_events(connection, interest));
@@ -325,6 +329,7 @@ static enum verdict judge_handshake(struct connection *connection, struct intere
     const bool is_programs = (*bits & interest->registered & interest->event.events & WRITABLE) != 0;
     const bool expected = writable_only && interest->expects_writable;
     interest->expects_writable = false;
+    interest->held_back = true;
     if (connection->phase == CONNECTION_CONNECTING && !connection->dialled)
         return VERDICT_EXPLAINED; /* a socket that connect() has not come to looks like one that is gone */
     if (handshake_is_under_way(connection) && connection->read_shut) {
@@ -345,7 +350,7 @@ static enum verdict judge_handshake(struct connection *connection, struct intere
 }
 
 /* A part of a frame is nothing to read, and while the rest of one has to go out there is no room for another. */
-static enum verdict judge_open(struct connection *connection, const struct interest *interest, bool shared,
+static enum verdict judge_open(struct connection *connection, struct interest *interest, bool shared,
                                uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
@@ -356,8 +361,11 @@ static enum verdict judge_open(struct connection *connection, const struct inter
     if (*bits == 0)
         return VERDICT_EXPLAINED;
     const uint32_t unfounded = readiness_unfounded(connection, interest->fd, *bits);
+    const bool was_held_back = interest->held_back;
+    if ((*bits & READABLE) != 0)
+        interest->held_back = false;
     /* The kernel says it of this connection only if bytes can be moved, and none were. */
-    if (((unfounded & READABLE) != 0 && connection->rx_total == before) ||
+    if (((unfounded & READABLE) != 0 && connection->rx_total == before && !was_held_back) ||
         ((unfounded & WRITABLE) != 0 && span_length(connection->tx) == pending))
         return VERDICT_UNEXPLAINED;
     *bits &= ~unfounded;

@@ -3,7 +3,6 @@
 
 Never what it measures: a figure taken in passing on a busy machine means nothing.
 """
-# timeout: 300
 
 import json
 import socket
@@ -17,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 import figures  # noqa: E402
 from bench import PARTS, measure_round  # noqa: E402
 from contenders import ALL, Chain, check_sealed, chosen  # noqa: E402
-from lib.process import BUILD, ROOT, run  # noqa: E402
+from lib.process import BUILD, DEADLINE, ROOT, run  # noqa: E402
 from lib.tap import Tap, check, contains, equal  # noqa: E402
 from part import Part, Scale, add  # noqa: E402
 from sockets_bench import Sockets  # noqa: E402
@@ -43,7 +42,7 @@ def liar(answer):
 
     def serve():
         with listener, listener.accept()[0] as connection:
-            connection.settimeout(20)
+            connection.settimeout(DEADLINE)
             while True:
                 received = connection.recv(1 << 20)
                 if not received:

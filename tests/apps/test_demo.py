@@ -120,7 +120,7 @@ def main():
         if run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "test", "-r", DEMO]).status != 0:
             raise Skip("the tree is not readable by other users")
         result = run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-i",
-                      "PATH=/usr/bin:/bin", DEMO], timeout=60)
+                      "PATH=/usr/bin:/bin", DEMO])
         equal((result.status, result.err), (0, b""), f"status and standard error of {result!r}")
         contains(result.text, "claims hold", "what it printed")
     tap.finish()

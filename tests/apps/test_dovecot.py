@@ -5,7 +5,7 @@ import os
 
 from lib import certs
 from lib.legacy import CIPHERS, LegacyServer, prove_server
-from lib.process import find
+from lib.process import DEADLINE, find
 from lib.tap import Tap, check, equal, skip_all
 
 # A login process serves one connection in a chroot, as a user of its own; libssl gets its bytes by a pair of BIOs.
@@ -56,7 +56,7 @@ def command(folder, port):
 
 def exchange(port, context):
     """Stores a mail of 1.5 MB and fetches it again."""
-    with imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=context, timeout=20) as imap:
+    with imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=context, timeout=DEADLINE) as imap:
         imap.login("user", "secret")
         equal(imap.append("INBOX", None, None, MAIL)[0], "OK", "answer to APPEND")
         imap.select()

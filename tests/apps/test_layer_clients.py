@@ -20,7 +20,7 @@ def public(keys, name):
 def from_password(ends, password, user="ann"):
     """An identity from a password, as `genkey --password` makes it, beside the others. Returns its public half."""
     secret = run([LAUNCHER, "genkey", "--password", "--user", user, "--server", public(ends.keys, "server")],
-                 data=password + b"\n", timeout=60)
+                 data=password + b"\n")
     equal(secret.status, 0, f"{secret!r}")
     path = ends.keys.path("password")
     path.unlink(missing_ok=True)

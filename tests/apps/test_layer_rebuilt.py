@@ -31,7 +31,7 @@ def public(keys, name):
 
 def fetch(folder, ends, port, secret="client", key=None, service=()):
     return run(["node", folder / "fetch.mjs", f"https://localhost:{port}/blob", certs.authority().cert,
-                key or public(ends.keys, "server"), *([ends.keys.path(secret)] if secret else []), *service], timeout=60)
+                key or public(ends.keys, "server"), *([ends.keys.path(secret)] if secret else []), *service])
 
 
 def c_example(tap):

@@ -2,7 +2,6 @@
 
 s_server -www and -WWW run the handshake inside libssl's own BIO, which calls no function of ours by name.
 """
-# timeout: 300
 
 from lib import certs, hello, peers
 from lib.legacy import (CIPHERS, LegacyClient, LegacyServer, blob, check_handshake, http_exchange, prove_client,

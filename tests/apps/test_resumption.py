@@ -2,7 +2,6 @@
 
 Driven with openssl s_server and s_client of every build, wrapped on one side and bare on the other.
 """
-# timeout: 200
 
 import contextlib
 import subprocess

@@ -23,7 +23,7 @@ public class Client {
 def offer(argv, wrap=None, env=None):
     with Trap() as trap:
         argv = [str(trap.port) if word == "PORT" else word for word in argv]
-        result = run(wrap.argv(argv) if wrap else argv, env=env, timeout=60)
+        result = run(wrap.argv(argv) if wrap else argv, env=env)
         check(trap.offers, f"expected a ClientHello: {trap.errors} {result!r}")
         return trap.offers[0], result
 

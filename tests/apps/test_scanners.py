@@ -3,7 +3,6 @@
 
 Bare they find TLS 1.2 with static RSA and finite-field DH; wrapped, TLS 1.3 with ECDHE groups and nothing else.
 """
-# timeout: 300
 
 import json
 import xml.etree.ElementTree as ElementTree

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 
-from lib.process import free_port, merged
+from lib.process import DEADLINE, free_port, merged
 from lib.seal import MAGIC, Keys, SealWrap, needs_seal
 from lib.tap import Tap, check, equal
 
@@ -53,14 +53,14 @@ def served(keys, start, argv, number=0, spoken=False):
     with socket.create_server(("127.0.0.1", port)) as listener:
         client = subprocess.Popen(client_wrap.argv(["python3", "-c", CLIENT, port]), env=merged({}),
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        listener.settimeout(20)
+        listener.settimeout(DEADLINE)
         peer, _ = listener.accept()
         if spoken:
             equal(peer.recv(8), MAGIC, "what a sealed client begins with")
         process = start(server_wrap.argv(argv), peer, number)
         peer.close()
-        out, err = client.communicate(timeout=20)
-        status = process.wait(20)
+        out, err = client.communicate(timeout=DEADLINE)
+        status = process.wait(DEADLINE)
     return client.returncode, out, err, status, server_wrap
 
 

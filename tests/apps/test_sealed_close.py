@@ -41,7 +41,7 @@ def kill_one(tap, keys, scenario, victim, sentence, bare):
 def main():
     tap = Tap()
     on = Scenarios(tap, "sock_close")
-    patient = {"linger": "60s"}  # longer than any wait of the tests: a close that waits for it is seen to hang
+    patient = {"linger": "120s"}  # longer than any wait of the tests: a close that waits for it is seen to hang
     on.both("in_flight_close", "4 MB in flight survive the sender's close and the receiver's half-close")
     on.both("in_flight_close_by_server", "4 MB in flight survive the close of a server and the half-close of its client")
     on.both("in_flight_exit", "4 MB in flight survive the sender's exit and the receiver's half-close")

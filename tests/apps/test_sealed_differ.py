@@ -19,7 +19,7 @@ def trace(keys, mode, seed, address, steps):
     """What the program prints, and what to read when it did not end well."""
     port = free_port()
     wrap = SealWrap(keys, listen=port, connect=port)
-    result = run(mode.argv(wrap, [PROGRAM, seed, port, address, steps]), env=mode.environment(), timeout=60)
+    result = run(mode.argv(wrap, [PROGRAM, seed, port, address, steps]), env=mode.environment())
     text = result.out.decode(errors="replace")
     told = f"{mode.name}: status {result.status}: {result.err.decode(errors='replace')[-600:]}"
     if mode.sealed:

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 
-from lib.process import PROGRAMS, Process, free_port, wait_until
+from lib.process import DEADLINE, PROGRAMS, Process, free_port, wait_until
 from lib.seal import MAGIC, MODES, Keys, Scenarios, SealWrap, needs_seal
 from lib.tap import Tap, contains, equal
 
@@ -23,7 +23,7 @@ def stranger(tap, keys, sentence, words):
                 server.wait_for_port(port)
                 heard = b""
                 with socket.create_connection(("127.0.0.1", port)) as peer:
-                    peer.settimeout(20)
+                    peer.settimeout(DEADLINE)
                     wait_until(lambda: "sent" in server.text(), lambda: f"the banner; {server.text()!r}")
                     peer.sendall(words)
                     with contextlib.suppress(ConnectionResetError):

@@ -58,7 +58,7 @@ def pass_fds(mode, keys):
         wait_until(lambda: "listening" in server.text(), lambda: f"the server: {server.text()}")
         client = run(mode.argv(wrap, [sys.executable, "-c", CLIENT, port]))
         equal((client.status, client.out), (0, b"ok\n"), f"the client: {client!r}; the server: {server.text()}")
-        equal(server.wait(20), 0, f"the server: {server.text()}")
+        equal(server.wait(), 0, f"the server: {server.text()}")
     check_wire(wire, mode.sealed)
     ends_cleanly(mode, None, wrap)
 

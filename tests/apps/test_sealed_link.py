@@ -43,7 +43,7 @@ def main():
     for program, scenario, sentence in CASES:
         if program not in programs:
             programs[program] = Scenarios(tap, program, link)
-        programs[program].both(scenario, f"over a link: {sentence}", linger="60s")
+        programs[program].both(scenario, f"over a link: {sentence}", linger="120s")
     tap.finish()
 
 

@@ -1,5 +1,4 @@
 """postfix and dovecot sealed: mail by SMTP into a mailbox, and out of it by IMAP. Connections pass between processes."""
-# timeout: 180
 
 import os
 import pwd

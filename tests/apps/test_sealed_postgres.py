@@ -1,5 +1,4 @@
 """PostgreSQL, psql and pgbench, sealed: a process for each connection, COPY in both directions, cancel, shutdown."""
-# timeout: 180
 
 import hashlib
 import os
@@ -73,11 +72,11 @@ def prepared(ends, _server):
 def bench(ends, _server):
     """pgbench: 8 clients in 2 threads, extended protocol, a new connection for each transaction in the second run."""
     arguments = ["-h", "127.0.0.1", "-p", str(ends.port), "-U", "tester", "postgres"]
-    done = ends.client(["pgbench", "-i", "-q", "-s", "1", *arguments], timeout=60)
+    done = ends.client(["pgbench", "-i", "-q", "-s", "1", *arguments])
     equal(done.status, 0, f"status of {done!r}")
-    done = ends.client(["pgbench", "-n", "-M", "prepared", "-c", "8", "-j", "2", "-t", "50", *arguments], timeout=60)
+    done = ends.client(["pgbench", "-n", "-M", "prepared", "-c", "8", "-j", "2", "-t", "50", *arguments])
     contains(done.text, "transactions actually processed: 400/400", "what pgbench said")
-    done = ends.client(["pgbench", "-n", "-C", "-S", "-c", "4", "-j", "2", "-t", "10", *arguments], timeout=60)
+    done = ends.client(["pgbench", "-n", "-C", "-S", "-c", "4", "-j", "2", "-t", "10", *arguments])
     contains(done.text, "transactions actually processed: 40/40", "what pgbench said")
 
 

@@ -24,7 +24,7 @@ def main():
         tap.result(True, "over a link", skip=one_line(reason))
     for prefix, on in places:
         for scenario, sentence in CASES:
-            on.both(scenario, prefix + sentence, linger="60s")
+            on.both(scenario, prefix + sentence, linger="120s")
     tap.finish()
 
 

@@ -4,7 +4,6 @@
 Peers that say nothing are plain sockets of the test's own. Bare, they are just silent; sealed, their handshake never
 ends.
 """
-# timeout: 300
 
 import contextlib
 import ctypes
@@ -12,7 +11,7 @@ import os
 import socket
 import subprocess
 
-from lib.process import PROGRAMS, Process, find, free_port, listens, run, wait_until
+from lib.process import DEADLINE, PROGRAMS, Process, find, free_port, listens, run, wait_until
 from lib.seal import MODES, Keys, SealWrap, descriptors, needs_seal
 from lib.tap import Skip, Tap, check, contains, equal
 
@@ -116,7 +115,7 @@ def silent_time_out(keys, manner, count, where=LOOPBACK):
         wait_until(lambda: loop.ask()[1] == count, "the loop to be told")
         wait_until(lambda: descriptors(loop.server.pid) <= before + 1, "descriptors to be closed, but for the log's")
         for one in loop.silent:
-            one.settimeout(20)
+            one.settimeout(DEADLINE)
             with contextlib.suppress(ConnectionResetError):
                 equal(one.recv(100), b"", "what a silent client hears")
         loop.end_silent()

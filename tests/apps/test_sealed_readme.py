@@ -2,7 +2,6 @@
 
 A machine is a network namespace with its own /etc and with `make install` at its /usr/local; a wire joins the two.
 """
-# timeout: 240
 
 import os
 import re

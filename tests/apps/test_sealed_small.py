@@ -33,7 +33,7 @@ def main():
     for program, scenario, sentence in CASES:
         if program not in programs:
             programs[program] = Scenarios(tap, program, environment={"SOCK_SMALL": "4096"})
-        programs[program].both(scenario, f"in small buffers: {sentence}", linger="60s")
+        programs[program].both(scenario, f"in small buffers: {sentence}", linger="120s")
     tap.finish()
 
 

@@ -1,4 +1,3 @@
-# timeout: 300
 """Nothing lost: random sizes, random pauses, both directions at once, hashes compared. 100 MiB each way here.
 
 PFSWRAP_SOAK_GIB=10 sends 10 GiB in all (`make soak GIB=10`), and PFSWRAP_SOAK_SEED begins another sequence of chance.

@@ -55,7 +55,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        equal(self.process.stop(), 0, f"status of the server, which printed {self.process.text()!r}")
+        equal(self.process.stop(DEADLINE), 0, f"status of the server, which printed {self.process.text()!r}")
 
 
 def answer_to(connection, words, end=False):

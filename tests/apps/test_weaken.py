@@ -3,7 +3,6 @@
 The program reads back what it set, as it would bare, and speaks TLS 1.3 with ECDHE all the same. See
 programs/weakenings.h for the calls.
 """
-# timeout: 300
 
 import re
 

@@ -2,7 +2,6 @@
 
 Each program here is a few lines of Python without TLS, which says hellos byte for byte; unwrapped it must get through.
 """
-# timeout: 180
 
 import socket
 import threading
@@ -160,7 +159,7 @@ def clients(tap):
                 for wrap in (None, wrap_with()):
                     with Peer(server_hello(version)) as peer:
                         argv = ["python3", "-c", PRELUDE + script, peer.port, kind]
-                        result = run(wrap.argv(argv) if wrap else argv, timeout=40)
+                        result = run(wrap.argv(argv) if wrap else argv)
                         log = wrap.tail() if wrap else "none"
                         if wrap and kind == "weak":
                             check(result.status != 0, f"{result!r}; log: {log}")
@@ -201,7 +200,7 @@ def sandboxes(tap):
         with tap.case(f"plaintext passes behind a system call filter ({scenario}), or is cut without a forbidden call"):
             for plaintext, passes in (("log", True), ("allow", True), ("starttls", False)):
                 wrap = wrap_with(plaintext)
-                result = run(wrap.argv([program, scenario, free_port(), "127.0.0.1"]), timeout=40)
+                result = run(wrap.argv([program, scenario, free_port(), "127.0.0.1"]))
                 log = f"{plaintext}: {result!r}; log: {wrap.tail()}"
                 lacks(result.text, "SIGSYS", log)
                 equal(result.status == 0 and result.out.endswith(b"ok\n"), passes, log)
@@ -254,7 +253,7 @@ s.sendall(HELLO[20:]); all_of(s, len(answer)); s.sendall(DATA); s.shutdown(socke
         for wrap in (None, wrap_with()):
             with Peer(server_hello("1.3")) as peer:
                 argv = ["python3", "-c", PRELUDE + script, peer.port, "good"]
-                result = run(wrap.argv(argv) if wrap else argv, timeout=40)
+                result = run(wrap.argv(argv) if wrap else argv)
             equal((result.status, peer.heard), (0, DATA), f"{result!r}; log: {wrap.tail() if wrap else 'none'}")
 
 

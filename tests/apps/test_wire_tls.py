@@ -3,7 +3,6 @@
 The programs bring TLS that nothing else reaches: Node.js and Java with settings of their own, and a relay that carries
 the TLS of others, here that of an unwrapped openssl.
 """
-# timeout: 240
 
 import ctypes
 import hashlib
@@ -81,7 +80,7 @@ def node_client(tap):
 
     def talk(wrap, options, server):
         argv = node(NODE_CLIENT, options, server.port, certs.authority().cert)
-        return run(wrap.argv(argv) if wrap else argv, timeout=30).out.strip()
+        return run(wrap.argv(argv) if wrap else argv).out.strip()
 
     with peers.Server(peers.reply_http(body), ciphers="ALL:@SECLEVEL=0") as server:
         with tap.case("Node.js as a client of TLS 1.2 works bare, so that its refusal means something"):
@@ -178,7 +177,7 @@ def java_client(tap):
                                                                                          "weak"),
                                                 ([], "pfs", True, "observed")):
                 wrap = wrap_with(tls)
-                result = run(wrap.argv(["java", source, server.port, *words]), timeout=60)
+                result = run(wrap.argv(["java", source, server.port, *words]))
                 equal(b"for java" in result.out, expected, f"{result!r}; log: {wrap.tail()}")
                 check_event(wrap.wait_event(event), "client", words[0] if words else "TLSv1.3")
 

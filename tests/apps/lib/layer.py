@@ -223,7 +223,7 @@ ROWS = {
 CLIENT = """
 import hashlib, http.client, ssl, sys
 context = ssl.create_default_context(cafile=sys.argv[2])
-connection = http.client.HTTPSConnection("localhost", int(sys.argv[1]), context=context, timeout=30)
+connection = http.client.HTTPSConnection("localhost", int(sys.argv[1]), context=context)
 if len(sys.argv) > 3:
     connection.request("PUT", "/received", body=open(sys.argv[3], "rb").read())
     answer = connection.getresponse()
@@ -255,14 +255,14 @@ def digest(data):
 
 def download(wrap, argv, data, hashed=False):
     """Runs a client that gets the blob; `hashed`: it prints the digest itself."""
-    result = run(wrap.argv(argv) if wrap else argv, timeout=40)
+    result = run(wrap.argv(argv) if wrap else argv)
     equal(result.status, 0, f"status of {result!r}; log: {wrap.tail() if wrap else ''}")
     got = result.out.decode().strip() if hashed else digest(result.out)
     equal(got, digest(data), f"digest of what arrived ({len(result.out)} bytes)")
 
 
 def upload(wrap, argv, server, data):
-    result = run(wrap.argv(argv) if wrap else argv, timeout=40)
+    result = run(wrap.argv(argv) if wrap else argv)
     check(result.status == 0 and result.out.decode().strip()[-3:] in ("201", "204"),  # made, or written over
           f"{result!r}; log: {wrap.tail() if wrap else ''}")
     wait_until(lambda: (server.folder / "received").exists(), "the file to be there")

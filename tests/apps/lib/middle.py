@@ -25,6 +25,7 @@ class Middle:
         self.passed = {"up": 0, "down": 0}
         self.keep, self.kept = keep, {"up": bytearray(), "down": bytearray()}
         self.held = False
+        self.reached = False  # what `cut` or `change` asks for has been done
         self.gate = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -75,8 +76,9 @@ class Middle:
         if self.change and self.change[0] == direction and place <= self.change[1] < place + len(data):
             changed = bytearray(data)
             changed[self.change[1] - place] ^= 0x20
-            data = bytes(changed)
+            data, self.reached = bytes(changed), True
         if self.cut and self.cut[0] == direction and place + len(data) > self.cut[1]:
+            self.reached = True
             return data[:self.cut[1] - place], self.cut[2]
         if direction == "up" and self.hold is not None and place + len(data) > self.hold and not self.gate.is_set():
             first = data[:self.hold - place]

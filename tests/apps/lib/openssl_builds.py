@@ -5,7 +5,7 @@ build, bare or wrapped.
 """
 
 from lib import other_libssl
-from lib.process import run
+from lib.process import DEADLINE, run
 from lib.tap import Skip
 from lib.wrap import LIBRARY
 
@@ -26,7 +26,7 @@ class Build:
         command, environment = self.other.command(*argv[1:])
         return (wrap.argv(command) if wrap else command), environment
 
-    def run(self, *words, wrap=None, data=b"", timeout=20):
+    def run(self, *words, wrap=None, data=b"", timeout=DEADLINE):
         argv, environment = self.launch(["openssl", *words], wrap)
         return run(argv, data=data, env=environment, timeout=timeout)
 

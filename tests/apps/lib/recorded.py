@@ -32,8 +32,7 @@ def capture(port):
 
 
 def tshark(path, port, keys, *options):
-    result = run(["tshark", "-r", path, "-d", f"tcp.port=={port},tls", "-o", f"tls.keylog_file:{keys}", *options],
-                 timeout=60)
+    result = run(["tshark", "-r", path, "-d", f"tcp.port=={port},tls", "-o", f"tls.keylog_file:{keys}", *options])
     equal(result.status, 0, f"{result!r}")
     return result.out.decode("ascii", "replace")
 

@@ -8,7 +8,7 @@ nothing of the protocol but the magic that begins every sealed connection.
 import functools
 import os
 
-from lib.process import PROGRAMS, free_port, run, temporary_directory
+from lib.process import DEADLINE, PROGRAMS, free_port, run, temporary_directory
 from lib.sniff import Sniffer
 from lib.tap import Skip, check, equal
 from lib.wrap import LAUNCHER, Wrap
@@ -51,12 +51,16 @@ def command(word, data=b""):
 
 
 class SealWrap(Wrap):
-    """A policy that seals: `listen` and `connect` are ports or lists of ADDRESS:PORT; more keys of [seal] by name."""
+    """
+    A policy that seals: `listen` and `connect` are ports or lists of ADDRESS:PORT; more keys of [seal] by name. The
+    times are longer than the default ones: on a busy machine a server may accept late, or a peer read late.
+    """
 
     def __init__(self, keys, identity="peer", listen=(), connect=(), peer="peer", clients=None, seal="require",
                  service=None, rules="", children="protect", **settings):
         lines = ["[seal]", f"identity = {keys.path(identity)}", f"peers = {keys.peers}"]
-        lines += [f"{name.replace('_', '-')} = {value}" for name, value in settings.items()]
+        times = {"handshake_timeout": f"{DEADLINE:g}s", "linger": f"{DEADLINE / 2:g}s"}
+        lines += [f"{name.replace('_', '-')} = {value}" for name, value in {**times, **settings}.items()]
         for direction, where in (("listen", listen), ("connect", connect)):
             if where:
                 mode = seal if direction == "listen" else "require"

@@ -10,7 +10,7 @@ import os
 import pwd
 import re
 
-from lib.process import ROOT, Process, free_port, run, temporary_directory, wait_until
+from lib.process import DEADLINE, ROOT, Process, free_port, run, temporary_directory, wait_until
 from lib.seal import MAGIC, Keys, SealWrap, look_case, missing
 from lib.sniff import Sniffer
 from lib.tap import Failed, Skip, check, equal
@@ -66,7 +66,7 @@ class Bare:
         """What a server that never was root must own."""
         os.chown(self.folder, user.pw_uid, user.pw_gid)
 
-    def client(self, argv, data=b"", timeout=30, **options):
+    def client(self, argv, data=b"", timeout=DEADLINE, **options):
         """A client's whole run; returns its Result."""
         return run(self.client_argv(argv), data=data, timeout=timeout, **options)
 
@@ -187,7 +187,7 @@ def explained(ends, server=None):
         raise Failed(f"{failure}\nthe server printed: {printed}\n{ends.tail()}") from failure
 
 
-def ended(process, statuses=(0,), seconds=15):
+def ended(process, statuses=(0,), seconds=DEADLINE):
     """Asks a server to end, and checks that it did so by itself with one of these exit statuses."""
     process.popen.terminate()
     status = process.wait(seconds)

@@ -115,7 +115,7 @@ class Sniffer:
         """Ends the collection once everything that was captured has been looked at."""
         if not self.stopping:
             self.stopping = True
-            wait_until(lambda: not self.thread.is_alive(), "the packets to be looked at", 60)
+            wait_until(lambda: not self.thread.is_alive(), "the packets to be looked at", 300)
             self.captured, self.dropped = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
             self.socket.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 DATA = Path("data").read_bytes()
 
 with ftplib.FTP() as session:
-    session.connect("127.0.0.1", int(sys.argv[1]), timeout=15)
+    session.connect("127.0.0.1", int(sys.argv[1]), timeout=60)
     session.login("anonymous", "this-is-readable-on-the-wire")
     for step in sys.argv[2:]:
         if step == "talk":

@@ -14,7 +14,7 @@ BIG = b"Subject: big\r\n\r\n" + b"".join(b"%07d %s\r\n" % (number, MARKER) for n
 
 
 def session(port, user):
-    imap = imaplib.IMAP4("127.0.0.1", port, timeout=20)
+    imap = imaplib.IMAP4("127.0.0.1", port, timeout=60)
     imap.login(user, "secret")
     return imap
 
@@ -48,7 +48,7 @@ def idle(port):
 
 
 def send(port, recipient):
-    with smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp:
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as smtp:
         smtp.ehlo("client.test")
         for number, body in enumerate((b"Subject: one\r\n\r\n" + MARKER, BIG, b"Subject: three\r\n\r\nthree")):
             refused = smtp.sendmail("sender@client.test", [recipient], body)

@@ -137,7 +137,6 @@ static void start(void)
 int main(void)
 {
     TCase *cases = tcase_create("lock");
-    tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, start, NULL);
     tcase_add_test(cases, threads_exclude_each_other);
     tcase_add_test(cases, processes_exclude_each_other);

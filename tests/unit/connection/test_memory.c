@@ -138,7 +138,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("memory");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, no_piece_is_given_twice);
     tcase_add_test(cases, threads_take_and_give_at_once);
     tcase_add_test(cases, a_fork_wipes_what_is_secret);

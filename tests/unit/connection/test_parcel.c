@@ -239,7 +239,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("parcel");
-    tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, a_program_without_us_reads_where_it_is_from_and_then_an_error);
     tcase_add_test(cases, a_parcel_holds_the_connection_until_it_is_closed_or_opened);

@@ -192,7 +192,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("share");
-    tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, both_processes_go_on_in_turn);
     tcase_add_test(cases, what_was_half_received_goes_over_the_fork);

@@ -174,6 +174,24 @@ START_TEST(peeking_takes_nothing_and_sees_several_frames)
 }
 END_TEST
 
+START_TEST(a_receive_of_nothing_sees_what_is_all_in_the_kernel_and_takes_nothing)
+{
+    struct link link = link_open(65536);
+    char text[8] = "";
+    ck_assert_int_eq(link_receive(link.server, text, 0, 0), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert_int_eq(link_send(link.client, "abc", 3), 3);
+    link_await(link.client_wire);
+    link_deliver(&link, 65536);
+    for (int queued = 0; queued < 3 + PFSWRAP_SEAL_OVERHEAD;)
+        ck_assert_int_eq(ioctl(link.server, FIONREAD, &queued), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(link_receive(link.server, text, 0, 0), 0);
+    ck_assert_int_eq(link_receive(link.server, text, sizeof text, 0), 3);
+    ck_assert_str_eq(text, "abc");
+}
+END_TEST
+
 START_TEST(discarding_counts_and_copies_nothing)
 {
     struct link link = link_open(65536);
@@ -289,7 +307,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("stream");
-    tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, handshake_survives_any_split_of_the_wire);
     tcase_add_test(cases, a_full_socket_loses_and_repeats_nothing);
@@ -297,6 +314,7 @@ int main(void)
     tcase_add_test(cases, reads_smaller_than_a_chunk_stay_readable_until_the_last_byte);
     tcase_add_test(cases, one_read_empties_the_kernel_of_many_small_frames);
     tcase_add_test(cases, peeking_takes_nothing_and_sees_several_frames);
+    tcase_add_test(cases, a_receive_of_nothing_sees_what_is_all_in_the_kernel_and_takes_nothing);
     tcase_add_test(cases, discarding_counts_and_copies_nothing);
     tcase_add_test(cases, an_end_without_final_is_an_error_after_what_came_before);
     tcase_add_test(cases, a_forged_byte_anywhere_in_a_frame_is_an_error);

@@ -221,7 +221,6 @@ static TCase *cases(void)
 {
     TCase *tc = tcase_create("adversary_frames");
 
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, each_flipped_bit_of_a_frame_is_refused);
     tcase_add_test(tc, each_truncation_of_a_frame_waits_and_its_end_is_an_error);

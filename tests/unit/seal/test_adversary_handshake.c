@@ -388,7 +388,6 @@ static TCase *cases(void)
 {
     TCase *tc = tcase_create("adversary_handshake");
 
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, each_flipped_bit_of_the_preamble_and_message_1_is_refused);
     tcase_add_test(tc, each_truncation_of_message_1_waits_and_its_end_is_an_error);
     tcase_add_test(tc, each_flipped_bit_of_message_2_is_refused);

@@ -269,7 +269,6 @@ static TCase *cases(void)
 {
     TCase *tc = tcase_create("channel");
 
-    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, every_pattern_carries_data_both_ways_and_closes, PFSWRAP_SEAL_IK,
                         PFSWRAP_SEAL_NKPSK2 + 1);
     tcase_add_test(tc, every_size_of_chunk_survives);

@@ -346,7 +346,6 @@ static TCase *cases(void)
 {
     TCase *tc = tcase_create("residue");
 
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack);
     tcase_add_test(tc, opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack);
     tcase_add_test(tc, the_search_finds_what_libsodium_alone_leaves_behind);

@@ -53,7 +53,6 @@ static TCase *cases(void)
 {
     TCase *tc = tcase_create("threads");
 
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, a_filled_keyring_serves_many_threads_at_once);
     return tc;
 }

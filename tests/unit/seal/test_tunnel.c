@@ -352,7 +352,6 @@ int main(void)
 {
     TCase *cases = tcase_create("tunnel");
 
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, the_handshake_costs_one_round_trip_and_the_confirm);
     tcase_add_test(cases, another_binding_on_the_other_side_ends_the_handshake_on_both);
     tcase_add_loop_test(cases, every_byte_arrives_in_order_however_the_carrier_cuts_them, 0, 6);

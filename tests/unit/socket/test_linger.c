@@ -165,7 +165,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("linger");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, nothing_is_waited_for_on_a_descriptor_without_a_mark);
     tcase_add_test(cases, a_marked_descriptor_waits_until_the_peers_kernel_has_everything);
     tcase_add_test(cases, a_peer_that_takes_nothing_holds_up_many_descriptors_no_longer_than_one);

@@ -106,7 +106,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("owner");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, an_object_belongs_to_the_library_that_made_it_until_it_is_gone);
     tcase_add_test(cases, a_hundred_thousand_objects_at_once_are_all_found_and_all_removed);
     tcase_add_test(cases, looking_up_stays_fast_after_millions_of_objects_have_come_and_gone);

@@ -193,7 +193,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("split");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, the_samples_come_to_what_they_are_made_for);
     tcase_add_test(cases, a_verdict_falls_before_the_byte_after_the_server_hello);
     tcase_add_test(cases, a_cut_at_any_byte_changes_nothing);

@@ -601,7 +601,6 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("verdict");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, tls13_with_a_key_share_has_forward_secrecy_in_either_role);
     tcase_add_test(cases, the_log_learns_what_was_offered_and_chosen);
     tcase_add_test(cases, names_and_lists_longer_than_there_is_room_for_are_cut);
