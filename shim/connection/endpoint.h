@@ -25,13 +25,13 @@ struct interest {
     int epoll; /* the epoll instance's number + 1; 0: a free entry */
     int fd;
     struct epoll_event event;
-    uint32_t registered;   /* the events that the kernel was given, which are others while a handshake holds back */
-    uint32_t seen;         /* of the bytes ever taken from the kernel, those that no event is due for any more */
-    bool indexed : 1;          /* can be found by its epoll instance and data */
+    uint32_t registered; /* the events that the kernel was given, which are others while a handshake holds back */
+    uint32_t seen;       /* of the bytes ever taken from the kernel, those that no event is due for any more */
+    bool indexed : 1;    /* can be found by its epoll instance and data */
     bool expects_writable : 1; /* the kernel says so once, since it was asked anew: no news of anybody */
-    bool held_back : 1;        /* a handshake was under way at the last event; who has completed it, took what came */
-    bool told_writable : 1;    /* edge-triggered, and the program has had it before the handshake was complete */
-    bool fired : 1;            /* one shot, and the program has had it */
+    bool held_back : 1;     /* a handshake was under way at the last event; who has completed it, took what came */
+    bool told_writable : 1; /* edge-triggered, and the program has had it before the handshake was complete */
+    bool fired : 1;         /* one shot, and the program has had it */
 };
 
 /* Why poll and epoll have to look at a connection. */

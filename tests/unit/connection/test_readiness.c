@@ -258,7 +258,7 @@ START_TEST(an_event_that_a_handshake_has_outrun_is_nobodys)
         int epoll = new_epoll();
         char bytes[8];
         ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | manners[i], 7), 0);
-        while (!is_open(link.server)) {
+        while (!link_is_open(link.server)) {
             struct epoll_event event = {0};
             (void)link_move(link.client_wire, link.server_wire, 65536);
             (void)link_move(link.server_wire, link.client_wire, 65536);
@@ -480,8 +480,8 @@ START_TEST(an_event_whose_bytes_went_with_the_handshake_elsewhere_is_not_told)
         ck_assert_int_eq(link_receive(link.client, &byte, 1, 0), -1);
         ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), -1);
     }
-    ck_assert_uint_eq(interest_judge(epoll, &event), 0);
-    ck_assert_uint_eq(interest_judge(epoll, &event), EPOLLIN); /* of something else with the same data, then */
+    ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()), 0);
+    ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()), EPOLLIN); /* of something else with the same data, then */
 }
 END_TEST
 
