@@ -1,9 +1,9 @@
 /*
  * How a sealed descriptor takes part in poll, select and epoll. Until its handshake is complete it is not readable,
- * and writable only where what is sent would be kept; waiting for it drives the handshake. Afterwards the kernel's own
- * events are the right ones, but for two: while only a part of a frame has come it is not readable yet, and while the
- * rest of one still has to go out it is not writable. A program may take its word and not be ready for EAGAIN, or be
- * blocking. For epoll see interest.h.
+ * and writable only where what is sent would be kept; waiting for it drives the handshake. Afterwards the kernel's
+ * own events are the right ones, but for two: while only a part of a frame has come it is not readable yet, and
+ * while the rest of one still has to go out it is not writable. A program may take its word and not be ready for
+ * EAGAIN, or be blocking. For epoll see interest.h.
  */
 #ifndef PFSWRAP_CONNECTION_READINESS_H
 #define PFSWRAP_CONNECTION_READINESS_H
@@ -37,8 +37,8 @@ short readiness_answer(int fd, short events, short revents);
 
 /*
  * Of poll(2)'s POLLIN, POLLOUT and their like, which are epoll(7)'s as well, those in `events` that the kernel says
- * of an open connection (locked) and that do not hold: a read would have to wait, or a send. Takes in and sends what
- * that needs.
+ * of an open connection (locked) and that do not hold: a read would have to wait, or a send. Takes in and sends
+ * what that needs.
  */
 uint32_t readiness_unfounded(struct connection *connection, int fd, uint32_t events);
 

@@ -481,7 +481,8 @@ START_TEST(an_event_whose_bytes_went_with_the_handshake_elsewhere_is_not_told)
         ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), -1);
     }
     ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()), 0);
-    ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()), EPOLLIN); /* of something else with the same data, then */
+    ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()),
+                      EPOLLIN); /* of something else with the same data, then */
 }
 END_TEST
 
