@@ -1,8 +1,9 @@
 /*
- * The table of descriptors and the endpoints behind it. Endpoints are never unmapped and connections are checked
- * again under their lock, so a thread that comes late finds that out instead of a stranger's memory.
+ * The endpoints behind the table of descriptors. Endpoints are never unmapped and connections are checked again
+ * under their lock, so a thread that comes late finds that out instead of a stranger's memory.
  */
 #include "connection/endpoint.h"
+#include "connection/endpoint_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +19,7 @@
 #include "connection/interest.h"
 #include "real/kernel.h"
 
-_Atomic uint32_t endpoint_table[ENDPOINT_FDS];
-atomic_int endpoint_count, endpoint_attention, endpoint_reserved;
+atomic_int endpoint_count, endpoint_attention;
 
 enum {
     ENDPOINT_PIECE_BYTES = 128,
@@ -203,16 +203,6 @@ enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct c
     }
 }
 
-static atomic_int highest; /* no sealed descriptor has ever had a higher number */
-
-static void table_set(int fd, uint32_t value)
-{
-    int before = atomic_load_explicit(&highest, memory_order_relaxed);
-    while (fd > before && !atomic_compare_exchange_weak(&highest, &before, fd))
-        continue;
-    atomic_store_explicit(&endpoint_table[fd], value, memory_order_release);
-}
-
 static uint32_t table_value(const struct endpoint *endpoint, bool cloexec)
 {
     return (endpoint->index + 1) | (cloexec ? ENDPOINT_CLOEXEC : 0);
@@ -249,7 +239,7 @@ static void enter_into_table(struct endpoint *endpoint, struct connection *conne
     atomic_store(&endpoint->fd, fd);
     atomic_store(&endpoint->connection, connection);
     atomic_fetch_add(&endpoint_count, 1);
-    table_set(fd, table_value(endpoint, cloexec));
+    endpoint_table_put(fd, table_value(endpoint, cloexec));
 }
 
 struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
@@ -291,35 +281,22 @@ struct connection *endpoint_open_at(int fd, struct region *region, struct connec
 void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
 {
     atomic_fetch_add(&endpoint->descriptors, 1);
-    table_set(copy, table_value(endpoint, cloexec));
+    endpoint_table_put(copy, table_value(endpoint, cloexec));
 }
 
 int endpoint_remove(struct endpoint *endpoint, int fd)
 {
-    table_set(fd, ENDPOINT_CLOSING);
+    endpoint_table_put(fd, ENDPOINT_CLOSING);
     int left = atomic_fetch_sub(&endpoint->descriptors, 1) - 1;
     if (left > 0 && atomic_load(&endpoint->fd) == fd)
         atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
     return left;
 }
 
-void endpoint_vacate(int fd)
-{
-    uint32_t closing = ENDPOINT_CLOSING;
-    if ((unsigned)fd < ENDPOINT_FDS)
-        (void)atomic_compare_exchange_strong(&endpoint_table[fd], &closing, 0);
-}
-
-void endpoint_vacate_range(unsigned first, unsigned last)
-{
-    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
-        endpoint_vacate(fd);
-}
-
 void endpoint_retire(struct endpoint *endpoint)
 {
     for (int fd = endpoint_number(endpoint, 0); fd >= 0; fd = endpoint_number(endpoint, fd + 1))
-        table_set(fd, ENDPOINT_HIDDEN);
+        endpoint_table_put(fd, ENDPOINT_HIDDEN);
     atomic_store(&endpoint->descriptors, 0);
 }
 
@@ -328,14 +305,6 @@ static void set_attention(struct endpoint *endpoint, unsigned attention)
     const unsigned before = atomic_exchange(&endpoint->attention, (uint8_t)attention);
     if ((before != ATTENTION_NONE) != (attention != ATTENTION_NONE))
         atomic_fetch_add(&endpoint_attention, attention != ATTENTION_NONE ? 1 : -1);
-}
-
-int endpoint_number(const struct endpoint *endpoint, int from)
-{
-    for (int fd = from; fd <= atomic_load(&highest); fd++)
-        if (endpoint_of(fd) == endpoint)
-            return fd;
-    return -1;
 }
 
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)
@@ -356,78 +325,20 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
 {
     interest_restore(endpoint);
-    for (int fd = 0; atomic_load(&endpoint->descriptors) > 0 && fd <= atomic_load(&highest); fd++)
-        if (endpoint_of(fd) == endpoint) {
-            if (!endpoint_cloexec(fd))
-                (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
-            (void)endpoint_remove(endpoint, fd);
-            endpoint_vacate(fd);
-        }
+    for (int fd = -1; atomic_load(&endpoint->descriptors) > 0 && (fd = endpoint_number(endpoint, fd + 1)) >= 0;) {
+        if (!endpoint_cloexec(fd))
+            (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
+        (void)endpoint_remove(endpoint, fd);
+        endpoint_vacate(fd);
+    }
     endpoint_free(endpoint, connection);
-}
-
-bool endpoint_cloexec(int fd)
-{
-    return (atomic_load(&endpoint_table[fd]) & ENDPOINT_CLOEXEC) != 0;
-}
-
-void endpoint_set_cloexec(int fd, bool cloexec)
-{
-    if (cloexec)
-        atomic_fetch_or(&endpoint_table[fd], ENDPOINT_CLOEXEC);
-    else
-        atomic_fetch_and(&endpoint_table[fd], ~(uint32_t)ENDPOINT_CLOEXEC);
-}
-
-int endpoint_next(unsigned first)
-{
-    for (unsigned fd = first; fd <= (unsigned)atomic_load(&highest) && fd < ENDPOINT_FDS; fd++)
-        if (atomic_load(&endpoint_table[fd]) != 0)
-            return (int)fd;
-    return -1;
-}
-
-void endpoint_set_cloexec_range(unsigned first, unsigned last)
-{
-    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
-        endpoint_set_cloexec(fd, true);
-}
-
-int endpoint_lowest_hidden(unsigned first, unsigned last)
-{
-    if (atomic_load(&endpoint_count) == 0 && atomic_load(&endpoint_reserved) == 0)
-        return -1;
-    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
-        if (endpoint_is_hidden(fd))
-            return fd;
-    return -1;
-}
-
-void endpoint_reserve(int fd)
-{
-    atomic_fetch_add(&endpoint_reserved, 1);
-    table_set(fd, ENDPOINT_HIDDEN);
-}
-
-void endpoint_unreserve(int fd, bool close)
-{
-    atomic_fetch_sub(&endpoint_reserved, 1);
-    table_set(fd, ENDPOINT_CLOSING);
-    if (close)
-        (void)KERNEL_1(SYS_close, fd);
-    endpoint_vacate(fd);
 }
 
 void endpoint_hide(struct endpoint *endpoint, int fd)
 {
     atomic_store(&endpoint->fd, fd);
-    table_set(fd, table_value(endpoint, true) | ENDPOINT_HIDDEN);
+    endpoint_table_put(fd, table_value(endpoint, true) | ENDPOINT_HIDDEN);
     set_attention(endpoint, ATTENTION_NONE);
-}
-
-void endpoint_unhide(int fd)
-{
-    table_set(fd, ENDPOINT_CLOSING);
 }
 
 static unsigned attention_for(const struct endpoint *endpoint, const struct connection *connection)
