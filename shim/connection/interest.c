@@ -124,8 +124,9 @@ void interest_settle(struct endpoint *endpoint, const struct connection *connect
             (void)index_add(endpoint, interest);
         const uint32_t events = suitable_events(connection, interest);
         if (!interest->fired && (events != interest->registered || (again && !is_no_news(connection, interest)))) {
-            (void)set_events(interest, events);
+            /* First, since another thread may have what the kernel reports then before this one goes on. */
             endpoint->turn = atomic_fetch_add(&turns, 1) + 1;
+            (void)set_events(interest, events);
         }
         interest->told_writable = interest->told_writable && handshake_is_under_way(connection);
         if (!needed)
