@@ -83,7 +83,7 @@ lint-gcc lint-clang:
 
 lint-cppcheck:
 	@echo "lint: cppcheck"
-	@cppcheck --quiet --error-exitcode=1 --std=c11 -j$(JOBS) -D_GNU_SOURCE -DPFSWRAP_VERSION='"0"' -D__x86_64__ -Iinclude -Ishim \
+	@cppcheck --quiet --error-exitcode=1 --std=c11 -j$(JOBS) -D_GNU_SOURCE -DPFSWRAP_VERSION='"0"' -DPFSWRAP_INTERPRETER='""' -D__x86_64__ -Iinclude -Ishim \
 	    --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
 	    --suppress=memleak:shim/connection/memory.c --suppress=leakReturnValNotUsed:shim/connection/memory.c \
 	    --suppress=leakReturnValNotUsed:tests/* --suppress=nullPointer:tests/* --suppress=uninitvar:tests/* \
@@ -93,7 +93,7 @@ lint-cppcheck:
 lint-tidy:
 	@echo "lint: clang-tidy"
 	@printf '%s\n' $(TIDY_FILES) | xargs -r -n 1 -P $(JOBS) sh -c \
-	    'clang-tidy --quiet "$$0" -- -std=gnu11 -D_GNU_SOURCE -DPFSWRAP_VERSION=\"0\" -Iinclude -Ishim 2>/dev/null'
+	    'clang-tidy --quiet "$$0" -- -std=gnu11 -D_GNU_SOURCE -DPFSWRAP_VERSION=\"0\" -DPFSWRAP_INTERPRETER=\"\" -Iinclude -Ishim 2>/dev/null'
 
 demo:
 	@scripts/install-deps build demo

@@ -27,8 +27,8 @@ struct program {
 };
 
 /*
- * Examines `name`, looked up on $PATH if it has no slash, into *program, which is all zeros. Returns program->status;
- * what was found out until then is filled in any case.
+ * Examines `name`, looked up on $PATH if it has no slash, into *program, which is all zeros. Returns
+ * program->status; what was found out until then is filled in any case.
  */
 int program_examine(struct program *program, const char *name);
 

@@ -15,8 +15,8 @@
 long receive_some(struct connection *connection, int fd, struct cursor *to, bool peek);
 
 /*
- * Whether a read would not have to wait: there is plaintext, or a whole frame of it in the kernel, or an end or error
- * to tell. A part of a frame is taken out of the kernel, which would go on calling the socket readable.
+ * Whether a read would not have to wait: there is plaintext, or a whole frame of it in the kernel, or an end or
+ * error to tell. A part of a frame is taken out of the kernel, which would go on calling the socket readable.
  */
 bool receive_ahead(struct connection *connection, int fd);
 

@@ -11,8 +11,8 @@
 /*
  * Seals from `from` and sends. What it has gone past is sealed and must not be offered again; what of it the kernel
  * did not take is pending (connection->tx), and goes out by send_flush(): with the next call, or in the background.
- * `more`: MSG_MORE, or 0. Returns 0, or a negated errno: EAGAIN, EPIPE, ENOBUFS, what the kernel said; what was gone
- * past before that stays.
+ * `more`: MSG_MORE, or 0. Returns 0, or a negated errno: EAGAIN, EPIPE, ENOBUFS, what the kernel said; what was
+ * gone past before that stays.
  */
 int send_some(struct connection *connection, int fd, struct cursor *from, int more);
 

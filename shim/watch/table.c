@@ -57,8 +57,8 @@ struct record *record_at(uint32_t entry)
 }
 
 /*
- * The lock is held for a few microseconds; on a machine that is busy its owner may have to wait for a processor. One
- * that is still taken after that belongs to a thread that a fork has left behind. One that the frame below this
+ * The lock is held for a few microseconds; on a machine that is busy its owner may have to wait for a processor.
+ * One that is still taken after that belongs to a thread that a fork has left behind. One that the frame below this
  * signal handler holds is not to be had: then this call is not seen.
  */
 static __thread char self __attribute__((tls_model("initial-exec")));

@@ -43,18 +43,17 @@ with socket.create_connection((sys.argv[1], 4433)) as raw:
 
 
 def round_trips(distance, who, no_delay, ends):
-    """From before the connection to the first answer; the best of three, since a machine may be busy."""
+    """From before the connection to the first answer. A machine that is busy only adds: two that agree, or the best of three."""
     argv = ["python3", "-c", SERVER, distance.address, certs.server().cert, certs.server().key, who, no_delay]
-    best = None
+    found = []
     with Process(distance.far(ends.server.argv(argv) if ends else argv)) as server:
         wait_until(lambda: "listening" in server.text(), lambda: f"the server: {server.text()}")
-        for _ in range(3):
+        while len(found) < 3 and (len(found) < 2 or abs(found[0] - found[1]) > 0.05 * ROUND_TRIP):
             argv = ["python3", "-c", CLIENT, distance.address, certs.authority().cert, who, no_delay]
             result = run(distance.near(ends.client.argv(argv) if ends else argv))
             check(result.status == 0, f"{result!r}; {server.text()}; {ends.server.tail() if ends else ''}")
-            seconds = float(result.out)
-            best = seconds if best is None else min(best, seconds)
-    return best / ROUND_TRIP
+            found.append(float(result.out))
+    return min(found) / ROUND_TRIP
 
 
 def main():

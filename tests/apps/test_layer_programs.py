@@ -1,3 +1,4 @@
+# run: first
 """The inner layer between programs as they are: both ends wrapped, big transfers both ways, and nobody else gets in.
 
 """

@@ -1,3 +1,4 @@
+# run: first
 """The wire plane and plaintext: refused, logged or allowed as [wire] and rules say; STARTTLS passes if it upgrades."""
 
 import os

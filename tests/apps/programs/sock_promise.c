@@ -1,7 +1,7 @@
 /*
- * What an event promises holds: on a non-blocking descriptor that was called readable a read gives something, and on
- * one called writable a write takes something, at once and every time, while megabytes go both ways in large and in
- * small pieces. Raw TCP never answers EAGAIN there, and many programs would end on it.
+ * What an event promises holds: on a non-blocking descriptor that was called readable a read gives something, and
+ * on one called writable a write takes something, at once and every time, while megabytes go both ways in large and
+ * in small pieces. Raw TCP never answers EAGAIN there, and many programs would end on it.
  */
 #include "sock.h"
 
