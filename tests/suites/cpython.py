@@ -42,7 +42,7 @@ def outcomes(path):
     """JUnit's XML -> {test: passed, skipped or the first line of what went wrong}."""
     found = {}
     for case in xml.etree.ElementTree.parse(path).iter("testcase"):
-        name = case.get("name")
+        name = case.get("name") or "(a test that has no name: a module as a whole)"
         word = "passed"
         for child in case:
             if child.tag in ("skipped", "failure", "error"):
