@@ -153,8 +153,9 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         if (!turn.blocking || (flags & MSG_DONTWAIT) != 0)
             return outcome(to.passed, EAGAIN);
         if (process_sandboxed)
-            continue;                    /* the carrier has waited, if it is to be waited for */
-        const bool again = began_ms > 0; /* one wait's worth of time is for the whole call */
+            continue; /* the carrier has waited, if it is to be waited for */
+        /* What the program allows (SO_RCVTIMEO) is for the whole call: later waits get what is left of it. */
+        const bool again = began_ms > 0;
         if (!again)
             began_ms = connection_now_ms();
         int error = turn.under_way ? wait_handshake(fd, &turn, SO_RCVTIMEO, began_ms)
