@@ -25,8 +25,12 @@ static bool enter_by_socket(int socket, struct endpoint **endpoint, struct conne
 {
     const uint64_t cookie = socket_cookie(socket, SO_COOKIE);
     for (int fd = endpoint_next(0); cookie != 0 && fd >= 0; fd = endpoint_next((unsigned)fd + 1))
-        if (socket_cookie(fd, SO_COOKIE) == cookie && endpoint_enter(fd, endpoint, connection) == ENDPOINT_ENTERED)
-            return true;
+        if (socket_cookie(fd, SO_COOKIE) == cookie &&
+            endpoint_enter(fd, endpoint, connection) == ENDPOINT_ENTERED) {
+            if ((*endpoint)->cookie == cookie) /* still: the number may have been closed, and be another's */
+                return true;
+            endpoint_leave(*connection);
+        }
     return false;
 }
 
@@ -66,11 +70,13 @@ static const char *open_first(int fd, const struct parcel *parcel, bool cloexec)
         return "no memory is left for a sealed connection that was passed on";
     }
     if (!put(parcel->socket, fd)) {
-        (void)endpoint_remove(endpoint, fd);
-        endpoint_vacate(fd);
+        const uint32_t generation = endpoint_next_generation();
+        (void)endpoint_remove(endpoint, fd, generation);
+        endpoint_vacate(fd, generation);
         endpoint_free(endpoint, connection);
         return "a sealed connection that was passed on has lost its descriptor";
     }
+    endpoint_note_socket(endpoint);
     share_join_by_parcel(connection, parcel->name);
     endpoint_settle(fd, connection);
     const bool unfinished = connection_is_unfinished(connection);

@@ -28,6 +28,7 @@ enum {
 enum { IDLE, STARTING, RUNNING, ENDED };
 static atomic_int state;
 static pthread_t thread;
+static bool can_make_thread = true;
 static atomic_bool begun; /* it runs: libc has done with making it */
 
 /* The program still has it, has nothing under way, and the handshake may yet be its own next call's affair. */
@@ -140,7 +141,7 @@ static bool make_thread(void)
 {
     pthread_attr_t attributes;
     sigset_t all, before;
-    if (process_sandboxed || pthread_attr_init(&attributes) != 0)
+    if (process_sandboxed || !can_make_thread || pthread_attr_init(&attributes) != 0)
         return false;
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     (void)sigfillset(&all);
@@ -176,9 +177,23 @@ void background_add(struct endpoint *endpoint)
     errno = saved;
 }
 
-void background_forget(void)
+bool background_is_running(void)
 {
+    const int now = atomic_load(&state);
+    return now == STARTING || now == RUNNING;
+}
+
+void background_forget(bool may_make_one)
+{
+    can_make_thread = may_make_one;
     atomic_store(&state, IDLE);
+}
+
+static bool was_alone;
+
+bool background_may_go_on(void)
+{
+    return was_alone;
 }
 
 void background_settle(void)
@@ -186,6 +201,7 @@ void background_settle(void)
     for (int now = atomic_load(&state); now == STARTING || (now == RUNNING && !atomic_load(&begun));
          now = atomic_load(&state))
         (void)KERNEL_0(SYS_sched_yield);
+    was_alone = process_threads() == (background_is_running() ? 2 : 1);
 }
 
 void background_finish(void)

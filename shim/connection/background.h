@@ -15,8 +15,17 @@
  */
 void background_add(struct endpoint *endpoint);
 
-/* In a child of a fork: the thread is the parent's. */
-void background_forget(void);
+/* Whether there is a thread now. */
+bool background_is_running(void);
+
+/*
+ * In a child of a fork: the thread is the parent's. `may_make_one`: libc has made the fork. After another one its
+ * allocator's lock may be held by a thread that is not here, so that no thread can be made.
+ */
+void background_forget(bool may_make_one);
+
+/* Whether background_settle(), just before the fork, found no thread that could have held that lock. */
+bool background_may_go_on(void);
 
 /*
  * Before a fork that libc does not know of: a thread that is just being made has begun. Libc in the child would

@@ -86,6 +86,45 @@ void connection_trim(struct connection *connection)
     }
 }
 
+static bool is_this_thread(struct process_thread thread)
+{
+    const struct process_thread self = process_thread();
+    return thread.id == self.id && thread.space == self.space;
+}
+
+/* Another thread that is still at it. In a sandbox the question is not allowed. */
+static bool dials(struct process_thread thread)
+{
+    return thread.id != 0 && !is_this_thread(thread) &&
+           (process_sandboxed || process_thread_life(thread) != PROCESS_DEAD);
+}
+
+bool connection_is_dialled(const struct connection *connection)
+{
+    for (int i = 0; i < CONNECTION_DIALLERS; i++)
+        if (dials(connection->diallers[i]))
+            return true;
+    return false;
+}
+
+void connection_end_dial(struct connection *connection)
+{
+    for (int i = 0; i < CONNECTION_DIALLERS; i++)
+        if (is_this_thread(connection->diallers[i]))
+            connection->diallers[i] = (struct process_thread){0};
+}
+
+bool connection_begin_dial(struct connection *connection)
+{
+    connection_end_dial(connection);
+    for (int i = 0; i < CONNECTION_DIALLERS; i++)
+        if (!dials(connection->diallers[i])) {
+            connection->diallers[i] = process_thread();
+            return true;
+        }
+    return false;
+}
+
 void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking)
 {
     const size_t behind_lock = sizeof connection->lock;

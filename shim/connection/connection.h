@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "connection/lock.h"
+#include "connection/process.h"
 #include "policy/policy.h"
 
 enum connection_phase {
@@ -35,6 +36,7 @@ enum {
     CONNECTION_BUFFER_BYTES = 88 * 1024,
     CONNECTION_TX_MAX = CONNECTION_BUFFER_BYTES - PFSWRAP_SEAL_CHUNK_MAX, /* behind it small pieces are gathered */
     CONNECTION_HOLDERS = 8,
+    CONNECTION_DIALLERS = 4, /* threads that connect it at the same time */
     CONNECTION_NO_BUFFER = -1,
 };
 
@@ -93,6 +95,7 @@ struct connection {
     uint64_t rx_total; /* bytes ever taken from the kernel */
     uint64_t tx_total; /* bytes ever put into tx: what a blocked sender waits to see pass */
     uint64_t heard_at; /* tx_total, when the program last looked for something to receive */
+    struct process_thread diallers[CONNECTION_DIALLERS]; /* threads in a connect(2) of the kernel's; id 0: none */
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
     uint32_t holder_count;          /* processes that have it; with those that a fork is about to make */
@@ -117,6 +120,15 @@ void connection_return(int32_t index);
 
 /* Gives back those with nothing in them. */
 void connection_trim(struct connection *connection);
+
+/*
+ * This thread is about to have the kernel connect, or is back from it: until then no other one may take it that
+ * there is no connection. False: too many are at it. A thread that has left by siglongjmp() or is gone does not
+ * count.
+ */
+bool connection_begin_dial(struct connection *connection);
+void connection_end_dial(struct connection *connection);
+bool connection_is_dialled(const struct connection *connection);
 
 /* Makes a free piece of memory an unopened connection under `rule`, an index into the policy. */
 void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking);

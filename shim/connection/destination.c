@@ -5,6 +5,7 @@
  */
 #include "connection/destination.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -67,4 +68,22 @@ const struct policy_rule *destination_rule(const struct policy *policy, int fd, 
         rule = policy_match(policy, POLICY_CONNECT, (const struct sockaddr *)&copy, sizeof copy);
     /* A policy may name the unspecified address, too. */
     return rule != NULL ? rule : policy_match(policy, POLICY_CONNECT, address, length);
+}
+
+static bool seals(const struct policy_rule *rule)
+{
+    return rule != NULL && rule->seal != POLICY_SEAL_OFF && rule->layer == POLICY_LAYER_SOCKET;
+}
+
+bool destination_is_sealed(const struct policy *policy, int fd)
+{
+    struct sockaddr_in6 self = {0}, peer = {0};
+    socklen_t self_length = sizeof self, peer_length = sizeof peer;
+    const long result = KERNEL_3(SYS_getpeername, fd, &peer, &peer_length);
+    if (result != 0)
+        return result != -EBADF && result != -ENOTSOCK && result != -ENOTCONN;
+    if (KERNEL_3(SYS_getsockname, fd, &self, &self_length) != 0)
+        return true;
+    return seals(destination_rule(policy, fd, (const struct sockaddr *)&peer, peer_length)) ||
+           seals(policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&self, self_length));
 }

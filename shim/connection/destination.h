@@ -5,6 +5,7 @@
 #ifndef PFSWRAP_CONNECTION_DESTINATION_H
 #define PFSWRAP_CONNECTION_DESTINATION_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "policy/policy.h"
@@ -12,5 +13,9 @@
 /* For `fd`, which is about to be connected to `address`, or has just been. NULL: none. */
 const struct policy_rule *destination_rule(const struct policy *policy, int fd, const struct sockaddr *address,
                                            socklen_t length);
+
+/* Whether the policy seals the TCP connection behind `fd`, by either of its ends. True where the kernel does not
+ * say; false for everything else. */
+bool destination_is_sealed(const struct policy *policy, int fd);
 
 #endif

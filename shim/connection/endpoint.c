@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "connection/memory.h"
@@ -17,25 +18,30 @@
 #include "connection/share.h"
 #include "connection/signals.h"
 #include "connection/interest.h"
+#include "real/cookie.h"
 #include "real/kernel.h"
 
 atomic_int endpoint_count, endpoint_attention;
 
-enum {
-    ENDPOINT_PIECE_BYTES = 128,
-    CLOSING_PATIENCE_MS = 100, /* between a connection's end here and in the kernel there is one system call */
-};
+enum { ENDPOINT_PIECE_BYTES = 192 };
 _Static_assert(sizeof(struct endpoint) <= ENDPOINT_PIECE_BYTES, "an endpoint fits its piece of memory");
 
 static struct memory_pool endpoints = {.piece = ENDPOINT_PIECE_BYTES, .per_chunk = 256};
 static struct memory_pool connections = {.piece = CONNECTION_PIECE_BYTES, .per_chunk = 64, .secret = true};
 
+static struct endpoint *endpoint_in(uint64_t word)
+{
+    const uint32_t index = word & ENDPOINT_INDEX;
+    return index == 0 || (word & (ENDPOINT_CLOSING | ENDPOINT_FOREIGN)) != 0
+               ? NULL
+               : memory_at(&endpoints, (int32_t)(index - 1));
+}
+
 struct endpoint *endpoint_of(int fd)
 {
     if ((unsigned)fd >= ENDPOINT_FDS)
         return NULL;
-    uint32_t index = atomic_load_explicit(&endpoint_table[fd], memory_order_acquire) & ENDPOINT_INDEX;
-    return index == 0 ? NULL : memory_at(&endpoints, (int32_t)(index - 1));
+    return endpoint_in(atomic_load_explicit(&endpoint_table[fd], memory_order_acquire));
 }
 
 uint32_t endpoint_limit(void)
@@ -166,46 +172,67 @@ static bool is_plain(const struct connection *connection)
     return connection->phase == CONNECTION_NONE && connection_rule(connection)->seal == POLICY_SEAL_PREFER;
 }
 
+bool endpoint_enter_again(struct endpoint *endpoint, uint32_t generation, struct connection **connection)
+{
+    if (!endpoint_enter_at(endpoint, connection))
+        return false;
+    if (atomic_load(&endpoint->generation) == generation)
+        return true;
+    endpoint_leave(*connection);
+    return false;
+}
+
+/* The table still says of `fd` what it did before the lock was taken. */
+static bool is_unchanged(int fd, uint64_t word)
+{
+    return endpoint_table_identity(atomic_load(&endpoint_table[fd])) == endpoint_table_identity(word);
+}
+
+/*
+ * Locks the connection that `word`, which the table has for `fd`, says. False: it does not have it any more, or is
+ * just about to: look again.
+ */
+static bool lock_by_word(int fd, uint64_t word, struct endpoint **endpoint, struct connection **locked,
+                         enum lock_result *result)
+{
+    *endpoint = endpoint_in(word);
+    *locked = *endpoint != NULL ? lock_of(*endpoint, result) : NULL;
+    if (*locked == NULL)
+        return false;
+    if (is_unchanged(fd, word))
+        return true;
+    if (*result != LOCK_OWN)
+        lock_release(&(*locked)->lock);
+    return false;
+}
+
 enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
 {
+    enum { LOOKS_MOST = 100000 }; /* no number keeps a free endpoint: each look is at a newer word */
     if (process_is_unknown())
         share_after_fork_child();
-    for (int waited_ms = 0;;) {
-        const uint32_t value = atomic_load_explicit(&endpoint_table[fd], memory_order_relaxed);
-        const bool closing = (value & ENDPOINT_CLOSING) != 0;
-        if ((value & ENDPOINT_HIDDEN) != 0 || (closing && waited_ms == CLOSING_PATIENCE_MS)) {
+    for (int looks = 0; endpoint_is_known(fd); looks++) {
+        enum lock_result result;
+        struct connection *locked;
+        const uint64_t word = endpoint_settled_word(fd);
+        if (word == 0 || (word & ENDPOINT_FOREIGN) != 0)
+            break;
+        if ((word & (ENDPOINT_HIDDEN | ENDPOINT_CLOSING)) != 0 || looks == LOOKS_MOST) {
             errno = EBADF;
             return ENDPOINT_ERROR;
         }
-        if (closing) {
-            pause_ms();
-            waited_ms++;
+        if (!lock_by_word(fd, word, endpoint, &locked, &result))
             continue;
-        }
-        enum lock_result result;
-        *endpoint = endpoint_of(fd);
-        struct connection *locked = *endpoint != NULL ? lock_of(*endpoint, &result) : NULL;
-        if (locked == NULL)
-            return ENDPOINT_NONE;
         if (result == LOCK_OWN) {
             errno = atomic_load(&locked->nonblocking) ? EAGAIN : EDEADLK;
             return ENDPOINT_ERROR;
-        }
-        if (endpoint_of(fd) != *endpoint) {
-            lock_release(&locked->lock);
-            continue;
         }
         *connection = fetch(*endpoint, locked, result);
         if (!is_plain(*connection))
             return ENDPOINT_ENTERED;
         endpoint_abandon(*endpoint, *connection);
-        return ENDPOINT_NONE;
     }
-}
-
-static uint32_t table_value(const struct endpoint *endpoint, bool cloexec)
-{
-    return (endpoint->index + 1) | (cloexec ? ENDPOINT_CLOEXEC : 0);
+    return ENDPOINT_NONE;
 }
 
 /* A free endpoint with a piece of private memory. NULL with errno. */
@@ -226,24 +253,83 @@ static struct endpoint *take_endpoint(int fd)
         return NULL;
     }
     struct endpoint *endpoint = memory_at(&endpoints, index);
-    memset(endpoint, 0, offsetof(struct endpoint, visitors));
+    const size_t kept = offsetof(struct endpoint, connection);
+    memset((uint8_t *)endpoint + kept, 0, sizeof *endpoint - kept);
     endpoint->piece = piece;
     endpoint->index = (uint32_t)index;
+    atomic_store(&endpoint->generation, endpoint_next_generation());
     return endpoint;
 }
 
-/* From here on it is in the table, and other threads find it. */
-static void enter_into_table(struct endpoint *endpoint, struct connection *connection, int fd, bool cloexec)
+static void give_endpoint(struct endpoint *endpoint)
 {
-    atomic_store(&endpoint->descriptors, 1);
-    atomic_store(&endpoint->fd, fd);
-    atomic_store(&endpoint->connection, connection);
-    atomic_fetch_add(&endpoint_count, 1);
-    endpoint_table_put(fd, table_value(endpoint, cloexec));
+    memory_give(&connections, endpoint->piece);
+    memory_give(&endpoints, (int32_t)endpoint->index);
 }
 
-struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                 struct endpoint **opened)
+/*
+ * The kernel has given out a number that stands for another connection here: it was closed where we did not see it
+ * (a system call of the program's own). That connection has one number less.
+ */
+static void forget_number(uint64_t word, int fd)
+{
+    struct endpoint *endpoint =
+        (word & (ENDPOINT_CLOSING | ENDPOINT_HIDDEN | ENDPOINT_FOREIGN)) == 0 ? endpoint_in(word) : NULL;
+    if (endpoint == NULL || atomic_load(&endpoint->generation) != endpoint_note_id(word))
+        return;
+    if (atomic_fetch_sub(&endpoint->descriptors, 1) > 1)
+        atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
+    else if (atomic_load(&endpoint->fd) == fd)
+        atomic_store(&endpoint->fd, -1);
+}
+
+/*
+ * What tells a socket from all others: the kernel's number for it, or where it does not have one (before
+ * Linux 4.12) its inode's. 0: it is no socket, or not open.
+ */
+static uint64_t identity(int fd)
+{
+    const uint64_t by_inode = UINT64_C(1) << 63;
+    struct stat status = {0};
+    const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
+    if (cookie != 0)
+        return cookie;
+    return KERNEL_2(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? by_inode | status.st_ino : 0;
+}
+
+uint32_t endpoint_socket_id(int fd)
+{
+    const uint32_t id = process_sandboxed ? endpoint_note_id(endpoint_note_of(fd)) : (uint32_t)identity(fd);
+    return id != 0 ? id : endpoint_next_generation();
+}
+
+void endpoint_note_socket(struct endpoint *endpoint)
+{
+    endpoint->cookie = process_sandboxed ? 0 : identity(atomic_load(&endpoint->fd));
+}
+
+/*
+ * From here on it is in the table, and other threads find it. `is_given`: by the kernel, just now, so that whatever
+ * the table says is over. Else false is possible: another thread has registered the number.
+ */
+static bool enter_into_table(struct endpoint *endpoint, struct connection *connection, int fd, bool cloexec,
+                             bool is_given, uint64_t *before)
+{
+    const uint64_t word = endpoint_table_word(endpoint, cloexec);
+    atomic_store(&endpoint->descriptors, 1);
+    atomic_store(&endpoint->fd, fd);
+    endpoint_note_socket(endpoint);
+    atomic_store(&endpoint->connection, connection);
+    if (is_given)
+        forget_number(endpoint_table_put(fd, word), fd);
+    else if (!endpoint_table_take(fd, word, before))
+        return false;
+    atomic_fetch_add(&endpoint_count, 1);
+    return true;
+}
+
+static struct connection *open_private(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
+                                       bool is_given, struct endpoint **opened, uint64_t *before)
 {
     struct endpoint *endpoint = take_endpoint(fd);
     if (endpoint == NULL)
@@ -251,9 +337,28 @@ struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool non
     struct connection *connection = memory_at(&connections, endpoint->piece);
     (void)lock_take(&connection->lock);
     connection_init(connection, rule, initiator, nonblocking);
-    enter_into_table(endpoint, connection, fd, cloexec);
+    if (!enter_into_table(endpoint, connection, fd, cloexec, is_given, before)) {
+        atomic_store(&endpoint->connection, NULL);
+        connection_clear(connection);
+        lock_release(&connection->lock);
+        give_endpoint(endpoint);
+        errno = EALREADY;
+        return NULL;
+    }
     *opened = endpoint;
     return connection;
+}
+
+struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
+                                 struct endpoint **opened)
+{
+    return open_private(fd, rule, initiator, nonblocking, cloexec, true, opened, NULL);
+}
+
+struct connection *endpoint_register(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
+                                     struct endpoint **opened, uint64_t *note)
+{
+    return open_private(fd, rule, initiator, nonblocking, cloexec, false, opened, note);
 }
 
 struct connection *endpoint_open_at(int fd, struct region *region, struct connection *home, bool cloexec,
@@ -264,16 +369,16 @@ struct connection *endpoint_open_at(int fd, struct region *region, struct connec
     if (endpoint == NULL)
         return NULL;
     endpoint->region = region;
-    enter_into_table(endpoint, home, fd, cloexec);
+    (void)enter_into_table(endpoint, home, fd, cloexec, true, NULL);
     *opened = endpoint;
     if (endpoint_enter_at(endpoint, &connection))
         return connection;
-    (void)endpoint_remove(endpoint, fd); /* a handler has come in between */
-    endpoint_vacate(fd);
+    const uint32_t generation = endpoint_next_generation(); /* a handler has come in between */
+    (void)endpoint_remove(endpoint, fd, generation);
+    endpoint_vacate(fd, generation);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
-    memory_give(&connections, endpoint->piece);
-    memory_give(&endpoints, (int32_t)endpoint->index);
+    give_endpoint(endpoint);
     errno = EAGAIN;
     return NULL;
 }
@@ -281,12 +386,29 @@ struct connection *endpoint_open_at(int fd, struct region *region, struct connec
 void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
 {
     atomic_fetch_add(&endpoint->descriptors, 1);
-    endpoint_table_put(copy, table_value(endpoint, cloexec));
+    forget_number(endpoint_table_put(copy, endpoint_table_word(endpoint, cloexec)), copy);
 }
 
-int endpoint_remove(struct endpoint *endpoint, int fd)
+bool endpoint_has_socket(const struct endpoint *endpoint, int fd)
 {
-    endpoint_table_put(fd, ENDPOINT_CLOSING);
+    return process_sandboxed || (endpoint->cookie != 0 && identity(fd) == endpoint->cookie);
+}
+
+bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word)
+{
+    if (!endpoint_has_socket(endpoint, copy) ||
+        !endpoint_table_exchange(copy, word, endpoint_table_word(endpoint, true)))
+        return false; /* or it is being closed, or replaced */
+    atomic_fetch_add(&endpoint->descriptors, 1);
+    const long flags = KERNEL_3(SYS_fcntl, copy, F_GETFD, 0);
+    (void)KERNEL_3(SYS_fcntl, copy, F_SETFD, FD_CLOEXEC);
+    (void)endpoint_set_cloexec(copy, flags < 0 || (flags & FD_CLOEXEC) != 0);
+    return true;
+}
+
+int endpoint_remove(struct endpoint *endpoint, int fd, uint32_t generation)
+{
+    (void)endpoint_table_exchange(fd, endpoint_table_word(endpoint, false), endpoint_table_closing(generation));
     int left = atomic_fetch_sub(&endpoint->descriptors, 1) - 1;
     if (left > 0 && atomic_load(&endpoint->fd) == fd)
         atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
@@ -296,7 +418,7 @@ int endpoint_remove(struct endpoint *endpoint, int fd)
 void endpoint_retire(struct endpoint *endpoint)
 {
     for (int fd = endpoint_number(endpoint, 0); fd >= 0; fd = endpoint_number(endpoint, fd + 1))
-        endpoint_table_put(fd, ENDPOINT_HIDDEN);
+        (void)endpoint_table_put(fd, ENDPOINT_HIDDEN);
     atomic_store(&endpoint->descriptors, 0);
 }
 
@@ -318,26 +440,67 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection)
     endpoint_leave(connection);
     if (has_no_visitors(endpoint))
         share_leave(endpoint);
-    memory_give(&connections, endpoint->piece);
-    memory_give(&endpoints, (int32_t)endpoint->index);
+    give_endpoint(endpoint);
+}
+
+/* The kernel says so. What it does not say is no. */
+static bool is_unconnected(int fd)
+{
+    struct sockaddr_in6 peer;
+    socklen_t length = sizeof peer;
+    return KERNEL_3(SYS_getpeername, fd, &peer, &length) == -ENOTCONN;
 }
 
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
 {
+    const uint32_t generation = endpoint_next_generation();
+    const int last = atomic_load(&endpoint->fd);
+    if (connection_rule(connection)->seal == POLICY_SEAL_REQUIRE) {
+        if (connection_is_dialled(connection) || !is_unconnected(last)) {
+            connection_fail(connection, last, ECONNRESET, "it cannot be sealed, and must not be plain");
+            endpoint_leave(connection);
+            return;
+        }
+        if (connection->phase == CONNECTION_NONE)
+            connection->phase = CONNECTION_CONNECTING; /* to another process, whose descriptor may be another */
+        (void)share_release(connection);
+    }
+    /* The socket may be connected again, and its numbers have to be found then. */
+    const bool is_noted = atomic_load(&endpoint->descriptors) > 1 || endpoint->streamed;
+    const uint64_t word =
+        endpoint_note_word(is_noted ? endpoint_socket_id(last) : 0, endpoint->streamed ? ENDPOINT_STREAM : 0);
+    signals_pin();
     interest_restore(endpoint);
     for (int fd = -1; atomic_load(&endpoint->descriptors) > 0 && (fd = endpoint_number(endpoint, fd + 1)) >= 0;) {
         if (!endpoint_cloexec(fd))
             (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
-        (void)endpoint_remove(endpoint, fd);
-        endpoint_vacate(fd);
+        (void)endpoint_remove(endpoint, fd, generation);
+        endpoint_vacate_as(fd, generation, word);
     }
     endpoint_free(endpoint, connection);
+    signals_unpin();
 }
 
-void endpoint_hide(struct endpoint *endpoint, int fd)
+int endpoint_drop_strangers(struct endpoint *endpoint)
 {
-    atomic_store(&endpoint->fd, fd);
-    endpoint_table_put(fd, table_value(endpoint, true) | ENDPOINT_HIDDEN);
+    const uint32_t generation = endpoint_next_generation();
+    int left = atomic_load(&endpoint->descriptors);
+    if (endpoint->kept > 0)
+        return left;
+    for (int fd = endpoint_number(endpoint, 0); fd >= 0 && left > 0; fd = endpoint_number(endpoint, fd + 1))
+        if (!endpoint_has_socket(endpoint, fd)) {
+            left = endpoint_remove(endpoint, fd, generation);
+            endpoint_vacate(fd, generation);
+        }
+    return left;
+}
+
+void endpoint_hide(struct endpoint *endpoint, int hidden)
+{
+    const uint64_t word = endpoint_table_word(endpoint, true) | ENDPOINT_HIDDEN;
+    atomic_store(&endpoint->fd, hidden);
+    if (endpoint_table_put(hidden, word) == ENDPOINT_HIDDEN)
+        atomic_fetch_sub(&endpoint_reserved, 1);
     set_attention(endpoint, ATTENTION_NONE);
 }
 

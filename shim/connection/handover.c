@@ -33,26 +33,15 @@ static bool survives(const struct endpoint *endpoint)
     return false;
 }
 
-/* A duplicate of the socket that an exec which fails leaves to us; -1: no number is left. */
-static int keep_duplicate(int fd)
-{
-    const int high = descriptor_duplicate_high(fd, DESCRIPTOR_OWN_FIRST);
-    if (high < ENDPOINT_FDS)
-        return high;
-    (void)KERNEL_1(SYS_close, high);
-    return -1;
-}
-
 /* The numbers that survive become a parcel, which holds the connection in place of this process. Locked. */
 static bool pack(struct endpoint *endpoint, struct connection *connection)
 {
     struct holder name;
     const int fd = atomic_load(&endpoint->fd);
-    const int kept = keep_duplicate(fd);
+    const int kept = endpoint_reserve_duplicate(fd, DESCRIPTOR_OWN_FIRST); /* left to us if the exec fails */
     const int parcel = kept >= 0 ? parcel_make(endpoint, connection, fd, &name) : -1;
     const bool packed = parcel >= 0 && share_pass_to_parcel(connection, name);
     if (packed) {
-        endpoint_reserve(kept);
         endpoint->kept = kept;
         endpoint->parcel = name;
         atomic_store(&endpoint->background, BACKGROUND_NONE); /* the parcel is no socket to go on with */
@@ -60,7 +49,7 @@ static bool pack(struct endpoint *endpoint, struct connection *connection)
             if (!endpoint_cloexec(number))
                 (void)KERNEL_3(SYS_dup3, parcel, number, 0);
     } else if (kept >= 0) {
-        (void)KERNEL_1(SYS_close, kept);
+        endpoint_unreserve(kept, true);
     }
     if (parcel >= 0)
         (void)KERNEL_1(SYS_close, parcel);

@@ -65,7 +65,10 @@ void handshake_begin(struct connection *connection, int fd)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
 
-/* TCP's handshake: its outcome is left for the program to find, as without us. */
+/*
+ * TCP's handshake: its outcome is left for the program to find, as without us. That there is no connection is what
+ * the kernel must have said, and no thread may be about to make one: the descriptor is a plain one again then.
+ */
 static void await_connected(struct connection *connection, int fd)
 {
     struct pollfd poll = {.fd = fd, .events = POLLOUT};
@@ -75,9 +78,12 @@ static void await_connected(struct connection *connection, int fd)
     connection->wants = POLLOUT;
     if (KERNEL_5(SYS_ppoll, &poll, 1, &now, NULL, 0) <= 0)
         return;
-    if (KERNEL_3(SYS_getpeername, fd, &peer, &length) == 0)
+    const long result = KERNEL_3(SYS_getpeername, fd, &peer, &length);
+    if (result == 0)
         handshake_begin(connection, fd);
-    else if (connection->dialled)
+    else if (result != -ENOTCONN)
+        connection_fail(connection, fd, ECONNRESET, "the kernel does not say whether there is a connection");
+    else if (connection->dialled && !connection_is_dialled(connection) && (poll.revents & POLLHUP) != 0)
         connection->phase = CONNECTION_NONE;
 }
 

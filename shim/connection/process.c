@@ -19,7 +19,8 @@ enum { PAGE = 4096 };
 
 bool process_sandboxed;
 
-static atomic_uint *generation_page; /* the value of `generation`; 0 in a child that is not known yet */
+static atomic_uint before_start = 1;
+static atomic_uint *generation_page = &before_start; /* `generation`; 0 in a child that is not known yet */
 static atomic_uint generation;
 static pid_t own_pid;
 static uint32_t own_space;
@@ -92,6 +93,15 @@ struct process_thread process_thread(void)
         self_generation = now;
     }
     return self;
+}
+
+unsigned long process_threads(void)
+{
+    enum { LINKS = 2 }; /* of a folder without folders in it */
+    struct stat tasks = {0};
+    if (process_sandboxed || KERNEL_4(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &tasks, 0) != 0)
+        return 0;
+    return tasks.st_nlink > LINKS ? tasks.st_nlink - LINKS : 0;
 }
 
 pid_t process_id(void)

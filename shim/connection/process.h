@@ -30,6 +30,9 @@ struct process_thread {
 };
 struct process_thread process_thread(void);
 
+/* The threads of this process (proc(5)); 0: not known. */
+unsigned long process_threads(void);
+
 /* The process's id as it was at its start or at the last fork. */
 pid_t process_id(void);
 

@@ -159,9 +159,9 @@ static bool settle_and_leave(struct endpoint *endpoint, struct connection *conne
 static uint64_t sweep_one(struct endpoint *endpoint, uint64_t now)
 {
     struct connection *connection;
-    const int fd = atomic_load(&endpoint->fd);
     if (atomic_load(&endpoint->attention) != ATTENTION_HANDSHAKE || !endpoint_enter_at(endpoint, &connection))
         return UINT64_MAX;
+    const int fd = atomic_load(&endpoint->fd); /* under the lock: the endpoint may be another connection's by now */
     if (due_ms(connection) <= now)
         handshake_advance(connection, fd);
     const uint64_t due = due_ms(connection);
@@ -208,9 +208,9 @@ void readiness_note(const struct endpoint *endpoint)
 static bool drive_one(struct endpoint *endpoint)
 {
     struct connection *connection;
-    const int fd = atomic_load(&endpoint->fd);
     if (!endpoint_enter_at(endpoint, &connection))
         return false;
+    const int fd = atomic_load(&endpoint->fd);
     const uint64_t taken = connection->rx_total, given = connection->tx_total;
     const uint8_t phase = connection->phase;
     if (connection->local || phase == CONNECTION_CONNECTING)

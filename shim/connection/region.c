@@ -37,15 +37,11 @@ static void keep_file(struct region *region, int fd)
 {
     struct stat status = {0};
     const int saved = errno;
-    int high = KERNEL_2(SYS_fstat, fd, &status) == 0 ? descriptor_duplicate_high(fd, DESCRIPTOR_OWN_FIRST) : -1;
-    if (high >= ENDPOINT_FDS) {
-        (void)KERNEL_1(SYS_close, high);
-        high = -1;
-    }
+    const int high =
+        KERNEL_2(SYS_fstat, fd, &status) == 0 ? endpoint_reserve_duplicate(fd, DESCRIPTOR_OWN_FIRST) : -1;
     if (high >= 0) {
         region->device = status.st_dev;
         region->inode = status.st_ino;
-        endpoint_reserve(high);
         atomic_store(&region->fd, high);
     }
     errno = saved;
@@ -121,11 +117,11 @@ void region_make_way(int fd)
         struct region *region = memory_at(&regions, (int32_t)i);
         if (region->base == NULL || atomic_load(&region->fd) != fd)
             continue;
-        const int moved = descriptor_duplicate_high(fd, fd + 1);
-        if (moved >= 0 && moved < ENDPOINT_FDS)
-            endpoint_reserve(moved);
-        atomic_store(&region->fd, moved < ENDPOINT_FDS ? moved : -1);
-        endpoint_unreserve(fd, true);
+        const int moved = endpoint_reserve_duplicate(fd, fd + 1);
+        int expected = fd;
+        const bool is_moved = atomic_compare_exchange_strong(&region->fd, &expected, moved);
+        if (is_moved || moved >= 0) /* another thread has dropped the region in between, and sees to `fd` */
+            endpoint_unreserve(is_moved ? fd : moved, true);
         return;
     }
 }
@@ -143,11 +139,11 @@ void region_leave(struct region *region)
 
 void region_drop(struct region *region)
 {
-    const int fd = atomic_load(&region->fd);
+    const bool is_there = region_descriptor(region) >= 0;
+    const int fd = atomic_exchange(&region->fd, -1);
     if (fd >= 0 && !process_sandboxed)
-        endpoint_unreserve(fd, region_descriptor(region) == fd);
+        endpoint_unreserve(fd, is_there);
     if (!process_sandboxed)
         memory_unshare(region->base, region->bytes);
-    atomic_store(&region->fd, -1);
     memory_give(&regions, region->index);
 }

@@ -15,6 +15,7 @@
 
 #include "connection/process.h"
 #include "connection/share.h"
+#include "connection/signals.h"
 #include "real/kernel.h"
 
 enum {
@@ -103,15 +104,18 @@ static void move_interests(struct endpoint *endpoint, int number, int end)
 /* Every number of the endpoint becomes the pair's end. Locked; the endpoint is free afterwards. */
 static void replace_numbers(struct endpoint *endpoint, struct connection *connection, int end)
 {
+    const uint32_t generation = endpoint_next_generation();
     int left;
+    signals_pin(); /* locked with a number that is closing */
     do {
         const int number = atomic_load(&endpoint->fd);
         move_interests(endpoint, number, end);
-        left = endpoint_remove(endpoint, number);
-        endpoint_vacate(number);
+        left = endpoint_remove(endpoint, number, generation);
+        endpoint_vacate(number, generation);
     } while (left > 0);
     (void)share_release(connection);
     endpoint_free(endpoint, connection);
+    signals_unpin();
 }
 
 /* The same in a child of vfork(), where the table is the parent's and only the descriptors are the child's own. */

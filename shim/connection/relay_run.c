@@ -374,7 +374,7 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t progr
 {
     struct relay relay = {.endpoint = endpoint, .fd = fd, .end = end};
     process_adopt();
-    background_forget();
+    background_forget(false);
     endpoint_end_exec();
     (void)KERNEL_2(SYS_prctl, PR_SET_NAME, "pfswrap-relay");
     (void)KERNEL_2(SYS_prctl, PR_SET_DUMPABLE, 0);

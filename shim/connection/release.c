@@ -6,7 +6,7 @@
 #include "connection/release.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include "connection/background.h"
@@ -16,6 +16,7 @@
 #include "connection/receive.h"
 #include "connection/region.h"
 #include "connection/share.h"
+#include "connection/signals.h"
 #include "connection/stream.h"
 #include "connection/interest.h"
 #include "init.h"
@@ -42,13 +43,22 @@ static void prepare_close(const struct connection *connection, int fd)
             return;
 }
 
-/* The program has asked for a reset (SO_LINGER with a time of zero, socket(7)). */
+/*
+ * Whether the program has asked for a reset (SO_LINGER with a time of zero, socket(7)). With another time the
+ * system call would wait, while the number is closing; what there is to wait for is waited for here.
+ */
 static bool wants_reset(int fd)
 {
     struct linger linger = {0};
     socklen_t length = sizeof linger;
-    return !process_sandboxed && KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 &&
-           linger.l_onoff != 0 && linger.l_linger == 0;
+    if (process_sandboxed || KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &length) != 0 ||
+        linger.l_onoff == 0)
+        return false;
+    if (linger.l_linger == 0)
+        return true;
+    linger.l_onoff = 0;
+    (void)KERNEL_5(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    return false;
 }
 
 /* Whether all has been done that can be for a connection whose last descriptor the program closes. */
@@ -85,19 +95,6 @@ static void report_end(const struct connection *connection, bool reset, bool uns
         connection_report_closed(connection, "clean", NULL);
 }
 
-/* A duplicate that the program cannot reach, or -1. */
-static int hide_duplicate(int fd)
-{
-    long hidden = KERNEL_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, DESCRIPTOR_OWN_FIRST);
-    if (hidden == -EINVAL || hidden == -EMFILE)
-        hidden = KERNEL_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
-    if (hidden >= ENDPOINT_FDS) {
-        (void)KERNEL_1(SYS_close, hidden);
-        return -1;
-    }
-    return hidden < 0 ? -1 : (int)hidden;
-}
-
 /*
  * No number is free for a duplicate: what is left to do is done here, for at most `linger`. The peer may be this
  * very thread, which has no other time for its end of the handshake.
@@ -126,7 +123,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
     interest_remove(endpoint);
     const bool reset = wants_reset(fd);
     if (!reset && !is_done(connection, fd)) {
-        int hidden = hide_duplicate(fd);
+        const int hidden = endpoint_reserve_duplicate(fd, DESCRIPTOR_OWN_FIRST);
         if (hidden >= 0) {
             endpoint_hide(endpoint, hidden);
             endpoint_leave(connection);
@@ -141,21 +138,74 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
     return true;
 }
 
-/* Everything about closing `fd` but the real call. False: not sealed. */
-static bool release(int fd)
+/*
+ * This thread holds the lock already: a signal handler closes what the call that it has interrupted is using, or
+ * has left by siglongjmp() in the middle of. A hidden duplicate goes on with the connection once the lock is free.
+ */
+static bool release_unlocked(int fd, uint32_t generation)
+{
+    struct endpoint *endpoint = endpoint_of(fd);
+    if (endpoint == NULL)
+        return false;
+    const int hidden = endpoint_reserve_duplicate(fd, DESCRIPTOR_OWN_FIRST);
+    if (endpoint_remove(endpoint, fd, generation) > 0) {
+        if (hidden >= 0)
+            endpoint_unreserve(hidden, true);
+        return true;
+    }
+    atomic_store(&endpoint->fd, hidden);
+    if (hidden >= 0)
+        endpoint_hide(endpoint, hidden);
+    background_add(endpoint);
+    return true;
+}
+
+/*
+ * Everything about closing `fd` but the system call: the number is closing in this generation afterwards. False: it
+ * is not sealed, or hidden.
+ */
+static bool release(int fd, uint32_t generation)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    if (entered == ENDPOINT_ERROR && errno != EBADF)
+        return release_unlocked(fd, generation);
+    if (entered != ENDPOINT_ENTERED)
         return false;
     carrier_kind = CARRIER_PLAIN;
-    if (endpoint_remove(endpoint, fd) > 0) {
+    if (endpoint_remove(endpoint, fd, generation) > 0) {
         interest_leave(endpoint, fd);
         endpoint_leave(connection);
     } else if (!let_go(endpoint, connection, fd)) {
         background_add(endpoint);
     }
     return true;
+}
+
+/*
+ * The system call. Where a filter does not allow it the number stays open, and must not pass for a foreign one.
+ */
+static long close_number(int fd, uint32_t generation)
+{
+    const long result = KERNEL_1(SYS_close, fd);
+    endpoint_vacate_as(fd, generation,
+                       result == -EPERM || result == -EACCES || result == -ENOSYS ? ENDPOINT_HIDDEN : 0);
+    return result;
+}
+
+/* The number is closing in this generation; or foreign, with nothing noted of it any more: false. */
+static bool take_for_close(int fd, uint32_t generation)
+{
+    enum { TIMEOUT_MS = 1000 }; /* a dup2() onto the number may be on its way */
+    for (int round = 0; endpoint_is_known(fd); round++) {
+        if (release(fd, generation))
+            return true;
+        endpoint_forget_note(fd);
+        if (endpoint_is_known(fd) && !endpoint_wait(round, TIMEOUT_MS))
+            break;
+    }
+    return false;
 }
 
 int release_close(int fd)
@@ -166,54 +216,122 @@ int release_close(int fd)
     }
     if (process_is_vfork_child())
         return real_libc()->close(fd);
-    int saved = errno;
-    if (!release(fd))
-        return RELEASE_NOT_OURS;
-    errno = saved;
-    int result = real_libc()->close(fd);
-    endpoint_vacate(fd);
-    return result;
+    const int saved = errno;
+    const uint32_t generation = endpoint_next_generation();
+    pthread_testcancel(); /* close(2) is a cancellation point; behind this one the number must be closed */
+    signals_pin();
+    const bool taken = take_for_close(fd, generation);
+    const long result = taken ? close_number(fd, generation) : 0;
+    signals_unpin();
+    errno = result < 0 ? (int)-result : saved;
+    return !taken ? RELEASE_NOT_OURS : result < 0 ? -1 : 0;
 }
 
-/* The connection behind a hidden number goes on under another one. */
-static void move_hidden(int fd)
+void release_after_close(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    const int saved = errno;
+    if (process_is_vfork_child() || endpoint_is_hidden(fd))
+        return;
+    signals_pin();
+    if (endpoint_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        const uint32_t generation = endpoint_next_generation();
+        const bool is_gone = !endpoint_has_socket(endpoint, fd);
+        if (is_gone && endpoint_remove(endpoint, fd, generation) == 0) {
+            connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
+            (void)share_release(connection);
+            endpoint_free(endpoint, connection);
+        } else {
+            endpoint_leave(connection);
+        }
+        if (is_gone)
+            endpoint_vacate(fd, generation);
+    }
+    signals_unpin();
+    errno = saved;
+}
+
+/*
+ * The connection behind a hidden number goes on under another one, if there is one left. Returns whether the number
+ * is closing now.
+ */
+static bool move_hidden(int fd, uint32_t generation)
 {
     struct endpoint *endpoint = endpoint_of(fd);
     struct connection *connection;
     if (endpoint == NULL)
         region_make_way(fd);
     if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-        return;
-    if (endpoint_is_hidden(fd)) {
-        int moved = hide_duplicate(fd);
-        endpoint_unhide(fd);
+        return false;
+    bool is_closing = endpoint_is_hidden(fd) && atomic_load(&endpoint->fd) == fd;
+    if (is_closing) {
+        const int moved = endpoint_reserve_duplicate(fd, DESCRIPTOR_OWN_FIRST);
+        is_closing = endpoint_unhide(fd, generation);
+        atomic_store(&endpoint->fd, moved);
         if (moved >= 0)
             endpoint_hide(endpoint, moved);
     }
     endpoint_leave(connection);
+    return is_closing;
 }
 
-void release_before_replace(int fd)
+/* The number is this call's from here on, whatever it was before. False: it is still something else. */
+static bool take_number(struct replacement *replacement, bool passes)
+{
+    const int fd = replacement->fd;
+    if (endpoint_claim(fd, replacement->generation, passes, &replacement->before))
+        return true;
+    if (endpoint_is_hidden(fd))
+        replacement->released = move_hidden(fd, replacement->generation);
+    else if (endpoint_is_sealed(fd))
+        replacement->released = release(fd, replacement->generation);
+    return replacement->released || endpoint_claim(fd, replacement->generation, passes, &replacement->before);
+}
+
+bool release_before_replace(int fd, bool passes, struct replacement *replacement)
+{
+    enum { TIMEOUT_MS = 1000 }; /* other calls may have other plans for the number at the same time */
+    bool taken = false;
+    *replacement = (struct replacement){.fd = fd};
+    if ((unsigned)fd >= ENDPOINT_FDS || process_is_vfork_child() || endpoint_is_beyond(fd))
+        return true;
+    const int saved = errno;
+    signals_pin();
+    replacement->generation = endpoint_next_generation();
+    for (int round = 0; !(taken = take_number(replacement, passes)) && endpoint_wait(round, TIMEOUT_MS); round++)
+        continue;
+    if (!taken)
+        signals_unpin();
+    errno = taken ? saved : EBUSY;
+    return taken;
+}
+
+void release_after_replace(const struct replacement *replacement, bool replaced, uint64_t word)
+{
+    const int saved = errno;
+    if (replacement->generation == 0)
+        return;
+    if (!replaced && (replacement->released || (replacement->before & ENDPOINT_HIDDEN) != 0))
+        (void)close_number(replacement->fd, replacement->generation);
+    else
+        endpoint_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before);
+    signals_unpin();
+    errno = saved;
+}
+
+uint32_t release_before_close_range(unsigned first, unsigned last)
 {
     if (process_is_vfork_child())
-        return;
-    int saved = errno;
-    if (endpoint_is_hidden(fd))
-        move_hidden(fd);
-    else
-        (void)release(fd);
-    errno = saved;
-}
-
-void release_before_close_range(unsigned first, unsigned last)
-{
-    if (atomic_load(&endpoint_count) == 0 || process_is_vfork_child())
-        return;
-    int saved = errno;
+        return 0;
+    const int saved = errno;
+    const uint32_t generation = endpoint_next_generation();
     for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
         if (!endpoint_is_hidden(fd))
-            (void)release(fd);
+            (void)release(fd, generation);
+    endpoint_forget_notes(first, last);
     errno = saved;
+    return generation;
 }
 
 /* An accepted connection of which nothing would be left to see through: nothing is kept, and nobody seals. */
@@ -278,12 +396,13 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
             endpoint_leave(connection);
             return false;
         }
+        const uint32_t generation = endpoint_next_generation();
         report_end(connection, false, false);
         prepare_close(connection, fd);
-        endpoint_unhide(fd);
+        const bool is_ours = endpoint_unhide(fd, generation);
         endpoint_free(endpoint, connection);
-        (void)KERNEL_1(SYS_close, fd);
-        endpoint_vacate(fd);
+        if (is_ours)
+            (void)close_number(fd, generation);
         return true;
     }
     handshake_advance(connection, fd);

@@ -8,20 +8,41 @@
 #include "connection/endpoint.h"
 
 /*
- * The program closes `fd`, a sealed descriptor. Closes it, or keeps a hidden duplicate until all is sent. Returns
- * what close(2) does, or RELEASE_NOT_OURS: make the real call. In a child of vfork() only the descriptor goes.
+ * The program closes `fd`, a sealed descriptor, or one that something is noted of. Closes it, or keeps a hidden
+ * duplicate until all is sent. Returns what close(2) does, or RELEASE_NOT_OURS: make the real call. In a child of
+ * vfork() only the descriptor goes.
  */
 enum { RELEASE_NOT_OURS = -2 };
 int release_close(int fd);
 
 /*
- * `fd` is about to be replaced (dup2): as release_close(), but closing it is left to that call. A number that the
- * shim has hidden there moves out of the way.
+ * The kernel has closed `fd`, which was foreign just before, and now something is known of it: another thread has
+ * registered it in between, for the socket that is closed or for one that has the number now. The former ends.
  */
-void release_before_replace(int fd);
+void release_after_close(int fd);
 
-/* The same for every sealed descriptor in a range that is about to be closed. */
-void release_before_close_range(unsigned first, unsigned last);
+/*
+ * dup2(2) is about to put something else at `fd`, which may be anything: no other thread makes it something else
+ * until release_after_replace(), which says whether the kernel has done it and what the table is to have for it
+ * then (0, or a note). `passes`: other threads' calls on a foreign number go on meanwhile. What was sealed ends as
+ * with release_close(), also if the kernel has not replaced it; a number that the shim has hidden there moves out
+ * of the way. False, with EBUSY: another call has other plans for the number. Nothing changes in a child of
+ * vfork().
+ */
+struct replacement {
+    int fd;
+    uint32_t generation; /* 0: nothing to do */
+    uint64_t before;     /* the table's word for it, if it was foreign */
+    bool released;       /* it was sealed, or hidden */
+};
+bool release_before_replace(int fd, bool passes, struct replacement *replacement);
+void release_after_replace(const struct replacement *replacement, bool replaced, uint64_t word);
+
+/*
+ * Every sealed descriptor in a range is about to be closed. Returns the generation for endpoint_vacate_range(); 0:
+ * there is none.
+ */
+uint32_t release_before_close_range(unsigned first, unsigned last);
 
 /* shutdown(2) of a sealed descriptor; or RELEASE_NOT_OURS. */
 int release_shutdown(int fd, int how);

@@ -131,8 +131,8 @@ void share_before_fork(void)
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
             continue;
         if (atomic_load(&endpoint->descriptors) > 0) {
-            if (connection->home == NULL && region == NULL)
-                region = region_make(count);
+            if (connection->home == NULL && region == NULL && (region = region_make(count)) != NULL)
+                region_hold(region); /* other threads may close meanwhile what has been moved already */
             if (connection->home == NULL && region != NULL && number < count)
                 move_to(endpoint, connection, region, number++);
             if (connection->home != NULL)
@@ -140,8 +140,8 @@ void share_before_fork(void)
         }
         endpoint_leave(connection);
     }
-    if (region != NULL && number == 0)
-        region_drop(region);
+    if (region != NULL)
+        region_leave(region);
 }
 
 void share_fork_failed(void)
@@ -190,12 +190,24 @@ void share_join(struct connection *connection)
     (void)replace(connection, (struct holder){0}, this_process());
 }
 
-void share_after_fork_child(void)
+static void close_hidden(int fd)
+{
+    const uint32_t generation = endpoint_next_generation();
+    if (!endpoint_unhide(fd, generation))
+        return;
+    (void)KERNEL_1(SYS_close, fd);
+    endpoint_vacate(fd, generation);
+}
+
+/* `knows`: libc has made the fork, and its own locks are in order. */
+static void after_fork_child(bool knows)
 {
     process_adopt();
     forget_spare();
-    background_forget();
+    background_forget(knows || background_may_go_on());
     endpoint_end_exec();
+    endpoint_forget_calls();
+    endpoint_end_closing();
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
@@ -204,18 +216,25 @@ void share_after_fork_child(void)
         atomic_store(&endpoint->background, BACKGROUND_NONE);
         atomic_store(&endpoint->visitors, 0);           /* those were the parent's threads */
         if (atomic_load(&endpoint->descriptors) == 0) { /* the parent's, on its way out */
-            int fd = atomic_load(&endpoint->fd);
-            endpoint_unhide(fd);
-            (void)KERNEL_1(SYS_close, fd);
-            endpoint_vacate(fd);
+            close_hidden(atomic_load(&endpoint->fd));
             if (endpoint_enter_at(endpoint, &connection))
                 endpoint_free(endpoint, connection);
         } else if (endpoint_enter_at(endpoint, &connection)) {
             if (connection->home != NULL)
                 share_join(connection);
-            endpoint_leave(connection);
+            if (endpoint_drop_strangers(endpoint) > 0) {
+                endpoint_leave(connection);
+            } else {
+                (void)share_release(connection);
+                endpoint_free(endpoint, connection);
+            }
         }
     }
+}
+
+void share_after_fork_child(void)
+{
+    after_fork_child(false);
 }
 
 /* Strikes out this process (`own`) and those that are gone. */
@@ -296,17 +315,23 @@ void share_join_by_parcel(struct connection *connection, struct holder parcel)
     else
         share_take_from_parcel(connection, parcel);
 }
+
 static void before(void)
 {
     if (atomic_load(&endpoint_count) > 0)
         share_before_fork();
 }
 
+static void in_child(void)
+{
+    after_fork_child(true);
+}
+
 int share_start(void)
 {
     if (process_start() != 0)
         return -1;
-    int error = pthread_atfork(before, NULL, share_after_fork_child);
+    int error = pthread_atfork(before, NULL, in_child);
     if (error == 0)
         return 0;
     errno = error;

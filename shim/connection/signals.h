@@ -22,4 +22,11 @@ static inline void signals_release(void)
         signals_let_go();
 }
 
+/*
+ * The same over several calls that hold and release by themselves: steps that neither a handler, by siglongjmp(),
+ * nor pthread_cancel(3) may leave half done. May be nested.
+ */
+void signals_pin(void);
+void signals_unpin(void);
+
 #endif

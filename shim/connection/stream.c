@@ -28,6 +28,7 @@ enum { EARLY_PATIENCE_MS = 10 };
 struct turn {
     struct endpoint *endpoint;
     struct connection *connection;
+    uint32_t generation; /* of the connection that the call began on; 0: it is just beginning */
     bool blocking;
     bool under_way; /* a handshake is, and the program waits for it */
     short wants;
@@ -35,13 +36,23 @@ struct turn {
     size_t low_water; /* bytes that a blocking read waits for */
 };
 
-/* Locks the connection and takes its handshake as far as it goes. */
+/*
+ * Locks the connection and takes its handshake as far as it goes. Never another connection than before: the number
+ * may have been closed, and given to one, while the call waited.
+ */
 static enum endpoint_result enter(int fd, struct turn *turn)
 {
     enum endpoint_result result = endpoint_enter(fd, &turn->endpoint, &turn->connection);
     if (result != ENDPOINT_ENTERED)
         return result;
     struct connection *connection = turn->connection;
+    const uint32_t generation = atomic_load_explicit(&turn->endpoint->generation, memory_order_relaxed);
+    if (__builtin_expect(turn->generation != 0 && turn->generation != generation, false)) {
+        endpoint_leave(connection);
+        errno = EBADF;
+        return ENDPOINT_ERROR;
+    }
+    turn->generation = generation;
     if (__builtin_expect(handshake_is_under_way(connection), false)) {
         handshake_advance(connection, fd);
         if (connection->phase == CONNECTION_NONE) {
@@ -126,9 +137,9 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         errno = EINVAL;
         return -1;
     }
+    struct turn turn = {0};
     pthread_testcancel();
     for (;;) {
-        struct turn turn;
         enum endpoint_result entered = enter(fd, &turn);
         if (entered != ENDPOINT_ENTERED)
             return outside(entered, to.passed, inside);
@@ -193,9 +204,9 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         errno = EOPNOTSUPP;
         return -1;
     }
+    struct turn turn = {0};
     pthread_testcancel();
     for (;;) {
-        struct turn turn;
         enum endpoint_result entered = enter(fd, &turn);
         if (entered != ENDPOINT_ENTERED)
             return outside(entered, from.passed, inside);
@@ -255,7 +266,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
 
 ssize_t stream_available(int fd)
 {
-    struct turn turn;
+    struct turn turn = {0};
     enum endpoint_result entered = enter(fd, &turn);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? STREAM_NOT_OURS : -1;

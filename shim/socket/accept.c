@@ -9,6 +9,7 @@
 
 #include "connection/background.h"
 #include "connection/endpoint.h"
+#include "connection/process.h"
 #include "connection/relay.h"
 #include "connection/release.h"
 #include "init.h"
@@ -18,19 +19,34 @@
 #include "socket/open.h"
 #include "watch/watch.h"
 
-/* The sealing rule for the local address of `fd`, or NULL. */
-static const struct policy_rule *rule_for(int fd)
+enum verdict { PLAIN, SEAL, REFUSE };
+
+/* By the local address of `fd`, which has just been accepted. What the kernel does not say is refused. */
+static enum verdict judge(int fd, const struct policy_rule **rule)
 {
     struct sockaddr_in6 local = {0};
     socklen_t length = sizeof local;
-    if (KERNEL_3(SYS_getsockname, fd, &local, &length) != 0 ||
-        (local.sin6_family != AF_INET && local.sin6_family != AF_INET6))
-        return NULL;
-    const struct policy_rule *rule =
-        policy_match(pfswrap_policy(), POLICY_LISTEN, (const struct sockaddr *)&local, length);
-    if (rule == NULL || rule->seal == POLICY_SEAL_OFF || rule->layer != POLICY_LAYER_SOCKET || !open_is_tcp(fd))
-        return NULL;
-    return rule;
+    int domain = AF_INET;
+    socklen_t domain_length = sizeof domain;
+    if (KERNEL_3(SYS_getsockname, fd, &local, &length) != 0) {
+        (void)KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_length);
+        return domain == AF_INET || domain == AF_INET6 ? REFUSE : PLAIN;
+    }
+    if (local.sin6_family != AF_INET && local.sin6_family != AF_INET6)
+        return PLAIN;
+    *rule = policy_match(pfswrap_policy(), POLICY_LISTEN, (const struct sockaddr *)&local, length);
+    if (*rule == NULL || (*rule)->seal == POLICY_SEAL_OFF || (*rule)->layer != POLICY_LAYER_SOCKET ||
+        !open_is_tcp(fd))
+        return PLAIN;
+    return process_is_vfork_child() ? REFUSE : SEAL; /* whose table is its parent's */
+}
+
+static int refuse(int fd)
+{
+    connection_report_lost("an accepted connection cannot be sealed here, and must not be plain");
+    (void)KERNEL_1(SYS_close, fd);
+    errno = ECONNABORTED;
+    return -1;
 }
 
 /* `fd` has just been accepted, close-on-exec; the program asked for `flags`. Returns it, or -1 with errno. */
@@ -38,13 +54,18 @@ static int adopt(int fd, int flags)
 {
     struct endpoint *endpoint;
     const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
-    const struct policy_rule *rule = rule_for(fd);
-    if (rule == NULL) {
+    const struct policy_rule *rule = NULL;
+    const enum verdict verdict = judge(fd, &rule);
+    if (verdict == REFUSE)
+        return refuse(fd);
+    if (verdict == PLAIN) {
         if (!cloexec)
             (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
         watch_accepted(fd);
         return fd;
     }
+    if (watch_is_recorded(fd))
+        watch_end(fd);
     struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
                                                   (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint);
     if (connection == NULL) {

@@ -9,13 +9,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "connection/background.h"
 #include "connection/endpoint.h"
 #include "connection/handover.h"
+#include "connection/process.h"
 #include "connection/release.h"
+#include "connection/signals.h"
+#include "init.h"
 #include "interposed.h"
+#include "keys.h"
 #include "real/aliases.h"
 #include "real/descriptor.h"
 #include "real/libc.h"
+#include "real/list.h"
 #include "socket/linger.h"
 #include "watch/watch.h"
 
@@ -25,15 +31,20 @@ PFSWRAP_EXPORT int close(int fd)
         errno = EBADF;
         return -1;
     }
-    if (endpoint_is_sealed(fd)) {
-        int result = release_close(fd);
+    if (!endpoint_is_sealed(fd)) {
+        linger_before_close(fd);
+        if (watch_is_recorded(fd))
+            watch_end(fd);
+    }
+    if (endpoint_is_known(fd)) {
+        const int result = release_close(fd);
         if (result != RELEASE_NOT_OURS)
             return result;
     }
-    linger_before_close(fd);
-    if (watch_is_on(fd))
-        watch_end(fd);
-    return real_libc()->close(fd);
+    const int result = real_libc()->close(fd);
+    if (endpoint_is_known(fd))
+        release_after_close(fd);
+    return result;
 }
 PFSWRAP_ALIAS(__close, close);
 
@@ -48,14 +59,14 @@ PFSWRAP_EXPORT int shutdown(int fd, int how)
 }
 
 /* The lowest number in the range that the program must not close; -1: none. */
-static int lowest_out_of_reach(unsigned first, unsigned last)
+static int lowest_out_of_reach(unsigned first, unsigned last, uint32_t generation)
 {
-    const int own = descriptor_lowest_own(first, last), hidden = endpoint_lowest_hidden(first, last);
-    return own < 0 || (hidden >= 0 && hidden < own) ? hidden : own;
+    const int own = descriptor_lowest_own(first, last), kept = endpoint_lowest_kept(first, last, generation);
+    return own < 0 || (kept >= 0 && kept < own) ? kept : own;
 }
 
-/* Applies the real close_range to what lies between the shim's descriptors. */
-static int close_range_around_own(unsigned first, unsigned last, int flags)
+/* Applies the real close_range to what lies between those. */
+static int close_range_around_own(unsigned first, unsigned last, int flags, uint32_t generation)
 {
     const struct real_libc *real = real_libc();
     if (real->close_range == NULL) {
@@ -63,7 +74,7 @@ static int close_range_around_own(unsigned first, unsigned last, int flags)
         return -1;
     }
     for (;;) {
-        int own = lowest_out_of_reach(first, last);
+        int own = lowest_out_of_reach(first, last, generation);
         if (own < 0)
             return real->close_range(first, last, flags);
         if ((unsigned)own > first && real->close_range(first, (unsigned)own - 1, flags) != 0)
@@ -74,34 +85,67 @@ static int close_range_around_own(unsigned first, unsigned last, int flags)
     }
 }
 
+/*
+ * CLOSE_RANGE_UNSHARE gives the calling thread a table of descriptors of its own, and what is known here of numbers
+ * would be right for one table only. In a process with one thread the flag has no effect; where there are more, or
+ * nobody knows, it is refused.
+ */
+static bool unshare_is_refused(int *flags)
+{
+    if ((*flags & (int)CLOSE_RANGE_UNSHARE) == 0 || !pfswrap_seals() || process_is_vfork_child())
+        return false;
+    *flags &= ~(int)CLOSE_RANGE_UNSHARE;
+    background_settle();
+    return process_threads() != (background_is_running() ? 2 : 1);
+}
+
+/* The real call, with what the shim knows about the range brought to an end. */
+static int close_all_in_range(unsigned first, unsigned last, int flags)
+{
+    const bool counts = (keys_in_use() || watch_is_wanted()) && !process_is_vfork_child();
+    linger_before_close_range(first, last);
+    watch_end_range(first, last);
+    if (!counts)
+        return close_range_around_own(first, last, flags, 0);
+    signals_pin();
+    const uint32_t generation = release_before_close_range(first, last);
+    endpoint_begin_range();
+    const int result = close_range_around_own(first, last, flags, generation);
+    const int saved = errno;
+    endpoint_vacate_range(first, last, generation, result != 0);
+    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
+        release_after_close(fd);
+    endpoint_end_range();
+    signals_unpin();
+    errno = saved;
+    return result;
+}
+
 PFSWRAP_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    if (first <= last && (flags & (int)CLOSE_RANGE_CLOEXEC) != 0 && atomic_load(&endpoint_count) > 0)
-        handover_close_on_exec(first, last);
-    if (first <= last && (flags & ~(int)CLOSE_RANGE_UNSHARE) == 0) {
-        release_before_close_range(first, last);
-        linger_before_close_range(first, last);
-        watch_end_range(first, last);
+    const int known = (int)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC);
+    if (first > last || (flags & ~known) != 0)
+        return close_range_around_own(first, last, flags, 0); /* the kernel refuses */
+    if (unshare_is_refused(&flags)) {
+        errno = ENOMEM;
+        return -1;
     }
-    int result = close_range_around_own(first, last, flags);
-    endpoint_vacate_range(first, last);
-    return result;
+    if ((flags & (int)CLOSE_RANGE_CLOEXEC) == 0)
+        return close_all_in_range(first, last, flags);
+    if (atomic_load(&endpoint_count) > 0)
+        handover_close_on_exec(first, last);
+    return close_range_around_own(first, last, flags, 0);
+}
+
+static void close_visited(int fd, void *lowest)
+{
+    if (fd >= *(const int *)lowest)
+        (void)close(fd);
 }
 
 PFSWRAP_EXPORT void closefrom(int low)
 {
-    unsigned first = low > 0 ? (unsigned)low : 0;
-    release_before_close_range(first, UINT_MAX);
-    linger_before_close_range(first, UINT_MAX);
-    watch_end_range(first, UINT_MAX);
-    int error = errno;
-    const bool closed = close_range_around_own(first, UINT_MAX, 0) == 0;
-    if (closed)
-        endpoint_vacate_range(first, UINT_MAX);
-    if (closed)
-        return;
-    errno = error;
-    /* A kernel without close_range: libc's own way closes ours too; the audit log notices and opens its file again.
-     */
-    real_libc()->closefrom(low);
+    const int lowest = low > 0 ? low : 0;
+    if (close_all_in_range((unsigned)lowest, UINT_MAX, 0) != 0)
+        list_descriptors(close_visited, (void *)(uintptr_t)&lowest); /* a kernel without close_range(2) */
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "connection/background.h"
 #include "connection/destination.h"
 #include "connection/endpoint.h"
+#include "connection/process.h"
 #include "connection/relay.h"
 #include "connection/wait.h"
 #include "connection/interest.h"
@@ -60,8 +62,10 @@ bool open_is_tcp(int fd)
 {
     int protocol = 0;
     socklen_t length = sizeof protocol;
-    return KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
-           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+    const long result = KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
+    if (result != 0)
+        return result != -EBADF && result != -ENOTSOCK;
+    return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 }
 
 /* The sealing rule for a connection to `address`, or NULL. */
@@ -77,38 +81,122 @@ static const struct policy_rule *rule_for(int fd, const struct sockaddr *address
     return rule;
 }
 
-/* The program has other numbers for the socket already. */
-static void add_copies(struct endpoint *endpoint, const struct connection *connection, int fd)
+/*
+ * The kernel would refuse to connect the socket as it is (inet_stream_connect): it listens, or is connected already
+ * to something that no rule seals. What this cannot find out is registered, and then the kernel refuses.
+ */
+static bool is_taken(int fd)
 {
-    int place = 0;
-    for (int copy = unconnected_next(fd, &place); copy >= 0; copy = unconnected_next(fd, &place)) {
-        const long flags = KERNEL_3(SYS_fcntl, copy, F_GETFD, 0);
-        if (endpoint_is_sealed(copy) || flags < 0 || KERNEL_3(SYS_fcntl, copy, F_SETFD, flags | FD_CLOEXEC) < 0)
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return KERNEL_5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+           info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_SYN_SENT;
+}
+
+/*
+ * The program has other numbers for the socket already, or streams, which `note` says. A number that is closing is
+ * just being replaced, by a call that sees to it itself (dup.c).
+ */
+static void add_copies(struct endpoint *endpoint, const struct connection *connection, uint64_t note)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    endpoint->streamed = (note & ENDPOINT_STREAM) != 0;
+    for (int copy = -1; note != 0 && (copy = endpoint_noted((unsigned)copy + 1, endpoint_note_id(note))) >= 0;) {
+        const uint64_t word = endpoint_note_of(copy);
+        if (endpoint_note_id(word) != endpoint_note_id(note) || !endpoint_add_noted(endpoint, copy, word))
             continue;
-        endpoint_add(endpoint, copy, (flags & FD_CLOEXEC) != 0);
+        endpoint->streamed |= (word & ENDPOINT_STREAM) != 0;
+        if (watch_is_recorded(copy))
+            watch_end(copy);
         interest_adopt(endpoint, connection, copy);
     }
 }
 
-/* The descriptor is known as sealed from here on, before the kernel connects: no other thread finds it plain. */
-static int register_descriptor(int fd, const struct policy_rule *rule)
+/*
+ * A connect(2) under way: the connection that it is for, whatever its number stands for by the time the kernel has
+ * answered. Other threads may close the number meanwhile, and have it again for something else.
+ */
+struct dial {
+    struct endpoint *endpoint;
+    uint32_t generation;
+    bool is_new;       /* this call has registered the number */
+    bool moves_itself; /* libc does, on a stream, or at 0, 1 or 2 */
+};
+
+/* The kernel is about to be told to connect. Locked; given back. Returns 0 or an errno. */
+static int dial_begin(struct dial *dial, struct endpoint *endpoint, struct connection *connection)
+{
+    *dial = (struct dial){.endpoint = endpoint,
+                          .generation = atomic_load(&endpoint->generation),
+                          .moves_itself = endpoint->streamed || relay_is_needed(endpoint_number(endpoint, 0))};
+    const bool begun = connection_begin_dial(connection);
+    endpoint_leave(connection);
+    return begun ? 0 : EALREADY;
+}
+
+/* Locks the connection again. NULL: another thread has closed its last number. */
+static struct connection *dial_enter(const struct dial *dial)
+{
+    struct connection *connection;
+    return endpoint_enter_again(dial->endpoint, dial->generation, &connection) ? connection : NULL;
+}
+
+/* The number is none of the connection's, which has no other. Locked; the lock is gone afterwards. */
+static void forget_number(struct endpoint *endpoint, struct connection *connection, int fd)
+{
+    const uint32_t generation = endpoint_next_generation();
+    (void)endpoint_remove(endpoint, fd, generation);
+    endpoint_free(endpoint, connection);
+    endpoint_vacate(fd, generation);
+}
+
+/*
+ * The descriptor is known as sealed from here on, before the kernel connects: no other thread finds it plain.
+ * Returns 0 or an errno; EALREADY: another thread has registered it.
+ */
+static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
 {
     struct endpoint *endpoint;
+    uint64_t note = 0;
     const long modes = KERNEL_3(SYS_fcntl, fd, F_GETFL, 0), flags = KERNEL_3(SYS_fcntl, fd, F_GETFD, 0);
-    if (modes < 0 || flags < 0 || KERNEL_3(SYS_fcntl, fd, F_SETFD, flags | FD_CLOEXEC) < 0) {
-        errno = EBADF;
-        return -1;
-    }
-    struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), true,
-                                                  (modes & O_NONBLOCK) != 0, (flags & FD_CLOEXEC) != 0, &endpoint);
+    if (modes < 0 || flags < 0 || KERNEL_3(SYS_fcntl, fd, F_SETFD, flags | FD_CLOEXEC) < 0)
+        return EBADF;
+    struct connection *connection =
+        endpoint_register(fd, (uint16_t)(rule - pfswrap_policy()->rules), true, (modes & O_NONBLOCK) != 0,
+                          (flags & FD_CLOEXEC) != 0, &endpoint, &note);
     if (connection == NULL)
-        return -1;
+        return errno;
+    if (!endpoint_has_socket(endpoint, fd)) { /* another thread has closed it in between, or replaced it */
+        connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
+        forget_number(endpoint, connection, fd);
+        return EBADF;
+    }
+    if (watch_is_recorded(fd)) /* it has been connected before, to what no rule seals */
+        watch_end(fd);
     connection->phase = CONNECTION_CONNECTING;
     endpoint_settle(fd, connection);
     interest_adopt(endpoint, connection, fd);
-    add_copies(endpoint, connection, fd);
-    endpoint_leave(connection);
+    if (!process_sandboxed && endpoint_note_id(note) != (uint32_t)endpoint->cookie)
+        note = 0; /* of another socket, which libc has closed */
+    add_copies(endpoint, connection, note);
+    (void)dial_begin(dial, endpoint, connection); /* nobody else can have done so yet */
+    dial->is_new = true;
     return 0;
+}
+
+/* The same for a number that is sealed already. */
+static enum endpoint_result dial_again(int fd, struct dial *dial)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    if (entered != ENDPOINT_ENTERED)
+        return entered;
+    const int error = dial_begin(dial, endpoint, connection);
+    if (error == 0)
+        return ENDPOINT_ENTERED;
+    errno = error;
+    return ENDPOINT_ERROR;
 }
 
 /* Whether the kernel has a connection, or is about to have one: the poll of what has none says HUP (tcp_poll). */
@@ -120,59 +208,55 @@ static bool is_idle(int fd)
 }
 
 /*
- * The kernel would not connect: the descriptor is the program's own again, if it has no connection. It may have
- * one: a call with arguments that make no sense leaves it as it is, and it must stay sealed.
+ * The kernel would not connect. The descriptor is the program's own again if it has no connection, and no other
+ * thread is about to make one. It may have one: a call with arguments that make no sense leaves it as it is, and it
+ * must stay sealed. Locked; given back.
  */
-static void unregister_descriptor(int fd, bool is_new)
+static void dial_failed(struct endpoint *endpoint, struct connection *connection)
 {
-    struct endpoint *endpoint;
-    struct connection *connection;
-    int saved = errno;
-    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
-        if (is_new || (connection->phase == CONNECTION_CONNECTING && is_idle(fd)))
-            endpoint_abandon(endpoint, connection);
-        else
-            endpoint_leave(connection);
-    }
-    errno = saved;
-}
-
-/* The kernel has dissolved the connection, and knows the descriptor as one that was never connected. */
-static void dissolve(int fd)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    int saved = errno;
-    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
-        connection_dissolve(connection);
+    if (!connection_is_dialled(connection) && connection->phase == CONNECTION_CONNECTING &&
+        is_idle(atomic_load(&endpoint->fd)))
         endpoint_abandon(endpoint, connection);
-    }
-    errno = saved;
+    else
+        endpoint_leave(connection);
 }
 
-/* The kernel has begun to connect. Until here whoever looks at the descriptor finds that nothing has failed yet. */
-static void mark_dialled(int fd)
+/* The kernel has dissolved the connection, and knows the descriptor as one that was never connected. As above. */
+static void dial_dissolved(struct endpoint *endpoint, struct connection *connection)
 {
-    struct endpoint *endpoint;
-    struct connection *connection;
-    int saved = errno;
-    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
-        connection->dialled = true;
+    connection_dissolve(connection);
+    if (!connection_is_dialled(connection))
+        endpoint_abandon(endpoint, connection);
+    else
         endpoint_leave(connection);
-    }
-    errno = saved;
+}
+
+/*
+ * A call was to connect a socket that another thread has closed meanwhile, and the kernel may have connected what
+ * has the number now: that is cut, if nobody has registered it.
+ */
+static void cut_stranger(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct sockaddr_in6 peer = {0}, wanted;
+    socklen_t peer_length = sizeof peer;
+    if (!endpoint_is_sealed(fd) && KERNEL_3(SYS_getpeername, fd, &peer, &peer_length) == 0 &&
+        copy_address(&wanted, address, length) && wanted.sin6_family == peer.sin6_family &&
+        wanted.sin6_port == peer.sin6_port && rule_for(fd, (const struct sockaddr *)&peer, peer_length) != NULL)
+        (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
 }
 
 /* TCP is connected; the seal's handshake follows. Returns what connect(2) does. */
-static int await_handshake(int fd)
+static int await_handshake(const struct dial *dial)
 {
     const uint64_t began_ms = connection_now_ms();
     for (;;) {
-        struct endpoint *endpoint;
-        struct connection *connection;
-        enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-        if (entered != ENDPOINT_ENTERED)
-            return entered == ENDPOINT_NONE ? 0 : -1;
+        struct endpoint *endpoint = dial->endpoint;
+        struct connection *connection = dial_enter(dial);
+        if (connection == NULL) {
+            errno = EBADF;
+            return -1;
+        }
+        const int fd = atomic_load(&endpoint->fd);
         handshake_advance(connection, fd);
         const bool under_way = handshake_is_under_way(connection), queueing = connection->queueing;
         const bool failed = connection->phase == CONNECTION_FAILED;
@@ -210,24 +294,38 @@ static int await_handshake(int fd)
     }
 }
 
-/* The real call, on a descriptor that is registered. `is_new`: by this call, so that it was a plain one before. */
-static int connect_registered(int fd, const struct sockaddr *address, socklen_t length, bool is_new)
+/* The real call, on a descriptor that is registered. */
+static int connect_registered(int fd, const struct sockaddr *address, socklen_t length, const struct dial *dial)
 {
-    int saved = errno;
-    int result = real_libc()->connect(fd, address, length);
-    if (result != 0 && (errno != EISCONN || is_new)) {
-        if (errno == EINPROGRESS || errno == EINTR || errno == EALREADY)
-            mark_dialled(fd);
-        else
-            unregister_descriptor(fd, is_new);
-        return result;
+    const int saved = errno;
+    const int result = real_libc()->connect(fd, address, length);
+    const int error = errno;
+    struct connection *connection = dial_enter(dial);
+    if (connection == NULL) {
+        cut_stranger(fd, address, length);
+        errno = result == 0 ? EBADF : error;
+        return -1;
     }
-    if (result == 0 && !is_new && dissolves(address, length)) {
-        dissolve(fd);
+    connection_end_dial(connection);
+    if (result != 0 && (error != EISCONN || dial->is_new)) {
+        if (error == EINPROGRESS || error == EINTR || error == EALREADY) {
+            connection->dialled = true; /* until here nobody who looks at it finds that it has failed */
+            endpoint_leave(connection);
+        } else {
+            dial_failed(dial->endpoint, connection);
+        }
+        errno = error;
+        return -1;
+    }
+    if (result == 0 && !dial->is_new && dissolves(address, length)) {
+        dial_dissolved(dial->endpoint, connection);
+        errno = saved;
         return 0;
     }
+    connection->dialled = true;
+    endpoint_leave(connection);
     errno = saved;
-    return await_handshake(fd);
+    return await_handshake(dial);
 }
 
 int open_watched(int fd, const struct sockaddr *address, socklen_t length)
@@ -255,37 +353,66 @@ static int connect_plain(int fd, const struct sockaddr *address, socklen_t lengt
     return result;
 }
 
-/* There is a stream, or 0, 1 or 2 is one of the socket's numbers. */
-static bool libc_moves_bytes(int fd)
+/* A connection to an address that `rule` seals. */
+static int connect_sealed(int fd, const struct sockaddr *address, socklen_t length, const struct dial *dial)
 {
-    int place = 0, copy = fd;
-    while (copy >= 0 && !relay_is_needed(copy))
-        copy = unconnected_next(fd, &place);
-    return copy >= 0 || unconnected_has_stream(fd);
-}
-
-PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
-{
-    if (!pfswrap_seals())
-        return connect_plain(fd, address, length);
-    const bool is_new = !endpoint_is_sealed(fd);
-    if (is_new) {
-        const struct policy_rule *rule = rule_for(fd, address, length);
-        if (rule == NULL)
-            return connect_plain(fd, address, length);
-        if (register_descriptor(fd, rule) != 0)
-            return -1;
-    }
-    const int result = connect_registered(fd, address, length, is_new);
-    const int answer = errno, error = libc_moves_bytes(fd) ? relay_start(fd) : 0;
+    const int result = connect_registered(fd, address, length, dial);
+    const int answer = errno, error = dial->moves_itself ? relay_start(fd) : 0;
     errno = error != 0 ? error : answer;
     return error != 0 ? -1 : result;
 }
+
+/* A child of vfork() has descriptors of its own, and the table is its parent's. */
+static int refuse_vfork_child(void)
+{
+    connection_report_lost("a child of vfork() cannot make a sealed connection of its own");
+    errno = EACCES;
+    return -1;
+}
+
+/*
+ * No number goes from foreign to connected by an address that a rule seals, but by way of the table: the kernel is
+ * asked to connect to such an address in connect_registered() only.
+ */
+PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct dial dial;
+    while (pfswrap_seals()) {
+        if (endpoint_is_sealed(fd)) {
+            const enum endpoint_result entered = dial_again(fd, &dial);
+            if (entered == ENDPOINT_ENTERED)
+                return connect_sealed(fd, address, length, &dial);
+            if (entered == ENDPOINT_ERROR)
+                return -1;
+            continue;
+        }
+        const struct policy_rule *rule = rule_for(fd, address, length);
+        if (rule == NULL)
+            break;
+        if (process_is_vfork_child())
+            return refuse_vfork_child();
+        const bool taken = is_taken(fd);
+        const int error = taken ? EISCONN : dial_new(fd, rule, &dial);
+        if (taken)
+            cut_stranger(fd, address, length);
+        if (error == 0)
+            return connect_sealed(fd, address, length, &dial);
+        if (error != EALREADY) {
+            errno = error;
+            return -1;
+        }
+    }
+    return connect_plain(fd, address, length);
+}
 PFSWRAP_ALIAS(__connect, connect);
 
-int open_before_fast(int fd, const struct sockaddr *address, socklen_t length)
+enum open_fast open_before_fast(int fd, const struct sockaddr *address, socklen_t length)
 {
-    if (!pfswrap_seals() || endpoint_is_sealed(fd) || rule_for(fd, address, length) == NULL)
-        return 0;
-    return connect(fd, address, length);
+    if (!pfswrap_seals())
+        return OPEN_FAST_FOREIGN;
+    if (endpoint_is_sealed(fd))
+        return OPEN_FAST_DONE;
+    if (rule_for(fd, address, length) == NULL)
+        return OPEN_FAST_FOREIGN;
+    return connect(fd, address, length) == 0 ? OPEN_FAST_DONE : OPEN_FAST_FAILED;
 }

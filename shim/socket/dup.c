@@ -7,14 +7,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "connection/endpoint.h"
 #include "connection/handover.h"
+#include "connection/interest.h"
 #include "connection/process.h"
 #include "connection/relay.h"
 #include "connection/release.h"
 #include "interposed.h"
+#include "keys.h"
 #include "real/aliases.h"
 #include "real/descriptor.h"
 #include "real/kernel.h"
@@ -42,12 +45,45 @@ static int pack(int fd)
     return handover_pack(fd) ? DUP_NOT_OURS : relay(fd);
 }
 
-void dup_plain(int fd, int copy)
+/*
+ * Another thread has registered the socket by its number `fd`, and may not have known of the copy, for which the
+ * table has `word`.
+ */
+static void join(int fd, int copy, uint64_t word)
 {
+    struct endpoint *endpoint;
+    struct connection *connection;
+    const int saved = errno;
+    if (!process_is_vfork_child() && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        if (endpoint_add_noted(endpoint, copy, word))
+            interest_adopt(endpoint, connection, copy);
+        endpoint_leave(connection);
+    }
+    errno = saved;
+}
+
+/* Either connect() reads the note, or this reads connect()'s word. */
+static bool is_sealed_since(int fd)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    return endpoint_is_sealed(fd);
+}
+
+int dup_given(int fd, int copy)
+{
+    if (copy < 0)
+        return copy;
+    const int saved = errno;
+    (void)endpoint_is_sealed(copy); /* what had the number before has to be gone */
     if (watch_is_on(fd))
         watch_copied(fd, copy);
-    else
-        unconnected_copied(fd, copy);
+    const uint32_t id = unconnected_copied(fd);
+    if (id != 0)
+        endpoint_note(copy, id, 0);
+    if (is_sealed_since(fd))
+        join(fd, copy, endpoint_note_of(copy));
+    errno = saved;
+    return copy;
 }
 
 int dup_sealed(int fd, int lowest, bool cloexec)
@@ -76,14 +112,6 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     return -1;
 }
 
-/* The real call has given `copy` for what nobody seals. */
-static int copied(int fd, int copy)
-{
-    if (copy >= 0)
-        dup_plain(fd, copy);
-    return copy;
-}
-
 PFSWRAP_EXPORT int dup(int fd)
 {
     if (endpoint_is_sealed(fd)) {
@@ -91,39 +119,73 @@ PFSWRAP_EXPORT int dup(int fd)
         if (copy != DUP_NOT_OURS)
             return copy;
     }
-    int copy = real_libc()->dup(fd);
-    return copied(fd, copy);
+    return dup_given(fd, real_libc()->dup(fd));
 }
 
 /* Whether dup2() would answer EBADF, and leave `fd2` alone (dup(2)). */
 static bool is_hopeless(int fd, int fd2)
 {
     struct rlimit limit = {0};
-    if (!endpoint_is_sealed(fd2) && !watch_is_on(fd2))
+    if (!endpoint_is_sealed(fd2) && !watch_is_recorded(fd2))
         return false;
     return KERNEL_3(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
            (KERNEL_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
 }
 
-/* What stands at `fd2` goes, as if the program had closed it. */
-static void replace(int fd2)
+/* What stands at `fd2` goes, as if the program had closed it. Returns false with errno. */
+static bool replace(int fd2, bool passes, struct replacement *replacement)
 {
+    *replacement = (struct replacement){.fd = fd2};
     descriptor_make_way(fd2);
     linger_before_close(fd2);
-    if (endpoint_is_sealed(fd2))
-        release_before_replace(fd2);
-    if (watch_is_on(fd2))
+    if (watch_is_recorded(fd2))
         watch_end(fd2);
+    return (!keys_in_use() && !watch_is_wanted()) || release_before_replace(fd2, passes, replacement);
 }
 
-/* The real call has been made. A sealed number that it did not replace is closed all the same. */
-static void replaced(int fd2, bool done)
+/*
+ * EBUSY: the kernel is just giving out that number (dup(2)), to one of the shim's own duplicates in all likelihood,
+ * which makes way as soon as it knows that it is there.
+ */
+static bool is_to_be_tried_again(long result, int *round)
 {
-    if (!endpoint_is_closing(fd2))
-        return;
-    if (!done)
-        (void)KERNEL_1(SYS_close, fd2);
-    endpoint_vacate(fd2);
+    enum { TIMEOUT_MS = 1000 };
+    return result == -EBUSY && keys_in_use() && !process_sandboxed && endpoint_wait((*round)++, TIMEOUT_MS);
+}
+
+/*
+ * dup3(2) with close-on-exec of the connection's socket to `fd2`. Returns 0 or an errno; DUP_NOT_OURS: it is no
+ * longer sealed.
+ */
+static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t generation)
+{
+    struct connection *connection;
+    long copy;
+    int round = 0;
+    if (!endpoint_enter_again(endpoint, generation, &connection))
+        return DUP_NOT_OURS;
+    do
+        copy = KERNEL_3(SYS_dup3, atomic_load(&endpoint->fd), fd2, O_CLOEXEC);
+    while (is_to_be_tried_again(copy, &round));
+    if (copy >= 0)
+        endpoint_add(endpoint, fd2, cloexec);
+    endpoint_leave(connection);
+    return copy >= 0 ? 0 : (int)-copy;
+}
+
+/*
+ * Other threads' calls on a foreign number that is closing wait for this one. What stands there must not make the
+ * system call wait for its own end (SO_LINGER, socket(7)): it is kept open that long. Returns a hidden number or
+ * -1.
+ */
+static int keep_open(int fd2)
+{
+    struct linger linger = {0};
+    socklen_t length = sizeof linger;
+    const bool waits = !endpoint_is_sealed(fd2) && !process_sandboxed &&
+                       KERNEL_5(SYS_getsockopt, fd2, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 &&
+                       linger.l_onoff != 0 && linger.l_linger > 0;
+    return waits ? endpoint_keep_open(fd2) : -1;
 }
 
 /* dup3() of a sealed descriptor to another number. */
@@ -131,25 +193,61 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (fd2 < 0 || fd2 >= ENDPOINT_FDS || is_hopeless(fd, fd2)) {
+    struct replacement replacement;
+    if (fd2 < 0 || fd2 >= ENDPOINT_FDS || endpoint_is_hidden(fd) || is_hopeless(fd, fd2)) {
         errno = EBADF;
         return -1;
     }
     if (relay_is_needed(fd2))
         return fd2 > STANDARD_LAST ? pack(fd) : relay(fd);
-    replace(fd2);
-    enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? DUP_NOT_OURS : -1;
-    const long copy = KERNEL_3(SYS_dup3, fd, fd2, O_CLOEXEC);
-    if (copy >= 0)
-        endpoint_add(endpoint, fd2, cloexec);
+    const uint32_t generation = atomic_load(&endpoint->generation);
     endpoint_leave(connection);
-    replaced(fd2, copy >= 0);
-    if (copy >= 0)
-        return fd2;
-    errno = (int)-copy;
+    const int target = keep_open(fd2);
+    int error = EBUSY;
+    if (replace(fd2, false, &replacement)) {
+        error = put_at(fd2, cloexec, endpoint, generation);
+        release_after_replace(&replacement, error == 0, 0);
+    }
+    if (target >= 0)
+        endpoint_unreserve(target, true);
+    if (error <= 0)
+        return error == 0 ? fd2 : DUP_NOT_OURS;
+    errno = error;
     return -1;
+}
+
+/*
+ * The same of a foreign descriptor. Calls of other threads on a foreign number pass meanwhile, but where a socket
+ * comes that may be connected before this is over.
+ */
+static int dup_plain_to(int fd, int fd2, int flags)
+{
+    struct replacement replacement;
+    int round = 0, copy = -1;
+    const uint32_t id = unconnected_copied(fd);
+    const bool passes = id == 0 && !endpoint_is_sealed(fd);
+    const int target = passes ? -1 : keep_open(fd2);
+    if (replace(fd2, passes, &replacement)) {
+        const uint64_t head = (uint64_t)replacement.generation << ENDPOINT_GENERATION_SHIFT;
+        do
+            copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);
+        while (copy < 0 && is_to_be_tried_again(-errno, &round));
+        if (copy >= 0 && watch_is_on(fd))
+            watch_copied(fd, fd2);
+        if (copy >= 0 && replacement.generation != 0 && endpoint_is_sealed(fd))
+            join(fd, fd2, head | ENDPOINT_CLOSING);
+        release_after_replace(&replacement, copy >= 0, endpoint_note_word(id, 0));
+        if (copy >= 0 && replacement.generation != 0 && is_sealed_since(fd))
+            join(fd, fd2, endpoint_note_of(fd2));
+    }
+    const int saved = errno;
+    if (target >= 0)
+        endpoint_unreserve(target, true);
+    errno = saved;
+    return copy;
 }
 
 PFSWRAP_EXPORT int dup2(int fd, int fd2)
@@ -164,11 +262,9 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
             if (copy != DUP_NOT_OURS)
                 return copy;
         }
-        replace(fd2);
+        return dup_plain_to(fd, fd2, 0);
     }
-    int copy = real_libc()->dup2(fd, fd2);
-    replaced(fd2, copy >= 0);
-    return copied(fd, copy);
+    return real_libc()->dup2(fd, fd2); /* nothing changes */
 }
 PFSWRAP_ALIAS(__dup2, dup2);
 
@@ -184,9 +280,7 @@ PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
             if (copy != DUP_NOT_OURS)
                 return copy;
         }
-        replace(fd2);
+        return dup_plain_to(fd, fd2, flags);
     }
-    int copy = real_libc()->dup3(fd, fd2, flags);
-    replaced(fd2, copy >= 0);
-    return copied(fd, copy);
+    return real_libc()->dup3(fd, fd2, flags);
 }

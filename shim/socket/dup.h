@@ -13,7 +13,10 @@
 enum { DUP_NOT_OURS = -2 };
 int dup_sealed(int fd, int lowest, bool cloexec);
 
-/* `fd`, which is not sealed, has got another number. Keeps errno. */
-void dup_plain(int fd, int copy);
+/*
+ * The kernel has just given out `copy` as another number for `fd`, which was not sealed; or a negative number, for
+ * an error. Returns it, and keeps errno.
+ */
+int dup_given(int fd, int copy);
 
 #endif

@@ -62,8 +62,39 @@ static int fcntl_in_vfork_child(int fd, int command, long argument)
     return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? keep_over_exec(fd) : NOT_OURS;
 }
 
+static int not_open(void)
+{
+    errno = EBADF;
+    return -1;
+}
+
+/* The program's wish. A number that is foreign by now is the kernel's affair. */
+static int set_cloexec(int fd, bool cloexec)
+{
+    while (!endpoint_set_cloexec(fd, cloexec)) {
+        const uint64_t word = endpoint_settled_word(fd);
+        if (word == 0 || (word & ENDPOINT_FOREIGN) != 0)
+            return NOT_OURS;
+        if ((word & (ENDPOINT_CLOSING | ENDPOINT_HIDDEN)) != 0)
+            return not_open();
+    }
+    return 0;
+}
+
+static int get_cloexec(int fd)
+{
+    const uint64_t word = endpoint_settled_word(fd);
+    if (word == 0 || (word & ENDPOINT_FOREIGN) != 0)
+        return NOT_OURS;
+    return (word & (ENDPOINT_CLOSING | ENDPOINT_HIDDEN)) != 0 ? not_open()
+           : endpoint_word_cloexec(word)                      ? FD_CLOEXEC
+                                                              : 0;
+}
+
 static int fcntl_sealed(int fd, int command, long argument)
 {
+    if (endpoint_is_hidden(fd))
+        return not_open();
     if (process_is_vfork_child())
         return fcntl_in_vfork_child(fd, command, argument);
     switch (command) {
@@ -71,10 +102,9 @@ static int fcntl_sealed(int fd, int command, long argument)
     case F_DUPFD_CLOEXEC:
         return dup_sealed(fd, (int)argument, command == F_DUPFD_CLOEXEC);
     case F_GETFD:
-        return endpoint_cloexec(fd) ? FD_CLOEXEC : 0;
+        return get_cloexec(fd);
     case F_SETFD:
-        endpoint_set_cloexec(fd, (argument & FD_CLOEXEC) != 0);
-        return 0;
+        return set_cloexec(fd, (argument & FD_CLOEXEC) != 0);
     case F_SETFL: {
         int result = real_libc()->fcntl(fd, command, argument);
         if (result == 0)
@@ -98,9 +128,7 @@ PFSWRAP_EXPORT int fcntl(int fd, int command, ...)
             return result;
     }
     const int result = real_libc()->fcntl(fd, command, argument);
-    if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))
-        dup_plain(fd, result);
-    return result;
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_given(fd, result) : result;
 }
 PFSWRAP_ALIAS(fcntl64, fcntl);
 PFSWRAP_ALIAS(__fcntl, fcntl);
@@ -108,6 +136,8 @@ PFSWRAP_ALIAS(__libc_fcntl64, fcntl);
 
 static int ioctl_sealed(int fd, unsigned long request, void *argument)
 {
+    if (endpoint_is_hidden(fd))
+        return not_open();
     if (process_is_vfork_child())
         return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : NOT_OURS;
     if (pointer_is_nowhere(argument) && (request == FIONREAD || request == FIONBIO))
@@ -128,8 +158,7 @@ static int ioctl_sealed(int fd, unsigned long request, void *argument)
     }
     case FIOCLEX:
     case FIONCLEX:
-        endpoint_set_cloexec(fd, request == FIOCLEX);
-        return 0;
+        return set_cloexec(fd, request == FIOCLEX);
     default:
         return NOT_OURS;
     }

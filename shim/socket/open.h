@@ -9,9 +9,11 @@
 
 /*
  * Before a call that connects and sends in one (MSG_FASTOPEN): a connection that is to be sealed is connected here,
- * without data. Returns 0, also for one that is not; or -1 with errno of connect(2).
+ * without data. OPEN_FAST_DONE: the caller sends without the flag, whatever the descriptor is by then; the kernel
+ * must not connect it to that address. OPEN_FAST_FAILED: errno of connect(2).
  */
-int open_before_fast(int fd, const struct sockaddr *address, socklen_t length);
+enum open_fast { OPEN_FAST_FOREIGN, OPEN_FAST_DONE, OPEN_FAST_FAILED };
+enum open_fast open_before_fast(int fd, const struct sockaddr *address, socklen_t length);
 
 /*
  * A connection that nothing seals is looked at from here on, whatever numbers the program has for it. Returns -1
@@ -19,7 +21,7 @@ int open_before_fast(int fd, const struct sockaddr *address, socklen_t length);
  */
 int open_watched(int fd, const struct sockaddr *address, socklen_t length);
 
-/* Whether `fd` is a TCP (or multipath TCP) socket. */
+/* Whether `fd` is a TCP (or multipath TCP) socket; true where the kernel does not say. */
 bool open_is_tcp(int fd);
 
 #endif

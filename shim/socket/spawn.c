@@ -108,7 +108,7 @@ static int add_parcel(struct spawn_plan *plan, int number)
         const int low = handover_make_parcel(number, &entry->name);
         if (low < 0)
             return low;
-        entry->parcel = descriptor_duplicate_high(low, DESCRIPTOR_OWN_FIRST);
+        entry->parcel = endpoint_reserve_duplicate(low, DESCRIPTOR_OWN_FIRST);
         (void)KERNEL_1(SYS_close, low);
         if (entry->parcel < 0) {
             handover_forget(number, entry->name);
@@ -181,7 +181,7 @@ void spawn_finish(struct spawn_plan *plan, bool done)
             continue;
         if (!done)
             handover_forget(entry->number, entry->name);
-        (void)KERNEL_1(SYS_close, entry->parcel);
+        endpoint_unreserve(entry->parcel, true);
     }
     errno = saved;
 }

@@ -20,8 +20,11 @@
 #include "socket/unconnected.h"
 #include "watch/watch.h"
 
+/* The note comes first: a thread that connects the socket meanwhile either reads it, or is seen here. */
 PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
 {
+    unconnected_streamed(fd);
+    atomic_thread_fence(memory_order_seq_cst);
     if (endpoint_is_sealed(fd) && mode[0] != '\0' && strchr("rwa", mode[0]) != NULL) {
         const int error = relay_start(fd);
         if (error != 0) {
@@ -31,7 +34,6 @@ PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
     }
     if (watch_is_on(fd) && watch_before_stream(fd, WATCH_CALLER) != 0)
         return NULL;
-    unconnected_streamed(fd);
     return real_libc()->fdopen(fd, mode);
 }
 PFSWRAP_ALIAS(_IO_fdopen, fdopen);

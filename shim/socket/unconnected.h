@@ -6,15 +6,18 @@
 #define PFSWRAP_SOCKET_UNCONNECTED_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* `fd`, which is neither sealed nor watched, has got another number; or fdopen(3) is about to make a stream of it.
- * Keep errno. */
-void unconnected_copied(int fd, int copy);
+/*
+ * `fd`, which is neither sealed nor watched, has got another number. Returns the id under which that is to be
+ * noted, too; 0: it need not be. Or fdopen(3) is about to make a stream of it. Keep errno.
+ */
+uint32_t unconnected_copied(int fd);
 void unconnected_streamed(int fd);
 
 /*
- * The next other number of the socket behind `fd`, or -1. *place: 0 at first, and then as the last call has left
- * it.
+ * The next other number of the socket behind `fd`, which is foreign, or -1. *place: 0 at first, and then as the
+ * last call has left it.
  */
 int unconnected_next(int fd, int *place);
 

@@ -107,13 +107,10 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
                               socklen_t length)
 {
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
-        if (open_before_fast(fd, address, length) != 0)
-            return -1;
-        flags &= ~MSG_FASTOPEN;
-        if (endpoint_is_sealed(fd))
-            return send(fd, bytes, size, flags);
-        flags |= MSG_FASTOPEN;
-        if (open_watched(fd, address, length) != 0)
+        const enum open_fast opened = open_before_fast(fd, address, length);
+        if (opened == OPEN_FAST_DONE)
+            return send(fd, bytes, size, flags & ~MSG_FASTOPEN);
+        if (opened == OPEN_FAST_FAILED || open_watched(fd, address, length) != 0)
             return -1;
     }
     WATCH_SEND(fd, WATCH_ONE(bytes, size), sendto(fd, bytes, size, flags, address, length));
@@ -145,11 +142,10 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     if (__builtin_expect(pointer_is_nowhere(message), false))
         return real_libc()->sendmsg(fd, message, flags);
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
-        if (open_before_fast(fd, message->msg_name, message->msg_namelen) != 0)
-            return -1;
-        if (endpoint_is_sealed(fd))
+        const enum open_fast opened = open_before_fast(fd, message->msg_name, message->msg_namelen);
+        if (opened == OPEN_FAST_DONE)
             flags &= ~MSG_FASTOPEN;
-        else if (open_watched(fd, message->msg_name, message->msg_namelen) != 0)
+        else if (opened == OPEN_FAST_FAILED || open_watched(fd, message->msg_name, message->msg_namelen) != 0)
             return -1;
     }
     WATCH_SEND(fd, message->msg_iov, message->msg_iovlen, sendmsg(fd, message, flags));
@@ -162,8 +158,7 @@ static int send_messages(int fd, struct mmsghdr *messages, unsigned count, int f
 {
     unsigned done = 0;
     while (done < count) {
-        const struct msghdr *message = &messages[done].msg_hdr;
-        ssize_t size = endpoint_is_sealed(fd) ? send_message(fd, message, flags) : sendmsg(fd, message, flags);
+        const ssize_t size = sendmsg(fd, &messages[done].msg_hdr, flags);
         if (size < 0)
             return done > 0 ? (int)done : (int)size;
         messages[done++].msg_len = (unsigned)size;
@@ -184,11 +179,8 @@ PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, in
     if (count > 0 && pointer_is_nowhere(messages))
         return real_libc()->sendmmsg(fd, messages, count, flags);
     const bool connects = (flags & MSG_FASTOPEN) != 0 && (pfswrap_seals() || watch_is_wanted());
-    if (endpoint_is_sealed(fd) || watch_is_on(fd) || connects || any_passing_matters(messages, count)) {
-        int done = send_messages(fd, messages, count, flags);
-        if (done != STREAM_NOT_OURS)
-            return done;
-    }
+    if (endpoint_is_sealed(fd) || watch_is_on(fd) || connects || any_passing_matters(messages, count))
+        return send_messages(fd, messages, count, flags);
     return real_libc()->sendmmsg(fd, messages, count, flags);
 }
 PFSWRAP_ALIAS(__sendmmsg, sendmmsg);

@@ -59,6 +59,10 @@ static void watch_begin(int fd, enum policy_direction direction, const struct so
 {
     if (endpoint_is_sealed(fd) || process_sandboxed || !socket_is_tcp(fd))
         return;
+    if (direction == POLICY_CONNECT && length >= sizeof address->sa_family && address->sa_family == AF_UNSPEC) {
+        watch_end(fd); /* the connection is dissolved (connect(2)), and the socket may be connected again */
+        return;
+    }
     const struct policy_rule *rule = NULL;
     if (direction == POLICY_CONNECT)
         rule = destination_rule(in_force, fd, address, length);

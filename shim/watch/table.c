@@ -47,6 +47,9 @@ void table_start(void)
         pthread_atfork(NULL, NULL, process_take) != 0)
         pfswrap_die(
             "cannot prepare to watch connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+    if (!pfswrap_seals() && process_start() != 0) /* the notes of the table of descriptors ask who this is */
+        pfswrap_die(
+            "cannot prepare to watch connections: the kernel refused memory that a fork wipes (Linux 4.14)");
     owner_page = page;
     process_take();
 }
@@ -194,7 +197,7 @@ void watch_end_range(unsigned first, unsigned last)
         return;
     unsigned end = (unsigned)(atomic_load(&highest) + 1);
     for (unsigned fd = first; fd <= last && fd < end; fd++)
-        if (watch_is_on((int)fd))
+        if (watch_is_recorded((int)fd))
             watch_end((int)fd);
 }
 
@@ -215,7 +218,7 @@ void watch_before_sandbox(void)
 {
     for (int fd = 0; fd <= atomic_load(&highest) && atomic_load(&watched) > 0; fd++) {
         uint32_t entry;
-        struct record *record = watch_is_on(fd) ? record_enter(fd, &entry) : NULL;
+        struct record *record = watch_is_recorded(fd) ? record_enter(fd, &entry) : NULL;
         if (record == NULL)
             continue;
         bool is_let_through =

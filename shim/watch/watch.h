@@ -14,6 +14,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "connection/endpoint.h"
 #include "policy/policy.h"
 
 enum { WATCH_FDS = 1 << 20 }; /* connections with higher numbers are refused, if anything is */
@@ -21,10 +22,20 @@ enum { WATCH_FDS = 1 << 20 }; /* connections with higher numbers are refused, if
 /* 0: not watched; else the record's index + 1. */
 extern _Atomic uint32_t watch_table[WATCH_FDS];
 
-static inline bool watch_is_on(int fd)
+/* Whether there is a record for the number. */
+static inline bool watch_is_recorded(int fd)
 {
     return (unsigned)fd < WATCH_FDS &&
            __builtin_expect(atomic_load_explicit(&watch_table[fd], memory_order_relaxed) != 0, false);
+}
+
+/*
+ * Whether calls on `fd` are looked at. Never for a sealed one, whatever is recorded: a program may connect a socket
+ * again, this time to an address that a rule seals, in another thread even.
+ */
+static inline bool watch_is_on(int fd)
+{
+    return watch_is_recorded(fd) && !endpoint_is_sealed(fd);
 }
 
 /* Once, before main(): what the policy asks for. */

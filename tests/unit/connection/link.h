@@ -37,7 +37,9 @@ static inline void link_write_file(const char *path, const char *text, mode_t mo
     ck_assert_int_eq(chmod(path, mode), 0);
 }
 
-/* Keys and a policy whose rule 0 is the server's and rule 1 the client's; the shim's start reads it. */
+/* Keys and a policy with these rules, whose numbers are LINK_LISTEN and so on; the shim's start reads it. */
+enum { LINK_LISTEN, LINK_CONNECT, LINK_PREFER };
+
 static inline void link_start_policy(char *directory)
 {
     char path[256], text[2048];
@@ -49,7 +51,8 @@ static inline void link_start_policy(char *directory)
     (void)snprintf(text, sizeof text,
                    "[policy]\nlog = %s/log\n[seal]\nidentity = %s/key\npeers = %s/peers\nhandshake-timeout = 60s\n"
                    "linger = 1s\n[listen l]\naddress = 127.0.0.1:*\nseal = require\n"
-                   "[connect c]\naddress = 127.0.0.1:*\nseal = require\npeer = it\n",
+                   "[connect c]\naddress = 127.0.0.1:*\nseal = require\npeer = it\n"
+                   "[listen p]\naddress = 127.0.0.2:*\nseal = prefer\nclients = any\n",
                    directory, directory, directory);
     (void)snprintf(path, sizeof path, "%s/policy", directory);
     link_write_file(path, text, 0644);

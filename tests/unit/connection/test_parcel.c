@@ -90,9 +90,11 @@ START_TEST(another_process_goes_on_and_both_are_holders)
         struct connection *connection;
         if (endpoint_enter(link.client, &endpoint, &connection) != ENDPOINT_ENTERED)
             _exit(1);
+        const uint32_t generation = endpoint_next_generation();
         (void)share_release(connection);
-        (void)endpoint_remove(endpoint, link.client);
+        (void)endpoint_remove(endpoint, link.client, generation);
         endpoint_free(endpoint, connection);
+        endpoint_vacate(link.client, generation);
         if (!arrival_take(parcel) || endpoint_of(parcel) == NULL || holders(parcel) != 2)
             _exit(2);
         _exit(link_send(parcel, "b", 1) == 1 ? 0 : 3);
@@ -215,7 +217,7 @@ START_TEST(the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_c
     struct endpoint *endpoint;
     struct connection *connection;
     ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
-    (void)endpoint_remove(endpoint, link.client);
+    (void)endpoint_remove(endpoint, link.client, endpoint_next_generation());
     endpoint_free(endpoint, connection);
     ck_assert_int_eq(fcntl(moved, F_GETFD), -1);
     ck_assert(!endpoint_is_sealed(moved));

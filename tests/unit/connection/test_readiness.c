@@ -551,11 +551,25 @@ START_TEST(what_turns_out_plain_gets_its_events_back)
     ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLET, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), 0);
     struct connection *connection = enter(link.server, &endpoint);
+    connection->rule = LINK_PREFER;
     endpoint_abandon(endpoint, connection);
     ck_assert(!endpoint_is_sealed(link.server));
     ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
     ck_assert_uint_eq(event.events, EPOLLOUT);
     ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()), EPOLLOUT);
+}
+END_TEST
+
+START_TEST(what_must_be_sealed_fails_instead_of_turning_plain)
+{
+    struct link link = begin(true);
+    struct endpoint *endpoint;
+    struct connection *connection = enter(link.server, &endpoint);
+    connection->phase = CONNECTION_NONE; /* as another process that has it, too, may have left it */
+    endpoint_abandon(endpoint, connection);
+    ck_assert(endpoint_is_sealed(link.server));
+    ck_assert_int_eq((int)link_send(link.server, "word", 4), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
 }
 END_TEST
 
@@ -622,6 +636,7 @@ int main(void)
     tcase_add_test(cases, what_is_due_is_found_again_after_a_sweep);
     tcase_add_test(cases, a_closed_number_leaves_its_registration_as_the_kernel_would);
     tcase_add_test(cases, what_turns_out_plain_gets_its_events_back);
+    tcase_add_test(cases, what_must_be_sealed_fails_instead_of_turning_plain);
     tcase_add_test(cases, watched_before_it_was_sealed_it_is_held_back_like_others);
     tcase_add_test(cases, a_note_that_no_longer_holds_changes_nothing);
     return run_suite(cases, "readiness");

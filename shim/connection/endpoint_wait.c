@@ -1,0 +1,35 @@
+/*
+ * How a thread waits for another one's step, which is a system call or two away: a busy machine may keep it from
+ * going on, nothing else. Makes system calls only.
+ */
+#include "connection/endpoint.h"
+
+#include <time.h>
+
+#include "connection/process.h"
+#include "real/kernel.h"
+
+enum {
+    SPINS = 200,
+    YIELDS = 200,
+    SANDBOX_SPINS = 1000000, /* a filter may end the process for any call (seccomp(2)) */
+};
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+bool endpoint_wait(int round, int most_ms)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+    if (round < SPINS || process_sandboxed)
+        relax();
+    else if (round < SPINS + YIELDS)
+        (void)KERNEL_0(SYS_sched_yield);
+    else
+        (void)KERNEL_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+    return round < (process_sandboxed ? SANDBOX_SPINS : SPINS + YIELDS + most_ms);
+}
