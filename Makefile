@@ -79,4 +79,4 @@ clean:
 
 # A .SECONDARY without names would let make skip objects of files that are new.
 .PRECIOUS: $(B)/%.o
--include $(shell find $(B)/shim $(B)/tools $(B)/tests -name "*.d" -type f 2>/dev/null)
+-include $(shell find $(B)/shim $(B)/tools $(B)/tests $(B)/model -name "*.d" -type f 2>/dev/null)

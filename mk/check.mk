@@ -15,6 +15,25 @@ $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+# The model of test_numbers: the shim's own sources around the table of descriptors, with a kernel and a scheduler of
+# the test's (tests/unit/model/).
+MODEL_SRC := $(addprefix shim/connection/,endpoint.c endpoint_hidden.c endpoint_table.c memory.c release.c) \
+             $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
+MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c) \
+             $(B)/model/tests/unit/model/model.o
+MODEL_FLAGS = -Itests/unit/model -Itests/unit -U_FORTIFY_SOURCE
+
+$(B)/model/tests/unit/model/model.o: tests/unit/model/model.c
+	@mkdir -p $(@D)
+	@$(CC) $(MODEL_FLAGS) $(CPPFLAGS) $(CFLAGS) -U_FORTIFY_SOURCE -MMD -MP -c -o $@ $<
+$(B)/model/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(MODEL_FLAGS) $(CPPFLAGS) -include tests/unit/model/prefix.h $(CFLAGS) -U_FORTIFY_SOURCE -MMD -MP -c -o $@ $<
+
+$(B)/tests/unit/connection/test_numbers: $(MODEL_OBJ)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt -lm -pthread
+
 # Shared objects that test programs load, or that are preloaded beside ours.
 PLUGIN_SO := $(patsubst %.c,$(B)/%.so,$(wildcard tests/apps/plugins/*.c))
 $(B)/tests/apps/plugins/%.so: $(B)/tests/apps/plugins/%.o

@@ -1,0 +1,826 @@
+/*
+ * Numbers that change hands between threads: the shim's own table, connect, close and dup2 run in every order of
+ * their steps that a few preemptions make (model/model.h). What the connection itself does stands in here: its
+ * handshake is one step, and ends as its peer would have it.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "connection/background.h"
+#include "connection/carrier.h"
+#include "connection/connection.h"
+#include "connection/destination.h"
+#include "connection/endpoint.h"
+#include "connection/handover.h"
+#include "connection/interest.h"
+#include "connection/lock.h"
+#include "connection/process.h"
+#include "connection/readiness.h"
+#include "connection/receive.h"
+#include "connection/region.h"
+#include "connection/relay.h"
+#include "connection/release.h"
+#include "connection/share.h"
+#include "connection/signals.h"
+#include "connection/stream.h"
+#include "connection/wait.h"
+#include "init.h"
+#include "keys.h"
+#include "model/model.h"
+#include "real/descriptor.h"
+#include "real/kernel.h"
+#include "real/libc.h"
+#include "real/list.h"
+#include "socket/linger.h"
+#include "suite.h"
+#include "watch/watch.h"
+
+/* --- what stands in for the rest of the shim --- */
+
+static struct policy policy = {.rule_count = 1, .rules = {{.seal = POLICY_SEAL_REQUIRE}}};
+
+static int real_dup3(int fd, int fd2, int flags)
+{
+    (void)flags;
+    return model_real_dup2(fd, fd2);
+}
+
+static int real_fcntl(int fd, int command, ...)
+{
+    return (int)model_kernel(SYS_fcntl, fd, command, FD_CLOEXEC, 0, 0);
+}
+
+struct real_libc real_libc_table = {.connect = model_real_connect,
+                                    .close = model_real_close,
+                                    .dup = model_real_dup,
+                                    .dup2 = model_real_dup2,
+                                    .dup3 = real_dup3,
+                                    .fcntl = real_fcntl,
+                                    .close_range = model_real_close_range};
+atomic_bool real_libc_resolved = true;
+void real_libc_resolve(void)
+{
+}
+
+const struct policy *pfswrap_policy(void)
+{
+    return &policy;
+}
+bool pfswrap_seals(void)
+{
+    return true;
+}
+bool keys_in_use(void)
+{
+    return true;
+}
+void pfswrap_die(const char *message)
+{
+    ck_abort_msg("%s", message);
+}
+
+const struct policy_rule *destination_rule(const struct policy *in_force, int fd, const struct sockaddr *address,
+                                           socklen_t length)
+{
+    (void)fd, (void)length;
+    const int port = ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    return address->sa_family == AF_INET && port - 1000 != PEER_PLAIN ? &in_force->rules[0] : NULL;
+}
+bool destination_is_sealed(const struct policy *in_force, int fd)
+{
+    (void)in_force;
+    return model_is_connected(fd) && model_peer_of(fd) != PEER_PLAIN;
+}
+
+bool process_sandboxed;
+bool process_is_unknown(void)
+{
+    return false;
+}
+bool process_is_vfork_child(void)
+{
+    return false;
+}
+struct process_thread process_thread(void)
+{
+    return (struct process_thread){.id = (uint32_t)model_self() + 1, .space = 1};
+}
+
+/* A thread that waits for a long time only waits for ever: all of them would. A short time may be over. */
+bool endpoint_wait(int round, int most_ms)
+{
+    (void)round;
+    return most_ms > 1000 ? (model_wait(), true) : model_wait_or_time_out();
+}
+
+enum lock_result lock_take(struct lock *lock)
+{
+    const uint32_t self = (uint32_t)model_self() + 1;
+    for (;;) {
+        uint32_t expected = 0;
+        model_step();
+        if (MODEL_COMPARE(&lock->word, &expected, self))
+            return LOCK_TAKEN;
+        if (expected == self)
+            return LOCK_OWN;
+        model_wait();
+    }
+}
+void lock_release(struct lock *lock)
+{
+    MODEL_STORE(&lock->word, 0);
+    model_changed();
+}
+
+__thread bool signals_held __attribute__((tls_model("initial-exec")));
+void signals_let_go(void)
+{
+}
+void signals_pin(void)
+{
+}
+void signals_unpin(void)
+{
+}
+
+uint64_t connection_now_ms(void)
+{
+    return 0;
+}
+const struct policy_rule *connection_rule(const struct connection *connection)
+{
+    return &policy.rules[connection->rule];
+}
+void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking)
+{
+    memset((uint8_t *)connection + sizeof connection->lock, 0, sizeof *connection - sizeof connection->lock);
+    connection->rule = rule;
+    connection->initiator = initiator;
+    connection->nonblocking = nonblocking;
+    connection->holder_count = 1;
+}
+void connection_clear(struct connection *connection)
+{
+    memset((uint8_t *)connection + sizeof connection->lock, 0, sizeof *connection - sizeof connection->lock);
+}
+void connection_fail(struct connection *connection, int fd, int error, const char *reason)
+{
+    (void)fd, (void)reason;
+    connection->phase = CONNECTION_FAILED;
+    connection->error = error;
+}
+void connection_dissolve(struct connection *connection)
+{
+    connection->phase = CONNECTION_FAILED;
+}
+void connection_lose(struct connection *connection)
+{
+    connection->phase = CONNECTION_FAILED;
+}
+/* As connection.c. */
+bool connection_is_dialled(const struct connection *connection)
+{
+    for (int i = 0; i < CONNECTION_DIALLERS; i++)
+        if (connection->diallers[i].id != 0 && connection->diallers[i].id != process_thread().id)
+            return true;
+    return false;
+}
+void connection_end_dial(struct connection *connection)
+{
+    for (int i = 0; i < CONNECTION_DIALLERS; i++)
+        if (connection->diallers[i].id == process_thread().id)
+            connection->diallers[i].id = 0;
+}
+bool connection_begin_dial(struct connection *connection)
+{
+    for (int i = 0; i < CONNECTION_DIALLERS; i++)
+        if (connection->diallers[i].id == 0) {
+            connection->diallers[i] = process_thread();
+            return true;
+        }
+    return false;
+}
+void connection_trim(struct connection *connection)
+{
+    (void)connection;
+}
+void connection_fetch(struct connection *connection, struct connection *home)
+{
+    (void)connection, (void)home;
+    model_expect(false, "no connection is shared here");
+}
+void connection_store(struct connection *connection)
+{
+    (void)connection;
+}
+void connection_report_closed(const struct connection *connection, const char *end, const char *reason)
+{
+    (void)connection, (void)end, (void)reason;
+}
+void connection_report_lost(const char *reason)
+{
+    (void)reason;
+}
+
+/* As handshake.c, whose exchange with the peer is one step here. */
+void handshake_advance(struct connection *connection, int fd)
+{
+    if (connection->phase != CONNECTION_CONNECTING)
+        return;
+    struct sockaddr_in6 peer;
+    socklen_t length = sizeof peer;
+    const long result = KERNEL_3(SYS_getpeername, fd, &peer, &length);
+    if (result == 0 && model_peer_of(fd) == PEER_KEYED)
+        connection->phase = CONNECTION_OPEN;
+    else if (result == 0 || result != -ENOTCONN)
+        connection_fail(connection, fd, ECONNRESET, "");
+    else if (connection->dialled && !connection_is_dialled(connection))
+        connection->phase = CONNECTION_NONE;
+}
+
+/* Closing takes two looks: what was sent is on its way still at the first one. */
+static int outstanding[MODEL_NUMBERS];
+bool send_finish(struct connection *connection, int fd)
+{
+    (void)fd;
+    connection->fin_sent = true;
+    return true;
+}
+int send_flush(struct connection *connection, int fd)
+{
+    (void)connection, (void)fd;
+    return 1;
+}
+int carrier_unacknowledged(int fd)
+{
+    return fd >= 0 && fd < MODEL_HIDDEN && model_is_connected(fd) ? outstanding[fd] : 0;
+}
+long carrier_receive(int fd, void *bytes, size_t size)
+{
+    (void)fd, (void)bytes, (void)size;
+    return -EAGAIN;
+}
+long carrier_shut(int fd, int how)
+{
+    (void)fd, (void)how;
+    return 0;
+}
+void carrier_reset_on_close(int fd)
+{
+    (void)fd;
+}
+bool carrier_is_quiet(int fd)
+{
+    (void)fd;
+    return true;
+}
+bool receive_is_unread(const struct connection *connection, int fd)
+{
+    (void)connection, (void)fd;
+    return false;
+}
+__thread enum carrier_kind carrier_kind __attribute__((tls_model("initial-exec")));
+
+/* The background thread's work is done by thread BACKGROUND of a scenario, or by the one that leaves it. */
+static bool has_background;
+static void finish_all(void)
+{
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        struct connection *connection;
+        if (endpoint != NULL && MODEL_LOAD(&endpoint->descriptors) == 0 && endpoint_enter_at(endpoint, &connection))
+            (void)release_advance(endpoint, connection);
+    }
+}
+void background_add(struct endpoint *endpoint)
+{
+    (void)endpoint;
+    if (!has_background)
+        finish_all();
+}
+unsigned long process_threads(void)
+{
+    return 0;
+}
+bool background_is_running(void)
+{
+    return false;
+}
+void background_settle(void)
+{
+}
+void background_finish(void)
+{
+}
+
+int descriptor_duplicate_high(int fd, int at_least)
+{
+    return (int)model_kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least, 0, 0);
+}
+bool descriptor_is_own(int fd)
+{
+    (void)fd;
+    return false;
+}
+int descriptor_lowest_own(unsigned first, unsigned last)
+{
+    (void)first, (void)last;
+    return -1;
+}
+void descriptor_make_way(int fd)
+{
+    (void)fd;
+}
+void list_descriptors(void (*visit)(int fd, void *argument), void *argument)
+{
+    (void)visit, (void)argument;
+}
+void handover_close_on_exec(unsigned first, unsigned last)
+{
+    (void)first, (void)last;
+}
+bool handover_pack(int fd)
+{
+    (void)fd;
+    return false;
+}
+void interest_adopt(struct endpoint *endpoint, const struct connection *connection, int fd)
+{
+    (void)endpoint, (void)connection, (void)fd;
+}
+void interest_forget(struct endpoint *endpoint)
+{
+    (void)endpoint;
+}
+void interest_leave(struct endpoint *endpoint, int fd)
+{
+    (void)endpoint, (void)fd;
+}
+void interest_remove(struct endpoint *endpoint)
+{
+    (void)endpoint;
+}
+void interest_restore(struct endpoint *endpoint)
+{
+    (void)endpoint;
+}
+void interest_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
+{
+    (void)endpoint, (void)connection, (void)again;
+}
+void readiness_drive(void)
+{
+}
+void readiness_note(const struct endpoint *endpoint)
+{
+    (void)endpoint;
+}
+void readiness_schedule(const struct connection *connection)
+{
+    (void)connection;
+}
+void region_make_way(int fd)
+{
+    (void)fd;
+}
+bool relay_is_needed(int number)
+{
+    return number <= 2;
+}
+int relay_start(int fd)
+{
+    (void)fd;
+    return 0;
+}
+void share_after_fork_child(void)
+{
+}
+void share_leave(struct endpoint *endpoint)
+{
+    (void)endpoint;
+}
+bool share_release(struct connection *connection)
+{
+    (void)connection;
+    return false;
+}
+ssize_t stream_available(int fd)
+{
+    (void)fd;
+    return 0;
+}
+int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
+{
+    (void)fd, (void)events, (void)until_ms, (void)timeout_option, (void)began_ms;
+    model_wait();
+    return 0;
+}
+void linger_before_close(int fd)
+{
+    (void)fd;
+}
+void linger_before_close_range(unsigned first, unsigned last)
+{
+    (void)first, (void)last;
+}
+_Atomic uint32_t watch_table[WATCH_FDS];
+bool watch_is_wanted(void)
+{
+    return false;
+}
+void watch_connected(int fd, const struct sockaddr *address, socklen_t length)
+{
+    (void)fd, (void)address, (void)length;
+}
+void watch_copied(int fd, int copy)
+{
+    (void)fd, (void)copy;
+}
+void watch_end(int fd)
+{
+    (void)fd;
+}
+void watch_end_range(unsigned first, unsigned last)
+{
+    (void)first, (void)last;
+}
+int watch_before_stream(int fd, const void *caller)
+{
+    (void)fd, (void)caller;
+    return 0;
+}
+
+/* --- what the program does --- */
+
+static int call_connect(int fd, enum model_peer peer)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(1000 + (int)peer))};
+    return connect(fd, (const struct sockaddr *)&address, sizeof address);
+}
+
+/* As write.c and stream.c: SEALED_OR_REAL. Returns 1, or a negated errno. */
+static int call_write(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    enum endpoint_result entered = ENDPOINT_NONE;
+    if (endpoint_is_sealed(fd))
+        entered = endpoint_enter(fd, &endpoint, &connection);
+    if (entered == ENDPOINT_ERROR)
+        return -errno;
+    if (entered == ENDPOINT_NONE)
+        return model_real_write(fd);
+    const int result = connection->phase == CONNECTION_OPEN ? 1 : -ECONNRESET;
+    model_expect(!model_is_connected(fd) || MODEL_LOAD(&endpoint->fd) == fd || endpoint_of(fd) == endpoint,
+                 "a call acts on another connection");
+    endpoint_leave(connection);
+    return result;
+}
+
+static int new_socket(void)
+{
+    const int fd = model_socket();
+    model_expect(fd >= 3, "no descriptor is left");
+    outstanding[fd] = 0;
+    return fd;
+}
+
+static void use_file(void)
+{
+    const int fd = model_open_file();
+    model_expect(fd >= 3, "no descriptor is left");
+    model_expect(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "F_SETFD on a file fails");
+    model_expect(call_write(fd) == 1, "a file cannot be written");
+    model_expect(close(fd) == 0, "a file cannot be closed");
+}
+
+static void use_connection(enum model_peer peer)
+{
+    const int fd = new_socket();
+    const int result = call_connect(fd, peer);
+    model_expect(result != 0 || peer == PEER_KEYED || peer == PEER_RESETS || peer == PEER_PLAIN,
+                 "connect() succeeds without a key");
+    model_expect(result == 0 || peer != PEER_KEYED, "connect() fails with a key");
+    const int written = call_write(fd);
+    model_expect(written == 1 || peer != PEER_KEYED, "a write to an open connection fails");
+    model_expect(close(fd) == 0, "a connection cannot be closed");
+}
+
+static const enum model_peer peers[] = {PEER_KEYLESS, PEER_KEYED, PEER_REFUSES, PEER_RESETS, PEER_PLAIN};
+static int one_peer, other_peer, shared;
+
+static void connect_both(int thread)
+{
+    use_connection(peers[thread == 0 ? one_peer : other_peer]);
+}
+
+static void connect_twice(int thread)
+{
+    use_connection(peers[thread == 0 ? one_peer : other_peer]);
+    use_connection(peers[one_peer]);
+}
+
+static void connect_beside_files(int thread)
+{
+    if (thread == 0)
+        use_connection(peers[one_peer]);
+    else
+        for (int i = 0; i < 2; i++)
+            use_file();
+}
+
+/* The second thread ends the first one's call by putting a file in its place, as Java does. */
+static void shared_socket(void)
+{
+    shared = new_socket();
+}
+static void replace_under_connect(int thread)
+{
+    static int done[2];
+    if (thread == 0) {
+        (void)call_connect(shared, peers[one_peer]);
+        (void)call_write(shared);
+    } else {
+        const int file = model_open_file();
+        model_expect(dup2(file, shared) == shared, "dup2() fails");
+        model_expect(close(file) == 0, "a file cannot be closed");
+    }
+    done[thread] = 1;
+    if (done[0] + done[1] < 2)
+        return;
+    done[0] = done[1] = 0;
+    (void)call_write(shared);
+    model_expect(close(shared) == 0, "the number cannot be closed");
+}
+
+/* It just closes it, and files get the number. */
+static void close_under_connect(int thread)
+{
+    if (thread == 0) {
+        (void)call_connect(shared, peers[one_peer]);
+    } else {
+        model_expect(close(shared) == 0, "the number cannot be closed");
+        for (int i = 0; i < 2; i++)
+            use_file();
+    }
+}
+
+/* Both threads connect the same socket. */
+static void connect_one_socket(int thread)
+{
+    static int done;
+    (void)call_connect(shared, peers[thread == 0 ? one_peer : other_peer]);
+    if (++done < 2)
+        return;
+    done = 0;
+    (void)call_write(shared);
+    model_expect(close(shared) == 0, "the number cannot be closed");
+}
+
+/* One thread makes a copy while the other connects; both are used afterwards. */
+static int copy;
+static void copy_under_connect(int thread)
+{
+    static int done;
+    if (thread == 0)
+        (void)call_connect(shared, peers[one_peer]);
+    else
+        copy = dup(shared);
+    if (++done < 2)
+        return;
+    done = 0;
+    model_expect(copy >= 3, "dup() fails");
+    (void)call_write(copy);
+    (void)call_write(shared);
+    model_expect(close(shared) == 0 && close(copy) == 0, "the numbers cannot be closed");
+}
+
+/* The same by dup2() onto a file, which the other thread goes on to use. */
+static void shared_socket_and_file(void)
+{
+    shared = new_socket();
+    copy = model_open_file();
+}
+static void copy_onto_file_under_connect(int thread)
+{
+    static int done;
+    if (thread == 0)
+        (void)call_connect(shared, peers[one_peer]);
+    else
+        model_expect(dup2(shared, copy) == copy, "dup2() fails");
+    if (++done < 2)
+        return;
+    done = 0;
+    (void)call_write(copy);
+    model_expect(close(shared) == 0, "the socket cannot be closed");
+    (void)call_write(copy);
+    model_expect(close(copy) == 0, "the copy cannot be closed");
+}
+
+/* A copy is closed, and its number given out again, while the other thread connects. */
+static void shared_socket_and_copy(void)
+{
+    shared = new_socket();
+    copy = dup(shared);
+}
+static void close_copy_under_connect(int thread)
+{
+    static int done;
+    if (thread == 0)
+        (void)call_connect(shared, peers[one_peer]);
+    else {
+        model_expect(close(copy) == 0, "the copy cannot be closed");
+        use_file();
+    }
+    if (++done < 2)
+        return;
+    done = 0;
+    (void)call_write(shared);
+    model_expect(close(shared) == 0, "the socket cannot be closed");
+}
+
+/* Log rotation: a file's number gets another file while a thread writes to it. */
+static void shared_file(void)
+{
+    shared = model_open_file();
+}
+static void replace_file(int thread)
+{
+    static int done;
+    if (thread == 0) {
+        model_expect(call_write(shared) == 1 && call_write(shared) == 1, "a file cannot be written");
+    } else {
+        const int file = model_open_file();
+        model_expect(dup2(file, shared) == shared, "dup2() fails");
+        model_expect(close(file) == 0, "a file cannot be closed");
+    }
+    if (++done < 2)
+        return;
+    done = 0;
+    model_expect(close(shared) == 0, "the number cannot be closed");
+}
+
+/* A connection goes on at a hidden number while others take and give up numbers there. */
+static void close_with_rest(int thread)
+{
+    if (thread == 0) {
+        const int fd = new_socket();
+        model_expect(call_connect(fd, PEER_KEYED) == 0, "connect() fails with a key");
+        outstanding[fd] = 1;
+        model_expect(close(fd) == 0, "a connection cannot be closed");
+    } else if (thread == 1) {
+        const int file = model_open_file();
+        model_expect(dup2(file, MODEL_HIDDEN) == MODEL_HIDDEN, "dup2() onto a hidden number fails");
+        model_expect(call_write(MODEL_HIDDEN) == 1, "what stands there cannot be written");
+        model_expect(close(MODEL_HIDDEN) == 0 && close(file) == 0, "the files cannot be closed");
+    } else {
+        finish_all();
+    }
+}
+static void close_range_beside_rest(int thread)
+{
+    if (thread == 0)
+        close_with_rest(0);
+    else if (thread == 1)
+        model_expect(close_range(MODEL_HIDDEN, MODEL_NUMBERS - 1, 0) == 0, "close_range() fails");
+    else
+        finish_all();
+}
+
+/* --- the tests --- */
+
+static void explore(const char *name, int threads, int bound, void (*run)(int thread), void (*begin)(void))
+{
+    const char *more = getenv("PFSWRAP_MODEL_BOUND");
+    const struct model_scenario scenario = {
+        .name = name, .threads = threads, .bound = more != NULL ? atoi(more) : bound, .run = run, .begin = begin};
+    const long executions = model_explore(&scenario);
+    ck_assert_int_gt(executions, threads);
+    if (getenv("PFSWRAP_MODEL_VERBOSE") != NULL)
+        (void)fprintf(stderr, "%s, peers %d and %d: %ld executions\n", name, one_peer, other_peer, executions);
+}
+
+enum { PEERS = sizeof peers / sizeof peers[0] };
+
+START_TEST(two_threads_that_connect_and_close)
+{
+    one_peer = _i / PEERS;
+    other_peer = _i % PEERS;
+    explore("two threads that connect and close", 2, 2, connect_both, NULL);
+}
+END_TEST
+
+START_TEST(three_threads_that_connect_and_close)
+{
+    one_peer = _i;
+    other_peer = PEER_KEYLESS;
+    explore("three threads that connect and close", 3, 1, connect_both, NULL);
+}
+END_TEST
+
+START_TEST(two_threads_that_connect_again_and_again)
+{
+    one_peer = _i;
+    other_peer = PEER_KEYLESS;
+    explore("two threads that connect again and again", 2, 1, connect_twice, NULL);
+}
+END_TEST
+
+START_TEST(files_beside_connections)
+{
+    one_peer = _i;
+    explore("files beside connections", 2, 2, connect_beside_files, NULL);
+}
+END_TEST
+
+START_TEST(a_file_in_the_place_of_a_socket_that_connects)
+{
+    one_peer = _i;
+    explore("a file in the place of a socket that connects", 2, 2, replace_under_connect, shared_socket);
+}
+END_TEST
+
+START_TEST(a_socket_closed_while_it_connects)
+{
+    one_peer = _i;
+    explore("a socket closed while it connects", 2, 2, close_under_connect, shared_socket);
+}
+END_TEST
+
+START_TEST(two_threads_connect_one_socket)
+{
+    one_peer = _i / PEERS;
+    other_peer = _i % PEERS;
+    if (peers[one_peer] == PEER_PLAIN || peers[other_peer] == PEER_PLAIN)
+        return; /* then it may be plain, and which it is nobody can say */
+    explore("two threads connect one socket", 2, 2, connect_one_socket, shared_socket);
+}
+END_TEST
+
+START_TEST(a_copy_made_while_its_socket_connects)
+{
+    one_peer = _i;
+    explore("a copy made while its socket connects", 2, 2, copy_under_connect, shared_socket);
+}
+END_TEST
+
+START_TEST(a_copy_onto_a_file_while_its_socket_connects)
+{
+    one_peer = _i;
+    explore("a copy onto a file while its socket connects", 2, 2, copy_onto_file_under_connect,
+            shared_socket_and_file);
+}
+END_TEST
+
+START_TEST(a_copy_closed_while_its_socket_connects)
+{
+    one_peer = _i;
+    explore("a copy closed while its socket connects", 2, 2, close_copy_under_connect, shared_socket_and_copy);
+}
+END_TEST
+
+START_TEST(a_file_replaced_while_it_is_written)
+{
+    explore("a file replaced while it is written", 2, 3, replace_file, shared_file);
+}
+END_TEST
+
+START_TEST(a_hidden_number_that_the_program_wants)
+{
+    has_background = true;
+    explore("a hidden number that the program wants", 3, 2, close_with_rest, NULL);
+}
+END_TEST
+
+START_TEST(a_range_closed_beside_a_hidden_number)
+{
+    has_background = true;
+    explore("a range closed beside a hidden number", 3, 2, close_range_beside_rest, NULL);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("numbers");
+    tcase_add_loop_test(cases, two_threads_that_connect_and_close, 0, PEERS * PEERS);
+    tcase_add_loop_test(cases, three_threads_that_connect_and_close, 0, PEERS);
+    tcase_add_loop_test(cases, two_threads_that_connect_again_and_again, 0, PEERS);
+    tcase_add_loop_test(cases, files_beside_connections, 0, PEERS);
+    tcase_add_loop_test(cases, a_file_in_the_place_of_a_socket_that_connects, 0, PEERS);
+    tcase_add_loop_test(cases, a_socket_closed_while_it_connects, 0, PEERS);
+    tcase_add_loop_test(cases, two_threads_connect_one_socket, 0, PEERS * PEERS);
+    tcase_add_loop_test(cases, a_copy_made_while_its_socket_connects, 0, PEERS);
+    tcase_add_loop_test(cases, a_copy_onto_a_file_while_its_socket_connects, 0, PEERS);
+    tcase_add_loop_test(cases, a_copy_closed_while_its_socket_connects, 0, PEERS);
+    tcase_add_test(cases, a_file_replaced_while_it_is_written);
+    tcase_add_test(cases, a_hidden_number_that_the_program_wants);
+    tcase_add_test(cases, a_range_closed_beside_a_hidden_number);
+    return run_suite(cases, "numbers");
+}
