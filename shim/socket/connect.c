@@ -165,7 +165,7 @@ static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
         endpoint_register(fd, (uint16_t)(rule - pfswrap_policy()->rules), true, (modes & O_NONBLOCK) != 0,
                           (flags & FD_CLOEXEC) != 0, &endpoint, &note);
     if (connection == NULL)
-        return errno;
+        return errno != 0 ? errno : ENOMEM;
     if (!endpoint_has_socket(endpoint, fd)) { /* another thread has closed it in between, or replaced it */
         connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
         forget_number(endpoint, connection, fd);
@@ -376,7 +376,7 @@ static int refuse_vfork_child(void)
  */
 PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
 {
-    struct dial dial;
+    struct dial dial = {0};
     while (pfswrap_seals()) {
         if (endpoint_is_sealed(fd)) {
             const enum endpoint_result entered = dial_again(fd, &dial);
