@@ -698,9 +698,12 @@ static void close_range_beside_rest(int thread)
 
 static void explore(const char *name, int threads, int bound, void (*run)(int thread), void (*begin)(void))
 {
-    const char *more = getenv("PFSWRAP_MODEL_BOUND");
-    const struct model_scenario scenario = {
-        .name = name, .threads = threads, .bound = more != NULL ? atoi(more) : bound, .run = run, .begin = begin};
+    const char *more = getenv("PFSWRAP_MODEL_MORE");
+    const struct model_scenario scenario = {.name = name,
+                                            .threads = threads,
+                                            .bound = bound + (more != NULL ? atoi(more) : 0),
+                                            .run = run,
+                                            .begin = begin};
     const long executions = model_explore(&scenario);
     ck_assert_int_gt(executions, threads);
     if (getenv("PFSWRAP_MODEL_VERBOSE") != NULL)

@@ -8,6 +8,7 @@
 
 #include_next <stdatomic.h>
 
+void model_look(const volatile void *word);
 void model_touch(const volatile void *word);
 
 #undef atomic_load
@@ -38,7 +39,7 @@ void model_touch(const volatile void *word);
     __atomic_compare_exchange_n(object, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 #endif
 
-#define atomic_load(object) (model_touch(object), MODEL_LOAD(object))
+#define atomic_load(object) (model_look(object), MODEL_LOAD(object))
 #define atomic_load_explicit(object, order) atomic_load(object)
 #define atomic_store(object, value) (model_touch(object), MODEL_STORE(object, value))
 #define atomic_store_explicit(object, value, order) atomic_store(object, value)
