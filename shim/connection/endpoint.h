@@ -96,7 +96,7 @@ enum {
  */
 extern atomic_int endpoint_count, endpoint_attention;
 
-/* How many numbers are reserved for the shim without being any connection's (endpoint_reserve()). */
+/* How many numbers are reserved for the shim without being any connection's (endpoint_reserve_duplicate()). */
 extern atomic_int endpoint_reserved;
 
 /*
