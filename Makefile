@@ -30,7 +30,7 @@ SODIUM := -l:libsodium.a
 INIH   := -l:libinih.a
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
-CORE_SRC := shim/keys.c shim/real/go.c $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
+CORE_SRC := shim/config/keys.c shim/base/go.c $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
 SEAL_SRC := $(wildcard shim/seal/*.c)
 SHIM_SRC := $(wildcard shim/*.c shim/*/*.c)
 TOOL_SRC := $(wildcard tools/*.c)
@@ -56,7 +56,7 @@ $(B)/libpfswrap-core.a: $(call obj,$(CORE_SRC))
 	@$(AR) rcs $@ $^
 
 # What the shared object exports is the one list of interposed functions, and nothing else.
-$(B)/exports.map: shim/interposed.h shim/exports.map.in
+$(B)/exports.map: shim/base/interposed.h shim/exports.map.in
 	@mkdir -p $(@D)
 	@$(CC) -E -P -x c -Ishim shim/exports.map.in | tr -s '\n' > $@
 

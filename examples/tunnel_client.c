@@ -1,5 +1,5 @@
 /*
- * A client that is rebuilt to speak the inner layer (layer = tls) by itself: OpenSSL's TLS as the carrier of a
+ * A client that is rebuilt to speak the inner layer (layer = tls) by itself: OpenSSL's TLS as the transport of a
  * tunnel of libpfswrap-seal, as any other TLS library could be. It sends one HTTP request and prints the answer. cc
  * tunnel_client.c $(pkg-config --cflags --libs libpfswrap-seal libssl libcrypto)
  *     ./a.out HOST PORT PATH CA-FILE SECRET-KEY-FILE PEERS-FILE     (the peers file has the server's key, as
@@ -21,7 +21,7 @@ static void must(int condition, const char *what)
     exit(1);
 }
 
-/* The carrier. The socket blocks, so these wait, and STOPPED means that the connection has failed. */
+/* The transport. The socket blocks, so these wait, and STOPPED means that the connection has failed. */
 static int tls_read(void *context, void *buffer, size_t size)
 {
     SSL *tls = context;
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     static const char label[] = "EXPORTER-Channel-Binding"; /* RFC 9266 */
     struct pfswrap_keyring *keyring = pfswrap_keyring_new();
     struct pfswrap_seal_config config = {
-        .keyring = keyring, .names = server, .name_count = 1, .carrier_max = PFSWRAP_SEAL_TLS_RECORD};
+        .keyring = keyring, .names = server, .name_count = 1, .transport_max = PFSWRAP_SEAL_TLS_RECORD};
     struct pfswrap_keys_error error;
     uint8_t binding[32];
     char text[4096];
@@ -73,9 +73,9 @@ int main(int argc, char **argv)
     SSL *tls = tls_connect(argv[1], argv[2], argv[4]);
     must(SSL_export_keying_material(tls, binding, sizeof binding, label, strlen(label), NULL, 0, 0) == 1,
          "exporter");
-    const struct pfswrap_tunnel_carrier carrier = {.read = tls_read, .write = tls_write, .context = tls};
+    const struct pfswrap_tunnel_transport transport = {.read = tls_read, .write = tls_write, .context = tls};
     struct pfswrap_tunnel *tunnel =
-        pfswrap_tunnel_new(PFSWRAP_SEAL_INITIATOR, &config, binding, sizeof binding, 0, &carrier, &result);
+        pfswrap_tunnel_new(PFSWRAP_SEAL_INITIATOR, &config, binding, sizeof binding, 0, &transport, &result);
     must(tunnel != NULL, pfswrap_seal_error_text(result));
     result = pfswrap_tunnel_handshake(tunnel);
     must(result != PFSWRAP_TUNNEL_STOPPED, "the connection failed");

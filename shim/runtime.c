@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "policy/runtime.h"
-#include "real/elf.h"
+#include "base/elf.h"
 #include "tls/report.h"
 
 static bool defines(const struct elf_object *object, void *argument)

@@ -8,14 +8,14 @@
 
 #include "audit/audit.h"
 #include "gnutls/library.h"
-#include "init.h"
-#include "real/libc.h"
+#include "config/init.h"
+#include "base/libc.h"
 #include "runtime.h"
 #include "socket/adopt.h"
-#include "socket/environment.h"
+#include "children/environment.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 /* Key logs give past traffic away: no library of this process, and no child, is to write one. */
 static void refuse_key_log(const struct policy *policy)
@@ -82,11 +82,11 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     report_inner_libssl();
     refuse_key_log(policy);
     runtime_prepare(policy);
-    watch_start(policy);
+    inspect_start(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)
         let_children_go();
     else
         environment_start();
-    if (pfswrap_seals() || watch_is_wanted())
+    if (pfswrap_seals() || inspect_is_wanted())
         adopt_inherited();
 }

@@ -4,7 +4,7 @@
  * exit status.
  */
 #include "commands.h"
-#include "keys.h"
+#include "config/keys.h"
 #include "message.h"
 #include "policy/policy.h"
 

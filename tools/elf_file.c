@@ -3,7 +3,7 @@
  * Source: elf(5), and the System V ABI for what PT_INTERP means. Calls pread(2) only.
  */
 #include "elf_file.h"
-#include "real/go.h"
+#include "base/go.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -23,7 +23,7 @@ struct elf_file {
     uint16_t machine; /* EM_X86_64, ... */
     bool is_64_bit;
     char interpreter[PATH_MAX]; /* PT_INTERP, empty if there is none */
-    bool is_go;                 /* it has Go's runtime in it (real/go.h) */
+    bool is_go;                 /* it has Go's runtime in it (base/go.h) */
 };
 
 /* Reads the headers of the open file `fd`. Returns 0 with *file filled, or -1 with errno of pread(2). */

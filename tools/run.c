@@ -3,7 +3,7 @@
  * refuses. ld.so would start a program it cannot preload into without a word; this is the place that does not.
  */
 #include "commands.h"
-#include "keys.h"
+#include "config/keys.h"
 #include "message.h"
 #include "policy/policy.h"
 #include "preload.h"

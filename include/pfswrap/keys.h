@@ -4,8 +4,8 @@
  * locked memory that is left out of core dumps. Filling a keyring may allocate and read files; using a filled one
  * does neither, so it may be shared by any number of channels and threads as long as nobody adds to it.
  */
-#ifndef PFSWRAP_KEYS_H
-#define PFSWRAP_KEYS_H
+#ifndef PFSWRAP_CONFIG_KEYS_H
+#define PFSWRAP_CONFIG_KEYS_H
 
 #include <stddef.h>
 #include <stdint.h>

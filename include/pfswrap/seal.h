@@ -4,10 +4,10 @@
  * then carries data both ways in libsodium secretstreams that are rekeyed at every chunk. docs/WIRE.md has every
  * byte.
  *
- * How it is driven. Whenever pfswrap_seal_owes() is true, pfswrap_seal_take() gives bytes for the carrier. What the
- * carrier brings goes into pfswrap_seal_open(), as often as it makes progress. Data goes out in two steps:
- * pfswrap_seal_begin() produces a frame, pfswrap_seal_sent() reports how much of it the carrier took. The order in
- * which bytes leave take() and begin() is the order in which they must reach the wire.
+ * How it is driven. Whenever pfswrap_seal_owes() is true, pfswrap_seal_take() gives bytes for the transport. What
+ * the transport brings goes into pfswrap_seal_open(), as often as it makes progress. Data goes out in two steps:
+ * pfswrap_seal_begin() produces a frame, pfswrap_seal_sent() reports how much of it the transport took. The order
+ * in which bytes leave take() and begin() is the order in which they must reach the wire.
  *
  * What a channel is. A struct pfswrap_seal is one flat block without pointers: it may lie in a slab, be moved with
  * memcpy (the old copy must then be wiped and never used), live in shared memory and go through exec in a memfd.
@@ -44,7 +44,7 @@ enum {
     PFSWRAP_SEAL_MAGIC_BYTES = 8,     /* what a connection begins with */
     PFSWRAP_SEAL_BINDING_MAX = 32,    /* bytes of a channel binding */
     PFSWRAP_SEAL_HASH_BYTES = 32,
-    PFSWRAP_SEAL_TLS_RECORD = 16384, /* carrier_max for frames that go through SSL_write: one record each */
+    PFSWRAP_SEAL_TLS_RECORD = 16384, /* transport_max for frames that go through SSL_write: one record each */
 };
 
 struct pfswrap_seal {
@@ -72,7 +72,7 @@ struct pfswrap_seal_config {
     size_t name_count;
     bool anonymous;               /* initiator: speak NK. Responder: admit anyone, NK included */
     uint32_t rekey;               /* most chunks between rekeys, ours and the peer's; 0 means 1 */
-    uint32_t carrier_max;         /* most bytes begin() may produce at once; 0: no limit of the carrier's */
+    uint32_t transport_max;       /* most bytes begin() may produce at once; 0: no limit of the transport's */
     uint32_t rehandshake_seconds; /* age at which the initiator handshakes anew; 0: 3,600; UINT32_MAX: never */
     uint64_t rehandshake_bytes;   /* plaintext, both ways, after which it does; 0: 64 GiB; UINT64_MAX: never */
 };
@@ -118,14 +118,14 @@ enum pfswrap_seal_error {
     PFSWRAP_SEAL_E_FINAL = -46,        /* FINAL on a frame that is not an empty data frame */
     PFSWRAP_SEAL_E_AFTER_FINAL = -47,  /* bytes after FINAL */
     PFSWRAP_SEAL_E_TRAILER = -48,      /* a trailing byte that is not zero */
-    PFSWRAP_SEAL_E_TRUNCATED = -49,    /* the carrier ended without FINAL */
+    PFSWRAP_SEAL_E_TRUNCATED = -49,    /* the transport ended without FINAL */
 };
 
 /* "what is wrong" in a few words, for a log; never NULL, static. Zero is "no error". */
 const char *pfswrap_seal_error_text(int error);
 
 /*
- * Makes `channel` a new connection. `binding`, 0 to 32 bytes, ties it to a carrier that has a name of its own
+ * Makes `channel` a new connection. `binding`, 0 to 32 bytes, ties it to a transport that has a name of its own
  * (inside TLS: the exporter value of RFC 9266); both sides alike. `now` is Unix time in seconds. An initiator
  * speaks to one key: number `candidate`, modulo their count, of the good keys of config->names in the order of
  * names and keyring; so a caller whose first choice was refused tries the next on a new connection. A responder
@@ -149,7 +149,7 @@ bool pfswrap_seal_owes(const struct pfswrap_seal *channel);
 
 /*
  * Writes the next thing the channel owes to out[0..size) and returns its length, 0 if it owes nothing; there may be
- * more than one. The caller owes these bytes to the carrier from here on: there is no way back. `size` of
+ * more than one. The caller owes these bytes to the transport from here on: there is no way back. `size` of
  * PFSWRAP_SEAL_TAKE_BYTES is enough; less is E_ARGUMENT. Other errors: E_UNSENT; E_NO_IDENTITY (the key that was
  * chosen at init has left the keyring); E_SMALL_ORDER; in a re-handshake E_PEER_UNKNOWN or E_PEER_EXPIRED (the
  * server's key is no longer good); E_POISONED, and what ended the channel before.
@@ -159,19 +159,19 @@ int pfswrap_seal_take(struct pfswrap_seal *channel, const struct pfswrap_seal_co
 
 /*
  * Seals up to `length` bytes (at least 1) of `data` as one frame in out[0..size) and returns the frame's length;
- * *accepted is how much data is in it: as much as a chunk, config's carrier_max and `size` allow, so give at least
- * PFSWRAP_SEAL_BEGIN_OVERHEAD bytes more room than data. `data` and `out` must not overlap. The frame counts only
- * when sent() has been called; until then nothing else may be begun. Errors: E_ARGUMENT, E_NOT_READY, E_TAKE_FIRST,
- * E_UNSENT, E_CLOSED; E_POISONED: an earlier begin() was never answered by sent().
+ * *accepted is how much data is in it: as much as a chunk, config's transport_max and `size` allow, so give at
+ * least PFSWRAP_SEAL_BEGIN_OVERHEAD bytes more room than data. `data` and `out` must not overlap. The frame counts
+ * only when sent() has been called; until then nothing else may be begun. Errors: E_ARGUMENT, E_NOT_READY,
+ * E_TAKE_FIRST, E_UNSENT, E_CLOSED; E_POISONED: an earlier begin() was never answered by sent().
  */
 int pfswrap_seal_begin(struct pfswrap_seal *channel, const void *data, size_t length, uint8_t *out, size_t size,
                        size_t *accepted);
 
 /*
- * Reports that the carrier took `taken` bytes of the frame that begin() left in `out`. 0: it took none; the frame
+ * Reports that the transport took `taken` bytes of the frame that begin() left in `out`. 0: it took none; the frame
  * is rolled back and wiped from `out`, and its data may be begun again or not. Less than all: the frame is
  * committed, the caller keeps the rest, and reports it with more calls (`out` is then unused) as it goes; until the
- * last byte is reported, begin() and take() answer E_UNSENT. A carrier that may take bytes without saying so
+ * last byte is reported, begin() and take() answer E_UNSENT. A transport that may take bytes without saying so
  * (SSL_write) is reported in full before it is called; so is each of several frames that are to go out in one call.
  * Returns 0; E_POISONED: more was reported than there is.
  */
@@ -217,7 +217,7 @@ int pfswrap_seal_open_in_place(struct pfswrap_seal *channel, const struct pfswra
 bool pfswrap_seal_trailer_due(const struct pfswrap_seal *channel);
 
 /*
- * The carrier has ended after everything it brought was given to open(). Returns 0 if the peer had closed with
+ * The transport has ended after everything it brought was given to open(). Returns 0 if the peer had closed with
  * FINAL, else E_TRUNCATED (or what ended the channel before): such an end must not be reported as an orderly one.
  */
 int pfswrap_seal_end(struct pfswrap_seal *channel);

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "real/descriptor.h"
-#include "real/kernel.h"
+#include "fd/own.h"
+#include "base/raw_syscall.h"
 
 /* What a descriptor was open on, to tell whether the number still means the same. */
 struct identity {
@@ -138,7 +138,7 @@ static struct descriptor *file_open(void)
         errno = EISDIR;
         return NULL;
     }
-    struct descriptor *opened = descriptor_own((int)fd);
+    struct descriptor *opened = own_take((int)fd);
     if (opened != NULL)
         sink.log = identity_of(&status);
     return opened;
@@ -157,7 +157,7 @@ static struct descriptor *syslog_open(void)
         errno = error;
         return NULL;
     }
-    struct descriptor *opened = descriptor_own((int)fd);
+    struct descriptor *opened = own_take((int)fd);
     if (opened != NULL)
         sink.log = identity_of(&status);
     return opened;
@@ -170,13 +170,13 @@ static void descriptor_give_up(struct descriptor *descriptor, const struct ident
     if (descriptor == NULL)
         return;
     struct stat status;
-    int fd = descriptor_acquire(descriptor);
+    int fd = own_acquire(descriptor);
     bool ours = fd >= 0 && fstat(fd, &status) == 0 && identity_is(log, &status);
-    descriptor_release(descriptor);
+    own_release(descriptor);
     if (ours)
-        descriptor_close(descriptor);
+        own_close(descriptor);
     else
-        descriptor_forget(descriptor);
+        own_forget(descriptor);
 }
 
 static struct descriptor *sink_reopen(void)
@@ -222,14 +222,14 @@ static void follow_rotation(void)
 /* Writes through the owned descriptor. Returns 0, or an errno; EBADF: the number is no longer ours. */
 static int write_owned(struct descriptor *descriptor, const char *line, size_t length)
 {
-    int fd = descriptor_acquire(descriptor);
+    int fd = own_acquire(descriptor);
     struct stat status;
     int error = 0;
     if (fd < 0 || fstat(fd, &status) != 0 || !identity_is(&sink.log, &status))
         error = EBADF;
     else
         error = write_quietly(fd, &status, line, length);
-    descriptor_release(descriptor);
+    own_release(descriptor);
     return error;
 }
 
@@ -271,12 +271,12 @@ static void write_in_sandbox(const char *line, size_t length)
 {
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
     const int fd = sink.kind == POLICY_LOG_STDERR ? STDERR_FILENO
-                   : descriptor != NULL           ? descriptor_acquire(descriptor)
+                   : descriptor != NULL           ? own_acquire(descriptor)
                                                   : -1;
     if (fd >= 0)
-        (void)KERNEL_3(SYS_write, fd, line, length);
+        (void)raw_syscall(SYS_write, fd, line, length);
     if (sink.kind != POLICY_LOG_STDERR && descriptor != NULL)
-        descriptor_release(descriptor);
+        own_release(descriptor);
 }
 
 void audit_sink_write(const char *line, size_t length)

@@ -11,11 +11,11 @@
 #include <signal.h>
 #include <time.h>
 
-#include "connection/carrier.h"
-#include "connection/process.h"
+#include "base/transport.h"
+#include "base/process.h"
 #include "connection/release.h"
-#include "init.h"
-#include "real/kernel.h"
+#include "config/init.h"
+#include "base/raw_syscall.h"
 
 enum {
     POLL_MAX = 64, /* endpoints waited for at once; the others are looked at in turn */
@@ -35,8 +35,8 @@ static atomic_bool begun; /* it runs: libc has done with making it */
 static bool is_early(const struct endpoint *endpoint, const struct connection *connection)
 {
     return atomic_load(&endpoint->descriptors) > 0 && handshake_is_under_way(connection) &&
-           !connection->finishing && !connection->read_shut && span_length(connection->early) == 0 &&
-           connection_now_ms() < connection->queue_at_ms;
+           !connection->finishing && !connection->read_shut && span_length(connection->prehandshake) == 0 &&
+           connection_now_ms() < connection->buffer_at_ms;
 }
 
 /*
@@ -49,7 +49,7 @@ static struct pollfd poll_for(const struct endpoint *endpoint, const struct conn
     const bool under_way = handshake_is_under_way(connection), hidden = atomic_load(&endpoint->descriptors) == 0;
     const int fd = atomic_load(&endpoint->fd);
     if (connection->fin_sent)
-        return (struct pollfd){.fd = hidden && carrier_is_quiet(fd) ? fd : -1, .events = POLLIN};
+        return (struct pollfd){.fd = hidden && transport_is_quiet(fd) ? fd : -1, .events = POLLIN};
     if (is_early(endpoint, connection) ||
         (!hidden && (!under_way || atomic_load_explicit(&connection->nonblocking, memory_order_relaxed))))
         return (struct pollfd){.fd = -1};
@@ -86,7 +86,7 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
         if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE ||
             !endpoint_enter_at(endpoint, &connection))
             continue;
-        if (endpoint->kept > 0) { /* an exec is being tried: its number is no socket now (handover.c) */
+        if (endpoint->kept > 0) { /* an exec is being tried: its number is no socket now (export.c) */
             endpoint_leave(connection);
             continue;
         }
@@ -110,7 +110,7 @@ static void see_through(uint64_t until_ms)
         if (left == 0 || connection_now_ms() >= until_ms)
             return;
         struct timespec slice = {.tv_nsec = slice_ms * 1000000};
-        (void)KERNEL_5(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
+        (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
         slice_ms = slice_ms * 2 < SLICE_MS ? slice_ms * 2 : SLICE_MS;
     }
 }
@@ -200,7 +200,7 @@ void background_settle(void)
 {
     for (int now = atomic_load(&state); now == STARTING || (now == RUNNING && !atomic_load(&begun));
          now = atomic_load(&state))
-        (void)KERNEL_0(SYS_sched_yield);
+        (void)raw_syscall(SYS_sched_yield);
     was_alone = process_threads() == (background_is_running() ? 2 : 1);
 }
 

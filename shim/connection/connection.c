@@ -1,7 +1,7 @@
 /*
  * What every file about connections shares: their memory, how processes share them, and how they end. Buffers come
  * from a pool and are held only while there is something in them; between calls those of a shared connection lie
- * behind its home.
+ * behind its slot.
  */
 #include "connection/connection.h"
 
@@ -11,12 +11,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "connection/carrier.h"
+#include "base/transport.h"
 #include "connection/endpoint.h"
-#include "connection/memory.h"
-#include "connection/process.h"
-#include "init.h"
-#include "keys.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "config/init.h"
+#include "config/keys.h"
 
 static struct memory_pool buffers = {.piece = CONNECTION_BUFFER_BYTES, .per_chunk = 16, .secret = true};
 
@@ -80,8 +80,8 @@ void connection_trim(struct connection *connection)
         connection->rx_plain = connection->rx_cipher = (struct span){0};
         give_back(&connection->rx_index);
     }
-    if (span_length(connection->tx) == 0 && span_length(connection->early) == 0) {
-        connection->tx = connection->early = (struct span){0};
+    if (span_length(connection->tx) == 0 && span_length(connection->prehandshake) == 0) {
+        connection->tx = connection->prehandshake = (struct span){0};
         give_back(&connection->tx_index);
     }
 }
@@ -135,7 +135,7 @@ void connection_init(struct connection *connection, uint16_t rule, bool initiato
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     connection->holder_count = 1;
     connection->holders[0] = (struct holder){process_id(), process_thread().space};
-    connection->deadline_ms = connection->queue_at_ms = UINT64_MAX;
+    connection->deadline_ms = connection->buffer_at_ms = UINT64_MAX;
 }
 
 void connection_clear(struct connection *connection)
@@ -146,10 +146,10 @@ void connection_clear(struct connection *connection)
     sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
 }
 
-/* The buffers behind a home. */
-static uint8_t *home_buffer(struct connection *home, int number)
+/* The buffers behind a slot. */
+static uint8_t *slot_buffer(struct connection *slot, int number)
 {
-    return (uint8_t *)home + CONNECTION_PIECE_BYTES + (size_t)number * CONNECTION_BUFFER_BYTES;
+    return (uint8_t *)slot + CONNECTION_BLOCK_BYTES + (size_t)number * CONNECTION_BUFFER_BYTES;
 }
 
 static bool is_span(struct span span, uint32_t limit)
@@ -168,10 +168,14 @@ static bool is_bool(const bool *flag)
 static bool has_flags(const struct connection *connection)
 {
     const bool *const flags[] = {
-        &connection->initiator,      &connection->local,      &connection->queueing,   &connection->confirmed,
-        &connection->told_connected, &connection->told_error, &connection->read_shut,  &connection->write_shut,
-        &connection->final_received, &connection->finishing,  &connection->fin_sent,   &connection->broken,
-        &connection->answered,       &connection->unhurried,  &connection->cork_later, &connection->refused_early,
+        &connection->initiator,          &connection->local,
+        &connection->buffering,          &connection->confirmed,
+        &connection->reported_connected, &connection->reported_error,
+        &connection->read_shut,          &connection->write_shut,
+        &connection->final_received,     &connection->finishing,
+        &connection->fin_sent,           &connection->broken,
+        &connection->answered,           &connection->unhurried,
+        &connection->cork_later,         &connection->prehandshake_full,
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!is_bool(flags[i]))
@@ -187,10 +191,10 @@ static bool is_sane(const struct connection *connection)
            connection->rule < policy->rule_count && policy->rules[connection->rule].seal != POLICY_SEAL_OFF &&
            is_span(connection->rx_plain, CONNECTION_BUFFER_BYTES) &&
            is_span(connection->rx_cipher, CONNECTION_BUFFER_BYTES) && is_span(connection->tx, CONNECTION_TX_MAX) &&
-           is_span(connection->early, CONNECTION_CONTROL_MAX + CONNECTION_EARLY_MAX) &&
+           is_span(connection->prehandshake, CONNECTION_CONTROL_MAX + CONNECTION_PREHANDSHAKE_MAX) &&
            (span_length(connection->rx_plain) == 0 || connection->rx_plain.end <= connection->rx_cipher.begin ||
             span_length(connection->rx_cipher) == 0) &&
-           (span_length(connection->early) == 0 || connection->tx.end <= connection->early.begin) &&
+           (span_length(connection->prehandshake) == 0 || connection->tx.end <= connection->prehandshake.begin) &&
            (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
             connection->phase == CONNECTION_NONE || pfswrap_seal_is_sane(&connection->channel));
 }
@@ -201,22 +205,22 @@ static uint32_t higher(struct span one, struct span other)
     return first > second ? first : second;
 }
 
-void connection_fetch(struct connection *connection, struct connection *home)
+void connection_fetch(struct connection *connection, struct connection *slot)
 {
-    const size_t behind_lock = sizeof home->lock;
-    memcpy((uint8_t *)connection + behind_lock, (uint8_t *)home + behind_lock, sizeof *home - behind_lock);
-    connection->home = home;
+    const size_t behind_lock = sizeof slot->lock;
+    memcpy((uint8_t *)connection + behind_lock, (uint8_t *)slot + behind_lock, sizeof *slot - behind_lock);
+    connection->slot = slot;
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     bool whole = is_sane(connection);
     const uint32_t rx_length = whole ? higher(connection->rx_plain, connection->rx_cipher) : 0;
-    const uint32_t tx_length = whole ? higher(connection->tx, connection->early) : 0;
+    const uint32_t tx_length = whole ? higher(connection->tx, connection->prehandshake) : 0;
     uint8_t *rx = rx_length > 0 ? connection_rx(connection) : NULL;
     uint8_t *tx = tx_length > 0 ? connection_tx(connection) : NULL;
     whole = whole && (rx_length == 0 || rx != NULL) && (tx_length == 0 || tx != NULL);
     if (whole && rx != NULL)
-        memcpy(rx, home_buffer(home, 0), rx_length);
+        memcpy(rx, slot_buffer(slot, 0), rx_length);
     if (whole && tx != NULL)
-        memcpy(tx, home_buffer(home, 1), tx_length);
+        memcpy(tx, slot_buffer(slot, 1), tx_length);
     if (!whole)
         connection_lose(connection);
 }
@@ -224,26 +228,26 @@ void connection_fetch(struct connection *connection, struct connection *home)
 void connection_store(struct connection *connection)
 {
     const size_t behind_lock = sizeof connection->lock;
-    struct connection *home = connection->home;
+    struct connection *slot = connection->slot;
     const uint32_t rx_length = higher(connection->rx_plain, connection->rx_cipher);
-    const uint32_t tx_length = higher(connection->tx, connection->early);
+    const uint32_t tx_length = higher(connection->tx, connection->prehandshake);
     if (rx_length > 0)
-        memcpy(home_buffer(home, 0), connection_rx(connection), rx_length);
+        memcpy(slot_buffer(slot, 0), connection_rx(connection), rx_length);
     if (tx_length > 0)
-        memcpy(home_buffer(home, 1), connection_tx(connection), tx_length);
+        memcpy(slot_buffer(slot, 1), connection_tx(connection), tx_length);
     give_back(&connection->rx_index);
     give_back(&connection->tx_index);
-    memcpy((uint8_t *)home + behind_lock, (uint8_t *)connection + behind_lock, sizeof *home - behind_lock);
+    memcpy((uint8_t *)slot + behind_lock, (uint8_t *)connection + behind_lock, sizeof *slot - behind_lock);
     sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
 }
 
 void connection_lose(struct connection *connection)
 {
-    struct connection *home = connection->home;
+    struct connection *slot = connection->slot;
     give_back(&connection->rx_index);
     give_back(&connection->tx_index);
     connection_init(connection, 0, false, false);
-    connection->home = home;
+    connection->slot = slot;
     connection->phase = CONNECTION_FAILED;
     connection->error = ECONNRESET;
 }
@@ -254,7 +258,7 @@ static void drain(int fd)
     enum { DRAIN_BYTES = 4096, DRAIN_ROUNDS = 64 };
     uint8_t waste[DRAIN_BYTES];
     for (int i = 0; i < DRAIN_ROUNDS && !process_sandboxed; i++)
-        if (carrier_receive(fd, waste, sizeof waste) <= 0)
+        if (transport_receive(fd, waste, sizeof waste) <= 0)
             return;
 }
 
@@ -270,23 +274,23 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
     connection->phase = CONNECTION_FAILED;
     connection->error = error;
     /* What is open and authentic is still delivered, before the error. */
-    connection->rx_cipher = connection->tx = connection->early = (struct span){0};
+    connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
     connection->finishing = false;
     connection->wants = 0;
     connection_trim(connection);
     drain(fd);
-    (void)carrier_shut(fd, SHUT_RDWR);
+    (void)transport_shut(fd, SHUT_RDWR);
     endpoint_settle(fd, connection);
 }
 
-void connection_dissolve(struct connection *connection)
+void connection_disconnect(struct connection *connection)
 {
     if (connection->phase == CONNECTION_OPEN)
         connection_report_closed(connection, "reset", "the program dissolved it (connect to AF_UNSPEC)");
     pfswrap_seal_poison(&connection->channel);
     connection->phase = CONNECTION_FAILED; /* for other processes that have it */
     connection->error = ECONNRESET;
-    connection->rx_plain = connection->rx_cipher = connection->tx = connection->early = (struct span){0};
+    connection->rx_plain = connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
     connection->finishing = false;
     connection_trim(connection);
 }

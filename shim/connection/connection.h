@@ -1,6 +1,6 @@
 /*
- * One sealed connection: the channel's state, the bytes that the carrier has brought or has yet to take, and what
- * the program has been told. One that several processes have is kept in memory they share, its home, and comes to
+ * One sealed connection: the channel's state, the bytes that the transport has brought or has yet to take, and what
+ * the program has been told. One that several processes have is kept in memory they share, its slot, and comes to
  * private memory for the length of a call: what another process may have done to it is checked once, and cannot
  * change under our hands. Who holds the lock may call everything in this header; nothing here blocks, and nothing
  * calls libc but for audit events.
@@ -16,8 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "connection/lock.h"
-#include "connection/process.h"
+#include "base/lock.h"
+#include "base/process.h"
 #include "policy/policy.h"
 
 enum connection_phase {
@@ -31,7 +31,7 @@ enum connection_phase {
 
 enum {
     CONNECTION_BATCH = 4, /* frames that go to the kernel in one call */
-    CONNECTION_EARLY_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX,
+    CONNECTION_PREHANDSHAKE_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX,
     CONNECTION_CONTROL_MAX = 2 * PFSWRAP_SEAL_TAKE_BYTES, /* handshake bytes in front of what is sent early */
     CONNECTION_BUFFER_BYTES = 88 * 1024,
     CONNECTION_TX_MAX = CONNECTION_BUFFER_BYTES - PFSWRAP_SEAL_CHUNK_MAX, /* behind it small pieces are gathered */
@@ -54,7 +54,7 @@ struct flow {
     uint64_t bytes, chunks;
 };
 
-/* A process that has a descriptor of the connection; or, with a negative number, a parcel (parcel.h). */
+/* A process that has a descriptor of the connection; or, with a negative number, a handoff socket (handoff.h). */
 struct holder {
     int32_t pid;
     uint32_t space;
@@ -62,39 +62,39 @@ struct holder {
 
 struct connection {
     struct lock lock;
-    struct connection *home;     /* where it is kept between calls, with its buffers behind it; NULL: here */
+    struct connection *slot;     /* where it is kept between calls, with its buffers behind it; NULL: here */
     _Atomic uint8_t nonblocking; /* O_NONBLOCK, which the kernel keeps for all descriptors of a socket alike */
     uint8_t phase;               /* enum connection_phase */
     bool initiator;
-    bool local;          /* both ends are on this machine: perhaps in this process, or this thread */
-    bool queueing;       /* what the program sends before the handshake is complete is taken early and kept */
-    bool refused_early;  /* there was no room for all of it, and the program has been told */
-    bool confirmed;      /* the audit log has it as opened */
-    bool dialled;        /* the kernel has been told to connect: if it is not on its way now, it has failed */
-    bool told_connected; /* connect() has said so */
-    bool told_error;     /* SO_ERROR has */
+    bool local;              /* both ends are on this machine: perhaps in this process, or this thread */
+    bool buffering;          /* what the program sends before the handshake is complete is taken early and kept */
+    bool prehandshake_full;  /* there was no room for all of it, and the program has been told */
+    bool confirmed;          /* the audit log has it as opened */
+    bool dialled;            /* the kernel has been told to connect: if it is not on its way now, it has failed */
+    bool reported_connected; /* connect() has said so */
+    bool reported_error;     /* SO_ERROR has */
     bool read_shut, write_shut;
     bool final_received;
     bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's own FIN */
     bool fin_sent;
-    bool broken;          /* the kernel takes no more: the peer has reset the connection */
-    bool answered;        /* a responder's message 2 is out */
-    bool unhurried;       /* nothing but the confirm has been sent, and its acknowledgement may take its time */
-    bool cork_later;      /* the program has set TCP_CORK, which would hold the handshake back */
-    int low_water;        /* SO_RCVLOWAT as the program set it; 0: it did not */
-    int error;            /* with CONNECTION_FAILED: the program's errno */
-    uint16_t rule;        /* index into the policy */
-    uint16_t wants;       /* POLLIN or POLLOUT: what a handshake waits for */
-    uint64_t deadline_ms; /* CLOCK_MONOTONIC: when the handshake has taken too long */
-    uint64_t queue_at_ms; /* when the handshake has had its time, and sends begin to be taken early */
+    bool broken;           /* the kernel takes no more: the peer has reset the connection */
+    bool answered;         /* a responder's message 2 is out */
+    bool unhurried;        /* nothing but the confirm has been sent, and its acknowledgement may take its time */
+    bool cork_later;       /* the program has set TCP_CORK, which would hold the handshake back */
+    int low_water;         /* SO_RCVLOWAT as the program set it; 0: it did not */
+    int error;             /* with CONNECTION_FAILED: the program's errno */
+    uint16_t rule;         /* index into the policy */
+    uint16_t wants;        /* POLLIN or POLLOUT: what a handshake waits for */
+    uint64_t deadline_ms;  /* CLOCK_MONOTONIC: when the handshake has taken too long */
+    uint64_t buffer_at_ms; /* when the handshake has had its time, and sends begin to be taken early */
     int32_t rx_index, tx_index; /* of the pool's buffers, while the connection has some */
     struct span rx_plain,
-        rx_cipher;     /* of the receive buffer: opened and not delivered; not yet opened, behind it */
-    struct span tx;    /* of the send buffer: for the kernel */
-    struct span early; /* of the send buffer: plaintext, until the handshake is complete */
-    uint64_t rx_total; /* bytes ever taken from the kernel */
-    uint64_t tx_total; /* bytes ever put into tx: what a blocked sender waits to see pass */
-    uint64_t heard_at; /* tx_total, when the program last looked for something to receive */
+        rx_cipher;            /* of the receive buffer: opened and not delivered; not yet opened, behind it */
+    struct span tx;           /* of the send buffer: for the kernel */
+    struct span prehandshake; /* of the send buffer: plaintext, until the handshake is complete */
+    uint64_t rx_total;        /* bytes ever taken from the kernel */
+    uint64_t tx_total;        /* bytes ever put into tx: what a blocked sender waits to see pass */
+    uint64_t tx_at_receive;   /* tx_total, when the program last looked for something to receive */
     struct process_thread diallers[CONNECTION_DIALLERS]; /* threads in a connect(2) of the kernel's; id 0: none */
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
@@ -134,10 +134,10 @@ bool connection_is_dialled(const struct connection *connection);
 void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking);
 
 /*
- * Between a connection's home and the private memory where calls work on it. The home is locked. What comes in is
+ * Between a connection's slot and the private memory where calls work on it. The slot is locked. What comes in is
  * checked; a connection that cannot be is failed. What goes out leaves nothing behind.
  */
-void connection_fetch(struct connection *connection, struct connection *home);
+void connection_fetch(struct connection *connection, struct connection *slot);
 void connection_store(struct connection *connection);
 
 /* What it was cannot be known any more: every call gets ECONNRESET. */
@@ -153,7 +153,7 @@ void connection_clear(struct connection *connection);
 void connection_fail(struct connection *connection, int fd, int error, const char *reason);
 
 /* The program has dissolved it, and the kernel reset it. The socket is not touched: it may have a new life. */
-void connection_dissolve(struct connection *connection);
+void connection_disconnect(struct connection *connection);
 
 /* connection_fail() with an enum pfswrap_seal_error. */
 void connection_fail_seal(struct connection *connection, int fd, int seal_error);
@@ -181,9 +181,9 @@ static inline bool connection_is_unfinished(const struct connection *connection)
  * connection that was accepted from the beginning, as the kernel keeps it; on one that connects, where a program
  * learns from a socket's being writable that it is connected, once the handshake has had its time.
  */
-static inline bool handshake_takes_early(const struct connection *connection)
+static inline bool handshake_buffers_sends(const struct connection *connection)
 {
-    return connection->queueing && span_length(connection->early) < CONNECTION_EARLY_MAX;
+    return connection->buffering && span_length(connection->prehandshake) < CONNECTION_PREHANDSHAKE_MAX;
 }
 
 /* Begins the seal's own handshake on a socket that is connected. */
@@ -196,7 +196,7 @@ void handshake_begin(struct connection *connection, int fd);
 int send_flush(struct connection *connection, int fd);
 
 /* Seals what was taken early, once the handshake is complete. */
-void send_early(struct connection *connection, int fd);
+void send_prehandshake(struct connection *connection, int fd);
 
 /* Whatever the channel owes (FINAL, a re-handshake) goes behind what is pending. */
 void send_owed(struct connection *connection, int fd);

@@ -12,22 +12,22 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "connection/memory.h"
-#include "connection/process.h"
-#include "connection/readiness.h"
-#include "connection/share.h"
-#include "connection/signals.h"
-#include "connection/interest.h"
-#include "real/cookie.h"
-#include "real/kernel.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "readiness/readiness.h"
+#include "transfer/share.h"
+#include "base/signals.h"
+#include "readiness/registration.h"
+#include "base/socket_cookie.h"
+#include "base/raw_syscall.h"
 
-atomic_int endpoint_count, endpoint_attention;
+atomic_int endpoint_count, endpoint_filtered;
 
 enum { ENDPOINT_PIECE_BYTES = 192 };
 _Static_assert(sizeof(struct endpoint) <= ENDPOINT_PIECE_BYTES, "an endpoint fits its piece of memory");
 
 static struct memory_pool endpoints = {.piece = ENDPOINT_PIECE_BYTES, .per_chunk = 256};
-static struct memory_pool connections = {.piece = CONNECTION_PIECE_BYTES, .per_chunk = 64, .secret = true};
+static struct memory_pool connections = {.piece = CONNECTION_BLOCK_BYTES, .per_chunk = 64, .secret = true};
 
 static struct endpoint *endpoint_in(uint64_t word)
 {
@@ -66,7 +66,7 @@ static void condemn(struct connection *connection, int fd)
 static void pause_ms(void)
 {
     struct timespec pause = {.tv_nsec = 1000000};
-    (void)KERNEL_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+    (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
 }
 
 static _Atomic uint32_t executing; /* the thread that is about to exec; 0: none */
@@ -110,9 +110,9 @@ static struct connection *lock_visited(struct endpoint *endpoint, enum lock_resu
 /* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
 static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
 {
-    atomic_fetch_add(&endpoint->visitors, 1);
+    atomic_fetch_add(&endpoint->refcount, 1);
     struct connection *locked = lock_visited(endpoint, result);
-    atomic_fetch_sub(&endpoint->visitors, 1);
+    atomic_fetch_sub(&endpoint->refcount, 1);
     return locked;
 }
 
@@ -120,12 +120,12 @@ static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *r
  * A thread that has waited for the lock of a connection which is no longer here takes it for a moment. If the
  * memory went from under it then, other processes would find the lock taken for ever. False: one is still there.
  */
-static bool has_no_visitors(const struct endpoint *endpoint)
+static bool is_unreferenced(const struct endpoint *endpoint)
 {
     enum { PATIENCE_MS = 10 };
-    for (int i = 0; i < PATIENCE_MS && !process_sandboxed && atomic_load(&endpoint->visitors) > 0; i++)
+    for (int i = 0; i < PATIENCE_MS && !process_sandboxed && atomic_load(&endpoint->refcount) > 0; i++)
         pause_ms();
-    return atomic_load(&endpoint->visitors) <= 0;
+    return atomic_load(&endpoint->refcount) <= 0;
 }
 
 /*
@@ -135,7 +135,7 @@ static bool has_no_visitors(const struct endpoint *endpoint)
 static struct connection *fetch(struct endpoint *endpoint, struct connection *locked, enum lock_result result)
 {
     struct connection *connection = locked;
-    if (endpoint->region != NULL) {
+    if (endpoint->segment != NULL) {
         connection = memory_at(&connections, endpoint->piece);
         connection_fetch(connection, locked);
     } else if (locked->phase == CONNECTION_NONE) {
@@ -149,10 +149,10 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
 
 void endpoint_leave(struct connection *connection)
 {
-    struct connection *home = connection->home;
-    if (home != NULL)
+    struct connection *slot = connection->slot;
+    if (slot != NULL)
         connection_store(connection);
-    lock_release(home != NULL ? &home->lock : &connection->lock);
+    lock_release(slot != NULL ? &slot->lock : &connection->lock);
     signals_release();
 }
 
@@ -294,7 +294,7 @@ static uint64_t identity(int fd)
     const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     if (cookie != 0)
         return cookie;
-    return KERNEL_2(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? by_inode | status.st_ino : 0;
+    return raw_syscall(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? by_inode | status.st_ino : 0;
 }
 
 uint32_t endpoint_socket_id(int fd)
@@ -361,15 +361,15 @@ struct connection *endpoint_register(int fd, uint16_t rule, bool initiator, bool
     return open_private(fd, rule, initiator, nonblocking, cloexec, false, opened, note);
 }
 
-struct connection *endpoint_open_at(int fd, struct region *region, struct connection *home, bool cloexec,
+struct connection *endpoint_open_at(int fd, struct segment *segment, struct connection *slot, bool cloexec,
                                     struct endpoint **opened)
 {
     struct endpoint *endpoint = take_endpoint(fd);
     struct connection *connection;
     if (endpoint == NULL)
         return NULL;
-    endpoint->region = region;
-    (void)enter_into_table(endpoint, home, fd, cloexec, true, NULL);
+    endpoint->segment = segment;
+    (void)enter_into_table(endpoint, slot, fd, cloexec, true, NULL);
     *opened = endpoint;
     if (endpoint_enter_at(endpoint, &connection))
         return connection;
@@ -400,8 +400,8 @@ bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word)
         !endpoint_table_exchange(copy, word, endpoint_table_word(endpoint, true)))
         return false; /* or it is being closed, or replaced */
     atomic_fetch_add(&endpoint->descriptors, 1);
-    const long flags = KERNEL_3(SYS_fcntl, copy, F_GETFD, 0);
-    (void)KERNEL_3(SYS_fcntl, copy, F_SETFD, FD_CLOEXEC);
+    const long flags = raw_syscall(SYS_fcntl, copy, F_GETFD, 0);
+    (void)raw_syscall(SYS_fcntl, copy, F_SETFD, FD_CLOEXEC);
     (void)endpoint_set_cloexec(copy, flags < 0 || (flags & FD_CLOEXEC) != 0);
     return true;
 }
@@ -422,23 +422,23 @@ void endpoint_retire(struct endpoint *endpoint)
     atomic_store(&endpoint->descriptors, 0);
 }
 
-static void set_attention(struct endpoint *endpoint, unsigned attention)
+static void set_filter(struct endpoint *endpoint, unsigned attention)
 {
     const unsigned before = atomic_exchange(&endpoint->attention, (uint8_t)attention);
-    if ((before != ATTENTION_NONE) != (attention != ATTENTION_NONE))
-        atomic_fetch_add(&endpoint_attention, attention != ATTENTION_NONE ? 1 : -1);
+    if ((before != FILTER_NONE) != (attention != FILTER_NONE))
+        atomic_fetch_add(&endpoint_filtered, attention != FILTER_NONE ? 1 : -1);
 }
 
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 {
-    set_attention(endpoint, ATTENTION_NONE);
-    interest_forget(endpoint);
+    set_filter(endpoint, FILTER_NONE);
+    registration_forget(endpoint);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
-    if (endpoint->region == NULL)
+    if (endpoint->segment == NULL)
         connection_clear(connection);
     endpoint_leave(connection);
-    if (has_no_visitors(endpoint))
+    if (is_unreferenced(endpoint))
         share_leave(endpoint);
     give_endpoint(endpoint);
 }
@@ -448,7 +448,7 @@ static bool is_unconnected(int fd)
 {
     struct sockaddr_in6 peer;
     socklen_t length = sizeof peer;
-    return KERNEL_3(SYS_getpeername, fd, &peer, &length) == -ENOTCONN;
+    return raw_syscall(SYS_getpeername, fd, &peer, &length) == -ENOTCONN;
 }
 
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
@@ -470,10 +470,10 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
     const uint64_t word =
         endpoint_note_word(is_noted ? endpoint_socket_id(last) : 0, endpoint->streamed ? ENDPOINT_STREAM : 0);
     signals_pin();
-    interest_restore(endpoint);
+    registration_restore(endpoint);
     for (int fd = -1; atomic_load(&endpoint->descriptors) > 0 && (fd = endpoint_number(endpoint, fd + 1)) >= 0;) {
         if (!endpoint_cloexec(fd))
-            (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
+            (void)raw_syscall(SYS_fcntl, fd, F_SETFD, 0);
         (void)endpoint_remove(endpoint, fd, generation);
         endpoint_vacate_as(fd, generation, word);
     }
@@ -501,18 +501,18 @@ void endpoint_hide(struct endpoint *endpoint, int hidden)
     atomic_store(&endpoint->fd, hidden);
     if (endpoint_table_put(hidden, word) == ENDPOINT_HIDDEN)
         atomic_fetch_sub(&endpoint_reserved, 1);
-    set_attention(endpoint, ATTENTION_NONE);
+    set_filter(endpoint, FILTER_NONE);
 }
 
-static unsigned attention_for(const struct endpoint *endpoint, const struct connection *connection)
+static unsigned filter_for(const struct endpoint *endpoint, const struct connection *connection)
 {
     if (atomic_load(&endpoint->descriptors) == 0)
-        return ATTENTION_NONE; /* nobody waits for it but the background */
+        return FILTER_NONE; /* nobody waits for it but the background */
     if (handshake_is_under_way(connection))
-        return ATTENTION_HANDSHAKE;
+        return FILTER_HANDSHAKE;
     if (connection->phase == CONNECTION_OPEN)
-        return ATTENTION_OPEN;
-    return ATTENTION_NONE;
+        return FILTER_OPEN;
+    return FILTER_NONE;
 }
 
 void endpoint_settle(int fd, const struct connection *connection)
@@ -520,12 +520,11 @@ void endpoint_settle(int fd, const struct connection *connection)
     struct endpoint *endpoint = endpoint_of(fd);
     if (endpoint == NULL)
         return;
-    const unsigned attention = attention_for(endpoint, connection);
-    const bool is_over =
-        atomic_load(&endpoint->attention) == ATTENTION_HANDSHAKE && attention != ATTENTION_HANDSHAKE;
-    set_attention(endpoint, attention);
-    interest_settle(endpoint, connection, is_over);
-    if (attention == ATTENTION_HANDSHAKE) {
+    const unsigned attention = filter_for(endpoint, connection);
+    const bool is_over = atomic_load(&endpoint->attention) == FILTER_HANDSHAKE && attention != FILTER_HANDSHAKE;
+    set_filter(endpoint, attention);
+    registration_settle(endpoint, connection, is_over);
+    if (attention == FILTER_HANDSHAKE) {
         readiness_schedule(connection);
         readiness_note(endpoint);
     }

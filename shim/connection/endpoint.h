@@ -1,6 +1,6 @@
 /*
  * A process's view of its sealed connections: which descriptors are sealed, which connection each belongs to, and
- * where the program watches it. Private to the process; the connections themselves may be shared. Every interposed
+ * where the program inspects it. Private to the process; the connections themselves may be shared. Every interposed
  * call begins with endpoint_is_sealed(), one load.
  */
 #ifndef PFSWRAP_CONNECTION_ENDPOINT_H
@@ -15,13 +15,13 @@
 
 enum {
     ENDPOINT_FDS = 1 << 20,        /* higher numbers are never sealed: such a connection is refused */
-    ENDPOINT_INTERESTS = 2,        /* epoll instances a connection is remembered in */
-    CONNECTION_PIECE_BYTES = 1408, /* of memory, for one connection without its buffers */
+    ENDPOINT_REGISTRATIONS = 2,    /* epoll instances a connection is remembered in */
+    CONNECTION_BLOCK_BYTES = 1408, /* of memory, for one connection without its buffers */
 };
-_Static_assert(sizeof(struct connection) <= CONNECTION_PIECE_BYTES, "a connection fits its piece of memory");
+_Static_assert(sizeof(struct connection) <= CONNECTION_BLOCK_BYTES, "a connection fits its piece of memory");
 
-/* Where the program watches the descriptor: epoll_ctl(2)'s arguments as the program gave them (interest.h). */
-struct interest {
+/* Where the program inspects the descriptor: epoll_ctl(2)'s arguments as the program gave them (registration.h). */
+struct registration {
     int epoll; /* the epoll instance's number + 1; 0: a free entry */
     int fd;
     struct epoll_event event;
@@ -29,37 +29,37 @@ struct interest {
     uint32_t seen;       /* of the bytes ever taken from the kernel, those that no event is due for any more */
     bool indexed : 1;    /* can be found by its epoll instance and data */
     bool expects_writable : 1; /* the kernel says so once, since it was asked anew: no news of anybody */
-    bool held_back : 1;     /* a handshake was under way at the last event; who has completed it, took what came */
-    bool told_writable : 1; /* edge-triggered, and the program has had it before the handshake was complete */
-    bool fired : 1;         /* one shot, and the program has had it */
+    bool held_back : 1; /* a handshake was under way at the last event; who has completed it, took what came */
+    bool reported_writable : 1; /* edge-triggered, and the program has had it before the handshake was complete */
+    bool fired : 1;             /* one shot, and the program has had it */
 };
 
 /* Why poll and epoll have to look at a connection. */
-enum { ATTENTION_NONE, ATTENTION_OPEN, ATTENTION_HANDSHAKE };
+enum { FILTER_NONE, FILTER_OPEN, FILTER_HANDSHAKE };
 
 /* Whether the background thread goes on with it. */
 enum { BACKGROUND_NONE, BACKGROUND_LISTED, BACKGROUND_AT_WORK /* it is inside, or has just been */ };
 
-struct region;
+struct segment;
 
 struct endpoint {
-    atomic_int visitors;                     /* threads that are about to lock it; outlives what follows */
+    atomic_int refcount;                     /* threads that are about to lock it; outlives what follows */
     _Atomic uint32_t generation;             /* of the connection it is for: no two connections have the same */
     _Atomic(struct connection *) connection; /* NULL: this endpoint is free */
-    struct region *region;                   /* the shared mapping it is kept in; NULL: in `piece` */
+    struct segment *segment;                 /* the shared mapping it is kept in; NULL: in `piece` */
     _Atomic int descriptors;                 /* the program's numbers for it, here */
     _Atomic int fd;             /* one of them; after the last is closed, our hidden duplicate, or -1 */
     uint32_t index;             /* of this endpoint */
     int32_t piece;              /* of private memory, where calls work on the connection */
     int kept;                   /* while an exec is tried whose program gets it: a hidden duplicate of the socket */
-    struct holder parcel;       /* and what stands for this process then */
+    struct holder handoff;      /* and what stands for this process then */
     bool streamed;              /* there is a stream of stdio's, made before it was connected */
     _Atomic uint8_t background; /* whether the background thread has it on its list */
-    _Atomic uint8_t attention;  /* why it is counted in endpoint_attention */
-    uint64_t cookie;            /* the socket's (real/cookie.h); 0: not known */
-    uint64_t turn; /* interest_turn() when the kernel was last given other events for it; 0: never. Guarded by the
-                      lock */
-    struct interest interests[ENDPOINT_INTERESTS]; /* guarded by the connection's lock */
+    _Atomic uint8_t attention;  /* why it is counted in endpoint_filtered */
+    uint64_t cookie;            /* the socket's (base/socket_cookie.h); 0: not known */
+    uint64_t epoch; /* registration_epoch() when the kernel was last given other events for it; 0: never. Guarded by
+                      the lock */
+    struct registration registrations[ENDPOINT_REGISTRATIONS]; /* guarded by the connection's lock */
 };
 
 /*
@@ -94,7 +94,7 @@ enum {
 
 /* How many endpoints there are in this process; and how many of them poll and epoll have to look at (readiness.h).
  */
-extern atomic_int endpoint_count, endpoint_attention;
+extern atomic_int endpoint_count, endpoint_filtered;
 
 /* How many numbers are reserved for the shim without being any connection's (endpoint_reserve_duplicate()). */
 extern atomic_int endpoint_reserved;
@@ -158,10 +158,10 @@ struct connection *endpoint_register(int fd, uint16_t rule, bool initiator, bool
                                      struct endpoint **endpoint, uint64_t *note);
 
 /*
- * An endpoint for a connection that is kept at `home` in `region`, for descriptor `fd`, a socket of that connection
- * which nobody else uses yet. Entered on return. NULL with errno, as above.
+ * An endpoint for a connection that is kept at `slot` in `segment`, for descriptor `fd`, a socket of that
+ * connection which nobody else uses yet. Entered on return. NULL with errno, as above.
  */
-struct connection *endpoint_open_at(int fd, struct region *region, struct connection *home, bool cloexec,
+struct connection *endpoint_open_at(int fd, struct segment *segment, struct connection *slot, bool cloexec,
                                     struct endpoint **endpoint);
 
 /*

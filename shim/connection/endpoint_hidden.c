@@ -7,10 +7,10 @@
 
 #include <sys/stat.h>
 
-#include "connection/process.h"
-#include "connection/signals.h"
-#include "real/descriptor.h"
-#include "real/kernel.h"
+#include "base/process.h"
+#include "base/signals.h"
+#include "fd/own.h"
+#include "base/raw_syscall.h"
 
 atomic_int endpoint_reserved;
 
@@ -53,7 +53,7 @@ int endpoint_lowest_kept(unsigned first, unsigned last, uint32_t generation)
 static bool is_same_file(int fd, int other)
 {
     struct stat status = {0}, other_status = {0};
-    return KERNEL_2(SYS_fstat, fd, &status) == 0 && KERNEL_2(SYS_fstat, other, &other_status) == 0 &&
+    return raw_syscall(SYS_fstat, fd, &status) == 0 && raw_syscall(SYS_fstat, other, &other_status) == 0 &&
            status.st_dev == other_status.st_dev && status.st_ino == other_status.st_ino;
 }
 
@@ -93,9 +93,9 @@ static int duplicate(int fd, int at_least, uint64_t word)
         return -1;
     signals_pin();
     for (int i = 0; i < TRIES && hidden < 0; i++) {
-        const int number = descriptor_duplicate_high(fd, at_least);
+        const int number = own_duplicate_high(fd, at_least);
         if (number < 0 || number >= ENDPOINT_FDS) {
-            (void)KERNEL_1(SYS_close, number);
+            (void)raw_syscall(SYS_close, number);
             break;
         }
         hidden = hide(number, fd, word) ? number : -1;
@@ -111,7 +111,7 @@ int endpoint_reserve_duplicate(int fd, int at_least)
 
 int endpoint_keep_open(int fd)
 {
-    return duplicate(fd, DESCRIPTOR_OWN_FIRST, ENDPOINT_HIDDEN | ENDPOINT_PASSING);
+    return duplicate(fd, OWN_FIRST, ENDPOINT_HIDDEN | ENDPOINT_PASSING);
 }
 
 bool endpoint_unhide(int hidden, uint32_t generation)
@@ -130,7 +130,7 @@ void endpoint_unreserve(int fd, bool close)
     atomic_fetch_sub(&endpoint_reserved, 1);
     const bool was_hidden = endpoint_unhide(fd, generation);
     if (was_hidden && close)
-        (void)KERNEL_1(SYS_close, fd);
+        (void)raw_syscall(SYS_close, fd);
     endpoint_vacate(fd, generation);
     signals_unpin();
 }

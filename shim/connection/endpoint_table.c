@@ -6,11 +6,11 @@
 
 #include <sys/resource.h>
 
-#include "connection/destination.h"
-#include "connection/process.h"
-#include "connection/share.h"
-#include "init.h"
-#include "real/kernel.h"
+#include "rules/destination.h"
+#include "base/process.h"
+#include "transfer/share.h"
+#include "config/init.h"
+#include "base/raw_syscall.h"
 
 _Atomic uint64_t endpoint_table[ENDPOINT_FDS];
 
@@ -135,7 +135,7 @@ void endpoint_vacate_range(unsigned first, unsigned last, uint32_t generation, b
 {
     for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1)) {
         if (close && atomic_load(&endpoint_table[fd]) == endpoint_table_closing(generation))
-            (void)KERNEL_1(SYS_close, fd);
+            (void)raw_syscall(SYS_close, fd);
         endpoint_vacate(fd, generation);
     }
 }
@@ -146,7 +146,7 @@ void endpoint_end_closing(void)
         const uint64_t word = atomic_load(&endpoint_table[fd]);
         const bool is_claimed = (word & ENDPOINT_FOREIGN) != 0 && (word & ENDPOINT_CLAIMED) != 0;
         if (is_closing(word) && destination_is_sealed(pfswrap_policy(), fd))
-            (void)KERNEL_1(SYS_close, fd);
+            (void)raw_syscall(SYS_close, fd);
         if (is_closing(word) || is_claimed)
             endpoint_vacate(fd, endpoint_note_id(word));
     }
@@ -229,5 +229,5 @@ bool endpoint_is_beyond(int fd)
 {
     struct rlimit limit = {0};
     return fd > atomic_load(&highest) && !process_sandboxed &&
-           KERNEL_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur;
+           raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur;
 }

@@ -6,8 +6,8 @@
 
 #include <time.h>
 
-#include "connection/process.h"
-#include "real/kernel.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
 
 enum {
     SPINS = 200,
@@ -28,8 +28,8 @@ bool endpoint_wait(int round, int most_ms)
     if (round < SPINS || process_sandboxed)
         relax();
     else if (round < SPINS + YIELDS)
-        (void)KERNEL_0(SYS_sched_yield);
+        (void)raw_syscall(SYS_sched_yield);
     else
-        (void)KERNEL_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+        (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
     return round < (process_sandboxed ? SANDBOX_SPINS : SPINS + YIELDS + most_ms);
 }

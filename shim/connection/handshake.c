@@ -11,17 +11,17 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "connection/carrier.h"
+#include "base/transport.h"
 #include "connection/endpoint.h"
 #include "connection/receive.h"
 #include "connection/send.h"
-#include "connection/signals.h"
-#include "init.h"
-#include "real/kernel.h"
+#include "base/signals.h"
+#include "config/init.h"
+#include "base/raw_syscall.h"
 
 enum {
-    LOCAL_PATIENCE_MS = 50,    /* the peer may be this very thread, which cannot answer while it waits */
-    REMOTE_PATIENCE_MS = 1000, /* its program may not have accepted yet, as TCP does not ask either */
+    LOCAL_TIMEOUT_MS = 50,    /* the peer may be this very thread, which cannot answer while it waits */
+    REMOTE_TIMEOUT_MS = 1000, /* its program may not have accepted yet, as TCP does not ask either */
     CONFIRM_BYTES = PFSWRAP_SEAL_HEADER_BYTES + PFSWRAP_SEAL_OVERHEAD,
 };
 
@@ -40,17 +40,17 @@ void handshake_begin(struct connection *connection, int fd)
 {
     const struct policy_rule *rule = connection_rule(connection);
     socklen_t length = sizeof connection->self;
-    carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1); /* the program may have set it, or its listening socket */
-    (void)KERNEL_3(SYS_getsockname, fd, &connection->self, &length);
+    transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1); /* the program may have set it, or its listening socket */
+    (void)raw_syscall(SYS_getsockname, fd, &connection->self, &length);
     length = sizeof connection->peer;
-    (void)KERNEL_3(SYS_getpeername, fd, &connection->peer, &length);
+    (void)raw_syscall(SYS_getpeername, fd, &connection->peer, &length);
     connection->local = same_host(connection);
     const uint64_t now = connection_now_ms();
     connection->deadline_ms = now + pfswrap_policy()->seal.handshake_timeout_ms;
     if (connection->local)
-        connection->queue_at_ms = now + LOCAL_PATIENCE_MS;
+        connection->buffer_at_ms = now + LOCAL_TIMEOUT_MS;
     else if (!atomic_load(&connection->nonblocking))
-        connection->queue_at_ms = now + REMOTE_PATIENCE_MS;
+        connection->buffer_at_ms = now + REMOTE_TIMEOUT_MS;
     connection->wants = POLLIN;
     if (rule->seal == POLICY_SEAL_PREFER) {
         connection->phase = CONNECTION_UNDECIDED;
@@ -60,7 +60,7 @@ void handshake_begin(struct connection *connection, int fd)
     int error = pfswrap_seal_init(&connection->channel, role, connection_config(connection), NULL, 0,
                                   atomic_load(&candidates[connection->rule]), (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
-    connection->queueing = !connection->initiator;
+    connection->buffering = !connection->initiator;
     if (error != 0)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
@@ -76,9 +76,9 @@ static void await_connected(struct connection *connection, int fd)
     struct sockaddr_in6 peer;
     socklen_t length = sizeof peer;
     connection->wants = POLLOUT;
-    if (KERNEL_5(SYS_ppoll, &poll, 1, &now, NULL, 0) <= 0)
+    if (raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) <= 0)
         return;
-    const long result = KERNEL_3(SYS_getpeername, fd, &peer, &length);
+    const long result = raw_syscall(SYS_getpeername, fd, &peer, &length);
     if (result == 0)
         handshake_begin(connection, fd);
     else if (result != -ENOTCONN)
@@ -91,25 +91,25 @@ static void await_connected(struct connection *connection, int fd)
 static void decide(struct connection *connection, int fd)
 {
     uint8_t first[PFSWRAP_SEAL_MAGIC_BYTES];
-    long count = KERNEL_6(SYS_recvfrom, fd, first, sizeof first, MSG_PEEK | MSG_DONTWAIT, 0, 0);
+    long count = raw_syscall(SYS_recvfrom, fd, first, sizeof first, MSG_PEEK | MSG_DONTWAIT, 0, 0);
     int verdict = count > 0 ? pfswrap_seal_probe(first, (size_t)count) : -1;
     if ((count == -EAGAIN || verdict == 0) && connection_now_ms() < connection->deadline_ms) {
         /* A part of the magic must not keep the socket readable. */
-        carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, verdict == 0 ? PFSWRAP_SEAL_MAGIC_BYTES : 1);
+        transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, verdict == 0 ? PFSWRAP_SEAL_MAGIC_BYTES : 1);
         return;
     }
-    carrier_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
+    transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
     if (verdict != 1) {
         connection_report_plain(connection);
         connection->phase = CONNECTION_NONE;
         if (connection->write_shut) /* the program has done so, and nobody knew yet what that would mean */
-            (void)carrier_shut(fd, SHUT_WR);
+            (void)transport_shut(fd, SHUT_WR);
         return;
     }
     int error = pfswrap_seal_init(&connection->channel, PFSWRAP_SEAL_RESPONDER, connection_config(connection), NULL,
                                   0, 0, (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
-    connection->queueing = true;
+    connection->buffering = true;
     if (error != 0)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
@@ -135,7 +135,7 @@ static bool fetch(struct connection *connection, int fd, size_t need)
         return true;
     if (count == -EAGAIN || count == -EINTR)
         connection->wants = span_length(connection->tx) > 0 ? POLLIN | POLLOUT : POLLIN;
-    else if (count == 0 && connection->read_shut && !carrier_has_ended(fd))
+    else if (count == 0 && connection->read_shut && !transport_has_ended(fd))
         connection->wants = span_length(connection->tx) > 0 ? POLLOUT : 0; /* the kernel would say so for ever */
     else if (count == 0)
         fail(connection, fd, "the peer closed the connection during the handshake");
@@ -152,12 +152,12 @@ static void complete(struct connection *connection, int fd)
     connection->confirmed = true;
     connection->unhurried = connection->initiator;
     /* The kernel has seen a dialogue, and would hold acknowledgements back as for one (tcp(7)): it forgets that. */
-    carrier_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+    transport_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     if (connection->read_shut)
-        (void)carrier_shut(fd, SHUT_RD);
+        (void)transport_shut(fd, SHUT_RD);
     if (connection->cork_later)
-        carrier_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
-    send_early(connection, fd);
+        transport_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
+    send_prehandshake(connection, fd);
     endpoint_settle(fd, connection);
 }
 
@@ -221,9 +221,9 @@ void handshake_advance(struct connection *connection, int fd)
     const uint64_t now = connection_now_ms();
     if (now >= connection->deadline_ms) {
         fail(connection, fd, "the handshake took longer than handshake-timeout");
-    } else if (now >= connection->queue_at_ms && !connection->queueing &&
+    } else if (now >= connection->buffer_at_ms && !connection->buffering &&
                connection->phase == CONNECTION_HANDSHAKE) {
-        connection->queueing = true;
+        connection->buffering = true;
         endpoint_settle(fd, connection);
     }
 }

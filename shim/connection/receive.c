@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "connection/carrier.h"
+#include "base/transport.h"
 #include "connection/endpoint.h"
-#include "connection/process.h"
-#include "real/kernel.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
 
 enum { READ_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX };
 
@@ -28,7 +28,7 @@ static void compact(struct connection *connection, uint8_t *rx)
     connection->rx_cipher = (struct span){plain, plain + cipher};
 }
 
-/* Takes up to `size` bytes more out of the kernel. Returns what carrier_receive() does. */
+/* Takes up to `size` bytes more out of the kernel. Returns what transport_receive() does. */
 long receive_fill(struct connection *connection, int fd, size_t size)
 {
     uint8_t *rx = connection_rx(connection);
@@ -38,7 +38,7 @@ long receive_fill(struct connection *connection, int fd, size_t size)
         compact(connection, rx);
     if (size > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
         size = CONNECTION_BUFFER_BYTES - connection->rx_cipher.end;
-    long count = carrier_receive(fd, rx + connection->rx_cipher.end, size);
+    long count = transport_receive(fd, rx + connection->rx_cipher.end, size);
     if (count > 0) {
         connection->rx_cipher.end += (uint32_t)count;
         connection->rx_total += (uint64_t)count;
@@ -50,7 +50,7 @@ long receive_fill(struct connection *connection, int fd, size_t size)
  * The kernel has no more: an orderly end has been announced by FINAL. Where the program has shut this direction
  * itself there may be more later, as on a bare socket.
  */
-static void end_of_carrier(struct connection *connection, int fd)
+static void end_of_transport(struct connection *connection, int fd)
 {
     if (connection->read_shut)
         return;
@@ -61,9 +61,9 @@ static void end_of_carrier(struct connection *connection, int fd)
 }
 
 enum step {
-    STEP_DATA, /* plaintext was delivered, or is left over */
-    STEP_DRY,  /* the next frame is not complete */
-    STEP_OVER, /* the stream has ended, well or not */
+    STEP_DATA,      /* plaintext was delivered, or is left over */
+    STEP_WANT_READ, /* the next frame is not complete */
+    STEP_OVER,      /* the stream has ended, well or not */
 };
 
 static void count_received(struct connection *connection, size_t length)
@@ -96,14 +96,15 @@ static enum step open_leftover(struct connection *connection, int fd)
     return STEP_DATA;
 }
 
-/* Opens the next frame into `to` (NULL: as leftover). With STEP_DRY, *need is how many bytes it takes in all. */
-static enum step open_next(struct connection *connection, int fd, struct cursor *to, size_t *need)
+/* Opens the next frame into `to` (NULL: as leftover). With STEP_WANT_READ, *need is how many bytes it takes in all.
+ */
+static enum step open_next(struct connection *connection, int fd, struct iter *to, size_t *need)
 {
     struct pfswrap_seal_opened opened;
     for (;;) {
         const uint8_t *rx = connection->rx_index >= 0 ? connection_rx(connection) : NULL;
         size_t room = 0;
-        uint8_t *out = to != NULL && !to->discards ? cursor_piece(to, &room) : NULL;
+        uint8_t *out = to != NULL && !to->discards ? iov_iter_segment(to, &room) : NULL;
         int event = pfswrap_seal_open(&connection->channel, connection_config(connection),
                                       rx != NULL ? rx + connection->rx_cipher.begin : NULL,
                                       span_length(connection->rx_cipher), out, room, &opened);
@@ -111,14 +112,14 @@ static enum step open_next(struct connection *connection, int fd, struct cursor 
         switch (event) {
         case PFSWRAP_SEAL_DATA:
             if (to != NULL)
-                cursor_skip(to, opened.length);
+                iov_iter_advance(to, opened.length);
             count_received(connection, opened.length);
             return STEP_DATA;
         case PFSWRAP_SEAL_ROOM:
             return open_leftover(connection, fd);
         case PFSWRAP_SEAL_MORE:
             *need = opened.need;
-            return STEP_DRY;
+            return STEP_WANT_READ;
         case PFSWRAP_SEAL_PROGRESS:
         case PFSWRAP_SEAL_TAKE:
             send_owed(connection, fd);
@@ -146,27 +147,27 @@ static bool is_over(const struct connection *connection)
 static enum step no_bytes(struct connection *connection, int fd, long count)
 {
     if (count == -EAGAIN || count == -EINTR || count == -ENOBUFS)
-        return STEP_DRY;
+        return STEP_WANT_READ;
     if (count == 0)
-        end_of_carrier(connection, fd);
+        end_of_transport(connection, fd);
     else if (!connection->read_shut || !connection->fin_sent) /* else the peer's FINAL comes to a shut socket */
         connection_fail(connection, fd, (int)-count, "the connection broke");
-    return is_over(connection) ? STEP_OVER : STEP_DRY;
+    return is_over(connection) ? STEP_OVER : STEP_WANT_READ;
 }
 
 /* What is left over goes to the program. `keep`: and stays (MSG_PEEK). */
-static void deliver(struct connection *connection, struct cursor *to, bool keep)
+static void deliver(struct connection *connection, struct iter *to, bool keep)
 {
     if (span_length(connection->rx_plain) == 0)
         return;
     const uint8_t *rx = connection_rx(connection);
-    size_t count = cursor_put(to, rx + connection->rx_plain.begin, span_length(connection->rx_plain));
+    size_t count = iov_iter_copy_to(to, rx + connection->rx_plain.begin, span_length(connection->rx_plain));
     if (!keep)
         connection->rx_plain.begin += (uint32_t)count;
 }
 
 /* All is delivered, so the kernel must not call the socket readable for the trailing byte alone. */
-static void swallow_trailer(struct connection *connection, int fd)
+static void consume_trailer(struct connection *connection, int fd)
 {
     if (span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0 &&
         connection->phase != CONNECTION_FAILED && pfswrap_seal_trailer_due(&connection->channel) &&
@@ -180,15 +181,15 @@ static void swallow_trailer(struct connection *connection, int fd)
 static size_t to_ask(const struct connection *connection, size_t room, size_t need)
 {
     const size_t here = span_length(connection->rx_cipher);
-    if (room > CONNECTION_EARLY_MAX)
-        room = CONNECTION_EARLY_MAX;
+    if (room > CONNECTION_PREHANDSHAKE_MAX)
+        room = CONNECTION_PREHANDSHAKE_MAX;
     size_t frames = (room + PFSWRAP_SEAL_CHUNK_MAX - 1) / PFSWRAP_SEAL_CHUNK_MAX;
     size_t bound = room + frames * PFSWRAP_SEAL_OVERHEAD + pfswrap_seal_trailer_due(&connection->channel);
     return need > bound ? need - here : bound - here;
 }
 
 /* Plaintext for `to`, until it is full or the kernel has no more. */
-static void receive_stream(struct connection *connection, int fd, struct cursor *to)
+static void receive_stream(struct connection *connection, int fd, struct iter *to)
 {
     bool drained = false;
     for (;;) {
@@ -197,7 +198,7 @@ static void receive_stream(struct connection *connection, int fd, struct cursor 
         if (to->left == 0 || is_over(connection))
             break;
         enum step step = open_next(connection, fd, to, &need);
-        if (step == STEP_OVER || (step == STEP_DRY && drained))
+        if (step == STEP_OVER || (step == STEP_WANT_READ && drained))
             break;
         if (step == STEP_DATA)
             continue;
@@ -207,9 +208,9 @@ static void receive_stream(struct connection *connection, int fd, struct cursor 
             (void)no_bytes(connection, fd, count);
             break;
         }
-        drained = (size_t)count < ask || process_sandboxed; /* there the carrier may wait for more */
+        drained = (size_t)count < ask || process_sandboxed; /* there the transport may wait for more */
     }
-    swallow_trailer(connection, fd);
+    consume_trailer(connection, fd);
 }
 
 enum {
@@ -226,32 +227,32 @@ static bool next_is_whole(const struct connection *connection, int fd, bool *dat
 {
     uint8_t ahead[GLANCE];
     const size_t begin = pfswrap_seal_trailer_due(&connection->channel), body = begin + PREFIX;
-    const long count = KERNEL_6(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
+    const long count = raw_syscall(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
     if (count < (long)body)
         return false;
     const size_t end = body + ((size_t)ahead[begin + 1] << 8 | ahead[begin + 2]);
     *data = ahead[begin] == TYPE_DATA;
-    return (size_t)count >= end || (count == GLANCE && (size_t)carrier_readable(fd) >= end);
+    return (size_t)count >= end || (count == GLANCE && (size_t)transport_readable(fd) >= end);
 }
 
 /* Fills the buffer with leftover plaintext until `wanted` bytes are there, leaving the last trailing byte alone. */
 static void look_ahead(struct connection *connection, int fd, size_t wanted)
 {
-    if (wanted > CONNECTION_EARLY_MAX)
-        wanted = CONNECTION_EARLY_MAX;
+    if (wanted > CONNECTION_PREHANDSHAKE_MAX)
+        wanted = CONNECTION_PREHANDSHAKE_MAX;
     while (span_length(connection->rx_plain) < wanted && !is_over(connection)) {
         size_t need = 0;
         bool data;
-        if (span_length(connection->rx_plain) > CONNECTION_EARLY_MAX - PFSWRAP_SEAL_CHUNK_MAX)
+        if (span_length(connection->rx_plain) > CONNECTION_PREHANDSHAKE_MAX - PFSWRAP_SEAL_CHUNK_MAX)
             return;
-        if (open_next(connection, fd, NULL, &need) != STEP_DRY)
+        if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ)
             continue;
         /* The byte that trails is what calls the socket readable while plaintext is left over: it stays, then. */
         if (span_length(connection->rx_plain) > 0 && span_length(connection->rx_cipher) == 0 &&
             !next_is_whole(connection, fd, &data))
             return;
         long count = receive_fill(connection, fd, need - span_length(connection->rx_cipher));
-        if (count <= 0 && no_bytes(connection, fd, count) == STEP_DRY)
+        if (count <= 0 && no_bytes(connection, fd, count) == STEP_WANT_READ)
             return;
     }
 }
@@ -264,7 +265,7 @@ static bool is_in_the_kernel(struct connection *connection, int fd)
     if (process_sandboxed || is_over(connection) || span_length(connection->rx_plain) > 0 ||
         span_length(connection->rx_cipher) > 0)
         return false;
-    if (open_next(connection, fd, NULL, &need) != STEP_DRY ||
+    if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ ||
         need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
         return false; /* the stream's header has yet to come */
     return next_is_whole(connection, fd, &data) && data;
@@ -272,18 +273,18 @@ static bool is_in_the_kernel(struct connection *connection, int fd)
 
 bool receive_awaits_answer(const struct connection *connection)
 {
-    return connection->heard_at != connection->tx_total && !is_over(connection) && !connection->read_shut &&
+    return connection->tx_at_receive != connection->tx_total && !is_over(connection) && !connection->read_shut &&
            span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0;
 }
 
 bool receive_ahead(struct connection *connection, int fd)
 {
-    connection->heard_at = connection->tx_total;
+    connection->tx_at_receive = connection->tx_total;
     if (is_in_the_kernel(connection, fd))
         return true;
     look_ahead(connection, fd, 1);
     if (connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0)
-        swallow_trailer(connection, fd);
+        consume_trailer(connection, fd);
     return span_length(connection->rx_plain) > 0 || connection->read_shut || is_over(connection);
 }
 
@@ -293,23 +294,23 @@ bool receive_is_unread(const struct connection *connection, int fd)
     const size_t end = (size_t)PFSWRAP_SEAL_OVERHEAD + pfswrap_seal_trailer_due(&connection->channel) +
                        (first ? (size_t)PFSWRAP_SEAL_HEADER_BYTES : 0);
     return span_length(connection->rx_plain) > 0 ||
-           span_length(connection->rx_cipher) + (size_t)carrier_readable(fd) > end;
+           span_length(connection->rx_cipher) + (size_t)transport_readable(fd) > end;
 }
 
 size_t receive_available(struct connection *connection, int fd)
 {
-    look_ahead(connection, fd, CONNECTION_EARLY_MAX);
+    look_ahead(connection, fd, CONNECTION_PREHANDSHAKE_MAX);
     size_t available = span_length(connection->rx_plain);
     /* More than is looked ahead: an estimate that is too high does no harm, one too low does. */
-    if (available > CONNECTION_EARLY_MAX - PFSWRAP_SEAL_CHUNK_MAX)
-        available += (size_t)carrier_readable(fd);
+    if (available > CONNECTION_PREHANDSHAKE_MAX - PFSWRAP_SEAL_CHUNK_MAX)
+        available += (size_t)transport_readable(fd);
     return available;
 }
 
-long receive_some(struct connection *connection, int fd, struct cursor *to, bool peek)
+long receive_some(struct connection *connection, int fd, struct iter *to, bool peek)
 {
     const size_t before = to->passed;
-    connection->heard_at = connection->tx_total;
+    connection->tx_at_receive = connection->tx_total;
     if (to->left == 0) {
         if (receive_ahead(connection, fd) && (span_length(connection->rx_plain) > 0 || !is_over(connection)))
             return 0;
@@ -326,7 +327,7 @@ long receive_some(struct connection *connection, int fd, struct cursor *to, bool
     if (count > 0)
         return count;
     if (connection->phase == CONNECTION_FAILED) {
-        connection->told_error = true; /* and tells it again: a stream that was cut off has no end */
+        connection->reported_error = true; /* and tells it again: a stream that was cut off has no end */
         return -error;
     }
     return over ? 0 : -EAGAIN;

@@ -10,19 +10,19 @@
 #include <sys/socket.h>
 
 #include "connection/background.h"
-#include "connection/carrier.h"
-#include "connection/process.h"
-#include "connection/readiness.h"
+#include "base/transport.h"
+#include "base/process.h"
+#include "readiness/readiness.h"
 #include "connection/receive.h"
-#include "connection/region.h"
-#include "connection/share.h"
-#include "connection/signals.h"
+#include "transfer/segment.h"
+#include "transfer/share.h"
+#include "base/signals.h"
 #include "connection/stream.h"
-#include "connection/interest.h"
-#include "init.h"
-#include "real/descriptor.h"
-#include "real/kernel.h"
-#include "real/libc.h"
+#include "readiness/registration.h"
+#include "config/init.h"
+#include "fd/own.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
 
 /*
  * Just before the socket is closed for good. What the peer has sent and nobody has read makes close() a reset
@@ -34,12 +34,12 @@ static void prepare_close(const struct connection *connection, int fd)
     uint8_t waste[4096];
     if (process_sandboxed)
         return;
-    if (connection->fin_sent && carrier_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
-        carrier_reset_on_close(fd);
+    if (connection->fin_sent && transport_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
+        transport_reset_on_close(fd);
         return;
     }
     for (int i = 0; i < 64; i++)
-        if (carrier_receive(fd, waste, sizeof waste) <= 0)
+        if (transport_receive(fd, waste, sizeof waste) <= 0)
             return;
 }
 
@@ -51,13 +51,13 @@ static bool wants_reset(int fd)
 {
     struct linger linger = {0};
     socklen_t length = sizeof linger;
-    if (process_sandboxed || KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &length) != 0 ||
+    if (process_sandboxed || raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &length) != 0 ||
         linger.l_onoff == 0)
         return false;
     if (linger.l_linger == 0)
         return true;
     linger.l_onoff = 0;
-    (void)KERNEL_5(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    (void)raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     return false;
 }
 
@@ -73,7 +73,7 @@ static bool is_done(struct connection *connection, int fd)
     const bool sent_before = connection->fin_sent;
     if (!send_finish(connection, fd))
         return false;
-    if (process_sandboxed || carrier_unacknowledged(fd) == 0)
+    if (process_sandboxed || transport_unacknowledged(fd) == 0)
         return true;
     /* The kernel has it all, and goes on without us once the peer has had its time. */
     if (!sent_before)
@@ -105,7 +105,7 @@ static void see_through(struct connection *connection, int fd)
     while (!is_done(connection, fd) && connection_now_ms() < until_ms) {
         struct timespec pause = {.tv_nsec = 1000000};
         readiness_drive();
-        (void)KERNEL_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+        (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
     }
 }
 
@@ -120,10 +120,10 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
         endpoint_free(endpoint, connection);
         return true;
     }
-    interest_remove(endpoint);
+    registration_remove(endpoint);
     const bool reset = wants_reset(fd);
     if (!reset && !is_done(connection, fd)) {
-        const int hidden = endpoint_reserve_duplicate(fd, DESCRIPTOR_OWN_FIRST);
+        const int hidden = endpoint_reserve_duplicate(fd, OWN_FIRST);
         if (hidden >= 0) {
             endpoint_hide(endpoint, hidden);
             endpoint_leave(connection);
@@ -147,7 +147,7 @@ static bool release_unlocked(int fd, uint32_t generation)
     struct endpoint *endpoint = endpoint_of(fd);
     if (endpoint == NULL)
         return false;
-    const int hidden = endpoint_reserve_duplicate(fd, DESCRIPTOR_OWN_FIRST);
+    const int hidden = endpoint_reserve_duplicate(fd, OWN_FIRST);
     if (endpoint_remove(endpoint, fd, generation) > 0) {
         if (hidden >= 0)
             endpoint_unreserve(hidden, true);
@@ -173,9 +173,9 @@ static bool release(int fd, uint32_t generation)
         return release_unlocked(fd, generation);
     if (entered != ENDPOINT_ENTERED)
         return false;
-    carrier_kind = CARRIER_PLAIN;
+    transport_call = TRANSPORT_PLAIN;
     if (endpoint_remove(endpoint, fd, generation) > 0) {
-        interest_leave(endpoint, fd);
+        registration_leave(endpoint, fd);
         endpoint_leave(connection);
     } else if (!let_go(endpoint, connection, fd)) {
         background_add(endpoint);
@@ -188,7 +188,7 @@ static bool release(int fd, uint32_t generation)
  */
 static long close_number(int fd, uint32_t generation)
 {
-    const long result = KERNEL_1(SYS_close, fd);
+    const long result = raw_syscall(SYS_close, fd);
     endpoint_vacate_as(fd, generation,
                        result == -EPERM || result == -EACCES || result == -ENOSYS ? ENDPOINT_HIDDEN : 0);
     return result;
@@ -224,7 +224,7 @@ int release_close(int fd)
     const long result = taken ? close_number(fd, generation) : 0;
     signals_unpin();
     errno = result < 0 ? (int)-result : saved;
-    return !taken ? RELEASE_NOT_OURS : result < 0 ? -1 : 0;
+    return !taken ? RELEASE_FOREIGN : result < 0 ? -1 : 0;
 }
 
 void release_after_close(int fd)
@@ -261,12 +261,12 @@ static bool move_hidden(int fd, uint32_t generation)
     struct endpoint *endpoint = endpoint_of(fd);
     struct connection *connection;
     if (endpoint == NULL)
-        region_make_way(fd);
+        segment_make_way(fd);
     if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
         return false;
     bool is_closing = endpoint_is_hidden(fd) && atomic_load(&endpoint->fd) == fd;
     if (is_closing) {
-        const int moved = endpoint_reserve_duplicate(fd, DESCRIPTOR_OWN_FIRST);
+        const int moved = endpoint_reserve_duplicate(fd, OWN_FIRST);
         is_closing = endpoint_unhide(fd, generation);
         atomic_store(&endpoint->fd, moved);
         if (moved >= 0)
@@ -338,7 +338,7 @@ uint32_t release_before_close_range(unsigned first, unsigned last)
 static bool is_silent(const struct connection *connection, int fd)
 {
     return connection->phase == CONNECTION_HANDSHAKE && !connection->initiator && connection->rx_total == 0 &&
-           span_length(connection->early) == 0 && carrier_is_quiet(fd);
+           span_length(connection->prehandshake) == 0 && transport_is_quiet(fd);
 }
 
 int release_shutdown(int fd, int how)
@@ -347,7 +347,7 @@ int release_shutdown(int fd, int how)
     struct connection *connection;
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? RELEASE_NOT_OURS : -1;
+        return entered == ENDPOINT_NONE ? RELEASE_FOREIGN : -1;
     if ((how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) || connection->phase == CONNECTION_CONNECTING ||
         connection->phase == CONNECTION_FAILED) {
         endpoint_leave(connection);
@@ -358,9 +358,9 @@ int release_shutdown(int fd, int how)
     if (how == SHUT_RDWR && is_silent(connection, fd))
         connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had said anything");
     else if (how != SHUT_WR)
-        result = carrier_shut(fd, SHUT_RD);
+        result = transport_shut(fd, SHUT_RD);
     else if (connection->fin_sent)
-        result = carrier_shut(fd, SHUT_WR);
+        result = transport_shut(fd, SHUT_WR);
     if (how != SHUT_WR) {
         connection->read_shut = true;
         finished = !handshake_is_under_way(connection); /* the kernel will not say when it can go on */
@@ -371,7 +371,7 @@ int release_shutdown(int fd, int how)
         handshake_advance(connection, fd);
         if (connection->phase == CONNECTION_NONE) {
             endpoint_abandon(endpoint, connection);
-            return RELEASE_NOT_OURS;
+            return RELEASE_FOREIGN;
         }
         finished = send_finish(connection, fd);
     }
@@ -390,7 +390,7 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
 {
     const int fd = atomic_load(&endpoint->fd);
     const bool hidden = atomic_load(&endpoint->descriptors) == 0;
-    carrier_kind = CARRIER_SOCKET;
+    transport_call = TRANSPORT_SOCKET;
     if (hidden) {
         if (!is_done(connection, fd)) {
             endpoint_leave(connection);

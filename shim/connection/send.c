@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "connection/carrier.h"
+#include "base/transport.h"
 #include "connection/endpoint.h"
-#include "connection/process.h"
+#include "base/process.h"
 
 enum {
     FRAMES_BYTES = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES,
@@ -25,7 +25,7 @@ _Static_assert(FRAMES_BYTES + CONNECTION_CONTROL_MAX <= GATHER_AT, "a batch of f
 static void broken(struct connection *connection)
 {
     connection->broken = true;
-    connection->tx = connection->early = (struct span){0};
+    connection->tx = connection->prehandshake = (struct span){0};
 }
 
 int send_flush(struct connection *connection, int fd)
@@ -36,7 +36,7 @@ int send_flush(struct connection *connection, int fd)
     /* FINAL and the kernel's FIN in one segment: a peer that reads the end finds it to be one. */
     const int more = connection->finishing && !connection->read_shut ? MSG_MORE : 0;
     while (span_length(connection->tx) > 0) {
-        long count = carrier_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
+        long count = transport_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
         if (count == -EAGAIN || count == -EINTR)
             return 0;
         if (count < 0) {
@@ -53,7 +53,8 @@ void send_owed(struct connection *connection, int fd)
 {
     while (pfswrap_seal_owes(&connection->channel)) {
         uint8_t *tx = connection_tx(connection);
-        const uint32_t limit = span_length(connection->early) > 0 ? connection->early.begin : GATHER_AT;
+        const uint32_t limit =
+            span_length(connection->prehandshake) > 0 ? connection->prehandshake.begin : GATHER_AT;
         if (tx == NULL || limit - connection->tx.end < PFSWRAP_SEAL_TAKE_BYTES)
             return; /* comes again when there is room */
         int length = pfswrap_seal_take(&connection->channel, connection_config(connection), tx + connection->tx.end,
@@ -75,23 +76,23 @@ static void count_sent(struct connection *connection, size_t length)
     connection->sent.chunks++;
 }
 
-/* A chunk's worth of plaintext in one piece; *length is how much. The cursor stays. */
-static const uint8_t *next_chunk(const struct cursor *from, uint8_t *gather, size_t *length)
+/* A chunk's worth of plaintext in one piece; *length is how much. The iterator stays. */
+static const uint8_t *next_chunk(const struct iter *from, uint8_t *gather, size_t *length)
 {
-    struct cursor ahead = *from;
-    const uint8_t *piece = cursor_piece(&ahead, length);
+    struct iter ahead = *from;
+    const uint8_t *piece = iov_iter_segment(&ahead, length);
     if (*length >= PFSWRAP_SEAL_CHUNK_MAX || *length == from->left)
         return piece;
-    *length = cursor_get(&ahead, gather, PFSWRAP_SEAL_CHUNK_MAX);
+    *length = iov_iter_copy_from(&ahead, gather, PFSWRAP_SEAL_CHUNK_MAX);
     return gather;
 }
 
 /* Frames of one batch, as they lie in the send buffer. */
 struct batch {
-    bool open;                 /* the last frame is not committed */
-    struct cursor before_last; /* where the last frame's plaintext begins */
-    uint32_t last_at;          /* where the last frame begins */
-    size_t last_plain;         /* bytes of plaintext in it */
+    bool open;               /* the last frame is not committed */
+    struct iter before_last; /* where the last frame's plaintext begins */
+    uint32_t last_at;        /* where the last frame begins */
+    size_t last_plain;       /* bytes of plaintext in it */
     uint32_t end;
 };
 
@@ -106,7 +107,7 @@ static void commit_last(struct connection *connection, struct batch *batch)
 }
 
 /* Seals up to four frames to `tx`. Returns 0, or a negative error of the channel's. */
-static int seal_batch(struct connection *connection, uint8_t *tx, struct cursor *from, struct batch *batch)
+static int seal_batch(struct connection *connection, uint8_t *tx, struct iter *from, struct batch *batch)
 {
     *batch = (struct batch){0};
     for (int i = 0; i < CONNECTION_BATCH && from->left > 0; i++) {
@@ -120,13 +121,13 @@ static int seal_batch(struct connection *connection, uint8_t *tx, struct cursor 
         if (frame < 0)
             return frame;
         *batch = (struct batch){true, *from, batch->end, accepted, batch->end + (uint32_t)frame};
-        cursor_skip(from, accepted);
+        iov_iter_advance(from, accepted);
     }
     return 0;
 }
 
 /* Says what the kernel took: `count` bytes, or a negated errno. */
-static int settle_batch(struct connection *connection, uint8_t *tx, struct cursor *from, struct batch *batch,
+static int settle_batch(struct connection *connection, uint8_t *tx, struct iter *from, struct batch *batch,
                         long count)
 {
     const uint32_t taken = count > 0 ? (uint32_t)count : 0;
@@ -157,13 +158,13 @@ static bool hurry(struct connection *connection, int fd)
     if (__builtin_expect(!connection->unhurried, true))
         return false;
     connection->unhurried = false;
-    if (carrier_get_option(fd, IPPROTO_TCP, TCP_NODELAY) != 0)
+    if (transport_get_option(fd, IPPROTO_TCP, TCP_NODELAY) != 0)
         return false;
-    carrier_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    transport_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     return true;
 }
 
-static int send_frames(struct connection *connection, int fd, struct cursor *from, int more)
+static int send_frames(struct connection *connection, int fd, struct iter *from, int more)
 {
     uint8_t *tx = connection_tx(connection);
     if (tx == NULL)
@@ -175,7 +176,7 @@ static int send_frames(struct connection *connection, int fd, struct cursor *fro
             connection_fail_seal(connection, fd, result);
             return -connection->error;
         }
-        result = settle_batch(connection, tx, from, &batch, carrier_send(fd, tx, batch.end, more));
+        result = settle_batch(connection, tx, from, &batch, transport_send(fd, tx, batch.end, more));
         if (result != 0)
             return result;
         if (pfswrap_seal_owes(&connection->channel)) {
@@ -188,24 +189,24 @@ static int send_frames(struct connection *connection, int fd, struct cursor *fro
 }
 
 /* Before the handshake is complete: kept as plaintext, as far as there is room. */
-static int queue_early(struct connection *connection, struct cursor *from)
+static int queue_early(struct connection *connection, struct iter *from)
 {
     uint8_t *tx = connection_tx(connection);
     if (tx == NULL)
         return -ENOBUFS;
-    if (span_length(connection->early) == 0)
-        connection->early = (struct span){CONNECTION_CONTROL_MAX, CONNECTION_CONTROL_MAX};
-    size_t room = CONNECTION_EARLY_MAX - span_length(connection->early);
-    connection->early.end += (uint32_t)cursor_get(from, tx + connection->early.end, room);
-    connection->refused_early = from->left > 0;
+    if (span_length(connection->prehandshake) == 0)
+        connection->prehandshake = (struct span){CONNECTION_CONTROL_MAX, CONNECTION_CONTROL_MAX};
+    size_t room = CONNECTION_PREHANDSHAKE_MAX - span_length(connection->prehandshake);
+    connection->prehandshake.end += (uint32_t)iov_iter_copy_from(from, tx + connection->prehandshake.end, room);
+    connection->prehandshake_full = from->left > 0;
     return from->left > 0 ? -EAGAIN : 0;
 }
 
-int send_some(struct connection *connection, int fd, struct cursor *from, int more)
+int send_some(struct connection *connection, int fd, struct iter *from, int more)
 {
     int result = 0;
-    if (connection->phase == CONNECTION_FAILED && !connection->told_error) {
-        connection->told_error = true;
+    if (connection->phase == CONNECTION_FAILED && !connection->reported_error) {
+        connection->reported_error = true;
         return -connection->error;
     }
     if (connection->phase == CONNECTION_FAILED)
@@ -213,7 +214,7 @@ int send_some(struct connection *connection, int fd, struct cursor *from, int mo
     if (connection->write_shut || connection->broken)
         return -EPIPE;
     if (connection->phase != CONNECTION_OPEN) /* in a sandbox nobody but the program's own calls would send it */
-        return connection->queueing && !process_sandboxed ? queue_early(connection, from) : -EAGAIN;
+        return connection->buffering && !process_sandboxed ? queue_early(connection, from) : -EAGAIN;
     if (!send_flush(connection, fd))
         return -EAGAIN;
     pfswrap_seal_tick(&connection->channel, (uint64_t)time(NULL));
@@ -226,16 +227,16 @@ int send_some(struct connection *connection, int fd, struct cursor *from, int mo
         const bool hurried = hurry(connection, fd);
         result = send_frames(connection, fd, from, more);
         if (hurried)
-            carrier_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 0);
+            transport_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 0);
     }
     connection_trim(connection);
     return connection->phase == CONNECTION_FAILED ? -connection->error : result;
 }
 
-void send_early(struct connection *connection, int fd)
+void send_prehandshake(struct connection *connection, int fd)
 {
     int32_t index;
-    const uint32_t length = span_length(connection->early);
+    const uint32_t length = span_length(connection->prehandshake);
     if (length == 0 || connection->phase != CONNECTION_OPEN)
         return;
     uint8_t *plain = connection_borrow(&index);
@@ -244,8 +245,8 @@ void send_early(struct connection *connection, int fd)
         return;
     }
     uint8_t *tx = connection_tx(connection);
-    memcpy(plain, tx + connection->early.begin, length);
-    connection->early = (struct span){0};
+    memcpy(plain, tx + connection->prehandshake.begin, length);
+    connection->prehandshake = (struct span){0};
     for (uint32_t done = 0; done < length && connection->phase == CONNECTION_OPEN;) {
         size_t accepted;
         int frame = pfswrap_seal_begin(&connection->channel, plain + done, length - done, tx + connection->tx.end,
@@ -277,9 +278,9 @@ bool send_finish(struct connection *connection, int fd)
         return connection->broken || connection->phase == CONNECTION_FAILED;
     /* The kernel resets a socket that is shut both ways if anything comes, and the peer's own FINAL is something.
      */
-    if (connection->read_shut && !process_sandboxed && carrier_unacknowledged(fd) > 0)
+    if (connection->read_shut && !process_sandboxed && transport_unacknowledged(fd) > 0)
         return false;
-    (void)carrier_shut(fd, SHUT_WR);
+    (void)transport_shut(fd, SHUT_WR);
     connection->fin_sent = true;
     return true;
 }

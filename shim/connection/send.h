@@ -6,7 +6,7 @@
 #define PFSWRAP_CONNECTION_SEND_H
 
 #include "connection/connection.h"
-#include "connection/cursor.h"
+#include "base/iov_iter.h"
 
 /*
  * Seals from `from` and sends. What it has gone past is sealed and must not be offered again; what of it the kernel
@@ -14,6 +14,6 @@
  * `more`: MSG_MORE, or 0. Returns 0, or a negated errno: EAGAIN, EPIPE, ENOBUFS, what the kernel said; what was
  * gone past before that stays.
  */
-int send_some(struct connection *connection, int fd, struct cursor *from, int more);
+int send_some(struct connection *connection, int fd, struct iter *from, int more);
 
 #endif

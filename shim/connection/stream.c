@@ -12,11 +12,11 @@
 
 #include "connection/background.h"
 #include "connection/endpoint.h"
-#include "connection/process.h"
+#include "base/process.h"
 #include "connection/receive.h"
 #include "connection/send.h"
 #include "connection/wait.h"
-#include "real/kernel.h"
+#include "base/raw_syscall.h"
 
 /*
  * A blocking program's first send waits this long for the handshake: it is what drives it then, and no other thread
@@ -71,8 +71,8 @@ static void leave(struct turn *turn)
     turn->wants = (short)connection->wants;
     turn->low_water = connection->low_water > 0 && turn->blocking ? (size_t)connection->low_water : 1;
     turn->until_ms = connection->deadline_ms;
-    if (!connection->queueing && connection->queue_at_ms < turn->until_ms)
-        turn->until_ms = connection->queue_at_ms;
+    if (!connection->buffering && connection->buffer_at_ms < turn->until_ms)
+        turn->until_ms = connection->buffer_at_ms;
     endpoint_leave(turn->connection);
 }
 
@@ -112,7 +112,7 @@ static ssize_t outcome(size_t passed, int error)
 static ssize_t outside(enum endpoint_result entered, size_t passed, bool inside)
 {
     if (entered == ENDPOINT_NONE && passed == 0 && !inside)
-        return STREAM_NOT_OURS;
+        return STREAM_FOREIGN;
     return outcome(passed, entered == ENDPOINT_NONE ? EBADF : errno);
 }
 
@@ -124,9 +124,9 @@ static bool will_wait(const struct connection *connection, int flags)
            !process_sandboxed;
 }
 
-ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int flags, enum carrier_kind kind)
+ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)
 {
-    struct cursor to = cursor_at(vectors, count);
+    struct iter to = iov_iter_init(vectors, count);
     const bool peek = (flags & MSG_PEEK) != 0, all = (flags & MSG_WAITALL) != 0 && !peek;
     const int saved = errno;
     uint64_t began_ms = 0;
@@ -144,10 +144,10 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         if (entered != ENDPOINT_ENTERED)
             return outside(entered, to.passed, inside);
         inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
-        carrier_kind = kind;
+        transport_call = kind;
         long result = -EAGAIN;
         send_pending(turn.connection, fd);
-        if (to.left == 0 && (kind == CARRIER_PLAIN || kind == CARRIER_VECTOR))
+        if (to.left == 0 && (kind == TRANSPORT_PLAIN || kind == TRANSPORT_VECTOR))
             result = 0; /* a file has nothing to wait for; the calls of sockets wait until something is there */
         else if (handshake_is_under_way(turn.connection))
             result = turn.connection->read_shut ? 0 : -EAGAIN;
@@ -164,7 +164,7 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         if (!turn.blocking || (flags & MSG_DONTWAIT) != 0)
             return outcome(to.passed, EAGAIN);
         if (process_sandboxed)
-            continue; /* the carrier has waited, if it is to be waited for */
+            continue; /* the transport has waited, if it is to be waited for */
         /* What the program allows (SO_RCVTIMEO) is for the whole call: later waits get what is left of it. */
         const bool again = began_ms > 0;
         if (!again)
@@ -183,19 +183,19 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
 static bool may_be_ready_soon(const struct connection *connection)
 {
     return !connection->initiator && connection->phase == CONNECTION_HANDSHAKE && !connection->write_shut &&
-           span_length(connection->early) == 0;
+           span_length(connection->prehandshake) == 0;
 }
 
 /* As send(2) does for a connection that is shut or gone. The kernel itself has done so where it was asked to. */
 static void raise_sigpipe(int flags)
 {
     if ((flags & MSG_NOSIGNAL) == 0 && !process_sandboxed)
-        (void)KERNEL_3(SYS_tgkill, KERNEL_0(SYS_getpid), KERNEL_0(SYS_gettid), SIGPIPE);
+        (void)raw_syscall(SYS_tgkill, raw_syscall(SYS_getpid), raw_syscall(SYS_gettid), SIGPIPE);
 }
 
-ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum carrier_kind kind)
+ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)
 {
-    struct cursor from = cursor_at(vectors, count);
+    struct iter from = iov_iter_init(vectors, count);
     const int saved = errno;
     uint64_t began_ms = 0, target = 0;
     bool inside = false, patient = true;
@@ -212,13 +212,13 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             return outside(entered, from.passed, inside);
         inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
         struct connection *connection = turn.connection;
-        if (kind == CARRIER_VECTOR &&
+        if (kind == TRANSPORT_VECTOR &&
             from.left + from.passed == 0) { /* not even an end is noticed: writev(2) of no bytes */
             leave(&turn);
             errno = saved;
             return 0;
         }
-        carrier_kind = kind;
+        transport_call = kind;
         const size_t before = from.passed;
         const bool blocks =
             !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0;
@@ -232,7 +232,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             target = connection->tx_total;
         const bool pending = connection->tx_total - span_length(connection->tx) < target && !connection->broken;
         const bool wait = blocks && error == 0;
-        const bool early = handshake_is_under_way(connection) && span_length(connection->early) > 0;
+        const bool early = handshake_is_under_way(connection) && span_length(connection->prehandshake) > 0;
         if (result == 0 && !pending) {
             leave(&turn);
             if (early)
@@ -269,8 +269,8 @@ ssize_t stream_available(int fd)
     struct turn turn = {0};
     enum endpoint_result entered = enter(fd, &turn);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? STREAM_NOT_OURS : -1;
-    carrier_kind = CARRIER_SOCKET;
+        return entered == ENDPOINT_NONE ? STREAM_FOREIGN : -1;
+    transport_call = TRANSPORT_SOCKET;
     ssize_t available = 0;
     if (!handshake_is_under_way(turn.connection))
         available = (ssize_t)receive_available(turn.connection, fd);

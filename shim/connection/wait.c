@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "connection/connection.h"
-#include "real/libc.h"
+#include "base/libc.h"
 
 /* Milliseconds that the program allows; UINT64_MAX: any. */
 static uint64_t program_timeout(int fd, int option)

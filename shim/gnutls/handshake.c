@@ -10,8 +10,8 @@
 #include "audit/address.h"
 #include "audit/audit.h"
 #include "gnutls/priority.h"
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "policy/registry.h"
 
 static bool enforcing(void)

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "init.h"
-#include "real/elf.h"
+#include "config/init.h"
+#include "base/elf.h"
 
 static const struct symbol {
     const char *name;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "gnutls/priority.h"
-#include "init.h"
+#include "config/init.h"
 
 /* IANA numbers and what GnuTLS calls them; a version that does not know a name answers 0 for it. */
 static const struct {

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/report.h"
 
 static bool enforcing(void)

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "gnutls/priority.h"
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/report.h"
 
 static bool enforcing(void)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "gnutls/priority.h"
-#include "init.h"
+#include "config/init.h"
 
 enum { CHAIN_MAX = 16, KEY_MAX = 8192, DIGEST_BYTES = 32 };
 

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "gnutls/library.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/elf.h"
-#include "real/libc.h"
-#include "real/tail_call.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/elf.h"
+#include "base/libc.h"
+#include "base/tail_call.h"
 #include "tls/libssl.h"
 #include "tls/report.h"
 

@@ -52,7 +52,7 @@ static bool config_is_valid(const struct pfswrap_seal_config *config)
         return false;
     if (config->service != NULL && strlen(config->service) >= PFSWRAP_NAME_BYTES)
         return false;
-    return config->carrier_max == 0 || config->carrier_max > PFSWRAP_SEAL_BEGIN_OVERHEAD;
+    return config->transport_max == 0 || config->transport_max > PFSWRAP_SEAL_BEGIN_OVERHEAD;
 }
 
 static enum pfswrap_seal_pattern choose_pattern(const struct pfswrap_seal_config *config)
@@ -97,7 +97,7 @@ int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
     channel->role = (uint8_t)role;
     channel->now = now;
     channel->rekey = config->rekey > 0 ? config->rekey : 1;
-    channel->carrier_max = config->carrier_max > 0 ? config->carrier_max : UINT32_MAX;
+    channel->transport_max = config->transport_max > 0 ? config->transport_max : UINT32_MAX;
     channel->rehandshake_seconds =
         config->rehandshake_seconds > 0 ? config->rehandshake_seconds : CHANNEL_REHANDSHAKE_SECONDS;
     channel->rehandshake_bytes =
@@ -204,7 +204,7 @@ bool pfswrap_seal_is_sane(const struct pfswrap_seal *seal)
            (channel->role == PFSWRAP_SEAL_INITIATOR || channel->role == PFSWRAP_SEAL_RESPONDER) &&
            channel->pattern <= PFSWRAP_SEAL_NKPSK2 && channel->noise.pattern <= PFSWRAP_SEAL_NKPSK2 &&
            channel->renewal <= RENEWAL_SWITCH && channel->binding_length <= sizeof channel->binding &&
-           channel->rekey > 0 && channel->carrier_max > PFSWRAP_SEAL_BEGIN_OVERHEAD &&
+           channel->rekey > 0 && channel->transport_max > PFSWRAP_SEAL_BEGIN_OVERHEAD &&
            channel->begun_length <= PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES &&
            channel->unsent <= channel->begun_length && !channel->begun &&
            memchr(channel->peer_name, '\0', sizeof channel->peer_name) != NULL;

@@ -76,7 +76,7 @@ struct __attribute__((may_alias)) channel {
     uint16_t begun_length; /* bytes of the frame begun, header included */
     uint16_t unsent;       /* bytes of a committed frame that the carrier has yet to take */
     uint16_t begun_plaintext;
-    uint32_t rekey, rehandshake_seconds, rehandshakes, carrier_max;
+    uint32_t rekey, rehandshake_seconds, rehandshakes, transport_max;
     uint64_t now, keyed_at, volume, rehandshake_bytes;
 
     struct channel_stream push, pull;

@@ -96,7 +96,7 @@ int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
 static size_t limit_chunk(const struct channel *channel, size_t length, size_t size)
 {
     const size_t overhead = PFSWRAP_SEAL_OVERHEAD + (channel->header_owed ? PFSWRAP_SEAL_HEADER_BYTES : 0);
-    const size_t room = size < channel->carrier_max ? size : channel->carrier_max;
+    const size_t room = size < channel->transport_max ? size : channel->transport_max;
     size_t limit = PFSWRAP_SEAL_CHUNK_MAX;
 
     if (room <= overhead)

@@ -17,7 +17,7 @@ _Static_assert((int)OUT_BYTES >= (int)PFSWRAP_SEAL_TAKE_BYTES, "a handshake mess
 struct pfswrap_tunnel {
     struct pfswrap_seal channel;
     const struct pfswrap_seal_config *config;
-    struct pfswrap_tunnel_carrier carrier;
+    struct pfswrap_tunnel_transport transport;
     size_t record; /* bytes of the carrier's records, 0: it has none */
     struct pfswrap_tunnel_counts counts;
     uint8_t *left; /* opened plaintext in `in` that nobody has taken yet */
@@ -31,13 +31,13 @@ struct pfswrap_tunnel {
 
 struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const struct pfswrap_seal_config *config,
                                           const uint8_t *binding, size_t binding_length, unsigned candidate,
-                                          const struct pfswrap_tunnel_carrier *carrier, int *error)
+                                          const struct pfswrap_tunnel_transport *transport, int *error)
 {
     struct pfswrap_tunnel *tunnel =
         mmap(NULL, sizeof *tunnel, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct pfswrap_seal_config unlimited = *config;
 
-    unlimited.carrier_max = 0; /* room_for() sees to that */
+    unlimited.transport_max = 0; /* room_for() sees to that */
     *error = 0;
     if (tunnel == MAP_FAILED)
         return NULL;
@@ -49,8 +49,8 @@ struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const str
         return NULL;
     }
     tunnel->config = config;
-    tunnel->carrier = *carrier;
-    tunnel->record = config->carrier_max;
+    tunnel->transport = *transport;
+    tunnel->record = config->transport_max;
     return tunnel;
 }
 
@@ -72,7 +72,8 @@ static int flush(struct pfswrap_tunnel *tunnel)
 {
     while (tunnel->out_first < tunnel->out_last) {
         const size_t length = tunnel->out_last - tunnel->out_first;
-        const int taken = tunnel->carrier.write(tunnel->carrier.context, tunnel->out + tunnel->out_first, length);
+        const int taken =
+            tunnel->transport.write(tunnel->transport.context, tunnel->out + tunnel->out_first, length);
 
         if (taken <= 0)
             return PFSWRAP_TUNNEL_STOPPED;
@@ -111,7 +112,8 @@ static int fill(struct pfswrap_tunnel *tunnel)
         tunnel->in_last -= tunnel->in_first;
         tunnel->in_first = 0;
     }
-    got = tunnel->carrier.read(tunnel->carrier.context, tunnel->in + tunnel->in_last, IN_BYTES - tunnel->in_last);
+    got =
+        tunnel->transport.read(tunnel->transport.context, tunnel->in + tunnel->in_last, IN_BYTES - tunnel->in_last);
     if (got < 0)
         return PFSWRAP_TUNNEL_STOPPED;
     if (got == 0)

@@ -9,15 +9,15 @@
 
 #include "connection/background.h"
 #include "connection/endpoint.h"
-#include "connection/process.h"
-#include "connection/relay.h"
+#include "base/process.h"
+#include "transfer/relay.h"
 #include "connection/release.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/kernel.h"
-#include "real/libc.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
 #include "socket/open.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 enum verdict { PLAIN, SEAL, REFUSE };
 
@@ -28,8 +28,8 @@ static enum verdict judge(int fd, const struct policy_rule **rule)
     socklen_t length = sizeof local;
     int domain = AF_INET;
     socklen_t domain_length = sizeof domain;
-    if (KERNEL_3(SYS_getsockname, fd, &local, &length) != 0) {
-        (void)KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_length);
+    if (raw_syscall(SYS_getsockname, fd, &local, &length) != 0) {
+        (void)raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_length);
         return domain == AF_INET || domain == AF_INET6 ? REFUSE : PLAIN;
     }
     if (local.sin6_family != AF_INET && local.sin6_family != AF_INET6)
@@ -44,7 +44,7 @@ static enum verdict judge(int fd, const struct policy_rule **rule)
 static int refuse(int fd)
 {
     connection_report_lost("an accepted connection cannot be sealed here, and must not be plain");
-    (void)KERNEL_1(SYS_close, fd);
+    (void)raw_syscall(SYS_close, fd);
     errno = ECONNABORTED;
     return -1;
 }
@@ -60,17 +60,17 @@ static int adopt(int fd, int flags)
         return refuse(fd);
     if (verdict == PLAIN) {
         if (!cloexec)
-            (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, 0);
-        watch_accepted(fd);
+            (void)raw_syscall(SYS_fcntl, fd, F_SETFD, 0);
+        inspect_accepted(fd);
         return fd;
     }
-    if (watch_is_recorded(fd))
-        watch_end(fd);
+    if (inspect_is_recorded(fd))
+        inspect_end(fd);
     struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
                                                   (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint);
     if (connection == NULL) {
         int error = errno;
-        (void)KERNEL_1(SYS_close, fd);
+        (void)raw_syscall(SYS_close, fd);
         errno = error;
         return -1;
     }
@@ -90,22 +90,22 @@ static int adopt(int fd, int flags)
 }
 
 /* One that nothing seals is looked at, at its beginning. */
-static int watch(int fd)
+static int inspect(int fd)
 {
     if (fd >= 0)
-        watch_accepted(fd);
+        inspect_accepted(fd);
     return fd;
 }
 
 PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
     if (!pfswrap_seals())
-        return watch(real_libc()->accept4(fd, address, length, flags));
+        return inspect(real_libc()->accept4(fd, address, length, flags));
     int accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
     return accepted < 0 ? accepted : adopt(accepted, flags);
 }
 
 PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    return pfswrap_seals() ? accept4(fd, address, length, 0) : watch(real_libc()->accept(fd, address, length));
+    return pfswrap_seals() ? accept4(fd, address, length, 0) : inspect(real_libc()->accept(fd, address, length));
 }

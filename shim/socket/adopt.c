@@ -1,8 +1,8 @@
 /*
- * A program of ours passes on relayed connections and parcels (arrival.h). Whoever passed on a bare one was none of
- * ours, so nothing is known but its addresses, and its handshake begins here; it fails if somebody has spoken on
- * the connection before, or if it is not the other end's first word. A connection that cannot be adopted is shut
- * down, never left plain.
+ * A program of ours passes on relayed connections and handoff sockets (import.h). Whoever passed on a bare one was
+ * none of ours, so nothing is known but its addresses, and its handshake begins here; it fails if somebody has
+ * spoken on the connection before, or if it is not the other end's first word. A connection that cannot be adopted
+ * is shut down, never left plain.
  */
 #include "socket/adopt.h"
 
@@ -13,14 +13,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "connection/arrival.h"
+#include "transfer/import.h"
 #include "connection/endpoint.h"
-#include "connection/relay.h"
-#include "init.h"
-#include "real/kernel.h"
-#include "real/list.h"
+#include "transfer/relay.h"
+#include "config/init.h"
+#include "base/raw_syscall.h"
+#include "fd/list.h"
 #include "socket/open.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 /* The rule of that direction for an address of `fd`, or NULL. */
 static const struct policy_rule *rule_by(enum policy_direction direction, const struct sockaddr_in6 *address)
@@ -35,8 +35,8 @@ static const struct policy_rule *rule_for(int fd)
 {
     struct sockaddr_in6 self = {0}, peer = {0};
     socklen_t self_length = sizeof self, peer_length = sizeof peer;
-    if (!open_is_tcp(fd) || KERNEL_3(SYS_getpeername, fd, &peer, &peer_length) != 0 ||
-        KERNEL_3(SYS_getsockname, fd, &self, &self_length) != 0)
+    if (!open_is_tcp(fd) || raw_syscall(SYS_getpeername, fd, &peer, &peer_length) != 0 ||
+        raw_syscall(SYS_getsockname, fd, &self, &self_length) != 0)
         return NULL;
     const struct policy_rule *rule = rule_by(POLICY_LISTEN, &self);
     return rule != NULL ? rule : rule_by(POLICY_CONNECT, &peer);
@@ -45,23 +45,23 @@ static const struct policy_rule *rule_for(int fd)
 static void adopt(int fd)
 {
     struct endpoint *endpoint;
-    if (arrival_take(fd))
+    if (import_take(fd))
         return;
     const struct policy_rule *rule = rule_for(fd);
     if (rule == NULL || endpoint_is_sealed(fd))
         return;
-    const long flags = KERNEL_3(SYS_fcntl, fd, F_GETFD, 0), modes = KERNEL_3(SYS_fcntl, fd, F_GETFL, 0);
+    const long flags = raw_syscall(SYS_fcntl, fd, F_GETFD, 0), modes = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
     const bool cloexec = (flags & FD_CLOEXEC) != 0;
-    if (arrival_join(fd, fd, cloexec))
+    if (import_join(fd, fd, cloexec))
         return;
     struct connection *connection =
         endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), rule->direction == POLICY_CONNECT,
                       (modes & O_NONBLOCK) != 0, cloexec, &endpoint);
     if (connection == NULL) {
-        (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
+        (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
         return;
     }
-    (void)KERNEL_3(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    (void)raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
     handshake_begin(connection, fd);
     endpoint_settle(fd, connection);
     endpoint_leave(connection);
@@ -71,7 +71,7 @@ static void adopt(int fd)
 static void relay_where_needed(int fd)
 {
     if (endpoint_is_sealed(fd) && relay_is_needed(fd) && relay_start(fd) != 0)
-        (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
+        (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
 /* One that was given: sealed if a rule says so, else the wire plane's. */
@@ -80,7 +80,7 @@ static void take(int fd)
     if (pfswrap_seals())
         adopt(fd);
     if (!endpoint_is_sealed(fd))
-        watch_inherited(fd);
+        inspect_inherited(fd);
 }
 
 static void visit(int fd, void *nothing)
@@ -114,7 +114,7 @@ void adopt_received(const struct msghdr *message)
             if (pfswrap_seals())
                 adopt(fd);
             if (!endpoint_is_sealed(fd))
-                watch_received_descriptor(fd);
+                inspect_received_descriptor(fd);
             relay_where_needed(fd);
         }
     }

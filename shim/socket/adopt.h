@@ -1,7 +1,7 @@
 /*
  * Connections that this process has not made and not accepted: inherited from a program that is not ours (inetd, a
  * service manager), or received in a message. If a rule seals their address they are sealed from here on,
- * else watched (watch/given.c).
+ * else inspected (inspect/inherited.c).
  */
 #ifndef PFSWRAP_SOCKET_ADOPT_H
 #define PFSWRAP_SOCKET_ADOPT_H

@@ -7,13 +7,13 @@
 #include <errno.h>
 
 #include "connection/endpoint.h"
-#include "interposed.h"
-#include "real/libc.h"
-#include "watch/watch.h"
+#include "base/interposed.h"
+#include "base/libc.h"
+#include "inspect/inspect.h"
 
 static bool is_refused(int fd)
 {
-    if (!endpoint_is_sealed(fd) && !watch_refuses_unseen(fd))
+    if (!endpoint_is_sealed(fd) && !inspect_refuses_unseen(fd))
         return false;
     errno = ENOSYS;
     return true;

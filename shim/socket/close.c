@@ -11,34 +11,34 @@
 
 #include "connection/background.h"
 #include "connection/endpoint.h"
-#include "connection/handover.h"
-#include "connection/process.h"
+#include "transfer/export.h"
+#include "base/process.h"
 #include "connection/release.h"
-#include "connection/signals.h"
-#include "init.h"
-#include "interposed.h"
-#include "keys.h"
-#include "real/aliases.h"
-#include "real/descriptor.h"
-#include "real/libc.h"
-#include "real/list.h"
+#include "base/signals.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "config/keys.h"
+#include "base/aliases.h"
+#include "fd/own.h"
+#include "base/libc.h"
+#include "fd/list.h"
 #include "socket/linger.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 PFSWRAP_EXPORT int close(int fd)
 {
-    if (descriptor_is_own(fd)) {
+    if (own_is(fd)) {
         errno = EBADF;
         return -1;
     }
     if (!endpoint_is_sealed(fd)) {
         linger_before_close(fd);
-        if (watch_is_recorded(fd))
-            watch_end(fd);
+        if (inspect_is_recorded(fd))
+            inspect_end(fd);
     }
     if (endpoint_is_known(fd)) {
         const int result = release_close(fd);
-        if (result != RELEASE_NOT_OURS)
+        if (result != RELEASE_FOREIGN)
             return result;
     }
     const int result = real_libc()->close(fd);
@@ -52,7 +52,7 @@ PFSWRAP_EXPORT int shutdown(int fd, int how)
 {
     if (endpoint_is_sealed(fd)) {
         int result = release_shutdown(fd, how);
-        if (result != RELEASE_NOT_OURS)
+        if (result != RELEASE_FOREIGN)
             return result;
     }
     return real_libc()->shutdown(fd, how);
@@ -61,7 +61,7 @@ PFSWRAP_EXPORT int shutdown(int fd, int how)
 /* The lowest number in the range that the program must not close; -1: none. */
 static int lowest_out_of_reach(unsigned first, unsigned last, uint32_t generation)
 {
-    const int own = descriptor_lowest_own(first, last), kept = endpoint_lowest_kept(first, last, generation);
+    const int own = own_lowest(first, last), kept = endpoint_lowest_kept(first, last, generation);
     return own < 0 || (kept >= 0 && kept < own) ? kept : own;
 }
 
@@ -102,9 +102,9 @@ static bool unshare_is_refused(int *flags)
 /* The real call, with what the shim knows about the range brought to an end. */
 static int close_all_in_range(unsigned first, unsigned last, int flags)
 {
-    const bool counts = (keys_in_use() || watch_is_wanted()) && !process_is_vfork_child();
+    const bool counts = (keys_in_use() || inspect_is_wanted()) && !process_is_vfork_child();
     linger_before_close_range(first, last);
-    watch_end_range(first, last);
+    inspect_end_range(first, last);
     if (!counts)
         return close_range_around_own(first, last, flags, 0);
     signals_pin();
@@ -133,7 +133,7 @@ PFSWRAP_EXPORT int close_range(unsigned first, unsigned last, int flags)
     if ((flags & (int)CLOSE_RANGE_CLOEXEC) == 0)
         return close_all_in_range(first, last, flags);
     if (atomic_load(&endpoint_count) > 0)
-        handover_close_on_exec(first, last);
+        export_close_on_exec(first, last);
     return close_range_around_own(first, last, flags, 0);
 }
 

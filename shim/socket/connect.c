@@ -12,20 +12,20 @@
 #include <sys/uio.h>
 
 #include "connection/background.h"
-#include "connection/destination.h"
+#include "rules/destination.h"
 #include "connection/endpoint.h"
-#include "connection/process.h"
-#include "connection/relay.h"
+#include "base/process.h"
+#include "transfer/relay.h"
 #include "connection/wait.h"
-#include "connection/interest.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/aliases.h"
-#include "real/kernel.h"
-#include "real/libc.h"
+#include "readiness/registration.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/aliases.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
 #include "socket/open.h"
 #include "socket/unconnected.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 /* Reads the program's address without trusting its pointer: a bad one is the kernel's to refuse. */
 static bool copy_address(struct sockaddr_in6 *copy, const struct sockaddr *address, socklen_t length)
@@ -36,7 +36,7 @@ static bool copy_address(struct sockaddr_in6 *copy, const struct sockaddr *addre
     const size_t size = length < sizeof *copy ? length : sizeof *copy;
     const struct iovec here = {.iov_base = copy, .iov_len = size};
     const struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
-    const long count = KERNEL_6(SYS_process_vm_readv, KERNEL_0(SYS_getpid), &here, 1, &there, 1, 0);
+    const long count = raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &here, 1, &there, 1, 0);
     if (count == -EFAULT)
         return false;
     if (count < 0)
@@ -52,7 +52,7 @@ static bool dissolves(const struct sockaddr *address, socklen_t length)
     const struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = sizeof family};
     if (address == NULL || length < sizeof family)
         return false;
-    const long count = KERNEL_6(SYS_process_vm_readv, KERNEL_0(SYS_getpid), &here, 1, &there, 1, 0);
+    const long count = raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &here, 1, &there, 1, 0);
     if (count != -EFAULT && count != (long)sizeof family)
         memcpy(&family, address, sizeof family);
     return family == AF_UNSPEC;
@@ -62,7 +62,7 @@ bool open_is_tcp(int fd)
 {
     int protocol = 0;
     socklen_t length = sizeof protocol;
-    const long result = KERNEL_5(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
+    const long result = raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
     if (result != 0)
         return result != -EBADF && result != -ENOTSOCK;
     return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
@@ -89,7 +89,7 @@ static bool is_taken(int fd)
 {
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
-    return KERNEL_5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+    return raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
            info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_SYN_SENT;
 }
 
@@ -106,9 +106,9 @@ static void add_copies(struct endpoint *endpoint, const struct connection *conne
         if (endpoint_note_id(word) != endpoint_note_id(note) || !endpoint_add_noted(endpoint, copy, word))
             continue;
         endpoint->streamed |= (word & ENDPOINT_STREAM) != 0;
-        if (watch_is_recorded(copy))
-            watch_end(copy);
-        interest_adopt(endpoint, connection, copy);
+        if (inspect_is_recorded(copy))
+            inspect_end(copy);
+        registration_adopt(endpoint, connection, copy);
     }
 }
 
@@ -158,8 +158,8 @@ static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
 {
     struct endpoint *endpoint;
     uint64_t note = 0;
-    const long modes = KERNEL_3(SYS_fcntl, fd, F_GETFL, 0), flags = KERNEL_3(SYS_fcntl, fd, F_GETFD, 0);
-    if (modes < 0 || flags < 0 || KERNEL_3(SYS_fcntl, fd, F_SETFD, flags | FD_CLOEXEC) < 0)
+    const long modes = raw_syscall(SYS_fcntl, fd, F_GETFL, 0), flags = raw_syscall(SYS_fcntl, fd, F_GETFD, 0);
+    if (modes < 0 || flags < 0 || raw_syscall(SYS_fcntl, fd, F_SETFD, flags | FD_CLOEXEC) < 0)
         return EBADF;
     struct connection *connection =
         endpoint_register(fd, (uint16_t)(rule - pfswrap_policy()->rules), true, (modes & O_NONBLOCK) != 0,
@@ -171,11 +171,11 @@ static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
         forget_number(endpoint, connection, fd);
         return EBADF;
     }
-    if (watch_is_recorded(fd)) /* it has been connected before, to what no rule seals */
-        watch_end(fd);
+    if (inspect_is_recorded(fd)) /* it has been connected before, to what no rule seals */
+        inspect_end(fd);
     connection->phase = CONNECTION_CONNECTING;
     endpoint_settle(fd, connection);
-    interest_adopt(endpoint, connection, fd);
+    registration_adopt(endpoint, connection, fd);
     if (!process_sandboxed && endpoint_note_id(note) != (uint32_t)endpoint->cookie)
         note = 0; /* of another socket, which libc has closed */
     add_copies(endpoint, connection, note);
@@ -204,7 +204,7 @@ static bool is_idle(int fd)
 {
     struct pollfd poll = {.fd = fd};
     struct timespec now = {0};
-    return KERNEL_5(SYS_ppoll, &poll, 1, &now, NULL, 0) == 1 && (poll.revents & POLLHUP) != 0;
+    return raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) == 1 && (poll.revents & POLLHUP) != 0;
 }
 
 /*
@@ -222,9 +222,9 @@ static void dial_failed(struct endpoint *endpoint, struct connection *connection
 }
 
 /* The kernel has dissolved the connection, and knows the descriptor as one that was never connected. As above. */
-static void dial_dissolved(struct endpoint *endpoint, struct connection *connection)
+static void dial_disconnected(struct endpoint *endpoint, struct connection *connection)
 {
-    connection_dissolve(connection);
+    connection_disconnect(connection);
     if (!connection_is_dialled(connection))
         endpoint_abandon(endpoint, connection);
     else
@@ -239,10 +239,10 @@ static void cut_stranger(int fd, const struct sockaddr *address, socklen_t lengt
 {
     struct sockaddr_in6 peer = {0}, wanted;
     socklen_t peer_length = sizeof peer;
-    if (!endpoint_is_sealed(fd) && KERNEL_3(SYS_getpeername, fd, &peer, &peer_length) == 0 &&
+    if (!endpoint_is_sealed(fd) && raw_syscall(SYS_getpeername, fd, &peer, &peer_length) == 0 &&
         copy_address(&wanted, address, length) && wanted.sin6_family == peer.sin6_family &&
         wanted.sin6_port == peer.sin6_port && rule_for(fd, (const struct sockaddr *)&peer, peer_length) != NULL)
-        (void)KERNEL_2(SYS_shutdown, fd, SHUT_RDWR);
+        (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
 /* TCP is connected; the seal's handshake follows. Returns what connect(2) does. */
@@ -258,15 +258,15 @@ static int await_handshake(const struct dial *dial)
         }
         const int fd = atomic_load(&endpoint->fd);
         handshake_advance(connection, fd);
-        const bool under_way = handshake_is_under_way(connection), queueing = connection->queueing;
+        const bool under_way = handshake_is_under_way(connection), buffering = connection->buffering;
         const bool failed = connection->phase == CONNECTION_FAILED;
         const bool blocking = !atomic_load(&connection->nonblocking);
-        const bool was_told = connection->told_connected || !connection->initiator;
+        const bool was_told = connection->reported_connected || !connection->initiator;
         const short wants = (short)connection->wants;
         const uint64_t until_ms =
-            connection->queue_at_ms < connection->deadline_ms ? connection->queue_at_ms : connection->deadline_ms;
-        if (!under_way || queueing)
-            connection->told_connected = true;
+            connection->buffer_at_ms < connection->deadline_ms ? connection->buffer_at_ms : connection->deadline_ms;
+        if (!under_way || buffering)
+            connection->reported_connected = true;
         if (connection->phase == CONNECTION_NONE)
             endpoint_abandon(endpoint, connection);
         else
@@ -275,7 +275,7 @@ static int await_handshake(const struct dial *dial)
             errno = ECONNREFUSED;
             return -1;
         }
-        if (!under_way || queueing) {
+        if (!under_way || buffering) {
             if (under_way && blocking)
                 background_add(endpoint);
             if (!was_told)
@@ -318,7 +318,7 @@ static int connect_registered(int fd, const struct sockaddr *address, socklen_t 
         return -1;
     }
     if (result == 0 && !dial->is_new && dissolves(address, length)) {
-        dial_dissolved(dial->endpoint, connection);
+        dial_disconnected(dial->endpoint, connection);
         errno = saved;
         return 0;
     }
@@ -328,17 +328,17 @@ static int connect_registered(int fd, const struct sockaddr *address, socklen_t 
     return await_handshake(dial);
 }
 
-int open_watched(int fd, const struct sockaddr *address, socklen_t length)
+int open_inspected(int fd, const struct sockaddr *address, socklen_t length)
 {
     const int saved = errno;
     int place = 0;
-    watch_connected(fd, address, length);
-    if (!watch_is_on(fd))
+    inspect_connected(fd, address, length);
+    if (!inspect_is_on(fd))
         return 0;
     for (int copy = unconnected_next(fd, &place); copy >= 0; copy = unconnected_next(fd, &place))
-        if (!watch_is_on(copy))
-            watch_copied(fd, copy);
-    if (unconnected_has_stream(fd) && watch_before_stream(fd, NULL) != 0)
+        if (!inspect_is_on(copy))
+            inspect_copied(fd, copy);
+    if (unconnected_has_stream(fd) && inspect_before_stream(fd, NULL) != 0)
         return -1;
     errno = saved;
     return 0;
@@ -348,7 +348,7 @@ int open_watched(int fd, const struct sockaddr *address, socklen_t length)
 static int connect_plain(int fd, const struct sockaddr *address, socklen_t length)
 {
     int result = real_libc()->connect(fd, address, length);
-    if ((result == 0 || errno == EINPROGRESS || errno == EINTR) && open_watched(fd, address, length) != 0)
+    if ((result == 0 || errno == EINPROGRESS || errno == EINTR) && open_inspected(fd, address, length) != 0)
         return -1;
     return result;
 }

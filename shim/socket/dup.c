@@ -11,21 +11,21 @@
 #include <unistd.h>
 
 #include "connection/endpoint.h"
-#include "connection/handover.h"
-#include "connection/interest.h"
-#include "connection/process.h"
-#include "connection/relay.h"
+#include "transfer/export.h"
+#include "readiness/registration.h"
+#include "base/process.h"
+#include "transfer/relay.h"
 #include "connection/release.h"
-#include "interposed.h"
-#include "keys.h"
-#include "real/aliases.h"
-#include "real/descriptor.h"
-#include "real/kernel.h"
-#include "real/libc.h"
+#include "base/interposed.h"
+#include "config/keys.h"
+#include "base/aliases.h"
+#include "fd/own.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
 #include "socket/dup.h"
 #include "socket/linger.h"
 #include "socket/unconnected.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 enum { STANDARD_LAST = 2 };
 
@@ -39,10 +39,11 @@ static int relay(int fd)
     return -1;
 }
 
-/* In a child of vfork() the descriptor becomes a parcel, to be copied as it is; where it cannot, it is relayed. */
+/* In a child of vfork() the descriptor becomes a handoff socket, to be copied as it is; where it cannot, it is
+ * relayed. */
 static int pack(int fd)
 {
-    return handover_pack(fd) ? DUP_NOT_OURS : relay(fd);
+    return export_pack(fd) ? DUP_NOT_OURS : relay(fd);
 }
 
 /*
@@ -56,7 +57,7 @@ static void join(int fd, int copy, uint64_t word)
     const int saved = errno;
     if (!process_is_vfork_child() && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
         if (endpoint_add_noted(endpoint, copy, word))
-            interest_adopt(endpoint, connection, copy);
+            registration_adopt(endpoint, connection, copy);
         endpoint_leave(connection);
     }
     errno = saved;
@@ -75,8 +76,8 @@ int dup_given(int fd, int copy)
         return copy;
     const int saved = errno;
     (void)endpoint_is_sealed(copy); /* what had the number before has to be gone */
-    if (watch_is_on(fd))
-        watch_copied(fd, copy);
+    if (inspect_is_on(fd))
+        inspect_copied(fd, copy);
     const uint32_t id = unconnected_copied(fd);
     if (id != 0)
         endpoint_note(copy, id, 0);
@@ -95,9 +96,9 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? DUP_NOT_OURS : -1;
-    long copy = KERNEL_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+    long copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
     if (copy >= ENDPOINT_FDS) {
-        (void)KERNEL_1(SYS_close, copy);
+        (void)raw_syscall(SYS_close, copy);
         copy = -EMFILE;
     }
     if (copy >= 0)
@@ -126,21 +127,21 @@ PFSWRAP_EXPORT int dup(int fd)
 static bool is_hopeless(int fd, int fd2)
 {
     struct rlimit limit = {0};
-    if (!endpoint_is_sealed(fd2) && !watch_is_recorded(fd2))
+    if (!endpoint_is_sealed(fd2) && !inspect_is_recorded(fd2))
         return false;
-    return KERNEL_3(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
-           (KERNEL_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
+    return raw_syscall(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
+           (raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
 }
 
 /* What stands at `fd2` goes, as if the program had closed it. Returns false with errno. */
 static bool replace(int fd2, bool passes, struct replacement *replacement)
 {
     *replacement = (struct replacement){.fd = fd2};
-    descriptor_make_way(fd2);
+    own_make_way(fd2);
     linger_before_close(fd2);
-    if (watch_is_recorded(fd2))
-        watch_end(fd2);
-    return (!keys_in_use() && !watch_is_wanted()) || release_before_replace(fd2, passes, replacement);
+    if (inspect_is_recorded(fd2))
+        inspect_end(fd2);
+    return (!keys_in_use() && !inspect_is_wanted()) || release_before_replace(fd2, passes, replacement);
 }
 
 /*
@@ -165,7 +166,7 @@ static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t gen
     if (!endpoint_enter_again(endpoint, generation, &connection))
         return DUP_NOT_OURS;
     do
-        copy = KERNEL_3(SYS_dup3, atomic_load(&endpoint->fd), fd2, O_CLOEXEC);
+        copy = raw_syscall(SYS_dup3, atomic_load(&endpoint->fd), fd2, O_CLOEXEC);
     while (is_to_be_tried_again(copy, &round));
     if (copy >= 0)
         endpoint_add(endpoint, fd2, cloexec);
@@ -183,7 +184,7 @@ static int keep_open(int fd2)
     struct linger linger = {0};
     socklen_t length = sizeof linger;
     const bool waits = !endpoint_is_sealed(fd2) && !process_sandboxed &&
-                       KERNEL_5(SYS_getsockopt, fd2, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 &&
+                       raw_syscall(SYS_getsockopt, fd2, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 &&
                        linger.l_onoff != 0 && linger.l_linger > 0;
     return waits ? endpoint_keep_open(fd2) : -1;
 }
@@ -235,8 +236,8 @@ static int dup_plain_to(int fd, int fd2, int flags)
         do
             copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);
         while (copy < 0 && is_to_be_tried_again(-errno, &round));
-        if (copy >= 0 && watch_is_on(fd))
-            watch_copied(fd, fd2);
+        if (copy >= 0 && inspect_is_on(fd))
+            inspect_copied(fd, fd2);
         if (copy >= 0 && replacement.generation != 0 && endpoint_is_sealed(fd))
             join(fd, fd2, head | ENDPOINT_CLOSING);
         release_after_replace(&replacement, copy >= 0, endpoint_note_word(id, 0));
@@ -252,7 +253,7 @@ static int dup_plain_to(int fd, int fd2, int flags)
 
 PFSWRAP_EXPORT int dup2(int fd, int fd2)
 {
-    if (descriptor_is_own(fd)) {
+    if (own_is(fd)) {
         errno = EBADF;
         return -1;
     }
@@ -270,7 +271,7 @@ PFSWRAP_ALIAS(__dup2, dup2);
 
 PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
 {
-    if (descriptor_is_own(fd)) {
+    if (own_is(fd)) {
         errno = EBADF;
         return -1;
     }

@@ -1,21 +1,21 @@
 /*
  * epoll_ctl on a sealed descriptor, and the calls that wait: events are looked at before the program gets them, and
  * handshakes go on here. Where epoll instances are waited for otherwise (by poll, by another epoll, by a process
- * without us) the program is woken without need at most: connection/interest.h.
+ * without us) the program is woken without need at most: readiness/registration.h.
  */
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
 
-#include "connection/process.h"
-#include "connection/readiness.h"
-#include "connection/share.h"
-#include "connection/interest.h"
-#include "interposed.h"
-#include "keys.h"
-#include "real/aliases.h"
-#include "real/libc.h"
-#include "socket/patience.h"
+#include "base/process.h"
+#include "readiness/readiness.h"
+#include "transfer/share.h"
+#include "readiness/registration.h"
+#include "base/interposed.h"
+#include "config/keys.h"
+#include "base/aliases.h"
+#include "base/libc.h"
+#include "readiness/timeout.h"
 #include "socket/sealed_call.h"
 
 PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
@@ -23,17 +23,17 @@ PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_even
     struct endpoint *endpoint;
     struct connection *connection;
     enum endpoint_result entered = ENDPOINT_NONE;
-    if (endpoint_is_sealed(fd) && (operation == EPOLL_CTL_DEL || !pointer_is_nowhere(event)))
+    if (endpoint_is_sealed(fd) && (operation == EPOLL_CTL_DEL || !address_is_bad(event)))
         entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered == ENDPOINT_ERROR && errno == EBADF)
         return -1;
     if (entered != ENDPOINT_ENTERED) { /* or a handler in the middle of a call: spurious events at most */
         int outcome = real_libc()->epoll_ctl(epoll, operation, fd, event);
         if (outcome == 0 && keys_in_use())
-            interest_note(epoll, operation, fd, event);
+            registration_note(epoll, operation, fd, event);
         return outcome;
     }
-    int result = interest_control(endpoint, connection, epoll, operation, fd, event);
+    int result = registration_control(endpoint, connection, epoll, operation, fd, event);
     endpoint_leave(connection);
     if (result == 0)
         return 0;
@@ -57,23 +57,23 @@ static int wait_once(const struct request *request, uint64_t piece)
     struct timespec time;
     switch (request->manner) {
     case BY_WAIT:
-        return real->epoll_wait(request->epoll, request->events, request->room, patience_to_ms(piece));
+        return real->epoll_wait(request->epoll, request->events, request->room, timeout_to_ms(piece));
     case BY_PWAIT:
         break;
     case BY_PWAIT2:
-        return real->epoll_pwait2(request->epoll, request->events, request->room, patience_to(piece, &time),
+        return real->epoll_pwait2(request->epoll, request->events, request->room, timeout_to(piece, &time),
                                   request->mask);
     }
-    return real->epoll_pwait(request->epoll, request->events, request->room, patience_to_ms(piece), request->mask);
+    return real->epoll_pwait(request->epoll, request->events, request->room, timeout_to_ms(piece), request->mask);
 }
 
-/* Leaves the program's events of `count`, which were reported at `turn`, and returns how many they are. */
-static int judge_all(const struct request *request, int count, uint64_t turn)
+/* Leaves the program's events of `count`, which were reported at `epoch`, and returns how many they are. */
+static int judge_all(const struct request *request, int count, uint64_t epoch)
 {
     int left = 0;
     for (int i = 0; i < count; i++) {
         struct epoll_event event = request->events[i];
-        event.events = interest_judge(request->epoll, &event, turn);
+        event.events = registration_judge(request->epoll, &event, epoch);
         if (event.events != 0)
             request->events[left++] = event;
     }
@@ -86,9 +86,9 @@ static int judge_all(const struct request *request, int count, uint64_t turn)
  */
 static int wait_on(const struct request *request, uint64_t allowed, int count)
 {
-    const struct patience patience = patience_of(allowed);
+    const struct deadline deadline = deadline_after(allowed);
     const int saved = errno;
-    uint64_t turn = interest_turn();
+    uint64_t epoch = registration_epoch();
     if (process_is_unknown())
         share_after_fork_child();
     for (bool last = false;;) {
@@ -96,13 +96,13 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
         readiness_drive();
         int reported = count;
         if (reported < 0) {
-            reported = wait_once(request, patience_piece(&patience, false));
-            turn = interest_turn();
+            reported = wait_once(request, deadline_slice(&deadline, false));
+            epoch = registration_epoch();
         }
         if (reported < 0)
             return reported;
-        count = judge_all(request, reported, turn);
-        const bool over = count == 0 && patience_left(&patience) == 0;
+        count = judge_all(request, reported, epoch);
+        const bool over = count == 0 && deadline_left(&deadline) == 0;
         if (count > 0 || (over && (reported == 0 || last))) {
             errno = saved;
             return count;
@@ -130,13 +130,13 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
 PFSWRAP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
 {
     const struct request request = {.manner = BY_WAIT, .epoll = epoll, .events = events, .room = room};
-    WAIT(&request, patience_from_ms(timeout), real_libc()->epoll_wait(epoll, events, room, timeout));
+    WAIT(&request, timeout_from_ms(timeout), real_libc()->epoll_wait(epoll, events, room, timeout));
 }
 
 PFSWRAP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int room, int timeout, const sigset_t *mask)
 {
     const struct request request = {BY_PWAIT, epoll, events, room, mask};
-    WAIT(&request, patience_from_ms(timeout), real_libc()->epoll_pwait(epoll, events, room, timeout, mask));
+    WAIT(&request, timeout_from_ms(timeout), real_libc()->epoll_pwait(epoll, events, room, timeout, mask));
 }
 
 PFSWRAP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int room, const struct timespec *timeout,
@@ -147,7 +147,7 @@ PFSWRAP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int room,
         errno = ENOSYS;
         return -1;
     }
-    if (!patience_is_valid(timeout))
+    if (!timeout_is_valid(timeout))
         return real_libc()->epoll_pwait2(epoll, events, room, timeout, mask);
-    WAIT(&request, patience_from(timeout), real_libc()->epoll_pwait2(epoll, events, room, timeout, mask));
+    WAIT(&request, timeout_from(timeout), real_libc()->epoll_pwait2(epoll, events, room, timeout, mask));
 }

@@ -16,14 +16,14 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "connection/handover.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/kernel.h"
-#include "real/libc.h"
-#include "socket/environment.h"
-#include "socket/executable.h"
-#include "socket/spawn.h"
+#include "transfer/export.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
+#include "children/environment.h"
+#include "children/executable.h"
+#include "transfer/spawn.h"
 
 /* `environment`, or a protected copy that lives until the function returns. */
 #define PROTECTED(environment)                                                                                     \
@@ -87,7 +87,7 @@ static bool is_hopeless(const char *path)
 {
     if (path == NULL)
         return false;
-    const long error = KERNEL_4(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
+    const long error = raw_syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
     return error == -ENOENT || error == -EACCES || error == -ENOTDIR;
 }
 
@@ -102,9 +102,9 @@ static bool is_hopeless(const char *path)
         }                                                                                                          \
         if (is_hopeless(path))                                                                                     \
             return call;                                                                                           \
-        handover_before_exec(environment_is_guarded() && obstacle_ == NULL);                                       \
+        export_before_exec(environment_is_guarded() && obstacle_ == NULL);                                         \
         int result_ = call;                                                                                        \
-        handover_after_failure();                                                                                  \
+        export_after_failure();                                                                                    \
         return result_;                                                                                            \
     } while (0)
 

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "connection/release.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/kernel.h"
-#include "real/libc.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
 
 __attribute__((destructor)) static void end_connections(void)
 {

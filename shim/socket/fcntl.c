@@ -8,18 +8,18 @@
 #include <sys/ioctl.h>
 
 #include "connection/endpoint.h"
-#include "connection/handover.h"
-#include "connection/process.h"
-#include "connection/relay.h"
+#include "transfer/export.h"
+#include "base/process.h"
+#include "transfer/relay.h"
 #include "connection/stream.h"
-#include "interposed.h"
-#include "real/aliases.h"
-#include "real/libc.h"
+#include "base/interposed.h"
+#include "base/aliases.h"
+#include "base/libc.h"
 #include "socket/dup.h"
 #include "socket/sealed_call.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
-enum { NOT_OURS = STREAM_NOT_OURS };
+enum { NOT_OURS = STREAM_FOREIGN };
 
 /* The connection's mode has become what the kernel has now. */
 static void set_nonblocking(int fd, bool nonblocking)
@@ -35,12 +35,12 @@ static void set_nonblocking(int fd, bool nonblocking)
 
 /*
  * In a child of vfork() the table is the parent's. A descriptor that is to outlive the exec, or to be copied,
- * becomes a parcel there, which has the kernel's flag for itself; where it cannot it is relayed. Returns NOT_OURS,
- * or -1 with errno.
+ * becomes a handoff socket there, which has the kernel's flag for itself; where it cannot it is relayed. Returns
+ * NOT_OURS, or -1 with errno.
  */
 static int keep_over_exec(int fd)
 {
-    const int error = handover_pack(fd) ? 0 : relay_start(fd);
+    const int error = export_pack(fd) ? 0 : relay_start(fd);
     if (error == 0)
         return NOT_OURS;
     errno = error;
@@ -51,7 +51,7 @@ static int keep_over_exec(int fd)
 static int close_on_exec(int fd)
 {
     if (!endpoint_cloexec(fd))
-        (void)handover_pack(fd);
+        (void)export_pack(fd);
     return NOT_OURS;
 }
 
@@ -140,7 +140,7 @@ static int ioctl_sealed(int fd, unsigned long request, void *argument)
         return not_open();
     if (process_is_vfork_child())
         return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : NOT_OURS;
-    if (pointer_is_nowhere(argument) && (request == FIONREAD || request == FIONBIO))
+    if (address_is_bad(argument) && (request == FIONREAD || request == FIONBIO))
         return NOT_OURS; /* the kernel refuses */
     switch (request) {
     case FIONREAD: {

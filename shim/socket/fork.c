@@ -10,10 +10,10 @@
 
 #include "connection/background.h"
 #include "connection/endpoint.h"
-#include "connection/share.h"
-#include "interposed.h"
-#include "real/libc.h"
-#include "real/tail_call.h"
+#include "transfer/share.h"
+#include "base/interposed.h"
+#include "base/libc.h"
+#include "base/tail_call.h"
 
 /* After a fork that did not come to be. */
 static void give_up(void)

@@ -19,7 +19,7 @@ enum open_fast open_before_fast(int fd, const struct sockaddr *address, socklen_
  * A connection that nothing seals is looked at from here on, whatever numbers the program has for it. Returns -1
  * with ECONNRESET for one that is cut, since stdio moves its bytes.
  */
-int open_watched(int fd, const struct sockaddr *address, socklen_t length);
+int open_inspected(int fd, const struct sockaddr *address, socklen_t length);
 
 /* Whether `fd` is a TCP (or multipath TCP) socket; true where the kernel does not say. */
 bool open_is_tcp(int fd);

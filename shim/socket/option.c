@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 
 #include "connection/endpoint.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/libc.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/libc.h"
 #include "socket/address.h"
 #include "socket/open.h"
 #include "socket/sealed_call.h"
@@ -30,8 +30,8 @@ static int take_error(int fd)
         endpoint_abandon(endpoint, connection);
         return 0;
     }
-    if (connection->phase == CONNECTION_FAILED && !connection->told_error) {
-        connection->told_error = true;
+    if (connection->phase == CONNECTION_FAILED && !connection->reported_error) {
+        connection->reported_error = true;
         error = connection->initiator && !connection->confirmed ? ECONNREFUSED : connection->error;
     }
     endpoint_leave(connection);
@@ -116,7 +116,7 @@ enum verdict {
 static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
 {
     const bool sealed = endpoint_is_sealed(fd);
-    if (pointer_is_nowhere(value))
+    if (address_is_bad(value))
         return PASS; /* the kernel refuses */
     if (level == SOL_SOCKET && option == SO_RCVLOWAT)
         return sealed && length >= sizeof(int) && low_water(fd, value) != 0 ? IGNORE : PASS;

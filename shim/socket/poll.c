@@ -8,11 +8,11 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "connection/readiness.h"
-#include "interposed.h"
-#include "real/aliases.h"
-#include "real/libc.h"
-#include "socket/patience.h"
+#include "readiness/readiness.h"
+#include "base/interposed.h"
+#include "base/aliases.h"
+#include "base/libc.h"
+#include "readiness/timeout.h"
 #include "socket/scratch.h"
 #include "socket/sealed_call.h"
 
@@ -75,24 +75,24 @@ static int wait_once(const struct request *request, struct pollfd *asked, uint64
 {
     struct timespec time;
     if (request->masks)
-        return real_libc()->ppoll(asked, request->count, patience_to(piece, &time), request->mask);
-    return real_libc()->poll(asked, request->count, patience_to_ms(piece));
+        return real_libc()->ppoll(asked, request->count, timeout_to(piece, &time), request->mask);
+    return real_libc()->poll(asked, request->count, timeout_to_ms(piece));
 }
 
 /* The call, with room for a copy of the array. */
 static int poll_with(const struct request *request, struct pollfd *asked)
 {
-    const struct patience patience = patience_of(request->allowed);
+    const struct deadline deadline = deadline_after(request->allowed);
     const int saved = errno;
     for (bool last = false;;) {
         readiness_sweep();
         readiness_drive();
         const bool held_back = ask(request, asked);
-        const int reported = wait_once(request, asked, patience_piece(&patience, held_back));
+        const int reported = wait_once(request, asked, deadline_slice(&deadline, held_back));
         if (reported < 0)
             return reported;
         const int ready = reported > 0 ? answer(request, asked) : 0;
-        const bool over = ready == 0 && patience_left(&patience) == 0;
+        const bool over = ready == 0 && deadline_left(&deadline) == 0;
         if (ready > 0 || (over && (reported == 0 || last))) {
             for (nfds_t i = 0; i < request->count; i++)
                 request->fds[i].revents = asked[i].revents;
@@ -125,17 +125,17 @@ PFSWRAP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     if (!readiness_matters() || count > COPY_MOST || !is_concerned(fds, count))
         return real_libc()->poll(fds, count, timeout);
-    const struct request request = {.fds = fds, .count = count, .allowed = patience_from_ms(timeout)};
+    const struct request request = {.fds = fds, .count = count, .allowed = timeout_from_ms(timeout)};
     return poll_sealed(&request);
 }
 PFSWRAP_ALIAS(__poll, poll);
 
 PFSWRAP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-    if (!readiness_matters() || count > COPY_MOST || !patience_is_valid(timeout) || !is_concerned(fds, count))
+    if (!readiness_matters() || count > COPY_MOST || !timeout_is_valid(timeout) || !is_concerned(fds, count))
         return real_libc()->ppoll(fds, count, timeout, mask);
     const struct request request = {
-        .fds = fds, .count = count, .allowed = patience_from(timeout), .masks = true, .mask = mask};
+        .fds = fds, .count = count, .allowed = timeout_from(timeout), .masks = true, .mask = mask};
     return poll_sealed(&request);
 }
 

@@ -1,6 +1,6 @@
 /*
  * prctl(PR_SET_SECCOMP): behind a filter only the program's own kinds of system calls are sure to be allowed. So
- * handshakes end before it goes up, and what comes after keeps to the program's kind (carrier.h).
+ * handshakes end before it goes up, and what comes after keeps to the program's kind (transport.h).
  */
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -11,13 +11,13 @@
 #include "audit/audit.h"
 #include "connection/connection.h"
 #include "connection/endpoint.h"
-#include "connection/process.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/kernel.h"
-#include "real/libc.h"
+#include "base/process.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
 #include "socket/process.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 enum { POLL_MAX = 64, SLICE_MS = 20 };
 
@@ -54,10 +54,10 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 void process_before_sandbox(void)
 {
     struct pollfd polls[POLL_MAX];
-    is_of_vfork_child = watch_is_wanted() && watch_is_vfork_child();
+    is_of_vfork_child = inspect_is_wanted() && inspect_is_vfork_child();
     if (!is_of_vfork_child)
-        watch_before_sandbox();
-    pid_before = (long)KERNEL_0(SYS_getpid);
+        inspect_before_sandbox();
+    pid_before = (long)raw_syscall(SYS_getpid);
     if (!pfswrap_seals())
         return;
     (void)process_thread(); /* the answers are kept */
@@ -66,7 +66,7 @@ void process_before_sandbox(void)
     const int saved = errno;
     for (nfds_t left = advance_all(polls); left > 0; left = advance_all(polls)) {
         struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
-        (void)KERNEL_5(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
+        (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
     }
     int32_t buffer; /* if another process has done all of it, this one has no memory for buffers yet (mmap) */
     if (connection_borrow(&buffer) != NULL)
@@ -89,7 +89,7 @@ PFSWRAP_EXPORT int prctl(int option, ...)
     const unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long),
                         c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
-    bool is_ours = pfswrap_seals() ? !process_is_vfork_child() : watch_is_wanted();
+    bool is_ours = pfswrap_seals() ? !process_is_vfork_child() : inspect_is_wanted();
     if (option != PR_SET_SECCOMP || !is_ours)
         return real_libc()->prctl(option, a, b, c, d);
     process_before_sandbox();

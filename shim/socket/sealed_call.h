@@ -13,8 +13,8 @@
 
 #include "connection/endpoint.h"
 #include "connection/stream.h"
-#include "real/libc.h"
-#include "real/pointer.h"
+#include "base/libc.h"
+#include "base/address_check.h"
 
 /* A function for sealed descriptors only. Inlined, its frame would be set up on the way to the real call, too. */
 #define SEALED_CALL __attribute__((noinline))
@@ -30,7 +30,7 @@
             return real_libc_table.real_call;                                                                      \
         if (endpoint_is_sealed(fd)) {                                                                              \
             ssize_t count_ = (sealed);                                                                             \
-            if (count_ != STREAM_NOT_OURS)                                                                         \
+            if (count_ != STREAM_FOREIGN)                                                                          \
                 return count_;                                                                                     \
         }                                                                                                          \
         return real_libc()->real_call;                                                                             \
@@ -50,8 +50,8 @@ static inline int sealed_call_judge(const struct iovec *vectors, long count, boo
         if (vectors[i].iov_len > (size_t)SSIZE_MAX - total)
             return EINVAL;
         total += vectors[i].iov_len;
-        if (__builtin_expect(vectors[i].iov_len > 0 && pointer_is_nowhere(vectors[i].iov_base), false) &&
-            (looks || pointer_is_kernels(vectors[i].iov_base)))
+        if (__builtin_expect(vectors[i].iov_len > 0 && address_is_bad(vectors[i].iov_base), false) &&
+            (looks || address_is_kernels(vectors[i].iov_base)))
             error = EFAULT;
     }
     return error;
@@ -63,7 +63,7 @@ static inline bool sealed_call_flags_fail(const struct iovec *vectors, int count
     enum { NO_APPEND = 0x20 }; /* RWF_NOAPPEND of later headers */
     if ((flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | NO_APPEND)) == 0)
         return false;
-    if (count > 0 && !pointer_is_nowhere(vectors) && sealed_call_judge(vectors, count, false, false) == 0)
+    if (count > 0 && !address_is_bad(vectors) && sealed_call_judge(vectors, count, false, false) == 0)
         while (count > 0 && vectors[count - 1].iov_len == 0)
             count--;
     if (count <= 0)
@@ -75,7 +75,7 @@ static inline bool sealed_call_flags_fail(const struct iovec *vectors, int count
 /* Whether the wire plane can look at a vector that the kernel may still refuse. */
 static inline bool sealed_call_vector_is_valid(const struct iovec *vectors, long count)
 {
-    return (count <= 0 || !pointer_is_nowhere(vectors)) && sealed_call_judge(vectors, count, false, true) == 0;
+    return (count <= 0 || !address_is_bad(vectors)) && sealed_call_judge(vectors, count, false, true) == 0;
 }
 
 /* The kernel's answer to a message that is nowhere, or says that a name has less than no bytes. 0: none. */

@@ -10,12 +10,12 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 
-#include "connection/readiness.h"
-#include "interposed.h"
-#include "real/aliases.h"
-#include "real/kernel.h"
-#include "real/libc.h"
-#include "socket/patience.h"
+#include "readiness/readiness.h"
+#include "base/interposed.h"
+#include "base/aliases.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
+#include "readiness/timeout.h"
 #include "socket/scratch.h"
 
 enum { SET_READ, SET_WRITE, SET_EXCEPT, SETS };
@@ -126,16 +126,15 @@ static int wait_once(const struct request *request, const struct copies *copies,
         sets[i] = (fd_set *)copies->sets[i];
     if (request->masks)
         return real_libc()->pselect(request->count, sets[SET_READ], sets[SET_WRITE], sets[SET_EXCEPT],
-                                    patience_to(piece, &time), request->mask);
-    struct timeval value = {
-        .tv_sec = (time_t)(piece / PATIENCE_SECOND),
-        .tv_usec = (suseconds_t)((piece % PATIENCE_SECOND + PATIENCE_MICROSECOND - 1) / PATIENCE_MICROSECOND)};
+                                    timeout_to(piece, &time), request->mask);
+    struct timeval value = {.tv_sec = (time_t)(piece / NS_PER_SECOND),
+                            .tv_usec = (suseconds_t)((piece % NS_PER_SECOND + NS_PER_US - 1) / NS_PER_US)};
     return real_libc()->select(request->count, sets[SET_READ], sets[SET_WRITE], sets[SET_EXCEPT],
-                               piece == PATIENCE_ENDLESS ? NULL : &value);
+                               piece == TIMEOUT_NEVER ? NULL : &value);
 }
 
 /* The call, with room for copies of the sets. */
-static int select_with(const struct request *request, const struct patience *patience, const struct copies *copies)
+static int select_with(const struct request *request, const struct deadline *deadline, const struct copies *copies)
 {
     const int saved = errno;
     for (bool last = false;;) {
@@ -146,11 +145,11 @@ static int select_with(const struct request *request, const struct patience *pat
             errno = EBADF;
             return -1;
         }
-        const int reported = wait_once(request, copies, patience_piece(patience, held_back));
+        const int reported = wait_once(request, copies, deadline_slice(deadline, held_back));
         if (reported < 0)
             return reported;
         const int ready = reported > 0 ? reported - answer(request, copies) : 0;
-        const bool over = ready == 0 && patience_left(patience) == 0;
+        const bool over = ready == 0 && deadline_left(deadline) == 0;
         if (ready > 0 || (over && (reported == 0 || last))) {
             for (int i = 0; i < SETS; i++)
                 if (request->sets[i] != NULL)
@@ -172,10 +171,10 @@ static int bits_taken(int count)
     char text[4096];
     if (count <= FD_SETSIZE)
         return count;
-    const long fd = KERNEL_4(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC, 0);
-    long length = fd >= 0 ? KERNEL_3(SYS_read, fd, text, sizeof text - 1) : -1;
+    const long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC, 0);
+    long length = fd >= 0 ? raw_syscall(SYS_read, fd, text, sizeof text - 1) : -1;
     if (fd >= 0)
-        (void)KERNEL_1(SYS_close, fd);
+        (void)raw_syscall(SYS_close, fd);
     text[length > 0 ? length : 0] = '\0';
     const char *found = strstr(text, field);
     long size = found != NULL ? strtol(found + sizeof field - 1, NULL, 10) : 0;
@@ -185,7 +184,7 @@ static int bits_taken(int count)
     return size < count ? (int)size : count;
 }
 
-static int select_many(const struct request *request, const struct patience *patience, size_t words)
+static int select_many(const struct request *request, const struct deadline *deadline, size_t words)
 {
     int result;
     struct copies copies = {.words = words};
@@ -195,20 +194,20 @@ static int select_many(const struct request *request, const struct patience *pat
     for (size_t i = 0; i < SETS; i++)
         copies.sets[i] = (unsigned long *)scratch.at + i * words;
     pthread_cleanup_push(scratch_give, &scratch);
-    result = select_with(request, patience, &copies);
+    result = select_with(request, deadline, &copies);
     pthread_cleanup_pop(1);
     return result;
 }
 
-static int select_sealed(struct request *request, const struct patience *patience)
+static int select_sealed(struct request *request, const struct deadline *deadline)
 {
     unsigned long few[SETS][FEW_WORDS];
     request->count = bits_taken(request->count);
     const size_t words = ((size_t)request->count + WORD_BITS - 1) / WORD_BITS;
     if (words > FEW_WORDS)
-        return select_many(request, patience, words);
+        return select_many(request, deadline, words);
     const struct copies copies = {.sets = {few[SET_READ], few[SET_WRITE], few[SET_EXCEPT]}, .words = words};
-    return select_with(request, patience, &copies);
+    return select_with(request, deadline, &copies);
 }
 
 static struct request request_of(int count, fd_set *readable, fd_set *writable, fd_set *exceptional)
@@ -226,11 +225,11 @@ static bool is_valid(const struct timeval *timeout)
 static uint64_t allowed_by(const struct timeval *timeout)
 {
     if (timeout == NULL)
-        return PATIENCE_ENDLESS;
-    const uint64_t more = (uint64_t)timeout->tv_usec * PATIENCE_MICROSECOND;
-    if ((uint64_t)timeout->tv_sec >= (PATIENCE_ENDLESS - more) / PATIENCE_SECOND)
-        return PATIENCE_ENDLESS;
-    return (uint64_t)timeout->tv_sec * PATIENCE_SECOND + more;
+        return TIMEOUT_NEVER;
+    const uint64_t more = (uint64_t)timeout->tv_usec * NS_PER_US;
+    if ((uint64_t)timeout->tv_sec >= (TIMEOUT_NEVER - more) / NS_PER_SECOND)
+        return TIMEOUT_NEVER;
+    return (uint64_t)timeout->tv_sec * NS_PER_SECOND + more;
 }
 
 PFSWRAP_EXPORT int select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
@@ -240,13 +239,13 @@ PFSWRAP_EXPORT int select(int count, fd_set *readable, fd_set *writable, fd_set 
     if (!readiness_matters() || !is_valid(timeout) || !is_concerned(&request))
         return real_libc()->select(count, readable, writable, exceptional, timeout);
     request.allowed = allowed_by(timeout);
-    const struct patience patience = patience_of(request.allowed);
-    const int result = select_sealed(&request, &patience);
-    if (timeout != NULL && patience.end != PATIENCE_ENDLESS) { /* as Linux does: select(2), also when interrupted */
+    const struct deadline deadline = deadline_after(request.allowed);
+    const int result = select_sealed(&request, &deadline);
+    if (timeout != NULL && deadline.end != TIMEOUT_NEVER) { /* as Linux does: select(2), also when interrupted */
         const int saved = errno;
-        const uint64_t left = patience_left(&patience);
-        timeout->tv_sec = (time_t)(left / PATIENCE_SECOND);
-        timeout->tv_usec = (suseconds_t)(left % PATIENCE_SECOND / PATIENCE_MICROSECOND);
+        const uint64_t left = deadline_left(&deadline);
+        timeout->tv_sec = (time_t)(left / NS_PER_SECOND);
+        timeout->tv_usec = (suseconds_t)(left % NS_PER_SECOND / NS_PER_US);
         errno = saved;
     }
     return result;
@@ -257,11 +256,11 @@ PFSWRAP_EXPORT int pselect(int count, fd_set *readable, fd_set *writable, fd_set
                            const struct timespec *timeout, const sigset_t *mask)
 {
     struct request request = request_of(count, readable, writable, exceptional);
-    if (!readiness_matters() || !patience_is_valid(timeout) || !is_concerned(&request))
+    if (!readiness_matters() || !timeout_is_valid(timeout) || !is_concerned(&request))
         return real_libc()->pselect(count, readable, writable, exceptional, timeout, mask);
-    request.allowed = patience_from(timeout);
+    request.allowed = timeout_from(timeout);
     request.masks = true;
     request.mask = mask;
-    const struct patience patience = patience_of(request.allowed);
-    return select_sealed(&request, &patience);
+    const struct deadline deadline = deadline_after(request.allowed);
+    return select_sealed(&request, &deadline);
 }

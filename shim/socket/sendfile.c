@@ -10,30 +10,31 @@
 
 #include "connection/endpoint.h"
 #include "connection/stream.h"
-#include "interposed.h"
-#include "real/kernel.h"
-#include "real/libc.h"
-#include "watch/watch.h"
+#include "base/interposed.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
+#include "inspect/inspect.h"
 
 /* Reads where the program's offset, or the file's own, stands. Returns a count or a negated errno. */
 static long read_file(int fd, void *bytes, size_t size, const off_t *offset)
 {
-    return offset != NULL ? KERNEL_4(SYS_pread64, fd, bytes, size, *offset) : KERNEL_3(SYS_read, fd, bytes, size);
+    return offset != NULL ? raw_syscall(SYS_pread64, fd, bytes, size, *offset)
+                          : raw_syscall(SYS_read, fd, bytes, size);
 }
 
 /* `count` bytes that were read have not been sent: the file's own offset goes back. */
 static void step_back(int fd, size_t count)
 {
     if (count > 0)
-        (void)KERNEL_3(SYS_lseek, fd, -(off_t)count, SEEK_CUR);
+        (void)raw_syscall(SYS_lseek, fd, -(off_t)count, SEEK_CUR);
 }
 
-/* As sendfile(2), or STREAM_NOT_OURS. */
+/* As sendfile(2), or STREAM_FOREIGN. */
 static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
 {
     int32_t index;
     size_t sent = 0;
-    if (KERNEL_3(SYS_lseek, file, 0, SEEK_CUR) == -ESPIPE) {
+    if (raw_syscall(SYS_lseek, file, 0, SEEK_CUR) == -ESPIPE) {
         errno = EINVAL; /* no file: sendfile(2) does not read those either */
         return -1;
     }
@@ -44,7 +45,8 @@ static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
     }
     ssize_t result = 0;
     while (sent < count) {
-        const size_t wanted = count - sent < CONNECTION_EARLY_MAX ? count - sent : CONNECTION_EARLY_MAX;
+        const size_t wanted =
+            count - sent < CONNECTION_PREHANDSHAKE_MAX ? count - sent : CONNECTION_PREHANDSHAKE_MAX;
         const long got = read_file(file, bytes, wanted, offset);
         if (got <= 0) {
             errno = got < 0 ? (int)-got : errno;
@@ -52,7 +54,7 @@ static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
             break;
         }
         const struct iovec vector = {.iov_base = bytes, .iov_len = (size_t)got};
-        result = stream_send(fd, &vector, 1, 0, CARRIER_SOCKET);
+        result = stream_send(fd, &vector, 1, 0, TRANSPORT_SOCKET);
         const size_t taken = result > 0 ? (size_t)result : 0;
         if (offset != NULL)
             *offset += (off_t)taken;
@@ -70,10 +72,10 @@ PFSWRAP_EXPORT ssize_t sendfile(int fd, int file, off_t *offset, size_t count)
 {
     if (endpoint_is_sealed(fd)) {
         ssize_t sent = send_file(fd, file, offset, count);
-        if (sent != STREAM_NOT_OURS)
+        if (sent != STREAM_FOREIGN)
             return sent;
     }
-    if (watch_is_on(fd) && watch_before_file(fd, WATCH_CALLER) != 0)
+    if (inspect_is_on(fd) && inspect_before_file(fd, INSPECT_CALLER) != 0)
         return -1;
     return real_libc()->sendfile(fd, file, offset, count);
 }
@@ -86,8 +88,8 @@ PFSWRAP_EXPORT ssize_t sendfile64(int fd, int file, off64_t *offset, size_t coun
 /* Whether a call that moves pages must not be made. */
 static bool refuses(int fd, int other)
 {
-    if (!endpoint_is_sealed(fd) && !endpoint_is_sealed(other) && !watch_refuses_unseen(fd) &&
-        !watch_refuses_unseen(other))
+    if (!endpoint_is_sealed(fd) && !endpoint_is_sealed(other) && !inspect_refuses_unseen(fd) &&
+        !inspect_refuses_unseen(other))
         return false;
     errno = EINVAL;
     return true;

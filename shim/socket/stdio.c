@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include "connection/endpoint.h"
-#include "connection/relay.h"
-#include "interposed.h"
-#include "real/aliases.h"
-#include "real/libc.h"
+#include "transfer/relay.h"
+#include "base/interposed.h"
+#include "base/aliases.h"
+#include "base/libc.h"
 #include "socket/unconnected.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 /* The note comes first: a thread that connects the socket meanwhile either reads it, or is seen here. */
 PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
@@ -32,7 +32,7 @@ PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
             return NULL;
         }
     }
-    if (watch_is_on(fd) && watch_before_stream(fd, WATCH_CALLER) != 0)
+    if (inspect_is_on(fd) && inspect_before_stream(fd, INSPECT_CALLER) != 0)
         return NULL;
     return real_libc()->fdopen(fd, mode);
 }
@@ -41,7 +41,7 @@ PFSWRAP_ALIAS(_IO_fdopen, fdopen);
 /* What is written to it has to pass a call of ours. */
 static bool is_ours(int fd)
 {
-    return endpoint_is_sealed(fd) || watch_is_on(fd);
+    return endpoint_is_sealed(fd) || inspect_is_on(fd);
 }
 
 /* Writes all of a text that was formatted. Returns its length, or -1. */
@@ -101,7 +101,7 @@ PFSWRAP_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 /* For handlers of signals, which cannot allocate. */
 PFSWRAP_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
 {
-    if (watch_is_on(fd) && watch_before_file(fd, WATCH_CALLER) != 0)
+    if (inspect_is_on(fd) && inspect_before_file(fd, INSPECT_CALLER) != 0)
         return;
     if (!endpoint_is_sealed(fd) || relay_start(fd) == 0)
         real_libc()->backtrace_symbols_fd(frames, count, fd);

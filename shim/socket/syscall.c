@@ -17,17 +17,17 @@
 
 #include "connection/background.h"
 #include "connection/endpoint.h"
-#include "connection/process.h"
-#include "connection/readiness.h"
+#include "base/process.h"
+#include "readiness/readiness.h"
 #include "connection/release.h"
-#include "connection/share.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/libc.h"
+#include "transfer/share.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/libc.h"
 #include "socket/process.h"
-#include "real/tail_call.h"
+#include "base/tail_call.h"
 #include "socket/uring.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 /* syscall(2), whose arguments all travel as this says on the machines we know. unistd.h has it with an ellipsis. */
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
@@ -208,9 +208,9 @@ static enum family family_of(long number, long a, long b, long c, long d)
 {
     switch (number) {
     case SYS_sendto:
-        if ((d & MSG_FASTOPEN) != 0 && (pfswrap_seals() || watch_is_wanted()))
-            return ON_SEALED; /* it connects, and is to be found sealed, or watched, before it sends */
-        return endpoint_is_sealed((int)a) || watch_is_on((int)a) ? ON_SEALED : PLAIN;
+        if ((d & MSG_FASTOPEN) != 0 && (pfswrap_seals() || inspect_is_wanted()))
+            return ON_SEALED; /* it connects, and is to be found sealed, or inspected, before it sends */
+        return endpoint_is_sealed((int)a) || inspect_is_on((int)a) ? ON_SEALED : PLAIN;
     case SYS_read:
     case SYS_write:
     case SYS_readv:
@@ -223,7 +223,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_getsockopt:
     case SYS_setsockopt:
     case SYS_sendfile:
-        return endpoint_is_sealed((int)a) || watch_is_on((int)a) ? ON_SEALED : PLAIN;
+        return endpoint_is_sealed((int)a) || inspect_is_on((int)a) ? ON_SEALED : PLAIN;
     case SYS_close:
     case SYS_close_range:
 #ifdef SYS_dup2
@@ -245,7 +245,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_recvmmsg:
     case SYS_splice:
     case SYS_copy_file_range:
-        return pfswrap_seals() || watch_is_wanted() ? ON_DESCRIPTORS : PLAIN;
+        return pfswrap_seals() || inspect_is_wanted() ? ON_DESCRIPTORS : PLAIN;
     case SYS_epoll_ctl:
         return endpoint_is_sealed((int)c) ? ON_DESCRIPTORS : PLAIN;
 #ifdef SYS_poll
@@ -274,11 +274,11 @@ static enum family family_of(long number, long a, long b, long c, long d)
         return a == PR_SET_SECCOMP && pfswrap_seals() && !process_is_vfork_child() ? SANDBOXES : PLAIN;
     case SYS_seccomp:
         return (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER) &&
-                       (pfswrap_seals() || watch_is_wanted())
+                       (pfswrap_seals() || inspect_is_wanted())
                    ? SANDBOXES
                    : PLAIN;
     case SYS_io_uring_setup:
-        return pfswrap_seals() || watch_enforces() ? RING : PLAIN;
+        return pfswrap_seals() || inspect_enforces() ? RING : PLAIN;
     case SYS_io_submit:
         return uring_matters() ? ASYNCHRONOUS : PLAIN;
     default:

@@ -4,15 +4,15 @@
  */
 #include "socket/unconnected.h"
 
-#include "connection/process.h"
-#include "init.h"
+#include "base/process.h"
+#include "config/init.h"
 #include "socket/open.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 /* In a sandbox nobody can tell what it is. The table of a child of vfork() is its parent's. */
 static bool matters(int fd)
 {
-    return (pfswrap_seals() || watch_is_wanted()) && !endpoint_is_sealed(fd) && !watch_is_on(fd) &&
+    return (pfswrap_seals() || inspect_is_wanted()) && !endpoint_is_sealed(fd) && !inspect_is_on(fd) &&
            (process_sandboxed || open_is_tcp(fd)) && !process_is_vfork_child();
 }
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /*
- * `fd`, which is neither sealed nor watched, has got another number. Returns the id under which that is to be
+ * `fd`, which is neither sealed nor inspected, has got another number. Returns the id under which that is to be
  * noted, too; 0: it need not be. Or fdopen(3) is about to make a stream of it. Keep errno.
  */
 uint32_t unconnected_copied(int fd);

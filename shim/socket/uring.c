@@ -10,15 +10,15 @@
 #include <linux/aio_abi.h>
 
 #include "connection/endpoint.h"
-#include "init.h"
-#include "interposed.h"
-#include "real/libc.h"
-#include "watch/watch.h"
+#include "config/init.h"
+#include "base/interposed.h"
+#include "base/libc.h"
+#include "inspect/inspect.h"
 
 /* The body of a function of liburing's, which returns a negated errno. */
 #define REFUSE_OR_REAL(call, ...)                                                                                  \
     do {                                                                                                           \
-        if (pfswrap_seals() || watch_enforces())                                                                   \
+        if (pfswrap_seals() || inspect_enforces())                                                                 \
             return -ENOSYS;                                                                                        \
         if (real_libc()->call == NULL)                                                                             \
             real_libc_resolve(); /* liburing has come after our start */                                           \
@@ -55,7 +55,7 @@ PFSWRAP_EXPORT int io_uring_setup(unsigned entries, struct io_uring_params *para
 
 bool uring_matters(void)
 {
-    return atomic_load(&endpoint_count) > 0 || watch_enforces();
+    return atomic_load(&endpoint_count) > 0 || inspect_enforces();
 }
 
 bool uring_refuses(long count, struct iocb *const *requests)
@@ -67,7 +67,7 @@ bool uring_refuses(long count, struct iocb *const *requests)
         case IOCB_CMD_PREADV:
         case IOCB_CMD_PWRITEV:
             if (endpoint_is_sealed((int)requests[i]->aio_fildes) ||
-                watch_refuses_unseen((int)requests[i]->aio_fildes)) {
+                inspect_refuses_unseen((int)requests[i]->aio_fildes)) {
                 errno = EOPNOTSUPP;
                 return true;
             }

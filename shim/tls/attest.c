@@ -5,7 +5,7 @@
  */
 #include "tls/attest.h"
 
-#include "init.h"
+#include "config/init.h"
 #include "policy/registry.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"

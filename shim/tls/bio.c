@@ -5,8 +5,8 @@
  */
 #include <pthread.h>
 
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/handshake.h"
 #include "tls/layer.h"
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/groups.h"
 #include "tls/report.h"
 #include "tls/signature.h"

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/attest.h"
 #include "tls/ciphers.h"
 #include "tls/error.h"

@@ -6,8 +6,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/error.h"
 #include "tls/handshake.h"
 #include "tls/layer.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "init.h"
+#include "config/init.h"
 #include "policy/registry.h"
 #include "tls/report.h"
 

@@ -6,8 +6,8 @@
 
 #include <sys/socket.h>
 
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "socket/linger.h"
 #include "tls/attest.h"
 #include "tls/error.h"

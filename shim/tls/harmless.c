@@ -3,8 +3,8 @@
  * them: they are logged and passed on. Finite-field parameters belong to ciphers that are never allowed; the
  * security level also says how long the keys of certificates must be, which the policy leaves to the program.
  */
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/report.h"
 #include "tls/state.h"
 

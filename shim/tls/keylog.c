@@ -2,8 +2,8 @@
  * Key logging: the callback that would be handed every secret is remembered for the program to read back, and never
  * given to the library (SSL_CTX_set_keylog_callback(3)).
  */
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/report.h"
 #include "tls/state.h"
 

@@ -89,8 +89,8 @@ int layer_shutdown(struct layer *layer);
 /* Says that no more will be written, unless that has been said or the program wants to end silently. */
 void layer_send_final(struct layer *layer);
 
-/* layer_carrier.c: the library's own calls as the tunnel's carrier. */
-struct pfswrap_tunnel_carrier layer_carrier(struct layer *layer);
+/* layer_transport.c: the library's own calls as the tunnel's carrier. */
+struct pfswrap_tunnel_transport layer_transport(struct layer *layer);
 
 /* Several records that are to travel together are written between on and off. */
 void layer_cork(const struct layer *layer, bool on);

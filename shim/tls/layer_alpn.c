@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "interposed.h"
+#include "base/interposed.h"
 #include "tls/layer.h"
 
 static const unsigned char our_name[] = {5, 'p', 'f', 's', 'w', '1'};

@@ -68,7 +68,7 @@ static int read_in_handshake(struct layer *layer, void *buffer, int size)
     return result;
 }
 
-static int carrier_read(void *context, void *buffer, size_t size)
+static int transport_read(void *context, void *buffer, size_t size)
 {
     struct layer *layer = context;
     layer->result = layer->opened ? layer->lib->SSL_read(layer->ssl, buffer, (int)size)
@@ -96,7 +96,7 @@ static int write_at_once(struct layer *layer, const void *data, size_t length)
     return result;
 }
 
-static int carrier_write(void *context, const void *data, size_t length)
+static int transport_write(void *context, const void *data, size_t length)
 {
     struct layer *layer = context;
     layer->result =
@@ -118,7 +118,7 @@ void layer_cork(const struct layer *layer, bool on)
         (void)setsockopt(layer->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 }
 
-struct pfswrap_tunnel_carrier layer_carrier(struct layer *layer)
+struct pfswrap_tunnel_transport layer_transport(struct layer *layer)
 {
-    return (struct pfswrap_tunnel_carrier){.read = carrier_read, .write = carrier_write, .context = layer};
+    return (struct pfswrap_tunnel_transport){.read = transport_read, .write = transport_write, .context = layer};
 }

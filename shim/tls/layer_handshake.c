@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "init.h"
-#include "keys.h"
+#include "config/init.h"
+#include "config/keys.h"
 #include "socket/linger.h"
 #include "tls/error.h"
 #include "tls/layer.h"
@@ -105,11 +105,11 @@ static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct polic
     layer->deadline_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + //
                          pfswrap_policy()->seal.handshake_timeout_ms;
     report_addresses_read(&layer->addresses, lib, ssl);
-    const struct pfswrap_tunnel_carrier carrier = layer_carrier(layer);
+    const struct pfswrap_tunnel_transport transport = layer_transport(layer);
     if (binding_read(lib, ssl, binding) && layer_lease_make(&layer->lease))
         layer->tunnel =
             pfswrap_tunnel_new(server ? PFSWRAP_SEAL_RESPONDER : PFSWRAP_SEAL_INITIATOR, keys_config(rule), binding,
-                               sizeof binding, atomic_load(candidate_of(rule)), &carrier, error);
+                               sizeof binding, atomic_load(candidate_of(rule)), &transport, error);
     if (layer->tunnel != NULL)
         return layer;
     layer_free(layer);

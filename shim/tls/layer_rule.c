@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "init.h"
+#include "config/init.h"
 
 _Atomic(enum layer_rules) layer_rules;
 

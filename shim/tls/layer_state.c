@@ -2,7 +2,7 @@
  * What a program is told about a connection's state: while the layer shakes hands, the handshake is not over; what
  * is pending is what has been opened; and the end of a stream that was cut short is none.
  */
-#include "interposed.h"
+#include "base/interposed.h"
 #include "tls/layer.h"
 
 /* The record of a layered connection, for the program's own calls; NULL: the library's answer holds. */

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "init.h"
-#include "real/elf.h"
+#include "config/init.h"
+#include "base/elf.h"
 
 static _Atomic(struct libssl *) registered[LIBSSL_MAX];
 static atomic_int registered_count;

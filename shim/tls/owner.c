@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "init.h"
+#include "config/init.h"
 #include "tls/libssl.h"
 
 enum {

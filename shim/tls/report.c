@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "init.h"
+#include "config/init.h"
 #include "tls/layer.h"
 
 static bool enforcing(void)

@@ -4,8 +4,8 @@
  */
 #include "tls/security.h"
 
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"
 #include "tls/report.h"

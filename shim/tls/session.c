@@ -4,8 +4,8 @@
  */
 #include "tls/session.h"
 
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/context.h"
 #include "tls/report.h"
 

@@ -3,8 +3,8 @@
  * library as it is. After it the library has the policy's settings: a setter is applied to the program's own, which
  * are then forced again, and a getter reads the program's own back.
  */
-#include "init.h"
-#include "interposed.h"
+#include "config/init.h"
+#include "base/interposed.h"
 #include "tls/ciphers.h"
 #include "tls/context.h"
 #include "tls/groups.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "init.h"
+#include "config/init.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"
 #include "tls/report.h"

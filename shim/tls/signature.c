@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "init.h"
+#include "config/init.h"
 #include "tls/report.h"
 #include "tls/state.h"
 

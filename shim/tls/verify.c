@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "init.h"
+#include "config/init.h"
 
 static bool pin_matches(const struct libssl *lib, const X509 *certificate)
 {

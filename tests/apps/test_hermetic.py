@@ -8,8 +8,8 @@ from lib.wrap import LIBRARY
 
 
 def listed():
-    """The names in the X-macros of shim/interposed.h: the one list of what may be exported."""
-    return set(re.findall(r"\bX\((\w+)\)", re.sub(r"#define \w+\(X\)", "", (ROOT / "shim/interposed.h").read_text())))
+    """The names in the X-macros of shim/base/interposed.h: the one list of what may be exported."""
+    return set(re.findall(r"\bX\((\w+)\)", re.sub(r"#define \w+\(X\)", "", (ROOT / "shim/base/interposed.h").read_text())))
 
 
 def symbols():
@@ -33,7 +33,7 @@ def main():
         check(stack and "RWE" not in stack[0], f"expected a stack that cannot be executed: {stack}")
     with tap.case("the shared object exports exactly the functions of the one list"):
         names = listed()
-        check(len(names) > 60, f"shim/interposed.h lists {sorted(names)}")
+        check(len(names) > 60, f"shim/base/interposed.h lists {sorted(names)}")
         equal({name for name, _, _, section in symbols() if section != "UND"}, names, "exported symbols")
     with tap.case("the shared object exports functions only, each of which can be interposed by others"):
         kinds = {(kind, binding) for _, kind, binding, section in symbols() if section != "UND"}

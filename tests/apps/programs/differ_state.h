@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-static int differ_epoll; /* watches whatever ask_epoll() puts there */
+static int differ_epoll; /* inspects whatever ask_epoll() puts there */
 
 static void ask_select(int fd, bool with_mask)
 {

@@ -1,6 +1,6 @@
 /*
- * An event loop in every manner, as an echo server and as many clients in one thread: descriptors are watched from
- * before their first byte, so that a handshake under way is what the loop waits for.
+ * An event loop in every manner, as an echo server and as many clients in one thread: descriptors are inspected
+ * from before their first byte, so that a handshake under way is what the loop waits for.
  *
  *     ready_loop MANNER server PORT ADDRESS ENDS
  *     ready_loop MANNER client PORT ADDRESS COUNT SOURCE
@@ -22,7 +22,7 @@ static const struct manner {
     enum call call;
     uint32_t flags;      /* of epoll */
     bool blocking;       /* the server's descriptors */
-    bool before_connect; /* the client's descriptors are watched before they are connected */
+    bool before_connect; /* the client's descriptors are inspected before they are connected */
 } manners[] = {
     {"poll", BY_POLL, 0, false, false},
     {"poll_blocking", BY_POLL, 0, true, false},
@@ -57,7 +57,7 @@ static int connection_count;
 static int listener = -1, command = -1;
 static int finished;
 
-/* What is watched beside connections has these numbers in the place of an index. */
+/* What is inspected beside connections has these numbers in the place of an index. */
 enum { THE_LISTENER = CONNECTIONS_MAX, THE_COMMAND };
 
 static void epoll_set(int operation, int index, int fd, uint32_t events)
@@ -66,7 +66,7 @@ static void epoll_set(int operation, int index, int fd, uint32_t events)
     sock_expect(epoll_ctl(epoll, operation, fd, &event) == 0, "epoll_ctl %d of descriptor %d", operation, fd);
 }
 
-static void watch(int index, int fd, uint32_t events, bool again)
+static void inspect(int index, int fd, uint32_t events, bool again)
 {
     uint32_t flags = index < CONNECTIONS_MAX ? manner->flags : 0;
     if (manner->call < BY_EPOLL)
@@ -80,11 +80,11 @@ static void watch(int index, int fd, uint32_t events, bool again)
     epoll_set(again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, index, fd, events | flags);
 }
 
-/* Changes what a connection is watched for; one shot has to be armed anew in any case. */
+/* Changes what a connection is inspected for; one shot has to be armed anew in any case. */
 static void want(struct connection *one, uint32_t events)
 {
     if (one->fd >= 0 && (events != one->wanted || (manner->flags & EPOLLONESHOT)) && !(manner->flags & EPOLLET))
-        watch((int)(one - connections), one->fd, events, true);
+        inspect((int)(one - connections), one->fd, events, true);
     one->wanted = events;
 }
 
@@ -93,7 +93,7 @@ struct ready {
     uint32_t events;
 };
 
-/* Everything that is watched, as poll(2) and select(2) want it. */
+/* Everything that is inspected, as poll(2) and select(2) want it. */
 static int collect(struct pollfd *polls, int *indices)
 {
     int count = 0;
@@ -215,7 +215,7 @@ static void accept_one(void)
     sock_expect(fd >= 0 && connection_count < CONNECTIONS_MAX, "accept");
     struct connection *one = &connections[connection_count++];
     *one = (struct connection){.fd = fd, .wanted = EPOLLIN};
-    watch((int)(one - connections), fd, EPOLLIN, false);
+    inspect((int)(one - connections), fd, EPOLLIN, false);
 }
 
 /* Gives back what is held. Returns false if not all of it was taken. */
@@ -286,8 +286,8 @@ static void server(const struct sock_target *target, int ends)
     listener = sock_listen(target);
     command = STDIN_FILENO;
     sock_set_nonblocking(listener, true);
-    watch(THE_LISTENER, listener, EPOLLIN, false);
-    watch(THE_COMMAND, command, EPOLLIN, false);
+    inspect(THE_LISTENER, listener, EPOLLIN, false);
+    inspect(THE_COMMAND, command, EPOLLIN, false);
     while (finished < ends) {
         int n = wait_for_events(ready);
         for (int i = 0; i < n; i++)
@@ -313,12 +313,12 @@ static void start(const struct sock_target *target, const struct sock_target *so
     *one = (struct connection){.fd = sock_open(target, SOCK_NONBLOCK), .wanted = EPOLLOUT};
     sock_expect(bind(one->fd, (const struct sockaddr *)&source->address, source->length) == 0, "bind");
     if (manner->before_connect)
-        watch(index, one->fd, EPOLLOUT, false);
+        inspect(index, one->fd, EPOLLOUT, false);
     sock_expect(connect(one->fd, (const struct sockaddr *)&target->address, target->length) == 0 ||
                     errno == EINPROGRESS,
                 "connect");
     if (!manner->before_connect)
-        watch(index, one->fd, EPOLLOUT, false);
+        inspect(index, one->fd, EPOLLOUT, false);
 }
 
 static void speak(struct connection *one, uint32_t events)

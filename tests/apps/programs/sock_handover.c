@@ -196,7 +196,7 @@ static void other_policy_server(int fd)
 
 /* --- vfork and posix_spawn --- */
 
-/* A static program: what was meant for it as a parcel becomes a relay. */
+/* A static program: what was meant for it as a handoff socket becomes a relay. */
 static void vfork_static_server(int fd)
 {
     pid_t pid = vfork();

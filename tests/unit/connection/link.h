@@ -21,7 +21,7 @@
 
 #include "connection/endpoint.h"
 #include "connection/stream.h"
-#include "init.h"
+#include "config/init.h"
 
 struct link {
     int client, server;           /* sealed descriptors */
@@ -110,8 +110,8 @@ static inline void link_seal(int fd, uint16_t rule, bool initiator, bool nonbloc
     struct connection *connection = endpoint_open(fd, rule, initiator, nonblocking, false, &endpoint);
     ck_assert_ptr_nonnull(connection);
     handshake_begin(connection, fd);
-    connection->queue_at_ms = UINT64_MAX;
-    connection->queueing = false; /* both ends begin like one that connects */
+    connection->buffer_at_ms = UINT64_MAX;
+    connection->buffering = false; /* both ends begin like one that connects */
     endpoint_settle(fd, connection);
     endpoint_leave(connection);
 }
@@ -144,13 +144,13 @@ static inline void link_await(int fd)
 static inline ssize_t link_receive(int fd, void *bytes, size_t size, int flags)
 {
     const struct iovec vector = {.iov_base = bytes, .iov_len = size};
-    return stream_receive(fd, &vector, 1, flags, CARRIER_SOCKET);
+    return stream_receive(fd, &vector, 1, flags, TRANSPORT_SOCKET);
 }
 
 static inline ssize_t link_send(int fd, const void *bytes, size_t size)
 {
     const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-    return stream_send(fd, &vector, 1, MSG_NOSIGNAL, CARRIER_SOCKET);
+    return stream_send(fd, &vector, 1, MSG_NOSIGNAL, TRANSPORT_SOCKET);
 }
 
 static inline bool link_is_open(int fd)

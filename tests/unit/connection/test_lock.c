@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "connection/lock.h"
-#include "connection/process.h"
+#include "base/lock.h"
+#include "base/process.h"
 
 struct counted {
     struct lock lock;

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "connection/memory.h"
+#include "base/memory.h"
 
 enum { THREADS = 4, PIECES = 500, ROUNDS = 200 };
 

@@ -14,33 +14,33 @@
 #include <unistd.h>
 
 #include "connection/background.h"
-#include "connection/carrier.h"
+#include "base/transport.h"
 #include "connection/connection.h"
-#include "connection/destination.h"
+#include "rules/destination.h"
 #include "connection/endpoint.h"
-#include "connection/handover.h"
-#include "connection/interest.h"
-#include "connection/lock.h"
-#include "connection/process.h"
-#include "connection/readiness.h"
+#include "transfer/export.h"
+#include "readiness/registration.h"
+#include "base/lock.h"
+#include "base/process.h"
+#include "readiness/readiness.h"
 #include "connection/receive.h"
-#include "connection/region.h"
-#include "connection/relay.h"
+#include "transfer/segment.h"
+#include "transfer/relay.h"
 #include "connection/release.h"
-#include "connection/share.h"
-#include "connection/signals.h"
+#include "transfer/share.h"
+#include "base/signals.h"
 #include "connection/stream.h"
 #include "connection/wait.h"
-#include "init.h"
-#include "keys.h"
+#include "config/init.h"
+#include "config/keys.h"
 #include "model/model.h"
-#include "real/descriptor.h"
-#include "real/kernel.h"
-#include "real/libc.h"
-#include "real/list.h"
+#include "fd/own.h"
+#include "base/raw_syscall.h"
+#include "base/libc.h"
+#include "fd/list.h"
 #include "socket/linger.h"
 #include "suite.h"
-#include "watch/watch.h"
+#include "inspect/inspect.h"
 
 /* --- what stands in for the rest of the shim --- */
 
@@ -176,7 +176,7 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
     connection->phase = CONNECTION_FAILED;
     connection->error = error;
 }
-void connection_dissolve(struct connection *connection)
+void connection_disconnect(struct connection *connection)
 {
     connection->phase = CONNECTION_FAILED;
 }
@@ -236,7 +236,7 @@ void handshake_advance(struct connection *connection, int fd)
         return;
     struct sockaddr_in6 peer;
     socklen_t length = sizeof peer;
-    const long result = KERNEL_3(SYS_getpeername, fd, &peer, &length);
+    const long result = raw_syscall(SYS_getpeername, fd, &peer, &length);
     if (result == 0 && model_peer_of(fd) == PEER_KEYED)
         connection->phase = CONNECTION_OPEN;
     else if (result == 0 || result != -ENOTCONN)
@@ -258,25 +258,25 @@ int send_flush(struct connection *connection, int fd)
     (void)connection, (void)fd;
     return 1;
 }
-int carrier_unacknowledged(int fd)
+int transport_unacknowledged(int fd)
 {
     return fd >= 0 && fd < MODEL_HIDDEN && model_is_connected(fd) ? outstanding[fd] : 0;
 }
-long carrier_receive(int fd, void *bytes, size_t size)
+long transport_receive(int fd, void *bytes, size_t size)
 {
     (void)fd, (void)bytes, (void)size;
     return -EAGAIN;
 }
-long carrier_shut(int fd, int how)
+long transport_shut(int fd, int how)
 {
     (void)fd, (void)how;
     return 0;
 }
-void carrier_reset_on_close(int fd)
+void transport_reset_on_close(int fd)
 {
     (void)fd;
 }
-bool carrier_is_quiet(int fd)
+bool transport_is_quiet(int fd)
 {
     (void)fd;
     return true;
@@ -286,7 +286,7 @@ bool receive_is_unread(const struct connection *connection, int fd)
     (void)connection, (void)fd;
     return false;
 }
-__thread enum carrier_kind carrier_kind __attribute__((tls_model("initial-exec")));
+__thread enum transport_call transport_call __attribute__((tls_model("initial-exec")));
 
 /* The background thread's work is done by thread BACKGROUND of a scenario, or by the one that leaves it. */
 static bool has_background;
@@ -320,21 +320,21 @@ void background_finish(void)
 {
 }
 
-int descriptor_duplicate_high(int fd, int at_least)
+int own_duplicate_high(int fd, int at_least)
 {
     return (int)model_kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least, 0, 0);
 }
-bool descriptor_is_own(int fd)
+bool own_is(int fd)
 {
     (void)fd;
     return false;
 }
-int descriptor_lowest_own(unsigned first, unsigned last)
+int own_lowest(unsigned first, unsigned last)
 {
     (void)first, (void)last;
     return -1;
 }
-void descriptor_make_way(int fd)
+void own_make_way(int fd)
 {
     (void)fd;
 }
@@ -342,36 +342,36 @@ void list_descriptors(void (*visit)(int fd, void *argument), void *argument)
 {
     (void)visit, (void)argument;
 }
-void handover_close_on_exec(unsigned first, unsigned last)
+void export_close_on_exec(unsigned first, unsigned last)
 {
     (void)first, (void)last;
 }
-bool handover_pack(int fd)
+bool export_pack(int fd)
 {
     (void)fd;
     return false;
 }
-void interest_adopt(struct endpoint *endpoint, const struct connection *connection, int fd)
+void registration_adopt(struct endpoint *endpoint, const struct connection *connection, int fd)
 {
     (void)endpoint, (void)connection, (void)fd;
 }
-void interest_forget(struct endpoint *endpoint)
+void registration_forget(struct endpoint *endpoint)
 {
     (void)endpoint;
 }
-void interest_leave(struct endpoint *endpoint, int fd)
+void registration_leave(struct endpoint *endpoint, int fd)
 {
     (void)endpoint, (void)fd;
 }
-void interest_remove(struct endpoint *endpoint)
+void registration_remove(struct endpoint *endpoint)
 {
     (void)endpoint;
 }
-void interest_restore(struct endpoint *endpoint)
+void registration_restore(struct endpoint *endpoint)
 {
     (void)endpoint;
 }
-void interest_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
+void registration_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
 {
     (void)endpoint, (void)connection, (void)again;
 }
@@ -386,7 +386,7 @@ void readiness_schedule(const struct connection *connection)
 {
     (void)connection;
 }
-void region_make_way(int fd)
+void segment_make_way(int fd)
 {
     (void)fd;
 }
@@ -430,28 +430,28 @@ void linger_before_close_range(unsigned first, unsigned last)
 {
     (void)first, (void)last;
 }
-_Atomic uint32_t watch_table[WATCH_FDS];
-bool watch_is_wanted(void)
+_Atomic uint32_t inspect_table[INSPECT_FDS];
+bool inspect_is_wanted(void)
 {
     return false;
 }
-void watch_connected(int fd, const struct sockaddr *address, socklen_t length)
+void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
     (void)fd, (void)address, (void)length;
 }
-void watch_copied(int fd, int copy)
+void inspect_copied(int fd, int copy)
 {
     (void)fd, (void)copy;
 }
-void watch_end(int fd)
+void inspect_end(int fd)
 {
     (void)fd;
 }
-void watch_end_range(unsigned first, unsigned last)
+void inspect_end_range(unsigned first, unsigned last)
 {
     (void)first, (void)last;
 }
-int watch_before_stream(int fd, const void *caller)
+int inspect_before_stream(int fd, const void *caller)
 {
     (void)fd, (void)caller;
     return 0;

@@ -1,5 +1,5 @@
 /*
- * Parcels: what a program without us finds in one, who counts as a holder, and what is not believed.
+ * Handoff sockets: what a program without us finds in one, who counts as a holder, and what is not believed.
  */
 #include "../suite.h"
 
@@ -8,11 +8,11 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "connection/arrival.h"
-#include "connection/handover.h"
-#include "connection/parcel.h"
-#include "connection/region.h"
-#include "connection/share.h"
+#include "transfer/import.h"
+#include "transfer/export.h"
+#include "transfer/handoff.h"
+#include "transfer/segment.h"
+#include "transfer/share.h"
 #include "link.h"
 
 static char directory[] = "/tmp/pfswrap-parcel-XXXXXX";
@@ -39,38 +39,38 @@ static uint32_t holders(int fd)
     return count;
 }
 
-static int parcel_for(int fd)
+static int handoff_for(int fd)
 {
     struct holder name;
-    const int parcel = handover_make_parcel(fd, &name);
-    ck_assert_int_ge(parcel, 0);
-    ck_assert(parcel_is(parcel) && parcel_is_holder(name) && !parcel_is_gone(name));
-    return parcel;
+    const int handoff = export_make_handoff(fd, &name);
+    ck_assert_int_ge(handoff, 0);
+    ck_assert(handoff_is(handoff) && handoff_is_holder(name) && !handoff_is_gone(name));
+    return handoff;
 }
 
 START_TEST(a_program_without_us_reads_where_it_is_from_and_then_an_error)
 {
     struct link link = link_open(65536);
     char text[256] = "";
-    const int parcel = parcel_for(link.client);
-    ck_assert_int_gt(recv(parcel, text, sizeof text - 1, 0), 0);
+    const int handoff = handoff_for(link.client);
+    ck_assert_int_gt(recv(handoff, text, sizeof text - 1, 0), 0);
     ck_assert_int_eq(strncmp(text, "pfswrap: a sealed connection", 28), 0);
-    ck_assert_int_eq(recv(parcel, text, 1, 0), -1);
+    ck_assert_int_eq(recv(handoff, text, 1, 0), -1);
     ck_assert_int_eq(errno, ECONNRESET);
-    ck_assert_int_eq(send(parcel, "x", 1, MSG_NOSIGNAL), -1);
+    ck_assert_int_eq(send(handoff, "x", 1, MSG_NOSIGNAL), -1);
     ck_assert_int_eq(errno, EPIPE);
 }
 END_TEST
 
-START_TEST(a_parcel_holds_the_connection_until_it_is_closed_or_opened)
+START_TEST(a_handoff_holds_the_connection_until_it_is_closed_or_opened)
 {
     struct link link = link_open(65536);
     ck_assert_uint_eq(holders(link.client), 1);
-    const int lost = parcel_for(link.client), opened = parcel_for(link.client);
+    const int lost = handoff_for(link.client), opened = handoff_for(link.client);
     ck_assert_uint_eq(holders(link.client), 3);
     ck_assert_int_eq(close(lost), 0);
     ck_assert_uint_eq(holders(link.client), 2);
-    ck_assert(arrival_take(opened)); /* by who has it already */
+    ck_assert(import_take(opened)); /* by who has it already */
     ck_assert_uint_eq(holders(link.client), 1);
     ck_assert_ptr_eq(endpoint_of(opened), endpoint_of(link.client));
     ck_assert_int_eq(link_send(opened, "a", 1), 1);
@@ -82,7 +82,7 @@ START_TEST(another_process_goes_on_and_both_are_holders)
 {
     struct link link = link_open(65536);
     char text[4] = "";
-    const int parcel = parcel_for(link.client);
+    const int handoff = handoff_for(link.client);
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
@@ -95,12 +95,12 @@ START_TEST(another_process_goes_on_and_both_are_holders)
         (void)endpoint_remove(endpoint, link.client, generation);
         endpoint_free(endpoint, connection);
         endpoint_vacate(link.client, generation);
-        if (!arrival_take(parcel) || endpoint_of(parcel) == NULL || holders(parcel) != 2)
+        if (!import_take(handoff) || endpoint_of(handoff) == NULL || holders(handoff) != 2)
             _exit(2);
-        _exit(link_send(parcel, "b", 1) == 1 ? 0 : 3);
+        _exit(link_send(handoff, "b", 1) == 1 ? 0 : 3);
     }
     int status;
-    ck_assert_int_eq(close(parcel), 0);
+    ck_assert_int_eq(close(handoff), 0);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(status, 0);
     ck_assert_int_eq(link_send(link.client, "c", 1), 1);
@@ -127,21 +127,21 @@ static void expect_lost(int fd)
 START_TEST(without_descriptors_left_it_is_an_error_and_nothing_leaks)
 {
     struct link link = link_open(65536);
-    const int parcel = parcel_for(link.client);
+    const int handoff = handoff_for(link.client);
     struct rlimit before, limit;
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-    limit = (struct rlimit){(rlim_t)parcel + 1, before.rlim_max};
+    limit = (struct rlimit){(rlim_t)handoff + 1, before.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int fd = dup(0); fd >= 0; fd = dup(0))
         continue;
-    ck_assert(arrival_take(parcel));
-    expect_lost(parcel);
+    ck_assert(import_take(handoff));
+    expect_lost(handoff);
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 END_TEST
 
-/* Somebody else's parcel: `text` and two descriptors. */
+/* Somebody else's handoff socket: `text` and two descriptors. */
 static int forge(const void *text, size_t length, const int descriptors[2])
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -164,11 +164,11 @@ static int forge(const void *text, size_t length, const int descriptors[2])
     return ends[0];
 }
 
-START_TEST(what_is_no_parcel_of_ours_is_an_error)
+START_TEST(what_is_no_handoff_of_ours_is_an_error)
 {
     struct link link = link_open(65536);
     char content[512] = "";
-    const int honest = parcel_for(link.client), file = memfd_create("other", MFD_ALLOW_SEALING);
+    const int honest = handoff_for(link.client), file = memfd_create("other", MFD_ALLOW_SEALING);
     const ssize_t length = recv(honest, content, sizeof content, MSG_PEEK);
     ck_assert_int_gt(length, 0);
     ck_assert_int_eq(ftruncate(file, 1 << 20), 0);
@@ -177,7 +177,7 @@ START_TEST(what_is_no_parcel_of_ours_is_an_error)
     for (size_t i = 0; i < 3; i++) {
         const int forged = i == 0 ? forge("x", 1, descriptors[i]) : forge(content, (size_t)length, descriptors[i]);
         /* The last one names a connection that this process has: it is that, whatever the memory. */
-        ck_assert(arrival_take(forged));
+        ck_assert(import_take(forged));
         if (i == 2)
             ck_assert_ptr_eq(endpoint_of(forged), endpoint_of(link.client));
         else
@@ -192,28 +192,28 @@ START_TEST(memory_that_may_shrink_is_not_mapped)
 {
     const int file = memfd_create("other", MFD_ALLOW_SEALING);
     ck_assert_int_eq(ftruncate(file, 1 << 20), 0);
-    ck_assert_ptr_null(region_join(file, 0));
+    ck_assert_ptr_null(segment_join(file, 0));
     ck_assert_int_eq(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
-    ck_assert_ptr_nonnull(region_join(file, 0));
-    ck_assert_ptr_null(region_join(file, 1 << 20));
-    ck_assert_ptr_null(region_join(file, 4));
+    ck_assert_ptr_nonnull(segment_join(file, 0));
+    ck_assert_ptr_null(segment_join(file, 1 << 20));
+    ck_assert_ptr_null(segment_join(file, 4));
 }
 END_TEST
 
 START_TEST(the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_connection)
 {
     struct link link = link_open(65536);
-    const int parcel = parcel_for(link.client);
-    struct region *region = endpoint_of(link.client)->region;
-    const int fd = region_descriptor(region);
+    const int handoff = handoff_for(link.client);
+    struct segment *segment = endpoint_of(link.client)->segment;
+    const int fd = segment_descriptor(segment);
     ck_assert_int_ge(fd, 3);
     ck_assert(endpoint_is_hidden(fd));
-    region_make_way(fd);
-    const int moved = region_descriptor(region);
+    segment_make_way(fd);
+    const int moved = segment_descriptor(segment);
     ck_assert_int_gt(moved, fd);
     ck_assert(endpoint_is_hidden(moved) && !endpoint_is_sealed(fd));
     ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
-    ck_assert_int_eq(close(parcel), 0);
+    ck_assert_int_eq(close(handoff), 0);
     struct endpoint *endpoint;
     struct connection *connection;
     ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
@@ -226,13 +226,13 @@ START_TEST(the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_c
 END_TEST
 
 /* A limit on file sizes would end the process; then the mapping has no file, and nothing can be passed on. */
-START_TEST(without_a_file_there_is_no_parcel)
+START_TEST(without_a_file_there_is_no_handoff)
 {
     struct link link = link_open(65536);
     struct rlimit small = {100000, 100000}; /* the log has room */
     struct holder name;
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-    ck_assert_int_lt(handover_make_parcel(link.client, &name), 0);
+    ck_assert_int_lt(export_make_handoff(link.client, &name), 0);
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
     ck_assert_uint_eq(holders(link.client), 1);
 }
@@ -243,12 +243,12 @@ int main(void)
     TCase *cases = tcase_create("parcel");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, a_program_without_us_reads_where_it_is_from_and_then_an_error);
-    tcase_add_test(cases, a_parcel_holds_the_connection_until_it_is_closed_or_opened);
+    tcase_add_test(cases, a_handoff_holds_the_connection_until_it_is_closed_or_opened);
     tcase_add_test(cases, another_process_goes_on_and_both_are_holders);
     tcase_add_test(cases, without_descriptors_left_it_is_an_error_and_nothing_leaks);
-    tcase_add_test(cases, what_is_no_parcel_of_ours_is_an_error);
+    tcase_add_test(cases, what_is_no_handoff_of_ours_is_an_error);
     tcase_add_test(cases, memory_that_may_shrink_is_not_mapped);
     tcase_add_test(cases, the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_connection);
-    tcase_add_test(cases, without_a_file_there_is_no_parcel);
+    tcase_add_test(cases, without_a_file_there_is_no_handoff);
     return run_suite(cases, "parcel");
 }

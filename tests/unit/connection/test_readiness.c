@@ -3,8 +3,8 @@
  */
 #include "../suite.h"
 
-#include "connection/readiness.h"
-#include "connection/interest.h"
+#include "readiness/readiness.h"
+#include "readiness/registration.h"
 #include "link.h"
 
 #include <sys/epoll.h>
@@ -40,12 +40,12 @@ static struct connection *enter(int fd, struct endpoint **endpoint)
     return connection;
 }
 
-static int watch(int epoll, int operation, int fd, uint32_t events, uint64_t data)
+static int control(int epoll, int operation, int fd, uint32_t events, uint64_t data)
 {
     struct epoll_event event = {.events = events, .data.u64 = data};
     struct endpoint *endpoint;
     struct connection *connection = enter(fd, &endpoint);
-    int result = interest_control(endpoint, connection, epoll, operation, fd, &event);
+    int result = registration_control(endpoint, connection, epoll, operation, fd, &event);
     endpoint_leave(connection);
     return result;
 }
@@ -59,7 +59,7 @@ static uint32_t told(int epoll, uint64_t data)
     if (count == 0)
         return 0;
     ck_assert_uint_eq(event.data.u64, data);
-    return interest_judge(epoll, &event, interest_turn());
+    return registration_judge(epoll, &event, registration_epoch());
 }
 
 static bool beside_background; /* its thread may read what has crossed before anybody sees it */
@@ -101,12 +101,12 @@ START_TEST(nothing_is_told_until_the_handshake_is_complete)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_uint_eq(told(epoll, 7), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
-    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);           /* level-triggered */
-    ck_assert_int_eq(atomic_load(&endpoint_attention), 2); /* parts of frames are looked for at both ends */
+    ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);          /* level-triggered */
+    ck_assert_int_eq(atomic_load(&endpoint_filtered), 2); /* parts of frames are looked for at both ends */
 }
 END_TEST
 
@@ -114,7 +114,7 @@ START_TEST(an_edge_is_told_once_after_the_handshake)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 7), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
     ck_assert_uint_eq(told(epoll, 7), 0);
     ck_assert_int_eq(link_send(link.client, "x", 1), 1);
@@ -130,10 +130,10 @@ START_TEST(one_shot_is_one_event_after_the_handshake)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLONESHOT, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLONESHOT, 7), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
     ck_assert_uint_eq(told(epoll, 7), 0);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT | EPOLLONESHOT, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT | EPOLLONESHOT, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
     ck_assert_uint_eq(told(epoll, 7), 0);
 }
@@ -144,10 +144,11 @@ START_TEST(exclusive_stays_what_the_program_asked_for)
     struct link link = begin(true);
     int epoll = new_epoll();
     struct epoll_event event = {.events = EPOLLIN};
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLONESHOT | EPOLLEXCLUSIVE, 7), -EINVAL);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLEXCLUSIVE, 7), 0);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLEXCLUSIVE, 7), -EEXIST);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLIN, 7), -EINVAL);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLONESHOT | EPOLLEXCLUSIVE, 7),
+                     -EINVAL);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLEXCLUSIVE, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLEXCLUSIVE, 7), -EEXIST);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_MOD, link.server, EPOLLIN, 7), -EINVAL);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
     ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_MOD, link.server, &event),
                      -1); /* the kernel knows it as exclusive */
@@ -159,11 +160,11 @@ START_TEST(modified_during_the_handshake_the_new_events_and_data_hold)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLIN, 7), -ENOENT);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_MOD, link.server, EPOLLIN, 7), -ENOENT);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
     for (int i = 0; i < 60; i++)
         ck_assert_uint_eq(step(&link, epoll, 7), 0);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT, 8), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT, 8), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 8), EPOLLOUT);
 }
 END_TEST
@@ -172,10 +173,10 @@ START_TEST(deleted_during_the_handshake_it_stays_deleted)
 {
     struct link link = begin(true);
     int epoll = new_epoll(), other = new_epoll();
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
-    ck_assert_int_eq(watch(other, EPOLL_CTL_ADD, link.server, EPOLLOUT, 8), 0);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), 0);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
+    ck_assert_int_eq(control(other, EPOLL_CTL_ADD, link.server, EPOLLOUT, 8), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_DEL, link.server, 0, 0), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
     ck_assert_uint_eq(shake_hands(&link, other, 8), EPOLLOUT);
     ck_assert_uint_eq(told(epoll, 7), 0);
 }
@@ -187,7 +188,7 @@ START_TEST(two_epolls_are_told_and_a_third_at_least_never_misses)
     int epoll[3];
     for (int i = 0; i < 3; i++) {
         epoll[i] = new_epoll();
-        ck_assert_int_eq(watch(epoll[i], EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
+        ck_assert_int_eq(control(epoll[i], EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
     }
     ck_assert_uint_eq(told(epoll[0], 7), 0);
     ck_assert_uint_eq(told(epoll[1], 7), 0);
@@ -198,8 +199,8 @@ START_TEST(two_epolls_are_told_and_a_third_at_least_never_misses)
 }
 END_TEST
 
-/* An open connection whose server end is watched by `epoll`. */
-static struct link open_watched(int epoll, uint32_t events, bool nonblocking)
+/* An open connection whose server end is registered with `epoll`. */
+static struct link open_registered(int epoll, uint32_t events, bool nonblocking)
 {
     struct endpoint *endpoint;
     struct link link = link_open(65536);
@@ -209,7 +210,7 @@ static struct link open_watched(int epoll, uint32_t events, bool nonblocking)
     endpoint_settle(link.server, connection);
     endpoint_leave(connection);
     ck_assert(readiness_concerns(link.server));
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, events, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, events, 7), 0);
     return link;
 }
 
@@ -219,7 +220,7 @@ START_TEST(another_descriptor_with_the_same_data_loses_no_event)
     int epoll = new_epoll(), ends[2];
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = 7};
     ck_assert_int_eq(pipe(ends), 0);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
     ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event), 0);
     ck_assert_uint_eq(told(epoll, 7), 0); /* the first look at the one in its handshake */
     ck_assert_int_eq(write(ends[1], "x", 1), 1);
@@ -231,7 +232,7 @@ END_TEST
 /* A frame of which the kernel took a part keeps the one from being writable, and not the other. */
 START_TEST(another_descriptor_with_the_same_data_is_writable)
 {
-    struct link link = open_watched(new_epoll(), EPOLLIN, true);
+    struct link link = open_registered(new_epoll(), EPOLLIN, true);
     static char bytes[65536];
     int epoll = new_epoll(), ends[2];
     struct epoll_event event = {.events = EPOLLOUT | EPOLLET, .data.u64 = 7};
@@ -241,7 +242,7 @@ START_TEST(another_descriptor_with_the_same_data_is_writable)
     struct connection *connection = enter(link.server, &endpoint);
     ck_assert_uint_gt(span_length(connection->tx), 0);
     endpoint_leave(connection);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), 0);
     ck_assert_int_eq(pipe(ends), 0);
     ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[1], &event), 0);
@@ -257,17 +258,17 @@ START_TEST(an_event_that_a_handshake_has_outrun_is_nobodys)
         struct link link = begin(true);
         int epoll = new_epoll();
         char bytes[8];
-        ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | manners[i], 7), 0);
+        ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | manners[i], 7), 0);
         while (!link_is_open(link.server)) {
             struct epoll_event event = {0};
             (void)link_move(link.client_wire, link.server_wire, 65536);
             (void)link_move(link.server_wire, link.client_wire, 65536);
             ck_assert_int_eq(link_receive(link.client, bytes, 1, 0), -1);
             const int count = epoll_wait(epoll, &event, 1, 10);
-            const uint64_t turn = interest_turn();
+            const uint64_t turn = registration_epoch();
             ck_assert_int_eq(link_receive(link.server, bytes, 1, 0), -1);
             if (count == 1)
-                ck_assert_uint_eq(interest_judge(epoll, &event, turn), 0);
+                ck_assert_uint_eq(registration_judge(epoll, &event, turn), 0);
         }
         ck_assert_uint_eq(told(epoll, 7), 0);
         ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
@@ -286,7 +287,7 @@ START_TEST(many_with_the_same_data_are_all_told)
     int epoll = new_epoll(), open = 0;
     for (int i = 0; i < MANY; i++) {
         links[i] = begin(true);
-        ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, links[i].server, EPOLLIN, 7), 0);
+        ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, links[i].server, EPOLLIN, 7), 0);
     }
     for (int round = 0; round < 200 && open < MANY; round++) {
         struct epoll_event events[MANY];
@@ -299,7 +300,7 @@ START_TEST(many_with_the_same_data_are_all_told)
         }
         int count = epoll_wait(epoll, events, MANY, 10);
         for (int i = 0; i < count; i++)
-            if (interest_judge(epoll, &events[i], interest_turn()) !=
+            if (registration_judge(epoll, &events[i], registration_epoch()) !=
                 0) /* too many to tell apart: the program tries them all */
                 for (int k = 0; k < MANY; k++)
                     (void)link_receive(links[k].server, &byte, 1, 0);
@@ -343,7 +344,7 @@ START_TEST(a_part_of_a_frame_is_nothing_to_read)
     const size_t whole = 5 + PFSWRAP_SEAL_OVERHEAD - 1; /* but the trailing byte */
     for (int i = 0; i < 12; i++) {
         int epoll = new_epoll();
-        struct link link = open_watched(epoll, EPOLLIN | manners[i % 3], i < 6);
+        struct link link = open_registered(epoll, EPOLLIN | manners[i % 3], i < 6);
         const size_t first = i % 2 == 0 ? 1 : whole - 1;
         char bytes[8];
         size_t moved = 0;
@@ -368,7 +369,7 @@ END_TEST
 START_TEST(what_is_left_of_a_frame_stays_readable)
 {
     int epoll = new_epoll();
-    struct link link = open_watched(epoll, EPOLLIN | EPOLLOUT, false);
+    struct link link = open_registered(epoll, EPOLLIN | EPOLLOUT, false);
     char byte;
     ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
     link_await(link.client_wire);
@@ -391,7 +392,7 @@ static void let_time_pass(int fd, bool deadline)
     if (deadline)
         connection->deadline_ms = connection_now_ms();
     else
-        connection->queue_at_ms = connection_now_ms();
+        connection->buffer_at_ms = connection_now_ms();
     readiness_schedule(connection);
     endpoint_leave(connection);
     ck_assert_uint_le(readiness_due_ms(), connection_now_ms());
@@ -400,11 +401,11 @@ static void let_time_pass(int fd, bool deadline)
 
 START_TEST(after_its_patience_what_the_program_sends_is_taken_until_there_is_no_room)
 {
-    static char bytes[CONNECTION_EARLY_MAX];
+    static char bytes[CONNECTION_PREHANDSHAKE_MAX];
     struct link link = begin(true);
     int epoll = new_epoll();
     bool held_back = false;
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), 0);
     let_time_pass(link.server, false);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
@@ -427,7 +428,7 @@ static struct link begin_accepted(void)
     struct endpoint *endpoint;
     struct link link = begin(true);
     struct connection *connection = enter(link.server, &endpoint);
-    connection->queueing = true;
+    connection->buffering = true;
     endpoint_settle(link.server, connection);
     endpoint_leave(connection);
     return link;
@@ -438,15 +439,15 @@ START_TEST(an_accepted_connection_is_writable_at_once_and_an_edge_of_it_told_onc
     struct link link = begin_accepted();
     int epoll = new_epoll(), edges = new_epoll(), reads = new_epoll();
     bool held_back = false;
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
-    ck_assert_int_eq(watch(edges, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 8), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT, 7), 0);
+    ck_assert_int_eq(control(edges, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 8), 0);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT); /* level-triggered */
     ck_assert_uint_eq(told(edges, 8), EPOLLOUT);
     ck_assert_uint_eq(told(edges, 8), 0);
     ck_assert_int_eq(readiness_ask(link.server, POLLIN | POLLOUT, &held_back), POLLIN | POLLOUT);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), 0);
-    ck_assert_int_eq(watch(reads, EPOLL_CTL_ADD, link.server, EPOLLIN, 9), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_DEL, link.server, 0, 0), 0);
+    ck_assert_int_eq(control(reads, EPOLL_CTL_ADD, link.server, EPOLLIN, 9), 0);
     ck_assert_uint_eq(told(reads, 9), 0);
     ck_assert_uint_eq(shake_hands(&link, edges, 8), 0); /* the program knows it */
     ck_assert_uint_eq(told(edges, 8), 0);
@@ -456,13 +457,13 @@ END_TEST
 
 START_TEST(an_edge_follows_the_handshake_for_who_was_refused_room)
 {
-    static char bytes[CONNECTION_EARLY_MAX + 1];
+    static char bytes[CONNECTION_PREHANDSHAKE_MAX + 1];
     struct link link = begin_accepted();
     int epoll = new_epoll();
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLOUT | EPOLLET, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
     beside_background = true;
-    ck_assert_int_eq(link_send(link.server, bytes, sizeof bytes), CONNECTION_EARLY_MAX);
+    ck_assert_int_eq(link_send(link.server, bytes, sizeof bytes), CONNECTION_PREHANDSHAKE_MAX);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
 }
 END_TEST
@@ -473,15 +474,15 @@ START_TEST(an_event_whose_bytes_went_with_the_handshake_elsewhere_is_not_told)
     const struct epoll_event event = {.events = EPOLLIN, .data.u64 = 7};
     int epoll = new_epoll();
     char byte;
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
     while (!link_is_open(link.client) || !link_is_open(link.server)) { /* as the background thread would do it */
         (void)link_move(link.client_wire, link.server_wire, 65536);
         (void)link_move(link.server_wire, link.client_wire, 65536);
         ck_assert_int_eq(link_receive(link.client, &byte, 1, 0), -1);
         ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), -1);
     }
-    ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()), 0);
-    ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()),
+    ck_assert_uint_eq(registration_judge(epoll, &event, registration_epoch()), 0);
+    ck_assert_uint_eq(registration_judge(epoll, &event, registration_epoch()),
                       EPOLLIN); /* of something else with the same data, then */
 }
 END_TEST
@@ -490,7 +491,7 @@ START_TEST(a_handshake_that_takes_too_long_is_a_hang_up)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), 0);
     let_time_pass(link.server, true);
     ck_assert_uint_eq(told(epoll, 7) & (EPOLLIN | EPOLLHUP), EPOLLIN | EPOLLHUP);
@@ -519,26 +520,26 @@ START_TEST(a_closed_number_leaves_its_registration_as_the_kernel_would)
     struct link link = begin(true);
     int epoll = new_epoll();
     struct endpoint *endpoint;
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), 0);
     struct connection *connection = enter(link.server, &endpoint);
-    interest_leave(endpoint, link.server + 1000); /* another one */
+    registration_leave(endpoint, link.server + 1000); /* another one */
     endpoint_leave(connection);
     ck_assert_uint_eq(told(epoll, 7), 0);
     connection = enter(link.server, &endpoint);
-    interest_leave(endpoint, link.server);
+    registration_leave(endpoint, link.server);
     endpoint_leave(connection);
     ck_assert_uint_eq(told(epoll, 7), EPOLLOUT);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), -EEXIST);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 7), -EEXIST);
     connection = enter(link.server, &endpoint);
-    interest_remove(endpoint); /* nothing is remembered */
+    registration_remove(endpoint); /* nothing is remembered */
     endpoint_leave(connection);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT, 8), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_MOD, link.server, EPOLLOUT, 8), 0);
     ck_assert_uint_eq(told(epoll, 8), 0);
     connection = enter(link.server, &endpoint);
-    interest_remove(endpoint);
+    registration_remove(endpoint);
     endpoint_leave(connection);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
 }
 END_TEST
 
@@ -548,7 +549,7 @@ START_TEST(what_turns_out_plain_gets_its_events_back)
     int epoll = new_epoll();
     struct endpoint *endpoint;
     struct epoll_event event;
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLET, 7), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLET, 7), 0);
     ck_assert_uint_eq(told(epoll, 7), 0);
     struct connection *connection = enter(link.server, &endpoint);
     connection->rule = LINK_PREFER;
@@ -556,7 +557,7 @@ START_TEST(what_turns_out_plain_gets_its_events_back)
     ck_assert(!endpoint_is_sealed(link.server));
     ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
     ck_assert_uint_eq(event.events, EPOLLOUT);
-    ck_assert_uint_eq(interest_judge(epoll, &event, interest_turn()), EPOLLOUT);
+    ck_assert_uint_eq(registration_judge(epoll, &event, registration_epoch()), EPOLLOUT);
 }
 END_TEST
 
@@ -581,12 +582,12 @@ START_TEST(watched_before_it_was_sealed_it_is_held_back_like_others)
     link_pair(&link.client, &link.client_wire);
     link_pair(&link.server, &link.server_wire);
     ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, link.server, &event), 0);
-    interest_note(epoll, EPOLL_CTL_ADD, link.server, &event);
+    registration_note(epoll, EPOLL_CTL_ADD, link.server, &event);
     link_seal(link.client, 1, true, true);
     link_seal(link.server, 0, false, true);
     struct endpoint *endpoint;
     struct connection *connection = enter(link.server, &endpoint);
-    interest_adopt(endpoint, connection, link.server);
+    registration_adopt(endpoint, connection, link.server);
     endpoint_leave(connection);
     ck_assert_uint_eq(told(epoll, 7), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
@@ -599,13 +600,13 @@ START_TEST(a_note_that_no_longer_holds_changes_nothing)
     int epoll = new_epoll();
     struct epoll_event event = {.events = EPOLLOUT, .data.u64 = 7};
     struct endpoint *endpoint;
-    interest_note(epoll, EPOLL_CTL_ADD, link.server, &event); /* of a descriptor that had the number before */
+    registration_note(epoll, EPOLL_CTL_ADD, link.server, &event); /* of a descriptor that had the number before */
     struct connection *connection = enter(link.server, &endpoint);
-    interest_adopt(endpoint, connection, link.server);
+    registration_adopt(endpoint, connection, link.server);
     endpoint_leave(connection);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
-    interest_note(epoll, EPOLL_CTL_DEL, link.server, &event);
-    ck_assert_int_eq(watch(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 9), 0);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_DEL, link.server, 0, 0), -ENOENT);
+    registration_note(epoll, EPOLL_CTL_DEL, link.server, &event);
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT, 9), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 9), EPOLLOUT);
 }
 END_TEST

@@ -7,10 +7,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "connection/process.h"
-#include "connection/share.h"
+#include "base/process.h"
+#include "transfer/share.h"
 #include "link.h"
-#include "real/kernel.h"
+#include "base/raw_syscall.h"
 
 static char directory[] = "/tmp/pfswrap-share-XXXXXX";
 
@@ -103,13 +103,13 @@ static bool buffers_are_distinct(void)
 START_TEST(a_fork_that_nobody_announced_finds_nothing)
 {
     struct link link = link_open(65536);
-    long child = KERNEL_5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         char byte;
         bool refused = link_send(link.client, "b", 1) == -1 && errno == ECONNRESET &&
                        link_receive(link.server, &byte, 1, 0) == -1 && errno == ECONNRESET;
-        (void)KERNEL_1(SYS_exit_group, refused && buffers_are_distinct() ? 0 : 1);
+        (void)raw_syscall(SYS_exit_group, refused && buffers_are_distinct() ? 0 : 1);
     }
     expect_exit((pid_t)child, 0);
 }

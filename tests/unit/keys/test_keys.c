@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "keys.h"
+#include "config/keys.h"
 
 #define SECRET_A "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
 #define SECRET_B "XasIfmJKikt54X+Lg4AO5m87sSkmGLb9HC+LJ/+I4Os="
@@ -131,8 +131,8 @@ START_TEST(a_listening_rule_admits_all_peers_some_or_anyone)
     ck_assert_str_eq("a", some->names[1]);
     ck_assert_ptr_null(all->service);
     ck_assert_str_eq("web", some->service);
-    ck_assert_uint_eq(0, all->carrier_max);
-    ck_assert_uint_eq(PFSWRAP_SEAL_TLS_RECORD, some->carrier_max);
+    ck_assert_uint_eq(0, all->transport_max);
+    ck_assert_uint_eq(PFSWRAP_SEAL_TLS_RECORD, some->transport_max);
     ck_assert_uint_eq(7, all->rekey);
     ck_assert_uint_eq(0, all->rehandshake_seconds);
     ck_assert_uint_eq(0, all->rehandshake_bytes);

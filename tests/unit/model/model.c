@@ -20,7 +20,7 @@
 #include <ucontext.h>
 
 #include "connection/endpoint.h"
-#include "real/kernel.h"
+#include "base/raw_syscall.h"
 
 /* Stacks lie far apart, since valgrind takes a small change of the stack pointer for a large frame. */
 enum { THREADS_MOST = 4, STEPS_MOST = 20000, STACK_BYTES = 8 << 20, TRACE = 4096 };

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "real/descriptor.h"
+#include "fd/own.h"
 
 static int open_null(void)
 {
@@ -21,8 +21,8 @@ static int open_null(void)
 
 static int number_of(struct descriptor *descriptor)
 {
-    int number = descriptor_acquire(descriptor);
-    descriptor_release(descriptor);
+    int number = own_acquire(descriptor);
+    own_release(descriptor);
     return number;
 }
 
@@ -34,15 +34,15 @@ static bool is_open(int fd)
 START_TEST(an_owned_descriptor_moves_high_closes_on_exec_and_frees_the_callers_number)
 {
     int fd = open_null();
-    struct descriptor *own = descriptor_own(fd);
+    struct descriptor *own = own_take(fd);
     ck_assert_ptr_nonnull(own);
     int number = number_of(own);
-    ck_assert_int_ge(number, DESCRIPTOR_OWN_FIRST);
+    ck_assert_int_ge(number, OWN_FIRST);
     ck_assert(!is_open(fd));
     ck_assert_int_eq(fcntl(number, F_GETFD), FD_CLOEXEC);
-    ck_assert(descriptor_is_own(number) && !descriptor_is_own(fd) && !descriptor_is_own(-1));
-    descriptor_close(own);
-    ck_assert(!is_open(number) && !descriptor_is_own(number));
+    ck_assert(own_is(number) && !own_is(fd) && !own_is(-1));
+    own_close(own);
+    ck_assert(!is_open(number) && !own_is(number));
 }
 END_TEST
 
@@ -53,7 +53,7 @@ START_TEST(under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can)
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     limit.rlim_cur = 64;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    struct descriptor *own = descriptor_own(fd);
+    struct descriptor *own = own_take(fd);
     ck_assert_ptr_nonnull(own);
     ck_assert_int_eq(number_of(own), 63);
 }
@@ -64,14 +64,14 @@ START_TEST(where_the_high_numbers_are_taken_an_owned_descriptor_gets_a_lower_one
     struct rlimit limit;
     int fd = open_null();
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = DESCRIPTOR_OWN_FIRST + 4;
+    limit.rlim_cur = OWN_FIRST + 4;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    for (int taken = DESCRIPTOR_OWN_FIRST; taken < DESCRIPTOR_OWN_FIRST + 4; taken++)
+    for (int taken = OWN_FIRST; taken < OWN_FIRST + 4; taken++)
         ck_assert_int_eq(dup2(fd, taken), taken);
-    struct descriptor *own = descriptor_own(fd);
+    struct descriptor *own = own_take(fd);
     ck_assert_ptr_nonnull(own);
     ck_assert_int_gt(number_of(own), STDERR_FILENO);
-    ck_assert_int_lt(number_of(own), DESCRIPTOR_OWN_FIRST);
+    ck_assert_int_lt(number_of(own), OWN_FIRST);
 }
 END_TEST
 
@@ -83,7 +83,7 @@ START_TEST(without_a_free_number_owning_fails_with_an_errno_and_closes_the_calle
     struct rlimit none = {0, before.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
     errno = 0;
-    ck_assert_ptr_null(descriptor_own(fd));
+    ck_assert_ptr_null(own_take(fd));
     ck_assert_int_ne(errno, 0);
     ck_assert(!is_open(fd));
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0); /* for LeakSanitizer, which opens files at the end */
@@ -92,18 +92,18 @@ END_TEST
 
 START_TEST(no_more_than_the_maximum_is_owned_and_nothing_leaks_beyond)
 {
-    struct descriptor *own[DESCRIPTOR_OWN_MAX];
-    for (int i = 0; i < DESCRIPTOR_OWN_MAX; i++) {
-        own[i] = descriptor_own(open_null());
+    struct descriptor *own[OWN_MAX];
+    for (int i = 0; i < OWN_MAX; i++) {
+        own[i] = own_take(open_null());
         ck_assert_ptr_nonnull(own[i]);
     }
     int fd = open_null();
-    ck_assert_ptr_null(descriptor_own(fd));
+    ck_assert_ptr_null(own_take(fd));
     ck_assert_int_eq(errno, EMFILE);
     ck_assert(!is_open(fd));
-    ck_assert(!is_open(number_of(own[DESCRIPTOR_OWN_MAX - 1]) + 1));
-    descriptor_close(own[0]);
-    ck_assert_ptr_nonnull(descriptor_own(open_null()));
+    ck_assert(!is_open(number_of(own[OWN_MAX - 1]) + 1));
+    own_close(own[0]);
+    ck_assert_ptr_nonnull(own_take(open_null()));
 }
 END_TEST
 
@@ -111,55 +111,55 @@ START_TEST(a_descriptor_makes_way_and_still_leads_to_the_same_file)
 {
     struct stat before;
     struct stat after;
-    struct descriptor *own = descriptor_own(open_null());
+    struct descriptor *own = own_take(open_null());
     int number = number_of(own);
     ck_assert_int_eq(fstat(number, &before), 0);
     errno = EXDEV;
-    descriptor_make_way(number);
+    own_make_way(number);
     ck_assert_int_eq(errno, EXDEV);
     int moved = number_of(own);
     ck_assert_int_ne(moved, number);
-    ck_assert(!descriptor_is_own(number) && descriptor_is_own(moved));
+    ck_assert(!own_is(number) && own_is(moved));
     ck_assert_int_eq(fstat(moved, &after), 0);
     ck_assert(before.st_rdev == after.st_rdev && before.st_ino == after.st_ino);
-    descriptor_make_way(number + 1000); /* nobody's: nothing happens */
+    own_make_way(number + 1000); /* nobody's: nothing happens */
     ck_assert_int_eq(number_of(own), moved);
 }
 END_TEST
 
 START_TEST(a_forgotten_descriptor_stays_open_and_its_slot_is_free)
 {
-    struct descriptor *own = descriptor_own(open_null());
+    struct descriptor *own = own_take(open_null());
     int number = number_of(own);
-    descriptor_forget(own);
-    ck_assert(is_open(number) && !descriptor_is_own(number));
+    own_forget(own);
+    ck_assert(is_open(number) && !own_is(number));
     ck_assert_int_eq(number_of(own), -1);
-    descriptor_forget(NULL);
-    descriptor_close(NULL);
+    own_forget(NULL);
+    own_close(NULL);
 }
 END_TEST
 
 START_TEST(the_lowest_own_number_of_a_range_is_found)
 {
-    ck_assert_int_eq(descriptor_lowest_own(0, ~0U), -1);
-    int low = number_of(descriptor_own(open_null()));
-    int high = number_of(descriptor_own(open_null()));
+    ck_assert_int_eq(own_lowest(0, ~0U), -1);
+    int low = number_of(own_take(open_null()));
+    int high = number_of(own_take(open_null()));
     ck_assert_int_lt(low, high);
-    ck_assert_int_eq(descriptor_lowest_own(0, ~0U), low);
-    ck_assert_int_eq(descriptor_lowest_own((unsigned)low + 1, ~0U), high);
-    ck_assert_int_eq(descriptor_lowest_own((unsigned)high + 1, ~0U), -1);
-    ck_assert_int_eq(descriptor_lowest_own(0, (unsigned)low - 1), -1);
+    ck_assert_int_eq(own_lowest(0, ~0U), low);
+    ck_assert_int_eq(own_lowest((unsigned)low + 1, ~0U), high);
+    ck_assert_int_eq(own_lowest((unsigned)high + 1, ~0U), -1);
+    ck_assert_int_eq(own_lowest(0, (unsigned)low - 1), -1);
 }
 END_TEST
 
 START_TEST(a_forked_child_has_them_too_and_moves_its_own_copy)
 {
-    struct descriptor *own = descriptor_own(open_null());
+    struct descriptor *own = own_take(open_null());
     int number = number_of(own);
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        descriptor_make_way(number);
+        own_make_way(number);
         _exit(number_of(own) != number && is_open(number_of(own)) ? 0 : 1);
     }
     int status = 0;

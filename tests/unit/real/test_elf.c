@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "real/elf.h"
+#include "base/elf.h"
 
 static struct elf_object libc;
 

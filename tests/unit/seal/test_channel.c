@@ -162,7 +162,7 @@ START_TEST(frames_for_tls_fit_one_record_with_the_header_too)
     size_t accepted;
 
     fill(pattern_data, sizeof pattern_data);
-    pair->client.config.carrier_max = PFSWRAP_SEAL_TLS_RECORD;
+    pair->client.config.transport_max = PFSWRAP_SEAL_TLS_RECORD;
     pair_start(pair);
     ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
     ck_assert_int_eq(0, end_open(&pair->server));

@@ -46,10 +46,10 @@ static bool matches(const uint8_t *at, const uint8_t *masked)
     return true;
 }
 
-/* Whether any 16-byte piece of the secret, at an 8-byte step, lies anywhere in the region. */
-static bool __attribute__((noinline)) finds(const struct secret *secret, const void *region, size_t size)
+/* Whether any 16-byte piece of the secret, at an 8-byte step, lies anywhere in the segment. */
+static bool __attribute__((noinline)) finds(const struct secret *secret, const void *segment, size_t size)
 {
-    const uint8_t *bytes = region;
+    const uint8_t *bytes = segment;
 
     for (size_t piece = 0; piece + PIECE <= secret->length; piece += 8) {
         for (size_t i = 0; i + PIECE <= size; i++)

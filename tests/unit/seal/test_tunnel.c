@@ -1,5 +1,5 @@
 /*
- * The tunnel over carriers that behave badly: they take a few bytes, none, or all, and give as they like. Two
+ * The tunnel over transports that behave badly: they take a few bytes, none, or all, and give as they like. Two
  * tunnels in one process, a buffer each way between them.
  */
 #include <pfswrap/tunnel.h>
@@ -70,13 +70,13 @@ static int lane_write(void *context, const void *data, size_t length)
 
 static struct pfswrap_tunnel *tunnel_make(struct ends *ends, bool client)
 {
-    const struct pfswrap_tunnel_carrier carrier = {
+    const struct pfswrap_tunnel_transport transport = {
         .read = lane_read, .write = lane_write, .context = client ? &ends->client_side : &ends->server_side};
     const struct end *end = client ? &ends->pair->client : &ends->pair->server;
     int error;
     struct pfswrap_tunnel *tunnel =
         pfswrap_tunnel_new(client ? PFSWRAP_SEAL_INITIATOR : PFSWRAP_SEAL_RESPONDER, &end->config,
-                           ends->binding[client], 32, 0, &carrier, &error);
+                           ends->binding[client], 32, 0, &transport, &error);
 
     ck_assert_int_eq(0, error);
     ck_assert_ptr_nonnull(tunnel);
@@ -89,7 +89,7 @@ static struct ends *ends_new(void)
 
     ck_assert_ptr_nonnull(ends);
     ends->pair = pair_new();
-    ends->pair->client.config.carrier_max = ends->pair->server.config.carrier_max = PFSWRAP_SEAL_TLS_RECORD;
+    ends->pair->client.config.transport_max = ends->pair->server.config.transport_max = PFSWRAP_SEAL_TLS_RECORD;
     ends->up.room = ends->down.room = PAIR_WIRE;
     ends->client_side = (struct side){.in = &ends->down, .out = &ends->up};
     ends->server_side = (struct side){.in = &ends->up, .out = &ends->down};
@@ -236,7 +236,7 @@ static void converse(struct ends *ends)
     ck_assert_uint_eq(pfswrap_tunnel_count(ends->server).sent_chunks, counts.received_chunks);
 }
 
-START_TEST(every_byte_arrives_in_order_however_the_carrier_cuts_them)
+START_TEST(every_byte_arrives_in_order_however_the_transport_cuts_them)
 {
     struct ends *ends = ends_new();
 
@@ -303,7 +303,7 @@ START_TEST(reading_goes_on_while_a_write_has_stopped)
 }
 END_TEST
 
-START_TEST(a_carrier_that_ends_without_the_peers_word_is_truncation)
+START_TEST(a_transport_that_ends_without_the_peers_word_is_truncation)
 {
     struct ends *ends = ends_open();
     uint8_t buffer[200];
@@ -354,11 +354,11 @@ int main(void)
 
     tcase_add_test(cases, the_handshake_costs_one_round_trip_and_the_confirm);
     tcase_add_test(cases, another_binding_on_the_other_side_ends_the_handshake_on_both);
-    tcase_add_loop_test(cases, every_byte_arrives_in_order_however_the_carrier_cuts_them, 0, 6);
+    tcase_add_loop_test(cases, every_byte_arrives_in_order_however_the_transport_cuts_them, 0, 6);
     tcase_add_loop_test(cases, keys_are_renewed_in_the_middle_of_a_conversation, 0, 4);
     tcase_add_test(cases, a_write_that_stopped_is_answered_once_and_only_to_at_least_the_same_bytes);
     tcase_add_test(cases, reading_goes_on_while_a_write_has_stopped);
-    tcase_add_test(cases, a_carrier_that_ends_without_the_peers_word_is_truncation);
+    tcase_add_test(cases, a_transport_that_ends_without_the_peers_word_is_truncation);
     tcase_add_test(cases, one_direction_can_be_closed_and_the_other_goes_on);
     tcase_add_test(cases, a_byte_changed_on_the_way_ends_it);
     return run_suite(cases, "tunnel");

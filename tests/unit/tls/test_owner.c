@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "init.h"
+#include "config/init.h"
 #include "tls/libssl.h"
 
 _Noreturn void pfswrap_die(const char *message)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "init.h"
+#include "config/init.h"
 #include "tls/report.h"
 #include "tls/signature.h"
 #include "tls/state.h"

@@ -1,0 +1,73 @@
+/*
+ * Names under which libc has calls a second time, and which no header declares: of fortified programs
+ * (_FORTIFY_SOURCE), of libc's own, of 64-bit file offsets. They are interposed like the calls they stand for.
+ */
+#ifndef PFSWRAP_BASE_ALIASES_H
+#define PFSWRAP_BASE_ALIASES_H
+
+#include <poll.h>
+#include <stdarg.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+ssize_t __read(int fd, void *bytes, size_t size);
+ssize_t __write(int fd, const void *bytes, size_t size);
+int __close(int fd);
+int __connect(int fd, const struct sockaddr *address, socklen_t length);
+ssize_t __send(int fd, const void *bytes, size_t size, int flags);
+ssize_t __recv(int fd, void *bytes, size_t size, int flags);
+int __sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __dup2(int fd, int fd2);
+int __fcntl(int fd, int command, ...);
+int __libc_fcntl64(int fd, int command, ...);
+
+/* The real ones end the program if `room` is less than `size` (feature_test_macros(7)). */
+ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room);
+ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *bytes, size_t size, size_t room, int flags, struct sockaddr *address,
+                       socklen_t *length);
+int __poll(struct pollfd *fds, nfds_t count, int timeout);
+int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
+                size_t room);
+int __select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout);
+
+FILE *_IO_fdopen(int fd, const char *mode);
+int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int __vdprintf_chk(int fd, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
+int __vasprintf_chk(char **text, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
+
+/* liburing's and libaio's, whose headers need not be here. */
+struct io_uring;
+struct io_uring_params;
+struct io_context;
+struct iocb;
+int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
+int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *parameters);
+int io_uring_queue_init_mem(unsigned entries, struct io_uring *ring, struct io_uring_params *parameters,
+                            void *memory, size_t size);
+int io_uring_queue_init_try_nosqarr(unsigned entries, struct io_uring *ring, struct io_uring_params *parameters);
+int io_uring_setup(unsigned entries, struct io_uring_params *parameters);
+int io_submit(struct io_context *context, long count, struct iocb **requests);
+
+/*
+ * `name` is another name of `call`, which is defined in the same file. libc's headers give the two different
+ * attributes.
+ */
+#if defined(__clang__)
+#define PFSWRAP_ALIAS(name, call) extern __typeof__(call) name __attribute__((alias(#call), visibility("default")))
+#else
+#define PFSWRAP_ALIAS(name, call)                                                                                  \
+    _Pragma("GCC diagnostic push")                                                                                 \
+        _Pragma("GCC diagnostic ignored \"-Wmissing-attributes\"") extern __typeof__(call) name                    \
+        __attribute__((alias(#call), visibility("default")));                                                      \
+    _Pragma("GCC diagnostic pop") _Static_assert(true, "a semicolon follows")
+
+#endif
+
+#endif

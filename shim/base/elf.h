@@ -1,0 +1,43 @@
+/*
+ * The objects mapped into this process, and the symbols they define: dlsym() without the loader's lock on symbols,
+ * its error state or our own interposition. Calls dl_iterate_phdr() and reads mapped memory; knows nothing of what
+ * the symbols are for.
+ */
+#ifndef PFSWRAP_BASE_ELF_H
+#define PFSWRAP_BASE_ELF_H
+
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A mapped object. Valid while the object stays loaded; holds no memory of its own. */
+struct elf_object {
+    const char *name;      /* as the loader has it; "" for the executable */
+    const char *soname;    /* DT_SONAME, or NULL */
+    uintptr_t base;        /* what the addresses in the file are relative to */
+    uintptr_t first, last; /* the range of its loadable segments, `last` exclusive */
+    const ElfW(Dyn) * dynamic;
+    const ElfW(Sym) * symbols;
+    const char *strings;
+    const uint32_t *gnu_hash; /* NULL: the object has the old table only */
+    const uint32_t *sysv_hash;
+    const ElfW(Half) * versions; /* DT_VERSYM, or NULL */
+    unsigned order;              /* position in the loader's list; the executable is 0 */
+};
+
+/* Calls visit(object, argument) for each object in the loader's order until it returns true; returns whether one
+ * did. */
+bool elf_each(bool (*visit)(const struct elf_object *object, void *argument), void *argument);
+
+/* Finds the object whose segments contain `address`. Returns false if there is none (a JIT, the vDSO). */
+bool elf_object_of(const void *address, struct elf_object *object);
+
+/* The address of the function or variable `name` that `object` itself defines, in its default version; NULL: none.
+ */
+void *elf_symbol(const struct elf_object *object, const char *name);
+
+/* Whether `object` names `soname` among its DT_NEEDED entries. */
+bool elf_needs(const struct elf_object *object, const char *soname);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * A few reads of an executable's headers. The file may be hostile: what does not fit is not there. See go.h.
+ */
+#include "base/go.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/raw_syscall.h"
+
+enum { AT_ONCE = 16, NOTES_BYTES = 1024, NOTE_GO_BUILD_ID = 4, NAMES_BYTES = 1024, NAME_BYTES = 16 };
+
+static long read_at(int fd, void *bytes, size_t size, uint64_t offset)
+{
+    return raw_syscall(SYS_pread64, fd, bytes, size, offset);
+}
+
+static size_t aligned(size_t size)
+{
+    return (size + 3) & ~(size_t)3;
+}
+
+static bool notes_have_go(int fd, const ElfW(Phdr) * header)
+{
+    union {
+        ElfW(Nhdr) first;
+        char bytes[NOTES_BYTES];
+    } notes;
+    const size_t wanted = header->p_filesz < sizeof notes ? header->p_filesz : sizeof notes;
+    const long length = read_at(fd, &notes, wanted, header->p_offset);
+    if (length < 0)
+        return false;
+    for (size_t at = 0; at + sizeof notes.first + sizeof "Go" <= (size_t)length;) {
+        ElfW(Nhdr) note;
+        memcpy(&note, notes.bytes + at, sizeof note);
+        at += sizeof note;
+        if (note.n_type == NOTE_GO_BUILD_ID && note.n_namesz >= sizeof "Go" &&
+            memcmp(notes.bytes + at, "Go", sizeof "Go") == 0)
+            return true;
+        if (note.n_namesz > sizeof notes || note.n_descsz > sizeof notes)
+            return false;
+        at += aligned(note.n_namesz) + aligned(note.n_descsz);
+    }
+    return false;
+}
+
+static bool segments_have_go(int fd, const ElfW(Ehdr) * file)
+{
+    ElfW(Phdr) headers[AT_ONCE] = {0};
+    for (size_t first = 0; first < file->e_phnum; first += AT_ONCE) {
+        const size_t count = file->e_phnum - first < AT_ONCE ? file->e_phnum - first : AT_ONCE;
+        const long size = (long)(count * sizeof headers[0]);
+        if (read_at(fd, headers, (size_t)size, file->e_phoff + first * sizeof headers[0]) != size)
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (headers[i].p_type == PT_NOTE && notes_have_go(fd, &headers[i]))
+                return true;
+    }
+    return false;
+}
+
+/* Names of sections, as far as one read has brought them; a linker puts them together. */
+struct names {
+    uint64_t offset; /* of the whole table in the file */
+    uint64_t begin;  /* what of it is here */
+    size_t length;
+    char text[NAMES_BYTES];
+};
+
+static bool is_go_section(int fd, struct names *names, uint64_t at)
+{
+    static const char *const marks[] = {".go.buildinfo", ".gopclntab"};
+    if (at < names->begin || at + NAME_BYTES > names->begin + names->length) {
+        const long length = read_at(fd, names->text, sizeof names->text, names->offset + at);
+        names->begin = at;
+        names->length = length > 0 ? (size_t)length : 0;
+    }
+    const size_t skip = at - names->begin;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        const size_t size = strlen(marks[i]) + 1;
+        if (size <= names->length - skip && memcmp(names->text + skip, marks[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool sections_have_go(int fd, const ElfW(Ehdr) * file)
+{
+    ElfW(Shdr) headers[AT_ONCE] = {0}, table = {0};
+    struct names names;
+    if (read_at(fd, &table, sizeof table, file->e_shoff + file->e_shstrndx * sizeof table) != sizeof table)
+        return false;
+    names.offset = table.sh_offset;
+    names.begin = names.length = 0;
+    for (size_t first = 0; first < file->e_shnum; first += AT_ONCE) {
+        const size_t count = file->e_shnum - first < AT_ONCE ? file->e_shnum - first : AT_ONCE;
+        const long size = (long)(count * sizeof headers[0]);
+        if (read_at(fd, headers, (size_t)size, file->e_shoff + first * sizeof headers[0]) != size)
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (is_go_section(fd, &names, headers[i].sh_name))
+                return true;
+    }
+    return false;
+}
+
+bool go_is_inside(int fd)
+{
+    ElfW(Ehdr) file = {0};
+    if (read_at(fd, &file, sizeof file, 0) != sizeof file)
+        return false;
+    return (file.e_phentsize == sizeof(ElfW(Phdr)) && segments_have_go(fd, &file)) ||
+           (file.e_shentsize == sizeof(ElfW(Shdr)) && file.e_shstrndx < file.e_shnum &&
+            sections_have_go(fd, &file));
+}

@@ -1,0 +1,249 @@
+/*
+ * The one list of functions the shared object interposes. The export map, the table of real functions, dlsym()'s
+ * answer and the test of the exports are made from it; a name that is not here is not exported.
+ */
+#ifndef PFSWRAP_BASE_INTERPOSED_H
+#define PFSWRAP_BASE_INTERPOSED_H
+
+/*
+ * libc (shim/socket/): what passes a sealed descriptor, what makes and ends one, descriptors that are the shim's
+ * own and stay out of a program's reach, and what a program executes.
+ */
+#define PFSWRAP_LIBC_CALLS(X)                                                                                      \
+    /* connect.c, accept.c */                                                                                      \
+    X(connect)                                                                                                     \
+    X(__connect)                                                                                                   \
+    X(accept)                                                                                                      \
+    X(accept4)                                                                                                     \
+    /* read.c */                                                                                                   \
+    X(read)                                                                                                        \
+    X(__read)                                                                                                      \
+    X(__read_chk)                                                                                                  \
+    X(readv)                                                                                                       \
+    X(preadv2)                                                                                                     \
+    X(preadv64v2)                                                                                                  \
+    X(recv)                                                                                                        \
+    X(__recv)                                                                                                      \
+    X(__recv_chk)                                                                                                  \
+    X(recvfrom)                                                                                                    \
+    X(__recvfrom_chk)                                                                                              \
+    X(recvmsg)                                                                                                     \
+    X(recvmmsg)                                                                                                    \
+    /* write.c */                                                                                                  \
+    X(write)                                                                                                       \
+    X(__write)                                                                                                     \
+    X(writev)                                                                                                      \
+    X(pwritev2)                                                                                                    \
+    X(pwritev64v2)                                                                                                 \
+    X(send)                                                                                                        \
+    X(__send)                                                                                                      \
+    X(sendto)                                                                                                      \
+    X(sendmsg)                                                                                                     \
+    X(sendmmsg)                                                                                                    \
+    X(__sendmmsg)                                                                                                  \
+    /* sendfile.c */                                                                                               \
+    X(sendfile)                                                                                                    \
+    X(sendfile64)                                                                                                  \
+    X(splice)                                                                                                      \
+    X(copy_file_range)                                                                                             \
+    /* close.c */                                                                                                  \
+    X(close)                                                                                                       \
+    X(__close)                                                                                                     \
+    X(close_range)                                                                                                 \
+    X(closefrom)                                                                                                   \
+    X(shutdown)                                                                                                    \
+    /* dup.c, fcntl.c, option.c */                                                                                 \
+    X(dup)                                                                                                         \
+    X(dup2)                                                                                                        \
+    X(__dup2)                                                                                                      \
+    X(dup3)                                                                                                        \
+    X(fcntl)                                                                                                       \
+    X(fcntl64)                                                                                                     \
+    X(__fcntl)                                                                                                     \
+    X(__libc_fcntl64)                                                                                              \
+    X(ioctl)                                                                                                       \
+    X(getpeername)                                                                                                 \
+    X(getsockname)                                                                                                 \
+    X(getsockopt)                                                                                                  \
+    X(setsockopt)                                                                                                  \
+    /* exit.c, fork.c, sandbox.c, syscall.c */                                                                     \
+    X(_exit)                                                                                                       \
+    X(_Exit)                                                                                                       \
+    X(_Fork)                                                                                                       \
+    X(clone)                                                                                                       \
+    X(vfork)                                                                                                       \
+    X(prctl)                                                                                                       \
+    X(syscall)                                                                                                     \
+    /* stdio.c */                                                                                                  \
+    X(fdopen)                                                                                                      \
+    X(_IO_fdopen)                                                                                                  \
+    X(dprintf)                                                                                                     \
+    X(vdprintf)                                                                                                    \
+    X(__dprintf_chk)                                                                                               \
+    X(__vdprintf_chk)                                                                                              \
+    X(backtrace_symbols_fd)                                                                                        \
+    /* aio.c, uring.c */                                                                                           \
+    X(aio_read)                                                                                                    \
+    X(aio_read64)                                                                                                  \
+    X(aio_write)                                                                                                   \
+    X(aio_write64)                                                                                                 \
+    X(aio_fsync)                                                                                                   \
+    X(aio_fsync64)                                                                                                 \
+    X(lio_listio)                                                                                                  \
+    X(lio_listio64)                                                                                                \
+    X(io_submit)                                                                                                   \
+    X(io_uring_queue_init)                                                                                         \
+    X(io_uring_queue_init_params)                                                                                  \
+    X(io_uring_queue_init_mem)                                                                                     \
+    X(io_uring_queue_init_try_nosqarr)                                                                             \
+    X(io_uring_setup)                                                                                              \
+    /* poll.c, select.c, epoll.c */                                                                                \
+    X(poll)                                                                                                        \
+    X(__poll)                                                                                                      \
+    X(__poll_chk)                                                                                                  \
+    X(ppoll)                                                                                                       \
+    X(__ppoll_chk)                                                                                                 \
+    X(select)                                                                                                      \
+    X(__select)                                                                                                    \
+    X(pselect)                                                                                                     \
+    X(epoll_ctl)                                                                                                   \
+    X(epoll_wait)                                                                                                  \
+    X(epoll_pwait)                                                                                                 \
+    X(epoll_pwait2)                                                                                                \
+    /* exec.c */                                                                                                   \
+    X(execl)                                                                                                       \
+    X(execle)                                                                                                      \
+    X(execlp)                                                                                                      \
+    X(execv)                                                                                                       \
+    X(execve)                                                                                                      \
+    X(execveat)                                                                                                    \
+    X(execvp)                                                                                                      \
+    X(execvpe)                                                                                                     \
+    X(fexecve)                                                                                                     \
+    X(popen)                                                                                                       \
+    X(posix_spawn)                                                                                                 \
+    X(posix_spawnp)                                                                                                \
+    X(system)
+
+/* The dynamic loader: what would go around interposition (shim/loader/). */
+#define PFSWRAP_LOADER_CALLS(X)                                                                                    \
+    X(dlopen)                                                                                                      \
+    X(dlsym)                                                                                                       \
+    X(dlvsym)
+
+/* libssl (shim/tls/), OpenSSL 1.1.1 and 3.x. */
+#define PFSWRAP_LIBSSL_CALLS(X)                                                                                    \
+    /* context.c: how contexts come to be */                                                                       \
+    X(SSL_CTX_new)                                                                                                 \
+    X(SSL_CTX_new_ex)                                                                                              \
+    X(SSL_CTX_set_ssl_version)                                                                                     \
+    X(SSL_CTX_get_ssl_method)                                                                                      \
+    X(SSL_set_ssl_method)                                                                                          \
+    X(SSL_get_ssl_method)                                                                                          \
+    X(SSL_set_SSL_CTX)                                                                                             \
+    /* security.c: the callback that says no inside the library */                                                 \
+    X(SSL_CTX_set_security_callback)                                                                               \
+    X(SSL_CTX_get_security_callback)                                                                               \
+    X(SSL_set_security_callback)                                                                                   \
+    X(SSL_get_security_callback)                                                                                   \
+    /* handshake.c: calls that may run a handshake */                                                              \
+    X(SSL_do_handshake)                                                                                            \
+    X(SSL_connect)                                                                                                 \
+    X(SSL_accept)                                                                                                  \
+    X(SSL_stateless)                                                                                               \
+    X(DTLSv1_listen)                                                                                               \
+    X(SSL_read_early_data)                                                                                         \
+    X(SSL_write_early_data)                                                                                        \
+    X(SSL_clear)                                                                                                   \
+    X(SSL_set_connect_state)                                                                                       \
+    X(SSL_set_accept_state)                                                                                        \
+    /* data.c: calls that may run a handshake and move data */                                                     \
+    X(SSL_read)                                                                                                    \
+    X(SSL_read_ex)                                                                                                 \
+    X(SSL_peek)                                                                                                    \
+    X(SSL_peek_ex)                                                                                                 \
+    X(SSL_write)                                                                                                   \
+    X(SSL_write_ex)                                                                                                \
+    X(SSL_write_ex2)                                                                                               \
+    X(SSL_sendfile)                                                                                                \
+    X(SSL_shutdown)                                                                                                \
+    /* setters.c: settings of a connection whose handshake has begun, and what a program reads back */             \
+    X(SSL_ctrl)                                                                                                    \
+    X(SSL_CTX_ctrl)                                                                                                \
+    X(SSL_set_options)                                                                                             \
+    X(SSL_clear_options)                                                                                           \
+    X(SSL_get_options)                                                                                             \
+    X(SSL_set_num_tickets)                                                                                         \
+    X(SSL_get_num_tickets)                                                                                         \
+    X(SSL_set_max_early_data)                                                                                      \
+    X(SSL_get_max_early_data)                                                                                      \
+    X(SSL_set_verify)                                                                                              \
+    X(SSL_get_verify_mode)                                                                                         \
+    X(SSL_set_ciphersuites)                                                                                        \
+    X(SSL_set_cipher_list)                                                                                         \
+    X(SSL_CTX_set_cipher_list)                                                                                     \
+    X(SSL_get1_supported_ciphers)                                                                                  \
+    X(SSL_CTX_set_security_level)                                                                                  \
+    X(SSL_set_security_level)                                                                                      \
+    X(SSL_CTX_set0_tmp_dh_pkey)                                                                                    \
+    X(SSL_set0_tmp_dh_pkey)                                                                                        \
+    X(SSL_CTX_set_tmp_dh_callback)                                                                                 \
+    X(SSL_set_tmp_dh_callback)                                                                                     \
+    /* configuration.c: configuration commands that carry signature algorithms */                                  \
+    X(SSL_CONF_cmd)                                                                                                \
+    X(SSL_CONF_cmd_argv)                                                                                           \
+    X(SSL_CTX_config)                                                                                              \
+    X(SSL_config)                                                                                                  \
+    /* keylog.c */                                                                                                 \
+    X(SSL_CTX_set_keylog_callback)                                                                                 \
+    X(SSL_CTX_get_keylog_callback)                                                                                 \
+    /* session.c: resumption */                                                                                    \
+    X(SSL_set_session)                                                                                             \
+    X(SSL_CTX_sess_set_get_cb)                                                                                     \
+    X(SSL_CTX_sess_get_get_cb)                                                                                     \
+    X(SSL_CTX_set_session_ticket_cb)                                                                               \
+    /* layer_alpn.c: application protocols, among which the inner layer makes itself known */                      \
+    X(SSL_CTX_set_alpn_protos)                                                                                     \
+    X(SSL_CTX_set_alpn_select_cb)                                                                                  \
+    X(SSL_set_alpn_protos)                                                                                         \
+    /* layer_state.c: what a program is told while the inner layer shakes hands, and of what it holds */           \
+    X(SSL_get_error)                                                                                               \
+    X(SSL_get_shutdown)                                                                                            \
+    X(SSL_get_state)                                                                                               \
+    X(SSL_has_pending)                                                                                             \
+    X(SSL_in_init)                                                                                                 \
+    X(SSL_is_init_finished)                                                                                        \
+    X(SSL_pending)                                                                                                 \
+    X(SSL_want)                                                                                                    \
+    /* bio.c: libssl's own BIOs */                                                                                 \
+    X(BIO_f_ssl)                                                                                                   \
+    X(BIO_new_ssl)                                                                                                 \
+    X(BIO_new_ssl_connect)                                                                                         \
+    X(BIO_new_buffer_ssl_connect)
+
+/* GnuTLS (shim/gnutls/), 3.6.3 and later. */
+#define PFSWRAP_GNUTLS_CALLS(X)                                                                                    \
+    /* priority.c */                                                                                               \
+    X(gnutls_priority_init)                                                                                        \
+    X(gnutls_priority_init2)                                                                                       \
+    X(gnutls_priority_set)                                                                                         \
+    X(gnutls_priority_set_direct)                                                                                  \
+    X(gnutls_set_default_priority)                                                                                 \
+    X(gnutls_set_default_priority_append)                                                                          \
+    /* session.c */                                                                                                \
+    X(gnutls_init)                                                                                                 \
+    X(gnutls_deinit)                                                                                               \
+    X(gnutls_server_name_set)                                                                                      \
+    X(gnutls_session_set_data)                                                                                     \
+    X(gnutls_session_ticket_enable_server)                                                                         \
+    X(gnutls_session_set_keylog_function)                                                                          \
+    X(gnutls_record_send_early_data)                                                                               \
+    /* handshake.c */                                                                                              \
+    X(gnutls_handshake)
+
+/* Not interposed: for whoever wants to know whether the shared object is loaded. */
+#define PFSWRAP_OWN_CALLS(X) X(pfswrap_version)
+
+#define PFSWRAP_EXPORT __attribute__((visibility("default")))
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * One place that resolves the real libc functions. May be the first code of ours to run in a process, so it calls
+ * nothing but dl_iterate_phdr().
+ */
+#include "base/libc.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/elf.h"
+
+struct real_libc real_libc_table;
+atomic_bool real_libc_resolved;
+
+struct entry {
+    const char *name;
+    size_t offset; /* of the pointer in struct real_libc */
+};
+
+static const struct entry entries[] = {
+#define X(call) {#call, offsetof(struct real_libc, call)},
+    PFSWRAP_LIBC_CALLS(X) PFSWRAP_LOADER_CALLS(X)
+#undef X
+};
+
+enum { ENTRY_COUNT = sizeof entries / sizeof entries[0] };
+
+struct search {
+    void *found[ENTRY_COUNT];
+    bool past_us;
+};
+
+static bool resolve_from(const struct elf_object *object, void *argument)
+{
+    struct search *search = argument;
+    if (!search->past_us) {
+        uintptr_t here = (uintptr_t)&real_libc_table;
+        search->past_us = here >= object->first && here < object->last;
+        return false;
+    }
+    for (size_t i = 0; i < ENTRY_COUNT; i++)
+        if (search->found[i] == NULL)
+            search->found[i] = elf_symbol(object, entries[i].name);
+    return false;
+}
+
+void real_libc_resolve(void)
+{
+    struct search search = {0};
+    elf_each(resolve_from, &search);
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        void **slot = (void **)((char *)&real_libc_table + entries[i].offset);
+        __atomic_store_n(slot, search.found[i], __ATOMIC_RELAXED);
+    }
+    atomic_store_explicit(&real_libc_resolved, true, memory_order_release);
+}
+
+void *real_libc_by_name(const char *name)
+{
+    const struct real_libc *table = real_libc();
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        void *const *slot = (void *const *)((const char *)table + entries[i].offset);
+        if (strcmp(entries[i].name, name) != 0)
+            continue;
+        if (*slot == NULL)
+            real_libc_resolve(); /* of a library that is not libc, and may have come later */
+        return *slot;
+    }
+    return NULL;
+}

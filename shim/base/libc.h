@@ -1,0 +1,64 @@
+/*
+ * The real libc functions behind the interposed ones: for each name on the list, the next definition after this
+ * shared object in the loader's order, as RTLD_NEXT would give it. Knows no policy and no connection.
+ */
+#ifndef PFSWRAP_BASE_LIBC_H
+#define PFSWRAP_BASE_LIBC_H
+
+#include <aio.h>
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/select.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/interposed.h"
+#include "base/aliases.h"
+
+struct real_libc {
+#define X(name) __typeof__(name) *name;
+    PFSWRAP_LIBC_CALLS(X)
+    PFSWRAP_LOADER_CALLS(X)
+#undef X
+};
+
+extern struct real_libc real_libc_table;
+extern atomic_bool real_libc_resolved;
+
+/* Fills the table; may run more than once, always with the same result. */
+void real_libc_resolve(void);
+
+/* Whether the table has been filled. */
+static inline bool real_libc_is_ready(void)
+{
+    return atomic_load_explicit(&real_libc_resolved, memory_order_acquire);
+}
+
+/*
+ * The table. An entry is NULL only where this libc lacks the function. May be called before any constructor has
+ * run; after the first call it costs one atomic load.
+ */
+static inline const struct real_libc *real_libc(void)
+{
+    if (__builtin_expect(!real_libc_is_ready(), 0))
+        real_libc_resolve();
+    return &real_libc_table;
+}
+
+/* The entry of that name, or NULL if the list has none. */
+void *real_libc_by_name(const char *name);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * Uncontended, both calls are one atomic operation, so that a system call filter meets a futex only where threads
+ * or processes really compete.
+ */
+#include "base/lock.h"
+
+#include <linux/futex.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/process.h"
+#include "base/raw_syscall.h"
+
+#define LOCK_WAITERS 0x80000000U
+
+enum { SPINS = 100, SLICE_MS = 50, SANDBOX_SPINS = 1000000 };
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static bool take_free(struct lock *lock, struct process_thread self, uint32_t waiters)
+{
+    uint32_t expected = 0;
+    if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected, self.id | waiters, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return false;
+    lock->space = self.space;
+    return true;
+}
+
+/* Waits a slice, or until the word changes. Not FUTEX_PRIVATE: other processes may have mapped it. */
+static void wait_while(struct lock *lock, uint32_t word)
+{
+    struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
+    if (process_sandboxed) { /* a filter may kill for a futex (vsftpd's does); the lock is held for microseconds */
+        for (int i = 0; i < SANDBOX_SPINS && atomic_load_explicit(&lock->word, memory_order_relaxed) == word; i++)
+            relax();
+        return;
+    }
+    (void)raw_syscall(SYS_futex, &lock->word, FUTEX_WAIT, word, &slice, NULL, 0);
+}
+
+/* Milliseconds. */
+static int patience_with(struct process_thread owner)
+{
+    switch (process_thread_life(owner)) {
+    case PROCESS_ALIVE:
+        return LOCK_PATIENCE_MS;
+    case PROCESS_UNKNOWN:
+        return LOCK_PATIENCE_UNKNOWN_MS;
+    case PROCESS_DEAD:
+        break;
+    }
+    return 0;
+}
+
+static enum lock_result take_contended(struct lock *lock, struct process_thread self)
+{
+    uint32_t seen = 0;
+    int waited_ms = 0;
+    for (int i = 0; i < SPINS; i++) {
+        if (take_free(lock, self, 0))
+            return LOCK_TAKEN;
+        relax();
+    }
+    for (;;) {
+        if (take_free(lock, self, LOCK_WAITERS))
+            return LOCK_TAKEN;
+        uint32_t word = atomic_load(&lock->word);
+        if (word == 0)
+            continue;
+        uint32_t marked = word | LOCK_WAITERS;
+        if (word != marked && !atomic_compare_exchange_strong(&lock->word, &word, marked))
+            continue;
+        wait_while(lock, marked);
+        uint32_t now = atomic_load(&lock->word);
+        if (now != marked || now != seen) { /* it moves: whoever holds it is alive */
+            seen = now;
+            waited_ms = 0;
+            continue;
+        }
+        waited_ms += SLICE_MS;
+        struct process_thread owner = {.id = now & ~LOCK_WAITERS, .space = lock->space};
+        if (waited_ms < patience_with(owner))
+            continue;
+        if (atomic_compare_exchange_strong(&lock->word, &now, self.id | LOCK_WAITERS)) {
+            lock->space = self.space;
+            return LOCK_TAKEN_FROM_DEAD;
+        }
+    }
+}
+
+enum lock_result lock_take(struct lock *lock)
+{
+    struct process_thread self = process_thread();
+    if (__builtin_expect(take_free(lock, self, 0), true))
+        return LOCK_TAKEN;
+    if ((atomic_load(&lock->word) & ~LOCK_WAITERS) == self.id && lock->space == self.space)
+        return LOCK_OWN;
+    return take_contended(lock, self);
+}
+
+enum lock_result lock_try(struct lock *lock)
+{
+    return take_free(lock, process_thread(), 0) ? LOCK_TAKEN : LOCK_OWN;
+}
+
+void lock_release(struct lock *lock)
+{
+    if ((atomic_exchange_explicit(&lock->word, 0, memory_order_release) & LOCK_WAITERS) && !process_sandboxed)
+        (void)raw_syscall(SYS_futex, &lock->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}

@@ -1,0 +1,134 @@
+/*
+ * recvfrom and sendto with MSG_DONTWAIT, whatever the program called: one kind of call, one kind of answer. Only a
+ * sandbox (seccomp(2)) makes a difference.
+ */
+#include "base/transport.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/process.h"
+#include "base/raw_syscall.h"
+
+__thread enum transport_call transport_call __attribute__((tls_model("initial-exec")));
+
+static long receive_in_kind(int fd, void *bytes, size_t size)
+{
+    struct iovec vector = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    switch (transport_call) {
+    case TRANSPORT_PLAIN:
+        return raw_syscall(SYS_read, fd, bytes, size);
+    case TRANSPORT_VECTOR:
+        return raw_syscall(SYS_readv, fd, &vector, 1);
+    case TRANSPORT_MESSAGE:
+        return raw_syscall(SYS_recvmsg, fd, &message, 0);
+    case TRANSPORT_SOCKET:
+        break;
+    }
+    return raw_syscall(SYS_recvfrom, fd, bytes, size, 0, 0, 0);
+}
+
+static long send_in_kind(int fd, const void *bytes, size_t size)
+{
+    struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    switch (transport_call) {
+    case TRANSPORT_PLAIN:
+        return raw_syscall(SYS_write, fd, bytes, size);
+    case TRANSPORT_VECTOR:
+        return raw_syscall(SYS_writev, fd, &vector, 1);
+    case TRANSPORT_MESSAGE:
+        return raw_syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+    case TRANSPORT_SOCKET:
+        break;
+    }
+    return raw_syscall(SYS_sendto, fd, bytes, size, MSG_NOSIGNAL, 0, 0);
+}
+
+long transport_receive(int fd, void *bytes, size_t size)
+{
+    long result;
+    do
+        result = process_sandboxed ? receive_in_kind(fd, bytes, size)
+                                   : raw_syscall(SYS_recvfrom, fd, bytes, size, MSG_DONTWAIT, 0, 0);
+    while (result == -EINTR && !process_sandboxed); /* there it waits, and has been interrupted */
+    return result;
+}
+
+long transport_send(int fd, const void *bytes, size_t size, int more)
+{
+    long result;
+    do
+        result = process_sandboxed
+                     ? send_in_kind(fd, bytes, size)
+                     : raw_syscall(SYS_sendto, fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL | more, 0, 0);
+    while (result == -EINTR && !process_sandboxed);
+    return result;
+}
+
+long transport_shut(int fd, int how)
+{
+    /* In a sandbox it may not be allowed; FINAL has said it, and a close will. */
+    return process_sandboxed ? 0 : raw_syscall(SYS_shutdown, fd, how);
+}
+
+void transport_set_option(int fd, int level, int option, int value)
+{
+    if (!process_sandboxed)
+        (void)raw_syscall(SYS_setsockopt, fd, level, option, &value, sizeof value);
+}
+
+void transport_reset_on_close(int fd)
+{
+    const struct linger none = {.l_onoff = 1};
+    (void)raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
+int transport_get_option(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (process_sandboxed || raw_syscall(SYS_getsockopt, fd, level, option, &value, &length) != 0)
+        return 0;
+    return value;
+}
+
+int transport_unacknowledged(int fd)
+{
+    int queued = 0;
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    if (raw_syscall(SYS_ioctl, fd, SIOCOUTQ, &queued) != 0 || queued == 0)
+        return 0;
+    /* A connection that was reset keeps its count (tcp(7)). */
+    if (raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state == TCP_CLOSE)
+        return 0;
+    return queued;
+}
+
+int transport_readable(int fd)
+{
+    int bytes = 0;
+    return raw_syscall(SYS_ioctl, fd, FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+bool transport_has_ended(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return process_sandboxed || raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+           (info.tcpi_state != TCP_ESTABLISHED && info.tcpi_state != TCP_FIN_WAIT1 &&
+            info.tcpi_state != TCP_FIN_WAIT2);
+}
+
+bool transport_is_quiet(int fd)
+{
+    uint8_t byte;
+    return raw_syscall(SYS_recvfrom, fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT, 0, 0) == -EAGAIN;
+}

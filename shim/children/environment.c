@@ -1,0 +1,150 @@
+/*
+ * LD_PRELOAD and PFSWRAP_POLICY (ld.so(8), environ(7)), put back where they are missing, and beside them, with
+ * rules that seal, PFSWRAP_CHILD (init.h). What the program names itself stays: other libraries to preload, and a
+ * policy of its own.
+ */
+#include "children/environment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "config/init.h"
+#include "config/keys.h"
+#include "base/elf.h"
+
+static const char preload_name[] = "LD_PRELOAD=";
+static const char policy_name[] = "PFSWRAP_POLICY=";
+static const char child_name[] = PFSWRAP_CHILD_VARIABLE "=";
+
+static char library[PATH_MAX]; /* absolute; empty: children are not to be protected */
+
+void environment_start(void)
+{
+    struct elf_object self;
+    char path[PATH_MAX];
+    if (!elf_object_of(library, &self) || strlen(self.name) >= sizeof path)
+        return;
+    /* The loader has the name as LD_PRELOAD had it; a child may start in another directory. */
+    if (self.name[0] == '/')
+        memcpy(path, self.name, strlen(self.name) + 1);
+    else if (realpath(self.name, path) == NULL)
+        pfswrap_die("cannot tell where libpfswrap.so is, expected LD_PRELOAD to name it by an absolute path");
+    memcpy(library, path, strlen(path) + 1);
+}
+
+/* The value of the variable `name` (with its `=`), or NULL. */
+static const char *value_of(char *const environment[], const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
+        if (strncmp(environment[i], name, length) == 0)
+            return environment[i] + length;
+    return NULL;
+}
+
+static bool preloads_us(const char *preload)
+{
+    size_t length = strlen(library);
+    for (const char *word = preload; word != NULL && *word != '\0';) {
+        size_t size = strcspn(word, ": ");
+        if (size == length && memcmp(word, library, length) == 0)
+            return true;
+        word += size + (word[size] != '\0');
+    }
+    return false;
+}
+
+/* A process without sealing rules executes others that have none; their environment stays without the mark. */
+static bool is_marked(char *const environment[])
+{
+    return !keys_in_use() || value_of(environment, child_name) != NULL;
+}
+
+bool environment_is_guarded(void)
+{
+    return library[0] != '\0';
+}
+
+size_t environment_room(char *const environment[])
+{
+    if (!environment_is_guarded())
+        return 0;
+    const char *preload = value_of(environment, preload_name);
+    bool has_policy = value_of(environment, policy_name) != NULL;
+    if (has_policy && preloads_us(preload) && is_marked(environment))
+        return 0;
+    size_t count = 0;
+    while (environment != NULL && environment[count] != NULL)
+        count++;
+    return (count + 4) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
+           (preload != NULL ? strlen(preload) : 0) + sizeof policy_name + strlen(pfswrap_policy()->path) +
+           sizeof child_name + 1;
+}
+
+/* Writes `first` and `second` at *at, which moves on to their terminator. Returns where they stand. */
+static char *put(char **at, const char *first, const char *second)
+{
+    char *begin = *at;
+    *at = stpcpy(stpcpy(begin, first), second);
+    return begin;
+}
+
+char **environment_protect(char *const environment[], void *room)
+{
+    char **copy = room;
+    const char *preload = value_of(environment, preload_name);
+    bool has_policy = value_of(environment, policy_name) != NULL;
+    size_t count = 0;
+    for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
+        if (strncmp(environment[i], preload_name, sizeof preload_name - 1) != 0)
+            copy[count++] = environment[i];
+    size_t total = count + 4;
+    char *strings = (char *)&copy[total];
+    if (preload != NULL && preloads_us(preload)) {
+        copy[count++] = put(&strings, preload_name, preload);
+    } else {
+        copy[count++] = put(&strings, preload_name, library);
+        if (preload != NULL && preload[0] != '\0')
+            (void)put(&strings, ":", preload);
+    }
+    strings++; /* past the terminator */
+    if (!has_policy)
+        copy[count++] = put(&strings, policy_name, pfswrap_policy()->path);
+    strings++;
+    if (!is_marked(environment))
+        copy[count++] = put(&strings, child_name, "1");
+    copy[count] = NULL;
+    return copy;
+}
+
+bool environment_restore(void)
+{
+    size_t size = environment_room(environ);
+    if (size == 0)
+        return true;
+    /* The strings of a protected copy are what the variables have to be; setenv() makes its own of them. */
+    void *room = malloc(size);
+    if (room == NULL)
+        return false;
+    char **copy = environment_protect(environ, room);
+    bool done = setenv("LD_PRELOAD", value_of(copy, preload_name), 1) == 0 &&
+                setenv("PFSWRAP_POLICY", value_of(copy, policy_name), 0) == 0 &&
+                (is_marked(environ) || setenv(PFSWRAP_CHILD_VARIABLE, "1", 0) == 0);
+    free(room);
+    return done;
+}
+
+bool environment_is_reachable(void)
+{
+    int error = errno;
+    long fd = syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)syscall(SYS_close, (int)fd);
+    errno = error;
+    return fd >= 0;
+}

@@ -1,0 +1,91 @@
+/*
+ * Finds and reads the policy, makes it read-only, loads the keys its rules need and opens the log. May call policy,
+ * keys, audit and connection; knows no TLS.
+ */
+#include "config/init.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "transfer/share.h"
+#include "base/interposed.h"
+#include "config/keys.h"
+
+enum { PAGE = 4096 };
+
+/* Whole pages, so that they can be made read-only without touching a neighbour. */
+static union {
+    alignas(PAGE) struct policy policy;
+    char pages[(sizeof(struct policy) + PAGE - 1) / PAGE * PAGE];
+} state;
+
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+static atomic_bool ready; /* `started` is through */
+/* This thread is inside it: what it calls (the log's connect(), an allocator's first steps) comes back to us. */
+static __thread bool starting __attribute__((tls_model("initial-exec")));
+
+PFSWRAP_EXPORT const char *pfswrap_version(void);
+
+PFSWRAP_EXPORT const char *pfswrap_version(void)
+{
+    return PFSWRAP_VERSION;
+}
+
+_Noreturn void pfswrap_die(const char *message)
+{
+    static const char prefix[] = "pfswrap: ";
+    (void)syscall(SYS_write, STDERR_FILENO, prefix, sizeof prefix - 1);
+    (void)syscall(SYS_write, STDERR_FILENO, message, strlen(message));
+    (void)syscall(SYS_write, STDERR_FILENO, "\n", 1);
+    _exit(PFSWRAP_EXIT_REFUSED);
+}
+
+static void start(void)
+{
+    starting = true;
+    static struct policy_error error;
+    char path[PATH_MAX];
+    if (policy_locate(path, sizeof path, program_invocation_short_name) != 0)
+        pfswrap_die("the path of the policy file is too long, expected at most 4095 bytes");
+    if (policy_load(&state.policy, path, &error) != 0)
+        pfswrap_die(error.text);
+    int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
+                                                        : keys_load(&state.policy, &error);
+    if (loaded != 0)
+        pfswrap_die(error.text);
+    (void)mprotect(&state, sizeof state, PROT_READ);
+    audit_start(&state.policy);
+    if (keys_in_use() && share_start() != 0)
+        pfswrap_die(
+            "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+    starting = false;
+}
+
+bool pfswrap_seals(void)
+{
+    (void)pfswrap_policy();
+    return keys_in_use() && !starting;
+}
+
+const struct policy *pfswrap_policy(void)
+{
+    /* A handshake asks some seventy times. */
+    if (__builtin_expect(atomic_load_explicit(&ready, memory_order_acquire), true))
+        return &state.policy;
+    if (starting)
+        return &state.policy;
+    int error = errno;
+    pthread_once(&started, start);
+    atomic_store_explicit(&ready, true, memory_order_release);
+    errno = error;
+    return &state.policy;
+}

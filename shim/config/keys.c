@@ -1,0 +1,209 @@
+/*
+ * Fills the keyring and the table of channel settings, then makes both read-only. Secrets are only in the keyring's
+ * own pages (guarded, locked, left out of core dumps); the table holds names and numbers.
+ */
+#include "config/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "seal/wipe.h"
+
+enum { PAGE = 4096 };
+
+struct table {
+    const struct policy *policy; /* NULL: no rule seals */
+    struct policy_error missing; /* why there are no keys; empty: there are */
+    struct pfswrap_seal_config configs[POLICY_RULES_MAX];
+    const char *names[POLICY_RULES_MAX][POLICY_LIST_MAX];
+};
+
+/* Whole pages, so that they can be made read-only without touching a neighbour. */
+static union {
+    alignas(PAGE) struct table table;
+    char pages[(sizeof(struct table) + PAGE - 1) / PAGE * PAGE];
+} state;
+
+__attribute__((format(printf, 4, 5))) static int fail_at(const struct policy *policy, struct policy_error *error,
+                                                         unsigned line, const char *format, ...)
+{
+    va_list arguments;
+    int used = snprintf(error->text, sizeof error->text, "%s:%u: ", policy->path, line);
+    va_start(arguments, format);
+    (void)vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+/* Whether `path` is there for others, and not for this user. */
+static bool is_closed_to_us(const char *path)
+{
+    return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0 && errno == EACCES;
+}
+
+static bool any_is_closed_to_us(const struct policy_seal_keys *seal)
+{
+    for (size_t i = 0; i < seal->identity_count; i++)
+        if (is_closed_to_us(seal->identities[i]))
+            return true;
+    for (size_t i = 0; i < seal->psk_count; i++)
+        if (is_closed_to_us(seal->psks[i]))
+            return true;
+    return seal->peers[0] != '\0' && is_closed_to_us(seal->peers);
+}
+
+static int load_files(const struct policy *policy, struct pfswrap_keyring *keyring, struct policy_error *error)
+{
+    const struct policy_seal_keys *seal = &policy->seal;
+    struct pfswrap_keys_error problem;
+    for (size_t i = 0; i < seal->identity_count; i++)
+        if (pfswrap_keyring_load_identity(keyring, seal->identities[i], &problem) != 0)
+            return fail_at(policy, error, seal->identity_lines[i], "identity %s", problem.text);
+    for (size_t i = 0; i < seal->psk_count; i++)
+        if (pfswrap_keyring_load_psk(keyring, seal->psks[i], &problem) != 0)
+            return fail_at(policy, error, seal->psk_lines[i], "psk %s", problem.text);
+    if (seal->peers[0] != '\0' && pfswrap_keyring_load_peers(keyring, seal->peers, &problem) != 0)
+        return fail_at(policy, error, seal->peers_line, "peers %s", problem.text);
+    return 0;
+}
+
+/* A misspelt name would otherwise show only when somebody is turned away. */
+static int check_names(const struct policy *policy, const struct policy_rule *rule,
+                       const struct pfswrap_keyring *keyring, struct policy_error *error)
+{
+    bool listens = rule->direction == POLICY_LISTEN;
+    for (size_t i = 0; i < rule->peer_count; i++)
+        if (pfswrap_keyring_count_peers(keyring, rule->peers[i]) == 0)
+            return fail_at(policy, error, rule->peer_lines[i],
+                           "[%s %s] %s %s has no key, expected a line %s PUBLIC-KEY in %s",
+                           listens ? "listen" : "connect", rule->name, listens ? "clients" : "peer", rule->peers[i],
+                           rule->peers[i], policy->seal.peers);
+    return 0;
+}
+
+/*
+ * A client without an identity speaks the NK patterns; one that has an identity always shows it, so that a server
+ * need not choose between naming its clients and letting them in.
+ */
+static bool is_anonymous(const struct policy_rule *rule, const struct pfswrap_keyring *keyring)
+{
+    if (rule->direction == POLICY_LISTEN)
+        return rule->clients_any;
+    return pfswrap_keyring_count_identities(keyring) == 0;
+}
+
+static void configure(const struct policy *policy, size_t index, const struct pfswrap_keyring *keyring)
+{
+    const struct policy_rule *rule = &policy->rules[index];
+    for (size_t i = 0; i < rule->peer_count; i++)
+        state.table.names[index][i] = rule->peers[i];
+    state.table.configs[index] = (struct pfswrap_seal_config){
+        .keyring = keyring,
+        .service = rule->service[0] != '\0' ? rule->service : NULL,
+        .names = rule->peer_count > 0 ? state.table.names[index] : NULL,
+        .name_count = rule->peer_count,
+        .anonymous = is_anonymous(rule, keyring),
+        .rekey = policy->seal.rekey,
+        .transport_max = rule->layer == POLICY_LAYER_TLS ? PFSWRAP_SEAL_TLS_RECORD : 0,
+    };
+}
+
+static int configure_rules(const struct policy *policy, const struct pfswrap_keyring *keyring,
+                           struct policy_error *error)
+{
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        if (policy->rules[i].seal == POLICY_SEAL_OFF)
+            continue;
+        if (check_names(policy, &policy->rules[i], keyring, error) != 0)
+            return -1;
+        configure(policy, i, keyring);
+    }
+    return 0;
+}
+
+static bool seals_anything(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].seal != POLICY_SEAL_OFF)
+            return true;
+    return false;
+}
+
+static struct pfswrap_keyring *new_keyring(const struct policy *policy, struct policy_error *error)
+{
+    struct pfswrap_keyring *keyring = pfswrap_keyring_new();
+    if (keyring == NULL)
+        (void)snprintf(error->text, sizeof error->text, "%s: no memory for keys", policy->path);
+    return keyring;
+}
+
+static int finish(const struct policy *policy)
+{
+    state.table.policy = policy;
+    (void)mprotect(&state, sizeof state, PROT_READ);
+    return 0;
+}
+
+int keys_load(const struct policy *policy, struct policy_error *error)
+{
+    error->text[0] = '\0';
+    if (!seals_anything(policy))
+        return 0;
+    struct pfswrap_keyring *keyring = new_keyring(policy, error);
+    if (keyring == NULL)
+        return -1;
+    int result = load_files(policy, keyring, error);
+    dead_stack_wipe(DEAD_STACK_HANDSHAKE); /* base64 and public keys were computed from secrets below here */
+    if (result == 0)
+        result = configure_rules(policy, keyring, error);
+    if (result == 0)
+        return finish(policy);
+    pfswrap_keyring_free(keyring);
+    return -1;
+}
+
+/*
+ * An empty keyring and no anonymous client: with half of the files a channel could be made that is weaker than the
+ * policy says (without a psk, without a name), with none of them no channel can.
+ */
+static int load_nothing(const struct policy *policy, struct policy_error *error)
+{
+    struct pfswrap_keyring *keyring = new_keyring(policy, error);
+    if (keyring == NULL)
+        return -1;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        configure(policy, i, keyring);
+        state.table.configs[i].anonymous = policy->rules[i].direction == POLICY_LISTEN;
+    }
+    return finish(policy);
+}
+
+int keys_load_child(const struct policy *policy, struct policy_error *error)
+{
+    if (keys_load(policy, error) == 0)
+        return 0;
+    if (!any_is_closed_to_us(&policy->seal))
+        return -1;
+    state.table.missing = *error;
+    return load_nothing(policy, error);
+}
+
+const char *keys_missing(void)
+{
+    return state.table.missing.text[0] != '\0' ? state.table.missing.text : NULL;
+}
+
+bool keys_in_use(void)
+{
+    return state.table.policy != NULL;
+}
+
+const struct pfswrap_seal_config *keys_config(const struct policy_rule *rule)
+{
+    return &state.table.configs[rule - state.table.policy->rules];
+}

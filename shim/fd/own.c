@@ -1,0 +1,147 @@
+/*
+ * The shim's own descriptors: a small table of atomics, so that it can be read from signal handlers and from
+ * children of fork() and vfork() without a lock.
+ */
+#include "fd/own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/raw_syscall.h"
+#include "base/libc.h"
+
+struct descriptor {
+    atomic_int number_plus_1; /* 0: a free slot */
+    atomic_int users;         /* between acquire and release */
+};
+
+static struct descriptor slots[OWN_MAX];
+static atomic_int table_pid; /* whose descriptor table the slots speak of */
+
+static void child_took_over(void)
+{
+    atomic_store(&table_pid, (int)getpid());
+    for (int i = 0; i < OWN_MAX; i++)
+        atomic_store(&slots[i].users, 0);
+}
+
+int own_duplicate_high(int fd, int at_least)
+{
+    /* The kernel's own call: `fd` may be one that the shim keeps from the program. */
+    long high = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least);
+    struct rlimit limit = {0};
+    /* The limit is below that number, or all from there on are taken: as high as it goes. */
+    if ((high == -EINVAL || high == -EMFILE) && raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
+        for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2 && high < 0;
+             lower /= 2)
+            high = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lower);
+    if (high >= 0)
+        return (int)high;
+    errno = (int)-high;
+    return -1;
+}
+
+struct descriptor *own_take(int fd)
+{
+    static atomic_bool registered;
+    if (!atomic_exchange(&registered, true)) {
+        atomic_store(&table_pid, (int)getpid());
+        pthread_atfork(NULL, NULL, child_took_over);
+    }
+    int high = own_duplicate_high(fd, OWN_FIRST);
+    int error = errno;
+    real_libc()->close(fd);
+    if (high < 0) {
+        errno = error;
+        return NULL;
+    }
+    for (int i = 0; i < OWN_MAX; i++) {
+        int expected = 0;
+        if (atomic_compare_exchange_strong(&slots[i].number_plus_1, &expected, high + 1))
+            return &slots[i];
+    }
+    real_libc()->close(high);
+    errno = EMFILE;
+    return NULL;
+}
+
+void own_close(struct descriptor *descriptor)
+{
+    if (descriptor == NULL)
+        return;
+    int number = atomic_exchange(&descriptor->number_plus_1, 0) - 1;
+    if (number >= 0)
+        real_libc()->close(number);
+}
+
+void own_forget(struct descriptor *descriptor)
+{
+    if (descriptor != NULL)
+        atomic_store(&descriptor->number_plus_1, 0);
+}
+
+int own_acquire(struct descriptor *descriptor)
+{
+    atomic_fetch_add(&descriptor->users, 1);
+    return atomic_load(&descriptor->number_plus_1) - 1;
+}
+
+void own_release(struct descriptor *descriptor)
+{
+    atomic_fetch_sub(&descriptor->users, 1);
+}
+
+bool own_is(int fd)
+{
+    for (int i = 0; i < OWN_MAX; i++)
+        if (fd >= 0 && atomic_load_explicit(&slots[i].number_plus_1, memory_order_relaxed) == fd + 1)
+            return true;
+    return false;
+}
+
+static void slot_move(struct descriptor *slot, int fd)
+{
+    int moved = own_duplicate_high(fd, fd + 1);
+    if (moved < 0)
+        moved = own_duplicate_high(fd, OWN_FIRST);
+    int expected = fd + 1;
+    if (!atomic_compare_exchange_strong(&slot->number_plus_1, &expected, moved + 1)) {
+        if (moved >= 0)
+            real_libc()->close(moved);
+        return;
+    }
+    /* Whoever has just read the old number is done in microseconds; one who died in between must not hold us up. */
+    enum { SPINS = 10000 };
+    for (int i = 0; i < SPINS && atomic_load(&slot->users) > 0; i++)
+        sched_yield();
+}
+
+void own_make_way(int fd)
+{
+    if (!own_is(fd) || atomic_load(&table_pid) != (int)getpid())
+        return;
+    int error = errno;
+    for (int i = 0; i < OWN_MAX; i++)
+        if (atomic_load(&slots[i].number_plus_1) == fd + 1)
+            slot_move(&slots[i], fd);
+    errno = error;
+}
+
+int own_lowest(unsigned first, unsigned last)
+{
+    int lowest = -1;
+    for (int i = 0; i < OWN_MAX; i++) {
+        int number = atomic_load_explicit(&slots[i].number_plus_1, memory_order_relaxed) - 1;
+        if (number >= 0 && (unsigned)number >= first && (unsigned)number <= last && (lowest < 0 || number < lowest))
+            lowest = number;
+    }
+    return lowest;
+}

@@ -1,0 +1,149 @@
+/*
+ * Where inspection begins: connections the program makes and takes; and which of them the policy wants inspected.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "rules/destination.h"
+#include "connection/endpoint.h"
+#include "base/process.h"
+#include "config/init.h"
+#include "base/socket_cookie.h"
+#include "base/raw_syscall.h"
+#include "inspect/record.h"
+#include "inspect/inspect.h"
+
+static const struct policy *in_force; /* NULL: nothing is wanted */
+
+/* Without plaintext before TLS; and with what a STARTTLS negotiation may take. */
+static struct wire_config at_once, after_plaintext;
+
+enum { STARTTLS_BYTES = 4096 };
+
+bool inspect_is_wanted(void)
+{
+    return in_force != NULL;
+}
+
+static bool may_refuse(enum policy_plaintext plaintext)
+{
+    return plaintext == POLICY_PLAINTEXT_REFUSE || plaintext == POLICY_PLAINTEXT_STARTTLS;
+}
+
+bool inspect_enforces(void)
+{
+    if (in_force == NULL || in_force->mode != POLICY_ENFORCE)
+        return false;
+    bool refuses = in_force->wire.tls == POLICY_WIRE_PFS || may_refuse(in_force->wire.plaintext);
+    for (size_t i = 0; i < in_force->rule_count && !refuses; i++)
+        refuses = may_refuse(in_force->rules[i].plaintext);
+    return refuses;
+}
+
+void inspect_cut(int fd, const char *reason)
+{
+    const struct audit_field fields[] = {AUDIT_S("reason", reason), AUDIT_S("rule", "wire")};
+    audit_event("refused", fields, sizeof fields / sizeof fields[0]);
+    (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
+}
+
+/* A connection that cannot be inspected is none that a policy which refuses anything can have. */
+static void begin_failed(int fd, const char *reason)
+{
+    if (inspect_enforces())
+        inspect_cut(fd, reason);
+}
+
+static void inspect_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
+{
+    if (endpoint_is_sealed(fd) || process_sandboxed || !socket_is_tcp(fd))
+        return;
+    if (direction == POLICY_CONNECT && length >= sizeof address->sa_family && address->sa_family == AF_UNSPEC) {
+        inspect_end(fd); /* the connection is dissolved (connect(2)), and the socket may be connected again */
+        return;
+    }
+    const struct policy_rule *rule = NULL;
+    if (direction == POLICY_CONNECT)
+        rule = destination_rule(in_force, fd, address, length);
+    else if (in_force->rule_count > 0)
+        rule = policy_match(in_force, direction, address, length);
+    enum policy_plaintext plaintext =
+        rule != NULL && rule->plaintext != POLICY_PLAINTEXT_UNSET ? rule->plaintext : in_force->wire.plaintext;
+    if (in_force->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
+        return;
+    if ((unsigned)fd >= INSPECT_FDS) {
+        begin_failed(fd, "the descriptor's number is too high to be watched");
+        return;
+    }
+    uint64_t cookie = socket_cookie(fd, SO_COOKIE);
+    const uint32_t entry = atomic_load(&inspect_table[fd]);
+    if (entry != 0) {
+        /* connect(2) may be called again to see how it ended; another socket's number was closed unseen. */
+        if (record_at(entry)->cookie == cookie)
+            return;
+        inspect_end(fd);
+    }
+    struct record *record = record_new(fd, cookie);
+    if (record == NULL) {
+        begin_failed(fd, "no memory to watch the connection");
+        return;
+    }
+    record->is_server = direction == POLICY_LISTEN;
+    record->rule = rule != NULL ? (int)(rule - in_force->rules) : RECORD_NO_RULE;
+    record->plaintext = plaintext;
+    /* Where TLS is of no interest the first byte says it all. */
+    record->config =
+        plaintext == POLICY_PLAINTEXT_REFUSE || in_force->wire.tls == POLICY_WIRE_OFF ? &at_once : &after_plaintext;
+    record_unlock(record);
+}
+
+void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (in_force != NULL)
+        inspect_begin(fd, POLICY_CONNECT, address, length);
+}
+
+void inspect_accepted(int fd)
+{
+    struct sockaddr_storage local = {0};
+    socklen_t length = sizeof local;
+    if (in_force == NULL)
+        return;
+    if (in_force->rule_count > 0 && !process_sandboxed && raw_syscall(SYS_getsockname, fd, &local, &length) != 0)
+        length = 0;
+    inspect_begin(fd, POLICY_LISTEN, (const struct sockaddr *)&local, length);
+}
+
+static void config_fill(struct wire_config *config, const struct policy_tls *tls, uint16_t plaintext_max)
+{
+    _Static_assert((int)WIRE_LIST_MAX >= (int)POLICY_LIST_MAX, "a policy's lists fit");
+    config->min_version = tls->min_version;
+    config->group_count = tls->group_count;
+    config->ciphersuite_count = tls->ciphersuite_count;
+    memcpy(config->groups, tls->groups, sizeof tls->groups);
+    memcpy(config->ciphersuites, tls->ciphersuites, sizeof tls->ciphersuites);
+    config->refuse_resumption = tls->session_tickets == POLICY_TICKETS_REFUSE;
+    config->plaintext_max = plaintext_max;
+}
+
+static bool policy_wants(const struct policy *policy)
+{
+    if (policy->wire.tls != POLICY_WIRE_OFF || policy->wire.plaintext != POLICY_PLAINTEXT_ALLOW)
+        return true;
+    for (size_t i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].plaintext != POLICY_PLAINTEXT_UNSET &&
+            policy->rules[i].plaintext != POLICY_PLAINTEXT_ALLOW)
+            return true;
+    return false;
+}
+
+void inspect_start(const struct policy *policy)
+{
+    if (!policy_wants(policy))
+        return;
+    table_start();
+    config_fill(&at_once, &policy->tls, 0);
+    config_fill(&after_plaintext, &policy->tls, STARTTLS_BYTES);
+    in_force = policy;
+}

@@ -1,0 +1,128 @@
+/*
+ * Connections that this process has neither made nor accepted: left to it by inetd and its like, or received in a
+ * message (SCM_RIGHTS, unix(7)). They are inspected from here if nothing has passed on them yet; what another
+ * process has begun was judged there, if that was one of ours.
+ */
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "config/init.h"
+#include "base/socket_cookie.h"
+#include "base/raw_syscall.h"
+#include "inspect/record.h"
+#include "inspect/inspect.h"
+
+/* What libc's netinet/tcp.h calls TCP_*, which does not go with the kernel's header. */
+enum { ESTABLISHED = 1, SYN_SENT = 2, SYN_RECEIVED = 3, CLOSE_WAIT = 8 };
+
+enum beginning { BEGINNING_GONE, BEGINNING_SERVER, BEGINNING_CLIENT };
+
+/*
+ * Who has made the connection, if it is as new as connect(2) or accept(2) leaves it. TCP counts the SYN of the end
+ * that connects as acknowledged, and the FIN of the peer as received.
+ */
+static enum beginning beginning_of(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    int unread = 0;
+    memset(&info, 0, sizeof info);
+    if (raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+        return BEGINNING_GONE;
+    if (info.tcpi_state == SYN_SENT)
+        return BEGINNING_CLIENT;
+    if ((info.tcpi_state != ESTABLISHED && info.tcpi_state != SYN_RECEIVED && info.tcpi_state != CLOSE_WAIT) ||
+        raw_syscall(SYS_ioctl, fd, FIONREAD, &unread) != 0 || info.tcpi_bytes_received > (uint64_t)unread + 1 ||
+        info.tcpi_bytes_acked > 1 || info.tcpi_unacked > 0)
+        return BEGINNING_GONE;
+    return info.tcpi_bytes_acked == 1 ? BEGINNING_CLIENT : BEGINNING_SERVER;
+}
+
+static bool given(int fd, enum beginning *beginning)
+{
+    if (!inspect_is_wanted() || !socket_is_tcp(fd))
+        return false;
+    const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
+    const int other = table_find(cookie);
+    if (other >= 0) {
+        if (other != fd && !inspect_is_on(fd))
+            inspect_copied(other, fd);
+        return false;
+    }
+    *beginning = beginning_of(fd);
+    if (*beginning == BEGINNING_SERVER) {
+        inspect_accepted(fd);
+    } else if (*beginning == BEGINNING_CLIENT) {
+        struct sockaddr_storage peer = {0};
+        socklen_t length = sizeof peer;
+        if (raw_syscall(SYS_getpeername, fd, &peer, &length) != 0)
+            length = 0;
+        inspect_connected(fd, (const struct sockaddr *)&peer, length);
+    }
+    return inspect_is_on(fd);
+}
+
+void inspect_received_descriptor(int fd)
+{
+    enum beginning beginning;
+    (void)given(fd, &beginning);
+}
+
+/*
+ * Whether what has come from the peer, who has been the first to speak, is the beginning of TLS, or may still
+ * become it.
+ */
+static bool begins_as_tls(const struct wire_config *config, int fd)
+{
+    uint8_t bytes[64];
+    size_t passes;
+    struct wire wire;
+    const long count = raw_syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+    if (count <= 0)
+        return true; /* it is closed, so that there is nothing to protect */
+    wire_init(&wire);
+    wire_feed(&wire, config, WIRE_IN, bytes, (uint64_t)count, &passes);
+    return wire.verdict == WIRE_UNDECIDED;
+}
+
+/*
+ * A program may read and write descriptors 0, 1 and 2 by stdio, which makes no call that anybody sees. Where
+ * plaintext is refused the client has to speak first, and TLS: so the program starts when it has.
+ */
+static void wait_for_client(int fd)
+{
+    uint32_t entry;
+    struct record *record = record_enter(fd, &entry);
+    if (record == NULL)
+        return;
+    const bool waits = record->plaintext == POLICY_PLAINTEXT_REFUSE && pfswrap_policy()->mode == POLICY_ENFORCE;
+    const struct wire_config *config = record->config;
+    record_unlock(record);
+    if (!waits)
+        return;
+    struct pollfd poll = {.fd = fd, .events = POLLIN};
+    const uint32_t limit_ms = pfswrap_policy()->seal.handshake_timeout_ms;
+    const struct timespec limit = {.tv_sec = limit_ms / 1000, .tv_nsec = (long)(limit_ms % 1000) * 1000000};
+    if (raw_syscall(SYS_ppoll, &poll, 1, &limit, NULL, 0) == 0) {
+        inspect_cut(fd, "its client has said nothing within handshake-timeout");
+        record = record_enter(fd, &entry);
+        if (record != NULL) {
+            record->is_cut = true;
+            record_unlock(record);
+        }
+    } else if (!begins_as_tls(config, fd)) {
+        (void)inspect_before_file(fd, NULL);
+    }
+}
+
+void inspect_inherited(int fd)
+{
+    enum { STANDARD_LAST = 2 };
+    enum beginning beginning;
+    if (given(fd, &beginning) && beginning == BEGINNING_SERVER && fd <= STANDARD_LAST)
+        wait_for_client(fd);
+}

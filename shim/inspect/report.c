@@ -1,0 +1,225 @@
+/*
+ * Events of the wire plane (docs/AUDIT.md): what was offered and chosen, and which library moved the bytes.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "audit/address.h"
+#include "audit/audit.h"
+#include "base/process.h"
+#include "gnutls/library.h"
+#include "config/init.h"
+#include "policy/registry.h"
+#include "base/elf.h"
+#include "base/raw_syscall.h"
+#include "tls/libssl.h"
+#include "inspect/record.h"
+#include "inspect/inspect.h"
+
+enum { FIELDS_MAX = 20, LIST_TEXT = 512 };
+
+struct line {
+    char local[AUDIT_ADDRESS_TEXT], peer[AUDIT_ADDRESS_TEXT];
+    char versions[LIST_TEXT], groups[LIST_TEXT], suites[LIST_TEXT];
+    char version[16], group[40], suite[64];
+    struct audit_field fields[FIELDS_MAX];
+    size_t count;
+};
+
+static void add(struct line *line, struct audit_field field)
+{
+    if (line->count < FIELDS_MAX)
+        line->fields[line->count++] = field;
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+static void version_format(char text[16], uint16_t version)
+{
+    static const char *const names[] = {"SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+    if (version >> 8 == 3 && (version & 0xff) < sizeof names / sizeof names[0])
+        (void)snprintf(text, 16, "%s", names[version & 0xff]);
+    else if (version == 0x0002)
+        (void)snprintf(text, 16, "SSLv2");
+    else
+        (void)snprintf(text, 16, "0x%04x", version);
+}
+
+static void group_format(char text[40], uint16_t id)
+{
+    const struct tls_group *group = tls_group_by_id(id);
+    if (group != NULL)
+        (void)snprintf(text, 40, "%s", group->name);
+    else
+        (void)snprintf(text, 40, "0x%04x", id);
+}
+
+static void suite_format(char text[64], uint16_t id)
+{
+    const struct tls_ciphersuite *suite = tls_ciphersuite_by_id(id);
+    if (suite != NULL)
+        (void)snprintf(text, 64, "%s", suite->name);
+    else
+        (void)snprintf(text, 64, "0x%04x", id);
+}
+
+/* Numbers that mean nothing (RFC 8701), which clients mix in. */
+static bool is_grease(uint16_t value)
+{
+    return (value & 0x0f0f) == 0x0a0a && value >> 8 == (value & 0xff);
+}
+
+static void list_format(char text[LIST_TEXT], const uint16_t *list, size_t count,
+                        void (*format)(char *text, uint16_t value))
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        char word[64];
+        if (is_grease(list[i]))
+            continue;
+        format(word, list[i]);
+        if (length + strlen(word) + 2 > LIST_TEXT)
+            return;
+        length += (size_t)snprintf(text + length, LIST_TEXT - length, "%s%s", length > 0 ? "," : "", word);
+    }
+}
+
+static void add_addresses(struct line *line, int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof address;
+    line->local[0] = line->peer[0] = '\0';
+    if (process_sandboxed)
+        return;
+    if (raw_syscall(SYS_getsockname, fd, &address, &length) == 0)
+        audit_address_format(line->local, (const struct sockaddr *)&address);
+    length = sizeof address;
+    if (raw_syscall(SYS_getpeername, fd, &address, &length) == 0)
+        audit_address_format(line->peer, (const struct sockaddr *)&address);
+    add(line, AUDIT_S("local", or_null(line->local)));
+    add(line, AUDIT_S("peer", or_null(line->peer)));
+}
+
+static void add_offer(struct line *line, const struct wire *wire)
+{
+    const struct wire_offer *offer = &wire->offer;
+    list_format(line->versions, offer->versions, offer->version_count, version_format);
+    list_format(line->groups, offer->groups, offer->group_count, group_format);
+    list_format(line->suites, offer->suites, offer->suite_count, suite_format);
+    add(line, AUDIT_S("server_name", or_null(offer->server_name)));
+    add(line, AUDIT_S("protocols", or_null(offer->protocols)));
+    add(line, AUDIT_S("offered_versions", or_null(line->versions)));
+    add(line, AUDIT_S("offered_groups", or_null(line->groups)));
+    add(line, AUDIT_S("offered_ciphers", or_null(line->suites)));
+}
+
+static void add_choice(struct line *line, const struct wire *wire)
+{
+    const struct wire_choice *choice = &wire->choice;
+    if (choice->version != 0) {
+        version_format(line->version, choice->version);
+        add(line, AUDIT_S("version", line->version));
+    }
+    if (choice->group != 0) {
+        group_format(line->group, choice->group);
+        add(line, AUDIT_S("group", line->group));
+    }
+    if (choice->is_known) {
+        suite_format(line->suite, choice->suite);
+        add(line, AUDIT_S("cipher", line->suite));
+        add(line, AUDIT_B("preshared_key", choice->preshared_key));
+    }
+}
+
+/* Who speaks TLS as a client is its client, whoever connected. */
+static const char *role_of(const struct record *record)
+{
+    bool is_server = wire_is_tls(&record->wire) ? record->wire.client == WIRE_IN : record->is_server;
+    return is_server ? "server" : "client";
+}
+
+static void add_end(struct line *line, const struct record *record, struct elf_object *object)
+{
+    const char *rule = record->rule != RECORD_NO_RULE ? pfswrap_policy()->rules[record->rule].name : "wire";
+    uintptr_t ours = (uintptr_t)&inspect_table; /* a call of ours on a program's behalf tells nothing */
+    if (record->caller != NULL && elf_object_of(record->caller, object) &&
+        (ours < object->first || ours >= object->last))
+        add(line, AUDIT_S("library", object->order == 0 ? "the program itself" : object->name));
+    add(line, AUDIT_S("rule", rule));
+}
+
+/* What the tls plane says itself, when the handshake has ended. */
+static bool is_told_by_tls_plane(const struct record *record)
+{
+    const struct gnutls *gnutls = gnutls_library();
+    const struct libssl *libssl = record->caller != NULL ? libssl_containing(record->caller) : NULL;
+    return (libssl != NULL && libssl->is_library) ||
+           (gnutls != NULL && record->caller != NULL && gnutls_is_inside(gnutls, record->caller));
+}
+
+static const char *event_name(const struct record *record, enum decision decision)
+{
+    switch (decision) {
+    case DECISION_NONE:
+        break;
+    case DECISION_PASS:
+        return record->wire.verdict == WIRE_PFS && !is_told_by_tls_plane(record) ? "observed" : NULL;
+    case DECISION_LOG:
+        if (record->wire.verdict != WIRE_PLAINTEXT)
+            return "weak";
+        return record->is_plain_logged ? NULL : "plaintext";
+    case DECISION_WOULD:
+        return "would-refuse";
+    case DECISION_REFUSE:
+        return "refused";
+    case DECISION_UNKNOWN:
+        return "unjudged";
+    }
+    return NULL;
+}
+
+static const char *reason_of(const struct record *record, enum decision decision)
+{
+    if (decision == DECISION_UNKNOWN)
+        return "not all bytes of the connection have passed through this process";
+    if (record->wire.verdict == WIRE_WEAK)
+        return wire_reason_words(record->wire.reason);
+    if (record->wire.verdict != WIRE_PLAINTEXT || decision == DECISION_LOG)
+        return NULL;
+    return record->plaintext == POLICY_PLAINTEXT_STARTTLS ? "plaintext that did not become TLS"
+                                                          : "plaintext is refused by the policy";
+}
+
+void record_report(const struct record *record, int fd, enum decision decision)
+{
+    const char *event = event_name(record, decision);
+    struct line line;
+    struct elf_object object;
+    if (event == NULL)
+        return;
+    line.count = 0;
+    add(&line, AUDIT_S("role", role_of(record)));
+    add_addresses(&line, fd);
+    if (wire_is_tls(&record->wire)) {
+        add_offer(&line, &record->wire);
+        add_choice(&line, &record->wire);
+    }
+    add(&line, AUDIT_S("reason", reason_of(record, decision)));
+    add_end(&line, record, &object);
+    audit_event(event, line.fields, line.count);
+}
+
+void record_report_plain(const struct record *record, int fd)
+{
+    struct line line;
+    struct elf_object object;
+    line.count = 0;
+    add(&line, AUDIT_S("role", role_of(record)));
+    add_addresses(&line, fd);
+    add_end(&line, record, &object);
+    audit_event("plaintext", line.fields, line.count);
+}

@@ -1,0 +1,150 @@
+/*
+ * What follows from what the reader has found: log, cut, or watch no longer.
+ */
+#include "inspect/verdict.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/process.h"
+#include "config/init.h"
+#include "base/socket_cookie.h"
+#include "base/raw_syscall.h"
+
+/* Whether what this call moves begins as a TLS record does. */
+static bool is_at_record(const struct record *record)
+{
+    const uint8_t *head = record->head;
+    bool is_record = record->head_count > 0 && head[0] >= 20 && head[0] <= 23;
+    return is_record && (record->head_count < 2 || head[1] == 3) && (record->head_count < 3 || head[2] <= 4);
+}
+
+/*
+ * Whether what was fed is all that has passed. A connection that came here from another process in the middle, or
+ * whose bytes also go through stdio, would look like plaintext, or like an answer without a question. TCP counts
+ * its SYN and FIN as bytes.
+ */
+static bool has_seen_all(const struct record *record, int fd, enum wire_direction direction, uint64_t now)
+{
+    enum { SYN_AND_FIN = 2 };
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    int unread = 0, unacknowledged = 0;
+    memset(&info, 0, sizeof info);
+    if (raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+        length < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
+        return true;
+    (void)raw_syscall(SYS_ioctl, fd, FIONREAD, &unread);
+    (void)raw_syscall(SYS_ioctl, fd, SIOCOUTQ, &unacknowledged);
+    uint64_t in = record->fed[WIRE_IN], out = record->fed[WIRE_OUT] - record->ahead;
+    if (direction == WIRE_OUT)
+        out -= now; /* they are not sent yet */
+    uint64_t received = info.tcpi_bytes_received, acknowledged = info.tcpi_bytes_acked;
+    return received <= in + (uint64_t)unread + SYN_AND_FIN &&
+           acknowledged + (uint64_t)unacknowledged <= out + SYN_AND_FIN;
+}
+
+/*
+ * Whether a verdict holds. Plaintext that passes here is plaintext, whatever has passed elsewhere before, unless it
+ * is TLS that another process has begun.
+ */
+static bool is_proved(const struct record *record, int fd, enum wire_direction direction, uint64_t now)
+{
+    bool is_plaintext = record->wire.verdict == WIRE_PLAINTEXT || record->wire.verdict == WIRE_UNDECIDED;
+    return (is_plaintext && !is_at_record(record)) || process_sandboxed || has_seen_all(record, fd, direction, now);
+}
+
+static enum decision decide_tls(const struct record *record)
+{
+    if (pfswrap_policy()->wire.tls == POLICY_WIRE_OFF)
+        return DECISION_PASS;
+    if (record->wire.verdict == WIRE_PFS)
+        return DECISION_PASS;
+    if (pfswrap_policy()->wire.tls == POLICY_WIRE_LOG)
+        return DECISION_LOG;
+    return pfswrap_policy()->mode == POLICY_ENFORCE ? DECISION_REFUSE : DECISION_WOULD;
+}
+
+static enum decision decide_plaintext(const struct record *record)
+{
+    switch (record->plaintext) {
+    case POLICY_PLAINTEXT_REFUSE:
+    case POLICY_PLAINTEXT_STARTTLS:
+        return pfswrap_policy()->mode == POLICY_ENFORCE ? DECISION_REFUSE : DECISION_WOULD;
+    case POLICY_PLAINTEXT_LOG:
+        return DECISION_LOG;
+    case POLICY_PLAINTEXT_ALLOW:
+    case POLICY_PLAINTEXT_UNSET:
+        break;
+    }
+    return DECISION_PASS;
+}
+
+static enum decision decide(const struct record *record)
+{
+    switch (record->wire.verdict) {
+    case WIRE_UNDECIDED:
+        return pfswrap_policy()->wire.tls == POLICY_WIRE_OFF && wire_is_tls(&record->wire) ? DECISION_PASS
+                                                                                           : DECISION_NONE;
+    case WIRE_PLAINTEXT:
+        return decide_plaintext(record);
+    case WIRE_PFS:
+    case WIRE_WEAK:
+        break;
+    }
+    return decide_tls(record);
+}
+
+/*
+ * Acts on a decision other than DECISION_NONE. Locked; the lock is gone afterwards. `now`: bytes of this call.
+ * Returns whether the connection is cut.
+ */
+static __attribute__((noinline)) bool record_conclude(struct record *record, uint32_t entry, int fd,
+                                                      enum wire_direction direction, uint64_t now,
+                                                      enum decision decision)
+{
+    if (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE)) {
+        record_forget(record, entry, fd); /* closed where nobody saw it, and the number is another's */
+        return false;
+    }
+    bool is_verdict = decision == DECISION_REFUSE || decision == DECISION_WOULD || decision == DECISION_LOG;
+    if (is_verdict && !is_proved(record, fd, direction, now))
+        decision = DECISION_UNKNOWN;
+    struct record copy = *record;
+    if (decision == DECISION_REFUSE) {
+        record->is_cut = true;
+        record_unlock(record);
+    } else {
+        record_forget(record, entry, fd);
+    }
+    record_report(&copy, fd, decision); /* while the kernel still knows the peer */
+    if (decision == DECISION_REFUSE && !process_sandboxed)
+        (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
+    return decision == DECISION_REFUSE;
+}
+
+/* After feeding. Locked; the lock is gone afterwards. Returns whether the connection is cut. */
+bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_direction direction, uint64_t now)
+{
+    enum decision decision = decide(record);
+    bool says_plain = record->plaintext == POLICY_PLAINTEXT_LOG && !record->is_plain_logged &&
+                      wire_is_plain(&record->wire) && decision != DECISION_LOG;
+    if (decision == DECISION_NONE && says_plain && !is_proved(record, fd, direction, now))
+        decision = DECISION_UNKNOWN;
+    if (__builtin_expect(decision != DECISION_NONE, false))
+        return record_conclude(record, entry, fd, direction, now, decision);
+    if (!says_plain || (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE))) {
+        record_unlock(record);
+        return false;
+    }
+    record->is_plain_logged = true;
+    struct record copy = *record;
+    record_unlock(record);
+    record_report_plain(&copy, fd);
+    return false;
+}

@@ -1,0 +1,244 @@
+/*
+ * The handoff socket's name, in the abstract namespace (unix(7)), is what it is recognised by, and counts it among
+ * the holders of its connection: as long as the name is taken the handoff socket is somewhere, in a process or on
+ * its way. Nothing in name and message is secret; the keys are in the memory.
+ */
+#include "transfer/handoff.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/process.h"
+#include "transfer/segment.h"
+#include "config/init.h"
+#include "base/socket_cookie.h"
+#include "base/raw_syscall.h"
+#include "seal/channel.h"
+
+enum {
+    NAME_LETTERS = 16, /* of a struct holder, in hexadecimal */
+    DIGEST_BYTES = 16,
+    NAMESPACE_BITS = 0x00ffffff, /* of the network namespace's number, in struct holder's `space` */
+    NAMESPACE_SHIFT = 8,
+    TRIES = 4, /* of a random name */
+};
+
+static const char prefix[] = "pfswrap-parcel:";
+
+/* The message. A person may come to read its first line. */
+struct content {
+    char text[64];
+    uint8_t digest[DIGEST_BYTES];
+    uint64_t cookie, at;
+    struct holder name;
+};
+
+static const char text[sizeof(((struct content *)0)->text)] =
+    "pfswrap: a sealed connection for a program under pfswrap\n";
+
+enum { DESCRIPTORS = 2, NAME_LENGTH = offsetof(struct sockaddr_un, sun_path) + sizeof prefix + NAME_LETTERS };
+
+/* Everything that both programs must have alike: the build, and the rules that connections refer to by number. */
+static void compute_digest(uint8_t digest[DIGEST_BYTES])
+{
+    const struct policy *policy = pfswrap_policy();
+    const uint32_t sizes[] = {sizeof(struct connection), CHANNEL_LAYOUT, CONNECTION_BUFFER_BYTES,
+                              (uint32_t)policy->rule_count};
+    crypto_generichash_state state;
+    (void)crypto_generichash_init(&state, NULL, 0, DIGEST_BYTES);
+    (void)crypto_generichash_update(&state, (const uint8_t *)PFSWRAP_VERSION, sizeof PFSWRAP_VERSION);
+    (void)crypto_generichash_update(&state, (const uint8_t *)sizes, sizeof sizes);
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+        const uint32_t kind[] = {
+            rule->direction,    rule->seal, rule->layer, rule->clients_any, (uint32_t)rule->peer_count,
+            rule->address_count};
+        (void)crypto_generichash_update(&state, (const uint8_t *)kind, sizeof kind);
+        (void)crypto_generichash_update(&state, (const uint8_t *)rule->name, strlen(rule->name) + 1);
+        (void)crypto_generichash_update(&state, (const uint8_t *)rule->service, strlen(rule->service) + 1);
+        for (size_t j = 0; j < rule->peer_count; j++)
+            (void)crypto_generichash_update(&state, (const uint8_t *)rule->peers[j], strlen(rule->peers[j]) + 1);
+        for (size_t j = 0; j < rule->address_count; j++) {
+            const struct policy_address *address = &policy->addresses[rule->address_first + j];
+            const uint32_t numbers[] = {address->prefix, address->port_first, address->port_last};
+            (void)crypto_generichash_update(&state, address->address, sizeof address->address);
+            (void)crypto_generichash_update(&state, (const uint8_t *)numbers, sizeof numbers);
+        }
+    }
+    (void)crypto_generichash_final(&state, digest, DIGEST_BYTES);
+}
+
+/* The network namespace of a socket, as far as it is kept in a name; 0: the kernel does not tell (before 5.14). */
+static uint32_t namespace_of(int fd)
+{
+    enum { NETNS_COOKIE = 71 }; /* SO_NETNS_COOKIE */
+    return (uint32_t)socket_cookie(fd, NETNS_COOKIE) & NAMESPACE_BITS;
+}
+
+static struct holder random_name(int fd)
+{
+    uint32_t random[2] = {0};
+    (void)raw_syscall(SYS_getrandom, random, sizeof random, GRND_NONBLOCK);
+    return (struct holder){-1 - (int32_t)(random[0] >> 1),
+                           namespace_of(fd) << NAMESPACE_SHIFT | (random[1] & 0xff)};
+}
+
+static void write_name(struct sockaddr_un *address, struct holder name)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint64_t number = (uint64_t)(uint32_t)name.pid << 32 | name.space;
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(address->sun_path + 1, prefix, sizeof prefix - 1);
+    for (int i = 0; i < NAME_LETTERS; i++)
+        address->sun_path[sizeof prefix + (size_t)i] = digits[number >> (4 * (NAME_LETTERS - 1 - i)) & 15];
+}
+
+static long bind_to(int fd, struct holder name)
+{
+    struct sockaddr_un address;
+    write_name(&address, name);
+    return raw_syscall(SYS_bind, fd, &address, NAME_LENGTH);
+}
+
+bool handoff_is(int fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNSPEC};
+    socklen_t length = sizeof address;
+    return raw_syscall(SYS_getsockname, fd, &address, &length) == 0 && address.sun_family == AF_UNIX &&
+           length == NAME_LENGTH && address.sun_path[0] == '\0' &&
+           memcmp(address.sun_path + 1, prefix, sizeof prefix - 1) == 0;
+}
+
+bool handoff_is_gone(struct holder name)
+{
+    const uint32_t expected = name.space >> NAMESPACE_SHIFT;
+    if (process_sandboxed || expected == 0)
+        return false;
+    const long fd = raw_syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    const bool is_free = namespace_of((int)fd) == expected && bind_to((int)fd, name) == 0;
+    (void)raw_syscall(SYS_close, fd);
+    return is_free;
+}
+
+/* Room for the control message, aligned as it must be. */
+union control {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
+};
+
+static struct msghdr message_of(struct iovec *vector, union control *control)
+{
+    return (struct msghdr){
+        .msg_iov = vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof *control};
+}
+
+static long send_content(int end, struct content *content, int fd, int memory)
+{
+    union control control = {.header = {.cmsg_level = SOL_SOCKET,
+                                        .cmsg_type = SCM_RIGHTS,
+                                        .cmsg_len = CMSG_LEN(DESCRIPTORS * sizeof(int))}};
+    const int descriptors[DESCRIPTORS] = {fd, memory};
+    struct iovec vector = {.iov_base = content, .iov_len = sizeof *content};
+    const struct msghdr message = message_of(&vector, &control);
+    memcpy(CMSG_DATA(&control.header), descriptors, sizeof descriptors);
+    const long sent = raw_syscall(SYS_sendmsg, end, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent == (long)sizeof *content ? 0 : sent < 0 ? sent : -ENOBUFS;
+}
+
+/*
+ * ends[0] becomes the handoff socket. The byte that the other end leaves unread makes the kernel report ECONNRESET
+ * to whoever reads on behind the message: no end of stream.
+ */
+static long fill(const int ends[2], struct content *content, int fd, int memory)
+{
+    long error = -EADDRINUSE;
+    for (int i = 0; i < TRIES && error == -EADDRINUSE; i++) {
+        content->name = random_name(ends[0]);
+        error = bind_to(ends[0], content->name);
+    }
+    if (error == 0)
+        error = send_content(ends[1], content, fd, memory);
+    if (error == 0 && raw_syscall(SYS_sendto, ends[0], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) != 1)
+        error = -ENOBUFS;
+    return error;
+}
+
+int handoff_make(const struct endpoint *endpoint, const struct connection *connection, int fd, struct holder *name)
+{
+    const int memory = endpoint->segment != NULL ? segment_descriptor(endpoint->segment) : -1;
+    int ends[2] = {-1, -1};
+    if (memory < 0 || process_sandboxed)
+        return -ENOBUFS;
+    struct content content = {.cookie = socket_cookie(fd, SO_COOKIE),
+                              .at = segment_offset_of(endpoint->segment, connection->slot)};
+    memcpy(content.text, text, sizeof text);
+    compute_digest(content.digest);
+    long error = raw_syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+    if (error < 0)
+        return (int)error;
+    error = fill(ends, &content, fd, memory);
+    (void)raw_syscall(SYS_close, ends[1]);
+    if (error < 0) {
+        (void)raw_syscall(SYS_close, ends[0]);
+        return (int)error;
+    }
+    *name = content.name;
+    return ends[0];
+}
+
+/* Looks at the message. Returns how many descriptors came with it, which are the caller's then. */
+static size_t peek(int fd, struct content *content, int descriptors[DESCRIPTORS])
+{
+    union control control;
+    struct iovec vector = {.iov_base = content, .iov_len = sizeof *content};
+    struct msghdr message = message_of(&vector, &control);
+    memset(&control, 0, sizeof control);
+    const long count = raw_syscall(SYS_recvmsg, fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    size_t got = 0;
+    if (count >= 0 && message.msg_controllen >= CMSG_LEN(0) && control.header.cmsg_level == SOL_SOCKET &&
+        control.header.cmsg_type == SCM_RIGHTS)
+        got = (control.header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    got = got < DESCRIPTORS ? got : DESCRIPTORS;
+    memcpy(descriptors, CMSG_DATA(&control.header), got * sizeof(int));
+    if (count != (long)sizeof *content)
+        memset(content, 0, sizeof *content);
+    return got;
+}
+
+/* Why the content cannot be used; NULL: it can. */
+static const char *problem_of(const struct content *content, const int descriptors[DESCRIPTORS], size_t count)
+{
+    uint8_t digest[DIGEST_BYTES];
+    if (memcmp(content->text, text, sizeof text) != 0)
+        return "what was passed on is no sealed connection";
+    if (count != DESCRIPTORS)
+        return "no descriptors are left for a sealed connection that was passed on";
+    compute_digest(digest);
+    if (memcmp(content->digest, digest, sizeof digest) != 0)
+        return "a sealed connection was passed on by a program with another policy, or another pfswrap";
+    if (content->cookie == 0 || socket_cookie(descriptors[0], SO_COOKIE) != content->cookie)
+        return "what was passed on is no sealed connection";
+    return NULL;
+}
+
+const char *handoff_open(int fd, struct handoff *handoff)
+{
+    struct content content;
+    int descriptors[DESCRIPTORS];
+    const size_t count = peek(fd, &content, descriptors);
+    const char *problem = problem_of(&content, descriptors, count);
+    if (problem == NULL) {
+        *handoff = (struct handoff){descriptors[0], descriptors[1], content.at, content.name};
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++)
+        (void)raw_syscall(SYS_close, descriptors[i]);
+    return problem;
+}

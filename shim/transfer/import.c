@@ -1,0 +1,133 @@
+/*
+ * Runs before main() and behind recvmsg(2). What arrives may have been made by somebody else, so that nothing in it
+ * is believed before it has been checked: the memory can neither shrink nor be anything but memory, and what is in
+ * it is checked at every call (connection_fetch()).
+ */
+#include "transfer/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "connection/background.h"
+#include "connection/connection.h"
+#include "connection/endpoint.h"
+#include "transfer/handoff.h"
+#include "transfer/segment.h"
+#include "transfer/share.h"
+#include "base/socket_cookie.h"
+#include "base/raw_syscall.h"
+
+/* Enters the connection of this process that has this socket. */
+static bool enter_by_socket(int socket, struct endpoint **endpoint, struct connection **connection)
+{
+    const uint64_t cookie = socket_cookie(socket, SO_COOKIE);
+    for (int fd = endpoint_next(0); cookie != 0 && fd >= 0; fd = endpoint_next((unsigned)fd + 1))
+        if (socket_cookie(fd, SO_COOKIE) == cookie &&
+            endpoint_enter(fd, endpoint, connection) == ENDPOINT_ENTERED) {
+            if ((*endpoint)->cookie == cookie) /* still: the number may have been closed, and be another's */
+                return true;
+            endpoint_leave(*connection);
+        }
+    return false;
+}
+
+/* `fd` becomes the socket. Returns whether it did. */
+static bool put(int socket, int fd)
+{
+    if (socket == fd)
+        return raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC) == 0;
+    return raw_syscall(SYS_dup3, socket, fd, O_CLOEXEC) >= 0;
+}
+
+bool import_join(int fd, int socket, bool cloexec)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (!enter_by_socket(socket, &endpoint, &connection))
+        return false;
+    const bool joined = put(socket, fd);
+    if (joined)
+        endpoint_add(endpoint, fd, cloexec);
+    endpoint_leave(connection);
+    return joined;
+}
+
+/* The first number of the connection here. Returns NULL, or why not. */
+static const char *open_first(int fd, const struct handoff *handoff, bool cloexec)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    struct segment *segment = segment_join(handoff->memory, handoff->at);
+    if (segment == NULL)
+        return "no memory or descriptor is left for a sealed connection that was passed on";
+    segment_hold(segment);
+    connection = endpoint_open_at(fd, segment, segment_slot_at(segment, handoff->at), cloexec, &endpoint);
+    if (connection == NULL) {
+        segment_leave(segment);
+        return "no memory is left for a sealed connection that was passed on";
+    }
+    if (!put(handoff->socket, fd)) {
+        const uint32_t generation = endpoint_next_generation();
+        (void)endpoint_remove(endpoint, fd, generation);
+        endpoint_vacate(fd, generation);
+        endpoint_free(endpoint, connection);
+        return "a sealed connection that was passed on has lost its descriptor";
+    }
+    endpoint_note_socket(endpoint);
+    share_join_by_handoff(connection, handoff->name);
+    endpoint_settle(fd, connection);
+    const bool unfinished = connection_is_unfinished(connection);
+    endpoint_leave(connection);
+    if (unfinished)
+        background_add(endpoint);
+    return NULL;
+}
+
+/* This process has the connection already, so that the handoff socket is not one more holder. */
+static bool open_again(int fd, const struct handoff *handoff, bool cloexec)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (!import_join(fd, handoff->socket, cloexec) ||
+        endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return false;
+    share_without_handoff(connection, handoff->name);
+    endpoint_leave(connection);
+    return true;
+}
+
+/* A number that can never be the connection's: no byte of what is there is to pass for the program's. */
+static void lose(int fd, bool cloexec, const char *problem)
+{
+    struct endpoint *endpoint;
+    connection_report_lost(problem);
+    struct connection *connection = endpoint_open(fd, 0, false, false, cloexec, &endpoint);
+    if (connection == NULL) {
+        (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
+        return;
+    }
+    (void)raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    connection_lose(connection);
+    endpoint_leave(connection);
+}
+
+bool import_take(int fd)
+{
+    struct handoff handoff;
+    if (!handoff_is(fd))
+        return false;
+    const bool cloexec = (raw_syscall(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC) != 0;
+    const char *problem = handoff_open(fd, &handoff);
+    if (problem == NULL) {
+        if (!open_again(fd, &handoff, cloexec))
+            problem = open_first(fd, &handoff, cloexec);
+        (void)raw_syscall(SYS_close, handoff.socket);
+        (void)raw_syscall(SYS_close, handoff.memory);
+    }
+    if (problem != NULL)
+        lose(fd, cloexec, problem);
+    return true;
+}

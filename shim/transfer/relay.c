@@ -1,0 +1,182 @@
+/*
+ * From a sealed descriptor to a relayed one, in the process that has it. The relay is made by two raw clones, the
+ * first of which ends at once: the program is nobody's parent then, so its wait(2) sees nothing of it, and none of
+ * its pthread_atfork(3) handlers runs.
+ */
+#include "transfer/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "base/process.h"
+#include "transfer/share.h"
+#include "base/signals.h"
+#include "base/raw_syscall.h"
+
+enum {
+    STANDARD_LAST = 2,
+    SIGNAL_SET_BYTES = 8,     /* as the kernel counts them */
+    SEND_BUFFER = 256 * 1024, /* poll(2) calls it writable while less than a quarter is taken, and the byte that the
+                                 relay leaves unread counts with the whole piece it came in, up to 48 KiB */
+};
+
+bool relay_is_needed(int number)
+{
+    return number <= STANDARD_LAST || process_is_vfork_child();
+}
+
+/* Timeouts of the program's are the socket's. */
+static void copy_option(int from, int to, int option)
+{
+    struct timeval value;
+    socklen_t length = sizeof value;
+    if (raw_syscall(SYS_getsockopt, from, SOL_SOCKET, option, &value, &length) == 0)
+        (void)raw_syscall(SYS_setsockopt, to, SOL_SOCKET, option, &value, length);
+}
+
+/*
+ * ends[0] is the program's. A byte is on its way from the beginning, and the relay always leaves one unread:
+ * closing its end then makes the kernel report ECONNRESET at the other, which an error has to be.
+ */
+static int make_pair(const struct connection *connection, int fd, int ends[2])
+{
+    const int nonblocking = atomic_load(&connection->nonblocking) ? SOCK_NONBLOCK : 0;
+    const int size = SEND_BUFFER;
+    long result = raw_syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | nonblocking, 0, ends);
+    if (result < 0)
+        return (int)-result;
+    (void)raw_syscall(SYS_setsockopt, ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    (void)raw_syscall(SYS_setsockopt, ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    copy_option(fd, ends[0], SO_RCVTIMEO);
+    copy_option(fd, ends[0], SO_SNDTIMEO);
+    result = relay_name_bind(ends[1], connection);
+    if (result == 0)
+        result = raw_syscall(SYS_sendto, ends[0], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+    if (result == 1)
+        return 0;
+    (void)raw_syscall(SYS_close, ends[0]);
+    (void)raw_syscall(SYS_close, ends[1]);
+    return ENOMEM;
+}
+
+/* Makes the process that serves `end`. Returns 0 or an errno. */
+static int make_process(struct endpoint *endpoint, int fd, int end)
+{
+    uint64_t all = UINT64_MAX, before;
+    int status = 0;
+    const pid_t self = (pid_t)raw_syscall(SYS_getpid);
+    (void)raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNAL_SET_BYTES);
+    long child = raw_syscall(SYS_clone, 0, 0, NULL, NULL, 0);
+    if (child == 0) {
+        long grandchild = raw_syscall(SYS_clone, 0, 0, NULL, NULL, 0);
+        if (grandchild == 0)
+            relay_run(endpoint, fd, end, self);
+        for (;;)
+            (void)raw_syscall(SYS_exit_group, grandchild < 0);
+    }
+    if (child > 0)
+        while (raw_syscall(SYS_wait4, child, &status, __WALL, NULL) == -EINTR)
+            continue;
+    (void)raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNAL_SET_BYTES);
+    return child < 0 ? (int)-child : status != 0 ? EAGAIN : 0;
+}
+
+/* What the program interests at `number` goes on as an interest in the pair's end. */
+static void move_registrations(struct endpoint *endpoint, int number, int end)
+{
+    struct registration *registrations = endpoint->registrations;
+    for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
+        if (registrations[i].epoll != 0 && registrations[i].fd == number)
+            (void)raw_syscall(SYS_epoll_ctl, registrations[i].epoll - 1, EPOLL_CTL_DEL, number, NULL);
+    (void)raw_syscall(SYS_dup3, end, number, endpoint_cloexec(number) ? O_CLOEXEC : 0);
+    for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
+        if (registrations[i].epoll != 0 && registrations[i].fd == number) {
+            (void)raw_syscall(SYS_epoll_ctl, registrations[i].epoll - 1, EPOLL_CTL_ADD, number,
+                              &registrations[i].event);
+            registrations[i] = (struct registration){0};
+        }
+}
+
+/* Every number of the endpoint becomes the pair's end. Locked; the endpoint is free afterwards. */
+static void replace_numbers(struct endpoint *endpoint, struct connection *connection, int end)
+{
+    const uint32_t generation = endpoint_next_generation();
+    int left;
+    signals_pin(); /* locked with a number that is closing */
+    do {
+        const int number = atomic_load(&endpoint->fd);
+        move_registrations(endpoint, number, end);
+        left = endpoint_remove(endpoint, number, generation);
+        endpoint_vacate(number, generation);
+    } while (left > 0);
+    (void)share_release(connection);
+    endpoint_free(endpoint, connection);
+    signals_unpin();
+}
+
+/* The same in a child of vfork(), where the table is the parent's and only the descriptors are the child's own. */
+static void replace_in_vfork_child(struct endpoint *endpoint, struct connection *connection, int end)
+{
+    for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1))
+        (void)raw_syscall(SYS_dup3, end, number, endpoint_cloexec(number) ? O_CLOEXEC : 0);
+    endpoint_leave(connection);
+}
+
+/* In a child of vfork() the table goes on saying that `fd` is sealed. */
+static bool is_replaced(int fd)
+{
+    int domain = 0;
+    socklen_t length = sizeof domain;
+    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
+}
+
+int relay_make(struct endpoint *endpoint, struct connection *connection, int socket)
+{
+    int ends[2] = {-1, -1};
+    int error = make_pair(connection, socket, ends);
+    if (error != 0)
+        return error == ENFILE ? -EMFILE : -error;
+    error = share_connection(endpoint, connection) ? 0 : ENOMEM;
+    if (error == 0) {
+        error = make_process(endpoint, socket, ends[1]);
+        if (error != 0)
+            connection->holder_count--;
+    }
+    (void)raw_syscall(SYS_close, ends[1]);
+    if (error == 0)
+        return ends[0];
+    (void)raw_syscall(SYS_close, ends[0]);
+    return -error;
+}
+
+int relay_start(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    const bool vfork_child = process_is_vfork_child();
+    const int saved = errno;
+    if (vfork_child && is_replaced(fd))
+        return 0;
+    enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    if (entered != ENDPOINT_ENTERED) {
+        int error = errno;
+        errno = saved;
+        return entered == ENDPOINT_NONE ? 0 : error;
+    }
+    const int end = relay_make(endpoint, connection, fd);
+    if (end < 0)
+        endpoint_leave(connection);
+    else if (vfork_child)
+        replace_in_vfork_child(endpoint, connection, end);
+    else
+        replace_numbers(endpoint, connection, end);
+    if (end < 0)
+        return -end;
+    (void)raw_syscall(SYS_close, end);
+    return 0;
+}

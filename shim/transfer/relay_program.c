@@ -1,0 +1,93 @@
+/*
+ * A process that is being ended shows it in /proc/PID/stat (proc(5)) before its descriptors are closed; how it
+ * ended is there as long as nobody has waited for it, and afterwards the kernel tells by a pidfd (ioctl_pidfd(2),
+ * Linux 6.15). No libc: see relay_run.c.
+ */
+#include "transfer/relay_program.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "base/raw_syscall.h"
+
+/* Of linux/pidfd.h, as far as the first version that tells of exits. */
+struct exit_information {
+    uint64_t mask, cgroup;
+    uint32_t ids[11];
+    int32_t exit_code;
+};
+_Static_assert(sizeof(struct exit_information) == 64, "as the kernel has it (PIDFD_INFO_SIZE_VER0)");
+
+#define GET_INFORMATION _IOWR(0xff, 11, struct exit_information)
+
+enum {
+    INFORMATION_EXIT = 1 << 3,
+    FLAG_EXITING = 4, /* PF_EXITING of the kernel's linux/sched.h */
+    FIELD_FLAGS = 9,
+    FIELD_EXIT_CODE = 52,
+    PATIENCE_MS = 1000, /* between the two, the kernel frees memory */
+    SIGNAL_MASK = 0x7f, /* of an exit code: wait(2) */
+};
+
+void relay_program_open(struct relay_program *program, pid_t pid)
+{
+    char path[sizeof "/proc/2147483647/stat"] = "/proc/", digits[10];
+    size_t count = 0, at = sizeof "/proc/" - 1;
+    program->pidfd = (int)raw_syscall(SYS_pidfd_open, pid, 0);
+    for (; pid > 0; pid /= 10)
+        digits[count++] = (char)('0' + pid % 10);
+    while (count > 0)
+        path[at++] = digits[--count];
+    for (const char *rest = "/stat"; *rest != '\0'; rest++)
+        path[at++] = *rest;
+    program->status = (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+}
+
+/* A number of the process's line in /proc; -1: it is not there any more, or never was. */
+static long field(const struct relay_program *program, int number)
+{
+    char text[2048] = {0};
+    if (program->status < 0)
+        return -1;
+    const long length = raw_syscall(SYS_pread64, program->status, text, sizeof text, 0);
+    long at = length;
+    while (at > 0 && text[at - 1] != ')') /* the name before it may have any character */
+        at--;
+    for (int i = 2; i < number && at < length; at++)
+        if (text[at] == ' ')
+            i++;
+    if (at <= 0 || at >= length || text[at] < '0' || text[at] > '9')
+        return -1;
+    long value = 0;
+    for (; at < length && text[at] >= '0' && text[at] <= '9'; at++)
+        value = value * 10 + (text[at] - '0');
+    return value;
+}
+
+static bool has_ended(const struct relay_program *program, int patience_ms)
+{
+    struct pollfd poll = {.fd = program->pidfd, .events = POLLIN};
+    const struct timespec limit = {.tv_sec = patience_ms / 1000, .tv_nsec = (long)(patience_ms % 1000) * 1000000};
+    return raw_syscall(SYS_ppoll, &poll, 1, &limit, NULL, 0) == 1;
+}
+
+bool relay_program_was_killed(const struct relay_program *program)
+{
+    struct exit_information information = {.mask = INFORMATION_EXIT};
+    if (program->pidfd < 0)
+        return false;
+    if (!has_ended(program, 0)) {
+        const long flags = field(program, FIELD_FLAGS);
+        if (flags < 0 || (flags & FLAG_EXITING) == 0 || !has_ended(program, PATIENCE_MS))
+            return false;
+    }
+    const long code = field(program, FIELD_EXIT_CODE);
+    if (code > 0)
+        return (code & SIGNAL_MASK) != 0;
+    return raw_syscall(SYS_ioctl, program->pidfd, GET_INFORMATION, &information) == 0 &&
+           (information.mask & INFORMATION_EXIT) != 0 && (information.exit_code & SIGNAL_MASK) != 0;
+}

@@ -1,0 +1,93 @@
+/*
+ * The process that receives a descriptor may not be ours, and has no state of the connection: it gets a relayed
+ * one, and so does everybody here who has another descriptor of the same connection. A process that may not make
+ * another one (RLIMIT_NPROC, setrlimit(2)) passes on a handoff socket, which only a receiver of ours can use; its
+ * own descriptor stays sealed.
+ */
+#include "transfer/scm_rights.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "transfer/export.h"
+#include "transfer/relay.h"
+#include "base/raw_syscall.h"
+
+/* `message` with control messages of our own, that can be changed. False: they are too long. */
+static bool copy_message(struct scm_rights *scm_rights)
+{
+    if (scm_rights->message == &scm_rights->copy)
+        return true;
+    const struct msghdr *message = scm_rights->message;
+    if (message->msg_controllen > sizeof scm_rights->control)
+        return false;
+    memcpy(&scm_rights->control, message->msg_control, message->msg_controllen);
+    scm_rights->copy = *message;
+    scm_rights->copy.msg_control = &scm_rights->control;
+    scm_rights->message = &scm_rights->copy;
+    return true;
+}
+
+/* A handoff socket for `fd` in this message. Returns its descriptor, or -1. */
+static int add_handoff(struct scm_rights *scm_rights, int fd)
+{
+    struct scm_rights_entry *entry = &scm_rights->handoffs[scm_rights->count];
+    if (scm_rights->count == PASSING_HANDOFFS_MAX || !copy_message(scm_rights))
+        return -1;
+    entry->fd = fd;
+    entry->handoff = export_make_handoff(fd, &entry->name);
+    if (entry->handoff < 0)
+        return -1;
+    scm_rights->count++;
+    return entry->handoff;
+}
+
+/* The descriptor at `offset`, bytes into the control messages. Returns 0 or an errno. */
+static int pass(struct scm_rights *scm_rights, size_t offset)
+{
+    int fd;
+    memcpy(&fd, (const char *)scm_rights->message->msg_control + offset, sizeof fd);
+    int error = endpoint_is_sealed(fd) ? relay_start(fd) : 0;
+    if (error == 0 || error == EBADF)
+        return error;
+    const int handoff = add_handoff(scm_rights, fd);
+    if (handoff < 0)
+        return ENOBUFS;
+    memcpy(scm_rights->control.bytes + offset, &handoff, sizeof handoff);
+    return 0;
+}
+
+int scm_rights_prepare(struct scm_rights *scm_rights, const struct msghdr *message)
+{
+    struct msghdr *controls = (void *)(uintptr_t)message;
+    scm_rights->message = message;
+    scm_rights->count = 0;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(controls); control != NULL;
+         control = CMSG_NXTHDR(controls, control)) {
+        if (control->cmsg_len < CMSG_LEN(0))
+            return 0; /* the kernel refuses it */
+        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+            continue;
+        const size_t begin = (size_t)(CMSG_DATA(control) - (unsigned char *)message->msg_control);
+        for (size_t i = 0; i < (control->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+            const int error = pass(scm_rights, begin + i * sizeof(int));
+            if (error != 0) {
+                errno = error;
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+void scm_rights_finish(struct scm_rights *scm_rights, bool sent)
+{
+    const int saved = errno;
+    for (size_t i = 0; i < scm_rights->count; i++) {
+        const struct scm_rights_entry *entry = &scm_rights->handoffs[i];
+        if (!sent)
+            export_forget(entry->fd, entry->name);
+        (void)raw_syscall(SYS_close, entry->handoff);
+    }
+    errno = saved;
+}

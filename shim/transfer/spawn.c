@@ -1,0 +1,187 @@
+/*
+ * glibc's posix_spawn() carries out its file actions with system calls of its own, in a process that shares our
+ * memory. What it duplicates there would be the bare socket; so a handoff socket takes its number first, by an
+ * action before the program's, which then do with it what they would have done with the socket. The list of actions
+ * has no getter; its form has been the same since glibc 2.3, and a test compares.
+ */
+#include "transfer/spawn.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "connection/endpoint.h"
+#include "transfer/export.h"
+#include "base/process.h"
+#include "transfer/relay.h"
+#include "fd/own.h"
+#include "base/raw_syscall.h"
+
+enum { STANDARD_LAST = 2 };
+
+/* As glibc lays it out behind posix_spawn_file_actions_t. */
+struct spawn_action {
+    enum { ACTION_CLOSE, ACTION_DUP2, ACTION_OPEN, ACTION_CLOSEFROM = 5 } tag; /* and more, without descriptors */
+    union {
+        int fd; /* of close, open, and where closefrom begins */
+        struct {
+            int fd, target;
+        } dup2;
+        struct {
+            int fd;
+            char *path;
+            int flags;
+            mode_t mode;
+        } open;
+    } action;
+};
+
+static const struct spawn_action *list_of(const posix_spawn_file_actions_t *actions, int *count)
+{
+    *count = actions != NULL ? actions->__used : 0;
+    return actions != NULL ? (const void *)actions->__actions : NULL;
+}
+
+size_t spawn_room(const posix_spawn_file_actions_t *actions)
+{
+    int count;
+    (void)list_of(actions, &count);
+    if (atomic_load(&endpoint_count) == 0)
+        return 0;
+    /* An action before the program's for each handoff socket, and perhaps one behind. */
+    return ((size_t)count + (size_t)2 * SPAWN_HANDOFFS_MAX) * sizeof(struct spawn_action);
+}
+
+/* Relays what the actions duplicate to a number of up to `last`. Returns 0 or an errno. */
+static int relay_duplicated(const posix_spawn_file_actions_t *actions, int last)
+{
+    int count;
+    const struct spawn_action *list = list_of(actions, &count);
+    for (int i = 0; i < count; i++) {
+        if (list[i].tag != ACTION_DUP2 || list[i].action.dup2.target > last ||
+            !endpoint_is_sealed(list[i].action.dup2.fd))
+            continue;
+        const int error = relay_start(list[i].action.dup2.fd);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Whether the actions duplicate what is at `number`. */
+static bool is_duplicated(const posix_spawn_file_actions_t *actions, int number)
+{
+    int count;
+    const struct spawn_action *list = list_of(actions, &count);
+    for (int i = 0; i < count; i++)
+        if (list[i].tag == ACTION_DUP2 && list[i].action.dup2.fd == number)
+            return true;
+    return false;
+}
+
+/* Whether what is at `number` in the end is the actions' doing. */
+static bool is_changed(const posix_spawn_file_actions_t *actions, int number)
+{
+    int count;
+    const struct spawn_action *list = list_of(actions, &count);
+    for (int i = 0; i < count; i++) {
+        const struct spawn_action *action = &list[i];
+        if (((action->tag == ACTION_CLOSE || action->tag == ACTION_OPEN) && action->action.fd == number) ||
+            (action->tag == ACTION_DUP2 && action->action.dup2.target == number) ||
+            (action->tag == ACTION_CLOSEFROM && action->action.fd <= number))
+            return true;
+    }
+    return false;
+}
+
+/* A handoff socket for `number`, at a descriptor that no action means. Returns 0 or a negated errno. */
+static int add_handoff(struct spawn_plan *plan, int number)
+{
+    struct spawn_handoff *entry = &plan->handoffs[plan->count];
+    *entry = (struct spawn_handoff){.number = number, .own = true};
+    for (int i = 0; i < plan->count && entry->own; i++)
+        if (endpoint_of(plan->handoffs[i].number) == endpoint_of(number)) {
+            entry->own = false;
+            entry->handoff = plan->handoffs[i].handoff;
+        }
+    if (entry->own) {
+        const int low = export_make_handoff(number, &entry->name);
+        if (low < 0)
+            return low;
+        entry->handoff = endpoint_reserve_duplicate(low, OWN_FIRST);
+        (void)raw_syscall(SYS_close, low);
+        if (entry->handoff < 0) {
+            export_forget(number, entry->name);
+            return -EMFILE;
+        }
+    }
+    plan->count++;
+    return 0;
+}
+
+/* Handoff sockets for all that the program wants to survive. Returns 0 or an errno. */
+static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions)
+{
+    for (int fd = endpoint_next(STANDARD_LAST + 1); fd >= 0 && plan->count < SPAWN_HANDOFFS_MAX;
+         fd = endpoint_next((unsigned)fd + 1)) {
+        const bool duplicated = is_duplicated(actions, fd);
+        if (endpoint_is_hidden(fd) || endpoint_is_closing(fd) || (!duplicated && endpoint_cloexec(fd)) ||
+            add_handoff(plan, fd) == 0 || !duplicated)
+            continue;
+        const int error = relay_start(fd);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* The program's actions, with ours before and behind them. */
+static void change_actions(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room)
+{
+    int count, used = 0;
+    const struct spawn_action *list = list_of(actions, &count);
+    struct spawn_action *changed = room;
+    for (int i = 0; i < plan->count; i++)
+        changed[used++] = (struct spawn_action){
+            .tag = ACTION_DUP2, .action.dup2 = {plan->handoffs[i].handoff, plan->handoffs[i].number}};
+    if (count > 0)
+        memcpy(changed + used, list, (size_t)count * sizeof *list);
+    used += count;
+    for (int i = 0; i < plan->count; i++)
+        if (endpoint_cloexec(plan->handoffs[i].number) && !is_changed(actions, plan->handoffs[i].number))
+            changed[used++] = (struct spawn_action){.tag = ACTION_CLOSE, .action.fd = plan->handoffs[i].number};
+    plan->changed = (posix_spawn_file_actions_t){.__allocated = used, .__used = used, .__actions = room};
+    plan->given = &plan->changed;
+}
+
+int spawn_prepare(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room, bool preloaded)
+{
+    const int saved = errno;
+    plan->given = actions;
+    plan->count = 0;
+    if (room == NULL)
+        return 0;
+    if (!preloaded || process_is_vfork_child())
+        return relay_duplicated(actions, INT_MAX);
+    int error = relay_duplicated(actions, STANDARD_LAST);
+    if (error == 0)
+        error = add_handoffs(plan, actions);
+    if (error == 0 && plan->count > 0)
+        change_actions(plan, actions, room);
+    errno = saved;
+    return error;
+}
+
+void spawn_finish(struct spawn_plan *plan, bool done)
+{
+    const int saved = errno;
+    for (int i = 0; i < plan->count; i++) {
+        const struct spawn_handoff *entry = &plan->handoffs[i];
+        if (!entry->own)
+            continue;
+        if (!done)
+            export_forget(entry->number, entry->name);
+        endpoint_unreserve(entry->handoff, true);
+    }
+    errno = saved;
+}
