@@ -10,7 +10,7 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
 # Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
 # is interposed: a test would interpose its own.
 PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/fd/*.c shim/rules/*.c shim/connection/*.c shim/readiness/*.c) \
-             $(filter-out shim/transfer/spawn.c,$(wildcard shim/transfer/*.c)) shim/config/init.c shim/tls/signature.c \
+             $(wildcard shim/transfer/*.c) shim/order.c shim/config/init.c shim/tls/signature.c \
              shim/tls/owner.c shim/tls/layer_lease.c shim/socket/linger.c
 $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 	@rm -f $@
@@ -18,7 +18,8 @@ $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 
 # The model of test_numbers: the shim's own sources around the table of descriptors, with a kernel and a scheduler of
 # the test's (tests/unit/model/).
-MODEL_SRC := shim/base/memory.c $(addprefix shim/connection/,endpoint.c endpoint_hidden.c endpoint_table.c release.c) \
+MODEL_SRC := shim/base/memory.c $(addprefix shim/fd/,hidden.c notes.c table.c) \
+             $(addprefix shim/connection/,endpoint.c release.c) \
              $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
 MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c) \
              $(B)/model/tests/unit/model/model.o

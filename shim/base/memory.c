@@ -1,5 +1,5 @@
 /*
- * Free pieces are a stack of indices; its head carries a counter, so that a piece taken and given back in between
+ * Free blocks are a stack of indices; its head carries a counter, so that a block taken and given back in between
  * is noticed. Nothing is ever unmapped: an index stays valid memory for threads that look at it late.
  */
 #include "base/memory.h"
@@ -42,12 +42,12 @@ static void *map(size_t bytes, int flags)
 
 static bool grow(struct memory_pool *pool)
 {
-    uint8_t *pieces = map(pool->per_chunk * pool->piece, MAP_PRIVATE);
+    uint8_t *blocks = map(pool->per_chunk * pool->block, MAP_PRIVATE);
     uint32_t *links = map(pool->per_chunk * sizeof *links, MAP_PRIVATE);
-    if (pieces == NULL || links == NULL)
+    if (blocks == NULL || links == NULL)
         return false;
-    if (pool->secret && (madvise(pieces, pool->per_chunk * pool->piece, MADV_WIPEONFORK) != 0 ||
-                         madvise(pieces, pool->per_chunk * pool->piece, MADV_DONTDUMP) != 0))
+    if (pool->secret && (madvise(blocks, pool->per_chunk * pool->block, MADV_WIPEONFORK) != 0 ||
+                         madvise(blocks, pool->per_chunk * pool->block, MADV_DONTDUMP) != 0))
         return false;
     uint32_t chunk = atomic_fetch_add(&pool->chunk_count, 1);
     if (chunk >= MEMORY_CHUNKS) {
@@ -55,7 +55,7 @@ static bool grow(struct memory_pool *pool)
         return false;
     }
     atomic_store_explicit(&pool->links[chunk], links, memory_order_release);
-    atomic_store_explicit(&pool->chunks[chunk], pieces, memory_order_release);
+    atomic_store_explicit(&pool->chunks[chunk], blocks, memory_order_release);
     for (uint32_t i = pool->per_chunk; i > 0; i--)
         push(pool, chunk * pool->per_chunk + i - 1);
     return true;

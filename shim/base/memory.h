@@ -1,6 +1,6 @@
 /*
  * Where connections and their bytes live: private pages that no fork copies and no core dump shows, handed out in
- * equal pieces without a lock, so that signal handlers may take them, too; and mappings that a fork shares. Knows
+ * equal blocks without a lock, so that signal handlers may take them, too; and mappings that a fork shares. Knows
  * no connection.
  */
 #ifndef PFSWRAP_BASE_MEMORY_H
@@ -15,16 +15,16 @@ enum { MEMORY_CHUNKS = 16384 };
 
 /* Pieces of one size, by index. Statically initialised with the three sizes; the rest is zero. */
 struct memory_pool {
-    size_t piece;          /* bytes of a piece, a multiple of 64 */
-    uint32_t per_chunk;    /* pieces mapped at once */
+    size_t block;          /* bytes of a block, a multiple of 64 */
+    uint32_t per_chunk;    /* blocks mapped at once */
     bool secret;           /* wiped in children of a fork, and left out of core dumps */
-    _Atomic uint64_t free; /* index + 1 of the first free piece, and how often it has changed above that */
+    _Atomic uint64_t free; /* index + 1 of the first free block, and how often it has changed above that */
     _Atomic uint32_t chunk_count;
     _Atomic(uint8_t *) chunks[MEMORY_CHUNKS];
-    _Atomic(uint32_t *) links[MEMORY_CHUNKS]; /* index + 1 of the next free piece */
+    _Atomic(uint32_t *) links[MEMORY_CHUNKS]; /* index + 1 of the next free block */
 };
 
-/* A free piece, with what its last user left in it (zeros at first). -1: no memory. Keeps errno. */
+/* A free block, with what its last user left in it (zeros at first). -1: no memory. Keeps errno. */
 int32_t memory_take(struct memory_pool *pool);
 void memory_give(struct memory_pool *pool, int32_t index);
 
@@ -32,10 +32,10 @@ static inline void *memory_at(struct memory_pool *pool, int32_t index)
 {
     uint32_t chunk = (uint32_t)index / pool->per_chunk;
     return atomic_load_explicit(&pool->chunks[chunk], memory_order_acquire) +
-           (size_t)((uint32_t)index % pool->per_chunk) * pool->piece;
+           (size_t)((uint32_t)index % pool->per_chunk) * pool->block;
 }
 
-/* How many pieces there are, taken or free: every index is below. */
+/* How many blocks there are, taken or free: every index is below. */
 uint32_t memory_count(struct memory_pool *pool);
 
 /*

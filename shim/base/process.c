@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -76,6 +77,12 @@ void process_adopt(void)
     enter_space();
     unsigned next = atomic_fetch_add(&generation, 1) + 1;
     atomic_store(generation_page, next);
+}
+
+void process_tell_child(void)
+{
+    for (const struct process_observer *const *observer = process_observers; *observer != NULL; observer++)
+        (*observer)->after_fork_in_child();
 }
 
 bool process_is_vfork_child(void)

@@ -19,6 +19,20 @@ int process_start(void);
 bool process_is_unknown(void);
 void process_adopt(void);
 
+/* What other modules do when a process turns out to be a child that nothing announced. */
+struct process_observer {
+    void (*after_fork_in_child)(void);
+};
+extern const struct process_observer *const process_observers[]; /* in shim/order.c; ends with NULL */
+
+/* If this process is unknown, tells the observers. */
+void process_tell_child(void);
+static inline void process_check(void)
+{
+    if (process_is_unknown())
+        process_tell_child();
+}
+
 /* Whether this is a child of vfork(), which runs on its parent's memory: it must change nothing there. One
  * getpid(2).
  */

@@ -36,7 +36,7 @@ static bool is_early(const struct endpoint *endpoint, const struct connection *c
 {
     return atomic_load(&endpoint->descriptors) > 0 && handshake_is_under_way(connection) &&
            !connection->finishing && !connection->read_shut && span_length(connection->prehandshake) == 0 &&
-           connection_now_ms() < connection->buffer_at_ms;
+           clock_ms() < connection->buffer_at_ms;
 }
 
 /*
@@ -107,7 +107,7 @@ static void see_through(uint64_t until_ms)
     long slice_ms = SLICE_LEAST_MS;
     for (;;) {
         nfds_t left = advance_all(polls);
-        if (left == 0 || connection_now_ms() >= until_ms)
+        if (left == 0 || clock_ms() >= until_ms)
             return;
         struct timespec slice = {.tv_nsec = slice_ms * 1000000};
         (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
@@ -206,5 +206,5 @@ void background_settle(void)
 
 void background_finish(void)
 {
-    see_through(connection_now_ms() + pfswrap_policy()->seal.linger_ms);
+    see_through(clock_ms() + pfswrap_policy()->seal.linger_ms);
 }

@@ -18,14 +18,7 @@
 #include "config/init.h"
 #include "config/keys.h"
 
-static struct memory_pool buffers = {.piece = CONNECTION_BUFFER_BYTES, .per_chunk = 16, .secret = true};
-
-uint64_t connection_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+static struct memory_pool buffers = {.block = CONNECTION_BUFFER_BYTES, .per_chunk = 16, .secret = true};
 
 const struct policy_rule *connection_rule(const struct connection *connection)
 {
@@ -280,7 +273,7 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
     connection_trim(connection);
     drain(fd);
     (void)transport_shut(fd, SHUT_RDWR);
-    endpoint_settle(fd, connection);
+    endpoint_update(fd, connection);
 }
 
 void connection_disconnect(struct connection *connection)

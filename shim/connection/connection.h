@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/process.h"
 #include "policy/policy.h"
@@ -102,9 +103,6 @@ struct connection {
     struct holder holders[CONNECTION_HOLDERS];
     struct pfswrap_seal channel;
 };
-
-/* Milliseconds of CLOCK_MONOTONIC. */
-uint64_t connection_now_ms(void);
 
 /* What the seal library is to know of the rule that the connection falls under. */
 const struct pfswrap_seal_config *connection_config(const struct connection *connection);

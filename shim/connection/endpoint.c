@@ -3,45 +3,41 @@
  * under their lock, so a thread that comes late finds that out instead of a stranger's memory.
  */
 #include "connection/endpoint.h"
-#include "connection/endpoint_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/memory.h"
 #include "base/process.h"
-#include "readiness/readiness.h"
-#include "transfer/share.h"
-#include "base/signals.h"
-#include "readiness/registration.h"
-#include "base/socket_cookie.h"
 #include "base/raw_syscall.h"
+#include "base/signals.h"
+#include "connection/endpoint_word.h"
+#include "connection/holders.h"
 
 atomic_int endpoint_count, endpoint_filtered;
 
-enum { ENDPOINT_PIECE_BYTES = 192 };
-_Static_assert(sizeof(struct endpoint) <= ENDPOINT_PIECE_BYTES, "an endpoint fits its piece of memory");
+enum { ENDPOINT_BLOCK_BYTES = 192 };
+_Static_assert(sizeof(struct endpoint) <= ENDPOINT_BLOCK_BYTES, "an endpoint fits its piece of memory");
 
-static struct memory_pool endpoints = {.piece = ENDPOINT_PIECE_BYTES, .per_chunk = 256};
-static struct memory_pool connections = {.piece = CONNECTION_BLOCK_BYTES, .per_chunk = 64, .secret = true};
+static struct memory_pool endpoints = {.block = ENDPOINT_BLOCK_BYTES, .per_chunk = 256};
+static struct memory_pool connections = {.block = CONNECTION_BLOCK_BYTES, .per_chunk = 64, .secret = true};
 
 static struct endpoint *endpoint_in(uint64_t word)
 {
-    const uint32_t index = word & ENDPOINT_INDEX;
-    return index == 0 || (word & (ENDPOINT_CLOSING | ENDPOINT_FOREIGN)) != 0
+    const uint32_t index = word & FD_WORD_INDEX;
+    return index == 0 || (word & (FD_WORD_CLOSING | FD_WORD_FOREIGN)) != 0
                ? NULL
                : memory_at(&endpoints, (int32_t)(index - 1));
 }
 
 struct endpoint *endpoint_of(int fd)
 {
-    if ((unsigned)fd >= ENDPOINT_FDS)
+    if ((unsigned)fd >= FD_TABLE_SIZE)
         return NULL;
-    return endpoint_in(atomic_load_explicit(&endpoint_table[fd], memory_order_acquire));
+    return endpoint_in(atomic_load_explicit(&fd_table[fd], memory_order_acquire));
 }
 
 uint32_t endpoint_limit(void)
@@ -57,8 +53,16 @@ struct endpoint *endpoint_at(uint32_t index)
     return atomic_load(&endpoint->connection) != NULL ? endpoint : NULL;
 }
 
+int endpoint_number(const struct endpoint *endpoint, int from)
+{
+    for (int fd = fd_next((unsigned)from); fd >= 0; fd = fd_next((unsigned)fd + 1))
+        if (endpoint_of(fd) == endpoint)
+            return fd;
+    return -1;
+}
+
 /* Another process, or another jump, left the connection in the middle of something. */
-static void condemn(struct connection *connection, int fd)
+static void poison(struct connection *connection, int fd)
 {
     connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
 }
@@ -122,8 +126,8 @@ static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *r
  */
 static bool is_unreferenced(const struct endpoint *endpoint)
 {
-    enum { PATIENCE_MS = 10 };
-    for (int i = 0; i < PATIENCE_MS && !process_sandboxed && atomic_load(&endpoint->refcount) > 0; i++)
+    enum { REFERENCES_TIMEOUT_MS = 10 };
+    for (int i = 0; i < REFERENCES_TIMEOUT_MS && !process_sandboxed && atomic_load(&endpoint->refcount) > 0; i++)
         pause_ms();
     return atomic_load(&endpoint->refcount) <= 0;
 }
@@ -136,14 +140,14 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
 {
     struct connection *connection = locked;
     if (endpoint->segment != NULL) {
-        connection = memory_at(&connections, endpoint->piece);
+        connection = memory_at(&connections, endpoint->block);
         connection_fetch(connection, locked);
     } else if (locked->phase == CONNECTION_NONE) {
         locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* zero is the number of somebody else's */
         connection_lose(locked);
     }
     if (result == LOCK_TAKEN_FROM_DEAD)
-        condemn(connection, atomic_load(&endpoint->fd));
+        poison(connection, atomic_load(&endpoint->fd));
     return connection;
 }
 
@@ -185,7 +189,7 @@ bool endpoint_enter_again(struct endpoint *endpoint, uint32_t generation, struct
 /* The table still says of `fd` what it did before the lock was taken. */
 static bool is_unchanged(int fd, uint64_t word)
 {
-    return endpoint_table_identity(atomic_load(&endpoint_table[fd])) == endpoint_table_identity(word);
+    return fd_word_identity(atomic_load(&fd_table[fd])) == fd_word_identity(word);
 }
 
 /*
@@ -209,15 +213,14 @@ static bool lock_by_word(int fd, uint64_t word, struct endpoint **endpoint, stru
 enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
 {
     enum { LOOKS_MOST = 100000 }; /* no number keeps a free endpoint: each look is at a newer word */
-    if (process_is_unknown())
-        share_after_fork_child();
-    for (int looks = 0; endpoint_is_known(fd); looks++) {
+    process_check();
+    for (int looks = 0; fd_is_known(fd); looks++) {
         enum lock_result result;
         struct connection *locked;
-        const uint64_t word = endpoint_settled_word(fd);
-        if (word == 0 || (word & ENDPOINT_FOREIGN) != 0)
+        const uint64_t word = fd_settled_word(fd);
+        if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
             break;
-        if ((word & (ENDPOINT_HIDDEN | ENDPOINT_CLOSING)) != 0 || looks == LOOKS_MOST) {
+        if ((word & (FD_WORD_HIDDEN | FD_WORD_CLOSING)) != 0 || looks == LOOKS_MOST) {
             errno = EBADF;
             return ENDPOINT_ERROR;
         }
@@ -238,7 +241,7 @@ enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct c
 /* A free endpoint with a piece of private memory. NULL with errno. */
 static struct endpoint *take_endpoint(int fd)
 {
-    if (fd >= ENDPOINT_FDS) {
+    if (fd >= FD_TABLE_SIZE) {
         errno = EMFILE;
         return NULL;
     }
@@ -255,27 +258,27 @@ static struct endpoint *take_endpoint(int fd)
     struct endpoint *endpoint = memory_at(&endpoints, index);
     const size_t kept = offsetof(struct endpoint, connection);
     memset((uint8_t *)endpoint + kept, 0, sizeof *endpoint - kept);
-    endpoint->piece = piece;
+    endpoint->block = piece;
     endpoint->index = (uint32_t)index;
-    atomic_store(&endpoint->generation, endpoint_next_generation());
+    atomic_store(&endpoint->generation, fd_next_generation());
     return endpoint;
 }
 
 static void give_endpoint(struct endpoint *endpoint)
 {
-    memory_give(&connections, endpoint->piece);
+    memory_give(&connections, endpoint->block);
     memory_give(&endpoints, (int32_t)endpoint->index);
 }
 
 /*
- * The kernel has given out a number that stands for another connection here: it was closed where we did not see it
- * (a system call of the program's own). That connection has one number less.
+ * The kernel has given out a number that is still another connection's here: it was closed by a system call that
+ * passed no interposed function. That connection has one number less.
  */
-static void forget_number(uint64_t word, int fd)
+static void number_dropped(int fd, uint64_t word)
 {
     struct endpoint *endpoint =
-        (word & (ENDPOINT_CLOSING | ENDPOINT_HIDDEN | ENDPOINT_FOREIGN)) == 0 ? endpoint_in(word) : NULL;
-    if (endpoint == NULL || atomic_load(&endpoint->generation) != endpoint_note_id(word))
+        (word & (FD_WORD_CLOSING | FD_WORD_HIDDEN | FD_WORD_FOREIGN)) == 0 ? endpoint_in(word) : NULL;
+    if (endpoint == NULL || atomic_load(&endpoint->generation) != fd_word_id(word))
         return;
     if (atomic_fetch_sub(&endpoint->descriptors, 1) > 1)
         atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
@@ -283,29 +286,11 @@ static void forget_number(uint64_t word, int fd)
         atomic_store(&endpoint->fd, -1);
 }
 
-/*
- * What tells a socket from all others: the kernel's number for it, or where it does not have one (before
- * Linux 4.12) its inode's. 0: it is no socket, or not open.
- */
-static uint64_t identity(int fd)
-{
-    const uint64_t by_inode = UINT64_C(1) << 63;
-    struct stat status = {0};
-    const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
-    if (cookie != 0)
-        return cookie;
-    return raw_syscall(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? by_inode | status.st_ino : 0;
-}
-
-uint32_t endpoint_socket_id(int fd)
-{
-    const uint32_t id = process_sandboxed ? endpoint_note_id(endpoint_note_of(fd)) : (uint32_t)identity(fd);
-    return id != 0 ? id : endpoint_next_generation();
-}
+const struct fd_observer endpoint_fd_observer = {.dropped = number_dropped};
 
 void endpoint_note_socket(struct endpoint *endpoint)
 {
-    endpoint->cookie = process_sandboxed ? 0 : identity(atomic_load(&endpoint->fd));
+    endpoint->identity = process_sandboxed ? 0 : fd_socket_identity(atomic_load(&endpoint->fd));
 }
 
 /*
@@ -315,15 +300,17 @@ void endpoint_note_socket(struct endpoint *endpoint)
 static bool enter_into_table(struct endpoint *endpoint, struct connection *connection, int fd, bool cloexec,
                              bool is_given, uint64_t *before)
 {
-    const uint64_t word = endpoint_table_word(endpoint, cloexec);
+    const uint64_t word = endpoint_word(endpoint, cloexec);
     atomic_store(&endpoint->descriptors, 1);
     atomic_store(&endpoint->fd, fd);
     endpoint_note_socket(endpoint);
     atomic_store(&endpoint->connection, connection);
     if (is_given)
-        forget_number(endpoint_table_put(fd, word), fd);
-    else if (!endpoint_table_take(fd, word, before))
+        fd_dropped(fd, fd_table_put(fd, word));
+    else if (!fd_table_take(fd, word, before))
         return false;
+    else
+        fd_dropped(fd, *before);
     atomic_fetch_add(&endpoint_count, 1);
     return true;
 }
@@ -334,7 +321,7 @@ static struct connection *open_private(int fd, uint16_t rule, bool initiator, bo
     struct endpoint *endpoint = take_endpoint(fd);
     if (endpoint == NULL)
         return NULL;
-    struct connection *connection = memory_at(&connections, endpoint->piece);
+    struct connection *connection = memory_at(&connections, endpoint->block);
     (void)lock_take(&connection->lock);
     connection_init(connection, rule, initiator, nonblocking);
     if (!enter_into_table(endpoint, connection, fd, cloexec, is_given, before)) {
@@ -373,9 +360,9 @@ struct connection *endpoint_open_at(int fd, struct segment *segment, struct conn
     *opened = endpoint;
     if (endpoint_enter_at(endpoint, &connection))
         return connection;
-    const uint32_t generation = endpoint_next_generation(); /* a handler has come in between */
+    const uint32_t generation = fd_next_generation(); /* a handler has come in between */
     (void)endpoint_remove(endpoint, fd, generation);
-    endpoint_vacate(fd, generation);
+    fd_vacate(fd, generation);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
     give_endpoint(endpoint);
@@ -386,29 +373,29 @@ struct connection *endpoint_open_at(int fd, struct segment *segment, struct conn
 void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
 {
     atomic_fetch_add(&endpoint->descriptors, 1);
-    forget_number(endpoint_table_put(copy, endpoint_table_word(endpoint, cloexec)), copy);
+    fd_dropped(copy, fd_table_put(copy, endpoint_word(endpoint, cloexec)));
 }
 
 bool endpoint_has_socket(const struct endpoint *endpoint, int fd)
 {
-    return process_sandboxed || (endpoint->cookie != 0 && identity(fd) == endpoint->cookie);
+    return process_sandboxed || (endpoint->identity != 0 && fd_socket_identity(fd) == endpoint->identity);
 }
 
 bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word)
 {
-    if (!endpoint_has_socket(endpoint, copy) ||
-        !endpoint_table_exchange(copy, word, endpoint_table_word(endpoint, true)))
+    if (!endpoint_has_socket(endpoint, copy) || !fd_table_exchange(copy, word, endpoint_word(endpoint, true)))
         return false; /* or it is being closed, or replaced */
+    fd_dropped(copy, word);
     atomic_fetch_add(&endpoint->descriptors, 1);
     const long flags = raw_syscall(SYS_fcntl, copy, F_GETFD, 0);
     (void)raw_syscall(SYS_fcntl, copy, F_SETFD, FD_CLOEXEC);
-    (void)endpoint_set_cloexec(copy, flags < 0 || (flags & FD_CLOEXEC) != 0);
+    (void)fd_set_cloexec(copy, flags < 0 || (flags & FD_CLOEXEC) != 0);
     return true;
 }
 
 int endpoint_remove(struct endpoint *endpoint, int fd, uint32_t generation)
 {
-    (void)endpoint_table_exchange(fd, endpoint_table_word(endpoint, false), endpoint_table_closing(generation));
+    (void)fd_table_exchange(fd, endpoint_word(endpoint, false), fd_word_closing(generation));
     int left = atomic_fetch_sub(&endpoint->descriptors, 1) - 1;
     if (left > 0 && atomic_load(&endpoint->fd) == fd)
         atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
@@ -418,13 +405,13 @@ int endpoint_remove(struct endpoint *endpoint, int fd, uint32_t generation)
 void endpoint_retire(struct endpoint *endpoint)
 {
     for (int fd = endpoint_number(endpoint, 0); fd >= 0; fd = endpoint_number(endpoint, fd + 1))
-        (void)endpoint_table_put(fd, ENDPOINT_HIDDEN);
+        (void)fd_table_put(fd, FD_WORD_HIDDEN);
     atomic_store(&endpoint->descriptors, 0);
 }
 
 static void set_filter(struct endpoint *endpoint, unsigned attention)
 {
-    const unsigned before = atomic_exchange(&endpoint->attention, (uint8_t)attention);
+    const unsigned before = atomic_exchange(&endpoint->filter, (uint8_t)attention);
     if ((before != FILTER_NONE) != (attention != FILTER_NONE))
         atomic_fetch_add(&endpoint_filtered, attention != FILTER_NONE ? 1 : -1);
 }
@@ -432,14 +419,14 @@ static void set_filter(struct endpoint *endpoint, unsigned attention)
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 {
     set_filter(endpoint, FILTER_NONE);
-    registration_forget(endpoint);
+    ENDPOINT_RAISE(freed, endpoint);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
     if (endpoint->segment == NULL)
         connection_clear(connection);
     endpoint_leave(connection);
     if (is_unreferenced(endpoint))
-        share_leave(endpoint);
+        ENDPOINT_RAISE(memory_unused, endpoint);
     give_endpoint(endpoint);
 }
 
@@ -453,7 +440,7 @@ static bool is_unconnected(int fd)
 
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
 {
-    const uint32_t generation = endpoint_next_generation();
+    const uint32_t generation = fd_next_generation();
     const int last = atomic_load(&endpoint->fd);
     if (connection_rule(connection)->seal == POLICY_SEAL_REQUIRE) {
         if (connection_is_dialled(connection) || !is_unconnected(last)) {
@@ -463,19 +450,18 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
         }
         if (connection->phase == CONNECTION_NONE)
             connection->phase = CONNECTION_CONNECTING; /* to another process, whose descriptor may be another */
-        (void)share_release(connection);
+        (void)holders_release(connection);
     }
     /* The socket may be connected again, and its numbers have to be found then. */
     const bool is_noted = atomic_load(&endpoint->descriptors) > 1 || endpoint->streamed;
-    const uint64_t word =
-        endpoint_note_word(is_noted ? endpoint_socket_id(last) : 0, endpoint->streamed ? ENDPOINT_STREAM : 0);
+    const uint64_t word = fd_note_word(is_noted ? fd_socket_id(last) : 0, endpoint->streamed ? FD_WORD_STREAM : 0);
     signals_pin();
-    registration_restore(endpoint);
+    ENDPOINT_RAISE(abandoned, endpoint);
     for (int fd = -1; atomic_load(&endpoint->descriptors) > 0 && (fd = endpoint_number(endpoint, fd + 1)) >= 0;) {
-        if (!endpoint_cloexec(fd))
+        if (!fd_cloexec(fd))
             (void)raw_syscall(SYS_fcntl, fd, F_SETFD, 0);
         (void)endpoint_remove(endpoint, fd, generation);
-        endpoint_vacate_as(fd, generation, word);
+        fd_vacate_as(fd, generation, word);
     }
     endpoint_free(endpoint, connection);
     signals_unpin();
@@ -483,24 +469,24 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
 
 int endpoint_drop_strangers(struct endpoint *endpoint)
 {
-    const uint32_t generation = endpoint_next_generation();
+    const uint32_t generation = fd_next_generation();
     int left = atomic_load(&endpoint->descriptors);
     if (endpoint->kept > 0)
         return left;
     for (int fd = endpoint_number(endpoint, 0); fd >= 0 && left > 0; fd = endpoint_number(endpoint, fd + 1))
         if (!endpoint_has_socket(endpoint, fd)) {
             left = endpoint_remove(endpoint, fd, generation);
-            endpoint_vacate(fd, generation);
+            fd_vacate(fd, generation);
         }
     return left;
 }
 
 void endpoint_hide(struct endpoint *endpoint, int hidden)
 {
-    const uint64_t word = endpoint_table_word(endpoint, true) | ENDPOINT_HIDDEN;
+    const uint64_t word = endpoint_word(endpoint, true) | FD_WORD_HIDDEN;
     atomic_store(&endpoint->fd, hidden);
-    if (endpoint_table_put(hidden, word) == ENDPOINT_HIDDEN)
-        atomic_fetch_sub(&endpoint_reserved, 1);
+    if (fd_table_put(hidden, word) == FD_WORD_HIDDEN)
+        atomic_fetch_sub(&fd_reserved, 1);
     set_filter(endpoint, FILTER_NONE);
 }
 
@@ -515,17 +501,13 @@ static unsigned filter_for(const struct endpoint *endpoint, const struct connect
     return FILTER_NONE;
 }
 
-void endpoint_settle(int fd, const struct connection *connection)
+void endpoint_update(int fd, const struct connection *connection)
 {
     struct endpoint *endpoint = endpoint_of(fd);
     if (endpoint == NULL)
         return;
     const unsigned attention = filter_for(endpoint, connection);
-    const bool is_over = atomic_load(&endpoint->attention) == FILTER_HANDSHAKE && attention != FILTER_HANDSHAKE;
+    const bool is_over = atomic_load(&endpoint->filter) == FILTER_HANDSHAKE && attention != FILTER_HANDSHAKE;
     set_filter(endpoint, attention);
-    registration_settle(endpoint, connection, is_over);
-    if (attention == FILTER_HANDSHAKE) {
-        readiness_schedule(connection);
-        readiness_note(endpoint);
-    }
+    ENDPOINT_RAISE(changed, endpoint, connection, is_over);
 }

@@ -45,7 +45,7 @@ void handshake_begin(struct connection *connection, int fd)
     length = sizeof connection->peer;
     (void)raw_syscall(SYS_getpeername, fd, &connection->peer, &length);
     connection->local = same_host(connection);
-    const uint64_t now = connection_now_ms();
+    const uint64_t now = clock_ms();
     connection->deadline_ms = now + pfswrap_policy()->seal.handshake_timeout_ms;
     if (connection->local)
         connection->buffer_at_ms = now + LOCAL_TIMEOUT_MS;
@@ -93,7 +93,7 @@ static void decide(struct connection *connection, int fd)
     uint8_t first[PFSWRAP_SEAL_MAGIC_BYTES];
     long count = raw_syscall(SYS_recvfrom, fd, first, sizeof first, MSG_PEEK | MSG_DONTWAIT, 0, 0);
     int verdict = count > 0 ? pfswrap_seal_probe(first, (size_t)count) : -1;
-    if ((count == -EAGAIN || verdict == 0) && connection_now_ms() < connection->deadline_ms) {
+    if ((count == -EAGAIN || verdict == 0) && clock_ms() < connection->deadline_ms) {
         /* A part of the magic must not keep the socket readable. */
         transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, verdict == 0 ? PFSWRAP_SEAL_MAGIC_BYTES : 1);
         return;
@@ -158,7 +158,7 @@ static void complete(struct connection *connection, int fd)
     if (connection->cork_later)
         transport_set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
     send_prehandshake(connection, fd);
-    endpoint_settle(fd, connection);
+    endpoint_update(fd, connection);
 }
 
 static void exchange(struct connection *connection, int fd)
@@ -217,13 +217,13 @@ void handshake_advance(struct connection *connection, int fd)
     if (connection->phase != CONNECTION_UNDECIDED && connection->phase != CONNECTION_HANDSHAKE)
         return;
     if (connection->phase != before)
-        endpoint_settle(fd, connection);
-    const uint64_t now = connection_now_ms();
+        endpoint_update(fd, connection);
+    const uint64_t now = clock_ms();
     if (now >= connection->deadline_ms) {
         fail(connection, fd, "the handshake took longer than handshake-timeout");
     } else if (now >= connection->buffer_at_ms && !connection->buffering &&
                connection->phase == CONNECTION_HANDSHAKE) {
         connection->buffering = true;
-        endpoint_settle(fd, connection);
+        endpoint_update(fd, connection);
     }
 }

@@ -10,15 +10,12 @@
 #include <sys/socket.h>
 
 #include "connection/background.h"
+#include "connection/holders.h"
 #include "base/transport.h"
 #include "base/process.h"
-#include "readiness/readiness.h"
 #include "connection/receive.h"
-#include "transfer/segment.h"
-#include "transfer/share.h"
 #include "base/signals.h"
 #include "connection/stream.h"
-#include "readiness/registration.h"
 #include "config/init.h"
 #include "fd/own.h"
 #include "base/raw_syscall.h"
@@ -77,8 +74,8 @@ static bool is_done(struct connection *connection, int fd)
         return true;
     /* The kernel has it all, and goes on without us once the peer has had its time. */
     if (!sent_before)
-        connection->deadline_ms = connection_now_ms() + pfswrap_policy()->seal.linger_ms;
-    return connection_now_ms() >= connection->deadline_ms;
+        connection->deadline_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
+    return clock_ms() >= connection->deadline_ms;
 }
 
 static void report_end(const struct connection *connection, bool reset, bool unsent)
@@ -101,10 +98,10 @@ static void report_end(const struct connection *connection, bool reset, bool uns
  */
 static void see_through(struct connection *connection, int fd)
 {
-    const uint64_t until_ms = connection_now_ms() + pfswrap_policy()->seal.linger_ms;
-    while (!is_done(connection, fd) && connection_now_ms() < until_ms) {
+    const uint64_t until_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
+    while (!is_done(connection, fd) && clock_ms() < until_ms) {
         struct timespec pause = {.tv_nsec = 1000000};
-        readiness_drive();
+        ENDPOINT_RAISE(waiting);
         (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
     }
 }
@@ -116,14 +113,14 @@ static void see_through(struct connection *connection, int fd)
  */
 static bool let_go(struct endpoint *endpoint, struct connection *connection, int fd)
 {
-    if (share_release(connection)) { /* a close that epoll does not notice, since others have the socket */
+    if (holders_release(connection)) { /* a close that epoll does not notice, since others have the socket */
         endpoint_free(endpoint, connection);
         return true;
     }
-    registration_remove(endpoint);
+    ENDPOINT_RAISE(closing, endpoint);
     const bool reset = wants_reset(fd);
     if (!reset && !is_done(connection, fd)) {
-        const int hidden = endpoint_reserve_duplicate(fd, OWN_FIRST);
+        const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
         if (hidden >= 0) {
             endpoint_hide(endpoint, hidden);
             endpoint_leave(connection);
@@ -147,10 +144,10 @@ static bool release_unlocked(int fd, uint32_t generation)
     struct endpoint *endpoint = endpoint_of(fd);
     if (endpoint == NULL)
         return false;
-    const int hidden = endpoint_reserve_duplicate(fd, OWN_FIRST);
+    const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
     if (endpoint_remove(endpoint, fd, generation) > 0) {
         if (hidden >= 0)
-            endpoint_unreserve(hidden, true);
+            fd_unreserve(hidden, true);
         return true;
     }
     atomic_store(&endpoint->fd, hidden);
@@ -175,7 +172,7 @@ static bool release(int fd, uint32_t generation)
         return false;
     transport_call = TRANSPORT_PLAIN;
     if (endpoint_remove(endpoint, fd, generation) > 0) {
-        registration_leave(endpoint, fd);
+        ENDPOINT_RAISE(number_closing, endpoint, fd);
         endpoint_leave(connection);
     } else if (!let_go(endpoint, connection, fd)) {
         background_add(endpoint);
@@ -189,8 +186,7 @@ static bool release(int fd, uint32_t generation)
 static long close_number(int fd, uint32_t generation)
 {
     const long result = raw_syscall(SYS_close, fd);
-    endpoint_vacate_as(fd, generation,
-                       result == -EPERM || result == -EACCES || result == -ENOSYS ? ENDPOINT_HIDDEN : 0);
+    fd_vacate_as(fd, generation, result == -EPERM || result == -EACCES || result == -ENOSYS ? FD_WORD_HIDDEN : 0);
     return result;
 }
 
@@ -198,11 +194,11 @@ static long close_number(int fd, uint32_t generation)
 static bool take_for_close(int fd, uint32_t generation)
 {
     enum { TIMEOUT_MS = 1000 }; /* a dup2() onto the number may be on its way */
-    for (int round = 0; endpoint_is_known(fd); round++) {
+    for (int round = 0; fd_is_known(fd); round++) {
         if (release(fd, generation))
             return true;
-        endpoint_forget_note(fd);
-        if (endpoint_is_known(fd) && !endpoint_wait(round, TIMEOUT_MS))
+        fd_forget(fd);
+        if (fd_is_known(fd) && !fd_wait(round, TIMEOUT_MS))
             break;
     }
     return false;
@@ -210,14 +206,14 @@ static bool take_for_close(int fd, uint32_t generation)
 
 int release_close(int fd)
 {
-    if (endpoint_is_hidden(fd)) {
+    if (fd_is_hidden(fd)) {
         errno = EBADF;
         return -1;
     }
     if (process_is_vfork_child())
         return real_libc()->close(fd);
     const int saved = errno;
-    const uint32_t generation = endpoint_next_generation();
+    const uint32_t generation = fd_next_generation();
     pthread_testcancel(); /* close(2) is a cancellation point; behind this one the number must be closed */
     signals_pin();
     const bool taken = take_for_close(fd, generation);
@@ -232,21 +228,21 @@ void release_after_close(int fd)
     struct endpoint *endpoint;
     struct connection *connection;
     const int saved = errno;
-    if (process_is_vfork_child() || endpoint_is_hidden(fd))
+    if (process_is_vfork_child() || fd_is_hidden(fd))
         return;
     signals_pin();
-    if (endpoint_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
-        const uint32_t generation = endpoint_next_generation();
+    if (fd_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        const uint32_t generation = fd_next_generation();
         const bool is_gone = !endpoint_has_socket(endpoint, fd);
         if (is_gone && endpoint_remove(endpoint, fd, generation) == 0) {
             connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
-            (void)share_release(connection);
+            (void)holders_release(connection);
             endpoint_free(endpoint, connection);
         } else {
             endpoint_leave(connection);
         }
         if (is_gone)
-            endpoint_vacate(fd, generation);
+            fd_vacate(fd, generation);
     }
     signals_unpin();
     errno = saved;
@@ -261,13 +257,13 @@ static bool move_hidden(int fd, uint32_t generation)
     struct endpoint *endpoint = endpoint_of(fd);
     struct connection *connection;
     if (endpoint == NULL)
-        segment_make_way(fd);
+        ENDPOINT_RAISE(make_way, fd);
     if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
         return false;
-    bool is_closing = endpoint_is_hidden(fd) && atomic_load(&endpoint->fd) == fd;
+    bool is_closing = fd_is_hidden(fd) && atomic_load(&endpoint->fd) == fd;
     if (is_closing) {
-        const int moved = endpoint_reserve_duplicate(fd, OWN_FIRST);
-        is_closing = endpoint_unhide(fd, generation);
+        const int moved = fd_reserve_duplicate(fd, OWN_FIRST);
+        is_closing = fd_unhide(fd, generation);
         atomic_store(&endpoint->fd, moved);
         if (moved >= 0)
             endpoint_hide(endpoint, moved);
@@ -280,13 +276,13 @@ static bool move_hidden(int fd, uint32_t generation)
 static bool take_number(struct replacement *replacement, bool passes)
 {
     const int fd = replacement->fd;
-    if (endpoint_claim(fd, replacement->generation, passes, &replacement->before))
+    if (fd_claim(fd, replacement->generation, passes, &replacement->before))
         return true;
-    if (endpoint_is_hidden(fd))
+    if (fd_is_hidden(fd))
         replacement->released = move_hidden(fd, replacement->generation);
-    else if (endpoint_is_sealed(fd))
+    else if (fd_is_sealed(fd))
         replacement->released = release(fd, replacement->generation);
-    return replacement->released || endpoint_claim(fd, replacement->generation, passes, &replacement->before);
+    return replacement->released || fd_claim(fd, replacement->generation, passes, &replacement->before);
 }
 
 bool release_before_replace(int fd, bool passes, struct replacement *replacement)
@@ -294,12 +290,12 @@ bool release_before_replace(int fd, bool passes, struct replacement *replacement
     enum { TIMEOUT_MS = 1000 }; /* other calls may have other plans for the number at the same time */
     bool taken = false;
     *replacement = (struct replacement){.fd = fd};
-    if ((unsigned)fd >= ENDPOINT_FDS || process_is_vfork_child() || endpoint_is_beyond(fd))
+    if ((unsigned)fd >= FD_TABLE_SIZE || process_is_vfork_child() || fd_is_beyond_limit(fd))
         return true;
     const int saved = errno;
     signals_pin();
-    replacement->generation = endpoint_next_generation();
-    for (int round = 0; !(taken = take_number(replacement, passes)) && endpoint_wait(round, TIMEOUT_MS); round++)
+    replacement->generation = fd_next_generation();
+    for (int round = 0; !(taken = take_number(replacement, passes)) && fd_wait(round, TIMEOUT_MS); round++)
         continue;
     if (!taken)
         signals_unpin();
@@ -312,10 +308,10 @@ void release_after_replace(const struct replacement *replacement, bool replaced,
     const int saved = errno;
     if (replacement->generation == 0)
         return;
-    if (!replaced && (replacement->released || (replacement->before & ENDPOINT_HIDDEN) != 0))
+    if (!replaced && (replacement->released || (replacement->before & FD_WORD_HIDDEN) != 0))
         (void)close_number(replacement->fd, replacement->generation);
     else
-        endpoint_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before);
+        fd_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before);
     signals_unpin();
     errno = saved;
 }
@@ -325,11 +321,11 @@ uint32_t release_before_close_range(unsigned first, unsigned last)
     if (process_is_vfork_child())
         return 0;
     const int saved = errno;
-    const uint32_t generation = endpoint_next_generation();
-    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
-        if (!endpoint_is_hidden(fd))
+    const uint32_t generation = fd_next_generation();
+    for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
+        if (!fd_is_hidden(fd))
             (void)release(fd, generation);
-    endpoint_forget_notes(first, last);
+    fd_forget_range(first, last);
     errno = saved;
     return generation;
 }
@@ -376,7 +372,7 @@ int release_shutdown(int fd, int how)
         finished = send_finish(connection, fd);
     }
     if (handshake_is_under_way(connection))
-        endpoint_settle(fd, connection);
+        endpoint_update(fd, connection);
     endpoint_leave(connection);
     if (!finished)
         background_add(endpoint);
@@ -396,10 +392,10 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
             endpoint_leave(connection);
             return false;
         }
-        const uint32_t generation = endpoint_next_generation();
+        const uint32_t generation = fd_next_generation();
         report_end(connection, false, false);
         prepare_close(connection, fd);
-        const bool is_ours = endpoint_unhide(fd, generation);
+        const bool is_ours = fd_unhide(fd, generation);
         endpoint_free(endpoint, connection);
         if (is_ours)
             (void)close_number(fd, generation);

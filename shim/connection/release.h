@@ -39,7 +39,7 @@ bool release_before_replace(int fd, bool passes, struct replacement *replacement
 void release_after_replace(const struct replacement *replacement, bool replaced, uint64_t word);
 
 /*
- * Every sealed descriptor in a range is about to be closed. Returns the generation for endpoint_vacate_range(); 0:
+ * Every sealed descriptor in a range is about to be closed. Returns the generation for fd_vacate_range(); 0:
  * there is none.
  */
 uint32_t release_before_close_range(unsigned first, unsigned last);

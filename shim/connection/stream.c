@@ -83,7 +83,7 @@ static void leave(struct turn *turn)
 static int wait_handshake(int fd, const struct turn *turn, int timeout_option, uint64_t began_ms)
 {
     enum { SLICE_MS = 20 };
-    const uint64_t slice = connection_now_ms() + SLICE_MS;
+    const uint64_t slice = clock_ms() + SLICE_MS;
     return wait_for(fd, turn->wants, slice < turn->until_ms ? slice : turn->until_ms, timeout_option, began_ms);
 }
 
@@ -168,7 +168,7 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         /* What the program allows (SO_RCVTIMEO) is for the whole call: later waits get what is left of it. */
         const bool again = began_ms > 0;
         if (!again)
-            began_ms = connection_now_ms();
+            began_ms = clock_ms();
         int error = turn.under_way ? wait_handshake(fd, &turn, SO_RCVTIMEO, began_ms)
                     : again        ? wait_readable_again(fd, began_ms)
                                    : wait_readable(fd);
@@ -251,14 +251,14 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         }
         leave(&turn);
         if (began_ms == 0)
-            began_ms = connection_now_ms();
+            began_ms = clock_ms();
         if (first && turn.until_ms > began_ms + EARLY_PATIENCE_MS)
             turn.until_ms = began_ms + EARLY_PATIENCE_MS;
         if (turn.under_way)
             error = wait_handshake(fd, &turn, SO_SNDTIMEO, began_ms);
         else if (!process_sandboxed)
             error = wait_for(fd, POLLOUT, UINT64_MAX, SO_SNDTIMEO, began_ms);
-        patient = patient && error != EAGAIN && connection_now_ms() < began_ms + EARLY_PATIENCE_MS;
+        patient = patient && error != EAGAIN && clock_ms() < began_ms + EARLY_PATIENCE_MS;
         if (first && error == EAGAIN)
             error = 0;
     }

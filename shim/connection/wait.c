@@ -49,7 +49,7 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
     const uint64_t end = program_until < until_ms ? program_until : until_ms;
     for (;;) {
         struct pollfd poll = {.fd = fd, .events = events};
-        const uint64_t now = connection_now_ms();
+        const uint64_t now = clock_ms();
         if (now >= program_until)
             return EAGAIN;
         if (now >= until_ms)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /*
- * Until `fd` is ready for `events` (poll(2)) or the clock of connection_now_ms() says `until_ms`. `timeout_option`:
+ * Until `fd` is ready for `events` (poll(2)) or the clock of clock_ms() says `until_ms`. `timeout_option`:
  * SO_RCVTIMEO or SO_SNDTIMEO, which counts from `began_ms`. Returns 0, or EINTR, or EAGAIN: the program's timeout.
  */
 int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms);

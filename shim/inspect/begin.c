@@ -57,7 +57,7 @@ static void begin_failed(int fd, const char *reason)
 
 static void inspect_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
 {
-    if (endpoint_is_sealed(fd) || process_sandboxed || !socket_is_tcp(fd))
+    if (fd_is_sealed(fd) || process_sandboxed || !socket_is_tcp(fd))
         return;
     if (direction == POLICY_CONNECT && length >= sizeof address->sa_family && address->sa_family == AF_UNSPEC) {
         inspect_end(fd); /* the connection is dissolved (connect(2)), and the socket may be connected again */

@@ -35,7 +35,7 @@ static inline bool inspect_is_recorded(int fd)
  */
 static inline bool inspect_is_on(int fd)
 {
-    return inspect_is_recorded(fd) && !endpoint_is_sealed(fd);
+    return inspect_is_recorded(fd) && !fd_is_sealed(fd);
 }
 
 /* Once, before main(): what the policy asks for. */

@@ -17,7 +17,7 @@
 
 _Atomic uint32_t inspect_table[INSPECT_FDS];
 
-static struct memory_pool records = {.piece = RECORD_BYTES, .per_chunk = 64};
+static struct memory_pool records = {.block = RECORD_BYTES, .per_chunk = 64};
 static atomic_int inspected;    /* numbers in the table */
 static atomic_int highest = -1; /* no number above has ever been in it */
 
@@ -79,7 +79,7 @@ static bool record_lock(struct record *record)
             return false;
         if (i < SPINS)
             continue;
-        const uint64_t now_ms = connection_now_ms();
+        const uint64_t now_ms = clock_ms();
         if (owner != holder) {
             holder = owner;
             until_ms = now_ms + ORPHANED_MS;

@@ -19,12 +19,11 @@ enum {
 
 bool readiness_concerns(int fd)
 {
-    if (!endpoint_is_sealed(fd))
+    if (!fd_is_sealed(fd))
         return false;
-    if (process_is_unknown())
-        share_after_fork_child();
+    process_check();
     const struct endpoint *endpoint = endpoint_of(fd);
-    return endpoint_is_hidden(fd) || (endpoint != NULL && atomic_load(&endpoint->attention) != FILTER_NONE);
+    return fd_is_hidden(fd) || (endpoint != NULL && atomic_load(&endpoint->filter) != FILTER_NONE);
 }
 
 /* Locks it and takes the handshake as far as it goes. NULL: not sealed (any more). */
@@ -36,8 +35,8 @@ static struct connection *enter_and_advance(int fd)
         return NULL;
     handshake_advance(connection, fd);
     if (connection->phase != CONNECTION_NONE) {
-        if (!handshake_is_under_way(connection) && atomic_load(&endpoint->attention) == FILTER_HANDSHAKE)
-            endpoint_settle(fd, connection); /* another process has completed it */
+        if (!handshake_is_under_way(connection) && atomic_load(&endpoint->filter) == FILTER_HANDSHAKE)
+            endpoint_update(fd, connection); /* another process has completed it */
         return connection;
     }
     endpoint_abandon(endpoint, connection);
@@ -54,7 +53,7 @@ static short told_early(const struct connection *connection)
 static bool is_open(int fd)
 {
     const struct endpoint *endpoint = endpoint_of(fd);
-    return endpoint != NULL && atomic_load(&endpoint->attention) == FILTER_OPEN;
+    return endpoint != NULL && atomic_load(&endpoint->filter) == FILTER_OPEN;
 }
 
 short readiness_ask(int fd, short events, bool *held_back)
@@ -149,8 +148,8 @@ static bool settle_and_leave(struct endpoint *endpoint, struct connection *conne
         endpoint_abandon(endpoint, connection);
         return false;
     }
-    if (!handshake_is_under_way(connection) && atomic_load(&endpoint->attention) == FILTER_HANDSHAKE)
-        endpoint_settle(fd, connection); /* another process has completed it */
+    if (!handshake_is_under_way(connection) && atomic_load(&endpoint->filter) == FILTER_HANDSHAKE)
+        endpoint_update(fd, connection); /* another process has completed it */
     endpoint_leave(connection);
     return true;
 }
@@ -159,7 +158,7 @@ static bool settle_and_leave(struct endpoint *endpoint, struct connection *conne
 static uint64_t sweep_one(struct endpoint *endpoint, uint64_t now)
 {
     struct connection *connection;
-    if (atomic_load(&endpoint->attention) != FILTER_HANDSHAKE || !endpoint_enter_at(endpoint, &connection))
+    if (atomic_load(&endpoint->filter) != FILTER_HANDSHAKE || !endpoint_enter_at(endpoint, &connection))
         return UINT64_MAX;
     const int fd = atomic_load(&endpoint->fd); /* under the lock: the endpoint may be another connection's by now */
     if (due_ms(connection) <= now)
@@ -171,7 +170,7 @@ static uint64_t sweep_one(struct endpoint *endpoint, uint64_t now)
 void readiness_sweep(void)
 {
     uint64_t due = readiness_due_ms();
-    const uint64_t now = due != UINT64_MAX ? connection_now_ms() : 0;
+    const uint64_t now = due != UINT64_MAX ? clock_ms() : 0;
     /* Until it is known what comes next, others who wait come back soon. */
     uint64_t soon = now + SWEEP_LEAST_MS, next = UINT64_MAX;
     if (due == UINT64_MAX || now < due || !atomic_compare_exchange_strong(&next_due_ms, &due, soon))
@@ -227,7 +226,7 @@ void readiness_drive(void)
         for (int i = 0; i < FEW; i++) {
             uint32_t value = atomic_load_explicit(&few[i], memory_order_relaxed);
             struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
-            if (endpoint != NULL && atomic_load(&endpoint->attention) == FILTER_HANDSHAKE)
+            if (endpoint != NULL && atomic_load(&endpoint->filter) == FILTER_HANDSHAKE)
                 moved = drive_one(endpoint) || moved;
             else if (value != 0)
                 (void)atomic_compare_exchange_strong(&few[i], &value, 0);

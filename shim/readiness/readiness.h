@@ -44,7 +44,7 @@ uint32_t readiness_spurious(struct connection *connection, int fd, uint32_t even
 
 /*
  * Handshakes have a time at which to give up, or to go on otherwise, even if nothing happens. readiness_schedule()
- * notes that of a connection (locked); readiness_due_ms() is the earliest, by connection_now_ms(), or UINT64_MAX;
+ * notes that of a connection (locked); readiness_due_ms() is the earliest, by clock_ms(), or UINT64_MAX;
  * readiness_sweep() does what is due. Whoever waits for descriptors comes back at that time and sweeps.
  */
 void readiness_schedule(const struct connection *connection);

@@ -114,13 +114,13 @@ uint64_t registration_epoch(void)
     return atomic_load(&epochs);
 }
 
-void registration_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
+void registration_update(struct endpoint *endpoint, const struct connection *connection, bool again)
 {
     for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++) {
         struct registration *registration = &endpoint->registrations[i];
         if (registration->epoll == 0)
             continue;
-        const bool needed = atomic_load(&endpoint->attention) != FILTER_NONE;
+        const bool needed = atomic_load(&endpoint->filter) != FILTER_NONE;
         if (needed && !registration->indexed)
             (void)index_add(endpoint, registration);
         const uint32_t events = suitable_events(connection, registration);
@@ -198,7 +198,7 @@ static int add(struct endpoint *endpoint, const struct connection *connection, i
     if (known != NULL)
         index_remove(endpoint, place);
     *place = registration;
-    if (atomic_load(&endpoint->attention) != FILTER_NONE)
+    if (atomic_load(&endpoint->filter) != FILTER_NONE)
         (void)index_add(endpoint, place);
     place->registered = suitable_events(connection, place);
     int result = control(place, EPOLL_CTL_ADD, place->registered);
@@ -229,7 +229,7 @@ static int modify(struct endpoint *endpoint, const struct connection *connection
                                           .event = *event,
                                           .seen = (uint32_t)connection->rx_total,
                                           .held_back = before.held_back || handshake_is_under_way(connection)};
-    if (atomic_load(&endpoint->attention) != FILTER_NONE)
+    if (atomic_load(&endpoint->filter) != FILTER_NONE)
         (void)index_add(endpoint, registration);
     int result = set_events(registration, suitable_events(connection, registration));
     if (result != 0)
@@ -402,10 +402,10 @@ static enum verdict judge(struct endpoint *endpoint, struct connection *connecti
         registration->seen = (uint32_t)connection->rx_total;
         verdict = judge_handshake(connection, registration, progress, bits);
         if (handshake_is_under_way(connection))
-            registration_settle(endpoint, connection, false);
+            registration_update(endpoint, connection, false);
     } else {
-        if (atomic_load(&endpoint->attention) == FILTER_HANDSHAKE)
-            endpoint_settle(registration->fd, connection); /* another process has completed it */
+        if (atomic_load(&endpoint->filter) == FILTER_HANDSHAKE)
+            endpoint_update(registration->fd, connection); /* another process has completed it */
         verdict = judge_open(connection, registration, endpoint->segment != NULL, bits);
     }
     if ((registered & EPOLLONESHOT) != 0) {
@@ -442,3 +442,20 @@ uint32_t registration_judge(int epoll, const struct epoll_event *event, uint64_t
     }
     return explained || told != 0 ? told : event->events;
 }
+
+/* The connection has changed: the kernel gets the events that suit it, and waiting threads look at it in time. */
+static void connection_changed(struct endpoint *endpoint, const struct connection *connection, bool completed)
+{
+    registration_update(endpoint, connection, completed);
+    if (atomic_load(&endpoint->filter) == FILTER_HANDSHAKE) {
+        readiness_schedule(connection);
+        readiness_note(endpoint);
+    }
+}
+
+const struct endpoint_observer registration_endpoint_observer = {.changed = connection_changed,
+                                                                 .number_closing = registration_leave,
+                                                                 .closing = registration_remove,
+                                                                 .abandoned = registration_restore,
+                                                                 .freed = registration_forget,
+                                                                 .waiting = readiness_drive};

@@ -29,7 +29,7 @@ void registration_adopt(struct endpoint *endpoint, const struct connection *conn
  * The connection's state has changed: the kernel gets the events that suit it. `again`: in any case, so that it
  * reports anew what is there already.
  */
-void registration_settle(struct endpoint *endpoint, const struct connection *connection, bool again);
+void registration_update(struct endpoint *endpoint, const struct connection *connection, bool again);
 
 /* The descriptor is not sealed after all: the kernel gets the program's own events. */
 void registration_restore(struct endpoint *endpoint);
@@ -50,6 +50,9 @@ void registration_forget(struct endpoint *endpoint);
  * `epoch`: registration_epoch() when it was reported.
  */
 uint32_t registration_judge(int epoll, const struct epoll_event *event, uint64_t epoch);
+
+/* For shim/order.c. */
+extern const struct endpoint_observer registration_endpoint_observer;
 
 /* Counts the times at which the kernel was given other events because of a handshake. */
 uint64_t registration_epoch(void);

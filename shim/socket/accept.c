@@ -75,12 +75,12 @@ static int adopt(int fd, int flags)
         return -1;
     }
     handshake_begin(connection, fd);
-    endpoint_settle(fd, connection);
+    endpoint_update(fd, connection);
     endpoint_leave(connection);
     const int error = relay_is_needed(fd) ? relay_start(fd) : 0;
     if (error == 0) {
         /* A program that waits for something else first must not keep its peer waiting for the handshake. */
-        if ((flags & SOCK_NONBLOCK) == 0 && endpoint_is_sealed(fd))
+        if ((flags & SOCK_NONBLOCK) == 0 && fd_is_sealed(fd))
             background_add(endpoint);
         return fd;
     }

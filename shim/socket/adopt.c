@@ -48,7 +48,7 @@ static void adopt(int fd)
     if (import_take(fd))
         return;
     const struct policy_rule *rule = rule_for(fd);
-    if (rule == NULL || endpoint_is_sealed(fd))
+    if (rule == NULL || fd_is_sealed(fd))
         return;
     const long flags = raw_syscall(SYS_fcntl, fd, F_GETFD, 0), modes = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
     const bool cloexec = (flags & FD_CLOEXEC) != 0;
@@ -63,14 +63,14 @@ static void adopt(int fd)
     }
     (void)raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
     handshake_begin(connection, fd);
-    endpoint_settle(fd, connection);
+    endpoint_update(fd, connection);
     endpoint_leave(connection);
 }
 
 /* Those that have come to stand at 0, 1 or 2. */
 static void relay_where_needed(int fd)
 {
-    if (endpoint_is_sealed(fd) && relay_is_needed(fd) && relay_start(fd) != 0)
+    if (fd_is_sealed(fd) && relay_is_needed(fd) && relay_start(fd) != 0)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
@@ -79,7 +79,7 @@ static void take(int fd)
 {
     if (pfswrap_seals())
         adopt(fd);
-    if (!endpoint_is_sealed(fd))
+    if (!fd_is_sealed(fd))
         inspect_inherited(fd);
 }
 
@@ -113,7 +113,7 @@ void adopt_received(const struct msghdr *message)
             memcpy(&fd, CMSG_DATA(control) + i * sizeof fd, sizeof fd);
             if (pfswrap_seals())
                 adopt(fd);
-            if (!endpoint_is_sealed(fd))
+            if (!fd_is_sealed(fd))
                 inspect_received_descriptor(fd);
             relay_where_needed(fd);
         }

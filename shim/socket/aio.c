@@ -13,7 +13,7 @@
 
 static bool is_refused(int fd)
 {
-    if (!endpoint_is_sealed(fd) && !inspect_refuses_unseen(fd))
+    if (!fd_is_sealed(fd) && !inspect_refuses_unseen(fd))
         return false;
     errno = ENOSYS;
     return true;

@@ -31,18 +31,18 @@ PFSWRAP_EXPORT int close(int fd)
         errno = EBADF;
         return -1;
     }
-    if (!endpoint_is_sealed(fd)) {
+    if (!fd_is_sealed(fd)) {
         linger_before_close(fd);
         if (inspect_is_recorded(fd))
             inspect_end(fd);
     }
-    if (endpoint_is_known(fd)) {
+    if (fd_is_known(fd)) {
         const int result = release_close(fd);
         if (result != RELEASE_FOREIGN)
             return result;
     }
     const int result = real_libc()->close(fd);
-    if (endpoint_is_known(fd))
+    if (fd_is_known(fd))
         release_after_close(fd);
     return result;
 }
@@ -50,7 +50,7 @@ PFSWRAP_ALIAS(__close, close);
 
 PFSWRAP_EXPORT int shutdown(int fd, int how)
 {
-    if (endpoint_is_sealed(fd)) {
+    if (fd_is_sealed(fd)) {
         int result = release_shutdown(fd, how);
         if (result != RELEASE_FOREIGN)
             return result;
@@ -61,7 +61,7 @@ PFSWRAP_EXPORT int shutdown(int fd, int how)
 /* The lowest number in the range that the program must not close; -1: none. */
 static int lowest_out_of_reach(unsigned first, unsigned last, uint32_t generation)
 {
-    const int own = own_lowest(first, last), kept = endpoint_lowest_kept(first, last, generation);
+    const int own = own_lowest(first, last), kept = fd_lowest_kept(first, last, generation);
     return own < 0 || (kept >= 0 && kept < own) ? kept : own;
 }
 
@@ -109,13 +109,13 @@ static int close_all_in_range(unsigned first, unsigned last, int flags)
         return close_range_around_own(first, last, flags, 0);
     signals_pin();
     const uint32_t generation = release_before_close_range(first, last);
-    endpoint_begin_range();
+    fd_begin_range();
     const int result = close_range_around_own(first, last, flags, generation);
     const int saved = errno;
-    endpoint_vacate_range(first, last, generation, result != 0);
-    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
+    fd_vacate_range(first, last, generation, result != 0);
+    for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
         release_after_close(fd);
-    endpoint_end_range();
+    fd_end_range();
     signals_unpin();
     errno = saved;
     return result;

@@ -100,12 +100,12 @@ static bool is_taken(int fd)
 static void add_copies(struct endpoint *endpoint, const struct connection *connection, uint64_t note)
 {
     atomic_thread_fence(memory_order_seq_cst);
-    endpoint->streamed = (note & ENDPOINT_STREAM) != 0;
-    for (int copy = -1; note != 0 && (copy = endpoint_noted((unsigned)copy + 1, endpoint_note_id(note))) >= 0;) {
-        const uint64_t word = endpoint_note_of(copy);
-        if (endpoint_note_id(word) != endpoint_note_id(note) || !endpoint_add_noted(endpoint, copy, word))
+    endpoint->streamed = (note & FD_WORD_STREAM) != 0;
+    for (int copy = -1; note != 0 && (copy = fd_noted((unsigned)copy + 1, fd_word_id(note))) >= 0;) {
+        const uint64_t word = fd_note_of(copy);
+        if (fd_word_id(word) != fd_word_id(note) || !endpoint_add_noted(endpoint, copy, word))
             continue;
-        endpoint->streamed |= (word & ENDPOINT_STREAM) != 0;
+        endpoint->streamed |= (word & FD_WORD_STREAM) != 0;
         if (inspect_is_recorded(copy))
             inspect_end(copy);
         registration_adopt(endpoint, connection, copy);
@@ -144,10 +144,10 @@ static struct connection *dial_enter(const struct dial *dial)
 /* The number is none of the connection's, which has no other. Locked; the lock is gone afterwards. */
 static void forget_number(struct endpoint *endpoint, struct connection *connection, int fd)
 {
-    const uint32_t generation = endpoint_next_generation();
+    const uint32_t generation = fd_next_generation();
     (void)endpoint_remove(endpoint, fd, generation);
     endpoint_free(endpoint, connection);
-    endpoint_vacate(fd, generation);
+    fd_vacate(fd, generation);
 }
 
 /*
@@ -174,9 +174,9 @@ static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
     if (inspect_is_recorded(fd)) /* it has been connected before, to what no rule seals */
         inspect_end(fd);
     connection->phase = CONNECTION_CONNECTING;
-    endpoint_settle(fd, connection);
+    endpoint_update(fd, connection);
     registration_adopt(endpoint, connection, fd);
-    if (!process_sandboxed && endpoint_note_id(note) != (uint32_t)endpoint->cookie)
+    if (!process_sandboxed && fd_word_id(note) != (uint32_t)endpoint->identity)
         note = 0; /* of another socket, which libc has closed */
     add_copies(endpoint, connection, note);
     (void)dial_begin(dial, endpoint, connection); /* nobody else can have done so yet */
@@ -239,7 +239,7 @@ static void cut_stranger(int fd, const struct sockaddr *address, socklen_t lengt
 {
     struct sockaddr_in6 peer = {0}, wanted;
     socklen_t peer_length = sizeof peer;
-    if (!endpoint_is_sealed(fd) && raw_syscall(SYS_getpeername, fd, &peer, &peer_length) == 0 &&
+    if (!fd_is_sealed(fd) && raw_syscall(SYS_getpeername, fd, &peer, &peer_length) == 0 &&
         copy_address(&wanted, address, length) && wanted.sin6_family == peer.sin6_family &&
         wanted.sin6_port == peer.sin6_port && rule_for(fd, (const struct sockaddr *)&peer, peer_length) != NULL)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
@@ -248,7 +248,7 @@ static void cut_stranger(int fd, const struct sockaddr *address, socklen_t lengt
 /* TCP is connected; the seal's handshake follows. Returns what connect(2) does. */
 static int await_handshake(const struct dial *dial)
 {
-    const uint64_t began_ms = connection_now_ms();
+    const uint64_t began_ms = clock_ms();
     for (;;) {
         struct endpoint *endpoint = dial->endpoint;
         struct connection *connection = dial_enter(dial);
@@ -378,7 +378,7 @@ PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len
 {
     struct dial dial = {0};
     while (pfswrap_seals()) {
-        if (endpoint_is_sealed(fd)) {
+        if (fd_is_sealed(fd)) {
             const enum endpoint_result entered = dial_again(fd, &dial);
             if (entered == ENDPOINT_ENTERED)
                 return connect_sealed(fd, address, length, &dial);
@@ -410,7 +410,7 @@ enum open_fast open_before_fast(int fd, const struct sockaddr *address, socklen_
 {
     if (!pfswrap_seals())
         return OPEN_FAST_FOREIGN;
-    if (endpoint_is_sealed(fd))
+    if (fd_is_sealed(fd))
         return OPEN_FAST_DONE;
     if (rule_for(fd, address, length) == NULL)
         return OPEN_FAST_FOREIGN;

@@ -67,7 +67,7 @@ static void join(int fd, int copy, uint64_t word)
 static bool is_sealed_since(int fd)
 {
     atomic_thread_fence(memory_order_seq_cst);
-    return endpoint_is_sealed(fd);
+    return fd_is_sealed(fd);
 }
 
 int dup_given(int fd, int copy)
@@ -75,14 +75,14 @@ int dup_given(int fd, int copy)
     if (copy < 0)
         return copy;
     const int saved = errno;
-    (void)endpoint_is_sealed(copy); /* what had the number before has to be gone */
+    (void)fd_is_sealed(copy); /* what had the number before has to be gone */
     if (inspect_is_on(fd))
         inspect_copied(fd, copy);
     const uint32_t id = unconnected_copied(fd);
     if (id != 0)
-        endpoint_note(copy, id, 0);
+        fd_note(copy, id, 0);
     if (is_sealed_since(fd))
-        join(fd, copy, endpoint_note_of(copy));
+        join(fd, copy, fd_note_of(copy));
     errno = saved;
     return copy;
 }
@@ -97,7 +97,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? DUP_NOT_OURS : -1;
     long copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
-    if (copy >= ENDPOINT_FDS) {
+    if (copy >= FD_TABLE_SIZE) {
         (void)raw_syscall(SYS_close, copy);
         copy = -EMFILE;
     }
@@ -115,7 +115,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
 
 PFSWRAP_EXPORT int dup(int fd)
 {
-    if (endpoint_is_sealed(fd)) {
+    if (fd_is_sealed(fd)) {
         int copy = dup_sealed(fd, 0, false);
         if (copy != DUP_NOT_OURS)
             return copy;
@@ -127,7 +127,7 @@ PFSWRAP_EXPORT int dup(int fd)
 static bool is_hopeless(int fd, int fd2)
 {
     struct rlimit limit = {0};
-    if (!endpoint_is_sealed(fd2) && !inspect_is_recorded(fd2))
+    if (!fd_is_sealed(fd2) && !inspect_is_recorded(fd2))
         return false;
     return raw_syscall(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
            (raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
@@ -151,7 +151,7 @@ static bool replace(int fd2, bool passes, struct replacement *replacement)
 static bool is_to_be_tried_again(long result, int *round)
 {
     enum { TIMEOUT_MS = 1000 };
-    return result == -EBUSY && keys_in_use() && !process_sandboxed && endpoint_wait((*round)++, TIMEOUT_MS);
+    return result == -EBUSY && keys_in_use() && !process_sandboxed && fd_wait((*round)++, TIMEOUT_MS);
 }
 
 /*
@@ -183,10 +183,10 @@ static int keep_open(int fd2)
 {
     struct linger linger = {0};
     socklen_t length = sizeof linger;
-    const bool waits = !endpoint_is_sealed(fd2) && !process_sandboxed &&
+    const bool waits = !fd_is_sealed(fd2) && !process_sandboxed &&
                        raw_syscall(SYS_getsockopt, fd2, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 &&
                        linger.l_onoff != 0 && linger.l_linger > 0;
-    return waits ? endpoint_keep_open(fd2) : -1;
+    return waits ? fd_keep_open(fd2) : -1;
 }
 
 /* dup3() of a sealed descriptor to another number. */
@@ -195,7 +195,7 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
     struct endpoint *endpoint;
     struct connection *connection;
     struct replacement replacement;
-    if (fd2 < 0 || fd2 >= ENDPOINT_FDS || endpoint_is_hidden(fd) || is_hopeless(fd, fd2)) {
+    if (fd2 < 0 || fd2 >= FD_TABLE_SIZE || fd_is_hidden(fd) || is_hopeless(fd, fd2)) {
         errno = EBADF;
         return -1;
     }
@@ -213,7 +213,7 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
         release_after_replace(&replacement, error == 0, 0);
     }
     if (target >= 0)
-        endpoint_unreserve(target, true);
+        fd_unreserve(target, true);
     if (error <= 0)
         return error == 0 ? fd2 : DUP_NOT_OURS;
     errno = error;
@@ -229,24 +229,24 @@ static int dup_plain_to(int fd, int fd2, int flags)
     struct replacement replacement;
     int round = 0, copy = -1;
     const uint32_t id = unconnected_copied(fd);
-    const bool passes = id == 0 && !endpoint_is_sealed(fd);
+    const bool passes = id == 0 && !fd_is_sealed(fd);
     const int target = passes ? -1 : keep_open(fd2);
     if (replace(fd2, passes, &replacement)) {
-        const uint64_t head = (uint64_t)replacement.generation << ENDPOINT_GENERATION_SHIFT;
+        const uint64_t head = (uint64_t)replacement.generation << FD_WORD_ID_SHIFT;
         do
             copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);
         while (copy < 0 && is_to_be_tried_again(-errno, &round));
         if (copy >= 0 && inspect_is_on(fd))
             inspect_copied(fd, fd2);
-        if (copy >= 0 && replacement.generation != 0 && endpoint_is_sealed(fd))
-            join(fd, fd2, head | ENDPOINT_CLOSING);
-        release_after_replace(&replacement, copy >= 0, endpoint_note_word(id, 0));
+        if (copy >= 0 && replacement.generation != 0 && fd_is_sealed(fd))
+            join(fd, fd2, head | FD_WORD_CLOSING);
+        release_after_replace(&replacement, copy >= 0, fd_note_word(id, 0));
         if (copy >= 0 && replacement.generation != 0 && is_sealed_since(fd))
-            join(fd, fd2, endpoint_note_of(fd2));
+            join(fd, fd2, fd_note_of(fd2));
     }
     const int saved = errno;
     if (target >= 0)
-        endpoint_unreserve(target, true);
+        fd_unreserve(target, true);
     errno = saved;
     return copy;
 }
@@ -258,7 +258,7 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
         return -1;
     }
     if (fd != fd2 && !is_hopeless(fd, fd2)) {
-        if (endpoint_is_sealed(fd)) {
+        if (fd_is_sealed(fd)) {
             int copy = dup_sealed_to(fd, fd2, false);
             if (copy != DUP_NOT_OURS)
                 return copy;
@@ -276,7 +276,7 @@ PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
         return -1;
     }
     if (fd != fd2 && (flags & ~O_CLOEXEC) == 0 && !is_hopeless(fd, fd2)) {
-        if (endpoint_is_sealed(fd)) {
+        if (fd_is_sealed(fd)) {
             int copy = dup_sealed_to(fd, fd2, (flags & O_CLOEXEC) != 0);
             if (copy != DUP_NOT_OURS)
                 return copy;

@@ -23,7 +23,7 @@ PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_even
     struct endpoint *endpoint;
     struct connection *connection;
     enum endpoint_result entered = ENDPOINT_NONE;
-    if (endpoint_is_sealed(fd) && (operation == EPOLL_CTL_DEL || !address_is_bad(event)))
+    if (fd_is_sealed(fd) && (operation == EPOLL_CTL_DEL || !address_is_bad(event)))
         entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered == ENDPOINT_ERROR && errno == EBADF)
         return -1;
@@ -89,8 +89,7 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
     const struct deadline deadline = deadline_after(allowed);
     const int saved = errno;
     uint64_t epoch = registration_epoch();
-    if (process_is_unknown())
-        share_after_fork_child();
+    process_check();
     for (bool last = false;;) {
         readiness_sweep();
         readiness_drive();

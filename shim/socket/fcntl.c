@@ -29,7 +29,7 @@ static void set_nonblocking(int fd, bool nonblocking)
     if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
         return;
     atomic_store(&connection->nonblocking, nonblocking);
-    endpoint_settle(fd, connection);
+    endpoint_update(fd, connection);
     endpoint_leave(connection);
 }
 
@@ -50,7 +50,7 @@ static int keep_over_exec(int fd)
 /* The same for one that is not to outlive it, though its parent wants that. */
 static int close_on_exec(int fd)
 {
-    if (!endpoint_cloexec(fd))
+    if (!fd_cloexec(fd))
         (void)export_pack(fd);
     return NOT_OURS;
 }
@@ -71,11 +71,11 @@ static int not_open(void)
 /* The program's wish. A number that is foreign by now is the kernel's affair. */
 static int set_cloexec(int fd, bool cloexec)
 {
-    while (!endpoint_set_cloexec(fd, cloexec)) {
-        const uint64_t word = endpoint_settled_word(fd);
-        if (word == 0 || (word & ENDPOINT_FOREIGN) != 0)
+    while (!fd_set_cloexec(fd, cloexec)) {
+        const uint64_t word = fd_settled_word(fd);
+        if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
             return NOT_OURS;
-        if ((word & (ENDPOINT_CLOSING | ENDPOINT_HIDDEN)) != 0)
+        if ((word & (FD_WORD_CLOSING | FD_WORD_HIDDEN)) != 0)
             return not_open();
     }
     return 0;
@@ -83,17 +83,15 @@ static int set_cloexec(int fd, bool cloexec)
 
 static int get_cloexec(int fd)
 {
-    const uint64_t word = endpoint_settled_word(fd);
-    if (word == 0 || (word & ENDPOINT_FOREIGN) != 0)
+    const uint64_t word = fd_settled_word(fd);
+    if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
         return NOT_OURS;
-    return (word & (ENDPOINT_CLOSING | ENDPOINT_HIDDEN)) != 0 ? not_open()
-           : endpoint_word_cloexec(word)                      ? FD_CLOEXEC
-                                                              : 0;
+    return (word & (FD_WORD_CLOSING | FD_WORD_HIDDEN)) != 0 ? not_open() : fd_word_cloexec(word) ? FD_CLOEXEC : 0;
 }
 
 static int fcntl_sealed(int fd, int command, long argument)
 {
-    if (endpoint_is_hidden(fd))
+    if (fd_is_hidden(fd))
         return not_open();
     if (process_is_vfork_child())
         return fcntl_in_vfork_child(fd, command, argument);
@@ -122,7 +120,7 @@ PFSWRAP_EXPORT int fcntl(int fd, int command, ...)
     va_start(list, command);
     const long argument = va_arg(list, long);
     va_end(list);
-    if (endpoint_is_sealed(fd)) {
+    if (fd_is_sealed(fd)) {
         int result = fcntl_sealed(fd, command, argument);
         if (result != NOT_OURS)
             return result;
@@ -136,7 +134,7 @@ PFSWRAP_ALIAS(__libc_fcntl64, fcntl);
 
 static int ioctl_sealed(int fd, unsigned long request, void *argument)
 {
-    if (endpoint_is_hidden(fd))
+    if (fd_is_hidden(fd))
         return not_open();
     if (process_is_vfork_child())
         return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : NOT_OURS;
@@ -170,7 +168,7 @@ PFSWRAP_EXPORT int ioctl(int fd, unsigned long request, ...)
     va_start(list, request);
     void *argument = va_arg(list, void *);
     va_end(list);
-    if (endpoint_is_sealed(fd)) {
+    if (fd_is_sealed(fd)) {
         int result = ioctl_sealed(fd, request, argument);
         if (result != NOT_OURS)
             return result;

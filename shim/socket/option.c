@@ -57,14 +57,14 @@ static int low_water(int fd, const int *set)
 
 PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, socklen_t *length)
 {
-    if (__builtin_expect(level == SOL_SOCKET && option == SO_RCVLOWAT, false) && endpoint_is_sealed(fd)) {
+    if (__builtin_expect(level == SOL_SOCKET && option == SO_RCVLOWAT, false) && fd_is_sealed(fd)) {
         int result = real_libc()->getsockopt(fd, level, option, value, length);
         const int mark = result == 0 ? low_water(fd, NULL) : 0;
         if (mark != 0)
             memcpy(value, &mark, *length < sizeof mark ? *length : sizeof mark);
         return result;
     }
-    if (__builtin_expect(level == SOL_SOCKET && option == SO_ERROR, false) && endpoint_is_sealed(fd)) {
+    if (__builtin_expect(level == SOL_SOCKET && option == SO_ERROR, false) && fd_is_sealed(fd)) {
         int saved = errno;
         int error = take_error(fd);
         int result = real_libc()->getsockopt(fd, level, option, value, length);
@@ -115,7 +115,7 @@ enum verdict {
 
 static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
 {
-    const bool sealed = endpoint_is_sealed(fd);
+    const bool sealed = fd_is_sealed(fd);
     if (address_is_bad(value))
         return PASS; /* the kernel refuses */
     if (level == SOL_SOCKET && option == SO_RCVLOWAT)

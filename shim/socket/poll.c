@@ -17,8 +17,8 @@
 #include "socket/sealed_call.h"
 
 enum {
-    COPY_FEW = 128,           /* entries that are copied to the stack */
-    COPY_MOST = ENDPOINT_FDS, /* no array with a sealed descriptor of its own in each entry is longer */
+    COPY_FEW = 128,            /* entries that are copied to the stack */
+    COPY_MOST = FD_TABLE_SIZE, /* no array with a sealed descriptor of its own in each entry is longer */
 };
 
 struct request {
@@ -50,7 +50,7 @@ static bool ask(const struct request *request, struct pollfd *asked)
         asked[i] = request->fds[i];
         if (!readiness_concerns(asked[i].fd))
             continue;
-        if (endpoint_is_hidden(asked[i].fd))
+        if (fd_is_hidden(asked[i].fd))
             asked[i].fd = INT_MAX; /* a number that is not open, as this one is not to the program */
         else
             asked[i].events = readiness_ask(asked[i].fd, asked[i].events, &held_back);
@@ -64,7 +64,7 @@ static int answer(const struct request *request, struct pollfd *asked)
     int ready = 0;
     for (nfds_t i = 0; i < request->count; i++) {
         const struct pollfd *wish = &request->fds[i];
-        if (asked[i].revents != 0 && asked[i].fd == wish->fd && endpoint_is_sealed(wish->fd))
+        if (asked[i].revents != 0 && asked[i].fd == wish->fd && fd_is_sealed(wish->fd))
             asked[i].revents = readiness_answer(wish->fd, wish->events, asked[i].revents);
         ready += asked[i].revents != 0;
     }

@@ -143,7 +143,7 @@ PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0 || address_is_bad(message), false))
         return real_libc()->recvmsg(fd, message, flags);
     INSPECT_RECEIVE(fd, message->msg_iov, message->msg_iovlen, flags, recvmsg(fd, message, flags));
-    if (endpoint_is_sealed(fd)) {
+    if (fd_is_sealed(fd)) {
         ssize_t count = receive_message(fd, message, flags);
         if (count != STREAM_FOREIGN)
             return count;
@@ -201,7 +201,7 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, in
 {
     if (count > 0 && address_is_bad(messages))
         return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
-    if (endpoint_is_sealed(fd) && (flags & MSG_ERRQUEUE) == 0) {
+    if (fd_is_sealed(fd) && (flags & MSG_ERRQUEUE) == 0) {
         int done = receive_messages(fd, messages, count, flags, timeout);
         if (done != STREAM_FOREIGN)
             return done;

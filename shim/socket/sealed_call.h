@@ -26,9 +26,9 @@
  */
 #define SEALED_OR_REAL(fd, sealed, real_call)                                                                      \
     do {                                                                                                           \
-        if (__builtin_expect(!endpoint_is_sealed(fd) && real_libc_is_ready(), true))                               \
+        if (__builtin_expect(!fd_is_sealed(fd) && real_libc_is_ready(), true))                                     \
             return real_libc_table.real_call;                                                                      \
-        if (endpoint_is_sealed(fd)) {                                                                              \
+        if (fd_is_sealed(fd)) {                                                                                    \
             ssize_t count_ = (sealed);                                                                             \
             if (count_ != STREAM_FOREIGN)                                                                          \
                 return count_;                                                                                     \

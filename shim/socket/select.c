@@ -66,8 +66,7 @@ static void set_events(unsigned long *const sets[SETS], int fd, short events)
 /* Sealed numbers in the sets from `first` on, the lowest; -1: none. No set is read beyond what can be open. */
 static int next_sealed(const struct request *request, int first)
 {
-    for (int fd = endpoint_next((unsigned)first); fd >= 0 && fd < request->count;
-         fd = endpoint_next((unsigned)fd + 1))
+    for (int fd = fd_next((unsigned)first); fd >= 0 && fd < request->count; fd = fd_next((unsigned)fd + 1))
         if (events_of(request->sets, fd) != 0)
             return fd;
     return -1;
@@ -96,7 +95,7 @@ static bool ask(const struct request *request, const struct copies *copies, bool
     for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1)) {
         if (!readiness_concerns(fd))
             continue;
-        if (endpoint_is_hidden(fd))
+        if (fd_is_hidden(fd))
             return false;
         set_events(copies->sets, fd, readiness_ask(fd, events_of(request->sets, fd), held_back));
     }

@@ -70,7 +70,7 @@ static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
 
 PFSWRAP_EXPORT ssize_t sendfile(int fd, int file, off_t *offset, size_t count)
 {
-    if (endpoint_is_sealed(fd)) {
+    if (fd_is_sealed(fd)) {
         ssize_t sent = send_file(fd, file, offset, count);
         if (sent != STREAM_FOREIGN)
             return sent;
@@ -88,8 +88,7 @@ PFSWRAP_EXPORT ssize_t sendfile64(int fd, int file, off64_t *offset, size_t coun
 /* Whether a call that moves pages must not be made. */
 static bool refuses(int fd, int other)
 {
-    if (!endpoint_is_sealed(fd) && !endpoint_is_sealed(other) && !inspect_refuses_unseen(fd) &&
-        !inspect_refuses_unseen(other))
+    if (!fd_is_sealed(fd) && !fd_is_sealed(other) && !inspect_refuses_unseen(fd) && !inspect_refuses_unseen(other))
         return false;
     errno = EINVAL;
     return true;

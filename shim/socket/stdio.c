@@ -25,7 +25,7 @@ PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
 {
     unconnected_streamed(fd);
     atomic_thread_fence(memory_order_seq_cst);
-    if (endpoint_is_sealed(fd) && mode[0] != '\0' && strchr("rwa", mode[0]) != NULL) {
+    if (fd_is_sealed(fd) && mode[0] != '\0' && strchr("rwa", mode[0]) != NULL) {
         const int error = relay_start(fd);
         if (error != 0) {
             errno = error;
@@ -41,7 +41,7 @@ PFSWRAP_ALIAS(_IO_fdopen, fdopen);
 /* What is written to it has to pass a call of ours. */
 static bool is_ours(int fd)
 {
-    return endpoint_is_sealed(fd) || inspect_is_on(fd);
+    return fd_is_sealed(fd) || inspect_is_on(fd);
 }
 
 /* Writes all of a text that was formatted. Returns its length, or -1. */
@@ -103,6 +103,6 @@ PFSWRAP_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
 {
     if (inspect_is_on(fd) && inspect_before_file(fd, INSPECT_CALLER) != 0)
         return;
-    if (!endpoint_is_sealed(fd) || relay_start(fd) == 0)
+    if (!fd_is_sealed(fd) || relay_start(fd) == 0)
         real_libc()->backtrace_symbols_fd(frames, count, fd);
 }

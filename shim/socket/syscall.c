@@ -210,7 +210,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_sendto:
         if ((d & MSG_FASTOPEN) != 0 && (pfswrap_seals() || inspect_is_wanted()))
             return ON_SEALED; /* it connects, and is to be found sealed, or inspected, before it sends */
-        return endpoint_is_sealed((int)a) || inspect_is_on((int)a) ? ON_SEALED : PLAIN;
+        return fd_is_sealed((int)a) || inspect_is_on((int)a) ? ON_SEALED : PLAIN;
     case SYS_read:
     case SYS_write:
     case SYS_readv:
@@ -223,7 +223,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_getsockopt:
     case SYS_setsockopt:
     case SYS_sendfile:
-        return endpoint_is_sealed((int)a) || inspect_is_on((int)a) ? ON_SEALED : PLAIN;
+        return fd_is_sealed((int)a) || inspect_is_on((int)a) ? ON_SEALED : PLAIN;
     case SYS_close:
     case SYS_close_range:
 #ifdef SYS_dup2
@@ -235,7 +235,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_execveat:
         return ON_DESCRIPTORS;
     case SYS_fcntl:
-        return endpoint_is_sealed((int)a) || b == F_DUPFD || b == F_DUPFD_CLOEXEC ? ON_DESCRIPTORS : PLAIN;
+        return fd_is_sealed((int)a) || b == F_DUPFD || b == F_DUPFD_CLOEXEC ? ON_DESCRIPTORS : PLAIN;
     case SYS_connect:
     case SYS_accept:
     case SYS_accept4:
@@ -247,7 +247,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_copy_file_range:
         return pfswrap_seals() || inspect_is_wanted() ? ON_DESCRIPTORS : PLAIN;
     case SYS_epoll_ctl:
-        return endpoint_is_sealed((int)c) ? ON_DESCRIPTORS : PLAIN;
+        return fd_is_sealed((int)c) ? ON_DESCRIPTORS : PLAIN;
 #ifdef SYS_poll
     case SYS_poll:
     case SYS_select:

@@ -66,7 +66,7 @@ bool uring_refuses(long count, struct iocb *const *requests)
         case IOCB_CMD_PWRITE:
         case IOCB_CMD_PREADV:
         case IOCB_CMD_PWRITEV:
-            if (endpoint_is_sealed((int)requests[i]->aio_fildes) ||
+            if (fd_is_sealed((int)requests[i]->aio_fildes) ||
                 inspect_refuses_unseen((int)requests[i]->aio_fildes)) {
                 errno = EOPNOTSUPP;
                 return true;

@@ -150,7 +150,7 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
             return -1;
     }
     INSPECT_SEND(fd, message->msg_iov, message->msg_iovlen, sendmsg(fd, message, flags));
-    if (__builtin_expect(scm_rights_matters(message), false) && !endpoint_is_sealed(fd))
+    if (__builtin_expect(scm_rights_matters(message), false) && !fd_is_sealed(fd))
         return send_with_descriptors(fd, message, flags);
     SEALED_OR_REAL(fd, send_message(fd, message, flags), sendmsg(fd, message, flags));
 }
@@ -180,7 +180,7 @@ PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, in
     if (count > 0 && address_is_bad(messages))
         return real_libc()->sendmmsg(fd, messages, count, flags);
     const bool connects = (flags & MSG_FASTOPEN) != 0 && (pfswrap_seals() || inspect_is_wanted());
-    if (endpoint_is_sealed(fd) || inspect_is_on(fd) || connects || any_scm_rights_matters(messages, count))
+    if (fd_is_sealed(fd) || inspect_is_on(fd) || connects || any_scm_rights_matters(messages, count))
         return send_messages(fd, messages, count, flags);
     return real_libc()->sendmmsg(fd, messages, count, flags);
 }

@@ -17,6 +17,7 @@
 #include "transfer/handoff.h"
 #include "base/process.h"
 #include "transfer/relay.h"
+#include "connection/holders.h"
 #include "transfer/share.h"
 #include "fd/own.h"
 #include "base/raw_syscall.h"
@@ -28,7 +29,7 @@ enum { STANDARD_LAST = 2, HANDOFFS_MAX = 64 }; /* of connections that survive an
 static bool survives(const struct endpoint *endpoint)
 {
     for (int fd = endpoint_number(endpoint, 0); fd >= 0; fd = endpoint_number(endpoint, fd + 1))
-        if (!endpoint_cloexec(fd))
+        if (!fd_cloexec(fd))
             return true;
     return false;
 }
@@ -38,18 +39,18 @@ static bool pack(struct endpoint *endpoint, struct connection *connection)
 {
     struct holder name;
     const int fd = atomic_load(&endpoint->fd);
-    const int kept = endpoint_reserve_duplicate(fd, OWN_FIRST); /* left to us if the exec fails */
+    const int kept = fd_reserve_duplicate(fd, OWN_FIRST); /* left to us if the exec fails */
     const int handoff = kept >= 0 ? handoff_make(endpoint, connection, fd, &name) : -1;
-    const bool packed = handoff >= 0 && share_pass_to_handoff(connection, name);
+    const bool packed = handoff >= 0 && holders_pass_to_handoff(connection, name);
     if (packed) {
         endpoint->kept = kept;
         endpoint->handoff = name;
         atomic_store(&endpoint->background, BACKGROUND_NONE); /* the handoff socket is no socket to go on with */
         for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1))
-            if (!endpoint_cloexec(number))
+            if (!fd_cloexec(number))
                 (void)raw_syscall(SYS_dup3, handoff, number, 0);
     } else if (kept >= 0) {
-        endpoint_unreserve(kept, true);
+        fd_unreserve(kept, true);
     }
     if (handoff >= 0)
         (void)raw_syscall(SYS_close, handoff);
@@ -60,10 +61,10 @@ static bool pack(struct endpoint *endpoint, struct connection *connection)
 static void unpack(struct endpoint *endpoint, struct connection *connection)
 {
     for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1))
-        if (!endpoint_cloexec(number))
+        if (!fd_cloexec(number))
             (void)raw_syscall(SYS_dup3, endpoint->kept, number, O_CLOEXEC);
-    share_take_from_handoff(connection, endpoint->handoff);
-    endpoint_unreserve(endpoint->kept, true);
+    holders_take_from_handoff(connection, endpoint->handoff);
+    fd_unreserve(endpoint->kept, true);
     endpoint->kept = 0;
     endpoint->handoff = (struct holder){0};
 }
@@ -75,7 +76,7 @@ static enum decision decide(const struct endpoint *endpoint, struct connection *
 {
     if (atomic_load(&endpoint->descriptors) == 0)
         return NOTHING;
-    if (!share_is_alone(connection))
+    if (!holders_is_alone(connection))
         return LEAVE;
     return connection->phase != CONNECTION_FAILED || survives(endpoint) ? RELAY : NOTHING;
 }
@@ -84,7 +85,7 @@ static void leave_to_others(struct endpoint *endpoint, struct connection *connec
 {
     if (survives(endpoint))
         connection_report_left(connection);
-    (void)share_release(connection);
+    (void)holders_release(connection);
 }
 
 /* Whether `fd` is, in this process, a socket of that connection. */
@@ -126,7 +127,7 @@ void export_forget(int fd, struct holder name)
     struct connection *connection;
     if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
         return;
-    share_without_handoff(connection, name);
+    holders_drop_handoff(connection, name);
     endpoint_leave(connection);
 }
 
@@ -149,7 +150,7 @@ bool export_pack(int fd)
     if (handoff < 0)
         return false;
     atomic_store(&packs_in_vfork_children, true);
-    (void)raw_syscall(SYS_dup3, handoff, fd, endpoint_cloexec(fd) ? O_CLOEXEC : 0);
+    (void)raw_syscall(SYS_dup3, handoff, fd, fd_cloexec(fd) ? O_CLOEXEC : 0);
     (void)raw_syscall(SYS_close, handoff);
     return true;
 }
@@ -159,11 +160,11 @@ bool export_pack(int fd)
 void export_close_on_exec(unsigned first, unsigned last)
 {
     if (!process_is_vfork_child()) {
-        endpoint_set_cloexec_range(first, last);
+        fd_set_cloexec_range(first, last);
         return;
     }
-    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1))
-        if (!endpoint_is_hidden(fd) && !endpoint_is_closing(fd) && !endpoint_cloexec(fd))
+    for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
+        if (!fd_is_hidden(fd) && !fd_is_closing(fd) && !fd_cloexec(fd))
             (void)export_pack(fd);
 }
 
@@ -171,9 +172,8 @@ void export_close_on_exec(unsigned first, unsigned last)
 static void pack_in_vfork_child(void)
 {
     int packed = 0;
-    for (int fd = endpoint_next(STANDARD_LAST + 1); fd >= 0 && packed < HANDOFFS_MAX;
-         fd = endpoint_next((unsigned)fd + 1))
-        if (!endpoint_is_hidden(fd) && !endpoint_is_closing(fd) && !endpoint_cloexec(fd))
+    for (int fd = fd_next(STANDARD_LAST + 1); fd >= 0 && packed < HANDOFFS_MAX; fd = fd_next((unsigned)fd + 1))
+        if (!fd_is_hidden(fd) && !fd_is_closing(fd) && !fd_cloexec(fd))
             packed += export_pack(fd);
 }
 
@@ -212,7 +212,7 @@ static int relay_by_socket(int socket, struct holder handoff)
             continue;
         int end = -1;
         if (is_socket_of(socket, connection) && (end = relay_make(endpoint, connection, socket)) >= 0)
-            share_without_handoff(connection, handoff);
+            holders_drop_handoff(connection, handoff);
         endpoint_leave(connection);
         if (end >= 0)
             return end;
@@ -286,7 +286,7 @@ static bool take_back(struct endpoint *endpoint, struct connection *connection)
         return true;
     }
     if (atomic_load(&endpoint->descriptors) > 0 && connection->slot != NULL)
-        share_rejoin(connection);
+        holders_rejoin(connection);
     return false;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "base/process.h"
+#include "connection/handoff_name.h"
 #include "transfer/segment.h"
 #include "config/init.h"
 #include "base/socket_cookie.h"
@@ -21,14 +22,9 @@
 #include "seal/channel.h"
 
 enum {
-    NAME_LETTERS = 16, /* of a struct holder, in hexadecimal */
     DIGEST_BYTES = 16,
-    NAMESPACE_BITS = 0x00ffffff, /* of the network namespace's number, in struct holder's `space` */
-    NAMESPACE_SHIFT = 8,
     TRIES = 4, /* of a random name */
 };
-
-static const char prefix[] = "pfswrap-parcel:";
 
 /* The message. A person may come to read its first line. */
 struct content {
@@ -41,7 +37,7 @@ struct content {
 static const char text[sizeof(((struct content *)0)->text)] =
     "pfswrap: a sealed connection for a program under pfswrap\n";
 
-enum { DESCRIPTORS = 2, NAME_LENGTH = offsetof(struct sockaddr_un, sun_path) + sizeof prefix + NAME_LETTERS };
+enum { DESCRIPTORS = 2 };
 
 /* Everything that both programs must have alike: the build, and the rules that connections refer to by number. */
 static void compute_digest(uint8_t digest[DIGEST_BYTES])
@@ -73,58 +69,12 @@ static void compute_digest(uint8_t digest[DIGEST_BYTES])
     (void)crypto_generichash_final(&state, digest, DIGEST_BYTES);
 }
 
-/* The network namespace of a socket, as far as it is kept in a name; 0: the kernel does not tell (before 5.14). */
-static uint32_t namespace_of(int fd)
-{
-    enum { NETNS_COOKIE = 71 }; /* SO_NETNS_COOKIE */
-    return (uint32_t)socket_cookie(fd, NETNS_COOKIE) & NAMESPACE_BITS;
-}
-
 static struct holder random_name(int fd)
 {
     uint32_t random[2] = {0};
     (void)raw_syscall(SYS_getrandom, random, sizeof random, GRND_NONBLOCK);
     return (struct holder){-1 - (int32_t)(random[0] >> 1),
-                           namespace_of(fd) << NAMESPACE_SHIFT | (random[1] & 0xff)};
-}
-
-static void write_name(struct sockaddr_un *address, struct holder name)
-{
-    static const char digits[] = "0123456789abcdef";
-    const uint64_t number = (uint64_t)(uint32_t)name.pid << 32 | name.space;
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    memcpy(address->sun_path + 1, prefix, sizeof prefix - 1);
-    for (int i = 0; i < NAME_LETTERS; i++)
-        address->sun_path[sizeof prefix + (size_t)i] = digits[number >> (4 * (NAME_LETTERS - 1 - i)) & 15];
-}
-
-static long bind_to(int fd, struct holder name)
-{
-    struct sockaddr_un address;
-    write_name(&address, name);
-    return raw_syscall(SYS_bind, fd, &address, NAME_LENGTH);
-}
-
-bool handoff_is(int fd)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNSPEC};
-    socklen_t length = sizeof address;
-    return raw_syscall(SYS_getsockname, fd, &address, &length) == 0 && address.sun_family == AF_UNIX &&
-           length == NAME_LENGTH && address.sun_path[0] == '\0' &&
-           memcmp(address.sun_path + 1, prefix, sizeof prefix - 1) == 0;
-}
-
-bool handoff_is_gone(struct holder name)
-{
-    const uint32_t expected = name.space >> NAMESPACE_SHIFT;
-    if (process_sandboxed || expected == 0)
-        return false;
-    const long fd = raw_syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    const bool is_free = namespace_of((int)fd) == expected && bind_to((int)fd, name) == 0;
-    (void)raw_syscall(SYS_close, fd);
-    return is_free;
+                           handoff_name_namespace(fd) << HANDOFF_NAMESPACE_SHIFT | (random[1] & 0xff)};
 }
 
 /* Room for the control message, aligned as it must be. */
@@ -161,7 +111,7 @@ static long fill(const int ends[2], struct content *content, int fd, int memory)
     long error = -EADDRINUSE;
     for (int i = 0; i < TRIES && error == -EADDRINUSE; i++) {
         content->name = random_name(ends[0]);
-        error = bind_to(ends[0], content->name);
+        error = handoff_name_bind(ends[0], content->name);
     }
     if (error == 0)
         error = send_content(ends[1], content, fd, memory);

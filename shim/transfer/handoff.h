@@ -9,6 +9,7 @@
 #define PFSWRAP_TRANSFER_HANDOFF_H
 
 #include "connection/endpoint.h"
+#include "connection/handoff_name.h"
 
 /*
  * Makes one for the endpoint's connection, which another program can map (share_is_portable()); `fd` is its socket.
@@ -17,15 +18,11 @@
  */
 int handoff_make(const struct endpoint *endpoint, const struct connection *connection, int fd, struct holder *name);
 
-/* Whether `fd` is one. Keeps errno. */
-bool handoff_is(int fd);
-
-/* Whether a holder is a handoff socket, and then whether it is no more: closed everywhere, or lost on its way. */
-static inline bool handoff_is_holder(struct holder holder)
+/* Whether `fd` is a handoff socket. Keeps errno. */
+static inline bool handoff_is(int fd)
 {
-    return holder.pid < 0;
+    return handoff_name_is(fd);
 }
-bool handoff_is_gone(struct holder name);
 
 /* What is in it. The descriptors are the caller's, with close-on-exec. */
 struct handoff {

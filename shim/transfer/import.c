@@ -16,6 +16,7 @@
 #include "connection/endpoint.h"
 #include "transfer/handoff.h"
 #include "transfer/segment.h"
+#include "connection/holders.h"
 #include "transfer/share.h"
 #include "base/socket_cookie.h"
 #include "base/raw_syscall.h"
@@ -24,10 +25,10 @@
 static bool enter_by_socket(int socket, struct endpoint **endpoint, struct connection **connection)
 {
     const uint64_t cookie = socket_cookie(socket, SO_COOKIE);
-    for (int fd = endpoint_next(0); cookie != 0 && fd >= 0; fd = endpoint_next((unsigned)fd + 1))
+    for (int fd = fd_next(0); cookie != 0 && fd >= 0; fd = fd_next((unsigned)fd + 1))
         if (socket_cookie(fd, SO_COOKIE) == cookie &&
             endpoint_enter(fd, endpoint, connection) == ENDPOINT_ENTERED) {
-            if ((*endpoint)->cookie == cookie) /* still: the number may have been closed, and be another's */
+            if ((*endpoint)->identity == cookie) /* still: the number may have been closed, and be another's */
                 return true;
             endpoint_leave(*connection);
         }
@@ -70,15 +71,15 @@ static const char *open_first(int fd, const struct handoff *handoff, bool cloexe
         return "no memory is left for a sealed connection that was passed on";
     }
     if (!put(handoff->socket, fd)) {
-        const uint32_t generation = endpoint_next_generation();
+        const uint32_t generation = fd_next_generation();
         (void)endpoint_remove(endpoint, fd, generation);
-        endpoint_vacate(fd, generation);
+        fd_vacate(fd, generation);
         endpoint_free(endpoint, connection);
         return "a sealed connection that was passed on has lost its descriptor";
     }
     endpoint_note_socket(endpoint);
-    share_join_by_handoff(connection, handoff->name);
-    endpoint_settle(fd, connection);
+    holders_open_handoff(connection, handoff->name);
+    endpoint_update(fd, connection);
     const bool unfinished = connection_is_unfinished(connection);
     endpoint_leave(connection);
     if (unfinished)
@@ -94,7 +95,7 @@ static bool open_again(int fd, const struct handoff *handoff, bool cloexec)
     if (!import_join(fd, handoff->socket, cloexec) ||
         endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
         return false;
-    share_without_handoff(connection, handoff->name);
+    holders_drop_handoff(connection, handoff->name);
     endpoint_leave(connection);
     return true;
 }

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "base/process.h"
+#include "connection/holders.h"
 #include "transfer/share.h"
 #include "base/signals.h"
 #include "base/raw_syscall.h"
@@ -93,7 +94,7 @@ static void move_registrations(struct endpoint *endpoint, int number, int end)
     for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
         if (registrations[i].epoll != 0 && registrations[i].fd == number)
             (void)raw_syscall(SYS_epoll_ctl, registrations[i].epoll - 1, EPOLL_CTL_DEL, number, NULL);
-    (void)raw_syscall(SYS_dup3, end, number, endpoint_cloexec(number) ? O_CLOEXEC : 0);
+    (void)raw_syscall(SYS_dup3, end, number, fd_cloexec(number) ? O_CLOEXEC : 0);
     for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
         if (registrations[i].epoll != 0 && registrations[i].fd == number) {
             (void)raw_syscall(SYS_epoll_ctl, registrations[i].epoll - 1, EPOLL_CTL_ADD, number,
@@ -105,16 +106,16 @@ static void move_registrations(struct endpoint *endpoint, int number, int end)
 /* Every number of the endpoint becomes the pair's end. Locked; the endpoint is free afterwards. */
 static void replace_numbers(struct endpoint *endpoint, struct connection *connection, int end)
 {
-    const uint32_t generation = endpoint_next_generation();
+    const uint32_t generation = fd_next_generation();
     int left;
     signals_pin(); /* locked with a number that is closing */
     do {
         const int number = atomic_load(&endpoint->fd);
         move_registrations(endpoint, number, end);
         left = endpoint_remove(endpoint, number, generation);
-        endpoint_vacate(number, generation);
+        fd_vacate(number, generation);
     } while (left > 0);
-    (void)share_release(connection);
+    (void)holders_release(connection);
     endpoint_free(endpoint, connection);
     signals_unpin();
 }
@@ -123,7 +124,7 @@ static void replace_numbers(struct endpoint *endpoint, struct connection *connec
 static void replace_in_vfork_child(struct endpoint *endpoint, struct connection *connection, int end)
 {
     for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1))
-        (void)raw_syscall(SYS_dup3, end, number, endpoint_cloexec(number) ? O_CLOEXEC : 0);
+        (void)raw_syscall(SYS_dup3, end, number, fd_cloexec(number) ? O_CLOEXEC : 0);
     endpoint_leave(connection);
 }
 

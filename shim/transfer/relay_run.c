@@ -24,6 +24,7 @@
 #include "transfer/relay_program.h"
 #include "connection/release.h"
 #include "connection/send.h"
+#include "connection/holders.h"
 #include "transfer/share.h"
 #include "config/init.h"
 #include "fd/own.h"
@@ -257,7 +258,7 @@ static int timeout(const struct relay *relay)
     uint64_t until = connection->deadline_ms;
     if (!connection->buffering && connection->buffer_at_ms < until)
         until = connection->buffer_at_ms;
-    const uint64_t now = connection_now_ms();
+    const uint64_t now = clock_ms();
     return until > now ? (int)(until - now) : 0;
 }
 
@@ -310,11 +311,11 @@ static void give_up(struct relay *relay)
 static void finish(struct relay *relay, bool killed)
 {
     uint64_t before = UINT64_MAX, until_ms = 0;
-    const bool shared = share_release(relay->connection);
+    const bool shared = holders_release(relay->connection);
     atomic_store(&relay->endpoint->descriptors, 0);
     endpoint_hide(relay->endpoint, relay->fd);
     for (;;) {
-        const uint64_t now = connection_now_ms(), rest = outstanding(relay);
+        const uint64_t now = clock_ms(), rest = outstanding(relay);
         if (rest != before)
             until_ms = now + pfswrap_policy()->seal.linger_ms;
         before = rest;
@@ -343,7 +344,7 @@ static void serve(struct relay *relay)
     bool stuck = false;
     if (!enter(relay))
         return;
-    share_join(relay->connection);
+    holders_join(relay->connection);
     relay->connection->cork_later = false;
     while (!stuck && turn(relay)) {
         const int timeout_ms = timeout(relay);

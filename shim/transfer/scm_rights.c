@@ -47,7 +47,7 @@ static int pass(struct scm_rights *scm_rights, size_t offset)
 {
     int fd;
     memcpy(&fd, (const char *)scm_rights->message->msg_control + offset, sizeof fd);
-    int error = endpoint_is_sealed(fd) ? relay_start(fd) : 0;
+    int error = fd_is_sealed(fd) ? relay_start(fd) : 0;
     if (error == 0 || error == EBADF)
         return error;
     const int handoff = add_handoff(scm_rights, fd);

@@ -20,7 +20,7 @@ enum {
 };
 _Static_assert(sizeof(struct segment) <= SEGMENT_BLOCK_BYTES, "a region fits its piece of memory");
 
-static struct memory_pool segments = {.piece = SEGMENT_BLOCK_BYTES, .per_chunk = 64};
+static struct memory_pool segments = {.block = SEGMENT_BLOCK_BYTES, .per_chunk = 64};
 
 static struct segment *take_segment(void)
 {
@@ -37,7 +37,7 @@ static void keep_file(struct segment *segment, int fd)
 {
     struct stat status = {0};
     const int saved = errno;
-    const int high = raw_syscall(SYS_fstat, fd, &status) == 0 ? endpoint_reserve_duplicate(fd, OWN_FIRST) : -1;
+    const int high = raw_syscall(SYS_fstat, fd, &status) == 0 ? fd_reserve_duplicate(fd, OWN_FIRST) : -1;
     if (high >= 0) {
         segment->device = status.st_dev;
         segment->inode = status.st_ino;
@@ -116,11 +116,11 @@ void segment_make_way(int fd)
         struct segment *segment = memory_at(&segments, (int32_t)i);
         if (segment->base == NULL || atomic_load(&segment->fd) != fd)
             continue;
-        const int moved = endpoint_reserve_duplicate(fd, fd + 1);
+        const int moved = fd_reserve_duplicate(fd, fd + 1);
         int expected = fd;
         const bool is_moved = atomic_compare_exchange_strong(&segment->fd, &expected, moved);
         if (is_moved || moved >= 0) /* another thread has dropped the segment in between, and sees to `fd` */
-            endpoint_unreserve(is_moved ? fd : moved, true);
+            fd_unreserve(is_moved ? fd : moved, true);
         return;
     }
 }
@@ -141,7 +141,7 @@ void segment_drop(struct segment *segment)
     const bool is_there = segment_descriptor(segment) >= 0;
     const int fd = atomic_exchange(&segment->fd, -1);
     if (fd >= 0 && !process_sandboxed)
-        endpoint_unreserve(fd, is_there);
+        fd_unreserve(fd, is_there);
     if (!process_sandboxed)
         memory_unshare(segment->base, segment->bytes);
     memory_give(&segments, segment->index);

@@ -9,16 +9,19 @@
 #include <unistd.h>
 
 #include "connection/background.h"
+#include "connection/holders.h"
+#include "rules/destination.h"
 #include "transfer/handoff.h"
 #include "base/process.h"
 #include "transfer/segment.h"
 #include "base/raw_syscall.h"
+#include "config/init.h"
 
 enum { SPARE_SLOTS = 8 };
 
 static _Atomic(struct segment *) spare; /* for a child of vfork() */
 
-void share_leave(struct endpoint *endpoint)
+static void share_leave(struct endpoint *endpoint)
 {
     struct segment *segment = endpoint->segment;
     endpoint->segment = NULL;
@@ -42,8 +45,7 @@ static void move_to(struct endpoint *endpoint, struct connection *connection, st
 
 void share_before_vfork(void)
 {
-    if (process_is_unknown())
-        share_after_fork_child();
+    process_check();
     if (process_sandboxed || process_is_vfork_child())
         return;
     struct segment *before = atomic_load(&spare);
@@ -158,46 +160,19 @@ void share_fork_failed(void)
     }
 }
 
-static bool is_same(struct holder one, struct holder other)
-{
-    return one.pid == other.pid && one.space == other.space;
-}
-
-/* Where this holder is written down, or one that is nobody's; NULL: nowhere. */
-static struct holder *find(struct connection *connection, struct holder holder)
-{
-    for (int i = 0; i < CONNECTION_HOLDERS; i++)
-        if (is_same(connection->holders[i], holder))
-            return &connection->holders[i];
-    return NULL;
-}
-
-static struct holder this_process(void)
-{
-    return (struct holder){process_id(), process_thread().space};
-}
-
-/* Writes `to` where `from` stands. False: it stands nowhere. */
-static bool replace(struct connection *connection, struct holder from, struct holder to)
-{
-    struct holder *holder = find(connection, from);
-    if (holder != NULL)
-        *holder = to;
-    return holder != NULL;
-}
-
-void share_join(struct connection *connection)
-{
-    (void)replace(connection, (struct holder){0}, this_process());
-}
-
 static void close_hidden(int fd)
 {
-    const uint32_t generation = endpoint_next_generation();
-    if (!endpoint_unhide(fd, generation))
+    const uint32_t generation = fd_next_generation();
+    if (!fd_unhide(fd, generation))
         return;
     (void)raw_syscall(SYS_close, fd);
-    endpoint_vacate(fd, generation);
+    fd_vacate(fd, generation);
+}
+
+/* What the policy seals must not stay open without its seal. */
+static bool must_close(int fd)
+{
+    return destination_is_sealed(pfswrap_policy(), fd);
 }
 
 /* `knows`: libc has made the fork, and its own locks are in order. */
@@ -207,8 +182,8 @@ static void after_fork_child(bool knows)
     forget_spare();
     background_forget(knows || background_may_go_on());
     endpoint_end_exec();
-    endpoint_forget_calls();
-    endpoint_end_closing();
+    fd_forget_calls();
+    fd_end_closing(must_close);
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
@@ -222,11 +197,11 @@ static void after_fork_child(bool knows)
                 endpoint_free(endpoint, connection);
         } else if (endpoint_enter_at(endpoint, &connection)) {
             if (connection->slot != NULL)
-                share_join(connection);
+                holders_join(connection);
             if (endpoint_drop_strangers(endpoint) > 0) {
                 endpoint_leave(connection);
             } else {
-                (void)share_release(connection);
+                (void)holders_release(connection);
                 endpoint_free(endpoint, connection);
             }
         }
@@ -238,84 +213,15 @@ void share_after_fork_child(void)
     after_fork_child(false);
 }
 
-/* Strikes out this process (`own`) and those that are gone. */
-static void strike_out(struct connection *connection, bool own)
-{
-    for (int i = 0; i < CONNECTION_HOLDERS; i++) {
-        struct holder *holder = &connection->holders[i];
-        if (holder->pid == 0)
-            continue;
-        if (is_same(*holder, this_process())) {
-            if (own)
-                *holder = (struct holder){0};
-        } else if (handoff_is_holder(*holder) ? handoff_is_gone(*holder)
-                                              : process_is_dead(holder->pid, holder->space)) {
-            *holder = (struct holder){0};
-            if (connection->holder_count > 0)
-                connection->holder_count--;
-        }
-    }
-}
-
-bool share_release(struct connection *connection)
-{
-    if (connection->slot == NULL)
-        return false;
-    connection->holder_count--;
-    strike_out(connection, true);
-    return connection->holder_count > 0;
-}
-
-bool share_is_alone(struct connection *connection)
-{
-    if (connection->slot != NULL)
-        strike_out(connection, false);
-    return connection->slot == NULL || connection->holder_count <= 1;
-}
-
-void share_rejoin(struct connection *connection)
-{
-    if (find(connection, this_process()) != NULL)
-        return;
-    connection->holder_count++;
-    share_join(connection);
-}
-
 bool share_with_handoff(struct endpoint *endpoint, struct connection *connection, struct holder handoff)
 {
-    if (!share_is_portable(endpoint, connection))
-        return false;
-    strike_out(connection, false);
-    if (!replace(connection, (struct holder){0}, handoff))
-        return false;
-    connection->holder_count++;
-    return true;
+    return share_is_portable(endpoint, connection) && holders_add_handoff(connection, handoff);
 }
 
-bool share_pass_to_handoff(struct connection *connection, struct holder handoff)
-{
-    return replace(connection, this_process(), handoff);
-}
+const struct process_observer share_process_observer = {.after_fork_in_child = share_after_fork_child};
 
-void share_take_from_handoff(struct connection *connection, struct holder handoff)
-{
-    if (!replace(connection, handoff, this_process()))
-        share_rejoin(connection);
-}
-
-void share_without_handoff(struct connection *connection, struct holder handoff)
-{
-    if (replace(connection, handoff, (struct holder){0}) && connection->holder_count > 0)
-        connection->holder_count--;
-}
-
-void share_join_by_handoff(struct connection *connection, struct holder handoff)
-{
-    if (find(connection, this_process()) != NULL)
-        share_without_handoff(connection, handoff);
-    else
-        share_take_from_handoff(connection, handoff);
-}
+const struct endpoint_observer share_endpoint_observer = {.memory_unused = share_leave,
+                                                          .make_way = segment_make_way};
 
 static void before(void)
 {

@@ -59,7 +59,7 @@ static int relay_duplicated(const posix_spawn_file_actions_t *actions, int last)
     const struct spawn_action *list = list_of(actions, &count);
     for (int i = 0; i < count; i++) {
         if (list[i].tag != ACTION_DUP2 || list[i].action.dup2.target > last ||
-            !endpoint_is_sealed(list[i].action.dup2.fd))
+            !fd_is_sealed(list[i].action.dup2.fd))
             continue;
         const int error = relay_start(list[i].action.dup2.fd);
         if (error != 0)
@@ -108,7 +108,7 @@ static int add_handoff(struct spawn_plan *plan, int number)
         const int low = export_make_handoff(number, &entry->name);
         if (low < 0)
             return low;
-        entry->handoff = endpoint_reserve_duplicate(low, OWN_FIRST);
+        entry->handoff = fd_reserve_duplicate(low, OWN_FIRST);
         (void)raw_syscall(SYS_close, low);
         if (entry->handoff < 0) {
             export_forget(number, entry->name);
@@ -122,10 +122,10 @@ static int add_handoff(struct spawn_plan *plan, int number)
 /* Handoff sockets for all that the program wants to survive. Returns 0 or an errno. */
 static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions)
 {
-    for (int fd = endpoint_next(STANDARD_LAST + 1); fd >= 0 && plan->count < SPAWN_HANDOFFS_MAX;
-         fd = endpoint_next((unsigned)fd + 1)) {
+    for (int fd = fd_next(STANDARD_LAST + 1); fd >= 0 && plan->count < SPAWN_HANDOFFS_MAX;
+         fd = fd_next((unsigned)fd + 1)) {
         const bool duplicated = is_duplicated(actions, fd);
-        if (endpoint_is_hidden(fd) || endpoint_is_closing(fd) || (!duplicated && endpoint_cloexec(fd)) ||
+        if (fd_is_hidden(fd) || fd_is_closing(fd) || (!duplicated && fd_cloexec(fd)) ||
             add_handoff(plan, fd) == 0 || !duplicated)
             continue;
         const int error = relay_start(fd);
@@ -148,7 +148,7 @@ static void change_actions(struct spawn_plan *plan, const posix_spawn_file_actio
         memcpy(changed + used, list, (size_t)count * sizeof *list);
     used += count;
     for (int i = 0; i < plan->count; i++)
-        if (endpoint_cloexec(plan->handoffs[i].number) && !is_changed(actions, plan->handoffs[i].number))
+        if (fd_cloexec(plan->handoffs[i].number) && !is_changed(actions, plan->handoffs[i].number))
             changed[used++] = (struct spawn_action){.tag = ACTION_CLOSE, .action.fd = plan->handoffs[i].number};
     plan->changed = (posix_spawn_file_actions_t){.__allocated = used, .__used = used, .__actions = room};
     plan->given = &plan->changed;
@@ -181,7 +181,7 @@ void spawn_finish(struct spawn_plan *plan, bool done)
             continue;
         if (!done)
             export_forget(entry->number, entry->name);
-        endpoint_unreserve(entry->handoff, true);
+        fd_unreserve(entry->handoff, true);
     }
     errno = saved;
 }

@@ -112,7 +112,7 @@ static inline void link_seal(int fd, uint16_t rule, bool initiator, bool nonbloc
     handshake_begin(connection, fd);
     connection->buffer_at_ms = UINT64_MAX;
     connection->buffering = false; /* both ends begin like one that connects */
-    endpoint_settle(fd, connection);
+    endpoint_update(fd, connection);
     endpoint_leave(connection);
 }
 

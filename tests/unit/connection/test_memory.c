@@ -14,8 +14,8 @@
 
 enum { THREADS = 4, PIECES = 500, ROUNDS = 200 };
 
-static struct memory_pool pool = {.piece = 64, .per_chunk = 16};
-static struct memory_pool secret = {.piece = 4096, .per_chunk = 4, .secret = true};
+static struct memory_pool pool = {.block = 64, .per_chunk = 16};
+static struct memory_pool secret = {.block = 4096, .per_chunk = 4, .secret = true};
 
 START_TEST(no_piece_is_given_twice)
 {

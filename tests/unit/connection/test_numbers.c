@@ -18,6 +18,7 @@
 #include "connection/connection.h"
 #include "rules/destination.h"
 #include "connection/endpoint.h"
+#include "connection/endpoint_word.h"
 #include "transfer/export.h"
 #include "readiness/registration.h"
 #include "base/lock.h"
@@ -27,6 +28,7 @@
 #include "transfer/segment.h"
 #include "transfer/relay.h"
 #include "connection/release.h"
+#include "connection/holders.h"
 #include "transfer/share.h"
 #include "base/signals.h"
 #include "connection/stream.h"
@@ -114,7 +116,7 @@ struct process_thread process_thread(void)
 }
 
 /* A thread that waits for a long time only waits for ever: all of them would. A short time may be over. */
-bool endpoint_wait(int round, int most_ms)
+bool fd_wait(int round, int most_ms)
 {
     (void)round;
     return most_ms > 1000 ? (model_wait(), true) : model_wait_or_time_out();
@@ -150,7 +152,7 @@ void signals_unpin(void)
 {
 }
 
-uint64_t connection_now_ms(void)
+uint64_t clock_ms(void)
 {
     return 0;
 }
@@ -355,41 +357,11 @@ void registration_adopt(struct endpoint *endpoint, const struct connection *conn
 {
     (void)endpoint, (void)connection, (void)fd;
 }
-void registration_forget(struct endpoint *endpoint)
-{
-    (void)endpoint;
-}
-void registration_leave(struct endpoint *endpoint, int fd)
-{
-    (void)endpoint, (void)fd;
-}
-void registration_remove(struct endpoint *endpoint)
-{
-    (void)endpoint;
-}
-void registration_restore(struct endpoint *endpoint)
-{
-    (void)endpoint;
-}
-void registration_settle(struct endpoint *endpoint, const struct connection *connection, bool again)
-{
-    (void)endpoint, (void)connection, (void)again;
-}
-void readiness_drive(void)
+void process_tell_child(void)
 {
 }
-void readiness_note(const struct endpoint *endpoint)
-{
-    (void)endpoint;
-}
-void readiness_schedule(const struct connection *connection)
-{
-    (void)connection;
-}
-void segment_make_way(int fd)
-{
-    (void)fd;
-}
+const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, NULL};
+const struct endpoint_observer *const endpoint_observers[] = {NULL};
 bool relay_is_needed(int number)
 {
     return number <= 2;
@@ -399,14 +371,7 @@ int relay_start(int fd)
     (void)fd;
     return 0;
 }
-void share_after_fork_child(void)
-{
-}
-void share_leave(struct endpoint *endpoint)
-{
-    (void)endpoint;
-}
-bool share_release(struct connection *connection)
+bool holders_release(struct connection *connection)
 {
     (void)connection;
     return false;
@@ -471,7 +436,7 @@ static int call_write(int fd)
     struct endpoint *endpoint;
     struct connection *connection;
     enum endpoint_result entered = ENDPOINT_NONE;
-    if (endpoint_is_sealed(fd))
+    if (fd_is_sealed(fd))
         entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered == ENDPOINT_ERROR)
         return -errno;

@@ -12,6 +12,7 @@
 #include "transfer/export.h"
 #include "transfer/handoff.h"
 #include "transfer/segment.h"
+#include "connection/holders.h"
 #include "transfer/share.h"
 #include "link.h"
 
@@ -33,7 +34,7 @@ static uint32_t holders(int fd)
     struct endpoint *endpoint;
     struct connection *connection;
     ck_assert_int_eq(endpoint_enter(fd, &endpoint, &connection), ENDPOINT_ENTERED);
-    (void)share_is_alone(connection);
+    (void)holders_is_alone(connection);
     const uint32_t count = connection->holder_count;
     endpoint_leave(connection);
     return count;
@@ -44,7 +45,7 @@ static int handoff_for(int fd)
     struct holder name;
     const int handoff = export_make_handoff(fd, &name);
     ck_assert_int_ge(handoff, 0);
-    ck_assert(handoff_is(handoff) && handoff_is_holder(name) && !handoff_is_gone(name));
+    ck_assert(handoff_is(handoff) && handoff_is_holder(name) && !handoff_name_is_free(name));
     return handoff;
 }
 
@@ -90,11 +91,11 @@ START_TEST(another_process_goes_on_and_both_are_holders)
         struct connection *connection;
         if (endpoint_enter(link.client, &endpoint, &connection) != ENDPOINT_ENTERED)
             _exit(1);
-        const uint32_t generation = endpoint_next_generation();
-        (void)share_release(connection);
+        const uint32_t generation = fd_next_generation();
+        (void)holders_release(connection);
         (void)endpoint_remove(endpoint, link.client, generation);
         endpoint_free(endpoint, connection);
-        endpoint_vacate(link.client, generation);
+        fd_vacate(link.client, generation);
         if (!import_take(handoff) || endpoint_of(handoff) == NULL || holders(handoff) != 2)
             _exit(2);
         _exit(link_send(handoff, "b", 1) == 1 ? 0 : 3);
@@ -118,7 +119,7 @@ END_TEST
 static void expect_lost(int fd)
 {
     char byte;
-    ck_assert(endpoint_is_sealed(fd));
+    ck_assert(fd_is_sealed(fd));
     ck_assert_int_eq(link_receive(fd, &byte, 1, 0), -1);
     ck_assert_int_eq(errno, ECONNRESET);
     ck_assert_int_eq(link_send(fd, "x", 1), -1);
@@ -207,21 +208,21 @@ START_TEST(the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_c
     struct segment *segment = endpoint_of(link.client)->segment;
     const int fd = segment_descriptor(segment);
     ck_assert_int_ge(fd, 3);
-    ck_assert(endpoint_is_hidden(fd));
+    ck_assert(fd_is_hidden(fd));
     segment_make_way(fd);
     const int moved = segment_descriptor(segment);
     ck_assert_int_gt(moved, fd);
-    ck_assert(endpoint_is_hidden(moved) && !endpoint_is_sealed(fd));
+    ck_assert(fd_is_hidden(moved) && !fd_is_sealed(fd));
     ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
     ck_assert_int_eq(close(handoff), 0);
     struct endpoint *endpoint;
     struct connection *connection;
     ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
-    (void)endpoint_remove(endpoint, link.client, endpoint_next_generation());
+    (void)endpoint_remove(endpoint, link.client, fd_next_generation());
     endpoint_free(endpoint, connection);
     ck_assert_int_eq(fcntl(moved, F_GETFD), -1);
-    ck_assert(!endpoint_is_sealed(moved));
-    ck_assert_int_eq(atomic_load(&endpoint_reserved), 0);
+    ck_assert(!fd_is_sealed(moved));
+    ck_assert_int_eq(atomic_load(&fd_reserved), 0);
 }
 END_TEST
 

@@ -207,7 +207,7 @@ static struct link open_registered(int epoll, uint32_t events, bool nonblocking)
     ck_assert_int_eq(fcntl(link.server, F_SETFL, nonblocking ? O_NONBLOCK : 0), 0);
     struct connection *connection = enter(link.server, &endpoint);
     atomic_store(&connection->nonblocking, nonblocking);
-    endpoint_settle(link.server, connection);
+    endpoint_update(link.server, connection);
     endpoint_leave(connection);
     ck_assert(readiness_concerns(link.server));
     ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, events, 7), 0);
@@ -390,12 +390,12 @@ static void let_time_pass(int fd, bool deadline)
     struct endpoint *endpoint;
     struct connection *connection = enter(fd, &endpoint);
     if (deadline)
-        connection->deadline_ms = connection_now_ms();
+        connection->deadline_ms = clock_ms();
     else
-        connection->buffer_at_ms = connection_now_ms();
+        connection->buffer_at_ms = clock_ms();
     readiness_schedule(connection);
     endpoint_leave(connection);
-    ck_assert_uint_le(readiness_due_ms(), connection_now_ms());
+    ck_assert_uint_le(readiness_due_ms(), clock_ms());
     readiness_sweep();
 }
 
@@ -429,7 +429,7 @@ static struct link begin_accepted(void)
     struct link link = begin(true);
     struct connection *connection = enter(link.server, &endpoint);
     connection->buffering = true;
-    endpoint_settle(link.server, connection);
+    endpoint_update(link.server, connection);
     endpoint_leave(connection);
     return link;
 }
@@ -510,7 +510,7 @@ START_TEST(what_is_due_is_found_again_after_a_sweep)
     const uint64_t later = connection->deadline_ms;
     endpoint_leave(connection);
     let_time_pass(link.server, true);
-    ck_assert_uint_gt(readiness_due_ms(), connection_now_ms());
+    ck_assert_uint_gt(readiness_due_ms(), clock_ms());
     ck_assert_uint_le(readiness_due_ms(), later);
 }
 END_TEST
@@ -554,7 +554,7 @@ START_TEST(what_turns_out_plain_gets_its_events_back)
     struct connection *connection = enter(link.server, &endpoint);
     connection->rule = LINK_PREFER;
     endpoint_abandon(endpoint, connection);
-    ck_assert(!endpoint_is_sealed(link.server));
+    ck_assert(!fd_is_sealed(link.server));
     ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
     ck_assert_uint_eq(event.events, EPOLLOUT);
     ck_assert_uint_eq(registration_judge(epoll, &event, registration_epoch()), EPOLLOUT);
@@ -568,7 +568,7 @@ START_TEST(what_must_be_sealed_fails_instead_of_turning_plain)
     struct connection *connection = enter(link.server, &endpoint);
     connection->phase = CONNECTION_NONE; /* as another process that has it, too, may have left it */
     endpoint_abandon(endpoint, connection);
-    ck_assert(endpoint_is_sealed(link.server));
+    ck_assert(fd_is_sealed(link.server));
     ck_assert_int_eq((int)link_send(link.server, "word", 4), -1);
     ck_assert_int_eq(errno, ECONNRESET);
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "base/process.h"
+#include "connection/holders.h"
 #include "transfer/share.h"
 #include "link.h"
 #include "base/raw_syscall.h"
@@ -149,7 +150,7 @@ START_TEST(the_last_holder_ends_the_stream)
         struct endpoint *endpoint;
         struct connection *connection;
         if (endpoint_enter(link.client, &endpoint, &connection) == ENDPOINT_ENTERED) {
-            shared = share_release(connection);
+            shared = holders_release(connection);
             endpoint_leave(connection);
         }
         _exit(shared ? 0 : 1);
@@ -158,7 +159,7 @@ START_TEST(the_last_holder_ends_the_stream)
     struct endpoint *endpoint;
     struct connection *connection;
     ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
-    ck_assert(!share_release(connection));
+    ck_assert(!holders_release(connection));
     endpoint_leave(connection);
 }
 END_TEST
@@ -183,7 +184,7 @@ START_TEST(a_holder_that_was_killed_counts_no_more)
     siginfo_t info;
     ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0); /* a zombie is dead */
     ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
-    ck_assert(!share_release(connection));
+    ck_assert(!holders_release(connection));
     endpoint_leave(connection);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
 }

@@ -176,8 +176,8 @@ void model_changed(void)
 /* Reading wakes nobody: two threads that wait for a third would go on looking for each other's sake. */
 void model_look(const volatile void *word)
 {
-    const uintptr_t at = (uintptr_t)word, table = (uintptr_t)endpoint_table;
-    if (current < 0 || at < table || at >= table + MODEL_NUMBERS * sizeof endpoint_table[0] || (at - table) / 8 < 3)
+    const uintptr_t at = (uintptr_t)word, table = (uintptr_t)fd_table;
+    if (current < 0 || at < table || at >= table + MODEL_NUMBERS * sizeof fd_table[0] || (at - table) / 8 < 3)
         return;
     step();
     tell("table", (long)(at - table) / 8);
@@ -492,7 +492,7 @@ static void execute(void)
     current = -1;
     for (int fd = 0; fd < MODEL_NUMBERS; fd++) {
         model_expect(numbers[fd] == 0, "a descriptor is left open");
-        model_expect(MODEL_LOAD(&endpoint_table[fd]) == 0, "the table still has something for a number");
+        model_expect(MODEL_LOAD(&fd_table[fd]) == 0, "the table still has something for a number");
     }
 }
 

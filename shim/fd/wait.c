@@ -2,7 +2,7 @@
  * How a thread waits for another one's step, which is a system call or two away: a busy machine may keep it from
  * going on, nothing else. Makes system calls only.
  */
-#include "connection/endpoint.h"
+#include "fd/change.h"
 
 #include <time.h>
 
@@ -22,7 +22,7 @@ static inline void relax(void)
 #endif
 }
 
-bool endpoint_wait(int round, int most_ms)
+bool fd_wait(int round, int most_ms)
 {
     struct timespec pause = {.tv_nsec = 1000000};
     if (round < SPINS || process_sandboxed)

@@ -3,7 +3,7 @@
  * later, and in that moment other threads may close a range of numbers, or put something at just this one. May run
  * in signal handlers: makes system calls only.
  */
-#include "connection/endpoint_table.h"
+#include "fd/hidden.h"
 
 #include <sys/stat.h>
 
@@ -12,38 +12,35 @@
 #include "fd/own.h"
 #include "base/raw_syscall.h"
 
-atomic_int endpoint_reserved;
+atomic_int fd_reserved;
 
 static atomic_int ranges; /* calls that are closing a range */
 
 enum { HIDE_TIMEOUT_MS = 50 }; /* this may be under a lock that the other call waits for */
 
-void endpoint_begin_range(void)
+void fd_begin_range(void)
 {
     atomic_fetch_add(&ranges, 1);
 }
 
-void endpoint_end_range(void)
+void fd_end_range(void)
 {
     atomic_fetch_sub(&ranges, 1);
 }
 
-void endpoint_forget_calls(void)
+void fd_forget_calls(void)
 {
     atomic_store(&ranges, 0);
-    for (int fd = endpoint_next(0); fd >= 0; fd = endpoint_next((unsigned)fd + 1))
-        if (atomic_load(&endpoint_table[fd]) == (ENDPOINT_HIDDEN | ENDPOINT_PASSING))
-            endpoint_unreserve(fd, true);
+    for (int fd = fd_next(0); fd >= 0; fd = fd_next((unsigned)fd + 1))
+        if (atomic_load(&fd_table[fd]) == (FD_WORD_HIDDEN | FD_WORD_TEMPORARY))
+            fd_unreserve(fd, true);
 }
 
-int endpoint_lowest_kept(unsigned first, unsigned last, uint32_t generation)
+int fd_lowest_kept(unsigned first, unsigned last, uint32_t generation)
 {
-    if (atomic_load(&endpoint_count) == 0 && atomic_load(&endpoint_reserved) == 0)
-        return -1;
-    for (int fd = endpoint_next(first); fd >= 0 && (unsigned)fd <= last; fd = endpoint_next((unsigned)fd + 1)) {
-        const uint64_t word = atomic_load(&endpoint_table[fd]);
-        if ((word & ENDPOINT_HIDDEN) != 0 ||
-            ((word & ENDPOINT_CLOSING) != 0 && word != endpoint_table_closing(generation)))
+    for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1)) {
+        const uint64_t word = atomic_load(&fd_table[fd]);
+        if ((word & FD_WORD_HIDDEN) != 0 || ((word & FD_WORD_CLOSING) != 0 && word != fd_word_closing(generation)))
             return fd;
     }
     return -1;
@@ -61,10 +58,10 @@ static bool is_same_file(int fd, int other)
 static bool take(int number, uint64_t closing)
 {
     uint64_t before;
-    for (int round = 0; !endpoint_table_try(number, closing, &before); round++)
-        if ((before & (ENDPOINT_CLOSING | ENDPOINT_FOREIGN)) == 0 || !endpoint_wait(round, HIDE_TIMEOUT_MS))
+    for (int round = 0; !fd_table_try(number, closing, &before); round++)
+        if ((before & (FD_WORD_CLOSING | FD_WORD_FOREIGN)) == 0 || !fd_wait(round, HIDE_TIMEOUT_MS))
             return false;
-    for (int round = 0; atomic_load(&ranges) > 0 && endpoint_wait(round, HIDE_TIMEOUT_MS); round++)
+    for (int round = 0; atomic_load(&ranges) > 0 && fd_wait(round, HIDE_TIMEOUT_MS); round++)
         continue;
     return true;
 }
@@ -75,13 +72,13 @@ static bool take(int number, uint64_t closing)
  */
 static bool hide(int number, int fd, uint64_t hidden)
 {
-    const uint32_t generation = endpoint_next_generation();
-    if (!take(number, endpoint_table_closing(generation)))
+    const uint32_t generation = fd_next_generation();
+    if (!take(number, fd_word_closing(generation)))
         return false;
     const bool is_ours = process_sandboxed || is_same_file(fd, number);
     if (is_ours)
-        atomic_fetch_add(&endpoint_reserved, 1);
-    endpoint_vacate_as(number, generation, is_ours ? hidden : 0);
+        atomic_fetch_add(&fd_reserved, 1);
+    fd_vacate_as(number, generation, is_ours ? hidden : 0);
     return is_ours;
 }
 
@@ -94,7 +91,7 @@ static int duplicate(int fd, int at_least, uint64_t word)
     signals_pin();
     for (int i = 0; i < TRIES && hidden < 0; i++) {
         const int number = own_duplicate_high(fd, at_least);
-        if (number < 0 || number >= ENDPOINT_FDS) {
+        if (number < 0 || number >= FD_TABLE_SIZE) {
             (void)raw_syscall(SYS_close, number);
             break;
         }
@@ -104,33 +101,32 @@ static int duplicate(int fd, int at_least, uint64_t word)
     return hidden;
 }
 
-int endpoint_reserve_duplicate(int fd, int at_least)
+int fd_reserve_duplicate(int fd, int at_least)
 {
-    return duplicate(fd, at_least, ENDPOINT_HIDDEN);
+    return duplicate(fd, at_least, FD_WORD_HIDDEN);
 }
 
-int endpoint_keep_open(int fd)
+int fd_keep_open(int fd)
 {
-    return duplicate(fd, OWN_FIRST, ENDPOINT_HIDDEN | ENDPOINT_PASSING);
+    return duplicate(fd, OWN_FIRST, FD_WORD_HIDDEN | FD_WORD_TEMPORARY);
 }
 
-bool endpoint_unhide(int hidden, uint32_t generation)
+bool fd_unhide(int hidden, uint32_t generation)
 {
-    if ((unsigned)hidden >= ENDPOINT_FDS)
+    if ((unsigned)hidden >= FD_TABLE_SIZE)
         return false;
-    const uint64_t word = atomic_load(&endpoint_table[hidden]);
-    return (word & ENDPOINT_HIDDEN) != 0 &&
-           endpoint_table_exchange(hidden, word, endpoint_table_closing(generation));
+    const uint64_t word = atomic_load(&fd_table[hidden]);
+    return (word & FD_WORD_HIDDEN) != 0 && fd_table_exchange(hidden, word, fd_word_closing(generation));
 }
 
-void endpoint_unreserve(int fd, bool close)
+void fd_unreserve(int fd, bool close)
 {
-    const uint32_t generation = endpoint_next_generation();
+    const uint32_t generation = fd_next_generation();
     signals_pin();
-    atomic_fetch_sub(&endpoint_reserved, 1);
-    const bool was_hidden = endpoint_unhide(fd, generation);
+    atomic_fetch_sub(&fd_reserved, 1);
+    const bool was_hidden = fd_unhide(fd, generation);
     if (was_hidden && close)
         (void)raw_syscall(SYS_close, fd);
-    endpoint_vacate(fd, generation);
+    fd_vacate(fd, generation);
     signals_unpin();
 }

@@ -1,0 +1,118 @@
+/*
+ * The list of holders (connection/holders.h). A process that was killed cannot leave the list, so it is looked up
+ * by its id; a handoff socket by its name.
+ */
+#include "connection/holders.h"
+
+#include "base/process.h"
+#include "connection/handoff_name.h"
+
+static bool is_same(struct holder one, struct holder other)
+{
+    return one.pid == other.pid && one.space == other.space;
+}
+
+/* The entry of this holder; of no holder, {0}: a free entry. NULL: there is none. */
+static struct holder *find(struct connection *connection, struct holder holder)
+{
+    for (int i = 0; i < CONNECTION_HOLDERS; i++)
+        if (is_same(connection->holders[i], holder))
+            return &connection->holders[i];
+    return NULL;
+}
+
+struct holder holders_this_process(void)
+{
+    return (struct holder){process_id(), process_thread().space};
+}
+
+/* The entry of `from` becomes that of `to`. False: `from` has none. */
+static bool replace(struct connection *connection, struct holder from, struct holder to)
+{
+    struct holder *holder = find(connection, from);
+    if (holder != NULL)
+        *holder = to;
+    return holder != NULL;
+}
+
+void holders_join(struct connection *connection)
+{
+    (void)replace(connection, (struct holder){0}, holders_this_process());
+}
+
+/* Removes the holders that are gone, and with `own` this process. */
+static void remove_gone(struct connection *connection, bool own)
+{
+    for (int i = 0; i < CONNECTION_HOLDERS; i++) {
+        struct holder *holder = &connection->holders[i];
+        if (holder->pid == 0)
+            continue;
+        if (is_same(*holder, holders_this_process())) {
+            if (own)
+                *holder = (struct holder){0};
+        } else if (handoff_is_holder(*holder) ? handoff_name_is_free(*holder)
+                                              : process_is_dead(holder->pid, holder->space)) {
+            *holder = (struct holder){0};
+            if (connection->holder_count > 0)
+                connection->holder_count--;
+        }
+    }
+}
+
+bool holders_release(struct connection *connection)
+{
+    if (connection->slot == NULL)
+        return false;
+    connection->holder_count--;
+    remove_gone(connection, true);
+    return connection->holder_count > 0;
+}
+
+bool holders_is_alone(struct connection *connection)
+{
+    if (connection->slot != NULL)
+        remove_gone(connection, false);
+    return connection->slot == NULL || connection->holder_count <= 1;
+}
+
+void holders_rejoin(struct connection *connection)
+{
+    if (find(connection, holders_this_process()) != NULL)
+        return;
+    connection->holder_count++;
+    holders_join(connection);
+}
+
+bool holders_add_handoff(struct connection *connection, struct holder handoff)
+{
+    remove_gone(connection, false);
+    if (!replace(connection, (struct holder){0}, handoff))
+        return false;
+    connection->holder_count++;
+    return true;
+}
+
+bool holders_pass_to_handoff(struct connection *connection, struct holder handoff)
+{
+    return replace(connection, holders_this_process(), handoff);
+}
+
+void holders_take_from_handoff(struct connection *connection, struct holder handoff)
+{
+    if (!replace(connection, handoff, holders_this_process()))
+        holders_rejoin(connection);
+}
+
+void holders_drop_handoff(struct connection *connection, struct holder handoff)
+{
+    if (replace(connection, handoff, (struct holder){0}) && connection->holder_count > 0)
+        connection->holder_count--;
+}
+
+void holders_open_handoff(struct connection *connection, struct holder handoff)
+{
+    if (find(connection, holders_this_process()) != NULL)
+        holders_drop_handoff(connection, handoff);
+    else
+        holders_take_from_handoff(connection, handoff);
+}

@@ -1,0 +1,63 @@
+/*
+ * Notes about sockets that are not connected yet (fd/table.h), and the ids by which numbers of one socket are known
+ * to be of one. Makes system calls only.
+ */
+#include "fd/table.h"
+
+#include <sys/stat.h>
+
+#include "base/process.h"
+#include "base/raw_syscall.h"
+#include "base/socket_cookie.h"
+#include "fd/change.h"
+
+uint64_t fd_socket_identity(int fd)
+{
+    const uint64_t by_inode = (uint64_t)1 << 63; /* no cookie is that high */
+    struct stat status = {0};
+    const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
+    if (cookie != 0)
+        return cookie;
+    return raw_syscall(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? by_inode | status.st_ino : 0;
+}
+
+uint32_t fd_socket_id(int fd)
+{
+    const uint32_t id = process_sandboxed ? fd_word_id(fd_note_of(fd)) : (uint32_t)fd_socket_identity(fd);
+    return id != 0 ? id : fd_next_generation();
+}
+
+uint64_t fd_note_of(int fd)
+{
+    const uint64_t word = fd_word(fd);
+    return (word & FD_WORD_FOREIGN) != 0 && (word & FD_WORD_NOTED) != 0 ? word : 0;
+}
+
+/* Keeps what else is recorded; FD_WORD_STREAM only if it is of this socket. */
+void fd_note(int fd, uint32_t id, unsigned flags)
+{
+    const uint64_t kept = FD_WORD_LINGER | FD_WORD_OWN | FD_WORD_RECORD;
+    uint64_t before, word = fd_word(fd);
+    if ((unsigned)fd >= FD_TABLE_SIZE)
+        return;
+    do {
+        const uint64_t stream = fd_word_id(word) == id ? word & FD_WORD_STREAM : 0;
+        if (!fd_word_is_free(word))
+            return;
+        before = word;
+        word = fd_table_swap(fd, before, fd_note_word(id, flags) | (word == 0 ? 0 : stream | (word & kept)));
+    } while (word != before);
+}
+
+int fd_noted(unsigned first, uint32_t id)
+{
+    for (int fd = fd_next_known(first); fd >= 0; fd = fd_next_known((unsigned)fd + 1)) {
+        const uint64_t word = fd_note_of(fd);
+        if (word == 0 || fd_word_id(word) != id)
+            continue;
+        if (process_sandboxed || fd_socket_id(fd) == id)
+            return fd;
+        fd_forget(fd); /* another socket has the number by now */
+    }
+    return -1;
+}

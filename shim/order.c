@@ -1,0 +1,21 @@
+/*
+ * Who is called when something happens, and in which order. A module below declares the array, this file fills it
+ * in, and nothing else leads upward. The arrays are constant and read-only after relocation.
+ */
+#include <stddef.h>
+
+#include "base/process.h"
+#include "connection/endpoint.h"
+#include "connection/endpoint_word.h"
+#include "readiness/registration.h"
+#include "transfer/share.h"
+
+/* A child of a fork that nothing announced: connections first, since everything else may use them. */
+const struct process_observer *const process_observers[] = {&share_process_observer, NULL};
+
+/* A number changed its kind without its old owner knowing. Each observer looks at words of its own kind only. */
+const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, NULL};
+
+/* epoll first: it needs the connection's numbers as they were. */
+const struct endpoint_observer *const endpoint_observers[] = {&registration_endpoint_observer,
+                                                              &share_endpoint_observer, NULL};
