@@ -1,6 +1,9 @@
-/* A sealed client over a plain socket: sends one line, prints what comes back until the server closes.
- * cc seal_client.c $(pkg-config --cflags --libs libpfswrap-seal); ./a.out PORT SECRET-KEY-FILE PEERS-FILE SERVER
- * LINE */
+/*
+ * A sealed client over a plain socket. It sends one line, and prints the answer until the server closes.
+ *
+ *     cc seal_client.c $(pkg-config --cflags --libs libpfswrap-seal)
+ *     ./a.out PORT SECRET-KEY-FILE PEERS-FILE SERVER LINE
+ */
 #include <arpa/inet.h>
 #include <pfswrap/seal.h>
 #include <stdio.h>
@@ -39,7 +42,7 @@ int main(int argc, char **argv)
     n = pfswrap_seal_init(&channel, PFSWRAP_SEAL_INITIATOR, &config, NULL, 0, 0, (uint64_t)time(NULL));
     must(n == 0, pfswrap_seal_error_text(n));
     while (event != PFSWRAP_SEAL_FINAL) {
-        if (pfswrap_seal_ready(&channel) && !sent++) { /* a line that fits one chunk: one frame is all of it */
+        if (pfswrap_seal_ready(&channel) && !sent++) { /* the line fits into one chunk, and so into one frame */
             n = pfswrap_seal_begin(&channel, argv[5], strlen(argv[5]), out, sizeof out, &accepted);
             must(n > 0 && pfswrap_seal_sent(&channel, out, (size_t)n) == 0 && write(fd, out, (size_t)n) == n,
                  "send");

@@ -1,6 +1,10 @@
-/* A sealed server over a plain socket: takes one connection, echoes until the client closes, says who it was.
- * cc seal_server.c $(pkg-config --cflags --libs libpfswrap-seal); ./a.out SECRET-KEY-FILE PEERS-FILE; prints its
- * port */
+/*
+ * A sealed server over a plain socket. It prints its port, accepts one connection, echoes until the client
+ * closes, and prints the client's name.
+ *
+ *     cc seal_server.c $(pkg-config --cflags --libs libpfswrap-seal)
+ *     ./a.out SECRET-KEY-FILE PEERS-FILE
+ */
 #include <arpa/inet.h>
 #include <pfswrap/seal.h>
 #include <stdio.h>
@@ -63,9 +67,8 @@ int main(int argc, char **argv)
     } while (event != PFSWRAP_SEAL_FINAL || pfswrap_seal_owes(&channel));
     must(pfswrap_seal_describe(&channel, &info) == 0, "describe");
     fprintf(stderr, "%s was here\n", info.peer_name);
-    shutdown(
-        fd,
-        SHUT_WR); /* closing a socket with unread bytes, were it FINAL's last, would reset it: read to the end */
+    /* Read to the end: closing a socket that has unread bytes, even the last byte of FINAL, would reset it. */
+    shutdown(fd, SHUT_WR);
     while (read(fd, in, sizeof in) > 0)
         continue;
     pfswrap_seal_wipe(&channel);

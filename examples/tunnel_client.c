@@ -1,9 +1,12 @@
 /*
- * A client that is rebuilt to speak the inner layer (layer = tls) by itself: OpenSSL's TLS as the transport of a
- * tunnel of libpfswrap-seal, as any other TLS library could be. It sends one HTTP request and prints the answer. cc
- * tunnel_client.c $(pkg-config --cflags --libs libpfswrap-seal libssl libcrypto)
- *     ./a.out HOST PORT PATH CA-FILE SECRET-KEY-FILE PEERS-FILE     (the peers file has the server's key, as
- * `server`)
+ * A client that implements the inner layer (layer = tls) itself. OpenSSL's TLS is the transport of a tunnel of
+ * libpfswrap-seal; any other TLS library works in the same way. The client sends one HTTP request and prints
+ * the answer.
+ *
+ *     cc tunnel_client.c $(pkg-config --cflags --libs libpfswrap-seal libssl libcrypto)
+ *     ./a.out HOST PORT PATH CA-FILE SECRET-KEY-FILE PEERS-FILE
+ *
+ * The peers file has the server's key under the name `server`.
  */
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -21,7 +24,7 @@ static void must(int condition, const char *what)
     exit(1);
 }
 
-/* The transport. The socket blocks, so these wait, and STOPPED means that the connection has failed. */
+/* The transport. The socket blocks, so these calls wait. STOPPED means that the connection has failed. */
 static int tls_read(void *context, void *buffer, size_t size)
 {
     SSL *tls = context;
@@ -34,7 +37,7 @@ static int tls_write(void *context, const void *data, size_t length)
     return SSL_write(context, data, (int)length);
 }
 
-/* A TLS 1.3 connection that offers `pfsw1`, by which the server knows that the seal comes inside. */
+/* A TLS 1.3 connection that offers `pfsw1`, so that the server expects the seal inside. */
 static SSL *tls_connect(const char *host, const char *port, const char *authority)
 {
     static const unsigned char protocols[] = "\x08http/1.1\x05pfsw1";
@@ -60,7 +63,7 @@ int main(int argc, char **argv)
     static const char label[] = "EXPORTER-Channel-Binding"; /* RFC 9266 */
     struct pfswrap_keyring *keyring = pfswrap_keyring_new();
     struct pfswrap_seal_config config = {
-        .keyring = keyring, .names = server, .name_count = 1, .transport_max = PFSWRAP_SEAL_TLS_RECORD};
+        .keyring = keyring, .names = server, .name_count = 1, .carrier_max = PFSWRAP_SEAL_TLS_RECORD};
     struct pfswrap_keys_error error;
     uint8_t binding[32];
     char text[4096];
@@ -88,7 +91,7 @@ int main(int argc, char **argv)
     while ((result = pfswrap_tunnel_read(tunnel, text, sizeof text)) > 0)
         must(fwrite(text, 1, (size_t)result, stdout) == (size_t)result, "the answer cannot be printed");
     must(result == PFSWRAP_TUNNEL_END, "the answer was cut short");
-    if (pfswrap_tunnel_close(tunnel) == 1) /* a server that has closed altogether does not wait for our end */
+    if (pfswrap_tunnel_close(tunnel) == 1) /* a server that has closed both directions does not wait */
         (void)SSL_shutdown(tls);
     pfswrap_tunnel_free(tunnel);
     pfswrap_keyring_free(keyring);

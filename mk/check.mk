@@ -81,7 +81,7 @@ C_FILES      := $(shell find include shim tools tests -name '*.[ch]' 2>/dev/null
 SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci tests 2>/dev/null | sort)
 TIDY_FILES   := $(filter shim/%.c tools/%.c,$(C_FILES))
 
-LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy
+LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy lint-spelling lint-markdown
 
 # All of them run even if one finds something.
 lint:
@@ -115,6 +115,17 @@ lint-tidy:
 	@echo "lint: clang-tidy"
 	@printf '%s\n' $(TIDY_FILES) | xargs -r -n 1 -P $(JOBS) sh -c \
 	    'clang-tidy --quiet "$$0" -- -std=gnu11 -D_GNU_SOURCE -DPFSWRAP_VERSION=\"0\" -DPFSWRAP_INTERPRETER=\"\" -Iinclude -Ishim 2>/dev/null'
+
+# tests/lint/spelling-ignore.txt has the words that only look misspelt, in lower case.
+lint-spelling:
+	@echo "lint: codespell"
+	@codespell --check-hidden --ignore-words=tests/lint/spelling-ignore.txt \
+	    --skip='./.git,./build,./build-*,*/node_modules,*/package-lock.json,*.svg,./tests/fuzz/corpus,__pycache__' .
+
+lint-markdown:
+	@echo "lint: mdl"
+	@find . \( -path './.git' -o -path './build*' -o -name node_modules \) -prune -o -name '*.md' -print | sort | \
+	    xargs mdl --style tests/lint/markdown.rb
 
 demo:
 	@scripts/install-deps build demo

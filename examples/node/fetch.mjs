@@ -1,6 +1,9 @@
 /*
- * Fetches a page through the inner layer: node fetch.mjs URL CA-FILE SERVER-PUBLIC-KEY [SECRET-KEY-FILE [SERVICE]]
- * Keys are base64, as pfswrap genkey and pubkey write them. The page goes to stdout, `STATUS BYTES` to stderr.
+ * Fetches a page through the inner layer.
+ *
+ *     node fetch.mjs URL CA-FILE SERVER-PUBLIC-KEY [SECRET-KEY-FILE [SERVICE]]
+ *
+ * Keys are base64, as pfswrap genkey and pubkey print them. The page goes to stdout, and `STATUS BYTES` to stderr.
  */
 import { readFileSync } from 'node:fs';
 import http from 'node:http';

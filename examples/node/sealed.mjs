@@ -1,7 +1,8 @@
 /*
- * The inner layer of pfswrap (layer = tls) for a program in JavaScript: connect() opens a TLS 1.3 connection, runs the
- * seal's handshake inside it, bound to it by the exporter value, and gives a stream to use in its place. Written from
- * docs/WIRE.md; the handshake is noise-c's (as WebAssembly), the stream libsodium.js's. IK and NK, no preshared keys.
+ * The inner layer of pfswrap (layer = tls) for a program in JavaScript. connect() opens a TLS 1.3 connection and runs
+ * the seal's handshake inside it. The exporter value binds the seal to that connection. connect() returns a stream to
+ * use instead of the TLS socket. This file was written from docs/WIRE.md. noise-c (as WebAssembly) computes the
+ * handshake, and libsodium.js the stream. It supports IK and NK, without preshared keys.
  */
 import { createRequire } from 'node:module';
 import { Duplex } from 'node:stream';
@@ -9,7 +10,7 @@ import tls from 'node:tls';
 
 const require = createRequire(import.meta.url);
 
-/* noise-c.wasm gives no raw keys, and a secretstream wants them: the memory that its code runs in is remembered here. */
+/* A secretstream needs raw keys. noise-c.wasm does not export them, so the code keeps its memory and reads them there. */
 const memories = [];
 const instantiate = WebAssembly.instantiate;
 WebAssembly.instantiate = async (...args) => {
@@ -28,26 +29,26 @@ const MAGIC = Uint8Array.from([0xf5, 0x70, 0x66, 0x73, 0x77, 0x0d, 0x0a, 0x01]);
 const PATTERNS = { IK: { number: 1, name: 'Noise_IK_25519_ChaChaPoly_SHA256' }, NK: { number: 2, name: 'Noise_NK_25519_ChaChaPoly_SHA256' } };
 const [DATA, HANDSHAKE_1, HANDSHAKE_2] = [0, 1, 2];
 const [TAG_MESSAGE, TAG_REKEY, TAG_FINAL] = [0, 2, 3];
-const DATA_MAX = 16384 - 21; /* so that a frame fits one record of TLS */
-const [KEY_SECONDS, KEY_BYTES] = [3600, 2 ** 36]; /* after which new keys are agreed on */
+const DATA_MAX = 16384 - 21; /* so that a frame fits into one TLS record */
+const [KEY_SECONDS, KEY_BYTES] = [3600, 2 ** 36]; /* after this, both sides agree on new keys */
 
 const bytes = (...parts) => Uint8Array.from(Buffer.concat(parts.map((part) => Buffer.from(part))));
 const u16 = (n) => [n >> 8, n & 255];
 
-/* The key of a split CipherState stands behind ChaCha's constant in its state. Proved by what it encrypts. */
+/* In a split CipherState, the key follows ChaCha's constant. A test encryption proves that it is the key. */
 function rawKey(cipherState) {
   for (const memory of memories) {
     const heap = Buffer.from(memory.buffer);
     const at = heap.indexOf('expand 32-byte k', cipherState._state);
     if (at < 0 || at > cipherState._state + 512) continue;
     const key = Uint8Array.from(heap.subarray(at + 16, at + 48));
-    const ours = sodium.crypto_aead_chacha20poly1305_ietf_encrypt('proof', null, null, new Uint8Array(12), key);
-    if (Buffer.compare(ours, cipherState.EncryptWithAd(new Uint8Array(0), Buffer.from('proof'))) === 0) return key;
+    const expected = sodium.crypto_aead_chacha20poly1305_ietf_encrypt('proof', null, null, new Uint8Array(12), key);
+    if (Buffer.compare(expected, cipherState.EncryptWithAd(new Uint8Array(0), Buffer.from('proof'))) === 0) return key;
   }
   throw new Error('the key of a CipherState was not found');
 }
 
-/* One direction: a secretstream that is rekeyed at every frame. */
+/* The sending direction: a secretstream that is rekeyed at every frame. */
 class Sealer {
   constructor(key) {
     ({ state: this.state, header: this.header } = sodium.crypto_secretstream_xchacha20poly1305_init_push(key));
@@ -68,13 +69,13 @@ class Opener {
   open(prefix, ciphertext) {
     const opened = sodium.crypto_secretstream_xchacha20poly1305_pull(this.state, ciphertext, prefix);
     if (!opened) throw new Error('a frame does not authenticate');
-    if (opened.tag === TAG_MESSAGE) throw new Error('the server rekeys too late'); /* we asked for every frame */
+    if (opened.tag === TAG_MESSAGE) throw new Error('the server rekeys too late'); /* the interval is 1 */
     if (opened.tag !== TAG_REKEY && opened.tag !== TAG_FINAL) throw new Error('a tag that the protocol does not use');
     return { data: opened.message, final: opened.tag === TAG_FINAL };
   }
 }
 
-/* What comes, as it is asked for. */
+/* Collects received bytes, and returns them in the lengths that the caller asks for. */
 class Reader {
   constructor(socket) {
     this.chunks = [];
@@ -132,14 +133,14 @@ class Sealed extends Duplex {
   finish(message) {
     this.noise.ReadMessage(message, true);
     this.hash = this.noise.GetHandshakeHash();
-    const [own, theirs] = this.noise.Split().map(rawKey);
+    const [sending, receiving] = this.noise.Split().map(rawKey);
     this.keyedAt = Date.now();
     this.volume = 0;
-    return [new Sealer(own), theirs];
+    return [new Sealer(sending), receiving];
   }
 
   async handshake() {
-    /* RFC 9266: what a man in the middle of TLS cannot make the same on both of his connections. */
+    /* RFC 9266: a man in the middle has two TLS connections and cannot make this value the same on both. */
     const binding = this.socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
     const length = 32 + (this.secret ? 48 : 0) + 16 + 6;
     const start = bytes(MAGIC, [this.pattern.number, 0, ...u16(length)], sodium.randombytes_buf(8));
@@ -151,7 +152,7 @@ class Sealed extends Duplex {
     const [sealer, key] = this.finish(await this.reader.take(high * 256 + low));
     this.sealer = sealer;
     this.opener = new Opener(key, await this.reader.take(24));
-    /* The confirm, in a record of its own: until it has come the server hands nothing to its program. */
+    /* The confirm, in its own record. Until it arrives, the server passes nothing to its program. */
     this.socket.write(bytes(sealer.header, sealer.frame(DATA, new Uint8Array(0))));
     this.receive().catch((error) => this.destroy(error));
   }
@@ -164,7 +165,7 @@ class Sealed extends Duplex {
   }
 
   switchOver(content) {
-    if (!this.renewing) throw new Error('a re-handshake out of turn');
+    if (!this.renewing) throw new Error('a re-handshake at the wrong time');
     const [sealer, key] = this.finish(content.subarray(24));
     this.opener = new Opener(key, content.subarray(0, 24));
     this.socket.write(this.sealer.frame(HANDSHAKE_2, sealer.header));
@@ -176,12 +177,12 @@ class Sealed extends Duplex {
     for (;;) {
       const prefix = await this.reader.take(3);
       const length = prefix[1] * 256 + prefix[2];
-      if (prefix[0] > HANDSHAKE_2 || length < 17 || length > 16401) throw new Error('no such frame');
+      if (prefix[0] > HANDSHAKE_2 || length < 17 || length > 16401) throw new Error('a frame with a wrong type or length');
       const { data, final } = this.opener.open(prefix, await this.reader.take(length));
       if (prefix[0] === HANDSHAKE_2) {
         this.switchOver(data);
       } else if (prefix[0] !== DATA || (final !== (data.length === 0))) {
-        throw new Error('a frame that the server may not send');
+        throw new Error('a frame that the server must not send');
       } else if (final) {
         this.push(null);
         return;
@@ -218,15 +219,17 @@ class Sealed extends Duplex {
 }
 
 /*
- * Connects. `options` are those of tls.connect; `server` is the server's public key (32 bytes), to be built into the
- * program, as is `service`, if the server's rule has one; `secret` is this client's key, without which it is anonymous.
+ * Connects, and returns a promise of the sealed stream. `options` are those of tls.connect.
+ * - `server`: the server's public key (32 bytes). Build it into the program.
+ * - `service`: the service of the server's rule, if the rule has one. Build it into the program, too.
+ * - `secret`: this client's secret key (32 bytes). Without it, the client is anonymous.
  */
 export function connect(options, { server, secret, service }) {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
       ...options,
       minVersion: 'TLSv1.3',
-      ALPNProtocols: [...(options.ALPNProtocols ?? ['http/1.1']), 'pfsw1'], /* by which the server knows a sealing client */
+      ALPNProtocols: [...(options.ALPNProtocols ?? ['http/1.1']), 'pfsw1'], /* tells the server that this client seals */
     });
     socket.setNoDelay(true);
     socket.once('error', reject);

@@ -26,7 +26,7 @@ from wire_bench import Wire  # noqa: E402
 
 DOCUMENT, CHARTS = ROOT / "docs" / "BENCHMARKS.md", ROOT / "docs" / "bench"
 PARTS = (Sockets, Start, Tls, Wire, Layer, Memory)
-HEADER = ["figure", "pfswrap", "beside", "found", "wanted", ""]
+HEADER = ["figure", "pfswrap", "compared with", "result", "target", "verdict"]
 
 
 def read(path):
@@ -101,13 +101,13 @@ def table_of_targets(scale, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Measure pfswrap beside what one would pick instead of it.")
+    parser = argparse.ArgumentParser(description="Measure pfswrap and its alternatives.")
     parser.add_argument("parts", nargs="*", help=f"any of: {' '.join(kind.name for kind in PARTS)} (default: all)")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--quick", action="store_true", help="a look of two minutes; leaves docs/ alone")
-    how.add_argument("--brief", action="store_true", help="the shape of it: no figure means anything")
-    parser.add_argument("--rounds", type=int, help="rounds of each part (default: as many as it needs)")
-    parser.add_argument("--resume", action="store_true", help="go on where a run was stopped")
+    how.add_argument("--quick", action="store_true", help="two minutes at most; does not change docs/")
+    how.add_argument("--brief", action="store_true", help="test run: the figures mean nothing")
+    parser.add_argument("--rounds", type=int, help="rounds of each part (default: enough for each part)")
+    parser.add_argument("--resume", action="store_true", help="continue a run that was stopped")
     parser.add_argument("--redraw", action="store_true", help="measure nothing: tables and charts of the last run")
     options = parser.parse_args()
     if options.rounds is not None and options.rounds < 1:
@@ -128,11 +128,11 @@ def main():
         try:
             measure_all(parts, folder, options.resume)
         except KeyboardInterrupt:
-            raise SystemExit("\nbench: stopped; RESUME=1 goes on from here") from None
+            raise SystemExit("\nbench: stopped; RESUME=1 continues from here") from None
     for part in parts:
         found = read(path_of(folder, part))
         if not found.get("complete"):
-            raise SystemExit(f"bench: {part.name} has not been measured to its end; --resume goes on with it")
+            raise SystemExit(f"bench: {part.name} has not been measured completely; --resume continues")
         text = part.text(found)
         print(f"{text}\n")
         part.draw(found, folder if scale.name != "whole" else CHARTS)

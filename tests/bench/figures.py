@@ -51,7 +51,7 @@ def verdict(holds, error, enough):
     """`enough` is the error with which a target can still be told from a miss; on a busy machine it is often larger."""
     if error > enough:
         return "undecided"
-    return "PASS" if holds else "short"
+    return "PASS" if holds else "missed"
 
 
 class Target:

@@ -86,7 +86,7 @@ def sodium(megabytes):
     return [float(word) for word in result.out.split()]
 
 
-VIEWS = {"clock": "by the clock", "server": "nginx's processor time", "client": "curl's processor time"}
+VIEWS = {"clock": "wall-clock time", "server": "nginx's processor time", "client": "curl's processor time"}
 SIDES = ("tls", "layer")
 
 

@@ -5,7 +5,11 @@ build/bench/ as JSON after every round, so that a run that was stopped goes on w
 made of that dictionary alone. Knows nothing of what is measured.
 """
 
+import textwrap
+
 import figures
+
+LINE_COLUMNS = 126
 
 
 class Scale:
@@ -72,9 +76,14 @@ def turns(names, number):
     return names[shift:] + names[:shift]
 
 
-def circumstances(found):
-    """`7 rounds, 9 minutes, ...`: what a reader must know of how a part's figures came to be."""
+def wrapped_lines(text, indent=""):
+    return textwrap.fill(text, LINE_COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def circumstances(found, before="", after=""):
+    """A paragraph that says how a part's figures were measured: `7 rounds, 9 minutes, ...`, with text before and after."""
     busy = sorted(found["busy"])[len(found["busy"]) // 2] * 100
     rounds = f"{found['rounds']} round{'s' if found['rounds'] != 1 else ''}"
-    return (f"{figures.machine()}; {rounds}, {max(found['seconds'] / 60, 0.1):.1f} minutes, {found['date']}; before each "
-            f"round others used {busy:.0f} % of the processors (median).")
+    return wrapped_lines(
+        f"{before}{figures.machine()}; {rounds}, {max(found['seconds'] / 60, 0.1):.1f} minutes, {found['date']}; before each "
+        f"round, other programs used {busy:.0f} % of the processors (median).{after}")

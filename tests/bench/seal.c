@@ -236,7 +236,7 @@ static struct times bench_ours(size_t length, int count)
 
 static void print_rate(const char *what, double seconds, size_t length, int count)
 {
-    printf("  %-28s %8.1f ns a chunk, %8.1f MB/s\n", what, seconds * 1e9 / count,
+    printf("  %-28s %8.1f ns per chunk, %8.1f MB/s\n", what, seconds * 1e9 / count,
            (double)length * count / seconds / 1e6);
 }
 
@@ -267,15 +267,15 @@ static void bench_data(size_t length, int count, size_t rounds, double bound)
         same_ratio[round] = (same.seal + same.open) / (ours.seal + ours.open);
         start_bare();
     }
-    printf("chunks of %zu bytes, rekeyed each\n", length);
+    printf("chunks of %zu bytes, a rekey after each\n", length);
     print_rate("libsodium push", median(seal_bare, rounds), length, count);
     print_rate("begin and sent", median(seal_ours, rounds), length, count);
     print_rate("libsodium pull", median(open_bare, rounds), length, count);
     print_rate("open", median(open_ours, rounds), length, count);
     m = median(both_ratio, rounds);
-    report("  our rate / libsodium's, both", m, "at least", bound, m >= bound);
-    printf("  sealing %.3f, opening %.3f; beside libsodium with additional data %.3f\n", median(seal_ratio, rounds),
-           median(open_ratio, rounds), median(same_ratio, rounds));
+    report("  pfswrap's rate / libsodium's, both", m, "at least", bound, m >= bound);
+    printf("  sealing %.3f, opening %.3f; compared with libsodium with additional data %.3f\n",
+           median(seal_ratio, rounds), median(open_ratio, rounds), median(same_ratio, rounds));
     free_ends();
 }
 

@@ -9,8 +9,8 @@ from part import Part, add, circumstances
 
 MISSED = 1  # how the program ends if all was measured and a target was missed
 BOUND = re.compile(r"^ *(.*?) +([\d.]+)  \((at least|at most) ([\d.]+)\)  (ok|MISSED)$")
-NAMES = {"our rate / libsodium's, both": "channel in memory, {}, beside libsodium",
-         "handshake / X25519": "handshake in memory, {}, beside its X25519"}
+NAMES = {"pfswrap's rate / libsodium's, both": "channel in memory, {}, relative to libsodium",
+         "handshake / X25519": "handshake in memory, {}, relative to its X25519"}
 
 
 class Memory(Part):
@@ -40,7 +40,7 @@ class Memory(Part):
 
     def text(self, found):
         middle = sorted(found["text"])[len(found["text"]) // 2]
-        return f"{circumstances(found)} One of the runs:\n\n```\n{middle}\n```"
+        return f"{circumstances(found, after=' The output of one run:')}\n\n```\n{middle}\n```"
 
     def targets(self, found):
         for key, values in found["bounds"].items():

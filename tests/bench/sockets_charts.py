@@ -39,7 +39,7 @@ def connections_chart(found, folder):
     series = [{"name": LABELS[name], "colour": COLOURS[name], "values": [found["connections"][count][name]
                                                                          for count in counts]} for name in LABELS]
     charts.groups_chart(folder / "bulk-by-connections.svg", "Bulk rate, 16 KiB writes, both cores: more is better",
-                        "connections at the same time", "MB/s, all together", counts, series)
+                        "parallel connections", "MB/s, total", counts, series)
 
 
 def round_trip_chart(found, folder, kind, how, name):
@@ -48,7 +48,7 @@ def round_trip_chart(found, folder, kind, how, name):
         return [(1 / (1 - percent / 100), statistics.median(percentiles(histograms, percent)) / 1000)
                 for percent in TAIL]
     charts.lines_chart(folder / f"{name}.svg", f"Round trip of 64 bytes, {how} server: less is better",
-                       "percentile: so many of the round trips took no longer", "microseconds", charts_series(points),
+                       "percentile of the round trips", "microseconds", charts_series(points),
                        ["set xrange [1:1000]",
                         'set xtics ("0 %%" 1, "50 %%" 2, "75 %%" 4, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000)',
                         "set ytics (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000)",
@@ -76,8 +76,9 @@ def other_descriptors_chart(found, folder):
     kinds = list(found["foreign"])
     series = [{"name": words, "colour": COLOURS[name], "values": [found["foreign"][kind][name] for kind in kinds]}
               for name, words in (("raw", "bare"), ("pfswrap", "under pfswrap"))]
-    charts.groups_chart(folder / "other-descriptors.svg", "Calls on descriptors that are not ours: less is better", "",
-                        "nanoseconds a call", [CALLS[kind].replace(" on a descriptor", "") for kind in kinds], series)
+    charts.groups_chart(folder / "other-descriptors.svg", "Calls on unsealed descriptors: less is better", "",
+                        "nanoseconds per call", [CALLS[kind].partition(" on ")[0].removeprefix("unsealed ") for kind in kinds],
+                        series)
 
 
 def draw(found, folder):
@@ -88,6 +89,6 @@ def draw(found, folder):
     memory_chart(found, folder)
     other_descriptors_chart(found, folder)
     bars(folder / "new-connections.svg", "New connections, 8 at a time, both cores: more is better",
-         "connections a second", found["opened"])
+         "connections per second", found["opened"])
     bars(folder / "cpu.svg", "Processor time to carry a gigabyte, 16 KiB writes: less is better",
          "CPU seconds, all processes", found["cpu"]["16384"], "{:.2f}")

@@ -3,14 +3,13 @@
 import os
 import re
 import statistics
-import textwrap
 
 import figures
 from contenders import ALL
 from figures import table, with_spread
 from lib.process import find, run
 from lib.wrap import LAUNCHER
-from part import circumstances
+from part import circumstances, wrapped_lines
 from sockets_measure import PERCENTILES, histogram_percentile
 
 LABELS = {kind.name: kind.label for kind in ALL}
@@ -83,7 +82,7 @@ def closest_trip(found, kind, how):
 
 
 def memory_lead(found):
-    return Lead("memory of a connection", {name: per_connection(each) for name, each in found["memory"].items()}, False)
+    return Lead("memory per connection", {name: per_connection(each) for name, each in found["memory"].items()}, False)
 
 
 def bulk_targets(found):
@@ -95,7 +94,7 @@ def bulk_targets(found):
             yield figures.ratio_target(what, rates["pfswrap"], found["limits"]["push"], 0.58, beside="libsodium")
     leads = [lead for size, lead in bulk_leads(found).items() if size >= AHEAD_FROM] + connection_leads(found)
     least = min(leads, key=lambda lead: lead.ratios[lead.best])
-    yield least.target(f"bulk from 4 KiB up, closest of all: {least.what.removeprefix('bulk, ')}")
+    yield least.target(f"bulk from 4 KiB up, smallest lead: {least.what.removeprefix('bulk, ')}")
 
 
 def trip_targets(found):
@@ -107,7 +106,7 @@ def trip_targets(found):
         yield figures.ratio_target(what, halves["pfswrap"], halves["stunnel"], 0.5, False, unit="{:.1f}",
                                    beside="stunnel")
         least = closest_trip(found, kind, how)
-        yield least.target(f"round trip, {how}, closest of all up to 99 %: {least.what.rpartition(', ')[2]}, us", "{:.1f}",
+        yield least.target(f"round trip, {how}, smallest lead up to 99 %: {least.what.rpartition(', ')[2]}, us", "{:.1f}",
                            1000)
 
 
@@ -121,25 +120,26 @@ def memory_targets(found):
                      for ours, bare in zip(memory["pfswrap"][count][side], memory["raw"][count][side])]
             yield figures.Target(f"{int(count):,} idle connections, {side}, MB added", statistics.median(added), added,
                                  20 * int(count) / 10000, False, "{:.1f}", beside="bare program")
-    yield memory_lead(found).target("memory of an idle connection, closest of all, bytes")
+    yield memory_lead(found).target("memory of an idle connection, smallest lead, bytes")
 
 
 def call_targets(found):
     for kind, sides in found["foreign"].items():
         added = [one - other for one, other in zip(sides["pfswrap"], sides["raw"])]
         ours, bare = (statistics.median(sides[name]) for name in ("pfswrap", "raw"))
-        yield figures.Target(f"{CALLS[kind]} not ours, ns added", ours - bare, added, 15, False, "{:.1f}", f"{ours:.0f}",
+        yield figures.Target(f"{CALLS[kind]}, ns added", ours - bare, added, 15, False, "{:.1f}", f"{ours:.0f}",
                              f"bare {bare:.0f}")
 
 
-CALLS = {"write": "write on a descriptor", "read": "read on a descriptor", "pipe": "pipe", "socket": "Unix socket"}
+CALLS = {"write": "write on an unsealed descriptor", "read": "read on an unsealed descriptor", "pipe": "unsealed pipe",
+         "socket": "unsealed Unix socket"}
 
 
 def targets(found):
     opened = found["opened"]
     return [*bulk_targets(found), *trip_targets(found),
             figures.ratio_target("new connections/s", opened["pfswrap"], opened["stunnel"], 1, beside="stunnel"),
-            Lead("new connections", opened).target("new connections/s, closest of all"), *memory_targets(found),
+            Lead("new connections", opened).target("new connections/s, smallest lead"), *memory_targets(found),
             *call_targets(found)]
 
 
@@ -149,9 +149,9 @@ def ahead_table(found):
     for kind, how in KINDS:
         leads += [trip_lead(found, kind, how, percent) for percent in PERCENTILES]
         least = closest_trip(found, kind, how)
-        least.what = f"round trip, {how}, closest: {least.what.rpartition(', ')[2]}"
+        least.what = f"round trip, {how}, smallest lead: {least.what.rpartition(', ')[2]}"
         leads.append(least)
-    leads += [Lead("new connections a second", found["opened"]), memory_lead(found)]
+    leads += [Lead("new connections per second", found["opened"]), memory_lead(found)]
     return table(["how many times better than", *(LABELS[name] for name in OTHERS)],
                  [[lead.what, *map(lead.cell, OTHERS)] for lead in leads])
 
@@ -199,7 +199,7 @@ def memory_table(found):
         added = {count: statistics.median(added_memory(found["memory"], name, count)) / 1e6 for count in memory}
         rows.append([LABELS[name], *(f"{added[count]:,.1f}" if count in added else "-" for count in counts),
                      f"{statistics.median(per_connection(memory)):,.0f}"])
-    return table(["MB beyond the bare programs with idle connections", *(f"{int(count):,}" for count in counts),
+    return table(["MB beyond the bare programs, by idle connections", *(f"{int(count):,}" for count in counts),
                   "bytes each"], rows)
 
 
@@ -208,7 +208,7 @@ def foreign_table(found):
     for kind, sides in found["foreign"].items():
         rows.append([kind, with_spread(sides["raw"], 1), with_spread(sides["pfswrap"], 1),
                      f"{figures.paired_difference(sides['pfswrap'], sides['raw']):+.1f} ns"])
-    return table(["a call on a descriptor not ours", "bare, ns", "wrapped, ns", "added"], rows)
+    return table(["a call on an unsealed descriptor", "bare, ns", "wrapped, ns", "added"], rows)
 
 
 def counted_tables(found):
@@ -223,7 +223,7 @@ def counted_tables(found):
                          *(f"{sum(calls[name].values()):.2f}" for name in ("pfswrap", "raw"))])
             named = ", ".join(f"{value:.2f} {name}" for name, value in calls["pfswrap"].items())
             lines.append(wrapped_lines(f"- {what}, {side}: {named}", indent="  "))
-    return (table(["for one more", "instructions added", "libsodium's", "beyond them", "system calls", "bare"], rows),
+    return (table(["cost of one more", "instructions added", "libsodium's", "the rest", "system calls", "bare"], rows),
             "\n".join(lines))
 
 
@@ -231,12 +231,12 @@ def limits_table(found):
     limits, opened = found["limits"], found["opened"]
     rows = [["libsodium's secretstream, 16 KiB, push", f"{with_spread(limits['push'])} MB/s"],
             ["libsodium's secretstream, 16 KiB, pull", f"{with_spread(limits['pull'])} MB/s"],
-            ["X25519 operations on one core", f"{with_spread(limits['x25519'])} a second"],
+            ["X25519 operations on one core", f"{with_spread(limits['x25519'])} per second"],
             # A side makes an ephemeral key and computes es, ss, ee and se.
             ["X25519 operations in a handshake of IK, both sides", "10"]]
     cores = statistics.median(opened["pfswrap"]) * 10 / statistics.median(limits["x25519"])
-    rows.append(["cores busy with X25519 at pfswrap's new connections", f"{cores:.2f} of {os.cpu_count()}"])
-    return table(["limits", ""], rows)
+    rows.append(["cores that compute X25519 at pfswrap's rate of new connections", f"{cores:.2f} of {os.cpu_count()}"])
+    return table(["limits", "value"], rows)
 
 
 def versions():
@@ -250,17 +250,13 @@ def versions():
     return ", ".join(answer[0].replace(" version", "") for answer in answers if answer)
 
 
-def wrapped_lines(text, indent=""):
-    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
 def text(found):
     """The whole section, as Markdown."""
     return "\n\n".join([
-        wrapped_lines(f"{versions()}; {circumstances(found)} ± is half the distance between the quartiles."),
+        circumstances(found, f"{versions()}; ", " ± is half the interquartile range."),
         ahead_table(found),
         matrix(found, "MB/s by size of writes", {size_name(int(size)): each for size, each in found["bulk"].items()}),
         matrix(found, "MB/s by connections, 16 KiB writes", found["connections"]),
         matrix(found, "CPU seconds for a GB", {size_name(int(size)): each for size, each in found["cpu"].items()}, 2),
-        round_trip_table(found), matrix(found, "new connections", {"a second": found["opened"]}), memory_table(found),
+        round_trip_table(found), matrix(found, "new connections", {"per second": found["opened"]}), memory_table(found),
         foreign_table(found), *(counted_tables(found) if found.get("counted") else ()), limits_table(found)])

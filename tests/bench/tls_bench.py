@@ -70,7 +70,7 @@ class Tls(Part):
             add(found, "call", side, float(done.out))
 
     def text(self, found):
-        return "\n\n".join([f"{versions()}; {circumstances(found)}", *server_tables(found), call_table(found["call"]),
+        return "\n\n".join([circumstances(found, f"{versions()}; "), *server_tables(found), call_table(found["call"]),
                             memory_table(found["memory"])])
 
     def draw(self, found, folder):
@@ -78,13 +78,13 @@ class Tls(Part):
         for word in ("requests", "handshakes"):
             loads = {name: each for name, each in found["rate"].items() if name.startswith(word)}
             if loads:
-                panels.append((f"{word} a second", [name.partition(", ")[2] for name in loads], list(loads.values())))
+                panels.append((f"{word} per second", [name.partition(", ")[2] for name in loads], list(loads.values())))
         charts.panels_chart(folder / "nginx.svg", "nginx, TLS 1.3, bare and under pfswrap run: more is better", SIDES,
                             (charts.GREY, charts.BLUE), panels)
 
     def targets(self, found):
         for name, sides in found["rate"].items():
-            yield figures.ratio_target(f"nginx, {name} a second", sides["wrapped"], sides["bare"], TARGET_RATIO,
+            yield figures.ratio_target(f"nginx, {name}, per second", sides["wrapped"], sides["bare"], TARGET_RATIO,
                                        form="{:.3f}", beside="bare")
 
 
@@ -94,14 +94,14 @@ def server_tables(found):
     for name, sides in found["rate"].items():
         bare, wrapped = (sides[side] for side in SIDES)
         bare_cpu, wrapped_cpu = (found["cpu"][name][side] for side in SIDES)
-        rates.append([f"{name} a second", with_spread(bare), with_spread(wrapped),
+        rates.append([f"{name}, per second", with_spread(bare), with_spread(wrapped),
                       f"{figures.ratio_of_medians(wrapped, bare):.3f}", f"{figures.paired_ratio(wrapped, bare):.3f}"])
         busy = statistics.median(bare) * statistics.median(bare_cpu) / 1e4
         costs.append([name, with_spread(bare_cpu, 1), with_spread(wrapped_cpu, 1),
                       f"{figures.paired_difference(wrapped_cpu, bare_cpu):+.1f} us",
                       f"{1 / figures.paired_ratio(wrapped_cpu, bare_cpu):.3f}", f"{busy:.0f} %"])
     return (table(["nginx", "bare", "wrapped", "ratio", "paired"], rates),
-            table(["CPU of nginx for one of", "bare, us", "wrapped, us", "added", "ratio", "its core"], costs))
+            table(["CPU of nginx for one of the", "bare, us", "wrapped, us", "added", "ratio", "core in use"], costs))
 
 
 def call_table(calls):
@@ -113,7 +113,7 @@ def call_table(calls):
 
 def memory_table(memory):
     rows = []
-    for name, place in (("resident", 0), ("of that, its own alone", 1)):
+    for name, place in (("resident", 0), ("of that, private", 1)):
         bare, wrapped = ([sample[place] for sample in memory[side]] for side in SIDES)
         rows.append([name, *(f"{statistics.median(values) / 1024:,.0f}" for values in (bare, wrapped)),
                      f"{figures.paired_difference(wrapped, bare):+,.0f} bytes"])

@@ -49,7 +49,7 @@ class Wire(Part):
 
     def text(self, found):
         rows = []
-        for what, unit, digits in (("rate", "requests/s", 0), ("cpu", "CPU of the worker for one, us", 2)):
+        for what, unit, digits in (("rate", "requests/s", 0), ("cpu", "CPU of the worker per request, us", 2)):
             for load, words in LOADS.items():
                 sides = found[what][load]
                 rows.append([f"{unit}, {words}", with_spread(sides["without"], digits), with_spread(sides["with"], digits),
@@ -62,5 +62,5 @@ class Wire(Part):
         rate, cpu = found["rate"]["close"], found["cpu"]["close"]
         yield figures.ratio_target("wire plane, nginx requests/s, keepalive off", rate["with"], rate["without"], TARGET,
                                    form="{:.3f}", beside="without")
-        yield figures.ratio_target("wire plane, its worker's CPU for one, us", cpu["with"], cpu["without"], 1 / TARGET,
+        yield figures.ratio_target("wire plane, CPU of the worker per request, us", cpu["with"], cpu["without"], 1 / TARGET,
                                    False, "{:.3f}", "{:.1f}", "without")
