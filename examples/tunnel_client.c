@@ -63,7 +63,7 @@ int main(int argc, char **argv)
     static const char label[] = "EXPORTER-Channel-Binding"; /* RFC 9266 */
     struct pfswrap_keyring *keyring = pfswrap_keyring_new();
     struct pfswrap_seal_config config = {
-        .keyring = keyring, .names = server, .name_count = 1, .carrier_max = PFSWRAP_SEAL_TLS_RECORD};
+        .keyring = keyring, .names = server, .name_count = 1, .transport_max = PFSWRAP_SEAL_TLS_RECORD};
     struct pfswrap_keys_error error;
     uint8_t binding[32];
     char text[4096];
