@@ -61,7 +61,7 @@ check:
 	@$(MAKE) --no-print-directory $(PARALLEL) unit-tests SANITIZE=address,undefined
 	$(if $(THREAD_UNIT_SRC),@$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=thread \
 	    $(patsubst %.c,build-thread/%,$(THREAD_UNIT_SRC)))
-	@tests/run $(UNIT_BIN) $(SANITIZED_UNIT_BIN) $(wildcard tests/apps/test_*.py) $(TESTS)
+	@tests/run $(UNIT_BIN) $(SANITIZED_UNIT_BIN) $(wildcard tests/apps/*/test_*.py) $(TESTS)
 
 # Check runs each case in a child of its own (valgrind follows), and leaves its own bookkeeping reachable at exit.
 check-valgrind:

@@ -38,19 +38,19 @@ uninstall-seal:
 
 # Programs that the tests of the protocol run: an endpoint on descriptors, the writer of the worked example, and the key
 # commands.
-SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,seal_peer seal_example seal_keys)
+SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/seal/,seal_peer seal_example seal_keys)
 
 $(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread
 
-$(B)/tests/apps/programs/seal_keys: $(call obj,$(addprefix tools/,genkey.c pubkey.c genpsk.c keyio.c))
+$(B)/tests/apps/programs/seal/seal_keys: $(call obj,$(addprefix tools/,genkey.c pubkey.c genpsk.c keyio.c))
 
 .PHONY: seal-programs
 seal-programs: $(SEAL_PROGRAMS)
 
 # docs/WIRE.md ends with what this prints; a test compares.
 .PHONY: wire-example
-wire-example: $(B)/tests/apps/programs/seal_example
+wire-example: $(B)/tests/apps/programs/seal/seal_example
 	@$<
 
 # Fuzzers: clang's libFuzzer with the sanitizers, one after another. `make fuzz SECONDS=600`

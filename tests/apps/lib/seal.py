@@ -165,7 +165,7 @@ class Scenarios:
 
     def __init__(self, tap, program, link=None, environment=None):
         """`link`: a lib.link.Link whose two machines are the two ends; without it both are here."""
-        self.tap, self.program, self.link, self.environment = tap, PROGRAMS / program, link, environment or {}
+        self.tap, self.program, self.link, self.environment = tap, PROGRAMS / "seal" / program, link, environment or {}
         self.keys = Keys("peer")
         look_case(tap)
 
