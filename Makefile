@@ -35,7 +35,7 @@ SEAL_SRC := $(wildcard shim/seal/*.c)
 SHIM_SRC := $(wildcard shim/*.c shim/*/*.c)
 TOOL_SRC := $(wildcard tools/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
-PROG_SRC := $(wildcard tests/apps/programs/*/*.c)
+PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))

@@ -3,9 +3,14 @@
 # A test program says in a comment of its first 10 lines what it links: `link: -lssl -lcrypto -ldl`.
 program_libraries = $(shell sed -n '1,10s/.*link: *\(-[-A-Za-z0-9,:._= ]*\).*/\1/p' $(1))
 
-$(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
+# What the programs share. A program gets only the objects whose functions it calls.
+$(B)/libtest-programs.a: $(call obj,$(wildcard tests/apps/programs/lib/*.c))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o $(B)/libtest-programs.a
 	@$(CC) $(CFLAGS) $(if $(findstring -static,$(call program_libraries,tests/apps/programs/$*.c)),,-pie) $(LDFLAGS) \
-	    -o $@ $< $(call program_libraries,tests/apps/programs/$*.c)
+	    -o $@ $^ $(call program_libraries,tests/apps/programs/$*.c)
 
 # Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
 # is interposed: a test would interpose its own.
@@ -36,8 +41,8 @@ $(B)/tests/unit/connection/test_numbers: $(MODEL_OBJ)
 
 # Shared objects that test programs load, or that are preloaded beside ours.
 PLUGIN_SO := $(patsubst %.c,$(B)/%.so,$(wildcard tests/apps/plugins/*.c))
-$(B)/tests/apps/plugins/%.so: $(B)/tests/apps/plugins/%.o
-	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $< \
+$(B)/tests/apps/plugins/%.so: $(B)/tests/apps/plugins/%.o $(B)/libtest-programs.a
+	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $^ \
 	    $(call program_libraries,tests/apps/plugins/$*.c)
 
 # The unit tests whose code runs threads; the others gain nothing from ThreadSanitizer.

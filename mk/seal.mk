@@ -61,9 +61,9 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
                -fno-omit-frame-pointer $(WARNINGS)
 
-build-fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h) $(CORE_SRC)
+build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h) $(CORE_SRC)
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $< $(CORE_SRC) $(INIH) $(SODIUM) -pthread
+	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $(filter tests/%.c,$^) $(CORE_SRC) $(INIH) $(SODIUM) -pthread
 
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZERS)

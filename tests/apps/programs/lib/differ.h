@@ -1,8 +1,8 @@
 /*
- * What sock_differ.c and its parts share: random numbers from a seed, the trace, and pairs of connected sockets
- * whose state is known. What is printed follows from the seed and from TCP alone, so that two runs of the same seed
- * print the same, whatever is between the program and the kernel: before anything is told, what it depends on is
- * waited for.
+ * What the parts of sock_differ share: random numbers from a seed, the trace, and pairs of connected sockets whose
+ * state is known. What is printed follows from the seed and from TCP alone. Two runs of the same seed print the
+ * same, whether the connections are bare or sealed: before a result is printed, the program waits for what the
+ * result depends on.
  */
 #ifndef PFSWRAP_TESTS_DIFFER_H
 #define PFSWRAP_TESTS_DIFFER_H
@@ -11,19 +11,16 @@
 
 #include <stdatomic.h>
 
-#include <limits.h>
-#include <sys/uio.h>
-
 enum {
     PAIRS = 3,
-    ROOM = 24000, /* bytes under way to one end at most: none of these calls ever has to wait for room */
+    ROOM = 24000, /* bytes under way to one end at most, so that no call ever has to wait for buffer space */
 };
 
 /* One end of a connection, and what is known of it. */
 struct end {
     int fd;
     bool nonblocking, read_shut, write_shut;
-    size_t waiting; /* bytes that have come for it and were not received */
+    size_t waiting; /* bytes that have arrived for it and were not received */
     uint64_t sent;  /* bytes it has sent */
 };
 
@@ -31,170 +28,56 @@ struct pair {
     struct end ends[2];
 };
 
-static struct sock_target differ_target; /* where everything listens */
-static struct pair differ_pairs[PAIRS];
-static uint64_t differ_state;          /* of the random numbers */
-static atomic_int differ_pipe_signals; /* how often SIGPIPE came */
+extern struct sock_target differ_target; /* where everything listens */
+extern struct pair differ_pairs[PAIRS];
+extern uint64_t differ_state;          /* of the random numbers */
+extern atomic_int differ_pipe_signals; /* SIGPIPEs since the last line of the trace */
 
-/* --- random numbers (a step of SplitMix64) --- */
+/* --- random numbers --- */
 
-static uint64_t random_word(void)
-{
-    uint64_t word = differ_state += 0x9e3779b97f4a7c15U;
-    word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9U;
-    word = (word ^ (word >> 27)) * 0x94d049bb133111ebU;
-    return word ^ (word >> 31);
-}
+uint64_t random_word(void);
 
-/* Below `limit`. */
-static unsigned random_below(unsigned limit)
-{
-    return (unsigned)(random_word() % limit);
-}
+/* A number below `limit`. */
+unsigned random_below(unsigned limit);
 
-static bool random_chance(unsigned percent)
-{
-    return random_below(100) < percent;
-}
+/* True in `percent` of all cases. */
+bool random_chance(unsigned percent);
 
-/* Sizes as programs have them: none, one, few, many. */
-static size_t random_size(size_t most)
-{
-    static const unsigned scale[] = {1, 2, 17, 100, 1500, 5000, 17000};
-    size_t size = random_below(scale[random_below(7)] + 1);
-    return size < most ? size : most;
-}
+/* A size as programs have them, at most `most`: none, one, few or many bytes. */
+size_t random_size(size_t most);
 
 /* --- the trace --- */
 
-static uint64_t digest_of(const void *bytes, size_t size)
-{
-    const unsigned char *at = bytes;
-    uint64_t digest = 0xcbf29ce484222325U;
-    for (size_t i = 0; i < size; i++)
-        digest = (digest ^ at[i]) * 0x100000001b3U;
-    return digest;
-}
+/* 64 bits that differ for different bytes (FNV-1a). */
+uint64_t digest_of(const void *bytes, size_t size);
 
-/* What a call returned, and errno if it failed. Returns the result. */
-SOCK_UNUSED __attribute__((format(printf, 2, 3))) static ssize_t told(ssize_t result, const char *format, ...)
-{
-    const int error = errno;
-    va_list list;
-    va_start(list, format);
-    (void)vprintf(format, list);
-    va_end(list);
-    if (result < 0)
-        (void)printf(" = %zd %s", result, strerrorname_np(error));
-    else
-        (void)printf(" = %zd", result);
-    const int signals = atomic_exchange(&differ_pipe_signals, 0);
-    if (signals > 0)
-        (void)printf(" SIGPIPE*%d", signals);
-    (void)printf("\n");
-    return result;
-}
-
-/* The same for a call that must be as it is bare only in whether it fails, and how. */
-SOCK_UNUSED static ssize_t told_outcome(ssize_t result, const char *name)
-{
-    return told(result > 0 ? 1 : result, "%s", name);
-}
+/* Prints a call, what it returned, its errno if it failed, and signals that it raised. Returns `result`. */
+__attribute__((format(printf, 2, 3))) ssize_t traced(ssize_t result, const char *format, ...);
 
 /* --- pairs --- */
 
-/* Waits until `events` are there. */
-static void await(int fd, short events, const char *what)
-{
-    struct pollfd wait = {.fd = fd, .events = events};
-    int n;
-    do
-        n = poll(&wait, 1, SOCK_DEADLINE_MS);
-    while (n < 0 && errno == EINTR);
-    if (n != 1)
-        sock_fail("waiting for %s", what);
-}
+/* Waits by poll(2) until one of `events` is reported; fails with `what` after SOCK_DEADLINE_MS. */
+void await(int fd, short events, const char *what);
 
 /* Waits until everything that was sent to this end can be read. */
-static void await_waiting(const struct end *end)
-{
-    for (int rounds = 0;; rounds++) {
-        int there = 0;
-        if (ioctl(end->fd, FIONREAD, &there) != 0)
-            sock_fail("FIONREAD");
-        if ((size_t)there >= end->waiting)
-            return;
-        if (rounds > 5000)
-            sock_fail("%zu bytes were sent, and %d came", end->waiting, there);
-        (void)poll(NULL, 0, rounds < 10 ? 0 : 2);
-    }
-}
+void await_waiting(const struct end *end);
 
-static int listener_open(int backlog)
-{
-    int fd = socket(differ_target.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    sock_expect(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                    bind(fd, (const struct sockaddr *)&differ_target.address, differ_target.length) == 0 &&
-                    listen(fd, backlog) == 0,
-                "listen");
-    return fd;
-}
+/* A socket that listens on differ_target. */
+int listener_open(int backlog);
 
-static int dial(int fd)
-{
-    return connect(fd, (const struct sockaddr *)&differ_target.address, differ_target.length);
-}
+/* connect(2) to differ_target, with its result. */
+int dial(int fd);
 
-/* A byte each way, after which a connection is complete, of whatever kind it is. */
-static void greet(int one, int other)
-{
-    char byte = 'g';
-    sock_expect(send(one, &byte, 1, MSG_NOSIGNAL) == 1, "sending a greeting");
-    await(other, POLLIN, "a greeting");
-    sock_expect(recv(other, &byte, 1, 0) == 1 && send(other, &byte, 1, MSG_NOSIGNAL) == 1, "returning a greeting");
-    await(one, POLLIN, "a greeting's return");
-    sock_expect(recv(one, &byte, 1, 0) == 1, "receiving a greeting");
-}
+/* Sends a byte each way. After this a connection is complete, sealed or not. */
+void greet(int one, int other);
 
-/* Two connected descriptors; which end connected is a matter of chance. */
-static void connect_two(int fds[2])
-{
-    int listener = listener_open(8);
-    fds[0] = socket(differ_target.address.ss_family, SOCK_STREAM, 0);
-    sock_expect(fds[0] >= 0 && dial(fds[0]) == 0, "connect");
-    fds[1] = accept4(listener, NULL, NULL, random_chance(30) ? SOCK_CLOEXEC : 0);
-    sock_expect(fds[1] >= 0, "accept");
-    (void)close(listener);
-    greet(fds[0], fds[1]);
-}
+/* Two connected descriptors. The first one has connected. */
+void connect_two(int fds[2]);
 
-static void pair_open(struct pair *pair)
-{
-    int fds[2];
-    connect_two(fds);
-    const int swap = random_chance(50);
-    *pair = (struct pair){.ends = {{.fd = fds[swap]}, {.fd = fds[!swap]}}};
-}
+/* The same as a pair, in which either end may have connected. */
+void pair_open(struct pair *pair);
 
-/* Takes what is left on both ways and ends both, so that nothing is lost and nothing reset. */
-static void two_close(int one, int other)
-{
-    char waste[4096];
-    (void)shutdown(one, SHUT_WR);
-    (void)shutdown(other, SHUT_WR);
-    for (int i = 0; i < 2; i++) {
-        const int fd = i ? other : one;
-        sock_set_nonblocking(fd, true);
-        for (;;) {
-            ssize_t n = recv(fd, waste, sizeof waste, 0);
-            if (n < 0 && errno == EAGAIN)
-                await(fd, POLLIN, "the end");
-            else if (n <= 0)
-                break;
-        }
-    }
-    (void)close(one);
-    (void)close(other);
-}
+/* Receives what is left both ways and closes both ends, so that nothing is lost and no end is reset. */
+void two_close(int one, int other);
 
 #endif

@@ -1,46 +1,14 @@
 /*
- * What an inetd-style server does with lines: greets, answers "got LINE" to each, and says "bye" at the end of its
- * input. The connection is its descriptors 0, 1 and 2; `manner` says by which calls it speaks.
+ * A server in the manner of inetd, whose connection is its descriptors 0, 1 and 2: it greets, answers "got LINE" to
+ * each line, and says "bye" at the end of its input. One version uses system calls, the other stdio.
  */
 #ifndef PFSWRAP_TESTS_INETD_LINES_H
 #define PFSWRAP_TESTS_INETD_LINES_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+/* By read(2) and write(2). Returns the program's exit status. */
+int inetd_by_calls(void);
 
-static int inetd_by_calls(void)
-{
-    char text[1024];
-    size_t have = 0;
-    ssize_t n = write(1, "PFSMARK:hello\n", 14);
-    while (n > 0 && (n = read(0, text + have, sizeof text - have)) > 0) {
-        have += (size_t)n;
-        char *end;
-        while ((end = memchr(text, '\n', have)) != NULL) {
-            char answer[1100] = "got ";
-            size_t length = (size_t)(end - text) + 1;
-            memcpy(answer + 4, text, length);
-            if (write(2, answer, length + 4) != (ssize_t)length + 4)
-                return 1;
-            have -= length;
-            memmove(text, end + 1, have);
-        }
-    }
-    return n == 0 && write(1, "PFSMARK:bye\n", 12) == 12 ? 0 : 1;
-}
-
-static int inetd_by_stdio(void)
-{
-    char line[1024];
-    (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    if (puts("PFSMARK:hello") < 0)
-        return 1;
-    while (fgets(line, sizeof line, stdin))
-        if (printf("got %s", line) < 0)
-            return 1;
-    return feof(stdin) && puts("PFSMARK:bye") >= 0 ? 0 : 1;
-}
+/* By stdio's streams. Returns the program's exit status. */
+int inetd_by_stdio(void);
 
 #endif

@@ -6,8 +6,8 @@
  *     descriptor_storm listen FIRST_PORT              peers of every kind; until its standard input ends
  *     descriptor_storm connect THREADS CONNECTS SEED FIRST_PORT [WRONG_KEY_PORT]
  *     descriptor_storm again FIRST_PORT               one thread: refused, dissolved (AF_UNSPEC), connected to a
- * silent peer descriptor_storm serve THREADS PORT             accepts, says WORD and closes; until its standard input
- * ends descriptor_storm call THREADS CONNECTS PORT     connects, and listens for WORD
+ * silent peer descriptor_storm serve THREADS PORT             accepts, says WORD and closes; until its standard
+ * input ends descriptor_storm call THREADS CONNECTS PORT     connects, and listens for WORD
  *
  * Each prints its counts as one line of JSON, and exits with status 1 if something came that must not come.
  */
@@ -133,8 +133,8 @@ static void hear(int fd)
     if (contains_word(bytes, (size_t)size) ||
         memcmp(bytes, MAGIC, (size_t)size < MAGIC_BYTES ? (size_t)size : MAGIC_BYTES) != 0) {
         if (readable++ < 3)
-            (void)fprintf(stderr, "descriptor_storm: a peer of kind %d read %zd bytes: %.40s\n", (int)kinds[fd], size,
-                          bytes);
+            (void)fprintf(stderr, "descriptor_storm: a peer of kind %d read %zd bytes: %.40s\n", (int)kinds[fd],
+                          size, bytes);
     } else {
         sealed++;
     }

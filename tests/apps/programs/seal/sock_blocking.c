@@ -177,14 +177,14 @@ static void fill_at_once_client(int fd)
 {
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 64 * MEGABYTE, 1);
-    side_tell(done);
+    side_send(done);
     sock_set_nonblocking(fd, false);
     text_send(fd, done, 3 * MEGABYTE + 5, 100000, 1);
 }
 
 static void fill_at_once_server(int fd)
 {
-    size_t full = side_hear();
+    size_t full = side_receive();
     text_receive(fd, 0, full + 3 * MEGABYTE + 5, 30000, 1);
     text_expect_end(fd);
 }
@@ -216,7 +216,7 @@ static void fill_bytes_client(int fd)
             break;
         at++;
     }
-    side_tell(at);
+    side_send(at);
     while (at < 410000) {
         unsigned char byte = text_byte(at, 1);
         ssize_t n = write(fd, &byte, 1);
@@ -230,7 +230,7 @@ static void fill_bytes_client(int fd)
 static void fill_bytes_server(int fd)
 {
     sock_greet(fd);
-    (void)side_hear();
+    (void)side_receive();
     text_receive(fd, 0, 410000, 3000, 1);
     text_expect_end(fd);
 }
@@ -280,7 +280,7 @@ static void vectors_client(int fd)
     sock_expect(writev(fd, many, 1025) == -1 && errno == EINVAL, "writev of 1025 parts: expected EINVAL");
     sock_expect(writev(fd, many, 1024) == 1024, "writev of 1024 parts");
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
-    side_tell(at + 1024);
+    side_send(at + 1024);
 }
 
 static void vectors_server(int fd)
@@ -302,7 +302,7 @@ static void vectors_server(int fd)
         text_check(buffer, (size_t)n, at, 1);
         at += (uint64_t)n;
     }
-    sock_expect(at == side_hear(), "%" PRIu64 " bytes arrived", at);
+    sock_expect(at == side_receive(), "%" PRIu64 " bytes arrived", at);
 }
 
 /* Nothing written sends nothing; nothing read neither blocks nor takes anything. */
@@ -311,18 +311,18 @@ static void nothing_client(int fd)
     char byte = 'x';
     sock_expect(write(fd, &byte, 0) == 0 && send(fd, &byte, 0, 0) == 0, "writes of nothing");
     sock_expect(read(fd, &byte, 0) == 0, "a read of nothing");
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     text_send(fd, 0, 100, 100, 1);
 }
 
 static void nothing_server(int fd)
 {
     char byte;
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(sock_ready(fd, POLLIN) == 0, "poll sees data where nothing was written");
     sock_expect(recv(fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN, "recv: expected EAGAIN");
-    side_tell(0);
+    side_send(0);
     (void)sock_wait(fd, POLLIN);
     sock_expect(recv(fd, &byte, 0, 0) == 0, "a receive of nothing");
     text_receive(fd, 0, 100, 100, 1);
@@ -336,7 +336,7 @@ static void patience_server(int fd)
         (void)usleep(50000);
         (void)send(fd, "x", 1, MSG_NOSIGNAL);
     }
-    side_tell(0);
+    side_send(0);
 }
 
 static void patience_client(int fd)
@@ -346,7 +346,7 @@ static void patience_client(int fd)
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0, "SO_RCVTIMEO");
     ssize_t n = recv(fd, bytes, sizeof bytes, MSG_WAITALL);
     sock_expect(n > 0 && n < (ssize_t)sizeof bytes, "%zd bytes, expected the time to end before all are there", n);
-    (void)side_hear();
+    (void)side_receive();
 }
 
 static const struct scenario scenarios[] = {

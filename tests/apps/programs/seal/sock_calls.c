@@ -15,8 +15,8 @@ static void send_and_tell(int fd, size_t size, size_t step)
 {
     sock_set_nodelay(fd);
     text_send(fd, 0, size, step, 1);
-    side_tell(size);
-    (void)side_hear();
+    side_send(size);
+    (void)side_receive();
 }
 
 static void sender_of_hundreds(int fd)
@@ -33,7 +33,7 @@ static void sender_of_one_chunk(int fd)
 static void take_rest(int fd, size_t at)
 {
     text_receive(fd, at, 10000 - at, 4096, 1);
-    side_tell(0);
+    side_send(0);
     text_expect_end(fd);
 }
 
@@ -42,7 +42,7 @@ static void peek_server(int fd)
 {
     char buffer[512];
     size_t at = 0;
-    (void)side_hear();
+    (void)side_receive();
     for (size_t size = 1; size < sizeof buffer; size = size * 2 + 1) {
         ssize_t first = recv(fd, buffer, size, MSG_PEEK), second;
         sock_expect(first > 0, "peek returned %zd", first);
@@ -64,7 +64,7 @@ static void peek_grows_client(int fd)
     for (size_t i = 0; i < 64; i++) {
         text_send(fd, i, 1, 1, 1);
         if (i == 20)
-            (void)side_hear(); /* a part has been peeked at */
+            (void)side_receive(); /* a part has been peeked at */
     }
     text_send(fd, 64, 10000, 10000, 1);
 }
@@ -79,7 +79,7 @@ static void peek_grows_server(int fd)
         sock_expect(n > 0, "peek returned %zd", n);
         text_check(buffer, (size_t)n, 0, 1);
         if (!told)
-            side_tell(0);
+            side_send(0);
         told = true;
     }
     text_receive(fd, 0, 10064, 4096, 1);
@@ -92,7 +92,7 @@ static void peek_many_client(int fd)
 {
     sock_set_nodelay(fd);
     text_send(fd, 0, 3000, 1, 1);
-    (void)side_hear();
+    (void)side_receive();
 }
 
 static void peek_many_server(int fd)
@@ -106,7 +106,7 @@ static void peek_many_server(int fd)
     } while (n < 3000);
     text_check(buffer, 3000, 0, 1);
     text_receive(fd, 0, 3000, 3000, 1);
-    side_tell(0);
+    side_send(0);
     text_expect_end(fd);
 }
 
@@ -114,7 +114,7 @@ static void peek_many_server(int fd)
 static void wait_all_server(int fd)
 {
     static char buffer[10000];
-    (void)side_hear();
+    (void)side_receive();
     ssize_t n = recv(fd, buffer, 16, MSG_WAITALL | MSG_PEEK);
     sock_expect(n == 16, "peek of 16 bytes returned %zd", n);
     n = recv(fd, buffer, 7777, MSG_WAITALL);
@@ -125,7 +125,7 @@ static void wait_all_server(int fd)
     n = recvmsg(fd, &message, MSG_WAITALL);
     sock_expect(n == 2223 && message.msg_flags == 0, "recvmsg returned %zd, flags %d", n, message.msg_flags);
     text_check(buffer, 2223, 7777, 1);
-    side_tell(0);
+    side_send(0);
     n = recv(fd, buffer, 100, MSG_WAITALL);
     sock_expect(n == 0, "recv at the end returned %zd", n);
 }
@@ -149,7 +149,7 @@ static void wait_all_short_server(int fd)
 static void flags_server(int fd)
 {
     char buffer[200] = "untouched";
-    (void)side_hear();
+    (void)side_receive();
     (void)sock_wait(fd, POLLIN);
     ssize_t n = recv(fd, buffer, 100, MSG_TRUNC);
     sock_expect(n > 0 && n <= 100 && strcmp(buffer, "untouched") == 0, "recv with MSG_TRUNC returned %zd, \"%.9s\"",
@@ -188,7 +188,7 @@ static void flags_server(int fd)
     sock_expect(lseek(fd, 0, SEEK_CUR) == -1 && errno == ESPIPE, "lseek: expected ESPIPE");
     sock_expect(pread(fd, buffer, 1, 0) == -1 && errno == ESPIPE, "pread: expected ESPIPE");
     sock_expect(pwrite(fd, buffer, 1, 0) == -1 && errno == ESPIPE, "pwrite: expected ESPIPE");
-    side_tell(0);
+    side_send(0);
     text_expect_end(fd);
 }
 
@@ -235,23 +235,23 @@ static void receive_timeout_server(int fd)
         sock_expect(n == -1 && errno == EAGAIN, "recv returned %zd, expected EAGAIN", n);
         sock_expect(now() - begun > 0.05, "recv waited %g s of 0.06", now() - begun);
         if (round == 0) {
-            side_tell(0); /* the client's first word, which in a sealed connection comes with the handshake */
-            (void)side_hear();
+            side_send(0); /* the client's first word, which in a sealed connection comes with the handshake */
+            (void)side_receive();
             sock_expect(sock_wait(fd, POLLIN) & POLLIN,
                         "the first word"); /* no handshake has to be done in 0.06 s */
             sock_expect(recv(fd, buffer, 10, MSG_WAITALL) == 10, "recv of the first word");
             text_check(buffer, 10, 0, 1);
         }
     }
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     double begun = now();
     ssize_t n = recv(fd, buffer, 100, MSG_WAITALL);
     sock_expect(n == 10, "recv of 100 bytes of which 10 came returned %zd", n);
     sock_expect(now() - begun > 0.05, "recv waited %g s of 0.06", now() - begun);
     text_check(buffer, 10, 10, 1);
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none) == 0, "SO_RCVTIMEO");
-    side_tell(0);
+    side_send(0);
     text_receive(fd, 20, 10, 10, 1);
     text_expect_end(fd);
 }
@@ -259,10 +259,10 @@ static void receive_timeout_server(int fd)
 static void receive_timeout_client(int fd)
 {
     for (size_t round = 0; round < 3; round++) {
-        (void)side_hear();
+        (void)side_receive();
         text_send(fd, round * 10, 10, 10, 1);
         if (round < 2)
-            side_tell(0);
+            side_send(0);
     }
 }
 
@@ -282,7 +282,7 @@ static void send_timeout_client(int fd)
         timeouts += n < 0;
         done += n > 0 ? (size_t)n : 0;
     }
-    side_tell(done);
+    side_send(done);
     wait.tv_usec = 0;
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0, "SO_SNDTIMEO");
     text_send(fd, done, 100000, 100000, 1);
@@ -291,7 +291,7 @@ static void send_timeout_client(int fd)
 static void send_timeout_server(int fd)
 {
     sock_greet(fd);
-    size_t done = side_hear();
+    size_t done = side_receive();
     text_receive(fd, 0, done + 100000, 65536, 1);
     text_expect_end(fd);
 }
@@ -301,7 +301,7 @@ static void low_water_server(int fd)
 {
     int mark = 5, got = 0;
     socklen_t size = sizeof got;
-    (void)side_hear();
+    (void)side_receive();
     (void)sock_wait(fd, POLLIN);
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof mark) == 0, "SO_RCVLOWAT");
     sock_expect(getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &got, &size) == 0 && (got == mark || sock_is_sealed()),
@@ -316,7 +316,7 @@ static void low_water_server(int fd)
         text_check(buffer, (size_t)n, at, 1);
         at += (size_t)n;
     }
-    side_tell(0);
+    side_send(0);
     (void)sock_wait(fd, POLLIN);
     text_expect_end(fd);
 }
@@ -356,7 +356,7 @@ static void how_much_server(int fd)
 {
     static char buffer[20000];
     int there = -1;
-    (void)side_hear();
+    (void)side_receive();
     for (size_t at = 0; at < 10000;) {
         (void)sock_wait(fd, POLLIN);
         sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there > 0 && there <= 20000,
@@ -367,7 +367,7 @@ static void how_much_server(int fd)
         at += (size_t)n;
     }
     sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "all has been read, and FIONREAD says %d", there);
-    side_tell(0);
+    side_send(0);
     (void)sock_wait(fd, POLLIN);
     sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "at the end FIONREAD says %d", there);
     text_expect_end(fd);
@@ -378,7 +378,7 @@ static void how_much_out_client(int fd)
 {
     int queued = -1;
     text_send(fd, 0, 10000, 100, 1);
-    (void)side_hear();
+    (void)side_receive();
     for (int i = 0; i < SOCK_DEADLINE_MS && queued != 0; i++) {
         sock_expect(ioctl(fd, TIOCOUTQ, &queued) == 0, "TIOCOUTQ");
         if (queued)
@@ -390,7 +390,7 @@ static void how_much_out_client(int fd)
 static void how_much_out_server(int fd)
 {
     text_receive(fd, 0, 10000, 1000, 1);
-    side_tell(0);
+    side_send(0);
     text_expect_end(fd);
 }
 
@@ -414,8 +414,8 @@ static void many_client(int fd)
     sock_expect(pwritev2(fd, two, 2, 0, 0) == -1 && errno == ESPIPE, "pwritev2 with an offset: expected ESPIPE");
     sock_expect(pwritev64v2(fd, &(struct iovec){.iov_base = text + 8000, .iov_len = 2000}, 1, -1, 0) == 2000,
                 "pwritev64v2");
-    side_tell(10000);
-    (void)side_hear();
+    side_send(10000);
+    (void)side_receive();
 }
 
 static void many_server(int fd)
@@ -424,7 +424,7 @@ static void many_server(int fd)
     struct mmsghdr messages[4] = {0};
     struct iovec parts[4];
     size_t at = 0;
-    (void)side_hear();
+    (void)side_receive();
     (void)sock_wait(fd, POLLIN);
     for (size_t i = 0; i < 4; i++) {
         parts[i] = (struct iovec){.iov_base = text + i * 500, .iov_len = 500};

@@ -44,7 +44,7 @@ static void killed_child_client(int fd, bool by_clone)
     if (pid == 0)
         for (;;)
             (void)!send(fd, text, sizeof text, 0);
-    (void)side_hear(); /* the peer has had a megabyte of it */
+    (void)side_receive(); /* the peer has had a megabyte of it */
     sock_expect(kill(pid, SIGKILL) == 0 && sock_reap(pid) == 128 + SIGKILL, "kill");
     memset(text, 'p', sizeof text);
     for (int i = 0; i < 100; i++)
@@ -88,7 +88,7 @@ static void killed_child(const struct sock_target *target)
             total += (size_t)n;
             if (!told && total > MEGABYTE + (size_t)round * 1234) {
                 told = true;
-                side_tell(0);
+                side_send(0);
             }
         }
         sock_expect(n == 0 || sock_is_sealed(), "read");
@@ -130,14 +130,14 @@ static void untrusted_child(const struct sock_target *target)
         sock_side = turn[1];
         if (geteuid() == 0)
             sock_expect(setgroups(0, NULL) == 0 && setgid(65534) == 0 && setuid(65534) == 0, "dropping privileges");
-        (void)side_hear();
+        (void)side_receive();
         overwrite_what_is_shared();
     }
     sock_side = turn[0];
     int after = sock_connect(target), after_server = sock_accept(listener);
     text_send(after, 0, 1000, 1000, 3);
     text_receive(after_server, 0, 1000, 1000, 3);
-    side_tell(0);
+    side_send(0);
     (void)sock_reap(pid);
     for (size_t at = 0; at < 100000; at += 10000) {
         text_send(after, 1000 + at, 10000, 10000, 3);

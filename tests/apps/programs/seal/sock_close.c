@@ -16,14 +16,14 @@ static void stuff_and_close(int fd)
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 4100000, 1);
     sock_expect(close(fd) == 0, "close");
-    side_tell(done);
+    side_send(done);
 }
 
 static void stuff_and_exit(int fd)
 {
     sock_greet(fd);
     sock_set_nonblocking(fd, true);
-    side_tell(sock_stuff(fd, 4100000, 1));
+    side_send(sock_stuff(fd, 4100000, 1));
     exit(0);
 }
 
@@ -31,7 +31,7 @@ static void stuff_and_exit_now(int fd)
 {
     sock_greet(fd);
     sock_set_nonblocking(fd, true);
-    side_tell(sock_stuff(fd, 4100000, 1));
+    side_send(sock_stuff(fd, 4100000, 1));
     _exit(0);
 }
 
@@ -41,7 +41,7 @@ static void stuff_and_exec(int fd)
     sock_greet(fd);
     sock_set_nonblocking(fd, true);
     sock_expect(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "FD_CLOEXEC");
-    side_tell(sock_stuff(fd, 4100000, 1));
+    side_send(sock_stuff(fd, 4100000, 1));
     (void)execl("/bin/true", "true", (char *)NULL);
     sock_fail("execl");
 }
@@ -50,7 +50,7 @@ static void stuff_and_exec(int fd)
 static void half_close_then_drain(int fd)
 {
     sock_greet(fd);
-    size_t total = side_hear();
+    size_t total = side_receive();
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
     text_receive(fd, 0, total, 65536, 1);
     text_expect_end_at(fd, total, 1);
@@ -60,7 +60,7 @@ static void half_close_then_drain(int fd)
 static void drain(int fd)
 {
     sock_greet(fd);
-    size_t total = side_hear();
+    size_t total = side_receive();
     text_receive(fd, 0, total, 65536, 1);
     text_expect_end_at(fd, total, 1);
 }
@@ -71,13 +71,13 @@ static void both_in_flight_closer(int fd)
     text_send(fd, 0, MEGABYTE, 16384, 1);
     text_receive(fd, 0, 100000, 16384, 2);
     (void)close(fd);
-    side_tell(0);
+    side_send(0);
 }
 
 static void both_in_flight_reader(int fd)
 {
     text_send(fd, 0, 100000, 16384, 2);
-    (void)side_hear();
+    (void)side_receive();
     (void)shutdown(fd, SHUT_WR);
     text_receive(fd, 0, MEGABYTE, 16384, 1);
     text_expect_end(fd);
@@ -97,25 +97,25 @@ static void loop_closer(int fd)
     event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.fd = fd};
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "EPOLL_CTL_ADD");
     size_t done = sock_stuff(fd, 64 * MEGABYTE, 1);
-    side_tell(done);
+    side_send(done);
     sock_expect(close(fd) == 0, "close");
     for (int served = 0; served < 2; served++) {
         sock_expect(epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS) == 1 && event.data.fd == sock_side,
                     "expected the side's event alone");
-        side_tell(side_hear() + 1);
+        side_send(side_receive() + 1);
     }
 }
 
 static void loop_peer(int fd)
 {
     sock_greet(fd);
-    size_t total = side_hear();
-    side_tell(41);
-    sock_expect(side_hear() == 42, "the loop's answer while its connection is full");
+    size_t total = side_receive();
+    side_send(41);
+    sock_expect(side_receive() == 42, "the loop's answer while its connection is full");
     text_receive(fd, 0, total, 65536, 1);
     text_expect_end_at(fd, total, 1);
-    side_tell(1);
-    sock_expect(side_hear() == 2, "the loop's answer afterwards");
+    side_send(1);
+    sock_expect(side_receive() == 2, "the loop's answer afterwards");
 }
 
 /* The same with a blocking descriptor, whose close has no more right to wait. */
@@ -125,10 +125,10 @@ static void blocking_closer(int fd)
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 64 * MEGABYTE, 1);
     sock_set_nonblocking(fd, false);
-    side_tell(done);
+    side_send(done);
     sock_expect(close(fd) == 0, "close");
-    side_tell(side_hear() + 1);
-    side_tell(side_hear() + 1);
+    side_send(side_receive() + 1);
+    side_send(side_receive() + 1);
 }
 
 /*
@@ -218,18 +218,18 @@ static void abort_client(int fd)
 {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     text_send(fd, 0, 1000, 1000, 1);
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0, "SO_LINGER");
     (void)close(fd);
-    side_tell(0);
+    side_send(0);
 }
 
 static void abort_server(int fd)
 {
     char byte;
     text_receive(fd, 0, 1000, 1000, 1);
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
 }
 
@@ -239,18 +239,18 @@ static void abort_late_client(int fd)
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     text_send(fd, 0, 5000, 5000, 1);
     text_send(fd, 5000, 100, 100, 1);
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0, "SO_LINGER");
     (void)close(fd);
-    side_tell(0);
+    side_send(0);
 }
 
 static void abort_late_server(int fd)
 {
     char byte;
     text_receive(fd, 0, 10, 10, 1);
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     sock_expect(sock_wait(fd, POLLIN) & POLLIN, "readable");
     text_receive(fd, 10, 5090, 500, 1);
     sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
@@ -269,7 +269,7 @@ static void to_the_closed_server(int fd)
     struct sigaction action = {.sa_handler = count_pipe};
     sock_expect(sigaction(SIGPIPE, &action, NULL) == 0, "sigaction");
     text_expect_end(fd);
-    (void)side_hear();
+    (void)side_receive();
     ssize_t n;
     int sends = 0;
     do {
@@ -288,7 +288,7 @@ static void to_the_closed_server(int fd)
 static void closed_client(int fd)
 {
     (void)close(fd);
-    side_tell(0);
+    side_send(0);
 }
 
 /*
@@ -298,18 +298,18 @@ static void closed_client(int fd)
 static void closes_unread_server(int fd)
 {
     text_receive(fd, 0, 10, 10, 2);
-    (void)side_hear();
+    (void)side_receive();
     text_send(fd, 0, MEGABYTE / 8, 16384, 1);
     (void)close(fd);
-    side_tell(0);
+    side_send(0);
 }
 
 static void closes_unread_client(int fd)
 {
     int sends = 0;
     text_send(fd, 0, 20000, 20000, 2);
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     if (sock_is_sealed()) { /* bare, the kernel resets before all of it has come */
         text_receive(fd, 0, MEGABYTE / 8, 65536, 1);
         text_expect_end(fd);
@@ -332,14 +332,14 @@ static void stuff_and_shut(int fd)
     size_t done = sock_stuff(fd, 4100000, 1);
     sock_expect(shutdown(fd, SHUT_RDWR) == 0, "shutdown");
     sock_expect(read(fd, &byte, 1) == 0, "read after shutdown");
-    side_tell(done);
-    (void)side_hear();
+    side_send(done);
+    (void)side_receive();
 }
 
 static void half_close_then_drain_and_tell(int fd)
 {
     half_close_then_drain(fd);
-    side_tell(0);
+    side_send(0);
 }
 
 /* Duplicates of all makes: the stream ends when the last is closed, and each of them carries it on. */
@@ -364,8 +364,8 @@ static void duplicates_client(int fd)
             (void)close(copy[i]);
     }
     sock_expect(write(fd, "x", 1) == -1 && errno == EBADF, "a closed number: expected EBADF");
-    side_tell(at);
-    (void)side_hear();
+    side_send(at);
+    (void)side_receive();
     text_send(copy[4], at, 3000, 1000, 1);
     (void)close(copy[4]);
 }
@@ -378,9 +378,9 @@ static void duplicates_server(int fd)
         text_receive(fd, at, 3000, 1000, 1);
         text_send(fd, at, 3000, 1000, 2);
     }
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(sock_ready(fd, POLLIN) == 0, "the end, though a duplicate is open");
-    side_tell(0);
+    side_send(0);
     text_receive(fd, 18000, 3000, 3000, 1);
     text_expect_end(fd);
 }
@@ -395,16 +395,16 @@ static void closed_by_client(int fd)
     text_send(third, 0, 100, 100, 3);
     sock_expect(dup2(null, fd) == fd, "dup2");
     sock_expect(write(fd, "plain to nowhere", 16) == 16, "the number is /dev/null now");
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     sock_expect(close_range((unsigned)second, (unsigned)second, 0) == 0, "close_range");
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     sock_expect(dup2(sock_side, 3) == 3 && third > 3, "dup2");
     sock_side = 3;
     closefrom(4);
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
 }
 
 /* Needs the listener again, which the runner has closed: SO_REUSEADDR lets it be made before the client connects.
@@ -429,11 +429,11 @@ static void closed_by(const struct sock_target *target)
         text_receive(fd[i], 0, 100, 100, i + 1);
     }
     for (unsigned i = 0; i < 3; i++) {
-        (void)side_hear();
+        (void)side_receive();
         text_expect_end(fd[i]);
         for (unsigned other = i + 1; other < 3; other++)
             sock_expect(sock_ready(fd[other], POLLIN) == 0, "connection %u ended with connection %u", other, i);
-        side_tell(0);
+        side_send(0);
     }
     sock_expect(sock_reap(pid) == 0, "the client's process");
 }

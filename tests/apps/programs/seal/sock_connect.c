@@ -41,7 +41,7 @@ static void nonblocking_client(void)
     sock_expect(write(fd, text, sizeof text) == sizeof text, "the first write after POLLOUT");
     (void)sock_wait(fd, POLLIN);
     text_receive(fd, 0, 100, 100, 2);
-    side_tell(0);
+    side_send(0);
 }
 
 static void nonblocking(const struct sock_target *target)
@@ -71,7 +71,7 @@ static void nonblocking(const struct sock_target *target)
     text_receive(fd, 0, 100, 100, 1);
     text_fill(text, sizeof text, 0, 2);
     sock_expect(write(fd, text, sizeof text) == sizeof text, "write");
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(sock_reap(pid) == 0, "the client");
     (void)sock_wait(fd, POLLIN);
     text_expect_end(fd);

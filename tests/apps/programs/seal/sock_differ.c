@@ -1,11 +1,8 @@
 /*
- * Random calls on connected sockets, and what each of them answered: sock_differ SEED PORT [ADDRESS [STEPS
- * [quiet]]]. Run twice with the same seed it prints the same; so it does bare and with its connections sealed, or
- * there is a difference that a program could see. "quiet" leaves out the stories, whose processes and signals
- * valgrind cannot follow.
+ * Random calls on connected sockets, and what each of them returned: sock_differ SEED PORT [ADDRESS [STEPS
+ * [quiet]]]. It prints the same for the same seed, bare and sealed; otherwise there is a difference that a program
+ * could see. "quiet" leaves out the stories, whose processes and signals valgrind cannot follow.
  */
-#include <stdatomic.h>
-
 #include "../lib/differ.h"
 #include "../lib/differ_data.h"
 #include "../lib/differ_state.h"
@@ -52,8 +49,29 @@ static void step_pair(struct pair *pair, unsigned which)
         pair_renew(pair);
 }
 
-static void (*const stories[])(void) = {call_closed, use_unconnected,     connect_refused, disconnect,
-                                        reset,       accept_without_room, close_in_order,  STORIES};
+/* A seed chooses a story by its index here. */
+static void (*const stories[])(void) = {
+    story_call_closed,
+    story_use_unconnected,
+    story_connect_refused,
+    story_disconnect,
+    story_reset,
+    story_accept_without_room,
+    story_close_in_order,
+    story_transfer_both_ways,
+    story_execute,
+    story_pass_on,
+    story_interrupt,
+    story_time_out,
+    story_cancel,
+    story_shut_under_waiter,
+    story_print,
+    story_connect_fast,
+    story_connect_by_many_paths,
+    story_connect_without_waiting,
+    story_send_before_accept,
+    story_be_signalled,
+};
 
 int main(int argc, char **argv)
 {
@@ -69,7 +87,7 @@ int main(int argc, char **argv)
     const long steps = argc > 4 ? strtol(argv[4], NULL, 10) : 400;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)signal(SIGPIPE, count_pipe_signal);
-    differ_epoll = epoll_create1(EPOLL_CLOEXEC);
+    state_begin();
     for (int i = 0; i < PAIRS; i++)
         pair_open(&differ_pairs[i]);
     for (long i = 0; i < steps; i++) {

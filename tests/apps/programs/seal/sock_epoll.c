@@ -39,16 +39,16 @@ static void frames_client(int fd)
 {
     sock_set_nodelay(fd);
     text_send(fd, 0, MESSAGES_TOTAL, FRAME, 1);
-    side_tell(MESSAGES_TOTAL);
-    (void)side_hear();
+    side_send(MESSAGES_TOTAL);
+    (void)side_receive();
 }
 
 /* One large write, then silence likewise: the frames are larger than the reader's buffers. */
 static void chunk_client(int fd)
 {
     text_send(fd, 0, MESSAGES_TOTAL, MESSAGES_TOTAL, 1);
-    side_tell(MESSAGES_TOTAL);
-    (void)side_hear();
+    side_send(MESSAGES_TOTAL);
+    (void)side_receive();
 }
 
 static size_t take(int fd, size_t at, size_t size, ssize_t *result)
@@ -65,7 +65,7 @@ static void edge_short(int fd, size_t size, bool wait_until_sent)
 {
     sock_set_nonblocking(fd, true);
     if (wait_until_sent)
-        (void)side_hear();
+        (void)side_receive();
     int epoll = epoll_of(fd, EPOLLIN | EPOLLET | EPOLLRDHUP);
     ssize_t n;
     for (size_t at = 0; at < MESSAGES_TOTAL;) {
@@ -76,7 +76,7 @@ static void edge_short(int fd, size_t size, bool wait_until_sent)
         while (n == (ssize_t)size);
         sock_expect(n > 0 || errno == EAGAIN, "recv at %zu", at);
     }
-    side_tell(0);
+    side_send(0);
     sock_expect(epoll_next(epoll, fd, SOCK_DEADLINE_MS) & EPOLLRDHUP, "expected EPOLLRDHUP");
     text_expect_end(fd);
 }
@@ -110,7 +110,7 @@ static void edge_server(int fd)
         sock_expect(n == -1 && errno == EAGAIN, "recv returned %zd at %zu", n, at);
     }
     sock_expect(epoll_next(epoll, fd, 0) == 0, "an event though everything has been read");
-    side_tell(0);
+    side_send(0);
     (void)epoll_next(epoll, fd, SOCK_DEADLINE_MS);
     text_expect_end(fd);
 }
@@ -126,7 +126,7 @@ static void level(int fd, size_t size)
         sock_expect(n > 0, "an event, and recv returned %zd at %zu", n, at);
     }
     sock_expect(epoll_next(epoll, fd, 0) == 0, "an event though everything has been read");
-    side_tell(0);
+    side_send(0);
     (void)epoll_next(epoll, fd, SOCK_DEADLINE_MS);
     text_expect_end(fd);
 }
@@ -146,7 +146,7 @@ static void level_blocking_server(int fd)
 static void one_shot_server(int fd)
 {
     int epoll = epoll_of(fd, EPOLLIN | EPOLLONESHOT);
-    (void)side_hear();
+    (void)side_receive();
     for (size_t at = 0; at < MESSAGES_TOTAL;) {
         ssize_t n;
         sock_expect(epoll_next(epoll, fd, SOCK_DEADLINE_MS) == EPOLLIN, "expected EPOLLIN");
@@ -158,7 +158,7 @@ static void one_shot_server(int fd)
         sock_expect(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == 0, "EPOLL_CTL_MOD");
     }
     sock_expect(epoll_next(epoll, fd, 0) == 0, "an event though everything has been read");
-    side_tell(0);
+    side_send(0);
     (void)epoll_next(epoll, fd, SOCK_DEADLINE_MS);
     text_expect_end(fd);
 }
@@ -178,7 +178,7 @@ static void exclusive_server(int fd)
         at += take(fd, at, 512, &n);
         sock_expect(n > 0, "an event, and recv returned %zd at %zu", n, at);
     }
-    side_tell(0);
+    side_send(0);
     struct epoll_event event = {.events = EPOLLIN};
     sock_expect(epoll_ctl(epoll[0], EPOLL_CTL_MOD, fd, &event) == -1 && errno == EINVAL,
                 "EPOLL_CTL_MOD of an exclusive entry: expected EINVAL");
@@ -199,7 +199,7 @@ static void nested_server(int fd)
         sock_expect(n > 0, "an event, and recv returned %zd at %zu", n, at);
     }
     sock_expect(epoll_next(inner, fd, 0) == 0, "an event though everything has been read");
-    side_tell(0);
+    side_send(0);
     (void)epoll_next(outer, inner, SOCK_DEADLINE_MS);
     text_expect_end(fd);
 }
@@ -214,7 +214,7 @@ static void added_late_server(int fd)
     size_t at = 0;
     ssize_t n;
     (void)sigemptyset(&none);
-    (void)side_hear();
+    (void)side_receive();
     (void)sock_wait(fd, POLLIN);
     int epoll = epoll_of(fd, EPOLLIN | EPOLLET);
     sock_expect(epoll_pwait(epoll, &event, 1, SOCK_DEADLINE_MS, &none) == 1, "epoll_pwait");
@@ -237,7 +237,7 @@ static void added_late_server(int fd)
     sock_expect(epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS) == 1 && event.events == EPOLLOUT &&
                     event.data.fd == 78,
                 "expected EPOLLOUT alone");
-    side_tell(0);
+    side_send(0);
 }
 
 /* A descriptor that is closed while registered says nothing any more, whatever its peer does. */
@@ -313,8 +313,8 @@ static void duplex(int fd, unsigned mine, unsigned theirs, uint32_t manner)
         }
     }
     sock_expect(received == TOTAL, "%zu bytes arrived", received);
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
 }
 
 static void duplex_edge_server(int fd)

@@ -128,8 +128,8 @@ static void killed_server(int fd)
     sock_expect(kill(pid, 0) == 0, "the program");
     while (sock_state_of(pid) != 'S')
         (void)sched_yield();
-    side_tell(1);
-    (void)side_hear();
+    side_send(1);
+    (void)side_receive();
     sock_expect(kill(pid, SIGKILL) == 0 && sock_reap(pid) == 128 + SIGKILL, "kill");
     for (size_t i = 2; i < PIECES; i++)
         take_turn(fd, i);
@@ -141,8 +141,8 @@ static void killed_client(int fd)
     sock_set_nodelay(fd);
     for (size_t i = 0; i < PIECES; i++) {
         if (i == 2) {
-            (void)side_hear();
-            side_tell(2);
+            (void)side_receive();
+            side_send(2);
         }
         text_send(fd, i * PIECE, PIECE, PIECE, 1);
         text_receive(fd, i * PIECE, PIECE, PIECE, 2);

@@ -28,7 +28,7 @@ static void answer(int fd)
 /* The same, once it is told that the other end has looked at a connection with nothing on it. */
 static void answer_late(int fd)
 {
-    (void)side_hear();
+    (void)side_receive();
     answer(fd);
 }
 
@@ -134,7 +134,7 @@ static void point_nowhere(int fd)
         EXPECT_ERROR(setsockopt(fd, IPPROTO_TCP, TCP_CORK, nowhere, 4), EFAULT);
         EXPECT_ERROR(poll(nowhere, 1, 0), EFAULT);
     }
-    side_tell(0);
+    side_send(0);
     text_send(fd, 0, 1000, 100, 1);
     (void)sock_wait(fd, POLLIN);
     void *volatile null = NULL; /* which the compiler is not to see through */
@@ -155,7 +155,7 @@ static void ask_for_nothing(int fd)
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon) == 0, "SO_RCVTIMEO");
     sock_expect(recv(fd, &byte, 0, 0) == 0, "recv of nothing, in time");
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof soon) == 0, "SO_RCVTIMEO");
-    side_tell(0);
+    side_send(0);
     text_send(fd, 0, 1000, 100, 1);
     (void)sock_wait(fd, POLLIN);
     sock_expect(recv(fd, &byte, 0, 0) == 0 && recv(fd, &byte, 0, MSG_PEEK) == 0, "recv of nothing");
@@ -195,34 +195,34 @@ static void shut_reading(int fd)
 {
     char byte;
     sock_expect(shutdown(fd, SHUT_RD) == 0 && recv(fd, &byte, 1, 0) == 0, "an end of one's own");
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     int there = 0;
     while (there < 1000)
         sock_expect(ioctl(fd, FIONREAD, &there) == 0, "FIONREAD");
     text_receive(fd, 0, 1000, 1000, 1);
     sock_expect(recv(fd, &byte, 1, 0) == 0, "an end of one's own");
     text_send(fd, 0, 1000, 100, 2);
-    (void)side_hear(); /* the other end is shut */
+    (void)side_receive(); /* the other end is shut */
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
     (void)sock_wait(fd, POLLHUP);
-    side_tell(0);
-    (void)side_hear(); /* and knows that this one is, too */
+    side_send(0);
+    (void)side_receive(); /* and knows that this one is, too */
     EXPECT_ERROR(shutdown(fd, SHUT_WR), ENOTCONN);
     EXPECT_ERROR(shutdown(fd, SHUT_RDWR), ENOTCONN);
 }
 
 static void speak_to_shut(int fd)
 {
-    (void)side_hear();
+    (void)side_receive();
     text_send(fd, 0, 1000, 100, 1);
-    side_tell(0);
+    side_send(0);
     text_receive(fd, 0, 1000, 1000, 2);
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     text_expect_end(fd);
-    side_tell(0);
+    side_send(0);
 }
 
 static const struct scenario scenarios[] = {

@@ -42,15 +42,15 @@ static void in_turns(int fd, pid_t (*fork_process)(void), size_t before)
     for (size_t round = 0; round < 20; round++) {
         size_t at = before + (2 * round + (pid == 0)) * PIECE;
         if (pid == 0 || round > 0)
-            word = side_hear();
+            word = side_receive();
         sock_expect(word == at || (round == 0 && pid != 0), "the turn is at %" PRIu64 ", expected %zu", word, at);
         text_send(fd, at, PIECE, 700, 1);
         text_receive(fd, at - before, PIECE, 700, 2);
-        side_tell(at + PIECE);
+        side_send(at + PIECE);
     }
     if (pid == 0)
         _exit(0);
-    word = side_hear();
+    word = side_receive();
     sock_expect(sock_reap(pid) == 0, "the forked child");
     text_send(fd, word, PIECE, PIECE, 1);
     text_receive(fd, word - before, PIECE, PIECE, 2);

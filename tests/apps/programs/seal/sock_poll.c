@@ -58,7 +58,7 @@ static void small_reads(int fd, enum how how, size_t step)
     }
     sock_expect(!wait_by(how, fd, false, 0), "readable though all has been read");
     sock_expect(wait_by(how, fd, true, SOCK_DEADLINE_MS), "not writable");
-    side_tell(0);
+    side_send(0);
     sock_expect(wait_by(how, fd, false, SOCK_DEADLINE_MS), "the end is not readable");
     text_expect_end(fd);
 }
@@ -86,7 +86,7 @@ static void small_reads_pselect(int fd)
 static void chunks_client(int fd)
 {
     text_send(fd, 0, TOTAL, 3000, 1);
-    (void)side_hear();
+    (void)side_receive();
 }
 
 /* What has been waited for by poll is read blocking, in buffers larger and smaller than a chunk. */
@@ -153,7 +153,7 @@ static void hangup_server(int fd)
 {
     sock_expect(sock_wait(fd, POLLIN | POLLRDHUP) == POLLIN, "POLLIN alone while the peer is there");
     text_receive(fd, 0, 10, 10, 1);
-    side_tell(0);
+    side_send(0);
     int events = sock_wait(fd, POLLRDHUP);
     sock_expect(events & POLLRDHUP && !(events & POLLHUP), "expected POLLRDHUP, found 0x%x", (unsigned)events);
     text_expect_end(fd);
@@ -167,7 +167,7 @@ static void hangup_server(int fd)
 static void hangup_client(int fd)
 {
     text_send(fd, 0, 10, 10, 1);
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
     text_receive(fd, 0, 10, 10, 2);
     text_expect_end(fd);
@@ -180,7 +180,7 @@ static void full_client(int fd)
     sock_set_nonblocking(fd, true);
     size_t done = sock_stuff(fd, 64 << 20, 1);
     sock_expect(sock_ready(fd, POLLOUT) == 0, "a full socket is writable");
-    side_tell(done);
+    side_send(done);
     sock_expect(sock_wait(fd, POLLOUT) & POLLOUT, "expected POLLOUT");
     sock_set_nonblocking(fd, false);
     text_send(fd, done, 100000, 100000, 1);
@@ -189,7 +189,7 @@ static void full_client(int fd)
 static void full_server(int fd)
 {
     sock_greet(fd);
-    size_t done = side_hear();
+    size_t done = side_receive();
     text_receive(fd, 0, done + 100000, 65536, 1);
     text_expect_end(fd);
 }

@@ -198,7 +198,7 @@ static void only_writes(int fd)
 {
     text_send(fd, 0, BANNER, BANNER, 1);
     text_send(fd, BANNER, BANNER, BANNER, 1);
-    (void)side_hear();
+    (void)side_receive();
 }
 
 static void only_writes_nonblocking(int fd)
@@ -210,7 +210,7 @@ static void only_writes_nonblocking(int fd)
 static void reads_twice(int fd)
 {
     text_receive(fd, 0, 2 * BANNER, BANNER, 1);
-    side_tell(0);
+    side_send(0);
 }
 
 /* Sends and ends at once, by exit. */

@@ -285,8 +285,8 @@ static void asynchronous_server(int fd)
     sock_expect(!sock_is_sealed() || result == -ENOSYS, "io_uring_queue_init_params: %d", result);
     text_send(fd, done, 8 * PIECE - done, PIECE, 2);
     (void)shutdown(fd, SHUT_WR);
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     _exit(sock_reap(sock_peer_pid) == 0 ? (printf("ok\n"), fflush(stdout), 0) : 1);
 }
 
@@ -295,8 +295,8 @@ static void asynchronous_client(int fd)
     text_send(fd, 0, 8, 8, 1);
     text_receive(fd, 0, 8 * PIECE, 500, 2);
     text_expect_end(fd);
-    (void)side_hear();
-    side_tell(0);
+    (void)side_receive();
+    side_send(0);
 }
 
 static const struct scenario scenarios[] = {

@@ -101,7 +101,7 @@ static void settings_server(int fd)
     sock_expect(getsockname(fd, (struct sockaddr *)&self, &length) == 0, "getsockname");
     sock_set_nonblocking(fd, true);
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
-    side_tell(0);
+    side_send(0);
     sock_expect(epoll_wait(epoll, &came, 1, SOCK_DEADLINE_MS) == 1, "epoll_wait");
     text_receive(fd, 0, 100, 100, 1);
     sock_expect(dup2(fd, 0) == 0, "dup2");
@@ -111,12 +111,12 @@ static void settings_server(int fd)
     sock_expect(fcntl(0, F_GETFD) == 0 && fcntl(fd, F_GETFD) == 0 && fcntl(copy, F_GETFD) == FD_CLOEXEC, "F_GETFD");
     sock_expect(read(0, &came, 1) == -1 && errno == EAGAIN, "nothing to read: expected EAGAIN");
     sock_expect(epoll_wait(epoll, &came, 1, 0) == 0, "nothing to report");
-    side_tell(1);
+    side_send(1);
     sock_expect(epoll_wait(epoll, &came, 1, SOCK_DEADLINE_MS) == 1 && came.data.u64 == event.data.u64 &&
                     came.events == EPOLLIN,
                 "the event");
     text_receive(copy, 100, 100, 100, 1);
-    side_tell(2);
+    side_send(2);
     sock_expect(epoll_wait(epoll, &came, 1, SOCK_DEADLINE_MS) == 1 && (came.events & EPOLLIN) != 0,
                 "the end's event");
     text_expect_end(0);
@@ -126,10 +126,10 @@ static void settings_client(int fd)
 {
     sock_set_nodelay(fd);
     for (uint64_t i = 0; i < 2; i++) {
-        sock_expect(side_hear() == i, "in turn");
+        sock_expect(side_receive() == i, "in turn");
         text_send(fd, i * 100, 100, 100, 1);
     }
-    sock_expect(side_hear() == 2, "in turn");
+    sock_expect(side_receive() == 2, "in turn");
 }
 
 /* --- a full connection becomes writable again, and the last byte of every piece counts --- */
@@ -152,7 +152,7 @@ static void full_server(int fd)
         sock_expect(n > 0, "write returned %zd after %zu bytes", n, done);
         done += (size_t)n;
     }
-    side_tell(done);
+    side_send(done);
     (void)sock_wait(0, POLLIN);
     sock_set_nonblocking(0, false);
     text_receive(0, 0, 3 * MEGABYTE, 50000, 1);
@@ -164,7 +164,7 @@ static void full_client(int fd)
     sock_set_nodelay(fd);
     (void)sock_wait(fd, POLLIN);
     text_receive(fd, 0, 5 * MEGABYTE, 70000, 2);
-    (void)side_hear();
+    (void)side_receive();
     text_send(fd, 0, 3 * MEGABYTE, 123456, 1);
 }
 
@@ -346,7 +346,7 @@ static void killed_program_server(int fd)
     const char *const programs[] = {executed, NULL};
     pid_t pid = start_low(fd, programs[strcmp(executed, "none") == 0]);
     sock_expect(close(fd) == 0, "close");
-    sock_expect(side_hear() == 1, "the client has its bytes");
+    sock_expect(side_receive() == 1, "the client has its bytes");
     sock_expect(kill(pid, SIGKILL) == 0 && sock_reap(pid) == 128 + SIGKILL, "the program");
 }
 
@@ -354,7 +354,7 @@ static void killed_program_client(int fd)
 {
     char text[16];
     sock_expect(recv(fd, text, 14, MSG_WAITALL) == 14, "recv");
-    side_tell(1);
+    side_send(1);
     ssize_t n = recv(fd, text, sizeof text, 0);
     sock_expect(sock_is_sealed() ? n == -1 && errno == ECONNRESET : n == 0, "the end: %zd", n);
 }
@@ -379,19 +379,19 @@ static void survived_program_server(int fd)
             (void)pause();
     }
     sock_expect(close(fd) == 0 && close(go[0]) == 0, "close");
-    sock_expect(side_hear() == 1, "the client has its bytes");
+    sock_expect(side_receive() == 1, "the client has its bytes");
     sock_expect(kill(pid, SIGKILL) == 0 && sock_reap(pid) == 128 + SIGKILL, "the program");
-    side_tell(2);
-    sock_expect(side_hear() == 3 && close(go[1]) == 0, "go on");
+    side_send(2);
+    sock_expect(side_receive() == 3 && close(go[1]) == 0, "go on");
 }
 
 static void survived_program_client(int fd)
 {
     text_receive(fd, 0, 14, 14, 0);
-    side_tell(1);
-    sock_expect(side_hear() == 2, "the program is dead");
+    side_send(1);
+    sock_expect(side_receive() == 2, "the program is dead");
     (void)usleep(100000); /* time for a wrong end to come; nothing depends on it */
-    side_tell(3);
+    side_send(3);
     text_receive(fd, 14, 100, 100, 0);
     text_expect_end(fd);
 }

@@ -73,7 +73,7 @@ static void sendfile_full_client(int fd)
             ssize_t n = sendfile(fd, file, &at, (size_t)(FILE_SIZE - at));
             if (n == -1 && errno == EAGAIN) {
                 if (full++ == 0)
-                    side_tell(TIMES); /* the peer reads from now on */
+                    side_send(TIMES); /* the peer reads from now on */
                 (void)sock_wait(fd, POLLOUT);
                 continue;
             }
@@ -86,7 +86,7 @@ static void sendfile_full_client(int fd)
 static void sendfile_full_server(int fd)
 {
     sock_greet(fd);
-    for (uint64_t times = side_hear(); times > 0; times--)
+    for (uint64_t times = side_receive(); times > 0; times--)
         text_receive(fd, 0, FILE_SIZE, 30000, 1);
     text_expect_end(fd);
 }
@@ -171,25 +171,25 @@ static void cork_client(int fd)
         sock_expect(send(fd, text + at, 100, MSG_MORE) == 100, "send");
     sock_expect(send(fd, text + at, 100, 0) == 100, "send");
     at += 100;
-    side_tell(at);
-    (void)side_hear(); /* it has all come, though the connection goes on */
+    side_send(at);
+    (void)side_receive(); /* it has all come, though the connection goes on */
     sock_expect(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0, "TCP_CORK");
     for (int i = 0; i < 20; i++, at += 100)
         sock_expect(write(fd, text + at, 100) == 100, "write");
     sock_expect(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off) == 0, "TCP_CORK");
-    side_tell(at);
-    (void)side_hear();
+    side_send(at);
+    (void)side_receive();
     text_send(fd, at, FILE_SIZE - at, 65536, 1);
 }
 
 static void cork_server(int fd)
 {
-    size_t first = side_hear();
+    size_t first = side_receive();
     text_receive(fd, 0, first, 1000, 1);
-    side_tell(0);
-    size_t second = side_hear();
+    side_send(0);
+    size_t second = side_receive();
     text_receive(fd, first, second - first, 1000, 1);
-    side_tell(0);
+    side_send(0);
     text_receive(fd, second, FILE_SIZE - second, 10000, 1);
     text_expect_end(fd);
 }

@@ -63,12 +63,12 @@ static void interrupted_server(int fd)
         n = poll(&wait, 1, -1);
         sock_expect(n == -1 && errno == EINTR, "poll returned %zd, expected EINTR", n);
         if (round == 0) {
-            side_tell(0); /* now the client may begin the handshake of a sealed connection, and no more */
-            (void)side_hear();
+            side_send(0); /* now the client may begin the handshake of a sealed connection, and no more */
+            (void)side_receive();
         }
     }
     ring_no_more();
-    side_tell(0);
+    side_send(0);
     text_receive(fd, 0, 1000, 1000, 1);
     text_expect_end(fd);
 }
@@ -76,10 +76,10 @@ static void interrupted_server(int fd)
 static void interrupted_client(int fd)
 {
     char byte;
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(recv(fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN, "recv: expected EAGAIN");
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     text_send(fd, 0, 1000, 1000, 1);
 }
 
@@ -100,7 +100,7 @@ static void restarted_server(int fd)
 static void restarted_client(int fd)
 {
     for (size_t i = 0; i < 2; i++) {
-        (void)side_hear();
+        (void)side_receive();
         text_send(fd, i, 1, 1, 1);
     }
 }
@@ -153,7 +153,7 @@ static void jump_server(int fd)
             (void)recv(fd, buffer, sizeof buffer, 0);
             sock_fail("recv returned though nothing was sent");
         }
-        side_tell(0);
+        side_send(0);
         text_receive(fd, 10 + round * 64, 64, 64, 1);
     }
     ring_no_more();
@@ -165,7 +165,7 @@ static void jump_client(int fd)
 {
     text_send(fd, 0, 10, 10, 1);
     for (size_t round = 0; round < ROUNDS; round++) {
-        (void)side_hear();
+        (void)side_receive();
         text_send(fd, 10 + round * 64, 64, 64, 1);
     }
     text_receive(fd, 0, 100, 100, 2);
@@ -187,7 +187,7 @@ static void jump_early_server(int fd)
         }
     }
     ring_no_more();
-    side_tell(0);
+    side_send(0);
     text_receive(fd, 0, 1000, 100, 1);
     text_send(fd, 0, 1000, 100, 2);
     text_expect_end(fd);
@@ -195,7 +195,7 @@ static void jump_early_server(int fd)
 
 static void jump_early_client(int fd)
 {
-    (void)side_hear();
+    (void)side_receive();
     text_send(fd, 0, 1000, 100, 1);
     text_receive(fd, 0, 1000, 100, 2);
 }
@@ -216,7 +216,7 @@ static void jump_send_client(int fd)
         sock_fail("send failed before the jump");
     }
     ring_no_more();
-    side_tell(0);
+    side_send(0);
     ssize_t n = send(fd, "xxxxxxxxxx", 10, 0);
     sock_expect(n == 10 || (sock_is_sealed() && n == -1), "send returned %zd", n);
     (void)close(fd);
@@ -227,7 +227,7 @@ static void jump_send_server(int fd)
     static char buffer[65536];
     ssize_t n;
     sock_greet(fd);
-    (void)side_hear();
+    (void)side_receive();
     while ((n = read(fd, buffer, sizeof buffer)) > 0)
         for (ssize_t i = 0; i < n; i++)
             sock_expect(buffer[i] == 0 || buffer[i] == 'x', "byte 0x%02x was never sent", (unsigned)buffer[i]);
@@ -239,7 +239,7 @@ static void *blocked_receive(void *argument)
 {
     static char buffer[64];
     int *fd = argument;
-    side_tell((uint64_t)syscall(SYS_gettid));
+    side_send((uint64_t)syscall(SYS_gettid));
     (void)recv(*fd, buffer, sizeof buffer, 0);
     sock_fail("recv returned though nothing was sent");
 }
@@ -248,7 +248,7 @@ static void *blocked_send(void *argument)
 {
     static char buffer[MEGABYTE];
     int *fd = argument;
-    side_tell((uint64_t)syscall(SYS_gettid));
+    side_send((uint64_t)syscall(SYS_gettid));
     while (send(*fd, buffer, sizeof buffer, 0) > 0)
         continue;
     return NULL;
@@ -260,10 +260,10 @@ static void cancel_server(int fd)
         pthread_t thread;
         void *result = NULL;
         sock_expect(pthread_create(&thread, NULL, blocked_receive, &fd) == 0, "pthread_create");
-        (void)side_hear(); /* the peer has seen the thread asleep */
+        (void)side_receive(); /* the peer has seen the thread asleep */
         sock_expect(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED,
                     "pthread_cancel");
-        side_tell(0);
+        side_send(0);
         text_receive(fd, round * 64, 64, 64, 1);
     }
     text_send(fd, 0, 100, 100, 2);
@@ -273,11 +273,11 @@ static void cancel_server(int fd)
 static void cancel_client(int fd)
 {
     for (size_t round = 0; round < ROUNDS; round++) {
-        pid_t thread = (pid_t)side_hear();
+        pid_t thread = (pid_t)side_receive();
         while (sock_state_of(thread) != 'S')
             (void)poll(NULL, 0, 1);
-        side_tell(0);
-        (void)side_hear();
+        side_send(0);
+        (void)side_receive();
         text_send(fd, round * 64, 64, 64, 1);
     }
     text_receive(fd, 0, 100, 100, 2);
@@ -288,11 +288,11 @@ static void cancel_send_server(int fd)
 {
     static char buffer[65536];
     sock_greet(fd);
-    pid_t thread = (pid_t)side_hear();
+    pid_t thread = (pid_t)side_receive();
     while (sock_state_of(thread) != 'S')
         (void)poll(NULL, 0, 1);
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     ssize_t n;
     while ((n = read(fd, buffer, sizeof buffer)) > 0)
         for (ssize_t i = 0; i < n; i++)
@@ -307,10 +307,10 @@ static void cancel_send_client(int fd)
     (void)signal(SIGPIPE, SIG_IGN);
     sock_greet(fd);
     sock_expect(pthread_create(&thread, NULL, blocked_send, &fd) == 0, "pthread_create");
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED,
                 "pthread_cancel");
-    side_tell(0);
+    side_send(0);
     ssize_t n = send(fd, "xxxxxxxxxx", 10, 0);
     sock_expect(n == 10 || (sock_is_sealed() && n == -1), "send returned %zd", n);
     (void)close(fd);
@@ -349,8 +349,8 @@ static void handler_client(int fd)
     sock_expect(n == 1 && handler_sent > before, "recv returned %zd, %zu sends by the handler, %zu refused", n,
                 handler_sent - before, handler_refused);
     ring_no_more();
-    side_tell(sent);
-    side_tell(handler_sent);
+    side_send(sent);
+    side_send(handler_sent);
 }
 
 static void handler_server(int fd)
@@ -373,7 +373,7 @@ static void handler_server(int fd)
             text_send(fd, 0, 1, 1, 2);
         }
     }
-    size_t sent = side_hear(), by_handler = side_hear();
+    size_t sent = side_receive(), by_handler = side_receive();
     sock_expect(main_bytes == sent && handler_bytes == by_handler, "%zu + %zu bytes of %zu + %zu arrived",
                 main_bytes, handler_bytes, sent, by_handler);
 }

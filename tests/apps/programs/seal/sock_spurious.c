@@ -145,8 +145,8 @@ static void duplex(int fd, int (*wait)(const struct waiter *, int), uint32_t man
             more = give(fd, &progress, false);
     }
     sock_expect(progress.received == TOTAL, "%zu bytes arrived", progress.received);
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
 }
 
 #define PAIR(name, wait, manner)                                                                                   \

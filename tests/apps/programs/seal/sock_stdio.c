@@ -201,17 +201,17 @@ static void reopened_client(int fd)
     sock_expect(stream && fputs("PFSMARK: before\n", stream) >= 0, "fputs");
     sock_expect(freopen("/dev/null", "w", stream) == stream && fileno(stream) == fd, "freopen");
     sock_expect(fputs("elsewhere\n", stream) >= 0 && fflush(stream) == 0, "fputs");
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     sock_expect(fclose(stream) == 0, "fclose");
 }
 
 static void reopened_server(int fd)
 {
     expect_text(fd, "PFSMARK: before\n");
-    (void)side_hear();
+    (void)side_receive();
     text_expect_end(fd);
-    side_tell(0);
+    side_send(0);
 }
 
 /* stdin made of the connection, read with buffered and line calls; poll on what fileno says. */
@@ -224,7 +224,7 @@ static void stdin_server(int fd)
         sock_expect(strncmp(line, "PFSMARK:", 8) == 0 && strtol(line + 8, NULL, 10) == i, "line %d is \"%s\"", i,
                     line);
     }
-    side_tell(0);
+    side_send(0);
     sock_expect(sock_wait(fileno(stdin), POLLIN) & POLLIN, "readable");
     sock_expect(getchar() == 'e' && getchar() == EOF && feof(stdin), "the end");
     sock_expect(fclose(stdin) == 0, "fclose");
@@ -234,7 +234,7 @@ static void stdin_client(int fd)
 {
     for (int i = 0; i < 100; i++)
         sock_expect(dprintf(fd, "PFSMARK:%d\n", i) > 0, "dprintf");
-    (void)side_hear();
+    (void)side_receive();
     sock_expect(dprintf(fd, "e") == 1, "dprintf");
 }
 

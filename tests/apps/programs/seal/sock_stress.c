@@ -116,7 +116,7 @@ static void exit_client(int fd)
     static struct end end;
     end = (struct end){.fd = fd, .mine = 1};
     sock_expect(pthread_create(&thread, NULL, write_until_error, &end) == 0, "pthread_create");
-    (void)side_hear();
+    (void)side_receive();
     exit(0);
 }
 
@@ -127,7 +127,7 @@ static void exit_server(int fd)
     ssize_t n;
     text_receive(fd, 0, 300000, 20000, 1);
     at = 300000;
-    side_tell(0);
+    side_send(0);
     while ((n = read(fd, buffer, sizeof buffer)) > 0) {
         text_check(buffer, (size_t)n, at, 1);
         at += (size_t)n;
@@ -141,7 +141,7 @@ static void exit_server(int fd)
  */
 static void tell_exiting(void)
 {
-    side_tell(1);
+    side_send(1);
 }
 
 static void *send_for_ever(void *argument)
@@ -173,7 +173,7 @@ static void exit_full_server(int fd)
     static char buffer[50000];
     ssize_t n;
     sock_greet(fd);
-    (void)side_hear();
+    (void)side_receive();
     (void)poll(NULL, 0, 50); /* the exit is under way, most likely; reading lets the threads' sends go on */
     while ((n = read(fd, buffer, sizeof buffer)) > 0)
         continue;
@@ -189,7 +189,7 @@ static void *wait_for_three(void *argument)
         struct epoll_event event;
         int n = epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS);
         sock_expect(n == 1 && event.data.u32 == (uint32_t)i, "event %d: epoll_wait returned %d", i, n);
-        side_tell((uint64_t)i);
+        side_send((uint64_t)i);
     }
     return NULL;
 }
@@ -241,9 +241,9 @@ static void waiting(const struct sock_target *target)
     sock_side = side[0];
     int fd = sock_accept(listener);
     text_receive(fd, 0, 16, 16, 1);
-    (void)side_hear();
+    (void)side_receive();
     text_send(fd, 0, 16, 16, 2);
-    (void)side_hear();
+    (void)side_receive();
     text_expect_end(fd);
     (void)close(fd);
     sock_expect(sock_reap(pid) == 0, "the client's process");
@@ -263,7 +263,7 @@ static void shared_epoll_server(int fd)
             sock_expect(sock_reap(pid) == 0, "the forked child");
             continue;
         }
-        side_tell(round);
+        side_send(round);
         event.data.u32 = 0;
         sock_expect(epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS) == 1 && event.data.u32 == 9, "epoll_wait");
         text_receive(fd, 16 + round * 5000, 5000, 500, 1);
@@ -271,7 +271,7 @@ static void shared_epoll_server(int fd)
         if (round % 2 == 0)
             _exit(0);
     }
-    side_tell(9);
+    side_send(9);
     sock_expect(epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS) == 1, "epoll_wait");
     text_expect_end(fd);
 }
@@ -279,7 +279,7 @@ static void shared_epoll_server(int fd)
 static void shared_epoll_client(int fd)
 {
     text_send(fd, 0, 16, 16, 1);
-    for (uint64_t round = side_hear(); round < 4; round = side_hear())
+    for (uint64_t round = side_receive(); round < 4; round = side_receive())
         text_send(fd, 16 + round * 5000, 5000, 5000, 1);
 }
 

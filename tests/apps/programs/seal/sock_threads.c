@@ -132,20 +132,20 @@ static void woken_server(int fd)
     struct job job = {.fd = fd};
     text_receive(fd, 0, 100, 100, 1);
     sock_expect(pthread_create(&thread, NULL, receive_end, &job) == 0, "pthread_create");
-    side_tell((uint64_t)getpid());
-    (void)side_hear();
+    side_send((uint64_t)getpid());
+    (void)side_receive();
     sock_expect(shutdown(fd, SHUT_RDWR) == 0, "shutdown");
     join_threads(&thread, 1);
-    side_tell(0);
+    side_send(0);
 }
 
 static void woken_client(int fd)
 {
     text_send(fd, 0, 100, 100, 1);
-    (void)side_hear();
+    (void)side_receive();
     (void)poll(NULL, 0, 5); /* most likely it sleeps by now; if not, its receive is at the end all the same */
-    side_tell(0);
-    (void)side_hear();
+    side_send(0);
+    (void)side_receive();
     text_expect_end(fd);
 }
 
@@ -165,9 +165,9 @@ static void beside_server(int fd)
     for (size_t i = 0; i < 50; i++) {
         text_send(fd, i * 1000, 1000, 1000, 2);
         sock_expect(sock_wait(fd, POLLOUT) & POLLOUT, "writable");
-        sock_expect(side_hear() == i, "the answer to message %zu", i);
+        sock_expect(side_receive() == i, "the answer to message %zu", i);
     }
-    side_tell(0);
+    side_send(0);
     join_threads(&thread, 1);
 }
 
@@ -175,9 +175,9 @@ static void beside_client(int fd)
 {
     for (size_t i = 0; i < 50; i++) {
         text_receive(fd, i * 1000, 1000, 1000, 2);
-        side_tell(i);
+        side_send(i);
     }
-    (void)side_hear();
+    (void)side_receive();
     text_send(fd, 0, 100000, 10000, 1);
 }
 

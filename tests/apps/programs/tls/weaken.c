@@ -5,6 +5,7 @@
  * bare run prints. A client sends one line and prints what it gets back; a server echoes each connection's first
  * line, until it is ended. The arguments are those of the usage line in main().
  */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "../lib/weakenings.h"
 #include "../lib/peer.h"
 
@@ -25,11 +26,12 @@ static void read_context(SSL_CTX *c)
                  (long)SSL_CTX_get_max_proto_version(c));
     (void)printf("reads ctx options %#llx\n", (unsigned long long)SSL_CTX_get_options(c));
     (void)printf("reads ctx level %d\n", SSL_CTX_get_security_level(c));
-    (void)printf("reads ctx security-callback-is-mine %d\n", SSL_CTX_get_security_callback(c) == allow_all);
+    (void)printf("reads ctx security-callback-is-mine %d\n",
+                 SSL_CTX_get_security_callback(c) == weakening_allow_all);
     (void)printf("reads ctx early %lu %lu\n", (unsigned long)SSL_CTX_get_max_early_data(c),
                  (unsigned long)SSL_CTX_get_recv_max_early_data(c));
     (void)printf("reads ctx tickets %zu\n", SSL_CTX_get_num_tickets(c));
-    (void)printf("reads ctx keylog-is-mine %d\n", SSL_CTX_get_keylog_callback(c) == keylog);
+    (void)printf("reads ctx keylog-is-mine %d\n", SSL_CTX_get_keylog_callback(c) == weakening_keylog);
     (void)printf("reads ctx method-is-1.2 %d\n", SSL_CTX_get_ssl_method(c) == TLSv1_2_method());
     read_ciphers("ctx ciphers", SSL_CTX_get_ciphers(c));
 }
@@ -41,7 +43,7 @@ static void read_connection(SSL *s)
                  (long)SSL_get_max_proto_version(s));
     (void)printf("reads ssl options %#llx\n", (unsigned long long)SSL_get_options(s));
     (void)printf("reads ssl level %d\n", SSL_get_security_level(s));
-    (void)printf("reads ssl security-callback-is-mine %d\n", SSL_get_security_callback(s) == allow_all);
+    (void)printf("reads ssl security-callback-is-mine %d\n", SSL_get_security_callback(s) == weakening_allow_all);
     (void)printf("reads ssl early %lu %lu\n", (unsigned long)SSL_get_max_early_data(s),
                  (unsigned long)SSL_get_recv_max_early_data(s));
     (void)printf("reads ssl tickets %zu\n", SSL_get_num_tickets(s));
@@ -138,7 +140,7 @@ static SSL *make_connection(SSL_CTX *c, const struct weakening *weakening, int o
 
 static int list(void)
 {
-    for (size_t i = 0; i < sizeof weakenings / sizeof weakenings[0]; i++)
+    for (size_t i = 0; i < weakening_count; i++)
         (void)printf("%s%s%s\n", weakenings[i].name, weakenings[i].ctx ? " ctx" : "",
                      weakenings[i].ssl ? " ssl" : "");
     return 0;
@@ -146,7 +148,7 @@ static int list(void)
 
 static const struct weakening *find(const char *name)
 {
-    for (size_t i = 0; i < sizeof weakenings / sizeof weakenings[0]; i++)
+    for (size_t i = 0; i < weakening_count; i++)
         if (strcmp(weakenings[i].name, name) == 0)
             return &weakenings[i];
     (void)fprintf(stderr, "no weakening is called %s\n", name);
@@ -177,10 +179,10 @@ int main(int argc, char **argv)
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     const struct weakening *weakening = find(argv[1]);
     int on_ssl = strcmp(argv[2], "ssl") == 0;
-    if (server && weakening->ctx == server_name_callback_ctx) {
-        other_context = make_context(1, argv + 5);
-        (void)SSL_CTX_set_max_proto_version(other_context, TLS1_2_VERSION);
-        (void)SSL_CTX_set_cipher_list(other_context, "ALL:@SECLEVEL=0");
+    if (server && strcmp(weakening->name, "server_name_callback") == 0) {
+        weakening_other_context = make_context(1, argv + 5);
+        (void)SSL_CTX_set_max_proto_version(weakening_other_context, TLS1_2_VERSION);
+        (void)SSL_CTX_set_cipher_list(weakening_other_context, "ALL:@SECLEVEL=0");
     }
     SSL_CTX *c = make_context(server, argv + 5);
     if (!on_ssl)
@@ -201,7 +203,7 @@ int main(int argc, char **argv)
             (void)close(fd);
         }
     }
-    (void)printf("keylog lines %ld\n", keylog_lines);
+    (void)printf("keylog lines %ld\n", weakening_keylog_lines);
     SSL_CTX_free(c);
     return 0;
 }
