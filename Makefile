@@ -70,7 +70,7 @@ $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 $(B)/pfswrap-tool: $(call obj,$(TOOL_SRC)) $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(if $(SANITIZE),-pie,-static-pie) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libtest-unit.a $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lcheck -lsubunit -lrt -lm -pthread
 
 .PHONY: clean

@@ -20,12 +20,17 @@ $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+# What the unit tests share.
+$(B)/libtest-unit.a: $(call obj,$(filter-out $(UNIT_SRC) tests/unit/model/%,$(wildcard tests/unit/*.c tests/unit/*/*.c)))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
 # The model of test_numbers: the shim's own sources around the table of descriptors, with a kernel and a scheduler of
 # the test's (tests/unit/model/).
 MODEL_SRC := $(addprefix shim/connection/,endpoint.c endpoint_hidden.c endpoint_table.c memory.c release.c) \
              $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
 MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c) \
-             $(B)/model/tests/unit/model/model.o
+             $(B)/model/tests/unit/model/model.o $(B)/libtest-unit.a
 MODEL_FLAGS = -Itests/unit/model -Itests/unit -U_FORTIFY_SOURCE
 
 $(B)/model/tests/unit/model/model.o: tests/unit/model/model.c
