@@ -10,6 +10,7 @@ from pathlib import Path
 from lib import certs, peers
 from lib.legacy import LegacyServer, prove_server
 from lib.process import find, temporary_directory
+from lib.replies import reply, say
 from lib.tap import Tap, check, one_line, skip_all
 
 CONFIG = """
@@ -87,24 +88,6 @@ def server(name, starttls):
 
     return LegacyServer(name, command, exchange(starttls), prepare=prepare if starttls else None,
                         weak=("tls12", "static-rsa"))
-
-
-def reply(connection):
-    """The last line of a reply of the server (RFC 5321 4.2)."""
-    line = b""
-    while not (line.endswith(b"\n") and line[3:4] != b"-"):
-        if line.endswith(b"\n"):
-            line = b""
-        more = connection.recv(1)
-        check(more, f"the stream ended after {line!r}")
-        line += more
-    return line
-
-
-def say(connection, words, expected):
-    connection.sendall(words + b"\r\n")
-    line = reply(connection)
-    check(line.startswith(expected), f"{words!r}: expected {expected!r}, found {line!r}")
 
 
 def prepare(connection):

@@ -3,8 +3,8 @@
 import ssl
 
 from lib import certs, other_libssl, peers
-from lib.legacy import (LegacyClient, LegacyServer, check_handshake, echo_exchange, launch_by_pfswrap, prove_client,
-                        prove_server)
+from lib.legacy import (LegacyClient, LegacyServer, check_handshake, echo_exchange, launch_by_pfswrap, output_of,
+                        prove_client, prove_server)
 from lib.openssl_builds import Build
 from lib.process import Process, find, free_port, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal, lacks
@@ -37,19 +37,15 @@ def cli_received(result):
     return result.out.partition(b"\r\n\r\n")[2] if result.status == 0 else None
 
 
-def received(result):
-    return result.out if result.status == 0 else None
-
-
 def proves_clients(tap):
     clients = [
         (LegacyClient("gnutls-cli", gnutls_cli, cli_received, needs=["gnutls-cli"], psk_ke=True), {"data": REQUEST}),
         (LegacyClient("wget", lambda port: ["wget", "-q", "--tries=1", "-O", "-",
                                             f"--ca-certificate={certs.authority().cert}",
-                                            f"--ciphers={OLD}", f"https://localhost:{port}/"], received, needs=["wget"],
+                                            f"--ciphers={OLD}", f"https://localhost:{port}/"], output_of, needs=["wget"],
                       psk_ke=True), {}),
         # It cannot be told TLS 1.2 at most; and it moves the bytes itself.
-        (LegacyClient("git", lambda port: ["git", "ls-remote", f"https://localhost:{port}/repository"], received,
+        (LegacyClient("git", lambda port: ["git", "ls-remote", f"https://localhost:{port}/repository"], output_of,
                       needs=["git"], launch=launch_git, bare=None, addresses=False), {"body": REFS}),
     ]
     for client, details in clients:

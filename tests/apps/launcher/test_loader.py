@@ -10,60 +10,50 @@ PLUGINS = BUILD / "tests" / "apps" / "plugins"
 COUNTS, CLIENT, OPENER = PLUGINS / "counts.so", PLUGINS / "client.so", PLUGINS / "opener.so"
 
 
-def echo(connection, _peer):
-    connection.sendall(connection.recv(4096))
-    while connection.recv(4096):
-        pass
-
-
-def lines(result):
-    return result.out.decode().splitlines()
-
-
 def prove_other_preload(tap, server):
     bare = run([UNUSUAL, "shutdown", server.port], env={"LD_PRELOAD": str(COUNTS)})
     for order, preloads, counted in (("before", (COUNTS, LIBRARY), "counted SSL_CTX_new 1 SSL_connect 1 close some"),
                                      ("after", (LIBRARY, COUNTS), None)):
         with tap.case(f"a preload that hands on by RTLD_NEXT works {order} ours, and the connection is forced"):
-            equal((bare.status, lines(bare)[:2]), (0, ["connect 1 error 0", "alive 1"]), f"bare: {bare!r}")
+            equal((bare.status, bare.lines[:2]), (0, ["connect 1 error 0", "alive 1"]), f"bare: {bare!r}")
             wrap = Wrap()
             environment = {"LD_PRELOAD": ":".join(map(str, preloads)), "PFSWRAP_POLICY": str(wrap.policy)}
             result = run([UNUSUAL, "shutdown", server.port], env=environment)
-            equal((result.status, lines(result)[:2]), (0, ["connect 1 error 0", "alive 1"]), f"{result!r}")
+            equal((result.status, result.lines[:2]), (0, ["connect 1 error 0", "alive 1"]), f"{result!r}")
             if counted:
-                equal(lines(result)[2:], [counted], "what the other preload saw")
+                equal(result.lines[2:], [counted], "what the other preload saw")
             else:
-                check(lines(result)[2].endswith("close some"), f"the other preload should see close: {result!r}")
+                check(result.lines[2].endswith("close some"), f"the other preload should see close: {result!r}")
             equal(len(wrap.events("handshake", version="TLSv1.3")), 1, f"handshakes; log: {wrap.tail()}")
         for mode in ("deepbind", "local"):
             with tap.case(f"a plug-in ({mode}) is forced with another preload {order} ours"):
                 wrap = Wrap()
                 environment = {"LD_PRELOAD": ":".join(map(str, preloads)), "PFSWRAP_POLICY": str(wrap.policy)}
                 result = run([LOADS, mode, CLIENT, server.port], env=environment)
-                equal(lines(result)[:1], ["connect 1 version TLSv1.3"], f"{result!r}")
+                equal(result.lines[:1], ["connect 1 version TLSv1.3"], f"{result!r}")
                 equal(len(wrap.events("handshake", version="TLSv1.3")), 1, f"handshakes; log: {wrap.tail()}")
 
 
 def prove_plugin(tap, server):
     for mode in ("local", "deepbind"):
         with tap.case(f"a plug-in linked with libssl is forced when it is opened {mode}, and can be closed"):
-            equal(lines(run([LOADS, mode, CLIENT, server.port])), ["connect 1 version TLSv1.2"], "bare")
+            equal(run([LOADS, mode, CLIENT, server.port]).lines, ["connect 1 version TLSv1.2"], "bare")
             wrap = Wrap()
             result = run(wrap.argv([LOADS, mode, CLIENT, server.port]))
-            equal((result.status, lines(result)), (0, ["connect 1 version TLSv1.3"]), f"{result!r}; log: {wrap.tail()}")
+            equal((result.status, result.lines), (0, ["connect 1 version TLSv1.3"]), f"{result!r}; log: {wrap.tail()}")
             equal(len(wrap.events("handshake", version="TLSv1.3")), 1, f"handshakes; log: {wrap.tail()}")
     with tap.case("a plug-in that its opener's RUNPATH leads to is found, and forced"):
         words = [LOADS, "runpath", OPENER, CLIENT.name, server.port]
-        equal(lines(run(words)), ["found by the program 0", "connect 1 version TLSv1.2"], "bare")
+        equal(run(words).lines, ["found by the program 0", "connect 1 version TLSv1.2"], "bare")
         result = run(Wrap().argv(words))
-        equal(lines(result), ["found by the program 0", "connect 1 version TLSv1.3"], f"{result!r}")
+        equal(result.lines, ["found by the program 0", "connect 1 version TLSv1.3"], f"{result!r}")
 
 
 def prove_absent(tap):
     with tap.case("a program without libssl does not find SSL_CTX_new, and finds close"):
         bare, result = run([LOADS, "absent"]), run(Wrap().argv([LOADS, "absent"]))
-        equal(lines(bare), ["SSL_CTX_new 0 error 1", "SSL_CTX_new next 0", "close 1"], "bare")
-        equal(lines(result), lines(bare), f"{result!r}")
+        equal(bare.lines, ["SSL_CTX_new 0 error 1", "SSL_CTX_new next 0", "close 1"], "bare")
+        equal(result.lines, bare.lines, f"{result!r}")
 
 
 def prove_two(tap, server):
@@ -78,16 +68,16 @@ def prove_two(tap, server):
         with tap.case(f"{sentence} ({names[0]} first)"):
             words = [LOADS, "two", *names, server.port]
             expected = [f"library {number} connect 1 version {{}} data 1" for number in (0, 1, 0, 1)]
-            equal(lines(run(words, env=environment)), [line.format("TLSv1.2") for line in expected], "bare")
+            equal(run(words, env=environment).lines, [line.format("TLSv1.2") for line in expected], "bare")
             wrap = Wrap()
             result = run(wrap.argv(words), env=environment)
-            equal(lines(result), [line.format("TLSv1.3") for line in expected], f"{result!r}; log: {wrap.tail()}")
+            equal(result.lines, [line.format("TLSv1.3") for line in expected], f"{result!r}; log: {wrap.tail()}")
             equal(len(wrap.events("handshake", version="TLSv1.3")), 4, f"handshakes; log: {wrap.tail()}")
 
 
 def main():
     tap = Tap()
-    with peers.Server(echo) as server:
+    with peers.Server(peers.echo) as server:
         prove_other_preload(tap, server)
         prove_plugin(tap, server)
         prove_absent(tap)

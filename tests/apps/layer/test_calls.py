@@ -36,14 +36,10 @@ def compare(tap, transport, scenario, sentence):
         equal(bare.status, 0, f"status bare: {bare!r}")
         sealed = run(wrap.argv(argv(transport, scenario)))
         equal(sealed.status, 0, f"status with the layer: {sealed!r}; log: {wrap.tail()}")
-        equal(words(sealed), words(bare), "what the program printed with the layer, and bare")
+        equal(sealed.lines, bare.lines, "what the program printed with the layer, and bare")
         check(len(wrap.events("opened")) >= 2, f"both ends should have the layer: {wrap.tail()}")
         equal(len(wrap.events("closed")), len(wrap.events("opened")), "closing events")
     return wrap
-
-
-def words(result):
-    return result.out.decode().splitlines()
 
 
 def sealed_only(tap):

@@ -12,13 +12,9 @@ from lib.wrap import LAUNCHER
 DATA = b"what only members see\n" * 1000
 
 
-def public(keys, name):
-    return next(line.split()[1] for line in keys.peers.read_text().splitlines() if line.split()[0] == name)
-
-
 def from_password(ends, password, user="ann"):
     """An identity from a password, as `genkey --password` makes it, beside the others. Returns its public half."""
-    secret = run([LAUNCHER, "genkey", "--password", "--user", user, "--server", public(ends.keys, "server")],
+    secret = run([LAUNCHER, "genkey", "--password", "--user", user, "--server", ends.keys.public("server")],
                  data=password + b"\n")
     equal(secret.status, 0, f"{secret!r}")
     path = ends.keys.path("password")
@@ -59,8 +55,8 @@ def passwords(tap):
 def expired(tap):
     ends = layer.Ends()
     text = ends.keys.peers.read_text()
-    ends.keys.peers.write_text(text.replace(f"client {public(ends.keys, 'client')}",
-                                            f"client {public(ends.keys, 'client')} not-after=2020-01-01"))
+    ends.keys.peers.write_text(text.replace(f"client {ends.keys.public('client')}",
+                                            f"client {ends.keys.public('client')} not-after=2020-01-01"))
     with layer.ROWS["nginx"].start(ends.server, DATA) as server:
         with tap.case("a client's key that has expired opens nothing"):
             result = run(ends.client.argv(layer.curl(server.port)))

@@ -25,13 +25,9 @@ def install():
     return folder
 
 
-def public(keys, name):
-    return next(line.split()[1] for line in keys.peers.read_text().splitlines() if line.split()[0] == name)
-
-
 def fetch(folder, ends, port, secret="client", key=None, service=()):
     return run(["node", folder / "fetch.mjs", f"https://localhost:{port}/blob", certs.authority().cert,
-                key or public(ends.keys, "server"), *([ends.keys.path(secret)] if secret else []), *service])
+                key or ends.keys.public("server"), *([ends.keys.path(secret)] if secret else []), *service])
 
 
 def c_example(tap):
@@ -74,11 +70,11 @@ def main():
             with tap.case(f"{name} closes a node client with a key it does not know"):
                 stranger = layer.Ends()
                 result = run(["node", folder / "fetch.mjs", f"https://localhost:{server.port}/blob",
-                              certs.authority().cert, public(ends.keys, "server"), stranger.keys.path("client")])
+                              certs.authority().cert, ends.keys.public("server"), stranger.keys.path("client")])
                 check(result.status != 0 and not result.out, f"{result!r}")
                 ends.server.wait_event("refused", reason="the client's key is not among the peers")
             with tap.case(f"the node client does not go on with a {name} that has another key than it expects"):
-                result = fetch(folder, ends, server.port, key=public(stranger.keys, "server"))
+                result = fetch(folder, ends, server.port, key=stranger.keys.public("server"))
                 check(result.status != 0 and not result.out, f"{result!r}")
                 event = ends.server.wait_event("refused", reason="the client expects a server with another key")
                 equal(event["layer"], "tls", f"{event}")
@@ -86,10 +82,10 @@ def main():
     with layer.ROWS["nginx"].start(ends.server, DATA) as server:
         with tap.case("an anonymous node client knows the server and is not known"):
             equal(run(["node", folder / "fetch.mjs", f"https://localhost:{server.port}/blob", certs.authority().cert,
-                       public(ends.keys, "server")]).status, 1, "without the service's name")
+                       ends.keys.public("server")]).status, 1, "without the service's name")
             (ends.keys.folder / "none").write_text("")
             result = run(["node", "-e", ANONYMOUS, folder, str(server.port), certs.authority().cert,
-                          public(ends.keys, "server")])
+                          ends.keys.public("server")])
             contains(result.text, "HTTP/1.1 200 OK", f"{result!r}; {ends.server.tail()}")
             event = ends.server.wait_event("opened", pattern="NK")
             equal(event.get("peer_name"), None, f"{event}")

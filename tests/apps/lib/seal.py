@@ -43,6 +43,10 @@ class Keys:
                 file.write(f"{name} {public}\n")
         return public
 
+    def public(self, name):
+        """The public key that the peers file lists for `name`."""
+        return next(line.split()[1] for line in self.peers.read_text().splitlines() if line.split()[0] == name)
+
 
 def command(word, data=b""):
     result = run([LAUNCHER, word], data=data)

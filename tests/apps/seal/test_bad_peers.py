@@ -226,7 +226,7 @@ def preshared(tap, keys):
     for name in ("one", "two"):
         path = keys.folder / f"{name}.psk"
         path.touch(0o600)
-        path.write_bytes(run(["sh", "-c", f"head -c 32 /dev/urandom | base64"]).out)
+        path.write_bytes(run(["sh", "-c", "head -c 32 /dev/urandom | base64"]).out)
     for ours, theirs, served in (("one", "one", True), ("one", "two", False), ("one", None, False)):
         with tap.case(f"sealed: a server with psk {ours} and a client with psk {theirs} "
                       f"{'speak' if served else 'do not speak'}"):

@@ -3,7 +3,7 @@
 import signal
 
 from lib.process import PROGRAMS, Process, free_port, listens, wait_until
-from lib.seal import MODES, Keys, Scenarios, SealWrap, check_wire, look, needs_seal
+from lib.seal import MODES, Scenarios, SealWrap, check_wire, look, needs_seal
 from lib.tap import Tap, contains, equal
 
 

@@ -1,13 +1,10 @@
 """Numbers of descriptors that change hands while connections are sealed or looked at: by libc, threads and children."""
 
-import socket
-import threading
-
-from lib import hello
-from lib.process import DEADLINE, run
+from lib import hello, peers
+from lib.process import run
 from lib.seal import Scenarios
 from lib.tap import Tap, check, equal
-from lib.wrap import Wrap
+from lib.wrap import WireWrap
 
 DATA = b"words that nobody may read\n"
 HELLO = hello.client_hello([hello.TLS13, hello.TLS12], [0xC02F, 0x1301], [0x1D])
@@ -33,42 +30,13 @@ s.sendall(bytes.fromhex(sys.argv[2]))
 """
 
 
-class Peer:
-    """An unwrapped server that keeps what it hears on its one connection."""
-
-    def __init__(self):
-        self.heard = b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(DEADLINE)
-        self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        try:
-            with self.listener.accept()[0] as connection:
-                connection.settimeout(DEADLINE)
-                while more := connection.recv(4096):
-                    self.heard += more
-        except OSError:
-            pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)  # ends an accept() that nobody has connected to
-        self.thread.join(DEADLINE)
-        self.listener.close()
-
-
 def said(script, words, policy):
     """What a peer hears of `words`, and the program's result and log. `policy(port)` makes a Wrap, or None: bare."""
-    with Peer() as peer:
+    with peers.Recorder() as peer:
         wrap = policy(peer.port)
         argv = ["python3", "-c", script, peer.port, words.hex()]
         result = run(wrap.argv(argv) if wrap else argv)
-    return peer.heard, result.status == 0, f"{result!r}; log: {wrap.tail() if wrap else 'none'}"
+    return peer.received, result.status == 0, f"{result!r}; log: {wrap.tail() if wrap else 'none'}"
 
 
 def bare(_):
@@ -76,16 +44,15 @@ def bare(_):
 
 
 def refusing(_):
-    return Wrap(extra="[wire]\ntls = pfs\nplaintext = refuse\n")
+    return WireWrap("refuse")
 
 
 def logging(_):
-    return Wrap(extra="[wire]\ntls = log\nplaintext = log\n")
+    return WireWrap("log", tls="log")
 
 
 def allowing(port):
-    return Wrap(extra="[wire]\ntls = pfs\nplaintext = refuse\n"
-                      f"[connect old]\naddress = 127.0.0.1:{port}\nplaintext = allow\n")
+    return WireWrap("refuse", f"[connect old]\naddress = 127.0.0.1:{port}\nplaintext = allow\n")
 
 
 def passes(script, words, policy):

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The library as a stranger meets it: installed somewhere, found by pkg-config, with examples that build against it without
 a warning and speak to each other; and an uninstall that leaves nothing."""
 
@@ -7,22 +6,14 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-BUILD = ROOT / os.environ.get("B", "build")
+from lib.process import BUILD, PROGRAMS, ROOT
+from lib.tap import Tap
+
 LIBRARY = BUILD / "libpfswrap-seal.so"
-results = []
-
-
-def report(ok, sentence, detail=""):
-    results.append(bool(ok))
-    print(f"{'ok' if ok else 'not ok'} {len(results)} - {sentence}")
-    if not ok:
-        for line in str(detail).splitlines():
-            print(f"# {line}")
-    return ok
+tap = Tap()
+report = tap.result
 
 
 def run(*command, **options):
@@ -58,7 +49,7 @@ def build_examples(stage, directory, static):
 
 
 def make_keys(directory):
-    commands = BUILD / "tests/apps/programs/seal/seal_keys"
+    commands = PROGRAMS / "seal/seal_keys"
     public = {}
     for name in ("ann", "server"):
         secret = run(commands, "genkey").stdout
@@ -98,8 +89,7 @@ def check_symbols(stage):
 def check_headers(stage, directory):
     for compiler, suffix, standard in (("cc", "c", "gnu11"), ("c++", "cc", "gnu++17")):
         if shutil.which(compiler) is None:
-            results.append(True)
-            print(f"ok {len(results)} - the headers compile as {standard} # SKIP there is no {compiler}")
+            report(True, f"the headers compile as {standard}", skip=f"there is no {compiler}")
             continue
         for header in ("keys.h", "seal.h", "tunnel.h"):
             source = directory / f"alone.{suffix}"
@@ -111,8 +101,7 @@ def check_headers(stage, directory):
 
 def main():
     if os.environ.get("SANITIZE"):
-        print("ok 1 - the installed library # SKIP a library built with sanitizers is not one to install")
-        results.append(True)
+        report(True, "the installed library", skip="a library built with sanitizers is not one to install")
         return
     if not LIBRARY.exists():
         report(False, "the library is built", f"{LIBRARY} is missing: make")
@@ -137,5 +126,4 @@ def main():
 
 
 main()
-print(f"1..{len(results)}")
-sys.exit(0 if all(results) else 1)
+tap.finish()

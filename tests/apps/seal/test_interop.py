@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The C core against peers built on packages that its authors did not write, as initiator and as responder: handshakes in
 every pattern, data, rekeying, re-handshakes and the orderly end. What both sides saw must be the same."""
 
@@ -6,43 +5,22 @@ import base64
 import hashlib
 import json
 import os
-import pathlib
 import shutil
 import socket
 import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-BUILD = ROOT / os.environ.get("B", "build")
-CORE = BUILD / "tests/apps/programs/seal/seal_peer"
+from lib.process import BUILD, PROGRAMS, ROOT, python_with
+from lib.tap import Tap
+
+CORE = PROGRAMS / "seal/seal_peer"
 PEERS = ROOT / "tests/peers"
 SIZES = [1, 2, 100, 16384, 17, 20000, 5000, 16383, 3, 40000, 64, 1000]
 TIMEOUT = 120
 VOLUME = 30000          # bytes after which the core's initiator handshakes anew
 EVERY = 4               # frames after which a peer's initiator does
 NAMES = {1: "IK", 2: "NK", 3: "IKpsk2", 4: "NKpsk2"}
-
-results = []
-
-
-def report(ok, sentence, detail=""):
-    results.append(ok)
-    print(f"{'ok' if ok else 'not ok'} {len(results)} - {sentence}")
-    for line in detail.splitlines() if not ok else []:
-        print(f"# {line}")
-
-
-def skip(sentence, reason):
-    results.append(True)
-    print(f"ok {len(results)} - {sentence} # SKIP {reason}")
-
-
-def find_python():
-    """An interpreter that has dissononce: this one, or the distribution's."""
-    for python in (sys.executable, "/usr/bin/python3"):
-        if python and subprocess.run([python, "-c", "import dissononce, cryptography"], capture_output=True).returncode == 0:
-            return python
-    return None
+tap = Tap()
+report = tap.result
 
 
 def find_node():
@@ -136,13 +114,13 @@ def main():
     if not CORE.exists():
         report(False, "the core's endpoint is built", f"{CORE} is missing: make seal-programs")
         return
-    python, (node, why) = find_python(), find_node()
+    python, (node, why) = python_with("dissononce", "cryptography"), find_node()
     binding = {"service": "redis", "binding": "0123456789abcdef" * 4}
     for pattern in (1, 2, 3, 4):
         for foreign_initiates in (True, False):
             name = f"Python's dissononce in {NAMES[pattern]}"
             if python is None:
-                skip(name, "no Python here has dissononce (Debian: python3-dissononce)")
+                report(True, name, skip="no Python here has dissononce (Debian: python3-dissononce)")
                 continue
             command = [python, str(PEERS / "python_peer.py")]
             check("Python's dissononce", command, pattern, foreign_initiates, 1, binding)
@@ -151,7 +129,7 @@ def main():
     for pattern in (1, 2):
         for foreign_initiates in (True, False):
             if node is None:
-                skip(f"Node's noise-c in {NAMES[pattern]}", why)
+                report(True, f"Node's noise-c in {NAMES[pattern]}", skip=why)
                 continue
             check("Node's noise-c", node, pattern, foreign_initiates, 1, binding)
             check("Node's noise-c", node, pattern, foreign_initiates, 5, {})
@@ -162,5 +140,4 @@ def main():
 
 
 main()
-print(f"1..{len(results)}")
-sys.exit(0 if all(results) else 1)
+tap.finish()

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The key commands: what they print, that they compose, what they refuse, and that a password's key is what WIRE.md and
 KEYS.md say, computed by libsodium without our code."""
 
@@ -11,22 +10,15 @@ import pathlib
 import pty
 import select
 import subprocess
-import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-PROGRAM = ROOT / os.environ.get("B", "build") / "tests/apps/programs/seal/seal_keys"
+from lib.process import PROGRAMS
+from lib.tap import Tap
+
+PROGRAM = PROGRAMS / "seal/seal_keys"
 SERVER = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
-
-results = []
-
-
-def report(ok, sentence, detail=""):
-    results.append(bool(ok))
-    print(f"{'ok' if ok else 'not ok'} {len(results)} - {sentence}")
-    if not ok:
-        for line in str(detail).splitlines():
-            print(f"# {line}")
+tap = Tap()
+report = tap.result
 
 
 def run(*arguments, text="", **options):
@@ -143,5 +135,4 @@ if PROGRAM.exists():
     check_terminal()
 else:
     report(False, "the commands are built", f"{PROGRAM} is missing: make seal-programs")
-print(f"1..{len(results)}")
-sys.exit(0 if all(results) else 1)
+tap.finish()

@@ -1,7 +1,7 @@
 """What no rule seals stays as it is: UDP, Unix sockets, pipes, and TCP where no rule is, or another comes first."""
 
 from lib.process import PROGRAMS, free_port, run
-from lib.seal import MODES, MARK, Keys, Scenarios, SealWrap, look, needs_seal
+from lib.seal import MODES, MARK, Scenarios, SealWrap, look, needs_seal
 from lib.tap import Tap, check, equal
 
 

@@ -1,26 +1,16 @@
-#!/usr/bin/env python3
 """docs/WIRE.md: its worked example is what the code does, its numbers are the header's, and it names every error."""
 
-import os
-import pathlib
 import re
 import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-PROGRAM = ROOT / os.environ.get("B", "build") / "tests/apps/programs/seal/seal_example"
+from lib.process import PROGRAMS, ROOT, python_with
+from lib.tap import Tap
+
+PROGRAM = PROGRAMS / "seal/seal_example"
 WIRE = (ROOT / "docs/WIRE.md").read_text()
 HEADER = (ROOT / "include/pfswrap/seal.h").read_text()
-
-results = []
-
-
-def report(ok, sentence, detail=""):
-    results.append(ok)
-    print(f"{'ok' if ok else 'not ok'} {len(results)} - {sentence}")
-    if not ok:
-        for line in detail.splitlines():
-            print(f"# {line}")
+tap = Tap()
+report = tap.result
 
 
 def run_example():
@@ -39,12 +29,10 @@ if PROGRAM.exists():
 else:
     report(False, "the program that prints the example is built", f"{PROGRAM} is missing: make seal-programs")
 
-python = next((each for each in (sys.executable, "/usr/bin/python3")
-               if subprocess.run([each, "-c", "import dissononce, cryptography"], capture_output=True).returncode == 0), None)
+python = python_with("dissononce", "cryptography")
 sentence = "dissononce and libsodium come to the same bytes without our code"
 if python is None:
-    results.append(True)
-    print(f"ok {len(results)} - {sentence} # SKIP no Python here has dissononce (Debian: python3-dissononce)")
+    report(True, sentence, skip="no Python here has dissononce (Debian: python3-dissononce)")
 else:
     checked = subprocess.run([python, "-B", ROOT / "tests/peers/check_example.py", ROOT / "docs/WIRE.md"], capture_output=True,
                              text=True, timeout=60)
@@ -62,5 +50,4 @@ expected = {"CHUNK_MAX": "16,384", "HEADER_BYTES": "24", "BINDING_MAX": "32", "T
 wrong = [name for name, text in expected.items() if int(text.replace(",", "")) != int(constants[name]) or text not in WIRE]
 report(not wrong, "its numbers are those of the header", " ".join(wrong))
 
-print(f"1..{len(results)}")
-sys.exit(0 if all(results) else 1)
+tap.finish()

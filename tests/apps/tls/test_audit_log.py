@@ -17,12 +17,6 @@ LIMITS = PROGRAMS / "tls/limits"
 POLICY = "[policy]\nlog = {log}\n"
 
 
-def echo(connection, _peer):
-    connection.sendall(connection.recv(4096))
-    while connection.recv(4096):
-        pass
-
-
 def curl_with_log(server, log):
     """curl under a policy whose log is `log`; (Result, the Wrap whose folder it is in)."""
     wrap = Wrap()
@@ -145,7 +139,7 @@ def prove_hostile(tap, server):
 
 def main():
     tap = Tap()
-    with peers.Server(echo) as server:
+    with peers.Server(peers.echo) as server:
         prove_detached(tap, server)
         prove_hostile(tap, server)
     with peers.Server(peers.reply_http(b"body")) as server:

@@ -4,7 +4,7 @@ A program that is not installed is one skipped case.
 """
 
 from lib import certs
-from lib.legacy import LegacyClient, prove_client
+from lib.legacy import LegacyClient, output_of, prove_client
 from lib.process import find
 from lib.tap import Tap
 
@@ -34,17 +34,13 @@ echo $body;
 """
 
 
-def received(result):
-    return result.out if result.status == 0 else None
-
-
 def main():
     tap = Tap()
     ca = certs.authority().cert
     clients = [
-        LegacyClient("perl IO::Socket::SSL", lambda port: ["perl", "-e", PERL, port], received, needs=["perl"]),
-        LegacyClient("ruby net/http", lambda port: ["ruby", "-e", RUBY, port, ca], received, needs=["ruby"]),
-        LegacyClient("php streams", lambda port: ["php", "-r", PHP, port], received, needs=["php"]),
+        LegacyClient("perl IO::Socket::SSL", lambda port: ["perl", "-e", PERL, port], output_of, needs=["perl"]),
+        LegacyClient("ruby net/http", lambda port: ["ruby", "-e", RUBY, port, ca], output_of, needs=["ruby"]),
+        LegacyClient("php streams", lambda port: ["php", "-r", PHP, port], output_of, needs=["php"]),
     ]
     for client in clients:
         if find(*client.needs) is None:

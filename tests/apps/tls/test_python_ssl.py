@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lib import certs
-from lib.legacy import LegacyClient, LegacyServer, echo_exchange, prove_client, prove_server
+from lib.legacy import LegacyClient, LegacyServer, echo_exchange, output_of, prove_client, prove_server
 from lib.process import ROOT, run
 from lib.tap import Tap, equal, skip_all
 from lib.wrap import Wrap
@@ -23,10 +23,6 @@ def client_command(mode):
     return lambda port: [PYTHON, SCRIPT, mode, port, certs.authority().cert]
 
 
-def received(result):
-    return result.out if result.status == 0 else None
-
-
 def main():
     if not Path(PYTHON).exists():
         skip_all(f"{PYTHON} is not installed")
@@ -40,7 +36,7 @@ def main():
         prove_server(tap, LegacyServer(f"python3 {mode}", server_command(mode), echo_exchange,
                                        addresses=mode == "server"))
     for mode in ("client", "asyncio-client"):
-        prove_client(tap, LegacyClient(f"python3 {mode}", client_command(mode), received,
+        prove_client(tap, LegacyClient(f"python3 {mode}", client_command(mode), output_of,
                                        addresses=mode == "client"))
     tap.finish()
 

@@ -15,16 +15,6 @@ VERIFY = {"verify-server": "require", "ca-file": certs.authority().cert}
 SSL_ERROR_SSL = 1
 
 
-def echo(connection, _peer):
-    connection.sendall(connection.recv(4096))
-    while connection.recv(4096):
-        pass
-
-
-def lines(result):
-    return result.out.decode().splitlines()
-
-
 def prove_shutdown_after_refusal(tap):
     for mode, said in (("shutdown", f"connect -1 error {SSL_ERROR_SSL}"), ("bio", "connect 0")):
         ended = threading.Event()
@@ -32,35 +22,35 @@ def prove_shutdown_after_refusal(tap):
                 peers.Server(lambda *_: ended.wait(DEADLINE)) as server:
             server.context.num_tickets = 0  # its answer to a ticket could be a reset, which raises no signal
             bare = run([UNUSUAL, mode, server.port])
-            equal((bare.status, lines(bare)[-1]), (0, "alive 1"), f"bare: {bare!r}")
+            equal((bare.status, bare.lines[-1]), (0, "alive 1"), f"bare: {bare!r}")
             wrap = Wrap(tls=dict(VERIFY, **{"pin-sha256": OTHER_PIN}))
             result = run(wrap.argv([UNUSUAL, mode, server.port]))
-            equal((result.status, lines(result)[-1:]), (0, ["alive 1"]), f"end of {result!r}")
-            equal(lines(result)[0], said, "the handshake")
+            equal((result.status, result.lines[-1:]), (0, ["alive 1"]), f"end of {result!r}")
+            equal(result.lines[0], said, "the handshake")
             ended.set()
             wrap.wait_event("refused", role="client")
 
 
 def prove_again(tap):
     with tap.case("a connection object that is made new by SSL_set_connect_state is attested again"), \
-            peers.Server(echo) as first, peers.Server(echo, certs.self_signed("rsa")) as second:
+            peers.Server(peers.echo) as first, peers.Server(peers.echo, certs.self_signed("rsa")) as second:
         wrap = Wrap(tls=dict(VERIFY, **{"pin-sha256": certs.server().pin()}))
         bare = run([UNUSUAL, "again", first.port, second.port])
-        equal(lines(bare), ["first 1 error 0", "second 7 error 0"], f"bare: {bare!r}")
+        equal(bare.lines, ["first 1 error 0", "second 7 error 0"], f"bare: {bare!r}")
         result = run(wrap.argv([UNUSUAL, "again", first.port, second.port]))
-        equal(lines(result), ["first 1 error 0", f"second -1 error {SSL_ERROR_SSL}"], f"{result!r}")
+        equal(result.lines, ["first 1 error 0", f"second -1 error {SSL_ERROR_SSL}"], f"{result!r}")
         wrap.wait_event("refused", role="client", peer=f"127.0.0.1:{second.port}")
         again = run(wrap.argv([UNUSUAL, "again", first.port, first.port]))
-        equal(lines(again), ["first 1 error 0", "second 7 error 0"], f"{again!r}")
+        equal(again.lines, ["first 1 error 0", "second 7 error 0"], f"{again!r}")
         equal(len(wrap.events("handshake")), 3, "handshakes logged")
 
 
 def prove_method(tap):
     with tap.case("a program that drives libssl's BIO through its method's functions is forced, and its data passes"), \
-            peers.Server(echo) as server:
-        equal(lines(run([UNUSUAL, "method", server.port])), ["set 1", "write 1", "read 1", "version TLSv1.2"], "bare")
+            peers.Server(peers.echo) as server:
+        equal(run([UNUSUAL, "method", server.port]).lines, ["set 1", "write 1", "read 1", "version TLSv1.2"], "bare")
         result = run(Wrap().argv([UNUSUAL, "method", server.port]))
-        equal(lines(result), ["set 1", "write 1", "read 1", "version TLSv1.3"], f"{result!r}")
+        equal(result.lines, ["set 1", "write 1", "read 1", "version TLSv1.3"], f"{result!r}")
 
 
 class Staller:
@@ -86,7 +76,7 @@ def prove_stall(tap):
             staller = Staller(sent)
             try:
                 result = run(Wrap().argv([UNUSUAL, "stall", staller.server.port]), timeout=DEADLINE / 2)
-                equal((result.status, lines(result)), (0, ["connect 1 error 0", "shutdown 0"]), f"{result!r}")
+                equal((result.status, result.lines), (0, ["connect 1 error 0", "shutdown 0"]), f"{result!r}")
             finally:
                 staller.done.set()
                 staller.server.stop()
@@ -105,23 +95,23 @@ def prove_in_process(tap):
     for tls in ({}, {"session-tickets": "refuse"}):
         with tap.case(f"ends with a preshared key and no certificate reach each other under {tls or 'the default policy'}"):
             wrap = Wrap(tls=tls)
-            equal(lines(run([UNUSUAL, "psk"])), ["passed 1"], "bare")
+            equal(run([UNUSUAL, "psk"]).lines, ["passed 1"], "bare")
             result = run(wrap.argv([UNUSUAL, "psk"]))
-            equal(lines(result), ["passed 1"], f"{result!r}; log: {wrap.tail()}")
+            equal(result.lines, ["passed 1"], f"{result!r}; log: {wrap.tail()}")
             equal([event["version"] for event in wrap.events("handshake")], ["TLSv1.3"] * 2, "versions")
     with tap.case("a server that never asked for client certificates can be resumed under client-certificates = require"):
         server, client, ca = certs.server(), certs.client(), certs.authority()
         words = [UNUSUAL, "resume", server.cert, server.key, client.cert, client.key, ca.cert]
-        equal(lines(run(words)), ["first 1", "second 1", "resumed 1"], "bare")
+        equal(run(words).lines, ["first 1", "second 1", "resumed 1"], "bare")
         wrap = Wrap(tls={"client-certificates": "require"})
         result = run(wrap.argv(words))
-        equal(lines(result), ["first 1", "second 1", "resumed 1"], f"{result!r}; log: {wrap.tail()}")
+        equal(result.lines, ["first 1", "second 1", "resumed 1"], f"{result!r}; log: {wrap.tail()}")
         equal([event["verified"] for event in wrap.events("handshake", role="server")], ["policy"] * 2, "verified")
 
 
 def prove_ciphers(tap):
     with tap.case("a program that asks what its connection would offer gets the policy's suites, and its cap reads back"):
-        bare, result = lines(run([UNUSUAL, "ciphers"])), lines(run(Wrap().argv([UNUSUAL, "ciphers"])))
+        bare, result = run([UNUSUAL, "ciphers"]).lines, run(Wrap().argv([UNUSUAL, "ciphers"])).lines
         equal((bare[0], bare[-1], result[0], result[-1]), ("some 1", "max 1") * 2, "list and cap")
         check(not any("TLS_" in line for line in bare), f"bare: {bare}")
         equal(sorted(result[1:-1]), sorted(f"cipher {name}" for name in SUITES), "suites")
@@ -130,8 +120,8 @@ def prove_ciphers(tap):
 def prove_queue(tap):
     with tap.case("errors of the program's own, its mark and errno are as it left them after it made a connection"):
         bare, result = run([UNUSUAL, "queue"]), run(Wrap().argv([UNUSUAL, "queue"]))
-        check("left 12" in lines(bare), f"bare: {bare!r}")
-        equal(lines(result), lines(bare), f"{result!r}")
+        check("left 12" in bare.lines, f"bare: {bare!r}")
+        equal(result.lines, bare.lines, f"{result!r}")
 
 
 def main():

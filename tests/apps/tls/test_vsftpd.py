@@ -3,7 +3,8 @@
 from lib import certs, peers
 from lib.legacy import CIPHERS, LegacyServer, prove_server
 from lib.process import find
-from lib.tap import Tap, check
+from lib.replies import auth_tls, say
+from lib.tap import Tap
 
 CONFIG = """
 listen=YES
@@ -36,33 +37,13 @@ def command(folder, port):
     return [find("vsftpd"), folder / "vsftpd.conf"]
 
 
-def reply(connection):
-    """One line of the server."""
-    line = b""
-    while not line.endswith(b"\n"):
-        more = connection.recv(1)
-        check(more, f"the stream ended after {line!r}")
-        line += more
-    return line
-
-
-def prepare(connection):
-    """RFC 4217: AUTH TLS, after which TLS begins."""
-    check(reply(connection).startswith(b"220"), "a greeting")
-    connection.sendall(b"AUTH TLS\r\n")
-    line = reply(connection)
-    check(line.startswith(b"234"), f"expected 234, found {line!r}")
-
-
 def exchange(port, context):
-    with peers.connected(port, context, prepare=prepare) as connection:
+    with peers.connected(port, context, prepare=auth_tls) as connection:
         for words, expected in ((b"USER anonymous", b"331"), (b"PASS x@y", b"230"), (b"PWD", b"257"), (b"QUIT", b"221")):
-            connection.sendall(words + b"\r\n")
-            line = reply(connection)
-            check(line.startswith(expected), f"{words!r}: expected {expected!r}, found {line!r}")
+            say(connection, words, expected)
 
 
 tap = Tap()
-prove_server(tap, LegacyServer("vsftpd", command, exchange, needs=["vsftpd"], prepare=prepare,
+prove_server(tap, LegacyServer("vsftpd", command, exchange, needs=["vsftpd"], prepare=auth_tls,
                                weak=("tls12", "static-rsa"), groups=["P-256"]))  # its own choice
 tap.finish()

@@ -60,13 +60,9 @@ def check_negotiated(text):
         check(OPENSSL_NAMES.get(group.lower(), group) in ECDHE_NAMES, f"expected an ECDHE group: {line}")
 
 
-def echo(connection, _peer):
-    connection.sendall(b"echo of " + connection.recv(4096))
-
-
 def prove_client(tap, name, where, env):
     words = [WEAKEN, name, where, "client"]
-    with peers.Server(echo, ciphers="ALL:@SECLEVEL=0") as server, Trap() as trap:
+    with peers.Server(peers.echo_line, ciphers="ALL:@SECLEVEL=0") as server, Trap() as trap:
         bare = run([*words, trap.port], env=env)
         wrap = Wrap(tls=POLICIES.get(name))
         wrapped = run(wrap.argv([*words, server.port]), env=env)

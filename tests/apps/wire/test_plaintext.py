@@ -10,7 +10,7 @@ from lib.legacy import blob
 from lib.process import DEADLINE, Process, find, free_port, run, temporary_directory, wait_until
 from lib.relay import relay
 from lib.tap import Skip, Tap, check, contains, equal, lacks
-from lib.wrap import Wrap
+from lib.wrap import WireWrap
 
 HTTP_SERVER = ["python3", "-m", "http.server", "--bind", "127.0.0.1"]
 CHILDREN = """
@@ -81,10 +81,6 @@ def web(body):
     return handle
 
 
-def wire(plaintext, rules="", tls="pfs", **settings):
-    return Wrap(extra=f"[wire]\ntls = {tls}\nplaintext = {plaintext}\n{rules}", **settings)
-
-
 def curl(wrap, port, *options):
     argv = ["curl", "-s", *options, f"http://127.0.0.1:{port}/"]
     return run(wrap.argv(argv) if wrap else argv)
@@ -92,7 +88,7 @@ def curl(wrap, port, *options):
 
 def clients(tap):
     with tap.case("a plain HTTP client is refused before a byte of its request has gone out"):
-        wrap = wire("refuse")
+        wrap = WireWrap("refuse")
         with Listener(web(b"body")) as server:
             equal(curl(None, server.port).out, b"body", "bare")
         with Listener(web(b"body")) as server:
@@ -108,7 +104,7 @@ def clients(tap):
     with tap.case("a plain HTTP client passes with plaintext = log and is logged once, with allow it is not"):
         for plaintext, mode, events in (("log", "enforce", ["plaintext"]), ("allow", "enforce", []),
                                         ("refuse", "audit", ["would-refuse"]), ("starttls", "audit", ["would-refuse"])):
-            wrap = wire(plaintext, mode=mode)
+            wrap = WireWrap(plaintext, mode=mode)
             data, _ = blob(1)
             with Listener(web(data)) as server:
                 equal(curl(wrap, server.port).out, data, f"body with {plaintext}; log: {wrap.tail()}")
@@ -116,20 +112,20 @@ def clients(tap):
 
     with tap.case("tls = off still refuses or logs plaintext"):
         with Listener(web(b"body")) as server:
-            wrap = wire("refuse", tls="off")
+            wrap = WireWrap("refuse", tls="off")
             equal(curl(wrap, server.port).out, b"", "body")
             wrap.wait_event("refused")
         with Listener(web(b"body")) as server:
-            wrap = wire("log", tls="off")
+            wrap = WireWrap("log", tls="off")
             equal((curl(wrap, server.port).out, len(wrap.events("plaintext"))), (b"body", 1), "body")
 
     with tap.case("a rule's plaintext goes before that of [wire], for its addresses alone"):
         with Listener(web(b"body")) as server, Listener(web(b"body")) as other:
-            wrap = wire("refuse", f"[connect old]\naddress = 127.0.0.1:{server.port}\nplaintext = allow\n")
+            wrap = WireWrap("refuse", f"[connect old]\naddress = 127.0.0.1:{server.port}\nplaintext = allow\n")
             equal(curl(wrap, server.port).out, b"body", f"allowed; log: {wrap.tail()}")
             equal(curl(wrap, other.port).out, b"", "refused")
         with Listener(web(b"body")) as server:
-            wrap = wire("allow", f"[connect old]\naddress = 127.0.0.0/8:{server.port}\nplaintext = refuse\n")
+            wrap = WireWrap("allow", f"[connect old]\naddress = 127.0.0.0/8:{server.port}\nplaintext = refuse\n")
             equal(curl(wrap, server.port).out, b"", "refused")
             equal(wrap.wait_event("refused")["rule"], "old", "rule")
             bare, refused = (run([*before, "curl", "-s", f"http://0.0.0.0:{server.port}/"]) for before in ([], wrap.argv([])))
@@ -148,7 +144,7 @@ def servers(tap):
         return process
 
     with tap.case("a plain HTTP server is refused as soon as its client speaks, and serves the next one no more"):
-        wrap = wire("refuse")
+        wrap = WireWrap("refuse")
         with serve(wrap) as server:
             for _ in range(2):
                 equal(curl(None, server.port).out, b"", "page")
@@ -156,7 +152,7 @@ def servers(tap):
         equal((event["role"], event["rule"]), ("server", "wire"), f"{event}")
 
     with tap.case("a rule for what is listened on goes before [wire]"):
-        wrap = wire("refuse", "[listen web]\naddress = 127.0.0.1:*\nplaintext = log\n")
+        wrap = WireWrap("refuse", "[listen web]\naddress = 127.0.0.1:*\nplaintext = log\n")
         with serve(wrap) as server:
             equal(curl(None, server.port).out, b"a page", "page")
         equal(wrap.wait_event("plaintext")["rule"], "web", "rule")
@@ -167,7 +163,7 @@ def servers(tap):
         data, _ = blob(1)
         (folder / "data").write_bytes(data)
         for plaintext, passes in (("log", True), ("allow", True), ("refuse", False), ("starttls", False)):
-            wrap, port, place = wire(plaintext), free_port(), temporary_directory()
+            wrap, port, place = WireWrap(plaintext), free_port(), temporary_directory()
             place.chmod(0o777)
             (place / "nginx.conf").write_text(
                 f"daemon off; master_process off; user root; pid {place}/pid; error_log stderr; events {{ }}\n"
@@ -235,20 +231,20 @@ def starttls(tap):
 
     for protocol in STARTTLS:
         with tap.case(f"{protocol} that upgrades passes with plaintext = starttls, to TLS 1.3 and to nothing less"):
-            wrap = wire("starttls")
+            wrap = WireWrap("starttls")
             with starttls_server(protocol) as server, relay(wrap, server.port) as relayed:
                 equal(ask(relayed.port, protocol), b"echo line", f"log: {wrap.tail()}")
             equal(wrap.events("refused"), [], "refused")
             equal({event["role"] for event in wrap.events("observed")}, {"client", "server"}, "observed")
             for plaintext in ("starttls", "log", "allow"):
-                wrap = wire(plaintext)
+                wrap = WireWrap(plaintext)
                 with starttls_server(protocol, peers.ssl.TLSVersion.TLSv1_2) as server, relay(wrap,
                                                                                               server.port) as relayed:
                     equal(ask(server.port, protocol), b"echo line", "bare")
                     equal(ask(relayed.port, protocol), None, f"TLS 1.2 with {plaintext}")
                 equal(wrap.wait_event("refused")["version"], "TLSv1.2", "version")
         with tap.case(f"{protocol} is refused with plaintext = refuse"):
-            wrap = wire("refuse")
+            wrap = WireWrap("refuse")
             with starttls_server(protocol) as server, relay(wrap, server.port) as relayed:
                 equal(ask(relayed.port, protocol), None, "answer")
 
@@ -259,7 +255,7 @@ def starttls(tap):
                 connection.sendall(b"y" * answer)
                 while listener.hear(connection):
                     pass
-            wrap = wire("starttls")
+            wrap = WireWrap("starttls")
             with Listener(handle) as server, relay(wrap, server.port) as relayed:
                 with socket.create_connection(("127.0.0.1", relayed.port), DEADLINE) as connection:
                     received = b""
@@ -280,7 +276,7 @@ def children(tap):
     with tap.case("a script that starts its children in fourteen ways leaves none unprotected"):
         script = temporary_directory() / "script"
         script.write_text(CHILDREN)
-        wrap = wire("refuse")
+        wrap = WireWrap("refuse")
         with Listener(web(b"secret page")) as server:
             run(["sh", script, server.port])
             wait_until(lambda: server.count == 14, lambda: f"14 connections bare, found {server.count}")
@@ -293,7 +289,7 @@ def children(tap):
 
 def inherited(tap):
     with tap.case("a connection that a program is given on stdin is held to the policy"):
-        wrap = wire("refuse")
+        wrap = WireWrap("refuse")
         port = free_port()
         argv = ["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork",
                 f"EXEC:{' '.join(wrap.argv(['cat']))},nofork"]
@@ -316,7 +312,7 @@ def rings(tap):
         bare = run(["python3", "-c", script]).out.decode()
         for plaintext, tls, mode, refused in (("log", "pfs", "enforce", True), ("starttls", "off", "enforce", True),
                                               ("log", "log", "enforce", False), ("refuse", "pfs", "audit", False)):
-            out = run(wire(plaintext, tls=tls, mode=mode).argv(["python3", "-c", script])).out.decode()
+            out = run(WireWrap(plaintext, tls=tls, mode=mode).argv(["python3", "-c", script])).out.decode()
             expected = f"False {os.strerror(38)}\n" if refused else bare
             equal(out, expected, f"io_uring_setup with plaintext = {plaintext}, tls = {tls}, mode = {mode}")
 
@@ -344,7 +340,7 @@ def slowly(tap):
         with Listener(handle) as server:
             bare = run(["python3", "-c", client, server.port, record.hex()])
         contains(bare.out, b"what comes after", "bare")
-        wrap = wire("log")
+        wrap = WireWrap("log")
         with Listener(handle) as server:
             result = run(wrap.argv(["python3", "-c", client, server.port, record.hex()]))
         contains(result.out, b"reset", f"{result!r}; log: {wrap.tail()}")

@@ -9,7 +9,7 @@ import threading
 from lib import hello
 from lib.process import DEADLINE, PROGRAMS, Process, free_port, run, wait_until
 from lib.tap import Tap, check, contains, equal, lacks
-from lib.wrap import Wrap
+from lib.wrap import WireWrap
 
 CLIENT_HELLO = hello.client_hello([hello.TLS13, hello.TLS12], [0xC02F, 0x1301], [0x1D])
 DATA = b"data that must not pass"
@@ -148,15 +148,11 @@ class Peer:
         self.listener.close()
 
 
-def wrap_with(plaintext="log"):
-    return Wrap(extra=f"[wire]\ntls = pfs\nplaintext = {plaintext}")
-
-
 def clients(tap):
     for words, script in CLIENTS.items():
         with tap.case(f"a client {words} is cut after a weak answer, and passes after a good one"):
             for kind, version in (("weak", "1.2"), ("good", "1.3")):
-                for wrap in (None, wrap_with()):
+                for wrap in (None, WireWrap()):
                     with Peer(server_hello(version)) as peer:
                         argv = ["python3", "-c", PRELUDE + script, peer.port, kind]
                         result = run(wrap.argv(argv) if wrap else argv)
@@ -182,7 +178,7 @@ if os.fork() == 0:
 all_of(s, len(HELLO)); os.write(w, b'x'); s.close(); sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
     with tap.case("a connection that two processes share in the middle of its handshake is unjudged, and goes on"):
-        wrap, port = wrap_with(), free_port()
+        wrap, port = WireWrap(), free_port()
         with Process(wrap.argv(["python3", "-c", PRELUDE + script, port, "good"])) as process:
             wait_until(lambda: "ready" in process.text(), lambda: process.text())
             with socket.create_connection(("127.0.0.1", port), DEADLINE) as connection:
@@ -199,7 +195,7 @@ def sandboxes(tap):
     for scenario in ("by_read", "by_poll", "by_recv", "at_once", "client", "limited"):
         with tap.case(f"plaintext passes behind a system call filter ({scenario}), or is cut without a forbidden call"):
             for plaintext, passes in (("log", True), ("allow", True), ("starttls", False)):
-                wrap = wrap_with(plaintext)
+                wrap = WireWrap(plaintext)
                 result = run(wrap.argv([program, scenario, free_port(), "127.0.0.1"]))
                 log = f"{plaintext}: {result!r}; log: {wrap.tail()}"
                 lacks(result.text, "SIGSYS", log)
@@ -217,7 +213,7 @@ u.bind(('127.0.0.1', 0)); v.connect(u.getsockname()); v.send(b'plain'); assert u
 r, w = os.pipe(); os.write(w, b'plain'); assert os.read(r, 9) == b'plain'
 print('through')
 """
-        wrap = wrap_with("refuse")
+        wrap = WireWrap("refuse")
         result = run(wrap.argv(["python3", "-c", PRELUDE + script, 0, "good"]))
         contains(result.out, b"through", f"{result!r}")
         equal([event["event"] for event in wrap.events()], ["policy"], "events")
@@ -233,7 +229,7 @@ fd = os.open('/tmp', os.O_TMPFILE | os.O_RDWR); assert fd == number
 assert os.write(fd, b'plain text') == 10 and os.pread(fd, 99, 0) == b'plain text'
 os._exit(0)
 """
-        wrap = wrap_with("refuse")
+        wrap = WireWrap("refuse")
         with Peer(b"") as peer:
             result = run(wrap.argv(["python3", "-c", PRELUDE + script, peer.port, "good"]))
         equal(result.status, 0, f"{result!r}; log: {wrap.tail()}")
@@ -250,7 +246,7 @@ for call in (lambda fd: libc.write(fd, null, 10), lambda fd: libc.send(fd, null,
     assert call(s.fileno()) == -1 and ctypes.get_errno() == 14, ctypes.get_errno()
 s.sendall(HELLO[20:]); all_of(s, len(answer)); s.sendall(DATA); s.shutdown(socket.SHUT_WR); os._exit(0)
 """
-        for wrap in (None, wrap_with()):
+        for wrap in (None, WireWrap()):
             with Peer(server_hello("1.3")) as peer:
                 argv = ["python3", "-c", PRELUDE + script, peer.port, "good"]
                 result = run(wrap.argv(argv) if wrap else argv)

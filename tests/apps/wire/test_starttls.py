@@ -8,8 +8,9 @@ from pathlib import Path
 
 from lib import certs, peers
 from lib.process import DEADLINE, Process, find, free_port, run, temporary_directory
+from lib.replies import auth_tls, reply, say
 from lib.tap import Skip, Tap, check, contains, equal
-from lib.wrap import Wrap
+from lib.wrap import WireWrap
 
 FTP = """
 listen=YES
@@ -32,32 +33,8 @@ seccomp_sandbox=NO
 """
 
 
-def wrap_with(plaintext):
-    return Wrap(extra=f"[wire]\ntls = pfs\nplaintext = {plaintext}")
-
-
 def connected(port):
     return socket.create_connection(("127.0.0.1", port), DEADLINE)
-
-
-def reply(connection):
-    line = b""
-    while not line.endswith(b"\n"):
-        more = connection.recv(1)
-        check(more, f"the stream ended after {line!r}")
-        line += more
-    return line
-
-
-def say(connection, words, expected):
-    connection.sendall(words + b"\r\n")
-    line = reply(connection)
-    check(line.startswith(expected), f"{words!r}: expected {expected!r}, found {line!r}")
-
-
-def upgrade(connection):
-    check(reply(connection).startswith(b"220"), "a greeting")
-    say(connection, b"AUTH TLS", b"234")
 
 
 def ftp(tap):
@@ -66,7 +43,7 @@ def ftp(tap):
 
     @contextlib.contextmanager
     def server(plaintext):
-        wrap, port, folder = wrap_with(plaintext), free_port(), temporary_directory()
+        wrap, port, folder = WireWrap(plaintext), free_port(), temporary_directory()
         (folder / "empty").mkdir(mode=0o555)
         (folder / "conf").write_text(FTP.format(port=port, folder=folder, certificate=certs.server()).lstrip())
         with Process(wrap.argv([find("vsftpd"), folder / "conf"])).wait_for_port(port):
@@ -74,7 +51,7 @@ def ftp(tap):
 
     with tap.case("vsftpd's clients that upgrade pass with plaintext = starttls, for as long as they like"):
         with server("starttls") as (port, wrap):
-            with peers.connected(port, prepare=upgrade) as connection:
+            with peers.connected(port, prepare=auth_tls) as connection:
                 say(connection, b"USER anonymous", b"331")
                 say(connection, b"PASS x@y", b"230")
                 for _ in range(500):
@@ -123,7 +100,7 @@ def postgresql(tap):
     subprocess.run(["chown", "root:postgres", key], check=True)
     done = run(as_postgres([binaries[-1], "-D", folder / "data", "-A", "trust", "-U", "postgres"]))
     equal(done.status, 0, f"{done!r}")
-    wrap = wrap_with("starttls")
+    wrap = WireWrap("starttls")
     argv = as_postgres([binaries[-1].parent / "postgres", "-D", folder / "data", "-p", port, "-h", "127.0.0.1", "-k",
                         folder, "-c", "ssl=on", "-c", f"ssl_cert_file={certs.server().cert}", "-c",
                         f"ssl_key_file={key}"])
@@ -143,7 +120,7 @@ def postgresql(tap):
         with tap.case("psql that upgrades passes with plaintext = starttls, one that does not is cut"):
             for plaintext, mode, passes in (("starttls", "require", True), ("starttls", "disable", False),
                                             ("refuse", "require", False), ("log", "disable", True)):
-                client = wrap_with(plaintext)
+                client = WireWrap(plaintext)
                 result = ask(mode, client)
                 equal(b"row 1000" in result.out, passes, f"{plaintext}, {mode}: {result!r}; log: {client.tail()}")
                 equal(len(client.events("refused")), 0 if passes else 1, f"{plaintext}, {mode}; log: {client.tail()}")

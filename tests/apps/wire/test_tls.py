@@ -14,7 +14,7 @@ from lib.legacy import blob
 from lib.process import Process, find, free_port, run, temporary_directory, wait_until
 from lib.relay import relay
 from lib.tap import Skip, Tap, check, contains, equal, lacks
-from lib.wrap import Wrap
+from lib.wrap import WireWrap, Wrap
 
 OLD = "minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', ciphers: 'ECDHE+AESGCM:AES128-SHA'"
 NODE_CLIENT = """
@@ -58,11 +58,6 @@ public class Client {
 """
 
 
-def wrap_with(tls="pfs", **settings):
-    lines = ["[wire]", f"tls = {tls}", f"plaintext = {settings.pop('plaintext', 'log')}"]
-    return Wrap(extra="\n".join(lines), **settings)
-
-
 def node(script, options, *words):
     return ["node", "-e", script.replace("OPTIONS", options), *words]
 
@@ -86,22 +81,22 @@ def node_client(tap):
         with tap.case("Node.js as a client of TLS 1.2 works bare, so that its refusal means something"):
             equal((talk(None, OLD, server), server.versions[-1][0]), (body, "TLSv1.2"), "answer")
         with tap.case("Node.js as a client of TLS 1.2 is cut before it sends a request, and sees ECONNRESET"):
-            wrap, before = wrap_with(), len(server.versions)
+            wrap, before = WireWrap(), len(server.versions)
             equal(talk(wrap, OLD, server), b"error ECONNRESET", f"answer; log: {wrap.tail()}")
             check_event(wrap.wait_event("refused"), "client", "TLSv1.2")
             equal(len(server.versions), before, "handshakes the server finished")
         with tap.case("Node.js as a client of TLS 1.2 passes and is logged with tls = log"):
-            wrap = wrap_with("log")
+            wrap = WireWrap(tls="log")
             equal(talk(wrap, OLD, server), body, f"answer; log: {wrap.tail()}")
             event = wrap.wait_event("weak")
             check_event(event, "client", "TLSv1.2")
             equal(event["server_name"], "localhost", "server_name")
         with tap.case("Node.js as a client of TLS 1.2 passes with tls = off, and nothing is said"):
-            wrap = wrap_with("off", plaintext="allow")
+            wrap = WireWrap("allow", tls="off")
             equal(talk(wrap, OLD, server), body, f"answer; log: {wrap.tail()}")
             equal([event for event in wrap.events() if event.get("rule") == "wire"], [], "events")
         with tap.case("Node.js as a client of TLS 1.2 passes with mode = audit, and what would be refused is said"):
-            wrap = wrap_with(mode="audit")
+            wrap = WireWrap(mode="audit")
             equal(talk(wrap, OLD, server), body, f"answer; log: {wrap.tail()}")
             check_event(wrap.wait_event("would-refuse"), "client", "TLSv1.2")
         with tap.case("Node.js as a client of TLS 1.2 with ECDHE and AEAD passes with min-version = 1.2, AES-CBC not"):
@@ -113,7 +108,7 @@ def node_client(tap):
             weak = OLD.replace("ECDHE+AESGCM:", "").replace("'AES128-SHA'", "'AES128-SHA:@SECLEVEL=0'")
             equal(talk(wrap, weak, server), b"error ECONNRESET", f"answer; log: {wrap.tail()}")
         with tap.case("Node.js as a client of TLS 1.3 passes, and what was agreed on is in the log"):
-            wrap = wrap_with()
+            wrap = WireWrap()
             equal((talk(wrap, "", server), server.versions[-1][0]), (body, "TLSv1.3"), f"answer; log: {wrap.tail()}")
             event = wrap.wait_event("observed")
             check_event(event, "client", "TLSv1.3")
@@ -149,19 +144,19 @@ def node_server(tap):
         with serve(None, OLD) as server:
             contains(ask(server, ssl.TLSVersion.TLSv1_2), b"hello", "answer")
     with tap.case("Node.js as a server of TLS 1.2 is cut before anything of it passes, and sees ECONNRESET"):
-        wrap = wrap_with()
+        wrap = WireWrap()
         with serve(wrap, OLD) as server:
             equal(ask(server, ssl.TLSVersion.TLSv1_2), None, "answer")
             check_event(wrap.wait_event("refused"), "server", "TLSv1.2")
             wait_until(lambda: "ECONNRESET" in server.text(), lambda: f"ECONNRESET in {server.text()!r}")
             equal(ask(server, ssl.TLSVersion.TLSv1_2), None, "answer to the next client")
     with tap.case("Node.js as a server of TLS 1.2 passes and is logged with tls = log"):
-        wrap = wrap_with("log")
+        wrap = WireWrap(tls="log")
         with serve(wrap, OLD) as server:
             contains(ask(server, ssl.TLSVersion.TLSv1_2), b"hello", "answer")
         check_event(wrap.wait_event("weak"), "server", "TLSv1.2")
     with tap.case("Node.js as a server of TLS 1.3 passes"):
-        wrap = wrap_with()
+        wrap = WireWrap()
         with serve(wrap, "") as server:
             contains(ask(server, ssl.TLSVersion.TLSv1_3), b"hello", "answer")
             equal(ask(server, ssl.TLSVersion.TLSv1_2), None, "answer in TLS 1.2")
@@ -176,7 +171,7 @@ def java_client(tap):
             for words, tls, expected, event in ((["TLSv1.2"], "pfs", False, "refused"), (["TLSv1.2"], "log", True,
                                                                                          "weak"),
                                                 ([], "pfs", True, "observed")):
-                wrap = wrap_with(tls)
+                wrap = WireWrap(tls=tls)
                 result = run(wrap.argv(["java", source, server.port, *words]))
                 equal(b"for java" in result.out, expected, f"{result!r}; log: {wrap.tail()}")
                 check_event(wrap.wait_event(event), "client", words[0] if words else "TLSv1.3")
@@ -205,7 +200,7 @@ def nss_client(tap):
             older = 6 << 16 | 6
             for version, tls, passes, event in ((older, "pfs", False, "refused"), (older, "log", True, "weak"),
                                                 (7, "pfs", True, "observed")):
-                wrap = wrap_with(tls)
+                wrap = WireWrap(tls=tls)
                 result = run(wrap.argv(["python3", "-c", NSS, f"https://127.0.0.1:{server.port}/", version]))
                 equal(result.out == b"for NSS", passes, f"{result!r}; log: {wrap.tail()}")
                 check_event(wrap.wait_event(event), "client", "TLSv1.3" if version == 7 else "TLSv1.2")
@@ -225,17 +220,17 @@ def through_relay(tap):
 
     with server:
         with tap.case("openssl s_client -tls1_2 through a wrapped relay is cut, and logged with tls = log"):
-            wrap = wrap_with()
+            wrap = WireWrap()
             with relay(wrap, port) as relayed:
                 equal(fetch(relayed, "-tls1_2"), b"", "what came")
             equal(wrap.wait_event("refused")["version"], "TLSv1.2", "version")
-            wrap = wrap_with("log")
+            wrap = WireWrap(tls="log")
             with relay(wrap, port) as relayed:
                 equal(hashlib.sha256(fetch(relayed, "-tls1_2")).hexdigest(), digest, "what came")
             wait_until(lambda: len(wrap.events("weak")) == 2, lambda: f"two events weak: {wrap.tail()}")
             equal({event["role"] for event in wrap.events("weak")}, {"client", "server"}, "roles")
         with tap.case("openssl s_client -tls1_3 through a wrapped relay passes, byte by byte the same"):
-            wrap = wrap_with()
+            wrap = WireWrap()
             with relay(wrap, port) as relayed:
                 equal(hashlib.sha256(fetch(relayed, "-tls1_3")).hexdigest(), digest, "what came")
                 equal(hashlib.sha256(fetch(relayed, "-tls1_3", "-groups", "P-384:X25519")).hexdigest(), digest,
@@ -278,7 +273,7 @@ def resumption(tap):
                      "Early data was accepted",
                      "second connection")
         with tap.case("a client's early data is cut with its hello, and a resumption with a fresh exchange passes"):
-            wrap = wrap_with()
+            wrap = WireWrap()
             with relay(wrap, port) as relayed:
                 contains(client(server, relayed.port, "-sess_out", session), "from the server", "first connection")
                 contains(client(server, relayed.port, "-sess_in", session), "from the server", "resumed")

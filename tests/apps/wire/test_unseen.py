@@ -7,12 +7,11 @@ a policy that refuses nothing.
 import os
 import socket
 import subprocess
-import threading
 
-from lib import hello
+from lib import hello, peers
 from lib.process import DEADLINE, PROGRAMS, run, temporary_directory
 from lib.tap import Tap, check, contains, equal
-from lib.wrap import Wrap
+from lib.wrap import WireWrap
 
 DATA = b"words that nobody may read\n"
 HELLO = hello.client_hello([hello.TLS13, hello.TLS12], [0xC02F, 0x1301], [0x1D])
@@ -90,48 +89,16 @@ d.sendall(DATA)
 }
 
 
-class Peer:
-    """An unwrapped server that keeps what it hears."""
-
-    def __init__(self):
-        self.heard = b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        connection, _ = self.listener.accept()
-        with connection:
-            connection.settimeout(DEADLINE)
-            try:
-                while more := connection.recv(4096):
-                    self.heard += more
-            except OSError:
-                pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.thread.join(DEADLINE)
-        self.listener.close()
-
-
-def wire(plaintext, tls="pfs", mode="enforce", more=""):
-    return Wrap(mode=mode, extra=f"[wire]\ntls = {tls}\nplaintext = {plaintext}\n{more}")
-
-
 def senders(tap):
     for words, script in SENDERS.items():
         with tap.case(f"plaintext {words} is refused where the policy refuses it, and nowhere else"):
-            for wrap, passes in ((None, True), (wire("log", tls="log"), True), (wire("refuse", mode="audit"), True),
-                                 (wire("refuse"), False)):
+            for wrap, passes in ((None, True), (WireWrap("log", tls="log"), True), (WireWrap("refuse", mode="audit"), True),
+                                 (WireWrap("refuse"), False)):
                 argv = ["python3", "-c", PRELUDE + script]
-                with Peer() as peer:
+                with peers.Recorder() as peer:
                     result = run([*(wrap.argv(argv) if wrap else argv), peer.port])
                 log = f"{result!r}; log: {wrap.tail() if wrap else 'none'}"
-                equal((result.status == 0, peer.heard), (passes, DATA if passes else b""), log)
+                equal((result.status == 0, peer.received), (passes, DATA if passes else b""), log)
                 if wrap and not passes and "aio" not in words and "splice" not in words:
                     equal(len(wrap.events("refused", rule="wire")), 1, log)
 
@@ -181,15 +148,15 @@ def inherited(tap):
         with tap.case(f"plaintext on a connection that was given as {words} is refused where the policy says so"):
             bare = ask(None, argv, b"hello\n", low)[0]
             check(bare != b"", "the program answers bare")
-            for wrap in (wire("log"), wire("refuse", mode="audit"), wire("starttls" if low else "allow")):
+            for wrap in (WireWrap("log"), WireWrap("refuse", mode="audit"), WireWrap("starttls" if low else "allow")):
                 equal(ask(wrap, argv, b"hello\n", low)[0], bare, f"log: {wrap.tail()}")
-            wrap = wire("refuse")
+            wrap = WireWrap("refuse")
             found, error = ask(wrap, argv, b"hello\n", low)
             equal(found, b"", f"{error!r}; log: {wrap.tail()}")
             equal(wrap.wait_event("refused")["role"], "server", "role")
 
     with tap.case("a server started for a client that says nothing does not speak first where plaintext is refused"):
-        wrap = wire("refuse", more="[seal]\nhandshake-timeout = 1s\n")
+        wrap = WireWrap("refuse", rules="[seal]\nhandshake-timeout = 1s\n")
         client, server = pair()
         with client, server:
             process = subprocess.Popen(wrap.argv(["sh", "-c", "echo first"]), stdin=server, stdout=server,
@@ -200,7 +167,7 @@ def inherited(tap):
         contains(wrap.wait_event("refused")["reason"], "handshake-timeout", "reason")
 
     with tap.case("a hello is no plaintext, and a client's connection on stdin speaks first"):
-        wrap = wire("refuse")
+        wrap = WireWrap("refuse")
         client, server = pair()
         with client, server:
             client.sendall(HELLO)

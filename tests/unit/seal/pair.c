@@ -158,6 +158,15 @@ int end_send(struct end *from, struct wire *wire, const void *data, size_t lengt
     return 0;
 }
 
+void pair_start_handshake(struct pair *pair)
+{
+    pair_start(pair);
+    ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
+    ck_assert_int_eq(0, end_open(&pair->server));
+    ck_assert_int_gt(end_take(&pair->server, &pair->client.in), 0);
+    ck_assert_int_eq(0, end_open(&pair->client));
+}
+
 int pair_settle(struct pair *pair)
 {
     for (int i = 0; i < 100; i++) {

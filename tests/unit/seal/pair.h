@@ -52,6 +52,9 @@ void pair_set_pattern(struct pair *pair, enum pfswrap_seal_pattern pattern);
 /* Initialises both channels. */
 void pair_start(struct pair *pair);
 
+/* The same, and carries both messages of the handshake. The client then owes the confirm. */
+void pair_start_handshake(struct pair *pair);
+
 /* Carries everything both ways until nothing moves. Returns 0, or the first error of either side. */
 int pair_settle(struct pair *pair);
 

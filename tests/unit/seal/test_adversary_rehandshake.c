@@ -67,11 +67,7 @@ START_TEST(a_question_in_place_of_the_confirm_is_refused)
     struct channel *client = channel_of(&pair->client.channel);
     uint8_t header[24];
 
-    pair_start(pair);
-    ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->server));
-    ck_assert_int_gt(end_take(&pair->server, &pair->client.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->client));
+    pair_start_handshake(pair);
     memcpy(header, client->header, sizeof header);
     client->header_owed = client->confirm_owed = false;
     wire_append(&wire, header, sizeof header);

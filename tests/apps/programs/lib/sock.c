@@ -1,5 +1,7 @@
 #include "sock.h"
 
+#include <sys/syscall.h>
+
 struct sock_target sock_target_global;
 int sock_side = -1;
 pid_t sock_peer_pid;
@@ -231,6 +233,17 @@ void sock_greet(int fd)
     sock_expect(write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1 && byte == 'g', "a greeting");
 }
 
+void sock_echo_client(int fd)
+{
+    sock_set_nodelay(fd);
+    for (size_t at = 0; at < 300000; at += 50000) {
+        text_send(fd, at, 50000, 7000, 1);
+        text_receive(fd, at, 50000, 7000, 1);
+    }
+    sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
+    text_expect_end(fd);
+}
+
 void side_send(uint64_t word)
 {
     sock_expect(write(sock_side, &word, sizeof word) == sizeof word, "sending to the other side");
@@ -245,6 +258,24 @@ uint64_t side_receive(void)
     while (n < 0 && errno == EINTR);
     sock_expect(n == sizeof word, "receiving from the other side: %zd", n);
     return word;
+}
+
+static pid_t child_of(pid_t pid)
+{
+    sock_expect(pid >= 0, "fork");
+    if (pid == 0)
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return pid;
+}
+
+pid_t sock_fork(void)
+{
+    return child_of(fork());
+}
+
+pid_t sock_fork_by_clone(void)
+{
+    return child_of((pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL));
 }
 
 int sock_reap(pid_t pid)
@@ -286,10 +317,8 @@ static void scenario_run_pair(const struct scenario *scenario, const struct sock
     int side[2];
     int listener = sock_listen(target);
     sock_expect(socketpair(AF_UNIX, SOCK_STREAM, 0, side) == 0, "socketpair");
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
+    pid_t pid = sock_fork();
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)close(listener);
         (void)close(side[0]);
         sock_side = side[1];

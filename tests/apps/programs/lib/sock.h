@@ -133,12 +133,21 @@ size_t sock_stuff(int fd, size_t limit, unsigned seed);
 /* Sends a byte and receives one. After this a connection is complete, sealed or not. */
 void sock_greet(int fd);
 
+/* The client of a server that echoes everything: sends 300,000 bytes, and then expects the end of the stream. */
+void sock_echo_client(int fd);
+
 /* --- messages to the other end's process, on a Unix socket: they must not travel on a connection under test --- */
 
 void side_send(uint64_t word);
 uint64_t side_receive(void);
 
 /* --- processes --- */
+
+/* fork(2). The child is killed when its parent ends. */
+pid_t sock_fork(void);
+
+/* The same past libc's fork() and its handlers, as vsftpd and language runtimes do it. */
+pid_t sock_fork_by_clone(void);
 
 /* Waits for a child and returns its exit status; a signal counts as 128 + its number. */
 int sock_reap(pid_t pid);

@@ -10,24 +10,6 @@
 
 enum { MEGABYTE = 1 << 20 };
 
-static pid_t fork_by_libc(void)
-{
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
-    if (pid == 0)
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
-}
-
-static pid_t fork_by_clone(void)
-{
-    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-    sock_expect(pid >= 0, "clone");
-    if (pid == 0)
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
-}
-
 /*
  * A child is killed while it sends on a connection that it shares. What it leaves may be the end of that
  * connection, as an error at both ends, but neither hangs; and other connections of the parent go on.
@@ -40,7 +22,7 @@ static void killed_child_client(int fd, bool by_clone)
     text_send(other, 0, 100, 100, 1);
     static char text[5000];
     memset(text, 'c', sizeof text);
-    pid_t pid = by_clone ? fork_by_clone() : fork_by_libc();
+    pid_t pid = by_clone ? sock_fork_by_clone() : sock_fork();
     if (pid == 0)
         for (;;)
             (void)!send(fd, text, sizeof text, 0);
@@ -63,7 +45,7 @@ static void killed_child(const struct sock_target *target)
     for (int round = 0; round < 8; round++) {
         int side[2], listener = sock_listen(target);
         sock_expect(socketpair(AF_UNIX, SOCK_STREAM, 0, side) == 0, "socketpair");
-        pid_t pid = fork_by_libc();
+        pid_t pid = sock_fork();
         if (pid == 0) {
             (void)close(listener);
             (void)close(side[0]);
@@ -125,7 +107,7 @@ static void untrusted_child(const struct sock_target *target)
     text_send(before, 0, 100, 100, 1);
     text_receive(before_server, 0, 100, 100, 1);
     sock_expect(socketpair(AF_UNIX, SOCK_STREAM, 0, turn) == 0, "socketpair");
-    pid_t pid = fork_by_libc();
+    pid_t pid = sock_fork();
     if (pid == 0) {
         sock_side = turn[1];
         if (geteuid() == 0)
@@ -158,7 +140,7 @@ static void untrusted_child(const struct sock_target *target)
 static void unprivileged_server(int fd)
 {
     text_receive(fd, 0, 100, 100, 1);
-    pid_t pid = fork_by_libc();
+    pid_t pid = sock_fork();
     if (pid == 0) {
         if (geteuid() == 0)
             sock_expect(setgroups(0, NULL) == 0 && setgid(65534) == 0 && setuid(65534) == 0, "dropping privileges");
@@ -277,7 +259,7 @@ static void hand_over(const struct sock_target *target)
     int through[2], listener = sock_listen(target);
     (void)signal(SIGPIPE, SIG_IGN);
     sock_expect(socketpair(AF_UNIX, SOCK_STREAM, 0, through) == 0, "socketpair");
-    pid_t worker = fork_by_libc();
+    pid_t worker = sock_fork();
     if (worker == 0) {
         static char text[1000];
         (void)close(through[0]);
@@ -288,7 +270,7 @@ static void hand_over(const struct sock_target *target)
         (void)close(fd);
         _exit(0);
     }
-    pid_t client = fork_by_libc();
+    pid_t client = sock_fork();
     if (client == 0) {
         static char text[1000];
         int fd = sock_connect(target);

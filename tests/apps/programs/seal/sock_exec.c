@@ -10,10 +10,8 @@ static const char *inetd_program;
 
 static void inetd_server(int fd)
 {
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
+    pid_t pid = sock_fork();
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         sock_expect(dup2(fd, 0) == 0 && dup2(fd, 1) == 1 && dup2(fd, 2) == 2, "dup2");
         if (fd > 2)
             (void)close(fd);
@@ -68,18 +66,6 @@ static void line_later_client(int fd)
     text_send(fd, 0, 1000, 300, 1);
     text_receive(fd, 0, 1000, 300, 2);
     line_client(fd);
-}
-
-/* For a program that echoes what it hears: cat. */
-static void echo_client(int fd)
-{
-    sock_set_nodelay(fd);
-    for (size_t at = 0; at < 300000; at += 50000) {
-        text_send(fd, at, 50000, 7000, 1);
-        text_receive(fd, at, 50000, 7000, 1);
-    }
-    sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
-    text_expect_end(fd);
 }
 
 /* For a program that only writes: what it wrote arrives though it is gone at once. */
@@ -198,13 +184,11 @@ static void daemon_closes(const struct sock_target *target)
         closefrom(3);
         (void)close_range(3, ~0U, 0);
         int listener = sock_listen(target);
-        pid_t pid = fork();
-        sock_expect(pid >= 0, "fork");
+        pid_t pid = sock_fork();
         if (pid == 0) {
-            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
             (void)close(listener);
             int fd = sock_connect(target);
-            echo_client(fd);
+            sock_echo_client(fd);
             exit(0);
         }
         int fd = sock_accept(listener);
@@ -228,11 +212,9 @@ static void low_numbers(const struct sock_target *target)
 {
     int out = dup(1), err = dup(2);
     int listener = sock_listen(target);
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
+    pid_t pid = sock_fork();
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        echo_client(sock_connect(target));
+        sock_echo_client(sock_connect(target));
         exit(0);
     }
     for (int i = 0; i < 3; i++)
@@ -279,7 +261,7 @@ static void inherited_client(int fd)
 static const struct scenario scenarios[] = {
     {"lines", inetd_server, line_client, NULL},
     {"lines_later", inetd_later_server, line_later_client, NULL},
-    {"echo", inetd_server, echo_client, NULL},
+    {"echo", inetd_server, sock_echo_client, NULL},
     {"writes", inetd_server, listening_client, NULL},
     {"again", again_server, again_client, NULL},
     {"failed_exec", failed_exec_server, failed_exec_client, NULL},

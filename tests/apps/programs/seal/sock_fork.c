@@ -10,25 +10,6 @@
 
 enum { MEGABYTE = 1 << 20, PIECE = 3000 };
 
-static pid_t fork_by_libc(void)
-{
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
-    if (pid == 0)
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
-}
-
-/* As vsftpd and runtimes do it, past libc's fork and its handlers. */
-static pid_t fork_by_clone(void)
-{
-    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-    sock_expect(pid >= 0, "clone");
-    if (pid == 0)
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
-}
-
 /* Parent and child send and receive in turns on one connection, then the child ends, then the parent. */
 static void in_turns(int fd, pid_t (*fork_process)(void), size_t before)
 {
@@ -58,18 +39,18 @@ static void in_turns(int fd, pid_t (*fork_process)(void), size_t before)
 
 static void fork_client(int fd)
 {
-    in_turns(fd, fork_by_libc, 100);
+    in_turns(fd, sock_fork, 100);
 }
 
 static void clone_client(int fd)
 {
-    in_turns(fd, fork_by_clone, 100);
+    in_turns(fd, sock_fork_by_clone, 100);
 }
 
 /* Nothing has travelled when the fork comes. */
 static void fork_at_once_client(int fd)
 {
-    in_turns(fd, fork_by_libc, 0);
+    in_turns(fd, sock_fork, 0);
 }
 
 static void echo_turns_server(int fd, size_t before)
@@ -96,13 +77,13 @@ static void turns_at_once_server(int fd)
 /* The same at the end that accepted: the server forks after the first words. */
 static void fork_server(int fd)
 {
-    in_turns(fd, fork_by_libc, 100);
+    in_turns(fd, sock_fork, 100);
     (void)close(fd);
 }
 
 static void clone_server(int fd)
 {
-    in_turns(fd, fork_by_clone, 100);
+    in_turns(fd, sock_fork_by_clone, 100);
     (void)close(fd);
 }
 
@@ -124,7 +105,7 @@ static void at_once_client(int fd)
     pid_t pid[3];
     text_send(fd, 0, 100, 100, 1);
     for (unsigned i = 0; i < 3; i++) {
-        pid[i] = i % 2 ? fork_by_clone() : fork_by_libc();
+        pid[i] = i % 2 ? sock_fork_by_clone() : sock_fork();
         if (pid[i] == 0) {
             send_value(fd, (unsigned char)(128 + i));
             _exit(0);
@@ -142,7 +123,7 @@ static void at_once_server(int fd)
     pid_t pid[3] = {0};
     text_receive(fd, 0, 100, 100, 1);
     for (int i = 0; i < 3; i++) {
-        pid[i] = i < 2 ? fork_by_libc() : 0;
+        pid[i] = i < 2 ? sock_fork() : 0;
         if (pid[i])
             continue;
         static unsigned char buffer[2500];
@@ -166,7 +147,7 @@ enum { CLIENTS = 12 };
 
 static pid_t start_client(const struct sock_target *target, unsigned number)
 {
-    pid_t pid = fork_by_libc();
+    pid_t pid = sock_fork();
     if (pid)
         return pid;
     int fd = sock_connect(target);
@@ -215,7 +196,7 @@ static void accept_and_fork(const struct sock_target *target)
         clients[i] = start_client(target, 10 + 2 * i);
     for (int i = 0; i < CLIENTS; i++) {
         int fd = sock_accept(listener);
-        servers[i] = i % 2 ? fork_by_clone() : fork_by_libc();
+        servers[i] = i % 2 ? sock_fork_by_clone() : sock_fork();
         if (servers[i] == 0) {
             (void)close(listener);
             serve_client(fd);
@@ -233,7 +214,7 @@ static void prefork(const struct sock_target *target)
     pid_t clients[CLIENTS], servers[3];
     int listener = sock_listen(target);
     for (int i = 0; i < 3; i++) {
-        servers[i] = fork_by_libc();
+        servers[i] = sock_fork();
         if (servers[i] == 0) {
             for (int served = 0; served < CLIENTS / 3; served++) {
                 int fd = sock_accept(listener);

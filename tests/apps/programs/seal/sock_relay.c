@@ -170,17 +170,6 @@ static void full_client(int fd)
 
 /* --- children that share our memory: the connection is theirs as 0 and 1, and here nothing has changed --- */
 
-static void echo_client(int fd)
-{
-    sock_set_nodelay(fd);
-    for (size_t at = 0; at < 300000; at += 50000) {
-        text_send(fd, at, 50000, 7000, 1);
-        text_receive(fd, at, 50000, 7000, 1);
-    }
-    sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
-    text_expect_end(fd);
-}
-
 static void vfork_server(int fd)
 {
     int copy = dup(fd);
@@ -258,7 +247,7 @@ static void exec_keeps_client(int fd)
 {
     text_send(fd, 0, PIECE, PIECE, 1);
     text_receive(fd, 0, PIECE, PIECE, 2);
-    echo_client(fd);
+    sock_echo_client(fd);
 }
 
 static void exec_ends_server(int fd)
@@ -425,9 +414,9 @@ static const struct scenario scenarios[] = {
     {"numbers", numbers_server, numbers_client, NULL},
     {"settings", settings_server, settings_client, NULL},
     {"full", full_server, full_client, NULL},
-    {"vfork", vfork_server, echo_client, NULL},
-    {"spawn", spawn_server, echo_client, NULL},
-    {"vfork_passes", vfork_passes_server, echo_client, NULL},
+    {"vfork", vfork_server, sock_echo_client, NULL},
+    {"spawn", spawn_server, sock_echo_client, NULL},
+    {"vfork_passes", vfork_passes_server, sock_echo_client, NULL},
     {"exec_keeps", exec_keeps_server, exec_keeps_client, NULL},
     {"exec_ends", exec_ends_server, exec_ends_client, NULL},
     {"killed_peer", killed_peer_server, killed_peer_client, NULL},

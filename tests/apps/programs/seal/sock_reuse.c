@@ -46,15 +46,6 @@ static int connect_to_target(int fd)
     return connect(fd, (const struct sockaddr *)&sock_target_global.address, sock_target_global.length);
 }
 
-static pid_t fork_child(void)
-{
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
-    if (pid == 0)
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
-}
-
 /* --- fclose() of one of two streams: its number is another socket's then --- */
 
 static void hear_second(int listener)
@@ -76,7 +67,7 @@ static void write_by_stream(FILE *stream)
 static void closed_stream(const struct sock_target *target)
 {
     int listener = sock_listen(target);
-    pid_t pid = fork_child();
+    pid_t pid = sock_fork();
     if (pid == 0)
         hear_second(listener);
     int fd = sock_open(target, 0), copy = dup(fd);
@@ -284,7 +275,7 @@ static void cloned(const struct sock_target *target)
 {
     int listener = sock_listen(target), late[2];
     sock_expect(pipe(late) == 0, "pipe");
-    pid_t client = fork_child();
+    pid_t client = sock_fork();
     if (client == 0)
         clone_client(target, late[1]);
     int first = sock_accept(listener);
@@ -323,7 +314,7 @@ static void *take_turns(void *argument)
 static pid_t fork_without(const struct turns *turns, const int life[2])
 {
     char byte;
-    pid_t pid = fork_child();
+    pid_t pid = sock_fork();
     if (pid == 0) {
         (void)close(FAR_NUMBER);
         (void)close(turns->pipe);
@@ -447,7 +438,7 @@ static void expect_closed_by_exec(int fd, const char *path)
 {
     char script[PATH_MAX + 100];
     (void)snprintf(script, sizeof script, "[ ! /proc/self/fd/%d -ef '%s' ]", fd, path);
-    pid_t pid = fork_child();
+    pid_t pid = sock_fork();
     if (pid == 0) {
         (void)execl("/bin/sh", "sh", "-c", script, (char *)NULL);
         _exit(127);

@@ -87,10 +87,8 @@ static void serve_locked_in(int fd, const int *allowed, enum manner manner, bool
 {
     if (greet)
         sock_greet(fd);
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
+    pid_t pid = sock_fork();
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         sock_set_nodelay(fd);
         sock_set_nonblocking(fd, manner == BY_POLL);
         lock_in(allowed, by_syscall);
@@ -167,10 +165,8 @@ static void limited_server(int fd)
 {
     struct rlimit none = {0}, one = {.rlim_cur = 1, .rlim_max = 1};
     sock_greet(fd);
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
+    pid_t pid = sock_fork();
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         sock_set_nodelay(fd);
         sock_set_nonblocking(fd, true);
         sock_expect(setrlimit(RLIMIT_FSIZE, &none) == 0 && setrlimit(RLIMIT_NOFILE, &one) == 0, "setrlimit");

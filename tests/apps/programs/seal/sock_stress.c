@@ -229,10 +229,8 @@ static void waiting(const struct sock_target *target)
 {
     int side[2], listener = sock_listen(target);
     sock_expect(socketpair(AF_UNIX, SOCK_STREAM, 0, side) == 0, "socketpair");
-    pid_t pid = fork();
-    sock_expect(pid >= 0, "fork");
+    pid_t pid = sock_fork();
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)close(listener);
         sock_side = side[1];
         waiting_client(open("/dev/null", O_RDONLY));
