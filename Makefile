@@ -35,7 +35,7 @@ SEAL_SRC := $(wildcard shim/seal/*.c)
 SHIM_SRC := $(wildcard shim/*.c shim/*/*.c)
 TOOL_SRC := $(wildcard tools/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
-PROG_SRC := $(wildcard tests/apps/programs/*.c)
+PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
@@ -70,7 +70,7 @@ $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 $(B)/pfswrap-tool: $(call obj,$(TOOL_SRC)) $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(if $(SANITIZE),-pie,-static-pie) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libtest-unit.a $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lcheck -lsubunit -lrt -lm -pthread
 
 .PHONY: clean

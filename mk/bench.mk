@@ -6,8 +6,12 @@
 BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
 
-$(B)/tests/bench/%: $(B)/tests/bench/%.o
-	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $< $(call program_libraries,tests/bench/$*.c)
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libtest-bench.a
+	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $^ $(call program_libraries,tests/bench/$*.c)
+
+$(B)/libtest-bench.a: $(call obj,$(wildcard tests/bench/lib/*.c))
+	@rm -f $@
+	@$(AR) rcs $@ $^
 
 # They are built with the tests, so that they stay what the lints see.
 tests: $(BENCH_BIN)

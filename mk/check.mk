@@ -3,9 +3,14 @@
 # A test program says in a comment of its first 10 lines what it links: `link: -lssl -lcrypto -ldl`.
 program_libraries = $(shell sed -n '1,10s/.*link: *\(-[-A-Za-z0-9,:._= ]*\).*/\1/p' $(1))
 
-$(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
+# What the programs share. A program gets only the objects whose functions it calls.
+$(B)/libtest-programs.a: $(call obj,$(wildcard tests/apps/programs/lib/*.c))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o $(B)/libtest-programs.a
 	@$(CC) $(CFLAGS) $(if $(findstring -static,$(call program_libraries,tests/apps/programs/$*.c)),,-pie) $(LDFLAGS) \
-	    -o $@ $< $(call program_libraries,tests/apps/programs/$*.c)
+	    -o $@ $^ $(call program_libraries,tests/apps/programs/$*.c)
 
 # Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
 # is interposed: a test would interpose its own.
@@ -16,13 +21,18 @@ $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+# What the unit tests share.
+$(B)/libtest-unit.a: $(call obj,$(filter-out $(UNIT_SRC) tests/unit/model/%,$(wildcard tests/unit/*.c tests/unit/*/*.c)))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
 # The model of test_numbers: the shim's own sources around the table of descriptors, with a kernel and a scheduler of
 # the test's (tests/unit/model/).
 MODEL_SRC := shim/base/memory.c $(addprefix shim/fd/,hidden.c notes.c table.c) \
              $(addprefix shim/connection/,endpoint.c release.c) \
              $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
 MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c) \
-             $(B)/model/tests/unit/model/model.o
+             $(B)/model/tests/unit/model/model.o $(B)/libtest-unit.a
 MODEL_FLAGS = -Itests/unit/model -Itests/unit -U_FORTIFY_SOURCE
 
 $(B)/model/tests/unit/model/model.o: tests/unit/model/model.c
@@ -38,8 +48,8 @@ $(B)/tests/unit/connection/test_numbers: $(MODEL_OBJ)
 
 # Shared objects that test programs load, or that are preloaded beside ours.
 PLUGIN_SO := $(patsubst %.c,$(B)/%.so,$(wildcard tests/apps/plugins/*.c))
-$(B)/tests/apps/plugins/%.so: $(B)/tests/apps/plugins/%.o
-	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $< \
+$(B)/tests/apps/plugins/%.so: $(B)/tests/apps/plugins/%.o $(B)/libtest-programs.a
+	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $^ \
 	    $(call program_libraries,tests/apps/plugins/$*.c)
 
 # The unit tests whose code runs threads; the others gain nothing from ThreadSanitizer.
@@ -63,7 +73,7 @@ check:
 	@$(MAKE) --no-print-directory $(PARALLEL) unit-tests SANITIZE=address,undefined
 	$(if $(THREAD_UNIT_SRC),@$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=thread \
 	    $(patsubst %.c,build-thread/%,$(THREAD_UNIT_SRC)))
-	@tests/run $(UNIT_BIN) $(SANITIZED_UNIT_BIN) $(wildcard tests/apps/test_*.py) $(TESTS)
+	@tests/run $(UNIT_BIN) $(SANITIZED_UNIT_BIN) $(wildcard tests/apps/*/test_*.py) $(TESTS)
 
 # Check runs each case in a child of its own (valgrind follows), and leaves its own bookkeeping reachable at exit.
 check-valgrind:

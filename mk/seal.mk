@@ -38,19 +38,19 @@ uninstall-seal:
 
 # Programs that the tests of the protocol run: an endpoint on descriptors, the writer of the worked example, and the key
 # commands.
-SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,seal_peer seal_example seal_keys)
+SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/seal/,seal_peer seal_example seal_keys)
 
 $(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread
 
-$(B)/tests/apps/programs/seal_keys: $(call obj,$(addprefix tools/,genkey.c pubkey.c genpsk.c keyio.c))
+$(B)/tests/apps/programs/seal/seal_keys: $(call obj,$(addprefix tools/,genkey.c pubkey.c genpsk.c keyio.c))
 
 .PHONY: seal-programs
 seal-programs: $(SEAL_PROGRAMS)
 
 # docs/WIRE.md ends with what this prints; a test compares.
 .PHONY: wire-example
-wire-example: $(B)/tests/apps/programs/seal_example
+wire-example: $(B)/tests/apps/programs/seal/seal_example
 	@$<
 
 # Fuzzers: clang's libFuzzer with the sanitizers, one after another. `make fuzz SECONDS=600`
@@ -61,9 +61,9 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
                -fno-omit-frame-pointer $(WARNINGS)
 
-build-fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h) $(CORE_SRC)
+build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h) $(CORE_SRC)
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $< $(CORE_SRC) $(INIH) $(SODIUM) -pthread
+	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $(filter tests/%.c,$^) $(CORE_SRC) $(INIH) $(SODIUM) -pthread
 
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZERS)

@@ -7,4 +7,4 @@ SEED ?= 1
 soak:
 	@scripts/install-deps build check
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
-	@PFSWRAP_SOAK_GIB=$(GIB) PFSWRAP_SOAK_SEED=$(SEED) python3 -B tests/apps/test_sealed_soak.py
+	@PFSWRAP_SOAK_GIB=$(GIB) PFSWRAP_SOAK_SEED=$(SEED) python3 -B tests/apps/seal/test_soak.py

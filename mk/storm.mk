@@ -9,7 +9,7 @@ MORE     ?= 1
 storm:
 	@scripts/install-deps build check
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
-	@PFSWRAP_STORM_CONNECTS=$(CONNECTS) PFSWRAP_STORM_SEED=$(SEED) python3 -B tests/apps/test_sealed_numbers.py
+	@PFSWRAP_STORM_CONNECTS=$(CONNECTS) PFSWRAP_STORM_SEED=$(SEED) python3 -B tests/apps/seal/test_descriptor_storm.py
 
 model:
 	@scripts/install-deps build check

@@ -8,7 +8,7 @@
  * sockets_bulk send PORT WRITE-SIZE MILLISECONDS BYTES               one connection, blocking writes
  * sockets_bulk send-epoll PORT WRITE-SIZE MILLISECONDS CONNECTIONS   this many, non-blocking
  */
-#include "load.h"
+#include "lib/load.h"
 
 enum {
     PATTERN = 251, /* a prime, so that nothing that goes by blocks is a multiple of it */

@@ -5,7 +5,7 @@
  * sockets_foreign calls PORT CONNECTIONS CALLS   PORT answers each byte (sockets_ping serve). Prints a line `NAME
  * NANOSECONDS` for each kind of call, the median of 101 batches of CALLS.
  */
-#include "load.h"
+#include "lib/load.h"
 
 enum { BATCHES = 101, CONNECTIONS_MAX = 1024 };
 

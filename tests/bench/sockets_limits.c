@@ -9,7 +9,7 @@
  */
 #include <sodium.h>
 
-#include "load.h"
+#include "lib/load.h"
 
 enum {
     CHUNK_MAX = 16384,

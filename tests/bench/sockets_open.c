@@ -11,7 +11,7 @@
  */
 #include <pthread.h>
 
-#include "load.h"
+#include "lib/load.h"
 
 enum { THREADS_MAX = 64, HELD_MAX = 20000, SOURCES = 200 };
 

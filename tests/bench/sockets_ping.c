@@ -7,7 +7,7 @@
  * sockets_ping ping PORT COUNT     prints a line `NANOSECONDS COUNT` for each step of a histogram that is used;
  * steps are a 64th of a power of two wide, so values are right to 1.6 percent
  */
-#include "load.h"
+#include "lib/load.h"
 
 enum { SIZE = 64, STEPS_BITS = 6, STEPS = 1 << STEPS_BITS, POWERS = 40 };
 

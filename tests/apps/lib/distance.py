@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 
+from lib.link import configure
 from lib.process import find
 from lib.sniff import in_namespace
 from lib.tap import Skip
@@ -34,11 +35,11 @@ class Distance:
         atexit.register(self.remove)
         self.ends = []
         for number, name in enumerate(self.names, 1):
-            run("ip", "netns", "add", name)
+            configure("ip", "netns", "add", name)
             self.ends.append(in_namespace(name, device))
-            run("ip", "-n", name, "addr", "add", f"10.98.0.{number}/24", "dev", "far")
-            run("ip", "-n", name, "link", "set", "far", "up")
-            run("ip", "-n", name, "link", "set", "lo", "up")
+            configure("ip", "-n", name, "addr", "add", f"10.98.0.{number}/24", "dev", "far")
+            configure("ip", "-n", name, "link", "set", "far", "up")
+            configure("ip", "-n", name, "link", "set", "lo", "up")
         for source, target in (self.ends, self.ends[::-1]):
             threading.Thread(target=self.carry, args=(source, target), daemon=True).start()
 
@@ -67,9 +68,3 @@ def device():
     end = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH14x", b"far", IFF_TUN | IFF_NO_PI))
     return end
-
-
-def run(*words):
-    done = subprocess.run([find(words[0]), *words[1:]], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Skip(f"no link between network namespaces here: {' '.join(words)}: {done.stderr.strip()}")

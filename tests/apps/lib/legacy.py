@@ -137,6 +137,11 @@ class LegacyClient:
         self.launch, self.bare, self.addresses, self.psk_ke = launch, bare, addresses, psk_ke
 
 
+def output_of(result):
+    """What a client of the table received, if it prints that on its standard output."""
+    return result.out if result.status == 0 else None
+
+
 def prove_client(tap, client, body=b"what the server says\n" * 4000, data=b""):
     """All cases of one client against HTTP servers: bare it speaks TLS 1.2, wrapped TLS 1.3 or nothing."""
     require_programs(*client.needs)
@@ -217,14 +222,11 @@ def echo_exchange(port, context, lines=200):
 
 def prove_echo_client(tap, name, command, launch=launch_by_pfswrap):
     """Cases of a test program that sends one line and prints `version X` and `received LINE`."""
-    def echo(connection, _peer):
-        connection.sendall(b"echo of " + connection.recv(4096))
-
     def talk(server, wrap):
         argv, env = launch(command(server.port), wrap)
         return run(argv, env=env)
 
-    with peers.Server(echo, ciphers="ALL:@SECLEVEL=0") as server, Trap() as trap:
+    with peers.Server(peers.echo_line, ciphers="ALL:@SECLEVEL=0") as server, Trap() as trap:
         with tap.case(f"{name} bare speaks TLS 1.2, so that TLS 1.3 means something"):
             result = talk(server, None)
             check("version TLSv1.2" in result.text and "received echo of " in result.text, f"{result!r}")
@@ -245,7 +247,7 @@ def prove_echo_client(tap, name, command, launch=launch_by_pfswrap):
             result = talk(trap, Wrap())
             check(trap.offers, f"expected a ClientHello: {trap.errors} {result!r}")
             check_offer_is_pfs(trap.offers[0])
-    with peers.Server(echo, version=ssl.TLSVersion.TLSv1_2, ciphers="ALL:@SECLEVEL=0") as server:
+    with peers.Server(peers.echo_line, version=ssl.TLSVersion.TLSv1_2, ciphers="ALL:@SECLEVEL=0") as server:
         with tap.case(f"{name} wrapped fails against a server that speaks TLS 1.2 only"):
             result = talk(server, Wrap())
             check(result.status not in (0, None) and "received" not in result.text, f"{result!r}")

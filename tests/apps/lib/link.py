@@ -12,6 +12,13 @@ from lib.process import find
 from lib.tap import Skip
 
 
+def configure(*words):
+    """Runs ip(8) or tc(8); where that is not possible the case is skipped."""
+    done = subprocess.run([find(words[0]), *words[1:]], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Skip(f"no link between network namespaces here: {' '.join(words)}: {done.stderr.strip()}")
+
+
 class Link:
     """`link.argv(command)` runs in the server's namespace; sock.h's client enters the other by link.environment()."""
 
@@ -23,22 +30,16 @@ class Link:
         self.client, self.server = (f"pfswrap-{os.getpid()}-{end}" for end in "cs")
         atexit.register(self.remove)
         for name in (self.client, self.server):
-            self.run("ip", "netns", "add", name)
-        self.run("ip", "link", "add", "wire", "mtu", "1500", "netns", self.client,
-                 "type", "veth", "peer", "name", "wire", "mtu", "1500", "netns", self.server)
+            configure("ip", "netns", "add", name)
+        configure("ip", "link", "add", "wire", "mtu", "1500", "netns", self.client,
+                  "type", "veth", "peer", "name", "wire", "mtu", "1500", "netns", self.server)
         for name, address in ((self.client, "10.99.0.1/24"), (self.server, f"{self.address}/24")):
-            self.run("ip", "-n", name, "addr", "add", address, "dev", "wire")
+            configure("ip", "-n", name, "addr", "add", address, "dev", "wire")
             # No packet larger than the MTU, as on a cable; else the kernel would hand over up to 64 KiB at once.
-            self.run("ip", "-n", name, "link", "set", "wire", "gso_max_size", "1500", "gso_max_segs", "1", "up")
-            self.run("ip", "-n", name, "link", "set", "lo", "up")
-            self.run("ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", "wire", "root", "tbf",
-                     "rate", rate, "burst", "32kb", "latency", "400ms")
-
-    @staticmethod
-    def run(*words):
-        done = subprocess.run([find(words[0]), *words[1:]], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise Skip(f"no link between network namespaces here: {' '.join(words)}: {done.stderr.strip()}")
+            configure("ip", "-n", name, "link", "set", "wire", "gso_max_size", "1500", "gso_max_segs", "1", "up")
+            configure("ip", "-n", name, "link", "set", "lo", "up")
+            configure("ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", "wire", "root", "tbf",
+                      "rate", rate, "burst", "32kb", "latency", "400ms")
 
     def argv(self, command):
         return [find("ip"), "netns", "exec", self.server, *map(str, command)]

@@ -5,6 +5,7 @@ They finish handshakes and carry data, where lib.hello only asks.
 
 import contextlib
 import re
+import select
 import socket
 import ssl
 import threading
@@ -107,6 +108,45 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Recorder:
+    """An unwrapped server of plain TCP that keeps the bytes of its only connection in `received`."""
+
+    def __init__(self):
+        self.received = b""
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(DEADLINE)
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        with contextlib.suppress(OSError), self.listener.accept()[0] as connection:
+            connection.settimeout(DEADLINE)
+            while more := connection.recv(4096):
+                self.received += more
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if not select.select([self.listener], [], [], 0)[0]:  # no client is waiting to be accepted
+            self.listener.shutdown(socket.SHUT_RDWR)  # ends an accept() that has no client
+        self.thread.join(DEADLINE)
+        self.listener.close()
+
+
+def echo(connection, _peer):
+    """A handler that sends the first bytes back and waits for the end."""
+    connection.sendall(connection.recv(4096))
+    while connection.recv(4096):
+        pass
+
+
+def echo_line(connection, _peer):
+    """A handler that sends the first bytes back after the words "echo of"."""
+    connection.sendall(b"echo of " + connection.recv(4096))
 
 
 def reply_http(body):

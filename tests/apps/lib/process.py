@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -84,6 +85,15 @@ def find(*names):
     return next((found for found in (shutil.which(name, path=path) for name in names) if found), None)
 
 
+def python_with(*modules):
+    """An interpreter that has these modules, this one or the distribution's; None if neither has."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if python and subprocess.run([python, "-c", f"import {', '.join(modules)}"], capture_output=True,
+                                     check=False).returncode == 0:
+            return python
+    return None
+
+
 class Result:
     """How a finished command ended."""
 
@@ -93,6 +103,11 @@ class Result:
     @property
     def text(self):
         return (self.out + self.err).decode("utf-8", "replace")
+
+    @property
+    def lines(self):
+        """The lines of its standard output."""
+        return self.out.decode().splitlines()
 
     def __repr__(self):
         return f"{' '.join(map(str, self.argv))}: status {self.status}, output {self.text[-1500:]!r}"

@@ -43,6 +43,10 @@ class Keys:
                 file.write(f"{name} {public}\n")
         return public
 
+    def public(self, name):
+        """The public key that the peers file lists for `name`."""
+        return next(line.split()[1] for line in self.peers.read_text().splitlines() if line.split()[0] == name)
+
 
 def command(word, data=b""):
     result = run([LAUNCHER, word], data=data)
@@ -165,7 +169,7 @@ class Scenarios:
 
     def __init__(self, tap, program, link=None, environment=None):
         """`link`: a lib.link.Link whose two machines are the two ends; without it both are here."""
-        self.tap, self.program, self.link, self.environment = tap, PROGRAMS / program, link, environment or {}
+        self.tap, self.program, self.link, self.environment = tap, PROGRAMS / "seal" / program, link, environment or {}
         self.keys = Keys("peer")
         look_case(tap)
 

@@ -15,7 +15,7 @@ from lib.seal import MAGIC, Keys, SealWrap, look_case, missing
 from lib.sniff import Sniffer
 from lib.tap import Failed, Skip, check, equal
 
-SCRIPTS = ROOT / "tests" / "apps" / "programs"  # Python programs that are run as the clients and servers of a case
+SCRIPTS = ROOT / "tests/apps/programs/seal"  # Python programs that are run as the clients and servers of a case
 MARKER = b"this-is-readable-on-the-wire"
 # 32 printable bytes in a row occur in 10 MB of random bytes once in five million captures.
 READABLE = re.compile(rb"[\x20-\x7e\r\n\t]{32}")

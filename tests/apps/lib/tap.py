@@ -25,13 +25,15 @@ class Tap:
         self.count, self.failures = 0, 0
 
     def result(self, passed, sentence, detail="", skip=None):
+        """Prints one result, and `detail` if it failed. Returns whether it passed."""
         self.count += 1
         self.failures += not passed
         directive = f" # SKIP {skip}" if skip else ""
         print(f"{'ok' if passed else 'not ok'} {self.count} - {sentence.replace('#', ' ')}{directive}")
-        for line in detail.splitlines():
+        for line in str(detail).splitlines() if not passed else ():
             print(f"#   {line}")
         sys.stdout.flush()
+        return bool(passed)
 
     @contextlib.contextmanager
     def case(self, sentence):

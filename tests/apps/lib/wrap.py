@@ -53,3 +53,10 @@ class Wrap:
 
     def tail(self):
         return self.log.read_text()[-2000:] if self.log.exists() else "(no log file)"
+
+
+class WireWrap(Wrap):
+    """A policy with a [wire] section, and `rules` after it."""
+
+    def __init__(self, plaintext="log", rules="", tls="pfs", **settings):
+        super().__init__(extra=f"[wire]\ntls = {tls}\nplaintext = {plaintext}\n{rules}", **settings)

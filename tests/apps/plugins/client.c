@@ -2,7 +2,7 @@
 /*
  * A plug-in that is linked with libssl: a client that allows TLS 1.2 at most.
  */
-#include "../programs/peer.h"
+#include "../programs/lib/peer.h"
 
 #include <openssl/ssl.h>
 

@@ -1,6 +1,5 @@
 /*
- * What the policy tests share: parse a text and expect it to be taken, or to be refused with exactly that message.
- * Each test file includes it once.
+ * What the policy tests share: parse a text, and expect that it is accepted or refused with exactly one message.
  */
 #ifndef PFSWRAP_TESTS_POLICY_SUPPORT_H
 #define PFSWRAP_TESTS_POLICY_SUPPORT_H
@@ -11,28 +10,14 @@
 
 #include "policy/policy.h"
 
-static struct policy policy;
-static struct policy_error policy_problem;
+extern struct policy policy;               /* what the last text says */
+extern struct policy_error policy_problem; /* why the last text was refused; its text is empty if it was not */
 
-/* Parses `text` as the file "test.conf"; the test fails if that is refused. */
-static inline void expect_accepted(const char *text)
-{
-    int result = policy_parse(&policy, "test.conf", text, strlen(text), &policy_problem);
-    ck_assert_msg(result == 0, "refused: %s", policy_problem.text);
-    ck_assert_str_eq(policy_problem.text, "");
-}
+/* Parses `text` as the file "test.conf", which must succeed. */
+void expect_accepted(const char *text);
 
 /* Parses `size` bytes, which must be refused with the line `message`. */
-static inline void expect_refused_bytes(const char *text, size_t size, const char *message)
-{
-    int result = policy_parse(&policy, "test.conf", text, size, &policy_problem);
-    ck_assert_msg(result == -1, "accepted, expected: %s", message);
-    ck_assert_str_eq(policy_problem.text, message);
-}
-
-static inline void expect_refused(const char *text, const char *message)
-{
-    expect_refused_bytes(text, strlen(text), message);
-}
+void expect_refused_bytes(const char *text, size_t size, const char *message);
+void expect_refused(const char *text, const char *message);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Two endpoints in one process: keyrings, configurations, channels, and a wire between them made of two buffers.
- * May call the public interface only; knows nothing of a channel's inside.
+ * Calls the public interface only.
  */
-#ifndef TESTS_UNIT_SEAL_PAIR_H
-#define TESTS_UNIT_SEAL_PAIR_H
+#ifndef PFSWRAP_TESTS_SEAL_PAIR_H
+#define PFSWRAP_TESTS_SEAL_PAIR_H
 
 #include <check.h>
 #include <sodium.h>
@@ -11,7 +11,7 @@
 
 #include <pfswrap/seal.h>
 
-enum { PAIR_WIRE = 1 << 20, PAIR_NOW = 1800000000 };
+enum { PAIR_WIRE = 1 << 20, PAIR_NOW = 1800000000 /* seconds since 1970 */ };
 
 struct wire {
     uint8_t bytes[PAIR_WIRE];
@@ -27,216 +27,54 @@ struct end {
     uint8_t data[PAIR_WIRE];
     size_t data_length; /* what it has opened */
     size_t frames;      /* in so many frames */
-    bool final;
+    bool final;         /* it has received the end of the stream */
 };
 
 struct pair {
     struct end client, server;
 };
 
-static const char *const pair_names[] = {"server", "client"};
-
-static inline void end_make_keys(struct end *end)
-{
-    end->keyring = pfswrap_keyring_new();
-    ck_assert_ptr_nonnull(end->keyring);
-    pfswrap_key_generate(end->secret);
-    pfswrap_key_derive_public(end->public_key, end->secret);
-    ck_assert_int_eq(0, pfswrap_keyring_add_identity(end->keyring, end->secret));
-    end->config.keyring = end->keyring;
-}
+extern const char *const pair_names[2]; /* "server", "client" */
 
 /* Bytes that do not repeat soon. */
-static inline void fill(uint8_t *data, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        data[i] = (uint8_t)(i * 2654435761U >> 13);
-}
+void fill(uint8_t *data, size_t size);
 
-/* Keys and configurations that fit; tests bend them before pair_start(). */
-static inline struct pair *pair_new(void)
-{
-    struct pair *pair = calloc(1, sizeof *pair);
+/* Keys and configurations that fit; a test may change them before pair_start(). To be freed with pair_free(). */
+struct pair *pair_new(void);
+void pair_free(struct pair *pair);
 
-    ck_assert_ptr_nonnull(pair);
-    ck_assert_int_ge(sodium_init(), 0);
-    end_make_keys(&pair->client);
-    end_make_keys(&pair->server);
-    ck_assert_int_eq(
-        0, pfswrap_keyring_add_peer(pair->client.keyring, "server", pair->server.public_key, PFSWRAP_NEVER, NULL));
-    ck_assert_int_eq(
-        0, pfswrap_keyring_add_peer(pair->server.keyring, "client", pair->client.public_key, PFSWRAP_NEVER, NULL));
-    pair->client.config.names = pair_names;
-    pair->client.config.name_count = 1;
-    return pair;
-}
+/* Gives both ends the same preshared key. */
+void pair_add_psk(struct pair *pair);
 
-static inline void pair_add_psk(struct pair *pair)
-{
-    uint8_t psk[32];
+/* Makes both configurations fit a pattern. */
+void pair_set_pattern(struct pair *pair, enum pfswrap_seal_pattern pattern);
 
-    pfswrap_key_generate(psk);
-    ck_assert_int_eq(0, pfswrap_keyring_add_psk(pair->client.keyring, psk));
-    ck_assert_int_eq(0, pfswrap_keyring_add_psk(pair->server.keyring, psk));
-}
+/* Initialises both channels. */
+void pair_start(struct pair *pair);
 
-/* Both configurations as a pattern wants them. */
-static inline void pair_set_pattern(struct pair *pair, enum pfswrap_seal_pattern pattern)
-{
-    pair->client.config.anonymous = pattern == PFSWRAP_SEAL_NK || pattern == PFSWRAP_SEAL_NKPSK2;
-    pair->server.config.anonymous = pair->client.config.anonymous;
-    if (pattern == PFSWRAP_SEAL_IKPSK2 || pattern == PFSWRAP_SEAL_NKPSK2)
-        pair_add_psk(pair);
-}
-
-static inline void pair_start(struct pair *pair)
-{
-    ck_assert_int_eq(0, pfswrap_seal_init(&pair->client.channel, PFSWRAP_SEAL_INITIATOR, &pair->client.config, NULL,
-                                          0, 0, PAIR_NOW));
-    ck_assert_int_eq(0, pfswrap_seal_init(&pair->server.channel, PFSWRAP_SEAL_RESPONDER, &pair->server.config, NULL,
-                                          0, 0, PAIR_NOW));
-}
-
-static inline void pair_free(struct pair *pair)
-{
-    pfswrap_keyring_free(pair->client.keyring);
-    pfswrap_keyring_free(pair->server.keyring);
-    sodium_memzero(pair, sizeof *pair);
-    free(pair);
-}
-
-static inline void wire_append(struct wire *wire, const uint8_t *bytes, size_t length)
-{
-    ck_assert_uint_le(length, sizeof wire->bytes - wire->length);
-    memcpy(wire->bytes + wire->length, bytes, length);
-    wire->length += length;
-}
-
-static inline void wire_consume(struct wire *wire, size_t length)
-{
-    ck_assert_uint_le(length, wire->length);
-    memmove(wire->bytes, wire->bytes + length, wire->length - length);
-    wire->length -= length;
-}
-
-/* Everything `from` owes goes on `wire`. Returns the bytes, or the error. */
-static inline int end_take(struct end *from, struct wire *wire)
-{
-    uint8_t out[PFSWRAP_SEAL_TAKE_BYTES];
-    int total = 0;
-
-    while (pfswrap_seal_owes(&from->channel)) {
-        const int n = pfswrap_seal_take(&from->channel, &from->config, out, sizeof out);
-
-        if (n < 0)
-            return n;
-        ck_assert_int_gt(n, 0);
-        wire_append(wire, out, (size_t)n);
-        total += n;
-    }
-    return total;
-}
-
-/*
- * One call of open(), in place, in a buffer of exactly what has reached `end`, so that sanitizers and valgrind see
- * each byte too many that is read.
- */
-static inline int end_open_once(struct end *end, struct pfswrap_seal_opened *opened)
-{
-    uint8_t *exact = malloc(end->in.length > 0 ? end->in.length : 1);
-    int event;
-
-    ck_assert_ptr_nonnull(exact);
-    memcpy(exact, end->in.bytes, end->in.length);
-    event = pfswrap_seal_open_in_place(&end->channel, &end->config, exact, end->in.length, opened);
-    if (event == PFSWRAP_SEAL_DATA) {
-        ck_assert_uint_le(opened->length, sizeof end->data - end->data_length);
-        memcpy(end->data + end->data_length, opened->data, opened->length);
-        end->data_length += opened->length;
-        end->frames++;
-    }
-    free(exact);
-    wire_consume(&end->in, opened->consumed);
-    return event;
-}
-
-/* Opens what has reached `end` until it needs more. Returns 0, or the error. */
-static inline int end_open(struct end *end)
-{
-    struct pfswrap_seal_opened opened;
-
-    for (;;) {
-        const int event = end_open_once(end, &opened);
-
-        if (event < 0)
-            return event;
-        if (event == PFSWRAP_SEAL_FINAL)
-            end->final = true;
-        if (event == PFSWRAP_SEAL_MORE || event == PFSWRAP_SEAL_TAKE ||
-            (event == PFSWRAP_SEAL_FINAL && end->in.length == 0))
-            return 0;
-    }
-}
-
-/* Seals all of `data` in frames onto `wire`. Returns 0, or the error. */
-static inline int end_send(struct end *from, struct wire *wire, const void *data, size_t length)
-{
-    uint8_t out[PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD];
-    const uint8_t *at = data;
-
-    while (length > 0) {
-        size_t accepted;
-        const int n = pfswrap_seal_begin(&from->channel, at, length, out, sizeof out, &accepted);
-
-        if (n < 0)
-            return n;
-        wire_append(wire, out, (size_t)n);
-        ck_assert_int_eq(0, pfswrap_seal_sent(&from->channel, out, (size_t)n));
-        at += accepted;
-        length -= accepted;
-    }
-    return 0;
-}
+/* The same, and carries both messages of the handshake. The client then owes the confirm. */
+void pair_start_handshake(struct pair *pair);
 
 /* Carries everything both ways until nothing moves. Returns 0, or the first error of either side. */
-static inline int pair_settle(struct pair *pair)
-{
-    for (int i = 0; i < 100; i++) {
-        int error, moved;
+int pair_settle(struct pair *pair);
 
-        if ((moved = end_take(&pair->client, &pair->server.in)) < 0 || (error = end_open(&pair->server)) < 0)
-            return moved < 0 ? moved : error;
-        if ((error = end_take(&pair->server, &pair->client.in)) < 0)
-            return error;
-        moved += error;
-        if ((error = end_open(&pair->client)) < 0)
-            return error;
-        if (moved == 0 && !pfswrap_seal_owes(&pair->client.channel))
-            return 0;
-    }
-    return -1000; /* they never come to rest */
-}
+/* A new pair whose handshake and confirm are done. */
+struct pair *pair_open(void);
 
-/* A pair whose handshake and confirm are done. */
-static inline struct pair *pair_open(void)
-{
-    struct pair *pair = pair_new();
+/* Seals `data` at `from` and expects that `to` opens exactly this. */
+void pair_check_transfer(struct end *from, struct end *to, const void *data, size_t length);
 
-    pair_start(pair);
-    ck_assert_int_eq(0, pair_settle(pair));
-    ck_assert(pfswrap_seal_ready(&pair->client.channel));
-    ck_assert(pfswrap_seal_ready(&pair->server.channel));
-    return pair;
-}
+/* Adds bytes at the end of a wire; removes them at its beginning. */
+void wire_append(struct wire *wire, const uint8_t *bytes, size_t length);
+void wire_consume(struct wire *wire, size_t length);
 
-/* `data` sealed by `from` is what `to` opens next, and nothing else. */
-static inline void pair_check_transfer(struct end *from, struct end *to, const void *data, size_t length)
-{
-    to->data_length = 0;
-    ck_assert_int_eq(0, end_send(from, &to->in, data, length));
-    ck_assert_int_eq(0, end_open(to));
-    ck_assert_uint_eq(length, to->data_length);
-    ck_assert_mem_eq(data, to->data, length);
-}
+/* Puts everything that `from` owes on `wire`. Returns the number of bytes, or the error. */
+int end_take(struct end *from, struct wire *wire);
+
+/* Opens what has reached `end` until it needs more. Returns 0, or the error. */
+int end_open(struct end *end);
+
+/* Seals all of `data` in frames onto `wire`. Returns 0, or the error. */
+int end_send(struct end *from, struct wire *wire, const void *data, size_t length);
 
 #endif

@@ -8,13 +8,13 @@
 START_TEST(each_flipped_bit_of_a_frame_is_refused)
 {
     ck_assert_int_eq(0, end_send(&pair->client, &wire, "sixteen bytes...", 16));
-    ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(0, try_open(&pair->server, wire.bytes, wire.length));
     for (size_t bit = 0; bit < wire.length * 8; bit++) {
         const size_t offset = bit / 8;
         int error;
 
         wire.bytes[offset] ^= (uint8_t)(1 << bit % 8);
-        error = judge(&pair->server, wire.bytes, wire.length);
+        error = try_open(&pair->server, wire.bytes, wire.length);
         if (offset == 0)
             ck_assert(error == PFSWRAP_SEAL_E_FRAME_TYPE || error == PFSWRAP_SEAL_E_FRAME);
         else if (offset < 3) /* or it waits for a longer frame, that does not come */
@@ -33,7 +33,7 @@ START_TEST(each_truncation_of_a_frame_waits_and_its_end_is_an_error)
 
     ck_assert_int_eq(0, end_send(&pair->client, &wire, "cut short", 9));
     for (size_t length = 0; length < wire.length; length++) {
-        ck_assert_int_eq(0, judge(&pair->server, wire.bytes, length));
+        ck_assert_int_eq(0, try_open(&pair->server, wire.bytes, length));
         wire_append(&pair->server.in, wire.bytes, 0);
         ck_assert_uint_eq(length < wire.length - 1 ? 0 : 9, pair->server.data_length);
         ck_assert_int_eq(PFSWRAP_SEAL_E_TRUNCATED, pfswrap_seal_end(&pair->server.channel));
@@ -48,16 +48,16 @@ START_TEST(frames_replayed_reordered_dropped_or_reflected_are_refused)
 
     ck_assert_int_eq(0, end_send(&pair->client, &one, "one", 3));
     ck_assert_int_eq(0, end_send(&pair->client, &two, "two", 3));
-    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, judge(&pair->server, two.bytes, two.length));
-    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, judge(&pair->client, one.bytes, one.length));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, try_open(&pair->server, two.bytes, two.length));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, try_open(&pair->client, one.bytes, one.length));
     wire_append(&wire, one.bytes, one.length);
     wire_append(&wire, one.bytes, one.length);
-    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, try_open(&pair->server, wire.bytes, wire.length));
     ck_assert_uint_eq(3, pair->server.data_length);
     wire.length = 0;
     wire_append(&wire, one.bytes, one.length);
     wire_append(&wire, two.bytes, two.length);
-    ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(0, try_open(&pair->server, wire.bytes, wire.length));
     ck_assert_uint_eq(6, pair->server.data_length);
 }
 END_TEST
@@ -69,9 +69,9 @@ START_TEST(frames_of_another_connection_between_the_same_peers_are_refused)
     pair_start(pair);
     ck_assert_int_eq(0, pair_settle(pair));
     ck_assert_int_eq(0, end_send(&pair->client, &wire, "spliced", 7));
-    ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(0, try_open(&pair->server, wire.bytes, wire.length));
     pair->server.channel = server;
-    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, try_open(&pair->server, wire.bytes, wire.length));
     pair->client.channel = client;
 }
 END_TEST
@@ -96,15 +96,15 @@ START_TEST(lengths_and_types_that_cannot_be_are_refused_at_the_third_byte)
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        ck_assert_int_eq(cases[i].error, judge(&pair->server, cases[i].prefix, 3));
+        ck_assert_int_eq(cases[i].error, try_open(&pair->server, cases[i].prefix, 3));
 }
 END_TEST
 
 START_TEST(a_peer_that_does_not_rekey_is_refused)
 {
-    ck_assert_int_eq(0, judge_forged(&pair->client, &pair->server, 0, REKEY, "x", 1));
+    ck_assert_int_eq(0, try_forged(&pair->client, &pair->server, 0, REKEY, "x", 1));
     setup();
-    ck_assert_int_eq(PFSWRAP_SEAL_E_REKEY, judge_forged(&pair->client, &pair->server, 0, MESSAGE, "x", 1));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_REKEY, try_forged(&pair->client, &pair->server, 0, MESSAGE, "x", 1));
     ck_assert_uint_eq(0, pair->server.data_length);
 }
 END_TEST
@@ -123,9 +123,9 @@ START_TEST(a_peer_that_rekeys_later_than_agreed_is_refused_at_that_chunk)
     wire.length = 0;
     append_forged(&pair->client, MESSAGE, "2");
     append_forged(&pair->client, MESSAGE, "3");
-    ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(0, try_open(&pair->server, wire.bytes, wire.length));
     append_forged(&pair->client, MESSAGE, "4");
-    ck_assert_int_eq(PFSWRAP_SEAL_E_REKEY, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_REKEY, try_open(&pair->server, wire.bytes, wire.length));
     ck_assert_uint_eq(2, pair->server.data_length);
 }
 END_TEST
@@ -137,25 +137,25 @@ START_TEST(rekeying_more_often_than_agreed_is_allowed)
     ck_assert_int_eq(0, pair_settle(pair));
     for (int i = 0; i < 10; i++)
         append_forged(&pair->client, REKEY, "x");
-    ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(0, try_open(&pair->server, wire.bytes, wire.length));
     ck_assert_uint_eq(10, pair->server.data_length);
 }
 END_TEST
 
 START_TEST(tags_and_empty_frames_that_the_protocol_does_not_have_are_refused)
 {
-    ck_assert_int_eq(PFSWRAP_SEAL_E_TAG, judge_forged(&pair->client, &pair->server, 0, PUSH, "x", 1));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_TAG, try_forged(&pair->client, &pair->server, 0, PUSH, "x", 1));
     setup();
-    ck_assert_int_eq(PFSWRAP_SEAL_E_TAG, judge_forged(&pair->client, &pair->server, 0, 0x82, "x", 1));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_TAG, try_forged(&pair->client, &pair->server, 0, 0x82, "x", 1));
     setup();
-    ck_assert_int_eq(PFSWRAP_SEAL_E_EMPTY, judge_forged(&pair->client, &pair->server, 0, REKEY, NULL, 0));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_EMPTY, try_forged(&pair->client, &pair->server, 0, REKEY, NULL, 0));
     setup();
-    ck_assert_int_eq(PFSWRAP_SEAL_E_EMPTY, judge_forged(&pair->server, &pair->client, 0, REKEY, NULL, 0));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_EMPTY, try_forged(&pair->server, &pair->client, 0, REKEY, NULL, 0));
     setup();
-    ck_assert_int_eq(PFSWRAP_SEAL_E_FINAL, judge_forged(&pair->client, &pair->server, 0, FINAL, "x", 1));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_FINAL, try_forged(&pair->client, &pair->server, 0, FINAL, "x", 1));
     ck_assert_uint_eq(0, pair->server.data_length);
     setup();
-    ck_assert_int_eq(PFSWRAP_SEAL_E_FINAL, judge_forged(&pair->client, &pair->server, 1, FINAL, NULL, 0));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_FINAL, try_forged(&pair->client, &pair->server, 1, FINAL, NULL, 0));
 }
 END_TEST
 
@@ -172,17 +172,17 @@ START_TEST(anything_after_FINAL_is_refused)
 
     ck_assert_int_eq(0, pfswrap_seal_close(&pair->client.channel));
     ck_assert_int_eq(21, end_take(&pair->client, &wire));
-    ck_assert_int_eq(0, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(0, try_open(&pair->server, wire.bytes, wire.length));
     ck_assert(pair->server.final);
     wire_append(&wire, rest, 1);
-    ck_assert_int_eq(PFSWRAP_SEAL_E_AFTER_FINAL, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_AFTER_FINAL, try_open(&pair->server, wire.bytes, wire.length));
     wire_append(&wire, rest, 3);
-    ck_assert_int_eq(PFSWRAP_SEAL_E_AFTER_FINAL, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_AFTER_FINAL, try_open(&pair->server, wire.bytes, wire.length));
     /* Its trailing byte may be missing, but must not be another. */
-    ck_assert_int_eq(0, judge(&pair->server, wire.bytes, 20));
+    ck_assert_int_eq(0, try_open(&pair->server, wire.bytes, 20));
     ck_assert(pair->server.final);
     wire.bytes[20] = 1;
-    ck_assert_int_eq(PFSWRAP_SEAL_E_TRAILER, judge(&pair->server, wire.bytes, 21));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_TRAILER, try_open(&pair->server, wire.bytes, 21));
 }
 END_TEST
 
@@ -190,7 +190,7 @@ START_TEST(a_nonzero_trailing_byte_is_refused_whether_it_comes_along_or_later)
 {
     ck_assert_int_eq(0, end_send(&pair->client, &wire, "x", 1));
     wire.bytes[wire.length - 1] = 0x80;
-    ck_assert_int_eq(PFSWRAP_SEAL_E_TRAILER, judge(&pair->server, wire.bytes, wire.length));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_TRAILER, try_open(&pair->server, wire.bytes, wire.length));
     ck_assert_uint_eq(1, pair->server.data_length); /* what had authenticated was handed over before */
     wire_append(&pair->server.in, wire.bytes, 0);
     pair->server.in.length = 0;

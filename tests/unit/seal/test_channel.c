@@ -99,11 +99,7 @@ START_TEST(data_sent_at_once_takes_the_place_of_the_confirm)
 {
     struct pair *pair = pair_new();
 
-    pair_start(pair);
-    ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->server));
-    ck_assert_int_gt(end_take(&pair->server, &pair->client.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->client));
+    pair_start_handshake(pair);
     ck_assert(pfswrap_seal_owes(&pair->client.channel));
     ck_assert_int_eq(0, end_send(&pair->client, &pair->server.in, "hello", 5));
     ck_assert_uint_eq(24 + 5 + 21, pair->server.in.length);
@@ -119,11 +115,7 @@ START_TEST(a_client_that_closes_without_data_is_still_authenticated)
 {
     struct pair *pair = pair_new();
 
-    pair_start(pair);
-    ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->server));
-    ck_assert_int_gt(end_take(&pair->server, &pair->client.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->client));
+    pair_start_handshake(pair);
     ck_assert_int_eq(0, pfswrap_seal_close(&pair->client.channel));
     ck_assert_int_eq(24 + 21, end_take(&pair->client, &pair->server.in));
     ck_assert_int_eq(0, end_open(&pair->server));
@@ -163,11 +155,7 @@ START_TEST(frames_for_tls_fit_one_record_with_the_header_too)
 
     fill(pattern_data, sizeof pattern_data);
     pair->client.config.transport_max = PFSWRAP_SEAL_TLS_RECORD;
-    pair_start(pair);
-    ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->server));
-    ck_assert_int_gt(end_take(&pair->server, &pair->client.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->client));
+    pair_start_handshake(pair);
     ck_assert_int_eq(16384, pfswrap_seal_begin(&pair->client.channel, pattern_data, sizeof pattern_data, out,
                                                sizeof out, &accepted));
     ck_assert_uint_eq(16384 - 24 - 21, accepted);

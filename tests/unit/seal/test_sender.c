@@ -32,11 +32,7 @@ START_TEST(rolling_back_the_first_frame_keeps_its_header_owed)
 {
     struct pair *pair = pair_new();
 
-    pair_start(pair);
-    ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->server));
-    ck_assert_int_gt(end_take(&pair->server, &pair->client.in), 0);
-    ck_assert_int_eq(0, end_open(&pair->client));
+    pair_start_handshake(pair);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(24 + 21 + 5, begin(&pair->client, "early", 5));
         ck_assert_int_eq(0, pfswrap_seal_sent(&pair->client.channel, out, 0));

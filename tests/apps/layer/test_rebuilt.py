@@ -1,0 +1,106 @@
+"""Clients that speak the inner layer by themselves (examples/) talk to wrapped, unmodified servers: JavaScript and C."""
+
+import os
+import shutil
+
+from lib import certs, layer
+from lib.legacy import require_programs
+from lib.process import BUILD, ROOT, run
+from lib.tap import Tap, check, contains, equal, skip_all
+
+DATA = os.urandom(5 << 20)
+
+
+def install():
+    """The example with its packages, in a folder of the build."""
+    folder = BUILD / "node-client"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (ROOT / "examples" / "node").iterdir():
+        if path.is_file():
+            shutil.copy(path, folder)
+    if not (folder / "node_modules" / "noise-c.wasm" / "package.json").is_file():
+        result = run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, timeout=100)
+        if result.status != 0:
+            skip_all(f"npm ci failed: {result.text[-300:]}")
+    return folder
+
+
+def fetch(folder, ends, port, secret="client", key=None, service=()):
+    return run(["node", folder / "fetch.mjs", f"https://localhost:{port}/blob", certs.authority().cert,
+                key or ends.keys.public("server"), *([ends.keys.path(secret)] if secret else []), *service])
+
+
+def c_example(tap):
+    """The tunnel of the public library over OpenSSL's TLS."""
+    program = BUILD / "tunnel_client"
+    with tap.case("the example in C compiles against the library without a warning"):
+        result = run(["cc", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "include", ROOT / "examples" / "tunnel_client.c",
+                      BUILD / "libpfswrap-seal.a", "-lssl", "-lcrypto", "-lsodium", "-o", program])
+        equal(result.status, 0, f"{result!r}")
+    ends = layer.Ends()
+    with layer.ROWS["nginx"].start(ends.server, DATA) as server:
+        argv = [program, "localhost", server.port, "/blob", certs.authority().cert]
+        with tap.case(f"the C client fetches {len(DATA) >> 20} MiB from a wrapped nginx, and its end"):
+            result = run([*argv, ends.keys.path("client"), ends.keys.peers])
+            equal(result.status, 0, f"{result.err!r}; {ends.server.tail()}")
+            check(result.out.endswith(b"\r\n\r\n" + DATA), "the data should be the same")
+            equal(layer.shake(ends.server, "server")["peer_name"], "client", "who came in")
+        with tap.case("the C client says why it was turned away"):
+            stranger = layer.Ends()
+            stranger.keys.peers.write_text(ends.keys.peers.read_text())
+            result = run([*argv, stranger.keys.path("client"), ends.keys.peers])
+            equal((result.status, result.out), (1, b""), f"{result!r}")
+            contains(result.text, "the connection ended without FINAL", "what it says")
+
+
+def main():
+    tap = Tap()
+    c_example(tap)
+    require_programs("node", "npm", "nginx", "apache2")
+    folder = install()
+    for name in ("nginx", "apache"):
+        ends = layer.Ends()
+        with layer.ROWS[name].start(ends.server, DATA) as server:
+            with tap.case(f"the node client fetches {len(DATA) >> 20} MiB from a wrapped {name}"):
+                result = fetch(folder, ends, server.port)
+                equal(result.err.decode().splitlines()[-1], f"200 {len(DATA)}", f"{result.err[-500:]!r}; {ends.server.tail()}")
+                check(result.out == DATA, "the data should be the same")
+                event = layer.shake(ends.server, "server")
+                equal((event["peer_name"], event["pattern"]), ("client", "IK"), f"{event}")
+            with tap.case(f"{name} closes a node client with a key it does not know"):
+                stranger = layer.Ends()
+                result = run(["node", folder / "fetch.mjs", f"https://localhost:{server.port}/blob",
+                              certs.authority().cert, ends.keys.public("server"), stranger.keys.path("client")])
+                check(result.status != 0 and not result.out, f"{result!r}")
+                ends.server.wait_event("refused", reason="the client's key is not among the peers")
+            with tap.case(f"the node client does not go on with a {name} that has another key than it expects"):
+                result = fetch(folder, ends, server.port, key=stranger.keys.public("server"))
+                check(result.status != 0 and not result.out, f"{result!r}")
+                event = ends.server.wait_event("refused", reason="the client expects a server with another key")
+                equal(event["layer"], "tls", f"{event}")
+    ends = layer.Ends(seal="prefer", clients="any", service="shop")
+    with layer.ROWS["nginx"].start(ends.server, DATA) as server:
+        with tap.case("an anonymous node client knows the server and is not known"):
+            equal(run(["node", folder / "fetch.mjs", f"https://localhost:{server.port}/blob", certs.authority().cert,
+                       ends.keys.public("server")]).status, 1, "without the service's name")
+            (ends.keys.folder / "none").write_text("")
+            result = run(["node", "-e", ANONYMOUS, folder, str(server.port), certs.authority().cert,
+                          ends.keys.public("server")])
+            contains(result.text, "HTTP/1.1 200 OK", f"{result!r}; {ends.server.tail()}")
+            event = ends.server.wait_event("opened", pattern="NK")
+            equal(event.get("peer_name"), None, f"{event}")
+    tap.finish()
+
+
+ANONYMOUS = """
+const [folder, port, ca, key] = process.argv.slice(1);
+import(folder + '/sealed.mjs').then(async ({ connect }) => {
+  const fs = require('node:fs');
+  const connection = await connect({ host: 'localhost', port: Number(port), servername: 'localhost', ca: fs.readFileSync(ca) },
+    { server: Uint8Array.from(Buffer.from(key, 'base64')), service: 'shop' });
+  connection.on('data', (data) => { process.stdout.write(data.subarray(0, 40)); process.exit(0); });
+  connection.write('HEAD /blob HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n');
+});
+"""
+
+main()

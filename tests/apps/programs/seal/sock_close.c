@@ -1,0 +1,546 @@
+/*
+ * The ends of connections: nothing that was sent is lost by a close or an exit, no close stalls an event loop, a
+ * killed peer is an error, a closed number is free, and a stream goes on while one duplicate of it is open.
+ */
+#include "../lib/sock.h"
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+enum { MEGABYTE = 1 << 20 };
+
+/* Sends until the socket takes no more, tells how much, and closes or exits with all of it on its way. */
+static void stuff_and_close(int fd)
+{
+    sock_greet(fd);
+    sock_set_nonblocking(fd, true);
+    size_t done = sock_stuff(fd, 4100000, 1);
+    sock_expect(close(fd) == 0, "close");
+    side_send(done);
+}
+
+static void stuff_and_exit(int fd)
+{
+    sock_greet(fd);
+    sock_set_nonblocking(fd, true);
+    side_send(sock_stuff(fd, 4100000, 1));
+    exit(0);
+}
+
+static void stuff_and_exit_now(int fd)
+{
+    sock_greet(fd);
+    sock_set_nonblocking(fd, true);
+    side_send(sock_stuff(fd, 4100000, 1));
+    _exit(0);
+}
+
+/* The thread that ends the process is not the one that sent: exit_group comes from anywhere. */
+static void stuff_and_exec(int fd)
+{
+    sock_greet(fd);
+    sock_set_nonblocking(fd, true);
+    sock_expect(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "FD_CLOEXEC");
+    side_send(sock_stuff(fd, 4100000, 1));
+    (void)execl("/bin/true", "true", (char *)NULL);
+    sock_fail("execl");
+}
+
+/* Half-closes while the other's megabytes are still on their way to it, then takes them: none is lost. */
+static void half_close_then_drain(int fd)
+{
+    sock_greet(fd);
+    size_t total = side_receive();
+    sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
+    text_receive(fd, 0, total, 65536, 1);
+    text_expect_end_at(fd, total, 1);
+    (void)close(fd);
+}
+
+static void drain(int fd)
+{
+    sock_greet(fd);
+    size_t total = side_receive();
+    text_receive(fd, 0, total, 65536, 1);
+    text_expect_end_at(fd, total, 1);
+}
+
+/* The one has read everything and closes with a megabyte on its way; the other half-closes before it reads that. */
+static void both_in_flight_closer(int fd)
+{
+    text_send(fd, 0, MEGABYTE, 16384, 1);
+    text_receive(fd, 0, 100000, 16384, 2);
+    (void)close(fd);
+    side_send(0);
+}
+
+static void both_in_flight_reader(int fd)
+{
+    text_send(fd, 0, 100000, 16384, 2);
+    (void)side_receive();
+    (void)shutdown(fd, SHUT_WR);
+    text_receive(fd, 0, MEGABYTE, 16384, 1);
+    text_expect_end(fd);
+}
+
+/*
+ * An event loop closes a full connection and must serve its next event while the peer still sleeps: the peer reads
+ * only after the answer to a question that it asks when the close is under way.
+ */
+static void loop_closer(int fd)
+{
+    sock_greet(fd);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = sock_side};
+    int epoll = epoll_create1(0);
+    sock_set_nonblocking(fd, true);
+    sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, sock_side, &event) == 0, "EPOLL_CTL_ADD");
+    event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.fd = fd};
+    sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "EPOLL_CTL_ADD");
+    size_t done = sock_stuff(fd, 64 * MEGABYTE, 1);
+    side_send(done);
+    sock_expect(close(fd) == 0, "close");
+    for (int served = 0; served < 2; served++) {
+        sock_expect(epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS) == 1 && event.data.fd == sock_side,
+                    "expected the side's event alone");
+        side_send(side_receive() + 1);
+    }
+}
+
+static void loop_peer(int fd)
+{
+    sock_greet(fd);
+    size_t total = side_receive();
+    side_send(41);
+    sock_expect(side_receive() == 42, "the loop's answer while its connection is full");
+    text_receive(fd, 0, total, 65536, 1);
+    text_expect_end_at(fd, total, 1);
+    side_send(1);
+    sock_expect(side_receive() == 2, "the loop's answer afterwards");
+}
+
+/* The same with a blocking descriptor, whose close has no more right to wait. */
+static void blocking_closer(int fd)
+{
+    sock_greet(fd);
+    sock_set_nonblocking(fd, true);
+    size_t done = sock_stuff(fd, 64 * MEGABYTE, 1);
+    sock_set_nonblocking(fd, false);
+    side_send(done);
+    sock_expect(close(fd) == 0, "close");
+    side_send(side_receive() + 1);
+    side_send(side_receive() + 1);
+}
+
+/*
+ * Reads to the end and prints what it was: bare TCP cannot tell a killed peer from one that closed, a sealed
+ * connection must.
+ */
+static void read_to_some_end(int fd, size_t at)
+{
+    static char buffer[65536];
+    ssize_t n;
+    while ((n = read(fd, buffer, sizeof buffer)) > 0) {
+        text_check(buffer, (size_t)n, at, 1);
+        if (at == 0)
+            sock_expect(printf("reading\n") > 0 && fflush(stdout) == 0, "printf");
+        at += (size_t)n;
+    }
+    (void)printf("end: %s\n", n == 0 ? "clean" : errno == ECONNRESET ? "reset" : strerror(errno));
+    sock_expect(read(fd, buffer, 1) <= 0, "data after the end");
+}
+
+/* The two ends of a stream that only a signal ends: the test runs them as processes of their own, and kills one. */
+static void endless_reader(int fd)
+{
+    read_to_some_end(fd, 0);
+}
+
+static void endless_writer(int fd)
+{
+    static char text[16000];
+    ssize_t n = 1;
+    (void)signal(SIGPIPE, SIG_IGN);
+    text_fill(text, sizeof text, 0, 1);
+    for (size_t at = 0; n > 0; at += (size_t)(n > 0 ? n : 0)) {
+        text_fill(text, sizeof text, at, 1);
+        n = write(fd, text, sizeof text);
+    }
+    (void)printf("end: %s\n", errno == ECONNRESET || errno == EPIPE ? "reset" : strerror(errno));
+}
+
+/* A stream of known length with an orderly end, for a network that does not let it be. */
+static void finite_writer(int fd)
+{
+    static char text[1000];
+    ssize_t n = 1;
+    (void)signal(SIGPIPE, SIG_IGN);
+    sock_set_nodelay(fd);
+    for (size_t at = 0; n > 0 && at < 50000; at += (size_t)(n > 0 ? n : 0)) {
+        text_fill(text, sizeof text, at, 1);
+        n = write(fd, text, sizeof text);
+    }
+    (void)printf("wrote: %s\n", n > 0 ? "all" : strerror(errno));
+    (void)close(fd);
+}
+
+static void killed_while_sending_server(int fd)
+{
+    text_receive(fd, 0, 100000, 16384, 1);
+    sock_expect(kill(sock_peer_pid, SIGKILL) == 0, "kill");
+    sock_expect(sock_reap(sock_peer_pid) == 128 + SIGKILL, "the peer ended otherwise");
+    sock_peer_pid = 0;
+    read_to_some_end(fd, 100000);
+}
+
+static void endless_client(int fd)
+{
+    text_send(fd, 0, (size_t)1 << 40, 10000, 1);
+}
+
+static void killed_idle_server(int fd)
+{
+    text_receive(fd, 0, 100, 100, 1);
+    sock_expect(kill(sock_peer_pid, SIGKILL) == 0, "kill");
+    sock_expect(sock_reap(sock_peer_pid) == 128 + SIGKILL, "the peer ended otherwise");
+    sock_peer_pid = 0;
+    read_to_some_end(fd, 100);
+}
+
+static void idle_client(int fd)
+{
+    char byte;
+    text_send(fd, 0, 100, 100, 1);
+    (void)!read(fd, &byte, 1);
+}
+
+/* An abortive close is an abort: SO_LINGER with no time. */
+static void abort_client(int fd)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    text_send(fd, 0, 1000, 1000, 1);
+    (void)side_receive();
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0, "SO_LINGER");
+    (void)close(fd);
+    side_send(0);
+}
+
+static void abort_server(int fd)
+{
+    char byte;
+    text_receive(fd, 0, 1000, 1000, 1);
+    side_send(0);
+    (void)side_receive();
+    sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
+}
+
+/* What came before the abort is given first, also the rest of a chunk that was read in part. */
+static void abort_late_client(int fd)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    text_send(fd, 0, 5000, 5000, 1);
+    text_send(fd, 5000, 100, 100, 1);
+    (void)side_receive();
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0, "SO_LINGER");
+    (void)close(fd);
+    side_send(0);
+}
+
+static void abort_late_server(int fd)
+{
+    char byte;
+    text_receive(fd, 0, 10, 10, 1);
+    side_send(0);
+    (void)side_receive();
+    sock_expect(sock_wait(fd, POLLIN) & POLLIN, "readable");
+    text_receive(fd, 10, 5090, 500, 1);
+    sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
+}
+
+/* Writing to a peer that has closed fails in the end, with SIGPIPE for who has not asked otherwise. */
+static volatile sig_atomic_t pipe_signals;
+
+static void count_pipe(int number)
+{
+    pipe_signals += number == SIGPIPE;
+}
+
+static void to_the_closed_server(int fd)
+{
+    struct sigaction action = {.sa_handler = count_pipe};
+    sock_expect(sigaction(SIGPIPE, &action, NULL) == 0, "sigaction");
+    text_expect_end(fd);
+    (void)side_receive();
+    ssize_t n;
+    int sends = 0;
+    do {
+        (void)poll(NULL, 0, 1);
+        n = send(fd, "0123456789", 10, MSG_NOSIGNAL);
+    } while (n > 0 && ++sends < 10000);
+    sock_expect(sends < 5000, "a closed peer took %d sends, a millisecond apart",
+                sends); /* bare: 1; idle: below 10 */
+    sock_expect(n == -1 && (errno == EPIPE || errno == ECONNRESET), "send returned %zd, expected EPIPE", n);
+    sock_expect(pipe_signals == 0, "a SIGPIPE though MSG_NOSIGNAL asked for none");
+    sock_expect(write(fd, "x", 1) == -1 && errno == EPIPE && pipe_signals == 1, "expected EPIPE and SIGPIPE, once");
+    sock_expect(send(fd, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE && pipe_signals == 1,
+                "expected EPIPE alone");
+}
+
+static void closed_client(int fd)
+{
+    (void)close(fd);
+    side_send(0);
+}
+
+/*
+ * The one closes with a megabyte on its way and data unread; when the other has it all, its sending fails. Nothing
+ * that was sent may be missing, though the closed end is reset in the end.
+ */
+static void closes_unread_server(int fd)
+{
+    text_receive(fd, 0, 10, 10, 2);
+    (void)side_receive();
+    text_send(fd, 0, MEGABYTE / 8, 16384, 1);
+    (void)close(fd);
+    side_send(0);
+}
+
+static void closes_unread_client(int fd)
+{
+    int sends = 0;
+    text_send(fd, 0, 20000, 20000, 2);
+    side_send(0);
+    (void)side_receive();
+    if (sock_is_sealed()) { /* bare, the kernel resets before all of it has come */
+        text_receive(fd, 0, MEGABYTE / 8, 65536, 1);
+        text_expect_end(fd);
+    }
+    ssize_t n;
+    do {
+        (void)poll(NULL, 0, 1);
+        n = send(fd, "0123456789", 10, MSG_NOSIGNAL);
+    } while (n > 0 && ++sends < 10000);
+    sock_expect(n == -1 && (errno == EPIPE || errno == ECONNRESET), "send returned %zd, expected EPIPE", n);
+}
+
+/* Both directions are shut with megabytes on their way; the other half-closes before it reads them: none is lost.
+ */
+static void stuff_and_shut(int fd)
+{
+    char byte;
+    sock_greet(fd);
+    sock_set_nonblocking(fd, true);
+    size_t done = sock_stuff(fd, 4100000, 1);
+    sock_expect(shutdown(fd, SHUT_RDWR) == 0, "shutdown");
+    sock_expect(read(fd, &byte, 1) == 0, "read after shutdown");
+    side_send(done);
+    (void)side_receive();
+}
+
+static void half_close_then_drain_and_tell(int fd)
+{
+    half_close_then_drain(fd);
+    side_send(0);
+}
+
+/* Duplicates of all makes: the stream ends when the last is closed, and each of them carries it on. */
+static void duplicates_client(int fd)
+{
+    int copy[6];
+    size_t at = 0;
+    sock_set_nodelay(fd);
+    copy[0] = dup(fd);
+    copy[1] = dup2(fd, 100);
+    copy[2] = dup3(fd, 101, O_CLOEXEC);
+    copy[3] = fcntl(fd, F_DUPFD, 200);
+    copy[4] = fcntl(fd, F_DUPFD_CLOEXEC, 300);
+    copy[5] = dup2(fd, fd);
+    sock_expect(copy[1] == 100 && copy[2] == 101 && copy[3] >= 200 && copy[4] >= 300 && copy[5] == fd,
+                "duplicates");
+    sock_expect(fcntl(copy[4], F_GETFD) == FD_CLOEXEC && fcntl(copy[3], F_GETFD) == 0, "FD_CLOEXEC");
+    for (int i = 0; i < 6; i++, at += 3000) {
+        text_send(copy[i], at, 3000, 1000, 1);
+        text_receive(copy[i < 5 ? i + 1 : 4], at, 3000, 1000, 2);
+        if (i != 4)
+            (void)close(copy[i]);
+    }
+    sock_expect(write(fd, "x", 1) == -1 && errno == EBADF, "a closed number: expected EBADF");
+    side_send(at);
+    (void)side_receive();
+    text_send(copy[4], at, 3000, 1000, 1);
+    (void)close(copy[4]);
+}
+
+/* copy[5] is fd itself, closed in round 5; copy[0] to copy[3] before. */
+static void duplicates_server(int fd)
+{
+    sock_set_nodelay(fd);
+    for (size_t at = 0; at < 18000; at += 3000) {
+        text_receive(fd, at, 3000, 1000, 1);
+        text_send(fd, at, 3000, 1000, 2);
+    }
+    (void)side_receive();
+    sock_expect(sock_ready(fd, POLLIN) == 0, "the end, though a duplicate is open");
+    side_send(0);
+    text_receive(fd, 18000, 3000, 3000, 1);
+    text_expect_end(fd);
+}
+
+/* dup2, close_range and closefrom close what they close; the peer is told. */
+static void closed_by_client(int fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int second = sock_connect(&sock_target_global), third = sock_connect(&sock_target_global);
+    text_send(fd, 0, 100, 100, 1);
+    text_send(second, 0, 100, 100, 2);
+    text_send(third, 0, 100, 100, 3);
+    sock_expect(dup2(null, fd) == fd, "dup2");
+    sock_expect(write(fd, "plain to nowhere", 16) == 16, "the number is /dev/null now");
+    side_send(0);
+    (void)side_receive();
+    sock_expect(close_range((unsigned)second, (unsigned)second, 0) == 0, "close_range");
+    side_send(0);
+    (void)side_receive();
+    sock_expect(dup2(sock_side, 3) == 3 && third > 3, "dup2");
+    sock_side = 3;
+    closefrom(4);
+    side_send(0);
+    (void)side_receive();
+}
+
+/* Needs the listener again, which the runner has closed: SO_REUSEADDR lets it be made before the client connects.
+ */
+static void closed_by(const struct sock_target *target)
+{
+    int side[2], listener = sock_listen(target), fd[3];
+    sock_expect(socketpair(AF_UNIX, SOCK_STREAM, 0, side) == 0, "socketpair");
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)close(listener);
+        (void)close(side[0]);
+        sock_side = side[1];
+        closed_by_client(sock_connect(target));
+        _exit(0);
+    }
+    (void)close(side[1]);
+    sock_side = side[0];
+    for (unsigned i = 0; i < 3; i++) {
+        fd[i] = sock_accept(listener);
+        text_receive(fd[i], 0, 100, 100, i + 1);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        (void)side_receive();
+        text_expect_end(fd[i]);
+        for (unsigned other = i + 1; other < 3; other++)
+            sock_expect(sock_ready(fd[other], POLLIN) == 0, "connection %u ended with connection %u", other, i);
+        side_send(0);
+    }
+    sock_expect(sock_reap(pid) == 0, "the client's process");
+}
+
+/* The number of a closed connection belongs to whatever comes next, and that is not sealed. */
+static void number_again_client(int fd)
+{
+    text_send(fd, 0, 100, 100, 1);
+    (void)close(fd);
+    char path[] = "/tmp/pfswrap-number-XXXXXX", text[64];
+    int file = mkstemp(path);
+    sock_expect(file == fd, "the next descriptor is %d, expected %d", file, fd);
+    sock_expect(write(file, "a line", 6) == 6 && pread(file, text, sizeof text, 0) == 6 && unlink(path) == 0 &&
+                    memcmp(text, "a line", 6) == 0,
+                "a file with the number of a connection");
+    (void)close(file);
+    int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof own;
+    sock_expect(datagrams == fd && bind(datagrams, (struct sockaddr *)&own, size) == 0 &&
+                    getsockname(datagrams, (struct sockaddr *)&own, &size) == 0 &&
+                    sendto(datagrams, "a datagram", 10, 0, (struct sockaddr *)&own, size) == 10 &&
+                    recv(datagrams, text, sizeof text, 0) == 10 && memcmp(text, "a datagram", 10) == 0,
+                "a datagram socket with the number of a connection");
+}
+
+static void number_again_server(int fd)
+{
+    text_receive(fd, 0, 100, 100, 1);
+    text_expect_end(fd);
+}
+
+/* shutdown for reading: what is not read is not read; writing goes on. */
+static void no_reading_client(int fd)
+{
+    text_send(fd, 0, 1000, 1000, 1);
+    text_receive(fd, 0, 500, 500, 2);
+    sock_expect(shutdown(fd, SHUT_RD) == 0, "shutdown");
+    text_expect_end(fd);
+    text_send(fd, 1000, 1000, 1000, 1);
+}
+
+static void no_reading_server(int fd)
+{
+    text_receive(fd, 0, 1000, 1000, 1);
+    text_send(fd, 0, 500, 500, 2);
+    text_receive(fd, 1000, 1000, 1000, 1);
+    text_expect_end(fd);
+}
+
+/*
+ * What an event loop does that has run out of descriptors: it gives up one that it has kept for this, accepts,
+ * closes, and takes it back. Its client is in the same thread.
+ */
+static void no_number_left(const struct sock_target *target)
+{
+    const struct rlimit limit = {64, 64};
+    int listener = sock_listen(target), client = sock_open(target, SOCK_NONBLOCK), kept = -1, error = -1;
+    socklen_t length = sizeof error;
+    char byte;
+    sock_expect(connect(client, (const struct sockaddr *)&target->address, target->length) == 0 ||
+                    errno == EINPROGRESS,
+                "connect");
+    sock_expect(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+    for (int fd = 0; fd >= 0; fd = open("/dev/null", O_RDONLY | O_CLOEXEC))
+        kept = fd;
+    sock_expect(errno == EMFILE && close(kept) == 0, "no descriptor is left");
+    sock_expect(sock_accept(listener) == kept && close(kept) == 0, "accepted, and closed");
+    sock_expect(open("/dev/null", O_RDONLY | O_CLOEXEC) == kept, "the number is free again");
+    sock_expect(sock_wait(client, POLLOUT) & POLLOUT, "the client is writable");
+    sock_expect(getsockopt(client, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0, "SO_ERROR: %d",
+                error);
+    (void)sock_wait(client, POLLIN);
+    sock_expect(recv(client, &byte, 1, 0) == 0, "the client finds the end");
+}
+
+static const struct scenario scenarios[] = {
+    {"in_flight_close", half_close_then_drain, stuff_and_close, NULL},
+    {"in_flight_close_by_server", stuff_and_close, half_close_then_drain, NULL},
+    {"in_flight_exit", half_close_then_drain, stuff_and_exit, NULL},
+    {"in_flight_exit_now", drain, stuff_and_exit_now, NULL},
+    {"in_flight_exec", drain, stuff_and_exec, NULL},
+    {"both_in_flight", both_in_flight_reader, both_in_flight_closer, NULL},
+    {"both_in_flight_by_server", both_in_flight_closer, both_in_flight_reader, NULL},
+    {"loop_closes", loop_peer, loop_closer, NULL},
+    {"loop_closes_server", loop_closer, loop_peer, NULL},
+    {"blocking_closes", loop_peer, blocking_closer, NULL},
+    {"killed_while_sending", killed_while_sending_server, endless_client, NULL},
+    {"killed_idle", killed_idle_server, idle_client, NULL},
+    {"abort", abort_server, abort_client, NULL},
+    {"abort_late", abort_late_server, abort_late_client, NULL},
+    {"to_the_closed", to_the_closed_server, closed_client, NULL},
+    {"closes_unread", closes_unread_server, closes_unread_client, NULL},
+    {"shut_in_flight", stuff_and_shut, half_close_then_drain_and_tell, NULL},
+    {"duplicates", duplicates_server, duplicates_client, NULL},
+    {"closed_by", NULL, NULL, closed_by},
+    {"no_number_left", NULL, NULL, no_number_left},
+    {"number_again", number_again_server, number_again_client, NULL},
+    {"no_reading", no_reading_server, no_reading_client, NULL},
+    {"server_writes", endless_writer, endless_reader, NULL},
+    {"client_writes", endless_reader, endless_writer, NULL},
+    {"server_writes_some", finite_writer, endless_reader, NULL},
+    {"client_writes_some", endless_reader, finite_writer, NULL},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    return scenario_main(argc, argv, scenarios);
+}

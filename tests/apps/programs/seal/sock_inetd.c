@@ -1,0 +1,9 @@
+/* An inetd-style server, dynamically linked: by read and write, or if its name says so, by stdio. */
+#include "../lib/inetd_lines.h"
+
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+    return argc > 0 && strstr(argv[0], "stdio") ? inetd_by_stdio() : inetd_by_calls();
+}

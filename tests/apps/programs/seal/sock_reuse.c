@@ -1,0 +1,491 @@
+/*
+ * Numbers of descriptors that change hands at a bad moment: libc closes one by itself, another thread gets the one
+ * that a close() is not done with, a child of fork, vfork or clone has them all; and a connect() that is left half
+ * way.
+ */
+// link: -pthread
+#include "../lib/sock.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+enum { PIECE = 1000, GIVE_UP_S = 30, FAR_NUMBER = 50 };
+
+static atomic_bool stop;
+
+static void start(pthread_t *thread, void *(*function)(void *), void *argument)
+{
+    sock_expect(pthread_create(thread, NULL, function, argument) == 0, "pthread_create");
+}
+
+static void join(pthread_t thread)
+{
+    sock_expect(pthread_join(thread, NULL) == 0, "pthread_join");
+}
+
+static void start_all(pthread_t *threads, int count, void *(*function)(void *))
+{
+    atomic_store(&stop, false);
+    for (int i = 0; i < count; i++)
+        start(&threads[i], function, NULL);
+}
+
+static void stop_all(const pthread_t *threads, int count)
+{
+    atomic_store(&stop, true);
+    for (int i = 0; i < count; i++)
+        join(threads[i]);
+}
+
+static int connect_to_target(int fd)
+{
+    return connect(fd, (const struct sockaddr *)&sock_target_global.address, sock_target_global.length);
+}
+
+/* --- fclose() of one of two streams: its number is another socket's then --- */
+
+static void hear_second(int listener)
+{
+    int first = sock_accept(listener), second = sock_accept(listener);
+    text_receive(second, 0, PIECE, 300, 1);
+    text_expect_end(second);
+    (void)close(first);
+    exit(0);
+}
+
+static void write_by_stream(FILE *stream)
+{
+    unsigned char text[PIECE];
+    text_fill(text, PIECE, 0, 1);
+    sock_expect(fwrite(text, 1, PIECE, stream) == PIECE && fclose(stream) == 0, "writing to the stream");
+}
+
+static void closed_stream(const struct sock_target *target)
+{
+    int listener = sock_listen(target);
+    pid_t pid = sock_fork();
+    if (pid == 0)
+        hear_second(listener);
+    int fd = sock_open(target, 0), copy = dup(fd);
+    FILE *reader = fdopen(copy, "r"), *writer = fdopen(fd, "w");
+    sock_expect(reader && writer && fclose(reader) == 0, "fclose of the first stream");
+    int other = sock_open(target, 0);
+    sock_expect(other == copy, "the new socket has number %d, the closed stream had %d", other, copy);
+    sock_expect(connect_to_target(other) == 0 && connect_to_target(fd) == 0, "connect");
+    write_by_stream(writer);
+    sock_expect(close(other) == 0 && sock_reap(pid) == 0, "the other end");
+}
+
+/* --- a connect() that blocks, since nobody accepts, and is left by a jump or a cancelled thread --- */
+
+static int left_fd;
+static pid_t left_thread;         /* who connects */
+static atomic_bool left_is_begun; /* it is about to */
+static pthread_t left_handle;
+static sigjmp_buf left_back;
+
+static struct tcp_info tcp_info_of(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    sock_expect(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0, "TCP_INFO");
+    return info;
+}
+
+/* A listener whose queue is full: the kernel answers no connection request any more (listen(2)). */
+static int listen_full(const struct sock_target *target)
+{
+    int listener = sock_listen(target);
+    sock_expect(listen(listener, 0) == 0, "listen");
+    (void)connect_to_target(sock_open(target, SOCK_NONBLOCK));
+    while (tcp_info_of(listener).tcpi_unacked == 0) /* the length of the queue */
+        (void)poll(NULL, 0, 1);
+    return listener;
+}
+
+static void wait_until_connecting(void)
+{
+    while (!atomic_load(&left_is_begun) || sock_state_of(left_thread) != 'S' ||
+           tcp_info_of(left_fd).tcpi_state != TCP_SYN_SENT)
+        (void)poll(NULL, 0, 1);
+}
+
+static void jump_back(int number)
+{
+    (void)number;
+    siglongjmp(left_back, 1);
+}
+
+static void *interrupt(void *argument)
+{
+    wait_until_connecting();
+    sock_expect(pthread_kill(left_handle, SIGUSR1) == 0, "pthread_kill");
+    return argument;
+}
+
+static void connect_and_jump(void)
+{
+    struct sigaction action = {.sa_handler = jump_back};
+    pthread_t thread;
+    left_thread = (pid_t)syscall(SYS_gettid);
+    left_handle = pthread_self();
+    sock_expect(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
+    start(&thread, interrupt, NULL);
+    if (sigsetjmp(left_back, 1) == 0) {
+        atomic_store(&left_is_begun, true);
+        sock_fail("connect returned %d", connect_to_target(left_fd));
+    }
+    join(thread);
+}
+
+static void *connect_in_thread(void *argument)
+{
+    left_thread = (pid_t)syscall(SYS_gettid);
+    atomic_store(&left_is_begun, true);
+    (void)connect_to_target(left_fd);
+    return argument;
+}
+
+static void connect_and_cancel(void)
+{
+    pthread_t thread;
+    void *result = NULL;
+    start(&thread, connect_in_thread, NULL);
+    wait_until_connecting();
+    sock_expect(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0, "pthread_cancel");
+    sock_expect(result == PTHREAD_CANCELED, "the thread was not cancelled");
+}
+
+/* Who spins here for ever is ended by SIGALRM. */
+static void expect_refusal(int fd)
+{
+    unsigned char text[PIECE];
+    int result;
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)alarm(GIVE_UP_S);
+    do
+        result = connect_to_target(fd);
+    while (result < 0 && (errno == EALREADY || errno == EINTR) && poll(NULL, 0, 1) == 0);
+    sock_expect(result < 0 && errno == ECONNREFUSED, "connect returned %d, expected a refusal", result);
+    text_fill(text, PIECE, 0, 1);
+    ssize_t count = write(fd, text, PIECE);
+    sock_expect(count < 0 && errno != EAGAIN && errno != EINTR, "write returned %zd, expected an error", count);
+    (void)alarm(0);
+}
+
+static void leave_connect(const struct sock_target *target, void (*leave)(void))
+{
+    int listener = listen_full(target);
+    left_fd = sock_open(target, 0);
+    leave();
+    sock_expect(close(listener) == 0, "close");
+    expect_refusal(left_fd);
+}
+
+static void jumped(const struct sock_target *target)
+{
+    leave_connect(target, connect_and_jump);
+}
+
+static void cancelled(const struct sock_target *target)
+{
+    leave_connect(target, connect_and_cancel);
+}
+
+/* --- children of vfork() put the connection onto their number 1, while threads use plain files --- */
+
+enum { VFORKS = 300, FILES_THREADS = 3, FILES_BEFORE = 500 };
+
+static void *use_files(void *argument)
+{
+    while (!atomic_load(&stop)) {
+        int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        sock_expect(fd >= 0, "open");
+        for (int i = 0; i < 3; i++)
+            sock_expect(write(fd, "x", 1) == 1, "write to a plain file, descriptor %d", fd);
+        sock_expect(close(fd) == 0, "close of a plain file, descriptor %d", fd);
+    }
+    return argument;
+}
+
+static void vfork_with_output(int fd)
+{
+    pid_t pid = vfork();
+    if (pid == 0) {
+        if (dup2(fd, 1) == 1)
+            (void)execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
+    }
+    sock_expect(pid > 0 && sock_reap(pid) == 0, "the child of vfork");
+}
+
+static void vforks_client(int fd)
+{
+    pthread_t threads[FILES_THREADS];
+    for (int i = 0; i < FILES_BEFORE; i++)
+        sock_expect(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0, "open");
+    start_all(threads, FILES_THREADS, use_files);
+    for (int i = 0; i < VFORKS; i++)
+        vfork_with_output(fd);
+    stop_all(threads, FILES_THREADS);
+    text_send(fd, 0, PIECE, 300, 1);
+}
+
+static void hear_server(int fd)
+{
+    text_receive(fd, 0, PIECE, 300, 1);
+    text_expect_end(fd);
+}
+
+/* --- a child that clone() made by number accepts, and reads late: after the policy's handshake-timeout --- */
+
+enum { LATE_MS = 6000 }; /* the test's handshake-timeout is shorter */
+
+static void clone_client(const struct sock_target *target, int late)
+{
+    int first = sock_connect(target);
+    text_send(first, 0, PIECE, 300, 1);
+    int second = sock_connect(target);
+    text_send(second, 0, PIECE, 300, 2);
+    (void)poll(NULL, 0, LATE_MS);
+    sock_expect(write(late, "l", 1) == 1, "telling that it is late");
+    text_receive(second, 0, PIECE, 300, 3);
+    text_expect_end(second);
+    text_receive(first, 0, PIECE, 300, 4);
+    text_expect_end(first);
+    exit(0);
+}
+
+static void serve_late(int listener, int late)
+{
+    char byte;
+    int fd = sock_accept(listener);
+    sock_expect(read(late, &byte, 1) == 1, "hearing that it is late");
+    text_receive(fd, 0, PIECE, 300, 2);
+    text_send(fd, 0, PIECE, 300, 3);
+    sock_expect(close(fd) == 0, "close");
+    _exit(0);
+}
+
+static void cloned(const struct sock_target *target)
+{
+    int listener = sock_listen(target), late[2];
+    sock_expect(pipe(late) == 0, "pipe");
+    pid_t client = sock_fork();
+    if (client == 0)
+        clone_client(target, late[1]);
+    int first = sock_accept(listener);
+    text_receive(first, 0, PIECE, 300, 1);
+    pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        (void)close(first);
+        serve_late(listener, late[0]);
+    }
+    sock_expect(child > 0 && sock_reap(child) == 0, "the child of clone");
+    text_send(first, 0, PIECE, 300, 4);
+    sock_expect(close(first) == 0 && sock_reap(client) == 0, "the client");
+}
+
+/* --- a pipe's end and a connection take turns at one number; a child has only the numbers it knows of --- */
+
+enum { PIPE_ROUNDS = 200 };
+
+struct turns {
+    int connection, pipe;
+    atomic_int count;
+};
+
+static void *take_turns(void *argument)
+{
+    struct turns *turns = argument;
+    while (!atomic_load(&stop)) {
+        sock_expect(dup2(turns->pipe, FAR_NUMBER) == FAR_NUMBER, "dup2 of the pipe");
+        sock_expect(dup2(turns->connection, FAR_NUMBER) == FAR_NUMBER, "dup2 of the connection");
+        atomic_fetch_add(&turns->count, 1);
+    }
+    return argument;
+}
+
+/* A child that closes what it knows of, and lives until `life` is at its end. */
+static pid_t fork_without(const struct turns *turns, const int life[2])
+{
+    char byte;
+    pid_t pid = sock_fork();
+    if (pid == 0) {
+        (void)close(FAR_NUMBER);
+        (void)close(turns->pipe);
+        (void)close(turns->connection);
+        (void)close(life[1]);
+        _exit(read(life[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    return pid;
+}
+
+static void pipe_round(int fd, int round)
+{
+    int ends[2], life[2];
+    char byte;
+    pthread_t thread;
+    sock_expect(pipe2(ends, O_CLOEXEC) == 0 && pipe2(life, O_CLOEXEC) == 0, "pipe2");
+    struct turns turns = {.connection = fd, .pipe = ends[1]};
+    atomic_store(&stop, false);
+    start(&thread, take_turns, &turns);
+    while (atomic_load(&turns.count) < 1 + round % 5)
+        (void)sched_yield();
+    pid_t pid = fork_without(&turns, life);
+    stop_all(&thread, 1);
+    sock_expect(close(FAR_NUMBER) == 0 && close(ends[1]) == 0, "close");
+    sock_expect(sock_wait(ends[0], POLLIN) == POLLHUP && read(ends[0], &byte, 1) == 0, "the end of the pipe");
+    sock_expect(close(life[1]) == 0 && sock_reap(pid) == 0, "the child");
+    (void)close(life[0]);
+    (void)close(ends[0]);
+}
+
+static void pipes_client(int fd)
+{
+    for (int i = 0; i < PIPE_ROUNDS; i++)
+        pipe_round(fd, i);
+    text_send(fd, 0, PIECE, 300, 1);
+}
+
+/* --- a close() that waits (SO_LINGER), and the file that gets its number meanwhile --- */
+
+enum { LINGER_S = 30 };
+
+/* A connection to nobody the policy knows. `ends`: who connected, who accepted. */
+static void connect_elsewhere(int ends[2])
+{
+    struct sock_target target = sock_target_parse("127.0.0.1", "0");
+    int listener = sock_listen(&target);
+    target.length = sizeof target.address;
+    sock_expect(getsockname(listener, (struct sockaddr *)&target.address, &target.length) == 0, "getsockname");
+    ends[0] = sock_connect(&target);
+    ends[1] = sock_accept(listener); /* the listener stays open: its number is lower than theirs */
+}
+
+static void make_lingering(int fd)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = LINGER_S};
+    int copy = dup(fd);
+    sock_expect(copy >= 0 && close(copy) == 0, "dup");
+    sock_set_nonblocking(fd, true);
+    (void)sock_stuff(fd, SIZE_MAX, 1);
+    sock_set_nonblocking(fd, false);
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0, "SO_LINGER");
+}
+
+static void *close_it(void *argument)
+{
+    (void)close(*(const int *)argument);
+    return NULL;
+}
+
+/* Opens files until one has the number. */
+static void open_at(int number)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_WRONLY | O_CLOEXEC)) != number) {
+        sock_expect(fd > number, "open returned %d", fd);
+        (void)close(fd);
+        (void)sched_yield();
+    }
+}
+
+static double now(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void lingering(const struct sock_target *target)
+{
+    int ends[2];
+    pthread_t thread;
+    (void)target;
+    connect_elsewhere(ends);
+    make_lingering(ends[0]);
+    start(&thread, close_it, &ends[0]);
+    open_at(ends[0]);
+    const double before = now();
+    sock_expect(write(ends[0], "x", 1) == 1, "write to the file");
+    const double took = now() - before;
+    sock_expect(took < LINGER_S / 3.0, "the write took %.1f s, close() lingers for %d s", took, LINGER_S);
+    (void)close(ends[1]); /* resets the connection, since it has not read: close() is done */
+    join(thread);
+}
+
+/* --- a file's close-on-exec flag, while connections come and go at the numbers around it --- */
+
+enum { REFUSED_THREADS = 3, FLAG_ROUNDS = 4000, ROUNDS_PER_EXEC = 100 };
+
+static void *connect_in_vain(void *argument)
+{
+    while (!atomic_load(&stop)) {
+        int fd = sock_open(&sock_target_global, 0), result = connect_to_target(fd);
+        sock_expect(result < 0 && errno == ECONNREFUSED, "connect returned %d, expected a refusal", result);
+        sock_expect(close(fd) == 0, "close");
+    }
+    return argument;
+}
+
+/* A program that is executed must not have the file, which is the one at `path`. */
+static void expect_closed_by_exec(int fd, const char *path)
+{
+    char script[PATH_MAX + 100];
+    (void)snprintf(script, sizeof script, "[ ! /proc/self/fd/%d -ef '%s' ]", fd, path);
+    pid_t pid = sock_fork();
+    if (pid == 0) {
+        (void)execl("/bin/sh", "sh", "-c", script, (char *)NULL);
+        _exit(127);
+    }
+    int status = sock_reap(pid);
+    sock_expect(status == 0, "the executed program has descriptor %d: status %d", fd, status);
+}
+
+static void flag_round(const char *path, bool executes)
+{
+    char head[4] = "";
+    int fd = open(path, O_RDONLY);
+    sock_expect(fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "FD_CLOEXEC of descriptor %d", fd);
+    sock_expect(read(fd, head, sizeof head) == sizeof head && memcmp(head, "\177ELF", sizeof head) == 0,
+                "read of descriptor %d", fd);
+    int flags = fcntl(fd, F_GETFD);
+    sock_expect(flags == FD_CLOEXEC, "the flags of descriptor %d are %d", fd, flags);
+    if (executes)
+        expect_closed_by_exec(fd, path);
+    sock_expect(close(fd) == 0, "close of descriptor %d", fd);
+}
+
+static void flagged(const struct sock_target *target)
+{
+    pthread_t threads[REFUSED_THREADS];
+    char path[PATH_MAX] = ""; /* this program's own file */
+    (void)target;
+    sock_expect(readlink("/proc/self/exe", path, sizeof path - 1) > 0, "readlink");
+    start_all(threads, REFUSED_THREADS, connect_in_vain);
+    for (int i = 0; i < FLAG_ROUNDS; i++)
+        flag_round(path, i % ROUNDS_PER_EXEC == 0);
+    stop_all(threads, REFUSED_THREADS);
+}
+
+static const struct scenario scenarios[] = {
+    {"closed_stream", NULL, NULL, closed_stream},
+    {"jumped", NULL, NULL, jumped},
+    {"cancelled", NULL, NULL, cancelled},
+    {"vforks", hear_server, vforks_client, NULL},
+    {"cloned", NULL, NULL, cloned},
+    {"pipes", hear_server, pipes_client, NULL},
+    {"lingering", NULL, NULL, lingering},
+    {"flagged", NULL, NULL, flagged},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    return scenario_main(argc, argv, scenarios);
+}

@@ -1,7 +1,0 @@
-/* An inetd-style server, dynamically linked: by read and write, or if its name says so, by stdio. */
-#include "inetd_lines.h"
-
-int main(int argc, char **argv)
-{
-    return argc > 0 && strstr(argv[0], "stdio") ? inetd_by_stdio() : inetd_by_calls();
-}
