@@ -114,11 +114,10 @@ lint-gcc lint-clang:
 ## run cppcheck
 lint-cppcheck:
 	@echo "lint: cppcheck"
-	@cppcheck --quiet --error-exitcode=1 --std=c11 -j$(JOBS) -D_GNU_SOURCE -DPFSWRAP_VERSION='"0"' -DPFSWRAP_INTERPRETER='""' -D__x86_64__ -Iinclude -Ishim \
-	    --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
-	    --suppress=memleak:shim/connection/memory.c --suppress=leakReturnValNotUsed:shim/connection/memory.c \
-	    --suppress=leakReturnValNotUsed:tests/* --suppress=nullPointer:tests/* --suppress=uninitvar:tests/* \
-	    --suppress=invalidFunctionArg:tests/* --suppress=allocaCalled:shim/socket/exec.c '-DElfW(type)=Elf64_##type' --library=posix,gnu $(filter %.c,$(C_FILES))
+	@cppcheck --quiet --error-exitcode=1 --std=c11 -j$(JOBS) --enable=warning,performance,portability \
+	    --library=posix,gnu --inline-suppr --suppressions-list=tests/lint/cppcheck-suppressions.txt \
+	    -D_GNU_SOURCE -DPFSWRAP_VERSION='"0"' -DPFSWRAP_INTERPRETER='""' -D__x86_64__ '-DElfW(type)=Elf64_##type' \
+	    -Iinclude -Ishim $(filter %.c,$(C_FILES))
 
 # What clang-tidy counts and suppresses goes to its standard error; what it finds, to its standard output.
 ## run clang-tidy
