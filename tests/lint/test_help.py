@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apps"))
 from lib.process import ROOT, run, temporary_directory  # noqa: E402
 from lib.tap import Tap, contains, equal  # noqa: E402
 
-LINE = re.compile(r"^  (?P<names>(?:[a-z][-a-z0-9.]*(?:, )?)+|[A-Z_]+=.*?)  +(?P<text>\S.*)$")
+LINE = re.compile(r"^  (?P<names>(?:[a-z][-a-z0-9_.]*(?:, )?)+|[A-Z_]+=.*?)  +(?P<text>\S.*)$")
 VARIABLES = {"TESTS", "SANITIZE", "SECONDS", "GIB", "CONNECTS", "QUICK", "ROUNDS", "CC", "PREFIX", "DESTDIR"}
 
 
@@ -56,7 +56,8 @@ def main():
         contains(text, "  a, b-c  two at once\n", "help")
         equal(len(text.splitlines()), 4, f"lines in {text!r}")
     with tap.case("groups appear in the order of their first heading, targets before variables"):
-        text = help_of("##@ One\n##@ Two\n## last\nlast:\n##@ One\n## a value\nV ?= 1\n## computed\nW = $(V)\n## t\nt:\n")
+        text = help_of("##@ One\n##@ Two\n## last\nlast:\n"
+                       "##@ One\n## a value\nV ?= 1\n## computed\nW = $(V)\n## t\nt:\n")
         equal(text.splitlines()[2:], ["One", "  t      t", "  V=1    a value", "  W=...  computed", "",
                                       "Two", "  last   last"], "lines")
     with tap.case("a comment that is not directly above a target describes nothing"):
