@@ -86,6 +86,8 @@ SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci 
 TIDY_FILES   := $(filter shim/%.c tools/%.c,$(C_FILES))
 
 LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy
+# To be switched on with the table of modules in docs/ARCHITECTURE.md:
+# LINTS += lint-architecture
 
 # All of them run even if one finds something.
 ##@ Lint
@@ -95,7 +97,7 @@ lint:
 	@$(MAKE) --no-print-directory --keep-going $(LINTS)
 	@echo "lint: clean"
 
-.PHONY: $(LINTS)
+.PHONY: $(LINTS) lint-architecture
 ## check the layout of C files with clang-format
 lint-format:
 	@echo "lint: clang-format"
@@ -125,6 +127,11 @@ lint-tidy:
 	@echo "lint: clang-tidy"
 	@printf '%s\n' $(TIDY_FILES) | xargs -r -n 1 -P $(JOBS) sh -c \
 	    'clang-tidy --quiet "$$0" -- -std=gnu11 -D_GNU_SOURCE -DPFSWRAP_VERSION=\"0\" -DPFSWRAP_INTERPRETER=\"\" -Iinclude -Ishim 2>/dev/null'
+
+## compare the modules and their arrows with docs/ARCHITECTURE.md
+lint-architecture: all
+	@echo "lint: architecture"
+	@python3 -B tests/lint/architecture.py --build $(B)
 
 ##@ Test
 ## show a real server without and with pfswrap
