@@ -1,11 +1,26 @@
 # pfswrap: build, test, install. `make help` lists the targets.
 # Everything is found by folder: a new .c file in a module needs no line here.
 
+# The groups of `make help`, in this order.
+##@ Build
+##@ Install
+##@ Test
+##@ Lint
+##@ Long tests
+##@ Benchmarks
+
 VERSION  := 0.1.0
+##@ Install
+## where to install
 PREFIX   ?= /usr/local
+## a folder to put in front of every installed path, for packages
 DESTDIR  ?=
+##@ Build
+## the compiler; gcc and clang are tested
 CC       ?= gcc
+## sanitizers to build with, in a build folder of their own: address,undefined or thread
 SANITIZE ?=
+## -Werror makes every warning an error; set where CI is set
 WERROR   ?= $(if $(CI),-Werror)
 
 comma := ,
@@ -16,6 +31,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
             -Werror=implicit-function-declaration $(WERROR)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
             $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+## optimisation and debugging options
 OPTIMISE ?= -O2 -g
 # The ld.so that this compiler's programs ask for.
 INTERPRETER := $(shell $(CC) -\#\#\# -xc - </dev/null 2>&1 | sed -n 's/.*-dynamic-linker"* "*\([^" ]*\).*/\1/p')
@@ -42,6 +58,7 @@ UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 PROG_BIN := $(patsubst %.c,$(B)/%,$(PROG_SRC))
 
 .PHONY: all
+## build the shared objects, the command and its man pages (the default)
 all: $(B)/libpfswrap.so $(B)/pfswrap-tool
 
 # Module-specific rules (libpfswrap-seal, fuzzers, benchmarks, man pages, install, lint) live in mk/.
@@ -74,6 +91,7 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libtest-unit.a $(B)/libpfswrap-parts
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lcheck -lsubunit -lrt -lm -pthread
 
 .PHONY: clean
+## remove every build folder
 clean:
 	@rm -rf build build-*
 

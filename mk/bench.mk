@@ -1,7 +1,5 @@
-# Benchmarks. `make bench` measures everything in about 20 minutes and writes docs/BENCHMARKS.md and docs/bench/.
-# QUICK=1 is a look of two minutes that leaves docs/ alone, ROUNDS=N takes as long as you like, RESUME=1 goes on where a
-# run was stopped, REDRAW=1 measures nothing and writes the page of the last run again. One part of it alone, and the
-# table of targets: `make bench-sockets` and so on; `make bench-seal` is the sealed sockets and the seal in memory.
+# Benchmarks. `make bench` measures everything and writes docs/BENCHMARKS.md and docs/bench/. `make bench-sockets` and
+# the like measure one part and print the table of targets.
 
 BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
@@ -16,19 +14,39 @@ $(B)/libtest-bench.a: $(call obj,$(wildcard tests/bench/lib/*.c))
 # They are built with the tests, so that they stay what the lints see.
 tests: $(BENCH_BIN)
 
+##@ Benchmarks
+## 1: two minutes at most, and docs/ stays as it is
 QUICK  ?=
+## rounds to measure
 ROUNDS ?=
+## 1: continue where the last run was stopped
 RESUME ?=
+## 1: measure nothing, write the page of the last run again
 REDRAW ?=
 BENCH_OPTIONS = $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RESUME),--resume) $(if $(REDRAW),--redraw)
 
-BENCH_PARTS := memory sockets start tls wire layer
-BENCH_TARGETS := bench bench-seal $(BENCH_PARTS:%=bench-%)
-bench: BENCH_WANTED :=
-bench-seal: BENCH_WANTED := memory sockets
-$(BENCH_PARTS:%=bench-%): BENCH_WANTED = $(@:bench-%=%)
-
+BENCH_TARGETS := bench bench-layer bench-memory bench-seal bench-sockets bench-start bench-tls bench-wire
 .PHONY: $(BENCH_TARGETS) bench-programs
+
+# The parts to measure; none means all.
+BENCH_WANTED = $(@:bench-%=%)
+## measure everything (about 20 minutes) and write docs/BENCHMARKS.md
+bench: BENCH_WANTED :=
+## measure the layer inside TLS (layer = tls)
+bench-layer:
+## measure the seal channel in memory, beside libsodium alone
+bench-memory:
+## measure sealed sockets and the seal channel in memory
+bench-seal: BENCH_WANTED := memory sockets
+## measure sealed sockets against stunnel, spiped and plain TCP
+bench-sockets:
+## measure what preloading adds to the start of a program
+bench-start:
+## measure the tls plane
+bench-tls:
+## measure the wire plane
+bench-wire:
+## build the programs that the benchmarks run
 bench-programs: all $(BENCH_BIN)
 	@:
 

@@ -1,4 +1,4 @@
-# Tests and checks of form. `make check` ends with the line of its totals; scripts/install-deps fetches what is missing.
+# Tests and lints. `make check` ends with a line of totals; scripts/install-deps installs missing packages.
 
 # A test program says in a comment of its first 10 lines what it links: `link: -lssl -lcrypto -ldl`.
 program_libraries = $(shell sed -n '1,10s/.*link: *\(-[-A-Za-z0-9,:._= ]*\).*/\1/p' $(1))
@@ -58,7 +58,10 @@ SANITIZED_UNIT_BIN := $(patsubst %.c,build-address-undefined/%,$(UNIT_SRC)) \
                       $(patsubst %.c,build-thread/%,$(THREAD_UNIT_SRC))
 
 .PHONY: tests unit-tests check check-valgrind lint demo
+##@ Test
+## build the unit tests
 unit-tests: $(UNIT_BIN)
+## build everything that the tests and benchmarks run
 tests: all $(UNIT_BIN) $(PROG_BIN) $(PLUGIN_SO)
 
 # A make without -j still builds on all processors here; one with -j shares its job server.
@@ -66,16 +69,19 @@ JOBS     := $(shell nproc)
 PARALLEL  = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # Test files are run by tests/run; `make check TESTS="nginx curl"` runs those whose path has one of the words.
+## run only the tests whose path contains one of these words: TESTS="nginx curl"
 TESTS ?=
+## install missing packages, build everything, run every test
 check:
 	@scripts/install-deps build check
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
 	@$(MAKE) --no-print-directory $(PARALLEL) unit-tests SANITIZE=address,undefined
 	$(if $(THREAD_UNIT_SRC),@$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=thread \
 	    $(patsubst %.c,build-thread/%,$(THREAD_UNIT_SRC)))
-	@tests/run $(UNIT_BIN) $(SANITIZED_UNIT_BIN) $(wildcard tests/apps/*/test_*.py) $(TESTS)
+	@tests/run $(UNIT_BIN) $(SANITIZED_UNIT_BIN) $(wildcard tests/apps/*/test_*.py tests/lint/test_*.py) $(TESTS)
 
 # Check runs each case in a child of its own (valgrind follows), and leaves its own bookkeeping reachable at exit.
+## run the unit tests under valgrind
 check-valgrind:
 	@scripts/install-deps build valgrind
 	@$(MAKE) --no-print-directory $(PARALLEL) unit-tests
@@ -92,51 +98,67 @@ SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci 
 TIDY_FILES   := $(filter shim/%.c tools/%.c,$(C_FILES))
 
 LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy lint-spelling lint-markdown
+# To be switched on with the table of modules in docs/ARCHITECTURE.md:
+# LINTS += lint-architecture
 
 # All of them run even if one finds something.
+##@ Lint
+## run every lint below
 lint:
 	@scripts/install-deps build lint
 	@$(MAKE) --no-print-directory --keep-going $(LINTS)
 	@echo "lint: clean"
 
-.PHONY: $(LINTS)
+.PHONY: $(LINTS) lint-architecture
+## check the layout of C files with clang-format
 lint-format:
 	@echo "lint: clang-format"
 	@clang-format --dry-run -Werror $(C_FILES)
 
+## check shell scripts with shellcheck
 lint-shell:
 	@echo "lint: shellcheck"
 	@$(if $(SHELL_FILES),shellcheck $(SHELL_FILES))
 
+## compile everything with -Werror
 lint-gcc lint-clang:
 	@echo "lint: $(@:lint-%=%) -Werror"
 	@$(MAKE) --no-print-directory $(PARALLEL) CC=$(@:lint-%=%) WERROR=-Werror B=build-$@ tests
 
+## run cppcheck
 lint-cppcheck:
 	@echo "lint: cppcheck"
-	@cppcheck --quiet --error-exitcode=1 --std=c11 -j$(JOBS) -D_GNU_SOURCE -DPFSWRAP_VERSION='"0"' -DPFSWRAP_INTERPRETER='""' -D__x86_64__ -Iinclude -Ishim \
-	    --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
-	    --suppress=memleak:shim/base/memory.c --suppress=leakReturnValNotUsed:shim/base/memory.c \
-	    --suppress=leakReturnValNotUsed:tests/* --suppress=nullPointer:tests/* --suppress=uninitvar:tests/* \
-	    --suppress=invalidFunctionArg:tests/* --suppress=allocaCalled:shim/socket/exec.c '-DElfW(type)=Elf64_##type' --library=posix,gnu $(filter %.c,$(C_FILES))
+	@cppcheck --quiet --error-exitcode=1 --std=c11 -j$(JOBS) --enable=warning,performance,portability \
+	    --library=posix,gnu --inline-suppr --suppressions-list=tests/lint/cppcheck-suppressions.txt \
+	    -D_GNU_SOURCE -DPFSWRAP_VERSION='"0"' -DPFSWRAP_INTERPRETER='""' -D__x86_64__ '-DElfW(type)=Elf64_##type' \
+	    -Iinclude -Ishim $(filter %.c,$(C_FILES))
 
 # What clang-tidy counts and suppresses goes to its standard error; what it finds, to its standard output.
+## run clang-tidy
 lint-tidy:
 	@echo "lint: clang-tidy"
 	@printf '%s\n' $(TIDY_FILES) | xargs -r -n 1 -P $(JOBS) sh -c \
 	    'clang-tidy --quiet "$$0" -- -std=gnu11 -D_GNU_SOURCE -DPFSWRAP_VERSION=\"0\" -DPFSWRAP_INTERPRETER=\"\" -Iinclude -Ishim 2>/dev/null'
 
-# tests/lint/spelling-ignore.txt has the words that only look misspelt, in lower case.
+## check the spelling of all text (codespell); tests/lint/spelling-ignore.txt has the words that only look misspelt
 lint-spelling:
 	@echo "lint: codespell"
 	@codespell --check-hidden --ignore-words=tests/lint/spelling-ignore.txt \
 	    --skip='./.git,./build,./build-*,*/node_modules,*/package-lock.json,*.svg,./tests/fuzz/corpus,__pycache__' .
 
+## run mdl over all Markdown
 lint-markdown:
 	@echo "lint: mdl"
 	@find . \( -path './.git' -o -path './build*' -o -name node_modules \) -prune -o -name '*.md' -print | sort | \
 	    xargs mdl --style tests/lint/markdown.rb
 
+## compare the modules and their arrows with docs/ARCHITECTURE.md
+lint-architecture: all
+	@echo "lint: architecture"
+	@python3 -B tests/lint/architecture.py --build $(B)
+
+##@ Test
+## show a real server without and with pfswrap
 demo:
 	@scripts/install-deps build demo
 	@$(MAKE) --no-print-directory $(PARALLEL) all

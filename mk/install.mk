@@ -15,9 +15,13 @@ UNINSTALL_MORE ?=
 
 .PHONY: install install-base uninstall uninstall-base
 .SECONDEXPANSION:
+##@ Install
+## build and install everything
 install: install-base $$(INSTALL_MORE)
+## remove what install installed
 uninstall: uninstall-base $$(UNINSTALL_MORE)
 
+## install everything but libpfswrap-seal
 install-base: all
 	@install -d "$(INSTALL_BIN)" "$(INSTALL_LIBEXEC)" "$(INSTALL_LIB)" "$(INSTALL_COMPLETION)" "$(INSTALL_POLICY)"
 	@install -m 0755 $(B)/pfswrap-tool "$(INSTALL_LIBEXEC)/pfswrap-tool"
@@ -30,6 +34,7 @@ install-base: all
 	    install -m 0644 $(B)/man/$$page "$(INSTALL_MAN)/man$${page##*.}/$$page" || exit 1; \
 	done
 
+## remove what install-base installed
 uninstall-base:
 	@rm -f "$(INSTALL_BIN)/pfswrap" "$(INSTALL_LIBEXEC)/pfswrap-tool" "$(INSTALL_LIB)/libpfswrap.so" \
 	    "$(INSTALL_COMPLETION)/pfswrap"

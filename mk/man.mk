@@ -7,6 +7,8 @@ SCDOC   ?= $(shell command -v scdoc 2>/dev/null)
 all: $(if $(SCDOC),$(MAN))
 
 .PHONY: man
+##@ Build
+## build the man pages (needs scdoc)
 man: $(MAN)
 	@$(if $(SCDOC),:,echo "man: scdoc is not installed, expected 'apt-get install scdoc'" >&2; exit 1)
 

@@ -2,7 +2,10 @@
 
 SEAL_SONAME := libpfswrap-seal.so.0
 SEAL_LIBS   := $(B)/libpfswrap-seal.a $(B)/libpfswrap-seal.so
+##@ Install
+## where libpfswrap-seal goes: PREFIX/lib
 LIBDIR      ?= $(PREFIX)/lib
+## where its headers go: PREFIX/include
 INCLUDEDIR  ?= $(PREFIX)/include
 
 all: $(SEAL_LIBS)
@@ -19,6 +22,7 @@ INSTALL_MORE   += install-seal
 UNINSTALL_MORE += uninstall-seal
 
 .PHONY: install-seal uninstall-seal
+## install libpfswrap-seal, its headers and its pkg-config file
 install-seal: $(SEAL_LIBS)
 	@install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/pfswrap
 	@install -m 644 include/pfswrap/*.h $(DESTDIR)$(INCLUDEDIR)/pfswrap/
@@ -30,6 +34,7 @@ install-seal: $(SEAL_LIBS)
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/libpfswrap-seal.pc
 	@chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libpfswrap-seal.pc
 
+## remove what install-seal installed
 uninstall-seal:
 	@rm -f $(DESTDIR)$(LIBDIR)/libpfswrap-seal.a $(DESTDIR)$(LIBDIR)/libpfswrap-seal.so \
 	    $(DESTDIR)$(LIBDIR)/$(SEAL_SONAME) $(DESTDIR)$(LIBDIR)/pkgconfig/libpfswrap-seal.pc \
@@ -46,15 +51,21 @@ $(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
 $(B)/tests/apps/programs/seal/seal_keys: $(call obj,$(addprefix tools/,genkey.c pubkey.c genpsk.c keyio.c))
 
 .PHONY: seal-programs
+##@ Test
+## build the programs that the tests of the seal protocol run
 seal-programs: $(SEAL_PROGRAMS)
 
 # docs/WIRE.md ends with what this prints; a test compares.
 .PHONY: wire-example
+## print the worked example at the end of docs/WIRE.md
 wire-example: $(B)/tests/apps/programs/seal/seal_example
 	@$<
 
 # Fuzzers: clang's libFuzzer with the sanitizers, one after another. `make fuzz SECONDS=600`
+##@ Long tests
+## seconds that each fuzzer runs
 SECONDS  ?= 60
+## the compiler of the fuzzers; it needs libFuzzer
 FUZZ_CC  ?= clang
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZERS  := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
@@ -66,7 +77,9 @@ build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/se
 	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $(filter tests/%.c,$^) $(CORE_SRC) $(INIH) $(SODIUM) -pthread
 
 .PHONY: fuzz fuzzers
+## build the fuzzers
 fuzzers: $(FUZZERS)
+## run the fuzzers, one after another
 fuzz:
 	@scripts/install-deps fuzz
 	@$(MAKE) --no-print-directory $(PARALLEL) fuzzers

@@ -1,9 +1,13 @@
-# The soak of sealed sockets, as long as you like: `make soak GIB=100 SEED=7`. make check has a short one.
+# The soak of sealed sockets: `make soak GIB=100 SEED=7`. `make check` runs a short one.
 
+##@ Long tests
+## GiB that the soak moves
 GIB  ?= 10
+## the seed of the random choices in soak and storm
 SEED ?= 1
 
 .PHONY: soak
+## move GIB GiB through sealed sockets and compare every byte
 soak:
 	@scripts/install-deps build check
 	@$(MAKE) --no-print-directory $(PARALLEL) tests

@@ -1,16 +1,21 @@
-# Descriptors that change hands between threads. `make storm CONNECTS=10000000 SEED=7` makes as many connections each way,
-# against peers that count what they can read; it says how far it is, and how long it will take. `make model` runs
-# the table of descriptors in all orders of steps with one preemption more than make check, in a minute.
+# Descriptors that threads reuse. `make storm CONNECTS=10000000 SEED=7` makes ten million connections in each direction,
+# against peers that count the plaintext they read, and shows its progress. `make model` runs the steps of the descriptor
+# table in every order, with one preemption more than `make check`.
 
+##@ Long tests
+## connections that the storm makes in each direction
 CONNECTS ?= 1000000
+## preemptions that the model adds to those in `make check`
 MORE     ?= 1
 
 .PHONY: storm model
+## exchange descriptors between threads, against peers that look for plaintext
 storm:
 	@scripts/install-deps build check
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
 	@PFSWRAP_STORM_CONNECTS=$(CONNECTS) PFSWRAP_STORM_SEED=$(SEED) python3 -B tests/apps/seal/test_descriptor_storm.py
 
+## run the steps of the descriptor table in every order (a minute)
 model:
 	@scripts/install-deps build check
 	@$(MAKE) --no-print-directory $(PARALLEL) $(B)/tests/unit/connection/test_numbers
