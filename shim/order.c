@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "connection/endpoint.h"
 #include "connection/endpoint_word.h"
+#include "inspect/inspect.h"
 #include "readiness/registration.h"
 #include "transfer/share.h"
 
@@ -14,7 +15,7 @@
 const struct process_observer *const process_observers[] = {&share_process_observer, NULL};
 
 /* A number changed its kind without its old owner knowing. Each observer looks at words of its own kind only. */
-const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, NULL};
+const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, &inspect_fd_observer, NULL};
 
 /* epoll first: it needs the connection's numbers as they were. */
 const struct endpoint_observer *const endpoint_observers[] = {&registration_endpoint_observer,

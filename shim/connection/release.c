@@ -310,8 +310,10 @@ void release_after_replace(const struct replacement *replacement, bool replaced,
         return;
     if (!replaced && (replacement->released || (replacement->before & FD_WORD_HIDDEN) != 0))
         (void)close_number(replacement->fd, replacement->generation);
-    else
-        fd_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before);
+    else if (!fd_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before))
+        fd_dropped(replacement->fd, replaced ? word : replacement->before); /* a connection has taken the number */
+    if (replaced)
+        fd_dropped(replacement->fd, replacement->before);
     signals_unpin();
     errno = saved;
 }

@@ -6,7 +6,7 @@
 
 #include "audit/audit.h"
 #include "rules/destination.h"
-#include "connection/endpoint.h"
+#include "fd/table.h"
 #include "base/process.h"
 #include "config/init.h"
 #include "base/socket_cookie.h"
@@ -72,12 +72,12 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
         rule != NULL && rule->plaintext != POLICY_PLAINTEXT_UNSET ? rule->plaintext : in_force->wire.plaintext;
     if (in_force->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
         return;
-    if ((unsigned)fd >= INSPECT_FDS) {
+    if ((unsigned)fd >= FD_TABLE_SIZE) {
         begin_failed(fd, "the descriptor's number is too high to be watched");
         return;
     }
     uint64_t cookie = socket_cookie(fd, SO_COOKIE);
-    const uint32_t entry = atomic_load(&inspect_table[fd]);
+    const uint32_t entry = fd_word_record(fd_word(fd));
     if (entry != 0) {
         /* connect(2) may be called again to see how it ended; another socket's number was closed unseen. */
         if (record_at(entry)->cookie == cookie)
@@ -85,6 +85,8 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
         inspect_end(fd);
     }
     struct record *record = record_new(fd, cookie);
+    if (record == NULL && (fd_is_sealed(fd) || fd_is_inspected(fd)))
+        return; /* by another thread */
     if (record == NULL) {
         begin_failed(fd, "no memory to watch the connection");
         return;

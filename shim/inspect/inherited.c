@@ -49,7 +49,7 @@ static bool given(int fd, enum beginning *beginning)
     const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     const int other = table_find(cookie);
     if (other >= 0) {
-        if (other != fd && !inspect_is_on(fd))
+        if (other != fd && !fd_is_inspected(fd))
             inspect_copied(other, fd);
         return false;
     }
@@ -63,7 +63,7 @@ static bool given(int fd, enum beginning *beginning)
             length = 0;
         inspect_connected(fd, (const struct sockaddr *)&peer, length);
     }
-    return inspect_is_on(fd);
+    return fd_is_inspected(fd);
 }
 
 void inspect_received_descriptor(int fd)

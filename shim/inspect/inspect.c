@@ -83,7 +83,7 @@ void inspect_sent(int fd, const struct iovec *vectors, size_t count, ssize_t sen
         return;
     for (size_t i = 0; i < count; i++)
         offered += vectors[i].iov_len;
-    if (taken == offered || !inspect_is_on(fd))
+    if (taken == offered || !fd_is_inspected(fd))
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
@@ -161,13 +161,13 @@ int inspect_before_stream(int fd, const void *caller)
 bool inspect_refuses_unseen(int fd)
 {
     uint32_t entry;
-    if (!inspect_is_on(fd) || !inspect_enforces())
+    if (!fd_is_inspected(fd) || !inspect_enforces())
         return false;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
-        return inspect_is_on(fd);
+        return fd_is_inspected(fd);
     if (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE)) {
-        record_forget(record, entry, fd); /* closed where nobody saw it: the number is another's */
+        record_forget(record, entry); /* closed where nobody saw it: the number is another's */
         return false;
     }
     record_unlock(record);

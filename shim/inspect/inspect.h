@@ -1,7 +1,8 @@
 /*
  * The wire plane on sockets: TCP connections that are not sealed are inspected from their beginning until the
  * reader (wire/wire.h) has a verdict, and not a byte longer. Nothing is delayed or changed; a connection the policy
- * refuses is cut, and its calls fail with ECONNRESET from then on. Interposed calls ask inspect_is_on(), one load.
+ * refuses is cut, and its calls fail with ECONNRESET from then on. Interposed calls ask fd_is_inspected(), one
+ * load.
  */
 #ifndef PFSWRAP_INSPECT_INSPECT_H
 #define PFSWRAP_INSPECT_INSPECT_H
@@ -14,29 +15,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#include "connection/endpoint.h"
+#include "fd/change.h"
 #include "policy/policy.h"
-
-enum { INSPECT_FDS = 1 << 20 }; /* connections with higher numbers are refused, if anything is */
-
-/* 0: not inspected; else the record's index + 1. */
-extern _Atomic uint32_t inspect_table[INSPECT_FDS];
-
-/* Whether there is a record for the number. */
-static inline bool inspect_is_recorded(int fd)
-{
-    return (unsigned)fd < INSPECT_FDS &&
-           __builtin_expect(atomic_load_explicit(&inspect_table[fd], memory_order_relaxed) != 0, false);
-}
-
-/*
- * Whether calls on `fd` are looked at. Never for a sealed one, whatever is recorded: a program may connect a socket
- * again, this time to an address that a rule seals, in another thread even.
- */
-static inline bool inspect_is_on(int fd)
-{
-    return inspect_is_recorded(fd) && !fd_is_sealed(fd);
-}
 
 /* Once, before main(): what the policy asks for. */
 void inspect_start(const struct policy *policy);
@@ -58,10 +38,22 @@ void inspect_accepted(int fd);
 void inspect_inherited(int fd);
 void inspect_received_descriptor(int fd);
 
-/* `copy` is another number for `fd`; `fd` is closed or replaced; so is each number in a range. Keep errno. */
+/*
+ * `copy`, a foreign number, is another number for `fd`, which may be inspected. Keeps errno.
+ */
 void inspect_copied(int fd, int copy);
+
+/*
+ * The same for a number that dup2(2) is replacing: what its word (fd/table.h) needs to say so, 0 where `fd` is not
+ * inspected. The caller stores that word, or hands it to fd_dropped().
+ */
+uint64_t inspect_share(int fd);
+
+/* The number is no longer inspected. Keeps errno. */
 void inspect_end(int fd);
-void inspect_end_range(unsigned first, unsigned last);
+
+/* For shim/order.c: a number that was inspected has changed its kind. */
+extern const struct fd_observer inspect_fd_observer;
 
 /*
  * Before a system call filter goes up: plaintext that the policy lets through is no longer inspected. What still is
@@ -102,7 +94,7 @@ bool inspect_refuses_unseen(int fd);
 
 /* The body of a call that sends `count` vectors, if `fd` is inspected; falls through if not. */
 #define INSPECT_SEND_(fd, vectors, vector_count, real_call)                                                        \
-    if (inspect_is_on(fd)) {                                                                                       \
+    if (fd_is_inspected(fd)) {                                                                                     \
         uint32_t generation_;                                                                                      \
         if (inspect_before_send(fd, vectors, vector_count, INSPECT_CALLER, &generation_) != 0)                     \
             return -1;                                                                                             \
@@ -113,7 +105,7 @@ bool inspect_refuses_unseen(int fd);
 
 /* The same for one that receives. */
 #define INSPECT_RECEIVE_(fd, vectors, vector_count, flags, real_call)                                              \
-    if (inspect_is_on(fd))                                                                                         \
+    if (fd_is_inspected(fd))                                                                                       \
         return inspect_received(fd, vectors, vector_count, real_libc()->real_call, flags, INSPECT_CALLER);
 
 /* One buffer as a vector, in the place of the two vector arguments. */

@@ -63,7 +63,7 @@ int table_find(uint64_t cookie);
 void inspect_cut(int fd, const char *reason);
 
 /* Takes every number of the record out of the table and frees it. Locked; the lock is gone afterwards. */
-void record_forget(struct record *record, uint32_t entry, int fd);
+void record_forget(struct record *record, uint32_t entry);
 
 bool socket_is_tcp(int fd);
 

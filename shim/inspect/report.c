@@ -145,7 +145,7 @@ static const char *role_of(const struct record *record)
 static void add_end(struct line *line, const struct record *record, struct elf_object *object)
 {
     const char *rule = record->rule != RECORD_NO_RULE ? pfswrap_policy()->rules[record->rule].name : "wire";
-    uintptr_t ours = (uintptr_t)&inspect_table; /* a call of ours on a program's behalf tells nothing */
+    uintptr_t ours = (uintptr_t)&fd_table; /* a call of ours on a program's behalf tells nothing */
     if (record->caller != NULL && elf_object_of(record->caller, object) &&
         (ours < object->first || ours >= object->last))
         add(line, AUDIT_S("library", object->order == 0 ? "the program itself" : object->name));

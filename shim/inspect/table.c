@@ -7,19 +7,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "connection/connection.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "config/init.h"
 #include "base/raw_syscall.h"
 #include "inspect/record.h"
+#include "fd/change.h"
 #include "inspect/inspect.h"
 
-_Atomic uint32_t inspect_table[INSPECT_FDS];
-
 static struct memory_pool records = {.block = RECORD_BYTES, .per_chunk = 64};
-static atomic_int inspected;    /* numbers in the table */
-static atomic_int highest = -1; /* no number above has ever been in it */
+static atomic_int inspected; /* numbers that are inspected */
 
 /* A page that fork() wipes and vfork() shares: the process it belongs to (MADV_WIPEONFORK, madvise(2)). */
 static _Atomic pid_t *owner_page;
@@ -96,48 +94,56 @@ void record_unlock(struct record *record)
     atomic_store(&record->owner, NULL);
 }
 
-/* The record behind `fd`, locked; NULL: there is none (any more), or it is not to be had. */
+/* The record behind `fd`, locked; NULL: it is not inspected, or this is a signal handler inside a call on it. */
 struct record *record_enter(int fd, uint32_t *entry)
 {
-    *entry = atomic_load_explicit(&inspect_table[fd], memory_order_acquire);
+    *entry = fd_word_record(fd_word(fd));
+    atomic_thread_fence(memory_order_acquire);
     if (*entry == 0)
         return NULL;
     struct record *record = record_at(*entry);
     if (!record_lock(record))
         return NULL;
-    if (atomic_load(&inspect_table[fd]) == *entry && record->descriptors > 0)
+    if (fd_word_record(fd_word(fd)) == *entry && record->descriptors > 0)
         return record;
     record_unlock(record);
     return NULL;
 }
 
-/* Enters a number; its place is not taken. */
-static void table_put(int fd, uint32_t entry)
+/* The record has one number less. Locked; unlocked on return, and freed after the last number. */
+static void record_release(struct record *record, uint32_t entry)
 {
-    int seen = atomic_load(&highest);
-    while (seen < fd && !atomic_compare_exchange_weak(&highest, &seen, fd))
-        ;
-    atomic_fetch_add(&inspected, 1);
-    atomic_store_explicit(&inspect_table[fd], entry, memory_order_release);
+    atomic_fetch_sub(&inspected, 1);
+    const bool is_last = --record->descriptors == 0;
+    record_unlock(record);
+    if (is_last)
+        memory_give(&records, (int32_t)entry - 1);
 }
 
-/* Takes every number of the record out of the table and frees it. Locked; the lock is gone afterwards. */
-void record_forget(struct record *record, uint32_t entry, int fd)
+/* The number has this record. False: it is no longer foreign, or inspected by another thread's call. Locked. */
+static bool record_add(struct record *record, uint32_t entry, int fd)
 {
-    if (atomic_load(&inspect_table[fd]) == entry) {
-        atomic_store(&inspect_table[fd], 0);
-        atomic_fetch_sub(&inspected, 1);
-        record->descriptors--;
-    }
-    for (int i = 0; i <= atomic_load(&highest) && record->descriptors > 0; i++)
-        if (atomic_load_explicit(&inspect_table[i], memory_order_relaxed) == entry) {
-            atomic_store(&inspect_table[i], 0);
+    record->descriptors++;
+    atomic_fetch_add(&inspected, 1);
+    if (fd_add_record(fd, entry))
+        return true;
+    record->descriptors--;
+    atomic_fetch_sub(&inspected, 1);
+    return false;
+}
+
+/* Takes every number of the record out of the table, and frees it. Locked; unlocked on return. */
+void record_forget(struct record *record, uint32_t entry)
+{
+    for (int fd = fd_next_known(0); fd >= 0 && record->descriptors > 0; fd = fd_next_known((unsigned)fd + 1))
+        if (fd_remove_record(fd, entry)) {
             atomic_fetch_sub(&inspected, 1);
             record->descriptors--;
         }
-    record->descriptors = 0;
+    const bool is_free = record->descriptors == 0; /* a word that is just being replaced has it, too */
     record_unlock(record);
-    memory_give(&records, (int32_t)entry - 1);
+    if (is_free)
+        memory_give(&records, (int32_t)entry - 1);
 }
 
 bool socket_is_tcp(int fd)
@@ -150,8 +156,8 @@ bool socket_is_tcp(int fd)
 
 int table_find(uint64_t cookie)
 {
-    for (int fd = 0; fd <= atomic_load(&highest) && atomic_load(&inspected) > 0; fd++) {
-        const uint32_t entry = atomic_load_explicit(&inspect_table[fd], memory_order_acquire);
+    for (int fd = fd_next_known(0); fd >= 0 && atomic_load(&inspected) > 0; fd = fd_next_known((unsigned)fd + 1)) {
+        const uint32_t entry = fd_word_record(fd_word(fd));
         if (entry != 0 && record_at(entry)->cookie == cookie)
             return fd;
     }
@@ -166,12 +172,31 @@ struct record *record_new(int fd, uint64_t cookie)
     struct record *record = memory_at(&records, index);
     memset(record, 0, sizeof *record);
     record->owner = &self;
-    record->descriptors = 1;
     record->cookie = cookie;
     wire_init(&record->wire);
-    table_put(fd, (uint32_t)index + 1);
-    return record;
+    if (record_add(record, (uint32_t)index + 1, fd))
+        return record;
+    record_unlock(record);
+    memory_give(&records, index);
+    return NULL;
 }
+
+/*
+ * The number has changed its kind, and its word said that it was inspected. A record that this thread is in stays:
+ * a signal handler does not free what the call below it uses.
+ */
+static void number_dropped(int fd, uint64_t word)
+{
+    const uint32_t entry = fd_word_record(word);
+    (void)fd;
+    if (entry == 0)
+        return;
+    struct record *record = record_at(entry);
+    if (record_lock(record))
+        record_release(record, entry);
+}
+
+const struct fd_observer inspect_fd_observer = {.dropped = number_dropped};
 
 void inspect_end(int fd)
 {
@@ -181,51 +206,48 @@ void inspect_end(int fd)
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
         return;
-    if (record->descriptors == 1) {
-        record_forget(record, entry, fd);
-        return;
-    }
-    atomic_store(&inspect_table[fd], 0);
-    atomic_fetch_sub(&inspected, 1);
-    record->descriptors--;
-    record_unlock(record);
-}
-
-void inspect_end_range(unsigned first, unsigned last)
-{
-    if (atomic_load_explicit(&inspected, memory_order_relaxed) == 0)
-        return;
-    unsigned end = (unsigned)(atomic_load(&highest) + 1);
-    for (unsigned fd = first; fd <= last && fd < end; fd++)
-        if (inspect_is_recorded((int)fd))
-            inspect_end((int)fd);
+    if (fd_remove_record(fd, entry))
+        record_release(record, entry);
+    else
+        record_unlock(record);
 }
 
 void inspect_copied(int fd, int copy)
 {
     uint32_t entry;
-    if (fd == copy || (unsigned)copy >= INSPECT_FDS || inspect_is_vfork_child())
+    if (fd == copy || inspect_is_vfork_child())
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
         return;
-    record->descriptors++;
-    table_put(copy, entry);
+    (void)record_add(record, entry, copy);
     record_unlock(record);
+}
+
+uint64_t inspect_share(int fd)
+{
+    uint32_t entry;
+    struct record *record = inspect_is_vfork_child() ? NULL : record_enter(fd, &entry);
+    if (record == NULL)
+        return 0;
+    record->descriptors++;
+    atomic_fetch_add(&inspected, 1);
+    record_unlock(record);
+    return FD_WORD_FOREIGN | (uint64_t)entry << FD_WORD_RECORD_SHIFT;
 }
 
 void inspect_before_sandbox(void)
 {
-    for (int fd = 0; fd <= atomic_load(&highest) && atomic_load(&inspected) > 0; fd++) {
+    for (int fd = fd_next_known(0); fd >= 0 && atomic_load(&inspected) > 0; fd = fd_next_known((unsigned)fd + 1)) {
         uint32_t entry;
-        struct record *record = inspect_is_recorded(fd) ? record_enter(fd, &entry) : NULL;
+        struct record *record = record_enter(fd, &entry);
         if (record == NULL)
             continue;
         bool is_let_through =
             wire_is_plain(&record->wire) && !wire_is_tls(&record->wire) &&
             (record->plaintext == POLICY_PLAINTEXT_LOG || record->plaintext == POLICY_PLAINTEXT_ALLOW);
         if (is_let_through)
-            record_forget(record, entry, fd);
+            record_forget(record, entry);
         else
             record_unlock(record);
     }

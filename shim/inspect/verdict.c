@@ -109,7 +109,7 @@ static __attribute__((noinline)) bool record_conclude(struct record *record, uin
                                                       enum decision decision)
 {
     if (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE)) {
-        record_forget(record, entry, fd); /* closed where nobody saw it, and the number is another's */
+        record_forget(record, entry); /* closed where nobody saw it, and the number is another's */
         return false;
     }
     bool is_verdict = decision == DECISION_REFUSE || decision == DECISION_WOULD || decision == DECISION_LOG;
@@ -120,7 +120,7 @@ static __attribute__((noinline)) bool record_conclude(struct record *record, uin
         record->is_cut = true;
         record_unlock(record);
     } else {
-        record_forget(record, entry, fd);
+        record_forget(record, entry);
     }
     record_report(&copy, fd, decision); /* while the kernel still knows the peer */
     if (decision == DECISION_REFUSE && !process_sandboxed)

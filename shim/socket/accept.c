@@ -64,8 +64,6 @@ static int adopt(int fd, int flags)
         inspect_accepted(fd);
         return fd;
     }
-    if (inspect_is_recorded(fd))
-        inspect_end(fd);
     struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
                                                   (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint);
     if (connection == NULL) {

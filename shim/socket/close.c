@@ -31,11 +31,8 @@ PFSWRAP_EXPORT int close(int fd)
         errno = EBADF;
         return -1;
     }
-    if (!fd_is_sealed(fd)) {
+    if (!fd_is_sealed(fd))
         linger_before_close(fd);
-        if (inspect_is_recorded(fd))
-            inspect_end(fd);
-    }
     if (fd_is_known(fd)) {
         const int result = release_close(fd);
         if (result != RELEASE_FOREIGN)
@@ -104,7 +101,6 @@ static int close_all_in_range(unsigned first, unsigned last, int flags)
 {
     const bool counts = (keys_in_use() || inspect_is_wanted()) && !process_is_vfork_child();
     linger_before_close_range(first, last);
-    inspect_end_range(first, last);
     if (!counts)
         return close_range_around_own(first, last, flags, 0);
     signals_pin();

@@ -106,8 +106,6 @@ static void add_copies(struct endpoint *endpoint, const struct connection *conne
         if (fd_word_id(word) != fd_word_id(note) || !endpoint_add_noted(endpoint, copy, word))
             continue;
         endpoint->streamed |= (word & FD_WORD_STREAM) != 0;
-        if (inspect_is_recorded(copy))
-            inspect_end(copy);
         registration_adopt(endpoint, connection, copy);
     }
 }
@@ -171,8 +169,6 @@ static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
         forget_number(endpoint, connection, fd);
         return EBADF;
     }
-    if (inspect_is_recorded(fd)) /* it has been connected before, to what no rule seals */
-        inspect_end(fd);
     connection->phase = CONNECTION_CONNECTING;
     endpoint_update(fd, connection);
     registration_adopt(endpoint, connection, fd);
@@ -333,10 +329,10 @@ int open_inspected(int fd, const struct sockaddr *address, socklen_t length)
     const int saved = errno;
     int place = 0;
     inspect_connected(fd, address, length);
-    if (!inspect_is_on(fd))
+    if (!fd_is_inspected(fd))
         return 0;
     for (int copy = unconnected_next(fd, &place); copy >= 0; copy = unconnected_next(fd, &place))
-        if (!inspect_is_on(copy))
+        if (!fd_is_inspected(copy))
             inspect_copied(fd, copy);
     if (unconnected_has_stream(fd) && inspect_before_stream(fd, NULL) != 0)
         return -1;

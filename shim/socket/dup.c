@@ -76,7 +76,7 @@ int dup_given(int fd, int copy)
         return copy;
     const int saved = errno;
     (void)fd_is_sealed(copy); /* what had the number before has to be gone */
-    if (inspect_is_on(fd))
+    if (fd_is_inspected(fd))
         inspect_copied(fd, copy);
     const uint32_t id = unconnected_copied(fd);
     if (id != 0)
@@ -127,7 +127,7 @@ PFSWRAP_EXPORT int dup(int fd)
 static bool is_hopeless(int fd, int fd2)
 {
     struct rlimit limit = {0};
-    if (!fd_is_sealed(fd2) && !inspect_is_recorded(fd2))
+    if (!fd_is_sealed(fd2) && !fd_is_inspected(fd2))
         return false;
     return raw_syscall(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
            (raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
@@ -139,8 +139,6 @@ static bool replace(int fd2, bool passes, struct replacement *replacement)
     *replacement = (struct replacement){.fd = fd2};
     own_make_way(fd2);
     linger_before_close(fd2);
-    if (inspect_is_recorded(fd2))
-        inspect_end(fd2);
     return (!keys_in_use() && !inspect_is_wanted()) || release_before_replace(fd2, passes, replacement);
 }
 
@@ -236,11 +234,11 @@ static int dup_plain_to(int fd, int fd2, int flags)
         do
             copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);
         while (copy < 0 && is_to_be_tried_again(-errno, &round));
-        if (copy >= 0 && inspect_is_on(fd))
-            inspect_copied(fd, fd2);
+        const uint64_t record =
+            copy >= 0 && replacement.generation != 0 && fd_is_inspected(fd) ? inspect_share(fd) : 0;
         if (copy >= 0 && replacement.generation != 0 && fd_is_sealed(fd))
             join(fd, fd2, head | FD_WORD_CLOSING);
-        release_after_replace(&replacement, copy >= 0, fd_note_word(id, 0));
+        release_after_replace(&replacement, copy >= 0, fd_note_word(id, 0) | record);
         if (copy >= 0 && replacement.generation != 0 && is_sealed_since(fd))
             join(fd, fd2, fd_note_of(fd2));
     }

@@ -66,7 +66,7 @@ static SEALED_CALL ssize_t receive_inspected(int fd, void *bytes, size_t size, i
 
 PFSWRAP_EXPORT ssize_t read(int fd, void *bytes, size_t size)
 {
-    if (inspect_is_on(fd))
+    if (fd_is_inspected(fd))
         return receive_inspected(fd, bytes, size, 0, TRANSPORT_PLAIN, INSPECT_CALLER);
     SEALED_OR_REAL(fd, receive(fd, bytes, size, 0, TRANSPORT_PLAIN), read(fd, bytes, size));
 }
@@ -97,7 +97,7 @@ PFSWRAP_EXPORT ssize_t recv(int fd, void *bytes, size_t size, int flags)
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
         return real_libc()->recv(fd, bytes, size, flags);
-    if (inspect_is_on(fd))
+    if (fd_is_inspected(fd))
         return receive_inspected(fd, bytes, size, flags, TRANSPORT_SOCKET, INSPECT_CALLER);
     SEALED_OR_REAL(fd, receive(fd, bytes, size, flags, TRANSPORT_SOCKET), recv(fd, bytes, size, flags));
 }
@@ -207,7 +207,7 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, in
             return done;
     }
     /* One message is what a stream has at a time; the kernel, too, gives no more than are there. */
-    if (inspect_is_on(fd) && count > 0) {
+    if (fd_is_inspected(fd) && count > 0) {
         ssize_t size = recvmsg(fd, &messages[0].msg_hdr, flags & ~MSG_WAITFORONE);
         messages[0].msg_len = size >= 0 ? (unsigned)size : 0;
         return size < 0 ? -1 : 1;

@@ -75,7 +75,7 @@ PFSWRAP_EXPORT ssize_t sendfile(int fd, int file, off_t *offset, size_t count)
         if (sent != STREAM_FOREIGN)
             return sent;
     }
-    if (inspect_is_on(fd) && inspect_before_file(fd, INSPECT_CALLER) != 0)
+    if (fd_is_inspected(fd) && inspect_before_file(fd, INSPECT_CALLER) != 0)
         return -1;
     return real_libc()->sendfile(fd, file, offset, count);
 }

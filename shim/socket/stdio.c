@@ -32,7 +32,7 @@ PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
             return NULL;
         }
     }
-    if (inspect_is_on(fd) && inspect_before_stream(fd, INSPECT_CALLER) != 0)
+    if (fd_is_inspected(fd) && inspect_before_stream(fd, INSPECT_CALLER) != 0)
         return NULL;
     return real_libc()->fdopen(fd, mode);
 }
@@ -41,7 +41,7 @@ PFSWRAP_ALIAS(_IO_fdopen, fdopen);
 /* What is written to it has to pass a call of ours. */
 static bool is_ours(int fd)
 {
-    return fd_is_sealed(fd) || inspect_is_on(fd);
+    return fd_is_sealed(fd) || fd_is_inspected(fd);
 }
 
 /* Writes all of a text that was formatted. Returns its length, or -1. */
@@ -101,7 +101,7 @@ PFSWRAP_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 /* For handlers of signals, which cannot allocate. */
 PFSWRAP_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
 {
-    if (inspect_is_on(fd) && inspect_before_file(fd, INSPECT_CALLER) != 0)
+    if (fd_is_inspected(fd) && inspect_before_file(fd, INSPECT_CALLER) != 0)
         return;
     if (!fd_is_sealed(fd) || relay_start(fd) == 0)
         real_libc()->backtrace_symbols_fd(frames, count, fd);

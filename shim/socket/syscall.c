@@ -210,7 +210,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_sendto:
         if ((d & MSG_FASTOPEN) != 0 && (pfswrap_seals() || inspect_is_wanted()))
             return ON_SEALED; /* it connects, and is to be found sealed, or inspected, before it sends */
-        return fd_is_sealed((int)a) || inspect_is_on((int)a) ? ON_SEALED : PLAIN;
+        return fd_is_sealed((int)a) || fd_is_inspected((int)a) ? ON_SEALED : PLAIN;
     case SYS_read:
     case SYS_write:
     case SYS_readv:
@@ -223,7 +223,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_getsockopt:
     case SYS_setsockopt:
     case SYS_sendfile:
-        return fd_is_sealed((int)a) || inspect_is_on((int)a) ? ON_SEALED : PLAIN;
+        return fd_is_sealed((int)a) || fd_is_inspected((int)a) ? ON_SEALED : PLAIN;
     case SYS_close:
     case SYS_close_range:
 #ifdef SYS_dup2

@@ -66,7 +66,7 @@ static SEALED_CALL ssize_t send_inspected(int fd, const void *bytes, size_t size
 
 PFSWRAP_EXPORT ssize_t write(int fd, const void *bytes, size_t size)
 {
-    if (inspect_is_on(fd))
+    if (fd_is_inspected(fd))
         return send_inspected(fd, bytes, size, 0, TRANSPORT_PLAIN, INSPECT_CALLER);
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, 0, TRANSPORT_PLAIN), write(fd, bytes, size));
 }
@@ -74,7 +74,7 @@ PFSWRAP_ALIAS(__write, write);
 
 PFSWRAP_EXPORT ssize_t writev(int fd, const struct iovec *vectors, int count)
 {
-    if (inspect_is_on(fd) && sealed_call_vector_is_valid(vectors, count))
+    if (fd_is_inspected(fd) && sealed_call_vector_is_valid(vectors, count))
         INSPECT_SEND(fd, vectors, (size_t)count, writev(fd, vectors, count));
     SEALED_OR_REAL(fd, send_vector(fd, vectors, count, 0, TRANSPORT_VECTOR), writev(fd, vectors, count));
 }
@@ -82,7 +82,7 @@ PFSWRAP_EXPORT ssize_t writev(int fd, const struct iovec *vectors, int count)
 /* A socket has no position: with any other offset the kernel refuses. */
 PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
-    if (inspect_is_on(fd) && sealed_call_vector_is_valid(vectors, count))
+    if (fd_is_inspected(fd) && sealed_call_vector_is_valid(vectors, count))
         INSPECT_SEND(fd, vectors, (size_t)count, pwritev2(fd, vectors, count, offset, flags));
     if (offset == -1)
         SEALED_OR_REAL(
@@ -97,7 +97,7 @@ PFSWRAP_ALIAS(pwritev64v2, pwritev2);
 
 PFSWRAP_EXPORT ssize_t send(int fd, const void *bytes, size_t size, int flags)
 {
-    if (inspect_is_on(fd))
+    if (fd_is_inspected(fd))
         return send_inspected(fd, bytes, size, flags, TRANSPORT_SOCKET, INSPECT_CALLER);
     SEALED_OR_REAL(fd, send_one(fd, bytes, size, flags, TRANSPORT_SOCKET), send(fd, bytes, size, flags));
 }
@@ -180,7 +180,7 @@ PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, in
     if (count > 0 && address_is_bad(messages))
         return real_libc()->sendmmsg(fd, messages, count, flags);
     const bool connects = (flags & MSG_FASTOPEN) != 0 && (pfswrap_seals() || inspect_is_wanted());
-    if (fd_is_sealed(fd) || inspect_is_on(fd) || connects || any_scm_rights_matters(messages, count))
+    if (fd_is_sealed(fd) || fd_is_inspected(fd) || connects || any_scm_rights_matters(messages, count))
         return send_messages(fd, messages, count, flags);
     return real_libc()->sendmmsg(fd, messages, count, flags);
 }
