@@ -22,7 +22,7 @@ static bool refuses_resumption(void)
     return policy->session_tickets == POLICY_TICKETS_REFUSE;
 }
 
-static unsigned flags_narrow(unsigned flags)
+static unsigned flags_restrict(unsigned flags)
 {
     if ((flags & GNUTLS_ENABLE_EARLY_DATA) != 0)
         report_override("early-data", "received", "refused");
@@ -113,7 +113,7 @@ PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
-    int result = lib->gnutls_init(session, flags_narrow(flags));
+    int result = lib->gnutls_init(session, flags_restrict(flags));
     if (result < 0)
         return result;
     bool is_datagram = (flags & GNUTLS_DATAGRAM) != 0;

@@ -83,9 +83,9 @@ PFSWRAP_EXPORT int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, ch
 static int configured(const struct tls_target *target, int result)
 {
     if (pfswrap_policy()->mode == POLICY_ENFORCE) {
-        struct tls_quiet quiet = tls_quiet_begin(target->lib);
+        struct tls_saved_errors saved = tls_errors_save(target->lib);
         (void)tls_groups_begin(target); /* what it cannot do, the security callback refuses */
-        tls_quiet_end(quiet);
+        tls_errors_restore(saved);
     }
     return result;
 }

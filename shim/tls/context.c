@@ -9,7 +9,7 @@
 
 #include "config/init.h"
 #include "base/interposed.h"
-#include "tls/attest.h"
+#include "tls/negotiated.h"
 #include "tls/ciphers.h"
 #include "tls/error.h"
 #include "tls/groups.h"
@@ -98,8 +98,8 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
     tls_session_begin(lib, context);
     tls_verify_begin(lib);
     struct tls_target target = {.lib = lib, .context = context};
-    const char *obstacle = tls_groups_begin(&target);
-    return obstacle != NULL ? obstacle : tls_ciphers_begin(lib, context);
+    const char *reason = tls_groups_begin(&target);
+    return reason != NULL ? reason : tls_ciphers_begin(lib, context);
 }
 
 /* Finishes what SSL_CTX_new has made: a context that cannot be protected is not handed out. */
@@ -107,15 +107,15 @@ static SSL_CTX *context_begin(struct libssl *lib, SSL_CTX *context, const struct
 {
     if (context == NULL)
         return NULL;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
-    const char *obstacle = context_protect(lib, context, fixed);
-    tls_quiet_end(quiet);
-    if (obstacle == NULL)
+    struct tls_saved_errors saved = tls_errors_save(lib);
+    const char *reason = context_protect(lib, context, fixed);
+    tls_errors_restore(saved);
+    if (reason == NULL)
         return context;
-    report_refused(lib, NULL, obstacle);
+    report_refused(lib, NULL, reason);
     if (!enforcing())
         return context;
-    tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, obstacle);
+    tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, reason);
     lib->SSL_CTX_free(context);
     return NULL;
 }

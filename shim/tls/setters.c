@@ -132,9 +132,9 @@ PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
 static int lists_checked(struct libssl *lib, SSL *ssl, const void *caller, int result)
 {
     if (result == 1 && forced_connection(lib, ssl, caller) != NULL) {
-        struct tls_quiet quiet = tls_quiet_begin(lib);
+        struct tls_saved_errors saved = tls_errors_save(lib);
         (void)tls_ciphers_force(lib, ssl, lib->SSL_is_dtls(ssl) != 0, true);
-        tls_quiet_end(quiet);
+        tls_errors_restore(saved);
     }
     return result;
 }
@@ -181,7 +181,8 @@ PFSWRAP_EXPORT STACK_OF(SSL_CIPHER) * SSL_get1_supported_ciphers(SSL *ssl)
     struct tls_connection *connection = asked_by_program ? tls_connection_get(lib, ssl) : NULL;
     if (connection == NULL || connection->stage != TLS_STAGE_NEW)
         return lib->SSL_get1_supported_ciphers(ssl);
-    (void)tls_gate(lib, ssl, connection, TLS_ROLE_UNKNOWN); /* an obstacle is for the handshake to report */
+    (void)tls_settings_enforce(lib, ssl, connection,
+                               TLS_ROLE_UNKNOWN); /* an reason is for the handshake to report */
     STACK_OF(SSL_CIPHER) *supported = lib->SSL_get1_supported_ciphers(ssl);
     tls_settings_release(lib, ssl, connection);
     connection->stage = TLS_STAGE_NEW;

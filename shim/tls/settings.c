@@ -122,11 +122,12 @@ static void report_overrides(const struct libssl *lib, const SSL *ssl, const str
         report_override("session-tickets", "issued", "refused");
 }
 
-const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connection, enum tls_role role)
+const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connection *connection,
+                                 enum tls_role role)
 {
     const struct policy *policy = pfswrap_policy();
     bool enforce = policy->mode == POLICY_ENFORCE;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     bool dtls = lib->SSL_is_dtls(ssl) != 0;
     bool server = role == TLS_ROLE_SERVER || (role == TLS_ROLE_UNKNOWN && lib->SSL_is_server(ssl));
@@ -137,18 +138,18 @@ const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connec
     if (quic) /* TLS 1.3 by definition (RFC 9001), and its versions are not TLS's */
         forced = connection->asked;
     report_overrides(lib, ssl, &policy->tls, &connection->asked, &forced);
-    const char *obstacle = tls_ciphers_force(lib, ssl, dtls, enforce);
+    const char *reason = tls_ciphers_force(lib, ssl, dtls, enforce);
     if (enforce) {
         struct tls_target target = {.lib = lib, .ssl = ssl};
         bool born_without_us = tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl)) == NULL;
-        if (born_without_us && obstacle == NULL)
-            obstacle = tls_groups_begin(&target);
+        if (born_without_us && reason == NULL)
+            reason = tls_groups_begin(&target);
         settings_write(lib, ssl, &connection->asked, &forced);
         tls_security_install(lib, ssl, connection);
     }
     connection->stage = TLS_STAGE_HANDSHAKE;
-    tls_quiet_end(quiet);
-    return enforce ? obstacle : NULL;
+    tls_errors_restore(saved);
+    return enforce ? reason : NULL;
 }
 
 static bool is_forced(const struct tls_connection *connection)
@@ -160,18 +161,18 @@ void tls_settings_release(struct libssl *lib, SSL *ssl, const struct tls_connect
 {
     if (!is_forced(connection))
         return;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     struct tls_settings now;
     settings_read(lib, ssl, &now);
     settings_write(lib, ssl, &now, &connection->asked);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
 }
 
 void tls_settings_retake(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
 {
     if (!is_forced(connection))
         return;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     settings_read(lib, ssl, &connection->asked);
@@ -181,5 +182,5 @@ void tls_settings_retake(struct libssl *lib, SSL *ssl, struct tls_connection *co
         report_overrides(lib, ssl, policy, &connection->asked, &forced);
         settings_write(lib, ssl, &connection->asked, &forced);
     }
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
 }

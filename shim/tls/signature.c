@@ -118,10 +118,10 @@ static long set_list(const struct tls_target *target, int command, long value, c
     if (result != 1 || list == NULL || !tls_signature_complete(list, completed, sizeof completed))
         return result;
     report_override("signature-algorithms", list, completed);
-    struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    struct tls_saved_errors saved = tls_errors_save(target->lib);
     if (tls_target_ctrl(target, command, value, completed) != 1)
         (void)tls_target_ctrl(target, command, value, list);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
     return result;
 }
 
@@ -145,10 +145,10 @@ static long set_pairs(const struct tls_target *target, int command, long count, 
         return result;
     memcpy(completed + count, added, sizeof added);
     report_override("signature-algorithms", "RSA without PSS", "RSA-PSS added");
-    struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    struct tls_saved_errors saved = tls_errors_save(target->lib);
     if (tls_target_ctrl(target, command, count + ADDED_MAX, completed) != 1)
         (void)tls_target_ctrl(target, command, count, nids);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
     return result;
 }
 
