@@ -8,7 +8,7 @@
 
 #include "config/init.h"
 #include "base/interposed.h"
-#include "socket/linger.h"
+#include "fd/linger.h"
 #include "tls/negotiated.h"
 #include "tls/error.h"
 #include "tls/layer.h"

@@ -8,7 +8,7 @@
 
 #include "config/init.h"
 #include "config/keys.h"
-#include "socket/linger.h"
+#include "fd/linger.h"
 #include "tls/error.h"
 #include "tls/layer.h"
 
