@@ -14,11 +14,6 @@
 #include "base/interposed.h"
 #include "policy/registry.h"
 
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
-
 /* Who this session is; the library tells servers only of a client's server name. */
 static bool session_is_server(const struct gnutls *lib, gnutls_session_t session, char *name, size_t *length)
 {
@@ -184,7 +179,7 @@ static const char *enforce_before_handshake(const struct gnutls *lib, gnutls_ses
 {
     if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && session_is_datagram(session))
         return "DTLS is refused by the policy";
-    if (enforcing())
+    if (pfswrap_enforces())
         verify_begin(lib, session, is_server);
     return NULL;
 }
@@ -251,7 +246,7 @@ static bool caused_by_policy(const struct gnutls *lib, gnutls_session_t session,
 
 static void report_failed(const struct gnutls *lib, gnutls_session_t session, int error)
 {
-    bool is_refused = enforcing() && caused_by_policy(lib, session, error);
+    bool is_refused = pfswrap_enforces() && caused_by_policy(lib, session, error);
     const char *alert =
         error == GNUTLS_E_FATAL_ALERT_RECEIVED ? lib->gnutls_alert_get_name(lib->gnutls_alert_get(session)) : NULL;
     report_end(is_refused ? "refused" : "failed", lib, session, lib->gnutls_strerror(error), alert);
@@ -265,7 +260,7 @@ static int handshake_verify(const struct gnutls *lib, gnutls_session_t session, 
         reason = verify_end(lib, session, is_server);
         error = GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
     }
-    if (reason != NULL && enforcing())
+    if (reason != NULL && pfswrap_enforces())
         return session_refuse(lib, session, reason, error);
     if (reason != NULL)
         report_end("would-refuse", lib, session, reason, NULL);
@@ -283,7 +278,7 @@ PFSWRAP_EXPORT int gnutls_handshake(gnutls_session_t session)
     size_t length = 0;
     bool is_server = session_is_server(lib, session, NULL, &length);
     const char *reason = enforce_before_handshake(lib, session, is_server);
-    if (reason != NULL && enforcing())
+    if (reason != NULL && pfswrap_enforces())
         return session_refuse(lib, session, reason, GNUTLS_E_INSUFFICIENT_SECURITY);
     int result = lib->gnutls_handshake(session);
     if (result == GNUTLS_E_SUCCESS)

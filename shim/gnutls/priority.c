@@ -9,13 +9,8 @@
 #include <string.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
-#include "tls/report.h"
-
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
 
 /* Priorities as the library is to be told them. */
 struct restricted {
@@ -35,7 +30,7 @@ static int string_restrict(const struct gnutls *lib, struct restricted *restrict
     if (result < 0)
         return result;
     if (words != NULL && priority_is_weaker(lib, asked))
-        report_override("priority", words, "the policy's versions, groups and ciphers");
+        override_report("priority", words, "the policy's versions, groups and ciphers");
     int length = snprintf(restricted->words, sizeof restricted->words, "%s", words != NULL ? words : "");
     restricted->flags = words == NULL ? flags | GNUTLS_PRIORITY_INIT_DEF_APPEND : flags;
     if (length < 0 || (size_t)length >= sizeof restricted->words ||
@@ -50,7 +45,7 @@ static int priority_init(const struct gnutls *lib, gnutls_priority_t *priority, 
 {
     struct restricted restricted;
     int result = string_restrict(lib, &restricted, words, error, flags, is_datagram);
-    if (!enforcing())
+    if (!pfswrap_enforces())
         return lib->gnutls_priority_init2(priority, words, error, flags);
     return result < 0 ? result : lib->gnutls_priority_init2(priority, restricted.words, NULL, restricted.flags);
 }
@@ -98,7 +93,7 @@ PFSWRAP_EXPORT int gnutls_priority_set_direct(gnutls_session_t session, const ch
         return lib->gnutls_priority_set_direct(session, words, error);
     struct restricted restricted;
     int result = string_restrict(lib, &restricted, words, error, 0, session_is_datagram(session));
-    if (!enforcing())
+    if (!pfswrap_enforces())
         return lib->gnutls_priority_set_direct(session, words, error);
     if (result < 0)
         return result;
@@ -112,7 +107,7 @@ PFSWRAP_EXPORT int gnutls_set_default_priority(gnutls_session_t session)
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
-    if (gnutls_is_inside(lib, GNUTLS_CALLER) || !enforcing())
+    if (gnutls_is_inside(lib, GNUTLS_CALLER) || !pfswrap_enforces())
         return lib->gnutls_set_default_priority(session);
     gnutls_priority_t priority = priority_default(lib, session_is_datagram(session));
     return priority != NULL ? lib->gnutls_priority_set(session, priority) : GNUTLS_E_NO_PRIORITIES_WERE_SET;
@@ -129,7 +124,7 @@ PFSWRAP_EXPORT int gnutls_set_default_priority_append(gnutls_session_t session, 
     struct restricted restricted;
     int result = string_restrict(lib, &restricted, words, error, flags | GNUTLS_PRIORITY_INIT_DEF_APPEND,
                                  session_is_datagram(session));
-    if (!enforcing())
+    if (!pfswrap_enforces())
         return lib->gnutls_set_default_priority_append(session, words, error, flags);
     return result < 0 ? result : lib->gnutls_set_default_priority_append(session, restricted.words, NULL, flags);
 }
@@ -140,7 +135,7 @@ PFSWRAP_EXPORT int gnutls_priority_set(gnutls_session_t session, gnutls_priority
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
-    bool is_replaced = enforcing() && !gnutls_is_inside(lib, GNUTLS_CALLER) && session_is_datagram(session);
+    bool is_replaced = pfswrap_enforces() && !gnutls_is_inside(lib, GNUTLS_CALLER) && session_is_datagram(session);
     if (is_replaced)
         priority = priority_default(lib, true);
     return is_replaced && priority == NULL ? GNUTLS_E_NO_PRIORITIES_WERE_SET

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "policy/registry.h"
-#include "tls/report.h"
 
 enum { NID_IS_A_GROUP = 0x1000000 }; /* libssl's mark for a group without a NID, above the IANA number */
 
@@ -172,8 +172,8 @@ long tls_groups_set(const struct tls_target *target, int command, long value, vo
     if (result != 1 || pointer == NULL || !must_change(target->lib, command, value, pointer, kept, asked))
         return result;
     bool known = kept[0] != '\0'; /* in mode = audit nobody has tried what the library knows */
-    report_override("groups", asked, known ? kept : "the policy's");
-    if (pfswrap_policy()->mode != POLICY_ENFORCE)
+    override_report("groups", asked, known ? kept : "the policy's");
+    if (!pfswrap_enforces())
         return result;
     struct tls_saved_errors saved = tls_errors_save(target->lib);
     if (set_list(target, kept) != 1)

@@ -7,17 +7,13 @@
 #include <sys/socket.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
 #include "fd/linger.h"
 #include "tls/negotiated.h"
 #include "tls/error.h"
 #include "tls/layer.h"
 #include "tls/report.h"
-
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
 
 /*
  * No data ever passes: the wrappers see to that; the socket is shut so that the peer does not wait. To the library
@@ -42,7 +38,7 @@ static int connection_verify(struct libssl *lib, SSL *ssl, struct tls_connection
     struct tls_saved_errors saved = tls_errors_save(lib);
     struct tls_negotiated negotiated = tls_verify_negotiated(lib, ssl);
     tls_errors_restore(saved);
-    if (negotiated.reason != NULL && enforcing())
+    if (negotiated.reason != NULL && pfswrap_enforces())
         return connection_refuse(lib, ssl, connection, negotiated.code, negotiated.reason);
     if (negotiated.reason != NULL)
         report_refused(lib, ssl, negotiated.reason);
@@ -224,8 +220,8 @@ PFSWRAP_EXPORT int SSL_write_early_data(SSL *ssl, const void *buffer, size_t len
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 0;
-    report_override("early-data", "sent", "refused");
-    if (!enforcing())
+    override_report("early-data", "sent", "refused");
+    if (!pfswrap_enforces())
         return lib->SSL_write_early_data(ssl, buffer, length, written);
     tls_error_push(lib, ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, "early data is refused by the policy");
     return 0;

@@ -3,55 +3,18 @@
  */
 #include "tls/report.h"
 
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
 #include "config/init.h"
+#include "config/override.h"
 #include "tls/layer.h"
-
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
-
-/* FNV-1a, 64 bits: to tell what has been said before. */
-static uint64_t hash_add(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return hash * UINT64_C(0x100000001b3);
-}
-
-static bool said_before(const char *setting, const char *asked)
-{
-    enum { SAID_MAX = 64 }; /* beyond that many different overrides each is said every time */
-    static _Atomic uint64_t said[SAID_MAX];
-    uint64_t hash = hash_add(hash_add(UINT64_C(0xcbf29ce484222325), setting), asked) | 1;
-    for (int i = 0; i < SAID_MAX; i++) {
-        uint64_t seen = 0;
-        if (atomic_compare_exchange_strong(&said[i], &seen, hash))
-            return false;
-        if (seen == hash)
-            return true;
-    }
-    return false;
-}
-
-void report_override(const char *setting, const char *asked, const char *forced)
-{
-    if (said_before(setting, asked))
-        return;
-    const struct audit_field fields[] = {AUDIT_S("setting", setting), AUDIT_S("asked", asked),
-                                         AUDIT_S("forced", forced), AUDIT_S("rule", "tls")};
-    audit_event(enforcing() ? "override" : "would-override", fields, sizeof fields / sizeof fields[0]);
-}
 
 void report_dh_parameters(void)
 {
-    report_override("dh-parameters", "finite-field", "never used");
+    override_report("dh-parameters", "finite-field", "never used");
 }
 
 const char *report_version_name(int version)
@@ -144,7 +107,7 @@ static void report_end(const char *event, const struct libssl *lib, SSL *ssl, co
 
 void report_refused(const struct libssl *lib, SSL *ssl, const char *reason)
 {
-    report_end(enforcing() ? "refused" : "would-refuse", lib, ssl, reason, NULL);
+    report_end(pfswrap_enforces() ? "refused" : "would-refuse", lib, ssl, reason, NULL);
 }
 
 /* Reasons of libssl that mean: the two sides had nothing in common that the policy allows. */
@@ -239,7 +202,7 @@ void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *co
         layer_report_refused(lib, ssl, connection->layer_rule, "the server does not have the inner layer", text);
         return;
     }
-    bool refused = enforcing() && caused_by_policy(code);
+    bool refused = pfswrap_enforces() && caused_by_policy(code);
     const char *problem = refused ? credential_problem(lib, ssl, code) : NULL;
     report_end(refused ? "refused" : "failed", lib, ssl, problem != NULL ? problem : text,
                problem != NULL ? text : NULL);

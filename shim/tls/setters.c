@@ -16,7 +16,7 @@
 /* The record, if the program's settings are not the library's at the moment. */
 static struct tls_connection *forced_connection(const struct libssl *lib, const SSL *ssl, const void *caller)
 {
-    if (lib == NULL || ssl == NULL || libssl_is_inside(lib, caller) || pfswrap_policy()->mode != POLICY_ENFORCE)
+    if (lib == NULL || ssl == NULL || libssl_is_inside(lib, caller) || !pfswrap_enforces())
         return NULL;
     struct tls_connection *connection = tls_connection_find(lib, ssl);
     return connection != NULL && connection->stage != TLS_STAGE_NEW ? connection : NULL;
@@ -176,8 +176,7 @@ PFSWRAP_EXPORT STACK_OF(SSL_CIPHER) * SSL_get1_supported_ciphers(SSL *ssl)
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return NULL;
-    bool asked_by_program =
-        ssl != NULL && !libssl_is_inside(lib, CALLER) && pfswrap_policy()->mode == POLICY_ENFORCE;
+    bool asked_by_program = ssl != NULL && !libssl_is_inside(lib, CALLER) && pfswrap_enforces();
     struct tls_connection *connection = asked_by_program ? tls_connection_get(lib, ssl) : NULL;
     if (connection == NULL || connection->stage != TLS_STAGE_NEW)
         return lib->SSL_get1_supported_ciphers(ssl);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"
 #include "tls/report.h"
@@ -106,20 +107,20 @@ static void report_overrides(const struct libssl *lib, const SSL *ssl, const str
     int initial_min = context != NULL ? context->initial_min : 0;
     uint64_t initial_options = context != NULL ? context->initial_options : OPTIONS_CLEARED;
     if (asked->max_version != forced->max_version)
-        report_override("max-version", report_version_name(asked->max_version),
+        override_report("max-version", report_version_name(asked->max_version),
                         report_version_name(forced->max_version));
     if (asked->min_version != forced->min_version && asked->min_version != initial_min)
-        report_override("min-version", report_version_name(asked->min_version),
+        override_report("min-version", report_version_name(asked->min_version),
                         report_version_name(forced->min_version));
     for (size_t i = 0; i < sizeof option_names / sizeof option_names[0]; i++)
         if ((asked->options & ~initial_options & ~forced->options & option_names[i].bit) != 0)
-            report_override("options", option_names[i].name, "off");
+            override_report("options", option_names[i].name, "off");
     if ((initial_options & ~asked->options & SSL_OP_NO_COMPRESSION) != 0)
-        report_override("options", "compression", "off");
+        override_report("options", "compression", "off");
     if (asked->max_early_data != 0)
-        report_override("early-data", "allowed", "refused");
+        override_report("early-data", "allowed", "refused");
     if (policy->session_tickets == POLICY_TICKETS_REFUSE && asked->num_tickets != 0)
-        report_override("session-tickets", "issued", "refused");
+        override_report("session-tickets", "issued", "refused");
 }
 
 const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connection *connection,
@@ -154,7 +155,7 @@ const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connec
 
 static bool is_forced(const struct tls_connection *connection)
 {
-    return connection != NULL && connection->stage != TLS_STAGE_NEW && pfswrap_policy()->mode == POLICY_ENFORCE;
+    return connection != NULL && connection->stage != TLS_STAGE_NEW && pfswrap_enforces();
 }
 
 void tls_settings_release(struct libssl *lib, SSL *ssl, const struct tls_connection *connection)

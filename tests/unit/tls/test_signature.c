@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "config/init.h"
-#include "tls/report.h"
+#include "config/override.h"
 #include "tls/signature.h"
 #include "tls/state.h"
 
@@ -17,7 +17,7 @@ const struct policy *pfswrap_policy(void)
     return NULL;
 }
 
-void report_override(const char *setting, const char *asked, const char *forced)
+void override_report(const char *setting, const char *asked, const char *forced)
 {
     (void)setting, (void)asked, (void)forced;
     ck_abort_msg("completing a list logs nothing");
