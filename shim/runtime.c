@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/override.h"
 #include "policy/runtime.h"
 #include "base/elf.h"
-#include "tls/report.h"
 
 static bool defines(const struct elf_object *object, void *argument)
 {
@@ -30,7 +30,7 @@ static void variable_set(const struct policy *policy, enum policy_runtime runtim
         return; /* what the program then does is judged by its connections */
     if (present != NULL && strcmp(present, value) == 0)
         return;
-    report_override(name, present != NULL ? present : "", value);
+    override_report(name, present != NULL ? present : "", value);
     if (policy->mode == POLICY_ENFORCE)
         setenv(name, value, 1);
 }

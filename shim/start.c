@@ -9,12 +9,12 @@
 #include "audit/audit.h"
 #include "gnutls/library.h"
 #include "config/init.h"
+#include "config/override.h"
 #include "base/libc.h"
 #include "runtime.h"
 #include "socket/adopt.h"
 #include "children/environment.h"
 #include "tls/libssl.h"
-#include "tls/report.h"
 #include "inspect/inspect.h"
 
 /* Key logs give past traffic away: no library of this process, and no child, is to write one. */
@@ -23,7 +23,7 @@ static void refuse_key_log(const struct policy *policy)
     const char *path = getenv("SSLKEYLOGFILE");
     if (path == NULL)
         return;
-    report_override("SSLKEYLOGFILE", path, "unset");
+    override_report("SSLKEYLOGFILE", path, "unset");
     if (policy->mode == POLICY_ENFORCE)
         unsetenv("SSLKEYLOGFILE");
 }

@@ -22,6 +22,12 @@ enum { PFSWRAP_EXIT_REFUSED = 125 };
  * a key that its rules need is missing (exit status 125). */
 const struct policy *pfswrap_policy(void);
 
+/* Whether the policy is enforced (mode = enforce), not only compared with what programs do (mode = audit). */
+static inline bool pfswrap_enforces(void)
+{
+    return pfswrap_policy()->mode == POLICY_ENFORCE;
+}
+
 /* Whether a rule of it seals; its keys are loaded then, before the first connection. */
 bool pfswrap_seals(void);
 

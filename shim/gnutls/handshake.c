@@ -14,11 +14,6 @@
 #include "base/interposed.h"
 #include "policy/registry.h"
 
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
-
 /* Who this session is; the library tells servers only of a client's server name. */
 static bool session_is_server(const struct gnutls *lib, gnutls_session_t session, char *name, size_t *length)
 {
@@ -155,7 +150,7 @@ static bool kx_is_ephemeral(gnutls_kx_algorithm_t kx)
 }
 
 /* NULL: the finished handshake is what the policy says. */
-static const char *attest(const struct gnutls *lib, gnutls_session_t session)
+static const char *verify_negotiated(const struct gnutls *lib, gnutls_session_t session)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     gnutls_protocol_t version = lib->gnutls_protocol_get_version(session);
@@ -180,11 +175,11 @@ static const char *attest(const struct gnutls *lib, gnutls_session_t session)
 }
 
 /* NULL: the session may shake hands. */
-static const char *gate(const struct gnutls *lib, gnutls_session_t session, bool is_server)
+static const char *enforce_before_handshake(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
     if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && session_is_datagram(session))
         return "DTLS is refused by the policy";
-    if (enforcing())
+    if (pfswrap_enforces())
         verify_begin(lib, session, is_server);
     return NULL;
 }
@@ -224,7 +219,7 @@ static int session_refuse(const struct gnutls *lib, gnutls_session_t session, co
 }
 
 /* Errors that mean: the two sides had nothing in common that the policy allows. */
-static bool is_the_policys_doing(const struct gnutls *lib, gnutls_session_t session, int error)
+static bool caused_by_policy(const struct gnutls *lib, gnutls_session_t session, int error)
 {
     switch (error) {
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
@@ -251,24 +246,24 @@ static bool is_the_policys_doing(const struct gnutls *lib, gnutls_session_t sess
 
 static void report_failed(const struct gnutls *lib, gnutls_session_t session, int error)
 {
-    bool is_refused = enforcing() && is_the_policys_doing(lib, session, error);
+    bool is_refused = pfswrap_enforces() && caused_by_policy(lib, session, error);
     const char *alert =
         error == GNUTLS_E_FATAL_ALERT_RECEIVED ? lib->gnutls_alert_get_name(lib->gnutls_alert_get(session)) : NULL;
     report_end(is_refused ? "refused" : "failed", lib, session, lib->gnutls_strerror(error), alert);
 }
 
-static int handshake_attest(const struct gnutls *lib, gnutls_session_t session, bool is_server)
+static int handshake_verify(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
-    const char *obstacle = attest(lib, session);
+    const char *reason = verify_negotiated(lib, session);
     int error = GNUTLS_E_UNWANTED_ALGORITHM;
-    if (obstacle == NULL) {
-        obstacle = verify_end(lib, session, is_server);
+    if (reason == NULL) {
+        reason = verify_end(lib, session, is_server);
         error = GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
     }
-    if (obstacle != NULL && enforcing())
-        return session_refuse(lib, session, obstacle, error);
-    if (obstacle != NULL)
-        report_end("would-refuse", lib, session, obstacle, NULL);
+    if (reason != NULL && pfswrap_enforces())
+        return session_refuse(lib, session, reason, error);
+    if (reason != NULL)
+        report_end("would-refuse", lib, session, reason, NULL);
     report_handshake(lib, session);
     return GNUTLS_E_SUCCESS;
 }
@@ -282,12 +277,12 @@ PFSWRAP_EXPORT int gnutls_handshake(gnutls_session_t session)
         return lib->gnutls_handshake(session);
     size_t length = 0;
     bool is_server = session_is_server(lib, session, NULL, &length);
-    const char *obstacle = gate(lib, session, is_server);
-    if (obstacle != NULL && enforcing())
-        return session_refuse(lib, session, obstacle, GNUTLS_E_INSUFFICIENT_SECURITY);
+    const char *reason = enforce_before_handshake(lib, session, is_server);
+    if (reason != NULL && pfswrap_enforces())
+        return session_refuse(lib, session, reason, GNUTLS_E_INSUFFICIENT_SECURITY);
     int result = lib->gnutls_handshake(session);
     if (result == GNUTLS_E_SUCCESS)
-        return handshake_attest(lib, session, is_server);
+        return handshake_verify(lib, session, is_server);
     if (lib->gnutls_error_is_fatal(result))
         report_failed(lib, session, result);
     return result;

@@ -9,16 +9,11 @@
 #include <string.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
-#include "tls/report.h"
-
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
 
 /* Priorities as the library is to be told them. */
-struct narrowed {
+struct restricted {
     char words[PRIORITY_MAX];
     unsigned flags; /* of gnutls_priority_init2() */
 };
@@ -27,19 +22,19 @@ struct narrowed {
  * The program's words with the policy's behind them; NULL are the default's. Returns 0, or what the library says of
  * the program's words, with *error set as it sets it.
  */
-static int words_narrow(const struct gnutls *lib, struct narrowed *narrowed, const char *words, const char **error,
-                        unsigned flags, bool is_datagram)
+static int string_restrict(const struct gnutls *lib, struct restricted *restricted, const char *words,
+                           const char **error, unsigned flags, bool is_datagram)
 {
     gnutls_priority_t asked;
     int result = lib->gnutls_priority_init2(&asked, words, error, flags);
     if (result < 0)
         return result;
     if (words != NULL && priority_is_weaker(lib, asked))
-        report_override("priority", words, "the policy's versions, groups and ciphers");
-    int length = snprintf(narrowed->words, sizeof narrowed->words, "%s", words != NULL ? words : "");
-    narrowed->flags = words == NULL ? flags | GNUTLS_PRIORITY_INIT_DEF_APPEND : flags;
-    if (length < 0 || (size_t)length >= sizeof narrowed->words ||
-        !priority_narrow(lib, narrowed->words, asked, is_datagram))
+        override_report("priority", words, "the policy's versions, groups and ciphers");
+    int length = snprintf(restricted->words, sizeof restricted->words, "%s", words != NULL ? words : "");
+    restricted->flags = words == NULL ? flags | GNUTLS_PRIORITY_INIT_DEF_APPEND : flags;
+    if (length < 0 || (size_t)length >= sizeof restricted->words ||
+        !priority_restrict(lib, restricted->words, asked, is_datagram))
         result = GNUTLS_E_NO_PRIORITIES_WERE_SET;
     lib->gnutls_priority_deinit(asked);
     return result;
@@ -48,11 +43,11 @@ static int words_narrow(const struct gnutls *lib, struct narrowed *narrowed, con
 static int priority_init(const struct gnutls *lib, gnutls_priority_t *priority, const char *words,
                          const char **error, unsigned flags, bool is_datagram)
 {
-    struct narrowed narrowed;
-    int result = words_narrow(lib, &narrowed, words, error, flags, is_datagram);
-    if (!enforcing())
+    struct restricted restricted;
+    int result = string_restrict(lib, &restricted, words, error, flags, is_datagram);
+    if (!pfswrap_enforces())
         return lib->gnutls_priority_init2(priority, words, error, flags);
-    return result < 0 ? result : lib->gnutls_priority_init2(priority, narrowed.words, NULL, narrowed.flags);
+    return result < 0 ? result : lib->gnutls_priority_init2(priority, restricted.words, NULL, restricted.flags);
 }
 
 gnutls_priority_t priority_default(const struct gnutls *lib, bool is_datagram)
@@ -96,15 +91,15 @@ PFSWRAP_EXPORT int gnutls_priority_set_direct(gnutls_session_t session, const ch
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
         return lib->gnutls_priority_set_direct(session, words, error);
-    struct narrowed narrowed;
-    int result = words_narrow(lib, &narrowed, words, error, 0, session_is_datagram(session));
-    if (!enforcing())
+    struct restricted restricted;
+    int result = string_restrict(lib, &restricted, words, error, 0, session_is_datagram(session));
+    if (!pfswrap_enforces())
         return lib->gnutls_priority_set_direct(session, words, error);
     if (result < 0)
         return result;
-    return (narrowed.flags & GNUTLS_PRIORITY_INIT_DEF_APPEND) != 0
-               ? lib->gnutls_set_default_priority_append(session, narrowed.words, NULL, 0)
-               : lib->gnutls_priority_set_direct(session, narrowed.words, NULL);
+    return (restricted.flags & GNUTLS_PRIORITY_INIT_DEF_APPEND) != 0
+               ? lib->gnutls_set_default_priority_append(session, restricted.words, NULL, 0)
+               : lib->gnutls_priority_set_direct(session, restricted.words, NULL);
 }
 
 PFSWRAP_EXPORT int gnutls_set_default_priority(gnutls_session_t session)
@@ -112,7 +107,7 @@ PFSWRAP_EXPORT int gnutls_set_default_priority(gnutls_session_t session)
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
-    if (gnutls_is_inside(lib, GNUTLS_CALLER) || !enforcing())
+    if (gnutls_is_inside(lib, GNUTLS_CALLER) || !pfswrap_enforces())
         return lib->gnutls_set_default_priority(session);
     gnutls_priority_t priority = priority_default(lib, session_is_datagram(session));
     return priority != NULL ? lib->gnutls_priority_set(session, priority) : GNUTLS_E_NO_PRIORITIES_WERE_SET;
@@ -126,12 +121,12 @@ PFSWRAP_EXPORT int gnutls_set_default_priority_append(gnutls_session_t session, 
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
         return lib->gnutls_set_default_priority_append(session, words, error, flags);
-    struct narrowed narrowed;
-    int result = words_narrow(lib, &narrowed, words, error, flags | GNUTLS_PRIORITY_INIT_DEF_APPEND,
-                              session_is_datagram(session));
-    if (!enforcing())
+    struct restricted restricted;
+    int result = string_restrict(lib, &restricted, words, error, flags | GNUTLS_PRIORITY_INIT_DEF_APPEND,
+                                 session_is_datagram(session));
+    if (!pfswrap_enforces())
         return lib->gnutls_set_default_priority_append(session, words, error, flags);
-    return result < 0 ? result : lib->gnutls_set_default_priority_append(session, narrowed.words, NULL, flags);
+    return result < 0 ? result : lib->gnutls_set_default_priority_append(session, restricted.words, NULL, flags);
 }
 
 /* Priorities made for any session are TLS's; a DTLS session gets its own, whatever else was in them. */
@@ -140,7 +135,7 @@ PFSWRAP_EXPORT int gnutls_priority_set(gnutls_session_t session, gnutls_priority
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
-    bool is_replaced = enforcing() && !gnutls_is_inside(lib, GNUTLS_CALLER) && session_is_datagram(session);
+    bool is_replaced = pfswrap_enforces() && !gnutls_is_inside(lib, GNUTLS_CALLER) && session_is_datagram(session);
     if (is_replaced)
         priority = priority_default(lib, true);
     return is_replaced && priority == NULL ? GNUTLS_E_NO_PRIORITIES_WERE_SET

@@ -14,12 +14,13 @@ enum { PRIORITY_MAX = 4096 }; /* bytes of a priority string with what is appende
  * the string comes to by itself: groups and ciphers that both have are kept, in the program's order. TLS or DTLS.
  * Returns false if it does not fit, or if this library has none of the policy's groups or ciphers.
  */
-bool priority_narrow(const struct gnutls *lib, char *string, gnutls_priority_t asked, bool is_datagram);
+bool priority_restrict(const struct gnutls *lib, char *string, gnutls_priority_t asked, bool is_datagram);
 
 /* Whether priorities allow anything that the policy does not. */
 bool priority_is_weaker(const struct gnutls *lib, gnutls_priority_t asked);
 
-/* The policy's priorities for sessions whose program sets none: the library's default, narrowed. NULL: impossible.
+/* The policy's priorities for sessions whose program sets none: the library's default, restricted. NULL:
+ * impossible.
  */
 gnutls_priority_t priority_default(const struct gnutls *lib, bool is_datagram);
 

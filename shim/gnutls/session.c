@@ -7,13 +7,8 @@
 
 #include "gnutls/priority.h"
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
-#include "tls/report.h"
-
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
 
 /* TLS 1.2 resumption has no key exchange; where TLS 1.2 is not allowed, tickets are TLS 1.3's. */
 static bool refuses_resumption(void)
@@ -22,11 +17,11 @@ static bool refuses_resumption(void)
     return policy->session_tickets == POLICY_TICKETS_REFUSE;
 }
 
-static unsigned flags_narrow(unsigned flags)
+static unsigned flags_restrict(unsigned flags)
 {
     if ((flags & GNUTLS_ENABLE_EARLY_DATA) != 0)
-        report_override("early-data", "received", "refused");
-    if (!enforcing())
+        override_report("early-data", "received", "refused");
+    if (!pfswrap_enforces())
         return flags;
     flags &= ~(unsigned)GNUTLS_ENABLE_EARLY_DATA;
     return flags | (refuses_resumption() ? GNUTLS_NO_TICKETS : GNUTLS_NO_TICKETS_TLS12);
@@ -113,13 +108,13 @@ PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
-    int result = lib->gnutls_init(session, flags_narrow(flags));
+    int result = lib->gnutls_init(session, flags_restrict(flags));
     if (result < 0)
         return result;
     bool is_datagram = (flags & GNUTLS_DATAGRAM) != 0;
     if ((is_datagram || verify_is_wanted(false)) && !known_add(*session, is_datagram))
         result = GNUTLS_E_MEMORY_ERROR;
-    if (result >= 0 && enforcing()) {
+    if (result >= 0 && pfswrap_enforces()) {
         gnutls_priority_t priority = priority_default(lib, is_datagram);
         result = priority != NULL ? lib->gnutls_priority_set(*session, priority) : GNUTLS_E_NO_PRIORITIES_WERE_SET;
     }
@@ -142,8 +137,8 @@ PFSWRAP_EXPORT int gnutls_session_set_data(gnutls_session_t session, const void 
     bool is_refused = refuses_resumption() || pfswrap_policy()->tls.min_version < 0x0304;
     if (gnutls_is_inside(lib, GNUTLS_CALLER) || !is_refused)
         return lib->gnutls_session_set_data(session, data, size);
-    report_override("session", "resumed", "full handshake");
-    return enforcing() ? GNUTLS_E_SUCCESS : lib->gnutls_session_set_data(session, data, size);
+    override_report("session", "resumed", "full handshake");
+    return pfswrap_enforces() ? GNUTLS_E_SUCCESS : lib->gnutls_session_set_data(session, data, size);
 }
 
 PFSWRAP_EXPORT int gnutls_session_ticket_enable_server(gnutls_session_t session, const gnutls_datum_t *key)
@@ -153,8 +148,8 @@ PFSWRAP_EXPORT int gnutls_session_ticket_enable_server(gnutls_session_t session,
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER) || !refuses_resumption())
         return lib->gnutls_session_ticket_enable_server(session, key);
-    report_override("session-tickets", "on", "off");
-    return enforcing() ? GNUTLS_E_SUCCESS : lib->gnutls_session_ticket_enable_server(session, key);
+    override_report("session-tickets", "on", "off");
+    return pfswrap_enforces() ? GNUTLS_E_SUCCESS : lib->gnutls_session_ticket_enable_server(session, key);
 }
 
 PFSWRAP_EXPORT void gnutls_session_set_keylog_function(gnutls_session_t session, gnutls_keylog_func function)
@@ -164,8 +159,8 @@ PFSWRAP_EXPORT void gnutls_session_set_keylog_function(gnutls_session_t session,
         return;
     bool is_straight = gnutls_is_inside(lib, GNUTLS_CALLER) || function == NULL;
     if (!is_straight)
-        report_override("key-log", "callback", "none");
-    if (is_straight || !enforcing())
+        override_report("key-log", "callback", "none");
+    if (is_straight || !pfswrap_enforces())
         lib->gnutls_session_set_keylog_function(session, function);
 }
 
@@ -175,6 +170,6 @@ PFSWRAP_EXPORT ssize_t gnutls_record_send_early_data(gnutls_session_t session, c
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL || lib->gnutls_record_send_early_data == NULL)
         return GNUTLS_NO_LIBRARY;
-    report_override("early-data", "sent", "refused");
-    return enforcing() ? GNUTLS_E_INVALID_REQUEST : lib->gnutls_record_send_early_data(session, data, size);
+    override_report("early-data", "sent", "refused");
+    return pfswrap_enforces() ? GNUTLS_E_INVALID_REQUEST : lib->gnutls_record_send_early_data(session, data, size);
 }

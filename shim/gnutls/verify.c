@@ -118,9 +118,9 @@ const char *verify_end(const struct gnutls *lib, gnutls_session_t session, bool 
             lib->gnutls_x509_crt_deinit(chain[count]);
             break;
         }
-    const char *obstacle =
+    const char *reason =
         count > 0 ? chain_judge(lib, session, chain, count, is_server) : "the certificate cannot be read";
     for (unsigned i = 0; i < count; i++)
         lib->gnutls_x509_crt_deinit(chain[i]);
-    return obstacle;
+    return reason;
 }

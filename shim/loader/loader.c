@@ -11,12 +11,12 @@
 
 #include "gnutls/library.h"
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
 #include "base/elf.h"
 #include "base/libc.h"
 #include "base/tail_call.h"
 #include "tls/libssl.h"
-#include "tls/report.h"
 
 /* Our own definition of `name`, or NULL if it is not on the list. */
 static void *ours_by_name(const char *name)
@@ -80,9 +80,9 @@ PFSWRAP_EXPORT TAIL_CALLER void *dlvsym(void *restrict handle, const char *restr
 /* RTLD_DEEPBIND would let an object reach libssl past us. */
 static int mode_without_deepbind(const char *file, int mode)
 {
-    if ((mode & RTLD_DEEPBIND) == 0 || pfswrap_policy()->mode != POLICY_ENFORCE)
+    if ((mode & RTLD_DEEPBIND) == 0 || !pfswrap_enforces())
         return mode;
-    report_override("RTLD_DEEPBIND", file != NULL ? file : "", "without");
+    override_report("RTLD_DEEPBIND", file != NULL ? file : "", "without");
     return mode & ~RTLD_DEEPBIND;
 }
 

@@ -22,7 +22,7 @@
 #include "fd/own.h"
 #include "base/libc.h"
 #include "fd/list.h"
-#include "socket/linger.h"
+#include "fd/linger.h"
 #include "inspect/inspect.h"
 
 PFSWRAP_EXPORT int close(int fd)

@@ -23,7 +23,7 @@
 #include "base/raw_syscall.h"
 #include "base/libc.h"
 #include "socket/dup.h"
-#include "socket/linger.h"
+#include "fd/linger.h"
 #include "socket/unconnected.h"
 #include "inspect/inspect.h"
 

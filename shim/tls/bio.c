@@ -60,18 +60,18 @@ static long bio_establish(struct libssl *lib, BIO *bio)
     const struct tls_connection *connection = tls_connection_find(lib, ssl);
     if (ssl == NULL || (connection != NULL && connection->stage == TLS_STAGE_OPEN))
         return 1;
-    if (tls_handshake_gate(lib, ssl, TLS_ROLE_UNKNOWN) != 1)
+    if (tls_handshake_enforce(lib, ssl, TLS_ROLE_UNKNOWN) != 1)
         return -1;
-    if (layer_in_force() && layer_shakes_hands(lib, ssl, CALLER))
+    if (layer_in_force() && layer_is_handshaking(lib, ssl, CALLER))
         return bio_layer(lib, bio, ssl);
     long result = lib->BIO_meth_get_ctrl(lib->BIO_f_ssl())(bio, BIO_C_DO_STATE_MACHINE, 0, NULL);
     if (result <= 0) {
         tls_handshake_failed(lib, ssl, (int)result);
         return result;
     }
-    result = tls_handshake_attest(lib, ssl);
-    return result == 1 && layer_in_force() && layer_shakes_hands(lib, ssl, CALLER) ? bio_layer(lib, bio, ssl)
-                                                                                   : result;
+    result = tls_handshake_verify(lib, ssl);
+    return result == 1 && layer_in_force() && layer_is_handshaking(lib, ssl, CALLER) ? bio_layer(lib, bio, ssl)
+                                                                                     : result;
 }
 
 /* The inner layer of the BIO's connection; NULL: it has none. */

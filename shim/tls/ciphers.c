@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "policy/registry.h"
-#include "tls/report.h"
 
 /* ECDHE with AES-GCM or ChaCha20-Poly1305, for TLS 1.2 and DTLS 1.2, as libssl's cipher strings say it. */
 static const char ecdhe_aead[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -80,7 +80,7 @@ static struct cipher_counts ciphers_count(const struct libssl *lib, const STACK_
 void tls_ciphers_report(const struct libssl *lib, const STACK_OF(SSL_CIPHER) * ciphers, const char *asked)
 {
     if (ciphers_count(lib, ciphers, true).older_denied > 0)
-        report_override("cipher-list", asked, "without forward secrecy: never used");
+        override_report("cipher-list", asked, "without forward secrecy: never used");
 }
 
 const char *tls_ciphers_force(struct libssl *lib, SSL *ssl, bool dtls, bool enforce)
@@ -91,7 +91,7 @@ const char *tls_ciphers_force(struct libssl *lib, SSL *ssl, bool dtls, bool enfo
     char list[LIBSSL_LIST_MAX];
     if (counts.tls13_denied > 0 || none_left) {
         ciphersuites_of_policy(list, sizeof list);
-        report_override("ciphersuites", counts.tls13_denied > 0 ? "some outside the policy" : "none", list);
+        override_report("ciphersuites", counts.tls13_denied > 0 ? "some outside the policy" : "none", list);
     }
     if (!enforce)
         return NULL;

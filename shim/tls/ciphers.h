@@ -8,7 +8,7 @@
 
 #include "tls/state.h"
 
-/* Gives a new context the policy's cipher suites, in the policy's order. Returns NULL, or the obstacle. */
+/* Gives a new context the policy's cipher suites, in the policy's order. Returns NULL, or the reason. */
 const char *tls_ciphers_begin(struct libssl *lib, SSL_CTX *context);
 
 /*

@@ -6,9 +6,9 @@
 #include <strings.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
 #include "tls/groups.h"
-#include "tls/report.h"
 #include "tls/signature.h"
 
 enum { LIST_MAX = 1024 };
@@ -33,7 +33,7 @@ static const char *const group_commands[] = {"Groups", "Curves", "ECDHParameters
 /* The value to pass on: `changed`, filled, or the program's own. */
 static const char *value_checked(const struct libssl *lib, const char *command, const char *value, char *changed)
 {
-    if (value == NULL || pfswrap_policy()->mode != POLICY_ENFORCE)
+    if (value == NULL || !pfswrap_enforces())
         return value;
     const char *setting = NULL;
     if (command_is(command, signature_commands) && tls_signature_complete(value, changed, LIST_MAX))
@@ -42,7 +42,7 @@ static const char *value_checked(const struct libssl *lib, const char *command, 
         setting = "groups";
     if (setting == NULL || changed[0] == '\0') /* before the first context there are no groups to give instead */
         return value;
-    report_override(setting, value, changed);
+    override_report(setting, value, changed);
     return changed;
 }
 
@@ -82,10 +82,10 @@ PFSWRAP_EXPORT int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, ch
 /* A section of openssl.cnf may hold anything: the groups, which cannot be read back, are the policy's again. */
 static int configured(const struct tls_target *target, int result)
 {
-    if (pfswrap_policy()->mode == POLICY_ENFORCE) {
-        struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    if (pfswrap_enforces()) {
+        struct tls_saved_errors saved = tls_errors_save(target->lib);
         (void)tls_groups_begin(target); /* what it cannot do, the security callback refuses */
-        tls_quiet_end(quiet);
+        tls_errors_restore(saved);
     }
     return result;
 }

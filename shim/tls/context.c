@@ -9,7 +9,7 @@
 
 #include "config/init.h"
 #include "base/interposed.h"
-#include "tls/attest.h"
+#include "tls/negotiated.h"
 #include "tls/ciphers.h"
 #include "tls/error.h"
 #include "tls/groups.h"
@@ -19,11 +19,6 @@
 #include "tls/session.h"
 #include "tls/settings.h"
 #include "tls/state.h"
-
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
 
 /* The table's row for a fixed-version method; NULL: `method` is a flexible one. */
 static const struct libssl_method *fixed_method_find(const struct libssl *lib, const SSL_METHOD *method)
@@ -91,15 +86,15 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
     record->initial_options = lib->SSL_CTX_get_options(context);
     if (layer_in_force())
         layer_alpn_begin_context(lib, context);
-    if (!enforcing())
+    if (!pfswrap_enforces())
         return NULL;
     if (!tls_security_begin(lib, context))
         return "the security callback cannot be set";
     tls_session_begin(lib, context);
     tls_verify_begin(lib);
     struct tls_target target = {.lib = lib, .context = context};
-    const char *obstacle = tls_groups_begin(&target);
-    return obstacle != NULL ? obstacle : tls_ciphers_begin(lib, context);
+    const char *reason = tls_groups_begin(&target);
+    return reason != NULL ? reason : tls_ciphers_begin(lib, context);
 }
 
 /* Finishes what SSL_CTX_new has made: a context that cannot be protected is not handed out. */
@@ -107,15 +102,15 @@ static SSL_CTX *context_begin(struct libssl *lib, SSL_CTX *context, const struct
 {
     if (context == NULL)
         return NULL;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
-    const char *obstacle = context_protect(lib, context, fixed);
-    tls_quiet_end(quiet);
-    if (obstacle == NULL)
+    struct tls_saved_errors saved = tls_errors_save(lib);
+    const char *reason = context_protect(lib, context, fixed);
+    tls_errors_restore(saved);
+    if (reason == NULL)
         return context;
-    report_refused(lib, NULL, obstacle);
-    if (!enforcing())
+    report_refused(lib, NULL, reason);
+    if (!pfswrap_enforces())
         return context;
-    tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, obstacle);
+    tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, reason);
     lib->SSL_CTX_free(context);
     return NULL;
 }
@@ -141,8 +136,8 @@ PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
     if (libssl_is_inside(lib, CALLER))
         return lib->SSL_CTX_new(method);
     if (!library_is_usable(lib))
-        return enforcing() ? NULL : lib->SSL_CTX_new(method);
-    const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
+        return pfswrap_enforces() ? NULL : lib->SSL_CTX_new(method);
+    const struct libssl_method *fixed = pfswrap_enforces() ? fixed_method_find(lib, method) : NULL;
     return context_begin(lib, lib->SSL_CTX_new(fixed != NULL ? fixed->flexible : method), fixed);
 }
 
@@ -154,8 +149,8 @@ PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *proper
     if (libssl_is_inside(lib, CALLER))
         return lib->SSL_CTX_new_ex(library, properties, method);
     if (!library_is_usable(lib))
-        return enforcing() ? NULL : lib->SSL_CTX_new_ex(library, properties, method);
-    const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
+        return pfswrap_enforces() ? NULL : lib->SSL_CTX_new_ex(library, properties, method);
+    const struct libssl_method *fixed = pfswrap_enforces() ? fixed_method_find(lib, method) : NULL;
     return context_begin(lib, lib->SSL_CTX_new_ex(library, properties, fixed != NULL ? fixed->flexible : method),
                          fixed);
 }
@@ -166,7 +161,7 @@ PFSWRAP_EXPORT int SSL_CTX_set_ssl_version(SSL_CTX *context, const SSL_METHOD *m
     if (lib == NULL)
         return 0;
     struct tls_context *record = tls_context_find(lib, context);
-    const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
+    const struct libssl_method *fixed = pfswrap_enforces() ? fixed_method_find(lib, method) : NULL;
     if (libssl_is_inside(lib, CALLER) || fixed == NULL || record == NULL) {
         if (record != NULL)
             record->program_method = NULL;
@@ -196,7 +191,7 @@ PFSWRAP_EXPORT int SSL_set_ssl_method(SSL *ssl, const SSL_METHOD *method)
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 0;
-    const struct libssl_method *fixed = enforcing() ? fixed_method_find(lib, method) : NULL;
+    const struct libssl_method *fixed = pfswrap_enforces() ? fixed_method_find(lib, method) : NULL;
     struct tls_connection *connection = tls_connection_get(lib, ssl);
     if (libssl_is_inside(lib, CALLER) || connection == NULL)
         return lib->SSL_set_ssl_method(ssl, method);
@@ -234,7 +229,8 @@ PFSWRAP_EXPORT SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *context)
     if (lib == NULL)
         return NULL;
     struct tls_connection *connection = tls_connection_find(lib, ssl);
-    if (libssl_is_inside(lib, CALLER) || connection == NULL || connection->stage == TLS_STAGE_NEW || !enforcing())
+    if (libssl_is_inside(lib, CALLER) || connection == NULL || connection->stage == TLS_STAGE_NEW ||
+        !pfswrap_enforces())
         return lib->SSL_set_SSL_CTX(ssl, context);
     tls_settings_release(lib, ssl, connection);
     SSL_CTX *result = lib->SSL_set_SSL_CTX(ssl, context);

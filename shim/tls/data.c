@@ -13,30 +13,30 @@
 #include "tls/layer.h"
 
 /* Where a call goes on to. */
-struct passage {
+struct route {
     struct libssl *lib;  /* NULL: it does not go on */
     int result;          /* then: what libssl answered to the handshake, -1 if there was none */
     struct layer *layer; /* the inner layer that the data has to pass; NULL: none */
 };
 
-static __attribute__((noinline)) struct passage passage_look_up(SSL *ssl, const void *caller)
+static __attribute__((noinline)) struct route route_look_up(SSL *ssl, const void *caller)
 {
-    struct passage passage = {.lib = libssl_of_connection(ssl, caller), .result = -1};
-    if (passage.lib == NULL || ssl == NULL || libssl_is_inside(passage.lib, caller))
-        return passage;
-    passage.result = tls_handshake_complete(passage.lib, ssl);
-    if (passage.result != 1)
-        passage.lib = NULL;
+    struct route route = {.lib = libssl_of_connection(ssl, caller), .result = -1};
+    if (route.lib == NULL || ssl == NULL || libssl_is_inside(route.lib, caller))
+        return route;
+    route.result = tls_handshake_complete(route.lib, ssl);
+    if (route.result != 1)
+        route.lib = NULL;
     else if (layer_in_force())
-        passage.layer = layer_find(passage.lib, ssl);
-    return passage;
+        route.layer = layer_find(route.lib, ssl);
+    return route;
 }
 
 /* To the library, if the connection is open or the call comes from inside the library. */
-static inline struct passage passage_find(SSL *ssl, const void *caller)
+static inline struct route route_find(SSL *ssl, const void *caller)
 {
-    struct passage passage = {.lib = tls_handshake_last_open(ssl)};
-    return passage.lib != NULL ? passage : passage_look_up(ssl, caller);
+    struct route route = {.lib = tls_handshake_last_open(ssl)};
+    return route.lib != NULL ? route : route_look_up(ssl, caller);
 }
 
 /* From a result as SSL_read has it to one as SSL_read_ex has it. */
@@ -55,7 +55,7 @@ static int written_counted(struct layer *layer, const void *buffer, size_t lengt
 
 PFSWRAP_EXPORT int SSL_read(SSL *ssl, void *buffer, int length)
 {
-    struct passage to = passage_find(ssl, CALLER);
+    struct route to = route_find(ssl, CALLER);
     if (__builtin_expect(to.layer != NULL, 0))
         return length >= 0 ? layer_read(to.layer, buffer, (size_t)length) : to.lib->SSL_read(ssl, buffer, length);
     return to.lib != NULL ? to.lib->SSL_read(ssl, buffer, length) : to.result;
@@ -63,7 +63,7 @@ PFSWRAP_EXPORT int SSL_read(SSL *ssl, void *buffer, int length)
 
 PFSWRAP_EXPORT int SSL_read_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
-    struct passage to = passage_find(ssl, CALLER);
+    struct route to = route_find(ssl, CALLER);
     if (__builtin_expect(to.layer != NULL, 0))
         return counted(layer_read(to.layer, buffer, length), read);
     return to.lib != NULL ? to.lib->SSL_read_ex(ssl, buffer, length, read) : 0;
@@ -71,7 +71,7 @@ PFSWRAP_EXPORT int SSL_read_ex(SSL *ssl, void *buffer, size_t length, size_t *re
 
 PFSWRAP_EXPORT int SSL_peek(SSL *ssl, void *buffer, int length)
 {
-    struct passage to = passage_find(ssl, CALLER);
+    struct route to = route_find(ssl, CALLER);
     if (__builtin_expect(to.layer != NULL, 0))
         return length >= 0 ? layer_peek(to.layer, buffer, (size_t)length) : to.lib->SSL_peek(ssl, buffer, length);
     return to.lib != NULL ? to.lib->SSL_peek(ssl, buffer, length) : to.result;
@@ -79,7 +79,7 @@ PFSWRAP_EXPORT int SSL_peek(SSL *ssl, void *buffer, int length)
 
 PFSWRAP_EXPORT int SSL_peek_ex(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
-    struct passage to = passage_find(ssl, CALLER);
+    struct route to = route_find(ssl, CALLER);
     if (__builtin_expect(to.layer != NULL, 0))
         return counted(layer_peek(to.layer, buffer, length), read);
     return to.lib != NULL ? to.lib->SSL_peek_ex(ssl, buffer, length, read) : 0;
@@ -87,7 +87,7 @@ PFSWRAP_EXPORT int SSL_peek_ex(SSL *ssl, void *buffer, size_t length, size_t *re
 
 PFSWRAP_EXPORT int SSL_write(SSL *ssl, const void *buffer, int length)
 {
-    struct passage to = passage_find(ssl, CALLER);
+    struct route to = route_find(ssl, CALLER);
     if (__builtin_expect(to.layer != NULL, 0))
         return length >= 0 ? layer_write(to.layer, buffer, (size_t)length) : to.lib->SSL_write(ssl, buffer, length);
     return to.lib != NULL ? to.lib->SSL_write(ssl, buffer, length) : to.result;
@@ -95,7 +95,7 @@ PFSWRAP_EXPORT int SSL_write(SSL *ssl, const void *buffer, int length)
 
 PFSWRAP_EXPORT int SSL_write_ex(SSL *ssl, const void *buffer, size_t length, size_t *written)
 {
-    struct passage to = passage_find(ssl, CALLER);
+    struct route to = route_find(ssl, CALLER);
     if (__builtin_expect(to.layer != NULL, 0))
         return written_counted(to.layer, buffer, length, written);
     return to.lib != NULL ? to.lib->SSL_write_ex(ssl, buffer, length, written) : 0;
@@ -103,7 +103,7 @@ PFSWRAP_EXPORT int SSL_write_ex(SSL *ssl, const void *buffer, size_t length, siz
 
 PFSWRAP_EXPORT int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written)
 {
-    struct passage to = passage_find(ssl, CALLER);
+    struct route to = route_find(ssl, CALLER);
     if (__builtin_expect(to.layer != NULL, 0)) /* the flags end a QUIC stream */
         return written_counted(to.layer, buffer, length, written);
     bool possible = to.lib != NULL && to.lib->SSL_write_ex2 != NULL;
@@ -112,7 +112,7 @@ PFSWRAP_EXPORT int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, ui
 
 PFSWRAP_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t length, int flags)
 {
-    struct passage to = passage_find(ssl, CALLER);
+    struct route to = route_find(ssl, CALLER);
     if (to.lib == NULL)
         return to.result;
     if (to.layer != NULL)
@@ -146,7 +146,7 @@ static void take_tickets(struct libssl *lib, SSL *ssl)
 {
     enum { TICKETS_MAX = 16 };
     int fd = lib->SSL_get_rfd(ssl);
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     bool retries = (lib->SSL_ctrl(ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
     if (retries)
         lib->SSL_ctrl(ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, NULL);
@@ -160,7 +160,7 @@ static void take_tickets(struct libssl *lib, SSL *ssl)
     }
     if (retries)
         lib->SSL_ctrl(ssl, SSL_CTRL_MODE, SSL_MODE_AUTO_RETRY, NULL);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
 }
 
 PFSWRAP_EXPORT int SSL_shutdown(SSL *ssl)
@@ -173,7 +173,7 @@ PFSWRAP_EXPORT int SSL_shutdown(SSL *ssl)
         layer = layer_find(lib, ssl);
     if (layer != NULL)
         return layer_shutdown(layer);
-    if (layer_in_force() && layer_shakes_hands(lib, ssl, CALLER)) {
+    if (layer_in_force() && layer_is_handshaking(lib, ssl, CALLER)) {
         tls_error_push(lib, SSL_R_SHUTDOWN_WHILE_IN_INIT, "the inner layer's handshake is not over");
         return -1;
     }

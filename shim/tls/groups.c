@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "policy/registry.h"
-#include "tls/report.h"
 
 enum { NID_IS_A_GROUP = 0x1000000 }; /* libssl's mark for a group without a NID, above the IANA number */
 
@@ -81,30 +81,30 @@ const char *tls_groups_begin(const struct tls_target *target)
 }
 
 /* A list being divided: what stays, and whether something went. */
-struct division {
+struct filter {
     char *kept;
     size_t size;
     bool changed;
 };
 
-static void division_add(struct division *division, const struct tls_group *group)
+static void filter_add(struct filter *filter, const struct tls_group *group)
 {
     if (group == NULL || group->openssl == NULL || !tls_group_is_allowed(group->id) ||
-        !list_append(division->kept, division->size, group->openssl))
-        division->changed = true;
+        !list_append(filter->kept, filter->size, group->openssl))
+        filter->changed = true;
 }
 
 /* If nothing is left, the policy's own. Returns whether `kept` differs from what the program asked for. */
-static bool division_end(const struct libssl *lib, struct division *division)
+static bool filter_end(const struct libssl *lib, struct filter *filter)
 {
-    if (division->changed && division->kept[0] == '\0')
-        (void)snprintf(division->kept, division->size, "%s", lib->groups);
-    return division->changed;
+    if (filter->changed && filter->kept[0] == '\0')
+        (void)snprintf(filter->kept, filter->size, "%s", lib->groups);
+    return filter->changed;
 }
 
 bool tls_groups_keep_allowed(const struct libssl *lib, const char *list, char *kept, size_t size)
 {
-    struct division division = {.kept = kept, .size = size};
+    struct filter filter = {.kept = kept, .size = size};
     kept[0] = '\0';
     while (*list != '\0') {
         /* OpenSSL 3.5 knows prefixes (? * -), tuples (/) and DEFAULT beside plain names. */
@@ -118,19 +118,19 @@ bool tls_groups_keep_allowed(const struct libssl *lib, const char *list, char *k
         if (group == NULL && length > 0 && strcmp(name, "DEFAULT") != 0)
             return false;
         if (length > 0 && !removed)
-            division_add(&division, group);
+            filter_add(&filter, group);
         list += prefix + length;
     }
-    return division_end(lib, &division);
+    return filter_end(lib, &filter);
 }
 
 static bool nids_keep_allowed(const struct libssl *lib, const int *nids, long count, char *kept, size_t size)
 {
-    struct division division = {.kept = kept, .size = size};
+    struct filter filter = {.kept = kept, .size = size};
     kept[0] = '\0';
     for (long i = 0; i < count; i++)
-        division_add(&division, tls_group_by_id(tls_group_of_nid(nids[i])));
-    return division_end(lib, &division);
+        filter_add(&filter, tls_group_by_id(tls_group_of_nid(nids[i])));
+    return filter_end(lib, &filter);
 }
 
 bool tls_groups_concerns(int command)
@@ -172,12 +172,12 @@ long tls_groups_set(const struct tls_target *target, int command, long value, vo
     if (result != 1 || pointer == NULL || !must_change(target->lib, command, value, pointer, kept, asked))
         return result;
     bool known = kept[0] != '\0'; /* in mode = audit nobody has tried what the library knows */
-    report_override("groups", asked, known ? kept : "the policy's");
-    if (pfswrap_policy()->mode != POLICY_ENFORCE)
+    override_report("groups", asked, known ? kept : "the policy's");
+    if (!pfswrap_enforces())
         return result;
-    struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    struct tls_saved_errors saved = tls_errors_save(target->lib);
     if (set_list(target, kept) != 1)
         (void)tls_groups_begin(target);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
     return result;
 }

@@ -7,62 +7,58 @@
 #include <sys/socket.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
-#include "socket/linger.h"
-#include "tls/attest.h"
+#include "fd/linger.h"
+#include "tls/negotiated.h"
 #include "tls/error.h"
 #include "tls/layer.h"
 #include "tls/report.h"
-
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
 
 /*
  * No data ever passes: the wrappers see to that; the socket is shut so that the peer does not wait. To the library
  * both directions are closed: a close_notify written to that socket would raise SIGPIPE. A datagram socket may be
  * one that others are served on, and it has no peer that waits.
  */
-static int connection_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, int reason,
-                             const char *obstacle)
+static int connection_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, int code,
+                             const char *reason)
 {
-    report_refused(lib, ssl, obstacle);
+    report_refused(lib, ssl, reason);
     connection->stage = TLS_STAGE_REFUSED;
     int fd = lib->SSL_get_rfd(ssl);
     if (fd >= 0 && !lib->SSL_is_dtls(ssl))
         (void)shutdown(fd, SHUT_RDWR);
     lib->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    tls_error_push(lib, reason, obstacle);
+    tls_error_push(lib, code, reason);
     return -1;
 }
 
-static int connection_attest(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
+static int connection_verify(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
 {
-    struct tls_quiet quiet = tls_quiet_begin(lib);
-    struct tls_attestation attestation = tls_attest(lib, ssl);
-    tls_quiet_end(quiet);
-    if (attestation.obstacle != NULL && enforcing())
-        return connection_refuse(lib, ssl, connection, attestation.reason, attestation.obstacle);
-    if (attestation.obstacle != NULL)
-        report_refused(lib, ssl, attestation.obstacle);
-    quiet = tls_quiet_begin(lib);
-    report_handshake(lib, ssl, attestation.group, attestation.verified);
+    struct tls_saved_errors saved = tls_errors_save(lib);
+    struct tls_negotiated negotiated = tls_verify_negotiated(lib, ssl);
+    tls_errors_restore(saved);
+    if (negotiated.reason != NULL && pfswrap_enforces())
+        return connection_refuse(lib, ssl, connection, negotiated.code, negotiated.reason);
+    if (negotiated.reason != NULL)
+        report_refused(lib, ssl, negotiated.reason);
+    saved = tls_errors_save(lib);
+    report_handshake(lib, ssl, negotiated.group, negotiated.verified);
     if (connection->upgraded && !lib->SSL_is_server(ssl))
         linger_mark(lib->SSL_get_rfd(ssl));
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
     if (connection->layer_rule == NULL) {
         connection->stage = TLS_STAGE_OPEN;
         return 1;
     }
-    quiet = tls_quiet_begin(lib);
-    const char *obstacle = layer_start(lib, ssl, connection);
-    tls_quiet_end(quiet);
-    return obstacle == NULL ? 1 : layer_refuse(lib, ssl, connection, obstacle, NULL);
+    saved = tls_errors_save(lib);
+    const char *reason = layer_start(lib, ssl, connection);
+    tls_errors_restore(saved);
+    return reason == NULL ? 1 : layer_refuse(lib, ssl, connection, reason, NULL);
 }
 
 /* The record, brought to TLS_STAGE_HANDSHAKE at least. NULL: the connection is refused. */
-static struct tls_connection *connection_gate(struct libssl *lib, SSL *ssl, enum tls_role role)
+static struct tls_connection *connection_enforce(struct libssl *lib, SSL *ssl, enum tls_role role)
 {
     struct tls_connection *connection = tls_connection_get(lib, ssl);
     if (connection == NULL) {
@@ -71,14 +67,14 @@ static struct tls_connection *connection_gate(struct libssl *lib, SSL *ssl, enum
         return NULL;
     }
     if (connection->stage == TLS_STAGE_NEW) {
-        const char *obstacle = tls_gate(lib, ssl, connection, role);
-        if (obstacle != NULL) {
-            connection_refuse(lib, ssl, connection, SSL_R_UNSUPPORTED_PROTOCOL, obstacle);
+        const char *reason = tls_settings_enforce(lib, ssl, connection, role);
+        if (reason != NULL) {
+            connection_refuse(lib, ssl, connection, SSL_R_UNSUPPORTED_PROTOCOL, reason);
             return NULL;
         }
-        obstacle = layer_in_force() ? layer_begin(lib, ssl, connection, role) : NULL;
-        if (obstacle != NULL) {
-            layer_refuse(lib, ssl, connection, obstacle, NULL);
+        reason = layer_in_force() ? layer_begin(lib, ssl, connection, role) : NULL;
+        if (reason != NULL) {
+            layer_refuse(lib, ssl, connection, reason, NULL);
             return NULL;
         }
     }
@@ -91,7 +87,7 @@ static struct tls_connection *connection_gate(struct libssl *lib, SSL *ssl, enum
 
 int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, enum tls_role role)
 {
-    struct tls_connection *connection = connection_gate(lib, ssl, role);
+    struct tls_connection *connection = connection_enforce(lib, ssl, role);
     if (connection == NULL)
         return -1;
     if (connection->stage == TLS_STAGE_SEAL)
@@ -100,7 +96,7 @@ int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, en
     if (connection->stage == TLS_STAGE_OPEN)
         return result;
     if (result == 1 && lib->SSL_is_init_finished(ssl)) {
-        result = connection_attest(lib, ssl, connection);
+        result = connection_verify(lib, ssl, connection);
         return connection->stage == TLS_STAGE_SEAL ? layer_run(lib, ssl, connection) : result;
     }
     if (result <= 0)
@@ -121,17 +117,17 @@ int tls_handshake_complete(struct libssl *lib, SSL *ssl)
     return 1;
 }
 
-int tls_handshake_gate(struct libssl *lib, SSL *ssl, enum tls_role role)
+int tls_handshake_enforce(struct libssl *lib, SSL *ssl, enum tls_role role)
 {
-    return connection_gate(lib, ssl, role) != NULL ? 1 : -1;
+    return connection_enforce(lib, ssl, role) != NULL ? 1 : -1;
 }
 
-int tls_handshake_attest(struct libssl *lib, SSL *ssl)
+int tls_handshake_verify(struct libssl *lib, SSL *ssl)
 {
     struct tls_connection *connection = tls_connection_find(lib, ssl);
     if (connection == NULL || connection->stage != TLS_STAGE_HANDSHAKE || !lib->SSL_is_init_finished(ssl))
         return connection != NULL && connection->stage == TLS_STAGE_REFUSED ? -1 : 1;
-    return connection_attest(lib, ssl, connection);
+    return connection_verify(lib, ssl, connection);
 }
 
 void tls_handshake_failed(struct libssl *lib, SSL *ssl, int result)
@@ -139,9 +135,9 @@ void tls_handshake_failed(struct libssl *lib, SSL *ssl, int result)
     struct tls_connection *connection = tls_connection_find(lib, ssl);
     if (connection == NULL || connection->stage != TLS_STAGE_HANDSHAKE)
         return;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     report_failed(lib, ssl, connection, result);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
 }
 
 void tls_handshake_forget(struct libssl *lib, SSL *ssl)
@@ -184,7 +180,7 @@ PFSWRAP_EXPORT int SSL_stateless(SSL *ssl)
         return -1;
     /* It clears the connection first, settings included. */
     tls_handshake_forget(lib, ssl);
-    if (tls_handshake_gate(lib, ssl, TLS_ROLE_SERVER) != 1)
+    if (tls_handshake_enforce(lib, ssl, TLS_ROLE_SERVER) != 1)
         return -1;
     return lib->SSL_stateless(ssl);
 }
@@ -195,7 +191,7 @@ PFSWRAP_EXPORT int DTLSv1_listen(SSL *ssl, BIO_ADDR *client)
     if (lib == NULL)
         return -1;
     tls_handshake_forget(lib, ssl);
-    if (tls_handshake_gate(lib, ssl, TLS_ROLE_SERVER) != 1)
+    if (tls_handshake_enforce(lib, ssl, TLS_ROLE_SERVER) != 1)
         return -1;
     return lib->DTLSv1_listen(ssl, client);
 }
@@ -208,12 +204,12 @@ PFSWRAP_EXPORT int SSL_read_early_data(SSL *ssl, void *buffer, size_t length, si
         return SSL_READ_EARLY_DATA_ERROR;
     if (goes_straight(lib, ssl, CALLER))
         return lib->SSL_read_early_data(ssl, buffer, length, read);
-    if (tls_handshake_gate(lib, ssl, TLS_ROLE_SERVER) != 1)
+    if (tls_handshake_enforce(lib, ssl, TLS_ROLE_SERVER) != 1)
         return SSL_READ_EARLY_DATA_ERROR;
     int result = lib->SSL_read_early_data(ssl, buffer, length, read);
     if (result == SSL_READ_EARLY_DATA_ERROR)
         tls_handshake_failed(lib, ssl, -1);
-    else if (tls_handshake_attest(lib, ssl) != 1)
+    else if (tls_handshake_verify(lib, ssl) != 1)
         return SSL_READ_EARLY_DATA_ERROR;
     return result;
 }
@@ -224,8 +220,8 @@ PFSWRAP_EXPORT int SSL_write_early_data(SSL *ssl, const void *buffer, size_t len
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 0;
-    report_override("early-data", "sent", "refused");
-    if (!enforcing())
+    override_report("early-data", "sent", "refused");
+    if (!pfswrap_enforces())
         return lib->SSL_write_early_data(ssl, buffer, length, written);
     tls_error_push(lib, ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, "early data is refused by the policy");
     return 0;

@@ -39,10 +39,10 @@ static inline struct libssl *tls_handshake_last_open(const SSL *ssl)
 }
 
 /* The gate alone, before a call that takes the handshake part of the way. Returns 1, or -1 if refused. */
-int tls_handshake_gate(struct libssl *lib, SSL *ssl, enum tls_role role);
+int tls_handshake_enforce(struct libssl *lib, SSL *ssl, enum tls_role role);
 
 /* After such a call: attests if the handshake has ended. Returns 1, or -1 if the connection is refused. */
-int tls_handshake_attest(struct libssl *lib, SSL *ssl);
+int tls_handshake_verify(struct libssl *lib, SSL *ssl);
 
 /* After such a call has returned `result`, 0 or less: logs the end of the handshake, if that is what it is. */
 void tls_handshake_failed(struct libssl *lib, SSL *ssl, int result);

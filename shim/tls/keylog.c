@@ -3,8 +3,8 @@
  * given to the library (SSL_CTX_set_keylog_callback(3)).
  */
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
-#include "tls/report.h"
 #include "tls/state.h"
 
 PFSWRAP_EXPORT void SSL_CTX_set_keylog_callback(SSL_CTX *context, SSL_CTX_keylog_cb_func callback)
@@ -13,9 +13,9 @@ PFSWRAP_EXPORT void SSL_CTX_set_keylog_callback(SSL_CTX *context, SSL_CTX_keylog
     if (lib == NULL)
         return;
     if (callback != NULL)
-        report_override("key-log", "callback", "none");
+        override_report("key-log", "callback", "none");
     struct tls_context *record = tls_context_find(lib, context);
-    if (pfswrap_policy()->mode != POLICY_ENFORCE)
+    if (!pfswrap_enforces())
         lib->SSL_CTX_set_keylog_callback(context, callback);
     else if (record != NULL)
         record->program_keylog = callback;
@@ -27,7 +27,7 @@ PFSWRAP_EXPORT SSL_CTX_keylog_cb_func SSL_CTX_get_keylog_callback(const SSL_CTX 
     if (lib == NULL)
         return NULL;
     const struct tls_context *record = tls_context_find(lib, context);
-    if (pfswrap_policy()->mode != POLICY_ENFORCE || record == NULL)
+    if (!pfswrap_enforces() || record == NULL)
         return lib->SSL_CTX_get_keylog_callback(context);
     return record->program_keylog;
 }

@@ -10,13 +10,13 @@
 #include <pfswrap/tunnel.h>
 #include <time.h>
 
-#include "tls/layer_lease.h"
+#include "tls/fork_guard.h"
 #include "tls/report.h"
 #include "tls/settings.h"
 
 struct layer {
     struct pfswrap_tunnel *tunnel;
-    struct layer_lease lease;
+    struct fork_guard fork_guard;
     struct libssl *lib;
     SSL *ssl;
     const struct policy_rule *rule;
@@ -49,7 +49,7 @@ static inline bool layer_in_force(void)
 /*
  * layer_rule.c. The rule for a connection, by its addresses: the server's own, or the one it is connected to. A
  * connection that libssl has no socket of might be any rule's: the one that all rules of its direction agree on,
- * and with rules that differ it is refused. Returns NULL in *rule for a connection without the layer; an obstacle
+ * and with rules that differ it is refused. Returns NULL in *rule for a connection without the layer; an reason
  * is why the connection cannot be told or sealed.
  */
 const char *layer_rule_find(const struct libssl *lib, SSL *ssl, bool server, const struct policy_rule **rule);
@@ -70,7 +70,7 @@ int layer_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection
 struct layer *layer_find(const struct libssl *lib, const SSL *ssl);
 
 /* For a call that `caller` makes: whether TLS is up on the connection and the layer is not. */
-bool layer_shakes_hands(const struct libssl *lib, const SSL *ssl, const void *caller);
+bool layer_is_handshaking(const struct libssl *lib, const SSL *ssl, const void *caller);
 
 /* The connection ends or begins anew: everything of the layer is forgotten. */
 void layer_forget(struct tls_connection *connection);

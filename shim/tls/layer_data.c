@@ -11,7 +11,7 @@
 
 bool layer_enter(struct layer *layer)
 {
-    if (layer_lease_enter(&layer->lease))
+    if (fork_guard_enter(&layer->fork_guard))
         return true;
     pfswrap_tunnel_poison(layer->tunnel);
     return false;
@@ -19,7 +19,7 @@ bool layer_enter(struct layer *layer)
 
 void layer_leave(struct layer *layer)
 {
-    layer_lease_leave(&layer->lease);
+    fork_guard_leave(&layer->fork_guard);
 }
 
 /* The reasons that the library itself has where it knows the same mistake, so that programs know them. */

@@ -8,7 +8,7 @@
 
 #include "config/init.h"
 #include "config/keys.h"
-#include "socket/linger.h"
+#include "fd/linger.h"
 #include "tls/error.h"
 #include "tls/layer.h"
 
@@ -45,30 +45,30 @@ static const char *requirement_unmet(const struct libssl *lib, SSL *ssl)
 const char *layer_begin(struct libssl *lib, SSL *ssl, struct tls_connection *connection, enum tls_role role)
 {
     bool server = role == TLS_ROLE_SERVER || (role == TLS_ROLE_UNKNOWN && lib->SSL_is_server(ssl));
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     connection->offers_layer = false;
-    const char *obstacle = layer_rule_find(lib, ssl, server, &connection->layer_rule);
+    const char *reason = layer_rule_find(lib, ssl, server, &connection->layer_rule);
     const struct policy_rule *rule = connection->layer_rule;
-    if (obstacle == NULL && rule != NULL) {
-        obstacle = requirement_unmet(lib, ssl);
-        if (obstacle != NULL && rule->seal == POLICY_SEAL_PREFER) {
-            obstacle = NULL;
+    if (reason == NULL && rule != NULL) {
+        reason = requirement_unmet(lib, ssl);
+        if (reason != NULL && rule->seal == POLICY_SEAL_PREFER) {
+            reason = NULL;
             connection->layer_rule = NULL;
         }
     }
-    if (obstacle == NULL && connection->layer_rule != NULL) {
+    if (reason == NULL && connection->layer_rule != NULL) {
         lib->SSL_clear_options(ssl, SSL_OP_ENABLE_KTLS); /* data would go around us, in the kernel's TLS */
         if (!server && !layer_alpn_offer(lib, ssl, connection))
-            obstacle = "no memory for the list of application protocols";
+            reason = "no memory for the list of application protocols";
     }
-    tls_quiet_end(quiet);
-    return obstacle;
+    tls_errors_restore(saved);
+    return reason;
 }
 
 static void layer_free(struct layer *layer)
 {
     pfswrap_tunnel_free(layer->tunnel);
-    layer_lease_free(&layer->lease);
+    fork_guard_free(&layer->fork_guard);
     layer->lib->CRYPTO_free(layer, "pfswrap", 0);
 }
 
@@ -106,7 +106,7 @@ static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct polic
                          pfswrap_policy()->seal.handshake_timeout_ms;
     report_addresses_read(&layer->addresses, lib, ssl);
     const struct pfswrap_tunnel_transport transport = layer_transport(layer);
-    if (binding_read(lib, ssl, binding) && layer_lease_make(&layer->lease))
+    if (binding_read(lib, ssl, binding) && fork_guard_make(&layer->fork_guard))
         layer->tunnel =
             pfswrap_tunnel_new(server ? PFSWRAP_SEAL_RESPONDER : PFSWRAP_SEAL_INITIATOR, keys_config(rule), binding,
                                sizeof binding, atomic_load(candidate_of(rule)), &transport, error);
@@ -185,7 +185,7 @@ static void notify_close(struct libssl *lib, SSL *ssl)
 int layer_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, const char *reason,
                  const char *detail)
 {
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     layer_report_refused(lib, ssl, connection->layer_rule, reason, detail);
     if (lib->SSL_is_init_finished(ssl))
         notify_close(lib, ssl);
@@ -196,7 +196,7 @@ int layer_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection
         linger_mark(fd);
     }
     lib->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
     layer_forget(connection);
     connection->stage = TLS_STAGE_REFUSED;
     tls_error_push(lib, SSL_R_UNSUPPORTED_PROTOCOL, reason);

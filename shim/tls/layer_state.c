@@ -14,14 +14,14 @@ static struct tls_connection *layered(const struct libssl *lib, const SSL *ssl, 
     return connection != NULL && connection->layer != NULL ? connection : NULL;
 }
 
-static bool shakes_hands(const struct tls_connection *connection)
+static bool is_handshaking(const struct tls_connection *connection)
 {
     return connection != NULL && connection->stage == TLS_STAGE_SEAL;
 }
 
-bool layer_shakes_hands(const struct libssl *lib, const SSL *ssl, const void *caller)
+bool layer_is_handshaking(const struct libssl *lib, const SSL *ssl, const void *caller)
 {
-    return shakes_hands(layered(lib, ssl, caller));
+    return is_handshaking(layered(lib, ssl, caller));
 }
 
 PFSWRAP_EXPORT int SSL_in_init(const SSL *ssl)
@@ -29,7 +29,7 @@ PFSWRAP_EXPORT int SSL_in_init(const SSL *ssl)
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 1;
-    return shakes_hands(layered(lib, ssl, CALLER)) ? 1 : lib->SSL_in_init(ssl);
+    return is_handshaking(layered(lib, ssl, CALLER)) ? 1 : lib->SSL_in_init(ssl);
 }
 
 PFSWRAP_EXPORT int SSL_is_init_finished(const SSL *ssl)
@@ -37,7 +37,7 @@ PFSWRAP_EXPORT int SSL_is_init_finished(const SSL *ssl)
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 0;
-    return shakes_hands(layered(lib, ssl, CALLER)) ? 0 : lib->SSL_is_init_finished(ssl);
+    return is_handshaking(layered(lib, ssl, CALLER)) ? 0 : lib->SSL_is_init_finished(ssl);
 }
 
 PFSWRAP_EXPORT OSSL_HANDSHAKE_STATE SSL_get_state(const SSL *ssl)
@@ -45,7 +45,7 @@ PFSWRAP_EXPORT OSSL_HANDSHAKE_STATE SSL_get_state(const SSL *ssl)
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return TLS_ST_BEFORE;
-    if (shakes_hands(layered(lib, ssl, CALLER)))
+    if (is_handshaking(layered(lib, ssl, CALLER)))
         return lib->SSL_is_server(ssl) ? TLS_ST_SR_FINISHED : TLS_ST_CR_FINISHED;
     return lib->SSL_get_state(ssl);
 }
@@ -87,7 +87,7 @@ PFSWRAP_EXPORT int SSL_get_shutdown(const SSL *ssl)
 /* A handshake message that a buffering BIO would not let go. */
 static bool waits_for_flush(const struct tls_connection *connection)
 {
-    return shakes_hands(connection) && connection->layer->flush_due;
+    return is_handshaking(connection) && connection->layer->flush_due;
 }
 
 PFSWRAP_EXPORT int SSL_want(const SSL *ssl)

@@ -222,7 +222,7 @@ static struct libssl *libssl_of_object(const void *object, const void *caller)
     /* A library's calls of its own functions are about its own objects, which nobody knows yet while they are made.
      */
     struct libssl *inside = registered_containing(caller, false);
-    return inside != NULL && inside->is_library ? inside : atomic_load(&registered[libssl_owner_index(object)]);
+    return inside != NULL && inside->is_library ? inside : atomic_load(&registered[object_map_index(object)]);
 }
 
 struct libssl *libssl_of_context(const SSL_CTX *context, const void *caller)

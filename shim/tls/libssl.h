@@ -297,10 +297,10 @@ bool libssl_is_in_executable(void);
 /* Registers what is loaded and ends the process if one of them lacks a required function (exit status 125). */
 void libssl_require_supported(void);
 
-/* Remembers that `object` was made by `lib`, and forgets it; owner.c. */
-void libssl_owner_add(const void *object, const struct libssl *lib);
-void libssl_owner_remove(const void *object);
-int libssl_owner_index(const void *object); /* 0 for whatever is not remembered */
+/* Remembers that `object` was made by `lib`, and forgets it; object_map.c. */
+void object_map_add(const void *object, const struct libssl *lib);
+void object_map_remove(const void *object);
+int object_map_index(const void *object); /* 0 for whatever is not remembered */
 
 /* `return address of the interposed function`, to tell who calls. */
 #define CALLER __builtin_return_address(0)

@@ -3,55 +3,18 @@
  */
 #include "tls/report.h"
 
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
 #include "config/init.h"
+#include "config/override.h"
 #include "tls/layer.h"
-
-static bool enforcing(void)
-{
-    return pfswrap_policy()->mode == POLICY_ENFORCE;
-}
-
-/* FNV-1a, 64 bits: to tell what has been said before. */
-static uint64_t hash_add(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return hash * UINT64_C(0x100000001b3);
-}
-
-static bool said_before(const char *setting, const char *asked)
-{
-    enum { SAID_MAX = 64 }; /* beyond that many different overrides each is said every time */
-    static _Atomic uint64_t said[SAID_MAX];
-    uint64_t hash = hash_add(hash_add(UINT64_C(0xcbf29ce484222325), setting), asked) | 1;
-    for (int i = 0; i < SAID_MAX; i++) {
-        uint64_t seen = 0;
-        if (atomic_compare_exchange_strong(&said[i], &seen, hash))
-            return false;
-        if (seen == hash)
-            return true;
-    }
-    return false;
-}
-
-void report_override(const char *setting, const char *asked, const char *forced)
-{
-    if (said_before(setting, asked))
-        return;
-    const struct audit_field fields[] = {AUDIT_S("setting", setting), AUDIT_S("asked", asked),
-                                         AUDIT_S("forced", forced), AUDIT_S("rule", "tls")};
-    audit_event(enforcing() ? "override" : "would-override", fields, sizeof fields / sizeof fields[0]);
-}
 
 void report_dh_parameters(void)
 {
-    report_override("dh-parameters", "finite-field", "never used");
+    override_report("dh-parameters", "finite-field", "never used");
 }
 
 const char *report_version_name(int version)
@@ -144,13 +107,13 @@ static void report_end(const char *event, const struct libssl *lib, SSL *ssl, co
 
 void report_refused(const struct libssl *lib, SSL *ssl, const char *reason)
 {
-    report_end(enforcing() ? "refused" : "would-refuse", lib, ssl, reason, NULL);
+    report_end(pfswrap_enforces() ? "refused" : "would-refuse", lib, ssl, reason, NULL);
 }
 
 /* Reasons of libssl that mean: the two sides had nothing in common that the policy allows. */
-static bool is_the_policys_doing(int reason)
+static bool caused_by_policy(int code)
 {
-    switch (reason) {
+    switch (code) {
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_NO_SHARED_CIPHER:
     case SSL_R_NO_SUITABLE_KEY_SHARE:
@@ -175,7 +138,7 @@ static bool is_the_policys_doing(int reason)
 }
 
 /* Why the certificate of this side cannot serve TLS 1.3 (RFC 8446, 4.2.3); NULL: it can, or there is none. */
-static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl, int reason)
+static const char *certificate_problem(const struct libssl *lib, const SSL *ssl, int code)
 {
     X509 *certificate = lib->SSL_get_certificate(ssl);
     EVP_PKEY *key = certificate != NULL ? lib->X509_get0_pubkey(certificate) : NULL;
@@ -186,7 +149,7 @@ static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl
     switch (lib->EVP_PKEY_get_id(key)) {
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS:
-        return reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM
+        return code == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM
                    ? "the certificate's RSA key is too short for TLS 1.3, expected 1024 bits or more"
                    : NULL;
     case EVP_PKEY_EC:
@@ -203,19 +166,19 @@ static const char *certificate_obstacle(const struct libssl *lib, const SSL *ssl
 }
 
 /* The same for a server without any; NULL: there is one. */
-static const char *credential_obstacle(const struct libssl *lib, const SSL *ssl, int reason)
+static const char *credential_problem(const struct libssl *lib, const SSL *ssl, int code)
 {
     if (!lib->SSL_is_server(ssl))
         return NULL;
     if (lib->SSL_get_certificate(ssl) != NULL)
-        return certificate_obstacle(lib, ssl, reason);
-    return reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM || reason == SSL_R_NO_SHARED_CIPHER
+        return certificate_problem(lib, ssl, code);
+    return code == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM || code == SSL_R_NO_SHARED_CIPHER
                ? "the server has no certificate, and TLS 1.3 has no anonymous or SRP key exchange"
                : NULL;
 }
 
 /* The SSL_R_ number in an error of libssl's, 0 for others; 3.0 gave the reason more bits (ERR_GET_REASON(3)). */
-static int ssl_reason(const struct libssl *lib, unsigned long error)
+static int ssl_code(const struct libssl *lib, unsigned long error)
 {
     bool is_1_1 = lib->ERR_new == NULL;
     unsigned long library = is_1_1 ? error >> 24 & 0xff : error >> 23 & 0xff;
@@ -231,16 +194,16 @@ void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *co
         return;
     connection->reported = true;
     unsigned long error = kind == SSL_ERROR_SSL ? lib->ERR_peek_last_error() : 0;
-    int reason = ssl_reason(lib, error);
+    int code = ssl_code(lib, error);
     const char *text = error != 0 ? lib->ERR_reason_error_string(error) : NULL;
     if (text == NULL)
         text = "the peer closed the connection during the handshake";
-    if (reason == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL && connection->layer_rule != NULL) {
+    if (code == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL && connection->layer_rule != NULL) {
         layer_report_refused(lib, ssl, connection->layer_rule, "the server does not have the inner layer", text);
         return;
     }
-    bool refused = enforcing() && is_the_policys_doing(reason);
-    const char *obstacle = refused ? credential_obstacle(lib, ssl, reason) : NULL;
-    report_end(refused ? "refused" : "failed", lib, ssl, obstacle != NULL ? obstacle : text,
-               obstacle != NULL ? text : NULL);
+    bool refused = pfswrap_enforces() && caused_by_policy(code);
+    const char *problem = refused ? credential_problem(lib, ssl, code) : NULL;
+    report_end(refused ? "refused" : "failed", lib, ssl, problem != NULL ? problem : text,
+               problem != NULL ? text : NULL);
 }

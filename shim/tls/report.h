@@ -15,12 +15,6 @@ struct report_addresses {
 };
 void report_addresses_read(struct report_addresses *addresses, const struct libssl *lib, const SSL *ssl);
 
-/*
- * The program asked for something weaker than the policy: logged once a process for each setting and value, as
- * "override" or, with mode = audit, "would-override".
- */
-void report_override(const char *setting, const char *asked, const char *forced);
-
 /* The same for finite-field Diffie-Hellman parameters, which may be set and are never used. */
 void report_dh_parameters(void);
 

@@ -5,10 +5,10 @@
 #include "tls/security.h"
 
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"
-#include "tls/report.h"
 
 static bool version_is_allowed(const struct policy_tls *policy, int version)
 {
@@ -90,7 +90,7 @@ PFSWRAP_EXPORT void SSL_CTX_set_security_callback(SSL_CTX *context, security_cal
     if (lib == NULL)
         return;
     struct tls_context *record = tls_context_find(lib, context);
-    report_override("security-callback", "the program's", "asked after the policy");
+    override_report("security-callback", "the program's", "asked after the policy");
     if (record == NULL || lib->SSL_CTX_get_security_callback(context) != tls_security_callback)
         lib->SSL_CTX_set_security_callback(context, callback);
     else
@@ -112,7 +112,7 @@ PFSWRAP_EXPORT void SSL_set_security_callback(SSL *ssl, security_callback *callb
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return;
-    report_override("security-callback", "the program's", "asked after the policy");
+    override_report("security-callback", "the program's", "asked after the policy");
     struct tls_connection *connection = tls_connection_get(lib, ssl);
     if (connection == NULL || lib->SSL_get_security_callback(ssl) != tls_security_callback) {
         lib->SSL_set_security_callback(ssl, callback);

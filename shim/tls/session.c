@@ -5,6 +5,7 @@
 #include "tls/session.h"
 
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
 #include "tls/context.h"
 #include "tls/report.h"
@@ -74,11 +75,11 @@ PFSWRAP_EXPORT int SSL_set_session(SSL *ssl, SSL_SESSION *session)
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 0;
-    bool offered = session == NULL || policy()->mode != POLICY_ENFORCE || libssl_is_inside(lib, CALLER) ||
-                   may_be_resumed(lib, session);
+    bool offered =
+        session == NULL || !pfswrap_enforces() || libssl_is_inside(lib, CALLER) || may_be_resumed(lib, session);
     if (offered)
         return lib->SSL_set_session(ssl, session);
-    report_override("session", report_version_name(lib->SSL_SESSION_get_protocol_version(session)), "not resumed");
+    override_report("session", report_version_name(lib->SSL_SESSION_get_protocol_version(session)), "not resumed");
     return 1;
 }
 
@@ -103,7 +104,7 @@ PFSWRAP_EXPORT void SSL_CTX_sess_set_get_cb(SSL_CTX *context, session_get_callba
     if (lib == NULL)
         return;
     struct tls_context *record = tls_context_find(lib, context);
-    bool checked = record != NULL && policy()->mode == POLICY_ENFORCE && callback != NULL;
+    bool checked = record != NULL && pfswrap_enforces() && callback != NULL;
     if (checked)
         record->program_session_get = callback;
     lib->SSL_CTX_sess_set_get_cb(context, checked ? session_get_checked : callback);
@@ -125,8 +126,8 @@ PFSWRAP_EXPORT int SSL_CTX_set_session_ticket_cb(SSL_CTX *context, SSL_CTX_gener
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
         return 0;
-    if (policy()->mode != POLICY_ENFORCE || !refuses_all())
+    if (!pfswrap_enforces() || !refuses_all())
         return lib->SSL_CTX_set_session_ticket_cb(context, generate, decrypt, argument);
-    report_override("session-tickets", "callback", "refused");
+    override_report("session-tickets", "callback", "refused");
     return 1;
 }

@@ -16,7 +16,7 @@
 /* The record, if the program's settings are not the library's at the moment. */
 static struct tls_connection *forced_connection(const struct libssl *lib, const SSL *ssl, const void *caller)
 {
-    if (lib == NULL || ssl == NULL || libssl_is_inside(lib, caller) || pfswrap_policy()->mode != POLICY_ENFORCE)
+    if (lib == NULL || ssl == NULL || libssl_is_inside(lib, caller) || !pfswrap_enforces())
         return NULL;
     struct tls_connection *connection = tls_connection_find(lib, ssl);
     return connection != NULL && connection->stage != TLS_STAGE_NEW ? connection : NULL;
@@ -132,9 +132,9 @@ PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
 static int lists_checked(struct libssl *lib, SSL *ssl, const void *caller, int result)
 {
     if (result == 1 && forced_connection(lib, ssl, caller) != NULL) {
-        struct tls_quiet quiet = tls_quiet_begin(lib);
+        struct tls_saved_errors saved = tls_errors_save(lib);
         (void)tls_ciphers_force(lib, ssl, lib->SSL_is_dtls(ssl) != 0, true);
-        tls_quiet_end(quiet);
+        tls_errors_restore(saved);
     }
     return result;
 }
@@ -176,12 +176,12 @@ PFSWRAP_EXPORT STACK_OF(SSL_CIPHER) * SSL_get1_supported_ciphers(SSL *ssl)
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return NULL;
-    bool asked_by_program =
-        ssl != NULL && !libssl_is_inside(lib, CALLER) && pfswrap_policy()->mode == POLICY_ENFORCE;
+    bool asked_by_program = ssl != NULL && !libssl_is_inside(lib, CALLER) && pfswrap_enforces();
     struct tls_connection *connection = asked_by_program ? tls_connection_get(lib, ssl) : NULL;
     if (connection == NULL || connection->stage != TLS_STAGE_NEW)
         return lib->SSL_get1_supported_ciphers(ssl);
-    (void)tls_gate(lib, ssl, connection, TLS_ROLE_UNKNOWN); /* an obstacle is for the handshake to report */
+    (void)tls_settings_enforce(lib, ssl, connection,
+                               TLS_ROLE_UNKNOWN); /* an reason is for the handshake to report */
     STACK_OF(SSL_CIPHER) *supported = lib->SSL_get1_supported_ciphers(ssl);
     tls_settings_release(lib, ssl, connection);
     connection->stage = TLS_STAGE_NEW;

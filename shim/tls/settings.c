@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"
 #include "tls/report.h"
@@ -106,27 +107,28 @@ static void report_overrides(const struct libssl *lib, const SSL *ssl, const str
     int initial_min = context != NULL ? context->initial_min : 0;
     uint64_t initial_options = context != NULL ? context->initial_options : OPTIONS_CLEARED;
     if (asked->max_version != forced->max_version)
-        report_override("max-version", report_version_name(asked->max_version),
+        override_report("max-version", report_version_name(asked->max_version),
                         report_version_name(forced->max_version));
     if (asked->min_version != forced->min_version && asked->min_version != initial_min)
-        report_override("min-version", report_version_name(asked->min_version),
+        override_report("min-version", report_version_name(asked->min_version),
                         report_version_name(forced->min_version));
     for (size_t i = 0; i < sizeof option_names / sizeof option_names[0]; i++)
         if ((asked->options & ~initial_options & ~forced->options & option_names[i].bit) != 0)
-            report_override("options", option_names[i].name, "off");
+            override_report("options", option_names[i].name, "off");
     if ((initial_options & ~asked->options & SSL_OP_NO_COMPRESSION) != 0)
-        report_override("options", "compression", "off");
+        override_report("options", "compression", "off");
     if (asked->max_early_data != 0)
-        report_override("early-data", "allowed", "refused");
+        override_report("early-data", "allowed", "refused");
     if (policy->session_tickets == POLICY_TICKETS_REFUSE && asked->num_tickets != 0)
-        report_override("session-tickets", "issued", "refused");
+        override_report("session-tickets", "issued", "refused");
 }
 
-const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connection, enum tls_role role)
+const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connection *connection,
+                                 enum tls_role role)
 {
     const struct policy *policy = pfswrap_policy();
     bool enforce = policy->mode == POLICY_ENFORCE;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     bool dtls = lib->SSL_is_dtls(ssl) != 0;
     bool server = role == TLS_ROLE_SERVER || (role == TLS_ROLE_UNKNOWN && lib->SSL_is_server(ssl));
@@ -137,41 +139,41 @@ const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connec
     if (quic) /* TLS 1.3 by definition (RFC 9001), and its versions are not TLS's */
         forced = connection->asked;
     report_overrides(lib, ssl, &policy->tls, &connection->asked, &forced);
-    const char *obstacle = tls_ciphers_force(lib, ssl, dtls, enforce);
+    const char *reason = tls_ciphers_force(lib, ssl, dtls, enforce);
     if (enforce) {
         struct tls_target target = {.lib = lib, .ssl = ssl};
         bool born_without_us = tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl)) == NULL;
-        if (born_without_us && obstacle == NULL)
-            obstacle = tls_groups_begin(&target);
+        if (born_without_us && reason == NULL)
+            reason = tls_groups_begin(&target);
         settings_write(lib, ssl, &connection->asked, &forced);
         tls_security_install(lib, ssl, connection);
     }
     connection->stage = TLS_STAGE_HANDSHAKE;
-    tls_quiet_end(quiet);
-    return enforce ? obstacle : NULL;
+    tls_errors_restore(saved);
+    return enforce ? reason : NULL;
 }
 
 static bool is_forced(const struct tls_connection *connection)
 {
-    return connection != NULL && connection->stage != TLS_STAGE_NEW && pfswrap_policy()->mode == POLICY_ENFORCE;
+    return connection != NULL && connection->stage != TLS_STAGE_NEW && pfswrap_enforces();
 }
 
 void tls_settings_release(struct libssl *lib, SSL *ssl, const struct tls_connection *connection)
 {
     if (!is_forced(connection))
         return;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     struct tls_settings now;
     settings_read(lib, ssl, &now);
     settings_write(lib, ssl, &now, &connection->asked);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
 }
 
 void tls_settings_retake(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
 {
     if (!is_forced(connection))
         return;
-    struct tls_quiet quiet = tls_quiet_begin(lib);
+    struct tls_saved_errors saved = tls_errors_save(lib);
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     settings_read(lib, ssl, &connection->asked);
@@ -181,5 +183,5 @@ void tls_settings_retake(struct libssl *lib, SSL *ssl, struct tls_connection *co
         report_overrides(lib, ssl, policy, &connection->asked, &forced);
         settings_write(lib, ssl, &connection->asked, &forced);
     }
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
 }

@@ -15,7 +15,8 @@ enum tls_role { TLS_ROLE_UNKNOWN, TLS_ROLE_CLIENT, TLS_ROLE_SERVER };
  * difference. Goes from TLS_STAGE_NEW to TLS_STAGE_HANDSHAKE. `role` is what the call itself says; unknown: the
  * connection knows. Returns NULL, or why the connection cannot be protected.
  */
-const char *tls_gate(struct libssl *lib, SSL *ssl, struct tls_connection *connection, enum tls_role role);
+const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connection *connection,
+                                 enum tls_role role);
 
 /*
  * For a call that sets something after the gate: tls_settings_release() gives the program's own settings back to

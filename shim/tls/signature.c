@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "config/init.h"
-#include "tls/report.h"
+#include "config/override.h"
 #include "tls/state.h"
 
 static const struct algorithm {
@@ -117,11 +117,11 @@ static long set_list(const struct tls_target *target, int command, long value, c
     char completed[LIST_MAX];
     if (result != 1 || list == NULL || !tls_signature_complete(list, completed, sizeof completed))
         return result;
-    report_override("signature-algorithms", list, completed);
-    struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    override_report("signature-algorithms", list, completed);
+    struct tls_saved_errors saved = tls_errors_save(target->lib);
     if (tls_target_ctrl(target, command, value, completed) != 1)
         (void)tls_target_ctrl(target, command, value, list);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
     return result;
 }
 
@@ -144,17 +144,17 @@ static long set_pairs(const struct tls_target *target, int command, long count, 
     if (!rsa || pss)
         return result;
     memcpy(completed + count, added, sizeof added);
-    report_override("signature-algorithms", "RSA without PSS", "RSA-PSS added");
-    struct tls_quiet quiet = tls_quiet_begin(target->lib);
+    override_report("signature-algorithms", "RSA without PSS", "RSA-PSS added");
+    struct tls_saved_errors saved = tls_errors_save(target->lib);
     if (tls_target_ctrl(target, command, count + ADDED_MAX, completed) != 1)
         (void)tls_target_ctrl(target, command, count, nids);
-    tls_quiet_end(quiet);
+    tls_errors_restore(saved);
     return result;
 }
 
 long tls_signature_set(const struct tls_target *target, int command, long value, void *pointer)
 {
-    if (pfswrap_policy()->mode != POLICY_ENFORCE)
+    if (!pfswrap_enforces())
         return tls_target_ctrl(target, command, value, pointer);
     if (command == SSL_CTRL_SET_SIGALGS || command == SSL_CTRL_SET_CLIENT_SIGALGS)
         return set_pairs(target, command, value, pointer);

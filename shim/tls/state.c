@@ -1,7 +1,8 @@
 /*
- * Records in ex_data. The callbacks also tell owner.c of every object the library makes, including those it makes
- * for itself. A record comes from the library's allocator, like the object it belongs to: programs that replace it
- * (CRYPTO_set_mem_functions(3)) hand connections from process to process in shared memory, as kamailio does.
+ * Records in ex_data. The callbacks also tell object_map.c of every object the library makes, including those it
+ * makes for itself. A record comes from the library's allocator, like the object it belongs to: programs that
+ * replace it (CRYPTO_set_mem_functions(3)) hand connections from process to process in shared memory, as kamailio
+ * does.
  */
 #include "tls/state.h"
 
@@ -15,7 +16,7 @@ atomic_uint tls_connections_ended;
 static void object_made(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
 {
     (void)value, (void)data, (void)index, (void)argument;
-    libssl_owner_add(parent, pointer);
+    object_map_add(parent, pointer);
 }
 
 static void *record_new(const struct libssl *lib, size_t size)
@@ -33,7 +34,7 @@ static void connection_freed(void *parent, void *value, CRYPTO_EX_DATA *data, in
 {
     (void)data, (void)index, (void)argument;
     struct tls_connection *record = value;
-    libssl_owner_remove(parent);
+    object_map_remove(parent);
     tls_connection_ended();
     if (record == NULL)
         return;
@@ -47,7 +48,7 @@ static void context_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int i
 {
     (void)data, (void)index, (void)argument;
     struct tls_context *record = value;
-    libssl_owner_remove(parent);
+    object_map_remove(parent);
     if (record == NULL)
         return;
     record_free(pointer, record->protocols.list);
@@ -134,15 +135,15 @@ struct tls_connection *tls_connection_get(struct libssl *lib, SSL *ssl)
     return record;
 }
 
-struct tls_quiet tls_quiet_begin(const struct libssl *lib)
+struct tls_saved_errors tls_errors_save(const struct libssl *lib)
 {
-    struct tls_quiet quiet = {.lib = lib, .error = errno};
+    struct tls_saved_errors saved = {.lib = lib, .error = errno};
     lib->ERR_set_mark();
-    return quiet;
+    return saved;
 }
 
-void tls_quiet_end(struct tls_quiet quiet)
+void tls_errors_restore(struct tls_saved_errors saved)
 {
-    quiet.lib->ERR_pop_to_mark();
-    errno = quiet.error;
+    saved.lib->ERR_pop_to_mark();
+    errno = saved.error;
 }

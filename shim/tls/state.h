@@ -98,11 +98,11 @@ static inline void tls_connection_ended(void)
 }
 
 /* Keeps what the program would see of our own calls as it was: the library's error queue and errno. */
-struct tls_quiet {
+struct tls_saved_errors {
     const struct libssl *lib;
     int error;
 };
-struct tls_quiet tls_quiet_begin(const struct libssl *lib);
-void tls_quiet_end(struct tls_quiet quiet);
+struct tls_saved_errors tls_errors_save(const struct libssl *lib);
+void tls_errors_restore(struct tls_saved_errors saved);
 
 #endif

@@ -2,7 +2,7 @@
  * Verification of the peer that does not depend on the program: a store, a chain building and a host name check of
  * our own, with the loaded libcrypto (X509_verify_cert(3)); pins are SHA-256 over the key (RFC 7469, 2.4).
  */
-#include "tls/attest.h"
+#include "tls/negotiated.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certif
     if (store == NULL)
         return "the certificates to trust cannot be read";
     X509_STORE_CTX *verification = lib->X509_STORE_CTX_new();
-    const char *obstacle = "no memory to verify the certificate";
+    const char *reason = "no memory to verify the certificate";
     if (verification != NULL &&
         lib->X509_STORE_CTX_init(verification, store, certificate, lib->SSL_get_peer_cert_chain(ssl)) == 1 &&
         lib->X509_STORE_CTX_set_default(verification, purpose) == 1) {
@@ -85,12 +85,12 @@ static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certif
         lib->X509_VERIFY_PARAM_set_auth_level(parameters, 1);
         bool named = host == NULL || lib->X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1;
         if (named && lib->X509_verify_cert(verification) == 1)
-            obstacle = NULL;
+            reason = NULL;
         else
-            obstacle = lib->X509_verify_cert_error_string(lib->X509_STORE_CTX_get_error(verification));
+            reason = lib->X509_verify_cert_error_string(lib->X509_STORE_CTX_get_error(verification));
     }
     lib->X509_STORE_CTX_free(verification);
-    return obstacle;
+    return reason;
 }
 
 const char *tls_verify_server(struct libssl *lib, SSL *ssl)
@@ -100,15 +100,15 @@ const char *tls_verify_server(struct libssl *lib, SSL *ssl)
     if (certificate == NULL)
         return "the server has no certificate";
     const char *host = lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    const char *obstacle = NULL;
+    const char *reason = NULL;
     if (policy->pin_count > 0 && !pin_matches(lib, certificate))
-        obstacle = "the server's key matches no pin";
+        reason = "the server's key matches no pin";
     else if (policy->verify_server == POLICY_VERIFY_REQUIRE && host == NULL && policy->pin_count == 0)
-        obstacle = "the program named no server to verify, and the policy has no pin";
+        reason = "the program named no server to verify, and the policy has no pin";
     else if (policy->verify_server == POLICY_VERIFY_REQUIRE)
-        obstacle = chain_verify(lib, ssl, certificate, store_get(lib), "ssl_server", host);
+        reason = chain_verify(lib, ssl, certificate, store_get(lib), "ssl_server", host);
     lib->X509_free(certificate);
-    return obstacle;
+    return reason;
 }
 
 const char *tls_verify_client(struct libssl *lib, SSL *ssl)
@@ -119,7 +119,7 @@ const char *tls_verify_client(struct libssl *lib, SSL *ssl)
     /* Without a ca-file the certificates are those the program was given; the verification is ours all the same. */
     bool own_store = pfswrap_policy()->tls.ca_file[0] != '\0';
     X509_STORE *store = own_store ? store_get(lib) : lib->SSL_CTX_get_cert_store(lib->SSL_get_SSL_CTX(ssl));
-    const char *obstacle = chain_verify(lib, ssl, certificate, store, "ssl_client", NULL);
+    const char *reason = chain_verify(lib, ssl, certificate, store, "ssl_client", NULL);
     lib->X509_free(certificate);
-    return obstacle;
+    return reason;
 }

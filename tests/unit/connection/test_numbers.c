@@ -40,7 +40,7 @@
 #include "base/raw_syscall.h"
 #include "base/libc.h"
 #include "fd/list.h"
-#include "socket/linger.h"
+#include "fd/linger.h"
 #include "suite.h"
 #include "inspect/inspect.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "config/init.h"
-#include "tls/report.h"
+#include "config/override.h"
 #include "tls/signature.h"
 #include "tls/state.h"
 
@@ -17,20 +17,20 @@ const struct policy *pfswrap_policy(void)
     return NULL;
 }
 
-void report_override(const char *setting, const char *asked, const char *forced)
+void override_report(const char *setting, const char *asked, const char *forced)
 {
     (void)setting, (void)asked, (void)forced;
     ck_abort_msg("completing a list logs nothing");
 }
 
-struct tls_quiet tls_quiet_begin(const struct libssl *lib)
+struct tls_saved_errors tls_errors_save(const struct libssl *lib)
 {
-    return (struct tls_quiet){.lib = lib};
+    return (struct tls_saved_errors){.lib = lib};
 }
 
-void tls_quiet_end(struct tls_quiet quiet)
+void tls_errors_restore(struct tls_saved_errors saved)
 {
-    (void)quiet;
+    (void)saved;
 }
 
 enum { SIZE = 256 };

@@ -4,14 +4,14 @@
  * two share tells: the first one to use the connection moves it on, and the other one's no longer fits. However the
  * process was copied (fork, raw clone), nothing has to notice it.
  */
-#ifndef PFSWRAP_TLS_LAYER_LEASE_H
-#define PFSWRAP_TLS_LAYER_LEASE_H
+#ifndef PFSWRAP_TLS_FORK_GUARD_H
+#define PFSWRAP_TLS_FORK_GUARD_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct layer_lease {
+struct fork_guard {
     _Atomic uint64_t *shared; /* a page of its own: a child cannot reach the connections its parent makes later */
     uint64_t mine;
     bool
@@ -19,11 +19,11 @@ struct layer_lease {
 };
 
 /* Returns false: no memory. */
-bool layer_lease_make(struct layer_lease *lease);
-void layer_lease_free(struct layer_lease *lease);
+bool fork_guard_make(struct fork_guard *guard);
+void fork_guard_free(struct fork_guard *guard);
 
 /* In front of and behind each use. enter returns false if the keys must not be used, now or ever. */
-bool layer_lease_enter(struct layer_lease *lease);
-void layer_lease_leave(struct layer_lease *lease);
+bool fork_guard_enter(struct fork_guard *guard);
+void fork_guard_leave(struct fork_guard *guard);
 
 #endif

@@ -4,6 +4,7 @@
  * security level also says how long the keys of certificates must be, which the policy leaves to the program.
  */
 #include "config/init.h"
+#include "config/override.h"
 #include "base/interposed.h"
 #include "tls/report.h"
 #include "tls/state.h"
@@ -12,7 +13,7 @@ static void report_level(int before, int level)
 {
     static const char *const names[] = {"0", "1", "2", "3", "4", "5"};
     if (level >= 0 && level < before && level < (int)(sizeof names / sizeof names[0]))
-        report_override("security-level", names[level], "for certificates only");
+        override_report("security-level", names[level], "for certificates only");
 }
 
 PFSWRAP_EXPORT void SSL_CTX_set_security_level(SSL_CTX *context, int level)

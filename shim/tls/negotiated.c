@@ -3,7 +3,7 @@
  * peer's temporary key, which a resumption without one does not have, or, for key encapsulation groups, which never
  * set it, by the negotiated group together with psk_ke being off.
  */
-#include "tls/attest.h"
+#include "tls/negotiated.h"
 
 #include "config/init.h"
 #include "policy/registry.h"
@@ -47,7 +47,7 @@ static struct agreed_group group_agreed(const struct libssl *lib, SSL *ssl)
     return agreed;
 }
 
-static const char *attest_tls13(const struct libssl *lib, SSL *ssl, struct agreed_group agreed)
+static const char *verify_tls13(const struct libssl *lib, SSL *ssl, struct agreed_group agreed)
 {
     bool encapsulation = agreed.group != NULL && agreed.group->kind == TLS_GROUP_HYBRID;
     bool psk_ke_possible = (lib->SSL_get_options(ssl) & SSL_OP_ALLOW_NO_DHE_KEX) != 0;
@@ -58,7 +58,7 @@ static const char *attest_tls13(const struct libssl *lib, SSL *ssl, struct agree
     return tls_group_is_allowed(agreed.group->id) ? NULL : "the key exchange group is not in the policy";
 }
 
-static const char *attest_older(const struct libssl *lib, const SSL *ssl)
+static const char *verify_older(const struct libssl *lib, const SSL *ssl)
 {
     return lib->SSL_session_reused(ssl) ? "a session older than TLS 1.3 was resumed, without a fresh key exchange"
                                         : NULL;
@@ -74,7 +74,7 @@ static struct agreed_group group_of_older(const struct libssl *lib, SSL *ssl, st
     return agreed;
 }
 
-static const char *attest_protocol(struct libssl *lib, SSL *ssl, struct agreed_group *agreed)
+static const char *verify_protocol(struct libssl *lib, SSL *ssl, struct agreed_group *agreed)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     const SSL_CIPHER *cipher = lib->SSL_get_current_cipher(ssl);
@@ -85,13 +85,13 @@ static const char *attest_protocol(struct libssl *lib, SSL *ssl, struct agreed_g
         return "the cipher is not in the policy";
     *agreed = group_agreed(lib, ssl);
     if (quic || version == TLS1_3_VERSION)
-        return attest_tls13(lib, ssl, *agreed);
+        return verify_tls13(lib, ssl, *agreed);
     if (dtls && policy->dtls == POLICY_DTLS_REFUSE)
         return "DTLS is refused by the policy";
     if (dtls ? version != DTLS1_2_VERSION : version < policy->min_version)
         return "the version is older than the policy allows";
     *agreed = group_of_older(lib, ssl, *agreed);
-    return attest_older(lib, ssl);
+    return verify_older(lib, ssl);
 }
 
 /*
@@ -118,23 +118,22 @@ static const char *verified_by_program(const struct libssl *lib, const SSL *ssl)
     return asked && peer != NULL && lib->SSL_get_verify_result(ssl) == X509_V_OK ? "application" : "none";
 }
 
-struct tls_attestation tls_attest(struct libssl *lib, SSL *ssl)
+struct tls_negotiated tls_verify_negotiated(struct libssl *lib, SSL *ssl)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     struct agreed_group agreed = {0};
-    struct tls_attestation result = {.reason = SSL_R_UNSUPPORTED_PROTOCOL};
-    result.obstacle = attest_protocol(lib, ssl, &agreed);
+    struct tls_negotiated result = {.code = SSL_R_UNSUPPORTED_PROTOCOL};
+    result.reason = verify_protocol(lib, ssl, &agreed);
     result.group = agreed.group != NULL ? agreed.group->name : NULL;
-    if (policy->session_tickets == POLICY_TICKETS_REFUSE && result.obstacle == NULL &&
-        session_was_resumed(lib, ssl))
-        result.obstacle = "a session was resumed, which the policy refuses";
+    if (policy->session_tickets == POLICY_TICKETS_REFUSE && result.reason == NULL && session_was_resumed(lib, ssl))
+        result.reason = "a session was resumed, which the policy refuses";
     bool server = lib->SSL_is_server(ssl) != 0;
     bool verify = server ? policy->client_certificates == POLICY_VERIFY_REQUIRE
                          : policy->verify_server == POLICY_VERIFY_REQUIRE || policy->pin_count > 0;
     result.verified = verify ? "policy" : verified_by_program(lib, ssl);
-    if (verify && result.obstacle == NULL) {
-        result.obstacle = server ? tls_verify_client(lib, ssl) : tls_verify_server(lib, ssl);
-        result.reason = SSL_R_CERTIFICATE_VERIFY_FAILED;
+    if (verify && result.reason == NULL) {
+        result.reason = server ? tls_verify_client(lib, ssl) : tls_verify_server(lib, ssl);
+        result.code = SSL_R_CERTIFICATE_VERIFY_FAILED;
     }
     return result;
 }

@@ -1,52 +1,39 @@
 /*
- * The marks are one byte a descriptor, and a count that is zero in nearly every process, so that a close elsewhere
- * costs one load. A mark belongs to the process that made it: a child that closes its copy waits for nothing.
+ * A mark is one byte for each descriptor. A count of the marks is zero in nearly every process, so that closing
+ * other descriptors costs one load. A mark belongs to the process that made it: a child that closes its copy does
+ * not wait.
  */
-#include "socket/linger.h"
+#include "fd/linger.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINGER_FDS = 65536 }; /* higher numbers are not marked */
+#include "base/transport.h"
+
+enum { LINGER_FDS = 65536 }; /* higher descriptors are not marked */
 
 static atomic_uchar marks[LINGER_FDS];
 static atomic_int mark_count;
-static atomic_int owner_pid;
+static atomic_int marking_pid; /* the process that the marks belong to */
 
 void linger_mark(int fd)
 {
     if (fd < 0 || fd >= LINGER_FDS)
         return;
-    atomic_store(&owner_pid, (int)getpid());
+    atomic_store(&marking_pid, (int)getpid());
     if (atomic_exchange(&marks[fd], 1) == 0)
         atomic_fetch_add(&mark_count, 1);
 }
 
-/* Nothing left to send, or nobody to send it to: a connection that was reset keeps its count (tcp(7)). */
-static bool nothing_to_wait_for(int fd)
-{
-    int queued = 0;
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    if (ioctl(fd, SIOCOUTQ, &queued) != 0 || queued == 0)
-        return true;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state == TCP_CLOSE;
-}
-
-/* Waits as long as *waited, in microseconds, to which it adds what it took, is below the limit. */
+/* Waits while *waited, in microseconds, is below the limit. Adds the time it took. */
 static void wait_until_sent(int fd, long *waited)
 {
     enum { FIRST_WAIT_US = 100, LONGEST_WAIT_US = 10000, MICROSECOND = 1000 };
     int error = errno;
-    for (long wait = FIRST_WAIT_US; *waited < LINGER_MS * 1000L && !nothing_to_wait_for(fd); *waited += wait) {
+    for (long wait = FIRST_WAIT_US; *waited < LINGER_MS * 1000L && transport_unacknowledged(fd) > 0;
+         *waited += wait) {
         struct timespec pause = {.tv_nsec = wait * MICROSECOND};
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         wait = wait * 2 < LONGEST_WAIT_US ? wait * 2 : LONGEST_WAIT_US;
@@ -58,7 +45,7 @@ static void linger_on(int fd, long *waited)
 {
     if (atomic_load_explicit(&mark_count, memory_order_relaxed) == 0 || fd < 0 || fd >= LINGER_FDS)
         return;
-    if (atomic_load(&marks[fd]) == 0 || atomic_load(&owner_pid) != (int)getpid())
+    if (atomic_load(&marks[fd]) == 0 || atomic_load(&marking_pid) != (int)getpid())
         return;
     if (atomic_exchange(&marks[fd], 0) == 0)
         return;
@@ -82,7 +69,7 @@ void linger_before_close_range(unsigned first, unsigned last)
     }
 }
 
-/* At exit the kernel closes what the program left open. */
+/* At exit, the kernel closes what the program left open. */
 __attribute__((destructor)) static void linger_at_exit(void)
 {
     linger_before_close_range(0, LINGER_FDS - 1);

@@ -28,19 +28,19 @@ static const void *object(size_t number)
 
 START_TEST(an_object_belongs_to_the_library_that_made_it_until_it_is_gone)
 {
-    libssl_owner_add(object(1), &first);
-    libssl_owner_add(object(2), &second);
-    libssl_owner_add(object(3), &last);
-    ck_assert_int_eq(libssl_owner_index(object(1)), 0);
-    ck_assert_int_eq(libssl_owner_index(object(2)), 1);
-    ck_assert_int_eq(libssl_owner_index(object(3)), LIBSSL_MAX - 1);
-    ck_assert_int_eq(libssl_owner_index(object(4)), 0);
-    ck_assert_int_eq(libssl_owner_index(NULL), 0);
-    libssl_owner_remove(object(2));
-    libssl_owner_remove(object(4));
-    ck_assert_int_eq(libssl_owner_index(object(2)), 0);
-    ck_assert_int_eq(libssl_owner_index(NULL), 0);
-    ck_assert_int_eq(libssl_owner_index(object(3)), LIBSSL_MAX - 1);
+    object_map_add(object(1), &first);
+    object_map_add(object(2), &second);
+    object_map_add(object(3), &last);
+    ck_assert_int_eq(object_map_index(object(1)), 0);
+    ck_assert_int_eq(object_map_index(object(2)), 1);
+    ck_assert_int_eq(object_map_index(object(3)), LIBSSL_MAX - 1);
+    ck_assert_int_eq(object_map_index(object(4)), 0);
+    ck_assert_int_eq(object_map_index(NULL), 0);
+    object_map_remove(object(2));
+    object_map_remove(object(4));
+    ck_assert_int_eq(object_map_index(object(2)), 0);
+    ck_assert_int_eq(object_map_index(NULL), 0);
+    ck_assert_int_eq(object_map_index(object(3)), LIBSSL_MAX - 1);
 }
 END_TEST
 
@@ -49,13 +49,13 @@ enum { MANY = 100000 };
 START_TEST(a_hundred_thousand_objects_at_once_are_all_found_and_all_removed)
 {
     for (size_t i = 0; i < MANY; i++)
-        libssl_owner_add(object(i), i % 2 == 0 ? &second : &last);
+        object_map_add(object(i), i % 2 == 0 ? &second : &last);
     for (size_t i = 0; i < MANY; i++)
-        ck_assert_int_eq(libssl_owner_index(object(i)), i % 2 == 0 ? 1 : LIBSSL_MAX - 1);
+        ck_assert_int_eq(object_map_index(object(i)), i % 2 == 0 ? 1 : LIBSSL_MAX - 1);
     for (size_t i = 0; i < MANY; i += 2)
-        libssl_owner_remove(object(i));
+        object_map_remove(object(i));
     for (size_t i = 0; i < MANY; i++)
-        ck_assert_int_eq(libssl_owner_index(object(i)), i % 2 == 0 ? 0 : LIBSSL_MAX - 1);
+        ck_assert_int_eq(object_map_index(object(i)), i % 2 == 0 ? 0 : LIBSSL_MAX - 1);
 }
 END_TEST
 
@@ -63,12 +63,12 @@ START_TEST(looking_up_stays_fast_after_millions_of_objects_have_come_and_gone)
 {
     enum { LOOKUPS = 20000 }; /* they take a millisecond, or more than a second where every slot was used once */
     for (size_t i = 0; i < 2000000; i++) {
-        libssl_owner_add(object(i), &second);
-        libssl_owner_remove(object(i));
+        object_map_add(object(i), &second);
+        object_map_remove(object(i));
     }
     clock_t begun = clock();
     for (size_t i = 0; i < LOOKUPS; i++)
-        ck_assert_int_eq(libssl_owner_index(object(i)), 0);
+        ck_assert_int_eq(object_map_index(object(i)), 0);
     ck_assert_int_lt(clock() - begun, CLOCKS_PER_SEC / 4);
 }
 END_TEST
@@ -80,11 +80,11 @@ static void *come_and_go(void *argument)
     size_t base = (size_t)(uintptr_t)argument * 1000;
     for (size_t round = 0; round < ROUNDS; round++) {
         const void *mine = object(base + round % 100);
-        libssl_owner_add(mine, &second);
-        if (libssl_owner_index(mine) != 1)
+        object_map_add(mine, &second);
+        if (object_map_index(mine) != 1)
             return argument;
-        libssl_owner_remove(mine);
-        if (libssl_owner_index(mine) != 0)
+        object_map_remove(mine);
+        if (object_map_index(mine) != 0)
             return argument;
     }
     return NULL;

@@ -1,7 +1,7 @@
 /*
- * A lease: of the copies of a process only the first to use a connection's keys may go on using them.
+ * A guard: of the copies of a process only the first to use a connection's keys may go on using them.
  */
-#include "tls/layer_lease.h"
+#include "tls/fork_guard.h"
 
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -9,13 +9,13 @@
 
 #include "../suite.h"
 
-static struct layer_lease lease;
+static struct fork_guard guard;
 
 static bool use(void)
 {
-    if (!layer_lease_enter(&lease))
+    if (!fork_guard_enter(&guard))
         return false;
-    layer_lease_leave(&lease);
+    fork_guard_leave(&guard);
     return true;
 }
 
@@ -33,55 +33,55 @@ static bool use_in_copy(bool raw)
 
 START_TEST(one_process_uses_it_again_and_again)
 {
-    ck_assert(layer_lease_make(&lease));
+    ck_assert(fork_guard_make(&guard));
     for (int i = 0; i < 1000; i++)
         ck_assert(use());
-    layer_lease_free(&lease);
+    fork_guard_free(&guard);
 }
 END_TEST
 
 START_TEST(a_copy_that_is_first_takes_it_and_the_original_cannot_go_on)
 {
-    ck_assert(layer_lease_make(&lease));
+    ck_assert(fork_guard_make(&guard));
     ck_assert(use());
     ck_assert(use_in_copy(_i == 1));
     ck_assert(!use());
     ck_assert(!use());
-    layer_lease_free(&lease);
+    fork_guard_free(&guard);
 }
 END_TEST
 
 START_TEST(a_copy_that_does_not_use_it_changes_nothing)
 {
     int status;
-    ck_assert(layer_lease_make(&lease));
+    ck_assert(fork_guard_make(&guard));
     pid_t child = fork();
     if (child == 0)
         _exit(0);
     ck_assert_int_eq(child, waitpid(child, &status, 0));
     ck_assert(use());
-    layer_lease_free(&lease);
+    fork_guard_free(&guard);
 }
 END_TEST
 
 START_TEST(a_copy_made_in_the_middle_of_a_use_cannot_use_it)
 {
-    ck_assert(layer_lease_make(&lease));
-    ck_assert(layer_lease_enter(&lease));
+    ck_assert(fork_guard_make(&guard));
+    ck_assert(fork_guard_enter(&guard));
     ck_assert(!use_in_copy(_i == 1));
-    layer_lease_leave(&lease);
+    fork_guard_leave(&guard);
     ck_assert(use());
-    layer_lease_free(&lease);
+    fork_guard_free(&guard);
 }
 END_TEST
 
 int main(void)
 {
-    TCase *cases = tcase_create("lease");
+    TCase *cases = tcase_create("guard");
 
     tcase_add_test(cases, one_process_uses_it_again_and_again);
     tcase_add_loop_test(cases, a_copy_that_is_first_takes_it_and_the_original_cannot_go_on, 0, 2);
     tcase_add_test(cases, a_copy_that_does_not_use_it_changes_nothing);
     tcase_add_loop_test(cases, a_copy_made_in_the_middle_of_a_use_cannot_use_it, 0, 2);
-    return run_suite(cases, "lease");
+    return run_suite(cases, "guard");
 }

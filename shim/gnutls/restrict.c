@@ -205,7 +205,7 @@ static bool allows_tls13(const struct gnutls *lib, gnutls_priority_t asked)
     return false;
 }
 
-bool priority_narrow(const struct gnutls *lib, char *string, gnutls_priority_t asked, bool is_datagram)
+bool priority_restrict(const struct gnutls *lib, char *string, gnutls_priority_t asked, bool is_datagram)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     struct words words = {.text = string, .length = strlen(string)};

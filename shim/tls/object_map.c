@@ -52,7 +52,7 @@ static size_t slot_of(const void *object)
     return (size_t)(mixed >> 46) & (SLOTS - 1);
 }
 
-void libssl_owner_add(const void *object, const struct libssl *lib)
+void object_map_add(const void *object, const struct libssl *lib)
 {
     if (lib->index == 0)
         return;
@@ -84,7 +84,7 @@ static _Atomic uintptr_t *find(const void *object)
     return NULL;
 }
 
-void libssl_owner_remove(const void *object)
+void object_map_remove(const void *object)
 {
     if (atomic_load(&table) == NULL)
         return;
@@ -102,7 +102,7 @@ void libssl_owner_remove(const void *object)
     pthread_mutex_unlock(&writers);
 }
 
-int libssl_owner_index(const void *object)
+int object_map_index(const void *object)
 {
     const _Atomic uintptr_t *slot = find(object);
     return slot != NULL ? (int)(atomic_load(slot) & INDEX_MASK) : 0;

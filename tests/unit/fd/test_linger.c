@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "socket/linger.h"
+#include "fd/linger.h"
 
 struct pair {
     int here, there;

@@ -1,0 +1,92 @@
+/*
+ * What the interposed calls that move bytes have in common. Each is two functions: the interposed one, which makes
+ * the real call for a number about which nothing is recorded, and one for the others. With no other call in front
+ * of the real one, the compiler needs no stack frame to reach it.
+ */
+#ifndef PFSWRAP_SOCKET_DATA_CALL_H
+#define PFSWRAP_SOCKET_DATA_CALL_H
+
+#include "base/libc.h"
+#include "fd/operations.h"
+
+/* The second of the two functions. */
+#define KNOWN_CALL static __attribute__((noinline))
+
+/* Where the program called from, for what is logged about it. Only in an interposed function. */
+#define CALLER __builtin_return_address(0)
+
+/* Whether the real call is right as it is: one load and one compare, and whether libc has been looked up. */
+static inline bool fd_call_is_real(int fd)
+{
+    return __builtin_expect(fd_word(fd) == 0 && real_libc_is_ready(), true);
+}
+
+/* The body of an interposed call. */
+#define REAL_OR_KNOWN(fd, real_call, known)                                                                        \
+    do {                                                                                                           \
+        if (fd_call_is_real(fd))                                                                                   \
+            return real_libc_table.real_call;                                                                      \
+        return (known);                                                                                            \
+    } while (0)
+
+/* The body of the other function, for a call that receives, or sends, `count` vectors. */
+#define RECEIVE_KNOWN(fd, vectors, count, flags, call, caller, real_call)                                          \
+    do {                                                                                                           \
+        const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
+        if (operations_ != NULL && operations_->receive != NULL) {                                                 \
+            const ssize_t count_ = operations_->receive(fd, vectors, count, flags, call);                          \
+            if (count_ != FD_FOREIGN)                                                                              \
+                return count_;                                                                                     \
+        }                                                                                                          \
+        const ssize_t got_ = real_libc()->real_call;                                                               \
+        return operations_ != NULL && operations_->received != NULL                                                \
+                   ? operations_->received(fd, vectors, count, got_, flags, caller)                                \
+                   : got_;                                                                                         \
+    } while (0)
+
+#define SEND_KNOWN(fd, vectors, count, flags, call, caller, real_call)                                             \
+    do {                                                                                                           \
+        const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
+        if (operations_ != NULL && operations_->send != NULL) {                                                    \
+            const ssize_t count_ = operations_->send(fd, vectors, count, flags, call);                             \
+            if (count_ != FD_FOREIGN)                                                                              \
+                return count_;                                                                                     \
+        }                                                                                                          \
+        uint32_t ticket_ = 0;                                                                                      \
+        if (operations_ != NULL && operations_->before_send != NULL &&                                             \
+            operations_->before_send(fd, vectors, count, caller, &ticket_) != 0)                                   \
+            return -1;                                                                                             \
+        const ssize_t sent_ = real_libc()->real_call;                                                              \
+        if (operations_ != NULL && operations_->sent != NULL)                                                      \
+            operations_->sent(fd, vectors, count, sent_, ticket_);                                                 \
+        return sent_;                                                                                              \
+    } while (0)
+
+/* Whether bytes of the descriptor must pass an interposed call. */
+static inline bool fd_has_operations(int fd)
+{
+    return fd_word(fd) != 0 && fd_operations_of(fd) != NULL;
+}
+
+/* Before libc sends bytes that pass no interposed call. 0, or -1 with errno. */
+static inline int fd_before_unseen(int fd, const void *caller)
+{
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    return operations != NULL && operations->before_unseen != NULL ? operations->before_unseen(fd, caller) : 0;
+}
+
+/* The same before stdio makes a stream of it. */
+static inline int fd_before_stream(int fd, const void *caller)
+{
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    return operations != NULL && operations->before_stream != NULL ? operations->before_stream(fd, caller) : 0;
+}
+
+/* Whether a call that moves pages, or bytes at a time of its own, must be refused. */
+static inline bool fd_refuses_unseen(int fd)
+{
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    return operations != NULL && operations->refuses_unseen != NULL && operations->refuses_unseen(fd);
+}
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * preadv2 and pwritev2 on a socket: flags that a socket does not know (readv(2)).
+ */
+#ifndef PFSWRAP_SOCKET_POSITION_H
+#define PFSWRAP_SOCKET_POSITION_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#include "base/address_check.h"
+#include "base/iov_check.h"
+#include "fd/table.h"
+
+/* Whether the kernel refuses the flags, for a sealed descriptor: true with errno. It does not look at them for no
+ * bytes. */
+static inline bool position_is_refused(int fd, const struct iovec *vectors, int count, int flags)
+{
+    enum { NO_APPEND = 0x20 }; /* RWF_NOAPPEND of later headers */
+    if (!fd_is_sealed(fd) ||
+        (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | NO_APPEND)) == 0)
+        return false;
+    if (count > 0 && !address_is_bad(vectors) && iov_check(vectors, count, false, false) == 0)
+        while (count > 0 && vectors[count - 1].iov_len == 0)
+            count--;
+    if (count <= 0)
+        return false;
+    errno = EOPNOTSUPP;
+    return true;
+}
+
+#endif

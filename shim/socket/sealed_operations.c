@@ -1,0 +1,141 @@
+/*
+ * The operations of sealed descriptors (fd/operations.h): what the program receives is plaintext, and what it sends
+ * leaves as ciphertext. Arguments that the kernel refuses get the kernel's answer.
+ */
+#include "socket/sealed_operations.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/address_check.h"
+#include "base/iov_check.h"
+#include "base/raw_syscall.h"
+#include "connection/connection.h"
+#include "connection/release.h"
+#include "connection/stream.h"
+#include "transfer/relay.h"
+
+/* Every buffer is bad: the kernel finds out when there is something to receive, and leaves it. */
+static ssize_t receive_into_bad_buffers(int fd, int flags)
+{
+    const ssize_t count = stream_receive(fd, NULL, 0, flags & MSG_DONTWAIT, TRANSPORT_SOCKET);
+    if (count != 0 || stream_available(fd) <= 0)
+        return count;
+    errno = EFAULT;
+    return -1;
+}
+
+static ssize_t receive(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
+{
+    if (count > 0 && address_is_bad(vectors))
+        return FD_FOREIGN; /* the kernel refuses before it looks at the socket */
+    const int error = iov_check(vectors, count, call == TRANSPORT_MESSAGE, (flags & MSG_TRUNC) == 0);
+    if (__builtin_expect(error == 0, true))
+        return stream_receive(fd, vectors, (size_t)count, flags, call);
+    for (long i = 0; error == EFAULT && i < count; i++)
+        if (vectors[i].iov_len > 0 && !address_is_kernels(vectors[i].iov_base))
+            return receive_into_bad_buffers(fd, flags);
+    errno = error;
+    return -1;
+}
+
+static ssize_t send_vectors(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
+{
+    if (count > 0 && address_is_bad(vectors))
+        return FD_FOREIGN; /* the kernel refuses before it looks at the socket */
+    const int error = iov_check(vectors, count, call == TRANSPORT_MESSAGE, true);
+    if (__builtin_expect(error == 0, true))
+        return stream_send(fd, vectors, (size_t)count, flags, call);
+    for (long i = 0; error == EFAULT && i < count; i++) {
+        if (vectors[i].iov_len == 0 || address_is_kernels(vectors[i].iov_base))
+            continue;
+        const ssize_t result =
+            stream_send(fd, NULL, 0, flags, TRANSPORT_SOCKET); /* an end or an error comes first */
+        if (result != 0)
+            return result;
+    }
+    errno = error;
+    return -1;
+}
+
+/* Reads at the program's offset, or at the file's own. Returns a count or a negated errno. */
+static long read_file(int fd, void *bytes, size_t size, const off_t *offset)
+{
+    return offset != NULL ? raw_syscall(SYS_pread64, fd, bytes, size, *offset)
+                          : raw_syscall(SYS_read, fd, bytes, size);
+}
+
+/* `count` of the bytes read have not been sent: the file's own offset goes back. */
+static void step_back(int fd, size_t count)
+{
+    if (count > 0)
+        (void)raw_syscall(SYS_lseek, fd, -(off_t)count, SEEK_CUR);
+}
+
+/* sendfile(2) copies through a buffer. */
+static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
+{
+    int32_t index;
+    size_t sent = 0;
+    if (raw_syscall(SYS_lseek, file, 0, SEEK_CUR) == -ESPIPE) {
+        errno = EINVAL; /* a pipe or a socket: sendfile(2) does not read those either */
+        return -1;
+    }
+    uint8_t *bytes = connection_borrow(&index);
+    if (bytes == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    ssize_t result = 0;
+    while (sent < count) {
+        const size_t left = count - sent;
+        const size_t wanted = left < CONNECTION_PREHANDSHAKE_MAX ? left : CONNECTION_PREHANDSHAKE_MAX;
+        const long got = read_file(file, bytes, wanted, offset);
+        if (got <= 0) {
+            errno = got < 0 ? (int)-got : errno;
+            result = got < 0 ? -1 : 0;
+            break;
+        }
+        const struct iovec vector = {.iov_base = bytes, .iov_len = (size_t)got};
+        result = stream_send(fd, &vector, 1, 0, TRANSPORT_SOCKET);
+        const size_t taken = result > 0 ? (size_t)result : 0;
+        if (offset != NULL)
+            *offset += (off_t)taken;
+        else
+            step_back(file, (size_t)got - taken);
+        sent += taken;
+        if (taken < (size_t)got)
+            break;
+    }
+    connection_return(index);
+    return sent > 0 ? (ssize_t)sent : result;
+}
+
+/* Libc writes with calls of its own: a relay seals what comes from there. */
+static int relay(int fd, const void *caller)
+{
+    (void)caller;
+    const int error = relay_start(fd);
+    if (error == 0)
+        return 0;
+    errno = error;
+    return -1;
+}
+
+static bool always(int fd)
+{
+    (void)fd;
+    return true;
+}
+
+const struct fd_operations sealed_operations = {
+    .receive = receive,
+    .send = send_vectors,
+    .send_file = send_file,
+    .before_unseen = relay,
+    .before_stream = relay,
+    .refuses_unseen = always,
+    .shutdown = release_shutdown,
+};
