@@ -15,8 +15,9 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o $(B)/libtest-programs.a
 # Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
 # is interposed: a test would interpose its own.
 PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/fd/*.c shim/rules/*.c shim/connection/*.c shim/readiness/*.c) \
-             $(wildcard shim/transfer/*.c shim/inspect/*.c) shim/order.c shim/config/init.c shim/tls/signature.c \
-             shim/tls/object_map.c shim/tls/fork_guard.c shim/tls/libssl.c shim/gnutls/library.c
+             $(wildcard shim/transfer/*.c shim/inspect/*.c) shim/order.c shim/socket/sealed_operations.c \
+             shim/config/init.c shim/tls/signature.c shim/tls/object_map.c shim/tls/fork_guard.c shim/tls/libssl.c \
+             shim/gnutls/library.c
 $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 	@rm -f $@
 	@$(AR) rcs $@ $^

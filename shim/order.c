@@ -9,6 +9,7 @@
 #include "connection/endpoint_word.h"
 #include "inspect/inspect.h"
 #include "readiness/registration.h"
+#include "socket/sealed_operations.h"
 #include "transfer/share.h"
 
 /* A child of a fork that nothing announced: connections first, since everything else may use them. */
@@ -20,3 +21,9 @@ const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, &inspec
 /* epoll first: it needs the connection's numbers as they were. */
 const struct endpoint_observer *const endpoint_observers[] = {&registration_endpoint_observer,
                                                               &share_endpoint_observer, NULL};
+
+/* What each kind of descriptor does. */
+const struct fd_operations *const fd_operations[FD_KINDS] = {
+    [FD_KIND_SEALED] = &sealed_operations,
+    [FD_KIND_INSPECTED] = &inspect_operations,
+};

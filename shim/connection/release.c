@@ -220,7 +220,7 @@ int release_close(int fd)
     const long result = taken ? close_number(fd, generation) : 0;
     signals_unpin();
     errno = result < 0 ? (int)-result : saved;
-    return !taken ? RELEASE_FOREIGN : result < 0 ? -1 : 0;
+    return !taken ? FD_FOREIGN : result < 0 ? -1 : 0;
 }
 
 void release_after_close(int fd)
@@ -345,7 +345,7 @@ int release_shutdown(int fd, int how)
     struct connection *connection;
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? RELEASE_FOREIGN : -1;
+        return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
     if ((how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) || connection->phase == CONNECTION_CONNECTING ||
         connection->phase == CONNECTION_FAILED) {
         endpoint_leave(connection);
@@ -369,7 +369,7 @@ int release_shutdown(int fd, int how)
         handshake_advance(connection, fd);
         if (connection->phase == CONNECTION_NONE) {
             endpoint_abandon(endpoint, connection);
-            return RELEASE_FOREIGN;
+            return FD_FOREIGN;
         }
         finished = send_finish(connection, fd);
     }

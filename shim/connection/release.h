@@ -9,10 +9,9 @@
 
 /*
  * The program closes `fd`, a sealed descriptor, or one that something is noted of. Closes it, or keeps a hidden
- * duplicate until all is sent. Returns what close(2) does, or RELEASE_FOREIGN: make the real call. In a child of
+ * duplicate until all is sent. Returns what close(2) does, or FD_FOREIGN: make the real call. In a child of
  * vfork() only the descriptor goes.
  */
-enum { RELEASE_FOREIGN = -2 };
 int release_close(int fd);
 
 /*
@@ -44,7 +43,7 @@ void release_after_replace(const struct replacement *replacement, bool replaced,
  */
 uint32_t release_before_close_range(unsigned first, unsigned last);
 
-/* shutdown(2) of a sealed descriptor; or RELEASE_FOREIGN. */
+/* shutdown(2) of a sealed descriptor; or FD_FOREIGN. */
 int release_shutdown(int fd, int how);
 
 /*

@@ -112,7 +112,7 @@ static ssize_t outcome(size_t passed, int error)
 static ssize_t outside(enum endpoint_result entered, size_t passed, bool inside)
 {
     if (entered == ENDPOINT_NONE && passed == 0 && !inside)
-        return STREAM_FOREIGN;
+        return FD_FOREIGN;
     return outcome(passed, entered == ENDPOINT_NONE ? EBADF : errno);
 }
 
@@ -269,7 +269,7 @@ ssize_t stream_available(int fd)
     struct turn turn = {0};
     enum endpoint_result entered = enter(fd, &turn);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? STREAM_FOREIGN : -1;
+        return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
     transport_call = TRANSPORT_SOCKET;
     ssize_t available = 0;
     if (!handshake_is_under_way(turn.connection))

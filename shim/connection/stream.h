@@ -11,9 +11,6 @@
 
 #include "base/transport.h"
 
-/* The descriptor is no sealed one (any more): the interposed call makes the real one. */
-enum { STREAM_FOREIGN = -2 };
-
 /*
  * recv(2) and send(2) with their flags and return values, for buffers as readv(2) has them. `kind` is the call the
  * program made. -1 with errno: as tcp(7), and ECONNRESET for what does not authenticate or ends without FINAL;
@@ -22,7 +19,7 @@ enum { STREAM_FOREIGN = -2 };
 ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind);
 ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind);
 
-/* FIONREAD: bytes that a read would give; or STREAM_FOREIGN. */
+/* FIONREAD: bytes that a read would give; or FD_FOREIGN. */
 ssize_t stream_available(int fd);
 
 #endif

@@ -52,6 +52,10 @@ enum {
     FD_WORD_ID_SHIFT = 32,
 };
 
+/* The answer of functions that do a call's work, for a number that is (or has become) foreign: make the real call.
+ */
+enum { FD_FOREIGN = -2 };
+
 extern _Atomic uint64_t fd_table[FD_TABLE_SIZE];
 
 /* How many numbers are hidden without belonging to an endpoint. */

@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 
 #include "fd/change.h"
+#include "fd/operations.h"
 #include "policy/policy.h"
 
 /* Once, before main(): what the policy asks for. */
@@ -89,28 +90,7 @@ int inspect_before_file(int fd, const void *caller);
 int inspect_before_stream(int fd, const void *caller);
 bool inspect_refuses_unseen(int fd);
 
-/* In an interposed function. */
-#define INSPECT_CALLER __builtin_return_address(0)
-
-/* The body of a call that sends `count` vectors, if `fd` is inspected; falls through if not. */
-#define INSPECT_SEND_(fd, vectors, vector_count, real_call)                                                        \
-    if (fd_is_inspected(fd)) {                                                                                     \
-        uint32_t generation_;                                                                                      \
-        if (inspect_before_send(fd, vectors, vector_count, INSPECT_CALLER, &generation_) != 0)                     \
-            return -1;                                                                                             \
-        ssize_t sent_ = real_libc()->real_call;                                                                    \
-        inspect_sent(fd, vectors, vector_count, sent_, generation_);                                               \
-        return sent_;                                                                                              \
-    }
-
-/* The same for one that receives. */
-#define INSPECT_RECEIVE_(fd, vectors, vector_count, flags, real_call)                                              \
-    if (fd_is_inspected(fd))                                                                                       \
-        return inspect_received(fd, vectors, vector_count, real_libc()->real_call, flags, INSPECT_CALLER);
-
-/* One buffer as a vector, in the place of the two vector arguments. */
-#define INSPECT_ONE(bytes, size) (&(struct iovec){.iov_base = (void *)(uintptr_t)(bytes), .iov_len = (size)}), 1
-#define INSPECT_SEND(...) INSPECT_SEND_(__VA_ARGS__)
-#define INSPECT_RECEIVE(...) INSPECT_RECEIVE_(__VA_ARGS__)
+/* For shim/order.c. */
+extern const struct fd_operations inspect_operations;
 
 #endif

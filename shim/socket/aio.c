@@ -6,14 +6,13 @@
 #include <aio.h>
 #include <errno.h>
 
-#include "connection/endpoint.h"
 #include "base/interposed.h"
 #include "base/libc.h"
-#include "inspect/inspect.h"
+#include "socket/data_call.h"
 
 static bool is_refused(int fd)
 {
-    if (!fd_is_sealed(fd) && !inspect_refuses_unseen(fd))
+    if (!fd_refuses_unseen(fd))
         return false;
     errno = ENOSYS;
     return true;

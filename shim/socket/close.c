@@ -21,8 +21,9 @@
 #include "base/aliases.h"
 #include "fd/own.h"
 #include "base/libc.h"
-#include "fd/list.h"
 #include "fd/linger.h"
+#include "fd/list.h"
+#include "socket/data_call.h"
 #include "inspect/inspect.h"
 
 PFSWRAP_EXPORT int close(int fd)
@@ -35,7 +36,7 @@ PFSWRAP_EXPORT int close(int fd)
         linger_before_close(fd);
     if (fd_is_known(fd)) {
         const int result = release_close(fd);
-        if (result != RELEASE_FOREIGN)
+        if (result != FD_FOREIGN)
             return result;
     }
     const int result = real_libc()->close(fd);
@@ -45,14 +46,17 @@ PFSWRAP_EXPORT int close(int fd)
 }
 PFSWRAP_ALIAS(__close, close);
 
+KNOWN_CALL int shutdown_known(int fd, int how)
+{
+    const struct fd_operations *operations = fd_operations_of(fd);
+    const int result =
+        operations != NULL && operations->shutdown != NULL ? operations->shutdown(fd, how) : FD_FOREIGN;
+    return result != FD_FOREIGN ? result : real_libc()->shutdown(fd, how);
+}
+
 PFSWRAP_EXPORT int shutdown(int fd, int how)
 {
-    if (fd_is_sealed(fd)) {
-        int result = release_shutdown(fd, how);
-        if (result != RELEASE_FOREIGN)
-            return result;
-    }
-    return real_libc()->shutdown(fd, how);
+    REAL_OR_KNOWN(fd, shutdown(fd, how), shutdown_known(fd, how));
 }
 
 /* The lowest number in the range that the program must not close; -1: none. */

@@ -29,12 +29,12 @@
 
 enum { STANDARD_LAST = 2 };
 
-/* Hands the connection to a relay. The descriptor is an ordinary one then, if this returns DUP_NOT_OURS. */
+/* Hands the connection to a relay. The descriptor is an ordinary one then, if this returns FD_FOREIGN. */
 static int relay(int fd)
 {
     const int error = relay_start(fd);
     if (error == 0)
-        return DUP_NOT_OURS;
+        return FD_FOREIGN;
     errno = error;
     return -1;
 }
@@ -43,7 +43,7 @@ static int relay(int fd)
  * relayed. */
 static int pack(int fd)
 {
-    return export_pack(fd) ? DUP_NOT_OURS : relay(fd);
+    return export_pack(fd) ? FD_FOREIGN : relay(fd);
 }
 
 /*
@@ -95,7 +95,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
         return pack(fd);
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? DUP_NOT_OURS : -1;
+        return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
     long copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
     if (copy >= FD_TABLE_SIZE) {
         (void)raw_syscall(SYS_close, copy);
@@ -117,7 +117,7 @@ PFSWRAP_EXPORT int dup(int fd)
 {
     if (fd_is_sealed(fd)) {
         int copy = dup_sealed(fd, 0, false);
-        if (copy != DUP_NOT_OURS)
+        if (copy != FD_FOREIGN)
             return copy;
     }
     return dup_given(fd, real_libc()->dup(fd));
@@ -153,7 +153,7 @@ static bool is_to_be_tried_again(long result, int *round)
 }
 
 /*
- * dup3(2) with close-on-exec of the connection's socket to `fd2`. Returns 0 or an errno; DUP_NOT_OURS: it is no
+ * dup3(2) with close-on-exec of the connection's socket to `fd2`. Returns 0 or an errno; FD_FOREIGN: it is no
  * longer sealed.
  */
 static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t generation)
@@ -162,7 +162,7 @@ static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t gen
     long copy;
     int round = 0;
     if (!endpoint_enter_again(endpoint, generation, &connection))
-        return DUP_NOT_OURS;
+        return FD_FOREIGN;
     do
         copy = raw_syscall(SYS_dup3, atomic_load(&endpoint->fd), fd2, O_CLOEXEC);
     while (is_to_be_tried_again(copy, &round));
@@ -201,7 +201,7 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
         return fd2 > STANDARD_LAST ? pack(fd) : relay(fd);
     const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? DUP_NOT_OURS : -1;
+        return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
     const uint32_t generation = atomic_load(&endpoint->generation);
     endpoint_leave(connection);
     const int target = keep_open(fd2);
@@ -213,7 +213,7 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
     if (target >= 0)
         fd_unreserve(target, true);
     if (error <= 0)
-        return error == 0 ? fd2 : DUP_NOT_OURS;
+        return error == 0 ? fd2 : FD_FOREIGN;
     errno = error;
     return -1;
 }
@@ -258,7 +258,7 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
     if (fd != fd2 && !is_hopeless(fd, fd2)) {
         if (fd_is_sealed(fd)) {
             int copy = dup_sealed_to(fd, fd2, false);
-            if (copy != DUP_NOT_OURS)
+            if (copy != FD_FOREIGN)
                 return copy;
         }
         return dup_plain_to(fd, fd2, 0);
@@ -276,7 +276,7 @@ PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
     if (fd != fd2 && (flags & ~O_CLOEXEC) == 0 && !is_hopeless(fd, fd2)) {
         if (fd_is_sealed(fd)) {
             int copy = dup_sealed_to(fd, fd2, (flags & O_CLOEXEC) != 0);
-            if (copy != DUP_NOT_OURS)
+            if (copy != FD_FOREIGN)
                 return copy;
         }
         return dup_plain_to(fd, fd2, flags);

@@ -8,9 +8,8 @@
 
 /*
  * A duplicate of `fd` at `lowest` or above. `cloexec`: what the program asked for. Returns its number; -1 with
- * errno of dup(2); or DUP_NOT_OURS: the descriptor is not sealed.
+ * errno of dup(2); or FD_FOREIGN: the descriptor is not sealed.
  */
-enum { DUP_NOT_OURS = -2 };
 int dup_sealed(int fd, int lowest, bool cloexec);
 
 /*

@@ -16,7 +16,7 @@
 #include "base/aliases.h"
 #include "base/libc.h"
 #include "readiness/timeout.h"
-#include "socket/sealed_call.h"
+#include "base/address_check.h"
 
 PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {

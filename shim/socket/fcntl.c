@@ -16,10 +16,10 @@
 #include "base/aliases.h"
 #include "base/libc.h"
 #include "socket/dup.h"
-#include "socket/sealed_call.h"
-#include "inspect/inspect.h"
+#include <limits.h>
 
-enum { NOT_OURS = STREAM_FOREIGN };
+#include "base/address_check.h"
+#include "inspect/inspect.h"
 
 /* The connection's mode has become what the kernel has now. */
 static void set_nonblocking(int fd, bool nonblocking)
@@ -36,13 +36,13 @@ static void set_nonblocking(int fd, bool nonblocking)
 /*
  * In a child of vfork() the table is the parent's. A descriptor that is to outlive the exec, or to be copied,
  * becomes a handoff socket there, which has the kernel's flag for itself; where it cannot it is relayed. Returns
- * NOT_OURS, or -1 with errno.
+ * FD_FOREIGN, or -1 with errno.
  */
 static int keep_over_exec(int fd)
 {
     const int error = export_pack(fd) ? 0 : relay_start(fd);
     if (error == 0)
-        return NOT_OURS;
+        return FD_FOREIGN;
     errno = error;
     return -1;
 }
@@ -52,14 +52,14 @@ static int close_on_exec(int fd)
 {
     if (!fd_cloexec(fd))
         (void)export_pack(fd);
-    return NOT_OURS;
+    return FD_FOREIGN;
 }
 
 static int fcntl_in_vfork_child(int fd, int command, long argument)
 {
     if (command == F_SETFD)
         return (argument & FD_CLOEXEC) != 0 ? close_on_exec(fd) : keep_over_exec(fd);
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? keep_over_exec(fd) : NOT_OURS;
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? keep_over_exec(fd) : FD_FOREIGN;
 }
 
 static int not_open(void)
@@ -74,7 +74,7 @@ static int set_cloexec(int fd, bool cloexec)
     while (!fd_set_cloexec(fd, cloexec)) {
         const uint64_t word = fd_settled_word(fd);
         if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
-            return NOT_OURS;
+            return FD_FOREIGN;
         if ((word & (FD_WORD_CLOSING | FD_WORD_HIDDEN)) != 0)
             return not_open();
     }
@@ -85,7 +85,7 @@ static int get_cloexec(int fd)
 {
     const uint64_t word = fd_settled_word(fd);
     if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
-        return NOT_OURS;
+        return FD_FOREIGN;
     return (word & (FD_WORD_CLOSING | FD_WORD_HIDDEN)) != 0 ? not_open() : fd_word_cloexec(word) ? FD_CLOEXEC : 0;
 }
 
@@ -110,7 +110,7 @@ static int fcntl_sealed(int fd, int command, long argument)
         return result;
     }
     default:
-        return NOT_OURS;
+        return FD_FOREIGN;
     }
 }
 
@@ -122,7 +122,7 @@ PFSWRAP_EXPORT int fcntl(int fd, int command, ...)
     va_end(list);
     if (fd_is_sealed(fd)) {
         int result = fcntl_sealed(fd, command, argument);
-        if (result != NOT_OURS)
+        if (result != FD_FOREIGN)
             return result;
     }
     const int result = real_libc()->fcntl(fd, command, argument);
@@ -137,9 +137,9 @@ static int ioctl_sealed(int fd, unsigned long request, void *argument)
     if (fd_is_hidden(fd))
         return not_open();
     if (process_is_vfork_child())
-        return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : NOT_OURS;
+        return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : FD_FOREIGN;
     if (address_is_bad(argument) && (request == FIONREAD || request == FIONBIO))
-        return NOT_OURS; /* the kernel refuses */
+        return FD_FOREIGN; /* the kernel refuses */
     switch (request) {
     case FIONREAD: {
         ssize_t available = stream_available(fd);
@@ -158,7 +158,7 @@ static int ioctl_sealed(int fd, unsigned long request, void *argument)
     case FIONCLEX:
         return set_cloexec(fd, request == FIOCLEX);
     default:
-        return NOT_OURS;
+        return FD_FOREIGN;
     }
 }
 
@@ -170,7 +170,7 @@ PFSWRAP_EXPORT int ioctl(int fd, unsigned long request, ...)
     va_end(list);
     if (fd_is_sealed(fd)) {
         int result = ioctl_sealed(fd, request, argument);
-        if (result != NOT_OURS)
+        if (result != FD_FOREIGN)
             return result;
     }
     return real_libc()->ioctl(fd, request, argument);

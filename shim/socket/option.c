@@ -15,7 +15,7 @@
 #include "base/libc.h"
 #include "socket/address.h"
 #include "socket/open.h"
-#include "socket/sealed_call.h"
+#include "base/address_check.h"
 
 /* The error a handshake has left, once (SO_ERROR, socket(7)); 0: ask the kernel. */
 static int take_error(int fd)

@@ -14,7 +14,7 @@
 #include "base/libc.h"
 #include "readiness/timeout.h"
 #include "socket/scratch.h"
-#include "socket/sealed_call.h"
+#include "connection/endpoint.h"
 
 enum {
     COPY_FEW = 128,            /* entries that are copied to the stack */

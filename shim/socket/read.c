@@ -1,6 +1,6 @@
 /*
- * read, readv, preadv2, recv, recvfrom, recvmsg, recvmmsg: what a sealed descriptor has for the program is
- * plaintext. Everything else is the real call.
+ * read, readv, preadv2, recv, recvfrom, recvmsg, recvmmsg: what a descriptor with operations (fd/operations.h)
+ * gives the program. For every other descriptor it is the real call.
  */
 #include <errno.h>
 #include <limits.h>
@@ -10,104 +10,93 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "connection/endpoint.h"
-#include "connection/stream.h"
-#include "config/init.h"
-#include "base/interposed.h"
+#include "base/address_check.h"
 #include "base/aliases.h"
-#include "base/libc.h"
-#include "socket/adopt.h"
-#include "socket/sealed_call.h"
+#include "base/interposed.h"
+#include "config/init.h"
 #include "inspect/inspect.h"
+#include "socket/adopt.h"
+#include "socket/data_call.h"
+#include "socket/position.h"
 
-/* There is no place for what would be received: the kernel finds out when something is there, and leaves it. */
-static SEALED_CALL ssize_t receive_nowhere(int fd, int flags)
+/* One buffer. No call moves more than SSIZE_MAX bytes. */
+static inline struct iovec vector_of(void *bytes, size_t size)
 {
-    ssize_t count = stream_receive(fd, NULL, 0, flags & MSG_DONTWAIT, TRANSPORT_SOCKET);
-    if (count != 0 || stream_available(fd) <= 0)
-        return count;
-    errno = EFAULT;
-    return -1;
+    return (struct iovec){.iov_base = bytes, .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
 }
 
-static SEALED_CALL ssize_t receive_vector(int fd, const struct iovec *vectors, long count, int flags,
-                                          enum transport_call kind)
+KNOWN_CALL ssize_t read_known(int fd, void *bytes, size_t size, const void *caller)
 {
-    if (count > 0 && address_is_bad(vectors))
-        return STREAM_FOREIGN; /* the kernel refuses before it looks at the socket */
-    const int error = sealed_call_judge(vectors, count, kind == TRANSPORT_MESSAGE, (flags & MSG_TRUNC) == 0);
-    if (__builtin_expect(error == 0, true))
-        return stream_receive(fd, vectors, (size_t)count, flags, kind);
-    for (long i = 0; error == EFAULT && i < count; i++)
-        if (vectors[i].iov_len > 0 && !address_is_kernels(vectors[i].iov_base))
-            return receive_nowhere(fd, flags);
-    errno = error;
-    return -1;
-}
-
-/* Receives into one buffer. */
-static SEALED_CALL ssize_t receive(int fd, void *bytes, size_t size, int flags, enum transport_call kind)
-{
-    const struct iovec vector = {.iov_base = bytes, .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
-    if (__builtin_expect(address_is_bad(bytes), false))
-        return receive_vector(fd, &vector, 1, flags, kind);
-    return stream_receive(fd, &vector, 1, flags, kind);
-}
-
-/* read and recv of a descriptor that is inspected, out of line like a SEALED_CALL, and for the same reason. */
-static SEALED_CALL ssize_t receive_inspected(int fd, void *bytes, size_t size, int flags, enum transport_call kind,
-                                             const void *caller)
-{
-    const struct iovec vector = {.iov_base = bytes, .iov_len = size};
-    const ssize_t got =
-        kind == TRANSPORT_PLAIN ? real_libc()->read(fd, bytes, size) : real_libc()->recv(fd, bytes, size, flags);
-    return inspect_received(fd, &vector, 1, got, flags, caller);
+    const struct iovec vector = vector_of(bytes, size);
+    RECEIVE_KNOWN(fd, &vector, 1, 0, TRANSPORT_PLAIN, caller, read(fd, bytes, size));
 }
 
 PFSWRAP_EXPORT ssize_t read(int fd, void *bytes, size_t size)
 {
-    if (fd_is_inspected(fd))
-        return receive_inspected(fd, bytes, size, 0, TRANSPORT_PLAIN, INSPECT_CALLER);
-    SEALED_OR_REAL(fd, receive(fd, bytes, size, 0, TRANSPORT_PLAIN), read(fd, bytes, size));
+    REAL_OR_KNOWN(fd, read(fd, bytes, size), read_known(fd, bytes, size, CALLER));
 }
 PFSWRAP_ALIAS(__read, read);
 
-PFSWRAP_EXPORT ssize_t readv(int fd, const struct iovec *vectors, int count)
+KNOWN_CALL ssize_t readv_known(int fd, const struct iovec *vectors, int count, const void *caller)
 {
-    INSPECT_RECEIVE(fd, vectors, (size_t)count, 0, readv(fd, vectors, count));
-    SEALED_OR_REAL(fd, receive_vector(fd, vectors, count, 0, TRANSPORT_VECTOR), readv(fd, vectors, count));
+    RECEIVE_KNOWN(fd, vectors, count, 0, TRANSPORT_VECTOR, caller, readv(fd, vectors, count));
 }
 
-/* A socket has no position: with any other offset the kernel refuses. */
+PFSWRAP_EXPORT ssize_t readv(int fd, const struct iovec *vectors, int count)
+{
+    REAL_OR_KNOWN(fd, readv(fd, vectors, count), readv_known(fd, vectors, count, CALLER));
+}
+
+KNOWN_CALL ssize_t preadv2_known(int fd, const struct iovec *vectors, int count, off_t offset, int flags,
+                                 const void *caller)
+{
+    const int socket_flags = (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0;
+    if (position_is_refused(fd, vectors, count, flags))
+        return -1;
+    RECEIVE_KNOWN(fd, vectors, count, socket_flags, TRANSPORT_VECTOR, caller,
+                  preadv2(fd, vectors, count, offset, flags));
+}
+
+/* A socket has no position: with any other offset than -1 the kernel refuses. */
 PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
-    INSPECT_RECEIVE(fd, vectors, (size_t)count, 0, preadv2(fd, vectors, count, offset, flags));
-    if (offset == -1)
-        SEALED_OR_REAL(fd,
-                       sealed_call_flags_fail(vectors, count, flags)
-                           ? -1
-                           : receive_vector(fd, vectors, count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0,
-                                            TRANSPORT_VECTOR),
-                       preadv2(fd, vectors, count, offset, flags));
-    return real_libc()->preadv2(fd, vectors, count, offset, flags);
+    if (fd_call_is_real(fd) || offset != -1)
+        return real_libc()->preadv2(fd, vectors, count, offset, flags);
+    return preadv2_known(fd, vectors, count, offset, flags, CALLER);
 }
 PFSWRAP_ALIAS(preadv64v2, preadv2);
 
+KNOWN_CALL ssize_t recv_known(int fd, void *bytes, size_t size, int flags, const void *caller)
+{
+    const struct iovec vector = vector_of(bytes, size);
+    if ((flags & MSG_ERRQUEUE) != 0)
+        return real_libc()->recv(fd, bytes, size, flags);
+    RECEIVE_KNOWN(fd, &vector, 1, flags, TRANSPORT_SOCKET, caller, recv(fd, bytes, size, flags));
+}
+
 PFSWRAP_EXPORT ssize_t recv(int fd, void *bytes, size_t size, int flags)
 {
-    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
-        return real_libc()->recv(fd, bytes, size, flags);
-    if (fd_is_inspected(fd))
-        return receive_inspected(fd, bytes, size, flags, TRANSPORT_SOCKET, INSPECT_CALLER);
-    SEALED_OR_REAL(fd, receive(fd, bytes, size, flags, TRANSPORT_SOCKET), recv(fd, bytes, size, flags));
+    REAL_OR_KNOWN(fd, recv(fd, bytes, size, flags), recv_known(fd, bytes, size, flags, CALLER));
 }
 PFSWRAP_ALIAS(__recv, recv);
 
-/* A connected stream socket names no sender: tcp(7). */
-static SEALED_CALL ssize_t receive_from(int fd, void *bytes, size_t size, int flags, socklen_t *length)
+KNOWN_CALL ssize_t recvfrom_vector(int fd, const struct iovec *vector, int flags, struct sockaddr *address,
+                                   socklen_t *length, const void *caller)
 {
-    ssize_t count = receive(fd, bytes, size, flags, TRANSPORT_SOCKET);
-    if (count >= 0 && length != NULL)
+    RECEIVE_KNOWN(fd, vector, 1, flags, TRANSPORT_SOCKET, caller,
+                  recvfrom(fd, vector->iov_base, vector->iov_len, flags, address, length));
+}
+
+/* A connected stream socket names no sender (tcp(7)). */
+KNOWN_CALL ssize_t recvfrom_known(int fd, void *bytes, size_t size, int flags, struct sockaddr *address,
+                                  socklen_t *length, const void *caller)
+{
+    const struct iovec vector = vector_of(bytes, size);
+    if ((flags & MSG_ERRQUEUE) != 0)
+        return real_libc()->recvfrom(fd, bytes, size, flags, address, length);
+    const bool is_sealed = fd_is_sealed(fd);
+    const ssize_t count = recvfrom_vector(fd, &vector, flags, address, length, caller);
+    if (count >= 0 && is_sealed && address != NULL && length != NULL)
         *length = 0;
     return count;
 }
@@ -115,44 +104,60 @@ static SEALED_CALL ssize_t receive_from(int fd, void *bytes, size_t size, int fl
 PFSWRAP_EXPORT ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *address,
                                 socklen_t *length)
 {
-    if (__builtin_expect((flags & MSG_ERRQUEUE) != 0, false))
-        return real_libc()->recvfrom(fd, bytes, size, flags, address, length);
-    INSPECT_RECEIVE(fd, INSPECT_ONE(bytes, size), flags, recvfrom(fd, bytes, size, flags, address, length));
-    SEALED_OR_REAL(fd, receive_from(fd, bytes, size, flags, address != NULL ? length : NULL),
-                   recvfrom(fd, bytes, size, flags, address, length));
+    REAL_OR_KNOWN(fd, recvfrom(fd, bytes, size, flags, address, length),
+                  recvfrom_known(fd, bytes, size, flags, address, length, CALLER));
 }
 
-static SEALED_CALL ssize_t receive_message(int fd, struct msghdr *message, int flags)
+/* Descriptors that came in a message may be sealed, or inspected. */
+static inline ssize_t receive_descriptors(const struct msghdr *message, size_t room, ssize_t count)
 {
-    if (sealed_call_is_refused(message)) {
+    if (count >= 0 && room > 0 && message->msg_controllen > 0 && (pfswrap_seals() || inspect_is_wanted()))
+        adopt_received(message);
+    return count;
+}
+
+/* As the kernel fills in a message from a stream socket: no name and no control messages. */
+static ssize_t receive_message(const struct fd_operations *operations, int fd, struct msghdr *message, int flags)
+{
+    if (message->msg_name != NULL && (int)message->msg_namelen < 0) {
         errno = EINVAL;
         return -1;
     }
-    ssize_t count = receive_vector(fd, message->msg_iov, (long)message->msg_iovlen, flags, TRANSPORT_MESSAGE);
+    const ssize_t count =
+        operations->receive(fd, message->msg_iov, (long)message->msg_iovlen, flags, TRANSPORT_MESSAGE);
     if (count >= 0) {
         if (message->msg_name != NULL)
             message->msg_namelen = 0;
         message->msg_controllen = 0;
-        message->msg_flags = flags & MSG_CMSG_CLOEXEC; /* as the kernel does */
+        message->msg_flags = flags & MSG_CMSG_CLOEXEC;
     }
     return count;
+}
+
+KNOWN_CALL ssize_t recvmsg_known(int fd, struct msghdr *message, int flags, const void *caller)
+{
+    const struct fd_operations *operations = fd_operations_of(fd);
+    if (operations != NULL && operations->receive != NULL) {
+        const ssize_t count = receive_message(operations, fd, message, flags);
+        if (count != FD_FOREIGN)
+            return count;
+    }
+    const struct iovec *vectors = message->msg_iov;
+    const long count = (long)message->msg_iovlen;
+    const ssize_t got = real_libc()->recvmsg(fd, message, flags);
+    return operations != NULL && operations->received != NULL
+               ? operations->received(fd, vectors, count, got, flags, caller)
+               : got;
 }
 
 PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0 || address_is_bad(message), false))
         return real_libc()->recvmsg(fd, message, flags);
-    INSPECT_RECEIVE(fd, message->msg_iov, message->msg_iovlen, flags, recvmsg(fd, message, flags));
-    if (fd_is_sealed(fd)) {
-        ssize_t count = receive_message(fd, message, flags);
-        if (count != STREAM_FOREIGN)
-            return count;
-    }
     const size_t room = message->msg_controllen;
-    ssize_t count = real_libc()->recvmsg(fd, message, flags);
-    if (count >= 0 && room > 0 && message->msg_controllen > 0 && (pfswrap_seals() || inspect_is_wanted()))
-        adopt_received(message);
-    return count;
+    const ssize_t count = fd_call_is_real(fd) ? real_libc_table.recvmsg(fd, message, flags)
+                                              : recvmsg_known(fd, message, flags, CALLER);
+    return receive_descriptors(message, room, count);
 }
 
 static int64_t now_ns(void)
@@ -163,11 +168,12 @@ static int64_t now_ns(void)
 }
 
 /*
- * As the kernel does it: message by message, also at the end of the stream, and an error after the first message
- * waits for the next call. The time is looked at between messages only, and what is left of it given back
+ * As the kernel does it: message by message, also at the end of the stream. An error after the first message is
+ * left for the next call. The time is looked at between messages only, and what is left of it is given back
  * (recvmmsg(2), BUGS).
  */
-static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout,
+                            const void *caller)
 {
     unsigned done = 0;
     int64_t until_ns = 0;
@@ -180,7 +186,7 @@ static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, in
         until_ns = now_ns() + (timeout->tv_sec < most ? timeout->tv_sec : most) * 1000000000 + timeout->tv_nsec;
     }
     while (done < count) {
-        ssize_t size = receive_message(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
+        const ssize_t size = recvmsg_known(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE, caller);
         if (size < 0)
             return done > 0 ? (int)done : (int)size;
         messages[done++].msg_len = (unsigned)size;
@@ -199,27 +205,20 @@ static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, in
 
 PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
-    if (count > 0 && address_is_bad(messages))
+    if ((count > 0 && address_is_bad(messages)) || (flags & MSG_ERRQUEUE) != 0)
         return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
-    if (fd_is_sealed(fd) && (flags & MSG_ERRQUEUE) == 0) {
-        int done = receive_messages(fd, messages, count, flags, timeout);
-        if (done != STREAM_FOREIGN)
-            return done;
+    if (fd_has_operations(fd)) {
+        /* The kernel, too, gives no more messages than there are; an inspected stream has one at a time. */
+        const bool one = fd_is_inspected(fd) && count > 1;
+        return receive_messages(fd, messages, one ? 1 : count, flags, one ? NULL : timeout, CALLER);
     }
-    /* One message is what a stream has at a time; the kernel, too, gives no more than are there. */
-    if (fd_is_inspected(fd) && count > 0) {
-        ssize_t size = recvmsg(fd, &messages[0].msg_hdr, flags & ~MSG_WAITFORONE);
-        messages[0].msg_len = size >= 0 ? (unsigned)size : 0;
-        return size < 0 ? -1 : 1;
-    }
-    int done = real_libc()->recvmmsg(fd, messages, count, flags, timeout);
-    for (int i = 0; i < done && (pfswrap_seals() || inspect_is_wanted()); i++)
-        if (messages[i].msg_hdr.msg_controllen > 0)
-            adopt_received(&messages[i].msg_hdr);
+    const int done = real_libc()->recvmmsg(fd, messages, count, flags, timeout);
+    for (int i = 0; i < done; i++)
+        (void)receive_descriptors(&messages[i].msg_hdr, 1, 0);
     return done;
 }
 
-/* Fortified programs: the real call does the check, and ends a program that fails it. */
+/* Fortified programs: the real call makes the check, and ends a program that fails it. */
 PFSWRAP_EXPORT ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room)
 {
     return size > room ? real_libc()->__read_chk(fd, bytes, size, room) : read(fd, bytes, size);

@@ -12,37 +12,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "connection/endpoint.h"
-#include "transfer/relay.h"
 #include "base/interposed.h"
 #include "base/aliases.h"
 #include "base/libc.h"
+#include "socket/data_call.h"
 #include "socket/unconnected.h"
-#include "inspect/inspect.h"
 
 /* The note comes first: a thread that connects the socket meanwhile either reads it, or is seen here. */
 PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
 {
     unconnected_streamed(fd);
     atomic_thread_fence(memory_order_seq_cst);
-    if (fd_is_sealed(fd) && mode[0] != '\0' && strchr("rwa", mode[0]) != NULL) {
-        const int error = relay_start(fd);
-        if (error != 0) {
-            errno = error;
-            return NULL;
-        }
-    }
-    if (fd_is_inspected(fd) && inspect_before_stream(fd, INSPECT_CALLER) != 0)
+    if (mode[0] != '\0' && strchr("rwa", mode[0]) != NULL && fd_before_stream(fd, CALLER) != 0)
         return NULL;
     return real_libc()->fdopen(fd, mode);
 }
 PFSWRAP_ALIAS(_IO_fdopen, fdopen);
-
-/* What is written to it has to pass a call of ours. */
-static bool is_ours(int fd)
-{
-    return fd_is_sealed(fd) || fd_is_inspected(fd);
-}
 
 /* Writes all of a text that was formatted. Returns its length, or -1. */
 static int put(int fd, const char *text, int length)
@@ -72,7 +57,7 @@ __attribute__((format(printf, 3, 0))) static int print(int fd, int flag, const c
 
 PFSWRAP_EXPORT int vdprintf(int fd, const char *format, va_list list)
 {
-    return is_ours(fd) ? print(fd, 0, format, list) : real_libc()->vdprintf(fd, format, list);
+    return fd_has_operations(fd) ? print(fd, 0, format, list) : real_libc()->vdprintf(fd, format, list);
 }
 
 PFSWRAP_EXPORT int dprintf(int fd, const char *format, ...)
@@ -86,7 +71,8 @@ PFSWRAP_EXPORT int dprintf(int fd, const char *format, ...)
 
 PFSWRAP_EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list list)
 {
-    return is_ours(fd) ? print(fd, flag, format, list) : real_libc()->__vdprintf_chk(fd, flag, format, list);
+    return fd_has_operations(fd) ? print(fd, flag, format, list)
+                                 : real_libc()->__vdprintf_chk(fd, flag, format, list);
 }
 
 PFSWRAP_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
@@ -101,8 +87,6 @@ PFSWRAP_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 /* For handlers of signals, which cannot allocate. */
 PFSWRAP_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
 {
-    if (fd_is_inspected(fd) && inspect_before_file(fd, INSPECT_CALLER) != 0)
-        return;
-    if (!fd_is_sealed(fd) || relay_start(fd) == 0)
+    if (fd_before_unseen(fd, CALLER) == 0)
         real_libc()->backtrace_symbols_fd(frames, count, fd);
 }

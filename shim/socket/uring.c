@@ -14,6 +14,7 @@
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "inspect/inspect.h"
+#include "socket/data_call.h"
 
 /* The body of a function of liburing's, which returns a negated errno. */
 #define REFUSE_OR_REAL(call, ...)                                                                                  \
@@ -66,8 +67,7 @@ bool uring_refuses(long count, struct iocb *const *requests)
         case IOCB_CMD_PWRITE:
         case IOCB_CMD_PREADV:
         case IOCB_CMD_PWRITEV:
-            if (fd_is_sealed((int)requests[i]->aio_fildes) ||
-                inspect_refuses_unseen((int)requests[i]->aio_fildes)) {
+            if (fd_refuses_unseen((int)requests[i]->aio_fildes)) {
                 errno = EOPNOTSUPP;
                 return true;
             }

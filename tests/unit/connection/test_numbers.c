@@ -362,6 +362,8 @@ void process_tell_child(void)
 }
 const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, NULL};
 const struct endpoint_observer *const endpoint_observers[] = {NULL};
+static const struct fd_operations operations = {.shutdown = release_shutdown};
+const struct fd_operations *const fd_operations[FD_KINDS] = {[FD_KIND_SEALED] = &operations};
 bool relay_is_needed(int number)
 {
     return number <= 2;
