@@ -76,6 +76,15 @@ static void expect_tcp(int fd, const struct sockaddr *peer, const struct sockadd
     sock_expect(getsockname(fd, (struct sockaddr *)&name, &length) == 0 && memcmp(&name, self, length) == 0 &&
                     length >= sizeof(struct sockaddr_in) && name.ss_family == self->sa_family,
                 "getsockname");
+    length = sizeof name;
+    sock_expect(syscall(SYS_getpeername, fd, &name, &length) == 0 && name.ss_family == peer->sa_family,
+                "getpeername by its number");
+    length = sizeof name;
+    sock_expect(syscall(SYS_getsockname, fd, &name, &length) == 0 && name.ss_family == self->sa_family,
+                "getsockname by its number");
+    size = sizeof value;
+    sock_expect(syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &value, &size) == 0 && value == peer->sa_family,
+                "SO_DOMAIN by its number");
     length = 4;
     sock_expect(getpeername(fd, (struct sockaddr *)&name, &length) == 0 && length > 4, "a short getpeername");
     sock_expect(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &value, &size) == 0 && value == peer->sa_family, "SO_DOMAIN");

@@ -1,0 +1,86 @@
+/*
+ * The interposed calls of libc that have a system call of their own, with syscall(2)'s arguments a to f as the call
+ * takes them. syscall() makes its cases from this list, and tests/apps/project/test_hermetic.py compares it with
+ * the list of interposed functions and with the kernel's numbers. A call that is missing here would go around the
+ * shim.
+ *
+ * The families say when the interposed function is called in place of the kernel:
+ *     DATA          the number `a` is known to the table of descriptors
+ *     DESCRIPTORS   always: the function makes, ends or passes on descriptors, or executes a program
+ *     CONNECTIONS   a plane that looks at connections is in use
+ *     NAMES         a policy seals: the descriptor may be the program's end of a relay (transfer/relay.h)
+ *     WAITS         a descriptor is waited for that the kernel cannot answer for
+ */
+#ifndef PFSWRAP_SOCKET_SYSCALL_LIST_H
+#define PFSWRAP_SOCKET_SYSCALL_LIST_H
+
+#include <sys/syscall.h>
+
+#define POINTER(value) ((void *)(value))
+
+#define SYSCALLS_DATA(X)                                                                                           \
+    X(read, read((int)a, POINTER(b), (size_t)c))                                                                   \
+    X(write, write((int)a, POINTER(b), (size_t)c))                                                                 \
+    X(readv, readv((int)a, POINTER(b), (int)c))                                                                    \
+    X(writev, writev((int)a, POINTER(b), (int)c))                                                                  \
+    X(preadv2, preadv2((int)a, POINTER(b), (int)c, (off_t)d, (int)f))                                              \
+    X(pwritev2, pwritev2((int)a, POINTER(b), (int)c, (off_t)d, (int)f))                                            \
+    X(recvfrom, recvfrom((int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), POINTER(f)))                           \
+    X(ioctl, ioctl((int)a, (unsigned long)b, c))                                                                   \
+    X(shutdown, shutdown((int)a, (int)b))                                                                          \
+    X(sendfile, sendfile((int)a, (int)b, POINTER(c), (size_t)d))
+
+#define SYSCALLS_NAMES(X)                                                                                          \
+    X(getpeername, getpeername((int)a, POINTER(b), POINTER(c)))                                                    \
+    X(getsockname, getsockname((int)a, POINTER(b), POINTER(c)))                                                    \
+    X(getsockopt, getsockopt((int)a, (int)b, (int)c, POINTER(d), POINTER(e)))                                      \
+    X(setsockopt, setsockopt((int)a, (int)b, (int)c, POINTER(d), (socklen_t)e))
+
+#define SYSCALLS_CONNECTIONS(X)                                                                                    \
+    X(connect, connect((int)a, POINTER(b), (socklen_t)c))                                                          \
+    X(accept, accept((int)a, POINTER(b), POINTER(c)))                                                              \
+    X(accept4, accept4((int)a, POINTER(b), POINTER(c), (int)d))                                                    \
+    X(sendmsg, sendmsg((int)a, POINTER(b), (int)c))                                                                \
+    X(sendmmsg, sendmmsg((int)a, POINTER(b), (unsigned)c, (int)d))                                                 \
+    X(recvmsg, recvmsg((int)a, POINTER(b), (int)c))                                                                \
+    X(recvmmsg, recvmmsg((int)a, POINTER(b), (unsigned)c, (int)d, POINTER(e)))                                     \
+    X(splice, splice((int)a, POINTER(b), (int)c, POINTER(d), (size_t)e, (unsigned)f))                              \
+    X(copy_file_range, copy_file_range((int)a, POINTER(b), (int)c, POINTER(d), (size_t)e, (unsigned)f))
+
+#if defined(SYS_dup2)
+#define SYSCALLS_OLD_DESCRIPTORS(X) X(dup2, dup2((int)a, (int)b))
+#else
+#define SYSCALLS_OLD_DESCRIPTORS(X)
+#endif
+#define SYSCALLS_DESCRIPTORS(X)                                                                                    \
+    SYSCALLS_OLD_DESCRIPTORS(X)                                                                                    \
+    X(close, close((int)a))                                                                                        \
+    X(close_range, close_range((unsigned)a, (unsigned)b, (int)c))                                                  \
+    X(dup, dup((int)a))                                                                                            \
+    X(dup3, dup3((int)a, (int)b, (int)c))                                                                          \
+    X(execve, execve(POINTER(a), POINTER(b), POINTER(c)))                                                          \
+    X(execveat, execveat((int)a, POINTER(b), POINTER(c), POINTER(d), (int)e))
+
+/* 64-bit ARM has only the newer ones. */
+#if defined(SYS_poll)
+#define SYSCALLS_OLD_WAITS(X)                                                                                      \
+    X(poll, poll(POINTER(a), (nfds_t)b, (int)c))                                                                   \
+    X(select, select((int)a, POINTER(b), POINTER(c), POINTER(d), POINTER(e)))                                      \
+    X(epoll_wait, epoll_wait((int)a, POINTER(b), (int)c, (int)d))
+#else
+#define SYSCALLS_OLD_WAITS(X)
+#endif
+#define SYSCALLS_WAITS(X)                                                                                          \
+    SYSCALLS_OLD_WAITS(X)                                                                                          \
+    X(ppoll, ppoll(POINTER(a), (nfds_t)b, POINTER(c), POINTER(d)))                                                 \
+    X(pselect6, pselect((int)a, POINTER(b), POINTER(c), POINTER(d), POINTER(e), pselect_mask(POINTER(f))))         \
+    X(epoll_pwait, epoll_pwait((int)a, POINTER(b), (int)c, (int)d, POINTER(e)))                                    \
+    X(epoll_pwait2, epoll_pwait2((int)a, POINTER(b), (int)c, POINTER(d), POINTER(e)))
+
+/* Calls with a condition of their own: in family_of() (syscall.c). */
+#define SYSCALLS_SPECIAL(X)                                                                                        \
+    X(sendto, sendto((int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), (socklen_t)f))                             \
+    X(fcntl, fcntl((int)a, (int)b, c))                                                                             \
+    X(epoll_ctl, epoll_ctl((int)a, (int)b, (int)c, POINTER(d)))
+
+#endif
