@@ -6,6 +6,7 @@
 
 #include <spawn.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 
 extern char **environ;
 
