@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
 #include "transfer/share.h"
 #include "base/interposed.h"
+#include "base/raw_syscall.h"
 #include "config/keys.h"
 
 enum { PAGE = 4096 };
@@ -43,10 +43,11 @@ PFSWRAP_EXPORT const char *pfswrap_version(void)
 _Noreturn void pfswrap_die(const char *message)
 {
     static const char prefix[] = "pfswrap: ";
-    (void)syscall(SYS_write, STDERR_FILENO, prefix, sizeof prefix - 1);
-    (void)syscall(SYS_write, STDERR_FILENO, message, strlen(message));
-    (void)syscall(SYS_write, STDERR_FILENO, "\n", 1);
-    _exit(PFSWRAP_EXIT_REFUSED);
+    (void)raw_syscall(SYS_write, STDERR_FILENO, prefix, sizeof prefix - 1);
+    (void)raw_syscall(SYS_write, STDERR_FILENO, message, strlen(message));
+    (void)raw_syscall(SYS_write, STDERR_FILENO, "\n", 1);
+    for (;;)
+        (void)raw_syscall(SYS_exit_group, PFSWRAP_EXIT_REFUSED);
 }
 
 static void start(void)
