@@ -1,41 +1,19 @@
 /*
- * The outside of an ELF file: for which machine it is and which program interpreter loads it. Enough to decide in a
- * few system calls whether a library can be preloaded into it. What is inside is image.h's.
+ * Names of machines for messages: "x86-64", "arm64".
  */
-#ifndef PFSWRAP_TOOLS_ELF_FILE_H
-#define PFSWRAP_TOOLS_ELF_FILE_H
+#ifndef PFSWRAP_TOOLS_MACHINE_H
+#define PFSWRAP_TOOLS_MACHINE_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum elf_kind {
-    ELF_NOT,     /* no ELF file */
-    ELF_BROKEN,  /* begins as one and contradicts itself */
-    ELF_FOREIGN, /* for another machine, word size or byte order than this tool */
-    ELF_STATIC,  /* an executable without a program interpreter: ld.so never sees it */
-    ELF_DYNAMIC, /* an executable or shared object of this machine; interpreter is empty for a shared object */
-};
+/*
+ * The name of a machine by its number in ELF headers (e_machine, elf(5)) and its word size. A number without a name
+ * is "machine N", in a buffer that the next call overwrites.
+ */
+const char *machine_name(uint16_t machine, bool is_64_bit);
 
-struct elf_file {
-    enum elf_kind kind;
-    uint16_t type;    /* ET_EXEC, ET_DYN, ... */
-    uint16_t machine; /* EM_X86_64, ... */
-    bool is_64_bit;
-    char interpreter[PATH_MAX]; /* PT_INTERP, empty if there is none */
-    bool is_go;                 /* it has Go's runtime in it (base/go.h) */
-};
-
-/* Reads the headers of the open file `fd`. Returns 0 with *file filled, or -1 with errno of pread(2). */
-int elf_read(int fd, struct elf_file *file);
-
-/* The ld.so that libpfswrap.so was built for. The tool itself is linked statically, which halves its start. */
-#define ELF_OWN_INTERPRETER PFSWRAP_INTERPRETER
-
-/* "x86-64", "i386", ... for messages. The text is overwritten by the next call for an unknown machine. */
-const char *elf_machine_name(uint16_t machine, bool is_64_bit);
-
-/* The machine of this process, as elf_machine_name() spells it. */
-const char *elf_own_machine(void);
+/* The name of the machine that this program and libpfswrap.so were built for. */
+const char *machine_own_name(void);
 
 #endif
