@@ -61,7 +61,7 @@ static void start(void)
         pfswrap_die(error.text);
     int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
                                                         : keys_load(&state.policy, &error);
-    if (loaded != 0)
+    if (loaded < 0)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     audit_start(&state.policy);
