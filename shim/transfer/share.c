@@ -218,6 +218,8 @@ bool share_with_handoff(struct endpoint *endpoint, struct connection *connection
     return share_is_portable(endpoint, connection) && holders_add_handoff(connection, handoff);
 }
 
+const struct config_observer share_config_observer = {.before_sealing = share_start};
+
 const struct process_observer share_process_observer = {.after_fork_in_child = share_after_fork_child};
 
 const struct endpoint_observer share_endpoint_observer = {.memory_unused = share_leave,
