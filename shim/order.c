@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/process.h"
+#include "config/init.h"
 #include "connection/endpoint.h"
 #include "connection/endpoint_word.h"
 #include "inspect/inspect.h"
@@ -14,6 +15,9 @@
 
 /* A child of a fork that nothing announced: connections first, since everything else may use them. */
 const struct process_observer *const process_observers[] = {&share_process_observer, NULL};
+
+/* The policy is loaded, and a rule seals. */
+const struct config_observer *const config_observers[] = {&share_config_observer, NULL};
 
 /* A number changed its kind without its old owner knowing. Each observer looks at words of its own kind only. */
 const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, &inspect_fd_observer, NULL};

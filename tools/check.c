@@ -35,14 +35,6 @@ static void warn_log(const struct policy *policy)
     message("warning: %s: log %s cannot be written: %s", policy->path, policy->log_path, strerror(errno));
 }
 
-static bool seals_anything(const struct policy *policy)
-{
-    for (size_t i = 0; i < policy->rule_count; i++)
-        if (policy->rules[i].seal != POLICY_SEAL_OFF)
-            return true;
-    return false;
-}
-
 /* Whether `name` has a key that is good today: such a client could be addressed. */
 static bool has_good_key(const struct pfswrap_seal_config *config, const char *name)
 {
@@ -75,7 +67,7 @@ static void warn(const struct policy *policy)
     bool has_keys = seal->identity_count > 0 || seal->peers[0] != '\0' || seal->psk_count > 0;
     warn_unreadable(policy, "ca-file", policy->tls.ca_file);
     warn_log(policy);
-    if (has_keys && !seals_anything(policy))
+    if (has_keys && !policy_seals(policy))
         message("warning: %s: [seal] names keys, and no rule seals anything", policy->path);
     for (size_t i = 0; keys_in_use() && i < policy->rule_count; i++)
         if (policy->rules[i].seal != POLICY_SEAL_OFF)

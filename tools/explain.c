@@ -36,15 +36,14 @@ static void look_inside(struct explanation *explanation)
     const struct program *program = &explanation->program;
     const char *path = program->steps[program->step_count - 1].path;
     struct image image;
-    if (program->elf.kind == ELF_NOT || program->elf.kind == ELF_BROKEN || image_open(&image, path) < 0)
+    if (program->file.kind < EXECUTABLE_KIND_FOREIGN || image_open(&image, path) < 0)
         return;
-    bool is_own = program->elf.kind == ELF_DYNAMIC && strcmp(program->elf.interpreter, ELF_OWN_INTERPRETER) == 0;
     char real[PATH_MAX]; /* $ORIGIN in a library path is the directory of the file itself, not of a link to it */
-    if (is_own && realpath(path, real) != NULL)
+    if (program->file.has_own_loader && realpath(path, real) != NULL)
         explanation->libraries_unknown =
-            libraries_list(&explanation->libraries, program->elf.interpreter, real) < 0;
+            libraries_list(&explanation->libraries, program->file.interpreter, real) < 0;
     stacks_find(&explanation->stacks, &image, &explanation->libraries);
-    runtime_find(&explanation->runtime, &image, &explanation->libraries, explanation->name, program->elf.is_go);
+    runtime_find(&explanation->runtime, &image, &explanation->libraries, explanation->name, program->file.is_go);
     image_close(&image);
 }
 

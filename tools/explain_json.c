@@ -3,26 +3,12 @@
  * so that the line is JSON whatever a file is called (RFC 8259 8.1).
  */
 #include "explain.h"
+#include "machine.h"
 #include "message.h"
 
 #include <string.h>
 
-/* The length of the UTF-8 sequence at `text` (RFC 3629 4), or 0: there is none. */
-static size_t utf8_length(const unsigned char *text)
-{
-    size_t length = text[0] < 0x80                      ? 1
-                    : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
-                    : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-                    : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-                                                        : 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return length;
-}
+#include "base/utf8.h"
 
 static void write_string(const char *text)
 {
@@ -52,17 +38,19 @@ static void write_member(const char *key, const char *value)
         write_string(value);
 }
 
-static const char *kind_word(enum elf_kind kind)
+static const char *kind_word(enum executable_kind kind)
 {
     switch (kind) {
-    case ELF_DYNAMIC:
+    case EXECUTABLE_KIND_DYNAMIC:
         return "dynamic";
-    case ELF_STATIC:
+    case EXECUTABLE_KIND_STATIC:
         return "static";
-    case ELF_FOREIGN:
+    case EXECUTABLE_KIND_FOREIGN:
         return "foreign";
-    case ELF_NOT:
-    case ELF_BROKEN:
+    case EXECUTABLE_KIND_UNKNOWN:
+    case EXECUTABLE_KIND_TEXT:
+    case EXECUTABLE_KIND_SCRIPT:
+    case EXECUTABLE_KIND_BROKEN:
         break;
     }
     return "unknown";
@@ -91,6 +79,8 @@ static void write_stacks(const struct stacks *stacks)
 void explain_write_json(const struct explanation *explanation)
 {
     const struct program *program = &explanation->program;
+    const struct executable *file = &program->file;
+    const bool is_elf = file->kind >= EXECUTABLE_KIND_BROKEN;
     out("{");
     write_member("program", explanation->name);
     out(", \"files\": [");
@@ -99,15 +89,13 @@ void explain_write_json(const struct explanation *explanation)
         write_string(program->steps[i].path);
     }
     out("], ");
-    write_member("kind", kind_word(program->elf.kind));
+    write_member("kind", kind_word(file->kind));
     out(", ");
-    write_member("machine", program->elf.kind == ELF_NOT
-                                ? NULL
-                                : elf_machine_name(program->elf.machine, program->elf.is_64_bit));
+    write_member("machine", is_elf ? machine_name(file->machine, file->is_64_bit) : NULL);
     out(", ");
-    write_member("interpreter", program->elf.interpreter[0] != '\0' ? program->elf.interpreter : NULL);
+    write_member("interpreter", is_elf && file->interpreter[0] != '\0' ? file->interpreter : NULL);
     out(", ");
-    write_member("privileges", program->privilege);
+    write_member("privileges", program_privilege(program));
     out(", ");
     write_stacks(&explanation->stacks);
     write_member("runtime", explanation->runtime.name);

@@ -2,6 +2,7 @@
  * `pfswrap explain` in words: a label and what was found, wrapped to 80 columns, one idea a paragraph.
  */
 #include "explain.h"
+#include "machine.h"
 #include "message.h"
 
 #include <stdarg.h>
@@ -68,24 +69,26 @@ static void write_files(const struct program *program)
 
 static void write_kind(const struct program *program)
 {
-    const struct elf_file *elf = &program->elf;
-    switch (elf->kind) {
-    case ELF_NOT:
-    case ELF_BROKEN:
+    const struct executable *file = &program->file;
+    const char *machine = machine_name(file->machine, file->is_64_bit), *privilege = program_privilege(program);
+    switch (file->kind) {
+    case EXECUTABLE_KIND_FOREIGN:
+        paragraph("kind", "ELF for %s", machine);
+        break;
+    case EXECUTABLE_KIND_STATIC:
+        paragraph("kind", "statically linked, %s", machine);
+        break;
+    case EXECUTABLE_KIND_DYNAMIC:
+        paragraph("kind", "dynamically linked, %s, loaded by %s", machine, file->interpreter);
+        break;
+    case EXECUTABLE_KIND_UNKNOWN:
+    case EXECUTABLE_KIND_TEXT:
+    case EXECUTABLE_KIND_SCRIPT:
+    case EXECUTABLE_KIND_BROKEN:
         paragraph("kind", "no ELF program");
         break;
-    case ELF_FOREIGN:
-        paragraph("kind", "ELF for %s", elf_machine_name(elf->machine, elf->is_64_bit));
-        break;
-    case ELF_STATIC:
-        paragraph("kind", "statically linked, %s", elf_machine_name(elf->machine, elf->is_64_bit));
-        break;
-    case ELF_DYNAMIC:
-        paragraph("kind", "dynamically linked, %s, loaded by %s", elf_machine_name(elf->machine, elf->is_64_bit),
-                  elf->interpreter);
-        break;
     }
-    paragraph("privileges", "%s", program->privilege != NULL ? program->privilege : "none of its own");
+    paragraph("privileges", "%s", privilege != NULL ? privilege : "none of its own");
 }
 
 static void write_stacks(const struct stacks *stacks)

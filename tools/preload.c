@@ -3,7 +3,6 @@
  * before is checked here. See preload.h.
  */
 #include "preload.h"
-#include "elf_file.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -13,6 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "children/executable.h"
+#include "machine.h"
 
 static int library_path(char path[static PATH_MAX], char *problem, size_t problem_size)
 {
@@ -39,15 +41,19 @@ static int library_path(char path[static PATH_MAX], char *problem, size_t proble
     return 0;
 }
 
-/* NULL: the open library can be preloaded, and nobody else can have changed it. */
+/* What is wrong with the open library; NULL: it can be preloaded, and no other user can have changed it. */
 static const char *library_problem(int fd)
 {
-    struct elf_file elf;
+    struct executable file;
     struct stat status;
-    if (fstat(fd, &status) < 0 || elf_read(fd, &elf) < 0)
+    if (fstat(fd, &status) < 0)
         return strerror(errno);
-    if (elf.kind == ELF_FOREIGN || elf.kind == ELF_NOT || elf.kind == ELF_BROKEN || elf.type != ET_DYN)
-        return "is no shared object of this machine";
+    const int error = -executable_read(fd, &file);
+    if (error != 0)
+        return strerror(error);
+    const bool is_native = file.kind == EXECUTABLE_KIND_STATIC || file.kind == EXECUTABLE_KIND_DYNAMIC;
+    if (!is_native || file.type != ET_DYN)
+        return "is no shared object for this machine";
     if (status.st_mode & S_IWOTH)
         return "is writable by others, expected chmod o-w";
     return NULL;

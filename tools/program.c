@@ -1,18 +1,16 @@
 /*
- * Finds a program and follows its interpreters to the binary. See program.h. The lookup is execvp(3)'s, statuses
- * are env(1)'s. What cannot be seen cannot be promised: an unreadable file is refused.
+ * Finds a program as execvp(3) does and follows its interpreters. executable.h decides whether the last one can be
+ * protected; this file adds what to do about it. Exit statuses are those of env(1).
  */
 #include "program.h"
+#include "machine.h"
 #include "message.h"
-#include "privilege.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 __attribute__((format(printf, 3, 4))) static int refuse(struct program *program, int status, const char *format,
@@ -26,40 +24,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct program *program,
     return -1;
 }
 
-/* 0: a regular file this user may execute; an errno value otherwise. */
-static int executable_errno(const char *path)
-{
-    struct stat status;
-    if (stat(path, &status) < 0)
-        return errno;
-    if (!S_ISREG(status.st_mode))
-        return S_ISDIR(status.st_mode) ? EISDIR : EACCES;
-    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno;
-}
-
-/* execvp(3): a directory that has no such file, or one that may not be executed, is passed over. */
-static int search_path(char path[static PATH_MAX], const char *name)
-{
-    const char *directory = getenv("PATH");
-    int worst = ENOENT;
-    if (directory == NULL)
-        directory = "/bin:/usr/bin";
-    for (;;) {
-        size_t length = strcspn(directory, ":");
-        int used = length == 0 ? snprintf(path, PATH_MAX, "./%s", name)
-                               : snprintf(path, PATH_MAX, "%.*s/%s", (int)length, directory, name);
-        int problem = used >= 0 && used < PATH_MAX ? executable_errno(path) : ENAMETOOLONG;
-        if (problem == 0)
-            return 0;
-        if (problem == EACCES || problem == EISDIR)
-            worst = EACCES;
-        if (directory[length] == '\0')
-            return worst;
-        directory += length + 1;
-    }
-}
-
-/* Adds the file to the chain, or says why it cannot be executed. */
+/* Adds the file that `name` stands for to the chain. Returns 0, or -1 after refuse(). */
 static int step_add(struct program *program, const char *name, bool on_path)
 {
     if (program->step_count == PROGRAM_STEPS_MAX)
@@ -67,95 +32,97 @@ static int step_add(struct program *program, const char *name, bool on_path)
                       "%s has too long a chain of script interpreters, expected at most %d", program->steps[0].path,
                       PROGRAM_STEPS_MAX - 1);
     struct program_step *step = &program->steps[program->step_count];
-    int problem;
-    if (on_path && strchr(name, '/') == NULL && name[0] != '\0') {
-        problem = search_path(step->path, name);
+    int error;
+    if (on_path) {
+        error = executable_find(step->path, name);
     } else {
-        size_t length = strlen(name);
-        problem = length < sizeof step->path ? executable_errno(name) : ENAMETOOLONG;
-        memcpy(step->path, name, problem == ENAMETOOLONG ? 0 : length + 1);
+        const size_t length = strlen(name);
+        error = length < sizeof step->path ? executable_access(name) : ENAMETOOLONG;
+        memcpy(step->path, name, error == ENAMETOOLONG ? 0 : length + 1);
     }
     step->kind = SCRIPT_NONE;
-    if (problem == 0) {
+    if (error == 0) {
         program->step_count++;
         return 0;
     }
-    int status = problem == ENOENT || problem == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
+    const int status = error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
     if (program->step_count == 0)
-        return refuse(program, status, "%s: %s", name, strerror(problem));
+        return refuse(program, status, "%s: %s", name, strerror(error));
     return refuse(program, status, "%s: its interpreter %s: %s", program->steps[program->step_count - 1].path, name,
-                  strerror(problem));
+                  strerror(error));
 }
 
-/* A library of ours can only be loaded by the ld.so it was built for, whatever that is called here. */
-static bool is_own_interpreter(const char *path)
+const char *program_privilege(const struct program *program)
 {
-    struct stat own, other;
-    if (strcmp(path, ELF_OWN_INTERPRETER) == 0)
-        return true;
-    return stat(ELF_OWN_INTERPRETER, &own) == 0 && stat(path, &other) == 0 && own.st_dev == other.st_dev &&
-           own.st_ino == other.st_ino;
-}
-
-static int check_binary(struct program *program, const char *path)
-{
-    const struct elf_file *elf = &program->elf;
-    switch (elf->kind) {
-    case ELF_NOT:
-    case ELF_BROKEN:
-        return refuse(program, STATUS_NOT_RUNNABLE, "%s is neither an ELF program nor a script", path);
-    case ELF_FOREIGN:
-        return refuse(program, STATUS_REFUSED,
-                      "%s is a program for %s, expected %s, for which libpfswrap.so was built", path,
-                      elf_machine_name(elf->machine, elf->is_64_bit), elf_own_machine());
-    case ELF_STATIC:
-        return refuse(program, STATUS_REFUSED,
-                      "%s is statically linked, expected a dynamic program: nothing can be "
-                      "preloaded into it",
-                      path);
-    case ELF_DYNAMIC:
+    if (program->file.machine == 0)
+        return NULL; /* the kernel ignores these bits of a script */
+    switch (executable_privilege(&program->file, NULL)) {
+    case EXECUTABLE_PRIVILEGE_USER:
+        return "set-user-ID";
+    case EXECUTABLE_PRIVILEGE_GROUP:
+        return "set-group-ID";
+    case EXECUTABLE_PRIVILEGE_CAPABILITIES:
+        return "given file capabilities";
+    case EXECUTABLE_PRIVILEGE_UNKNOWN:
+        return "maybe given file capabilities (they cannot be read)";
+    case EXECUTABLE_PRIVILEGE_NONE:
         break;
     }
-    if (program->privilege != NULL)
+    return NULL;
+}
+
+/* Decides about the binary at the end of the chain. Returns 0, or -1 after refuse(). */
+static int check_binary(struct program *program, const char *path)
+{
+    const struct executable *file = &program->file;
+    switch (executable_decide(file, NULL)) {
+    case EXECUTABLE_OK:
+        break;
+    case EXECUTABLE_NOT_EXECUTABLE:
+        return refuse(program, STATUS_NOT_RUNNABLE, "%s is neither an ELF program nor a script", path);
+    case EXECUTABLE_OTHER_MACHINE:
         return refuse(program, STATUS_REFUSED,
-                      "%s is %s, expected a program without privileges of its own: those "
-                      "ignore LD_PRELOAD",
-                      path, program->privilege);
-    if (!is_own_interpreter(elf->interpreter))
-        return refuse(program, STATUS_REFUSED, "%s is loaded by %s, expected %s: libpfswrap.so is for another libc",
-                      path, elf->interpreter, ELF_OWN_INTERPRETER);
-    if (elf->is_go)
+                      "%s is a program for %s, expected %s, for which libpfswrap.so was built", path,
+                      machine_name(file->machine, file->is_64_bit), machine_own_name());
+    case EXECUTABLE_STATIC:
         return refuse(program, STATUS_REFUSED,
-                      "%s is a Go program, expected one whose system calls pass libc: Go makes its own, which "
-                      "nothing preloaded sees",
+                      "%s is statically linked, expected a dynamic program: nothing can be preloaded into it",
                       path);
+    case EXECUTABLE_PRIVILEGED:
+        return refuse(
+            program, STATUS_REFUSED,
+            "%s is %s, expected a program without privileges of its own: LD_PRELOAD has no effect on this one",
+            path, program_privilege(program));
+    case EXECUTABLE_OTHER_LOADER:
+        return refuse(program, STATUS_REFUSED, "%s is loaded by %s, expected %s: libpfswrap.so is for another libc",
+                      path, file->interpreter, PFSWRAP_INTERPRETER);
+    case EXECUTABLE_GO:
+        return refuse(program, STATUS_REFUSED,
+                      "%s is a Go program, expected one that makes its system calls through libc: Go makes them "
+                      "itself, and no preloaded library sees them",
+                      path);
+    case EXECUTABLE_UNREADABLE:
+        return refuse(program, STATUS_REFUSED, "%s cannot be read", path);
+    }
     return 0;
 }
 
-/* Looks at the last step's file: 0, the chain ends here or `script` says where it goes on; -1, refused. */
+/* Reads the file of the last step; *script says where the chain goes on. Returns 0, or -1 after refuse(). */
 static int step_read(struct program *program, struct script *script)
 {
     struct program_step *step = &program->steps[program->step_count - 1];
-    char text[SCRIPT_LINE_MAX];
-    struct stat status;
-    ssize_t size = -1;
-    int fd = open(step->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int fd = open(step->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int error = fd >= 0 ? -executable_read(fd, &program->file) : errno;
     memset(script, 0, sizeof *script);
-    if (fd >= 0 && fstat(fd, &status) == 0 && elf_read(fd, &program->elf) == 0) {
-        size = program->elf.kind == ELF_NOT ? pread(fd, text, sizeof text, 0) : 0;
-        if (program->elf.kind != ELF_NOT)
-            program->privilege = privilege_of_file(fd, &status);
-        else if (size >= 0)
-            script_parse(script, text, (size_t)size);
-    }
-    int problem = errno;
     if (fd >= 0)
         close(fd);
-    step->kind = script->kind;
-    if (size < 0)
+    if (error != 0)
         return refuse(program, STATUS_REFUSED,
-                      "%s cannot be read (%s), expected to see whether it can be protected", step->path,
-                      strerror(problem));
+                      "%s cannot be read (%s), expected a program that pfswrap can read to find out whether it can "
+                      "be protected",
+                      step->path, strerror(error));
+    script_read(script, &program->file);
+    step->kind = script->kind;
     return 0;
 }
 
@@ -165,28 +132,29 @@ int program_examine(struct program *program, const char *name)
     if (step_add(program, name, true) < 0)
         return program->status;
     while (step_read(program, &script) == 0) {
-        /* The file that is executed; only it, or what env(1) executes, may be a script without #!. */
         const char *path = program->steps[program->step_count - 1].path;
-        bool by_name = program->step_count == 1 || program->steps[program->step_count - 2].kind == SCRIPT_ENV;
+        /* execvp(3) and env(1) run text without #! with the shell; the kernel refuses it as an interpreter. */
+        const bool by_name = program->step_count == 1 || program->steps[program->step_count - 2].kind == SCRIPT_ENV;
         switch (script.kind) {
         case SCRIPT_NONE:
-            check_binary(program, path);
+            (void)check_binary(program, path);
             return program->status;
         case SCRIPT_SHELL:
             if (!by_name)
-                refuse(program, STATUS_NOT_RUNNABLE, "%s is neither an ELF program nor a script", path);
+                (void)refuse(program, STATUS_NOT_RUNNABLE, "%s is neither an ELF program nor a script", path);
             else
-                step_add(program, "/bin/sh", false);
+                (void)step_add(program, "/bin/sh", false);
             break;
         case SCRIPT_FILE:
-            step_add(program, script.interpreter, false);
+            (void)step_add(program, script.interpreter, false);
             break;
         case SCRIPT_ENV:
-            step_add(program, script.name, true);
+            (void)step_add(program, script.name, true);
             break;
         case SCRIPT_OPAQUE:
-            refuse(program, STATUS_REFUSED, "%s is run by %s %s, expected env and the name of an interpreter only",
-                   path, script.interpreter, script.name);
+            (void)refuse(program, STATUS_REFUSED,
+                         "%s is run by %s %s, expected env and the name of an interpreter only", path,
+                         script.interpreter, script.name);
             break;
         }
         if (program->status != 0)

@@ -1,6 +1,7 @@
 /*
- * #! lines as the kernel reads them (execve(2), "Interpreter scripts"): a path, then the rest of the line as one
- * argument. env(1) is looked into, since it is how most scripts name their interpreter. Opens nothing.
+ * Looks into the argument of env(1), because most scripts name their interpreter through it: `#!/usr/bin/env
+ * python3`,
+ * `#!/usr/bin/env -S A=b sh -e`. Opens no file. See script.h.
  */
 #include "script.h"
 
@@ -8,24 +9,28 @@
 
 static const char blanks[] = " \t";
 
-/* Whether env(1) may set that variable without taking the preload or the policy away. */
-static bool assignment_is_harmless(const char *word)
+/* Whether env may set that variable: not if it could lose the preload, the policy or the program. */
+static bool assignment_is_allowed(const char *word)
 {
     return strncmp(word, "LD_", 3) != 0 && strncmp(word, "PFSWRAP_", 8) != 0 && strncmp(word, "PATH=", 5) != 0;
 }
 
-/* `rest` is env's one argument: NAME, or -S and words. Quotes and escapes of -S are not for us to interpret. */
-static void parse_env(struct script *script, const char *rest)
+/*
+ * `argument` is the one argument that the kernel passes to env: NAME, or -S and words. The quotes and escapes of -S
+ * are not interpreted here: a script with any of them is SCRIPT_OPAQUE.
+ */
+static void read_env(struct script *script, const char *argument)
 {
+    const char *rest = argument;
     script->kind = SCRIPT_OPAQUE;
-    memcpy(script->name, rest, strlen(rest) + 1);
-    bool split = strncmp(rest, "-S", 2) == 0;
-    if (split)
+    memcpy(script->name, argument, strlen(argument) + 1);
+    const bool is_split = strncmp(rest, "-S", 2) == 0;
+    if (is_split)
         rest += 2 + strspn(rest + 2, blanks);
     if (strpbrk(rest, "\\\"'$#") != NULL)
         return;
     for (;;) {
-        size_t length = split ? strcspn(rest, blanks) : strlen(rest);
+        const size_t length = is_split ? strcspn(rest, blanks) : strlen(rest);
         if (length == 0 || rest[0] == '-')
             return;
         if (memchr(rest, '=', length) == NULL) {
@@ -34,38 +39,22 @@ static void parse_env(struct script *script, const char *rest)
             script->kind = SCRIPT_ENV;
             return;
         }
-        if (!assignment_is_harmless(rest))
+        if (!assignment_is_allowed(rest))
             return;
         rest += length + strspn(rest + length, blanks);
     }
 }
 
-void script_parse(struct script *script, const char *text, size_t size)
+void script_read(struct script *script, const struct executable *file)
 {
-    char line[SCRIPT_LINE_MAX];
     memset(script, 0, sizeof *script);
-    if (size > sizeof line)
-        size = sizeof line;
-    if (size < 2 || memcmp(text, "#!", 2) != 0) {
-        script->kind = size > 0 && memchr(text, '\0', size) != NULL ? SCRIPT_NONE : SCRIPT_SHELL;
+    if (file->kind == EXECUTABLE_KIND_TEXT)
+        script->kind = SCRIPT_SHELL;
+    if (file->kind != EXECUTABLE_KIND_SCRIPT)
         return;
-    }
-    const char *newline = memchr(text, '\n', size);
-    size_t length = newline != NULL ? (size_t)(newline - text) : size;
-    if (length == sizeof line || memchr(text, '\0', length) != NULL)
-        return; /* cut off: the kernel does not run it either */
-    memcpy(line, text, length);
-    while (length > 2 && strchr(blanks, line[length - 1]) != NULL)
-        length--;
-    line[length] = '\0';
-
-    const char *path = line + 2 + strspn(line + 2, blanks);
-    size_t path_length = strcspn(path, blanks);
-    if (path_length == 0)
-        return;
-    memcpy(script->interpreter, path, path_length);
     script->kind = SCRIPT_FILE;
+    memcpy(script->interpreter, file->interpreter, strnlen(file->interpreter, sizeof script->interpreter - 1));
     const char *slash = strrchr(script->interpreter, '/');
     if (strcmp(slash != NULL ? slash + 1 : script->interpreter, "env") == 0)
-        parse_env(script, path + path_length + strspn(path + path_length, blanks));
+        read_env(script, file->argument);
 }

@@ -1,31 +1,26 @@
 /*
- * The first line of a script: which program the kernel runs for it, and what env(1) makes of it.
+ * Scripts: which program the kernel, execvp(3) or env(1) runs for a file.
  */
 #ifndef PFSWRAP_TOOLS_SCRIPT_H
 #define PFSWRAP_TOOLS_SCRIPT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-enum {
-    SCRIPT_LINE_MAX = 256, /* bytes of the first line the kernel looks at (BINPRM_BUF_SIZE) */
-};
+#include "children/executable.h"
 
 enum script_kind {
-    SCRIPT_NONE,   /* binary data: no script */
-    SCRIPT_SHELL,  /* text without #!: execvp(3) gives it to /bin/sh */
+    SCRIPT_NONE,   /* not a script */
+    SCRIPT_SHELL,  /* text without #!: execvp(3) runs it with /bin/sh */
     SCRIPT_FILE,   /* #!INTERPRETER */
-    SCRIPT_ENV,    /* #!.../env NAME: interpreter is env, `name` is looked up on PATH */
-    SCRIPT_OPAQUE, /* #!.../env with options that may change LD_PRELOAD or the lookup: `name` is the line's rest */
+    SCRIPT_ENV,    /* #!.../env NAME: env looks NAME up on $PATH */
+    SCRIPT_OPAQUE, /* #!.../env with words that may change LD_PRELOAD, the policy or the lookup */
 };
 
 struct script {
     enum script_kind kind;
-    char interpreter[SCRIPT_LINE_MAX];
-    char name[SCRIPT_LINE_MAX];
+    char interpreter[EXECUTABLE_LINE_MAX]; /* the path after #! */
+    char name[EXECUTABLE_LINE_MAX];        /* SCRIPT_ENV: the program's name; SCRIPT_OPAQUE: everything after env */
 };
 
-/* Takes apart the first `size` bytes of a file, at most SCRIPT_LINE_MAX of which count. */
-void script_parse(struct script *script, const char *text, size_t size);
+/* Fills *script from what executable_read() found in a file. */
+void script_read(struct script *script, const struct executable *file);
 
 #endif

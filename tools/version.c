@@ -2,7 +2,7 @@
  * pfswrap version: what this is and what is linked into it, for bug reports and auditors.
  */
 #include "commands.h"
-#include "elf_file.h"
+#include "machine.h"
 #include "message.h"
 
 #include <gnu/libc-version.h>
@@ -17,7 +17,7 @@ int command_version(int argc, char **argv)
     }
     out("pfswrap %s\n", PFSWRAP_VERSION);
     out("planes: tls, seal, wire\n");
-    out("machine: %s, %s\n", elf_own_machine(), ELF_OWN_INTERPRETER);
+    out("machine: %s, %s\n", machine_own_name(), PFSWRAP_INTERPRETER);
     out("glibc %s, inih (static), libsodium %s (static)\n", gnu_get_libc_version(), sodium_version_string());
     return out_finish();
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "base/utf8.h"
 
 /* A line being written. One that is full takes no more; room for its end is always kept. */
 struct line {
@@ -49,25 +50,6 @@ static void line_put_number(struct line *line, long long value)
     if (value < 0)
         line_puts(line, "-");
     line_put_digits(line, value < 0 ? 0ULL - (unsigned long long)value : (unsigned long long)value, 1);
-}
-
-/* Length of the valid UTF-8 sequence at `s` (RFC 3629), 1 to 4; 0: not valid. `s` ends with a zero byte. */
-static size_t utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] >= 0xc2 && s[0] <= 0xdf)
-        return (s[1] & 0xc0) == 0x80 ? 2 : 0;
-    if (s[0] >= 0xe0 && s[0] <= 0xef) {
-        bool overlong = s[0] == 0xe0 && s[1] < 0xa0;
-        bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
-        return (s[1] & 0xc0) == 0x80 && !overlong && !surrogate && (s[2] & 0xc0) == 0x80 ? 3 : 0;
-    }
-    if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-        bool range = (s[0] != 0xf0 || s[1] >= 0x90) && (s[0] != 0xf4 || s[1] < 0x90);
-        return (s[1] & 0xc0) == 0x80 && range && (s[2] & 0xc0) == 0x80 && (s[3] & 0xc0) == 0x80 ? 4 : 0;
-    }
-    return 0;
 }
 
 /* Bytes of the text at `s` that JSON takes as they are, ASCII only. */

@@ -14,7 +14,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,10 +76,8 @@ static int write_quietly(int fd, const struct stat *status, const char *text, si
     if (over_file_limit(fd, status, length))
         return EFBIG;
     long written;
-    int error;
     if (S_ISREG(status->st_mode)) {
-        written = syscall(SYS_write, fd, text, length);
-        error = errno;
+        written = raw_syscall(SYS_write, fd, text, length);
     } else {
         struct timespec now = {0};
         sigset_t pipe_signal;
@@ -90,16 +87,15 @@ static int write_quietly(int fd, const struct stat *status, const char *text, si
         sigaddset(&pipe_signal, SIGPIPE);
         sigpending(&pending);
         pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-        written = syscall(SYS_write, fd, text, length);
-        error = errno;
-        if (written < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
+        written = raw_syscall(SYS_write, fd, text, length);
+        if (written == -EPIPE && !sigismember(&pending, SIGPIPE))
             while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR)
                 ;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (written == (long)length)
         return 0;
-    return written < 0 ? error : ENOSPC;
+    return written < 0 ? (int)-written : ENOSPC;
 }
 
 /* Writes to stderr without ever blocking, for the same reason. Returns whether all of it was written. */
@@ -108,7 +104,7 @@ static bool write_stderr(const char *text, size_t length)
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
     struct timespec now = {0};
     struct stat status;
-    if (syscall(SYS_ppoll, &ready, 1, &now, NULL, 0) != 1 || (ready.revents & POLLOUT) == 0)
+    if (raw_syscall(SYS_ppoll, &ready, 1, &now, NULL, 0) != 1 || (ready.revents & POLLOUT) == 0)
         return false;
     return fstat(STDERR_FILENO, &status) == 0 && write_quietly(STDERR_FILENO, &status, text, length) == 0;
 }
@@ -125,19 +121,25 @@ static void complain(const char *what, int error)
         (void)write_stderr(text, (size_t)length);
 }
 
+/* Closes what could not be used, sets errno to `error` and returns NULL. */
+static struct descriptor *open_failed(long fd, int error)
+{
+    if (fd >= 0)
+        (void)raw_syscall(SYS_close, fd);
+    errno = error;
+    return NULL;
+}
+
 /* Opens the log file. Returns its slot, or NULL with errno. */
 static struct descriptor *file_open(void)
 {
-    long fd = syscall(SYS_openat, AT_FDCWD, sink.path,
-                      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    const long fd = raw_syscall(SYS_openat, AT_FDCWD, sink.path,
+                                O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0)
-        return NULL;
+        return open_failed(fd, (int)-fd);
     struct stat status;
-    if (fstat((int)fd, &status) != 0 || S_ISDIR(status.st_mode)) {
-        (void)syscall(SYS_close, (int)fd);
-        errno = EISDIR;
-        return NULL;
-    }
+    if (fstat((int)fd, &status) != 0 || S_ISDIR(status.st_mode))
+        return open_failed(fd, EISDIR);
     struct descriptor *opened = own_take((int)fd);
     if (opened != NULL)
         sink.log = identity_of(&status);
@@ -146,17 +148,16 @@ static struct descriptor *file_open(void)
 
 static struct descriptor *syslog_open(void)
 {
-    long fd = syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const long fd = raw_syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return NULL;
+        return open_failed(fd, (int)-fd);
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
     struct stat status;
-    if (syscall(SYS_connect, (int)fd, &address, sizeof address) != 0 || fstat((int)fd, &status) != 0) {
-        int error = errno;
-        (void)syscall(SYS_close, (int)fd);
-        errno = error;
-        return NULL;
-    }
+    const long result = raw_syscall(SYS_connect, fd, &address, sizeof address);
+    if (result != 0)
+        return open_failed(fd, (int)-result);
+    if (fstat((int)fd, &status) != 0)
+        return open_failed(fd, errno);
     struct descriptor *opened = own_take((int)fd);
     if (opened != NULL)
         sink.log = identity_of(&status);

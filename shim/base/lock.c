@@ -104,11 +104,6 @@ enum lock_result lock_take(struct lock *lock)
     return take_contended(lock, self);
 }
 
-enum lock_result lock_try(struct lock *lock)
-{
-    return take_free(lock, process_thread(), 0) ? LOCK_TAKEN : LOCK_OWN;
-}
-
 void lock_release(struct lock *lock)
 {
     if ((atomic_exchange_explicit(&lock->word, 0, memory_order_release) & LOCK_WAITERS) && !process_sandboxed)

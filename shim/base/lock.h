@@ -27,9 +27,6 @@ enum { LOCK_PATIENCE_MS = 10000, LOCK_PATIENCE_UNKNOWN_MS = 1000 };
 /* No critical section blocks, so waiting is short; waits without being a cancellation point. Keeps errno. */
 enum lock_result lock_take(struct lock *lock);
 
-/* LOCK_TAKEN, or LOCK_OWN: somebody has it. */
-enum lock_result lock_try(struct lock *lock);
-
 void lock_release(struct lock *lock);
 
 #endif

@@ -5,17 +5,16 @@
  */
 #include "children/environment.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "config/init.h"
 #include "config/keys.h"
 #include "base/elf.h"
+#include "base/raw_syscall.h"
 
 static const char preload_name[] = "LD_PRELOAD=";
 static const char policy_name[] = "PFSWRAP_POLICY=";
@@ -141,10 +140,8 @@ bool environment_restore(void)
 
 bool environment_is_reachable(void)
 {
-    int error = errno;
-    long fd = syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC);
+    const long fd = raw_syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC, 0);
     if (fd >= 0)
-        (void)syscall(SYS_close, (int)fd);
-    errno = error;
+        (void)raw_syscall(SYS_close, fd);
     return fd >= 0;
 }

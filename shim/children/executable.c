@@ -1,154 +1,245 @@
 /*
- * The outside of an executable, as execve(2) and ld.so(8) look at it: its privileges, for which machine it is, and
- * whether it has a program interpreter. What env(1) or a shell execute later passes here again, from there.
+ * What one file is and what follows from it: elf(5), execve(2), capabilities(7), ld.so(8). The order and the limits
+ * of the checks are those of Linux's loaders for ELF files and scripts (fs/binfmt_elf.c, fs/binfmt_script.c), since
+ * a file must be seen here as the kernel will see it. See executable.h; executable_find.c follows names and
+ * scripts.
  */
 #include "children/executable.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <link.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/go.h"
 #include "base/raw_syscall.h"
 
-/* Where the linker put this object's own ELF header: of the machine that it was built for. */
+/* Where the linker put the ELF header of the object that this code is in: it has the machine we are built for. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-#if defined(__x86_64__)
-#define PFSWRAP_LOADER "/ld-linux-x86-64.so.2"
-#else
-#define PFSWRAP_LOADER "/ld-linux-aarch64.so.1"
-#endif
+enum {
+    HEADERS_AT_ONCE = 16,
+    HEADERS_BYTES_MAX = 65536, /* of all program headers together, to Linux */
+};
 
-enum { LINE_MAX_BYTES = 256, HEADERS_MAX = 64, SCRIPTS_MAX = 4 };
-
-/* With other ids than the process's own, or capabilities, the new program starts in secure-execution mode. */
-static bool gives_privileges(int fd, const struct stat *status)
+/* Reads `size` bytes. Returns 1, 0 if the file ends before that, or a negated errno. */
+static int read_at(int fd, void *buffer, size_t size, uint64_t offset)
 {
-    if ((status->st_mode & S_ISUID) != 0 && status->st_uid != (uid_t)raw_syscall(SYS_getuid))
-        return true;
-    if ((status->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-        status->st_gid != (gid_t)raw_syscall(SYS_getgid))
-        return true;
-    return raw_syscall(SYS_getuid) != 0 && raw_syscall(SYS_fgetxattr, fd, "security.capability", NULL, 0) > 0;
+    if (offset > INT64_MAX - size)
+        return 0;
+    for (size_t done = 0; done < size;) {
+        const long taken = raw_syscall(SYS_pread64, fd, (char *)buffer + done, size - done, offset + done);
+        if (taken == -EINTR)
+            continue;
+        if (taken <= 0)
+            return (int)taken;
+        done += (size_t)taken;
+    }
+    return 1;
 }
 
-/* A library for glibc is no library for another libc: `interpreter` is the PT_INTERP of a program. */
-static bool is_other_loader(int fd, const ElfW(Phdr) * interpreter)
+/* A library for one libc cannot be loaded by the ld.so of another one. Links and other paths to ours are fine. */
+static bool is_own_loader(const char *path)
 {
-    static const char ours[] = PFSWRAP_LOADER;
-    char path[PATH_MAX];
-    const size_t size = interpreter->p_filesz;
-    return size >= sizeof ours && size <= sizeof path &&
-           raw_syscall(SYS_pread64, fd, path, size, interpreter->p_offset) == (long)size &&
-           memcmp(path + size - sizeof ours, ours, sizeof ours) != 0;
+    struct stat own = {0}, other = {0};
+    if (strcmp(path, PFSWRAP_INTERPRETER) == 0)
+        return true;
+    return raw_syscall(SYS_newfstatat, AT_FDCWD, PFSWRAP_INTERPRETER, &own, 0) == 0 &&
+           raw_syscall(SYS_newfstatat, AT_FDCWD, path, &other, 0) == 0 && own.st_dev == other.st_dev &&
+           own.st_ino == other.st_ino;
 }
 
-static const char *elf_obstacle(int fd, const ElfW(Ehdr) * header)
+/* PT_INTERP. Returns as read_at(). */
+static int read_interpreter(int fd, const ElfW(Phdr) * header, struct executable *file)
 {
-    ElfW(Phdr) headers[HEADERS_MAX] = {{0}};
+    const size_t size = header->p_filesz;
+    if (size < 2 || size > sizeof file->interpreter)
+        return 0;
+    int result = read_at(fd, file->interpreter, size, header->p_offset);
+    if (result == 1 && file->interpreter[size - 1] != '\0')
+        result = 0;
+    if (result != 1)
+        file->interpreter[0] = '\0';
+    return result;
+}
+
+/* Looks for the first PT_INTERP, which is the one that counts. Returns as read_at(). */
+static int read_program_headers(int fd, const ElfW(Ehdr) * header, struct executable *file)
+{
+    ElfW(Phdr) headers[HEADERS_AT_ONCE] = {0};
+    const size_t count = header->e_phnum;
+    if (header->e_phentsize != sizeof headers[0] || count == 0 || count * sizeof headers[0] > HEADERS_BYTES_MAX)
+        return 0;
+    for (size_t first = 0; first < count; first += HEADERS_AT_ONCE) {
+        const size_t some = count - first < HEADERS_AT_ONCE ? count - first : HEADERS_AT_ONCE;
+        const int result =
+            read_at(fd, headers, some * sizeof headers[0], header->e_phoff + first * sizeof headers[0]);
+        if (result != 1)
+            return result;
+        for (size_t i = 0; i < some; i++)
+            if (headers[i].p_type == PT_INTERP)
+                return read_interpreter(fd, &headers[i], file);
+    }
+    return 1;
+}
+
+/* Returns 0, or a negated errno. */
+static int read_elf(int fd, const ElfW(Ehdr) * header, struct executable *file)
+{
+    file->type = header->e_type;
+    file->machine = header->e_machine; /* at the same offset in both word sizes */
+    file->is_64_bit = header->e_ident[EI_CLASS] == ELFCLASS64;
     if (memcmp(header->e_ident, __ehdr_start.e_ident, EI_VERSION) != 0 ||
-        header->e_machine != __ehdr_start.e_machine)
-        return "the program is for another machine";
-    if (header->e_phentsize != sizeof headers[0] || header->e_phnum == 0 || header->e_phnum > HEADERS_MAX)
-        return NULL;
-    const long size = (long)(header->e_phnum * sizeof headers[0]);
-    if (raw_syscall(SYS_pread64, fd, headers, size, header->e_phoff) != size)
-        return NULL;
-    for (size_t i = 0; i < header->e_phnum; i++)
-        if (headers[i].p_type == PT_INTERP) {
-            if (is_other_loader(fd, &headers[i]))
-                return "the program is loaded by another ld.so, for another libc";
-            return go_is_inside(fd) ? "the program is a Go program, which makes system calls of its own" : NULL;
-        }
-    return "the program is statically linked";
+        header->e_machine != __ehdr_start.e_machine) {
+        file->kind = EXECUTABLE_KIND_FOREIGN;
+        return 0;
+    }
+    file->kind = EXECUTABLE_KIND_BROKEN;
+    if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
+        return 0;
+    const int result = read_program_headers(fd, header, file);
+    if (result != 1)
+        return result;
+    file->kind = file->interpreter[0] != '\0' ? EXECUTABLE_KIND_DYNAMIC : EXECUTABLE_KIND_STATIC;
+    file->has_own_loader = file->interpreter[0] != '\0' && is_own_loader(file->interpreter);
+    file->is_go = go_is_inside(fd);
+    return 0;
 }
 
-/* Copies the interpreter of a #! line. False: there is none. */
-static bool interpreter_read(char *interpreter, const char *line, size_t length)
+static bool is_blank(char character)
 {
-    size_t at = 2, end;
-    if (length < 2 || line[0] != '#' || line[1] != '!')
+    return character == ' ' || character == '\t';
+}
+
+/*
+ * Takes a #! line apart; `line` has EXECUTABLE_LINE_MAX bytes, and zero bytes after the end of a shorter file.
+ * Returns false if the kernel would not find an interpreter in it.
+ */
+static bool read_script(const char *line, struct executable *file)
+{
+    const char *const newline = memchr(line, '\n', EXECUTABLE_LINE_MAX);
+    const char *end = newline != NULL ? newline : line + EXECUTABLE_LINE_MAX;
+    const char *path = line + 2;
+    while (end > path && is_blank(end[-1]))
+        end--;
+    while (path < end && is_blank(*path))
+        path++;
+    const char *path_end = path;
+    while (path_end < end && !is_blank(*path_end) && *path_end != '\0')
+        path_end++;
+    /* Without a newline, a path that fills the rest of the line may have been cut. */
+    if (path_end == path || (newline == NULL && path_end == line + EXECUTABLE_LINE_MAX))
         return false;
-    while (at < length && (line[at] == ' ' || line[at] == '\t'))
-        at++;
-    for (end = at; end < length && line[end] != ' ' && line[end] != '\t' && line[end] != '\n'; end++)
-        ;
-    memcpy(interpreter, line + at, end - at);
-    interpreter[end - at] = '\0';
-    return end > at;
-}
-
-static const char *file_obstacle(int fd, int scripts);
-
-static const char *path_obstacle(const char *path, int scripts)
-{
-    const long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
-    if (fd < 0)
-        return NULL; /* it is not there, or may be executed and not be read */
-    const char *obstacle = file_obstacle((int)fd, scripts);
-    (void)raw_syscall(SYS_close, fd);
-    return obstacle;
-}
-
-static const char *file_obstacle(int fd, int scripts)
-{
-    union {
-        ElfW(Ehdr) header;
-        char line[LINE_MAX_BYTES];
-    } begin;
-    char interpreter[LINE_MAX_BYTES];
-    struct stat status = {0};
-    memset(&begin, 0, sizeof begin);
-    if (raw_syscall(SYS_fstat, fd, &status) != 0 || !S_ISREG(status.st_mode))
-        return NULL;
-    const long length = raw_syscall(SYS_pread64, fd, &begin, sizeof begin, 0);
-    if (length < 2)
-        return NULL;
-    if (interpreter_read(interpreter, begin.line, (size_t)length))
-        return scripts < SCRIPTS_MAX ? path_obstacle(interpreter, scripts + 1) : NULL;
-    if ((size_t)length < sizeof begin.header || memcmp(begin.line, ELFMAG, SELFMAG) != 0)
-        return NULL;
-    if (gives_privileges(fd, &status))
-        return "the program has privileges of its own (set-user-ID, set-group-ID or capabilities)";
-    return elf_obstacle(fd, &begin.header);
-}
-
-const char *executable_obstacle_of(int fd)
-{
-    return file_obstacle(fd, 0);
-}
-
-/* Writes "DIRECTORY/NAME". False: it does not fit. */
-static bool path_join(char path[PATH_MAX], const char *directory, size_t length, const char *name)
-{
-    const size_t size = strlen(name) + 1;
-    if (length + 1 + size > PATH_MAX)
-        return false;
-    memcpy(path, directory, length);
-    path[length] = '/';
-    memcpy(path + length + 1, name, size);
+    const char *argument = path_end;
+    while (argument < end && is_blank(*argument))
+        argument++;
+    const size_t size = (size_t)(end - argument);
+    const char *const argument_end = size > 0 ? memchr(argument, '\0', size) : NULL;
+    memcpy(file->interpreter, path, (size_t)(path_end - path));
+    memcpy(file->argument, argument, argument_end != NULL ? (size_t)(argument_end - argument) : size);
     return true;
 }
 
-const char *executable_obstacle(const char *program)
+static void read_privileges(int fd, const struct stat *status, struct executable *file)
 {
-    char path[PATH_MAX];
-    if (program == NULL || strchr(program, '/') != NULL)
-        return program != NULL ? path_obstacle(program, 0) : NULL;
-    const char *directory = getenv("PATH");
-    for (; directory != NULL; directory = strchr(directory, ':') != NULL ? strchr(directory, ':') + 1 : NULL) {
-        const size_t length = strcspn(directory, ":");
-        if (path_join(path, length > 0 ? directory : ".", length > 0 ? length : 1, program) &&
-            raw_syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
-            return path_obstacle(path, 0);
+    file->is_set_user_id = (status->st_mode & S_ISUID) != 0;
+    /* Without permission to execute for the group, the bit stands for mandatory locking. */
+    file->is_set_group_id = (status->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+    file->owner = status->st_uid;
+    file->group = status->st_gid;
+    const long size = raw_syscall(SYS_fgetxattr, fd, "security.capability", NULL, 0);
+    /* ENODATA: it has none. ENOTSUP, ENOSYS: no file has any here. Every other errno means that it may. */
+    file->has_capabilities = size != -ENODATA && size != -ENOTSUP && size != -ENOSYS;
+    file->capabilities_unreadable = file->has_capabilities && size < 0;
+}
+
+int executable_read(int fd, struct executable *file)
+{
+    union {
+        ElfW(Ehdr) header;
+        char line[EXECUTABLE_LINE_MAX];
+    } begin;
+    struct stat status = {0};
+    memset(file, 0, sizeof *file);
+    memset(&begin, 0, sizeof begin);
+    const long stated = raw_syscall(SYS_fstat, fd, &status);
+    if (stated != 0 || !S_ISREG(status.st_mode))
+        return (int)stated;
+    long length;
+    do {
+        length = raw_syscall(SYS_pread64, fd, &begin, sizeof begin, 0);
+    } while (length == -EINTR);
+    if (length < 0)
+        return (int)length;
+    read_privileges(fd, &status, file);
+    if (length >= SELFMAG && memcmp(begin.line, ELFMAG, SELFMAG) == 0) {
+        file->kind = EXECUTABLE_KIND_BROKEN;
+        return (size_t)length >= sizeof begin.header ? read_elf(fd, &begin.header, file) : 0;
+    }
+    if (begin.line[0] == '#' && begin.line[1] == '!')
+        file->kind = read_script(begin.line, file) ? EXECUTABLE_KIND_SCRIPT : EXECUTABLE_KIND_UNKNOWN;
+    else if (memchr(begin.line, '\0', (size_t)length) == NULL)
+        file->kind = EXECUTABLE_KIND_TEXT;
+    return 0;
+}
+
+enum executable_privilege executable_privilege(const struct executable *file,
+                                               const struct executable_caller *caller)
+{
+    if (file->is_set_user_id && (caller == NULL || caller->user != file->owner))
+        return EXECUTABLE_PRIVILEGE_USER;
+    if (file->is_set_group_id && (caller == NULL || caller->group != file->group))
+        return EXECUTABLE_PRIVILEGE_GROUP;
+    if (!file->has_capabilities || (caller != NULL && caller->user == 0))
+        return EXECUTABLE_PRIVILEGE_NONE;
+    return file->capabilities_unreadable ? EXECUTABLE_PRIVILEGE_UNKNOWN : EXECUTABLE_PRIVILEGE_CAPABILITIES;
+}
+
+enum executable_reason executable_decide(const struct executable *file, const struct executable_caller *caller)
+{
+    switch (file->kind) {
+    case EXECUTABLE_KIND_SCRIPT:
+        return EXECUTABLE_OK;
+    case EXECUTABLE_KIND_FOREIGN:
+        return EXECUTABLE_OTHER_MACHINE;
+    case EXECUTABLE_KIND_STATIC:
+        return EXECUTABLE_STATIC;
+    case EXECUTABLE_KIND_DYNAMIC:
+        if (executable_privilege(file, caller) != EXECUTABLE_PRIVILEGE_NONE)
+            return EXECUTABLE_PRIVILEGED;
+        if (!file->has_own_loader)
+            return EXECUTABLE_OTHER_LOADER;
+        return file->is_go ? EXECUTABLE_GO : EXECUTABLE_OK;
+    case EXECUTABLE_KIND_UNKNOWN:
+    case EXECUTABLE_KIND_TEXT:
+    case EXECUTABLE_KIND_BROKEN:
+        break;
+    }
+    return EXECUTABLE_NOT_EXECUTABLE;
+}
+
+const char *executable_reason_text(enum executable_reason reason)
+{
+    switch (reason) {
+    case EXECUTABLE_OK:
+        break;
+    case EXECUTABLE_NOT_EXECUTABLE:
+        return "the file is neither an ELF program nor a script";
+    case EXECUTABLE_OTHER_MACHINE:
+        return "the program is for another machine";
+    case EXECUTABLE_STATIC:
+        return "the program is statically linked";
+    case EXECUTABLE_PRIVILEGED:
+        return "the program has privileges of its own (set-user-ID, set-group-ID or capabilities)";
+    case EXECUTABLE_OTHER_LOADER:
+        return "the program is loaded by another ld.so, for another libc";
+    case EXECUTABLE_GO:
+        return "the program is a Go program, which makes system calls of its own";
+    case EXECUTABLE_UNREADABLE:
+        return "the program cannot be read to find out whether it can be protected";
     }
     return NULL;
 }

@@ -1,14 +1,124 @@
 /*
- * Files a program is about to execute: whether ld.so will load us into what comes of them.
+ * Whether ld.so(8) will preload this library into a program. This is the only place that decides it: `pfswrap run`
+ * and `pfswrap explain` ask it before a program starts, and the wrappers of exec*() and posix_spawn*() ask it for
+ * each program that a protected one executes.
+ *
+ * Every function here may run in a signal handler and in a child of vfork(): they make system calls by number, call
+ * nothing of libc but string functions (executable_find() also calls getenv(3)), and keep no state. They do not set
+ * errno.
  */
 #ifndef PFSWRAP_CHILDREN_EXECUTABLE_H
 #define PFSWRAP_CHILDREN_EXECUTABLE_H
 
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+    EXECUTABLE_LINE_MAX = 256,      /* bytes of a script's first line that Linux looks at (BINPRM_BUF_SIZE) */
+    EXECUTABLE_INTERPRETERS_MAX = 5 /* how often Linux goes on to another interpreter (ELOOP after that) */
+};
+
+/* Why a file cannot be protected, or cannot be executed at all. */
+enum executable_reason {
+    EXECUTABLE_OK,             /* ld.so preloads the library */
+    EXECUTABLE_NOT_EXECUTABLE, /* the kernel refuses to execute it, so nothing runs unprotected */
+    EXECUTABLE_OTHER_MACHINE,  /* another machine, word size or byte order */
+    EXECUTABLE_STATIC,         /* no program interpreter: ld.so is not involved */
+    EXECUTABLE_PRIVILEGED,     /* it gains privileges: ld.so ignores LD_PRELOAD (secure-execution mode) */
+    EXECUTABLE_OTHER_LOADER,   /* its program interpreter is not the one that the library was built for */
+    EXECUTABLE_GO,             /* Go's runtime makes its system calls itself, past libc */
+    EXECUTABLE_UNREADABLE,     /* it can be executed but not read, so nothing is known about it */
+};
+
+/* What a file is to execve(2). */
+enum executable_kind {
+    EXECUTABLE_KIND_UNKNOWN, /* none of the others */
+    EXECUTABLE_KIND_TEXT,    /* no #! and no zero byte in its first line: execvp(3) runs it with /bin/sh */
+    EXECUTABLE_KIND_SCRIPT,  /* #! and an interpreter */
+    EXECUTABLE_KIND_BROKEN,  /* ELF headers that the kernel does not accept */
+    EXECUTABLE_KIND_FOREIGN, /* ELF for another machine, word size or byte order */
+    EXECUTABLE_KIND_STATIC,  /* ELF without a program interpreter (shared objects are such files, too) */
+    EXECUTABLE_KIND_DYNAMIC, /* ELF with a program interpreter */
+};
+
+/* What a program gains when it is executed; the first that applies. */
+enum executable_privilege {
+    EXECUTABLE_PRIVILEGE_NONE,
+    EXECUTABLE_PRIVILEGE_USER,         /* set-user-ID */
+    EXECUTABLE_PRIVILEGE_GROUP,        /* set-group-ID */
+    EXECUTABLE_PRIVILEGE_CAPABILITIES, /* file capabilities (capabilities(7)) */
+    EXECUTABLE_PRIVILEGE_UNKNOWN,      /* it may have file capabilities: they cannot be read */
+};
+
+/* What was found in one file. Holds no pointers. */
+struct executable {
+    enum executable_kind kind;
+    uint16_t type, machine; /* e_type and e_machine (elf(5)); 0: it is no ELF file */
+    bool is_64_bit;
+    bool is_set_user_id, is_set_group_id;
+    bool has_capabilities;        /* or may have: see the next member */
+    bool capabilities_unreadable; /* fgetxattr(2) failed for another reason than that there are none */
+    uid_t owner;
+    gid_t group;
+    bool has_own_loader;                /* `interpreter` is the ld.so that the library was built for */
+    bool is_go;                         /* base/go.h */
+    char interpreter[PATH_MAX];         /* PT_INTERP, or the path after #!; empty if there is none */
+    char argument[EXECUTABLE_LINE_MAX]; /* what follows the path after #!: one argument, with blanks in it */
+};
+
+/* The process that executes a file: its real user and group id. */
+struct executable_caller {
+    uid_t user;
+    gid_t group;
+};
+
 /*
- * Why the file named `program` (looked up on $PATH if it has no slash), or the open file `fd`, cannot be protected;
- * NULL: it can, or nothing can be said. Follows #! lines. No libc but for getenv(3): for children of vfork() too.
+ * Looks into the open file `fd` and fills *file. Reads with pread(2), so the file offset stays. A file that is not
+ * a regular one is EXECUTABLE_KIND_UNKNOWN. Returns 0, or a negated errno of fstat(2) or pread(2).
  */
-const char *executable_obstacle(const char *program);
-const char *executable_obstacle_of(int fd);
+int executable_read(int fd, struct executable *file);
+
+/*
+ * What `file` gains when `caller` executes it. `caller` NULL: whoever it is. Root gains nothing from a program of
+ * root's, but such a program may execute itself later, after it has given up its privileges, to get them back. Only
+ * looks at *file.
+ */
+enum executable_privilege executable_privilege(const struct executable *file,
+                                               const struct executable_caller *caller);
+
+/*
+ * Decides about one file; `caller` as above. A script is EXECUTABLE_OK: its interpreter decides. Never returns
+ * EXECUTABLE_UNREADABLE. Only looks at *file.
+ */
+enum executable_reason executable_decide(const struct executable *file, const struct executable_caller *caller);
+
+/*
+ * The same for the file `path` (relative to the descriptor `directory`, or AT_FDCWD), for the open file `fd`, and
+ * for the command `name` as execvp(3) finds it, text without #! included. They follow #! lines to the last
+ * interpreter. An interpreter such as env(1) that executes a further program is the end: that program is checked
+ * when it is executed.
+ */
+enum executable_reason executable_check_path(int directory, const char *path,
+                                             const struct executable_caller *caller);
+enum executable_reason executable_check_fd(int fd, const struct executable_caller *caller);
+enum executable_reason executable_check_command(const char *name, const struct executable_caller *caller);
+
+/* 0 if `path` is a regular file that this process may execute (with its effective ids), or an errno. */
+int executable_access(const char *path);
+
+/*
+ * Finds the file that execvp(3) executes for `name`: `name` itself if it has a slash or is empty, else in the
+ * directories of $PATH, or of /bin:/usr/bin without that variable. Returns 0 with *path filled; EACCES if there are
+ * such files, none of which may be executed; or another errno.
+ */
+int executable_find(char path[static PATH_MAX], const char *name);
+
+/* The calling process, as `caller` above. */
+struct executable_caller executable_caller_self(void);
+
+/* The reason in words, as the audit log has it: "the program is statically linked". NULL for EXECUTABLE_OK. */
+const char *executable_reason_text(enum executable_reason reason);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Finds and reads the policy, makes it read-only, loads the keys its rules need and opens the log. May call policy,
- * keys, audit and connection; knows no TLS.
+ * Loads the policy and the keys once, makes both read-only and opens the audit log. Nothing here calls malloc(3) or
+ * an interposed function, except for key files: the first call may come from an allocator that is still starting.
+ * See init.h.
  */
 #include "config/init.h"
 
@@ -12,25 +13,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "transfer/share.h"
 #include "base/interposed.h"
+#include "base/raw_syscall.h"
 #include "config/keys.h"
 
 enum { PAGE = 4096 };
 
-/* Whole pages, so that they can be made read-only without touching a neighbour. */
+/* Whole pages, because mprotect(2) changes whole pages and other variables must stay writable. */
 static union {
     alignas(PAGE) struct policy policy;
     char pages[(sizeof(struct policy) + PAGE - 1) / PAGE * PAGE];
 } state;
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
-static atomic_bool ready; /* `started` is through */
-/* This thread is inside it: what it calls (the log's connect(), an allocator's first steps) comes back to us. */
+static atomic_bool ready; /* start() has returned */
+
+/* This thread is inside start(), which calls interposed functions: the connect() of the log, an allocator's start.
+ */
 static __thread bool starting __attribute__((tls_model("initial-exec")));
 
 PFSWRAP_EXPORT const char *pfswrap_version(void);
@@ -43,10 +45,20 @@ PFSWRAP_EXPORT const char *pfswrap_version(void)
 _Noreturn void pfswrap_die(const char *message)
 {
     static const char prefix[] = "pfswrap: ";
-    (void)syscall(SYS_write, STDERR_FILENO, prefix, sizeof prefix - 1);
-    (void)syscall(SYS_write, STDERR_FILENO, message, strlen(message));
-    (void)syscall(SYS_write, STDERR_FILENO, "\n", 1);
-    _exit(PFSWRAP_EXIT_REFUSED);
+    (void)raw_syscall(SYS_write, STDERR_FILENO, prefix, sizeof prefix - 1);
+    (void)raw_syscall(SYS_write, STDERR_FILENO, message, strlen(message));
+    (void)raw_syscall(SYS_write, STDERR_FILENO, "\n", 1);
+    for (;;)
+        (void)raw_syscall(SYS_exit_group, PFSWRAP_EXIT_REFUSED);
+}
+
+static void prepare_sealing(void)
+{
+    for (const struct config_observer *const *observer = config_observers; *observer != NULL; observer++)
+        if ((*observer)->before_sealing() != 0)
+            pfswrap_die(
+                "cannot prepare for sealed connections: the kernel refused memory that is wiped in a child of "
+                "fork(), expected Linux 4.14 or later");
 }
 
 static void start(void)
@@ -58,15 +70,14 @@ static void start(void)
         pfswrap_die("the path of the policy file is too long, expected at most 4095 bytes");
     if (policy_load(&state.policy, path, &error) != 0)
         pfswrap_die(error.text);
-    int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
-                                                        : keys_load(&state.policy, &error);
-    if (loaded != 0)
+    const int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
+                                                              : keys_load(&state.policy, &error);
+    if (loaded < 0)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     audit_start(&state.policy);
-    if (keys_in_use() && share_start() != 0)
-        pfswrap_die(
-            "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+    if (keys_in_use())
+        prepare_sealing();
     starting = false;
 }
 
@@ -78,14 +89,14 @@ bool pfswrap_seals(void)
 
 const struct policy *pfswrap_policy(void)
 {
-    /* A handshake asks some seventy times. */
+    /* The fast path: a TLS handshake calls this about seventy times. */
     if (__builtin_expect(atomic_load_explicit(&ready, memory_order_acquire), true))
         return &state.policy;
     if (starting)
         return &state.policy;
-    int error = errno;
+    const int saved = errno;
     pthread_once(&started, start);
     atomic_store_explicit(&ready, true, memory_order_release);
-    errno = error;
+    errno = saved;
     return &state.policy;
 }

@@ -1,7 +1,6 @@
 /*
- * The start of the shared object in a process: the policy and the keys of its rules are read and the audit log
- * opened once, by the constructor or by the first interposed call that needs it, whichever comes first. Every other
- * room may ask for the policy.
+ * The policy of this process. The first call reads it, loads the keys that its rules need and opens the audit log;
+ * that call comes from the constructor, or from an interposed function that is called before the constructor runs.
  */
 #ifndef PFSWRAP_CONFIG_INIT_H
 #define PFSWRAP_CONFIG_INIT_H
@@ -10,16 +9,19 @@
 
 #include "policy/policy.h"
 
-enum { PFSWRAP_EXIT_REFUSED = 125 };
+enum { PFSWRAP_EXIT_REFUSED = 125 }; /* exit status of a process that must not run */
 
 /*
- * In the environment of what a process with keys executes: a program that has given up its user may start without
- * keys (keys.h), which one that an operator starts may not. Whoever sets it for himself gets connections refused.
+ * A process with keys sets this variable for the programs that it executes. A program that finds it set may start
+ * without keys if its user may not read them (keys_load_child()); any other program may not. A user who sets it
+ * gains nothing: the program's sealed connections are refused.
  */
 #define PFSWRAP_CHILD_VARIABLE "PFSWRAP_CHILD"
 
-/* The policy in force, read-only. Ends the process with one line on stderr if there is none, or
- * a key that its rules need is missing (exit status 125). */
+/*
+ * The policy, in read-only memory; never NULL. If it cannot be read, or a key that a rule needs is missing, this
+ * prints one line on standard error and ends the process with PFSWRAP_EXIT_REFUSED. Keeps errno.
+ */
 const struct policy *pfswrap_policy(void);
 
 /* Whether the policy is enforced (mode = enforce), not only compared with what programs do (mode = audit). */
@@ -28,10 +30,20 @@ static inline bool pfswrap_enforces(void)
     return pfswrap_policy()->mode == POLICY_ENFORCE;
 }
 
-/* Whether a rule of it seals; its keys are loaded then, before the first connection. */
+/*
+ * Whether a rule seals connections. If it does, its keys are loaded. False while the thread is inside the first
+ * call of pfswrap_policy(), so that a connection to the system log is not sealed.
+ */
 bool pfswrap_seals(void);
 
-/* Writes "pfswrap: MESSAGE" to stderr and ends the process with exit status 125. */
+/* What other modules do after the policy was loaded. */
+struct config_observer {
+    /* A rule seals connections, and there are none yet. Returns 0, or -1 with errno: the process ends. */
+    int (*before_sealing)(void);
+};
+extern const struct config_observer *const config_observers[]; /* in shim/order.c; ends with NULL */
+
+/* Prints "pfswrap: MESSAGE" on standard error and ends the process with PFSWRAP_EXIT_REFUSED. */
 _Noreturn void pfswrap_die(const char *message);
 
 #endif

@@ -18,7 +18,6 @@ enum { PAGE = 4096 };
 
 struct table {
     const struct policy *policy; /* NULL: no rule seals */
-    struct policy_error missing; /* why there are no keys; empty: there are */
     struct pfswrap_seal_config configs[POLICY_RULES_MAX];
     const char *names[POLICY_RULES_MAX][POLICY_LIST_MAX];
 };
@@ -126,14 +125,6 @@ static int configure_rules(const struct policy *policy, const struct pfswrap_key
     return 0;
 }
 
-static bool seals_anything(const struct policy *policy)
-{
-    for (size_t i = 0; i < policy->rule_count; i++)
-        if (policy->rules[i].seal != POLICY_SEAL_OFF)
-            return true;
-    return false;
-}
-
 static struct pfswrap_keyring *new_keyring(const struct policy *policy, struct policy_error *error)
 {
     struct pfswrap_keyring *keyring = pfswrap_keyring_new();
@@ -152,7 +143,7 @@ static int finish(const struct policy *policy)
 int keys_load(const struct policy *policy, struct policy_error *error)
 {
     error->text[0] = '\0';
-    if (!seals_anything(policy))
+    if (!policy_seals(policy))
         return 0;
     struct pfswrap_keyring *keyring = new_keyring(policy, error);
     if (keyring == NULL)
@@ -189,13 +180,7 @@ int keys_load_child(const struct policy *policy, struct policy_error *error)
         return 0;
     if (!any_is_closed_to_us(&policy->seal))
         return -1;
-    state.table.missing = *error;
-    return load_nothing(policy, error);
-}
-
-const char *keys_missing(void)
-{
-    return state.table.missing.text[0] != '\0' ? state.table.missing.text : NULL;
+    return load_nothing(policy, error) == 0 ? KEYS_WITHHELD : -1;
 }
 
 bool keys_in_use(void)

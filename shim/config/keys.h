@@ -22,15 +22,14 @@
 int keys_load(const struct policy *policy, struct policy_error *error);
 
 /*
- * The same for a process that a protected one has executed, perhaps after giving up its user: where a file is
- * closed to this user, it gets no keys at all and returns 0. Connections that a rule seals are then refused
- * (pfswrap_seal_init() says E_NO_IDENTITY for every one); those it is handed go on, and nothing else changes. Any
- * other trouble is an error here, too.
+ * The same for a process that a protected one has executed, perhaps after it had given up its user. If this user
+ * may not read one of the files, the process gets no keys at all, and this returns KEYS_WITHHELD with *error saying
+ * which file it was. From then on connections that a rule seals are refused (pfswrap_seal_init() returns
+ * E_NO_IDENTITY for each), and connections that the process has inherited go on. Every other problem is an error,
+ * as in keys_load().
  */
+enum { KEYS_WITHHELD = 1 };
 int keys_load_child(const struct policy *policy, struct policy_error *error);
-
-/* Why there are no keys, as FILE:LINE: message, where keys_load_child() went without; NULL where there are. */
-const char *keys_missing(void);
 
 /* Whether a rule seals. Without one, no key is loaded and nothing about sealing may cost anything. */
 bool keys_in_use(void);

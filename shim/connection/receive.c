@@ -14,8 +14,6 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 
-enum { READ_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX };
-
 /* Plaintext first, ciphertext right behind it, both from the buffer's beginning. */
 static void compact(struct connection *connection, uint8_t *rx)
 {

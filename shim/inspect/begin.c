@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
-#include "rules/destination.h"
+#include "rules/rules.h"
 #include "fd/table.h"
 #include "base/process.h"
 #include "config/init.h"
@@ -55,6 +55,7 @@ static void begin_failed(int fd, const char *reason)
         inspect_cut(fd, reason);
 }
 
+/* `address` is where the connection goes; NULL for one that was accepted. */
 static void inspect_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
 {
     if (fd_is_sealed(fd) || process_sandboxed || !socket_is_tcp(fd))
@@ -63,11 +64,14 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
         inspect_end(fd); /* the connection is dissolved (connect(2)), and the socket may be connected again */
         return;
     }
-    const struct policy_rule *rule = NULL;
-    if (direction == POLICY_CONNECT)
-        rule = destination_rule(in_force, fd, address, length);
-    else if (in_force->rule_count > 0)
-        rule = policy_match(in_force, direction, address, length);
+    const struct policy_rule *rule;
+    const enum rule_answer answer = direction == POLICY_CONNECT
+                                        ? rule_for_connect(in_force, fd, address, length, &rule)
+                                        : rule_for_accept(in_force, fd, &rule);
+    if (answer == RULE_UNKNOWN) {
+        begin_failed(fd, "the kernel does not say which rule applies to it");
+        return;
+    }
     enum policy_plaintext plaintext =
         rule != NULL && rule->plaintext != POLICY_PLAINTEXT_UNSET ? rule->plaintext : in_force->wire.plaintext;
     if (in_force->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
@@ -108,13 +112,8 @@ void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
 
 void inspect_accepted(int fd)
 {
-    struct sockaddr_storage local = {0};
-    socklen_t length = sizeof local;
-    if (in_force == NULL)
-        return;
-    if (in_force->rule_count > 0 && !process_sandboxed && raw_syscall(SYS_getsockname, fd, &local, &length) != 0)
-        length = 0;
-    inspect_begin(fd, POLICY_LISTEN, (const struct sockaddr *)&local, length);
+    if (in_force != NULL)
+        inspect_begin(fd, POLICY_LISTEN, NULL, 0);
 }
 
 static void config_fill(struct wire_config *config, const struct policy_tls *tls, uint16_t plaintext_max)

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/raw_syscall.h"
+
 __attribute__((format(printf, 3, 4))) static int load_fail(struct policy_error *error, const char *path,
                                                            const char *format, ...)
 {
@@ -84,7 +86,7 @@ int policy_load(struct policy *policy, const char *path, struct policy_error *er
         policy_reader_open(&parser.reader, fd);
         result = parse(&parser, policy, path, error);
     }
-    close(fd);
+    (void)raw_syscall(SYS_close, fd);
     return result;
 }
 

@@ -42,6 +42,14 @@ static bool address_covers(const struct policy_address *address, const uint8_t b
     return rest == 0 || ((address->address[whole] ^ bytes[whole]) >> (8 - rest)) == 0;
 }
 
+bool policy_seals(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].seal != POLICY_SEAL_OFF)
+            return true;
+    return false;
+}
+
 const struct policy_rule *policy_match(const struct policy *policy, enum policy_direction direction,
                                        const struct sockaddr *address, socklen_t length)
 {

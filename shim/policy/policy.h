@@ -139,6 +139,9 @@ int policy_parse(struct policy *policy, const char *path, const char *text, size
  */
 int policy_locate(char *path, size_t size, const char *program);
 
+/* Whether a rule seals connections, with seal = require or prefer. */
+bool policy_seals(const struct policy *policy);
+
 /*
  * The first rule, in file order, of that direction whose address covers `address` (AF_INET, AF_INET6; IPv4-mapped
  * IPv6 counts as IPv4). NULL: none.

@@ -10,7 +10,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "base/raw_syscall.h"
 
 struct printer {
     int fd;
@@ -23,11 +24,11 @@ static void printer_flush(struct printer *out)
 {
     size_t done = 0;
     while (done < out->used && out->failed == 0) {
-        ssize_t taken = write(out->fd, out->buffer + done, out->used - done);
+        const long taken = raw_syscall(SYS_write, out->fd, out->buffer + done, out->used - done);
         if (taken >= 0)
             done += (size_t)taken;
-        else if (errno != EINTR)
-            out->failed = errno;
+        else if (taken != -EINTR)
+            out->failed = (int)-taken;
     }
     out->used = 0;
 }

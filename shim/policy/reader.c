@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "base/raw_syscall.h"
 
 void policy_reader_open(struct policy_reader *reader, int fd)
 {
@@ -25,12 +26,14 @@ static enum policy_line reader_fill(struct policy_reader *reader)
         return POLICY_LINE_READ;
     if (reader->fd < 0)
         return POLICY_LINE_END;
-    ssize_t taken;
+    long taken;
     do {
-        taken = read(reader->fd, reader->buffer, sizeof reader->buffer);
-    } while (taken < 0 && errno == EINTR);
-    if (taken < 0)
+        taken = raw_syscall(SYS_read, reader->fd, reader->buffer, sizeof reader->buffer);
+    } while (taken == -EINTR);
+    if (taken < 0) {
+        errno = (int)-taken;
         return POLICY_LINE_FAILED;
+    }
     reader->position = 0;
     reader->length = (size_t)taken;
     return taken == 0 ? POLICY_LINE_END : POLICY_LINE_READ;

@@ -8,7 +8,6 @@
 #include "base/process.h"
 #include "connection/receive.h"
 #include "connection/send.h"
-#include "transfer/share.h"
 
 enum {
     READABLE = POLLIN | POLLRDNORM,

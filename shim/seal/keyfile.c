@@ -1,11 +1,15 @@
 /*
- * Key and peers files: the only I/O of shim/seal. A file is judged by the descriptor that is then read, so that
- * nobody can change it in between: a regular file, ours or root's, closed to group and others as its content asks.
- * Knows no protocol.
+ * Reads key files and peers files: the only I/O of shim/seal. The checks are made on the open file that is then
+ * read, so nobody can exchange it in between. It must be a regular file that belongs to this user or to root, and
+ * its permissions must fit its content.
+ *
+ * This code also runs in the shared object, where calls of read(2) and close(2) would reach the functions that it
+ * interposes. fopen(3), pread(2) and fclose(3) are not interposed, and what libc calls inside them is not either.
+ * No byte goes through the stream's buffer, which would keep a copy of a secret.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -41,38 +45,46 @@ static int check_file(const struct stat *status, const char *path, mode_t forbid
     return 0;
 }
 
-/* O_NONBLOCK: a FIFO in the file's place must not hold us up before fstat() tells. */
-static int open_checked(const char *path, mode_t forbidden, off_t largest, size_t *size,
-                        struct pfswrap_keys_error *error)
+/*
+ * Opens and checks a file. Returns NULL with *error filled if it must not be used, or if it is larger than
+ * `largest` bytes. The first check is there for a FIFO, on which fopen() would wait for a writer.
+ */
+static FILE *open_checked(const char *path, mode_t forbidden, off_t largest, size_t *size,
+                          struct pfswrap_keys_error *error)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat status;
+    FILE *file = NULL;
 
-    if (fd < 0 && errno == EACCES) {
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        (void)check_file(&status, path, forbidden, error);
+        return NULL;
+    }
+    file = fopen(path, "re"); /* e: O_CLOEXEC */
+    if (file == NULL && errno == EACCES) {
         keys_error_set(error, "%s: %s, expected a file that user %u can read", path, strerror(errno),
                        (unsigned)geteuid());
-    } else if (fd < 0 || fstat(fd, &status) != 0) {
+    } else if (file == NULL || fstat(fileno(file), &status) != 0) {
         keys_error_set(error, "%s: %s", path, strerror(errno));
     } else if (check_file(&status, path, forbidden, error) == 0) {
         if (status.st_size <= largest) {
             *size = (size_t)status.st_size;
-            return fd;
+            return file;
         }
         keys_error_set(error, "%s: %lld bytes, expected at most %lld", path, (long long)status.st_size,
                        (long long)largest);
     }
-    if (fd >= 0)
-        close(fd);
-    return -1;
+    if (file != NULL)
+        (void)fclose(file);
+    return NULL;
 }
 
 /* Reads to the end or to `size` bytes. Returns the number, or -1 with errno. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
+static ssize_t read_all(FILE *file, char *buffer, size_t size)
 {
     size_t have = 0;
 
     while (have < size) {
-        const ssize_t n = read(fd, buffer + have, size - have);
+        const ssize_t n = pread(fileno(file), buffer + have, size - have, (off_t)have);
 
         if (n == 0)
             break;
@@ -108,16 +120,16 @@ static int load_key(struct pfswrap_keyring *keyring, const char *path, struct pf
     char text[KEY_FILE_MAX + 1] = {0};
     size_t size = 0;
     int result = -1;
-    const int fd = open_checked(path, MODE_SECRET, KEY_FILE_MAX, &size, error);
+    FILE *const file = open_checked(path, MODE_SECRET, KEY_FILE_MAX, &size, error);
     ssize_t length;
 
-    if (fd < 0)
+    if (file == NULL)
         return -1;
-    if ((length = read_all(fd, text, KEY_FILE_MAX)) < 0)
+    if ((length = read_all(file, text, KEY_FILE_MAX)) < 0)
         keys_error_set(error, "%s: %s", path, strerror(errno));
     else if (parse_key(key, text, (size_t)length, path, error) == 0 && (result = add(keyring, key)) != 0)
         keys_error_set(error, "%s: %s", path, full);
-    close(fd);
+    (void)fclose(file);
     sodium_memzero(key, sizeof key);
     sodium_memzero(text, sizeof text);
     return result;
@@ -139,19 +151,19 @@ int pfswrap_keyring_load_peers(struct pfswrap_keyring *keyring, const char *path
 {
     size_t size = 0;
     int result = -1;
-    const int fd = open_checked(path, MODE_TRUSTED, PEERS_FILE_MAX, &size, error);
+    FILE *const file = open_checked(path, MODE_TRUSTED, PEERS_FILE_MAX, &size, error);
     char *text;
     ssize_t length;
 
-    if (fd < 0)
+    if (file == NULL)
         return -1;
     text = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (text == MAP_FAILED || (length = read_all(fd, text, size)) < 0)
+    if (text == MAP_FAILED || (length = read_all(file, text, size)) < 0)
         keys_error_set(error, "%s: %s", path, strerror(errno));
     else
         result = pfswrap_keyring_parse_peers(keyring, text, (size_t)length, path, error);
     if (text != MAP_FAILED)
         munmap(text, size + 1);
-    close(fd);
+    (void)fclose(file);
     return result;
 }

@@ -13,32 +13,24 @@
 #include "transfer/relay.h"
 #include "connection/release.h"
 #include "config/init.h"
+#include "rules/rules.h"
 #include "base/interposed.h"
 #include "base/raw_syscall.h"
 #include "base/libc.h"
-#include "socket/open.h"
 #include "inspect/inspect.h"
 
 enum verdict { PLAIN, SEAL, REFUSE };
 
-/* By the local address of `fd`, which has just been accepted. What the kernel does not say is refused. */
+/* What to do with `fd`, which has just been accepted; with SEAL, *rule says how. */
 static enum verdict judge(int fd, const struct policy_rule **rule)
 {
-    struct sockaddr_in6 local = {0};
-    socklen_t length = sizeof local;
-    int domain = AF_INET;
-    socklen_t domain_length = sizeof domain;
-    if (raw_syscall(SYS_getsockname, fd, &local, &length) != 0) {
-        (void)raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_length);
-        return domain == AF_INET || domain == AF_INET6 ? REFUSE : PLAIN;
-    }
-    if (local.sin6_family != AF_INET && local.sin6_family != AF_INET6)
+    const struct policy *policy = pfswrap_policy();
+    const enum rule_answer answer = rule_for_accept(policy, fd, rule);
+    if (answer == RULE_UNKNOWN && rules_require(policy, POLICY_LISTEN))
+        return REFUSE;
+    if (!rule_seals_socket(*rule))
         return PLAIN;
-    *rule = policy_match(pfswrap_policy(), POLICY_LISTEN, (const struct sockaddr *)&local, length);
-    if (*rule == NULL || (*rule)->seal == POLICY_SEAL_OFF || (*rule)->layer != POLICY_LAYER_SOCKET ||
-        !open_is_tcp(fd))
-        return PLAIN;
-    return process_is_vfork_child() ? REFUSE : SEAL; /* whose table is its parent's */
+    return process_is_vfork_child() ? REFUSE : SEAL; /* its table of descriptors is its parent's */
 }
 
 static int refuse(int fd)

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,45 +16,32 @@
 #include "connection/endpoint.h"
 #include "transfer/relay.h"
 #include "config/init.h"
+#include "rules/rules.h"
 #include "base/raw_syscall.h"
 #include "fd/list.h"
-#include "socket/open.h"
 #include "inspect/inspect.h"
-
-/* The rule of that direction for an address of `fd`, or NULL. */
-static const struct policy_rule *rule_by(enum policy_direction direction, const struct sockaddr_in6 *address)
-{
-    const struct policy_rule *rule =
-        policy_match(pfswrap_policy(), direction, (const struct sockaddr *)address, sizeof *address);
-    return rule != NULL && rule->seal != POLICY_SEAL_OFF && rule->layer == POLICY_LAYER_SOCKET ? rule : NULL;
-}
-
-/* The sealing rule for a TCP connection, or NULL: it is none, or is not connected. */
-static const struct policy_rule *rule_for(int fd)
-{
-    struct sockaddr_in6 self = {0}, peer = {0};
-    socklen_t self_length = sizeof self, peer_length = sizeof peer;
-    if (!open_is_tcp(fd) || raw_syscall(SYS_getpeername, fd, &peer, &peer_length) != 0 ||
-        raw_syscall(SYS_getsockname, fd, &self, &self_length) != 0)
-        return NULL;
-    const struct policy_rule *rule = rule_by(POLICY_LISTEN, &self);
-    return rule != NULL ? rule : rule_by(POLICY_CONNECT, &peer);
-}
 
 static void adopt(int fd)
 {
     struct endpoint *endpoint;
     if (import_take(fd))
         return;
-    const struct policy_rule *rule = rule_for(fd);
-    if (rule == NULL || fd_is_sealed(fd))
+    const struct policy *policy = pfswrap_policy();
+    const struct policy_rule *rule;
+    const enum rule_answer answer = rule_for_open(policy, fd, &rule);
+    if (answer == RULE_NONE || fd_is_sealed(fd))
         return;
+    if (answer == RULE_UNKNOWN) {
+        if (rules_require(policy, POLICY_LISTEN) || rules_require(policy, POLICY_CONNECT))
+            (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
+        return;
+    }
     const long flags = raw_syscall(SYS_fcntl, fd, F_GETFD, 0), modes = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
     const bool cloexec = (flags & FD_CLOEXEC) != 0;
     if (import_join(fd, fd, cloexec))
         return;
     struct connection *connection =
-        endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), rule->direction == POLICY_CONNECT,
+        endpoint_open(fd, (uint16_t)(rule - policy->rules), rule->direction == POLICY_CONNECT,
                       (modes & O_NONBLOCK) != 0, cloexec, &endpoint);
     if (connection == NULL) {
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);

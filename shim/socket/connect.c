@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 
 #include "connection/background.h"
-#include "rules/destination.h"
+#include "rules/rules.h"
 #include "connection/endpoint.h"
 #include "base/process.h"
 #include "transfer/relay.h"
@@ -68,17 +68,18 @@ bool open_is_tcp(int fd)
     return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 }
 
-/* The sealing rule for a connection to `address`, or NULL. */
-static const struct policy_rule *rule_for(int fd, const struct sockaddr *address, socklen_t length)
+/* Whether a connection to `address` is to be sealed, and by which rule. RULE_UNKNOWN: it must be refused. */
+static enum rule_answer rule_for(int fd, const struct sockaddr *address, socklen_t length,
+                                 const struct policy_rule **rule)
 {
     struct sockaddr_in6 copy;
     if (!copy_address(&copy, address, length))
-        return NULL;
-    const struct policy_rule *rule =
-        destination_rule(pfswrap_policy(), fd, (const struct sockaddr *)&copy, sizeof copy);
-    if (rule == NULL || rule->seal == POLICY_SEAL_OFF || rule->layer != POLICY_LAYER_SOCKET || !open_is_tcp(fd))
-        return NULL;
-    return rule;
+        return RULE_NONE;
+    const struct policy *policy = pfswrap_policy();
+    const enum rule_answer answer = rule_for_connect(policy, fd, (const struct sockaddr *)&copy, sizeof copy, rule);
+    if (answer == RULE_UNKNOWN)
+        return rules_require(policy, POLICY_CONNECT) ? RULE_UNKNOWN : RULE_NONE;
+    return rule_seals_socket(*rule) ? answer : RULE_NONE;
 }
 
 /*
@@ -235,9 +236,11 @@ static void cut_stranger(int fd, const struct sockaddr *address, socklen_t lengt
 {
     struct sockaddr_in6 peer = {0}, wanted;
     socklen_t peer_length = sizeof peer;
+    const struct policy_rule *rule;
     if (!fd_is_sealed(fd) && raw_syscall(SYS_getpeername, fd, &peer, &peer_length) == 0 &&
         copy_address(&wanted, address, length) && wanted.sin6_family == peer.sin6_family &&
-        wanted.sin6_port == peer.sin6_port && rule_for(fd, (const struct sockaddr *)&peer, peer_length) != NULL)
+        wanted.sin6_port == peer.sin6_port &&
+        rule_for(fd, (const struct sockaddr *)&peer, peer_length, &rule) != RULE_NONE)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
@@ -358,10 +361,9 @@ static int connect_sealed(int fd, const struct sockaddr *address, socklen_t leng
     return error != 0 ? -1 : result;
 }
 
-/* A child of vfork() has descriptors of its own, and the table is its parent's. */
-static int refuse_vfork_child(void)
+static int refuse(const char *reason)
 {
-    connection_report_lost("a child of vfork() cannot make a sealed connection of its own");
+    connection_report_lost(reason);
     errno = EACCES;
     return -1;
 }
@@ -382,11 +384,14 @@ PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len
                 return -1;
             continue;
         }
-        const struct policy_rule *rule = rule_for(fd, address, length);
-        if (rule == NULL)
+        const struct policy_rule *rule;
+        const enum rule_answer answer = rule_for(fd, address, length, &rule);
+        if (answer == RULE_NONE)
             break;
-        if (process_is_vfork_child())
-            return refuse_vfork_child();
+        if (answer == RULE_UNKNOWN)
+            return refuse("the kernel does not say where the connection would go, and it may have to be sealed");
+        if (process_is_vfork_child()) /* it has descriptors of its own, and its parent's table of them */
+            return refuse("a child of vfork() cannot make a sealed connection of its own");
         const bool taken = is_taken(fd);
         const int error = taken ? EISCONN : dial_new(fd, rule, &dial);
         if (taken)
@@ -408,7 +413,8 @@ enum open_fast open_before_fast(int fd, const struct sockaddr *address, socklen_
         return OPEN_FAST_FOREIGN;
     if (fd_is_sealed(fd))
         return OPEN_FAST_DONE;
-    if (rule_for(fd, address, length) == NULL)
+    const struct policy_rule *rule;
+    if (rule_for(fd, address, length, &rule) == RULE_NONE)
         return OPEN_FAST_FOREIGN;
     return connect(fd, address, length) == 0 ? OPEN_FAST_DONE : OPEN_FAST_FAILED;
 }

@@ -9,7 +9,6 @@
 
 #include "base/process.h"
 #include "readiness/readiness.h"
-#include "transfer/share.h"
 #include "readiness/registration.h"
 #include "base/interposed.h"
 #include "config/keys.h"

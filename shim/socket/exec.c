@@ -57,6 +57,32 @@ static bool refuses_unprotected(const char *program, const char *reason)
     return false;
 }
 
+/* `reason` in words; NULL: the program can be protected, or the exec fails by itself. */
+static const char *words_of(enum executable_reason reason)
+{
+    return reason == EXECUTABLE_NOT_EXECUTABLE ? NULL : executable_reason_text(reason);
+}
+
+/* Why the library cannot be preloaded into that file, in words; NULL: it can. */
+static const char *path_reason(int directory, const char *path)
+{
+    const struct executable_caller self = executable_caller_self();
+    return words_of(executable_check_path(directory, path, &self));
+}
+
+/* The same for a name that is looked up as execvp(3) does it. */
+static const char *command_reason(const char *name)
+{
+    const struct executable_caller self = executable_caller_self();
+    return words_of(executable_check_command(name, &self));
+}
+
+static const char *descriptor_reason(int fd)
+{
+    const struct executable_caller self = executable_caller_self();
+    return words_of(executable_check_fd(fd, &self));
+}
+
 /* Whether the kernel will start the new program in secure-execution mode (AT_SECURE: getauxval(3)). */
 static bool ids_differ(void)
 {
@@ -67,11 +93,11 @@ static bool ids_differ(void)
  * Before an exec of `program`. Returns 0, or EACCES: ld.so (ld.so(8)) would start it without us, so it must not be
  * executed. `equal_ids`: the call itself makes the ids equal.
  */
-static int prepare(const char *program, const char *obstacle, bool equal_ids)
+static int prepare(const char *program, const char *reason, bool equal_ids)
 {
     if (!environment_is_guarded())
         return 0;
-    if (obstacle != NULL && refuses_unprotected(program, obstacle))
+    if (reason != NULL && refuses_unprotected(program, reason))
         return EACCES;
     if (!environment_is_reachable() &&
         refuses(program, "the program it executes cannot be protected: libpfswrap.so cannot be read from here"))
@@ -92,17 +118,17 @@ static bool is_hopeless(const char *path)
 }
 
 /* The whole of an exec that takes its environment; `call` is the real one, `path` what it names or NULL. */
-#define EXECUTE(program, obstacle, path, call)                                                                     \
+#define EXECUTE(program, reason, path, call)                                                                       \
     do {                                                                                                           \
-        const char *obstacle_ = environment_is_guarded() ? (obstacle) : NULL;                                      \
-        int error_ = prepare((program), obstacle_, false);                                                         \
+        const char *reason_ = environment_is_guarded() ? (reason) : NULL;                                          \
+        int error_ = prepare((program), reason_, false);                                                           \
         if (error_ != 0) {                                                                                         \
             errno = error_;                                                                                        \
             return -1;                                                                                             \
         }                                                                                                          \
         if (is_hopeless(path))                                                                                     \
             return call;                                                                                           \
-        export_before_exec(environment_is_guarded() && obstacle_ == NULL);                                         \
+        export_before_exec(environment_is_guarded() && reason_ == NULL);                                           \
         int result_ = call;                                                                                        \
         export_after_failure();                                                                                    \
         return result_;                                                                                            \
@@ -110,43 +136,39 @@ static bool is_hopeless(const char *path)
 
 PFSWRAP_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
-    EXECUTE(path, executable_obstacle(path), path, real_libc()->execve(path, arguments, PROTECTED(environment)));
+    EXECUTE(path, path_reason(AT_FDCWD, path), path, real_libc()->execve(path, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execv(const char *path, char *const arguments[])
 {
-    EXECUTE(path, executable_obstacle(path), path, real_libc()->execve(path, arguments, PROTECTED(environ)));
+    EXECUTE(path, path_reason(AT_FDCWD, path), path, real_libc()->execve(path, arguments, PROTECTED(environ)));
 }
 
 PFSWRAP_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
 {
-    EXECUTE(file, executable_obstacle(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environment)));
+    EXECUTE(file, command_reason(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int execvp(const char *file, char *const arguments[])
 {
-    EXECUTE(file, executable_obstacle(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environ)));
+    EXECUTE(file, command_reason(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environ)));
 }
 
 PFSWRAP_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-    EXECUTE("(a descriptor)", executable_obstacle_of(fd), NULL,
+    EXECUTE("(a descriptor)", descriptor_reason(fd), NULL,
             real_libc()->fexecve(fd, arguments, PROTECTED(environment)));
 }
 
-/* For a path that is relative to a directory nothing is said. */
-static const char *execveat_obstacle(int fd, const char *path, int flags)
+static const char *execveat_reason(int fd, const char *path, int flags)
 {
-    if ((flags & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0')
-        return executable_obstacle_of(fd);
-    return path != NULL && (fd == AT_FDCWD || path[0] == '/') && strchr(path, '/') != NULL
-               ? executable_obstacle(path)
-               : NULL;
+    return (flags & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0' ? descriptor_reason(fd)
+                                                                           : path_reason(fd, path);
 }
 
 PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags)
 {
-    EXECUTE(path, execveat_obstacle(fd, path, flags), NULL,
+    EXECUTE(path, execveat_reason(fd, path, flags), NULL,
             real_libc()->execveat(fd, path, arguments, PROTECTED(environment), flags));
 }
 
@@ -212,16 +234,16 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
 }
 
 /* The whole of a posix_spawn: `call` is the real one, which gets its actions by `plan`. */
-#define SPAWN(program, actions, attributes, call)                                                                  \
+#define SPAWN(program, reason, actions, attributes, call)                                                          \
     do {                                                                                                           \
         struct spawn_plan plan;                                                                                    \
-        const char *obstacle_ = environment_is_guarded() ? executable_obstacle(program) : NULL;                    \
-        int error_ = prepare((program), obstacle_, resets_ids(attributes));                                        \
+        const char *reason_ = environment_is_guarded() ? (reason) : NULL;                                          \
+        int error_ = prepare((program), reason_, resets_ids(attributes));                                          \
         if (error_ != 0)                                                                                           \
             return error_;                                                                                         \
         const size_t actions_room_ = spawn_room(actions);                                                          \
         error_ = spawn_prepare(&plan, (actions), actions_room_ > 0 ? __builtin_alloca(actions_room_) : NULL,       \
-                               environment_is_guarded() && obstacle_ == NULL);                                     \
+                               environment_is_guarded() && reason_ == NULL);                                       \
         if (error_ == 0)                                                                                           \
             error_ = call;                                                                                         \
         spawn_finish(&plan, error_ == 0);                                                                          \
@@ -241,7 +263,7 @@ PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn
                                const posix_spawnattr_t *attributes, char *const arguments[],
                                char *const environment[])
 {
-    SPAWN(path, actions, attributes,
+    SPAWN(path, path_reason(AT_FDCWD, path), actions, attributes,
           real_libc()->posix_spawn(child, path, plan.given, attributes, arguments, PROTECTED(environment)));
 }
 
@@ -249,14 +271,14 @@ PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spaw
                                 const posix_spawnattr_t *attributes, char *const arguments[],
                                 char *const environment[])
 {
-    SPAWN(file, actions, attributes,
+    SPAWN(file, command_reason(file), actions, attributes,
           real_libc()->posix_spawnp(child, file, plan.given, attributes, arguments, PROTECTED(environment)));
 }
 
 /* Before system() and popen(), which hand over the process's own environment. Returns 0, EACCES or ENOMEM. */
 static int prepare_shell(const char *command)
 {
-    int error = prepare(command, environment_is_guarded() ? executable_obstacle("/bin/sh") : NULL, false);
+    int error = prepare(command, environment_is_guarded() ? path_reason(AT_FDCWD, "/bin/sh") : NULL, false);
     if (error == 0 && environment_is_guarded() && !environment_restore())
         error = ENOMEM;
     return error;

@@ -10,7 +10,7 @@
 
 #include "connection/background.h"
 #include "connection/holders.h"
-#include "rules/destination.h"
+#include "rules/rules.h"
 #include "transfer/handoff.h"
 #include "base/process.h"
 #include "transfer/segment.h"
@@ -172,7 +172,8 @@ static void close_hidden(int fd)
 /* What the policy seals must not stay open without its seal. */
 static bool must_close(int fd)
 {
-    return destination_is_sealed(pfswrap_policy(), fd);
+    const struct policy_rule *rule;
+    return rule_for_open(pfswrap_policy(), fd, &rule) != RULE_NONE;
 }
 
 /* `knows`: libc has made the fork, and its own locks are in order. */
@@ -217,6 +218,8 @@ bool share_with_handoff(struct endpoint *endpoint, struct connection *connection
 {
     return share_is_portable(endpoint, connection) && holders_add_handoff(connection, handoff);
 }
+
+const struct config_observer share_config_observer = {.before_sealing = share_start};
 
 const struct process_observer share_process_observer = {.after_fork_in_child = share_after_fork_child};
 

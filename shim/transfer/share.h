@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "config/init.h"
 #include "connection/endpoint.h"
 
 /*
@@ -46,6 +47,7 @@ bool share_with_handoff(struct endpoint *endpoint, struct connection *connection
 bool share_is_portable(struct endpoint *endpoint, struct connection *connection);
 
 /* For shim/order.c. */
+extern const struct config_observer share_config_observer;
 extern const struct process_observer share_process_observer;
 extern const struct endpoint_observer share_endpoint_observer;
 

@@ -250,7 +250,7 @@ def refuses_programs():
             path = copy_of_true(mode=mode)
             equal(stat.S_IMODE(path.stat().st_mode), mode, "mode of the copy")
             refused(pfswrap("run", path), 125, f"{path} is {words}, expected a program without privileges of its own: "
-                                               "those ignore LD_PRELOAD")
+                                               "LD_PRELOAD has no effect on this one")
         equal(pfswrap("run", copy_of_true(mode=0o2745)).status, 0, "status with a set-group-ID bit without execution")
 
     with tap.case("a program with file capabilities is refused"):
@@ -260,7 +260,7 @@ def refuses_programs():
         except OSError as error:
             raise Skip(f"file capabilities cannot be given here: {error}") from None
         refused(pfswrap("run", path), 125, f"{path} is given file capabilities, expected a program without privileges of "
-                                           "its own: those ignore LD_PRELOAD")
+                                           "its own: LD_PRELOAD has no effect on this one")
 
 
 def refuses_foreign_programs():
@@ -295,7 +295,8 @@ def refuses_scripts():
         refused(pfswrap("run", script("#!/usr/bin/env static\n"), env={"PATH": path}), 125, reason)
         privileged = copy_of_true(mode=0o4755)
         refused(pfswrap("run", script(f"#!{privileged}\n")), 125,
-                f"{privileged} is set-user-ID, expected a program without privileges of its own: those ignore LD_PRELOAD")
+                f"{privileged} is set-user-ID, expected a program without privileges of its own: LD_PRELOAD has no effect "
+                "on this one")
 
     with tap.case("a script whose env may take the preload away is refused"):
         for rest in ("-S -i sh", "-i", "-S LD_PRELOAD= sh", "-S PATH=/x sh", "-S PFSWRAP_POLICY=builtin sh",
@@ -324,8 +325,8 @@ def refuses_scripts():
 def refuses_users():
     with tap.case("a program that can be executed and not read is refused"):
         path = copy_of_true(mode=0o711)
-        refused(as_nobody("run", path), 125, f"{path} cannot be read (Permission denied), expected to see whether it can be "
-                                             "protected")
+        refused(as_nobody("run", path), 125, f"{path} cannot be read (Permission denied), expected a program that pfswrap can "
+                                             "read to find out whether it can be protected")
 
     with tap.case("a policy of another user is refused"):
         path = policy_file("", 0o644)
@@ -510,9 +511,9 @@ def works_installed():
         refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} is writable by others, expected chmod o-w")
         library.chmod(0o644)
         library.write_bytes(original[:18] + b"\x03\x00" + original[20:])
-        refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} is no shared object of this machine")
+        refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} is no shared object for this machine")
         library.write_bytes(b"")
-        refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} is no shared object of this machine")
+        refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} is no shared object for this machine")
         library.unlink()
         refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} cannot be read: No such file or directory")
 

@@ -16,7 +16,7 @@
 #include "connection/background.h"
 #include "base/transport.h"
 #include "connection/connection.h"
-#include "rules/destination.h"
+#include "rules/rules.h"
 #include "connection/endpoint.h"
 #include "connection/endpoint_word.h"
 #include "transfer/export.h"
@@ -88,17 +88,23 @@ void pfswrap_die(const char *message)
     ck_abort_msg("%s", message);
 }
 
-const struct policy_rule *destination_rule(const struct policy *in_force, int fd, const struct sockaddr *address,
-                                           socklen_t length)
+enum rule_answer rule_for_connect(const struct policy *in_force, int fd, const struct sockaddr *address,
+                                  socklen_t length, const struct policy_rule **rule)
 {
     (void)fd, (void)length;
     const int port = ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
-    return address->sa_family == AF_INET && port - 1000 != PEER_PLAIN ? &in_force->rules[0] : NULL;
+    const bool is_sealed = address->sa_family == AF_INET && port - 1000 != PEER_PLAIN;
+    *rule = is_sealed ? &in_force->rules[0] : NULL;
+    return is_sealed ? RULE_FOUND : RULE_NONE;
 }
-bool destination_is_sealed(const struct policy *in_force, int fd)
+bool rule_seals_socket(const struct policy_rule *rule)
 {
-    (void)in_force;
-    return model_is_connected(fd) && model_peer_of(fd) != PEER_PLAIN;
+    return rule != NULL;
+}
+bool rules_require(const struct policy *in_force, enum policy_direction direction)
+{
+    (void)in_force, (void)direction;
+    return true;
 }
 
 bool process_sandboxed;

@@ -1,0 +1,177 @@
+/*
+ * From a socket to the rule of the policy that applies to it. What the unspecified address means is in ip(7),
+ * ipv6(7) and Linux's net/ipv4/route.c and net/ipv6/tcp_ipv6.c. See rules.h.
+ */
+#include "rules/rules.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/raw_syscall.h"
+
+bool rule_seals_socket(const struct policy_rule *rule)
+{
+    return rule != NULL && rule->seal != POLICY_SEAL_OFF && rule->layer == POLICY_LAYER_SOCKET;
+}
+
+bool rules_require(const struct policy *policy, enum policy_direction direction)
+{
+    for (size_t i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].direction == direction && policy->rules[i].seal == POLICY_SEAL_REQUIRE &&
+            policy->rules[i].layer == POLICY_LAYER_SOCKET)
+            return true;
+    return false;
+}
+
+static bool has_rules(const struct policy *policy, enum policy_direction direction)
+{
+    for (size_t i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].direction == direction)
+            return true;
+    return false;
+}
+
+/* A call that asks for an address has failed because there is none. Every other error leaves the address unknown.
+ */
+static bool has_no_address(long result)
+{
+    return result == -EBADF || result == -ENOTSOCK || result == -ENOTCONN;
+}
+
+/* Whether `fd` is a TCP socket. True if the kernel does not say. */
+static bool may_be_tcp(int fd)
+{
+    int protocol = 0;
+    socklen_t length = sizeof protocol;
+    const long result = raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
+    if (result != 0)
+        return !has_no_address(result);
+    return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
+/* The same for an IPv4 or IPv6 socket. */
+static bool may_be_internet(int fd)
+{
+    int domain = 0;
+    socklen_t length = sizeof domain;
+    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain == AF_INET ||
+           domain == AF_INET6;
+}
+
+/* The answer for the rule that was found by an address, or NULL. Only then is the protocol worth a system call. */
+static enum rule_answer answer(int fd, const struct policy_rule *found, const struct policy_rule **rule)
+{
+    if (found == NULL || !may_be_tcp(fd))
+        return RULE_NONE;
+    *rule = found;
+    return RULE_FOUND;
+}
+
+enum resolved {
+    RESOLVED_SAME,    /* the address is not the unspecified one */
+    RESOLVED_OTHER,   /* it has been replaced */
+    RESOLVED_UNKNOWN, /* the kernel does not say what the socket is bound to */
+};
+
+static bool is_mapped_any(const struct in6_addr *address)
+{
+    return IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr32[3] == 0;
+}
+
+static enum resolved resolve_4(int fd, struct sockaddr_in *address)
+{
+    struct sockaddr_in local = {0};
+    socklen_t length = sizeof local;
+    if (address->sin_addr.s_addr != htonl(INADDR_ANY))
+        return RESOLVED_SAME;
+    const long result = raw_syscall(SYS_getsockname, fd, &local, &length);
+    if (result != 0 && !has_no_address(result))
+        return RESOLVED_UNKNOWN;
+    const bool is_bound = local.sin_family == AF_INET && local.sin_addr.s_addr != htonl(INADDR_ANY);
+    address->sin_addr.s_addr = is_bound ? local.sin_addr.s_addr : htonl(INADDR_LOOPBACK);
+    return RESOLVED_OTHER;
+}
+
+static enum resolved resolve_6(int fd, struct sockaddr_in6 *address)
+{
+    static const struct in6_addr mapped_loopback = {
+        .s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}}; /* ::ffff:127.0.0.1 */
+    struct sockaddr_in6 local = {0};
+    socklen_t length = sizeof local;
+    const bool is_mapped = is_mapped_any(&address->sin6_addr);
+    if (!is_mapped && !IN6_IS_ADDR_UNSPECIFIED(&address->sin6_addr))
+        return RESOLVED_SAME;
+    const long result = raw_syscall(SYS_getsockname, fd, &local, &length);
+    if (result != 0 && !has_no_address(result))
+        return RESOLVED_UNKNOWN;
+    const bool is_bound_to_4 = local.sin6_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&local.sin6_addr);
+    if (is_mapped && is_bound_to_4 && !is_mapped_any(&local.sin6_addr))
+        address->sin6_addr = local.sin6_addr;
+    else
+        address->sin6_addr = is_mapped || is_bound_to_4 ? mapped_loopback : in6addr_loopback;
+    return RESOLVED_OTHER;
+}
+
+static enum resolved resolve(int fd, struct sockaddr *address, socklen_t length)
+{
+    if (length >= sizeof(struct sockaddr_in) && address->sa_family == AF_INET)
+        return resolve_4(fd, (struct sockaddr_in *)(void *)address);
+    if (length >= offsetof(struct sockaddr_in6, sin6_scope_id) && address->sa_family == AF_INET6)
+        return resolve_6(fd, (struct sockaddr_in6 *)(void *)address);
+    return RESOLVED_SAME;
+}
+
+enum rule_answer rule_for_connect(const struct policy *policy, int fd, const struct sockaddr *address,
+                                  socklen_t length, const struct policy_rule **rule)
+{
+    struct sockaddr_in6 copy = {0};
+    const struct policy_rule *found = NULL;
+    *rule = NULL;
+    if (address == NULL || !has_rules(policy, POLICY_CONNECT))
+        return RULE_NONE;
+    memcpy(&copy, address, length < sizeof copy ? length : sizeof copy);
+    const enum resolved resolved = resolve(fd, (struct sockaddr *)&copy, length);
+    if (resolved == RESOLVED_UNKNOWN)
+        return may_be_tcp(fd) ? RULE_UNKNOWN : RULE_NONE;
+    if (resolved == RESOLVED_OTHER)
+        found = policy_match(policy, POLICY_CONNECT, (const struct sockaddr *)&copy, sizeof copy);
+    if (found == NULL) /* a rule may also name the unspecified address itself */
+        found = policy_match(policy, POLICY_CONNECT, address, length);
+    return answer(fd, found, rule);
+}
+
+enum rule_answer rule_for_accept(const struct policy *policy, int fd, const struct policy_rule **rule)
+{
+    struct sockaddr_in6 local = {0};
+    socklen_t length = sizeof local;
+    *rule = NULL;
+    if (!has_rules(policy, POLICY_LISTEN))
+        return RULE_NONE;
+    const long result = raw_syscall(SYS_getsockname, fd, &local, &length);
+    if (result != 0)
+        return !has_no_address(result) && may_be_internet(fd) && may_be_tcp(fd) ? RULE_UNKNOWN : RULE_NONE;
+    return answer(fd, policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&local, sizeof local), rule);
+}
+
+enum rule_answer rule_for_open(const struct policy *policy, int fd, const struct policy_rule **rule)
+{
+    struct sockaddr_in6 self = {0}, peer = {0};
+    socklen_t self_length = sizeof self, peer_length = sizeof peer;
+    *rule = NULL;
+    if (!may_be_tcp(fd))
+        return RULE_NONE;
+    long result = raw_syscall(SYS_getpeername, fd, &peer, &peer_length);
+    if (result == 0)
+        result = raw_syscall(SYS_getsockname, fd, &self, &self_length);
+    if (result != 0)
+        return has_no_address(result) || !may_be_internet(fd) ? RULE_NONE : RULE_UNKNOWN;
+    const struct policy_rule *found =
+        policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&self, sizeof self);
+    if (!rule_seals_socket(found))
+        found = policy_match(policy, POLICY_CONNECT, (const struct sockaddr *)&peer, sizeof peer);
+    if (!rule_seals_socket(found))
+        return RULE_NONE;
+    *rule = found;
+    return RULE_FOUND;
+}

@@ -1,0 +1,57 @@
+/*
+ * Which rule of the policy applies to a socket. [connect] rules are compared with the address that a connection
+ * goes to, [listen] rules with the local address of a connection that was accepted; the first rule in file order
+ * counts. Rules apply to TCP and multipath TCP over IPv4 and IPv6, and to nothing else.
+ *
+ * The kernel may refuse to say which addresses a socket has, for example under a system call filter (seccomp(2)).
+ * The answer is RULE_UNKNOWN then. A connection with that answer must be refused if rules_require() says so, since
+ * it may be one that must not go unsealed.
+ *
+ * Every function here makes system calls by number and calls nothing but policy_match(): it may run in a signal
+ * handler and in a child of vfork(), and keeps errno.
+ */
+#ifndef PFSWRAP_RULES_RULES_H
+#define PFSWRAP_RULES_RULES_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "policy/policy.h"
+
+enum rule_answer {
+    RULE_NONE,    /* no rule applies */
+    RULE_FOUND,   /* *rule applies */
+    RULE_UNKNOWN, /* a rule may apply: the kernel does not say which addresses the socket has */
+};
+
+/*
+ * For the socket `fd`, which is about to be connected to `address` (`length` bytes), or has just been. An
+ * unspecified address means what it means to connect(2): 0.0.0.0 is the address that the socket is bound to, else
+ * 127.0.0.1, and
+ * [::] is [::1], or 127.0.0.1 for a socket that is bound to an IPv4 address. *rule is NULL unless the answer is
+ * RULE_FOUND.
+ */
+enum rule_answer rule_for_connect(const struct policy *policy, int fd, const struct sockaddr *address,
+                                  socklen_t length, const struct policy_rule **rule);
+
+/*
+ * For the socket `fd`, which accept(2) has just returned. Makes no system call if the policy has no [listen] rule.
+ * *rule is NULL unless the answer is RULE_FOUND.
+ */
+enum rule_answer rule_for_accept(const struct policy *policy, int fd, const struct policy_rule **rule);
+
+/*
+ * The rule that seals the connection behind `fd`, whichever end of it this process is: for descriptors that the
+ * process was started with, or received. A [listen] rule comes before a [connect] rule; rules that do not seal are
+ * passed over. RULE_NONE for a descriptor that is not connected, or is no socket. *rule is NULL unless the answer
+ * is RULE_FOUND.
+ */
+enum rule_answer rule_for_open(const struct policy *policy, int fd, const struct policy_rule **rule);
+
+/* Whether `rule` seals the socket itself: seal = require or prefer, and layer = socket. `rule` may be NULL. */
+bool rule_seals_socket(const struct policy_rule *rule);
+
+/* Whether a rule of that direction has seal = require and layer = socket. */
+bool rules_require(const struct policy *policy, enum policy_direction direction);
+
+#endif
