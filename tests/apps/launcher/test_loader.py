@@ -21,7 +21,7 @@ def prove_other_preload(tap, server):
             result = run([UNUSUAL, "shutdown", server.port], env=environment)
             equal((result.status, result.lines[:2]), (0, ["connect 1 error 0", "alive 1"]), f"{result!r}")
             if counted:
-                equal(result.lines[2:], [counted], "what the other preload saw")
+                equal((bare.lines[2:], result.lines[2:]), ([counted], [counted]), "what the other preload saw, bare and wrapped")
             else:
                 check(result.lines[2].endswith("close some"), f"the other preload should see close: {result!r}")
             equal(len(wrap.events("handshake", version="TLSv1.3")), 1, f"handshakes; log: {wrap.tail()}")

@@ -27,12 +27,13 @@ static void said_failure(const char *step, SSL *ssl, int result)
 static int shut_down(char **argv)
 {
     SSL *ssl = SSL_new(SSL_CTX_new(TLS_client_method()));
-    (void)SSL_set_fd(ssl, peer_connect(argv[2]));
+    int fd = peer_connect(argv[2]);
+    (void)SSL_set_fd(ssl, fd);
     said_failure("connect", ssl, SSL_connect(ssl));
     (void)SSL_shutdown(ssl);
     SSL_free(ssl);
     said("alive", 1);
-    return 0;
+    return close(fd);
 }
 
 /* bio PORT: the same by a BIO of libssl's, which shuts down when it is freed. */
