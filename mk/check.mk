@@ -98,9 +98,7 @@ C_FILES      := $(shell find include shim tools tests -name '*.[ch]' 2>/dev/null
 SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci tests 2>/dev/null | sort)
 TIDY_FILES   := $(filter shim/%.c tools/%.c,$(C_FILES))
 
-LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy lint-spelling lint-markdown
-# To be switched on with the table of modules in docs/ARCHITECTURE.md:
-# LINTS += lint-architecture
+LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy lint-spelling lint-markdown lint-architecture
 
 # All of them run even if one finds something.
 ##@ Lint

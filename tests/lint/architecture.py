@@ -97,8 +97,17 @@ class Table:
 
 # --- The checks ---
 
-def measured_arrows(sources, symbols, names):
-    """{(from, to): [where, ...]} for #includes and symbols, interposed names apart."""
+ORDER = "shim/order.c"
+
+
+def arrays_of_order(root):
+    """The constant arrays that shim/order.c defines: the one way by which a module is called from below."""
+    path = root / ORDER
+    return set(re.findall(r"^const [^\n;()]*?(\w+)\[\w*\] = \{", path.read_text(), re.MULTILINE)) if path.is_file() else set()
+
+
+def measured_arrows(sources, symbols, names, arrays=frozenset()):
+    """{(from, to): [where, ...]} for #includes and symbols, without interposed names and the arrays of shim/order.c."""
     arrows, modules = {}, {source.path: source.module for source in sources}
     for source in sources:
         for line, name, path in source.includes:
@@ -110,7 +119,7 @@ def measured_arrows(sources, symbols, names):
         used = {}
         for symbol in sorted(undefined):
             targets = symbols.defined.get(symbol, set())
-            if source.module in targets or interposed_as(symbol, names):
+            if source.module in targets or symbol in arrays or interposed_as(symbol, names):
                 continue
             for target in targets:
                 used.setdefault(target, []).append(symbol)
@@ -262,7 +271,7 @@ def draw(sources, arrows):
 def findings_of(root, build):
     table, sources = Table(root), read_sources(root)
     symbols, names = Symbols(root, build, sources), interposed_names(root)
-    arrows = measured_arrows(sources, symbols, names)
+    arrows = measured_arrows(sources, symbols, names, arrays_of_order(root))
     yield from table.findings
     yield from symbols.findings
     yield from check_modules(table, sources)
@@ -283,7 +292,7 @@ def main():
     build = (options.build or root / "build").resolve()
     if options.draw:
         sources = read_sources(root)
-        draw(sources, measured_arrows(sources, Symbols(root, build, sources), interposed_names(root)))
+        draw(sources, measured_arrows(sources, Symbols(root, build, sources), interposed_names(root), arrays_of_order(root)))
         return 0
     try:
         found = list(findings_of(root, build))

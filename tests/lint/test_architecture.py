@@ -108,6 +108,13 @@ def arrows(tap):
                  "shim/engine/sealed.c": "#include <pfswrap/seal.h>\n"}
         only(tree(files, {"seal": "nothing", "engine": "`base`, `seal`"}))
         only(tree(files, {"seal": "nothing"}), 'shim/engine/sealed.c:2: #include "pfswrap/seal.h" of `seal`')
+    with tap.case("an array of shim/order.c is the one way up"):
+        files = {"shim/base/told.c": "extern const int observers[];\nint base_tell(void)\n{\n    return observers[0];\n}\n",
+                 "shim/order.c": "extern const int observers[];\nconst int observers[] = {1};\n"}
+        only(tree(files))
+        only(tree({**files, "shim/order.c": None, "shim/start.c": FILES["shim/start.c"] + files["shim/order.c"]}),
+             "shim/base/told.c: its object needs observers of `start`", "shim: a cycle, base -> start",
+             "shim: a cycle, engine -> base -> start")
     with tap.case("an arrow of the table that nothing uses is reported"):
         only(tree(rows={"start": "`socket`, `engine`"}), "docs/ARCHITECTURE.md:8: nothing in `start` uses `engine`")
     with tap.case("a cycle in the table is reported"):
