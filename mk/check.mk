@@ -11,7 +11,7 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o
 # is interposed: a test would interpose its own.
 PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/fd/*.c shim/rules/*.c shim/connection/*.c shim/readiness/*.c) \
              $(filter-out shim/transfer/spawn.c,$(wildcard shim/transfer/*.c)) shim/config/init.c shim/tls/signature.c \
-             shim/tls/owner.c shim/tls/layer_lease.c shim/socket/linger.c
+             shim/tls/owner.c shim/tls/layer_lease.c shim/socket/linger.c shim/order.c $(wildcard shim/inspect/*.c)
 $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
 	@rm -f $@
 	@$(AR) rcs $@ $^

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "transfer/share.h"
+#include "base/process.h"
 #include "base/interposed.h"
 #include "config/keys.h"
 
@@ -63,8 +63,9 @@ static void start(void)
     if (loaded != 0)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
+    const bool notices_forks = process_start() == 0;
     audit_start(&state.policy);
-    if (keys_in_use() && share_start() != 0)
+    if (keys_in_use() && !notices_forks)
         pfswrap_die(
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
     starting = false;

@@ -209,8 +209,7 @@ static bool lock_by_word(int fd, uint64_t word, struct endpoint **endpoint, stru
 enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
 {
     enum { LOOKS_MOST = 100000 }; /* no number keeps a free endpoint: each look is at a newer word */
-    if (process_is_unknown())
-        share_after_fork_child();
+    process_check();
     for (int looks = 0; endpoint_is_known(fd); looks++) {
         enum lock_result result;
         struct connection *locked;

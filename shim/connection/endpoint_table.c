@@ -8,7 +8,6 @@
 
 #include "rules/destination.h"
 #include "base/process.h"
-#include "transfer/share.h"
 #include "config/init.h"
 #include "base/raw_syscall.h"
 
@@ -32,8 +31,7 @@ static bool is_free(uint64_t word)
 
 uint64_t endpoint_settled_word(int fd)
 {
-    if (process_is_unknown())
-        share_after_fork_child(); /* nobody here goes on with what the parent's threads were closing */
+    process_check(); /* in a child no thread goes on with what the parent's threads were closing */
     for (int round = 0;; round++) {
         const uint64_t word = atomic_load(&endpoint_table[fd]);
         if (!is_closing(word) || !endpoint_wait(round, CLOSING_TIMEOUT_MS))

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -15,6 +14,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/fork.h"
+#include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/libc.h"
 
@@ -24,14 +25,15 @@ struct descriptor {
 };
 
 static struct descriptor slots[OWN_MAX];
-static atomic_int table_pid; /* whose descriptor table the slots speak of */
 
-static void child_took_over(void)
+static void after_fork_in_child(enum process_fork kind)
 {
-    atomic_store(&table_pid, (int)getpid());
+    (void)kind;
     for (int i = 0; i < OWN_MAX; i++)
-        atomic_store(&slots[i].users, 0);
+        atomic_store(&slots[i].users, 0); /* they were the parent's threads */
 }
+
+const struct process_observer own_process_observer = {.after_fork_in_child = after_fork_in_child};
 
 int own_duplicate_high(int fd, int at_least)
 {
@@ -51,11 +53,6 @@ int own_duplicate_high(int fd, int at_least)
 
 struct descriptor *own_take(int fd)
 {
-    static atomic_bool registered;
-    if (!atomic_exchange(&registered, true)) {
-        atomic_store(&table_pid, (int)getpid());
-        pthread_atfork(NULL, NULL, child_took_over);
-    }
     int high = own_duplicate_high(fd, OWN_FIRST);
     int error = errno;
     real_libc()->close(fd);
@@ -126,7 +123,7 @@ static void slot_move(struct descriptor *slot, int fd)
 
 void own_make_way(int fd)
 {
-    if (!own_is(fd) || atomic_load(&table_pid) != (int)getpid())
+    if (!own_is(fd) || process_is_vfork_child())
         return;
     int error = errno;
     for (int i = 0; i < OWN_MAX; i++)

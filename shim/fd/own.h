@@ -12,6 +12,9 @@ enum {
     OWN_FIRST = 400, /* the lowest number they take: above what programs pick by hand (bash takes 255) */
 };
 
+/* A child of a fork has the descriptors, too, and none of the threads that used them. */
+extern const struct process_observer own_process_observer;
+
 /* One of the shim's descriptors. Zero-initialised it owns nothing. */
 struct descriptor;
 

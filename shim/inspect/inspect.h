@@ -38,6 +38,9 @@ static inline bool inspect_is_on(int fd)
     return inspect_is_recorded(fd) && !endpoint_is_sealed(fd);
 }
 
+/* The records are copied by a fork; their locks are nobody's then. */
+extern const struct process_observer inspect_process_observer;
+
 /* Once, before main(): what the policy asks for. */
 void inspect_start(const struct policy *policy);
 
@@ -70,9 +73,6 @@ void inspect_end_range(unsigned first, unsigned last);
  * inspected.
  */
 void inspect_before_sandbox(void);
-
-/* Whether this is a child of vfork(), where the policy wants anything inspected. */
-bool inspect_is_vfork_child(void);
 
 /*
  * Before bytes are sent: 0, and *generation for inspect_sent(); or -1 with errno ECONNRESET, and the connection is

@@ -8,7 +8,6 @@
 #include "base/process.h"
 #include "connection/receive.h"
 #include "connection/send.h"
-#include "transfer/share.h"
 
 enum {
     READABLE = POLLIN | POLLRDNORM,
@@ -21,8 +20,7 @@ bool readiness_concerns(int fd)
 {
     if (!endpoint_is_sealed(fd))
         return false;
-    if (process_is_unknown())
-        share_after_fork_child();
+    process_check();
     const struct endpoint *endpoint = endpoint_of(fd);
     return endpoint_is_hidden(fd) || (endpoint != NULL && atomic_load(&endpoint->attention) != FILTER_NONE);
 }

@@ -9,7 +9,6 @@
 
 #include "base/process.h"
 #include "readiness/readiness.h"
-#include "transfer/share.h"
 #include "readiness/registration.h"
 #include "base/interposed.h"
 #include "config/keys.h"
@@ -89,8 +88,7 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
     const struct deadline deadline = deadline_after(allowed);
     const int saved = errno;
     uint64_t epoch = registration_epoch();
-    if (process_is_unknown())
-        share_after_fork_child();
+    process_check();
     for (bool last = false;;) {
         readiness_sweep();
         readiness_drive();

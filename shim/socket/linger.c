@@ -10,22 +10,35 @@
 #include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "base/fork.h"
+#include "base/process.h"
 
 enum { LINGER_FDS = 65536 }; /* higher numbers are not marked */
 
 static atomic_uchar marks[LINGER_FDS];
 static atomic_int mark_count;
-static atomic_int owner_pid;
+
+static void after_fork_in_child(enum process_fork kind)
+{
+    (void)kind;
+    if (atomic_load(&mark_count) == 0)
+        return;
+    memset((void *)marks, 0, sizeof marks);
+    atomic_store(&mark_count, 0);
+}
+
+const struct process_observer linger_process_observer = {.after_fork_in_child = after_fork_in_child};
 
 void linger_mark(int fd)
 {
     if (fd < 0 || fd >= LINGER_FDS)
         return;
-    atomic_store(&owner_pid, (int)getpid());
+    process_check();
     if (atomic_exchange(&marks[fd], 1) == 0)
         atomic_fetch_add(&mark_count, 1);
 }
@@ -58,7 +71,7 @@ static void linger_on(int fd, long *waited)
 {
     if (atomic_load_explicit(&mark_count, memory_order_relaxed) == 0 || fd < 0 || fd >= LINGER_FDS)
         return;
-    if (atomic_load(&marks[fd]) == 0 || atomic_load(&owner_pid) != (int)getpid())
+    if (atomic_load(&marks[fd]) == 0 || process_is_vfork_child())
         return;
     if (atomic_exchange(&marks[fd], 0) == 0)
         return;

@@ -6,6 +6,9 @@
 #ifndef PFSWRAP_SOCKET_LINGER_H
 #define PFSWRAP_SOCKET_LINGER_H
 
+/* A mark belongs to the process that made it: a child waits for no connection of its parent's. */
+extern const struct process_observer linger_process_observer;
+
 /* From now on closing `fd` in this process waits, at most LINGER_MS, until its send queue is empty. */
 void linger_mark(int fd);
 

@@ -301,6 +301,7 @@ void libssl_require_supported(void);
 void libssl_owner_add(const void *object, const struct libssl *lib);
 void libssl_owner_remove(const void *object);
 int libssl_owner_index(const void *object); /* 0 for whatever is not remembered */
+extern const struct process_observer libssl_owner_process_observer;
 
 /* `return address of the interposed function`, to tell who calls. */
 #define CALLER __builtin_return_address(0)

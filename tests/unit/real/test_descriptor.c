@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "fd/own.h"
 
 static int open_null(void)
@@ -169,9 +170,15 @@ START_TEST(a_forked_child_has_them_too_and_moves_its_own_copy)
 }
 END_TEST
 
+static void start(void)
+{
+    ck_assert_int_eq(process_start(), 0);
+}
+
 int main(void)
 {
     TCase *cases = tcase_create("descriptor");
+    tcase_add_checked_fixture(cases, start, NULL);
     tcase_add_test(cases, an_owned_descriptor_moves_high_closes_on_exec_and_frees_the_callers_number);
     tcase_add_test(cases, under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can);
     tcase_add_test(cases, where_the_high_numbers_are_taken_an_owned_descriptor_gets_a_lower_one);
