@@ -1,23 +1,29 @@
 /*
- * Who is called when something happens, and in which order. A module below declares the array, this file fills it
- * in, and nothing else leads upward. The arrays are constant and read-only after relocation.
+ * The order in which modules are notified of what other modules do. A lower module declares an array of observers,
+ * and calls them without knowing them; this file fills in the arrays. They are constant, and read-only after
+ * relocation. No other way leads upward (docs/ARCHITECTURE.md).
  */
 #include <stddef.h>
 
-#include "base/process.h"
-#include "config/init.h"
+#include "base/fork.h"
 #include "connection/endpoint.h"
 #include "connection/endpoint_word.h"
+#include "fd/linger.h"
+#include "fd/own.h"
 #include "inspect/inspect.h"
 #include "readiness/registration.h"
 #include "socket/sealed_operations.h"
+#include "tls/libssl.h"
 #include "transfer/share.h"
 
-/* A child of a fork that nothing announced: connections first, since everything else may use them. */
-const struct process_observer *const process_observers[] = {&share_process_observer, NULL};
-
-/* The policy is loaded, and a rule seals. */
-const struct config_observer *const config_observers[] = {&share_config_observer, NULL};
+/*
+ * In a child of a fork the shim's own descriptors come first, since audit events may be written from then on.
+ * Sealed connections come before inspected ones: a descriptor that turns out to be sealed is not inspected.
+ */
+const struct process_observer *const process_observers[] = {
+    &own_process_observer,     &object_map_process_observer, &share_process_observer,
+    &inspect_process_observer, &linger_process_observer,     NULL,
+};
 
 /* A number changed its kind without its old owner knowing. Each observer looks at words of its own kind only. */
 const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, &inspect_fd_observer, NULL};

@@ -44,13 +44,6 @@ void audit_event(const char *event, const struct audit_field *fields, size_t cou
 size_t audit_format(char *line, int64_t time_ns, long pid, const char *program, const char *event,
                     const struct audit_field *fields, size_t count);
 
-/* From here on lines of this process, `pid`, are written by write(2) alone: a system call filter may not allow
- * more. */
-void audit_enter_sandbox(long pid);
-
-/* The process, once it cannot be asked for; else 0. */
-extern long audit_known_pid;
-
 /* Opens, writes and closes nothing of the program's: where the lines go (sink.c). */
 void audit_sink_open(const struct policy *policy);
 void audit_sink_write(const char *line, size_t length);

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "audit/audit.h"
 #include "base/utf8.h"
+#include "base/process.h"
 
 /* A line being written. One that is full takes no more; room for its end is always kept. */
 struct line {
@@ -186,8 +186,6 @@ size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, 
 /* The program's name as it was started: daemons overwrite the memory of argv[0] with a title of their own. */
 static char program_name[256];
 
-long audit_known_pid;
-
 /* The policy, while it has not been announced yet. */
 static _Atomic(const struct policy *) unannounced;
 
@@ -196,9 +194,8 @@ static void event_write(const char *event, const struct audit_field *fields, siz
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     char line[AUDIT_LINE_MAX];
-    size_t length =
-        audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
-                     audit_known_pid != 0 ? audit_known_pid : (long)getpid(), program_name, event, fields, count);
+    size_t length = audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, (long)process_running_id(),
+                                 program_name, event, fields, count);
     audit_sink_write(line, length);
 }
 

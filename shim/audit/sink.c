@@ -20,6 +20,7 @@
 
 #include "audit/audit.h"
 #include "fd/own.h"
+#include "base/process.h"
 #include "base/raw_syscall.h"
 
 /* What a descriptor was open on, to tell whether the number still means the same. */
@@ -37,7 +38,6 @@ static struct sink {
     struct identity root;                    /* the directory that the path begins at */
     atomic_long checked;                     /* seconds, monotonic: when the path was last compared */
     atomic_bool complained;
-    bool sandboxed;
 } sink;
 
 static struct identity identity_of(const struct stat *status)
@@ -256,18 +256,12 @@ static void write_to_syslog(const char *line, size_t length)
 {
     enum { PRIORITY = 3 << 3 | 5 }; /* daemon.notice */
     char datagram[AUDIT_LINE_MAX + 64];
-    int prefix = snprintf(datagram, sizeof datagram, "<%d>pfswrap[%ld]: ", PRIORITY, (long)getpid());
+    int prefix = snprintf(datagram, sizeof datagram, "<%d>pfswrap[%ld]: ", PRIORITY, (long)process_running_id());
     memcpy(datagram + prefix, line, length - 1);
     write_to_log(datagram, (size_t)prefix + length - 1);
 }
 
-void audit_enter_sandbox(long pid)
-{
-    audit_known_pid = pid;
-    sink.sandboxed = true;
-}
-
-/* Through the descriptor as it is, and without any question. */
+/* By write(2) alone, through the descriptor as it is: a system call filter may not allow more. */
 static void write_in_sandbox(const char *line, size_t length)
 {
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
@@ -282,7 +276,7 @@ static void write_in_sandbox(const char *line, size_t length)
 
 void audit_sink_write(const char *line, size_t length)
 {
-    if (sink.sandboxed) {
+    if (process_sandboxed) {
         write_in_sandbox(line, length);
         return;
     }

@@ -1,10 +1,12 @@
 /*
- * A page that fork() wipes (MADV_WIPEONFORK, madvise(2)) and vfork() shares tells the three kinds of process apart.
+ * A page that fork() wipes (MADV_WIPEONFORK, madvise(2)) and vfork() shares tells the kinds of process apart: in a
+ * copy of this memory it is zero, and in this very memory it is not, but getpid(2) answers differently.
  */
 #include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdatomic.h>
@@ -14,89 +16,131 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/fork.h"
 #include "base/raw_syscall.h"
 
 enum { PAGE = 4096 };
 
 bool process_sandboxed;
 
-static atomic_uint before_start = 1;
-static atomic_uint *generation_page = &before_start; /* `generation`; 0 in a child that is not known yet */
+static unsigned before_start = 1;
+unsigned *process_generation = &before_start;
+
 static atomic_uint generation;
-static pid_t own_pid;
-static uint32_t own_space;
+static pid_t own_pid; /* 0: before the start */
+static _Atomic uint32_t own_space;
+static bool is_of_vfork_child; /* the sandbox that is being prepared */
 
 static __thread struct process_thread self __attribute__((tls_model("initial-exec")));
 static __thread unsigned self_generation __attribute__((tls_model("initial-exec")));
 
 /*
- * Ids of processes mean nothing outside their namespace (pid_namespaces(7)), whose number every process in it reads
- * alike, also after an exec. Without /proc only descendants know each other.
+ * Process ids mean nothing outside their namespace (pid_namespaces(7)). Its inode is its number: every process in
+ * it reads the same one, also after an exec. Without /proc only the descendants of one process know each other, by
+ * `known` or, where that is 0, by a new random number.
  */
-static uint32_t find_space(void)
+static uint32_t find_space(uint32_t known)
 {
     struct stat status = {0};
     uint32_t random = 0;
     if (raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/pid", &status, 0) == 0 && (uint32_t)status.st_ino != 0)
         return (uint32_t)status.st_ino;
+    if (known != 0)
+        return known;
     (void)raw_syscall(SYS_getrandom, &random, sizeof random, GRND_NONBLOCK);
     return random | 1;
 }
 
-/* Process 1 is the first in a new one. */
-static void enter_space(void)
+/* Only sealed connections need it, and the first process that does finds it. */
+static uint32_t space(void)
 {
-    own_pid = (pid_t)raw_syscall(SYS_getpid);
-    if (own_space == 0 || own_pid == 1)
-        own_space = find_space();
+    uint32_t known = atomic_load_explicit(&own_space, memory_order_relaxed);
+    if (known == 0) {
+        const uint32_t found = find_space(0);
+        if (atomic_compare_exchange_strong(&own_space, &known, found))
+            return found;
+    }
+    return known;
+}
+
+/* Without /proc: process 1 is the first in its namespace, and a parent in another namespace has the id 0. */
+static bool is_in_new_space(void)
+{
+    return own_pid == 1 || raw_syscall(SYS_getppid) == 0;
+}
+
+void process_identify(void)
+{
+    const pid_t pid = (pid_t)raw_syscall(SYS_getpid);
+    const uint32_t before = atomic_load(&own_space);
+    if (pid > 0) /* a filter may refuse to tell */
+        own_pid = pid;
+    if (before != 0 && !process_sandboxed)
+        atomic_store(&own_space, find_space(is_in_new_space() ? 0 : before));
+    unsigned next;
+    do
+        next = atomic_fetch_add(&generation, 1) + 1;
+    while (next == 0); /* stands for a wiped page */
+    __atomic_store_n(process_generation, next, __ATOMIC_SEQ_CST);
+}
+
+bool process_is_another(void)
+{
+    if (process_generation != &before_start)
+        return process_is_unseen();
+    return !process_sandboxed && (pid_t)raw_syscall(SYS_getpid) != own_pid;
+}
+
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+static int start_error;
+
+static void make_page(void)
+{
+    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        start_error = errno;
+    } else if (madvise(page, PAGE, MADV_WIPEONFORK) != 0) {
+        start_error = errno;
+        (void)munmap(page, PAGE);
+    } else {
+        *(unsigned *)page = 1;
+        __atomic_store_n(&process_generation, page, __ATOMIC_SEQ_CST);
+    }
+}
+
+static void start(void)
+{
+    const int saved = errno;
+    make_page();
+    process_identify();
+    const int error = process_register_fork();
+    if (error != 0)
+        start_error = error;
+    errno = saved;
 }
 
 int process_start(void)
 {
-    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return -1;
-    if (madvise(page, PAGE, MADV_WIPEONFORK) != 0) {
-        int error = errno;
-        (void)munmap(page, PAGE);
-        errno = error;
-        return -1;
-    }
-    generation_page = page;
-    process_adopt();
-    return 0;
-}
-
-bool process_is_unknown(void)
-{
-    return atomic_load_explicit(generation_page, memory_order_relaxed) == 0;
-}
-
-void process_adopt(void)
-{
-    enter_space();
-    unsigned next = atomic_fetch_add(&generation, 1) + 1;
-    atomic_store(generation_page, next);
-}
-
-void process_tell_child(void)
-{
-    for (const struct process_observer *const *observer = process_observers; *observer != NULL; observer++)
-        (*observer)->after_fork_in_child();
+    (void)pthread_once(&started, start);
+    if (start_error == 0)
+        return 0;
+    errno = start_error;
+    return -1;
 }
 
 bool process_is_vfork_child(void)
 {
-    /* A filter may not allow the question, and one that is up allows no vfork in all likelihood. */
-    return !process_sandboxed && !process_is_unknown() && (pid_t)raw_syscall(SYS_getpid) != own_pid;
+    process_check();
+    /* A filter may not allow the question, and one that is in force allows no vfork in all likelihood. */
+    return !process_sandboxed && own_pid != 0 && (pid_t)raw_syscall(SYS_getpid) != own_pid;
 }
 
 struct process_thread process_thread(void)
 {
-    unsigned now = atomic_load_explicit(generation_page, memory_order_relaxed);
+    const unsigned now = __atomic_load_n(process_generation, __ATOMIC_RELAXED);
     if (__builtin_expect(self_generation != now || now == 0, false)) {
         self.id = (uint32_t)raw_syscall(SYS_gettid);
-        self.space = own_space;
+        self.space = space();
         self_generation = now;
     }
     return self;
@@ -116,19 +160,36 @@ pid_t process_id(void)
     return own_pid;
 }
 
+pid_t process_running_id(void)
+{
+    return process_sandboxed && own_pid != 0 ? own_pid : (pid_t)raw_syscall(SYS_getpid);
+}
+
 enum process_life process_thread_life(struct process_thread thread)
 {
-    if (thread.space != own_space)
+    if (thread.space != atomic_load(&own_space))
         return PROCESS_UNKNOWN;
     return raw_syscall(SYS_tkill, thread.id, 0) == -ESRCH ? PROCESS_DEAD : PROCESS_ALIVE;
 }
 
-bool process_is_dead(pid_t pid, uint32_t space)
+bool process_is_dead(pid_t pid, uint32_t space_of_pid)
 {
-    if (space != own_space || process_sandboxed)
+    if (space_of_pid != atomic_load(&own_space) || process_sandboxed)
         return false;
     siginfo_t info = {0};
     return raw_syscall(SYS_kill, pid, 0) == -ESRCH ||
            (raw_syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == 0 &&
             info.si_pid == pid);
+}
+
+void process_prepare_sandbox(void)
+{
+    is_of_vfork_child = process_is_vfork_child();
+    (void)process_thread(); /* the answers are kept */
+}
+
+void process_enter_sandbox(void)
+{
+    if (!is_of_vfork_child)
+        process_sandboxed = true;
 }

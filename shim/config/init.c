@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "base/process.h"
 #include "base/interposed.h"
 #include "base/raw_syscall.h"
 #include "config/keys.h"
@@ -52,15 +53,6 @@ _Noreturn void pfswrap_die(const char *message)
         (void)raw_syscall(SYS_exit_group, PFSWRAP_EXIT_REFUSED);
 }
 
-static void prepare_sealing(void)
-{
-    for (const struct config_observer *const *observer = config_observers; *observer != NULL; observer++)
-        if ((*observer)->before_sealing() != 0)
-            pfswrap_die(
-                "cannot prepare for sealed connections: the kernel refused memory that is wiped in a child of "
-                "fork(), expected Linux 4.14 or later");
-}
-
 static void start(void)
 {
     starting = true;
@@ -75,9 +67,11 @@ static void start(void)
     if (loaded < 0)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
+    const bool notices_forks = process_start() == 0;
     audit_start(&state.policy);
-    if (keys_in_use())
-        prepare_sealing();
+    if (keys_in_use() && !notices_forks)
+        pfswrap_die(
+            "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
     starting = false;
 }
 

@@ -36,13 +36,6 @@ static inline bool pfswrap_enforces(void)
  */
 bool pfswrap_seals(void);
 
-/* What other modules do after the policy was loaded. */
-struct config_observer {
-    /* A rule seals connections, and there are none yet. Returns 0, or -1 with errno: the process ends. */
-    int (*before_sealing)(void);
-};
-extern const struct config_observer *const config_observers[]; /* in shim/order.c; ends with NULL */
-
 /* Prints "pfswrap: MESSAGE" on standard error and ends the process with PFSWRAP_EXIT_REFUSED. */
 _Noreturn void pfswrap_die(const char *message);
 

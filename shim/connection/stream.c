@@ -190,7 +190,7 @@ static bool may_be_ready_soon(const struct connection *connection)
 static void raise_sigpipe(int flags)
 {
     if ((flags & MSG_NOSIGNAL) == 0 && !process_sandboxed)
-        (void)raw_syscall(SYS_tgkill, raw_syscall(SYS_getpid), raw_syscall(SYS_gettid), SIGPIPE);
+        (void)raw_syscall(SYS_tgkill, process_running_id(), raw_syscall(SYS_gettid), SIGPIPE);
 }
 
 ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)

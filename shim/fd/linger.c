@@ -1,30 +1,41 @@
 /*
- * A mark is one byte for each descriptor. A count of the marks is zero in nearly every process, so that closing
- * other descriptors costs one load. A mark belongs to the process that made it: a child that closes its copy does
- * not wait.
+ * A mark is FD_WORD_LINGER in the word of the number (fd/table.h).
  */
 #include "fd/linger.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/process.h"
 #include "base/transport.h"
+#include "fd/table.h"
 
-enum { LINGER_FDS = 65536 }; /* higher descriptors are not marked */
+static atomic_bool used; /* there may be marks */
 
-static atomic_uchar marks[LINGER_FDS];
-static atomic_int mark_count;
-static atomic_int marking_pid; /* the process that the marks belong to */
+static bool is_marked(int fd)
+{
+    const uint64_t word = fd_word(fd);
+    return (word & FD_WORD_FOREIGN) != 0 && (word & FD_WORD_LINGER) != 0;
+}
+
+static void after_fork_in_child(enum process_fork kind)
+{
+    (void)kind;
+    for (int fd = atomic_exchange(&used, false) ? fd_next_known(0) : -1; fd >= 0;
+         fd = fd_next_known((unsigned)fd + 1))
+        if (is_marked(fd))
+            (void)fd_set_flag(fd, FD_WORD_LINGER, false);
+}
+
+const struct process_observer linger_process_observer = {.after_fork_in_child = after_fork_in_child};
 
 void linger_mark(int fd)
 {
-    if (fd < 0 || fd >= LINGER_FDS)
-        return;
-    atomic_store(&marking_pid, (int)getpid());
-    if (atomic_exchange(&marks[fd], 1) == 0)
-        atomic_fetch_add(&mark_count, 1);
+    process_check();
+    atomic_store(&used, true);
+    (void)fd_set_flag(fd, FD_WORD_LINGER, true);
 }
 
 /* Waits while *waited, in microseconds, is below the limit. Adds the time it took. */
@@ -43,13 +54,9 @@ static void wait_until_sent(int fd, long *waited)
 
 static void linger_on(int fd, long *waited)
 {
-    if (atomic_load_explicit(&mark_count, memory_order_relaxed) == 0 || fd < 0 || fd >= LINGER_FDS)
+    if (!is_marked(fd) || process_is_vfork_child())
         return;
-    if (atomic_load(&marks[fd]) == 0 || atomic_load(&marking_pid) != (int)getpid())
-        return;
-    if (atomic_exchange(&marks[fd], 0) == 0)
-        return;
-    atomic_fetch_sub(&mark_count, 1);
+    (void)fd_set_flag(fd, FD_WORD_LINGER, false);
     wait_until_sent(fd, waited);
 }
 
@@ -62,15 +69,13 @@ void linger_before_close(int fd)
 void linger_before_close_range(unsigned first, unsigned last)
 {
     long waited = 0;
-    for (unsigned fd = first; fd <= last && fd < LINGER_FDS; fd++) {
-        if (atomic_load_explicit(&mark_count, memory_order_relaxed) == 0)
-            return;
-        linger_on((int)fd, &waited);
-    }
+    for (int fd = atomic_load(&used) ? fd_next_known(first) : -1; fd >= 0 && (unsigned)fd <= last;
+         fd = fd_next_known((unsigned)fd + 1))
+        linger_on(fd, &waited);
 }
 
 /* At exit, the kernel closes what the program left open. */
 __attribute__((destructor)) static void linger_at_exit(void)
 {
-    linger_before_close_range(0, LINGER_FDS - 1);
+    linger_before_close_range(0, UINT_MAX);
 }

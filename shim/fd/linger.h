@@ -5,9 +5,11 @@
 #ifndef PFSWRAP_FD_LINGER_H
 #define PFSWRAP_FD_LINGER_H
 
+#include "base/fork.h"
+
 /*
  * From now on, closing `fd` in this process waits at most LINGER_MS milliseconds for its send queue to become
- * empty. Numbers of 65,536 and above are ignored.
+ * empty. Ignored for a number that is sealed, which waits by itself, or above the table of descriptors.
  */
 void linger_mark(int fd);
 
@@ -15,9 +17,12 @@ enum { LINGER_MS = 5000 };
 
 /*
  * To be called before `fd`, or each descriptor from `first` to `last`, is closed or replaced. A range waits
- * LINGER_MS in total. Keeps errno.
+ * LINGER_MS in total. The mark is gone afterwards. Keeps errno.
  */
 void linger_before_close(int fd);
 void linger_before_close_range(unsigned first, unsigned last);
+
+/* For shim/order.c. A mark belongs to the process that made it: a child that closes its copy does not wait. */
+extern const struct process_observer linger_process_observer;
 
 #endif

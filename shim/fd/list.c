@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 
-#include "fd/own.h"
+#include "fd/table.h"
 #include "base/raw_syscall.h"
 
 struct entry { /* getdents64(2) */
@@ -26,7 +26,7 @@ static void visit_listed(int list, void (*visit)(int fd, void *argument), void *
             const char *digit = entry->name;
             for (; *digit >= '0' && *digit <= '9'; digit++)
                 fd = fd * 10 + (*digit - '0');
-            if (*digit == '\0' && fd != list && !own_is(fd))
+            if (*digit == '\0' && fd != list && !fd_is_own(fd))
                 visit(fd, argument);
             at += entry->length;
         }
@@ -41,6 +41,6 @@ void list_descriptors(void (*visit)(int fd, void *argument), void *argument)
         (void)raw_syscall(SYS_close, list);
     }
     for (int fd = 0; list < 0 && fd < WITHOUT_PROC; fd++)
-        if (!own_is(fd))
+        if (!fd_is_own(fd))
             visit(fd, argument);
 }

@@ -1,13 +1,13 @@
 /*
- * The shim's own descriptors: a small table of atomics, so that it can be read from signal handlers and from
- * children of fork() and vfork() without a lock.
+ * The shim's own descriptors. Their numbers have FD_WORD_OWN in the table of descriptors; which file a number is
+ * for is in a small table of atomics, so that it can be read from signal handlers and from children of fork() and
+ * vfork() without a lock.
  */
 #include "fd/own.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -15,8 +15,11 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/fork.h"
+#include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/libc.h"
+#include "fd/change.h"
 
 struct descriptor {
     atomic_int number_plus_1; /* 0: a free slot */
@@ -24,14 +27,15 @@ struct descriptor {
 };
 
 static struct descriptor slots[OWN_MAX];
-static atomic_int table_pid; /* whose descriptor table the slots speak of */
 
-static void child_took_over(void)
+static void after_fork_in_child(enum process_fork kind)
 {
-    atomic_store(&table_pid, (int)getpid());
+    (void)kind;
     for (int i = 0; i < OWN_MAX; i++)
-        atomic_store(&slots[i].users, 0);
+        atomic_store(&slots[i].users, 0); /* they were the parent's threads */
 }
+
+const struct process_observer own_process_observer = {.after_fork_in_child = after_fork_in_child};
 
 int own_duplicate_high(int fd, int at_least)
 {
@@ -49,13 +53,15 @@ int own_duplicate_high(int fd, int at_least)
     return -1;
 }
 
+/* The kernel has just given out the number: whatever the table has about it is over. */
+static void mark(int fd)
+{
+    if (fd < FD_TABLE_SIZE)
+        fd_dropped(fd, fd_table_put(fd, FD_WORD_FOREIGN | FD_WORD_OWN));
+}
+
 struct descriptor *own_take(int fd)
 {
-    static atomic_bool registered;
-    if (!atomic_exchange(&registered, true)) {
-        atomic_store(&table_pid, (int)getpid());
-        pthread_atfork(NULL, NULL, child_took_over);
-    }
     int high = own_duplicate_high(fd, OWN_FIRST);
     int error = errno;
     real_libc()->close(fd);
@@ -65,8 +71,10 @@ struct descriptor *own_take(int fd)
     }
     for (int i = 0; i < OWN_MAX; i++) {
         int expected = 0;
-        if (atomic_compare_exchange_strong(&slots[i].number_plus_1, &expected, high + 1))
+        if (atomic_compare_exchange_strong(&slots[i].number_plus_1, &expected, high + 1)) {
+            mark(high);
             return &slots[i];
+        }
     }
     real_libc()->close(high);
     errno = EMFILE;
@@ -78,14 +86,17 @@ void own_close(struct descriptor *descriptor)
     if (descriptor == NULL)
         return;
     int number = atomic_exchange(&descriptor->number_plus_1, 0) - 1;
-    if (number >= 0)
-        real_libc()->close(number);
+    if (number < 0)
+        return;
+    (void)fd_set_flag(number, FD_WORD_OWN, false);
+    real_libc()->close(number);
 }
 
 void own_forget(struct descriptor *descriptor)
 {
-    if (descriptor != NULL)
-        atomic_store(&descriptor->number_plus_1, 0);
+    const int number = descriptor != NULL ? atomic_exchange(&descriptor->number_plus_1, 0) - 1 : -1;
+    if (number >= 0)
+        (void)fd_set_flag(number, FD_WORD_OWN, false);
 }
 
 int own_acquire(struct descriptor *descriptor)
@@ -99,14 +110,6 @@ void own_release(struct descriptor *descriptor)
     atomic_fetch_sub(&descriptor->users, 1);
 }
 
-bool own_is(int fd)
-{
-    for (int i = 0; i < OWN_MAX; i++)
-        if (fd >= 0 && atomic_load_explicit(&slots[i].number_plus_1, memory_order_relaxed) == fd + 1)
-            return true;
-    return false;
-}
-
 static void slot_move(struct descriptor *slot, int fd)
 {
     int moved = own_duplicate_high(fd, fd + 1);
@@ -118,6 +121,9 @@ static void slot_move(struct descriptor *slot, int fd)
             real_libc()->close(moved);
         return;
     }
+    if (moved >= 0)
+        mark(moved);
+    (void)fd_set_flag(fd, FD_WORD_OWN, false);
     /* Whoever has just read the old number is done in microseconds; one who died in between must not hold us up. */
     enum { SPINS = 10000 };
     for (int i = 0; i < SPINS && atomic_load(&slot->users) > 0; i++)
@@ -126,7 +132,7 @@ static void slot_move(struct descriptor *slot, int fd)
 
 void own_make_way(int fd)
 {
-    if (!own_is(fd) || atomic_load(&table_pid) != (int)getpid())
+    if (!fd_is_own(fd) || process_is_vfork_child())
         return;
     int error = errno;
     for (int i = 0; i < OWN_MAX; i++)

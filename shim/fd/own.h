@@ -12,6 +12,9 @@ enum {
     OWN_FIRST = 400, /* the lowest number they take: above what programs pick by hand (bash takes 255) */
 };
 
+/* A child of a fork has the descriptors, too, and none of the threads that used them. */
+extern const struct process_observer own_process_observer;
+
 /* One of the shim's descriptors. Zero-initialised it owns nothing. */
 struct descriptor;
 
@@ -33,9 +36,6 @@ void own_forget(struct descriptor *descriptor);
  */
 int own_acquire(struct descriptor *descriptor);
 void own_release(struct descriptor *descriptor);
-
-/* Whether `fd` is a number the shim uses at the moment. */
-bool own_is(int fd);
 
 /*
  * The program is about to put something else at `fd`: what the shim has there moves to another number. In a child

@@ -19,6 +19,9 @@
 #include "fd/operations.h"
 #include "policy/policy.h"
 
+/* In a child of a fork: locks that threads of the parent held are free. */
+extern const struct process_observer inspect_process_observer;
+
 /* Once, before main(): what the policy asks for. */
 void inspect_start(const struct policy *policy);
 
@@ -63,9 +66,6 @@ extern const struct fd_observer inspect_fd_observer;
  * inspected.
  */
 void inspect_before_sandbox(void);
-
-/* Whether this is a child of vfork(), where the policy wants anything inspected. */
-bool inspect_is_vfork_child(void);
 
 /*
  * Before bytes are sent: 0, and *generation for inspect_sent(); or -1 with errno ECONNRESET, and the connection is

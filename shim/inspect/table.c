@@ -3,11 +3,10 @@
  * signal handlers, and in children of vfork(), which change nothing.
  */
 #include <netinet/in.h>
-#include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "config/init.h"
@@ -19,37 +18,11 @@
 static struct memory_pool records = {.block = RECORD_BYTES, .per_chunk = 64};
 static atomic_int inspected; /* numbers that are inspected */
 
-/* A page that fork() wipes and vfork() shares: the process it belongs to (MADV_WIPEONFORK, madvise(2)). */
-static _Atomic pid_t *owner_page;
-
-static void process_take(void)
-{
-    atomic_store(owner_page, (pid_t)raw_syscall(SYS_getpid));
-}
-
-bool inspect_is_vfork_child(void)
-{
-    if (process_sandboxed)
-        return false;
-    pid_t self = (pid_t)raw_syscall(SYS_getpid), owner = atomic_load(owner_page);
-    if (owner == 0)
-        process_take(); /* a fork that no handler of pthread_atfork(3) saw */
-    return owner != 0 && owner != self;
-}
-
 void table_start(void)
 {
-    enum { PAGE = 4096 };
-    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED || madvise(page, PAGE, MADV_WIPEONFORK) != 0 ||
-        pthread_atfork(NULL, NULL, process_take) != 0)
+    if (process_start() != 0)
         pfswrap_die(
             "cannot prepare to watch connections: the kernel refused memory that a fork wipes (Linux 4.14)");
-    if (!pfswrap_seals() && process_start() != 0) /* the notes of the table of descriptors ask who this is */
-        pfswrap_die(
-            "cannot prepare to watch connections: the kernel refused memory that a fork wipes (Linux 4.14)");
-    owner_page = page;
-    process_take();
 }
 
 struct record *record_at(uint32_t entry)
@@ -59,8 +32,8 @@ struct record *record_at(uint32_t entry)
 
 /*
  * The lock is held for a few microseconds; on a machine that is busy its owner may have to wait for a processor.
- * One that is still taken after that belongs to a thread that a fork has left behind. One that the frame below this
- * signal handler holds is not to be had: then this call is not seen.
+ * One that is still taken after that belongs to a thread that left by siglongjmp(), or is gone. One that the frame
+ * below this signal handler holds cannot be taken: then this call is not seen.
  */
 static __thread char self __attribute__((tls_model("initial-exec")));
 
@@ -94,9 +67,23 @@ void record_unlock(struct record *record)
     atomic_store(&record->owner, NULL);
 }
 
+/* The parent's threads are gone, and with them what they had locked. */
+static void after_fork_in_child(enum process_fork kind)
+{
+    (void)kind;
+    for (int fd = fd_next_known(0); fd >= 0 && atomic_load(&inspected) > 0; fd = fd_next_known((unsigned)fd + 1)) {
+        const uint32_t entry = fd_word_record(fd_word(fd));
+        if (entry != 0 && atomic_load(&record_at(entry)->owner) != &self)
+            atomic_store(&record_at(entry)->owner, NULL);
+    }
+}
+
+const struct process_observer inspect_process_observer = {.after_fork_in_child = after_fork_in_child};
+
 /* The record behind `fd`, locked; NULL: it is not inspected, or this is a signal handler inside a call on it. */
 struct record *record_enter(int fd, uint32_t *entry)
 {
+    process_check();
     *entry = fd_word_record(fd_word(fd));
     atomic_thread_fence(memory_order_acquire);
     if (*entry == 0)
@@ -201,7 +188,7 @@ const struct fd_observer inspect_fd_observer = {.dropped = number_dropped};
 void inspect_end(int fd)
 {
     uint32_t entry;
-    if (inspect_is_vfork_child())
+    if (process_is_vfork_child())
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
@@ -215,7 +202,7 @@ void inspect_end(int fd)
 void inspect_copied(int fd, int copy)
 {
     uint32_t entry;
-    if (fd == copy || inspect_is_vfork_child())
+    if (fd == copy || process_is_vfork_child())
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
@@ -227,7 +214,7 @@ void inspect_copied(int fd, int copy)
 uint64_t inspect_share(int fd)
 {
     uint32_t entry;
-    struct record *record = inspect_is_vfork_child() ? NULL : record_enter(fd, &entry);
+    struct record *record = process_is_vfork_child() ? NULL : record_enter(fd, &entry);
     if (record == NULL)
         return 0;
     record->descriptors++;

@@ -26,23 +26,29 @@
 #include "socket/data_call.h"
 #include "inspect/inspect.h"
 
-PFSWRAP_EXPORT int close(int fd)
+/* The real call, on a number that was foreign a moment ago. */
+static inline int close_foreign(int fd)
 {
-    if (own_is(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    if (!fd_is_sealed(fd))
-        linger_before_close(fd);
-    if (fd_is_known(fd)) {
-        const int result = release_close(fd);
-        if (result != FD_FOREIGN)
-            return result;
-    }
     const int result = real_libc()->close(fd);
     if (fd_is_known(fd))
         release_after_close(fd);
     return result;
+}
+
+KNOWN_CALL int close_known(int fd)
+{
+    if (fd_is_own(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    linger_before_close(fd);
+    const int result = release_close(fd);
+    return result != FD_FOREIGN ? result : close_foreign(fd);
+}
+
+PFSWRAP_EXPORT int close(int fd)
+{
+    return __builtin_expect(fd_word(fd) == 0, true) ? close_foreign(fd) : close_known(fd);
 }
 PFSWRAP_ALIAS(__close, close);
 

@@ -36,7 +36,7 @@ static bool copy_address(struct sockaddr_in6 *copy, const struct sockaddr *addre
     const size_t size = length < sizeof *copy ? length : sizeof *copy;
     const struct iovec here = {.iov_base = copy, .iov_len = size};
     const struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
-    const long count = raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &here, 1, &there, 1, 0);
+    const long count = raw_syscall(SYS_process_vm_readv, process_running_id(), &here, 1, &there, 1, 0);
     if (count == -EFAULT)
         return false;
     if (count < 0)
@@ -52,7 +52,7 @@ static bool dissolves(const struct sockaddr *address, socklen_t length)
     const struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = sizeof family};
     if (address == NULL || length < sizeof family)
         return false;
-    const long count = raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid), &here, 1, &there, 1, 0);
+    const long count = raw_syscall(SYS_process_vm_readv, process_running_id(), &here, 1, &there, 1, 0);
     if (count != -EFAULT && count != (long)sizeof family)
         memcpy(&family, address, sizeof family);
     return family == AF_UNSPEC;

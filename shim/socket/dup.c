@@ -251,7 +251,7 @@ static int dup_plain_to(int fd, int fd2, int flags)
 
 PFSWRAP_EXPORT int dup2(int fd, int fd2)
 {
-    if (own_is(fd)) {
+    if (fd_is_own(fd)) {
         errno = EBADF;
         return -1;
     }
@@ -269,7 +269,7 @@ PFSWRAP_ALIAS(__dup2, dup2);
 
 PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
 {
-    if (own_is(fd)) {
+    if (fd_is_own(fd)) {
         errno = EBADF;
         return -1;
     }

@@ -1,39 +1,24 @@
 /*
  * Forks that run no pthread_atfork(3) handlers: _Fork, clone and vfork. (fork, daemon and forkpty do.) A child of
- * clone() starts in a function of the program's; it is made known by its first call on a sealed descriptor
- * (process.h).
+ * clone() starts in a function of the program's; its first call on a sealed descriptor makes up for what is done
+ * here after the fork (process_check()).
  */
-#include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <unistd.h>
 
-#include "connection/background.h"
+#include "base/fork.h"
 #include "connection/endpoint.h"
 #include "transfer/share.h"
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/tail_call.h"
 
-/* After a fork that did not come to be. */
-static void give_up(void)
-{
-    const int saved = errno;
-    share_fork_failed();
-    errno = saved;
-}
-
 PFSWRAP_EXPORT pid_t _Fork(void)
 {
-    if (atomic_load(&endpoint_count) == 0)
-        return real_libc()->_Fork();
-    background_settle();
-    share_before_fork();
+    process_begin_fork(PROCESS_FORK_RAW);
     const pid_t child = real_libc()->_Fork();
-    if (child == 0)
-        share_after_fork_child();
-    else if (child < 0)
-        give_up();
+    process_end_fork(process_fork_end_of(child));
     return child;
 }
 
@@ -45,14 +30,12 @@ PFSWRAP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *
     void *const storage = va_arg(list, void *);
     pid_t *const child_id = va_arg(list, pid_t *);
     va_end(list);
-    const bool shares = (flags & CLONE_VM) == 0 && atomic_load(&endpoint_count) > 0;
-    if (shares) {
-        background_settle();
-        share_before_fork();
-    }
+    const bool forks = (flags & CLONE_VM) == 0;
+    if (forks)
+        process_begin_fork(PROCESS_FORK_RAW);
     const int child = real_libc()->clone(function, stack, flags, argument, parent_id, storage, child_id);
-    if (child < 0 && shares)
-        give_up();
+    if (forks)
+        process_end_fork(process_fork_end_of(child));
     return child;
 }
 

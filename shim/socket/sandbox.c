@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
-#include "audit/audit.h"
 #include "connection/connection.h"
 #include "connection/endpoint.h"
 #include "base/process.h"
@@ -20,9 +19,6 @@
 #include "inspect/inspect.h"
 
 enum { POLL_MAX = 64, SLICE_MS = 20 };
-
-static long pid_before;        /* the process's id, asked while that is allowed */
-static bool is_of_vfork_child; /* its filter is not that of the process whose memory this is */
 
 /* Takes every handshake further. Returns how many are still under way; *polls says what the first of them need. */
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])
@@ -54,14 +50,10 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 void process_before_sandbox(void)
 {
     struct pollfd polls[POLL_MAX];
-    is_of_vfork_child = inspect_is_wanted() && inspect_is_vfork_child();
-    if (!is_of_vfork_child)
+    process_prepare_sandbox();
+    if (!process_is_vfork_child())
         inspect_before_sandbox();
-    pid_before = (long)raw_syscall(SYS_getpid);
-    if (!pfswrap_seals())
-        return;
-    (void)process_thread(); /* the answers are kept */
-    if (atomic_load(&endpoint_count) == 0)
+    if (!pfswrap_seals() || atomic_load(&endpoint_count) == 0)
         return;
     const int saved = errno;
     for (nfds_t left = advance_all(polls); left > 0; left = advance_all(polls)) {
@@ -76,10 +68,8 @@ void process_before_sandbox(void)
 
 void process_after_sandbox(bool up)
 {
-    if (!up || is_of_vfork_child)
-        return;
-    process_sandboxed = true;
-    audit_enter_sandbox(pid_before);
+    if (up)
+        process_enter_sandbox();
 }
 
 PFSWRAP_EXPORT int prctl(int option, ...)

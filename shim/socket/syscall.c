@@ -15,12 +15,11 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include "connection/background.h"
 #include "connection/endpoint.h"
+#include "base/fork.h"
 #include "base/process.h"
 #include "readiness/readiness.h"
 #include "connection/release.h"
-#include "transfer/share.h"
 #include "config/init.h"
 #include "base/interposed.h"
 #include "base/libc.h"
@@ -71,15 +70,9 @@ static __attribute__((noinline)) long call_interposed(long number, long a, long 
 /* A fork: by the number of a call that returns in the child, on this stack. */
 static __attribute__((noinline)) long call_that_forks(long number, long a, long b, long c, long d, long e, long f)
 {
-    background_settle();
-    share_before_fork();
+    process_begin_fork(PROCESS_FORK_RAW);
     const long child = real_syscall()(number, a, b, c, d, e, f);
-    const int saved = errno;
-    if (child == 0)
-        share_after_fork_child();
-    else if (child < 0)
-        share_fork_failed();
-    errno = saved;
+    process_end_fork(process_fork_end_of(child));
     return child;
 }
 
@@ -173,9 +166,8 @@ TAIL_CALLER long syscall_by_number(long number, long a, long b, long c, long d, 
         return call_interposed(number, a, b, c, d, e, f);
     case FORKS:
         return call_that_forks(number, a, b, c, d, e, f);
-    case MAY_FORK_LATER: /* the child is made known by its first call (process.h) */
-        background_settle();
-        share_before_fork();
+    case MAY_FORK_LATER: /* process_check() makes up for what is not done here after the fork */
+        process_announce_fork();
         break;
     case SANDBOXES:
         return call_that_sandboxes(number, a, b, c, d, e, f);

@@ -301,6 +301,7 @@ void libssl_require_supported(void);
 void object_map_add(const void *object, const struct libssl *lib);
 void object_map_remove(const void *object);
 int object_map_index(const void *object); /* 0 for whatever is not remembered */
+extern const struct process_observer object_map_process_observer;
 
 /* `return address of the interposed function`, to tell who calls. */
 #define CALLER __builtin_return_address(0)

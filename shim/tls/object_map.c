@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "base/fork.h"
 #include "config/init.h"
 #include "tls/libssl.h"
 
@@ -23,15 +24,17 @@ _Static_assert(LIBSSL_MAX <= INDEX_MASK + 1, "the index fits the low bits");
 static _Atomic(_Atomic uintptr_t *) table;
 static pthread_mutex_t writers = PTHREAD_MUTEX_INITIALIZER;
 
-static void before_fork(void)
+/*
+ * A thread that was writing is not there any more. The table is in order all the same: each of a writer's steps is
+ * one store that leaves it so.
+ */
+static void after_fork_in_child(enum process_fork kind)
 {
-    pthread_mutex_lock(&writers);
+    (void)kind;
+    writers = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
-static void after_fork(void)
-{
-    pthread_mutex_unlock(&writers);
-}
+const struct process_observer object_map_process_observer = {.after_fork_in_child = after_fork_in_child};
 
 /* The table, made when first needed; the caller has the lock. */
 static _Atomic uintptr_t *table_get(void)
@@ -40,7 +43,7 @@ static _Atomic uintptr_t *table_get(void)
     if (slots != NULL)
         return slots;
     slots = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (slots == MAP_FAILED || pthread_atfork(before_fork, after_fork, after_fork) != 0)
+    if (slots == MAP_FAILED)
         return NULL;
     atomic_store(&table, slots);
     return slots;

@@ -70,7 +70,7 @@ static int make_process(struct endpoint *endpoint, int fd, int end)
 {
     uint64_t all = UINT64_MAX, before;
     int status = 0;
-    const pid_t self = (pid_t)raw_syscall(SYS_getpid);
+    const pid_t self = process_running_id();
     (void)raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNAL_SET_BYTES);
     long child = raw_syscall(SYS_clone, 0, 0, NULL, NULL, 0);
     if (child == 0) {

@@ -18,7 +18,7 @@
 
 #include "connection/background.h"
 #include "base/transport.h"
-#include "base/process.h"
+#include "base/fork.h"
 #include "connection/receive.h"
 #include "transfer/relay.h"
 #include "transfer/relay_program.h"
@@ -375,7 +375,7 @@ static void send_at_once(int fd)
 _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t program)
 {
     struct relay relay = {.endpoint = endpoint, .fd = fd, .end = end};
-    process_adopt();
+    process_become_relay();
     background_forget(false);
     endpoint_end_exec();
     (void)raw_syscall(SYS_prctl, PR_SET_NAME, "pfswrap-relay");

@@ -5,7 +5,6 @@
 #include "transfer/share.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include "connection/background.h"
@@ -75,7 +74,7 @@ static void forget_spare(void)
 static struct segment *take_spare(uint32_t *number)
 {
     struct segment *segment = atomic_load(&spare);
-    const int self = (int)raw_syscall(SYS_getpid);
+    const int self = (int)process_running_id();
     int taker = 0;
     if (segment == NULL || segment_descriptor(segment) < 0 ||
         (!atomic_compare_exchange_strong(&segment->taker, &taker, self) && taker != self))
@@ -121,7 +120,7 @@ bool share_connection(struct endpoint *endpoint, struct connection *connection)
 
 /* A connection in the middle of something, which is this thread's own if the fork comes from a signal handler,
  * stays private: the child will find it gone. */
-void share_before_fork(void)
+static void share_all(void)
 {
     const uint32_t limit = endpoint_limit();
     struct segment *segment = NULL;
@@ -147,7 +146,7 @@ void share_before_fork(void)
         segment_leave(segment);
 }
 
-void share_fork_failed(void)
+static void unshare_all(void)
 {
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
@@ -176,12 +175,10 @@ static bool must_close(int fd)
     return rule_for_open(pfswrap_policy(), fd, &rule) != RULE_NONE;
 }
 
-/* `knows`: libc has made the fork, and its own locks are in order. */
-static void after_fork_child(bool knows)
+static void after_fork_in_child(enum process_fork kind)
 {
-    process_adopt();
     forget_spare();
-    background_forget(knows || background_may_go_on());
+    background_forget(kind == PROCESS_FORK_LIBC || (kind == PROCESS_FORK_RAW && background_may_go_on()));
     endpoint_end_exec();
     fd_forget_calls();
     fd_end_closing(must_close);
@@ -209,41 +206,26 @@ static void after_fork_child(bool knows)
     }
 }
 
-void share_after_fork_child(void)
+static void before_fork(enum process_fork kind)
 {
-    after_fork_child(false);
+    if (kind == PROCESS_FORK_RAW)
+        background_settle();
+    if (atomic_load(&endpoint_count) > 0)
+        share_all();
 }
+
+static void after_fork_in_parent(bool failed)
+{
+    if (failed)
+        unshare_all();
+}
+
+const struct process_observer share_process_observer = {before_fork, after_fork_in_parent, after_fork_in_child};
 
 bool share_with_handoff(struct endpoint *endpoint, struct connection *connection, struct holder handoff)
 {
     return share_is_portable(endpoint, connection) && holders_add_handoff(connection, handoff);
 }
 
-const struct config_observer share_config_observer = {.before_sealing = share_start};
-
-const struct process_observer share_process_observer = {.after_fork_in_child = share_after_fork_child};
-
 const struct endpoint_observer share_endpoint_observer = {.memory_unused = share_leave,
                                                           .make_way = segment_make_way};
-
-static void before(void)
-{
-    if (atomic_load(&endpoint_count) > 0)
-        share_before_fork();
-}
-
-static void in_child(void)
-{
-    after_fork_child(true);
-}
-
-int share_start(void)
-{
-    if (process_start() != 0)
-        return -1;
-    int error = pthread_atfork(before, NULL, in_child);
-    if (error == 0)
-        return 0;
-    errno = error;
-    return -1;
-}

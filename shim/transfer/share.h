@@ -8,22 +8,11 @@
 
 #include <stdbool.h>
 
-#include "config/init.h"
+#include "base/fork.h"
 #include "connection/endpoint.h"
 
-/*
- * Before the first connection, once: learns who this process is, and registers for fork(3) and what libc builds on
- * it (pthread_atfork(3)). Returns 0, or -1 with errno.
- */
-int share_start(void);
-
-/*
- * Around a fork that libc does not tell of (_Fork, clone() without CLONE_VM): before it, and after it in the child,
- * or in the parent if there is no child. Between the two nothing needs to be held.
- */
-void share_before_fork(void);
-void share_after_fork_child(void);
-void share_fork_failed(void);
+/* Moves the open connections to shared memory before a fork, and makes the child one of their holders after it. */
+extern const struct process_observer share_process_observer;
 
 /*
  * Before vfork(), whose child shares our memory but not our descriptors: a segment stands ready for what the child
@@ -47,8 +36,6 @@ bool share_with_handoff(struct endpoint *endpoint, struct connection *connection
 bool share_is_portable(struct endpoint *endpoint, struct connection *connection);
 
 /* For shim/order.c. */
-extern const struct config_observer share_config_observer;
-extern const struct process_observer share_process_observer;
 extern const struct endpoint_observer share_endpoint_observer;
 
 #endif

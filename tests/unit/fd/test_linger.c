@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "fd/linger.h"
 
 struct pair {
@@ -162,9 +163,15 @@ START_TEST(a_marked_number_that_is_no_socket_any_more_is_not_waited_for)
 }
 END_TEST
 
+static void start(void)
+{
+    ck_assert_int_eq(process_start(), 0);
+}
+
 int main(void)
 {
     TCase *cases = tcase_create("linger");
+    tcase_add_checked_fixture(cases, start, NULL);
     tcase_add_test(cases, nothing_is_waited_for_on_a_descriptor_without_a_mark);
     tcase_add_test(cases, a_marked_descriptor_waits_until_the_peers_kernel_has_everything);
     tcase_add_test(cases, a_peer_that_takes_nothing_holds_up_many_descriptors_no_longer_than_one);

@@ -10,7 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "fd/own.h"
+#include "fd/table.h"
 
 static int open_null(void)
 {
@@ -40,9 +42,9 @@ START_TEST(an_owned_descriptor_moves_high_closes_on_exec_and_frees_the_callers_n
     ck_assert_int_ge(number, OWN_FIRST);
     ck_assert(!is_open(fd));
     ck_assert_int_eq(fcntl(number, F_GETFD), FD_CLOEXEC);
-    ck_assert(own_is(number) && !own_is(fd) && !own_is(-1));
+    ck_assert(fd_is_own(number) && !fd_is_own(fd) && !fd_is_own(-1));
     own_close(own);
-    ck_assert(!is_open(number) && !own_is(number));
+    ck_assert(!is_open(number) && !fd_is_own(number));
 }
 END_TEST
 
@@ -119,7 +121,7 @@ START_TEST(a_descriptor_makes_way_and_still_leads_to_the_same_file)
     ck_assert_int_eq(errno, EXDEV);
     int moved = number_of(own);
     ck_assert_int_ne(moved, number);
-    ck_assert(!own_is(number) && own_is(moved));
+    ck_assert(!fd_is_own(number) && fd_is_own(moved));
     ck_assert_int_eq(fstat(moved, &after), 0);
     ck_assert(before.st_rdev == after.st_rdev && before.st_ino == after.st_ino);
     own_make_way(number + 1000); /* nobody's: nothing happens */
@@ -132,7 +134,7 @@ START_TEST(a_forgotten_descriptor_stays_open_and_its_slot_is_free)
     struct descriptor *own = own_take(open_null());
     int number = number_of(own);
     own_forget(own);
-    ck_assert(is_open(number) && !own_is(number));
+    ck_assert(is_open(number) && !fd_is_own(number));
     ck_assert_int_eq(number_of(own), -1);
     own_forget(NULL);
     own_close(NULL);
@@ -169,9 +171,15 @@ START_TEST(a_forked_child_has_them_too_and_moves_its_own_copy)
 }
 END_TEST
 
+static void start(void)
+{
+    ck_assert_int_eq(process_start(), 0);
+}
+
 int main(void)
 {
     TCase *cases = tcase_create("descriptor");
+    tcase_add_checked_fixture(cases, start, NULL);
     tcase_add_test(cases, an_owned_descriptor_moves_high_closes_on_exec_and_frees_the_callers_number);
     tcase_add_test(cases, under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can);
     tcase_add_test(cases, where_the_high_numbers_are_taken_an_owned_descriptor_gets_a_lower_one);

@@ -1,0 +1,133 @@
+/*
+ * fork(3) comes here by pthread_atfork(3). The shim registers before the program does, so its handlers are the last
+ * to run before the fork and the first to run after it: the program's handlers find everything in working order.
+ */
+#include "base/fork.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
+
+#include "base/process.h"
+
+/* The forks that this thread is in the middle of. More than one: a signal handler forks in between. */
+static __thread struct {
+    unsigned depth;
+    unsigned by_libc; /* a bit for each, the innermost lowest: libc has called the handlers */
+    bool announced;   /* its last one by process_announce_fork() */
+    int error;        /* errno before the outermost */
+} forking __attribute__((tls_model("initial-exec")));
+
+static enum process_fork innermost(void)
+{
+    return (forking.by_libc & 1) != 0 ? PROCESS_FORK_LIBC : PROCESS_FORK_RAW;
+}
+
+void process_begin_fork(enum process_fork kind)
+{
+    const int saved = errno;
+    size_t count = 0;
+    process_check();
+    if (forking.depth == 0)
+        forking.error = saved;
+    forking.announced = false;
+    forking.depth++;
+    forking.by_libc = forking.by_libc << 1 | (kind == PROCESS_FORK_LIBC);
+    while (process_observers[count] != NULL)
+        count++;
+    while (count-- > 0)
+        if (process_observers[count]->before_fork != NULL)
+            process_observers[count]->before_fork(kind);
+    errno = saved;
+}
+
+static void forget_forks(void)
+{
+    forking.depth = forking.by_libc = 0;
+    forking.announced = false;
+}
+
+/* Its parent goes on with whatever else this thread was in the middle of. */
+static void become_child(enum process_fork kind)
+{
+    forget_forks();
+    process_identify();
+    for (size_t i = 0; process_observers[i] != NULL; i++)
+        if (process_observers[i]->after_fork_in_child != NULL)
+            process_observers[i]->after_fork_in_child(kind);
+}
+
+static void stay_parent(bool failed)
+{
+    if (forking.depth == 0)
+        return;
+    forking.depth--;
+    forking.by_libc >>= 1;
+    for (size_t i = 0; process_observers[i] != NULL; i++)
+        if (process_observers[i]->after_fork_in_parent != NULL)
+            process_observers[i]->after_fork_in_parent(failed);
+}
+
+void process_end_fork(enum process_fork_end end)
+{
+    const int saved = errno;
+    if (end != PROCESS_FORK_CHILD)
+        stay_parent(end == PROCESS_FORK_FAILED);
+    else if (process_is_another())
+        become_child(innermost());
+    errno = saved;
+}
+
+void process_announce_fork(void)
+{
+    process_begin_fork(PROCESS_FORK_RAW);
+    process_end_fork(PROCESS_FORK_PARENT);
+    forking.announced = true;
+}
+
+void process_adopt(void)
+{
+    const int saved = errno;
+    if (process_is_another())
+        become_child(forking.depth > 0 ? innermost() : forking.announced ? PROCESS_FORK_RAW : PROCESS_FORK_UNSEEN);
+    errno = saved;
+}
+
+void process_become_relay(void)
+{
+    forget_forks();
+    process_identify();
+}
+
+/* --- libc's fork --- */
+
+/*
+ * libc calls the parent's handlers also where the fork has failed, and does not say so. But it leaves the kernel's
+ * errno as it is, and sets none otherwise: it is zero in between unless the fork fails.
+ */
+static void before_fork(void)
+{
+    process_begin_fork(PROCESS_FORK_LIBC);
+    errno = 0;
+}
+
+static void after_fork_in_parent(void)
+{
+    const int error = errno;
+    const bool failed = error == EAGAIN || error == ENOMEM || error == ENOSYS || error == EPERM;
+    const int before = forking.error;
+    process_end_fork(failed ? PROCESS_FORK_FAILED : PROCESS_FORK_PARENT);
+    errno = failed ? error : before;
+}
+
+static void after_fork_in_child(void)
+{
+    const int before = forking.error;
+    process_end_fork(PROCESS_FORK_CHILD);
+    errno = before;
+}
+
+int process_register_fork(void)
+{
+    return pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}

@@ -1,0 +1,515 @@
+/*
+ * Each kind of child is noticed, once, and its observers are notified in order; what a process knows about itself
+ * is true after every kind of fork. The observers here write down what they are notified of.
+ */
+#include "../suite.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fork.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
+
+/* --- observers --- */
+
+enum { NOTES = 200 };
+
+/* Of this thread: what the observers were notified of, a letter each: capitals are the second observer's. */
+static __thread char notes[NOTES];
+static __thread enum process_fork noted_kind;
+static __thread void (*during_before)(void); /* called once, in the midst of a fork's beginning */
+
+static void note(char letter)
+{
+    const size_t length = strlen(notes);
+    if (length < NOTES - 1)
+        notes[length] = letter;
+}
+
+static void first_before(enum process_fork kind)
+{
+    void (*call)(void) = during_before;
+    note('b');
+    noted_kind = kind;
+    during_before = NULL;
+    if (call != NULL)
+        call();
+}
+static void first_in_parent(bool failed)
+{
+    note(failed ? 'f' : 'p');
+}
+static void first_in_child(enum process_fork kind)
+{
+    note('c');
+    noted_kind = kind;
+}
+static void second_before(enum process_fork kind)
+{
+    (void)kind;
+    note('B');
+}
+static void second_in_parent(bool failed)
+{
+    note(failed ? 'F' : 'P');
+}
+static void second_in_child(enum process_fork kind)
+{
+    (void)kind;
+    note('C');
+}
+
+static const struct process_observer first = {first_before, first_in_parent, first_in_child};
+static const struct process_observer second = {second_before, second_in_parent, second_in_child};
+static const struct process_observer indifferent = {0};
+const struct process_observer *const process_observers[] = {&first, &indifferent, &second, NULL};
+
+/* --- what every process must find true of itself --- */
+
+static bool knows_itself(void)
+{
+    return !process_is_unseen() && process_id() == getpid() && process_running_id() == getpid() &&
+           process_thread().id == (uint32_t)raw_syscall(SYS_gettid) && !process_is_vfork_child() &&
+           process_thread_life(process_thread()) == PROCESS_ALIVE &&
+           !process_is_dead(getpid(), process_thread().space);
+}
+
+/* Ends a child. ThreadSanitizer's _exit() would wait for threads that are not there. */
+static _Noreturn void leave(int status)
+{
+    for (;;)
+        (void)raw_syscall(SYS_exit_group, status);
+}
+
+/* In a child: ends it, and says which line found something wrong. */
+#define CHILD_EXPECT(condition)                                                                                    \
+    do {                                                                                                           \
+        if (!(condition)) {                                                                                        \
+            (void)fprintf(stderr, "line %d: not true in the child: %s (notes %s)\n", __LINE__, #condition, notes); \
+            leave(1);                                                                                              \
+        }                                                                                                          \
+    } while (0)
+
+static void expect_success(pid_t child)
+{
+    int status;
+    ck_assert_int_gt(child, 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+static void expect_notes(const char *expected)
+{
+    ck_assert_str_eq(notes, expected);
+    memset(notes, 0, sizeof notes);
+}
+
+static long raw_clone(void)
+{
+    return raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+/* As vfork() does it, which a sanitizer makes a fork of. Its child may change no local variable. */
+static inline __attribute__((always_inline)) long raw_vfork(void)
+{
+    return raw_syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+}
+
+/* --- kinds of children --- */
+
+START_TEST(the_first_process_knows_itself)
+{
+    ck_assert(knows_itself());
+    ck_assert_int_eq(process_start(), 0); /* once more changes nothing */
+    ck_assert(knows_itself());
+    ck_assert_uint_ge(process_threads(), 1); /* a sanitizer has one of its own */
+    expect_notes("");
+}
+END_TEST
+
+START_TEST(a_fork_is_noted_before_and_after_it_in_order_and_keeps_errno)
+{
+    errno = EXDEV;
+    const pid_t child = fork();
+    const int error = errno;
+    if (child == 0) {
+        CHILD_EXPECT(error == EXDEV);
+        CHILD_EXPECT(strcmp(notes, "BbcC") == 0 && noted_kind == PROCESS_FORK_LIBC);
+        CHILD_EXPECT(knows_itself());
+        process_end_fork(PROCESS_FORK_CHILD); /* it is known by now: once more is not a second child */
+        process_adopt();
+        CHILD_EXPECT(strcmp(notes, "BbcC") == 0);
+        leave(0);
+    }
+    ck_assert_int_eq(error, EXDEV);
+    expect_notes("BbpP");
+    ck_assert(knows_itself());
+    expect_success(child);
+}
+END_TEST
+
+START_TEST(a_fork_that_libc_does_not_tell_of_is_noted_by_who_makes_it)
+{
+    process_begin_fork(PROCESS_FORK_RAW);
+    const pid_t child = _Fork();
+    process_end_fork(process_fork_end_of(child));
+    if (child == 0) {
+        CHILD_EXPECT(strcmp(notes, "BbcC") == 0 && noted_kind == PROCESS_FORK_RAW);
+        CHILD_EXPECT(knows_itself());
+        leave(0);
+    }
+    expect_notes("BbpP");
+    expect_success(child);
+}
+END_TEST
+
+static int child_of_clone(void *nothing)
+{
+    (void)nothing;
+    CHILD_EXPECT(process_is_unseen() && strcmp(notes, "Bb") == 0);
+    process_check();
+    CHILD_EXPECT(strcmp(notes, "BbcC") == 0 && noted_kind == PROCESS_FORK_RAW);
+    CHILD_EXPECT(knows_itself());
+    return 0;
+}
+
+START_TEST(a_child_that_starts_in_a_function_is_known_by_its_first_check)
+{
+    static char stack[65536] __attribute__((aligned(64)));
+    process_begin_fork(PROCESS_FORK_RAW);
+    const pid_t child = clone(child_of_clone, stack + sizeof stack, SIGCHLD, NULL);
+    process_end_fork(process_fork_end_of(child));
+    expect_notes("BbpP");
+    expect_success(child);
+}
+END_TEST
+
+START_TEST(a_child_on_a_stack_of_its_own_is_announced_and_known_by_its_first_check)
+{
+    process_announce_fork();
+    expect_notes("BbpP");
+    const long child = raw_clone();
+    if (child == 0) {
+        CHILD_EXPECT(process_is_unseen());
+        process_check();
+        CHILD_EXPECT(strcmp(notes, "cC") == 0 && noted_kind == PROCESS_FORK_RAW);
+        leave(0);
+    }
+    expect_success((pid_t)child);
+}
+END_TEST
+
+START_TEST(an_unseen_child_is_known_by_its_first_check_and_its_children_likewise)
+{
+    const long child = raw_clone();
+    if (child == 0) {
+        errno = EXDEV;
+        CHILD_EXPECT(process_is_unseen());
+        process_check();
+        CHILD_EXPECT(errno == EXDEV && strcmp(notes, "cC") == 0 && noted_kind == PROCESS_FORK_UNSEEN);
+        CHILD_EXPECT(knows_itself());
+        const long grandchild = raw_clone();
+        if (grandchild == 0) {
+            CHILD_EXPECT(!process_is_vfork_child()); /* this, too, is a check */
+            CHILD_EXPECT(strcmp(notes, "cCcC") == 0 && knows_itself());
+            leave(0);
+        }
+        int status = 1;
+        CHILD_EXPECT(waitpid((pid_t)grandchild, &status, 0) == grandchild && status == 0);
+        leave(0);
+    }
+    expect_success((pid_t)child);
+    expect_notes("");
+}
+END_TEST
+
+START_TEST(a_child_of_vfork_is_recognised_and_leaves_its_parent_as_it_is)
+{
+    static volatile bool recognised, ids_are_right;
+    static const pid_t *volatile parent;
+    static pid_t self;
+    self = getpid();
+    parent = &self;
+    const long child = raw_vfork();
+    if (child == 0) {
+        recognised = process_is_vfork_child();
+        ids_are_right = process_id() == *parent && process_running_id() == (pid_t)raw_syscall(SYS_getpid) &&
+                        process_running_id() != *parent;
+        leave(0);
+    }
+    expect_success((pid_t)child);
+    ck_assert(recognised && ids_are_right);
+    ck_assert(knows_itself());
+    expect_notes("");
+}
+END_TEST
+
+/* A fork that fails by a limit on processes, which does not bind root. */
+START_TEST(a_fork_that_fails_is_noted_as_such)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        memset(notes, 0, sizeof notes);
+        if (geteuid() == 0)
+            CHILD_EXPECT(setgid(65534) == 0 && setuid(65534) == 0);
+        CHILD_EXPECT(setrlimit(RLIMIT_NPROC, &none) == 0);
+        errno = EXDEV;
+        const pid_t grandchild = fork();
+        CHILD_EXPECT(grandchild == -1 && errno == EAGAIN);
+        CHILD_EXPECT(strcmp(notes, "BbfF") == 0 && knows_itself());
+        memset(notes, 0, sizeof notes);
+        process_begin_fork(PROCESS_FORK_RAW);
+        process_end_fork(process_fork_end_of(_Fork()));
+        CHILD_EXPECT(strcmp(notes, "BbfF") == 0);
+        leave(0);
+    }
+    expect_success(child);
+}
+END_TEST
+
+/* --- forks within forks --- */
+
+static pid_t nested_child;
+
+static void fork_within(void)
+{
+    nested_child = fork();
+    if (nested_child == 0) {
+        CHILD_EXPECT(knows_itself() && noted_kind == PROCESS_FORK_LIBC);
+        leave(strcmp(notes, "BbBbcC") == 0 ? 0 : 1);
+    }
+}
+
+START_TEST(a_fork_in_the_midst_of_another_is_one_of_its_own)
+{
+    during_before = fork_within;
+    const pid_t child = fork();
+    if (child == 0) {
+        CHILD_EXPECT(strcmp(notes, "BbBbpPcC") == 0 && knows_itself());
+        leave(0);
+    }
+    expect_notes("BbBbpPpP");
+    expect_success(nested_child);
+    expect_success(child);
+}
+END_TEST
+
+/* The child of the inner fork goes on with the outer one: its own child is one that nobody announced. */
+static void fork_within_and_go_on(void)
+{
+    nested_child = fork();
+    memset(notes, 0, sizeof notes);
+}
+
+START_TEST(the_child_of_an_inner_fork_may_go_on_with_the_outer_one)
+{
+    const pid_t parent = getpid();
+    during_before = fork_within_and_go_on;
+    const pid_t child = fork();
+    if (child == 0) {
+        CHILD_EXPECT(knows_itself() && strcmp(notes, "cC") == 0);
+        leave(0);
+    }
+    if (getpid() != parent) {
+        int status = 1;
+        CHILD_EXPECT(knows_itself());
+        CHILD_EXPECT(waitpid(child, &status, 0) == child);
+        leave(status);
+    }
+    expect_success(nested_child);
+    expect_success(child);
+}
+END_TEST
+
+static void handle(int number)
+{
+    (void)number;
+    const pid_t child = fork();
+    if (child == 0)
+        leave(knows_itself() ? 0 : 1);
+    int status = 1;
+    nested_child = waitpid(child, &status, 0) == child && status == 0 ? child : -1;
+}
+
+static void raise_within(void)
+{
+    (void)raise(SIGUSR1);
+}
+
+START_TEST(a_signal_handler_may_fork_in_the_midst_of_a_fork)
+{
+    ck_assert(signal(SIGUSR1, handle) != SIG_ERR);
+    during_before = raise_within;
+    const pid_t child = fork();
+    if (child == 0)
+        leave(knows_itself() ? 0 : 1);
+    ck_assert_int_gt(nested_child, 0);
+    expect_success(child);
+    expect_notes("BbBbpPpP");
+}
+END_TEST
+
+static void *fork_often(void *nothing)
+{
+    enum { ROUNDS = 50 };
+    for (int i = 0; i < ROUNDS; i++) {
+        memset(notes, 0, sizeof notes);
+        pid_t child;
+        if (i % 2 == 0) {
+            child = fork();
+        } else {
+            process_begin_fork(PROCESS_FORK_RAW);
+            child = _Fork();
+            process_end_fork(process_fork_end_of(child));
+        }
+        if (child == 0)
+            leave(knows_itself() && strcmp(notes, "BbcC") == 0 ? 0 : 1);
+        int status = 1;
+        if (strcmp(notes, "BbpP") != 0 || waitpid(child, &status, 0) != child || status != 0)
+            return NULL;
+    }
+    return &nested_child + (nothing != NULL);
+}
+
+START_TEST(threads_that_fork_at_once_each_have_their_children)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, fork_often, NULL), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *done;
+        ck_assert_int_eq(pthread_join(threads[i], &done), 0);
+        ck_assert_ptr_nonnull(done);
+    }
+    ck_assert(knows_itself());
+}
+END_TEST
+
+/* --- pid namespaces --- */
+
+/*
+ * The parent's ids mean nothing in a new namespace. The first process there has the id 1, those after it have not,
+ * and all of them have to know. Exit status 77: not allowed here.
+ */
+START_TEST(processes_in_a_new_pid_namespace_know_that_they_are)
+{
+    const uint32_t space = process_thread().space;
+    const pid_t middle = fork();
+    if (middle == 0) {
+        if (unshare(CLONE_NEWPID) != 0)
+            leave(77);
+        int pipes[2];
+        uint32_t spaces[2] = {0};
+        CHILD_EXPECT(pipe(pipes) == 0);
+        const pid_t one = fork();
+        if (one == 0) { /* it keeps the namespace open for the other one */
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            const uint32_t here = process_thread().space;
+            CHILD_EXPECT(getpid() == 1 && knows_itself() && here != space);
+            CHILD_EXPECT(write(pipes[1], &here, sizeof here) == sizeof here);
+            for (;;)
+                (void)pause();
+        }
+        CHILD_EXPECT(read(pipes[0], &spaces[0], sizeof spaces[0]) == sizeof spaces[0]);
+        const pid_t two = fork();
+        if (two == 0) {
+            const uint32_t here = process_thread().space;
+            const struct process_thread parent = {.id = 1, .space = space};
+            CHILD_EXPECT(getpid() != 1 && knows_itself() && here == spaces[0]);
+            CHILD_EXPECT(process_thread_life(parent) == PROCESS_UNKNOWN);
+            CHILD_EXPECT(!process_is_dead(999999, space));
+            leave(0);
+        }
+        int status = 1;
+        CHILD_EXPECT(waitpid(two, &status, 0) == two);
+        CHILD_EXPECT(kill(one, SIGKILL) == 0 && waitpid(one, NULL, 0) == one);
+        CHILD_EXPECT(process_thread().space == space);
+        leave(status == 0 ? 0 : 1);
+    }
+    int status = 1;
+    ck_assert_int_eq(waitpid(middle, &status, 0), middle);
+    ck_assert(WIFEXITED(status));
+    if (WEXITSTATUS(status) != 77)
+        ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
+/* --- sandboxes and relays --- */
+
+START_TEST(a_sandboxed_process_asks_nothing_and_knows_itself)
+{
+    const pid_t self = getpid();
+    process_prepare_sandbox();
+    process_enter_sandbox();
+    ck_assert(process_sandboxed);
+    ck_assert_int_eq(process_running_id(), self);
+    ck_assert(!process_is_vfork_child());
+    ck_assert_uint_eq(process_threads(), 0);
+}
+END_TEST
+
+START_TEST(a_child_of_vfork_sandboxes_itself_alone)
+{
+    const long child = raw_vfork();
+    if (child == 0) {
+        process_prepare_sandbox();
+        process_enter_sandbox();
+        leave(0);
+    }
+    expect_success((pid_t)child);
+    ck_assert(!process_sandboxed);
+}
+END_TEST
+
+START_TEST(a_relay_is_a_process_of_its_own_without_observers)
+{
+    const long child = raw_clone();
+    if (child == 0) {
+        process_become_relay();
+        process_check();
+        leave(knows_itself() && notes[0] == '\0' ? 0 : 1);
+    }
+    expect_success((pid_t)child);
+}
+END_TEST
+
+static void start(void)
+{
+    ck_assert_int_eq(process_start(), 0);
+}
+
+int main(void)
+{
+    TCase *cases = tcase_create("process");
+    tcase_add_checked_fixture(cases, start, NULL);
+    tcase_add_test(cases, the_first_process_knows_itself);
+    tcase_add_test(cases, a_fork_is_noted_before_and_after_it_in_order_and_keeps_errno);
+    tcase_add_test(cases, a_fork_that_libc_does_not_tell_of_is_noted_by_who_makes_it);
+    tcase_add_test(cases, a_child_that_starts_in_a_function_is_known_by_its_first_check);
+    tcase_add_test(cases, a_child_on_a_stack_of_its_own_is_announced_and_known_by_its_first_check);
+    tcase_add_test(cases, an_unseen_child_is_known_by_its_first_check_and_its_children_likewise);
+    tcase_add_test(cases, a_child_of_vfork_is_recognised_and_leaves_its_parent_as_it_is);
+    tcase_add_test(cases, a_fork_that_fails_is_noted_as_such);
+    tcase_add_test(cases, a_fork_in_the_midst_of_another_is_one_of_its_own);
+    tcase_add_test(cases, the_child_of_an_inner_fork_may_go_on_with_the_outer_one);
+    tcase_add_test(cases, a_signal_handler_may_fork_in_the_midst_of_a_fork);
+    tcase_add_test(cases, threads_that_fork_at_once_each_have_their_children);
+    tcase_add_test(cases, processes_in_a_new_pid_namespace_know_that_they_are);
+    tcase_add_test(cases, a_sandboxed_process_asks_nothing_and_knows_itself);
+    tcase_add_test(cases, a_child_of_vfork_sandboxes_itself_alone);
+    tcase_add_test(cases, a_relay_is_a_process_of_its_own_without_observers);
+    return run_suite(cases, "process");
+}
