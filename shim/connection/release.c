@@ -272,17 +272,26 @@ static bool move_hidden(int fd, uint32_t generation)
     return is_closing;
 }
 
+/* What was sealed has no word to go back to: release() has seen to it. */
+static bool claim(struct replacement *replacement, bool passes)
+{
+    const bool claimed = fd_claim(replacement->fd, replacement->generation, passes, &replacement->before);
+    if (!claimed)
+        replacement->before = 0;
+    return claimed;
+}
+
 /* The number is this call's from here on, whatever it was before. False: it is still something else. */
 static bool take_number(struct replacement *replacement, bool passes)
 {
     const int fd = replacement->fd;
-    if (fd_claim(fd, replacement->generation, passes, &replacement->before))
+    if (claim(replacement, passes))
         return true;
     if (fd_is_hidden(fd))
         replacement->released = move_hidden(fd, replacement->generation);
     else if (fd_is_sealed(fd))
         replacement->released = release(fd, replacement->generation);
-    return replacement->released || fd_claim(fd, replacement->generation, passes, &replacement->before);
+    return replacement->released || claim(replacement, passes);
 }
 
 bool release_before_replace(int fd, bool passes, struct replacement *replacement)
