@@ -1,6 +1,6 @@
 /*
- * Blocking reads and writes of every size: one byte, more than a chunk, vectors, none at all; who speaks first, who
- * only writes, both ends in one thread, half-close.
+ * Blocking reads and writes of every size: one byte, more than a chunk, vectors, nothing; either end sends first or
+ * sends alone, both ends in one thread, half-close.
  */
 #include "../lib/sock.h"
 
@@ -88,7 +88,7 @@ static void speaks_first_client(int fd)
     text_expect_end(fd);
 }
 
-/* Reads nothing at all before it has spoken and heard that the other has finished speaking. */
+/* Reads nothing before it has sent everything and the other end has sent everything, too. */
 static void only_speaks_server(int fd)
 {
     text_send(fd, 0, 50000, 5000, 1);
@@ -113,7 +113,7 @@ static void write_only_server(int fd)
     text_expect_end(fd);
 }
 
-/* One byte and gone: the shortest life of a connection, also before the other end has accepted it. */
+/* One byte and then a close: the shortest life of a connection, also before the other end has accepted it. */
 static void one_word_client(int fd)
 {
     text_send(fd, 0, 16, 16, 1);
@@ -126,7 +126,7 @@ static void one_word_server(int fd)
     text_expect_end(fd);
 }
 
-/* Nothing is said at all: connect, close. */
+/* Nothing is sent at all: connect, close. */
 static void silence_client(int fd)
 {
     (void)close(fd);
@@ -137,7 +137,7 @@ static void silence_server(int fd)
     text_expect_end(fd);
 }
 
-/* Both ends in one thread: the kernel buffers what is sent to a connection that nobody has accepted. */
+/* Both ends in one thread: the kernel buffers what is sent before the connection is accepted. */
 static void accept_later(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -172,7 +172,7 @@ static void accept_later_twice(const struct sock_target *target)
     }
 }
 
-/* The reader sleeps until the writer's socket takes no more; greeted, or without having done anything at all. */
+/* The reader sleeps until the writer's socket is full, after a greeting or before the connection's first byte. */
 static void fill_at_once_client(int fd)
 {
     sock_set_nonblocking(fd, true);
@@ -305,7 +305,7 @@ static void vectors_server(int fd)
     sock_expect(at == side_receive(), "%" PRIu64 " bytes arrived", at);
 }
 
-/* Nothing written sends nothing; nothing read neither blocks nor takes anything. */
+/* A write of no bytes sends nothing; a read of no bytes neither blocks nor takes anything. */
 static void nothing_client(int fd)
 {
     char byte = 'x';
@@ -329,7 +329,7 @@ static void nothing_server(int fd)
     text_expect_end(fd);
 }
 
-/* SO_RCVTIMEO is for the whole call: what comes in good time, byte by byte, does not make it longer. */
+/* SO_RCVTIMEO applies to the whole call: bytes that arrive one by one do not extend it. */
 static void patience_server(int fd)
 {
     for (int i = 0; i < 12; i++) {

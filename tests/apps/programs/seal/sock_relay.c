@@ -1,6 +1,6 @@
 /*
- * Connections that leave the calls of the program: as descriptors 0, 1 and 2, in children of vfork and posix_spawn,
- * in messages, across exec. What a program sees of it must be what it sees of TCP.
+ * Connections that other programs use without the shim: as descriptors 0, 1 and 2, in children of vfork and
+ * posix_spawn, in messages, across exec. They must look like TCP.
  */
 #include "../lib/sock.h"
 
@@ -11,7 +11,7 @@ extern char **environ;
 
 enum { MEGABYTE = 1 << 20, PIECE = 1000 };
 
-/* Nobody but the client's process is a child of ours, whatever became of the connection. */
+/* Only the client's process is a child of this one, whatever became of the connection. */
 static void expect_no_stranger(void)
 {
     int status;
@@ -21,7 +21,7 @@ static void expect_no_stranger(void)
         sock_peer_pid = 0;
 }
 
-/* --- one order on all numbers --- */
+/* --- one order of bytes on all descriptors --- */
 
 static void numbers_server(int fd)
 {
@@ -61,7 +61,7 @@ static void numbers_client(int fd)
     text_send(fd, PIECE + 6000, PIECE, 50, 1);
 }
 
-/* --- what the program had set goes on: epoll, O_NONBLOCK, close-on-exec; and it is a TCP socket --- */
+/* --- settings of the program remain: epoll, O_NONBLOCK, close-on-exec; and it is a TCP socket --- */
 
 static void expect_tcp(int fd, const struct sockaddr *peer, const struct sockaddr *self)
 {
@@ -132,7 +132,7 @@ static void settings_client(int fd)
     sock_expect(side_receive() == 2, "in turn");
 }
 
-/* --- a full connection becomes writable again, and the last byte of every piece counts --- */
+/* --- a full connection becomes writable again, and the last byte of every piece arrives --- */
 
 static void full_server(int fd)
 {
@@ -168,7 +168,8 @@ static void full_client(int fd)
     text_send(fd, 0, 3 * MEGABYTE, 123456, 1);
 }
 
-/* --- children that share our memory: the connection is theirs as 0 and 1, and here nothing has changed --- */
+/* --- children that share the parent's memory: they have the connection as 0 and 1, and here nothing has changed
+ * --- */
 
 static void vfork_server(int fd)
 {
@@ -201,7 +202,7 @@ static void spawn_server(int fd)
     expect_no_stranger();
 }
 
-/* A child of vfork() that passes the descriptor on at its own number. */
+/* A child of vfork() that leaves the descriptor to the next program at the same number. */
 static void vfork_passes_server(int fd)
 {
     int at = fcntl(fd, F_DUPFD_CLOEXEC, 9);
@@ -217,7 +218,7 @@ static void vfork_passes_server(int fd)
 
 /* --- exec --- */
 
-/* The child alone has the connection when it executes `program`; what survives does so by the child's wish. */
+/* Only the child has the connection when it executes `program`. It must survive, since the child wants that. */
 static void execute_alone(int fd, bool survives, const char *script)
 {
     int gone[2];
@@ -264,7 +265,7 @@ static void exec_ends_client(int fd)
     text_expect_end(fd);
 }
 
-/* --- the peer is killed: TCP ends the stream, and a sealed one must not --- */
+/* --- the peer is killed: bare, the stream ends; sealed, it must not --- */
 
 static const char *executed;
 
@@ -292,7 +293,7 @@ static void killed_peer_client(int fd)
     (void)raise(SIGKILL);
 }
 
-/* The same seen by read and by write, from a process that goes on. */
+/* The same with read and with write, in a process that goes on. */
 static void killed_peer_calls_server(int fd)
 {
     char text[16];
@@ -311,7 +312,7 @@ static void killed_peer_calls_server(int fd)
     sock_peer_pid = 0;
 }
 
-/* --- the program behind a relay is killed, or what it has started goes on without it --- */
+/* --- the program behind a relay is killed, or a process that it has started continues without it --- */
 
 /* The process that has the connection as 0 and 1: the program, or one that only waits. */
 static pid_t start_low(int fd, const char *program)
@@ -379,13 +380,13 @@ static void survived_program_client(int fd)
     text_receive(fd, 0, 14, 14, 0);
     side_send(1);
     sock_expect(side_receive() == 2, "the program is dead");
-    (void)usleep(100000); /* time for a wrong end to come; nothing depends on it */
+    (void)usleep(100000); /* time for a wrong end to arrive; the result does not depend on it */
     side_send(3);
     text_receive(fd, 14, 100, 100, 0);
     text_expect_end(fd);
 }
 
-/* --- descriptor 0 by connect --- */
+/* --- a connected socket as descriptor 0 --- */
 
 static void connected_low(const struct sock_target *target)
 {

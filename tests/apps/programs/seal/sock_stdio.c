@@ -1,6 +1,6 @@
 /*
- * Standard I/O on a connection: streams made of descriptors, descriptors asked of streams, the families of calls
- * that print to a descriptor or to descriptors 1 and 2, and the ends of streams.
+ * Standard I/O on a connection: streams made from descriptors, descriptors of streams, the families of calls that
+ * print to a descriptor or to descriptors 1 and 2, and the ends of streams.
  */
 #include "../lib/sock.h"
 
@@ -78,7 +78,7 @@ static void streams_server(int fd)
     (void)close(fd);
 }
 
-/* --- one stream for both, with wide characters and a position that cannot be --- */
+/* --- one stream for both directions, with wide characters and a position that it cannot have --- */
 
 static void both_ways_client(int fd)
 {
@@ -193,7 +193,7 @@ static void backtrace_server(int fd)
     sock_expect(strstr(text, "[0x") != NULL, "no addresses in \"%s\"", text);
 }
 
-/* --- freopen closes the connection under the stream, and the stream goes on elsewhere --- */
+/* --- freopen closes the connection under the stream, and the stream continues with another file --- */
 
 static void reopened_client(int fd)
 {
@@ -214,7 +214,7 @@ static void reopened_server(int fd)
     side_send(0);
 }
 
-/* stdin made of the connection, read with buffered and line calls; poll on what fileno says. */
+/* stdin on the connection, read with buffered and line calls; poll on its fileno(). */
 static void stdin_server(int fd)
 {
     char line[256];

@@ -1,7 +1,7 @@
 // link: -lssl -lcrypto
 /*
- * Uses ex_data under numbers it never asked for, as freeradius does: each must be empty to begin with, also in the
- * middle of a handshake, and keep what was put there. Prints the first that is not, and ends with status 1.
+ * Uses ex_data with index numbers that it never allocated, as freeradius does. Each must be empty at first, also in
+ * the middle of a handshake, and keep what was put there. Prints the first that is not, and exits with status 1.
  */
 #include "../lib/peer.h"
 

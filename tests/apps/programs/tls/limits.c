@@ -1,7 +1,7 @@
 // link: -lssl -lcrypto
 /*
- * A client that makes its surroundings hostile to a log before it connects: a file size limit of nothing, a root of
- * its own that has a place for the log too, or a file of its own at a number that it took without libc.
+ * A client that makes logging hard before it connects: a file size limit of zero, a root of its own that has the
+ * log's path, too, or a file of its own at a descriptor number that it took without libc.
  */
 #include "../lib/peer.h"
 
@@ -19,7 +19,7 @@ static void no_file_size(void)
         fail("setrlimit");
 }
 
-/* The log looks after its path once a second: goes on only when the next one has begun. */
+/* The log checks its path once a second: waits until the next second has begun. */
 static void own_root(const char *folder)
 {
     struct timespec begun;
@@ -35,7 +35,7 @@ static void own_root(const char *folder)
 
 enum { FIRST = 3, LAST = 1023 };
 
-/* Closes everything by system calls, then has a file of its own at every number. */
+/* Closes everything by system calls, then has a file of its own at every descriptor number. */
 static void all_numbers(const char *path)
 {
     (void)syscall(SYS_close_range, FIRST, ~0U, 0);

@@ -1,8 +1,8 @@
 // link: -lssl -lcrypto
 /*
- * Client and server in one process, each a BIO_f_ssl() over a pair of memory BIOs, as openvpn has it: nothing but
- * BIO_write() and BIO_read() is called, also while the handshake is under way. Prints what each first call answers,
- * what the two agreed on, and what arrived. Usage: memory_bio CERTIFICATE KEY
+ * Client and server in one process, each a BIO_f_ssl() over a pair of memory BIOs, as in openvpn: only BIO_write()
+ * and BIO_read() are called, also during the handshake. Prints what each first call returns, the version that was
+ * negotiated, and what arrived. Usage: memory_bio CERTIFICATE KEY
  */
 #include "../lib/peer.h"
 

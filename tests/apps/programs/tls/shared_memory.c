@@ -1,7 +1,8 @@
 // link: -lssl -lcrypto
 /*
- * Keeps libssl's objects in memory that processes share, as kamailio does: one process shakes hands, another one
- * goes on with the same connections. Prints the version and what arrived. Usage: shared_memory CERTIFICATE KEY
+ * Keeps libssl's objects in memory that processes share, as kamailio does: one process does the handshake, another
+ * one continues with the same connections. Prints the version and what arrived. Usage: shared_memory CERTIFICATE
+ * KEY
  */
 #include "../lib/peer.h"
 
@@ -14,7 +15,7 @@
 
 enum { ARENA = 64 << 20, ROUNDS_MAX = 20 };
 
-/* Nothing is given back: each block has its size in front. */
+/* Nothing is freed: each block has its size in front. */
 static struct arena {
     size_t used;
     max_align_t bytes[];
