@@ -10,10 +10,10 @@ def main():
     for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
         on.both("ping_pong", f"messages of all sizes go to and fro over {address}", address)
     on.both("one_byte", "one-byte writes arrive by one-byte reads, both ways")
-    on.both("patience", "SO_RCVTIMEO is for the whole call, also with MSG_WAITALL and a slow sender", marked=False)
+    on.both("receive_deadline", "SO_RCVTIMEO is for the whole call, also with MSG_WAITALL and a slow sender", marked=False)
     on.both("sizes", "writes of 1 byte to 1 MiB arrive in reads of 1 byte to 256 KiB")
-    on.both("speaks_first", "a server that speaks first is heard")
-    on.both("only_speaks", "a server that only speaks is heard by a client that only listens")
+    on.both("sends_first", "a server that speaks first is heard")
+    on.both("only_sends", "a server that only speaks is heard by a client that only listens")
     on.both("write_only", "a client that only writes and exits is heard to its last byte")
     on.both("one_word", "a connection of one word and an end comes through")
     on.both("silence", "a connection without a word ends in order", marked=False)

@@ -18,7 +18,7 @@ def main():
     on.both("receive_timeout", "SO_RCVTIMEO ends a receive in time, also in the middle of what is waited for")
     on.both("send_timeout", "SO_SNDTIMEO ends a send in time, and what it reported is what arrives")
     on.both("low_water", "SO_RCVLOWAT hides nothing that is there")
-    on.both("low_water_early", "SO_RCVLOWAT set before the connection is there hides nothing")
+    on.both("low_water_before_connect", "SO_RCVLOWAT set before the connection is there hides nothing")
     on.both("how_much", "FIONREAD is above 0 as long as something is to be read, and 0 after, over small frames")
     on.both("how_much_chunk", "FIONREAD is above 0 as long as something is to be read, and 0 after, in a large chunk")
     on.both("how_much_out", "TIOCOUTQ comes down to 0")

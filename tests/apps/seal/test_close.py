@@ -67,9 +67,9 @@ def main():
     on.both("shut_in_flight", "4 MB in flight survive a shutdown of both directions and the receiver's half-close")
     on.both("duplicates", "duplicates of all makes carry the stream on, and the last one's close ends it")
     on.both("closed_by", "dup2, close_range and closefrom end the connections that they close, and no other")
-    on.both("no_number_left", "a connection closed where no descriptor is left was one that its client had, in one thread",
+    on.both("no_descriptor_left", "a connection closed where no descriptor is left was one that its client had, in one thread",
             marked=False, **patient)
-    on.both("number_again", "the number of a closed connection serves a file and a datagram socket as ever")
+    on.both("number_reused", "the number of a closed connection serves a file and a datagram socket as ever")
     on.both("no_reading", "after shutdown for reading nothing is read, and writing goes on")
 
     on = Scenarios(tap, "sock_signals")
@@ -78,7 +78,7 @@ def main():
     on.both("rain", "24 MiB pass through a signal each millisecond at both ends, calls interrupted")
     on.both("rain_restarting", "24 MiB pass through a signal each millisecond at both ends, calls restarted")
     on.both("jump", "siglongjmp out of a blocked receive loses nothing and leaves nothing locked")
-    on.both("jump_early", "siglongjmp out of the waits that begin a connection leaves it usable")
+    on.both("jump_before_handshake", "siglongjmp out of the waits that begin a connection leaves it usable")
     on.both("jump_send", "siglongjmp out of a blocked send neither corrupts the stream nor hangs the next call",
             marked=False)
     on.both("cancel", "pthread_cancel out of a blocked receive leaves the connection to other threads")

@@ -8,7 +8,7 @@ def main():
     tap = Tap()
     on = Scenarios(tap, "sock_failing")
     on.both("connect", "connect() with wrong arguments on a connection leaves it as it is, and sends nothing plain")
-    on.both("dissolve", "connect() to AF_UNSPEC dissolves a connection, and the socket connects anew")
+    on.both("disconnect", "connect() to AF_UNSPEC dissolves a connection, and the socket connects anew")
     on.both("duplicate", "dup2() of a closed number leaves its target open")
     on.both("count", "counts, lengths and flags that make no sense are refused as ever")
     on.both("nowhere", "pointers to the first page and to the kernel's half are EFAULT, and cost nothing")

@@ -18,7 +18,7 @@ def stranger(tap, keys, sentence, words):
                 needs_seal()
             port = free_port()
             wrap = SealWrap(keys, listen=port, handshake_timeout="2s")
-            argv = mode.argv(wrap, [PROGRAMS / "seal/sock_pre_handshake", "to_a_stranger", port, "127.0.0.1", "server"])
+            argv = mode.argv(wrap, [PROGRAMS / "seal/sock_pre_handshake", "to_plain_peer", port, "127.0.0.1", "server"])
             with Process(argv, env=mode.environment()) as server:
                 server.wait_for_port(port)
                 heard = b""

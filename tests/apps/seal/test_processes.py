@@ -34,7 +34,7 @@ def main():
     on.both("untrusted_child", "an unprivileged child that overwrites all it shares cannot harm later connections")
     on.both("unprivileged", "a child that dropped its privileges serves the connection")
     on.both("spawn", "vfork, posix_spawn and system leave the connection alone, whatever the child closes")
-    on.both("hand_over", "a descriptor handed over by SCM_RIGHTS never carries plaintext", then=handed_over)
+    on.both("pass_descriptor", "a descriptor handed over by SCM_RIGHTS never carries plaintext", then=handed_over)
 
     on = Scenarios(tap, "sock_exec")
     by_stdio = temporary_directory()
@@ -54,7 +54,7 @@ def main():
     on.both("again", "a server executes itself in the middle of both streams and goes on, and forks")
     on.both("failed_exec", "an exec that fails changes nothing")
     on.both("daemon_closes", "a daemon that closes every descriptor is served, by close, close_range and closefrom")
-    on.both("low_numbers", "with 0, 1 and 2 closed, the connection is 0 and the next descriptors are 1 and 2")
+    on.both("low_descriptors", "with 0, 1 and 2 closed, the connection is 0 and the next descriptors are 1 and 2")
     on.both("inherited", "a program that inherits the connection without knowing leaves it alone")
     tap.finish()
 

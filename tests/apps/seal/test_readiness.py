@@ -17,7 +17,7 @@ from lib.tap import Skip, Tap, check, contains, equal
 
 MANNERS = ("poll", "poll_blocking", "ppoll", "select", "select_blocking", "pselect", "epoll", "epoll_blocking", "edge",
            "one_shot", "one_shot_blocking", "exclusive")
-CLIENT_MANNERS = ("poll", "select", "epoll", "edge", "edge_early", "one_shot", "exclusive")
+CLIENT_MANNERS = ("poll", "select", "epoll", "edge", "edge_before_connect", "one_shot", "exclusive")
 TIMED_OUT = "the handshake took longer than handshake-timeout"
 LOOPBACK = ("127.0.0.1", "127.0.0.1")
 CLONE_NEWNET = 0x40000000
@@ -148,7 +148,7 @@ def call_scenarios(tap, keys):
             ("many", "poll of 3,000 descriptors and select of numbers above 1,024"),
             ("claims_too_much", "select with sets smaller than the count it is given"),
             ("few_files", "a process that may open no more files polls and selects"),
-            ("bad_numbers", "numbers that are not open are POLLNVAL and EBADF"),
+            ("bad_descriptors", "numbers that are not open are POLLNVAL and EBADF"),
             ("closed", "a descriptor closed in its handshake is gone from epoll, and its number free"),
             ("nested", "an epoll inside an epoll, and polled, says nothing"),
             ("duplicate", "a duplicate and the original in one epoll"),

@@ -41,9 +41,9 @@ def kernel_tells():
 def main():
     tap = Tap()
     on = Scenarios(tap, "sock_relay")
-    on.both("numbers", "one order of bytes on all numbers, 0 and 1 among them, and no stranger's child to wait for",
+    on.both("all_descriptors", "one order of bytes on all numbers, 0 and 1 among them, and no stranger's child to wait for",
             then=relay_is_gone)
-    on.both("numbers", "the same on IPv6", address="::1", then=relay_is_gone)
+    on.both("all_descriptors", "the same on IPv6", address="::1", then=relay_is_gone)
     on.both("settings", "as descriptor 0 it is non-blocking, watched and a TCP socket, as it was", marked=False,
             then=relay_is_gone)
     on.both("settings", "the same on IPv6", address="::1", marked=False)

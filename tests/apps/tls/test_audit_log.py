@@ -41,7 +41,7 @@ def prove_detached(tap, server):
             equal(len(contents), 20, "files")
             for name, content in contents.items():
                 equal(content, b"mine\nmine\n", name)
-            equal([line for line in result.text.splitlines() if line.startswith("first descriptor")], [], "numbers")
+            equal([line for line in result.text.splitlines() if line.startswith("first descriptor")], [], "descriptors")
             equal(result.err, b"", "standard error")
 
 
@@ -131,7 +131,7 @@ def prove_hostile(tap, server):
         equal(list(inside.iterdir()), [], "files inside the root")
     with tap.case("a program that took the log's number behind our back keeps its file, and the handshake is logged"):
         wrap = Wrap()
-        result = run(wrap.argv([LIMITS, "numbers", server.port, wrap.folder / "own"]))
+        result = run(wrap.argv([LIMITS, "descriptors", server.port, wrap.folder / "own"]))
         equal((result.status, result.out), (0, b"version TLSv1.3 open 1021\n"), f"{result!r}; log: {wrap.tail()}")
         equal((wrap.folder / "own").read_bytes(), b"", "the program's file")
         wrap.wait_event("handshake", role="client")

@@ -87,7 +87,7 @@ static void sockets_make(struct ends *ends)
     set_blocking(ends->server_fd, 0);
 }
 
-static void carrier_make(struct ends *ends)
+static void transport_make(struct ends *ends)
 {
     if (strcmp(transport, "pair") == 0) {
         BIO *one, *other;
@@ -122,7 +122,7 @@ static void connections_make(struct ends *ends)
     must(ends->server != NULL && ends->client != NULL, "SSL_new");
     SSL_set_accept_state(ends->server);
     SSL_set_connect_state(ends->client);
-    carrier_make(ends);
+    transport_make(ends);
 }
 
 static void ends_make(struct ends *ends, const char *certificate, const char *key)
@@ -422,7 +422,7 @@ static void scenario_again(struct ends *ends)
         SSL_set_shutdown(ends->server, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_set_shutdown(ends->client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         must(SSL_clear(ends->server) == 1 && SSL_clear(ends->client) == 1, "SSL_clear");
-        carrier_make(ends);
+        transport_make(ends);
     }
 }
 

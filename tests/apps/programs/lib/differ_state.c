@@ -239,7 +239,7 @@ void ask_names(const struct pair *pair, unsigned which)
 }
 
 /* A descriptor number above the usual ones that no end has. */
-static int free_number(void)
+static int free_descriptor(void)
 {
     for (;;) {
         const int number = 100 + (int)random_below(50);
@@ -259,10 +259,10 @@ void duplicate(struct end *end)
         copy = (int)traced(dup(old), "dup");
         break;
     case 1:
-        copy = (int)traced(dup2(old, free_number()), "dup2");
+        copy = (int)traced(dup2(old, free_descriptor()), "dup2");
         break;
     case 2:
-        copy = (int)traced(dup3(old, free_number(), random_chance(50) ? O_CLOEXEC : 0), "dup3");
+        copy = (int)traced(dup3(old, free_descriptor(), random_chance(50) ? O_CLOEXEC : 0), "dup3");
         break;
     case 3:
         copy = (int)traced(fcntl(old, random_chance(50) ? F_DUPFD : F_DUPFD_CLOEXEC, (int)random_below(40)),

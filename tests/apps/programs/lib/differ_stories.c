@@ -87,7 +87,7 @@ int stories_in_another_program(int argc, char **argv)
 }
 
 /* Sends, receives the answer in two parts, and ends. */
-static void speak_with_other(int fd)
+static void talk_to_other(int fd)
 {
     char answer[16] = "";
     (void)traced(send(fd, "hello, there", 12, MSG_NOSIGNAL), "send to it");
@@ -129,7 +129,7 @@ void story_execute(void)
         }
     }
     (void)close(fds[1]);
-    speak_with_other(fds[0]);
+    talk_to_other(fds[0]);
     (void)traced(sock_reap(pid), "the program's status");
 }
 

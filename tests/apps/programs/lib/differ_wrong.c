@@ -153,7 +153,7 @@ void story_connect_refused(void)
     socklen_t length = sizeof error;
     for (int i = 0; i < 2; i++) {
         int n = dial(fd);
-        (void)traced(n, "connect to nobody");
+        (void)traced(n, "connect without a listener");
         if (n != 0 && errno == EINPROGRESS) {
             await(fd, POLLOUT, "a refusal");
             struct pollfd one = {.fd = fd, .events = POLLIN | POLLOUT};
@@ -167,7 +167,7 @@ void story_connect_refused(void)
     (void)traced(recv(fd, &error, 1, MSG_DONTWAIT), "recv after the refusal");
     const int listener = listener_open(4);
     int n = dial(fd);
-    (void)traced(n, "connect to somebody");
+    (void)traced(n, "connect to a listener");
     if (n != 0 && errno == EINPROGRESS)
         await(fd, POLLOUT, "a connection");
     else if (n != 0) {

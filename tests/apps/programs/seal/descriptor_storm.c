@@ -121,7 +121,7 @@ static void accept_all(int epoll, int listener, enum kind kind)
 }
 
 /* What a peer receives is either sealed from the first byte to the last, or readable. */
-static void hear(int fd)
+static void receive(int fd)
 {
     char bytes[4096];
     const ssize_t size = recv(fd, bytes, sizeof bytes, 0);
@@ -180,7 +180,7 @@ static int run_listen(int first_port)
             else if (kind < REFUSES)
                 accept_all(epoll, fd, (enum kind)kind);
             else if (kinds[fd] != KINDS)
-                hear(fd);
+                receive(fd);
             else
                 (void)epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
         }
@@ -197,7 +197,7 @@ static atomic_long left, connects, succeeded, opened, broken;
 struct worker {
     pthread_t thread;
     uint64_t chance;      /* the state of its random numbers */
-    int own_numbers;      /* the first of a block of descriptor numbers that only this thread uses */
+    int own_descriptors;  /* the first of a block of descriptor numbers that only this thread uses */
     pthread_mutex_t lock; /* guards `victim` */
     int victim;           /* a descriptor number that the other thread may replace, or -1 */
     _Atomic bool over;
@@ -282,7 +282,7 @@ static void without_blocking(struct worker *worker)
 /* Duplicates of the socket, made before it is connected and after. */
 static void by_copies(struct worker *worker)
 {
-    const int fd = new_socket(0), before = dup(fd), high = worker->own_numbers + (int)chance(worker, OWN_COUNT);
+    const int fd = new_socket(0), before = dup(fd), high = worker->own_descriptors + (int)chance(worker, OWN_COUNT);
     if (before < 0 || dup2(before, high) != high)
         fail("dup");
     (void)connect_to(chance(worker, 2) == 0 ? fd : high, any_port(worker));
@@ -305,7 +305,7 @@ static void by_copies(struct worker *worker)
 /* Another file replaces a connection at its descriptor number, and a connection replaces another file. */
 static void by_replacing(struct worker *worker)
 {
-    const int fd = new_socket(0), file = open("/dev/null", O_RDWR | O_CLOEXEC), high = worker->own_numbers;
+    const int fd = new_socket(0), file = open("/dev/null", O_RDWR | O_CLOEXEC), high = worker->own_descriptors;
     if (file < 0 || dup2(file, high) != high)
         fail("open");
     (void)connect_to(fd, any_port(worker));
@@ -323,7 +323,7 @@ static void by_replacing(struct worker *worker)
 /* A block of descriptors closed at once. */
 static void by_ranges(struct worker *worker)
 {
-    const int fd = new_socket(0), first = worker->own_numbers;
+    const int fd = new_socket(0), first = worker->own_descriptors;
     for (int i = 0; i < OWN_COUNT / 2; i++)
         if (dup2(fd, first + i) != first + i)
             fail("dup2");
@@ -455,7 +455,7 @@ static void *work(void *argument)
 }
 
 /* Whether a descriptor number is left behind on which every call fails. */
-static int dead_numbers(void)
+static int dead_descriptors(void)
 {
     int fds[200], dead = 0;
     char byte;
@@ -480,7 +480,7 @@ static int run_connect(int threads, long count, long seed)
     }
     for (int i = 0; i < threads; i++) {
         workers[i] = (struct worker){.chance = (uint64_t)(seed * 1000 + i),
-                                     .own_numbers = OWN_FIRST + i * OWN_COUNT,
+                                     .own_descriptors = OWN_FIRST + i * OWN_COUNT,
                                      .lock = PTHREAD_MUTEX_INITIALIZER,
                                      .victim = -1};
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
@@ -488,7 +488,7 @@ static int run_connect(int threads, long count, long seed)
     }
     for (int i = 0; i < threads; i++)
         (void)pthread_join(workers[i].thread, NULL);
-    const int dead = dead_numbers();
+    const int dead = dead_descriptors();
     (void)printf("{\"connects\": %ld, \"succeeded\": %ld, \"files\": %ld, \"broken\": %ld, \"dead\": %d}\n",
                  atomic_load(&connects), atomic_load(&succeeded), atomic_load(&opened), atomic_load(&broken), dead);
     return atomic_load(&broken) != 0 || dead != 0;
@@ -517,7 +517,7 @@ static int server;
 
 static void *serve(void *nothing)
 {
-    char heard[64];
+    char received[64];
     for (;;) {
         struct pollfd polls[2] = {{.fd = server, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
         if (poll(polls, 2, -1) > 0 && polls[1].revents != 0)
@@ -527,7 +527,7 @@ static void *serve(void *nothing)
             continue;
         const int copy = dup(fd);
         (void)send(fd, WORD, WORD_BYTES, MSG_NOSIGNAL);
-        (void)recv(fd, heard, sizeof heard, MSG_DONTWAIT);
+        (void)recv(fd, received, sizeof received, MSG_DONTWAIT);
         (void)close(fd);
         if (copy >= 0) {
             (void)send(copy, WORD, WORD_BYTES, MSG_NOSIGNAL);
@@ -556,7 +556,7 @@ static int run_serve(int threads, int port)
 
 static void *call(void *argument)
 {
-    long *heard_word = argument;
+    long *received_word = argument;
     for (unsigned i = 0; atomic_fetch_sub(&left, 1) > 0; i++) {
         char bytes[4096];
         size_t size = 0;
@@ -573,7 +573,7 @@ static void *call(void *argument)
         if (i % 4 != 0) /* otherwise it is closed at once */
             while (size < sizeof bytes && (count = recv(fd, bytes + size, sizeof bytes - size, 0)) > 0)
                 size += (size_t)count;
-        *heard_word += contains_word(bytes, size);
+        *received_word += contains_word(bytes, size);
         close_with_reset(fd);
     }
     return NULL;
@@ -581,15 +581,15 @@ static void *call(void *argument)
 
 static int run_call(int threads, long count)
 {
-    static long heard[THREADS_MOST];
+    static long received[THREADS_MOST];
     pthread_t all[THREADS_MOST];
     atomic_store(&left, count);
     for (int i = 0; i < threads; i++)
-        if (pthread_create(&all[i], NULL, call, &heard[i]) != 0)
+        if (pthread_create(&all[i], NULL, call, &received[i]) != 0)
             fail("pthread_create");
     for (int i = 0; i < threads; i++) {
         (void)pthread_join(all[i], NULL);
-        readable += heard[i];
+        readable += received[i];
     }
     (void)printf("{\"connects\": %ld, \"readable\": %ld}\n", atomic_load(&connects), readable);
     return readable != 0;

@@ -244,7 +244,7 @@ static void few_files(int fd)
     sock_expect(wait_by(BY_SELECT, fd, 20, NULL) == 0, "select");
 }
 
-static void bad_numbers(int fd)
+static void bad_descriptors(int fd)
 {
     struct pollfd polls[2] = {{.fd = fd, .events = POLLIN}, {.fd = 900, .events = POLLIN}};
     fd_set set;
@@ -352,7 +352,7 @@ static const struct scenario scenarios[] = {
     {"many", many, NULL, NULL},
     {"claims_too_much", claims_too_much, NULL, NULL},
     {"few_files", few_files, NULL, NULL},
-    {"bad_numbers", bad_numbers, NULL, NULL},
+    {"bad_descriptors", bad_descriptors, NULL, NULL},
     {"closed", closed, NULL, NULL},
     {"nested", nested, NULL, NULL},
     {"duplicate", duplicate, NULL, NULL},

@@ -33,7 +33,7 @@ static const struct manner {
     {"epoll", BY_EPOLL, 0, false, false},
     {"epoll_blocking", BY_EPOLL, 0, true, false},
     {"edge", BY_EPOLL, EPOLLET, false, false},
-    {"edge_early", BY_EPOLL, EPOLLET, false, true},
+    {"edge_before_connect", BY_EPOLL, EPOLLET, false, true},
     {"one_shot", BY_PWAIT, EPOLLONESHOT, false, false},
     {"one_shot_blocking", BY_PWAIT2, EPOLLONESHOT, true, false},
     {"exclusive", BY_PWAIT2, EPOLLEXCLUSIVE, false, false},
@@ -128,8 +128,8 @@ static int wait_by_poll(struct ready *ready)
     for (int i = 0; i < count; i++) {
         if (polls[i].revents == 0)
             continue;
-        sock_expect((polls[i].revents & ~(polls[i].events | POLLERR | POLLHUP)) == 0, "asked for 0x%x, told 0x%x",
-                    (unsigned)polls[i].events, (unsigned)polls[i].revents);
+        sock_expect((polls[i].revents & ~(polls[i].events | POLLERR | POLLHUP)) == 0,
+                    "requested 0x%x, reported 0x%x", (unsigned)polls[i].events, (unsigned)polls[i].revents);
         n--;
         if (found < EVENTS_MAX)
             ready[found++] = (struct ready){indices[i], (uint32_t)(unsigned short)polls[i].revents};
@@ -329,7 +329,7 @@ static void speak(struct connection *one, uint32_t events)
     ssize_t n = 0;
     if (!one->connected) {
         sock_expect(getsockopt(one->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0,
-                    "SO_ERROR says %d after 0x%x", error, events);
+                    "SO_ERROR is %d after 0x%x", error, events);
         if (!(events & EPOLLOUT))
             return want(one, one->wanted);
         one->connected = true;

@@ -72,7 +72,7 @@ static void sizes_server(int fd)
     sock_expect(at == total, "%" PRIu64 " of %" PRIu64 " bytes arrived", at, total);
 }
 
-static void speaks_first_server(int fd)
+static void sends_first_server(int fd)
 {
     text_send(fd, 0, 100, 100, 1);
     text_receive(fd, 0, 10, 10, 2);
@@ -80,7 +80,7 @@ static void speaks_first_server(int fd)
     (void)close(fd);
 }
 
-static void speaks_first_client(int fd)
+static void sends_first_client(int fd)
 {
     text_receive(fd, 0, 100, 4096, 1);
     text_send(fd, 0, 10, 10, 2);
@@ -89,13 +89,13 @@ static void speaks_first_client(int fd)
 }
 
 /* Reads nothing before it has sent everything and the other end has sent everything, too. */
-static void only_speaks_server(int fd)
+static void only_sends_server(int fd)
 {
     text_send(fd, 0, 50000, 5000, 1);
     (void)close(fd);
 }
 
-static void only_hears_client(int fd)
+static void only_receives_client(int fd)
 {
     text_receive(fd, 0, 50000, 777, 1);
     text_expect_end(fd);
@@ -330,7 +330,7 @@ static void nothing_server(int fd)
 }
 
 /* SO_RCVTIMEO applies to the whole call: bytes that arrive one by one do not extend it. */
-static void patience_server(int fd)
+static void receive_deadline_server(int fd)
 {
     for (int i = 0; i < 12; i++) {
         (void)usleep(50000);
@@ -339,23 +339,23 @@ static void patience_server(int fd)
     side_send(0);
 }
 
-static void patience_client(int fd)
+static void receive_deadline_client(int fd)
 {
-    const struct timeval patience = {.tv_usec = 200000};
+    const struct timeval timeout = {.tv_usec = 200000};
     char bytes[12];
-    sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0, "SO_RCVTIMEO");
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0, "SO_RCVTIMEO");
     ssize_t n = recv(fd, bytes, sizeof bytes, MSG_WAITALL);
     sock_expect(n > 0 && n < (ssize_t)sizeof bytes, "%zd bytes, expected the time to end before all are there", n);
     (void)side_receive();
 }
 
 static const struct scenario scenarios[] = {
-    {"patience", patience_server, patience_client, NULL},
+    {"receive_deadline", receive_deadline_server, receive_deadline_client, NULL},
     {"one_byte", one_byte_server, one_byte_client, NULL},
     {"ping_pong", ping_pong_server, ping_pong_client, NULL},
     {"sizes", sizes_server, sizes_client, NULL},
-    {"speaks_first", speaks_first_server, speaks_first_client, NULL},
-    {"only_speaks", only_speaks_server, only_hears_client, NULL},
+    {"sends_first", sends_first_server, sends_first_client, NULL},
+    {"only_sends", only_sends_server, only_receives_client, NULL},
     {"write_only", write_only_server, write_only_client, NULL},
     {"one_word", one_word_server, one_word_client, NULL},
     {"silence", silence_server, silence_client, NULL},

@@ -11,7 +11,7 @@
 #include <time.h>
 
 /* Sends `size` bytes in writes of `step`, and notifies the other side when all are on their way. */
-static void send_and_tell(int fd, size_t size, size_t step)
+static void send_and_notify(int fd, size_t size, size_t step)
 {
     sock_set_nodelay(fd);
     text_send(fd, 0, size, step, 1);
@@ -21,12 +21,12 @@ static void send_and_tell(int fd, size_t size, size_t step)
 
 static void sender_of_hundreds(int fd)
 {
-    send_and_tell(fd, 10000, 100);
+    send_and_notify(fd, 10000, 100);
 }
 
 static void sender_of_one_chunk(int fd)
 {
-    send_and_tell(fd, 10000, 10000);
+    send_and_notify(fd, 10000, 10000);
 }
 
 /* Receives the rest of the 10,000 bytes, lets the sender go on, and expects the end. */
@@ -73,14 +73,14 @@ static void peek_grows_server(int fd)
 {
     char buffer[64];
     ssize_t n = 0;
-    for (bool told = false; n < 64;) {
+    for (bool notified = false; n < 64;) {
         (void)sock_wait(fd, POLLIN);
         n = recv(fd, buffer, sizeof buffer, MSG_PEEK);
         sock_expect(n > 0, "peek returned %zd", n);
         text_check(buffer, (size_t)n, 0, 1);
-        if (!told)
+        if (!notified)
             side_send(0);
-        told = true;
+        notified = true;
     }
     text_receive(fd, 0, 10064, 4096, 1);
     text_expect_end(fd);
@@ -183,7 +183,7 @@ static void flags_server(int fd)
     sock_expect(recv(fd, buffer, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN, "recv: expected EAGAIN");
     sock_expect(recv(fd, buffer, 1, MSG_ERRQUEUE | MSG_DONTWAIT) == -1 && errno == EAGAIN, "the error queue");
     struct stat status;
-    sock_expect(fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode), "fstat says it is no socket");
+    sock_expect(fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode), "fstat: not a socket");
     sock_expect(lseek(fd, 0, SEEK_CUR) == -1 && errno == ESPIPE, "lseek: expected ESPIPE");
     sock_expect(pread(fd, buffer, 1, 0) == -1 && errno == ESPIPE, "pread: expected ESPIPE");
     sock_expect(pwrite(fd, buffer, 1, 0) == -1 && errno == ESPIPE, "pwrite: expected ESPIPE");
@@ -324,7 +324,7 @@ static void low_water_server(int fd)
  * The low-water mark is set before there is a connection, at both ends (a listener's mark is inherited). Fewer
  * bytes are reported at the end of the stream at the latest.
  */
-static void low_water_early(const struct sock_target *target)
+static void low_water_before_connect(const struct sock_target *target)
 {
     int mark = 100, listener = sock_listen(target), client = sock_open(target, 0);
     char buffer[16];
@@ -360,17 +360,17 @@ static void how_much_server(int fd)
     (void)side_receive();
     for (size_t at = 0; at < 10000;) {
         (void)sock_wait(fd, POLLIN);
-        sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there > 0 && there <= 20000,
-                    "readable, and FIONREAD says %d", there);
+        sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there > 0 && there <= 20000, "readable, and FIONREAD is %d",
+                    there);
         ssize_t n = read(fd, buffer, at == 0 ? 3 : (size_t)there);
         sock_expect(n > 0, "read returned %zd", n);
         text_check(buffer, (size_t)n, at, 1);
         at += (size_t)n;
     }
-    sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "all has been read, and FIONREAD says %d", there);
+    sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "all has been read, and FIONREAD is %d", there);
     side_send(0);
     (void)sock_wait(fd, POLLIN);
-    sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "at the end FIONREAD says %d", there);
+    sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "at the end FIONREAD is %d", there);
     text_expect_end(fd);
 }
 
@@ -498,7 +498,7 @@ static const struct scenario scenarios[] = {
     {"receive_timeout", receive_timeout_server, receive_timeout_client, NULL},
     {"send_timeout", send_timeout_server, send_timeout_client, NULL},
     {"low_water", low_water_server, sender_of_one_chunk, NULL},
-    {"low_water_early", NULL, NULL, low_water_early},
+    {"low_water_before_connect", NULL, NULL, low_water_before_connect},
     {"how_much", how_much_server, sender_of_hundreds, NULL},
     {"how_much_chunk", how_much_server, sender_of_one_chunk, NULL},
     {"how_much_out", how_much_out_server, how_much_out_client, NULL},

@@ -62,14 +62,14 @@ static void killed_child(const struct sock_target *target)
         static char buffer[65536];
         size_t total = 0;
         ssize_t n;
-        bool told = false;
+        bool notified = false;
         while ((n = read(fd, buffer, sizeof buffer)) > 0) {
             for (ssize_t i = 0; i < n; i++)
                 sock_expect(buffer[i] == 'c' || buffer[i] == 'p', "byte 0x%02x was never sent",
                             (unsigned)buffer[i]);
             total += (size_t)n;
-            if (!told && total > MEGABYTE + (size_t)round * 1234) {
-                told = true;
+            if (!notified && total > MEGABYTE + (size_t)round * 1234) {
+                notified = true;
                 side_send(0);
             }
         }
@@ -254,7 +254,7 @@ static int receive_descriptor(int through)
  * The connection goes to a process that was forked before the connection was made. A sealed one may be refused,
  * with an error and a reset for the peer. It must never go on in plain text (the test captures the wire), nor hang.
  */
-static void hand_over(const struct sock_target *target)
+static void pass_descriptor(const struct sock_target *target)
 {
     int through[2], listener = sock_listen(target);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -295,7 +295,7 @@ static const struct scenario scenarios[] = {
     {"untrusted_child", NULL, NULL, untrusted_child},
     {"unprivileged", unprivileged_server, asking_client, NULL},
     {"spawn", spawn_server, spawn_client, NULL},
-    {"hand_over", NULL, NULL, hand_over},
+    {"pass_descriptor", NULL, NULL, pass_descriptor},
     {0},
 };
 

@@ -338,7 +338,7 @@ static void stuff_and_shut(int fd)
     (void)side_receive();
 }
 
-static void half_close_then_drain_and_tell(int fd)
+static void half_close_then_drain_and_report(int fd)
 {
     half_close_then_drain(fd);
     side_send(0);
@@ -443,7 +443,7 @@ static void closed_by(const struct sock_target *target)
 }
 
 /* A new file may get the number of a closed connection, and is not sealed. */
-static void number_again_client(int fd)
+static void number_reused_client(int fd)
 {
     text_send(fd, 0, 100, 100, 1);
     (void)close(fd);
@@ -464,7 +464,7 @@ static void number_again_client(int fd)
                 "a datagram socket with the number of a connection");
 }
 
-static void number_again_server(int fd)
+static void number_reused_server(int fd)
 {
     text_receive(fd, 0, 100, 100, 1);
     text_expect_end(fd);
@@ -492,7 +492,7 @@ static void no_reading_server(int fd)
  * An event loop that is out of descriptors closes one that it keeps for this, accepts, closes, and opens the spare
  * again. Its client is in the same thread.
  */
-static void no_number_left(const struct sock_target *target)
+static void no_descriptor_left(const struct sock_target *target)
 {
     const struct rlimit limit = {64, 64};
     int listener = sock_listen(target), client = sock_open(target, SOCK_NONBLOCK), kept = -1, error = -1;
@@ -531,11 +531,11 @@ static const struct scenario scenarios[] = {
     {"abort_late", abort_late_server, abort_late_client, NULL},
     {"to_the_closed", to_the_closed_server, closed_client, NULL},
     {"closes_unread", closes_unread_server, closes_unread_client, NULL},
-    {"shut_in_flight", stuff_and_shut, half_close_then_drain_and_tell, NULL},
+    {"shut_in_flight", stuff_and_shut, half_close_then_drain_and_report, NULL},
     {"duplicates", duplicates_server, duplicates_client, NULL},
     {"closed_by", NULL, NULL, closed_by},
-    {"no_number_left", NULL, NULL, no_number_left},
-    {"number_again", number_again_server, number_again_client, NULL},
+    {"no_descriptor_left", NULL, NULL, no_descriptor_left},
+    {"number_reused", number_reused_server, number_reused_client, NULL},
     {"no_reading", no_reading_server, no_reading_client, NULL},
     {"server_writes", endless_writer, endless_reader, NULL},
     {"client_writes", endless_reader, endless_writer, NULL},

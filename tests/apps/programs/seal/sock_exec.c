@@ -69,7 +69,7 @@ static void line_later_client(int fd)
 }
 
 /* For a program that only writes: what it wrote arrives although it has ended. */
-static void listening_client(int fd)
+static void reading_client(int fd)
 {
     text_receive(fd, 0, 16, 16, 0);
     char byte;
@@ -208,7 +208,7 @@ static void daemon_closes(const struct sock_target *target)
 }
 
 /* 0, 1 and 2 are closed: the connection becomes 0, and the next descriptors are 1 and 2, as on bare TCP. */
-static void low_numbers(const struct sock_target *target)
+static void low_descriptors(const struct sock_target *target)
 {
     int out = dup(1), err = dup(2);
     int listener = sock_listen(target);
@@ -262,11 +262,11 @@ static const struct scenario scenarios[] = {
     {"lines", inetd_server, line_client, NULL},
     {"lines_later", inetd_later_server, line_later_client, NULL},
     {"echo", inetd_server, sock_echo_client, NULL},
-    {"writes", inetd_server, listening_client, NULL},
+    {"writes", inetd_server, reading_client, NULL},
     {"again", again_server, again_client, NULL},
     {"failed_exec", failed_exec_server, failed_exec_client, NULL},
     {"daemon_closes", NULL, NULL, daemon_closes},
-    {"low_numbers", NULL, NULL, low_numbers},
+    {"low_descriptors", NULL, NULL, low_descriptors},
     {"inherited", inherited_server, inherited_client, NULL},
     {0},
 };

@@ -61,7 +61,7 @@ static void answer_wrongly(int fd)
 }
 
 /* AF_UNSPEC disconnects a socket, which can connect again: connect(2). */
-static void dissolve(const struct sock_target *target)
+static void disconnect(const struct sock_target *target)
 {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     const int listener = sock_listen(target), fd = sock_open(target, 0);
@@ -71,7 +71,7 @@ static void dissolve(const struct sock_target *target)
         const int other = sock_accept(listener);
         text_send(fd, 0, 100, 100, 1);
         text_receive(other, 0, 100, 100, 1);
-        sock_expect(connect(fd, &nobody, sizeof nobody) == 0, "dissolving the connection");
+        sock_expect(connect(fd, &nobody, sizeof nobody) == 0, "disconnecting the connection");
         EXPECT_ERROR(send(fd, &byte, 1, MSG_NOSIGNAL), ECONNRESET);
         EXPECT_ERROR(recv(fd, &byte, 1, 0), ENOTCONN);
         (void)sock_wait(other, POLLRDHUP);
@@ -216,7 +216,7 @@ static void shut_reading(int fd)
     EXPECT_ERROR(shutdown(fd, SHUT_RDWR), ENOTCONN);
 }
 
-static void speak_to_shut(int fd)
+static void send_to_shut(int fd)
 {
     (void)side_receive();
     text_send(fd, 0, 1000, 100, 1);
@@ -231,13 +231,13 @@ static void speak_to_shut(int fd)
 
 static const struct scenario scenarios[] = {
     {"connect", answer_wrongly, connect_wrongly, NULL},
-    {"dissolve", NULL, NULL, dissolve},
+    {"disconnect", NULL, NULL, disconnect},
     {"duplicate", answer, duplicate_nothing, NULL},
     {"count", answer, count_wrongly, NULL},
     {"nowhere", answer_late, point_nowhere, NULL},
     {"nothing", answer_late, ask_for_nothing, NULL},
     {"messages_at_end", messages_at_end, send_plainly, NULL},
-    {"shut_reading", shut_reading, speak_to_shut, NULL},
+    {"shut_reading", shut_reading, send_to_shut, NULL},
     {0},
 };
 

@@ -40,9 +40,9 @@ static bool wait_by(enum how how, int fd, bool to_write, int ms)
     }
     sock_expect(n == 0 || n == 1, "waiting returned %d", n);
     if (n == 1 && how <= BY_PPOLL)
-        sock_expect((one.revents & one.events) != 0, "poll counts 1 and says 0x%x", (unsigned)one.revents);
+        sock_expect((one.revents & one.events) != 0, "poll returned 1 and reports 0x%x", (unsigned)one.revents);
     if (how >= BY_SELECT)
-        sock_expect((n == 1) == (FD_ISSET(fd, &set) != 0), "select says %d and marks the other", n);
+        sock_expect((n == 1) == (FD_ISSET(fd, &set) != 0), "select returned %d and marks the other", n);
     return n == 1;
 }
 

@@ -158,7 +158,7 @@ static void together(const struct sock_target *target)
                     "both ends are writable at once");
         sock_expect(epoll_wait(epoll, events, 4, 5) == 0, "nothing else");
         struct pollfd both[2] = {{.fd = ends.client, .events = POLLOUT}, {.fd = ends.server, .events = POLLOUT}};
-        sock_expect(poll(both, 2, 0) == 2, "poll says so, too");
+        sock_expect(poll(both, 2, 0) == 2, "poll reports the same");
         (void)close(epoll);
         end_both(ends);
     }
@@ -236,7 +236,7 @@ static void writes_and_exits(const struct sock_target *target)
  * For a peer that does not speak the protocol: prints what became of a banner that was accepted. The test is the
  * client.
  */
-static void to_a_stranger(int fd)
+static void to_plain_peer(int fd)
 {
     char byte;
     ssize_t n;
@@ -263,7 +263,7 @@ static const struct scenario scenarios[] = {
     {"only_writes", only_writes, reads_twice, NULL},
     {"only_writes_nonblocking", only_writes_nonblocking, reads_twice, NULL},
     {"writes_and_exits", NULL, NULL, writes_and_exits},
-    {"to_a_stranger", to_a_stranger, NULL, NULL},
+    {"to_plain_peer", to_plain_peer, NULL, NULL},
     {0},
 };
 

@@ -34,8 +34,8 @@ static void by_number_server(int fd)
     long epoll = syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
     sock_expect(epoll >= 0 && syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
     sock_expect(syscall(SYS_epoll_pwait, epoll, &event, 1, SOCK_DEADLINE_MS, NULL, 8) == 1, "epoll_pwait");
-    struct timespec patience = {.tv_sec = SOCK_DEADLINE_MS / 1000};
-    sock_expect(syscall(SYS_ppoll, &wait, 1, &patience, NULL, 8) == 1 && wait.revents == POLLIN, "ppoll");
+    struct timespec timeout = {.tv_sec = SOCK_DEADLINE_MS / 1000};
+    sock_expect(syscall(SYS_ppoll, &wait, 1, &timeout, NULL, 8) == 1 && wait.revents == POLLIN, "ppoll");
     sock_expect(syscall(SYS_ioctl, fd, FIONREAD, &available) == 0 && available >= PIECE, "FIONREAD");
 
     sock_expect(syscall(SYS_read, fd, text, 100) == 100, "read");

@@ -12,7 +12,7 @@ extern char **environ;
 enum { MEGABYTE = 1 << 20, PIECE = 1000 };
 
 /* Only the client's process is a child of this one, whatever became of the connection. */
-static void expect_no_stranger(void)
+static void expect_no_other_child(void)
 {
     int status;
     pid_t pid = waitpid(-1, &status, WNOHANG);
@@ -23,7 +23,7 @@ static void expect_no_stranger(void)
 
 /* --- one order of bytes on all descriptors --- */
 
-static void numbers_server(int fd)
+static void all_descriptors_server(int fd)
 {
     int numbers[6] = {fd, dup(fd), fcntl(fd, F_DUPFD, 40), 41, 0, 1};
     int out = dup(1);
@@ -35,7 +35,7 @@ static void numbers_server(int fd)
         text_receive(numbers[i % 6], PIECE + i * 100, 100, 33, 1);
         text_send(numbers[(i + 3) % 6], PIECE + i * 100, 100, 33, 2);
     }
-    expect_no_stranger();
+    expect_no_other_child();
     for (size_t i = 0; i < 5; i++)
         sock_expect(close(numbers[i]) == 0, "close");
     text_send(1, PIECE + 6000, PIECE, 77, 2);
@@ -44,10 +44,10 @@ static void numbers_server(int fd)
     text_expect_end(1);
     sock_expect(dup2(out, 1) == 1 && close(out) == 0, "dup2");
     sock_expect(read(fd, &fd, 1) == -1 && errno == EBADF, "the numbers are closed");
-    expect_no_stranger();
+    expect_no_other_child();
 }
 
-static void numbers_client(int fd)
+static void all_descriptors_client(int fd)
 {
     sock_set_nodelay(fd);
     text_send(fd, 0, PIECE, PIECE, 1);
@@ -182,7 +182,7 @@ static void vfork_server(int fd)
     }
     sock_expect(fcntl(fd, F_GETFD) == 0 && close(copy) == 0 && close(fd) == 0, "the parent's descriptors");
     sock_expect(sock_reap(pid) == 0, "cat");
-    expect_no_stranger();
+    expect_no_other_child();
 }
 
 static void spawn_server(int fd)
@@ -199,7 +199,7 @@ static void spawn_server(int fd)
     sock_expect(posix_spawn(&pid, "/bin/cat", &actions, NULL, arguments, environ) == 0, "posix_spawn");
     sock_expect(posix_spawn_file_actions_destroy(&actions) == 0 && close(fd) == 0, "close");
     sock_expect(sock_reap(pid) == 0, "cat");
-    expect_no_stranger();
+    expect_no_other_child();
 }
 
 /* A child of vfork() that leaves the descriptor to the next program at the same number. */
@@ -412,7 +412,7 @@ static void connected_low(const struct sock_target *target)
 }
 
 static const struct scenario scenarios[] = {
-    {"numbers", numbers_server, numbers_client, NULL},
+    {"all_descriptors", all_descriptors_server, all_descriptors_client, NULL},
     {"settings", settings_server, settings_client, NULL},
     {"full", full_server, full_client, NULL},
     {"vfork", vfork_server, sock_echo_client, NULL},

@@ -47,7 +47,7 @@ static int connect_to_target(int fd)
 
 /* --- fclose() of one of two streams: another socket then has its number --- */
 
-static void hear_second(int listener)
+static void receive_second(int listener)
 {
     int first = sock_accept(listener), second = sock_accept(listener);
     text_receive(second, 0, PIECE, 300, 1);
@@ -68,7 +68,7 @@ static void closed_stream(const struct sock_target *target)
     int listener = sock_listen(target);
     pid_t pid = sock_fork();
     if (pid == 0)
-        hear_second(listener);
+        receive_second(listener);
     int fd = sock_open(target, 0), copy = dup(fd);
     FILE *reader = fdopen(copy, "r"), *writer = fdopen(fd, "w");
     sock_expect(reader && writer && fclose(reader) == 0, "fclose of the first stream");
@@ -234,7 +234,7 @@ static void vforks_client(int fd)
     text_send(fd, 0, PIECE, 300, 1);
 }
 
-static void hear_server(int fd)
+static void receive_server(int fd)
 {
     text_receive(fd, 0, PIECE, 300, 1);
     text_expect_end(fd);
@@ -477,9 +477,9 @@ static const struct scenario scenarios[] = {
     {"closed_stream", NULL, NULL, closed_stream},
     {"jumped", NULL, NULL, jumped},
     {"cancelled", NULL, NULL, cancelled},
-    {"vforks", hear_server, vforks_client, NULL},
+    {"vforks", receive_server, vforks_client, NULL},
     {"cloned", NULL, NULL, cloned},
-    {"pipes", hear_server, pipes_client, NULL},
+    {"pipes", receive_server, pipes_client, NULL},
     {"lingering", NULL, NULL, lingering},
     {"flagged", NULL, NULL, flagged},
     {0},

@@ -172,7 +172,7 @@ static void jump_client(int fd)
 }
 
 /* siglongjmp out of poll and out of the first receive, which has a handshake to do. */
-static void jump_early_server(int fd)
+static void jump_before_handshake_server(int fd)
 {
     ring_with(on_ring_jump, 0, 5);
     for (volatile int round = 0; round < 4; round++) {
@@ -193,7 +193,7 @@ static void jump_early_server(int fd)
     text_expect_end(fd);
 }
 
-static void jump_early_client(int fd)
+static void jump_before_handshake_client(int fd)
 {
     (void)side_receive();
     text_send(fd, 0, 1000, 100, 1);
@@ -383,7 +383,7 @@ static const struct scenario scenarios[] = {
     {"rain", rain_server, rain_client, NULL},
     {"rain_restarting", rain_restarting_server, rain_restarting_client, NULL},
     {"jump", jump_server, jump_client, NULL},
-    {"jump_early", jump_early_server, jump_early_client, NULL},
+    {"jump_before_handshake", jump_before_handshake_server, jump_before_handshake_client, NULL},
     {"jump_send", jump_send_server, jump_send_client, NULL},
     {"cancel", cancel_server, cancel_client, NULL},
     {"cancel_send", cancel_send_server, cancel_send_client, NULL},

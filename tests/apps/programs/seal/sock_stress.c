@@ -139,7 +139,7 @@ static void exit_server(int fd)
  * Exit while the socket is full and threads wait in their sends: what they send while the process exits is either
  * in the stream or lost, and no signal changes the exit status.
  */
-static void tell_exiting(void)
+static void report_exiting(void)
 {
     side_send(1);
 }
@@ -164,7 +164,7 @@ static void exit_full_client(int fd)
         sock_expect(pthread_create(&thread, NULL, send_for_ever, &shared) == 0, "pthread_create");
     while (sock_ready(fd, POLLOUT) & POLLOUT)
         (void)poll(NULL, 0, 1);
-    sock_expect(atexit(tell_exiting) == 0, "atexit");
+    sock_expect(atexit(report_exiting) == 0, "atexit");
     exit(0);
 }
 

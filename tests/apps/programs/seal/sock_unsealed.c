@@ -28,7 +28,7 @@ static void datagrams(const struct sock_target *target)
     sock_expect(bind(server, address, target->length) == 0, "bind");
     sock_expect(sendto(client, "PFSMARK: sendto", 15, 0, address, target->length) == 15, "sendto");
     sock_expect(sock_wait(server, POLLIN) == POLLIN && ioctl(server, FIONREAD, &there) == 0 && there == 15,
-                "FIONREAD says %d", there);
+                "FIONREAD is %d", there);
     expect_message(server, "PFSMARK: sendto");
     sock_expect(connect(client, address, target->length) == 0, "connect");
     sock_expect(write(client, "write", 5) == 5 && send(client, "send", 4, 0) == 4 && send(client, "", 0, 0) == 0,

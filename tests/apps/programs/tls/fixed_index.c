@@ -23,14 +23,14 @@ int main(void)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL *ssl = SSL_new(context);
-    BIO *carrier = BIO_new(BIO_s_mem());
-    if (ssl == NULL || carrier == NULL)
+    BIO *transport = BIO_new(BIO_s_mem());
+    if (ssl == NULL || transport == NULL)
         fail("SSL_new");
-    SSL_set_bio(ssl, carrier, carrier);
+    SSL_set_bio(ssl, transport, transport);
     for (int i = FIRST; i <= LAST; i++)
         expect_empty("a new context", SSL_CTX_get_ex_data(context, i), i);
     if (SSL_connect(ssl) == 1)
-        fail("a handshake with nobody");
+        fail("a handshake without a peer");
     for (int i = FIRST; i <= LAST; i++)
         expect_empty("a connection in its handshake", SSL_get_ex_data(ssl, i), i);
     for (int i = FIRST; i <= LAST; i++)

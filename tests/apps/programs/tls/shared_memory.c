@@ -48,7 +48,7 @@ static void *arena_realloc(void *block, size_t size, const char *file, int line)
     return fresh;
 }
 
-static SSL *side(const char *certificate, const char *key, BIO *carrier)
+static SSL *side(const char *certificate, const char *key, BIO *transport)
 {
     SSL_CTX *context = SSL_CTX_new(certificate != NULL ? TLS_server_method() : TLS_client_method());
     if (context == NULL || SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION) != 1)
@@ -59,7 +59,7 @@ static SSL *side(const char *certificate, const char *key, BIO *carrier)
     SSL *ssl = SSL_new(context);
     if (ssl == NULL)
         fail("SSL_new");
-    SSL_set_bio(ssl, carrier, carrier);
+    SSL_set_bio(ssl, transport, transport);
     if (certificate != NULL)
         SSL_set_accept_state(ssl);
     else
