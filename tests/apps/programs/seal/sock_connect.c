@@ -373,7 +373,7 @@ static void wait_for_silence(const struct sock_target *target)
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     int n = error ? 1 : poll(&wait, 1, 3000);
     ssize_t got = n == 1 ? recv(fd, &byte, 1, 0) : 0;
-    (void)printf("error %d sent %zd heard %zd %d\n", error, sent, got, got < 0 ? errno : 0);
+    (void)printf("error %d sent %zd received %zd %d\n", error, sent, got, got < 0 ? errno : 0);
 }
 
 /* Connects, sends and receives, blocking; prints how far it came. For peers that misbehave. */
