@@ -8,7 +8,7 @@ from lib.wrap import LIBRARY
 
 
 def listed():
-    """The names in the X-macros of shim/interposed.h, the only list of exported functions."""
+    """The names in the X-macros of shim/interposed.h: the one list of what may be exported."""
     return set(re.findall(r"\bX\((\w+)\)", re.sub(r"#define \w+\(X\)", "", (ROOT / "shim/interposed.h").read_text())))
 
 

@@ -21,7 +21,7 @@ static const struct manner {
     const char *name;
     enum call call;
     uint32_t flags;      /* of epoll */
-    bool blocking;       /* the server's descriptors are non-blocking */
+    bool blocking;       /* the server's descriptors are blocking */
     bool before_connect; /* the client's descriptors are registered before they connect */
 } manners[] = {
     {"poll", BY_POLL, 0, false, false},
