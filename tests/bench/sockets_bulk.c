@@ -41,7 +41,7 @@ static int bytes_check(uint64_t *position, const uint8_t *bytes, size_t length)
     const uint64_t last = *position + length - 1;
     const int complete = bytes[length - 1] == LAST;
     errno = EBADMSG;
-    must(bytes[0] == *source_at(*position) || (complete && length == 1), "a byte that nobody sent");
+    must(bytes[0] == *source_at(*position) || (complete && length == 1), "a byte that was not sent");
     must(complete || bytes[length - 1] == *source_at(last), "bytes were lost or changed");
     *position += length;
     return complete;

@@ -28,7 +28,7 @@ def needs_root():
 
 
 def open_to_all(wrap):
-    """The shell of system() and popen() gives up the different user: its children then read the policy as nobody."""
+    """The shell of system() and popen() gives up the different user: its children then read the policy as the user nobody."""
     wrap.policy.chmod(0o644)
     wrap.log.touch()
     wrap.log.chmod(0o666)

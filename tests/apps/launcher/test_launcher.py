@@ -106,7 +106,7 @@ def static_program(flag="-static"):
 
 
 def as_nobody(*words):
-    """Runs the launcher as the user nobody, if this is possible and nobody can reach it."""
+    """Runs the launcher as the user nobody, if this is possible and that user can reach it."""
     if os.geteuid() != 0 or not find("setpriv"):
         raise Skip("only root with setpriv can become another user")
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]

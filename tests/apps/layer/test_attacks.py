@@ -145,11 +145,11 @@ def identity_disclosed(tap, ends, found):
                  "secret": ends.keys.path("server").read_text()}
         result = run([python, "-B", ROOT / "tests" / "peers" / "recording.py"], data=json.dumps(given).encode())
         equal(result.status, 0, f"{result!r}")
-        told = json.loads(result.out)
-        contains(ends.keys.peers.read_text(), f"client {told['client']}", "the peers, which include the caller")
-        equal(told["known"], 5, "frames it decrypted of a conversation whose key it had")
-        equal(told["opened"], [0] * 2 * told["keys"], "frames it decrypted of the recording, with each key")
-        check(told["keys"] >= 4, f"{told}")
+        printed = json.loads(result.out)
+        contains(ends.keys.peers.read_text(), f"client {printed['client']}", "the peers, which include the caller")
+        equal(printed["known"], 5, "frames it decrypted of a conversation whose key it had")
+        equal(printed["opened"], [0] * 2 * printed["keys"], "frames it decrypted of the recording, with each key")
+        check(printed["keys"] >= 4, f"{printed}")
     with tap.case("an attacker with the server's seal key and a certificate that the client trusts can pose as the server"):
         thief = layer.Ends(keys=ends.keys)
         with layer.ROWS["python"].start(thief.server, b"false\n") as server:

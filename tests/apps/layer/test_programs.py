@@ -41,13 +41,13 @@ def transfers(tap, row, ends, path):
             check(result.status != 0 and not result.out, f"{result!r}")
             ends.server.wait_event("refused", skip=seen, layer="tls")
         with tap.case(f"{row.name} refuses a client with an unknown key"):
-            stranger = layer.Ends()
-            stranger.keys.peers.write_text(ends.keys.peers.read_text())
-            result = run(stranger.client.argv(layer.curl(server.port)))
+            unknown = layer.Ends()
+            unknown.keys.peers.write_text(ends.keys.peers.read_text())
+            result = run(unknown.client.argv(layer.curl(server.port)))
             check(result.status != 0 and not result.out, f"{result!r}")
             event = ends.server.wait_event("refused", reason="the client's key is not among the peers")
             equal(event["role"], "server", f"{event}")
-            event = stranger.client.wait_event("refused", layer="tls")
+            event = unknown.client.wait_event("refused", layer="tls")
             contains(event["reason"], "ended the connection", "the client's reason")
 
 

@@ -46,9 +46,9 @@ def c_example(tap):
             check(result.out.endswith(b"\r\n\r\n" + DATA), "the data should be the same")
             equal(layer.shake(ends.server, "server")["peer_name"], "client", "who came in")
         with tap.case("the C client says why it was refused"):
-            stranger = layer.Ends()
-            stranger.keys.peers.write_text(ends.keys.peers.read_text())
-            result = run([*argv, stranger.keys.path("client"), ends.keys.peers])
+            unknown = layer.Ends()
+            unknown.keys.peers.write_text(ends.keys.peers.read_text())
+            result = run([*argv, unknown.keys.path("client"), ends.keys.peers])
             equal((result.status, result.out), (1, b""), f"{result!r}")
             contains(result.text, "the connection ended without FINAL", "what it says")
 
@@ -68,13 +68,13 @@ def main():
                 event = layer.shake(ends.server, "server")
                 equal((event["peer_name"], event["pattern"]), ("client", "IK"), f"{event}")
             with tap.case(f"{name} closes a node client with an unknown key"):
-                stranger = layer.Ends()
+                unknown = layer.Ends()
                 result = run(["node", folder / "fetch.mjs", f"https://localhost:{server.port}/blob",
-                              certs.authority().cert, ends.keys.public("server"), stranger.keys.path("client")])
+                              certs.authority().cert, ends.keys.public("server"), unknown.keys.path("client")])
                 check(result.status != 0 and not result.out, f"{result!r}")
                 ends.server.wait_event("refused", reason="the client's key is not among the peers")
             with tap.case(f"the node client refuses a {name} with another key than it expects"):
-                result = fetch(folder, ends, server.port, key=stranger.keys.public("server"))
+                result = fetch(folder, ends, server.port, key=unknown.keys.public("server"))
                 check(result.status != 0 and not result.out, f"{result!r}")
                 event = ends.server.wait_event("refused", reason="the client expects a server with another key")
                 equal(event["layer"], "tls", f"{event}")

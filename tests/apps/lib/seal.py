@@ -195,10 +195,10 @@ class Scenarios:
             environment.update(link.environment())
         with look(port, **(link.place() if link else {})) as wire:
             result = run(argv, data=data, env=environment)
-            told = f"{scenario} {port} {address} ended with {result.status}: {result.text[-800:].strip()}"
+            details = f"{scenario} {port} {address} ended with {result.status}: {result.text[-800:].strip()}"
             if mode.sealed:
-                told += f"\n{story(wrap)}"
-            check(result.status == 0 and result.out.endswith(b"ok\n"), told)
+                details += f"\n{story(wrap)}"
+            check(result.status == 0 and result.out.endswith(b"ok\n"), details)
             check_wire(wire, mode.sealed, marked)
             if then:
                 then(mode, result, wrap)

@@ -101,8 +101,8 @@ def main():
 
     with tap.case("a refusal has its reason, with a text that docs/AUDIT.md explains"):
         text = (ROOT / "docs/AUDIT.md").read_text()
-        stranger = SealWrap(Keys("client", "server"), identity="client", connect=port, peer="server")
-        for other, reason in ((stranger.argv([]), "the client expects a server with another key"),
+        unknown = SealWrap(Keys("client", "server"), identity="client", connect=port, peer="server")
+        for other, reason in ((unknown.argv([]), "the client expects a server with another key"),
                               ([], "the peer does not speak the seal protocol")):
             again = SealWrap(keys, identity="server", listen=port, clients="client")
             exchange(again.argv([]), other, port)
@@ -110,7 +110,7 @@ def main():
             equal(fields(event), known["refused"], f"fields of {event}")
             equal(event["reason"], reason, "reason")
             contains(text, f"| {reason}", "docs/AUDIT.md")
-        event = stranger.wait_event("refused")
+        event = unknown.wait_event("refused")
         equal(event["reason"], "the peer closed the connection during the handshake", "reason at the client")
 
     with tap.case("with seal = prefer, an unsealed client leaves a plain event and a sealed one does not"):

@@ -192,17 +192,17 @@ def replayed(tap, keys):
 
 
 def wrong_keys(tap, keys):
-    keys.make("stranger", listed=False)
+    keys.make("unknown", listed=False)
     keys.make("other")
     cases = [
-        ("a client with an unknown key", {}, {"identity": "stranger"}, False),
+        ("a client with an unknown key", {}, {"identity": "unknown"}, False),
         ("a client whose name is not among the rule's clients", {"clients": "other"}, {}, False),
         ("a client whose name is among the rule's clients", {"clients": "other, peer"}, {}, True),
         ("a client that expects a server with another key", {}, {"peer": "other"}, False),
         ("a client that names another service", {"service": "redis"}, {"service": "postgres"}, False),
         ("a client that names no service", {"service": "redis"}, {}, False),
         ("a client that names the same service", {"service": "redis"}, {"service": "redis"}, True),
-        ("an unknown client, where clients = any", {"clients": "any"}, {"identity": "stranger"}, True),
+        ("an unknown client, where clients = any", {"clients": "any"}, {"identity": "unknown"}, True),
         ("a client that rekeys less often", {"rekey": 1}, {"rekey": 16}, True),
     ]
     for sentence, server_settings, client_settings, served in cases:

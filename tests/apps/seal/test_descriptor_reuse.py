@@ -6,7 +6,7 @@ from lib.seal import Scenarios
 from lib.tap import Tap, check, equal
 from lib.wrap import WireWrap
 
-DATA = b"words that nobody may read\n"
+DATA = b"words that must not be read\n"
 HELLO = hello.client_hello([hello.TLS13, hello.TLS12], [0xC02F, 0x1301], [0x1D])
 
 COPIED = """

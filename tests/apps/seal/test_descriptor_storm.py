@@ -90,7 +90,7 @@ def outgoing(mode, keys):
         wrong = free_port()
         ports = [f"127.0.0.1:{port}" for port in (*range(first, first + KINDS), wrong)]
         client = SealWrap(keys, identity="peer", connect=ports, **TIMES)
-        server = SealWrap(keys, identity="stranger", listen=wrong)
+        server = SealWrap(keys, identity="unknown", listen=wrong)
         with counting([STORM, "listen", first], first) as peers, \
                 Process(server.argv([PROGRAMS / "seal/sock_serve", wrong])) as wrong_key:
             wrong_key.wait_for_port(wrong)
@@ -134,7 +134,7 @@ def incoming(mode, keys):
 
 def main():
     tap = Tap()
-    keys = Keys("peer", "stranger")
+    keys = Keys("peer", "unknown")
     for mode in MODES:
         with tap.case(f"{mode.name}: threads connect in every way to peers without the key, "
                       f"which read {'nothing' if mode.sealed else 'it'}"):

@@ -21,10 +21,10 @@ def trace(keys, mode, seed, address, steps):
     wrap = SealWrap(keys, listen=port, connect=port)
     result = run(mode.argv(wrap, [PROGRAM, seed, port, address, steps]), env=mode.environment())
     text = result.out.decode(errors="replace")
-    told = f"{mode.name}: status {result.status}: {result.err.decode(errors='replace')[-600:]}"
+    details = f"{mode.name}: status {result.status}: {result.err.decode(errors='replace')[-600:]}"
     if mode.sealed:
-        told += f"\n{story(wrap)}"
-    return text.splitlines(), told
+        details += f"\n{story(wrap)}"
+    return text.splitlines(), details
 
 
 def compare(keys, seed, address, steps):

@@ -10,7 +10,7 @@ from lib.tap import Tap, check, equal
 from lib.wrap import Wrap
 
 UNUSUAL = PROGRAMS / "tls/unusual"
-OTHER_PIN = "A" * 43 + "="  # nobody's key
+OTHER_PIN = "A" * 43 + "="  # no key has it
 VERIFY = {"verify-server": "require", "ca-file": certs.authority().cert}
 SSL_ERROR_SSL = 1
 

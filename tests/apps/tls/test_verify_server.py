@@ -89,10 +89,10 @@ def prove_client_certificates(tap, build, words, policy):
     with Process(argv, env=env).wait_for_port(port):
         with tap.case(f"{name} accepts a client with a certificate of the CA"):
             equal(exchange(certs.client()), b"cba\n", f"answer; log: {wrap.tail()}")
-        strangers = {"no certificate": None, "one that signs itself": certs.self_signed("p256"),
+        others = {"no certificate": None, "one that signs itself": certs.self_signed("p256"),
                      "one of another CA": certs.signed("client-other-ca", names="DNS:client.test", usage="clientAuth",
                                                        ca="other-ca")}
-        for kind, own in strangers.items():
+        for kind, own in others.items():
             with tap.case(f"{name} refuses a client with {kind}"):
                 try:
                     answer = exchange(own)

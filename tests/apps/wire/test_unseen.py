@@ -13,7 +13,7 @@ from lib.process import DEADLINE, PROGRAMS, run, temporary_directory
 from lib.tap import Tap, check, contains, equal
 from lib.wrap import WireWrap
 
-DATA = b"words that nobody may read\n"
+DATA = b"words that must not be read\n"
 HELLO = hello.client_hello([hello.TLS13, hello.TLS12], [0xC02F, 0x1301], [0x1D])
 
 PRELUDE = f"""

@@ -341,7 +341,7 @@ START_TEST(a_server_that_admits_any_client_names_only_known_ones)
     struct pair *pair = pair_new();
     uint8_t key[32];
     struct pfswrap_seal_info info;
-    struct pfswrap_keyring *stranger = pfswrap_keyring_new();
+    struct pfswrap_keyring *unknown = pfswrap_keyring_new();
 
     pair->server.config.anonymous = true;
     pair_start(pair);
@@ -350,15 +350,15 @@ START_TEST(a_server_that_admits_any_client_names_only_known_ones)
     ck_assert_str_eq("client", info.peer_name);
 
     pfswrap_key_generate(key);
-    ck_assert_int_eq(0, pfswrap_keyring_add_identity(stranger, key));
-    ck_assert_int_eq(0, pfswrap_keyring_add_peer(stranger, "server", pair->server.public_key, PFSWRAP_NEVER, NULL));
-    pair->client.config.keyring = stranger;
+    ck_assert_int_eq(0, pfswrap_keyring_add_identity(unknown, key));
+    ck_assert_int_eq(0, pfswrap_keyring_add_peer(unknown, "server", pair->server.public_key, PFSWRAP_NEVER, NULL));
+    pair->client.config.keyring = unknown;
     pair_start(pair);
     pair->client.in.length = pair->server.in.length = 0;
     ck_assert_int_eq(0, pair_settle(pair));
     ck_assert_int_eq(0, pfswrap_seal_describe(&pair->server.channel, &info));
     ck_assert_str_eq("", info.peer_name);
-    pfswrap_keyring_free(stranger);
+    pfswrap_keyring_free(unknown);
     pair_free(pair);
 }
 END_TEST

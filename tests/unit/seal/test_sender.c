@@ -203,7 +203,7 @@ START_TEST(without_an_identity_or_a_peer_there_is_no_channel)
     struct pair *pair = pair_new();
     struct pfswrap_keyring *empty = pfswrap_keyring_new();
     struct pfswrap_seal_config config = pair->client.config;
-    static const char *const stranger[] = {"stranger"};
+    static const char *const unknown[] = {"unknown"};
     struct pfswrap_seal channel;
 
     config.keyring = empty;
@@ -212,7 +212,7 @@ START_TEST(without_an_identity_or_a_peer_there_is_no_channel)
     ck_assert_int_eq(PFSWRAP_SEAL_E_NO_IDENTITY,
                      pfswrap_seal_init(&channel, PFSWRAP_SEAL_RESPONDER, &config, NULL, 0, 0, PAIR_NOW));
     config = pair->client.config;
-    config.names = stranger;
+    config.names = unknown;
     ck_assert_int_eq(PFSWRAP_SEAL_E_NO_PEER,
                      pfswrap_seal_init(&channel, PFSWRAP_SEAL_INITIATOR, &config, NULL, 0, 0, PAIR_NOW));
     pfswrap_keyring_free(empty);

@@ -63,7 +63,7 @@ static void answer_wrongly(int fd)
 /* AF_UNSPEC disconnects a socket, which can connect again: connect(2). */
 static void disconnect(const struct sock_target *target)
 {
-    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
     const int listener = sock_listen(target), fd = sock_open(target, 0);
     char byte = 'x';
     for (int i = 0; i < 3; i++) {
@@ -71,7 +71,7 @@ static void disconnect(const struct sock_target *target)
         const int other = sock_accept(listener);
         text_send(fd, 0, 100, 100, 1);
         text_receive(other, 0, 100, 100, 1);
-        sock_expect(connect(fd, &nobody, sizeof nobody) == 0, "disconnecting the connection");
+        sock_expect(connect(fd, &unspecified, sizeof unspecified) == 0, "disconnecting the connection");
         EXPECT_ERROR(send(fd, &byte, 1, MSG_NOSIGNAL), ECONNRESET);
         EXPECT_ERROR(recv(fd, &byte, 1, 0), ENOTCONN);
         (void)sock_wait(other, POLLRDHUP);
