@@ -8,12 +8,11 @@ import contextlib
 import json
 import socket
 import ssl
-import sys
 import threading
 
 from lib import certs, layer, recorded
 from lib.legacy import require_programs
-from lib.process import DEADLINE, ROOT, run, temporary_directory
+from lib.process import DEADLINE, ROOT, python_with, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 
 SECRET = b"the account holds 4,711 pieces of gold. "
@@ -128,17 +127,12 @@ def disclosed(tap, ends):
     return found
 
 
-def python_with_noise():
-    for python in (sys.executable, "/usr/bin/python3"):
-        if run([python, "-c", "import dissononce, cryptography"]).status == 0:
-            return python
-    raise Skip("no Python here has dissononce (Debian: python3-dissononce)")
-
-
 def identity_disclosed(tap, ends, found):
     """The recording again, now with the server's seal identity and all secrets of TLS."""
     with tap.case("the server's seal key discloses the caller of a recording, and no frame"):
-        python = python_with_noise()
+        python = python_with("dissononce", "cryptography")
+        if python is None:
+            raise Skip("no Python here has dissononce (Debian: python3-dissononce)")
         check(found, "there should be a recording")
         sent, answered, binding = found
         given = {"sent": sent.hex(), "answered": answered.hex(), "binding": binding.hex(),
