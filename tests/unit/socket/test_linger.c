@@ -61,7 +61,7 @@ static long milliseconds(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-START_TEST(closing_a_descriptor_without_a_mark_does_not_wait)
+START_TEST(nothing_is_waited_for_on_a_descriptor_without_a_mark)
 {
     struct pair pair = connected();
     fill(pair.here);
@@ -163,7 +163,7 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("linger");
-    tcase_add_test(cases, closing_a_descriptor_without_a_mark_does_not_wait);
+    tcase_add_test(cases, nothing_is_waited_for_on_a_descriptor_without_a_mark);
     tcase_add_test(cases, a_marked_descriptor_waits_until_the_peers_kernel_has_everything);
     tcase_add_test(cases, a_peer_that_takes_nothing_delays_many_descriptors_no_longer_than_one);
     tcase_add_test(cases, closing_does_not_wait_for_a_peer_that_has_closed);
