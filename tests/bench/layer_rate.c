@@ -1,8 +1,8 @@
 // link: -l:libsodium.a -lpthread
 /*
- * libsodium's own rate, the second of the two ciphers that data under `layer = tls` passes: secretstream in chunks
- * of 16 KiB with a rekey each, in memory. Prints bytes per second for sealing and for opening. Usage: layer_rate
- * MEGABYTES
+ * The rate of libsodium alone, the second of the two ciphers that data under `layer = tls` goes through:
+ * secretstream in chunks of 16 KiB with a rekey for each, in memory. Prints bytes per second for sealing and for
+ * opening. Usage: layer_rate MEGABYTES
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 enum { CHUNK = 16384, OVERHEAD = crypto_secretstream_xchacha20poly1305_ABYTES };
 
-/* Of this process: what else the machine does counts for nothing. */
+/* Of this process only: other work of the machine does not count. */
 static double now(void)
 {
     struct timespec time;

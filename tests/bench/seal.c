@@ -1,7 +1,7 @@
 /*
- * What the channel costs beside libsodium alone, in memory, in one process: sealing and opening with a rekey at
- * each chunk, and whole handshakes beside their X25519 operations. Contenders run in turns, and medians are
- * compared, so that a noisy machine disturbs both alike. Exits nonzero when a bound is missed.
+ * The cost of the channel compared with libsodium alone, in memory, in one process: sealing and opening with a
+ * rekey at each chunk, and whole handshakes compared with their X25519 operations. Contenders run in turn, and
+ * medians are compared, so that a noisy machine disturbs all alike. Exits nonzero if a bound is missed.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -194,7 +194,7 @@ static void start_bare(void)
     must(crypto_secretstream_xchacha20poly1305_init_pull(&pull, header, key) == 0, "pull");
 }
 
-/* libsodium alone; with `ad`, three bytes of additional data as our frames have. */
+/* libsodium alone; with `ad`, three bytes of additional data as the frames have. */
 static struct times bench_bare(size_t length, int count, const uint8_t *ad)
 {
     const size_t ad_length = ad != NULL ? 3 : 0;

@@ -1,17 +1,21 @@
 /*
- * Bulk data over TCP, for the socket benchmark. The receiver knows what must come, byte by byte, looks at both ends
- * of what each read brought, and answers the last byte with the amount it got; the sender compares, and only then
- * prints `BYTES SECONDS` and waits for the end of its standard input.
+ * Bulk data over TCP, for the socket benchmark. The receiver checks the bytes at both ends of each read against the
+ * expected pattern, and answers the last byte with the number of bytes. The sender compares that number. Only then
+ * it prints `BYTES SECONDS` and waits for the end of its standard input.
  *
- * sockets_bulk serve PORT          one connection after another, blocking reads
- * sockets_bulk serve-epoll PORT    any number at a time, level-triggered
- * sockets_bulk send PORT WRITE-SIZE MILLISECONDS BYTES               one connection, blocking writes
- * sockets_bulk send-epoll PORT WRITE-SIZE MILLISECONDS CONNECTIONS   this many, non-blocking
+ *     sockets_bulk serve PORT
+ *         one connection after another, blocking reads
+ *     sockets_bulk serve-epoll PORT
+ *         any number at a time, level-triggered
+ *     sockets_bulk send PORT WRITE-SIZE MILLISECONDS BYTES
+ *         one connection, blocking writes
+ *     sockets_bulk send-epoll PORT WRITE-SIZE MILLISECONDS CONNECTIONS
+ *         this many connections, non-blocking
  */
 #include "lib/load.h"
 
 enum {
-    PATTERN = 251, /* a prime, so that nothing that goes by blocks is a multiple of it */
+    PATTERN = 251, /* a prime, so that no block size is a multiple of it */
     LAST = 255,    /* the byte that ends a stream: not in the pattern */
     READ_SIZE = 65536,
     WRITE_MAX = 1 << 20,
@@ -31,19 +35,19 @@ static const uint8_t *source_at(uint64_t position)
     return source + position % PATTERN;
 }
 
-/* Takes in `length` bytes that came at *position; returns whether the stream is complete. */
+/* Reads `length` bytes that came at *position; returns whether the stream is complete. */
 static int bytes_check(uint64_t *position, const uint8_t *bytes, size_t length)
 {
     const uint64_t last = *position + length - 1;
     const int complete = bytes[length - 1] == LAST;
     errno = EBADMSG;
-    must(bytes[0] == *source_at(*position) || (complete && length == 1), "a byte that nobody sent");
+    must(bytes[0] == *source_at(*position) || (complete && length == 1), "a byte that was not sent");
     must(complete || bytes[length - 1] == *source_at(last), "bytes were lost or changed");
     *position += length;
     return complete;
 }
 
-/* The peer leaves when it has its answer; a clean end comes, and nothing else. */
+/* The peer closes after it has its answer; a clean end must come, and nothing else. */
 static void connection_finish(int fd, uint64_t position)
 {
     write_all(fd, &position, sizeof position);
@@ -61,8 +65,7 @@ static void serve(long port)
         for (;;) {
             ssize_t got = read(fd, buffer, sizeof buffer);
             if (got <= 0) {
-                if (position > 0 &&
-                    !complete) /* a connection without a byte is someone who asks whether we listen */
+                if (position > 0 && !complete) /* a connection without a byte only tests whether the port listens */
                     die("the stream ended early");
                 break;
             }
@@ -179,7 +182,7 @@ static void send_epoll(long port, size_t size, double seconds, int connections)
     }
     for (int i = 0; i < connections; i++) {
         must(fcntl(all[i].fd, F_SETFL, 0) == 0, "fcntl");
-        /* What was reported as sent stays so; what a full socket still owes goes first. */
+        /* What was reported as sent does not change; the rest of a full socket goes first. */
         write_all(all[i].fd, source_at(all[i].position), 1);
         write_all(all[i].fd, &last, 1);
         all[i].position += 2;

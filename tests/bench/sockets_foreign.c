@@ -1,9 +1,11 @@
 /*
- * What read and write cost on descriptors that nobody seals, in a process that has some connections open: to sealed
- * peers if it runs wrapped, to the same peers over plain TCP if not. For the socket benchmark.
+ * The cost of read and write on descriptors that are not sealed, in a process that has some connections open:
+ * sealed ones if it runs wrapped, otherwise plain TCP to the same peers. For the socket benchmark.
  *
- * sockets_foreign calls PORT CONNECTIONS CALLS   PORT answers each byte (sockets_ping serve). Prints a line `NAME
- * NANOSECONDS` for each kind of call, the median of 101 batches of CALLS.
+ *     sockets_foreign calls PORT CONNECTIONS CALLS
+ *
+ * PORT answers each byte (sockets_ping serve). Prints a line `NAME NANOSECONDS` for each kind of call, the median
+ * of 101 batches of CALLS.
  */
 #include "lib/load.h"
 

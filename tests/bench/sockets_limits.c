@@ -1,11 +1,10 @@
+// link: -l:libsodium.a -pthread
 /*
  * The limits that no sealed connection passes, for the socket benchmark: libsodium's secretstream in memory with a
  * rekey at every chunk, and X25519.
  *
  * sockets_limits push|pull SIZE MILLISECONDS CHUNKS   until one of the two is reached; prints `BYTES SECONDS`
  * sockets_limits x25519 MILLISECONDS OPERATIONS       the same; prints `OPERATIONS SECONDS`
- *
- * link: -l:libsodium.a -pthread
  */
 #include <sodium.h>
 

@@ -1,13 +1,13 @@
+// link: -pthread
 /*
  * Connections for the socket benchmark. The server is sockets_ping's: it answers each byte.
  *
- * sockets_open open PORT THREADS MILLISECONDS   each thread connects, exchanges a byte, closes, again; prints
- *                                               `CONNECTIONS SECONDS`
- * sockets_open times PORT COUNT                 does the same, COUNT times, one after the other
- * sockets_open hold PORT COUNT                  opens COUNT connections, exchanges a byte on each and leaves them
- * be; prints `ready`, then waits for the end of its standard input
- *
- * link: -pthread
+ *     sockets_open open PORT THREADS MILLISECONDS
+ *         each thread connects, exchanges a byte, closes, and repeats; prints `CONNECTIONS SECONDS`
+ *     sockets_open times PORT COUNT
+ *         does the same COUNT times, one after the other
+ *     sockets_open hold PORT COUNT
+ *         opens COUNT connections with a byte on each, prints `ready`, and keeps them until its standard input ends
  */
 #include <pthread.h>
 
@@ -32,7 +32,7 @@ static void byte_exchange(int fd, char byte)
     must(answer == byte, "another answer than was asked for");
 }
 
-/* Connects from 127.X.0.Y, X `network` and Y changing, exchanges a byte and closes. */
+/* Connects from 127.X.0.Y, where X is `network` and Y changes, exchanges a byte and closes. */
 static void connection_open(long port, uint32_t network, unsigned long number)
 {
     int fd = socket_connect(port, INADDR_LOOPBACK + 0x10000 * (1 + network) + (uint32_t)number % SOURCES);

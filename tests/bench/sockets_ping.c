@@ -1,11 +1,14 @@
 /*
  * Round trips of 64 bytes over TCP, for the socket benchmark: one request under way at a time, as a client that
- * waits for each answer has it. The server answers with what it got; the client looks at it.
+ * waits for each answer does it. The server echoes; the client compares.
  *
- * sockets_ping serve PORT          any number of connections, epoll and non-blocking reads, as event loops do
- * sockets_ping serve-blocking PORT one connection after another, blocking reads
- * sockets_ping ping PORT COUNT     prints a line `NANOSECONDS COUNT` for each step of a histogram that is used;
- * steps are a 64th of a power of two wide, so values are right to 1.6 percent
+ *     sockets_ping serve PORT
+ *         any number of connections, epoll and non-blocking reads, as in event loops
+ *     sockets_ping serve-blocking PORT
+ *         one connection after another, blocking reads
+ *     sockets_ping ping PORT COUNT
+ *         prints a line `NANOSECONDS COUNT` for each used step of a histogram; a step is a 64th of a power of two
+ *         wide, so that values are right to 1.6 percent
  */
 #include "lib/load.h"
 
@@ -84,7 +87,7 @@ static void ping(long port, long count)
     char received[SIZE];
     int fd = socket_connect(port, 0);
     socket_send_at_once(fd);
-    for (long i = -count / 10 - 1; i < count; i++) { /* the first tenth warms everybody up */
+    for (long i = -count / 10 - 1; i < count; i++) { /* the first tenth warms up caches */
         memset(sent, (int)i, sizeof sent);
         double begun = clock_seconds();
         write_all(fd, sent, sizeof sent);

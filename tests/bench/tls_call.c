@@ -1,9 +1,8 @@
+// link: -lssl -lcrypto
 /*
  * What a call of SSL_write and SSL_read costs: a client and a server in one process over a pair of memory BIOs, TLS
  * 1.3, one byte a call. Usage: tls_call CERTIFICATE KEY CALLS. Prints nanoseconds per call, the two together
  * divided by two. Run bare and with the library preloaded, the difference is what the wrappers add.
- *
- * link: -lssl -lcrypto
  */
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -1,8 +1,8 @@
 /*
- * Times how long programs take from posix_spawn to their end, in turn, so that what else the machine does falls on
+ * Measures how long programs take from posix_spawn to their end, in turn, so that other work of the machine affects
  * all of them alike. Usage: tls_start ROUNDS COMMAND...  where a COMMAND is one argument, its words separated by
  * blanks; words of the form NAME=VALUE before the program are its environment. Prints a line per round with
- * microseconds in the order of the commands. Knows nothing of pfswrap.
+ * microseconds in the order of the commands.
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ enum { COMMANDS_MAX = 8, WORDS_MAX = 16 };
 
 struct command {
     char *words[WORDS_MAX + 1];
-    char *environment[WORDS_MAX + 2]; /* what it adds, and PATH */
+    char *environment[WORDS_MAX + 2]; /* what the command adds, and PATH */
 };
 
 static _Noreturn void die(const char *what)
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
     for (long round = -1; round < rounds; round++) { /* the first fills the caches */
         double times[COMMANDS_MAX];
         for (int i = 0; i < count; i++) {
-            int turn = (int)((i + round + 1) % count); /* nobody always follows the same one */
+            int turn = (int)((i + round + 1) % count); /* no command always follows the same one */
             times[turn] = command_time(&commands[turn]);
         }
         for (int i = 0; i < count && round >= 0; i++)

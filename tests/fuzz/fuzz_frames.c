@@ -1,7 +1,7 @@
 /*
  * Frame input: an open connection whose wire the fuzzer writes. It sends honest data, forges frames with the right
- * keys and any type, tag and content, throws in raw bytes, lets time pass, and closes; whatever happens, no promise
- * is broken, and what arrives of an honest connection is what was sent.
+ * keys and any type, tag and content, inserts raw bytes, lets time pass, and closes. No guarantee may be broken,
+ * and what an honest connection receives is what was sent.
  */
 #include "fuzz.h"
 
@@ -14,7 +14,7 @@ struct side {
     const struct pfswrap_seal_config *config;
     uint8_t in[WIRE_BYTES];
     size_t length;
-    uint8_t next_sent, next_seen; /* honest data counts up: every byte is known */
+    uint8_t next_sent, next_seen; /* honest data counts up, so that every byte is known */
     bool closed;
 };
 
@@ -148,7 +148,7 @@ static void start(uint8_t first)
     ready[which] = true;
 }
 
-/* One command: what it is, two numbers, and for some of them bytes. Returns what it used. */
+/* One command: its kind, two numbers, and for some of them bytes. Returns the number of input bytes used. */
 static size_t command(const uint8_t *data, size_t size)
 {
     struct side *from = &sides[data[0] >> 3 & 1], *to = &sides[1 - (data[0] >> 3 & 1)];

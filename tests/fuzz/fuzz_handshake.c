@@ -1,12 +1,12 @@
 /*
- * Handshake input: bytes of a stranger to a responder and to an initiator, in pieces, and a client with valid keys
- * whose payload is anything. The first byte chooses; see LLVMFuzzerTestOneInput.
+ * Handshake input: bytes of an unknown peer to a responder and to an initiator, in pieces, and a client with valid
+ * keys whose payload is anything. The first byte chooses; see LLVMFuzzerTestOneInput.
  */
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Bytes in pieces of `step`, until the channel says no or needs more than there is. */
+/* Bytes in pieces of `step`, until the channel refuses or needs more than there is. */
 static void feed(struct pfswrap_seal *channel, const struct pfswrap_seal_config *config, const uint8_t *data,
                  size_t size, size_t step)
 {
@@ -29,7 +29,7 @@ static void feed(struct pfswrap_seal *channel, const struct pfswrap_seal_config 
     }
 }
 
-/* A preamble that a responder accepts as far as nobody needs a secret for it, and then the fuzzer's message. */
+/* A preamble that a responder accepts without a secret, and then the fuzzer's message. */
 static void feed_with_preamble(struct pfswrap_seal *channel, const struct pfswrap_seal_config *config,
                                const uint8_t *data, size_t size, uint8_t pattern)
 {
@@ -44,7 +44,7 @@ static void feed_with_preamble(struct pfswrap_seal *channel, const struct pfswra
     feed(channel, config, bytes, CHANNEL_PREAMBLE_BYTES + length, sizeof bytes);
 }
 
-/* A client with valid keys and a payload of the fuzzer's. */
+/* A client with valid keys and a payload from the fuzzer. */
 static void feed_payload(struct pfswrap_seal *channel, const struct pfswrap_seal_config *config,
                          const uint8_t *data, size_t size, enum noise_pattern pattern)
 {

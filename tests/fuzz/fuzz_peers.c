@@ -1,6 +1,4 @@
-/*
- * The peers file: any text. Whatever it is, a bad line is named, and what was added has a name and a key that the
- * rules allow.
+/* The peers file: any text. An invalid line is named, and what was added has a name and a key that the rules allow.
  */
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 /*
- * libFuzzer: any bytes are a policy or are refused with a message; what is accepted prints, and what it prints is
- * accepted. Links libpfswrap-core.a.
+ * libFuzzer: any bytes are a policy or are refused with a message; an accepted policy can be printed, and its print
+ * is accepted. Links libpfswrap-core.a.
  */
 #include "policy/policy.h"
 

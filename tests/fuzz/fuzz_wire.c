@@ -1,7 +1,7 @@
 /*
- * libFuzzer: any bytes in any order of directions are read without a fault, come to the verdict they come to byte
- * by byte, and no verdict is ever taken back. A verdict of forward secrecy has in it what the configuration asks
- * for. The input is a byte of settings, then pieces: direction and length in two bytes, and the bytes.
+ * libFuzzer: any bytes in any order of directions are read without a fault, give the same verdict as byte by byte,
+ * and no verdict is ever taken back. A verdict of forward secrecy has what the configuration requires. The input is
+ * a byte of settings, then pieces: direction and length in two bytes, and the bytes.
  */
 #include "wire/wire.h"
 

@@ -1,5 +1,5 @@
-"""Works the example of docs/WIRE.md again, with dissononce's handshake and libsodium's stream and nothing of pfswrap: both
-Noise messages of both handshakes must come out byte for byte, and every frame must open to what the text says.
+"""Computes the example of docs/WIRE.md again, with dissononce's handshake and libsodium's stream and nothing of pfswrap: both
+Noise messages of both handshakes must be the same byte for byte, and every frame must decrypt to what the text says.
 Usage: check_example.py WIRE.md. Exits nonzero with the first difference."""
 
 import re
@@ -21,7 +21,7 @@ SERVICE = b"example"
 
 
 class FixedDH(X25519DH):
-    """X25519 whose one new key pair is given."""
+    """X25519 whose only new key pair is an argument."""
 
     def __init__(self, ephemeral):
         super().__init__()

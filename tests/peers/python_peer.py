@@ -1,8 +1,8 @@
 """A peer of the seal protocol, written from docs/WIRE.md alone.
 
-The handshake is dissononce's, the stream libsodium's own (through ctypes): nothing of pfswrap is in it. It speaks on
-stdin and stdout, which are one socket. An initiator sends chunks, waits for each to come back, and closes; a responder
-echoes. At the end a line of JSON on stderr says what was seen.
+The handshake is dissononce's, the stream libsodium's own (through ctypes), without any code of pfswrap. It uses stdin and
+stdout, which are one socket. An initiator sends chunks, waits for each to come back, and closes; a responder echoes. At
+the end it prints a line of JSON about the connection on stderr.
 """
 
 import base64
@@ -103,7 +103,7 @@ class Peer:
         self.digest = hashlib.sha256()
         self.first = True
 
-    # The carrier.
+    # The transport.
     def read(self, length):
         data = b""
         while len(data) < length:
@@ -139,7 +139,7 @@ class Peer:
         data = struct.pack(">BBI", 1, 4, self.rekey) + b"\x4d\x03new"      # an unknown type, to be skipped
         if self.psk and self.initiator:
             identifier = hashlib.blake2b(PSK_ID_CONTEXT, digest_size=8, key=self.psk).digest()
-            data += b"\x02\x08" + bytes(range(8)) + b"\x02\x08" + identifier    # the first is one nobody has
+            data += b"\x02\x08" + bytes(range(8)) + b"\x02\x08" + identifier    # the first is one that no peer has
         return data
 
     def read_payload(self, payload):

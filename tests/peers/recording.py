@@ -1,9 +1,9 @@
-"""What somebody can do with a recorded conversation and a server's static secret: an attacker written from docs/WIRE.md.
+"""What an attacker can do with a recorded conversation and a server's static secret, written from docs/WIRE.md.
 
-Reads JSON on stdin: `sent` and `answered`, what both sides said inside TLS (hexadecimal), `secret` (the server's static
-secret, base64), `binding` (hexadecimal). Prints JSON: the client's static key that message 1 gives away, and how many
-frames of either side each key opened that can be computed without an ephemeral secret; as a proof of the method, also
-how many frames of a conversation it opens whose key is known.
+Reads JSON on stdin: `sent` and `answered`, what both sides sent inside TLS (hexadecimal), `secret` (the server's static
+secret, base64), `binding` (hexadecimal). Prints JSON: the client's static key, which message 1 discloses, and how many
+frames of either side each key decrypts that can be computed without an ephemeral secret; as a proof of the method, also
+how many frames it decrypts of a conversation whose key is known.
 """
 
 import base64
@@ -17,7 +17,7 @@ import python_peer
 
 
 def opened(key, header, frames):
-    """How many of the frames a key opens, from the first on."""
+    """How many of the frames a key decrypts, from the first on."""
     reader, count = python_peer.Stream(key, header), 0
     with contextlib.suppress(python_peer.ProtocolError):
         while frames:

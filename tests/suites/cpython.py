@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """CPython's own network tests, bare and with every TCP connection on the loopback sealed; prints where they differ.
 
-Takes Debian's libpython3.11-testsuite: one that is installed, or an unpacked one (`apt-get download`, `dpkg -x FILE
+Uses Debian's libpython3.11-testsuite: one that is installed, or an unpacked one (`apt-get download`, `dpkg -x FILE
 FOLDER`, then --suite FOLDER). It belongs to /usr/bin/python3 of the same version. Writes nothing outside its own
-temporary folder, which is kept only with --keep; takes several minutes, so `make check` leaves it alone.
+temporary folder, which is kept only with --keep; takes several minutes, so that `make check` does not run it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ test_socketserver test_httplib test_httpservers test_ftplib test_smtplib test_po
 test_telnetlib test_urllib test_urllib2 test_urllib2_localnet test_xmlrpc test_docxmlrpc test_wsgiref test_smtpd
 test_subprocess test_robotparser test_logging test_fork1 test_os test_ssl test_signal test_eintr
 test_support""".split()
-LEFT_OUT = ("ThreadedVSOCKSocketStreamTest",)  # waits for ever where /dev/vsock is there and no hypervisor, bare too
+LEFT_OUT = ("ThreadedVSOCKSocketStreamTest",)  # hangs where /dev/vsock exists without a hypervisor, also bare
 EVERY_PORT = ("127.0.0.0/8:*", "[::1]:*")
 
 

@@ -1,4 +1,4 @@
-"""exim with GnuTLS and old priorities, as a server that speaks TLS at once and as one that takes STARTTLS."""
+"""exim with GnuTLS and old priorities, as a server that begins with TLS and as one with STARTTLS."""
 
 import os
 import pwd
@@ -39,8 +39,8 @@ begin authenticators
 
 
 def in_a_namespace_with_its_user():
-    """Debian's exim does not start where its user is unknown, which its package makes: here the user exists for this
-    script alone, in a mount namespace (unshare(1)) with other files in the place of /etc/passwd and /etc/group."""
+    """Debian's exim does not start without its user, which its package creates. Here the user exists for this script
+    alone, in a mount namespace (unshare(1)) with other files in place of /etc/passwd and /etc/group."""
     try:
         pwd.getpwnam("Debian-exim")
     except KeyError:
@@ -55,7 +55,7 @@ def in_a_namespace_with_its_user():
 
 
 def exim():
-    """The installed one, or one that is only unpacked: a machine has one mail server, and may have another."""
+    """The installed exim, or one that is only unpacked: a machine has one mail server, which may be another."""
     if find("exim4"):
         return find("exim4")
     folder = temporary_directory()
@@ -63,7 +63,7 @@ def exim():
                           capture_output=True, text=True, check=False)
     packages = list(folder.glob("*.deb"))
     if done.returncode != 0 or not packages:
-        skip_all(f"exim4 is neither installed nor to be had: {one_line(done.stderr)[-200:]}")
+        skip_all(f"exim4 is neither installed nor available: {one_line(done.stderr)[-200:]}")
     subprocess.run(["dpkg-deb", "-x", packages[0], folder / "root"], check=True)
     return folder / "root/usr/sbin/exim4"
 
@@ -76,7 +76,7 @@ EXIM = exim()
 
 def server(name, starttls):
     def command(folder, port):
-        """exim is set-user-ID, which no preload survives for others than root: a copy is not."""
+        """exim is set-user-ID, and then ld.so ignores a preload unless root starts it: a copy is not set-user-ID."""
         program = folder / "exim"
         shutil.copyfile(EXIM, program)
         program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""GnuTLS's own tools, wget and git over libcurl-gnutls: told to speak TLS 1.2 at most, they speak TLS 1.3 wrapped."""
+"""GnuTLS's own tools, wget and git over libcurl-gnutls: limited to TLS 1.2, they use TLS 1.3 wrapped."""
 
 import ssl
 
@@ -44,19 +44,19 @@ def proves_clients(tap):
                                             f"--ca-certificate={certs.authority().cert}",
                                             f"--ciphers={OLD}", f"https://localhost:{port}/"], output_of, needs=["wget"],
                       psk_ke=True), {}),
-        # It cannot be told TLS 1.2 at most; and it moves the bytes itself.
+        # It cannot be limited to TLS 1.2; and it moves the bytes itself.
         (LegacyClient("git", lambda port: ["git", "ls-remote", f"https://localhost:{port}/repository"], output_of,
                       needs=["git"], launch=launch_git, bare=None, addresses=False), {"body": REFS}),
     ]
     for client, details in clients:
         if find(*client.needs) is None:
-            tap.result(True, f"{client.name} wrapped speaks TLS 1.3", skip=f"{client.needs[0]} is not installed")
+            tap.result(True, f"{client.name} wrapped uses TLS 1.3", skip=f"{client.needs[0]} is not installed")
         else:
             prove_client(tap, client, **details)
 
 
 def keeps_what_is_narrower(tap):
-    with tap.case("a program's groups and ciphers are kept where the policy has them"):
+    with tap.case("a program's groups and ciphers are kept if the policy has them"):
         for group, cipher, suite in (("SECP384R1", "AES-128-GCM", "TLS_AES_128_GCM_SHA256"),
                                      ("X25519", "CHACHA20-POLY1305", "TLS_CHACHA20_POLY1305_SHA256")):
             wrap = Wrap()
@@ -82,13 +82,13 @@ def keeps_what_is_narrower(tap):
                 equal(cli_received(result), b"x", f"{priority!r}: {result!r}; log: {wrap.tail()}")
             check_handshake(wrap.wait_event("handshake"), "client")
 
-    with tap.case("what is overridden is logged with what the program asked for"):
+    with tap.case("an override is logged with what the program asked for"):
         wrap = Wrap()
         with peers.Server(peers.reply_http(b"x")) as server:
             run(wrap.argv(gnutls_cli(server.port)), data=REQUEST)
         equal(wrap.wait_event("override")["asked"], OLD, "asked")
 
-    with tap.case("a priority string that is wrong is refused by the library as it is bare"):
+    with tap.case("the library refuses an invalid priority string as bare"):
         with peers.Server(peers.reply_http(b"x")) as server:
             argv = gnutls_cli(server.port, priority="NORMAL:+NO-SUCH-CIPHER")
             bare, wrapped = run(argv), run(Wrap().argv(argv))
@@ -97,7 +97,7 @@ def keeps_what_is_narrower(tap):
 
 
 def follows_the_policy(tap):
-    with tap.case("min-version = 1.2 lets GnuTLS speak TLS 1.2 with ECDHE and AEAD, and not resume it"):
+    with tap.case("min-version = 1.2 lets GnuTLS use TLS 1.2 with ECDHE and AEAD, without resumption"):
         wrap = Wrap(tls={"min-version": "1.2"})
         with peers.Server(peers.reply_http(b"x"), version=ssl.TLSVersion.TLSv1_2) as server:
             result = run(wrap.argv(gnutls_cli(server.port, priority="NORMAL:%COMPAT")), data=REQUEST)
@@ -111,7 +111,7 @@ def follows_the_policy(tap):
             result = run(wrap.argv(gnutls_cli(server.port, priority=OLD)), data=REQUEST)
             check(cli_received(result) != b"x" and not server.versions, f"expected a refusal: {result!r}")
 
-    with tap.case("mode = audit changes nothing and says what it would have refused"):
+    with tap.case("mode = audit changes nothing and logs what enforce would refuse"):
         wrap = Wrap(mode="audit")
         with peers.Server(peers.reply_http(b"x"), ciphers="ALL:@SECLEVEL=0") as server:
             result = run(wrap.argv(gnutls_cli(server.port)), data=REQUEST)
@@ -120,7 +120,7 @@ def follows_the_policy(tap):
         equal(wrap.wait_event("would-override")["asked"], OLD, "asked")
         equal(wrap.wait_event("handshake")["version"], "TLSv1.2", "version")
 
-    with tap.case("TLS 1.3 tickets resume with a fresh exchange, unless the policy refuses them"):
+    with tap.case("TLS 1.3 tickets resume with a new key exchange, unless the policy refuses them"):
         for tickets, resumed in (("allow", True), ("refuse", False)):
             wrap = Wrap(tls={"session-tickets": tickets})
             with LegacyServer("gnutls-serv", gnutls_serv(priority="NORMAL"), None).start() as server:
@@ -131,7 +131,7 @@ def follows_the_policy(tap):
             equal([event["resumed"] for event in events[:2]], [False, resumed], f"resumed with {tickets}: {events}")
             check_handshake(events[1], "client")
 
-    with tap.case("a server that resumes without a fresh exchange is refused, with what GnuTLS offers for tickets"):
+    with tap.case("a server that resumes without a new key exchange is refused, with GnuTLS's offer for tickets"):
         certificate, port, wrap = certs.server(), free_port(), Wrap()
         openssl = Build("openssl of Debian trixie", other_libssl.get("trixie"))
         argv, env = openssl.launch(["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key",
@@ -158,7 +158,7 @@ def verifies_servers(tap):
     other_name = certs.signed("server-other-name", names="DNS:other.test")
     good_pin = dict(require, **{"pin-sha256": good.pin()})
     other_pin = dict(require, **{"pin-sha256": other_ca.pin()})
-    with tap.case("wget bare accepts any certificate if told to, so that a refusal means something"):
+    with tap.case("wget bare accepts any certificate with its option, so that a refusal means something"):
         with peers.Server(peers.reply_http(b"x"), other_ca) as server:
             equal(run(careless(server)).out, b"x", "body")
     for words, certificate, tls, host in (
@@ -213,7 +213,7 @@ def datagrams(tap):
             result = run(client.argv(argv), data=b"hello\n")
         return result, client, server
 
-    with tap.case("DTLS is DTLS 1.2 with ECDHE and AEAD on both sides, or refused where the policy refuses it"):
+    with tap.case("DTLS is DTLS 1.2 with ECDHE and AEAD on both sides, or is refused if the policy refuses it"):
         result, client, server = talk({})
         contains(result.out, b"hello", f"{result!r}; log: {client.tail()}")
         for wrap in (client, server):
@@ -225,7 +225,7 @@ def datagrams(tap):
 
 
 def preshared_keys(tap):
-    with tap.case("a preshared key passes with ECDHE, and not without"):
+    with tap.case("a preshared key is accepted with ECDHE, and not without"):
         folder, port, wrap = temporary_directory(), free_port(), Wrap()
         (folder / "keys").write_text("user:9e32cf7786321a828ef7668f09fb35db\n")
         server = ["gnutls-serv", "--quiet", "--echo", "-p", port, "--pskpasswd", folder / "keys", "--priority"]
@@ -243,7 +243,7 @@ def preshared_keys(tap):
 def main():
     tap = Tap()
     if find("gnutls-serv") is None:
-        tap.result(True, "gnutls-serv wrapped speaks TLS 1.3", skip="gnutls-serv is not installed")
+        tap.result(True, "gnutls-serv wrapped uses TLS 1.3", skip="gnutls-serv is not installed")
     else:
         prove_server(tap, LegacyServer("gnutls-serv", gnutls_serv(), echo_exchange, needs=["gnutls-serv"]))
     proves_clients(tap)

@@ -1,4 +1,4 @@
-"""Programs that a wrapped program executes with an environment of its own making, which lacks pfswrap's variables."""
+"""Programs that a wrapped program executes with an environment of its own, without pfswrap's variables."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ def execute(wrap, call, *rest, environment="WORD=kept,OTHER=too"):
 
 
 def variables(result):
-    """What `env` printed of the environment it was given."""
+    """What `env` printed of its environment."""
     return dict(line.split("=", 1) for line in result.out.decode().splitlines() if "=" in line)
 
 
@@ -28,14 +28,14 @@ def needs_root():
 
 
 def open_to_all(wrap):
-    """The shell of system() and popen() gives up the user that differs: its children then read the policy as nobody."""
+    """The shell of system() and popen() gives up the different user: its children then read the policy as the user nobody."""
     wrap.policy.chmod(0o644)
     wrap.log.touch()
     wrap.log.chmod(0o666)
 
 
 def status_script():
-    """A program that prints what the kernel says about its process."""
+    """A program that prints its status from /proc."""
     path = temporary_directory() / "status"
     path.write_text("#!/bin/cat /proc/self/status\n")
     path.chmod(0o755)
@@ -50,7 +50,7 @@ def ids(result):
 def main():
     tap = Tap()
     for call in CALLS:
-        with tap.case(f"what {call} executes with another environment is protected by the same policy"):
+        with tap.case(f"a program that {call} executes with another environment is protected by the same policy"):
             wrap = Wrap()
             result = execute(wrap, call)
             equal(result.status, 0, f"{result!r}")
@@ -61,8 +61,8 @@ def main():
             contains([event["program"] for event in wrap.events("policy")], "env", "programs that loaded the policy")
 
     for call in ("execl", "execle", "execlp"):
-        with tap.case(f"{call} hands over all arguments of its list"):
-            found = variables(execute(Wrap(), call))  # env takes them as variables
+        with tap.case(f"{call} passes all arguments of its list"):
+            found = variables(execute(Wrap(), call))  # env reads them as variables
             equal((found.get("FIRST"), found.get("SECOND")), ("1", "2"), "arguments")
     for before, after in (("{}", None), ("{}:libm.so.6", "libm.so.6"), ("libm.so.6 {}", "libm.so.6"),
                           ("libm.so.6:{} libdl.so.2", "libm.so.6:libdl.so.2"), (" ::{}:: ", None),
@@ -71,8 +71,8 @@ def main():
             wrap = Wrap(children="allow")
             given = {"LD_PRELOAD": before.replace("{}", str(LIBRARY)), "PFSWRAP_POLICY": str(wrap.policy)}
             found = variables(run(["sh", "-c", "env"], env=given))
-            equal((found.get("LD_PRELOAD"), found.get("PFSWRAP_POLICY")), (after, None), "what the child was given")
-    with tap.case("with children = allow a library whose name ends like pfswrap's stays in LD_PRELOAD"):
+            equal((found.get("LD_PRELOAD"), found.get("PFSWRAP_POLICY")), (after, None), "what the child got")
+    with tap.case("with children = allow a library whose name has the same end as pfswrap's stays in LD_PRELOAD"):
         wrap = Wrap(children="allow")
         other = wrap.folder / "notlibpfswrap.so"
         other.symlink_to(BUILD / "tests" / "apps" / "plugins" / "opener.so")
@@ -82,21 +82,21 @@ def main():
         wrap = Wrap()
         found = variables(execute(wrap, "empty"))
         equal(found, {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": str(wrap.policy)}, "environment")
-    with tap.case("other libraries to preload stay, after pfswrap's"):
+    with tap.case("other preloaded libraries stay, after pfswrap's"):
         found = variables(execute(Wrap(), "execve", environment="LD_PRELOAD=libm.so.6 libdl.so.2,WORD=kept"))
         equal(found.get("LD_PRELOAD"), f"{LIBRARY}:libm.so.6 libdl.so.2", "LD_PRELOAD")
-    with tap.case("an environment that has what it needs is handed on as it is"):
+    with tap.case("an environment with pfswrap's variables is passed on unchanged"):
         wrap = Wrap()
         given = {"WORD": "kept", "PFSWRAP_POLICY": str(wrap.policy), "LD_PRELOAD": f"libm.so.6 {LIBRARY}"}
         text = ",".join(f"{name}={value}" for name, value in given.items())
         equal(variables(execute(wrap, "execve", environment=text)), given, "environment")
-    with tap.case("a policy that the program names for its child holds for the child"):
+    with tap.case("a policy that the program sets for its child applies to the child"):
         wrap, other = Wrap(), Wrap()
         execute(wrap, "execve", environment=f"PFSWRAP_POLICY={other.policy}")
         contains([event["program"] for event in other.events("policy")], "env", "programs under the other policy")
 
     for call in ("execve", "execvp", "posix_spawn", "system"):
-        with tap.case(f"with children = allow what {call} executes gets exactly the environment it was given"):
+        with tap.case(f"with children = allow a program that {call} executes gets exactly the environment of the call"):
             result = execute(Wrap(children="allow"), call)
             found = variables(result)
             equal({name: found.get(name) for name in ("WORD", "OTHER", "LD_PRELOAD", "PFSWRAP_POLICY")},
@@ -104,7 +104,7 @@ def main():
 
     folder = temporary_directory()
     for call in ("execve", "execlp", "vfork", "posix_spawn", "system", "popen"):
-        with tap.case(f"{call} fails in a chroot where pfswrap's library is not, and the log says why"):
+        with tap.case(f"{call} fails in a chroot without pfswrap's library, and the log says why"):
             needs_root()
             wrap = Wrap()
             result = execute(wrap, call, folder)
@@ -120,7 +120,7 @@ def main():
 
     for half in ("real", "effective", "both"):
         for call in ("execve", "vfork", "execvp", "posix_spawn", "system", "popen"):
-            with tap.case(f"{call} is refused with its {half} ids given up, since ld.so would start the program bare"):
+            with tap.case(f"{call} is refused after the {half} ids were given up, since ld.so would ignore the preload"):
                 needs_root()
                 wrap = Wrap()
                 open_to_all(wrap)
@@ -130,7 +130,7 @@ def main():
                 check(wrapped.status != 0, f"wrapped: {wrapped!r}")
                 event = wrap.wait_event("refused")
                 check("user or group differ" in event["reason"], f"expected the reason in {event}")
-    with tap.case("with mode = audit such a program is executed, with the ids it has bare"):
+    with tap.case("with mode = audit such a program is executed, with the same ids as bare"):
         needs_root()
         wrap, status = Wrap(mode="audit"), status_script()
         open_to_all(wrap)

@@ -1,6 +1,7 @@
-"""pfswrap explain: what it says of real programs and of programs made for it, in words and as JSON.
+"""pfswrap explain: its output for real programs and for programs made for the test, as text and as JSON.
 
-The made ones hold a library's soname or the texts that tell a TLS implementation, and nothing of the implementation.
+The programs of the test contain a library's soname or the texts that identify a TLS implementation, and nothing else of
+the implementation.
 """
 
 import json
@@ -67,7 +68,7 @@ def stack(found, name):
 
 
 def tells_linked_stacks():
-    with tap.case("a program that links libssl or GnuTLS is upgraded, for OpenSSL 3 and 1.1"):
+    with tap.case("a program that links libssl or GnuTLS is upgraded, with OpenSSL 3 and 1.1"):
         for soname, name in (("libssl.so.3", "OpenSSL 3"), ("libssl.so.1.1", "OpenSSL 1.1"), ("libgnutls.so.30", "GnuTLS")):
             program = linking(soname)
             found = facts(program)
@@ -77,12 +78,12 @@ def tells_linked_stacks():
             equal(entry["path"], str(program.parent / soname), "path")
             contains(explain(program), "upgraded: every connection through libssl or GnuTLS", "text")
 
-    with tap.case("a libssl that comes through another library is found with that library"):
+    with tap.case("a libssl that another library links is found, with that library"):
         entry = stack(facts(linking("libssl.so.3", through="librelay.so.1")), "OpenSSL 3")
         equal(entry["through"], "librelay.so.1", "through")
         contains(explain(linking("libssl.so.3", through="librelay.so.1")), "linked through librelay.so.1", "text")
 
-    with tap.case("the seal plane is there for every program that can be preloaded, with TLS or without"):
+    with tap.case("the seal plane covers every program that can be preloaded, with TLS or without"):
         for program in (linking("libgnutls.so.30"), find("true")):
             contains(" ".join(explain(program).split()), "seals the TCP connections that a [listen] or [connect] rule",
                      f"text for {program}")
@@ -105,7 +106,7 @@ def tells_linked_stacks():
         equal(found["verdict"], "partly", "verdict")
         equal(sorted(entry["covered"] for entry in found["tls"]), [False, True], "covered")
 
-    with tap.case("a library that is not found is said"):
+    with tap.case("a library that is not found is reported"):
         broken = linking("libprobe.so.1")
         (broken.parent / "libprobe.so.1").unlink()
         contains(explain(broken), "missing      libprobe.so.1 is not found: the program will not start", "text")
@@ -128,21 +129,21 @@ def tells_inner_stacks():
             equal((entry["library"], entry["covered"], found["verdict"]), (None, False, "not-covered"), f"entry for {text}")
             contains(" ".join(explain(program).split()), "inside the executable", "text")
 
-    with tap.case("OpenSSL before TLS 1.3 inside the executable is told too"):
+    with tap.case("OpenSSL before TLS 1.3 inside the executable is named, too"):
         stack(facts(holding("OpenSSL 1.0.2u  20 Dec 2019", "master secret", "server finished")), "OpenSSL 1.0")
 
-    with tap.case("an executable that exports libssl's functions holds it"):
+    with tap.case("an executable that exports libssl's functions contains it"):
         found = facts(build(body="void SSL_CTX_new(void) {}\n__attribute__((used)) static const char v[] = \"OpenSSL 3.1.0\";",
                             flags=["-rdynamic"]))
         equal((stack(found, "OpenSSL 3")["library"], found["verdict"]), (None, "not-covered"), "entry")
 
-    with tap.case("a program that only prints OpenSSL's version does not hold OpenSSL"):
+    with tap.case("a program that only prints OpenSSL's version does not contain OpenSSL"):
         found = facts(holding("built with OpenSSL 3.0.11 19 Sep 2023"))
         equal((found["tls"], found["verdict"]), ([], "no-tls"), "entry")
 
 
 def tells_refusals():
-    with tap.case("a static program is refused by run, and its TLS is named all the same"):
+    with tap.case("a static program is refused by run, and its TLS is still named"):
         program = holding(HANDSHAKE, "\u00ff Go buildinf:".encode("latin-1").decode("latin-1"), flags=["-static"])
         data = program.read_bytes().replace("\u00ff Go buildinf:".encode(), b"\xff Go buildinf:\0")
         program.write_bytes(data)
@@ -193,14 +194,14 @@ def tells_scripts():
 
 
 def tells_run_time():
-    with tap.case("a program that may load libssl later is said to"):
+    with tap.case("a program that may load libssl later is reported as such"):
         program = build(body="#include <dlfcn.h>\nvoid *load(const char *name); void *load(const char *name) "
                              "{ return dlopen(name, RTLD_NOW); }", flags=["-ldl"])
         found = facts(program)
         equal((found["dlopen"], found["tls"], found["verdict"]), (True, [], "run-time"), "found")
         contains(" ".join(explain(program).split()), "upgraded if it loads a shared libssl or GnuTLS at run time", "text")
 
-    with tap.case("the program is not run, nor its libraries"):
+    with tap.case("no code of the program or its libraries runs"):
         folder = temporary_directory()
         witness = folder / "witness"
         touch = (f"#include <fcntl.h>\n__attribute__((constructor)) static void touch(void) "
@@ -215,7 +216,7 @@ def tells_run_time():
 
 
 def tells_versions():
-    with tap.case("the version of a TLS implementation is told, whole where a text has it whole"):
+    with tap.case("the version of a TLS implementation is reported, completely if a text has it"):
         for texts, version in ((["OpenSSL 3.0 provider", "OpenSSL 3.0.2 15 Mar 2022"], "3.0.2"), (["OpenSSL 3.5"], "3.5"),
                                (["OpenSSL 1.1.1w  11 Sep 2023"], "1.1.1w"), (["/cargo/src/rustls-0.21.7/src/lib.rs"], "0.21.7"),
                                (["mbed TLS 2.28.3"], "2.28.3"), (["BoringSSL"], None)):
@@ -226,7 +227,7 @@ def tells_versions():
 
 def tells_runtimes():
     node = "void napi_create_function(void) {}\n"
-    with tap.case("Node.js and Java are told, with the variable they are given"):
+    with tap.case("Node.js and Java are identified, with the variable that configures them"):
         program = build(body=node, flags=["-rdynamic"])
         found = facts(program, env={"NODE_OPTIONS": "--tls-min-v1.0 --no-warnings"})
         equal((found["runtime"], list(found["environment"])), ("Node.js", ["NODE_OPTIONS"]), "found")
@@ -246,14 +247,14 @@ def tells_runtimes():
             found = facts(program, env={"PFSWRAP_POLICY": str(policy)})["environment"]
             check(found["NODE_OPTIONS"].startswith(expected) if expected else found == {}, f"{text!r}: found {found}")
 
-    with tap.case("Go and Rust are told, and a program of neither has no runtime"):
+    with tap.case("Go and Rust are identified, and other programs have no runtime"):
         equal(facts(holding("/rustc/90b35a6239c3/library/core/src/panicking.rs"))["runtime"], "Rust", "runtime")
         program = build()
         equal((facts(program)["runtime"], facts(program)["environment"]), (None, {}), "found")
         subprocess.run(["objcopy", "--add-section", f".gopclntab={__file__}", program], check=True)
         equal(facts(program)["runtime"], "Go", "runtime")
 
-    with tap.case("io_uring is told, linked or held"):
+    with tap.case("io_uring is reported, linked or contained"):
         equal(facts(linking("liburing.so.2"))["io_uring"], True, "linked")
         equal(facts(holding("io_uring_setup"))["io_uring"], True, "held")
         contains(explain(holding("io_uring_setup")), "ENOSYS", "text")
@@ -272,13 +273,13 @@ def explains_real_programs():
             check(any((entry["library"] or "").startswith(library) and entry["covered"] for entry in found["tls"]),
                   f"expected {library} in {found['tls']}")
 
-    with tap.case("the text keeps to 80 columns but for paths"):
+    with tap.case("the text has at most 80 columns, except for paths"):
         for program in filter(None, map(find, ("nginx", "curl", "sh"))):
             for line in explain(program).splitlines():
                 check(len(line) <= 80 or "/" in line, f"expected at most 80 columns, found {line!r}")
                 lacks(line, "\t", "a line")
 
-    with tap.case("a name that is no UTF-8 or has a newline stays one line of JSON"):
+    with tap.case("a name that is not UTF-8 or has a newline is still one line of JSON"):
         folder = os.fsencode(temporary_directory())
         name = folder + b"/a\xff\n\"b"
         shutil.copyfile(find("true"), name)
@@ -289,7 +290,7 @@ def explains_real_programs():
         text = subprocess.run([LAUNCHER, "explain", name], capture_output=True, check=True).stdout
         contains(text.splitlines()[0], b"?\"b", "first line of the text")
 
-    with tap.case("damaged ELF files end in an answer, not a crash"):
+    with tap.case("damaged ELF files give an answer, not a crash"):
         original = Path(find("true")).read_bytes()
         path = temporary_directory() / "damaged"
         for offset in range(0, 64):

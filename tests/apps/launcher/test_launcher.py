@@ -1,6 +1,6 @@
 """The launcher: how programs are found and executed, every refusal with its message and status, the installed tree.
 
-Knows nothing of TLS: what the library does once it is loaded is other tests' business.
+Nothing here depends on TLS: other tests check what the library does once it is loaded.
 """
 
 import os
@@ -29,7 +29,7 @@ def message_of(result):
     """pfswrap's own line on stderr, which must be the only one, without its prefix."""
     lines = result.err.decode("utf-8", "replace").splitlines()
     equal(len(lines), 1, f"lines on stderr of {result!r}")
-    check(lines[0].startswith("pfswrap: "), f"expected a line of pfswrap's, found {lines[0]!r}")
+    check(lines[0].startswith("pfswrap: "), f"expected a line of pfswrap, found {lines[0]!r}")
     return lines[0][len("pfswrap: "):]
 
 
@@ -79,7 +79,7 @@ def copy_of_true(name="program", mode=0o755):
 
 
 def interpreter(path):
-    """PT_INTERP of a 64-bit ELF file: where it is in the file, and what it says."""
+    """PT_INTERP of a 64-bit ELF file: its offset in the file, and its text."""
     data = Path(path).read_bytes()
     offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
     for index in range(count):
@@ -90,7 +90,7 @@ def interpreter(path):
 
 
 def patched(offset, data):
-    """A copy of true with other bytes at one place."""
+    """A copy of true with other bytes at one offset."""
     path = copy_of_true()
     with open(path, "r+b") as file:
         file.seek(offset)
@@ -106,17 +106,17 @@ def static_program(flag="-static"):
 
 
 def as_nobody(*words):
-    """Runs the launcher as nobody, if we may and nobody can reach it."""
+    """Runs the launcher as the user nobody, if this is possible and that user can reach it."""
     if os.geteuid() != 0 or not find("setpriv"):
         raise Skip("only root with setpriv can become another user")
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     if run([*become, "test", "-x", LAUNCHER, "-a", "-r", LIBRARY]).status != 0:
-        raise Skip("nobody cannot reach the build tree")
+        raise Skip("the user nobody cannot reach the build tree")
     return run([*become, LAUNCHER, *words])
 
 
 def install(prefix="/opt/pfswrap"):
-    """`make install` into a directory of its own. Returns what PREFIX is there."""
+    """`make install` into a new directory. Returns its PREFIX."""
     folder = temporary_directory()
     make("install", folder, prefix)
     return folder / prefix.lstrip("/")
@@ -131,31 +131,31 @@ def make(target, folder, prefix):
 # --- how a program is executed ---
 
 def executes_programs():
-    with tap.case("the program gets our library first in LD_PRELOAD and the policy by its path"):
+    with tap.case("the program gets the shim first in LD_PRELOAD, and the policy's path"):
         found = environment()
         equal(found.get("LD_PRELOAD"), str(LIBRARY), "LD_PRELOAD")
         policy = policy_file("")
         equal(environment("--policy", str(policy)).get("PFSWRAP_POLICY"), str(policy), "PFSWRAP_POLICY")
         equal(environment("--policy=builtin", "--").get("PFSWRAP_POLICY"), "builtin", "PFSWRAP_POLICY")
 
-    with tap.case("a relative policy is handed on as an absolute path"):
+    with tap.case("a relative policy is passed on as an absolute path"):
         policy = policy_file("")
         found = environment("--policy", policy.name, cwd=policy.parent)
         equal(found.get("PFSWRAP_POLICY"), str(policy), "PFSWRAP_POLICY")
 
-    with tap.case("an LD_PRELOAD that is there stays, after our library"):
+    with tap.case("an existing LD_PRELOAD stays, after the shim"):
         other = str(LIBRARY.parent / "no such other.so")
         found = environment(env={"LD_PRELOAD": other})
         equal(found.get("LD_PRELOAD"), f"{LIBRARY}:{other}", "LD_PRELOAD")
 
-    with tap.case("a program run under pfswrap twice has our library once"):
+    with tap.case("a program run under pfswrap twice has the shim once"):
         result = pfswrap("run", LAUNCHER, "run", "env", "-0")
         contains(result.out.split(b"\0"), f"LD_PRELOAD={LIBRARY}".encode(), f"environment of {result!r}")
 
-    with tap.case("no variable says where the library is"):
+    with tap.case("no variable sets the library's path"):
         equal(environment(env={"PFSWRAP_LIBRARY": "/nowhere.so"}).get("LD_PRELOAD"), str(LIBRARY), "LD_PRELOAD")
 
-    with tap.case("arguments with blanks, newlines, no or odd bytes arrive as they are"):
+    with tap.case("arguments with blanks, newlines, no bytes or unusual bytes arrive unchanged"):
         words = [b"a b", b"c\nd", b"", b"--policy", b"--", b"\xff\xfe", b"'\"$HOME*"]
         result = subprocess.run([LAUNCHER, "run", "--", "printf", r"%s\0", *words], capture_output=True, check=False)
         equal(result.stdout, b"".join(word + b"\0" for word in words), f"output of {result!r}")
@@ -163,13 +163,13 @@ def executes_programs():
     with tap.case("the exit status is the program's"):
         equal(pfswrap("run", "sh", "-c", "exit 7").status, 7, "status")
 
-    with tap.case("the program keeps the name it was called by"):
+    with tap.case("the program keeps the name that it was called by"):
         folder = temporary_directory()
         (folder / "other-name").symlink_to("/bin/sh")
         result = pfswrap("run", "./other-name", "-c", "echo $0", cwd=folder)
         equal(result.out, b"./other-name\n", f"output of {result!r}")
 
-    with tap.case("a program is found by a relative path and on PATH, past directories and files that cannot be run"):
+    with tap.case("a program is found by a relative path and in PATH, after directories and files that cannot be run"):
         folder = temporary_directory()
         (folder / "one" / "tool").mkdir(parents=True)
         (folder / "two").mkdir()
@@ -209,7 +209,7 @@ def finds_itself():
             result = run([*words, "run", "sh", "-c", "echo $LD_PRELOAD"], **options)
             equal(result.out.decode(), f"{LIBRARY}\n", f"output of {result!r}")
 
-    with tap.case("a launcher that is alone says what is missing"):
+    with tap.case("a launcher without its other files says what is missing"):
         folder = temporary_directory()
         shutil.copy(LAUNCHER, folder / "pfswrap")
         result = run([folder / "pfswrap", "run", "true"])
@@ -221,7 +221,7 @@ def finds_itself():
 
 def refuses_programs():
     with tap.case("a program that is not there is 127, also an empty name"):
-        path = {"PATH": "/usr/bin:/no/such:/bin"}  # a directory one may not enter makes it 126, as in env(1)
+        path = {"PATH": "/usr/bin:/no/such:/bin"}  # a directory that may not be entered makes it 126, as in env(1)
         refused(pfswrap("run", "no-such-program", env=path), 127, "no-such-program: No such file or directory")
         refused(pfswrap("run", "/no/such"), 127, "/no/such: No such file or directory")
         refused(pfswrap("run", ""), 127, ": No such file or directory")
@@ -245,7 +245,7 @@ def refuses_programs():
             refused(pfswrap("run", path), 125, f"{path} is statically linked, expected a dynamic program: nothing can be "
                                                "preloaded into it")
 
-    with tap.case("a program that gains privileges is refused, whoever asks"):
+    with tap.case("a program that gains privileges is refused, for every user"):
         for mode, words in ((0o4755, "set-user-ID"), (0o2755, "set-group-ID")):
             path = copy_of_true(mode=mode)
             equal(stat.S_IMODE(path.stat().st_mode), mode, "mode of the copy")
@@ -285,7 +285,7 @@ def refuses_foreign_programs():
 
 
 def refuses_scripts():
-    with tap.case("a script is refused for what its interpreter is, also through env and another script"):
+    with tap.case("a script is refused if its interpreter is, also through env and another script"):
         static = static_program()
         reason = f"{static} is statically linked, expected a dynamic program: nothing can be preloaded into it"
         direct = script(f"#!{static}\n")
@@ -298,14 +298,14 @@ def refuses_scripts():
                 f"{privileged} is set-user-ID, expected a program without privileges of its own: LD_PRELOAD has no effect "
                 "on this one")
 
-    with tap.case("a script whose env may take the preload away is refused"):
+    with tap.case("a script whose env may remove the preload is refused"):
         for rest in ("-S -i sh", "-i", "-S LD_PRELOAD= sh", "-S PATH=/x sh", "-S PFSWRAP_POLICY=builtin sh",
                      "-S 'sh' -e", "-uLD_PRELOAD"):
             path = script(f"#!/usr/bin/env {rest}\n")
             refused(pfswrap("run", path), 125, f"{path} is run by /usr/bin/env {rest}, expected env and the name of an "
                                                "interpreter only")
 
-    with tap.case("a script through env is refused where children = allow would leave its interpreter alone"):
+    with tap.case("a script through env is refused where children = allow would not protect its interpreter"):
         policy, path = policy_file("[policy]\nchildren = allow\n"), script("#!/usr/bin/env sh\n")
         refused(pfswrap("run", "--policy", policy, path), 125,
                 f"{path} is run through env, which children = allow leaves unprotected, expected children = protect in "
@@ -323,7 +323,7 @@ def refuses_scripts():
 
 
 def refuses_users():
-    with tap.case("a program that can be executed and not read is refused"):
+    with tap.case("a program that can be executed but not read is refused"):
         path = copy_of_true(mode=0o711)
         refused(as_nobody("run", path), 125, f"{path} cannot be read (Permission denied), expected a program that pfswrap can "
                                              "read to find out whether it can be protected")
@@ -338,7 +338,8 @@ def refuses_users():
     with tap.case("a caller whose real and effective users differ is refused"):
         if os.geteuid() != 0 or not find("setpriv"):
             raise Skip("only root with setpriv can have two users")
-        result = run(["setpriv", f"--ruid={NOBODY}", BUILD / "pfswrap-tool", "run", "true"])  # dash would give the euid up
+        # Without the script, since dash would give up the effective user.
+        result = run(["setpriv", f"--ruid={NOBODY}", BUILD / "pfswrap-tool", "run", "true"])
         refused(result, 125, "real and effective user or group differ, expected them equal: LD_PRELOAD would be ignored")
 
 
@@ -384,7 +385,7 @@ def refuses_command_lines():
         refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, genkey, pubkey, genpsk, version, "
                                      "or help")
 
-    with tap.case("help goes to stdout, and to stderr where it was not asked for"):
+    with tap.case("requested help goes to stdout, other help to stderr"):
         asked = pfswrap("help")
         equal((asked.status, asked.err), (0, b""), f"status and stderr of {asked!r}")
         check(asked.out.startswith(b"usage: pfswrap COMMAND"), f"expected the usage, found {asked.out!r}")
@@ -396,18 +397,18 @@ def refuses_command_lines():
 # --- the other commands ---
 
 def checks_policies():
-    with tap.case("check prints what is in force, in a form that check takes"):
+    with tap.case("check prints the policy in force, in a form that check accepts"):
         printed = pfswrap("check", policy_file("[tls]\nmin-version = 1.2\n"))
         equal((printed.status, printed.err), (0, b""), f"status and stderr of {printed!r}")
         contains(printed.out, b"\nmin-version = 1.2\n", "output")
         again = pfswrap("check", policy_file(printed.out.decode()))
         equal(again.out.splitlines()[1:], printed.out.splitlines()[1:], "what check prints of its own output")
 
-    with tap.case("check says FILE:LINE of an error and is 1"):
+    with tap.case("check prints FILE:LINE of an error and exits with 1"):
         path = policy_file("\n[tls]\nmin-version = 1.1\n")
         refused(pfswrap("check", path), 1, f"{path}:3: min-version = 1.1, expected 1.3 or 1.2")
 
-    with tap.case("check warns of what this machine lacks"):
+    with tap.case("check warns if this machine lacks something"):
         path = policy_file("[policy]\nlog = /no/such/log\n[tls]\nverify-server = require\nca-file = /no/ca.pem\n")
         result = pfswrap("check", path)
         equal(result.status, 0, "status")
@@ -424,7 +425,7 @@ def checks_policies():
         refused(pfswrap("check", path), 1, message)
         refused(pfswrap("run", "--policy", path, TRUE), 125, message)
 
-    with tap.case("check warns of a name whose keys have expired, and of a rule that admits nobody"):
+    with tap.case("check warns of a name whose keys have expired, and of a rule that admits no peer"):
         path, folder = sealing_policy()
         (folder / "peers").write_text((folder / "peers").read_text().rstrip() + " not-after=2001-01-01\n")
         result = pfswrap("check", path)
@@ -435,14 +436,14 @@ def checks_policies():
         equal(message_of(pfswrap("check", path)),
               f"warning: {path}:6: [listen app] admits nobody: {folder}/peers is empty", "warning")
 
-    with tap.case("a program that is preloaded by hand does not start without its keys, either"):
+    with tap.case("a program that is preloaded by hand does not start without its keys either"):
         path, folder = sealing_policy()
         preloaded = {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": str(path)}
         equal(run([TRUE], env=preloaded).status, 0, "status with the keys")
         (folder / "identity").unlink()
         refused(run([TRUE], env=preloaded), 125, f"{path}:2: identity {folder}/identity: No such file or directory")
 
-    with tap.case("what a protected program executes as another user starts without keys, and only that"):
+    with tap.case("only a program that a protected program executes as another user starts without keys"):
         path, folder = sealing_policy()
         for entry in (path, folder, path.parent):
             os.chmod(entry, 0o755)
@@ -455,12 +456,12 @@ def checks_policies():
         refused(run([*become, "env", *(f"{key}={value}" for key, value in by_hand.items()), "true"]), 125,
                 f"{path}:2: identity {folder}/identity: Permission denied, expected a file that user {NOBODY} can read")
 
-    with tap.case("the environment of what a program executes has our mark only where a rule seals"):
+    with tap.case("the environment of an executed program has PFSWRAP_CHILD only if a rule seals"):
         path, _ = sealing_policy()
         for words, mark in ((["--policy", path], "1"), ([], None)):
             equal(environment(*map(str, words), "env").get("PFSWRAP_CHILD"), mark, f"PFSWRAP_CHILD with {words}")
 
-    with tap.case("check --no-keys opens no key file, for whoever may not read them"):
+    with tap.case("check --no-keys opens no key file, for users who may not read them"):
         path, folder = sealing_policy()
         with_keys = pfswrap("check", path)
         (folder / "identity").unlink()
@@ -469,7 +470,7 @@ def checks_policies():
         refused(pfswrap("check", "--keys", path), 2, "unknown option --keys of check, "
                                                      "expected pfswrap check [--no-keys] [FILE]")
 
-    with tap.case("a key file of somebody else's is refused by whoever may not read it"):
+    with tap.case("a key file of another user that cannot be read is refused"):
         path, folder = sealing_policy()
         for entry in (path, folder, path.parent):
             os.chmod(entry, 0o755)
@@ -477,7 +478,7 @@ def checks_policies():
                                              f"expected a file that user {NOBODY} can read")
         equal(as_nobody("check", "--no-keys", path).status, 0, "status with --no-keys")
 
-    with tap.case("the ready-made policies are good"):
+    with tap.case("the ready-made policies are valid"):
         files = sorted((ROOT / "policy").glob("*.conf"))
         equal([file.stem for file in files], ["audit-only", "internal-ca", "sealed-migration", "sealed-service",
                                                  "strict", "tls12-compat"], "files")
@@ -485,7 +486,7 @@ def checks_policies():
             copy = policy_file(file.read_text())  # a checkout may be writable by its group
             equal(pfswrap("check", "--no-keys", copy).status, 0, f"status of check {file.name}")
 
-    with tap.case("version tells the version and the planes"):
+    with tap.case("version prints the version and the planes"):
         result = pfswrap("version")
         lines = result.out.decode().splitlines()
         check(lines[0].startswith("pfswrap 0.") and lines[1] == "planes: tls, seal, wire", f"found {lines}")
@@ -504,7 +505,7 @@ def works_installed():
         for name in ("share/bash-completion/completions/pfswrap", "share/pfswrap/policy/strict.conf"):
             check((prefix / name).is_file(), f"expected {prefix / name} to be installed")
 
-    with tap.case("an installed library that is missing, foreign, no library or writable by others is refused"):
+    with tap.case("an installed library that is missing, for another machine, not a library or writable by others is refused"):
         launcher = prefix / "bin" / "pfswrap"
         original = library.read_bytes()
         library.chmod(0o646)
@@ -517,7 +518,7 @@ def works_installed():
         library.unlink()
         refused(pfswrap("run", "true", launcher=launcher), 125, f"{library} cannot be read: No such file or directory")
 
-    with tap.case("a place that LD_PRELOAD cannot spell is refused"):
+    with tap.case("a path that LD_PRELOAD cannot express is refused"):
         for name in ("a b", "a:b", "$ORIGIN"):
             place = temporary_directory() / name
             shutil.copytree(prefix / "bin", place / "bin", symlinks=True)
@@ -525,25 +526,25 @@ def works_installed():
             refused(pfswrap("run", "true", launcher=place / "bin" / "pfswrap"), 125,
                     f"{place}/lib/pfswrap/libpfswrap.so cannot be preloaded, expected a path without blanks, ':' and '$'")
 
-    with tap.case("uninstall leaves nothing of what install put there"):
+    with tap.case("uninstall removes everything that install put there"):
         folder = temporary_directory()
         make("install", folder, "/usr")
         check((folder / "usr/bin/pfswrap").is_file(), "expected install to install")
         make("uninstall", folder, "/usr")
         equal([str(path) for path in folder.rglob("*") if not path.is_dir()], [], "files that are left")
-        equal([str(path) for path in folder.rglob("*pfswrap*")], [], "directories of ours that are left")
+        equal([str(path) for path in folder.rglob("*pfswrap*")], [], "directories of pfswrap that are left")
 
 
 def completes():
     def completions(*words):
-        """What bash would offer for the last of the words."""
+        """The completions that bash offers for the last of the words."""
         program = (f'source "{ROOT}/scripts/completion.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pfswrap; '
                    'printf "%s\\n" "${COMPREPLY[@]}"')
         result = run(["bash", "--norc", "-c", program, "bash", "pfswrap", *words])
         equal(result.err, b"", "stderr of bash")
         return result.out.decode().split()
 
-    with tap.case("bash completes commands, options, policies and the program's own words"):
+    with tap.case("bash completes commands, options, policies and the program's arguments"):
         if not find("bash"):
             raise Skip("bash is not installed")
         equal(completions("ex"), ["explain"], "commands")

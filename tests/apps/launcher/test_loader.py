@@ -1,4 +1,4 @@
-"""The dynamic loader's ways around a preload: other preloads, plug-ins, RUNPATH, RTLD_DEEPBIND, two libssls, none."""
+"""How the dynamic loader may bypass a preload: other preloads, plug-ins, RUNPATH, RTLD_DEEPBIND, two libssls, none."""
 
 from lib import other_libssl, peers
 from lib.process import BUILD, PROGRAMS, run
@@ -14,7 +14,7 @@ def prove_other_preload(tap, server):
     bare = run([UNUSUAL, "shutdown", server.port], env={"LD_PRELOAD": str(COUNTS)})
     for order, preloads, counted in (("before", (COUNTS, LIBRARY), "counted SSL_CTX_new 1 SSL_connect 1 close some"),
                                      ("after", (LIBRARY, COUNTS), None)):
-        with tap.case(f"a preload that hands on by RTLD_NEXT works {order} ours, and the connection is forced"):
+        with tap.case(f"a preload that calls on by RTLD_NEXT works {order} the shim, and the connection is upgraded"):
             equal((bare.status, bare.lines[:2]), (0, ["connect 1 error 0", "alive 1"]), f"bare: {bare!r}")
             wrap = Wrap()
             environment = {"LD_PRELOAD": ":".join(map(str, preloads)), "PFSWRAP_POLICY": str(wrap.policy)}
@@ -26,7 +26,7 @@ def prove_other_preload(tap, server):
                 check(result.lines[2].endswith("close some"), f"the other preload should see close: {result!r}")
             equal(len(wrap.events("handshake", version="TLSv1.3")), 1, f"handshakes; log: {wrap.tail()}")
         for mode in ("deepbind", "local"):
-            with tap.case(f"a plug-in ({mode}) is forced with another preload {order} ours"):
+            with tap.case(f"a plug-in ({mode}) is upgraded with another preload {order} the shim"):
                 wrap = Wrap()
                 environment = {"LD_PRELOAD": ":".join(map(str, preloads)), "PFSWRAP_POLICY": str(wrap.policy)}
                 result = run([LOADS, mode, CLIENT, server.port], env=environment)
@@ -36,13 +36,13 @@ def prove_other_preload(tap, server):
 
 def prove_plugin(tap, server):
     for mode in ("local", "deepbind"):
-        with tap.case(f"a plug-in linked with libssl is forced when it is opened {mode}, and can be closed"):
+        with tap.case(f"a plug-in linked with libssl is upgraded when it is opened {mode}, and can be closed"):
             equal(run([LOADS, mode, CLIENT, server.port]).lines, ["connect 1 version TLSv1.2"], "bare")
             wrap = Wrap()
             result = run(wrap.argv([LOADS, mode, CLIENT, server.port]))
             equal((result.status, result.lines), (0, ["connect 1 version TLSv1.3"]), f"{result!r}; log: {wrap.tail()}")
             equal(len(wrap.events("handshake", version="TLSv1.3")), 1, f"handshakes; log: {wrap.tail()}")
-    with tap.case("a plug-in that its opener's RUNPATH leads to is found, and forced"):
+    with tap.case("a plug-in in its opener's RUNPATH is found, and upgraded"):
         words = [LOADS, "runpath", OPENER, CLIENT.name, server.port]
         equal(run(words).lines, ["found by the program 0", "connect 1 version TLSv1.2"], "bare")
         result = run(Wrap().argv(words))
@@ -57,7 +57,7 @@ def prove_absent(tap):
 
 
 def prove_two(tap, server):
-    sentence = "libssl 1.1.1 and 3.0 in one process are both forced and both logged"
+    sentence = "libssl 1.1.1 and 3.0 in one process are both upgraded and both logged"
     try:
         folder = other_libssl.get("bullseye").root / "usr/lib" / other_libssl.triplet()
     except Skip as reason:

@@ -1,4 +1,4 @@
-"""Programs that no preload reaches, executed by a wrapped one: static, foreign, or with privileges."""
+"""Programs that cannot be preloaded, executed by a wrapped one: static, for another machine, or with privileges."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def foreign():
 
 
 def go_program():
-    """The note that Go's linker makes; its programs make system calls of their own, also where they link libc."""
+    """The note that Go's linker makes. Go programs make their own system calls, even if they link libc."""
     return build(source=SOURCE + GO_NOTE)
 
 
@@ -106,7 +106,7 @@ def main():
             wrap = children("require", "audit")
             equal(b"it runs" in execute(wrap, program).out, runs, "output")
             contains(wrap.wait_event("would-refuse")["reason"], reason, "reason")
-    with tap.case("run refuses Go programs, however they are linked, and explain tells why"):
+    with tap.case("run refuses Go programs, however they are linked, and explain says why"):
         for program in (go_program(), go_program_without_note()):
             equal(subprocess.run([program], capture_output=True, check=True).stdout, b"it runs\n", "bare")
             result = run([ROOT / "scripts" / "pfswrap", "run", program])
@@ -115,7 +115,7 @@ def main():
             found = json.loads(run([ROOT / "scripts" / "pfswrap", "explain", "--json", program]).out)
             equal((found["runtime"], found["verdict"], found["kind"]), ("Go", "refused", "dynamic"), f"{found}")
             equal((found["wire_plane"], found["seal_plane"]), (False, False), f"{found}")
-    with tap.case("what is no Go program, though it has Go's words in it, is run"):
+    with tap.case("a program that is not a Go program, but contains Go's words, runs"):
         program = build(source=SOURCE + r'const char words[] = "\xff Go buildinf:.go.buildinfo";')
         equal(execute(children("require"), program).out, b"it runs\n", "output")
         equal(run([ROOT / "scripts" / "pfswrap", "run", program]).out, b"it runs\n", "output of run")
@@ -125,14 +125,14 @@ def main():
             wrap = children("require")
             check(b"it runs" not in execute(wrap, program, call).out, call)
             equal(len(wrap.events("refused")), 1, f"events of {call}: {wrap.tail()}")
-    with tap.case("a shell's children and a name on PATH are looked at as well"):
+    with tap.case("a shell's children and names in PATH are checked as well"):
         program = build("unusual-name", ["-static"])
         path = f"PATH={program.parent}:/usr/bin:/bin"
         for call in (["sh", "-c", f"{program}; exit 0"], ["env", path, "unusual-name"]):
             wrap = children("require")
             check(b"it runs" not in run(wrap.argv(call)).out, f"{call}")
             contains(wrap.wait_event("refused")["reason"], "is statically linked", "reason")
-    with tap.case("an ordinary program is no event, whatever the policy, and allow says nothing of any"):
+    with tap.case("an ordinary program makes no event under any policy, and children = allow makes none for any program"):
         for policy in ("protect", "require"):
             wrap = children(policy)
             equal(execute(wrap, build()).out, b"it runs\n", policy)

@@ -1,19 +1,18 @@
-"""The attacks on TLS that the inner layer answers, each shown first where it succeeds: without the layer.
+"""The attacks on TLS that the inner layer prevents. Each first succeeds without the layer.
 
-A man in the middle whom the client trusts, relaying; the same with the server's own TLS key; TLS secrets disclosed after
-the fact; and the seal's own long-term key disclosed, which opens nothing that was recorded.
+A man in the middle that the client trusts, relaying; the same with the server's own TLS key; TLS secrets disclosed later;
+and the seal's own long-term key disclosed, which decrypts nothing that was recorded.
 """
 
 import contextlib
 import json
 import socket
 import ssl
-import sys
 import threading
 
 from lib import certs, layer, recorded
 from lib.legacy import require_programs
-from lib.process import DEADLINE, ROOT, run, temporary_directory
+from lib.process import DEADLINE, ROOT, python_with, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 
 SECRET = b"the account holds 4,711 pieces of gold. "
@@ -22,13 +21,13 @@ HEADER = "x-password: open sesame"
 
 
 class Middle:
-    """Accepts TLS with a certificate of its choice, speaks TLS to the server, relays both ways and keeps what it reads."""
+    """Accepts TLS with any certificate, connects to the server with TLS, relays both ways and keeps what it reads."""
 
     def __init__(self, port, certificate):
         self.accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.accepting.load_cert_chain(certificate.cert, certificate.key)
         self.connecting = ssl.create_default_context(cafile=certs.authority().cert)
-        # It knows the protocol: the server is to think that a sealing client is there.
+        # It uses the protocol's ALPN name: to the server it looks like a sealing client.
         self.connecting.set_alpn_protocols(["http/1.1", layer.NAME])
         self.target, self.read = port, b""
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -76,20 +75,20 @@ def request(port):
 def man_in_the_middle(tap, ends, sentence, certificate):
     row = layer.ROWS["nginx"]
     with row.start(None, PAGE) as server, Middle(server.port, certificate) as middle:
-        with tap.case(f"without the layer {sentence} reads everything, and nobody notices"):
+        with tap.case(f"without the layer {sentence} reads everything, and neither end notices"):
             result = run(request(middle.port))
             equal((result.status, result.out), (0, PAGE), "what the client got")
             contains(middle.read, HEADER.encode(), "what the man in the middle read of the request")
-            contains(middle.read, SECRET, "what he read of the answer")
+            contains(middle.read, SECRET, "what it read of the answer")
     with row.start(ends.server, PAGE) as server, Middle(server.port, certificate) as middle:
         with tap.case(f"with the layer {sentence} breaks the handshake, and reads nothing"):
             result = run(ends.client.argv(request(middle.port)))
             check(result.status != 0 and not result.out, f"{result!r}")
-            contains(middle.read, b"\xf5pfsw\r\n\x01", "what he relayed: he did get between the two")
+            contains(middle.read, b"\xf5pfsw\r\n\x01", "what it relayed: it is between the two")
             lacks(middle.read, b"sesame", "what the man in the middle read")
             lacks(middle.read, b"GET /", "what the man in the middle read")
             lacks(middle.read, SECRET, "what the man in the middle read")
-        with tap.case(f"both ends' logs tell of {sentence}"):
+        with tap.case(f"both ends log {sentence}"):
             event = ends.server.wait_event("refused", role="server", layer="tls")
             contains(event["reason"], "does not authenticate", "the server's reason")
             contains(event["detail"], "man in the middle", "its detail")
@@ -104,7 +103,7 @@ def disclosed(tap, ends):
     """Returns (recorded seal, from the client and from the server; the exporter value), or None."""
     row, keys = layer.ROWS["nginx"], temporary_directory()
     with row.start(None, PAGE) as server, \
-            tap.case("without the layer a recording and the TLS secrets give everything away"):
+            tap.case("without the layer a recording and the TLS secrets disclose everything"):
         with recorded.capture(server.port) as path:
             result = run(request(server.port), env={"SSLKEYLOGFILE": str(keys / "bare")})
             equal(result.out, PAGE, f"{result!r}")
@@ -112,15 +111,15 @@ def disclosed(tap, ends):
         contains(sent, HEADER.encode(), "the request in the recording")
         contains(answered, SECRET, "the answer in the recording")
     found = None
-    # mode = audit lets the program write its key log; what a rule seals is sealed in either mode.
+    # With mode = audit the program can write its key log; a rule seals in either mode.
     with row.start(ends.server, PAGE) as server, \
-            tap.case("with the layer a recording and the TLS secrets open TLS, and no byte of data can be read inside"):
+            tap.case("with the layer a recording and the TLS secrets decrypt TLS, and no byte of data can be read inside"):
         with recorded.capture(server.port) as path:
             result = run(ends.client.argv(request(server.port)), env={"SSLKEYLOGFILE": str(keys / "sealed")})
             equal(result.out, PAGE, f"{result!r}; log: {ends.client.tail()}")
         sent, answered = recorded.decrypt(path, server.port, keys / "sealed")
         check(len(answered) > len(PAGE), f"{len(answered)} bytes should hold the answer and the frames around it")
-        equal(sent[:8], b"\xf5pfsw\r\n\x01", "what the client said first")
+        equal(sent[:8], b"\xf5pfsw\r\n\x01", "what the client sent first")
         for word in (b"GET", b"HTTP", b"sesame", b"password", b"gold", b"Content-Length", b"nginx", b"localhost"):
             lacks(sent, word, "the client's side of the recording")
             lacks(answered, word, "the server's side of the recording")
@@ -128,29 +127,24 @@ def disclosed(tap, ends):
     return found
 
 
-def python_with_noise():
-    for python in (sys.executable, "/usr/bin/python3"):
-        if run([python, "-c", "import dissononce, cryptography"]).status == 0:
-            return python
-    raise Skip("no Python here has dissononce (Debian: python3-dissononce)")
-
-
 def identity_disclosed(tap, ends, found):
-    """The recording again, now with the server's seal identity and everything that TLS knew."""
-    with tap.case("the server's seal key opens of a recording who called, and no frame"):
-        python = python_with_noise()
+    """The recording again, now with the server's seal identity and all secrets of TLS."""
+    with tap.case("the server's seal key discloses the caller of a recording, and no frame"):
+        python = python_with("dissononce", "cryptography")
+        if python is None:
+            raise Skip("no Python here has dissononce (Debian: python3-dissononce)")
         check(found, "there should be a recording")
         sent, answered, binding = found
         given = {"sent": sent.hex(), "answered": answered.hex(), "binding": binding.hex(),
                  "secret": ends.keys.path("server").read_text()}
         result = run([python, "-B", ROOT / "tests" / "peers" / "recording.py"], data=json.dumps(given).encode())
         equal(result.status, 0, f"{result!r}")
-        told = json.loads(result.out)
-        contains(ends.keys.peers.read_text(), f"client {told['client']}", "the peers, among whom the caller is found")
-        equal(told["known"], 5, "frames it opened of a conversation whose key it knew")
-        equal(told["opened"], [0] * 2 * told["keys"], "frames it opened of the recording, with each key")
-        check(told["keys"] >= 4, f"{told}")
-    with tap.case("who has the server's seal key and a certificate the client trusts can pose as the server"):
+        printed = json.loads(result.out)
+        contains(ends.keys.peers.read_text(), f"client {printed['client']}", "the peers, which include the caller")
+        equal(printed["known"], 5, "frames it decrypted of a conversation whose key it had")
+        equal(printed["opened"], [0] * 2 * printed["keys"], "frames it decrypted of the recording, with each key")
+        check(printed["keys"] >= 4, f"{printed}")
+    with tap.case("an attacker with the server's seal key and a certificate that the client trusts can pose as the server"):
         thief = layer.Ends(keys=ends.keys)
         with layer.ROWS["python"].start(thief.server, b"false\n") as server:
             layer.download(ends.client, request(server.port), b"false\n")

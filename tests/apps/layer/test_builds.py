@@ -34,13 +34,13 @@ def main():
             [(build, ours) for build in found[1:]]:
         ends, port = layer.Ends(), free_port()
         with serve(server, ends.server, port, "-rev"):
-            with tap.case(f"{client.name} s_client speaks with {server.name} s_server through the layer"):
+            with tap.case(f"{client.name} s_client connects to {server.name} s_server through the layer"):
                 result = call(client, ends.client, port, LINES + b"CLOSE\n")
                 equal(result.out[:len(reversed_lines(LINES))], reversed_lines(LINES), f"{result!r}; {ends.client.tail()}")
                 event = layer.shake(ends.server, "server")
                 equal(event["peer_name"], "client", f"{event}")
                 layer.shake(ends.client, "client")
-            with tap.case(f"{client.name} s_client without the layer gets nothing from {server.name} s_server"):
+            with tap.case(f"{client.name} s_client without the layer receives nothing from {server.name} s_server"):
                 result = call(client, None, port, b"abc\n")
                 check(b"cba" not in result.out, f"{result!r}")
                 contains(ends.server.wait_event("refused")["reason"], "does not offer", "the server's reason")

@@ -1,4 +1,4 @@
-"""What the inner layer costs over a distance: one round trip at connect and no more, with Nagle's algorithm too.
+"""What the inner layer costs over a distance: one round trip at connect and no more, also with Nagle's algorithm.
 
 # run: alone
 """
@@ -8,9 +8,9 @@ from lib.distance import Distance
 from lib.process import Process, run, wait_until
 from lib.tap import Skip, Tap, check
 
-ROUND_TRIP = 0.3  # long beside what else a busy machine does, and beside a delayed acknowledgement (40 ms)
+ROUND_TRIP = 0.3  # long compared to delays of a busy machine, and to a delayed acknowledgement (40 ms)
 
-# Without TCP_NODELAY what is small waits until what went before has been acknowledged, session tickets for one.
+# Without TCP_NODELAY small data waits until earlier data, such as session tickets, has been acknowledged.
 SERVER = """
 import socket, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -43,7 +43,7 @@ with socket.create_connection((sys.argv[1], 4433)) as raw:
 
 
 def round_trips(distance, who, no_delay, ends):
-    """From before the connection to the first answer. A machine that is busy only adds: two that agree, or the best of three."""
+    """Round trips from the connect to the first answer: two runs that agree, or the best of three on a busy machine."""
     argv = ["python3", "-c", SERVER, distance.address, certs.server().cert, certs.server().key, who, no_delay]
     found = []
     with Process(distance.far(ends.server.argv(argv) if ends else argv)) as server:
@@ -67,7 +67,7 @@ def main():
     for wrap in (ends.server, ends.client):
         text = wrap.policy.read_text()
         wrap.policy.write_text(text.replace("127.0.0.1:*, [::1]:*", f"{distance.address}:*"))
-    for who, words, expected in (("second", "the client speaks first", 3), ("first", "the server speaks first", 2.5)):
+    for who, words, expected in (("second", "the client sends first", 3), ("first", "the server sends first", 2.5)):
         for no_delay in (1, 0):
             with tap.case(f"where {words}, {'without' if no_delay else 'with'} Nagle's algorithm, the layer costs one "
                           "round trip until the first answer, and no more"):

@@ -1,4 +1,4 @@
-"""One port for browsers and sealed apps: with seal = prefer a client says inside the TLS handshake that it seals."""
+"""One port for browsers and sealed apps: with seal = prefer a client announces the layer in the TLS handshake."""
 
 import os
 import ssl
@@ -11,7 +11,7 @@ from lib.wrap import Wrap
 
 DATA = os.urandom(6 << 20)
 
-# A server of a line protocol that speaks first, as mail servers do.
+# A server of a line protocol that sends first, as mail servers do.
 GREETER = """
 import socket, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -70,15 +70,15 @@ def side_by_side(tap, row):
                     equal(event.get("peer_name"), "client" if wrap else None, f"{event}")
                     after = len(ends.server.events("opened")), len(ends.server.events("plain"))
                     equal(after[bool(wrap)], before[bool(wrap)], "events of the other kind")
-        with tap.case(f"{row.name} with prefer takes TLS connections that name no protocol at all"):
+        with tap.case(f"{row.name} with prefer accepts TLS connections without ALPN"):
             with peers.connected(server.port) as connection:
                 status, body = http_get(connection, "/blob")
                 equal((status, body == DATA), (200, True), "answer")
-        with tap.case(f"{row.name} with prefer refuses who says that it seals, and does not"):
+        with tap.case(f"{row.name} with prefer refuses a client that announces the layer, and does not seal"):
             context = peers.client_context(ssl.TLSVersion.TLSv1_3)
             context.set_alpn_protocols(["http/1.1", layer.NAME])
             with peers.connected(server.port, context) as connection:
-                check(connection.selected_alpn_protocol() != layer.NAME, "the server must not choose our name")
+                check(connection.selected_alpn_protocol() != layer.NAME, "the server must not choose the layer's name")
                 connection.sendall(b"GET /blob HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 equal(connection.recv(100), b"", "what it gets")
             event = ends.server.wait_event("refused", layer="tls")
@@ -87,7 +87,7 @@ def side_by_side(tap, row):
 
 def speaks_first(tap, seal):
     ends = layer.Ends(seal=seal, clients="any" if seal == "prefer" else "client")
-    row = layer.Row("a server that speaks first", greeter, ["python3"])
+    row = layer.Row("a server that sends first", greeter, ["python3"])
     with row.start(ends.server, b"") as server:
         with tap.case(f"{row.name} with {seal} greets a client with the layer"):
             result = run(ends.client.argv(caller(server.port)))
@@ -101,7 +101,7 @@ def speaks_first(tap, seal):
 
 
 def one_certificate_two_names(tap):
-    """The program's callback for server names may change the context, and with it who chooses the protocol."""
+    """The program's callback for server names may change the context, and with it the callback that chooses the protocol."""
     ends = layer.Ends(seal="prefer", clients="any")
     row = layer.Row("nginx with two names", two_names, ["nginx"])
     with row.start(ends.server, DATA) as server:
@@ -131,7 +131,7 @@ def scanned(tap):
     for seal in ("require", "prefer"):
         ends = layer.Ends(seal=seal, clients="any" if seal == "prefer" else "client")
         with layer.ROWS["nginx"].start(ends.server, DATA) as server:
-            with tap.case(f"sslscan reports of a server with {seal} what it reports without the layer"):
+            with tap.case(f"sslscan reports the same for a server with {seal} as without the layer"):
                 scan = ["sslscan", "--no-colour", f"127.0.0.1:{server.port}"]
                 sealed = run(scan, timeout=100)
                 with layer.ROWS["nginx"].start(Wrap(), DATA) as other:

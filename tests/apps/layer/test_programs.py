@@ -1,7 +1,5 @@
 # run: first
-"""The inner layer between programs as they are: both ends wrapped, big transfers both ways, and nobody else gets in.
-
-"""
+"""The inner layer between unmodified programs: both ends wrapped, big transfers both ways, and no other client admitted."""
 
 import os
 
@@ -31,25 +29,25 @@ def transfers(tap, row, ends, path):
                                  ("python3", layer.python_client(server.port, path))):
                 with tap.case(f"{client} sends {len(DATA) >> 20} MiB to {row.name} with the same digest, both wrapped"):
                     layer.upload(ends.client, argv, server, DATA)
-        with tap.case(f"{row.name} ends the TLS connection cleanly for a client that does not seal, and says why"):
+        with tap.case(f"{row.name} ends the TLS connection cleanly for a client that does not seal, and logs why"):
             seen = len(ends.server.events("refused"))
             with peers.connected(server.port) as connection:
-                equal(connection.recv(100), b"", "what a TLS client without the layer gets")
+                equal(connection.recv(100), b"", "what a TLS client without the layer receives")
             event = ends.server.wait_event("refused", skip=seen, layer="tls")
             equal(event["reason"], layer.REFUSED_PLAIN, f"{event}")
-        with tap.case(f"{row.name} says so too when that client has sent a request at once"):
+        with tap.case(f"{row.name} also logs it if that client has sent a request at once"):
             seen = len(ends.server.events("refused"))
             result = run(layer.curl(server.port, "--http1.1"))
             check(result.status != 0 and not result.out, f"{result!r}")
             ends.server.wait_event("refused", skip=seen, layer="tls")
-        with tap.case(f"{row.name} refuses a client whose key it does not know"):
-            stranger = layer.Ends()
-            stranger.keys.peers.write_text(ends.keys.peers.read_text())
-            result = run(stranger.client.argv(layer.curl(server.port)))
+        with tap.case(f"{row.name} refuses a client with an unknown key"):
+            unknown = layer.Ends()
+            unknown.keys.peers.write_text(ends.keys.peers.read_text())
+            result = run(unknown.client.argv(layer.curl(server.port)))
             check(result.status != 0 and not result.out, f"{result!r}")
             event = ends.server.wait_event("refused", reason="the client's key is not among the peers")
             equal(event["role"], "server", f"{event}")
-            event = stranger.client.wait_event("refused", layer="tls")
+            event = unknown.client.wait_event("refused", layer="tls")
             contains(event["reason"], "ended the connection", "the client's reason")
 
 
@@ -91,37 +89,38 @@ def s_client(tap, ends):
                     ["openssl"])
     with row.start(ends.server, b"") as server:
         argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile", certs.authority().cert]
-        with tap.case("openssl s_client talks to openssl s_server -rev, both wrapped"):
+        with tap.case("openssl s_client exchanges lines with openssl s_server -rev, both wrapped"):
             result = run(ends.client.argv([*argv, "-ign_eof"]), data=b"abc\ndef\nCLOSE\n")
             contains(result.text, "cba\nfed\n", "what came back")
             layer.shake(ends.server, "server")
 
 
 def two_rules(tap):
-    """A program that moves the bytes itself gives libssl no address; which rule is its connection's?"""
+    """A program that moves the bytes itself gives libssl no address to choose a rule by."""
     differ = layer.Ends(more_client="[connect other]\naddress = 192.0.2.1:*\nseal = require\nlayer = tls\n"
                                     "peer = server\nservice = other")
-    same = layer.Ends(keys=differ.keys, more_client="[connect other]\naddress = 192.0.2.1:*\nseal = require\nlayer = tls\npeer = server")
+    same = layer.Ends(keys=differ.keys, more_client="[connect other]\naddress = 192.0.2.1:*\nseal = require\nlayer = tls\n"
+                                                    "peer = server")
     with layer.ROWS["nginx"].start(same.server, DATA) as server:
-        with tap.case("curl, of whose socket libssl knows nothing, is sealed if all rules of the layer agree"):
+        with tap.case("curl, whose socket libssl does not have, is sealed if all rules of the layer agree"):
             layer.download(same.client, layer.curl(server.port), DATA)
-        with tap.case("curl is refused if they differ, before it has said a word to the server"):
+        with tap.case("curl is refused if they differ, before it sends anything to the server"):
             seen = len(same.server.events("handshake"))
             result = run(differ.client.argv(layer.curl(server.port)))
             check(result.status != 0 and not result.out, f"{result!r}")
             event = differ.client.wait_event("refused", layer="tls")
             contains(event["reason"], "more than one rule", f"{event}")
             equal(len(same.server.events("handshake")), seen, "handshakes at the server")
-        with tap.case("python3, whose socket libssl knows, goes by its address"):
+        with tap.case("python3, whose socket libssl has, matches rules by address"):
             layer.download(differ.client, layer.python_client(server.port), DATA, True)
 
 
 def bystanders(tap):
-    """Connections that no rule covers are as they were."""
+    """Connections that no rule covers are not changed."""
     ends = layer.Ends()
     policy = ends.policy("client", "connect", "require", lines=["peer = server"], address="192.0.2.0/24:*")
     with layer.ROWS["nginx"].start(Wrap(), DATA) as server:
-        with tap.case("python3 with a rule for other addresses talks to a server without the layer"):
+        with tap.case("python3 with a rule for other addresses connects to a server without the layer"):
             layer.download(policy, layer.python_client(server.port), DATA, True)
             equal(policy.events("opened"), [], "layers opened")
 

@@ -1,4 +1,4 @@
-"""Clients that speak the inner layer by themselves (examples/) talk to wrapped, unmodified servers: JavaScript and C."""
+"""Clients with their own inner layer (examples/), in JavaScript and C, connect to wrapped, unmodified servers."""
 
 import os
 import shutil
@@ -40,15 +40,15 @@ def c_example(tap):
     ends = layer.Ends()
     with layer.ROWS["nginx"].start(ends.server, DATA) as server:
         argv = [program, "localhost", server.port, "/blob", certs.authority().cert]
-        with tap.case(f"the C client fetches {len(DATA) >> 20} MiB from a wrapped nginx, and its end"):
+        with tap.case(f"the C client fetches {len(DATA) >> 20} MiB from a wrapped nginx, to its end"):
             result = run([*argv, ends.keys.path("client"), ends.keys.peers])
             equal(result.status, 0, f"{result.err!r}; {ends.server.tail()}")
             check(result.out.endswith(b"\r\n\r\n" + DATA), "the data should be the same")
             equal(layer.shake(ends.server, "server")["peer_name"], "client", "who came in")
-        with tap.case("the C client says why it was turned away"):
-            stranger = layer.Ends()
-            stranger.keys.peers.write_text(ends.keys.peers.read_text())
-            result = run([*argv, stranger.keys.path("client"), ends.keys.peers])
+        with tap.case("the C client says why it was refused"):
+            unknown = layer.Ends()
+            unknown.keys.peers.write_text(ends.keys.peers.read_text())
+            result = run([*argv, unknown.keys.path("client"), ends.keys.peers])
             equal((result.status, result.out), (1, b""), f"{result!r}")
             contains(result.text, "the connection ended without FINAL", "what it says")
 
@@ -67,20 +67,20 @@ def main():
                 check(result.out == DATA, "the data should be the same")
                 event = layer.shake(ends.server, "server")
                 equal((event["peer_name"], event["pattern"]), ("client", "IK"), f"{event}")
-            with tap.case(f"{name} closes a node client with a key it does not know"):
-                stranger = layer.Ends()
+            with tap.case(f"{name} closes a node client with an unknown key"):
+                unknown = layer.Ends()
                 result = run(["node", folder / "fetch.mjs", f"https://localhost:{server.port}/blob",
-                              certs.authority().cert, ends.keys.public("server"), stranger.keys.path("client")])
+                              certs.authority().cert, ends.keys.public("server"), unknown.keys.path("client")])
                 check(result.status != 0 and not result.out, f"{result!r}")
                 ends.server.wait_event("refused", reason="the client's key is not among the peers")
-            with tap.case(f"the node client does not go on with a {name} that has another key than it expects"):
-                result = fetch(folder, ends, server.port, key=stranger.keys.public("server"))
+            with tap.case(f"the node client refuses a {name} with another key than it expects"):
+                result = fetch(folder, ends, server.port, key=unknown.keys.public("server"))
                 check(result.status != 0 and not result.out, f"{result!r}")
                 event = ends.server.wait_event("refused", reason="the client expects a server with another key")
                 equal(event["layer"], "tls", f"{event}")
     ends = layer.Ends(seal="prefer", clients="any", service="shop")
     with layer.ROWS["nginx"].start(ends.server, DATA) as server:
-        with tap.case("an anonymous node client knows the server and is not known"):
+        with tap.case("an anonymous node client authenticates the server and stays anonymous"):
             equal(run(["node", folder / "fetch.mjs", f"https://localhost:{server.port}/blob", certs.authority().cert,
                        ends.keys.public("server")]).status, 1, "without the service's name")
             (ends.keys.folder / "none").write_text("")

@@ -1,4 +1,4 @@
-"""Certificates of every kind the tests need, made with the openssl command and kept in build/test-certs.
+"""Certificates of every kind that the tests need, made with the openssl command and kept in build/test-certs.
 
 Each kind is made once, under a lock, since test scripts run side by side. A small CA signs the ordinary server and
 client certificates; the kinds that TLS 1.3 does not allow sign themselves.
@@ -15,13 +15,13 @@ from lib.process import BUILD
 
 
 def folder():
-    """build/test-certs, or one under /tmp if servers that drop their privileges could not reach the build tree."""
+    """build/test-certs, or a folder under /tmp if servers that drop their privileges cannot reach the build tree."""
     reachable = all(parent.stat().st_mode & 0o001 for parent in BUILD.resolve().parents)
     return BUILD / "test-certs" if reachable else Path(tempfile.gettempdir()) / f"pfswrap-test-certs-{os.getuid()}"
 
 
 FOLDER = folder()
-SECONDS_FRESH = 30 * 86400  # made for 90 days, made anew after 30
+SECONDS_FRESH = 30 * 86400  # valid for 90 days, replaced after 30
 
 KEYS = {
     "rsa": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
@@ -44,7 +44,7 @@ class Certificate:
         self.cert, self.key = FOLDER / f"{name}.crt", FOLDER / f"{name}.key"
 
     def combined(self):
-        """Key and certificate in one file, as haproxy, lighttpd and stunnel like them."""
+        """Key and certificate in one file, as haproxy, lighttpd and stunnel take them."""
         path = FOLDER / f"{self.name}.pem"
         with locked():
             if not path.exists() or path.stat().st_mtime < self.cert.stat().st_mtime:
@@ -80,7 +80,7 @@ class locked:
 
 
 def write(path, content):
-    """Readable by everyone: servers read their keys after they dropped privileges, and these guard nothing."""
+    """Readable by everyone: servers read their keys after they have dropped privileges, and these keys protect nothing."""
     temporary = path.with_name(path.name + ".new")
     temporary.write_bytes(content)
     temporary.chmod(0o644)
@@ -111,7 +111,7 @@ def make_self_signed(certificate, kind, subject, extensions):
 
 
 def authority(name="ca"):
-    """The CA of the tests; another name is another CA, which nobody trusts."""
+    """The CA of the tests; another name is another CA, which no test trusts."""
     certificate = Certificate(name)
     with locked():
         if not fresh(certificate.cert):

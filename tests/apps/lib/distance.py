@@ -1,7 +1,7 @@
-"""Two machines far apart: network namespaces joined by a link on which every packet takes its time.
+"""Two machines far apart: network namespaces joined by a link that delays every packet.
 
-The link is a pair of TUN devices and a thread that passes packets from one to the other when they are due, since not every
-kernel has netem. Needs root and ip(8). Both namespaces are gone when the script ends.
+The link is a pair of TUN devices and a thread that moves each packet from one to the other when its time has come, since
+not every kernel has netem. Needs root and ip(8). Both namespaces are removed when the script ends.
 """
 
 import atexit
@@ -44,7 +44,7 @@ class Distance:
             threading.Thread(target=self.carry, args=(source, target), daemon=True).start()
 
     def carry(self, source, target):
-        """Packets in the order in which they came, each when its time is up."""
+        """Moves packets in their order, each after the delay."""
         waiting = collections.deque()
         while True:
             left = max(0, waiting[0][0] - time.monotonic()) if waiting else None

@@ -1,7 +1,7 @@
-"""ClientHello messages of our own and the server's answer to them: what a server would accept, seen from outside.
+"""ClientHello messages made here, and the server's answers to them: what a server would accept, seen from outside.
 
-Speaks RFC 8446 and RFC 5246 just far enough to read a ServerHello, a HelloRetryRequest or an alert; makes no keys. It
-can offer what no library will offer any more, so a refusal here is the server's, not the client's.
+Implements just enough of RFC 8446 and RFC 5246 to read a ServerHello, a HelloRetryRequest or an alert; makes no keys. It
+can offer what no library offers any more, so that a refusal is the server's and not the client's.
 """
 
 import os
@@ -83,7 +83,7 @@ def receive(connection, count):
 
 
 def read_answer(connection):
-    """The first record of the server. A timeout raises: silence is no refusal."""
+    """The first record of the server. A timeout raises: no answer is not a refusal."""
     try:
         header = receive(connection, 5)
         if len(header) < 5:
@@ -116,7 +116,7 @@ def read_server_hello(body):
 
 
 def offer(port, versions, suites, groups, host="127.0.0.1", prepare=None, timeout=10, **details):
-    """Connects, lets prepare(socket) speak first if given (STARTTLS), sends a ClientHello and returns the Answer."""
+    """Connects, calls prepare(socket) first if given (STARTTLS), sends a ClientHello and returns the Answer."""
     with socket.create_connection((host, port), timeout) as connection:
         if prepare:
             prepare(connection)
@@ -125,7 +125,7 @@ def offer(port, versions, suites, groups, host="127.0.0.1", prepare=None, timeou
 
 
 def offer_tls12(port, suites=None, **details):
-    """TLS 1.2 at most, with suites of all kinds unless told."""
+    """TLS 1.2 at most, by default with suites of all kinds."""
     return offer(port, [TLS12], suites or ECDHE_SUITES + FFDHE_SUITES + STATIC_RSA, ECDHE_GROUPS + FFDHE_GROUPS,
                  **details)
 

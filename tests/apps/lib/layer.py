@@ -1,7 +1,7 @@
-"""The inner layer (layer = tls) for the test scripts: policies for both ends, and a table of programs that speak it.
+"""The inner layer (layer = tls) for the test scripts: policies for both ends, and a table of programs that use it.
 
-A server of the table listens with TLS and is started bare or under a policy that seals; a client fetches or sends a file
-through it. Knows lib.wrap, lib.seal's keys and the programs' command lines; nothing of the protocol.
+A server of the table listens with TLS and is started bare or under a policy that seals; a client fetches a file from it
+or sends one. Uses lib.wrap, the keys of lib.seal and the programs' command lines; nothing here depends on the protocol.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from lib.seal import Keys
 from lib.tap import check, equal
 from lib.wrap import Wrap
 
-NAME = "pfsw1"  # the ALPN name of a client that speaks the layer
+NAME = "pfsw1"  # the ALPN name of a client that can do the layer
 REFUSED_PLAIN = "the client does not offer the inner layer (ALPN pfsw1)"
 
 
 class Ends:
-    """Policies of a server and its clients, each with a log of its own."""
+    """Policies of a server and its clients, each with its own log."""
 
     def __init__(self, seal="require", mode="enforce", clients="client", service=None, more_client="", keys=None,
                  **settings):
@@ -38,7 +38,7 @@ class Ends:
 
 
 def shake(wrap, role, **fields):
-    """The event of an opened layer."""
+    """The event of a layer that was opened."""
     return wrap.wait_event("opened", role=role, layer="tls", rule="web", **fields)
 
 
@@ -66,7 +66,7 @@ class Server:
 
 
 class Row:
-    """A server: how it starts. `uploads`: it takes a file too, as `received` in its folder or by `collect`."""
+    """A server: how it starts. `uploads`: it also receives a file, as `received` in its folder or by `collect`."""
 
     def __init__(self, name, command, needs, uploads=True):
         self.name, self.command, self.needs, self.uploads = name, command, needs, uploads
@@ -263,8 +263,8 @@ def download(wrap, argv, data, hashed=False):
 
 def upload(wrap, argv, server, data):
     result = run(wrap.argv(argv) if wrap else argv)
-    check(result.status == 0 and result.out.decode().strip()[-3:] in ("201", "204"),  # made, or written over
+    check(result.status == 0 and result.out.decode().strip()[-3:] in ("201", "204"),  # created or overwritten
           f"{result!r}; log: {wrap.tail() if wrap else ''}")
     wait_until(lambda: (server.folder / "received").exists(), "the file to be there")
-    equal(digest((server.folder / "received").read_bytes()), digest(data), "digest of what the server got")
+    equal(digest((server.folder / "received").read_bytes()), digest(data), "digest of what the server received")
     (server.folder / "received").unlink()

@@ -1,7 +1,7 @@
-"""Proves that a program configured the old way speaks TLS 1.3 with ECDHE and nothing else once it is wrapped.
+"""Proves that a program with an old configuration negotiates TLS 1.3 with ECDHE and nothing else when it is wrapped.
 
-One table row per program: how it is started and how data goes through it. The cases are the same for all: first the
-facts about the bare program, without which a refusal would prove nothing, then the same probes under pfswrap.
+One table row per program: how it is started and how data goes through it. The cases are the same for all: first those of
+the bare program, without which a refusal would prove nothing, then the same probes under pfswrap.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from lib.process import Process, find, free_port, run, temporary_directory
 from lib.tap import check, equal, skip_all
 from lib.wrap import Wrap
 
-# TLS 1.2 with static RSA and finite-field DH first, the way of the old days; for programs with an OpenSSL cipher list.
+# TLS 1.2 with static RSA and finite-field DH first, as in old configurations; for programs with an OpenSSL cipher list.
 CIPHERS = ("AES128-SHA:AES256-SHA:AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-SHA:"
            "ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0")
 ECDHE_NAMES = ("X25519", "X448", "P-256", "P-384", "P-521", "X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024")
@@ -31,8 +31,8 @@ def launch_by_pfswrap(argv, wrap):
 class LegacyServer:
     """
     A server of the table. `command(folder, port)` writes its configuration and returns its argv, in foreground;
-    `exchange(port, context)` moves data; `prepare(socket)` speaks before TLS begins. `addresses`: libssl has its socket.
-    `groups`: those that must be accepted; a program may have chosen fewer than the policy allows.
+    `exchange(port, context)` moves data; `prepare(socket)` does what comes before TLS. `addresses`: libssl has its socket.
+    `groups`: those that must be accepted; a program may be configured for fewer than the policy allows.
     """
 
     def __init__(self, name, command, exchange, needs=(), prepare=None, weak=("tls12", "static-rsa", "ffdhe"),
@@ -115,8 +115,8 @@ def prove_forced(tap, name, port, wrap, server):
 
 def check_handshake(event, role="server", group=None, addresses=True):
     """
-    A handshake event says TLS 1.3, an ECDHE group and a TLS 1.3 suite. A program that moves the bytes itself (memory
-    BIOs, BIOs of its own) gives libssl no socket, so there is no address to log: addresses = False.
+    Checks that a handshake event has TLS 1.3, an ECDHE group and a TLS 1.3 suite. A program that moves the bytes itself
+    (memory BIOs, BIOs of its own) gives libssl no socket, so there is no address to log: addresses = False.
     """
     equal(event.get("version"), "TLSv1.3", f"version in {event}")
     equal(event.get("role"), role, f"role in {event}")
@@ -129,7 +129,7 @@ def check_handshake(event, role="server", group=None, addresses=True):
 
 
 class LegacyClient:
-    """A client of the table. `command(port)` returns its argv; `received(result)` what came, None if it failed."""
+    """A client of the table. `command(port)` returns its argv; `received(result)` what it received, None if it failed."""
 
     def __init__(self, name, command, received, needs=(), launch=launch_by_pfswrap, bare="TLSv1.2", addresses=True,
                  psk_ke=False):
@@ -143,7 +143,7 @@ def output_of(result):
 
 
 def prove_client(tap, client, body=b"what the server says\n" * 4000, data=b""):
-    """All cases of one client against HTTP servers: bare it speaks TLS 1.2, wrapped TLS 1.3 or nothing."""
+    """All cases of one client against HTTP servers: bare it uses TLS 1.2, wrapped TLS 1.3 or nothing."""
     require_programs(*client.needs)
     certificate = certs.server()
     wrap = Wrap()
@@ -154,17 +154,17 @@ def prove_client(tap, client, body=b"what the server says\n" * 4000, data=b""):
 
     with peers.Server(peers.reply_http(body), certificate, ciphers="ALL:@SECLEVEL=0") as server:
         if client.bare:
-            with tap.case(f"{client.name} bare speaks {client.bare}, so that what it does wrapped means something"):
+            with tap.case(f"{client.name} bare uses {client.bare}, so that what it does wrapped means something"):
                 result = talk(server, False)
                 equal(client.received(result), body, f"body for {result!r}")
                 equal(server.versions[-1][0], client.bare, "version the server saw")
-        with tap.case(f"{client.name} wrapped speaks TLS 1.3 with ECDHE and its data is intact"):
+        with tap.case(f"{client.name} wrapped uses TLS 1.3 with ECDHE and its data is intact"):
             result = talk(server, True)
             equal(client.received(result), body, f"body for {result!r}; log: {wrap.tail()}")
             equal(server.versions[-1][0], "TLSv1.3", "version the server saw")
             check_handshake(wrap.wait_event("handshake", role="client"), "client", addresses=client.addresses)
     with peers.Server(peers.reply_http(body), certificate, ssl.TLSVersion.TLSv1_2, ciphers="ALL:@SECLEVEL=0") as server:
-        with tap.case(f"{client.name} wrapped fails against a server that speaks TLS 1.2 only, and gets nothing"):
+        with tap.case(f"{client.name} wrapped fails against a server that allows TLS 1.2 only, and receives nothing"):
             result = talk(server, True)
             check(client.received(result) != body, f"expected a failure, found {result!r}")
             equal(server.versions, [], "handshakes the server finished")
@@ -212,7 +212,7 @@ def http_exchange(path, digest):
 
 
 def echo_exchange(port, context, lines=200):
-    """An exchange with a server that sends back what it gets."""
+    """An exchange with a server that echoes."""
     with peers.connected(port, context) as connection:
         for number in range(lines):
             word = f"line {number} {'x' * (number % 50)}\n".encode()
@@ -227,10 +227,10 @@ def prove_echo_client(tap, name, command, launch=launch_by_pfswrap):
         return run(argv, env=env)
 
     with peers.Server(peers.echo_line, ciphers="ALL:@SECLEVEL=0") as server, Trap() as trap:
-        with tap.case(f"{name} bare speaks TLS 1.2, so that TLS 1.3 means something"):
+        with tap.case(f"{name} bare uses TLS 1.2, so that TLS 1.3 means something"):
             result = talk(server, None)
             check("version TLSv1.2" in result.text and "received echo of " in result.text, f"{result!r}")
-        with tap.case(f"{name} wrapped speaks TLS 1.3 with ECDHE and its data is intact"):
+        with tap.case(f"{name} wrapped uses TLS 1.3 with ECDHE and its data is intact"):
             wrap, begun = Wrap(), time.monotonic()
             result = talk(server, wrap)
             seconds = time.monotonic() - begun
@@ -241,14 +241,14 @@ def prove_echo_client(tap, name, command, launch=launch_by_pfswrap):
             equal(len(wrap.events("handshake", role="client")), count, f"handshakes; log: {wrap.tail()}")
             for event in wrap.events("handshake"):
                 check_handshake(event, "client")
-        with tap.case(f"{name} wrapped ends at once when the server has gone, and does not wait out its linger time"):
+        with tap.case(f"{name} wrapped ends at once when the server has closed, and does not wait for its linger time"):
             check(seconds < 3, f"it took {seconds:.1f} s")
         with tap.case(f"{name} wrapped offers TLS 1.3, its suites and ECDHE groups, and nothing else"):
             result = talk(trap, Wrap())
             check(trap.offers, f"expected a ClientHello: {trap.errors} {result!r}")
             check_offer_is_pfs(trap.offers[0])
     with peers.Server(peers.echo_line, version=ssl.TLSVersion.TLSv1_2, ciphers="ALL:@SECLEVEL=0") as server:
-        with tap.case(f"{name} wrapped fails against a server that speaks TLS 1.2 only"):
+        with tap.case(f"{name} wrapped fails against a server that allows TLS 1.2 only"):
             result = talk(server, Wrap())
             check(result.status not in (0, None) and "received" not in result.text, f"{result!r}")
             equal(server.versions, [], "handshakes the server finished")

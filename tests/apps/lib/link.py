@@ -1,7 +1,7 @@
 """Two machines and a cable: a pair of network namespaces joined by a veth link of MTU 1500 and a given rate.
 
-Loopback hands over what was sent in one piece; a link cuts it into packets that arrive one by one, which is how programs
-meet only a part of a message. Needs root and ip(8); the rate needs tc(8). Both namespaces are gone when the script ends.
+Loopback delivers what was sent in one piece; a link cuts it into packets that arrive one by one, so that programs read
+parts of messages. Needs root and ip(8); the rate needs tc(8). Both namespaces are removed when the script ends.
 """
 
 import atexit
@@ -35,7 +35,7 @@ class Link:
                   "type", "veth", "peer", "name", "wire", "mtu", "1500", "netns", self.server)
         for name, address in ((self.client, "10.99.0.1/24"), (self.server, f"{self.address}/24")):
             configure("ip", "-n", name, "addr", "add", address, "dev", "wire")
-            # No packet larger than the MTU, as on a cable; else the kernel would hand over up to 64 KiB at once.
+            # No packet larger than the MTU, as on a cable; otherwise the kernel would deliver up to 64 KiB at once.
             configure("ip", "-n", name, "link", "set", "wire", "gso_max_size", "1500", "gso_max_segs", "1", "up")
             configure("ip", "-n", name, "link", "set", "lo", "up")
             configure("ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", "wire", "root", "tbf",
@@ -48,7 +48,7 @@ class Link:
         return {"SOCK_CLIENT_NAMESPACE": f"/run/netns/{self.client}"}
 
     def place(self):
-        """Where a Sniffer stands."""
+        """Where a Sniffer captures."""
         return {"interface": "wire", "namespace": self.server}
 
     def remove(self):

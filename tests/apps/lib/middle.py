@@ -1,7 +1,6 @@
-"""A relay between two ends of a connection that a test can hold, cut and falsify at any byte.
+"""A relay between the two ends of a connection, which a test can hold, cut and falsify at any byte.
 
-It is the network as an attacker has it: it sees bytes, delays them, ends them, changes them. Knows nothing of what they
-mean.
+It is the network in the hands of an attacker: it sees, delays, ends and changes bytes, whatever they mean.
 """
 
 import socket
@@ -11,12 +10,12 @@ from lib.process import DEADLINE, wait_until
 
 
 class Middle:
-    """Listens on a port of its own, connects to `port` for each client, and passes bytes on under the test's orders.
+    """Listens on a port of its own, connects to `port` for each client, and forwards bytes as the test wants.
 
     `hold`: how many bytes from the client to the server may pass before the rest waits for release().
     `cut`: (direction, count, how): after so many bytes that direction ends, by "fin" or by "reset".
-    `change`: (direction, place): the byte at that place has a bit flipped.
-    `keep`: what passes is kept in kept["up"] and kept["down"].
+    `change`: (direction, offset): a bit of the byte at that offset is flipped.
+    `keep`: what is forwarded is kept in kept["up"] and kept["down"].
     Directions are "up", from client to server, and "down".
     """
 
@@ -25,7 +24,7 @@ class Middle:
         self.passed = {"up": 0, "down": 0}
         self.keep, self.kept = keep, {"up": bytearray(), "down": bytearray()}
         self.held = False
-        self.reached = False  # what `cut` or `change` asks for has been done
+        self.reached = False  # what `cut` or `change` requests has been done
         self.gate = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -69,7 +68,7 @@ class Middle:
                     self.end(ended, source, sink)
                     return
         except OSError:
-            return  # the one end's error is the other's end: both are closed by the test
+            return  # an error at one end ends the other: the test closes both
 
     def touch(self, direction, place, data, source, sink):
         """What of `data` passes, and how the direction ends after it, if it does."""
@@ -92,7 +91,7 @@ class Middle:
     def end(self, how, source, sink):
         if how == "fin":
             sink.shutdown(socket.SHUT_WR)
-            while source.recv(65536):  # so that the sender is not told by a reset
+            while source.recv(65536):  # so that the sender gets no reset
                 pass
             return
         for end in (source, sink):

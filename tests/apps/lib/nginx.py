@@ -1,4 +1,4 @@
-"""nginx with a configuration of the old days, for the scripts that need a web server that was told to be weak."""
+"""nginx with an old configuration, for the scripts that need a web server with weak settings."""
 
 from lib import certs
 from lib.legacy import CIPHERS, LegacyServer, blob, http_exchange
@@ -33,7 +33,7 @@ http {{
 
 
 def write_config(folder, port, marker="first", curve="secp521r1"):
-    """The curve is one that the default policy does not have, unless told."""
+    """By default the curve is one that the default policy does not have."""
     (folder / "nginx.conf").write_text(CONFIG.format(port=port, certificate=certs.server(), ciphers=CIPHERS,
                                                      dh=certs.dh_parameters(), folder=folder, marker=marker, curve=curve))
 

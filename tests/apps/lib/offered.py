@@ -1,6 +1,6 @@
-"""What a client offers: a listener that takes one ClientHello, reads it (RFC 8446, 4.1.2), and says handshake_failure.
+"""What a client offers: a listener that reads one ClientHello (RFC 8446, 4.1.2) and answers with handshake_failure.
 
-A client whose offer is clean cannot be talked into anything else by any server. Knows no TLS library.
+If a client's offer is clean, no server can make it use anything else. Uses no TLS library.
 """
 
 import socket
@@ -11,7 +11,7 @@ from lib.hello import receive
 from lib.process import DEADLINE
 from lib.tap import check, equal
 
-SCSV = (0x00FF, 0x5600)  # signals that stand among the suites: RFC 5746 and RFC 7507
+SCSV = (0x00FF, 0x5600)  # signalling values among the suites: RFC 5746 and RFC 7507
 
 
 class Offer:
@@ -59,7 +59,7 @@ def parse(body):
 
 
 class Trap:
-    """Listens on a free port, collects the offers of all who connect, and refuses each."""
+    """Listens on a free port, collects the offers of all clients, and refuses each."""
 
     def __init__(self, prepare=None):
         self.prepare, self.offers, self.errors = prepare, [], []
@@ -101,8 +101,8 @@ class Trap:
 
 def check_offer_is_pfs(offer, psk_ke=False):
     """
-    TLS 1.3 alone, its suites alone, ECDHE groups alone, no PSK without ECDHE, no early data, no compression. `psk_ke`:
-    the library offers a PSK without ECDHE whatever it is told; its handshakes are judged when they have ended.
+    Checks that an offer has only TLS 1.3, its suites and ECDHE groups, no PSK without ECDHE, no early data and no
+    compression. `psk_ke`: the library offers a PSK without ECDHE in any case; its handshakes are checked at their end.
     """
     equal(offer.versions, [0x0304], "versions offered")
     check(offer.suites and all(suite >> 8 == 0x13 or suite in SCSV for suite in offer.suites),

@@ -1,7 +1,7 @@
-"""The openssl commands the tests drive: this machine's, and the other builds of lib.other_libssl.
+"""The openssl commands that the tests use: this machine's, and the other builds of lib.other_libssl.
 
-All are used alike: a name, and a launch function for the tables of lib.legacy that runs `openssl` words with that
-build, bare or wrapped.
+Each has a name, and a launch function for the tables of lib.legacy that runs an `openssl` command with that build, bare
+or wrapped.
 """
 
 from lib import other_libssl
@@ -17,7 +17,7 @@ class Build:
         self.name, self.other = name, other
 
     def launch(self, argv, wrap=None):
-        """(argv, environment). A build with an ld.so of its own is preloaded by hand: the launcher cannot start it."""
+        """(argv, environment). A build with its own ld.so gets the preload from here: the launcher cannot start it."""
         if self.other is None:
             return (wrap.argv(argv) if wrap else argv), None
         if wrap and self.other.loader():
@@ -32,7 +32,7 @@ class Build:
 
 
 def builds(tap):
-    """Every build that is here; each that is not is one skipped case."""
+    """Every build that is available; each other one is a skipped case."""
     found = [Build("openssl " + run(["openssl", "version"]).text.split()[1])]
     for suite in other_libssl.PACKAGES:
         try:

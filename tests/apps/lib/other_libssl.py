@@ -1,9 +1,9 @@
 """Other builds of OpenSSL than this machine's, unpacked into build/other-libssl and never installed.
 
 Debian 11's OpenSSL 1.1.1 runs on this machine's libc; Debian 13's OpenSSL 3.5 needs a newer one and runs with its own,
-started by its own ld.so. They come from the Debian mirror this machine is configured for, by apt-get with lists and
-caches of its own. Where that mirror cannot be reached, the tests that need them are skipped.
-Run as a script it fetches them all and says what it has: python3 tests/apps/lib/other_libssl.py
+started by its own ld.so. They come from the Debian mirror that this machine is configured for, by apt-get with separate
+lists and caches. Where that mirror cannot be reached, the tests that need them are skipped.
+Run as a script it fetches them all and prints what it has: python3 tests/apps/lib/other_libssl.py
 """
 
 import fcntl
@@ -25,7 +25,7 @@ PACKAGES = {
     "bullseye": ["openssl", "libssl1.1"],
     "trixie": ["openssl", "libssl3t64", "openssl-provider-legacy", "libc6", "libzstd1", "zlib1g"],
 }
-TRY_AGAIN = 600  # seconds after which a mirror that did not answer is asked again
+TRY_AGAIN = 600  # seconds after which a mirror that did not answer is tried again
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -41,7 +41,7 @@ class OtherOpenSSL:
                                                self.root / "lib64", self.root / "usr/lib64") if path.is_dir())
 
     def loader(self):
-        """Its own ld.so, or None where this machine's libc will do."""
+        """Its own ld.so, or None if this machine's libc is new enough."""
         if "libc6" not in PACKAGES[self.suite]:
             return None
         return next(path for folder in ("usr/lib64", "lib64", f"usr/lib/{triplet()}", f"lib/{triplet()}")
@@ -71,18 +71,18 @@ def triplet():
 
 
 def mirror():
-    """The Debian archive this machine's apt is configured for: the site of its `main` component."""
+    """The Debian archive that this machine's apt is configured for: the site of its `main` component."""
     listing = subprocess.run(["apt-get", "indextargets", "--format", "$(IDENTIFIER) $(COMPONENT) $(ORIGIN) $(REPO_URI)"],
                              capture_output=True, text=True, check=False).stdout
     for line in listing.splitlines():
         words = line.split()
         if len(words) == 4 and words[:3] == ["Packages", "main", "Debian"] and "security" not in words[3]:
             return words[3]
-    raise Skip("apt on this machine is configured for no Debian archive")
+    raise Skip("apt on this machine is not configured for a Debian archive")
 
 
 def apt_options(folder):
-    """Lists, caches and state of our own: nothing of the machine's apt is read or written."""
+    """Separate lists, caches and state: nothing of the machine's apt is read or written."""
     settings = {
         "Dir::Etc::SourceList": folder / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
         "Dir::Etc::Preferences": "/dev/null", "Dir::Etc::PreferencesParts": "/dev/null",
@@ -103,14 +103,14 @@ def fetch(suite):
     for arguments in (["update"], ["download", *PACKAGES[suite]]):
         done = subprocess.run(["apt-get", "-q", *apt_options(folder), *arguments], cwd=folder / "cache/archives",
                               capture_output=True, text=True, check=False)
-        # apt-get update says 0 though it could fetch nothing; the download then fails.
+        # apt-get update exits with 0 even if it could fetch nothing; the download then fails.
         if done.returncode != 0:
             words = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise Skip(f"Debian {suite} cannot be fetched: {words[-1] if words else 'apt-get failed'}")
     packages = sorted((folder / "cache/archives").glob("*.deb"))
     for package in packages:
         subprocess.run(["dpkg-deb", "-x", str(package), str(folder / "root")], check=True)
-    for part in ("etc", "usr/share"):  # not needed, and full of names that make and find would trip over
+    for part in ("etc", "usr/share"):  # not needed, and full of names that make and find cannot handle
         shutil.rmtree(folder / "root" / part, ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
 """TLS peers for the tests that are themselves not wrapped: Python's ssl and the openssl command.
 
-They finish handshakes and carry data, where lib.hello only asks.
+They complete handshakes and carry data; lib.hello does not.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from lib.process import DEADLINE, run
 
 
 def client_context(version=None, trust=None, ciphers=None, group=None, certificate=None):
-    """A Python client context that believes any server unless `trust` (a CA file) is given."""
+    """A Python client context that trusts any server unless `trust` (a CA file) is given."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -26,7 +26,7 @@ def client_context(version=None, trust=None, ciphers=None, group=None, certifica
         context.minimum_version = context.maximum_version = version
     if ciphers:
         context.set_ciphers(ciphers)
-    if group and group != "X25519":  # which OpenSSL prefers by itself, and set_ecdh_curve() cannot name in 3.0
+    if group and group != "X25519":  # OpenSSL's own preference, which set_ecdh_curve() cannot set in 3.0
         context.set_ecdh_curve(group)
     if certificate:
         context.load_cert_chain(certificate.cert, certificate.key)
@@ -35,7 +35,7 @@ def client_context(version=None, trust=None, ciphers=None, group=None, certifica
 
 @contextlib.contextmanager
 def connected(port, context=None, host="127.0.0.1", name="localhost", prepare=None):
-    """An unwrapped TLS connection to a server, shaken hands; prepare(socket) speaks first if given."""
+    """An unwrapped TLS connection to a server, after the handshake; prepare(socket) is called before it, if given."""
     with socket.create_connection((host, port), DEADLINE) as raw:
         if prepare:
             prepare(raw)
@@ -62,7 +62,7 @@ def negotiated(text):
 
 
 class Server:
-    """An unwrapped Python TLS server in a thread; `handle(connection, peer)` gets each connection that shook hands."""
+    """An unwrapped Python TLS server in a thread; `handle(connection, peer)` gets each connection after its handshake."""
 
     def __init__(self, handle, certificate=None, version=None, ciphers=None, ca=None, group=None):
         certificate = certificate or certs.server()

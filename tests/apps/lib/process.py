@@ -1,7 +1,7 @@
 """Processes, ports and temporary directories of a test script: started, waited for, ended by their own id.
 
-Knows nothing of TLS and of pfswrap. Waiting is for a condition (a port that listens, a line that was printed), with a
-deadline; whatever a script started is ended when it exits.
+Nothing here depends on TLS or on pfswrap. Scripts wait for a condition (a port that listens, a line that was printed),
+with a deadline; what a script has started is ended when it exits.
 """
 
 import atexit
@@ -40,7 +40,7 @@ def wait_until(condition, what, seconds=DEADLINE):
 
 
 def temporary_directory():
-    """A directory that goes away with the script. Others may enter it: servers drop their privileges."""
+    """A directory that is removed when the script exits. Others may enter it: servers drop their privileges."""
     path = Path(tempfile.mkdtemp(prefix="pfswrap-test-"))
     path.chmod(0o755)
     atexit.register(shutil.rmtree, path, ignore_errors=True)
@@ -48,7 +48,7 @@ def temporary_directory():
 
 
 def free_port():
-    """A port of the loopback that nobody has, from below the range the kernel gives to clients."""
+    """A port that no socket is bound to, from below the range that the kernel gives to clients."""
     for _ in range(200):
         port = random.randrange(12000, 32000)
         try:
@@ -65,7 +65,7 @@ def free_port():
 
 
 def listens(port, udp=False):
-    """Whether someone listens on the port, without connecting to it (proc(5), /proc/net/tcp: state 0A is LISTEN)."""
+    """Whether a socket listens on the port, without connecting to it (proc(5), /proc/net/tcp: state 0A is LISTEN)."""
     suffix = f":{port:04X}"
     for table in (("udp", "udp6") if udp else ("tcp", "tcp6")):
         try:
@@ -127,7 +127,7 @@ def run(argv, data=b"", timeout=DEADLINE, env=None, cwd=None):
 
 
 def merged(env):
-    """The environment of a child: this one, without what would preload or configure by accident, plus `env`."""
+    """The environment of a child: this process's, without variables that would preload or configure, plus `env`."""
     clean = {name: value for name, value in os.environ.items()
              if name not in ("LD_PRELOAD", "PFSWRAP_POLICY", "PFSWRAP_CHILD", "OPENSSL_CONF", "SSLKEYLOGFILE")}
     clean.update(env or {})
@@ -135,7 +135,7 @@ def merged(env):
 
 
 class Process:
-    """A command that runs while the test talks to it; its output goes to a file."""
+    """A command that runs while the test uses it; its output goes to a file."""
 
     def __init__(self, argv, env=None, cwd=None, stdin=subprocess.DEVNULL):
         self.argv = [str(word) for word in argv]
@@ -155,7 +155,7 @@ class Process:
         return self.popen.poll() is None
 
     def wait_for_port(self, port, udp=False, seconds=DEADLINE):
-        """Returns once the port listens; raises with the program's own words if it ends before."""
+        """Returns once the port listens; raises with the program's output if it ends before."""
         def ready():
             if not self.running():
                 raise Timeout(f"{self.argv[0]} ended with status {self.popen.returncode} before it listened on "
@@ -175,7 +175,7 @@ class Process:
         self.popen.send_signal(number)
 
     def stop(self, seconds=5):
-        """Ends the process: politely, then not. Returns its exit status."""
+        """Ends the process by SIGTERM, then by SIGKILL. Returns its exit status."""
         if self.popen.stdin:
             with contextlib.suppress(BrokenPipeError):  # it ended without reading what was left for it
                 self.popen.stdin.close()

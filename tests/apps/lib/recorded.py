@@ -1,7 +1,7 @@
-"""Somebody who records what travels and later gets hold of secrets: a capture, and what opens it.
+"""An attacker who records traffic and later gets secrets: a capture, and its decryption.
 
-capture() records TLS connections to a port; decrypt() opens them with a key log (SSLKEYLOGFILE's format) and gives what
-was inside, both ways; exporter() derives a connection's exporter value from the same file. Needs dumpcap and tshark.
+capture() records TLS connections to a port; decrypt() decrypts them with a key log (SSLKEYLOGFILE's format) and returns
+both directions; exporter() derives a connection's exporter value from the same file. Needs dumpcap and tshark.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ def capture(port):
     with process:
         wait_until(lambda: "File:" in process.text(), lambda: f"dumpcap to record; it printed {process.text()}")
         yield path
-        # What has passed is in the file once both ends' farewell is.
+        # The file is complete when the end of both directions is in it.
         ends = ["tshark", "-r", path, "-Y", "tcp.flags.fin == 1", "-T", "fields", "-e", "tcp.srcport"]
         wait_until(lambda: len(set(run(ends).out.split())) > 1, "the end of the connection to be recorded")
 

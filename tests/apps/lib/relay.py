@@ -1,4 +1,4 @@
-"""A wrapped program that carries what others say: both its sides are judged by the wire plane."""
+"""A wrapped program that forwards the bytes of others: the wire plane inspects both its sides."""
 
 from lib.process import Process, free_port
 

@@ -1,8 +1,8 @@
 """Sealed connections for the test scripts: keys, policies, and test programs run bare and sealed over the same cases.
 
-A case says what must come true; it is run bare first, which shows that the program expects the right thing and that the
-look at the wire sees what there is to see, and then with both ends under `pfswrap run`. Knows lib.wrap and lib.sniff,
-nothing of the protocol but the magic that begins every sealed connection.
+A case says what must come true. It is run bare first, which shows that the program expects the right thing and that the
+capture sees what is on the wire, and then with both ends under `pfswrap run`. Uses lib.wrap and lib.sniff; of the protocol
+only the magic that begins every sealed connection.
 """
 
 import functools
@@ -19,7 +19,7 @@ LOOPBACKS = ("127.0.0.1", "[::1]")
 
 
 class Keys:
-    """Identities of one script, in a folder of their own, and the peers file that names them all."""
+    """Identities of one script, in their own folder, and the peers file that lists them all."""
 
     def __init__(self, *names):
         self.folder = temporary_directory()
@@ -32,7 +32,7 @@ class Keys:
         return self.folder / f"{name}.key"
 
     def make(self, name, listed=True):
-        """A new identity; `listed` says whether the peers file knows it. Returns its public key."""
+        """A new identity; `listed`: whether it is in the peers file. Returns its public key."""
         secret = command("genkey")
         path = self.path(name)
         path.touch(0o600)
@@ -57,7 +57,7 @@ def command(word, data=b""):
 class SealWrap(Wrap):
     """
     A policy that seals: `listen` and `connect` are ports or lists of ADDRESS:PORT; more keys of [seal] by name. The
-    times are longer than the default ones: on a busy machine a server may accept late, or a peer read late.
+    timeouts are longer than the default ones: on a busy machine a server may accept late, or a peer read late.
     """
 
     def __init__(self, keys, identity="peer", listen=(), connect=(), peer="peer", clients=None, seal="require",
@@ -78,7 +78,7 @@ class SealWrap(Wrap):
         super().__init__(children=children, extra="\n".join(lines + [rules]))
 
     def refusal(self):
-        """Why this build does not take the policy, or None."""
+        """Why this build does not accept the policy, or None."""
         result = run([LAUNCHER, "check", self.policy])
         return None if result.status == 0 else result.text.strip()
 
@@ -91,7 +91,7 @@ def addresses(where):
 
 @functools.lru_cache(maxsize=1)
 def missing():
-    """The words of a build that has no seal plane, or None."""
+    """What a build without a seal plane prints, or None."""
     refusal = SealWrap(Keys("peer"), listen=1).refusal()
     return refusal if refusal and "seal plane" in refusal else None
 
@@ -118,12 +118,12 @@ MODES = (Mode(False), Mode(True))
 
 
 def check_wire(wire, sealed, marked=True):
-    """Sealed: the magic begins what each client says, and no word of the text is seen. Bare: it is seen."""
+    """Sealed: each client's stream begins with the magic, and no word of the text is seen. Bare: it is seen."""
     wire.finish()
     if wire is UNSEEN:
         return
     if not sealed:
-        check(not marked or MARK in wire.seen(), "the text was not seen on the wire bare: the look proves nothing")
+        check(not marked or MARK in wire.seen(), "the text was not seen on the wire bare: the capture proves nothing")
         return
     equal(wire.seen(), set(), "plaintext seen on the wire")
     check(wire.bytes() > 0 or not marked, "nothing was seen on the wire at all")
@@ -132,14 +132,14 @@ def check_wire(wire, sealed, marked=True):
 
 
 def story(wrap):
-    """What the log says about connections, in few words: to be read under a failure."""
+    """What the log says about connections, shortened, for the report of a failure."""
     names = ("event", "pid", "role", "reason", "end", "sent_bytes", "received_bytes")
     return "\n".join(" ".join(str(event[name]) for name in names if name in event)
                      for event in wrap.events()[-12:] if event["event"] != "policy")
 
 
 class Unseen:
-    """Stands for the look at the wire where that is not allowed."""
+    """Takes the place of a capture where that is not allowed."""
 
     def finish(self):
         pass
@@ -155,27 +155,27 @@ UNSEEN = Unseen()
 
 
 def look(port, words=(MARK,), **place):
-    """A Sniffer, or for who is not root, nothing; look_case() says so once a script."""
+    """A Sniffer, or without root, nothing; look_case() reports that once a script."""
     return Sniffer(port, words, **place) if os.geteuid() == 0 else UNSEEN
 
 
 def look_case(tap):
     if os.geteuid() != 0:
-        tap.result(True, "no plaintext is seen on the wire", skip="looking at the wire needs root")
+        tap.result(True, "no plaintext is seen on the wire", skip="capturing needs root")
 
 
 class Scenarios:
     """Runs scenarios of the sock_* programs, each bare and sealed, as two cases."""
 
     def __init__(self, tap, program, link=None, environment=None):
-        """`link`: a lib.link.Link whose two machines are the two ends; without it both are here."""
+        """`link`: a lib.link.Link whose two machines are the two ends; without it both ends are on this machine."""
         self.tap, self.program, self.link, self.environment = tap, PROGRAMS / "seal" / program, link, environment or {}
         self.keys = Keys("peer")
         look_case(tap)
 
     def both(self, scenario, sentence, address=None, marked=True, then=None, only=None, more=(), data=b"",
              **settings):
-        """`then(mode, result, wrap)` may look at more; `only` is "bare" or "sealed" where the other has no meaning."""
+        """`then(mode, result, wrap)` may check more; `only` is "bare" or "sealed" where the other makes no sense."""
         for mode in MODES:
             if only in (None, mode.name):
                 with self.tap.case(f"{mode.name}: {sentence}"):
@@ -195,10 +195,10 @@ class Scenarios:
             environment.update(link.environment())
         with look(port, **(link.place() if link else {})) as wire:
             result = run(argv, data=data, env=environment)
-            told = f"{scenario} {port} {address} ended with {result.status}: {result.text[-800:].strip()}"
+            details = f"{scenario} {port} {address} ended with {result.status}: {result.text[-800:].strip()}"
             if mode.sealed:
-                told += f"\n{story(wrap)}"
-            check(result.status == 0 and result.out.endswith(b"ok\n"), told)
+                details += f"\n{story(wrap)}"
+            check(result.status == 0 and result.out.endswith(b"ok\n"), details)
             check_wire(wire, mode.sealed, marked)
             if then:
                 then(mode, result, wrap)

@@ -1,8 +1,8 @@
 """Proves that an unmodified program works as before when both ends are sealed, and that the wire then shows nothing.
 
-A script gives a way to start its servers and a list of cases. All of it runs twice: bare, where each case must be seen
-to put its words on the wire in plain text, and sealed, where every stream begins with the magic, no packet has a
-readable run of bytes, and the audit logs tell of connections and of no refusal. Knows lib.seal and lib.sniff.
+A script has a way to start its servers and a list of cases. All of it runs twice: bare, where each case must show its
+words on the wire in plain text, and sealed, where every stream begins with the magic, no packet has a readable run of
+bytes, and the audit logs have connections and no refusal. Uses lib.seal and lib.sniff.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class Reader(Sniffer):
 
 
 class Bare:
-    """The programs as they are, on free ports of the loopback; each case may use any of the ports."""
+    """The programs bare, on free ports of the loopback; each case may use any of the ports."""
 
     label = "bare"
 
@@ -63,29 +63,29 @@ class Bare:
         return Process(argv, **options).wait_for_port(port or self.port)
 
     def hand_to(self, user):
-        """What a server that never was root must own."""
+        """Gives a user what a server that is never root must own."""
         os.chown(self.folder, user.pw_uid, user.pw_gid)
 
     def client(self, argv, data=b"", timeout=DEADLINE, **options):
-        """A client's whole run; returns its Result."""
+        """Runs a client to its end; returns its Result."""
         return run(self.client_argv(argv), data=data, timeout=timeout, **options)
 
     def background(self, argv, **options):
-        """A client that goes on while the case does other things."""
+        """Starts a client that runs while the case does other things."""
         return Process(self.client_argv(argv), **options)
 
     def tail(self):
         return ""
 
     def check_wire(self, wires, word):
-        """What must be true of a capture of the case that has just ended."""
+        """Checks a capture of the case that has just ended."""
         if word:
             check(any(word in wire.seen() for wire in wires),
                   f"expected {word} in plain text on the wire, or the case proves nothing")
 
     @contextlib.contextmanager
     def watched(self, word):
-        """While the block runs the wire of all ports is looked at, if this is root."""
+        """Captures the wire of all ports while the block runs, if this is root."""
         if os.geteuid() != 0:
             yield
             return
@@ -96,7 +96,7 @@ class Bare:
 
 
 class Sealed(Bare):
-    """Both ends under pfswrap, with keys of their own; either may listen on and connect to any of the ports."""
+    """Both ends under pfswrap, each with its own keys; either may listen on and connect to any of the ports."""
 
     label = "sealed"
 
@@ -105,10 +105,10 @@ class Sealed(Bare):
         where = [f"{host}:{port}" for port in self.ports for host in ("127.0.0.1", "[::1]")]
         self.keys = Keys("server", "client")
         self.keys.peers.chmod(0o644)
-        # Servers connect, too: a proxy to its upstream, a replica to its master.
+        # Servers also connect: a proxy to its upstream, a replica to its master.
         self.wraps = [SealWrap(self.keys, identity=name, listen=where, connect=where, peer="server", **settings)
                       for name in ("server", "client")]
-        for wrap in self.wraps:  # programs that change their user read them again
+        for wrap in self.wraps:  # programs that change their user read them afterwards
             wrap.policy.chmod(0o644)
 
     def server_argv(self, argv):
@@ -130,7 +130,7 @@ class Sealed(Bare):
         return [event for wrap in self.wraps for event in wrap.events(kind)]
 
     def check_wire(self, wires, word):
-        check(sum(wire.bytes() for wire in wires) > 0, "expected to see bytes on the wire")
+        check(sum(wire.bytes() for wire in wires) > 0, "expected bytes on the wire")
         for wire in wires:
             equal((wire.seen(), wire.readable), (set(), None), f"plain text on the wire of port {wire.port}")
             for head in wire.client_heads():
@@ -147,7 +147,8 @@ class Sealed(Bare):
 
 def prove(tap, name, start, cases, ports=1):
     """
-    `start(ends)` yields once the servers are up (a generator function, as for contextlib) and ends them afterwards;
+    Runs the cases bare and sealed. `start(ends)` yields once the servers are up (a generator function, as for contextlib)
+    and ends them afterwards;
     `cases` are pairs of a sentence and a function of (ends, what start yielded).
     """
     for kind in (Bare, Sealed):
@@ -163,12 +164,12 @@ def prove(tap, name, start, cases, ports=1):
             with tap.case(f"{name} {ends.label}: {sentence}"), explained(ends, server):
                 with ends.watched(getattr(act, "word", MARKER)):
                     act(ends, server)
-        with tap.case(f"{name} {ends.label} ends when it is told to"), explained(ends, server):
+        with tap.case(f"{name} {ends.label} ends on SIGTERM"), explained(ends, server):
             running.close()
 
 
 def word_on_the_wire(word):
-    """Says what is readable bare where it is not MARKER (a program's own words); None if nothing need be."""
+    """Sets what is readable bare if it is not MARKER (a program's own words); None if nothing has to be."""
     def mark(act):
         act.word = word
         return act
@@ -177,7 +178,7 @@ def word_on_the_wire(word):
 
 @contextlib.contextmanager
 def explained(ends, server=None):
-    """A failure also tells what the server printed and what the audit logs say."""
+    """Adds to a failure what the server printed and what the audit logs say."""
     try:
         yield
     except (Skip, Failed, OSError, AssertionError) as failure:
@@ -188,12 +189,12 @@ def explained(ends, server=None):
 
 
 def ended(process, statuses=(0,), seconds=DEADLINE):
-    """Asks a server to end, and checks that it did so by itself with one of these exit statuses."""
+    """Sends SIGTERM to a server, and checks that it exits with one of these statuses."""
     process.popen.terminate()
     status = process.wait(seconds)
     check(status in statuses, f"expected an exit status in {statuses}, found {status}; it printed {process.text()[-800:]}")
 
 
 def begin(tap):
-    """What a script of sealed programs says once."""
+    """What a script of sealed programs reports once."""
     look_case(tap)

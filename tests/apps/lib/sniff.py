@@ -1,7 +1,7 @@
 """What travels on the wire: a packet socket that collects the TCP payload of one port and looks for words in it.
 
-Needs root (CAP_NET_RAW). Keeps of each direction of each connection its first bytes, its length and which of the words
-were seen, not the payload: a test may send gigabytes. Knows nothing of pfswrap.
+Needs root (CAP_NET_RAW). Of each direction of each connection it keeps the first bytes, the length and which of the words
+were seen, not the payload: a test may send gigabytes. Nothing here depends on pfswrap.
 """
 
 import ctypes
@@ -27,8 +27,8 @@ PACKET_MAX = 0x40000
 
 def port_filter(port, incoming):
     """
-    A classic BPF program (packet(7)) that lets TCP from and to a port through, over IPv4 and over IPv6. `incoming`: and
-    nothing that is on its way out.
+    A classic BPF program (packet(7)) that passes TCP from and to a port, over IPv4 and IPv6. `incoming`: but no outgoing
+    packets.
     """
     ld_b, ld_h, ld_h_x, ldx_msh, jump, bits, end = 0x30, 0x28, 0x48, 0xB1, 0x15, 0x54, 0x06
     lines = [  # label, operation, value, and for jumps: where to if equal, where to if not ("": the next line)
@@ -49,24 +49,24 @@ def port_filter(port, incoming):
 
 
 class Flow:
-    """One direction of one connection. `next`: the number of the byte that the head goes on with, once a SYN was seen."""
+    """One direction of one connection. `next`: the sequence number of the byte that continues the head, once a SYN was seen."""
 
     def __init__(self):
         self.head, self.tail, self.bytes, self.seen, self.next = b"", b"", 0, set(), None
 
     def take_head(self, number, payload):
-        """Only bytes that follow each other from the first one: a machine that is too busy loses packets."""
+        """Keeps only contiguous bytes from the first one on: a machine that is too busy loses packets."""
         if number == self.next and len(self.head) < HEAD:
             self.head += payload[:HEAD - len(self.head)]
             self.next = (number + len(payload)) % 2**32
 
 
 class Sniffer:
-    """`with Sniffer(port, [b"MARK"]) as wire:`, then wire.finish() and look at wire.flows."""
+    """`with Sniffer(port, [b"MARK"]) as wire:`, then wire.finish() and read wire.flows."""
 
     def __init__(self, port, words, interface="lo", namespace=None):
         if os.geteuid() != 0:
-            raise Skip("looking at the wire needs root")
+            raise Skip("capturing needs root")
         self.port, self.words, self.flows = port, list(words), {}
         self.keep = max(len(word) for word in self.words) - 1
         self.socket = in_namespace(namespace, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0))
@@ -99,7 +99,7 @@ class Sniffer:
         flow = self.flows.setdefault(tuple(ports), Flow())
         if packet[start + 13] & SYN:
             flow.next = (number + 1) % 2**32
-        # Packets over 64 KiB (big TCP, GSO) say 0 for their length.
+        # Packets over 64 KiB (big TCP, GSO) have 0 as their length.
         payload = packet[start + (packet[start + 12] >> 4) * 4:end if end not in (0, 40) else None]
         if not payload:
             return
@@ -112,15 +112,15 @@ class Sniffer:
         flow.tail = text[-self.keep:] if self.keep else b""
 
     def finish(self):
-        """Ends the collection once everything that was captured has been looked at."""
+        """Ends the capture once everything in it has been read."""
         if not self.stopping:
             self.stopping = True
-            wait_until(lambda: not self.thread.is_alive(), "the packets to be looked at", 300)
+            wait_until(lambda: not self.thread.is_alive(), "the packets to be read", 300)
             self.captured, self.dropped = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
             self.socket.close()
 
     def client_heads(self):
-        """What each client began with; not those whose beginning a machine that is too busy has lost."""
+        """The first bytes of each client, except those whose beginning a machine that is too busy has lost."""
         return [flow.head for ports, flow in self.flows.items()
                 if ports[1] == self.port and flow.bytes > 0 and (flow.head or not self.dropped)]
 
@@ -163,7 +163,7 @@ def in_namespace(name, action):
 
 
 def main():
-    """Shows what travels on a port for as many seconds: python3 tests/apps/lib/sniff.py PORT SECONDS"""
+    """Shows the traffic of a port for a number of seconds: python3 tests/apps/lib/sniff.py PORT SECONDS"""
     import sys  # pylint: disable=import-outside-toplevel
     with Sniffer(int(sys.argv[1]), [b"PFSMARK:"]) as wire:
         time.sleep(float(sys.argv[2]))

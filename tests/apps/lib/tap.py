@@ -1,7 +1,7 @@
-"""TAP output for a test script: cases that are sentences, checks that say what was expected, skips that say why.
+"""TAP output for a test script: cases that are sentences, checks that say what was expected, skips with a reason.
 
-Knows nothing of TLS or of processes. A script makes one Tap, runs its cases in `with tap.case(sentence):` blocks and
-ends with `tap.finish()`, which prints the plan and exits.
+Nothing here depends on TLS or on processes. A script makes one Tap, runs its cases in `with tap.case(sentence):` blocks
+and ends with `tap.finish()`, which prints the plan and exits.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ class Failed(AssertionError):
 
 
 class Skip(Exception):
-    """The case cannot be tried here; its text says why."""
+    """The case cannot be run here; its text says why."""
 
 
 class Tap:
@@ -59,13 +59,13 @@ def one_line(text):
 
 
 def where(error):
-    """The files and lines that led to the check, this file apart."""
+    """The files and lines that led to the check, without this file."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     return "at " + ", ".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-8:])
 
 
 def skip_all(reason):
-    """Ends a script none of whose cases can be tried."""
+    """Ends a script that cannot run any case."""
     print(f"1..0 # SKIP {one_line(reason)}", flush=True)
     sys.exit(0)
 

@@ -1,6 +1,6 @@
-"""Running a program under pfswrap with a policy of the test's own, and reading what the audit log says about it.
+"""Runs a program under pfswrap with a policy of the test, and reads the audit log.
 
-Uses the launcher of the build tree, or the one $PFSWRAP names (an installed one).
+Uses the launcher of the build tree, or the one that $PFSWRAP names (an installed one).
 """
 
 import json
@@ -32,7 +32,7 @@ class Wrap:
         return {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": str(self.policy)}
 
     def events(self, kind=None, **fields):
-        """The events of the log, those of one kind, those with these fields. A line that is no JSON raises."""
+        """The events of the log that have this kind and these fields, if given. A line that is not JSON raises."""
         text = self.log.read_text() if self.log.exists() else ""
         found = []
         for number, line in enumerate(text.splitlines(), 1):

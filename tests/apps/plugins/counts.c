@@ -1,7 +1,7 @@
 // link: -ldl
 /*
- * A preload of somebody else's: it interposes a few functions of libssl and libc, counts the calls, hands each on
- * to the next definition (RTLD_NEXT), and says the counts at the end.
+ * An unrelated preload: it interposes a few functions of libssl and libc, counts the calls, passes each on to the
+ * next definition (RTLD_NEXT), and prints the counts at the end.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@ static unsigned contexts;
 static unsigned connects;
 static unsigned closes;
 
-/* The next definition of `name`; its absence would be a mistake of the test. */
+/* The next definition of `name`; the test is wrong if there is none. */
 static uintptr_t next(const char *name)
 {
     void *found = dlsym(RTLD_NEXT, name);

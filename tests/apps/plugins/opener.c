@@ -9,6 +9,6 @@ __attribute__((visibility("default"))) void *plugin_open(const char *name, int m
 
 void *plugin_open(const char *name, int mode)
 {
-    void *volatile opened = dlopen(name, mode); /* no tail call: the loader looks at who calls */
+    void *volatile opened = dlopen(name, mode); /* no tail call: the loader looks at the caller's address */
     return opened;
 }

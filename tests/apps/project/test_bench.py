@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""make bench: that it runs with all parts and contenders, writes what it promises, and would notice what must not be.
+"""make bench: it runs with all parts and contenders, writes its page and charts, and detects wrong measurements.
 
-Never what it measures: a figure taken in passing on a busy machine means nothing.
+The tests never check what it measures: a figure from a busy machine means nothing.
 """
 
 import json
@@ -37,7 +37,7 @@ TARGETS = ("bulk, 16 KiB writes", "round trip of 64 B, epoll", "round trip of 64
 
 
 def liar(answer):
-    """The port of a server that gives one connection what `answer` makes of what it sent."""
+    """The port of a server that answers one connection with answer(what it received)."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -53,7 +53,7 @@ def liar(answer):
 
 
 def wrong_amount(received):
-    """What the receiver of bulk data answers to the last byte, one less."""
+    """The answer of a receiver of bulk data, one byte too few."""
     return (len(received) - 1).to_bytes(8, sys.byteorder) if received[-1] == 255 else b""
 
 
@@ -73,13 +73,13 @@ def has_every_contender(found):
     for load in ("bulk", "cpu", "connections", "round trips"):
         check(len(found[load]) > 0, f"{load}: expected some sizes or kinds, found none")
         for what, values in found[load].items():
-            equal(sorted(values), sorted(NAMES), f"who has figures for {load}, {what}")
+            equal(sorted(values), sorted(NAMES), f"contenders with figures for {load}, {what}")
     for load in ("opened", "memory"):
-        equal(sorted(found[load]), sorted(NAMES), f"who has figures for {load}")
+        equal(sorted(found[load]), sorted(NAMES), f"contenders with figures for {load}")
 
 
 class Failing(Part):
-    """A part whose round fails so many times before it succeeds, each time with half of its figures written."""
+    """A part whose round fails a number of times before it succeeds, each time with half of its figures written."""
 
     name = "failing"
 
@@ -95,7 +95,7 @@ class Failing(Part):
 
 
 def is_chart(path):
-    """An SVG with words in it."""
+    """An SVG that contains text."""
     root = xml.etree.ElementTree.parse(path).getroot()
     texts = [node for node in root.iter() if node.tag.endswith("}text")]
     check(root.tag.endswith("}svg") and len(texts) > 5, f"{path}: expected a chart with labels, found {len(texts)}")
@@ -118,7 +118,7 @@ def main():
     with tap.case("each chart is an image with labels"):
         for name in CHARTS:
             is_chart(FOLDER / f"{name}.svg")
-    with tap.case("the page shows each chart, has a place for each part's figures, and a brief run leaves it alone"):
+    with tap.case("the page shows each chart, has a place for each part's figures, and a quick run does not change it"):
         page = (ROOT / "docs" / "BENCHMARKS.md").read_text()
         for name in CHARTS:
             contains(page, f"(bench/{name}.svg)", "the page")
@@ -126,7 +126,7 @@ def main():
             contains(page, f"<!-- {name}: begin -->", "the page")
             contains(page, f"<!-- {name}: end -->", "the page")
         check("| 1 round," not in page and "; 1 round," not in page, "expected no figures of a single round on the page")
-    with tap.case("a run that was stopped goes on: what is complete is not measured again, what is not gets its rounds"):
+    with tap.case("a stopped run continues: complete parts are not measured again, the others get their missing rounds"):
         begun = {**figures_of(Start), "complete": False}
         (FOLDER / "start.json").write_text(json.dumps(begun))
         before = (FOLDER / "layer.json").stat().st_mtime_ns
@@ -144,12 +144,12 @@ def main():
             equal(str(end), "failure 2", "what it says")
         else:
             check(False, "expected the end of the benchmark")
-    with tap.case("the bar on a terminal shows what is done and the time left, by what it took until now"):
+    with tap.case("the bar on a terminal shows the progress and the time left, estimated from the time so far"):
         progress = figures.Progress(100, live=False)
         progress.begun -= 40
         progress.part_ends(20)
         equal(progress.line("bulk"), "[####................]  20 %  2:40 left  bulk", "the line")
-    with tap.case("a server that answers a stranger is found out: nothing would be sealed"):
+    with tap.case("a server that answers a client without a key ends the benchmark: nothing would be sealed"):
         with Chain(chosen(["raw"])[0], ("sockets_ping", "serve")) as chain:
             try:
                 check_sealed(chain)
@@ -159,11 +159,11 @@ def main():
                 check(False, "expected the end of the benchmark")
         with Chain(chosen(["pfswrap"])[0], ("sockets_ping", "serve")) as chain:
             check_sealed(chain)
-    with tap.case("bulk data of which a byte is missing gives no figure"):
+    with tap.case("bulk data with a missing byte gives no figure"):
         done = run([BENCH / "sockets_bulk", "send", liar(wrong_amount), 1000, 3600000, 5000])
         equal((done.status, done.out), (1, b""), f"status and figure: {done}")
         contains(done.text, "5001 bytes were sent", "what it says")
-    with tap.case("a round trip that brings back something else gives no figure"):
+    with tap.case("a round trip with a wrong answer gives no figure"):
         done = run([BENCH / "sockets_ping", "ping", liar(one_bit_off), 10])
         equal((done.status, done.out), (1, b""), f"status and figure: {done}")
     with tap.case("percentiles are those of the merged histograms"):
@@ -171,7 +171,7 @@ def main():
         equal(merged, [(10, 90), (20, 9), (30, 1)], "merged")
         equal([histogram_percentile(merged, percent) for percent in (50, 90, 91, 99, 100)], [10, 10, 20, 20, 30],
               "percentiles")
-    with tap.case("a verdict is given only where the ratio is clear of the target"):
+    with tap.case("a verdict is given only if the ratio is clearly off the target"):
         equal([figures.verdict(True, 0.1, 0.2), figures.verdict(False, 0.1, 0.2), figures.verdict(True, 0.3, 0.2)],
               ["PASS", "missed", "undecided"], "verdicts")
     tap.finish()

@@ -1,5 +1,5 @@
 # run: first
-"""scripts/demo: what a newcomer sees first holds, reads well on 80 columns, and says so when something does not hold."""
+"""scripts/demo: what a newcomer sees first is true, fits 80 columns, and reports when a claim does not hold."""
 
 import os
 import pty
@@ -45,7 +45,7 @@ def leftovers(folder):
 
 
 def on_a_terminal(env):
-    """Runs the demo on a terminal of its own; returns its status and all that it printed."""
+    """Runs the demo on a new terminal; returns its status and its output."""
     master, slave = pty.openpty()
     process = subprocess.Popen([str(DEMO)], stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **env})
     os.close(slave)
@@ -61,7 +61,7 @@ def on_a_terminal(env):
 
 
 def fake(folder, name, body):
-    """A directory to put first on PATH, with a program of that name which misbehaves."""
+    """A directory for the front of PATH, with a program of that name that misbehaves."""
     path = folder / name
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
@@ -82,9 +82,9 @@ def main():
     for pattern in WIRE_LINES:
         with tap.case(f"the demo shows /{pattern}/"):
             if os.getuid() != 0:
-                raise Skip("the wire is shown to root only")
+                raise Skip("only root is shown the wire")
             check(re.search(pattern, result.text), f"expected it in {result.text}")
-    with tap.case("the demo keeps to 80 columns, and to plain text where there is no terminal"):
+    with tap.case("the demo has at most 80 columns, and plain text without a terminal"):
         equal([line for line in result.text.splitlines() if len(line) > 79], [], "lines longer than 79")
         check("\x1b" not in result.text, "expected no escape sequence")
     with tap.case("the demo leaves no file behind"):
@@ -105,7 +105,7 @@ def main():
             ("nginx", "echo 'nginx: cannot do that' >&2; exit 1", "nginx: cannot do that"),
             ("redis-cli", "echo no answer", "expected OK, found no answer"),
             ("redis-server", "echo cannot do that; exit 1", "redis-server did not start: cannot do that")):
-        with tap.case(f"the demo fails with one line that says why if {name} does not do as claimed"):
+        with tap.case(f"the demo fails with one line that says why if {name} does not behave as claimed"):
             folder, scratch = temporary_directory(), temporary_directory()
             result = run([DEMO], timeout=60, env={**fake(folder, name, body), "TMPDIR": str(scratch)})
             equal(result.status, 1, f"status of {result!r}")
@@ -116,7 +116,7 @@ def main():
 
     with tap.case("the demo works as an ordinary user"):
         if os.getuid() != 0:
-            raise Skip("this test is not run by root, so the cases above are the proof")
+            raise Skip("this test does not run as root, so that the cases above are the proof")
         if run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "test", "-r", DEMO]).status != 0:
             raise Skip("the tree is not readable by other users")
         result = run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-i",

@@ -1,4 +1,4 @@
-"""The shared object as the loader sees it: needs libc only, exports the one list, hides everything else."""
+"""The shared object: it needs libc only, exports the functions of one list, and hides everything else."""
 
 import re
 
@@ -25,20 +25,20 @@ def main():
         equal(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic), ["libc.so.6"], "NEEDED entries")
     with tap.case("the shared object has no search path of its own and no text relocations"):
         equal(re.findall(r"\((RPATH|RUNPATH|TEXTREL)\)", dynamic), [], "entries")
-    with tap.case("the shared object is bound at once, and its relocated data is read-only then"):
+    with tap.case("the shared object is bound at load time, and its relocated data is then read-only"):
         check(re.search(r"\(FLAGS\).*BIND_NOW", dynamic) and re.search(r"\(FLAGS_1\).*NOW", dynamic), dynamic)
         headers = run(["readelf", "--wide", "--program-headers", LIBRARY]).out.decode()
         check("GNU_RELRO" in headers, f"expected GNU_RELRO in {headers}")
         stack = [line for line in headers.splitlines() if "GNU_STACK" in line]
         check(stack and "RWE" not in stack[0], f"expected a stack that cannot be executed: {stack}")
-    with tap.case("the shared object exports exactly the functions of the one list"):
+    with tap.case("the shared object exports exactly the functions of the list"):
         names = listed()
         check(len(names) > 60, f"shim/base/interposed.h lists {sorted(names)}")
         equal({name for name, _, _, section in symbols() if section != "UND"}, names, "exported symbols")
-    with tap.case("the shared object exports functions only, each of which can be interposed by others"):
+    with tap.case("the shared object exports functions only, which other objects can interpose in turn"):
         kinds = {(kind, binding) for _, kind, binding, section in symbols() if section != "UND"}
         equal(kinds, {("FUNC", "GLOBAL")}, "types and bindings")
-    with tap.case("the shared object asks for nothing of libssl, libsodium or inih at load time"):
+    with tap.case("the shared object needs no symbol of libssl, libsodium or inih at load time"):
         wanted = {name for name, _, _, section in symbols() if section == "UND"}
         equal([name for name in sorted(wanted) if re.match(r"(SSL|BIO|EVP|X509|ERR|sodium|crypto|ini)_", name)], [],
               "undefined symbols")

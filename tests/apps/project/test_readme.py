@@ -1,6 +1,6 @@
 """The README's "Seal a Redis between two machines in five commands", each command as it is written there.
 
-A machine is a network namespace with its own /etc and with `make install` at its /usr/local; a wire joins the two.
+A machine is a network namespace with its own /etc and with `make install` at its /usr/local; a link connects the two.
 """
 
 import os
@@ -36,7 +36,7 @@ def installed():
 
 
 class Machine:
-    """A machine of that name, for as long as the script runs."""
+    """A machine with that name, until the script ends."""
 
     def __init__(self, name, local):
         self.name, self.folder = name, temporary_directory()
@@ -67,7 +67,7 @@ class Machine:
         return result.out.decode()
 
     def start(self, command, until):
-        """A program that goes on; returns once it printed `until`. The shell makes way for it, to be ended by id."""
+        """Starts a program; returns once it printed `until`. The shell executes it, so that it can be ended by its id."""
         process = Process(self.argv(f"exec {command}"))
         wait_until(lambda: until in process.text() or not process.running(), lambda: f"{until}: {process.text()}")
         check(process.running(), f"{command} on {self.name} ended: {process.text()}")
@@ -75,14 +75,14 @@ class Machine:
 
 
 def join(one, other):
-    """A wire between two machines."""
+    """A link between two machines."""
     one.run(f"ip link add wire type veth peer name wire netns {other.holder.pid}")
     for machine in (one, other):
         machine.run(f"ip address add {ADDRESSES[machine.name]}/24 dev wire && ip link set wire up")
 
 
 def captured(machine, action):
-    """Which of the conversation's words pass over the machine's wire while action() runs."""
+    """Which of the conversation's words are on the machine's wire while action() runs."""
     with Sniffer(6379, WORDS, interface="wire", namespace=f"/proc/{machine.holder.pid}/ns/net") as wire:
         action()
     check(wire.bytes() > 40, f"bytes on the wire: {wire.bytes()}")
@@ -90,7 +90,7 @@ def captured(machine, action):
 
 
 def keys(machines, command):
-    with tap.case("README, 1 to 3: a key on each machine, its public half, and who is who"):
+    with tap.case("README, 1 to 3: a key on each machine, its public key, and the peers file"):
         public = {}
         for name, machine in machines.items():
             machine.run(command[0])
@@ -101,7 +101,7 @@ def keys(machines, command):
             machine.run(command[2].replace("KEY-OF-REDIS-1", public["redis-1"]).replace("KEY-OF-APP-1",
                                                                                         public["app-1"]))
 
-    with tap.case("the two sealing policies are good on both machines then, and not before"):
+    with tap.case("the two sealing policies are valid on both machines after that, and not before"):
         for policy in ("sealed-service", "sealed-migration"):
             for machine in machines.values():
                 machine.run(f"pfswrap check {POLICIES}/{policy}.conf")
@@ -122,7 +122,7 @@ def redis(machines, command):
             wire = captured(server, lambda: equal(client.run(bare[4]), "OK\n", "reply"))
         equal(wire, set(WORDS), "words on the wire")
 
-    with tap.case("README, 4 and 5: server and client speak, and no word is on the wire"):
+    with tap.case("README, 4 and 5: server and client connect, and no word is on the wire"):
         with server.start(command[3], ready):
             def speak():
                 equal(client.run(command[4]), "OK\n", "reply")
@@ -130,7 +130,7 @@ def redis(machines, command):
             wire = captured(server, speak)
         equal(wire, set(), "words on the wire")
 
-    with tap.case("a client without pfswrap, and one with a key of its own making, are turned away"):
+    with tap.case("a client without pfswrap and one with an unknown key are refused"):
         with server.start(command[3], ready):
             check("Error" in run(client.argv(f"{bare[4]} 2>&1")).text, "an error for the bare client")
             client.run("cp -a /etc/pfswrap /etc/pfswrap.good && pfswrap genkey > /etc/pfswrap/keys/service.key")
@@ -138,7 +138,7 @@ def redis(machines, command):
             client.run("rm -r /etc/pfswrap && mv /etc/pfswrap.good /etc/pfswrap")
             equal(client.run(command[4]), "OK\n", "reply to the right client afterwards")
 
-    with tap.case("under sealed-migration sealed and bare clients are served side by side"):
+    with tap.case("with sealed-migration sealed and bare clients are served side by side"):
         with server.start(command[3].replace("sealed-service", "sealed-migration"), ready):
             equal(client.run(bare[4]), "OK\n", "reply to the bare client")
             wire = captured(server, lambda: equal(client.run(command[4]), "OK\n", "reply to the sealed client"))

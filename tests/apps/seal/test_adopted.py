@@ -1,4 +1,4 @@
-"""Connections that a program without pfswrap passes on to a wrapped one: inherited as 0 and 1, as 3, in a message."""
+"""Connections that a wrapped program gets from a program without pfswrap: inherited as 0 and 1, as 3, in a message."""
 
 import os
 import socket
@@ -12,8 +12,8 @@ SERVE = ("import os\n"
          "while data := os.read(3, 1000):\n"
          "    os.write(3, b'got ' + data)\n")
 RECEIVE = ("import socket\n"
-           "carrier = socket.socket(fileno=0)\n"
-           "_, fds, _, _ = socket.recv_fds(carrier, 1, 1)\n"
+           "transport = socket.socket(fileno=0)\n"
+           "_, fds, _, _ = socket.recv_fds(transport, 1, 1)\n"
            "peer = socket.socket(fileno=fds[0])\n"
            "while data := peer.recv(1000):\n"
            "    peer.sendall(b'got ' + data)\n")
@@ -25,7 +25,7 @@ CLIENT = ("import socket, sys\n"
           "    assert file.readline() == b'got ' + line\n"
           "peer.shutdown(socket.SHUT_WR)\n"
           "assert file.read() == b''\n"
-          "print('all heard')\n")
+          "print('all received')\n")
 
 
 def by_number(argv, peer, number, **more):
@@ -45,7 +45,7 @@ def by_message(argv, peer, _number):
     return process
 
 
-def served(keys, start, argv, number=0, spoken=False):
+def served(keys, start, argv, number=0, used=False):
     """An unwrapped listener accepts from a wrapped client, and passes the connection to a wrapped program."""
     needs_seal()
     port = free_port()
@@ -55,8 +55,8 @@ def served(keys, start, argv, number=0, spoken=False):
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         listener.settimeout(DEADLINE)
         peer, _ = listener.accept()
-        if spoken:
-            equal(peer.recv(8), MAGIC, "what a sealed client begins with")
+        if used:
+            equal(peer.recv(8), MAGIC, "the first bytes of a sealed client")
         process = start(server_wrap.argv(argv), peer, number)
         peer.close()
         out, err = client.communicate(timeout=DEADLINE)
@@ -66,7 +66,7 @@ def served(keys, start, argv, number=0, spoken=False):
 
 def adopted(keys, start, argv, number=0):
     code, out, err, status, wrap = served(keys, start, argv, number)
-    equal((code, out), (0, b"all heard\n"), f"the client: {err.decode()}; the server's log: {wrap.tail()}")
+    equal((code, out), (0, b"all received\n"), f"the client: {err.decode()}; the server's log: {wrap.tail()}")
     equal(status, 0, "the server's status")
     wrap.wait_event("opened", role="server")
     wrap.wait_event("closed", end="clean")
@@ -76,16 +76,16 @@ def main():
     tap = Tap()
     keys = Keys("peer")
     serve = ["python3", "-c", SERVE]
-    with tap.case("a program started by an inetd without pfswrap serves a sealed client by 0 and 1"):
+    with tap.case("a program started by an inetd without pfswrap serves a sealed client on 0 and 1"):
         adopted(keys, by_number, ["sed", "-u", "s/^/got /"])
-    with tap.case("a program that is given the connection as descriptor 3 serves a sealed client"):
+    with tap.case("a program that inherits the connection as descriptor 3 serves a sealed client"):
         adopted(keys, by_number, serve, 3)
     with tap.case("a connection received in a message from a program without pfswrap is sealed"):
         adopted(keys, by_message, ["python3", "-c", RECEIVE])
-    with tap.case("if somebody has spoken on it before, the connection is refused, and says so"):
+    with tap.case("a connection that was used before is refused, with an event"):
         def quietly(argv, peer, number):
             return by_number(argv, peer, number, stderr=subprocess.DEVNULL)
-        code, _out, _err, _status, wrap = served(keys, quietly, serve, 3, spoken=True)
+        code, _out, _err, _status, wrap = served(keys, quietly, serve, 3, used=True)
         check(code != 0, "the client was served")
         wrap.wait_event("refused", role="server")
     tap.finish()

@@ -1,4 +1,4 @@
-"""The log's lines about sealed connections: each event with the fields that docs/AUDIT.md says, and no others."""
+"""The log's lines about sealed connections: each event has the fields that docs/AUDIT.md lists, and no others."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def programs():
 
 
 def exchange(server, client, port):
-    """Runs the two, each with its own words in front; returns what the client printed, or None if it failed."""
+    """Runs the two, each with its own command in front; returns what the client printed, or None if it failed."""
     folder = programs()
     with Process([*server, sys.executable, folder / "server.py", port]) as process:
         process.wait_for_port(port)
@@ -72,7 +72,7 @@ def fields(event):
 
 def main():
     known = documented()
-    with tap.case("docs/AUDIT.md tells the fields of the events of a sealed connection"):
+    with tap.case("docs/AUDIT.md lists the fields of the events of a sealed connection"):
         equal(set(known), {"opened", "closed", "refused", "plain", "left"}, "events")
         check("sent_bytes" in known["closed"], f"fields of closed: {known['closed']}")
 
@@ -80,7 +80,7 @@ def main():
     server = SealWrap(keys, identity="server", listen=port, clients="client")
     client = SealWrap(keys, identity="client", connect=port, peer="server")
     ends = ((server, "server", "client"), (client, "client", "server"))
-    with tap.case("both ends write that a connection was opened, with whom and how"):
+    with tap.case("both ends log that a connection was opened, with which peer and how"):
         equal(exchange(server.argv([]), client.argv([]), port), str(SENT), "bytes the client received")
         for wrap, role, name in ends:
             event = wrap.wait_event("opened")
@@ -89,7 +89,7 @@ def main():
             equal((event["peer_name"], event["pattern"], event["rekey"]), (name, "IK", 1), "who and how")
         equal(server.events("opened")[0]["peer"], client.events("opened")[0]["local"], "the client's address")
 
-    with tap.case("and that it was closed, with what went through it each way"):
+    with tap.case("both ends log that it was closed, with the bytes of each direction"):
         for wrap, role, name in ends:
             event = wrap.wait_event("closed")
             equal(fields(event), known["closed"] - {"reason"}, f"fields of {event}")
@@ -99,10 +99,10 @@ def main():
             check(event[f"{sent}_chunks"] >= 3, f"chunks of 16 KiB in {event}")
             equal((event["peer_name"], event["end"], event["rehandshakes"]), (name, "clean", 0), "who and how")
 
-    with tap.case("a refusal has its reason, in the words that docs/AUDIT.md explains"):
+    with tap.case("a refusal has its reason, with a text that docs/AUDIT.md explains"):
         text = (ROOT / "docs/AUDIT.md").read_text()
-        stranger = SealWrap(Keys("client", "server"), identity="client", connect=port, peer="server")
-        for other, reason in ((stranger.argv([]), "the client expects a server with another key"),
+        unknown = SealWrap(Keys("client", "server"), identity="client", connect=port, peer="server")
+        for other, reason in ((unknown.argv([]), "the client expects a server with another key"),
                               ([], "the peer does not speak the seal protocol")):
             again = SealWrap(keys, identity="server", listen=port, clients="client")
             exchange(again.argv([]), other, port)
@@ -110,10 +110,10 @@ def main():
             equal(fields(event), known["refused"], f"fields of {event}")
             equal(event["reason"], reason, "reason")
             contains(text, f"| {reason}", "docs/AUDIT.md")
-        event = stranger.wait_event("refused")
+        event = unknown.wait_event("refused")
         equal(event["reason"], "the peer closed the connection during the handshake", "reason at the client")
 
-    with tap.case("under prefer, an unsealed client leaves a plain line and a sealed one does not"):
+    with tap.case("with seal = prefer, an unsealed client leaves a plain event and a sealed one does not"):
         prefer = SealWrap(keys, identity="server", listen=port, clients="any", seal="prefer")
         equal(exchange(prefer.argv([]), [], port), str(SENT), "bytes the plain client received")
         event = prefer.wait_event("plain")
@@ -122,7 +122,7 @@ def main():
         prefer.wait_event("opened")
         equal(len(prefer.events("plain")), 1, "plain lines")
 
-    with tap.case("a child that gave up its user has no keys and can open no sealed connection: the log says why"):
+    with tap.case("a child that gave up its user has no keys and opens no sealed connection: the log says why"):
         if os.geteuid() != 0 or not find("setpriv"):
             raise Skip("only root with setpriv can become another user")
         again = SealWrap(keys, identity="server", listen=port, clients="client")
@@ -132,11 +132,11 @@ def main():
             path.chmod(mode)
         become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         if run([*become, "test", "-r", LIBRARY]).status != 0:
-            raise Skip("nobody cannot reach the build tree")
+            raise Skip("the user nobody cannot reach the build tree")
         with Process([*again.argv([]), sys.executable, programs() / "server.py", port]) as process:
             process.wait_for_port(port)
             result = run(child.argv([*become, "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port} && cat <&3"]))
-            contains(result.text, "Connection refused", f"what bash says in {result!r}")
+            contains(result.text, "Connection refused", f"what bash prints in {result!r}")
         event = child.wait_event("refused")
         equal((event["reason"], event["role"]), ("no identity key", "client"), "reason and role")
         contains(text, "| no identity key", "docs/AUDIT.md")

@@ -1,7 +1,7 @@
-"""Peers that are not what they should be: plain, silent, garbled, with other keys; and that they disturb nobody.
+"""Peers that misbehave: plain, silent, sending garbage, with other keys. They must not disturb other connections.
 
-The server under test is sock_serve, one event loop that echoes; strangers are plain sockets of this script. Bare runs
-show that the strangers would have been served.
+The server under test is sock_serve, one event loop that echoes; the bad peers are plain sockets of this script. Bare
+runs show that the server would serve them.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class Server:
         return connection
 
     def serves(self, identity="peer", **settings):
-        """How a sealed (or bare) client fares that sends and hears its echo, by a policy with `settings`."""
+        """Runs a sealed (or bare) client that expects its bytes back, under a policy with `settings`."""
         wrap = SealWrap(self.keys, identity=identity, connect=self.port, **settings)
         result = run(self.mode.argv(wrap, [PROGRAMS / "seal/sock_exec", "echo", self.port, "127.0.0.1", "client"]),
                      env=self.mode.environment())
@@ -59,19 +59,19 @@ class Server:
 
 
 def answer_to(connection, words, end=False):
-    """What comes back for these words until the connection ends, or b"" if nothing does; None if it stays open."""
+    """What comes back for these words until the connection ends; None if it stays open."""
     with connection:
         try:
             connection.sendall(words)
             if end:
                 connection.shutdown(socket.SHUT_WR)
-            heard = b""
-            while len(heard) < len(words):
+            received = b""
+            while len(received) < len(words):
                 data = connection.recv(65536)
                 if not data:
-                    return heard
-                heard += data
-            return heard
+                    return received
+                received += data
+            return received
         except TimeoutError:
             return None
         except OSError:
@@ -83,20 +83,20 @@ def plain_clients(tap, keys):
     with tap.case("bare: a plain client is served"):
         with Server(MODE_BARE, keys) as server:
             equal(answer_to(server.connect(), words), words, "the echo")
-    with tap.case("sealed: a plain client hears nothing and is closed, the log says why, and others are served"):
+    with tap.case("sealed: a plain client receives nothing and is closed, the log says why, and others are served"):
         needs_seal()
         with Server(MODE_SEALED, keys) as server:
-            equal(answer_to(server.connect(), words), b"", "what a plain client heard")
+            equal(answer_to(server.connect(), words), b"", "what a plain client received")
             event = server.wrap.wait_event("refused", role="server", rule="test")
             contains(event["reason"], "does not speak", "the reason logged")
-            equal(answer_to(server.connect(), b"\n"), b"", "what a plain client of one byte heard")
-            equal(answer_to(server.connect(), b"", end=True), b"", "what a client heard that only connects")
+            equal(answer_to(server.connect(), b"\n"), b"", "what a plain client of one byte received")
+            equal(answer_to(server.connect(), b"", end=True), b"", "what a client received that only connects")
             server.check_serves("after plain clients")
-            equal(server.wrap.events("opened")[0]["peer_name"], "peer", "the honest client's name")
+            equal(server.wrap.events("opened")[0]["peer_name"], "peer", "the name of the client with the right key")
 
 
 def garbage(tap, keys):
-    with tap.case("sealed: garbage of every length and kind is refused, and leaves no descriptor behind"):
+    with tap.case("sealed: garbage of every length and kind is refused, and no descriptor stays open"):
         needs_seal()
         chance = random.Random(4)
         with Server(MODE_SEALED, keys, handshake_timeout="500ms") as server:
@@ -106,17 +106,17 @@ def garbage(tap, keys):
                 text = chance.randbytes(chance.choice((1, 7, 8, 9, 28, 29, 130, 3000)))
                 if count % 3:
                     text = MAGIC[:chance.randrange(1, 9)] + text
-                if count % 3 == 2:  # a preamble whose lengths are right, and nothing else
+                if count % 3 == 2:  # a preamble with the right lengths and nothing else
                     text = MAGIC + bytes((1, 0, 0, 96)) + chance.randbytes(chance.choice((16, 112, 500)))
-                heard = answer_to(server.connect(), text, end=bool(count % 2))
-                equal(heard, b"", f"what came back for {text[:40].hex()}")
+                received = answer_to(server.connect(), text, end=bool(count % 2))
+                equal(received, b"", f"what came back for {text[:40].hex()}")
             server.check_serves("after the garbage")
-            wait_until(lambda: descriptors(server.process.pid) <= before, "the descriptors of the garbage to go")
+            wait_until(lambda: descriptors(server.process.pid) <= before, "the descriptors of the garbage to be closed")
             equal(len(server.wrap.events("opened")), 2, "connections opened")
 
 
 def silent(tap, keys):
-    with tap.case(f"sealed: {WAVE:,} silent connections disturb no other, end by handshake-timeout and leave nothing"):
+    with tap.case(f"sealed: {WAVE:,} silent connections disturb no other, end by handshake-timeout and leave nothing behind"):
         needs_seal()
         with Server(MODE_SEALED, keys, handshake_timeout="3s") as server:
             server.check_serves("before the silence")
@@ -126,11 +126,11 @@ def silent(tap, keys):
                 with contextlib.ExitStack() as stack:
                     crowd = [stack.enter_context(server.connect()) for _ in range(WAVE)]
                     for connection in crowd[::3]:
-                        connection.send(MAGIC[:5])  # a third of them begins, and says no more
+                        connection.send(MAGIC[:5])  # a third of them begins a handshake, and sends no more
                     server.check_serves("among the silent")
                     for connection in crowd:
                         try:
-                            equal(connection.recv(1), b"", "what a silent client heard")
+                            equal(connection.recv(1), b"", "what a silent client received")
                         except ConnectionResetError:
                             pass
                 wait_until(lambda: descriptors(server.process.pid) <= before,
@@ -141,7 +141,7 @@ def silent(tap, keys):
 
 
 def silent_bare(tap, keys):
-    with tap.case("bare: a silent connection stays open, for as long as it likes"):
+    with tap.case("bare: a silent connection stays open without a limit"):
         with Server(MODE_BARE, keys) as server, server.connect() as connection:
             connection.settimeout(0.5)
             try:
@@ -152,8 +152,8 @@ def silent_bare(tap, keys):
 
 
 def leaving(tap, keys):
-    """Clients that leave in the midst of things, many times: nothing piles up."""
-    with tap.case("sealed: 200 clients that are killed, in the handshake and after, leave no descriptor behind"):
+    """Clients that are killed at any time, many times: nothing accumulates."""
+    with tap.case("sealed: 200 clients are killed, in the handshake and after it, and no descriptor stays open"):
         needs_seal()
         with Server(MODE_SEALED, keys) as server:
             server.check_serves("before")
@@ -164,7 +164,7 @@ def leaving(tap, keys):
                     connection.sendall(recorded[:1 + count * 3])
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             server.check_serves("after")
-            wait_until(lambda: descriptors(server.process.pid) <= before, "the descriptors to go")
+            wait_until(lambda: descriptors(server.process.pid) <= before, "the descriptors to be closed")
 
 
 def record(server):
@@ -177,36 +177,36 @@ def record(server):
 
 
 def replayed(tap, keys):
-    with tap.case("sealed: a recorded connection played again gives the program nothing and is not logged as opened"):
+    with tap.case("sealed: a replayed recording of a connection delivers nothing and is not logged as opened"):
         needs_seal()
         with Server(MODE_SEALED, keys, handshake_timeout="500ms") as server:
             words = record(server)
             wait_until(lambda: server.wrap.events("closed"), "the recorded connection to end")
             opened = len(server.wrap.events("opened"))
             connection = server.connect()
-            heard = answer_to(connection, words, end=True)
-            check(heard is not None and len(heard) < 200, f"{len(heard or b'')} bytes came back; message 2 is less")
+            received = answer_to(connection, words, end=True)
+            check(received is not None and len(received) < 200, f"{len(received or b'')} bytes came back; message 2 is less")
             server.wrap.wait_event("refused", role="server")
             equal(len(server.wrap.events("opened")), opened, "connections opened")
             server.check_serves("after the replay")
 
 
 def wrong_keys(tap, keys):
-    keys.make("stranger", listed=False)
+    keys.make("unknown", listed=False)
     keys.make("other")
     cases = [
-        ("a client whose key nobody knows", {}, {"identity": "stranger"}, False),
+        ("a client with an unknown key", {}, {"identity": "unknown"}, False),
         ("a client whose name is not among the rule's clients", {"clients": "other"}, {}, False),
         ("a client whose name is among the rule's clients", {"clients": "other, peer"}, {}, True),
         ("a client that expects a server with another key", {}, {"peer": "other"}, False),
         ("a client that names another service", {"service": "redis"}, {"service": "postgres"}, False),
         ("a client that names no service", {"service": "redis"}, {}, False),
         ("a client that names the same service", {"service": "redis"}, {"service": "redis"}, True),
-        ("a client that nobody knows, where any may come", {"clients": "any"}, {"identity": "stranger"}, True),
+        ("an unknown client, where clients = any", {"clients": "any"}, {"identity": "unknown"}, True),
         ("a client that rekeys less often", {"rekey": 1}, {"rekey": 16}, True),
     ]
     for sentence, server_settings, client_settings, served in cases:
-        with tap.case(f"sealed: {sentence} is {'served' if served else 'refused, by an error, and both logs say so'}"):
+        with tap.case(f"sealed: {sentence} is {'served' if served else 'refused, with an error and an event in both logs'}"):
             needs_seal()
             with Server(MODE_SEALED, keys, **server_settings) as server, look(server.port) as wire:
                 result = server.serves(**client_settings)
@@ -229,7 +229,7 @@ def preshared(tap, keys):
         path.write_bytes(run(["sh", "-c", "head -c 32 /dev/urandom | base64"]).out)
     for ours, theirs, served in (("one", "one", True), ("one", "two", False), ("one", None, False)):
         with tap.case(f"sealed: a server with psk {ours} and a client with psk {theirs} "
-                      f"{'speak' if served else 'do not speak'}"):
+                      f"{'connect' if served else 'do not connect'}"):
             needs_seal()
             settings = {"psk": keys.folder / f"{theirs}.psk"} if theirs else {}
             with Server(MODE_SEALED, keys, psk=keys.folder / f"{ours}.psk") as server:
@@ -240,7 +240,7 @@ def preshared(tap, keys):
 
 
 def migration(tap, keys):
-    with tap.case("sealed: with seal = prefer sealed clients are sealed, and plain ones served and logged as plain"):
+    with tap.case("sealed: with seal = prefer sealed clients are sealed, and plain ones are served and logged as plain"):
         needs_seal()
         words = MARK + b" a plain client's words"
         with Server(MODE_SEALED, keys, seal="prefer", clients="any") as server:
@@ -249,11 +249,11 @@ def migration(tap, keys):
                 check_wire(wire, True)
             equal(answer_to(server.connect(), words), words, "the plain client's echo")
             equal(answer_to(server.connect(), MAGIC[:4] + b"almost"), MAGIC[:4] + b"almost", "almost the magic, echoed")
-            # A client that begins like the magic and stops is in doubt until it says more.
+            # A client that sends the beginning of the magic and stops is undecided until it sends more.
             connection = server.connect()
             connection.sendall(MAGIC[:3])
-            server.check_serves("beside one in doubt")
-            equal(answer_to(connection, b"then plain"), MAGIC[:3] + b"then plain", "the rest of a plain client's words")
+            server.check_serves("beside an undecided one")
+            equal(answer_to(connection, b"then plain"), MAGIC[:3] + b"then plain", "the echo of all that the client sent")
             server.wrap.wait_event("plain")
             equal(len(server.wrap.events("opened")), 2, "connections opened")
     with tap.case("sealed: a rule of another address, and seal = off, seal nothing"):
@@ -264,10 +264,10 @@ def migration(tap, keys):
 
 
 class PlainServer:
-    """A plain server that answers each client with the same words, or says nothing, or closes at once."""
+    """A plain server that sends each client the same words, or nothing, or closes at once."""
 
     def __init__(self, answer):
-        self.answer, self.heard = answer, b""
+        self.answer, self.received = answer, b""
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port, self.open = self.listener.getsockname()[1], []
         threading.Thread(target=self.serve, daemon=True).start()
@@ -287,7 +287,7 @@ class PlainServer:
             if self.answer:
                 connection.sendall(self.answer)
             while data := connection.recv(65536):
-                self.heard += data
+                self.received += data
             connection.close()
 
     def __enter__(self):
@@ -300,7 +300,7 @@ class PlainServer:
 
 
 def plain_servers(tap, keys):
-    for what, answer in (("answers in the clear", b"220 PFSMARK: welcome\r\n"), ("says nothing", b""),
+    for what, answer in (("answers in plain text", b"220 PFSMARK: welcome\r\n"), ("says nothing", b""),
                          ("closes at once", "close"), ("sends garbage", random.Random(5).randbytes(500))):
         for mode in MODES if isinstance(answer, bytes) and answer else (MODE_SEALED,):
             with tap.case(f"{mode.name}: a client of a plain server that {what} "
@@ -313,33 +313,33 @@ def plain_servers(tap, keys):
                                  env=mode.environment())
                     equal(result.status, 0, f"{result!r}")
                     if mode.sealed:
-                        lacks(server.heard, MARK, "what the server heard")
+                        lacks(server.received, MARK, "what the server received")
                         check("read -1 104" in result.text or "connect 111" in result.text,
                               f"ECONNRESET, or ECONNREFUSED of connect, expected: {result!r}")
                         wrap.wait_event("refused", role="client")
                     else:
-                        wait_until(lambda: MARK in server.heard, "the client's words")
+                        wait_until(lambda: MARK in server.received, "the client's words")
                         contains(result.text, "read 1 0", "what the client read")
     with tap.case("bare: a non-blocking client of a silent server is connected at once"):
         with PlainServer(b"") as server:
             result = run([PROGRAMS / "seal/sock_connect", "wait_for_silence", server.port])
-            contains(result.text, "error 0 sent 64 heard 0 0", f"{result!r}")
-            wait_until(lambda: MARK in server.heard, "the client's words")
-    with tap.case("sealed: a non-blocking client of a silent server has an error after handshake-timeout, and its words "
+            contains(result.text, "error 0 sent 64 received 0 0", f"{result!r}")
+            wait_until(lambda: MARK in server.received, "the client's words")
+    with tap.case("sealed: a non-blocking client of a silent server gets an error after handshake-timeout, and its words "
                   "went nowhere"):
         needs_seal()
         with PlainServer(b"") as server:
             wrap = SealWrap(keys, connect=server.port, handshake_timeout="1s")
             begun = time.monotonic()
             result = run(wrap.argv([PROGRAMS / "seal/sock_connect", "wait_for_silence", server.port]))
-            check("error 111 " in result.text or "heard -1 104" in result.text, f"expected an error: {result!r}")
+            check("error 111 " in result.text or "received -1 104" in result.text, f"expected an error: {result!r}")
             wrap.wait_event("refused", role="client")
-            lacks(server.heard, MARK, "what the server heard")
+            lacks(server.received, MARK, "what the server received")
             check(time.monotonic() - begun > 0.9, "it did not wait for the handshake at all")
 
 
 def events(tap, keys):
-    with tap.case("sealed: both logs have who spoke with whom, how much, and that it ended clean"):
+    with tap.case("sealed: both logs have the peers, the bytes and a clean end"):
         needs_seal()
         with Server(MODE_SEALED, keys, service="echo") as server:
             result = server.serves(service="echo")

@@ -1,4 +1,4 @@
-"""How connections end, bare and sealed: closes, exits, deaths, duplicates; and what signals and threads do to them."""
+"""How connections end, bare and sealed: closes, exits, kills, duplicates; and what signals and threads do to them."""
 
 import signal
 
@@ -8,14 +8,14 @@ from lib.tap import Tap, contains, equal
 
 
 def ends_as(bare, sealed):
-    """For scenarios that print `end: ...`: what each mode must see."""
+    """For scenarios that print `end: ...`: what each mode must print."""
     def then(mode, result, _wrap):
         contains(result.out.decode(), f"end: {sealed if mode.sealed else bare}", "how the stream ended")
     return then
 
 
 def kill_one(tap, keys, scenario, victim, sentence, bare):
-    """Both ends are programs of their own; one is killed by the kernel, and the other must see an error."""
+    """Both ends are separate programs; one is killed, and the other must get an error."""
     for mode in MODES:
         with tap.case(f"{mode.name}: {sentence}"):
             if mode.sealed:
@@ -33,15 +33,15 @@ def kill_one(tap, keys, scenario, victim, sentence, bare):
                         wait_until(lambda: "reading" in reader.text(), lambda: f"data; {reader.text()!r}")
                         ends.pop(victim).signal(signal.SIGKILL)
                         survivor = next(iter(ends.values()))
-                        equal(survivor.wait(), 0, f"status of the survivor, which said {survivor.text()!r}")
-                        contains(survivor.text(), "end: reset" if mode.sealed else f"end: {bare}", "the end it saw")
+                        equal(survivor.wait(), 0, f"status of the survivor, which printed {survivor.text()!r}")
+                        contains(survivor.text(), "end: reset" if mode.sealed else f"end: {bare}", "the end that it printed")
                 check_wire(wire, mode.sealed)
 
 
 def main():
     tap = Tap()
     on = Scenarios(tap, "sock_close")
-    patient = {"linger": "120s"}  # longer than any wait of the tests: a close that waits for it is seen to hang
+    patient = {"linger": "120s"}  # longer than any wait of the tests: a close that waits for it fails the case
     on.both("in_flight_close", "4 MB in flight survive the sender's close and the receiver's half-close")
     on.both("in_flight_close_by_server", "4 MB in flight survive the close of a server and the half-close of its client")
     on.both("in_flight_exit", "4 MB in flight survive the sender's exit and the receiver's half-close")
@@ -59,39 +59,39 @@ def main():
     kill_one(tap, on.keys, "client_writes", "client", "kill -9 of a client process is an error at the server", "clean")
     kill_one(tap, on.keys, "server_writes", "client", "kill -9 of a client that reads is an error at the server", "reset")
     kill_one(tap, on.keys, "client_writes", "server", "kill -9 of a server that reads is an error at the client", "reset")
-    on.both("abort", "an abortive close (SO_LINGER of no time) is ECONNRESET at the peer")
-    on.both("abort_late", "what came before an abort is read first, also the rest of a chunk")
-    on.both("to_the_closed", "writing to a peer that has closed is EPIPE in the end, and SIGPIPE where wanted",
+    on.both("abort", "an abortive close (SO_LINGER of zero) is ECONNRESET at the peer")
+    on.both("abort_late", "what came before a reset is read first, also the rest of a chunk")
+    on.both("to_the_closed", "writing to a peer that has closed is EPIPE in the end, and SIGPIPE unless that is ignored",
             marked=False)
     on.both("closes_unread", "a close with data unread loses nothing that was sent, and then resets")
     on.both("shut_in_flight", "4 MB in flight survive a shutdown of both directions and the receiver's half-close")
-    on.both("duplicates", "duplicates of all makes carry the stream on, and the last one's close ends it")
+    on.both("duplicates", "duplicates of all kinds can use the stream, and the last one's close ends it")
     on.both("closed_by", "dup2, close_range and closefrom end the connections that they close, and no other")
-    on.both("no_number_left", "a connection closed where no descriptor is left was one that its client had, in one thread",
-            marked=False, **patient)
-    on.both("number_again", "the number of a closed connection serves a file and a datagram socket as ever")
-    on.both("no_reading", "after shutdown for reading nothing is read, and writing goes on")
+    on.both("no_descriptor_left", "a server out of descriptors closes a connection, and the client in the same thread gets "
+            "its end", marked=False, **patient)
+    on.both("number_reused", "a file and a datagram socket with the number of a closed connection work")
+    on.both("no_reading", "after shutdown for reading nothing is read, and writing continues")
 
     on = Scenarios(tap, "sock_signals")
-    on.both("interrupted", "without SA_RESTART blocked receives and polls are EINTR, the first of a connection, too")
-    on.both("restarted", "with SA_RESTART a blocked receive goes on waiting", marked=False)
-    on.both("rain", "24 MiB pass through a signal each millisecond at both ends, calls interrupted")
-    on.both("rain_restarting", "24 MiB pass through a signal each millisecond at both ends, calls restarted")
+    on.both("interrupted", "without SA_RESTART blocked receives and polls are EINTR, also the first of a connection")
+    on.both("restarted", "with SA_RESTART a blocked receive continues to wait", marked=False)
+    on.both("rain", "24 MiB arrive with a signal each millisecond at both ends, calls interrupted")
+    on.both("rain_restarting", "24 MiB arrive with a signal each millisecond at both ends, calls restarted")
     on.both("jump", "siglongjmp out of a blocked receive loses nothing and leaves nothing locked")
-    on.both("jump_early", "siglongjmp out of the waits that begin a connection leaves it usable")
+    on.both("jump_before_handshake", "siglongjmp out of the waits before the handshake leaves the connection usable")
     on.both("jump_send", "siglongjmp out of a blocked send neither corrupts the stream nor hangs the next call",
             marked=False)
     on.both("cancel", "pthread_cancel out of a blocked receive leaves the connection to other threads")
     on.both("cancel_send", "pthread_cancel out of a blocked send neither corrupts the stream nor hangs the next call",
             marked=False)
-    on.both("handler", "a handler that sends on the descriptor it interrupted hangs nothing and loses nothing",
+    on.both("handler", "a handler that sends on the descriptor of the interrupted call neither hangs nor loses bytes",
             marked=False)
 
     on = Scenarios(tap, "sock_threads")
     on.both("many", "eight threads send and eight receive on one descriptor: every byte arrives once")
     on.both("duplex", "a thread writes and a thread reads 10 MiB at each end")
-    on.both("woken", "a thread asleep in a receive is woken by another's shutdown")
-    on.both("beside", "a thread asleep in a receive keeps no other from sending and polling")
+    on.both("woken", "a shutdown in another thread wakes a thread asleep in a receive")
+    on.both("beside", "a thread asleep in a receive does not keep others from sending and polling")
     on.both("churn", "threads make, use and close 320 connections while others use theirs")
     tap.finish()
 

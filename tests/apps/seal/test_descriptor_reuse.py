@@ -1,4 +1,4 @@
-"""Numbers of descriptors that change hands while connections are sealed or looked at: by libc, threads and children."""
+"""Descriptor numbers that change hands while connections are sealed or inspected: by libc, threads and children."""
 
 from lib import hello, peers
 from lib.process import run
@@ -6,7 +6,7 @@ from lib.seal import Scenarios
 from lib.tap import Tap, check, equal
 from lib.wrap import WireWrap
 
-DATA = b"words that nobody may read\n"
+DATA = b"words that must not be read\n"
 HELLO = hello.client_hello([hello.TLS13, hello.TLS12], [0xC02F, 0x1301], [0x1D])
 
 COPIED = """
@@ -16,7 +16,7 @@ s.connect(('127.0.0.1', int(sys.argv[1])))
 socket.socket(fileno=40).sendall(bytes.fromhex(sys.argv[2]))
 """
 
-# The stream closes its number inside libc; the next socket has the same one.
+# The stream closes its descriptor inside libc; the next socket has the same number.
 STREAMED = """
 import ctypes, socket, sys
 c = ctypes.CDLL(None)
@@ -31,7 +31,7 @@ s.sendall(bytes.fromhex(sys.argv[2]))
 
 
 def said(script, words, policy):
-    """What a peer hears of `words`, and the program's result and log. `policy(port)` makes a Wrap, or None: bare."""
+    """What a peer receives of `words`, and the program's result and log. `policy(port)` makes a Wrap, or None: bare."""
     with peers.Recorder() as peer:
         wrap = policy(peer.port)
         argv = ["python3", "-c", script, peer.port, words.hex()]
@@ -56,18 +56,18 @@ def allowing(port):
 
 
 def passes(script, words, policy):
-    heard, fine, told = said(script, words, policy)
-    equal((heard, fine), (words, True), f"what passed; {told}")
+    received, fine, details = said(script, words, policy)
+    equal((received, fine), (words, True), f"what passed; {details}")
 
 
 def is_cut(script, words, policy):
-    heard, fine, told = said(script, words, policy)
-    equal((heard, fine), (b"", False), f"what was cut; {told}")
-    check('"refused"' in told, f"a refusal in the log; {told}")
+    received, fine, details = said(script, words, policy)
+    equal((received, fine), (b"", False), f"what was cut; {details}")
+    check('"refused"' in details, f"a refusal in the log; {details}")
 
 
 def watched(tap):
-    with tap.case("wire: plaintext is cut on the number that dup2() had made before the socket was connected"):
+    with tap.case("wire: plaintext is cut on a duplicate that dup2() made before the socket was connected"):
         for policy in (bare, logging, allowing):
             passes(COPIED, DATA, policy)
         is_cut(COPIED, DATA, refusing)
@@ -76,7 +76,7 @@ def watched(tap):
         for policy in (bare, logging, allowing):
             passes(STREAMED, DATA, policy)
         is_cut(STREAMED, DATA, refusing)
-    with tap.case("wire: a socket with the number of a stream that fclose() has closed passes if it speaks TLS"):
+    with tap.case("wire: a socket with the number of a stream that fclose() has closed passes if it carries TLS"):
         for policy in (bare, refusing):
             passes(STREAMED, HELLO, policy)
 
@@ -84,18 +84,18 @@ def watched(tap):
 def main():
     tap = Tap()
     on = Scenarios(tap, "sock_reuse")
-    on.both("closed_stream", "a stream is written to whose twin fclose() has closed, and another socket has that number")
-    on.both("jumped", "a connect() that a handler has left by siglongjmp() is refused when called again, and write() fails",
+    on.both("closed_stream", "one of two streams is written after fclose() closed the other and another socket got its number")
+    on.both("jumped", "a connect() that a handler left by siglongjmp() is refused when called again, and write() fails",
             marked=False)
     on.both("cancelled", "a connect() whose thread was cancelled is refused when called again, and write() fails",
             marked=False)
-    on.both("vforks", "children of vfork() put the connection onto 1 and execute, and no thread's plain file fails")
-    # The child reads a second after the time for the handshake is over: it must have been completed meanwhile.
-    on.both("cloned", "a child of clone by number that accepts and reads late is served", handshake_timeout="5s")
-    on.both("pipes", "a pipe is at its end although a child was forked while it and the connection had one number by turns")
+    on.both("vforks", "children of vfork() put the connection at 1 and execute, and no thread's plain file fails")
+    # The child reads a second after the handshake's timeout: by then the handshake must be complete.
+    on.both("cloned", "a child of clone() by number that accepts and reads late is served", handshake_timeout="5s")
+    on.both("pipes", "a pipe ends although a child was forked while it and the connection had the same number in turn")
     on.both("lingering", "a file that has the number of a plain connection whose close() lingers is written at once",
             marked=False, rules="[wire]\ntls = off\nplaintext = allow\n")
-    on.both("flagged", "a file is read and has the close-on-exec flag it was given, while refused connections close",
+    on.both("flagged", "a file is read and keeps its close-on-exec flag while refused connections close",
             marked=False)
     watched(tap)
     tap.finish()

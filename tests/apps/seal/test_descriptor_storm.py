@@ -1,11 +1,11 @@
 # run: first
 # timeout: 30000
-"""No readable byte leaves while threads make, copy, replace and close descriptors, fork, and get each other's numbers.
+"""No readable byte leaves while threads make, copy, replace and close descriptors, fork, and reuse each other's numbers.
 
-`descriptor_storm` connects to peers without a key, with a wrong one, slow, silent, refusing and resetting ones, and serves
-strangers; the peers count what they can read. Bare they read it, which shows that the look works. 20,000 connections
-each way here; PFSWRAP_STORM_CONNECTS=10000000 makes as many (`make storm CONNECTS=10000000`), PFSWRAP_STORM_SEED another
-sequence of chance.
+`descriptor_storm` connects to peers without a key, with a wrong one, slow, silent, refusing and resetting ones, and
+serves clients without a key; the peers count what they can read. Bare they can read it, which shows that the count
+works. 20,000 connections each way by default; PFSWRAP_STORM_CONNECTS sets another number (`make storm
+CONNECTS=10000000`), PFSWRAP_STORM_SEED another seed.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ SEED = int(os.environ.get("PFSWRAP_STORM_SEED", "1"))
 BARE_CONNECTS = 2000
 THREADS = 8
 KINDS = 6  # ports of the peers, descriptor_storm.c
-PART = 100_000  # connections of one run of the program: what is found is known soon
+PART = 100_000  # connections of one run of the program, so that a failure is reported soon
 SECONDS = 120 + PART / 200  # for one run: 200 connections a second would be too slow for any machine
-TIMES = {"handshake_timeout": "1s", "linger": "200ms"}  # nobody here gets any further: what waits for it ends soon
+TIMES = {"handshake_timeout": "1s", "linger": "200ms"}  # no handshake here completes, so that its waits end soon
 STORM = PROGRAMS / "seal/descriptor_storm"
 
 
@@ -71,7 +71,7 @@ def storm(argv, env=None):
 
 
 def parts(mode, what):
-    """Counts and seeds of the runs that make up the whole; says how far it is."""
+    """Counts and seeds of the runs that make up the whole; prints the progress."""
     total, done, began = CONNECTS if mode.sealed else BARE_CONNECTS, 0, time.monotonic()
     while done < total:
         count = min(PART, total - done)
@@ -83,14 +83,14 @@ def parts(mode, what):
 
 
 def outgoing(mode, keys):
-    """Returns what all peers have counted, added up."""
+    """Returns the sum of the counts of all peers."""
     sums = {"accepted": 0, "sealed": 0, "readable": 0, "connects": 0, "files": 0}
     for count, seed in parts(mode, "outgoing"):
         first = free_ports(KINDS)
         wrong = free_port()
         ports = [f"127.0.0.1:{port}" for port in (*range(first, first + KINDS), wrong)]
         client = SealWrap(keys, identity="peer", connect=ports, **TIMES)
-        server = SealWrap(keys, identity="stranger", listen=wrong)
+        server = SealWrap(keys, identity="unknown", listen=wrong)
         with counting([STORM, "listen", first], first) as peers, \
                 Process(server.argv([PROGRAMS / "seal/sock_serve", wrong])) as wrong_key:
             wrong_key.wait_for_port(wrong)
@@ -106,7 +106,7 @@ def outgoing(mode, keys):
 
 
 def again(mode, keys):
-    """Returns what the peers have counted of one thread that dissolves its connections and makes others."""
+    """Returns the peers' counts for one thread that disconnects its connections and makes others."""
     first = free_ports(KINDS)
     client = SealWrap(keys, connect=[f"127.0.0.1:{first + kind}" for kind in range(KINDS)], **TIMES)
     with counting([STORM, "listen", first], first) as peers:
@@ -115,7 +115,7 @@ def again(mode, keys):
 
 
 def incoming(mode, keys):
-    """Returns what the strangers have counted."""
+    """Returns the counts of clients without a key."""
     sums = {"connects": 0, "readable": 0}
     for count, seed in parts(mode, "incoming"):
         port = free_port()
@@ -128,13 +128,13 @@ def incoming(mode, keys):
             sums[name] += counts[name]
         server.log.unlink(missing_ok=True)
         if mode.sealed:
-            equal(counts["readable"], 0, f"connections on which a stranger could read something (part {seed})")
+            equal(counts["readable"], 0, f"connections on which a client without a key could read something (part {seed})")
     return sums
 
 
 def main():
     tap = Tap()
-    keys = Keys("peer", "stranger")
+    keys = Keys("peer", "unknown")
     for mode in MODES:
         with tap.case(f"{mode.name}: threads connect in every way to peers without the key, "
                       f"which read {'nothing' if mode.sealed else 'it'}"):
@@ -143,22 +143,22 @@ def main():
             sums = outgoing(mode, keys)
             print(f"# {mode.name}, outgoing: {sums}")
             check(sums["accepted"] > 0 and sums["files"] > 0, f"nothing was tried: {sums}")
-            check(sums["sealed"] > 0 if mode.sealed else sums["readable"] > 0, f"what the peers saw: {sums}")
-        with tap.case(f"{mode.name}: a socket that was refused, dissolved and connected again sends "
+            check(sums["sealed"] > 0 if mode.sealed else sums["readable"] > 0, f"the peers' counts: {sums}")
+        with tap.case(f"{mode.name}: a socket that was refused, disconnected and connected again sends "
                       f"{'nothing' if mode.sealed else 'what can be read'} to a silent peer without the key"):
             if mode.sealed:
                 needs_seal()
             counts = again(mode, keys)
             equal(counts["accepted"], 5, "connections")
             equal(counts["readable"], 0 if mode.sealed else 5, "connections that could be read")
-        with tap.case(f"{mode.name}: threads accept strangers without the key, which read "
+        with tap.case(f"{mode.name}: threads accept clients without the key, which read "
                       f"{'nothing' if mode.sealed else 'it'}"):
             if mode.sealed:
                 needs_seal()
             sums = incoming(mode, keys)
             print(f"# {mode.name}, incoming: {sums}")
             check(sums["connects"] > 0, f"nothing was tried: {sums}")
-            check(mode.sealed or sums["readable"] > 0, f"what the strangers saw: {sums}")
+            check(mode.sealed or sums["readable"] > 0, f"the clients' counts: {sums}")
     tap.finish()
 
 

@@ -1,6 +1,6 @@
-"""Random calls on connections: what each of them answers is the same bare and sealed, seed by seed.
+"""Random calls on connections: each returns the same bare and sealed, for every seed.
 
-By hand, for as long as one likes: test_differ.py --seeds FIRST LAST [--steps STEPS]
+To run more by hand: test_differ.py --seeds FIRST LAST [--steps STEPS]
 """
 
 import difflib
@@ -16,15 +16,15 @@ STEPS = 400
 
 
 def trace(keys, mode, seed, address, steps):
-    """What the program prints, and what to read when it did not end well."""
+    """What the program prints, and the details of a failure."""
     port = free_port()
     wrap = SealWrap(keys, listen=port, connect=port)
     result = run(mode.argv(wrap, [PROGRAM, seed, port, address, steps]), env=mode.environment())
     text = result.out.decode(errors="replace")
-    told = f"{mode.name}: status {result.status}: {result.err.decode(errors='replace')[-600:]}"
+    details = f"{mode.name}: status {result.status}: {result.err.decode(errors='replace')[-600:]}"
     if mode.sealed:
-        told += f"\n{story(wrap)}"
-    return text.splitlines(), told
+        details += f"\n{story(wrap)}"
+    return text.splitlines(), details
 
 
 def compare(keys, seed, address, steps):
@@ -47,7 +47,7 @@ def main():
         steps = int(sys.argv[sys.argv.index("--steps") + 1])
     for address, numbers in seeds.items():
         for seed in numbers:
-            with tap.case(f"{steps} random calls at {address}, seed {seed}, answer the same bare and sealed"):
+            with tap.case(f"{steps} random calls at {address}, seed {seed}, return the same bare and sealed"):
                 needs_seal()
                 compare(keys, seed, address, steps)
     tap.finish()

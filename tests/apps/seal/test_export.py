@@ -1,4 +1,4 @@
-"""Connections that a program goes on with while another one has them, too: over exec, posix_spawn, in messages."""
+"""Connections that two programs use at the same time: after exec, posix_spawn, and in messages."""
 
 import sys
 
@@ -7,7 +7,7 @@ from lib.seal import MODES, Keys, Scenarios, SealWrap, check_wire, look, needs_s
 from lib.tap import Tap, contains, equal
 
 
-# The parent and its programs answer in turn: number I is whose turn it is.
+# The parent and its programs answer in turn.
 SERVER = """
 import socket, subprocess, sys
 TAKE = "import socket, sys; s = socket.socket(fileno=int(sys.argv[1])); s.sendall(s.recv(100).replace(b'say', b'said'))"
@@ -33,7 +33,7 @@ print("ok")
 
 
 def ends_cleanly(mode, _result, wrap):
-    """Both ends say so once, whoever was the last."""
+    """Each end is logged once, whichever process was the last."""
     if mode.sealed:
         for role in ("server", "client"):
             equal(wrap.wait_event("closed", role=role)["end"], "clean", f"the {role}'s end")
@@ -50,7 +50,7 @@ def is_refused_by(other):
 
 
 def pass_fds(mode, keys):
-    """Python's own way: vfork, and the descriptor at its number."""
+    """Python's subprocess: vfork, and the descriptor at its number."""
     port = free_port()
     wrap = SealWrap(keys, listen=port, connect=port)
     with look(port) as wire:
@@ -66,25 +66,25 @@ def pass_fds(mode, keys):
 def main():
     tap = Tap()
     on = Scenarios(tap, "sock_export")
-    on.both("fork", "fork and exec while the parent keeps it: parent and programs take turns, one of which executes "
-            "in vain and then another", then=ends_cleanly)
-    on.both("generations", "a program's own children execute programs in turn, at another number", then=ends_cleanly)
-    on.both("killed", "a program that is killed ends it for nobody", then=ends_cleanly)
-    on.both("last", "the parent closes at once: the program goes on, and ends it", then=ends_cleanly)
-    on.both("unprivileged", "a program that gave up its user, and may not read the keys, goes on with it",
+    on.both("fork", "fork and exec while the parent keeps it: parent and programs take turns; one of them executes "
+            "a program that fails, and then another", then=ends_cleanly)
+    on.both("generations", "a program's own children execute programs in turn, at another descriptor number", then=ends_cleanly)
+    on.both("killed", "a program that is killed does not end the connection for the others", then=ends_cleanly)
+    on.both("last", "the parent closes at once: the program continues, and ends it", then=ends_cleanly)
+    on.both("unprivileged", "a program that gave up its user, and may not read the keys, continues with it",
             then=ends_cleanly)
     other = SealWrap(Keys("peer"), listen=1, service="another")
     on.environment = {"SOCK_OTHER_POLICY": str(other.policy)}
-    on.both("other_policy", "a program with another policy gets errors, and the others go on", then=is_refused_by(other))
-    on.both("vfork", "children of vfork pass it on, at its number and at another, and the parent goes on in between",
+    on.both("other_policy", "a program with another policy gets errors, and the others continue", then=is_refused_by(other))
+    on.both("vfork", "children of vfork leave it to programs, at its number and at another, and the parent uses it in between",
             then=ends_cleanly)
-    on.both("vfork_static", "a child of vfork gives it to a static program by another number",
+    on.both("vfork_static", "a child of vfork leaves it to a static program at another number",
             more=("both", PROGRAMS / "seal/sock_inetd_static"), then=ends_cleanly)
-    on.both("spawn", "posix_spawn passes it on, as it is and by its actions, and once in vain", then=ends_cleanly)
-    on.both("message", "a process that may make no other one sends it in a message, and goes on; peeked at, and lost",
+    on.both("spawn", "posix_spawn exports it, at its number and by file actions, and once fails", then=ends_cleanly)
+    on.both("message", "a process that may not fork sends it in a message, and continues; peeked at, and lost",
             then=ends_cleanly)
     for mode in MODES:
-        with tap.case(f"{mode.name}: Python's subprocess passes it on by pass_fds, and the parent goes on in between"):
+        with tap.case(f"{mode.name}: Python's subprocess exports it by pass_fds, and the parent uses it in between"):
             if mode.sealed:
                 needs_seal()
             pass_fds(mode, on.keys)

@@ -1,7 +1,7 @@
-"""A network that holds back, cuts and falsifies: sealed streams wait for what is due, or end with an error.
+"""A network that delays, cuts and falsifies: sealed streams wait for what is missing, or end with an error.
 
-Between the two ends stands a relay of the test's own. Bare, the same runs show what the relay does: streams that are cut
-look whole, and changed bytes arrive.
+Between the two ends is a relay of the test. Bare, the same runs show what the relay does: streams that are cut look
+whole, and changed bytes arrive.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ TEXT = 50000  # bytes that the scenarios *_writes_some send
 
 
 class Ends:
-    """A server and a client under policies of their own, with a Middle between them."""
+    """A server and a client under separate policies, with a Middle between them."""
 
     def __init__(self, mode, keys, program, scenario, stdin=subprocess.DEVNULL, **middle):
         self.port = free_port()
@@ -54,7 +54,7 @@ def holds(tap, keys, call, hold, sentence):
                     ends.server.popen.stdin.flush()
                     wait_until(lambda: ends.server.text().count("at ") >= count, lambda: f"an answer; {ends.words()}")
                 if mode.sealed:
-                    equal(ends.server.text().split("\n")[:3], ["at 0"] * 3, "what has been read of a message half come")
+                    equal(ends.server.text().split("\n")[:3], ["at 0"] * 3, "what has been read of half a message")
                 ends.middle.release()
                 equal(ends.server.wait(), 0, f"status of the server; {ends.words()}")
 
@@ -70,8 +70,8 @@ def total(mode, keys, scenario):
 
 def end_of(mode, keys, scenario, **middle):
     """
-    How the reader's stream ends when the relay does that, and what else was said. What is sent before the handshake is
-    over goes in fewer frames, so that no run is exactly as long as another: one too short for the place is run again.
+    How the reader's stream ends when the relay does that, and what the reader printed. What is sent before the handshake
+    is complete goes in fewer frames, so that runs differ in length: one that is too short for the offset is repeated.
     """
     for _ in range(20):
         with Ends(mode, keys, "sock_close", scenario, **middle) as ends:
@@ -84,14 +84,14 @@ def end_of(mode, keys, scenario, **middle):
 
 
 def check_error(status, text, what):
-    """The reader was told: by ECONNRESET of a read, or by ECONNREFUSED of connect, when it ended with status 1."""
+    """The reader got an error: ECONNRESET from a read, or ECONNREFUSED from connect, when it ended with status 1."""
     check((status == 0 and "end: reset" in text) or "connect (errno 111" in text, f"expected an error: {what}")
 
 
 def places(mode, count):
-    """Places in a stream: in a sealed one the handshake, the first frames, the middle, and the last frame.
+    """Offsets in a stream: in a sealed one the handshake, the first frames, the middle, and the last frame.
 
-    The very last byte is not among them: it stands outside the seal and has no meaning once FINAL has been read.
+    The very last byte is not among them: it is outside the seal and has no meaning once FINAL has been read.
     """
     if not mode.sealed:
         return [count // 2]
@@ -102,8 +102,8 @@ def main():
     tap = Tap()
     keys = Keys("peer")
     for call in ("poll", "select", "epoll"):
-        holds(tap, keys, call, 2500, "a loop with a blocking connection goes on while half of a message has come")
-        holds(tap, keys, call, 20, "a loop with a blocking connection goes on while half of a handshake has come")
+        holds(tap, keys, call, 2500, "a loop with a blocking connection continues after half of a message")
+        holds(tap, keys, call, 20, "a loop with a blocking connection continues after half of a handshake")
 
     for scenario, direction in (("client_writes_some", "up"), ("server_writes_some", "down")):
         for mode in MODES:
@@ -130,7 +130,7 @@ def main():
                         check_error(status, text, f"byte {place} of {count} changed; {ends.words()}")
                     else:
                         lacks(text, "end: ", f"byte {place} of {count} changed")
-                        contains(text, "expected 0x", "what the reader says of a changed byte")
+                        contains(text, "expected 0x", "what the reader prints of a changed byte")
     tap.finish()
 
 

@@ -1,5 +1,5 @@
-"""The library as a stranger meets it: installed somewhere, found by pkg-config, with examples that build against it without
-a warning and speak to each other; and an uninstall that leaves nothing."""
+"""The library as a new user gets it: installed somewhere, found by pkg-config, with examples that build against it without
+a warning and work together; and an uninstall that leaves nothing."""
 
 import os
 import pathlib
@@ -34,7 +34,8 @@ def build_examples(stage, directory, static):
     """cc example.c $(pkg-config ...), as their comments say."""
     environment = dict(os.environ, PKG_CONFIG_PATH=str(stage / "lib/pkgconfig"))
     flags = run("pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "libpfswrap-seal", env=environment)
-    if not report(flags.returncode == 0, f"pkg-config knows the library{' for static linking' if static else ''}", flags.stderr):
+    if not report(flags.returncode == 0, f"pkg-config finds the library{' for static linking' if static else ''}",
+                  flags.stderr):
         return False
     words = flags.stdout.split()
     if static:
@@ -69,7 +70,7 @@ def check_conversation(directory, kind):
     client = run(directory / "client", port, directory / "ann.key", directory / "peers", "server", "a sealed line")
     said = server.communicate(timeout=60)[1]
     report(client.returncode == 0 and client.stdout == "a sealed line" and server.returncode == 0 and said == "ann was here\n",
-           f"client and server ({kind}) know each other and echo", f"{client}\n{said}")
+           f"client and server ({kind}) authenticate each other and echo", f"{client}\n{said}")
 
 
 def check_symbols(stage):
@@ -81,7 +82,7 @@ def check_symbols(stage):
         text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
         declared |= set(re.findall(r"\b(pfswrap_\w+)\(", text))
     report(exported == declared and " T " in names and not re.search(r" [TDBR] (?!\w+@@PFSWRAP)", names),
-           "exactly what the headers declare is exported, with a version", sorted(exported ^ declared))
+           "the library exports exactly what the headers declare, with a version", sorted(exported ^ declared))
     needed = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", stage / "lib/libpfswrap-seal.so").stdout)
     report(all(re.match(r"lib(c|sodium)\.so", name) for name in needed) and needed, "it needs libsodium and libc only", needed)
 
@@ -112,8 +113,9 @@ def main():
         installed = make("install-seal", stage)
         if not report(installed.returncode == 0, "make install-seal succeeds", installed.stderr):
             return
-        report(files(stage) == ["include/pfswrap/keys.h", "include/pfswrap/seal.h", "include/pfswrap/tunnel.h", "lib/libpfswrap-seal.a",
-                                "lib/libpfswrap-seal.so", "lib/libpfswrap-seal.so.0", "lib/pkgconfig/libpfswrap-seal.pc"],
+        report(files(stage) == ["include/pfswrap/keys.h", "include/pfswrap/seal.h", "include/pfswrap/tunnel.h",
+                                "lib/libpfswrap-seal.a", "lib/libpfswrap-seal.so", "lib/libpfswrap-seal.so.0",
+                                "lib/pkgconfig/libpfswrap-seal.pc"],
                "it installs both libraries, the headers and the pkg-config file", files(stage))
         make_keys(directory)
         for static in (False, True):

@@ -1,5 +1,5 @@
 """The C core against peers built on packages that its authors did not write, as initiator and as responder: handshakes in
-every pattern, data, rekeying, re-handshakes and the orderly end. What both sides saw must be the same."""
+every pattern, data, rekeying, re-handshakes and the orderly end. Both sides must report the same."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ CORE = PROGRAMS / "seal/seal_peer"
 PEERS = ROOT / "tests/peers"
 SIZES = [1, 2, 100, 16384, 17, 20000, 5000, 16383, 3, 40000, 64, 1000]
 TIMEOUT = 120
-VOLUME = 30000          # bytes after which the core's initiator handshakes anew
+VOLUME = 30000          # bytes after which the core's initiator does another handshake
 EVERY = 4               # frames after which a peer's initiator does
 NAMES = {1: "IK", 2: "NK", 3: "IKpsk2", 4: "NKpsk2"}
 tap = Tap()
@@ -40,7 +40,7 @@ def find_node():
 
 
 def make_keys():
-    """Key pairs from the core's own commands would prove less: these are Python's random bytes, made public by libsodium."""
+    """A key pair from Python's random bytes and libsodium. One from the core's own commands would prove less."""
     from ctypes import CDLL, create_string_buffer
     from ctypes.util import find_library
     sodium = CDLL(find_library("sodium") or "libsodium.so.23")
@@ -99,7 +99,7 @@ def check(language, command, pattern, foreign_initiates, rekey, extra):
 
 
 def check_refusal(language, command):
-    """The other side's service name differs: the core must refuse, and say nothing on the wire."""
+    """The other side's service name differs: the core must refuse, and send nothing."""
     core_secret, core_public = make_keys()
     peer_secret, peer_public = make_keys()
     seen, theirs = run_pair(
@@ -107,7 +107,7 @@ def check_refusal(language, command):
         command + arguments({"role": "initiator", "secret": peer_secret, "peer": core_public, "service": "postgres",
                              "sizes": "1"}))
     report(seen.get("code") == -30 and "ended" in theirs.get("error", ""),
-           f"{language} that names another service is refused without a word", f"core {seen}, peer {theirs}")
+           f"{language} that names another service is refused without an answer", f"core {seen}, peer {theirs}")
 
 
 def main():

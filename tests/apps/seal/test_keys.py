@@ -1,5 +1,5 @@
-"""The key commands: what they print, that they compose, what they refuse, and that a password's key is what WIRE.md and
-KEYS.md say, computed by libsodium without our code."""
+"""The key commands: what they print, that they can be combined, what they refuse, and that a password's key is what WIRE.md
+and KEYS.md say, computed by libsodium without the product's code."""
 
 import base64
 import ctypes
@@ -28,11 +28,11 @@ def run(*arguments, text="", **options):
 def check_random():
     first, second = run("genkey"), run("genkey")
     report(first.returncode == 0 and len(base64.b64decode(first.stdout, validate=False)) == 32 and
-           len(first.stdout) == 45 and first.stdout != second.stdout, "genkey prints 32 random bytes as base64 and a line end",
+           len(first.stdout) == 45 and first.stdout != second.stdout, "genkey prints 32 random bytes as base64 and a newline",
            first)
     psk = run("genpsk")
     report(psk.returncode == 0 and len(base64.b64decode(psk.stdout)) == 32 and psk.stdout != run("genpsk").stdout,
-           "genpsk does the same", psk)
+           "genpsk prints 32 random bytes, too", psk)
 
 
 def check_pubkey():
@@ -55,10 +55,11 @@ def check_loose_file():
             with path.open("w") as file:
                 warned = subprocess.run([PROGRAM, "genkey"], stdout=file, stderr=subprocess.PIPE, text=True)
             report(("warning: group or others can read" in warned.stderr) == expected and len(path.read_text()) == 45,
-                   f"genkey into a file of mode {mode:04o} {'warns' if expected else 'says nothing'}", warned.stderr)
+                   f"genkey into a file of mode {mode:04o} {'warns' if expected else 'does not warn'}", warned.stderr)
     with open("/dev/full", "w") as full:
         failed = subprocess.run([PROGRAM, "genkey"], stdout=full, stderr=subprocess.PIPE, text=True)
-    report(failed.returncode == 1 and "stdout: No space left" in failed.stderr, "a key that cannot be written is an error", failed)
+    report(failed.returncode == 1 and "stdout: No space left" in failed.stderr, "a key that cannot be written is an error",
+           failed)
 
 
 def derive(password, user):
@@ -77,7 +78,7 @@ def check_password():
     options = ("genkey", "--password", "--user", "ann", "--server", SERVER)
     first = run(*options, text="correct horse\n")
     report(first.returncode == 0 and first.stdout == derive("correct horse", "ann"),
-           "a password's key is Argon2id of it with the salt of server and user", first)
+           "a password's key is its Argon2id with the salt of server and user", first)
     other = run("genkey", "--password", "--user", "bob", "--server", SERVER, text="correct horse\n")
     report(other.stdout == derive("correct horse", "bob") != first.stdout, "another user has another key", other)
     for arguments, text, message in (
@@ -92,7 +93,7 @@ def check_password():
 
 
 def converse_with_terminal(answers):
-    """Types answers at a terminal; returns what the terminal showed, what went to stdout, and the status."""
+    """Types answers at a terminal; returns what the terminal showed, the standard output, and the status."""
     master, slave = pty.openpty()
     process = subprocess.Popen([PROGRAM, "genkey", "--password", "--user", "ann", "--server", SERVER], stdin=slave,
                                stdout=subprocess.PIPE, stderr=slave, start_new_session=True)
@@ -114,7 +115,7 @@ def converse_with_terminal(answers):
         while piece := os.read(master, 1024):
             shown += piece
     except OSError:
-        pass                    # a terminal that nobody has open any more
+        pass                    # no process has the terminal open any more
     os.close(master)
     return shown, output.decode(), process.returncode
 
@@ -122,7 +123,7 @@ def converse_with_terminal(answers):
 def check_terminal():
     shown, output, status = converse_with_terminal([(b"Password: ", b"correct horse"), (b"Again: ", b"correct horse")])
     report(status == 0 and output == derive("correct horse", "ann") and b"horse" not in shown,
-           "at a terminal the password is asked twice and not shown", f"{shown} {output}")
+           "at a terminal the password is requested twice and not shown", f"{shown} {output}")
     shown, output, status = converse_with_terminal([(b"Password: ", b"one"), (b"Again: ", b"two")])
     report(status == 1 and output == "" and b"the two passwords differ" in shown, "two different passwords make no key", shown)
 

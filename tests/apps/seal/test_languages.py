@@ -30,7 +30,7 @@ def main():
     begin(tap)
     for language, (script, status) in LANGUAGES.items():
         prove(tap, language, start_language(language, script, status),
-              [("a megabyte comes back, and a farewell after the half-close", talk(language, script))])
+              [("a megabyte comes back, and a last line after the half-close", talk(language, script))])
     tap.finish()
 
 

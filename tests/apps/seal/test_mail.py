@@ -1,4 +1,4 @@
-"""postfix and dovecot sealed: mail by SMTP into a mailbox, and out of it by IMAP. Connections pass between processes."""
+"""postfix and dovecot sealed: mail by SMTP into a mailbox, and out of it by IMAP. Processes pass connections on."""
 
 import os
 import pwd
@@ -122,7 +122,7 @@ def many(ends, _server):
 
 
 def configure_postfix(ends, port, name, transport=""):
-    """A whole postfix of its own in a folder; returns the folder of its configuration."""
+    """A separate postfix in a folder; returns the folder of its configuration."""
     folder, user = ends.folder / name, pwd.getpwnam("postfix")
     for inner in ("queue/pid", "data", "boxes", "config", *(f"queue/{queue}" for queue in QUEUES)):
         (folder / inner).mkdir(parents=True)
@@ -135,8 +135,9 @@ def configure_postfix(ends, port, name, transport=""):
 
 
 def start_postfix(ends):
-    """Two of them: the first relays what is for far.test to the second."""
-    first = configure_postfix(ends, ends.ports[0], "first", f"transport_maps = inline:{{far.test=smtp:[127.0.0.1]:{ends.ports[1]}}}")
+    """Two of them: the first relays mail for far.test to the second."""
+    first = configure_postfix(ends, ends.ports[0], "first",
+                              f"transport_maps = inline:{{far.test=smtp:[127.0.0.1]:{ends.ports[1]}}}")
     second = configure_postfix(ends, ends.ports[1], "second", "virtual_mailbox_domains = far.test")
     servers = []
     for folder, port in ((first, ends.ports[0]), (second, ends.ports[1])):
@@ -154,7 +155,7 @@ def smtp(ends, _server):
     mail(ends, "smtp", ends.ports[0], "user@mail.test")
     box = ends.folder / "first" / "boxes"
     wait_until(lambda: len(delivered(box)) == 3, lambda: f"three mails; {maillog(ends)}")
-    check(sum(path.read_bytes().count(MARKER) >= 30000 for path in delivered(box)) == 1, "expected the big one whole")
+    check(sum(path.read_bytes().count(MARKER) >= 30000 for path in delivered(box)) == 1, "expected the whole big mail")
 
 
 def relayed(ends, _server):
@@ -162,7 +163,7 @@ def relayed(ends, _server):
     mail(ends, "smtp", ends.ports[0], "user@far.test")
     box = ends.folder / "second" / "boxes"
     wait_until(lambda: len(delivered(box)) == 3, lambda: f"three mails; {maillog(ends)}")
-    check(sum(path.read_bytes().count(MARKER) >= 30000 for path in delivered(box)) == 1, "expected the big one whole")
+    check(sum(path.read_bytes().count(MARKER) >= 30000 for path in delivered(box)) == 1, "expected the whole big mail")
 
 
 def maillog(ends):
@@ -171,7 +172,7 @@ def maillog(ends):
 
 
 def prove_dovecot(tap):
-    cases = [("a mail of 1 MB is stored and fetched again", imap), ("IDLE tells of new mail", idle),
+    cases = [("a mail of 1 MB is stored and fetched again", imap), ("IDLE reports new mail", idle),
              ("five sessions at once store and fetch", many)]
     prove(tap, "dovecot with a login process for each connection", start_dovecot("service_count = 1"), cases)
     prove(tap, "dovecot with login processes for many connections", start_dovecot("service_count = 0"), cases)

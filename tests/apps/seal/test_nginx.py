@@ -80,7 +80,7 @@ def expect_continue(ends, _nginx):
 
 
 def proxied(ends, _nginx):
-    """The upstream sends back what it got, so that nginx relays in both directions."""
+    """The upstream echoes, so that nginx relays in both directions."""
     body = curl(ends, "--data-binary", "@-", data=UPLOAD, path="/upstream/echo")
     check(body == UPLOAD, f"expected {len(UPLOAD)} bytes back unchanged, found {len(body)} others")
 
@@ -127,7 +127,7 @@ def main():
         ("curl gets it over IPv6", ipv6),
         ("a client that reads slowly gets every byte", slow_reader),
         ("an upload of 3 MB reaches the upstream server unchanged", upload),
-        ("so does one that waits for 100 Continue", expect_continue),
+        ("an upload that waits for 100 Continue reaches it, too", expect_continue),
         ("3 MB travel to the upstream server and back", proxied),
         ("40 requests keep one connection", keepalive),
         ("6 downloads of 4 MB in parallel are intact", parallel),

@@ -16,13 +16,13 @@ COPIED = b"".join(b"%d\t%s\n" % (number, MARKER) for number in range(ROWS))
 
 
 def programs():
-    """The folder of PostgreSQL's own programs, of which Debian puts only some on the path."""
+    """The folder of PostgreSQL's programs; Debian has only some of them in PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return found[-1].parent if found else None
 
 
 def make_cluster(ends):
-    """initdb, as the user that the server will be: PostgreSQL refuses to run as root."""
+    """initdb, as the user that will run the server: PostgreSQL refuses to run as root."""
     argv = [programs() / "initdb", "-D", ends.folder / "data", "-U", "tester", "--auth", "trust", "--no-sync",
             "--no-locale", "-E", "UTF8"]
     if os.geteuid() == 0:
@@ -87,10 +87,10 @@ def notify(ends, _server):
 
 @word_on_the_wire(b"pg_sleep")
 def cancelled(ends, server):
-    """psql's timeout sends SIGINT, which makes a second connection that asks to cancel the query of the first."""
+    """A timeout sends psql SIGINT, and psql makes a second connection that cancels the query of the first."""
     done = ends.client(["timeout", "--signal", "INT", "2", "psql", "-X", "-q", "-h", "127.0.0.1", "-p", ends.port, "-U",
                         "tester", "postgres", "-c", "select pg_sleep(25)"])
-    contains(done.text, "canceling statement due to user request", f"what psql said ({done.status})")
+    contains(done.text, "canceling statement due to user request", f"what psql printed ({done.status})")
     check(server.running(), "expected the server to go on")
 
 
@@ -101,10 +101,10 @@ def main():
     tap = Tap()
     begin(tap)
     prove(tap, "postgres", start, [
-        ("psql asks and is answered", query),
-        ("COPY carries 40,000 rows there and back", copy_both_ways),
-        ("500 statements of one session arrive", prepared),
-        ("pgbench's 8 clients finish, and 40 connections of its own", bench),
+        ("psql runs queries", query),
+        ("COPY moves 40,000 rows in both directions", copy_both_ways),
+        ("500 statements of one session are executed", prepared),
+        ("pgbench finishes with 8 clients, and with 40 connections", bench),
         ("a notification arrives", notify),
         ("a query is cancelled by a second connection", cancelled),
     ])

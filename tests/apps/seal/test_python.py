@@ -30,10 +30,10 @@ def main():
     tap = Tap()
     begin(tap)
     for kind in SERVERS:
-        cases = [("a blocking client gets lines, 3 MB and what follows its half-close", talk("blocking")),
-                 ("so does a client with a timeout", talk("timeout"))]
+        cases = [("a blocking client receives lines, 3 MB and what follows its half-close", talk("blocking")),
+                 ("a client with a timeout receives them, too", talk("timeout"))]
         if kind != "plain":  # which serves one connection after another
-            cases.append(("so do 30 connections of an asyncio client at once", talk("asyncio")))
+            cases.append(("30 connections of an asyncio client at once receive them, too", talk("asyncio")))
         prove(tap, f"Python's {kind} server", start_kind(kind), cases)
     tap.finish()
 

@@ -1,8 +1,7 @@
 # run: first
-"""Handshakes under way in poll, select and epoll: loops serve others meanwhile, and are told only what concerns them.
+"""Handshakes under way in poll, select and epoll: loops serve other connections meanwhile, and get no spurious events.
 
-Peers that say nothing are plain sockets of the test's own. Bare, they are just silent; sealed, their handshake never
-ends.
+Silent peers are plain sockets of the test. Bare, they are just silent; sealed, their handshake never ends.
 """
 
 import contextlib
@@ -17,14 +16,14 @@ from lib.tap import Skip, Tap, check, contains, equal
 
 MANNERS = ("poll", "poll_blocking", "ppoll", "select", "select_blocking", "pselect", "epoll", "epoll_blocking", "edge",
            "one_shot", "one_shot_blocking", "exclusive")
-CLIENT_MANNERS = ("poll", "select", "epoll", "edge", "edge_early", "one_shot", "exclusive")
+CLIENT_MANNERS = ("poll", "select", "epoll", "edge", "edge_before_connect", "one_shot", "exclusive")
 TIMED_OUT = "the handshake took longer than handshake-timeout"
 LOOPBACK = ("127.0.0.1", "127.0.0.1")
 CLONE_NEWNET = 0x40000000
 
 
 class Loop:
-    """A ready_loop server, silent connections to it, and ways to ask how it is."""
+    """A ready_loop server, silent connections to it, and queries of its state."""
 
     def __init__(self, mode, keys, manner, ends, where=LOOPBACK, timeout="60s"):
         self.mode, self.port, self.where = mode, free_port(), where
@@ -36,7 +35,7 @@ class Loop:
         self.silent, self.asked = [], 0
 
     def add_silent(self, count, words=b""):
-        """Connections that the loop has accepted, and that say no more than `words`."""
+        """Makes connections that send no more than `words`, and waits until the loop has accepted them."""
         for _ in range(count):
             one = socket.create_connection((self.where[1], self.port), source_address=(self.where[0], 0))
             self.silent.append(one)
@@ -88,10 +87,10 @@ def both(tap, sentence, function, *arguments):
 
 
 def serve_beside_silent(mode, keys, manner, client_manner, silent, clients, where=LOOPBACK):
-    """All clients are served while others are silent; those are there to the end."""
+    """All clients are served while others are silent; these stay connected to the end."""
     with Loop(mode, keys, manner, silent + clients, where) as loop:
         loop.add_silent(silent // 2)
-        # Sealed, it begins like one of ours; bare, it would be echoed.
+        # Sealed, it begins like a sealed client; bare, it would be echoed.
         loop.add_silent(silent - silent // 2, bytes.fromhex("f5706673770d0a01") if mode.sealed else b"")
         loop.clients(client_manner, clients)
         if silent:
@@ -103,28 +102,28 @@ def serve_beside_silent(mode, keys, manner, client_manner, silent, clients, wher
 
 
 def silent_time_out(keys, manner, count, where=LOOPBACK):
-    """Nothing happens but that time passes: the handshakes fail, and the loop is told; nothing is left of them."""
+    """Only time passes: the handshakes fail, the loop is notified, and nothing is left of them."""
     mode = MODES[1]
     with Loop(mode, keys, manner, count + 1, where, timeout="2s") as loop:
         loop.ask()
         before = descriptors(loop.server.pid)
         loop.add_silent(count)
-        # Not asked meanwhile: nothing but the clock may wake the loop.
+        # No query meanwhile: only the clock may wake the loop.
         wait_until(lambda: len(loop.wrap.events("refused", role="server", reason=TIMED_OUT)) == count,
                    lambda: f"{count} handshakes to time out; log: {loop.wrap.tail()}")
-        wait_until(lambda: loop.ask()[1] == count, "the loop to be told")
-        wait_until(lambda: descriptors(loop.server.pid) <= before + 1, "descriptors to be closed, but for the log's")
+        wait_until(lambda: loop.ask()[1] == count, "the loop to be notified")
+        wait_until(lambda: descriptors(loop.server.pid) <= before + 1, "all descriptors but the log's to be closed")
         for one in loop.silent:
             one.settimeout(DEADLINE)
             with contextlib.suppress(ConnectionResetError):
-                equal(one.recv(100), b"", "what a silent client hears")
+                equal(one.recv(100), b"", "what a silent client receives")
         loop.end_silent()
         loop.clients(manner if manner in CLIENT_MANNERS else "epoll", 1)
         loop.expect_end()
 
 
 def own_network():
-    """Moves this process to a network of its own, with two addresses on its loopback. Returns them."""
+    """Moves this process to a new network namespace, with two addresses on its loopback. Returns them."""
     if os.geteuid() != 0 or not find("ip"):
         raise Skip("a network namespace needs root and ip")
     libc = ctypes.CDLL(None, use_errno=True)
@@ -138,21 +137,21 @@ def own_network():
 
 
 def call_scenarios(tap, keys):
-    """ready_calls: one connection that never says a word, and everything that may happen to a call that waits."""
+    """ready_calls: one connection that never receives a byte, and everything that may happen to a call that waits."""
     for scenario, sentence in (
-            ("timeouts", "every call returns 0 at its timeout, and select says that none of it is left"),
+            ("timeouts", "every call returns 0 at its timeout, and select updates its timeout to zero"),
             ("interrupted", "a signal interrupts every call"),
-            ("masks", "a signal that is pending interrupts the calls that let it in, at once, and no others"),
-            ("cancelled", "a thread is cancelled out of every call"),
+            ("masks", "a pending signal interrupts the calls that unblock it, at once, and no others"),
+            ("cancelled", "a thread is cancelled in every call"),
             ("jumped_out", "a handler jumps out of every call, and the next one works"),
             ("many", "poll of 3,000 descriptors and select of numbers above 1,024"),
-            ("claims_too_much", "select with sets smaller than the count it is given"),
-            ("few_files", "a process that may open no more files polls and selects"),
-            ("bad_numbers", "numbers that are not open are POLLNVAL and EBADF"),
-            ("closed", "a descriptor closed in its handshake is gone from epoll, and its number free"),
-            ("nested", "an epoll inside an epoll, and polled, says nothing"),
+            ("claims_too_much", "select with sets smaller than its count"),
+            ("few_files", "a process that cannot open more files polls and selects"),
+            ("bad_descriptors", "closed descriptor numbers are POLLNVAL and EBADF"),
+            ("closed", "a descriptor closed in its handshake is removed from epoll, and its number is free"),
+            ("nested", "an epoll inside an epoll, and inside poll, reports nothing"),
             ("duplicate", "a duplicate and the original in one epoll"),
-            ("fork", "a forked child that closes its copy takes no event from its parent"),
+            ("fork", "a forked child that closes its copy takes no event away from its parent"),
     ):
         both(tap, sentence, one_call, keys, scenario)
 
@@ -166,14 +165,14 @@ def one_call(mode, keys, scenario):
         with socket.create_connection(("127.0.0.1", port)):
             status = process.wait()
         equal(status, 0, f"status; {process.text()!r}; log: {wrap.tail()}")
-        contains(process.text(), "ok\n", "what it says at the end")
+        contains(process.text(), "ok\n", "what it prints at the end")
 
 
 def threads(tap, keys):
     for manner in ("level", "edge", "one_shot", "exclusive"):
-        both(tap, f"threads that wait on one epoll since before the first connection share {manner} events",
+        both(tap, f"threads that wait on one epoll from before the first connection share {manner} events",
              threads_serve, keys, manner)
-    with tap.case("sealed: threads that wait on one epoll see silent handshakes time out"):
+    with tap.case("sealed: silent handshakes time out in threads that wait on one epoll"):
         needs_seal()
         port = free_port()
         wrap = SealWrap(keys, listen=port, connect=port, handshake_timeout="1s")

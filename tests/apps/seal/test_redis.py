@@ -47,15 +47,15 @@ def pipe_mode(ends, _server):
 
 
 def publish(ends, server):
-    """A subscriber that waits for a message in select(), and gets 200 of them."""
+    """A subscriber that waits in select(), and gets 200 messages."""
     subscriber = ends.background(["redis-cli", "-p", ends.port, "SUBSCRIBE", "news"])
     wait_until(lambda: "subscribe" in subscriber.text(), "the subscription")
     for number in range(20):
         equal(cli(ends, "PUBLISH", "news", f"{number} {MARKER.decode()}"), b"1\n", "subscribers that got the message")
     wait_until(lambda: subscriber.text().count(MARKER.decode()) == 20, lambda: f"20 messages in {subscriber.text()[-300:]}")
     subscriber.stop()
-    wait_until(lambda: b"0\n" in cli(ends, "PUBLISH", "news", "nobody"), "the server to notice that it is gone")
-    check(server.running(), "expected the server to go on")
+    wait_until(lambda: b"0\n" in cli(ends, "PUBLISH", "news", "nobody"), "the server to notice that it has closed")
+    check(server.running(), "expected the server to continue")
 
 
 @word_on_the_wire(b"LRANGE")
@@ -76,7 +76,7 @@ def pipelined_benchmark(ends, _server):
 
 
 def background_save(ends, _server):
-    """BGSAVE forks; the child writes the file while the parent goes on serving."""
+    """BGSAVE forks; the child writes the file while the parent serves."""
     before = cli(ends, "LASTSAVE")
     wait_until(lambda: cli(ends, "LASTSAVE") == before and cli(ends, "TIME").split()[0] != before.strip(), "the next second")
     contains(cli(ends, "BGSAVE"), b"Background saving started", "answer to BGSAVE")
@@ -101,7 +101,7 @@ def replica(ends, _server):
 
 
 def shutdown(ends, _server):
-    """SHUTDOWN closes the connection it came by, and the server exits with 0."""
+    """SHUTDOWN closes the connection it came on, and the server exits with 0."""
     with ends.server(server_argv(ends, ends.ports[1]), port=ends.ports[1]) as second:
         equal(cli(ends, "SET", "key", MARKER.decode(), port=ends.ports[1]), b"OK\n", "answer to SET")
         cli(ends, "SHUTDOWN", "NOSAVE", port=ends.ports[1])
@@ -115,11 +115,11 @@ def main():
     prove(tap, "redis", start, [
         ("redis-cli sets and gets a value", set_and_get),
         ("a value of 4 MB comes back unchanged", big_value),
-        ("20,000 commands are taken in one stream", pipe_mode),
+        ("20,000 commands are executed from one stream", pipe_mode),
         ("a subscriber gets 20 messages", publish),
-        ("redis-benchmark's commands all pass", benchmark),
-        ("redis-benchmark with pipelines of 16 and two threads passes", pipelined_benchmark),
-        ("BGSAVE forks and the server goes on", background_save),
+        ("redis-benchmark's commands all succeed", benchmark),
+        ("redis-benchmark succeeds with pipelines of 16 and two threads", pipelined_benchmark),
+        ("BGSAVE forks and the server continues", background_save),
         ("a replica copies 4 MB and follows", replica),
         ("SHUTDOWN ends the server", shutdown),
     ], ports=2)

@@ -1,4 +1,4 @@
-"""Where the keys of a running program are: every readable byte of its memory is searched for them."""
+"""Where the keys of a running program are: the test searches every readable byte of its memory."""
 
 import base64
 import re
@@ -82,13 +82,13 @@ def main():
             check(places(process.pid, b"peer-in-memory"), "the peer's name")
             check(places(process.pid, base64.b64decode(public)), "the peer's key")
         for name, text in secrets.items():
-            with tap.case(f"the {name} is once in memory, read-only, locked and left out of core dumps"):
+            with tap.case(f"the {name} is in memory once, read-only, locked and excluded from core dumps"):
                 found = places(process.pid, base64.b64decode(text))
                 equal(len(found), 1, f"places of the {name}, {found}")
                 permissions, flags = found[0]
                 equal(permissions, "r--p", "permissions")
                 check("dd" in flags and "lo" in flags, f"dd and lo in {flags}")
-            with tap.case(f"the {name} is nowhere as the text of its file"):
+            with tap.case(f"the {name} is not in memory as the text of its file"):
                 equal(places(process.pid, text[:20]), [], "places of the text")
     tap.finish()
 

@@ -1,4 +1,4 @@
-"""memcached, mosquitto and iperf3 sealed: an event loop in threads, a broker, and a program that measures."""
+"""memcached, mosquitto and iperf3 sealed: event loops in threads, a broker, and a bandwidth measurement."""
 
 import json
 
@@ -17,7 +17,7 @@ def start_memcached(ends):
 
 
 def values(ends, _server):
-    """A pipeline of commands by nc: 40 small values, one of 900 kB, and all of them back."""
+    """A pipeline of commands by nc: stores 40 small values and one of 900 kB, and fetches all of them."""
     keys = [b"key%d" % number for number in range(40)]
     sets = b"".join(b"set %s 0 0 %d\r\n%s\r\n" % (key, len(MARKER), MARKER) for key in keys)
     sets += b"set big 0 0 %d\r\n%s\r\n" % (len(VALUE), VALUE)
@@ -66,14 +66,14 @@ def measure(ends, *arguments):
 
 @word_on_the_wire(b"pacing_timer")
 def bulk(ends, _server):
-    """20 MB over two streams. iperf3's server counts what it has read when the client says that it is done."""
+    """20 MB over two streams. iperf3's server counts what it has read when the client reports that it is done."""
     found = measure(ends, "-P", "2", "-n", "20M")["end"]
     check(found["sum_received"]["bytes"] > 10000000, f"expected megabytes, found {found['sum_received']}")
 
 
 @word_on_the_wire(b"pacing_timer")
 def reverse(ends, _server):
-    """The server sends, until the client says enough and closes with megabytes in flight."""
+    """The server sends until the client stops it and closes with megabytes in flight."""
     found = measure(ends, "-R", "-t", "1")["end"]
     check(found["sum_received"]["bytes"] > 1000000, f"expected megabytes, found {found['sum_received']}")
 

@@ -1,6 +1,6 @@
-"""Nothing lost: random sizes, random pauses, both directions at once, hashes compared. 100 MiB each way here.
+"""Random sizes, random pauses, both directions at once: nothing may be lost. 100 MiB each way by default.
 
-PFSWRAP_SOAK_GIB=10 sends 10 GiB in all (`make soak GIB=10`), and PFSWRAP_SOAK_SEED begins another sequence of chance.
+PFSWRAP_SOAK_GIB=10 sends 10 GiB in all (`make soak GIB=10`), and PFSWRAP_SOAK_SEED sets another seed.
 """
 
 import os
@@ -20,7 +20,7 @@ def main():
     keys = Keys("peer")
     for mode in MODES:
         mebibytes = MEBIBYTES if mode.sealed else min(MEBIBYTES, 20)
-        with tap.case(f"{mode.name}: {mebibytes} MiB each way through random sizes and pauses arrive as sent"):
+        with tap.case(f"{mode.name}: {mebibytes} MiB each way in random sizes with random pauses arrive as sent"):
             if mode.sealed:
                 needs_seal()
             port = free_port()

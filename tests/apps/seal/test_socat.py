@@ -1,4 +1,4 @@
-"""socat, netcat and bash, sealed: connections that end up as descriptors 0 and 1 of another program, inetd's way."""
+"""socat, netcat and bash, sealed: connections that become descriptors 0 and 1 of another program, as with inetd."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ DATA = b"".join(b"%07d %s\n" % (number, MARKER) for number in range(2 * 1024 * 1
 
 
 def listen(ends, port, target, *options):
-    """A socat that hands its connections to a command."""
+    """A socat that gives its connections to a command."""
     address = ",".join([f"TCP-LISTEN:{port}", "bind=127.0.0.1", "reuseaddr", "fork", *options])
     return ends.server(["socat", "-t", "10", address, target], port=port)
 
@@ -53,7 +53,7 @@ def netcat(ends, _server):
 
 
 def bash(ends, _server):
-    """/dev/tcp: bash connects, and duplicates the descriptor to hand it to cat and read."""
+    """/dev/tcp: bash connects, and duplicates the descriptor for cat and read."""
     script = 'exec 3<>/dev/tcp/127.0.0.1/$0; for word in a b c; do echo "$word $1" >&3; read -r line <&3; echo "$line"; done'
     done = ends.client(["bash", "-c", script, ends.port, MARKER.decode()])
     equal((done.status, done.out), (0, b"".join(b"%c %s\n" % (letter, MARKER) for letter in b"abc")), f"{done!r}")
@@ -72,13 +72,13 @@ def fetched(ends, _server):
 
 
 def asked(ends, _server):
-    """A shell that reads a line and answers it by printf, a builtin that writes through stdio."""
+    """A shell that reads a line and answers with printf, a builtin that writes through stdio."""
     out = through_socat(ends, MARKER + b"\n")
     equal(out, b"you said " + MARKER + b"\n" + b"and goodbye\n", "answer")
 
 
 def start_netcat(ends):
-    """nc -l -k takes one connection after the other, and prints what comes."""
+    """nc -l -k accepts one connection after the other, and prints what it receives."""
     server = ends.server(["nc.openbsd", "-l", "-k", "127.0.0.1", ends.port])
     yield server
     ended(server, (-15,))
@@ -93,7 +93,7 @@ def printed(ends, server):
 
 
 ECHO = [("2 MB come back unchanged", echoed), ("a line comes back", short), ("nc gets 2 MB back", netcat),
-        ("bash's /dev/tcp talks line by line", bash), ("bash hands its connection to programs", bash_children)]
+        ("bash's /dev/tcp exchanges lines", bash), ("bash gives its connection to programs", bash_children)]
 
 
 def main():

@@ -1,4 +1,4 @@
-"""What is called readable or writable is, on non-blocking descriptors too, on loopback and over a link of MTU 1500."""
+"""No event is spurious: after readable or writable a call succeeds, on loopback and over a link of MTU 1500."""
 
 from lib.link import Link
 from lib.seal import Scenarios

@@ -1,4 +1,4 @@
-"""sshd and ssh, sealed: sshd executes itself for each connection, and shuts its first process into a sandbox."""
+"""sshd and ssh, sealed: sshd executes itself for each connection, and its first process locks itself in a sandbox."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from lib.sealed import begin, ended, prove, word_on_the_wire
 from lib.tap import Tap, check, contains, equal, skip_all
 
 DATA = os.urandom(3 * 1024 * 1024)
-BANNER = b"SSH-2.0-OpenSSH"  # all that ssh says in plain text, and its lists of algorithms
+BANNER = b"SSH-2.0-OpenSSH"  # what ssh sends in plain text, and its lists of algorithms
 CONFIG = """
 Port {port}
 ListenAddress 127.0.0.1
@@ -75,7 +75,7 @@ def copied(ends, _server):
 
 @word_on_the_wire(BANNER)
 def several(ends, _server):
-    """Sessions at the same time, each with a sandboxed process of its own."""
+    """Sessions at the same time, each with its own sandboxed process."""
     clients = [ends.background(["ssh", "-p", ends.port, *options(ends), "127.0.0.1", "echo", f"number {number}"])
                for number in range(5)]
     for number, client in enumerate(clients):
@@ -84,7 +84,7 @@ def several(ends, _server):
 
 @word_on_the_wire(BANNER)
 def rejected(ends, _server):
-    """A key that the server does not know: refused by it, and the connection ends in order."""
+    """A key that the server does not have: it refuses, and the connection ends in order."""
     done = ends.client(["ssh", "-p", ends.port, *options(ends, "host"), "127.0.0.1", "true"])
     equal(done.status, 255, f"status of {done!r}")
     contains(done.text, "Permission denied", "what ssh said")

@@ -1,4 +1,4 @@
-"""What no rule seals stays as it is: UDP, Unix sockets, pipes, and TCP where no rule is, or another comes first."""
+"""What no rule seals does not change: UDP, Unix sockets, pipes, and TCP that matches no rule, or another rule first."""
 
 from lib.process import PROGRAMS, free_port, run
 from lib.seal import MODES, MARK, Scenarios, SealWrap, look, needs_seal
@@ -6,7 +6,7 @@ from lib.tap import Tap, check, equal
 
 
 def rules(tap, keys):
-    """Which address a rule means: the first match wins, prefixes and ranges count, mapped addresses are IPv4 ones."""
+    """Which addresses a rule matches: the first match wins; prefixes, ranges and mapped IPv4 addresses."""
     cases = [
         ("a rule for another port", "[listen a]\naddress = 127.0.0.1:1\nseal = require", "127.0.0.1", False),
         ("a rule for every port", "[listen a]\naddress = 127.0.0.1:*\nseal = require\n[connect b]\n"
@@ -24,7 +24,7 @@ def rules(tap, keys):
          "address = [::1]:{port}\nseal = require\npeer = peer", "127.0.0.1", False),
     ]
     for sentence, text, address, sealed in cases:
-        with tap.case(f"sealed: {sentence}: the connection is {'sealed' if sealed else 'left alone'}"):
+        with tap.case(f"sealed: {sentence}: the connection is {'sealed' if sealed else 'not sealed'}"):
             needs_seal()
             port = free_port()
             wrap = SealWrap(keys, rules=text.format(port=port, below=port - 1, above=port + 1))
@@ -40,10 +40,10 @@ def rules(tap, keys):
 def main():
     tap = Tap()
     on = Scenarios(tap, "sock_unsealed")
-    on.both("datagrams", "UDP on the address of a rule is untouched", marked=False, then=no_connection)
-    on.both("unix", "Unix sockets of all types and pipes are untouched", marked=False, then=no_connection)
+    on.both("datagrams", "UDP on the address of a rule is not changed", marked=False, then=no_connection)
+    on.both("unix", "Unix sockets of all types and pipes are not changed", marked=False, then=no_connection)
     for mode in MODES:
-        with tap.case(f"{mode.name}: TCP to a port without a rule is untouched"):
+        with tap.case(f"{mode.name}: TCP to a port without a rule is not changed"):
             if mode.sealed:
                 needs_seal()
             port = free_port()

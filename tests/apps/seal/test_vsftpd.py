@@ -1,4 +1,4 @@
-"""vsftpd sealed, control and data connections: a raw clone for each session, chroot, another user, a sandbox if it can."""
+"""vsftpd sealed, control and data connections: a raw clone for each session, chroot, another user, a sandbox if possible."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ one_process_model={one}
 
 
 def start_with(sandbox="NO", isolate="YES", one="NO"):
-    """The start function of a server with one way to be confined."""
+    """The start function of a server that is confined in one way."""
     def start(ends):
         (ends.folder / "empty").mkdir(mode=0o555)
         (ends.folder / "ftp").mkdir(mode=0o555)
@@ -76,9 +76,9 @@ def curl(ends, _server):
     equal((done.status, done.out == DATA), (0, True), f"status and data of curl ({len(done.out)} bytes, {done.err!r})")
 
 
-# In its sandbox vsftpd 3.0.3 with this libc dies at a data connection, bare too: the first case is all it can do.
-CASES = [("a session logs in and talks", talk), ("a listing comes over a data connection", listing), ("2 MB are downloaded", download),
-         ("2 MB are uploaded", upload), ("curl downloads 2 MB", curl)]
+# In its sandbox vsftpd 3.0.3 with this libc is killed at a data connection, also bare: only the first case works.
+CASES = [("a session logs in and runs commands", talk), ("a listing arrives over a data connection", listing),
+         ("2 MB are downloaded", download), ("2 MB are uploaded", upload), ("curl downloads 2 MB", curl)]
 
 
 def main():

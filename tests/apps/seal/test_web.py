@@ -72,7 +72,7 @@ def page(ends):
 
 
 def start_apache(mpm):
-    """The start function of Apache with one way to divide its work."""
+    """The start function of Apache with one of its worker models."""
     def start(ends):
         page(ends)
         user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
@@ -81,7 +81,7 @@ def start_apache(mpm):
             servers=10 if mpm == "prefork" else 2,
             modules="/usr/lib/apache2/modules"))
         behind = upstream(ends)
-        # It signals its whole process group when it ends, which would be ours.
+        # It signals its whole process group when it ends, which would be the test's.
         server = ends.server(["setsid", find("apache2"), "-D", "FOREGROUND", "-f", ends.folder / "httpd.conf"])
         yield server
         ended(server)
@@ -156,15 +156,15 @@ def main():
     tap = Tap()
     begin(tap)
     files = [("curl gets a file of 4 MB", big_file), ("wget gets a file of 4 MB", wget),
-             ("2 MB travel to a server behind it and back", echoed), ("ab's 10 clients get 1,000 answers", many)]
+             ("2 MB go to a server behind it and back", echoed), ("ab's 10 clients get 1,000 answers", many)]
     for mpm in ("event", "prefork"):
         prove(tap, f"apache ({mpm})", start_apache(mpm), files, ports=2)
     for backend in ("sendfile", "writev"):
         prove(tap, f"lighttpd ({backend})", start_lighttpd(backend), files, ports=2)
     prove(tap, "haproxy relaying HTTP", start_haproxy("http"), [files[2]], ports=2)
     splice = "option splice-auto"
-    prove(tap, "haproxy relaying bytes, told to splice", start_haproxy("tcp", splice),
-          [("2 MB travel to a server behind it and back", echoed_directly)], ports=2)
+    prove(tap, "haproxy relaying bytes, with splice", start_haproxy("tcp", splice),
+          [("2 MB go to a server behind it and back", echoed_directly)], ports=2)
     tap.finish()
 
 

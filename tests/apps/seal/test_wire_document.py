@@ -1,4 +1,4 @@
-"""docs/WIRE.md: its worked example is what the code does, its numbers are the header's, and it names every error."""
+"""docs/WIRE.md: its worked example is what the code does, its numbers are those of the header, and it lists every error."""
 
 import re
 import subprocess
@@ -25,12 +25,12 @@ if PROGRAM.exists():
     made = run_example()
     differing = [f"{old} | {new}" for old, new in zip(written.splitlines(), made.splitlines()) if old != new]
     report(made == written, "the worked example is byte for byte what the code prints", "\n".join(differing[:5]))
-    report(run_example() == made, "and it is the same when it is made again")
+    report(run_example() == made, "the example is the same when it is made again")
 else:
     report(False, "the program that prints the example is built", f"{PROGRAM} is missing: make seal-programs")
 
 python = python_with("dissononce", "cryptography")
-sentence = "dissononce and libsodium come to the same bytes without our code"
+sentence = "dissononce and libsodium compute the same bytes without the product's code"
 if python is None:
     report(True, sentence, skip="no Python here has dissononce (Debian: python3-dissononce)")
 else:
@@ -43,7 +43,7 @@ peers = [name for name, value in errors if int(value) <= -20]
 missing = [name for name in peers if f"`{name}`" not in WIRE]
 report(len(peers) > 20 and not missing, "every error of the protocol is in the document", " ".join(missing))
 unknown = [name for name in re.findall(r"`(E_[A-Z_0-9]+)`", WIRE) if name not in dict(errors)]
-report(not unknown, "and it names no error that does not exist", " ".join(unknown))
+report(not unknown, "it names no error that does not exist", " ".join(unknown))
 
 constants = dict(re.findall(r"PFSWRAP_SEAL_([A-Z_]+) = (\d+),", HEADER))
 expected = {"CHUNK_MAX": "16,384", "HEADER_BYTES": "24", "BINDING_MAX": "32", "TLS_RECORD": "16,384"}

@@ -1,4 +1,4 @@
-"""Apache httpd with mod_ssl told to speak TLS 1.2 only, with static RSA and finite-field DH ciphers."""
+"""Apache httpd with mod_ssl configured for TLS 1.2 only, with static RSA and finite-field DH ciphers."""
 
 import hashlib
 
@@ -47,7 +47,7 @@ def command(folder, port):
 def main():
     tap = Tap()
     server = LegacyServer("apache", command, http_exchange("/blob", DIGEST), needs=["apache2"],
-                          addresses=False)  # its BIOs are its own
+                          addresses=False)  # it has BIOs of its own
     prove_server(tap, server)
     with server.start(Wrap()) as apache:
         with tap.case("apache wrapped keeps a connection alive over many requests"):

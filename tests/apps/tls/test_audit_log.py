@@ -1,4 +1,4 @@
-"""The audit log under programs that close every descriptor, change root and drop privileges, and logs that fail."""
+"""The audit log of programs that close every descriptor, change their root and drop privileges, and logs that fail."""
 
 import json
 import os
@@ -36,22 +36,22 @@ def prove_detached(tap, server):
             result = run(wrap.argv([PROGRAMS / "tls/detached", how, server.port, folder]))
             equal(result.status, 0, f"exit status of {result!r}; log: {wrap.tail()}")
             check_handshake(wrap.wait_event("handshake", role="client"), "client")
-        with tap.case(f"a program that calls {how} on all descriptors finds its own words alone in its files"):
+        with tap.case(f"a program that calls {how} on all descriptors finds only its own words in its files"):
             contents = {path.name: path.read_bytes() for path in sorted(folder.glob("own-*"))}
             equal(len(contents), 20, "files")
             for name, content in contents.items():
                 equal(content, b"mine\nmine\n", name)
-            equal([line for line in result.text.splitlines() if line.startswith("first descriptor")], [], "numbers")
+            equal([line for line in result.text.splitlines() if line.startswith("first descriptor")], [], "descriptors")
             equal(result.err, b"", "standard error")
 
 
 def prove_failing(tap, server):
-    with tap.case("a log that cannot be written to is said on stderr once, and the program goes on"):
+    with tap.case("a log that cannot be written is reported on stderr once, and the program continues"):
         result, _ = curl_with_log(server, "/dev/full")
         equal(result.status, 0, f"exit status of {result!r}")
         lines = [line for line in result.err.decode().splitlines() if "/dev/full" in line or "log" in line]
         equal(len(lines), 1, f"lines about the log in {result.err!r}")
-    with tap.case("a log on stderr is JSON lines there"):
+    with tap.case("a log on stderr is written there as JSON lines"):
         result, _ = curl_with_log(server, "stderr")
         equal(result.status, 0, f"exit status of {result!r}")
         events = [json.loads(line) for line in result.err.decode().splitlines()]
@@ -75,7 +75,7 @@ def prove_failing(tap, server):
 
 
 class Interrupted:
-    """A listener that takes one connection, does something, and closes it: the handshake fails, and is logged."""
+    """A listener that accepts one connection, does something, and closes it: the handshake fails, and is logged."""
 
     def __init__(self, act):
         self.listener, self.act = socket.create_server(("127.0.0.1", 0)), act
@@ -103,23 +103,23 @@ def policy_with_log(log):
 
 
 def prove_hostile(tap, server):
-    with tap.case("a log on stderr, which is a file, does not raise SIGXFSZ in a program that limits its files to nothing"):
+    with tap.case("a log on stderr, which is a file, does not raise SIGXFSZ in a program that limits its files to 0 bytes"):
         wrap = policy_with_log("stderr")
         with open(wrap.folder / "err", "wb") as err:
             process = subprocess.run(wrap.argv([LIMITS, "file-size", str(server.port), "-"]), stdout=subprocess.PIPE,
                                      stderr=err, check=False, timeout=DEADLINE)
         equal((process.returncode, process.stdout.split()[:2]), (0, [b"version", b"TLSv1.3"]), "status and output")
-    with tap.case("a log that is a pipe whose reader has gone does not raise SIGPIPE in the program"):
+    with tap.case("a log that is a pipe without a reader does not raise SIGPIPE in the program"):
         wrap = Wrap()
         os.mkfifo(wrap.folder / "pipe")
         wrap = policy_with_log(wrap.folder / "pipe")
-        # The reader is there when the log is opened, and gone before the handshake is logged.
+        # The reader opens the pipe with the log, and closes it before the handshake is logged.
         reader = os.open(wrap.policy.read_text().split("log = ")[1].strip(), os.O_RDONLY | os.O_NONBLOCK)
         with Interrupted(lambda: os.close(reader)) as port:
             result = run(wrap.argv([LIMITS, "nothing", port, "-"]))
         equal(result.status, 2, f"{result!r}")
         contains(result.err.decode(), "cannot write the audit log", "standard error")
-    with tap.case("a program that changes its root to where the log's path exists too is still logged where it was"):
+    with tap.case("a program whose new root has the log's path, too, is still logged in the old place"):
         if os.getuid() != 0:
             raise Skip("only root can chroot")
         wrap = Wrap()
@@ -129,9 +129,9 @@ def prove_hostile(tap, server):
         equal(result.status, 0, f"{result!r}")
         wrap.wait_event("handshake", role="client")
         equal(list(inside.iterdir()), [], "files inside the root")
-    with tap.case("a program that took the log's number behind our back keeps its file, and the handshake is logged"):
+    with tap.case("a program that takes the log's descriptor number by system calls keeps its file, and is logged"):
         wrap = Wrap()
-        result = run(wrap.argv([LIMITS, "numbers", server.port, wrap.folder / "own"]))
+        result = run(wrap.argv([LIMITS, "descriptors", server.port, wrap.folder / "own"]))
         equal((result.status, result.out), (0, b"version TLSv1.3 open 1021\n"), f"{result!r}; log: {wrap.tail()}")
         equal((wrap.folder / "own").read_bytes(), b"", "the program's file")
         wrap.wait_event("handshake", role="client")

@@ -1,4 +1,4 @@
-"""mode = audit changes nothing and logs what enforce would have changed or refused."""
+"""mode = audit changes nothing, and logs what enforce would change or refuse."""
 
 import ssl
 
@@ -18,20 +18,20 @@ def main():
             with tap.case(f"nginx under mode = audit still accepts {words}"):
                 answer = offer(nginx.port)
                 check(answer.accepted, f"expected a ServerHello, found {answer}")
-        with tap.case("nginx under mode = audit chooses what it chooses bare"):
+        with tap.case("nginx under mode = audit chooses the same as bare"):
             with legacy_nginx().start() as bare:
                 for _, offer in WEAK_OFFERS.values():
                     first, second = offer(bare.port), offer(nginx.port)
                     equal((second.version, second.cipher), (first.version, first.cipher), "version and cipher")
-        with tap.case("nginx under mode = audit carries data over TLS 1.2, and logs the weak handshake as it is"):
+        with tap.case("nginx under mode = audit carries data over TLS 1.2, and logs the weak handshake"):
             context = peers.client_context(ssl.TLSVersion.TLSv1_2, ciphers="AES128-SHA:@SECLEVEL=0")
             http_exchange("/blob", DIGEST)(nginx.port, context)
             event = wrap.wait_event("handshake", role="server", version="TLSv1.2")
             check("AES_128_CBC_SHA" in event["cipher"] or event["cipher"] == "AES128-SHA", f"cipher in {event}")
             check(not event.get("group"), f"no group in a static RSA handshake: {event}")
-        with tap.case("nginx under mode = audit logs that enforce would have refused that connection, and why"):
+        with tap.case("nginx under mode = audit logs that enforce would refuse that connection, and why"):
             check(wrap.wait_event("would-refuse").get("reason"), "a reason")
-        with tap.case("nginx under mode = audit logs what enforce would have overridden"):
+        with tap.case("nginx under mode = audit logs what enforce would override"):
             event = wrap.wait_event("would-override")
             check(event.get("setting") and "asked" in event, f"setting and asked in {event}")
         with tap.case("nginx under mode = audit logs nothing as overridden or refused"):
@@ -45,7 +45,7 @@ def main():
     with peers.Server(echo, ciphers="ALL:@SECLEVEL=0") as server:
         for line in [name for name in names if name]:
             name, where = line.split()[:2]
-            with tap.case(f"a client that sets {name} negotiates under mode = audit what it negotiates bare"):
+            with tap.case(f"a client that sets {name} negotiates the same under mode = audit as bare"):
                 words = [PROGRAMS / "tls/weaken", name, where, "client", server.port]
                 bare, audited = run(words), run(Wrap(mode="audit").argv(words))
                 lines = lambda result: [line for line in result.text.splitlines()  # noqa: E731

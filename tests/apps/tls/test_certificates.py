@@ -1,4 +1,4 @@
-"""Certificates: those TLS 1.3 allows work, those it does not are refused with a line that says why."""
+"""Certificates: those that TLS 1.3 allows work; others are refused with a line that says why."""
 
 from lib import certs, hello, peers
 from lib.legacy import check_handshake

@@ -1,6 +1,6 @@
-"""Small clients of several languages, each told to speak TLS 1.2 at most: Perl, Ruby, PHP, ApacheBench.
+"""Small clients of several languages, each limited to TLS 1.2: Perl, Ruby, PHP, ApacheBench.
 
-A program that is not installed is one skipped case.
+For a program that is not installed, one case is skipped.
 """
 
 from lib import certs
@@ -44,7 +44,7 @@ def main():
     ]
     for client in clients:
         if find(*client.needs) is None:
-            tap.result(True, f"{client.name} wrapped speaks TLS 1.3", skip=f"{client.needs[0]} is not installed")
+            tap.result(True, f"{client.name} wrapped uses TLS 1.3", skip=f"{client.needs[0]} is not installed")
         else:
             prove_client(tap, client)
     tap.finish()

@@ -1,4 +1,4 @@
-"""An executable that contains libssl: it cannot be protected, and the log does not keep silent about it."""
+"""An executable that contains libssl: it cannot be protected, and the log says so."""
 
 from lib import certs
 from lib.process import PROGRAMS, run
@@ -17,7 +17,7 @@ def main():
             event = wrap.wait_event("unprotected")
             equal(event["program"], "contains_libssl", f"program in {event}")
             check("contains libssl" in event["reason"], f"expected the reason in {event}")
-    with tap.case("a program with a shared libssl is not said to be unprotected"):
+    with tap.case("a program with a shared libssl is not reported as unprotected"):
         wrap = Wrap()
         certificate = certs.server()
         equal(run(wrap.argv([PROGRAMS / "tls/memory_bio", certificate.cert, certificate.key])).status, 0, "exit status")

@@ -1,4 +1,4 @@
-"""curl told to speak TLS 1.2 at most, with a static RSA cipher."""
+"""curl limited to TLS 1.2, with a static RSA cipher."""
 
 from lib import certs, peers
 from lib.legacy import LegacyClient, blob, check_handshake, output_of, prove_client
@@ -13,21 +13,21 @@ def main():
     tap = Tap()
     trusting = [*WEAK, "--cacert", certs.authority().cert]
     prove_client(tap, LegacyClient("curl", lambda port: [*trusting, f"https://localhost:{port}/"], output_of,
-                                   needs=["curl"], addresses=False))  # its BIOs are its own
+                                   needs=["curl"], addresses=False))  # it has BIOs of its own
 
     body, _ = blob(4)
     with peers.Server(peers.reply_http(body)) as server:
         with tap.case("curl wrapped still verifies the server itself: an unknown CA is refused"):
             result = run(Wrap().argv([*WEAK, f"https://localhost:{server.port}/"]))
             equal(result.status, 60, f"exit status of {result!r}")
-        with tap.case("curl wrapped logs the name it asked for"):
+        with tap.case("curl wrapped logs the server name that it asked for"):
             wrap = Wrap()
             result = run(wrap.argv([*trusting, f"https://localhost:{server.port}/"]))
             equal(output_of(result), body, "body of 4 MiB")
             event = wrap.wait_event("handshake", role="client")
             check_handshake(event, "client", addresses=False)
             equal(event.get("server_name"), "localhost", f"server_name in {event}")
-        with tap.case("curl wrapped by LD_PRELOAD alone is forced too"):
+        with tap.case("curl wrapped by LD_PRELOAD alone is upgraded, too"):
             wrap = Wrap()
             result = run([*trusting, f"https://localhost:{server.port}/"], env=wrap.preload())
             equal(output_of(result), body, f"body; {result.err!r}")

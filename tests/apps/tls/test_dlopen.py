@@ -1,4 +1,4 @@
-"""A program that loads libssl itself, with RTLD_LOCAL, and looks its functions up by dlsym and by dlvsym."""
+"""A program that loads libssl itself, with RTLD_LOCAL, and finds its functions by dlsym and dlvsym."""
 
 from lib import certs, other_libssl
 from lib.legacy import LegacyServer, launch_by_pfswrap, one_line_exchange, prove_echo_client, prove_server
@@ -16,7 +16,7 @@ def library_path(folder):
 
 
 def prove(tap, words, library, how, launch=launch_by_pfswrap):
-    """Client and server of one library, looked up one way."""
+    """Client and server with one library and one way to find its functions."""
     certificate = certs.server()
     prove_echo_client(tap, f"a client that finds {words}", lambda port: [PROGRAM, library, how, "client", port], launch)
     prove_server(tap, LegacyServer(

@@ -1,4 +1,4 @@
-"""dovecot's IMAP over TLS: its login processes are executed with an environment of dovecot's own making."""
+"""dovecot's IMAP over TLS: it executes its login processes with an environment of its own."""
 
 import imaplib
 import os
@@ -8,7 +8,7 @@ from lib.legacy import CIPHERS, LegacyServer, prove_server
 from lib.process import DEADLINE, find
 from lib.tap import Tap, check, equal, skip_all
 
-# A login process serves one connection in a chroot, as a user of its own; libssl gets its bytes by a pair of BIOs.
+# A login process serves one connection in a chroot, as its own user; libssl gets its bytes through a pair of BIOs.
 CONFIG = """
 base_dir = {folder}/run
 log_path = {folder}/log
@@ -70,7 +70,7 @@ def main():
     tap = Tap()
     server = LegacyServer("dovecot", command, exchange, needs=["dovecot"], addresses=False)
     wrap = prove_server(tap, server)
-    with tap.case("dovecot wrapped has its login processes log, though it executes them with another environment"):
+    with tap.case("dovecot's login processes log when it is wrapped, though it executes them with another environment"):
         event = wrap.wait_event("handshake", role="server")
         equal(event["program"], "imap-login", f"program in {event}")
     tap.finish()

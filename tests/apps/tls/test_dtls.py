@@ -1,4 +1,4 @@
-"""DTLS with the openssl command of each build: ECDHE with AEAD in DTLS 1.2, or none at all (dtls = refuse)."""
+"""DTLS with the openssl command of each build: DTLS 1.2 with ECDHE and AEAD, or no DTLS (dtls = refuse)."""
 
 from lib import certs
 from lib.openssl_builds import builds
@@ -28,7 +28,7 @@ def talks(build, port, *options, wrap=None):
 
 
 def prove(tap, build):
-    with tap.case(f"{build.name} s_server wrapped takes DTLS 1.2 with ECDHE and AEAD, and nothing weaker"):
+    with tap.case(f"{build.name} s_server wrapped accepts DTLS 1.2 with ECDHE and AEAD, and nothing weaker"):
         wrap, port = Wrap(), free_port()
         with s_server(build, port, wrap, "-dtls") as server:
             server.wait_for_port(port, udp=True)
@@ -49,7 +49,7 @@ def prove(tap, build):
         with tap.case(f"{build.name} s_server {method} gets no context under dtls = refuse, and the log says so once"):
             wrap = Wrap(tls={"dtls": "refuse"})
             with s_server(build, free_port(), wrap, method) as server:
-                check(server.wait() != 0, "expected an exit status that tells of the failure")
+                check(server.wait() != 0, "expected a nonzero exit status")
                 check("DTLS is refused by the policy" in server.text(), f"printed {server.text()[-500:]}")
             wait_until(lambda: wrap.events("refused"), "the refusal in the log")
             reasons = [event["reason"] for event in wrap.events("refused")]

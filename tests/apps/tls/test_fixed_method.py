@@ -1,4 +1,4 @@
-"""A program whose contexts are of one fixed version, as before OpenSSL 1.1.0."""
+"""A program whose contexts have one fixed version, as before OpenSSL 1.1.0."""
 
 from lib import certs
 from lib.legacy import LegacyServer, one_line_exchange, prove_echo_client, prove_server

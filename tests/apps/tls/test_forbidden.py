@@ -1,4 +1,4 @@
-"""Key logs, anonymous suites, SRP, renegotiation; and external PSKs, which stay allowed with ECDHE."""
+"""Key logs, anonymous suites, SRP and renegotiation, which are refused; external PSKs, which are allowed with ECDHE."""
 
 import subprocess
 
@@ -23,7 +23,7 @@ def serve(build, wrap, *options, certificate=True):
 
 
 def connect(build, port, *options, wrap=None, steps=((b"abc\n", "cba"),)):
-    """An s_client that sends each line once it has seen the answer to the one before, or ends; what it printed."""
+    """An s_client that sends each line after the answer to the one before, until it ends; returns what it printed."""
     argv, env = build.launch(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options], wrap)
     with Process(argv, env=env, stdin=subprocess.PIPE) as client:
         wait_until(lambda: "Verify return code" in client.text() or not client.running(), "the handshake")
@@ -66,7 +66,7 @@ def prove_without_authentication(tap, build):
         with tap.case(f"{build.name} s_server bare accepts {words}, so that a refusal means something"):
             with serve(build, None, "-cipher", ciphers, certificate=False) as server:
                 check(hello.offer_tls12(server.port, offered).accepted, f"it printed {server.text()[-500:]}")
-        with tap.case(f"{build.name} s_server wrapped refuses {words}, and says so in the log"):
+        with tap.case(f"{build.name} s_server wrapped refuses {words}, and logs it"):
             wrap = Wrap()
             with serve(build, wrap, "-cipher", ciphers, certificate=False) as server:
                 for version in (hello.offer_tls12(server.port, offered), hello.offer_group(server.port, "X25519")):

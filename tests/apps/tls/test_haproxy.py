@@ -50,5 +50,5 @@ def command(folder, port):
 
 tap = Tap()
 prove_server(tap, LegacyServer("haproxy", command, http_exchange("/blob", DIGEST), needs=["haproxy"],
-                               addresses=False))  # its BIOs are its own
+                               addresses=False))  # it has BIOs of its own
 tap.finish()

@@ -1,4 +1,4 @@
-"""lighttpd with mod_openssl told to speak TLS 1.2 only."""
+"""lighttpd with mod_openssl configured for TLS 1.2 only."""
 
 from lib import certs
 from lib.legacy import CIPHERS, LegacyServer, blob, http_exchange, prove_server

@@ -1,4 +1,4 @@
-"""A program whose TLS runs inside libssl's own BIOs over memory: each call answers as it does bare."""
+"""A program whose TLS runs inside libssl's own BIOs over memory: each call returns the same as bare."""
 
 from lib import certs
 from lib.legacy import check_handshake
@@ -12,7 +12,7 @@ def main():
     certificate = certs.server()
     argv = [PROGRAMS / "tls/memory_bio", certificate.cert, certificate.key]
     bare = run(argv)
-    with tap.case("reading and writing a BIO_f_ssl during the handshake says to try again, wrapped as bare"):
+    with tap.case("reading and writing a BIO_f_ssl during the handshake has to be retried, wrapped as bare"):
         wrap = Wrap()
         wrapped = run(wrap.argv(argv))
         equal(bare.status, 0, f"status of {bare!r}")

@@ -40,7 +40,7 @@ def main():
             event = wrap.wait_event("handshake", version="TLSv1.2")
             check(event["cipher"].startswith(("ECDHE-", "TLS_ECDHE_")), f"cipher in {event}")
             check(event.get("group") in ("X25519", "P-256", "P-384"), f"group in {event}")
-        with tap.case("nginx with min-version = 1.2 speaks TLS 1.3 with those who can"):
+        with tap.case("nginx with min-version = 1.2 uses TLS 1.3 with clients that support it"):
             with peers.connected(nginx.port) as connection:
                 equal(connection.version(), "TLSv1.3", "version")
             check(wrap.wait_event("handshake", version="TLSv1.3")["cipher"] in SUITES, "suite")

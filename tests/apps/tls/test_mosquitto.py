@@ -27,7 +27,7 @@ def packet(kind, body):
 
 
 def exchange(port, context):
-    """CONNECT, SUBSCRIBE to a topic, PUBLISH to it, and get the message back."""
+    """CONNECT, SUBSCRIBE to a topic, PUBLISH to it, and receive the message."""
     with peers.connected(port, context) as connection:
         connection.sendall(packet(0x10, b"\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test"))
         equal(hello.receive(connection, 4), b"\x20\x02\x00\x00", "CONNACK")

@@ -1,4 +1,4 @@
-"""nginx with a configuration of the old days: TLS 1.2 only, static RSA and finite-field DH ciphers."""
+"""nginx with an old configuration: TLS 1.2 only, static RSA and finite-field DH ciphers."""
 
 import hashlib
 import signal
@@ -44,18 +44,18 @@ def main():
                 answer = hello.offer_tls12(nginx.port)
                 check(not answer.accepted, f"attempt {number}: expected a refusal, found {answer}")
 
-        with tap.case("nginx wrapped keeps to a curve of its configuration that the policy allows"):
+        with tap.case("nginx wrapped uses the curve of its configuration if the policy allows it"):
             write_config(nginx.folder, nginx.port, "third", "secp384r1")
             nginx.signal(signal.SIGHUP)
             wait_until(lambda: fetch(nginx.port, "/config")[1] == b"third", "the new configuration to be served")
-            wait_until(lambda: not hello.offer_group(nginx.port, "X25519").accepted, "the old workers to be gone")
+            wait_until(lambda: not hello.offer_group(nginx.port, "X25519").accepted, "the old workers to end")
             check(hello.offer_group(nginx.port, "P-384").accepted, "P-384 should be accepted")
 
         with tap.case("nginx wrapped ends its workers and itself on SIGQUIT"):
             nginx.signal(signal.SIGQUIT)
             equal(nginx.wait(), 0, "exit status")
 
-    with tap.case("nginx wrapped logs what it overrode, each setting once per process and not per connection"):
+    with tap.case("nginx wrapped logs what it overrode, each setting once in a process and not once in a connection"):
         settings = [event.get("setting") for event in wrap.events("override")]
         check(any("protocol" in str(setting).lower() or "version" in str(setting).lower() or
                   "option" in str(setting).lower() for setting in settings),

@@ -1,6 +1,6 @@
-"""openssl s_server, s_client and s_time of every build: weak options on the command line, BIOs that shake hands.
+"""openssl s_server, s_client and s_time of every build: weak options on the command line, handshakes in BIOs.
 
-s_server -www and -WWW run the handshake inside libssl's own BIO, which calls no function of ours by name.
+s_server -www and -WWW run the handshake inside libssl's own BIO, which calls no interposed function by name.
 """
 
 from lib import certs, hello, peers
@@ -14,7 +14,7 @@ from lib.wrap import Wrap
 
 DATA, DIGEST = blob(2)
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-# Options that weaken a client, each tried alone.
+# Options that weaken a client, each alone.
 WEAK_CLIENTS = [
     ["-tls1_2"],
     ["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"],
@@ -31,7 +31,7 @@ FFDHE_CLIENTS = [["-groups", "ffdhe2048"], ["-groups", "ffdhe2048:ffdhe3072"]]  
 
 
 def s_server(*options):
-    """A command of a weak s_server for the table; options such as -www choose what it serves."""
+    """The command of a weak s_server for the table; options such as -www set what it serves."""
     def command(folder, port):
         (folder / "blob").write_bytes(DATA)
         certificate = certs.server()
@@ -62,7 +62,7 @@ def reversed_exchange(port, context):
 
 
 def body_of(result):
-    """What s_client received after the header of the HTTP answer: it prints that among its own words."""
+    """What s_client received after the header of the HTTP answer: it prints that among its own output."""
     _, found, rest = result.out.partition(b"Content-Length: ")
     if not found:
         return None

@@ -27,7 +27,7 @@ def main():
     if not Path(PYTHON).exists():
         skip_all(f"{PYTHON} is not installed")
     tap = Tap()
-    with tap.case("python3 wrapped reads back every setting as it would bare"):
+    with tap.case("python3 wrapped reads back every setting as bare"):
         bare = run([PYTHON, SCRIPT, "readback"])
         wrapped = run(Wrap().argv([PYTHON, SCRIPT, "readback"]))
         equal(bare.status, 0, f"{bare!r}")

@@ -1,4 +1,4 @@
-"""redis-server with tls-protocols TLSv1.2, and redis-cli as a client of its own."""
+"""redis-server with tls-protocols TLSv1.2, and redis-cli as a client."""
 
 from lib import certs, hello, peers
 from lib.legacy import CIPHERS, LegacyServer, blob, check_handshake, prove_server
@@ -39,7 +39,7 @@ def main():
 
     wrap = Wrap()
     with server.start(wrap) as redis:
-        with tap.case("redis-cli wrapped talks to a wrapped redis-server over TLS 1.3"):
+        with tap.case("redis-cli wrapped connects to a wrapped redis-server over TLS 1.3"):
             client = Wrap()
             result = run(client.argv(["redis-cli", "-p", redis.port, "--tls", "--cacert", certs.authority().cert,
                                       "--tls-ciphers", CIPHERS, "ECHO", "through"]))

@@ -1,6 +1,6 @@
-"""Resumption and early data: resumed connections have a fresh ECDHE, and nothing is sent before it.
+"""Resumption and early data: resumed connections have a new ECDHE exchange, and nothing is sent before it.
 
-Driven with openssl s_server and s_client of every build, wrapped on one side and bare on the other.
+With openssl s_server and s_client of every build, wrapped on one side and bare on the other.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ NO_DHE = "-allow_no_dhe_kex"
 
 
 class Session:
-    """A server, and a file with a session of it that a client has saved."""
+    """A server, and a file with a session that a client has saved."""
 
     def __init__(self, build, server_wrap=None, client_wrap=None, server=(), client=()):
         self.build, self.client = build, client
@@ -78,7 +78,7 @@ def reused(text):
 
 
 def tail(text):
-    """What s_client says after the certificate."""
+    """What s_client prints after the certificate."""
     return text.rpartition("END CERTIFICATE")[2][-900:]
 
 
@@ -89,7 +89,7 @@ def fresh_key(text):
 
 def prove_tickets(tap, build):
     name = build.name
-    with tap.case(f"{name} wrapped resumes TLS 1.3 sessions with a fresh ECDHE, and says so in the log"):
+    with tap.case(f"{name} wrapped resumes TLS 1.3 sessions with a new ECDHE exchange, and logs it"):
         wrap = Wrap(tls={"groups": "X25519"})
         with Session(build, server_wrap=wrap) as session:
             check(session.saved, f"expected a ticket: {tail(session.first)}")
@@ -98,11 +98,11 @@ def prove_tickets(tap, build):
             check(fresh_key(text), f"expected a temporary key: {tail(text)}")
             event = wrap.wait_event("handshake", role="server", resumed=True)
             check_handshake(event)
-    with tap.case(f"{name} bare resumes without ECDHE when no group is in common, so that a refusal means something"):
+    with tap.case(f"{name} bare resumes without ECDHE if the ends have no common group, so that a refusal means something"):
         with Session(build, server=[NO_DHE, "-groups", "X25519"], client=[NO_DHE]) as session:
             text = session.resume("-tls1_3", "-groups", "P-256")
             check(reused(text) and not fresh_key(text), f"expected a resumption without ECDHE: {tail(text)}")
-    with tap.case(f"{name} s_server {NO_DHE} wrapped resumes with a fresh ECDHE, and not without a group in common"):
+    with tap.case(f"{name} s_server {NO_DHE} wrapped resumes with a new ECDHE exchange, and not without a common group"):
         wrap = Wrap(tls={"groups": "X25519"})
         with Session(build, server_wrap=wrap, server=[NO_DHE], client=[NO_DHE]) as session:
             text = session.resume("-tls1_3")
@@ -111,7 +111,7 @@ def prove_tickets(tap, build):
             check(not reused(text), f"expected no connection: {tail(text)}")
             for event in wrap.events("handshake"):
                 check_handshake(event)
-    with tap.case(f"{name} s_client {NO_DHE} wrapped resumes with a fresh ECDHE, and not without a group in common"):
+    with tap.case(f"{name} s_client {NO_DHE} wrapped resumes with a new ECDHE exchange, and not without a common group"):
         wrap = Wrap(tls={"groups": "X25519"})
         with Session(build, client_wrap=wrap, server=[NO_DHE, "-groups", "X25519"], client=[NO_DHE]) as session:
             text = session.resume("-tls1_3", wrap=wrap)
@@ -128,7 +128,7 @@ def prove_tickets(tap, build):
             wrap = Wrap(tls={"session-tickets": "refuse", "groups": "X25519"})
             text = session.resume(wrap=wrap)
             check(not reused(text) and fresh_key(text), f"expected a new session: {tail(text)}")
-    with tap.case(f"{name} s_server capped at TLS 1.2 wrapped issues no ticket, as its program expects none"):
+    with tap.case(f"{name} s_server capped at TLS 1.2 wrapped issues no ticket, since its program expects none"):
         wrap = Wrap()
         with Session(build, server_wrap=wrap, server=["-no_tls1_3"]) as session:
             check(not session.saved, f"expected no session: {tail(session.first)}")
@@ -139,11 +139,11 @@ def prove_early_data(tap, build):
     name, file = build.name, temporary_directory() / "early.txt"
     file.write_text("bytes before the handshake\n")
     early = ["-early_data", "-max_early_data", "16384"]
-    with tap.case(f"{name} bare sends and takes early data, so that its refusal means something"):
+    with tap.case(f"{name} bare sends and accepts early data, so that its refusal means something"):
         with Session(build, server=early) as session:
             text = session.resume("-tls1_3", "-early_data", file)
             check("Early data was accepted" in text, f"{tail(text)}")
-    with tap.case(f"{name} s_server -early_data wrapped takes none, and the connection goes on"):
+    with tap.case(f"{name} s_server -early_data wrapped accepts none, and the connection continues"):
         wrap = Wrap()
         with Session(build, server_wrap=wrap, server=early) as session:
             check("Max Early Data: 16384" not in session.first, f"a ticket that allows it: {tail(session.first)}")
@@ -165,7 +165,7 @@ def prove_tls12(tap, build):
         with Session(build, client=["-tls1_2"]) as session:
             check(reused(session.resume()), "expected a resumption")
     policy = {"min-version": "1.2", "groups": "X25519"}
-    with tap.case(f"{name} s_server wrapped with min-version = 1.2 takes TLS 1.2 but never resumes it"):
+    with tap.case(f"{name} s_server wrapped with min-version = 1.2 uses TLS 1.2 but never resumes it"):
         wrap = Wrap(tls=policy)
         with Session(build, server_wrap=wrap, client=["-tls1_2"]) as session:
             check("TLSv1.2" in session.first, f"expected TLS 1.2: {tail(session.first)}")
@@ -173,7 +173,7 @@ def prove_tls12(tap, build):
                 text = session.resume()
                 check(not reused(text) and fresh_key(text), f"expected a new session: {tail(text)}")
             equal({event["resumed"] for event in wrap.events("handshake")}, {False}, "resumed")
-    with tap.case(f"{name} s_client wrapped with min-version = 1.2 takes TLS 1.2 but never resumes it"):
+    with tap.case(f"{name} s_client wrapped with min-version = 1.2 uses TLS 1.2 but never resumes it"):
         with Session(build, client=["-tls1_2"]) as session:
             text = session.resume(wrap=Wrap(tls=policy))
             check(not reused(text) and fresh_key(text), f"expected a new session: {tail(text)}")

@@ -1,4 +1,4 @@
-"""Runtimes with TLS of their own that take a switch from the environment: Node.js and Java, and what they execute."""
+"""Runtimes with their own TLS that an environment variable configures: Node.js and Java, and what they execute."""
 
 from lib.offered import SCSV, Trap
 from lib.process import find, run, temporary_directory
@@ -38,9 +38,9 @@ def prove(tap, name, argv, variable, *more):
     if find(argv[0]) is None:
         tap.result(True, f"{name} wrapped offers TLS 1.3 alone", skip=f"{argv[0]} is not installed")
         return
-    with tap.case(f"{name} bare offers TLS 1.2 as well, so that TLS 1.3 alone means something"):
+    with tap.case(f"{name} bare also offers TLS 1.2, so that TLS 1.3 alone means something"):
         contains(offer(argv)[0].versions, 0x0303, "versions")
-    with tap.case(f"{name} wrapped offers TLS 1.3 alone, and says so in the log"):
+    with tap.case(f"{name} wrapped offers TLS 1.3 alone, and logs it"):
         wrap = Wrap()
         found, _ = offer(argv, wrap)
         check_tls13(found)
@@ -50,7 +50,7 @@ def prove(tap, name, argv, variable, *more):
         contains(found.versions, 0x0303, "versions")
         check(not [suite for suite in found.suites if suite >> 8 == 0x00 and suite not in SCSV],
               f"no static RSA expected: {found}")
-    with tap.case(f"{name} in audit mode is left as it is"):
+    with tap.case(f"{name} in audit mode is not changed"):
         contains(offer(argv, Wrap(mode="audit"))[0].versions, 0x0303, "versions")
     for words, other in more:
         with tap.case(f"{name} {words}"):
@@ -60,13 +60,13 @@ def prove(tap, name, argv, variable, *more):
 def main():
     tap = Tap()
     prove(tap, "Node.js", ["node", "-e", NODE, "PORT"], "NODE_OPTIONS",
-          ("that a shell executes, which Node.js executed, offers TLS 1.3 alone", ["node", "-e", NODE_CHILD, "PORT",
+          ("that a shell executes, which Node.js has executed, offers TLS 1.3 alone", ["node", "-e", NODE_CHILD, "PORT",
                                                                                    NODE]))
     source = temporary_directory() / "Client.java"
     source.write_text(JAVA)
     prove(tap, "Java", ["java", str(source), "PORT"], "JAVA_TOOL_OPTIONS")
     if find("node"):
-        with tap.case("options of the operator's stay, but for weaker ones"):
+        with tap.case("the operator's options stay, except weaker ones"):
             wrap = Wrap()
             env = {"NODE_OPTIONS": "--no-warnings --tls-min-v1.0 --tls-max-v1.2"}
             script = "console.log(process.env.NODE_OPTIONS)"

@@ -1,5 +1,5 @@
 # run: first
-"""What an auditor's scanners find on nginx with a configuration of the old days: sslscan and testssl.sh.
+"""What an auditor's scanners find on nginx with an old configuration: sslscan and testssl.sh.
 
 Bare they find TLS 1.2 with static RSA and finite-field DH; wrapped, TLS 1.3 with ECDHE groups and nothing else.
 """

@@ -1,4 +1,4 @@
-"""A program that keeps connections in memory its processes share: one shakes hands, another one moves the data."""
+"""A program that keeps connections in memory shared by its processes: one does the handshake, another moves the data."""
 
 from lib import certs
 from lib.legacy import check_handshake
@@ -13,10 +13,10 @@ def main():
     tap = Tap()
     certificate = certs.server()
     program = [PROGRAMS / "tls/shared_memory", certificate.cert, certificate.key]
-    with tap.case("connections in shared memory pass from process to process bare, so that the next case means something"):
+    with tap.case("connections in shared memory work in another process bare, so that the next case means something"):
         result = run(program)
         equal((result.status, result.out.decode()), (0, f"TLSv1.2: {WORDS}"), f"{result!r}")
-    with tap.case("connections in shared memory pass from process to process wrapped, upgraded and attested"):
+    with tap.case("connections in shared memory work in another process wrapped, upgraded and verified"):
         wrap = Wrap()
         result = run(wrap.argv(program))
         equal((result.status, result.out.decode()), (0, f"TLSv1.3: {WORDS}"), f"{result!r}")

@@ -24,7 +24,7 @@ def client(port, wrap):
 
 def reply(connection, _peer):
     connection.sendall(b"got: " + connection.recv(100))
-    while connection.recv(100):  # a close with something unread would be a reset
+    while connection.recv(100):  # a close with unread bytes would be a reset
         pass
 
 
@@ -33,13 +33,13 @@ def main():
     prove_server(tap, LegacyServer("socat", command, echo_exchange, needs=["socat"],
                                    groups=["P-256"]))  # its own choice, which the policy allows
     with peers.Server(reply) as server:
-        with tap.case("socat as a client wrapped speaks TLS 1.3 though it was told TLS 1.2 at most"):
+        with tap.case("socat as a client wrapped uses TLS 1.3 though it is limited to TLS 1.2"):
             wrap = Wrap()
             result = client(server.port, wrap)
             equal(result.out, b"got: hello from socat\n", f"{result!r}; log: {wrap.tail()}")
             check_handshake(wrap.wait_event("handshake", role="client"), "client")
     with peers.Server(reply, version=ssl.TLSVersion.TLSv1_2) as server:
-        with tap.case("socat as a client wrapped refuses a server that speaks TLS 1.2 only"):
+        with tap.case("socat as a client wrapped refuses a server that allows TLS 1.2 only"):
             result = client(server.port, Wrap())
             check(result.status != 0 and not result.out, f"expected a failure, found {result!r}")
             equal(server.versions, [], "handshakes the server finished")

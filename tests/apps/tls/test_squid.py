@@ -1,4 +1,4 @@
-"""squid in one process (-N), which drops root; with a master its worker would start without us, and is refused."""
+"""squid in one process (-N), which drops root; with a master its worker would start without the shim, and is refused."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def main():
             os.kill(squid.pid, signal.SIGTERM)
             equal(squid.wait(), 0, "exit status")
             wait_until(lambda: not listens(squid.port), "the port to be closed")
-    with tap.case("squid wrapped with a master has its worker refused, and the log says why"):
+    with tap.case("the worker of a wrapped squid with a master is refused, and the log says why"):
         folder, refused = temporary_directory(), Wrap()
         master = [word if word != "-N" else "--foreground" for word in command(folder, free_port())]
         with Process(refused.argv(master)):

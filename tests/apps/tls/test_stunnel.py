@@ -66,7 +66,7 @@ def command(folder, port):
 
 
 def through_client(server_port, wrap, word):
-    """Sends `word` through a wrapped stunnel client; returns what comes back (nothing: it was refused)."""
+    """Sends `word` through a wrapped stunnel client; returns what comes back (nothing if it was refused)."""
     folder, port = temporary_directory(), free_port()
     (folder / "client.conf").write_text(CLIENT.format(port=port, server=server_port, ciphers=CIPHERS))
     with Process(wrap.argv(["stunnel4", folder / "client.conf"])).wait_for_port(port):
@@ -84,13 +84,13 @@ def main():
     prove_server(tap, LegacyServer("stunnel", command, echo_exchange, needs=["stunnel4"]))
     word = b"through the tunnel\n" * 1000
     with peers.Server(lambda connection, _: echo(connection)) as server:
-        with tap.case("stunnel as a client wrapped speaks TLS 1.3 though it was told TLS 1.2 at most"):
+        with tap.case("stunnel as a client wrapped uses TLS 1.3 though it is limited to TLS 1.2"):
             wrap = Wrap()
             equal(through_client(server.port, wrap, word), word, f"echo; log: {wrap.tail()}")
             equal(server.versions[-1][0], "TLSv1.3", "version the server saw")
             check_handshake(wrap.wait_event("handshake", role="client"), "client")
     with peers.Server(lambda connection, _: echo(connection), version=ssl.TLSVersion.TLSv1_2) as server:
-        with tap.case("stunnel as a client wrapped refuses a server that speaks TLS 1.2 only"):
+        with tap.case("stunnel as a client wrapped refuses a server that allows TLS 1.2 only"):
             wrap = Wrap()
             equal(through_client(server.port, wrap, word), b"", "echo")
             equal(server.versions, [], "handshakes the server finished")

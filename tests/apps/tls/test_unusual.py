@@ -1,4 +1,4 @@
-"""Programs that use libssl in ways few do: what the policy says holds there too, and nothing hangs, dies or goes unlogged."""
+"""Programs that use libssl in unusual ways: the policy holds there, too, and nothing hangs, crashes or is not logged."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from lib.tap import Tap, check, equal
 from lib.wrap import Wrap
 
 UNUSUAL = PROGRAMS / "tls/unusual"
-OTHER_PIN = "A" * 43 + "="  # nobody's key
+OTHER_PIN = "A" * 43 + "="  # no key has it
 VERIFY = {"verify-server": "require", "ca-file": certs.authority().cert}
 SSL_ERROR_SSL = 1
 
@@ -18,7 +18,7 @@ SSL_ERROR_SSL = 1
 def prove_shutdown_after_refusal(tap):
     for mode, said in (("shutdown", f"connect -1 error {SSL_ERROR_SSL}"), ("bio", "connect 0")):
         ended = threading.Event()
-        with tap.case(f"a client whose connection was refused shuts down without dying of SIGPIPE ({mode})"), \
+        with tap.case(f"a client whose connection was refused shuts down and is not killed by SIGPIPE ({mode})"), \
                 peers.Server(lambda *_: ended.wait(DEADLINE)) as server:
             server.context.num_tickets = 0  # its answer to a ticket could be a reset, which raises no signal
             bare = run([UNUSUAL, mode, server.port])
@@ -32,7 +32,7 @@ def prove_shutdown_after_refusal(tap):
 
 
 def prove_again(tap):
-    with tap.case("a connection object that is made new by SSL_set_connect_state is attested again"), \
+    with tap.case("a connection object that SSL_set_connect_state resets is verified again"), \
             peers.Server(peers.echo) as first, peers.Server(peers.echo, certs.self_signed("rsa")) as second:
         wrap = Wrap(tls=dict(VERIFY, **{"pin-sha256": certs.server().pin()}))
         bare = run([UNUSUAL, "again", first.port, second.port])
@@ -46,7 +46,7 @@ def prove_again(tap):
 
 
 def prove_method(tap):
-    with tap.case("a program that drives libssl's BIO through its method's functions is forced, and its data passes"), \
+    with tap.case("a program that drives libssl's BIO through its method's functions is upgraded, and its data arrives"), \
             peers.Server(peers.echo) as server:
         equal(run([UNUSUAL, "method", server.port]).lines, ["set 1", "write 1", "read 1", "version TLSv1.2"], "bare")
         result = run(Wrap().argv([UNUSUAL, "method", server.port]))
@@ -54,7 +54,7 @@ def prove_method(tap):
 
 
 class Staller:
-    """Shakes hands, takes a line, then sends bytes that begin a record and no more."""
+    """Completes a handshake, reads a line, then sends the beginning of a record and no more."""
 
     def __init__(self, sent):
         self.done = threading.Event()
@@ -72,7 +72,7 @@ class Staller:
 def prove_stall(tap):
     for sent, words in ((b"\x17", "one byte"), (b"\x17\x03\x03\x40\x00" + bytes(100), "part of a record"),
                         (b"\x17\x03\x03\xff\xff", "a record of no allowed length")):
-        with tap.case(f"a peer that sends {words} and falls silent does not hold up the SSL_shutdown of an upgraded client"):
+        with tap.case(f"a peer that sends {words} and then nothing does not delay the SSL_shutdown of an upgraded client"):
             staller = Staller(sent)
             try:
                 result = run(Wrap().argv([UNUSUAL, "stall", staller.server.port]), timeout=DEADLINE / 2)
@@ -93,13 +93,13 @@ def prove_early_server(tap):
 
 def prove_in_process(tap):
     for tls in ({}, {"session-tickets": "refuse"}):
-        with tap.case(f"ends with a preshared key and no certificate reach each other under {tls or 'the default policy'}"):
+        with tap.case(f"ends with a preshared key and no certificate connect under {tls or 'the default policy'}"):
             wrap = Wrap(tls=tls)
             equal(run([UNUSUAL, "psk"]).lines, ["passed 1"], "bare")
             result = run(wrap.argv([UNUSUAL, "psk"]))
             equal(result.lines, ["passed 1"], f"{result!r}; log: {wrap.tail()}")
             equal([event["version"] for event in wrap.events("handshake")], ["TLSv1.3"] * 2, "versions")
-    with tap.case("a server that never asked for client certificates can be resumed under client-certificates = require"):
+    with tap.case("a server that never asked for client certificates resumes under client-certificates = require"):
         server, client, ca = certs.server(), certs.client(), certs.authority()
         words = [UNUSUAL, "resume", server.cert, server.key, client.cert, client.key, ca.cert]
         equal(run(words).lines, ["first 1", "second 1", "resumed 1"], "bare")
@@ -118,7 +118,7 @@ def prove_ciphers(tap):
 
 
 def prove_queue(tap):
-    with tap.case("errors of the program's own, its mark and errno are as it left them after it made a connection"):
+    with tap.case("after a program makes a connection, its own errors, its mark and errno are unchanged"):
         bare, result = run([UNUSUAL, "queue"]), run(Wrap().argv([UNUSUAL, "queue"]))
         check("left 12" in bare.lines, f"bare: {bare!r}")
         equal(result.lines, bare.lines, f"{result!r}")

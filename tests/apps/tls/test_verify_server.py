@@ -1,4 +1,4 @@
-"""verify-server = require, pins and client-certificates = require: what the policy verifies though the program does not."""
+"""verify-server = require, pins and client-certificates = require: what the policy verifies if the program does not."""
 
 import os
 import ssl
@@ -48,10 +48,10 @@ def prove_servers(tap):
     with tap.case("curl -k bare accepts any certificate, so that a refusal means something"):
         with peers.Server(peers.reply_http(BODY), other_ca) as server:
             equal(run(["curl", "-skS", f"https://localhost:{server.port}/"]).out, BODY, "body")
-    accepted(tap, "curl -k under verify-server = require gets what a server of the CA with its name sends", good, require)
-    refused(tap, "curl -k under verify-server = require refuses a server it named by address only, without a pin", good,
+    accepted(tap, "curl -k under verify-server = require accepts a server of the CA with its name", good, require)
+    refused(tap, "curl -k under verify-server = require refuses a server that it names by address only, without a pin", good,
             require, "127.0.0.1")
-    accepted(tap, "curl -k under verify-server = require takes a server it named by address only, by its pin", good,
+    accepted(tap, "curl -k under verify-server = require accepts a server that it names by address only, by its pin", good,
              dict(require, **{"pin-sha256": good.pin()}), "127.0.0.1")
     refused(tap, "curl -k under verify-server = require refuses a certificate of another CA", other_ca, require)
     refused(tap, "curl -k under verify-server = require refuses a certificate for another name", other_name, require)
@@ -74,7 +74,7 @@ def prove_servers(tap):
 
 
 def prove_client_certificates(tap, build, words, policy):
-    """A server that asks for no certificate by itself, but knows a CA for clients."""
+    """A server that asks for no certificate by itself, but has a CA for clients."""
     certificate, port = certs.server(), free_port()
     wrap = Wrap(tls=dict(policy, **{"client-certificates": "require"}))
     argv, env = build.launch(["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key", certificate.key,
@@ -87,12 +87,12 @@ def prove_client_certificates(tap, build, words, policy):
             return connection.recv(100)
 
     with Process(argv, env=env).wait_for_port(port):
-        with tap.case(f"{name} talks to a client with a certificate of the CA"):
+        with tap.case(f"{name} accepts a client with a certificate of the CA"):
             equal(exchange(certs.client()), b"cba\n", f"answer; log: {wrap.tail()}")
-        strangers = {"no certificate": None, "one that signs itself": certs.self_signed("p256"),
+        others = {"no certificate": None, "one that signs itself": certs.self_signed("p256"),
                      "one of another CA": certs.signed("client-other-ca", names="DNS:client.test", usage="clientAuth",
                                                        ca="other-ca")}
-        for kind, own in strangers.items():
+        for kind, own in others.items():
             with tap.case(f"{name} refuses a client with {kind}"):
                 try:
                     answer = exchange(own)
@@ -102,11 +102,11 @@ def prove_client_certificates(tap, build, words, policy):
 
 
 def prove_after_chroot(tap):
-    """What is to be trusted is read while it can be, which is when the program makes its context."""
+    """The trusted certificates are read when the program makes its context, since it may not be able to later."""
     def echo(connection, _peer):
         connection.sendall(connection.recv(4096))
 
-    with tap.case("a program that changes its root and drops its privileges still has its server verified"), \
+    with tap.case("the server of a program that changes its root and drops its privileges is still verified"), \
             peers.Server(echo) as server:
         if os.getuid() != 0:
             raise Skip("only root can chroot and drop privileges")

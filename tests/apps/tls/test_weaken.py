@@ -1,7 +1,6 @@
 """A program that weakens its TLS by one call at a time, on the context and on the connection, as client and as server.
 
-The program reads back what it set, as it would bare, and speaks TLS 1.3 with ECDHE all the same. See
-programs/weakenings.h for the calls.
+The program reads back what it set, as bare, but uses TLS 1.3 with ECDHE. programs/lib/weakenings.h has the calls.
 """
 
 import re
@@ -27,12 +26,12 @@ CipherString = ALL:@SECLEVEL=0
 Groups = ffdhe2048
 Options = UnsafeLegacyRenegotiation
 """
-# Calls that need no override: they ask for nothing the policy forbids, or the library itself refuses them.
+# Calls that need no override: they set nothing that the policy forbids, or the library itself refuses them.
 HARMLESS = {"nothing", "min_version", "no_version_limits", "ciphers_unknown", "groups_unknown"}
-# Calls that only matter to a server; a client may leave them alone.
+# Calls that only matter to a server.
 SERVER_ONLY = {"dh_parameters", "dh_pkey", "dh_callback", "ecdh_parameters", "num_tickets", "ticket_keys",
                "client_hello_callback", "server_name_callback",
-               "cert_callback"}  # a client is asked for a certificate by no server here
+               "cert_callback"}  # no server here asks a client for a certificate
 # Calls that weaken only what a stricter policy forbids.
 POLICIES = {"num_tickets": {"session-tickets": "refuse"}, "ticket_keys": {"session-tickets": "refuse"}}
 OPENSSL_NAMES = {"prime256v1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521", "x25519": "X25519", "x448": "X448"}
@@ -50,7 +49,7 @@ def said(text, *kinds):
 
 
 def check_negotiated(text):
-    """The program itself found TLS 1.3, one of its suites, and an ECDHE key of the peer."""
+    """Checks that the program itself reports TLS 1.3, one of its suites, and an ECDHE key of the peer."""
     lines = said(text, "negotiated")
     check(lines, f"the program negotiated nothing: {text[-600:]!r}")
     for line in lines:
@@ -73,7 +72,7 @@ def prove_client(tap, name, where, env):
             equal(wrapped.status, 0, f"exit status of {wrapped!r}; log: {wrap.tail()}")
             check_negotiated(wrapped.text)
             check("received echo of a line of the client" in wrapped.text, f"data: {wrapped!r}")
-            equal([version for version, _ in server.versions], ["TLSv1.3"], "what the server saw")
+            equal([version for version, _ in server.versions], ["TLSv1.3"], "what the server reports")
             check_handshake(wrap.wait_event("handshake", role="client"), "client")
             if "keylog lines" in wrapped.text:
                 check("keylog lines 0" in wrapped.text, f"key log: {wrapped!r}")
@@ -130,7 +129,7 @@ def said_once(text):
 def prove_override(tap, name, where, role, wrap, excused):
     if name in HARMLESS or name in excused:
         return
-    with tap.case(f"a {role} that sets {name} on its {where} finds it in the audit log as overridden"):
+    with tap.case(f"a {role} that sets {name} on its {where} is logged as overridden"):
         events = wrap.events("override")
         check(events, f"expected an override; log: {wrap.tail()}")
         for event in events:

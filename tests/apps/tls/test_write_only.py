@@ -20,7 +20,7 @@ PAUSE = 0.01  # seconds between reads of 16 KiB: the reader is slow on purpose
 
 
 class SlowServer:
-    """Takes one connection, sends two tickets, reads slowly to the end; says how the stream ended."""
+    """Accepts one connection, sends two tickets, reads slowly to the end; keeps how the stream ended."""
 
     def __init__(self, version=None):
         certificate = certs.server()

@@ -1,5 +1,5 @@
 # run: first
-"""The wire plane and plaintext: refused, logged or allowed as [wire] and rules say; STARTTLS passes if it upgrades."""
+"""The wire plane and plaintext: refused, logged or allowed by [wire] and rules; STARTTLS passes if it upgrades."""
 
 import os
 import socket
@@ -35,10 +35,10 @@ exec curl -s $url
 
 
 class Listener:
-    """An unwrapped server of plain TCP; `handle(connection)` gets each, what it reads is in `heard`."""
+    """An unwrapped server of plain TCP; `handle(connection)` gets each; what it reads is in `received`."""
 
     def __init__(self, handle):
-        self.handle, self.heard, self.count = handle, b"", 0
+        self.handle, self.received, self.count = handle, b"", 0
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -57,12 +57,12 @@ class Listener:
             connection.settimeout(DEADLINE)
             try:
                 self.handle(self, connection)
-            except (OSError, AssertionError):  # cut, or gone: the other side says so
+            except (OSError, AssertionError):  # cut or closed: the other side checks that
                 pass
 
-    def hear(self, connection, size=65536):
+    def receive(self, connection, size=65536):
         data = connection.recv(size)
-        self.heard += data
+        self.received += data
         return data
 
     def __enter__(self):
@@ -74,8 +74,8 @@ class Listener:
 
 def web(body):
     def handle(listener, connection):
-        while b"\r\n\r\n" not in listener.heard:
-            if not listener.hear(connection):
+        while b"\r\n\r\n" not in listener.received:
+            if not listener.receive(connection):
                 return
         connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     return handle
@@ -87,7 +87,7 @@ def curl(wrap, port, *options):
 
 
 def clients(tap):
-    with tap.case("a plain HTTP client is refused before a byte of its request has gone out"):
+    with tap.case("a plain HTTP client is refused before a byte of its request is sent"):
         wrap = WireWrap("refuse")
         with Listener(web(b"body")) as server:
             equal(curl(None, server.port).out, b"body", "bare")
@@ -95,7 +95,7 @@ def clients(tap):
             result = curl(wrap, server.port)
             check(result.status != 0 and result.out == b"", f"{result!r}")
             wait_until(lambda: server.count == 1, "the connection")
-            equal(server.heard, b"", "what the server heard")
+            equal(server.received, b"", "what the server received")
         event = wrap.wait_event("refused")
         equal((event["role"], event["reason"], event["rule"]), ("client", "plaintext is refused by the policy",
                                                                 "wire"), f"{event}")
@@ -119,7 +119,7 @@ def clients(tap):
             wrap = WireWrap("log", tls="off")
             equal((curl(wrap, server.port).out, len(wrap.events("plaintext"))), (b"body", 1), "body")
 
-    with tap.case("a rule's plaintext goes before that of [wire], for its addresses alone"):
+    with tap.case("a rule's plaintext overrides that of [wire], for its addresses alone"):
         with Listener(web(b"body")) as server, Listener(web(b"body")) as other:
             wrap = WireWrap("refuse", f"[connect old]\naddress = 127.0.0.1:{server.port}\nplaintext = allow\n")
             equal(curl(wrap, server.port).out, b"body", f"allowed; log: {wrap.tail()}")
@@ -129,7 +129,7 @@ def clients(tap):
             equal(curl(wrap, server.port).out, b"", "refused")
             equal(wrap.wait_event("refused")["rule"], "old", "rule")
             bare, refused = (run([*before, "curl", "-s", f"http://0.0.0.0:{server.port}/"]) for before in ([], wrap.argv([])))
-            equal((bare.out, refused.out), (b"body", b""), "connected to 0.0.0.0, which is where the rule is for")
+            equal((bare.out, refused.out), (b"body", b""), "connected to 0.0.0.0, which reaches the rule's address")
 
 
 def servers(tap):
@@ -143,7 +143,7 @@ def servers(tap):
         process.port = port
         return process
 
-    with tap.case("a plain HTTP server is refused as soon as its client speaks, and serves the next one no more"):
+    with tap.case("a plain HTTP server is refused as soon as its client sends, and so is the next connection"):
         wrap = WireWrap("refuse")
         with serve(wrap) as server:
             for _ in range(2):
@@ -151,7 +151,7 @@ def servers(tap):
         event = wrap.wait_event("refused", skip=1)
         equal((event["role"], event["rule"]), ("server", "wire"), f"{event}")
 
-    with tap.case("a rule for what is listened on goes before [wire]"):
+    with tap.case("a [listen] rule overrides [wire]"):
         wrap = WireWrap("refuse", "[listen web]\naddress = 127.0.0.1:*\nplaintext = log\n")
         with serve(wrap) as server:
             equal(curl(None, server.port).out, b"a page", "page")
@@ -159,7 +159,7 @@ def servers(tap):
 
     if find("nginx") is None:
         raise Skip("nginx is not installed")
-    with tap.case("a file that nginx sends with sendfile is held to the policy like its header"):
+    with tap.case("the policy applies to a file that nginx sends with sendfile as to its header"):
         data, _ = blob(1)
         (folder / "data").write_bytes(data)
         for plaintext, passes in (("log", True), ("allow", True), ("refuse", False), ("starttls", False)):
@@ -178,7 +178,7 @@ def servers(tap):
 
 
 STARTTLS = {
-    # what the client says, what the server answers; None: nothing
+    # what the client sends, what the server answers; None: nothing
     "SMTP": [(None, b"220 mail ESMTP\r\n"), (b"EHLO x\r\n", b"250-mail\r\n250 STARTTLS\r\n"), (b"STARTTLS\r\n",
                                                                                                b"220 go ahead\r\n")],
     "FTP": [(None, b"220 ftp\r\n"), (b"AUTH TLS\r\n", b"234 go ahead\r\n")],
@@ -186,7 +186,7 @@ STARTTLS = {
     "IMAP": [(None, b"* OK\r\n"), (b"a STARTTLS\r\n", b"a OK begin\r\n")],
     "LDAP": [(bytes.fromhex("301d02010177188016312e332e362e312e342e312e313436362e3230303337"),
               bytes.fromhex("300c02010178070a010004000400"))],
-    # MySQL's client goes on to its hello without an answer
+    # MySQL's client continues with its hello without an answer
     "MySQL": [(None, b"\x4a\0\0\0\x0a8.0\0" + bytes(69)), (b"\x20\0\0\x01\x05\xae\xff\x19\0\0\0\x01\x21" + bytes(23),
                                                            b"")],
 }
@@ -203,7 +203,7 @@ def talk(connection, protocol, is_client):
 
 
 def starttls_server(protocol, version=None):
-    """An unwrapped server that negotiates, then speaks TLS and echoes a line."""
+    """An unwrapped server that negotiates, then does TLS and echoes a line."""
     def handle(_listener, connection):
         talk(connection, protocol, False)
         certificate = certs.server()
@@ -230,7 +230,7 @@ def starttls(tap):
             return None
 
     for protocol in STARTTLS:
-        with tap.case(f"{protocol} that upgrades passes with plaintext = starttls, to TLS 1.3 and to nothing less"):
+        with tap.case(f"{protocol} that upgrades passes with plaintext = starttls, to TLS 1.3 and not to older versions"):
             wrap = WireWrap("starttls")
             with starttls_server(protocol) as server, relay(wrap, server.port) as relayed:
                 equal(ask(relayed.port, protocol), b"echo line", f"log: {wrap.tail()}")
@@ -251,9 +251,9 @@ def starttls(tap):
     with tap.case("a conversation that never upgrades is cut after 4 KiB either way"):
         for up, down in ((100, 8000), (8000, 100)):
             def handle(listener, connection, answer=down):
-                listener.hear(connection)
+                listener.receive(connection)
                 connection.sendall(b"y" * answer)
-                while listener.hear(connection):
+                while listener.receive(connection):
                     pass
             wrap = WireWrap("starttls")
             with Listener(handle) as server, relay(wrap, server.port) as relayed:
@@ -267,8 +267,8 @@ def starttls(tap):
                             received += more
                     except OSError:
                         pass
-            check(len(received) <= 4096 and len(server.heard) <= 4096,
-                  f"{len(received)} and {len(server.heard)} bytes passed")
+            check(len(received) <= 4096 and len(server.received) <= 4096,
+                  f"{len(received)} and {len(server.received)} bytes passed")
             equal(wrap.wait_event("refused")["reason"], "plaintext that did not become TLS", "reason")
 
 
@@ -282,13 +282,13 @@ def children(tap):
             wait_until(lambda: server.count == 14, lambda: f"14 connections bare, found {server.count}")
         with Listener(web(b"secret page")) as server:
             result = run(wrap.argv(["sh", script, server.port]))
-            lacks(result.text, "secret page", "what the children got")
-            equal(server.heard, b"", "what the server heard")
+            lacks(result.text, "secret page", "what the children received")
+            equal(server.received, b"", "what the server received")
         equal(len(wrap.events("refused")), 14, f"refused connections; {wrap.tail()}")
 
 
 def inherited(tap):
-    with tap.case("a connection that a program is given on stdin is held to the policy"):
+    with tap.case("the policy applies to a connection that a program inherits as stdin"):
         wrap = WireWrap("refuse")
         port = free_port()
         argv = ["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork",
@@ -308,7 +308,7 @@ def inherited(tap):
 def rings(tap):
     script = "import ctypes, os; c = ctypes.CDLL(None, use_errno=True); b = ctypes.create_string_buffer(120);" \
              "fd = c.syscall(425, 4, b); print(fd >= 0, os.strerror(ctypes.get_errno()))"
-    with tap.case("no io_uring can be set up where the policy refuses anything, and programs fall back"):
+    with tap.case("io_uring cannot be set up where the policy refuses anything, and programs fall back"):
         bare = run(["python3", "-c", script]).out.decode()
         for plaintext, tls, mode, refused in (("log", "pfs", "enforce", True), ("starttls", "off", "enforce", True),
                                               ("log", "log", "enforce", False), ("refuse", "pfs", "audit", False)):
@@ -318,7 +318,7 @@ def rings(tap):
 
 
 def slowly(tap):
-    """Hellos in pieces of one byte, sent and received by a program that has no TLS at all."""
+    """Hellos in pieces of one byte, sent and received by a program without TLS."""
     client = "import socket, sys; c = socket.create_connection(('127.0.0.1', int(sys.argv[1])));" \
              "c.setsockopt(6, 1, 1)\ntry:\n for b in bytes.fromhex(sys.argv[2]): c.send(bytes([b]))\n" \
              " while d := c.recv(1): sys.stdout.buffer.write(d)\nexcept ConnectionResetError: print('reset')"
@@ -328,12 +328,12 @@ def slowly(tap):
     answer = b"\x16\3\3" + (len(body) + 4).to_bytes(2, "big") + b"\2" + len(body).to_bytes(3, "big") + body
 
     def handle(listener, connection):
-        while len(listener.heard) < len(record) and listener.hear(connection):
+        while len(listener.received) < len(record) and listener.receive(connection):
             pass
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in answer + b"what comes after":
             connection.sendall(bytes([byte]))
-        while listener.hear(connection):
+        while listener.receive(connection):
             pass
 
     with tap.case("hellos in pieces of one byte are cut with the last byte of the ServerHello"):

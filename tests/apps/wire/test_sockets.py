@@ -1,6 +1,6 @@
-"""The wire plane and what programs do with sockets: retries, duplicates, children, forks, threads, handing over.
+"""The wire plane and what programs do with sockets: retries, duplicates, children, forks, threads, sharing.
 
-Each program here is a few lines of Python without TLS, which says hellos byte for byte; unwrapped it must get through.
+Each program here is a few lines of Python without TLS, which sends hellos byte for byte; unwrapped its data must pass.
 """
 
 import socket
@@ -41,7 +41,7 @@ def accepted():
     l = socket.create_server(('127.0.0.1', port)); print('ready', flush=True); return l.accept()[0]
 """
 
-# Each talks as a client: says the hello, reads the answer, sends data. `answer` says how long that is.
+# Each is a client: it sends the hello, reads the answer, and sends data. `answer` has the answer's length.
 CLIENTS = {
     "that sends before it is connected, and again": """
 s = socket.socket(); s.setblocking(False); s.connect_ex(('127.0.0.1', port))
@@ -62,23 +62,23 @@ s = socket.create_connection(('127.0.0.1', port)); s.sendall(HELLO)
 while len(s.recv(len(answer), socket.MSG_PEEK)) < len(answer): pass
 all_of(s, len(answer)); s.sendall(DATA)
 """,
-    "that goes on with a duplicate": """
+    "that continues with a duplicate": """
 s = socket.create_connection(('127.0.0.1', port)); d = s.dup(); s.sendall(HELLO); s.close()
 all_of(d, len(answer)); d.sendall(DATA)
 """,
-    "that goes on with a duplicate as its stdin": """
+    "that continues with a duplicate as its stdin": """
 s = socket.create_connection(('127.0.0.1', port)); s.sendall(HELLO); os.dup2(s.fileno(), 0); s.close()
 n = 0
 while n < len(answer): n += len(os.read(0, len(answer) - n))
 os.write(0, DATA)
 """,
-    "that goes on in a child": """
+    "that continues in a child": """
 s = socket.create_connection(('127.0.0.1', port)); s.sendall(HELLO)
 if os.fork() == 0:
     all_of(s, len(answer)); s.sendall(DATA); os._exit(0)
 s.close(); sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """,
-    "that executes programs while it shakes hands": """
+    "that executes programs during the handshake": """
 s = socket.create_connection(('127.0.0.1', port)); s.sendall(HELLO)
 subprocess.run(['true'], close_fds=True); subprocess.run('true', shell=True); os.system('true')
 all_of(s, len(answer)); s.sendall(DATA)
@@ -94,7 +94,7 @@ threading.Thread(target=read).start(); s.sendall(HELLO); done.wait()
 if failed: raise failed[0]
 s.sendall(DATA)
 """,
-    "of which another connection had the number before": """
+    "whose descriptor number another connection had before": """
 for _ in range(20):
     s = socket.create_connection(('127.0.0.1', port)); s.sendall(HELLO[:40]); os.close(s.detach())
 s = socket.create_connection(('127.0.0.1', port)); s.sendall(HELLO); all_of(s, len(answer)); s.sendall(DATA)
@@ -119,7 +119,7 @@ class Peer:
     """An unwrapped server: for each connection reads the hello, sends `answer`, and keeps what comes then."""
 
     def __init__(self, answer):
-        self.answer, self.heard = answer, b""
+        self.answer, self.received = answer, b""
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -137,7 +137,7 @@ class Peer:
                         continue
                     connection.sendall(self.answer)
                     while more := connection.recv(4096):
-                        self.heard += more
+                        self.received += more
                 except OSError:
                     continue
 
@@ -160,24 +160,24 @@ def clients(tap):
                         if wrap and kind == "weak":
                             check(result.status != 0, f"{result!r}; log: {log}")
                             contains(result.text, "Connection reset by peer", f"{result!r}; log: {log}")
-                            equal(peer.heard, b"", "what passed")
+                            equal(peer.received, b"", "what passed")
                             equal(len(wrap.events("refused", rule="wire")), 1, f"refused; log: {log}")
                         else:
-                            equal((result.status, peer.heard), (0, DATA), f"{kind}: {result!r}; log: {log}")
+                            equal((result.status, peer.received), (0, DATA), f"{kind}: {result!r}; log: {log}")
                         if wrap and kind == "good":
                             equal([len(wrap.events(name)) for name in ("observed", "refused", "unjudged", "plaintext")],
                                   [1, 0, 0, 0], f"events; log: {log}")
 
 
-def handed_over(tap):
-    # The parent takes the hello, after the fork; the child, which has not seen it, answers.
+def shared_by_processes(tap):
+    # The parent reads the hello, after the fork; the child, which has not read it, answers.
     script = """
 s = accepted(); r, w = os.pipe()
 if os.fork() == 0:
     os.read(r, 1); s.sendall(answer); s.sendall(DATA); os._exit(0)
 all_of(s, len(HELLO)); os.write(w, b'x'); s.close(); sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
-    with tap.case("a connection that two processes share in the middle of its handshake is unjudged, and goes on"):
+    with tap.case("a connection that two processes share in the middle of its handshake is logged as unjudged, and continues"):
         wrap, port = WireWrap(), free_port()
         with Process(wrap.argv(["python3", "-c", PRELUDE + script, port, "good"])) as process:
             wait_until(lambda: "ready" in process.text(), lambda: process.text())
@@ -190,7 +190,7 @@ all_of(s, len(HELLO)); os.write(w, b'x'); s.close(); sys.exit(os.waitstatus_to_e
 
 
 def sandboxes(tap):
-    """A program with both ends in it; one locks itself in, and is killed for any call its filter does not allow."""
+    """A program with both ends; one locks itself in, and is killed for any call that its filter does not allow."""
     program = PROGRAMS / "seal/sock_sandbox"
     for scenario in ("by_read", "by_poll", "by_recv", "at_once", "client", "limited"):
         with tap.case(f"plaintext passes behind a system call filter ({scenario}), or is cut without a forbidden call"):
@@ -205,7 +205,7 @@ def sandboxes(tap):
 
 
 def others(tap):
-    with tap.case("files, pipes, UDP and Unix sockets are no business of the wire plane's"):
+    with tap.case("the wire plane ignores files, pipes, UDP and Unix sockets"):
         script = """
 a, b = socket.socketpair(); a.sendall(b'GET /'); assert b.recv(9) == b'GET /'
 u, v = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
@@ -218,7 +218,7 @@ print('through')
         contains(result.out, b"through", f"{result!r}")
         equal([event["event"] for event in wrap.events()], ["policy"], "events")
 
-    with tap.case("a descriptor's next use, for a file, is not taken for the connection that was there"):
+    with tap.case("a file that gets a connection's descriptor number is not taken for the connection"):
         script = """
 s = socket.create_connection(('127.0.0.1', port)); number = s.fileno(); s.sendall(HELLO[:20])
 import ctypes
@@ -235,7 +235,7 @@ os._exit(0)
         equal(result.status, 0, f"{result!r}; log: {wrap.tail()}")
         lacks([event["event"] for event in wrap.events()], "refused", "events")
 
-    with tap.case("buffers and vectors that are nowhere are EFAULT on a watched connection, as on a bare one"):
+    with tap.case("invalid buffers and vectors are EFAULT on an inspected connection, as on a bare one"):
         script = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -250,13 +250,13 @@ s.sendall(HELLO[20:]); all_of(s, len(answer)); s.sendall(DATA); s.shutdown(socke
             with Peer(server_hello("1.3")) as peer:
                 argv = ["python3", "-c", PRELUDE + script, peer.port, "good"]
                 result = run(wrap.argv(argv) if wrap else argv)
-            equal((result.status, peer.heard), (0, DATA), f"{result!r}; log: {wrap.tail() if wrap else 'none'}")
+            equal((result.status, peer.received), (0, DATA), f"{result!r}; log: {wrap.tail() if wrap else 'none'}")
 
 
 def main():
     tap = Tap()
     clients(tap)
-    handed_over(tap)
+    shared_by_processes(tap)
     sandboxes(tap)
     others(tap)
     tap.finish()

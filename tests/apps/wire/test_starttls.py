@@ -49,7 +49,7 @@ def ftp(tap):
         with Process(wrap.argv([find("vsftpd"), folder / "conf"])).wait_for_port(port):
             yield port, wrap
 
-    with tap.case("vsftpd's clients that upgrade pass with plaintext = starttls, for as long as they like"):
+    with tap.case("vsftpd's clients that upgrade pass with plaintext = starttls, without a limit"):
         with server("starttls") as (port, wrap):
             with peers.connected(port, prepare=auth_tls) as connection:
                 say(connection, b"USER anonymous", b"331")
@@ -71,7 +71,7 @@ def ftp(tap):
                         count += 1
                 equal(count == 500, passes, f"{plaintext}: {count} commands passed; log: {wrap.tail()}")
                 if passes:
-                    check(wrap.events("plaintext"), f"an event of each process: {wrap.tail()}")
+                    check(wrap.events("plaintext"), f"an event from each process: {wrap.tail()}")
                 else:
                     equal(wrap.wait_event("refused")["reason"], "plaintext that did not become TLS", "reason")
 

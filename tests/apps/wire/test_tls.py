@@ -1,7 +1,7 @@
-"""The wire plane and TLS of any make: what is not forward secret is cut in both roles, or logged; the rest passes.
+"""The wire plane and any implementation of TLS: what is not forward secret is cut in both roles, or logged; the rest passes.
 
-The programs bring TLS that nothing else reaches: Node.js and Java with settings of their own, and a relay that carries
-the TLS of others, here that of an unwrapped openssl.
+The programs have TLS that the other planes do not reach: Node.js and Java with their own settings, and a relay that
+forwards the TLS of others, here that of an unwrapped openssl.
 """
 
 import ctypes
@@ -63,7 +63,7 @@ def node(script, options, *words):
 
 
 def check_event(event, role, version):
-    """A verdict's event says who, what was offered and what was chosen."""
+    """Checks that a verdict's event has the peers, what was offered and what was chosen."""
     equal((event["role"], event["version"], event["rule"]), (role, version, "wire"), f"{event}")
     for key in ("local", "peer", "offered_versions", "offered_groups", "offered_ciphers", "cipher", "library"):
         check(event.get(key), f"expected {key} in {event}")
@@ -80,7 +80,7 @@ def node_client(tap):
     with peers.Server(peers.reply_http(body), ciphers="ALL:@SECLEVEL=0") as server:
         with tap.case("Node.js as a client of TLS 1.2 works bare, so that its refusal means something"):
             equal((talk(None, OLD, server), server.versions[-1][0]), (body, "TLSv1.2"), "answer")
-        with tap.case("Node.js as a client of TLS 1.2 is cut before it sends a request, and sees ECONNRESET"):
+        with tap.case("Node.js as a client of TLS 1.2 is cut before it sends a request, and gets ECONNRESET"):
             wrap, before = WireWrap(), len(server.versions)
             equal(talk(wrap, OLD, server), b"error ECONNRESET", f"answer; log: {wrap.tail()}")
             check_event(wrap.wait_event("refused"), "client", "TLSv1.2")
@@ -91,15 +91,15 @@ def node_client(tap):
             event = wrap.wait_event("weak")
             check_event(event, "client", "TLSv1.2")
             equal(event["server_name"], "localhost", "server_name")
-        with tap.case("Node.js as a client of TLS 1.2 passes with tls = off, and nothing is said"):
+        with tap.case("Node.js as a client of TLS 1.2 passes with tls = off, and nothing is logged"):
             wrap = WireWrap("allow", tls="off")
             equal(talk(wrap, OLD, server), body, f"answer; log: {wrap.tail()}")
             equal([event for event in wrap.events() if event.get("rule") == "wire"], [], "events")
-        with tap.case("Node.js as a client of TLS 1.2 passes with mode = audit, and what would be refused is said"):
+        with tap.case("Node.js as a client of TLS 1.2 passes with mode = audit, and the refusal is logged"):
             wrap = WireWrap(mode="audit")
             equal(talk(wrap, OLD, server), body, f"answer; log: {wrap.tail()}")
             check_event(wrap.wait_event("would-refuse"), "client", "TLSv1.2")
-        with tap.case("Node.js as a client of TLS 1.2 with ECDHE and AEAD passes with min-version = 1.2, AES-CBC not"):
+        with tap.case("Node.js as a client of TLS 1.2 with ECDHE and AEAD passes with min-version = 1.2, and AES-CBC does not"):
             wrap = Wrap(tls={"min-version": "1.2"}, extra="[wire]\ntls = pfs")
             equal(talk(wrap, OLD, server), body, f"answer; log: {wrap.tail()}")
             event = wrap.wait_event("observed")
@@ -107,13 +107,13 @@ def node_client(tap):
             check(event.get("group"), f"expected a group in {event}")
             weak = OLD.replace("ECDHE+AESGCM:", "").replace("'AES128-SHA'", "'AES128-SHA:@SECLEVEL=0'")
             equal(talk(wrap, weak, server), b"error ECONNRESET", f"answer; log: {wrap.tail()}")
-        with tap.case("Node.js as a client of TLS 1.3 passes, and what was agreed on is in the log"):
+        with tap.case("Node.js as a client of TLS 1.3 passes, and the negotiated parameters are logged"):
             wrap = WireWrap()
             equal((talk(wrap, "", server), server.versions[-1][0]), (body, "TLSv1.3"), f"answer; log: {wrap.tail()}")
             event = wrap.wait_event("observed")
             check_event(event, "client", "TLSv1.3")
             equal((event["group"], event["preshared_key"]), ("X25519", False), f"{event}")
-        with tap.case("Node.js as a client of a group outside the policy is cut"):
+        with tap.case("Node.js as a client with a group outside the policy is cut"):
             wrap = Wrap(tls={"groups": "P-256"}, extra="[wire]\ntls = pfs")
             equal(talk(wrap, "ecdhCurve: 'X25519'", server), b"error ECONNRESET", f"answer; log: {wrap.tail()}")
             contains(wrap.wait_event("refused")["reason"], "group is not in the policy", "reason")
@@ -143,7 +143,7 @@ def node_server(tap):
     with tap.case("Node.js as a server of TLS 1.2 works bare"):
         with serve(None, OLD) as server:
             contains(ask(server, ssl.TLSVersion.TLSv1_2), b"hello", "answer")
-    with tap.case("Node.js as a server of TLS 1.2 is cut before anything of it passes, and sees ECONNRESET"):
+    with tap.case("Node.js as a server of TLS 1.2 is cut before any data passes, and gets ECONNRESET"):
         wrap = WireWrap()
         with serve(wrap, OLD) as server:
             equal(ask(server, ssl.TLSVersion.TLSv1_2), None, "answer")
@@ -167,7 +167,7 @@ def java_client(tap):
     source = temporary_directory() / "Client.java"
     source.write_text(JAVA_CLIENT)
     with peers.Server(peers.reply_http(b"for java"), ciphers="ALL:@SECLEVEL=0") as server:
-        with tap.case("Java with TLS 1.2 of its own choice is cut, and passes with tls = log; with TLS 1.3 it passes"):
+        with tap.case("Java that chooses TLS 1.2 itself is cut, and passes with tls = log; with TLS 1.3 it passes"):
             for words, tls, expected, event in ((["TLSv1.2"], "pfs", False, "refused"), (["TLSv1.2"], "log", True,
                                                                                          "weak"),
                                                 ([], "pfs", True, "observed")):
@@ -189,14 +189,14 @@ sys.exit(curl.curl_easy_perform(handle))
 
 
 def nss_client(tap):
-    """CURLOPT_SSLVERSION: TLS 1.2 at least, and at most where its upper half says so."""
+    """CURLOPT_SSLVERSION: TLS 1.2 at least; the upper half is the maximum."""
     try:
         ctypes.CDLL("libcurl-nss.so.4")
     except OSError:
         tap.result(True, "the wire plane and NSS", skip="libcurl3-nss is not installed")
         return
     with peers.Server(peers.reply_http(b"for NSS"), ciphers="ALL:@SECLEVEL=0") as server:
-        with tap.case("NSS with TLS 1.2 at most is cut, and passes with tls = log; with TLS 1.3 it passes"):
+        with tap.case("NSS limited to TLS 1.2 is cut, and passes with tls = log; with TLS 1.3 it passes"):
             older = 6 << 16 | 6
             for version, tls, passes, event in ((older, "pfs", False, "refused"), (older, "log", True, "weak"),
                                                 (7, "pfs", True, "observed")):
@@ -229,7 +229,7 @@ def through_relay(tap):
                 equal(hashlib.sha256(fetch(relayed, "-tls1_2")).hexdigest(), digest, "what came")
             wait_until(lambda: len(wrap.events("weak")) == 2, lambda: f"two events weak: {wrap.tail()}")
             equal({event["role"] for event in wrap.events("weak")}, {"client", "server"}, "roles")
-        with tap.case("openssl s_client -tls1_3 through a wrapped relay passes, byte by byte the same"):
+        with tap.case("openssl s_client -tls1_3 through a wrapped relay passes, byte for byte"):
             wrap = WireWrap()
             with relay(wrap, port) as relayed:
                 equal(hashlib.sha256(fetch(relayed, "-tls1_3")).hexdigest(), digest, "what came")
@@ -239,7 +239,7 @@ def through_relay(tap):
 
 
 def resumption(tap):
-    """A relay in front of a server that resumes without a key exchange, and of one that takes early data."""
+    """A relay in front of a server that resumes without a key exchange, and of one that accepts early data."""
     certificate, port, folder = certs.server(), free_port(), temporary_directory()
     argv = ["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key", certificate.key, "-early_data",
             "-max_early_data", "4096", "-no_anti_replay"]
@@ -247,7 +247,7 @@ def resumption(tap):
     early.write_bytes(b"zero round trips\n")
 
     def client(server, target, *options):
-        """A line each way, after which every ticket has arrived; the client's text, and what came of it."""
+        """Sends a line each way, after which every ticket has arrived; returns the client's output and its status."""
         with Process(["openssl", "s_client", "-connect", f"127.0.0.1:{target}", "-tls1_3", *options],
                      stdin=subprocess.PIPE) as process:
             before = len(server.text())
@@ -267,12 +267,12 @@ def resumption(tap):
         return process.text()
 
     with Process(argv, stdin=subprocess.PIPE).wait_for_port(port) as server:
-        with tap.case("early data is taken bare, so that its refusal means something"):
+        with tap.case("early data is accepted bare, so that its refusal means something"):
             contains(client(server, port, "-sess_out", session), "from the server", "first connection")
             contains(client(server, port, "-sess_in", session, "-sess_out", session, "-early_data", early),
                      "Early data was accepted",
                      "second connection")
-        with tap.case("a client's early data is cut with its hello, and a resumption with a fresh exchange passes"):
+        with tap.case("a client's early data is cut with its hello, and a resumption with a new key exchange passes"):
             wrap = WireWrap()
             with relay(wrap, port) as relayed:
                 contains(client(server, relayed.port, "-sess_out", session), "from the server", "first connection")
@@ -280,9 +280,9 @@ def resumption(tap):
                 before = server.text()
                 lacks(client(server, relayed.port, "-sess_in", session, "-early_data", early),
                       "Early data was accepted", "early")
-                lacks(server.text()[len(before):], "zero round trips", "what the server got")
+                lacks(server.text()[len(before):], "zero round trips", "what the server received")
             contains(wrap.wait_event("refused")["reason"], "early data", "reason")
-        with tap.case("session-tickets = refuse cuts a resumption, whoever makes it"):
+        with tap.case("session-tickets = refuse cuts a resumption of any implementation"):
             wrap = Wrap(tls={"session-tickets": "refuse"}, extra="[wire]\ntls = pfs")
             with relay(wrap, port) as relayed:
                 contains(client(server, relayed.port, "-sess_out", session), "from the server", "first connection")

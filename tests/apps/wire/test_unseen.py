@@ -1,7 +1,7 @@
-"""The wire plane and bytes that libc moves by itself: stdio, dprintf, aio; connections that come from elsewhere.
+"""The wire plane and bytes that libc moves by itself: stdio, dprintf, aio; connections from other processes.
 
-Each program sends plaintext where no interposed read or write is made. Unwrapped it gets through, as it does under
-a policy that refuses nothing.
+Each program sends plaintext without an interposed read or write. Unwrapped the plaintext passes, as it does under a
+policy that refuses nothing.
 """
 
 import os
@@ -13,7 +13,7 @@ from lib.process import DEADLINE, PROGRAMS, run, temporary_directory
 from lib.tap import Tap, check, contains, equal
 from lib.wrap import WireWrap
 
-DATA = b"words that nobody may read\n"
+DATA = b"words that must not be read\n"
 HELLO = hello.client_hello([hello.TLS13, hello.TLS12], [0xC02F, 0x1301], [0x1D])
 
 PRELUDE = f"""
@@ -25,30 +25,30 @@ def failed(): raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 def connected(): return socket.create_connection(('127.0.0.1', port))
 """
 
-# Nothing has been connected where it fails, so that the listener would wait.
+# If this fails, nothing has connected, and the listener would wait.
 FAST_OPEN = """
 s = socket.socket(); where = struct.pack('=HHBBBB8x', socket.AF_INET, socket.htons(port), 127, 0, 0, 1)
 def failed_to_connect(): error = ctypes.get_errno(); connected().close(); raise OSError(error, os.strerror(error))
 """
 
 SENDERS = {
-    "by a stream of stdio's": """
+    "by a stream of stdio": """
 s = connected(); f = c.fdopen(s.fileno(), b'w')
 if not f: failed()
 c.fputs(DATA, ctypes.c_void_p(f)); c.fflush(ctypes.c_void_p(f))
 """,
-    "by a stream that was there before the connection": """
+    "by a stream made before the connection": """
 s = socket.socket(); f = c.fdopen(s.fileno(), b'w'); s.connect(('127.0.0.1', port))
 c.fputs(DATA, ctypes.c_void_p(f)); c.fflush(ctypes.c_void_p(f))
 """,
-    "by a duplicate that was there before the connection": """
+    "by a duplicate made before the connection": """
 s = socket.socket(); d = s.dup(); s.connect(('127.0.0.1', port)); d.sendall(DATA)
 """,
     "by dprintf": """
 s = connected()
 if c.dprintf(s.fileno(), b'%s', DATA) != len(DATA): failed()
 """,
-    "by vdprintf's fortified sister": """
+    "by the fortified vdprintf": """
 s = connected()
 if c.__dprintf_chk(s.fileno(), 1, b'%s', DATA) != len(DATA): failed()
 """,
@@ -81,7 +81,7 @@ number = {'x86_64': 44, 'aarch64': 206}[os.uname().machine]
 if c.syscall(ctypes.c_long(number), s.fileno(), DATA, ctypes.c_size_t(len(DATA)), socket.MSG_FASTOPEN, where,
              len(where)) != len(DATA): failed_to_connect()
 """,
-    "on a connection that it was sent": """
+    "on a connection that it received in a message": """
 s = connected(); a, b = socket.socketpair(); a.sendmsg([b'x'], [(1, 1, array.array('i', [s.fileno()]))])
 d = socket.socket(fileno=array.array('i', b.recvmsg(9, 99)[1][0][2])[0])
 d.sendall(DATA)
@@ -91,7 +91,7 @@ d.sendall(DATA)
 
 def senders(tap):
     for words, script in SENDERS.items():
-        with tap.case(f"plaintext {words} is refused where the policy refuses it, and nowhere else"):
+        with tap.case(f"plaintext {words} is refused if the policy refuses it, and only then"):
             for wrap, passes in ((None, True), (WireWrap("log", tls="log"), True), (WireWrap("refuse", mode="audit"), True),
                                  (WireWrap("refuse"), False)):
                 argv = ["python3", "-c", PRELUDE + script]
@@ -104,7 +104,7 @@ def senders(tap):
 
 
 def pair():
-    """Both ends of a new TCP connection: who connected, and who accepted."""
+    """Both ends of a new TCP connection: the one that connected, and the one that accepted."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname(), DEADLINE)
         return client, listener.accept()[0]
@@ -145,7 +145,7 @@ def inherited(tap):
         return found, error
 
     for words, argv, low in (("stdin, read by stdio,", [by_stdio], True), ("descriptor 7", number, False)):
-        with tap.case(f"plaintext on a connection that was given as {words} is refused where the policy says so"):
+        with tap.case(f"plaintext on a connection inherited as {words} is refused if the policy refuses it"):
             bare = ask(None, argv, b"hello\n", low)[0]
             check(bare != b"", "the program answers bare")
             for wrap in (WireWrap("log"), WireWrap("refuse", mode="audit"), WireWrap("starttls" if low else "allow")):
@@ -155,7 +155,7 @@ def inherited(tap):
             equal(found, b"", f"{error!r}; log: {wrap.tail()}")
             equal(wrap.wait_event("refused")["role"], "server", "role")
 
-    with tap.case("a server started for a client that says nothing does not speak first where plaintext is refused"):
+    with tap.case("a server started for a silent client does not send first where plaintext is refused"):
         wrap = WireWrap("refuse", rules="[seal]\nhandshake-timeout = 1s\n")
         client, server = pair()
         with client, server:
@@ -166,7 +166,7 @@ def inherited(tap):
             process.communicate(timeout=DEADLINE)
         contains(wrap.wait_event("refused")["reason"], "handshake-timeout", "reason")
 
-    with tap.case("a hello is no plaintext, and a client's connection on stdin speaks first"):
+    with tap.case("a hello is not plaintext, and a client's connection on stdin sends first"):
         wrap = WireWrap("refuse")
         client, server = pair()
         with client, server:

@@ -1,6 +1,4 @@
-/*
- * audit_format: what a line looks like, whatever the values are: escapes, UTF-8, values that do not fit, times.
- */
+/* audit_format: the form of a line, whatever the values are: escapes, UTF-8, values that do not fit, times. */
 #include "../suite.h"
 
 #include <limits.h>
@@ -9,7 +7,7 @@
 
 #include "audit/audit.h"
 
-/* Where lines would go; formatting never asks. */
+/* The log that lines would go to; formatting does not use it. */
 void audit_sink_open(const struct policy *policy)
 {
     (void)policy;
@@ -68,7 +66,7 @@ START_TEST(quotes_backslashes_and_control_characters_are_escaped)
 }
 END_TEST
 
-START_TEST(valid_utf8_stays_as_it_is)
+START_TEST(valid_utf8_is_unchanged)
 {
     static const char *const valid[] = {"\xc2\xa0",     "\xdf\xbf",         "\xe0\xa0\x80",    "\xed\x9f\xbf",
                                         "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
@@ -79,18 +77,19 @@ END_TEST
 
 START_TEST(each_byte_of_invalid_utf8_becomes_the_replacement_character)
 {
-    expect_value("\x80", "\\ufffd");                                  /* a continuation alone */
+    expect_value("\x80", "\\ufffd");                                  /* a continuation byte alone */
     expect_value("\xc0\xaf", "\\ufffd\\ufffd");                       /* overlong */
     expect_value("\xe0\x9f\xbf", "\\ufffd\\ufffd\\ufffd");            /* overlong */
     expect_value("\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd");            /* a surrogate */
     expect_value("\xf4\x90\x80\x80", "\\ufffd\\ufffd\\ufffd\\ufffd"); /* above U+10FFFF */
     expect_value("\xff", "\\ufffd");
-    expect_value("\xe2\x82", "\\ufffd\\ufffd");              /* cut off by the end */
-    expect_value("\xf0\x9f\x92x", "\\ufffd\\ufffd\\ufffdx"); /* cut off by a letter */
+    expect_value("\xe2\x82", "\\ufffd\\ufffd");              /* cut at the end */
+    expect_value("\xf0\x9f\x92x", "\\ufffd\\ufffd\\ufffdx"); /* cut by a letter */
 }
 END_TEST
 
-/* A value of `length` times `unit`, in memory of exactly its size, so that AddressSanitizer sees a read past it. */
+/* A value of `length` times `unit`, in memory of exactly its size, so that AddressSanitizer reports a read past it.
+ */
 static char *repeated(const char *unit, size_t length)
 {
     size_t size = strlen(unit);
@@ -102,7 +101,7 @@ static char *repeated(const char *unit, size_t length)
     return text;
 }
 
-/* Whether the line ends as an object does, and no character was cut in two. */
+/* Whether the line ends as an object does, and no character is cut in two. */
 static void expect_whole(const char *unit)
 {
     for (size_t shift = 0; shift < 8; shift++) {
@@ -134,7 +133,7 @@ START_TEST(a_value_that_does_not_fit_is_cut_between_characters_and_the_line_stay
 }
 END_TEST
 
-START_TEST(fields_that_find_no_room_are_left_out_and_the_line_stays_whole)
+START_TEST(fields_without_room_are_left_out_and_the_line_stays_whole)
 {
     struct audit_field fields[400];
     for (size_t i = 0; i < 400; i++)
@@ -166,7 +165,7 @@ START_TEST(the_time_is_rfc_3339_in_utc_with_microseconds)
 }
 END_TEST
 
-START_TEST(numbers_are_written_to_their_ends)
+START_TEST(numbers_are_written_completely)
 {
     static const struct {
         long long number;
@@ -188,11 +187,11 @@ int main(void)
     tcase_add_test(cases, a_line_has_time_event_pid_and_program_first_and_fields_in_their_order);
     tcase_add_test(cases, a_string_that_is_null_is_left_out);
     tcase_add_test(cases, quotes_backslashes_and_control_characters_are_escaped);
-    tcase_add_test(cases, valid_utf8_stays_as_it_is);
+    tcase_add_test(cases, valid_utf8_is_unchanged);
     tcase_add_test(cases, each_byte_of_invalid_utf8_becomes_the_replacement_character);
     tcase_add_test(cases, a_value_that_does_not_fit_is_cut_between_characters_and_the_line_stays_whole);
-    tcase_add_test(cases, fields_that_find_no_room_are_left_out_and_the_line_stays_whole);
+    tcase_add_test(cases, fields_without_room_are_left_out_and_the_line_stays_whole);
     tcase_add_test(cases, the_time_is_rfc_3339_in_utc_with_microseconds);
-    tcase_add_test(cases, numbers_are_written_to_their_ends);
+    tcase_add_test(cases, numbers_are_written_completely);
     return run_suite(cases, "event");
 }

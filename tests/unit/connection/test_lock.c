@@ -1,5 +1,5 @@
 /*
- * The lock of a connection excludes threads and processes, is never waited for by its own owner, and outlives one
+ * The lock of a connection excludes threads and processes, never makes its own holder wait, and survives a holder
  * that dies.
  */
 #include "../suite.h"
@@ -16,7 +16,7 @@
 
 struct counted {
     struct lock lock;
-    long count; /* deliberately no atomic */
+    long count; /* deliberately not atomic */
 };
 
 enum { THREADS = 4, ROUNDS = 20000 };
@@ -72,7 +72,7 @@ START_TEST(processes_exclude_each_other)
 }
 END_TEST
 
-START_TEST(its_owner_is_told_and_does_not_wait)
+START_TEST(its_holder_gets_an_error_and_does_not_wait)
 {
     struct lock lock = {0};
     ck_assert_int_eq(lock_take(&lock), LOCK_TAKEN);
@@ -140,7 +140,7 @@ int main(void)
     tcase_add_checked_fixture(cases, start, NULL);
     tcase_add_test(cases, threads_exclude_each_other);
     tcase_add_test(cases, processes_exclude_each_other);
-    tcase_add_test(cases, its_owner_is_told_and_does_not_wait);
+    tcase_add_test(cases, its_holder_gets_an_error_and_does_not_wait);
     tcase_add_test(cases, it_is_taken_over_from_a_dead_process);
     tcase_add_test(cases, it_is_taken_over_from_a_thread_that_has_ended);
     return run_suite(cases, "lock");

@@ -1,6 +1,6 @@
 /*
- * Pieces of memory are handed out once, by any thread; secret ones are gone in a child of a fork and in a core
- * dump.
+ * Blocks of memory are given out once, by any thread; secret ones are wiped in a child of a fork and missing in a
+ * core dump.
  */
 #include "../suite.h"
 
@@ -17,7 +17,7 @@ enum { THREADS = 4, PIECES = 500, ROUNDS = 200 };
 static struct memory_pool pool = {.block = 64, .per_chunk = 16};
 static struct memory_pool secret = {.block = 4096, .per_chunk = 4, .secret = true};
 
-START_TEST(no_piece_is_given_twice)
+START_TEST(no_block_is_given_out_twice)
 {
     static bool given[4 * PIECES];
     for (int i = 0; i < PIECES; i++) {
@@ -31,7 +31,7 @@ START_TEST(no_piece_is_given_twice)
 }
 END_TEST
 
-/* Takes pieces, writes its own mark on them, finds it again, and gives them back. */
+/* Takes blocks, writes its own mark to them, finds it again, and gives them back. */
 static void *churn(void *argument)
 {
     const uint8_t mark = *(const uint8_t *)argument;
@@ -53,7 +53,7 @@ static void *churn(void *argument)
     return argument;
 }
 
-START_TEST(threads_take_and_give_at_once)
+START_TEST(threads_take_and_give_back_at_once)
 {
     pthread_t threads[THREADS];
     static uint8_t marks[THREADS] = {1, 2, 3, 4};
@@ -67,7 +67,7 @@ START_TEST(threads_take_and_give_at_once)
 }
 END_TEST
 
-START_TEST(a_fork_wipes_what_is_secret)
+START_TEST(a_fork_wipes_secret_memory)
 {
     int32_t index = memory_take(&secret);
     ck_assert_int_ge(index, 0);
@@ -106,7 +106,7 @@ static bool mapping_has(const void *address, const char *flag)
     return has;
 }
 
-START_TEST(no_core_dump_shows_what_is_secret)
+START_TEST(no_core_dump_contains_secret_memory)
 {
     int32_t index = memory_take(&secret);
     ck_assert_int_ge(index, 0);
@@ -138,10 +138,10 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("memory");
-    tcase_add_test(cases, no_piece_is_given_twice);
-    tcase_add_test(cases, threads_take_and_give_at_once);
-    tcase_add_test(cases, a_fork_wipes_what_is_secret);
-    tcase_add_test(cases, no_core_dump_shows_what_is_secret);
+    tcase_add_test(cases, no_block_is_given_out_twice);
+    tcase_add_test(cases, threads_take_and_give_back_at_once);
+    tcase_add_test(cases, a_fork_wipes_secret_memory);
+    tcase_add_test(cases, no_core_dump_contains_secret_memory);
     tcase_add_test(cases, a_shared_mapping_is_shared_and_then_reads_as_zeros);
     return run_suite(cases, "memory");
 }

@@ -1,7 +1,7 @@
 /*
- * Numbers that change hands between threads: the shim's own table, connect, close and dup2 run in every order of
- * their steps that a few preemptions make (model/model.h). What the connection itself does stands in here: its
- * handshake is one step, and ends as its peer would have it.
+ * Descriptor numbers that change hands between threads: the shim's own table, connect, close and dup2 run in every
+ * order of their steps that a few preemptions make (model/model.h). The connection itself is a stub: its handshake
+ * is one step, and ends as its peer decides.
  */
 #include <check.h>
 #include <errno.h>
@@ -44,7 +44,7 @@
 #include "suite.h"
 #include "inspect/inspect.h"
 
-/* --- what stands in for the rest of the shim --- */
+/* --- stubs for the rest of the shim --- */
 
 static struct policy policy = {.rule_count = 1, .rules = {{.seal = POLICY_SEAL_REQUIRE}}};
 
@@ -198,7 +198,7 @@ void connection_lose(struct connection *connection)
 {
     connection->phase = CONNECTION_FAILED;
 }
-/* As connection.c. */
+/* As in connection.c. */
 bool connection_is_dialled(const struct connection *connection)
 {
     for (int i = 0; i < CONNECTION_DIALLERS; i++)
@@ -243,7 +243,7 @@ void connection_report_lost(const char *reason)
     (void)reason;
 }
 
-/* As handshake.c, whose exchange with the peer is one step here. */
+/* As in handshake.c; the exchange with the peer is one step here. */
 void handshake_advance(struct connection *connection, int fd)
 {
     if (connection->phase != CONNECTION_CONNECTING)
@@ -259,7 +259,7 @@ void handshake_advance(struct connection *connection, int fd)
         connection->phase = CONNECTION_NONE;
 }
 
-/* Closing takes two looks: what was sent is on its way still at the first one. */
+/* Closing takes two calls: at the first one, what was sent is still on its way. */
 static int outstanding[MODEL_NUMBERS];
 bool send_finish(struct connection *connection, int fd)
 {
@@ -302,7 +302,8 @@ bool receive_is_unread(const struct connection *connection, int fd)
 }
 __thread enum transport_call transport_call __attribute__((tls_model("initial-exec")));
 
-/* The background thread's work is done by thread BACKGROUND of a scenario, or by the one that leaves it. */
+/* The background thread's work is done by thread BACKGROUND of a scenario, or by the thread that leaves it to it.
+ */
 static bool has_background;
 static void finish_all(void)
 {
@@ -428,7 +429,7 @@ int inspect_before_stream(int fd, const void *caller)
     return 0;
 }
 
-/* --- what the program does --- */
+/* --- the program --- */
 
 static int call_connect(int fd, enum model_peer peer)
 {
@@ -436,7 +437,7 @@ static int call_connect(int fd, enum model_peer peer)
     return connect(fd, (const struct sockaddr *)&address, sizeof address);
 }
 
-/* As write.c and stream.c: SEALED_OR_REAL. Returns 1, or a negated errno. */
+/* As in write.c and stream.c: SEALED_OR_REAL. Returns 1, or a negated errno. */
 static int call_write(int fd)
 {
     struct endpoint *endpoint;
@@ -507,7 +508,7 @@ static void connect_beside_files(int thread)
             use_file();
 }
 
-/* The second thread ends the first one's call by putting a file in its place, as Java does. */
+/* The second thread ends the first one's call by putting a file at its descriptor, as Java does. */
 static void shared_socket(void)
 {
     shared = new_socket();
@@ -531,7 +532,7 @@ static void replace_under_connect(int thread)
     model_expect(close(shared) == 0, "the number cannot be closed");
 }
 
-/* It just closes it, and files get the number. */
+/* It only closes it, and files get the number. */
 static void close_under_connect(int thread)
 {
     if (thread == 0) {
@@ -595,7 +596,7 @@ static void copy_onto_file_under_connect(int thread)
     model_expect(close(copy) == 0, "the copy cannot be closed");
 }
 
-/* A copy is closed, and its number given out again, while the other thread connects. */
+/* A copy is closed, and its number is used again, while the other thread connects. */
 static void shared_socket_and_copy(void)
 {
     shared = new_socket();
@@ -617,7 +618,7 @@ static void close_copy_under_connect(int thread)
     model_expect(close(shared) == 0, "the socket cannot be closed");
 }
 
-/* Log rotation: a file's number gets another file while a thread writes to it. */
+/* Log rotation: another file replaces a file at its descriptor while a thread writes to it. */
 static void shared_file(void)
 {
     shared = model_open_file();
@@ -638,7 +639,7 @@ static void replace_file(int thread)
     model_expect(close(shared) == 0, "the number cannot be closed");
 }
 
-/* A connection goes on at a hidden number while others take and give up numbers there. */
+/* A connection continues at a hidden number while other threads use and free numbers there. */
 static void close_with_rest(int thread)
 {
     if (thread == 0) {
@@ -714,7 +715,7 @@ START_TEST(files_beside_connections)
 }
 END_TEST
 
-START_TEST(a_file_in_the_place_of_a_socket_that_connects)
+START_TEST(a_file_put_at_a_socket_that_connects)
 {
     one_peer = _i;
     explore("a file in the place of a socket that connects", 2, 2, replace_under_connect, shared_socket);
@@ -733,7 +734,7 @@ START_TEST(two_threads_connect_one_socket)
     one_peer = _i / PEERS;
     other_peer = _i % PEERS;
     if (peers[one_peer] == PEER_PLAIN || peers[other_peer] == PEER_PLAIN)
-        return; /* then it may be plain, and which it is nobody can say */
+        return; /* it may be plain, and whether it is cannot be known */
     explore("two threads connect one socket", 2, 2, connect_one_socket, shared_socket);
 }
 END_TEST
@@ -787,7 +788,7 @@ int main(void)
     tcase_add_loop_test(cases, three_threads_that_connect_and_close, 0, PEERS);
     tcase_add_loop_test(cases, two_threads_that_connect_again_and_again, 0, PEERS);
     tcase_add_loop_test(cases, files_beside_connections, 0, PEERS);
-    tcase_add_loop_test(cases, a_file_in_the_place_of_a_socket_that_connects, 0, PEERS);
+    tcase_add_loop_test(cases, a_file_put_at_a_socket_that_connects, 0, PEERS);
     tcase_add_loop_test(cases, a_socket_closed_while_it_connects, 0, PEERS);
     tcase_add_loop_test(cases, two_threads_connect_one_socket, 0, PEERS * PEERS);
     tcase_add_loop_test(cases, a_copy_made_while_its_socket_connects, 0, PEERS);

@@ -78,7 +78,7 @@ START_TEST(a_handoff_holds_the_connection_until_it_is_closed_or_opened)
 }
 END_TEST
 
-/* What a program that has been executed does, played by a process that has forgotten the connection. */
+/* What a program does after exec, in a process that has forgotten the connection. */
 START_TEST(another_process_goes_on_and_both_are_holders)
 {
     struct link link = link_open(65536);
@@ -115,7 +115,7 @@ START_TEST(another_process_goes_on_and_both_are_holders)
 }
 END_TEST
 
-/* Reads and writes as the interposed calls would. */
+/* Reads and writes as the interposed calls do. */
 static void expect_lost(int fd)
 {
     char byte;
@@ -173,7 +173,7 @@ START_TEST(what_is_no_handoff_of_ours_is_an_error)
     const ssize_t length = recv(honest, content, sizeof content, MSG_PEEK);
     ck_assert_int_gt(length, 0);
     ck_assert_int_eq(ftruncate(file, 1 << 20), 0);
-    /* Not even the text; another socket; the right socket, and memory that may shrink. */
+    /* Not even the text; another socket; the right socket, with memory that may shrink. */
     const int descriptors[][2] = {{file, file}, {link.server, file}, {link.client, file}};
     for (size_t i = 0; i < 3; i++) {
         const int forged = i == 0 ? forge("x", 1, descriptors[i]) : forge(content, (size_t)length, descriptors[i]);

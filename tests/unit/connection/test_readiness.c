@@ -1,6 +1,4 @@
-/*
- * What poll and epoll are asked and told of a sealed connection, byte by byte of its handshake and of its frames.
- */
+/* What poll and epoll report of a sealed connection, for each byte of its handshake and of its frames. */
 #include "../suite.h"
 
 #include "readiness/readiness.h"
@@ -22,7 +20,7 @@ static void teardown(void)
     link_end_policy(directory);
 }
 
-/* Two sealed ends that have not said a word yet. */
+/* Two sealed ends that have not exchanged a byte yet. */
 static struct link begin(bool nonblocking)
 {
     struct link link;
@@ -50,7 +48,8 @@ static int control(int epoll, int operation, int fd, uint32_t events, uint64_t d
     return result;
 }
 
-/* What the kernel says of the one descriptor in `epoll`, and what is left of it for the program. */
+/* The event that the kernel reports of the only descriptor in `epoll`, and what the shim lets the program see of
+ * it. */
 static uint32_t told(int epoll, uint64_t data)
 {
     struct epoll_event event;
@@ -62,9 +61,9 @@ static uint32_t told(int epoll, uint64_t data)
     return registration_judge(epoll, &event, registration_epoch());
 }
 
-static bool beside_background; /* its thread may read what has crossed before anybody sees it */
+static bool beside_background; /* its thread may read what has crossed before this test sees it */
 
-/* Moves one byte each way and lets both ends go on; the server by epoll only. Returns what its program is told. */
+/* Moves one byte each way and lets both ends continue; the server by epoll only. Returns what its program gets. */
 static uint32_t step(const struct link *link, int epoll, uint64_t data)
 {
     char byte;
@@ -78,7 +77,7 @@ static uint32_t step(const struct link *link, int epoll, uint64_t data)
     return told(epoll, data);
 }
 
-/* The handshake, in which the program is told nothing. Returns what it is told then. */
+/* The handshake, in which the program gets no event. Returns the events after it. */
 static uint32_t shake_hands(const struct link *link, int epoll, uint64_t data)
 {
     for (int i = 0; i < 5000; i++) {
@@ -97,7 +96,7 @@ static int new_epoll(void)
     return epoll;
 }
 
-START_TEST(nothing_is_told_until_the_handshake_is_complete)
+START_TEST(nothing_is_reported_until_the_handshake_is_complete)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
@@ -110,7 +109,7 @@ START_TEST(nothing_is_told_until_the_handshake_is_complete)
 }
 END_TEST
 
-START_TEST(an_edge_is_told_once_after_the_handshake)
+START_TEST(an_edge_is_reported_once_after_the_handshake)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
@@ -139,7 +138,7 @@ START_TEST(one_shot_is_one_event_after_the_handshake)
 }
 END_TEST
 
-START_TEST(exclusive_stays_what_the_program_asked_for)
+START_TEST(exclusive_stays_what_the_program_requested)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
@@ -150,13 +149,12 @@ START_TEST(exclusive_stays_what_the_program_asked_for)
     ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLEXCLUSIVE, 7), -EEXIST);
     ck_assert_int_eq(control(epoll, EPOLL_CTL_MOD, link.server, EPOLLIN, 7), -EINVAL);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
-    ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_MOD, link.server, &event),
-                     -1); /* the kernel knows it as exclusive */
+    ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_MOD, link.server, &event), -1); /* the kernel has it as exclusive */
     ck_assert_int_eq(errno, EINVAL);
 }
 END_TEST
 
-START_TEST(modified_during_the_handshake_the_new_events_and_data_hold)
+START_TEST(modified_during_the_handshake_the_new_events_and_data_apply)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
@@ -182,7 +180,7 @@ START_TEST(deleted_during_the_handshake_it_stays_deleted)
 }
 END_TEST
 
-START_TEST(two_epolls_are_told_and_a_third_at_least_never_misses)
+START_TEST(two_epolls_are_notified_and_a_third_never_misses_an_event)
 {
     struct link link = begin(true);
     int epoll[3];
@@ -192,7 +190,7 @@ START_TEST(two_epolls_are_told_and_a_third_at_least_never_misses)
     }
     ck_assert_uint_eq(told(epoll[0], 7), 0);
     ck_assert_uint_eq(told(epoll[1], 7), 0);
-    ck_assert_uint_eq(told(epoll[2], 7), EPOLLOUT); /* without need, as nobody remembers it */
+    ck_assert_uint_eq(told(epoll[2], 7), EPOLLOUT); /* spurious, since it is not recorded */
     ck_assert_uint_eq(shake_hands(&link, epoll[0], 7), EPOLLOUT);
     ck_assert_uint_eq(told(epoll[1], 7), EPOLLOUT);
     ck_assert_uint_eq(told(epoll[2], 7), EPOLLOUT);
@@ -222,14 +220,14 @@ START_TEST(another_descriptor_with_the_same_data_loses_no_event)
     ck_assert_int_eq(pipe(ends), 0);
     ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN, 7), 0);
     ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event), 0);
-    ck_assert_uint_eq(told(epoll, 7), 0); /* the first look at the one in its handshake */
+    ck_assert_uint_eq(told(epoll, 7), 0); /* the first event of the one in its handshake */
     ck_assert_int_eq(write(ends[1], "x", 1), 1);
     ck_assert_uint_eq(told(epoll, 7), EPOLLIN);
     ck_assert_uint_eq(told(epoll, 7), EPOLLIN);
 }
 END_TEST
 
-/* A frame of which the kernel took a part keeps the one from being writable, and not the other. */
+/* A frame of which the kernel took a part keeps one of them from being writable, and not the other. */
 START_TEST(another_descriptor_with_the_same_data_is_writable)
 {
     struct link link = open_registered(new_epoll(), EPOLLIN, true);
@@ -250,8 +248,9 @@ START_TEST(another_descriptor_with_the_same_data_is_writable)
 }
 END_TEST
 
-/* The event of the last bytes of a handshake that another thread's call has completed before it was looked at. */
-START_TEST(an_event_that_a_handshake_has_outrun_is_nobodys)
+/* The event of the last bytes of a handshake, which another thread's call completed before the event was handled.
+ */
+START_TEST(an_event_older_than_the_handshake_is_dropped)
 {
     static const uint32_t manners[] = {0, EPOLLET, EPOLLONESHOT};
     for (size_t i = 0; i < sizeof manners / sizeof manners[0]; i++) {
@@ -280,7 +279,7 @@ START_TEST(an_event_that_a_handshake_has_outrun_is_nobodys)
 }
 END_TEST
 
-START_TEST(many_with_the_same_data_are_all_told)
+START_TEST(many_with_the_same_data_are_all_notified)
 {
     enum { MANY = 40 };
     struct link links[MANY];
@@ -311,7 +310,7 @@ START_TEST(many_with_the_same_data_are_all_told)
 }
 END_TEST
 
-START_TEST(poll_is_asked_what_the_handshake_wants)
+START_TEST(poll_waits_for_what_the_handshake_needs)
 {
     struct link link = begin(true);
     bool held_back = false;
@@ -337,11 +336,14 @@ START_TEST(poll_is_asked_what_the_handshake_wants)
 }
 END_TEST
 
-/* By ones, and by all but one at once: it is taken out of the kernel, or told from a whole one where it is. */
-START_TEST(a_part_of_a_frame_is_nothing_to_read)
+/*
+ * First alone, then together with all but the last byte: the part is taken out of the kernel, or filtered where it
+ * is.
+ */
+START_TEST(a_part_of_a_frame_is_not_readable)
 {
     static const uint32_t manners[] = {0, EPOLLET, EPOLLONESHOT};
-    const size_t whole = 5 + PFSWRAP_SEAL_OVERHEAD - 1; /* but the trailing byte */
+    const size_t whole = 5 + PFSWRAP_SEAL_OVERHEAD - 1; /* except for the trailing byte */
     for (int i = 0; i < 12; i++) {
         int epoll = new_epoll();
         struct link link = open_registered(epoll, EPOLLIN | manners[i % 3], i < 6);
@@ -366,7 +368,7 @@ START_TEST(a_part_of_a_frame_is_nothing_to_read)
 }
 END_TEST
 
-START_TEST(what_is_left_of_a_frame_stays_readable)
+START_TEST(the_rest_of_a_frame_stays_readable)
 {
     int epoll = new_epoll();
     struct link link = open_registered(epoll, EPOLLIN | EPOLLOUT, false);
@@ -384,7 +386,7 @@ START_TEST(what_is_left_of_a_frame_stays_readable)
 }
 END_TEST
 
-/* Lets the time come at which the handshake stops holding the program back; `deadline`: at which it fails. */
+/* Lets the time pass after which the handshake stops holding the program back; `deadline`: at which it fails. */
 static void let_time_pass(int fd, bool deadline)
 {
     struct endpoint *endpoint;
@@ -399,7 +401,7 @@ static void let_time_pass(int fd, bool deadline)
     readiness_sweep();
 }
 
-START_TEST(after_its_patience_what_the_program_sends_is_taken_until_there_is_no_room)
+START_TEST(after_its_timeout_the_buffer_takes_what_the_program_sends_until_it_is_full)
 {
     static char bytes[CONNECTION_PREHANDSHAKE_MAX];
     struct link link = begin(true);
@@ -434,7 +436,7 @@ static struct link begin_accepted(void)
     return link;
 }
 
-START_TEST(an_accepted_connection_is_writable_at_once_and_an_edge_of_it_told_once)
+START_TEST(an_accepted_connection_is_writable_at_once_and_its_edge_reported_once)
 {
     struct link link = begin_accepted();
     int epoll = new_epoll(), edges = new_epoll(), reads = new_epoll();
@@ -449,13 +451,13 @@ START_TEST(an_accepted_connection_is_writable_at_once_and_an_edge_of_it_told_onc
     ck_assert_int_eq(control(epoll, EPOLL_CTL_DEL, link.server, 0, 0), 0);
     ck_assert_int_eq(control(reads, EPOLL_CTL_ADD, link.server, EPOLLIN, 9), 0);
     ck_assert_uint_eq(told(reads, 9), 0);
-    ck_assert_uint_eq(shake_hands(&link, edges, 8), 0); /* the program knows it */
+    ck_assert_uint_eq(shake_hands(&link, edges, 8), 0); /* the program has been notified */
     ck_assert_uint_eq(told(edges, 8), 0);
     ck_assert_uint_eq(told(reads, 9), 0);
 }
 END_TEST
 
-START_TEST(an_edge_follows_the_handshake_for_who_was_refused_room)
+START_TEST(an_edge_follows_the_handshake_if_the_buffer_was_full)
 {
     static char bytes[CONNECTION_PREHANDSHAKE_MAX + 1];
     struct link link = begin_accepted();
@@ -468,7 +470,7 @@ START_TEST(an_edge_follows_the_handshake_for_who_was_refused_room)
 }
 END_TEST
 
-START_TEST(an_event_whose_bytes_went_with_the_handshake_elsewhere_is_not_told)
+START_TEST(an_event_whose_bytes_another_call_has_read_is_not_reported)
 {
     struct link link = begin(true);
     const struct epoll_event event = {.events = EPOLLIN, .data.u64 = 7};
@@ -502,7 +504,7 @@ START_TEST(a_handshake_that_takes_too_long_is_a_hang_up)
 }
 END_TEST
 
-START_TEST(what_is_due_is_found_again_after_a_sweep)
+START_TEST(due_events_are_found_again_after_a_sweep)
 {
     struct link link = begin(true);
     struct endpoint *endpoint;
@@ -543,7 +545,7 @@ START_TEST(a_closed_number_leaves_its_registration_as_the_kernel_would)
 }
 END_TEST
 
-START_TEST(what_turns_out_plain_gets_its_events_back)
+START_TEST(a_connection_that_is_plain_gets_its_events_back)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
@@ -561,12 +563,12 @@ START_TEST(what_turns_out_plain_gets_its_events_back)
 }
 END_TEST
 
-START_TEST(what_must_be_sealed_fails_instead_of_turning_plain)
+START_TEST(a_connection_that_must_be_sealed_fails_and_is_not_plain)
 {
     struct link link = begin(true);
     struct endpoint *endpoint;
     struct connection *connection = enter(link.server, &endpoint);
-    connection->phase = CONNECTION_NONE; /* as another process that has it, too, may have left it */
+    connection->phase = CONNECTION_NONE; /* as another process with the same epoll may have left it */
     endpoint_abandon(endpoint, connection);
     ck_assert(fd_is_sealed(link.server));
     ck_assert_int_eq((int)link_send(link.server, "word", 4), -1);
@@ -574,7 +576,7 @@ START_TEST(what_must_be_sealed_fails_instead_of_turning_plain)
 }
 END_TEST
 
-START_TEST(watched_before_it_was_sealed_it_is_held_back_like_others)
+START_TEST(registered_before_it_was_sealed_it_is_held_back_like_others)
 {
     struct link link;
     int epoll = new_epoll();
@@ -594,7 +596,7 @@ START_TEST(watched_before_it_was_sealed_it_is_held_back_like_others)
 }
 END_TEST
 
-START_TEST(a_note_that_no_longer_holds_changes_nothing)
+START_TEST(an_outdated_registration_changes_nothing)
 {
     struct link link = begin(true);
     int epoll = new_epoll();
@@ -615,30 +617,30 @@ int main(void)
 {
     TCase *cases = tcase_create("readiness");
     tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_add_test(cases, nothing_is_told_until_the_handshake_is_complete);
-    tcase_add_test(cases, an_edge_is_told_once_after_the_handshake);
+    tcase_add_test(cases, nothing_is_reported_until_the_handshake_is_complete);
+    tcase_add_test(cases, an_edge_is_reported_once_after_the_handshake);
     tcase_add_test(cases, one_shot_is_one_event_after_the_handshake);
-    tcase_add_test(cases, exclusive_stays_what_the_program_asked_for);
-    tcase_add_test(cases, modified_during_the_handshake_the_new_events_and_data_hold);
+    tcase_add_test(cases, exclusive_stays_what_the_program_requested);
+    tcase_add_test(cases, modified_during_the_handshake_the_new_events_and_data_apply);
     tcase_add_test(cases, deleted_during_the_handshake_it_stays_deleted);
-    tcase_add_test(cases, two_epolls_are_told_and_a_third_at_least_never_misses);
+    tcase_add_test(cases, two_epolls_are_notified_and_a_third_never_misses_an_event);
     tcase_add_test(cases, another_descriptor_with_the_same_data_loses_no_event);
     tcase_add_test(cases, another_descriptor_with_the_same_data_is_writable);
-    tcase_add_test(cases, an_event_that_a_handshake_has_outrun_is_nobodys);
-    tcase_add_test(cases, many_with_the_same_data_are_all_told);
-    tcase_add_test(cases, poll_is_asked_what_the_handshake_wants);
-    tcase_add_test(cases, a_part_of_a_frame_is_nothing_to_read);
-    tcase_add_test(cases, what_is_left_of_a_frame_stays_readable);
-    tcase_add_test(cases, after_its_patience_what_the_program_sends_is_taken_until_there_is_no_room);
-    tcase_add_test(cases, an_accepted_connection_is_writable_at_once_and_an_edge_of_it_told_once);
-    tcase_add_test(cases, an_edge_follows_the_handshake_for_who_was_refused_room);
-    tcase_add_test(cases, an_event_whose_bytes_went_with_the_handshake_elsewhere_is_not_told);
+    tcase_add_test(cases, an_event_older_than_the_handshake_is_dropped);
+    tcase_add_test(cases, many_with_the_same_data_are_all_notified);
+    tcase_add_test(cases, poll_waits_for_what_the_handshake_needs);
+    tcase_add_test(cases, a_part_of_a_frame_is_not_readable);
+    tcase_add_test(cases, the_rest_of_a_frame_stays_readable);
+    tcase_add_test(cases, after_its_timeout_the_buffer_takes_what_the_program_sends_until_it_is_full);
+    tcase_add_test(cases, an_accepted_connection_is_writable_at_once_and_its_edge_reported_once);
+    tcase_add_test(cases, an_edge_follows_the_handshake_if_the_buffer_was_full);
+    tcase_add_test(cases, an_event_whose_bytes_another_call_has_read_is_not_reported);
     tcase_add_test(cases, a_handshake_that_takes_too_long_is_a_hang_up);
-    tcase_add_test(cases, what_is_due_is_found_again_after_a_sweep);
+    tcase_add_test(cases, due_events_are_found_again_after_a_sweep);
     tcase_add_test(cases, a_closed_number_leaves_its_registration_as_the_kernel_would);
-    tcase_add_test(cases, what_turns_out_plain_gets_its_events_back);
-    tcase_add_test(cases, what_must_be_sealed_fails_instead_of_turning_plain);
-    tcase_add_test(cases, watched_before_it_was_sealed_it_is_held_back_like_others);
-    tcase_add_test(cases, a_note_that_no_longer_holds_changes_nothing);
+    tcase_add_test(cases, a_connection_that_is_plain_gets_its_events_back);
+    tcase_add_test(cases, a_connection_that_must_be_sealed_fails_and_is_not_plain);
+    tcase_add_test(cases, registered_before_it_was_sealed_it_is_held_back_like_others);
+    tcase_add_test(cases, an_outdated_registration_changes_nothing);
     return run_suite(cases, "readiness");
 }

@@ -1,6 +1,6 @@
 /*
- * After a fork both processes go on with the connection; what came later, and what nobody announced, stays with the
- * one that made it.
+ * After a fork both processes use the connection. What was made later, or by a fork without handlers, stays with
+ * one.
  */
 #include "../suite.h"
 
@@ -34,7 +34,7 @@ static void expect_exit(pid_t child, int expected)
     ck_assert_int_eq(WEXITSTATUS(status), expected);
 }
 
-/* Everything the client has sent must be `text` at the server. */
+/* Everything that the client has sent must be `text` at the server. */
 static void expect(const struct link *link, const char *text)
 {
     char got[64] = "";
@@ -50,7 +50,7 @@ static void expect(const struct link *link, const char *text)
     ck_assert_str_eq(got, text);
 }
 
-START_TEST(both_processes_go_on_in_turn)
+START_TEST(both_processes_use_it_in_turn)
 {
     struct link link = link_open(65536);
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
@@ -64,7 +64,7 @@ START_TEST(both_processes_go_on_in_turn)
 }
 END_TEST
 
-START_TEST(what_was_half_received_goes_over_the_fork)
+START_TEST(a_half_received_frame_survives_the_fork)
 {
     struct link link = link_open(65536);
     char text[8] = "";
@@ -86,7 +86,7 @@ START_TEST(what_was_half_received_goes_over_the_fork)
 }
 END_TEST
 
-/* A buffer that was given back twice would be two connections' at once. */
+/* A buffer that was given back twice would belong to two connections. */
 static bool buffers_are_distinct(void)
 {
     enum { COUNT = 4 };
@@ -101,7 +101,7 @@ static bool buffers_are_distinct(void)
     return true;
 }
 
-START_TEST(a_fork_that_nobody_announced_finds_nothing)
+START_TEST(a_fork_without_handlers_gets_an_error)
 {
     struct link link = link_open(65536);
     long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
@@ -164,7 +164,7 @@ START_TEST(the_last_holder_ends_the_stream)
 }
 END_TEST
 
-START_TEST(a_holder_that_was_killed_counts_no_more)
+START_TEST(a_killed_holder_no_longer_counts)
 {
     struct link link = link_open(65536);
     pid_t child = fork();
@@ -182,7 +182,7 @@ START_TEST(a_holder_that_was_killed_counts_no_more)
     }
     ck_assert_int_eq(kill(child, SIGKILL), 0);
     siginfo_t info;
-    ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0); /* a zombie is dead */
+    ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0); /* a zombie has ended */
     ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
     ck_assert(!holders_release(connection));
     endpoint_leave(connection);
@@ -194,11 +194,11 @@ int main(void)
 {
     TCase *cases = tcase_create("share");
     tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_add_test(cases, both_processes_go_on_in_turn);
-    tcase_add_test(cases, what_was_half_received_goes_over_the_fork);
-    tcase_add_test(cases, a_fork_that_nobody_announced_finds_nothing);
+    tcase_add_test(cases, both_processes_use_it_in_turn);
+    tcase_add_test(cases, a_half_received_frame_survives_the_fork);
+    tcase_add_test(cases, a_fork_without_handlers_gets_an_error);
     tcase_add_test(cases, a_child_killed_in_the_middle_poisons_what_it_held);
     tcase_add_test(cases, the_last_holder_ends_the_stream);
-    tcase_add_test(cases, a_holder_that_was_killed_counts_no_more);
+    tcase_add_test(cases, a_killed_holder_no_longer_counts);
     return run_suite(cases, "share");
 }

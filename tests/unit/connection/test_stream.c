@@ -1,7 +1,4 @@
-/*
- * A sealed connection behaves as TCP does, whatever the wire does to its frames: split anywhere, held up, forged,
- * cut.
- */
+/* A sealed connection behaves as TCP does, whatever happens to its frames: split anywhere, delayed, forged, cut. */
 #include "../suite.h"
 
 #include "link.h"
@@ -42,7 +39,7 @@ START_TEST(handshake_survives_any_split_of_the_wire)
 }
 END_TEST
 
-/* xorshift: the same bytes at both ends without keeping them. */
+/* xorshift: the same bytes at both ends without storing them. */
 static uint32_t next_random(uint32_t *state)
 {
     *state ^= *state << 13;
@@ -73,7 +70,7 @@ START_TEST(a_full_socket_loses_and_repeats_nothing)
             held_up += count < (ssize_t)size;
             out += count > 0 ? (size_t)count : 0;
         } else {
-            /* What is left is pending; any call goes on with it, as the background does after a close. */
+            /* What is left is pending; any call continues with it, as the background thread does after a close. */
             struct endpoint *endpoint;
             struct connection *connection;
             ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
@@ -133,7 +130,7 @@ START_TEST(reads_smaller_than_a_chunk_stay_readable_until_the_last_byte)
 }
 END_TEST
 
-START_TEST(one_read_empties_the_kernel_of_many_small_frames)
+START_TEST(one_read_takes_many_small_frames_from_the_kernel)
 {
     enum { FRAMES = 30, SIZE = 100 };
     struct link link = link_open(65536);
@@ -174,7 +171,7 @@ START_TEST(peeking_takes_nothing_and_sees_several_frames)
 }
 END_TEST
 
-START_TEST(a_receive_of_nothing_sees_what_is_all_in_the_kernel_and_takes_nothing)
+START_TEST(a_receive_of_no_bytes_reports_a_complete_frame_and_takes_nothing)
 {
     struct link link = link_open(65536);
     char text[8] = "";
@@ -207,7 +204,7 @@ START_TEST(discarding_counts_and_copies_nothing)
 }
 END_TEST
 
-START_TEST(an_end_without_final_is_an_error_after_what_came_before)
+START_TEST(an_end_without_final_is_an_error_after_the_earlier_bytes)
 {
     struct link link = link_open(65536);
     char text[8];
@@ -252,7 +249,7 @@ START_TEST(a_forged_byte_anywhere_in_a_frame_is_an_error)
 }
 END_TEST
 
-START_TEST(a_peer_that_speaks_something_else_is_refused)
+START_TEST(a_peer_with_another_protocol_is_refused)
 {
     int sealed, peer;
     char byte;
@@ -269,7 +266,7 @@ START_TEST(a_peer_that_speaks_something_else_is_refused)
 }
 END_TEST
 
-START_TEST(a_silent_peer_is_refused_when_its_time_is_up)
+START_TEST(a_silent_peer_is_refused_after_the_timeout)
 {
     int sealed, peer;
     char byte;
@@ -312,14 +309,14 @@ int main(void)
     tcase_add_test(cases, a_full_socket_loses_and_repeats_nothing);
     tcase_add_test(cases, after_a_short_write_a_program_may_send_something_else);
     tcase_add_test(cases, reads_smaller_than_a_chunk_stay_readable_until_the_last_byte);
-    tcase_add_test(cases, one_read_empties_the_kernel_of_many_small_frames);
+    tcase_add_test(cases, one_read_takes_many_small_frames_from_the_kernel);
     tcase_add_test(cases, peeking_takes_nothing_and_sees_several_frames);
-    tcase_add_test(cases, a_receive_of_nothing_sees_what_is_all_in_the_kernel_and_takes_nothing);
+    tcase_add_test(cases, a_receive_of_no_bytes_reports_a_complete_frame_and_takes_nothing);
     tcase_add_test(cases, discarding_counts_and_copies_nothing);
-    tcase_add_test(cases, an_end_without_final_is_an_error_after_what_came_before);
+    tcase_add_test(cases, an_end_without_final_is_an_error_after_the_earlier_bytes);
     tcase_add_test(cases, a_forged_byte_anywhere_in_a_frame_is_an_error);
-    tcase_add_test(cases, a_peer_that_speaks_something_else_is_refused);
-    tcase_add_test(cases, a_silent_peer_is_refused_when_its_time_is_up);
+    tcase_add_test(cases, a_peer_with_another_protocol_is_refused);
+    tcase_add_test(cases, a_silent_peer_is_refused_after_the_timeout);
     tcase_add_test(cases, a_handler_that_comes_in_between_gets_an_errno);
     return run_suite(cases, "stream");
 }

@@ -1,6 +1,4 @@
-/*
- * Closing waits for what was sent on marked sockets, for no other descriptor, and never for long.
- */
+/* Closing waits for what was sent on marked sockets, for no other descriptor, and never for long. */
 #include "../suite.h"
 
 #include <arpa/inet.h>
@@ -99,7 +97,7 @@ START_TEST(a_marked_descriptor_waits_until_the_peers_kernel_has_everything)
 }
 END_TEST
 
-START_TEST(a_peer_that_takes_nothing_holds_up_many_descriptors_no_longer_than_one)
+START_TEST(a_peer_that_takes_nothing_delays_many_descriptors_no_longer_than_one)
 {
     enum { COUNT = 3 };
     struct pair pairs[COUNT];
@@ -114,12 +112,12 @@ START_TEST(a_peer_that_takes_nothing_holds_up_many_descriptors_no_longer_than_on
     ck_assert_int_ge(took, LINGER_MS / 2);
     ck_assert_int_lt(took, 2 * LINGER_MS);
     begun = milliseconds();
-    linger_before_close_range(0, ~0U); /* a mark is good for one wait */
+    linger_before_close_range(0, ~0U); /* a mark is valid for one wait */
     ck_assert_int_lt(milliseconds() - begun, LINGER_MS / 2);
 }
 END_TEST
 
-START_TEST(a_peer_that_is_gone_is_not_waited_for)
+START_TEST(closing_does_not_wait_for_a_peer_that_has_closed)
 {
     struct pair pair = connected();
     fill(pair.here);
@@ -131,7 +129,7 @@ START_TEST(a_peer_that_is_gone_is_not_waited_for)
 }
 END_TEST
 
-START_TEST(a_child_waits_for_none_of_its_parents_connections)
+START_TEST(a_child_does_not_wait_for_its_parents_connections)
 {
     struct pair pair = connected();
     fill(pair.here);
@@ -149,7 +147,7 @@ START_TEST(a_child_waits_for_none_of_its_parents_connections)
 }
 END_TEST
 
-START_TEST(a_marked_number_that_is_no_socket_any_more_is_not_waited_for)
+START_TEST(closing_does_not_wait_for_a_marked_number_that_is_no_longer_a_socket)
 {
     struct pair pair = connected();
     int pipes[2];
@@ -174,9 +172,9 @@ int main(void)
     tcase_add_checked_fixture(cases, start, NULL);
     tcase_add_test(cases, nothing_is_waited_for_on_a_descriptor_without_a_mark);
     tcase_add_test(cases, a_marked_descriptor_waits_until_the_peers_kernel_has_everything);
-    tcase_add_test(cases, a_peer_that_takes_nothing_holds_up_many_descriptors_no_longer_than_one);
-    tcase_add_test(cases, a_peer_that_is_gone_is_not_waited_for);
-    tcase_add_test(cases, a_child_waits_for_none_of_its_parents_connections);
-    tcase_add_test(cases, a_marked_number_that_is_no_socket_any_more_is_not_waited_for);
+    tcase_add_test(cases, a_peer_that_takes_nothing_delays_many_descriptors_no_longer_than_one);
+    tcase_add_test(cases, closing_does_not_wait_for_a_peer_that_has_closed);
+    tcase_add_test(cases, a_child_does_not_wait_for_its_parents_connections);
+    tcase_add_test(cases, closing_does_not_wait_for_a_marked_number_that_is_no_longer_a_socket);
     return run_suite(cases, "linger");
 }

@@ -1,7 +1,7 @@
 /*
- * The keys of a policy: what each rule asks of its channels, what is refused at the start and in which words, and
- * that nothing is loaded, or left in an ordinary page, that need not be. Each test is a process of its own, as
- * keys_load() wants it.
+ * The keys of a policy: the settings of each rule's channels, the refusals at the start with their messages, and
+ * that no key is loaded, or left in an ordinary page, without need. Each test is a process of its own, since
+ * keys_load() works once.
  */
 #include "../suite.h"
 
@@ -62,7 +62,7 @@ static void write_good_files(void)
     write_file("peers", "a " PUBLIC_A "\nb " PUBLIC_B "\n", 0644);
 }
 
-/* `text` with our directory and a slash for every @. */
+/* `text` with the test's directory and a slash for every @. */
 static size_t expand(char *buffer, size_t size, const char *text)
 {
     size_t used = 0;
@@ -108,7 +108,7 @@ START_TEST(without_a_rule_that_seals_no_key_file_is_opened)
 }
 END_TEST
 
-START_TEST(a_listening_rule_admits_all_peers_some_or_anyone)
+START_TEST(a_listening_rule_admits_all_peers_some_peers_or_any_client)
 {
     write_good_files();
     expect_loaded("[seal]\nidentity = @a.key\nidentity = @b.key\npsk = @site.psk\npeers = @peers\nrekey = 7\n"
@@ -160,8 +160,8 @@ START_TEST(a_client_with_an_identity_shows_it)
 }
 END_TEST
 
-/* Runs a handshake between two rules of one policy: the settings are what the library takes them for. */
-START_TEST(two_rules_of_a_policy_can_speak_to_each_other)
+/* Runs a handshake between two rules of one policy: the settings are valid for the library. */
+START_TEST(two_rules_of_a_policy_can_connect_to_each_other)
 {
     uint8_t wire[PFSWRAP_SEAL_TAKE_BYTES], plain[16];
     struct pfswrap_seal client, server;
@@ -222,7 +222,7 @@ START_TEST(a_key_file_that_others_may_read_is_refused)
 }
 END_TEST
 
-START_TEST(what_is_no_key_is_refused)
+START_TEST(a_file_without_a_key_is_refused)
 {
     write_good_files();
     write_file("a.key", "secret\n", 0600);
@@ -258,7 +258,7 @@ START_TEST(a_name_whose_keys_have_expired_is_no_error)
 }
 END_TEST
 
-/* Makes this process one that may not read `a.key`: modes do not hold root up, so root becomes somebody else. */
+/* Makes this process one that may not read `a.key`: modes do not restrict root, so root becomes another user. */
 static void lose_the_right_to_read(void)
 {
     ck_assert_int_eq(0, chmod(directory, 0755));
@@ -287,7 +287,7 @@ START_TEST(a_child_that_may_not_read_a_file_has_no_keys_at_all)
 }
 END_TEST
 
-START_TEST(a_child_without_the_psk_does_not_speak_without_it)
+START_TEST(a_child_that_lacks_the_psk_does_not_connect_without_it)
 {
     struct pfswrap_seal seal;
     write_good_files();
@@ -319,7 +319,7 @@ static bool write_is_fatal(volatile void *at)
     const pid_t child = fork();
     if (child == 0) {
         volatile uint8_t *const byte = at;
-        (void)signal(SIGSEGV, SIG_DFL); /* a sanitizer would report at length what is meant to happen */
+        (void)signal(SIGSEGV, SIG_DFL); /* a sanitizer would report at length what is expected here */
         *byte = (uint8_t)(*byte ^ 1);
         _exit(0);
     }
@@ -344,17 +344,17 @@ int main(void)
     TCase *cases = tcase_create("keys");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, without_a_rule_that_seals_no_key_file_is_opened);
-    tcase_add_test(cases, a_listening_rule_admits_all_peers_some_or_anyone);
+    tcase_add_test(cases, a_listening_rule_admits_all_peers_some_peers_or_any_client);
     tcase_add_test(cases, a_client_is_anonymous_only_without_an_identity);
     tcase_add_test(cases, a_client_with_an_identity_shows_it);
-    tcase_add_test(cases, two_rules_of_a_policy_can_speak_to_each_other);
+    tcase_add_test(cases, two_rules_of_a_policy_can_connect_to_each_other);
     tcase_add_test(cases, a_missing_key_file_is_refused_with_its_line);
     tcase_add_test(cases, a_key_file_that_others_may_read_is_refused);
-    tcase_add_test(cases, what_is_no_key_is_refused);
+    tcase_add_test(cases, a_file_without_a_key_is_refused);
     tcase_add_test(cases, a_name_without_a_key_is_refused_with_its_rule);
     tcase_add_test(cases, a_name_whose_keys_have_expired_is_no_error);
     tcase_add_test(cases, a_child_that_may_not_read_a_file_has_no_keys_at_all);
-    tcase_add_test(cases, a_child_without_the_psk_does_not_speak_without_it);
+    tcase_add_test(cases, a_child_that_lacks_the_psk_does_not_connect_without_it);
     tcase_add_test(cases, a_child_that_may_read_its_files_has_keys);
     tcase_add_test(cases, the_settings_cannot_be_written_to);
     return run_suite(cases, "keys");

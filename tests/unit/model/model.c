@@ -1,4 +1,4 @@
-/* The scheduler and the kernel of model.h. Coroutines begin on contexts and change by _longjmp, which makes no
+/* The scheduler and the kernel of model.h. Coroutines begin on contexts and switch by _longjmp, which makes no
  * call. */
 #include "model.h"
 
@@ -22,7 +22,7 @@
 #include "connection/endpoint.h"
 #include "base/raw_syscall.h"
 
-/* Stacks lie far apart, since valgrind takes a small change of the stack pointer for a large frame. */
+/* Stacks are far apart, since valgrind takes a small change of the stack pointer for a large frame. */
 enum { THREADS_MOST = 4, STEPS_MOST = 20000, STACK_BYTES = 8 << 20, TRACE = 4096 };
 
 /* --- scheduler --- */
@@ -35,9 +35,9 @@ struct coroutine {
 };
 
 struct choice {
-    uint8_t taken, count; /* of the threads that could go on, in order: the one that runs first */
+    uint8_t taken, count; /* of the threads that can run, in order: the one that runs first */
     uint8_t preemptions;  /* before it */
-    bool runs;            /* the first of them is the one that ran before, so that another one preempts it */
+    bool runs;            /* the first of them is the thread that ran before, so that another one preempts it */
 };
 
 static const struct model_scenario *scenario;
@@ -65,7 +65,7 @@ void model_expect(bool holds, const char *what)
     ck_abort_msg("%s: %s", scenario->name, what);
 }
 
-/* Which thread goes on now. */
+/* The thread that runs now. */
 static int choose(void)
 {
     uint8_t can[THREADS_MOST], count = 0;
@@ -110,7 +110,7 @@ static void start(void)
     (void)setcontext(&scheduler);
 }
 
-/* Lets the scheduler choose. Nothing happens outside of the threads, as at the beginning of a scenario. */
+/* Lets the scheduler choose. Outside of the threads, as at the beginning of a scenario, nothing happens. */
 static void step(void)
 {
     if (current < 0)
@@ -130,7 +130,7 @@ static void step(void)
     errno = coroutines[before].error;
 }
 
-/* Whoever waits looks again after each step of another thread that changes something. */
+/* A thread that waits looks again after each step of another thread that changes something. */
 static void change(void)
 {
     if (current < 0)
@@ -173,7 +173,7 @@ void model_changed(void)
         change();
 }
 
-/* Reading wakes nobody: two threads that wait for a third would go on looking for each other's sake. */
+/* Reading wakes no thread: two threads that wait for a third would wake each other without end. */
 void model_look(const volatile void *word)
 {
     const uintptr_t at = (uintptr_t)word, table = (uintptr_t)fd_table;
@@ -386,7 +386,7 @@ long model_kernel(long number, long a, long b, long c, long d, long e)
     return answer(number, a, b, c, d);
 }
 
-/* libc's calls, in the table of real functions: errno, and the same kernel. */
+/* libc's calls, in the table of real functions: with errno, and the same kernel. */
 static int with_errno(long result)
 {
     if (result >= 0)

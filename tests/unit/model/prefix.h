@@ -1,6 +1,6 @@
 /*
- * Included before everything in the sources of the shim that the model runs: their interposed functions get names
- * of their own, so that the test program does not interpose its own libc.
+ * Included before everything in the sources of the shim that the model runs: their interposed functions get other
+ * names, so that the test program does not interpose its own libc.
  */
 #ifndef PFSWRAP_TESTS_MODEL_PREFIX_H
 #define PFSWRAP_TESTS_MODEL_PREFIX_H

@@ -1,7 +1,7 @@
 /*
  * The compiler's <stdatomic.h> for the sources that the model runs: before each operation on a word that threads
- * share the scheduler may let another one go on (model.h). All are sequentially consistent here: the model explores
- * interleavings, not weak memory.
+ * share, the scheduler may switch to another thread (model.h). All are sequentially consistent here: the model
+ * explores interleavings, not weak memory.
  */
 #ifndef PFSWRAP_TESTS_MODEL_STDATOMIC_H
 #define PFSWRAP_TESTS_MODEL_STDATOMIC_H

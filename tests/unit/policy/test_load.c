@@ -1,5 +1,6 @@
 /*
- * Opening a policy file: who may have written it, what it must be, and that loading refuses what this build lacks.
+ * Opening a policy file: its owner and permissions, its kind, and that loading refuses what this build does not
+ * support.
  */
 #include "support.h"
 

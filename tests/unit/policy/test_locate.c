@@ -1,6 +1,4 @@
-/*
- * Which file is chosen for a program: by variable, by its name, the default, the built-in policy.
- */
+/* Which file is chosen for a program: by the variable, by the program's name, the default, the built-in policy. */
 #include "support.h"
 
 #include "policy/locate.h"
@@ -72,12 +70,12 @@ START_TEST(the_programs_own_file_comes_before_the_default)
 }
 END_TEST
 
-START_TEST(a_file_that_is_there_and_bad_is_chosen_so_that_loading_fails)
+START_TEST(an_invalid_file_is_chosen_so_that_loading_fails)
 {
     touch("default.conf", 0600);
     char link[128];
     snprintf(link, sizeof link, "%s/nginx.conf", directory);
-    ck_assert_int_eq(symlink("nginx.conf", link), 0); /* a loop: stat(2) says ELOOP */
+    ck_assert_int_eq(symlink("nginx.conf", link), 0); /* a loop: stat(2) fails with ELOOP */
     ck_assert_str_eq(locate("nginx"), "nginx.conf");
     ck_assert_int_eq(policy_load(&policy, located, &policy_problem), -1);
 }
@@ -111,7 +109,7 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, without_any_file_the_built_in_policy_is_chosen);
     tcase_add_test(cases, the_programs_own_file_comes_before_the_default);
-    tcase_add_test(cases, a_file_that_is_there_and_bad_is_chosen_so_that_loading_fails);
+    tcase_add_test(cases, an_invalid_file_is_chosen_so_that_loading_fails);
     tcase_add_test(cases, the_variable_comes_before_all_files);
     tcase_add_test(cases, an_answer_that_does_not_fit_is_an_error);
     return run_suite(cases, "policy locate");

@@ -1,6 +1,4 @@
-/*
- * Address -> rule: file order, direction, prefixes, ports, and IPv4 in its two forms.
- */
+/* From address to rule: order in the file, direction, prefixes, ports, and IPv4 in its two forms. */
 #include "support.h"
 
 #include <arpa/inet.h>
@@ -36,7 +34,7 @@ START_TEST(the_first_rule_in_file_order_wins)
 }
 END_TEST
 
-START_TEST(a_rule_is_for_its_direction_only)
+START_TEST(a_rule_applies_to_its_direction_only)
 {
     expect_accepted("[listen in]\naddress = 0.0.0.0:1\n[connect out]\naddress = 0.0.0.0:2\n");
     ck_assert_str_eq(match(POLICY_LISTEN, "127.0.0.1", 1), "in");
@@ -57,7 +55,7 @@ START_TEST(an_ipv4_mapped_address_counts_as_ipv4)
 }
 END_TEST
 
-START_TEST(an_unspecified_address_is_every_address_of_its_family)
+START_TEST(an_unspecified_address_matches_every_address_of_its_family)
 {
     expect_accepted("[listen v4]\naddress = 0.0.0.0:1\n[listen all]\naddress = [::]:1\n");
     ck_assert_str_eq(match(POLICY_LISTEN, "127.0.0.1", 1), "v4");
@@ -70,7 +68,7 @@ START_TEST(an_unspecified_address_is_every_address_of_its_family)
 }
 END_TEST
 
-START_TEST(a_prefix_counts_to_the_bit)
+START_TEST(a_prefix_is_compared_to_the_bit)
 {
     expect_accepted("[listen a]\naddress = 10.1.2.192/27:1, [2001:db8:8000::]/33:1\n");
     ck_assert_str_eq(match(POLICY_LISTEN, "10.1.2.191", 1), "none");
@@ -114,10 +112,10 @@ int main(void)
 {
     TCase *cases = tcase_create("match");
     tcase_add_test(cases, the_first_rule_in_file_order_wins);
-    tcase_add_test(cases, a_rule_is_for_its_direction_only);
+    tcase_add_test(cases, a_rule_applies_to_its_direction_only);
     tcase_add_test(cases, an_ipv4_mapped_address_counts_as_ipv4);
-    tcase_add_test(cases, an_unspecified_address_is_every_address_of_its_family);
-    tcase_add_test(cases, a_prefix_counts_to_the_bit);
+    tcase_add_test(cases, an_unspecified_address_matches_every_address_of_its_family);
+    tcase_add_test(cases, a_prefix_is_compared_to_the_bit);
     tcase_add_test(cases, a_port_range_includes_its_ends);
     tcase_add_test(cases, an_address_of_another_family_or_cut_short_matches_nothing);
     return run_suite(cases, "policy match");

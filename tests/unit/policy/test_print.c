@@ -1,6 +1,4 @@
-/*
- * What is printed parses back to the same policy, and says what a missing plane leaves undone.
- */
+/* A printed policy parses to the same policy, and says what a missing plane does not do. */
 #include "support.h"
 
 #include <errno.h>
@@ -21,7 +19,7 @@ static void print(char *text, size_t size)
     close(fd);
 }
 
-/* Parses `text`, prints it, parses that, prints again: both prints are the same, and so is what they mean. */
+/* Parses `text`, prints it, parses that, prints again: both prints are the same, and so is their meaning. */
 static void expect_round_trip(const char *text)
 {
     static struct policy before;

@@ -1,6 +1,4 @@
-/*
- * The registries: by name in any spelling and case, by number, and no number or name twice.
- */
+/* The registries: lookup by name in any spelling and case, and by number; no number or name occurs twice. */
 #include "support.h"
 
 #include "policy/registry.h"
@@ -50,7 +48,7 @@ START_TEST(a_group_is_found_by_each_of_its_names)
 }
 END_TEST
 
-START_TEST(no_name_and_no_number_means_two_groups)
+START_TEST(each_name_and_each_number_means_one_group)
 {
     unsigned count = 0;
     for (unsigned id = 0; id <= UINT16_MAX; id++) {
@@ -93,7 +91,7 @@ int main(void)
 {
     TCase *cases = tcase_create("registry");
     tcase_add_test(cases, a_group_is_found_by_each_of_its_names);
-    tcase_add_test(cases, no_name_and_no_number_means_two_groups);
+    tcase_add_test(cases, each_name_and_each_number_means_one_group);
     tcase_add_test(cases, a_cipher_suite_is_found_by_name_and_number);
     return run_suite(cases, "policy registry");
 }

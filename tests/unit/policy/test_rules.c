@@ -1,6 +1,6 @@
 /*
- * The keys of [wire], [seal], [listen] and [connect]: they parse and are checked in every build, also in one that
- * cannot honour them (test_supported.c).
+ * The keys of [wire], [seal], [listen] and [connect]: every build parses and checks them, also one that cannot
+ * apply them.
  */
 #include "support.h"
 
@@ -10,7 +10,7 @@
 #define LISTEN "[listen a]\naddress = 0.0.0.0:1\n"
 #define CONNECT "[connect a]\naddress = 0.0.0.0:1\n"
 
-START_TEST(every_key_of_wire_is_taken)
+START_TEST(every_key_of_wire_is_accepted)
 {
     expect_accepted("[wire]\ntls = log\n\nplaintext = starttls\n");
     ck_assert_int_eq(policy.wire.tls, POLICY_WIRE_LOG);
@@ -21,7 +21,7 @@ START_TEST(every_key_of_wire_is_taken)
 }
 END_TEST
 
-START_TEST(every_key_of_seal_is_taken)
+START_TEST(every_key_of_seal_is_accepted)
 {
     expect_accepted("[seal]\nidentity = /a\nidentity = /b, c\npeers = /p\npsk = /x\npsk = /y\nrekey = 16\n"
                     "handshake-timeout = 500ms\nlinger = 2m\n");
@@ -70,7 +70,7 @@ START_TEST(a_duration_needs_a_unit_and_lies_between_1ms_and_1h)
 }
 END_TEST
 
-START_TEST(every_key_of_listen_is_taken)
+START_TEST(every_key_of_listen_is_accepted)
 {
     expect_accepted(SEAL "[listen web-1]\naddress = 192.0.2.1:443, 10.0.0.0/8:*, [2001:db8::]/32:8000-8999\n"
                          "seal = require\nlayer = tls\nclients = a, b.c\nservice = web\nplaintext = refuse\n");
@@ -99,7 +99,7 @@ START_TEST(every_key_of_listen_is_taken)
 }
 END_TEST
 
-START_TEST(every_key_of_connect_is_taken)
+START_TEST(every_key_of_connect_is_accepted)
 {
     expect_accepted(
         "[connect db]\naddress = [::1]:5432\nseal = require\npeer = db-1\npeer = db-2\nservice = db\n" SEAL);
@@ -111,7 +111,7 @@ START_TEST(every_key_of_connect_is_taken)
 }
 END_TEST
 
-START_TEST(a_rule_name_stands_once_in_its_direction)
+START_TEST(a_rule_name_is_unique_in_its_direction)
 {
     expect_accepted(LISTEN CONNECT);
     ck_assert_uint_eq(policy.rule_count, 2);
@@ -214,7 +214,7 @@ START_TEST(a_sealing_rule_needs_its_keys)
 }
 END_TEST
 
-START_TEST(prefer_is_for_listening_sockets_that_take_anyone)
+START_TEST(prefer_is_for_listening_sockets_that_admit_any_client)
 {
     expect_accepted(LISTEN "seal = prefer\nclients = any\n" SEAL);
     ck_assert_int_eq(policy.rules[0].seal, POLICY_SEAL_PREFER);
@@ -263,13 +263,13 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("rules");
-    tcase_add_test(cases, every_key_of_wire_is_taken);
-    tcase_add_test(cases, every_key_of_seal_is_taken);
+    tcase_add_test(cases, every_key_of_wire_is_accepted);
+    tcase_add_test(cases, every_key_of_seal_is_accepted);
     tcase_add_test(cases, bad_values_of_seal_are_refused);
     tcase_add_test(cases, a_duration_needs_a_unit_and_lies_between_1ms_and_1h);
-    tcase_add_test(cases, every_key_of_listen_is_taken);
-    tcase_add_test(cases, every_key_of_connect_is_taken);
-    tcase_add_test(cases, a_rule_name_stands_once_in_its_direction);
+    tcase_add_test(cases, every_key_of_listen_is_accepted);
+    tcase_add_test(cases, every_key_of_connect_is_accepted);
+    tcase_add_test(cases, a_rule_name_is_unique_in_its_direction);
     tcase_add_test(cases, more_than_64_rules_are_refused);
     tcase_add_test(cases, more_than_256_addresses_are_refused);
     tcase_add_test(cases, a_rule_needs_an_address);
@@ -277,7 +277,7 @@ int main(void)
     tcase_add_test(cases, a_malformed_port_is_refused);
     tcase_add_test(cases, a_malformed_prefix_is_refused);
     tcase_add_test(cases, a_sealing_rule_needs_its_keys);
-    tcase_add_test(cases, prefer_is_for_listening_sockets_that_take_anyone);
+    tcase_add_test(cases, prefer_is_for_listening_sockets_that_admit_any_client);
     tcase_add_test(cases, a_sealing_key_without_sealing_is_refused);
     tcase_add_test(cases, bad_values_of_a_rule_are_refused);
     return run_suite(cases, "policy rules");

@@ -1,6 +1,6 @@
 /*
- * The policy in the words of Node.js and Java: what is added, what of a present value stays, and that saying it
- * twice is saying it once.
+ * The policy as options of Node.js and Java: what is added, what of an existing value stays, and that adding twice
+ * changes nothing.
  */
 #include "support.h"
 
@@ -19,7 +19,7 @@ static const char suites[] = "[tls]\nciphersuites = TLS_AES_256_GCM_SHA384, TLS_
                              "groups = X25519MLKEM768, P-384, X25519\n";
 static const char node[] = "--tls-min-v1.3 --tls-cipher-list=TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256";
 
-START_TEST(node_is_told_the_version_and_the_suites)
+START_TEST(node_gets_the_version_and_the_suites)
 {
     ck_assert_str_eq(value_of(suites, POLICY_RUNTIME_NODE, NULL), node);
     ck_assert_str_eq(
@@ -29,7 +29,7 @@ START_TEST(node_is_told_the_version_and_the_suites)
 }
 END_TEST
 
-START_TEST(java_is_told_versions_suites_and_the_groups_it_knows)
+START_TEST(java_gets_versions_suites_and_the_groups_it_supports)
 {
     ck_assert_str_eq(value_of(suites, POLICY_RUNTIME_JAVA, NULL),
                      "-Djdk.tls.client.protocols=TLSv1.3 "
@@ -44,7 +44,7 @@ START_TEST(java_is_told_versions_suites_and_the_groups_it_knows)
 }
 END_TEST
 
-START_TEST(words_of_the_program_stay_and_weaker_ones_go)
+START_TEST(options_of_the_program_stay_and_weaker_ones_are_removed)
 {
     value_of(suites, POLICY_RUNTIME_NODE,
              " --max-old-space-size=99  --tls-min-v1.0 --require \"/a b/--tls-min-v1.0 x\" --tls-max-v1.2 "
@@ -58,7 +58,7 @@ START_TEST(words_of_the_program_stay_and_weaker_ones_go)
 }
 END_TEST
 
-START_TEST(a_value_of_ours_stays_as_it_is)
+START_TEST(a_value_of_the_shim_is_unchanged)
 {
     char once[POLICY_RUNTIME_TEXT];
     for (enum policy_runtime runtime = POLICY_RUNTIME_NODE; runtime <= POLICY_RUNTIME_JAVA; runtime++) {
@@ -68,7 +68,7 @@ START_TEST(a_value_of_ours_stays_as_it_is)
 }
 END_TEST
 
-START_TEST(what_does_not_fit_is_not_cut)
+START_TEST(a_value_that_does_not_fit_is_not_cut)
 {
     char present[POLICY_RUNTIME_TEXT];
     memset(present, 'x', sizeof present - 1);
@@ -81,10 +81,10 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("runtime");
-    tcase_add_test(cases, node_is_told_the_version_and_the_suites);
-    tcase_add_test(cases, java_is_told_versions_suites_and_the_groups_it_knows);
-    tcase_add_test(cases, words_of_the_program_stay_and_weaker_ones_go);
-    tcase_add_test(cases, a_value_of_ours_stays_as_it_is);
-    tcase_add_test(cases, what_does_not_fit_is_not_cut);
+    tcase_add_test(cases, node_gets_the_version_and_the_suites);
+    tcase_add_test(cases, java_gets_versions_suites_and_the_groups_it_supports);
+    tcase_add_test(cases, options_of_the_program_stay_and_weaker_ones_are_removed);
+    tcase_add_test(cases, a_value_of_the_shim_is_unchanged);
+    tcase_add_test(cases, a_value_that_does_not_fit_is_not_cut);
     return run_suite(cases, "policy/runtime");
 }

@@ -1,6 +1,4 @@
-/*
- * The shape of a policy file: sections, keys, comments, and all that inih alone would let pass.
- */
+/* The form of a policy file: sections, keys, comments, and everything that inih alone would accept. */
 #include "support.h"
 
 #include <stdio.h>
@@ -28,7 +26,7 @@ START_TEST(an_empty_file_is_the_built_in_policy)
 }
 END_TEST
 
-START_TEST(comments_blank_lines_crlf_and_a_byte_order_mark_are_no_content)
+START_TEST(comments_blank_lines_crlf_and_a_byte_order_mark_are_ignored)
 {
     expect_accepted("\xef\xbb\xbf; comment\r\n\r\n# comment: with = signs\n[policy] ; comment\n"
                     "  mode = audit\t; comment\r\nlog=syslog");
@@ -37,7 +35,7 @@ START_TEST(comments_blank_lines_crlf_and_a_byte_order_mark_are_no_content)
 }
 END_TEST
 
-START_TEST(a_last_line_without_newline_counts)
+START_TEST(a_last_line_without_newline_is_read)
 {
     expect_accepted("[policy]\nmode = audit");
     ck_assert_int_eq(policy.mode, POLICY_AUDIT);
@@ -133,7 +131,7 @@ START_TEST(an_indented_line_does_not_continue_the_value_before)
 }
 END_TEST
 
-START_TEST(a_hash_after_a_value_is_refused_rather_than_taken_into_it)
+START_TEST(a_hash_after_a_value_is_refused_and_not_a_part_of_it)
 {
     expect_refused("[policy]\nlog = /var/log/x # here\n",
                    "test.conf:2: log has a # in its value, expected a comment "
@@ -141,7 +139,7 @@ START_TEST(a_hash_after_a_value_is_refused_rather_than_taken_into_it)
 }
 END_TEST
 
-START_TEST(a_line_of_4095_bytes_is_taken_and_a_longer_one_refused)
+START_TEST(a_line_of_4095_bytes_is_accepted_and_a_longer_one_refused)
 {
     static char text[4200];
     size_t used = (size_t)snprintf(text, sizeof text, "[policy]\n; ");
@@ -179,8 +177,8 @@ int main(void)
 {
     TCase *cases = tcase_create("sections");
     tcase_add_test(cases, an_empty_file_is_the_built_in_policy);
-    tcase_add_test(cases, comments_blank_lines_crlf_and_a_byte_order_mark_are_no_content);
-    tcase_add_test(cases, a_last_line_without_newline_counts);
+    tcase_add_test(cases, comments_blank_lines_crlf_and_a_byte_order_mark_are_ignored);
+    tcase_add_test(cases, a_last_line_without_newline_is_read);
     tcase_add_test(cases, an_unknown_section_is_refused_even_without_keys);
     tcase_add_test(cases, a_malformed_section_line_is_refused);
     tcase_add_test(cases, a_section_name_that_inih_would_cut_is_refused);
@@ -190,8 +188,8 @@ int main(void)
     tcase_add_test(cases, a_single_key_may_not_be_repeated);
     tcase_add_test(cases, a_line_that_is_no_key_and_value_is_refused);
     tcase_add_test(cases, an_indented_line_does_not_continue_the_value_before);
-    tcase_add_test(cases, a_hash_after_a_value_is_refused_rather_than_taken_into_it);
-    tcase_add_test(cases, a_line_of_4095_bytes_is_taken_and_a_longer_one_refused);
+    tcase_add_test(cases, a_hash_after_a_value_is_refused_and_not_a_part_of_it);
+    tcase_add_test(cases, a_line_of_4095_bytes_is_accepted_and_a_longer_one_refused);
     tcase_add_test(cases, control_characters_are_refused);
     tcase_add_test(cases, a_file_of_more_than_a_mebibyte_is_refused);
     return run_suite(cases, "policy sections");

@@ -1,11 +1,9 @@
-/*
- * The keys of [policy] and [tls]: each good value arrives where it belongs, each bad one is refused by name.
- */
+/* The keys of [policy] and [tls]: each valid value is stored, each invalid one is refused by name. */
 #include "support.h"
 
 static const char pin_of_nothing[] = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
-START_TEST(every_key_of_policy_is_taken)
+START_TEST(every_key_of_policy_is_accepted)
 {
     expect_accepted("[policy]\nmode = audit\nlog = /var/log/a b.jsonl\nchildren = allow\n");
     ck_assert_int_eq(policy.mode, POLICY_AUDIT);
@@ -27,7 +25,7 @@ START_TEST(bad_values_of_policy_are_refused)
 }
 END_TEST
 
-START_TEST(every_key_of_tls_is_taken)
+START_TEST(every_key_of_tls_is_accepted)
 {
     expect_accepted("[tls]\nmin-version = 1.2\ngroups = x25519, secp256r1,P-384 , SecP384r1MLKEM1024\n"
                     "ciphersuites = tls_chacha20_poly1305_sha256, TLS_AES_128_CCM_SHA256\n"
@@ -55,7 +53,7 @@ START_TEST(every_key_of_tls_is_taken)
 END_TEST
 
 /* SHA-256 of the empty string (FIPS 180-4), which openssl dgst -sha256 -binary | base64 prints as above. */
-START_TEST(a_pin_is_the_32_bytes_its_base64_says)
+START_TEST(a_pin_is_32_bytes_in_base64)
 {
     static const uint8_t expected[32] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
                                          0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
@@ -83,7 +81,7 @@ START_TEST(a_pin_that_is_not_32_bytes_of_base64_is_refused)
 }
 END_TEST
 
-START_TEST(a_group_of_no_registry_is_refused)
+START_TEST(an_unknown_group_is_refused)
 {
     expect_refused("[tls]\ngroups = X25519, P-265\n",
                    "test.conf:2: group P-265 is in no TLS registry, expected names such as X25519, P-256 or "
@@ -109,7 +107,7 @@ START_TEST(a_group_without_ecdhe_is_refused_and_the_message_says_why)
 }
 END_TEST
 
-START_TEST(a_list_entry_may_not_stand_twice_under_any_of_its_names)
+START_TEST(a_list_entry_may_not_occur_twice_under_any_of_its_names)
 {
     expect_refused("[tls]\ngroups = P-256, X25519, prime256v1\n",
                    "test.conf:2: group prime256v1 is listed twice, expected it once");
@@ -161,7 +159,7 @@ START_TEST(bad_choices_of_tls_are_refused)
 }
 END_TEST
 
-START_TEST(trust_that_nobody_would_look_at_is_refused)
+START_TEST(trust_settings_without_effect_are_refused)
 {
     expect_refused("[tls]\nca-file = /ca.pem\n\n[policy]\n",
                    "test.conf:2: ca-file has no effect by itself, expected verify-server = require or "
@@ -176,17 +174,17 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("tls");
-    tcase_add_test(cases, every_key_of_policy_is_taken);
+    tcase_add_test(cases, every_key_of_policy_is_accepted);
     tcase_add_test(cases, bad_values_of_policy_are_refused);
-    tcase_add_test(cases, every_key_of_tls_is_taken);
-    tcase_add_test(cases, a_pin_is_the_32_bytes_its_base64_says);
+    tcase_add_test(cases, every_key_of_tls_is_accepted);
+    tcase_add_test(cases, a_pin_is_32_bytes_in_base64);
     tcase_add_test(cases, a_pin_that_is_not_32_bytes_of_base64_is_refused);
-    tcase_add_test(cases, a_group_of_no_registry_is_refused);
+    tcase_add_test(cases, an_unknown_group_is_refused);
     tcase_add_test(cases, a_group_without_ecdhe_is_refused_and_the_message_says_why);
-    tcase_add_test(cases, a_list_entry_may_not_stand_twice_under_any_of_its_names);
+    tcase_add_test(cases, a_list_entry_may_not_occur_twice_under_any_of_its_names);
     tcase_add_test(cases, malformed_lists_are_refused);
     tcase_add_test(cases, a_suite_that_is_not_of_tls_1_3_is_refused);
     tcase_add_test(cases, bad_choices_of_tls_are_refused);
-    tcase_add_test(cases, trust_that_nobody_would_look_at_is_refused);
+    tcase_add_test(cases, trust_settings_without_effect_are_refused);
     return run_suite(cases, "policy tls");
 }

@@ -1,5 +1,6 @@
 /*
- * The shim's own descriptors: where they go, that they make way, and whose they are after a fork.
+ * The shim's own descriptors: where they are, that they move away from the program's, and which process has them
+ * after a fork.
  */
 #include "../suite.h"
 
@@ -109,7 +110,7 @@ START_TEST(no_more_than_the_maximum_is_owned_and_nothing_leaks_beyond)
 }
 END_TEST
 
-START_TEST(a_descriptor_makes_way_and_still_leads_to_the_same_file)
+START_TEST(a_descriptor_moves_away_and_still_refers_to_the_same_file)
 {
     struct stat before;
     struct stat after;
@@ -141,7 +142,7 @@ START_TEST(a_forgotten_descriptor_stays_open_and_its_slot_is_free)
 }
 END_TEST
 
-START_TEST(the_lowest_own_number_of_a_range_is_found)
+START_TEST(the_shims_lowest_number_in_a_range_is_found)
 {
     ck_assert_int_eq(own_lowest(0, ~0U), -1);
     int low = number_of(own_take(open_null()));
@@ -154,7 +155,7 @@ START_TEST(the_lowest_own_number_of_a_range_is_found)
 }
 END_TEST
 
-START_TEST(a_forked_child_has_them_too_and_moves_its_own_copy)
+START_TEST(a_forked_child_has_the_descriptors_and_moves_its_own_copy)
 {
     struct descriptor *own = own_take(open_null());
     int number = number_of(own);
@@ -185,9 +186,9 @@ int main(void)
     tcase_add_test(cases, where_the_high_numbers_are_taken_an_owned_descriptor_gets_a_lower_one);
     tcase_add_test(cases, without_a_free_number_owning_fails_with_an_errno_and_closes_the_callers);
     tcase_add_test(cases, no_more_than_the_maximum_is_owned_and_nothing_leaks_beyond);
-    tcase_add_test(cases, a_descriptor_makes_way_and_still_leads_to_the_same_file);
+    tcase_add_test(cases, a_descriptor_moves_away_and_still_refers_to_the_same_file);
     tcase_add_test(cases, a_forgotten_descriptor_stays_open_and_its_slot_is_free);
-    tcase_add_test(cases, the_lowest_own_number_of_a_range_is_found);
-    tcase_add_test(cases, a_forked_child_has_them_too_and_moves_its_own_copy);
+    tcase_add_test(cases, the_shims_lowest_number_in_a_range_is_found);
+    tcase_add_test(cases, a_forked_child_has_the_descriptors_and_moves_its_own_copy);
     return run_suite(cases, "descriptor");
 }

@@ -1,6 +1,4 @@
-/*
- * Objects and symbols of this very process, against what the dynamic loader says of them.
- */
+/* Objects and symbols of this process, compared with what the dynamic loader reports. */
 #include "../suite.h"
 
 #include <dlfcn.h>
@@ -28,7 +26,7 @@ static bool count(const struct elf_object *object, void *argument)
     return false;
 }
 
-START_TEST(every_object_of_the_process_is_visited_and_a_visit_that_says_so_is_the_last)
+START_TEST(every_object_of_the_process_is_visited_until_a_visit_ends_the_walk)
 {
     int visited = 0;
     ck_assert(!elf_each(count, &visited));
@@ -51,7 +49,7 @@ START_TEST(a_symbol_is_found_where_dlsym_finds_it)
 }
 END_TEST
 
-START_TEST(a_symbol_is_found_in_the_old_hash_table_too_where_there_is_one)
+START_TEST(a_symbol_is_also_found_in_the_old_hash_table)
 {
     ck_assert(elf_each(is_libc, NULL));
     struct elf_object old = libc;
@@ -91,7 +89,7 @@ START_TEST(an_address_leads_to_the_object_it_is_in)
 }
 END_TEST
 
-START_TEST(an_object_needs_what_its_dynamic_section_names)
+START_TEST(an_object_needs_the_libraries_of_its_dynamic_section)
 {
     struct elf_object self;
     ck_assert(elf_object_of(&libc, &self));
@@ -104,11 +102,11 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("elf");
-    tcase_add_test(cases, every_object_of_the_process_is_visited_and_a_visit_that_says_so_is_the_last);
+    tcase_add_test(cases, every_object_of_the_process_is_visited_until_a_visit_ends_the_walk);
     tcase_add_test(cases, a_symbol_is_found_where_dlsym_finds_it);
-    tcase_add_test(cases, a_symbol_is_found_in_the_old_hash_table_too_where_there_is_one);
+    tcase_add_test(cases, a_symbol_is_also_found_in_the_old_hash_table);
     tcase_add_test(cases, a_name_that_an_object_does_not_define_is_not_found_in_it);
     tcase_add_test(cases, an_address_leads_to_the_object_it_is_in);
-    tcase_add_test(cases, an_object_needs_what_its_dynamic_section_names);
+    tcase_add_test(cases, an_object_needs_the_libraries_of_its_dynamic_section);
     return run_suite(cases, "elf");
 }

@@ -100,8 +100,8 @@ int end_take(struct end *from, struct wire *wire)
 }
 
 /*
- * One call of open(), in place, in a buffer of exactly what has reached `end`, so that sanitizers and valgrind see
- * each byte too many that is read.
+ * Calls open() once, in place, in a buffer of exactly what has reached `end`, so that sanitizers and valgrind
+ * report each byte too many that is read. Returns the event, or the error.
  */
 static int end_open_once(struct end *end, struct pfswrap_seal_opened *opened)
 {
@@ -182,7 +182,7 @@ int pair_settle(struct pair *pair)
         if (moved == 0 && !pfswrap_seal_owes(&pair->client.channel))
             return 0;
     }
-    return -1000; /* they never come to rest */
+    return -1000; /* nothing comes to rest */
 }
 
 struct pair *pair_open(void)

@@ -1,6 +1,6 @@
 /*
- * Whoever tampers with, drops, repeats or mixes frames is found out, and so is a peer that holds the keys and
- * breaks the rules. Such a peer is made by sealing with a channel's own stream, behind its back.
+ * Tampered, dropped, repeated or mixed frames are detected, and so is a peer that holds the keys and breaks the
+ * rules.
  */
 #include "forge.h"
 #include "../suite.h"
@@ -17,7 +17,7 @@ START_TEST(each_flipped_bit_of_a_frame_is_refused)
         error = try_open(&pair->server, wire.bytes, wire.length);
         if (offset == 0)
             ck_assert(error == PFSWRAP_SEAL_E_FRAME_TYPE || error == PFSWRAP_SEAL_E_FRAME);
-        else if (offset < 3) /* or it waits for a longer frame, that does not come */
+        else if (offset < 3) /* or it waits for a longer frame, which does not come */
             ck_assert(error == PFSWRAP_SEAL_E_FRAME_LENGTH || error == PFSWRAP_SEAL_E_FRAME || error == 0);
         else
             ck_assert_int_eq(offset + 1 < wire.length ? PFSWRAP_SEAL_E_FRAME : PFSWRAP_SEAL_E_TRAILER, error);
@@ -76,7 +76,7 @@ START_TEST(frames_of_another_connection_between_the_same_peers_are_refused)
 }
 END_TEST
 
-START_TEST(lengths_and_types_that_cannot_be_are_refused_at_the_third_byte)
+START_TEST(impossible_lengths_and_types_are_refused_at_the_third_byte)
 {
     static const struct {
         uint8_t prefix[3];
@@ -142,7 +142,7 @@ START_TEST(rekeying_more_often_than_agreed_is_allowed)
 }
 END_TEST
 
-START_TEST(tags_and_empty_frames_that_the_protocol_does_not_have_are_refused)
+START_TEST(unknown_tags_and_empty_frames_are_refused)
 {
     ck_assert_int_eq(PFSWRAP_SEAL_E_TAG, try_forged(&pair->client, &pair->server, 0, PUSH, "x", 1));
     setup();
@@ -186,12 +186,12 @@ START_TEST(anything_after_FINAL_is_refused)
 }
 END_TEST
 
-START_TEST(a_nonzero_trailing_byte_is_refused_whether_it_comes_along_or_later)
+START_TEST(a_nonzero_trailing_byte_is_refused_with_its_frame_or_later)
 {
     ck_assert_int_eq(0, end_send(&pair->client, &wire, "x", 1));
     wire.bytes[wire.length - 1] = 0x80;
     ck_assert_int_eq(PFSWRAP_SEAL_E_TRAILER, try_open(&pair->server, wire.bytes, wire.length));
-    ck_assert_uint_eq(1, pair->server.data_length); /* what had authenticated was handed over before */
+    ck_assert_uint_eq(1, pair->server.data_length); /* what had authenticated was delivered before */
     wire_append(&pair->server.in, wire.bytes, 0);
     pair->server.in.length = 0;
     wire_append(&pair->server.in, wire.bytes, wire.length - 1);
@@ -201,7 +201,7 @@ START_TEST(a_nonzero_trailing_byte_is_refused_whether_it_comes_along_or_later)
 }
 END_TEST
 
-START_TEST(every_error_has_words_of_its_own)
+START_TEST(every_error_has_its_own_text)
 {
     for (int error = PFSWRAP_SEAL_E_TRUNCATED; error <= 0; error++) {
         const char *text = pfswrap_seal_error_text(error);
@@ -226,15 +226,15 @@ static TCase *cases(void)
     tcase_add_test(tc, each_truncation_of_a_frame_waits_and_its_end_is_an_error);
     tcase_add_test(tc, frames_replayed_reordered_dropped_or_reflected_are_refused);
     tcase_add_test(tc, frames_of_another_connection_between_the_same_peers_are_refused);
-    tcase_add_test(tc, lengths_and_types_that_cannot_be_are_refused_at_the_third_byte);
+    tcase_add_test(tc, impossible_lengths_and_types_are_refused_at_the_third_byte);
     tcase_add_test(tc, a_peer_that_does_not_rekey_is_refused);
     tcase_add_test(tc, a_peer_that_rekeys_later_than_agreed_is_refused_at_that_chunk);
     tcase_add_test(tc, rekeying_more_often_than_agreed_is_allowed);
-    tcase_add_test(tc, tags_and_empty_frames_that_the_protocol_does_not_have_are_refused);
+    tcase_add_test(tc, unknown_tags_and_empty_frames_are_refused);
     tcase_add_test(tc, an_end_without_FINAL_is_a_truncation);
     tcase_add_test(tc, anything_after_FINAL_is_refused);
-    tcase_add_test(tc, a_nonzero_trailing_byte_is_refused_whether_it_comes_along_or_later);
-    tcase_add_test(tc, every_error_has_words_of_its_own);
+    tcase_add_test(tc, a_nonzero_trailing_byte_is_refused_with_its_frame_or_later);
+    tcase_add_test(tc, every_error_has_its_own_text);
     return tc;
 }
 

@@ -1,6 +1,4 @@
-/*
- * Whoever tampers with, replays or invents handshake messages gets a refusal with its own error, and nothing else.
- */
+/* Tampered, replayed and invented handshake messages are refused, each with its own error and nothing else. */
 #include "pair.h"
 #include "../suite.h"
 
@@ -30,7 +28,7 @@ static int offer(struct pair *pair, const uint8_t *bytes, size_t length)
     return end_open(&pair->server);
 }
 
-/* What a flipped bit at `offset` of the client's first bytes must be called. 0: it may also be a wait for more. */
+/* The error for a flipped bit at `offset` of the client's first bytes. 0: the server may also wait for more. */
 static void check_flip_1(size_t offset, int error)
 {
     if (offset < 7) {
@@ -146,7 +144,7 @@ START_TEST(each_flipped_bit_of_a_stream_header_spoils_the_first_frame)
 }
 END_TEST
 
-START_TEST(a_replayed_message_1_opens_nothing_and_names_nobody)
+START_TEST(a_replayed_message_1_opens_nothing_and_names_no_peer)
 {
     struct pair *pair = pair_with_message_1();
     struct wire recorded = {.length = 0};
@@ -160,7 +158,7 @@ START_TEST(a_replayed_message_1_opens_nothing_and_names_nobody)
     ck_assert_int_eq(0, end_open(&pair->server));
     ck_assert_uint_eq(12, pair->server.data_length);
 
-    /* Somebody plays the whole recording to a fresh connection. */
+    /* Replays the whole recording to a new connection. */
     pair->server.data_length = 0;
     ck_assert_int_eq(0, offer(pair, first.bytes, first.length));
     pair->client.in.length = 0;
@@ -191,7 +189,7 @@ START_TEST(a_reply_to_another_connection_is_refused)
 }
 END_TEST
 
-START_TEST(a_stranger_that_speaks_something_else_is_told_apart_at_once)
+START_TEST(a_peer_with_another_protocol_is_detected_at_once)
 {
     static const struct {
         const char *bytes;
@@ -248,7 +246,7 @@ START_TEST(an_all_zero_ephemeral_is_refused_with_its_own_error)
 }
 END_TEST
 
-/* One rule of admission each: how the two sides are bent, and what the server must say. */
+/* One rule of admission each: a change to the two sides, and the server's error. */
 enum admission {
     UNKNOWN_CLIENT,
     EXPIRED_CLIENT,
@@ -315,7 +313,7 @@ static int bend(struct pair *pair, enum admission admission)
     return 0;
 }
 
-START_TEST(who_may_not_come_in_is_refused_with_the_reason)
+START_TEST(a_peer_that_is_not_admitted_is_refused_with_the_reason)
 {
     struct pair *pair = pair_new();
     const int expected = bend(pair, (enum admission)_i);
@@ -338,12 +336,12 @@ START_TEST(who_may_not_come_in_is_refused_with_the_reason)
 }
 END_TEST
 
-START_TEST(a_server_that_admits_anyone_names_those_it_knows_and_only_those)
+START_TEST(a_server_that_admits_any_client_names_only_known_ones)
 {
     struct pair *pair = pair_new();
     uint8_t key[32];
     struct pfswrap_seal_info info;
-    struct pfswrap_keyring *stranger = pfswrap_keyring_new();
+    struct pfswrap_keyring *unknown = pfswrap_keyring_new();
 
     pair->server.config.anonymous = true;
     pair_start(pair);
@@ -352,15 +350,15 @@ START_TEST(a_server_that_admits_anyone_names_those_it_knows_and_only_those)
     ck_assert_str_eq("client", info.peer_name);
 
     pfswrap_key_generate(key);
-    ck_assert_int_eq(0, pfswrap_keyring_add_identity(stranger, key));
-    ck_assert_int_eq(0, pfswrap_keyring_add_peer(stranger, "server", pair->server.public_key, PFSWRAP_NEVER, NULL));
-    pair->client.config.keyring = stranger;
+    ck_assert_int_eq(0, pfswrap_keyring_add_identity(unknown, key));
+    ck_assert_int_eq(0, pfswrap_keyring_add_peer(unknown, "server", pair->server.public_key, PFSWRAP_NEVER, NULL));
+    pair->client.config.keyring = unknown;
     pair_start(pair);
     pair->client.in.length = pair->server.in.length = 0;
     ck_assert_int_eq(0, pair_settle(pair));
     ck_assert_int_eq(0, pfswrap_seal_describe(&pair->server.channel, &info));
     ck_assert_str_eq("", info.peer_name);
-    pfswrap_keyring_free(stranger);
+    pfswrap_keyring_free(unknown);
     pair_free(pair);
 }
 END_TEST
@@ -392,13 +390,13 @@ static TCase *cases(void)
     tcase_add_test(tc, each_truncation_of_message_1_waits_and_its_end_is_an_error);
     tcase_add_test(tc, each_flipped_bit_of_message_2_is_refused);
     tcase_add_test(tc, each_flipped_bit_of_a_stream_header_spoils_the_first_frame);
-    tcase_add_test(tc, a_replayed_message_1_opens_nothing_and_names_nobody);
+    tcase_add_test(tc, a_replayed_message_1_opens_nothing_and_names_no_peer);
     tcase_add_test(tc, a_reply_to_another_connection_is_refused);
-    tcase_add_test(tc, a_stranger_that_speaks_something_else_is_told_apart_at_once);
+    tcase_add_test(tc, a_peer_with_another_protocol_is_detected_at_once);
     tcase_add_test(tc, message_lengths_outside_48_to_1024_are_refused_before_they_are_waited_for);
     tcase_add_test(tc, an_all_zero_ephemeral_is_refused_with_its_own_error);
-    tcase_add_loop_test(tc, who_may_not_come_in_is_refused_with_the_reason, 0, ADMISSIONS);
-    tcase_add_test(tc, a_server_that_admits_anyone_names_those_it_knows_and_only_those);
+    tcase_add_loop_test(tc, a_peer_that_is_not_admitted_is_refused_with_the_reason, 0, ADMISSIONS);
+    tcase_add_test(tc, a_server_that_admits_any_client_names_only_known_ones);
     tcase_add_test(tc, a_client_never_falls_back_whatever_the_server_answers);
     return tc;
 }

@@ -1,6 +1,6 @@
 /*
- * Whoever begins, answers or ends a re-handshake out of turn, with another key or with a payload that is none, is
- * refused with the reason.
+ * A re-handshake that is begun, answered or ended out of turn, with another key or with an invalid payload is
+ * refused with its reason.
  */
 #include "forge.h"
 #include "../suite.h"
@@ -22,7 +22,7 @@ START_TEST(rehandshake_frames_out_of_turn_are_refused)
 }
 END_TEST
 
-START_TEST(a_second_question_and_an_answer_of_the_wrong_length_are_refused)
+START_TEST(a_second_request_and_an_answer_of_the_wrong_length_are_refused)
 {
     struct channel *client = channel_of(&pair->client.channel);
     uint8_t content[24 + 10] = {0};
@@ -62,7 +62,7 @@ START_TEST(a_rehandshake_with_another_identity_is_refused)
 }
 END_TEST
 
-START_TEST(a_question_in_place_of_the_confirm_is_refused)
+START_TEST(a_request_in_place_of_the_confirm_is_refused)
 {
     struct channel *client = channel_of(&pair->client.channel);
     uint8_t header[24];
@@ -84,12 +84,12 @@ START_TEST(handshake_payloads_that_are_not_type_length_value_are_refused)
         size_t length;
         int error;
     } payloads[] = {
-        {{0}, 0, 0},                                                        /* nothing: every default */
-        {{1, 4, 0, 0, 0, 9, 77, 1, 5}, 9, 0},                               /* an unknown type behind ours */
-        {{1}, 1, PFSWRAP_SEAL_E_PAYLOAD},                                   /* no length */
-        {{77, 5, 0}, 3, PFSWRAP_SEAL_E_PAYLOAD},                            /* runs over the end */
-        {{1, 3, 0, 0, 1}, 5, PFSWRAP_SEAL_E_PAYLOAD},                       /* a short interval */
-        {{1, 4, 0, 0, 0, 0}, 6, PFSWRAP_SEAL_E_PAYLOAD},                    /* an interval of 0 */
+        {{0}, 0, 0},                                     /* nothing: every default */
+        {{1, 4, 0, 0, 0, 9, 77, 1, 5}, 9, 0},            /* an unknown type after the known ones */
+        {{1}, 1, PFSWRAP_SEAL_E_PAYLOAD},                /* no length */
+        {{77, 5, 0}, 3, PFSWRAP_SEAL_E_PAYLOAD},         /* beyond the end */
+        {{1, 3, 0, 0, 1}, 5, PFSWRAP_SEAL_E_PAYLOAD},    /* a short interval */
+        {{1, 4, 0, 0, 0, 0}, 6, PFSWRAP_SEAL_E_PAYLOAD}, /* an interval of 0 */
         {{1, 4, 0, 0, 0, 2, 1, 4, 0, 0, 0, 2}, 12, PFSWRAP_SEAL_E_PAYLOAD}, /* twice */
         {{2, 3, 0, 0, 1}, 5, PFSWRAP_SEAL_E_PAYLOAD},                       /* a short psk id */
     };
@@ -120,9 +120,9 @@ static TCase *cases(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rehandshake_frames_out_of_turn_are_refused);
-    tcase_add_test(tc, a_second_question_and_an_answer_of_the_wrong_length_are_refused);
+    tcase_add_test(tc, a_second_request_and_an_answer_of_the_wrong_length_are_refused);
     tcase_add_test(tc, a_rehandshake_with_another_identity_is_refused);
-    tcase_add_test(tc, a_question_in_place_of_the_confirm_is_refused);
+    tcase_add_test(tc, a_request_in_place_of_the_confirm_is_refused);
     tcase_add_test(tc, handshake_payloads_that_are_not_type_length_value_are_refused);
     return tc;
 }

@@ -1,6 +1,6 @@
 /*
- * Two channels that talk: handshakes in every pattern, data both ways in every size, what each side learns, and the
- * orderly end. What goes wrong on the way is in the other files.
+ * Two channels: handshakes in every pattern, data both ways in every size, what each side learns, and the orderly
+ * end. Errors are in the other files.
  */
 #include "pair.h"
 #include "../suite.h"
@@ -125,7 +125,7 @@ START_TEST(a_client_that_closes_without_data_is_still_authenticated)
 }
 END_TEST
 
-START_TEST(the_smaller_rekey_interval_of_both_holds)
+START_TEST(the_smaller_rekey_interval_of_both_applies)
 {
     struct pair *pair = pair_new();
     struct pfswrap_seal_info info;
@@ -147,7 +147,7 @@ START_TEST(the_smaller_rekey_interval_of_both_holds)
 }
 END_TEST
 
-START_TEST(frames_for_tls_fit_one_record_with_the_header_too)
+START_TEST(frames_for_tls_fit_one_record_even_with_the_header)
 {
     struct pair *pair = pair_new();
     static uint8_t out[PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD];
@@ -167,7 +167,7 @@ START_TEST(frames_for_tls_fit_one_record_with_the_header_too)
 }
 END_TEST
 
-START_TEST(service_and_binding_must_be_the_same_on_both_sides_and_then_are_fine)
+START_TEST(service_and_binding_must_be_the_same_on_both_sides)
 {
     struct pair *pair = pair_new();
     const uint8_t binding[32] = {1, 2, 3};
@@ -189,7 +189,7 @@ START_TEST(keys_rotate_one_side_at_a_time)
     uint8_t next[32], next_public[32], psk[3][32];
     struct pfswrap_seal_info info;
 
-    /* The server has its next identity already; the client knows both and begins with either. */
+    /* The server has its next identity already; the client has both public keys and begins with either. */
     pfswrap_key_generate(next);
     pfswrap_key_derive_public(next_public, next);
     ck_assert_int_eq(0, pfswrap_keyring_add_identity(pair->server.keyring, next));
@@ -214,7 +214,7 @@ START_TEST(keys_rotate_one_side_at_a_time)
 }
 END_TEST
 
-/* Both ends at another address; what was there before is overwritten. */
+/* Moves both ends to another address and overwrites the old memory. */
 static struct pair *move(struct pair *pair)
 {
     struct pair *moved = malloc(sizeof *moved);
@@ -263,9 +263,9 @@ static TCase *cases(void)
     tcase_add_test(tc, the_responder_is_silent_until_a_frame_of_the_initiator_has_authenticated);
     tcase_add_test(tc, data_sent_at_once_takes_the_place_of_the_confirm);
     tcase_add_test(tc, a_client_that_closes_without_data_is_still_authenticated);
-    tcase_add_test(tc, the_smaller_rekey_interval_of_both_holds);
-    tcase_add_test(tc, frames_for_tls_fit_one_record_with_the_header_too);
-    tcase_add_test(tc, service_and_binding_must_be_the_same_on_both_sides_and_then_are_fine);
+    tcase_add_test(tc, the_smaller_rekey_interval_of_both_applies);
+    tcase_add_test(tc, frames_for_tls_fit_one_record_even_with_the_header);
+    tcase_add_test(tc, service_and_binding_must_be_the_same_on_both_sides);
     tcase_add_test(tc, keys_rotate_one_side_at_a_time);
     tcase_add_test(tc, a_channel_can_be_moved_at_any_moment);
     return tc;

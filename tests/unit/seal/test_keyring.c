@@ -1,6 +1,6 @@
 /*
- * Keyrings: what may be added, the peers file line by line, key files and their permissions, and that secrets lie
- * in memory that is locked in, guarded and left out of core dumps.
+ * Keyrings: what may be added, the peers file line by line, key files and their permissions, and that secrets are
+ * in memory that is locked, guarded and excluded from core dumps.
  */
 #include "../suite.h"
 
@@ -106,7 +106,7 @@ START_TEST(dates_are_read_to_the_second)
 }
 END_TEST
 
-START_TEST(every_bad_line_is_named_with_what_was_expected)
+START_TEST(every_invalid_line_is_named_with_what_was_expected)
 {
     static const struct {
         const char *text;
@@ -176,7 +176,7 @@ START_TEST(identities_and_psks_are_sixteen_each_and_never_twice)
 }
 END_TEST
 
-START_TEST(a_key_file_is_read_if_nobody_else_can_read_it)
+START_TEST(a_key_file_is_read_if_no_other_user_can_read_it)
 {
     static const mode_t good[] = {0600, 0400}, bad[] = {0640, 0604, 0620, 0602, 0610, 0666};
 
@@ -195,7 +195,7 @@ START_TEST(a_key_file_is_read_if_nobody_else_can_read_it)
 }
 END_TEST
 
-START_TEST(a_key_file_of_somebody_else_or_of_another_kind_is_refused)
+START_TEST(a_key_file_of_another_user_or_of_another_kind_is_refused)
 {
     if (geteuid() == 0) {
         write_file(KEY_A "\n", 0600);
@@ -214,7 +214,7 @@ START_TEST(a_key_file_of_somebody_else_or_of_another_kind_is_refused)
 }
 END_TEST
 
-START_TEST(a_key_file_that_holds_something_else_is_refused)
+START_TEST(a_key_file_without_a_key_is_refused)
 {
     static const char *const texts[] = {"", "\n", "secret\n", KEY_A "x\n", KEY_A "\n" KEY_B "\n", (" " KEY_A)};
 
@@ -222,7 +222,7 @@ START_TEST(a_key_file_that_holds_something_else_is_refused)
         write_file(texts[i], 0600);
         ck_assert_int_eq(-1, pfswrap_keyring_load_identity(keyring, path, &error));
         ck_assert_ptr_nonnull(strstr(error.text, "expected"));
-        ck_assert_ptr_null(strstr(error.text, "secret")); /* what might be a key is not repeated */
+        ck_assert_ptr_null(strstr(error.text, "secret")); /* a possible key is not repeated in the message */
     }
 }
 END_TEST
@@ -240,7 +240,7 @@ START_TEST(a_peers_file_may_be_read_but_not_written_by_others)
 }
 END_TEST
 
-/* The VmFlags of the mapping that holds `address` (proc(5)): "dd" is left out of dumps, "lo" is locked. */
+/* The VmFlags of the mapping that holds `address` (proc(5)): "dd" is excluded from dumps, "lo" is locked. */
 static void read_vm_flags(const void *address, char *flags, size_t size)
 {
     FILE *file = fopen("/proc/self/smaps", "r");
@@ -258,7 +258,7 @@ static void read_vm_flags(const void *address, char *flags, size_t size)
     fclose(file);
 }
 
-START_TEST(secrets_lie_in_locked_memory_that_no_core_dump_has)
+START_TEST(secrets_are_in_locked_memory_that_is_not_in_core_dumps)
 {
     char flags[512];
 
@@ -302,7 +302,7 @@ START_TEST(base64_is_exact_and_round_trips)
 }
 END_TEST
 
-START_TEST(a_public_key_is_what_RFC_7748_says)
+START_TEST(a_public_key_is_derived_as_in_RFC_7748)
 {
     /* Section 6.1: Alice's key pair. */
     static const char alice[] = "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a";
@@ -323,17 +323,17 @@ static TCase *cases(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_peers_file_gives_names_keys_and_dates);
     tcase_add_test(tc, dates_are_read_to_the_second);
-    tcase_add_test(tc, every_bad_line_is_named_with_what_was_expected);
+    tcase_add_test(tc, every_invalid_line_is_named_with_what_was_expected);
     tcase_add_test(tc, a_name_may_have_several_keys_and_the_table_grows);
     tcase_add_test(tc, identities_and_psks_are_sixteen_each_and_never_twice);
-    tcase_add_test(tc, a_key_file_is_read_if_nobody_else_can_read_it);
-    tcase_add_test(tc, a_key_file_of_somebody_else_or_of_another_kind_is_refused);
-    tcase_add_test(tc, a_key_file_that_holds_something_else_is_refused);
+    tcase_add_test(tc, a_key_file_is_read_if_no_other_user_can_read_it);
+    tcase_add_test(tc, a_key_file_of_another_user_or_of_another_kind_is_refused);
+    tcase_add_test(tc, a_key_file_without_a_key_is_refused);
     tcase_add_test(tc, a_peers_file_may_be_read_but_not_written_by_others);
-    tcase_add_test(tc, secrets_lie_in_locked_memory_that_no_core_dump_has);
+    tcase_add_test(tc, secrets_are_in_locked_memory_that_is_not_in_core_dumps);
     tcase_add_test(tc, writing_past_a_keyring_ends_the_process);
     tcase_add_test(tc, base64_is_exact_and_round_trips);
-    tcase_add_test(tc, a_public_key_is_what_RFC_7748_says);
+    tcase_add_test(tc, a_public_key_is_derived_as_in_RFC_7748);
     return tc;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The Noise handshakes against the public test vectors, and what must not be left in their state. The vectors are
- * tests/vectors/noise.json, and those of a second file that PFSWRAP_NOISE_VECTORS names (else
- * ../shared/vectors/noise.json), where it is there.
+ * tests/vectors/noise.json and, if it exists, a second file that PFSWRAP_NOISE_VECTORS names (otherwise
+ * ../shared/vectors/noise.json).
  */
 #include "../suite.h"
 
@@ -42,7 +42,7 @@ static void read_vectors(const char *path)
     fclose(file);
 }
 
-/* The string after "key": between `at` and `end`; false: it is not there. psks are lists of one string. */
+/* The string after "key", between `at` and `end`; false if there is none. psks are lists of one string. */
 static bool find_string(const char *at, const char *end, const char *key, const char **value, size_t *length)
 {
     char quoted[64];

@@ -1,13 +1,13 @@
 /*
  * How input is opened: in pieces of any size, into the caller's buffer or in place, with and without the byte that
- * trails a frame. The promises that a layer between kernel and program builds on.
+ * trails a frame. A layer between kernel and program relies on these guarantees.
  */
 #include "pair.h"
 #include "../suite.h"
 
 static uint8_t pattern_data[100000];
 
-START_TEST(bytes_that_arrive_one_by_one_are_as_good_and_need_never_asks_past_the_frame)
+START_TEST(single_bytes_are_enough_and_need_never_goes_past_the_frame)
 {
     struct pair *pair = pair_new();
     struct pfswrap_seal_opened opened;
@@ -43,7 +43,7 @@ START_TEST(bytes_that_arrive_one_by_one_are_as_good_and_need_never_asks_past_the
             have++;
         } else {
             ck_assert_int_eq(PFSWRAP_SEAL_DATA, event);
-            /* The trailing byte was never asked for: the frame was complete without it. */
+            /* The trailing byte was never requested: the frame was complete without it. */
             ck_assert_uint_eq(need + 0, opened.consumed);
             data += opened.length;
         }
@@ -53,7 +53,7 @@ START_TEST(bytes_that_arrive_one_by_one_are_as_good_and_need_never_asks_past_the
 }
 END_TEST
 
-START_TEST(plaintext_goes_to_the_callers_buffer_and_a_frame_too_large_for_it_is_left_alone)
+START_TEST(plaintext_goes_to_the_callers_buffer_and_a_frame_too_large_for_it_stays)
 {
     struct pair *pair = pair_open();
     struct pfswrap_seal_opened opened;
@@ -80,7 +80,7 @@ START_TEST(plaintext_goes_to_the_callers_buffer_and_a_frame_too_large_for_it_is_
 }
 END_TEST
 
-START_TEST(a_buffer_of_n_and_n_plus_21_bytes_of_frames_never_meets_a_small_frame_that_does_not_fit)
+START_TEST(a_buffer_of_n_bytes_holds_every_small_frame_in_n_plus_21_bytes)
 {
     struct pair *pair = pair_open();
     struct end *server = &pair->server;
@@ -97,7 +97,7 @@ START_TEST(a_buffer_of_n_and_n_plus_21_bytes_of_frames_never_meets_a_small_frame
         size_t filled = 0;
         int event;
 
-        held = 0; /* one read of the buffer's size and 21, then whatever is complete in it */
+        held = 0; /* one read of the buffer's size and 21, then everything that is complete in it */
         do {
             const size_t window = sizeof out + PFSWRAP_SEAL_OVERHEAD - held;
 
@@ -120,7 +120,7 @@ START_TEST(a_buffer_of_n_and_n_plus_21_bytes_of_frames_never_meets_a_small_frame
 }
 END_TEST
 
-START_TEST(the_trailing_byte_may_stay_behind_until_later)
+START_TEST(the_trailing_byte_may_come_later)
 {
     struct pair *pair = pair_open();
     struct pfswrap_seal_opened opened;
@@ -165,10 +165,10 @@ static TCase *cases(void)
 {
     TCase *tc = tcase_create("opener");
 
-    tcase_add_test(tc, bytes_that_arrive_one_by_one_are_as_good_and_need_never_asks_past_the_frame);
-    tcase_add_test(tc, plaintext_goes_to_the_callers_buffer_and_a_frame_too_large_for_it_is_left_alone);
-    tcase_add_test(tc, a_buffer_of_n_and_n_plus_21_bytes_of_frames_never_meets_a_small_frame_that_does_not_fit);
-    tcase_add_test(tc, the_trailing_byte_may_stay_behind_until_later);
+    tcase_add_test(tc, single_bytes_are_enough_and_need_never_goes_past_the_frame);
+    tcase_add_test(tc, plaintext_goes_to_the_callers_buffer_and_a_frame_too_large_for_it_stays);
+    tcase_add_test(tc, a_buffer_of_n_bytes_holds_every_small_frame_in_n_plus_21_bytes);
+    tcase_add_test(tc, the_trailing_byte_may_come_later);
     tcase_add_test(tc, a_connection_begins_with_a_magic_that_can_be_probed);
     return tc;
 }

@@ -69,7 +69,7 @@ START_TEST(it_is_due_after_the_agreed_volume_in_either_direction)
 }
 END_TEST
 
-START_TEST(time_that_runs_backwards_counts_as_age_and_never_means_never)
+START_TEST(time_that_runs_backwards_counts_as_age_and_the_largest_limits_mean_never)
 {
     struct pair *pair = pair_open();
 
@@ -118,7 +118,7 @@ START_TEST(data_flows_both_ways_at_every_step_of_it)
 }
 END_TEST
 
-START_TEST(a_question_that_crosses_the_responders_FINAL_is_dropped)
+START_TEST(a_request_that_crosses_the_responders_FINAL_is_dropped)
 {
     struct pair *pair = pair_open();
     struct end *client = &pair->client, *server = &pair->server;
@@ -159,7 +159,7 @@ START_TEST(an_initiator_that_closes_after_asking_still_reads_the_new_stream)
 }
 END_TEST
 
-START_TEST(a_responder_that_closes_before_it_answers_answers_first)
+START_TEST(a_responder_that_closes_before_its_answer_still_answers)
 {
     struct pair *pair = pair_open();
     struct end *client = &pair->client, *server = &pair->server;
@@ -196,7 +196,7 @@ START_TEST(a_key_that_expires_ends_the_connection_at_the_next_handshake)
 }
 END_TEST
 
-START_TEST(an_identity_that_left_the_keyring_is_reported_and_ends_nothing)
+START_TEST(an_identity_that_left_the_keyring_is_reported_without_an_end)
 {
     struct pair *pair = pair_open();
     struct pfswrap_keyring *other = pfswrap_keyring_new();
@@ -222,13 +222,13 @@ static TCase *cases(void)
     tcase_add_loop_test(tc, it_is_due_after_an_hour_in_every_pattern_and_changes_the_handshake_hash,
                         PFSWRAP_SEAL_IK, PFSWRAP_SEAL_NKPSK2 + 1);
     tcase_add_test(tc, it_is_due_after_the_agreed_volume_in_either_direction);
-    tcase_add_test(tc, time_that_runs_backwards_counts_as_age_and_never_means_never);
+    tcase_add_test(tc, time_that_runs_backwards_counts_as_age_and_the_largest_limits_mean_never);
     tcase_add_test(tc, data_flows_both_ways_at_every_step_of_it);
-    tcase_add_test(tc, a_question_that_crosses_the_responders_FINAL_is_dropped);
+    tcase_add_test(tc, a_request_that_crosses_the_responders_FINAL_is_dropped);
     tcase_add_test(tc, an_initiator_that_closes_after_asking_still_reads_the_new_stream);
-    tcase_add_test(tc, a_responder_that_closes_before_it_answers_answers_first);
+    tcase_add_test(tc, a_responder_that_closes_before_its_answer_still_answers);
     tcase_add_loop_test(tc, a_key_that_expires_ends_the_connection_at_the_next_handshake, 0, 2);
-    tcase_add_test(tc, an_identity_that_left_the_keyring_is_reported_and_ends_nothing);
+    tcase_add_test(tc, an_identity_that_left_the_keyring_is_reported_without_an_end);
     return tc;
 }
 

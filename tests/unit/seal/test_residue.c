@@ -1,7 +1,7 @@
 /*
- * Keys that should be gone are gone: from the channel, and from the whole stack below it. Each case runs on a stack
- * of its own, which is searched from end to end, while the heap copy of what is looked for is XORed, so that the
- * search cannot find itself. That the search finds what is there is tested too.
+ * Old keys are wiped: from the channel, and from the whole stack below it. Each case runs on its own stack, which
+ * is searched from end to end. The heap copy of the secret is XORed meanwhile, so that the search cannot find
+ * itself. A test shows that the search finds a key that is there.
  */
 #include "pair.h"
 #include "../suite.h"
@@ -11,7 +11,7 @@
 
 #include "seal/channel.h"
 
-/* valgrind calls a stack whose thread has ended out of bounds. To read it is what this is for. */
+/* valgrind treats the stack of an ended thread as out of bounds. This function reads it on purpose. */
 #ifdef __has_include
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
@@ -25,7 +25,7 @@ enum { STACK_BYTES = 1 << 20, PIECE = 16, MASK = 0x5A };
 
 static uint8_t *stack;
 
-/* A key in disguise. */
+/* A key that the search does not find, since it is XORed. */
 struct secret {
     uint8_t masked[64];
     size_t length;
@@ -59,7 +59,7 @@ static bool __attribute__((noinline)) finds(const struct secret *secret, const v
     return false;
 }
 
-/* Runs `job` on a fresh stack of its own and leaves that stack to be searched. */
+/* Runs `job` on a new stack and leaves that stack to be searched. */
 static void run_on_own_stack(void *(*job)(void *), void *argument)
 {
     pthread_attr_t attributes;
@@ -135,7 +135,7 @@ START_TEST(opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack)
 }
 END_TEST
 
-/* Without the wipe libsodium's own functions leave the key, or this file would prove nothing. */
+/* Without the wipe libsodium's own functions leave the key; otherwise this file would prove nothing. */
 static void *push_bare(void *argument)
 {
     struct channel *channel = argument;
@@ -162,7 +162,7 @@ START_TEST(the_search_finds_what_libsodium_alone_leaves_behind)
 }
 END_TEST
 
-/* The handshake's secrets, seen as it goes by: both sides' state after each step, and what the end derives. */
+/* The handshake's secrets as they occur: both sides' state after each step, and what the end derives. */
 struct handshake_job {
     struct pair *pair;
     struct secret seen[16];
@@ -214,7 +214,7 @@ static void check_handshake(struct handshake_job *job)
     }
 }
 
-START_TEST(after_a_handshake_its_secrets_are_nowhere)
+START_TEST(after_a_handshake_no_secret_is_left)
 {
     struct handshake_job job = {.pair = pair_new()};
     struct secret secret;
@@ -240,7 +240,7 @@ static void *take_once(void *argument)
     return NULL;
 }
 
-/* The stack of the last step against every secret that a channel holds now. */
+/* The stack of the last step, searched for every secret that a channel holds now. */
 static void check_step(const struct end *end)
 {
     const struct channel *channel = channel_of_const(&end->channel);
@@ -276,7 +276,7 @@ START_TEST(each_step_of_a_handshake_leaves_its_stack_clean)
 }
 END_TEST
 
-START_TEST(after_a_rehandshake_the_old_streams_are_nowhere)
+START_TEST(after_a_rehandshake_no_old_stream_is_left)
 {
     struct handshake_job job = {.pair = pair_open()};
     struct channel *client = channel_of(&job.pair->client.channel), *server = channel_of(&job.pair->server.channel);
@@ -349,10 +349,10 @@ static TCase *cases(void)
     tcase_add_test(tc, sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack);
     tcase_add_test(tc, opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack);
     tcase_add_test(tc, the_search_finds_what_libsodium_alone_leaves_behind);
-    tcase_add_loop_test(tc, after_a_handshake_its_secrets_are_nowhere, PFSWRAP_SEAL_IK, PFSWRAP_SEAL_NKPSK2 + 1);
+    tcase_add_loop_test(tc, after_a_handshake_no_secret_is_left, PFSWRAP_SEAL_IK, PFSWRAP_SEAL_NKPSK2 + 1);
     tcase_add_loop_test(tc, each_step_of_a_handshake_leaves_its_stack_clean, PFSWRAP_SEAL_IK,
                         PFSWRAP_SEAL_NKPSK2 + 1);
-    tcase_add_test(tc, after_a_rehandshake_the_old_streams_are_nowhere);
+    tcase_add_test(tc, after_a_rehandshake_no_old_stream_is_left);
     tcase_add_test(tc, a_failed_or_poisoned_channel_holds_no_key);
     tcase_add_test(tc, deriving_a_public_key_leaves_no_trace_of_the_secret);
     tcase_add_test(tc, an_idle_connection_holds_at_most_one_kibibyte);

@@ -1,6 +1,6 @@
 /*
- * Sealing in two steps: what sent() may say, what each answer does to the key stream, and that no order of calls
- * repeats a nonce or loses count.
+ * Sealing in two steps: the valid arguments of sent(), what each does to the key stream, and that no order of calls
+ * repeats a nonce or loses bytes.
  */
 #include "pair.h"
 #include "../suite.h"
@@ -116,7 +116,7 @@ START_TEST(a_begin_that_was_never_answered_poisons_the_next_call)
 }
 END_TEST
 
-START_TEST(reporting_more_than_there_is_poisons)
+START_TEST(reporting_too_many_bytes_poisons)
 {
     struct pair *pair = pair_open();
     int length = begin(&pair->client, "abc", 3);
@@ -164,7 +164,7 @@ START_TEST(closing_refuses_more_data_and_repeating_it_does_nothing)
 }
 END_TEST
 
-START_TEST(arguments_that_cannot_be_change_nothing)
+START_TEST(invalid_arguments_change_nothing)
 {
     struct pair *pair = pair_open();
     struct pfswrap_seal_opened opened;
@@ -203,7 +203,7 @@ START_TEST(without_an_identity_or_a_peer_there_is_no_channel)
     struct pair *pair = pair_new();
     struct pfswrap_keyring *empty = pfswrap_keyring_new();
     struct pfswrap_seal_config config = pair->client.config;
-    static const char *const stranger[] = {"stranger"};
+    static const char *const unknown[] = {"unknown"};
     struct pfswrap_seal channel;
 
     config.keyring = empty;
@@ -212,7 +212,7 @@ START_TEST(without_an_identity_or_a_peer_there_is_no_channel)
     ck_assert_int_eq(PFSWRAP_SEAL_E_NO_IDENTITY,
                      pfswrap_seal_init(&channel, PFSWRAP_SEAL_RESPONDER, &config, NULL, 0, 0, PAIR_NOW));
     config = pair->client.config;
-    config.names = stranger;
+    config.names = unknown;
     ck_assert_int_eq(PFSWRAP_SEAL_E_NO_PEER,
                      pfswrap_seal_init(&channel, PFSWRAP_SEAL_INITIATOR, &config, NULL, 0, 0, PAIR_NOW));
     pfswrap_keyring_free(empty);
@@ -229,10 +229,10 @@ static TCase *cases(void)
     tcase_add_test(tc, rollback_does_not_upset_a_longer_rekey_interval);
     tcase_add_test(tc, a_frame_partly_taken_is_committed_and_the_rest_must_be_reported_first);
     tcase_add_loop_test(tc, a_begin_that_was_never_answered_poisons_the_next_call, 0, 3);
-    tcase_add_loop_test(tc, reporting_more_than_there_is_poisons, 0, 2);
+    tcase_add_loop_test(tc, reporting_too_many_bytes_poisons, 0, 2);
     tcase_add_test(tc, no_two_frames_that_leave_share_a_key_stream);
     tcase_add_test(tc, closing_refuses_more_data_and_repeating_it_does_nothing);
-    tcase_add_test(tc, arguments_that_cannot_be_change_nothing);
+    tcase_add_test(tc, invalid_arguments_change_nothing);
     tcase_add_test(tc, without_an_identity_or_a_peer_there_is_no_channel);
     return tc;
 }

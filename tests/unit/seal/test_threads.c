@@ -1,6 +1,6 @@
 /*
- * One keyring and one configuration under many threads at once, each with channels of its own: what pfswrap/seal.h
- * allows. ThreadSanitizer is what judges it.
+ * One keyring and one configuration in many threads at once, each with channels of its own, as pfswrap/seal.h
+ * allows. ThreadSanitizer decides whether that is right.
  */
 #include "pair.h"
 #include "../suite.h"

@@ -1,6 +1,6 @@
 /*
- * The tunnel over transports that behave badly: they take a few bytes, none, or all, and give as they like. Two
- * tunnels in one process, a buffer each way between them.
+ * The tunnel over transports that behave badly: they take a few bytes, none, or all, and return as they like. Two
+ * tunnels in one process, with a buffer for each direction between them.
  */
 #include <pfswrap/tunnel.h>
 
@@ -11,7 +11,7 @@
 
 struct lane {
     struct wire wire;
-    size_t room;  /* what the wire holds at most */
+    size_t room;  /* the most that the wire holds */
     bool ended;   /* no more will come */
     bool closed;  /* takes nothing at the moment */
     bool ragged;  /* moves a random number of bytes at a time, and sometimes none */
@@ -57,7 +57,7 @@ static int lane_write(void *context, const void *data, size_t length)
     const size_t room = lane->closed ? 0 : lane->room - lane->wire.length;
     const size_t taken = some(lane, length < room ? length : room);
 
-    if (lane->stopped_at != NULL) { /* the promise of the header: the same bytes at the same address */
+    if (lane->stopped_at != NULL) { /* as the header guarantees: the same bytes at the same address */
         ck_assert_ptr_eq(lane->stopped_at, data);
         ck_assert_uint_eq(lane->stopped_length, length);
     }
@@ -268,7 +268,7 @@ START_TEST(keys_are_renewed_in_the_middle_of_a_conversation)
 }
 END_TEST
 
-START_TEST(a_write_that_stopped_is_answered_once_and_only_to_at_least_the_same_bytes)
+START_TEST(a_pending_write_completes_once_and_only_with_at_least_the_same_bytes)
 {
     struct ends *ends = ends_open();
     uint8_t buffer[200];
@@ -288,7 +288,7 @@ START_TEST(a_write_that_stopped_is_answered_once_and_only_to_at_least_the_same_b
 }
 END_TEST
 
-START_TEST(reading_goes_on_while_a_write_has_stopped)
+START_TEST(reading_continues_while_a_write_is_pending)
 {
     struct ends *ends = ends_open();
     uint8_t buffer[200];
@@ -303,7 +303,7 @@ START_TEST(reading_goes_on_while_a_write_has_stopped)
 }
 END_TEST
 
-START_TEST(a_transport_that_ends_without_the_peers_word_is_truncation)
+START_TEST(a_transport_that_ends_without_FINAL_is_truncation)
 {
     struct ends *ends = ends_open();
     uint8_t buffer[200];
@@ -318,7 +318,7 @@ START_TEST(a_transport_that_ends_without_the_peers_word_is_truncation)
 }
 END_TEST
 
-START_TEST(one_direction_can_be_closed_and_the_other_goes_on)
+START_TEST(one_direction_can_be_closed_while_the_other_continues)
 {
     struct ends *ends = ends_open();
     uint8_t buffer[200];
@@ -356,10 +356,10 @@ int main(void)
     tcase_add_test(cases, another_binding_on_the_other_side_ends_the_handshake_on_both);
     tcase_add_loop_test(cases, every_byte_arrives_in_order_however_the_transport_cuts_them, 0, 6);
     tcase_add_loop_test(cases, keys_are_renewed_in_the_middle_of_a_conversation, 0, 4);
-    tcase_add_test(cases, a_write_that_stopped_is_answered_once_and_only_to_at_least_the_same_bytes);
-    tcase_add_test(cases, reading_goes_on_while_a_write_has_stopped);
-    tcase_add_test(cases, a_transport_that_ends_without_the_peers_word_is_truncation);
-    tcase_add_test(cases, one_direction_can_be_closed_and_the_other_goes_on);
+    tcase_add_test(cases, a_pending_write_completes_once_and_only_with_at_least_the_same_bytes);
+    tcase_add_test(cases, reading_continues_while_a_write_is_pending);
+    tcase_add_test(cases, a_transport_that_ends_without_FINAL_is_truncation);
+    tcase_add_test(cases, one_direction_can_be_closed_while_the_other_continues);
     tcase_add_test(cases, a_byte_changed_on_the_way_ends_it);
     return run_suite(cases, "tunnel");
 }

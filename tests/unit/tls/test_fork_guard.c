@@ -19,7 +19,7 @@ static bool use(void)
     return true;
 }
 
-/* What use() says in a copy of this process, made by fork or behind libc's back. */
+/* The result of use() in a copy of this process, made by fork or by a raw clone. */
 static bool use_in_copy(bool raw)
 {
     int status = 0;
@@ -31,7 +31,7 @@ static bool use_in_copy(bool raw)
     return WEXITSTATUS(status) == 1;
 }
 
-START_TEST(one_process_uses_it_again_and_again)
+START_TEST(one_process_can_use_it_repeatedly)
 {
     ck_assert(fork_guard_make(&guard));
     for (int i = 0; i < 1000; i++)
@@ -40,7 +40,7 @@ START_TEST(one_process_uses_it_again_and_again)
 }
 END_TEST
 
-START_TEST(a_copy_that_is_first_takes_it_and_the_original_cannot_go_on)
+START_TEST(a_copy_that_is_first_takes_it_and_the_original_cannot_continue)
 {
     ck_assert(fork_guard_make(&guard));
     ck_assert(use());
@@ -79,8 +79,8 @@ int main(void)
 {
     TCase *cases = tcase_create("guard");
 
-    tcase_add_test(cases, one_process_uses_it_again_and_again);
-    tcase_add_loop_test(cases, a_copy_that_is_first_takes_it_and_the_original_cannot_go_on, 0, 2);
+    tcase_add_test(cases, one_process_can_use_it_repeatedly);
+    tcase_add_loop_test(cases, a_copy_that_is_first_takes_it_and_the_original_cannot_continue, 0, 2);
     tcase_add_test(cases, a_copy_that_does_not_use_it_changes_nothing);
     tcase_add_loop_test(cases, a_copy_made_in_the_middle_of_a_use_cannot_use_it, 0, 2);
     return run_suite(cases, "guard");

@@ -1,6 +1,4 @@
-/*
- * Which library made an object: found, forgotten, and found fast however many objects have come and gone.
- */
+/* The object map, which library made an object: found, removed, and found fast after any number of objects. */
 #include "../suite.h"
 
 #include <pthread.h>
@@ -20,13 +18,13 @@ static const struct libssl first = {.index = 0};
 static const struct libssl second = {.index = 1};
 static const struct libssl last = {.index = LIBSSL_MAX - 1};
 
-/* An address as malloc would give it; nothing is ever read there. */
+/* An address as malloc would return it; nothing is ever read there. */
 static const void *object(size_t number)
 {
     return (const void *)(uintptr_t)(UINT64_C(0x555500000000) + number * 16); /* NOLINT */
 }
 
-START_TEST(an_object_belongs_to_the_library_that_made_it_until_it_is_gone)
+START_TEST(an_object_belongs_to_the_library_that_made_it_until_it_is_freed)
 {
     object_map_add(object(1), &first);
     object_map_add(object(2), &second);
@@ -59,7 +57,7 @@ START_TEST(a_hundred_thousand_objects_at_once_are_all_found_and_all_removed)
 }
 END_TEST
 
-START_TEST(looking_up_stays_fast_after_millions_of_objects_have_come_and_gone)
+START_TEST(looking_up_stays_fast_after_millions_of_objects_were_made_and_freed)
 {
     enum { LOOKUPS = 20000 }; /* they take a millisecond, or more than a second where every slot was used once */
     for (size_t i = 0; i < 2000000; i++) {
@@ -106,9 +104,9 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("owner");
-    tcase_add_test(cases, an_object_belongs_to_the_library_that_made_it_until_it_is_gone);
+    tcase_add_test(cases, an_object_belongs_to_the_library_that_made_it_until_it_is_freed);
     tcase_add_test(cases, a_hundred_thousand_objects_at_once_are_all_found_and_all_removed);
-    tcase_add_test(cases, looking_up_stays_fast_after_millions_of_objects_have_come_and_gone);
+    tcase_add_test(cases, looking_up_stays_fast_after_millions_of_objects_were_made_and_freed);
     tcase_add_test(cases, threads_that_make_and_free_objects_find_their_own);
     return run_suite(cases, "owner");
 }

@@ -1,6 +1,4 @@
-/*
- * tls_signature_complete: what a program's list of signature algorithms lacks for TLS 1.3 is added at its end.
- */
+/* tls_signature_complete: what a program's list of signature algorithms lacks for TLS 1.3 is added at its end. */
 #include "../suite.h"
 
 #include <string.h>
@@ -10,7 +8,7 @@
 #include "tls/signature.h"
 #include "tls/state.h"
 
-/* What the calls that set lists need, and completing one does not. */
+/* What the calls that set lists need, and completing a list does not. */
 const struct policy *pfswrap_policy(void)
 {
     ck_abort_msg("completing a list asks for no policy");
@@ -58,7 +56,7 @@ START_TEST(pkcs1_algorithms_get_their_pss_ones_in_order_and_once)
 }
 END_TEST
 
-START_TEST(a_list_that_serves_tls13_stays_as_it_is)
+START_TEST(a_list_that_is_enough_for_tls13_is_unchanged)
 {
     expect_unchanged("rsa_pss_rsae_sha256");
     expect_unchanged("RSA+SHA256:RSA-PSS+SHA256");
@@ -82,7 +80,7 @@ START_TEST(a_list_with_nothing_for_tls13_gets_the_usual_algorithms)
 }
 END_TEST
 
-START_TEST(a_list_without_room_for_what_it_needs_stays_as_it_is)
+START_TEST(a_list_without_room_for_more_is_unchanged)
 {
     char completed[sizeof "RSA+SHA256:rsa_pss_rsae_sha256"];
     ck_assert(tls_signature_complete("RSA+SHA256", completed, sizeof completed));
@@ -109,10 +107,10 @@ int main(void)
 {
     TCase *cases = tcase_create("signature");
     tcase_add_test(cases, pkcs1_algorithms_get_their_pss_ones_in_order_and_once);
-    tcase_add_test(cases, a_list_that_serves_tls13_stays_as_it_is);
+    tcase_add_test(cases, a_list_that_is_enough_for_tls13_is_unchanged);
     tcase_add_test(cases, case_and_the_mark_of_optional_algorithms_do_not_matter);
     tcase_add_test(cases, a_list_with_nothing_for_tls13_gets_the_usual_algorithms);
-    tcase_add_test(cases, a_list_without_room_for_what_it_needs_stays_as_it_is);
+    tcase_add_test(cases, a_list_without_room_for_more_is_unchanged);
     tcase_add_test(cases, empty_entries_do_not_hang_or_crash_it);
     return run_suite(cases, "signature");
 }

@@ -37,7 +37,7 @@ void put_filling(struct bytes *bytes, unsigned byte, size_t count)
         put8(bytes, byte);
 }
 
-/* An extension: its type, and what is in it. */
+/* An extension: its type and its content. */
 static void put_extension(struct bytes *bytes, unsigned type, const struct bytes *body)
 {
     put16(bytes, type);
@@ -147,7 +147,7 @@ void put_server_hello(struct bytes *bytes, struct server_hello hello)
     if (hello.is_retry)
         put(&body, retry, sizeof retry);
     else
-        put_filling(&body, 0xcf, 32); /* begins as a retry's does */
+        put_filling(&body, 0xcf, 32); /* begins as the random of a retry */
     put8(&body, 32);
     put_filling(&body, 0xa5, 32);
     put16(&body, hello.suite);

@@ -1,6 +1,6 @@
 /*
- * Where a read or a write ends is nobody's decision: conversations of every kind, cut at every byte, in pieces of
- * every size and in records of every size, come to the same verdict at the same byte.
+ * The verdict does not depend on where reads and writes end: conversations of every kind, cut at every byte, in
+ * pieces of every size and in records of every size, give the same verdict at the same byte.
  */
 #include "../suite.h"
 #include "conversation.h"
@@ -85,7 +85,7 @@ static void samples_make(size_t record)
     put_records(add_turn(talk, WIRE_IN), 22, &messages, record);
 }
 
-/* The outcome when each byte is fed alone: the verdict falls at the earliest byte it can. */
+/* The outcome when each byte is fed alone: the verdict comes at the earliest possible byte. */
 static struct outcome bytewise(const struct sample *sample)
 {
     struct wire wire;
@@ -108,7 +108,7 @@ static void expect_same(const struct sample *sample, struct outcome expected, si
          cut, outcome.bytes, expected.bytes);
 }
 
-START_TEST(the_samples_come_to_what_they_are_made_for)
+START_TEST(the_samples_give_the_verdicts_they_are_made_for)
 {
     static const enum wire_verdict expected[SAMPLES] = {WIRE_PFS, WIRE_PFS,  WIRE_WEAK,      WIRE_WEAK,
                                                         WIRE_PFS, WIRE_WEAK, WIRE_PLAINTEXT, WIRE_PFS};
@@ -118,10 +118,10 @@ START_TEST(the_samples_come_to_what_they_are_made_for)
 }
 END_TEST
 
-START_TEST(a_verdict_falls_before_the_byte_after_the_server_hello)
+START_TEST(a_verdict_comes_before_the_byte_after_the_server_hello)
 {
     samples_make(16384);
-    /* Behind the ServerHello's record come 6 bytes of one record and 205 of another. */
+    /* After the ServerHello's record there are 6 bytes of one record and 205 of another. */
     for (size_t i = 0; i < 4; i++)
         ck_assert_uint_eq(bytewise(&samples[i]).bytes, conversation_length(&samples[i].conversation) - 6 - 205);
 }
@@ -169,7 +169,7 @@ START_TEST(records_of_any_size_change_nothing)
 }
 END_TEST
 
-/* Bytes of the other direction at any place: they may come between any two reads. */
+/* Bytes of the other direction at any offset: they may come between any two reads. */
 START_TEST(the_directions_do_not_disturb_each_other)
 {
     samples_make(16384);
@@ -193,8 +193,8 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("split");
-    tcase_add_test(cases, the_samples_come_to_what_they_are_made_for);
-    tcase_add_test(cases, a_verdict_falls_before_the_byte_after_the_server_hello);
+    tcase_add_test(cases, the_samples_give_the_verdicts_they_are_made_for);
+    tcase_add_test(cases, a_verdict_comes_before_the_byte_after_the_server_hello);
     tcase_add_test(cases, a_cut_at_any_byte_changes_nothing);
     tcase_add_test(cases, pieces_of_any_size_change_nothing);
     tcase_add_test(cases, records_of_any_size_change_nothing);

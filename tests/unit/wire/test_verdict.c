@@ -1,6 +1,6 @@
 /*
- * The reader's verdicts: what each kind of handshake, plaintext and nonsense comes to, in either role, and what is
- * kept of it for the log.
+ * The reader's verdicts: for each kind of handshake, plaintext and garbage, in either role, and what is kept for
+ * the log.
  */
 #include "conversation.h"
 #include "../suite.h"
@@ -58,7 +58,7 @@ START_TEST(tls13_with_a_key_share_has_forward_secrecy_in_either_role)
 }
 END_TEST
 
-START_TEST(the_log_learns_what_was_offered_and_chosen)
+START_TEST(the_log_gets_what_was_offered_and_chosen)
 {
     handshake(WIRE_OUT, modern, good);
     expect_pfs(&strict);
@@ -78,7 +78,7 @@ START_TEST(the_log_learns_what_was_offered_and_chosen)
 }
 END_TEST
 
-START_TEST(names_and_lists_longer_than_there_is_room_for_are_cut)
+START_TEST(names_and_lists_that_are_too_long_are_cut)
 {
     char name[300];
     uint16_t many[200] = {0};
@@ -135,7 +135,7 @@ START_TEST(a_preshared_key_without_a_key_share_is_weak)
 }
 END_TEST
 
-START_TEST(a_resumption_with_a_key_share_is_as_the_configuration_says)
+START_TEST(a_resumption_with_a_key_share_follows_the_configuration)
 {
     struct wire_config config = strict;
     struct server_hello resumed = {.version = 0x0304, .suite = 0x1301, .group = 29, .preshared_key = true};
@@ -161,7 +161,7 @@ START_TEST(groups_and_suites_outside_the_configuration_are_weak)
 }
 END_TEST
 
-START_TEST(a_client_of_ours_that_offers_early_data_is_cut_with_its_hello)
+START_TEST(an_own_client_that_offers_early_data_is_cut_with_its_hello)
 {
     say_client_hello(&talk, WIRE_OUT,
                      (struct client_hello){.versions = tls13, .early_data = true, .preshared_key = true}, 16384);
@@ -169,7 +169,7 @@ START_TEST(a_client_of_ours_that_offers_early_data_is_cut_with_its_hello)
 }
 END_TEST
 
-START_TEST(early_data_offered_to_us_is_weak_only_if_it_can_have_been_accepted)
+START_TEST(early_data_from_a_client_is_weak_only_if_it_can_have_been_accepted)
 {
     struct client_hello eager = {.versions = tls13, .early_data = true, .preshared_key = true};
     struct server_hello choice = {.version = 0x0304, .suite = 0x1302, .group = 29};
@@ -198,7 +198,7 @@ START_TEST(early_data_offered_to_us_is_weak_only_if_it_can_have_been_accepted)
 }
 END_TEST
 
-START_TEST(a_retry_goes_on_to_a_verdict)
+START_TEST(a_retry_leads_to_a_verdict)
 {
     struct server_hello retry = {.is_retry = true, .version = 0x0304, .suite = 0x1302, .group = 23};
     handshake(WIRE_OUT, modern, retry);
@@ -214,20 +214,20 @@ START_TEST(a_retry_goes_on_to_a_verdict)
 }
 END_TEST
 
-START_TEST(a_retry_to_what_is_not_allowed_is_weak_at_once)
+START_TEST(a_retry_to_a_group_that_is_not_allowed_is_weak_at_once)
 {
     handshake(WIRE_OUT, modern,
               (struct server_hello){.is_retry = true, .version = 0x0304, .suite = 0x1302, .group = 257});
     expect_weak(&strict, WIRE_REASON_GROUP);
     handshake(WIRE_OUT, modern, (struct server_hello){.is_retry = true, .suite = 0x1302, .group = 23});
     expect_weak(&strict, WIRE_REASON_VERSION);
-    /* One that asks for a cookie only chooses no group. */
+    /* A retry that only sends a cookie chooses no group. */
     handshake(WIRE_OUT, modern, (struct server_hello){.is_retry = true, .version = 0x0304, .suite = 0x1302});
     ck_assert_int_eq(judge(&strict).verdict, WIRE_UNDECIDED);
 }
 END_TEST
 
-START_TEST(a_second_retry_is_none_of_tls)
+START_TEST(a_second_retry_is_malformed)
 {
     struct server_hello retry = {.is_retry = true, .version = 0x0304, .suite = 0x1302, .group = 23};
     handshake(WIRE_OUT, modern, retry);
@@ -236,7 +236,7 @@ START_TEST(a_second_retry_is_none_of_tls)
 }
 END_TEST
 
-/* A server's turn in TLS 1.2: hello, certificate, and if `curve` is not 0 a key exchange; then what `last` says. */
+/* A server's turn in TLS 1.2: hello, certificate, and if `curve` is not 0 a key exchange; then `last`. */
 static void say_tls12_flight(unsigned suite, unsigned curve, const char *hint, const char *last, size_t last_length,
                              size_t record)
 {
@@ -340,7 +340,7 @@ START_TEST(an_sslv2_hello_is_weak)
 }
 END_TEST
 
-START_TEST(plaintext_is_told_by_its_first_byte_where_none_may_pass)
+START_TEST(plaintext_is_detected_at_its_first_byte_where_none_may_pass)
 {
     static const char *const texts[] = {"GET / HTTP/1.0\r\n\r\n", "220 mail.example.org ESMTP\r\n", "SSH-2.0-x\r\n",
                                         "\200\1\2", "\26a"};
@@ -372,7 +372,7 @@ static struct wire_config with_starttls(void)
     return config;
 }
 
-START_TEST(tls_after_plaintext_is_judged_as_tls)
+START_TEST(tls_after_plaintext_is_inspected_as_tls)
 {
     struct wire_config config = with_starttls();
     static const struct server_hello choices[] = {
@@ -395,7 +395,7 @@ START_TEST(tls_after_plaintext_is_judged_as_tls)
 }
 END_TEST
 
-START_TEST(a_hello_right_behind_plaintext_is_found)
+START_TEST(a_hello_right_after_plaintext_is_found)
 {
     struct wire_config config = with_starttls();
     static struct bytes message;
@@ -403,7 +403,7 @@ START_TEST(a_hello_right_behind_plaintext_is_found)
     struct bytes *turn = add_turn(&talk, WIRE_OUT);
     message.length = 0;
     put(turn, request, 8);
-    put(turn, "\26\3\26\3\3\26\3\2\0", 9); /* what begins like a record, again and again */
+    put(turn, "\26\3\26\3\3\26\3\2\0", 9); /* the beginning of a record, again and again */
     put_client_hello(&message, modern);
     put_records(turn, 22, &message, 16384);
     say(&talk, WIRE_IN, "S");
@@ -414,7 +414,7 @@ START_TEST(a_hello_right_behind_plaintext_is_found)
 }
 END_TEST
 
-START_TEST(plaintext_beyond_its_bound_is_a_verdict_and_the_bound_itself_is_none)
+START_TEST(plaintext_beyond_its_bound_is_a_verdict_and_at_the_bound_it_is_not)
 {
     struct wire_config config = with_starttls();
     for (int over = 0; over <= 1; over++) {
@@ -429,7 +429,7 @@ START_TEST(plaintext_beyond_its_bound_is_a_verdict_and_the_bound_itself_is_none)
 }
 END_TEST
 
-START_TEST(an_alert_before_any_hello_is_no_plaintext)
+START_TEST(an_alert_before_any_hello_is_not_plaintext)
 {
     put(add_turn(&talk, WIRE_IN), "\25\3\3\0\2\2\106", 7);
     ck_assert_int_eq(judge(&strict).verdict, WIRE_UNDECIDED);
@@ -461,7 +461,7 @@ START_TEST(application_data_before_a_server_hello_is_weak)
         if (direction == WIRE_OUT)
             ck_assert_int_eq(outcome.reason, WIRE_REASON_UNEXPECTED);
         else
-            ck_assert_int_eq(outcome.verdict, WIRE_PLAINTEXT); /* no server begins so */
+            ck_assert_int_eq(outcome.verdict, WIRE_PLAINTEXT); /* no server begins like this */
     }
 }
 END_TEST
@@ -483,7 +483,7 @@ START_TEST(messages_from_the_wrong_side_or_out_of_turn_are_weak)
 }
 END_TEST
 
-START_TEST(a_server_hello_that_says_things_twice_is_malformed)
+START_TEST(a_server_hello_with_repeated_extensions_is_malformed)
 {
     handshake(WIRE_OUT, modern,
               (struct server_hello){.version = 0x0304, .suite = 0x1302, .group = 29, .two_shares = true});
@@ -491,8 +491,8 @@ START_TEST(a_server_hello_that_says_things_twice_is_malformed)
 }
 END_TEST
 
-/* A ServerHello whose byte `at` of the message is another; and one that is longer or shorter than it says. */
-START_TEST(lengths_that_contradict_each_other_never_come_to_forward_secrecy)
+/* A ServerHello in which byte `at` of the message is changed; and one that is longer or shorter than its length. */
+START_TEST(contradictory_lengths_never_give_forward_secrecy)
 {
     enum { SESSION_LENGTH = 4 + 2 + 32, EXTENSIONS_LENGTH = SESSION_LENGTH + 1 + 32 + 3 };
     static const size_t at[] = {1,
@@ -516,7 +516,7 @@ START_TEST(lengths_that_contradict_each_other_never_come_to_forward_secrecy)
 }
 END_TEST
 
-START_TEST(records_that_cannot_be_are_malformed)
+START_TEST(impossible_records_are_malformed)
 {
     static const struct {
         const char *bytes;
@@ -552,7 +552,7 @@ START_TEST(a_large_hello_in_many_records_is_read)
 }
 END_TEST
 
-START_TEST(a_hello_longer_than_any_library_takes_is_malformed)
+START_TEST(a_hello_longer_than_any_library_accepts_is_malformed)
 {
     put(add_turn(&talk, WIRE_OUT), "\26\3\1\100\0\1\2\2\2\3\3", 11);
     expect_weak(&strict, WIRE_REASON_MALFORMED);
@@ -572,7 +572,7 @@ START_TEST(a_record_that_holds_two_messages_is_read)
 }
 END_TEST
 
-START_TEST(a_copy_is_a_snapshot_to_go_back_to)
+START_TEST(a_copy_is_a_snapshot_that_can_be_restored)
 {
     size_t passes;
     say_client_hello(&talk, WIRE_OUT, modern, 16384);
@@ -602,40 +602,40 @@ int main(void)
 {
     TCase *cases = tcase_create("verdict");
     tcase_add_test(cases, tls13_with_a_key_share_has_forward_secrecy_in_either_role);
-    tcase_add_test(cases, the_log_learns_what_was_offered_and_chosen);
-    tcase_add_test(cases, names_and_lists_longer_than_there_is_room_for_are_cut);
+    tcase_add_test(cases, the_log_gets_what_was_offered_and_chosen);
+    tcase_add_test(cases, names_and_lists_that_are_too_long_are_cut);
     tcase_add_test(cases, tls12_is_weak_where_tls13_is_the_minimum);
     tcase_add_test(cases, older_and_unknown_versions_are_weak_under_every_minimum);
     tcase_add_test(cases, a_preshared_key_without_a_key_share_is_weak);
-    tcase_add_test(cases, a_resumption_with_a_key_share_is_as_the_configuration_says);
+    tcase_add_test(cases, a_resumption_with_a_key_share_follows_the_configuration);
     tcase_add_test(cases, groups_and_suites_outside_the_configuration_are_weak);
-    tcase_add_test(cases, a_client_of_ours_that_offers_early_data_is_cut_with_its_hello);
-    tcase_add_test(cases, early_data_offered_to_us_is_weak_only_if_it_can_have_been_accepted);
-    tcase_add_test(cases, a_retry_goes_on_to_a_verdict);
-    tcase_add_test(cases, a_retry_to_what_is_not_allowed_is_weak_at_once);
-    tcase_add_test(cases, a_second_retry_is_none_of_tls);
+    tcase_add_test(cases, an_own_client_that_offers_early_data_is_cut_with_its_hello);
+    tcase_add_test(cases, early_data_from_a_client_is_weak_only_if_it_can_have_been_accepted);
+    tcase_add_test(cases, a_retry_leads_to_a_verdict);
+    tcase_add_test(cases, a_retry_to_a_group_that_is_not_allowed_is_weak_at_once);
+    tcase_add_test(cases, a_second_retry_is_malformed);
     tcase_add_test(cases, tls12_with_ecdhe_and_aead_passes_where_it_is_allowed);
     tcase_add_test(cases, tls12_suites_without_ecdhe_or_aead_are_weak);
     tcase_add_test(cases, tls12_with_a_group_that_is_not_allowed_is_weak);
     tcase_add_test(cases, tls12_resumption_is_weak_where_tls12_is_allowed);
     tcase_add_test(cases, a_tls12_server_that_ends_its_turn_without_a_key_exchange_is_weak);
     tcase_add_test(cases, an_sslv2_hello_is_weak);
-    tcase_add_test(cases, plaintext_is_told_by_its_first_byte_where_none_may_pass);
+    tcase_add_test(cases, plaintext_is_detected_at_its_first_byte_where_none_may_pass);
     tcase_add_test(cases, a_plain_answer_to_a_hello_is_plaintext);
-    tcase_add_test(cases, tls_after_plaintext_is_judged_as_tls);
-    tcase_add_test(cases, a_hello_right_behind_plaintext_is_found);
-    tcase_add_test(cases, plaintext_beyond_its_bound_is_a_verdict_and_the_bound_itself_is_none);
-    tcase_add_test(cases, an_alert_before_any_hello_is_no_plaintext);
+    tcase_add_test(cases, tls_after_plaintext_is_inspected_as_tls);
+    tcase_add_test(cases, a_hello_right_after_plaintext_is_found);
+    tcase_add_test(cases, plaintext_beyond_its_bound_is_a_verdict_and_at_the_bound_it_is_not);
+    tcase_add_test(cases, an_alert_before_any_hello_is_not_plaintext);
     tcase_add_test(cases, an_alert_in_place_of_a_server_hello_decides_nothing);
     tcase_add_test(cases, application_data_before_a_server_hello_is_weak);
     tcase_add_test(cases, messages_from_the_wrong_side_or_out_of_turn_are_weak);
-    tcase_add_test(cases, a_server_hello_that_says_things_twice_is_malformed);
-    tcase_add_test(cases, lengths_that_contradict_each_other_never_come_to_forward_secrecy);
-    tcase_add_test(cases, records_that_cannot_be_are_malformed);
+    tcase_add_test(cases, a_server_hello_with_repeated_extensions_is_malformed);
+    tcase_add_test(cases, contradictory_lengths_never_give_forward_secrecy);
+    tcase_add_test(cases, impossible_records_are_malformed);
     tcase_add_test(cases, a_large_hello_in_many_records_is_read);
-    tcase_add_test(cases, a_hello_longer_than_any_library_takes_is_malformed);
+    tcase_add_test(cases, a_hello_longer_than_any_library_accepts_is_malformed);
     tcase_add_test(cases, a_record_that_holds_two_messages_is_read);
-    tcase_add_test(cases, a_copy_is_a_snapshot_to_go_back_to);
+    tcase_add_test(cases, a_copy_is_a_snapshot_that_can_be_restored);
     tcase_add_test(cases, a_connections_state_is_small);
     return run_suite(cases, "wire/verdict");
 }

@@ -1,9 +1,9 @@
 /*
- * Executes COMMAND (an absolute path) by one of the calls that execute programs, with an environment of its own
- * making that has nothing of this process's: usage: execute CALL ENVIRONMENT COMMAND [CHROOT | real | effective |
- * both], with ENVIRONMENT as NAME=VALUE,NAME=VALUE. `real` and `effective` give that user and group up first,
- * `both` gives up the two of them to different ones. Exits with 100 + errno if the call fails; a child's status
- * otherwise.
+ * Executes COMMAND (an absolute path) by one of the calls that execute programs, with an environment that shares
+ * nothing with this process's own:
+ *     execute CALL ENVIRONMENT COMMAND [CHROOT | real | effective | both]
+ * ENVIRONMENT is NAME=VALUE,NAME=VALUE. `real` and `effective` first give up that user and group; `both` gives up
+ * both, to different ones. Exits with 100 + errno if the call fails, otherwise with the child's status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +87,7 @@ static int execute(const char *call, char *command)
         errno = 0;
     if (errno != 0)
         return CALL_FAILED + errno;
-    /* The rest take the process's own environment. */
+    /* The other calls use the process's own environment. */
     environ = environment;
     if (strcmp(call, "system") == 0) {
         int status = system(command);
@@ -108,7 +108,7 @@ static int execute(const char *call, char *command)
     return CALL_FAILED + errno;
 }
 
-/* Root before, and in one half of its ids not afterwards. Returns whether `how` is one of these words. */
+/* Root gives up one half of its ids. Returns whether `how` is one of these words. */
 static bool give_up(const char *how)
 {
     enum { NOBODY = 65534, OTHER = 65533 };

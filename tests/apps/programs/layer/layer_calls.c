@@ -1,8 +1,8 @@
 // link: -lssl -lcrypto -pthread
 /*
  * Both ends of a TLS connection in one process, and every call that moves data or asks about it, in the situations
- * in which their answers matter. Prints what was answered: run bare and with the inner layer the words must be the
- * same. Usage: layer_calls CERTIFICATE KEY tcp|pair|buffered SCENARIO
+ * in which the results matter. Prints what each call returned: with the inner layer it must be the same as bare.
+ * Usage: layer_calls CERTIFICATE KEY tcp|pair|buffered SCENARIO
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -47,7 +47,7 @@ static const char *error_name(SSL *ssl, int result)
     return error >= 0 && error < 8 ? names[error] : "other";
 }
 
-/* "SSL_read: 5", "SSL_read: -1 want read"; of an error the reason too. */
+/* "SSL_read: 5", "SSL_read: -1 want read"; for an error also the reason. */
 static void say(const char *call, SSL *ssl, int result)
 {
     if (result > 0) {
@@ -79,7 +79,7 @@ static void sockets_make(struct ends *ends)
     ends->server_fd = accept(listener, NULL, NULL);
     must(ends->server_fd >= 0, "accept");
     close(listener);
-    int on = 1; /* what is written is there when the call is over */
+    int on = 1; /* what is written has arrived when the call returns */
     must(setsockopt(ends->client_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
              setsockopt(ends->server_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0,
          "TCP_NODELAY");
@@ -135,7 +135,7 @@ static void ends_make(struct ends *ends, const char *certificate, const char *ke
     connections_make(ends);
 }
 
-/* The handshake by the calls given, which the program may make in any order. */
+/* The handshake by the calls given. The program may make them in any order. */
 typedef int handshake_call(SSL *ssl);
 
 static int by_reading(SSL *ssl)
@@ -307,7 +307,7 @@ static void scenario_stopped_write(struct ends *ends)
     finish_write(ends, big, BIG, 0);
 }
 
-/* An error from which the library does not come back. */
+/* An error that ends the connection. */
 static void scenario_other_buffer(struct ends *ends)
 {
     shake_hands(ends, SSL_do_handshake);
@@ -426,7 +426,7 @@ static void scenario_again(struct ends *ends)
     }
 }
 
-/* Blocking sockets and a thread for each end. */
+/* Blocking sockets, and a thread for each end. */
 static void *echo_blocking(void *argument)
 {
     static unsigned char buffer[100000];
@@ -462,7 +462,7 @@ static void scenario_blocking(struct ends *ends)
     printf(", then %d\n", SSL_shutdown(ends->client));
 }
 
-/* With the layer only: two processes must not use one set of keys. */
+/* With the layer only: two processes must not use the same keys. */
 static void scenario_forked(struct ends *ends)
 {
     char buffer[100];
@@ -479,7 +479,7 @@ static void scenario_forked(struct ends *ends)
     say("the parent's write", ends->client, SSL_write(ends->client, "from the parent", 15));
 }
 
-/* With the layer only: bare there is no SSL_sendfile without the kernel's TLS. */
+/* With the layer only: without it there is no SSL_sendfile unless the kernel encrypts (KTLS). */
 static void scenario_sendfile(struct ends *ends)
 {
     FILE *file = tmpfile();

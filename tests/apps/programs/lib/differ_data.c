@@ -141,7 +141,7 @@ static ssize_t receive_message_of(int fd, struct iovec *pieces, unsigned count, 
     return n;
 }
 
-/* Whether receiving `size` bytes would not wait. */
+/* Whether receiving `size` bytes returns at once. */
 static bool comes_back(const struct end *self, const struct end *peer, size_t size, bool all)
 {
     if (self->nonblocking || peer->write_shut || self->read_shut)

@@ -42,7 +42,7 @@ static void ask_poll(struct pair *pair)
     (void)traced(n, "poll %x %x %x", fds[0].revents, fds[1].revents, fds[2].revents);
 }
 
-/* Adds, changes or removes an end, and tells what is reported at once and then again. */
+/* Adds, changes and removes an end, and prints what is reported at once and what is reported after that. */
 static void ask_epoll(int fd)
 {
     static const uint32_t kinds[] = {0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT};
@@ -98,7 +98,7 @@ void ask_readiness(struct pair *pair, unsigned which)
 
 static const struct {
     int level, name;
-    int value; /* that is set */
+    int value; /* the value to set */
 } options[] = {
     {SOL_SOCKET, SO_KEEPALIVE, 1},
     {SOL_SOCKET, SO_REUSEADDR, 1},
@@ -238,8 +238,8 @@ void ask_names(const struct pair *pair, unsigned which)
     (void)traced(getpeername(pair->ends[which].fd, (struct sockaddr *)&peer, NULL), "getpeername without length");
 }
 
-/* A number above the usual ones that is no end's. */
-static int free_number(void)
+/* A descriptor number above the usual ones that no end has. */
+static int free_descriptor(void)
 {
     for (;;) {
         const int number = 100 + (int)random_below(50);
@@ -259,10 +259,10 @@ void duplicate(struct end *end)
         copy = (int)traced(dup(old), "dup");
         break;
     case 1:
-        copy = (int)traced(dup2(old, free_number()), "dup2");
+        copy = (int)traced(dup2(old, free_descriptor()), "dup2");
         break;
     case 2:
-        copy = (int)traced(dup3(old, free_number(), random_chance(50) ? O_CLOEXEC : 0), "dup3");
+        copy = (int)traced(dup3(old, free_descriptor(), random_chance(50) ? O_CLOEXEC : 0), "dup3");
         break;
     case 3:
         copy = (int)traced(fcntl(old, random_chance(50) ? F_DUPFD : F_DUPFD_CLOEXEC, (int)random_below(40)),
@@ -309,7 +309,7 @@ void shut(struct pair *pair, unsigned which)
     self->write_shut |= ends;
     if (ends)
         await(peer->fd, POLLRDHUP, "the peer's end");
-    /* Where an end takes nothing, not even that a sealed stream ends, its kernel answers with a reset. */
+    /* Where an end receives nothing, not even the end of a sealed stream, its kernel answers with a reset. */
     if (ends && peer->read_shut && peer->write_shut)
         pair_renew(pair);
 }

@@ -86,8 +86,8 @@ int stories_in_another_program(int argc, char **argv)
     return n == 0 ? 0 : 3;
 }
 
-/* Sends, receives the answer by halves, ends. */
-static void speak_with_other(int fd)
+/* Sends, receives the answer in two parts, and ends. */
+static void talk_to_other(int fd)
 {
     char answer[16] = "";
     (void)traced(send(fd, "hello, there", 12, MSG_NOSIGNAL), "send to it");
@@ -104,7 +104,8 @@ void story_execute(void)
     char number[16];
     connect_two(fds);
     const unsigned way = random_below(3);
-    const int as = 0; /* sealed, others do not outlive an exec while another process has them: COMPATIBILITY.md */
+    const int as = 0; /* sealed, other numbers do not survive an exec while another process has the connection:
+                         COMPATIBILITY.md */
     char *const words[] = {(char *)(uintptr_t)stories_program, "story", number, NULL};
     (void)snprintf(number, sizeof number, "%d", as);
     (void)fcntl(fds[0], F_SETFD, FD_CLOEXEC);
@@ -128,7 +129,7 @@ void story_execute(void)
         }
     }
     (void)close(fds[1]);
-    speak_with_other(fds[0]);
+    talk_to_other(fds[0]);
     (void)traced(sock_reap(pid), "the program's status");
 }
 
@@ -168,9 +169,9 @@ void story_pass_on(void)
 
 struct late {
     int fd;
-    pid_t thread; /* whose sleep is waited for */
+    pid_t thread; /* the thread whose sleep is waited for */
     const char *text;
-    int number; /* a signal for it, first */
+    int number; /* a signal to send to it first */
     pthread_t target;
 };
 

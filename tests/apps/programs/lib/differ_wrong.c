@@ -10,7 +10,7 @@ void call_wrongly(const struct end *end)
     struct iovec wide[2] = {{.iov_base = "x", .iov_len = SSIZE_MAX}, {.iov_base = "x", .iov_len = 2}};
     char byte = 'x';
     const int fd = end->fd;
-    volatile int below_none = -1; /* which the compiler is not to see through */
+    volatile int below_none = -1; /* volatile: the compiler must not evaluate it */
     struct msghdr message = {.msg_iov = many, .msg_iovlen = IOV_MAX + 1};
     (void)traced(writev(fd, many, below_none), "writev of -1");
     (void)traced(writev(fd, many, IOV_MAX + 1), "writev of too many");
@@ -153,7 +153,7 @@ void story_connect_refused(void)
     socklen_t length = sizeof error;
     for (int i = 0; i < 2; i++) {
         int n = dial(fd);
-        (void)traced(n, "connect to nobody");
+        (void)traced(n, "connect without a listener");
         if (n != 0 && errno == EINPROGRESS) {
             await(fd, POLLOUT, "a refusal");
             struct pollfd one = {.fd = fd, .events = POLLIN | POLLOUT};
@@ -167,7 +167,7 @@ void story_connect_refused(void)
     (void)traced(recv(fd, &error, 1, MSG_DONTWAIT), "recv after the refusal");
     const int listener = listener_open(4);
     int n = dial(fd);
-    (void)traced(n, "connect to somebody");
+    (void)traced(n, "connect to a listener");
     if (n != 0 && errno == EINPROGRESS)
         await(fd, POLLOUT, "a connection");
     else if (n != 0) {
@@ -247,7 +247,7 @@ void story_reset(void)
     } else if (random_chance(50)) {
         (void)traced(send(fds[1], "x", 1, MSG_NOSIGNAL), "send");
     }
-    /* Once the reset has been told, by whichever call, bare TCP goes on with an end; a sealed one has none. */
+    /* Once any call has reported the reset, bare TCP reports an end of the stream; a sealed stream has none. */
     for (int i = 0; i < 4; i++) {
         const ssize_t got = recv(fds[1], bytes, 15, 0);
         if (got > 0)

@@ -123,11 +123,7 @@ struct sock_target sock_target_parse(const char *address, const char *port)
     return target;
 }
 
-/*
- * With SOCK_SMALL=BYTES in the environment the kernel's buffers are that small, and segments fit them, as they do
- * on a network: the loopback's segments of 64 KiB would stop and start by timers. To be set before a connection is
- * there.
- */
+/* To be called before the socket is connected. */
 static void sock_set_small(int fd)
 {
     const char *text = getenv("SOCK_SMALL");
@@ -213,7 +209,7 @@ size_t sock_stuff(int fd, size_t limit, unsigned seed)
         text_fill(buffer, part, done, seed);
         ssize_t n = write(fd, buffer, part);
         if (n < 0 && errno == EAGAIN) {
-            /* Before the handshake of a sealed connection nothing is taken; it is full once it has taken something.
+            /* A sealed connection takes nothing before its handshake. It is full only after it has taken something.
              */
             if (done == 0)
                 (void)sock_wait(fd, POLLOUT);
@@ -303,7 +299,7 @@ char sock_state_of(pid_t pid)
     return end && end[1] ? end[2] : 'X';
 }
 
-/* The client's end of a link between two network namespaces; NULL: both are here. */
+/* For the client's end of a link between two network namespaces. NULL: both ends are in this one. */
 static void sock_enter_namespace(const char *path)
 {
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;

@@ -213,7 +213,7 @@ static void method_ssl(SSL *s)
     answer("method", SSL_set_ssl_method(s, TLSv1_2_method()));
 }
 
-/* Weakens in the middle of a handshake, from the callbacks a program has there. */
+/* Weakens in the middle of a handshake, from the callbacks that a program has there. */
 static void weaken_connection(SSL *s)
 {
     (void)SSL_set_min_proto_version(s, 0);

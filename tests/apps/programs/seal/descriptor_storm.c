@@ -1,17 +1,21 @@
-/*
- * Threads that make, copy, replace and close descriptors as fast as they can, and the peers that listen for what
- * they say. Under `pfswrap run` with seal = require no peer here has a key, so no byte of WORD may ever reach one.
- * The program itself is correct: no thread uses a number after it has closed it.
- *
- *     descriptor_storm listen FIRST_PORT              peers of every kind; until its standard input ends
- *     descriptor_storm connect THREADS CONNECTS SEED FIRST_PORT [WRONG_KEY_PORT]
- *     descriptor_storm again FIRST_PORT               one thread: refused, dissolved (AF_UNSPEC), connected to a
- * silent peer descriptor_storm serve THREADS PORT             accepts, says WORD and closes; until its standard
- * input ends descriptor_storm call THREADS CONNECTS PORT     connects, and listens for WORD
- *
- * Each prints its counts as one line of JSON, and exits with status 1 if something came that must not come.
- */
 // link: -pthread
+/*
+ * Threads that make, copy, replace and close descriptors as fast as they can, and peers that count the bytes they
+ * can read. Under `pfswrap run` with seal = require no peer here has a key, so no byte of WORD may ever reach one.
+ * The program itself is correct: no thread uses a descriptor number after it has closed it.
+ *
+ *     descriptor_storm listen FIRST_PORT
+ *         peers of every kind, until its standard input ends
+ *     descriptor_storm connect THREADS CONNECTS SEED FIRST_PORT [WRONG_KEY_PORT]
+ *     descriptor_storm again FIRST_PORT
+ *         one thread: refused, disconnected (AF_UNSPEC), connected to a silent peer
+ *     descriptor_storm serve THREADS PORT
+ *         accepts, sends WORD and closes, until its standard input ends
+ *     descriptor_storm call THREADS CONNECTS PORT
+ *         connects, and reads what comes
+ *
+ * Each prints its counts as one line of JSON. It exits with status 1 if something arrived that must not arrive.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +65,7 @@ static int listen_on(int port, bool listens)
     return fd;
 }
 
-/* Closing is a reset: a port is not used up by connections that wait for their end (TIME_WAIT). */
+/* Closes with a reset, so that no port stays in use (TIME_WAIT). */
 static void close_with_reset(int fd)
 {
     const struct linger linger = {.l_onoff = 1};
@@ -76,7 +80,7 @@ static bool contains_word(const char *bytes, size_t size)
 
 /* --- listen --- */
 
-/* How a peer behaves, by its port's distance from the first one. REFUSES does not listen. */
+/* How a peer behaves. The port is FIRST_PORT plus this number. REFUSES does not listen. */
 enum kind { ECHOES, CLOSES, RESETS, SLOW, SILENT, REFUSES, KINDS };
 
 enum { PEERS_MOST = 65536, SLOW_MS = 20 };
@@ -116,15 +120,15 @@ static void accept_all(int epoll, int listener, enum kind kind)
     }
 }
 
-/* What is said to a peer is sealed from its first byte to the last, or it is readable. */
-static void hear(int fd)
+/* What a peer receives is either sealed from the first byte to the last, or readable. */
+static void receive(int fd)
 {
     char bytes[4096];
     const ssize_t size = recv(fd, bytes, sizeof bytes, 0);
     if (size <= 0) {
         if (size == 0 || errno != EAGAIN) {
             if (kinds[fd] == SLOW)
-                kinds[fd] = KINDS; /* the clock closes it */
+                kinds[fd] = KINDS; /* when the peer closes it */
             else
                 close_with_reset(fd);
         }
@@ -176,7 +180,7 @@ static int run_listen(int first_port)
             else if (kind < REFUSES)
                 accept_all(epoll, fd, (enum kind)kind);
             else if (kinds[fd] != KINDS)
-                hear(fd);
+                receive(fd);
             else
                 (void)epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
         }
@@ -193,13 +197,13 @@ static atomic_long left, connects, succeeded, opened, broken;
 struct worker {
     pthread_t thread;
     uint64_t chance;      /* the state of its random numbers */
-    int own_numbers;      /* the first of a block of numbers that only this thread uses */
+    int own_descriptors;  /* the first of a block of descriptor numbers that only this thread uses */
     pthread_mutex_t lock; /* guards `victim` */
-    int victim;           /* a number that the other thread may replace, or -1 */
+    int victim;           /* a descriptor number that the other thread may replace, or -1 */
     _Atomic bool over;
 };
 
-enum { OWN_FIRST = 410, OWN_COUNT = 16 }; /* where the shim, too, likes to have numbers of its own */
+enum { OWN_FIRST = 410, OWN_COUNT = 16 }; /* in the range of the shim's own descriptors */
 
 static unsigned chance(struct worker *worker, unsigned bound)
 {
@@ -207,7 +211,7 @@ static unsigned chance(struct worker *worker, unsigned bound)
     return (unsigned)(worker->chance >> 33) % bound;
 }
 
-/* Most peers answer at once; those that take time are few. */
+/* Most peers answer at once; few take time. */
 static int any_port(struct worker *worker)
 {
     const unsigned roll = chance(worker, 200);
@@ -275,10 +279,10 @@ static void without_blocking(struct worker *worker)
     (void)close(fd);
 }
 
-/* Other numbers for the socket, made before it is connected and after. */
+/* Duplicates of the socket, made before it is connected and after. */
 static void by_copies(struct worker *worker)
 {
-    const int fd = new_socket(0), before = dup(fd), high = worker->own_numbers + (int)chance(worker, OWN_COUNT);
+    const int fd = new_socket(0), before = dup(fd), high = worker->own_descriptors + (int)chance(worker, OWN_COUNT);
     if (before < 0 || dup2(before, high) != high)
         fail("dup");
     (void)connect_to(chance(worker, 2) == 0 ? fd : high, any_port(worker));
@@ -298,10 +302,10 @@ static void by_copies(struct worker *worker)
         (void)syscall(SYS_close_range, (unsigned)high, (unsigned)high, 0);
 }
 
-/* Something else comes to the number of a connection, and a connection to that of something else. */
+/* Another file replaces a connection at its descriptor number, and a connection replaces another file. */
 static void by_replacing(struct worker *worker)
 {
-    const int fd = new_socket(0), file = open("/dev/null", O_RDWR | O_CLOEXEC), high = worker->own_numbers;
+    const int fd = new_socket(0), file = open("/dev/null", O_RDWR | O_CLOEXEC), high = worker->own_descriptors;
     if (file < 0 || dup2(file, high) != high)
         fail("open");
     (void)connect_to(fd, any_port(worker));
@@ -316,10 +320,10 @@ static void by_replacing(struct worker *worker)
     (void)close(high);
 }
 
-/* A block of numbers closed at once. */
+/* A block of descriptors closed at once. */
 static void by_ranges(struct worker *worker)
 {
-    const int fd = new_socket(0), first = worker->own_numbers;
+    const int fd = new_socket(0), first = worker->own_descriptors;
     for (int i = 0; i < OWN_COUNT / 2; i++)
         if (dup2(fd, first + i) != first + i)
             fail("dup2");
@@ -332,7 +336,7 @@ static void by_ranges(struct worker *worker)
     (void)close(fd);
 }
 
-/* A socket that could not be connected is tried again, and one is used again that was dissolved (connect(2)). */
+/* A socket whose connect failed connects again, and so does one that was disconnected (connect(2)). */
 static void again(struct worker *worker)
 {
     const struct sockaddr none = {.sa_family = AF_UNSPEC};
@@ -345,7 +349,7 @@ static void again(struct worker *worker)
     (void)close(fd);
 }
 
-/* A child has the descriptor, too; it may end first or last. */
+/* A child has the descriptor, too, and may end before or after its parent closes it. */
 static void with_child(struct worker *worker)
 {
     const int fd = new_socket(0), port = any_port(worker);
@@ -374,7 +378,7 @@ static void with_child(struct worker *worker)
             continue;
 }
 
-/* The number is given to the other thread for a while, which may put /dev/null there, as Java does to end calls. */
+/* For a while the other thread may put /dev/null at this descriptor number, as Java does to end calls. */
 static void with_other(struct worker *worker)
 {
     const int fd = new_socket(0);
@@ -389,7 +393,7 @@ static void with_other(struct worker *worker)
     (void)close(fd);
 }
 
-/* Files are no affair of any connection's, however fast their numbers change hands. */
+/* Plain files must work, however fast their descriptor numbers change hands. */
 static void with_files(struct worker *worker)
 {
     char byte;
@@ -450,8 +454,8 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Whether a number is left behind that nothing can be done with. */
-static int dead_numbers(void)
+/* Whether a descriptor number is left behind on which every call fails. */
+static int dead_descriptors(void)
 {
     int fds[200], dead = 0;
     char byte;
@@ -476,7 +480,7 @@ static int run_connect(int threads, long count, long seed)
     }
     for (int i = 0; i < threads; i++) {
         workers[i] = (struct worker){.chance = (uint64_t)(seed * 1000 + i),
-                                     .own_numbers = OWN_FIRST + i * OWN_COUNT,
+                                     .own_descriptors = OWN_FIRST + i * OWN_COUNT,
                                      .lock = PTHREAD_MUTEX_INITIALIZER,
                                      .victim = -1};
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
@@ -484,7 +488,7 @@ static int run_connect(int threads, long count, long seed)
     }
     for (int i = 0; i < threads; i++)
         (void)pthread_join(workers[i].thread, NULL);
-    const int dead = dead_numbers();
+    const int dead = dead_descriptors();
     (void)printf("{\"connects\": %ld, \"succeeded\": %ld, \"files\": %ld, \"broken\": %ld, \"dead\": %d}\n",
                  atomic_load(&connects), atomic_load(&succeeded), atomic_load(&opened), atomic_load(&broken), dead);
     return atomic_load(&broken) != 0 || dead != 0;
@@ -513,7 +517,7 @@ static int server;
 
 static void *serve(void *nothing)
 {
-    char heard[64];
+    char received[64];
     for (;;) {
         struct pollfd polls[2] = {{.fd = server, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
         if (poll(polls, 2, -1) > 0 && polls[1].revents != 0)
@@ -523,7 +527,7 @@ static void *serve(void *nothing)
             continue;
         const int copy = dup(fd);
         (void)send(fd, WORD, WORD_BYTES, MSG_NOSIGNAL);
-        (void)recv(fd, heard, sizeof heard, MSG_DONTWAIT);
+        (void)recv(fd, received, sizeof received, MSG_DONTWAIT);
         (void)close(fd);
         if (copy >= 0) {
             (void)send(copy, WORD, WORD_BYTES, MSG_NOSIGNAL);
@@ -552,7 +556,7 @@ static int run_serve(int threads, int port)
 
 static void *call(void *argument)
 {
-    long *heard_word = argument;
+    long *received_word = argument;
     for (unsigned i = 0; atomic_fetch_sub(&left, 1) > 0; i++) {
         char bytes[4096];
         size_t size = 0;
@@ -566,10 +570,10 @@ static void *call(void *argument)
             (void)send(fd, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL);
         if (i % 4 == 1)
             (void)shutdown(fd, SHUT_WR);
-        if (i % 4 != 0) /* else it is gone at once */
+        if (i % 4 != 0) /* otherwise it is closed at once */
             while (size < sizeof bytes && (count = recv(fd, bytes + size, sizeof bytes - size, 0)) > 0)
                 size += (size_t)count;
-        *heard_word += contains_word(bytes, size);
+        *received_word += contains_word(bytes, size);
         close_with_reset(fd);
     }
     return NULL;
@@ -577,15 +581,15 @@ static void *call(void *argument)
 
 static int run_call(int threads, long count)
 {
-    static long heard[THREADS_MOST];
+    static long received[THREADS_MOST];
     pthread_t all[THREADS_MOST];
     atomic_store(&left, count);
     for (int i = 0; i < threads; i++)
-        if (pthread_create(&all[i], NULL, call, &heard[i]) != 0)
+        if (pthread_create(&all[i], NULL, call, &received[i]) != 0)
             fail("pthread_create");
     for (int i = 0; i < threads; i++) {
         (void)pthread_join(all[i], NULL);
-        readable += heard[i];
+        readable += received[i];
     }
     (void)printf("{\"connects\": %ld, \"readable\": %ld}\n", atomic_load(&connects), readable);
     return readable != 0;

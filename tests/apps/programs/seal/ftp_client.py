@@ -1,4 +1,4 @@
-"""Python's ftplib as a client: ftp_client.py PORT STEP..., with STEP one of talk, list, get, put. Prints `ok` or what was wrong."""
+"""Python's ftplib as a client: ftp_client.py PORT STEP..., with STEP one of talk, list, get, put. Prints `ok` or the fault."""
 
 import ftplib
 import io

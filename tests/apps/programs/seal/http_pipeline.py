@@ -1,4 +1,4 @@
-"""Sends COUNT requests for PATH to a web server on PORT in one go, then reads the answers, which must all be alike."""
+"""Sends COUNT requests for PATH to a web server on PORT at once, then reads the answers, which must all be the same."""
 
 import http.client
 import socket

@@ -1,7 +1,7 @@
 """Python's imaplib and smtplib as clients: mail_client.py imap PORT TIMES | idle PORT | smtp PORT RECIPIENT.
 
 `imap` stores a mail of 1 MB and fetches it again, `idle` waits in one session for the mail that another one stores,
-`smtp` sends three mails over one connection. Prints `ok` or what was wrong.
+`smtp` sends three mails over one connection. Prints `ok` or the fault.
 """
 
 import imaplib

@@ -1,6 +1,6 @@
-"""Talks to python_servers.py on PORT: python_client.py KIND PORT, with KIND one of blocking, timeout, asyncio.
+"""A client of python_servers.py on PORT: python_client.py KIND PORT, with KIND one of blocking, timeout, asyncio.
 
-Lines, a megabyte in flight, a half-close; asyncio holds 30 connections at once. Prints `ok` or what was wrong.
+Lines, a megabyte in flight, a half-close; asyncio has 30 connections at once. Prints `ok` or the fault.
 """
 
 import asyncio

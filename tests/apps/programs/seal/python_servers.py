@@ -1,4 +1,4 @@
-"""Echo servers made of Python's standard library, one kind for each way that it waits: python_servers.py KIND PORT.
+"""Echo servers of Python's standard library, one kind for each way that it waits: python_servers.py KIND PORT.
 
 Each answers every line with itself. A line `big N` is answered with N bytes, `half` with the rest of the stream after
 the client has half-closed, `pid` with the process id. Ends with status 0 at SIGTERM.
@@ -62,7 +62,7 @@ async def serve_asyncio(port):
 
 
 class Buffers:
-    """A connection of the selectors server: what came and what is still to be sent."""
+    """A connection of the selectors server: what was received and what is still to be sent."""
 
     def __init__(self):
         self.incoming, self.outgoing, self.rest, self.ended = b"", b"", False, False
@@ -89,7 +89,7 @@ def serve_selector(port, selector):
 
 
 def serve_event(connection, events, buffers):
-    """Whether the connection goes on."""
+    """Whether the connection continues."""
     if events & selectors.EVENT_READ:
         more = connection.recv(4096)
         buffers.ended = not more

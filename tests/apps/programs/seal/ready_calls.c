@@ -1,6 +1,6 @@
 /*
- * Everything that may happen to a call that waits for descriptors, with a connection among them whose peer never
- * says a word: in its handshake, if it is sealed. Nothing must be told of it, and nothing else must be different.
+ * Calls that wait for descriptors. One of these is a connection whose peer never sends a byte; if it is sealed, it
+ * is in its handshake. Nothing may be reported for it, and everything else must be as it is bare.
  */
 #include "../lib/sock.h"
 
@@ -19,7 +19,8 @@ static const char *const names[CALLS] = {"poll",       "ppoll",       "select", 
 
 static struct timeval select_left;
 
-/* Waits for the descriptor to be readable by any of the calls; `ms` < 0: for ever. Returns what the call does. */
+/* Waits by any of the calls until the descriptor is readable; `ms` < 0: without a limit. Returns the call's result.
+ */
 static int wait_by(enum call call, int fd, int ms, const sigset_t *mask)
 {
     struct pollfd one = {.fd = fd, .events = POLLIN};
@@ -30,7 +31,7 @@ static int wait_by(enum call call, int fd, int ms, const sigset_t *mask)
     FD_ZERO(&set);
     FD_SET(fd, &set);
     select_left = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
-    static int epoll = -1; /* not closed when the call is left by a jump, but with the process */
+    static int epoll = -1; /* if a jump leaves the call it is not closed, but the process ends soon */
     if (call >= BY_WAIT && epoll < 0) {
         epoll = epoll_create1(EPOLL_CLOEXEC);
         sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "EPOLL_CTL_ADD");
@@ -147,7 +148,7 @@ static void *wait_for_ever(void *argument)
     return NULL;
 }
 
-/* The state of a thread of this process: S is asleep. */
+/* The state letter of a thread of this process: S sleeps. */
 static char state_of_thread(pid_t id)
 {
     return id == 0 ? 'X' : sock_state_of(id);
@@ -216,7 +217,7 @@ static void many(int fd)
                 "select finds what is above 1,024");
 }
 
-/* Sets that end where memory ends, and a count as getdtablesize(3) has it in a container. */
+/* Sets that end at the end of a mapping, and a count as getdtablesize(3) returns it in a container. */
 static void claims_too_much(int fd)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -243,11 +244,11 @@ static void few_files(int fd)
     sock_expect(wait_by(BY_SELECT, fd, 20, NULL) == 0, "select");
 }
 
-static void bad_numbers(int fd)
+static void bad_descriptors(int fd)
 {
     struct pollfd polls[2] = {{.fd = fd, .events = POLLIN}, {.fd = 900, .events = POLLIN}};
     fd_set set;
-    /* The kernel does not even look at numbers above what this process has ever had. */
+    /* The kernel does not look at numbers above those that this process has ever used. */
     sock_expect(dup2(fd, 900) == 900 && close(900) == 0, "dup2");
     FD_ZERO(&set);
     FD_SET(fd, &set);
@@ -265,7 +266,7 @@ static void bad_numbers(int fd)
     struct epoll_event event = {.events = EPOLLIN};
     sock_expect(epoll_ctl(fd, EPOLL_CTL_ADD, fd, &event) == -1 && errno == EINVAL, "epoll_ctl: expected EINVAL");
     sock_expect(epoll_wait(fd, &event, 1, 0) == -1 && errno == EINVAL, "epoll_wait: expected EINVAL");
-    const int none = errno == EINVAL ? 0 : 1; /* a constant would be found by lints */
+    const int none = errno == EINVAL ? 0 : 1; /* not a constant: lints would report it */
     int epoll = epoll_create1(0);
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == -1 && errno == ENOENT, "epoll_ctl: expected ENOENT");
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event) == -1 && errno == ENOENT, "epoll_ctl: expected ENOENT");
@@ -302,7 +303,7 @@ static void nested(int fd)
     int inner = epoll_with(fd, EPOLLIN, 1), outer = epoll_with(inner, EPOLLIN, 2);
     struct pollfd one = {.fd = outer, .events = POLLIN};
     struct epoll_event event;
-    /* Without need at most once: an inner epoll that has been looked at has nothing to say. */
+    /* An inner epoll without an event may be reported once at most. */
     sock_expect(epoll_wait(inner, &event, 1, 10) == 0, "an event of a silent connection");
     sock_expect(epoll_wait(outer, &event, 1, 50) == 0, "the inner epoll is readable");
     sock_expect(poll(&one, 1, 50) == 0, "the outer epoll is readable");
@@ -351,7 +352,7 @@ static const struct scenario scenarios[] = {
     {"many", many, NULL, NULL},
     {"claims_too_much", claims_too_much, NULL, NULL},
     {"few_files", few_files, NULL, NULL},
-    {"bad_numbers", bad_numbers, NULL, NULL},
+    {"bad_descriptors", bad_descriptors, NULL, NULL},
     {"closed", closed, NULL, NULL},
     {"nested", nested, NULL, NULL},
     {"duplicate", duplicate, NULL, NULL},

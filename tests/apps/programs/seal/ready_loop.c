@@ -1,12 +1,12 @@
 /*
- * An event loop in every manner, as an echo server and as many clients in one thread: descriptors are inspected
- * from before their first byte, so that a handshake under way is what the loop waits for.
+ * An event loop by each of the interfaces, as an echo server and as many clients in one thread. Descriptors are
+ * registered before their first byte, so that the loop waits for handshakes under way.
  *
  *     ready_loop MANNER server PORT ADDRESS ENDS
  *     ready_loop MANNER client PORT ADDRESS COUNT SOURCE
  *
- * The server echoes until ENDS connections have ended, and says after each command on its standard input how many
- * have. Each client has its bytes echoed, and both directions ended in order.
+ * The server echoes until ENDS connections have ended. After each command on its standard input it prints how many
+ * have ended. Each client has its bytes echoed, and both directions end in order.
  */
 #include "../lib/sock.h"
 
@@ -21,8 +21,8 @@ static const struct manner {
     const char *name;
     enum call call;
     uint32_t flags;      /* of epoll */
-    bool blocking;       /* the server's descriptors */
-    bool before_connect; /* the client's descriptors are inspected before they are connected */
+    bool blocking;       /* the server's descriptors are blocking */
+    bool before_connect; /* the client's descriptors are registered before they connect */
 } manners[] = {
     {"poll", BY_POLL, 0, false, false},
     {"poll_blocking", BY_POLL, 0, true, false},
@@ -33,7 +33,7 @@ static const struct manner {
     {"epoll", BY_EPOLL, 0, false, false},
     {"epoll_blocking", BY_EPOLL, 0, true, false},
     {"edge", BY_EPOLL, EPOLLET, false, false},
-    {"edge_early", BY_EPOLL, EPOLLET, false, true},
+    {"edge_before_connect", BY_EPOLL, EPOLLET, false, true},
     {"one_shot", BY_PWAIT, EPOLLONESHOT, false, false},
     {"one_shot_blocking", BY_PWAIT2, EPOLLONESHOT, true, false},
     {"exclusive", BY_PWAIT2, EPOLLEXCLUSIVE, false, false},
@@ -46,7 +46,7 @@ struct connection {
     int fd; /* -1: none */
     uint32_t wanted;
     size_t received, sent;
-    bool ended; /* the peer's end has been read */
+    bool ended; /* the peer's end of the stream has been read */
     bool connected;
     size_t held;
     unsigned char buffer[BUFFER]; /* the server's: read and not yet echoed */
@@ -57,7 +57,7 @@ static int connection_count;
 static int listener = -1, command = -1;
 static int finished;
 
-/* What is inspected beside connections has these numbers in the place of an index. */
+/* Descriptors other than connections have these numbers in place of an index. */
 enum { THE_LISTENER = CONNECTIONS_MAX, THE_COMMAND };
 
 static void epoll_set(int operation, int index, int fd, uint32_t events)
@@ -80,7 +80,7 @@ static void inspect(int index, int fd, uint32_t events, bool again)
     epoll_set(again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, index, fd, events | flags);
 }
 
-/* Changes what a connection is inspected for; one shot has to be armed anew in any case. */
+/* Changes what a connection is registered for. One-shot registrations are armed again in any case. */
 static void want(struct connection *one, uint32_t events)
 {
     if (one->fd >= 0 && (events != one->wanted || (manner->flags & EPOLLONESHOT)) && !(manner->flags & EPOLLET))
@@ -93,7 +93,7 @@ struct ready {
     uint32_t events;
 };
 
-/* Everything that is inspected, as poll(2) and select(2) want it. */
+/* All descriptors, as poll(2) and select(2) need them. */
 static int collect(struct pollfd *polls, int *indices)
 {
     int count = 0;
@@ -128,8 +128,8 @@ static int wait_by_poll(struct ready *ready)
     for (int i = 0; i < count; i++) {
         if (polls[i].revents == 0)
             continue;
-        sock_expect((polls[i].revents & ~(polls[i].events | POLLERR | POLLHUP)) == 0, "asked for 0x%x, told 0x%x",
-                    (unsigned)polls[i].events, (unsigned)polls[i].revents);
+        sock_expect((polls[i].revents & ~(polls[i].events | POLLERR | POLLHUP)) == 0,
+                    "requested 0x%x, reported 0x%x", (unsigned)polls[i].events, (unsigned)polls[i].revents);
         n--;
         if (found < EVENTS_MAX)
             ready[found++] = (struct ready){indices[i], (uint32_t)(unsigned short)polls[i].revents};
@@ -218,7 +218,7 @@ static void accept_one(void)
     inspect((int)(one - connections), fd, EPOLLIN, false);
 }
 
-/* Gives back what is held. Returns false if not all of it was taken. */
+/* Sends back what is held. Returns false if not all of it was taken. */
 static bool give_back(struct connection *one)
 {
     while (one->held > 0) {
@@ -241,7 +241,7 @@ static void serve(struct connection *one, uint32_t events)
         ssize_t n = recv(one->fd, one->buffer, BUFFER, 0);
         if (n < 0 && errno == EAGAIN)
             break;
-        /* A connection whose handshake never came ends by a reset. */
+        /* A connection whose handshake never comes ends with a reset. */
         sock_expect(n >= 0 || errno == ECONNRESET, "recv returned %zd", n);
         if (n <= 0) {
             end(one);
@@ -300,7 +300,7 @@ static void server(const struct sock_target *target, int ends)
     }
     (void)close(listener);
     for (int i = 0; i < SOCK_DEADLINE_MS / 10 && descriptors() != before; i++)
-        (void)poll(NULL, 0, 10); /* a connection that is sealed may be on its way out */
+        (void)poll(NULL, 0, 10); /* the end of a sealed connection may still be on its way */
     sock_expect(descriptors() == before, "%d descriptors are left, %d there were", descriptors(), before);
 }
 
@@ -329,7 +329,7 @@ static void speak(struct connection *one, uint32_t events)
     ssize_t n = 0;
     if (!one->connected) {
         sock_expect(getsockopt(one->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0,
-                    "SO_ERROR says %d after 0x%x", error, events);
+                    "SO_ERROR is %d after 0x%x", error, events);
         if (!(events & EPOLLOUT))
             return want(one, one->wanted);
         one->connected = true;

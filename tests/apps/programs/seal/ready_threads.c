@@ -1,10 +1,10 @@
+// link: -pthread
 /*
- * Threads that wait on one epoll since before there is anything in it, while the first one accepts connections for
- * them: echoes what each of them gets until ENDS connections have ended.
+ * Threads that wait on one epoll from before anything is in it. The first one accepts connections for them. Each
+ * echoes what it reads, until ENDS connections have ended.
  *
  *     ready_threads level|edge|one_shot|exclusive PORT ADDRESS ENDS
  */
-/* link: -pthread */
 #include "../lib/sock.h"
 
 #include <pthread.h>
@@ -18,13 +18,14 @@ static uint32_t flags;
 static _Atomic int finished;
 static int ends, listener;
 
-/* Two threads may be told of the same descriptor: the lock is about its bytes' order, and about closing it once. */
+/* Two threads may get an event of the same descriptor: the lock keeps its bytes in order and closes it only once.
+ */
 static struct entry {
     pthread_mutex_t lock;
     int fd;
 } entries[1024];
 
-/* Everything there is to read goes back. Returns false if the connection has ended. */
+/* Echoes everything that can be read. Returns false if the connection has ended. */
 static bool echo(int fd)
 {
     unsigned char buffer[BUFFER];
@@ -102,7 +103,7 @@ int main(int argc, char **argv)
         struct epoll_event event = {.events = EPOLLIN | flags, .data.fd = number};
         sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "EPOLL_CTL_ADD");
     }
-    int stop = eventfd(1, 0); /* stays readable, so that all of them see it */
+    int stop = eventfd(1, 0); /* stays readable, so that every thread gets the event */
     struct epoll_event event = {.events = EPOLLIN, .data.fd = THE_END};
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, stop, &event) == 0, "EPOLL_CTL_ADD");
     for (int i = 0; i < THREADS; i++)

@@ -1,7 +1,7 @@
 /*
- * Prints the worked example of docs/WIRE.md: a whole short connection in hexadecimal, with keys that are fixed and
- * random bytes that count upwards, so that the text can be made again and compared. Test code: such random bytes
- * have no other use.
+ * Prints the worked example of docs/WIRE.md: a whole short connection in hexadecimal, with fixed keys and random
+ * bytes that count upwards, so that it can be made again and compared. Test code: such random bytes have no other
+ * use.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static void receive(struct end *to, const uint8_t *bytes, size_t length)
     }
 }
 
-/* What `from` owes next: printed under `label`, and given to `to`. */
+/* Prints what `from` owes next under `label`, and gives it to `to`. */
 static void carry(struct end *from, struct end *to, const char *label)
 {
     uint8_t out[PFSWRAP_SEAL_TAKE_BYTES];

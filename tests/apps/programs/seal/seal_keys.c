@@ -1,6 +1,4 @@
-/*
- * The key commands behind a main() of their own, so that their tests need nothing else of the tool.
- */
+/* The key commands with a main() of their own, so that their tests need no other part of the tool. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
- * An endpoint of the C core for tests against peers that others wrote: speaks the protocol on stdin and stdout,
- * which are one socket. An initiator sends chunks of the sizes it is told, waits for each to come back, and closes;
- * a responder echoes. At the end a line of JSON on stderr says what was seen. Keys are arguments, since they are
- * the test's.
+ * An endpoint of the C core for tests against peers that others wrote. It speaks the protocol on stdin and stdout,
+ * which are one socket. An initiator sends chunks of the given sizes, waits for each to come back, and closes; a
+ * responder echoes. At the end it prints a line of JSON about the connection on stderr. Keys are arguments, since
+ * they are the test's.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -77,7 +77,7 @@ static void send_data(const uint8_t *data, size_t length)
     }
 }
 
-/* One event; what it leaves in `opened` points into `input` until the next call. */
+/* Handles one event. What it leaves in `opened` points into `input` until the next call. */
 static int receive(struct pfswrap_seal_opened *opened)
 {
     static size_t done;

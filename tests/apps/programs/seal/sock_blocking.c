@@ -1,6 +1,6 @@
 /*
- * Blocking reads and writes of every size: one byte, more than a chunk, vectors, none at all; who speaks first, who
- * only writes, both ends in one thread, half-close.
+ * Blocking reads and writes of every size: one byte, more than a chunk, vectors, nothing; either end sends first or
+ * sends alone, both ends in one thread, half-close.
  */
 #include "../lib/sock.h"
 
@@ -72,7 +72,7 @@ static void sizes_server(int fd)
     sock_expect(at == total, "%" PRIu64 " of %" PRIu64 " bytes arrived", at, total);
 }
 
-static void speaks_first_server(int fd)
+static void sends_first_server(int fd)
 {
     text_send(fd, 0, 100, 100, 1);
     text_receive(fd, 0, 10, 10, 2);
@@ -80,7 +80,7 @@ static void speaks_first_server(int fd)
     (void)close(fd);
 }
 
-static void speaks_first_client(int fd)
+static void sends_first_client(int fd)
 {
     text_receive(fd, 0, 100, 4096, 1);
     text_send(fd, 0, 10, 10, 2);
@@ -88,14 +88,14 @@ static void speaks_first_client(int fd)
     text_expect_end(fd);
 }
 
-/* Reads nothing at all before it has spoken and heard that the other has finished speaking. */
-static void only_speaks_server(int fd)
+/* Reads nothing before it has sent everything and the other end has sent everything, too. */
+static void only_sends_server(int fd)
 {
     text_send(fd, 0, 50000, 5000, 1);
     (void)close(fd);
 }
 
-static void only_hears_client(int fd)
+static void only_receives_client(int fd)
 {
     text_receive(fd, 0, 50000, 777, 1);
     text_expect_end(fd);
@@ -113,7 +113,7 @@ static void write_only_server(int fd)
     text_expect_end(fd);
 }
 
-/* One byte and gone: the shortest life of a connection, also before the other end has accepted it. */
+/* One byte and then a close: the shortest life of a connection, also before the other end has accepted it. */
 static void one_word_client(int fd)
 {
     text_send(fd, 0, 16, 16, 1);
@@ -126,7 +126,7 @@ static void one_word_server(int fd)
     text_expect_end(fd);
 }
 
-/* Nothing is said at all: connect, close. */
+/* Nothing is sent at all: connect, close. */
 static void silence_client(int fd)
 {
     (void)close(fd);
@@ -137,7 +137,7 @@ static void silence_server(int fd)
     text_expect_end(fd);
 }
 
-/* Both ends in one thread: the kernel buffers what is sent to a connection that nobody has accepted. */
+/* Both ends in one thread: the kernel buffers what is sent before the connection is accepted. */
 static void accept_later(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -172,7 +172,7 @@ static void accept_later_twice(const struct sock_target *target)
     }
 }
 
-/* The reader sleeps until the writer's socket takes no more; greeted, or without having done anything at all. */
+/* The reader sleeps until the writer's socket is full, after a greeting or before the connection's first byte. */
 static void fill_at_once_client(int fd)
 {
     sock_set_nonblocking(fd, true);
@@ -305,7 +305,7 @@ static void vectors_server(int fd)
     sock_expect(at == side_receive(), "%" PRIu64 " bytes arrived", at);
 }
 
-/* Nothing written sends nothing; nothing read neither blocks nor takes anything. */
+/* A write of no bytes sends nothing; a read of no bytes neither blocks nor takes anything. */
 static void nothing_client(int fd)
 {
     char byte = 'x';
@@ -329,8 +329,8 @@ static void nothing_server(int fd)
     text_expect_end(fd);
 }
 
-/* SO_RCVTIMEO is for the whole call: what comes in good time, byte by byte, does not make it longer. */
-static void patience_server(int fd)
+/* SO_RCVTIMEO applies to the whole call: bytes that arrive one by one do not extend it. */
+static void receive_deadline_server(int fd)
 {
     for (int i = 0; i < 12; i++) {
         (void)usleep(50000);
@@ -339,23 +339,23 @@ static void patience_server(int fd)
     side_send(0);
 }
 
-static void patience_client(int fd)
+static void receive_deadline_client(int fd)
 {
-    const struct timeval patience = {.tv_usec = 200000};
+    const struct timeval timeout = {.tv_usec = 200000};
     char bytes[12];
-    sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0, "SO_RCVTIMEO");
+    sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0, "SO_RCVTIMEO");
     ssize_t n = recv(fd, bytes, sizeof bytes, MSG_WAITALL);
     sock_expect(n > 0 && n < (ssize_t)sizeof bytes, "%zd bytes, expected the time to end before all are there", n);
     (void)side_receive();
 }
 
 static const struct scenario scenarios[] = {
-    {"patience", patience_server, patience_client, NULL},
+    {"receive_deadline", receive_deadline_server, receive_deadline_client, NULL},
     {"one_byte", one_byte_server, one_byte_client, NULL},
     {"ping_pong", ping_pong_server, ping_pong_client, NULL},
     {"sizes", sizes_server, sizes_client, NULL},
-    {"speaks_first", speaks_first_server, speaks_first_client, NULL},
-    {"only_speaks", only_speaks_server, only_hears_client, NULL},
+    {"sends_first", sends_first_server, sends_first_client, NULL},
+    {"only_sends", only_sends_server, only_receives_client, NULL},
     {"write_only", write_only_server, write_only_client, NULL},
     {"one_word", one_word_server, one_word_client, NULL},
     {"silence", silence_server, silence_client, NULL},

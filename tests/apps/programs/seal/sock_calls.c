@@ -10,8 +10,8 @@
 #include <sys/uio.h>
 #include <time.h>
 
-/* Sends `size` bytes in writes of `step` and says so when all are on their way. */
-static void send_and_tell(int fd, size_t size, size_t step)
+/* Sends `size` bytes in writes of `step`, and notifies the other side when all are on their way. */
+static void send_and_notify(int fd, size_t size, size_t step)
 {
     sock_set_nodelay(fd);
     text_send(fd, 0, size, step, 1);
@@ -21,15 +21,15 @@ static void send_and_tell(int fd, size_t size, size_t step)
 
 static void sender_of_hundreds(int fd)
 {
-    send_and_tell(fd, 10000, 100);
+    send_and_notify(fd, 10000, 100);
 }
 
 static void sender_of_one_chunk(int fd)
 {
-    send_and_tell(fd, 10000, 10000);
+    send_and_notify(fd, 10000, 10000);
 }
 
-/* Takes the rest of the 10,000 bytes, lets the sender go and expects the end. */
+/* Receives the rest of the 10,000 bytes, lets the sender go on, and expects the end. */
 static void take_rest(int fd, size_t at)
 {
     text_receive(fd, at, 10000 - at, 4096, 1);
@@ -37,7 +37,7 @@ static void take_rest(int fd, size_t at)
     text_expect_end(fd);
 }
 
-/* MSG_PEEK gives the same bytes again and again, never more than are there, and takes none. */
+/* MSG_PEEK returns the same bytes again and again, never more than there are, and takes none. */
 static void peek_server(int fd)
 {
     char buffer[512];
@@ -57,14 +57,14 @@ static void peek_server(int fd)
     take_rest(fd, at);
 }
 
-/* A program that peeks until a whole head has come, in pieces of one byte, comes to see it. */
+/* A program peeks until a whole head has arrived, in pieces of one byte. */
 static void peek_grows_client(int fd)
 {
     sock_set_nodelay(fd);
     for (size_t i = 0; i < 64; i++) {
         text_send(fd, i, 1, 1, 1);
         if (i == 20)
-            (void)side_receive(); /* a part has been peeked at */
+            (void)side_receive(); /* after a part has been peeked at */
     }
     text_send(fd, 64, 10000, 10000, 1);
 }
@@ -73,21 +73,20 @@ static void peek_grows_server(int fd)
 {
     char buffer[64];
     ssize_t n = 0;
-    for (bool told = false; n < 64;) {
+    for (bool notified = false; n < 64;) {
         (void)sock_wait(fd, POLLIN);
         n = recv(fd, buffer, sizeof buffer, MSG_PEEK);
         sock_expect(n > 0, "peek returned %zd", n);
         text_check(buffer, (size_t)n, 0, 1);
-        if (!told)
+        if (!notified)
             side_send(0);
-        told = true;
+        notified = true;
     }
     text_receive(fd, 0, 10064, 4096, 1);
     text_expect_end(fd);
 }
 
-/* Thousands of messages of one byte wait in the kernel, with all that each costs there, and are peeked at together.
- */
+/* Thousands of messages of one byte wait in the kernel, each with its overhead, and are peeked at together. */
 static void peek_many_client(int fd)
 {
     sock_set_nodelay(fd);
@@ -110,7 +109,7 @@ static void peek_many_server(int fd)
     text_expect_end(fd);
 }
 
-/* MSG_WAITALL comes back with everything, over many messages; with MSG_PEEK it leaves them there. */
+/* MSG_WAITALL returns everything, over many messages; with MSG_PEEK it leaves them there. */
 static void wait_all_server(int fd)
 {
     static char buffer[10000];
@@ -130,7 +129,7 @@ static void wait_all_server(int fd)
     sock_expect(n == 0, "recv at the end returned %zd", n);
 }
 
-/* Part of what was to be waited for, and then the end: what came is given. */
+/* A part of what is waited for arrives, and then the end: the part is returned. */
 static void wait_all_short_client(int fd)
 {
     text_send(fd, 0, 10, 10, 1);
@@ -159,7 +158,7 @@ static void flags_server(int fd)
     sock_expect(n > 0, "recv returned %zd", n);
     text_check(buffer, (size_t)n, at, 1);
     at += (size_t)n;
-    /* A buffer too small cuts nothing off a stream. */
+    /* A buffer that is too small cuts nothing off a stream. */
     struct iovec part = {.iov_base = buffer, .iov_len = 10};
     char control[64];
     struct sockaddr_storage from;
@@ -184,7 +183,7 @@ static void flags_server(int fd)
     sock_expect(recv(fd, buffer, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN, "recv: expected EAGAIN");
     sock_expect(recv(fd, buffer, 1, MSG_ERRQUEUE | MSG_DONTWAIT) == -1 && errno == EAGAIN, "the error queue");
     struct stat status;
-    sock_expect(fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode), "fstat says it is no socket");
+    sock_expect(fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode), "fstat: not a socket");
     sock_expect(lseek(fd, 0, SEEK_CUR) == -1 && errno == ESPIPE, "lseek: expected ESPIPE");
     sock_expect(pread(fd, buffer, 1, 0) == -1 && errno == ESPIPE, "pread: expected ESPIPE");
     sock_expect(pwrite(fd, buffer, 1, 0) == -1 && errno == ESPIPE, "pwrite: expected ESPIPE");
@@ -192,7 +191,7 @@ static void flags_server(int fd)
     text_expect_end(fd);
 }
 
-/* MSG_OOB: works bare; a sealed connection has no such thing and says so, without harm. */
+/* MSG_OOB works bare. A sealed connection does not have it and returns an error, without harm. */
 static void urgent_client(int fd)
 {
     text_send(fd, 0, 100, 100, 1);
@@ -221,7 +220,7 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* SO_RCVTIMEO: EAGAIN when the time is up, also where only a part of what is waited for has come. */
+/* SO_RCVTIMEO: EAGAIN when the time is over, also if only a part of what is waited for has arrived. */
 static void receive_timeout_server(int fd)
 {
     struct timeval wait = {.tv_usec = 60000}, none = {0}, got = {0};
@@ -235,10 +234,10 @@ static void receive_timeout_server(int fd)
         sock_expect(n == -1 && errno == EAGAIN, "recv returned %zd, expected EAGAIN", n);
         sock_expect(now() - begun > 0.05, "recv waited %g s of 0.06", now() - begun);
         if (round == 0) {
-            side_send(0); /* the client's first word, which in a sealed connection comes with the handshake */
+            side_send(0); /* the client's first byte, which on a sealed connection comes with the handshake */
             (void)side_receive();
             sock_expect(sock_wait(fd, POLLIN) & POLLIN,
-                        "the first word"); /* no handshake has to be done in 0.06 s */
+                        "the first word"); /* so that no handshake has to complete within 0.06 s */
             sock_expect(recv(fd, buffer, 10, MSG_WAITALL) == 10, "recv of the first word");
             text_check(buffer, 10, 0, 1);
         }
@@ -266,7 +265,7 @@ static void receive_timeout_client(int fd)
     }
 }
 
-/* SO_SNDTIMEO: a blocked send gives up with what has gone, or EAGAIN; what it reports is what arrives. */
+/* SO_SNDTIMEO: a blocked send returns the bytes that are sent, or EAGAIN; exactly these bytes arrive. */
 static void send_timeout_client(int fd)
 {
     struct timeval wait = {.tv_usec = 30000};
@@ -296,7 +295,7 @@ static void send_timeout_server(int fd)
     text_expect_end(fd);
 }
 
-/* SO_RCVLOWAT: readable from so many bytes on; what is there is not hidden by it. */
+/* SO_RCVLOWAT: readable from that many bytes on; a read still returns fewer. */
 static void low_water_server(int fd)
 {
     int mark = 5, got = 0;
@@ -322,10 +321,10 @@ static void low_water_server(int fd)
 }
 
 /*
- * The mark is set before the connection is there, at both ends (a listener's is handed down): what is less than it
- * comes with the end of the stream at the latest.
+ * The low-water mark is set before there is a connection, at both ends (a listener's mark is inherited). Fewer
+ * bytes are reported at the end of the stream at the latest.
  */
-static void low_water_early(const struct sock_target *target)
+static void low_water_before_connect(const struct sock_target *target)
 {
     int mark = 100, listener = sock_listen(target), client = sock_open(target, 0);
     char buffer[16];
@@ -350,7 +349,9 @@ static void low_water_early(const struct sock_target *target)
     }
 }
 
-/* FIONREAD: something where poll says readable, nothing where all has been read; reading just that gets everything.
+/*
+ * FIONREAD: above 0 where poll reports readable, 0 after everything is read; reading that many bytes gets
+ * everything.
  */
 static void how_much_server(int fd)
 {
@@ -359,21 +360,21 @@ static void how_much_server(int fd)
     (void)side_receive();
     for (size_t at = 0; at < 10000;) {
         (void)sock_wait(fd, POLLIN);
-        sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there > 0 && there <= 20000,
-                    "readable, and FIONREAD says %d", there);
+        sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there > 0 && there <= 20000, "readable, and FIONREAD is %d",
+                    there);
         ssize_t n = read(fd, buffer, at == 0 ? 3 : (size_t)there);
         sock_expect(n > 0, "read returned %zd", n);
         text_check(buffer, (size_t)n, at, 1);
         at += (size_t)n;
     }
-    sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "all has been read, and FIONREAD says %d", there);
+    sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "all has been read, and FIONREAD is %d", there);
     side_send(0);
     (void)sock_wait(fd, POLLIN);
-    sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "at the end FIONREAD says %d", there);
+    sock_expect(ioctl(fd, FIONREAD, &there) == 0 && there == 0, "at the end FIONREAD is %d", there);
     text_expect_end(fd);
 }
 
-/* What has left the sender's queue (SIOCOUTQ, here by its older name) comes down to nothing. */
+/* The bytes in the sender's queue (SIOCOUTQ, here by its older name) decrease to 0. */
 static void how_much_out_client(int fd)
 {
     int queued = -1;
@@ -394,7 +395,7 @@ static void how_much_out_server(int fd)
     text_expect_end(fd);
 }
 
-/* recvmmsg and sendmmsg on a stream; preadv2 and pwritev2 with the offset that means "where it is". */
+/* recvmmsg and sendmmsg on a stream; preadv2 and pwritev2 with the offset -1, the current position. */
 static void many_client(int fd)
 {
     static unsigned char text[10000];
@@ -447,7 +448,7 @@ static void many_server(int fd)
     take_rest(fd, at);
 }
 
-/* The calls by their numbers, as runtimes and sandboxed code make them. */
+/* System calls by number, as runtimes and sandboxed code make them. */
 static void by_number_client(int fd)
 {
     static unsigned char text[4000];
@@ -497,7 +498,7 @@ static const struct scenario scenarios[] = {
     {"receive_timeout", receive_timeout_server, receive_timeout_client, NULL},
     {"send_timeout", send_timeout_server, send_timeout_client, NULL},
     {"low_water", low_water_server, sender_of_one_chunk, NULL},
-    {"low_water_early", NULL, NULL, low_water_early},
+    {"low_water_before_connect", NULL, NULL, low_water_before_connect},
     {"how_much", how_much_server, sender_of_hundreds, NULL},
     {"how_much_chunk", how_much_server, sender_of_one_chunk, NULL},
     {"how_much_out", how_much_out_server, how_much_out_client, NULL},

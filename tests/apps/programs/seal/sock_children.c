@@ -1,6 +1,6 @@
 /*
- * Children that come to grief or bring it: killed while they send, overwriting what they share, without privileges,
- * sharing their parent's memory, executing something else; and a descriptor handed over in a message.
+ * Children that fail or do harm: killed while they send, overwriting shared memory, without privileges, sharing
+ * their parent's memory, executing another program; and a descriptor sent in a message.
  */
 #include "../lib/sock.h"
 
@@ -11,8 +11,8 @@
 enum { MEGABYTE = 1 << 20 };
 
 /*
- * A child is killed while it sends on a connection that it shares. What it leaves may be the end of that
- * connection, as an error at both ends, but neither hangs; and other connections of the parent go on.
+ * A child is killed while it sends on a connection that it shares. This may end the connection with an error at
+ * both ends. Neither end hangs, and other connections of the parent go on.
  */
 static void killed_child_client(int fd, bool by_clone)
 {
@@ -26,7 +26,7 @@ static void killed_child_client(int fd, bool by_clone)
     if (pid == 0)
         for (;;)
             (void)!send(fd, text, sizeof text, 0);
-    (void)side_receive(); /* the peer has had a megabyte of it */
+    (void)side_receive(); /* the peer has received a megabyte of it */
     sock_expect(kill(pid, SIGKILL) == 0 && sock_reap(pid) == 128 + SIGKILL, "kill");
     memset(text, 'p', sizeof text);
     for (int i = 0; i < 100; i++)
@@ -62,14 +62,14 @@ static void killed_child(const struct sock_target *target)
         static char buffer[65536];
         size_t total = 0;
         ssize_t n;
-        bool told = false;
+        bool notified = false;
         while ((n = read(fd, buffer, sizeof buffer)) > 0) {
             for (ssize_t i = 0; i < n; i++)
                 sock_expect(buffer[i] == 'c' || buffer[i] == 'p', "byte 0x%02x was never sent",
                             (unsigned)buffer[i]);
             total += (size_t)n;
-            if (!told && total > MEGABYTE + (size_t)round * 1234) {
-                told = true;
+            if (!notified && total > MEGABYTE + (size_t)round * 1234) {
+                notified = true;
                 side_send(0);
             }
         }
@@ -85,8 +85,8 @@ static void killed_child(const struct sock_target *target)
 }
 
 /*
- * A child that has dropped its privileges writes over every writable mapping that it shares with anybody.
- * Connections that its parent makes after the fork are none of its business.
+ * A child that has dropped its privileges overwrites every writable shared mapping that it has. This must not
+ * affect connections that its parent makes after the fork.
  */
 static void overwrite_what_is_shared(void)
 {
@@ -97,7 +97,7 @@ static void overwrite_what_is_shared(void)
     while (maps && fgets(line, sizeof line, maps))
         if (sscanf(line, "%lx-%lx %7s", &first, &last, mode) == 3 && strcmp(mode, "rw-s") == 0)
             memset((void *)(uintptr_t)first, 0x5a, last - first);
-    _exit(0); /* with whatever lives in there gone, nothing else can be expected of it */
+    _exit(0); /* after that nothing else in the child can be expected to work */
 }
 
 static void untrusted_child(const struct sock_target *target)
@@ -136,7 +136,7 @@ static void untrusted_child(const struct sock_target *target)
     text_expect_end(last_server);
 }
 
-/* A child that dropped its privileges, and is otherwise honest, serves the connection its parent accepted. */
+/* A child that dropped its privileges, and does no harm, serves the connection that its parent accepted. */
 static void unprivileged_server(int fd)
 {
     text_receive(fd, 0, 100, 100, 1);
@@ -177,7 +177,7 @@ static void spawn_client(int fd)
         } else if (way == 1) {
             pid = vfork();
             if (pid == 0) {
-                (void)close(fd); /* its own descriptor, but its parent's memory */
+                (void)close(fd); /* descriptors of its own, but its parent's memory */
                 (void)execv("/bin/true", argv);
                 _exit(127);
             }
@@ -217,7 +217,7 @@ static void spawn_server(int fd)
     text_expect_end(fd);
 }
 
-/* --- a descriptor handed over in a message --- */
+/* --- a descriptor sent in a message --- */
 
 static void send_descriptor(int through, int fd)
 {
@@ -251,10 +251,10 @@ static int receive_descriptor(int through)
 }
 
 /*
- * The connection goes to a process that was forked before it was made. Sealed it may be refused, with an error that
- * says so and a reset for the peer, but never goes on in the clear (the test looks at the wire), nor hangs.
+ * The connection goes to a process that was forked before the connection was made. A sealed one may be refused,
+ * with an error and a reset for the peer. It must never go on in plain text (the test captures the wire), nor hang.
  */
-static void hand_over(const struct sock_target *target)
+static void pass_descriptor(const struct sock_target *target)
 {
     int through[2], listener = sock_listen(target);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -295,7 +295,7 @@ static const struct scenario scenarios[] = {
     {"untrusted_child", NULL, NULL, untrusted_child},
     {"unprivileged", unprivileged_server, asking_client, NULL},
     {"spawn", spawn_server, spawn_client, NULL},
-    {"hand_over", NULL, NULL, hand_over},
+    {"pass_descriptor", NULL, NULL, pass_descriptor},
     {0},
 };
 

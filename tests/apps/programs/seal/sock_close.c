@@ -1,6 +1,6 @@
 /*
- * The ends of connections: nothing that was sent is lost by a close or an exit, no close stalls an event loop, a
- * killed peer is an error, a closed number is free, and a stream goes on while one duplicate of it is open.
+ * The ends of connections: a close or an exit loses nothing that was sent, no close stalls an event loop, a killed
+ * peer is an error, a closed descriptor number is free, and a stream goes on while one duplicate is open.
  */
 #include "../lib/sock.h"
 
@@ -9,7 +9,7 @@
 
 enum { MEGABYTE = 1 << 20 };
 
-/* Sends until the socket takes no more, tells how much, and closes or exits with all of it on its way. */
+/* Sends until the socket takes no more, reports how much, and closes or exits with all of it on its way. */
 static void stuff_and_close(int fd)
 {
     sock_greet(fd);
@@ -35,7 +35,7 @@ static void stuff_and_exit_now(int fd)
     _exit(0);
 }
 
-/* The thread that ends the process is not the one that sent: exit_group comes from anywhere. */
+/* The thread that ends the process is not the one that sent: any thread may call exit_group. */
 static void stuff_and_exec(int fd)
 {
     sock_greet(fd);
@@ -46,7 +46,7 @@ static void stuff_and_exec(int fd)
     sock_fail("execl");
 }
 
-/* Half-closes while the other's megabytes are still on their way to it, then takes them: none is lost. */
+/* Half-closes while the other end's megabytes are still on their way, then reads them: none is lost. */
 static void half_close_then_drain(int fd)
 {
     sock_greet(fd);
@@ -65,7 +65,7 @@ static void drain(int fd)
     text_expect_end_at(fd, total, 1);
 }
 
-/* The one has read everything and closes with a megabyte on its way; the other half-closes before it reads that. */
+/* One end has read everything and closes with a megabyte on its way; the other half-closes before it reads that. */
 static void both_in_flight_closer(int fd)
 {
     text_send(fd, 0, MEGABYTE, 16384, 1);
@@ -132,7 +132,7 @@ static void blocking_closer(int fd)
 }
 
 /*
- * Reads to the end and prints what it was: bare TCP cannot tell a killed peer from one that closed, a sealed
+ * Reads to the end and prints what it was. Bare TCP cannot distinguish a killed peer from one that closed; a sealed
  * connection must.
  */
 static void read_to_some_end(int fd, size_t at)
@@ -149,7 +149,7 @@ static void read_to_some_end(int fd, size_t at)
     sock_expect(read(fd, buffer, 1) <= 0, "data after the end");
 }
 
-/* The two ends of a stream that only a signal ends: the test runs them as processes of their own, and kills one. */
+/* Two ends of a stream that only a signal ends: the test runs them as separate processes, and kills one. */
 static void endless_reader(int fd)
 {
     read_to_some_end(fd, 0);
@@ -168,7 +168,7 @@ static void endless_writer(int fd)
     (void)printf("end: %s\n", errno == ECONNRESET || errno == EPIPE ? "reset" : strerror(errno));
 }
 
-/* A stream of known length with an orderly end, for a network that does not let it be. */
+/* A stream of known length with an orderly end, for a network that interferes. */
 static void finite_writer(int fd)
 {
     static char text[1000];
@@ -213,7 +213,7 @@ static void idle_client(int fd)
     (void)!read(fd, &byte, 1);
 }
 
-/* An abortive close is an abort: SO_LINGER with no time. */
+/* An abortive close resets the connection: SO_LINGER with a time of zero. */
 static void abort_client(int fd)
 {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
@@ -233,7 +233,7 @@ static void abort_server(int fd)
     sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
 }
 
-/* What came before the abort is given first, also the rest of a chunk that was read in part. */
+/* What came before the reset is returned first, also the rest of a chunk that was read in part. */
 static void abort_late_client(int fd)
 {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
@@ -256,7 +256,7 @@ static void abort_late_server(int fd)
     sock_expect(read(fd, &byte, 1) == -1 && errno == ECONNRESET, "read: expected ECONNRESET");
 }
 
-/* Writing to a peer that has closed fails in the end, with SIGPIPE for who has not asked otherwise. */
+/* Writing to a peer that has closed fails in the end, with SIGPIPE unless the program ignores it. */
 static volatile sig_atomic_t pipe_signals;
 
 static void count_pipe(int number)
@@ -292,8 +292,8 @@ static void closed_client(int fd)
 }
 
 /*
- * The one closes with a megabyte on its way and data unread; when the other has it all, its sending fails. Nothing
- * that was sent may be missing, though the closed end is reset in the end.
+ * One end closes with a megabyte on its way and data unread. After the other end has received it all, its sends
+ * fail. Nothing that was sent may be missing, though the closed end sends a reset at last.
  */
 static void closes_unread_server(int fd)
 {
@@ -310,7 +310,7 @@ static void closes_unread_client(int fd)
     text_send(fd, 0, 20000, 20000, 2);
     side_send(0);
     (void)side_receive();
-    if (sock_is_sealed()) { /* bare, the kernel resets before all of it has come */
+    if (sock_is_sealed()) { /* bare, the kernel resets before all of it has arrived */
         text_receive(fd, 0, MEGABYTE / 8, 65536, 1);
         text_expect_end(fd);
     }
@@ -322,7 +322,9 @@ static void closes_unread_client(int fd)
     sock_expect(n == -1 && (errno == EPIPE || errno == ECONNRESET), "send returned %zd, expected EPIPE", n);
 }
 
-/* Both directions are shut with megabytes on their way; the other half-closes before it reads them: none is lost.
+/*
+ * Both directions are shut with megabytes on their way, and the other end half-closes before it reads them: none is
+ * lost.
  */
 static void stuff_and_shut(int fd)
 {
@@ -336,13 +338,13 @@ static void stuff_and_shut(int fd)
     (void)side_receive();
 }
 
-static void half_close_then_drain_and_tell(int fd)
+static void half_close_then_drain_and_report(int fd)
 {
     half_close_then_drain(fd);
     side_send(0);
 }
 
-/* Duplicates of all makes: the stream ends when the last is closed, and each of them carries it on. */
+/* Duplicates of all kinds: each of them can use the stream, which ends when the last one is closed. */
 static void duplicates_client(int fd)
 {
     int copy[6];
@@ -370,7 +372,7 @@ static void duplicates_client(int fd)
     (void)close(copy[4]);
 }
 
-/* copy[5] is fd itself, closed in round 5; copy[0] to copy[3] before. */
+/* copy[5] is fd itself, closed in round 5; copy[0] to copy[3] are closed before. */
 static void duplicates_server(int fd)
 {
     sock_set_nodelay(fd);
@@ -385,7 +387,7 @@ static void duplicates_server(int fd)
     text_expect_end(fd);
 }
 
-/* dup2, close_range and closefrom close what they close; the peer is told. */
+/* dup2, close_range and closefrom close connections, and the peer is notified. */
 static void closed_by_client(int fd)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -407,7 +409,9 @@ static void closed_by_client(int fd)
     (void)side_receive();
 }
 
-/* Needs the listener again, which the runner has closed: SO_REUSEADDR lets it be made before the client connects.
+/*
+ * Needs the listener again, which the runner has closed: with SO_REUSEADDR it can be made before the client
+ * connects.
  */
 static void closed_by(const struct sock_target *target)
 {
@@ -438,8 +442,8 @@ static void closed_by(const struct sock_target *target)
     sock_expect(sock_reap(pid) == 0, "the client's process");
 }
 
-/* The number of a closed connection belongs to whatever comes next, and that is not sealed. */
-static void number_again_client(int fd)
+/* A new file may get the number of a closed connection, and is not sealed. */
+static void number_reused_client(int fd)
 {
     text_send(fd, 0, 100, 100, 1);
     (void)close(fd);
@@ -460,13 +464,13 @@ static void number_again_client(int fd)
                 "a datagram socket with the number of a connection");
 }
 
-static void number_again_server(int fd)
+static void number_reused_server(int fd)
 {
     text_receive(fd, 0, 100, 100, 1);
     text_expect_end(fd);
 }
 
-/* shutdown for reading: what is not read is not read; writing goes on. */
+/* shutdown for reading: a read returns the end of the stream, and writing goes on. */
 static void no_reading_client(int fd)
 {
     text_send(fd, 0, 1000, 1000, 1);
@@ -485,10 +489,10 @@ static void no_reading_server(int fd)
 }
 
 /*
- * What an event loop does that has run out of descriptors: it gives up one that it has kept for this, accepts,
- * closes, and takes it back. Its client is in the same thread.
+ * An event loop that is out of descriptors closes one that it keeps for this, accepts, closes, and opens the spare
+ * again. Its client is in the same thread.
  */
-static void no_number_left(const struct sock_target *target)
+static void no_descriptor_left(const struct sock_target *target)
 {
     const struct rlimit limit = {64, 64};
     int listener = sock_listen(target), client = sock_open(target, SOCK_NONBLOCK), kept = -1, error = -1;
@@ -527,11 +531,11 @@ static const struct scenario scenarios[] = {
     {"abort_late", abort_late_server, abort_late_client, NULL},
     {"to_the_closed", to_the_closed_server, closed_client, NULL},
     {"closes_unread", closes_unread_server, closes_unread_client, NULL},
-    {"shut_in_flight", stuff_and_shut, half_close_then_drain_and_tell, NULL},
+    {"shut_in_flight", stuff_and_shut, half_close_then_drain_and_report, NULL},
     {"duplicates", duplicates_server, duplicates_client, NULL},
     {"closed_by", NULL, NULL, closed_by},
-    {"no_number_left", NULL, NULL, no_number_left},
-    {"number_again", number_again_server, number_again_client, NULL},
+    {"no_descriptor_left", NULL, NULL, no_descriptor_left},
+    {"number_reused", number_reused_server, number_reused_client, NULL},
     {"no_reading", no_reading_server, no_reading_client, NULL},
     {"server_writes", endless_writer, endless_reader, NULL},
     {"client_writes", endless_reader, endless_writer, NULL},

@@ -1,6 +1,6 @@
 /*
- * The beginnings of connections: non-blocking connect, refused, accepted in all manners; what the program may ask
- * of a connection before anything has travelled; TCP Fast Open, which connects and sends in one call.
+ * How connections begin: non-blocking connect, refused, accepted in all ways; options and names before the first
+ * byte; TCP Fast Open, which connects and sends in one call.
  */
 #include "../lib/sock.h"
 
@@ -24,13 +24,13 @@ static int error_of(int fd)
     return error;
 }
 
-/* connect, EINPROGRESS, POLLOUT, SO_ERROR, write: the way of every event library. */
+/* connect, EINPROGRESS, POLLOUT, SO_ERROR, write: as every event library does it. */
 static void nonblocking_client(void)
 {
     int fd = start_connect(&sock_target_global);
     sock_expect(sock_wait(fd, POLLOUT) == POLLOUT, "expected POLLOUT");
     sock_expect(error_of(fd) == 0, "SO_ERROR of a connection that is there");
-    /* Linux says 0 to the second connect, and EISCONN from then on. */
+    /* Linux returns 0 for the second connect, and EISCONN from then on. */
     const struct sockaddr *address = (const struct sockaddr *)&sock_target_global.address;
     for (int again = 0; again < 2; again++) {
         int result = connect(fd, address, sock_target_global.length);
@@ -77,7 +77,10 @@ static void nonblocking(const struct sock_target *target)
     text_expect_end(fd);
 }
 
-/* The same with a level-triggered epoll on both sides in one thread: nobody blocks, whoever has to speak first. */
+/*
+ * The same with a level-triggered epoll for both ends in one thread: no call blocks, whichever end has to send
+ * first.
+ */
 static void one_loop(const struct sock_target *target)
 {
     enum { PAIRS = 8, SIZE = 5000 };
@@ -133,7 +136,7 @@ static void one_loop(const struct sock_target *target)
     }
 }
 
-/* Nobody listens: the kernel's own errors come through, by both ways of connecting. */
+/* Nothing listens: the program gets the kernel's own errors, for blocking and non-blocking connects. */
 static void refused(const struct sock_target *target)
 {
     int fd = sock_open(target, 0);
@@ -149,7 +152,7 @@ static void refused(const struct sock_target *target)
     sock_expect(send(unconnected, &byte, 1, MSG_NOSIGNAL) == -1 && (errno == EPIPE || errno == ENOTCONN),
                 "send without a connection");
     sock_expect(recv(unconnected, &byte, 1, 0) == -1 && errno == ENOTCONN, "recv without a connection");
-    /* A socket whose connect failed may connect again once somebody listens. */
+    /* A socket whose connect failed may connect again once something listens. */
     int listener = sock_listen(target);
     sock_expect(connect(unconnected, (const struct sockaddr *)&target->address, target->length) == 0, "connect");
     int server = sock_accept(listener);
@@ -159,7 +162,7 @@ static void refused(const struct sock_target *target)
     text_receive(unconnected, 0, 50, 50, 2);
 }
 
-/* What a program asks a connection before it uses it is answered as ever. */
+/* What a program asks about a connection before it uses it: the answers are those of TCP. */
 static void questions(const struct sock_target *target)
 {
     int listener = sock_listen(target), client = sock_connect(target), server = sock_accept(listener);
@@ -192,7 +195,7 @@ static void questions(const struct sock_target *target)
 /* The ways to connect and send in one call. */
 enum fast_way { SENDTO, DEFERRED, SENDMSG, SENDMMSG, SENDTO_BY_NUMBER, SENDMMSG_BY_NUMBER, FAST_WAYS };
 
-/* Returns what the call does; a socket that does not block may be at its beginning. */
+/* Returns the call's result. A non-blocking socket may still be connecting. */
 static ssize_t send_fast(int fd, const struct sock_target *target, void *text, size_t size, enum fast_way way)
 {
     const struct sockaddr *address = (const struct sockaddr *)&target->address;
@@ -250,7 +253,7 @@ static void fast_open(const struct sock_target *target)
     }
 }
 
-/* Connects `fd` to `text`, an address at the target's port, and says a word to who has accepted it. */
+/* Connects `fd` to `text`, an address with the target's port, and sends a byte to the end that accepted it. */
 static void say_to(const struct sock_target *target, int fd, const char *text, int listener)
 {
     struct sock_target other = {0};
@@ -273,7 +276,10 @@ static void say_to(const struct sock_target *target, int fd, const char *text, i
     (void)close(server);
 }
 
-/* The unspecified address is this host: what is bound nowhere, and to an address of its own. */
+/*
+ * The unspecified address is this host: for a socket that is not bound, and for one that is bound to its own
+ * address.
+ */
 static void unspecified(const struct sock_target *target)
 {
     struct sock_target six = {.length = sizeof(struct sockaddr_in6)}, own = *target;
@@ -291,7 +297,7 @@ static void unspecified(const struct sock_target *target)
     say_to(target, bound, "0.0.0.0", listener);
 }
 
-/* Another number for the socket, made in one of the ways. */
+/* Duplicates the socket in one of the ways. Returns the new descriptor. */
 static int another(int fd, int way)
 {
     switch (way) {
@@ -310,7 +316,7 @@ static int another(int fd, int way)
     }
 }
 
-/* Numbers and streams that the program has for a socket before it connects it are the connection's. */
+/* Duplicates and streams that the program makes of a socket before it connects it belong to the connection. */
 static void duplicated(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -352,8 +358,8 @@ static void duplicated(const struct sock_target *target)
 }
 
 /*
- * Connects without blocking to somebody who accepts and never says a word (a plain socket of the test), sends a
- * word, and says what SO_ERROR and the calls tell.
+ * Connects without blocking to a peer that accepts and never sends a byte (a plain socket of the test), sends a
+ * word, and prints SO_ERROR and what the calls return.
  */
 static void wait_for_silence(const struct sock_target *target)
 {
@@ -367,10 +373,10 @@ static void wait_for_silence(const struct sock_target *target)
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     int n = error ? 1 : poll(&wait, 1, 3000);
     ssize_t got = n == 1 ? recv(fd, &byte, 1, 0) : 0;
-    (void)printf("error %d sent %zd heard %zd %d\n", error, sent, got, got < 0 ? errno : 0);
+    (void)printf("error %d sent %zd received %zd %d\n", error, sent, got, got < 0 ? errno : 0);
 }
 
-/* Connects blocking, sends and receives; says how far it came. For peers that are not what they should be. */
+/* Connects, sends and receives, blocking; prints how far it came. For peers that misbehave. */
 static void talk(const struct sock_target *target)
 {
     int fd = sock_open(target, 0);

@@ -1,6 +1,6 @@
 /*
- * epoll in all its manners over connections that carry many small messages: level- and edge-triggered, one shot,
- * exclusive, nested; descriptors that are closed, modified, added late; data that the program gave with an event.
+ * epoll in all its modes over connections that carry many small messages: level- and edge-triggered, one-shot,
+ * exclusive, nested; descriptors that are closed, modified or added late; the program's data in events.
  */
 #include "../lib/sock.h"
 
@@ -16,7 +16,7 @@ static int epoll_of(int fd, uint32_t events)
     return epoll;
 }
 
-/* Waits for one event, which must be of `fd`; returns its bits, or 0 if none came within `ms`. */
+/* Waits for one event, which must be of `fd`. Returns its bits, or 0 if none came within `ms`. */
 static uint32_t epoll_next(int epoll, int fd, int ms)
 {
     struct epoll_event event[8];
@@ -34,7 +34,7 @@ static uint32_t epoll_next(int epoll, int fd, int ms)
     return event[0].events;
 }
 
-/* Many small frames, then silence until the reader has them all. */
+/* Many small frames, then nothing until the reader has received them all. */
 static void frames_client(int fd)
 {
     sock_set_nodelay(fd);
@@ -43,7 +43,7 @@ static void frames_client(int fd)
     (void)side_receive();
 }
 
-/* One large write, then silence likewise: the frames are larger than the reader's buffers. */
+/* One large write, then nothing likewise: the frames are larger than the reader's buffers. */
 static void chunk_client(int fd)
 {
     text_send(fd, 0, MESSAGES_TOTAL, MESSAGES_TOTAL, 1);
@@ -60,7 +60,7 @@ static size_t take(int fd, size_t at, size_t size, ssize_t *result)
     return *result > 0 ? (size_t)*result : 0;
 }
 
-/* Edge-triggered, as nginx reads: a read that gives less than was asked for means that the socket is drained. */
+/* Edge-triggered, as nginx reads: a read that returns less than its buffer means that the socket is drained. */
 static void edge_short(int fd, size_t size, bool wait_until_sent)
 {
     sock_set_nonblocking(fd, true);
@@ -96,7 +96,7 @@ static void edge_short_tiny_server(int fd)
     edge_short(fd, 7, true);
 }
 
-/* Edge-triggered as epoll(7) has it: reads until EAGAIN. */
+/* Edge-triggered as in epoll(7): reads until EAGAIN. */
 static void edge_server(int fd)
 {
     sock_set_nonblocking(fd, true);
@@ -115,7 +115,7 @@ static void edge_server(int fd)
     text_expect_end(fd);
 }
 
-/* Level-triggered, one small read for each event; blocking or not. */
+/* Level-triggered, one small read for each event, blocking or not. */
 static void level(int fd, size_t size)
 {
     int epoll = epoll_of(fd, EPOLLIN);
@@ -142,7 +142,7 @@ static void level_blocking_server(int fd)
     level(fd, 333);
 }
 
-/* One shot: no event until it is armed again, which finds what is there already. */
+/* One-shot: no event until it is armed again; then the bytes that are there already are reported. */
 static void one_shot_server(int fd)
 {
     int epoll = epoll_of(fd, EPOLLIN | EPOLLONESHOT);
@@ -163,7 +163,7 @@ static void one_shot_server(int fd)
     text_expect_end(fd);
 }
 
-/* Two epolls wait for the same descriptor, exclusively: at least one of them is told. */
+/* Two epolls wait for the same descriptor with EPOLLEXCLUSIVE: at least one of them gets the event. */
 static void exclusive_server(int fd)
 {
     int epoll[2] = {epoll_of(fd, EPOLLIN | EPOLLEXCLUSIVE), epoll_of(fd, EPOLLIN | EPOLLEXCLUSIVE)};
@@ -173,8 +173,8 @@ static void exclusive_server(int fd)
         sock_expect(poll(wait, 2, SOCK_DEADLINE_MS) >= 1, "neither epoll is readable at %zu", at);
         int which = wait[0].revents ? 0 : 1;
         if (epoll_next(epoll[which], fd, 0) == 0)
-            continue; /* the rest of a message has not come: a spurious wakeup, as the other taker makes them, too
-                       */
+            continue; /* the rest of a message has not arrived: a spurious event, as two readers on bare TCP get
+                         them, too */
         at += take(fd, at, 512, &n);
         sock_expect(n > 0, "an event, and recv returned %zd at %zu", n, at);
     }
@@ -194,7 +194,7 @@ static void nested_server(int fd)
         ssize_t n;
         (void)epoll_next(outer, inner, SOCK_DEADLINE_MS);
         if (epoll_next(inner, fd, 0) == 0)
-            continue; /* the part of a message that has come wakes the outer one: spurious, and allowed */
+            continue; /* a part of a message wakes the outer epoll: spurious, and allowed */
         at += take(fd, at, 1000, &n);
         sock_expect(n > 0, "an event, and recv returned %zd at %zu", n, at);
     }
@@ -204,8 +204,8 @@ static void nested_server(int fd)
     text_expect_end(fd);
 }
 
-/* What was sent before the descriptor was added makes an event, with the waiting calls that take a signal mask,
- * too. */
+/* Bytes that were sent before the descriptor was added make an event, also for the waiting calls with a signal
+ * mask. */
 static void added_late_server(int fd)
 {
     sigset_t none;
@@ -240,7 +240,7 @@ static void added_late_server(int fd)
     side_send(0);
 }
 
-/* A descriptor that is closed while registered says nothing any more, whatever its peer does. */
+/* A descriptor that is closed while registered has no more events, whatever its peer does. */
 static void closed(const struct sock_target *target)
 {
     int listener = sock_listen(target), client[2], server[2];
@@ -264,7 +264,7 @@ static void closed(const struct sock_target *target)
     text_send(client[1], 10, 10, 10, 1);
     sock_expect(epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS) == 1 && event.data.fd == 1,
                 "expected an event of the other descriptor");
-    /* The number is free: what comes to have it is a descriptor of its own. */
+    /* The descriptor number is free: the next file that gets it has its own registration. */
     int again = sock_connect(target);
     event = (struct epoll_event){.events = EPOLLIN, .data.fd = 5};
     sock_expect(again == server[0] || again == client[0], "the number is used again: %d", again);
@@ -277,7 +277,7 @@ static void closed(const struct sock_target *target)
     text_receive(again, 0, 10, 10, 1);
 }
 
-/* Writers by EPOLLOUT and EPOLLET: megabytes both ways at once, each side in one loop, until both ends. */
+/* Writers by EPOLLOUT and EPOLLET: megabytes both ways at once, one loop at each end, until both directions end. */
 static void duplex(int fd, unsigned mine, unsigned theirs, uint32_t manner)
 {
     enum { TOTAL = 6 << 20 };

@@ -1,6 +1,6 @@
 /*
- * Connections across exec, in the manner of inetd, of daemons that close everything, and of servers that execute
- * themselves. A fifth argument names what is executed with the connection as descriptors 0, 1 and 2.
+ * Connections across exec: in the manner of inetd, of daemons that close everything, and of servers that execute
+ * themselves. A fifth argument is the program to execute with the connection as descriptors 0, 1 and 2.
  */
 #include "../lib/sock.h"
 
@@ -25,7 +25,7 @@ static void inetd_server(int fd)
     sock_expect(sock_reap(pid) == 0, "the executed program");
 }
 
-/* The same after words have been exchanged: the executed program takes over in the middle of both streams. */
+/* The same after bytes have been exchanged: the executed program continues in the middle of both streams. */
 static void inetd_later_server(int fd)
 {
     text_receive(fd, 0, 1000, 300, 1);
@@ -45,7 +45,7 @@ static void expect_line(int fd, const char *line)
     sock_expect(memcmp(text, line, length) == 0, "read \"%.*s\", expected \"%s\"", (int)length, text, line);
 }
 
-/* Lines there and back, in one order; the program says "bye" when the stream ends. */
+/* Lines in both directions, in order; the program says "bye" when the stream ends. */
 static void line_client(int fd)
 {
     char line[128], answer[160];
@@ -68,8 +68,8 @@ static void line_later_client(int fd)
     line_client(fd);
 }
 
-/* For a program that only writes: what it wrote arrives though it is gone at once. */
-static void listening_client(int fd)
+/* For a program that only writes: what it wrote arrives although it has ended. */
+static void reading_client(int fd)
 {
     text_receive(fd, 0, 16, 16, 0);
     char byte;
@@ -82,7 +82,7 @@ static void listening_client(int fd)
     (void)byte;
 }
 
-/* --- a server that executes itself, the connection at a number it knows --- */
+/* --- a server that executes itself, with the connection at a known descriptor number --- */
 
 static void again_server(int fd)
 {
@@ -109,12 +109,12 @@ static void again_client(int fd)
     text_expect_end(fd);
 }
 
-/* The second life: same process, nothing but the descriptor. It forks, to make sure that this works here, too. */
+/* After the exec: the same process, with nothing but the descriptor. It forks, to show that this still works. */
 static int continue_server(const char *number, const char *pid, const char *peer)
 {
     int fd = (int)strtol(number, NULL, 10);
     sock_expect(getpid() == (pid_t)strtol(pid, NULL, 10), "the process is another");
-    /* The first life's other descriptors are still there, as exec leaves them; sshd closes them like this. */
+    /* The other descriptors from before the exec are still open; sshd closes them like this. */
     sock_expect(close_range(3, (unsigned)fd - 1, 0) == 0 && close_range((unsigned)fd + 1, ~0U, 0) == 0,
                 "close_range");
     text_receive(fd, 5000, 50000, 7000, 1);
@@ -177,7 +177,7 @@ static void close_everything(int way, int but)
     }
 }
 
-/* Closes all it has before it listens, and all but the connection when it serves; the log goes on. */
+/* Closes all descriptors before it listens, and all but the connection when it serves; the log goes on. */
 static void daemon_closes(const struct sock_target *target)
 {
     for (int way = 0; way < 3; way++) {
@@ -207,8 +207,8 @@ static void daemon_closes(const struct sock_target *target)
     }
 }
 
-/* 0, 1 and 2 are closed: the connection becomes 0, and the next descriptors are 1 and 2, as they were. */
-static void low_numbers(const struct sock_target *target)
+/* 0, 1 and 2 are closed: the connection becomes 0, and the next descriptors are 1 and 2, as on bare TCP. */
+static void low_descriptors(const struct sock_target *target)
 {
     int out = dup(1), err = dup(2);
     int listener = sock_listen(target);
@@ -236,7 +236,7 @@ static void low_numbers(const struct sock_target *target)
     sock_expect(sock_reap(pid) == 0, "the client's process");
 }
 
-/* What is executed with the connection inherited by accident leaves the stream alone. */
+/* A program that inherits the connection by accident does not disturb the stream. */
 static void inherited_server(int fd)
 {
     text_receive(fd, 0, 1000, 1000, 1);
@@ -262,11 +262,11 @@ static const struct scenario scenarios[] = {
     {"lines", inetd_server, line_client, NULL},
     {"lines_later", inetd_later_server, line_later_client, NULL},
     {"echo", inetd_server, sock_echo_client, NULL},
-    {"writes", inetd_server, listening_client, NULL},
+    {"writes", inetd_server, reading_client, NULL},
     {"again", again_server, again_client, NULL},
     {"failed_exec", failed_exec_server, failed_exec_client, NULL},
     {"daemon_closes", NULL, NULL, daemon_closes},
-    {"low_numbers", NULL, NULL, low_numbers},
+    {"low_descriptors", NULL, NULL, low_descriptors},
     {"inherited", inherited_server, inherited_client, NULL},
     {0},
 };

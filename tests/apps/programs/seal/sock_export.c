@@ -1,8 +1,8 @@
 /*
  * A connection that two programs have at once: one executes the other, or sends it the descriptor, and goes on
- * itself. They take turns: the client sends piece after piece and hears an answer to each, whoever gives it.
+ * itself. They take turns: the client sends a piece and receives an answer to each, from either program.
  *
- * The same file is what is executed: sock_export executed WHAT NUMBER PIECE.
+ * The same file is executed: sock_export executed WHAT NUMBER PIECE.
  */
 #include "../lib/sock.h"
 
@@ -32,7 +32,7 @@ static void client(int fd)
     text_expect_end(fd);
 }
 
-/* --- what is executed --- */
+/* --- the executed program --- */
 
 static void execute(const char *what, int number, size_t piece)
 {
@@ -53,7 +53,7 @@ static pid_t fork_and_execute(const char *what, int number, size_t piece)
     return pid;
 }
 
-/* An executable file that the kernel does not know how to execute. */
+/* An executable file that the kernel cannot execute. */
 static void fail_to_execute(void)
 {
     char path[] = "/tmp/sock-handover-XXXXXX";
@@ -79,7 +79,7 @@ static int executed(const char *what, int fd, size_t piece)
         execute("take", fd, piece + 2);
         return 127;
     }
-    if (strcmp(what, "children") == 0) { /* that of a fork, and one more program beside it */
+    if (strcmp(what, "children") == 0) { /* the time of a fork, with one more program beside it */
         sock_expect(sock_reap(fork_and_execute("take", fd, piece)) == 0, "the program's own child");
         piece++;
     }
@@ -106,7 +106,7 @@ static void fork_server(int fd)
     sock_expect(close(fd) == 0, "close");
 }
 
-/* Programs of programs; and the number is another one, by two names. */
+/* Programs that execute programs, with the connection at another descriptor number, and at two. */
 static void generations_server(int fd)
 {
     take_turn(fd, 0);
@@ -120,7 +120,7 @@ static void generations_server(int fd)
     sock_expect(close(fd) == 0, "close");
 }
 
-/* Whoever is killed ends nothing for the others. */
+/* A program that is killed ends nothing for the others. */
 static void killed_server(int fd)
 {
     take_turn(fd, 0);
@@ -150,7 +150,7 @@ static void killed_client(int fd)
     text_expect_end(fd);
 }
 
-/* The program goes on alone, and its end is the stream's. */
+/* The program goes on alone, and the stream ends when it ends. */
 static void last_server(int fd)
 {
     take_turn(fd, 0);
@@ -158,7 +158,7 @@ static void last_server(int fd)
     sock_expect(close(fd) == 0 && sock_reap(pid) == 0, "the program");
 }
 
-/* A program that may not read the keys goes on with what it is given. */
+/* A program that may not read the keys continues with what it gets. */
 static void unprivileged_server(int fd)
 {
     const char *policy = getenv("PFSWRAP_POLICY");
@@ -177,7 +177,7 @@ static void unprivileged_server(int fd)
     sock_expect(close(fd) == 0, "close");
 }
 
-/* The program has a policy of its own: it gets nothing, and ends nothing. */
+/* The program has another policy: it gets nothing, and ends nothing. */
 static void other_policy_server(int fd)
 {
     take_turn(fd, 0);
@@ -196,7 +196,7 @@ static void other_policy_server(int fd)
 
 /* --- vfork and posix_spawn --- */
 
-/* A static program: what was meant for it as a handoff socket becomes a relay. */
+/* A static program: the connection becomes a relayed one, since the program cannot import a handoff socket. */
 static void vfork_static_server(int fd)
 {
     pid_t pid = vfork();
@@ -284,7 +284,7 @@ static void spawn_server(int fd)
     sock_expect(fcntl(fd, F_GETFD) == FD_CLOEXEC && close(fd) == 0, "close");
 }
 
-/* --- messages: the receiver is a process of its own, and the sender may make none --- */
+/* --- messages: the receiver is a separate process, and may make none itself --- */
 
 static void send_descriptor(int to, int fd)
 {
@@ -299,7 +299,7 @@ static void send_descriptor(int to, int fd)
     sock_expect(sendmsg(to, &message, 0) == 1, "sendmsg");
 }
 
-/* Without room for it the descriptor is lost; -1 then. */
+/* Without room for it the descriptor is lost; returns -1 then. */
 static int receive_descriptor(int from, bool room, int flags)
 {
     union {

@@ -1,6 +1,6 @@
 /*
- * Calls on connections that fail or do nothing: arguments the kernel refuses, empty buffers, ends that have been
- * shut or reset before. What they answer, and that the connection is afterwards what it was.
+ * Calls on connections that fail or do nothing: arguments that the kernel refuses, empty buffers, ends that have
+ * been shut or reset before. Checks what each returns, and that the connection is unchanged afterwards.
  */
 #include "../lib/sock.h"
 
@@ -25,14 +25,15 @@ static void answer(int fd)
     text_expect_end(fd);
 }
 
-/* The same, once it is told that the other end has looked at a connection with nothing on it. */
+/* The same, after the other end has examined a connection with nothing on it. */
 static void answer_late(int fd)
 {
     (void)side_receive();
     answer(fd);
 }
 
-/* connect() on a connection, with arguments the kernel refuses; what is sent then goes the same way as before. */
+/* connect() on a connection, with arguments that the kernel refuses; what is sent afterwards still arrives sealed.
+ */
 static void connect_again(int fd)
 {
     const struct sockaddr *address = (const struct sockaddr *)&sock_target_global.address;
@@ -52,17 +53,17 @@ static void connect_wrongly(int fd)
     connect_again(fd);
 }
 
-/* The accepting side, which never connected, is as connected. */
+/* The same at the accepting end, which never called connect(). */
 static void answer_wrongly(int fd)
 {
     connect_again(fd);
     answer(fd);
 }
 
-/* AF_UNSPEC dissolves a connection, and the socket connects anew: connect(2). */
-static void dissolve(const struct sock_target *target)
+/* AF_UNSPEC disconnects a socket, which can connect again: connect(2). */
+static void disconnect(const struct sock_target *target)
 {
-    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
     const int listener = sock_listen(target), fd = sock_open(target, 0);
     char byte = 'x';
     for (int i = 0; i < 3; i++) {
@@ -70,7 +71,7 @@ static void dissolve(const struct sock_target *target)
         const int other = sock_accept(listener);
         text_send(fd, 0, 100, 100, 1);
         text_receive(other, 0, 100, 100, 1);
-        sock_expect(connect(fd, &nobody, sizeof nobody) == 0, "dissolving the connection");
+        sock_expect(connect(fd, &unspecified, sizeof unspecified) == 0, "disconnecting the connection");
         EXPECT_ERROR(send(fd, &byte, 1, MSG_NOSIGNAL), ECONNRESET);
         EXPECT_ERROR(recv(fd, &byte, 1, 0), ENOTCONN);
         (void)sock_wait(other, POLLRDHUP);
@@ -81,7 +82,7 @@ static void dissolve(const struct sock_target *target)
     (void)close(listener);
 }
 
-/* dup2() of what is not open leaves its target alone. */
+/* dup2() of a closed descriptor does not change its target. */
 static void duplicate_nothing(int fd)
 {
     EXPECT_ERROR(dup2(-1, fd), EBADF);
@@ -91,7 +92,7 @@ static void duplicate_nothing(int fd)
     talk(fd, 1, 2);
 }
 
-/* Counts, lengths and flags the kernel refuses. */
+/* Counts, lengths and flags that the kernel refuses. */
 static void count_wrongly(int fd)
 {
     static struct iovec many[1025];
@@ -112,7 +113,7 @@ static void count_wrongly(int fd)
     talk(fd, 1, 2);
 }
 
-/* Pointers to nothing: NULL and the kernel's half of memory. */
+/* Invalid pointers: NULL, and the kernel's half of memory. */
 static void point_nowhere(int fd)
 {
     char byte = 'x';
@@ -137,13 +138,14 @@ static void point_nowhere(int fd)
     side_send(0);
     text_send(fd, 0, 1000, 100, 1);
     (void)sock_wait(fd, POLLIN);
-    void *volatile null = NULL; /* which the compiler is not to see through */
+    void *volatile null = NULL; /* volatile: the compiler must not evaluate it */
     EXPECT_ERROR(read(fd, null, 100), EFAULT);
     EXPECT_ERROR(recv(fd, null, 100, 0), EFAULT);
     text_receive(fd, 0, 1000, 1000, 2);
 }
 
-/* Calls that ask for no bytes: those of files do nothing at all, those of sockets wait and see an end. */
+/* Calls for no bytes: those for files do nothing at all, those for sockets wait and report the end of the stream.
+ */
 static void ask_for_nothing(int fd)
 {
     char byte;
@@ -166,7 +168,7 @@ static void ask_for_nothing(int fd)
     EXPECT_ERROR(send(fd, &byte, 0, 0), EPIPE);
 }
 
-/* At the end of a stream recvmmsg() fills every message it is given with nothing. */
+/* At the end of a stream recvmmsg() fills every message with no bytes. */
 static void messages_at_end(int fd)
 {
     char bytes[4];
@@ -189,7 +191,9 @@ static void send_plainly(int fd)
     talk(fd, 1, 2);
 }
 
-/* What comes after SHUT_RD can still be read (shutdown(2), as Linux does it); what is shut twice is not connected.
+/*
+ * What arrives after SHUT_RD can still be read (shutdown(2), as Linux does it); a socket that is shut both ways is
+ * not connected.
  */
 static void shut_reading(int fd)
 {
@@ -207,12 +211,12 @@ static void shut_reading(int fd)
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
     (void)sock_wait(fd, POLLHUP);
     side_send(0);
-    (void)side_receive(); /* and knows that this one is, too */
+    (void)side_receive(); /* and has received the end of this one */
     EXPECT_ERROR(shutdown(fd, SHUT_WR), ENOTCONN);
     EXPECT_ERROR(shutdown(fd, SHUT_RDWR), ENOTCONN);
 }
 
-static void speak_to_shut(int fd)
+static void send_to_shut(int fd)
 {
     (void)side_receive();
     text_send(fd, 0, 1000, 100, 1);
@@ -227,13 +231,13 @@ static void speak_to_shut(int fd)
 
 static const struct scenario scenarios[] = {
     {"connect", answer_wrongly, connect_wrongly, NULL},
-    {"dissolve", NULL, NULL, dissolve},
+    {"disconnect", NULL, NULL, disconnect},
     {"duplicate", answer, duplicate_nothing, NULL},
     {"count", answer, count_wrongly, NULL},
     {"nowhere", answer_late, point_nowhere, NULL},
     {"nothing", answer_late, ask_for_nothing, NULL},
     {"messages_at_end", messages_at_end, send_plainly, NULL},
-    {"shut_reading", shut_reading, speak_to_shut, NULL},
+    {"shut_reading", shut_reading, send_to_shut, NULL},
     {0},
 };
 

@@ -1,7 +1,7 @@
 /*
- * Connections and processes: forks of every kind with both sides going on, servers that fork for each connection or
- * before any, children that are killed or not to be trusted, vfork and posix_spawn, descriptors handed over by a
- * message.
+ * Connections and processes: forks of every kind after which both sides go on, servers that fork for each
+ * connection or before any, children that are killed or not trusted, vfork and posix_spawn, descriptors sent in
+ * messages.
  */
 #include "../lib/sock.h"
 
@@ -47,7 +47,7 @@ static void clone_client(int fd)
     in_turns(fd, sock_fork_by_clone, 100);
 }
 
-/* Nothing has travelled when the fork comes. */
+/* Nothing has been sent when the process forks. */
 static void fork_at_once_client(int fd)
 {
     in_turns(fd, sock_fork, 0);
@@ -74,7 +74,7 @@ static void turns_at_once_server(int fd)
     echo_turns_server(fd, 0);
 }
 
-/* The same at the end that accepted: the server forks after the first words. */
+/* The same at the end that accepted: the server forks after the first bytes. */
 static void fork_server(int fd)
 {
     in_turns(fd, sock_fork, 100);
@@ -87,7 +87,7 @@ static void clone_server(int fd)
     (void)close(fd);
 }
 
-/* Parent and child send at the same time: every byte arrives, in whatever order. */
+/* Parent and child send at the same time: every byte arrives, in any order. */
 static void send_value(int fd, unsigned char value)
 {
     unsigned char buffer[4000];
@@ -116,7 +116,7 @@ static void at_once_client(int fd)
         sock_expect(sock_reap(pid[i]) == 0, "a forked child");
 }
 
-/* Three processes receive at the same time what those send. */
+/* Three processes receive at the same time what these processes send. */
 static void at_once_server(int fd)
 {
     size_t *counted = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -141,7 +141,7 @@ static void at_once_server(int fd)
         sock_expect(counted[value] == MEGABYTE, "%zu bytes of sender %u arrived", counted[value], value - 128);
 }
 
-/* --- servers and their processes; clients are processes, too --- */
+/* --- servers and their processes; each client is a process, too --- */
 
 enum { CLIENTS = 12 };
 
@@ -161,7 +161,7 @@ static pid_t start_client(const struct sock_target *target, unsigned number)
     exit(0);
 }
 
-/* The stream tells which client it is: its first 16 bytes are those of one seed alone. */
+/* The stream identifies the client: its first 16 bytes are those of one seed only. */
 static void serve_client(int fd)
 {
     unsigned char head[16];
@@ -187,7 +187,7 @@ static void reap_all(const pid_t *pids, size_t count, const char *what)
         sock_expect(sock_reap(pids[i]) == 0, "%s %zu", what, i);
 }
 
-/* The parent accepts, a child for each connection serves it; the parent closes its copy. */
+/* The parent accepts, and a child for each connection serves it; the parent closes its copy. */
 static void accept_and_fork(const struct sock_target *target)
 {
     pid_t clients[CLIENTS], servers[CLIENTS];
@@ -208,7 +208,7 @@ static void accept_and_fork(const struct sock_target *target)
     reap_all(servers, CLIENTS, "server");
 }
 
-/* Children made before any connection accept on the listener that they share. */
+/* Children that were made before any connection accept on the listener that they share. */
 static void prefork(const struct sock_target *target)
 {
     pid_t clients[CLIENTS], servers[3];

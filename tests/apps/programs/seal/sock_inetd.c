@@ -1,4 +1,4 @@
-/* An inetd-style server, dynamically linked: by read and write, or if its name says so, by stdio. */
+/* An inetd-style server, dynamically linked: by read and write, or by stdio if its name contains "stdio". */
 #include "../lib/inetd_lines.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 // link: -static-pie
-/* An inetd-style server, statically linked: by read and write, or if its name says so, by stdio. */
+/* An inetd-style server, statically linked: by read and write, or by stdio if its name contains "stdio". */
 #include "../lib/inetd_lines.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * poll, ppoll, select and pselect: readable means that a read gives something, whatever the size of the chunk and
- * of the buffer, and what has been read leaves nothing behind that looks readable.
+ * poll, ppoll, select and pselect: after "readable" a read returns bytes, for all sizes of chunks and buffers;
+ * after everything is read, nothing is reported as readable.
  */
 #include "../lib/sock.h"
 
@@ -11,7 +11,7 @@ enum { TOTAL = 20000 };
 
 enum how { BY_POLL, BY_PPOLL, BY_SELECT, BY_PSELECT };
 
-/* Waits up to `ms` for the descriptor to become readable (or writable); whether it has. */
+/* Waits up to `ms` for the descriptor to become readable (or writable). Returns whether it did. */
 static bool wait_by(enum how how, int fd, bool to_write, int ms)
 {
     struct pollfd one = {.fd = fd, .events = to_write ? POLLOUT : POLLIN};
@@ -40,9 +40,9 @@ static bool wait_by(enum how how, int fd, bool to_write, int ms)
     }
     sock_expect(n == 0 || n == 1, "waiting returned %d", n);
     if (n == 1 && how <= BY_PPOLL)
-        sock_expect((one.revents & one.events) != 0, "poll counts 1 and says 0x%x", (unsigned)one.revents);
+        sock_expect((one.revents & one.events) != 0, "poll returned 1 and reports 0x%x", (unsigned)one.revents);
     if (how >= BY_SELECT)
-        sock_expect((n == 1) == (FD_ISSET(fd, &set) != 0), "select says %d and marks the other", n);
+        sock_expect((n == 1) == (FD_ISSET(fd, &set) != 0), "select returned %d and marks the other", n);
     return n == 1;
 }
 
@@ -89,7 +89,7 @@ static void chunks_client(int fd)
     (void)side_receive();
 }
 
-/* What has been waited for by poll is read blocking, in buffers larger and smaller than a chunk. */
+/* After poll reports it, it is read with blocking reads, in buffers larger and smaller than a chunk. */
 static void poll_then_read_server(int fd)
 {
     static char buffer[20000];
@@ -119,7 +119,7 @@ static void poll_then_read_client(int fd)
     }
 }
 
-/* Two descriptors: with data only on the one, the other stays quiet, and timeouts are kept. */
+/* Two descriptors: only one has data, the other is not reported, and timeouts are kept. */
 static void two(const struct sock_target *target)
 {
     int listener = sock_listen(target), client[2], server[2];
@@ -148,7 +148,7 @@ static void two(const struct sock_target *target)
     sock_expect(poll(wait, 1, SOCK_DEADLINE_MS) == 1 && wait[0].revents == POLLOUT, "writable, not readable");
 }
 
-/* The hang-up events of half and of whole closes. */
+/* The hang-up events of half-closes and of closes. */
 static void hangup_server(int fd)
 {
     sock_expect(sock_wait(fd, POLLIN | POLLRDHUP) == POLLIN, "POLLIN alone while the peer is there");
@@ -160,7 +160,7 @@ static void hangup_server(int fd)
     sock_expect(sock_wait(fd, POLLIN) & POLLIN, "the end stays readable");
     text_send(fd, 0, 10, 10, 2);
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
-    events = sock_wait(fd, 0); /* asks for nothing: POLLHUP comes all the same */
+    events = sock_wait(fd, 0); /* requests nothing: POLLHUP is reported nevertheless */
     sock_expect(events & POLLHUP && !(events & POLLERR), "expected POLLHUP, found 0x%x", (unsigned)events);
 }
 
@@ -173,7 +173,7 @@ static void hangup_client(int fd)
     text_expect_end(fd);
 }
 
-/* A full socket is not writable, and becomes so when the peer reads. */
+/* A full socket is not writable, and becomes writable when the peer reads. */
 static void full_client(int fd)
 {
     sock_greet(fd);
@@ -195,9 +195,9 @@ static void full_server(int fd)
 }
 
 /*
- * An event loop that serves a connection and a command pipe (standard input). It must come back to the pipe while a
+ * An event loop that serves a connection and a command pipe (standard input). It must return to the pipe while a
  * part of a message is on its way: the test holds the rest back until its commands have been answered. The
- * connection is blocking, so that a read which has not enough would not return.
+ * connection is blocking, so that a read without enough bytes would not return.
  */
 static void loop(int fd, bool (*ready)(int epoll, int fd, bool *command), size_t size)
 {

@@ -1,7 +1,7 @@
 /*
  * What a program may do with a connection that it has just accepted, before its peer has done anything: send,
- * close, shut it down. The kernel keeps what is sent; so must whoever stands in between. One thread has both ends,
- * unless it is said otherwise.
+ * close, shut it down. The kernel keeps what is sent on bare TCP, and a sealed connection must keep it, too. Unless
+ * it says otherwise, one thread has both ends.
  */
 #include "../lib/sock.h"
 
@@ -15,7 +15,7 @@ struct ends {
     int client, server;
 };
 
-/* Neither end has been touched since. */
+/* Neither end has been used since it was connected. */
 static struct ends connect_both(int listener, const struct sock_target *target)
 {
     struct ends ends;
@@ -34,7 +34,10 @@ static void end_both(struct ends ends)
     (void)close(ends.server);
 }
 
-/* The client's side of a banner: it learns that it is connected, reads, and finds the end or does not. */
+/*
+ * The client's side of a banner: it waits until it is connected, and reads; with `end` it expects the end of the
+ * stream.
+ */
 static void take(int fd, size_t size, bool end)
 {
     sock_expect((sock_wait(fd, POLLOUT) & POLLOUT) != 0, "connected");
@@ -107,7 +110,7 @@ static void banner_and_close(const struct sock_target *target)
     }
 }
 
-/* Takes until it is full, and has lost nothing when there is room again. */
+/* Sends until it is full. When there is room again, nothing is lost. */
 static void full(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -120,7 +123,7 @@ static void full(const struct sock_target *target)
     text_expect_end_at(ends.client, done, 1);
 }
 
-/* An edge that was told is not told again, nor one of the handshake's; the next data is. */
+/* An edge is reported only once, and the handshake makes no further one; the next data does. */
 static void edges(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -138,7 +141,7 @@ static void edges(const struct sock_target *target)
     end_both(ends);
 }
 
-/* Both ends in one epoll: one wait tells both, the next nothing. */
+/* Both ends in one epoll: one wait reports both, the next one nothing. */
 static void together(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -155,14 +158,13 @@ static void together(const struct sock_target *target)
                     "both ends are writable at once");
         sock_expect(epoll_wait(epoll, events, 4, 5) == 0, "nothing else");
         struct pollfd both[2] = {{.fd = ends.client, .events = POLLOUT}, {.fd = ends.server, .events = POLLOUT}};
-        sock_expect(poll(both, 2, 0) == 2, "poll says so, too");
+        sock_expect(poll(both, 2, 0) == 2, "poll reports the same");
         (void)close(epoll);
         end_both(ends);
     }
 }
 
-/* A client that has sent and shuts both directions before anybody has accepted it: all of it arrives, then the end.
- */
+/* A client sends and shuts both directions before anything has accepted it: all of it arrives, then the end. */
 static void shut_before_accept(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -180,7 +182,7 @@ static void shut_before_accept(const struct sock_target *target)
     }
 }
 
-/* A server that will not read says so first, and sends all the same. */
+/* A server that does not read shuts reading first, and still sends. */
 static void shut_for_reading(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -193,7 +195,7 @@ static void shut_for_reading(const struct sock_target *target)
     take(ends.client, BANNER, true);
 }
 
-/* Two processes: the server sends, and is not heard of again until the client has it. */
+/* Two processes: the server sends, and then does nothing until the client has received it. */
 static void only_writes(int fd)
 {
     text_send(fd, 0, BANNER, BANNER, 1);
@@ -213,7 +215,7 @@ static void reads_twice(int fd)
     side_send(0);
 }
 
-/* Sends and ends at once, by exit. */
+/* Sends and exits at once. */
 static void writes_and_exits(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -230,8 +232,11 @@ static void writes_and_exits(const struct sock_target *target)
     sock_expect(sock_reap(pid) == 0, "the server's process");
 }
 
-/* For a peer that is none: says what became of a banner that was taken. A client's role is the test's. */
-static void to_a_stranger(int fd)
+/*
+ * For a peer that does not speak the protocol: prints what became of a banner that was accepted. The test is the
+ * client.
+ */
+static void to_plain_peer(int fd)
 {
     char byte;
     ssize_t n;
@@ -258,7 +263,7 @@ static const struct scenario scenarios[] = {
     {"only_writes", only_writes, reads_twice, NULL},
     {"only_writes_nonblocking", only_writes_nonblocking, reads_twice, NULL},
     {"writes_and_exits", NULL, NULL, writes_and_exits},
-    {"to_a_stranger", to_a_stranger, NULL, NULL},
+    {"to_plain_peer", to_plain_peer, NULL, NULL},
     {0},
 };
 

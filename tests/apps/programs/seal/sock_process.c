@@ -1,8 +1,8 @@
+// link: -laio -luring
 /*
- * What a process does to itself while it has a connection: system calls by number, forks past libc's handlers, ends
- * of every kind, filters of system calls; and kinds of I/O that pass no call of libc's when they move bytes.
+ * What a process does to itself while it has a connection: system calls by number, forks without libc's handlers,
+ * ends of every kind, system call filters; and kinds of I/O that move bytes without a call of libc's.
  */
-/* link: -laio -luring */
 #include "../lib/sock.h"
 
 #include <aio.h>
@@ -34,8 +34,8 @@ static void by_number_server(int fd)
     long epoll = syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
     sock_expect(epoll >= 0 && syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
     sock_expect(syscall(SYS_epoll_pwait, epoll, &event, 1, SOCK_DEADLINE_MS, NULL, 8) == 1, "epoll_pwait");
-    struct timespec patience = {.tv_sec = SOCK_DEADLINE_MS / 1000};
-    sock_expect(syscall(SYS_ppoll, &wait, 1, &patience, NULL, 8) == 1 && wait.revents == POLLIN, "ppoll");
+    struct timespec timeout = {.tv_sec = SOCK_DEADLINE_MS / 1000};
+    sock_expect(syscall(SYS_ppoll, &wait, 1, &timeout, NULL, 8) == 1 && wait.revents == POLLIN, "ppoll");
     sock_expect(syscall(SYS_ioctl, fd, FIONREAD, &available) == 0 && available >= PIECE, "FIONREAD");
 
     sock_expect(syscall(SYS_read, fd, text, 100) == 100, "read");
@@ -117,7 +117,7 @@ static void quiet_forks_client(int fd)
     text_expect_end(fd);
 }
 
-/* --- the end of a process, a megabyte under way --- */
+/* --- the end of a process with a megabyte on its way --- */
 
 static void end_by_exit(void)
 {
@@ -174,12 +174,12 @@ static void ends(const struct sock_target *target)
     }
 }
 
-/* --- a filter that lets nothing through but read, write and the end --- */
+/* --- a filter that allows only read, write and exit --- */
 
 #define ALLOW(number)                                                                                              \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
-static bool filter_by_number; /* else by prctl */
+static bool filter_by_number; /* otherwise by prctl */
 
 static void raise_filter(void)
 {
@@ -233,7 +233,7 @@ static void sandboxed_by_number_server(int fd)
     sandboxed_server(fd);
 }
 
-/* --- asynchronous kinds: they work, or say that they are not there, and then nothing has moved --- */
+/* --- asynchronous I/O: it works, or reports that it is not available, and then has moved nothing --- */
 
 static void asynchronous_server(int fd)
 {

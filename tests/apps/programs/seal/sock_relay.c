@@ -1,6 +1,6 @@
 /*
- * Connections that leave the calls of the program: as descriptors 0, 1 and 2, in children of vfork and posix_spawn,
- * in messages, across exec. What a program sees of it must be what it sees of TCP.
+ * Connections that other programs use without the shim: as descriptors 0, 1 and 2, in children of vfork and
+ * posix_spawn, in messages, across exec. They must look like TCP.
  */
 #include "../lib/sock.h"
 
@@ -12,8 +12,8 @@ extern char **environ;
 
 enum { MEGABYTE = 1 << 20, PIECE = 1000 };
 
-/* Nobody but the client's process is a child of ours, whatever became of the connection. */
-static void expect_no_stranger(void)
+/* Only the client's process is a child of this one, whatever became of the connection. */
+static void expect_no_other_child(void)
 {
     int status;
     pid_t pid = waitpid(-1, &status, WNOHANG);
@@ -22,9 +22,9 @@ static void expect_no_stranger(void)
         sock_peer_pid = 0;
 }
 
-/* --- one order on all numbers --- */
+/* --- one order of bytes on all descriptors --- */
 
-static void numbers_server(int fd)
+static void all_descriptors_server(int fd)
 {
     int numbers[6] = {fd, dup(fd), fcntl(fd, F_DUPFD, 40), 41, 0, 1};
     int out = dup(1);
@@ -36,7 +36,7 @@ static void numbers_server(int fd)
         text_receive(numbers[i % 6], PIECE + i * 100, 100, 33, 1);
         text_send(numbers[(i + 3) % 6], PIECE + i * 100, 100, 33, 2);
     }
-    expect_no_stranger();
+    expect_no_other_child();
     for (size_t i = 0; i < 5; i++)
         sock_expect(close(numbers[i]) == 0, "close");
     text_send(1, PIECE + 6000, PIECE, 77, 2);
@@ -45,10 +45,10 @@ static void numbers_server(int fd)
     text_expect_end(1);
     sock_expect(dup2(out, 1) == 1 && close(out) == 0, "dup2");
     sock_expect(read(fd, &fd, 1) == -1 && errno == EBADF, "the numbers are closed");
-    expect_no_stranger();
+    expect_no_other_child();
 }
 
-static void numbers_client(int fd)
+static void all_descriptors_client(int fd)
 {
     sock_set_nodelay(fd);
     text_send(fd, 0, PIECE, PIECE, 1);
@@ -62,7 +62,7 @@ static void numbers_client(int fd)
     text_send(fd, PIECE + 6000, PIECE, 50, 1);
 }
 
-/* --- what the program had set goes on: epoll, O_NONBLOCK, close-on-exec; and it is a TCP socket --- */
+/* --- settings of the program remain: epoll, O_NONBLOCK, close-on-exec; and it is a TCP socket --- */
 
 static void expect_tcp(int fd, const struct sockaddr *peer, const struct sockaddr *self)
 {
@@ -142,7 +142,7 @@ static void settings_client(int fd)
     sock_expect(side_receive() == 2, "in turn");
 }
 
-/* --- a full connection becomes writable again, and the last byte of every piece counts --- */
+/* --- a full connection becomes writable again, and the last byte of every piece arrives --- */
 
 static void full_server(int fd)
 {
@@ -178,7 +178,8 @@ static void full_client(int fd)
     text_send(fd, 0, 3 * MEGABYTE, 123456, 1);
 }
 
-/* --- children that share our memory: the connection is theirs as 0 and 1, and here nothing has changed --- */
+/* --- children that share the parent's memory: they have the connection as 0 and 1, and here nothing has changed
+ * --- */
 
 static void vfork_server(int fd)
 {
@@ -191,7 +192,7 @@ static void vfork_server(int fd)
     }
     sock_expect(fcntl(fd, F_GETFD) == 0 && close(copy) == 0 && close(fd) == 0, "the parent's descriptors");
     sock_expect(sock_reap(pid) == 0, "cat");
-    expect_no_stranger();
+    expect_no_other_child();
 }
 
 static void spawn_server(int fd)
@@ -208,10 +209,10 @@ static void spawn_server(int fd)
     sock_expect(posix_spawn(&pid, "/bin/cat", &actions, NULL, arguments, environ) == 0, "posix_spawn");
     sock_expect(posix_spawn_file_actions_destroy(&actions) == 0 && close(fd) == 0, "close");
     sock_expect(sock_reap(pid) == 0, "cat");
-    expect_no_stranger();
+    expect_no_other_child();
 }
 
-/* A child of vfork() that passes the descriptor on at its own number. */
+/* A child of vfork() that leaves the descriptor to the next program at the same number. */
 static void vfork_passes_server(int fd)
 {
     int at = fcntl(fd, F_DUPFD_CLOEXEC, 9);
@@ -227,7 +228,7 @@ static void vfork_passes_server(int fd)
 
 /* --- exec --- */
 
-/* The child alone has the connection when it executes `program`; what survives does so by the child's wish. */
+/* Only the child has the connection when it executes `program`. It must survive, since the child wants that. */
 static void execute_alone(int fd, bool survives, const char *script)
 {
     int gone[2];
@@ -274,7 +275,7 @@ static void exec_ends_client(int fd)
     text_expect_end(fd);
 }
 
-/* --- the peer is killed: TCP ends the stream, and a sealed one must not --- */
+/* --- the peer is killed: bare, the stream ends; sealed, it must not --- */
 
 static const char *executed;
 
@@ -302,7 +303,7 @@ static void killed_peer_client(int fd)
     (void)raise(SIGKILL);
 }
 
-/* The same seen by read and by write, from a process that goes on. */
+/* The same with read and with write, in a process that goes on. */
 static void killed_peer_calls_server(int fd)
 {
     char text[16];
@@ -321,7 +322,7 @@ static void killed_peer_calls_server(int fd)
     sock_peer_pid = 0;
 }
 
-/* --- the program behind a relay is killed, or what it has started goes on without it --- */
+/* --- the program behind a relay is killed, or a process that it has started continues without it --- */
 
 /* The process that has the connection as 0 and 1: the program, or one that only waits. */
 static pid_t start_low(int fd, const char *program)
@@ -389,13 +390,13 @@ static void survived_program_client(int fd)
     text_receive(fd, 0, 14, 14, 0);
     side_send(1);
     sock_expect(side_receive() == 2, "the program is dead");
-    (void)usleep(100000); /* time for a wrong end to come; nothing depends on it */
+    (void)usleep(100000); /* time for a wrong end to arrive; the result does not depend on it */
     side_send(3);
     text_receive(fd, 14, 100, 100, 0);
     text_expect_end(fd);
 }
 
-/* --- descriptor 0 by connect --- */
+/* --- a connected socket as descriptor 0 --- */
 
 static void connected_low(const struct sock_target *target)
 {
@@ -421,7 +422,7 @@ static void connected_low(const struct sock_target *target)
 }
 
 static const struct scenario scenarios[] = {
-    {"numbers", numbers_server, numbers_client, NULL},
+    {"all_descriptors", all_descriptors_server, all_descriptors_client, NULL},
     {"settings", settings_server, settings_client, NULL},
     {"full", full_server, full_client, NULL},
     {"vfork", vfork_server, sock_echo_client, NULL},

@@ -1,9 +1,8 @@
-/*
- * Numbers of descriptors that change hands at a bad moment: libc closes one by itself, another thread gets the one
- * that a close() is not done with, a child of fork, vfork or clone has them all; and a connect() that is left half
- * way.
- */
 // link: -pthread
+/*
+ * Descriptor numbers that change hands at a bad moment: libc closes one by itself, another thread gets one whose
+ * close() has not returned, a child of fork, vfork or clone has them all; and a connect() that is left half way.
+ */
 #include "../lib/sock.h"
 
 #include <limits.h>
@@ -46,9 +45,9 @@ static int connect_to_target(int fd)
     return connect(fd, (const struct sockaddr *)&sock_target_global.address, sock_target_global.length);
 }
 
-/* --- fclose() of one of two streams: its number is another socket's then --- */
+/* --- fclose() of one of two streams: another socket then has its number --- */
 
-static void hear_second(int listener)
+static void receive_second(int listener)
 {
     int first = sock_accept(listener), second = sock_accept(listener);
     text_receive(second, 0, PIECE, 300, 1);
@@ -69,7 +68,7 @@ static void closed_stream(const struct sock_target *target)
     int listener = sock_listen(target);
     pid_t pid = sock_fork();
     if (pid == 0)
-        hear_second(listener);
+        receive_second(listener);
     int fd = sock_open(target, 0), copy = dup(fd);
     FILE *reader = fdopen(copy, "r"), *writer = fdopen(fd, "w");
     sock_expect(reader && writer && fclose(reader) == 0, "fclose of the first stream");
@@ -80,11 +79,11 @@ static void closed_stream(const struct sock_target *target)
     sock_expect(close(other) == 0 && sock_reap(pid) == 0, "the other end");
 }
 
-/* --- a connect() that blocks, since nobody accepts, and is left by a jump or a cancelled thread --- */
+/* --- a connect() that blocks, since nothing accepts, and is left by a jump or by a cancelled thread --- */
 
 static int left_fd;
-static pid_t left_thread;         /* who connects */
-static atomic_bool left_is_begun; /* it is about to */
+static pid_t left_thread;         /* the thread that connects */
+static atomic_bool left_is_begun; /* the thread is about to call it */
 static pthread_t left_handle;
 static sigjmp_buf left_back;
 
@@ -96,7 +95,7 @@ static struct tcp_info tcp_info_of(int fd)
     return info;
 }
 
-/* A listener whose queue is full: the kernel answers no connection request any more (listen(2)). */
+/* A listener whose queue is full: the kernel answers no further connection request (listen(2)). */
 static int listen_full(const struct sock_target *target)
 {
     int listener = sock_listen(target);
@@ -160,7 +159,7 @@ static void connect_and_cancel(void)
     sock_expect(result == PTHREAD_CANCELED, "the thread was not cancelled");
 }
 
-/* Who spins here for ever is ended by SIGALRM. */
+/* SIGALRM ends a thread that spins here without end. */
 static void expect_refusal(int fd)
 {
     unsigned char text[PIECE];
@@ -196,7 +195,7 @@ static void cancelled(const struct sock_target *target)
     leave_connect(target, connect_and_cancel);
 }
 
-/* --- children of vfork() put the connection onto their number 1, while threads use plain files --- */
+/* --- children of vfork() put the connection at their descriptor 1 while threads use plain files --- */
 
 enum { VFORKS = 300, FILES_THREADS = 3, FILES_BEFORE = 500 };
 
@@ -235,7 +234,7 @@ static void vforks_client(int fd)
     text_send(fd, 0, PIECE, 300, 1);
 }
 
-static void hear_server(int fd)
+static void receive_server(int fd)
 {
     text_receive(fd, 0, PIECE, 300, 1);
     text_expect_end(fd);
@@ -290,7 +289,8 @@ static void cloned(const struct sock_target *target)
     sock_expect(close(first) == 0 && sock_reap(client) == 0, "the client");
 }
 
-/* --- a pipe's end and a connection take turns at one number; a child has only the numbers it knows of --- */
+/* --- the end of a pipe and a connection have the same number in turn; a child closes only the numbers it knows ---
+ */
 
 enum { PIPE_ROUNDS = 200 };
 
@@ -310,7 +310,7 @@ static void *take_turns(void *argument)
     return argument;
 }
 
-/* A child that closes what it knows of, and lives until `life` is at its end. */
+/* A child that closes those descriptors, and lives until `life` ends. */
 static pid_t fork_without(const struct turns *turns, const int life[2])
 {
     char byte;
@@ -356,7 +356,7 @@ static void pipes_client(int fd)
 
 enum { LINGER_S = 30 };
 
-/* A connection to nobody the policy knows. `ends`: who connected, who accepted. */
+/* A connection that no rule seals. `ends`: the end that connected, the end that accepted. */
 static void connect_elsewhere(int ends[2])
 {
     struct sock_target target = sock_target_parse("127.0.0.1", "0");
@@ -415,7 +415,7 @@ static void lingering(const struct sock_target *target)
     sock_expect(write(ends[0], "x", 1) == 1, "write to the file");
     const double took = now() - before;
     sock_expect(took < LINGER_S / 3.0, "the write took %.1f s, close() lingers for %d s", took, LINGER_S);
-    (void)close(ends[1]); /* resets the connection, since it has not read: close() is done */
+    (void)close(ends[1]); /* resets the connection, since it has not read: close() returns */
     join(thread);
 }
 
@@ -433,7 +433,7 @@ static void *connect_in_vain(void *argument)
     return argument;
 }
 
-/* A program that is executed must not have the file, which is the one at `path`. */
+/* A program that is executed must not have the file at `path`. */
 static void expect_closed_by_exec(int fd, const char *path)
 {
     char script[PATH_MAX + 100];
@@ -477,9 +477,9 @@ static const struct scenario scenarios[] = {
     {"closed_stream", NULL, NULL, closed_stream},
     {"jumped", NULL, NULL, jumped},
     {"cancelled", NULL, NULL, cancelled},
-    {"vforks", hear_server, vforks_client, NULL},
+    {"vforks", receive_server, vforks_client, NULL},
     {"cloned", NULL, NULL, cloned},
-    {"pipes", hear_server, pipes_client, NULL},
+    {"pipes", receive_server, pipes_client, NULL},
     {"lingering", NULL, NULL, lingering},
     {"flagged", NULL, NULL, flagged},
     {0},

@@ -1,6 +1,6 @@
 /*
- * Programs that lock themselves in and go on with a connection: system call filters that allow the program's own
- * kinds of calls and kill it for any other, and resource limits of nothing. What the filter kills shows as SIGSYS.
+ * Programs that lock themselves in and continue with a connection: system call filters that allow the program's own
+ * calls and kill it for any other, and resource limits of zero. A kill by the filter shows as SIGSYS.
  */
 #include "../lib/sock.h"
 
@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* As vsftpd and the first seccomp had it: bytes in, bytes out, and the end. */
+/* As in vsftpd and the first seccomp: bytes in, bytes out, and exit. */
 static const int only_bytes[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, -1};
 
 /* The same for a program that polls. */
@@ -44,7 +44,7 @@ enum { MESSAGES = 100, MESSAGE = 1000 };
 
 enum manner { BY_READ, BY_POLL, BY_RECV };
 
-/* Answers each message and ends; nothing in here may make another kind of call than its filter allows. */
+/* Answers each message and exits. It must make no call that its filter does not allow. */
 __attribute__((noreturn)) static void answer(int fd, enum manner manner)
 {
     static unsigned char buffer[4096];
@@ -82,7 +82,7 @@ static void ask(int fd)
     text_expect_end(fd);
 }
 
-/* The child that is locked in must come to its end by itself. */
+/* The child that is locked in must exit by itself. */
 static void serve_locked_in(int fd, const int *allowed, enum manner manner, bool greet, bool by_syscall)
 {
     if (greet)
@@ -115,7 +115,7 @@ static void by_recv_server(int fd)
     serve_locked_in(fd, socket_bytes, BY_RECV, true, false);
 }
 
-/* The filter goes up before a byte has travelled. */
+/* The filter is installed before the first byte. */
 static void at_once_server(int fd)
 {
     serve_locked_in(fd, only_bytes, BY_READ, false, false);
@@ -127,7 +127,7 @@ static void greeting_client(int fd)
     ask(fd);
 }
 
-/* A client that locks itself in before its first word. */
+/* A client that locks itself in before its first byte. */
 static void locked_in_client(int fd)
 {
     static unsigned char text[MESSAGE];
@@ -160,7 +160,7 @@ static void echo_server(int fd)
     text_expect_end(fd);
 }
 
-/* As sshd's child: no further descriptor, no file may grow, poll of one descriptor and no more. */
+/* As in sshd's child: no further descriptor, no file may grow, poll of one descriptor only. */
 static void limited_server(int fd)
 {
     struct rlimit none = {0}, one = {.rlim_cur = 1, .rlim_max = 1};

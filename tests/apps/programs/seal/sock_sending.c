@@ -1,8 +1,8 @@
-/*
- * The rarer ways to send: sendfile, splice, copy_file_range, zero copy, MSG_MORE and corks; and what must never
- * carry plaintext past the socket calls: POSIX aio and io_uring.
- */
 // link: -lrt
+/*
+ * The rarer ways to send: sendfile, splice, copy_file_range, zero copy, MSG_MORE and corks; and those that bypass
+ * the socket calls and must never send plaintext: POSIX aio and io_uring.
+ */
 #include "../lib/sock.h"
 
 #include <aio.h>
@@ -32,7 +32,8 @@ static void file_server(int fd)
     text_expect_end(fd);
 }
 
-/* sendfile at the file's own position, which moves by what was sent; more than the file has is no error. */
+/* sendfile at the file's own position, which moves by what was sent; a count beyond the end of the file is no
+ * error. */
 static void sendfile_client(int fd)
 {
     int file = text_file(FILE_SIZE);
@@ -46,7 +47,7 @@ static void sendfile_client(int fd)
     sock_expect(n == 0 && at == FILE_SIZE, "sendfile returned %zd after %" PRIdMAX " bytes", n, (intmax_t)at);
 }
 
-/* sendfile with an offset of the caller's, which moves, while the file's position does not. */
+/* sendfile with an offset of the caller's, which moves while the file's position does not. */
 static void sendfile_offset_client(int fd)
 {
     int file = text_file(FILE_SIZE);
@@ -60,7 +61,8 @@ static void sendfile_offset_client(int fd)
     sock_expect(sendfile(fd, -1, NULL, 10) == -1 && errno == EBADF, "sendfile from nowhere: expected EBADF");
 }
 
-/* Non-blocking, as nginx has it: the socket is full now and then; a sendfile never returns 0 before the end. */
+/* Non-blocking, as in nginx: the socket is full now and then; sendfile never returns 0 before the end of the file.
+ */
 static void sendfile_full_client(int fd)
 {
     enum { TIMES = 12 };
@@ -91,7 +93,7 @@ static void sendfile_full_server(int fd)
     text_expect_end(fd);
 }
 
-/* What a program does where splice cannot: reads and writes. */
+/* What a program does where splice is not possible: it reads and writes. */
 static ssize_t splice_or_copy(int from, int to, size_t size, int *fallbacks)
 {
     static char buffer[65536];
@@ -109,7 +111,7 @@ static ssize_t splice_or_copy(int from, int to, size_t size, int *fallbacks)
     return n;
 }
 
-/* A proxy's way: socket to pipe to socket. */
+/* As a proxy does it: socket to pipe to socket. */
 static void splice_client(int fd)
 {
     int file = text_file(FILE_SIZE), through[2], fallbacks = 0;
@@ -150,7 +152,7 @@ static void splice_server(int fd)
     (void)close(fd);
 }
 
-/* copy_file_range knows no sockets; what it says must let a program fall back, and move nothing. */
+/* copy_file_range does not work on sockets; its error must let a program fall back, and it must move nothing. */
 static void copy_range_client(int fd)
 {
     int file = text_file(FILE_SIZE);
@@ -160,7 +162,7 @@ static void copy_range_client(int fd)
     text_send(fd, 0, FILE_SIZE, 65536, 1);
 }
 
-/* MSG_MORE and TCP_CORK hold back, and what they held back goes with what follows. */
+/* MSG_MORE and TCP_CORK hold bytes back, which are sent with what follows. */
 static void cork_client(int fd)
 {
     static unsigned char text[FILE_SIZE];
@@ -172,7 +174,7 @@ static void cork_client(int fd)
     sock_expect(send(fd, text + at, 100, 0) == 100, "send");
     at += 100;
     side_send(at);
-    (void)side_receive(); /* it has all come, though the connection goes on */
+    (void)side_receive(); /* all of it has arrived, though the connection goes on */
     sock_expect(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0, "TCP_CORK");
     for (int i = 0; i < 20; i++, at += 100)
         sock_expect(write(fd, text + at, 100) == 100, "write");
@@ -194,7 +196,7 @@ static void cork_server(int fd)
     text_expect_end(fd);
 }
 
-/* Zero copy: where the option is granted, each send that used it is answered for on the error queue. */
+/* Zero copy: where the option is granted, the error queue reports each send that used it. */
 static void zero_copy_client(int fd)
 {
     static unsigned char text[FILE_SIZE];
@@ -225,8 +227,8 @@ static void zero_copy_client(int fd)
 }
 
 /*
- * POSIX aio works from threads inside libc, by calls that nobody can see. On a sealed connection it is an error,
- * and the stream goes on without it.
+ * POSIX aio works in threads inside libc, by calls that cannot be interposed. On a sealed connection it is an
+ * error, and the stream goes on without it.
  */
 static int aio_once(struct aiocb *block, int (*start)(struct aiocb *))
 {
@@ -268,8 +270,8 @@ static void aio_server(int fd)
 }
 
 /*
- * io_uring by its system calls: one send. Where the kernel or the shim refuses the ring, or the send, the program
- * falls back; what it must not do is to send in the clear (the test looks at the wire).
+ * io_uring by its system calls: one send. Where the kernel or the shim refuses the ring or the send, the program
+ * falls back; it must not send in plain text (the test captures the wire).
  */
 static ssize_t uring_send(int fd, const void *text, unsigned size)
 {

@@ -1,6 +1,6 @@
 /*
- * A server for any number of clients: one level-triggered epoll loop, non-blocking, that sends back what it hears
- * and closes what ends. `sock_serve PORT [ADDRESS]` runs until it is told to end by SIGTERM, and then exits with 0.
+ * A server for any number of clients: one level-triggered epoll loop, non-blocking, that echoes and closes what
+ * ends. `sock_serve PORT [ADDRESS]` runs until SIGTERM, and then exits with 0.
  */
 #include "../lib/sock.h"
 
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
             }
             fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
             if (fd < 0)
-                continue; /* gone before it was taken */
+                continue; /* closed before it was accepted */
             sock_expect(fd < DESCRIPTORS && clients[fd].text == NULL, "descriptor %d", fd);
             clients[fd] = (struct client){.text = malloc(BUFFER)};
             sock_expect(clients[fd].text != NULL, "malloc");

@@ -1,8 +1,8 @@
-/*
- * Signals, long jumps and cancellation: interrupted calls say so or are restarted as the program asked, lose
- * nothing that travelled, and leave the connection and every lock as a next call needs them.
- */
 // link: -pthread
+/*
+ * Signals, long jumps and cancellation: interrupted calls fail with EINTR or are restarted as the program asked,
+ * lose nothing that was sent, and leave the connection and every lock usable for the next call.
+ */
 #include "../lib/sock.h"
 
 #include <pthread.h>
@@ -51,7 +51,7 @@ static void ring_no_more(void)
     sock_expect(setitimer(ITIMER_REAL, &none, NULL) == 0, "setitimer");
 }
 
-/* Without SA_RESTART a blocked receive says EINTR, the very first of a connection, too. */
+/* Without SA_RESTART a blocked receive fails with EINTR, also the first one of a connection. */
 static void interrupted_server(int fd)
 {
     char byte;
@@ -63,7 +63,7 @@ static void interrupted_server(int fd)
         n = poll(&wait, 1, -1);
         sock_expect(n == -1 && errno == EINTR, "poll returned %zd, expected EINTR", n);
         if (round == 0) {
-            side_send(0); /* now the client may begin the handshake of a sealed connection, and no more */
+            side_send(0); /* now the client may begin the handshake of a sealed connection, and do nothing else */
             (void)side_receive();
         }
     }
@@ -83,12 +83,12 @@ static void interrupted_client(int fd)
     text_send(fd, 0, 1000, 1000, 1);
 }
 
-/* With SA_RESTART it goes on waiting. */
+/* With SA_RESTART it continues to wait. */
 static void restarted_server(int fd)
 {
     char byte;
     ring_with(on_ring_tell, SA_RESTART, 5);
-    ssize_t n = recv(fd, &byte, 1, 0); /* the third ring asks the peer to send */
+    ssize_t n = recv(fd, &byte, 1, 0); /* the third signal asks the peer to send */
     sock_expect(n == 1 && rings >= 3, "recv returned %zd after %d signals", n, (int)rings);
     rings = 0;
     n = read(fd, &byte, 1);
@@ -105,7 +105,7 @@ static void restarted_client(int fd)
     }
 }
 
-/* A long stream through a rain of signals at both ends, with and without restarting. */
+/* A long stream while signals arrive at both ends all the time, with and without restarting. */
 static void rain(int fd, bool sends, int flags)
 {
     ring_with(on_ring, flags, 1);
@@ -141,7 +141,7 @@ static void rain_restarting_client(int fd)
     rain(fd, true, SA_RESTART);
 }
 
-/* siglongjmp out of a blocked receive: the stream goes on where it was. */
+/* siglongjmp out of a blocked receive: the stream continues where it was. */
 static void jump_server(int fd)
 {
     text_receive(fd, 0, 10, 10, 1);
@@ -172,7 +172,7 @@ static void jump_client(int fd)
 }
 
 /* siglongjmp out of poll and out of the first receive, which has a handshake to do. */
-static void jump_early_server(int fd)
+static void jump_before_handshake_server(int fd)
 {
     ring_with(on_ring_jump, 0, 5);
     for (volatile int round = 0; round < 4; round++) {
@@ -193,16 +193,15 @@ static void jump_early_server(int fd)
     text_expect_end(fd);
 }
 
-static void jump_early_client(int fd)
+static void jump_before_handshake_client(int fd)
 {
     (void)side_receive();
     text_send(fd, 0, 1000, 100, 1);
     text_receive(fd, 0, 1000, 100, 2);
 }
 
-/*
- * siglongjmp out of a blocked send: nobody knows what has gone. The next call neither hangs nor mixes anything in.
- */
+/* siglongjmp out of a blocked send: how much was sent is unknown. The next call neither hangs nor mixes anything
+ * in. */
 static void jump_send_client(int fd)
 {
     static char text[MEGABYTE];
@@ -234,7 +233,7 @@ static void jump_send_server(int fd)
     sock_expect(n == 0 || sock_is_sealed(), "read");
 }
 
-/* pthread_cancel out of a blocked receive: another thread takes the stream over. */
+/* pthread_cancel out of a blocked receive: another thread continues with the stream. */
 static void *blocked_receive(void *argument)
 {
     static char buffer[64];
@@ -283,7 +282,7 @@ static void cancel_client(int fd)
     text_receive(fd, 0, 100, 100, 2);
 }
 
-/* Out of a blocked send: what has gone is gone, and whoever comes next neither hangs nor corrupts the stream. */
+/* Out of a blocked send: what was sent stays sent, and the next thread neither hangs nor corrupts the stream. */
 static void cancel_send_server(int fd)
 {
     static char buffer[65536];
@@ -297,7 +296,7 @@ static void cancel_send_server(int fd)
     while ((n = read(fd, buffer, sizeof buffer)) > 0)
         for (ssize_t i = 0; i < n; i++)
             sock_expect(buffer[i] == 0 || buffer[i] == 'x', "byte 0x%02x was never sent", (unsigned)buffer[i]);
-    sock_expect(n == 0 || sock_is_sealed(), "read"); /* a sealed connection may be given up after such a call */
+    sock_expect(n == 0 || sock_is_sealed(), "read"); /* a sealed connection may be broken after such a call */
 }
 
 static void cancel_send_client(int fd)
@@ -316,7 +315,7 @@ static void cancel_send_client(int fd)
     (void)close(fd);
 }
 
-/* A handler that sends on the descriptor whose call it interrupts: that works or is an error, and hangs nothing. */
+/* A handler sends on the descriptor whose call it interrupts: that works or is an error, and does not hang. */
 static void on_ring_send(int number)
 {
     int error = errno;
@@ -338,7 +337,7 @@ static void handler_client(int fd)
         sock_expect(n > 0 || errno == EINTR, "send returned %zd", n);
         sent += n > 0 ? (size_t)n : 0;
     }
-    /* Blocked in a receive nothing is held that a handler would need. */
+    /* A blocked receive holds nothing that a handler would need. */
     handler_refused = 0;
     size_t before = handler_sent;
     char byte;
@@ -384,7 +383,7 @@ static const struct scenario scenarios[] = {
     {"rain", rain_server, rain_client, NULL},
     {"rain_restarting", rain_restarting_server, rain_restarting_client, NULL},
     {"jump", jump_server, jump_client, NULL},
-    {"jump_early", jump_early_server, jump_early_client, NULL},
+    {"jump_before_handshake", jump_before_handshake_server, jump_before_handshake_client, NULL},
     {"jump_send", jump_send_server, jump_send_client, NULL},
     {"cancel", cancel_server, cancel_client, NULL},
     {"cancel_send", cancel_send_server, cancel_send_client, NULL},

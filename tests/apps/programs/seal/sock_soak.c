@@ -1,12 +1,12 @@
 // link: -lcrypto -pthread
 /*
- * Both directions at once through random write and read sizes with random pauses, SHA-256 of each direction
+ * Both directions at once with random write and read sizes and random pauses; SHA-256 of each direction is
  * compared.
  *
  *     sock_soak soak PORT ADDRESS both MEBIBYTES SEED
  *
- * sends that much each way, over several connections of which each ends in order. The client has a thread for each
- * direction on a blocking descriptor; the server has one loop with poll, or with edge-triggered epoll, by turns.
+ * sends that much each way, over several connections, each of which ends in order. The client has a thread for each
+ * direction on a blocking descriptor; the server has one loop, with poll or with edge-triggered epoll, in turn.
  */
 #include "../lib/sock.h"
 
@@ -18,7 +18,7 @@
 
 enum { LARGEST = 1 << 18, PARTS = 6 };
 
-/* One direction at one end: what has passed, its hash, and the source of all chance. */
+/* One direction at one end: what has passed, its hash, and the state of its random numbers. */
 struct stream {
     EVP_MD_CTX *hash;
     uint64_t chance, total, done;
@@ -63,7 +63,7 @@ static void stream_pause(struct stream *stream)
     }
 }
 
-/* Noise, behind a word that would be seen on a bare wire. */
+/* Random bytes, after a word that a capture of the bare wire shows. */
 static void stream_write_text(struct stream *stream, size_t size)
 {
     uint64_t word = stream_chance(stream);
@@ -83,7 +83,7 @@ static bool stream_send(struct stream *stream, int fd, int flags)
             stream->to = (size_t)(stream->total - stream->done);
         stream_write_text(stream, stream->to);
     }
-    /* What is left is offered again, in part or as a whole: a program's stream does not change its mind. */
+    /* What is left is offered again, in part or as a whole: the bytes of a stream do not change. */
     unsigned char *text = stream->buffer + stream->from;
     size_t size = stream->to - stream->from;
     if (stream_chance(stream) % 4 == 0)
@@ -129,7 +129,7 @@ static bool stream_receive(struct stream *stream, int fd, bool *drained)
     return true;
 }
 
-/* Tells the other side, and hears from it, the hash of one direction; they must be the same. */
+/* Sends the hash of one direction to the other side, and receives the other side's; they must be the same. */
 static void stream_end(struct stream *stream, const char *what)
 {
     unsigned char hash[32], other[32];
@@ -173,7 +173,7 @@ static void soak_by_threads(int fd, struct stream *out, struct stream *in)
     sock_expect(pthread_join(thread, NULL) == 0, "pthread_join");
 }
 
-/* Edge-triggered epoll takes a short read for drained, as nginx does; poll takes one read for each event. */
+/* Edge-triggered, a short read means drained, as in nginx; with poll there is one read for each event. */
 static void soak_by_loop(int fd, struct stream *out, struct stream *in, bool edge)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};

@@ -1,7 +1,7 @@
 /*
- * What an event promises holds: on a non-blocking descriptor that was called readable a read gives something, and
- * on one called writable a write takes something, at once and every time, while megabytes go both ways in large and
- * in small pieces. Raw TCP never answers EAGAIN there, and many programs would end on it.
+ * No event is spurious: after "readable" a read on a non-blocking descriptor returns bytes, and after "writable" a
+ * write takes some, at once and every time, while megabytes go both ways in large and small pieces. Raw TCP never
+ * returns EAGAIN there, and many programs would end on it.
  */
 #include "../lib/sock.h"
 
@@ -66,7 +66,7 @@ static int by_pselect(const struct waiter *waiter, int wanted)
     return from_sets(waiter, sets);
 }
 
-/* Edge-triggered the descriptor is added once, for both; else it is asked for what is wanted now. */
+/* Edge-triggered, the descriptor is added once for both directions; otherwise for what is wanted now. */
 static int by_epoll(const struct waiter *waiter, int wanted)
 {
     struct epoll_event event = {.data.fd = waiter->fd};
@@ -80,7 +80,7 @@ static int by_epoll(const struct waiter *waiter, int wanted)
     return (event.events & (EPOLLIN | EPOLLHUP) ? READABLE : 0) | (event.events & EPOLLOUT ? WRITABLE : 0);
 }
 
-/* Pieces of 1 byte to 50,000, the large ones more than a frame. */
+/* Pieces of 1 to 50,000 bytes, the large ones more than a frame. */
 static size_t piece_of(unsigned *state, size_t left)
 {
     *state = *state * 1103515245 + 12345;
@@ -94,7 +94,7 @@ struct progress {
     bool ended;
 };
 
-/* One read; `promised`: it must not fail. Returns whether it gave something. */
+/* One read. With `promised` it must not fail. Returns whether it read something. */
 static bool take(int fd, struct progress *progress, bool promised)
 {
     static char buffer[30000];

@@ -1,6 +1,6 @@
 /*
- * Standard I/O on a connection: streams made of descriptors, descriptors asked of streams, the families of calls
- * that print to a descriptor or to descriptors 1 and 2, and the ends of streams.
+ * Standard I/O on a connection: streams made from descriptors, descriptors of streams, the families of calls that
+ * print to a descriptor or to descriptors 1 and 2, and the ends of streams.
  */
 #include "../lib/sock.h"
 
@@ -35,7 +35,7 @@ static void streams_client(int fd)
                     fputc('c', out) == 'c' && putc('\n', out) == '\n' && fwrite("0123456789\n", 1, 11, out) == 11,
                 "writing");
     sock_expect(fflush(out) == 0, "fflush");
-    sock_expect(fgets(line, sizeof line, in) && strcmp(line, "heard 17\n") == 0, "fgets: %s", line);
+    sock_expect(fgets(line, sizeof line, in) && strcmp(line, "got 17\n") == 0, "fgets: %s", line);
     sock_expect(fscanf(in, "%d", &number) == 1 && number == 1234 && getc(in) == '\n', "fscanf");
     sock_expect(getline(&long_line, &size, in) == 6001 && long_line[5999] == 'x' && long_line[6000] == '\n',
                 "getline");
@@ -46,7 +46,7 @@ static void streams_client(int fd)
         sock_expect(fprintf(out, "line %d\n", i) > 0, "fprintf");
     sock_expect(fclose(out) == 0, "fclose");
     sock_expect(shutdown(fileno(in), SHUT_WR) == 0, "shutdown");
-    sock_expect(fgets(line, sizeof line, in) && strcmp(line, "all heard\n") == 0, "fgets: %s", line);
+    sock_expect(fgets(line, sizeof line, in) && strcmp(line, "all here\n") == 0, "fgets: %s", line);
     sock_expect(fgetc(in) == EOF && feof(in) && !ferror(in), "the end of the stream");
     sock_expect(fclose(in) == 0, "fclose");
     sock_expect(read(fd, line, 1) == -1 && errno == EBADF, "the descriptor is closed: expected EBADF");
@@ -62,7 +62,7 @@ static void streams_server(int fd)
     sock_set_nodelay(fd);
     expect_text(fd, "PFSMARK:42 words\n");
     expect_text(fd, "a line\nc\n0123456789\n");
-    sock_expect(dprintf(fd, "heard %d\n", 17) == 9, "dprintf");
+    sock_expect(dprintf(fd, "got %d\n", 17) == 7, "dprintf");
     sock_expect(dprintf(fd, "1234\n") == 5, "dprintf");
     memset(text, 'x', 6000);
     text[6000] = '\n';
@@ -74,11 +74,11 @@ static void streams_server(int fd)
         expect_text(fd, line);
     }
     text_expect_end(fd);
-    sock_expect(dprintf(fd, "all heard\n") == 10, "dprintf");
+    sock_expect(dprintf(fd, "all here\n") == 9, "dprintf");
     (void)close(fd);
 }
 
-/* --- one stream for both, with wide characters and a position that cannot be --- */
+/* --- one stream for both directions, with wide characters and a position that it cannot have --- */
 
 static void both_ways_client(int fd)
 {
@@ -193,7 +193,7 @@ static void backtrace_server(int fd)
     sock_expect(strstr(text, "[0x") != NULL, "no addresses in \"%s\"", text);
 }
 
-/* --- freopen closes the connection under the stream, and the stream goes on elsewhere --- */
+/* --- freopen closes the connection under the stream, and the stream continues with another file --- */
 
 static void reopened_client(int fd)
 {
@@ -214,7 +214,7 @@ static void reopened_server(int fd)
     side_send(0);
 }
 
-/* stdin made of the connection, read with buffered and line calls; poll on what fileno says. */
+/* stdin on the connection, read with buffered and line calls; poll on its fileno(). */
 static void stdin_server(int fd)
 {
     char line[256];

@@ -1,8 +1,8 @@
+// link: -pthread
 /*
  * Many things at once: forks and spawns while other threads use connections, exits while they do, epoll waits in
- * one thread for descriptors that another adds, changes and takes away.
+ * one thread for descriptors that another one adds, changes and removes.
  */
-// link: -pthread
 #include "../lib/sock.h"
 
 #include <pthread.h>
@@ -61,7 +61,7 @@ static void join_ends(struct end *ends, pthread_t *threads)
         sock_expect(close(ends[i].fd) == 0, "close");
 }
 
-/* Children come and go while the threads go on; some close what they got, some only end. */
+/* Children come and go while the threads continue; some close their copies, some only exit. */
 static void forks(const struct sock_target *target)
 {
     struct end ends[2 * THREADS];
@@ -96,7 +96,7 @@ static void execs(const struct sock_target *target)
     join_ends(ends, threads);
 }
 
-/* Sends stream 1 for as long as it is taken: sealed, what a thread sends while the process ends is EBADF. */
+/* Sends stream 1 as long as it is accepted: sealed, a thread's send while the process exits fails with EBADF. */
 static void *write_until_error(void *argument)
 {
     static char text[7000];
@@ -109,7 +109,7 @@ static void *write_until_error(void *argument)
     return NULL;
 }
 
-/* Exit while threads are in the midst of sending: the process ends, and leaves no half frame for a whole stream. */
+/* Exit while threads are sending: the process ends, and does not leave a partial frame as the whole stream. */
 static void exit_client(int fd)
 {
     pthread_t thread;
@@ -136,10 +136,10 @@ static void exit_server(int fd)
 }
 
 /*
- * Exit while the socket is full and threads wait in their sends: what they send while the process ends is either in
- * the stream or nowhere, and no signal changes the exit status.
+ * Exit while the socket is full and threads wait in their sends: what they send while the process exits is either
+ * in the stream or lost, and no signal changes the exit status.
  */
-static void tell_exiting(void)
+static void report_exiting(void)
 {
     side_send(1);
 }
@@ -164,7 +164,7 @@ static void exit_full_client(int fd)
         sock_expect(pthread_create(&thread, NULL, send_for_ever, &shared) == 0, "pthread_create");
     while (sock_ready(fd, POLLOUT) & POLLOUT)
         (void)poll(NULL, 0, 1);
-    sock_expect(atexit(tell_exiting) == 0, "atexit");
+    sock_expect(atexit(report_exiting) == 0, "atexit");
     exit(0);
 }
 
@@ -174,13 +174,13 @@ static void exit_full_server(int fd)
     ssize_t n;
     sock_greet(fd);
     (void)side_receive();
-    (void)poll(NULL, 0, 50); /* the exit is under way, most likely; reading lets the threads' sends go on */
+    (void)poll(NULL, 0, 50); /* most likely the exit is under way; reading lets the threads' sends continue */
     while ((n = read(fd, buffer, sizeof buffer)) > 0)
         continue;
     sock_expect(n == 0, "read returned %zd: what came is no whole stream", n);
 }
 
-/* --- one thread waits by epoll, another says for what --- */
+/* --- one thread waits by epoll, another one registers --- */
 
 static void *wait_for_three(void *argument)
 {
@@ -194,7 +194,7 @@ static void *wait_for_three(void *argument)
     return NULL;
 }
 
-/* The waiting thread is woken by a connection that is added while it waits, changed while it waits, and ends. */
+/* A connection that is added while the thread waits wakes it, and so do a change and the end. */
 static void waiting_client(int first)
 {
     pthread_t thread;
@@ -216,7 +216,7 @@ static void waiting_client(int first)
     sock_expect(write(other, &word, sizeof word) == sizeof word, "telling the peer to answer");
     sock_expect(read(side[1], &word, sizeof word) == sizeof word && word == 2, "the second event");
     text_receive(fd, 0, 16, 16, 2);
-    /* Asked for nothing, the end of the connection is told all the same. */
+    /* The end of the connection is reported even if nothing was requested. */
     event = (struct epoll_event){.events = 0, .data.u32 = 3};
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == 0, "EPOLL_CTL_MOD");
     sock_expect(shutdown(fd, SHUT_WR) == 0 && write(other, &word, sizeof word) == sizeof word, "shutdown");

@@ -1,8 +1,8 @@
+// link: -pthread
 /*
  * Threads on one descriptor: many that send, many that receive, both at once; a thread that ends the wait of
  * another; threads that open and close connections while others use theirs.
  */
-// link: -pthread
 #include "../lib/sock.h"
 
 #include <pthread.h>
@@ -13,7 +13,7 @@ enum { THREADS = 8, EACH = 1 << 20, MEGABYTE = 1 << 20 };
 struct job {
     int fd;
     unsigned number;
-    size_t counted[256]; /* of each byte's value, how many arrived */
+    size_t counted[256]; /* how many bytes of each value arrived */
 };
 
 static void run_threads(struct job *jobs, size_t count, int fd, void *(*function)(void *), pthread_t *threads)
@@ -43,7 +43,7 @@ static void *send_value(void *argument)
         sock_expect(n > 0, "send returned %zd", n);
         done += (size_t)n;
     }
-    /* A short send on a blocking socket is whole: the word is seen on a bare wire. */
+    /* A short send on a blocking socket is whole: a capture of the bare wire shows the word. */
     sock_expect(send(job->fd, word, 8, 0) == 8, "send");
     return NULL;
 }
@@ -115,7 +115,7 @@ static void duplex_client(int fd)
     duplex(fd, 2, 1);
 }
 
-/* A thread asleep in a receive is woken by another thread's shutdown, as ever. */
+/* Another thread's shutdown wakes a thread that sleeps in a receive, as on bare TCP. */
 static void *receive_end(void *argument)
 {
     struct job *job = argument;
@@ -143,13 +143,13 @@ static void woken_client(int fd)
 {
     text_send(fd, 0, 100, 100, 1);
     (void)side_receive();
-    (void)poll(NULL, 0, 5); /* most likely it sleeps by now; if not, its receive is at the end all the same */
+    (void)poll(NULL, 0, 5); /* most likely it sleeps by now; otherwise its receive is at the end all the same */
     side_send(0);
     (void)side_receive();
     text_expect_end(fd);
 }
 
-/* A thread asleep in a receive does not keep another from sending and from polling. */
+/* A thread asleep in a receive does not keep another one from sending and polling. */
 static void *receive_word(void *argument)
 {
     struct job *job = argument;
@@ -181,7 +181,10 @@ static void beside_client(int fd)
     text_send(fd, 0, 100000, 10000, 1);
 }
 
-/* Threads that make, use and close connections of their own, all the while: numbers are used again and again. */
+/*
+ * Threads that make, use and close connections of their own all the time: descriptor numbers are used again and
+ * again.
+ */
 static atomic_int still_running;
 
 static void *make_connections(void *argument)

@@ -1,6 +1,6 @@
 /*
- * What no rule is about stays as it is, under the same calls: UDP on the very address of a rule, Unix sockets of
- * all types, pipes, and TCP to an address without a rule. Each gets what it is sent, byte for byte.
+ * What no rule matches is unchanged, under the same calls: UDP on the address of a rule, Unix sockets of all types,
+ * pipes, and TCP to an address without a rule. Each receives exactly what it is sent.
  */
 #include "../lib/sock.h"
 
@@ -18,7 +18,7 @@ static void expect_message(int fd, const char *text)
     sock_expect(n == (ssize_t)strlen(text) && memcmp(buffer, text, (size_t)n) == 0, "a message of %zd bytes", n);
 }
 
-/* Datagrams by every call, connected and not; their limits are messages' limits. */
+/* Datagrams by every call, connected and not; each keeps its limits. */
 static void datagrams(const struct sock_target *target)
 {
     int family = target->address.ss_family;
@@ -28,7 +28,7 @@ static void datagrams(const struct sock_target *target)
     sock_expect(bind(server, address, target->length) == 0, "bind");
     sock_expect(sendto(client, "PFSMARK: sendto", 15, 0, address, target->length) == 15, "sendto");
     sock_expect(sock_wait(server, POLLIN) == POLLIN && ioctl(server, FIONREAD, &there) == 0 && there == 15,
-                "FIONREAD says %d", there);
+                "FIONREAD is %d", there);
     expect_message(server, "PFSMARK: sendto");
     sock_expect(connect(client, address, target->length) == 0, "connect");
     sock_expect(write(client, "write", 5) == 5 && send(client, "send", 4, 0) == 4 && send(client, "", 0, 0) == 0,
@@ -87,7 +87,7 @@ static void unix_sockets(const struct sock_target *target)
     text_expect_end(server);
 }
 
-/* TCP between addresses that no rule has: the test looks at the wire and finds the text. */
+/* TCP between addresses that no rule has: the test captures the wire and finds the text. */
 static void without_rule(const struct sock_target *target)
 {
     int listener = sock_listen(target), client = sock_connect(target), server = sock_accept(listener);

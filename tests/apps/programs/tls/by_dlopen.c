@@ -1,17 +1,21 @@
 // link: -ldl
 /*
  * A program that is not linked with libssl: it loads one by name with RTLD_LOCAL and finds each function with dlsym
- * or dlvsym, the way plug-ins and runtimes do. Client or server, TLS 1.2 at most. It knows no libssl header.
+ * or dlvsym, as plug-ins and runtimes do. Client or server, TLS 1.2 at most. It uses no header of libssl.
  */
 #include "../lib/peer.h"
 
 #include <dlfcn.h>
 #include <stdint.h>
 
-enum { CTRL_SET_MAX_PROTO_VERSION = 124, TLS1_2 = 0x0303, FILETYPE_PEM = 1 }; /* as in every libssl since 1.1.0 */
+enum {
+    CTRL_SET_MAX_PROTO_VERSION = 124,
+    TLS1_2 = 0x0303,
+    FILETYPE_PEM = 1
+}; /* the same in every libssl since 1.1.0 */
 
 static void *library;
-static const char *symbol_version; /* NULL: dlsym, else dlvsym with this version */
+static const char *symbol_version; /* NULL: by dlsym; otherwise by dlvsym with this version */
 
 static void *find(const char *name)
 {
@@ -23,7 +27,7 @@ static void *find(const char *name)
     return found;
 }
 
-/* A function pointer out of an object pointer, as POSIX says dlsym's answer may be used. */
+/* A function pointer from an object pointer, as POSIX allows it for what dlsym returns. */
 #define CALL(result, name, ...) ((result(*)(__VA_ARGS__))(uintptr_t)find(#name))
 
 static void *make_context(int server, char **argv)

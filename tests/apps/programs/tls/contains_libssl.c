@@ -1,7 +1,7 @@
 // link: -rdynamic -l:libssl.a -l:libcrypto.a -ldl -pthread
 /*
- * Contains libssl and exports it, as node does. Prints the version its context is limited to, which no preload can
- * change.
+ * Contains libssl and exports it, as node does. Prints the version that its context is limited to, which no preload
+ * can change.
  */
 #include <openssl/ssl.h>
 #include <stdio.h>

@@ -1,8 +1,7 @@
 // link: -lssl -lcrypto
 /*
- * A client that behaves like a daemon before it connects: it closes every descriptor, opens files of its own that
- * take the free numbers, changes its root and drops its privileges. What it writes to its files is all they may
- * hold.
+ * A client that behaves like a daemon before it connects: it closes every descriptor, opens files of its own, which
+ * get the free numbers, changes its root and drops its privileges. Its files must hold only what it writes to them.
  */
 #include "../lib/peer.h"
 

@@ -1,7 +1,7 @@
 // link: -lssl -lcrypto
 /*
- * Uses ex_data under numbers it never asked for, as freeradius does: each must be empty to begin with, also in the
- * middle of a handshake, and keep what was put there. Prints the first that is not, and ends with status 1.
+ * Uses ex_data with index numbers that it never allocated, as freeradius does. Each must be empty at first, also in
+ * the middle of a handshake, and keep what was put there. Prints the first that is not, and exits with status 1.
  */
 #include "../lib/peer.h"
 
@@ -23,14 +23,14 @@ int main(void)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL *ssl = SSL_new(context);
-    BIO *carrier = BIO_new(BIO_s_mem());
-    if (ssl == NULL || carrier == NULL)
+    BIO *transport = BIO_new(BIO_s_mem());
+    if (ssl == NULL || transport == NULL)
         fail("SSL_new");
-    SSL_set_bio(ssl, carrier, carrier);
+    SSL_set_bio(ssl, transport, transport);
     for (int i = FIRST; i <= LAST; i++)
         expect_empty("a new context", SSL_CTX_get_ex_data(context, i), i);
     if (SSL_connect(ssl) == 1)
-        fail("a handshake with nobody");
+        fail("a handshake without a peer");
     for (int i = FIRST; i <= LAST; i++)
         expect_empty("a connection in its handshake", SSL_get_ex_data(ssl, i), i);
     for (int i = FIRST; i <= LAST; i++)

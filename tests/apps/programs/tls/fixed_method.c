@@ -1,7 +1,7 @@
 // link: -lssl -lcrypto
 /*
- * A program of the days before TLS_method(): contexts of one fixed version, TLS 1.2 (or 1.1, 1.0), as client and as
- * server. It prints the version its connection reports and moves one line each way.
+ * A program from before TLS_method(): contexts of one fixed version, TLS 1.2 (or 1.1, 1.0), as client and as
+ * server. It prints the version that its connection reports and moves one line each way.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "../lib/peer.h"

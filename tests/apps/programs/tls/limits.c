@@ -1,7 +1,7 @@
 // link: -lssl -lcrypto
 /*
- * A client that makes its surroundings hostile to a log before it connects: a file size limit of nothing, a root of
- * its own that has a place for the log too, or a file of its own at a number that it took without libc.
+ * A client that makes logging hard before it connects: a file size limit of zero, a root of its own that has the
+ * log's path, too, or a file of its own at a descriptor number that it took without libc.
  */
 #include "../lib/peer.h"
 
@@ -19,7 +19,7 @@ static void no_file_size(void)
         fail("setrlimit");
 }
 
-/* The log looks after its path once a second: goes on only when the next one has begun. */
+/* The log checks its path once a second: waits until the next second has begun. */
 static void own_root(const char *folder)
 {
     struct timespec begun;
@@ -35,8 +35,8 @@ static void own_root(const char *folder)
 
 enum { FIRST = 3, LAST = 1023 };
 
-/* Closes everything by system calls, then has a file of its own at every number. */
-static void all_numbers(const char *path)
+/* Closes everything by system calls, then has a file of its own at every descriptor number. */
+static void all_descriptors(const char *path)
 {
     (void)syscall(SYS_close_range, FIRST, ~0U, 0);
     struct rlimit limit = {2 * LAST, 2 * LAST};
@@ -58,13 +58,13 @@ static int still_open(void)
 int main(int argc, char **argv)
 {
     if (argc != 4) {
-        (void)fprintf(stderr, "usage: limits nothing|file-size|root|numbers PORT PATH\n");
+        (void)fprintf(stderr, "usage: limits nothing|file-size|root|descriptors PORT PATH\n");
         return 64;
     }
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     SSL *ssl = SSL_new(ctx);
-    if (strcmp(argv[1], "numbers") == 0)
-        all_numbers(argv[3]);
+    if (strcmp(argv[1], "descriptors") == 0)
+        all_descriptors(argv[3]);
     else if (strcmp(argv[1], "root") == 0)
         own_root(argv[3]);
     else if (strcmp(argv[1], "file-size") == 0)

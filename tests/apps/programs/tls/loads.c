@@ -1,7 +1,7 @@
 // link: -ldl
 /*
- * A program that is not linked with libssl, and reaches it in the ways of the dynamic loader: through a plug-in, a
- * plug-in's plug-in, two versions of the library at once, or not at all.
+ * A program that is not linked with libssl, and reaches it by the dynamic loader: through a plug-in, through a
+ * plug- in's plug-in, in two versions at once, or not at all.
  */
 #include "../lib/peer.h"
 
@@ -47,7 +47,7 @@ static int runpath(char **argv)
     return connect_by_plugin(found_or_fail(open_plugin(argv[3], RTLD_NOW | RTLD_LOCAL)), argv[4]);
 }
 
-/* absent: what a program without libssl is told of it, and of a function that is there. */
+/* absent: what a program without libssl learns about it, and about a function that exists. */
 static int absent(char **argv)
 {
     (void)argv;
@@ -69,7 +69,7 @@ static void *make_context(void *library)
     return ctx;
 }
 
-/* two LIBRARY LIBRARY PORT: objects of both live side by side, and are used in turn. */
+/* two LIBRARY LIBRARY PORT: objects of both exist side by side, and are used in turn. */
 static int two(char **argv)
 {
     void *libraries[2];

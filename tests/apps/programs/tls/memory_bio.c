@@ -1,8 +1,8 @@
 // link: -lssl -lcrypto
 /*
- * Client and server in one process, each a BIO_f_ssl() over a pair of memory BIOs, as openvpn has it: nothing but
- * BIO_write() and BIO_read() is called, also while the handshake is under way. Prints what each first call answers,
- * what the two agreed on, and what arrived. Usage: memory_bio CERTIFICATE KEY
+ * Client and server in one process, each a BIO_f_ssl() over a pair of memory BIOs, as in openvpn: only BIO_write()
+ * and BIO_read() are called, also during the handshake. Prints what each first call returns, the version that was
+ * negotiated, and what arrived. Usage: memory_bio CERTIFICATE KEY
  */
 #include "../lib/peer.h"
 
@@ -11,7 +11,7 @@
 
 enum { ROUNDS_MAX = 20, BUFFER = 256 };
 
-static BIO *side(const char *certificate, const char *key, BIO *carrier)
+static BIO *side(const char *certificate, const char *key, BIO *transport)
 {
     SSL_CTX *context = SSL_CTX_new(certificate != NULL ? TLS_server_method() : TLS_client_method());
     if (context == NULL || SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION) != 1)
@@ -23,7 +23,7 @@ static BIO *side(const char *certificate, const char *key, BIO *carrier)
     SSL *ssl = SSL_new(context);
     if (bio == NULL || ssl == NULL)
         fail("BIO_new");
-    SSL_set_bio(ssl, carrier, carrier);
+    SSL_set_bio(ssl, transport, transport);
     if (certificate != NULL)
         SSL_set_accept_state(ssl);
     else

@@ -1,4 +1,4 @@
-"""A Python program of the old days, for tls/test_python_ssl.py: TLS 1.2 at most, old ciphers, P-521.
+"""A Python program with old settings, for tls/test_python_ssl.py: TLS 1.2 at most, old ciphers, P-521.
 
 usage: python_tls.py server|asyncio-server PORT CERT KEY DH | client|asyncio-client PORT CAFILE | readback
 """
@@ -34,7 +34,7 @@ def client_context(trust):
 
 
 def readback():
-    """What the program reads back of its own settings: it must not see that they have no effect."""
+    """Prints what the program reads back of its settings, which must look as if they had an effect."""
     context = weaken(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     print("minimum", context.minimum_version.name)
     print("maximum", context.maximum_version.name)

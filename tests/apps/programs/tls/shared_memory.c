@@ -1,7 +1,8 @@
 // link: -lssl -lcrypto
 /*
- * Keeps libssl's objects in memory that processes share, as kamailio does: one process shakes hands, another one
- * goes on with the same connections. Prints the version and what arrived. Usage: shared_memory CERTIFICATE KEY
+ * Keeps libssl's objects in memory that processes share, as kamailio does: one process does the handshake, another
+ * one continues with the same connections. Prints the version and what arrived. Usage: shared_memory CERTIFICATE
+ * KEY
  */
 #include "../lib/peer.h"
 
@@ -14,7 +15,7 @@
 
 enum { ARENA = 64 << 20, ROUNDS_MAX = 20 };
 
-/* Nothing is given back: each block has its size in front. */
+/* Nothing is freed: each block has its size in front. */
 static struct arena {
     size_t used;
     max_align_t bytes[];
@@ -47,7 +48,7 @@ static void *arena_realloc(void *block, size_t size, const char *file, int line)
     return fresh;
 }
 
-static SSL *side(const char *certificate, const char *key, BIO *carrier)
+static SSL *side(const char *certificate, const char *key, BIO *transport)
 {
     SSL_CTX *context = SSL_CTX_new(certificate != NULL ? TLS_server_method() : TLS_client_method());
     if (context == NULL || SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION) != 1)
@@ -58,7 +59,7 @@ static SSL *side(const char *certificate, const char *key, BIO *carrier)
     SSL *ssl = SSL_new(context);
     if (ssl == NULL)
         fail("SSL_new");
-    SSL_set_bio(ssl, carrier, carrier);
+    SSL_set_bio(ssl, transport, transport);
     if (certificate != NULL)
         SSL_set_accept_state(ssl);
     else

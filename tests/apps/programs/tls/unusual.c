@@ -1,7 +1,7 @@
 // link: -lssl -lcrypto
 /*
  * What few programs do, and libssl allows: one connection object for two servers, a shutdown after a failed
- * handshake, early data asked for by a server, both ends in one process. Each mode prints what came of each step,
+ * handshake, early data requested by a server, both ends in one process. Each mode prints the result of each step,
  * so that a test can compare.
  */
 #include "../lib/peer.h"
@@ -15,7 +15,7 @@ static void said(const char *step, int result)
     (void)fflush(stdout);
 }
 
-/* Whether a call that returned `result` ended with an error of the library, as it has to say when it refuses. */
+/* Whether a call that returned `result` ended with an error of the library, as it must when it refuses. */
 static void said_failure(const char *step, SSL *ssl, int result)
 {
     (void)printf("%s %d error %d\n", step, result, result > 0 ? 0 : SSL_get_error(ssl, result));
@@ -23,7 +23,7 @@ static void said_failure(const char *step, SSL *ssl, int result)
     ERR_clear_error();
 }
 
-/* shutdown PORT: connects, and shuts down whether or not that went well. SIGPIPE is as the program found it. */
+/* shutdown PORT: connects, and shuts down whether or not that worked. SIGPIPE keeps its disposition. */
 static int shut_down(char **argv)
 {
     SSL *ssl = SSL_new(SSL_CTX_new(TLS_client_method()));
@@ -36,7 +36,7 @@ static int shut_down(char **argv)
     return close(fd);
 }
 
-/* bio PORT: the same by a BIO of libssl's, which shuts down when it is freed. */
+/* bio PORT: the same with a BIO of libssl's, which shuts down when it is freed. */
 static int shut_down_bio(char **argv)
 {
     BIO *bio = BIO_new_ssl_connect(SSL_CTX_new(TLS_client_method()));
@@ -71,7 +71,7 @@ static int drive_method(char **argv)
     return 0;
 }
 
-/* ciphers: what a connection capped at TLS 1.2 would offer, asked before it is used; the cap reads back. */
+/* ciphers: what a connection capped at TLS 1.2 would offer, asked before it is used; the cap can be read back. */
 static int list_ciphers(char **argv)
 {
     (void)argv;
@@ -87,7 +87,7 @@ static int list_ciphers(char **argv)
     return 0;
 }
 
-/* again PORT PORT: a connection to the first server; then the same object, made new by its state, to the second. */
+/* again PORT PORT: a connection to the first server; then the same object, reset by its state, to the second. */
 static int connect_again(char **argv)
 {
     char byte;
@@ -103,7 +103,7 @@ static int connect_again(char **argv)
     return 0;
 }
 
-/* stall PORT: writes, then shuts down, capped at TLS 1.2; the server may send half a record and fall silent. */
+/* stall PORT: writes, then shuts down, capped at TLS 1.2; the server may send half a record and nothing more. */
 static int stall(char **argv)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -114,12 +114,12 @@ static int stall(char **argv)
     (void)SSL_set_fd(ssl, fd);
     said_failure("connect", ssl, SSL_connect(ssl));
     (void)SSL_write(ssl, "hello\n", 6);
-    (void)recv(fd, &byte, 1, MSG_PEEK); /* until something has come */
+    (void)recv(fd, &byte, 1, MSG_PEEK); /* until something arrives */
     said("shutdown", SSL_shutdown(ssl));
     return close(fd);
 }
 
-/* early PORT CERT KEY: a server that asks for early data, as nginx does; serves one connection. */
+/* early PORT CERT KEY: a server that requests early data, as nginx does; serves one connection. */
 static int early(char **argv)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -151,8 +151,10 @@ static unsigned int psk_server(SSL *ssl, const char *identity, unsigned char *ke
     return 32;
 }
 
-/* Shakes hands over memory until both ends have finished or failed; data goes each way then. Returns whether it
- * did. */
+/*
+ * Does a handshake over memory until both ends have finished or failed; then data goes each way. Returns whether it
+ * did.
+ */
 static int join(SSL *client, SSL *server)
 {
     BIO *a = NULL;
@@ -208,7 +210,7 @@ static int resume(char **argv)
 
 /*
  * queue: an error of the program's own, marked and not, is in the queue while it makes contexts and connections;
- * errno too stays what it was.
+ * errno must not change either.
  */
 static int queue(char **argv)
 {

@@ -1,9 +1,9 @@
 // link: -lssl -lcrypto
 /*
- * Weakens a context or a connection in one way (see weakenings.h), prints what its getters read back, and then
- * connects or accepts and prints what came of it. What a wrapped run prints as `answer` and `reads` must be what a
- * bare run prints. A client sends one line and prints what it gets back; a server echoes each connection's first
- * line, until it is ended. The arguments are those of the usage line in main().
+ * Weakens a context or a connection in one way (see weakenings.h), prints what its getters return, and then
+ * connects or accepts and prints the result. The lines `answer` and `reads` of a wrapped run must be those of a
+ * bare run. A client sends one line and prints what it gets back; a server echoes each connection's first line,
+ * until it is ended. main() has the usage line.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "../lib/weakenings.h"
@@ -19,7 +19,7 @@ static void read_ciphers(const char *what, const STACK_OF(SSL_CIPHER) * list)
     (void)printf("\n");
 }
 
-/* What a program can read back of a context. */
+/* What a program can read back from a context. */
 static void read_context(SSL_CTX *c)
 {
     (void)printf("reads ctx min %ld max %ld\n", (long)SSL_CTX_get_min_proto_version(c),
@@ -36,7 +36,7 @@ static void read_context(SSL_CTX *c)
     read_ciphers("ctx ciphers", SSL_CTX_get_ciphers(c));
 }
 
-/* What a program can read back of a connection. */
+/* What a program can read back from a connection. */
 static void read_connection(SSL *s)
 {
     (void)printf("reads ssl min %ld max %ld\n", (long)SSL_get_min_proto_version(s),

@@ -1,7 +1,7 @@
 // link: -lssl -lcrypto
 /*
- * A client that only writes: 480 KiB in blocks of 16 KiB, SSL_shutdown, close, exit. It never reads, so whatever
- * the server sends on its own (session tickets) stays unread in the socket when it closes.
+ * A client that only writes: 480 KiB in blocks of 16 KiB, SSL_shutdown, close, exit. It never reads, so anything
+ * that the server sends on its own (session tickets) is still unread in the socket when it closes.
  */
 #include "../lib/peer.h"
 

@@ -1,6 +1,4 @@
-/*
- * The shim's names for libc's further ones. The model calls functions by their first names.
- */
+/* The shim's macros for further names of libc functions. The model calls functions by their first names. */
 #ifndef PFSWRAP_TESTS_MODEL_ALIASES_H
 #define PFSWRAP_TESTS_MODEL_ALIASES_H
 
