@@ -48,12 +48,12 @@ def executed(folder):
 def main():
     tap = Tap()
     folder = temporary_directory()
-    with tap.case("what a process did is counted whether it exits, is killed, executes another program or forks"):
+    with tap.case("a call is counted whether its process exits, is killed, executes another program or forks"):
         library = shared_object(folder)
         (folder / "counters").write_bytes(b"")
         for code in ENDS:
             run([sys.executable, "-c", f"import os, signal\n{code}"], env={"LD_PRELOAD": str(library)})
-        equal(sorted(folder.glob("*.gcda")), [], "what was written before it was asked for")
+        equal(sorted(folder.glob("*.gcda")), [], "counters written without PFSWRAP_COVERAGE_WRITE")
         run(["/bin/true"], env={"LD_PRELOAD": str(library), "PFSWRAP_COVERAGE_WRITE": "1"})
         equal(executed(folder), sum(ENDS.values()), "how often the function ran")
     with tap.case("a file of counters that cannot be opened changes nothing for the program"):
