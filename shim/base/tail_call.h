@@ -10,7 +10,8 @@
 #define TAIL_CALLER
 #else
 #define TAIL_CALL
-#define TAIL_CALLER __attribute__((optimize("O2"), no_sanitize("address", "thread", "undefined")))
+#define TAIL_CALLER                                                                                                \
+    __attribute__((optimize("O2"), no_profile_instrument_function, no_sanitize("address", "thread", "undefined")))
 #endif
 
 #endif

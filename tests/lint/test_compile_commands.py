@@ -38,10 +38,11 @@ def main():
     with tap.case("a file that is compiled twice has its first command"):
         entry, = converted("gcc -c -o b/x.o x.c\ngcc -DMODEL -c -o b/model/x.o x.c\n")
         check("-DMODEL" not in entry["arguments"], f"expected the first command, found {entry}")
-    with tap.case("a program that is compiled and linked by one command is an entry of its own file alone"):
-        entry, = converted("clang -o b/fuzz_a tests/fuzz_a.c shim/x.c shim/y.c -lm\n")
-        equal((entry["file"], [word for word in entry["arguments"] if word.endswith(".c")]),
-              ("tests/fuzz_a.c", ["tests/fuzz_a.c"]), "source")
+    with tap.case("a program that one command compiles from several files is an entry for each, with that file only"):
+        entries = converted("gcc -c -o b/x.o x.c\nclang -o b/fuzz fuzz.c x.c shared.c -lm\n")
+        equal([(entry["file"], entry["arguments"][0]) for entry in entries],
+              [("fuzz.c", "clang"), ("shared.c", "clang"), ("x.c", "gcc")], "files and compilers")
+        equal(entries[1]["arguments"], ["clang", "-o", "b/fuzz", "shared.c", "-lm"], "arguments")
     with tap.case("text without a command that compiles is an error"):
         result = run([SCRIPT], b"echo nothing\n")
         equal((result.status, result.out), (1, b""), f"status and output of {result!r}")

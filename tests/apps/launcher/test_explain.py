@@ -11,10 +11,10 @@ import struct
 import subprocess
 from pathlib import Path
 
-from lib.process import ROOT, find, run, temporary_directory
+from lib.process import find, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal, lacks
+from lib.wrap import LAUNCHER
 
-LAUNCHER = ROOT / "scripts" / "pfswrap"
 HANDSHAKE = "TLS 1.3, server CertificateVerify"  # the context string of RFC 8446 4.4.3
 tap = Tap()
 

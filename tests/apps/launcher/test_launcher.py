@@ -12,9 +12,8 @@ from pathlib import Path
 
 from lib.process import BUILD, ROOT, find, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal
+from lib.wrap import LAUNCHER, LIBRARY
 
-LAUNCHER = ROOT / "scripts" / "pfswrap"
-LIBRARY = BUILD / "libpfswrap.so"
 TRUE = os.path.realpath(find("true"))
 NOBODY = 65534
 MACHINES = {62: "x86-64", 183: "arm64", 243: "riscv64", 21: "ppc64", 22: "s390x"}  # elf(5), e_machine
@@ -202,7 +201,8 @@ def finds_itself():
         (folder / "pfswrap").symlink_to(LAUNCHER)
         (folder / "again").symlink_to("pfswrap")
         for words, options in (([folder / "pfswrap"], {}), (["./again"], {"cwd": folder}), (["sh", LAUNCHER], {}),
-                               (["./scripts/pfswrap"], {"cwd": ROOT}), (["./pfswrap"], {"cwd": ROOT / "scripts"}),
+                               (["./scripts/pfswrap"], {"cwd": Path(LAUNCHER).parents[1]}),
+                               (["./pfswrap"], {"cwd": Path(LAUNCHER).parent}),
                                (["pfswrap"], {"env": {"PATH": f"{folder}:{os.environ['PATH']}"}})):
             if words == ["pfswrap"]:
                 words = ["sh", "-c", "exec pfswrap \"$@\"", "sh"]

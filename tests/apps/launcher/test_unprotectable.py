@@ -6,9 +6,9 @@ import shutil
 import struct
 import subprocess
 
-from lib.process import PROGRAMS, ROOT, run, temporary_directory
+from lib.process import PROGRAMS, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal
-from lib.wrap import Wrap
+from lib.wrap import LAUNCHER, Wrap
 
 PROGRAM = PROGRAMS / "launcher/execute"
 CALLS = ["execve", "execvpe", "execle", "vfork", "posix_spawn", "execv", "execl", "fexecve"]
@@ -109,16 +109,16 @@ def main():
     with tap.case("run refuses Go programs, however they are linked, and explain says why"):
         for program in (go_program(), go_program_without_note()):
             equal(subprocess.run([program], capture_output=True, check=True).stdout, b"it runs\n", "bare")
-            result = run([ROOT / "scripts" / "pfswrap", "run", program])
+            result = run([LAUNCHER, "run", program])
             equal((result.status, result.out, result.err.count(b"\n")), (125, b"", 1), f"{result!r}")
             contains(result.err.decode(), f"{program} is a Go program, expected one", "message")
-            found = json.loads(run([ROOT / "scripts" / "pfswrap", "explain", "--json", program]).out)
+            found = json.loads(run([LAUNCHER, "explain", "--json", program]).out)
             equal((found["runtime"], found["verdict"], found["kind"]), ("Go", "refused", "dynamic"), f"{found}")
             equal((found["wire_plane"], found["seal_plane"]), (False, False), f"{found}")
     with tap.case("a program that is not a Go program, but contains Go's words, runs"):
         program = build(source=SOURCE + r'const char words[] = "\xff Go buildinf:.go.buildinfo";')
         equal(execute(children("require"), program).out, b"it runs\n", "output")
-        equal(run([ROOT / "scripts" / "pfswrap", "run", program]).out, b"it runs\n", "output of run")
+        equal(run([LAUNCHER, "run", program]).out, b"it runs\n", "output of run")
     with tap.case("no call executes a static program with children = require"):
         program = build(flags=["-static"])
         for call in CALLS:

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-BUILD = ROOT / "build"
+BUILD = ROOT / os.environ.get("B", "build")
 PROGRAMS = BUILD / "tests" / "apps" / "programs"
 DEADLINE = float(os.environ.get("PFSWRAP_TEST_DEADLINE", "60"))  # seconds any single wait may take on a busy machine
 
