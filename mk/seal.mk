@@ -48,7 +48,7 @@ SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/seal/,seal_peer seal_examp
 $(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread
 
-$(B)/tests/apps/programs/seal/seal_keys: $(call obj,$(addprefix tools/,genkey.c pubkey.c genpsk.c keyio.c))
+$(B)/tests/apps/programs/seal/seal_keys: $(call obj,$(addprefix tools/,keys.c keyio.c))
 
 .PHONY: seal-programs
 ##@ Test

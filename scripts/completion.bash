@@ -7,7 +7,7 @@ _pfswrap_policies() {
     compopt -o nospace -o filenames 2>/dev/null
 }
 
-# The command line of the program itself is completed as if pfswrap were not there.
+# Completes the command line of the program that pfswrap runs, as if it were typed alone.
 _pfswrap_program() {
     if declare -F _command_offset >/dev/null; then
         _command_offset "$1"

@@ -1,15 +1,15 @@
 #!/bin/bash
-# The second half of the demo, read in by scripts/demo: redis-server and redis-cli, which know nothing of keys, bare and
-# sealed, with the same look at the wire. Uses the demo's functions and its temporary directory ($work); calls redis-server,
+# The second half of the demo, sourced by scripts/demo: redis-server and redis-cli without TLS, unsealed and sealed, with
+# the bytes on the network. Uses the functions of scripts/demo and its temporary directory, $work. Calls redis-server,
 # redis-cli and, as root, tcpdump.
-# shellcheck disable=SC2154 # what scripts/demo sets
+# shellcheck disable=SC2154 # scripts/demo sets these variables
 
 value=4111-1111-1111-1111
 capture=
 
 sniffs() { [ "$(id -u)" -eq 0 ] && command -v tcpdump >/dev/null; }
 
-# start_redis COMMAND...: returns once it listens; it prints so right after that.
+# start_redis COMMAND...: returns when it listens; it reports that right afterwards.
 start_redis() {
     : >"$work/redis.log"
     "$@" --port "$port" --bind 127.0.0.1 --dir "$work" --save '' --daemonize no </dev/null >"$work/redis.log" 2>&1 &
@@ -20,7 +20,7 @@ start_redis() {
     done
 }
 
-# watch FILE: captures the port's packets from now on until watched.
+# watch FILE: captures the packets of the port until watched is called.
 watch() {
     sniffs || return 0
     : >"$work/tcpdump.log"
@@ -32,13 +32,13 @@ watch() {
     done
 }
 
-# watched FILE: ends the capture once the connection's last packet is in it.
+# watched FILE: ends the capture when the last packet of the connection is in it.
 watched() {
     [ -n "$capture" ] || return 0
     local tries=0
     until [ "$(tcpdump -nr "$1" 'tcp[tcpflags] & tcp-fin != 0' 2>/dev/null | wc -l)" -ge 2 ]; do
         tries=$((tries + 1))
-        [ "$tries" -lt 250 ] || fail 'tcpdump has not seen the end of the connection in 5 seconds'
+        [ "$tries" -lt 250 ] || fail 'tcpdump has not captured the end of the connection within 5 seconds'
         sleep 0.02
     done
     kill -INT "$capture" 2>/dev/null
@@ -46,7 +46,7 @@ watched() {
     capture=
 }
 
-# payload FILE: the first 64 bytes that the client sent, as hexadecimal digits.
+# payload FILE: prints the first 64 bytes that the client sent, as hexadecimal digits.
 payload() {
     local hex='' line packet='' found=''
     while read -r line; do
@@ -56,12 +56,12 @@ payload() {
         [[ $line == 0x0000:* && -n $hex ]] && break
         hex=$packet
     done < <(tcpdump -nr "$1" -x -c 1 "dst port $port and greater 80 and tcp[tcpflags] & tcp-push != 0" 2>/dev/null)
-    local header=$((16#${packet:1:1} * 8))                            # IPv4's, in digits
-    found=${packet:header + 16#${packet:header + 24:1} * 8}           # behind TCP's
+    local header=$((16#${packet:1:1} * 8))                            # of IPv4, in digits
+    found=${packet:header + 16#${packet:header + 24:1} * 8}           # behind the header of TCP
     echo "${found:0:128}"
 }
 
-# show_wire FILE: 64 bytes as a person reads them.
+# show_wire FILE: prints these bytes in hexadecimal and as text.
 show_wire() {
     local digits
     digits=$(payload "$1")
@@ -69,14 +69,14 @@ show_wire() {
     printf '%b' "$(sed 's/../\\x&/g' <<<"$digits")" | od -An -tx1z -w16 | sed 's/^/       /'
 }
 
-# redis COMMAND...: what redis-cli answers, bare or under a policy if $client names one.
+# redis COMMAND...: runs redis-cli, with the policy that $client names, or without pfswrap if it is empty.
 redis() {
     local -a wrap=()
     [ -z "$client" ] || wrap=("$launcher" run --policy "$work/$client.conf" --)
     timeout 10 "${wrap[@]}" redis-cli -p "$port" "$@" 2>&1
 }
 
-# set_and_get CLAIM FILE: two connections, the first of which is captured.
+# set_and_get CLAIM FILE: makes two connections, and captures the first.
 set_and_get() {
     local said
     watch "$2"
@@ -88,7 +88,7 @@ set_and_get() {
     ok "$1" "SET card $value: OK; GET card: $said"
 }
 
-# must_get_nothing CLAIM: from the server, as $client.
+# must_get_nothing CLAIM: fails if $client gets the value from the server.
 must_get_nothing() {
     local said
     said=$(redis GET card | head -n 1 | sed "s/ at 127.0.0.1:$port//")
@@ -97,13 +97,13 @@ must_get_nothing() {
     ok "$1" "redis-cli says: $said"
 }
 
-# make_key NAME: an identity, and a line of the peers file.
+# make_key NAME: makes an identity, and prints its line for the peers file.
 make_key() {
-    (umask 077 && "$launcher" genkey >"$work/$1.key") || fail 'genkey made no key'
+    (umask 077 && "$launcher" genkey >"$work/$1.key") || fail 'genkey cannot make a key'
     printf '%s %s\n' "$1" "$("$launcher" pubkey <"$work/$1.key")"
 }
 
-# write_policy NAME RULE...: one side's policy.
+# write_policy NAME RULE...: writes the policy of one side.
 write_policy() {
     local name=$1
     shift
@@ -128,16 +128,16 @@ if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
     start_redis redis-server
     set_and_get 'redis-cli sets and gets a value' "$work/bare.pcap"
     stop_server
-    claim='Whoever is on the wire reads it'
+    claim='Everybody on the network can read it'
     if sniffs; then
-        grep -aqF "$value" "$work/bare.pcap" || fail "$claim: expected $value in the capture, found it not"
+        grep -aqF "$value" "$work/bare.pcap" || fail "$claim: expected $value in the capture, did not find it"
         ok "$claim" 'the first bytes that redis-cli sent:'
         show_wire "$work/bare.pcap"
     else
-        text "(The wire is shown to root only, and by tcpdump.)"
+        text "(The bytes on the network are shown only to root, and only with tcpdump.)"
     fi
 
-    heading '6  Sealed: the same two programs, with a key each'
+    heading '6  Sealed: the same two programs, each with a key'
     command_line 'pfswrap genkey > redis-1.key; pfswrap pubkey < redis-1.key >> peers'
     command_line 'pfswrap run --policy redis-1.conf -- redis-server'
     command_line 'pfswrap run --policy app-1.conf -- redis-cli'
@@ -145,7 +145,7 @@ if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
     start_redis "$launcher" run --policy "$work/redis-1.conf" -- redis-server
     set_and_get 'redis-cli sets and gets a value, as before' "$work/sealed.pcap"
     if sniffs; then
-        claim='On the wire nothing can be read'
+        claim='Nobody on the network can read it'
         if grep -aqF -e "$value" -e card "$work/sealed.pcap"; then
             fail "$claim: expected no word of it in the capture, found some"
         fi
@@ -158,7 +158,7 @@ if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
     must_get_nothing 'A client whose key the server does not know gets nothing'
     stop_server
 
-    heading '7  What the audit log says about it, shortened'
+    heading '7  The audit log of it, shortened'
     log=$work/seal.jsonl
     # shellcheck disable=SC2034 # for shorten
     columns=14
@@ -170,5 +170,5 @@ if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
         shorten "$line"
     done < <(grep -v '"event":"policy"' "$log") | awk '!seen[$0]++'
 else
-    text '' '(redis-server or redis-cli is not installed: the second half, a sealed Redis, is left out.)'
+    text '' '(redis-server or redis-cli is not installed, so the second half, a sealed Redis, is left out.)'
 fi

@@ -1,7 +1,7 @@
 /*
- * pfswrap check [--no-keys] [FILE]: parses a policy, loads the keys its rules need and prints what is in force,
- * errors as FILE:LINE: message. Then it says what only this machine can tell, as warnings: they do not change the
- * exit status.
+ * pfswrap check [--no-keys] [FILE]: parses a policy, loads the keys that its rules need, and prints the policy in
+ * force. Problems that may be wanted or temporary, such as a key that has expired, are warnings and do not change
+ * the exit status.
  */
 #include "commands.h"
 #include "config/keys.h"
@@ -19,7 +19,7 @@ static void warn_unreadable(const struct policy *policy, const char *key, const 
         message("warning: %s: %s %s cannot be read: %s", policy->path, key, path, strerror(errno));
 }
 
-/* The log file is made when the first event is written, so it is its directory that must be there. */
+/* The log file is created when the first event is written, so only its directory must exist. */
 static void warn_log(const struct policy *policy)
 {
     char directory[PATH_MAX];
@@ -35,7 +35,7 @@ static void warn_log(const struct policy *policy)
     message("warning: %s: log %s cannot be written: %s", policy->path, policy->log_path, strerror(errno));
 }
 
-/* Whether `name` has a key that is good today: such a client could be addressed. */
+/* Whether `name` has a key that is valid today: a channel to it could be made. */
 static bool has_good_key(const struct pfswrap_seal_config *config, const char *name)
 {
     const struct pfswrap_seal_config one = {
@@ -46,19 +46,19 @@ static bool has_good_key(const struct pfswrap_seal_config *config, const char *n
     return result == 0;
 }
 
-/* Keys expire while a policy stays as it is, so this is no error: the day decides, at each connection. */
+/* Expired keys are not errors, because the date is compared for each connection. */
 static void warn_keys(const struct policy *policy, const struct policy_rule *rule)
 {
     bool listens = rule->direction == POLICY_LISTEN;
     const struct pfswrap_seal_config *config = keys_config(rule);
     for (size_t i = 0; i < rule->peer_count; i++)
         if (!has_good_key(config, rule->peers[i]))
-            message("warning: %s:%u: [%s %s] %s %s has no key that is good today", policy->path,
+            message("warning: %s:%u: [%s %s] %s %s has no key that is valid today", policy->path,
                     rule->peer_lines[i], listens ? "listen" : "connect", rule->name, listens ? "clients" : "peer",
                     rule->peers[i]);
     if (listens && !rule->clients_any && pfswrap_keyring_count_peers(config->keyring, NULL) == 0)
-        message("warning: %s:%u: [listen %s] admits nobody: %s is empty", policy->path, rule->seal_line, rule->name,
-                policy->seal.peers);
+        message("warning: %s:%u: [listen %s] admits no client: %s is empty", policy->path, rule->seal_line,
+                rule->name, policy->seal.peers);
 }
 
 static void warn(const struct policy *policy)
@@ -68,7 +68,7 @@ static void warn(const struct policy *policy)
     warn_unreadable(policy, "ca-file", policy->tls.ca_file);
     warn_log(policy);
     if (has_keys && !policy_seals(policy))
-        message("warning: %s: [seal] names keys, and no rule seals anything", policy->path);
+        message("warning: %s: [seal] names keys, but no rule seals anything", policy->path);
     for (size_t i = 0; keys_in_use() && i < policy->rule_count; i++)
         if (policy->rules[i].seal != POLICY_SEAL_OFF)
             warn_keys(policy, &policy->rules[i]);
@@ -76,7 +76,7 @@ static void warn(const struct policy *policy)
 
 static const char usage[] = "expected pfswrap check [--no-keys] [FILE]";
 
-/* Takes the options off. Returns the index of FILE in argv, which may be argc, or -1 after a message. */
+/* Parses the options. Returns the index of FILE in argv, which may be argc, or -1 after a message. */
 static int parse_options(int argc, char **argv, bool *with_keys)
 {
     int i = 1;
@@ -97,7 +97,7 @@ static int parse_options(int argc, char **argv, bool *with_keys)
     return -1;
 }
 
-/* 0, or -1 after a message. */
+/* Loads the policy and, with `with_keys`, its keys. Returns 0, or -1 after a message. */
 static int load(struct policy *policy, const char *file, bool with_keys)
 {
     static struct policy_error error;

@@ -1,6 +1,6 @@
 /*
- * The subcommands of pfswrap, one file each: NAME lives in tools/NAME.c as command_NAME.
- * A command gets argv with its own name at argv[0] and returns the exit status of the process.
+ * The commands of pfswrap. command_NAME() gets the arguments of the command line from its own name on, and returns
+ * the exit status of the process.
  */
 #ifndef PFSWRAP_TOOLS_COMMANDS_H
 #define PFSWRAP_TOOLS_COMMANDS_H

@@ -1,6 +1,6 @@
 /*
- * pfswrap explain [--json] PROGRAM: what each plane can do for a program, found by looking at its files. Runs
- * nothing of the program; its ld.so is asked for its libraries.
+ * pfswrap explain [--json] PROGRAM: finds out from a program's files what each plane can do for it. Runs no code of
+ * the program; its ld.so lists its libraries.
  */
 #include "explain.h"
 #include "commands.h"
@@ -15,7 +15,7 @@ const char *const verdict_words[] = {
     [VERDICT_AT_RUN_TIME] = "run-time", [VERDICT_NO_TLS] = "no-tls", [VERDICT_REFUSED] = "refused",
 };
 
-static enum verdict judge(const struct explanation *explanation)
+static enum verdict decide(const struct explanation *explanation)
 {
     const struct stacks *stacks = &explanation->stacks;
     size_t covered = 0;
@@ -30,7 +30,7 @@ static enum verdict judge(const struct explanation *explanation)
     return stacks->loads_at_run_time || explanation->libraries_unknown ? VERDICT_AT_RUN_TIME : VERDICT_NO_TLS;
 }
 
-/* Looks into the binary, also into one that run would refuse: it is worth knowing which TLS is in it. */
+/* Searches the binary, even if `pfswrap run` refuses it: the TLS in it is of interest all the same. */
 static void look_inside(struct explanation *explanation)
 {
     const struct program *program = &explanation->program;
@@ -38,7 +38,7 @@ static void look_inside(struct explanation *explanation)
     struct image image;
     if (program->file.kind < EXECUTABLE_KIND_FOREIGN || image_open(&image, path) < 0)
         return;
-    char real[PATH_MAX]; /* $ORIGIN in a library path is the directory of the file itself, not of a link to it */
+    char real[PATH_MAX]; /* $ORIGIN in a library's path is the directory of the file, not of a link to it */
     if (program->file.has_own_loader && realpath(path, real) != NULL)
         explanation->libraries_unknown =
             libraries_list(&explanation->libraries, program->file.interpreter, real) < 0;
@@ -74,7 +74,7 @@ int command_explain(int argc, char **argv)
         return status;
     }
     look_inside(&explanation);
-    explanation.verdict = judge(&explanation);
+    explanation.verdict = decide(&explanation);
     if (is_json)
         explain_write_json(&explanation);
     else

@@ -1,5 +1,5 @@
 /*
- * What `pfswrap explain` found out about a program, and the two ways to write it.
+ * What `pfswrap explain` finds out about a program, and the two formats of its output.
  */
 #ifndef PFSWRAP_TOOLS_EXPLAIN_H
 #define PFSWRAP_TOOLS_EXPLAIN_H
@@ -10,28 +10,28 @@
 #include "stacks.h"
 
 enum verdict {
-    VERDICT_UPGRADED,    /* all TLS that was seen is the tls plane's */
-    VERDICT_PARTLY,      /* some of it is */
-    VERDICT_NOT_COVERED, /* none of it is */
-    VERDICT_AT_RUN_TIME, /* none was seen, and the program loads libraries later */
-    VERDICT_NO_TLS,      /* none was seen */
+    VERDICT_UPGRADED,    /* the tls plane covers all TLS that was found */
+    VERDICT_PARTLY,      /* it covers a part */
+    VERDICT_NOT_COVERED, /* it covers nothing of it */
+    VERDICT_AT_RUN_TIME, /* no TLS was found, but the program loads libraries at run time */
+    VERDICT_NO_TLS,      /* no TLS was found */
     VERDICT_REFUSED,     /* `pfswrap run` would refuse */
 };
 
 struct explanation {
-    const char *name; /* as it was typed */
+    const char *name; /* as on the command line */
     struct program program;
     struct libraries libraries;
     struct stacks stacks;
     struct runtime runtime;
-    bool libraries_unknown; /* ld.so could not list them */
+    bool libraries_unknown; /* ld.so could not list the libraries */
     enum verdict verdict;
 };
 
-/* The verdict as words of JSON: "upgraded", "partly", "not-covered", "run-time", "no-tls", "refused". */
+/* The verdicts in JSON: "upgraded", "partly", "not-covered", "run-time", "no-tls", "refused". */
 extern const char *const verdict_words[];
 
-/* Write the explanation to stdout. */
+/* Write the explanation to standard output. */
 void explain_write_text(const struct explanation *explanation);
 void explain_write_json(const struct explanation *explanation);
 

@@ -1,6 +1,6 @@
 /*
- * `pfswrap explain --json`: one object on one line, for inventories. Bytes that are no UTF-8 are written as U+FFFD,
- * so that the line is JSON whatever a file is called (RFC 8259 8.1).
+ * `pfswrap explain --json`: one JSON object on one line. Bytes that are not UTF-8 are written as U+FFFD, so that
+ * the line is valid JSON whatever a file is called (RFC 8259, section 8.1).
  */
 #include "explain.h"
 #include "machine.h"

@@ -1,5 +1,5 @@
 /*
- * `pfswrap explain` in words: a label and what was found, wrapped to 80 columns, one idea a paragraph.
+ * `pfswrap explain`: paragraphs with a label, wrapped at 80 columns.
  */
 #include "explain.h"
 #include "machine.h"
@@ -12,7 +12,7 @@
 
 enum { COLUMNS = 80, INDENT = 13 };
 
-/* Prints words after a label in lines of at most COLUMNS; one long word (a path) may stand out. */
+/* Prints a label and a text in lines of at most COLUMNS; a long word, such as a path, may exceed that. */
 __attribute__((format(printf, 2, 3))) static void paragraph(const char *label, const char *format, ...)
 {
     char *text;
@@ -33,7 +33,7 @@ __attribute__((format(printf, 2, 3))) static void paragraph(const char *label, c
             out(" ");
             column++;
         }
-        for (size_t i = 0; i < size; i++) /* a file's name may hold a terminal's escape sequence */
+        for (size_t i = 0; i < size; i++) /* a file's name may contain an escape sequence for terminals */
             out("%c", (unsigned char)word[i] < 0x20 || word[i] == 0x7f ? '?' : word[i]);
         column += size;
         word += size;
@@ -94,7 +94,7 @@ static void write_kind(const struct program *program)
 static void write_stacks(const struct stacks *stacks)
 {
     if (stacks->count == 0)
-        paragraph("TLS", "none seen in the program or in the libraries it links");
+        paragraph("TLS", "none found in the program or in the libraries that it links");
     for (size_t i = 0; i < stacks->count; i++) {
         const struct stack_found *found = &stacks->found[i];
         const char *label = i == 0 ? "TLS" : "";
@@ -103,9 +103,10 @@ static void write_stacks(const struct stacks *stacks)
                        found->version);
         const char *covered = found->is_covered ? "covered by the tls plane" : "not covered by the tls plane";
         if (found->library[0] == '\0')
-            paragraph(label,
-                      "%s inside the executable: %s, since calls within a program do not pass the dynamic linker",
-                      name, covered);
+            paragraph(
+                label,
+                "%s inside the executable: %s, because the dynamic linker does not see calls within a program",
+                name, covered);
         else if (found->through[0] == '\0')
             paragraph(label, "%s: %s, linked directly (%s): %s", name, found->library, found->path, covered);
         else
@@ -114,8 +115,8 @@ static void write_stacks(const struct stacks *stacks)
     }
     if (stacks->loads_at_run_time)
         paragraph("run time",
-                  "calls dlopen, itself or through a library: what it loads later (plugins, modules such "
-                  "as Python's _ssl) cannot be seen from here; a shared libssl or GnuTLS that comes so is covered");
+                  "calls dlopen, itself or through a library; plugins and modules that it loads later, such as "
+                  "Python's _ssl, are not known here; a shared libssl or GnuTLS is covered if it is loaded later");
 }
 
 static void write_runtime(const struct runtime *runtime)
@@ -126,14 +127,14 @@ static void write_runtime(const struct runtime *runtime)
         paragraph("environment", "%s=%s", runtime->variable, runtime->value);
     if (runtime->uses_io_uring)
         paragraph("io_uring",
-                  "used or at hand: where the policy is enforced no ring can be set up (ENOSYS), and programs "
-                  "that have no other way fail");
+                  "possible: if the policy is enforced, no ring can be set up (ENOSYS), and a program that "
+                  "needs one fails");
 }
 
 static void write_missing(const struct explanation *explanation)
 {
     if (explanation->libraries_unknown)
-        paragraph("libraries", "ld.so could not list them, so what is said of TLS is of the executable alone");
+        paragraph("libraries", "ld.so could not list them, so only the executable was searched for TLS");
     for (size_t i = 0; i < explanation->libraries.count; i++)
         if (explanation->libraries.entries[i].path[0] == '\0')
             paragraph("missing", "%s is not found: the program will not start",
@@ -152,7 +153,7 @@ static void write_verdict(const struct explanation *explanation)
         break;
     case VERDICT_NOT_COVERED:
         paragraph("tls plane",
-                  "not covered by the tls plane: its TLS does not pass a shared OpenSSL 1.1 or 3, or GnuTLS");
+                  "not covered by the tls plane: its TLS is not from a shared OpenSSL 1.1 or 3, or GnuTLS");
         break;
     case VERDICT_AT_RUN_TIME:
         paragraph("tls plane",
@@ -161,7 +162,7 @@ static void write_verdict(const struct explanation *explanation)
         break;
     case VERDICT_NO_TLS:
         paragraph("tls plane",
-                  "nothing to upgrade: no TLS was seen; programs it executes are judged by their own files");
+                  "nothing to upgrade: no TLS was found; programs that it executes are looked at when they start");
         break;
     case VERDICT_REFUSED:
         paragraph("tls plane", "refused by run: %s", explanation->program.refusal);
@@ -169,15 +170,16 @@ static void write_verdict(const struct explanation *explanation)
     }
 }
 
-/* What is left for the plane that looks at the first records of each connection. */
+/* The plane that looks at the first records of each connection. */
 static void write_wire_plane(const struct explanation *explanation)
 {
     if (explanation->verdict == VERDICT_REFUSED)
         paragraph("wire plane", "nothing to look at: run refuses the program");
     else
-        paragraph("wire plane",
-                  "each TCP connection's first records are looked at, whichever TLS wrote them: weaker TLS and "
-                  "plaintext are refused or logged as [wire] says");
+        paragraph(
+            "wire plane",
+            "looks at the first records of each TCP connection, whatever wrote them; weaker TLS and plaintext "
+            "are refused or logged, as [wire] says");
 }
 
 void explain_write_text(const struct explanation *explanation)

@@ -1,6 +1,6 @@
 /*
- * A mapped ELF file, read through its section headers (elf(5)). The file may be hostile: every offset is checked
- * against its size before it is followed.
+ * Maps an ELF file and reads its section headers (elf(5)). The file may be malicious: every offset is compared with
+ * the size of the file.
  */
 #include "image.h"
 
@@ -15,7 +15,7 @@
 
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-/* `count` objects of `size` bytes at `offset`, or NULL if they are not all in the file. */
+/* A pointer to `count` objects of `size` bytes at `offset`, or NULL unless all of them are in the file. */
 static const void *part(const struct image *image, uint64_t offset, uint64_t count, uint64_t size)
 {
     if (offset > image->size || count > (image->size - offset) / size)
@@ -23,7 +23,7 @@ static const void *part(const struct image *image, uint64_t offset, uint64_t cou
     return image->bytes + offset;
 }
 
-/* The text at `offset` of a string table, or NULL if it does not end within it. */
+/* The text at `offset` of a string table, or NULL unless it ends within the table. */
 static const char *text_at(const struct image *image, const ElfW(Shdr) * table, uint64_t offset)
 {
     const char *text = part(image, table->sh_offset, table->sh_size, 1);
@@ -63,7 +63,7 @@ void image_close(struct image *image)
     memset(image, 0, sizeof *image);
 }
 
-/* Copies section header `index`: a file may place its headers at any alignment. False: there is none. */
+/* Copies section header number `index`, because it may not be aligned. Returns false if there is none. */
 static bool section_at(const struct image *image, size_t index, ElfW(Shdr) * section)
 {
     ElfW(Ehdr) header;
@@ -79,7 +79,7 @@ static bool section_at(const struct image *image, size_t index, ElfW(Shdr) * sec
     return true;
 }
 
-/* The first section of that type and the string table that belongs to it. */
+/* Finds the first section of that type and its string table. Returns false if there is none. */
 static bool section_of_type(const struct image *image, uint32_t type, ElfW(Shdr) * section, ElfW(Shdr) * strings)
 {
     for (size_t i = 0; section_at(image, i, section); i++)

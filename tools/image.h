@@ -1,6 +1,6 @@
 /*
- * The inside of an ELF file: which libraries it needs, which symbols it defines or asks for, which bytes it holds.
- * For files of this process's own word size and byte order; of any other everything is simply absent.
+ * The contents of an ELF file: the libraries that it needs, the symbols that it defines or imports, and its bytes.
+ * In a file of another word size or byte order, no libraries or symbols are found.
  */
 #ifndef PFSWRAP_TOOLS_IMAGE_H
 #define PFSWRAP_TOOLS_IMAGE_H
@@ -12,22 +12,22 @@
 struct image {
     uint8_t *bytes; /* the whole file, mapped read-only */
     size_t size;
-    bool is_native; /* its headers could be read */
+    bool is_native; /* an ELF file of this process's word size and byte order */
 };
 
 enum image_symbol { IMAGE_SYMBOL_ABSENT, IMAGE_SYMBOL_IMPORTED, IMAGE_SYMBOL_DEFINED };
 
-/* Maps the file. Returns 0, or -1 with errno; then image_close() is not needed. */
+/* Maps the file. Returns 0, or -1 with errno; image_close() need not be called then. */
 int image_open(struct image *image, const char *path);
 void image_close(struct image *image);
 
-/* The `index`th DT_NEEDED, or NULL: there are no more. It points into the image. */
+/* Entry number `index` of DT_NEEDED, counted from 0, or NULL if there are fewer. Points into the image. */
 const char *image_needed(const struct image *image, size_t index);
 
-/* What the dynamic symbol table says of `name`. */
+/* Looks up `name` in the dynamic symbol table. */
 enum image_symbol image_symbol(const struct image *image, const char *name);
 
-/* Whether the file holds that text anywhere. */
+/* Whether the text is anywhere in the file. */
 bool image_contains(const struct image *image, const char *text);
 
 #endif

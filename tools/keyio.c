@@ -1,5 +1,5 @@
 /*
- * Reading and writing keys for the key commands, with read(2) and write(2). Knows terminals; knows no cryptography.
+ * Reads and writes keys with read(2) and write(2). See keyio.h.
  */
 #include "keyio.h"
 
@@ -20,8 +20,7 @@ bool keyio_stdin_is_terminal(void)
     return isatty(STDIN_FILENO) == 1;
 }
 
-/* One byte at a time, so that what follows the line is left to whoever reads stdin next. -1: an error, 0: the end.
- */
+/* Reads one byte, so that bytes behind the line are left for the next reader. Returns 1, 0 at the end, or -1. */
 static ssize_t read_byte(char *byte)
 {
     ssize_t n;
@@ -61,7 +60,7 @@ static int expect_end(void)
 
     while (read_byte(&byte) == 1) {
         if (byte != '\n' && byte != '\r') {
-            (void)fputs("pfswrap: stdin: expected one key and nothing behind it\n", stderr);
+            (void)fputs("pfswrap: stdin: expected one key and nothing after it\n", stderr);
             return -1;
         }
     }
@@ -79,7 +78,7 @@ int keyio_read_line(const char *prompt, bool alone, char *line, size_t size)
     }
     silent = normal;
     silent.c_lflag &= ~(tcflag_t)ECHO;
-    /* Silent before the prompt: what is typed the moment it shows is neither echoed nor flushed away. */
+    /* The echo is off before the prompt is shown: nothing that is typed after the prompt is shown or discarded. */
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
     (void)fputs(prompt, stderr);
     result = read_to_newline(line, size);
@@ -93,10 +92,11 @@ static void warn_if_readable(const char *command)
     struct stat status;
 
     if (fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0077) != 0) {
-        (void)fprintf(stderr,
-                      "pfswrap %s: warning: group or others can read the file this secret goes to (mode %04o); "
-                      "set umask 077 first, or pfswrap will refuse it\n",
-                      command, (unsigned)status.st_mode & 07777);
+        (void)fprintf(
+            stderr,
+            "pfswrap %s: warning: group or others can read the file that this secret goes to (mode %04o); "
+            "set umask 077 first, or pfswrap will refuse it\n",
+            command, (unsigned)status.st_mode & 07777);
     }
 }
 

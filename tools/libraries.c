@@ -1,6 +1,6 @@
 /*
- * `ld.so --list PROGRAM`, run with a pipe for its answer: lines of "NAME => PATH (ADDRESS)", or what is missing.
- * See libraries.h.
+ * Runs `ld.so --list PROGRAM` and parses its output: lines "NAME => PATH (ADDRESS)", or an error about a missing
+ * library. See libraries.h.
  */
 #include "libraries.h"
 
@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-/* Copies `length` characters if they fit. */
+/* Copies at most `length` characters, as many as fit. */
 static void copy(char *to, size_t size, const char *from, size_t length)
 {
     if (length >= size)
@@ -24,7 +24,7 @@ static void copy(char *to, size_t size, const char *from, size_t length)
     to[length] = '\0';
 }
 
-/* A library that is not there ends the listing: "PROGRAM: error while loading shared libraries: NAME: REASON". */
+/* "PROGRAM: error while loading shared libraries: NAME: REASON" is the only line then. */
 static void parse_missing(struct libraries *libraries, const char *name)
 {
     struct library *library = &libraries->entries[0];
@@ -44,7 +44,7 @@ static void parse_line(struct libraries *libraries, const char *line)
     const char *arrow = strstr(line, " => ");
     const char *name = line + strspn(line, " \t");
     if (arrow == NULL || arrow < name || libraries->count == LIBRARIES_MAX)
-        return; /* the vdso and ld.so itself have no arrow */
+        return; /* the vDSO and ld.so have no arrow */
     struct library *library = &libraries->entries[libraries->count++];
     const char *path = arrow + 4;
     const char *end = strstr(path, " (0x");
@@ -55,7 +55,7 @@ static void parse_line(struct libraries *libraries, const char *line)
     copy(library->path, sizeof library->path, path, end != NULL && path[0] == '/' ? (size_t)(end - path) : 0);
 }
 
-/* Starts ld.so with its output in the pipe. Returns its process id, or -1 with errno. */
+/* Starts ld.so, with its output to the descriptor `output`. Returns its process id, or -1 with errno. */
 static pid_t start(const char *interpreter, const char *program, int output)
 {
     char *arguments[] = {(char *)interpreter, (char *)"--list", (char *)program, NULL};
@@ -80,7 +80,7 @@ int libraries_list(struct libraries *libraries, const char *interpreter, const c
     size_t size = 0;
     int ends[2], status = -1;
     libraries->count = 0;
-    unsetenv("LD_PRELOAD"); /* what is preloaded is not what the program needs */
+    unsetenv("LD_PRELOAD"); /* the program does not need what is preloaded */
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     pid_t child = start(interpreter, program, ends[1]);

@@ -1,5 +1,5 @@
 /*
- * Which libraries ld.so maps for a program, asked of the program's own ld.so without running the program.
+ * The libraries that ld.so maps for a program, found out without running the program.
  */
 #ifndef PFSWRAP_TOOLS_LIBRARIES_H
 #define PFSWRAP_TOOLS_LIBRARIES_H
@@ -10,8 +10,8 @@
 enum { LIBRARIES_MAX = 512 };
 
 struct library {
-    char name[NAME_MAX + 1]; /* as DT_NEEDED says it, without a directory */
-    char path[PATH_MAX];     /* empty: not found, and the listing ends with it */
+    char name[NAME_MAX + 1]; /* in DT_NEEDED, without a directory */
+    char path[PATH_MAX];     /* empty if it is not found; the list ends with this entry then */
 };
 
 struct libraries {
@@ -20,8 +20,8 @@ struct libraries {
 };
 
 /*
- * Asks `interpreter` --list for `program`'s libraries (ld.so(8): it maps them, runs none of their code and none of
- * the program's). Returns 0, or -1 if that fails; errno may be 0.
+ * Runs `interpreter` --list for `program` (ld.so(8)): it maps the libraries, and runs no code of the program or of
+ * a library. Removes LD_PRELOAD from the environment. Returns 0, or -1 with an errno, which may be 0.
  */
 int libraries_list(struct libraries *libraries, const char *interpreter, const char *program);
 

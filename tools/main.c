@@ -1,5 +1,5 @@
 /*
- * pfswrap-tool: picks the subcommand, which lives in a file of its own, and knows nothing of what it does.
+ * pfswrap-tool: calls the command that the first argument names.
  */
 #include "commands.h"
 #include "message.h"
@@ -22,14 +22,14 @@ static const char usage[] =
     "usage: pfswrap COMMAND [ARGUMENT...]\n"
     "\n"
     "  run [--policy FILE] [--] PROGRAM [ARG...]   run PROGRAM protected\n"
-    "  check [--no-keys] [FILE]                    parse a policy and print what is in force\n"
-    "  explain [--json] PROGRAM                    what pfswrap can do for PROGRAM\n"
-    "  genkey, pubkey, genpsk                      keys for the seal protocol\n"
+    "  check [--no-keys] [FILE]                    check a policy and print what is in force\n"
+    "  explain [--json] PROGRAM                    say what pfswrap can do for PROGRAM\n"
+    "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
     "  version                                     print the version\n"
-    "  help                                        print this\n"
+    "  help                                        print this text\n"
     "\n"
-    "Without --policy or FILE: $PFSWRAP_POLICY, else /etc/pfswrap/PROGRAM.conf, else\n"
-    "/etc/pfswrap/default.conf, else the built-in policy. See pfswrap(1), pfswrap.conf(5).\n";
+    "Without --policy or FILE, the policy is $PFSWRAP_POLICY, else /etc/pfswrap/PROGRAM.conf,\n"
+    "else /etc/pfswrap/default.conf, else the built-in policy. See pfswrap(1) and pfswrap.conf(5).\n";
 
 static int unknown(const char *name)
 {

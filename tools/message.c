@@ -1,6 +1,6 @@
 /*
- * One line on stderr, written at once so that lines of several processes do not mix; and stdout, whose failures are
- * told at the end. See message.h.
+ * Messages are written with one call, so that the lines of several processes do not mix. Failures of standard
+ * output are reported at the end. See message.h.
  */
 #include "message.h"
 
@@ -24,7 +24,7 @@ void message(const char *format, ...)
     va_end(arguments);
     if (length > 0)
         used += (size_t)length < sizeof line - used - 1 ? (size_t)length : sizeof line - used - 2;
-    /* A file's name may hold a newline or a terminal's escape sequence; the message stays one line. */
+    /* A file's name may contain a newline or an escape sequence for terminals. */
     for (size_t i = 0; i < used; i++)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = '?';
@@ -42,7 +42,7 @@ void out(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    (void)vprintf(format, arguments); /* the stream remembers a failure for out_finish() */
+    (void)vprintf(format, arguments); /* out_finish() reports errors */
     va_end(arguments);
 }
 

@@ -1,22 +1,22 @@
 /*
- * What the tools say to a person: one line on stderr, after the name of the product.
+ * Messages and output of the commands, and the exit statuses of pfswrap run.
  */
 #ifndef PFSWRAP_TOOLS_MESSAGE_H
 #define PFSWRAP_TOOLS_MESSAGE_H
 
 enum {
-    STATUS_REFUSED = 125,      /* pfswrap itself refuses or fails */
-    STATUS_NOT_RUNNABLE = 126, /* PROGRAM is there and cannot be executed, as env(1) has it */
-    STATUS_NOT_FOUND = 127,    /* PROGRAM is not there */
+    STATUS_REFUSED = 125,      /* pfswrap refuses or fails */
+    STATUS_NOT_RUNNABLE = 126, /* PROGRAM cannot be executed, as for env(1) */
+    STATUS_NOT_FOUND = 127,    /* PROGRAM does not exist */
 };
 
-/* Writes "pfswrap: MESSAGE" and a newline to stderr; control characters in it become '?'. */
+/* Writes "pfswrap: MESSAGE" and a newline to standard error. Control characters in it are replaced by '?'. */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Writes to stdout, buffered. */
+/* Writes to standard output, which is buffered. */
 void out(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Flushes stdout. Returns 0, or 1 after a message if anything that was written did not arrive: an exit status. */
+/* Flushes standard output. Returns an exit status: 0, or 1 after a message if any output could not be written. */
 int out_finish(void);
 
 #endif

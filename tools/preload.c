@@ -1,6 +1,6 @@
 /*
- * Finding and vetting libpfswrap.so. ld.so goes on without a preload it cannot load, so whatever can be known
- * before is checked here. See preload.h.
+ * Finds and checks libpfswrap.so. ld.so starts programs without a library that it cannot preload, so everything
+ * that can go wrong is checked here. See preload.h.
  */
 #include "preload.h"
 
@@ -63,7 +63,7 @@ int preload_find(char *path, char *problem, size_t problem_size)
 {
     if (library_path(path, problem, problem_size) < 0)
         return -1;
-    /* LD_PRELOAD is split at colons and blanks, and $ORIGIN and its like are replaced (ld.so(8)). */
+    /* ld.so splits LD_PRELOAD at colons and blanks, and replaces $ORIGIN and similar words (ld.so(8)). */
     if (strpbrk(path, ": \t\n$") != NULL) {
         (void)snprintf(problem, problem_size, "%s cannot be preloaded, expected a path without blanks, ':' and '$'",
                        path);
@@ -90,7 +90,7 @@ int preload_set(const char *library)
     if (present == NULL || present[0] == '\0')
         return setenv("LD_PRELOAD", library, 1);
     if (strncmp(present, library, length) == 0 && strchr(": ", present[length]) != NULL)
-        return 0; /* first already: we run under pfswrap ourselves */
+        return 0; /* it is the first already: this program was itself started by pfswrap run */
     char *both;
     if (asprintf(&both, "%s:%s", library, present) < 0)
         return -1;

@@ -32,8 +32,7 @@ struct program {
  */
 int program_examine(struct program *program, const char *name);
 
-/* What the program gains when anybody executes it: "set-user-ID", "given file capabilities", or NULL for nothing.
- */
+/* What the program gains when anybody executes it: "set-user-ID", "given file capabilities", ..., or NULL. */
 const char *program_privilege(const struct program *program);
 
 #endif

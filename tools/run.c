@@ -1,6 +1,7 @@
 /*
- * pfswrap run [--policy FILE] [--] PROGRAM [ARG...]: executes PROGRAM with libpfswrap.so and its policy, or
- * refuses. ld.so would start a program it cannot preload into without a word; this is the place that does not.
+ * pfswrap run [--policy FILE] [--] PROGRAM [ARG...]: executes PROGRAM with libpfswrap.so and its policy. ld.so
+ * would start a program without the library if it cannot preload it, and not report that; this command refuses
+ * instead.
  */
 #include "commands.h"
 #include "config/keys.h"
@@ -18,7 +19,7 @@
 
 static const char usage[] = "expected pfswrap run [--policy FILE] [--] PROGRAM [ARG...]";
 
-/* Takes the options off. Returns the index of PROGRAM in argv, or -1. */
+/* Parses the options. Returns the index of PROGRAM in argv, or -1 after a message. */
 static int parse_options(int argc, char **argv, const char **policy)
 {
     int i = 1;
@@ -46,8 +47,8 @@ static int parse_options(int argc, char **argv, const char **policy)
 }
 
 /*
- * Loads the policy that `file`, or else the environment and /etc, name for `program`, and the files it names: what
- * is wrong with them is better said here than by a program that dies at its start. 0, or -1 after a message.
+ * Loads the policy `file`, or the one that policy_locate() finds for `program`, and the files that it names. The
+ * program would load them again and end with the same message, but later. Returns 0, or -1 after a message.
  */
 static int load_policy(struct policy *policy, const char *file, const char *program)
 {
@@ -80,8 +81,8 @@ static int load_policy(struct policy *policy, const char *file, const char *prog
 }
 
 /*
- * The library in env(1) would see the script's interpreter as a program that its program executes, and with
- * children = allow let it go: the one program that was meant.
+ * Whether a script's interpreter would run without the library. To the library in env(1), the interpreter is a
+ * child, which children = allow leaves unprotected.
  */
 static bool loses_interpreter(const struct policy *policy, const struct program *program)
 {
@@ -91,14 +92,14 @@ static bool loses_interpreter(const struct policy *policy, const struct program 
     return false;
 }
 
-/* Executes the program under the name it was given. Returns only if that fails. */
+/* Executes the program, with the arguments as they were given. Returns only if that fails: an exit status. */
 static int execute(const struct program *program, int argc, char **argv)
 {
     const char *path = program->steps[0].path;
     if (program->steps[0].kind != SCRIPT_SHELL) {
         execv(path, argv);
     } else {
-        /* As execvp(3) does with a script without #!. */
+        /* as execvp(3) runs a script without #! */
         char **shell = calloc((size_t)argc + 2, sizeof *shell);
         if (shell == NULL)
             return STATUS_REFUSED;
@@ -122,7 +123,7 @@ int command_run(int argc, char **argv)
     int first = parse_options(argc, argv, &file);
     if (first < 0)
         return STATUS_REFUSED;
-    /* With a real and an effective user that differ, every program is started in secure-execution mode. */
+    /* If real and effective ids differ, every program starts in secure-execution mode (ld.so(8)). */
     if (getauxval(AT_SECURE) != 0 || getuid() != geteuid() || getgid() != getegid()) {
         message("real and effective user or group differ, expected them equal: LD_PRELOAD would be ignored");
         return STATUS_REFUSED;

@@ -1,5 +1,5 @@
 /*
- * Telling runtimes by what they export, link or hold. See runtime.h.
+ * Recognises runtimes by symbols, libraries and texts. See runtime.h.
  */
 #include "runtime.h"
 
@@ -17,7 +17,7 @@ static bool links(const struct libraries *libraries, const char *beginning)
     return false;
 }
 
-/* As policy_load() would find it for the program, or the built-in one. */
+/* Loads the policy of the program, or else the built-in one. */
 static void policy_in_force(struct policy *policy, const char *program)
 {
     static struct policy_error error;
@@ -50,7 +50,7 @@ void runtime_find(struct runtime *runtime, const struct image *image, const stru
         variable_find(runtime, POLICY_RUNTIME_JAVA, program);
     } else if (is_go) {
         runtime->name = "Go";
-    } else if (image_contains(image, "/rustc/")) { /* the paths of its standard library, in messages of panics */
+    } else if (image_contains(image, "/rustc/")) { /* in the paths of its standard library */
         runtime->name = "Rust";
     }
     runtime->uses_io_uring =

@@ -1,5 +1,5 @@
 /*
- * What else decides about a program's connections: the language's runtime, and ways around libc.
+ * Finds out which language runtime a program has, and whether it uses io_uring.
  */
 #ifndef PFSWRAP_TOOLS_RUNTIME_H
 #define PFSWRAP_TOOLS_RUNTIME_H
@@ -11,15 +11,15 @@
 
 struct runtime {
     const char *name;     /* "Node.js", "Java", "Go", "Rust", or NULL */
-    const char *variable; /* by which it is told the policy, or NULL */
-    char value[4096];     /* what that variable is set to */
-    bool uses_io_uring;   /* links liburing, or holds it */
+    const char *variable; /* the environment variable that sets its TLS options, or NULL */
+    char value[4096];     /* the value that pfswrap gives that variable */
+    bool uses_io_uring;   /* it links liburing, or has it inside */
 };
 
 /*
- * Looks into the executable `image` and its libraries. `program` is its name, by which the policy in force is
- * found, as `pfswrap run` finds it; a policy that cannot be read counts as the built-in one. `is_go` is
- * elf_file.h's.
+ * Searches the executable `image` and its libraries, and fills *runtime. `program` is its name, for which the
+ * policy is found as by `pfswrap run`; the built-in policy is used if that cannot be loaded. `is_go`: the
+ * executable has Go's runtime (children/executable.h).
  */
 void runtime_find(struct runtime *runtime, const struct image *image, const struct libraries *libraries,
                   const char *program, bool is_go);

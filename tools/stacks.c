@@ -1,6 +1,6 @@
 /*
- * Telling TLS implementations: shared ones by their soname, built-in ones by texts that every one of them must
- * hold. See stacks.h.
+ * Recognises TLS implementations: shared libraries by their sonames, those inside the executable by texts that they
+ * contain. See stacks.h.
  */
 #include "stacks.h"
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const struct {
-    const char *library; /* how the soname begins; the first match counts */
+    const char *library; /* the beginning of the soname; the first match counts */
     const char *name;
     bool is_covered;
 } shared_stacks[] = {
@@ -28,7 +28,7 @@ static const struct {
     {"libjli.so", "Java", false},
 };
 
-/* Implementations linked into the executable; the first whose text is there counts. */
+/* Implementations inside the executable; the first whose text is found counts. */
 static const struct {
     const char *text, *name;
 } inner_stacks[] = {
@@ -44,11 +44,11 @@ static const struct {
     {"s2n_connection", "s2n-tls"},
 };
 
-/* How implementations say their own version, in themselves or in the library that is named. */
+/* The text in front of an implementation's version. */
 static const struct {
-    const char *name;    /* how the stack's name begins */
-    const char *library; /* where the text is, if not in the stack's own file */
-    const char *before;  /* what stands before the version */
+    const char *name;    /* the beginning of the implementation's name */
+    const char *library; /* the library with the text; NULL if it is the implementation's own file */
+    const char *before;  /* the text */
 } versions[] = {
     {"OpenSSL", "libcrypto.so.", "OpenSSL "}, {"LibreSSL", "libcrypto.so.", "LibreSSL "},
     {"GnuTLS", NULL, "Enabled GnuTLS "},      {"NSS", NULL, "$Header: NSS "},
@@ -82,7 +82,7 @@ static struct stack_found *add(struct stacks *stacks, const char *name, bool is_
     return found;
 }
 
-/* Bytes at `at` that are a version: digits, dots, and a letter as OpenSSL had them; 0: they are none. */
+/* Length of the version at `at`: digits, dots, and a letter as in OpenSSL 1.1.1w. 0 if there is none. */
 static size_t version_length(const uint8_t *at, size_t left)
 {
     size_t length = 0;
@@ -93,8 +93,8 @@ static size_t version_length(const uint8_t *at, size_t left)
 }
 
 /*
- * Copies the version that stands behind `before`. Texts of other kinds begin alike ("OpenSSL 3.0 provider"), so the
- * first with three parts counts, else the first.
+ * Copies the version behind `before`. Other texts begin in the same way ("OpenSSL 3.0 provider"), so the first
+ * version with three parts counts, or else the first one.
  */
 static void version_read(char *version, size_t size, const struct image *image, const char *before)
 {
@@ -134,7 +134,7 @@ static void version_find(struct stack_found *found, const struct image *program,
     }
 }
 
-/* Which of the libraries needs `name`; the one that ld.so lists first, so the one nearest to the program. */
+/* Finds the library that needs the implementation: the first in ld.so's list, which is nearest to the program. */
 static void find_through(struct stack_found *found, const struct libraries *libraries)
 {
     struct image image;
@@ -166,9 +166,10 @@ static void find_shared(struct stacks *stacks, const struct image *program, cons
 }
 
 /*
- * An executable may hold OpenSSL's version text only because it prints it. One that holds TLS itself holds a text
- * of the handshake as well: the context string of RFC 8446 4.4.3, or the label of RFC 5246 8.1 and 7.4.9 before it.
- * Calls within the executable do not pass the dynamic linker, so such a stack is out of the preload's reach.
+ * Finds an implementation inside the executable. The version of OpenSSL is not enough, because the executable may
+ * only print it. An executable with TLS inside also contains a text of the handshake: the context string of TLS 1.3
+ * (RFC 8446, section 4.4.3), or the labels of earlier versions (RFC 5246, sections 7.4.9 and 8.1). The dynamic
+ * linker does not see calls within an executable, so a preloaded library cannot cover them.
  */
 static void find_inner(struct stacks *stacks, const struct image *program)
 {

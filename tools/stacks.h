@@ -1,5 +1,5 @@
 /*
- * The TLS implementations a program can bring along, how to tell them, and which of them the tls plane reaches.
+ * Finds the TLS implementations of a program, and which of them the tls plane covers.
  */
 #ifndef PFSWRAP_TOOLS_STACKS_H
 #define PFSWRAP_TOOLS_STACKS_H
@@ -13,20 +13,20 @@ enum { STACKS_FOUND_MAX = 16 };
 
 struct stack_found {
     const char *name;           /* "OpenSSL 3", "GnuTLS", ... */
-    bool is_covered;            /* the tls plane interposes it */
-    char version[32];           /* as it calls itself; empty: it cannot be told */
-    char library[NAME_MAX + 1]; /* empty: it is inside the executable */
+    bool is_covered;            /* by the tls plane */
+    char version[32];           /* empty if it is not known */
+    char library[NAME_MAX + 1]; /* empty if it is inside the executable */
     char path[PATH_MAX];        /* of the library */
-    char through[NAME_MAX + 1]; /* the library that needs it; empty: the program itself does */
+    char through[NAME_MAX + 1]; /* the library that needs it; empty if the program does */
 };
 
 struct stacks {
     struct stack_found found[STACKS_FOUND_MAX];
     size_t count;
-    bool loads_at_run_time; /* the program, or a library that is not libc's, calls dlopen */
+    bool loads_at_run_time; /* the program, or a library that is not part of libc, calls dlopen */
 };
 
-/* Looks into the executable `image` and its libraries. */
+/* Searches the executable `image` and its libraries, and fills *stacks. */
 void stacks_find(struct stacks *stacks, const struct image *image, const struct libraries *libraries);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * pfswrap version: what this is and what is linked into it, for bug reports and auditors.
+ * pfswrap version: the versions of pfswrap and of the libraries in it, for bug reports and audits.
  */
 #include "commands.h"
 #include "machine.h"

@@ -1,13 +1,12 @@
 /*
- * pfswrap/tunnel.h: a sealed connection through any transport that can read and write: another library's TLS
- * connection, first of all. The channel of pfswrap/seal.h does the work; this adds the buffers and the order of
- * things, and leaves the transport to two callbacks. docs/MOBILE.md says what to pass as binding on which platform.
+ * pfswrap/tunnel.h: a sealed connection through a transport that can read and write, such as a TLS connection of
+ * another library. It combines a channel of pfswrap/seal.h with buffers; two callbacks move bytes through the
+ * transport. docs/MOBILE.md says what to pass as binding on which platform.
  *
- * A call never waits by itself: it waits where the transport's own calls wait. A transport that gives nothing or
- * takes nothing at the moment makes the call return PFSWRAP_TUNNEL_STOPPED; why it stopped is the transport's to
- * say, and the call is made again when it goes on. One thread at a time may be in a call for a tunnel. After a fork
- * all but one process must leave it alone: the keys are the same on both sides, and used twice they protect
- * nothing.
+ * A call waits only if a callback waits. If a callback moves no bytes, the call returns PFSWRAP_TUNNEL_STOPPED. The
+ * transport knows why; when it can go on, the caller repeats the call. Only one thread at a time may be in a call
+ * for a tunnel. After a fork, only one process may use it: both have the same keys, and a key stream that is used
+ * twice protects nothing.
  */
 #ifndef PFSWRAP_TUNNEL_H
 #define PFSWRAP_TUNNEL_H
@@ -21,15 +20,17 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 enum {
-    PFSWRAP_TUNNEL_END = 0,        /* the peer has closed its direction, and said so */
-    PFSWRAP_TUNNEL_STOPPED = -100, /* the transport's read or write came back without a byte */
+    PFSWRAP_TUNNEL_END = 0,        /* the peer has closed its direction, with an authenticated end */
+    PFSWRAP_TUNNEL_STOPPED = -100, /* a callback moved no bytes */
 };
 
 struct pfswrap_tunnel_transport {
-    /* Reads up to `size` bytes. Returns how many; 0: the transport has ended; negative: none at the moment. */
+    /* Reads up to `size` bytes. Returns how many; 0 at the end of the transport; negative if there are none yet. */
     int (*read)(void *context, void *buffer, size_t size);
-    /* Writes up to `length` bytes. Returns how many; 0 or negative: none at the moment. It is then called again
-     * with the same bytes at the same address. */
+    /*
+     * Writes up to `length` bytes. Returns how many; 0 or negative if it cannot write now. It is called again with
+     * the bytes that are left, at the same address.
+     */
     int (*write)(void *context, const void *data, size_t length);
     void *context;
 };
@@ -37,58 +38,63 @@ struct pfswrap_tunnel_transport {
 struct pfswrap_tunnel;
 
 /*
- * A new connection. `config`, which must outlive it, wants transport_max = PFSWRAP_SEAL_TLS_RECORD inside TLS;
- * `binding` is TLS's exporter value (RFC 9266: label EXPORTER-Channel-Binding, empty context, 32 bytes), and
- * without it, or with one that the peer chose, a man in the middle of TLS is not noticed. `candidate` as in
- * pfswrap_seal_init(). *transport is copied. Returns NULL with *error: E_ARGUMENT, E_NO_IDENTITY, E_NO_PEER, or 0:
- * out of memory.
+ * Makes a new connection. `config` must stay valid; for TLS, its transport_max is PFSWRAP_SEAL_TLS_RECORD. For TLS,
+ * `binding` is the exporter value of RFC 9266 (label EXPORTER-Channel-Binding, empty context, 32 bytes). Without a
+ * binding, or with one that the peer chose, a man in the middle of TLS is not noticed. `candidate` is as for
+ * pfswrap_seal_init(). *transport is copied. Returns NULL with *error set to E_ARGUMENT, E_NO_IDENTITY or
+ * E_NO_PEER, or to 0 if there is no memory.
  */
 struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const struct pfswrap_seal_config *config,
                                           const uint8_t *binding, size_t binding_length, unsigned candidate,
                                           const struct pfswrap_tunnel_transport *transport, int *error);
 
-/* Wipes and frees; says nothing to the peer (pfswrap_tunnel_close does). NULL is allowed. */
+/* Wipes and frees a tunnel without telling the peer; pfswrap_tunnel_close() does that. NULL is allowed. */
 void pfswrap_tunnel_free(struct pfswrap_tunnel *tunnel);
 
-/* Takes the handshake on. Returns 1 when the peer is authenticated and all of ours is out; STOPPED; an error. */
+/*
+ * Continues the handshake. Returns 1 when the peer is authenticated and the transport has every byte of this side;
+ * STOPPED; or an error.
+ */
 int pfswrap_tunnel_handshake(struct pfswrap_tunnel *tunnel);
 
 /*
- * Reads 1 to `size` bytes, of one frame at the most. Returns how many; END; STOPPED; an error of pfswrap/seal.h,
- * which is final. A transport that ends before the peer has closed is E_TRUNCATED. peek: the same, and they stay.
+ * Reads 1 to `size` bytes, at most one frame. Returns how many; END; STOPPED; or an error of pfswrap/seal.h, which
+ * is final. If the transport ends before the peer has closed its direction, the error is E_TRUNCATED. peek leaves
+ * the bytes for the next call.
  */
 int pfswrap_tunnel_read(struct pfswrap_tunnel *tunnel, void *buffer, size_t size);
 int pfswrap_tunnel_peek(struct pfswrap_tunnel *tunnel, void *buffer, size_t size);
 
-/* Bytes that read() would give without asking the transport. */
+/* The number of bytes that read() can return without calling the transport. */
 size_t pfswrap_tunnel_pending(struct pfswrap_tunnel *tunnel);
 
 /*
- * Writes up to `length` bytes (at least 1) as one frame. Returns how many, once the whole frame is with the
- * transport. STOPPED: the frame is sealed and kept; the call is to be made again with the same bytes, or more
- * behind them, and answers for the frame that was kept. Fewer than those are E_ARGUMENT.
+ * Writes up to `length` bytes (at least 1) as one frame. Returns how many, when the transport has the whole frame.
+ * After STOPPED the frame is sealed and kept: the call must be repeated with the same bytes, and may have more
+ * behind them; it then returns the number of bytes in the kept frame. Fewer bytes than in that frame are
+ * E_ARGUMENT.
  */
 int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t length);
 
-/* Bytes of data that write() has sealed and has yet to answer for; 0: the next write seals what it is given. */
+/* The number of bytes in the kept frame, for which write() has not returned yet; 0 if there is none. */
 size_t pfswrap_tunnel_kept(const struct pfswrap_tunnel *tunnel);
 
-/* Whether sealed bytes of ours wait for the transport. */
+/* Whether the tunnel has sealed bytes that the transport has not taken. */
 bool pfswrap_tunnel_unsent(const struct pfswrap_tunnel *tunnel);
 
-/* Says to the peer that no more will be written; reading goes on. Returns 1; STOPPED; an error. */
+/* Closes the direction to the peer; reading is still possible. Returns 1; STOPPED; or an error. */
 int pfswrap_tunnel_close(struct pfswrap_tunnel *tunnel);
 
-/* 0, or the error that ended it. */
+/* The error that ended the tunnel, or 0. */
 int pfswrap_tunnel_error(const struct pfswrap_tunnel *tunnel);
 
-/* Ends it: every later call fails with E_POISONED. */
+/* Ends the tunnel: every later call fails with E_POISONED. */
 void pfswrap_tunnel_poison(struct pfswrap_tunnel *tunnel);
 
-/* As pfswrap_seal_describe(). */
+/* See pfswrap_seal_describe(). */
 int pfswrap_tunnel_describe(const struct pfswrap_tunnel *tunnel, struct pfswrap_seal_info *info);
 
-/* What has passed so far: the program's data, and the frames it travelled in. */
+/* The bytes of data so far, and the frames that carried them. */
 struct pfswrap_tunnel_counts {
     uint64_t sent_bytes, sent_chunks, received_bytes, received_chunks;
 };

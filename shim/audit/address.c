@@ -21,7 +21,7 @@ static char *decimal_write(char *at, unsigned value)
     return at;
 }
 
-/* Two of these are written for each connection; inet_ntop and printf took a microsecond for each. */
+/* Not with inet_ntop() and snprintf(), which take a microsecond: every connection logs two addresses. */
 static void address_format_ipv4(char text[AUDIT_ADDRESS_TEXT], const struct sockaddr_in *address)
 {
     const unsigned char *bytes = (const unsigned char *)&address->sin_addr;

@@ -1,7 +1,7 @@
 /*
- * The audit log: events become JSON lines in a file, in syslog or on stderr, as docs/AUDIT.md describes them. Knows
- * the policy's log setting and nothing of sockets that are protected or of TLS. Every call keeps errno, is no
- * cancellation point and returns nothing: a log that cannot be written is said on stderr once and stops no program.
+ * The audit log. Events are written as lines of JSON to a file, to syslog or to standard error; docs/AUDIT.md
+ * describes them. No function here changes errno or is a cancellation point (pthreads(7)). If the log cannot be
+ * written, one line on standard error says so, and the program goes on.
  */
 #ifndef PFSWRAP_AUDIT_H
 #define PFSWRAP_AUDIT_H
@@ -12,13 +12,13 @@
 
 #include "policy/policy.h"
 
-enum { AUDIT_LINE_MAX = 4096 }; /* bytes of a line with its newline; longer values are cut */
+enum { AUDIT_LINE_MAX = 4096 }; /* bytes of a line, newline included; longer values are cut */
 
 struct audit_field {
     const char *key;
     enum { AUDIT_STRING, AUDIT_NUMBER, AUDIT_BOOLEAN } type;
     union {
-        const char *string; /* NULL: the field is left out */
+        const char *string; /* if NULL, the field is left out */
         long long number;
         bool boolean;
     } value;
@@ -29,22 +29,22 @@ struct audit_field {
 #define AUDIT_B(k, v) ((struct audit_field){.key = (k), .type = AUDIT_BOOLEAN, .value.boolean = (v)})
 
 /*
- * Opens the log the policy names and writes the "policy" event; on stderr that waits for the process's first other
- * event. Call once, before the first event.
+ * Opens the log that the policy names and writes the event "policy". With the log on standard error, that event is
+ * written only in front of the first other one. Called once, before the first event; `policy` must stay valid.
  */
 void audit_start(const struct policy *policy);
 
-/* Writes one event with `count` fields after the common ones (time, event, pid, program). */
+/* Writes an event with `count` fields, after those that every event has (time, event, pid, program). */
 void audit_event(const char *event, const struct audit_field *fields, size_t count);
 
 /*
- * Formats one event into `line` (AUDIT_LINE_MAX bytes) and returns its length with the newline. `time_ns` counts
- * from the epoch. Pure: for the writer and for tests.
+ * Formats an event to `line`, which has AUDIT_LINE_MAX bytes, and returns the length with the newline. `time_ns` is
+ * in nanoseconds since the epoch. Uses nothing but its arguments.
  */
 size_t audit_format(char *line, int64_t time_ns, long pid, const char *program, const char *event,
                     const struct audit_field *fields, size_t count);
 
-/* Opens, writes and closes nothing of the program's: where the lines go (sink.c). */
+/* sink.c: opens the log, and writes one line to it. */
 void audit_sink_open(const struct policy *policy);
 void audit_sink_write(const char *line, size_t length);
 

@@ -1,6 +1,5 @@
 /*
- * Events: gathers what every line has in common and formats it (RFC 8259 JSON, RFC 3339 time in UTC). Knows nothing
- * of where lines go.
+ * Formats events: JSON (RFC 8259), and times in UTC (RFC 3339). sink.c writes the lines. See audit.h.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -12,13 +11,13 @@
 #include "base/utf8.h"
 #include "base/process.h"
 
-/* A line being written. One that is full takes no more; room for its end is always kept. */
+/* The line so far. When it is full, nothing more is added but its end. */
 struct line {
     char *text;
     size_t length;
 };
 
-enum { LINE_ROOM = AUDIT_LINE_MAX - 4 }; /* `"}` and the newline always fit */
+enum { LINE_ROOM = AUDIT_LINE_MAX - 4 }; /* the rest is for `"}` and the newline */
 
 static bool line_put(struct line *line, const char *bytes, size_t length)
 {
@@ -34,7 +33,7 @@ static bool line_puts(struct line *line, const char *text)
     return line_put(line, text, strlen(text));
 }
 
-/* Decimal digits with leading zeros up to `width`. printf's would be half of what a line costs. */
+/* Adds a decimal number with leading zeros up to `width`. With printf() this would take half the time of a line. */
 static void line_put_digits(struct line *line, unsigned long long value, int width)
 {
     enum { DIGITS_MAX = 20 };
@@ -52,7 +51,7 @@ static void line_put_number(struct line *line, long long value)
     line_put_digits(line, value < 0 ? 0ULL - (unsigned long long)value : (unsigned long long)value, 1);
 }
 
-/* Bytes of the text at `s` that JSON takes as they are, ASCII only. */
+/* Length of the ASCII text at `s` that needs no escape in JSON. */
 static size_t plain_length(const unsigned char *s)
 {
     size_t length = 0;
@@ -61,7 +60,7 @@ static size_t plain_length(const unsigned char *s)
     return length;
 }
 
-/* As much of plain text as there is room for. Returns whether it was all. */
+/* Adds as much of the text as there is room for. Returns whether that is all of it. */
 static bool line_put_plain(struct line *line, const unsigned char *s, size_t length)
 {
     size_t room = line->length < LINE_ROOM ? LINE_ROOM - line->length : 0;
@@ -97,7 +96,7 @@ static void line_put_string(struct line *line, const char *value)
             break;
         s += length;
     }
-    line->text[line->length++] = '"'; /* LINE_ROOM leaves a place for it */
+    line->text[line->length++] = '"'; /* there is room behind LINE_ROOM */
 }
 
 static void line_put_field(struct line *line, const struct audit_field *field)
@@ -105,7 +104,7 @@ static void line_put_field(struct line *line, const struct audit_field *field)
     enum { NUMBER_MAX = 24 };
     if (field->type == AUDIT_STRING && field->value.string == NULL)
         return;
-    /* A key is written only if the smallest value still fits behind it. */
+    /* A key is added only if a number fits behind it. */
     if (line->length + strlen(field->key) + NUMBER_MAX + 8 > LINE_ROOM)
         return;
     line_puts(line, ",\"");
@@ -124,10 +123,10 @@ static void line_put_field(struct line *line, const struct audit_field *field)
     }
 }
 
-/* Gregorian date of a day counted from 1970-01-01, by 400-year eras; gmtime_r would take libc's time zone lock. */
+/* The date of a day since 1970-01-01, by eras of 400 years. gmtime_r() would take libc's lock on time zones. */
 static void date_of_day(int64_t day, int *year, int *month, int *day_of_month)
 {
-    enum { DAYS_PER_ERA = 146097, DAYS_TO_EPOCH = 719468 }; /* from 0000-03-01 */
+    enum { DAYS_PER_ERA = 146097, DAYS_TO_EPOCH = 719468 }; /* eras begin on 1 March of a year 0, 400, ... */
     int64_t shifted = day + DAYS_TO_EPOCH;
     int64_t era = shifted / DAYS_PER_ERA;
     int64_t of_era = shifted % DAYS_PER_ERA;
@@ -183,10 +182,10 @@ size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, 
     return line.length;
 }
 
-/* The program's name as it was started: daemons overwrite the memory of argv[0] with a title of their own. */
+/* A copy of the program's name, because daemons overwrite the memory of argv[0] with a title. */
 static char program_name[256];
 
-/* The policy, while it has not been announced yet. */
+/* The policy until the event "policy" has been written, then NULL. */
 static _Atomic(const struct policy *) unannounced;
 
 static void event_write(const char *event, const struct audit_field *fields, size_t count)
@@ -218,7 +217,7 @@ void audit_start(const struct policy *policy)
     (void)snprintf(program_name, sizeof program_name, "%s", program_invocation_short_name);
     audit_sink_open(policy);
     atomic_store(&unannounced, policy);
-    /* On stderr a process that has nothing to say says nothing: the terminal is the program's. */
+    /* On standard error a process without other events writes nothing. */
     if (policy->log != POLICY_LOG_STDERR)
         announce();
     errno = error;

@@ -1,7 +1,8 @@
 /*
- * Where audit lines go: a file, syslog, or stderr while the program keeps it. The program may close everything,
- * chroot, drop privileges, limit its file size or put its own file at our number: what is written to is checked to
- * be ours each time. System calls are made by number, so that nothing here is a cancellation point or interposed.
+ * Writes audit lines to a file, to syslog or to standard error. The program may close all descriptors, call
+ * chroot(2), drop its privileges, limit its file size, or open its own file at the log's descriptor number. So the
+ * descriptor is compared with the file that was opened, before each line. System calls are made by number: none is
+ * interposed or a cancellation point.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 
-/* What a descriptor was open on, to tell whether the number still means the same. */
+/* The file that a descriptor was opened on, to find out whether it still is. */
 struct identity {
     dev_t device;
     ino_t inode;
@@ -31,12 +32,12 @@ struct identity {
 
 static struct sink {
     enum policy_log kind;
-    const char *path;                        /* of the file: the policy's, which outlives us */
+    const char *path;                        /* of the log file; the string is the policy's */
     _Atomic(struct descriptor *) descriptor; /* the file or the syslog socket */
-    struct identity log;                     /* what that descriptor is open on */
-    struct identity first_stderr;            /* what stderr was when the program started */
-    struct identity root;                    /* the directory that the path begins at */
-    atomic_long checked;                     /* seconds, monotonic: when the path was last compared */
+    struct identity log;                     /* the file of `descriptor` */
+    struct identity first_stderr;            /* standard error when the program started */
+    struct identity root;                    /* the root directory when the program started */
+    atomic_long checked;                     /* when the path was last looked at: seconds, CLOCK_MONOTONIC */
     atomic_bool complained;
 } sink;
 
@@ -56,20 +57,20 @@ static bool stderr_is_the_first(void)
     return fstat(STDERR_FILENO, &status) == 0 && identity_is(&sink.first_stderr, &status);
 }
 
-/* Whether RLIMIT_FSIZE forbids `length` more bytes; going past it would raise SIGXFSZ. */
+/* Whether `length` more bytes would exceed RLIMIT_FSIZE, which would raise SIGXFSZ. */
 static bool over_file_limit(int fd, const struct stat *status, size_t length)
 {
     struct rlimit limit;
     if (!S_ISREG(status->st_mode) || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return false;
-    off_t at = lseek(fd, 0, SEEK_CUR); /* of a descriptor without O_APPEND, which stderr may be */
+    off_t at = lseek(fd, 0, SEEK_CUR); /* standard error may be open without O_APPEND */
     off_t end = at > status->st_size ? at : status->st_size;
     return (rlim_t)end + length > limit.rlim_cur;
 }
 
 /*
- * Writes without raising a signal: neither a pipe that nobody reads nor a limit of the program's must end it.
- * Returns 0, or an errno; a line of which a part was written counts as not written.
+ * Writes without raising a signal, which could end the program: SIGPIPE at a pipe without a reader, SIGXFSZ at a
+ * limit. Returns 0 or an errno; ENOSPC if only a part was written.
  */
 static int write_quietly(int fd, const struct stat *status, const char *text, size_t length)
 {
@@ -98,7 +99,7 @@ static int write_quietly(int fd, const struct stat *status, const char *text, si
     return written < 0 ? (int)-written : ENOSPC;
 }
 
-/* Writes to stderr without ever blocking, for the same reason. Returns whether all of it was written. */
+/* Writes to standard error without blocking. Returns whether all bytes were written. */
 static bool write_stderr(const char *text, size_t length)
 {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -109,7 +110,7 @@ static bool write_stderr(const char *text, size_t length)
     return fstat(STDERR_FILENO, &status) == 0 && write_quietly(STDERR_FILENO, &status, text, length) == 0;
 }
 
-/* Says once on stderr, if it is still the one the program was started with, that the log cannot be written. */
+/* Reports once that the log cannot be written, if standard error is still the one that the program started with. */
 static void complain(const char *what, int error)
 {
     if (atomic_exchange(&sink.complained, true))
@@ -121,7 +122,7 @@ static void complain(const char *what, int error)
         (void)write_stderr(text, (size_t)length);
 }
 
-/* Closes what could not be used, sets errno to `error` and returns NULL. */
+/* Closes `fd`, if it is one, sets errno and returns NULL. */
 static struct descriptor *open_failed(long fd, int error)
 {
     if (fd >= 0)
@@ -130,7 +131,7 @@ static struct descriptor *open_failed(long fd, int error)
     return NULL;
 }
 
-/* Opens the log file. Returns its slot, or NULL with errno. */
+/* Opens the log file. Returns NULL with errno if that fails. */
 static struct descriptor *file_open(void)
 {
     const long fd = raw_syscall(SYS_openat, AT_FDCWD, sink.path,
@@ -164,17 +165,16 @@ static struct descriptor *syslog_open(void)
     return opened;
 }
 
-/* Gives up a descriptor that was open on `log`; one whose number the program has taken meanwhile is the program's.
- */
+/* Closes a descriptor that was opened on `log`, unless the program has something else at its number by now. */
 static void descriptor_give_up(struct descriptor *descriptor, const struct identity *log)
 {
     if (descriptor == NULL)
         return;
     struct stat status;
     int fd = own_acquire(descriptor);
-    bool ours = fd >= 0 && fstat(fd, &status) == 0 && identity_is(log, &status);
+    const bool is_log = fd >= 0 && fstat(fd, &status) == 0 && identity_is(log, &status);
     own_release(descriptor);
-    if (ours)
+    if (is_log)
         own_close(descriptor);
     else
         own_forget(descriptor);
@@ -205,7 +205,7 @@ void audit_sink_open(const struct policy *policy)
         complain(where, errno);
 }
 
-/* After logrotate has renamed the file, the next line (a second later at most) goes to a new one. */
+/* Opens a new file if logrotate(8) has renamed the old one. Looks at the path once a second. */
 static void follow_rotation(void)
 {
     struct timespec now;
@@ -215,12 +215,12 @@ static void follow_rotation(void)
         return;
     struct stat status;
     if (stat("/", &status) != 0 || !identity_is(&sink.root, &status))
-        return; /* in a chroot the path is another file's */
+        return; /* after chroot(2) the path means another file */
     if (stat(sink.path, &status) == 0 ? !identity_is(&sink.log, &status) : errno == ENOENT)
-        (void)sink_reopen(); /* without the right to: the file we have stays */
+        (void)sink_reopen(); /* if that fails, the old file stays in use */
 }
 
-/* Writes through the owned descriptor. Returns 0, or an errno; EBADF: the number is no longer ours. */
+/* Writes to the log's descriptor. Returns 0 or an errno; EBADF if the number no longer belongs to the log. */
 static int write_owned(struct descriptor *descriptor, const char *line, size_t length)
 {
     int fd = own_acquire(descriptor);
@@ -251,7 +251,7 @@ static void write_to_log(const char *line, size_t length)
         complain(sink.kind == POLICY_LOG_FILE ? sink.path : "syslog", error);
 }
 
-/* RFC 3164 framing as /dev/log takes it; the daemon stamps the time. */
+/* Sends a datagram as syslog(3) does, but without a time, which the daemon adds (RFC 3164, section 4). */
 static void write_to_syslog(const char *line, size_t length)
 {
     enum { PRIORITY = 3 << 3 | 5 }; /* daemon.notice */
@@ -261,7 +261,7 @@ static void write_to_syslog(const char *line, size_t length)
     write_to_log(datagram, (size_t)prefix + length - 1);
 }
 
-/* By write(2) alone, through the descriptor as it is: a system call filter may not allow more. */
+/* Writes with write(2) and no other system call, because a system call filter may not allow more. */
 static void write_in_sandbox(const char *line, size_t length)
 {
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
@@ -292,7 +292,7 @@ void audit_sink_write(const char *line, size_t length)
             (void)write_stderr(line, length);
             break;
         }
-        /* A daemon has closed it: what is at number 2 now is the program's own. */
+        /* A daemon has closed standard error; whatever has its number now belongs to the program. */
         sink.kind = POLICY_LOG_SYSLOG;
         write_to_syslog(line, length);
         break;

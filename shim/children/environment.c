@@ -1,7 +1,6 @@
 /*
- * LD_PRELOAD and PFSWRAP_POLICY (ld.so(8), environ(7)), put back where they are missing, and beside them, with
- * rules that seal, PFSWRAP_CHILD (init.h). What the program names itself stays: other libraries to preload, and a
- * policy of its own.
+ * Adds the variables that are missing in an environment (environ(7), ld.so(8)). What the program has set stays:
+ * other libraries in LD_PRELOAD, and a policy in PFSWRAP_POLICY. See environment.h.
  */
 #include "children/environment.h"
 
@@ -20,7 +19,7 @@ static const char preload_name[] = "LD_PRELOAD=";
 static const char policy_name[] = "PFSWRAP_POLICY=";
 static const char child_name[] = PFSWRAP_CHILD_VARIABLE "=";
 
-static char library[PATH_MAX]; /* absolute; empty: children are not to be protected */
+static char library[PATH_MAX]; /* absolute path of this shared object; empty before environment_start() */
 
 void environment_start(void)
 {
@@ -28,15 +27,15 @@ void environment_start(void)
     char path[PATH_MAX];
     if (!elf_object_of(library, &self) || strlen(self.name) >= sizeof path)
         return;
-    /* The loader has the name as LD_PRELOAD had it; a child may start in another directory. */
+    /* This is the name in LD_PRELOAD. It must be absolute, because a child may start in another directory. */
     if (self.name[0] == '/')
         memcpy(path, self.name, strlen(self.name) + 1);
     else if (realpath(self.name, path) == NULL)
-        pfswrap_die("cannot tell where libpfswrap.so is, expected LD_PRELOAD to name it by an absolute path");
+        pfswrap_die("cannot find libpfswrap.so, expected an absolute path of it in LD_PRELOAD");
     memcpy(library, path, strlen(path) + 1);
 }
 
-/* The value of the variable `name` (with its `=`), or NULL. */
+/* The value of a variable, or NULL. `name` ends with "=". */
 static const char *value_of(char *const environment[], const char *name)
 {
     size_t length = strlen(name);
@@ -46,7 +45,7 @@ static const char *value_of(char *const environment[], const char *name)
     return NULL;
 }
 
-static bool preloads_us(const char *preload)
+static bool has_library(const char *preload)
 {
     size_t length = strlen(library);
     for (const char *word = preload; word != NULL && *word != '\0';) {
@@ -58,7 +57,7 @@ static bool preloads_us(const char *preload)
     return false;
 }
 
-/* A process without sealing rules executes others that have none; their environment stays without the mark. */
+/* Whether PFSWRAP_CHILD is set, or not needed because no rule seals. */
 static bool is_marked(char *const environment[])
 {
     return !keys_in_use() || value_of(environment, child_name) != NULL;
@@ -75,7 +74,7 @@ size_t environment_room(char *const environment[])
         return 0;
     const char *preload = value_of(environment, preload_name);
     bool has_policy = value_of(environment, policy_name) != NULL;
-    if (has_policy && preloads_us(preload) && is_marked(environment))
+    if (has_policy && has_library(preload) && is_marked(environment))
         return 0;
     size_t count = 0;
     while (environment != NULL && environment[count] != NULL)
@@ -85,7 +84,7 @@ size_t environment_room(char *const environment[])
            sizeof child_name + 1;
 }
 
-/* Writes `first` and `second` at *at, which moves on to their terminator. Returns where they stand. */
+/* Appends `first` and `second` at *at, moves *at to their terminator, and returns where they begin. */
 static char *put(char **at, const char *first, const char *second)
 {
     char *begin = *at;
@@ -104,14 +103,14 @@ char **environment_protect(char *const environment[], void *room)
             copy[count++] = environment[i];
     size_t total = count + 4;
     char *strings = (char *)&copy[total];
-    if (preload != NULL && preloads_us(preload)) {
+    if (preload != NULL && has_library(preload)) {
         copy[count++] = put(&strings, preload_name, preload);
     } else {
         copy[count++] = put(&strings, preload_name, library);
         if (preload != NULL && preload[0] != '\0')
             (void)put(&strings, ":", preload);
     }
-    strings++; /* past the terminator */
+    strings++; /* behind the terminator */
     if (!has_policy)
         copy[count++] = put(&strings, policy_name, pfswrap_policy()->path);
     strings++;
@@ -126,7 +125,7 @@ bool environment_restore(void)
     size_t size = environment_room(environ);
     if (size == 0)
         return true;
-    /* The strings of a protected copy are what the variables have to be; setenv() makes its own of them. */
+    /* Makes a protected copy, and sets the variables to the values in it. */
     void *room = malloc(size);
     if (room == NULL)
         return false;

@@ -1,6 +1,7 @@
 /*
- * The environment a program gives to another one that it executes. Daemons start their parts with an environment of
- * their own making; without our variables in it a part would run unprotected, and nothing would say so.
+ * The environment of the programs that a protected program executes. Daemons often start their helpers with a new
+ * environment. Without LD_PRELOAD and PFSWRAP_POLICY in it, such a helper would run unprotected and nobody would
+ * notice.
  */
 #ifndef PFSWRAP_CHILDREN_ENVIRONMENT_H
 #define PFSWRAP_CHILDREN_ENVIRONMENT_H
@@ -9,34 +10,36 @@
 #include <stddef.h>
 
 /*
- * Remembers where this shared object lies, so that children can be told. Call once, before main(); never called
- * with children = allow, and then everything below leaves environments as they are.
+ * Remembers the path of this shared object. Called once before main(), and not at all with children = allow: then
+ * the other functions change no environment.
  */
 void environment_start(void);
 
-/* Whether children are to be protected, which is what the rest is for. */
+/* Whether environment_start() was called, so that children are to be protected. */
 bool environment_is_guarded(void);
 
 /*
- * Bytes of room that environment_protect() needs for `environment` (NULL: empty, as Linux has it); 0: it is as it
- * must be. Neither call allocates or locks: they run in children of vfork() and in signal handlers.
+ * Bytes that environment_protect() needs for its copy of `environment` (NULL means an empty one, as for execve(2)
+ * on Linux); 0 if `environment` has all variables already. Both functions may run in a child of vfork() and in a
+ * signal handler: they allocate nothing and take no lock.
  */
 size_t environment_room(char *const environment[]);
 
 /*
- * A copy of `environment` in `room`, with our library in LD_PRELOAD, before what is there, and with PFSWRAP_POLICY
- * naming the policy in force unless it names one; with rules that seal also PFSWRAP_CHILD, so that a child of
- * another user may start without keys. Strings are shared with the original. Returns `room`.
+ * Writes a copy of `environment` to `room` and returns it. In the copy, LD_PRELOAD begins with this library, and
+ * PFSWRAP_POLICY names the policy of this process unless the variable is already there. If a rule seals,
+ * PFSWRAP_CHILD is set as well (config/init.h). Strings that do not change are shared with `environment`.
  */
 char **environment_protect(char *const environment[], void *room);
 
 /*
- * The same for the process's own environment, for calls that take no other. May allocate, as setenv(3) does;
- * returns false if it cannot.
+ * The same for the environment of this process, for system(3) and popen(3). Allocates memory; returns false if
+ * there is none.
  */
 bool environment_restore(void);
 
-/* Whether the loader can find our library from here: not in a chroot without it. */
+/* Whether the library can be opened at its path. It cannot after a chroot(2) to a directory without it. Keeps
+ * errno. */
 bool environment_is_reachable(void);
 
 #endif

@@ -32,8 +32,7 @@ static union {
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 static atomic_bool ready; /* start() has returned */
 
-/* This thread is inside start(), which calls interposed functions: the connect() of the log, an allocator's start.
- */
+/* This thread is inside start(), in which interposed functions may be called, such as the log's connect(). */
 static __thread bool starting __attribute__((tls_model("initial-exec")));
 
 PFSWRAP_EXPORT const char *pfswrap_version(void);

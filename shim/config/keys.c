@@ -1,6 +1,7 @@
 /*
- * Fills the keyring and the table of channel settings, then makes both read-only. Secrets are only in the keyring's
- * own pages (guarded, locked, left out of core dumps); the table holds names and numbers.
+ * Fills the keyring and a table of channel settings, and makes the table read-only. All secrets are in the keyring,
+ * whose pages are guarded, locked and left out of core dumps. The table has pointers to it and settings. See
+ * keys.h.
  */
 #include "config/keys.h"
 
@@ -17,12 +18,12 @@
 enum { PAGE = 4096 };
 
 struct table {
-    const struct policy *policy; /* NULL: no rule seals */
+    const struct policy *policy; /* NULL if no rule seals */
     struct pfswrap_seal_config configs[POLICY_RULES_MAX];
     const char *names[POLICY_RULES_MAX][POLICY_LIST_MAX];
 };
 
-/* Whole pages, so that they can be made read-only without touching a neighbour. */
+/* Whole pages, because mprotect(2) changes whole pages and other variables must stay writable. */
 static union {
     alignas(PAGE) struct table table;
     char pages[(sizeof(struct table) + PAGE - 1) / PAGE * PAGE];
@@ -39,21 +40,21 @@ __attribute__((format(printf, 4, 5))) static int fail_at(const struct policy *po
     return -1;
 }
 
-/* Whether `path` is there for others, and not for this user. */
-static bool is_closed_to_us(const char *path)
+/* Whether the file exists and this user may not read it. */
+static bool is_withheld(const char *path)
 {
     return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0 && errno == EACCES;
 }
 
-static bool any_is_closed_to_us(const struct policy_seal_keys *seal)
+static bool any_is_withheld(const struct policy_seal_keys *seal)
 {
     for (size_t i = 0; i < seal->identity_count; i++)
-        if (is_closed_to_us(seal->identities[i]))
+        if (is_withheld(seal->identities[i]))
             return true;
     for (size_t i = 0; i < seal->psk_count; i++)
-        if (is_closed_to_us(seal->psks[i]))
+        if (is_withheld(seal->psks[i]))
             return true;
-    return seal->peers[0] != '\0' && is_closed_to_us(seal->peers);
+    return seal->peers[0] != '\0' && is_withheld(seal->peers);
 }
 
 static int load_files(const struct policy *policy, struct pfswrap_keyring *keyring, struct policy_error *error)
@@ -71,7 +72,7 @@ static int load_files(const struct policy *policy, struct pfswrap_keyring *keyri
     return 0;
 }
 
-/* A misspelt name would otherwise show only when somebody is turned away. */
+/* Without this check, a misspelt name would be noticed only when a peer is refused. */
 static int check_names(const struct policy *policy, const struct policy_rule *rule,
                        const struct pfswrap_keyring *keyring, struct policy_error *error)
 {
@@ -86,8 +87,8 @@ static int check_names(const struct policy *policy, const struct policy_rule *ru
 }
 
 /*
- * A client without an identity speaks the NK patterns; one that has an identity always shows it, so that a server
- * need not choose between naming its clients and letting them in.
+ * Whether channels of the rule are anonymous. A client is if it has no identity. A client with an identity always
+ * proves it, so that servers that admit any client still learn the names of those they know.
  */
 static bool is_anonymous(const struct policy_rule *rule, const struct pfswrap_keyring *keyring)
 {
@@ -129,7 +130,7 @@ static struct pfswrap_keyring *new_keyring(const struct policy *policy, struct p
 {
     struct pfswrap_keyring *keyring = pfswrap_keyring_new();
     if (keyring == NULL)
-        (void)snprintf(error->text, sizeof error->text, "%s: no memory for keys", policy->path);
+        (void)snprintf(error->text, sizeof error->text, "%s: not enough memory for the keys", policy->path);
     return keyring;
 }
 
@@ -149,7 +150,7 @@ int keys_load(const struct policy *policy, struct policy_error *error)
     if (keyring == NULL)
         return -1;
     int result = load_files(policy, keyring, error);
-    dead_stack_wipe(DEAD_STACK_HANDSHAKE); /* base64 and public keys were computed from secrets below here */
+    dead_stack_wipe(DEAD_STACK_HANDSHAKE); /* the calls above left secrets there */
     if (result == 0)
         result = configure_rules(policy, keyring, error);
     if (result == 0)
@@ -159,8 +160,8 @@ int keys_load(const struct policy *policy, struct policy_error *error)
 }
 
 /*
- * An empty keyring and no anonymous client: with half of the files a channel could be made that is weaker than the
- * policy says (without a psk, without a name), with none of them no channel can.
+ * An empty keyring, and no anonymous client. With some of the files, a channel could be weaker than the policy
+ * says: without a preshared key, or without the client's identity. Without any, no channel can be made.
  */
 static int load_nothing(const struct policy *policy, struct policy_error *error)
 {
@@ -178,7 +179,7 @@ int keys_load_child(const struct policy *policy, struct policy_error *error)
 {
     if (keys_load(policy, error) == 0)
         return 0;
-    if (!any_is_closed_to_us(&policy->seal))
+    if (!any_is_withheld(&policy->seal))
         return -1;
     return load_nothing(policy, error) == 0 ? KEYS_WITHHELD : -1;
 }

@@ -1,10 +1,10 @@
 /*
- * The keys that a policy's rules need: loaded from the files [seal] names into one keyring, with what each sealing
- * rule asks of its channels. Knows the policy and the seal library, no socket; interposes nothing, so that the
- * tools can say before a program starts what it would refuse then.
+ * The keys that the rules of a policy need. The files that [seal] names are loaded into one keyring, and each rule
+ * that seals gets the settings of its channels. The tools use this file as well, to report what is wrong with the
+ * keys before a program starts.
  */
-#ifndef PFSWRAP_KEYS_IN_FORCE_H
-#define PFSWRAP_KEYS_IN_FORCE_H
+#ifndef PFSWRAP_CONFIG_KEYS_H
+#define PFSWRAP_CONFIG_KEYS_H
 
 #include <stdbool.h>
 
@@ -13,11 +13,13 @@
 #include "policy/policy.h"
 
 /*
- * Loads identities, psks and peers if any rule of `policy` seals, and does nothing otherwise. Call once, before
- * there are threads and before the process gives up a user, a root directory or privileges: files must be its own
- * or root's. `policy` must stay where it is. Returns 0, or -1 with *error filled: a file that cannot be read, that
- * others may read or change, or that holds no key; a name in a rule that no line of the peers file has; no memory.
- * A peer whose keys have all expired is no error here: each connection asks for the day it is made.
+ * Loads identities, preshared keys and peers if a rule of `policy` seals, else does nothing. Called once, before
+ * there are threads, and before the process changes its user or its root directory: the files must belong to its
+ * user or to root. `policy` must stay where it is.
+ *
+ * Returns 0, or -1 with *error filled: a file cannot be read, can be read or written by others, or contains no key;
+ * a rule has a name that is not in the peers file; or there is no memory. A peer whose keys have all expired is not
+ * an error, because the date is compared for each connection.
  */
 int keys_load(const struct policy *policy, struct policy_error *error);
 
@@ -31,12 +33,12 @@ int keys_load(const struct policy *policy, struct policy_error *error);
 enum { KEYS_WITHHELD = 1 };
 int keys_load_child(const struct policy *policy, struct policy_error *error);
 
-/* Whether a rule seals. Without one, no key is loaded and nothing about sealing may cost anything. */
+/* Whether a rule seals, so that keys were loaded or withheld. */
 bool keys_in_use(void);
 
 /*
- * What holds for the channels of `rule`: one of the loaded policy's rules, with seal != off. Read-only, valid for
- * the life of the process, usable from any thread and in a forked child.
+ * The settings for the channels of `rule`, which must be a rule of the loaded policy that seals. They are in
+ * read-only memory and stay valid until the process ends, in its forked children as well.
  */
 const struct pfswrap_seal_config *keys_config(const struct policy_rule *rule);
 

@@ -1,7 +1,9 @@
 /*
- * ADDRESS[/PREFIX]:PORT -> struct policy_address. IPv4 as it stands, IPv6 in brackets, PORT a number, a range or
- * `*`. No names: a policy must mean the same whatever a resolver says. 0.0.0.0 and [::] without a prefix are every
- * address, as they are to bind(2); [::] covers IPv4 too, since a socket bound to it takes IPv4 connections.
+ * Converts ADDRESS[/PREFIX]:PORT to struct policy_address. IPv6 addresses are in brackets; PORT is a number, a
+ * range or
+ * `*`. Host names are not allowed, because the meaning of a policy must not depend on a resolver. 0.0.0.0 and [::]
+ * without a prefix mean every address, as in bind(2). [::] includes IPv4, because a socket that is bound to it
+ * accepts IPv4 connections as well.
  */
 #include "policy/parser.h"
 
@@ -11,7 +13,7 @@
 static const char form[] =
     "ADDRESS[/PREFIX]:PORT, such as 192.0.2.1:443, 10.0.0.0/8:* or [2001:db8::]/32:8000-8999";
 
-/* A decimal number up to `most` that ends at `end`. 0, or -1. */
+/* Converts the decimal number from `text` to `end`, at most `most`. Returns 0, or -1. */
 static int number_scan(const char *text, const char *end, uint32_t most, uint32_t *number)
 {
     size_t length = (size_t)(end - text);
@@ -23,7 +25,7 @@ static int number_scan(const char *text, const char *end, uint32_t most, uint32_
     return *number <= most ? 0 : -1;
 }
 
-/* `*`, PORT or PORT-PORT, 1 to 65535. 0, or -1. */
+/* Converts `*`, PORT or PORT-PORT; ports are 1 to 65535. Returns 0, or -1. */
 static int ports_scan(const char *text, struct policy_address *address)
 {
     const char *end = text + strlen(text);
@@ -47,7 +49,7 @@ static int ports_scan(const char *text, struct policy_address *address)
     return 0;
 }
 
-/* The address itself, `length` characters at `text`: 4 or 6, or -1. IPv4 is stored as IPv4-mapped IPv6. */
+/* Converts the address, `length` characters at `text`, to IPv6 (or IPv4-mapped IPv6). Returns 4, 6 or -1. */
 static int host_scan(const char *text, size_t length, struct policy_address *address)
 {
     char host[INET6_ADDRSTRLEN];
@@ -67,7 +69,7 @@ static int host_scan(const char *text, size_t length, struct policy_address *add
     return inet_pton(AF_INET, host, address->address + 12) == 1 ? 4 : -1;
 }
 
-/* Whether a bit beyond the prefix is set. */
+/* Whether a bit after the prefix is set. */
 static bool has_host_bits(const struct policy_address *address)
 {
     for (unsigned bit = address->prefix; bit < 128; bit++)
@@ -100,7 +102,7 @@ int policy_value_address(struct policy_parser *parser, const char *value, struct
         return policy_fail(parser, "address %s has no valid port, expected 1 to 65535, FIRST-LAST or *", value);
     address->prefix = (uint8_t)(family == 4 ? 96 + bits : bits);
     if (has_host_bits(address))
-        return policy_fail(parser, "address %s has bits set beyond its prefix /%u, expected them to be zero", value,
+        return policy_fail(parser, "address %s has bits set after its prefix /%u, expected them to be zero", value,
                            bits);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * The built-in policy: what holds when no file says otherwise, and the default of every key a file leaves out.
+ * The built-in policy. Its values are also the defaults of the keys that a policy file does not have.
  */
 #include "policy/policy.h"
 
@@ -10,7 +10,7 @@ void policy_builtin(struct policy *policy)
     static const uint16_t groups[] = {0x11ec, 29, 23, 24}; /* X25519MLKEM768, X25519, P-256, P-384 */
     static const uint16_t ciphersuites[] = {0x1302, 0x1303, 0x1301};
 
-    /* What stands behind a count is left alone: zeroing 200 KiB would cost a fifth of the start-up budget. */
+    /* Array elements beyond their count are not cleared: that would be 200 KiB at the start of every program. */
     memset(policy, 0, offsetof(struct policy, seal));
     policy->seal.identity_count = 0;
     policy->seal.peers[0] = '\0';

@@ -1,6 +1,6 @@
 /*
- * Opens a policy file and hands it to the parser, once it is sure who may have written it. May call open, fstat and
- * read; neither malloc nor stdio streams, since this runs inside foreign processes before main().
+ * Opens a policy file, checks who can have written it, and passes it to the parser. Calls neither malloc(3) nor a
+ * stdio stream, because it runs before the main() of other programs.
  */
 #include "policy/parser.h"
 
@@ -25,13 +25,13 @@ __attribute__((format(printf, 3, 4))) static int load_fail(struct policy_error *
     return -1;
 }
 
-/* policy->path = the absolute form of `path`, so that a later chdir(2) does not change what it means. */
+/* Sets policy->path to the absolute form of `path`, so that a later chdir(2) does not matter. Returns 0, or -1. */
 static int path_resolve(struct policy *policy, const char *path, struct policy_error *error)
 {
     size_t used = 0;
     if (path[0] != '/') {
         if (getcwd(policy->path, sizeof policy->path) == NULL)
-            return load_fail(error, path, "cannot tell the working directory (%m), expected an absolute path");
+            return load_fail(error, path, "cannot find out the working directory (%m), expected an absolute path");
         used = strlen(policy->path);
         if (used > 1 && used < sizeof policy->path - 1)
             policy->path[used++] = '/';
@@ -42,14 +42,14 @@ static int path_resolve(struct policy *policy, const char *path, struct policy_e
     return 0;
 }
 
-/* Whoever can write the policy can switch it off: only root and the user it runs as may be able to. */
+/* A user who can write the policy can disable it: only root and the user of this process may. Returns 0, or -1. */
 static int file_check(int fd, const char *path, struct policy_error *error)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
         return load_fail(error, path, "cannot be examined: %m");
     if (!S_ISREG(status.st_mode))
-        return load_fail(error, path, "is no regular file, expected a policy file");
+        return load_fail(error, path, "is not a regular file, expected a policy file");
     if (status.st_uid != 0 && status.st_uid != geteuid())
         return load_fail(error, path, "is owned by user %u, expected root or user %u", (unsigned)status.st_uid,
                          (unsigned)geteuid());
@@ -76,7 +76,7 @@ int policy_load(struct policy *policy, const char *path, struct policy_error *er
     if (path_resolve(policy, path, error) < 0)
         return -1;
     path = policy->path;
-    /* O_NONBLOCK: a FIFO in the file's place must be refused, not waited for. */
+    /* O_NONBLOCK: without it, open(2) would wait at a FIFO for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return load_fail(error, path, "cannot be opened: %m, expected a policy file");

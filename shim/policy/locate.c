@@ -1,5 +1,5 @@
 /*
- * Which policy file holds for a program. Looks at names only; loading decides whether the file is any good.
+ * Finds the policy file for a program by its name. Does not open the file.
  */
 #include "policy/locate.h"
 #include "policy/policy.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Whether anything is there, or may be: only a certain "no" lets the search go on. */
+/* Whether the file exists. True as well if that is unknown: the search goes on only if it certainly does not. */
 static bool exists(const char *path)
 {
     struct stat status;

@@ -1,12 +1,15 @@
 /*
- * Address -> rule: the first of its direction, in file order, that covers the address. No allocation, no lock: the
- * socket plane asks at every connect and accept.
+ * Finds the rule for an address. Makes no system call, allocates nothing and takes no lock, because it runs in
+ * every connect() and accept().
  */
 #include "policy/policy.h"
 
 #include <string.h>
 
-/* The 16 bytes and the port of a socket address, IPv4 as IPv4-mapped. False: of another family, or cut short. */
+/*
+ * Converts a socket address to 16 bytes (IPv4 as IPv4-mapped IPv6) and a port. Returns false for another family and
+ * for an address that is too short.
+ */
 static bool address_normalise(const struct sockaddr *address, socklen_t length, uint8_t bytes[static 16],
                               uint16_t *port)
 {

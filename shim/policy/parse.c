@@ -1,7 +1,7 @@
 /*
- * Policy text -> struct policy: lines go through inih, which splits KEY = VALUE and takes comments off; sections,
- * repeated keys and all that inih would let pass (text after a section's bracket, `key: value`, a section without
- * keys, long lines) are checked here. May call inih and the section tables; opens nothing.
+ * Parses the text of a policy. inih splits lines into keys and values and removes comments. Sections, repeated keys
+ * and everything that inih accepts and a policy must not have are checked here: text after a section's bracket,
+ * `key: value`, a section without keys, long lines.
  */
 #include "policy/parser.h"
 
@@ -59,14 +59,14 @@ unsigned policy_key_line(const struct policy_parser *parser, const char *key)
     return 0;
 }
 
-/* Ends the section being read, if any: its own check sees all of its keys. */
+/* Runs the check of the current section, if there is one. Returns 0, or -1 after policy_fail(). */
 static int section_end(struct policy_parser *parser)
 {
     const struct policy_section *section = parser->section;
     return section != NULL && section->end != NULL ? section->end(parser) : 0;
 }
 
-/* Begins [KIND] or [KIND NAME]; `text` is what stands between the brackets. */
+/* Begins [KIND] or [KIND NAME]; `text` is the part between the brackets. */
 static int section_begin(struct policy_parser *parser, const char *text, size_t length)
 {
     char name[POLICY_ENTRY_MAX];
@@ -98,7 +98,7 @@ static int section_begin(struct policy_parser *parser, const char *text, size_t 
     return policy_fail(parser, "unknown section [%s], expected %s", name, section_names);
 }
 
-/* A line that begins with a bracket. inih ignores what follows the closing one; a policy may not. */
+/* A line that begins with a bracket. inih would ignore text after the closing one. */
 static int section_line(struct policy_parser *parser, const char *line)
 {
     const char *close = strchr(line, ']');
@@ -130,7 +130,7 @@ static int reader_fail(struct policy_parser *parser, enum policy_line state)
     return 0;
 }
 
-/* inih's reader: one line a call, so that the reader's line number is inih's. NULL ends the parse. */
+/* Called by inih for each line, so that both count the same lines. NULL ends the parse. */
 static char *next_line(char *line, int size, void *stream)
 {
     struct policy_parser *parser = stream;
@@ -142,7 +142,7 @@ static char *next_line(char *line, int size, void *stream)
     const char *first = line + strspn(line, " \t");
     if (*first == '[')
         return section_line(parser, first) < 0 ? NULL : line;
-    /* inih takes `key: value` too; here it is a slip, and an address has colons of its own. */
+    /* inih would accept `key: value`, too. That is a mistake here: addresses contain colons. */
     const char *separator = strpbrk(first, "=:");
     if (*first != ';' && *first != '#' && separator != NULL && *separator == ':') {
         policy_fail(parser, "expected KEY = VALUE");
@@ -166,7 +166,7 @@ static int unknown_key(struct policy_parser *parser, const char *name)
 static int set_key(struct policy_parser *parser, const char *name, const char *value)
 {
     if (parser->section == NULL)
-        return policy_fail(parser, "%.80s stands before any section, expected %s first", name, section_names);
+        return policy_fail(parser, "%.80s comes before any section, expected %s first", name, section_names);
     const struct policy_key *keys = parser->section->keys;
     size_t i = 0;
     while (keys[i].name != NULL && strcmp(keys[i].name, name) != 0)
@@ -187,7 +187,10 @@ static int set_key(struct policy_parser *parser, const char *name, const char *v
     return keys[i].set(parser, value);
 }
 
-/* inih's handler: nonzero is success. The section it tells lacks those without keys, so ours counts. */
+/*
+ * Called by inih for each key; returns nonzero for success. `section` is not used, because inih does not report
+ * sections without keys: parser->section is the current one.
+ */
 static int handle(void *user, const char *section, const char *name, const char *value)
 {
     (void)section;

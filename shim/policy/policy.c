@@ -1,5 +1,5 @@
 /*
- * The keys of [policy]: how strictly, where to log, and what programs that ours executes get.
+ * The keys of [policy]: the mode, the audit log, and what happens to programs that a protected one executes.
  */
 #include "policy/parser.h"
 

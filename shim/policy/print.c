@@ -1,6 +1,6 @@
 /*
- * struct policy -> the text of a policy file. What it writes parses back to the same policy, so that an operator
- * can start a file from what is in force. Writes to a descriptor, no streams.
+ * Prints a policy as a policy file. Parsing the output gives the same policy, so an operator can start a new file
+ * from it.
  */
 #include "policy/parser.h"
 #include "policy/registry.h"
@@ -33,7 +33,7 @@ static void printer_flush(struct printer *out)
     out->used = 0;
 }
 
-/* One call writes at most a path and a few words, which is half of the buffer. */
+/* Each call prints at most a path and a few words, which is less than half of the buffer. */
 __attribute__((format(printf, 2, 3))) static void print(struct printer *out, const char *format, ...)
 {
     va_list arguments;

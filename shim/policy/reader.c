@@ -1,5 +1,5 @@
 /*
- * Lines out of a descriptor or out of memory. See reader.h.
+ * Splits bytes from a descriptor or from memory into lines. See reader.h.
  */
 #include "policy/reader.h"
 
@@ -19,7 +19,7 @@ void policy_reader_open_text(struct policy_reader *reader, const char *text, siz
     *reader = (struct policy_reader){.fd = -1, .text = text, .length = size};
 }
 
-/* Makes sure that a byte is there. POLICY_LINE_READ: it is. */
+/* Reads more bytes if none are left. Returns POLICY_LINE_READ if there is one, else END or FAILED. */
 static enum policy_line reader_fill(struct policy_reader *reader)
 {
     if (reader->position < reader->length)
@@ -47,7 +47,7 @@ static bool is_control(unsigned char byte)
 enum policy_line policy_reader_next(struct policy_reader *reader, char *line)
 {
     size_t used = 0;
-    bool carriage_return = false; /* seen, and not yet known to be part of the newline */
+    bool carriage_return = false; /* the last byte was one; a newline must follow */
     reader->line++;
     for (;;) {
         enum policy_line state = reader_fill(reader);

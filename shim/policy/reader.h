@@ -1,6 +1,6 @@
 /*
- * Lines of a policy file, out of a descriptor or out of memory, one at a time and counted. Refuses what a line of
- * text cannot be: too long, or with control characters in it. Knows nothing of INI. Calls read(2) only.
+ * Reads the lines of a policy file from a descriptor or from memory, and counts them. Refuses a line that is too
+ * long or has control characters in it.
  */
 #ifndef PFSWRAP_POLICY_READER_H
 #define PFSWRAP_POLICY_READER_H
@@ -13,32 +13,32 @@ enum {
 };
 
 enum policy_line {
-    POLICY_LINE_READ,    /* a line is there */
+    POLICY_LINE_READ,    /* a line was read */
     POLICY_LINE_END,     /* the file has ended */
     POLICY_LINE_LONG,    /* the line has POLICY_LINE_MAX bytes or more */
-    POLICY_LINE_CONTROL, /* the line has a control character (NUL, escape, ...) other than tab: reader.byte */
+    POLICY_LINE_CONTROL, /* the line has a control character other than a tab: reader.byte */
     POLICY_LINE_LARGE,   /* the file has more than POLICY_FILE_MAX bytes */
-    POLICY_LINE_FAILED,  /* read(2) failed, errno says why */
+    POLICY_LINE_FAILED,  /* read(2) failed with errno */
 };
 
 struct policy_reader {
-    int fd;           /* -1: all the text is there */
-    const char *text; /* what has been read and not been used: from `position` to `length` */
+    int fd;           /* -1 for text in memory */
+    const char *text; /* the bytes from `position` to `length` come next */
     size_t length, position, total;
-    unsigned line; /* the number of the last line given out, from 1 */
-    unsigned char byte;
+    unsigned line;      /* number of the last line, from 1 */
+    unsigned char byte; /* after POLICY_LINE_CONTROL */
     char buffer[1024];
 };
 
-/* Begins to read descriptor `fd`, which stays the caller's. */
+/* Reads from the descriptor `fd`, which the caller closes. */
 void policy_reader_open(struct policy_reader *reader, int fd);
 
-/* Begins to read `size` bytes at `text`, which must outlive the reader. */
+/* Reads the `size` bytes at `text`, which must stay until the last line was read. */
 void policy_reader_open_text(struct policy_reader *reader, const char *text, size_t size);
 
 /*
- * Copies the next line to `line`, which has POLICY_LINE_MAX bytes, without its newline (LF or CR LF) and, at the
- * beginning of the file, without a UTF-8 byte order mark. The last line may lack the newline.
+ * Copies the next line to `line`, which has POLICY_LINE_MAX bytes, without its newline (LF or CR LF). A UTF-8 byte
+ * order mark in front of the first line is left out. The last line need not have a newline.
  */
 enum policy_line policy_reader_next(struct policy_reader *reader, char *line);
 

@@ -1,7 +1,8 @@
 /*
- * IANA's "TLS Supported Groups" and the TLS 1.3 part of "TLS Cipher Suites", as of 2025, and what OpenSSL calls
- * them. Sources: RFC 8422, 7027, 8446, 8734, 8998, 9189, 9367, 7919; draft-ietf-tls-mlkem,
- * draft-ietf-tls-ecdhe-mlkem; NIDs from OpenSSL's obj_mac.h, where a number once given never changes.
+ * IANA's registry "TLS Supported Groups" and the TLS 1.3 part of "TLS Cipher Suites", as of 2025, with OpenSSL's
+ * names. Sources: RFC 8422, 7027, 8446, 8734, 8998, 9189, 9367, 7919; draft-ietf-tls-mlkem,
+ * draft-ietf-tls-ecdhe-mlkem. The NIDs are from OpenSSL's obj_mac.h; OpenSSL never changes a number that it has
+ * assigned.
  */
 #include "policy/registry.h"
 
@@ -9,7 +10,7 @@
 #include <strings.h>
 
 static const struct tls_group groups[] = {
-    /* What TLS 1.3 allows, named as people name it (RFC 8446 4.2.7). */
+    /* The curves of TLS 1.3 (RFC 8446, section 4.2.7), under their usual names. */
     {23, "P-256", "secp256r1", "prime256v1", 415, TLS_GROUP_ECDHE},
     {24, "P-384", "secp384r1", "secp384r1", 715, TLS_GROUP_ECDHE},
     {25, "P-521", "secp521r1", "secp521r1", 716, TLS_GROUP_ECDHE},
@@ -27,7 +28,7 @@ static const struct tls_group groups[] = {
     {40, "GC512C", "GC512C", "GC512C", 1149, TLS_GROUP_ECDHE},
     {41, "curveSM2", "curveSM2", "curveSM2", 1172, TLS_GROUP_ECDHE},
 
-    /* ECDHE and ML-KEM together; the two drafts with Kyber are obsolete, but have an X25519 or P-256 in them. */
+    /* ECDHE combined with ML-KEM. The two Kyber drafts are obsolete, but they contain X25519 or P-256. */
     {0x11eb, "SecP256r1MLKEM768", "SecP256r1MLKEM768", "SecP256r1MLKEM768", 0, TLS_GROUP_HYBRID},
     {0x11ec, "X25519MLKEM768", "X25519MLKEM768", "X25519MLKEM768", 0, TLS_GROUP_HYBRID},
     {0x11ed, "SecP384r1MLKEM1024", "SecP384r1MLKEM1024", "SecP384r1MLKEM1024", 0, TLS_GROUP_HYBRID},
@@ -45,7 +46,7 @@ static const struct tls_group groups[] = {
     {259, "ffdhe6144", "ffdhe6144", "ffdhe6144", 1129, TLS_GROUP_FFDHE},
     {260, "ffdhe8192", "ffdhe8192", "ffdhe8192", 1130, TLS_GROUP_FFDHE},
 
-    /* For TLS 1.2 and before only. */
+    /* Only for TLS 1.2 and earlier versions. */
     {1, "sect163k1", "sect163k1", "sect163k1", 721, TLS_GROUP_LEGACY},
     {2, "sect163r1", "sect163r1", "sect163r1", 722, TLS_GROUP_LEGACY},
     {3, "sect163r2", "sect163r2", "sect163r2", 723, TLS_GROUP_LEGACY},

@@ -1,6 +1,6 @@
 /*
- * The keys of [listen NAME] and [connect NAME], and what must hold within one rule. What a rule needs of [seal] is
- * in validate.c, since [seal] may come later in the file.
+ * The keys of [listen NAME] and [connect NAME], and the checks within one rule. validate.c checks what a rule needs
+ * from [seal], because [seal] may come later in the file.
  */
 #include "policy/parser.h"
 
@@ -108,7 +108,7 @@ static int set_clients(struct policy_parser *parser, const char *value)
     }
     while ((more = policy_value_next(parser, &value, entry)) > 0) {
         if (strcmp(entry, "any") == 0)
-            return policy_fail(parser, "clients lists any among names, expected any alone or names");
+            return policy_fail(parser, "clients lists any together with names, expected either any or names");
         if (add_peer(parser, entry) < 0)
             return -1;
     }
@@ -129,7 +129,10 @@ static int set_plaintext(struct policy_parser *parser, const char *value)
     return 0;
 }
 
-/* seal = prefer takes what comes unsealed too, so it may not look stricter than it is. */
+/*
+ * seal = prefer also accepts connections without the seal. A rule that looks stricter than that is a mistake.
+ * Returns 0, or -1 after policy_fail_at().
+ */
 static int check_prefer(struct policy_parser *parser)
 {
     const struct policy_rule *rule = parser->rule;
@@ -140,8 +143,8 @@ static int check_prefer(struct policy_parser *parser)
                               rule->name);
     if (!rule->clients_any)
         return policy_fail_at(parser, rule->seal_line,
-                              "seal = prefer in [listen %s] takes unsealed clients, "
-                              "expected clients = any beside it",
+                              "seal = prefer in [listen %s] accepts unsealed clients, "
+                              "expected clients = any as well",
                               rule->name);
     return 0;
 }
@@ -160,7 +163,7 @@ int policy_end_rule(struct policy_parser *parser)
     for (size_t i = 0; i < sizeof sealing / sizeof sealing[0]; i++)
         if (policy_key_line(parser, sealing[i]) != 0)
             return policy_fail_at(parser, policy_key_line(parser, sealing[i]),
-                                  "%s has no effect by itself, expected seal = require beside it", sealing[i]);
+                                  "%s has no effect alone, expected seal = require as well", sealing[i]);
     return 0;
 }
 

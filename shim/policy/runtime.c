@@ -1,6 +1,6 @@
 /*
- * The switches of Node.js and Java. Both let a program ask for something else by itself, which is why the first
- * records of its connections are judged all the same.
+ * The options of Node.js and Java. A program can override both in its code, so the wire plane checks its
+ * connections as well. See runtime.h.
  */
 #include "policy/runtime.h"
 
@@ -32,7 +32,7 @@ const char *policy_runtime_variable(enum policy_runtime runtime)
     return runtime == POLICY_RUNTIME_NODE ? "NODE_OPTIONS" : "JAVA_TOOL_OPTIONS";
 }
 
-/* Whether a word of the present value is one that the policy decides. */
+/* Whether the policy decides about this option, a word of the present value. */
 static bool is_replaced(enum policy_runtime runtime, const char *word, size_t length)
 {
     static const char *const node[] = {"--tls-min-v", "--tls-max-v", "--tls-cipher-list=", "--tls-keylog=", NULL};
@@ -45,7 +45,7 @@ static bool is_replaced(enum policy_runtime runtime, const char *word, size_t le
     return false;
 }
 
-/* Words may be quoted (a path with a blank in it); a quoted part belongs to its word. */
+/* Length of the word at `word`. It may have quoted parts with blanks in them, such as a path. */
 static size_t word_length(const char *word)
 {
     size_t length = 0;
@@ -86,7 +86,7 @@ static void add_node(struct text *text, const struct policy_tls *policy)
         add(text, ":ECDHE+AESGCM:ECDHE+CHACHA20");
 }
 
-/* The groups that Java knows, by their names there; the rest it would ignore with a warning. */
+/* Adds the groups that Java has. It ignores others, with a warning. */
 static void add_java_groups(struct text *text, const struct policy_tls *policy)
 {
     static const uint16_t known[] = {23, 24, 25, 29, 30};

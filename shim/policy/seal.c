@@ -1,18 +1,18 @@
 /*
- * The keys of [seal]: which key files there are and how the sealed stream behaves. The files themselves are opened
- * by the seal plane, not here.
+ * The keys of [seal]: the paths of key files, and the settings of sealed connections. config/keys.c opens the
+ * files.
  */
 #include "policy/parser.h"
 
 #include <string.h>
 
-/* Adds an absolute path to a list of them; none may stand twice. */
+/* Adds an absolute path to a list of different paths. Returns 0, or -1 after policy_fail(). */
 static int add_path(struct policy_parser *parser, const char *value, char paths[][PATH_MAX], unsigned *lines,
                     size_t *count)
 {
     const char *key = parser->key->name;
     if (*count == POLICY_LIST_MAX)
-        return policy_fail(parser, "%s stands more than %d times", key, POLICY_LIST_MAX);
+        return policy_fail(parser, "%s occurs more than %d times", key, POLICY_LIST_MAX);
     if (policy_value_path(parser, value, paths[*count]) < 0)
         return -1;
     for (size_t i = 0; i < *count; i++)

@@ -1,6 +1,6 @@
 /*
- * The keys of [tls]. Group and suite names are checked against the IANA registries, not against a libssl: a name
- * that only a later libssl knows is no error, a name that none can ever know is.
+ * The keys of [tls]. The names of groups and suites are compared with the IANA registries, not with a TLS library:
+ * a policy may name a group that only a later library has.
  */
 #include "policy/parser.h"
 #include "policy/registry.h"
@@ -18,7 +18,7 @@ static int set_min_version(struct policy_parser *parser, const char *value)
     return 0;
 }
 
-/* Why a group of that kind has no place in a policy; NULL: it has. */
+/* Why a policy cannot name a group of that kind; NULL if it can. */
 static const char *group_objection(enum tls_group_kind kind)
 {
     switch (kind) {
@@ -41,7 +41,7 @@ static int add_group(struct policy_parser *parser, const char *name)
     const struct tls_group *group = tls_group_by_name(name);
     if (group == NULL)
         return policy_fail(parser,
-                           "group %s is in no TLS registry, expected names such as X25519, P-256 or "
+                           "group %s is not in the IANA registry, expected a name such as X25519, P-256 or "
                            "X25519MLKEM768",
                            name);
     const char *objection = group_objection(group->kind);
@@ -63,7 +63,7 @@ static int add_ciphersuite(struct policy_parser *parser, const char *name)
     const struct tls_ciphersuite *suite = tls_ciphersuite_by_name(name);
     if (suite == NULL)
         return policy_fail(parser,
-                           "ciphersuite %s is no TLS 1.3 suite of the registry, expected names such as "
+                           "ciphersuite %s is not a TLS 1.3 suite in the IANA registry, expected a name such as "
                            "TLS_AES_256_GCM_SHA384",
                            name);
     for (size_t i = 0; i < tls->ciphersuite_count; i++)
@@ -124,7 +124,7 @@ static int add_pin(struct policy_parser *parser, const char *value)
 {
     struct policy_tls *tls = &parser->policy->tls;
     if (tls->pin_count == POLICY_LIST_MAX)
-        return policy_fail(parser, "pin-sha256 stands more than %d times", POLICY_LIST_MAX);
+        return policy_fail(parser, "pin-sha256 occurs more than %d times", POLICY_LIST_MAX);
     uint8_t *pin = tls->pins[tls->pin_count];
     if (policy_base64_decode(value, pin) < 0)
         return policy_fail(parser, "pin-sha256 = %.80s, expected the base64 of 32 bytes (44 characters)", value);
@@ -153,7 +153,10 @@ static int set_dtls(struct policy_parser *parser, const char *value)
     return 0;
 }
 
-/* Trust that nobody would look at is a mistake: pins are a server's, certificates to trust serve either side. */
+/*
+ * Pins and trusted certificates that nothing uses are a mistake. Pins are for servers' keys; trusted certificates
+ * are for servers and for clients.
+ */
 int policy_end_tls(struct policy_parser *parser)
 {
     const struct policy_tls *tls = &parser->policy->tls;
@@ -163,11 +166,11 @@ int policy_end_tls(struct policy_parser *parser)
         return 0;
     if (pin != 0)
         return policy_fail_at(parser, pin,
-                              "pin-sha256 has no effect by itself, expected verify-server = require beside it");
+                              "pin-sha256 has no effect alone, expected verify-server = require as well");
     if (ca_file != 0 && tls->client_certificates != POLICY_VERIFY_REQUIRE)
         return policy_fail_at(parser, ca_file,
-                              "ca-file has no effect by itself, expected verify-server = require or "
-                              "client-certificates = require beside it");
+                              "ca-file has no effect alone, expected verify-server = require or "
+                              "client-certificates = require as well");
     return 0;
 }
 

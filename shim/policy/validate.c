@@ -1,6 +1,5 @@
 /*
- * What must hold between the sections of a policy once all of it is read: a rule that seals needs the keys to do it
- * with. Looks at the parsed policy only; whether the key files are good is the seal plane's business.
+ * Checks at the end of a policy file: a rule that seals needs keys from [seal]. config/keys.c checks the key files.
  */
 #include "policy/parser.h"
 
@@ -18,11 +17,11 @@ static int check_listen(struct policy_parser *parser, const struct policy_rule *
     return 0;
 }
 
-/* A client needs no key of its own (NK patterns), but it must know the server's before it says a word. */
+/* A client may have no key of its own (Noise NK), but it must have the server's key before it sends anything. */
 static int check_connect(struct policy_parser *parser, const struct policy_rule *rule)
 {
     if (rule->peer_count == 0)
-        return policy_fail_at(parser, rule->seal_line, "[connect %s] seals, expected peer = NAME beside it",
+        return policy_fail_at(parser, rule->seal_line, "[connect %s] seals, expected peer = NAME as well",
                               rule->name);
     if (parser->policy->seal.peers[0] == '\0')
         return policy_fail_at(parser, rule->seal_line, "[connect %s] seals, expected peers = FILE in [seal]",

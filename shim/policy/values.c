@@ -1,6 +1,6 @@
 /*
- * The text of a value -> data: choices, paths, names, numbers, durations, base64 and comma lists, which several
- * sections share. Knows no section. Every refusal names the key and says what was expected.
+ * Converts the text of values that several sections use: choices, paths, names, numbers, durations, base64 and
+ * comma-separated lists. Each message names the key and what was expected.
  */
 #include "policy/parser.h"
 
@@ -58,7 +58,10 @@ int policy_value_name(struct policy_parser *parser, const char *value, char *nam
     return 0;
 }
 
-/* Decimal digits at the beginning of `text`: how many, and their value, UINT32_MAX if it is larger than that. */
+/*
+ * Reads the decimal digits at the beginning of `text`. Returns how many there are, or 0 if the number has a leading
+ * zero. *number is UINT32_MAX for larger numbers.
+ */
 static size_t digits_scan(const char *text, uint32_t *number)
 {
     size_t length = strspn(text, "0123456789");
@@ -104,7 +107,7 @@ int policy_value_duration(struct policy_parser *parser, const char *value, uint3
 
 static const char base64_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* 32 bytes are ten groups of three and one of two: 43 characters and one of padding, whose last 2 bits are zero. */
+/* 32 bytes are 43 characters and one of padding. The last 2 bits of the 43 characters must be 0. */
 int policy_base64_decode(const char *text, uint8_t bytes[static 32])
 {
     if (strlen(text) != 44 || text[43] != '=')
@@ -116,7 +119,7 @@ int policy_base64_decode(const char *text, uint8_t bytes[static 32])
         if (place == NULL)
             return -1;
         bits = bits << 6 | (uint32_t)(place - base64_alphabet);
-        /* 6, 4 and 2 bits are left over after the first, second and third character of a group. */
+        /* In each group of four characters, all but the first complete a byte. */
         if (i % 4 != 0)
             bytes[used++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
     }

@@ -1,6 +1,5 @@
 /*
- * The keys of [wire]: what the first records of a connection must show. The lines are kept, since a build without
- * the wire plane must refuse a file that asks for it.
+ * The keys of [wire]: what the first records of a connection must show.
  */
 #include "policy/parser.h"
 

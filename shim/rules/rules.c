@@ -32,8 +32,7 @@ static bool has_rules(const struct policy *policy, enum policy_direction directi
     return false;
 }
 
-/* A call that asks for an address has failed because there is none. Every other error leaves the address unknown.
- */
+/* Whether a call that asks for an address failed because there is none. After any other error it is unknown. */
 static bool has_no_address(long result)
 {
     return result == -EBADF || result == -ENOTSOCK || result == -ENOTCONN;

@@ -1,6 +1,5 @@
 /*
- * A channel's birth, end and description. Calls the keyring to choose whom to speak to; never touches a stream
- * except to wipe it.
+ * Begins, ends and describes a channel.
  */
 #include "seal/channel.h"
 
@@ -18,7 +17,7 @@ int channel_fail(struct channel *channel, int error)
     return error;
 }
 
-/* The key an initiator speaks to: number `candidate` of those that are good now. */
+/* The peer's key for an initiator: number `candidate` of those that are valid now, or NULL. */
 static const struct keyring_peer *choose_peer(const struct pfswrap_seal_config *config, unsigned candidate,
                                               uint64_t now)
 {
@@ -177,7 +176,7 @@ int pfswrap_seal_describe(const struct pfswrap_seal *seal, struct pfswrap_seal_i
     return 0;
 }
 
-/* A bool that somebody else may have written: anything but 0 and 1 would be undefined. */
+/* Whether the byte of a bool is 0 or 1. Another process may have written it, and other values are undefined. */
 static bool is_bool(const bool *flag)
 {
     uint8_t byte;

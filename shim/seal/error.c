@@ -1,5 +1,5 @@
 /*
- * What each error of the channel means, in words for a log. Knows nothing but the list.
+ * The errors of a channel in words. The audit log has these texts, and docs/AUDIT.md explains some of them.
  */
 #include <pfswrap/seal.h>
 

@@ -1,6 +1,6 @@
 /*
- * One Noise exchange of a channel, first or renewed: messages with our payloads, the choice of a psk, and who the
- * client is. Calls noise.c, payload.c and the keyring; knows nothing of preambles, frames or streams.
+ * One exchange of Noise messages, in a handshake or a re-handshake: the payloads, the choice of a psk, and the
+ * decision whether a client is admitted.
  */
 #include "seal/channel.h"
 
@@ -18,7 +18,7 @@ static int error_of(int noise_error)
     return noise_error == NOISE_E_SMALL_ORDER ? PFSWRAP_SEAL_E_SMALL_ORDER : PFSWRAP_SEAL_E_HANDSHAKE;
 }
 
-/* Our static secret, by the public half that the channel remembers. NULL with patterns that need none of ours. */
+/* The static secret of the channel's identity; NULL with a pattern that needs none. Returns 0 or E_NO_IDENTITY. */
 static int own_secret(const struct channel *channel, const struct pfswrap_seal_config *config,
                       const uint8_t **secret)
 {
@@ -67,7 +67,7 @@ static bool name_is_admitted(const struct pfswrap_seal_config *config, const cha
     return config->name_count == 0;
 }
 
-/* The client's static key has just been authenticated: may it come in here, now? */
+/* Decides whether the client whose static key was just authenticated is admitted. Returns 0 or an error. */
 static int admit_client(struct channel *channel, const struct pfswrap_seal_config *config)
 {
     const uint8_t *key = channel->noise.rs;
@@ -86,7 +86,7 @@ static int admit_client(struct channel *channel, const struct pfswrap_seal_confi
     return 0;
 }
 
-/* The first psk of the client's that we have too. */
+/* Chooses the first psk of the client that is in the keyring. Returns 0 or E_PSK_UNKNOWN. */
 static int choose_psk(struct channel *channel, const struct pfswrap_seal_config *config,
                       const struct payload *payload)
 {

@@ -1,13 +1,13 @@
 /*
- * The first exchange of a connection as it lies on the wire: preamble with salted key id, prologue, two
- * length-prefixed Noise messages, and the stream headers behind them. Calls exchange.c for what is inside the
- * messages; knows nothing of frames.
+ * The first messages of a connection on the wire: a preamble with a salted key id, two Noise messages with their
+ * lengths, and the stream headers behind them. exchange.c makes the Noise messages.
  */
 #include "seal/channel.h"
 
 #include <string.h>
 
-/* "pfsw" between a byte no text protocol begins with and a line end that a text protocol refuses; then the version.
+/*
+ * A byte that no text protocol begins with, "pfsw", a line end that a text protocol will refuse, and the version.
  */
 static const uint8_t magic[PFSWRAP_SEAL_MAGIC_BYTES] = {0xF5, 0x70, 0x66, 0x73, 0x77, 0x0D, 0x0A, 0x01};
 
@@ -30,14 +30,14 @@ int pfswrap_seal_probe(const uint8_t *bytes, size_t length)
     return length >= sizeof magic;
 }
 
-/* BLAKE2b-64 keyed with the server's public key: an observer without that key links no two connections by it. */
+/* BLAKE2b-64, keyed with the server's public key: without that key, connections cannot be linked by their ids. */
 static void compute_key_id(uint8_t id[CHANNEL_KEY_ID_BYTES], const uint8_t *preamble,
                            const uint8_t server[PFSWRAP_KEY_BYTES])
 {
     crypto_generichash(id, CHANNEL_KEY_ID_BYTES, preamble, PREAMBLE_KEY_ID, server, PFSWRAP_KEY_BYTES);
 }
 
-/* Preamble, service and binding, the latter two with a length byte so that no two triples look alike. */
+/* The preamble, and service and binding with their lengths, so that different values make different prologues. */
 static size_t write_prologue(const struct channel *channel, const struct pfswrap_seal_config *config,
                              const uint8_t *preamble, uint8_t prologue[PROLOGUE_MAX])
 {
@@ -111,12 +111,6 @@ int handshake_take(struct channel *channel, const struct pfswrap_seal_config *co
     return 0;
 }
 
-static int more(struct pfswrap_seal_opened *opened, size_t need)
-{
-    opened->need = need;
-    return PFSWRAP_SEAL_MORE;
-}
-
 static int check_pattern(const struct pfswrap_seal_config *config, uint8_t pattern)
 {
     const bool psk = config->keyring->psk_count > 0;
@@ -145,7 +139,10 @@ static int find_own_identity(struct channel *channel, const struct pfswrap_keyri
     return PFSWRAP_SEAL_E_KEY_ID;
 }
 
-/* What is wrong is said as soon as it shows, so that a stranger is not waited for. */
+/*
+ * Returns 0 with *length of message 1, PFSWRAP_SEAL_MORE, or an error. An error is returned as soon as the bytes
+ * show it, so that nobody waits for a peer that speaks another protocol.
+ */
 static int read_preamble(const struct pfswrap_seal_config *config, const uint8_t *in, size_t available,
                          size_t *length)
 {
@@ -177,11 +174,11 @@ static int open_message_1(struct channel *channel, const struct pfswrap_seal_con
     int result = read_preamble(config, in, available, &length);
 
     if (result == PFSWRAP_SEAL_MORE)
-        return more(opened, CHANNEL_PREAMBLE_BYTES);
+        return channel_more(opened, CHANNEL_PREAMBLE_BYTES);
     if (result != 0 || (result = find_own_identity(channel, config->keyring, in)) != 0)
         return result;
     if (available < CHANNEL_PREAMBLE_BYTES + length)
-        return more(opened, CHANNEL_PREAMBLE_BYTES + length);
+        return channel_more(opened, CHANNEL_PREAMBLE_BYTES + length);
     channel->pattern = in[PREAMBLE_PATTERN];
     result = exchange_read_1(channel, config, prologue, write_prologue(channel, config, in, prologue),
                              in + CHANNEL_PREAMBLE_BYTES, length);
@@ -200,12 +197,12 @@ static int open_message_2(struct channel *channel, const struct pfswrap_seal_con
     int result;
 
     if (available < 2)
-        return more(opened, 2);
+        return channel_more(opened, 2);
     length = (size_t)in[0] << 8 | in[1];
     if (length < CHANNEL_MESSAGE_MIN || length > CHANNEL_MESSAGE_MAX)
         return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
     if (available < 2 + length)
-        return more(opened, 2 + length);
+        return channel_more(opened, 2 + length);
     if ((result = exchange_read_2(channel, config, in + 2, length, &keys)) != 0)
         return result;
     stream_start_push(&channel->push, channel->header, keys.own);
@@ -223,7 +220,7 @@ static int open_header(struct channel *channel, const uint8_t *in, size_t availa
                        struct pfswrap_seal_opened *opened)
 {
     if (available < PFSWRAP_SEAL_HEADER_BYTES)
-        return more(opened, PFSWRAP_SEAL_HEADER_BYTES);
+        return channel_more(opened, PFSWRAP_SEAL_HEADER_BYTES);
     stream_start_pull(&channel->pull, in, channel->next_key);
     sodium_memzero(channel->next_key, sizeof channel->next_key);
     channel->state = channel->role == PFSWRAP_SEAL_INITIATOR ? CHANNEL_OPEN : CHANNEL_AWAIT_CONFIRM;

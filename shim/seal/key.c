@@ -1,6 +1,6 @@
 /*
- * Single keys: random ones, their public halves, keys from passwords, and base64. No I/O; wipes what it leaves on
- * the stack.
+ * Single keys: random keys, public keys, keys from passwords, and base64. Wipes what the functions leave on the
+ * stack.
  */
 #include <pfswrap/keys.h>
 
@@ -15,7 +15,7 @@ _Static_assert(PFSWRAP_KEY_TEXT_BYTES ==
                    sodium_base64_ENCODED_LEN(PFSWRAP_KEY_BYTES, sodium_base64_VARIANT_ORIGINAL),
                "base64 with padding");
 
-/* Fixed for ever: other numbers make other keys. */
+/* Must never be changed: with other numbers, a password gives another key. */
 enum { ARGON2ID_PASSES = 3, ARGON2ID_BYTES = 256 * 1024 * 1024 };
 
 static const char password_context[] = "pfswrap password key 1"; /* the terminator is part of it */

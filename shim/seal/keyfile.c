@@ -20,8 +20,8 @@
 enum {
     KEY_FILE_MAX = 4096,
     PEERS_FILE_MAX = 16 * 1024 * 1024,
-    MODE_SECRET = 0077,  /* permission bits that the file of a secret must not have */
-    MODE_TRUSTED = 0022, /* and those that one which decides whom we trust must not */
+    MODE_SECRET = 0077,  /* permissions that a file with a secret must not have */
+    MODE_TRUSTED = 0022, /* the same for a file with the keys of trusted peers */
 };
 
 static int check_file(const struct stat *status, const char *path, mode_t forbidden,
@@ -38,8 +38,9 @@ static int check_file(const struct stat *status, const char *path, mode_t forbid
     }
     if ((status->st_mode & forbidden) != 0) {
         keys_error_set(error, "%s: mode %04o, expected %s", path, (unsigned)status->st_mode & 07777,
-                       forbidden == MODE_SECRET ? "0600 or less: it holds a secret"
-                                                : "0644 or less: whoever can write it decides whom we trust");
+                       forbidden == MODE_SECRET
+                           ? "0600 or less: it holds a secret"
+                           : "0644 or less: a user who can write it decides which peers are trusted");
         return -1;
     }
     return 0;
@@ -95,19 +96,20 @@ static ssize_t read_all(FILE *file, char *buffer, size_t size)
     return (ssize_t)have;
 }
 
-/* One key on one line; further lines may only be empty. */
+/* Converts one key on the first line; further lines must be empty. Returns 0, or -1 with *error filled. */
 static int parse_key(uint8_t key[PFSWRAP_KEY_BYTES], const char *text, size_t length, const char *path,
                      struct pfswrap_keys_error *error)
 {
     const size_t line = strcspn(text, "\r\n \t");
 
     if (pfswrap_key_decode(key, text, line) != 0) {
-        keys_error_set(error, "%s:1: expected a key as %d characters of base64, found %zu characters that are not",
+        keys_error_set(error,
+                       "%s:1: expected a key of %d characters in base64, found %zu characters that are not a key",
                        path, PFSWRAP_KEY_TEXT_BYTES - 1, line);
         return -1;
     }
     if (line + strspn(text + line, "\r\n \t") != length) {
-        keys_error_set(error, "%s: expected one key and nothing behind it", path);
+        keys_error_set(error, "%s: expected one key and nothing after it", path);
         return -1;
     }
     return 0;
@@ -139,12 +141,13 @@ int pfswrap_keyring_load_identity(struct pfswrap_keyring *keyring, const char *p
                                   struct pfswrap_keys_error *error)
 {
     return load_key(keyring, path, error, pfswrap_keyring_add_identity,
-                    "this identity is there already, or there are 16");
+                    "the keyring has this identity already, or 16 others");
 }
 
 int pfswrap_keyring_load_psk(struct pfswrap_keyring *keyring, const char *path, struct pfswrap_keys_error *error)
 {
-    return load_key(keyring, path, error, pfswrap_keyring_add_psk, "this psk is there already, or there are 16");
+    return load_key(keyring, path, error, pfswrap_keyring_add_psk,
+                    "the keyring has this psk already, or 16 others");
 }
 
 int pfswrap_keyring_load_peers(struct pfswrap_keyring *keyring, const char *path, struct pfswrap_keys_error *error)

@@ -1,6 +1,6 @@
 /*
- * Keys in guarded memory: one sodium_malloc for all secrets of a keyring (guard pages, locked, left out of core
- * dumps), read-only except while something is added. Does no I/O; knows no files and no protocol.
+ * Keyrings in guarded memory: one block of sodium_malloc() has all secrets (guard pages, locked, left out of core
+ * dumps). It is read-only except while something is added.
  */
 #include "seal/keyring.h"
 
@@ -84,7 +84,7 @@ bool keyring_name_is_valid(const char *name, size_t length)
     return length > 0 && length < PFSWRAP_NAME_BYTES && strspn(name, allowed) >= length;
 }
 
-/* libsodium refuses a product that is zero, so one multiplication tells a point of small order. */
+/* Whether the key is a point of small order: its product is zero, and crypto_scalarmult() fails. */
 static bool key_has_small_order(const uint8_t public_key[PFSWRAP_KEY_BYTES])
 {
     static const uint8_t any_scalar[PFSWRAP_KEY_BYTES] = {8};
@@ -93,7 +93,7 @@ static bool key_has_small_order(const uint8_t public_key[PFSWRAP_KEY_BYTES])
     return crypto_scalarmult(product, any_scalar, public_key) != 0 || sodium_is_zero(product, sizeof product);
 }
 
-/* The table of peers grows by doubling. It is no secret, but a stray write to it would change whom we trust. */
+/* Doubles the table of peers. It is not secret, but guarded memory keeps a stray write from adding a peer. */
 static int grow_peers(struct pfswrap_keyring *keyring)
 {
     const size_t capacity = keyring->peer_capacity > 0 ? 2 * keyring->peer_capacity : 16;
@@ -145,7 +145,7 @@ int pfswrap_keyring_add_peer(struct pfswrap_keyring *keyring, const char *name,
         return -1;
     }
     if (known != NULL) {
-        keys_error_set(error, "this public key is there already, for %s", known->name);
+        keys_error_set(error, "this public key already belongs to %s", known->name);
         return -1;
     }
     if (key_has_small_order(public_key)) {

@@ -1,7 +1,6 @@
 /*
- * What a keyring holds, for the modules of shim/seal only: lookups the handshake needs. The public half is
- * pfswrap/keys.h. The struct and its table of peers lie in guarded memory and are read-only except while something
- * is added.
+ * The inside of a keyring, for the files of shim/seal; pfswrap/keys.h is the public part. The struct and its table
+ * of peers are in guarded memory, which is read-only except while something is added.
  */
 #ifndef PFSWRAP_SEAL_KEYRING_H
 #define PFSWRAP_SEAL_KEYRING_H
@@ -19,12 +18,12 @@ struct keyring_identity {
 
 struct keyring_psk {
     uint8_t key[PFSWRAP_KEY_BYTES];
-    uint8_t id[KEYRING_PSK_ID_BYTES]; /* BLAKE2b-64 of "pfswrap psk id 1" keyed with the psk */
+    uint8_t id[KEYRING_PSK_ID_BYTES]; /* BLAKE2b-64 of "pfswrap psk id 1", keyed with the psk */
 };
 
 struct keyring_peer {
     uint8_t public_key[PFSWRAP_KEY_BYTES];
-    int64_t not_after; /* Unix time, the last good second */
+    int64_t not_after; /* the last second in which the key is valid, Unix time */
     char name[PFSWRAP_NAME_BYTES];
 };
 
@@ -35,7 +34,7 @@ struct pfswrap_keyring {
     struct keyring_peer *peers;
 };
 
-/* NULL: none. Comparisons are of public values and need not take constant time. */
+/* Look up an entry; NULL if there is none. The values are not secret, so memcmp() compares them. */
 const struct keyring_identity *keyring_find_identity(const struct pfswrap_keyring *keyring,
                                                      const uint8_t public_key[PFSWRAP_KEY_BYTES]);
 const struct keyring_psk *keyring_find_psk(const struct pfswrap_keyring *keyring,
@@ -43,10 +42,10 @@ const struct keyring_psk *keyring_find_psk(const struct pfswrap_keyring *keyring
 const struct keyring_peer *keyring_find_peer(const struct pfswrap_keyring *keyring,
                                              const uint8_t public_key[PFSWRAP_KEY_BYTES]);
 
-/* Whether `name` may stand in a peers file: 1 to 63 characters of A-Z a-z 0-9 . _ - @. */
+/* Whether `name` is valid in a peers file: 1 to 63 characters from A-Z a-z 0-9 . _ - @. */
 bool keyring_name_is_valid(const char *name, size_t length);
 
-/* Fills *error (if not NULL) like printf. */
+/* Formats *error like printf(3), unless `error` is NULL. */
 void keys_error_set(struct pfswrap_keys_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

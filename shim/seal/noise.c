@@ -1,6 +1,6 @@
 /*
- * The four handshake patterns, token by token as the specification writes them, so that a reader can hold both side
- * by side. May call libsodium through symmetric.c; knows no framing and keeps no secret that is not its own.
+ * The four handshake patterns, token by token in the order of the Noise specification (revision 34), so that both
+ * can be compared.
  */
 #include "seal/noise.h"
 
@@ -60,7 +60,7 @@ static void wipe_ephemeral(struct noise_handshake *handshake)
     handshake->has_ephemeral = 0;
 }
 
-/* Token "e", of whichever side. With a psk the public key is mixed into the chaining key too (section 9.2). */
+/* Token "e", for both sides. In a psk pattern, the public key is also mixed into the chaining key (section 9.2). */
 static void mix_ephemeral(struct noise_handshake *handshake, const uint8_t e_public[NOISE_KEY_BYTES])
 {
     noise_mix_hash(&handshake->symmetric, e_public, NOISE_KEY_BYTES);
@@ -75,8 +75,7 @@ static int mix_dh(struct noise_handshake *handshake, const uint8_t secret[NOISE_
     uint8_t shared[NOISE_KEY_BYTES];
     int result = NOISE_E_SMALL_ORDER;
 
-    /* libsodium refuses points of small order and an all-zero result; the second look costs nothing and does not
-     * depend on its version. */
+    /* libsodium refuses a result of zeros as well; the second check does not depend on its version. */
     if (crypto_scalarmult(shared, secret, public_key) == 0 && !sodium_is_zero(shared, sizeof shared)) {
         noise_mix_key(&handshake->symmetric, shared);
         result = 0;
@@ -156,7 +155,7 @@ int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const u
     return 0;
 }
 
-/* The end of message 2 with one psk, on a copy of the state: only the right one may advance it. */
+/* Reads the end of message 2 with one psk. Works on a copy of the state, which changes only if the psk is right. */
 static int try_psk(struct noise_handshake *handshake, const uint8_t *psk, const uint8_t *ciphertext, size_t length,
                    uint8_t *payload)
 {

@@ -1,18 +1,12 @@
 /*
- * What reaches a channel: one frame, or one handshake message, per call. Judges lengths before it waits for them,
- * types before it opens them, and tags after. Plaintext goes where the caller wants it; never seals anything.
+ * Receives: opens one frame or handshake message in each call. The length and the type of a frame are checked
+ * before it is complete, its tag after it was opened.
  */
 #include "seal/channel.h"
 
 #include <string.h>
 
 #include "seal/wipe.h"
-
-static int more(struct pfswrap_seal_opened *opened, size_t need)
-{
-    opened->need = need;
-    return PFSWRAP_SEAL_MORE;
-}
 
 static int check_prefix(const uint8_t *frame)
 {
@@ -27,7 +21,7 @@ static int check_prefix(const uint8_t *frame)
     return (int)length;
 }
 
-/* Type 1 and 2: the plaintext is ours alone, and short. */
+/* Opens a frame of type 1 or 2. Its plaintext is short, and not for the caller. Returns an event or an error. */
 static int open_control(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
                         size_t length)
 {
@@ -53,7 +47,10 @@ static int open_final(struct channel *channel)
     return PFSWRAP_SEAL_FINAL;
 }
 
-/* Type 0. `first`: nothing of the peer's has authenticated before, so an initiator's may be the confirm. */
+/*
+ * Opens a frame of type 0. `first`: it is the first frame from the peer, so an empty one from an initiator is the
+ * confirm. Returns an event or an error.
+ */
 static int open_data(struct channel *channel, const uint8_t *frame, size_t length, uint8_t *out, bool first,
                      struct pfswrap_seal_opened *opened)
 {
@@ -77,8 +74,7 @@ static int open_data(struct channel *channel, const uint8_t *frame, size_t lengt
     return PFSWRAP_SEAL_DATA;
 }
 
-/* The byte behind the last frame, if it has come and is what it must be. Whatever else it is stays for the next
- * call. */
+/* Consumes the zero byte behind the last frame, if it is there. Another byte is an error in the next call. */
 static void skip_trailer(struct channel *channel, const uint8_t *in, size_t available,
                          struct pfswrap_seal_opened *opened)
 {
@@ -88,7 +84,7 @@ static void skip_trailer(struct channel *channel, const uint8_t *in, size_t avai
     }
 }
 
-/* A complete frame. `out` NULL: in place. */
+/* Opens a complete frame. Returns an event or an error. */
 static int open_complete(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
                          size_t length, uint8_t *out, struct pfswrap_seal_opened *opened)
 {
@@ -122,12 +118,12 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
     if (channel->final_received)
         return available > 0 ? PFSWRAP_SEAL_E_AFTER_FINAL : PFSWRAP_SEAL_FINAL;
     if (available < CHANNEL_FRAME_PREFIX)
-        return more(opened, (channel->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX);
+        return channel_more(opened, (channel->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX);
     if ((result = check_prefix(in)) < 0)
         return result;
     length = (size_t)result;
     if (available < CHANNEL_FRAME_PREFIX + length)
-        return more(opened, CHANNEL_FRAME_PREFIX + length);
+        return channel_more(opened, CHANNEL_FRAME_PREFIX + length);
     if (in[0] == FRAME_DATA && length - CHANNEL_CIPHERTEXT_MIN > size) {
         opened->length = length - CHANNEL_CIPHERTEXT_MIN;
         return PFSWRAP_SEAL_ROOM;
@@ -162,7 +158,7 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
         result = handshake_open(channel, config, in, available, opened);
         dead_stack_wipe(DEAD_STACK_HANDSHAKE);
         if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
-            return result; /* not the peer's fault, and nothing has been read yet */
+            return result; /* the peer has not caused it, and nothing was read yet */
     }
     if (result < 0) {
         memset(opened, 0, sizeof *opened);
@@ -179,8 +175,10 @@ bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
 int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
                                size_t available, struct pfswrap_seal_opened *opened)
 {
-    /* Plaintext goes exactly over its own ciphertext, the one overlap that a stream cipher allows: behind the byte
-     * that trails the frame before, if it is still to come, the prefix, and the encrypted tag. */
+    /*
+     * The plaintext replaces its own ciphertext, the only overlap that a stream cipher allows. In front of it are
+     * the last byte of the previous frame, if it has not been consumed, the prefix, and the encrypted tag.
+     */
     const size_t offset = (channel_of(seal)->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
 
     return pfswrap_seal_open(seal, config, in, available, available > offset ? in + offset : NULL,

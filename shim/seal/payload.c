@@ -1,5 +1,5 @@
 /*
- * Reading and writing handshake payloads. Calls nothing but memcpy; fuzzed through the handshake.
+ * Reads and writes handshake payloads. See payload.h.
  */
 #include "seal/payload.h"
 

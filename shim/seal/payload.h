@@ -1,6 +1,6 @@
 /*
- * Handshake payloads: type (u8), length (u8), value, repeated. What is not known is skipped, so that a later
- * version can add to it. Bytes in, bytes out; knows no keys.
+ * Handshake payloads: any number of type (u8), length (u8), value. Unknown types are ignored, so that a later
+ * version can add some. See docs/WIRE.md.
  */
 #ifndef PFSWRAP_SEAL_PAYLOAD_H
 #define PFSWRAP_SEAL_PAYLOAD_H
@@ -8,23 +8,26 @@
 #include "seal/keyring.h"
 
 enum {
-    PAYLOAD_REKEY = 1,  /* u32, big-endian, 1 or more: most chunks between rekeys; without it 1 */
-    PAYLOAD_PSK_ID = 2, /* 8 bytes; message 1 has one for each psk of the initiator, best first */
+    PAYLOAD_REKEY = 1, /* u32, big-endian, 1 or more: largest number of chunks between rekeys; 1 if it is missing */
+    PAYLOAD_PSK_ID = 2, /* 8 bytes; message 1 has one for each psk of the initiator, the preferred one first */
     PAYLOAD_REKEY_BYTES = 2 + 4,
     PAYLOAD_PSK_ID_BYTES = 2 + KEYRING_PSK_ID_BYTES,
 };
 
 struct payload {
     uint32_t rekey;
-    size_t psk_id_count; /* further ones than fit are ignored, as a responder cannot know them all anyway */
+    size_t psk_id_count; /* more than fit are ignored: a keyring has no more psks than that */
     uint8_t psk_ids[PFSWRAP_KEYRING_PSKS_MAX][KEYRING_PSK_ID_BYTES];
 };
 
-/* Each writes its bytes to `out` and returns their number. */
+/* Write one entry to `out` and return its length, PAYLOAD_REKEY_BYTES or PAYLOAD_PSK_ID_BYTES. */
 size_t payload_write_rekey(uint8_t *out, uint32_t rekey);
 size_t payload_write_psk_id(uint8_t *out, const uint8_t id[KEYRING_PSK_ID_BYTES]);
 
-/* Returns 0, or -1: a value that runs over the end, a known type of the wrong length or twice, a rekey of 0. */
+/*
+ * Reads a payload of `length` bytes. Returns 0, or -1: a value does not fit, a known type has the wrong length, or
+ * the rekey interval occurs twice or is 0.
+ */
 int payload_read(struct payload *payload, const uint8_t *bytes, size_t length);
 
 #endif

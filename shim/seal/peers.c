@@ -1,6 +1,6 @@
 /*
- * The peers file as text: one peer key to a line, with a date after which it is no longer good. Bytes in, keyring
- * entries out; every error names its line. Opens no file.
+ * Parses the text of a peers file: one key in each line, perhaps with a date until which it is valid. Messages have
+ * the number of the line.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 struct words {
     const char *at[4];
     size_t length[4];
-    size_t count; /* 4: more than a line may have */
+    size_t count; /* 4 means more than a line may have */
 };
 
 static void split_words(const char *line, size_t length, struct words *words)
@@ -32,8 +32,10 @@ static void split_words(const char *line, size_t length, struct words *words)
     }
 }
 
-/* `count` digits at *text, which is moved behind them and the character `then` (0: none). -1: something else stands
- * there. */
+/*
+ * Reads `count` digits at *text and, unless it is 0, the character `then`, and moves *text behind them. Returns the
+ * number, or -1 if something else is there.
+ */
 static int read_number(const char **text, const char *end, int count, char then)
 {
     int number = 0;
@@ -58,7 +60,7 @@ static int days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-/* Days from 1 January 1970 of the proleptic Gregorian calendar; the year is 1970 or later. */
+/* Days since 1970-01-01 in the Gregorian calendar; the year is 1970 or later. */
 static int64_t days_since_epoch(int year, int month, int day)
 {
     const int64_t before = year - 1;
@@ -69,7 +71,7 @@ static int64_t days_since_epoch(int year, int month, int day)
     return days + day - 1;
 }
 
-/* YYYY-MM-DD, good to the end of the day, or YYYY-MM-DDThh:mm:ssZ. Returns the last good second, or -1. */
+/* Reads YYYY-MM-DD (until the end of that day) or YYYY-MM-DDThh:mm:ssZ. Returns the last valid second, or -1. */
 static int64_t read_date(const char *text, size_t length)
 {
     const char *const end = text + length;
@@ -91,7 +93,7 @@ static int64_t read_date(const char *text, size_t length)
     return ((days_since_epoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
 }
 
-/* The optional third word. Returns 0, or -1 with *error filled. */
+/* Reads the optional third word. Returns 0, or -1 with *error filled. */
 static int read_option(const char *word, size_t length, int64_t *not_after, struct pfswrap_keys_error *error)
 {
     static const char key[] = "not-after=";
@@ -118,7 +120,7 @@ static int read_line(struct pfswrap_keyring *keyring, const char *line, size_t l
     struct words words;
 
     if (memchr(line, '\0', length) != NULL) {
-        keys_error_set(error, "a zero byte");
+        keys_error_set(error, "the line has a zero byte in it");
         return -1;
     }
     split_words(line, length, &words);
@@ -136,7 +138,8 @@ static int read_line(struct pfswrap_keyring *keyring, const char *line, size_t l
     }
     memcpy(name, words.at[0], words.length[0]);
     if (pfswrap_key_decode(public_key, words.at[1], words.length[1]) != 0) {
-        keys_error_set(error, "expected a public key as %d characters of base64, found %zu characters that are not",
+        keys_error_set(error,
+                       "expected a public key of %d characters in base64, found %zu characters that are not a key",
                        PFSWRAP_KEY_TEXT_BYTES - 1, words.length[1]);
         return -1;
     }

@@ -1,8 +1,8 @@
 /*
- * A fresh handshake inside the sealed stream, so that a stolen state opens an hour or 64 GiB of a connection and
- * not all of it. The initiator asks with a type 1 frame, the responder answers with type 2 and switches, the
- * initiator confirms with type 2 and switches. The header of each new stream travels inside the type 2 frame,
- * sealed by the old one. Calls exchange.c and stream.c; knows nothing of data.
+ * A new handshake inside the sealed streams, so that a stolen state opens an hour or 64 GiB of a connection, not
+ * all of it. The initiator sends message 1 in a frame of type 1. The responder sends message 2 in a frame of type 2
+ * and changes to its new stream; the initiator sends a frame of type 2 and changes as well. Each frame of type 2
+ * begins with the header of the new stream, and is sealed by the old one.
  */
 #include "seal/channel.h"
 
@@ -38,7 +38,7 @@ static void finish(struct channel *channel)
     sodium_memzero(channel->next_key, sizeof channel->next_key);
 }
 
-/* The server's key must still be good: a connection does not outlive it by more than its last handshake. */
+/* Checks that the server's key is still valid: a connection ends at the first re-handshake after that. */
 static int check_server(const struct channel *channel, const struct pfswrap_keyring *keyring)
 {
     const struct keyring_peer *peer = keyring_find_peer(keyring, channel->peer_static);
@@ -61,7 +61,7 @@ static int take_question(struct channel *channel, const struct pfswrap_seal_conf
     return (int)stream_seal(&channel->push, channel->rekey, FRAME_HANDSHAKE_1, false, message, (size_t)length, out);
 }
 
-/* The last frame of the old stream has the new stream's header in front of `length` bytes of message. */
+/* Writes the last frame of the old stream: the header of the new one, and `length` bytes of message behind it. */
 static int switch_push(struct channel *channel, const uint8_t key[PFSWRAP_KEY_BYTES], uint8_t *content,
                        size_t length, uint8_t *out)
 {
@@ -114,7 +114,7 @@ int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *
     return rehandshake_due(channel) ? take_question(channel, config, out) : 0;
 }
 
-/* Responder: type 1. After our FINAL there is no way to answer, so the question is dropped. */
+/* Responder: reads message 1. After FINAL was sent it cannot be answered, so it is ignored. */
 static int open_question(struct channel *channel, const struct pfswrap_seal_config *config,
                          const uint8_t *plaintext, size_t length)
 {
@@ -130,7 +130,7 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
     return result;
 }
 
-/* Initiator: type 2, a header and message 2. */
+/* Initiator: reads a header and message 2. */
 static int open_answer(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *plaintext,
                        size_t length)
 {
@@ -156,7 +156,7 @@ static int open_answer(struct channel *channel, const struct pfswrap_seal_config
     return 0;
 }
 
-/* Responder: type 2, a header alone. */
+/* Responder: reads a header. */
 static int open_switch(struct channel *channel, const uint8_t *plaintext, size_t length)
 {
     if (channel->renewal != RENEWAL_SWITCH)

@@ -1,7 +1,7 @@
 /*
- * What leaves a channel: take() for what the protocol owes, begin() and sent() for data. A frame begun can be
- * rolled back by one report only, that nothing of it was taken; any other order of calls than begin, sent, begin,
- * sent poisons or is refused. Never reads what the peer sent.
+ * Sends: take() makes the messages of the protocol, begin() and sent() send data. A frame is rolled back only if
+ * sent() reports that none of its bytes were taken. Calls in another order than begin, sent, begin, sent are
+ * refused or poison the channel.
  */
 #include "seal/channel.h"
 
@@ -24,7 +24,7 @@ bool pfswrap_seal_owes(const struct pfswrap_seal *seal)
            channel->renewal == RENEWAL_ANSWER || rehandshake_due(channel) || owes_final(channel);
 }
 
-/* An earlier frame must be settled before anything else is sealed. */
+/* Whether everything that was sealed has been sent. Returns 0 or an error. */
 static int check_settled(struct channel *channel)
 {
     const int error = channel_check(channel);
@@ -54,7 +54,7 @@ static size_t take_empty(struct channel *channel, bool final, uint8_t *out)
     return length + stream_seal(&channel->push, channel->rekey, FRAME_DATA, final, NULL, 0, out + length);
 }
 
-/* One thing at a time, in the order in which they must go out. */
+/* Writes the next message. The order of the checks is the order in which messages must be sent. */
 static int take_next(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
 {
     int result = handshake_take(channel, config, out);
@@ -83,16 +83,16 @@ int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
         return result;
     if (size < PFSWRAP_SEAL_TAKE_BYTES || config == NULL)
         return PFSWRAP_SEAL_E_ARGUMENT;
-    channel->begun = true; /* a caller that leaves by longjmp does not come back to a half-changed state */
+    channel->begun = true; /* a longjmp() out of take_next() leaves the channel poisoned, not half changed */
     result = take_next(channel, config, out);
     channel->begun = false;
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
-        return result; /* nothing has been produced, and another configuration may know the key */
+        return result; /* nothing was produced, and another keyring may have the key */
     return result < 0 ? channel_fail(channel, result) : result;
 }
 
-/* How much of `length` fits one frame; 0: `size` has no room for a byte. */
+/* How many of `length` bytes fit in one frame; 0 if `size` is too small for one byte. */
 static size_t limit_chunk(const struct channel *channel, size_t length, size_t size)
 {
     const size_t overhead = PFSWRAP_SEAL_OVERHEAD + (channel->header_owed ? PFSWRAP_SEAL_HEADER_BYTES : 0);

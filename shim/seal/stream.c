@@ -1,6 +1,6 @@
 /*
- * Frames of a secretstream: type and length as additional data, exact tags, and a wiped stack after each call that
- * rekeys. May call libsodium only; knows nothing of handshakes, of who speaks, or of what a frame means.
+ * The frames of a secretstream. Type and length are additional data, every tag is checked, and the stack is wiped
+ * after each call of libsodium that may rekey.
  */
 #include "seal/channel.h"
 

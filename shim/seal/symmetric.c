@@ -1,7 +1,6 @@
 /*
- * Noise's SymmetricState from libsodium's SHA-256, HMAC and ChaCha20-Poly1305. Whatever is derived on the way to
- * the next state is wiped before the function returns; what libsodium leaves in its own dead frames is the caller's
- * to wipe (wipe.h), once for a whole message.
+ * Noise's SymmetricState with libsodium's SHA-256, HMAC and ChaCha20-Poly1305. Each function wipes its own
+ * intermediate values. The caller wipes the stack below (wipe.h), once for a whole message.
  */
 #include "seal/symmetric.h"
 
@@ -13,8 +12,8 @@ _Static_assert(NOISE_KEY_BYTES == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "c
 _Static_assert(NOISE_TAG_BYTES == crypto_aead_chacha20poly1305_ietf_ABYTES, "tag");
 
 /*
- * HKDF (section 4.3) with up to three outputs. The second and third HMAC have the same key as the first, so its two
- * pad blocks are hashed once: a sixth of the work of a handshake's hashing.
+ * HKDF (section 4.3) with two outputs, or three if `third` is not NULL. All HMACs of the outputs have the same key,
+ * so its pad blocks are hashed only once, which saves a sixth of the hashing in a handshake.
  */
 static void derive(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t *material, size_t length, uint8_t *first,
                    uint8_t *second, uint8_t *third)
@@ -104,7 +103,7 @@ int noise_decrypt_and_hash(struct noise_symmetric *symmetric, const uint8_t *cip
     uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
     uint8_t transcript[NOISE_KEY_BYTES];
 
-    /* The hash covers the ciphertext, which `out` may be about to overwrite. */
+    /* The ciphertext is hashed first, because `out` may overwrite it. */
     memcpy(transcript, symmetric->h, sizeof transcript);
     noise_mix_hash(symmetric, ciphertext, length);
     write_nonce(nonce, symmetric->n++);

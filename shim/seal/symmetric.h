@@ -1,7 +1,6 @@
 /*
  * Noise's SymmetricState (Noise specification revision 34, sections 5.1 and 5.2) for ChaChaPoly and SHA256: a
- * chaining key, a transcript hash and a cipher key. It may call libsodium, and knows nothing of patterns, keys of
- * persons or messages: handshake tokens are noise.c's.
+ * chaining key, a transcript hash and a cipher key. noise.c processes the tokens of handshake patterns with it.
  */
 #ifndef PFSWRAP_SEAL_SYMMETRIC_H
 #define PFSWRAP_SEAL_SYMMETRIC_H
@@ -10,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-    NOISE_KEY_BYTES = 32, /* DHLEN, HASHLEN and cipher key alike */
+    NOISE_KEY_BYTES = 32, /* DHLEN, HASHLEN, and the length of a cipher key */
     NOISE_TAG_BYTES = 16,
 };
 
@@ -21,24 +20,26 @@ struct noise_symmetric {
     uint64_t n;                  /* its nonce */
 };
 
-/* InitializeSymmetric(name). There is no cipher key yet: every pattern we have mixes one before it encrypts. */
+/* InitializeSymmetric(name). There is no cipher key yet; all patterns used here mix one in before they encrypt. */
 void noise_symmetric_start(struct noise_symmetric *symmetric, const char *name);
 
-/* MixHash(data), MixKey(material), MixKeyAndHash(material) of 32 bytes. */
+/* MixHash(data); MixKey(material) and MixKeyAndHash(material), with 32 bytes. */
 void noise_mix_hash(struct noise_symmetric *symmetric, const uint8_t *data, size_t length);
 void noise_mix_key(struct noise_symmetric *symmetric, const uint8_t material[NOISE_KEY_BYTES]);
 void noise_mix_key_and_hash(struct noise_symmetric *symmetric, const uint8_t material[NOISE_KEY_BYTES]);
 
-/* EncryptAndHash: writes length + 16 bytes to `out`, which may be `plaintext` itself. */
+/* EncryptAndHash(plaintext): writes length + NOISE_TAG_BYTES bytes to `out`, which may be `plaintext`. */
 void noise_encrypt_and_hash(struct noise_symmetric *symmetric, const uint8_t *plaintext, size_t length,
                             uint8_t *out);
 
-/* DecryptAndHash of `length` bytes, 16 or more, to length - 16 at `out`. Returns 0, or -1: not authentic, state
- * lost. */
+/*
+ * DecryptAndHash(ciphertext): writes length - NOISE_TAG_BYTES bytes to `out`; `length` is at least NOISE_TAG_BYTES.
+ * Returns 0, or -1 if the ciphertext is not authentic: the state cannot be used any more then.
+ */
 int noise_decrypt_and_hash(struct noise_symmetric *symmetric, const uint8_t *ciphertext, size_t length,
                            uint8_t *out);
 
-/* Split(): the key for what the initiator sends, and the one for what the responder sends. */
+/* Split(): the keys for the initiator's and for the responder's direction. */
 void noise_split(const struct noise_symmetric *symmetric, uint8_t initiator[NOISE_KEY_BYTES],
                  uint8_t responder[NOISE_KEY_BYTES]);
 

@@ -1,7 +1,6 @@
 /*
- * A channel with buffers and a carrier: what leaves the channel waits in `out` until the carrier has taken it, what
- * the carrier brings waits in `in` until it is a frame. Calls the carrier's two callbacks, the clock, and mmap for
- * memory that no core dump shows. Knows nothing of TLS.
+ * A channel with buffers and a transport. Bytes from the channel stay in `out` until the transport has taken them;
+ * bytes from the transport stay in `in` until they are a whole frame. The memory is left out of core dumps.
  */
 #include <pfswrap/tunnel.h>
 
@@ -18,13 +17,13 @@ struct pfswrap_tunnel {
     struct pfswrap_seal channel;
     const struct pfswrap_seal_config *config;
     struct pfswrap_tunnel_transport transport;
-    size_t record; /* bytes of the carrier's records, 0: it has none */
+    size_t record; /* bytes of the transport's records; 0 if it has none */
     struct pfswrap_tunnel_counts counts;
-    uint8_t *left; /* opened plaintext in `in` that nobody has taken yet */
+    uint8_t *left; /* plaintext in `in` that was not read yet */
     size_t left_length;
-    size_t in_first, in_last;   /* what is in `in` */
-    size_t out_first, out_last; /* what the carrier has yet to take */
-    size_t kept;                /* data in `out`, or already out, for which write() has not answered */
+    size_t in_first, in_last;   /* the bytes in `in` */
+    size_t out_first, out_last; /* the bytes in `out` that the transport has not taken */
+    size_t kept;                /* bytes of data in the frame for which write() has not returned yet */
     uint8_t in[IN_BYTES];
     uint8_t out[OUT_BYTES];
 };
@@ -37,7 +36,7 @@ struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const str
         mmap(NULL, sizeof *tunnel, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct pfswrap_seal_config unlimited = *config;
 
-    unlimited.transport_max = 0; /* room_for() sees to that */
+    unlimited.transport_max = 0; /* room_for() limits the frames instead */
     *error = 0;
     if (tunnel == MAP_FAILED)
         return NULL;
@@ -59,7 +58,7 @@ void pfswrap_tunnel_free(struct pfswrap_tunnel *tunnel)
     if (tunnel == NULL)
         return;
     pfswrap_seal_wipe(&tunnel->channel);
-    (void)munmap(tunnel, sizeof *tunnel); /* the pages go back zeroed, plaintext included */
+    (void)munmap(tunnel, sizeof *tunnel); /* the kernel clears the pages, in which there may be plaintext */
 }
 
 bool pfswrap_tunnel_unsent(const struct pfswrap_tunnel *tunnel)
@@ -67,7 +66,7 @@ bool pfswrap_tunnel_unsent(const struct pfswrap_tunnel *tunnel)
     return tunnel->out_first < tunnel->out_last;
 }
 
-/* Hands what waits to the carrier. Returns 1 when it has all of it, or STOPPED. */
+/* Passes the bytes in `out` to the transport. Returns 1 when it has taken all of them, or STOPPED. */
 static int flush(struct pfswrap_tunnel *tunnel)
 {
     while (tunnel->out_first < tunnel->out_last) {
@@ -83,7 +82,7 @@ static int flush(struct pfswrap_tunnel *tunnel)
     return 1;
 }
 
-/* Hands over what the channel owes, after what waits. Returns 1, STOPPED, or an error. */
+/* The same, and then with all messages that the channel owes. Returns 1, STOPPED, or an error. */
 static int settle(struct pfswrap_tunnel *tunnel)
 {
     int result = flush(tunnel);
@@ -100,7 +99,7 @@ static int settle(struct pfswrap_tunnel *tunnel)
     return result;
 }
 
-/* Asks the carrier for more. Returns 1, STOPPED, or an error; an end that the peer did not announce is one. */
+/* Reads from the transport. Returns 1, STOPPED, or an error; the end of the transport without FINAL is an error. */
 static int fill(struct pfswrap_tunnel *tunnel)
 {
     int got;
@@ -129,8 +128,9 @@ static void count_received(struct pfswrap_tunnel *tunnel, size_t length)
 }
 
 /*
- * Goes on until there is data: in `buffer` if it fits there, else, or with no buffer, in `left`. Returns 1 then;
- * END, STOPPED, an error; without `wait`, STOPPED instead of asking the carrier. *length is what `buffer` got.
+ * Receives until there is data. Data that fits in `buffer` is written there, and *length is its size; else it is at
+ * `left`. `buffer` may be NULL. Returns 1; END, STOPPED or an error. Does not read from the transport unless `wait`
+ * is true: it returns STOPPED instead.
  */
 static int advance(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, size_t *length, bool wait)
 {
@@ -163,7 +163,7 @@ static int advance(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, 
             tunnel->left = opened.data;
             tunnel->left_length = opened.length;
         } else if (result == PFSWRAP_SEAL_PROGRESS || result == PFSWRAP_SEAL_TAKE) {
-            /* A write that stopped half way has the carrier until it is made again. */
+            /* While a frame of write() is unsent, nothing else may be written. */
             const int settled = tunnel->kept == 0 ? settle(tunnel) : PFSWRAP_TUNNEL_STOPPED;
 
             if (settled != 1 && (settled != PFSWRAP_TUNNEL_STOPPED || result == PFSWRAP_SEAL_TAKE))
@@ -190,7 +190,7 @@ int pfswrap_tunnel_handshake(struct pfswrap_tunnel *tunnel)
         if (result < 0)
             return result;
         tunnel->in_first += opened.consumed;
-        if (result == PFSWRAP_SEAL_DATA) { /* in place of the confirm */
+        if (result == PFSWRAP_SEAL_DATA) { /* it confirms the handshake as well */
             count_received(tunnel, opened.length);
             tunnel->left = opened.data;
             tunnel->left_length = opened.length;
@@ -212,7 +212,7 @@ static size_t take_left(struct pfswrap_tunnel *tunnel, void *buffer, size_t size
     return length;
 }
 
-/* What was owed and could not go out before: once more, without making the reader wait for it. */
+/* Tries again to send what could not be sent before; the reader does not wait for it. Returns 1 or an error. */
 static int settle_beside_reading(struct pfswrap_tunnel *tunnel)
 {
     const bool idle = tunnel->kept > 0 || (!pfswrap_tunnel_unsent(tunnel) && !pfswrap_seal_owes(&tunnel->channel));
@@ -255,11 +255,11 @@ size_t pfswrap_tunnel_pending(struct pfswrap_tunnel *tunnel)
     size_t length;
 
     if (tunnel->left_length == 0 && tunnel->in_first < tunnel->in_last)
-        (void)advance(tunnel, NULL, 0, &length, false); /* an error is the next read's to report */
+        (void)advance(tunnel, NULL, 0, &length, false); /* the next read reports an error */
     return tunnel->left_length;
 }
 
-/* The answer for data that has left, once. */
+/* What write() returns for a frame that was sent. */
 static int answer(struct pfswrap_tunnel *tunnel)
 {
     const size_t length = tunnel->kept;
@@ -271,9 +271,9 @@ static int answer(struct pfswrap_tunnel *tunnel)
 }
 
 /*
- * How long the next frame may be: a record, so that the peer can open it when one has come. Many programs write 16
- * KiB at a time, though, which fits a record of TLS by itself: a second frame for the 21 bytes that a frame takes
- * would cost both ends more than a frame that ends in the next record.
+ * The largest size of the next frame: a record of the transport, so that the peer can open it with the first
+ * record. But many programs write 16 KiB at a time, which without the seal is one record of TLS. The 21 bytes of a
+ * frame do not fit in as well then. A frame that ends in a second record costs both sides less than a second frame.
  */
 static size_t room_for(const struct pfswrap_tunnel *tunnel, size_t length)
 {

@@ -1,8 +1,8 @@
 /*
- * Wiping where it has to be cheap: what libsodium's functions leave below the stack pointer when they return
- * (1.0.18 leaves the live stream key there after each rekeying call), and a few bytes once a chunk. Inline, so that
- * the frame that is wiped from is the one that made those calls. Knows nothing of keys; how deep each kind of call
- * reaches was measured, and tests/unit/seal/test_residue.c goes on measuring.
+ * Wipes secrets that libsodium's functions leave on the stack below the stack pointer. Version 1.0.18 leaves the
+ * live stream key there after each call that rekeys. The functions here are inline, so that they wipe from the
+ * stack frame of the function that has made those calls. The depths were measured; tests/unit/seal/test_residue.c
+ * measures them again.
  */
 #ifndef PFSWRAP_SEAL_WIPE_H
 #define PFSWRAP_SEAL_WIPE_H
@@ -11,16 +11,16 @@
 #include <string.h>
 
 enum {
-    DEAD_STACK_STREAM = 1024,    /* secretstream push, pull and init: 1.0.18 leaves its key about 500 bytes down */
-    DEAD_STACK_HANDSHAKE = 8192, /* X25519, HMAC-SHA256 and the frames of ours around them */
+    DEAD_STACK_STREAM = 1024,    /* secretstream push, pull and init: the key is about 500 bytes down */
+    DEAD_STACK_HANDSHAKE = 8192, /* X25519 and HMAC-SHA256, and the functions of this module around them */
 };
 
 #define dead_stack_wipe(bytes) sodium_stackzero(bytes)
 
 /*
- * sodium_memzero for the once-a-chunk path and a size known to the compiler: a few stores in place of two calls,
- * which at 64 bytes a chunk is 1 % of the whole. The empty statement uses the memory, so the stores cannot be left
- * out.
+ * Wipes a small block whose size the compiler knows, once for each chunk. Two calls of sodium_memzero() would take
+ * 1 % of the time of a chunk of 64 bytes. The empty statement uses the memory, so that the compiler cannot omit the
+ * stores.
  */
 static inline void wipe_inline(void *memory, size_t size)
 {

@@ -1,8 +1,8 @@
 /*
- * Where TLS begins: the first bytes of a record with a hello in it (RFC 8446 5.1, 4), which is found among
- * plaintext as well, so that STARTTLS needs no knowledge of the protocol around it; an alert that comes instead of
- * a hello; and a hello in SSL 2.0's form (RFC 5246 E.2). Eleven bytes that agree with each other in so many places
- * are no accident.
+ * Recognises the beginning of TLS by up to 11 bytes: a record with a hello (RFC 8446, sections 4 and 5.1), an alert
+ * in place of a hello, or a ClientHello in the format of SSL 2.0 (RFC 5246, appendix E.2). A record with a hello is
+ * also found behind plaintext, so that STARTTLS works without knowledge of the protocol in front of it. So many of
+ * the 11 bytes are fixed or depend on each other that plaintext does not match by accident.
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@ static unsigned integer16(const uint8_t *bytes)
     return (unsigned)bytes[0] << 8 | bytes[1];
 }
 
-/* Whether `byte` can be number `at` of a record's header: type, version (2), length (2). */
+/* Whether `byte` is possible at the offset `at` of a record's header: type, version (2), length (2). */
 static bool fits_header(unsigned at, uint8_t byte)
 {
     switch (at) {
@@ -28,7 +28,7 @@ static bool fits_header(unsigned at, uint8_t byte)
     }
 }
 
-/* The same of a hello: message type, message length (3), version (2). */
+/* The same for a hello: message type, message length (3), version (2). */
 static bool fits_message(unsigned at, uint8_t byte, bool server_may_answer)
 {
     switch (at) {
@@ -43,7 +43,7 @@ static bool fits_message(unsigned at, uint8_t byte, bool server_may_answer)
     }
 }
 
-/* A hello may be cut into records of any size, even of one byte. */
+/* Whether the bytes can be the beginning of a hello. It may be split into records of any size, even of one byte. */
 static bool is_hello(const uint8_t *bytes, size_t count, bool server_may_answer)
 {
     unsigned in_header = 0, in_message = 0, left = 0;
@@ -66,7 +66,7 @@ static bool is_hello(const uint8_t *bytes, size_t count, bool server_may_answer)
     return true;
 }
 
-/* type, version (2), length (2), level, description. */
+/* The same for an alert record: type, version (2), length (2), level, description. */
 static bool is_alert(const uint8_t *bytes, size_t count)
 {
     static const uint8_t begins[] = {RECORD_ALERT, 3};
@@ -81,7 +81,10 @@ static bool is_alert(const uint8_t *bytes, size_t count)
     return count < 6 || bytes[5] == 1 || bytes[5] == 2;
 }
 
-/* 0x8000 | length (2), type, version (2), lengths of suites (2, of 3 bytes each), session (2) and challenge (2). */
+/*
+ * The same for a ClientHello of SSL 2.0: 0x8000 | length (2), type, version (2), and the lengths of suites (2, 3
+ * bytes for each suite), session id (2) and challenge (2).
+ */
 static bool is_sslv2(const uint8_t *bytes, size_t count)
 {
     enum { HEADER = 2, FIXED = 9, CHALLENGE_MIN = 16, CHALLENGE_MAX = 32, SESSION = 16 };

@@ -1,6 +1,6 @@
 /*
- * The reader from outside: its two streams, plaintext until TLS begins, and what may pass. Below it record.c reads
- * records.
+ * The two directions of a connection: looks for the beginning of TLS, and counts the bytes in front of it. record.c
+ * reads the bytes behind it. See wire.h.
  */
 #include "wire/wire.h"
 
@@ -31,44 +31,44 @@ bool wire_is_tls(const struct wire *wire)
     return wire->phase != WIRE_PHASE_START;
 }
 
-/* The first of the gathered bytes is no beginning of TLS. */
-static void stream_drop_first(const struct wire_cursor *cursor)
+/* Counts the first of the gathered bytes as plaintext. */
+static void stream_drop_first(const struct wire_input *input)
 {
-    struct wire_stream *stream = cursor->stream;
+    struct wire_stream *stream = input->stream;
     stream->gathered_count--;
     memmove(stream->gathered, stream->gathered + 1, stream->gathered_count);
     stream->plain++;
-    if (stream->plain > cursor->config->plaintext_max)
-        wire_decide(cursor->wire, WIRE_PLAINTEXT, WIRE_REASON_NONE);
+    if (stream->plain > input->config->plaintext_max)
+        wire_decide(input->wire, WIRE_PLAINTEXT, WIRE_REASON_NONE);
 }
 
-/* Hands the gathered bytes on to whoever reads records. */
-static void stream_begin_records(const struct wire_cursor *cursor)
+/* Passes the gathered bytes to record.c. */
+static void stream_begin_records(const struct wire_input *input)
 {
     uint8_t bytes[WIRE_PATTERN_MAX];
-    size_t count = cursor->stream->gathered_count;
-    memcpy(bytes, cursor->stream->gathered, count);
-    cursor->stream->gathered_count = 0;
-    cursor->stream->is_tls = true;
-    wire_record_feed(cursor, bytes, count);
+    size_t count = input->stream->gathered_count;
+    memcpy(bytes, input->stream->gathered, count);
+    input->stream->gathered_count = 0;
+    input->stream->is_tls = true;
+    wire_record_feed(input, bytes, count);
 }
 
-/* Looks for TLS in what has been gathered, at each place of it. */
-static void stream_search(const struct wire_cursor *cursor)
+/* Looks for the beginning of TLS at each place in the gathered bytes. */
+static void stream_search(const struct wire_input *input)
 {
-    struct wire *wire = cursor->wire;
-    struct wire_stream *stream = cursor->stream;
-    bool server_may_answer = wire->phase == WIRE_PHASE_SERVER_HELLO && wire->client != cursor->direction;
+    struct wire *wire = input->wire;
+    struct wire_stream *stream = input->stream;
+    bool server_may_answer = wire->phase == WIRE_PHASE_SERVER_HELLO && wire->client != input->direction;
     while (stream->gathered_count > 0 && wire->verdict == WIRE_UNDECIDED) {
         switch (
             wire_pattern_match(stream->gathered, stream->gathered_count, stream->plain == 0, server_may_answer)) {
         case PATTERN_PARTIAL:
             return;
         case PATTERN_NONE:
-            stream_drop_first(cursor);
+            stream_drop_first(input);
             break;
         case PATTERN_TLS:
-            stream_begin_records(cursor);
+            stream_begin_records(input);
             return;
         case PATTERN_ALERT:
             wire->has_alert = true;
@@ -77,7 +77,7 @@ static void stream_search(const struct wire_cursor *cursor)
             break;
         case PATTERN_SSLV2:
             wire->phase = WIRE_PHASE_CLIENT_HELLO;
-            wire->client = cursor->direction;
+            wire->client = input->direction;
             wire->choice.version = 0x0002;
             wire_decide(wire, WIRE_WEAK, WIRE_REASON_SSLV2);
             break;
@@ -88,14 +88,14 @@ static void stream_search(const struct wire_cursor *cursor)
 enum wire_verdict wire_feed(struct wire *wire, const struct wire_config *config, enum wire_direction direction,
                             const uint8_t *bytes, size_t length, size_t *passes)
 {
-    struct wire_cursor cursor = {wire, config, &wire->streams[direction], direction};
+    struct wire_input input = {wire, config, &wire->streams[direction], direction};
     size_t taken = 0;
-    while (taken < length && !cursor.stream->is_tls && wire->verdict == WIRE_UNDECIDED) {
-        cursor.stream->gathered[cursor.stream->gathered_count++] = bytes[taken++];
-        stream_search(&cursor);
+    while (taken < length && !input.stream->is_tls && wire->verdict == WIRE_UNDECIDED) {
+        input.stream->gathered[input.stream->gathered_count++] = bytes[taken++];
+        stream_search(&input);
     }
     if (taken < length && wire->verdict == WIRE_UNDECIDED)
-        wire_record_feed(&cursor, bytes + taken, length - taken);
+        wire_record_feed(&input, bytes + taken, length - taken);
     *passes = wire->verdict == WIRE_WEAK || wire->verdict == WIRE_PLAINTEXT ? 0 : length;
     return wire->verdict;
 }

@@ -1,8 +1,8 @@
 /*
- * The first records of a TCP connection, both ways -> a verdict: TLS with forward secrecy as a policy has it,
- * weaker TLS, or no TLS. Bytes come in as they are sent and received, cut anywhere; nothing is sent, delayed or
- * allocated here, and nothing of the bytes is kept but what the audit log says. Needs <string.h> only: no socket,
- * no policy file, no TLS library. A struct wire holds no pointers, so a copy of it is a snapshot to go back to.
+ * Reads the first records of a TCP connection, in both directions, and reaches a verdict: TLS with forward secrecy
+ * as the settings demand it, weaker TLS, or no TLS. The bytes come as they are sent and received, in pieces of any
+ * size. Nothing is sent, delayed or allocated, and only what the audit log needs is kept. Calls nothing but
+ * <string.h>. A struct wire holds no pointers, so that a copy of it can be restored.
  */
 #ifndef PFSWRAP_WIRE_WIRE_H
 #define PFSWRAP_WIRE_WIRE_H
@@ -12,34 +12,33 @@
 #include <stdint.h>
 
 enum {
-    WIRE_LIST_MAX = 16,      /* entries of a configured list */
-    WIRE_NAME_MAX = 128,     /* bytes kept of a server name, with the terminator */
-    WIRE_PROTOCOLS_MAX = 32, /* of the ALPN names, joined by commas, with the terminator */
-    WIRE_VERSIONS_MAX = 6,   /* versions, groups and suites of an offer that are kept */
+    WIRE_LIST_MAX = 16,      /* entries of a list in the settings */
+    WIRE_NAME_MAX = 128,     /* bytes of a server name that are kept, with the terminator */
+    WIRE_PROTOCOLS_MAX = 32, /* bytes of the ALPN names, joined by commas, with the terminator */
+    WIRE_VERSIONS_MAX = 6,   /* versions, groups and suites of a ClientHello that are kept */
     WIRE_GROUPS_MAX = 12,
     WIRE_SUITES_MAX = 12,
-    WIRE_PATTERN_MAX = 11, /* bytes by which the beginning of TLS is told */
+    WIRE_PATTERN_MAX = 11, /* bytes by which the beginning of TLS is recognised */
 };
 
-/* What must hold. Shared by all connections under one policy, and unchanged while they last. */
+/* Settings. Readers share them, so they must not change while one uses them. */
 struct wire_config {
-    uint16_t min_version;           /* 0x0304; or 0x0303: ECDHE with AEAD in TLS 1.2 as well */
+    uint16_t min_version;           /* 0x0304, or 0x0303 to allow TLS 1.2 with ECDHE and AEAD as well */
     uint16_t groups[WIRE_LIST_MAX]; /* IANA "TLS Supported Groups" */
     size_t group_count;
-    uint16_t ciphersuites[WIRE_LIST_MAX]; /* those of TLS 1.3 */
+    uint16_t ciphersuites[WIRE_LIST_MAX]; /* IANA "TLS Cipher Suites", those of TLS 1.3 */
     size_t ciphersuite_count;
-    bool
-        refuse_resumption; /* a TLS 1.3 handshake with a preshared key, which is what a ticket is, counts as weak */
-    uint16_t plaintext_max; /* bytes each way that may precede TLS; 0: none */
+    bool refuse_resumption; /* a TLS 1.3 handshake with a preshared key (from a ticket or not) is weak */
+    uint16_t plaintext_max; /* bytes in each direction that may be in front of TLS */
 };
 
 enum wire_direction { WIRE_OUT, WIRE_IN }; /* sent by the program, received by it */
 
 enum wire_verdict {
-    WIRE_UNDECIDED, /* go on feeding */
-    WIRE_PFS,       /* a handshake that the configuration allows */
-    WIRE_WEAK,      /* TLS that it does not allow, see wire_reason */
-    WIRE_PLAINTEXT, /* more bytes that are no TLS than it allows */
+    WIRE_UNDECIDED, /* more bytes are needed */
+    WIRE_PFS,       /* a handshake that the settings allow */
+    WIRE_WEAK,      /* TLS that they do not allow, see enum wire_reason */
+    WIRE_PLAINTEXT, /* more than plaintext_max bytes without TLS */
 };
 
 enum wire_reason {
@@ -55,48 +54,48 @@ enum wire_reason {
     WIRE_REASON_MALFORMED,
 };
 
-/* Where a handshake stands; the part of a stream's state that both streams share. */
+/* The state of the handshake, which both directions share. */
 enum wire_phase {
     WIRE_PHASE_START,         /* no ClientHello yet */
-    WIRE_PHASE_CLIENT_HELLO,  /* one is under way */
-    WIRE_PHASE_SERVER_HELLO,  /* the server's turn */
-    WIRE_PHASE_RETRY,         /* it asked for another ClientHello */
-    WIRE_PHASE_SERVER_FLIGHT, /* TLS 1.2: the ServerKeyExchange is to come */
+    WIRE_PHASE_CLIENT_HELLO,  /* a ClientHello has begun */
+    WIRE_PHASE_SERVER_HELLO,  /* the ServerHello comes next */
+    WIRE_PHASE_RETRY,         /* after a HelloRetryRequest: another ClientHello comes next */
+    WIRE_PHASE_SERVER_FLIGHT, /* TLS 1.2: the ServerKeyExchange must still come */
 };
 
-/* A hello being read: one integer, or bytes to be passed over, at a time (hello.c). */
+/* The state of a hello that is being read (hello.c). */
 struct wire_hello {
-    uint8_t field;            /* what comes next */
-    uint8_t need;             /* bytes of the integer that are still to come */
-    bool is_partial;          /* some of its bytes are here */
-    bool is_server;           /* a ServerHello */
+    uint8_t field;            /* what comes next, enum wire_field */
+    uint8_t need;             /* bytes of the integer that are missing */
+    bool is_partial;          /* some of its bytes were read */
+    bool is_server;           /* it is not a ClientHello */
     bool may_be_retry;        /* its random value is that of a HelloRetryRequest so far */
     uint32_t value;           /* the integer */
-    uint32_t skip;            /* bytes to pass over before that */
-    uint16_t list_left;       /* bytes of the list of suites */
+    uint32_t skip;            /* bytes to skip in front of the integer */
+    uint16_t list_left;       /* bytes that are left of the random value, the suites or a name */
     uint16_t extension;       /* type of the extension */
-    uint16_t extension_left;  /* its bytes that are still to come */
-    uint16_t extensions_left; /* those of all extensions */
-    uint16_t seen;            /* extensions that must not come twice */
+    uint16_t extension_left;  /* bytes that are left of it */
+    uint16_t extensions_left; /* bytes that are left of all extensions */
+    uint16_t seen;            /* a bit for each extension that must not occur twice */
 };
 
-/* One direction. */
+/* The state of one direction. */
 struct wire_stream {
-    bool is_tls;                        /* records have begun */
-    uint8_t gathered_count;             /* of the bytes below */
-    uint8_t gathered[WIRE_PATTERN_MAX]; /* a possible beginning of TLS, or part of a record's or message's header */
-    uint8_t header_count;               /* bytes of a message's header in `header` */
-    uint8_t header[4];
-    uint16_t plain; /* bytes that were no TLS */
+    bool is_tls;                        /* records of TLS have begun */
+    uint8_t gathered_count;             /* bytes in `gathered` */
+    uint8_t gathered[WIRE_PATTERN_MAX]; /* perhaps the beginning of TLS; later, a part of a record's header */
+    uint8_t header_count;               /* bytes in `header` */
+    uint8_t header[4];                  /* a part of a message's header */
+    uint16_t plain;                     /* bytes in front of TLS, or without it */
     uint8_t record_type;
     uint16_t record_left;
-    bool in_message; /* the message began in a record; more of it may come in the next */
+    bool in_message; /* a message has begun and not ended; it may go on in the next record */
     uint8_t message_type;
     uint32_t message_left;
     struct wire_hello hello;
 };
 
-/* What the hellos said, for the audit log. Lists are cut at what there is room for; counts are of what is kept. */
+/* What the ClientHello offers, for the audit log. Lists and texts are cut if they are too long. */
 struct wire_offer {
     uint16_t versions[WIRE_VERSIONS_MAX];
     uint16_t groups[WIRE_GROUPS_MAX];
@@ -107,23 +106,24 @@ struct wire_offer {
     char protocols[WIRE_PROTOCOLS_MAX];
 };
 
+/* What the server has chosen. */
 struct wire_choice {
     bool is_known;    /* a ServerHello was complete */
-    uint16_t version; /* 0: not known */
-    uint16_t group;   /* 0: there was none */
+    uint16_t version; /* 0 if it is not known */
+    uint16_t group;   /* 0 if there was none */
     uint16_t suite;
-    bool preshared_key; /* resumed, or keyed by hand */
-    uint16_t identity;  /* which of the offered keys */
+    bool preshared_key; /* from a ticket, or an external one */
+    uint16_t identity;  /* index of the key in the offer */
 };
 
 struct wire {
     enum wire_verdict verdict;
     enum wire_reason reason; /* with WIRE_WEAK */
     enum wire_phase phase;
-    enum wire_direction client; /* who sent the ClientHello, once phase is past WIRE_PHASE_START */
+    enum wire_direction client; /* the ClientHello's; set after WIRE_PHASE_START */
     bool is_retried;            /* there was a HelloRetryRequest */
     bool has_alert;
-    uint8_t alert; /* the last one's description (RFC 8446 6) */
+    uint8_t alert; /* AlertDescription of the last alert (RFC 8446, section 6) */
     struct wire_stream streams[2];
     struct wire_offer offer;
     struct wire_choice choice;
@@ -132,24 +132,24 @@ struct wire {
 void wire_init(struct wire *wire);
 
 /*
- * Takes the next `length` bytes of a direction. Bytes of the two directions are to be given in the order in which
- * the program could know them: what it sends, before it is sent; what it receives, before the program has it.
- * Returns the verdict; once it is another than WIRE_UNDECIDED it stays. *passes is how many of these bytes may go
- * on their way if the configuration is to be enforced: all of them, or, with WIRE_WEAK and WIRE_PLAINTEXT, none.
+ * Reads the next `length` bytes of a direction. Both directions must be in order: bytes that the program sends are
+ * passed before they are sent, and bytes that it receives before the program gets them. Returns the verdict, which
+ * does not change any more once it is not WIRE_UNDECIDED. *passes is how many of these bytes may be sent or
+ * delivered if the settings are enforced: all of them, or none with WIRE_WEAK and WIRE_PLAINTEXT.
  */
 enum wire_verdict wire_feed(struct wire *wire, const struct wire_config *config, enum wire_direction direction,
                             const uint8_t *bytes, size_t length, size_t *passes);
 
-/* Whether bytes that are no TLS have been seen, before or without TLS. */
+/* Whether there were bytes in front of TLS, or without it. */
 bool wire_is_plain(const struct wire *wire);
 
 /* Whether a ClientHello has begun. */
 bool wire_is_tls(const struct wire *wire);
 
-/* Words for a person: why a verdict is WIRE_WEAK. */
+/* Why a verdict is WIRE_WEAK, in words for the audit log; "" for WIRE_REASON_NONE. */
 const char *wire_reason_words(enum wire_reason reason);
 
-/* Whether `suite` is one of TLS 1.2 with ECDHE and AEAD (judge.c); *has_hint: its ServerKeyExchange has a hint. */
+/* Whether `suite` of TLS 1.2 has ECDHE and AEAD. *has_hint: its ServerKeyExchange begins with a PSK hint. */
 bool wire_suite_is_ecdhe_aead(uint16_t suite, bool *has_hint);
 
 #endif

@@ -430,11 +430,11 @@ def checks_policies():
         (folder / "peers").write_text((folder / "peers").read_text().rstrip() + " not-after=2001-01-01\n")
         result = pfswrap("check", path)
         equal((result.status, message_of(result)),
-              (0, f"warning: {path}:7: [listen app] clients app-1 has no key that is good today"), "warning")
+              (0, f"warning: {path}:7: [listen app] clients app-1 has no key that is valid today"), "warning")
         path.write_text(path.read_text().replace("clients = app-1\n", ""))
         (folder / "peers").write_text("")
         equal(message_of(pfswrap("check", path)),
-              f"warning: {path}:6: [listen app] admits nobody: {folder}/peers is empty", "warning")
+              f"warning: {path}:6: [listen app] admits no client: {folder}/peers is empty", "warning")
 
     with tap.case("a program that is preloaded by hand does not start without its keys either"):
         path, folder = sealing_policy()

@@ -16,8 +16,8 @@ KEY_LINES = [
     r"TLSv1\.2, AES128-SHA: static RSA, no ephemeral key",
     r"The TLS 1\.2 client is refused\n +libssl says: .*protocol version",
     r"TLSv1\.3, group X25519, TLS_[A-Z0-9_]+",
-    r"curl fetches the page, every byte .*\n +TLSv1\.3, TLS_[A-Z0-9_]+, \d{6,} bytes",
-    r"Under pfswrap it speaks TLS 1\.3 and gets the page\n +TLSv1\.3, TLS_[A-Z0-9_]+",
+    r"curl fetches the page, every byte of it\n +TLSv1\.3, TLS_[A-Z0-9_]+, \d{6,} bytes",
+    r"Under pfswrap it uses TLS 1\.3 and gets the page\n +TLSv1\.3, TLS_[A-Z0-9_]+",
     r"policy +nginx +mode enforce",
     r"override +nginx +cipher-list: AES128-SHA",
     r"refused +nginx +as server: unsupported protocol",
@@ -31,11 +31,11 @@ KEY_LINES = [
     r"opened +redis-cli +as client: with redis-1, Noise IK",
     r"refused +redis-server +as server: \S",
     r"closed +redis-server +as server: \d+ bytes sent, \d+ received",
-    r"All \d+ claims hold\.",
+    r"All \d+ claims are true\.",
 ]
 WIRE_LINES = [
-    r"Whoever is on the wire reads it\n.*\n +2a 33 0d 0a 24 33 0d 0a 53 45 54 .* >\*3\.\.\$3\.\.SET",
-    r"On the wire nothing can be read\n.*\n +f5 70 66 73 77 0d 0a 01 ",
+    r"Everybody on the network can read it\n.*\n +2a 33 0d 0a 24 33 0d 0a 53 45 54 .* >\*3\.\.\$3\.\.SET",
+    r"Nobody on the network can read it\n.*\n +f5 70 66 73 77 0d 0a 01 ",
 ]
 
 
@@ -111,7 +111,7 @@ def main():
             equal(result.status, 1, f"status of {result!r}")
             equal(len(result.err.splitlines()), 1, f"lines on standard error of {result!r}")
             contains(result.err.decode(), words, "standard error")
-            check(b"claims hold" not in result.out, f"expected no claim of success in {result!r}")
+            check(b"claims are true" not in result.out, f"expected no claim of success in {result!r}")
             equal(leftovers(scratch), [], "files in its temporary directory")
 
     with tap.case("the demo works as an ordinary user"):
@@ -122,7 +122,7 @@ def main():
         result = run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-i",
                       "PATH=/usr/bin:/bin", DEMO])
         equal((result.status, result.err), (0, b""), f"status and standard error of {result!r}")
-        contains(result.text, "claims hold", "what it printed")
+        contains(result.text, "claims are true", "what it printed")
     tap.finish()
 
 

@@ -85,7 +85,7 @@ def check_password():
             (options[:4], "x\n", "usage"), (options[:2], "x\n", "usage"), (("genkey", "--user", "ann"), "", "usage"),
             (("genkey", "extra"), "", "usage"), (("genkey", "--nonsense"), "", "usage"),
             (options, "\n", "the password is empty"),
-            (options[:5] + ("AAAA",), "x\n", "--server: expected a public key as 44 characters"),
+            (options[:5] + ("AAAA",), "x\n", "--server: expected a public key of 44 characters"),
             (("genkey", "--password", "--user", "a b", "--server", SERVER), "x\n", "expected a name of 1 to 63")):
         refused = run(*arguments, text=text)
         report(refused.returncode == 1 and refused.stdout == "" and message in refused.stderr,

@@ -217,8 +217,8 @@ START_TEST(a_key_file_that_others_may_read_is_refused)
                    "test.conf:3: psk @site.psk: mode 0604, expected 0600 or less: it holds a secret");
     ck_assert_int_eq(0, chmod("peers", 0664));
     expect_refused("[seal]\nidentity = @b.key\npeers = @peers\n" LISTEN,
-                   "test.conf:3: peers @peers: mode 0664, expected 0644 or less: whoever can write it decides whom "
-                   "we trust");
+                   "test.conf:3: peers @peers: mode 0664, expected 0644 or less: a user who can write it decides "
+                   "which peers are trusted");
 }
 END_TEST
 
@@ -227,14 +227,14 @@ START_TEST(a_file_without_a_key_is_refused)
     write_good_files();
     write_file("a.key", "secret\n", 0600);
     expect_refused("[seal]\nidentity = @a.key\npeers = @peers\n" LISTEN,
-                   "test.conf:2: identity @a.key:1: expected a key as 44 characters of base64, found 6 characters "
-                   "that are not");
+                   "test.conf:2: identity @a.key:1: expected a key of 44 characters in base64, found 6 characters "
+                   "that are not a key");
     write_file("peers", "a " PUBLIC_A "\nb\n", 0644);
     expect_refused("[seal]\nidentity = @b.key\npeers = @peers\n" LISTEN,
                    "test.conf:3: peers @peers:2: expected NAME BASE64-PUBLIC-KEY [not-after=DATE], found one word");
     write_file("a.key", SECRET_B "\n", 0600);
     expect_refused("[seal]\nidentity = @a.key\nidentity = @b.key\npeers = @peers\n" LISTEN,
-                   "test.conf:3: identity @b.key: this identity is there already, or there are 16");
+                   "test.conf:3: identity @b.key: the keyring has this identity already, or 16 others");
 }
 END_TEST
 

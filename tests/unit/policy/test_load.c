@@ -77,10 +77,10 @@ END_TEST
 START_TEST(a_directory_and_a_fifo_are_refused_without_waiting)
 {
     ck_assert_int_eq(mkdir(path, 0700), 0);
-    expect_load_refused(": is no regular file, expected a policy file");
+    expect_load_refused(": is not a regular file, expected a policy file");
     ck_assert_int_eq(rmdir(path), 0);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    expect_load_refused(": is no regular file, expected a policy file");
+    expect_load_refused(": is not a regular file, expected a policy file");
 }
 END_TEST
 

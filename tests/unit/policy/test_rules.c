@@ -194,7 +194,7 @@ START_TEST(a_malformed_prefix_is_refused)
     expect_refused("[listen a]\naddress = 10.0.0.0/:1\n",
                    "test.conf:2: address 10.0.0.0/:1 has no valid prefix, expected /0 to /32");
     expect_refused("[listen a]\naddress = 10.0.0.1/8:1\n",
-                   "test.conf:2: address 10.0.0.1/8:1 has bits set beyond its prefix /8, expected them to be zero");
+                   "test.conf:2: address 10.0.0.1/8:1 has bits set after its prefix /8, expected them to be zero");
     expect_refused("[listen a]\naddress = 10.0.0.0/8:1, 10.0.0.0/8:1\n",
                    "test.conf:2: address 10.0.0.0/8:1 is listed twice, expected it once");
 }
@@ -206,8 +206,7 @@ START_TEST(a_sealing_rule_needs_its_keys)
     expect_refused(LISTEN "seal = require\n[seal]\nidentity = /k\n",
                    "test.conf:3: [listen a] seals, expected peers = FILE in [seal], or clients = any");
     expect_accepted(LISTEN "seal = require\nclients = any\n[seal]\nidentity = /k\n");
-    expect_refused(CONNECT "seal = require\n" SEAL,
-                   "test.conf:3: [connect a] seals, expected peer = NAME beside it");
+    expect_refused(CONNECT "seal = require\n" SEAL, "test.conf:3: [connect a] seals, expected peer = NAME as well");
     expect_refused(CONNECT "seal = require\npeer = x\n",
                    "test.conf:3: [connect a] seals, expected peers = FILE in [seal]");
     expect_accepted(CONNECT "seal = require\npeer = x\n[seal]\npeers = /p\n");
@@ -221,7 +220,7 @@ START_TEST(prefer_is_for_listening_sockets_that_admit_any_client)
     ck_assert(policy.rules[0].clients_any);
     expect_refused(
         LISTEN "seal = prefer\n" SEAL,
-        "test.conf:3: seal = prefer in [listen a] takes unsealed clients, expected clients = any beside it");
+        "test.conf:3: seal = prefer in [listen a] accepts unsealed clients, expected clients = any as well");
     expect_accepted(LISTEN "clients = any\nseal = prefer\nlayer = tls\n" SEAL);
     ck_assert_int_eq(policy.rules[0].layer, POLICY_LAYER_TLS);
     expect_refused(
@@ -233,13 +232,12 @@ END_TEST
 START_TEST(a_sealing_key_without_sealing_is_refused)
 {
     expect_refused(LISTEN "clients = a\n",
-                   "test.conf:3: clients has no effect by itself, expected seal = require beside it");
+                   "test.conf:3: clients has no effect alone, expected seal = require as well");
     expect_refused(LISTEN "seal = off\nlayer = tls\n",
-                   "test.conf:4: layer has no effect by itself, expected seal = require beside it");
-    expect_refused(CONNECT "peer = a\n",
-                   "test.conf:3: peer has no effect by itself, expected seal = require beside it");
+                   "test.conf:4: layer has no effect alone, expected seal = require as well");
+    expect_refused(CONNECT "peer = a\n", "test.conf:3: peer has no effect alone, expected seal = require as well");
     expect_refused(CONNECT "service = a\n",
-                   "test.conf:3: service has no effect by itself, expected seal = require beside it");
+                   "test.conf:3: service has no effect alone, expected seal = require as well");
 }
 END_TEST
 
@@ -248,7 +246,7 @@ START_TEST(bad_values_of_a_rule_are_refused)
     expect_refused(LISTEN "seal = yes\n", "test.conf:3: seal = yes, expected off, require or prefer");
     expect_refused(LISTEN "layer = ip\n", "test.conf:3: layer = ip, expected socket or tls");
     expect_refused(LISTEN "clients = a, any\n",
-                   "test.conf:3: clients lists any among names, expected any alone or names");
+                   "test.conf:3: clients lists any together with names, expected either any or names");
     expect_refused(LISTEN "clients = a, a\n", "test.conf:3: clients a is listed twice, expected it once");
     expect_refused(LISTEN "clients = a b\n",
                    "test.conf:3: clients = a b, expected a name of letters, digits, '.', '_', '-' and '@'");

@@ -88,7 +88,7 @@ END_TEST
 
 START_TEST(a_key_before_any_section_is_refused)
 {
-    expect_refused("; x\nmode = audit\n", "test.conf:2: mode stands before any section, expected [policy], [tls], "
+    expect_refused("; x\nmode = audit\n", "test.conf:2: mode comes before any section, expected [policy], [tls], "
                                           "[wire], [seal], [listen NAME] or [connect NAME] first");
 }
 END_TEST

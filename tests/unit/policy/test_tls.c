@@ -84,11 +84,12 @@ END_TEST
 START_TEST(an_unknown_group_is_refused)
 {
     expect_refused("[tls]\ngroups = X25519, P-265\n",
-                   "test.conf:2: group P-265 is in no TLS registry, expected names such as X25519, P-256 or "
+                   "test.conf:2: group P-265 is not in the IANA registry, expected a name such as X25519, P-256 or "
                    "X25519MLKEM768");
-    expect_refused("[tls]\ngroups = X25519:P-256\n",
-                   "test.conf:2: group X25519:P-256 is in no TLS registry, expected names such as X25519, P-256 or "
-                   "X25519MLKEM768");
+    expect_refused(
+        "[tls]\ngroups = X25519:P-256\n",
+        "test.conf:2: group X25519:P-256 is not in the IANA registry, expected a name such as X25519, P-256 or "
+        "X25519MLKEM768");
 }
 END_TEST
 
@@ -137,12 +138,14 @@ END_TEST
 
 START_TEST(a_suite_that_is_not_of_tls_1_3_is_refused)
 {
-    expect_refused("[tls]\nciphersuites = ECDHE-RSA-AES128-GCM-SHA256\n",
-                   "test.conf:2: ciphersuite ECDHE-RSA-AES128-GCM-SHA256 is no TLS 1.3 suite of the registry, "
-                   "expected names such as TLS_AES_256_GCM_SHA384");
-    expect_refused("[tls]\nciphersuites = TLS_SHA256_SHA256\n",
-                   "test.conf:2: ciphersuite TLS_SHA256_SHA256 is no TLS 1.3 suite of the registry, expected names "
-                   "such as TLS_AES_256_GCM_SHA384");
+    expect_refused(
+        "[tls]\nciphersuites = ECDHE-RSA-AES128-GCM-SHA256\n",
+        "test.conf:2: ciphersuite ECDHE-RSA-AES128-GCM-SHA256 is not a TLS 1.3 suite in the IANA registry, "
+        "expected a name such as TLS_AES_256_GCM_SHA384");
+    expect_refused(
+        "[tls]\nciphersuites = TLS_SHA256_SHA256\n",
+        "test.conf:2: ciphersuite TLS_SHA256_SHA256 is not a TLS 1.3 suite in the IANA registry, expected a name "
+        "such as TLS_AES_256_GCM_SHA384");
 }
 END_TEST
 
@@ -162,11 +165,11 @@ END_TEST
 START_TEST(trust_settings_without_effect_are_refused)
 {
     expect_refused("[tls]\nca-file = /ca.pem\n\n[policy]\n",
-                   "test.conf:2: ca-file has no effect by itself, expected verify-server = require or "
-                   "client-certificates = require beside it");
+                   "test.conf:2: ca-file has no effect alone, expected verify-server = require or "
+                   "client-certificates = require as well");
     expect_refused(
         "[tls]\nverify-server = application\npin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
-        "test.conf:3: pin-sha256 has no effect by itself, expected verify-server = require beside it");
+        "test.conf:3: pin-sha256 has no effect alone, expected verify-server = require as well");
     expect_accepted("[tls]\nca-file = /ca.pem\nverify-server = require\n");
 }
 END_TEST
