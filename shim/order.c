@@ -8,9 +8,11 @@
 #include "config/init.h"
 #include "connection/endpoint.h"
 #include "connection/endpoint_word.h"
+#include "fd/program_socket.h"
 #include "inspect/inspect.h"
 #include "readiness/registration.h"
 #include "socket/sealed_operations.h"
+#include "transfer/relay_address.h"
 #include "transfer/share.h"
 
 /* A child of a fork that nothing announced: connections first, since everything else may use them. */
@@ -31,3 +33,6 @@ const struct fd_operations *const fd_operations[FD_KINDS] = {
     [FD_KIND_SEALED] = &sealed_operations,
     [FD_KIND_INSPECTED] = &inspect_operations,
 };
+
+/* Unix sockets that stand for TCP connections. */
+const struct address_resolver *const address_resolvers[] = {&relay_address_resolver, NULL};
