@@ -4,14 +4,17 @@
  */
 #include <stddef.h>
 
+#include "audit/handshake_reporter.h"
 #include "base/process.h"
 #include "config/init.h"
 #include "connection/endpoint.h"
 #include "connection/endpoint_word.h"
 #include "fd/program_socket.h"
+#include "gnutls/library.h"
 #include "inspect/inspect.h"
 #include "readiness/registration.h"
 #include "socket/sealed_operations.h"
+#include "tls/report.h"
 #include "transfer/relay_address.h"
 #include "transfer/share.h"
 
@@ -36,3 +39,6 @@ const struct fd_operations *const fd_operations[FD_KINDS] = {
 
 /* Unix sockets that stand for TCP connections. */
 const struct address_resolver *const address_resolvers[] = {&relay_address_resolver, NULL};
+
+/* Which module reports the handshakes of which TLS library. */
+const struct handshake_reporter *const handshake_reporters[] = {&libssl_reporter, &gnutls_reporter, NULL};
