@@ -14,7 +14,7 @@
 #include "inspect/inspect.h"
 #include "readiness/registration.h"
 #include "socket/sealed_operations.h"
-#include "tls/report.h"
+#include "tls/libssl.h"
 #include "transfer/relay_address.h"
 #include "transfer/share.h"
 

@@ -323,3 +323,14 @@ void libssl_require_supported(void)
         pfswrap_die(message);
     }
 }
+
+/*
+ * Not an executable that contains libssl: its calls are not interposed, so nothing in this module reports them.
+ */
+static bool reporter_covers(const void *caller)
+{
+    const struct libssl *lib = libssl_containing(caller);
+    return lib != NULL && lib->is_library;
+}
+
+const struct handshake_reporter libssl_reporter = {.covers = reporter_covers};

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "audit/handshake_reporter.h"
+
 /* Functions of 1.1.1 and of later versions, which the headers of OpenSSL 3.0 rename or do not declare. */
 #undef SSL_get_peer_certificate
 #undef EVP_PKEY_id
@@ -301,6 +303,9 @@ bool libssl_is_in_executable(void);
 
 /* Registers the loaded libraries. Ends the process with exit status 125 if one of them is not supported. */
 void libssl_require_supported(void);
+
+/* The handshakes of libssl libraries, which this module reports (report.h). */
+extern const struct handshake_reporter libssl_reporter;
 
 /* In an interposed function: an address in the code that called it. */
 #define CALLER __builtin_return_address(0)

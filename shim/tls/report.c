@@ -183,14 +183,3 @@ void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *co
     report_end(refused ? "refused" : "failed", lib, ssl, problem != NULL ? problem : text,
                problem != NULL ? text : NULL);
 }
-
-/*
- * Only libraries: the calls within a program that contains libssl are not interposed, so nothing here reports them.
- */
-static bool reporter_covers(const void *caller)
-{
-    const struct libssl *lib = libssl_containing(caller);
-    return lib != NULL && lib->is_library;
-}
-
-const struct handshake_reporter libssl_reporter = {.covers = reporter_covers};

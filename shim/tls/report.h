@@ -5,7 +5,6 @@
 #ifndef PFSWRAP_TLS_REPORT_H
 #define PFSWRAP_TLS_REPORT_H
 
-#include "audit/handshake_reporter.h"
 #include "tls/state.h"
 
 /* An override of finite-field Diffie-Hellman parameters: a program may set them, and they are never used. */
@@ -25,8 +24,5 @@ void report_failed(const struct libssl *lib, SSL *ssl, struct tls_connection *co
 
 /* "TLSv1.2" for 0x0303, and so on; "any" for 0, and "unknown" for what is no version. */
 const char *report_version_name(int version);
-
-/* The handshakes of libssl libraries, which this module reports. */
-extern const struct handshake_reporter libssl_reporter;
 
 #endif

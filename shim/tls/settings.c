@@ -59,8 +59,8 @@ static bool allows_only_old_versions(const struct tls_settings *asked)
            (asked->options & SSL_OP_NO_TLSv1_3) != 0;
 }
 
-static struct tls_settings settings_forced(const struct policy_tls *policy, const struct tls_settings *asked,
-                                           bool dtls, bool server)
+struct tls_settings tls_settings_allowed(const struct policy_tls *policy, const struct tls_settings *asked,
+                                         bool dtls, bool server)
 {
     struct tls_settings forced = *asked;
     uint64_t cleared = OPTIONS_CLEARED | OPTION_ALLOW_CLIENT_RENEGOTIATION;
@@ -135,7 +135,7 @@ const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connec
     settings_read(lib, ssl, &connection->asked);
     connection->upgraded = enforce && !dtls && !quic && allows_only_old_versions(&connection->asked);
     connection->reported = false;
-    struct tls_settings forced = settings_forced(&policy->tls, &connection->asked, dtls, server);
+    struct tls_settings forced = tls_settings_allowed(&policy->tls, &connection->asked, dtls, server);
     if (quic) /* always TLS 1.3 (RFC 9001), and its version numbers are not TLS's */
         forced = connection->asked;
     report_overrides(lib, ssl, &policy->tls, &connection->asked, &forced);
@@ -178,8 +178,8 @@ void tls_settings_retake(struct libssl *lib, SSL *ssl, struct tls_connection *co
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     settings_read(lib, ssl, &connection->asked);
     if (!quic) {
-        struct tls_settings forced =
-            settings_forced(policy, &connection->asked, lib->SSL_is_dtls(ssl) != 0, lib->SSL_is_server(ssl) != 0);
+        struct tls_settings forced = tls_settings_allowed(policy, &connection->asked, lib->SSL_is_dtls(ssl) != 0,
+                                                          lib->SSL_is_server(ssl) != 0);
         report_overrides(lib, ssl, policy, &connection->asked, &forced);
         settings_write(lib, ssl, &connection->asked, &forced);
     }

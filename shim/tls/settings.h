@@ -10,6 +10,10 @@
 
 enum tls_role { TLS_ROLE_UNKNOWN, TLS_ROLE_CLIENT, TLS_ROLE_SERVER };
 
+/* The settings that are closest to what the program asked for, among those that the policy allows. */
+struct tls_settings tls_settings_allowed(const struct policy_tls *policy, const struct tls_settings *asked,
+                                         bool dtls, bool server);
+
 /*
  * Replaces the connection's settings that the policy does not allow. Remembers what the program asked for, and logs
  * each difference. Moves the connection from TLS_STAGE_NEW to TLS_STAGE_HANDSHAKE. `role` is the role that the
