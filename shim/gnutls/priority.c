@@ -5,48 +5,17 @@
 #include "gnutls/priority.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "config/init.h"
-#include "config/override.h"
 #include "gnutls/restrict.h"
 #include "gnutls/session.h"
 #include "base/interposed.h"
 
-/* Priorities as they are passed to the library. */
-struct restricted {
-    char string[PRIORITY_MAX];
-    unsigned flags; /* of gnutls_priority_init2() */
-};
-
-/*
- * Restricts the program's string; NULL is the library's default. Returns 0, or the library's error code for the
- * program's string, with *error as the library sets it.
- */
-static int string_restrict(const struct gnutls *lib, struct restricted *restricted, const char *string,
-                           const char **error, unsigned flags, bool is_datagram)
-{
-    gnutls_priority_t asked;
-    int result = lib->gnutls_priority_init2(&asked, string, error, flags);
-    if (result < 0)
-        return result;
-    if (string != NULL && priority_is_weaker(lib, asked))
-        override_report("priority", string, "the policy's versions, groups and ciphers");
-    int length = snprintf(restricted->string, sizeof restricted->string, "%s", string != NULL ? string : "");
-    restricted->flags = string == NULL ? flags | GNUTLS_PRIORITY_INIT_DEF_APPEND : flags;
-    if (length < 0 || (size_t)length >= sizeof restricted->string ||
-        !priority_restrict(lib, restricted->string, asked, is_datagram))
-        result = GNUTLS_E_NO_PRIORITIES_WERE_SET;
-    lib->gnutls_priority_deinit(asked);
-    return result;
-}
-
 static int priority_init(const struct gnutls *lib, gnutls_priority_t *priority, const char *string,
                          const char **error, unsigned flags, bool is_datagram)
 {
-    struct restricted restricted;
-    int result = string_restrict(lib, &restricted, string, error, flags, is_datagram);
+    struct priority_restricted restricted;
+    int result = priority_restrict(lib, &restricted, string, error, flags, is_datagram);
     if (!pfswrap_enforces())
         return lib->gnutls_priority_init2(priority, string, error, flags);
     return result < 0 ? result : lib->gnutls_priority_init2(priority, restricted.string, NULL, restricted.flags);
@@ -93,8 +62,8 @@ PFSWRAP_EXPORT int gnutls_priority_set_direct(gnutls_session_t session, const ch
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
         return lib->gnutls_priority_set_direct(session, string, error);
-    struct restricted restricted;
-    int result = string_restrict(lib, &restricted, string, error, 0, session_is_datagram(session));
+    struct priority_restricted restricted;
+    int result = priority_restrict(lib, &restricted, string, error, 0, session_is_datagram(session));
     if (!pfswrap_enforces())
         return lib->gnutls_priority_set_direct(session, string, error);
     if (result < 0)
@@ -123,9 +92,9 @@ PFSWRAP_EXPORT int gnutls_set_default_priority_append(gnutls_session_t session, 
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
         return lib->gnutls_set_default_priority_append(session, string, error, flags);
-    struct restricted restricted;
-    int result = string_restrict(lib, &restricted, string, error, flags | GNUTLS_PRIORITY_INIT_DEF_APPEND,
-                                 session_is_datagram(session));
+    struct priority_restricted restricted;
+    int result = priority_restrict(lib, &restricted, string, error, flags | GNUTLS_PRIORITY_INIT_DEF_APPEND,
+                                   session_is_datagram(session));
     if (!pfswrap_enforces())
         return lib->gnutls_set_default_priority_append(session, string, error, flags);
     return result < 0 ? result : lib->gnutls_set_default_priority_append(session, restricted.string, NULL, flags);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/init.h"
+#include "config/override.h"
 #include "gnutls/algorithm.h"
 
 enum { TLS_1_3 = 0x0304 };
@@ -133,7 +134,11 @@ static bool allows_tls13(const struct gnutls *lib, gnutls_priority_t asked)
     return false;
 }
 
-bool priority_restrict(const struct gnutls *lib, char *text, gnutls_priority_t asked, bool is_datagram)
+/*
+ * Appends to `text` (PRIORITY_MAX bytes, may be empty) what restricts it to the policy. `asked` is the result of
+ * `text` alone. Returns false if it does not fit, or if the library has no group or no cipher of the policy.
+ */
+static bool append_policy(const struct gnutls *lib, char *text, gnutls_priority_t asked, bool is_datagram)
 {
     const bool with_tls12 = pfswrap_policy()->tls.min_version < TLS_1_3;
     struct priority_string string = {.text = text, .length = strlen(text)};
@@ -158,7 +163,8 @@ bool priority_restrict(const struct gnutls *lib, char *text, gnutls_priority_t a
     return has_groups && has_ciphers && !string.is_too_long;
 }
 
-bool priority_is_weaker(const struct gnutls *lib, gnutls_priority_t asked)
+/* Whether priorities allow a version, a group or a cipher that the policy does not allow. */
+static bool is_weaker(const struct gnutls *lib, gnutls_priority_t asked)
 {
     const unsigned min_version = pfswrap_policy()->tls.min_version < TLS_1_3 ? GNUTLS_TLS1_2 : GNUTLS_TLS1_3;
     const unsigned *list;
@@ -175,4 +181,22 @@ bool priority_is_weaker(const struct gnutls *lib, gnutls_priority_t asked)
         if (!algorithm_cipher_is_allowed(lib, (gnutls_cipher_algorithm_t)list[i]))
             return true;
     return false;
+}
+
+int priority_restrict(const struct gnutls *lib, struct priority_restricted *restricted, const char *string,
+                      const char **error, unsigned flags, bool is_datagram)
+{
+    gnutls_priority_t asked;
+    int result = lib->gnutls_priority_init2(&asked, string, error, flags);
+    if (result < 0)
+        return result;
+    if (string != NULL && is_weaker(lib, asked))
+        override_report("priority", string, "the policy's versions, groups and ciphers");
+    int length = snprintf(restricted->string, sizeof restricted->string, "%s", string != NULL ? string : "");
+    restricted->flags = string == NULL ? flags | GNUTLS_PRIORITY_INIT_DEF_APPEND : flags;
+    if (length < 0 || (size_t)length >= sizeof restricted->string ||
+        !append_policy(lib, restricted->string, asked, is_datagram))
+        result = GNUTLS_E_NO_PRIORITIES_WERE_SET;
+    lib->gnutls_priority_deinit(asked);
+    return result;
 }

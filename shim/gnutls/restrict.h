@@ -8,16 +8,22 @@
 
 #include "gnutls/library.h"
 
-enum { PRIORITY_MAX = 4096 }; /* bytes of a priority string, including what is appended */
+enum { PRIORITY_MAX = 4096 }; /* bytes of a priority string with its terminator */
+
+/* What is passed to the library in place of the program's string. */
+struct priority_restricted {
+    char string[PRIORITY_MAX];
+    unsigned flags; /* of gnutls_priority_init2(3) */
+};
 
 /*
- * Appends to `string` (PRIORITY_MAX bytes, may be empty) what restricts it to the policy, for TLS or for DTLS.
- * `asked` is the result of `string` alone: groups and ciphers that both it and the policy have are kept, in its
- * order. Returns false if the string becomes too long, or if the library has no group or no cipher of the policy.
+ * Restricts `string`, for TLS or for DTLS; NULL is the library's default. `flags` are those of the program's call.
+ * Reports the override if the string allows something that the policy does not allow. Returns 0, or the library's
+ * error code for the program's string, with *error as the library sets it (unless `error` is NULL);
+ * GNUTLS_E_NO_PRIORITIES_WERE_SET if the result is too long, or if the library has no group or no cipher of the
+ * policy.
  */
-bool priority_restrict(const struct gnutls *lib, char *string, gnutls_priority_t asked, bool is_datagram);
-
-/* Whether priorities allow a version, a group or a cipher that the policy does not allow. */
-bool priority_is_weaker(const struct gnutls *lib, gnutls_priority_t asked);
+int priority_restrict(const struct gnutls *lib, struct priority_restricted *restricted, const char *string,
+                      const char **error, unsigned flags, bool is_datagram);
 
 #endif
