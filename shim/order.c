@@ -5,15 +5,19 @@
  */
 #include <stddef.h>
 
+#include "audit/handshake_reporter.h"
 #include "base/fork.h"
 #include "connection/endpoint.h"
 #include "connection/endpoint_word.h"
 #include "fd/linger.h"
 #include "fd/own.h"
+#include "fd/program_socket.h"
+#include "gnutls/library.h"
 #include "inspect/inspect.h"
 #include "readiness/registration.h"
 #include "socket/sealed_operations.h"
 #include "tls/libssl.h"
+#include "transfer/relay_address.h"
 #include "transfer/share.h"
 
 /*
@@ -37,3 +41,9 @@ const struct fd_operations *const fd_operations[FD_KINDS] = {
     [FD_KIND_SEALED] = &sealed_operations,
     [FD_KIND_INSPECTED] = &inspect_operations,
 };
+
+/* Unix sockets that stand for TCP connections. */
+const struct address_resolver *const address_resolvers[] = {&relay_address_resolver, NULL};
+
+/* Which module reports the handshakes of which TLS library. */
+const struct handshake_reporter *const handshake_reporters[] = {&libssl_reporter, &gnutls_reporter, NULL};

@@ -1,6 +1,7 @@
 /*
- * Node.js and Java by what they export, whatever the program is called; in any process that has the shared object,
- * so children are prepared as well as what `pfswrap run` starts. Calls getenv and setenv; there is one thread yet.
+ * Recognises Node.js and Java by the functions they export, whatever the program's name is. This happens in each
+ * process that loads the shim, so children are configured as well as what `pfswrap run` starts. Calls getenv() and
+ * setenv(), which is safe before main() while there is one thread.
  */
 #include "runtime.h"
 
@@ -27,7 +28,7 @@ static void variable_set(const struct policy *policy, enum policy_runtime runtim
     const char *name = policy_runtime_variable(runtime);
     const char *present = getenv(name);
     if (policy_runtime_value(policy, runtime, present, value) < 0)
-        return; /* what the program then does is judged by its connections */
+        return; /* the value does not fit: the inspection of connections still applies */
     if (present != NULL && strcmp(present, value) == 0)
         return;
     override_report(name, present != NULL ? present : "", value);
@@ -37,7 +38,7 @@ static void variable_set(const struct policy *policy, enum policy_runtime runtim
 
 void runtime_prepare(const struct policy *policy)
 {
-    /* Node-API and the JDK's launcher, or a program that is linked with a Java virtual machine. */
+    /* Node-API; the launcher of the JDK, or a program that is linked with a Java virtual machine. */
     if (is_defined("napi_create_function"))
         variable_set(policy, POLICY_RUNTIME_NODE);
     else if (is_defined("JLI_Launch") || is_defined("JNI_CreateJavaVM"))

@@ -1,7 +1,7 @@
 /*
- * What happens when the shared object is loaded, before the program's main(): the real functions and the policy are
- * there from the beginning, an unsupported libssl ends the process, and the environment loses what must not be in
- * it. Interposed calls that arrive earlier find their own way (init.h).
+ * The constructor of the shared object, which runs before the program's main(). It finds the real functions, reads
+ * the policy, ends the process if a TLS library is not supported, and removes dangerous variables from the
+ * environment. Interposed calls that run even earlier do what they need by themselves (config/init.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #include "tls/libssl.h"
 #include "inspect/inspect.h"
 
-/* Key logs give past traffic away: no library of this process, and no child, is to write one. */
+/* A key log allows to decrypt recorded traffic. No library of this process and no child may write one. */
 static void refuse_key_log(const struct policy *policy)
 {
     const char *path = getenv("SSLKEYLOGFILE");
@@ -28,23 +28,23 @@ static void refuse_key_log(const struct policy *policy)
         unsetenv("SSLKEYLOGFILE");
 }
 
-/* children = allow: what this program executes starts without us. Other preloads of the operator's stay. */
-static void let_children_go(void)
+/* children = allow: programs that this one executes start without the shim. Other objects stay in LD_PRELOAD. */
+static void release_children(void)
 {
     const char *preload = getenv("LD_PRELOAD");
     unsetenv("PFSWRAP_POLICY");
     unsetenv(PFSWRAP_CHILD_VARIABLE);
     if (preload == NULL)
         return;
-    static const char ours[] = "libpfswrap.so";
+    static const char shim[] = "libpfswrap.so";
     char kept[PATH_MAX];
     size_t length = 0;
     while (*preload != '\0') {
         size_t word = strcspn(preload, " :");
-        size_t folder = word >= sizeof ours - 1 ? word - (sizeof ours - 1) : 0;
-        bool is_ours = word >= sizeof ours - 1 && memcmp(preload + folder, ours, sizeof ours - 1) == 0 &&
+        size_t folder = word >= sizeof shim - 1 ? word - (sizeof shim - 1) : 0;
+        bool is_shim = word >= sizeof shim - 1 && memcmp(preload + folder, shim, sizeof shim - 1) == 0 &&
                        (folder == 0 || preload[folder - 1] == '/');
-        if (word > 0 && !is_ours) {
+        if (word > 0 && !is_shim) {
             if (length + word + 2 > sizeof kept)
                 return;
             if (length > 0)
@@ -61,8 +61,8 @@ static void let_children_go(void)
         unsetenv("LD_PRELOAD");
 }
 
-/* What cannot be protected is said: an auditor must not take silence for protection. */
-static void report_inner_libssl(void)
+/* Reports a libssl that cannot be protected. Without an event, an auditor could believe that it is protected. */
+static void report_libssl_in_executable(void)
 {
     if (!libssl_is_in_executable())
         return;
@@ -79,12 +79,12 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     const struct policy *policy = pfswrap_policy();
     libssl_require_supported();
     gnutls_library_require_supported();
-    report_inner_libssl();
+    report_libssl_in_executable();
     refuse_key_log(policy);
     runtime_prepare(policy);
     inspect_start(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)
-        let_children_go();
+        release_children();
     else
         environment_start();
     if (pfswrap_seals() || inspect_is_wanted())

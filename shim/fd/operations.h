@@ -30,6 +30,9 @@ struct fd_operations {
     ssize_t (*received)(int fd, const struct iovec *vectors, long count, ssize_t got, int flags,
                         const void *caller);
 
+    /* How many bytes a call can receive now (FIONREAD, tcp(7)). Or FD_FOREIGN. */
+    ssize_t (*available)(int fd);
+
     /* sendfile(2). Or FD_FOREIGN. */
     ssize_t (*send_file)(int fd, int file, off_t *offset, size_t count);
 

@@ -1,20 +1,25 @@
 /*
- * Handshakes: what they have come to is looked at before the program can send a byte, and logged. A session that is
- * not what the policy says is cut: its socket is shut, and it has no way to the network any more.
+ * Handshakes. The negotiated parameters are verified and logged before the program can send data. A session that
+ * the policy does not allow is cut: its socket is shut down, and its transport functions fail.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "audit/address.h"
-#include "audit/audit.h"
-#include "gnutls/priority.h"
-#include "config/init.h"
+#include "audit/addresses.h"
+#include "audit/builder.h"
 #include "base/interposed.h"
+#include "config/init.h"
+#include "fd/program_socket.h"
+#include "gnutls/algorithm.h"
+#include "gnutls/session.h"
+#include "gnutls/verify.h"
 #include "policy/registry.h"
 
-/* Who this session is; the library tells servers only of a client's server name. */
+/*
+ * Whether the session is a server's. The library returns a server name only to servers. On a server, writes the
+ * name that the client asked for to `name`, with *length bytes.
+ */
 static bool session_is_server(const struct gnutls *lib, gnutls_session_t session, char *name, size_t *length)
 {
     unsigned type;
@@ -24,47 +29,35 @@ static bool session_is_server(const struct gnutls *lib, gnutls_session_t session
     return result != GNUTLS_E_INVALID_REQUEST;
 }
 
-/* The descriptor, or -1: the program has a transport of its own, whose pointer is no number. */
+/*
+ * The session's socket. -1: the program has its own transport. The transport's pointer is then a real pointer, and
+ * not a descriptor number.
+ */
 static int session_socket(const struct gnutls *lib, gnutls_session_t session)
 {
     enum { DESCRIPTORS_MAX = 1 << 20 };
     struct sockaddr_storage address;
-    socklen_t length = sizeof address;
+    socklen_t length;
     uintptr_t pointer = (uintptr_t)lib->gnutls_transport_get_ptr(session);
-    if (pointer >= DESCRIPTORS_MAX || getsockname((int)pointer, (struct sockaddr *)&address, &length) != 0)
-        return -1;
-    return (int)pointer;
+    const bool is_socket =
+        pointer < DESCRIPTORS_MAX && program_socket_address((int)pointer, PROGRAM_SOCKET_LOCAL, &address, &length);
+    return is_socket ? (int)pointer : -1;
 }
 
-/* What events say of a session. */
+/* What events report about a session. */
 struct description {
-    char name[256]; /* the server name the client asked for; a client's own is not known */
+    char name[256]; /* on a server: the name that the client asked for */
     bool is_server;
-    int fd;
-    char local[AUDIT_ADDRESS_TEXT], peer[AUDIT_ADDRESS_TEXT];
+    struct audit_addresses addresses;
 };
 
 static void describe(struct description *description, const struct gnutls *lib, gnutls_session_t session)
 {
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
     size_t length = sizeof description->name - 1;
-    int saved = errno;
     memset(description, 0, sizeof *description);
     description->is_server = session_is_server(lib, session, description->name, &length);
     description->name[length] = '\0';
-    description->fd = session_socket(lib, session);
-    if (description->fd >= 0 && getsockname(description->fd, (struct sockaddr *)&address, &size) == 0)
-        audit_address_format(description->local, (struct sockaddr *)&address);
-    size = sizeof address;
-    if (description->fd >= 0 && getpeername(description->fd, (struct sockaddr *)&address, &size) == 0)
-        audit_address_format(description->peer, (struct sockaddr *)&address);
-    errno = saved;
-}
-
-static const char *or_null(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? text : NULL;
+    audit_addresses_read(&description->addresses, session_socket(lib, session));
 }
 
 static const char *version_name(gnutls_protocol_t version)
@@ -92,15 +85,15 @@ static const char *version_name(gnutls_protocol_t version)
 static const char *group_name(const struct gnutls *lib, gnutls_session_t session)
 {
     gnutls_group_t group = lib->gnutls_group_get(session);
-    const struct tls_group *known = tls_group_by_id(priority_group_id(lib, group));
+    const struct tls_group *known = tls_group_by_id(algorithm_group_id(lib, group));
     return known != NULL ? known->name : group != GNUTLS_GROUP_INVALID ? lib->gnutls_group_get_name(group) : NULL;
 }
 
-/* A suite of TLS 1.3 by its name; of older versions the cipher, which is what tells them apart here. */
+/* The name of the TLS 1.3 suite. For an older version, the name of the cipher. */
 static const char *cipher_name(const struct gnutls *lib, gnutls_session_t session)
 {
     gnutls_cipher_algorithm_t cipher = lib->gnutls_cipher_get(session);
-    const struct tls_ciphersuite *suite = tls_ciphersuite_by_id(priority_suite_id(lib, cipher));
+    const struct tls_ciphersuite *suite = tls_ciphersuite_by_id(algorithm_suite_id(lib, cipher));
     bool is_tls13 = lib->gnutls_protocol_get_version(session) == GNUTLS_TLS1_3;
     return is_tls13 && suite != NULL ? suite->name : lib->gnutls_cipher_get_name(cipher);
 }
@@ -111,14 +104,14 @@ static void report_handshake(const struct gnutls *lib, gnutls_session_t session)
     describe(&description, lib, session);
     const struct audit_field fields[] = {
         AUDIT_S("role", description.is_server ? "server" : "client"),
-        AUDIT_S("local", or_null(description.local)),
-        AUDIT_S("peer", or_null(description.peer)),
-        AUDIT_S("server_name", or_null(description.name)),
+        AUDIT_S("local", audit_optional(description.addresses.local)),
+        AUDIT_S("peer", audit_optional(description.addresses.peer)),
+        AUDIT_S("server_name", audit_optional(description.name)),
         AUDIT_S("version", version_name(lib->gnutls_protocol_get_version(session))),
         AUDIT_S("group", group_name(lib, session)),
         AUDIT_S("cipher", cipher_name(lib, session)),
         AUDIT_B("resumed", lib->gnutls_session_is_resumed(session) != 0),
-        AUDIT_S("verified", verify_is_wanted(description.is_server) ? "policy" : NULL),
+        AUDIT_S("verified", verify_is_required(description.is_server) ? "policy" : NULL),
         AUDIT_S("library", "GnuTLS"),
         AUDIT_S("rule", "tls"),
     };
@@ -132,9 +125,9 @@ static void report_end(const char *event, const struct gnutls *lib, gnutls_sessi
     describe(&description, lib, session);
     const struct audit_field fields[] = {
         AUDIT_S("role", description.is_server ? "server" : "client"),
-        AUDIT_S("local", or_null(description.local)),
-        AUDIT_S("peer", or_null(description.peer)),
-        AUDIT_S("server_name", or_null(description.name)),
+        AUDIT_S("local", audit_optional(description.addresses.local)),
+        AUDIT_S("peer", audit_optional(description.addresses.peer)),
+        AUDIT_S("server_name", audit_optional(description.name)),
         AUDIT_S("reason", reason),
         AUDIT_S("detail", detail),
         AUDIT_S("library", lib->name),
@@ -143,13 +136,13 @@ static void report_end(const char *event, const struct gnutls *lib, gnutls_sessi
     audit_event(event, fields, sizeof fields / sizeof fields[0]);
 }
 
-/* Whether this handshake had an elliptic curve exchange of its own. */
+/* Whether the handshake had an ephemeral key exchange with elliptic curves. */
 static bool kx_is_ephemeral(gnutls_kx_algorithm_t kx)
 {
     return kx == GNUTLS_KX_ECDHE_RSA || kx == GNUTLS_KX_ECDHE_ECDSA || kx == GNUTLS_KX_ECDHE_PSK;
 }
 
-/* NULL: the finished handshake is what the policy says. */
+/* NULL: the policy allows the complete handshake; else the reason why it does not. */
 static const char *verify_negotiated(const struct gnutls *lib, gnutls_session_t session)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
@@ -162,9 +155,9 @@ static const char *verify_negotiated(const struct gnutls *lib, gnutls_session_t 
         return "the version is older than the policy allows";
     if (!kx_is_ephemeral(lib->gnutls_kx_get(session)))
         return "the handshake had no ephemeral key exchange";
-    if (!priority_group_is_allowed(lib, lib->gnutls_group_get(session)))
+    if (!algorithm_group_is_allowed(lib, lib->gnutls_group_get(session)))
         return "the key exchange group is not in the policy";
-    if (!priority_cipher_is_allowed(lib, lib->gnutls_cipher_get(session)) ||
+    if (!algorithm_cipher_is_allowed(lib, lib->gnutls_cipher_get(session)) ||
         lib->gnutls_mac_get(session) != GNUTLS_MAC_AEAD)
         return "the cipher is not in the policy";
     if (is_resumed && version != GNUTLS_TLS1_3)
@@ -174,7 +167,7 @@ static const char *verify_negotiated(const struct gnutls *lib, gnutls_session_t 
     return NULL;
 }
 
-/* NULL: the session may shake hands. */
+/* NULL: the handshake may begin; else the reason for a refusal. */
 static const char *enforce_before_handshake(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
     if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && session_is_datagram(session))
@@ -184,6 +177,7 @@ static const char *enforce_before_handshake(const struct gnutls *lib, gnutls_ses
     return NULL;
 }
 
+/* Transport functions of a session that is cut. */
 static ssize_t push_nothing(gnutls_transport_ptr_t pointer, const void *data, size_t size)
 {
     (void)pointer, (void)data, (void)size;
@@ -205,20 +199,23 @@ static ssize_t pull_nothing(gnutls_transport_ptr_t pointer, void *data, size_t s
     return -1;
 }
 
-/* Nothing passes any more, whatever the program makes of the error; and the peer does not wait. */
+/*
+ * Cuts the session, so that no data passes even if the program ignores the error, and the peer does not wait.
+ * Returns `error`.
+ */
 static int session_refuse(const struct gnutls *lib, gnutls_session_t session, const char *reason, int error)
 {
     report_end("refused", lib, session, reason, NULL);
     int fd = session_socket(lib, session);
     if (fd >= 0)
-        (void)shutdown(fd, SHUT_RDWR);
+        program_socket_shutdown(fd, SHUT_RDWR);
     lib->gnutls_transport_set_vec_push_function(session, push_nothing_vec);
     lib->gnutls_transport_set_push_function(session, push_nothing);
     lib->gnutls_transport_set_pull_function(session, pull_nothing);
     return error;
 }
 
-/* Errors that mean: the two sides had nothing in common that the policy allows. */
+/* Whether an error means that the two sides have nothing in common that the policy allows. */
 static bool caused_by_policy(const struct gnutls *lib, gnutls_session_t session, int error)
 {
     switch (error) {

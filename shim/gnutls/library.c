@@ -1,6 +1,5 @@
 /*
- * Finding GnuTLS among the mapped objects. A library is looked at once and stays: libgnutls is never unloaded while
- * something uses it, and one that comes back is found at its new place.
+ * Finds GnuTLS among the mapped objects. The table is filled once. GnuTLS is not unloaded while something uses it.
  */
 #include "gnutls/library.h"
 
@@ -29,17 +28,17 @@ static struct gnutls library;
 static atomic_bool known;
 static pthread_mutex_t finding = PTHREAD_MUTEX_INITIALIZER;
 
-static bool is_ours(const struct elf_object *object)
+static bool is_shim(const struct elf_object *object)
 {
     uintptr_t here = (uintptr_t)&known;
     return here >= object->first && here < object->last;
 }
 
-/* An executable that contains GnuTLS makes its calls within itself, where nothing can be interposed. */
+/* Not an executable that contains GnuTLS: its calls do not pass the dynamic linker, so they are not interposed. */
 static bool looks_like_gnutls(const struct elf_object *object, void *argument)
 {
     struct elf_object *found = argument;
-    if (is_ours(object) || object->order == 0 || elf_symbol(object, "gnutls_global_init") == NULL ||
+    if (is_shim(object) || object->order == 0 || elf_symbol(object, "gnutls_global_init") == NULL ||
         elf_symbol(object, "gnutls_handshake") == NULL)
         return false;
     if (found != NULL)
@@ -58,14 +57,14 @@ static void library_fill(const struct elf_object *object)
     library.name = object->name;
     library.first = object->first;
     library.last = object->last;
-    struct elf_object ours;
-    if (elf_object_of(&known, &ours)) {
-        library.our_first = ours.first;
-        library.our_last = ours.last;
+    struct elf_object shim;
+    if (elf_object_of(&known, &shim)) {
+        library.shim_first = shim.first;
+        library.shim_last = shim.last;
     }
 }
 
-/* Whether a GnuTLS is loaded; fills the table the first time. */
+/* Whether GnuTLS is loaded. Fills the table the first time. */
 static bool library_find(void)
 {
     struct elf_object object;
@@ -107,3 +106,11 @@ void gnutls_library_require_supported(void)
                    library.missing);
     pfswrap_die(message);
 }
+
+static bool reporter_covers(const void *caller)
+{
+    const struct gnutls *lib = gnutls_library();
+    return lib != NULL && gnutls_is_inside(lib, caller);
+}
+
+const struct handshake_reporter gnutls_reporter = {.covers = reporter_covers};

@@ -1,6 +1,7 @@
 /*
- * The GnuTLS of this process: found by what it defines, never by its file's name, and the functions of it that this
- * room calls. One per process; a program without any costs one look at the list of objects.
+ * The GnuTLS library of this process, and a table of its real functions. It is recognised by the symbols it
+ * defines, never by its file name. A process has at most one. In a process without GnuTLS, a look-up reads the list
+ * of loaded objects.
  */
 #ifndef PFSWRAP_GNUTLS_LIBRARY_H
 #define PFSWRAP_GNUTLS_LIBRARY_H
@@ -11,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "audit/handshake_reporter.h"
+
+/* A library that lacks one of these functions is not supported. */
 #define GNUTLS_REQUIRED(X)                                                                                         \
     X(gnutls_init)                                                                                                 \
     X(gnutls_deinit)                                                                                               \
@@ -67,7 +71,7 @@
     X(gnutls_pubkey_import_x509)                                                                                   \
     X(gnutls_pubkey_export)
 
-/* Since 3.6.5. */
+/* NULL in versions before 3.6.5. */
 #define GNUTLS_OPTIONAL(X) X(gnutls_record_send_early_data)
 
 struct gnutls {
@@ -75,36 +79,39 @@ struct gnutls {
     GNUTLS_REQUIRED(X)
     GNUTLS_OPTIONAL(X)
 #undef X
-    const char *name;              /* its path as the loader has it */
-    const char *missing;           /* the first required function it lacks; NULL: it is supported */
-    uintptr_t first, last;         /* its segments */
-    uintptr_t our_first, our_last; /* ours */
+    const char *name;                /* the path that the dynamic loader has */
+    const char *missing;             /* the first required function that it lacks; NULL: it is supported */
+    uintptr_t first, last;           /* the addresses of its segments, `last` exclusive */
+    uintptr_t shim_first, shim_last; /* the same for the shim */
 };
 
-/* The library, or NULL: none is loaded, or it lacks what is needed, which gnutls_library_require_supported() says.
- */
+/* The library. NULL: none is loaded, or it is not supported. */
 const struct gnutls *gnutls_library(void);
 
-/* Whether a GnuTLS is loaded, and whether `function` is defined by one. */
+/* Whether GnuTLS is loaded, supported or not; and whether it defines `function`. */
 bool gnutls_library_is_loaded(void);
 bool gnutls_library_defines(const void *function);
 
-/* Ends the process if there is a GnuTLS that lacks what is needed: it would go unprotected. */
+/* Ends the process with exit status 125 if the loaded GnuTLS is not supported, since it could not be protected. */
 void gnutls_library_require_supported(void);
 
 /*
- * Whether `caller` is code of the library itself, some of whose calls of its own functions come through us; or of
- * ours, which calls the library alone, so that it is the library's tail call that has come.
+ * Whether the library calls one of its own functions, which it may do through the dynamic linker. `caller` is then
+ * code of the library, or of the shim: if the call is a tail call, its return address is the one in the shim.
  */
 static inline bool gnutls_is_inside(const struct gnutls *lib, const void *caller)
 {
     uintptr_t at = (uintptr_t)caller;
-    return (at >= lib->first && at < lib->last) || (at >= lib->our_first && at < lib->our_last);
+    return (at >= lib->first && at < lib->last) || (at >= lib->shim_first && at < lib->shim_last);
 }
 
+/* In an interposed function: an address in the code that called it. */
 #define GNUTLS_CALLER __builtin_return_address(0)
 
-/* What our functions return where there is no library behind them. */
+/* The handshakes of GnuTLS, which this module reports. */
+extern const struct handshake_reporter gnutls_reporter;
+
+/* What interposed functions return if there is no library. */
 enum { GNUTLS_NO_LIBRARY = GNUTLS_E_UNIMPLEMENTED_FEATURE };
 
 #endif

@@ -1,53 +1,24 @@
 /*
- * The calls that set priorities. The library itself judges what the program asks for first, with its own errors and
- * error positions; then the same string is set with the policy appended.
+ * The library first checks the program's string, and returns its errors and error positions. Then the same string
+ * is set with the policy's restrictions appended.
  */
 #include "gnutls/priority.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "config/init.h"
-#include "config/override.h"
+#include "gnutls/restrict.h"
+#include "gnutls/session.h"
 #include "base/interposed.h"
 
-/* Priorities as the library is to be told them. */
-struct restricted {
-    char words[PRIORITY_MAX];
-    unsigned flags; /* of gnutls_priority_init2() */
-};
-
-/*
- * The program's words with the policy's behind them; NULL are the default's. Returns 0, or what the library says of
- * the program's words, with *error set as it sets it.
- */
-static int string_restrict(const struct gnutls *lib, struct restricted *restricted, const char *words,
-                           const char **error, unsigned flags, bool is_datagram)
-{
-    gnutls_priority_t asked;
-    int result = lib->gnutls_priority_init2(&asked, words, error, flags);
-    if (result < 0)
-        return result;
-    if (words != NULL && priority_is_weaker(lib, asked))
-        override_report("priority", words, "the policy's versions, groups and ciphers");
-    int length = snprintf(restricted->words, sizeof restricted->words, "%s", words != NULL ? words : "");
-    restricted->flags = words == NULL ? flags | GNUTLS_PRIORITY_INIT_DEF_APPEND : flags;
-    if (length < 0 || (size_t)length >= sizeof restricted->words ||
-        !priority_restrict(lib, restricted->words, asked, is_datagram))
-        result = GNUTLS_E_NO_PRIORITIES_WERE_SET;
-    lib->gnutls_priority_deinit(asked);
-    return result;
-}
-
-static int priority_init(const struct gnutls *lib, gnutls_priority_t *priority, const char *words,
+static int priority_init(const struct gnutls *lib, gnutls_priority_t *priority, const char *string,
                          const char **error, unsigned flags, bool is_datagram)
 {
-    struct restricted restricted;
-    int result = string_restrict(lib, &restricted, words, error, flags, is_datagram);
+    struct priority_restricted restricted;
+    int result = priority_restrict(lib, &restricted, string, error, flags, is_datagram);
     if (!pfswrap_enforces())
-        return lib->gnutls_priority_init2(priority, words, error, flags);
-    return result < 0 ? result : lib->gnutls_priority_init2(priority, restricted.words, NULL, restricted.flags);
+        return lib->gnutls_priority_init2(priority, string, error, flags);
+    return result < 0 ? result : lib->gnutls_priority_init2(priority, restricted.string, NULL, restricted.flags);
 }
 
 gnutls_priority_t priority_default(const struct gnutls *lib, bool is_datagram)
@@ -63,43 +34,43 @@ gnutls_priority_t priority_default(const struct gnutls *lib, bool is_datagram)
     return other;
 }
 
-PFSWRAP_EXPORT int gnutls_priority_init(gnutls_priority_t *priority, const char *words, const char **error)
+PFSWRAP_EXPORT int gnutls_priority_init(gnutls_priority_t *priority, const char *string, const char **error)
 {
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
-        return lib->gnutls_priority_init(priority, words, error);
-    return priority_init(lib, priority, words, error, 0, false);
+        return lib->gnutls_priority_init(priority, string, error);
+    return priority_init(lib, priority, string, error, 0, false);
 }
 
-PFSWRAP_EXPORT int gnutls_priority_init2(gnutls_priority_t *priority, const char *words, const char **error,
+PFSWRAP_EXPORT int gnutls_priority_init2(gnutls_priority_t *priority, const char *string, const char **error,
                                          unsigned flags)
 {
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
-        return lib->gnutls_priority_init2(priority, words, error, flags);
-    return priority_init(lib, priority, words, error, flags, false);
+        return lib->gnutls_priority_init2(priority, string, error, flags);
+    return priority_init(lib, priority, string, error, flags, false);
 }
 
-PFSWRAP_EXPORT int gnutls_priority_set_direct(gnutls_session_t session, const char *words, const char **error)
+PFSWRAP_EXPORT int gnutls_priority_set_direct(gnutls_session_t session, const char *string, const char **error)
 {
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
-        return lib->gnutls_priority_set_direct(session, words, error);
-    struct restricted restricted;
-    int result = string_restrict(lib, &restricted, words, error, 0, session_is_datagram(session));
+        return lib->gnutls_priority_set_direct(session, string, error);
+    struct priority_restricted restricted;
+    int result = priority_restrict(lib, &restricted, string, error, 0, session_is_datagram(session));
     if (!pfswrap_enforces())
-        return lib->gnutls_priority_set_direct(session, words, error);
+        return lib->gnutls_priority_set_direct(session, string, error);
     if (result < 0)
         return result;
     return (restricted.flags & GNUTLS_PRIORITY_INIT_DEF_APPEND) != 0
-               ? lib->gnutls_set_default_priority_append(session, restricted.words, NULL, 0)
-               : lib->gnutls_priority_set_direct(session, restricted.words, NULL);
+               ? lib->gnutls_set_default_priority_append(session, restricted.string, NULL, 0)
+               : lib->gnutls_priority_set_direct(session, restricted.string, NULL);
 }
 
 PFSWRAP_EXPORT int gnutls_set_default_priority(gnutls_session_t session)
@@ -113,23 +84,26 @@ PFSWRAP_EXPORT int gnutls_set_default_priority(gnutls_session_t session)
     return priority != NULL ? lib->gnutls_priority_set(session, priority) : GNUTLS_E_NO_PRIORITIES_WERE_SET;
 }
 
-PFSWRAP_EXPORT int gnutls_set_default_priority_append(gnutls_session_t session, const char *words,
+PFSWRAP_EXPORT int gnutls_set_default_priority_append(gnutls_session_t session, const char *string,
                                                       const char **error, unsigned flags)
 {
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
     if (gnutls_is_inside(lib, GNUTLS_CALLER))
-        return lib->gnutls_set_default_priority_append(session, words, error, flags);
-    struct restricted restricted;
-    int result = string_restrict(lib, &restricted, words, error, flags | GNUTLS_PRIORITY_INIT_DEF_APPEND,
-                                 session_is_datagram(session));
+        return lib->gnutls_set_default_priority_append(session, string, error, flags);
+    struct priority_restricted restricted;
+    int result = priority_restrict(lib, &restricted, string, error, flags | GNUTLS_PRIORITY_INIT_DEF_APPEND,
+                                   session_is_datagram(session));
     if (!pfswrap_enforces())
-        return lib->gnutls_set_default_priority_append(session, words, error, flags);
-    return result < 0 ? result : lib->gnutls_set_default_priority_append(session, restricted.words, NULL, flags);
+        return lib->gnutls_set_default_priority_append(session, string, error, flags);
+    return result < 0 ? result : lib->gnutls_set_default_priority_append(session, restricted.string, NULL, flags);
 }
 
-/* Priorities made for any session are TLS's; a DTLS session gets its own, whatever else was in them. */
+/*
+ * Priorities without a session are made for TLS. A DTLS session gets the default for DTLS, whatever else they
+ * contain.
+ */
 PFSWRAP_EXPORT int gnutls_priority_set(gnutls_session_t session, gnutls_priority_t priority)
 {
     const struct gnutls *lib = gnutls_library();

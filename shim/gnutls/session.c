@@ -1,21 +1,24 @@
 /*
- * Sessions from their birth: the policy's priorities for programs that set none, no early data, no session that
- * would be resumed against the policy, no key log.
+ * A session is created with the policy's priorities, since some programs set none, and without early data. It is
+ * resumed only if the policy allows that, and no key log is written.
  */
+#include "gnutls/session.h"
+
 #include <stdatomic.h>
 #include <string.h>
 
 #include "gnutls/priority.h"
+#include "gnutls/verify.h"
 #include "config/init.h"
 #include "config/override.h"
 #include "base/interposed.h"
 
-/* TLS 1.2 resumption has no key exchange; where TLS 1.2 is not allowed, tickets are TLS 1.3's. */
 static bool refuses_resumption(void)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
-    return policy->session_tickets == POLICY_TICKETS_REFUSE;
+    return pfswrap_policy()->tls.session_tickets == POLICY_TICKETS_REFUSE;
 }
+
+/* Tickets of TLS 1.2 are never issued: its resumption has no key exchange. */
 
 static unsigned flags_restrict(unsigned flags)
 {
@@ -28,8 +31,9 @@ static unsigned flags_restrict(unsigned flags)
 }
 
 /*
- * What has to be known of a session and the library does not tell: that it is DTLS; and, where servers are verified
- * by us, the name that the program asked for. Few programs have the one, few policies ask for the other.
+ * The sessions that something is remembered of: DTLS sessions, and all sessions if the policy verifies servers,
+ * which needs the server's name. Few programs use DTLS and few policies verify servers, so a linear search is
+ * enough.
  */
 enum { KNOWN_MAX = 4096, NAME_MAX_BYTES = 256 };
 
@@ -112,7 +116,7 @@ PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
     if (result < 0)
         return result;
     bool is_datagram = (flags & GNUTLS_DATAGRAM) != 0;
-    if ((is_datagram || verify_is_wanted(false)) && !known_add(*session, is_datagram))
+    if ((is_datagram || verify_is_required(false)) && !known_add(*session, is_datagram))
         result = GNUTLS_E_MEMORY_ERROR;
     if (result >= 0 && pfswrap_enforces()) {
         gnutls_priority_t priority = priority_default(lib, is_datagram);
@@ -126,8 +130,8 @@ PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
 }
 
 /*
- * With TLS 1.2 allowed, what the program hands in may be a session of it, and nothing tells before the handshake:
- * each handshake is a full one then.
+ * If the policy allows TLS 1.2, the data may be a TLS 1.2 session, and before the handshake GnuTLS has no call to
+ * find out. Each handshake is then a full one.
  */
 PFSWRAP_EXPORT int gnutls_session_set_data(gnutls_session_t session, const void *data, size_t size)
 {
@@ -157,14 +161,14 @@ PFSWRAP_EXPORT void gnutls_session_set_keylog_function(gnutls_session_t session,
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return;
-    bool is_straight = gnutls_is_inside(lib, GNUTLS_CALLER) || function == NULL;
-    if (!is_straight)
+    bool is_allowed = gnutls_is_inside(lib, GNUTLS_CALLER) || function == NULL;
+    if (!is_allowed)
         override_report("key-log", "callback", "none");
-    if (is_straight || !pfswrap_enforces())
+    if (is_allowed || !pfswrap_enforces())
         lib->gnutls_session_set_keylog_function(session, function);
 }
 
-/* Early data has no forward secrecy (RFC 8446, 2.3): the call fails before a byte goes out. */
+/* Early data has no forward secrecy (RFC 8446, 2.3). The call fails before anything is sent. */
 PFSWRAP_EXPORT ssize_t gnutls_record_send_early_data(gnutls_session_t session, const void *data, size_t size)
 {
     const struct gnutls *lib = gnutls_library();

@@ -1,23 +1,28 @@
 /*
- * The policy's own verification of a peer's certificate (GnuTLS's x509 functions): chain, name and pins, whatever
- * the program makes of the certificate. What is trusted is the policy's ca-file, or else what the system trusts.
+ * Verifies chain, name and pins by GnuTLS's X.509 functions. The trusted certificates are those in the policy's
+ * ca-file, or else the system's.
  */
+#include "gnutls/verify.h"
+
 #include <stdatomic.h>
 #include <string.h>
 
-#include "gnutls/priority.h"
 #include "config/init.h"
+#include "gnutls/session.h"
 
 enum { CHAIN_MAX = 16, KEY_MAX = 8192, DIGEST_BYTES = 32 };
 
-bool verify_is_wanted(bool is_server)
+bool verify_is_required(bool is_server)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     return is_server ? policy->client_certificates == POLICY_VERIFY_REQUIRE
                      : policy->verify_server == POLICY_VERIFY_REQUIRE;
 }
 
-/* Read once, while it can be: the program may chroot or drop privileges later. NULL: it cannot be. */
+/*
+ * The trusted certificates. They are read once, before the program calls chroot or drops privileges. NULL: they
+ * cannot be read.
+ */
 static gnutls_x509_trust_list_t trust_get(const struct gnutls *lib)
 {
     static _Atomic(gnutls_x509_trust_list_t) kept;
@@ -36,14 +41,14 @@ static gnutls_x509_trust_list_t trust_get(const struct gnutls *lib)
 
 void verify_begin(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
-    if (!verify_is_wanted(is_server))
+    if (!verify_is_required(is_server))
         return;
     (void)trust_get(lib);
     if (is_server)
         lib->gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
 }
 
-/* Pins are SHA-256 over the SubjectPublicKeyInfo (RFC 7469, 2.4). */
+/* A pin is the SHA-256 digest of the SubjectPublicKeyInfo (RFC 7469, 2.4). */
 static bool pin_matches(const struct gnutls *lib, gnutls_x509_crt_t certificate)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
@@ -64,7 +69,7 @@ static bool pin_matches(const struct gnutls *lib, gnutls_x509_crt_t certificate)
     return false;
 }
 
-/* `name`: what the certificate has to be for; NULL: for anybody. */
+/* `name`: the DNS name that the certificate must have; NULL: any. */
 static const char *chain_verify(const struct gnutls *lib, gnutls_x509_crt_t *chain, unsigned count,
                                 const char *name, bool is_server)
 {
@@ -76,7 +81,7 @@ static const char *chain_verify(const struct gnutls *lib, gnutls_x509_crt_t *cha
     };
     unsigned status = 0;
     if (trust == NULL)
-        return "the certificates to trust cannot be read";
+        return "the trusted certificates cannot be read";
     if (lib->gnutls_x509_trust_list_verify_crt2(trust, chain, count, wanted, name != NULL ? 2 : 1, 0, &status,
                                                 NULL) < 0)
         return "the certificate cannot be verified";
@@ -89,7 +94,7 @@ static const char *chain_verify(const struct gnutls *lib, gnutls_x509_crt_t *cha
     return status == 0 ? NULL : "the certificate is not valid";
 }
 
-static const char *chain_judge(const struct gnutls *lib, gnutls_session_t session, gnutls_x509_crt_t *chain,
+static const char *chain_check(const struct gnutls *lib, gnutls_session_t session, gnutls_x509_crt_t *chain,
                                unsigned count, bool is_server)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
@@ -108,7 +113,7 @@ const char *verify_end(const struct gnutls *lib, gnutls_session_t session, bool 
 {
     gnutls_x509_crt_t chain[CHAIN_MAX];
     unsigned shown = 0, count = 0;
-    if (!verify_is_wanted(is_server))
+    if (!verify_is_required(is_server))
         return NULL;
     const gnutls_datum_t *certificates = lib->gnutls_certificate_get_peers(session, &shown);
     if (certificates == NULL || shown == 0)
@@ -119,7 +124,7 @@ const char *verify_end(const struct gnutls *lib, gnutls_session_t session, bool 
             break;
         }
     const char *reason =
-        count > 0 ? chain_judge(lib, session, chain, count, is_server) : "the certificate cannot be read";
+        count > 0 ? chain_check(lib, session, chain, count, is_server) : "the certificate cannot be read";
     for (unsigned i = 0; i < count; i++)
         lib->gnutls_x509_crt_deinit(chain[i]);
     return reason;

@@ -6,13 +6,12 @@
 
 #include "audit/address.h"
 #include "audit/audit.h"
+#include "audit/handshake_reporter.h"
 #include "base/process.h"
-#include "gnutls/library.h"
 #include "config/init.h"
 #include "policy/registry.h"
 #include "base/elf.h"
 #include "base/raw_syscall.h"
-#include "tls/libssl.h"
 #include "inspect/record.h"
 #include "inspect/inspect.h"
 
@@ -152,22 +151,13 @@ static void add_end(struct line *line, const struct record *record, struct elf_o
     add(line, AUDIT_S("rule", rule));
 }
 
-/* What the tls plane says itself, when the handshake has ended. */
-static bool is_told_by_tls_plane(const struct record *record)
-{
-    const struct gnutls *gnutls = gnutls_library();
-    const struct libssl *libssl = record->caller != NULL ? libssl_containing(record->caller) : NULL;
-    return (libssl != NULL && libssl->is_library) ||
-           (gnutls != NULL && record->caller != NULL && gnutls_is_inside(gnutls, record->caller));
-}
-
 static const char *event_name(const struct record *record, enum decision decision)
 {
     switch (decision) {
     case DECISION_NONE:
         break;
     case DECISION_PASS:
-        return record->wire.verdict == WIRE_PFS && !is_told_by_tls_plane(record) ? "observed" : NULL;
+        return record->wire.verdict == WIRE_PFS && !handshake_is_reported(record->caller) ? "observed" : NULL;
     case DECISION_LOG:
         if (record->wire.verdict != WIRE_PLAINTEXT)
             return "weak";

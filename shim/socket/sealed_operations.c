@@ -133,6 +133,7 @@ static bool always(int fd)
 const struct fd_operations sealed_operations = {
     .receive = receive,
     .send = send_vectors,
+    .available = stream_available,
     .send_file = send_file,
     .before_unseen = relay,
     .before_stream = relay,

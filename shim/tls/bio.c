@@ -1,11 +1,10 @@
 /*
- * libssl's own BIO runs handshakes and moves data without passing any interposed function. The method that programs
- * get instead is a copy of the library's with our steps in front (BIO_meth_new(3), BIO_f_ssl(3)). BIO_new_ssl and
- * its kin, which take the library's own method from inside, are made anew here.
+ * libssl's BIO (BIO_f_ssl(3)) runs handshakes and moves data without calling an interposed function. Programs get a
+ * copy of its method instead (BIO_meth_new(3)), which first does the shim's part. BIO_new_ssl() and its relatives
+ * take libssl's method inside the library, so they are implemented here.
  */
 #include <pthread.h>
 
-#include "config/init.h"
 #include "base/interposed.h"
 #include "tls/handshake.h"
 #include "tls/layer.h"
@@ -17,7 +16,8 @@ static SSL *bio_connection(const struct libssl *lib, BIO *bio)
     return ssl;
 }
 
-/* The library whose libcrypto has called one of the functions below, or the one of a program that does so itself.
+/*
+ * The library whose libcrypto called one of the functions below, or the library of a program that called it itself.
  */
 static struct libssl *bio_library(const void *caller)
 {
@@ -25,7 +25,7 @@ static struct libssl *bio_library(const void *caller)
     return lib != NULL ? lib : libssl_of_caller(caller);
 }
 
-/* What the library's own BIO tells about a connection's call that came back with `result` (BIO_should_retry(3)). */
+/* Sets the retry flags as libssl's BIO does after a call that returned `result` (BIO_should_retry(3)). */
 static void bio_set_retry(const struct libssl *lib, BIO *bio, const SSL *ssl, int result)
 {
     lib->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
@@ -50,9 +50,9 @@ static int bio_layer(struct libssl *lib, BIO *bio, SSL *ssl)
 }
 
 /*
- * Takes the handshake to its end through the library's own state machine command, which sets the BIO's retry flags.
- * Returns 1 when data may pass, else 0 or less. For reading and writing that is -1, as the library's own functions
- * have it: a program may take 0 for the end of the stream, or for a write that was cut short.
+ * Runs the handshake by libssl's state machine command, which sets the BIO's retry flags. Returns 1 when data may
+ * pass, else 0 or less. The functions that read and write then return -1, as libssl's do: a program may take 0 for
+ * the end of the stream, or for a short write.
  */
 static long bio_establish(struct libssl *lib, BIO *bio)
 {
@@ -74,7 +74,7 @@ static long bio_establish(struct libssl *lib, BIO *bio)
                                                                                      : result;
 }
 
-/* The inner layer of the BIO's connection; NULL: it has none. */
+/* The inner layer of the BIO's connection, or NULL. */
 static struct layer *bio_find_layer(const struct libssl *lib, BIO *bio)
 {
     return layer_in_force() ? layer_find(lib, bio_connection(lib, bio)) : NULL;
@@ -118,7 +118,7 @@ static long bio_ctrl(BIO *bio, int command, long value, void *pointer)
     if (command == BIO_CTRL_RESET || command == BIO_C_SSL_MODE) {
         SSL *ssl = bio_connection(lib, bio);
         if (ssl != NULL)
-            tls_handshake_forget(lib, ssl);
+            tls_handshake_reset(lib, ssl);
     }
     struct layer *layer = command == BIO_CTRL_PENDING ? bio_find_layer(lib, bio) : NULL;
     size_t pending = layer != NULL ? layer_pending(layer) : 0;
@@ -127,7 +127,7 @@ static long bio_ctrl(BIO *bio, int command, long value, void *pointer)
     return lib->BIO_meth_get_ctrl(lib->BIO_f_ssl())(bio, command, value, pointer);
 }
 
-/* The library's own function says close_notify, without passing our SSL_shutdown. */
+/* libssl's function sends close_notify without calling the interposed SSL_shutdown(). */
 static int bio_destroy(BIO *bio)
 {
     struct libssl *lib = bio_library(CALLER);
@@ -141,18 +141,18 @@ static int bio_destroy(BIO *bio)
 
 static BIO_METHOD *method_copy(const struct libssl *lib)
 {
-    const BIO_METHOD *theirs = lib->BIO_f_ssl();
-    BIO_METHOD *ours = lib->BIO_meth_new(BIO_TYPE_SSL, "ssl");
-    if (ours == NULL)
+    const BIO_METHOD *original = lib->BIO_f_ssl();
+    BIO_METHOD *copy = lib->BIO_meth_new(BIO_TYPE_SSL, "ssl");
+    if (copy == NULL)
         return NULL;
-    lib->BIO_meth_set_write_ex(ours, bio_write);
-    lib->BIO_meth_set_read_ex(ours, bio_read);
-    lib->BIO_meth_set_ctrl(ours, bio_ctrl);
-    lib->BIO_meth_set_puts(ours, lib->BIO_meth_get_puts(theirs)); /* calls BIO_write, which comes back here */
-    lib->BIO_meth_set_create(ours, lib->BIO_meth_get_create(theirs));
-    lib->BIO_meth_set_destroy(ours, bio_destroy);
-    lib->BIO_meth_set_callback_ctrl(ours, lib->BIO_meth_get_callback_ctrl(theirs));
-    return ours;
+    lib->BIO_meth_set_write_ex(copy, bio_write);
+    lib->BIO_meth_set_read_ex(copy, bio_read);
+    lib->BIO_meth_set_ctrl(copy, bio_ctrl);
+    lib->BIO_meth_set_puts(copy, lib->BIO_meth_get_puts(original)); /* it calls BIO_write(), and so bio_write() */
+    lib->BIO_meth_set_create(copy, lib->BIO_meth_get_create(original));
+    lib->BIO_meth_set_destroy(copy, bio_destroy);
+    lib->BIO_meth_set_callback_ctrl(copy, lib->BIO_meth_get_callback_ctrl(original));
+    return copy;
 }
 
 static const BIO_METHOD *bio_method(struct libssl *lib)
@@ -193,7 +193,7 @@ static BIO *bio_new_ssl(struct libssl *lib, SSL_CTX *context, int client)
     return bio;
 }
 
-/* `front` pushed onto `back`; both are freed if one of them is missing. */
+/* Pushes `front` onto `back`. If one of them is NULL, frees the other and returns NULL. */
 static BIO *bio_chain(const struct libssl *lib, BIO *front, BIO *back)
 {
     if (front != NULL && back != NULL)

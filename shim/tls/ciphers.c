@@ -1,5 +1,5 @@
 /*
- * Counting, logging and replacing lists of ciphers.
+ * Counts the allowed and the other entries of cipher lists, and replaces lists.
  */
 #include "tls/ciphers.h"
 
@@ -10,7 +10,7 @@
 #include "config/override.h"
 #include "policy/registry.h"
 
-/* ECDHE with AES-GCM or ChaCha20-Poly1305, for TLS 1.2 and DTLS 1.2, as libssl's cipher strings say it. */
+/* A cipher string of libssl: ECDHE with AES-GCM or ChaCha20-Poly1305, for TLS 1.2 and DTLS 1.2. */
 static const char ecdhe_aead[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 static bool ciphersuite_is_allowed(uint16_t id)
@@ -24,7 +24,7 @@ static bool ciphersuite_is_allowed(uint16_t id)
 
 static bool is_tls13(uint16_t id)
 {
-    return id >> 8 == 0x13; /* RFC 8446 B.4: { 0x13, 0x01 } and on */
+    return id >> 8 == 0x13; /* RFC 8446, B.4 */
 }
 
 bool tls_cipher_is_allowed(const struct libssl *lib, const SSL_CIPHER *cipher)
@@ -57,10 +57,12 @@ const char *tls_ciphers_begin(struct libssl *lib, SSL_CTX *context)
 
 struct cipher_counts {
     int tls13_allowed, tls13_denied;
-    int older_allowed, older_denied; /* zero unless asked for */
+    int older_allowed, older_denied; /* counted only on request */
 };
 
-/* Runs for each connection over a list of some sixty: the older ones are looked at only where they matter. */
+/*
+ * Runs for each connection, and the list has about sixty entries: older ones are examined only if `older` is true.
+ */
 static struct cipher_counts ciphers_count(const struct libssl *lib, const STACK_OF(SSL_CIPHER) * ciphers,
                                           bool older)
 {
@@ -83,7 +85,7 @@ void tls_ciphers_report(const struct libssl *lib, const STACK_OF(SSL_CIPHER) * c
         override_report("cipher-list", asked, "without forward secrecy: never used");
 }
 
-const char *tls_ciphers_force(struct libssl *lib, SSL *ssl, bool dtls, bool enforce)
+const char *tls_ciphers_enforce(struct libssl *lib, SSL *ssl, bool dtls, bool enforce)
 {
     bool older_versions = dtls || pfswrap_policy()->tls.min_version < TLS1_3_VERSION;
     struct cipher_counts counts = ciphers_count(lib, lib->SSL_get_ciphers(ssl), older_versions);

@@ -1,6 +1,7 @@
 /*
- * Configuration commands (SSL_CONF_cmd(3)) and files: nearly all are left to the gate, which sees their effect.
- * Signature algorithms and groups it cannot see, so those lists are looked at on their way in.
+ * Configuration commands (SSL_CONF_cmd(3)) and configuration files. Nearly all settings are read back and replaced
+ * before the handshake (settings.c). Signature algorithms and groups cannot be read back, so those lists are
+ * checked here.
  */
 #include <string.h>
 #include <strings.h>
@@ -14,7 +15,9 @@
 enum { LIST_MAX = 1024 };
 _Static_assert((int)LIST_MAX >= (int)LIBSSL_LIST_MAX, "a list of groups fits");
 
-/* Whether `command` is one of `names`: as in a file, or on a command line, with a prefix of the program's own. */
+/*
+ * Whether `command` is one of `names`, for a file or, behind a prefix that the program chose, for a command line.
+ */
 static bool command_is(const char *command, const char *const names[])
 {
     size_t length = command != NULL ? strlen(command) : 0;
@@ -30,7 +33,7 @@ static const char *const signature_commands[] = {"SignatureAlgorithms", "ClientS
                                                  "client_sigalgs", NULL};
 static const char *const group_commands[] = {"Groups", "Curves", "ECDHParameters", "named_curve", NULL};
 
-/* The value to pass on: `changed`, filled, or the program's own. */
+/* The value to pass on: the program's, or `changed` (LIST_MAX bytes) with the allowed value. */
 static const char *value_checked(const struct libssl *lib, const char *command, const char *value, char *changed)
 {
     if (value == NULL || !pfswrap_enforces())
@@ -40,7 +43,8 @@ static const char *value_checked(const struct libssl *lib, const char *command, 
         setting = "signature-algorithms";
     else if (command_is(command, group_commands) && tls_groups_keep_allowed(lib, value, changed, LIST_MAX))
         setting = "groups";
-    if (setting == NULL || changed[0] == '\0') /* before the first context there are no groups to give instead */
+    /* `changed` is empty before the first context, when it is not known which of the policy's groups libssl has. */
+    if (setting == NULL || changed[0] == '\0')
         return value;
     override_report(setting, value, changed);
     return changed;
@@ -66,7 +70,7 @@ PFSWRAP_EXPORT int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, ch
     const char *value = has_value ? value_checked(lib, own[0], own[1], changed) : NULL;
     if (!has_value || value == own[1])
         return lib->SSL_CONF_cmd_argv(configuration, count, arguments);
-    /* The same command with the other value; then the program's arguments go on by as many as were taken. */
+    /* Makes the call with the changed value, then skips as many of the program's arguments as the call used. */
     char *replaced[] = {own[0], changed, NULL};
     char **at = replaced;
     int replaced_count = 2;
@@ -79,12 +83,12 @@ PFSWRAP_EXPORT int SSL_CONF_cmd_argv(SSL_CONF_CTX *configuration, int *count, ch
     return taken;
 }
 
-/* A section of openssl.cnf may hold anything: the groups, which cannot be read back, are the policy's again. */
+/* A section of openssl.cnf may set groups, which cannot be read back, so the policy's groups are set again. */
 static int configured(const struct tls_target *target, int result)
 {
     if (pfswrap_enforces()) {
         struct tls_saved_errors saved = tls_errors_save(target->lib);
-        (void)tls_groups_begin(target); /* what it cannot do, the security callback refuses */
+        (void)tls_groups_begin(target); /* if this fails, the security callback still refuses other groups */
         tls_errors_restore(saved);
     }
     return result;

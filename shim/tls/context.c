@@ -1,7 +1,7 @@
 /*
- * How contexts come to be, and how a connection changes its method or context. A method for one version is replaced
- * by the flexible method of its kind with that version as its bounds: the program reads back what it asked for, and
- * the gate can raise it.
+ * Creates contexts, and changes the method or the context of a connection. A method for a single version is
+ * replaced by the flexible method of the same kind, with that version as both limits. The program reads back what
+ * it asked for, and the version can be raised before the handshake.
  */
 #include "tls/context.h"
 
@@ -20,7 +20,7 @@
 #include "tls/settings.h"
 #include "tls/state.h"
 
-/* The table's row for a fixed-version method; NULL: `method` is a flexible one. */
+/* The table's row for a single-version method. NULL: `method` is flexible. */
 static const struct libssl_method *fixed_method_find(const struct libssl *lib, const SSL_METHOD *method)
 {
     for (size_t i = 0; i < LIBSSL_METHODS && method != NULL; i++)
@@ -68,13 +68,14 @@ bool tls_fixed_method_ctrl(int command, long value, long *result)
     }
 }
 
-/* Returns NULL, or why contexts of this library cannot be protected. */
+/* Returns NULL, or why the context cannot be protected. */
 static const char *context_protect(struct libssl *lib, SSL_CTX *context, const struct libssl_method *fixed)
 {
     struct tls_context *record = tls_context_get(lib, context);
     if (record == NULL)
         return "no memory for the context's record";
-    /* Here and not at the handshake, which a server would try again and again without having read anything. */
+    /* A server that fails only at the handshake has not read the client's datagram, and would try again and again.
+     */
     if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && tls_context_is_dtls(lib, context))
         return "DTLS is refused by the policy";
     if (fixed != NULL) {
@@ -97,7 +98,7 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
     return reason != NULL ? reason : tls_ciphers_begin(lib, context);
 }
 
-/* Finishes what SSL_CTX_new has made: a context that cannot be protected is not handed out. */
+/* Prepares a context that libssl has created. Returns NULL, and frees the context, if it cannot be protected. */
 static SSL_CTX *context_begin(struct libssl *lib, SSL_CTX *context, const struct libssl_method *fixed)
 {
     if (context == NULL)
@@ -115,7 +116,7 @@ static SSL_CTX *context_begin(struct libssl *lib, SSL_CTX *context, const struct
     return NULL;
 }
 
-/* Whether this library's contexts can be made at all; says why not. */
+/* Whether contexts of this library can be protected. If not, the reason is logged. */
 static bool library_is_usable(struct libssl *lib)
 {
     if (lib == NULL)
@@ -124,7 +125,7 @@ static bool library_is_usable(struct libssl *lib)
         return true;
     report_refused(lib, NULL,
                    lib->missing != NULL ? "the library is neither OpenSSL 1.1.1 nor 3.x"
-                                        : "the library has no index left for our records");
+                                        : "the library has no ex_data index left for pfswrap");
     return false;
 }
 
@@ -222,7 +223,7 @@ PFSWRAP_EXPORT const SSL_METHOD *SSL_get_ssl_method(const SSL *ssl)
     return record != NULL && record->program_method != NULL ? record->program_method : lib->SSL_get_ssl_method(ssl);
 }
 
-/* In a server name callback: the other context brings its certificate and its security callback along. */
+/* Called in a server name callback: the connection takes certificate and security callback from the new context. */
 PFSWRAP_EXPORT SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *context)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);

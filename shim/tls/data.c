@@ -1,22 +1,19 @@
 /*
- * Calls that move data, and may run the handshake first: it is run and attested before they see a byte. On an open
- * connection each adds a comparison, or the look-up of its record, and nothing else.
+ * Calls that move data. libssl would run a pending handshake within the call; here the handshake runs first and the
+ * negotiated parameters are verified before data moves. On an open connection a call costs one comparison more, or
+ * a look-up of the connection's record.
  */
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
-#include "config/init.h"
 #include "base/interposed.h"
+#include "fd/program_socket.h"
 #include "tls/error.h"
 #include "tls/handshake.h"
 #include "tls/layer.h"
 
-/* Where a call goes on to. */
+/* Where a call's data goes. */
 struct route {
-    struct libssl *lib;  /* NULL: it does not go on */
-    int result;          /* then: what libssl answered to the handshake, -1 if there was none */
-    struct layer *layer; /* the inner layer that the data has to pass; NULL: none */
+    struct libssl *lib;  /* NULL: the call fails with `result` */
+    int result;          /* what the handshake call returned; -1: there was none */
+    struct layer *layer; /* the inner layer that the data passes first; NULL: none */
 };
 
 static __attribute__((noinline)) struct route route_look_up(SSL *ssl, const void *caller)
@@ -32,21 +29,21 @@ static __attribute__((noinline)) struct route route_look_up(SSL *ssl, const void
     return route;
 }
 
-/* To the library, if the connection is open or the call comes from inside the library. */
+/* The library, if the connection is open or the library makes the call itself. */
 static inline struct route route_find(SSL *ssl, const void *caller)
 {
     struct route route = {.lib = tls_handshake_last_open(ssl)};
     return route.lib != NULL ? route : route_look_up(ssl, caller);
 }
 
-/* From a result as SSL_read has it to one as SSL_read_ex has it. */
+/* Converts a return value of SSL_read(3) to one of SSL_read_ex(3). */
 static int counted(int result, size_t *count)
 {
     *count = result > 0 ? (size_t)result : 0;
     return result > 0;
 }
 
-/* A write of nothing succeeds (SSL_write_ex(3)). */
+/* Writing zero bytes is a success (SSL_write_ex(3)). */
 static int written_counted(struct layer *layer, const void *buffer, size_t length, size_t *written)
 {
     int result = layer_write(layer, buffer, length);
@@ -104,7 +101,7 @@ PFSWRAP_EXPORT int SSL_write_ex(SSL *ssl, const void *buffer, size_t length, siz
 PFSWRAP_EXPORT int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written)
 {
     struct route to = route_find(ssl, CALLER);
-    if (__builtin_expect(to.layer != NULL, 0)) /* the flags end a QUIC stream */
+    if (__builtin_expect(to.layer != NULL, 0)) /* the only flag is for QUIC streams */
         return written_counted(to.layer, buffer, length, written);
     bool possible = to.lib != NULL && to.lib->SSL_write_ex2 != NULL;
     return possible ? to.lib->SSL_write_ex2(ssl, buffer, length, flags, written) : 0;
@@ -121,28 +118,28 @@ PFSWRAP_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t 
 }
 
 /*
- * Whether reading cannot make the program wait for its peer: the descriptor does not block, or all of the next
- * record has come (RFC 8446, 5.1: five bytes of header, the last two its length).
+ * Whether a read does not wait for the peer: the descriptor is non-blocking, or the next record is complete.
+ * `waiting` is the number of bytes that can be read. A record's header has five bytes, the last two are the length
+ * (RFC 8446, 5.1).
  */
-static bool record_is_here(struct libssl *lib, SSL *ssl, int fd, int waiting)
+static bool record_is_here(struct libssl *lib, SSL *ssl, int fd, size_t waiting)
 {
     enum { HEADER = 5 };
     unsigned char header[HEADER];
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || (flags & O_NONBLOCK) != 0)
-        return flags >= 0;
-    if (lib->SSL_has_pending(ssl)) /* the library holds part of a record */
+    if (!program_socket_blocks(fd))
+        return true;
+    if (lib->SSL_has_pending(ssl)) /* libssl holds part of a record */
         return false;
-    return recv(fd, header, sizeof header, MSG_PEEK | MSG_DONTWAIT) == HEADER &&
-           waiting >= HEADER + (header[HEADER - 2] << 8 | header[HEADER - 1]);
+    return program_socket_peek(fd, header, sizeof header) == HEADER &&
+           waiting >= HEADER + (size_t)(header[HEADER - 2] << 8 | header[HEADER - 1]);
 }
 
 /*
- * A program from before TLS 1.3 does not read the tickets that a server sends after the handshake; left unread in
- * the socket they would turn its close into a reset. Peeking lets the library take them; with automatic retries off
- * it returns after each, also on a blocking socket.
+ * A program that expects TLS 1.2 does not read the tickets that a server sends after the handshake. If they stay
+ * unread in the socket, closing it resets the connection. SSL_peek() makes libssl read them; without automatic
+ * retries it returns after each record, on a blocking socket as well.
  */
-static void take_tickets(struct libssl *lib, SSL *ssl)
+static void read_tickets(struct libssl *lib, SSL *ssl)
 {
     enum { TICKETS_MAX = 16 };
     int fd = lib->SSL_get_rfd(ssl);
@@ -150,8 +147,8 @@ static void take_tickets(struct libssl *lib, SSL *ssl)
     bool retries = (lib->SSL_ctrl(ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
     if (retries)
         lib->SSL_ctrl(ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, NULL);
-    int waiting = 0;
-    for (int i = 0; i < TICKETS_MAX && fd >= 0 && ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0; i++) {
+    size_t waiting;
+    for (int i = 0; i < TICKETS_MAX && fd >= 0 && (waiting = program_socket_available(fd)) > 0; i++) {
         char byte;
         if (!record_is_here(lib, ssl, fd, waiting) || lib->SSL_peek(ssl, &byte, 1) > 0)
             break;
@@ -174,7 +171,7 @@ PFSWRAP_EXPORT int SSL_shutdown(SSL *ssl)
     if (layer != NULL)
         return layer_shutdown(layer);
     if (layer_in_force() && layer_is_handshaking(lib, ssl, CALLER)) {
-        tls_error_push(lib, SSL_R_SHUTDOWN_WHILE_IN_INIT, "the inner layer's handshake is not over");
+        tls_error_push(lib, SSL_R_SHUTDOWN_WHILE_IN_INIT, "the inner layer's handshake is not complete");
         return -1;
     }
     int result = lib->SSL_shutdown(ssl);
@@ -183,6 +180,6 @@ PFSWRAP_EXPORT int SSL_shutdown(SSL *ssl)
     const struct tls_connection *connection = tls_connection_find(lib, ssl);
     if (connection != NULL && connection->upgraded && connection->stage == TLS_STAGE_OPEN &&
         !lib->SSL_is_server(ssl))
-        take_tickets(lib, ssl);
+        read_tickets(lib, ssl);
     return result;
 }

@@ -1,5 +1,5 @@
 /*
- * The shared count. A compare and exchange for each use; nothing waits.
+ * The shared counter takes one compare-and-exchange for each use. Nothing waits.
  */
 #include "tls/fork_guard.h"
 

@@ -1,8 +1,9 @@
 /*
- * Whether this process may still use a connection's keys. After a fork two processes hold the same keys and the
- * same count of what was sealed with them, and a key stream used twice protects nothing. A count in memory that the
- * two share tells: the first one to use the connection moves it on, and the other one's no longer fits. However the
- * process was copied (fork, raw clone), nothing has to notice it.
+ * Whether this process may still use a connection's keys. After a fork, two processes have the same keys and the
+ * same nonce counters, and two messages under the same key and nonce are not protected. Both processes share a
+ * counter: each use increments it, and a process whose private copy is behind may no longer use the keys. So the
+ * first process that uses the connection keeps it. This needs no notification of the fork, so it covers raw
+ * clone(2) as well.
  */
 #ifndef PFSWRAP_TLS_FORK_GUARD_H
 #define PFSWRAP_TLS_FORK_GUARD_H
@@ -11,18 +12,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Each guard has a shared page of its own, so a child cannot change the counters of its parent's later connections.
+ */
 struct fork_guard {
-    _Atomic uint64_t *shared; /* a page of its own: a child cannot reach the connections its parent makes later */
-    uint64_t mine;
-    bool
-        entered; /* a call is under way, or never came back, or was under way in a thread when this copy was made */
+    _Atomic uint64_t *shared;
+    uint64_t mine; /* what the shared counter must be */
+    bool entered;  /* a use is in progress, has never returned, or was in progress at the fork */
 };
 
-/* Returns false: no memory. */
+/* Returns false if there is no memory. */
 bool fork_guard_make(struct fork_guard *guard);
 void fork_guard_free(struct fork_guard *guard);
 
-/* In front of and behind each use. enter returns false if the keys must not be used, now or ever. */
+/* Before and after each use. fork_guard_enter() returns false if this process must not use the keys any more. */
 bool fork_guard_enter(struct fork_guard *guard);
 void fork_guard_leave(struct fork_guard *guard);
 

@@ -1,6 +1,7 @@
 /*
- * Groups that a library does not know are skipped: a list with one unknown name, or one name twice, fails as a
- * whole in every version of OpenSSL. Names are the registry's `openssl` column, which every version takes.
+ * In every version of OpenSSL, a list with an unknown or a repeated name fails as a whole. So the groups of the
+ * policy that a library does not know are left out. The names are the `openssl` column of the registry, which all
+ * versions accept.
  */
 #include "tls/groups.h"
 
@@ -12,7 +13,7 @@
 #include "config/override.h"
 #include "policy/registry.h"
 
-enum { NID_IS_A_GROUP = 0x1000000 }; /* libssl's mark for a group without a NID, above the IANA number */
+enum { NID_IS_A_GROUP = 0x1000000 }; /* the bit by which libssl marks the IANA number of a group without a NID */
 
 bool tls_group_is_allowed(uint16_t group)
 {
@@ -31,7 +32,7 @@ uint16_t tls_group_of_nid(int nid)
     return group != NULL ? group->id : 0;
 }
 
-/* Appends `name` to the colon-separated `list`. Returns whether there was room. */
+/* Appends `name` to the colon-separated `list`. Returns false if it does not fit. */
 static bool list_append(char *list, size_t size, const char *name)
 {
     size_t used = strlen(list);
@@ -39,7 +40,7 @@ static bool list_append(char *list, size_t size, const char *name)
     return added >= 0 && (size_t)added < size - used;
 }
 
-/* Those of the policy's groups that this library knows: tried one by one on the first target there is. */
+/* The groups of the policy that this library knows. Each is tried alone on the first target. */
 static const char *groups_of_policy(const struct tls_target *target)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -77,14 +78,14 @@ const char *tls_groups_begin(const struct tls_target *target)
     const char *list = groups_of_policy(target);
     if (list[0] == '\0')
         return "this libssl knows none of the policy's groups";
-    return set_list(target, list) == 1 ? NULL : "this libssl does not take the policy's groups";
+    return set_list(target, list) == 1 ? NULL : "this libssl does not accept the policy's groups";
 }
 
-/* A list being divided: what stays, and whether something went. */
+/* A list of groups while the policy is applied to it. */
 struct filter {
-    char *kept;
+    char *kept; /* the allowed groups so far */
     size_t size;
-    bool changed;
+    bool changed; /* a group was removed */
 };
 
 static void filter_add(struct filter *filter, const struct tls_group *group)
@@ -94,7 +95,7 @@ static void filter_add(struct filter *filter, const struct tls_group *group)
         filter->changed = true;
 }
 
-/* If nothing is left, the policy's own. Returns whether `kept` differs from what the program asked for. */
+/* If no group is left, takes the policy's. Returns whether `kept` differs from what the program asked for. */
 static bool filter_end(const struct libssl *lib, struct filter *filter)
 {
     if (filter->changed && filter->kept[0] == '\0')
@@ -107,7 +108,7 @@ bool tls_groups_keep_allowed(const struct libssl *lib, const char *list, char *k
     struct filter filter = {.kept = kept, .size = size};
     kept[0] = '\0';
     while (*list != '\0') {
-        /* OpenSSL 3.5 knows prefixes (? * -), tuples (/) and DEFAULT beside plain names. */
+        /* Since OpenSSL 3.5, a list may have prefixes (? * -), tuples (/) and the name DEFAULT. */
         size_t prefix = strspn(list, "?*-:/");
         size_t length = strcspn(list + prefix, ":/");
         char name[64];
@@ -139,7 +140,7 @@ bool tls_groups_concerns(int command)
            command == SSL_CTRL_SET_TMP_ECDH;
 }
 
-/* Whether groups given as `count` NIDs must change; `kept` is what they change to, `asked` their names. */
+/* Whether a list of `count` NIDs must change. `kept`: what it becomes; `asked`: the names of the NIDs. */
 static bool nids_must_change(const struct libssl *lib, const int *nids, long count, char *kept, char *asked)
 {
     asked[0] = '\0';
@@ -150,7 +151,7 @@ static bool nids_must_change(const struct libssl *lib, const int *nids, long cou
     return nids_keep_allowed(lib, nids, count, kept, LIBSSL_LIST_MAX);
 }
 
-/* Whether what the program has just set must change; both texts have LIBSSL_LIST_MAX bytes. */
+/* Whether the list that the program has just set must change. `kept` and `asked` have LIBSSL_LIST_MAX bytes. */
 static bool must_change(const struct libssl *lib, int command, long value, const void *pointer, char *kept,
                         char *asked)
 {
@@ -171,7 +172,7 @@ long tls_groups_set(const struct tls_target *target, int command, long value, vo
     char asked[LIBSSL_LIST_MAX];
     if (result != 1 || pointer == NULL || !must_change(target->lib, command, value, pointer, kept, asked))
         return result;
-    bool known = kept[0] != '\0'; /* in mode = audit nobody has tried what the library knows */
+    bool known = kept[0] != '\0'; /* with mode = audit, the library's groups have not been tried */
     override_report("groups", asked, known ? kept : "the policy's");
     if (!pfswrap_enforces())
         return result;

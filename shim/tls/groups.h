@@ -1,7 +1,7 @@
 /*
- * Key exchange groups: the policy's, in its order, are given to each new context; lists that a program sets later
- * lose what the policy does not have. libssl has no getter for a connection's own groups, so this happens when they
- * are set; the security callback refuses what comes another way.
+ * Key exchange groups. Each new context gets the policy's groups, in the policy's order. From lists that a program
+ * sets later, the other groups are removed. This happens when the list is set, since libssl has no getter for a
+ * connection's groups. The security callback refuses groups that were set in another way.
  */
 #ifndef PFSWRAP_TLS_GROUPS_H
 #define PFSWRAP_TLS_GROUPS_H
@@ -9,26 +9,29 @@
 #include "tls/state.h"
 #include "tls/target.h"
 
-/* Gives the target the policy's groups. Returns NULL, or why it cannot be done. */
+/* Sets the policy's groups. Returns NULL, or why this is impossible. */
 const char *tls_groups_begin(const struct tls_target *target);
 
 /* Whether an SSL_ctrl() or SSL_CTX_ctrl() command sets groups. */
 bool tls_groups_concerns(int command);
 
-/* Makes such a call, then takes away what the policy does not allow. Returns what the library returned. */
+/* Makes such a call, then removes the groups that the policy does not allow. Returns what libssl returned. */
 long tls_groups_set(const struct tls_target *target, int command, long value, void *pointer);
 
 /*
- * The part of `list` (as SSL_CTX_set1_groups_list(3) takes it) that the policy allows, into `kept` (`size` bytes);
- * the policy's own groups if there is none. Returns whether anything had to go; false leaves `kept` undefined. A
- * list with a name that is in no registry is left for the library to judge (false).
+ * Copies the groups of `list` (SSL_CTX_set1_groups_list(3)) that the policy allows to `kept` (`size` bytes); if
+ * there are none, the policy's groups that the library knows, which may be an empty string before the first
+ * context. Returns whether a group was removed; otherwise `kept` is undefined. Also returns false for a list with a
+ * name that is not in IANA's registry: libssl decides about it.
  */
 bool tls_groups_keep_allowed(const struct libssl *lib, const char *list, char *kept, size_t size);
 
-/* Whether `group`, an IANA number, may be used under the policy. */
+/* Whether the policy allows `group`, an IANA number. */
 bool tls_group_is_allowed(uint16_t group);
 
-/* The IANA number of a group that the library names by its NID, or by the number itself where it has no NID. */
+/*
+ * The IANA number of a group, given as libssl's NID. For a group without a NID, libssl uses a marked IANA number.
+ */
 uint16_t tls_group_of_nid(int nid);
 
 #endif

@@ -1,24 +1,24 @@
 /*
- * Handshakes: gate before, attestation after, and the interposed calls that are handshakes and nothing else. A call
- * that would handshake and move data at once is split, so that no byte passes before the attestation.
+ * Enforces the policy before a handshake, verifies the negotiated parameters after it, and has the interposed calls
+ * that only run a handshake. Calls that run a handshake and move data are split (data.c), so no data passes before
+ * the verification.
  */
 #include "tls/handshake.h"
 
-#include <sys/socket.h>
-
+#include "base/interposed.h"
 #include "config/init.h"
 #include "config/override.h"
-#include "base/interposed.h"
 #include "fd/linger.h"
+#include "fd/program_socket.h"
 #include "tls/negotiated.h"
 #include "tls/error.h"
 #include "tls/layer.h"
 #include "tls/report.h"
 
 /*
- * No data ever passes: the wrappers see to that; the socket is shut so that the peer does not wait. To the library
- * both directions are closed: a close_notify written to that socket would raise SIGPIPE. A datagram socket may be
- * one that others are served on, and it has no peer that waits.
+ * In TLS_STAGE_REFUSED the interposed functions let no data pass. The socket is shut down so that the peer does not
+ * wait. libssl is told that both directions are closed, since writing a close_notify to that socket would raise
+ * SIGPIPE. A datagram socket stays as it is: the program may serve other clients with it, and no peer waits.
  */
 static int connection_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, int code,
                              const char *reason)
@@ -27,7 +27,7 @@ static int connection_refuse(struct libssl *lib, SSL *ssl, struct tls_connection
     connection->stage = TLS_STAGE_REFUSED;
     int fd = lib->SSL_get_rfd(ssl);
     if (fd >= 0 && !lib->SSL_is_dtls(ssl))
-        (void)shutdown(fd, SHUT_RDWR);
+        program_socket_shutdown(fd, SHUT_RDWR);
     lib->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     tls_error_push(lib, code, reason);
     return -1;
@@ -57,7 +57,7 @@ static int connection_verify(struct libssl *lib, SSL *ssl, struct tls_connection
     return reason == NULL ? 1 : layer_refuse(lib, ssl, connection, reason, NULL);
 }
 
-/* The record, brought to TLS_STAGE_HANDSHAKE at least. NULL: the connection is refused. */
+/* Returns the connection's record, in TLS_STAGE_HANDSHAKE or a later stage. NULL: the connection is refused. */
 static struct tls_connection *connection_enforce(struct libssl *lib, SSL *ssl, enum tls_role role)
 {
     struct tls_connection *connection = tls_connection_get(lib, ssl);
@@ -108,7 +108,7 @@ __thread struct tls_last_open tls_last_open __attribute__((tls_model("initial-ex
 
 int tls_handshake_complete(struct libssl *lib, SSL *ssl)
 {
-    unsigned generation = tls_connection_generation(); /* read first: what is freed from here on makes it stale */
+    unsigned generation = tls_connection_generation(); /* read first: a later free makes the cache entry stale */
     const struct tls_connection *connection = tls_connection_find(lib, ssl);
     if (connection == NULL || connection->stage != TLS_STAGE_OPEN)
         return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
@@ -140,7 +140,7 @@ void tls_handshake_failed(struct libssl *lib, SSL *ssl, int result)
     tls_errors_restore(saved);
 }
 
-void tls_handshake_forget(struct libssl *lib, SSL *ssl)
+void tls_handshake_reset(struct libssl *lib, SSL *ssl)
 {
     struct tls_connection *connection = tls_connection_find(lib, ssl);
     if (connection == NULL || connection->stage == TLS_STAGE_NEW)
@@ -151,23 +151,24 @@ void tls_handshake_forget(struct libssl *lib, SSL *ssl)
     layer_forget(connection);
     connection->stage = TLS_STAGE_NEW;
     tls_connection_ended();
-    connection->program_method = NULL; /* SSL_clear goes back to the context's */
+    connection->program_method = NULL; /* SSL_clear() goes back to the context's method */
 }
 
-/* A NULL connection and a call from inside libssl go straight through. */
-static bool goes_straight(const struct libssl *lib, const SSL *ssl, const void *caller)
+/* A call without a connection, or from inside libssl, goes straight to libssl. */
+static bool is_passed_through(const struct libssl *lib, const SSL *ssl, const void *caller)
 {
     return ssl == NULL || libssl_is_inside(lib, caller);
 }
 
-/* The three calls that are a handshake and nothing else. */
+/* The three calls that only run a handshake. */
 #define HANDSHAKE_CALL(call, role)                                                                                 \
     PFSWRAP_EXPORT int call(SSL *ssl)                                                                              \
     {                                                                                                              \
         struct libssl *lib = libssl_of_connection(ssl, CALLER);                                                    \
         if (lib == NULL)                                                                                           \
             return -1;                                                                                             \
-        return goes_straight(lib, ssl, CALLER) ? lib->call(ssl) : tls_handshake_run(lib, ssl, lib->call, role);    \
+        return is_passed_through(lib, ssl, CALLER) ? lib->call(ssl)                                                \
+                                                   : tls_handshake_run(lib, ssl, lib->call, role);                 \
     }
 HANDSHAKE_CALL(SSL_do_handshake, TLS_ROLE_UNKNOWN)
 HANDSHAKE_CALL(SSL_connect, TLS_ROLE_CLIENT)
@@ -178,8 +179,8 @@ PFSWRAP_EXPORT int SSL_stateless(SSL *ssl)
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return -1;
-    /* It clears the connection first, settings included. */
-    tls_handshake_forget(lib, ssl);
+    /* The call clears the connection first, including its settings. */
+    tls_handshake_reset(lib, ssl);
     if (tls_handshake_enforce(lib, ssl, TLS_ROLE_SERVER) != 1)
         return -1;
     return lib->SSL_stateless(ssl);
@@ -190,19 +191,19 @@ PFSWRAP_EXPORT int DTLSv1_listen(SSL *ssl, BIO_ADDR *client)
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return -1;
-    tls_handshake_forget(lib, ssl);
+    tls_handshake_reset(lib, ssl);
     if (tls_handshake_enforce(lib, ssl, TLS_ROLE_SERVER) != 1)
         return -1;
     return lib->DTLSv1_listen(ssl, client);
 }
 
-/* With the server's maximum at 0 this takes the handshake on and says that there is no early data. */
+/* The policy's maximum for early data is 0, so this call continues the handshake and reports that there is none. */
 PFSWRAP_EXPORT int SSL_read_early_data(SSL *ssl, void *buffer, size_t length, size_t *read)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return SSL_READ_EARLY_DATA_ERROR;
-    if (goes_straight(lib, ssl, CALLER))
+    if (is_passed_through(lib, ssl, CALLER))
         return lib->SSL_read_early_data(ssl, buffer, length, read);
     if (tls_handshake_enforce(lib, ssl, TLS_ROLE_SERVER) != 1)
         return SSL_READ_EARLY_DATA_ERROR;
@@ -214,7 +215,7 @@ PFSWRAP_EXPORT int SSL_read_early_data(SSL *ssl, void *buffer, size_t length, si
     return result;
 }
 
-/* Early data has no forward secrecy (RFC 8446, 2.3): the call fails before a byte goes out. */
+/* Early data has no forward secrecy (RFC 8446, 2.3). The call fails before anything is sent. */
 PFSWRAP_EXPORT int SSL_write_early_data(SSL *ssl, const void *buffer, size_t length, size_t *written)
 {
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
@@ -232,20 +233,20 @@ PFSWRAP_EXPORT int SSL_clear(SSL *ssl)
     struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return 0;
-    if (!goes_straight(lib, ssl, CALLER))
-        tls_handshake_forget(lib, ssl);
+    if (!is_passed_through(lib, ssl, CALLER))
+        tls_handshake_reset(lib, ssl);
     return lib->SSL_clear(ssl);
 }
 
-/* A connection that was open begins a new handshake with its next call, perhaps with another peer. */
+/* Afterwards the connection begins a new handshake, perhaps with another peer. */
 #define STATE_CALL(call)                                                                                           \
     PFSWRAP_EXPORT void call(SSL *ssl)                                                                             \
     {                                                                                                              \
         struct libssl *lib = libssl_of_connection(ssl, CALLER);                                                    \
         if (lib == NULL)                                                                                           \
             return;                                                                                                \
-        if (!goes_straight(lib, ssl, CALLER))                                                                      \
-            tls_handshake_forget(lib, ssl);                                                                        \
+        if (!is_passed_through(lib, ssl, CALLER))                                                                  \
+            tls_handshake_reset(lib, ssl);                                                                         \
         lib->call(ssl);                                                                                            \
     }
 STATE_CALL(SSL_set_connect_state)

@@ -1,6 +1,6 @@
 /*
- * Key logging: the callback that would be handed every secret is remembered for the program to read back, and never
- * given to the library (SSL_CTX_set_keylog_callback(3)).
+ * Key logging (SSL_CTX_set_keylog_callback(3)). libssl would pass all secrets to the program's callback, so it
+ * never gets the callback. The program can read it back.
  */
 #include "config/init.h"
 #include "config/override.h"

@@ -1,8 +1,8 @@
 /*
- * The inner layer (layer = tls): what the program writes is sealed before it enters TLS and opened after it has
- * left it, with keys that TLS never sees. A connection under such a rule goes from its TLS handshake through one of
- * the seal's, within the program's own handshake call, and then every byte of data passes a tunnel whose carrier is
- * the library's own SSL_read and SSL_write. Without such a rule all of this costs one load.
+ * The inner layer (layer = tls). What the program writes is sealed before it enters TLS, and opened after it has
+ * left TLS, with keys that TLS does not have. The TLS handshake is followed by the seal's handshake, within the
+ * program's handshake call. Then all data passes a tunnel whose transport is libssl's SSL_read() and SSL_write().
+ * If the policy has no such rule, this costs one load.
  */
 #ifndef PFSWRAP_TLS_LAYER_H
 #define PFSWRAP_TLS_LAYER_H
@@ -10,8 +10,8 @@
 #include <pfswrap/tunnel.h>
 #include <time.h>
 
+#include "audit/addresses.h"
 #include "tls/fork_guard.h"
-#include "tls/report.h"
 #include "tls/settings.h"
 
 struct layer {
@@ -20,22 +20,21 @@ struct layer {
     struct libssl *lib;
     SSL *ssl;
     const struct policy_rule *rule;
-    struct report_addresses addresses; /* for the closing event: the BIOs may be gone by then */
-    const char *role;                  /* "server", "client" */
-    int64_t deadline_ms;               /* of the handshake, by the monotonic clock */
-    int result;                        /* what the library's read or write answered when the carrier stopped */
-    int fd;                            /* a TCP socket whose small writes might wait for others; -1: none */
-    bool at_once;                      /* what is written must not wait for what was written before */
-    bool opened;                       /* the opening event has been written: a closing one is due */
-    bool writing;                      /* the program's own data is on its way: it flushes its BIOs itself */
-    bool timed_out;                    /* the handshake took longer than the policy allows */
-    bool flush_due;                    /* what the handshake wrote is still in a buffering BIO */
-    bool final_read;                   /* the peer has said that no more comes */
-    const void *write_buffer;          /* of the program's SSL_write that stopped, and how much of it was done */
-    size_t write_done;
+    struct audit_addresses addresses; /* for the `closed` event, since the BIOs may be freed before it */
+    const char *role;                 /* "server" or "client" */
+    int64_t deadline_ms;              /* of the handshake, by the monotonic clock */
+    int result;                       /* what libssl's last read or write returned */
+    int fd;                           /* the stream socket for TCP_NODELAY and TCP_CORK; -1: none */
+    bool opened;                      /* the handshake is complete, and a `closed` event will be due */
+    bool writing;                     /* the data is the program's, which flushes its BIOs itself */
+    bool timed_out;                   /* the handshake took longer than the policy allows */
+    bool flush_due;                   /* a buffering BIO still holds handshake messages */
+    bool final_read;                  /* the peer's FINAL has been read */
+    const void *write_buffer;         /* the buffer of a program's write that is incomplete */
+    size_t write_done;                /* how much of that write has been sealed and written */
 };
 
-/* Whether the policy has a rule of the layer. */
+/* Whether the policy has a rule with layer = tls. */
 enum layer_rules { LAYER_RULES_UNKNOWN, LAYER_RULES_NONE, LAYER_RULES_SOME };
 extern _Atomic(enum layer_rules) layer_rules;
 bool layer_rules_find(void);
@@ -47,37 +46,48 @@ static inline bool layer_in_force(void)
 }
 
 /*
- * layer_rule.c. The rule for a connection, by its addresses: the server's own, or the one it is connected to. A
- * connection that libssl has no socket of might be any rule's: the one that all rules of its direction agree on,
- * and with rules that differ it is refused. Returns NULL in *rule for a connection without the layer; an reason
- * is why the connection cannot be told or sealed.
+ * layer_rule.c. Finds the rule for a connection by its address: a server's local address, or the address that a
+ * client is connected to. If libssl has no socket, any rule of the direction might apply: they must all require the
+ * same, or the connection is refused. Sets *rule to NULL if the connection has no inner layer. Returns NULL, or the
+ * reason for a refusal.
  */
 const char *layer_rule_find(const struct libssl *lib, SSL *ssl, bool server, const struct policy_rule **rule);
 
 /*
- * layer_handshake.c. begin: at the gate. start: TLS is up and attested; the connection goes to TLS_STAGE_SEAL, or,
- * with seal = prefer and a client that does not ask for it, to TLS_STAGE_OPEN. Both return NULL, or why the
- * connection is refused. run: takes the seal's handshake on; returns 1 with the connection at TLS_STAGE_OPEN, or
- * what the library answered when it stopped, or -1 with an error in its queue and the connection refused.
+ * layer_handshake.c. Before the TLS handshake: finds the rule and offers the inner layer. Returns NULL, or the
+ * reason for a refusal.
  */
 const char *layer_begin(struct libssl *lib, SSL *ssl, struct tls_connection *connection, enum tls_role role);
+
+/*
+ * After the TLS handshake, when the negotiated parameters are verified. Moves the connection to TLS_STAGE_SEAL;
+ * with seal = prefer and a client that does not offer the layer, to TLS_STAGE_OPEN. Returns NULL, or the reason for
+ * a refusal.
+ */
 const char *layer_start(struct libssl *lib, SSL *ssl, struct tls_connection *connection);
+
+/*
+ * Continues the seal's handshake. Returns 1 when the connection is in TLS_STAGE_OPEN, what libssl returned when it
+ * has to wait, or -1 if the connection is refused, with an error in libssl's queue.
+ */
 int layer_run(struct libssl *lib, SSL *ssl, struct tls_connection *connection);
+
+/* Refuses the connection. Closes the TLS connection in order, so that the peer receives an alert. Returns -1. */
 int layer_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, const char *reason,
                  const char *detail);
 
-/* The layer of an open connection; NULL: it has none. */
+/* The layer of an open connection, or NULL. */
 struct layer *layer_find(const struct libssl *lib, const SSL *ssl);
 
-/* For a call that `caller` makes: whether TLS is up on the connection and the layer is not. */
+/* layer_state.c. Whether the seal's handshake is running; false for calls of libssl itself. */
 bool layer_is_handshaking(const struct libssl *lib, const SSL *ssl, const void *caller);
 
-/* The connection ends or begins anew: everything of the layer is forgotten. */
+/* The connection ends or is reset: frees the layer. */
 void layer_forget(struct tls_connection *connection);
 
 /*
- * layer_data.c: the calls that move data on an open layered connection, with the answers that libssl documents for
- * them: more than 0 is a count, 0 or less is for SSL_get_error().
+ * layer_data.c. The calls that move data on an open connection with the layer. They return what libssl documents: a
+ * number of bytes, or a value of 0 or less for SSL_get_error().
  */
 int layer_read(struct layer *layer, void *buffer, size_t size);
 int layer_peek(struct layer *layer, void *buffer, size_t size);
@@ -86,31 +96,35 @@ ossl_ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t si
 size_t layer_pending(struct layer *layer);
 int layer_shutdown(struct layer *layer);
 
-/* Says that no more will be written, unless that has been said or the program wants to end silently. */
+/* Sends FINAL, unless it has been sent, an error has occurred, or the program has asked for a quiet shutdown. */
 void layer_send_final(struct layer *layer);
 
-/* layer_transport.c: the library's own calls as the tunnel's carrier. */
+/* layer_transport.c. The tunnel's transport: libssl's SSL_read() and SSL_write(). */
 struct pfswrap_tunnel_transport layer_transport(struct layer *layer);
 
-/* Several records that are to travel together are written between on and off. */
+/* Sets or clears TCP_CORK (tcp(7)). While it is set, the kernel only sends full segments. */
 void layer_cork(const struct layer *layer, bool on);
 
 /*
- * Every call that uses keys stands between these two. False: another process has used them, or an earlier call
- * never came back; the tunnel is poisoned.
+ * Before and after each call that uses keys. layer_enter() returns false, and the tunnel is poisoned, if another
+ * process has used the keys or an earlier call has not returned.
  */
 bool layer_enter(struct layer *layer);
 void layer_leave(struct layer *layer);
 
-/* Tells the program of `error` through the library's queue. Returns -1. */
+/* Adds `error`, a PFSWRAP_SEAL_E_ value, to libssl's error queue. Returns -1. */
 int layer_fail(struct layer *layer, int error);
 
-/* layer_alpn.c: the name by which a sealing client makes itself known inside the TLS handshake. */
+/* layer_alpn.c. The application protocol by which a client offers the layer in the TLS handshake. */
+
+/* Prepares a new context. */
 void layer_alpn_begin_context(struct libssl *lib, SSL_CTX *context);
+
+/* Adds the protocol to what a client offers, and removes it. Returns false if there is no memory. */
 bool layer_alpn_offer(struct libssl *lib, SSL *ssl, struct tls_connection *connection);
 void layer_alpn_withdraw(struct libssl *lib, SSL *ssl, const struct tls_connection *connection);
 
-/* layer_report.c: events (docs/AUDIT.md). */
+/* layer_report.c. Audit events (docs/AUDIT.md). */
 void layer_report_opened(const struct layer *layer);
 void layer_report_plain(const struct libssl *lib, SSL *ssl, const struct policy_rule *rule);
 void layer_report_refused(const struct libssl *lib, SSL *ssl, const struct policy_rule *rule, const char *reason,

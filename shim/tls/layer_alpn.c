@@ -1,22 +1,17 @@
 /*
- * `pfsw1` in the list of application protocols (RFC 7301): a client whose rule seals offers it behind the program's
- * own protocols, and a server takes it off the list before its program chooses, so that neither program sees it.
- * That is how one port serves clients with the layer and without: nothing but TLS's own handshake is needed to tell
- * them apart, so it does not matter who speaks first.
+ * The application protocol `pfsw1` (ALPN, RFC 7301). A client that has to seal offers it after the program's
+ * protocols. A server removes it from the list before its program chooses, so neither program sees it. In this way
+ * one port serves clients with and without the layer. The TLS handshake alone tells them apart, so it does not
+ * matter which side sends data first.
  */
 #include <string.h>
 
 #include "base/interposed.h"
 #include "tls/layer.h"
 
-static const unsigned char our_name[] = {5, 'p', 'f', 's', 'w', '1'};
+static const unsigned char layer_protocol[] = {5, 'p', 'f', 's', 'w', '1'};
 
-static bool is_ours(const unsigned char *entry)
-{
-    return memcmp(entry, our_name, sizeof our_name) == 0;
-}
-
-/* Copies a well-formed list of names without ours. Returns the copy's length. */
+/* Copies a list of protocols without the layer's, up to an entry that is cut. Returns the length of the copy. */
 static unsigned list_filter(unsigned char *to, const unsigned char *from, unsigned length)
 {
     unsigned kept = 0;
@@ -24,7 +19,7 @@ static unsigned list_filter(unsigned char *to, const unsigned char *from, unsign
         unsigned size = 1U + from[at];
         if (size > length - at)
             return kept;
-        if (size == sizeof our_name && is_ours(from + at))
+        if (size == sizeof layer_protocol && memcmp(from + at, layer_protocol, size) == 0)
             continue;
         memcpy(to + kept, from + at, size);
         kept += size;
@@ -32,7 +27,10 @@ static unsigned list_filter(unsigned char *to, const unsigned char *from, unsign
     return kept;
 }
 
-/* SSL_CTX_set_alpn_select_cb(3). What the program chooses out of our copy has to outlive this call. */
+/*
+ * For SSL_CTX_set_alpn_select_cb(3). The program's choice points into the filtered list, which therefore has to
+ * stay valid after this call.
+ */
 static int alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_length, const unsigned char *in,
                        unsigned in_length, void *argument)
 {
@@ -74,7 +72,7 @@ PFSWRAP_EXPORT void SSL_CTX_set_alpn_select_cb(SSL_CTX *context, SSL_CTX_alpn_se
     record->program_alpn_argument = argument;
 }
 
-/* Keeps a copy of what the program offers: the library has no getter for it. */
+/* Stores a copy of what the program offers, since libssl has no getter for it. */
 static void protocols_remember(struct libssl *lib, struct tls_protocols *to, const unsigned char *list,
                                unsigned length)
 {
@@ -93,7 +91,7 @@ PFSWRAP_EXPORT int SSL_CTX_set_alpn_protos(SSL_CTX *context, const unsigned char
 {
     struct libssl *lib = libssl_of_context(context, CALLER);
     if (lib == NULL)
-        return 1; /* 0 is success here */
+        return 1; /* this function returns 0 for success */
     int result = lib->SSL_CTX_set_alpn_protos(context, list, length);
     struct tls_context *record = layer_in_force() && result == 0 ? tls_context_find(lib, context) : NULL;
     if (record != NULL)
@@ -116,7 +114,7 @@ PFSWRAP_EXPORT int SSL_set_alpn_protos(SSL *ssl, const unsigned char *list, unsi
     return result;
 }
 
-/* What the program offers on this connection; NULL: nothing that we know. */
+/* What the program offers on this connection. NULL: not known. */
 static const struct tls_protocols *protocols_of(const struct libssl *lib, const SSL *ssl,
                                                 const struct tls_connection *connection)
 {
@@ -128,21 +126,22 @@ static const struct tls_protocols *protocols_of(const struct libssl *lib, const 
 
 void layer_alpn_withdraw(struct libssl *lib, SSL *ssl, const struct tls_connection *connection)
 {
-    const struct tls_protocols *own = protocols_of(lib, ssl, connection);
-    (void)lib->SSL_set_alpn_protos(ssl, own != NULL ? own->list : NULL, own != NULL ? own->length : 0);
+    const struct tls_protocols *program = protocols_of(lib, ssl, connection);
+    (void)lib->SSL_set_alpn_protos(ssl, program != NULL ? program->list : NULL,
+                                   program != NULL ? program->length : 0);
 }
 
 bool layer_alpn_offer(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
 {
-    const struct tls_protocols *own = protocols_of(lib, ssl, connection);
-    unsigned length = own != NULL ? own->length : 0;
-    unsigned char *list = lib->CRYPTO_zalloc(length + sizeof our_name, "pfswrap", 0);
+    const struct tls_protocols *program = protocols_of(lib, ssl, connection);
+    unsigned length = program != NULL ? program->length : 0;
+    unsigned char *list = lib->CRYPTO_zalloc(length + sizeof layer_protocol, "pfswrap", 0);
     if (list == NULL)
         return false;
     if (length > 0)
-        memcpy(list, own->list, length);
-    memcpy(list + length, our_name, sizeof our_name);
-    bool set = lib->SSL_set_alpn_protos(ssl, list, length + (unsigned)sizeof our_name) == 0;
+        memcpy(list, program->list, length);
+    memcpy(list + length, layer_protocol, sizeof layer_protocol);
+    bool set = lib->SSL_set_alpn_protos(ssl, list, length + (unsigned)sizeof layer_protocol) == 0;
     lib->CRYPTO_free(list, "pfswrap", 0);
     return set;
 }

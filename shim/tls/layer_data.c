@@ -1,8 +1,8 @@
 /*
- * Data of a layered connection, as SSL_read(3), SSL_write(3) and SSL_shutdown(3) describe it. What a call answers
- * when it stops is what the library answered; an error of the seal's is pushed as one of the library's.
+ * Reading, writing and shutting down a connection with the inner layer, as SSL_read(3), SSL_write(3) and
+ * SSL_shutdown(3) describe. A call that cannot go on returns what libssl returned. Errors of the seal are added to
+ * libssl's error queue.
  */
-#include <errno.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -22,8 +22,8 @@ void layer_leave(struct layer *layer)
     fork_guard_leave(&layer->fork_guard);
 }
 
-/* The reasons that the library itself has where it knows the same mistake, so that programs know them. */
-static int reason_of(int error)
+/* The SSL_R_ code that libssl has for a similar error of TLS, so that programs recognise it. */
+static int code_of(int error)
 {
     switch (error) {
     case PFSWRAP_SEAL_E_TRUNCATED:
@@ -37,11 +37,11 @@ static int reason_of(int error)
 
 int layer_fail(struct layer *layer, int error)
 {
-    tls_error_push(layer->lib, reason_of(error), pfswrap_seal_error_text(error));
+    tls_error_push(layer->lib, code_of(error), pfswrap_seal_error_text(error));
     return -1;
 }
 
-/* The peer's last frame has been read; what follows it in TLS is a close_notify, and no data. */
+/* The peer's last frame has been read. After it, only a close_notify may follow in TLS. */
 static int read_past_final(struct layer *layer)
 {
     char byte;
@@ -57,7 +57,7 @@ typedef int tunnel_read_call(struct pfswrap_tunnel *tunnel, void *buffer, size_t
 
 static int read_by(struct layer *layer, tunnel_read_call *call, void *buffer, size_t size)
 {
-    if (size == 0) /* a way to let the library do what it has to do */
+    if (size == 0) /* programs do this to let libssl process what it has received */
         return layer->lib->SSL_peek(layer->ssl, buffer, 0);
     if (layer->final_read)
         return read_past_final(layer);
@@ -98,14 +98,14 @@ static int write_step(struct layer *layer, const void *data, size_t length)
     layer->writing = true;
     int result = pfswrap_tunnel_write(layer->tunnel, data, length);
     layer->writing = false;
-    layer->at_once = false;
+
     layer_leave(layer);
     if (result == PFSWRAP_TUNNEL_STOPPED)
         return layer->result;
     return result >= 0 ? result : layer_fail(layer, result);
 }
 
-/* A write that is made again has to be the same one (SSL_write(3), SSL_CTX_set_mode(3)). */
+/* A write that is repeated must have the same arguments (SSL_write(3), SSL_CTX_set_mode(3)). */
 static bool is_the_same_write(const struct layer *layer, long mode, const void *data, size_t length)
 {
     bool may_move = (mode & SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) != 0;
@@ -138,7 +138,8 @@ int layer_write(struct layer *layer, const void *data, size_t length)
     if (length > INT_MAX)
         length = INT_MAX;
     if (again && !is_the_same_write(layer, mode, data, length)) {
-        tls_error_push(layer->lib, SSL_R_BAD_WRITE_RETRY, "the write that is made again is another one");
+        tls_error_push(layer->lib, SSL_R_BAD_WRITE_RETRY,
+                       "the repeated write is not the same as the incomplete one");
         return -1;
     }
     enum { RECORD_DATA = PFSWRAP_SEAL_TLS_RECORD - PFSWRAP_SEAL_OVERHEAD };
@@ -147,21 +148,19 @@ int layer_write(struct layer *layer, const void *data, size_t length)
     if (!one_record)
         layer_cork(layer, true);
     int result = write_frames(layer, data, length, partial);
-    int error = errno; /* what the library's write left there is for the program */
     if (!one_record)
         layer_cork(layer, false);
-    errno = error;
     return result;
 }
 
-/* SSL_sendfile(3) hands a file to the kernel's TLS; here its bytes have to come by. One frame a call. */
+/* SSL_sendfile(3) passes a file to the kernel's TLS. Here the file is read, one frame in each call. */
 ossl_ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t size)
 {
     char chunk[PFSWRAP_SEAL_CHUNK_MAX];
     size_t kept = pfswrap_tunnel_kept(layer->tunnel);
     if (size == 0)
         return 0;
-    if (kept > 0) /* sealed before; only the count of bytes matters to the tunnel */
+    if (kept > 0) /* these bytes have been sealed in an earlier call: the tunnel only needs their number */
         return size < kept ? -1 : write_step(layer, chunk, kept);
     ssize_t got = pread(fd, chunk, size < sizeof chunk ? size : sizeof chunk, offset);
     return got > 0 ? write_step(layer, chunk, (size_t)got) : got;
@@ -178,7 +177,7 @@ static int send_final(struct layer *layer)
     return result == 1 ? 1 : layer_fail(layer, result);
 }
 
-/* The second half: the peer's FINAL comes before its close_notify, and is data to the library. */
+/* The second step of a shutdown. The peer sends FINAL before its close_notify, and to libssl it is data. */
 static int await_final(struct layer *layer)
 {
     char byte;
@@ -196,8 +195,8 @@ static int await_final(struct layer *layer)
     return layer->final_read ? 1 : layer_fail(layer, result);
 }
 
-/* SSL_set_quiet_shutdown(3); and after an error there is nothing left to say. */
-static bool is_silent(const struct layer *layer)
+/* Whether FINAL is neither sent nor expected: after an error, or with SSL_set_quiet_shutdown(3). */
+static bool is_quiet(const struct layer *layer)
 {
     return layer->lib->SSL_get_quiet_shutdown(layer->ssl) != 0 || pfswrap_tunnel_error(layer->tunnel) != 0;
 }
@@ -209,7 +208,7 @@ static bool has_sent_shutdown(const struct layer *layer)
 
 void layer_send_final(struct layer *layer)
 {
-    if (!is_silent(layer) && !has_sent_shutdown(layer))
+    if (!is_quiet(layer) && !has_sent_shutdown(layer))
         (void)send_final(layer);
 }
 
@@ -218,9 +217,9 @@ int layer_shutdown(struct layer *layer)
     const struct libssl *lib = layer->lib;
     bool received = layer->final_read || (lib->SSL_get_shutdown(layer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
     int result = 1;
-    if (!is_silent(layer) && !has_sent_shutdown(layer))
+    if (!is_quiet(layer) && !has_sent_shutdown(layer))
         result = send_final(layer);
-    else if (!is_silent(layer) && !received)
+    else if (!is_quiet(layer) && !received)
         result = await_final(layer);
     return result == 1 ? lib->SSL_shutdown(layer->ssl) : result;
 }

@@ -1,21 +1,25 @@
 /*
- * How a connection gets its layer: the rule at the gate, the tunnel when TLS is up, the seal's handshake within the
- * program's own handshake call, and the clean refusal of a connection that cannot have it.
+ * How a connection gets the inner layer. The rule is found before the TLS handshake, the tunnel is created after
+ * it, and the seal's handshake runs within the program's handshake call. Connections that cannot have the layer are
+ * refused, and closed in order.
  */
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/raw_syscall.h"
+
 #include "config/init.h"
 #include "config/keys.h"
 #include "fd/linger.h"
+#include "fd/program_socket.h"
 #include "tls/error.h"
 #include "tls/layer.h"
 
 enum { BINDING_BYTES = 32 };
 static const char binding_label[] = "EXPORTER-Channel-Binding"; /* RFC 9266, 2 */
 
-/* Which of several keys of a server a rule's next connection tries, after one that was refused. */
+/* For each rule: which of a server's keys the next connection tries. Changes after each refused connection. */
 static atomic_uint candidates[POLICY_RULES_MAX];
 
 static atomic_uint *candidate_of(const struct policy_rule *rule)
@@ -23,9 +27,11 @@ static atomic_uint *candidate_of(const struct policy_rule *rule)
     return &candidates[rule - pfswrap_policy()->rules];
 }
 
-/* A program that has its own allocator may keep connections in memory that its processes share (kamailio): the
- * layer's state is in private memory, as keys have to be. */
-static bool memory_is_the_librarys(const struct libssl *lib)
+/*
+ * Whether libssl allocates with libcrypto's own functions. A program with another allocator may keep connections in
+ * memory that several processes share (kamailio). The layer has keys, so its state must be in private memory.
+ */
+static bool has_default_allocator(const struct libssl *lib)
 {
     CRYPTO_malloc_fn allocate = NULL;
     lib->CRYPTO_get_mem_functions(&allocate, NULL, NULL);
@@ -37,8 +43,8 @@ static const char *requirement_unmet(const struct libssl *lib, SSL *ssl)
 {
     if (lib->SSL_is_dtls(ssl) || (lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl)))
         return "layer = tls needs TLS over a stream";
-    if (!memory_is_the_librarys(lib))
-        return "the program keeps its connections in memory of its own, which layer = tls cannot";
+    if (!has_default_allocator(lib))
+        return "the program replaces libssl's memory allocator, which layer = tls does not support";
     return NULL;
 }
 
@@ -57,7 +63,7 @@ const char *layer_begin(struct libssl *lib, SSL *ssl, struct tls_connection *con
         }
     }
     if (reason == NULL && connection->layer_rule != NULL) {
-        lib->SSL_clear_options(ssl, SSL_OP_ENABLE_KTLS); /* data would go around us, in the kernel's TLS */
+        lib->SSL_clear_options(ssl, SSL_OP_ENABLE_KTLS); /* with kernel TLS, data does not pass the shim */
         if (!server && !layer_alpn_offer(lib, ssl, connection))
             reason = "no memory for the list of application protocols";
     }
@@ -72,18 +78,23 @@ static void layer_free(struct layer *layer)
     layer->lib->CRYPTO_free(layer, "pfswrap", 0);
 }
 
-/* What ties the seal to this TLS connection: two connections with a man between them have two values. */
+/*
+ * The channel binding (RFC 9266). It is the same on both ends of one TLS connection. With a man in the middle there
+ * are two TLS connections, with different values.
+ */
 static bool binding_read(const struct libssl *lib, SSL *ssl, uint8_t binding[BINDING_BYTES])
 {
     return lib->SSL_export_keying_material(ssl, binding, BINDING_BYTES, binding_label, sizeof binding_label - 1,
                                            (const unsigned char *)"", 0, 1) == 1;
 }
 
+/* The descriptor that libssl writes to, if it is a stream socket; else -1. */
 static int stream_socket(const struct libssl *lib, const SSL *ssl)
 {
     int type = 0, fd = lib->SSL_get_wfd(ssl);
     socklen_t length = sizeof type;
-    return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM ? fd : -1;
+    const bool is_socket = fd >= 0 && raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0;
+    return is_socket && type == SOCK_STREAM ? fd : -1;
 }
 
 static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct policy_rule *rule, int *error)
@@ -101,10 +112,10 @@ static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct polic
     layer->rule = rule;
     layer->role = server ? "server" : "client";
     layer->fd = stream_socket(lib, ssl);
-    layer->at_once = layer->fd >= 0;
+
     layer->deadline_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + //
                          pfswrap_policy()->seal.handshake_timeout_ms;
-    report_addresses_read(&layer->addresses, lib, ssl);
+    audit_addresses_read(&layer->addresses, lib->SSL_get_rfd(ssl));
     const struct pfswrap_tunnel_transport transport = layer_transport(layer);
     if (binding_read(lib, ssl, binding) && fork_guard_make(&layer->fork_guard))
         layer->tunnel =
@@ -155,30 +166,32 @@ void layer_forget(struct tls_connection *connection)
     layer_free(layer);
 }
 
-/* What has arrived is taken out of the kernel: closing a socket with unread bytes in it resets the connection, and
- * the peer might lose our closing alert. */
-static void drain(int fd)
+/*
+ * Reads and discards what has arrived. Closing a socket with unread bytes resets the connection, and the peer might
+ * lose the closing alert.
+ */
+static void discard_received(int fd)
 {
-    enum { DRAIN_MAX = 1 << 18 };
+    enum { DISCARDED_MAX = 1 << 18 };
     char bytes[4096];
-    ssize_t got;
-    for (size_t total = 0; total < DRAIN_MAX; total += (size_t)got)
-        if ((got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) <= 0)
+    long got;
+    for (size_t total = 0; total < DISCARDED_MAX; total += (size_t)got)
+        if ((got = raw_syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, NULL, NULL)) <= 0)
             return;
 }
 
-/* A close_notify to a peer that has gone must not end the program with SIGPIPE, for which it did not ask. */
-static void notify_close(struct libssl *lib, SSL *ssl)
+/* Sends a close_notify. Blocks SIGPIPE, since the program does not expect it from this call. */
+static void send_close_notify(struct libssl *lib, SSL *ssl)
 {
     sigset_t pipe, before, pending;
-    const struct timespec at_once = {0};
+    const struct timespec now = {0};
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     bool was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
     (void)pthread_sigmask(SIG_BLOCK, &pipe, &before);
     (void)lib->SSL_shutdown(ssl);
     if (!was_pending)
-        (void)sigtimedwait(&pipe, NULL, &at_once);
+        (void)sigtimedwait(&pipe, NULL, &now);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -188,11 +201,11 @@ int layer_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection
     struct tls_saved_errors saved = tls_errors_save(lib);
     layer_report_refused(lib, ssl, connection->layer_rule, reason, detail);
     if (lib->SSL_is_init_finished(ssl))
-        notify_close(lib, ssl);
+        send_close_notify(lib, ssl);
     int fd = stream_socket(lib, ssl);
     if (fd >= 0) {
-        (void)shutdown(fd, SHUT_WR);
-        drain(fd);
+        program_socket_shutdown(fd, SHUT_WR);
+        discard_received(fd);
         linger_mark(fd);
     }
     lib->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -203,7 +216,7 @@ int layer_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection
     return -1;
 }
 
-/* What a buffering BIO still holds of ours. Its program only flushes what it wrote itself. */
+/* Flushes handshake messages from a buffering BIO. The program only flushes after its own writes. */
 static int flush_again(struct layer *layer)
 {
     const struct libssl *lib = layer->lib;
@@ -212,8 +225,8 @@ static int flush_again(struct layer *layer)
     return layer->flush_due ? -1 : 1;
 }
 
-/* Whether the handshake has merely stopped, for a reason that SSL_get_error() tells the program. */
-static bool may_go_on(const struct layer *layer)
+/* Whether the handshake waits for something that SSL_get_error() reports, and has not failed. */
+static bool may_continue(const struct layer *layer)
 {
     if (layer->timed_out)
         return false;
@@ -228,8 +241,8 @@ static bool may_go_on(const struct layer *layer)
 }
 
 static const char *const not_answered =
-    "the server ended the connection instead of answering: it has no inner layer, or its keys, its service or the "
-    "TLS connection it sees are not what this side sees (a man in the middle)";
+    "the server closed the connection instead of answering: it has no inner layer, its keys or its service differ, "
+    "or there is a man in the middle of TLS";
 
 static int run_failed(struct libssl *lib, SSL *ssl, struct tls_connection *connection, int error)
 {
@@ -246,7 +259,7 @@ static int run_failed(struct libssl *lib, SSL *ssl, struct tls_connection *conne
         return error == PFSWRAP_TUNNEL_STOPPED ? result : -1;
     }
     return layer_refuse(lib, ssl, connection, pfswrap_seal_error_text(error),
-                        error == PFSWRAP_SEAL_E_HANDSHAKE ? "a man in the middle of TLS would look like this"
+                        error == PFSWRAP_SEAL_E_HANDSHAKE ? "a man in the middle of TLS would have this effect"
                                                           : NULL);
 }
 
@@ -262,7 +275,7 @@ int layer_run(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
     if (result == 1 || result == PFSWRAP_TUNNEL_STOPPED)
         if (flush_again(layer) != 1)
             return -1;
-    if (result == PFSWRAP_TUNNEL_STOPPED && may_go_on(layer))
+    if (result == PFSWRAP_TUNNEL_STOPPED && may_continue(layer))
         return layer->result;
     if (result != 1)
         return run_failed(lib, ssl, connection, result);

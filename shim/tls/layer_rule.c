@@ -1,17 +1,17 @@
 /*
- * Which connections have the inner layer. Reads the policy and the connection's addresses; changes nothing. Where
- * the addresses cannot be known the answer is never "without it" if a rule might have wanted it.
+ * Which connections have the inner layer, by the policy and the connection's address. If the address is not known
+ * and a rule with the layer might apply, the answer is never "without the layer".
  */
 #include "tls/layer.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 #include "config/init.h"
+#include "fd/program_socket.h"
 
 _Atomic(enum layer_rules) layer_rules;
 
-static bool rule_wants_layer(const struct policy_rule *rule)
+static bool rule_has_layer(const struct policy_rule *rule)
 {
     return rule->seal != POLICY_SEAL_OFF && rule->layer == POLICY_LAYER_TLS;
 }
@@ -21,12 +21,12 @@ bool layer_rules_find(void)
     const struct policy *policy = pfswrap_policy();
     bool found = false;
     for (size_t i = 0; i < policy->rule_count; i++)
-        found = found || rule_wants_layer(&policy->rules[i]);
+        found = found || rule_has_layer(&policy->rules[i]);
     atomic_store(&layer_rules, found ? LAYER_RULES_SOME : LAYER_RULES_NONE);
     return found;
 }
 
-/* Whether two rules ask the same of a connection, so that it does not matter which of them it is. */
+/* Whether two rules require the same, so that it does not matter which of them applies. */
 static bool rules_agree(const struct policy_rule *a, const struct policy_rule *b)
 {
     bool same = a->seal == b->seal && a->clients_any == b->clients_any && a->peer_count == b->peer_count &&
@@ -41,7 +41,7 @@ static const char *rule_without_address(enum policy_direction direction, const s
     const struct policy *policy = pfswrap_policy();
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct policy_rule *candidate = &policy->rules[i];
-        if (candidate->direction != direction || !rule_wants_layer(candidate))
+        if (candidate->direction != direction || !rule_has_layer(candidate))
             continue;
         if (*rule != NULL && !rules_agree(*rule, candidate))
             return "its addresses cannot be known, and the policy has more than one rule with layer = tls";
@@ -50,19 +50,15 @@ static const char *rule_without_address(enum policy_direction direction, const s
     return NULL;
 }
 
-/* The address the policy's rules are about. False: there is no socket, or it is not connected yet. */
+/* The address that decides which rule applies. Returns false if there is no socket, or it is not connected. */
 static bool address_find(const struct libssl *lib, const SSL *ssl, bool server, struct sockaddr_storage *address,
                          socklen_t *length)
 {
     int fd = lib->SSL_get_rfd(ssl);
     if (fd < 0)
         fd = lib->SSL_get_wfd(ssl);
-    *length = sizeof *address;
-    memset(address, 0, sizeof *address);
-    if (fd < 0)
-        return false;
-    return server ? getsockname(fd, (struct sockaddr *)address, length) == 0
-                  : getpeername(fd, (struct sockaddr *)address, length) == 0;
+    return fd >= 0 &&
+           program_socket_address(fd, server ? PROGRAM_SOCKET_LOCAL : PROGRAM_SOCKET_PEER, address, length);
 }
 
 const char *layer_rule_find(const struct libssl *lib, SSL *ssl, bool server, const struct policy_rule **rule)
@@ -75,7 +71,7 @@ const char *layer_rule_find(const struct libssl *lib, SSL *ssl, bool server, con
         return rule_without_address(direction, rule);
     const struct policy_rule *match =
         policy_match(pfswrap_policy(), direction, (const struct sockaddr *)&address, length);
-    if (match != NULL && rule_wants_layer(match))
+    if (match != NULL && rule_has_layer(match))
         *rule = match;
     return NULL;
 }

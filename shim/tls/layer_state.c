@@ -1,11 +1,12 @@
 /*
- * What a program is told about a connection's state: while the layer shakes hands, the handshake is not over; what
- * is pending is what has been opened; and the end of a stream that was cut short is none.
+ * The state of a connection with the inner layer, as programs read it. While the seal's handshake runs, the TLS
+ * handshake appears incomplete. The pending bytes are those that the layer has opened. After an error of the seal,
+ * the peer appears not to have sent a close_notify.
  */
 #include "base/interposed.h"
 #include "tls/layer.h"
 
-/* The record of a layered connection, for the program's own calls; NULL: the library's answer holds. */
+/* The record of a connection with the layer, for calls of the program. NULL: libssl's answer is right. */
 static struct tls_connection *layered(const struct libssl *lib, const SSL *ssl, const void *caller)
 {
     if (!layer_in_force() || ssl == NULL || libssl_is_inside(lib, caller))
@@ -84,7 +85,7 @@ PFSWRAP_EXPORT int SSL_get_shutdown(const SSL *ssl)
     return shutdown;
 }
 
-/* A handshake message that a buffering BIO would not let go. */
+/* Whether a buffering BIO holds handshake messages that it could not write. */
 static bool waits_for_flush(const struct tls_connection *connection)
 {
     return is_handshaking(connection) && connection->layer->flush_due;

@@ -1,7 +1,7 @@
 /*
- * Finding the libssl libraries of the process and their functions. Objects are looked at by what they define, never
- * by file name. A library is registered once and stays: libssl pins itself in memory. Registration takes no lock:
- * two threads that register the same library at once agree on whose table is kept.
+ * Finds the libssl libraries of the process and their functions. An object is recognised by the symbols it defines,
+ * never by its file name. A library stays registered, since libssl pins itself in memory. Registration takes no
+ * lock: if two threads register the same library at the same time, one of their tables is dropped.
  */
 #include "tls/libssl.h"
 
@@ -10,8 +10,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "config/init.h"
 #include "base/elf.h"
+#include "config/init.h"
+#include "tls/object_map.h"
 
 static _Atomic(struct libssl *) registered[LIBSSL_MAX];
 static atomic_int registered_count;
@@ -38,7 +39,7 @@ static const struct symbol {
 
 static const struct fixed_method {
     const char *name;
-    size_t flexible; /* offset of the function that gives the flexible method */
+    size_t flexible; /* offset in struct libssl of the function that returns the flexible method */
     int version;
 } fixed_methods[] = {
 #define X(name, version, kind)                                                                                     \
@@ -48,18 +49,18 @@ static const struct fixed_method {
     LIBSSL_FIXED_METHODS(X)
 #undef X
 };
-_Static_assert(sizeof fixed_methods / sizeof fixed_methods[0] == LIBSSL_METHODS, "one row a method");
+_Static_assert(sizeof fixed_methods / sizeof fixed_methods[0] == LIBSSL_METHODS, "one row for each method");
 
-static bool is_ours(const struct elf_object *object)
+static bool is_shim(const struct elf_object *object)
 {
     uintptr_t here = (uintptr_t)&registered_count;
     return here >= object->first && here < object->last;
 }
 
-/* Another preload may define some of libssl's functions; a libssl, of any age, also makes methods. */
+/* Another preloaded object may define some of libssl's functions. Every libssl also has functions for methods. */
 static bool looks_like_libssl(const struct elf_object *object)
 {
-    return !is_ours(object) && elf_symbol(object, "SSL_CTX_new") != NULL &&
+    return !is_shim(object) && elf_symbol(object, "SSL_CTX_new") != NULL &&
            (elf_symbol(object, "TLS_client_method") != NULL || elf_symbol(object, "SSLv23_client_method") != NULL);
 }
 
@@ -86,7 +87,7 @@ static void table_fill(struct libssl *lib, const struct elf_object *libssl, cons
             lib->missing = symbols[i].name;
         memcpy((char *)lib + symbols[i].offset, &address, sizeof address);
     }
-    /* One function under two names. */
+    /* Functions with different names in different versions. */
     if (lib->EVP_PKEY_get_id == NULL)
         lib->EVP_PKEY_get_id = lib->EVP_PKEY_id;
     if (lib->SSL_get1_peer_certificate == NULL)
@@ -139,7 +140,7 @@ static struct libssl *library_describe(const struct elf_object *object)
     return lib;
 }
 
-/* Publishes `lib` unless another thread was first. */
+/* Publishes `lib`, or frees it if another thread has registered the library. */
 static void library_register(struct libssl *lib)
 {
     for (int i = 0; i < LIBSSL_MAX; i++) {
@@ -219,7 +220,9 @@ static struct libssl *libssl_of_object(const void *object, const void *caller)
         return atomic_load_explicit(&registered[0], memory_order_acquire);
     if (count == 0)
         return libssl_of_caller(caller);
-    /* A library's calls of its own functions are about its own objects, which nobody knows yet while they are made.
+    /*
+     * A library that calls its own functions passes its own objects, which are not in the map while it creates
+     * them.
      */
     struct libssl *inside = registered_containing(caller, false);
     return inside != NULL && inside->is_library ? inside : atomic_load(&registered[object_map_index(object)]);
@@ -243,7 +246,7 @@ struct needs_search {
 
 static bool needed_leads_to_libssl(const struct elf_object *object, void *argument);
 
-/* The registered libssl that `object` needs, itself or through what it needs, nearest first; NULL: none. */
+/* The registered libssl that `object` needs, directly or through at most `depth` other objects; or NULL. */
 static struct libssl *libssl_needed_by(const struct elf_object *object, int depth)
 {
     for (int i = 0; i < LIBSSL_MAX; i++) {
@@ -270,14 +273,14 @@ struct libssl *libssl_of_caller(const void *caller)
 {
     enum { NEEDS_DEPTH = 3 };
     register_all();
-    struct libssl *only = atomic_load(&registered[0]);
+    struct libssl *first = atomic_load(&registered[0]);
     if (atomic_load(&registered_count) <= 1)
-        return only;
+        return first;
     struct libssl *lib = registered_containing(caller, false);
     struct elf_object object;
     if (lib == NULL && elf_object_of(caller, &object))
         lib = libssl_needed_by(&object, NEEDS_DEPTH);
-    return lib != NULL ? lib : only;
+    return lib != NULL ? lib : first;
 }
 
 static bool visit_looks_like_libssl(const struct elf_object *object, void *argument)
@@ -320,3 +323,14 @@ void libssl_require_supported(void)
         pfswrap_die(message);
     }
 }
+
+/*
+ * Not an executable that contains libssl: its calls are not interposed, so nothing in this module reports them.
+ */
+static bool reporter_covers(const void *caller)
+{
+    const struct libssl *lib = libssl_containing(caller);
+    return lib != NULL && lib->is_library;
+}
+
+const struct handshake_reporter libssl_reporter = {.covers = reporter_covers};

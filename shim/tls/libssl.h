@@ -1,7 +1,7 @@
 /*
- * The libssl libraries in this process, each with the table of its real functions and those of the libcrypto it
- * uses. OpenSSL 1.1.1 and 3.x, as many as are loaded, found by their mapped symbols: however they were loaded,
- * nothing is missed. Knows no policy.
+ * The libssl libraries in this process: OpenSSL 1.1.1 and 3.x, as many as are loaded. Each has a table of its real
+ * functions and those of its libcrypto. Libraries are found by the symbols that mapped objects define, so it does
+ * not matter how they were loaded.
  */
 #ifndef PFSWRAP_TLS_LIBSSL_H
 #define PFSWRAP_TLS_LIBSSL_H
@@ -18,7 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Functions that the headers of OpenSSL 3.0 do not declare, or rename: 1.1.1's, and later ones'. */
+#include "audit/handshake_reporter.h"
+
+/* Functions of 1.1.1 and of later versions, which the headers of OpenSSL 3.0 rename or do not declare. */
 #undef SSL_get_peer_certificate
 #undef EVP_PKEY_id
 #undef ERR_put_error
@@ -32,7 +34,7 @@ const SSL_METHOD *SSLv3_method(void);
 const SSL_METHOD *SSLv3_client_method(void);
 const SSL_METHOD *SSLv3_server_method(void);
 
-/* In every libssl that pfswrap can protect; one of these missing makes a library unsupported. */
+/* A library that lacks one of these functions is not supported. */
 #define LIBSSL_REQUIRED(X)                                                                                         \
     X(BIO_f_ssl)                                                                                                   \
     X(DTLS_client_method)                                                                                          \
@@ -149,7 +151,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(TLS_method)                                                                                                  \
     X(TLS_server_method)
 
-/* Methods for one version, which a build may leave out. */
+/* Methods for a single version. A build may lack some of them. */
 #define LIBSSL_FIXED_METHODS(X)                                                                                    \
     X(SSLv3, 0x0300, TLS)                                                                                          \
     X(TLSv1, 0x0301, TLS)                                                                                          \
@@ -158,7 +160,7 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(DTLSv1, 0xfeff, DTLS)                                                                                        \
     X(DTLSv1_2, 0xfefd, DTLS)
 
-/* In some versions only; NULL elsewhere. */
+/* Functions that only some versions have; else NULL. */
 #define LIBSSL_OPTIONAL(X)                                                                                         \
     X(SSL_CTX_new_ex)                                                                                              \
     X(SSL_CTX_set0_tmp_dh_pkey)                                                                                    \
@@ -239,10 +241,10 @@ const SSL_METHOD *SSLv3_server_method(void);
     X(EVP_PKEY_get_id)                                                                                             \
     X(EVP_PKEY_id)
 
-/* A method for a single version, and what it is replaced by. */
+/* A method for a single version, and its replacement. */
 struct libssl_method {
-    const SSL_METHOD *fixed;    /* NULL: this build has none */
-    const SSL_METHOD *flexible; /* of the same role and kind */
+    const SSL_METHOD *fixed;    /* NULL: the build lacks it */
+    const SSL_METHOD *flexible; /* of the same role, and TLS or DTLS like it */
     int version;                /* 0x0300 to 0x0303, 0xfeff, 0xfefd */
 };
 
@@ -256,54 +258,59 @@ struct libssl {
     LIBCRYPTO_OPTIONAL(X)
 #undef X
     struct libssl_method methods[LIBSSL_METHODS];
-    const char *name;                    /* its path as the loader has it, or "the program itself" */
-    const char *soname;                  /* NULL: an executable */
-    const char *missing;                 /* the first required function it lacks; NULL: it is supported */
-    uintptr_t first, last;               /* its segments */
-    uintptr_t crypto_first, crypto_last; /* those of its libcrypto */
-    bool is_library;                     /* not an executable that contains libssl */
+    const char *name;                    /* the path that the dynamic loader has, or "the program itself" */
+    const char *soname;                  /* NULL for an executable */
+    const char *missing;                 /* the first required function that it lacks; NULL: it is supported */
+    uintptr_t first, last;               /* the addresses of its segments, `last` exclusive */
+    uintptr_t crypto_first, crypto_last; /* the same for its libcrypto */
+    bool is_library;                     /* false: an executable that contains libssl */
     int index;                           /* 0 to LIBSSL_MAX - 1 */
-    int context_index, connection_index; /* of our ex_data */
-    const BIO_METHOD *bio_method;        /* our clone of BIO_f_ssl(), made when first needed (bio.c) */
-    char groups[LIBSSL_LIST_MAX]; /* the policy's groups that this library knows, as a list for it (context.c) */
-    bool groups_known;
+    int context_index, connection_index; /* the ex_data indexes of the shim's records; -1: none yet */
+    const BIO_METHOD *bio_method;        /* the shim's copy of BIO_f_ssl(); NULL until needed (bio.c) */
+    char groups[LIBSSL_LIST_MAX];        /* the policy's groups that the library knows (groups.c) */
+    bool groups_known;                   /* `groups` is valid */
 };
 
 /*
- * The library that `method` belongs to, that the object at `pointer` (SSL, SSL_CTX) was made by, or that `caller`
- * is bound to. NULL: no libssl there. Each costs a load and a comparison while a process has one libssl.
+ * The library that contains `method`, that created the context or connection, or that the code at `caller` is
+ * linked with. NULL: no libssl is loaded. While a process has one libssl, a look-up costs a load and a comparison.
  */
 struct libssl *libssl_of_method(const SSL_METHOD *method, const void *caller);
 struct libssl *libssl_of_context(const SSL_CTX *context, const void *caller);
 struct libssl *libssl_of_connection(const SSL *connection, const void *caller);
 struct libssl *libssl_of_caller(const void *caller);
 
-/* The library whose code, or whose libcrypto's code, `address` is. NULL: none. */
+/* The library whose segments, or whose libcrypto's, contain `address`; or NULL. */
 struct libssl *libssl_containing(const void *address);
 
-/* Whether `caller` is code of the library itself: Debian's libssl calls some of its own functions through us. */
+/*
+ * Whether `caller` is code of the library. Debian's libssl calls some of its own functions through the dynamic
+ * linker, which binds those calls to the interposed functions.
+ */
 static inline bool libssl_is_inside(const struct libssl *lib, const void *caller)
 {
     return (uintptr_t)caller >= lib->first && (uintptr_t)caller < lib->last && lib->is_library;
 }
 
-/* Whether any libssl is loaded, supported or not; and whether `function` is defined by one. */
+/* Whether a libssl is loaded, supported or not; and whether a libssl defines `function`. */
 bool libssl_is_loaded(void);
 bool libssl_defines(const void *function);
 
-/* Whether a registered libssl is part of the executable, whose own calls do not pass the dynamic linker. */
+/*
+ * Whether the executable contains libssl. Its own calls do not pass the dynamic linker, so they are not interposed.
+ */
 bool libssl_is_in_executable(void);
 
-/* Registers what is loaded and ends the process if one of them lacks a required function (exit status 125). */
+/* Registers the loaded libraries. Ends the process with exit status 125 if one of them is not supported. */
 void libssl_require_supported(void);
 
-/* Remembers that `object` was made by `lib`, and forgets it; object_map.c. */
-void object_map_add(const void *object, const struct libssl *lib);
-void object_map_remove(const void *object);
-int object_map_index(const void *object); /* 0 for whatever is not remembered */
+/* For shim/order.c: forgets a lock that another thread of the parent held (object_map.c). */
 extern const struct process_observer object_map_process_observer;
 
-/* `return address of the interposed function`, to tell who calls. */
+/* The handshakes of libssl libraries, which this module reports (report.h). */
+extern const struct handshake_reporter libssl_reporter;
+
+/* In an interposed function: an address in the code that called it. */
 #define CALLER __builtin_return_address(0)
 
 #endif

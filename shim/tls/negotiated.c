@@ -1,7 +1,7 @@
 /*
- * The version and the cipher come from the connection; that there was a fresh (EC)DHE exchange is shown by the
- * peer's temporary key, which a resumption without one does not have, or, for key encapsulation groups, which never
- * set it, by the negotiated group together with psk_ke being off.
+ * Version and cipher are the connection's. The proof of a fresh (EC)DHE exchange is the peer's temporary key: after
+ * a resumption without a key exchange there is none. Key encapsulation groups never set that key; for them, the
+ * proof is the negotiated group, provided that resumption without a key exchange (psk_ke) is off.
  */
 #include "tls/negotiated.h"
 
@@ -13,7 +13,7 @@
 
 struct agreed_group {
     const struct tls_group *group;
-    bool fresh; /* an ephemeral key of this very handshake was seen */
+    bool fresh; /* the peer sent an ephemeral key in this handshake */
 };
 
 static int key_group_nid(const struct libssl *lib, EVP_PKEY *key)
@@ -36,7 +36,7 @@ static struct agreed_group group_agreed(const struct libssl *lib, SSL *ssl)
         if (agreed.group != NULL)
             return agreed;
     }
-    /* 0 in libraries that do not know the question (1.1.1). */
+    /* 1.1.1 does not have this command and returns 0. */
     int nid = (int)lib->SSL_ctrl(ssl, SSL_CTRL_GET_NEGOTIATED_GROUP, 0, NULL);
     if (nid > 0)
         agreed.group = tls_group_by_id(tls_group_of_nid(nid));
@@ -54,7 +54,7 @@ static const char *verify_tls13(const struct libssl *lib, SSL *ssl, struct agree
     if (!agreed.fresh && (!encapsulation || psk_ke_possible))
         return "the handshake had no ephemeral key exchange";
     if (agreed.group == NULL)
-        return "the key exchange group cannot be told";
+        return "the key exchange group is not known";
     return tls_group_is_allowed(agreed.group->id) ? NULL : "the key exchange group is not in the policy";
 }
 
@@ -64,7 +64,7 @@ static const char *verify_older(const struct libssl *lib, const SSL *ssl)
                                         : NULL;
 }
 
-/* On a server of TLS 1.2 the peer's key is gone; the shared group is the one that was used. */
+/* A TLS 1.2 server no longer has the peer's key. The shared group is the one that was used. */
 static struct agreed_group group_of_older(const struct libssl *lib, SSL *ssl, struct agreed_group agreed)
 {
     if (agreed.group == NULL && lib->SSL_is_server(ssl)) {
@@ -95,8 +95,9 @@ static const char *verify_protocol(struct libssl *lib, SSL *ssl, struct agreed_g
 }
 
 /*
- * libssl calls a preshared key of the program's own a reused session too. On a client it has no ticket. A server
- * cannot tell, but one whose context was made by us has no way to find a session (session.c).
+ * For libssl, a connection with a preshared key of the program's own is a reused session as well. On a client, such
+ * a session has no ticket. A server cannot tell the two apart, but a server whose context has a record cannot find
+ * a session to resume (session.c).
  */
 static bool session_was_resumed(const struct libssl *lib, SSL *ssl)
 {

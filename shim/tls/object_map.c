@@ -1,9 +1,11 @@
 /*
- * Which library made an object, in a process with several. Objects of the first library are not remembered: what
- * is not here is its. An open-addressed table of atomics, each entry a pointer with the library's index in its low
- * bits, so that readers take no lock. Writers do: only so can a slot become empty again, without which each search
- * for what is not here would go through all slots in the end.
+ * An open-addressed hash table. Objects of the first library are not stored: an object that is not found belongs to
+ * it. An entry is one atomic word, the object's address with the library's index in its low bits, so readers need
+ * no lock. Writers use a lock, which lets them make removed slots empty again. Without that, a search for an object
+ * that is not in the table would in the end visit every slot.
  */
+#include "tls/object_map.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -12,12 +14,11 @@
 
 #include "base/fork.h"
 #include "config/init.h"
-#include "tls/libssl.h"
 
 enum {
-    SLOTS = 1 << 18,      /* objects of second and later libraries alive at once: half of this at the most */
-    INDEX_MASK = 7,       /* objects come from malloc: 16-byte aligned */
-    REMOVED = INDEX_MASK, /* a slot that was used; the index 7 with no pointer */
+    SLOTS = 1 << 18,      /* a search stops after half of them, so the table holds at most as many objects */
+    INDEX_MASK = 7,       /* malloc aligns objects to 16 bytes, so these bits of an address are zero */
+    REMOVED = INDEX_MASK, /* a slot that was used: an index without an address */
 };
 _Static_assert(LIBSSL_MAX <= INDEX_MASK + 1, "the index fits the low bits");
 
@@ -36,7 +37,7 @@ static void after_fork_in_child(enum process_fork kind)
 
 const struct process_observer object_map_process_observer = {.after_fork_in_child = after_fork_in_child};
 
-/* The table, made when first needed; the caller has the lock. */
+/* The table, which is created when first needed. The caller holds the lock. */
 static _Atomic uintptr_t *table_get(void)
 {
     _Atomic uintptr_t *slots = atomic_load(&table);
@@ -70,7 +71,7 @@ void object_map_add(const void *object, const struct libssl *lib)
         }
     }
     pthread_mutex_unlock(&writers);
-    /* An object whose library is unknown would be handed to another one's code. */
+    /* Without an entry, the object would be passed to another library's functions. */
     pfswrap_die("too many TLS objects of a second libssl in one process, expected at most 131072");
 }
 
@@ -95,7 +96,9 @@ void object_map_remove(const void *object)
     _Atomic uintptr_t *slot = find(object);
     if (slot != NULL) {
         atomic_store(slot, REMOVED);
-        /* Before an empty slot no search has to go on: this one and the removed ones before it become empty too. */
+        /*
+         * A search ends at an empty slot, so this slot and removed ones before it can be empty if the next one is.
+         */
         _Atomic uintptr_t *slots = atomic_load(&table);
         size_t at = (size_t)(slot - slots);
         if (atomic_load(&slots[(at + 1) & (SLOTS - 1)]) == 0)

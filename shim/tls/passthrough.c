@@ -1,9 +1,8 @@
 /*
- * Settings that the program may make and read back as it likes, because nothing the policy speaks of depends on
- * them: they are logged and passed on. Finite-field parameters belong to ciphers that are never allowed; the
- * security level also says how long the keys of certificates must be, which the policy leaves to the program.
+ * Settings that are logged and passed through, since nothing in the policy depends on them. Finite-field
+ * Diffie-Hellman parameters are for ciphers that are never allowed. The security level also sets the minimum key
+ * length of certificates, which the policy leaves to the program.
  */
-#include "config/init.h"
 #include "config/override.h"
 #include "base/interposed.h"
 #include "tls/report.h"

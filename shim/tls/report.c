@@ -1,13 +1,10 @@
 /*
- * Events of the tls plane (docs/AUDIT.md has the schema). Values come from the library's own getters.
+ * The events of connections that use libssl. docs/AUDIT.md describes them.
  */
 #include "tls/report.h"
 
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "audit/audit.h"
+#include "audit/addresses.h"
+#include "audit/builder.h"
 #include "config/init.h"
 #include "config/override.h"
 #include "tls/layer.h"
@@ -41,27 +38,6 @@ const char *report_version_name(int version)
     }
 }
 
-void report_addresses_read(struct report_addresses *addresses, const struct libssl *lib, const SSL *ssl)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t length = sizeof address;
-    int fd = lib->SSL_get_rfd(ssl);
-    addresses->local[0] = addresses->peer[0] = '\0';
-    if (fd < 0)
-        return;
-    if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
-        audit_address_format(addresses->local, (struct sockaddr *)&address);
-    address = (struct sockaddr_storage){0};
-    length = sizeof address;
-    if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
-        audit_address_format(addresses->peer, (struct sockaddr *)&address);
-}
-
-static const char *or_null(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? text : NULL;
-}
-
 static const char *role_name(const struct libssl *lib, const SSL *ssl)
 {
     return lib->SSL_is_server(ssl) ? "server" : "client";
@@ -69,12 +45,12 @@ static const char *role_name(const struct libssl *lib, const SSL *ssl)
 
 void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, const char *verified)
 {
-    struct report_addresses addresses;
-    report_addresses_read(&addresses, lib, ssl);
+    struct audit_addresses addresses;
+    audit_addresses_read(&addresses, lib->SSL_get_rfd(ssl));
     const struct audit_field fields[] = {
         AUDIT_S("role", role_name(lib, ssl)),
-        AUDIT_S("local", or_null(addresses.local)),
-        AUDIT_S("peer", or_null(addresses.peer)),
+        AUDIT_S("local", audit_optional(addresses.local)),
+        AUDIT_S("peer", audit_optional(addresses.peer)),
         AUDIT_S("server_name", lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
         AUDIT_S("version", lib->SSL_get_version(ssl)),
         AUDIT_S("group", group),
@@ -89,13 +65,13 @@ void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, con
 static void report_end(const char *event, const struct libssl *lib, SSL *ssl, const char *reason,
                        const char *detail)
 {
-    struct report_addresses addresses = {{0}, {0}};
+    struct audit_addresses addresses = {{0}, {0}};
     if (ssl != NULL)
-        report_addresses_read(&addresses, lib, ssl);
+        audit_addresses_read(&addresses, lib->SSL_get_rfd(ssl));
     const struct audit_field fields[] = {
         AUDIT_S("role", ssl != NULL ? role_name(lib, ssl) : NULL),
-        AUDIT_S("local", or_null(addresses.local)),
-        AUDIT_S("peer", or_null(addresses.peer)),
+        AUDIT_S("local", audit_optional(addresses.local)),
+        AUDIT_S("peer", audit_optional(addresses.peer)),
         AUDIT_S("server_name", ssl != NULL ? lib->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL),
         AUDIT_S("reason", reason),
         AUDIT_S("detail", detail),
@@ -110,7 +86,7 @@ void report_refused(const struct libssl *lib, SSL *ssl, const char *reason)
     report_end(pfswrap_enforces() ? "refused" : "would-refuse", lib, ssl, reason, NULL);
 }
 
-/* Reasons of libssl that mean: the two sides had nothing in common that the policy allows. */
+/* Whether an SSL_R_ code means that the two sides have nothing in common that the policy allows. */
 static bool caused_by_policy(int code)
 {
     switch (code) {
@@ -137,7 +113,7 @@ static bool caused_by_policy(int code)
     }
 }
 
-/* Why the certificate of this side cannot serve TLS 1.3 (RFC 8446, 4.2.3); NULL: it can, or there is none. */
+/* Why this side's certificate cannot be used in TLS 1.3 (RFC 8446, 4.2.3). NULL: it can, or there is none. */
 static const char *certificate_problem(const struct libssl *lib, const SSL *ssl, int code)
 {
     X509 *certificate = lib->SSL_get_certificate(ssl);
@@ -165,7 +141,7 @@ static const char *certificate_problem(const struct libssl *lib, const SSL *ssl,
     }
 }
 
-/* The same for a server without any; NULL: there is one. */
+/* The same, and whether a server lacks a certificate. NULL on a client. */
 static const char *credential_problem(const struct libssl *lib, const SSL *ssl, int code)
 {
     if (!lib->SSL_is_server(ssl))
@@ -177,7 +153,7 @@ static const char *credential_problem(const struct libssl *lib, const SSL *ssl, 
                : NULL;
 }
 
-/* The SSL_R_ number in an error of libssl's, 0 for others; 3.0 gave the reason more bits (ERR_GET_REASON(3)). */
+/* The SSL_R_ code of an error; 0: another library's error. Since 3.0 the code has more bits (ERR_GET_REASON(3)). */
 static int ssl_code(const struct libssl *lib, unsigned long error)
 {
     bool is_1_1 = lib->ERR_new == NULL;

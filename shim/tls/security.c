@@ -1,6 +1,7 @@
 /*
- * The callback, and the four calls with which a program sets and reads its own. Finite-field parameters may be set
- * (SSL_SECOP_TMP_DH): programs fail if they cannot set them, and no cipher that would use them is allowed.
+ * The shim's security callback, and the four calls that set and get the program's. Finite-field Diffie-Hellman
+ * parameters are not refused (SSL_SECOP_TMP_DH): some programs fail if they cannot set them, and no allowed cipher
+ * uses them.
  */
 #include "tls/security.h"
 
@@ -18,7 +19,7 @@ static bool version_is_allowed(const struct policy_tls *policy, int version)
     return version != DTLS_BAD_VERSION && version >= policy->min_version;
 }
 
-/* `other` of a question about a group: its IANA number, in network order. */
+/* The argument `other` of a question about a group: its IANA number, in network byte order. */
 static uint16_t group_number(const void *other)
 {
     const unsigned char *bytes = other;
@@ -39,7 +40,7 @@ static bool policy_allows(const struct libssl *lib, int operation, int nid, cons
     case SSL_SECOP_CIPHER_SHARED:
     case SSL_SECOP_CIPHER_CHECK:
         return other == NULL || tls_cipher_is_allowed(lib, other);
-    case SSL_SECOP_TICKET: /* asked for tickets of TLS 1.2 and before only */
+    case SSL_SECOP_TICKET: /* only about tickets of TLS 1.2 and older */
     case SSL_SECOP_COMPRESSION:
         return false;
     default:

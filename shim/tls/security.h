@@ -1,17 +1,17 @@
 /*
- * libssl's security callback: it is asked inside the library, at every security level, about each version, group
- * and cipher, so it refuses what the policy does not allow even where no wrapper of ours is passed. What we do not
- * refuse, the program's own callback or the library's decides (SSL_CTX_set_security_callback(3)).
+ * The security callback (SSL_CTX_set_security_callback(3)). libssl calls it at every security level for each
+ * version, group and cipher. The shim's callback refuses what the policy does not allow, also on paths that pass no
+ * interposed function. Then the program's callback, or else libssl's default, may refuse as well.
  */
 #ifndef PFSWRAP_TLS_SECURITY_H
 #define PFSWRAP_TLS_SECURITY_H
 
 #include "tls/state.h"
 
-/* Puts our callback in front of the context's own. Returns false if the record cannot be made. */
+/* Sets the shim's callback on a context. Returns false if there is no memory for the context's record. */
 bool tls_security_begin(struct libssl *lib, SSL_CTX *context);
 
-/* The same on a connection, if its context was made without us. */
+/* The same on a connection, unless it has inherited the callback from its context. */
 void tls_security_install(struct libssl *lib, SSL *ssl, struct tls_connection *connection);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * What stops a resumption: the library's cache is off, an external cache's answer is looked at, tickets are
- * ignored, and a client's session is not offered. The security callback stops the tickets of TLS 1.2.
+ * Four measures prevent a resumption: libssl's cache is off, sessions from the program's own cache are checked,
+ * tickets are ignored, and a client does not offer its session. TLS 1.2 tickets are stopped by the security
+ * callback.
  */
 #include "tls/session.h"
 
@@ -20,7 +21,7 @@ static bool refuses_all(void)
     return policy()->tls.session_tickets == POLICY_TICKETS_REFUSE;
 }
 
-/* Whether sessions other than TLS 1.3's can come up: only then the library's cache has to be off. */
+/* Whether a session can have another version than TLS 1.3. Only then libssl's cache has to be off. */
 static bool may_be_older(const struct libssl *lib, const SSL_CTX *context)
 {
     const SSL_METHOD *method = lib->SSL_CTX_get_ssl_method(context);
@@ -29,7 +30,7 @@ static bool may_be_older(const struct libssl *lib, const SSL_CTX *context)
     return dtls || policy()->tls.min_version < TLS1_3_VERSION;
 }
 
-/* SSL_CTX_set_session_ticket_cb(3): a full handshake, whatever ticket the client has. */
+/* For SSL_CTX_set_session_ticket_cb(3): a full handshake, whatever ticket the client has. */
 static SSL_TICKET_RETURN ticket_ignore(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t length,
                                        SSL_TICKET_STATUS status, void *argument)
 {
@@ -42,7 +43,7 @@ void tls_session_begin(struct libssl *lib, SSL_CTX *context)
     struct tls_context *record = tls_context_find(lib, context);
     if (refuses_all())
         lib->SSL_CTX_set_session_ticket_cb(context, NULL, ticket_ignore, NULL);
-    /* A server that verifies clients takes no session back without one (SSL_CTX_set_session_id_context(3)). */
+    /* Without it, a server that verifies clients cannot resume a session (SSL_CTX_set_session_id_context(3)). */
     static const unsigned char id_context[] = "pfswrap";
     if (policy()->tls.client_certificates == POLICY_VERIFY_REQUIRE)
         (void)lib->SSL_CTX_set_session_id_context(context, id_context, sizeof id_context - 1);
@@ -56,7 +57,7 @@ bool tls_session_ctrl(struct libssl *lib, SSL_CTX *context, int command, long va
     struct tls_context *record = tls_context_find(lib, context);
     if (record == NULL || record->program_cache_mode < 0)
         return false;
-    *result = record->program_cache_mode; /* both calls answer with the mode so far */
+    *result = record->program_cache_mode; /* getting and setting both return the previous mode */
     if (command == SSL_CTRL_GET_SESS_CACHE_MODE)
         return true;
     if (command != SSL_CTRL_SET_SESS_CACHE_MODE)
@@ -83,7 +84,7 @@ PFSWRAP_EXPORT int SSL_set_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-/* Stands before the program's external cache. */
+/* Called by libssl in place of the program's callback for an external cache. */
 static SSL_SESSION *session_get_checked(SSL *ssl, const unsigned char *id, int length, int *copy)
 {
     const struct libssl *lib = libssl_containing(CALLER);
@@ -93,7 +94,7 @@ static SSL_SESSION *session_get_checked(SSL *ssl, const unsigned char *id, int l
     SSL_SESSION *session = record->program_session_get(ssl, id, length, copy);
     if (session == NULL || may_be_resumed(lib, session))
         return session;
-    if (*copy == 0) /* the reference was to be ours */
+    if (*copy == 0) /* the callback has passed its reference to the caller */
         lib->SSL_SESSION_free(session);
     return NULL;
 }

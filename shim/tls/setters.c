@@ -1,7 +1,7 @@
 /*
- * Settings made or read while a handshake is under way or done. Before the gate every one of them goes to the
- * library as it is. After it the library has the policy's settings: a setter is applied to the program's own, which
- * are then forced again, and a getter reads the program's own back.
+ * Settings that the program makes or reads. Before the policy is enforced, libssl has the program's settings, and
+ * all calls go straight to libssl. Later libssl has the policy's settings: a setter changes the program's settings,
+ * after which the policy is enforced again, and a getter returns the program's settings.
  */
 #include "config/init.h"
 #include "base/interposed.h"
@@ -13,7 +13,7 @@
 #include "tls/settings.h"
 #include "tls/signature.h"
 
-/* The record, if the program's settings are not the library's at the moment. */
+/* The connection's record, if libssl has the policy's settings at the moment, and the program makes the call. */
 static struct tls_connection *forced_connection(const struct libssl *lib, const SSL *ssl, const void *caller)
 {
     if (lib == NULL || ssl == NULL || libssl_is_inside(lib, caller) || !pfswrap_enforces())
@@ -86,7 +86,7 @@ PFSWRAP_EXPORT long SSL_CTX_ctrl(SSL_CTX *context, int command, long value, void
     return lib->SSL_CTX_ctrl(context, command, value, pointer);
 }
 
-/* A setter of a connection, with one argument and one result; and the getter of what it set. */
+/* A setter with one argument and one result, and the getter of the same setting. */
 #define SETTER(result_type, call, argument_type)                                                                   \
     PFSWRAP_EXPORT result_type call(SSL *ssl, argument_type value)                                                 \
     {                                                                                                              \
@@ -128,12 +128,12 @@ PFSWRAP_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
     tls_settings_retake(lib, ssl, connection);
 }
 
-/* Lists set during a handshake (in a callback) are looked at like those set before it. */
+/* Lists that a callback sets during the handshake are checked like those set before it. */
 static int lists_checked(struct libssl *lib, SSL *ssl, const void *caller, int result)
 {
     if (result == 1 && forced_connection(lib, ssl, caller) != NULL) {
         struct tls_saved_errors saved = tls_errors_save(lib);
-        (void)tls_ciphers_force(lib, ssl, lib->SSL_is_dtls(ssl) != 0, true);
+        (void)tls_ciphers_enforce(lib, ssl, lib->SSL_is_dtls(ssl) != 0, true);
         tls_errors_restore(saved);
     }
     return result;
@@ -168,8 +168,8 @@ PFSWRAP_EXPORT int SSL_CTX_set_cipher_list(SSL_CTX *context, const char *list)
 }
 
 /*
- * What a handshake would offer. Before one, that depends on settings the gate has yet to make: with the program's
- * own, of which the security callback allows no version, the answer would be no list at all.
+ * Returns what a handshake would offer, so the policy is enforced for the duration of the call. With the program's
+ * settings there might be no version that the security callback allows, and then libssl returns no list.
  */
 PFSWRAP_EXPORT STACK_OF(SSL_CIPHER) * SSL_get1_supported_ciphers(SSL *ssl)
 {
@@ -180,8 +180,7 @@ PFSWRAP_EXPORT STACK_OF(SSL_CIPHER) * SSL_get1_supported_ciphers(SSL *ssl)
     struct tls_connection *connection = asked_by_program ? tls_connection_get(lib, ssl) : NULL;
     if (connection == NULL || connection->stage != TLS_STAGE_NEW)
         return lib->SSL_get1_supported_ciphers(ssl);
-    (void)tls_settings_enforce(lib, ssl, connection,
-                               TLS_ROLE_UNKNOWN); /* an reason is for the handshake to report */
+    (void)tls_settings_enforce(lib, ssl, connection, TLS_ROLE_UNKNOWN); /* the handshake reports the reason */
     STACK_OF(SSL_CIPHER) *supported = lib->SSL_get1_supported_ciphers(ssl);
     tls_settings_release(lib, ssl, connection);
     connection->stage = TLS_STAGE_NEW;

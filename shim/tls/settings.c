@@ -1,6 +1,6 @@
 /*
- * What the policy does to a connection's settings, in one place: read them, work out what they have to be, write
- * the difference. Calls the library's own getters and setters and logs through report.h.
+ * Reads the settings of a connection, computes what the policy makes of them, and writes the difference. Settings
+ * that libssl has no getter for are elsewhere: groups.c, signature.c.
  */
 #include "tls/settings.h"
 
@@ -14,13 +14,13 @@
 #include "tls/report.h"
 #include "tls/security.h"
 
-/* Options that would weaken a connection; the same bits in every version of OpenSSL. */
+/* Options that would weaken a connection. The bits are the same in all versions of OpenSSL. */
 enum {
     OPTIONS_CLEARED = SSL_OP_NO_TLSv1_3 | SSL_OP_ALLOW_NO_DHE_KEX | SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION |
                       SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_CISCO_ANYCONNECT,
     OPTIONS_SET = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION,
 };
-#define OPTION_ALLOW_CLIENT_RENEGOTIATION SSL_OP_BIT(8) /* 3.0 and later; without a meaning in 1.1.1 */
+#define OPTION_ALLOW_CLIENT_RENEGOTIATION SSL_OP_BIT(8) /* since 3.0; unused in 1.1.1 */
 
 static void settings_read(const struct libssl *lib, SSL *ssl, struct tls_settings *settings)
 {
@@ -59,13 +59,13 @@ static bool allows_only_old_versions(const struct tls_settings *asked)
            (asked->options & SSL_OP_NO_TLSv1_3) != 0;
 }
 
-static struct tls_settings settings_forced(const struct policy_tls *policy, const struct tls_settings *asked,
-                                           bool dtls, bool server)
+struct tls_settings tls_settings_allowed(const struct policy_tls *policy, const struct tls_settings *asked,
+                                         bool dtls, bool server)
 {
     struct tls_settings forced = *asked;
     uint64_t cleared = OPTIONS_CLEARED | OPTION_ALLOW_CLIENT_RENEGOTIATION;
     if (dtls) {
-        /* DTLS counts downwards: 1.2 is 0xfefd, 1.0 is 0xfeff. */
+        /* DTLS version numbers count downwards: 1.2 is 0xfefd, 1.0 is 0xfeff. */
         if (asked->min_version == 0 || asked->min_version > DTLS1_2_VERSION)
             forced.min_version = DTLS1_2_VERSION;
         if (asked->max_version > DTLS1_2_VERSION)
@@ -79,7 +79,7 @@ static struct tls_settings settings_forced(const struct policy_tls *policy, cons
     }
     forced.options = (asked->options & ~cleared) | OPTIONS_SET;
     forced.max_early_data = 0;
-    /* Tickets that a program from before TLS 1.3 does not read turn its close into a reset. */
+    /* A peer that does not expect tickets leaves them unread, and its close then resets the connection. */
     if (policy->session_tickets == POLICY_TICKETS_REFUSE || (!dtls && allows_only_old_versions(asked)))
         forced.num_tickets = 0;
     if (server && policy->client_certificates == POLICY_VERIFY_REQUIRE)
@@ -99,7 +99,7 @@ static const struct option_name {
     {OPTION_ALLOW_CLIENT_RENEGOTIATION, "allow-client-renegotiation"},
 };
 
-/* Logs what the program itself made weaker than it was when its context was made. */
+/* Logs the settings that the program weakened after its context was created. */
 static void report_overrides(const struct libssl *lib, const SSL *ssl, const struct policy_tls *policy,
                              const struct tls_settings *asked, const struct tls_settings *forced)
 {
@@ -135,15 +135,15 @@ const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connec
     settings_read(lib, ssl, &connection->asked);
     connection->upgraded = enforce && !dtls && !quic && allows_only_old_versions(&connection->asked);
     connection->reported = false;
-    struct tls_settings forced = settings_forced(&policy->tls, &connection->asked, dtls, server);
-    if (quic) /* TLS 1.3 by definition (RFC 9001), and its versions are not TLS's */
+    struct tls_settings forced = tls_settings_allowed(&policy->tls, &connection->asked, dtls, server);
+    if (quic) /* always TLS 1.3 (RFC 9001), and its version numbers are not TLS's */
         forced = connection->asked;
     report_overrides(lib, ssl, &policy->tls, &connection->asked, &forced);
-    const char *reason = tls_ciphers_force(lib, ssl, dtls, enforce);
+    const char *reason = tls_ciphers_enforce(lib, ssl, dtls, enforce);
     if (enforce) {
         struct tls_target target = {.lib = lib, .ssl = ssl};
-        bool born_without_us = tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl)) == NULL;
-        if (born_without_us && reason == NULL)
+        bool context_is_unknown = tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl)) == NULL;
+        if (context_is_unknown && reason == NULL)
             reason = tls_groups_begin(&target);
         settings_write(lib, ssl, &connection->asked, &forced);
         tls_security_install(lib, ssl, connection);
@@ -178,8 +178,8 @@ void tls_settings_retake(struct libssl *lib, SSL *ssl, struct tls_connection *co
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     settings_read(lib, ssl, &connection->asked);
     if (!quic) {
-        struct tls_settings forced =
-            settings_forced(policy, &connection->asked, lib->SSL_is_dtls(ssl) != 0, lib->SSL_is_server(ssl) != 0);
+        struct tls_settings forced = tls_settings_allowed(policy, &connection->asked, lib->SSL_is_dtls(ssl) != 0,
+                                                          lib->SSL_is_server(ssl) != 0);
         report_overrides(lib, ssl, policy, &connection->asked, &forced);
         settings_write(lib, ssl, &connection->asked, &forced);
     }

@@ -1,6 +1,6 @@
 /*
- * Completing lists: to each PKCS #1 v1.5 algorithm its RSA-PSS one, and to a list with nothing for TLS 1.3 the
- * usual ones. Names as SSL_CTX_set1_sigalgs_list(3) has them.
+ * Each PKCS #1 v1.5 algorithm needs the RSA-PSS algorithm with the same hash beside it. A list without an algorithm
+ * for TLS 1.3 gets the usual ones. The names are those of SSL_CTX_set1_sigalgs_list(3).
  */
 #include "tls/signature.h"
 
@@ -15,7 +15,7 @@
 static const struct algorithm {
     const char *name;  /* the registry's name (RFC 8446, 4.2.3) */
     const char *alias; /* OpenSSL's KEY+HASH form */
-    const char *needs; /* what has to stand beside it for TLS 1.3, in the registry's name; NULL: it serves itself */
+    const char *needs; /* the registry's name of the algorithm to add for TLS 1.3; NULL: it can sign in TLS 1.3 */
 } algorithms[] = {
     {"rsa_pkcs1_sha1", "RSA+SHA1", "rsa_pss_rsae_sha256"},
     {"rsa_pkcs1_sha224", "RSA+SHA224", "rsa_pss_rsae_sha256"},
@@ -39,10 +39,10 @@ static const struct algorithm {
 
 enum { ALGORITHM_COUNT = sizeof algorithms / sizeof algorithms[0] };
 
-/* For a list that has nothing TLS 1.3 could use (DSA only). */
+/* For a list that has no algorithm for TLS 1.3 (only DSA). */
 static const char *const usual[] = {"rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256", "ed25519"};
 
-/* Of "RSA+SHA256:…" the algorithm at the front, `length` bytes; NULL: one that is not in the table (DSA, GOST). */
+/* The algorithm with this name, of `length` bytes. NULL: it is not in the table (DSA, GOST). */
 static const struct algorithm *algorithm_find(const char *name, size_t length)
 {
     for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
@@ -66,7 +66,9 @@ static bool list_has(const char *list, const char *registry_name)
     return false;
 }
 
-/* Returns whether `name` was added; *fits turns false if there was no room. */
+/*
+ * Appends `name` unless the list has it. Returns whether it was appended; sets *fits to false if it does not fit.
+ */
 static bool list_add(char *list, size_t size, const char *name, bool *fits)
 {
     size_t used = strlen(list);
@@ -91,7 +93,7 @@ bool tls_signature_complete(const char *list, char *completed, size_t size)
     bool serves = false;
     for (const char *at = list; *at != '\0';) {
         size_t length = strcspn(at, ":");
-        bool optional = *at == '?'; /* 3.3 and later: ignored if unknown */
+        bool optional = *at == '?'; /* since 3.3: ignored if libssl does not know it */
         const struct algorithm *algorithm = algorithm_find(at + optional, length - optional);
         if (algorithm != NULL && algorithm->needs != NULL)
             added |= list_add(completed, size, algorithm->needs, &fits);
@@ -125,7 +127,7 @@ static long set_list(const struct tls_target *target, int command, long value, c
     return result;
 }
 
-/* The same as pairs of NIDs, hash first (SSL_CTX_set1_sigalgs(3)); `count` numbers. */
+/* The same for a list of NIDs (SSL_CTX_set1_sigalgs(3)): pairs of hash and key type, `count` numbers in total. */
 static long set_pairs(const struct tls_target *target, int command, long count, int *nids)
 {
     long result = tls_target_ctrl(target, command, count, nids);

@@ -1,6 +1,7 @@
 /*
- * Signature algorithms. The one setting that the gate cannot read back: lists that fit TLS 1.2 only are completed
- * when they are set, so that a certificate they were meant for can sign in TLS 1.3 (RFC 8446, 4.2.3).
+ * Signature algorithms. libssl has no getter for them, so the program's list is changed when it is set. A list that
+ * was written for TLS 1.2 is completed, so that the certificates it was written for can sign in TLS 1.3 (RFC 8446,
+ * 4.2.3).
  */
 #ifndef PFSWRAP_TLS_SIGNATURE_H
 #define PFSWRAP_TLS_SIGNATURE_H
@@ -10,12 +11,12 @@
 /* Whether an SSL_ctrl() or SSL_CTX_ctrl() command sets signature algorithms. */
 bool tls_signature_concerns(int command);
 
-/* Makes such a call with the list completed. Returns what the library returned for the program's own list. */
+/* Makes such a call with the completed list. Returns what libssl returned for the program's list. */
 long tls_signature_set(const struct tls_target *target, int command, long value, void *pointer);
 
 /*
- * Completes a colon-separated list into `completed` (`size` bytes). Returns whether anything was added; a list
- * that does not fit is left alone (false).
+ * Copies a colon-separated list to `completed` (`size` bytes) and appends what it lacks. Returns false if nothing
+ * is missing or the result does not fit; `completed` is undefined then.
  */
 bool tls_signature_complete(const char *list, char *completed, size_t size);
 

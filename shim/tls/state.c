@@ -1,8 +1,9 @@
 /*
- * Records in ex_data. The callbacks also tell object_map.c of every object the library makes, including those it
- * makes for itself. A record comes from the library's allocator, like the object it belongs to: programs that
- * replace it (CRYPTO_set_mem_functions(3)) hand connections from process to process in shared memory, as kamailio
- * does.
+ * Records in ex_data. The ex_data callbacks also enter every object that the library creates in the object map,
+ * including objects that the library creates for itself.
+ *
+ * A record is allocated by the library's allocator, like its object. Programs that replace this allocator
+ * (CRYPTO_set_mem_functions(3)) may hand connections from process to process in shared memory; kamailio does.
  */
 #include "tls/state.h"
 
@@ -10,6 +11,7 @@
 #include <pthread.h>
 
 #include "tls/layer.h"
+#include "tls/object_map.h"
 
 atomic_uint tls_connections_ended;
 
@@ -55,7 +57,7 @@ static void context_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int i
     record_free(pointer, record);
 }
 
-/* SSL_dup: the new connection gets a record of its own when it needs one. */
+/* For SSL_dup(3): the new connection gets its own record when it needs one. */
 static int record_not_copied(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **value, int index, long argument,
                              void *pointer)
 {
@@ -65,10 +67,10 @@ static int record_not_copied(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, voi
 }
 
 /*
- * An index of ours for objects of `kind` (CRYPTO_EX_INDEX_*), with what is to be done when one of them is freed;
- * -1: none is left. The low ones stay as they are bare: programs use numbers that they never asked for (freeradius
- * has 10 to 17 as constants, and uses a number it got for sessions on connections), which works only as long as
- * nobody else has them.
+ * Reserves an index for objects of `kind` (CRYPTO_EX_INDEX_*); `freed` is called when one of them is freed. Returns
+ * -1 if there is no free index. Indexes below 24 are skipped, since some programs use indexes that they have not
+ * reserved: freeradius has 10 to 17 as constants, and uses an index reserved for sessions on connections. That
+ * works only while nothing else uses those indexes.
  */
 static int index_new(struct libssl *lib, int kind, CRYPTO_EX_free *freed)
 {

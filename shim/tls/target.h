@@ -1,5 +1,5 @@
 /*
- * A context or a connection as the target of a control call: both take the same commands for the same settings.
+ * A context or a connection, as the target of a control call. Both take the same commands for the same settings.
  */
 #ifndef PFSWRAP_TLS_TARGET_H
 #define PFSWRAP_TLS_TARGET_H
@@ -9,7 +9,7 @@
 struct tls_target {
     struct libssl *lib;
     SSL_CTX *context;
-    SSL *ssl; /* NULL: the context */
+    SSL *ssl; /* NULL: the target is the context */
 };
 
 static inline long tls_target_ctrl(const struct tls_target *target, int command, long value, void *pointer)

@@ -1,6 +1,7 @@
 /*
- * Verification of the peer that does not depend on the program: a store, a chain building and a host name check of
- * our own, with the loaded libcrypto (X509_verify_cert(3)); pins are SHA-256 over the key (RFC 7469, 2.4).
+ * Verification of the peer's certificate, independent of the program's. It uses the loaded libcrypto
+ * (X509_verify_cert(3)) with its own certificate store and host name check. A pin is the SHA-256 digest of the
+ * SubjectPublicKeyInfo (RFC 7469, 2.4).
  */
 #include "tls/negotiated.h"
 
@@ -25,8 +26,7 @@ static bool pin_matches(const struct libssl *lib, const X509 *certificate)
     return false;
 }
 
-/* A store that trusts what the policy says: its ca-file only, or else what the system trusts. NULL: not readable.
- */
+/* A store with the policy's ca-file, or else with the system's certificates. NULL: they cannot be read. */
 static X509_STORE *store_of_policy(const struct libssl *lib)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
@@ -42,8 +42,8 @@ static X509_STORE *store_of_policy(const struct libssl *lib)
 }
 
 /*
- * The policy's store, read once for each library while it can be: the program may chroot or drop privileges later.
- * Kept for the life of the process.
+ * The policy's store. It is read once for each library and kept for the life of the process: after a chroot, or
+ * without privileges, the program may no longer be able to read the files.
  */
 static X509_STORE *store_get(const struct libssl *lib)
 {
@@ -66,22 +66,21 @@ void tls_verify_begin(const struct libssl *lib)
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     bool of_clients = policy->client_certificates == POLICY_VERIFY_REQUIRE && policy->ca_file[0] != '\0';
     if (of_clients || policy->verify_server == POLICY_VERIFY_REQUIRE)
-        (void)store_get(lib); /* if it cannot be read, the handshakes that need it are refused and say so */
+        (void)store_get(lib); /* if it cannot be read, handshakes that need it are refused with that reason */
 }
 
 static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certificate, X509_STORE *store,
                                 const char *purpose, const char *host)
 {
     if (store == NULL)
-        return "the certificates to trust cannot be read";
+        return "the trusted certificates cannot be read";
     X509_STORE_CTX *verification = lib->X509_STORE_CTX_new();
     const char *reason = "no memory to verify the certificate";
     if (verification != NULL &&
         lib->X509_STORE_CTX_init(verification, store, certificate, lib->SSL_get_peer_cert_chain(ssl)) == 1 &&
         lib->X509_STORE_CTX_set_default(verification, purpose) == 1) {
         X509_VERIFY_PARAM *parameters = lib->X509_STORE_CTX_get0_param(verification);
-        /* Keys and digests of 80 bits at least: the program's own level may be 0 (SSL_CTX_set_security_level(3)).
-         */
+        /* At least 80 bits for keys and digests. The program's level may be 0 (SSL_CTX_set_security_level(3)). */
         lib->X509_VERIFY_PARAM_set_auth_level(parameters, 1);
         bool named = host == NULL || lib->X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1;
         if (named && lib->X509_verify_cert(verification) == 1)
@@ -116,7 +115,7 @@ const char *tls_verify_client(struct libssl *lib, SSL *ssl)
     X509 *certificate = lib->SSL_get1_peer_certificate(ssl);
     if (certificate == NULL)
         return "the client has no certificate";
-    /* Without a ca-file the certificates are those the program was given; the verification is ours all the same. */
+    /* Without a ca-file, the program's store is used; the verification is still the shim's. */
     bool own_store = pfswrap_policy()->tls.ca_file[0] != '\0';
     X509_STORE *store = own_store ? store_get(lib) : lib->SSL_CTX_get_cert_store(lib->SSL_get_SSL_CTX(ssl));
     const char *reason = chain_verify(lib, ssl, certificate, store, "ssl_client", NULL);

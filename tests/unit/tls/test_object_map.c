@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "config/init.h"
-#include "tls/libssl.h"
+#include "tls/object_map.h"
 
 _Noreturn void pfswrap_die(const char *message)
 {

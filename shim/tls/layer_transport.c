@@ -1,17 +1,17 @@
 /*
- * The library's own SSL_read and SSL_write as the tunnel's carrier: what they answer when they stop is kept for the
- * program, whose SSL_get_error() then says why in the library's own words. During the seal's handshake the carrier
- * also keeps its deadline, sends small messages at once, and empties buffering BIOs.
+ * The tunnel's transport: libssl's SSL_read() and SSL_write(). What they return when they cannot go on is stored
+ * for the program, whose SSL_get_error() then reports libssl's reason. During the seal's handshake the transport
+ * also checks the deadline, sends small messages without delay, and flushes buffering BIOs.
  */
 #include "tls/layer.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "base/raw_syscall.h"
+#include "fd/program_socket.h"
 
 static int64_t now_ms(void)
 {
@@ -20,15 +20,14 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The descriptor on which the library's read would wait; -1: it would not, or on something else. */
+/* The descriptor on which libssl's read waits. -1: it does not wait, or there is no descriptor. */
 static int blocking_descriptor(const struct layer *layer)
 {
     int fd = layer->lib->SSL_get_rfd(layer->ssl);
-    int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
-    return flags >= 0 && (flags & O_NONBLOCK) == 0 ? fd : -1;
+    return fd >= 0 && program_socket_blocks(fd) ? fd : -1;
 }
 
-/* By system call: what is waited for is what the kernel has, whatever else looks at the program's poll(). */
+/* Returns false after the deadline. -1 for `fd`: does not wait. */
 static bool wait_until_deadline(const struct layer *layer, int fd)
 {
     int64_t left = layer->deadline_ms - now_ms();
@@ -38,19 +37,19 @@ static bool wait_until_deadline(const struct layer *layer, int fd)
         return true;
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     struct timespec timeout = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
-    return syscall(SYS_ppoll, &ready, 1, &timeout, NULL, 0) != 0;
+    return raw_syscall(SYS_ppoll, &ready, 1, &timeout, NULL, 0) != 0; /* also after a signal */
 }
 
-static void set_retries(const struct layer *layer, bool on)
+static void set_automatic_retries(const struct layer *layer, bool on)
 {
     int command = on ? SSL_CTRL_MODE : SSL_CTRL_CLEAR_MODE;
     layer->lib->SSL_ctrl(layer->ssl, command, SSL_MODE_AUTO_RETRY, NULL);
 }
 
 /*
- * A read in the handshake comes back with data of the peer's or when the program has to wait, as it does in the
- * library's own handshake: not after each session ticket. With automatic retries the library sees to that; on a
- * blocking descriptor it would then wait for ever, so there each record is waited for here, until the deadline.
+ * A read in the handshake returns when the peer's data has arrived, or when the program has to wait; it must not
+ * return after each session ticket. With automatic retries, libssl reads on by itself. On a blocking descriptor it
+ * would then wait without a limit, so there this function waits for each record, until the deadline.
  */
 static int read_in_handshake(struct layer *layer, void *buffer, int size)
 {
@@ -58,13 +57,13 @@ static int read_in_handshake(struct layer *layer, void *buffer, int size)
     bool retries = (lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
     int fd = blocking_descriptor(layer);
     int result = -1;
-    set_retries(layer, fd < 0);
+    set_automatic_retries(layer, fd < 0);
     do {
         layer->timed_out = !wait_until_deadline(layer, fd);
         if (!layer->timed_out)
             result = lib->SSL_read(layer->ssl, buffer, size);
     } while (fd >= 0 && !layer->timed_out && result <= 0 && lib->SSL_want(layer->ssl) == SSL_READING);
-    set_retries(layer, retries);
+    set_automatic_retries(layer, retries);
     return result;
 }
 
@@ -80,42 +79,42 @@ static int transport_read(void *context, void *buffer, size_t size)
 }
 
 /*
- * A message of the handshake is small and another has just been sent: with Nagle's algorithm it would wait for the
- * peer to acknowledge that (RFC 1122, 4.2.3.4), which is a round trip more than the handshake needs. The same goes
- * for the program's first data, which without the layer has nothing unacknowledged in front of it.
+ * A handshake message is small, and follows another small message. Nagle's algorithm would delay it until the peer
+ * has acknowledged that one (RFC 1122, 4.2.3.4), which would cost the handshake another round trip.
  */
-static int write_at_once(struct layer *layer, const void *data, size_t length)
+static int write_without_delay(struct layer *layer, const void *data, size_t length)
 {
     int on = 1, before = 1;
     socklen_t size = sizeof before;
-    if (getsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &before, &size) == 0 && before == 0)
-        (void)setsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (raw_syscall(SYS_getsockopt, layer->fd, IPPROTO_TCP, TCP_NODELAY, &before, &size) == 0 && before == 0)
+        (void)raw_syscall(SYS_setsockopt, layer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     int result = layer->lib->SSL_write(layer->ssl, data, (int)length);
     if (before == 0)
-        (void)setsockopt(layer->fd, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
+        (void)raw_syscall(SYS_setsockopt, layer->fd, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
     return result;
 }
 
 static int transport_write(void *context, const void *data, size_t length)
 {
     struct layer *layer = context;
-    layer->result =
-        layer->opened ? layer->lib->SSL_write(layer->ssl, data, (int)length) : write_at_once(layer, data, length);
+    layer->result = layer->opened ? layer->lib->SSL_write(layer->ssl, data, (int)length)
+                                  : write_without_delay(layer, data, length);
     if (layer->result > 0 && !layer->writing)
         layer->flush_due = layer->lib->BIO_ctrl(layer->lib->SSL_get_wbio(layer->ssl), BIO_CTRL_FLUSH, 0, NULL) <= 0;
     return layer->result > 0 ? layer->result : -1;
 }
 
 /*
- * A frame is 21 bytes longer than its data, so a write of 16 KiB, which many programs prefer since it fits a record
- * of TLS, comes to two records. Corked, the small one travels with the large one; alone it would cost the kernels
- * of both ends nearly as much, and wake the peer twice. Sends nothing later than without.
+ * Many programs write 16 KiB at a time, since that fits into one TLS record. A frame is 21 bytes longer than its
+ * data, so such a write becomes two records. With TCP_CORK, the kernel sends them together. Otherwise the small
+ * record would cost both kernels nearly as much as the large one and wake the peer a second time. The cork is
+ * removed after the write, so nothing is sent later than without it.
  */
 void layer_cork(const struct layer *layer, bool on)
 {
     int value = on;
     if (layer->fd >= 0)
-        (void)setsockopt(layer->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+        (void)raw_syscall(SYS_setsockopt, layer->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 }
 
 struct pfswrap_tunnel_transport layer_transport(struct layer *layer)

@@ -1,0 +1,59 @@
+/*
+ * Uses the list of interposed names only by what the shim exports, and the TLS modules only to ask which library
+ * defines a function.
+ */
+#include "loader/lookup.h"
+
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/elf.h"
+#include "base/libc.h"
+#include "config/init.h"
+#include "config/override.h"
+#include "gnutls/library.h"
+#include "tls/libssl.h"
+
+/* The shim's function `name`, or NULL if it does not interpose that function. */
+static void *shim_function(const char *name)
+{
+    static struct elf_object shim;
+    static atomic_bool known;
+    if (!atomic_load_explicit(&known, memory_order_acquire)) {
+        struct elf_object found;
+        if (!elf_object_of(&known, &found))
+            return NULL;
+        shim = found; /* threads that do this at the same time write the same bytes */
+        atomic_store_explicit(&known, true, memory_order_release);
+    }
+    return name != NULL ? elf_symbol(&shim, name) : NULL;
+}
+
+void *lookup_answer(const char *name, void *found)
+{
+    void *const function = found != NULL ? shim_function(name) : NULL;
+    if (function == NULL || function == found)
+        return found;
+    const bool is_interposed =
+        found == real_libc_by_name(name) || libssl_defines(found) || gnutls_library_defines(found);
+    return is_interposed ? function : found;
+}
+
+bool lookup_is_shim_only(const char *name)
+{
+    if (shim_function(name) == NULL || real_libc_by_name(name) != NULL)
+        return false;
+    if (strncmp(name, "io_", 3) == 0)
+        return true; /* a function of liburing or libaio: real_libc_by_name() finds them once they are loaded */
+    return strncmp(name, "gnutls_", 7) == 0 ? !gnutls_library_is_loaded() : !libssl_is_loaded();
+}
+
+int lookup_open_mode(const char *file, int mode)
+{
+    if ((mode & RTLD_DEEPBIND) == 0 || !pfswrap_enforces())
+        return mode;
+    override_report("RTLD_DEEPBIND", file != NULL ? file : "", "without");
+    return mode & ~RTLD_DEEPBIND;
+}
