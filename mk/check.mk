@@ -109,7 +109,7 @@ lint:
 	@$(MAKE) --no-print-directory --keep-going $(LINTS)
 	@echo "lint: clean"
 
-.PHONY: $(LINTS) lint-architecture
+.PHONY: $(LINTS)
 ## check the layout of C files with clang-format
 lint-format:
 	@echo "lint: clang-format"

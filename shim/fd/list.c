@@ -1,3 +1,6 @@
+/*
+ * The descriptors that are open in this process, read from /proc without libc.
+ */
 #include "fd/list.h"
 
 #include <fcntl.h>
