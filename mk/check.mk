@@ -16,7 +16,7 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o $(B)/libtest-programs.a
 # is interposed: a test would interpose its own.
 PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/fd/*.c shim/rules/*.c shim/connection/*.c shim/readiness/*.c) \
              $(wildcard shim/transfer/*.c shim/inspect/*.c) shim/order.c shim/socket/sealed_operations.c \
-             $(addprefix shim/config/,init.c override.c) $(addprefix shim/gnutls/,algorithm.c library.c restrict.c) \
+             $(addprefix shim/config/,init.c override.c trace_output.c) $(addprefix shim/gnutls/,algorithm.c library.c restrict.c) \
              $(addprefix shim/tls/,ciphers.c fork_guard.c groups.c layer_rule.c libssl.c negotiated.c object_map.c) \
              $(addprefix shim/tls/,settings.c signature.c) shim/loader/lookup.c
 $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))

@@ -20,6 +20,7 @@
 #include "base/interposed.h"
 #include "base/raw_syscall.h"
 #include "config/keys.h"
+#include "config/trace_output.h"
 
 enum { PAGE = 4096 };
 
@@ -67,6 +68,9 @@ static void start(void)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     const bool notices_forks = process_start() == 0;
+    const char *problem = trace_configure();
+    if (problem != NULL)
+        pfswrap_die(problem);
     audit_start(&state.policy);
     if (keys_in_use() && !notices_forks)
         pfswrap_die(

@@ -15,6 +15,7 @@
 #include "connection/endpoint.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "base/trace.h"
 #include "config/init.h"
 #include "config/keys.h"
 
@@ -129,6 +130,12 @@ void connection_init(struct connection *connection, uint16_t rule, bool initiato
     connection->holder_count = 1;
     connection->holders[0] = (struct holder){process_id(), process_thread().space};
     connection->deadline_ms = connection->buffer_at_ms = UINT64_MAX;
+}
+
+const char *connection_phase_name(const struct connection *connection)
+{
+    static const char *const names[] = {"plain", "connecting", "undecided", "handshake", "open", "failed"};
+    return connection->phase < sizeof names / sizeof names[0] ? names[connection->phase] : "invalid";
 }
 
 void connection_clear(struct connection *connection)
@@ -257,6 +264,7 @@ static void drain(int fd)
 
 void connection_fail(struct connection *connection, int fd, int error, const char *reason)
 {
+    TRACE(HANDSHAKE, "failed", fd, "errno", error);
     if (connection->phase == CONNECTION_FAILED)
         return;
     if (connection->confirmed)

@@ -141,6 +141,9 @@ void connection_store(struct connection *connection);
 /* What it was cannot be known any more: every call gets ECONNRESET. */
 void connection_lose(struct connection *connection);
 
+/* The phase in one word, for the trace. */
+const char *connection_phase_name(const struct connection *connection);
+
 /* Wipes what is left of it, and gives its buffers back. */
 void connection_clear(struct connection *connection);
 

@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/signals.h"
+#include "base/trace.h"
 #include "connection/endpoint_word.h"
 #include "connection/holders.h"
 
@@ -509,5 +510,6 @@ void endpoint_update(int fd, const struct connection *connection)
     const unsigned attention = filter_for(endpoint, connection);
     const bool is_over = atomic_load(&endpoint->filter) == FILTER_HANDSHAKE && attention != FILTER_HANDSHAKE;
     set_filter(endpoint, attention);
+    TRACE(HANDSHAKE, connection_phase_name(connection), fd, "generation", atomic_load(&endpoint->generation));
     ENDPOINT_RAISE(changed, endpoint, connection, is_over);
 }

@@ -9,6 +9,7 @@
 
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/trace.h"
 #include "fd/change.h"
 
 _Atomic uint64_t fd_table[FD_TABLE_SIZE];
@@ -62,9 +63,25 @@ uint32_t fd_next_generation(void)
     return generation;
 }
 
+/* For the trace: what a number becomes. */
+static const char *kind_of(uint64_t word)
+{
+    if (word == 0)
+        return "foreign";
+    if ((word & FD_WORD_FOREIGN) != 0)
+        return (word & FD_WORD_CLAIMED) != 0 ? "claimed" : fd_word_record(word) != 0 ? "inspected" : "noted";
+    return (word & FD_WORD_CLOSING) != 0 ? "closing" : (word & FD_WORD_HIDDEN) != 0 ? "hidden" : "sealed";
+}
+
+static inline void trace(int fd, uint64_t word)
+{
+    TRACE(FD, kind_of(word), fd, "id", fd_word_id(word));
+}
+
 uint64_t fd_table_put(int fd, uint64_t word)
 {
     raise_highest(fd);
+    trace(fd, word);
     return atomic_exchange(&fd_table[fd], word);
 }
 
@@ -80,8 +97,10 @@ bool fd_table_exchange(int fd, uint64_t before, uint64_t word)
     uint64_t now = atomic_load(&fd_table[fd]);
     raise_highest(fd);
     while (fd_word_identity(now) == fd_word_identity(before))
-        if (atomic_compare_exchange_weak(&fd_table[fd], &now, word))
+        if (atomic_compare_exchange_weak(&fd_table[fd], &now, word)) {
+            trace(fd, word);
             return true;
+        }
     return false;
 }
 
@@ -90,8 +109,10 @@ bool fd_table_try(int fd, uint64_t word, uint64_t *before)
     raise_highest(fd);
     *before = atomic_load(&fd_table[fd]);
     while (fd_word_is_free(*before))
-        if (atomic_compare_exchange_weak(&fd_table[fd], before, word))
+        if (atomic_compare_exchange_weak(&fd_table[fd], before, word)) {
+            trace(fd, word);
             return true;
+        }
     return false;
 }
 
@@ -251,8 +272,10 @@ bool fd_add_record(int fd, uint32_t record)
         uint64_t word = atomic_load(&fd_table[fd]);
         while (fd_word_is_free(word) && fd_word_record(word) == 0)
             if (atomic_compare_exchange_weak(&fd_table[fd], &word,
-                                             word | FD_WORD_FOREIGN | (uint64_t)record << FD_WORD_RECORD_SHIFT))
+                                             word | FD_WORD_FOREIGN | (uint64_t)record << FD_WORD_RECORD_SHIFT)) {
+                TRACE(FD, "inspected", fd, "record", record);
                 return true;
+            }
         if (!(is_closing(word) || is_claimed(word)) || !fd_wait(round, CLOSING_TIMEOUT_MS))
             return false;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/trace.h"
 #include "audit/addresses.h"
 #include "audit/builder.h"
 #include "base/interposed.h"
@@ -252,6 +253,7 @@ static void report_failed(const struct gnutls *lib, gnutls_session_t session, in
 static int handshake_verify(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
     const char *reason = verify_negotiated(lib, session);
+    TRACE(HANDSHAKE, reason == NULL ? "gnutls verified" : "gnutls refused", -1, "server", is_server);
     int error = GNUTLS_E_UNWANTED_ALGORITHM;
     if (reason == NULL) {
         reason = verify_end(lib, session, is_server);

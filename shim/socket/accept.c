@@ -17,6 +17,7 @@
 #include "base/interposed.h"
 #include "base/raw_syscall.h"
 #include "base/libc.h"
+#include "base/trace.h"
 #include "inspect/inspect.h"
 
 enum verdict { PLAIN, SEAL, REFUSE };
@@ -48,6 +49,11 @@ static int adopt(int fd, int flags)
     const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
     const struct policy_rule *rule = NULL;
     const enum verdict verdict = judge(fd, &rule);
+    TRACE(CALLS,
+          verdict == SEAL    ? "accept, sealed"
+          : verdict == PLAIN ? "accept"
+                             : "accept, refused",
+          fd, "flags", flags);
     if (verdict == REFUSE)
         return refuse(fd);
     if (verdict == PLAIN) {

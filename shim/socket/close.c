@@ -42,8 +42,11 @@ KNOWN_CALL int close_known(int fd)
         return -1;
     }
     linger_before_close(fd);
-    const int result = release_close(fd);
-    return result != FD_FOREIGN ? result : close_foreign(fd);
+    int result = release_close(fd);
+    if (result == FD_FOREIGN)
+        result = close_foreign(fd);
+    TRACE_CALL("close", fd, result);
+    return result;
 }
 
 PFSWRAP_EXPORT int close(int fd)
@@ -57,7 +60,9 @@ KNOWN_CALL int shutdown_known(int fd, int how)
     const struct fd_operations *operations = fd_operations_of(fd);
     const int result =
         operations != NULL && operations->shutdown != NULL ? operations->shutdown(fd, how) : FD_FOREIGN;
-    return result != FD_FOREIGN ? result : real_libc()->shutdown(fd, how);
+    const int answer = result != FD_FOREIGN ? result : real_libc()->shutdown(fd, how);
+    TRACE_CALL("shutdown", fd, answer);
+    return answer;
 }
 
 PFSWRAP_EXPORT int shutdown(int fd, int how)

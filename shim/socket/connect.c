@@ -23,6 +23,7 @@
 #include "base/aliases.h"
 #include "base/raw_syscall.h"
 #include "base/libc.h"
+#include "base/trace.h"
 #include "socket/open.h"
 #include "socket/unconnected.h"
 #include "inspect/inspect.h"
@@ -347,6 +348,7 @@ int open_inspected(int fd, const struct sockaddr *address, socklen_t length)
 static int connect_plain(int fd, const struct sockaddr *address, socklen_t length)
 {
     int result = real_libc()->connect(fd, address, length);
+    TRACE_CALL("connect", fd, result);
     if ((result == 0 || errno == EINPROGRESS || errno == EINTR) && open_inspected(fd, address, length) != 0)
         return -1;
     return result;
@@ -357,6 +359,8 @@ static int connect_sealed(int fd, const struct sockaddr *address, socklen_t leng
 {
     const int result = connect_registered(fd, address, length, dial);
     const int answer = errno, error = dial->moves_itself ? relay_start(fd) : 0;
+    errno = answer;
+    TRACE_CALL("connect, sealed", fd, result);
     errno = error != 0 ? error : answer;
     return error != 0 ? -1 : result;
 }

@@ -6,7 +6,10 @@
 #ifndef PFSWRAP_SOCKET_DATA_CALL_H
 #define PFSWRAP_SOCKET_DATA_CALL_H
 
+#include <errno.h>
+
 #include "base/libc.h"
+#include "base/trace.h"
 #include "fd/operations.h"
 
 /* The second of the two functions. */
@@ -35,10 +38,12 @@ static inline bool fd_call_is_real(int fd)
         const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
         if (operations_ != NULL && operations_->receive != NULL) {                                                 \
             const ssize_t count_ = operations_->receive(fd, vectors, count, flags, call);                          \
+            TRACE_CALL(#real_call, fd, count_);                                                                    \
             if (count_ != FD_FOREIGN)                                                                              \
                 return count_;                                                                                     \
         }                                                                                                          \
         const ssize_t got_ = real_libc()->real_call;                                                               \
+        TRACE_CALL(#real_call, fd, got_);                                                                          \
         return operations_ != NULL && operations_->received != NULL                                                \
                    ? operations_->received(fd, vectors, count, got_, flags, caller)                                \
                    : got_;                                                                                         \
@@ -49,6 +54,7 @@ static inline bool fd_call_is_real(int fd)
         const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
         if (operations_ != NULL && operations_->send != NULL) {                                                    \
             const ssize_t count_ = operations_->send(fd, vectors, count, flags, call);                             \
+            TRACE_CALL(#real_call, fd, count_);                                                                    \
             if (count_ != FD_FOREIGN)                                                                              \
                 return count_;                                                                                     \
         }                                                                                                          \
@@ -57,6 +63,7 @@ static inline bool fd_call_is_real(int fd)
             operations_->before_send(fd, vectors, count, caller, &ticket_) != 0)                                   \
             return -1;                                                                                             \
         const ssize_t sent_ = real_libc()->real_call;                                                              \
+        TRACE_CALL(#real_call, fd, sent_);                                                                         \
         if (operations_ != NULL && operations_->sent != NULL)                                                      \
             operations_->sent(fd, vectors, count, sent_, ticket_);                                                 \
         return sent_;                                                                                              \

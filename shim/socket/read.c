@@ -139,6 +139,7 @@ KNOWN_CALL ssize_t recvmsg_known(int fd, struct msghdr *message, int flags, cons
     const struct fd_operations *operations = fd_operations_of(fd);
     if (operations != NULL && operations->receive != NULL) {
         const ssize_t count = receive_message(operations, fd, message, flags);
+        TRACE_CALL("recvmsg", fd, count);
         if (count != FD_FOREIGN)
             return count;
     }

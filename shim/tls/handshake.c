@@ -3,6 +3,7 @@
  * that only run a handshake. Calls that run a handshake and move data are split (data.c), so no data passes before
  * the verification.
  */
+#include "base/trace.h"
 #include "tls/handshake.h"
 
 #include "base/interposed.h"
@@ -38,6 +39,8 @@ static int connection_verify(struct libssl *lib, SSL *ssl, struct tls_connection
     struct tls_saved_errors saved = tls_errors_save(lib);
     struct tls_negotiated negotiated = tls_verify_negotiated(lib, ssl);
     tls_errors_restore(saved);
+    TRACE(HANDSHAKE, negotiated.reason == NULL ? "tls verified" : "tls refused", lib->SSL_get_rfd(ssl), "version",
+          lib->SSL_version(ssl));
     if (negotiated.reason != NULL && pfswrap_enforces())
         return connection_refuse(lib, ssl, connection, negotiated.code, negotiated.reason);
     if (negotiated.reason != NULL)
@@ -68,6 +71,7 @@ static struct tls_connection *connection_enforce(struct libssl *lib, SSL *ssl, e
     }
     if (connection->stage == TLS_STAGE_NEW) {
         const char *reason = tls_settings_enforce(lib, ssl, connection, role);
+        TRACE(HANDSHAKE, reason == NULL ? "tls enforced" : "tls refused", lib->SSL_get_rfd(ssl), "role", role);
         if (reason != NULL) {
             connection_refuse(lib, ssl, connection, SSL_R_UNSUPPORTED_PROTOCOL, reason);
             return NULL;
