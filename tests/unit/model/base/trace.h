@@ -4,7 +4,7 @@
 #ifndef PFSWRAP_BASE_TRACE_H
 #define PFSWRAP_BASE_TRACE_H
 
-#define TRACE(category, event, fd, name, value) ((void)(event), (void)(fd), (void)(value))
+#define TRACE(category, event, fd, name, value) ((void)sizeof(event), (void)(fd), (void)(value))
 #define TRACE_CALL(call, fd, result) (void)(fd)
 
 #endif
