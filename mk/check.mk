@@ -109,7 +109,7 @@ lint:
 	@$(MAKE) --no-print-directory --keep-going $(LINTS)
 	@echo "lint: clean"
 
-.PHONY: $(LINTS)
+.PHONY: $(LINTS) lint-commits
 ## check the layout of C files with clang-format
 lint-format:
 	@echo "lint: clang-format"
@@ -156,6 +156,12 @@ lint-markdown:
 lint-architecture: all
 	@echo "lint: architecture"
 	@python3 -B tests/lint/architecture.py --build $(B)
+
+## check the subjects of the commits after SINCE: subsystem: what
+lint-commits:
+	@$(if $(SINCE),tests/lint/commits "$(SINCE)",echo "lint-commits: nothing to check, expected SINCE=COMMIT")
+## the commit after which lint-commits begins
+SINCE ?=
 
 ##@ Test
 ## show a real server without and with pfswrap
