@@ -18,7 +18,7 @@
 
 /*
  * In TLS_STAGE_REFUSED the interposed functions let no data pass. The socket is shut down so that the peer does not
- * wait. libssl is told that both directions are closed, since writing a close_notify to that socket would raise
+ * wait. Both directions are marked as closed in libssl, since writing a close_notify to that socket would raise
  * SIGPIPE. A datagram socket stays as it is: the program may serve other clients with it, and no peer waits.
  */
 static int connection_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection, int code,

@@ -12,7 +12,7 @@ typedef int tls_handshake_call(SSL *ssl);
 
 /*
  * Brings the connection to TLS_STAGE_OPEN by `call`. Returns 1 when data may pass, else what libssl returned, 0 or
- * less: SSL_get_error() then tells the program why. For a refused connection returns -1, with an error of pfswrap
+ * less: SSL_get_error() then returns the reason. For a refused connection returns -1, with an error of pfswrap
  * in libssl's queue.
  */
 int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, enum tls_role role);
