@@ -28,6 +28,14 @@ $(B)/libtest-unit.a: $(call obj,$(filter-out $(UNIT_SRC) tests/unit/model/%,$(wi
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+# The commands, for their unit tests: everything but main().
+$(B)/libpfswrap-tools.a: $(call obj,$(filter-out tools/main.c,$(TOOL_SRC)))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/tests/unit/tools/%: $(B)/tests/unit/tools/%.o $(B)/libtest-unit.a $(B)/libpfswrap-tools.a $(B)/libpfswrap-core.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lcheck -lsubunit -lrt -lm -pthread
+
 # The model of test_numbers: the shim's own sources around the table of descriptors, with a kernel and a scheduler of
 # the test's (tests/unit/model/).
 MODEL_SRC := shim/base/memory.c $(addprefix shim/fd/,hidden.c notes.c table.c) \

@@ -2,6 +2,7 @@
  * Which files the library can be preloaded into, and why not: ELF files and scripts that the test writes.
  */
 #include "../suite.h"
+#include "../files.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -21,85 +22,7 @@ extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 #define MUSL "/lib/ld-musl-x86_64.so.1"
 
-static char folder[] = "/tmp/pfswrap-executable-XXXXXX";
 static const struct executable_caller nobody = {.user = 65534, .group = 65534};
-
-/* Each case runs in a process of its own, in a folder of its own. */
-static void enter_folder(void)
-{
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chmod(folder, 0755), 0);
-    ck_assert_int_eq(chdir(folder), 0);
-}
-
-static void leave_folder(void)
-{
-    if (geteuid() != getuid())
-        ck_assert_int_eq(seteuid(getuid()), 0);
-    ck_assert_int_eq(chdir("/"), 0);
-    char command[128];
-    (void)snprintf(command, sizeof command, "/bin/rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void write_file(const char *name, const void *bytes, size_t size, mode_t mode)
-{
-    const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0700);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, bytes, size), (ssize_t)size);
-    ck_assert_int_eq(close(fd), 0);
-    ck_assert_int_eq(chmod(name, mode), 0);
-}
-
-static void write_text(const char *name, const char *text)
-{
-    write_file(name, text, strlen(text), 0755);
-}
-
-/* An ELF file as the headers describe it. NULL: no interpreter. */
-struct elf {
-    const char *interpreter, *second_interpreter;
-    uint16_t machine; /* 0: this one */
-    uint8_t class;    /* 0: this one */
-    uint16_t type;    /* 0: ET_DYN */
-    uint16_t padding; /* program headers of another type in front of the interpreter's */
-    uint16_t entry_size;
-    bool is_unterminated, has_go_note, is_cut;
-};
-
-static size_t put_header(uint8_t *file, size_t index, uint32_t type, size_t at, const void *bytes, size_t size)
-{
-    ElfW(Phdr) header = {.p_type = type, .p_offset = at, .p_filesz = size};
-    memcpy(file + sizeof(ElfW(Ehdr)) + index * sizeof header, &header, sizeof header);
-    memcpy(file + at, bytes, size);
-    return at + size;
-}
-
-static void write_elf(const char *name, struct elf elf, mode_t mode)
-{
-    static uint8_t file[1 << 20];
-    static const uint32_t go_note[] = {4, 4, 4, 0x00006f47 /* "Go" */, 0x64636261};
-    ElfW(Ehdr) header = {.e_type = elf.type != 0 ? elf.type : ET_DYN,
-                         .e_machine = elf.machine != 0 ? elf.machine : __ehdr_start.e_machine,
-                         .e_version = EV_CURRENT,
-                         .e_phoff = sizeof header,
-                         .e_phentsize = elf.entry_size != 0 ? elf.entry_size : sizeof(ElfW(Phdr))};
-    size_t count = elf.padding, at = sizeof header + (elf.padding + 4u) * sizeof(ElfW(Phdr));
-    memset(file, 0, sizeof file);
-    memcpy(header.e_ident, __ehdr_start.e_ident, EI_NIDENT);
-    if (elf.class != 0)
-        header.e_ident[EI_CLASS] = elf.class;
-    if (elf.interpreter != NULL)
-        at = put_header(file, count++, PT_INTERP, at, elf.interpreter,
-                        strlen(elf.interpreter) + (elf.is_unterminated ? 0 : 1));
-    if (elf.second_interpreter != NULL)
-        at = put_header(file, count++, PT_INTERP, at, elf.second_interpreter, strlen(elf.second_interpreter) + 1);
-    if (elf.has_go_note)
-        at = put_header(file, count++, PT_NOTE, at, go_note, sizeof go_note);
-    header.e_phnum = (uint16_t)(count > 0 ? count : 1);
-    memcpy(file, &header, sizeof header);
-    write_file(name, file, elf.is_cut ? sizeof header + 8 : at, mode);
-}
 
 static struct executable read_file(const char *name)
 {
@@ -119,16 +42,17 @@ static enum executable_reason decide(const char *name)
     return reason;
 }
 
-static enum executable_reason decide_elf(struct elf elf)
+static enum executable_reason decide_elf(struct elf_file elf)
 {
-    write_elf("program", elf, 0755);
+    elf_file_write("program", elf, 0755);
     return decide("program");
 }
 
 START_TEST(a_dynamic_program_of_this_machine_and_libc_is_fine)
 {
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = PFSWRAP_INTERPRETER}), EXECUTABLE_OK);
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = PFSWRAP_INTERPRETER, .type = ET_EXEC}), EXECUTABLE_OK);
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER}), EXECUTABLE_OK);
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .type = ET_EXEC}),
+                     EXECUTABLE_OK);
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "/proc/self/exe", &nobody), EXECUTABLE_OK);
     ck_assert_ptr_null(executable_reason_text(EXECUTABLE_OK));
 }
@@ -137,32 +61,33 @@ END_TEST
 START_TEST(the_same_loader_by_another_path_is_fine)
 {
     ck_assert_int_eq(symlink(PFSWRAP_INTERPRETER, "loader"), 0);
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = "loader"}), EXECUTABLE_OK);
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = "loader"}), EXECUTABLE_OK);
 }
 END_TEST
 
 START_TEST(another_loader_is_refused_whatever_its_name)
 {
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = MUSL}), EXECUTABLE_OTHER_LOADER);
-    write_text("ld-linux-x86-64.so.2", "another libc's");
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = "./ld-linux-x86-64.so.2"}), EXECUTABLE_OTHER_LOADER);
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = MUSL}), EXECUTABLE_OTHER_LOADER);
+    file_write_text("ld-linux-x86-64.so.2", "another libc's");
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = "./ld-linux-x86-64.so.2"}),
+                     EXECUTABLE_OTHER_LOADER);
 }
 END_TEST
 
 START_TEST(a_program_without_an_interpreter_is_static)
 {
-    ck_assert_int_eq(decide_elf((struct elf){0}), EXECUTABLE_STATIC);
-    ck_assert_int_eq(decide_elf((struct elf){.type = ET_EXEC, .padding = 20}), EXECUTABLE_STATIC);
+    ck_assert_int_eq(decide_elf((struct elf_file){0}), EXECUTABLE_STATIC);
+    ck_assert_int_eq(decide_elf((struct elf_file){.type = ET_EXEC, .padding = 20}), EXECUTABLE_STATIC);
 }
 END_TEST
 
 START_TEST(another_machine_or_word_size_is_foreign)
 {
     const uint16_t other = __ehdr_start.e_machine != EM_RISCV ? EM_RISCV : EM_X86_64;
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = PFSWRAP_INTERPRETER, .machine = other}),
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .machine = other}),
                      EXECUTABLE_OTHER_MACHINE);
     ck_assert_uint_eq(read_file("program").machine, other);
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = PFSWRAP_INTERPRETER, .class = ELFCLASS32}),
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .class = ELFCLASS32}),
                      EXECUTABLE_OTHER_MACHINE);
     ck_assert(!read_file("program").is_64_bit);
 }
@@ -171,25 +96,25 @@ END_TEST
 START_TEST(the_interpreter_is_found_behind_many_program_headers)
 {
     for (uint16_t padding = 14; padding < 18; padding++) {
-        ck_assert_int_eq(decide_elf((struct elf){.interpreter = PFSWRAP_INTERPRETER, .padding = padding}),
+        ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .padding = padding}),
                          EXECUTABLE_OK);
         ck_assert_str_eq(read_file("program").interpreter, PFSWRAP_INTERPRETER);
     }
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = MUSL, .padding = 1000}), EXECUTABLE_OTHER_LOADER);
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = MUSL, .padding = 1000}), EXECUTABLE_OTHER_LOADER);
 }
 END_TEST
 
 START_TEST(the_first_of_two_interpreters_counts)
 {
-    ck_assert_int_eq(
-        decide_elf((struct elf){.interpreter = MUSL, .second_interpreter = PFSWRAP_INTERPRETER, .padding = 15}),
-        EXECUTABLE_OTHER_LOADER);
+    ck_assert_int_eq(decide_elf((struct elf_file){
+                         .interpreter = MUSL, .second_interpreter = PFSWRAP_INTERPRETER, .padding = 15}),
+                     EXECUTABLE_OTHER_LOADER);
 }
 END_TEST
 
 START_TEST(headers_that_the_kernel_refuses_are_no_program)
 {
-    const struct elf broken[] = {
+    const struct elf_file broken[] = {
         {.interpreter = PFSWRAP_INTERPRETER, .is_unterminated = true},
         {.interpreter = PFSWRAP_INTERPRETER, .is_cut = true},
         {.interpreter = PFSWRAP_INTERPRETER, .type = ET_REL},
@@ -201,16 +126,16 @@ START_TEST(headers_that_the_kernel_refuses_are_no_program)
         ck_assert_int_eq(decide_elf(broken[i]), EXECUTABLE_NOT_EXECUTABLE);
         ck_assert_int_eq(read_file("program").kind, EXECUTABLE_KIND_BROKEN);
     }
-    write_file("program", ELFMAG, SELFMAG, 0755);
+    file_write("program", ELFMAG, SELFMAG, 0755);
     ck_assert_int_eq(decide("program"), EXECUTABLE_NOT_EXECUTABLE);
 }
 END_TEST
 
 START_TEST(a_go_program_is_refused_also_if_it_links_libc)
 {
-    ck_assert_int_eq(decide_elf((struct elf){.interpreter = PFSWRAP_INTERPRETER, .has_go_note = true}),
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .has_go_note = true}),
                      EXECUTABLE_GO);
-    ck_assert_int_eq(decide_elf((struct elf){.has_go_note = true}), EXECUTABLE_STATIC);
+    ck_assert_int_eq(decide_elf((struct elf_file){.has_go_note = true}), EXECUTABLE_STATIC);
     ck_assert(read_file("program").is_go);
 }
 END_TEST
@@ -218,9 +143,9 @@ END_TEST
 START_TEST(set_id_bits_count_for_a_caller_with_other_ids)
 {
     const struct executable_caller self = {.user = getuid(), .group = getgid()};
-    write_elf("user", (struct elf){.interpreter = PFSWRAP_INTERPRETER}, 04755);
-    write_elf("group", (struct elf){.interpreter = PFSWRAP_INTERPRETER}, 02755);
-    write_elf("locked", (struct elf){.interpreter = PFSWRAP_INTERPRETER}, 02745);
+    elf_file_write("user", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 04755);
+    elf_file_write("group", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 02755);
+    elf_file_write("locked", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 02745);
     const struct executable user = read_file("user"), group = read_file("group"), locked = read_file("locked");
     ck_assert_int_eq(executable_privilege(&user, &nobody), EXECUTABLE_PRIVILEGE_USER);
     ck_assert_int_eq(executable_privilege(&user, &self), EXECUTABLE_PRIVILEGE_NONE);
@@ -251,7 +176,7 @@ START_TEST(file_capabilities_count_for_all_but_root)
 
     /* VFS_CAP_REVISION_2 and the effective bit, CAP_NET_BIND_SERVICE permitted (linux/capability.h). */
     const uint32_t capabilities[] = {0x02000001, 1 << 10, 0, 0, 0};
-    write_elf("program", (struct elf){.interpreter = PFSWRAP_INTERPRETER}, 0755);
+    elf_file_write("program", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 0755);
     ck_assert(!read_file("program").has_capabilities);
     if (setxattr("program", "security.capability", capabilities, sizeof capabilities, 0) == 0) {
         ck_assert_int_eq(executable_check_path(AT_FDCWD, "program", NULL), EXECUTABLE_PRIVILEGED);
@@ -263,18 +188,18 @@ END_TEST
 START_TEST(a_script_is_what_its_last_interpreter_is)
 {
     char line[PATH_MAX];
-    write_elf("static", (struct elf){0}, 0755);
-    write_elf("dynamic", (struct elf){.interpreter = PFSWRAP_INTERPRETER}, 0755);
-    write_text("to-dynamic", "#!dynamic\n");
-    write_text("to-static", "#! \tstatic \t word \t\n");
-    write_text("again", "#!to-static");
-    (void)snprintf(line, sizeof line, "#!%s/again x\n", folder);
-    write_text("absolute", line);
+    elf_file_write("static", (struct elf_file){0}, 0755);
+    elf_file_write("dynamic", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 0755);
+    file_write_text("to-dynamic", "#!dynamic\n");
+    file_write_text("to-static", "#! \tstatic \t word \t\n");
+    file_write_text("again", "#!to-static");
+    (void)snprintf(line, sizeof line, "#!%s/again x\n", folder_path);
+    file_write_text("absolute", line);
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "to-dynamic", NULL), EXECUTABLE_OK);
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "to-static", NULL), EXECUTABLE_STATIC);
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "again", NULL), EXECUTABLE_STATIC);
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "absolute", NULL), EXECUTABLE_STATIC);
-    write_text("nowhere", "#!/no/such\n");
+    file_write_text("nowhere", "#!/no/such\n");
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "nowhere", NULL), EXECUTABLE_NOT_EXECUTABLE);
     /* The kernel ignores the set-user-ID bit of a script. */
     ck_assert_int_eq(chmod("to-dynamic", 04755), 0);
@@ -284,16 +209,16 @@ END_TEST
 
 START_TEST(a_chain_is_followed_as_far_as_the_kernel_goes)
 {
-    write_elf("0", (struct elf){0}, 0755);
+    elf_file_write("0", (struct elf_file){0}, 0755);
     for (int i = 1; i <= EXECUTABLE_INTERPRETERS_MAX + 1; i++) {
         char name[8], text[16];
         (void)snprintf(name, sizeof name, "%d", i);
         (void)snprintf(text, sizeof text, "#!%d\n", i - 1);
-        write_text(name, text);
+        file_write_text(name, text);
         ck_assert_int_eq(executable_check_path(AT_FDCWD, name, NULL),
                          i <= EXECUTABLE_INTERPRETERS_MAX ? EXECUTABLE_STATIC : EXECUTABLE_NOT_EXECUTABLE);
     }
-    write_text("loop", "#!loop\n");
+    file_write_text("loop", "#!loop\n");
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "loop", NULL), EXECUTABLE_NOT_EXECUTABLE);
 }
 END_TEST
@@ -301,7 +226,7 @@ END_TEST
 /* The interpreter and the argument of a first line; NULL: it has none. */
 static void expect_line(const char *bytes, size_t size, const char *interpreter, const char *argument)
 {
-    write_file("script", bytes, size, 0755);
+    file_write("script", bytes, size, 0755);
     const struct executable file = read_file("script");
     ck_assert_int_eq(file.kind, interpreter != NULL ? EXECUTABLE_KIND_SCRIPT : EXECUTABLE_KIND_UNKNOWN);
     ck_assert_str_eq(file.interpreter, interpreter != NULL ? interpreter : "");
@@ -324,7 +249,7 @@ START_TEST(a_first_line_is_read_as_the_kernel_reads_it)
     /* A line longer than Linux looks at: an argument may be cut, a path may not. */
     memset(wide, 'x', sizeof wide);
     memcpy(wide, "#!/bin/sh ", 10);
-    write_file("script", wide, sizeof wide, 0755);
+    file_write("script", wide, sizeof wide, 0755);
     ck_assert_int_eq(read_file("script").kind, EXECUTABLE_KIND_SCRIPT);
     ck_assert_uint_eq(strlen(read_file("script").argument), EXECUTABLE_LINE_MAX - 10);
     wide[9] = 'x';
@@ -337,9 +262,9 @@ END_TEST
 
 START_TEST(text_without_an_interpreter_is_run_by_execvp_only)
 {
-    write_text("text", "exit 0\n");
-    write_text("empty", "");
-    write_file("data", "a\0b", 3, 0755);
+    file_write_text("text", "exit 0\n");
+    file_write_text("empty", "");
+    file_write("data", "a\0b", 3, 0755);
     ck_assert_int_eq(read_file("text").kind, EXECUTABLE_KIND_TEXT);
     ck_assert_int_eq(read_file("empty").kind, EXECUTABLE_KIND_TEXT);
     ck_assert_int_eq(read_file("data").kind, EXECUTABLE_KIND_UNKNOWN);
@@ -348,16 +273,16 @@ START_TEST(text_without_an_interpreter_is_run_by_execvp_only)
     ck_assert_int_eq(executable_check_command("./text", NULL), executable_check_path(AT_FDCWD, "/bin/sh", NULL));
     ck_assert_int_eq(executable_check_command("./text", NULL), EXECUTABLE_OK);
     /* As an interpreter it is refused by the kernel. */
-    write_text("script", "#!text\n");
+    file_write_text("script", "#!text\n");
     ck_assert_int_eq(executable_check_command("./script", NULL), EXECUTABLE_NOT_EXECUTABLE);
 }
 END_TEST
 
 START_TEST(a_file_that_can_be_executed_and_not_read_is_unreadable)
 {
-    write_elf("program", (struct elf){.interpreter = PFSWRAP_INTERPRETER}, 0111);
-    write_text("script", "#!program\n");
-    write_elf("closed", (struct elf){.interpreter = PFSWRAP_INTERPRETER}, 0600);
+    elf_file_write("program", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 0111);
+    file_write_text("script", "#!program\n");
+    elf_file_write("closed", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 0600);
     if (geteuid() == 0)
         ck_assert_int_eq(seteuid(nobody.user), 0); /* no file is closed to root */
     else
@@ -388,7 +313,7 @@ END_TEST
 START_TEST(an_open_file_is_checked_whatever_it_is_open_for)
 {
     int ends[2];
-    write_elf("static", (struct elf){0}, 0755);
+    elf_file_write("static", (struct elf_file){0}, 0755);
     const int for_reading = open("static", O_RDONLY), for_path = open("static", O_PATH);
     ck_assert_int_eq(lseek(for_reading, 7, SEEK_SET), 7);
     ck_assert_int_eq(executable_check_fd(for_reading, NULL), EXECUTABLE_STATIC);
@@ -423,13 +348,13 @@ START_TEST(a_name_is_found_as_execvp_finds_it)
     ck_assert_int_eq(mkdir("one", 0755), 0);
     ck_assert_int_eq(mkdir("one/tool", 0755), 0);
     ck_assert_int_eq(mkdir("two", 0755), 0);
-    write_file("two/tool", "x", 1, 0644);
+    file_write("two/tool", "x", 1, 0644);
     ck_assert_int_eq(mkdir("three", 0755), 0);
-    write_file("three/tool", "x", 1, 0755);
-    (void)snprintf(expected, sizeof expected, "%s/three/tool", folder);
-    (void)snprintf(path, sizeof path, "/no/such:%s/one:%s/two:%s/three", folder, folder, folder);
+    file_write("three/tool", "x", 1, 0755);
+    (void)snprintf(expected, sizeof expected, "%s/three/tool", folder_path);
+    (void)snprintf(path, sizeof path, "/no/such:%s/one:%s/two:%s/three", folder_path, folder_path, folder_path);
     expect_found(path, "tool", 0, expected);
-    (void)snprintf(path, sizeof path, "%s/one:%s/two", folder, folder);
+    (void)snprintf(path, sizeof path, "%s/one:%s/two", folder_path, folder_path);
     expect_found(path, "tool", EACCES, NULL);
     expect_found("/no/such", "tool", ENOENT, NULL);
     expect_found("/no/such", "", ENOENT, NULL);
@@ -448,7 +373,7 @@ END_TEST
 int main(void)
 {
     TCase *cases = tcase_create("executable");
-    tcase_add_checked_fixture(cases, enter_folder, leave_folder);
+    tcase_add_checked_fixture(cases, folder_enter, folder_leave);
     tcase_add_test(cases, a_dynamic_program_of_this_machine_and_libc_is_fine);
     tcase_add_test(cases, the_same_loader_by_another_path_is_fine);
     tcase_add_test(cases, another_loader_is_refused_whatever_its_name);
