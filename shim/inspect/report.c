@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "audit/address.h"
-#include "audit/audit.h"
+#include "audit/builder.h"
 #include "audit/handshake_reporter.h"
 #include "base/process.h"
 #include "config/init.h"
@@ -15,26 +15,14 @@
 #include "inspect/record.h"
 #include "inspect/inspect.h"
 
-enum { FIELDS_MAX = 20, LIST_TEXT = 512 };
+enum { LIST_TEXT = 512 };
 
 struct line {
     char local[AUDIT_ADDRESS_TEXT], peer[AUDIT_ADDRESS_TEXT];
     char versions[LIST_TEXT], groups[LIST_TEXT], suites[LIST_TEXT];
     char version[16], group[40], suite[64];
-    struct audit_field fields[FIELDS_MAX];
-    size_t count;
+    struct audit_builder event;
 };
-
-static void add(struct line *line, struct audit_field field)
-{
-    if (line->count < FIELDS_MAX)
-        line->fields[line->count++] = field;
-}
-
-static const char *or_null(const char *text)
-{
-    return text[0] != '\0' ? text : NULL;
-}
 
 static void version_format(char text[16], uint16_t version)
 {
@@ -99,8 +87,8 @@ static void add_addresses(struct line *line, int fd)
     length = sizeof address;
     if (raw_syscall(SYS_getpeername, fd, &address, &length) == 0)
         audit_address_format(line->peer, (const struct sockaddr *)&address);
-    add(line, AUDIT_S("local", or_null(line->local)));
-    add(line, AUDIT_S("peer", or_null(line->peer)));
+    audit_add(&line->event, AUDIT_S("local", audit_optional(line->local)));
+    audit_add(&line->event, AUDIT_S("peer", audit_optional(line->peer)));
 }
 
 static void add_offer(struct line *line, const struct wire *wire)
@@ -109,11 +97,11 @@ static void add_offer(struct line *line, const struct wire *wire)
     list_format(line->versions, offer->versions, offer->version_count, version_format);
     list_format(line->groups, offer->groups, offer->group_count, group_format);
     list_format(line->suites, offer->suites, offer->suite_count, suite_format);
-    add(line, AUDIT_S("server_name", or_null(offer->server_name)));
-    add(line, AUDIT_S("protocols", or_null(offer->protocols)));
-    add(line, AUDIT_S("offered_versions", or_null(line->versions)));
-    add(line, AUDIT_S("offered_groups", or_null(line->groups)));
-    add(line, AUDIT_S("offered_ciphers", or_null(line->suites)));
+    audit_add(&line->event, AUDIT_S("server_name", audit_optional(offer->server_name)));
+    audit_add(&line->event, AUDIT_S("protocols", audit_optional(offer->protocols)));
+    audit_add(&line->event, AUDIT_S("offered_versions", audit_optional(line->versions)));
+    audit_add(&line->event, AUDIT_S("offered_groups", audit_optional(line->groups)));
+    audit_add(&line->event, AUDIT_S("offered_ciphers", audit_optional(line->suites)));
 }
 
 static void add_choice(struct line *line, const struct wire *wire)
@@ -121,16 +109,16 @@ static void add_choice(struct line *line, const struct wire *wire)
     const struct wire_choice *choice = &wire->choice;
     if (choice->version != 0) {
         version_format(line->version, choice->version);
-        add(line, AUDIT_S("version", line->version));
+        audit_add(&line->event, AUDIT_S("version", line->version));
     }
     if (choice->group != 0) {
         group_format(line->group, choice->group);
-        add(line, AUDIT_S("group", line->group));
+        audit_add(&line->event, AUDIT_S("group", line->group));
     }
     if (choice->is_known) {
         suite_format(line->suite, choice->suite);
-        add(line, AUDIT_S("cipher", line->suite));
-        add(line, AUDIT_B("preshared_key", choice->preshared_key));
+        audit_add(&line->event, AUDIT_S("cipher", line->suite));
+        audit_add(&line->event, AUDIT_B("preshared_key", choice->preshared_key));
     }
 }
 
@@ -147,8 +135,8 @@ static void add_end(struct line *line, const struct record *record, struct elf_o
     uintptr_t ours = (uintptr_t)&fd_table; /* a call of ours on a program's behalf tells nothing */
     if (record->caller != NULL && elf_object_of(record->caller, object) &&
         (ours < object->first || ours >= object->last))
-        add(line, AUDIT_S("library", object->order == 0 ? "the program itself" : object->name));
-    add(line, AUDIT_S("rule", rule));
+        audit_add(&line->event, AUDIT_S("library", object->order == 0 ? "the program itself" : object->name));
+    audit_add(&line->event, AUDIT_S("rule", rule));
 }
 
 static const char *event_name(const struct record *record, enum decision decision)
@@ -191,25 +179,25 @@ void record_report(const struct record *record, int fd, enum decision decision)
     struct elf_object object;
     if (event == NULL)
         return;
-    line.count = 0;
-    add(&line, AUDIT_S("role", role_of(record)));
+    line.event.count = 0;
+    audit_add(&line.event, AUDIT_S("role", role_of(record)));
     add_addresses(&line, fd);
     if (wire_is_tls(&record->wire)) {
         add_offer(&line, &record->wire);
         add_choice(&line, &record->wire);
     }
-    add(&line, AUDIT_S("reason", reason_of(record, decision)));
+    audit_add(&line.event, AUDIT_S("reason", reason_of(record, decision)));
     add_end(&line, record, &object);
-    audit_event(event, line.fields, line.count);
+    audit_write(&line.event, event);
 }
 
 void record_report_plain(const struct record *record, int fd)
 {
     struct line line;
     struct elf_object object;
-    line.count = 0;
-    add(&line, AUDIT_S("role", role_of(record)));
+    line.event.count = 0;
+    audit_add(&line.event, AUDIT_S("role", role_of(record)));
     add_addresses(&line, fd);
     add_end(&line, record, &object);
-    audit_event("plaintext", line.fields, line.count);
+    audit_write(&line.event, "plaintext");
 }
