@@ -18,11 +18,9 @@ COVERAGE_CHOSEN  = $(foreach test,$(APP_TESTS),$(if $(strip $(foreach word,$(TES
 COVERAGE_TESTS   = $(if $(filter all,$(TESTS)),$(APP_TESTS),$(if $(TESTS),$(COVERAGE_CHOSEN),$(COVERAGE_SHORT)))
 
 ifdef COVERAGE
-# Optimisation would merge lines, and _FORTIFY_SOURCE needs it. gcc replaces execve() and its like by functions that write
-# counters; but the shim is what defines these calls.
-OPTIMISE   := -O0 -g
-HARDEN     := $(filter-out -D_FORTIFY_SOURCE=%,$(HARDEN))
-COUNT      := --coverage -fprofile-update=atomic -fdata-sections
+# Optimisation would merge lines, and _FORTIFY_SOURCE needs it. The tests keep both. gcc replaces execve() and its like by
+# functions that write counters; but the shim is what defines these calls.
+COUNT      := -O0 -U_FORTIFY_SOURCE --coverage -fprofile-update=atomic -fdata-sections
 COUNT_SHIM := $(COUNT) $(addprefix -fno-builtin-,fork execl execle execlp execv execve execvp)
 LDFLAGS    += --coverage
 SHIM_SRC   += tests/coverage/counters.c
