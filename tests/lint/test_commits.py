@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apps"))
 from lib.process import ROOT, run, temporary_directory  # noqa: E402
 from lib.tap import Tap, contains, equal  # noqa: E402
 
-GOOD = ("policy: a new key", "fd, socket: one table", "tests/apps: cases of TLS 1.3\n\nWhy.\nIn two lines.",
+GOOD = ("policy: a new key", "fd, socket: one table", "tests/apps: cases of TLS 1.3\n\nWhy.\nMore of it.",
         "x: " + "a" * 69)
 BAD = (("a change", "no subsystem"), ("Policy: a key", "no subsystem"), ("policy:a key", "no subsystem"),
        ("x: " + "a" * 70, "73 characters"), ("policy: a key.", "a full stop at the end"),
