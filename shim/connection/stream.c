@@ -189,8 +189,10 @@ static bool may_be_ready_soon(const struct connection *connection)
 /* As send(2) does for a connection that is shut or gone. The kernel itself has done so where it was asked to. */
 static void raise_sigpipe(int flags)
 {
-    if ((flags & MSG_NOSIGNAL) == 0 && !process_sandboxed)
-        (void)raw_syscall(SYS_tgkill, process_running_id(), raw_syscall(SYS_gettid), SIGPIPE);
+    if ((flags & MSG_NOSIGNAL) != 0 || process_sandboxed)
+        return;
+    const long thread = raw_syscall(SYS_gettid);
+    (void)raw_syscall(SYS_tgkill, process_running_id(), thread, SIGPIPE);
 }
 
 ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)
