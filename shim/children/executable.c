@@ -136,10 +136,8 @@ static bool read_script(const char *line, struct executable *file)
     const char *argument = path_end;
     while (argument < end && is_blank(*argument))
         argument++;
-    const size_t size = (size_t)(end - argument);
-    const char *const argument_end = size > 0 ? memchr(argument, '\0', size) : NULL;
     memcpy(file->interpreter, path, (size_t)(path_end - path));
-    memcpy(file->argument, argument, argument_end != NULL ? (size_t)(argument_end - argument) : size);
+    memcpy(file->argument, argument, strnlen(argument, (size_t)(end - argument)));
     return true;
 }
 
