@@ -1,5 +1,5 @@
 /*
- * Socket addresses as text, without allocating and nearly without libc: every connection logs two of them.
+ * Writes socket addresses as text. Allocates nothing. See address.h.
  */
 #include "audit/address.h"
 

@@ -1,5 +1,5 @@
 /*
- * Socket addresses as the audit log writes them. Knows no event.
+ * Socket addresses as text, for the audit log.
  */
 #ifndef PFSWRAP_AUDIT_ADDRESS_H
 #define PFSWRAP_AUDIT_ADDRESS_H
@@ -7,9 +7,9 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
-enum { AUDIT_ADDRESS_TEXT = INET6_ADDRSTRLEN + 10 };
+enum { AUDIT_ADDRESS_TEXT = INET6_ADDRSTRLEN + 10 }; /* bytes of such a text, with the terminator */
 
-/* "192.0.2.1:443", "[2001:db8::1]:443" or "unix" (RFC 5952); empty: another family, or none. */
+/* Writes "192.0.2.1:443", "[2001:db8::1]:443" (RFC 5952) or "unix"; an empty text for another family. */
 void audit_address_format(char text[AUDIT_ADDRESS_TEXT], const struct sockaddr *address);
 
 #endif

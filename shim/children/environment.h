@@ -38,8 +38,7 @@ char **environment_protect(char *const environment[], void *room);
  */
 bool environment_restore(void);
 
-/* Whether the library can be opened at its path. It cannot after a chroot(2) to a directory without it. Keeps
- * errno. */
+/* Whether the library can be opened at its path: not after a chroot(2) to a directory without it. Keeps errno. */
 bool environment_is_reachable(void);
 
 #endif

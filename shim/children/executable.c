@@ -17,7 +17,7 @@
 #include "base/go.h"
 #include "base/raw_syscall.h"
 
-/* Where the linker put the ELF header of the object that this code is in: it has the machine we are built for. */
+/* The ELF header of the object that has this code, where the linker put it. Its machine is the one of the shim. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 enum {
@@ -41,7 +41,7 @@ static int read_at(int fd, void *buffer, size_t size, uint64_t offset)
     return 1;
 }
 
-/* A library for one libc cannot be loaded by the ld.so of another one. Links and other paths to ours are fine. */
+/* Whether `path` is the ld.so that the library was built for, perhaps under another path. */
 static bool is_own_loader(const char *path)
 {
     struct stat own = {0}, other = {0};
@@ -136,9 +136,8 @@ static bool read_script(const char *line, struct executable *file)
     const char *argument = path_end;
     while (argument < end && is_blank(*argument))
         argument++;
-    const size_t size = (size_t)(end - argument);
     memcpy(file->interpreter, path, (size_t)(path_end - path));
-    memcpy(file->argument, argument, strnlen(argument, size));
+    memcpy(file->argument, argument, strnlen(argument, (size_t)(end - argument)));
     return true;
 }
 

@@ -81,16 +81,16 @@ struct executable_caller {
 int executable_read(int fd, struct executable *file);
 
 /*
- * What `file` gains when `caller` executes it. `caller` NULL: whoever it is. Root gains nothing from a program of
- * root's, but such a program may execute itself later, after it has given up its privileges, to get them back. Only
- * looks at *file.
+ * What `file` gains when `caller` executes it; if `caller` is NULL, when any process does. A set-user-ID program of
+ * root gives nothing to root, but it may drop its privileges and then execute itself to get them back. Makes no
+ * system call.
  */
 enum executable_privilege executable_privilege(const struct executable *file,
                                                const struct executable_caller *caller);
 
 /*
- * Decides about one file; `caller` as above. A script is EXECUTABLE_OK: its interpreter decides. Never returns
- * EXECUTABLE_UNREADABLE. Only looks at *file.
+ * Decides about one file; `caller` is as above. A script is EXECUTABLE_OK, because its interpreter decides. Never
+ * returns EXECUTABLE_UNREADABLE. Makes no system call.
  */
 enum executable_reason executable_decide(const struct executable *file, const struct executable_caller *caller);
 

@@ -69,7 +69,7 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
                                         ? rule_for_connect(in_force, fd, address, length, &rule)
                                         : rule_for_accept(in_force, fd, &rule);
     if (answer == RULE_UNKNOWN) {
-        begin_failed(fd, "the kernel does not say which rule applies to it");
+        begin_failed(fd, "its addresses cannot be found out, and a rule may apply to it");
         return;
     }
     enum policy_plaintext plaintext =

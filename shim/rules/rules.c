@@ -38,7 +38,7 @@ static bool has_no_address(long result)
     return result == -EBADF || result == -ENOTSOCK || result == -ENOTCONN;
 }
 
-/* Whether `fd` is a TCP socket. True if the kernel does not say. */
+/* Whether `fd` is a TCP socket. True if that cannot be found out. */
 static bool may_be_tcp(int fd)
 {
     int protocol = 0;
@@ -70,7 +70,7 @@ static enum rule_answer answer(int fd, const struct policy_rule *found, const st
 enum resolved {
     RESOLVED_SAME,    /* the address is not the unspecified one */
     RESOLVED_OTHER,   /* it has been replaced */
-    RESOLVED_UNKNOWN, /* the kernel does not say what the socket is bound to */
+    RESOLVED_UNKNOWN, /* the address that the socket is bound to cannot be found out */
 };
 
 static bool is_mapped_any(const struct in6_addr *address)

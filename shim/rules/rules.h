@@ -1,11 +1,11 @@
 /*
  * Which rule of the policy applies to a socket. [connect] rules are compared with the address that a connection
- * goes to, [listen] rules with the local address of a connection that was accepted; the first rule in file order
- * counts. Rules apply to TCP and multipath TCP over IPv4 and IPv6, and to nothing else.
+ * goes to, [listen] rules with the local address of a connection that was accepted. The first rule in file order
+ * counts. Rules apply only to TCP and multipath TCP over IPv4 and IPv6.
  *
- * The kernel may refuse to say which addresses a socket has, for example under a system call filter (seccomp(2)).
- * The answer is RULE_UNKNOWN then. A connection with that answer must be refused if rules_require() says so, since
- * it may be one that must not go unsealed.
+ * A system call that returns an address may fail, for example under a system call filter (seccomp(2)). The answer
+ * is RULE_UNKNOWN then. If rules_require() is true, a connection with that answer must be refused, because it may
+ * be one that must be sealed.
  *
  * Every function here makes system calls by number and calls nothing but policy_match(): it may run in a signal
  * handler and in a child of vfork(), and keeps errno.
@@ -21,7 +21,7 @@
 enum rule_answer {
     RULE_NONE,    /* no rule applies */
     RULE_FOUND,   /* *rule applies */
-    RULE_UNKNOWN, /* a rule may apply: the kernel does not say which addresses the socket has */
+    RULE_UNKNOWN, /* a rule may apply: the addresses of the socket cannot be found out */
 };
 
 /*

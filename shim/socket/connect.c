@@ -393,7 +393,7 @@ PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len
         if (answer == RULE_NONE)
             break;
         if (answer == RULE_UNKNOWN)
-            return refuse("the kernel does not say where the connection would go, and it may have to be sealed");
+            return refuse("the address it would connect to cannot be found out, and it may have to be sealed");
         if (process_is_vfork_child()) /* it has descriptors of its own, and its parent's table of them */
             return refuse("a child of vfork() cannot make a sealed connection of its own");
         const bool taken = is_taken(fd);

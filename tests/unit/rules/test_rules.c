@@ -1,5 +1,5 @@
 /*
- * Which rule applies to real sockets on the loopback, and what is answered where the kernel does not say.
+ * Which rule applies to real sockets on the loopback, and the answer if a system call filter hides their addresses.
  */
 #include "../suite.h"
 
@@ -292,7 +292,7 @@ START_TEST(without_a_rule_of_its_direction_no_system_call_is_made)
 }
 END_TEST
 
-START_TEST(where_the_kernel_does_not_say_the_answer_is_unknown)
+START_TEST(without_addresses_the_answer_is_unknown)
 {
     const int calls[] = {SYS_getsockname, SYS_getpeername};
     int ends[2];
@@ -341,7 +341,7 @@ int main(void)
     tcase_add_test(cases, an_open_connection_has_the_rule_that_seals_it_at_either_end);
     tcase_add_test(cases, rules_that_seal_and_require_are_told_from_others);
     tcase_add_test(cases, without_a_rule_of_its_direction_no_system_call_is_made);
-    tcase_add_test(cases, where_the_kernel_does_not_say_the_answer_is_unknown);
+    tcase_add_test(cases, without_addresses_the_answer_is_unknown);
     tcase_add_test(cases, without_any_answer_a_socket_may_be_tcp_of_any_address);
     return run_suite(cases, "rules");
 }

@@ -90,7 +90,9 @@ START_TEST(a_secret_key_in_a_file_that_others_can_read_is_a_warning)
     int status = -1;
     ck_assert_str_eq(print_to_file(0600, true, &status).err, "");
     ck_assert_int_eq(status, EXIT_SUCCESS);
-    ck_assert_int_eq(read(open("key", O_RDONLY), text, sizeof text), 45);
+    const int fd = open("key", O_RDONLY);
+    ck_assert_int_eq(read(fd, text, sizeof text), 45);
+    ck_assert_int_eq(close(fd), 0);
     ck_assert_str_eq(text, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
     ck_assert_str_eq(print_to_file(0644, false, &status).err, "");
     ck_assert_ptr_nonnull(
