@@ -12,3 +12,10 @@ soak:
 	@scripts/install-deps build check
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
 	@PFSWRAP_SOAK_GIB=$(GIB) PFSWRAP_SOAK_SEED=$(SEED) python3 -B tests/apps/seal/test_soak.py
+
+# The README's two commands on a machine that has only Debian, gcc and make.
+.PHONY: fresh
+## run make demo and make check in a fresh Debian system (root only)
+fresh:
+	@scripts/install-deps fresh
+	@scripts/fresh-system
