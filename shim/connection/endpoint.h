@@ -205,4 +205,7 @@ struct endpoint *endpoint_of(int fd);
  * Locked. */
 void endpoint_update(int fd, const struct connection *connection);
 
+/* A number of an endpoint turned out to be another file's (fd/change.h). For shim/order.c. */
+extern const struct fd_observer endpoint_fd_observer;
+
 #endif
