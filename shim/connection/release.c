@@ -6,20 +6,18 @@
 #include "connection/release.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sys/socket.h>
 
+#include "base/libc.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
+#include "base/transport.h"
+#include "config/init.h"
 #include "connection/background.h"
 #include "connection/holders.h"
-#include "base/transport.h"
-#include "base/process.h"
 #include "connection/receive.h"
-#include "base/signals.h"
-#include "connection/stream.h"
-#include "config/init.h"
+#include "connection/release_internal.h"
 #include "fd/own.h"
-#include "base/raw_syscall.h"
-#include "base/libc.h"
 
 /*
  * Just before the socket is closed for good. What the peer has sent and nobody has read makes close() a reset
@@ -111,7 +109,7 @@ static void see_through(struct connection *connection, int fd)
  * then the endpoint is free; else a hidden duplicate goes on, and the background has to be told. Locked; given
  * back.
  */
-static bool let_go(struct endpoint *endpoint, struct connection *connection, int fd)
+bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd)
 {
     if (holders_release(connection)) { /* a close that epoll does not notice, since others have the socket */
         endpoint_free(endpoint, connection);
@@ -133,212 +131,6 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
         prepare_close(connection, fd);
     endpoint_free(endpoint, connection);
     return true;
-}
-
-/*
- * This thread holds the lock already: a signal handler closes what the call that it has interrupted is using, or
- * has left by siglongjmp() in the middle of. A hidden duplicate goes on with the connection once the lock is free.
- */
-static bool release_unlocked(int fd, uint32_t generation)
-{
-    struct endpoint *endpoint = endpoint_of(fd);
-    if (endpoint == NULL)
-        return false;
-    const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
-    if (endpoint_remove(endpoint, fd, generation) > 0) {
-        if (hidden >= 0)
-            fd_unreserve(hidden, true);
-        return true;
-    }
-    atomic_store(&endpoint->fd, hidden);
-    if (hidden >= 0)
-        endpoint_hide(endpoint, hidden);
-    background_add(endpoint);
-    return true;
-}
-
-/*
- * Everything about closing `fd` but the system call: the number is closing in this generation afterwards. False: it
- * is not sealed, or hidden.
- */
-static bool release(int fd, uint32_t generation)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered == ENDPOINT_ERROR && errno != EBADF)
-        return release_unlocked(fd, generation);
-    if (entered != ENDPOINT_ENTERED)
-        return false;
-    transport_call = TRANSPORT_PLAIN;
-    if (endpoint_remove(endpoint, fd, generation) > 0) {
-        ENDPOINT_RAISE(number_closing, endpoint, fd);
-        endpoint_leave(connection);
-    } else if (!let_go(endpoint, connection, fd)) {
-        background_add(endpoint);
-    }
-    return true;
-}
-
-/*
- * The system call. Where a filter does not allow it the number stays open, and must not pass for a foreign one.
- */
-static long close_number(int fd, uint32_t generation)
-{
-    const long result = raw_syscall(SYS_close, fd);
-    fd_vacate_as(fd, generation, result == -EPERM || result == -EACCES || result == -ENOSYS ? FD_WORD_HIDDEN : 0);
-    return result;
-}
-
-/* The number is closing in this generation; or foreign, with nothing noted of it any more: false. */
-static bool take_for_close(int fd, uint32_t generation)
-{
-    enum { TIMEOUT_MS = 1000 }; /* a dup2() onto the number may be on its way */
-    for (int round = 0; fd_is_known(fd); round++) {
-        if (release(fd, generation))
-            return true;
-        fd_forget(fd);
-        if (fd_is_known(fd) && !fd_wait(round, TIMEOUT_MS))
-            break;
-    }
-    return false;
-}
-
-int release_close(int fd)
-{
-    if (fd_is_hidden(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    if (process_is_vfork_child())
-        return real_libc()->close(fd);
-    const int saved = errno;
-    const uint32_t generation = fd_next_generation();
-    pthread_testcancel(); /* close(2) is a cancellation point; behind this one the number must be closed */
-    signals_pin();
-    const bool taken = take_for_close(fd, generation);
-    const long result = taken ? close_number(fd, generation) : 0;
-    signals_unpin();
-    errno = result < 0 ? (int)-result : saved;
-    return !taken ? FD_FOREIGN : result < 0 ? -1 : 0;
-}
-
-void release_after_close(int fd)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    const int saved = errno;
-    if (process_is_vfork_child() || fd_is_hidden(fd))
-        return;
-    signals_pin();
-    if (fd_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
-        const uint32_t generation = fd_next_generation();
-        const bool is_gone = !endpoint_has_socket(endpoint, fd);
-        if (is_gone && endpoint_remove(endpoint, fd, generation) == 0) {
-            connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
-            (void)holders_release(connection);
-            endpoint_free(endpoint, connection);
-        } else {
-            endpoint_leave(connection);
-        }
-        if (is_gone)
-            fd_vacate(fd, generation);
-    }
-    signals_unpin();
-    errno = saved;
-}
-
-/*
- * The connection behind a hidden number goes on under another one, if there is one left. Returns whether the number
- * is closing now.
- */
-static bool move_hidden(int fd, uint32_t generation)
-{
-    struct endpoint *endpoint = endpoint_of(fd);
-    struct connection *connection;
-    if (endpoint == NULL)
-        ENDPOINT_RAISE(make_way, fd);
-    if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-        return false;
-    bool is_closing = fd_is_hidden(fd) && atomic_load(&endpoint->fd) == fd;
-    if (is_closing) {
-        const int moved = fd_reserve_duplicate(fd, OWN_FIRST);
-        is_closing = fd_unhide(fd, generation);
-        atomic_store(&endpoint->fd, moved);
-        if (moved >= 0)
-            endpoint_hide(endpoint, moved);
-    }
-    endpoint_leave(connection);
-    return is_closing;
-}
-
-/* What was sealed has no word to go back to: release() has seen to it. */
-static bool claim(struct replacement *replacement, bool passes)
-{
-    const bool claimed = fd_claim(replacement->fd, replacement->generation, passes, &replacement->before);
-    if (!claimed)
-        replacement->before = 0;
-    return claimed;
-}
-
-/* The number is this call's from here on, whatever it was before. False: it is still something else. */
-static bool take_number(struct replacement *replacement, bool passes)
-{
-    const int fd = replacement->fd;
-    if (claim(replacement, passes))
-        return true;
-    if (fd_is_hidden(fd))
-        replacement->released = move_hidden(fd, replacement->generation);
-    else if (fd_is_sealed(fd))
-        replacement->released = release(fd, replacement->generation);
-    return replacement->released || claim(replacement, passes);
-}
-
-bool release_before_replace(int fd, bool passes, struct replacement *replacement)
-{
-    enum { TIMEOUT_MS = 1000 }; /* other calls may have other plans for the number at the same time */
-    bool taken = false;
-    *replacement = (struct replacement){.fd = fd};
-    if ((unsigned)fd >= FD_TABLE_SIZE || process_is_vfork_child() || fd_is_beyond_limit(fd))
-        return true;
-    const int saved = errno;
-    signals_pin();
-    replacement->generation = fd_next_generation();
-    for (int round = 0; !(taken = take_number(replacement, passes)) && fd_wait(round, TIMEOUT_MS); round++)
-        continue;
-    if (!taken)
-        signals_unpin();
-    errno = taken ? saved : EBUSY;
-    return taken;
-}
-
-void release_after_replace(const struct replacement *replacement, bool replaced, uint64_t word)
-{
-    const int saved = errno;
-    if (replacement->generation == 0)
-        return;
-    if (!replaced && (replacement->released || (replacement->before & FD_WORD_HIDDEN) != 0))
-        (void)close_number(replacement->fd, replacement->generation);
-    else if (!fd_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before))
-        fd_dropped(replacement->fd, replaced ? word : replacement->before); /* a connection has taken the number */
-    if (replaced)
-        fd_dropped(replacement->fd, replacement->before);
-    signals_unpin();
-    errno = saved;
-}
-
-uint32_t release_before_close_range(unsigned first, unsigned last)
-{
-    if (process_is_vfork_child())
-        return 0;
-    const int saved = errno;
-    const uint32_t generation = fd_next_generation();
-    for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
-        if (!fd_is_hidden(fd))
-            (void)release(fd, generation);
-    fd_forget_range(first, last);
-    errno = saved;
-    return generation;
 }
 
 /* An accepted connection of which nothing would be left to see through: nothing is kept, and nobody seals. */
@@ -409,7 +201,7 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
         const bool is_ours = fd_unhide(fd, generation);
         endpoint_free(endpoint, connection);
         if (is_ours)
-            (void)close_number(fd, generation);
+            (void)release_close_number(fd, generation);
         return true;
     }
     handshake_advance(connection, fd);
@@ -436,7 +228,7 @@ void release_all(void)
             !endpoint_enter_at(endpoint, &connection))
             continue;
         endpoint_retire(endpoint);
-        if (!let_go(endpoint, connection, atomic_load(&endpoint->fd)))
+        if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd)))
             atomic_store(&endpoint->background, BACKGROUND_LISTED);
     }
     background_finish();
