@@ -1,7 +1,7 @@
 /*
  * Where the program inspects sealed descriptors with epoll(7). As long as a handshake is under way the kernel is
  * given other events than the program asked for, always with the program's own data: whoever waits without us (a
- * nested epoll, another process) is woken without need at most. All calls but registration_judge() need the
+ * nested epoll, another process) is woken without need at most. All calls but registration_filter() need the
  * connection's lock.
  */
 #ifndef PFSWRAP_READINESS_REGISTRATION_H
@@ -49,7 +49,7 @@ void registration_forget(struct endpoint *endpoint);
  * for none. Takes a handshake further if the event is its. An event that no connection explains is the program's.
  * `epoch`: registration_epoch() when it was reported.
  */
-uint32_t registration_judge(int epoll, const struct epoll_event *event, uint64_t epoch);
+uint32_t registration_filter(int epoll, const struct epoll_event *event, uint64_t epoch);
 
 /* For shim/order.c. */
 extern const struct endpoint_observer registration_endpoint_observer;
