@@ -1,6 +1,7 @@
 /*
- * The endpoints behind the table of descriptors. Endpoints are never unmapped and connections are checked again
- * under their lock, so a thread that comes late finds that out instead of a stranger's memory.
+ * How a call finds an endpoint and locks its connection. Another thread may free the endpoint at the same time. So
+ * endpoints are never unmapped, and a caller checks under the lock that the endpoint still has the connection and
+ * the number still has the endpoint. This file changes no numbers; endpoint_open.c and endpoint_numbers.c do.
  */
 #include "connection/endpoint.h"
 
@@ -16,7 +17,7 @@
 atomic_int endpoint_count, endpoint_filtered;
 
 enum { ENDPOINT_BLOCK_BYTES = 192 };
-_Static_assert(sizeof(struct endpoint) <= ENDPOINT_BLOCK_BYTES, "an endpoint fits its piece of memory");
+_Static_assert(sizeof(struct endpoint) <= ENDPOINT_BLOCK_BYTES, "an endpoint fits its block of memory");
 
 struct memory_pool endpoint_pool = {.block = ENDPOINT_BLOCK_BYTES, .per_chunk = 256};
 struct memory_pool endpoint_connection_pool = {.block = CONNECTION_BLOCK_BYTES, .per_chunk = 64, .secret = true};
@@ -57,7 +58,7 @@ int endpoint_number(const struct endpoint *endpoint, int from)
     return -1;
 }
 
-/* Another process, or another jump, left the connection in the middle of something. */
+/* A thread died with the lock, or left its call by siglongjmp(3): the connection's state cannot be known. */
 static void poison(struct connection *connection, int fd)
 {
     connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
@@ -69,12 +70,12 @@ static void pause_ms(void)
     (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
 }
 
-static _Atomic uint32_t executing; /* the thread that is about to exec; 0: none */
+static _Atomic uint32_t executing; /* the id of the thread that is about to exec; 0: none */
 
 void endpoint_begin_exec(void)
 {
-    uint32_t nobody = 0;
-    if (!atomic_compare_exchange_strong(&executing, &nobody, process_thread().id))
+    uint32_t none = 0;
+    if (!atomic_compare_exchange_strong(&executing, &none, process_thread().id))
         return;
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
@@ -89,7 +90,8 @@ void endpoint_end_exec(void)
     atomic_store(&executing, 0);
 }
 
-static struct connection *lock_visited(struct endpoint *endpoint, enum lock_result *result)
+/* As lock_of(). The caller has counted itself in endpoint->refcount, so the connection's memory stays mapped. */
+static struct connection *lock_referenced(struct endpoint *endpoint, enum lock_result *result)
 {
     for (;;) {
         const uint32_t other = atomic_load_explicit(&executing, memory_order_relaxed);
@@ -97,28 +99,32 @@ static struct connection *lock_visited(struct endpoint *endpoint, enum lock_resu
             pause_ms();
             continue;
         }
-        struct connection *here = atomic_load(&endpoint->connection);
-        if (here == NULL)
+        struct connection *connection = atomic_load(&endpoint->connection);
+        if (connection == NULL)
             return NULL;
-        *result = lock_take(&here->lock);
-        if (*result == LOCK_OWN || atomic_load(&endpoint->connection) == here)
-            return here;
-        lock_release(&here->lock);
+        *result = lock_take(&connection->lock);
+        if (*result == LOCK_OWN || atomic_load(&endpoint->connection) == connection)
+            return connection;
+        lock_release(&connection->lock);
     }
 }
 
-/* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
+/*
+ * Locks the endpoint's connection, in private memory or in its slot, and returns it. NULL: the endpoint is free.
+ * With LOCK_OWN, this thread had the lock before.
+ */
 static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
 {
     atomic_fetch_add(&endpoint->refcount, 1);
-    struct connection *locked = lock_visited(endpoint, result);
+    struct connection *locked = lock_referenced(endpoint, result);
     atomic_fetch_sub(&endpoint->refcount, 1);
     return locked;
 }
 
 /*
- * A thread that has waited for the lock of a connection which is no longer here takes it for a moment. If the
- * memory went from under it then, other processes would find the lock taken for ever. False: one is still there.
+ * A thread that was waiting for the lock of a connection that has left this process takes the lock for a moment. If
+ * the shared memory were unmapped meanwhile, the lock would stay taken for other processes. False: a thread is
+ * still there.
  */
 bool endpoint_is_unreferenced(const struct endpoint *endpoint)
 {
@@ -129,8 +135,8 @@ bool endpoint_is_unreferenced(const struct endpoint *endpoint)
 }
 
 /*
- * What is locked, where calls work on it. A child of a fork that nothing announced finds nothing but zeros, and
- * must not go on as if the connection had not been sealed.
+ * Returns the locked connection in private memory. In a child of a fork that the shim did not see, the memory is
+ * wiped. Such a connection fails; it must not pass for one that was never sealed.
  */
 static struct connection *fetch(struct endpoint *endpoint, struct connection *locked, enum lock_result result)
 {
@@ -139,7 +145,7 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
         connection = memory_at(&endpoint_connection_pool, endpoint->block);
         connection_fetch(connection, locked);
     } else if (locked->phase == CONNECTION_NONE) {
-        locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* zero is the number of somebody else's */
+        locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* 0 would be another connection's buffer */
         connection_lose(locked);
     }
     if (result == LOCK_TAKEN_FROM_DEAD)
@@ -166,7 +172,7 @@ bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection
     return true;
 }
 
-/* Another process has found that its peer does not seal, where the rule allows that. */
+/* Whether another process has found that the peer does not seal, and the rule allows that. */
 static bool is_plain(const struct connection *connection)
 {
     return connection->phase == CONNECTION_NONE && connection_rule(connection)->seal == POLICY_SEAL_PREFER;
@@ -182,15 +188,15 @@ bool endpoint_enter_again(struct endpoint *endpoint, uint32_t generation, struct
     return false;
 }
 
-/* The table still says of `fd` what it did before the lock was taken. */
+/* Whether the table still has the word for `fd` that it had before the lock was taken. */
 static bool is_unchanged(int fd, uint64_t word)
 {
     return fd_word_identity(atomic_load(&fd_table[fd])) == fd_word_identity(word);
 }
 
 /*
- * Locks the connection that `word`, which the table has for `fd`, says. False: it does not have it any more, or is
- * just about to: look again.
+ * Locks the connection to which `word` leads. The table had the word for `fd`. False: the word has changed, or the
+ * endpoint has been freed and the word is about to change. The caller reads the word again.
  */
 static bool lock_by_word(int fd, uint64_t word, struct endpoint **endpoint, struct connection **locked,
                          enum lock_result *result)
@@ -208,15 +214,15 @@ static bool lock_by_word(int fd, uint64_t word, struct endpoint **endpoint, stru
 
 enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
 {
-    enum { LOOKS_MOST = 100000 }; /* no number keeps a free endpoint: each look is at a newer word */
+    enum { ATTEMPTS_MAX = 100000 }; /* more than ever needed: no number keeps the word of a free endpoint */
     process_check();
-    for (int looks = 0; fd_is_known(fd); looks++) {
+    for (int attempt = 0; fd_is_known(fd); attempt++) {
         enum lock_result result;
         struct connection *locked;
         const uint64_t word = fd_settled_word(fd);
         if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
             break;
-        if ((word & (FD_WORD_HIDDEN | FD_WORD_CLOSING)) != 0 || looks == LOOKS_MOST) {
+        if ((word & (FD_WORD_HIDDEN | FD_WORD_CLOSING)) != 0 || attempt == ATTEMPTS_MAX) {
             errno = EBADF;
             return ENDPOINT_ERROR;
         }
@@ -244,7 +250,7 @@ void endpoint_set_filter(struct endpoint *endpoint, unsigned filter)
 static unsigned filter_for(const struct endpoint *endpoint, const struct connection *connection)
 {
     if (atomic_load(&endpoint->descriptors) == 0)
-        return FILTER_NONE; /* nobody waits for it but the background */
+        return FILTER_NONE; /* only the background thread waits for it */
     if (handshake_is_under_way(connection))
         return FILTER_HANDSHAKE;
     if (connection->phase == CONNECTION_OPEN)
@@ -258,7 +264,7 @@ void endpoint_update(int fd, const struct connection *connection)
     if (endpoint == NULL)
         return;
     const unsigned filter = filter_for(endpoint, connection);
-    const bool is_over = atomic_load(&endpoint->filter) == FILTER_HANDSHAKE && filter != FILTER_HANDSHAKE;
+    const bool completed = atomic_load(&endpoint->filter) == FILTER_HANDSHAKE && filter != FILTER_HANDSHAKE;
     endpoint_set_filter(endpoint, filter);
-    ENDPOINT_RAISE(changed, endpoint, connection, is_over);
+    ENDPOINT_RAISE(changed, endpoint, connection, completed);
 }

@@ -1,5 +1,5 @@
 /*
- * What the files endpoint*.c share, and nobody else uses: the memory of endpoints, the word that the table of
+ * What the files endpoint*.c share, and no other file uses: the memory of endpoints, the word that the table of
  * descriptors has for their numbers (fd/table.h), and the filter of their events.
  */
 #ifndef PFSWRAP_CONNECTION_ENDPOINT_INTERNAL_H
@@ -27,7 +27,7 @@ struct endpoint *endpoint_of_word(uint64_t word);
  */
 bool endpoint_is_unreferenced(const struct endpoint *endpoint);
 
-/* Sets endpoint->filter (FILTER_), and counts. */
+/* Sets endpoint->filter (FILTER_) and adjusts endpoint_filtered. */
 void endpoint_set_filter(struct endpoint *endpoint, unsigned filter);
 
 #endif

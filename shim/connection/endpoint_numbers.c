@@ -1,5 +1,6 @@
 /*
- * The numbers of an endpoint: how one is added, hidden and removed, and how all of them become foreign.
+ * The descriptor numbers of an endpoint: how one is added, hidden and removed, and how all of them become foreign.
+ * This file changes words of the table (fd/table.h). It closes no number.
  */
 #include "connection/endpoint.h"
 
@@ -13,8 +14,8 @@
 #include "connection/holders.h"
 
 /*
- * The kernel has given out a number that is still another connection's here: it was closed by a system call that
- * passed no interposed function. That connection has one number less.
+ * The kernel has given out a number that still belonged to a connection here. A system call that passed no
+ * interposed function has closed it. So the connection has one number less.
  */
 static void number_dropped(int fd, uint64_t word)
 {
@@ -49,7 +50,7 @@ bool endpoint_has_socket(const struct endpoint *endpoint, int fd)
 bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word)
 {
     if (!endpoint_has_socket(endpoint, copy) || !fd_table_exchange(copy, word, endpoint_word(endpoint, true)))
-        return false; /* or it is being closed, or replaced */
+        return false; /* or another thread is closing or replacing it */
     fd_dropped(copy, word);
     atomic_fetch_add(&endpoint->descriptors, 1);
     const long flags = raw_syscall(SYS_fcntl, copy, F_GETFD, 0);
@@ -74,7 +75,7 @@ void endpoint_retire(struct endpoint *endpoint)
     atomic_store(&endpoint->descriptors, 0);
 }
 
-/* The kernel says so. What it does not say is no. */
+/* Whether the kernel confirms that the socket is not connected. Any other error confirms nothing. */
 static bool is_unconnected(int fd)
 {
     struct sockaddr_in6 peer;
@@ -93,10 +94,10 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
             return;
         }
         if (connection->phase == CONNECTION_NONE)
-            connection->phase = CONNECTION_CONNECTING; /* to another process, whose descriptor may be another */
+            connection->phase = CONNECTION_CONNECTING; /* each other process asks the kernel about its own descriptor */
         (void)holders_release(connection);
     }
-    /* The socket may be connected again, and its numbers have to be found then. */
+    /* If the socket is connected again, its other numbers have to be found. */
     const bool is_noted = atomic_load(&endpoint->descriptors) > 1 || endpoint->streamed;
     const uint64_t word = fd_note_word(is_noted ? fd_socket_id(last) : 0, endpoint->streamed ? FD_WORD_STREAM : 0);
     signals_pin();
@@ -111,7 +112,7 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
     signals_unpin();
 }
 
-int endpoint_drop_strangers(struct endpoint *endpoint)
+int endpoint_drop_mismatched(struct endpoint *endpoint)
 {
     const uint32_t generation = fd_next_generation();
     int left = atomic_load(&endpoint->descriptors);

@@ -1,6 +1,6 @@
 /*
- * How an endpoint begins and ends: it is taken from its pool with its private memory, entered into the table of
- * descriptors, and given back.
+ * How an endpoint is made and freed: it gets a block from its pool and private memory for the connection, and is
+ * entered into the table of descriptors. This file makes no system calls, except to ask for a socket's identity.
  */
 #include "connection/endpoint.h"
 
@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "connection/endpoint_internal.h"
 
-/* A free endpoint with a piece of private memory. NULL with errno. */
+/* Takes a free endpoint with private memory for its connection. NULL with errno: EMFILE, ENOMEM. */
 static struct endpoint *take_endpoint(int fd)
 {
     if (fd >= FD_TABLE_SIZE) {
@@ -19,19 +19,19 @@ static struct endpoint *take_endpoint(int fd)
         return NULL;
     }
     int32_t index = memory_take(&endpoint_pool);
-    int32_t piece = memory_take(&endpoint_connection_pool);
-    if (index < 0 || piece < 0) {
+    int32_t block = memory_take(&endpoint_connection_pool);
+    if (index < 0 || block < 0) {
         if (index >= 0)
             memory_give(&endpoint_pool, index);
-        if (piece >= 0)
-            memory_give(&endpoint_connection_pool, piece);
+        if (block >= 0)
+            memory_give(&endpoint_connection_pool, block);
         errno = ENOMEM;
         return NULL;
     }
     struct endpoint *endpoint = memory_at(&endpoint_pool, index);
-    const size_t kept = offsetof(struct endpoint, connection);
-    memset((uint8_t *)endpoint + kept, 0, sizeof *endpoint - kept);
-    endpoint->block = piece;
+    const size_t from = offsetof(struct endpoint, connection); /* refcount and generation stay */
+    memset((uint8_t *)endpoint + from, 0, sizeof *endpoint - from);
+    endpoint->block = block;
     endpoint->index = (uint32_t)index;
     atomic_store(&endpoint->generation, fd_next_generation());
     return endpoint;
@@ -44,18 +44,19 @@ static void give_endpoint(struct endpoint *endpoint)
 }
 
 /*
- * From here on it is in the table, and other threads find it. `is_given`: by the kernel, just now, so that whatever
- * the table says is over. Else false is possible: another thread has registered the number.
+ * Enters the endpoint into the table, where other threads find it from then on. `is_new`: the kernel has just given
+ * out the number, so whatever the table had for it is out of date. Otherwise another thread may have registered the
+ * number already: then the result is false. *before: the word that the table had.
  */
 static bool enter_into_table(struct endpoint *endpoint, struct connection *connection, int fd, bool cloexec,
-                             bool is_given, uint64_t *before)
+                             bool is_new, uint64_t *before)
 {
     const uint64_t word = endpoint_word(endpoint, cloexec);
     atomic_store(&endpoint->descriptors, 1);
     atomic_store(&endpoint->fd, fd);
     endpoint_note_socket(endpoint);
     atomic_store(&endpoint->connection, connection);
-    if (is_given)
+    if (is_new)
         fd_dropped(fd, fd_table_put(fd, word));
     else if (!fd_table_take(fd, word, before))
         return false;
@@ -65,8 +66,9 @@ static bool enter_into_table(struct endpoint *endpoint, struct connection *conne
     return true;
 }
 
+/* endpoint_open() and endpoint_register(): the connection is in private memory. */
 static struct connection *open_private(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                       bool is_given, struct endpoint **opened, uint64_t *before)
+                                       bool is_new, struct endpoint **opened, uint64_t *before)
 {
     struct endpoint *endpoint = take_endpoint(fd);
     if (endpoint == NULL)
@@ -74,7 +76,7 @@ static struct connection *open_private(int fd, uint16_t rule, bool initiator, bo
     struct connection *connection = memory_at(&endpoint_connection_pool, endpoint->block);
     (void)lock_take(&connection->lock);
     connection_init(connection, rule, initiator, nonblocking);
-    if (!enter_into_table(endpoint, connection, fd, cloexec, is_given, before)) {
+    if (!enter_into_table(endpoint, connection, fd, cloexec, is_new, before)) {
         atomic_store(&endpoint->connection, NULL);
         connection_clear(connection);
         lock_release(&connection->lock);
@@ -110,7 +112,7 @@ struct connection *endpoint_open_at(int fd, struct segment *segment, struct conn
     *opened = endpoint;
     if (endpoint_enter_at(endpoint, &connection))
         return connection;
-    const uint32_t generation = fd_next_generation(); /* a handler has come in between */
+    const uint32_t generation = fd_next_generation(); /* this is a signal handler, and the call has the lock */
     (void)endpoint_remove(endpoint, fd, generation);
     fd_vacate(fd, generation);
     atomic_store(&endpoint->connection, NULL);

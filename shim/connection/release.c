@@ -1,7 +1,8 @@
 /*
- * A FINAL that arrives at a closed socket makes the kernel reset the connection, and what is still in flight is
- * lost; so a socket is closed for good only when the peer's kernel has acknowledged everything. Until then a hidden
- * duplicate keeps it, and the program's number is free.
+ * How a connection ends, after its last number or by shutdown(2). If the peer's FINAL arrives at a closed socket,
+ * the kernel resets the connection, and bytes in flight are lost. So the socket is closed only when the peer's
+ * kernel has acknowledged everything. Until then a hidden duplicate keeps it open, and the program's number is
+ * free.
  */
 #include "connection/release.h"
 
@@ -20,13 +21,13 @@
 #include "fd/own.h"
 
 /*
- * Just before the socket is closed for good. What the peer has sent and nobody has read makes close() a reset
- * (tcp(7)), which would take away what it has yet to acknowledge. Once it has acknowledged everything that is what
- * should happen, as it does to a peer that goes on sending to a closed socket; but not for its own FINAL.
+ * Just before the socket is closed. If unread bytes are left, close(2) resets the connection, and the peer loses
+ * what it has not acknowledged. So they are read and discarded. But if the peer has acknowledged everything and
+ * sent more than FINAL, a reset is right: it is what a peer gets that continues to send to a closed socket.
  */
 static void prepare_close(const struct connection *connection, int fd)
 {
-    uint8_t waste[4096];
+    uint8_t discarded[4096];
     if (process_sandboxed)
         return;
     if (connection->fin_sent && transport_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
@@ -34,13 +35,13 @@ static void prepare_close(const struct connection *connection, int fd)
         return;
     }
     for (int i = 0; i < 64; i++)
-        if (transport_receive(fd, waste, sizeof waste) <= 0)
+        if (transport_receive(fd, discarded, sizeof discarded) <= 0)
             return;
 }
 
 /*
- * Whether the program has asked for a reset (SO_LINGER with a time of zero, socket(7)). With another time the
- * system call would wait, while the number is closing; what there is to wait for is waited for here.
+ * Whether the program has requested a reset (SO_LINGER with a time of 0, socket(7)). Any other time is removed,
+ * since close(2) would wait while the number is closing. The hidden duplicate keeps the socket anyway.
  */
 static bool wants_reset(int fd)
 {
@@ -56,7 +57,10 @@ static bool wants_reset(int fd)
     return false;
 }
 
-/* Whether all has been done that can be for a connection whose last descriptor the program closes. */
+/*
+ * Continues with a connection without numbers, as far as possible without waiting. Returns whether nothing is left
+ * to do: the peer has acknowledged everything, or `linger` is over.
+ */
 static bool is_done(struct connection *connection, int fd)
 {
     if (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
@@ -70,18 +74,20 @@ static bool is_done(struct connection *connection, int fd)
         return false;
     if (process_sandboxed || transport_unacknowledged(fd) == 0)
         return true;
-    /* The kernel has it all, and goes on without us once the peer has had its time. */
+    /* The kernel has everything. If the peer has not acknowledged it within `linger`, the kernel continues alone.
+     */
     if (!sent_before)
         connection->deadline_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
     return clock_ms() >= connection->deadline_ms;
 }
 
+/* The `closed` event. `reset`: the program requested a reset. `unsent`: bytes are left that were not sent. */
 static void report_end(const struct connection *connection, bool reset, bool unsent)
 {
     if (connection->phase != CONNECTION_OPEN)
         return; /* it was never opened, or its end has been reported */
     if (reset)
-        connection_report_closed(connection, "reset", "the program closed it so (SO_LINGER)");
+        connection_report_closed(connection, "reset", "the program requested a reset (SO_LINGER)");
     else if (unsent)
         connection_report_closed(connection, "unsent", "the peer did not take everything within linger");
     else if (connection->broken)
@@ -91,10 +97,10 @@ static void report_end(const struct connection *connection, bool reset, bool uns
 }
 
 /*
- * No number is free for a duplicate: what is left to do is done here, for at most `linger`. The peer may be this
- * very thread, which has no other time for its end of the handshake.
+ * No number is free for a hidden duplicate: completes the connection here, for at most `linger`. The peer may be in
+ * this same thread. The observers of `waiting` continue its handshake.
  */
-static void see_through(struct connection *connection, int fd)
+static void finish_now(struct connection *connection, int fd)
 {
     const uint64_t until_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
     while (!is_done(connection, fd) && clock_ms() < until_ms) {
@@ -104,14 +110,9 @@ static void see_through(struct connection *connection, int fd)
     }
 }
 
-/*
- * The program gives its last descriptor up. Returns true if the connection is over as far as this process goes, and
- * then the endpoint is free; else a hidden duplicate goes on, and the background has to be told. Locked; given
- * back.
- */
 bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd)
 {
-    if (holders_release(connection)) { /* a close that epoll does not notice, since others have the socket */
+    if (holders_release(connection)) { /* epoll keeps its registrations, since other processes have the socket */
         endpoint_free(endpoint, connection);
         return true;
     }
@@ -124,7 +125,7 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
             endpoint_leave(connection);
             return false;
         }
-        see_through(connection, fd);
+        finish_now(connection, fd);
     }
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
@@ -133,7 +134,7 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
     return true;
 }
 
-/* An accepted connection of which nothing would be left to see through: nothing is kept, and nobody seals. */
+/* Whether an accepted connection has nothing to complete: no byte has come, and none was sent or buffered. */
 static bool is_silent(const struct connection *connection, int fd)
 {
     return connection->phase == CONNECTION_HANDSHAKE && !connection->initiator && connection->rx_total == 0 &&
@@ -153,16 +154,17 @@ int release_shutdown(int fd, int how)
         return real_libc()->shutdown(fd, how);
     }
     bool finished = true;
-    long result = 0; /* the kernel knows whether anything is left that could be shut */
+    long result = 0; /* the kernel's: it knows whether the socket is still connected */
     if (how == SHUT_RDWR && is_silent(connection, fd))
-        connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had said anything");
+        connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had sent anything");
     else if (how != SHUT_WR)
         result = transport_shut(fd, SHUT_RD);
     else if (connection->fin_sent)
         result = transport_shut(fd, SHUT_WR);
     if (how != SHUT_WR) {
         connection->read_shut = true;
-        finished = !handshake_is_under_way(connection); /* the kernel will not say when it can go on */
+        finished =
+            !handshake_is_under_way(connection); /* poll does not report when a handshake can continue then */
     }
     if (how != SHUT_RD && !connection->write_shut) {
         connection->write_shut = true;
@@ -198,9 +200,9 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
         const uint32_t generation = fd_next_generation();
         report_end(connection, false, false);
         prepare_close(connection, fd);
-        const bool is_ours = fd_unhide(fd, generation);
+        const bool was_hidden = fd_unhide(fd, generation);
         endpoint_free(endpoint, connection);
-        if (is_ours)
+        if (was_hidden)
             (void)release_close_number(fd, generation);
         return true;
     }

@@ -1,5 +1,6 @@
 /*
- * Closing a number of a connection: close(2), close_range(2), and what a close of a foreign number has to look at.
+ * Closing a number: close(2), close_range(2), and the check after a foreign number was closed. fd/change.h has the
+ * three steps of closing a number; release.c ends the connection if it was its last number.
  */
 #include "connection/release.h"
 
@@ -17,8 +18,9 @@
 #include "fd/own.h"
 
 /*
- * This thread holds the lock already: a signal handler closes what the call that it has interrupted is using, or
- * has left by siglongjmp() in the middle of. A hidden duplicate goes on with the connection once the lock is free.
+ * As release_number(), while this thread has the lock already: a signal handler closes a number that the
+ * interrupted call is using, or that a call had used before siglongjmp(3) left it. A hidden duplicate keeps the
+ * connection, and the background thread continues with it when the lock is free.
  */
 static bool release_unlocked(int fd, uint32_t generation)
 {
@@ -38,10 +40,6 @@ static bool release_unlocked(int fd, uint32_t generation)
     return true;
 }
 
-/*
- * Everything about closing `fd` but the system call: the number is closing in this generation afterwards. False: it
- * is not sealed, or hidden.
- */
 bool release_number(int fd, uint32_t generation)
 {
     struct endpoint *endpoint;
@@ -61,9 +59,6 @@ bool release_number(int fd, uint32_t generation)
     return true;
 }
 
-/*
- * The system call. Where a filter does not allow it the number stays open, and must not pass for a foreign one.
- */
 long release_close_number(int fd, uint32_t generation)
 {
     const long result = raw_syscall(SYS_close, fd);
@@ -71,10 +66,10 @@ long release_close_number(int fd, uint32_t generation)
     return result;
 }
 
-/* The number is closing in this generation; or foreign, with nothing noted of it any more: false. */
+/* A sealed number becomes closing in this generation. False: it is foreign, and nothing is recorded about it. */
 static bool take_for_close(int fd, uint32_t generation)
 {
-    enum { TIMEOUT_MS = 1000 }; /* a dup2() onto the number may be on its way */
+    enum { TIMEOUT_MS = 1000 }; /* for another thread's dup2(2) onto the number */
     for (int round = 0; fd_is_known(fd); round++) {
         if (release_number(fd, generation))
             return true;
@@ -95,7 +90,7 @@ int release_close(int fd)
         return real_libc()->close(fd);
     const int saved = errno;
     const uint32_t generation = fd_next_generation();
-    pthread_testcancel(); /* close(2) is a cancellation point; behind this one the number must be closed */
+    pthread_testcancel(); /* close(2) is a cancellation point. From here on, the number must be closed */
     signals_pin();
     const bool taken = take_for_close(fd, generation);
     const long result = taken ? release_close_number(fd, generation) : 0;

@@ -1,5 +1,5 @@
 /*
- * What the files release*.c share, and nobody else uses.
+ * What the files release*.c share, and no other file uses: the steps of closing a number.
  */
 #ifndef PFSWRAP_CONNECTION_RELEASE_INTERNAL_H
 #define PFSWRAP_CONNECTION_RELEASE_INTERNAL_H
@@ -7,9 +7,9 @@
 #include "connection/endpoint.h"
 
 /*
- * The program closes the connection's last number in this process, `fd`. Returns true if nothing is left to do here;
- * the endpoint is free then. False: a hidden duplicate keeps the socket, and the caller calls background_add().
- * Called locked; unlocked on return.
+ * The program closes the connection's last number in this process, `fd`. Returns true if nothing is left to do
+ * here; the endpoint is free then. False: a hidden duplicate keeps the socket, and the caller calls
+ * background_add(). Called locked; unlocked on return.
  */
 bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd);
 

@@ -1,5 +1,6 @@
 /*
- * Replacing a number by dup2(2), whatever the number is.
+ * What happens to a number when dup2(2) replaces it, for every kind of number (fd/table.h). This file makes the
+ * call to the kernel possible; the caller makes it.
  */
 #include "connection/release.h"
 
@@ -11,8 +12,8 @@
 #include "fd/own.h"
 
 /*
- * The connection behind a hidden number goes on under another one, if there is one left. Returns whether the number
- * is closing now.
+ * The program wants a hidden number: the endpoint that has it gets another hidden number, if one is free. Returns
+ * whether the number is closing now.
  */
 static bool move_hidden(int fd, uint32_t generation)
 {
@@ -34,7 +35,7 @@ static bool move_hidden(int fd, uint32_t generation)
     return is_closing;
 }
 
-/* What was sealed has no word to go back to: release_number() has seen to it. */
+/* Claims a foreign number. A sealed one has no word to be restored, so replacement->before is 0. */
 static bool claim(struct replacement *replacement, bool passes)
 {
     const bool claimed = fd_claim(replacement->fd, replacement->generation, passes, &replacement->before);
@@ -43,7 +44,7 @@ static bool claim(struct replacement *replacement, bool passes)
     return claimed;
 }
 
-/* The number is this call's from here on, whatever it was before. False: it is still something else. */
+/* Claims the number, or makes it closing, whatever its kind is. False: not yet possible. */
 static bool take_number(struct replacement *replacement, bool passes)
 {
     const int fd = replacement->fd;
@@ -58,7 +59,7 @@ static bool take_number(struct replacement *replacement, bool passes)
 
 bool release_before_replace(int fd, bool passes, struct replacement *replacement)
 {
-    enum { TIMEOUT_MS = 1000 }; /* other calls may have other plans for the number at the same time */
+    enum { TIMEOUT_MS = 1000 }; /* for other calls that change the number at the same time */
     bool taken = false;
     *replacement = (struct replacement){.fd = fd};
     if ((unsigned)fd >= FD_TABLE_SIZE || process_is_vfork_child() || fd_is_beyond_limit(fd))
@@ -82,7 +83,8 @@ void release_after_replace(const struct replacement *replacement, bool replaced,
     if (!replaced && (replacement->released || (replacement->before & FD_WORD_HIDDEN) != 0))
         (void)release_close_number(replacement->fd, replacement->generation);
     else if (!fd_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before))
-        fd_dropped(replacement->fd, replaced ? word : replacement->before); /* a connection has taken the number */
+        fd_dropped(replacement->fd,
+                   replaced ? word : replacement->before); /* another call has registered the number */
     if (replaced)
         fd_dropped(replacement->fd, replacement->before);
     signals_unpin();

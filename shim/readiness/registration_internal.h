@@ -1,6 +1,6 @@
 /*
- * What the files registration*.c share, and nobody else uses: the table that leads from an event to registrations,
- * and the call that changes the kernel's events. The table needs no lock.
+ * What the files registration*.c share, and no other file uses: the table that leads from an event to
+ * registrations, and the call that changes the kernel's events. The table needs no lock.
  */
 #ifndef PFSWRAP_READINESS_REGISTRATION_INTERNAL_H
 #define PFSWRAP_READINESS_REGISTRATION_INTERNAL_H
