@@ -59,7 +59,7 @@ static bool wants_reset(int fd)
 
 /*
  * Continues with a connection without numbers, as far as possible without waiting. Returns whether nothing is left
- * to do: the peer has acknowledged everything, or `linger` is over.
+ * to do: the peer has acknowledged everything, or `linger` has passed since the FIN.
  */
 static bool is_done(struct connection *connection, int fd)
 {

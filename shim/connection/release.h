@@ -1,7 +1,7 @@
 /*
  * The end of a connection: shutdown(2), close(2), and dup2(2) onto one of its numbers. All bytes that the program's
  * calls have accepted are sent, then FINAL and the kernel's FIN. The socket stays open until the peer's kernel has
- * acknowledged everything, for at most the policy's `linger`.
+ * acknowledged everything, for at most the policy's `linger` after the FIN.
  */
 #ifndef PFSWRAP_CONNECTION_RELEASE_H
 #define PFSWRAP_CONNECTION_RELEASE_H

@@ -1,7 +1,7 @@
 /*
- * Events carry nothing but the program's data, which need not be unique, so an event is dropped only if a
- * connection accounts for it: bytes came, or its handshake went on. Watches of connections that need attention are
- * found by epoll instance and data in a table without locks, in one cache line each.
+ * What the program's epoll_ctl(2) calls on sealed descriptors do, and which events the kernel gets for them. The
+ * program's arguments are kept in the endpoint; the kernel gets the events that the connection's phase needs.
+ * registration_filter.c handles the events that the kernel reports.
  */
 #include "readiness/registration.h"
 
@@ -14,24 +14,28 @@
 #include "readiness/registration_internal.h"
 
 enum {
-    HELD_BACK = EPOLLIN | EPOLLOUT,                           /* with EPOLLET: all that a handshake can wait for */
-    EXCLUSIVE_MAY = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP, /* beside EPOLLEXCLUSIVE, EPOLLET and EPOLLWAKEUP */
+    HANDSHAKE = EPOLLIN | EPOLLOUT,                            /* all that a handshake waits for; with EPOLLET */
+    WITH_EXCLUSIVE = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP, /* what EPOLLEXCLUSIVE allows (epoll_ctl(2)) */
 };
 
-/* --- what the kernel is given --- */
+/* --- the events that the kernel gets --- */
 
-/* An epoll that is told nothing of an interest would report it unjudged, so only one that is found holds back. */
+/*
+ * The events for the connection's phase. A registration that is not in the table gets the program's events, since
+ * registration_filter() would not find it, and the program would get the handshake's events.
+ */
 static uint32_t suitable_events(const struct connection *connection, const struct registration *registration)
 {
     if (!handshake_is_under_way(connection) || !registration->indexed)
         return registration->event.events;
-    if (connection->read_shut) /* the background goes on with it: the kernel would call it readable for ever */
+    if (connection->read_shut) /* always readable; the background thread continues the handshake */
         return registration->event.events & ~(handshake_buffers_sends(connection) ? 0 : (uint32_t)WRITABLE);
     if (handshake_buffers_sends(connection) && (registration->event.events & WRITABLE) != 0)
         return registration->event.events | EPOLLIN;
-    return HELD_BACK | EPOLLET;
+    return HANDSHAKE | EPOLLET;
 }
 
+/* epoll_ctl(2) with the program's data. Returns 0 or a negated errno. */
 static int control(const struct registration *registration, int operation, uint32_t events)
 {
     struct epoll_event event = registration->event;
@@ -39,7 +43,6 @@ static int control(const struct registration *registration, int operation, uint3
     return (int)raw_syscall(SYS_epoll_ctl, registration->epoll - 1, operation, registration->fd, &event);
 }
 
-/* The kernel's events for an interest that is registered; EPOLLEXCLUSIVE can only be added (epoll_ctl(2)). */
 int registration_set_events(struct registration *registration, uint32_t events)
 {
     int result;
@@ -56,8 +59,8 @@ int registration_set_events(struct registration *registration, uint32_t events)
 }
 
 /*
- * The handshake is over, and the kernel would report anew what the program has been told already: that it can
- * write, and nothing else.
+ * After the handshake: whether the kernel could only report again what the program has got already, that the
+ * descriptor is writable.
  */
 static bool is_no_news(const struct connection *connection, const struct registration *registration)
 {
@@ -85,7 +88,7 @@ void registration_update(struct endpoint *endpoint, const struct connection *con
         const uint32_t events = suitable_events(connection, registration);
         if (!registration->fired &&
             (events != registration->registered || (again && !is_no_news(connection, registration)))) {
-            /* First, since another thread may have what the kernel reports then before this one goes on. */
+            /* The epoch increases first: another thread may get the new events before this one continues. */
             endpoint->epoch = atomic_fetch_add(&epochs, 1) + 1;
             (void)registration_set_events(registration, events);
         }
@@ -105,7 +108,7 @@ void registration_restore(struct endpoint *endpoint)
     }
 }
 
-/* --- what the program does --- */
+/* --- the program's calls --- */
 
 static struct registration *find(struct endpoint *endpoint, int epoll, int fd)
 {
@@ -130,19 +133,19 @@ static void clear(const struct endpoint *endpoint, struct registration *registra
     *registration = (struct registration){0};
 }
 
-/* The kernel would refuse it, if it were given these events. */
+/* Whether the kernel would refuse the program's events. It gets others, so the check is made here. */
 static bool is_invalid(const struct epoll_event *event)
 {
-    const uint32_t beside = event->events & ~((uint32_t)EPOLLEXCLUSIVE | (uint32_t)EPOLLET | (uint32_t)EPOLLWAKEUP);
-    return (event->events & EPOLLEXCLUSIVE) != 0 && (beside & ~(uint32_t)EXCLUSIVE_MAY) != 0;
+    const uint32_t flags = (uint32_t)EPOLLEXCLUSIVE | (uint32_t)EPOLLET | (uint32_t)EPOLLWAKEUP;
+    return (event->events & EPOLLEXCLUSIVE) != 0 && (event->events & ~(flags | (uint32_t)WITH_EXCLUSIVE)) != 0;
 }
 
 static int add(struct endpoint *endpoint, const struct connection *connection, int epoll, int fd,
                const struct epoll_event *event)
 {
-    struct registration *known = find(endpoint, epoll, fd); /* if the kernel takes it, it had forgotten the other */
-    struct registration *place = known != NULL ? known : find_free(endpoint);
-    if (place == NULL)
+    struct registration *known = find(endpoint, epoll, fd); /* out of date, if the kernel accepts this one */
+    struct registration *entry = known != NULL ? known : find_free(endpoint);
+    if (entry == NULL)
         return (int)raw_syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, event);
     struct registration registration = {.epoll = epoll + 1,
                                         .fd = fd,
@@ -152,22 +155,22 @@ static int add(struct endpoint *endpoint, const struct connection *connection, i
                                         .held_back = handshake_is_under_way(connection)};
     if (is_invalid(event))
         return -EINVAL;
-    /* Found as soon as there is an event: whoever waits will then wait for the lock. */
-    struct registration before = *place;
+    /* In the table before the first event comes: a thread that gets the event then waits for the lock. */
+    struct registration before = *entry;
     if (known != NULL)
-        registration_index_remove(endpoint, place);
-    *place = registration;
+        registration_index_remove(endpoint, entry);
+    *entry = registration;
     if (atomic_load(&endpoint->filter) != FILTER_NONE)
-        (void)registration_index_add(endpoint, place);
-    place->registered = suitable_events(connection, place);
-    int result = control(place, EPOLL_CTL_ADD, place->registered);
+        (void)registration_index_add(endpoint, entry);
+    entry->registered = suitable_events(connection, entry);
+    int result = control(entry, EPOLL_CTL_ADD, entry->registered);
     if (result != 0) {
-        registration_index_remove(endpoint, place);
+        registration_index_remove(endpoint, entry);
         const bool was_indexed = before.indexed;
         before.indexed = false;
-        *place = before;
+        *entry = before;
         if (was_indexed)
-            (void)registration_index_add(endpoint, place);
+            (void)registration_index_add(endpoint, entry);
     }
     return result;
 }
@@ -192,7 +195,7 @@ static int modify(struct endpoint *endpoint, const struct connection *connection
         (void)registration_index_add(endpoint, registration);
     int result = registration_set_events(registration, suitable_events(connection, registration));
     if (result != 0)
-        clear(endpoint, registration); /* not registered there (any more) */
+        clear(endpoint, registration); /* the kernel has no such registration */
     return result;
 }
 
@@ -210,7 +213,7 @@ int registration_control(struct endpoint *endpoint, const struct connection *con
     return result;
 }
 
-/* --- before a descriptor is sealed --- */
+/* --- calls before a descriptor is sealed --- */
 
 enum { NOTES = 1024 };
 
@@ -219,36 +222,36 @@ static struct {
     int epoll; /* its number + 1 */
     int fd;
     struct epoll_event event;
-} notes[NOTES]; /* by descriptor, the last one only */
+} notes[NOTES]; /* the last call for each fd % NOTES */
 
 void registration_note(int epoll, int operation, int fd, const struct epoll_event *event)
 {
-    const unsigned place = (unsigned)fd % NOTES;
-    if (atomic_flag_test_and_set(&notes[place].busy))
+    const unsigned index = (unsigned)fd % NOTES;
+    if (atomic_flag_test_and_set(&notes[index].busy))
         return;
     if (operation != EPOLL_CTL_DEL) {
-        notes[place].epoll = epoll + 1;
-        notes[place].fd = fd;
-        notes[place].event = *event;
-    } else if (notes[place].fd == fd) {
-        notes[place].epoll = 0;
+        notes[index].epoll = epoll + 1;
+        notes[index].fd = fd;
+        notes[index].event = *event;
+    } else if (notes[index].fd == fd) {
+        notes[index].epoll = 0;
     }
-    atomic_flag_clear(&notes[place].busy);
+    atomic_flag_clear(&notes[index].busy);
 }
 
 void registration_adopt(struct endpoint *endpoint, const struct connection *connection, int fd)
 {
-    const unsigned place = (unsigned)fd % NOTES;
-    if (atomic_flag_test_and_set(&notes[place].busy))
+    const unsigned index = (unsigned)fd % NOTES;
+    if (atomic_flag_test_and_set(&notes[index].busy))
         return;
-    const int epoll = notes[place].fd == fd ? notes[place].epoll : 0;
-    const struct epoll_event event = notes[place].event;
-    atomic_flag_clear(&notes[place].busy);
-    if (epoll != 0) /* the kernel refuses what no longer holds */
+    const int epoll = notes[index].fd == fd ? notes[index].epoll : 0;
+    const struct epoll_event event = notes[index].event;
+    atomic_flag_clear(&notes[index].busy);
+    if (epoll != 0) /* if the note is out of date, the kernel refuses the call */
         (void)modify(endpoint, connection, epoll - 1, fd, &event);
 }
 
-/* --- its end --- */
+/* --- the end of a registration --- */
 
 void registration_leave(struct endpoint *endpoint, int fd)
 {
@@ -276,7 +279,8 @@ void registration_forget(struct endpoint *endpoint)
         clear(endpoint, &endpoint->registrations[i]);
 }
 
-/* The connection has changed: the kernel gets the events that suit it, and waiting threads look at it in time. */
+/* --- the observer of endpoints --- */
+
 static void connection_changed(struct endpoint *endpoint, const struct connection *connection, bool completed)
 {
     registration_update(endpoint, connection, completed);

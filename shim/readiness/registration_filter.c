@@ -1,5 +1,7 @@
 /*
- * The filter of events.
+ * Which events the program gets (registration.h). An event contains only the program's data, which need not be
+ * unique: it may belong to another descriptor. So an event is dropped only if a connection explains it: bytes came,
+ * or its handshake continued.
  */
 #include "readiness/registration.h"
 
@@ -7,12 +9,12 @@
 #include "readiness/registration_internal.h"
 
 enum verdict {
-    VERDICT_UNEXPLAINED, /* not this connection's, as far as it can tell */
-    VERDICT_EXPLAINED,   /* this connection's, and nothing for the program */
+    VERDICT_UNEXPLAINED, /* nothing has happened to this connection that explains the event */
+    VERDICT_EXPLAINED,   /* the event belongs to this connection, and the program does not get it */
     VERDICT_REPORT,      /* the program gets *bits */
 };
 
-/* Before data. The kernel's writable is the program's only where what it sends would be taken early. */
+/* During a handshake. The program gets EPOLLOUT only if the pre-handshake buffer takes bytes. */
 static enum verdict filter_handshake(struct connection *connection, struct registration *registration,
                                      bool progress, uint32_t *bits)
 {
@@ -22,7 +24,7 @@ static enum verdict filter_handshake(struct connection *connection, struct regis
     registration->expects_writable = false;
     registration->held_back = true;
     if (connection->phase == CONNECTION_CONNECTING && !connection->dialled)
-        return VERDICT_EXPLAINED; /* a socket that connect() has not come to looks like one that is gone */
+        return VERDICT_EXPLAINED; /* before connect(2), the kernel reports EPOLLHUP */
     if (handshake_is_under_way(connection) && connection->read_shut) {
         *bits &= registration->event.events &
                  (READABLE | EPOLLRDHUP | (handshake_buffers_sends(connection) ? (uint32_t)WRITABLE : 0));
@@ -35,18 +37,21 @@ static enum verdict filter_handshake(struct connection *connection, struct regis
             return VERDICT_REPORT;
         }
         if (writable_only)
-            return VERDICT_EXPLAINED; /* there is no room any more */
+            return VERDICT_EXPLAINED; /* the buffer is full, or the program has this edge already */
     }
     return progress || expected ? VERDICT_EXPLAINED : VERDICT_UNEXPLAINED;
 }
 
-/* A part of a frame is nothing to read, and while the rest of one has to go out there is no room for another. */
+/* On an open connection: drops spurious events. `shared`: other processes have the connection, too. */
 static enum verdict filter_open(struct connection *connection, struct registration *registration, bool shared,
                                 uint32_t *bits)
 {
     const uint64_t before = connection->rx_total;
     const uint32_t pending = span_length(connection->tx);
-    /* It may be news of a handshake that another thread has completed. Another process may have asked anew. */
+    /*
+     * The event may come from the handshake's events, if another thread has completed it. With `shared`, another
+     * process may have changed the kernel's events, so all bits may be the program's.
+     */
     if (!shared)
         *bits &= registration->event.events | EPOLLERR | EPOLLHUP;
     if (*bits == 0)
@@ -55,7 +60,7 @@ static enum verdict filter_open(struct connection *connection, struct registrati
     const bool was_held_back = registration->held_back;
     if ((*bits & READABLE) != 0)
         registration->held_back = false;
-    /* The kernel says it of this connection only if bytes can be moved, and none were. */
+    /* If the event belonged to this connection, bytes would have been moved. None were. */
     if (((spurious & READABLE) != 0 && connection->rx_total == before && !was_held_back) ||
         ((spurious & WRITABLE) != 0 && span_length(connection->tx) == pending))
         return VERDICT_UNEXPLAINED;
@@ -63,7 +68,7 @@ static enum verdict filter_open(struct connection *connection, struct registrati
     return *bits != 0 ? VERDICT_REPORT : VERDICT_EXPLAINED;
 }
 
-/* The verdict of one connection, which is locked and unlocked here. */
+/* The verdict for one registration. Called locked; unlocked on return. */
 static enum verdict filter_one(struct endpoint *endpoint, struct connection *connection,
                                struct registration *registration, uint32_t *bits, uint64_t epoch)
 {
@@ -71,7 +76,7 @@ static enum verdict filter_one(struct endpoint *endpoint, struct connection *con
     const uint32_t registered = registration->registered;
     const bool was_fired = registration->fired;
     if (!handshake_is_under_way(connection) && endpoint->epoch > epoch) {
-        /* Another thread has completed the handshake since; the kernel reports anew what there is. */
+        /* Another thread has completed the handshake meanwhile, so the kernel reports again what is there. */
         endpoint_leave(connection);
         return VERDICT_EXPLAINED;
     }
@@ -82,10 +87,9 @@ static enum verdict filter_one(struct endpoint *endpoint, struct connection *con
             endpoint_abandon(endpoint, connection);
             return VERDICT_EXPLAINED;
         }
-        /* Here, or by another thread's call before this one came to the event. */
-        const bool progress =
-            (uint32_t)connection->rx_total != registration->seen || connection->phase != phase ||
-            atomic_load(&endpoint->background) != BACKGROUND_NONE; /* it may just have been made there */
+        /* Progress here, or in another thread's call between the event and this one. */
+        const bool progress = (uint32_t)connection->rx_total != registration->seen || connection->phase != phase ||
+                              atomic_load(&endpoint->background) != BACKGROUND_NONE; /* perhaps there */
         registration->seen = (uint32_t)connection->rx_total;
         verdict = filter_handshake(connection, registration, progress, bits);
         if (handshake_is_under_way(connection))
@@ -97,7 +101,7 @@ static enum verdict filter_one(struct endpoint *endpoint, struct connection *con
     }
     if ((registered & EPOLLONESHOT) != 0) {
         if (verdict == VERDICT_EXPLAINED &&
-            (!was_fired || endpoint->segment != NULL)) /* else it was not this one's */
+            (!was_fired || endpoint->segment != NULL)) /* else the event belongs to another descriptor */
             (void)registration_set_events(registration, registration->registered);
         else
             registration->fired = true;
@@ -110,7 +114,7 @@ uint32_t registration_filter(int epoll, const struct epoll_event *event, uint64_
 {
     _Atomic uint32_t *line = registration_line(epoll, event->data.u64);
     bool explained = false;
-    uint32_t told = 0;
+    uint32_t reported = 0;
     for (int i = 0; i < REGISTRATION_LINE; i++) {
         const uint32_t value = atomic_load_explicit(&line[i], memory_order_relaxed);
         struct connection *connection;
@@ -125,7 +129,7 @@ uint32_t registration_filter(int epoll, const struct epoll_event *event, uint64_
         uint32_t bits = event->events;
         const enum verdict verdict = filter_one(endpoint, connection, registration, &bits, epoch);
         explained |= verdict == VERDICT_EXPLAINED;
-        told |= verdict == VERDICT_REPORT ? bits : 0;
+        reported |= verdict == VERDICT_REPORT ? bits : 0;
     }
-    return explained || told != 0 ? told : event->events;
+    return explained || reported != 0 ? reported : event->events;
 }

@@ -1,5 +1,6 @@
 /*
- * The table of registrations.
+ * The table that leads from an event to registrations (registration_internal.h). An event contains only the
+ * program's data, so the table is searched by epoll instance and data. Threads use it without a lock.
  */
 #include "readiness/registration_internal.h"
 
