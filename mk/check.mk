@@ -39,7 +39,8 @@ $(B)/tests/unit/tools/%: $(B)/tests/unit/tools/%.o $(B)/libtest-unit.a $(B)/libp
 # The model of test_numbers: the shim's own sources around the table of descriptors, with a kernel and a scheduler of
 # the test's (tests/unit/model/).
 MODEL_SRC := shim/base/memory.c $(addprefix shim/fd/,hidden.c notes.c table.c) \
-             $(addprefix shim/connection/,endpoint.c release.c) \
+             $(addprefix shim/connection/,endpoint.c endpoint_numbers.c endpoint_open.c release.c release_close.c \
+                          release_replace.c) \
              $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
 MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c) \
              $(B)/model/tests/unit/model/model.o $(B)/libtest-unit.a

@@ -8,7 +8,6 @@
 #include "audit/handshake_reporter.h"
 #include "base/fork.h"
 #include "connection/endpoint.h"
-#include "connection/endpoint_word.h"
 #include "fd/linger.h"
 #include "fd/own.h"
 #include "fd/program_socket.h"

@@ -1,6 +1,6 @@
 /*
- * The list is a mark in each endpoint. The thread polls what is marked, goes on with it, and ends when nothing is;
- * whoever marks an endpoint afterwards starts another one.
+ * The list is a mark in each endpoint (endpoint->background). The thread polls the descriptors of marked endpoints,
+ * continues with their connections, and ends when no endpoint is marked. The next mark starts another thread.
  */
 #include "connection/background.h"
 
@@ -18,21 +18,21 @@
 #include "base/raw_syscall.h"
 
 enum {
-    POLL_MAX = 64, /* endpoints waited for at once; the others are looked at in turn */
-    SLICE_MS = 10, /* acknowledgements raise no event */
-    SLICE_LEAST_MS = 1,
+    POLL_MAX = 64, /* most endpoints in one poll; the others are checked after each slice */
+    SLICE_MS = 10, /* the longest poll: poll reports no acknowledgements */
+    SLICE_MIN_MS = 1,
     STACK_BYTES = 256 * 1024,
 };
 
-/* Where the one thread stands; whoever brings it to STARTING makes it. */
+/* The state of the one thread. The caller that changes it to STARTING makes the thread. */
 enum { IDLE, STARTING, RUNNING, ENDED };
 static atomic_int state;
 static pthread_t thread;
 static bool can_make_thread = true;
-static atomic_bool begun; /* it runs: libc has done with making it */
+static atomic_bool begun; /* the thread has run, so libc has prepared it completely */
 
-/* The program still has it, has nothing under way, and the handshake may yet be its own next call's affair. */
-static bool is_early(const struct endpoint *endpoint, const struct connection *connection)
+/* Whether the handshake is left to the program for now: its next call may come before buffer_at_ms. */
+static bool is_left_to_program(const struct endpoint *endpoint, const struct connection *connection)
 {
     return atomic_load(&endpoint->descriptors) > 0 && handshake_is_under_way(connection) &&
            !connection->finishing && !connection->read_shut && span_length(connection->prehandshake) == 0 &&
@@ -40,9 +40,10 @@ static bool is_early(const struct endpoint *endpoint, const struct connection *c
 }
 
 /*
- * What the thread waits for. While the program has the descriptor and does not block in its calls it is only looked
- * at now and then: they come first. Acknowledgements raise no event; but what a peer sends to a closed connection
- * does, and acknowledges what it has got.
+ * What the thread polls for; fd -1: nothing, so that the connection is only checked after each slice. While the
+ * program has a number, its own calls come first, except in the handshake of a blocking socket. poll reports no
+ * acknowledgements. But it reports what a peer sends to a closed connection, and those packets acknowledge what the
+ * peer has received.
  */
 static struct pollfd poll_for(const struct endpoint *endpoint, const struct connection *connection)
 {
@@ -50,7 +51,7 @@ static struct pollfd poll_for(const struct endpoint *endpoint, const struct conn
     const int fd = atomic_load(&endpoint->fd);
     if (connection->fin_sent)
         return (struct pollfd){.fd = hidden && transport_is_quiet(fd) ? fd : -1, .events = POLLIN};
-    if (is_early(endpoint, connection) ||
+    if (is_left_to_program(endpoint, connection) ||
         (!hidden && (!under_way || atomic_load_explicit(&connection->nonblocking, memory_order_relaxed))))
         return (struct pollfd){.fd = -1};
     return (struct pollfd){.fd = fd,
@@ -58,16 +59,16 @@ static struct pollfd poll_for(const struct endpoint *endpoint, const struct conn
 }
 
 /*
- * Goes on with one endpoint (locked, and given back), which may be freed in there and be another connection's
- * afterwards; and meanwhile others may have listed it, or taken it off the list: then their word holds. Returns
- * whether it stays on the list.
+ * Continues with one endpoint. Called locked; unlocked on return. The endpoint may be freed meanwhile, and even
+ * belong to another connection afterwards. If another thread changes the mark meanwhile, its value stays. Returns
+ * whether the endpoint stays on the list.
  */
 static bool advance_one(struct endpoint *endpoint, struct connection *connection)
 {
     uint8_t at_work = BACKGROUND_AT_WORK;
     bool over = false;
     atomic_store(&endpoint->background, BACKGROUND_AT_WORK);
-    if (is_early(endpoint, connection))
+    if (is_left_to_program(endpoint, connection))
         endpoint_leave(connection);
     else
         over = release_advance(endpoint, connection);
@@ -76,7 +77,7 @@ static bool advance_one(struct endpoint *endpoint, struct connection *connection
     return !over;
 }
 
-/* Goes on with every endpoint on the list. Returns how many remain; fills *polls with what they wait for. */
+/* Continues with every endpoint on the list. Returns how many remain; polls[] is what they wait for. */
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 {
     nfds_t left = 0;
@@ -86,7 +87,7 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
         if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE ||
             !endpoint_enter_at(endpoint, &connection))
             continue;
-        if (endpoint->kept > 0) { /* an exec is being tried: its number is no socket now (export.c) */
+        if (endpoint->kept > 0) { /* during an exec(3), its number is not the socket (transfer/export.c) */
             endpoint_leave(connection);
             continue;
         }
@@ -100,11 +101,11 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
     return left;
 }
 
-/* Until nothing is left, or the clock says `until_ms`. */
-static void see_through(uint64_t until_ms)
+/* Continues until nothing is left on the list, or until clock_ms() is `until_ms`. */
+static void work_until(uint64_t until_ms)
 {
     struct pollfd polls[POLL_MAX];
-    long slice_ms = SLICE_LEAST_MS;
+    long slice_ms = SLICE_MIN_MS;
     for (;;) {
         nfds_t left = advance_all(polls);
         if (left == 0 || clock_ms() >= until_ms)
@@ -130,13 +131,13 @@ static void *run(void *nothing)
     int ended;
     atomic_store(&begun, true);
     do {
-        see_through(UINT64_MAX);
+        work_until(UINT64_MAX);
         atomic_store(&state, ended = ENDED);
     } while (is_anything_left() && atomic_compare_exchange_strong(&state, &ended, RUNNING));
     return nothing;
 }
 
-/* All signals stay with the program's own threads. */
+/* Makes the thread, with all signals blocked: the program's own threads handle them. */
 static bool make_thread(void)
 {
     pthread_attr_t attributes;
@@ -152,7 +153,7 @@ static bool make_thread(void)
     return error == 0;
 }
 
-/* False: there is no thread, and none can be made. */
+/* Makes the thread if it does not exist. False: it does not exist and cannot be made. */
 static bool ensure_thread(void)
 {
     int seen = atomic_load(&state);
@@ -183,13 +184,13 @@ bool background_is_running(void)
     return now == STARTING || now == RUNNING;
 }
 
-void background_forget(bool may_make_one)
+void background_forget(bool may_make_thread)
 {
-    can_make_thread = may_make_one;
+    can_make_thread = may_make_thread;
     atomic_store(&state, IDLE);
 }
 
-static bool was_alone;
+static bool was_alone; /* at background_settle(): the process had one thread, beside the background thread */
 
 bool background_may_go_on(void)
 {
@@ -206,5 +207,5 @@ void background_settle(void)
 
 void background_finish(void)
 {
-    see_through(clock_ms() + pfswrap_policy()->seal.linger_ms);
+    work_until(clock_ms() + pfswrap_policy()->seal.linger_ms);
 }

@@ -1,7 +1,7 @@
 /*
- * What has to go on when the program does not: a closed connection whose bytes are still on their way, a frame that
- * a full socket took a part of, a handshake that a blocking program does not wait for. A thread with all signals
- * blocked that exists while there is any.
+ * The background thread. It does what has to continue while the program makes no call: it sends the last bytes of a
+ * closed connection and the rest of a frame of which a full socket took only a part, and it completes handshakes
+ * that the program does not wait for. It exists only while there is such work, and has all signals blocked.
  */
 #ifndef PFSWRAP_CONNECTION_BACKGROUND_H
 #define PFSWRAP_CONNECTION_BACKGROUND_H
@@ -9,31 +9,32 @@
 #include "connection/endpoint.h"
 
 /*
- * Puts the endpoint on the list and sees to it that the thread runs. Call without the connection's lock. Where no
- * thread can be made (a sandbox, limits) a closed connection is seen through here, for at most the policy's
- * `linger`, and the others wait for the program's next call, or its exit.
+ * Puts the endpoint on the list of the thread, and starts the thread if necessary. Call it without the connection's
+ * lock. If no thread can be made (a sandbox, limits), this call completes a closed connection itself, for at most
+ * the policy's `linger`; other connections wait for the program's next call, or its exit. Keeps errno.
  */
 void background_add(struct endpoint *endpoint);
 
-/* Whether there is a thread now. */
+/* Whether the thread exists now. */
 bool background_is_running(void);
 
 /*
- * In a child of a fork: the thread is the parent's. `may_make_one`: libc has made the fork. After another one its
- * allocator's lock may be held by a thread that is not here, so that no thread can be made.
+ * In a child of a fork, which does not have the parent's thread. `may_make_thread`: libc has made the fork, or
+ * background_may_go_on(). Otherwise the lock of libc's allocator may belong to a thread that does not exist here,
+ * and the child must not make a thread.
  */
-void background_forget(bool may_make_one);
+void background_forget(bool may_make_thread);
 
-/* Whether background_settle(), just before the fork, found no thread that could have held that lock. */
+/* Whether background_settle(), just before the fork, found no thread that could have that lock. */
 bool background_may_go_on(void);
 
 /*
- * Before a fork that libc does not know of: a thread that is just being made has begun. Libc in the child would
- * wait for that forever, at the first setgroups(2) or the like (nptl(7)).
+ * Before a fork that libc does not make: waits until a thread that is just being made has begun. Otherwise libc in
+ * the child would wait for that thread forever, in setgroups(2) and similar calls (nptl(7)).
  */
 void background_settle(void);
 
-/* At exit: everything on the list is seen through, for at most the policy's `linger`. */
+/* At exit: completes everything on the list, for at most the policy's `linger`. */
 void background_finish(void);
 
 #endif

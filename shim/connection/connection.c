@@ -1,7 +1,7 @@
 /*
- * What every file about connections shares: their memory, how processes share them, and how they end. Buffers come
- * from a pool and are held only while there is something in them; between calls those of a shared connection lie
- * behind its slot.
+ * What all files about connections share: their buffers, the copies between a slot and private memory, and how a
+ * connection fails. Buffers come from a pool, and a connection has them only while they are not empty. Between
+ * calls, the buffers of a shared connection lie behind its slot.
  */
 #include "connection/connection.h"
 
@@ -86,8 +86,8 @@ static bool is_this_thread(struct process_thread thread)
     return thread.id == self.id && thread.space == self.space;
 }
 
-/* Another thread that is still at it. In a sandbox the question is not allowed. */
-static bool dials(struct process_thread thread)
+/* Whether another thread may be inside connect(2). A sandbox does not allow the question whether it is alive. */
+static bool is_dialling(struct process_thread thread)
 {
     return thread.id != 0 && !is_this_thread(thread) &&
            (process_sandboxed || process_thread_life(thread) != PROCESS_DEAD);
@@ -96,7 +96,7 @@ static bool dials(struct process_thread thread)
 bool connection_is_dialled(const struct connection *connection)
 {
     for (int i = 0; i < CONNECTION_DIALLERS; i++)
-        if (dials(connection->diallers[i]))
+        if (is_dialling(connection->diallers[i]))
             return true;
     return false;
 }
@@ -112,7 +112,7 @@ bool connection_begin_dial(struct connection *connection)
 {
     connection_end_dial(connection);
     for (int i = 0; i < CONNECTION_DIALLERS; i++)
-        if (!dials(connection->diallers[i])) {
+        if (!is_dialling(connection->diallers[i])) {
             connection->diallers[i] = process_thread();
             return true;
         }
@@ -146,7 +146,7 @@ void connection_clear(struct connection *connection)
     sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
 }
 
-/* The buffers behind a slot. */
+/* The buffer with this number behind a slot: 0 is the receive buffer, 1 the send buffer. */
 static uint8_t *slot_buffer(struct connection *slot, int number)
 {
     return (uint8_t *)slot + CONNECTION_BLOCK_BYTES + (size_t)number * CONNECTION_BUFFER_BYTES;
@@ -157,7 +157,7 @@ static bool is_span(struct span span, uint32_t limit)
     return span.begin <= span.end && span.end <= limit;
 }
 
-/* A bool that another process may have written: anything but 0 and 1 would be undefined. */
+/* Whether a bool that another process may have written is 0 or 1. Any other value is undefined behaviour in C. */
 static bool is_bool(const bool *flag)
 {
     uint8_t byte;
@@ -174,7 +174,7 @@ static bool has_flags(const struct connection *connection)
         &connection->read_shut,          &connection->write_shut,
         &connection->final_received,     &connection->finishing,
         &connection->fin_sent,           &connection->broken,
-        &connection->answered,           &connection->unhurried,
+        &connection->answered,           &connection->only_confirm_sent,
         &connection->cork_later,         &connection->prehandshake_full,
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -183,7 +183,7 @@ static bool has_flags(const struct connection *connection)
     return true;
 }
 
-/* Nothing that another process could have written leads us out of our own memory. */
+/* Whether nothing in the copy can lead out of this process's own memory, whatever another process has written. */
 static bool is_sane(const struct connection *connection)
 {
     const struct policy *policy = pfswrap_policy();
@@ -199,7 +199,8 @@ static bool is_sane(const struct connection *connection)
             connection->phase == CONNECTION_NONE || pfswrap_seal_is_sane(&connection->channel));
 }
 
-static uint32_t higher(struct span one, struct span other)
+/* The end of the span that ends last. An empty span does not count. */
+static uint32_t last_end(struct span one, struct span other)
 {
     const uint32_t first = span_length(one) > 0 ? one.end : 0, second = span_length(other) > 0 ? other.end : 0;
     return first > second ? first : second;
@@ -212,8 +213,8 @@ void connection_fetch(struct connection *connection, struct connection *slot)
     connection->slot = slot;
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     bool whole = is_sane(connection);
-    const uint32_t rx_length = whole ? higher(connection->rx_plain, connection->rx_cipher) : 0;
-    const uint32_t tx_length = whole ? higher(connection->tx, connection->prehandshake) : 0;
+    const uint32_t rx_length = whole ? last_end(connection->rx_plain, connection->rx_cipher) : 0;
+    const uint32_t tx_length = whole ? last_end(connection->tx, connection->prehandshake) : 0;
     uint8_t *rx = rx_length > 0 ? connection_rx(connection) : NULL;
     uint8_t *tx = tx_length > 0 ? connection_tx(connection) : NULL;
     whole = whole && (rx_length == 0 || rx != NULL) && (tx_length == 0 || tx != NULL);
@@ -229,8 +230,8 @@ void connection_store(struct connection *connection)
 {
     const size_t behind_lock = sizeof connection->lock;
     struct connection *slot = connection->slot;
-    const uint32_t rx_length = higher(connection->rx_plain, connection->rx_cipher);
-    const uint32_t tx_length = higher(connection->tx, connection->prehandshake);
+    const uint32_t rx_length = last_end(connection->rx_plain, connection->rx_cipher);
+    const uint32_t tx_length = last_end(connection->tx, connection->prehandshake);
     if (rx_length > 0)
         memcpy(slot_buffer(slot, 0), connection_rx(connection), rx_length);
     if (tx_length > 0)
@@ -252,13 +253,16 @@ void connection_lose(struct connection *connection)
     connection->error = ECONNRESET;
 }
 
-/* A peer that is still sending must not be told by a reset that takes away what it has yet to read. */
+/*
+ * Reads and discards what has arrived. Otherwise the kernel would reset the connection, and a peer that is still
+ * sending would lose what it has not read yet.
+ */
 static void drain(int fd)
 {
     enum { DRAIN_BYTES = 4096, DRAIN_ROUNDS = 64 };
-    uint8_t waste[DRAIN_BYTES];
+    uint8_t discarded[DRAIN_BYTES];
     for (int i = 0; i < DRAIN_ROUNDS && !process_sandboxed; i++)
-        if (transport_receive(fd, waste, sizeof waste) <= 0)
+        if (transport_receive(fd, discarded, sizeof discarded) <= 0)
             return;
 }
 
@@ -274,7 +278,7 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
     pfswrap_seal_poison(&connection->channel);
     connection->phase = CONNECTION_FAILED;
     connection->error = error;
-    /* What is open and authentic is still delivered, before the error. */
+    /* The program still gets the plaintext in rx_plain, which is authentic, and then the error. */
     connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
     connection->finishing = false;
     connection->wants = 0;
@@ -287,9 +291,9 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
 void connection_disconnect(struct connection *connection)
 {
     if (connection->phase == CONNECTION_OPEN)
-        connection_report_closed(connection, "reset", "the program dissolved it (connect to AF_UNSPEC)");
+        connection_report_closed(connection, "reset", "the program disconnected it (connect to AF_UNSPEC)");
     pfswrap_seal_poison(&connection->channel);
-    connection->phase = CONNECTION_FAILED; /* for other processes that have it */
+    connection->phase = CONNECTION_FAILED; /* other processes may have it */
     connection->error = ECONNRESET;
     connection->rx_plain = connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
     connection->finishing = false;

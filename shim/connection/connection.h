@@ -1,9 +1,9 @@
 /*
- * One sealed connection: the channel's state, the bytes that the transport has brought or has yet to take, and what
- * the program has been told. One that several processes have is kept in memory they share, its slot, and comes to
- * private memory for the length of a call: what another process may have done to it is checked once, and cannot
- * change under our hands. Who holds the lock may call everything in this header; nothing here blocks, and nothing
- * calls libc but for audit events.
+ * One sealed connection: the state of its channel, the bytes that the transport has delivered or still has to take,
+ * and what the program has seen of it. If several processes have a connection, it is kept in memory that they share
+ * (its slot), and each call works on a private copy. The copy is checked once. After that, no other process can
+ * change it. Every function here needs the connection's lock. No function blocks, and none calls libc, except for
+ * audit events.
  */
 #ifndef PFSWRAP_CONNECTION_CONNECTION_H
 #define PFSWRAP_CONNECTION_CONNECTION_H
@@ -21,27 +21,28 @@
 #include "base/process.h"
 #include "policy/policy.h"
 
+/* docs/ARCHITECTURE.md shows what leads from one phase to another. */
 enum connection_phase {
-    CONNECTION_NONE,       /* nobody's; also what a child finds in memory that a fork has wiped */
-    CONNECTION_CONNECTING, /* TCP's own handshake is under way */
-    CONNECTION_UNDECIDED,  /* seal = prefer: the peer has not said enough to tell */
-    CONNECTION_HANDSHAKE,
+    CONNECTION_NONE,       /* not sealed; also what a child finds in memory that a fork has wiped */
+    CONNECTION_CONNECTING, /* TCP's own handshake is not complete */
+    CONNECTION_UNDECIDED,  /* seal = prefer: too few bytes have come to tell whether the peer seals */
+    CONNECTION_HANDSHAKE,  /* the seal's handshake is not complete */
     CONNECTION_OPEN,
-    CONNECTION_FAILED, /* every call of the program gets `error` */
+    CONNECTION_FAILED, /* every call of the program fails with `error` */
 };
 
 enum {
-    CONNECTION_BATCH = 4, /* frames that go to the kernel in one call */
+    CONNECTION_BATCH = 4, /* most frames in one system call */
     CONNECTION_PREHANDSHAKE_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX,
-    CONNECTION_CONTROL_MAX = 2 * PFSWRAP_SEAL_TAKE_BYTES, /* handshake bytes in front of what is sent early */
+    CONNECTION_CONTROL_MAX = 2 * PFSWRAP_SEAL_TAKE_BYTES, /* handshake messages, before the pre-handshake bytes */
     CONNECTION_BUFFER_BYTES = 88 * 1024,
-    CONNECTION_TX_MAX = CONNECTION_BUFFER_BYTES - PFSWRAP_SEAL_CHUNK_MAX, /* behind it small pieces are gathered */
+    CONNECTION_TX_MAX = CONNECTION_BUFFER_BYTES - PFSWRAP_SEAL_CHUNK_MAX, /* the rest joins small pieces */
     CONNECTION_HOLDERS = 8,
-    CONNECTION_DIALLERS = 4, /* threads that connect it at the same time */
+    CONNECTION_DIALLERS = 4, /* threads that are inside connect(2) for it at the same time */
     CONNECTION_NO_BUFFER = -1,
 };
 
-/* Bytes [begin, end) of a buffer. */
+/* The bytes from begin to end - 1 of a buffer. */
 struct span {
     uint32_t begin, end;
 };
@@ -51,118 +52,123 @@ static inline uint32_t span_length(struct span span)
     return span.end - span.begin;
 }
 
+/* What has passed in one direction. */
 struct flow {
     uint64_t bytes, chunks;
 };
 
-/* A process that has a descriptor of the connection; or, with a negative number, a handoff socket (handoff.h). */
+/* A process that has a descriptor of the connection; with a negative pid, a handoff socket (handoff_name.h). */
 struct holder {
-    int32_t pid;
-    uint32_t space;
+    int32_t pid;    /* 0: a free entry */
+    uint32_t space; /* the namespace of the pid (base/process.h) */
 };
 
 struct connection {
     struct lock lock;
-    struct connection *slot;     /* where it is kept between calls, with its buffers behind it; NULL: here */
-    _Atomic uint8_t nonblocking; /* O_NONBLOCK, which the kernel keeps for all descriptors of a socket alike */
+    struct connection *slot;     /* where it is kept between calls, followed by its buffers; NULL: here */
+    _Atomic uint8_t nonblocking; /* O_NONBLOCK, which all descriptors of a socket share */
     uint8_t phase;               /* enum connection_phase */
     bool initiator;
-    bool local;              /* both ends are on this machine: perhaps in this process, or this thread */
-    bool buffering;          /* what the program sends before the handshake is complete is taken early and kept */
-    bool prehandshake_full;  /* there was no room for all of it, and the program has been told */
-    bool confirmed;          /* the audit log has it as opened */
-    bool dialled;            /* the kernel has been told to connect: if it is not on its way now, it has failed */
-    bool reported_connected; /* connect() has said so */
-    bool reported_error;     /* SO_ERROR has */
+    bool local;              /* both ends are on this machine, perhaps even in this thread */
+    bool buffering;          /* the pre-handshake buffer takes what the program sends */
+    bool prehandshake_full;  /* it had no room for all of it: a send was short, or failed with EAGAIN */
+    bool confirmed;          /* the audit log has the `opened` event */
+    bool dialled;            /* connect(2) was called: without a connection attempt now, it has failed */
+    bool reported_connected; /* by connect(2) */
+    bool reported_error;     /* by a call, or by SO_ERROR */
     bool read_shut, write_shut;
     bool final_received;
-    bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's own FIN */
+    bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's FIN */
     bool fin_sent;
-    bool broken;           /* the kernel takes no more: the peer has reset the connection */
-    bool answered;         /* a responder's message 2 is out */
-    bool unhurried;        /* nothing but the confirm has been sent, and its acknowledgement may take its time */
-    bool cork_later;       /* the program has set TCP_CORK, which would hold the handshake back */
-    int low_water;         /* SO_RCVLOWAT as the program set it; 0: it did not */
-    int error;             /* with CONNECTION_FAILED: the program's errno */
-    uint16_t rule;         /* index into the policy */
-    uint16_t wants;        /* POLLIN or POLLOUT: what a handshake waits for */
-    uint64_t deadline_ms;  /* CLOCK_MONOTONIC: when the handshake has taken too long */
-    uint64_t buffer_at_ms; /* when the handshake has had its time, and sends begin to be taken early */
-    int32_t rx_index, tx_index; /* of the pool's buffers, while the connection has some */
-    struct span rx_plain,
-        rx_cipher;            /* of the receive buffer: opened and not delivered; not yet opened, behind it */
-    struct span tx;           /* of the send buffer: for the kernel */
-    struct span prehandshake; /* of the send buffer: plaintext, until the handshake is complete */
-    uint64_t rx_total;        /* bytes ever taken from the kernel */
-    uint64_t tx_total;        /* bytes ever put into tx: what a blocked sender waits to see pass */
-    uint64_t tx_at_receive;   /* tx_total, when the program last looked for something to receive */
-    struct process_thread diallers[CONNECTION_DIALLERS]; /* threads in a connect(2) of the kernel's; id 0: none */
+    bool broken;                /* the kernel takes no more bytes: the peer has reset the connection */
+    bool answered;              /* responder: message 2 is in the send buffer, or sent */
+    bool only_confirm_sent;     /* initiator: the peer's kernel may delay the acknowledgement of the confirm */
+    bool cork_later;            /* the program has set TCP_CORK, which would delay the handshake */
+    int low_water;              /* SO_RCVLOWAT as the program set it; 0: not set */
+    int error;                  /* with CONNECTION_FAILED: the program's errno */
+    uint16_t rule;              /* index into the policy */
+    uint16_t wants;             /* POLLIN, POLLOUT or both: what a handshake waits for */
+    uint64_t deadline_ms;       /* CLOCK_MONOTONIC: when the handshake fails; after close: when linger ends */
+    uint64_t buffer_at_ms;      /* when buffering begins, if the handshake is not complete by then */
+    int32_t rx_index, tx_index; /* of the pool's buffers; CONNECTION_NO_BUFFER: none */
+    struct span rx_plain;       /* in the receive buffer: opened, not delivered yet */
+    struct span rx_cipher;      /* in the receive buffer, behind rx_plain: not opened yet */
+    struct span tx;             /* in the send buffer: pending, for the kernel */
+    struct span prehandshake;   /* in the send buffer, behind tx: plaintext, until the handshake is complete */
+    uint64_t rx_total;          /* bytes taken from the kernel since the beginning */
+    uint64_t tx_total; /* bytes put into tx since the beginning; a blocking send waits until its own are sent */
+    uint64_t tx_total_at_receive;                        /* tx_total when the program last tried to receive */
+    struct process_thread diallers[CONNECTION_DIALLERS]; /* threads that are inside connect(2); id 0: free */
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
-    uint32_t holder_count;          /* processes that have it; with those that a fork is about to make */
+    uint32_t holder_count;          /* processes that have it, including those that a fork is about to make */
     struct holder holders[CONNECTION_HOLDERS];
     struct pfswrap_seal channel;
 };
 
-/* What the seal library is to know of the rule that the connection falls under. */
+/* The connection's rule, and the channel's configuration for this rule. */
 const struct pfswrap_seal_config *connection_config(const struct connection *connection);
 const struct policy_rule *connection_rule(const struct connection *connection);
 
-/* The buffers, taken if there is none. NULL: no memory. */
+/* The receive buffer and the send buffer; taken from the pool if there is none yet. NULL: no memory. */
 uint8_t *connection_rx(struct connection *connection);
 uint8_t *connection_tx(struct connection *connection);
 
-/* A buffer for the length of a call; NULL: no memory. */
+/* A buffer of CONNECTION_BUFFER_BYTES for the length of a call; NULL: no memory. */
 uint8_t *connection_borrow(int32_t *index);
 void connection_return(int32_t index);
 
-/* Gives back those with nothing in them. */
+/* Gives empty buffers back to the pool. */
 void connection_trim(struct connection *connection);
 
 /*
- * This thread is about to have the kernel connect, or is back from it: until then no other one may take it that
- * there is no connection. False: too many are at it. A thread that has left by siglongjmp() or is gone does not
- * count.
+ * Around connect(2) of the kernel: while a thread is inside, other threads must not conclude that there is no
+ * connection. begin returns false if too many threads are inside. is_dialled says whether another thread is. A
+ * thread that has ended, or left by siglongjmp(3) and calls again, does not count.
  */
 bool connection_begin_dial(struct connection *connection);
 void connection_end_dial(struct connection *connection);
 bool connection_is_dialled(const struct connection *connection);
 
-/* Makes a free piece of memory an unopened connection under `rule`, an index into the policy. */
+/* Initializes a block of memory, except for the lock. `rule`: an index into the policy. */
 void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking);
 
 /*
- * Between a connection's slot and the private memory where calls work on it. The slot is locked. What comes in is
- * checked; a connection that cannot be is failed. What goes out leaves nothing behind.
+ * Copies a connection from its slot to private memory, and back. The slot is locked. fetch checks the copy, and
+ * calls connection_lose() if it is not valid, or if there is no memory for its buffers. store wipes the private
+ * memory.
  */
 void connection_fetch(struct connection *connection, struct connection *slot);
 void connection_store(struct connection *connection);
 
-/* What it was cannot be known any more: every call gets ECONNRESET. */
+/* Poisons a connection whose state is lost: every call fails with ECONNRESET. */
 void connection_lose(struct connection *connection);
 
 /* The phase in one word, for the trace. */
 const char *connection_phase_name(const struct connection *connection);
 
-/* Wipes what is left of it, and gives its buffers back. */
+/* Wipes the connection, except for the lock, and gives its buffers back. */
 void connection_clear(struct connection *connection);
 
 /*
- * Ends it: the program will see `error`, the peer a closed connection, the audit log `reason`. The socket is shut
- * down after what has arrived is drained.
+ * The connection fails: the program's calls return `error`, the peer sees a closed connection, and the audit log
+ * gets `reason`. What has arrived is read and discarded, and the socket `fd` is shut down.
  */
 void connection_fail(struct connection *connection, int fd, int error, const char *reason);
 
-/* The program has dissolved it, and the kernel reset it. The socket is not touched: it may have a new life. */
+/*
+ * The program has disconnected the socket (connect(2) to AF_UNSPEC), and the kernel has reset the connection. The
+ * socket is not touched, since the program may connect it again.
+ */
 void connection_disconnect(struct connection *connection);
 
 /* connection_fail() with an enum pfswrap_seal_error. */
 void connection_fail_seal(struct connection *connection, int fd, int seal_error);
 
 /*
- * handshake.c: goes on with whatever comes before data, as far as it goes without waiting. Afterwards the phase is
- * CONNECTION_OPEN, CONNECTION_FAILED, CONNECTION_NONE (prefer: the peer is plain, and the caller must let go of
- * it), or still an earlier one, and `wants` says for which event.
+ * handshake.c: continues with everything that comes before data, as far as possible without waiting. Afterwards the
+ * phase is CONNECTION_OPEN, CONNECTION_FAILED, CONNECTION_NONE (the socket is not sealed, and the caller must call
+ * endpoint_abandon()), or an earlier one; then `wants` says which event to wait for.
  */
 void handshake_advance(struct connection *connection, int fd);
 static inline bool handshake_is_under_way(const struct connection *connection)
@@ -170,7 +176,7 @@ static inline bool handshake_is_under_way(const struct connection *connection)
     return connection->phase >= CONNECTION_CONNECTING && connection->phase <= CONNECTION_HANDSHAKE;
 }
 
-/* Whether something is left to do for it, which whoever did it before may not come to. */
+/* Whether something is left to do even if the program makes no further call. */
 static inline bool connection_is_unfinished(const struct connection *connection)
 {
     return handshake_is_under_way(connection) || span_length(connection->tx) > 0 ||
@@ -178,31 +184,31 @@ static inline bool connection_is_unfinished(const struct connection *connection)
 }
 
 /*
- * Whether what the program sends before the handshake is complete would be kept, as far as there is room: on a
- * connection that was accepted from the beginning, as the kernel keeps it; on one that connects, where a program
- * learns from a socket's being writable that it is connected, once the handshake has had its time.
+ * Whether the pre-handshake buffer would take bytes now. On an accepted connection it does so from the beginning,
+ * as the kernel's buffer would. On a connecting one it begins at buffer_at_ms: a program concludes from a writable
+ * socket that it is connected.
  */
 static inline bool handshake_buffers_sends(const struct connection *connection)
 {
     return connection->buffering && span_length(connection->prehandshake) < CONNECTION_PREHANDSHAKE_MAX;
 }
 
-/* Begins the seal's own handshake on a socket that is connected. */
+/* Begins the seal's handshake on a connected socket. */
 void handshake_begin(struct connection *connection, int fd);
 
 /*
- * send.c: gives the kernel what is pending. Returns 1 if nothing is left, 0 if it did not take all; a failure is
- * the connection's then, and 1.
+ * send.c: sends what is pending. Returns 1 if nothing is left, and 0 if the kernel did not take everything. After
+ * an error the connection is broken, and the return value is 1.
  */
 int send_flush(struct connection *connection, int fd);
 
-/* Seals what was taken early, once the handshake is complete. */
+/* Seals the pre-handshake buffer, after the handshake. */
 void send_prehandshake(struct connection *connection, int fd);
 
-/* Whatever the channel owes (FINAL, a re-handshake) goes behind what is pending. */
+/* Appends what the channel has to send (handshake messages, FINAL) to what is pending, and sends it. */
 void send_owed(struct connection *connection, int fd);
 
-/* FINAL and the kernel's FIN go out as soon as what is pending has. True once they have, or cannot any more. */
+/* Sends what is pending, then FINAL and the kernel's FIN. True: they are sent, or can never be sent. */
 bool send_finish(struct connection *connection, int fd);
 
 /* report.c: the audit events of a sealed connection. */
@@ -211,6 +217,6 @@ void connection_report_refused(const struct connection *connection, const char *
 void connection_report_closed(const struct connection *connection, const char *end, const char *reason);
 void connection_report_plain(const struct connection *connection);
 void connection_report_left(const struct connection *connection);
-void connection_report_lost(const char *reason); /* another process's, passed on, that cannot be gone on with */
+void connection_report_lost(const char *reason); /* imported, and not usable here */
 
 #endif

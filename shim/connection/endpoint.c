@@ -1,13 +1,11 @@
 /*
- * The endpoints behind the table of descriptors. Endpoints are never unmapped and connections are checked again
- * under their lock, so a thread that comes late finds that out instead of a stranger's memory.
+ * How a call finds an endpoint and locks its connection. Another thread may free the endpoint at the same time. So
+ * endpoints are never unmapped, and a caller checks under the lock that the endpoint still has the connection and
+ * the number still has the endpoint. This file changes no numbers; endpoint_open.c and endpoint_numbers.c do.
  */
 #include "connection/endpoint.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stddef.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -15,42 +13,41 @@
 #include "base/raw_syscall.h"
 #include "base/signals.h"
 #include "base/trace.h"
-#include "connection/endpoint_word.h"
-#include "connection/holders.h"
+#include "connection/endpoint_internal.h"
 
 atomic_int endpoint_count, endpoint_filtered;
 
 enum { ENDPOINT_BLOCK_BYTES = 192 };
-_Static_assert(sizeof(struct endpoint) <= ENDPOINT_BLOCK_BYTES, "an endpoint fits its piece of memory");
+_Static_assert(sizeof(struct endpoint) <= ENDPOINT_BLOCK_BYTES, "an endpoint fits its block of memory");
 
-static struct memory_pool endpoints = {.block = ENDPOINT_BLOCK_BYTES, .per_chunk = 256};
-static struct memory_pool connections = {.block = CONNECTION_BLOCK_BYTES, .per_chunk = 64, .secret = true};
+struct memory_pool endpoint_pool = {.block = ENDPOINT_BLOCK_BYTES, .per_chunk = 256};
+struct memory_pool endpoint_connection_pool = {.block = CONNECTION_BLOCK_BYTES, .per_chunk = 64, .secret = true};
 
-static struct endpoint *endpoint_in(uint64_t word)
+struct endpoint *endpoint_of_word(uint64_t word)
 {
     const uint32_t index = word & FD_WORD_INDEX;
     return index == 0 || (word & (FD_WORD_CLOSING | FD_WORD_FOREIGN)) != 0
                ? NULL
-               : memory_at(&endpoints, (int32_t)(index - 1));
+               : memory_at(&endpoint_pool, (int32_t)(index - 1));
 }
 
 struct endpoint *endpoint_of(int fd)
 {
     if ((unsigned)fd >= FD_TABLE_SIZE)
         return NULL;
-    return endpoint_in(atomic_load_explicit(&fd_table[fd], memory_order_acquire));
+    return endpoint_of_word(atomic_load_explicit(&fd_table[fd], memory_order_acquire));
 }
 
 uint32_t endpoint_limit(void)
 {
-    return memory_count(&endpoints);
+    return memory_count(&endpoint_pool);
 }
 
 struct endpoint *endpoint_at(uint32_t index)
 {
-    if (atomic_load(&endpoints.chunks[index / endpoints.per_chunk]) == NULL)
+    if (atomic_load(&endpoint_pool.chunks[index / endpoint_pool.per_chunk]) == NULL)
         return NULL;
-    struct endpoint *endpoint = memory_at(&endpoints, (int32_t)index);
+    struct endpoint *endpoint = memory_at(&endpoint_pool, (int32_t)index);
     return atomic_load(&endpoint->connection) != NULL ? endpoint : NULL;
 }
 
@@ -62,7 +59,7 @@ int endpoint_number(const struct endpoint *endpoint, int from)
     return -1;
 }
 
-/* Another process, or another jump, left the connection in the middle of something. */
+/* A thread died with the lock, or left its call by siglongjmp(3): the connection's state cannot be known. */
 static void poison(struct connection *connection, int fd)
 {
     connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
@@ -74,12 +71,12 @@ static void pause_ms(void)
     (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
 }
 
-static _Atomic uint32_t executing; /* the thread that is about to exec; 0: none */
+static _Atomic uint32_t executing; /* the id of the thread that is about to exec; 0: none */
 
 void endpoint_begin_exec(void)
 {
-    uint32_t nobody = 0;
-    if (!atomic_compare_exchange_strong(&executing, &nobody, process_thread().id))
+    uint32_t none = 0;
+    if (!atomic_compare_exchange_strong(&executing, &none, process_thread().id))
         return;
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
@@ -94,7 +91,8 @@ void endpoint_end_exec(void)
     atomic_store(&executing, 0);
 }
 
-static struct connection *lock_visited(struct endpoint *endpoint, enum lock_result *result)
+/* As lock_of(). The caller has counted itself in endpoint->refcount, so the connection's memory stays mapped. */
+static struct connection *lock_referenced(struct endpoint *endpoint, enum lock_result *result)
 {
     for (;;) {
         const uint32_t other = atomic_load_explicit(&executing, memory_order_relaxed);
@@ -102,30 +100,34 @@ static struct connection *lock_visited(struct endpoint *endpoint, enum lock_resu
             pause_ms();
             continue;
         }
-        struct connection *here = atomic_load(&endpoint->connection);
-        if (here == NULL)
+        struct connection *connection = atomic_load(&endpoint->connection);
+        if (connection == NULL)
             return NULL;
-        *result = lock_take(&here->lock);
-        if (*result == LOCK_OWN || atomic_load(&endpoint->connection) == here)
-            return here;
-        lock_release(&here->lock);
+        *result = lock_take(&connection->lock);
+        if (*result == LOCK_OWN || atomic_load(&endpoint->connection) == connection)
+            return connection;
+        lock_release(&connection->lock);
     }
 }
 
-/* Locks the endpoint's connection, wherever it is kept by now. NULL: it is free. */
+/*
+ * Locks the endpoint's connection, in private memory or in its slot, and returns it. NULL: the endpoint is free.
+ * With LOCK_OWN, this thread had the lock before.
+ */
 static struct connection *lock_of(struct endpoint *endpoint, enum lock_result *result)
 {
     atomic_fetch_add(&endpoint->refcount, 1);
-    struct connection *locked = lock_visited(endpoint, result);
+    struct connection *locked = lock_referenced(endpoint, result);
     atomic_fetch_sub(&endpoint->refcount, 1);
     return locked;
 }
 
 /*
- * A thread that has waited for the lock of a connection which is no longer here takes it for a moment. If the
- * memory went from under it then, other processes would find the lock taken for ever. False: one is still there.
+ * A thread that was waiting for the lock of a connection that has left this process takes the lock for a moment. If
+ * the shared memory were unmapped meanwhile, the lock would stay taken for other processes. False: a thread is
+ * still there.
  */
-static bool is_unreferenced(const struct endpoint *endpoint)
+bool endpoint_is_unreferenced(const struct endpoint *endpoint)
 {
     enum { REFERENCES_TIMEOUT_MS = 10 };
     for (int i = 0; i < REFERENCES_TIMEOUT_MS && !process_sandboxed && atomic_load(&endpoint->refcount) > 0; i++)
@@ -134,17 +136,17 @@ static bool is_unreferenced(const struct endpoint *endpoint)
 }
 
 /*
- * What is locked, where calls work on it. A child of a fork that nothing announced finds nothing but zeros, and
- * must not go on as if the connection had not been sealed.
+ * Returns the locked connection in private memory. In a child of a fork that the shim did not see, the memory is
+ * wiped. Such a connection fails; it must not pass for one that was never sealed.
  */
 static struct connection *fetch(struct endpoint *endpoint, struct connection *locked, enum lock_result result)
 {
     struct connection *connection = locked;
     if (endpoint->segment != NULL) {
-        connection = memory_at(&connections, endpoint->block);
+        connection = memory_at(&endpoint_connection_pool, endpoint->block);
         connection_fetch(connection, locked);
     } else if (locked->phase == CONNECTION_NONE) {
-        locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* zero is the number of somebody else's */
+        locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* 0 would be another connection's buffer */
         connection_lose(locked);
     }
     if (result == LOCK_TAKEN_FROM_DEAD)
@@ -171,7 +173,7 @@ bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection
     return true;
 }
 
-/* Another process has found that its peer does not seal, where the rule allows that. */
+/* Whether another process has found that the peer does not seal, and the rule allows that. */
 static bool is_plain(const struct connection *connection)
 {
     return connection->phase == CONNECTION_NONE && connection_rule(connection)->seal == POLICY_SEAL_PREFER;
@@ -187,20 +189,20 @@ bool endpoint_enter_again(struct endpoint *endpoint, uint32_t generation, struct
     return false;
 }
 
-/* The table still says of `fd` what it did before the lock was taken. */
+/* Whether the table still has the word for `fd` that it had before the lock was taken. */
 static bool is_unchanged(int fd, uint64_t word)
 {
     return fd_word_identity(atomic_load(&fd_table[fd])) == fd_word_identity(word);
 }
 
 /*
- * Locks the connection that `word`, which the table has for `fd`, says. False: it does not have it any more, or is
- * just about to: look again.
+ * Locks the connection to which `word` leads. The table had the word for `fd`. False: the word has changed, or the
+ * endpoint has been freed and the word is about to change. The caller reads the word again.
  */
 static bool lock_by_word(int fd, uint64_t word, struct endpoint **endpoint, struct connection **locked,
                          enum lock_result *result)
 {
-    *endpoint = endpoint_in(word);
+    *endpoint = endpoint_of_word(word);
     *locked = *endpoint != NULL ? lock_of(*endpoint, result) : NULL;
     if (*locked == NULL)
         return false;
@@ -213,15 +215,15 @@ static bool lock_by_word(int fd, uint64_t word, struct endpoint **endpoint, stru
 
 enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
 {
-    enum { LOOKS_MOST = 100000 }; /* no number keeps a free endpoint: each look is at a newer word */
+    enum { ATTEMPTS_MAX = 100000 }; /* more than ever needed: no number keeps the word of a free endpoint */
     process_check();
-    for (int looks = 0; fd_is_known(fd); looks++) {
+    for (int attempt = 0; fd_is_known(fd); attempt++) {
         enum lock_result result;
         struct connection *locked;
         const uint64_t word = fd_settled_word(fd);
         if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
             break;
-        if ((word & (FD_WORD_HIDDEN | FD_WORD_CLOSING)) != 0 || looks == LOOKS_MOST) {
+        if ((word & (FD_WORD_HIDDEN | FD_WORD_CLOSING)) != 0 || attempt == ATTEMPTS_MAX) {
             errno = EBADF;
             return ENDPOINT_ERROR;
         }
@@ -239,262 +241,17 @@ enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct c
     return ENDPOINT_NONE;
 }
 
-/* A free endpoint with a piece of private memory. NULL with errno. */
-static struct endpoint *take_endpoint(int fd)
+void endpoint_set_filter(struct endpoint *endpoint, unsigned filter)
 {
-    if (fd >= FD_TABLE_SIZE) {
-        errno = EMFILE;
-        return NULL;
-    }
-    int32_t index = memory_take(&endpoints);
-    int32_t piece = memory_take(&connections);
-    if (index < 0 || piece < 0) {
-        if (index >= 0)
-            memory_give(&endpoints, index);
-        if (piece >= 0)
-            memory_give(&connections, piece);
-        errno = ENOMEM;
-        return NULL;
-    }
-    struct endpoint *endpoint = memory_at(&endpoints, index);
-    const size_t kept = offsetof(struct endpoint, connection);
-    memset((uint8_t *)endpoint + kept, 0, sizeof *endpoint - kept);
-    endpoint->block = piece;
-    endpoint->index = (uint32_t)index;
-    atomic_store(&endpoint->generation, fd_next_generation());
-    return endpoint;
-}
-
-static void give_endpoint(struct endpoint *endpoint)
-{
-    memory_give(&connections, endpoint->block);
-    memory_give(&endpoints, (int32_t)endpoint->index);
-}
-
-/*
- * The kernel has given out a number that is still another connection's here: it was closed by a system call that
- * passed no interposed function. That connection has one number less.
- */
-static void number_dropped(int fd, uint64_t word)
-{
-    struct endpoint *endpoint =
-        (word & (FD_WORD_CLOSING | FD_WORD_HIDDEN | FD_WORD_FOREIGN)) == 0 ? endpoint_in(word) : NULL;
-    if (endpoint == NULL || atomic_load(&endpoint->generation) != fd_word_id(word))
-        return;
-    if (atomic_fetch_sub(&endpoint->descriptors, 1) > 1)
-        atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
-    else if (atomic_load(&endpoint->fd) == fd)
-        atomic_store(&endpoint->fd, -1);
-}
-
-const struct fd_observer endpoint_fd_observer = {.dropped = number_dropped};
-
-void endpoint_note_socket(struct endpoint *endpoint)
-{
-    endpoint->identity = process_sandboxed ? 0 : fd_socket_identity(atomic_load(&endpoint->fd));
-}
-
-/*
- * From here on it is in the table, and other threads find it. `is_given`: by the kernel, just now, so that whatever
- * the table says is over. Else false is possible: another thread has registered the number.
- */
-static bool enter_into_table(struct endpoint *endpoint, struct connection *connection, int fd, bool cloexec,
-                             bool is_given, uint64_t *before)
-{
-    const uint64_t word = endpoint_word(endpoint, cloexec);
-    atomic_store(&endpoint->descriptors, 1);
-    atomic_store(&endpoint->fd, fd);
-    endpoint_note_socket(endpoint);
-    atomic_store(&endpoint->connection, connection);
-    if (is_given)
-        fd_dropped(fd, fd_table_put(fd, word));
-    else if (!fd_table_take(fd, word, before))
-        return false;
-    else
-        fd_dropped(fd, *before);
-    atomic_fetch_add(&endpoint_count, 1);
-    return true;
-}
-
-static struct connection *open_private(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                       bool is_given, struct endpoint **opened, uint64_t *before)
-{
-    struct endpoint *endpoint = take_endpoint(fd);
-    if (endpoint == NULL)
-        return NULL;
-    struct connection *connection = memory_at(&connections, endpoint->block);
-    (void)lock_take(&connection->lock);
-    connection_init(connection, rule, initiator, nonblocking);
-    if (!enter_into_table(endpoint, connection, fd, cloexec, is_given, before)) {
-        atomic_store(&endpoint->connection, NULL);
-        connection_clear(connection);
-        lock_release(&connection->lock);
-        give_endpoint(endpoint);
-        errno = EALREADY;
-        return NULL;
-    }
-    *opened = endpoint;
-    return connection;
-}
-
-struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                 struct endpoint **opened)
-{
-    return open_private(fd, rule, initiator, nonblocking, cloexec, true, opened, NULL);
-}
-
-struct connection *endpoint_register(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                     struct endpoint **opened, uint64_t *note)
-{
-    return open_private(fd, rule, initiator, nonblocking, cloexec, false, opened, note);
-}
-
-struct connection *endpoint_open_at(int fd, struct segment *segment, struct connection *slot, bool cloexec,
-                                    struct endpoint **opened)
-{
-    struct endpoint *endpoint = take_endpoint(fd);
-    struct connection *connection;
-    if (endpoint == NULL)
-        return NULL;
-    endpoint->segment = segment;
-    (void)enter_into_table(endpoint, slot, fd, cloexec, true, NULL);
-    *opened = endpoint;
-    if (endpoint_enter_at(endpoint, &connection))
-        return connection;
-    const uint32_t generation = fd_next_generation(); /* a handler has come in between */
-    (void)endpoint_remove(endpoint, fd, generation);
-    fd_vacate(fd, generation);
-    atomic_store(&endpoint->connection, NULL);
-    atomic_fetch_sub(&endpoint_count, 1);
-    give_endpoint(endpoint);
-    errno = EAGAIN;
-    return NULL;
-}
-
-void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
-{
-    atomic_fetch_add(&endpoint->descriptors, 1);
-    fd_dropped(copy, fd_table_put(copy, endpoint_word(endpoint, cloexec)));
-}
-
-bool endpoint_has_socket(const struct endpoint *endpoint, int fd)
-{
-    return process_sandboxed || (endpoint->identity != 0 && fd_socket_identity(fd) == endpoint->identity);
-}
-
-bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word)
-{
-    if (!endpoint_has_socket(endpoint, copy) || !fd_table_exchange(copy, word, endpoint_word(endpoint, true)))
-        return false; /* or it is being closed, or replaced */
-    fd_dropped(copy, word);
-    atomic_fetch_add(&endpoint->descriptors, 1);
-    const long flags = raw_syscall(SYS_fcntl, copy, F_GETFD, 0);
-    (void)raw_syscall(SYS_fcntl, copy, F_SETFD, FD_CLOEXEC);
-    (void)fd_set_cloexec(copy, flags < 0 || (flags & FD_CLOEXEC) != 0);
-    return true;
-}
-
-int endpoint_remove(struct endpoint *endpoint, int fd, uint32_t generation)
-{
-    (void)fd_table_exchange(fd, endpoint_word(endpoint, false), fd_word_closing(generation));
-    int left = atomic_fetch_sub(&endpoint->descriptors, 1) - 1;
-    if (left > 0 && atomic_load(&endpoint->fd) == fd)
-        atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
-    return left;
-}
-
-void endpoint_retire(struct endpoint *endpoint)
-{
-    for (int fd = endpoint_number(endpoint, 0); fd >= 0; fd = endpoint_number(endpoint, fd + 1))
-        (void)fd_table_put(fd, FD_WORD_HIDDEN);
-    atomic_store(&endpoint->descriptors, 0);
-}
-
-static void set_filter(struct endpoint *endpoint, unsigned attention)
-{
-    const unsigned before = atomic_exchange(&endpoint->filter, (uint8_t)attention);
-    if ((before != FILTER_NONE) != (attention != FILTER_NONE))
-        atomic_fetch_add(&endpoint_filtered, attention != FILTER_NONE ? 1 : -1);
-}
-
-void endpoint_free(struct endpoint *endpoint, struct connection *connection)
-{
-    set_filter(endpoint, FILTER_NONE);
-    ENDPOINT_RAISE(freed, endpoint);
-    atomic_store(&endpoint->connection, NULL);
-    atomic_fetch_sub(&endpoint_count, 1);
-    if (endpoint->segment == NULL)
-        connection_clear(connection);
-    endpoint_leave(connection);
-    if (is_unreferenced(endpoint))
-        ENDPOINT_RAISE(memory_unused, endpoint);
-    give_endpoint(endpoint);
-}
-
-/* The kernel says so. What it does not say is no. */
-static bool is_unconnected(int fd)
-{
-    struct sockaddr_in6 peer;
-    socklen_t length = sizeof peer;
-    return raw_syscall(SYS_getpeername, fd, &peer, &length) == -ENOTCONN;
-}
-
-void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
-{
-    const uint32_t generation = fd_next_generation();
-    const int last = atomic_load(&endpoint->fd);
-    if (connection_rule(connection)->seal == POLICY_SEAL_REQUIRE) {
-        if (connection_is_dialled(connection) || !is_unconnected(last)) {
-            connection_fail(connection, last, ECONNRESET, "it cannot be sealed, and must not be plain");
-            endpoint_leave(connection);
-            return;
-        }
-        if (connection->phase == CONNECTION_NONE)
-            connection->phase = CONNECTION_CONNECTING; /* to another process, whose descriptor may be another */
-        (void)holders_release(connection);
-    }
-    /* The socket may be connected again, and its numbers have to be found then. */
-    const bool is_noted = atomic_load(&endpoint->descriptors) > 1 || endpoint->streamed;
-    const uint64_t word = fd_note_word(is_noted ? fd_socket_id(last) : 0, endpoint->streamed ? FD_WORD_STREAM : 0);
-    signals_pin();
-    ENDPOINT_RAISE(abandoned, endpoint);
-    for (int fd = -1; atomic_load(&endpoint->descriptors) > 0 && (fd = endpoint_number(endpoint, fd + 1)) >= 0;) {
-        if (!fd_cloexec(fd))
-            (void)raw_syscall(SYS_fcntl, fd, F_SETFD, 0);
-        (void)endpoint_remove(endpoint, fd, generation);
-        fd_vacate_as(fd, generation, word);
-    }
-    endpoint_free(endpoint, connection);
-    signals_unpin();
-}
-
-int endpoint_drop_strangers(struct endpoint *endpoint)
-{
-    const uint32_t generation = fd_next_generation();
-    int left = atomic_load(&endpoint->descriptors);
-    if (endpoint->kept > 0)
-        return left;
-    for (int fd = endpoint_number(endpoint, 0); fd >= 0 && left > 0; fd = endpoint_number(endpoint, fd + 1))
-        if (!endpoint_has_socket(endpoint, fd)) {
-            left = endpoint_remove(endpoint, fd, generation);
-            fd_vacate(fd, generation);
-        }
-    return left;
-}
-
-void endpoint_hide(struct endpoint *endpoint, int hidden)
-{
-    const uint64_t word = endpoint_word(endpoint, true) | FD_WORD_HIDDEN;
-    atomic_store(&endpoint->fd, hidden);
-    if (fd_table_put(hidden, word) == FD_WORD_HIDDEN)
-        atomic_fetch_sub(&fd_reserved, 1);
-    set_filter(endpoint, FILTER_NONE);
+    const unsigned before = atomic_exchange(&endpoint->filter, (uint8_t)filter);
+    if ((before != FILTER_NONE) != (filter != FILTER_NONE))
+        atomic_fetch_add(&endpoint_filtered, filter != FILTER_NONE ? 1 : -1);
 }
 
 static unsigned filter_for(const struct endpoint *endpoint, const struct connection *connection)
 {
     if (atomic_load(&endpoint->descriptors) == 0)
-        return FILTER_NONE; /* nobody waits for it but the background */
+        return FILTER_NONE; /* only the background thread waits for it */
     if (handshake_is_under_way(connection))
         return FILTER_HANDSHAKE;
     if (connection->phase == CONNECTION_OPEN)
@@ -507,9 +264,9 @@ void endpoint_update(int fd, const struct connection *connection)
     struct endpoint *endpoint = endpoint_of(fd);
     if (endpoint == NULL)
         return;
-    const unsigned attention = filter_for(endpoint, connection);
-    const bool is_over = atomic_load(&endpoint->filter) == FILTER_HANDSHAKE && attention != FILTER_HANDSHAKE;
-    set_filter(endpoint, attention);
+    const unsigned filter = filter_for(endpoint, connection);
+    const bool completed = atomic_load(&endpoint->filter) == FILTER_HANDSHAKE && filter != FILTER_HANDSHAKE;
+    endpoint_set_filter(endpoint, filter);
     TRACE(HANDSHAKE, connection_phase_name(connection), fd, "generation", atomic_load(&endpoint->generation));
-    ENDPOINT_RAISE(changed, endpoint, connection, is_over);
+    ENDPOINT_RAISE(changed, endpoint, connection, completed);
 }

@@ -29,42 +29,50 @@ struct registration {
     int fd;
     struct epoll_event event;
     uint32_t registered; /* the events that the kernel has, which differ from the program's during a handshake */
-    uint32_t seen;       /* how many of the bytes that came from the kernel are accounted for by earlier events */
-    bool indexed : 1;    /* it can be found by its epoll instance and data */
-    bool expects_writable : 1;  /* the kernel reports writable once, because it was asked again: not news */
-    bool held_back : 1;         /* a handshake was under way at the last event, and may have consumed what came */
-    bool reported_writable : 1; /* edge-triggered, and reported to the program before the handshake was complete */
-    bool fired : 1;             /* EPOLLONESHOT, and reported to the program */
+    uint32_t seen;       /* connection->rx_total (its low half) at the last event, or when it was registered */
+    bool indexed : 1;    /* it is in the table of registrations */
+    bool expects_writable : 1;  /* the next EPOLLOUT only repeats what was known before the kernel got new events */
+    bool held_back : 1;         /* at the last event, a handshake may have consumed the bytes that caused it */
+    bool reported_writable : 1; /* edge-triggered, and the program got EPOLLOUT before the handshake was complete */
+    bool fired : 1;             /* EPOLLONESHOT, and the program got the event */
 };
 
-/* Whether poll and epoll have to look at a connection's events before the program gets them. */
-enum { FILTER_NONE, FILTER_OPEN, FILTER_HANDSHAKE };
+/* Whether poll and epoll check the connection's events before the program gets them (readiness/). */
+enum {
+    FILTER_NONE,
+    FILTER_OPEN,      /* a part of a frame, received or to be sent, may cause spurious events */
+    FILTER_HANDSHAKE, /* the events are those of the handshake */
+};
 
 /* Whether the background thread works on the connection (connection/background.h). */
-enum { BACKGROUND_NONE, BACKGROUND_LISTED, BACKGROUND_AT_WORK /* it is inside, or has just been */ };
+enum {
+    BACKGROUND_NONE,
+    BACKGROUND_LISTED,
+    BACKGROUND_AT_WORK, /* it is listed, and the thread works on it now */
+};
 
 struct segment;
 
 struct endpoint {
-    atomic_int refcount;                     /* threads that are about to lock it; not cleared when it is freed */
-    _Atomic uint32_t generation;             /* of its connection; no two connections have the same */
+    atomic_int refcount;                     /* threads that are about to lock it; still valid after it is freed */
+    _Atomic uint32_t generation;             /* of its connection; each connection has its own */
     _Atomic(struct connection *) connection; /* NULL: this endpoint is free */
     struct segment *segment;                 /* the shared segment the connection is in; NULL: it is in `block` */
     _Atomic int descriptors;                 /* how many numbers the program has for it in this process */
     _Atomic int fd;                          /* one of them; after the last is closed, a hidden duplicate, or -1 */
-    uint32_t index;                          /* of this endpoint */
-    int32_t block;                           /* of private memory, where calls work on the connection */
-    int kept;                   /* during an exec that passes the connection on: a hidden duplicate of the socket */
-    struct holder handoff;      /* and the holder that stands for this process then */
-    bool streamed;              /* stdio has a stream on it, made before it was connected */
+    uint32_t index;                          /* of this endpoint in its pool */
+    int32_t block;                           /* index of the private memory where calls work on the connection */
+    int kept;                   /* during an exec(3) that exports the connection: a hidden duplicate; else 0 */
+    struct holder handoff;      /* during the exec: the handoff socket that replaces this process as a holder */
+    bool streamed;              /* stdio had a stream on it before it was connected */
     _Atomic uint8_t background; /* BACKGROUND_ */
     _Atomic uint8_t filter;     /* FILTER_ */
     uint64_t identity;          /* of the socket (fd_socket_identity()); 0: not known */
-    uint64_t epoch; /* registration_epoch() when the kernel last got other events for it; 0: never. Locked */
-    struct registration registrations[ENDPOINT_REGISTRATIONS]; /* locked */
+    uint64_t epoch; /* registration_epoch() when the kernel last got other events; 0: never. Needs the lock */
+    struct registration registrations[ENDPOINT_REGISTRATIONS]; /* needs the lock */
 };
 
-/* How many endpoints this process has; and how many of them have a filter. */
+/* How many endpoints this process has, and how many of them have a filter. */
 extern atomic_int endpoint_count, endpoint_filtered;
 
 /*
@@ -84,9 +92,9 @@ struct endpoint_observer {
     void (*freed)(struct endpoint *endpoint);
     /* The connection's memory is no longer used here. Not locked. */
     void (*memory_unused)(struct endpoint *endpoint);
-    /* dup2(2) wants the hidden number `fd`, which is not an endpoint's: what is there moves to another number. */
+    /* The program needs `fd` for dup2(2). It is hidden and not an endpoint's: its file moves to another number. */
     void (*make_way)(int fd);
-    /* This thread is about to wait for a peer, which may be another descriptor of its own. */
+    /* This thread is about to wait for a peer, and the peer may be in this same thread. */
     void (*waiting)(void);
 };
 extern const struct endpoint_observer *const endpoint_observers[]; /* ends with NULL */
@@ -102,107 +110,115 @@ extern const struct endpoint_observer *const endpoint_observers[]; /* ends with 
 enum endpoint_result {
     ENDPOINT_ENTERED, /* the lock is held */
     ENDPOINT_NONE,    /* a foreign number: make the real call */
-    ENDPOINT_ERROR, /* see errno. EDEADLK or EAGAIN: this is a signal handler inside a call; EBADF: a hidden number
-                     */
+    ENDPOINT_ERROR,   /* errno is EBADF: a hidden number; EDEADLK or EAGAIN: this thread has the lock already */
 };
 
 /*
- * Locks the connection behind `fd`. If its last owner died inside, the connection is poisoned; if a fork has wiped
- * it, it fails. The caller calls endpoint_leave(), and does not block in between.
+ * Locks the connection behind `fd`. The connection fails if a thread died with its lock, or if a fork has wiped its
+ * memory. The caller calls endpoint_leave(), and does not block in between. Errors: see ENDPOINT_ERROR. A thread
+ * has the lock already if this is a signal handler that interrupted a call; EAGAIN is for non-blocking descriptors.
  */
 enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection);
 void endpoint_leave(struct connection *connection);
 
-/* The same by endpoint. False: it is free, or this thread holds the lock already. */
+/* The same for an endpoint. False: it is free, or this thread has the lock already. */
 bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection);
 
-/* The same if the endpoint still is for the connection of this generation. False: that connection is gone. */
+/* The same, if the endpoint still has the connection of this generation. False: that connection has ended. */
 bool endpoint_enter_again(struct endpoint *endpoint, uint32_t generation, struct connection **connection);
 
 /*
- * A new connection under `rule` for `fd`, which the kernel has just given out, so that no other thread can mean it
- * yet. Locked on return. `cloexec`: the program's flag; the kernel's is always set. Returns NULL with errno: EMFILE
- * (the number is too high), ENOMEM.
+ * Makes a connection under `rule` for `fd`, which the kernel has just given out, so that no other thread uses it
+ * yet. The connection is locked on return. `cloexec`: the program's flag; the kernel's is always set. Returns NULL
+ * with errno: EMFILE (the number is too high), ENOMEM.
  */
 struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
                                  struct endpoint **endpoint);
 
 /*
- * The same for a number that the program already had, and may use in several threads: one of them registers it.
- * *note: the word before. Returns NULL with errno, EALREADY: another thread has registered the number.
+ * The same for a number that the program already has, so that several threads may use it. *note: the word that the
+ * table had for it. Returns NULL with errno as above, or EALREADY: another thread has registered the number.
  */
 struct connection *endpoint_register(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
                                      struct endpoint **endpoint, uint64_t *note);
 
 /*
- * An endpoint for a connection that is in `slot` of `segment`, and for `fd`, a socket of it that no other thread
- * uses yet. Locked on return. Returns NULL with errno as above.
+ * Makes an endpoint for a connection that is in `slot` of `segment`. `fd` is its socket, and no other thread uses
+ * it yet. The connection is locked on return. Returns NULL with errno: EMFILE, ENOMEM, or EAGAIN (this is a signal
+ * handler that interrupted a call).
  */
 struct connection *endpoint_open_at(int fd, struct segment *segment, struct connection *slot, bool cloexec,
                                     struct endpoint **endpoint);
 
 /*
- * The connection will not be sealed: its numbers become foreign. Under `seal = require` this needs the kernel's
- * answer, here and now, that there is no connection, and that no thread is about to make one; otherwise the
- * connection fails. Called locked; unlocked on return.
+ * The connection is not sealed: its numbers become foreign. Under `seal = require` the kernel must confirm first
+ * that the socket is not connected, and no thread may be inside connect(2). Otherwise the connection fails. Called
+ * locked; unlocked on return.
  */
 void endpoint_abandon(struct endpoint *endpoint, struct connection *connection);
 
-/* The connection's socket is now at its first number (endpoint_open_at()): remembers its identity. Locked. */
+/* Remembers the identity of the socket at endpoint->fd. Locked. */
 void endpoint_note_socket(struct endpoint *endpoint);
 
 /*
- * Whether the kernel has the connection's socket at this number. Between registering a number and connecting it,
- * and after closing a foreign number, this finds out whether another thread was faster.
+ * Whether the kernel has the connection's socket at this number. Callers ask this after they have registered a
+ * number and before they connect it, and after they have closed a foreign number: another thread may have changed
+ * the number meanwhile.
  */
 bool endpoint_has_socket(const struct endpoint *endpoint, int fd);
 
 /*
- * In a child of a fork: numbers that are not the connection's socket here, because another thread of the parent was
- * changing them. They become foreign and stay open. Returns how many numbers are left. Locked.
+ * In a child of a fork: another thread of the parent may have been changing the numbers. Those that are not the
+ * connection's socket in this process become foreign and stay open. Returns how many numbers are left. Locked.
  */
-int endpoint_drop_strangers(struct endpoint *endpoint);
+int endpoint_drop_mismatched(struct endpoint *endpoint);
 
-/* `copy`, which the kernel has just given out, or which this call has claimed, is one more number. */
+/* Adds the number `copy`, which the kernel has just given out or which this call has claimed. */
 void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec);
 
 /*
- * The same for a number that the program already had, if its word still is `word`, a foreign one, and the kernel
- * has the socket there. The program's close-on-exec flag is the kernel's. Returns whether it was added. Locked.
+ * The same for a number that the program already has, if its word is still `word` (a foreign one) and the kernel
+ * has the socket there. The program's close-on-exec flag is the one that the kernel had. Returns whether the number
+ * was added. Locked.
  */
 bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word);
 
-/* `fd` becomes closing, and is no longer the endpoint's. Returns how many numbers the endpoint has left. Locked. */
+/* Removes `fd`, which becomes closing. Returns how many numbers the endpoint has left. Locked. */
 int endpoint_remove(struct endpoint *endpoint, int fd, uint32_t generation);
 
-/* The process ends: the endpoint's numbers stay open in the kernel, hidden from other threads. */
+/* At exit: the endpoint's numbers become hidden from other threads, and stay open in the kernel. */
 void endpoint_retire(struct endpoint *endpoint);
 
 /* `hidden`, a reserved duplicate or one of the endpoint's numbers, becomes the endpoint's hidden number. */
 void endpoint_hide(struct endpoint *endpoint, int hidden);
 
 /*
- * exec(3) ends the other threads wherever they are. From endpoint_begin_exec() on, no other thread is inside a
- * connection: each waits until the exec has happened, or until endpoint_end_exec() says that it failed.
+ * exec(3) ends the other threads wherever they are. After endpoint_begin_exec(), no other thread has a connection's
+ * lock: each one waits until the exec has happened, or until endpoint_end_exec() is called because it failed.
  */
 void endpoint_begin_exec(void);
 void endpoint_end_exec(void);
 
-/* This process no longer has the connection: frees the endpoint. Called locked; unlocked on return. */
+/* Frees the endpoint: this process no longer has the connection. Called locked; unlocked on return. */
 void endpoint_free(struct endpoint *endpoint, struct connection *connection);
 
-/* The lowest number of the endpoint from `from` on; -1: there is none. */
+/* The endpoint's lowest number that is at least `from`; -1: there is none. */
 int endpoint_number(const struct endpoint *endpoint, int from);
 
 /* The endpoint with this index, which is below endpoint_limit(); NULL: it is free. */
 struct endpoint *endpoint_at(uint32_t index);
 uint32_t endpoint_limit(void);
 
-/* The endpoint that `fd` is a number of, hidden or not; NULL: there is none. */
+/* The endpoint that has the number `fd`, hidden or not; NULL: there is none. */
 struct endpoint *endpoint_of(int fd);
 
-/* The connection's phase or blocking mode may have changed: finds out the filter again, and raises `changed`.
- * Locked. */
+/*
+ * The connection's phase or blocking mode may have changed: sets the filter of the endpoint that has `fd`, and
+ * raises `changed`. Locked.
+ */
 void endpoint_update(int fd, const struct connection *connection);
+
+/* For shim/order.c: a number of an endpoint has turned out to be another file (fd/change.h). */
+extern const struct fd_observer endpoint_fd_observer;
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Names of handoff sockets (connection/handoff_name.h).
+ * The names of handoff sockets (connection/handoff_name.h). Whether a name is free is found out by binding another
+ * socket to it for a moment, in the same network namespace.
  */
 #include "connection/handoff_name.h"
 
@@ -12,13 +13,12 @@
 #include "base/raw_syscall.h"
 #include "base/socket_cookie.h"
 
-enum { NAME_LETTERS = 16 /* of a struct holder, in hexadecimal */ };
+enum { NAME_LETTERS = 16 /* a struct holder in hexadecimal */ };
 
 static const char prefix[] = "pfswrap-parcel:";
 
 enum { NAME_LENGTH = offsetof(struct sockaddr_un, sun_path) + sizeof prefix + NAME_LETTERS };
 
-/* The network namespace of a socket, as far as it is kept in a name; 0: the kernel does not tell (before 5.14). */
 uint32_t handoff_name_namespace(int fd)
 {
     enum { NETNS_COOKIE = 71 }; /* SO_NETNS_COOKIE */

@@ -1,7 +1,8 @@
 /*
- * The names of handoff sockets (transfer/handoff.h), in the abstract namespace (unix(7)). As long as a name is
- * taken, the handoff socket exists, in a process or in a message on its way: so it counts as a holder of its
- * connection. A name is a struct holder with a negative `pid`. Makes system calls only, and keeps errno.
+ * The names of handoff sockets (transfer/handoff.h) in the abstract namespace (unix(7)). While a name is taken, its
+ * handoff socket exists, in a process or in a message that nobody has received yet. So the socket counts as a
+ * holder of its connection. A name is a struct holder with a negative `pid`. Makes system calls only, and keeps
+ * errno.
  */
 #ifndef PFSWRAP_CONNECTION_HANDOFF_NAME_H
 #define PFSWRAP_CONNECTION_HANDOFF_NAME_H
@@ -11,8 +12,8 @@
 #include "connection/connection.h"
 
 enum {
-    HANDOFF_NAMESPACE_BITS = 0x00ffffff, /* of the network namespace's number, in struct holder's `space` */
-    HANDOFF_NAMESPACE_SHIFT = 8,
+    HANDOFF_NAMESPACE_BITS = 0x00ffffff, /* bits of the network namespace's number that `space` has room for */
+    HANDOFF_NAMESPACE_SHIFT = 8,         /* where they are in `space` */
 };
 
 /* Whether a holder is a handoff socket, and not a process. */
@@ -21,16 +22,16 @@ static inline bool handoff_is_holder(struct holder holder)
     return holder.pid < 0;
 }
 
-/* The network namespace of the socket `fd`, as far as a name has room for it; 0: not known (before Linux 5.14). */
+/* The network namespace of the socket `fd`: its HANDOFF_NAMESPACE_BITS. 0: not known (before Linux 5.14). */
 uint32_t handoff_name_namespace(int fd);
 
-/* Gives the socket `fd` the name. Returns 0 or a negated errno. */
+/* Binds the socket `fd` to the name. Returns 0 or a negated errno. */
 long handoff_name_bind(int fd, struct holder name);
 
-/* Whether the socket `fd` has such a name. */
+/* Whether the socket `fd` is bound to the name of a handoff socket. */
 bool handoff_name_is(int fd);
 
-/* Whether the name is free: the handoff socket is closed everywhere. False where this cannot be found out. */
+/* Whether the name is free: the handoff socket is closed everywhere. False if this cannot be known. */
 bool handoff_name_is_free(struct holder name);
 
 #endif

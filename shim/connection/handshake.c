@@ -1,6 +1,7 @@
 /*
- * Everything before data: TCP's own handshake, whether the peer of a `prefer` rule is one of ours, and the seal's
- * handshake. Reads ahead only as long as the peer cannot have sent data yet.
+ * Everything before data: TCP's own handshake, whether the peer seals (`prefer` rules), and the seal's handshake.
+ * Nothing here waits. It reads ahead only while the peer cannot have sent data: bytes behind the handshake stay in
+ * the kernel, where poll reports them.
  */
 #include "connection/connection.h"
 
@@ -20,12 +21,15 @@
 #include "base/raw_syscall.h"
 
 enum {
-    LOCAL_TIMEOUT_MS = 50,    /* the peer may be this very thread, which cannot answer while it waits */
-    REMOTE_TIMEOUT_MS = 1000, /* its program may not have accepted yet, as TCP does not ask either */
+    LOCAL_TIMEOUT_MS = 50,    /* the peer may be in this same thread, which cannot answer while it waits */
+    REMOTE_TIMEOUT_MS = 1000, /* the peer's program may not have called accept(2) yet; TCP does not wait for it */
     CONFIRM_BYTES = PFSWRAP_SEAL_HEADER_BYTES + PFSWRAP_SEAL_OVERHEAD,
 };
 
-/* Which of a server's keys the next connection under a rule tries: one that was refused is passed over. */
+/*
+ * For each rule, which of the server's keys the next connection tries (pfswrap_seal_init()). A handshake that fails
+ * advances it to the next key.
+ */
 static atomic_uint candidates[POLICY_RULES_MAX];
 
 static bool same_host(const struct connection *connection)
@@ -40,7 +44,8 @@ void handshake_begin(struct connection *connection, int fd)
 {
     const struct policy_rule *rule = connection_rule(connection);
     socklen_t length = sizeof connection->self;
-    transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1); /* the program may have set it, or its listening socket */
+    transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT,
+                         1); /* the program may have set it, perhaps on the listening socket */
     (void)raw_syscall(SYS_getsockname, fd, &connection->self, &length);
     length = sizeof connection->peer;
     (void)raw_syscall(SYS_getpeername, fd, &connection->peer, &length);
@@ -66,10 +71,10 @@ void handshake_begin(struct connection *connection, int fd)
 }
 
 /*
- * TCP's handshake: its outcome is left for the program to find, as without us. That there is no connection is what
- * the kernel must have said, and no thread may be about to make one: the descriptor is a plain one again then.
+ * TCP's handshake. The program finds its result itself (SO_ERROR), as it would without the shim. The socket is not
+ * sealed any more only if the kernel confirms that it is not connected, and no thread is inside connect(2) for it.
  */
-static void await_connected(struct connection *connection, int fd)
+static void check_connected(struct connection *connection, int fd)
 {
     struct pollfd poll = {.fd = fd, .events = POLLOUT};
     struct timespec now = {0};
@@ -87,14 +92,14 @@ static void await_connected(struct connection *connection, int fd)
         connection->phase = CONNECTION_NONE;
 }
 
-/* `prefer`: whether the first bytes are the magic. They stay in the kernel. */
+/* `prefer`: whether the peer seals. Its first bytes are then the magic (docs/WIRE.md). They stay in the kernel. */
 static void decide(struct connection *connection, int fd)
 {
     uint8_t first[PFSWRAP_SEAL_MAGIC_BYTES];
     long count = raw_syscall(SYS_recvfrom, fd, first, sizeof first, MSG_PEEK | MSG_DONTWAIT, 0, 0);
     int verdict = count > 0 ? pfswrap_seal_probe(first, (size_t)count) : -1;
     if ((count == -EAGAIN || verdict == 0) && clock_ms() < connection->deadline_ms) {
-        /* A part of the magic must not keep the socket readable. */
+        /* poll must not report the socket as readable as long as only a part of the magic has come. */
         transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, verdict == 0 ? PFSWRAP_SEAL_MAGIC_BYTES : 1);
         return;
     }
@@ -102,7 +107,7 @@ static void decide(struct connection *connection, int fd)
     if (verdict != 1) {
         connection_report_plain(connection);
         connection->phase = CONNECTION_NONE;
-        if (connection->write_shut) /* the program has done so, and nobody knew yet what that would mean */
+        if (connection->write_shut) /* the program's shutdown(2), held back until now */
             (void)transport_shut(fd, SHUT_WR);
         return;
     }
@@ -114,6 +119,7 @@ static void decide(struct connection *connection, int fd)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
 
+/* The handshake fails; the next connection under this rule tries another of the server's keys. */
 static void fail(struct connection *connection, int fd, const char *reason)
 {
     if (connection->initiator)
@@ -121,22 +127,26 @@ static void fail(struct connection *connection, int fd, const char *reason)
     connection_fail(connection, fd, ECONNRESET, reason);
 }
 
-/* What the kernel has of the handshake, but nothing beyond the frame that ends it. False: nothing more now. */
+/*
+ * Receives more of the handshake, but nothing behind its last frame. `need`: how many bytes the channel needs, with
+ * those in the buffer. False: nothing has come; the connection has failed, or `wants` says what to wait for.
+ */
 static bool fetch(struct connection *connection, int fd, size_t need)
 {
-    const size_t here = span_length(connection->rx_cipher);
-    size_t ask = need - here;
+    const size_t buffered = span_length(connection->rx_cipher);
+    size_t ask = need - buffered;
     if (connection->initiator || !connection->answered)
         ask = PFSWRAP_SEAL_FRAME_MAX;
-    else if (here + ask < CONFIRM_BYTES)
-        ask = CONFIRM_BYTES - here;
+    else if (buffered + ask < CONFIRM_BYTES)
+        ask = CONFIRM_BYTES - buffered;
     long count = receive_fill(connection, fd, ask);
     if (count > 0)
         return true;
     if (count == -EAGAIN || count == -EINTR)
         connection->wants = span_length(connection->tx) > 0 ? POLLIN | POLLOUT : POLLIN;
     else if (count == 0 && connection->read_shut && !transport_has_ended(fd))
-        connection->wants = span_length(connection->tx) > 0 ? POLLOUT : 0; /* the kernel would say so for ever */
+        connection->wants =
+            span_length(connection->tx) > 0 ? POLLOUT : 0; /* poll would report POLLIN all the time */
     else if (count == 0)
         fail(connection, fd, "the peer closed the connection during the handshake");
     else
@@ -144,14 +154,15 @@ static bool fetch(struct connection *connection, int fd, size_t need)
     return false;
 }
 
+/* The handshake is complete. Does what the program asked for while it was under way. */
 static void complete(struct connection *connection, int fd)
 {
     connection->phase = CONNECTION_OPEN;
     connection->wants = 0;
     connection_report_opened(connection);
     connection->confirmed = true;
-    connection->unhurried = connection->initiator;
-    /* The kernel has seen a dialogue, and would hold acknowledgements back as for one (tcp(7)): it forgets that. */
+    connection->only_confirm_sent = connection->initiator;
+    /* To the kernel the handshake looks like a dialogue, in which it delays acknowledgements (tcp(7)). */
     transport_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     if (connection->read_shut)
         (void)transport_shut(fd, SHUT_RD);
@@ -161,6 +172,7 @@ static void complete(struct connection *connection, int fd)
     endpoint_update(fd, connection);
 }
 
+/* The seal's handshake: sends and receives its messages, as far as possible without waiting. */
 static void exchange(struct connection *connection, int fd)
 {
     struct pfswrap_seal_opened opened;
@@ -209,7 +221,7 @@ void handshake_advance(struct connection *connection, int fd)
         return;
     signals_hold();
     if (connection->phase == CONNECTION_CONNECTING)
-        await_connected(connection, fd);
+        check_connected(connection, fd);
     if (connection->phase == CONNECTION_UNDECIDED)
         decide(connection, fd);
     if (connection->phase == CONNECTION_HANDSHAKE)

@@ -1,6 +1,6 @@
 /*
- * The list of holders (connection/holders.h). A process that was killed cannot leave the list, so it is looked up
- * by its id; a handoff socket by its name.
+ * The list of holders (connection/holders.h). A process that was killed cannot remove itself from the list. So the
+ * others ask the kernel whether a process with its id exists, or whether the name of a handoff socket is taken.
  */
 #include "connection/holders.h"
 
@@ -12,7 +12,7 @@ static bool is_same(struct holder one, struct holder other)
     return one.pid == other.pid && one.space == other.space;
 }
 
-/* The entry of this holder; of no holder, {0}: a free entry. NULL: there is none. */
+/* The entry of `holder`; for {0}, a free entry. NULL: there is none. */
 static struct holder *find(struct connection *connection, struct holder holder)
 {
     for (int i = 0; i < CONNECTION_HOLDERS; i++)
@@ -26,7 +26,7 @@ struct holder holders_this_process(void)
     return (struct holder){process_id(), process_thread().space};
 }
 
-/* The entry of `from` becomes that of `to`. False: `from` has none. */
+/* The entry of `from` becomes the entry of `to`. False: `from` has no entry. */
 static bool replace(struct connection *connection, struct holder from, struct holder to)
 {
     struct holder *holder = find(connection, from);
@@ -40,7 +40,7 @@ void holders_join(struct connection *connection)
     (void)replace(connection, (struct holder){0}, holders_this_process());
 }
 
-/* Removes the holders that are gone, and with `own` this process. */
+/* Removes the holders that no longer exist. `own`: removes this process, too, without changing holder_count. */
 static void remove_gone(struct connection *connection, bool own)
 {
     for (int i = 0; i < CONNECTION_HOLDERS; i++) {

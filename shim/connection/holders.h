@@ -11,29 +11,29 @@
 /* This process, as a holder. */
 struct holder holders_this_process(void);
 
-/* This process has the connection now; it was counted before it was made. */
+/* Enters this process into the list. Before the fork, the parent has counted it in holder_count already. */
 void holders_join(struct connection *connection);
 
-/* This process gives the connection up. Returns whether another holder still has it. */
+/* Removes this process. Returns whether another holder still has the connection. */
 bool holders_release(struct connection *connection);
 
-/* Undoes holders_release(), if it was called. */
+/* Undoes holders_release(). Does nothing if this process is a holder. */
 void holders_rejoin(struct connection *connection);
 
 /* Whether no other holder has the connection. Holders that are gone are removed first. */
 bool holders_is_alone(struct connection *connection);
 
-/* A handoff socket is one more holder. False: the list is full. */
+/* Adds a handoff socket. False: the list is full. */
 bool holders_add_handoff(struct connection *connection, struct holder handoff);
 
-/* A handoff socket takes this process's place; and the reverse. */
+/* A handoff socket replaces this process as a holder, and the reverse. False: this process is not in the list. */
 bool holders_pass_to_handoff(struct connection *connection, struct holder handoff);
 void holders_take_from_handoff(struct connection *connection, struct holder handoff);
 
-/* The handoff socket is gone. */
+/* Removes a handoff socket, which no longer exists. */
 void holders_drop_handoff(struct connection *connection, struct holder handoff);
 
-/* This process has opened the handoff socket, and takes its place; or only drops it, if it already is a holder. */
+/* This process has opened a handoff socket: replaces it as a holder. If this process already is one, removes it. */
 void holders_open_handoff(struct connection *connection, struct holder handoff);
 
 #endif

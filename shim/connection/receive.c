@@ -1,7 +1,8 @@
 /*
- * From the kernel to the program. What is asked of the kernel follows from the program's own buffer, so that every
- * whole frame it brings fits in there and is decrypted to its place; of a frame that is larger than the buffer, the
- * trailing byte stays in the kernel, which goes on calling the socket readable until the rest has been delivered.
+ * From the kernel to the program. The program's buffer determines how many bytes the shim asks the kernel for. So
+ * every whole frame that comes fits into the program's buffer, and is decrypted directly into it. Of a frame that
+ * is larger than the program's buffer, the last byte (the trailer, docs/WIRE.md) stays in the kernel. So poll
+ * reports the socket as readable until the program has read the rest of the plaintext.
  */
 #include "connection/receive.h"
 
@@ -14,7 +15,10 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 
-/* Plaintext first, ciphertext right behind it, both from the buffer's beginning. */
+/* Bytes of plaintext that are opened ahead of the program, and that one call asks the kernel for. */
+enum { LOOK_AHEAD_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX };
+
+/* Moves the plaintext to the beginning of the buffer, and the ciphertext behind it. */
 static void compact(struct connection *connection, uint8_t *rx)
 {
     const uint32_t plain = span_length(connection->rx_plain), cipher = span_length(connection->rx_cipher);
@@ -26,7 +30,6 @@ static void compact(struct connection *connection, uint8_t *rx)
     connection->rx_cipher = (struct span){plain, plain + cipher};
 }
 
-/* Takes up to `size` bytes more out of the kernel. Returns what transport_receive() does. */
 long receive_fill(struct connection *connection, int fd, size_t size)
 {
     uint8_t *rx = connection_rx(connection);
@@ -45,8 +48,8 @@ long receive_fill(struct connection *connection, int fd, size_t size)
 }
 
 /*
- * The kernel has no more: an orderly end has been announced by FINAL. Where the program has shut this direction
- * itself there may be more later, as on a bare socket.
+ * The kernel reports the end of the stream, which is orderly only after FINAL. If the program has shut down this
+ * direction itself, more may come later, as on a socket without the shim.
  */
 static void end_of_transport(struct connection *connection, int fd)
 {
@@ -59,9 +62,9 @@ static void end_of_transport(struct connection *connection, int fd)
 }
 
 enum step {
-    STEP_DATA,      /* plaintext was delivered, or is left over */
+    STEP_DATA,      /* plaintext was delivered, or is in rx_plain */
     STEP_WANT_READ, /* the next frame is not complete */
-    STEP_OVER,      /* the stream has ended, well or not */
+    STEP_OVER,      /* the stream has ended, or the connection has failed */
 };
 
 static void count_received(struct connection *connection, size_t length)
@@ -70,7 +73,7 @@ static void count_received(struct connection *connection, size_t length)
     connection->received.chunks++;
 }
 
-/* A frame that is larger than what the program has asked for: opened in the buffer, and left over. */
+/* Opens a frame that is larger than what the program has asked for. Its plaintext goes to rx_plain. */
 static enum step open_leftover(struct connection *connection, int fd)
 {
     struct pfswrap_seal_opened opened;
@@ -94,8 +97,7 @@ static enum step open_leftover(struct connection *connection, int fd)
     return STEP_DATA;
 }
 
-/* Opens the next frame into `to` (NULL: as leftover). With STEP_WANT_READ, *need is how many bytes it takes in all.
- */
+/* Opens the next frame into `to` (NULL: into rx_plain). With STEP_WANT_READ, rx_cipher must have *need bytes. */
 static enum step open_next(struct connection *connection, int fd, struct iter *to, size_t *need)
 {
     struct pfswrap_seal_opened opened;
@@ -128,7 +130,7 @@ static enum step open_next(struct connection *connection, int fd, struct iter *t
             connection->final_received = true;
             if (span_length(connection->rx_cipher) == 0)
                 return STEP_OVER;
-            break; /* what is behind it is an error */
+            break; /* bytes behind FINAL are an error */
         default:
             connection_fail_seal(connection, fd, event);
             return STEP_OVER;
@@ -141,19 +143,20 @@ static bool is_over(const struct connection *connection)
     return connection->final_received || connection->phase != CONNECTION_OPEN;
 }
 
-/* What the kernel said instead of bytes. */
+/* Handles the kernel's answer `count`, which is the end of the stream (0) or a negated errno. */
 static enum step no_bytes(struct connection *connection, int fd, long count)
 {
     if (count == -EAGAIN || count == -EINTR || count == -ENOBUFS)
         return STEP_WANT_READ;
     if (count == 0)
         end_of_transport(connection, fd);
-    else if (!connection->read_shut || !connection->fin_sent) /* else the peer's FINAL comes to a shut socket */
+    else if (!connection->read_shut ||
+             !connection->fin_sent) /* else: the peer's FINAL came to a socket that is shut down */
         connection_fail(connection, fd, (int)-count, "the connection broke");
     return is_over(connection) ? STEP_OVER : STEP_WANT_READ;
 }
 
-/* What is left over goes to the program. `keep`: and stays (MSG_PEEK). */
+/* Copies rx_plain to the program. `keep`: and keeps it (MSG_PEEK). */
 static void deliver(struct connection *connection, struct iter *to, bool keep)
 {
     if (span_length(connection->rx_plain) == 0)
@@ -164,7 +167,7 @@ static void deliver(struct connection *connection, struct iter *to, bool keep)
         connection->rx_plain.begin += (uint32_t)count;
 }
 
-/* All is delivered, so the kernel must not call the socket readable for the trailing byte alone. */
+/* If everything is delivered, poll must not report the socket as readable because of the trailer alone. */
 static void consume_trailer(struct connection *connection, int fd)
 {
     if (span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0 &&
@@ -175,18 +178,18 @@ static void consume_trailer(struct connection *connection, int fd)
     }
 }
 
-/* How much to ask the kernel for, if the program has room for `room` bytes more and a frame needs `need` in all. */
+/* How many bytes to ask the kernel for. `room`: of the program's buffer; `need`: bytes of the next frame. */
 static size_t to_ask(const struct connection *connection, size_t room, size_t need)
 {
-    const size_t here = span_length(connection->rx_cipher);
-    if (room > CONNECTION_PREHANDSHAKE_MAX)
-        room = CONNECTION_PREHANDSHAKE_MAX;
+    const size_t buffered = span_length(connection->rx_cipher);
+    if (room > LOOK_AHEAD_MAX)
+        room = LOOK_AHEAD_MAX;
     size_t frames = (room + PFSWRAP_SEAL_CHUNK_MAX - 1) / PFSWRAP_SEAL_CHUNK_MAX;
     size_t bound = room + frames * PFSWRAP_SEAL_OVERHEAD + pfswrap_seal_trailer_due(&connection->channel);
-    return need > bound ? need - here : bound - here;
+    return need > bound ? need - buffered : bound - buffered;
 }
 
-/* Plaintext for `to`, until it is full or the kernel has no more. */
+/* Copies plaintext to `to` until it is full, or the kernel has no more bytes. */
 static void receive_stream(struct connection *connection, int fd, struct iter *to)
 {
     bool drained = false;
@@ -206,46 +209,47 @@ static void receive_stream(struct connection *connection, int fd, struct iter *t
             (void)no_bytes(connection, fd, count);
             break;
         }
-        drained = (size_t)count < ask || process_sandboxed; /* there the transport may wait for more */
+        drained = (size_t)count < ask || process_sandboxed; /* in a sandbox, another call might wait */
     }
     consume_trailer(connection, fd);
 }
 
 enum {
     PREFIX = 3,    /* bytes before a frame's ciphertext (docs/WIRE.md, 2.5) */
-    GLANCE = 256,  /* bytes that are looked at in the kernel: most small frames, to their ends */
-    TYPE_DATA = 0, /* of a frame */
+    PEEK = 256,    /* bytes that are read with MSG_PEEK: enough for small frames */
+    TYPE_DATA = 0, /* a frame's first byte */
 };
 
 /*
- * Whether the kernel has the whole next frame, behind the byte that trails the last one, where nothing is in the
- * buffer. *data: and it is for the program.
+ * Whether the kernel has the whole next frame, behind the trailer of the last one. Nothing is in the buffer. *data:
+ * it is a data frame.
  */
 static bool next_is_whole(const struct connection *connection, int fd, bool *data)
 {
-    uint8_t ahead[GLANCE];
+    uint8_t ahead[PEEK];
     const size_t begin = pfswrap_seal_trailer_due(&connection->channel), body = begin + PREFIX;
     const long count = raw_syscall(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
     if (count < (long)body)
         return false;
     const size_t end = body + ((size_t)ahead[begin + 1] << 8 | ahead[begin + 2]);
     *data = ahead[begin] == TYPE_DATA;
-    return (size_t)count >= end || (count == GLANCE && (size_t)transport_readable(fd) >= end);
+    return (size_t)count >= end || (count == PEEK && (size_t)transport_readable(fd) >= end);
 }
 
-/* Fills the buffer with leftover plaintext until `wanted` bytes are there, leaving the last trailing byte alone. */
+/* Opens frames into rx_plain until it has `wanted` bytes. The trailer of the last frame stays in the kernel. */
 static void look_ahead(struct connection *connection, int fd, size_t wanted)
 {
-    if (wanted > CONNECTION_PREHANDSHAKE_MAX)
-        wanted = CONNECTION_PREHANDSHAKE_MAX;
+    if (wanted > LOOK_AHEAD_MAX)
+        wanted = LOOK_AHEAD_MAX;
     while (span_length(connection->rx_plain) < wanted && !is_over(connection)) {
         size_t need = 0;
         bool data;
-        if (span_length(connection->rx_plain) > CONNECTION_PREHANDSHAKE_MAX - PFSWRAP_SEAL_CHUNK_MAX)
+        if (span_length(connection->rx_plain) > LOOK_AHEAD_MAX - PFSWRAP_SEAL_CHUNK_MAX)
             return;
         if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ)
             continue;
-        /* The byte that trails is what calls the socket readable while plaintext is left over: it stays, then. */
+        /* While rx_plain is not empty, the trailer stays in the kernel, so that poll reports the socket as
+         * readable. */
         if (span_length(connection->rx_plain) > 0 && span_length(connection->rx_cipher) == 0 &&
             !next_is_whole(connection, fd, &data))
             return;
@@ -255,8 +259,8 @@ static void look_ahead(struct connection *connection, int fd, size_t wanted)
     }
 }
 
-/* A read would find it all in the kernel, and nothing has to be done before. */
-static bool is_in_the_kernel(struct connection *connection, int fd)
+/* Whether the next read would find a whole data frame in the kernel, so that nothing has to be received now. */
+static bool is_next_in_kernel(struct connection *connection, int fd)
 {
     size_t need = 0;
     bool data = false;
@@ -265,20 +269,21 @@ static bool is_in_the_kernel(struct connection *connection, int fd)
         return false;
     if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ ||
         need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
-        return false; /* the stream's header has yet to come */
+        return false; /* the stream's header has not come yet */
     return next_is_whole(connection, fd, &data) && data;
 }
 
 bool receive_awaits_answer(const struct connection *connection)
 {
-    return connection->tx_at_receive != connection->tx_total && !is_over(connection) && !connection->read_shut &&
-           span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0;
+    return connection->tx_total_at_receive != connection->tx_total && !is_over(connection) &&
+           !connection->read_shut && span_length(connection->rx_plain) == 0 &&
+           span_length(connection->rx_cipher) == 0;
 }
 
 bool receive_ahead(struct connection *connection, int fd)
 {
-    connection->tx_at_receive = connection->tx_total;
-    if (is_in_the_kernel(connection, fd))
+    connection->tx_total_at_receive = connection->tx_total;
+    if (is_next_in_kernel(connection, fd))
         return true;
     look_ahead(connection, fd, 1);
     if (connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0)
@@ -288,7 +293,8 @@ bool receive_ahead(struct connection *connection, int fd)
 
 bool receive_is_unread(const struct connection *connection, int fd)
 {
-    const bool first = connection->initiator && connection->received.chunks == 0; /* the header may be in front */
+    const bool first =
+        connection->initiator && connection->received.chunks == 0; /* the stream's header may be in front */
     const size_t end = (size_t)PFSWRAP_SEAL_OVERHEAD + pfswrap_seal_trailer_due(&connection->channel) +
                        (first ? (size_t)PFSWRAP_SEAL_HEADER_BYTES : 0);
     return span_length(connection->rx_plain) > 0 ||
@@ -297,10 +303,10 @@ bool receive_is_unread(const struct connection *connection, int fd)
 
 size_t receive_available(struct connection *connection, int fd)
 {
-    look_ahead(connection, fd, CONNECTION_PREHANDSHAKE_MAX);
+    look_ahead(connection, fd, LOOK_AHEAD_MAX);
     size_t available = span_length(connection->rx_plain);
-    /* More than is looked ahead: an estimate that is too high does no harm, one too low does. */
-    if (available > CONNECTION_PREHANDSHAKE_MAX - PFSWRAP_SEAL_CHUNK_MAX)
+    /* There may be more than look_ahead() opens. An estimate that is too high does no harm; one too low does. */
+    if (available > LOOK_AHEAD_MAX - PFSWRAP_SEAL_CHUNK_MAX)
         available += (size_t)transport_readable(fd);
     return available;
 }
@@ -308,7 +314,7 @@ size_t receive_available(struct connection *connection, int fd)
 long receive_some(struct connection *connection, int fd, struct iter *to, bool peek)
 {
     const size_t before = to->passed;
-    connection->tx_at_receive = connection->tx_total;
+    connection->tx_total_at_receive = connection->tx_total;
     if (to->left == 0) {
         if (receive_ahead(connection, fd) && (span_length(connection->rx_plain) > 0 || !is_over(connection)))
             return 0;
@@ -325,7 +331,7 @@ long receive_some(struct connection *connection, int fd, struct iter *to, bool p
     if (count > 0)
         return count;
     if (connection->phase == CONNECTION_FAILED) {
-        connection->reported_error = true; /* and tells it again: a stream that was cut off has no end */
+        connection->reported_error = true; /* every receive repeats it: a truncated stream has no end */
         return -error;
     }
     return over ? 0 : -EAGAIN;

@@ -1,5 +1,6 @@
 /*
- * Receiving on an open connection: bytes for the program, without waiting. The caller holds the connection's lock.
+ * Receiving on an open connection: frames from the kernel, bytes for the program. Nothing here waits. The caller
+ * holds the connection's lock.
  */
 #ifndef PFSWRAP_CONNECTION_RECEIVE_H
 #define PFSWRAP_CONNECTION_RECEIVE_H
@@ -8,32 +9,33 @@
 #include "base/iov_iter.h"
 
 /*
- * Puts what can be had without waiting to `to`. `peek`: and leaves it for the next call. Returns the count, 0 for
- * an orderly end of stream, or a negated errno: EAGAIN, ECONNRESET (broken, forged, cut off without FINAL), or what
- * the kernel said. With no room at all: 0 as soon as there would be something.
+ * Copies to `to` what is available without waiting. `peek`: the bytes stay available for the next call. Returns
+ * their count, 0 at the orderly end of the stream, or a negated errno: EAGAIN, ECONNRESET (the connection was
+ * reset, a frame is not authentic, or the stream ended without FINAL), or the kernel's error. If `to` has no room,
+ * returns 0 if something is available, else -EAGAIN.
  */
 long receive_some(struct connection *connection, int fd, struct iter *to, bool peek);
 
 /*
- * Whether a read would not have to wait: there is plaintext, or a whole frame of it in the kernel, or an end or
- * error to tell. A part of a frame is taken out of the kernel, which would go on calling the socket readable.
+ * Whether a read would return at once: with plaintext, with a whole frame that is still in the kernel, or with the
+ * end of the stream or an error. A part of a frame is moved from the kernel to the buffer. Otherwise poll would
+ * continue to report the socket as readable.
  */
 bool receive_ahead(struct connection *connection, int fd);
 
-/* How many bytes a read would give (FIONREAD, tcp(7)): exact up to 48 KiB, an estimate that is not too low above.
- */
+/* How many bytes a read would return (FIONREAD, tcp(7)): exact up to 48 KiB; above that, at least as many. */
 size_t receive_available(struct connection *connection, int fd);
 
 /*
- * Whether the program has sent since it received last, and nothing of the answer is known to be there: neither in
- * the buffer nor by an event.
+ * Whether the program has sent since it last tried to receive or got an event, and nothing is in the buffer. Then a
+ * read most likely waits for the peer's answer.
  */
 bool receive_awaits_answer(const struct connection *connection);
 
-/* Whether the peer has sent anything that the program has not read, but for FINAL. */
+/* Whether the peer has sent anything that the program has not read, except FINAL. */
 bool receive_is_unread(const struct connection *connection, int fd);
 
-/* Takes up to `size` bytes more out of the kernel, behind what is not opened yet. As transport_receive(). */
+/* Appends up to `size` bytes from the kernel to rx_cipher. Returns what transport_receive() does, or -ENOBUFS. */
 long receive_fill(struct connection *connection, int fd, size_t size);
 
 #endif

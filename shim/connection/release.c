@@ -1,34 +1,33 @@
 /*
- * A FINAL that arrives at a closed socket makes the kernel reset the connection, and what is still in flight is
- * lost; so a socket is closed for good only when the peer's kernel has acknowledged everything. Until then a hidden
- * duplicate keeps it, and the program's number is free.
+ * How a connection ends, after its last number or by shutdown(2). If the peer's FINAL arrives at a closed socket,
+ * the kernel resets the connection, and bytes in flight are lost. So the socket is closed only when the peer's
+ * kernel has acknowledged everything. Until then a hidden duplicate keeps it open, and the program's number is
+ * free.
  */
 #include "connection/release.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sys/socket.h>
 
+#include "base/libc.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
+#include "base/transport.h"
+#include "config/init.h"
 #include "connection/background.h"
 #include "connection/holders.h"
-#include "base/transport.h"
-#include "base/process.h"
 #include "connection/receive.h"
-#include "base/signals.h"
-#include "connection/stream.h"
-#include "config/init.h"
+#include "connection/release_internal.h"
 #include "fd/own.h"
-#include "base/raw_syscall.h"
-#include "base/libc.h"
 
 /*
- * Just before the socket is closed for good. What the peer has sent and nobody has read makes close() a reset
- * (tcp(7)), which would take away what it has yet to acknowledge. Once it has acknowledged everything that is what
- * should happen, as it does to a peer that goes on sending to a closed socket; but not for its own FINAL.
+ * Just before the socket is closed. If unread bytes are left, close(2) resets the connection, and the peer loses
+ * what it has not acknowledged. So they are read and discarded. But if the peer has acknowledged everything and
+ * sent more than FINAL, a reset is right: it is what a peer gets that continues to send to a closed socket.
  */
 static void prepare_close(const struct connection *connection, int fd)
 {
-    uint8_t waste[4096];
+    uint8_t discarded[4096];
     if (process_sandboxed)
         return;
     if (connection->fin_sent && transport_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
@@ -36,13 +35,13 @@ static void prepare_close(const struct connection *connection, int fd)
         return;
     }
     for (int i = 0; i < 64; i++)
-        if (transport_receive(fd, waste, sizeof waste) <= 0)
+        if (transport_receive(fd, discarded, sizeof discarded) <= 0)
             return;
 }
 
 /*
- * Whether the program has asked for a reset (SO_LINGER with a time of zero, socket(7)). With another time the
- * system call would wait, while the number is closing; what there is to wait for is waited for here.
+ * Whether the program has requested a reset (SO_LINGER with a time of 0, socket(7)). Any other time is removed,
+ * since close(2) would wait while the number is closing. The hidden duplicate keeps the socket anyway.
  */
 static bool wants_reset(int fd)
 {
@@ -58,7 +57,10 @@ static bool wants_reset(int fd)
     return false;
 }
 
-/* Whether all has been done that can be for a connection whose last descriptor the program closes. */
+/*
+ * Continues with a connection without numbers, as far as possible without waiting. Returns whether nothing is left
+ * to do: the peer has acknowledged everything, or `linger` has passed since the FIN.
+ */
 static bool is_done(struct connection *connection, int fd)
 {
     if (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
@@ -72,18 +74,20 @@ static bool is_done(struct connection *connection, int fd)
         return false;
     if (process_sandboxed || transport_unacknowledged(fd) == 0)
         return true;
-    /* The kernel has it all, and goes on without us once the peer has had its time. */
+    /* The kernel has everything. If the peer has not acknowledged it within `linger`, the kernel continues alone.
+     */
     if (!sent_before)
         connection->deadline_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
     return clock_ms() >= connection->deadline_ms;
 }
 
+/* The `closed` event. `reset`: the program requested a reset. `unsent`: bytes are left that were not sent. */
 static void report_end(const struct connection *connection, bool reset, bool unsent)
 {
     if (connection->phase != CONNECTION_OPEN)
         return; /* it was never opened, or its end has been reported */
     if (reset)
-        connection_report_closed(connection, "reset", "the program closed it so (SO_LINGER)");
+        connection_report_closed(connection, "reset", "the program requested a reset (SO_LINGER)");
     else if (unsent)
         connection_report_closed(connection, "unsent", "the peer did not take everything within linger");
     else if (connection->broken)
@@ -93,10 +97,10 @@ static void report_end(const struct connection *connection, bool reset, bool uns
 }
 
 /*
- * No number is free for a duplicate: what is left to do is done here, for at most `linger`. The peer may be this
- * very thread, which has no other time for its end of the handshake.
+ * No number is free for a hidden duplicate: completes the connection here, for at most `linger`. The peer may be in
+ * this same thread. The observers of `waiting` continue its handshake.
  */
-static void see_through(struct connection *connection, int fd)
+static void finish_now(struct connection *connection, int fd)
 {
     const uint64_t until_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
     while (!is_done(connection, fd) && clock_ms() < until_ms) {
@@ -106,14 +110,9 @@ static void see_through(struct connection *connection, int fd)
     }
 }
 
-/*
- * The program gives its last descriptor up. Returns true if the connection is over as far as this process goes, and
- * then the endpoint is free; else a hidden duplicate goes on, and the background has to be told. Locked; given
- * back.
- */
-static bool let_go(struct endpoint *endpoint, struct connection *connection, int fd)
+bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd)
 {
-    if (holders_release(connection)) { /* a close that epoll does not notice, since others have the socket */
+    if (holders_release(connection)) { /* epoll keeps its registrations, since other processes have the socket */
         endpoint_free(endpoint, connection);
         return true;
     }
@@ -126,7 +125,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
             endpoint_leave(connection);
             return false;
         }
-        see_through(connection, fd);
+        finish_now(connection, fd);
     }
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
@@ -135,213 +134,7 @@ static bool let_go(struct endpoint *endpoint, struct connection *connection, int
     return true;
 }
 
-/*
- * This thread holds the lock already: a signal handler closes what the call that it has interrupted is using, or
- * has left by siglongjmp() in the middle of. A hidden duplicate goes on with the connection once the lock is free.
- */
-static bool release_unlocked(int fd, uint32_t generation)
-{
-    struct endpoint *endpoint = endpoint_of(fd);
-    if (endpoint == NULL)
-        return false;
-    const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
-    if (endpoint_remove(endpoint, fd, generation) > 0) {
-        if (hidden >= 0)
-            fd_unreserve(hidden, true);
-        return true;
-    }
-    atomic_store(&endpoint->fd, hidden);
-    if (hidden >= 0)
-        endpoint_hide(endpoint, hidden);
-    background_add(endpoint);
-    return true;
-}
-
-/*
- * Everything about closing `fd` but the system call: the number is closing in this generation afterwards. False: it
- * is not sealed, or hidden.
- */
-static bool release(int fd, uint32_t generation)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered == ENDPOINT_ERROR && errno != EBADF)
-        return release_unlocked(fd, generation);
-    if (entered != ENDPOINT_ENTERED)
-        return false;
-    transport_call = TRANSPORT_PLAIN;
-    if (endpoint_remove(endpoint, fd, generation) > 0) {
-        ENDPOINT_RAISE(number_closing, endpoint, fd);
-        endpoint_leave(connection);
-    } else if (!let_go(endpoint, connection, fd)) {
-        background_add(endpoint);
-    }
-    return true;
-}
-
-/*
- * The system call. Where a filter does not allow it the number stays open, and must not pass for a foreign one.
- */
-static long close_number(int fd, uint32_t generation)
-{
-    const long result = raw_syscall(SYS_close, fd);
-    fd_vacate_as(fd, generation, result == -EPERM || result == -EACCES || result == -ENOSYS ? FD_WORD_HIDDEN : 0);
-    return result;
-}
-
-/* The number is closing in this generation; or foreign, with nothing noted of it any more: false. */
-static bool take_for_close(int fd, uint32_t generation)
-{
-    enum { TIMEOUT_MS = 1000 }; /* a dup2() onto the number may be on its way */
-    for (int round = 0; fd_is_known(fd); round++) {
-        if (release(fd, generation))
-            return true;
-        fd_forget(fd);
-        if (fd_is_known(fd) && !fd_wait(round, TIMEOUT_MS))
-            break;
-    }
-    return false;
-}
-
-int release_close(int fd)
-{
-    if (fd_is_hidden(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    if (process_is_vfork_child())
-        return real_libc()->close(fd);
-    const int saved = errno;
-    const uint32_t generation = fd_next_generation();
-    pthread_testcancel(); /* close(2) is a cancellation point; behind this one the number must be closed */
-    signals_pin();
-    const bool taken = take_for_close(fd, generation);
-    const long result = taken ? close_number(fd, generation) : 0;
-    signals_unpin();
-    errno = result < 0 ? (int)-result : saved;
-    return !taken ? FD_FOREIGN : result < 0 ? -1 : 0;
-}
-
-void release_after_close(int fd)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    const int saved = errno;
-    if (process_is_vfork_child() || fd_is_hidden(fd))
-        return;
-    signals_pin();
-    if (fd_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
-        const uint32_t generation = fd_next_generation();
-        const bool is_gone = !endpoint_has_socket(endpoint, fd);
-        if (is_gone && endpoint_remove(endpoint, fd, generation) == 0) {
-            connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
-            (void)holders_release(connection);
-            endpoint_free(endpoint, connection);
-        } else {
-            endpoint_leave(connection);
-        }
-        if (is_gone)
-            fd_vacate(fd, generation);
-    }
-    signals_unpin();
-    errno = saved;
-}
-
-/*
- * The connection behind a hidden number goes on under another one, if there is one left. Returns whether the number
- * is closing now.
- */
-static bool move_hidden(int fd, uint32_t generation)
-{
-    struct endpoint *endpoint = endpoint_of(fd);
-    struct connection *connection;
-    if (endpoint == NULL)
-        ENDPOINT_RAISE(make_way, fd);
-    if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-        return false;
-    bool is_closing = fd_is_hidden(fd) && atomic_load(&endpoint->fd) == fd;
-    if (is_closing) {
-        const int moved = fd_reserve_duplicate(fd, OWN_FIRST);
-        is_closing = fd_unhide(fd, generation);
-        atomic_store(&endpoint->fd, moved);
-        if (moved >= 0)
-            endpoint_hide(endpoint, moved);
-    }
-    endpoint_leave(connection);
-    return is_closing;
-}
-
-/* What was sealed has no word to go back to: release() has seen to it. */
-static bool claim(struct replacement *replacement, bool passes)
-{
-    const bool claimed = fd_claim(replacement->fd, replacement->generation, passes, &replacement->before);
-    if (!claimed)
-        replacement->before = 0;
-    return claimed;
-}
-
-/* The number is this call's from here on, whatever it was before. False: it is still something else. */
-static bool take_number(struct replacement *replacement, bool passes)
-{
-    const int fd = replacement->fd;
-    if (claim(replacement, passes))
-        return true;
-    if (fd_is_hidden(fd))
-        replacement->released = move_hidden(fd, replacement->generation);
-    else if (fd_is_sealed(fd))
-        replacement->released = release(fd, replacement->generation);
-    return replacement->released || claim(replacement, passes);
-}
-
-bool release_before_replace(int fd, bool passes, struct replacement *replacement)
-{
-    enum { TIMEOUT_MS = 1000 }; /* other calls may have other plans for the number at the same time */
-    bool taken = false;
-    *replacement = (struct replacement){.fd = fd};
-    if ((unsigned)fd >= FD_TABLE_SIZE || process_is_vfork_child() || fd_is_beyond_limit(fd))
-        return true;
-    const int saved = errno;
-    signals_pin();
-    replacement->generation = fd_next_generation();
-    for (int round = 0; !(taken = take_number(replacement, passes)) && fd_wait(round, TIMEOUT_MS); round++)
-        continue;
-    if (!taken)
-        signals_unpin();
-    errno = taken ? saved : EBUSY;
-    return taken;
-}
-
-void release_after_replace(const struct replacement *replacement, bool replaced, uint64_t word)
-{
-    const int saved = errno;
-    if (replacement->generation == 0)
-        return;
-    if (!replaced && (replacement->released || (replacement->before & FD_WORD_HIDDEN) != 0))
-        (void)close_number(replacement->fd, replacement->generation);
-    else if (!fd_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before))
-        fd_dropped(replacement->fd, replaced ? word : replacement->before); /* a connection has taken the number */
-    if (replaced)
-        fd_dropped(replacement->fd, replacement->before);
-    signals_unpin();
-    errno = saved;
-}
-
-uint32_t release_before_close_range(unsigned first, unsigned last)
-{
-    if (process_is_vfork_child())
-        return 0;
-    const int saved = errno;
-    const uint32_t generation = fd_next_generation();
-    for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
-        if (!fd_is_hidden(fd))
-            (void)release(fd, generation);
-    fd_forget_range(first, last);
-    errno = saved;
-    return generation;
-}
-
-/* An accepted connection of which nothing would be left to see through: nothing is kept, and nobody seals. */
+/* Whether an accepted connection has nothing to complete: no byte has come, and none was sent or buffered. */
 static bool is_silent(const struct connection *connection, int fd)
 {
     return connection->phase == CONNECTION_HANDSHAKE && !connection->initiator && connection->rx_total == 0 &&
@@ -361,16 +154,17 @@ int release_shutdown(int fd, int how)
         return real_libc()->shutdown(fd, how);
     }
     bool finished = true;
-    long result = 0; /* the kernel knows whether anything is left that could be shut */
+    long result = 0; /* the kernel's: it knows whether the socket is still connected */
     if (how == SHUT_RDWR && is_silent(connection, fd))
-        connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had said anything");
+        connection_fail(connection, fd, ECONNRESET, "the program shut it down before the peer had sent anything");
     else if (how != SHUT_WR)
         result = transport_shut(fd, SHUT_RD);
     else if (connection->fin_sent)
         result = transport_shut(fd, SHUT_WR);
     if (how != SHUT_WR) {
         connection->read_shut = true;
-        finished = !handshake_is_under_way(connection); /* the kernel will not say when it can go on */
+        finished =
+            !handshake_is_under_way(connection); /* poll does not report when a handshake can continue then */
     }
     if (how != SHUT_RD && !connection->write_shut) {
         connection->write_shut = true;
@@ -406,10 +200,10 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
         const uint32_t generation = fd_next_generation();
         report_end(connection, false, false);
         prepare_close(connection, fd);
-        const bool is_ours = fd_unhide(fd, generation);
+        const bool was_hidden = fd_unhide(fd, generation);
         endpoint_free(endpoint, connection);
-        if (is_ours)
-            (void)close_number(fd, generation);
+        if (was_hidden)
+            (void)release_close_number(fd, generation);
         return true;
     }
     handshake_advance(connection, fd);
@@ -436,7 +230,7 @@ void release_all(void)
             !endpoint_enter_at(endpoint, &connection))
             continue;
         endpoint_retire(endpoint);
-        if (!let_go(endpoint, connection, atomic_load(&endpoint->fd)))
+        if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd)))
             atomic_store(&endpoint->background, BACKGROUND_LISTED);
     }
     background_finish();

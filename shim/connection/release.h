@@ -1,6 +1,7 @@
 /*
- * The end of a connection as the program means it: shutdown and close. What was accepted is sent, FINAL and the
- * kernel's FIN follow, and the socket is held until the peer's kernel has it all.
+ * The end of a connection: shutdown(2), close(2), and dup2(2) onto one of its numbers. All bytes that the program's
+ * calls have accepted are sent, then FINAL and the kernel's FIN. The socket stays open until the peer's kernel has
+ * acknowledged everything, for at most the policy's `linger` after the FIN.
  */
 #ifndef PFSWRAP_CONNECTION_RELEASE_H
 #define PFSWRAP_CONNECTION_RELEASE_H
@@ -8,52 +9,53 @@
 #include "connection/endpoint.h"
 
 /*
- * The program closes `fd`, a sealed descriptor, or one that something is noted of. Closes it, or keeps a hidden
- * duplicate until all is sent. Returns what close(2) does, or FD_FOREIGN: make the real call. In a child of
- * vfork() only the descriptor goes.
+ * close(2) of `fd`, which is sealed, or about which something is recorded (fd_is_known()). A hidden duplicate keeps
+ * the socket if something is still to be sent. Returns what close(2) does, or FD_FOREIGN: make the real call. In a
+ * child of vfork(), only the descriptor is closed.
  */
 int release_close(int fd);
 
 /*
- * The kernel has closed `fd`, which was foreign just before, and now something is known of it: another thread has
- * registered it in between, for the socket that is closed or for one that has the number now. The former ends.
+ * The kernel has closed `fd`, which was foreign before the call, and now the table has something for it: another
+ * thread has registered the number meanwhile. If it did so for the socket that is closed now, that connection ends.
+ * A connection of another socket that has the number now stays. Keeps errno.
  */
 void release_after_close(int fd);
 
 /*
- * dup2(2) is about to put something else at `fd`, which may be anything: no other thread makes it something else
- * until release_after_replace(), which says whether the kernel has done it and what the table is to have for it
- * then (0, or a note). `passes`: other threads' calls on a foreign number go on meanwhile. What was sealed ends as
- * with release_close(), also if the kernel has not replaced it; a number that the shim has hidden there moves out
- * of the way. False, with EBUSY: another call has other plans for the number. Nothing changes in a child of
+ * Around dup2(2) onto `fd`, which may be of any kind. No other thread changes the kind of the number between the
+ * two calls. before: a sealed number is closed as by release_close(), even if the kernel does not replace it later.
+ * A hidden file moves to another number. `passes`: other threads' calls on a foreign number go on meanwhile.
+ * Returns false with errno EBUSY if other calls keep the number for a second. after: `replaced` says whether the
+ * kernel has replaced the number, and `word` is its new word (0, or a note). Neither changes anything in a child of
  * vfork().
  */
 struct replacement {
     int fd;
     uint32_t generation; /* 0: nothing to do */
-    uint64_t before;     /* the table's word for it, if it was foreign */
+    uint64_t before;     /* the word of a foreign number */
     bool released;       /* it was sealed, or hidden */
 };
 bool release_before_replace(int fd, bool passes, struct replacement *replacement);
 void release_after_replace(const struct replacement *replacement, bool replaced, uint64_t word);
 
 /*
- * Every sealed descriptor in a range is about to be closed. Returns the generation for fd_vacate_range(); 0:
- * there is none.
+ * Before close_range(2): does everything about closing the sealed numbers in [first, last] except the system call.
+ * Returns the generation for fd_vacate_range(); 0 in a child of vfork(): nothing to do. Keeps errno.
  */
 uint32_t release_before_close_range(unsigned first, unsigned last);
 
-/* shutdown(2) of a sealed descriptor; or FD_FOREIGN. */
+/* shutdown(2) of a sealed number; or FD_FOREIGN: make the real call. */
 int release_shutdown(int fd, int how);
 
 /*
- * Goes on with a connection that is finishing, in the background. Returns true when there is nothing left to do:
- * the endpoint is free and its hidden descriptor closed, or the program still has it and it is where it should be.
- * Called with the lock held, which is given back.
+ * The background thread's work: continues with a connection as far as possible without waiting. Returns true if
+ * nothing is left to do. Then the endpoint is free and its hidden number closed; or the program still has a number,
+ * and the connection needs nothing until its next call. Called locked; unlocked on return.
  */
 bool release_advance(struct endpoint *endpoint, struct connection *connection);
 
-/* At exit: every connection of this process is closed, as the kernel would close it; then waited for. */
+/* At exit: closes every connection of this process, as the kernel would, and waits for at most `linger`. */
 void release_all(void);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * What the audit log is told about sealed connections. Keys are named, never shown.
+ * The audit events of sealed connections (docs/AUDIT.md). An event contains the names of keys, never a key. The
+ * functions are in connection/connection.h.
  */
 #include "audit/address.h"
 #include "audit/builder.h"
@@ -12,12 +13,13 @@ static const char *const patterns[] = {
     [PFSWRAP_SEAL_NKPSK2] = "NKpsk2",
 };
 
+/* One event while its fields are collected. */
 struct line {
     char local[AUDIT_ADDRESS_TEXT], peer[AUDIT_ADDRESS_TEXT];
     struct audit_builder event;
 };
 
-/* Who and where: what each of the events begins with. */
+/* The fields with which every event begins: role, addresses, rule, layer. */
 static void begin(struct line *line, const struct connection *connection)
 {
     const struct policy_rule *rule = connection_rule(connection);

@@ -1,6 +1,7 @@
 /*
- * From the program to the kernel. Up to four frames go in one call. The last of them stays uncommitted until the
- * kernel has spoken, so that a full socket changes nothing; a frame of which it took a part is kept, whole.
+ * From the program to the kernel. One system call sends up to four frames. The last one is not committed until the
+ * kernel has answered. If the kernel took nothing of it, it is undone, and the program keeps its bytes. A frame of
+ * which the kernel took a part is committed, and the rest is pending.
  */
 #include "connection/send.h"
 
@@ -17,11 +18,11 @@
 
 enum {
     FRAMES_BYTES = CONNECTION_BATCH * PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES,
-    GATHER_AT = CONNECTION_TX_MAX, /* where small pieces are put together */
+    GATHER_AT = CONNECTION_TX_MAX, /* in the send buffer: where small pieces become one chunk */
 };
 _Static_assert(FRAMES_BYTES + CONNECTION_CONTROL_MAX <= GATHER_AT, "a batch of frames, and room to gather");
 
-/* Nobody takes what is pending any more. */
+/* The kernel takes no more bytes: what is pending is discarded. */
 static void broken(struct connection *connection)
 {
     connection->broken = true;
@@ -33,7 +34,8 @@ int send_flush(struct connection *connection, int fd)
     if (span_length(connection->tx) == 0)
         return 1;
     const uint8_t *tx = connection_tx(connection);
-    /* FINAL and the kernel's FIN in one segment: a peer that reads the end finds it to be one. */
+    /* FINAL and the kernel's FIN go in one segment: then the peer finds FINAL when it reads the end of the stream.
+     */
     const int more = connection->finishing && !connection->read_shut ? MSG_MORE : 0;
     while (span_length(connection->tx) > 0) {
         long count = transport_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
@@ -56,7 +58,7 @@ void send_owed(struct connection *connection, int fd)
         const uint32_t limit =
             span_length(connection->prehandshake) > 0 ? connection->prehandshake.begin : GATHER_AT;
         if (tx == NULL || limit - connection->tx.end < PFSWRAP_SEAL_TAKE_BYTES)
-            return; /* comes again when there is room */
+            return; /* tried again when there is room */
         int length = pfswrap_seal_take(&connection->channel, connection_config(connection), tx + connection->tx.end,
                                        limit - connection->tx.end);
         if (length < 0) {
@@ -76,7 +78,7 @@ static void count_sent(struct connection *connection, size_t length)
     connection->sent.chunks++;
 }
 
-/* A chunk's worth of plaintext in one piece; *length is how much. The iterator stays. */
+/* Up to a chunk of plaintext as one piece of *length bytes. `from` does not advance. */
 static const uint8_t *next_chunk(const struct iter *from, uint8_t *gather, size_t *length)
 {
     struct iter ahead = *from;
@@ -87,16 +89,16 @@ static const uint8_t *next_chunk(const struct iter *from, uint8_t *gather, size_
     return gather;
 }
 
-/* Frames of one batch, as they lie in the send buffer. */
+/* The frames of one batch, at the beginning of the send buffer. */
 struct batch {
     bool open;               /* the last frame is not committed */
     struct iter before_last; /* where the last frame's plaintext begins */
-    uint32_t last_at;        /* where the last frame begins */
+    uint32_t last_at;        /* where the last frame begins in the send buffer */
     size_t last_plain;       /* bytes of plaintext in it */
-    uint32_t end;
+    uint32_t end;            /* where it ends in the send buffer */
 };
 
-/* The last frame will go out for certain, whole. */
+/* Commits the last frame: all of it will be sent. */
 static void commit_last(struct connection *connection, struct batch *batch)
 {
     if (!batch->open)
@@ -106,7 +108,7 @@ static void commit_last(struct connection *connection, struct batch *batch)
     batch->open = false;
 }
 
-/* Seals up to four frames to `tx`. Returns 0, or a negative error of the channel's. */
+/* Seals up to four frames into `tx`. Returns 0, or a negative enum pfswrap_seal_error. */
 static int seal_batch(struct connection *connection, uint8_t *tx, struct iter *from, struct batch *batch)
 {
     *batch = (struct batch){0};
@@ -126,7 +128,7 @@ static int seal_batch(struct connection *connection, uint8_t *tx, struct iter *f
     return 0;
 }
 
-/* Says what the kernel took: `count` bytes, or a negated errno. */
+/* Commits or undoes the last frame. `count`: how many bytes the kernel took, or a negated errno. */
 static int settle_batch(struct connection *connection, uint8_t *tx, struct iter *from, struct batch *batch,
                         long count)
 {
@@ -150,20 +152,22 @@ static int settle_batch(struct connection *connection, uint8_t *tx, struct iter 
 }
 
 /*
- * A first request must not wait until the peer's kernel has acknowledged the confirm, which Nagle's algorithm would
- * have it do for the 40 ms of a delayed acknowledgement (tcp(7), TCP_NODELAY).
+ * Before the first send of a connection's initiator: Nagle's algorithm would delay it until the peer's kernel has
+ * acknowledged the confirm, which can take 40 ms (a delayed acknowledgement). Sets TCP_NODELAY (tcp(7)) for this
+ * send. Returns whether it was not set before.
  */
-static bool hurry(struct connection *connection, int fd)
+static bool disable_nagle_once(struct connection *connection, int fd)
 {
-    if (__builtin_expect(!connection->unhurried, true))
+    if (__builtin_expect(!connection->only_confirm_sent, true))
         return false;
-    connection->unhurried = false;
+    connection->only_confirm_sent = false;
     if (transport_get_option(fd, IPPROTO_TCP, TCP_NODELAY) != 0)
         return false;
     transport_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     return true;
 }
 
+/* Seals and sends batches until `from` is at its end, or the kernel takes no more. Returns as send_some(). */
 static int send_frames(struct connection *connection, int fd, struct iter *from, int more)
 {
     uint8_t *tx = connection_tx(connection);
@@ -188,8 +192,8 @@ static int send_frames(struct connection *connection, int fd, struct iter *from,
     return 0;
 }
 
-/* Before the handshake is complete: kept as plaintext, as far as there is room. */
-static int queue_early(struct connection *connection, struct iter *from)
+/* Appends to the pre-handshake buffer, up to its size. Returns 0; -EAGAIN: it is full; -ENOBUFS. */
+static int fill_prehandshake(struct connection *connection, struct iter *from)
 {
     uint8_t *tx = connection_tx(connection);
     if (tx == NULL)
@@ -210,11 +214,11 @@ int send_some(struct connection *connection, int fd, struct iter *from, int more
         return -connection->error;
     }
     if (connection->phase == CONNECTION_FAILED)
-        return -EPIPE; /* as the kernel answers once it has told why (socket(7), SO_ERROR) */
+        return -EPIPE; /* as in the kernel, after it has reported the error (socket(7), SO_ERROR) */
     if (connection->write_shut || connection->broken)
         return -EPIPE;
-    if (connection->phase != CONNECTION_OPEN) /* in a sandbox nobody but the program's own calls would send it */
-        return connection->buffering && !process_sandboxed ? queue_early(connection, from) : -EAGAIN;
+    if (connection->phase != CONNECTION_OPEN) /* in a sandbox, no background thread would send the buffer */
+        return connection->buffering && !process_sandboxed ? fill_prehandshake(connection, from) : -EAGAIN;
     if (!send_flush(connection, fd))
         return -EAGAIN;
     pfswrap_seal_tick(&connection->channel, (uint64_t)time(NULL));
@@ -224,9 +228,9 @@ int send_some(struct connection *connection, int fd, struct iter *from, int more
             return -EAGAIN;
     }
     if (from->left > 0 && connection->phase == CONNECTION_OPEN && !connection->broken) {
-        const bool hurried = hurry(connection, fd);
+        const bool no_delay = disable_nagle_once(connection, fd);
         result = send_frames(connection, fd, from, more);
-        if (hurried)
+        if (no_delay)
             transport_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 0);
     }
     connection_trim(connection);
@@ -276,8 +280,7 @@ bool send_finish(struct connection *connection, int fd)
     send_owed(connection, fd);
     if (!send_flush(connection, fd) || pfswrap_seal_owes(&connection->channel))
         return connection->broken || connection->phase == CONNECTION_FAILED;
-    /* The kernel resets a socket that is shut both ways if anything comes, and the peer's own FINAL is something.
-     */
+    /* If anything arrives at a socket that is shut both ways, even FINAL, the kernel resets the connection. */
     if (connection->read_shut && !process_sandboxed && transport_unacknowledged(fd) > 0)
         return false;
     (void)transport_shut(fd, SHUT_WR);

@@ -1,6 +1,6 @@
 /*
- * Sending on a connection: the program's bytes into frames and frames into the kernel, without waiting. The caller
- * holds the connection's lock.
+ * Sending on a connection: the program's bytes into frames, and frames to the kernel. Nothing here waits. The
+ * caller holds the connection's lock.
  */
 #ifndef PFSWRAP_CONNECTION_SEND_H
 #define PFSWRAP_CONNECTION_SEND_H
@@ -9,10 +9,10 @@
 #include "base/iov_iter.h"
 
 /*
- * Seals from `from` and sends. What it has gone past is sealed and must not be offered again; what of it the kernel
- * did not take is pending (connection->tx), and goes out by send_flush(): with the next call, or in the background.
- * `more`: MSG_MORE, or 0. Returns 0, or a negated errno: EAGAIN, EPIPE, ENOBUFS, what the kernel said; what was
- * gone past before that stays.
+ * Seals the bytes of `from` and sends them. `from` advances past the bytes that are sealed; they must not be sealed
+ * again. Those that the kernel did not take are pending (connection->tx). send_flush() sends them, in the next call
+ * or in the background thread. `more`: MSG_MORE, or 0. Returns 0, or a negated errno: EAGAIN, EPIPE, ENOBUFS, or
+ * the kernel's error. `from` may have advanced before an error, too.
  */
 int send_some(struct connection *connection, int fd, struct iter *from, int more);
 

@@ -1,6 +1,6 @@
 /*
- * The loop around every call that moves bytes: what can be done under the lock, then waiting without it, then
- * again.
+ * The loop around every call that moves bytes. An attempt does under the lock what is possible without waiting. If
+ * that is not enough, the call waits without the lock, and tries again.
  */
 #include "connection/stream.h"
 
@@ -19,75 +19,77 @@
 #include "base/raw_syscall.h"
 
 /*
- * A blocking program's first send waits this long for the handshake: it is what drives it then, and no other thread
- * comes sooner.
+ * How long the first send of a blocking program waits for the handshake, before its bytes go to the pre-handshake
+ * buffer. The call itself continues the handshake meanwhile; the background thread would do so later.
  */
-enum { EARLY_PATIENCE_MS = 10 };
+enum { FIRST_SEND_TIMEOUT_MS = 10 };
 
-/* What a call knows when it gives the lock back. */
-struct turn {
+/* One attempt: the connection while it is locked, and what the call needs to know after that. */
+struct attempt {
     struct endpoint *endpoint;
     struct connection *connection;
-    uint32_t generation; /* of the connection that the call began on; 0: it is just beginning */
+    uint32_t generation; /* of the connection that the first attempt found; 0: this is the first */
     bool blocking;
-    bool under_way; /* a handshake is, and the program waits for it */
-    short wants;
-    uint64_t until_ms;
-    size_t low_water; /* bytes that a blocking read waits for */
+    bool under_way;    /* a handshake is under way, and the call waits for it */
+    short wants;       /* the events that the handshake waits for */
+    uint64_t until_ms; /* when to try again without an event (clock_ms()) */
+    size_t low_water;  /* bytes that a blocking read waits for */
 };
 
 /*
- * Locks the connection and takes its handshake as far as it goes. Never another connection than before: the number
- * may have been closed, and given to one, while the call waited.
+ * Begins an attempt: locks the connection and continues its handshake as far as possible. While the call waited,
+ * the number may have been closed and given to another connection. That is the error EBADF.
  */
-static enum endpoint_result enter(int fd, struct turn *turn)
+static enum endpoint_result enter(int fd, struct attempt *attempt)
 {
-    enum endpoint_result result = endpoint_enter(fd, &turn->endpoint, &turn->connection);
+    enum endpoint_result result = endpoint_enter(fd, &attempt->endpoint, &attempt->connection);
     if (result != ENDPOINT_ENTERED)
         return result;
-    struct connection *connection = turn->connection;
-    const uint32_t generation = atomic_load_explicit(&turn->endpoint->generation, memory_order_relaxed);
-    if (__builtin_expect(turn->generation != 0 && turn->generation != generation, false)) {
+    struct connection *connection = attempt->connection;
+    const uint32_t generation = atomic_load_explicit(&attempt->endpoint->generation, memory_order_relaxed);
+    if (__builtin_expect(attempt->generation != 0 && attempt->generation != generation, false)) {
         endpoint_leave(connection);
         errno = EBADF;
         return ENDPOINT_ERROR;
     }
-    turn->generation = generation;
+    attempt->generation = generation;
     if (__builtin_expect(handshake_is_under_way(connection), false)) {
         handshake_advance(connection, fd);
         if (connection->phase == CONNECTION_NONE) {
-            endpoint_abandon(turn->endpoint, connection);
+            endpoint_abandon(attempt->endpoint, connection);
             return ENDPOINT_NONE;
         }
     }
     return result;
 }
 
-static void leave(struct turn *turn)
+/* Ends an attempt: unlocks the connection. */
+static void leave(struct attempt *attempt)
 {
-    const struct connection *connection = turn->connection;
-    turn->blocking = !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed);
-    turn->under_way = handshake_is_under_way(connection);
-    turn->wants = (short)connection->wants;
-    turn->low_water = connection->low_water > 0 && turn->blocking ? (size_t)connection->low_water : 1;
-    turn->until_ms = connection->deadline_ms;
-    if (!connection->buffering && connection->buffer_at_ms < turn->until_ms)
-        turn->until_ms = connection->buffer_at_ms;
-    endpoint_leave(turn->connection);
+    const struct connection *connection = attempt->connection;
+    attempt->blocking = !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed);
+    attempt->under_way = handshake_is_under_way(connection);
+    attempt->wants = (short)connection->wants;
+    attempt->low_water = connection->low_water > 0 && attempt->blocking ? (size_t)connection->low_water : 1;
+    attempt->until_ms = connection->deadline_ms;
+    if (!connection->buffering && connection->buffer_at_ms < attempt->until_ms)
+        attempt->until_ms = connection->buffer_at_ms;
+    endpoint_leave(attempt->connection);
 }
 
 /*
- * Without the lock. Returns 0, EINTR or EAGAIN. Another thread may take from the socket what this one waits for,
- * hence a slice at a time.
+ * Waits for the handshake, without the lock. Returns as wait_for(). It waits in short slices, since another thread
+ * may receive what this one waits for.
  */
-static int wait_handshake(int fd, const struct turn *turn, int timeout_option, uint64_t began_ms)
+static int wait_handshake(int fd, const struct attempt *attempt, int timeout_option, uint64_t began_ms)
 {
     enum { SLICE_MS = 20 };
     const uint64_t slice = clock_ms() + SLICE_MS;
-    return wait_for(fd, turn->wants, slice < turn->until_ms ? slice : turn->until_ms, timeout_option, began_ms);
+    return wait_for(fd, attempt->wants, slice < attempt->until_ms ? slice : attempt->until_ms, timeout_option,
+                    began_ms);
 }
 
-/* Receiving, too, takes what is still to be sent a little further. */
+/* A receive also sends what is pending, as far as possible. */
 static inline void send_pending(struct connection *connection, int fd)
 {
     if (__builtin_expect(connection->finishing && !connection->fin_sent, false))
@@ -96,6 +98,7 @@ static inline void send_pending(struct connection *connection, int fd)
         (void)send_flush(connection, fd);
 }
 
+/* The return value of a call that has moved `passed` bytes, and then met the error. */
 static ssize_t outcome(size_t passed, int error)
 {
     if (passed > 0)
@@ -105,18 +108,17 @@ static ssize_t outcome(size_t passed, int error)
 }
 
 /*
- * The descriptor is not sealed, or has ceased to be. `inside`: since this call began, on a connection that could
- * not become a plain one. Another thread has closed it then, and whatever has the number now is none of this
- * call's.
+ * The return value where enter() has found no connection. `required`: this call began on a connection that must be
+ * sealed. So another thread has closed the number, and the call must not go on with what has the number now.
  */
-static ssize_t outside(enum endpoint_result entered, size_t passed, bool inside)
+static ssize_t not_sealed(enum endpoint_result entered, size_t passed, bool required)
 {
-    if (entered == ENDPOINT_NONE && passed == 0 && !inside)
+    if (entered == ENDPOINT_NONE && passed == 0 && !required)
         return FD_FOREIGN;
     return outcome(passed, entered == ENDPOINT_NONE ? EBADF : errno);
 }
 
-/* Whether a call has most likely to wait, and so had better begin with that: a system call less. */
+/* Whether a receive will most likely have to wait. It waits first then, which saves one system call. */
 static bool will_wait(const struct connection *connection, int flags)
 {
     return receive_awaits_answer(connection) &&
@@ -130,48 +132,48 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
     const bool peek = (flags & MSG_PEEK) != 0, all = (flags & MSG_WAITALL) != 0 && !peek;
     const int saved = errno;
     uint64_t began_ms = 0;
-    bool inside = false;
-    const bool nothing = to.left == 0; /* the kernel waits once then, and has not failed, whatever came */
+    bool required = false;
+    const bool nothing = to.left == 0; /* then the kernel would wait once, and return 0 even after an error */
     to.discards = (flags & MSG_TRUNC) != 0;
     if (flags & MSG_OOB) {
         errno = EINVAL;
         return -1;
     }
-    struct turn turn = {0};
+    struct attempt attempt = {0};
     pthread_testcancel();
     for (;;) {
-        enum endpoint_result entered = enter(fd, &turn);
+        enum endpoint_result entered = enter(fd, &attempt);
         if (entered != ENDPOINT_ENTERED)
-            return outside(entered, to.passed, inside);
-        inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
+            return not_sealed(entered, to.passed, required);
+        required = connection_rule(attempt.connection)->seal == POLICY_SEAL_REQUIRE;
         transport_call = kind;
         long result = -EAGAIN;
-        send_pending(turn.connection, fd);
+        send_pending(attempt.connection, fd);
         if (to.left == 0 && (kind == TRANSPORT_PLAIN || kind == TRANSPORT_VECTOR))
-            result = 0; /* a file has nothing to wait for; the calls of sockets wait until something is there */
-        else if (handshake_is_under_way(turn.connection))
-            result = turn.connection->read_shut ? 0 : -EAGAIN;
-        else if (began_ms > 0 || !will_wait(turn.connection, flags))
-            result = receive_some(turn.connection, fd, &to, peek);
-        leave(&turn);
+            result = 0; /* read(2) of no bytes does not wait; recv(2) waits until something has come */
+        else if (handshake_is_under_way(attempt.connection))
+            result = attempt.connection->read_shut ? 0 : -EAGAIN;
+        else if (began_ms > 0 || !will_wait(attempt.connection, flags))
+            result = receive_some(attempt.connection, fd, &to, peek);
+        leave(&attempt);
         errno = saved;
-        if (result > 0 && (all ? to.left == 0 : to.left == 0 || to.passed >= turn.low_water || peek))
+        if (result > 0 && (all ? to.left == 0 : to.left == 0 || to.passed >= attempt.low_water || peek))
             return peek ? result : (ssize_t)to.passed;
         if (result == 0)
             return (ssize_t)to.passed;
         if (result < 0 && result != -EAGAIN)
             return outcome(to.passed, (int)-result);
-        if (!turn.blocking || (flags & MSG_DONTWAIT) != 0)
+        if (!attempt.blocking || (flags & MSG_DONTWAIT) != 0)
             return outcome(to.passed, EAGAIN);
         if (process_sandboxed)
-            continue; /* the transport has waited, if it is to be waited for */
-        /* What the program allows (SO_RCVTIMEO) is for the whole call: later waits get what is left of it. */
+            continue; /* there, transport_receive() waits on a blocking socket */
+        /* SO_RCVTIMEO applies to the whole call: a later wait gets only the time that is left. */
         const bool again = began_ms > 0;
         if (!again)
             began_ms = clock_ms();
-        int error = turn.under_way ? wait_handshake(fd, &turn, SO_RCVTIMEO, began_ms)
-                    : again        ? wait_readable_again(fd, began_ms)
-                                   : wait_readable(fd);
+        int error = attempt.under_way ? wait_handshake(fd, &attempt, SO_RCVTIMEO, began_ms)
+                    : again           ? wait_readable_again(fd, began_ms)
+                                      : wait_readable(fd);
         if (error != 0 && nothing)
             return 0;
         if (error != 0)
@@ -179,14 +181,15 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
     }
 }
 
-/* Whether a blocking send had better see the handshake through: nothing is kept yet, and the peer may be there. */
+/* Whether a blocking send should wait for the handshake first: the pre-handshake buffer is still empty. */
 static bool may_be_ready_soon(const struct connection *connection)
 {
     return !connection->initiator && connection->phase == CONNECTION_HANDSHAKE && !connection->write_shut &&
            span_length(connection->prehandshake) == 0;
 }
 
-/* As send(2) does for a connection that is shut or gone. The kernel itself has done so where it was asked to. */
+/* Raises SIGPIPE as send(2) does. In a sandbox, the kernel has raised it: the shim sends with the program's call.
+ */
 static void raise_sigpipe(int flags)
 {
     if ((flags & MSG_NOSIGNAL) != 0 || process_sandboxed)
@@ -195,28 +198,37 @@ static void raise_sigpipe(int flags)
     (void)raw_syscall(SYS_tgkill, process_running_id(), thread, SIGPIPE);
 }
 
+/* Waits before the next attempt to send, without the lock. `first`: for the handshake. Returns as wait_for(). */
+static int wait_to_send(int fd, struct attempt *attempt, uint64_t began_ms, bool first)
+{
+    if (first && attempt->until_ms > began_ms + FIRST_SEND_TIMEOUT_MS)
+        attempt->until_ms = began_ms + FIRST_SEND_TIMEOUT_MS;
+    if (attempt->under_way)
+        return wait_handshake(fd, attempt, SO_SNDTIMEO, began_ms);
+    return process_sandboxed ? 0 : wait_for(fd, POLLOUT, UINT64_MAX, SO_SNDTIMEO, began_ms);
+}
+
 ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)
 {
     struct iter from = iov_iter_init(vectors, count);
     const int saved = errno;
-    uint64_t began_ms = 0, target = 0;
-    bool inside = false, patient = true;
-    int error = 0;
+    uint64_t began_ms = 0, target = 0; /* the tx_total with which all bytes of this call are sent */
+    bool required = false, may_wait_first = true;
+    int error = 0; /* of the last wait */
     if (flags & MSG_OOB) {
         errno = EOPNOTSUPP;
         return -1;
     }
-    struct turn turn = {0};
+    struct attempt attempt = {0};
     pthread_testcancel();
     for (;;) {
-        enum endpoint_result entered = enter(fd, &turn);
+        enum endpoint_result entered = enter(fd, &attempt);
         if (entered != ENDPOINT_ENTERED)
-            return outside(entered, from.passed, inside);
-        inside = connection_rule(turn.connection)->seal == POLICY_SEAL_REQUIRE;
-        struct connection *connection = turn.connection;
-        if (kind == TRANSPORT_VECTOR &&
-            from.left + from.passed == 0) { /* not even an end is noticed: writev(2) of no bytes */
-            leave(&turn);
+            return not_sealed(entered, from.passed, required);
+        required = connection_rule(attempt.connection)->seal == POLICY_SEAL_REQUIRE;
+        struct connection *connection = attempt.connection;
+        if (kind == TRANSPORT_VECTOR && from.left + from.passed == 0) { /* writev(2) of no bytes notices no error */
+            leave(&attempt);
             errno = saved;
             return 0;
         }
@@ -224,7 +236,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         const size_t before = from.passed;
         const bool blocks =
             !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0;
-        const bool first = blocks && patient && error == 0 && may_be_ready_soon(connection);
+        const bool first = blocks && may_wait_first && error == 0 && may_be_ready_soon(connection);
         int result = -error;
         if (first)
             result = -EAGAIN;
@@ -233,34 +245,21 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         if (from.passed > before && connection->phase == CONNECTION_OPEN)
             target = connection->tx_total;
         const bool pending = connection->tx_total - span_length(connection->tx) < target && !connection->broken;
-        const bool wait = blocks && error == 0;
-        const bool early = handshake_is_under_way(connection) && span_length(connection->prehandshake) > 0;
-        if (result == 0 && !pending) {
-            leave(&turn);
-            if (early)
-                background_add(turn.endpoint);
-            errno = saved;
-            return (ssize_t)from.passed;
-        }
-        if ((result != 0 && result != -EAGAIN) || !wait) {
-            leave(&turn);
+        const bool buffered = handshake_is_under_way(connection) && span_length(connection->prehandshake) > 0;
+        const bool done = result == 0 && !pending;
+        leave(&attempt);
+        if (done || (result != 0 && result != -EAGAIN) || !blocks || error != 0) {
             if (result == -EPIPE && from.passed == 0)
                 raise_sigpipe(flags);
-            if (pending || early) /* what was taken is sent, and the program need not come back for it */
-                background_add(turn.endpoint);
+            if (pending || buffered) /* the background thread sends the rest, even if the program makes no call */
+                background_add(attempt.endpoint);
             errno = saved;
-            return outcome(from.passed, result != 0 ? -result : EAGAIN);
+            return done ? (ssize_t)from.passed : outcome(from.passed, result != 0 ? -result : EAGAIN);
         }
-        leave(&turn);
         if (began_ms == 0)
             began_ms = clock_ms();
-        if (first && turn.until_ms > began_ms + EARLY_PATIENCE_MS)
-            turn.until_ms = began_ms + EARLY_PATIENCE_MS;
-        if (turn.under_way)
-            error = wait_handshake(fd, &turn, SO_SNDTIMEO, began_ms);
-        else if (!process_sandboxed)
-            error = wait_for(fd, POLLOUT, UINT64_MAX, SO_SNDTIMEO, began_ms);
-        patient = patient && error != EAGAIN && clock_ms() < began_ms + EARLY_PATIENCE_MS;
+        error = wait_to_send(fd, &attempt, began_ms, first);
+        may_wait_first = may_wait_first && error != EAGAIN && clock_ms() < began_ms + FIRST_SEND_TIMEOUT_MS;
         if (first && error == EAGAIN)
             error = 0;
     }
@@ -268,14 +267,14 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
 
 ssize_t stream_available(int fd)
 {
-    struct turn turn = {0};
-    enum endpoint_result entered = enter(fd, &turn);
+    struct attempt attempt = {0};
+    enum endpoint_result entered = enter(fd, &attempt);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
     transport_call = TRANSPORT_SOCKET;
     ssize_t available = 0;
-    if (!handshake_is_under_way(turn.connection))
-        available = (ssize_t)receive_available(turn.connection, fd);
-    leave(&turn);
+    if (!handshake_is_under_way(attempt.connection))
+        available = (ssize_t)receive_available(attempt.connection, fd);
+    leave(&attempt);
     return available;
 }

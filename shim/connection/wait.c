@@ -1,6 +1,7 @@
 /*
- * For receiving, the kernel itself waits: recv() with MSG_PEEK takes nothing, so an interruption, a jump or a
- * cancellation loses nothing. For everything else there is poll, which no signal handler restarts (signal(7)).
+ * To wait for received bytes, the shim calls recv(2) with MSG_PEEK. It consumes nothing, so a signal, a
+ * siglongjmp(3) or a cancellation loses nothing. All other waits use ppoll(2), which is never restarted after a
+ * signal handler (signal(7)).
  */
 #include "connection/wait.h"
 
@@ -16,7 +17,7 @@
 #include "connection/connection.h"
 #include "base/libc.h"
 
-/* Milliseconds that the program allows; UINT64_MAX: any. */
+/* The program's timeout in milliseconds; UINT64_MAX: none. */
 static uint64_t program_timeout(int fd, int option)
 {
     struct timeval timeout = {0};
@@ -28,8 +29,9 @@ static uint64_t program_timeout(int fd, int option)
 }
 
 /*
- * Whether a call that a handler has just interrupted is to go on. Which handler it was cannot be known; a program
- * whose handlers are not all alike gets EINTR, which it has to expect from some of them.
+ * Whether a call continues after a signal handler has interrupted it: all of the program's handlers have
+ * SA_RESTART. It cannot be known which handler ran. A program with different handlers gets EINTR, which it must
+ * expect anyway.
  */
 static bool restarts(void)
 {
@@ -60,7 +62,7 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
         if (count > 0)
             return 0;
         if (count < 0 && errno != EINTR)
-            return 0; /* the call that comes next finds out */
+            return 0; /* the caller's next call on `fd` finds the error */
         if (count < 0 && (allowed != UINT64_MAX || !restarts()))
             return EINTR;
     }

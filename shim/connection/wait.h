@@ -1,6 +1,6 @@
 /*
- * Waiting for a socket as the program's own call would have: interrupted by the signals that interrupt it, ended by
- * SO_RCVTIMEO and SO_SNDTIMEO, and a cancellation point. Never under a lock.
+ * Waiting for a socket as the program's own call would wait: the same signals interrupt it, SO_RCVTIMEO and
+ * SO_SNDTIMEO end it, and it is a cancellation point. Never call this with a connection's lock.
  */
 #ifndef PFSWRAP_CONNECTION_WAIT_H
 #define PFSWRAP_CONNECTION_WAIT_H
@@ -8,16 +8,17 @@
 #include <stdint.h>
 
 /*
- * Until `fd` is ready for `events` (poll(2)) or the clock of clock_ms() says `until_ms`. `timeout_option`:
- * SO_RCVTIMEO or SO_SNDTIMEO, which counts from `began_ms`. Returns 0, or EINTR, or EAGAIN: the program's timeout.
+ * Waits until `fd` is ready for `events` (poll(2)), or until clock_ms() is `until_ms`. `timeout_option`:
+ * SO_RCVTIMEO or SO_SNDTIMEO, which counts from `began_ms`. Returns 0; EINTR; or EAGAIN: the program's timeout has
+ * expired.
  */
 int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms);
 
-/* Until there is something to receive. Restarted after signals exactly as recv(2), since it is one. Returns as
- * above. */
+/* Waits until there is something to receive. A signal restarts it exactly as it restarts recv(2). Returns as above.
+ */
 int wait_readable(int fd);
 
-/* The same for a call that has waited before, since `began_ms`: SO_RCVTIMEO counts from there. */
+/* The same for a call that has waited before. SO_RCVTIMEO counts from `began_ms`. */
 int wait_readable_again(int fd, uint64_t began_ms);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Both directions of the question go through the connection's phase. Nothing here waits.
+ * Events of sealed descriptors (readiness.h): which events to ask the kernel for, which of its events the program
+ * gets, and what has to happen without an event. All three depend on the connection's phase.
  */
 #include "readiness/readiness.h"
 
@@ -13,7 +14,7 @@ enum {
     READABLE = POLLIN | POLLRDNORM,
     WRITABLE = POLLOUT | POLLWRNORM,
     ALWAYS = POLLERR | POLLHUP | POLLNVAL,
-    SWEEP_LEAST_MS = 10, /* between two sweeps, however close together things are due */
+    SWEEP_MIN_MS = 10, /* the shortest time between two sweeps */
 };
 
 bool readiness_concerns(int fd)
@@ -25,7 +26,7 @@ bool readiness_concerns(int fd)
     return fd_is_hidden(fd) || (endpoint != NULL && atomic_load(&endpoint->filter) != FILTER_NONE);
 }
 
-/* Locks it and takes the handshake as far as it goes. NULL: not sealed (any more). */
+/* Locks the connection and continues its handshake as far as possible. NULL: not sealed, or not any more. */
 static struct connection *enter_and_advance(int fd)
 {
     struct endpoint *endpoint;
@@ -42,8 +43,8 @@ static struct connection *enter_and_advance(int fd)
     return NULL;
 }
 
-/* What the program may be told before the handshake is complete. */
-static short told_early(const struct connection *connection)
+/* The events that the program may get before the handshake is complete. */
+static short events_before_open(const struct connection *connection)
 {
     return (short)((handshake_buffers_sends(connection) ? WRITABLE : 0) |
                    (connection->read_shut ? READABLE | POLLRDHUP : 0));
@@ -61,7 +62,7 @@ short readiness_ask(int fd, short events, bool *held_back)
     if (connection == NULL)
         return events;
     if (handshake_is_under_way(connection)) {
-        events = (short)((events & told_early(connection)) | connection->wants);
+        events = (short)((events & events_before_open(connection)) | connection->wants);
         *held_back = true;
         readiness_schedule(connection);
     }
@@ -74,7 +75,7 @@ uint32_t readiness_spurious(struct connection *connection, int fd, uint32_t even
     uint32_t spurious = 0;
     if (connection->phase != CONNECTION_OPEN)
         return 0;
-    /* A filter may allow no other calls than the program's own, and those have no way to ask without waiting. */
+    /* A sandbox may allow only the program's own calls. There is no way to ask with those without waiting. */
     if (process_sandboxed && atomic_load(&connection->nonblocking))
         return 0;
     if ((events & READABLE) != 0 && !receive_ahead(connection, fd))
@@ -98,20 +99,20 @@ short readiness_answer(int fd, short events, short revents)
         return 0;
     }
     if (handshake_is_under_way(connection))
-        revents = (short)(revents & told_early(connection));
+        revents = (short)(revents & events_before_open(connection));
     else if (was_under_way)
-        revents = 0; /* the kernel was asked something else: ask anew */
+        revents = 0; /* the kernel was asked for other events, so the caller asks again */
     else
         revents = (short)((uint16_t)revents & ~readiness_spurious(connection, fd, (uint16_t)revents));
     endpoint_leave(connection);
     return (short)(revents & asked);
 }
 
-/* --- what is due --- */
+/* --- times at which something is due --- */
 
 static _Atomic uint64_t next_due_ms = UINT64_MAX;
 
-/* When the handshake has to be looked at without an event. TCP's own has a time of its own. */
+/* When something is due for a connection; UINT64_MAX: never. TCP's own handshake has the kernel's timeout. */
 static uint64_t due_ms(const struct connection *connection)
 {
     if (!handshake_is_under_way(connection) || connection->phase == CONNECTION_CONNECTING)
@@ -139,7 +140,9 @@ uint64_t readiness_due_ms(void)
     return atomic_load_explicit(&next_due_ms, memory_order_relaxed);
 }
 
-/* What a look at a connection may have changed. Locked; given back. False: it is a plain one, and gone from here.
+/*
+ * Completes a change of phase that handshake_advance() or another process has made. Called locked; unlocked on
+ * return. False: the connection is not sealed, and its endpoint is free.
  */
 static bool settle_and_leave(struct endpoint *endpoint, struct connection *connection, int fd)
 {
@@ -153,13 +156,13 @@ static bool settle_and_leave(struct endpoint *endpoint, struct connection *conne
     return true;
 }
 
-/* What is due of one connection is done. Returns when it has to be looked at again. */
+/* Does what is due for one connection. Returns when something is due next; UINT64_MAX: never. */
 static uint64_t sweep_one(struct endpoint *endpoint, uint64_t now)
 {
     struct connection *connection;
     if (atomic_load(&endpoint->filter) != FILTER_HANDSHAKE || !endpoint_enter_at(endpoint, &connection))
         return UINT64_MAX;
-    const int fd = atomic_load(&endpoint->fd); /* under the lock: the endpoint may be another connection's by now */
+    const int fd = atomic_load(&endpoint->fd); /* after locking: the endpoint may have changed its connection */
     if (due_ms(connection) <= now)
         handshake_advance(connection, fd);
     const uint64_t due = due_ms(connection);
@@ -170,8 +173,8 @@ void readiness_sweep(void)
 {
     uint64_t due = readiness_due_ms();
     const uint64_t now = due != UINT64_MAX ? clock_ms() : 0;
-    /* Until it is known what comes next, others who wait come back soon. */
-    uint64_t soon = now + SWEEP_LEAST_MS, next = UINT64_MAX;
+    /* While this sweep runs, other threads that wait come back soon. */
+    uint64_t soon = now + SWEEP_MIN_MS, next = UINT64_MAX;
     if (due == UINT64_MAX || now < due || !atomic_compare_exchange_strong(&next_due_ms, &due, soon))
         return;
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
@@ -183,52 +186,53 @@ void readiness_sweep(void)
         (void)atomic_compare_exchange_strong(&next_due_ms, &soon, next);
 }
 
-/* --- both ends here --- */
+/* --- connections with both ends in this process --- */
 
-enum { FEW = 8, ROUNDS_MOST = 8 };
+enum { LOCAL_MAX = 8, ROUNDS_MAX = 8 };
 
-static _Atomic uint32_t few[FEW]; /* handshakes that may be such: their endpoints' indexes + 1 */
+static _Atomic uint32_t locals[LOCAL_MAX]; /* endpoints in a handshake, perhaps local: index + 1; 0: free */
 
 void readiness_note(const struct endpoint *endpoint)
 {
     const uint32_t value = endpoint->index + 1;
-    for (int i = 0; i < FEW; i++)
-        if (atomic_load_explicit(&few[i], memory_order_relaxed) == value)
+    for (int i = 0; i < LOCAL_MAX; i++)
+        if (atomic_load_explicit(&locals[i], memory_order_relaxed) == value)
             return;
-    for (int i = 0; i < FEW; i++) {
+    for (int i = 0; i < LOCAL_MAX; i++) {
         uint32_t free = 0;
-        if (atomic_compare_exchange_strong(&few[i], &free, value))
+        if (atomic_compare_exchange_strong(&locals[i], &free, value))
             return;
     }
 }
 
-/* Returns whether the handshake has moved. */
+/* Continues the handshake of one endpoint. Returns whether anything has changed. */
 static bool drive_one(struct endpoint *endpoint)
 {
     struct connection *connection;
     if (!endpoint_enter_at(endpoint, &connection))
         return false;
     const int fd = atomic_load(&endpoint->fd);
-    const uint64_t taken = connection->rx_total, given = connection->tx_total;
+    const uint64_t received = connection->rx_total, sent = connection->tx_total;
     const uint8_t phase = connection->phase;
     if (connection->local || phase == CONNECTION_CONNECTING)
         handshake_advance(connection, fd);
-    const bool moved = connection->rx_total != taken || connection->tx_total != given || connection->phase != phase;
+    const bool moved =
+        connection->rx_total != received || connection->tx_total != sent || connection->phase != phase;
     return !settle_and_leave(endpoint, connection, fd) || moved;
 }
 
 void readiness_drive(void)
 {
     bool moved = !process_sandboxed;
-    for (int round = 0; moved && round < ROUNDS_MOST; round++) {
+    for (int round = 0; moved && round < ROUNDS_MAX; round++) {
         moved = false;
-        for (int i = 0; i < FEW; i++) {
-            uint32_t value = atomic_load_explicit(&few[i], memory_order_relaxed);
+        for (int i = 0; i < LOCAL_MAX; i++) {
+            uint32_t value = atomic_load_explicit(&locals[i], memory_order_relaxed);
             struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
             if (endpoint != NULL && atomic_load(&endpoint->filter) == FILTER_HANDSHAKE)
                 moved = drive_one(endpoint) || moved;
             else if (value != 0)
-                (void)atomic_compare_exchange_strong(&few[i], &value, 0);
+                (void)atomic_compare_exchange_strong(&locals[i], &value, 0);
         }
     }
 }

@@ -1,9 +1,10 @@
 /*
- * How a sealed descriptor takes part in poll, select and epoll. Until its handshake is complete it is not readable,
- * and writable only where what is sent would be kept; waiting for it drives the handshake. Afterwards the kernel's
- * own events are the right ones, but for two: while only a part of a frame has come it is not readable yet, and
- * while the rest of one still has to go out it is not writable. A program may take its word and not be ready for
- * EAGAIN, or be blocking. For epoll see registration.h.
+ * Sealed descriptors in poll(2) and select(2), and what epoll needs as well (registration.h). Until its handshake
+ * is complete, a descriptor is not readable, and it is writable only if the pre-handshake buffer takes bytes. A
+ * wait for the descriptor continues the handshake. Afterwards the kernel's events apply, with two exceptions: a
+ * descriptor is not readable while only a part of a frame has come, and not writable while the rest of a frame is
+ * pending. Those would be spurious events: a blocking program would wait after them, and some non-blocking programs
+ * do not expect EAGAIN. Nothing here waits.
  */
 #ifndef PFSWRAP_READINESS_READINESS_H
 #define PFSWRAP_READINESS_READINESS_H
@@ -13,47 +14,50 @@
 
 #include "connection/endpoint.h"
 
-/* Whether anything in this process has to be looked at when it waits; else the real call is right as it is. */
+/* Whether any connection of this process has a filter. If not, the kernel's answer is right for all descriptors. */
 static inline bool readiness_matters(void)
 {
     return __builtin_expect(atomic_load_explicit(&endpoint_filtered, memory_order_relaxed) != 0, false);
 }
 
-/* Whether `fd` has: it is sealed, and in its handshake or open; or its number is not the program's. */
+/* Whether `fd` needs the calls below: its connection has a filter, or the number is hidden. */
 bool readiness_concerns(int fd);
 
 /*
- * Before waiting for `fd`, which readiness_concerns(): which events to ask the kernel for, where the program asks
- * for `events` (poll(2)'s). A handshake is taken as far as it goes first; *held_back becomes true if it is not
- * complete.
+ * Before a wait for `fd`, for which readiness_concerns() is true: returns the events to ask the kernel for, if the
+ * program asks for `events` (both as in poll(2)). Continues the handshake first, and sets *held_back to true if it
+ * is not complete then.
  */
 short readiness_ask(int fd, short events, bool *held_back);
 
 /*
- * After waiting: what the program is told, where the kernel said `revents` to what readiness_ask() asked and the
- * program asked for `events`. 0: nothing, go on waiting (and ask anew: what to ask for may have changed).
+ * After the wait: returns the events for the program. `events` are those that the program asks for; `revents` is
+ * the kernel's answer to what readiness_ask() returned. 0: nothing, so the caller calls readiness_ask() again and
+ * waits.
  */
 short readiness_answer(int fd, short events, short revents);
 
 /*
- * Of poll(2)'s POLLIN, POLLOUT and their like, which are epoll(7)'s as well, those in `events` that the kernel says
- * of an open connection (locked) and that do not hold: a read would have to wait, or a send. Takes in and sends
- * what that needs.
+ * The kernel reports `events` for a connection: returns those that are spurious, since a read or a send would wait.
+ * It checks POLLIN, POLLOUT, POLLRDNORM and POLLWRNORM, which have the same values in epoll(7). To find out, it
+ * receives a part of a frame and sends what is pending. Needs the lock.
  */
 uint32_t readiness_spurious(struct connection *connection, int fd, uint32_t events);
 
 /*
- * Handshakes have a time at which to give up, or to go on otherwise, even if nothing happens. readiness_schedule()
- * notes that of a connection (locked); readiness_due_ms() is the earliest, by clock_ms(), or UINT64_MAX;
- * readiness_sweep() does what is due. Whoever waits for descriptors comes back at that time and sweeps.
+ * A handshake fails at its deadline, and buffering begins at buffer_at_ms, even if no event comes.
+ * readiness_schedule() records the next such time of a connection (locked). readiness_due_ms() is the earliest one
+ * of all connections (clock_ms()), or UINT64_MAX. A call that waits returns at that time and calls
+ * readiness_sweep(), which does what is due.
  */
 void readiness_schedule(const struct connection *connection);
 uint64_t readiness_due_ms(void);
 void readiness_sweep(void);
 
 /*
- * Both ends may be this process's, or this thread's: where few handshakes with peers on this host are under way,
- * they are taken as far as they go before a wait, so that both ends become ready together.
+ * Both ends of a connection may be in this process, or even in this thread. So before a wait, readiness_drive()
+ * continues the handshakes with peers on this host, and both ends become ready together. It knows the handshakes
+ * that readiness_note() has recorded: at most eight.
  */
 void readiness_drive(void);
 void readiness_note(const struct endpoint *endpoint);

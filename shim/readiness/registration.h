@@ -1,8 +1,8 @@
 /*
- * Where the program inspects sealed descriptors with epoll(7). As long as a handshake is under way the kernel is
- * given other events than the program asked for, always with the program's own data: whoever waits without us (a
- * nested epoll, another process) is woken without need at most. All calls but registration_judge() need the
- * connection's lock.
+ * Sealed descriptors in epoll(7). A registration records one epoll_ctl(2) call of the program (struct
+ * registration). While a handshake is under way, the kernel gets other events than the program asked for, but
+ * always the program's data. So a wait that the shim does not see (a nested epoll, another process) may get a
+ * spurious event, but never misses one. All functions need the connection's lock, except where they say otherwise.
  */
 #ifndef PFSWRAP_READINESS_REGISTRATION_H
 #define PFSWRAP_READINESS_REGISTRATION_H
@@ -18,43 +18,52 @@ int registration_control(struct endpoint *endpoint, const struct connection *con
                          int fd, const struct epoll_event *event);
 
 /*
- * Some programs watch a socket before they connect it. registration_note() remembers a call of epoll_ctl(2) on a
- * descriptor that is not sealed (needs no lock, and may forget); registration_adopt() takes it over for one that
- * has become so.
+ * Some programs register a socket before they connect it. registration_note() remembers the last epoll_ctl(2) call
+ * on a descriptor that is not sealed. It needs no lock, and may forget the call. registration_adopt() makes a
+ * registration of it when the descriptor has become sealed.
  */
 void registration_note(int epoll, int operation, int fd, const struct epoll_event *event);
 void registration_adopt(struct endpoint *endpoint, const struct connection *connection, int fd);
 
 /*
- * The connection's state has changed: the kernel gets the events that suit it. `again`: in any case, so that it
- * reports anew what is there already.
+ * The connection's state has changed: gives the kernel the events for this state. `again`: even if they are the
+ * same, so that an edge-triggered epoll reports again what is already there.
  */
 void registration_update(struct endpoint *endpoint, const struct connection *connection, bool again);
 
-/* The descriptor is not sealed after all: the kernel gets the program's own events. */
+/* The descriptor is not sealed: gives the kernel the program's own events. */
 void registration_restore(struct endpoint *endpoint);
 
-/* A number for the connection is about to be closed, and others stay: so do its registrations, as the program made
- * them (epoll(7), questions and answers). */
+/*
+ * The number `fd` is about to be closed, and the program keeps others. Then the kernel keeps the registrations of
+ * this number (epoll(7), questions and answers). They get the program's own events, and the shim forgets them.
+ */
 void registration_leave(struct endpoint *endpoint, int fd);
 
-/* The program's last number is about to be closed, and the kernel would not notice: registrations end here. */
+/*
+ * The program's last number is about to be closed. A hidden duplicate may keep the socket open, so the kernel would
+ * keep its registrations. This deletes them.
+ */
 void registration_remove(struct endpoint *endpoint);
 
-/* The endpoint is free: nothing of it is found any more. */
+/* The endpoint is about to be freed: forgets its registrations. */
 void registration_forget(struct endpoint *endpoint);
 
 /*
- * What the program is told of `event`, which epoll instance `epoll` has just reported: the bits that are left, 0
- * for none. Takes a handshake further if the event is its. An event that no connection explains is the program's.
- * `epoch`: registration_epoch() when it was reported.
+ * The epoll instance `epoll` has just reported `event`: returns the bits of it that the program gets; 0: none.
+ * Continues the handshake to which the event belongs. An event that no connection explains belongs to another
+ * descriptor, and the program gets it as it is. `epoch`: registration_epoch() after the wait. Takes the
+ * connections' locks itself.
  */
-uint32_t registration_judge(int epoll, const struct epoll_event *event, uint64_t epoch);
+uint32_t registration_filter(int epoll, const struct epoll_event *event, uint64_t epoch);
 
 /* For shim/order.c. */
 extern const struct endpoint_observer registration_endpoint_observer;
 
-/* Counts the times at which the kernel was given other events because of a handshake. */
+/*
+ * A counter, which increases when a handshake changes the events that the kernel has. Each change also sets
+ * endpoint->epoch. An event that was reported before that is out of date. Needs no lock.
+ */
 uint64_t registration_epoch(void);
 
 #endif

@@ -72,7 +72,7 @@ static int judge_all(const struct request *request, int count, uint64_t epoch)
     int left = 0;
     for (int i = 0; i < count; i++) {
         struct epoll_event event = request->events[i];
-        event.events = registration_judge(request->epoll, &event, epoch);
+        event.events = registration_filter(request->epoll, &event, epoch);
         if (event.events != 0)
             request->events[left++] = event;
     }

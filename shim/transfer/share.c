@@ -196,7 +196,7 @@ static void after_fork_in_child(enum process_fork kind)
         } else if (endpoint_enter_at(endpoint, &connection)) {
             if (connection->slot != NULL)
                 holders_join(connection);
-            if (endpoint_drop_strangers(endpoint) > 0) {
+            if (endpoint_drop_mismatched(endpoint) > 0) {
                 endpoint_leave(connection);
             } else {
                 (void)holders_release(connection);

@@ -18,7 +18,6 @@
 #include "connection/connection.h"
 #include "rules/rules.h"
 #include "connection/endpoint.h"
-#include "connection/endpoint_word.h"
 #include "transfer/export.h"
 #include "readiness/registration.h"
 #include "base/lock.h"

@@ -58,7 +58,7 @@ static uint32_t told(int epoll, uint64_t data)
     if (count == 0)
         return 0;
     ck_assert_uint_eq(event.data.u64, data);
-    return registration_judge(epoll, &event, registration_epoch());
+    return registration_filter(epoll, &event, registration_epoch());
 }
 
 static bool beside_background; /* its thread may read what has crossed before this test sees it */
@@ -267,7 +267,7 @@ START_TEST(an_event_older_than_the_handshake_is_dropped)
             const uint64_t turn = registration_epoch();
             ck_assert_int_eq(link_receive(link.server, bytes, 1, 0), -1);
             if (count == 1)
-                ck_assert_uint_eq(registration_judge(epoll, &event, turn), 0);
+                ck_assert_uint_eq(registration_filter(epoll, &event, turn), 0);
         }
         ck_assert_uint_eq(told(epoll, 7), 0);
         ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
@@ -299,7 +299,7 @@ START_TEST(many_with_the_same_data_are_all_notified)
         }
         int count = epoll_wait(epoll, events, MANY, 10);
         for (int i = 0; i < count; i++)
-            if (registration_judge(epoll, &events[i], registration_epoch()) !=
+            if (registration_filter(epoll, &events[i], registration_epoch()) !=
                 0) /* too many to tell apart: the program tries them all */
                 for (int k = 0; k < MANY; k++)
                     (void)link_receive(links[k].server, &byte, 1, 0);
@@ -483,8 +483,8 @@ START_TEST(an_event_whose_bytes_another_call_has_read_is_not_reported)
         ck_assert_int_eq(link_receive(link.client, &byte, 1, 0), -1);
         ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), -1);
     }
-    ck_assert_uint_eq(registration_judge(epoll, &event, registration_epoch()), 0);
-    ck_assert_uint_eq(registration_judge(epoll, &event, registration_epoch()),
+    ck_assert_uint_eq(registration_filter(epoll, &event, registration_epoch()), 0);
+    ck_assert_uint_eq(registration_filter(epoll, &event, registration_epoch()),
                       EPOLLIN); /* of something else with the same data, then */
 }
 END_TEST
@@ -559,7 +559,7 @@ START_TEST(a_connection_that_is_plain_gets_its_events_back)
     ck_assert(!fd_is_sealed(link.server));
     ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
     ck_assert_uint_eq(event.events, EPOLLOUT);
-    ck_assert_uint_eq(registration_judge(epoll, &event, registration_epoch()), EPOLLOUT);
+    ck_assert_uint_eq(registration_filter(epoll, &event, registration_epoch()), EPOLLOUT);
 }
 END_TEST
 

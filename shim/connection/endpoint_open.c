@@ -1,0 +1,137 @@
+/*
+ * How an endpoint is made and freed: it gets a block from its pool and private memory for the connection, and is
+ * entered into the table of descriptors. This file makes no system calls, except to ask for a socket's identity.
+ */
+#include "connection/endpoint.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "connection/endpoint_internal.h"
+
+/* Takes a free endpoint with private memory for its connection. NULL with errno: EMFILE, ENOMEM. */
+static struct endpoint *take_endpoint(int fd)
+{
+    if (fd >= FD_TABLE_SIZE) {
+        errno = EMFILE;
+        return NULL;
+    }
+    int32_t index = memory_take(&endpoint_pool);
+    int32_t block = memory_take(&endpoint_connection_pool);
+    if (index < 0 || block < 0) {
+        if (index >= 0)
+            memory_give(&endpoint_pool, index);
+        if (block >= 0)
+            memory_give(&endpoint_connection_pool, block);
+        errno = ENOMEM;
+        return NULL;
+    }
+    struct endpoint *endpoint = memory_at(&endpoint_pool, index);
+    const size_t from = offsetof(struct endpoint, connection); /* refcount and generation stay */
+    memset((uint8_t *)endpoint + from, 0, sizeof *endpoint - from);
+    endpoint->block = block;
+    endpoint->index = (uint32_t)index;
+    atomic_store(&endpoint->generation, fd_next_generation());
+    return endpoint;
+}
+
+static void give_endpoint(struct endpoint *endpoint)
+{
+    memory_give(&endpoint_connection_pool, endpoint->block);
+    memory_give(&endpoint_pool, (int32_t)endpoint->index);
+}
+
+/*
+ * Enters the endpoint into the table, where other threads find it from then on. `is_new`: the kernel has just given
+ * out the number, so whatever the table had for it is out of date. Otherwise another thread may have registered the
+ * number already: then the result is false. *before: the word that the table had.
+ */
+static bool enter_into_table(struct endpoint *endpoint, struct connection *connection, int fd, bool cloexec,
+                             bool is_new, uint64_t *before)
+{
+    const uint64_t word = endpoint_word(endpoint, cloexec);
+    atomic_store(&endpoint->descriptors, 1);
+    atomic_store(&endpoint->fd, fd);
+    endpoint_note_socket(endpoint);
+    atomic_store(&endpoint->connection, connection);
+    if (is_new)
+        fd_dropped(fd, fd_table_put(fd, word));
+    else if (!fd_table_take(fd, word, before))
+        return false;
+    else
+        fd_dropped(fd, *before);
+    atomic_fetch_add(&endpoint_count, 1);
+    return true;
+}
+
+/* endpoint_open() and endpoint_register(): the connection is in private memory. */
+static struct connection *open_private(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
+                                       bool is_new, struct endpoint **opened, uint64_t *before)
+{
+    struct endpoint *endpoint = take_endpoint(fd);
+    if (endpoint == NULL)
+        return NULL;
+    struct connection *connection = memory_at(&endpoint_connection_pool, endpoint->block);
+    (void)lock_take(&connection->lock);
+    connection_init(connection, rule, initiator, nonblocking);
+    if (!enter_into_table(endpoint, connection, fd, cloexec, is_new, before)) {
+        atomic_store(&endpoint->connection, NULL);
+        connection_clear(connection);
+        lock_release(&connection->lock);
+        give_endpoint(endpoint);
+        errno = EALREADY;
+        return NULL;
+    }
+    *opened = endpoint;
+    return connection;
+}
+
+struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
+                                 struct endpoint **opened)
+{
+    return open_private(fd, rule, initiator, nonblocking, cloexec, true, opened, NULL);
+}
+
+struct connection *endpoint_register(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
+                                     struct endpoint **opened, uint64_t *note)
+{
+    return open_private(fd, rule, initiator, nonblocking, cloexec, false, opened, note);
+}
+
+struct connection *endpoint_open_at(int fd, struct segment *segment, struct connection *slot, bool cloexec,
+                                    struct endpoint **opened)
+{
+    struct endpoint *endpoint = take_endpoint(fd);
+    struct connection *connection;
+    if (endpoint == NULL)
+        return NULL;
+    endpoint->segment = segment;
+    (void)enter_into_table(endpoint, slot, fd, cloexec, true, NULL);
+    *opened = endpoint;
+    if (endpoint_enter_at(endpoint, &connection))
+        return connection;
+    const uint32_t generation = fd_next_generation(); /* this is a signal handler, and the call has the lock */
+    (void)endpoint_remove(endpoint, fd, generation);
+    fd_vacate(fd, generation);
+    atomic_store(&endpoint->connection, NULL);
+    atomic_fetch_sub(&endpoint_count, 1);
+    give_endpoint(endpoint);
+    errno = EAGAIN;
+    return NULL;
+}
+
+void endpoint_free(struct endpoint *endpoint, struct connection *connection)
+{
+    endpoint_set_filter(endpoint, FILTER_NONE);
+    ENDPOINT_RAISE(freed, endpoint);
+    atomic_store(&endpoint->connection, NULL);
+    atomic_fetch_sub(&endpoint_count, 1);
+    if (endpoint->segment == NULL)
+        connection_clear(connection);
+    endpoint_leave(connection);
+    if (endpoint_is_unreferenced(endpoint))
+        ENDPOINT_RAISE(memory_unused, endpoint);
+    give_endpoint(endpoint);
+}

@@ -1,0 +1,139 @@
+/*
+ * Closing a number: close(2), close_range(2), and the check after a foreign number was closed. fd/change.h has the
+ * three steps of closing a number; release.c ends the connection if it was its last number.
+ */
+#include "connection/release.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/libc.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
+#include "base/signals.h"
+#include "base/transport.h"
+#include "connection/background.h"
+#include "connection/holders.h"
+#include "connection/release_internal.h"
+#include "fd/own.h"
+
+/*
+ * As release_number(), while this thread has the lock already: a signal handler closes a number that the
+ * interrupted call is using, or that a call had used before siglongjmp(3) left it. A hidden duplicate keeps the
+ * connection, and the background thread continues with it when the lock is free.
+ */
+static bool release_unlocked(int fd, uint32_t generation)
+{
+    struct endpoint *endpoint = endpoint_of(fd);
+    if (endpoint == NULL)
+        return false;
+    const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
+    if (endpoint_remove(endpoint, fd, generation) > 0) {
+        if (hidden >= 0)
+            fd_unreserve(hidden, true);
+        return true;
+    }
+    atomic_store(&endpoint->fd, hidden);
+    if (hidden >= 0)
+        endpoint_hide(endpoint, hidden);
+    background_add(endpoint);
+    return true;
+}
+
+bool release_number(int fd, uint32_t generation)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    if (entered == ENDPOINT_ERROR && errno != EBADF)
+        return release_unlocked(fd, generation);
+    if (entered != ENDPOINT_ENTERED)
+        return false;
+    transport_call = TRANSPORT_PLAIN;
+    if (endpoint_remove(endpoint, fd, generation) > 0) {
+        ENDPOINT_RAISE(number_closing, endpoint, fd);
+        endpoint_leave(connection);
+    } else if (!release_last_number(endpoint, connection, fd)) {
+        background_add(endpoint);
+    }
+    return true;
+}
+
+long release_close_number(int fd, uint32_t generation)
+{
+    const long result = raw_syscall(SYS_close, fd);
+    fd_vacate_as(fd, generation, result == -EPERM || result == -EACCES || result == -ENOSYS ? FD_WORD_HIDDEN : 0);
+    return result;
+}
+
+/* A sealed number becomes closing in this generation. False: it is foreign, and nothing is recorded about it. */
+static bool take_for_close(int fd, uint32_t generation)
+{
+    enum { TIMEOUT_MS = 1000 }; /* for another thread's dup2(2) onto the number */
+    for (int round = 0; fd_is_known(fd); round++) {
+        if (release_number(fd, generation))
+            return true;
+        fd_forget(fd);
+        if (fd_is_known(fd) && !fd_wait(round, TIMEOUT_MS))
+            break;
+    }
+    return false;
+}
+
+int release_close(int fd)
+{
+    if (fd_is_hidden(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    if (process_is_vfork_child())
+        return real_libc()->close(fd);
+    const int saved = errno;
+    const uint32_t generation = fd_next_generation();
+    pthread_testcancel(); /* close(2) is a cancellation point. From here on, the number must be closed */
+    signals_pin();
+    const bool taken = take_for_close(fd, generation);
+    const long result = taken ? release_close_number(fd, generation) : 0;
+    signals_unpin();
+    errno = result < 0 ? (int)-result : saved;
+    return !taken ? FD_FOREIGN : result < 0 ? -1 : 0;
+}
+
+void release_after_close(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    const int saved = errno;
+    if (process_is_vfork_child() || fd_is_hidden(fd))
+        return;
+    signals_pin();
+    if (fd_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        const uint32_t generation = fd_next_generation();
+        const bool is_gone = !endpoint_has_socket(endpoint, fd);
+        if (is_gone && endpoint_remove(endpoint, fd, generation) == 0) {
+            connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
+            (void)holders_release(connection);
+            endpoint_free(endpoint, connection);
+        } else {
+            endpoint_leave(connection);
+        }
+        if (is_gone)
+            fd_vacate(fd, generation);
+    }
+    signals_unpin();
+    errno = saved;
+}
+
+uint32_t release_before_close_range(unsigned first, unsigned last)
+{
+    if (process_is_vfork_child())
+        return 0;
+    const int saved = errno;
+    const uint32_t generation = fd_next_generation();
+    for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
+        if (!fd_is_hidden(fd))
+            (void)release_number(fd, generation);
+    fd_forget_range(first, last);
+    errno = saved;
+    return generation;
+}
