@@ -14,9 +14,9 @@
 #include "transfer/segment.h"
 #include "connection/holders.h"
 #include "transfer/share.h"
-#include "link.h"
+#include "../connection/link.h"
 
-static char directory[] = "/tmp/pfswrap-parcel-XXXXXX";
+static char directory[] = "/tmp/pfswrap-handoff-XXXXXX";
 
 static void setup(void)
 {
@@ -241,7 +241,7 @@ END_TEST
 
 int main(void)
 {
-    TCase *cases = tcase_create("parcel");
+    TCase *cases = tcase_create("handoff");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, a_program_without_us_reads_where_it_is_from_and_then_an_error);
     tcase_add_test(cases, a_handoff_holds_the_connection_until_it_is_closed_or_opened);
@@ -251,5 +251,5 @@ int main(void)
     tcase_add_test(cases, memory_that_may_shrink_is_not_mapped);
     tcase_add_test(cases, the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_connection);
     tcase_add_test(cases, without_a_file_there_is_no_handoff);
-    return run_suite(cases, "parcel");
+    return run_suite(cases, "handoff");
 }
