@@ -145,6 +145,7 @@ END_TEST
 /* Somebody else's handoff socket: `text` and two descriptors. */
 static int forge(const void *text, size_t length, const int descriptors[2])
 {
+    static const char path[] = "pfswrap-handoff:0123456789abcdef";
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     union {
         struct cmsghdr header;
@@ -155,11 +156,12 @@ static int forge(const void *text, size_t length, const int descriptors[2])
     struct msghdr message = {
         .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     int ends[2];
-    memcpy(name.sun_path + 1, "pfswrap-parcel:0123456789abcdef", 31);
+    memcpy(name.sun_path + 1, path, sizeof path - 1);
     memcpy(CMSG_DATA(&control.header), descriptors, 2 * sizeof(int));
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     ck_assert_int_eq(
-        bind(ends[0], (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 32)), 0);
+        bind(ends[0], (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof path)),
+        0);
     ck_assert_int_eq(sendmsg(ends[1], &message, 0), (ssize_t)length);
     ck_assert_int_eq(close(ends[1]), 0);
     return ends[0];
