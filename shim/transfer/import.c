@@ -19,7 +19,6 @@
 #include "connection/holders.h"
 #include "transfer/handoff.h"
 #include "transfer/segment.h"
-#include "transfer/share.h"
 
 /* Locks the connection of this process that has this socket. False: there is none. */
 static bool enter_by_socket(int socket, struct endpoint **endpoint, struct connection **connection)
