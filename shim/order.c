@@ -16,7 +16,7 @@
 #include "readiness/registration.h"
 #include "socket/sealed_operations.h"
 #include "tls/libssl.h"
-#include "transfer/relay_address.h"
+#include "transfer/relay_name.h"
 #include "transfer/share.h"
 
 /*

@@ -1,7 +1,7 @@
 /*
- * Pointers that no program has: into the first page, which NULL and members of a structure at NULL are in, and into
- * the kernel's half, which the kernel refuses before it does anything else. The rest of the bad ones cannot be told
- * without asking the kernel each time.
+ * Invalid pointers that can be recognised without a system call: pointers into the first page (NULL, or a member of
+ * a structure at NULL), and pointers into the kernel's half of the address space, which the kernel refuses before
+ * it does anything else.
  */
 #ifndef PFSWRAP_BASE_ADDRESS_CHECK_H
 #define PFSWRAP_BASE_ADDRESS_CHECK_H
@@ -14,6 +14,7 @@ static inline bool address_is_kernels(const void *pointer)
     return (intptr_t)pointer < 0;
 }
 
+/* Whether the pointer is certainly invalid. False does not mean that it is valid. */
 static inline bool address_is_bad(const void *pointer)
 {
     return (uintptr_t)pointer < 4096 || address_is_kernels(pointer);

@@ -1,13 +1,14 @@
 /*
- * Names under which libc has calls a second time, and which no header declares: of fortified programs
- * (_FORTIFY_SOURCE), of libc's own, of 64-bit file offsets. They are interposed like the calls they stand for.
+ * Declarations of functions that no header of libc declares: second names of calls (__read), and the variants that
+ * fortified programs call (_FORTIFY_SOURCE). They are interposed like the calls they stand for. Also the functions
+ * of liburing and libaio.
  */
 #ifndef PFSWRAP_BASE_ALIASES_H
 #define PFSWRAP_BASE_ALIASES_H
 
 #include <poll.h>
-#include <stdarg.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ int __dup2(int fd, int fd2);
 int __fcntl(int fd, int command, ...);
 int __libc_fcntl64(int fd, int command, ...);
 
-/* The real ones end the program if `room` is less than `size` (feature_test_macros(7)). */
+/* The real functions end the program if `room` is less than `size` (feature_test_macros(7)). */
 ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room);
 ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *bytes, size_t size, size_t room, int flags, struct sockaddr *address,
@@ -42,7 +43,7 @@ int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((form
 int __vdprintf_chk(int fd, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
 int __vasprintf_chk(char **text, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
 
-/* liburing's and libaio's, whose headers need not be here. */
+/* liburing and libaio. Their headers need not be installed. */
 struct io_uring;
 struct io_uring_params;
 struct io_context;
@@ -56,8 +57,8 @@ int io_uring_setup(unsigned entries, struct io_uring_params *parameters);
 int io_submit(struct io_context *context, long count, struct iocb **requests);
 
 /*
- * `name` is another name of `call`, which is defined in the same file. libc's headers give the two different
- * attributes.
+ * Makes `name` another name of `call`, which is defined in the same file. libc's headers give the two different
+ * attributes, hence the pragma.
  */
 #if defined(__clang__)
 #define PFSWRAP_ALIAS(name, call) extern __typeof__(call) name __attribute__((alias(#call), visibility("default")))

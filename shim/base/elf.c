@@ -1,6 +1,6 @@
 /*
- * Objects and symbols, read from the program headers and dynamic sections that the loader has mapped
- * (System V gABI, chapter 5; GNU hash tables as glibc's dl-lookup reads them).
+ * Reads the program headers and dynamic sections that the loader has mapped (System V gABI, chapter 5). GNU hash
+ * tables are read as glibc's dl-lookup.c does it.
  */
 #include "base/elf.h"
 
@@ -8,7 +8,8 @@
 
 enum { VERSION_HIDDEN = 0x8000 }; /* in DT_VERSYM: not the default version */
 
-/* glibc relocates the pointers of most dynamic sections in place; the vDSO's and some machines' stay relative. */
+/* glibc relocates most pointers of dynamic sections in place. Those of the vDSO, and of some machines, stay
+ * relative. */
 static const void *dynamic_pointer(uintptr_t base, ElfW(Addr) value)
 {
     return (const void *)(value < base ? base + value : value);
@@ -48,7 +49,7 @@ static void object_read_dynamic(struct elf_object *object)
         object->soname = object->strings + soname;
 }
 
-/* Fills *object from what the loader reports. Returns false for an object without symbols (a static one). */
+/* Fills *object with what the loader reports. Returns false for an object without symbols (a static executable). */
 static bool object_read(struct elf_object *object, const struct dl_phdr_info *info, unsigned order)
 {
     *object = (struct elf_object){

@@ -1,7 +1,7 @@
 /*
- * The objects mapped into this process, and the symbols they define: dlsym() without the loader's lock on symbols,
- * its error state or our own interposition. Calls dl_iterate_phdr() and reads mapped memory; knows nothing of what
- * the symbols are for.
+ * The ELF objects that are mapped into this process, and the symbols that they define. This replaces dlsym(3),
+ * which takes the loader's lock, changes the state of dlerror(3), and is interposed by the shim. Calls
+ * dl_iterate_phdr(3) and reads mapped memory, nothing else.
  */
 #ifndef PFSWRAP_BASE_ELF_H
 #define PFSWRAP_BASE_ELF_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A mapped object. Valid while the object stays loaded; holds no memory of its own. */
+/* A mapped object. Valid while the object stays loaded; nothing has to be freed. */
 struct elf_object {
     const char *name;      /* as the loader has it; "" for the executable */
     const char *soname;    /* DT_SONAME, or NULL */
@@ -26,15 +26,14 @@ struct elf_object {
     unsigned order;              /* position in the loader's list; the executable is 0 */
 };
 
-/* Calls visit(object, argument) for each object in the loader's order until it returns true; returns whether one
+/* Calls visit(object, argument) for each object, in the loader's order, until it returns true. Returns whether it
  * did. */
 bool elf_each(bool (*visit)(const struct elf_object *object, void *argument), void *argument);
 
-/* Finds the object whose segments contain `address`. Returns false if there is none (a JIT, the vDSO). */
+/* Finds the object whose segments contain `address`. Returns false if there is none (a JIT compiler's code). */
 bool elf_object_of(const void *address, struct elf_object *object);
 
-/* The address of the function or variable `name` that `object` itself defines, in its default version; NULL: none.
- */
+/* The address of the function or variable `name` that `object` itself defines, in its default version, or NULL. */
 void *elf_symbol(const struct elf_object *object, const char *name);
 
 /* Whether `object` names `soname` among its DT_NEEDED entries. */

@@ -1,5 +1,6 @@
 /*
- * A few reads of an executable's headers. The file may be hostile: what does not fit is not there. See go.h.
+ * Reads an executable's headers with a few calls of pread(2). The file may be hostile: sizes and offsets are
+ * checked, and a part that does not fit counts as missing.
  */
 #include "base/go.h"
 
@@ -62,10 +63,10 @@ static bool segments_have_go(int fd, const ElfW(Ehdr) * file)
     return false;
 }
 
-/* Names of sections, as far as one read has brought them; a linker puts them together. */
+/* Names of sections, as many as one read returns. A linker puts them next to each other. */
 struct names {
     uint64_t offset; /* of the whole table in the file */
-    uint64_t begin;  /* what of it is here */
+    uint64_t begin;  /* `text` has `length` bytes of the table from here on */
     size_t length;
     char text[NAMES_BYTES];
 };

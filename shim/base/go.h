@@ -1,6 +1,6 @@
 /*
- * Go's programs, which make system calls of their own: also where they are linked dynamically (cgo), no call of
- * theirs passes libc, so that preloading reaches nothing.
+ * Recognises programs that are written in Go. They make their system calls without libc, even if they are linked
+ * dynamically (cgo), so preloading has no effect on them.
  */
 #ifndef PFSWRAP_BASE_GO_H
 #define PFSWRAP_BASE_GO_H
@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 /*
- * Whether the ELF file `fd`, of this process's own word size and byte order, has Go's runtime in it: Go's own note
- * (cmd/internal/buildid) or one of the sections that its linker makes (debug/buildinfo, debug/gosym), which
- * strip(1) leaves. No libc: for signal handlers and children of vfork() too.
+ * Whether the ELF file `fd` contains Go's runtime: Go's own note (cmd/internal/buildid), or a section that Go's
+ * linker makes (debug/buildinfo, debug/gosym) and strip(1) keeps. The file must have this process's word size and
+ * byte order. Makes system calls only, so it may run in signal handlers and in children of vfork().
  */
 bool go_is_inside(int fd);
 

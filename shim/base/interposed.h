@@ -1,13 +1,13 @@
 /*
- * The one list of functions the shared object interposes. The export map, the table of real functions, dlsym()'s
- * answer and the test of the exports are made from it; a name that is not here is not exported.
+ * The one list of the functions that the shared object interposes. The export map, the table of real functions
+ * (base/libc.h), the results of dlsym() and a test are made from it. A name that is not here is not exported.
  */
 #ifndef PFSWRAP_BASE_INTERPOSED_H
 #define PFSWRAP_BASE_INTERPOSED_H
 
 /*
- * libc (shim/socket/): what passes a sealed descriptor, what makes and ends one, descriptors that are the shim's
- * own and stay out of a program's reach, and what a program executes.
+ * libc (shim/socket/): calls that move bytes, make and close descriptors, wait for descriptors, fork, or execute a
+ * program.
  */
 #define PFSWRAP_LIBC_CALLS(X)                                                                                      \
     /* connect.c, accept.c */                                                                                      \
@@ -125,7 +125,7 @@
     X(posix_spawnp)                                                                                                \
     X(system)
 
-/* The dynamic loader: what would go around interposition (shim/loader/). */
+/* The dynamic loader (shim/loader/): calls that find functions without interposition. */
 #define PFSWRAP_LOADER_CALLS(X)                                                                                    \
     X(dlopen)                                                                                                      \
     X(dlsym)                                                                                                       \
@@ -133,7 +133,7 @@
 
 /* libssl (shim/tls/), OpenSSL 1.1.1 and 3.x. */
 #define PFSWRAP_LIBSSL_CALLS(X)                                                                                    \
-    /* context.c: how contexts come to be */                                                                       \
+    /* context.c: creates contexts */                                                                              \
     X(SSL_CTX_new)                                                                                                 \
     X(SSL_CTX_new_ex)                                                                                              \
     X(SSL_CTX_set_ssl_version)                                                                                     \
@@ -141,7 +141,7 @@
     X(SSL_set_ssl_method)                                                                                          \
     X(SSL_get_ssl_method)                                                                                          \
     X(SSL_set_SSL_CTX)                                                                                             \
-    /* security.c: the callback that says no inside the library */                                                 \
+    /* security.c: the callback by which the library refuses versions, groups and ciphers */                       \
     X(SSL_CTX_set_security_callback)                                                                               \
     X(SSL_CTX_get_security_callback)                                                                               \
     X(SSL_set_security_callback)                                                                                   \
@@ -202,11 +202,11 @@
     X(SSL_CTX_sess_set_get_cb)                                                                                     \
     X(SSL_CTX_sess_get_get_cb)                                                                                     \
     X(SSL_CTX_set_session_ticket_cb)                                                                               \
-    /* layer_alpn.c: application protocols, among which the inner layer makes itself known */                      \
+    /* layer_alpn.c: application protocols; the inner layer announces itself with one */                           \
     X(SSL_CTX_set_alpn_protos)                                                                                     \
     X(SSL_CTX_set_alpn_select_cb)                                                                                  \
     X(SSL_set_alpn_protos)                                                                                         \
-    /* layer_state.c: what a program is told while the inner layer shakes hands, and of what it holds */           \
+    /* layer_state.c: the state that the program sees during the inner layer's handshake, and pending bytes */     \
     X(SSL_get_error)                                                                                               \
     X(SSL_get_shutdown)                                                                                            \
     X(SSL_get_state)                                                                                               \
@@ -241,7 +241,7 @@
     /* handshake.c */                                                                                              \
     X(gnutls_handshake)
 
-/* Not interposed: for whoever wants to know whether the shared object is loaded. */
+/* Not interposed: shows a program that the shared object is loaded. */
 #define PFSWRAP_OWN_CALLS(X) X(pfswrap_version)
 
 #define PFSWRAP_EXPORT __attribute__((visibility("default")))

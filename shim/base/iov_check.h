@@ -1,6 +1,6 @@
 /*
- * What the kernel answers to a count or a vector that it refuses (readv(2), sendmsg(2)), for calls that do not
- * reach it.
+ * The errors that the kernel reports for an invalid count or vector (readv(2), sendmsg(2)), for calls that the shim
+ * answers without the kernel.
  */
 #ifndef PFSWRAP_BASE_IOV_CHECK_H
 #define PFSWRAP_BASE_IOV_CHECK_H
@@ -13,10 +13,10 @@
 #include "base/address_check.h"
 
 /*
- * 0 or an errno: EINVAL, or EMSGSIZE for a call with messages (`is_message`); EFAULT. `looks`: whether the call
- * reads or writes what the vectors point to. `vectors` itself is not checked.
+ * 0 or an errno: EINVAL, or EMSGSIZE for a call with messages (`is_message`); EFAULT. `uses_buffers`: whether the
+ * call reads or writes the buffers. The pointer `vectors` itself is not checked.
  */
-static inline int iov_check(const struct iovec *vectors, long count, bool is_message, bool looks)
+static inline int iov_check(const struct iovec *vectors, long count, bool is_message, bool uses_buffers)
 {
     size_t total = 0;
     int error = 0;
@@ -27,13 +27,13 @@ static inline int iov_check(const struct iovec *vectors, long count, bool is_mes
             return EINVAL;
         total += vectors[i].iov_len;
         if (__builtin_expect(vectors[i].iov_len > 0 && address_is_bad(vectors[i].iov_base), false) &&
-            (looks || address_is_kernels(vectors[i].iov_base)))
+            (uses_buffers || address_is_kernels(vectors[i].iov_base)))
             error = EFAULT;
     }
     return error;
 }
 
-/* Whether the kernel takes the vector, as far as can be said without asking it. */
+/* Whether the kernel accepts the vector, as far as can be found out without a system call. */
 static inline bool iov_is_valid(const struct iovec *vectors, long count)
 {
     return (count <= 0 || !address_is_bad(vectors)) && iov_check(vectors, count, false, true) == 0;

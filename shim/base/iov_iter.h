@@ -1,6 +1,6 @@
 /*
- * A place in the program's buffers: an array of struct iovec, as readv(2) and sendmsg(2) take them, and how far a
- * call has come in it. Copies bytes; knows nothing else.
+ * An I/O vector iterator: a position in the program's buffers, which are an array of struct iovec as readv(2) and
+ * sendmsg(2) take it. Copies bytes, and does nothing else.
  */
 #ifndef PFSWRAP_BASE_IOV_ITER_H
 #define PFSWRAP_BASE_IOV_ITER_H
@@ -15,12 +15,12 @@ struct iter {
     const struct iovec *vectors;
     size_t count;
     size_t offset; /* into the first of them */
-    size_t left;   /* bytes in all */
-    size_t passed; /* bytes behind us */
-    bool discards; /* what arrives is thrown away (MSG_TRUNC, tcp(7)) */
+    size_t left;   /* bytes from the position to the end */
+    size_t passed; /* bytes before the position */
+    bool discards; /* received bytes are thrown away (MSG_TRUNC, tcp(7)) */
 };
 
-/* No more than SSIZE_MAX bytes count: what is beyond is left for the next call. */
+/* Bytes after the first SSIZE_MAX are ignored, as the kernel does it. */
 static inline struct iter iov_iter_init(const struct iovec *vectors, size_t count)
 {
     struct iter iter = {.vectors = vectors, .count = count};
@@ -31,7 +31,7 @@ static inline struct iter iov_iter_init(const struct iovec *vectors, size_t coun
     return iter;
 }
 
-/* The bytes that lie in one piece from here; *length may be 0 only at the end. */
+/* The contiguous bytes from the position on; *length is 0 only at the end. */
 static inline uint8_t *iov_iter_segment(struct iter *iter, size_t *length)
 {
     while (iter->count > 0 && iter->offset == iter->vectors->iov_len) {
@@ -65,7 +65,7 @@ static inline void iov_iter_advance(struct iter *iter, size_t length)
     }
 }
 
-/* Copies as many of `length` bytes as there is room for, and goes on behind them. Returns how many. */
+/* Copies up to `length` bytes into the program's buffers, and moves past them. Returns how many. */
 static inline size_t iov_iter_copy_to(struct iter *iter, const uint8_t *bytes, size_t length)
 {
     size_t total = length < iter->left ? length : iter->left;
@@ -81,7 +81,7 @@ static inline size_t iov_iter_copy_to(struct iter *iter, const uint8_t *bytes, s
     return total;
 }
 
-/* Copies up to `length` of the program's bytes from here, and goes on behind them. Returns how many. */
+/* Copies up to `length` bytes of the program's, and moves past them. Returns how many. */
 static inline size_t iov_iter_copy_from(struct iter *iter, uint8_t *bytes, size_t length)
 {
     size_t total = length < iter->left ? length : iter->left;

@@ -1,6 +1,6 @@
 /*
- * One place that resolves the real libc functions. May be the first code of ours to run in a process, so it calls
- * nothing but dl_iterate_phdr().
+ * Looks up the real functions of libc. This may be the first code of the shim that runs in a process, so it calls
+ * dl_iterate_phdr(3) and nothing else.
  */
 #include "base/libc.h"
 
@@ -28,15 +28,15 @@ enum { ENTRY_COUNT = sizeof entries / sizeof entries[0] };
 
 struct search {
     void *found[ENTRY_COUNT];
-    bool past_us;
+    bool is_past_shim;
 };
 
 static bool resolve_from(const struct elf_object *object, void *argument)
 {
     struct search *search = argument;
-    if (!search->past_us) {
+    if (!search->is_past_shim) {
         uintptr_t here = (uintptr_t)&real_libc_table;
-        search->past_us = here >= object->first && here < object->last;
+        search->is_past_shim = here >= object->first && here < object->last;
         return false;
     }
     for (size_t i = 0; i < ENTRY_COUNT; i++)
@@ -64,7 +64,7 @@ void *real_libc_by_name(const char *name)
         if (strcmp(entries[i].name, name) != 0)
             continue;
         if (*slot == NULL)
-            real_libc_resolve(); /* of a library that is not libc, and may have come later */
+            real_libc_resolve(); /* it may be in another library, which was loaded later */
         return *slot;
     }
     return NULL;

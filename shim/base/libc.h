@@ -1,6 +1,6 @@
 /*
- * The real libc functions behind the interposed ones: for each name on the list, the next definition after this
- * shared object in the loader's order, as RTLD_NEXT would give it. Knows no policy and no connection.
+ * The real functions behind the interposed ones: for each name on the list (base/interposed.h), the next definition
+ * after this shared object in the loader's order, as dlsym(3) finds it with RTLD_NEXT.
  */
 #ifndef PFSWRAP_BASE_LIBC_H
 #define PFSWRAP_BASE_LIBC_H
@@ -25,8 +25,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/interposed.h"
 #include "base/aliases.h"
+#include "base/interposed.h"
 
 struct real_libc {
 #define X(name) __typeof__(name) *name;
@@ -38,18 +38,18 @@ struct real_libc {
 extern struct real_libc real_libc_table;
 extern atomic_bool real_libc_resolved;
 
-/* Fills the table; may run more than once, always with the same result. */
+/* Fills the table. May run more than once: libraries may have been loaded since. */
 void real_libc_resolve(void);
 
-/* Whether the table has been filled. */
+/* Whether the table is filled. */
 static inline bool real_libc_is_ready(void)
 {
     return atomic_load_explicit(&real_libc_resolved, memory_order_acquire);
 }
 
 /*
- * The table. An entry is NULL only where this libc lacks the function. May be called before any constructor has
- * run; after the first call it costs one atomic load.
+ * The table. An entry is NULL only if the process has no such function. May be called before any constructor has
+ * run. After the first call it costs one atomic load.
  */
 static inline const struct real_libc *real_libc(void)
 {
@@ -58,7 +58,7 @@ static inline const struct real_libc *real_libc(void)
     return &real_libc_table;
 }
 
-/* The entry of that name, or NULL if the list has none. */
+/* The function of that name, or NULL if it is not on the list, or not in the process. */
 void *real_libc_by_name(const char *name);
 
 #endif

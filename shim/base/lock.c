@@ -1,6 +1,6 @@
 /*
- * Uncontended, both calls are one atomic operation, so that a system call filter meets a futex only where threads
- * or processes really compete.
+ * Without contention both calls are one atomic operation. A system call filter sees a futex(2) only if threads or
+ * processes really compete.
  */
 #include "base/lock.h"
 
@@ -32,11 +32,11 @@ static bool take_free(struct lock *lock, struct process_thread self, uint32_t wa
     return true;
 }
 
-/* Waits a slice, or until the word changes. Not FUTEX_PRIVATE: other processes may have mapped it. */
+/* Waits SLICE_MS at most, until the word changes. Not FUTEX_PRIVATE: other processes may have mapped it. */
 static void wait_while(struct lock *lock, uint32_t word)
 {
     struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
-    if (process_sandboxed) { /* a filter may kill for a futex (vsftpd's does); the lock is held for microseconds */
+    if (process_sandboxed) { /* a filter may kill a process for futex(2) (vsftpd's does) */
         for (int i = 0; i < SANDBOX_SPINS && atomic_load_explicit(&lock->word, memory_order_relaxed) == word; i++)
             relax();
         return;
@@ -44,14 +44,14 @@ static void wait_while(struct lock *lock, uint32_t word)
     (void)raw_syscall(SYS_futex, &lock->word, FUTEX_WAIT, word, &slice, NULL, 0);
 }
 
-/* Milliseconds. */
-static int patience_with(struct process_thread owner)
+/* How long to wait for this owner. */
+static int timeout_ms_for(struct process_thread owner)
 {
     switch (process_thread_life(owner)) {
     case PROCESS_ALIVE:
-        return LOCK_PATIENCE_MS;
+        return LOCK_TIMEOUT_MS;
     case PROCESS_UNKNOWN:
-        return LOCK_PATIENCE_UNKNOWN_MS;
+        return LOCK_TIMEOUT_UNKNOWN_MS;
     case PROCESS_DEAD:
         break;
     }
@@ -78,14 +78,14 @@ static enum lock_result take_contended(struct lock *lock, struct process_thread 
             continue;
         wait_while(lock, marked);
         uint32_t now = atomic_load(&lock->word);
-        if (now != marked || now != seen) { /* it moves: whoever holds it is alive */
+        if (now != marked || now != seen) { /* the lock has changed hands, so its owner is alive */
             seen = now;
             waited_ms = 0;
             continue;
         }
         waited_ms += SLICE_MS;
         struct process_thread owner = {.id = now & ~LOCK_WAITERS, .space = lock->space};
-        if (waited_ms < patience_with(owner))
+        if (waited_ms < timeout_ms_for(owner))
             continue;
         if (atomic_compare_exchange_strong(&lock->word, &now, self.id | LOCK_WAITERS)) {
             lock->space = self.space;

@@ -1,7 +1,8 @@
 /*
- * The lock of a connection: it may lie in memory shared by several processes, its owner may die, leave by
- * siglongjmp() or be interrupted by a handler that wants it, too. Robust mutexes survive none of raw clones and
- * jumps, hence this one: a futex(2) and the identity of its owner. Knows no connection.
+ * The lock of a connection. It may be in memory that several processes share. Its owner may die, may leave by
+ * siglongjmp(3), or may be interrupted by a signal handler that needs the same lock. A robust mutex of pthreads(7)
+ * does not work in children of raw clone(2) calls, nor after such a jump. So this lock is a futex(2) and the
+ * identity of its owner.
  */
 #ifndef PFSWRAP_BASE_LOCK_H
 #define PFSWRAP_BASE_LOCK_H
@@ -11,20 +12,19 @@
 
 struct lock {
     _Atomic uint32_t word;  /* 0: free; else the owner's thread id, and LOCK_WAITERS */
-    _Atomic uint32_t space; /* of the owner's id: process.h */
+    _Atomic uint32_t space; /* the namespace of the owner's thread id (base/process.h) */
 };
 
 enum lock_result {
     LOCK_TAKEN,
-    LOCK_TAKEN_FROM_DEAD, /* its owner is gone, or did not come back in LOCK_PATIENCE_MS: what it guards is in doubt
-                           */
-    LOCK_OWN,             /* this thread holds it: in a frame below, or one that a jump has left */
+    LOCK_TAKEN_FROM_DEAD, /* its owner is dead, or the timeout is over: the data behind it may be inconsistent */
+    LOCK_OWN,             /* this thread holds it: in a calling frame, or in one that a jump has left */
 };
 
-/* How long an owner may take that is alive, and one of whom that cannot be known. */
-enum { LOCK_PATIENCE_MS = 10000, LOCK_PATIENCE_UNKNOWN_MS = 1000 };
+/* The timeout for an owner that is alive, and for one in another pid namespace, which may be dead. */
+enum { LOCK_TIMEOUT_MS = 10000, LOCK_TIMEOUT_UNKNOWN_MS = 1000 };
 
-/* No critical section blocks, so waiting is short; waits without being a cancellation point. Keeps errno. */
+/* No critical section blocks, so the wait is short. Not a cancellation point. Keeps errno. */
 enum lock_result lock_take(struct lock *lock);
 
 void lock_release(struct lock *lock);

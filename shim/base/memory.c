@@ -1,6 +1,7 @@
 /*
- * Free blocks are a stack of indices; its head carries a counter, so that a block taken and given back in between
- * is noticed. Nothing is ever unmapped: an index stays valid memory for threads that look at it late.
+ * Free blocks are a stack of indices. Its head has a counter, so a thread notices if another one has taken and
+ * given back a block in between. Nothing is ever unmapped, so a late read of a block that was given back is
+ * harmless. Makes system calls only.
  */
 #include "base/memory.h"
 
@@ -103,7 +104,7 @@ void *memory_share(size_t bytes)
     return mapping;
 }
 
-/* Whether a file may have that size: one that may not ends the process (SIGXFSZ, setrlimit(2)). */
+/* Whether the limit on file sizes allows this size. A larger file would end the process (SIGXFSZ, setrlimit(2)). */
 static bool size_is_allowed(size_t bytes)
 {
     struct rlimit limit = {0};
@@ -152,7 +153,7 @@ void *memory_map_file(int fd, size_t at, size_t bytes)
     const int error = errno;
     struct stat status = {0};
     void *mapping = NULL;
-    /* Only memory has seals. A file that may shrink would end us (SIGBUS, mmap(2)). */
+    /* Only memory files have seals. A file that could shrink might end this process (SIGBUS, mmap(2)). */
     const long seals = raw_syscall(SYS_fcntl, fd, F_GET_SEALS, 0);
     if (seals >= 0 && (seals & FILE_SEALS) == FILE_SEALS && (seals & F_SEAL_WRITE) == 0 &&
         raw_syscall(SYS_fstat, fd, &status) == 0 && at <= (size_t)status.st_size &&

@@ -1,7 +1,7 @@
 /*
- * Where connections and their bytes live: private pages that no fork copies and no core dump shows, handed out in
- * equal blocks without a lock, so that signal handlers may take them, too; and mappings that a fork shares. Knows
- * no connection.
+ * Memory for connections and their bytes. Pools have private pages, which can be made secret: a fork wipes them,
+ * and core dumps leave them out. Their blocks have equal sizes and are taken without a lock, so signal handlers may
+ * take them, too. Shared mappings are for connections that several processes have.
  */
 #ifndef PFSWRAP_BASE_MEMORY_H
 #define PFSWRAP_BASE_MEMORY_H
@@ -13,18 +13,18 @@
 
 enum { MEMORY_CHUNKS = 16384 };
 
-/* Pieces of one size, by index. Statically initialised with the three sizes; the rest is zero. */
+/* Blocks of one size, by index. Initialised statically: `block`, `per_chunk` and `secret`; the rest is zero. */
 struct memory_pool {
     size_t block;          /* bytes of a block, a multiple of 64 */
     uint32_t per_chunk;    /* blocks mapped at once */
     bool secret;           /* wiped in children of a fork, and left out of core dumps */
-    _Atomic uint64_t free; /* index + 1 of the first free block, and how often it has changed above that */
+    _Atomic uint64_t free; /* low half: index + 1 of the first free block; high half: counts changes */
     _Atomic uint32_t chunk_count;
     _Atomic(uint8_t *) chunks[MEMORY_CHUNKS];
     _Atomic(uint32_t *) links[MEMORY_CHUNKS]; /* index + 1 of the next free block */
 };
 
-/* A free block, with what its last user left in it (zeros at first). -1: no memory. Keeps errno. */
+/* Takes a free block. It has what its last user left in it; zeros at first. -1: no memory. Keeps errno. */
 int32_t memory_take(struct memory_pool *pool);
 void memory_give(struct memory_pool *pool, int32_t index);
 
@@ -35,23 +35,24 @@ static inline void *memory_at(struct memory_pool *pool, int32_t index)
            (size_t)((uint32_t)index % pool->per_chunk) * pool->block;
 }
 
-/* How many blocks there are, taken or free: every index is below. */
+/* How many blocks there are, taken or free. Every index is below this. */
 uint32_t memory_count(struct memory_pool *pool);
 
 /*
- * `bytes` that children of a fork share with this process, left out of core dumps. NULL: no memory. A mapping that
- * is given back stays readable, as zeros: a thread that is about to find out may still look there.
+ * Maps `bytes` that children of a fork share with this process, and that core dumps leave out. NULL: no memory.
+ * After memory_unshare() the mapping stays readable, as zeros, since another thread may still read it.
  */
 void *memory_share(size_t bytes);
 
 /*
- * The same as a file without a name (memfd_create(2)), which other programs can map, too: *fd is its descriptor, at
- * the lowest free number, with close-on-exec. Its size cannot change, and nobody can open it by its descriptor's
- * name. NULL: no memory, no descriptor, or a limit on file sizes, which would kill.
+ * The same as a file without a name (memfd_create(2)), which other programs can map, too. *fd is its descriptor, at
+ * the lowest free number, with close-on-exec. Its size cannot change, and it cannot be opened through /proc. NULL:
+ * no memory, no descriptor, or the limit on file sizes is too low.
  */
 void *memory_share_file(size_t bytes, int *fd);
 
-/* A part of such a file of another process. `at` is a multiple of a page. NULL: it is none, or has no such part. */
+/* Maps a part of another process's file of this kind. `at` is a multiple of the page size. NULL: it is not such a
+ * file, or has no such part. */
 void *memory_map_file(int fd, size_t at, size_t bytes);
 void memory_unshare(void *mapping, size_t bytes);
 

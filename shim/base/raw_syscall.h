@@ -1,7 +1,7 @@
 /*
- * System calls without libc: no errno, no cancellation point (pthreads(7)), no interposed function on the way. For
- * what happens under a connection's lock and in children that share their parent's memory. Returns what the kernel
- * does: -4095 to -1 is a negated errno.
+ * System calls without libc: no errno, no cancellation point (pthreads(7)), no interposed function. This is how the
+ * shim makes its own calls, also under locks and in children of vfork(). raw_syscall() returns what the kernel
+ * returns: -4095 to -1 is a negated errno.
  */
 #ifndef PFSWRAP_BASE_RAW_SYSCALL_H
 #define PFSWRAP_BASE_RAW_SYSCALL_H
@@ -36,7 +36,7 @@ static inline long kernel_call(long number, long a, long b, long c, long d, long
     return x0;
 }
 #else
-#error "pfswrap knows the system calls of x86-64 and of 64-bit ARM"
+#error "pfswrap supports x86-64 and 64-bit ARM only"
 #endif
 
 /* raw_syscall(number, up to six arguments of any scalar type). */

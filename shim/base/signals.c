@@ -1,5 +1,6 @@
 /*
- * The mask before is kept for each thread. A child of vfork() has its parent's, which is suspended meanwhile.
+ * Each thread keeps the signal mask that it had before. A child of vfork() uses its parent's variables, since the
+ * parent is suspended. Makes system calls, and pthread_setcancelstate(3).
  */
 #include "base/signals.h"
 

@@ -1,8 +1,8 @@
 /*
- * Signals while a handshake computes. A call holds its connection for microseconds, but the X25519 operations of a
- * handshake take some hundred times as long: a program's handler that leaves by siglongjmp would not be unlucky to
- * leave a connection locked and half changed. So signals wait for that long, which costs two system calls beside
- * the computation. Makes no call of libc's, and none at all behind a system call filter.
+ * Blocks signals while a handshake computes. A call holds a connection's lock for microseconds, but X25519 takes
+ * about a hundred times as long. A signal handler of the program that leaves by siglongjmp(3) would then often
+ * leave a connection locked and half changed. Blocking costs two system calls. Behind a system call filter nothing
+ * is blocked, since the filter might forbid the calls.
  */
 #ifndef PFSWRAP_BASE_SIGNALS_H
 #define PFSWRAP_BASE_SIGNALS_H
@@ -11,10 +11,10 @@
 
 extern __thread bool signals_held __attribute__((tls_model("initial-exec")));
 
-/* From here on this thread gets no signals, until signals_release(). Once is as good as twice. */
+/* This thread gets no signals until signals_release(). Calling it twice has no further effect. */
 void signals_hold(void);
 
-/* What came in between is delivered now, so no lock may be held. */
+/* Signals that came in between are delivered now, so no lock may be held. */
 void signals_let_go(void);
 static inline void signals_release(void)
 {
@@ -23,8 +23,8 @@ static inline void signals_release(void)
 }
 
 /*
- * The same over several calls that hold and release by themselves: steps that neither a handler, by siglongjmp(),
- * nor pthread_cancel(3) may leave half done. May be nested.
+ * The same around several functions that call signals_hold() and signals_release() themselves. Neither a handler,
+ * by siglongjmp(3), nor pthread_cancel(3) can end the thread's work in between. May be nested.
  */
 void signals_pin(void);
 void signals_unpin(void);

@@ -1,6 +1,7 @@
 /*
- * The numbers that the kernel gives to a socket and to its network namespace (socket(7)): the same under every
- * number of a descriptor, in every process, and never given twice. No libc, and errno is left alone.
+ * The numbers that identify a socket (SO_COOKIE, socket(7)) and its network namespace (SO_NETNS_COOKIE). All
+ * descriptors of a socket have the same cookie, in every process, and the kernel never uses a cookie twice. Makes
+ * one system call, and keeps errno.
  */
 #ifndef PFSWRAP_BASE_SOCKET_COOKIE_H
 #define PFSWRAP_BASE_SOCKET_COOKIE_H
@@ -10,8 +11,7 @@
 
 #include "base/raw_syscall.h"
 
-/* What `option` says, SO_COOKIE or SO_NETNS_COOKIE; 0: `fd` is no socket, or the kernel does not know the option.
- */
+/* The value of `option`, SO_COOKIE or SO_NETNS_COOKIE; 0: `fd` is not a socket, or the kernel lacks the option. */
 static inline uint64_t socket_cookie(int fd, int option)
 {
     uint64_t cookie = 0;

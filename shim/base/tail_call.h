@@ -1,6 +1,7 @@
 /*
- * Calls that must leave their caller's return address and stack as they are: what they mean depends on who calls,
- * or they return on another stack.
+ * Forces a call in a return statement to be a tail call. An interposed function needs this where the real
+ * function's result depends on its return address (dlsym(3)), or where it returns twice on the same stack
+ * (vfork(2)).
  */
 #ifndef PFSWRAP_BASE_TAIL_CALL_H
 #define PFSWRAP_BASE_TAIL_CALL_H

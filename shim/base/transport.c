@@ -1,6 +1,6 @@
 /*
- * recvfrom and sendto with MSG_DONTWAIT, whatever the program called: one kind of call, one kind of answer. Only a
- * sandbox (seccomp(2)) makes a difference.
+ * recvfrom(2) and sendto(2) with MSG_DONTWAIT, whichever call the program made. Only in a sandbox (seccomp(2)) the
+ * program's own kind of call is repeated. Makes system calls only.
  */
 #include "base/transport.h"
 
@@ -57,7 +57,7 @@ long transport_receive(int fd, void *bytes, size_t size)
     do
         result = process_sandboxed ? receive_in_kind(fd, bytes, size)
                                    : raw_syscall(SYS_recvfrom, fd, bytes, size, MSG_DONTWAIT, 0, 0);
-    while (result == -EINTR && !process_sandboxed); /* there it waits, and has been interrupted */
+    while (result == -EINTR && !process_sandboxed); /* in a sandbox the call may wait, and a signal ends the wait */
     return result;
 }
 
@@ -74,7 +74,7 @@ long transport_send(int fd, const void *bytes, size_t size, int more)
 
 long transport_shut(int fd, int how)
 {
-    /* In a sandbox it may not be allowed; FINAL has said it, and a close will. */
+    /* A sandbox may not allow it. The peer has received FINAL, and will see the end when the socket is closed. */
     return process_sandboxed ? 0 : raw_syscall(SYS_shutdown, fd, how);
 }
 
@@ -106,7 +106,7 @@ int transport_unacknowledged(int fd)
     socklen_t length = sizeof info;
     if (raw_syscall(SYS_ioctl, fd, SIOCOUTQ, &queued) != 0 || queued == 0)
         return 0;
-    /* A connection that was reset keeps its count (tcp(7)). */
+    /* A connection that was reset keeps its count of queued bytes (tcp(7)). */
     if (raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state == TCP_CLOSE)
         return 0;
     return queued;

@@ -1,6 +1,6 @@
 /*
- * The socket under a connection, without libc and without waiting. Returns what the kernel does: a count, 0, or a
- * negated errno.
+ * The transport of a sealed connection: its TCP socket. Makes system calls only, and does not wait. The functions
+ * that move bytes return what the kernel returns: a count, 0, or a negated errno.
  */
 #ifndef PFSWRAP_BASE_TRANSPORT_H
 #define PFSWRAP_BASE_TRANSPORT_H
@@ -9,38 +9,41 @@
 #include <stddef.h>
 
 /*
- * The kind of call the program made. A system call filter may allow the program's own calls on this socket and no
- * other, so in a sandbox it is repeated in kind.
+ * The kind of call that the program made: recv(2) or send(2), read(2) or write(2), with vectors, with a message. A
+ * system call filter may allow only the program's own kind of call, so in a sandbox the shim makes the same kind.
  */
 enum transport_call { TRANSPORT_SOCKET, TRANSPORT_PLAIN, TRANSPORT_VECTOR, TRANSPORT_MESSAGE };
 
-/* The kind of the calls that this thread makes now; set by the interposed call. */
+/* The kind of the call that this thread is in. */
 extern __thread enum transport_call transport_call __attribute__((tls_model("initial-exec")));
 
-/* At most `size` bytes. In a sandbox it waits if the descriptor does. */
+/* Receives at most `size` bytes. In a sandbox it waits if the descriptor is blocking. */
 long transport_receive(int fd, void *bytes, size_t size);
 
-/* `more`: MSG_MORE. Never raises SIGPIPE, but in a sandbox write(2) does. */
+/* `more`: MSG_MORE or 0. Does not raise SIGPIPE, except for write(2) and writev(2) in a sandbox. */
 long transport_send(int fd, const void *bytes, size_t size, int more);
 
 /* shutdown(2) with `how`. */
 long transport_shut(int fd, int how);
 
-/* An option that is an int. get: 0 if there is none. */
+/* A socket option that is an int. In a sandbox nothing is set, and the value is 0; also 0 on an error. */
 void transport_set_option(int fd, int level, int option, int value);
 int transport_get_option(int fd, int level, int option);
 
-/* Bytes that the peer's kernel has not acknowledged, with the FIN; 0 too if nobody will. */
+/* How many bytes the peer's kernel has not acknowledged; the FIN counts as one. 0 if the connection is gone. */
 int transport_unacknowledged(int fd);
 
-/* Bytes that can be read; and whether there is neither any of them, nor an end or an error. */
+/* How many bytes can be received. */
 int transport_readable(int fd);
+
+/* Whether there are neither bytes to receive, nor the peer's FIN, nor an error. */
 bool transport_is_quiet(int fd);
 
-/* Whether the peer has sent its FIN, or the connection is gone; also for a socket that is shut for reading. */
+/* Whether the peer has sent its FIN, or the connection is gone; also for a socket that is shut down for reading.
+ * True in a sandbox, where it cannot be found out. */
 bool transport_has_ended(int fd);
 
-/* The next close() of the socket resets the connection (SO_LINGER, socket(7)). */
+/* When the socket is closed, the connection is reset (SO_LINGER, socket(7)). */
 void transport_reset_on_close(int fd);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * UTF-8 (RFC 3629), for output that must be valid whatever bytes a name has: JSON is UTF-8 (RFC 8259, section 8.1).
+ * Recognises UTF-8 (RFC 3629). JSON must be UTF-8 (RFC 8259, section 8.1), but a file name may have any bytes.
  */
 #ifndef PFSWRAP_BASE_UTF8_H
 #define PFSWRAP_BASE_UTF8_H
@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 /*
- * Length of the UTF-8 sequence at `s`, 1 to 4 bytes, or 0 if there is no valid one. `s` ends with a zero byte,
- * behind which nothing is read; that byte itself is a sequence of length 1.
+ * The length of the UTF-8 sequence at `s`, 1 to 4 bytes, or 0 if it is not valid. `s` ends with a zero byte, and
+ * nothing is read after that byte, which is itself a sequence of length 1.
  */
 static inline size_t utf8_length(const unsigned char *s)
 {

@@ -1,6 +1,6 @@
 /*
  * How a number changes its kind (fd/table.h has the kinds). For the modules that open, close and replace
- * descriptors.
+ * descriptors. Everything here may run in signal handlers.
  */
 #ifndef PFSWRAP_FD_CHANGE_H
 #define PFSWRAP_FD_CHANGE_H
@@ -25,7 +25,7 @@ static inline uint64_t fd_word_closing(uint32_t generation)
  */
 bool fd_wait(int round, int most_ms);
 
-/* Stores the word of a number that is this thread's to change. Returns the word before; see fd_dropped(). */
+/* Stores the word of a number that no other thread may change now. Returns the word before; see fd_dropped(). */
 uint64_t fd_table_put(int fd, uint64_t word);
 
 /* A foreign number that no call has claimed. */
@@ -42,14 +42,14 @@ bool fd_table_exchange(int fd, uint64_t before, uint64_t word);
 
 /*
  * Stores the word if the number is foreign and not claimed; *before is the word that it had. fd_table_take() waits
- * while the number is closing or claimed. False: it is neither.
+ * while the number is closing or claimed. False: it is not foreign.
  */
 bool fd_table_try(int fd, uint64_t word, uint64_t *before);
 bool fd_table_take(int fd, uint64_t word, uint64_t *before);
 
 /*
- * A foreign number becomes closing; or claimed (`passes`), so that other threads' calls on it go on. *before: its
- * word. False: it is not foreign, or another call has claimed it.
+ * A foreign number becomes closing; or, with `passes`, claimed, so that other threads' calls on it go on. *before:
+ * its word. False: it is not foreign, or another call has claimed it.
  */
 bool fd_claim(int fd, uint32_t generation, bool passes, uint64_t *before);
 
@@ -63,7 +63,7 @@ static inline void fd_vacate(int fd, uint32_t generation)
     (void)fd_vacate_as(fd, generation, 0);
 }
 
-/* The same for a range. `close`: closes the numbers that the kernel has not closed. */
+/* The same for each number in [first, last]. `close`: the kernel has not closed them; this does. */
 void fd_vacate_range(unsigned first, unsigned last, uint32_t generation, bool close);
 
 /*
@@ -74,14 +74,14 @@ void fd_forget(int fd);
 void fd_forget_range(unsigned first, unsigned last);
 
 /*
- * In a child of a fork: numbers that other threads of the parent were closing. Nobody here finishes that, so they
- * become foreign. One for which `must_close` returns true is closed first.
+ * In a child of a fork: numbers that other threads of the parent were closing become foreign, since those threads
+ * do not exist here. A number for which `must_close` returns true is closed first.
  */
 void fd_end_closing(bool (*must_close)(int fd));
 
 /*
- * The number no longer has this word, which fd_table_put(), fd_table_take() or fd_claim() has returned: whatever
- * the word referred to is told. Each module that keeps data behind a word has an observer in shim/order.c.
+ * The number no longer has this word, which fd_table_put(), fd_table_take() or fd_claim() has returned. Notifies
+ * the module whose data the word referred to. Each such module has an observer in shim/order.c.
  */
 void fd_dropped(int fd, uint64_t word);
 

@@ -1,22 +1,22 @@
 /*
- * Numbers that the shim uses itself, out of the program's reach. They are made by fcntl(2) and known a moment
- * later, and in that moment other threads may close a range of numbers, or put something at just this one. May run
- * in signal handlers: makes system calls only.
+ * fcntl(2) makes a duplicate, and a moment later its number becomes hidden in the table. In that moment another
+ * thread may close a range of numbers, or replace exactly this one. So a number becomes hidden only after a check
+ * that it still is that duplicate. May run in signal handlers: makes system calls only.
  */
 #include "fd/hidden.h"
 
 #include <sys/stat.h>
 
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "base/signals.h"
 #include "fd/own.h"
-#include "base/raw_syscall.h"
 
 atomic_int fd_reserved;
 
-static atomic_int ranges; /* calls that are closing a range */
+static atomic_int ranges; /* calls of close_range() that are under way */
 
-enum { HIDE_TIMEOUT_MS = 50 }; /* this may be under a lock that the other call waits for */
+enum { HIDE_TIMEOUT_MS = 50 }; /* short, since the other call may wait for a lock that this caller holds */
 
 void fd_begin_range(void)
 {
@@ -46,7 +46,7 @@ int fd_lowest_kept(unsigned first, unsigned last, uint32_t generation)
     return -1;
 }
 
-/* Whether both numbers are of one file. */
+/* Whether both numbers refer to the same file. */
 static bool is_same_file(int fd, int other)
 {
     struct stat status = {0}, other_status = {0};
@@ -54,7 +54,7 @@ static bool is_same_file(int fd, int other)
            status.st_dev == other_status.st_dev && status.st_ino == other_status.st_ino;
 }
 
-/* What this takes is left alone by ranges that begin from now on; those that have begun are waited for. */
+/* A close_range() that begins from now on leaves the number alone. One that has begun before is waited for. */
 static bool take(int number, uint64_t closing)
 {
     uint64_t before;
@@ -67,26 +67,26 @@ static bool take(int number, uint64_t closing)
 }
 
 /*
- * The kernel has just made `number` a duplicate of `fd`. It is closing, so that nobody else acts on it, until it is
- * known whether it still is that duplicate: then it is hidden, else it stays what it has become.
+ * The kernel has just made `number` a duplicate of `fd`. The number is closing during the check, so that no other
+ * call acts on it. If it still is that duplicate, it becomes hidden. Otherwise it belongs to another thread.
  */
 static bool hide(int number, int fd, uint64_t hidden)
 {
     const uint32_t generation = fd_next_generation();
     if (!take(number, fd_word_closing(generation)))
         return false;
-    const bool is_ours = process_sandboxed || is_same_file(fd, number);
-    if (is_ours)
+    const bool is_duplicate = process_sandboxed || is_same_file(fd, number);
+    if (is_duplicate)
         atomic_fetch_add(&fd_reserved, 1);
-    fd_vacate_as(number, generation, is_ours ? hidden : 0);
-    return is_ours;
+    fd_vacate_as(number, generation, is_duplicate ? hidden : 0);
+    return is_duplicate;
 }
 
 static int duplicate(int fd, int at_least, uint64_t word)
 {
     enum { TRIES = 8 };
     int hidden = -1;
-    if (process_is_vfork_child()) /* the table is its parent's */
+    if (process_is_vfork_child()) /* it shares its parent's table, but not its descriptors */
         return -1;
     signals_pin();
     for (int i = 0; i < TRIES && hidden < 0; i++) {

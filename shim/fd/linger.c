@@ -1,5 +1,6 @@
 /*
- * A mark is FD_WORD_LINGER in the word of the number (fd/table.h).
+ * A marked number has FD_WORD_LINGER in its word (fd/table.h). The destructor covers what the program leaves open.
+ * Waiting uses system calls and clock_nanosleep(3) only.
  */
 #include "fd/linger.h"
 
@@ -12,7 +13,7 @@
 #include "base/transport.h"
 #include "fd/table.h"
 
-static atomic_bool used; /* there may be marks */
+static atomic_bool used; /* a number may be marked */
 
 static bool is_marked(int fd)
 {

@@ -1,6 +1,7 @@
 /*
  * Descriptors whose close waits until the peer's kernel has acknowledged what was sent. If a socket has unread
- * bytes when it is closed, the kernel resets the connection, and what is still in the send queue is lost.
+ * bytes when it is closed, the kernel resets the connection, and what is still in the send queue is lost. The TLS
+ * modules mark such sockets; the interposed calls that close descriptors wait for them.
  */
 #ifndef PFSWRAP_FD_LINGER_H
 #define PFSWRAP_FD_LINGER_H
@@ -9,15 +10,15 @@
 
 /*
  * From now on, closing `fd` in this process waits at most LINGER_MS milliseconds for its send queue to become
- * empty. Ignored for a number that is sealed, which waits by itself, or above the table of descriptors.
+ * empty. Ignored for a sealed number, whose close waits anyway, and for a number above the table of descriptors.
  */
 void linger_mark(int fd);
 
 enum { LINGER_MS = 5000 };
 
 /*
- * To be called before `fd`, or each descriptor from `first` to `last`, is closed or replaced. A range waits
- * LINGER_MS in total. The mark is gone afterwards. Keeps errno.
+ * To be called before `fd`, or each descriptor in [first, last], is closed or replaced. Waits if it is marked; a
+ * range waits LINGER_MS in total. The mark is gone afterwards. Keeps errno.
  */
 void linger_before_close(int fd);
 void linger_before_close_range(unsigned first, unsigned last);

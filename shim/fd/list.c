@@ -6,8 +6,8 @@
 #include <fcntl.h>
 #include <stdint.h>
 
-#include "fd/table.h"
 #include "base/raw_syscall.h"
+#include "fd/table.h"
 
 struct entry { /* getdents64(2) */
     uint64_t inode;
@@ -17,7 +17,7 @@ struct entry { /* getdents64(2) */
     char name[];
 };
 
-/* The kernel's list. */
+/* Calls `visit` for each number in the directory that is open at `list`. */
 static void visit_listed(int list, void (*visit)(int fd, void *argument), void *argument)
 {
     uint64_t buffer[512] = {0};

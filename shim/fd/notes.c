@@ -1,6 +1,6 @@
 /*
- * Notes about sockets that are not connected yet (fd/table.h), and the ids by which numbers of one socket are known
- * to be of one. Makes system calls only.
+ * Notes about sockets that are not connected yet (fd/table.h). The numbers of one socket have the same id in their
+ * words. Makes system calls only.
  */
 #include "fd/table.h"
 
@@ -33,7 +33,7 @@ uint64_t fd_note_of(int fd)
     return (word & FD_WORD_FOREIGN) != 0 && (word & FD_WORD_NOTED) != 0 ? word : 0;
 }
 
-/* Keeps what else is recorded; FD_WORD_STREAM only if it is of this socket. */
+/* Keeps what else is recorded. FD_WORD_STREAM is kept only if it was recorded for this socket. */
 void fd_note(int fd, uint32_t id, unsigned flags)
 {
     const uint64_t kept = FD_WORD_LINGER | FD_WORD_OWN | FD_WORD_RECORD;
@@ -57,7 +57,7 @@ int fd_noted(unsigned first, uint32_t id)
             continue;
         if (process_sandboxed || fd_socket_id(fd) == id)
             return fd;
-        fd_forget(fd); /* another socket has the number by now */
+        fd_forget(fd); /* another file has the number by now */
     }
     return -1;
 }

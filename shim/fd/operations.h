@@ -14,16 +14,16 @@
 #include "base/transport.h"
 #include "fd/table.h"
 
-/* Results are those of the call, with errno, if nothing else is said. `caller` is an address in the program's code.
- */
+/* The functions return what the call returns, with errno, unless they say otherwise. `caller` is a return address
+ * in the program. */
 struct fd_operations {
-    /* Move the bytes. The vectors are the program's, and may be bad in any way. Or FD_FOREIGN. */
+    /* Move the bytes. The vectors come from the program, and may be invalid in any way. Or FD_FOREIGN. */
     ssize_t (*receive)(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call);
     ssize_t (*send)(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call);
 
     /*
-     * Around the kernel's call. before_send() returns 0 and *ticket for sent(); or -1, and the call fails.
-     * received() returns what the call returns.
+     * Around the kernel's call. before_send() returns 0, and *ticket to be passed to sent(); or -1 with errno, and
+     * the call fails. received() gets the kernel's result, and returns what the program gets.
      */
     int (*before_send)(int fd, const struct iovec *vectors, long count, const void *caller, uint32_t *ticket);
     void (*sent)(int fd, const struct iovec *vectors, long count, ssize_t sent, uint32_t ticket);
@@ -37,20 +37,20 @@ struct fd_operations {
     ssize_t (*send_file)(int fd, int file, off_t *offset, size_t count);
 
     /*
-     * Before a call of libc that sends bytes which pass no interposed call: a file's or a text's (before_unseen),
-     * or those of a new stream of stdio (before_stream). 0, or -1 with errno.
+     * Before a call of libc that sends bytes without an interposed call: the bytes of a file or a text
+     * (before_unseen), or those of a new stdio stream (before_stream). 0, or -1 with errno.
      */
     int (*before_unseen)(int fd, const void *caller);
     int (*before_stream)(int fd, const void *caller);
 
-    /* Whether calls that move pages, or bytes at a time of their own, must be refused: splice(2), aio(7). */
+    /* Whether calls must be refused that move bytes within the kernel, or later: splice(2), aio(7). */
     bool (*refuses_unseen)(int fd);
 
     /* shutdown(2). Or FD_FOREIGN. */
     int (*shutdown)(int fd, int how);
 };
 
-enum fd_kind { FD_KIND_SEALED /* and hidden */, FD_KIND_INSPECTED, FD_KINDS };
+enum fd_kind { FD_KIND_SEALED /* also hidden */, FD_KIND_INSPECTED, FD_KINDS };
 extern const struct fd_operations *const fd_operations[FD_KINDS]; /* in shim/order.c */
 
 /* The operations of a number; NULL: it is foreign, and not inspected. Waits while the number is closing. */

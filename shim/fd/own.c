@@ -1,7 +1,7 @@
 /*
- * The shim's own descriptors. Their numbers have FD_WORD_OWN in the table of descriptors; which file a number is
- * for is in a small table of atomics, so that it can be read from signal handlers and from children of fork() and
- * vfork() without a lock.
+ * The shim's own files. The table of descriptors has FD_WORD_OWN for their numbers. A small array of atomics says
+ * which number each file has now, so that signal handlers and children of fork() and vfork() can read it without a
+ * lock.
  */
 #include "fd/own.h"
 
@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "base/fork.h"
+#include "base/libc.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
-#include "base/libc.h"
 #include "fd/change.h"
 
 struct descriptor {
@@ -32,17 +32,16 @@ static void after_fork_in_child(enum process_fork kind)
 {
     (void)kind;
     for (int i = 0; i < OWN_MAX; i++)
-        atomic_store(&slots[i].users, 0); /* they were the parent's threads */
+        atomic_store(&slots[i].users, 0); /* those were threads of the parent */
 }
 
 const struct process_observer own_process_observer = {.after_fork_in_child = after_fork_in_child};
 
 int own_duplicate_high(int fd, int at_least)
 {
-    /* The kernel's own call: `fd` may be one that the shim keeps from the program. */
     long high = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least);
     struct rlimit limit = {0};
-    /* The limit is below that number, or all from there on are taken: as high as it goes. */
+    /* The limit is below that number, or no number from there on is free: as high as possible. */
     if ((high == -EINVAL || high == -EMFILE) && raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
         for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2 && high < 0;
              lower /= 2)
@@ -53,7 +52,7 @@ int own_duplicate_high(int fd, int at_least)
     return -1;
 }
 
-/* The kernel has just given out the number: whatever the table has about it is over. */
+/* The kernel has just given out the number, so the table's word for it is out of date. */
 static void mark(int fd)
 {
     if (fd < FD_TABLE_SIZE)
@@ -124,7 +123,7 @@ static void slot_move(struct descriptor *slot, int fd)
     if (moved >= 0)
         mark(moved);
     (void)fd_set_flag(fd, FD_WORD_OWN, false);
-    /* Whoever has just read the old number is done in microseconds; one who died in between must not hold us up. */
+    /* A thread that has just read the old number needs microseconds. The loop ends also if that thread has died. */
     enum { SPINS = 10000 };
     for (int i = 0; i < SPINS && atomic_load(&slot->users) > 0; i++)
         sched_yield();

@@ -1,5 +1,5 @@
 /*
- * A descriptor's own operations come first (fd/operations.h), then the kernel, by system calls.
+ * The descriptor's kind decides first (fd/operations.h), and then the kernel. Makes system calls only.
  */
 #include "fd/program_socket.h"
 
@@ -26,7 +26,8 @@ bool program_socket_address(int fd, enum program_socket_end end, struct sockaddr
         return false;
     struct sockaddr_in6 tcp;
     bool is_tcp = false;
-    for (const struct address_resolver *const *resolver = address_resolvers; *resolver != NULL && !is_tcp; resolver++)
+    for (const struct address_resolver *const *resolver = address_resolvers; *resolver != NULL && !is_tcp;
+         resolver++)
         is_tcp = address->ss_family == AF_UNIX && (*resolver)->resolve(fd, end, &tcp);
     if (is_tcp) {
         *length = tcp.sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof tcp;

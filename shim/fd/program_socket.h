@@ -16,8 +16,8 @@
 enum program_socket_end { PROGRAM_SOCKET_LOCAL, PROGRAM_SOCKET_PEER };
 
 /*
- * The address that getsockname(2) or getpeername(2) gives the program, and its length. Returns false if `fd` is not a
- * socket, or has no peer.
+ * The address that getsockname(2) or getpeername(2) gives the program, and its length. Returns false if `fd` is not
+ * a socket, or has no peer.
  */
 bool program_socket_address(int fd, enum program_socket_end end, struct sockaddr_storage *address,
                             socklen_t *length);

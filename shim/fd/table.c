@@ -39,7 +39,7 @@ static uint64_t plain(uint64_t word)
 
 uint64_t fd_settled_word(int fd)
 {
-    process_check(); /* a child of a fork does not finish what the parent's threads were closing */
+    process_check(); /* in a child of a fork, no thread would finish what the parent's threads were closing */
     for (int round = 0;; round++) {
         const uint64_t word = atomic_load(&fd_table[fd]);
         if (!is_closing(word) || !fd_wait(round, CLOSING_TIMEOUT_MS))
@@ -201,7 +201,7 @@ void fd_end_closing(bool (*must_close)(int fd))
     }
 }
 
-/* Nothing is recorded about the number any more, but that it is the shim's own. */
+/* Nothing is recorded about the number any more, except FD_WORD_OWN. */
 void fd_forget(int fd)
 {
     uint64_t word = fd_word(fd);

@@ -1,7 +1,7 @@
 /*
  * The table of descriptors: one 64-bit word for each descriptor number says what the number is. Every interposed
  * call begins here, with one load. The table may be read and changed anywhere: in signal handlers, before any
- * constructor, and in children of a fork. It uses base/ only, and knows neither connections nor the policy.
+ * constructor, and in children of a fork. It uses base/ only.
  *
  * The low half of a word says the kind; the high half is an id: the generation of a connection or of a closing
  * call, or the id of a socket.
@@ -11,11 +11,12 @@
  *                 NOTED, id                 a TCP socket with several numbers, not connected yet
  *                 STREAM                    stdio has a stream on it
  *                 LINGER                    close(2) waits until what was sent is acknowledged (fd/linger.h)
- *                 OWN                       the shim's own file (fd/own.h): the program can neither close nor
- * replace it a record                  the connection is inspected (inspect/); the index of its record CLAIMED, id
- * dup2(2) is replacing the number sealed    generation, index           a number of that endpoint (connection/);
- * CLOEXEC: the program's flag hidden    HIDDEN, and an index or 0   opened by the shim, and not open for the
- * program closing   CLOSING, id                 the kernel is about to close or replace the number
+ *                 OWN                       the shim's own file (fd/own.h); the program cannot reach it
+ *                 a record                  the connection is inspected (inspect/); the index of its record
+ *                 CLAIMED, id               dup2(2) is replacing the number
+ *     sealed    generation, index           a number of that endpoint (connection/); CLOEXEC: the program's flag
+ *     hidden    HIDDEN, and an index or 0   opened by the shim, and not open for the program
+ *     closing   CLOSING, id                 the kernel is about to close or replace the number
  *
  * A sealed or hidden number becomes closing first. The call that made it closing makes it foreign again, after the
  * kernel has closed or replaced the number. Until then, every other call on the number waits. So no call takes a
@@ -33,8 +34,7 @@
 enum { FD_TABLE_SIZE = 1 << 20 }; /* higher numbers are always foreign: a sealed connection there is refused */
 
 enum {
-    FD_WORD_CLOEXEC =
-        0x40000000, /* sealed: the program asked for FD_CLOEXEC; the kernel's own flag is always set */
+    FD_WORD_CLOEXEC = 0x40000000, /* sealed: the program asked for FD_CLOEXEC; the kernel's flag is always set */
     FD_WORD_HIDDEN = 0x20000000,
     FD_WORD_CLOSING = 0x10000000,
     FD_WORD_FOREIGN = 0x08000000,
@@ -52,8 +52,7 @@ enum {
     FD_WORD_ID_SHIFT = 32,
 };
 
-/* The answer of functions that do a call's work, for a number that is (or has become) foreign: make the real call.
- */
+/* Returned in place of a call's result for a number that is foreign, or has become so: make the real call. */
 enum { FD_FOREIGN = -2 };
 
 extern _Atomic uint64_t fd_table[FD_TABLE_SIZE];
@@ -61,15 +60,15 @@ extern _Atomic uint64_t fd_table[FD_TABLE_SIZE];
 /* How many numbers are hidden without belonging to an endpoint. */
 extern atomic_int fd_reserved;
 
-/* The word of `fd`; 0 for a number that the table has no place for. One load, no waiting. */
+/* The word of `fd`; 0 for a number above the table. One load, no waiting. */
 static inline uint64_t fd_word(int fd)
 {
     return (unsigned)fd < FD_TABLE_SIZE ? atomic_load_explicit(&fd_table[fd], memory_order_relaxed) : 0;
 }
 
 /*
- * The same once no call is closing the number: waits up to 10 seconds for a closing thread that a busy machine
- * keeps from running. `fd` is below FD_TABLE_SIZE. Keeps errno.
+ * The word of `fd`, after any call that is closing the number has finished. Waits up to 10 seconds, for a thread
+ * that a busy machine keeps from running. `fd` is below FD_TABLE_SIZE. Keeps errno.
  */
 uint64_t fd_settled_word(int fd);
 
@@ -78,13 +77,13 @@ static inline uint32_t fd_word_id(uint64_t word)
     return (uint32_t)(word >> FD_WORD_ID_SHIFT);
 }
 
-/* The word without the program's close-on-exec flag: what says to whom the number belongs. */
+/* The word without the program's close-on-exec flag: it says what the number belongs to. */
 static inline uint64_t fd_word_identity(uint64_t word)
 {
     return (word & FD_WORD_FOREIGN) != 0 ? word : word & ~(uint64_t)FD_WORD_CLOEXEC;
 }
 
-/* Whether the number is the program's, and no sealed connection's. */
+/* Whether the number is neither sealed, nor hidden, nor closing. */
 static inline bool fd_word_is_foreign(uint64_t word)
 {
     return word == 0 || (word & FD_WORD_FOREIGN) != 0;
@@ -96,7 +95,7 @@ static inline uint32_t fd_word_record(uint64_t word)
     return (word & FD_WORD_FOREIGN) != 0 ? ((uint32_t)word & FD_WORD_RECORD) >> FD_WORD_RECORD_SHIFT : 0;
 }
 
-/* Whether the table has anything about the number. */
+/* Whether anything is recorded about the number. */
 static inline bool fd_is_known(int fd)
 {
     return __builtin_expect(fd_word(fd) != 0, false);
@@ -104,7 +103,7 @@ static inline bool fd_is_known(int fd)
 
 /*
  * Whether calls on `fd` must not go to the kernel as they are. True for hidden numbers, too. For a number that is
- * closing, this waits, since the kernel may have given the number to the program again already. One load and one
+ * closing, this waits, since the kernel may already have given the number to the program again. One load and one
  * compare for a number about which nothing is recorded.
  */
 static inline bool fd_is_sealed(int fd)
@@ -141,15 +140,15 @@ static inline bool fd_is_own(int fd)
 /* The lowest number from `first` on that is not foreign; -1: there is none. */
 int fd_next(unsigned first);
 
-/* The lowest number from `first` on about which anything is recorded, foreign or not; -1: there is none. */
+/* The lowest number from `first` on whose word is not 0; -1: there is none. */
 int fd_next_known(unsigned first);
 
-/* Whether the number is above the process's limit, and unknown here: dup2(2) will answer EBADF. */
+/* Whether nothing is recorded about the number, and it is above the limit of open files: dup2(2) returns EBADF. */
 bool fd_is_beyond_limit(int fd);
 
 /*
- * The program's close-on-exec flag of a sealed number. Setting it returns false for a number that is not sealed, or
- * not any more. The range form sets it for every sealed number in the range.
+ * The program's close-on-exec flag of a sealed number. fd_set_cloexec() returns false for a number that is not
+ * sealed. fd_set_cloexec_range() sets the flag of every sealed number in [first, last].
  */
 static inline bool fd_word_cloexec(uint64_t word)
 {
@@ -160,19 +159,19 @@ bool fd_set_cloexec(int fd, bool cloexec);
 void fd_set_cloexec_range(unsigned first, unsigned last);
 
 /*
- * The id of the socket behind `fd`: the low half of its cookie (socket(7), SO_COOKIE), or of its inode where the
- * kernel has no cookies. In a sandbox, which allows no question, the id that is noted already. Never 0.
+ * The id of the socket behind `fd`: the low half of its cookie (socket(7), SO_COOKIE), or of its inode number if
+ * the kernel has no cookies. In a sandbox, where no system call is safe, the id that is noted already. Never 0.
  */
 uint32_t fd_socket_id(int fd);
 
-/* The whole identity of the socket behind `fd`; 0: it is not a socket. */
+/* The whole cookie or inode number of the socket behind `fd`; 0: it is not a socket. */
 uint64_t fd_socket_identity(int fd);
 
 /*
- * Notes about sockets that are not connected yet. fd_note_of() is the word of a foreign number with a note, or 0.
- * fd_note() records one; `flags` is FD_WORD_STREAM or 0. fd_noted() is the next number from `first` on with this
- * id, or -1. A note can be out of date, since libc closes descriptors by itself (fclose(3)): compare the id with
- * fd_socket_id().
+ * Notes about sockets that are not connected yet. fd_note_of() returns the word of a foreign number with a note, or
+ * 0. fd_note() records a note; `flags` is FD_WORD_STREAM or 0. fd_noted() returns the next number from `first` on
+ * with this id, or -1. A note can be out of date, since libc closes descriptors by itself (fclose(3)): compare the
+ * id with fd_socket_id().
  */
 uint64_t fd_note_of(int fd);
 void fd_note(int fd, uint32_t id, unsigned flags);
@@ -182,14 +181,12 @@ static inline uint64_t fd_note_word(uint32_t id, unsigned flags)
     return id == 0 ? 0 : (uint64_t)id << FD_WORD_ID_SHIFT | FD_WORD_FOREIGN | FD_WORD_NOTED | flags;
 }
 
-/*
- * Sets (or clears) FD_WORD_LINGER or FD_WORD_OWN of a foreign number. Returns false if it is not foreign.
- */
+/* Sets or clears FD_WORD_LINGER or FD_WORD_OWN of a foreign number. Returns false if it is not foreign. */
 bool fd_set_flag(int fd, unsigned flag, bool set);
 
 /*
- * The record of a foreign number: sets it where there is none, waiting for a call that is replacing the number; or
- * removes `record`. Return false where the number is not foreign, or has another record.
+ * Sets the record of a foreign number that has none. Waits for a call that is replacing the number. Or removes the
+ * record from a number that has it. Both return false if the number is not foreign, or has another record.
  */
 bool fd_add_record(int fd, uint32_t record);
 bool fd_remove_record(int fd, uint32_t record);

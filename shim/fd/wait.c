@@ -1,6 +1,6 @@
 /*
- * How a thread waits for another one's step, which is a system call or two away: a busy machine may keep it from
- * going on, nothing else. Makes system calls only.
+ * How a thread waits for another thread that changes the same number. That thread needs one or two system calls, so
+ * only a busy machine can delay it. Makes system calls only.
  */
 #include "fd/change.h"
 

@@ -1,22 +1,23 @@
 /*
- * Where inspection begins: connections the program makes and takes; and which of them the policy wants inspected.
+ * Where an inspection begins: decides which connections of the program are inspected, and how.
  */
+#include "inspect/inspect.h"
+
 #include <netinet/in.h>
 #include <string.h>
 
 #include "audit/audit.h"
-#include "rules/rules.h"
-#include "fd/table.h"
 #include "base/process.h"
-#include "config/init.h"
-#include "base/socket_cookie.h"
 #include "base/raw_syscall.h"
+#include "base/socket_cookie.h"
+#include "config/init.h"
+#include "fd/table.h"
 #include "inspect/record.h"
-#include "inspect/inspect.h"
+#include "rules/rules.h"
 
-static const struct policy *in_force; /* NULL: nothing is wanted */
+static const struct policy *in_force; /* NULL: no connection has to be inspected */
 
-/* Without plaintext before TLS; and with what a STARTTLS negotiation may take. */
+/* The reader's settings: TLS must begin with the first byte; or plaintext may come before it, as with STARTTLS. */
 static struct wire_config at_once, after_plaintext;
 
 enum { STARTTLS_BYTES = 4096 };
@@ -48,20 +49,28 @@ void inspect_cut(int fd, const char *reason)
     (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
-/* A connection that cannot be inspected is none that a policy which refuses anything can have. */
+bool inspect_is_tcp(int fd)
+{
+    int protocol = 0;
+    socklen_t length = sizeof protocol;
+    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+/* A connection that cannot be inspected is cut if the policy may refuse connections. */
 static void begin_failed(int fd, const char *reason)
 {
     if (inspect_enforces())
         inspect_cut(fd, reason);
 }
 
-/* `address` is where the connection goes; NULL for one that was accepted. */
+/* `address`: the peer's; NULL for a connection that was accepted. */
 static void inspect_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
 {
-    if (fd_is_sealed(fd) || process_sandboxed || !socket_is_tcp(fd))
+    if (fd_is_sealed(fd) || process_sandboxed || !inspect_is_tcp(fd))
         return;
     if (direction == POLICY_CONNECT && length >= sizeof address->sa_family && address->sa_family == AF_UNSPEC) {
-        inspect_end(fd); /* the connection is dissolved (connect(2)), and the socket may be connected again */
+        inspect_end(fd); /* the socket is disconnected (connect(2)), and may be connected again */
         return;
     }
     const struct policy_rule *rule;
@@ -77,28 +86,27 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
     if (in_force->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
         return;
     if ((unsigned)fd >= FD_TABLE_SIZE) {
-        begin_failed(fd, "the descriptor's number is too high to be watched");
+        begin_failed(fd, "the descriptor's number is too high for an inspection");
         return;
     }
     uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     const uint32_t entry = fd_word_record(fd_word(fd));
     if (entry != 0) {
-        /* connect(2) may be called again to see how it ended; another socket's number was closed unseen. */
         if (record_at(entry)->cookie == cookie)
-            return;
-        inspect_end(fd);
+            return;      /* a program may call connect(2) again, for the result of a connection that takes long */
+        inspect_end(fd); /* the record of another socket, which was closed without an interposed call */
     }
     struct record *record = record_new(fd, cookie);
     if (record == NULL && (fd_is_sealed(fd) || fd_is_inspected(fd)))
-        return; /* by another thread */
+        return; /* another thread was faster */
     if (record == NULL) {
-        begin_failed(fd, "no memory to watch the connection");
+        begin_failed(fd, "no memory for an inspection of the connection");
         return;
     }
     record->is_server = direction == POLICY_LISTEN;
     record->rule = rule != NULL ? (int)(rule - in_force->rules) : RECORD_NO_RULE;
     record->plaintext = plaintext;
-    /* Where TLS is of no interest the first byte says it all. */
+    /* If TLS is not checked, the first byte decides. */
     record->config =
         plaintext == POLICY_PLAINTEXT_REFUSE || in_force->wire.tls == POLICY_WIRE_OFF ? &at_once : &after_plaintext;
     record_unlock(record);
@@ -143,7 +151,7 @@ void inspect_start(const struct policy *policy)
 {
     if (!policy_wants(policy))
         return;
-    table_start();
+    record_start();
     config_fill(&at_once, &policy->tls, 0);
     config_fill(&after_plaintext, &policy->tls, STARTTLS_BYTES);
     in_force = policy;

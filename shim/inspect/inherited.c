@@ -1,29 +1,30 @@
 /*
- * Connections that this process has neither made nor accepted: left to it by inetd and its like, or received in a
- * message (SCM_RIGHTS, unix(7)). They are inspected from here if nothing has passed on them yet; what another
- * process has begun was judged there, if that was one of ours.
+ * Connections that this process has neither made nor accepted: it was started with them, for example by inetd, or
+ * received them in a message (SCM_RIGHTS, unix(7)). They are inspected if no byte has passed on them yet. Otherwise
+ * the inspection belongs to the process that has begun to use the connection, if it is under pfswrap.
  */
-#include <linux/sockios.h>
+#include "inspect/inspect.h"
+
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "config/init.h"
-#include "base/socket_cookie.h"
 #include "base/raw_syscall.h"
+#include "base/socket_cookie.h"
+#include "config/init.h"
 #include "inspect/record.h"
-#include "inspect/inspect.h"
 
-/* What libc's netinet/tcp.h calls TCP_*, which does not go with the kernel's header. */
+/* The TCP_* states of libc's netinet/tcp.h, which cannot be included together with linux/tcp.h. */
 enum { ESTABLISHED = 1, SYN_SENT = 2, SYN_RECEIVED = 3, CLOSE_WAIT = 8 };
 
 enum beginning { BEGINNING_GONE, BEGINNING_SERVER, BEGINNING_CLIENT };
 
 /*
- * Who has made the connection, if it is as new as connect(2) or accept(2) leaves it. TCP counts the SYN of the end
- * that connects as acknowledged, and the FIN of the peer as received.
+ * Which end this is of a connection without data so far. BEGINNING_GONE: data has passed, or there is no
+ * connection. tcpi_bytes_acked includes the SYN of the end that connected, and tcpi_bytes_received includes the
+ * peer's FIN.
  */
 static enum beginning beginning_of(int fd)
 {
@@ -42,12 +43,13 @@ static enum beginning beginning_of(int fd)
     return info.tcpi_bytes_acked == 1 ? BEGINNING_CLIENT : BEGINNING_SERVER;
 }
 
-static bool given(int fd, enum beginning *beginning)
+/* Begins an inspection if that is possible. Returns whether there is one now. */
+static bool begin(int fd, enum beginning *beginning)
 {
-    if (!inspect_is_wanted() || !socket_is_tcp(fd))
+    if (!inspect_is_wanted() || !inspect_is_tcp(fd))
         return false;
     const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
-    const int other = table_find(cookie);
+    const int other = record_find(cookie);
     if (other >= 0) {
         if (other != fd && !fd_is_inspected(fd))
             inspect_copied(other, fd);
@@ -69,13 +71,10 @@ static bool given(int fd, enum beginning *beginning)
 void inspect_received_descriptor(int fd)
 {
     enum beginning beginning;
-    (void)given(fd, &beginning);
+    (void)begin(fd, &beginning);
 }
 
-/*
- * Whether what has come from the peer, who has been the first to speak, is the beginning of TLS, or may still
- * become it.
- */
+/* Whether the bytes that the peer has sent are the beginning of TLS, or may still become it. */
 static bool begins_as_tls(const struct wire_config *config, int fd)
 {
     uint8_t bytes[64];
@@ -83,15 +82,15 @@ static bool begins_as_tls(const struct wire_config *config, int fd)
     struct wire wire;
     const long count = raw_syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
     if (count <= 0)
-        return true; /* it is closed, so that there is nothing to protect */
+        return true; /* it is closed, so no data needs protection */
     wire_init(&wire);
     wire_feed(&wire, config, WIRE_IN, bytes, (uint64_t)count, &passes);
     return wire.verdict == WIRE_UNDECIDED;
 }
 
 /*
- * A program may read and write descriptors 0, 1 and 2 by stdio, which makes no call that anybody sees. Where
- * plaintext is refused the client has to speak first, and TLS: so the program starts when it has.
+ * A program may read and write descriptors 0, 1 and 2 through stdio, which makes no interposed call. If plaintext
+ * is refused, the client must begin with TLS. So the program is started only after the client has done so.
  */
 static void wait_for_client(int fd)
 {
@@ -108,14 +107,14 @@ static void wait_for_client(int fd)
     const uint32_t limit_ms = pfswrap_policy()->seal.handshake_timeout_ms;
     const struct timespec limit = {.tv_sec = limit_ms / 1000, .tv_nsec = (long)(limit_ms % 1000) * 1000000};
     if (raw_syscall(SYS_ppoll, &poll, 1, &limit, NULL, 0) == 0) {
-        inspect_cut(fd, "its client has said nothing within handshake-timeout");
+        inspect_cut(fd, "the client has sent nothing within handshake-timeout");
         record = record_enter(fd, &entry);
         if (record != NULL) {
             record->is_cut = true;
             record_unlock(record);
         }
     } else if (!begins_as_tls(config, fd)) {
-        (void)inspect_before_file(fd, NULL);
+        (void)inspect_operations.before_unseen(fd, NULL);
     }
 }
 
@@ -123,6 +122,6 @@ void inspect_inherited(int fd)
 {
     enum { STANDARD_LAST = 2 };
     enum beginning beginning;
-    if (given(fd, &beginning) && beginning == BEGINNING_SERVER && fd <= STANDARD_LAST)
+    if (begin(fd, &beginning) && beginning == BEGINNING_SERVER && fd <= STANDARD_LAST)
         wait_for_client(fd);
 }

@@ -1,18 +1,18 @@
 /*
- * Feeding the reader with what a program sends and receives, as the calls that do it ask.
+ * The operations of inspected descriptors (fd/operations.h): the kernel moves the bytes, and the reader gets a
+ * copy, before bytes are sent and after bytes were received. So a connection can be refused before a byte leaves.
  */
 #include "inspect/inspect.h"
 
 #include <errno.h>
 
+#include "base/address_check.h"
+#include "base/iov_check.h"
 #include "base/process.h"
 #include "base/socket_cookie.h"
-#include "base/raw_syscall.h"
-#include "base/address_check.h"
 #include "inspect/record.h"
-#include "inspect/verdict.h"
 
-/* Feeds what lies in `vectors` behind `skip` bytes, `limit` bytes of it. */
+/* Gives the reader the bytes in the vectors from `skip` on, at most `limit` bytes. Returns how many there were. */
 static uint64_t record_feed(struct record *record, enum wire_direction direction, const struct iovec *vectors,
                             size_t count, uint64_t skip, uint64_t limit)
 {
@@ -26,7 +26,7 @@ static uint64_t record_feed(struct record *record, enum wire_direction direction
         skip -= passed;
         length -= passed;
         if (length > 0 && address_is_bad(bytes))
-            break; /* no further does the kernel come */
+            break; /* the kernel stops here, too */
         if (length > limit - fed)
             length = limit - fed;
         if (length > 0 && record->wire.verdict == WIRE_UNDECIDED)
@@ -40,17 +40,18 @@ static uint64_t record_feed(struct record *record, enum wire_direction direction
     return fed;
 }
 
+/* The result of a call on a connection that is cut. */
 static int cut(void)
 {
     errno = ECONNRESET;
     return -1;
 }
 
-int inspect_before_send(int fd, const struct iovec *vectors, size_t count, const void *caller, uint32_t *generation)
+static int feed_before_send(int fd, const struct iovec *vectors, size_t count, const void *caller,
+                            uint32_t *generation)
 {
     uint32_t entry;
     int saved = errno;
-    *generation = 0;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
         return 0;
@@ -72,27 +73,38 @@ int inspect_before_send(int fd, const struct iovec *vectors, size_t count, const
     return 0;
 }
 
-void inspect_sent(int fd, const struct iovec *vectors, size_t count, ssize_t sent, uint32_t generation)
+/* The kernel refuses an invalid vector, and nothing is sent: ticket 0. */
+static int before_send(int fd, const struct iovec *vectors, long count, const void *caller, uint32_t *ticket)
+{
+    *ticket = 0;
+    return iov_is_valid(vectors, count) ? feed_before_send(fd, vectors, (size_t)count, caller, ticket) : 0;
+}
+
+/*
+ * After a short write, the reader must have only the bytes that were sent. `ticket` is the record's generation
+ * after the bytes were read.
+ */
+static void sent(int fd, const struct iovec *vectors, long count, ssize_t result, uint32_t ticket)
 {
     uint32_t entry;
     int saved = errno;
-    uint64_t offered = 0, taken = sent > 0 ? (uint64_t)sent : 0;
-    if (generation == 0)
+    uint64_t offered = 0, taken = result > 0 ? (uint64_t)result : 0;
+    if (ticket == 0)
         return;
-    for (size_t i = 0; i < count; i++)
+    for (long i = 0; i < count; i++)
         offered += vectors[i].iov_len;
     if (taken == offered || !fd_is_inspected(fd))
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
         return;
-    if (record->generation == generation && record->may_be_taken_back) {
-        /* Nothing has come in between: as if the program had offered only what the kernel took. */
+    if (record->generation == ticket && record->may_be_taken_back) {
+        /* No other call came in between: restore the state, and read the bytes that the kernel took. */
         uint64_t again = record->before_ahead < taken ? record->before_ahead : taken;
         record->wire = record->before;
         record->fed[WIRE_OUT] = record->before_fed;
         record->ahead = record->before_ahead - again;
-        (void)record_feed(record, WIRE_OUT, vectors, count, again, taken - again);
+        (void)record_feed(record, WIRE_OUT, vectors, (size_t)count, again, taken - again);
     } else {
         record->ahead += offered - taken;
     }
@@ -101,8 +113,7 @@ void inspect_sent(int fd, const struct iovec *vectors, size_t count, ssize_t sen
     errno = saved;
 }
 
-ssize_t inspect_received(int fd, const struct iovec *vectors, size_t count, ssize_t got, int flags,
-                         const void *caller)
+static ssize_t received(int fd, const struct iovec *vectors, long count, ssize_t got, int flags, const void *caller)
 {
     uint32_t entry;
     int saved = errno;
@@ -119,18 +130,22 @@ ssize_t inspect_received(int fd, const struct iovec *vectors, size_t count, ssiz
     }
     record->caller = caller;
     record->may_be_taken_back = false;
-    /* With MSG_TRUNC they were thrown away unseen (tcp(7)), which the kernel's count will tell. */
-    uint64_t fed = (flags & MSG_TRUNC) != 0 ? 0 : record_feed(record, WIRE_IN, vectors, count, 0, (uint64_t)got);
+    /* With MSG_TRUNC the kernel has thrown the bytes away (tcp(7)). Its own count shows that they were not read. */
+    uint64_t fed =
+        (flags & MSG_TRUNC) != 0 ? 0 : record_feed(record, WIRE_IN, vectors, (size_t)count, 0, (uint64_t)got);
     if (record_decide(record, entry, fd, WIRE_IN, fed))
         return cut();
     errno = saved;
     return got;
 }
 
-int inspect_before_file(int fd, const void *caller)
+/*
+ * Before bytes are sent that the reader cannot read: those of a file (sendfile(2)). A file is not a ClientHello, so
+ * they count as plaintext, unless TLS has begun.
+ */
+static int before_unseen(int fd, const void *caller)
 {
-    /* One byte that begins no record: what a file has is no hello, whatever its bytes look like. */
-    static const uint8_t byte = 0;
+    static const uint8_t byte = 0; /* no record of TLS begins with it */
     uint32_t generation;
     uint32_t entry;
     const struct iovec vector = {.iov_base = (void *)(uintptr_t)&byte, .iov_len = sizeof byte};
@@ -140,9 +155,9 @@ int inspect_before_file(int fd, const void *caller)
     bool is_handshake = wire_is_tls(&record->wire);
     bool is_refused = record->is_cut;
     if (!is_handshake && !is_refused)
-        record->wire.streams[WIRE_OUT].plain = record->config->plaintext_max;
+        record->wire.streams[WIRE_OUT].plain = record->config->plaintext_max; /* the next byte decides */
     record_unlock(record);
-    return is_refused ? cut() : inspect_before_send(fd, &vector, 1, caller, &generation);
+    return is_refused ? cut() : feed_before_send(fd, &vector, 1, caller, &generation);
 }
 
 int inspect_before_stream(int fd, const void *caller)
@@ -153,10 +168,10 @@ int inspect_before_stream(int fd, const void *caller)
         return 0;
     const bool is_plaintext = record->plaintext == POLICY_PLAINTEXT_REFUSE && !wire_is_tls(&record->wire);
     record_unlock(record);
-    return is_plaintext ? inspect_before_file(fd, caller) : 0;
+    return is_plaintext ? before_unseen(fd, caller) : 0;
 }
 
-bool inspect_refuses_unseen(int fd)
+static bool refuses_unseen(int fd)
 {
     uint32_t entry;
     if (!fd_is_inspected(fd) || !inspect_enforces())
@@ -165,9 +180,18 @@ bool inspect_refuses_unseen(int fd)
     if (record == NULL)
         return fd_is_inspected(fd);
     if (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE)) {
-        record_forget(record, entry); /* closed where nobody saw it: the number is another's */
+        record_forget(record, entry); /* closed without an interposed call, and the number is another file now */
         return false;
     }
     record_unlock(record);
     return true;
 }
+
+const struct fd_operations inspect_operations = {
+    .before_send = before_send,
+    .sent = sent,
+    .received = received,
+    .before_unseen = before_unseen,
+    .before_stream = inspect_before_stream,
+    .refuses_unseen = refuses_unseen,
+};

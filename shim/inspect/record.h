@@ -1,5 +1,7 @@
 /*
- * A inspected connection. Private to the process; after a fork each process has its own, and goes on by itself.
+ * The record of an inspected connection, for the files of this module. Records are private to the process: after a
+ * fork both processes have a copy, and continue by themselves. A record has a lock, since several threads may use
+ * its connection. The functions here may run in signal handlers, and make system calls only.
  */
 #ifndef PFSWRAP_INSPECT_RECORD_H
 #define PFSWRAP_INSPECT_RECORD_H
@@ -14,61 +16,78 @@
 enum { RECORD_BYTES = 1024, RECORD_NO_RULE = -1 };
 
 struct record {
-    _Atomic(const void *) owner; /* of the lock: an address that only one thread has; NULL: free */
-    int descriptors;             /* numbers of this process for it; 0: the record is free */
-    uint32_t generation;         /* counts the calls that have fed it */
-    bool is_cut;                 /* every call gets ECONNRESET */
+    _Atomic(const void *) owner; /* of the lock: an address that only one thread has; NULL: not locked */
+    int descriptors;             /* how many numbers of this process have the record; 0: it is free */
+    uint32_t generation;         /* counts the calls whose bytes were read */
+    bool is_cut;                 /* every call fails with ECONNRESET */
     bool is_plain_logged;
-    bool is_server;         /* accepted: who speaks TLS first is another question */
-    bool may_be_taken_back; /* `before` is what was there before the last send */
-    int rule;               /* index into the policy; RECORD_NO_RULE */
+    bool is_server;         /* the connection was accepted; its TLS client may still be this end */
+    bool may_be_taken_back; /* `before` is the state before the last send */
+    int rule;               /* index in the policy, or RECORD_NO_RULE */
     enum policy_plaintext plaintext;
-    uint64_t cookie; /* SO_COOKIE: the number may have been closed where nobody saw it */
-    uint64_t fed[2]; /* bytes, by enum wire_direction */
-    uint8_t head[3]; /* the first bytes of the last call, head_count of them */
+    uint64_t cookie; /* SO_COOKIE (socket(7)): shows whether the number is still this socket */
+    uint64_t fed[2]; /* bytes that were read, by enum wire_direction */
+    uint8_t head[3]; /* the first `head_count` bytes of the last call */
     uint8_t head_count;
-    uint64_t ahead; /* bytes sent that were fed in a call that did not send them: they will come again */
-    uint64_t before_fed, before_ahead; /* what goes with `before` */
-    const void *caller;                /* who sent or received last */
+    uint64_t ahead; /* bytes that were read, but not sent by their call: the program will send them again */
+    uint64_t before_fed, before_ahead; /* belong to `before` */
+    const void *caller;                /* the return address of the last call */
     const struct wire_config *config;
     struct wire wire, before;
 };
-_Static_assert(sizeof(struct record) <= RECORD_BYTES, "a record fits its piece of memory");
+_Static_assert(sizeof(struct record) <= RECORD_BYTES, "a record fits its block of memory");
 
-/* What is to be done about a connection, once the reader has spoken. */
+/* What to do with a connection, after the reader has its verdict. */
 enum decision {
     DECISION_NONE,    /* go on */
-    DECISION_PASS,    /* compliant, or none of the policy's business: watch no longer */
-    DECISION_LOG,     /* weak, or plaintext: said, and no longer inspected */
-    DECISION_WOULD,   /* it would be refused if the policy were enforced */
-    DECISION_REFUSE,  /* cut */
-    DECISION_UNKNOWN, /* not all its bytes were seen here, so that what was seen proves nothing */
+    DECISION_PASS,    /* it is compliant, or no setting covers it: end the inspection */
+    DECISION_LOG,     /* it is weak, or plaintext: log it, and end the inspection */
+    DECISION_WOULD,   /* log that it would be refused if the policy were enforced */
+    DECISION_REFUSE,  /* cut it */
+    DECISION_UNKNOWN, /* not all of its bytes passed here, so the verdict proves nothing */
 };
 
-/* Once, before the first record. */
-void table_start(void);
+/* --- record.c --- */
 
-/* A record for `fd`, which is in the table then, locked. NULL: no memory. */
+/* Prepares for records. Once, before main(). Ends the process if that is not possible. */
+void record_start(void);
+
+/* Makes a record for the foreign number `fd`. Returns it locked. NULL: no memory, or the number is not foreign, or
+ * is inspected already. */
 struct record *record_new(int fd, uint64_t cookie);
 
-/* The record behind an entry of the table; locked, or NULL: there is none (any more), or it is not to be had. */
+/* The record with this index + 1, which a word of the table has (fd/table.h). Not locked. */
 struct record *record_at(uint32_t entry);
+
+/* Locks the record of `fd`; *entry is its index + 1. NULL: there is none, or a calling frame of this signal handler
+ * has the lock. */
 struct record *record_enter(int fd, uint32_t *entry);
 void record_unlock(struct record *record);
 
-/* A number under which the socket of that SO_COOKIE is inspected; -1: none. */
-int table_find(uint64_t cookie);
-
-/* Cuts a connection for a reason that no reader has. */
-void inspect_cut(int fd, const char *reason);
-
-/* Takes every number of the record out of the table and frees it. Locked; the lock is gone afterwards. */
+/* Takes the record from all its numbers, and frees it. Called locked; unlocked on return. */
 void record_forget(struct record *record, uint32_t entry);
 
-bool socket_is_tcp(int fd);
+/* A number whose record is of the socket with this SO_COOKIE; -1: there is none. */
+int record_find(uint64_t cookie);
 
-/* Events of the wire plane (report.c). Called with a copy of the record, and no lock held. */
+/* --- verdict.c --- */
+
+/*
+ * After `now` bytes of a direction were read: decides, and acts on the decision. Called locked; unlocked on return,
+ * and freed if the inspection has ended. Returns whether the connection is cut.
+ */
+bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_direction direction, uint64_t now);
+
+/* --- report.c: audit events. `record` is a copy, and no lock is held. --- */
 void record_report(const struct record *record, int fd, enum decision decision);
 void record_report_plain(const struct record *record, int fd);
+
+/* --- begin.c --- */
+
+/* Cuts a connection that cannot be inspected, for this reason. */
+void inspect_cut(int fd, const char *reason);
+
+/* Whether `fd` is a TCP socket, or a Multipath TCP socket. */
+bool inspect_is_tcp(int fd);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Events of the wire plane (docs/AUDIT.md): what was offered and chosen, and which library moved the bytes.
+ * Events of the wire plane (docs/AUDIT.md): addresses, the client's offer, the server's choice, and the library
+ * whose code moved the bytes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -7,13 +8,13 @@
 #include "audit/address.h"
 #include "audit/builder.h"
 #include "audit/handshake_reporter.h"
-#include "base/process.h"
-#include "config/init.h"
-#include "policy/registry.h"
 #include "base/elf.h"
+#include "base/process.h"
 #include "base/raw_syscall.h"
+#include "config/init.h"
+#include "fd/table.h"
 #include "inspect/record.h"
-#include "inspect/inspect.h"
+#include "policy/registry.h"
 
 enum { LIST_TEXT = 512 };
 
@@ -53,7 +54,7 @@ static void suite_format(char text[64], uint16_t id)
         (void)snprintf(text, 64, "0x%04x", id);
 }
 
-/* Numbers that mean nothing (RFC 8701), which clients mix in. */
+/* Clients add values without a meaning to their lists (GREASE, RFC 8701). */
 static bool is_grease(uint16_t value)
 {
     return (value & 0x0f0f) == 0x0a0a && value >> 8 == (value & 0xff);
@@ -122,7 +123,7 @@ static void add_choice(struct line *line, const struct wire *wire)
     }
 }
 
-/* Who speaks TLS as a client is its client, whoever connected. */
+/* The sender of the ClientHello is the client, also if it has accepted the connection. */
 static const char *role_of(const struct record *record)
 {
     bool is_server = wire_is_tls(&record->wire) ? record->wire.client == WIRE_IN : record->is_server;
@@ -132,9 +133,9 @@ static const char *role_of(const struct record *record)
 static void add_end(struct line *line, const struct record *record, struct elf_object *object)
 {
     const char *rule = record->rule != RECORD_NO_RULE ? pfswrap_policy()->rules[record->rule].name : "wire";
-    uintptr_t ours = (uintptr_t)&fd_table; /* a call of ours on a program's behalf tells nothing */
+    uintptr_t shim = (uintptr_t)&fd_table; /* the shim itself is not the library that moved the bytes */
     if (record->caller != NULL && elf_object_of(record->caller, object) &&
-        (ours < object->first || ours >= object->last))
+        (shim < object->first || shim >= object->last))
         audit_add(&line->event, AUDIT_S("library", object->order == 0 ? "the program itself" : object->name));
     audit_add(&line->event, AUDIT_S("rule", rule));
 }

@@ -1,7 +1,8 @@
 /*
- * What follows from what the reader has found: log, cut, or watch no longer.
+ * What follows from the reader's verdict: log the connection, cut it, or end the inspection. Before a verdict
+ * counts, the kernel is asked whether all bytes of the connection have been read.
  */
-#include "inspect/verdict.h"
+#include "inspect/record.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -12,11 +13,11 @@
 #include <sys/socket.h>
 
 #include "base/process.h"
-#include "config/init.h"
-#include "base/socket_cookie.h"
 #include "base/raw_syscall.h"
+#include "base/socket_cookie.h"
+#include "config/init.h"
 
-/* Whether what this call moves begins as a TLS record does. */
+/* Whether the bytes of this call begin like a TLS record. */
 static bool is_at_record(const struct record *record)
 {
     const uint8_t *head = record->head;
@@ -25,9 +26,9 @@ static bool is_at_record(const struct record *record)
 }
 
 /*
- * Whether what was fed is all that has passed. A connection that came here from another process in the middle, or
- * whose bytes also go through stdio, would look like plaintext, or like an answer without a question. TCP counts
- * its SYN and FIN as bytes.
+ * Whether the reader has had all bytes of the connection. A connection that another process has begun, or whose
+ * bytes go through stdio, too, would look like plaintext, or like a ServerHello without a ClientHello. The kernel
+ * counts SYN and FIN as bytes.
  */
 static bool has_seen_all(const struct record *record, int fd, enum wire_direction direction, uint64_t now)
 {
@@ -50,10 +51,10 @@ static bool has_seen_all(const struct record *record, int fd, enum wire_directio
 }
 
 /*
- * Whether a verdict holds. Plaintext that passes here is plaintext, whatever has passed elsewhere before, unless it
- * is TLS that another process has begun.
+ * Whether the verdict is certain. Bytes that are not like a TLS record are plaintext, whatever has passed before.
+ * Bytes that are like one may belong to a TLS connection that another process has begun.
  */
-static bool is_proved(const struct record *record, int fd, enum wire_direction direction, uint64_t now)
+static bool is_proven(const struct record *record, int fd, enum wire_direction direction, uint64_t now)
 {
     bool is_plaintext = record->wire.verdict == WIRE_PLAINTEXT || record->wire.verdict == WIRE_UNDECIDED;
     return (is_plaintext && !is_at_record(record)) || process_sandboxed || has_seen_all(record, fd, direction, now);
@@ -101,7 +102,7 @@ static enum decision decide(const struct record *record)
 }
 
 /*
- * Acts on a decision other than DECISION_NONE. Locked; the lock is gone afterwards. `now`: bytes of this call.
+ * Acts on a decision other than DECISION_NONE. `now`: bytes of this call. Called locked; unlocked on return.
  * Returns whether the connection is cut.
  */
 static __attribute__((noinline)) bool record_conclude(struct record *record, uint32_t entry, int fd,
@@ -109,11 +110,11 @@ static __attribute__((noinline)) bool record_conclude(struct record *record, uin
                                                       enum decision decision)
 {
     if (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE)) {
-        record_forget(record, entry); /* closed where nobody saw it, and the number is another's */
+        record_forget(record, entry); /* closed without an interposed call, and the number is another file now */
         return false;
     }
     bool is_verdict = decision == DECISION_REFUSE || decision == DECISION_WOULD || decision == DECISION_LOG;
-    if (is_verdict && !is_proved(record, fd, direction, now))
+    if (is_verdict && !is_proven(record, fd, direction, now))
         decision = DECISION_UNKNOWN;
     struct record copy = *record;
     if (decision == DECISION_REFUSE) {
@@ -122,19 +123,18 @@ static __attribute__((noinline)) bool record_conclude(struct record *record, uin
     } else {
         record_forget(record, entry);
     }
-    record_report(&copy, fd, decision); /* while the kernel still knows the peer */
+    record_report(&copy, fd, decision); /* before shutdown(2), after which there is no peer's address */
     if (decision == DECISION_REFUSE && !process_sandboxed)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
     return decision == DECISION_REFUSE;
 }
 
-/* After feeding. Locked; the lock is gone afterwards. Returns whether the connection is cut. */
 bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_direction direction, uint64_t now)
 {
     enum decision decision = decide(record);
     bool says_plain = record->plaintext == POLICY_PLAINTEXT_LOG && !record->is_plain_logged &&
                       wire_is_plain(&record->wire) && decision != DECISION_LOG;
-    if (decision == DECISION_NONE && says_plain && !is_proved(record, fd, direction, now))
+    if (decision == DECISION_NONE && says_plain && !is_proven(record, fd, direction, now))
         decision = DECISION_UNKNOWN;
     if (__builtin_expect(decision != DECISION_NONE, false))
         return record_conclude(record, entry, fd, direction, now, decision);

@@ -10,10 +10,10 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "transfer/relay.h"
-#include "config/init.h"
 #include "base/interposed.h"
 #include "base/libc.h"
+#include "config/init.h"
+#include "transfer/relay_name.h"
 
 enum { ORIGINAL_DST = 80 }; /* SO_ORIGINAL_DST of linux/netfilter_ipv4.h, which libc's headers do not go with */
 

@@ -43,7 +43,7 @@ static int relay(int fd)
  * relayed. */
 static int pack(int fd)
 {
-    return export_pack(fd) ? FD_FOREIGN : relay(fd);
+    return export_as_handoff(fd) ? FD_FOREIGN : relay(fd);
 }
 
 /*

@@ -264,7 +264,7 @@ PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn
                                char *const environment[])
 {
     SPAWN(path, path_reason(AT_FDCWD, path), actions, attributes,
-          real_libc()->posix_spawn(child, path, plan.given, attributes, arguments, PROTECTED(environment)));
+          real_libc()->posix_spawn(child, path, plan.actions, attributes, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
@@ -272,7 +272,7 @@ PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spaw
                                 char *const environment[])
 {
     SPAWN(file, command_reason(file), actions, attributes,
-          real_libc()->posix_spawnp(child, file, plan.given, attributes, arguments, PROTECTED(environment)));
+          real_libc()->posix_spawnp(child, file, plan.actions, attributes, arguments, PROTECTED(environment)));
 }
 
 /* Before system() and popen(), which hand over the process's own environment. Returns 0, EACCES or ENOMEM. */

@@ -40,7 +40,7 @@ static void set_nonblocking(int fd, bool nonblocking)
  */
 static int keep_over_exec(int fd)
 {
-    const int error = export_pack(fd) ? 0 : relay_start(fd);
+    const int error = export_as_handoff(fd) ? 0 : relay_start(fd);
     if (error == 0)
         return FD_FOREIGN;
     errno = error;
@@ -51,7 +51,7 @@ static int keep_over_exec(int fd)
 static int close_on_exec(int fd)
 {
     if (!fd_cloexec(fd))
-        (void)export_pack(fd);
+        (void)export_as_handoff(fd);
     return FD_FOREIGN;
 }
 

@@ -1,8 +1,8 @@
 /*
- * An exec may fail after all that is done here, so nothing is done that the program would notice then: a relayed
- * connection goes on working, and closes in order when the exec closes its descriptors; a handoff socket gives its
- * number back. What another process shares is not relayed: that process may go on serving it, and a relay would
- * read its bytes.
+ * An exec may still fail after these preparations, and then the program must not notice them. A relayed connection
+ * continues to work, and is closed in order when the exec closes its descriptors. Numbers that have become handoff
+ * sockets are restored. A connection that another process has, too, is never relayed: that process may continue to
+ * use it, and a relay would take its bytes.
  */
 #include "transfer/export.h"
 
@@ -12,20 +12,23 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/process.h"
+#include "base/raw_syscall.h"
 #include "connection/background.h"
 #include "connection/endpoint.h"
-#include "transfer/handoff.h"
-#include "base/process.h"
-#include "transfer/relay.h"
 #include "connection/holders.h"
-#include "transfer/share.h"
-#include "fd/own.h"
-#include "base/raw_syscall.h"
 #include "fd/list.h"
+#include "fd/own.h"
+#include "transfer/handoff.h"
+#include "transfer/relay.h"
+#include "transfer/share.h"
 
-enum { STANDARD_LAST = 2, HANDOFFS_MAX = 64 }; /* of connections that survive an exec: nobody means so many */
+enum {
+    STANDARD_LAST = 2,
+    HANDOFFS_MAX = 64, /* more connections than a program would pass on deliberately */
+};
 
-/* Whether one of its numbers is to survive the exec. */
+/* Whether the program wants a number of the endpoint to survive the exec. */
 static bool survives(const struct endpoint *endpoint)
 {
     for (int fd = endpoint_number(endpoint, 0); fd >= 0; fd = endpoint_number(endpoint, fd + 1))
@@ -34,18 +37,21 @@ static bool survives(const struct endpoint *endpoint)
     return false;
 }
 
-/* The numbers that survive become a handoff socket, which holds the connection in place of this process. Locked. */
-static bool pack(struct endpoint *endpoint, struct connection *connection)
+/*
+ * The numbers that survive become a handoff socket, which is a holder of the connection in place of this process.
+ * Returns whether it was possible. Locked.
+ */
+static bool replace_by_handoff(struct endpoint *endpoint, struct connection *connection)
 {
     struct holder name;
     const int fd = atomic_load(&endpoint->fd);
-    const int kept = fd_reserve_duplicate(fd, OWN_FIRST); /* left to us if the exec fails */
+    const int kept = fd_reserve_duplicate(fd, OWN_FIRST); /* for the case that the exec fails */
     const int handoff = kept >= 0 ? handoff_make(endpoint, connection, fd, &name) : -1;
-    const bool packed = handoff >= 0 && holders_pass_to_handoff(connection, name);
-    if (packed) {
+    const bool replaced = handoff >= 0 && holders_pass_to_handoff(connection, name);
+    if (replaced) {
         endpoint->kept = kept;
         endpoint->handoff = name;
-        atomic_store(&endpoint->background, BACKGROUND_NONE); /* the handoff socket is no socket to go on with */
+        atomic_store(&endpoint->background, BACKGROUND_NONE); /* its number is no longer the TCP socket */
         for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1))
             if (!fd_cloexec(number))
                 (void)raw_syscall(SYS_dup3, handoff, number, 0);
@@ -54,11 +60,11 @@ static bool pack(struct endpoint *endpoint, struct connection *connection)
     }
     if (handoff >= 0)
         (void)raw_syscall(SYS_close, handoff);
-    return packed;
+    return replaced;
 }
 
-/* The reverse. Locked. */
-static void unpack(struct endpoint *endpoint, struct connection *connection)
+/* The numbers become the TCP socket again. Locked. */
+static void restore_from_handoff(struct endpoint *endpoint, struct connection *connection)
 {
     for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1))
         if (!fd_cloexec(number))
@@ -71,7 +77,7 @@ static void unpack(struct endpoint *endpoint, struct connection *connection)
 
 enum decision { NOTHING, RELAY, LEAVE };
 
-/* What becomes of a connection that no handoff socket is made for. Locked. */
+/* What happens to a connection that is not passed on in a handoff socket. Locked. */
 static enum decision decide(const struct endpoint *endpoint, struct connection *connection)
 {
     if (atomic_load(&endpoint->descriptors) == 0)
@@ -88,7 +94,7 @@ static void leave_to_others(struct endpoint *endpoint, struct connection *connec
     (void)holders_release(connection);
 }
 
-/* Whether `fd` is, in this process, a socket of that connection. */
+/* Whether the descriptor `fd` of this process is the socket of the connection. */
 static bool is_socket_of(int fd, const struct connection *connection)
 {
     struct sockaddr_in6 self = {0}, peer = {0};
@@ -98,7 +104,7 @@ static bool is_socket_of(int fd, const struct connection *connection)
            memcmp(&self, &connection->self, sizeof self) == 0 && memcmp(&peer, &connection->peer, sizeof peer) == 0;
 }
 
-/* Makes a handoff socket, one more holder. Locked. */
+/* Makes a handoff socket as one more holder. Returns its descriptor or a negated errno. Locked. */
 static int make_handoff(struct endpoint *endpoint, struct connection *connection, int fd, struct holder *name)
 {
     if (!share_is_portable(endpoint, connection))
@@ -131,9 +137,9 @@ void export_forget(int fd, struct holder name)
     endpoint_leave(connection);
 }
 
-static atomic_bool packs_in_vfork_children;
+static atomic_bool handoffs_in_vfork_children; /* a child of vfork() has made a handoff socket */
 
-bool export_pack(int fd)
+bool export_as_handoff(int fd)
 {
     struct endpoint *endpoint;
     struct connection *connection;
@@ -149,14 +155,16 @@ bool export_pack(int fd)
     endpoint_leave(connection);
     if (handoff < 0)
         return false;
-    atomic_store(&packs_in_vfork_children, true);
+    atomic_store(&handoffs_in_vfork_children, true);
     (void)raw_syscall(SYS_dup3, handoff, fd, fd_cloexec(fd) ? O_CLOEXEC : 0);
     (void)raw_syscall(SYS_close, handoff);
     return true;
 }
 
-/* In a child of vfork() the wishes in the table are the parent's; a handoff socket has the kernel's flag for
- * itself. */
+/*
+ * In a child of vfork() the flags in the table are the parent's, and cannot be changed. So the numbers become
+ * handoff sockets, which the kernel's flag, already set, closes on exec.
+ */
 void export_close_on_exec(unsigned first, unsigned last)
 {
     if (!process_is_vfork_child()) {
@@ -165,19 +173,19 @@ void export_close_on_exec(unsigned first, unsigned last)
     }
     for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
         if (!fd_is_hidden(fd) && !fd_is_closing(fd) && !fd_cloexec(fd))
-            (void)export_pack(fd);
+            (void)export_as_handoff(fd);
 }
 
-/* What the parent's table says is to survive: in its child of vfork(), too. */
-static void pack_in_vfork_child(void)
+/* In a child of vfork(): numbers that survive the exec according to the parent's table become handoff sockets. */
+static void replace_in_vfork_child(void)
 {
-    int packed = 0;
-    for (int fd = fd_next(STANDARD_LAST + 1); fd >= 0 && packed < HANDOFFS_MAX; fd = fd_next((unsigned)fd + 1))
+    int replaced = 0;
+    for (int fd = fd_next(STANDARD_LAST + 1); fd >= 0 && replaced < HANDOFFS_MAX; fd = fd_next((unsigned)fd + 1))
         if (!fd_is_hidden(fd) && !fd_is_closing(fd) && !fd_cloexec(fd))
-            packed += export_pack(fd);
+            replaced += export_as_handoff(fd);
 }
 
-/* A handoff socket that has been opened, and what takes its place at every number that is the same one. */
+/* A handoff socket that has been opened, and the relay's end that replaces it at all its numbers. */
 struct exchange {
     struct sockaddr_un name;
     int end;
@@ -202,7 +210,7 @@ static void exchange_one(int fd, void *argument)
         (void)raw_syscall(SYS_dup3, exchange->end, fd, (flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
 }
 
-/* The program's end of a relay for a connection of the parent's, by its socket; -1: there is none. */
+/* Makes a relay for the parent's connection that has this socket. Returns the program's end; -1: it failed. */
 static int relay_by_socket(int socket, struct holder handoff)
 {
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
@@ -238,14 +246,14 @@ static void relay_handoff(int fd, void *nothing)
 static void before_exec_in_vfork_child(bool preloaded)
 {
     if (preloaded)
-        pack_in_vfork_child();
-    else if (atomic_load(&packs_in_vfork_children))
+        replace_in_vfork_child();
+    else if (atomic_load(&handoffs_in_vfork_children))
         list_descriptors(relay_handoff, NULL);
 }
 
 void export_before_exec(bool preloaded)
 {
-    int packed = 0;
+    int handoffs = 0;
     if (atomic_load(&endpoint_count) == 0)
         return;
     const int saved = errno;
@@ -262,15 +270,15 @@ void export_before_exec(bool preloaded)
             continue;
         enum decision decision = decide(endpoint, connection);
         const int fd = atomic_load(&endpoint->fd);
-        if (decision == LEAVE && preloaded && packed < HANDOFFS_MAX && survives(endpoint) &&
-            pack(endpoint, connection)) {
-            packed++;
+        if (decision == LEAVE && preloaded && handoffs < HANDOFFS_MAX && survives(endpoint) &&
+            replace_by_handoff(endpoint, connection)) {
+            handoffs++;
             decision = NOTHING;
         }
         if (decision == LEAVE)
             leave_to_others(endpoint, connection);
         endpoint_leave(connection);
-        /* Without a relay the exec closes the socket, and the peer sees a stream that ends without FINAL. */
+        /* If that fails, the exec closes the socket, and the peer sees a stream that ends without FINAL. */
         if (decision == RELAY)
             (void)relay_start(fd);
     }
@@ -278,11 +286,14 @@ void export_before_exec(bool preloaded)
     errno = saved;
 }
 
-/* What was packed is a socket again before other threads come to it. Returns whether it was. Locked. */
+/*
+ * This process has the connection again. Returns whether its numbers were a handoff socket. Other threads still
+ * wait (endpoint_end_exec()). Locked.
+ */
 static bool take_back(struct endpoint *endpoint, struct connection *connection)
 {
     if (endpoint->kept > 0) {
-        unpack(endpoint, connection);
+        restore_from_handoff(endpoint, connection);
         return true;
     }
     if (atomic_load(&endpoint->descriptors) > 0 && connection->slot != NULL)

@@ -1,7 +1,7 @@
 /*
- * Connections that other programs are to have: those that the process executes, and those that it sends descriptors
- * to. A program that goes on with the connection itself gets a handoff socket (handoff.h), any other one a relay
- * (relay.h).
+ * Passes connections on to other programs: by exec, and in messages. A program under pfswrap can continue the
+ * connection itself, and gets a handoff socket (transfer/handoff.h). Any other program gets a relay
+ * (transfer/relay.h). For the interposed calls that execute programs or change close-on-exec flags.
  */
 #ifndef PFSWRAP_TRANSFER_EXPORT_H
 #define PFSWRAP_TRANSFER_EXPORT_H
@@ -11,30 +11,30 @@
 #include "connection/connection.h"
 
 /*
- * Before an exec. A connection that nobody else has is relayed from here on: descriptors that the program wants to
- * survive go on working in the new program, and if none does, the relay ends the connection in order. One that
- * others have, too, goes along in a handoff socket, if the new program will be `preloaded`; else it is left to
- * them. Connections on their way out are seen through, for at most the policy's `linger`. A child of vfork()
- * changes its own descriptors only.
+ * Before an exec. A connection that no other process has is relayed: the descriptors without close-on-exec work in
+ * the new program, and if there are none, the relay ends the connection in order. A connection that other processes
+ * have, too, is passed on in a handoff socket if the new program will be `preloaded`; otherwise it is left to the
+ * other processes. Closed connections with unsent bytes are finished, within the policy's `linger`. A child of
+ * vfork() changes only its own descriptors.
  */
 void export_before_exec(bool preloaded);
 
-/* The exec has failed: this process has again what it had. */
+/* The exec has failed: restores the connections of this process. */
 void export_after_failure(void);
 
 /*
- * In a child of vfork(): its number `fd` is to survive the exec, or to be copied to one that is. It becomes a
- * handoff socket. False: it cannot, and a relay may.
+ * In a child of vfork(): its number `fd` will survive the exec, or be copied to a number that will. It becomes a
+ * handoff socket. False: that is not possible, and the caller may relay it.
  */
-bool export_pack(int fd);
+bool export_as_handoff(int fd);
 
-/* The program wants none of the numbers in a range to survive an exec. */
+/* The program sets close-on-exec for all numbers in [first, last]. */
 void export_close_on_exec(unsigned first, unsigned last);
 
 /*
- * A handoff socket with the connection of `fd`, which this process keeps. Returns its descriptor, with
- * close-on-exec, and *name; or a negated errno. export_forget(): it has not been passed on; its descriptor is the
- * caller's to close.
+ * Makes a handoff socket with the connection of `fd`, which this process keeps. Returns its descriptor, with
+ * close-on-exec, and *name; or a negated errno. export_forget(): it was not passed on. The caller closes its
+ * descriptor in either case.
  */
 int export_make_handoff(int fd, struct holder *name);
 void export_forget(int fd, struct holder name);

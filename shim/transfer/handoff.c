@@ -1,7 +1,6 @@
 /*
- * The handoff socket's name, in the abstract namespace (unix(7)), is what it is recognised by, and counts it among
- * the holders of its connection: as long as the name is taken the handoff socket is somewhere, in a process or on
- * its way. Nothing in name and message is secret; the keys are in the memory.
+ * A handoff socket is recognised by its name in the abstract namespace (connection/handoff_name.h). Name and
+ * message have no secrets; the keys are in the shared segment.
  */
 #include "transfer/handoff.h"
 
@@ -14,19 +13,19 @@
 #include <sys/un.h>
 
 #include "base/process.h"
-#include "connection/handoff_name.h"
-#include "transfer/segment.h"
-#include "config/init.h"
-#include "base/socket_cookie.h"
 #include "base/raw_syscall.h"
+#include "base/socket_cookie.h"
+#include "config/init.h"
+#include "connection/handoff_name.h"
 #include "seal/channel.h"
+#include "transfer/segment.h"
 
 enum {
     DIGEST_BYTES = 16,
     TRIES = 4, /* of a random name */
 };
 
-/* The message. A person may come to read its first line. */
+/* The message. `text` is for a person who reads it in a program without pfswrap. */
 struct content {
     char text[64];
     uint8_t digest[DIGEST_BYTES];
@@ -39,7 +38,8 @@ static const char text[sizeof(((struct content *)0)->text)] =
 
 enum { DESCRIPTORS = 2 };
 
-/* Everything that both programs must have alike: the build, and the rules that connections refer to by number. */
+/* A digest of what must be the same in both programs: the build, and the rules, which connections refer to by
+ * index. */
 static void compute_digest(uint8_t digest[DIGEST_BYTES])
 {
     const struct policy *policy = pfswrap_policy();
@@ -77,7 +77,7 @@ static struct holder random_name(int fd)
                            handoff_name_namespace(fd) << HANDOFF_NAMESPACE_SHIFT | (random[1] & 0xff)};
 }
 
-/* Room for the control message, aligned as it must be. */
+/* Space for the control message, with the alignment that it needs. */
 union control {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
@@ -103,8 +103,8 @@ static long send_content(int end, struct content *content, int fd, int memory)
 }
 
 /*
- * ends[0] becomes the handoff socket. The byte that the other end leaves unread makes the kernel report ECONNRESET
- * to whoever reads on behind the message: no end of stream.
+ * ends[0] becomes the handoff socket. The other end is closed with one byte unread, so a read after the message
+ * gets ECONNRESET, not an end of stream.
  */
 static long fill(const int ends[2], struct content *content, int fd, int memory)
 {
@@ -143,7 +143,8 @@ int handoff_make(const struct endpoint *endpoint, const struct connection *conne
     return ends[0];
 }
 
-/* Looks at the message. Returns how many descriptors came with it, which are the caller's then. */
+/* Reads the message, and leaves it in the queue. Returns the number of descriptors, which the caller has to close.
+ */
 static size_t peek(int fd, struct content *content, int descriptors[DESCRIPTORS])
 {
     union control control;

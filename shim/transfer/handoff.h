@@ -1,9 +1,9 @@
 /*
- * A handoff socket: a sealed connection on its way to a program that can go on with it. It is a socket at the
- * number where the connection is to be, with one message in its queue that holds the TCP socket and the memory
- * where the connection is kept (SCM_RIGHTS, unix(7)); its other end is closed. It survives exec, and goes in
- * messages, like any descriptor. A program without us finds neither plaintext in it nor a way to send any: reading
- * says where it is from, and then ECONNRESET, and writing is EPIPE.
+ * A handoff socket carries a sealed connection to another program under pfswrap. It is a Unix socket at the number
+ * where the connection will be. Its other end is closed, and its queue holds one message with the TCP socket and
+ * the shared segment's file (SCM_RIGHTS, unix(7)). Like any descriptor it survives exec, and can be sent in
+ * messages. A program without pfswrap finds no plaintext in it, and cannot send any: reads return a line that says
+ * what it is, and then ECONNRESET; writes fail with EPIPE.
  */
 #ifndef PFSWRAP_TRANSFER_HANDOFF_H
 #define PFSWRAP_TRANSFER_HANDOFF_H
@@ -12,9 +12,9 @@
 #include "connection/handoff_name.h"
 
 /*
- * Makes one for the endpoint's connection, which another program can map (share_is_portable()); `fd` is its socket.
- * Returns the descriptor, with close-on-exec, and *name, by which it is counted as a holder; or a negated errno.
- * Locked.
+ * Makes a handoff socket for the endpoint's connection, which another program can map (share_is_portable()). `fd`
+ * is the connection's socket. Returns the descriptor, with close-on-exec, and *name, its name as a holder; or a
+ * negated errno. Locked.
  */
 int handoff_make(const struct endpoint *endpoint, const struct connection *connection, int fd, struct holder *name);
 
@@ -24,16 +24,16 @@ static inline bool handoff_is(int fd)
     return handoff_name_is(fd);
 }
 
-/* What is in it. The descriptors are the caller's, with close-on-exec. */
+/* The content of a handoff socket. The caller closes the descriptors, which have close-on-exec. */
 struct handoff {
-    int socket, memory;
-    size_t at; /* where in the memory */
+    int socket, memory; /* the TCP socket; the shared segment's file */
+    size_t at;          /* the byte offset of the slot in that file */
     struct holder name;
 };
 
 /*
- * Opens the handoff socket at `fd`, which stays as it is: other numbers may be the same. Returns NULL, or why it
- * cannot be opened, in words for the audit log.
+ * Reads the handoff socket at `fd`. The message stays in its queue, since other descriptors may refer to it.
+ * Returns NULL, or for the audit log why it cannot be used.
  */
 const char *handoff_open(int fd, struct handoff *handoff);
 

@@ -1,7 +1,7 @@
 /*
- * Runs before main() and behind recvmsg(2). What arrives may have been made by somebody else, so that nothing in it
- * is believed before it has been checked: the memory can neither shrink nor be anything but memory, and what is in
- * it is checked at every call (connection_fetch()).
+ * Runs before main() and after recvmsg(2). Any program can make a socket that looks like a handoff socket, so
+ * everything in it is checked. The segment must be a memory file that cannot shrink (base/memory.h), and its
+ * content is checked in every call (connection_fetch()).
  */
 #include "transfer/import.h"
 
@@ -11,31 +11,31 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/raw_syscall.h"
+#include "base/socket_cookie.h"
 #include "connection/background.h"
 #include "connection/connection.h"
 #include "connection/endpoint.h"
+#include "connection/holders.h"
 #include "transfer/handoff.h"
 #include "transfer/segment.h"
-#include "connection/holders.h"
-#include "transfer/share.h"
-#include "base/socket_cookie.h"
-#include "base/raw_syscall.h"
 
-/* Enters the connection of this process that has this socket. */
+/* Locks the connection of this process that has this socket. False: there is none. */
 static bool enter_by_socket(int socket, struct endpoint **endpoint, struct connection **connection)
 {
     const uint64_t cookie = socket_cookie(socket, SO_COOKIE);
     for (int fd = fd_next(0); cookie != 0 && fd >= 0; fd = fd_next((unsigned)fd + 1))
         if (socket_cookie(fd, SO_COOKIE) == cookie &&
             endpoint_enter(fd, endpoint, connection) == ENDPOINT_ENTERED) {
-            if ((*endpoint)->identity == cookie) /* still: the number may have been closed, and be another's */
+            if ((*endpoint)->identity ==
+                cookie) /* checked under the lock, since another thread may close the number */
                 return true;
             endpoint_leave(*connection);
         }
     return false;
 }
 
-/* `fd` becomes the socket. Returns whether it did. */
+/* Makes `fd` a descriptor of the socket. Returns whether it worked. */
 static bool put(int socket, int fd)
 {
     if (socket == fd)
@@ -56,7 +56,7 @@ bool import_join(int fd, int socket, bool cloexec)
     return joined;
 }
 
-/* The first number of the connection here. Returns NULL, or why not. */
+/* `fd` becomes this process's first number of the connection. Returns NULL, or why it failed. */
 static const char *open_first(int fd, const struct handoff *handoff, bool cloexec)
 {
     struct endpoint *endpoint;
@@ -87,7 +87,8 @@ static const char *open_first(int fd, const struct handoff *handoff, bool cloexe
     return NULL;
 }
 
-/* This process has the connection already, so that the handoff socket is not one more holder. */
+/* If this process already has the connection: the handoff socket is no longer a holder. False: it does not have it.
+ */
 static bool open_again(int fd, const struct handoff *handoff, bool cloexec)
 {
     struct endpoint *endpoint;
@@ -100,7 +101,7 @@ static bool open_again(int fd, const struct handoff *handoff, bool cloexec)
     return true;
 }
 
-/* A number that can never be the connection's: no byte of what is there is to pass for the program's. */
+/* The number becomes sealed, and all its calls fail, so the program gets no byte of whatever is there. */
 static void lose(int fd, bool cloexec, const char *problem)
 {
     struct endpoint *endpoint;

@@ -1,7 +1,7 @@
 /*
- * From a sealed descriptor to a relayed one, in the process that has it. The relay is made by two raw clones, the
- * first of which ends at once: the program is nobody's parent then, so its wait(2) sees nothing of it, and none of
- * its pthread_atfork(3) handlers runs.
+ * Makes a relay, in the process that has the sealed descriptor. The relay is made by two raw clones, and the first
+ * of them ends at once. So the relay is not a child of the program, the program's wait(2) does not see it, and no
+ * handler of pthread_atfork(3) runs.
  */
 #include "transfer/relay.h"
 
@@ -14,16 +14,18 @@
 #include <sys/wait.h>
 
 #include "base/process.h"
-#include "connection/holders.h"
-#include "transfer/share.h"
-#include "base/signals.h"
 #include "base/raw_syscall.h"
+#include "base/signals.h"
+#include "connection/holders.h"
+#include "transfer/relay_name.h"
+#include "transfer/share.h"
 
 enum {
     STANDARD_LAST = 2,
-    SIGNAL_SET_BYTES = 8,     /* as the kernel counts them */
-    SEND_BUFFER = 256 * 1024, /* poll(2) calls it writable while less than a quarter is taken, and the byte that the
-                                 relay leaves unread counts with the whole piece it came in, up to 48 KiB */
+    SIGNAL_SET_BYTES = 8, /* the size of the kernel's signal set */
+    /* poll(2) reports POLLOUT while less than a quarter is used. The byte that the relay leaves unread counts as
+     * the whole message that it came in, up to 48 KiB. */
+    SEND_BUFFER = 256 * 1024,
 };
 
 bool relay_is_needed(int number)
@@ -31,7 +33,7 @@ bool relay_is_needed(int number)
     return number <= STANDARD_LAST || process_is_vfork_child();
 }
 
-/* Timeouts of the program's are the socket's. */
+/* Copies a timeout that the program has set. */
 static void copy_option(int from, int to, int option)
 {
     struct timeval value;
@@ -41,8 +43,8 @@ static void copy_option(int from, int to, int option)
 }
 
 /*
- * ends[0] is the program's. A byte is on its way from the beginning, and the relay always leaves one unread:
- * closing its end then makes the kernel report ECONNRESET at the other, which an error has to be.
+ * ends[0] is the program's. One byte is sent from the start, and the relay always leaves one unread: when it closes
+ * its end after an error, the kernel reports ECONNRESET to the program.
  */
 static int make_pair(const struct connection *connection, int fd, int ends[2])
 {
@@ -87,7 +89,7 @@ static int make_process(struct endpoint *endpoint, int fd, int end)
     return child < 0 ? (int)-child : status != 0 ? EAGAIN : 0;
 }
 
-/* What the program interests at `number` goes on as an interest in the pair's end. */
+/* `number` becomes the pair's end, and the connection's epoll registrations become registrations of that end. */
 static void move_registrations(struct endpoint *endpoint, int number, int end)
 {
     struct registration *registrations = endpoint->registrations;
@@ -103,12 +105,12 @@ static void move_registrations(struct endpoint *endpoint, int number, int end)
         }
 }
 
-/* Every number of the endpoint becomes the pair's end. Locked; the endpoint is free afterwards. */
+/* Every number of the endpoint becomes the pair's end. Called locked; the endpoint is freed. */
 static void replace_numbers(struct endpoint *endpoint, struct connection *connection, int end)
 {
     const uint32_t generation = fd_next_generation();
     int left;
-    signals_pin(); /* locked with a number that is closing */
+    signals_pin(); /* a number is closing meanwhile, and the connection is locked */
     do {
         const int number = atomic_load(&endpoint->fd);
         move_registrations(endpoint, number, end);
@@ -120,7 +122,7 @@ static void replace_numbers(struct endpoint *endpoint, struct connection *connec
     signals_unpin();
 }
 
-/* The same in a child of vfork(), where the table is the parent's and only the descriptors are the child's own. */
+/* The same in a child of vfork(), which has its own descriptors, but shares its parent's table. */
 static void replace_in_vfork_child(struct endpoint *endpoint, struct connection *connection, int end)
 {
     for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1))
@@ -128,7 +130,7 @@ static void replace_in_vfork_child(struct endpoint *endpoint, struct connection 
     endpoint_leave(connection);
 }
 
-/* In a child of vfork() the table goes on saying that `fd` is sealed. */
+/* Whether the number is the pair's end already. In a child of vfork() the table still says that it is sealed. */
 static bool is_replaced(int fd)
 {
     int domain = 0;

@@ -1,26 +1,26 @@
 /*
- * The relay's end of the pair is bound to an abstract name (unix(7)) that spells both addresses of the connection:
- * getpeername() on the program's end reads it, in any process and after any exec, without a table.
+ * How a name is written and read. Nothing in it is trusted beyond addresses to show.
  */
-#include <errno.h>
+#include "transfer/relay_name.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/un.h>
 
-#include "transfer/relay.h"
 #include "base/raw_syscall.h"
+#include "config/init.h"
 
-/* In hexadecimal digits, since the kernel prints names as they are (/proc/net/unix). */
+/* All values are in hexadecimal digits, since the kernel prints names as they are (/proc/net/unix). */
 struct name {
-    char zero; /* abstract */
+    char zero; /* marks an abstract name */
     char prefix[8];
     char family; /* '4' or '6' */
     char scope[8];
     char self_address[32], self_port[4];
     char peer_address[32], peer_port[4];
-    char unique[8]; /* a connection may have more than one relay */
+    char unique[8]; /* random, since a connection may have more than one relay */
 };
 
 static const char prefix[8] = "pfswrap:";
@@ -65,7 +65,7 @@ static void put_address(char address[32], char port[4], const struct sockaddr_in
     else
         bytes = from->sin6_addr;
     to_digits(address, &bytes, sizeof bytes);
-    to_digits(port, &from->sin6_port, sizeof from->sin6_port); /* where sin_port is, too */
+    to_digits(port, &from->sin6_port, sizeof from->sin6_port); /* sin_port is at the same offset */
 }
 
 static bool get_address(const struct name *name, const char address[32], const char port[4],
@@ -101,30 +101,39 @@ int relay_name_bind(int end, const struct connection *connection)
     return (int)raw_syscall(SYS_bind, end, &address, NAME_LENGTH);
 }
 
-bool relay_name_parse(const struct sockaddr *given, socklen_t length, struct sockaddr_in6 *self,
-                      struct sockaddr_in6 *peer)
+/* Reads the name that getpeername(2) returned. False: it is not a relay's. */
+static bool parse(const struct sockaddr_un *address, socklen_t length, struct sockaddr_in6 *self,
+                  struct sockaddr_in6 *peer)
 {
-    struct sockaddr_in6 waste;
-    const struct sockaddr_un *address = (const void *)given;
+    struct sockaddr_in6 unused;
     if (length != NAME_LENGTH || address->sun_family != AF_UNIX)
         return false;
     const struct name *name = (const void *)address->sun_path;
     return name->zero == '\0' && memcmp(name->prefix, prefix, sizeof prefix) == 0 &&
-           get_address(name, name->self_address, name->self_port, self != NULL ? self : &waste) &&
-           get_address(name, name->peer_address, name->peer_port, peer != NULL ? peer : &waste);
+           get_address(name, name->self_address, name->self_port, self != NULL ? self : &unused) &&
+           get_address(name, name->peer_address, name->peer_port, peer != NULL ? peer : &unused);
 }
 
 bool relay_name_read(int fd, struct sockaddr_in6 *self, struct sockaddr_in6 *peer)
 {
     struct sockaddr_un own, other;
     socklen_t own_length = sizeof own, other_length = sizeof other;
-    /* What was accepted by a listener has its name, so nobody who connects to one can pass for a relay. */
+    /* The own end has no name. A socket that was accepted has its listener's, so it cannot pass for a relay's end.
+     */
     return raw_syscall(SYS_getpeername, fd, &other, &other_length) == 0 && other_length == NAME_LENGTH &&
            raw_syscall(SYS_getsockname, fd, &own, &own_length) == 0 && own_length == sizeof own.sun_family &&
-           relay_name_parse((const struct sockaddr *)&other, other_length, self, peer);
+           parse(&other, other_length, self, peer);
 }
 
 socklen_t relay_name_length(const struct sockaddr_in6 *address)
 {
     return address->sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
+
+static bool resolve(int fd, enum program_socket_end end, struct sockaddr_in6 *address)
+{
+    const bool is_local = end == PROGRAM_SOCKET_LOCAL;
+    return pfswrap_seals() && relay_name_read(fd, is_local ? address : NULL, is_local ? NULL : address);
+}
+
+const struct address_resolver relay_address_resolver = {.resolve = resolve};

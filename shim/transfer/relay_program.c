@@ -1,7 +1,7 @@
 /*
- * A process that is being ended shows it in /proc/PID/stat (proc(5)) before its descriptors are closed; how it
- * ended is there as long as nobody has waited for it, and afterwards the kernel tells by a pidfd (ioctl_pidfd(2),
- * Linux 6.15). No libc: see relay_run.c.
+ * /proc/PID/stat (proc(5)) shows that a process is ending before its descriptors are closed. It has the exit code
+ * until the parent has waited for the process. After that, the pidfd has it (ioctl_pidfd(2), Linux 6.15). Calls no
+ * function of libc: see relay_run.c.
  */
 #include "transfer/relay_program.h"
 
@@ -14,13 +14,13 @@
 
 #include "base/raw_syscall.h"
 
-/* Of linux/pidfd.h, as far as the first version that tells of exits. */
+/* struct pidfd_info of linux/pidfd.h, in the first version that has exit codes. */
 struct exit_information {
     uint64_t mask, cgroup;
     uint32_t ids[11];
     int32_t exit_code;
 };
-_Static_assert(sizeof(struct exit_information) == 64, "as the kernel has it (PIDFD_INFO_SIZE_VER0)");
+_Static_assert(sizeof(struct exit_information) == 64, "the kernel's size (PIDFD_INFO_SIZE_VER0)");
 
 #define GET_INFORMATION _IOWR(0xff, 11, struct exit_information)
 
@@ -29,8 +29,8 @@ enum {
     FLAG_EXITING = 4, /* PF_EXITING of the kernel's linux/sched.h */
     FIELD_FLAGS = 9,
     FIELD_EXIT_CODE = 52,
-    PATIENCE_MS = 1000, /* between the two, the kernel frees memory */
-    SIGNAL_MASK = 0x7f, /* of an exit code: wait(2) */
+    ENDING_TIMEOUT_MS = 1000, /* the kernel frees memory after it has closed the descriptors */
+    SIGNAL_MASK = 0x7f,       /* the signal in an exit code (wait(2)) */
 };
 
 void relay_program_open(struct relay_program *program, pid_t pid)
@@ -47,7 +47,7 @@ void relay_program_open(struct relay_program *program, pid_t pid)
     program->status = (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 }
 
-/* A number of the process's line in /proc; -1: it is not there any more, or never was. */
+/* The field with this number (proc_pid_stat(5)); -1: the process is gone, or the file could not be opened. */
 static long field(const struct relay_program *program, int number)
 {
     char text[2048] = {0};
@@ -55,7 +55,7 @@ static long field(const struct relay_program *program, int number)
         return -1;
     const long length = raw_syscall(SYS_pread64, program->status, text, sizeof text, 0);
     long at = length;
-    while (at > 0 && text[at - 1] != ')') /* the name before it may have any character */
+    while (at > 0 && text[at - 1] != ')') /* the name in front of it may contain any character */
         at--;
     for (int i = 2; i < number && at < length; at++)
         if (text[at] == ' ')
@@ -68,10 +68,11 @@ static long field(const struct relay_program *program, int number)
     return value;
 }
 
-static bool has_ended(const struct relay_program *program, int patience_ms)
+/* Whether the process ends within the timeout. */
+static bool has_ended(const struct relay_program *program, int timeout_ms)
 {
     struct pollfd poll = {.fd = program->pidfd, .events = POLLIN};
-    const struct timespec limit = {.tv_sec = patience_ms / 1000, .tv_nsec = (long)(patience_ms % 1000) * 1000000};
+    const struct timespec limit = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
     return raw_syscall(SYS_ppoll, &poll, 1, &limit, NULL, 0) == 1;
 }
 
@@ -82,7 +83,7 @@ bool relay_program_was_killed(const struct relay_program *program)
         return false;
     if (!has_ended(program, 0)) {
         const long flags = field(program, FIELD_FLAGS);
-        if (flags < 0 || (flags & FLAG_EXITING) == 0 || !has_ended(program, PATIENCE_MS))
+        if (flags < 0 || (flags & FLAG_EXITING) == 0 || !has_ended(program, ENDING_TIMEOUT_MS))
             return false;
     }
     const long code = field(program, FIELD_EXIT_CODE);

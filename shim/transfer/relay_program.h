@@ -1,6 +1,7 @@
 /*
- * How the program behind a relay has ended. The kernel closes a killed program's descriptors like those of one that
- * has said all it had to say, and only the relay can tell the peer which it was.
+ * Finds out how the program behind a relay has ended. The kernel closes the descriptors of a killed program like
+ * those of a program that exits. The peer must see the difference: no FINAL is sent for a program that was killed.
+ * Makes system calls only.
  */
 #ifndef PFSWRAP_TRANSFER_RELAY_PROGRAM_H
 #define PFSWRAP_TRANSFER_RELAY_PROGRAM_H
@@ -9,16 +10,16 @@
 #include <sys/types.h>
 
 struct relay_program {
-    int pidfd;  /* readable when it has ended; -1: the kernel knows no such thing (Linux 5.3) */
+    int pidfd;  /* readable when it has ended; -1: the kernel has no pidfds (before Linux 5.3) */
     int status; /* /proc/PID/stat, or -1 */
 };
 
-/* The process `pid`, which lives. */
+/* Begins with a process that is running. */
 void relay_program_open(struct relay_program *program, pid_t pid);
 
 /*
- * All who had the descriptor are gone. Whether the program has closed it by being killed: that is, it is ending or
- * dead, and by a signal. False where the kernel does not tell. May wait for the program to end, if it is about to.
+ * To be called when the program's end of the relay is closed. Returns whether a signal has ended the program. False
+ * if it is running, or if the kernel does not tell. If the program is just ending, waits for it, 1 second at most.
  */
 bool relay_program_was_killed(const struct relay_program *program);
 

@@ -1,19 +1,19 @@
 /*
- * The process that receives a descriptor may not be ours, and has no state of the connection: it gets a relayed
- * one, and so does everybody here who has another descriptor of the same connection. A process that may not make
- * another one (RLIMIT_NPROC, setrlimit(2)) passes on a handoff socket, which only a receiver of ours can use; its
- * own descriptor stays sealed.
+ * The receiving process may not be under pfswrap, and does not have the connection's state. So it gets a relayed
+ * descriptor, and all other descriptors of the connection in this process become relayed, too. If no process can be
+ * made (RLIMIT_NPROC, setrlimit(2)), a handoff socket is sent, which only a process under pfswrap can use. Then the
+ * descriptors in this process stay sealed.
  */
 #include "transfer/scm_rights.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "base/raw_syscall.h"
 #include "transfer/export.h"
 #include "transfer/relay.h"
-#include "base/raw_syscall.h"
 
-/* `message` with control messages of our own, that can be changed. False: they are too long. */
+/* Replaces `message` by a copy whose control messages can be changed. False: they are too long. */
 static bool copy_message(struct scm_rights *scm_rights)
 {
     if (scm_rights->message == &scm_rights->copy)
@@ -28,11 +28,11 @@ static bool copy_message(struct scm_rights *scm_rights)
     return true;
 }
 
-/* A handoff socket for `fd` in this message. Returns its descriptor, or -1. */
+/* Makes a handoff socket for `fd`. Returns its descriptor, or -1. */
 static int add_handoff(struct scm_rights *scm_rights, int fd)
 {
     struct scm_rights_entry *entry = &scm_rights->handoffs[scm_rights->count];
-    if (scm_rights->count == PASSING_HANDOFFS_MAX || !copy_message(scm_rights))
+    if (scm_rights->count == SCM_RIGHTS_HANDOFFS_MAX || !copy_message(scm_rights))
         return -1;
     entry->fd = fd;
     entry->handoff = export_make_handoff(fd, &entry->name);
@@ -42,7 +42,7 @@ static int add_handoff(struct scm_rights *scm_rights, int fd)
     return entry->handoff;
 }
 
-/* The descriptor at `offset`, bytes into the control messages. Returns 0 or an errno. */
+/* Handles the descriptor at this byte offset in the control messages. Returns 0 or an errno. */
 static int pass(struct scm_rights *scm_rights, size_t offset)
 {
     int fd;

@@ -1,5 +1,6 @@
 /*
- * Descriptors that leave the process in a message (SCM_RIGHTS, unix(7)).
+ * Sealed descriptors that the program sends to another process in a message (SCM_RIGHTS, unix(7)). They are
+ * relayed, or a handoff socket is sent in their place. For sendmsg(2).
  */
 #ifndef PFSWRAP_TRANSFER_SCM_RIGHTS_H
 #define PFSWRAP_TRANSFER_SCM_RIGHTS_H
@@ -9,40 +10,40 @@
 
 #include "connection/endpoint.h"
 
-/* Whether a message that is being sent may carry sealed descriptors. */
+/* Whether the message may contain sealed descriptors. */
 static inline bool scm_rights_matters(const struct msghdr *message)
 {
     return message->msg_controllen > 0 && atomic_load_explicit(&endpoint_count, memory_order_relaxed) > 0;
 }
 
 enum {
-    PASSING_HANDOFFS_MAX = 16, /* of one message */
-    PASSING_CONTROL_MAX =
-        2048, /* bytes of control messages with a handoff socket among them: more than the kernel takes */
+    SCM_RIGHTS_HANDOFFS_MAX = 16,  /* in one message */
+    SCM_RIGHTS_CONTROL_MAX = 2048, /* bytes of control messages that can be copied; more than the kernel accepts */
 };
 
-/* A message on its way out. */
+/* A message that is being sent. */
 struct scm_rights {
-    const struct msghdr *message; /* what is to be sent: the program's, or the copy below */
+    const struct msghdr *message; /* the message to send: the program's, or `copy` */
     struct msghdr copy;
     union {
         size_t alignment; /* of struct cmsghdr */
-        char bytes[PASSING_CONTROL_MAX];
+        char bytes[SCM_RIGHTS_CONTROL_MAX];
     } control;
     struct scm_rights_entry {
-        int fd, handoff;
+        int fd, handoff; /* the program's descriptor, and the one that is sent in its place */
         struct holder name;
-    } handoffs[PASSING_HANDOFFS_MAX];
+    } handoffs[SCM_RIGHTS_HANDOFFS_MAX];
     size_t count;
 };
 
 /*
- * Relays every sealed connection of which `message` carries a descriptor; where no process can be made, a handoff
- * socket goes in its place. Returns 0, or -1 with errno of sendmsg(2). To be finished in either case.
+ * Relays every sealed connection that has a descriptor in `message`. If no process can be made, a handoff socket
+ * takes the descriptor's place. Returns 0, or -1 with errno of sendmsg(2). In both cases scm_rights_finish() must
+ * follow.
  */
 int scm_rights_prepare(struct scm_rights *scm_rights, const struct msghdr *message);
 
-/* After the real call: `sent` or not. Keeps errno. */
+/* After the real call. `sent`: whether it succeeded. Keeps errno. */
 void scm_rights_finish(struct scm_rights *scm_rights, bool sent);
 
 #endif

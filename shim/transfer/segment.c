@@ -1,7 +1,7 @@
 /*
- * A segment goes when the last connection in it is closed here; the other processes have mappings of their own of
- * the same memory. What comes from another process is mapped by the pages around one place, since a fork of a busy
- * server makes large segments.
+ * A segment is freed when the last connection of this process in it is closed. Other processes have their own
+ * mappings of the same memory. Of another process's segment, only the pages around one slot are mapped, since a
+ * fork of a busy server makes large segments.
  */
 #include "transfer/segment.h"
 
@@ -10,15 +10,15 @@
 
 #include "base/memory.h"
 #include "base/process.h"
-#include "fd/own.h"
 #include "base/raw_syscall.h"
+#include "fd/own.h"
 
 enum {
     SLOT_BYTES = CONNECTION_BLOCK_BYTES + 2 * CONNECTION_BUFFER_BYTES,
     SEGMENT_BLOCK_BYTES = 64,
     MAPPING_STEP = 65536, /* a multiple of every page size */
 };
-_Static_assert(sizeof(struct segment) <= SEGMENT_BLOCK_BYTES, "a region fits its piece of memory");
+_Static_assert(sizeof(struct segment) <= SEGMENT_BLOCK_BYTES, "a segment fits its block of memory");
 
 static struct memory_pool segments = {.block = SEGMENT_BLOCK_BYTES, .per_chunk = 64};
 
@@ -32,7 +32,7 @@ static struct segment *take_segment(void)
     return segment;
 }
 
-/* Puts the file's descriptor, which is closed, where no program reaches it. */
+/* Makes a hidden duplicate of the file's descriptor. The caller closes `fd`. */
 static void keep_file(struct segment *segment, int fd)
 {
     struct stat status = {0};
@@ -84,9 +84,9 @@ struct segment *segment_join(int fd, size_t at)
     return segment;
 }
 
-struct connection *segment_slot(const struct segment *segment, uint32_t number)
+struct connection *segment_slot(const struct segment *segment, uint32_t slot_index)
 {
-    return segment_slot_at(segment, (size_t)number * SLOT_BYTES);
+    return segment_slot_at(segment, (size_t)slot_index * SLOT_BYTES);
 }
 
 struct connection *segment_slot_at(const struct segment *segment, size_t at)
@@ -119,7 +119,7 @@ void segment_make_way(int fd)
         const int moved = fd_reserve_duplicate(fd, fd + 1);
         int expected = fd;
         const bool is_moved = atomic_compare_exchange_strong(&segment->fd, &expected, moved);
-        if (is_moved || moved >= 0) /* another thread has dropped the segment in between, and sees to `fd` */
+        if (is_moved || moved >= 0) /* otherwise another thread has dropped the segment, and closes `fd` */
             fd_unreserve(is_moved ? fd : moved, true);
         return;
     }

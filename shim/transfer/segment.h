@@ -1,7 +1,7 @@
 /*
- * Segments: mappings in which connections are kept that more than one process has. A segment is a file without a
- * name where possible, so that a program that is executed can map it, too; its descriptor is the shim's own, out of
- * the program's reach. Knows no holders.
+ * Shared segments: mappings for connections that several processes have. A segment has slots, one for each
+ * connection. If possible it is a file without a name (memfd_create(2)), so that an executed program can map it,
+ * too. The file's descriptor is hidden from the program (fd/hidden.h).
  */
 #ifndef PFSWRAP_TRANSFER_SEGMENT_H
 #define PFSWRAP_TRANSFER_SEGMENT_H
@@ -19,39 +19,39 @@ struct segment {
     size_t bytes;
     uint64_t device, inode; /* of its file */
     size_t offset;          /* of the mapping, in the file */
-    atomic_uint live;       /* connections of this process in it */
-    atomic_int taker;       /* share.c: the child of vfork() that it was made for, */
-    atomic_uint taken;      /* and how many of its places that child has taken */
+    atomic_uint live;       /* how many connections of this process are in it */
+    atomic_int taker;       /* share.c: the child of vfork() that uses it, */
+    atomic_uint taken;      /* and how many slots that child has used */
     atomic_int fd;          /* of its file; -1: it has none */
     int32_t index;          /* of this segment */
 };
 
-/* One with `count` places. NULL: no memory. A child of vfork() makes one without a file. */
+/* Makes a segment with `count` slots. NULL: no memory. In a child of vfork() it has no file. */
 struct segment *segment_make(uint32_t count);
 
 /*
- * The part of another process's segment with the place at `at`. `fd`: of its file; stays the caller's. NULL: it is
- * no segment, has no such place, or there is no memory or number left.
+ * Maps the part of another process's segment that contains the slot at byte offset `at`. `fd` is the segment's
+ * file, and stays open. NULL: it is not a segment, has no such slot, or no memory or no number is left.
  */
 struct segment *segment_join(int fd, size_t at);
 
-/* The place `number` of a segment made here; the place at `at`, bytes into its file; and the reverse. */
-struct connection *segment_slot(const struct segment *segment, uint32_t number);
+/* The slot with this index, in a segment of segment_make(); the slot at a byte offset in the file; and its offset.
+ */
+struct connection *segment_slot(const struct segment *segment, uint32_t slot_index);
 struct connection *segment_slot_at(const struct segment *segment, size_t at);
 size_t segment_offset_of(const struct segment *segment, const struct connection *slot);
 
-/* The descriptor of the segment's file in this process, also if that is a child of vfork(); -1: it has none. */
+/* The descriptor of the segment's file in this process, or child of vfork(); -1: it has none. */
 int segment_descriptor(const struct segment *segment);
 
-/* The program is about to put something else at `fd`. Where that is a segment's, the segment goes on under another.
- */
+/* The program is about to put another file at `fd`. If a segment's file is there, it moves to another number. */
 void segment_make_way(int fd);
 
-/* A connection of this process is kept there; or no more: the last one ends it. */
+/* One more connection of this process is in the segment; one less: the last one frees the segment. */
 void segment_hold(struct segment *segment);
 void segment_leave(struct segment *segment);
 
-/* Ends one that nothing is kept in. */
+/* Frees a segment without connections. */
 void segment_drop(struct segment *segment);
 
 #endif

@@ -1,24 +1,25 @@
 /*
- * A fork makes one segment for all connections that are not in one yet. Who holds a connection is written down in
- * it: processes by their ids, handoff sockets by their names.
+ * Before a fork, one segment is made for all connections that are still private, and the number of their holders is
+ * raised. After the fork the child adds itself to the list of holders, which is in the connection
+ * (connection/holders.h).
  */
 #include "transfer/share.h"
 
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/process.h"
+#include "base/raw_syscall.h"
+#include "config/init.h"
 #include "connection/background.h"
 #include "connection/holders.h"
 #include "rules/rules.h"
 #include "transfer/handoff.h"
-#include "base/process.h"
 #include "transfer/segment.h"
-#include "base/raw_syscall.h"
-#include "config/init.h"
 
 enum { SPARE_SLOTS = 8 };
 
-static _Atomic(struct segment *) spare; /* for a child of vfork() */
+static _Atomic(struct segment *) spare; /* for children of vfork() */
 
 static void share_leave(struct endpoint *endpoint)
 {
@@ -28,12 +29,11 @@ static void share_leave(struct endpoint *endpoint)
         segment_leave(segment);
 }
 
-/* The connection, which lies in private memory, is kept at place `number` of the segment from now on. It stays
- * locked. */
+/* Moves the connection from private memory to a slot of the segment. It stays locked. */
 static void move_to(struct endpoint *endpoint, struct connection *connection, struct segment *segment,
-                    uint32_t number)
+                    uint32_t slot_index)
 {
-    struct connection *slot = segment_slot(segment, number);
+    struct connection *slot = segment_slot(segment, slot_index);
     (void)lock_take(&slot->lock);
     connection->slot = slot;
     endpoint->segment = segment;
@@ -56,7 +56,7 @@ void share_before_vfork(void)
         segment_hold(segment);
     if (segment != NULL && segment_descriptor(segment) >= 0 &&
         atomic_compare_exchange_strong(&spare, &before, segment))
-        segment = before; /* it has been taken, and is just what is kept in it */
+        segment = before; /* a child has used it, so it stays only as long as connections are in it */
     if (segment != NULL)
         segment_leave(segment);
     errno = saved;
@@ -70,8 +70,8 @@ static void forget_spare(void)
         segment_leave(segment);
 }
 
-/* A place in the spare segment for this child of vfork(). */
-static struct segment *take_spare(uint32_t *number)
+/* A slot in the spare segment for this child of vfork(). NULL: there is none. */
+static struct segment *take_spare(uint32_t *slot_index)
 {
     struct segment *segment = atomic_load(&spare);
     const int self = (int)process_running_id();
@@ -79,23 +79,23 @@ static struct segment *take_spare(uint32_t *number)
     if (segment == NULL || segment_descriptor(segment) < 0 ||
         (!atomic_compare_exchange_strong(&segment->taker, &taker, self) && taker != self))
         return NULL;
-    *number = atomic_fetch_add(&segment->taken, 1);
-    return *number < SPARE_SLOTS ? segment : NULL;
+    *slot_index = atomic_fetch_add(&segment->taken, 1);
+    return *slot_index < SPARE_SLOTS ? segment : NULL;
 }
 
-/* Has a private connection kept in a segment that another program can map. */
+/* Moves a private connection to a segment that other programs can map. Returns whether it worked. */
 static bool make_portable(struct endpoint *endpoint, struct connection *connection)
 {
-    uint32_t number = 0;
+    uint32_t slot_index = 0;
     const bool vfork_child = process_is_vfork_child();
-    struct segment *segment = vfork_child ? take_spare(&number) : segment_make(1);
+    struct segment *segment = vfork_child ? take_spare(&slot_index) : segment_make(1);
     if (segment == NULL)
         return false;
     if (!vfork_child && segment_descriptor(segment) < 0) {
         segment_drop(segment);
         return false;
     }
-    move_to(endpoint, connection, segment, number);
+    move_to(endpoint, connection, segment, slot_index);
     return true;
 }
 
@@ -118,13 +118,15 @@ bool share_connection(struct endpoint *endpoint, struct connection *connection)
     return true;
 }
 
-/* A connection in the middle of something, which is this thread's own if the fork comes from a signal handler,
- * stays private: the child will find it gone. */
+/*
+ * Moves all open connections to one segment. If a signal handler forks inside a call on a connection, this thread
+ * holds its lock. Then the connection stays private, and the child finds it wiped.
+ */
 static void share_all(void)
 {
     const uint32_t limit = endpoint_limit();
     struct segment *segment = NULL;
-    uint32_t number = 0, count = 0;
+    uint32_t used = 0, count = 0;
     for (uint32_t i = 0; i < limit; i++)
         count += endpoint_at(i) != NULL;
     for (uint32_t i = 0; i < limit && count > 0; i++) {
@@ -134,9 +136,9 @@ static void share_all(void)
             continue;
         if (atomic_load(&endpoint->descriptors) > 0) {
             if (connection->slot == NULL && segment == NULL && (segment = segment_make(count)) != NULL)
-                segment_hold(segment); /* other threads may close meanwhile what has been moved already */
-            if (connection->slot == NULL && segment != NULL && number < count)
-                move_to(endpoint, connection, segment, number++);
+                segment_hold(segment); /* other threads may close connections that were moved already */
+            if (connection->slot == NULL && segment != NULL && used < count)
+                move_to(endpoint, connection, segment, used++);
             if (connection->slot != NULL)
                 connection->holder_count++;
         }
@@ -146,6 +148,7 @@ static void share_all(void)
         segment_leave(segment);
 }
 
+/* The fork has failed: there is one holder less. */
 static void unshare_all(void)
 {
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
@@ -168,7 +171,7 @@ static void close_hidden(int fd)
     fd_vacate(fd, generation);
 }
 
-/* What the policy seals must not stay open without its seal. */
+/* Whether a rule seals the connection at `fd`: then the number must not stay open as a foreign one. */
 static bool must_close(int fd)
 {
     const struct policy_rule *rule;
@@ -188,8 +191,8 @@ static void after_fork_in_child(enum process_fork kind)
         if (endpoint == NULL)
             continue;
         atomic_store(&endpoint->background, BACKGROUND_NONE);
-        atomic_store(&endpoint->refcount, 0);           /* those were the parent's threads */
-        if (atomic_load(&endpoint->descriptors) == 0) { /* the parent's, on its way out */
+        atomic_store(&endpoint->refcount, 0);           /* those were threads of the parent */
+        if (atomic_load(&endpoint->descriptors) == 0) { /* closed, and the parent finishes it */
             close_hidden(atomic_load(&endpoint->fd));
             if (endpoint_enter_at(endpoint, &connection))
                 endpoint_free(endpoint, connection);

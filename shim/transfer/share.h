@@ -1,7 +1,7 @@
 /*
- * Connections over a fork: those that are open when a process forks move to a mapping that just these processes
- * share; what is opened later stays private to who opened it. Also who holds a shared connection, and whether they
- * are still there.
+ * Moves connections to shared segments (transfer/segment.h). A fork moves all open connections to one segment,
+ * which parent and child share; connections that are opened later stay private. Handoff sockets and relays need a
+ * segment, too.
  */
 #ifndef PFSWRAP_TRANSFER_SHARE_H
 #define PFSWRAP_TRANSFER_SHARE_H
@@ -11,28 +11,29 @@
 #include "base/fork.h"
 #include "connection/endpoint.h"
 
-/* Moves the open connections to shared memory before a fork, and makes the child one of their holders after it. */
+/* For shim/order.c: before a fork, moves the open connections; after it, makes the child a holder of them. */
 extern const struct process_observer share_process_observer;
 
 /*
- * Before vfork(), whose child shares our memory but not our descriptors: a segment stands ready for what the child
- * passes on to the program it executes.
+ * Before vfork(): prepares a segment for connections that the child passes on to the program that it executes. The
+ * child shares this process's memory, but not its descriptors, so it could not make a segment for both.
  */
 void share_before_vfork(void);
 
 /*
- * Has one connection kept in shared memory for a process that is about to be made, and counts that process in.
- * False: no memory. Locked before and after.
+ * Moves one connection to a shared segment, and counts a process that is about to be made as a holder. False: no
+ * memory. Locked before and after.
  */
 bool share_connection(struct endpoint *endpoint, struct connection *connection);
 
 /*
- * A handoff socket (handoff.h) has the connection, one more holder. False: it is not kept where another program
- * could map it, and cannot be moved there, or there are too many holders. Locked.
+ * Makes a handoff socket (transfer/handoff.h) one more holder of the connection. False: the connection cannot be
+ * moved to a segment that other programs can map, or it has too many holders. Locked.
  */
 bool share_with_handoff(struct endpoint *endpoint, struct connection *connection, struct holder handoff);
 
-/* Whether another program could map the connection, perhaps after it has been moved. Locked. */
+/* Moves the connection to a segment that other programs can map, if it is private. Returns whether they can.
+ * Locked. */
 bool share_is_portable(struct endpoint *endpoint, struct connection *connection);
 
 /* For shim/order.c. */

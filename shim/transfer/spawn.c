@@ -1,8 +1,8 @@
 /*
- * glibc's posix_spawn() carries out its file actions with system calls of its own, in a process that shares our
- * memory. What it duplicates there would be the bare socket; so a handoff socket takes its number first, by an
- * action before the program's, which then do with it what they would have done with the socket. The list of actions
- * has no getter; its form has been the same since glibc 2.3, and a test compares.
+ * glibc's posix_spawn() carries out the file actions with its own system calls, in a process that shares this
+ * memory. There it would duplicate the bare socket. So new actions come first, which put handoff sockets at the
+ * numbers of the connections. Then the program's actions treat these as they would have treated the sockets. libc
+ * has no function that reads a list of actions. Its layout has been the same since glibc 2.3, and a test checks it.
  */
 #include "transfer/spawn.h"
 
@@ -10,20 +10,20 @@
 #include <limits.h>
 #include <string.h>
 
-#include "connection/endpoint.h"
-#include "transfer/export.h"
 #include "base/process.h"
-#include "transfer/relay.h"
-#include "fd/own.h"
 #include "base/raw_syscall.h"
+#include "connection/endpoint.h"
+#include "fd/own.h"
+#include "transfer/export.h"
+#include "transfer/relay.h"
 
 enum { STANDARD_LAST = 2 };
 
-/* As glibc lays it out behind posix_spawn_file_actions_t. */
+/* An element of posix_spawn_file_actions_t's array, in glibc's layout. */
 struct spawn_action {
-    enum { ACTION_CLOSE, ACTION_DUP2, ACTION_OPEN, ACTION_CLOSEFROM = 5 } tag; /* and more, without descriptors */
+    enum { ACTION_CLOSE, ACTION_DUP2, ACTION_OPEN, ACTION_CLOSEFROM = 5 } tag; /* others have no descriptors */
     union {
-        int fd; /* of close, open, and where closefrom begins */
+        int fd; /* of close and open; the first of closefrom */
         struct {
             int fd, target;
         } dup2;
@@ -48,11 +48,11 @@ size_t spawn_room(const posix_spawn_file_actions_t *actions)
     (void)list_of(actions, &count);
     if (atomic_load(&endpoint_count) == 0)
         return 0;
-    /* An action before the program's for each handoff socket, and perhaps one behind. */
+    /* For each handoff socket one action before the program's actions, and perhaps one after them. */
     return ((size_t)count + (size_t)2 * SPAWN_HANDOFFS_MAX) * sizeof(struct spawn_action);
 }
 
-/* Relays what the actions duplicate to a number of up to `last`. Returns 0 or an errno. */
+/* Relays the connections that the actions duplicate to a number of at most `last`. Returns 0 or an errno. */
 static int relay_duplicated(const posix_spawn_file_actions_t *actions, int last)
 {
     int count;
@@ -68,7 +68,7 @@ static int relay_duplicated(const posix_spawn_file_actions_t *actions, int last)
     return 0;
 }
 
-/* Whether the actions duplicate what is at `number`. */
+/* Whether the actions duplicate `number`. */
 static bool is_duplicated(const posix_spawn_file_actions_t *actions, int number)
 {
     int count;
@@ -79,7 +79,7 @@ static bool is_duplicated(const posix_spawn_file_actions_t *actions, int number)
     return false;
 }
 
-/* Whether what is at `number` in the end is the actions' doing. */
+/* Whether the actions close or replace `number`. */
 static bool is_changed(const posix_spawn_file_actions_t *actions, int number)
 {
     int count;
@@ -94,7 +94,7 @@ static bool is_changed(const posix_spawn_file_actions_t *actions, int number)
     return false;
 }
 
-/* A handoff socket for `number`, at a descriptor that no action means. Returns 0 or a negated errno. */
+/* Makes a handoff socket for `number`, at a high descriptor that no action uses. Returns 0 or a negated errno. */
 static int add_handoff(struct spawn_plan *plan, int number)
 {
     struct spawn_handoff *entry = &plan->handoffs[plan->count];
@@ -119,7 +119,7 @@ static int add_handoff(struct spawn_plan *plan, int number)
     return 0;
 }
 
-/* Handoff sockets for all that the program wants to survive. Returns 0 or an errno. */
+/* Makes handoff sockets for all numbers that survive or are duplicated. Returns 0 or an errno. */
 static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions)
 {
     for (int fd = fd_next(STANDARD_LAST + 1); fd >= 0 && plan->count < SPAWN_HANDOFFS_MAX;
@@ -135,7 +135,8 @@ static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_
     return 0;
 }
 
-/* The program's actions, with ours before and behind them. */
+/* Writes the changed list to `room`: actions for the handoff sockets, the program's actions, and closing actions.
+ */
 static void change_actions(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room)
 {
     int count, used = 0;
@@ -151,13 +152,13 @@ static void change_actions(struct spawn_plan *plan, const posix_spawn_file_actio
         if (fd_cloexec(plan->handoffs[i].number) && !is_changed(actions, plan->handoffs[i].number))
             changed[used++] = (struct spawn_action){.tag = ACTION_CLOSE, .action.fd = plan->handoffs[i].number};
     plan->changed = (posix_spawn_file_actions_t){.__allocated = used, .__used = used, .__actions = room};
-    plan->given = &plan->changed;
+    plan->actions = &plan->changed;
 }
 
 int spawn_prepare(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room, bool preloaded)
 {
     const int saved = errno;
-    plan->given = actions;
+    plan->actions = actions;
     plan->count = 0;
     if (room == NULL)
         return 0;

@@ -1,5 +1,6 @@
 /*
- * What posix_spawn() does to descriptors in the new process, without an interposed call.
+ * Sealed connections in posix_spawn(3). Libc carries out its file actions in the new process without interposed
+ * calls, so the actions are changed before. For socket/exec.c.
  */
 #ifndef PFSWRAP_TRANSFER_SPAWN_H
 #define PFSWRAP_TRANSFER_SPAWN_H
@@ -10,27 +11,28 @@
 
 #include "connection/connection.h"
 
-enum { SPAWN_HANDOFFS_MAX = 64 }; /* numbers of connections that survive: nobody means so many */
+enum { SPAWN_HANDOFFS_MAX = 64 }; /* more numbers than a program would pass on deliberately */
 
-/* The actions that the real call is to carry out, and the handoff sockets in them. */
+/* The file actions for the real call, and the handoff sockets in them. */
 struct spawn_plan {
-    const posix_spawn_file_actions_t *given;
+    const posix_spawn_file_actions_t *actions; /* the program's, or `changed` */
     posix_spawn_file_actions_t changed;
     struct spawn_handoff {
-        int number, handoff;
-        bool own; /* this entry made the handoff socket; else another number's did */
+        int number, handoff; /* the number in the new process; the handoff socket for it */
+        bool own;            /* this entry made the handoff socket; otherwise it is that of an earlier entry */
         struct holder name;
     } handoffs[SPAWN_HANDOFFS_MAX];
     int count;
 };
 
-/* Bytes of room that spawn_prepare() needs for `actions` (NULL: none); 0: it needs none. */
+/* How many bytes of `room` spawn_prepare() needs for these actions, which may be NULL; 0: it needs none. */
 size_t spawn_room(const posix_spawn_file_actions_t *actions);
 
 /*
- * Sees to the sealed connections that the new program is to have: in handoff sockets, if it will be `preloaded`,
- * where they survive; by relays, where `actions` put them at 0, 1 or 2, and for any other program. Returns 0, or an
- * errno of posix_spawn(3). The plan refers to `room` and `actions`, and is to be finished in either case.
+ * Prepares the sealed connections that the new program will have. If it will be `preloaded`, they are passed on in
+ * handoff sockets, except those that `actions` put at 0, 1 or 2, which are relayed. For any other program they are
+ * relayed. Returns 0, or an errno of posix_spawn(3). The plan refers to `room` and `actions`. In both cases
+ * spawn_finish() must follow; `done`: the real call succeeded.
  */
 int spawn_prepare(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room, bool preloaded);
 void spawn_finish(struct spawn_plan *plan, bool done);

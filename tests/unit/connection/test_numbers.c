@@ -355,7 +355,7 @@ void export_close_on_exec(unsigned first, unsigned last)
 {
     (void)first, (void)last;
 }
-bool export_pack(int fd)
+bool export_as_handoff(int fd)
 {
     (void)fd;
     return false;

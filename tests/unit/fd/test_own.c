@@ -179,7 +179,7 @@ static void start(void)
 
 int main(void)
 {
-    TCase *cases = tcase_create("descriptor");
+    TCase *cases = tcase_create("own");
     tcase_add_checked_fixture(cases, start, NULL);
     tcase_add_test(cases, an_owned_descriptor_moves_high_closes_on_exec_and_frees_the_callers_number);
     tcase_add_test(cases, under_a_low_limit_an_owned_descriptor_goes_as_high_as_it_can);
@@ -190,5 +190,5 @@ int main(void)
     tcase_add_test(cases, a_forgotten_descriptor_stays_open_and_its_slot_is_free);
     tcase_add_test(cases, the_shims_lowest_number_in_a_range_is_found);
     tcase_add_test(cases, a_forked_child_has_the_descriptors_and_moves_its_own_copy);
-    return run_suite(cases, "descriptor");
+    return run_suite(cases, "own");
 }

@@ -1,28 +1,29 @@
 /*
- * The records of inspected connections, by descriptor. No call here blocks or allocates from malloc: they run in
- * signal handlers, and in children of vfork(), which change nothing.
+ * Records in memory of their own, found by descriptor number through the table of descriptors (fd/table.h). No
+ * function here blocks or calls malloc(3), since they run in signal handlers. In children of vfork() nothing
+ * changes.
  */
-#include <netinet/in.h>
+#include "inspect/record.h"
+
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/memory.h"
 #include "base/process.h"
-#include "config/init.h"
 #include "base/raw_syscall.h"
-#include "inspect/record.h"
+#include "config/init.h"
 #include "fd/change.h"
 #include "inspect/inspect.h"
 
 static struct memory_pool records = {.block = RECORD_BYTES, .per_chunk = 64};
-static atomic_int inspected; /* numbers that are inspected */
+static atomic_int inspected; /* how many numbers have records */
 
-void table_start(void)
+void record_start(void)
 {
     if (process_start() != 0)
         pfswrap_die(
-            "cannot prepare to watch connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+            "cannot prepare to inspect connections: the kernel refused memory that a fork wipes (Linux 4.14)");
 }
 
 struct record *record_at(uint32_t entry)
@@ -31,9 +32,9 @@ struct record *record_at(uint32_t entry)
 }
 
 /*
- * The lock is held for a few microseconds; on a machine that is busy its owner may have to wait for a processor.
- * One that is still taken after that belongs to a thread that left by siglongjmp(), or is gone. One that the frame
- * below this signal handler holds cannot be taken: then this call is not seen.
+ * The address of this variable identifies the thread as a lock's owner. A lock is held for a few microseconds; on a
+ * busy machine, longer. After ORPHANED_MS its owner has left by siglongjmp(3), or has died, and the lock is taken
+ * over. A signal handler that interrupted the owner itself cannot have the lock: then its call is not inspected.
  */
 static __thread char self __attribute__((tls_model("initial-exec")));
 
@@ -67,7 +68,7 @@ void record_unlock(struct record *record)
     atomic_store(&record->owner, NULL);
 }
 
-/* The parent's threads are gone, and with them what they had locked. */
+/* The child does not have the parent's other threads, so it unlocks what they had locked. */
 static void after_fork_in_child(enum process_fork kind)
 {
     (void)kind;
@@ -80,7 +81,6 @@ static void after_fork_in_child(enum process_fork kind)
 
 const struct process_observer inspect_process_observer = {.after_fork_in_child = after_fork_in_child};
 
-/* The record behind `fd`, locked; NULL: it is not inspected, or this is a signal handler inside a call on it. */
 struct record *record_enter(int fd, uint32_t *entry)
 {
     process_check();
@@ -97,7 +97,7 @@ struct record *record_enter(int fd, uint32_t *entry)
     return NULL;
 }
 
-/* The record has one number less. Locked; unlocked on return, and freed after the last number. */
+/* The record has one number less. Called locked; unlocked on return, and freed after the last number. */
 static void record_release(struct record *record, uint32_t entry)
 {
     atomic_fetch_sub(&inspected, 1);
@@ -107,7 +107,7 @@ static void record_release(struct record *record, uint32_t entry)
         memory_give(&records, (int32_t)entry - 1);
 }
 
-/* The number has this record. False: it is no longer foreign, or inspected by another thread's call. Locked. */
+/* Gives the number this record. False: it is not foreign, or has another record. Locked. */
 static bool record_add(struct record *record, uint32_t entry, int fd)
 {
     record->descriptors++;
@@ -119,7 +119,6 @@ static bool record_add(struct record *record, uint32_t entry, int fd)
     return false;
 }
 
-/* Takes every number of the record out of the table, and frees it. Locked; unlocked on return. */
 void record_forget(struct record *record, uint32_t entry)
 {
     for (int fd = fd_next_known(0); fd >= 0 && record->descriptors > 0; fd = fd_next_known((unsigned)fd + 1))
@@ -127,21 +126,13 @@ void record_forget(struct record *record, uint32_t entry)
             atomic_fetch_sub(&inspected, 1);
             record->descriptors--;
         }
-    const bool is_free = record->descriptors == 0; /* a word that is just being replaced has it, too */
+    const bool is_free = record->descriptors == 0; /* not yet if dup2() is just replacing one of its numbers */
     record_unlock(record);
     if (is_free)
         memory_give(&records, (int32_t)entry - 1);
 }
 
-bool socket_is_tcp(int fd)
-{
-    int protocol = 0;
-    socklen_t length = sizeof protocol;
-    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
-           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
-}
-
-int table_find(uint64_t cookie)
+int record_find(uint64_t cookie)
 {
     for (int fd = fd_next_known(0); fd >= 0 && atomic_load(&inspected) > 0; fd = fd_next_known((unsigned)fd + 1)) {
         const uint32_t entry = fd_word_record(fd_word(fd));
@@ -169,8 +160,8 @@ struct record *record_new(int fd, uint64_t cookie)
 }
 
 /*
- * The number has changed its kind, and its word said that it was inspected. A record that this thread is in stays:
- * a signal handler does not free what the call below it uses.
+ * The number has changed its kind, and no longer has its record. If this is a signal handler that interrupted a
+ * call on the same record, the record is not freed, since that call still uses it.
  */
 static void number_dropped(int fd, uint64_t word)
 {

@@ -13,8 +13,7 @@
 #include "connection/connection.h"
 #include "fd/change.h"
 #include "fd/operations.h"
-#include "transfer/relay.h"
-#include "transfer/relay_address.h"
+#include "transfer/relay_name.h"
 
 static bool seals = true;
 
@@ -101,11 +100,11 @@ END_TEST
 
 int main(void)
 {
-    TCase *cases = tcase_create("relay_address");
+    TCase *cases = tcase_create("relay_name");
     tcase_add_test(cases, events_have_the_addresses_of_the_tcp_connection);
     tcase_add_test(cases, the_same_for_ipv6);
     tcase_add_test(cases, other_unix_sockets_stay_unix_sockets);
     tcase_add_test(cases, a_process_whose_policy_seals_nothing_has_no_relayed_connections);
     tcase_add_test(cases, a_connection_without_a_socket_has_no_addresses);
-    return run_suite(cases, "relay_address");
+    return run_suite(cases, "relay_name");
 }

@@ -10,7 +10,7 @@
 #include "base/process.h"
 #include "connection/holders.h"
 #include "transfer/share.h"
-#include "link.h"
+#include "../connection/link.h"
 #include "base/raw_syscall.h"
 
 static char directory[] = "/tmp/pfswrap-share-XXXXXX";

@@ -14,9 +14,9 @@
 #include "transfer/segment.h"
 #include "connection/holders.h"
 #include "transfer/share.h"
-#include "link.h"
+#include "../connection/link.h"
 
-static char directory[] = "/tmp/pfswrap-parcel-XXXXXX";
+static char directory[] = "/tmp/pfswrap-handoff-XXXXXX";
 
 static void setup(void)
 {
@@ -145,6 +145,7 @@ END_TEST
 /* Somebody else's handoff socket: `text` and two descriptors. */
 static int forge(const void *text, size_t length, const int descriptors[2])
 {
+    static const char path[] = "pfswrap-handoff:0123456789abcdef";
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     union {
         struct cmsghdr header;
@@ -155,11 +156,12 @@ static int forge(const void *text, size_t length, const int descriptors[2])
     struct msghdr message = {
         .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     int ends[2];
-    memcpy(name.sun_path + 1, "pfswrap-parcel:0123456789abcdef", 31);
+    memcpy(name.sun_path + 1, path, sizeof path - 1);
     memcpy(CMSG_DATA(&control.header), descriptors, 2 * sizeof(int));
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     ck_assert_int_eq(
-        bind(ends[0], (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 32)), 0);
+        bind(ends[0], (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof path)),
+        0);
     ck_assert_int_eq(sendmsg(ends[1], &message, 0), (ssize_t)length);
     ck_assert_int_eq(close(ends[1]), 0);
     return ends[0];
@@ -241,7 +243,7 @@ END_TEST
 
 int main(void)
 {
-    TCase *cases = tcase_create("parcel");
+    TCase *cases = tcase_create("handoff");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, a_program_without_us_reads_where_it_is_from_and_then_an_error);
     tcase_add_test(cases, a_handoff_holds_the_connection_until_it_is_closed_or_opened);
@@ -251,5 +253,5 @@ int main(void)
     tcase_add_test(cases, memory_that_may_shrink_is_not_mapped);
     tcase_add_test(cases, the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_connection);
     tcase_add_test(cases, without_a_file_there_is_no_handoff);
-    return run_suite(cases, "parcel");
+    return run_suite(cases, "handoff");
 }

@@ -3,7 +3,7 @@
 
 #include "readiness/readiness.h"
 #include "readiness/registration.h"
-#include "link.h"
+#include "../connection/link.h"
 
 #include <sys/epoll.h>
 
