@@ -48,6 +48,17 @@ void inspect_cut(int fd, const char *reason)
     (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
+bool inspect_is_current(int fd)
+{
+    const uint32_t entry = fd_word_record(fd_word(fd));
+    if (entry == 0)
+        return false;
+    if (process_sandboxed || record_at(entry)->cookie == socket_cookie(fd, SO_COOKIE))
+        return true;
+    inspect_end(fd);
+    return false;
+}
+
 /* A connection that cannot be inspected is none that a policy which refuses anything can have. */
 static void begin_failed(int fd, const char *reason)
 {
@@ -81,13 +92,8 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
         return;
     }
     uint64_t cookie = socket_cookie(fd, SO_COOKIE);
-    const uint32_t entry = fd_word_record(fd_word(fd));
-    if (entry != 0) {
-        /* connect(2) may be called again to see how it ended; another socket's number was closed unseen. */
-        if (record_at(entry)->cookie == cookie)
-            return;
-        inspect_end(fd);
-    }
+    if (inspect_is_current(fd))
+        return; /* connect(2) may be called again to see how it ended */
     struct record *record = record_new(fd, cookie);
     if (record == NULL && (fd_is_sealed(fd) || fd_is_inspected(fd)))
         return; /* by another thread */

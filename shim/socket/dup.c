@@ -76,7 +76,8 @@ int dup_given(int fd, int copy)
         return copy;
     const int saved = errno;
     (void)fd_is_sealed(copy); /* what had the number before has to be gone */
-    if (fd_is_inspected(fd))
+    (void)inspect_is_current(copy);
+    if (inspect_is_current(fd))
         inspect_copied(fd, copy);
     const uint32_t id = unconnected_copied(fd);
     if (id != 0)
@@ -235,7 +236,7 @@ static int dup_plain_to(int fd, int fd2, int flags)
             copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);
         while (copy < 0 && is_to_be_tried_again(-errno, &round));
         const uint64_t record =
-            copy >= 0 && replacement.generation != 0 && fd_is_inspected(fd) ? inspect_share(fd) : 0;
+            copy >= 0 && replacement.generation != 0 && inspect_is_current(fd) ? inspect_share(fd) : 0;
         if (copy >= 0 && replacement.generation != 0 && fd_is_sealed(fd))
             join(fd, fd2, head | FD_WORD_CLOSING);
         release_after_replace(&replacement, copy >= 0, fd_note_word(id, 0) | record);

@@ -410,6 +410,11 @@ void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
     (void)fd, (void)address, (void)length;
 }
+bool inspect_is_current(int fd)
+{
+    (void)fd;
+    return false;
+}
 void inspect_copied(int fd, int copy)
 {
     (void)fd, (void)copy;
