@@ -33,10 +33,13 @@ static inline int iov_check(const struct iovec *vectors, long count, bool is_mes
     return error;
 }
 
-/* Whether the kernel accepts the vector, as far as can be found out without a system call. */
-static inline bool iov_is_valid(const struct iovec *vectors, long count)
+/*
+ * Whether the kernel takes the vector, as far as can be said without asking it. A bad address in the first page is left to
+ * the kernel: it may send what lies before it.
+ */
+static inline bool iov_is_taken(const struct iovec *vectors, long count)
 {
-    return (count <= 0 || !address_is_bad(vectors)) && iov_check(vectors, count, false, true) == 0;
+    return (count <= 0 || !address_is_bad(vectors)) && iov_check(vectors, count, false, false) == 0;
 }
 
 #endif

@@ -57,6 +57,17 @@ bool inspect_is_tcp(int fd)
            (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
+bool inspect_is_current(int fd)
+{
+    const uint32_t entry = fd_word_record(fd_word(fd));
+    if (entry == 0)
+        return false;
+    if (process_sandboxed || record_at(entry)->cookie == socket_cookie(fd, SO_COOKIE))
+        return true;
+    inspect_end(fd);
+    return false;
+}
+
 /* A connection that cannot be inspected is cut if the policy may refuse connections. */
 static void begin_failed(int fd, const char *reason)
 {
@@ -90,12 +101,8 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
         return;
     }
     uint64_t cookie = socket_cookie(fd, SO_COOKIE);
-    const uint32_t entry = fd_word_record(fd_word(fd));
-    if (entry != 0) {
-        if (record_at(entry)->cookie == cookie)
-            return;      /* a program may call connect(2) again, for the result of a connection that takes long */
-        inspect_end(fd); /* the record of another socket, which was closed without an interposed call */
-    }
+    if (inspect_is_current(fd))
+        return; /* a program may call connect(2) again, for the result of a connection that takes long */
     struct record *record = record_new(fd, cookie);
     if (record == NULL && (fd_is_sealed(fd) || fd_is_inspected(fd)))
         return; /* another thread was faster */

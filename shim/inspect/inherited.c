@@ -51,7 +51,7 @@ static bool begin(int fd, enum beginning *beginning)
     const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     const int other = record_find(cookie);
     if (other >= 0) {
-        if (other != fd && !fd_is_inspected(fd))
+        if (other != fd && !inspect_is_current(fd))
             inspect_copied(other, fd);
         return false;
     }

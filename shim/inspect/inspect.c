@@ -77,7 +77,7 @@ static int feed_before_send(int fd, const struct iovec *vectors, size_t count, c
 static int before_send(int fd, const struct iovec *vectors, long count, const void *caller, uint32_t *ticket)
 {
     *ticket = 0;
-    return iov_is_valid(vectors, count) ? feed_before_send(fd, vectors, (size_t)count, caller, ticket) : 0;
+    return iov_is_taken(vectors, count) ? feed_before_send(fd, vectors, (size_t)count, caller, ticket) : 0;
 }
 
 /*

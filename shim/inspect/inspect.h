@@ -45,6 +45,14 @@ void inspect_copied(int fd, int copy);
  */
 uint64_t inspect_share(int fd);
 
+/*
+ * Whether `fd` is inspected, and its record is of the socket that it is now. A record of another socket is removed:
+ * that socket was closed without an interposed call (fclose(3)), and the kernel has given the number out again. To
+ * be asked before the record is passed on, or makes another record unnecessary. In a sandbox the record counts as
+ * right. Keeps errno.
+ */
+bool inspect_is_current(int fd);
+
 /* The number is no longer inspected. Keeps errno. */
 void inspect_end(int fd);
 

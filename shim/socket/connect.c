@@ -336,7 +336,7 @@ int open_inspected(int fd, const struct sockaddr *address, socklen_t length)
     if (!fd_is_inspected(fd))
         return 0;
     for (int copy = unconnected_next(fd, &place); copy >= 0; copy = unconnected_next(fd, &place))
-        if (!fd_is_inspected(copy))
+        if (!inspect_is_current(copy))
             inspect_copied(fd, copy);
     if (unconnected_has_stream(fd) && inspect_before_stream(fd, NULL) != 0)
         return -1;

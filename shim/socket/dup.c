@@ -76,7 +76,8 @@ int dup_given(int fd, int copy)
         return copy;
     const int saved = errno;
     (void)fd_is_sealed(copy); /* what had the number before has to be gone */
-    if (fd_is_inspected(fd))
+    (void)inspect_is_current(copy);
+    if (inspect_is_current(fd))
         inspect_copied(fd, copy);
     const uint32_t id = unconnected_copied(fd);
     if (id != 0)
@@ -219,15 +220,16 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
 }
 
 /*
- * The same of a foreign descriptor. Calls of other threads on a foreign number pass meanwhile, but where a socket
- * comes that may be connected before this is over.
+ * The same of a foreign descriptor. Calls of other threads on a foreign number pass meanwhile, except in two cases:
+ * the new socket may be connected before this is over, or one of the two connections is inspected, and its bytes
+ * would pass unseen while the number has no record.
  */
 static int dup_plain_to(int fd, int fd2, int flags)
 {
     struct replacement replacement;
     int round = 0, copy = -1;
     const uint32_t id = unconnected_copied(fd);
-    const bool passes = id == 0 && !fd_is_sealed(fd);
+    const bool passes = id == 0 && !fd_is_sealed(fd) && !inspect_is_current(fd) && !fd_is_inspected(fd2);
     const int target = passes ? -1 : keep_open(fd2);
     if (replace(fd2, passes, &replacement)) {
         const uint64_t head = (uint64_t)replacement.generation << FD_WORD_ID_SHIFT;
@@ -235,7 +237,7 @@ static int dup_plain_to(int fd, int fd2, int flags)
             copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);
         while (copy < 0 && is_to_be_tried_again(-errno, &round));
         const uint64_t record =
-            copy >= 0 && replacement.generation != 0 && fd_is_inspected(fd) ? inspect_share(fd) : 0;
+            copy >= 0 && replacement.generation != 0 && inspect_is_current(fd) ? inspect_share(fd) : 0;
         if (copy >= 0 && replacement.generation != 0 && fd_is_sealed(fd))
             join(fd, fd2, head | FD_WORD_CLOSING);
         release_after_replace(&replacement, copy >= 0, fd_note_word(id, 0) | record);

@@ -12,7 +12,7 @@
 /* In a sandbox nobody can tell what it is. The table of a child of vfork() is its parent's. */
 static bool matters(int fd)
 {
-    return (pfswrap_seals() || inspect_is_wanted()) && !fd_is_sealed(fd) && !fd_is_inspected(fd) &&
+    return (pfswrap_seals() || inspect_is_wanted()) && !fd_is_sealed(fd) && !inspect_is_current(fd) &&
            (process_sandboxed || open_is_tcp(fd)) && !process_is_vfork_child();
 }
 

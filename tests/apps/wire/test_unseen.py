@@ -31,6 +31,18 @@ s = socket.socket(); where = struct.pack('=HHBBBB8x', socket.AF_INET, socket.hto
 def failed_to_connect(): error = ctypes.get_errno(); connected().close(); raise OSError(error, os.strerror(error))
 """
 
+# A connection that is inspected, whose number libc has closed by itself: `number` is free.
+CLOSED = """
+l = socket.create_server(('127.0.0.1', 0)); first = socket.create_connection(l.getsockname()); first.sendall(HELLO)
+def close_first():
+    number = first.detach(); f = c.fdopen(number, b'w')
+    if not f or c.fclose(ctypes.c_void_p(f)) != 0: failed()
+    return number
+def sends(d, number):
+    if d.fileno() != number: raise OSError('the number is not used again')
+    d.sendall(DATA)
+"""
+
 SENDERS = {
     "by a stream of stdio": """
 s = connected(); f = c.fdopen(s.fileno(), b'w')
@@ -43,6 +55,16 @@ c.fputs(DATA, ctypes.c_void_p(f)); c.fflush(ctypes.c_void_p(f))
 """,
     "by a duplicate made before the connection": """
 s = socket.socket(); d = s.dup(); s.connect(('127.0.0.1', port)); d.sendall(DATA)
+""",
+    "by a duplicate at a number that libc has closed": CLOSED + """
+s = connected(); number = close_first(); sends(s.dup(), number)
+""",
+    "by a duplicate made before the connection, at a number that libc has closed": CLOSED + """
+s = socket.socket(); number = close_first(); d = s.dup(); s.connect(('127.0.0.1', port)); sends(d, number)
+""",
+    "by a duplicate of a socket at a number that libc has closed": CLOSED + """
+number = close_first(); s = socket.socket(); d = s.dup(); s.connect(('127.0.0.1', port)); sends(d, d.fileno())
+if s.fileno() != number: raise OSError('the number is not used again')
 """,
     "by dprintf": """
 s = connected()
