@@ -15,7 +15,7 @@
 
 enum { NAME_LETTERS = 16 /* a struct holder in hexadecimal */ };
 
-static const char prefix[] = "pfswrap-parcel:";
+static const char prefix[] = "pfswrap-handoff:";
 
 enum { NAME_LENGTH = offsetof(struct sockaddr_un, sun_path) + sizeof prefix + NAME_LETTERS };
 

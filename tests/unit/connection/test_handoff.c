@@ -1,5 +1,6 @@
 /*
- * Handoff sockets: what a program without us finds in one, who counts as a holder, and what is not believed.
+ * Handoff sockets: what a program without pfswrap reads from one, which processes and sockets count as holders, and
+ * which forged ones are refused.
  */
 #include "../suite.h"
 
@@ -16,7 +17,7 @@
 #include "transfer/share.h"
 #include "link.h"
 
-static char directory[] = "/tmp/pfswrap-parcel-XXXXXX";
+static char directory[] = "/tmp/pfswrap-handoff-XXXXXX";
 
 static void setup(void)
 {
@@ -49,7 +50,7 @@ static int handoff_for(int fd)
     return handoff;
 }
 
-START_TEST(a_program_without_us_reads_where_it_is_from_and_then_an_error)
+START_TEST(a_program_without_pfswrap_reads_where_it_is_from_and_then_an_error)
 {
     struct link link = link_open(65536);
     char text[256] = "";
@@ -71,15 +72,15 @@ START_TEST(a_handoff_holds_the_connection_until_it_is_closed_or_opened)
     ck_assert_uint_eq(holders(link.client), 3);
     ck_assert_int_eq(close(lost), 0);
     ck_assert_uint_eq(holders(link.client), 2);
-    ck_assert(import_take(opened)); /* by who has it already */
+    ck_assert(import_take(opened)); /* by a process that has the connection already */
     ck_assert_uint_eq(holders(link.client), 1);
     ck_assert_ptr_eq(endpoint_of(opened), endpoint_of(link.client));
     ck_assert_int_eq(link_send(opened, "a", 1), 1);
 }
 END_TEST
 
-/* What a program does after exec, in a process that has forgotten the connection. */
-START_TEST(another_process_goes_on_and_both_are_holders)
+/* What a program does after exec(3): its process has no endpoint of the connection. */
+START_TEST(another_process_continues_and_both_are_holders)
 {
     struct link link = link_open(65536);
     char text[4] = "";
@@ -115,7 +116,7 @@ START_TEST(another_process_goes_on_and_both_are_holders)
 }
 END_TEST
 
-/* Reads and writes as the interposed calls do. */
+/* Reading and writing, by the functions that the interposed calls use, must fail. */
 static void expect_lost(int fd)
 {
     char byte;
@@ -142,7 +143,7 @@ START_TEST(without_descriptors_left_it_is_an_error_and_nothing_leaks)
 }
 END_TEST
 
-/* Somebody else's handoff socket: `text` and two descriptors. */
+/* A forged handoff socket, with `text` and two descriptors. */
 static int forge(const void *text, size_t length, const int descriptors[2])
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -155,17 +156,17 @@ static int forge(const void *text, size_t length, const int descriptors[2])
     struct msghdr message = {
         .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     int ends[2];
-    memcpy(name.sun_path + 1, "pfswrap-parcel:0123456789abcdef", 31);
+    memcpy(name.sun_path + 1, "pfswrap-handoff:0123456789abcdef", 32);
     memcpy(CMSG_DATA(&control.header), descriptors, 2 * sizeof(int));
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     ck_assert_int_eq(
-        bind(ends[0], (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 32)), 0);
+        bind(ends[0], (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 33)), 0);
     ck_assert_int_eq(sendmsg(ends[1], &message, 0), (ssize_t)length);
     ck_assert_int_eq(close(ends[1]), 0);
     return ends[0];
 }
 
-START_TEST(what_is_no_handoff_of_ours_is_an_error)
+START_TEST(a_forged_handoff_is_an_error)
 {
     struct link link = link_open(65536);
     char content[512] = "";
@@ -173,17 +174,17 @@ START_TEST(what_is_no_handoff_of_ours_is_an_error)
     const ssize_t length = recv(honest, content, sizeof content, MSG_PEEK);
     ck_assert_int_gt(length, 0);
     ck_assert_int_eq(ftruncate(file, 1 << 20), 0);
-    /* Not even the text; another socket; the right socket, with memory that may shrink. */
+    /* The wrong text; another socket; the right socket, with memory that may shrink. */
     const int descriptors[][2] = {{file, file}, {link.server, file}, {link.client, file}};
     for (size_t i = 0; i < 3; i++) {
         const int forged = i == 0 ? forge("x", 1, descriptors[i]) : forge(content, (size_t)length, descriptors[i]);
-        /* The last one names a connection that this process has: it is that, whatever the memory. */
+        /* The last one has the socket of a connection of this process, so the memory does not matter. */
         ck_assert(import_take(forged));
         if (i == 2)
             ck_assert_ptr_eq(endpoint_of(forged), endpoint_of(link.client));
         else
             expect_lost(forged);
-        ck_assert_int_eq(close(forged), 0); /* and its name is free again */
+        ck_assert_int_eq(close(forged), 0); /* so that its name is free again */
     }
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
 }
@@ -226,7 +227,7 @@ START_TEST(the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_c
 }
 END_TEST
 
-/* A limit on file sizes would end the process; then the mapping has no file, and nothing can be passed on. */
+/* With such a limit, a larger file would end the process. So the segment has no file, and cannot be exported. */
 START_TEST(without_a_file_there_is_no_handoff)
 {
     struct link link = link_open(65536);
@@ -241,15 +242,15 @@ END_TEST
 
 int main(void)
 {
-    TCase *cases = tcase_create("parcel");
+    TCase *cases = tcase_create("handoff");
     tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_add_test(cases, a_program_without_us_reads_where_it_is_from_and_then_an_error);
+    tcase_add_test(cases, a_program_without_pfswrap_reads_where_it_is_from_and_then_an_error);
     tcase_add_test(cases, a_handoff_holds_the_connection_until_it_is_closed_or_opened);
-    tcase_add_test(cases, another_process_goes_on_and_both_are_holders);
+    tcase_add_test(cases, another_process_continues_and_both_are_holders);
     tcase_add_test(cases, without_descriptors_left_it_is_an_error_and_nothing_leaks);
-    tcase_add_test(cases, what_is_no_handoff_of_ours_is_an_error);
+    tcase_add_test(cases, a_forged_handoff_is_an_error);
     tcase_add_test(cases, memory_that_may_shrink_is_not_mapped);
     tcase_add_test(cases, the_memory_s_descriptor_moves_out_of_the_way_and_goes_with_the_last_connection);
     tcase_add_test(cases, without_a_file_there_is_no_handoff);
-    return run_suite(cases, "parcel");
+    return run_suite(cases, "handoff");
 }
