@@ -165,18 +165,25 @@ static bool is_bool(const bool *flag)
     return byte <= 1;
 }
 
-static bool has_flags(const struct connection *connection)
+static bool has_valid_flags(const struct connection *connection)
 {
-    const bool *const flags[] = {
-        &connection->initiator,          &connection->local,
-        &connection->buffering,          &connection->confirmed,
-        &connection->reported_connected, &connection->reported_error,
-        &connection->read_shut,          &connection->write_shut,
-        &connection->final_received,     &connection->finishing,
-        &connection->fin_sent,           &connection->broken,
-        &connection->answered,           &connection->only_confirm_sent,
-        &connection->cork_later,         &connection->prehandshake_full,
-    };
+    const bool *const flags[] = {&connection->initiator,
+                                 &connection->local,
+                                 &connection->buffering,
+                                 &connection->confirmed,
+                                 &connection->reported_connected,
+                                 &connection->reported_error,
+                                 &connection->read_shut,
+                                 &connection->write_shut,
+                                 &connection->final_received,
+                                 &connection->finishing,
+                                 &connection->fin_sent,
+                                 &connection->broken,
+                                 &connection->answered,
+                                 &connection->only_confirm_sent,
+                                 &connection->cork_later,
+                                 &connection->prehandshake_full,
+                                 &connection->dialled};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!is_bool(flags[i]))
             return false;
@@ -187,7 +194,7 @@ static bool has_flags(const struct connection *connection)
 static bool is_sane(const struct connection *connection)
 {
     const struct policy *policy = pfswrap_policy();
-    return has_flags(connection) && connection->phase <= CONNECTION_FAILED &&
+    return has_valid_flags(connection) && connection->phase <= CONNECTION_FAILED &&
            connection->rule < policy->rule_count && policy->rules[connection->rule].seal != POLICY_SEAL_OFF &&
            is_span(connection->rx_plain, CONNECTION_BUFFER_BYTES) &&
            is_span(connection->rx_cipher, CONNECTION_BUFFER_BYTES) && is_span(connection->tx, CONNECTION_TX_MAX) &&

@@ -28,7 +28,7 @@ enum connection_phase {
     CONNECTION_UNDECIDED,  /* seal = prefer: too few bytes have come to tell whether the peer seals */
     CONNECTION_HANDSHAKE,  /* the seal's handshake is not complete */
     CONNECTION_OPEN,
-    CONNECTION_FAILED, /* every call of the program fails with `error` */
+    CONNECTION_FAILED, /* the program gets `error` */
 };
 
 enum {

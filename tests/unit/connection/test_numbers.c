@@ -111,7 +111,7 @@ static unsigned generation = 1;
 unsigned *process_generation = &generation;
 void process_adopt(void)
 {
-    model_expect(false, "nobody forks here");
+    model_expect(false, "no thread forks here");
 }
 pid_t process_running_id(void)
 {
@@ -126,7 +126,7 @@ struct process_thread process_thread(void)
     return (struct process_thread){.id = (uint32_t)model_self() + 1, .space = 1};
 }
 
-/* A thread that waits for a long time only waits for ever: all of them would. A short time may be over. */
+/* A long wait never times out here, so a fault shows as a deadlock. A short one may. */
 bool fd_wait(int round, int most_ms)
 {
     (void)round;
@@ -224,9 +224,9 @@ void connection_trim(struct connection *connection)
 {
     (void)connection;
 }
-void connection_fetch(struct connection *connection, struct connection *home)
+void connection_fetch(struct connection *connection, struct connection *slot)
 {
-    (void)connection, (void)home;
+    (void)connection, (void)slot;
     model_expect(false, "no connection is shared here");
 }
 void connection_store(struct connection *connection)
@@ -301,7 +301,7 @@ bool receive_is_unread(const struct connection *connection, int fd)
 }
 __thread enum transport_call transport_call __attribute__((tls_model("initial-exec")));
 
-/* The background thread's work is done by thread BACKGROUND of a scenario, or by the thread that leaves it to it.
+/* With has_background, a thread of the scenario does the background thread's work; else background_add() does it.
  */
 static bool has_background;
 static void finish_all(void)
@@ -748,7 +748,7 @@ END_TEST
 START_TEST(a_file_put_at_a_socket_that_connects)
 {
     one_peer = _i;
-    explore("a file in the place of a socket that connects", 2, 2, replace_under_connect, shared_socket);
+    explore("a file put at a socket that connects", 2, 2, replace_under_connect, shared_socket);
 }
 END_TEST
 
@@ -764,7 +764,7 @@ START_TEST(two_threads_connect_one_socket)
     one_peer = _i / PEERS;
     other_peer = _i % PEERS;
     if (peers[one_peer] == PEER_PLAIN || peers[other_peer] == PEER_PLAIN)
-        return; /* it may be plain, and whether it is cannot be known */
+        return; /* which peer the socket gets is not known, so a plain write may be right */
     explore("two threads connect one socket", 2, 2, connect_one_socket, shared_socket);
 }
 END_TEST
