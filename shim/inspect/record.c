@@ -5,6 +5,7 @@
  */
 #include "inspect/record.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -148,8 +149,13 @@ struct record *record_new(int fd, uint64_t cookie)
     if (index < 0)
         return NULL;
     struct record *record = memory_at(&records, index);
-    memset(record, 0, sizeof *record);
-    record->owner = &self;
+    /* A thread that comes late for the connection before holds the lock for a moment, and releases it then. */
+    if (!record_lock(record)) {
+        memory_give(&records, index);
+        return NULL;
+    }
+    const size_t kept = offsetof(struct record, descriptors);
+    memset((uint8_t *)record + kept, 0, sizeof *record - kept);
     record->cookie = cookie;
     wire_init(&record->wire);
     if (record_add(record, (uint32_t)index + 1, fd))
