@@ -220,15 +220,16 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
 }
 
 /*
- * The same of a foreign descriptor. Calls of other threads on a foreign number pass meanwhile, but where a socket
- * comes that may be connected before this is over.
+ * The same of a foreign descriptor. Calls of other threads on a foreign number pass meanwhile, except in two cases:
+ * the new socket may be connected before this is over, or one of the two connections is inspected, and its bytes
+ * would pass unseen while the number has no record.
  */
 static int dup_plain_to(int fd, int fd2, int flags)
 {
     struct replacement replacement;
     int round = 0, copy = -1;
     const uint32_t id = unconnected_copied(fd);
-    const bool passes = id == 0 && !fd_is_sealed(fd);
+    const bool passes = id == 0 && !fd_is_sealed(fd) && !inspect_is_current(fd) && !fd_is_inspected(fd2);
     const int target = passes ? -1 : keep_open(fd2);
     if (replace(fd2, passes, &replacement)) {
         const uint64_t head = (uint64_t)replacement.generation << FD_WORD_ID_SHIFT;

@@ -410,10 +410,10 @@ void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
     (void)fd, (void)address, (void)length;
 }
+static int inspected = -1; /* the number of a connection that is inspected */
 bool inspect_is_current(int fd)
 {
-    (void)fd;
-    return false;
+    return fd == inspected;
 }
 void inspect_copied(int fd, int copy)
 {
@@ -644,6 +644,32 @@ static void replace_file(int thread)
     model_expect(close(shared) == 0, "the number cannot be closed");
 }
 
+/* An inspected connection comes to a number, or goes from it: no other call passes while the number has no record.
+ */
+static bool inspects_new;
+static void shared_file_and_inspected(void)
+{
+    shared = model_open_file();
+    copy = model_open_file();
+    inspected = inspects_new ? copy : -1;
+    if (!inspects_new)
+        model_expect(fd_add_record(shared, 1), "a file's number takes no record");
+}
+static void replace_inspected(int thread)
+{
+    static int done;
+    if (thread == 1) {
+        model_expect(dup2(copy, shared) == shared, "dup2() fails");
+    } else {
+        const uint64_t word = atomic_load(&fd_table[shared]);
+        model_expect((word & FD_WORD_FOREIGN) == 0 || (word & FD_WORD_CLAIMED) == 0, "other calls pass unseen");
+    }
+    if (++done < 2)
+        return;
+    done = 0;
+    model_expect(close(shared) == 0 && close(copy) == 0, "the numbers cannot be closed");
+}
+
 /* A connection continues at a hidden number while other threads use and free numbers there. */
 static void close_with_rest(int thread)
 {
@@ -772,6 +798,14 @@ START_TEST(a_file_replaced_while_it_is_written)
 }
 END_TEST
 
+START_TEST(an_inspected_connection_that_dup2_puts_or_replaces)
+{
+    inspects_new = _i == 0;
+    explore("an inspected connection that dup2() puts or replaces", 2, 2, replace_inspected,
+            shared_file_and_inspected);
+}
+END_TEST
+
 START_TEST(a_hidden_number_that_the_program_wants)
 {
     has_background = true;
@@ -800,6 +834,7 @@ int main(void)
     tcase_add_loop_test(cases, a_copy_onto_a_file_while_its_socket_connects, 0, PEERS);
     tcase_add_loop_test(cases, a_copy_closed_while_its_socket_connects, 0, PEERS);
     tcase_add_test(cases, a_file_replaced_while_it_is_written);
+    tcase_add_loop_test(cases, an_inspected_connection_that_dup2_puts_or_replaces, 0, 2);
     tcase_add_test(cases, a_hidden_number_that_the_program_wants);
     tcase_add_test(cases, a_range_closed_beside_a_hidden_number);
     return run_suite(cases, "numbers");
