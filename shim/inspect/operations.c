@@ -6,11 +6,15 @@
 
 #include "base/iov_check.h"
 
-/* A vector that the kernel refuses sends nothing: ticket 0. */
+/*
+ * A vector that the kernel refuses as a whole sends nothing: ticket 0. One with a bad address in the first page may
+ * send what lies before it.
+ */
 static int before_send(int fd, const struct iovec *vectors, long count, const void *caller, uint32_t *ticket)
 {
     *ticket = 0;
-    return iov_is_valid(vectors, count) ? inspect_before_send(fd, vectors, (size_t)count, caller, ticket) : 0;
+    const bool may_send = (count <= 0 || !address_is_bad(vectors)) && iov_check(vectors, count, false, false) == 0;
+    return may_send ? inspect_before_send(fd, vectors, (size_t)count, caller, ticket) : 0;
 }
 
 static void sent(int fd, const struct iovec *vectors, long count, ssize_t result, uint32_t ticket)

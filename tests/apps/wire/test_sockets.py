@@ -252,6 +252,25 @@ s.sendall(HELLO[20:]); all_of(s, len(answer)); s.sendall(DATA); s.shutdown(socke
                 result = run(wrap.argv(argv) if wrap else argv)
             equal((result.status, peer.received), (0, DATA), f"{result!r}; log: {wrap.tail() if wrap else 'none'}")
 
+    with tap.case("plaintext before an invalid buffer of a vector is refused, though the kernel sends a part of it"):
+        script = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+big = ctypes.create_string_buffer(b'p' * 200000)
+parts = (ctypes.c_size_t * 4)(ctypes.addressof(big), 200000, 8, 10)
+message = (ctypes.c_size_t * 7)(0, 0, ctypes.addressof(parts), 2, 0, 0, 0)  # struct msghdr
+s = socket.create_connection(('127.0.0.1', port))
+print(libc.writev(s.fileno(), parts, 2) if sys.argv[2] == 'writev' else libc.sendmsg(s.fileno(), message, 0), flush=True)
+os._exit(0)
+"""
+        for call in ("writev", "sendmsg"):
+            for wrap, passes in ((None, True), (WireWrap("refuse", mode="audit"), True), (WireWrap("refuse"), False)):
+                with Peer(b"") as peer:
+                    argv = ["python3", "-c", PRELUDE + script, peer.port, call]
+                    result = run(wrap.argv(argv) if wrap else argv)
+                log = f"{call}: {result!r}; log: {wrap.tail() if wrap else 'none'}"
+                equal(int(result.out) > 0, passes, log)
+
 
 def main():
     tap = Tap()
