@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fork.h"
+#include "base/process.h"
 #include "connection/endpoint.h"
 #include "transfer/share.h"
 #include "base/interposed.h"
@@ -31,6 +32,7 @@ PFSWRAP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *
     pid_t *const child_id = va_arg(list, pid_t *);
     va_end(list);
     const bool forks = (flags & CLONE_VM) == 0;
+    process_check(); /* as in vfork() */
     if (forks)
         process_begin_fork(PROCESS_FORK_RAW);
     const int child = real_libc()->clone(function, stack, flags, argument, parent_id, storage, child_id);
@@ -39,9 +41,13 @@ PFSWRAP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *
     return child;
 }
 
-/* Its child returns to our caller on this very stack. */
+/*
+ * Its child returns to our caller on this very stack. An unseen child is adopted first: else the child of vfork()
+ * would be taken for it, and its parent for a child of vfork() from then on.
+ */
 TAIL_CALLER PFSWRAP_EXPORT pid_t vfork(void)
 {
+    process_check();
     if (atomic_load(&endpoint_count) > 0)
         share_before_vfork();
     TAIL_CALL return real_libc()->vfork();

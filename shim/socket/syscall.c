@@ -90,6 +90,7 @@ enum family { PLAIN, INTERPOSED, FORKS, MAY_FORK_LATER, SANDBOXES, EXITS, RING, 
 /* What clone(2) and clone3(2) make: a thread or a vfork child is none of our business, nor one on another stack. */
 static enum family family_of_clone(unsigned long flags, bool other_stack)
 {
+    process_check(); /* as in vfork() (fork.c) */
     if ((flags & CLONE_VM) != 0 || atomic_load(&endpoint_count) == 0)
         return PLAIN;
     return other_stack ? MAY_FORK_LATER : FORKS;

@@ -103,6 +103,14 @@ number = {'x86_64': 44, 'aarch64': 206}[os.uname().machine]
 if c.syscall(ctypes.c_long(number), s.fileno(), DATA, ctypes.c_size_t(len(DATA)), socket.MSG_FASTOPEN, where,
              len(where)) != len(DATA): failed_to_connect()
 """,
+    "by a duplicate, in a child of clone(2) by its number that has called vfork(2)": """
+import subprocess
+number = {'x86_64': 56, 'aarch64': 220}[os.uname().machine]
+child = c.syscall(ctypes.c_long(number), ctypes.c_long(17), 0, 0, 0, 0)  # SIGCHLD
+if child != 0: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+subprocess.run(['true'], stdout=subprocess.DEVNULL, check=True)
+s = connected(); os.dup2(s.fileno(), 50); os.write(50, DATA)
+""",
     "on a connection that it received in a message": """
 s = connected(); a, b = socket.socketpair(); a.sendmsg([b'x'], [(1, 1, array.array('i', [s.fileno()]))])
 d = socket.socket(fileno=array.array('i', b.recvmsg(9, 99)[1][0][2])[0])
