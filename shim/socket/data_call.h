@@ -32,7 +32,10 @@ static inline bool fd_call_is_real(int fd)
         return (known);                                                                                            \
     } while (0)
 
-/* The body of the other function, for a call that receives, or sends, `count` vectors. */
+/*
+ * The body of the other function, for a call that receives, or sends, `count` vectors. A number that was sealed may
+ * be inspected by now (FD_FOREIGN): another thread has closed it, and the kernel has given it out again.
+ */
 #define RECEIVE_KNOWN(fd, vectors, count, flags, call, caller, real_call)                                          \
     do {                                                                                                           \
         const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
@@ -41,6 +44,7 @@ static inline bool fd_call_is_real(int fd)
             TRACE_CALL(#real_call, fd, count_);                                                                    \
             if (count_ != FD_FOREIGN)                                                                              \
                 return count_;                                                                                     \
+            operations_ = fd_operations_of(fd);                                                                    \
         }                                                                                                          \
         const ssize_t got_ = real_libc()->real_call;                                                               \
         TRACE_CALL(#real_call, fd, got_);                                                                          \
@@ -57,6 +61,7 @@ static inline bool fd_call_is_real(int fd)
             TRACE_CALL(#real_call, fd, count_);                                                                    \
             if (count_ != FD_FOREIGN)                                                                              \
                 return count_;                                                                                     \
+            operations_ = fd_operations_of(fd);                                                                    \
         }                                                                                                          \
         uint32_t ticket_ = 0;                                                                                      \
         if (operations_ != NULL && operations_->before_send != NULL &&                                             \

@@ -142,6 +142,7 @@ KNOWN_CALL ssize_t recvmsg_known(int fd, struct msghdr *message, int flags, cons
         TRACE_CALL("recvmsg", fd, count);
         if (count != FD_FOREIGN)
             return count;
+        operations = fd_operations_of(fd);
     }
     const struct iovec *vectors = message->msg_iov;
     const long count = (long)message->msg_iovlen;

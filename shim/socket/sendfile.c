@@ -18,10 +18,11 @@ KNOWN_CALL ssize_t sendfile_known(int fd, int file, off_t *offset, size_t count,
         const ssize_t sent = operations->send_file(fd, file, offset, count);
         if (sent != FD_FOREIGN)
             return sent;
-    } else if (operations != NULL && operations->before_unseen != NULL &&
-               operations->before_unseen(fd, caller) != 0) {
-        return -1;
+        operations = fd_operations_of(fd);
     }
+    const bool is_unseen = operations != NULL && operations->send_file == NULL && operations->before_unseen != NULL;
+    if (is_unseen && operations->before_unseen(fd, caller) != 0)
+        return -1;
     return real_libc()->sendfile(fd, file, offset, count);
 }
 
