@@ -54,7 +54,8 @@ static void wait_until_sent(int fd, long *waited)
 
 static void linger_on(int fd, long *waited)
 {
-    if (!is_marked(fd) || process_is_vfork_child())
+    /* In an unseen child of a fork, the second question takes the marks away. */
+    if (!is_marked(fd) || process_is_vfork_child() || !is_marked(fd))
         return;
     (void)fd_set_flag(fd, FD_WORD_LINGER, false);
     wait_until_sent(fd, waited);

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,15 +131,19 @@ START_TEST(closing_does_not_wait_for_a_peer_that_has_closed)
 }
 END_TEST
 
+/* A child of fork(3), and two that libc does not see: one closes a number first, the other a range. */
 START_TEST(a_child_does_not_wait_for_its_parents_connections)
 {
     struct pair pair = connected();
     fill(pair.here);
     linger_mark(pair.here);
-    pid_t child = fork();
+    pid_t child = _i == 0 ? fork() : (pid_t)syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
     if (child == 0) {
         long begun = milliseconds();
-        linger_before_close_range(0, ~0U);
+        if (_i == 1)
+            linger_before_close(pair.here);
+        else
+            linger_before_close_range(0, ~0U);
         _exit(milliseconds() - begun < LINGER_MS / 2 ? 0 : 1);
     }
     int status = 0;
@@ -174,7 +180,7 @@ int main(void)
     tcase_add_test(cases, a_marked_descriptor_waits_until_the_peers_kernel_has_everything);
     tcase_add_test(cases, a_peer_that_takes_nothing_delays_many_descriptors_no_longer_than_one);
     tcase_add_test(cases, closing_does_not_wait_for_a_peer_that_has_closed);
-    tcase_add_test(cases, a_child_does_not_wait_for_its_parents_connections);
+    tcase_add_loop_test(cases, a_child_does_not_wait_for_its_parents_connections, 0, 3);
     tcase_add_test(cases, closing_does_not_wait_for_a_marked_number_that_is_no_longer_a_socket);
     return run_suite(cases, "linger");
 }
