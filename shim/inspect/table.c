@@ -3,6 +3,7 @@
  * signal handlers, and in children of vfork(), which change nothing.
  */
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -157,8 +158,13 @@ struct record *record_new(int fd, uint64_t cookie)
     if (index < 0)
         return NULL;
     struct record *record = memory_at(&records, index);
-    memset(record, 0, sizeof *record);
-    record->owner = &self;
+    /* A thread that comes late for the connection before holds the lock for a moment, and releases it then. */
+    if (!record_lock(record)) {
+        memory_give(&records, index);
+        return NULL;
+    }
+    const size_t kept = offsetof(struct record, descriptors);
+    memset((uint8_t *)record + kept, 0, sizeof *record - kept);
     record->cookie = cookie;
     wire_init(&record->wire);
     if (record_add(record, (uint32_t)index + 1, fd))
