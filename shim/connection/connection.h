@@ -32,7 +32,7 @@ enum connection_phase {
 };
 
 enum {
-    CONNECTION_BATCH = 4, /* most frames in one system call */
+    CONNECTION_BATCH = 4, /* the maximum number of frames in one system call */
     CONNECTION_PREHANDSHAKE_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX,
     CONNECTION_CONTROL_MAX = 2 * PFSWRAP_SEAL_TAKE_BYTES, /* handshake messages, before the pre-handshake bytes */
     CONNECTION_BUFFER_BYTES = 88 * 1024,

@@ -93,8 +93,8 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
             endpoint_leave(connection);
             return;
         }
-        if (connection->phase == CONNECTION_NONE)
-            connection->phase = CONNECTION_CONNECTING; /* each other process asks the kernel about its own descriptor */
+        if (connection->phase == CONNECTION_NONE) /* other processes ask the kernel about their own descriptors */
+            connection->phase = CONNECTION_CONNECTING;
         (void)holders_release(connection);
     }
     /* If the socket is connected again, its other numbers have to be found. */

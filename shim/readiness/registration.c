@@ -62,7 +62,7 @@ int registration_set_events(struct registration *registration, uint32_t events)
  * After the handshake: whether the kernel could only report again what the program has got already, that the
  * descriptor is writable.
  */
-static bool is_no_news(const struct connection *connection, const struct registration *registration)
+static bool repeats_only(const struct connection *connection, const struct registration *registration)
 {
     return registration->reported_writable && !connection->prehandshake_full && !connection->final_received &&
            connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0 &&
@@ -87,7 +87,7 @@ void registration_update(struct endpoint *endpoint, const struct connection *con
             (void)registration_index_add(endpoint, registration);
         const uint32_t events = suitable_events(connection, registration);
         if (!registration->fired &&
-            (events != registration->registered || (again && !is_no_news(connection, registration)))) {
+            (events != registration->registered || (again && !repeats_only(connection, registration)))) {
             /* The epoch increases first: another thread may get the new events before this one continues. */
             endpoint->epoch = atomic_fetch_add(&epochs, 1) + 1;
             (void)registration_set_events(registration, events);
