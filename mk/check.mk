@@ -41,7 +41,7 @@ $(B)/tests/unit/tools/%: $(B)/tests/unit/tools/%.o $(B)/libtest-unit.a $(B)/libp
 MODEL_SRC := shim/base/memory.c $(addprefix shim/fd/,hidden.c notes.c table.c) \
              $(addprefix shim/connection/,endpoint.c endpoint_numbers.c endpoint_open.c release.c release_close.c \
                           release_replace.c) \
-             $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
+             $(addprefix shim/socket/,close.c connect.c destination.c dial.c dup.c fcntl.c unconnected.c)
 MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c) \
              $(B)/model/tests/unit/model/model.o $(B)/libtest-unit.a
 MODEL_FLAGS = -Itests/unit/model -Itests/unit -U_FORTIFY_SOURCE

@@ -1,29 +1,30 @@
 /*
- * accept, accept4: a connection to an address that a rule seals is a sealed one from the first byte. The handshake
- * waits for the program's first use of the descriptor, so that a silent peer holds nobody up.
+ * accept, accept4: if a rule seals the address, the connection is sealed from its first byte. The handshake does
+ * not happen here, so a silent peer cannot block a server: the program's first use of the descriptor runs it, or
+ * the background thread. A connection that no rule seals is inspected.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/interposed.h"
+#include "base/libc.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
+#include "base/trace.h"
+#include "config/init.h"
 #include "connection/background.h"
 #include "connection/endpoint.h"
-#include "base/process.h"
-#include "transfer/relay.h"
 #include "connection/release.h"
-#include "config/init.h"
-#include "rules/rules.h"
-#include "base/interposed.h"
-#include "base/raw_syscall.h"
-#include "base/libc.h"
-#include "base/trace.h"
 #include "inspect/inspect.h"
+#include "rules/rules.h"
+#include "transfer/relay.h"
 
 enum verdict { PLAIN, SEAL, REFUSE };
 
-/* What to do with `fd`, which has just been accepted; with SEAL, *rule says how. */
-static enum verdict judge(int fd, const struct policy_rule **rule)
+/* What to do with `fd`, which has just been accepted. SEAL: under *rule. */
+static enum verdict decide(int fd, const struct policy_rule **rule)
 {
     const struct policy *policy = pfswrap_policy();
     const enum rule_answer answer = rule_for_accept(policy, fd, rule);
@@ -31,24 +32,24 @@ static enum verdict judge(int fd, const struct policy_rule **rule)
         return REFUSE;
     if (!rule_seals_socket(*rule))
         return PLAIN;
-    return process_is_vfork_child() ? REFUSE : SEAL; /* its table of descriptors is its parent's */
+    return process_is_vfork_child() ? REFUSE : SEAL; /* such a child cannot change the table of descriptors */
 }
 
 static int refuse(int fd)
 {
-    connection_report_lost("an accepted connection cannot be sealed here, and must not be plain");
+    connection_report_lost("an accepted connection must be sealed, and that is not possible in this process");
     (void)raw_syscall(SYS_close, fd);
     errno = ECONNABORTED;
     return -1;
 }
 
-/* `fd` has just been accepted, close-on-exec; the program asked for `flags`. Returns it, or -1 with errno. */
-static int adopt(int fd, int flags)
+/* `fd` has just been accepted, with close-on-exec. `flags`: the program's. Returns it, or -1 with errno. */
+static int finish(int fd, int flags)
 {
     struct endpoint *endpoint;
     const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
     const struct policy_rule *rule = NULL;
-    const enum verdict verdict = judge(fd, &rule);
+    const enum verdict verdict = decide(fd, &rule);
     TRACE(CALLS,
           verdict == SEAL    ? "accept, sealed"
           : verdict == PLAIN ? "accept"
@@ -75,7 +76,7 @@ static int adopt(int fd, int flags)
     endpoint_leave(connection);
     const int error = relay_is_needed(fd) ? relay_start(fd) : 0;
     if (error == 0) {
-        /* A program that waits for something else first must not keep its peer waiting for the handshake. */
+        /* The program may wait for something else first. The peer must not wait for the handshake meanwhile. */
         if ((flags & SOCK_NONBLOCK) == 0 && fd_is_sealed(fd))
             background_add(endpoint);
         return fd;
@@ -85,7 +86,7 @@ static int adopt(int fd, int flags)
     return -1;
 }
 
-/* One that nothing seals is looked at, at its beginning. */
+/* `fd` is a new connection, or negative. Returns it. */
 static int inspect(int fd)
 {
     if (fd >= 0)
@@ -98,7 +99,7 @@ PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, 
     if (!pfswrap_seals())
         return inspect(real_libc()->accept4(fd, address, length, flags));
     int accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
-    return accepted < 0 ? accepted : adopt(accepted, flags);
+    return accepted < 0 ? accepted : finish(accepted, flags);
 }
 
 PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)

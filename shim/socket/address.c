@@ -1,6 +1,6 @@
 /*
- * getpeername, getsockname, and the options of a TCP socket, on the program's end of a relayed connection. Without
- * a table: the other end's name says it all (relay_name.c), in whatever process the descriptor has come to.
+ * getpeername, getsockname, and the options of a TCP socket, on the program's end of a relayed connection. That end
+ * is recognised by the name of the other end (transfer/relay_name.h), in every process that has it.
  */
 #include "socket/address.h"
 
@@ -15,22 +15,23 @@
 #include "config/init.h"
 #include "transfer/relay_name.h"
 
-enum { ORIGINAL_DST = 80 }; /* SO_ORIGINAL_DST of linux/netfilter_ipv4.h, which libc's headers do not go with */
+/* SO_ORIGINAL_DST of linux/netfilter_ipv4.h, which cannot be included together with libc's headers. */
+enum { ORIGINAL_DST = 80 };
 
 bool address_is_relayed(int fd)
 {
     return relay_name_read(fd, NULL, NULL);
 }
 
-/* As the kernel gives an address: as much as there is `room` for, and its whole length. */
-static void give(const struct sockaddr_in6 *from, struct sockaddr *address, socklen_t *length, socklen_t room)
+/* Stores an address like the kernel: at most `room` bytes of it, and its whole length. */
+static void store(const struct sockaddr_in6 *from, struct sockaddr *address, socklen_t *length, socklen_t room)
 {
     const socklen_t size = relay_name_length(from);
     memcpy(address, from, size < room ? size : room);
     *length = size;
 }
 
-/* Whether the kernel's answer is a Unix socket's, which may stand for TCP. */
+/* Whether the kernel has returned the address of a Unix socket, which may be a relay's. */
 static bool may_be_relayed(const struct sockaddr *address, socklen_t room)
 {
     return room >= sizeof address->sa_family && address->sa_family == AF_UNIX && pfswrap_seals();
@@ -42,7 +43,7 @@ PFSWRAP_EXPORT int getpeername(int fd, struct sockaddr *address, socklen_t *leng
     struct sockaddr_in6 peer;
     int result = real_libc()->getpeername(fd, address, length);
     if (result == 0 && may_be_relayed(address, room) && relay_name_read(fd, NULL, &peer))
-        give(&peer, address, length, room);
+        store(&peer, address, length, room);
     return result;
 }
 
@@ -52,11 +53,11 @@ PFSWRAP_EXPORT int getsockname(int fd, struct sockaddr *address, socklen_t *leng
     struct sockaddr_in6 self;
     int result = real_libc()->getsockname(fd, address, length);
     if (result == 0 && may_be_relayed(address, room) && relay_name_read(fd, &self, NULL))
-        give(&self, address, length, room);
+        store(&self, address, length, room);
     return result;
 }
 
-/* Options of packets: a connection that has none says so by their length, and sshd refuses any that has some. */
+/* Options of IP packets. If a connection has none, their length is 0. sshd refuses connections that have some. */
 static bool has_no_value(int level, int option)
 {
     if (level == IPPROTO_IP)
@@ -72,8 +73,7 @@ bool address_option_refused(int fd, int level, int option, void *value, socklen_
         !address_is_relayed(fd))
         return false;
     if (level == IPPROTO_IP && option == ORIGINAL_DST)
-        return false; /* where a connection went before a firewall sent it here: to no other place that we know of
-                       */
+        return false; /* the address before a firewall's redirection, which is not known */
     if (value != NULL && has_no_value(level, option))
         *length = 0;
     if (value != NULL)

@@ -1,8 +1,8 @@
 /*
- * A program of ours passes on relayed connections and handoff sockets (import.h). Whoever passed on a bare one was
- * none of ours, so nothing is known but its addresses, and its handshake begins here; it fails if somebody has
- * spoken on the connection before, or if it is not the other end's first word. A connection that cannot be adopted
- * is shut down, never left plain.
+ * A program under pfswrap passes on relayed connections and handoff sockets (transfer/import.h). A bare TCP socket
+ * comes from a program without pfswrap. Only its addresses are known, so its handshake begins here. The handshake
+ * fails if data has passed on the connection before. A connection that cannot be adopted is shut down, never left
+ * plain.
  */
 #include "socket/adopt.h"
 
@@ -12,14 +12,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "transfer/import.h"
-#include "connection/endpoint.h"
-#include "transfer/relay.h"
-#include "config/init.h"
-#include "rules/rules.h"
 #include "base/raw_syscall.h"
+#include "config/init.h"
+#include "connection/endpoint.h"
 #include "fd/list.h"
 #include "inspect/inspect.h"
+#include "rules/rules.h"
+#include "transfer/import.h"
+#include "transfer/relay.h"
 
 static void adopt(int fd)
 {
@@ -53,33 +53,27 @@ static void adopt(int fd)
     endpoint_leave(connection);
 }
 
-/* Those that have come to stand at 0, 1 or 2. */
+/* At 0, 1 and 2 a sealed connection is relayed. */
 static void relay_where_needed(int fd)
 {
     if (fd_is_sealed(fd) && relay_is_needed(fd) && relay_start(fd) != 0)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
-/* One that was given: sealed if a rule says so, else the wire plane's. */
-static void take(int fd)
+static void visit_inherited(int fd, void *nothing)
 {
+    (void)nothing;
     if (pfswrap_seals())
         adopt(fd);
     if (!fd_is_sealed(fd))
         inspect_inherited(fd);
 }
 
-static void visit(int fd, void *nothing)
-{
-    (void)nothing;
-    take(fd);
-}
-
 void adopt_inherited(void)
 {
     enum { STANDARD_LAST = 2 };
     const int saved = errno;
-    list_descriptors(visit, NULL);
+    list_descriptors(visit_inherited, NULL);
     for (int fd = 0; fd <= STANDARD_LAST; fd++)
         relay_where_needed(fd);
     errno = saved;

@@ -1,7 +1,7 @@
 /*
- * POSIX asynchronous I/O (aio(7)): libc's threads move the bytes with calls of libc's own. On a sealed descriptor,
- * and on one whose first bytes are still looked at, it is refused with ENOSYS, "not implemented", which a program
- * has to expect and to which it has another way.
+ * POSIX asynchronous I/O (aio(7)): threads of libc move the bytes without interposed calls. It is refused on sealed
+ * descriptors, and on inspected ones if the policy may refuse connections. The error is ENOSYS, "not implemented":
+ * programs must expect it, and then use other calls.
  */
 #include <aio.h>
 #include <errno.h>
@@ -48,7 +48,7 @@ PFSWRAP_EXPORT int aio_fsync64(int operation, struct aiocb64 *request)
     return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_fsync64(operation, request);
 }
 
-/* The whole list, before any of it has begun. */
+/* All requests are checked before one of them begins. */
 PFSWRAP_EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event)
 {
     for (int i = 0; i < count; i++)

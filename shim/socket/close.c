@@ -1,7 +1,7 @@
 /*
- * close, close_range, closefrom, shutdown: the program may close everything it can name, except what the shim holds
- * for itself; to the program those numbers are not open. A sealed connection ends with FINAL. May be called before
- * any constructor, in signal handlers and in a vfork child, so nothing here allocates.
+ * close, close_range, closefrom, shutdown. A sealed connection ends with FINAL. The shim's own files and hidden
+ * numbers stay open; for the program they are not open. These calls may come before any constructor, in signal
+ * handlers, and in children of vfork(), so nothing here allocates memory.
  */
 #include <errno.h>
 #include <limits.h>
@@ -9,24 +9,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "connection/background.h"
-#include "connection/endpoint.h"
-#include "transfer/export.h"
+#include "base/aliases.h"
+#include "base/interposed.h"
+#include "base/libc.h"
 #include "base/process.h"
-#include "connection/release.h"
 #include "base/signals.h"
 #include "config/init.h"
-#include "base/interposed.h"
 #include "config/keys.h"
-#include "base/aliases.h"
-#include "fd/own.h"
-#include "base/libc.h"
+#include "connection/background.h"
+#include "connection/endpoint.h"
+#include "connection/release.h"
+#include "fd/hidden.h"
 #include "fd/linger.h"
 #include "fd/list.h"
-#include "socket/data_call.h"
+#include "fd/own.h"
 #include "inspect/inspect.h"
+#include "socket/data_call.h"
+#include "transfer/export.h"
 
-/* The real call, on a number that was foreign a moment ago. */
+/* The real call. The number was foreign a moment ago; afterwards another thread may have registered it. */
 static inline int close_foreign(int fd)
 {
     const int result = real_libc()->close(fd);
@@ -70,14 +71,14 @@ PFSWRAP_EXPORT int shutdown(int fd, int how)
     REAL_OR_KNOWN(fd, shutdown(fd, how), shutdown_known(fd, how));
 }
 
-/* The lowest number in the range that the program must not close; -1: none. */
+/* The lowest number in [first, last] that the program must not close; -1: there is none. */
 static int lowest_out_of_reach(unsigned first, unsigned last, uint32_t generation)
 {
     const int own = own_lowest(first, last), kept = fd_lowest_kept(first, last, generation);
     return own < 0 || (kept >= 0 && kept < own) ? kept : own;
 }
 
-/* Applies the real close_range to what lies between those. */
+/* The real close_range(2), for the parts of the range between those numbers. */
 static int close_range_around_own(unsigned first, unsigned last, int flags, uint32_t generation)
 {
     const struct real_libc *real = real_libc();
@@ -98,9 +99,9 @@ static int close_range_around_own(unsigned first, unsigned last, int flags, uint
 }
 
 /*
- * CLOSE_RANGE_UNSHARE gives the calling thread a table of descriptors of its own, and what is known here of numbers
- * would be right for one table only. In a process with one thread the flag has no effect; where there are more, or
- * nobody knows, it is refused.
+ * CLOSE_RANGE_UNSHARE gives the calling thread its own set of descriptors, but there is only one table of
+ * descriptors (fd/table.h). In a process with one thread, not counting the background thread, the flag has no
+ * effect. Otherwise, and if the number of threads is not known, it is refused.
  */
 static bool unshare_is_refused(int *flags)
 {
@@ -111,7 +112,7 @@ static bool unshare_is_refused(int *flags)
     return process_threads() != (background_is_running() ? 2 : 1);
 }
 
-/* The real call, with what the shim knows about the range brought to an end. */
+/* Ends the sealed connections and the records of the range, and makes the real call. */
 static int close_all_in_range(unsigned first, unsigned last, int flags)
 {
     const bool counts = (keys_in_use() || inspect_is_wanted()) && !process_is_vfork_child();

@@ -1,7 +1,7 @@
 /*
- * What the interposed calls that move bytes have in common. Each is two functions: the interposed one, which makes
- * the real call for a number about which nothing is recorded, and one for the others. With no other call in front
- * of the real one, the compiler needs no stack frame to reach it.
+ * The common part of the interposed calls that move bytes. Each is two functions: the interposed one, which makes
+ * the real call if nothing is recorded about the number, and another one for all other numbers. So in the first
+ * function the real call is the only call, and the compiler needs no stack frame for it.
  */
 #ifndef PFSWRAP_SOCKET_DATA_CALL_H
 #define PFSWRAP_SOCKET_DATA_CALL_H
@@ -12,13 +12,13 @@
 #include "base/trace.h"
 #include "fd/operations.h"
 
-/* The second of the two functions. */
+/* Marks the second function. */
 #define KNOWN_CALL static __attribute__((noinline))
 
-/* Where the program called from, for what is logged about it. Only in an interposed function. */
+/* The return address in the program, for audit events. Only for use in an interposed function. */
 #define CALLER __builtin_return_address(0)
 
-/* Whether the real call is right as it is: one load and one compare, and whether libc has been looked up. */
+/* Whether nothing is recorded about the number, and the real functions are known. Two loads. */
 static inline bool fd_call_is_real(int fd)
 {
     return __builtin_expect(fd_word(fd) == 0 && real_libc_is_ready(), true);
@@ -74,27 +74,27 @@ static inline bool fd_call_is_real(int fd)
         return sent_;                                                                                              \
     } while (0)
 
-/* Whether bytes of the descriptor must pass an interposed call. */
+/* Whether the descriptor's bytes must pass an interposed call. */
 static inline bool fd_has_operations(int fd)
 {
     return fd_word(fd) != 0 && fd_operations_of(fd) != NULL;
 }
 
-/* Before libc sends bytes that pass no interposed call. 0, or -1 with errno. */
+/* Before libc sends bytes without an interposed call. 0, or -1 with errno. */
 static inline int fd_before_unseen(int fd, const void *caller)
 {
     const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
     return operations != NULL && operations->before_unseen != NULL ? operations->before_unseen(fd, caller) : 0;
 }
 
-/* The same before stdio makes a stream of it. */
+/* The same before stdio gets a stream on the descriptor. */
 static inline int fd_before_stream(int fd, const void *caller)
 {
     const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
     return operations != NULL && operations->before_stream != NULL ? operations->before_stream(fd, caller) : 0;
 }
 
-/* Whether a call that moves pages, or bytes at a time of its own, must be refused. */
+/* Whether a call must be refused that moves bytes within the kernel, or later. */
 static inline bool fd_refuses_unseen(int fd)
 {
     const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;

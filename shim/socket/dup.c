@@ -1,35 +1,37 @@
 /*
- * dup, dup2, dup3: another number for a sealed connection is sealed, too. The kernel's close-on-exec flag is always
- * set for those; the program's own wish is remembered. What the shim holds for itself makes way, and is not there
- * for the program. May be called before any constructor, in signal handlers and in a vfork child: nothing here
- * allocates.
+ * dup, dup2, dup3: a duplicate of a sealed number is sealed, too. The kernel's close-on-exec flag is always set for
+ * it; the table of descriptors has the program's flag. If the program wants a number of the shim's, that file moves
+ * to another number. These calls may come before any constructor, in signal handlers, and in children of vfork(),
+ * so nothing here allocates memory.
  */
+#include "socket/dup.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "connection/endpoint.h"
-#include "transfer/export.h"
-#include "readiness/registration.h"
-#include "base/process.h"
-#include "transfer/relay.h"
-#include "connection/release.h"
-#include "base/interposed.h"
-#include "config/keys.h"
 #include "base/aliases.h"
-#include "fd/own.h"
-#include "base/raw_syscall.h"
+#include "base/interposed.h"
 #include "base/libc.h"
-#include "socket/dup.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
+#include "config/keys.h"
+#include "connection/endpoint.h"
+#include "connection/release.h"
 #include "fd/linger.h"
-#include "socket/unconnected.h"
+#include "fd/own.h"
 #include "inspect/inspect.h"
+#include "readiness/registration.h"
+#include "socket/unconnected.h"
+#include "transfer/export.h"
+#include "transfer/relay.h"
 
 enum { STANDARD_LAST = 2 };
 
-/* Hands the connection to a relay. The descriptor is an ordinary one then, if this returns FD_FOREIGN. */
+/* Relays the connection. FD_FOREIGN: the number is foreign now, and the caller makes the real call. -1: with errno.
+ */
 static int relay(int fd)
 {
     const int error = relay_start(fd);
@@ -39,16 +41,16 @@ static int relay(int fd)
     return -1;
 }
 
-/* In a child of vfork() the descriptor becomes a handoff socket, to be copied as it is; where it cannot, it is
- * relayed. */
-static int pack(int fd)
+/* In a child of vfork(): the number becomes a handoff socket, or else a relay's end, and the kernel duplicates
+ * that. Returns as relay(). */
+static int make_handoff(int fd)
 {
     return export_as_handoff(fd) ? FD_FOREIGN : relay(fd);
 }
 
 /*
- * Another thread has registered the socket by its number `fd`, and may not have known of the copy, for which the
- * table has `word`.
+ * Another thread has connected the socket by its number `fd`, and may have missed the copy. `word` is the copy's
+ * word in the table.
  */
 static void join(int fd, int copy, uint64_t word)
 {
@@ -63,19 +65,20 @@ static void join(int fd, int copy, uint64_t word)
     errno = saved;
 }
 
-/* Either connect() reads the note, or this reads connect()'s word. */
+/* Whether another thread has connected the socket meanwhile. Either its connect() reads the note, or this reads the
+ * word that connect() has stored. */
 static bool is_sealed_since(int fd)
 {
     atomic_thread_fence(memory_order_seq_cst);
     return fd_is_sealed(fd);
 }
 
-int dup_given(int fd, int copy)
+int dup_finish(int fd, int copy)
 {
     if (copy < 0)
         return copy;
     const int saved = errno;
-    (void)fd_is_sealed(copy); /* what had the number before has to be gone */
+    (void)fd_is_sealed(copy); /* waits for a call that is still closing the number */
     (void)inspect_is_current(copy);
     if (inspect_is_current(fd))
         inspect_copied(fd, copy);
@@ -93,7 +96,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     struct endpoint *endpoint;
     struct connection *connection;
     if (process_is_vfork_child())
-        return pack(fd);
+        return make_handoff(fd);
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
@@ -121,11 +124,12 @@ PFSWRAP_EXPORT int dup(int fd)
         if (copy != FD_FOREIGN)
             return copy;
     }
-    return dup_given(fd, real_libc()->dup(fd));
+    return dup_finish(fd, real_libc()->dup(fd));
 }
 
-/* Whether dup2() would answer EBADF, and leave `fd2` alone (dup(2)). */
-static bool is_hopeless(int fd, int fd2)
+/* Whether dup2() will fail with EBADF, and leave `fd2` open (dup(2)). False: unknown, or there is nothing to
+ * protect. */
+static bool will_fail(int fd, int fd2)
 {
     struct rlimit limit = {0};
     if (!fd_is_sealed(fd2) && !fd_is_inspected(fd2))
@@ -134,7 +138,7 @@ static bool is_hopeless(int fd, int fd2)
            (raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
 }
 
-/* What stands at `fd2` goes, as if the program had closed it. Returns false with errno. */
+/* Begins to replace `fd2`: ends what is recorded about it, as close(2) would. False: with errno. */
 static bool replace(int fd2, bool passes, struct replacement *replacement)
 {
     *replacement = (struct replacement){.fd = fd2};
@@ -144,18 +148,18 @@ static bool replace(int fd2, bool passes, struct replacement *replacement)
 }
 
 /*
- * EBUSY: the kernel is just giving out that number (dup(2)), to one of the shim's own duplicates in all likelihood,
- * which makes way as soon as it knows that it is there.
+ * EBUSY: the kernel is just giving out that number to another thread (dup(2)). Most likely the shim is making a
+ * duplicate for itself, and will move it. Waits, and returns whether to retry.
  */
-static bool is_to_be_tried_again(long result, int *round)
+static bool must_retry(long result, int *round)
 {
     enum { TIMEOUT_MS = 1000 };
     return result == -EBUSY && keys_in_use() && !process_sandboxed && fd_wait((*round)++, TIMEOUT_MS);
 }
 
 /*
- * dup3(2) with close-on-exec of the connection's socket to `fd2`. Returns 0 or an errno; FD_FOREIGN: it is no
- * longer sealed.
+ * Duplicates the connection's socket to `fd2`, with close-on-exec. Returns 0 or an errno; FD_FOREIGN: the
+ * connection is gone.
  */
 static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t generation)
 {
@@ -166,7 +170,7 @@ static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t gen
         return FD_FOREIGN;
     do
         copy = raw_syscall(SYS_dup3, atomic_load(&endpoint->fd), fd2, O_CLOEXEC);
-    while (is_to_be_tried_again(copy, &round));
+    while (must_retry(copy, &round));
     if (copy >= 0)
         endpoint_add(endpoint, fd2, cloexec);
     endpoint_leave(connection);
@@ -174,9 +178,9 @@ static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t gen
 }
 
 /*
- * Other threads' calls on a foreign number that is closing wait for this one. What stands there must not make the
- * system call wait for its own end (SO_LINGER, socket(7)): it is kept open that long. Returns a hidden number or
- * -1.
+ * While `fd2` is closing, other threads' calls on it wait for dup2(2). If the socket there has SO_LINGER
+ * (socket(7)), the system call might take long, since it closes the socket. A hidden duplicate prevents that, and
+ * is closed afterwards. Returns it; -1: it is not needed.
  */
 static int keep_open(int fd2)
 {
@@ -194,12 +198,12 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
     struct endpoint *endpoint;
     struct connection *connection;
     struct replacement replacement;
-    if (fd2 < 0 || fd2 >= FD_TABLE_SIZE || fd_is_hidden(fd) || is_hopeless(fd, fd2)) {
+    if (fd2 < 0 || fd2 >= FD_TABLE_SIZE || fd_is_hidden(fd) || will_fail(fd, fd2)) {
         errno = EBADF;
         return -1;
     }
     if (relay_is_needed(fd2))
-        return fd2 > STANDARD_LAST ? pack(fd) : relay(fd);
+        return fd2 > STANDARD_LAST ? make_handoff(fd) : relay(fd);
     const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
@@ -220,9 +224,9 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
 }
 
 /*
- * The same of a foreign descriptor. Calls of other threads on a foreign number pass meanwhile, except in two cases:
- * the new socket may be connected before this is over, or one of the two connections is inspected, and its bytes
- * would pass unseen while the number has no record.
+ * dup2() or dup3() of a foreign number. Other threads' calls on a foreign `fd2` do not wait, except in two cases: the
+ * new socket may be connected meanwhile, or one of the two connections is inspected, and its bytes would pass unseen
+ * while the number has no record.
  */
 static int dup_plain_to(int fd, int fd2, int flags)
 {
@@ -235,7 +239,7 @@ static int dup_plain_to(int fd, int fd2, int flags)
         const uint64_t head = (uint64_t)replacement.generation << FD_WORD_ID_SHIFT;
         do
             copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);
-        while (copy < 0 && is_to_be_tried_again(-errno, &round));
+        while (copy < 0 && must_retry(-errno, &round));
         const uint64_t record =
             copy >= 0 && replacement.generation != 0 && inspect_is_current(fd) ? inspect_share(fd) : 0;
         if (copy >= 0 && replacement.generation != 0 && fd_is_sealed(fd))
@@ -257,7 +261,7 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
         errno = EBADF;
         return -1;
     }
-    if (fd != fd2 && !is_hopeless(fd, fd2)) {
+    if (fd != fd2 && !will_fail(fd, fd2)) {
         if (fd_is_sealed(fd)) {
             int copy = dup_sealed_to(fd, fd2, false);
             if (copy != FD_FOREIGN)
@@ -265,7 +269,7 @@ PFSWRAP_EXPORT int dup2(int fd, int fd2)
         }
         return dup_plain_to(fd, fd2, 0);
     }
-    return real_libc()->dup2(fd, fd2); /* nothing changes */
+    return real_libc()->dup2(fd, fd2); /* changes nothing */
 }
 PFSWRAP_ALIAS(__dup2, dup2);
 
@@ -275,7 +279,7 @@ PFSWRAP_EXPORT int dup3(int fd, int fd2, int flags)
         errno = EBADF;
         return -1;
     }
-    if (fd != fd2 && (flags & ~O_CLOEXEC) == 0 && !is_hopeless(fd, fd2)) {
+    if (fd != fd2 && (flags & ~O_CLOEXEC) == 0 && !will_fail(fd, fd2)) {
         if (fd_is_sealed(fd)) {
             int copy = dup_sealed_to(fd, fd2, (flags & O_CLOEXEC) != 0);
             if (copy != FD_FOREIGN)

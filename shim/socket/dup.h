@@ -1,5 +1,5 @@
 /*
- * Duplicates of sealed descriptors, for the calls that make them.
+ * Duplicates of descriptors, for the calls that make them: dup(2), and fcntl(2) with F_DUPFD.
  */
 #ifndef PFSWRAP_SOCKET_DUP_H
 #define PFSWRAP_SOCKET_DUP_H
@@ -7,15 +7,15 @@
 #include <stdbool.h>
 
 /*
- * A duplicate of `fd` at `lowest` or above. `cloexec`: what the program asked for. Returns its number; -1 with
- * errno of dup(2); or FD_FOREIGN: the descriptor is not sealed.
+ * Duplicates a sealed number to `lowest` or above. `cloexec`: the flag that the program asked for. Returns the
+ * number; -1 with errno of dup(2); or FD_FOREIGN: `fd` is not sealed.
  */
 int dup_sealed(int fd, int lowest, bool cloexec);
 
 /*
- * The kernel has just given out `copy` as another number for `fd`, which was not sealed; or a negative number, for
- * an error. Returns it, and keeps errno.
+ * After the kernel has duplicated a foreign number: records what is recorded about `fd` for `copy`, too. A negative
+ * `copy` is an error of the call. Returns `copy`, and keeps errno.
  */
-int dup_given(int fd, int copy);
+int dup_finish(int fd, int copy);
 
 #endif

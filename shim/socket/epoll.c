@@ -1,21 +1,21 @@
 /*
- * epoll_ctl on a sealed descriptor, and the calls that wait: events are looked at before the program gets them, and
- * handshakes go on here. Where epoll instances are waited for otherwise (by poll, by another epoll, by a process
- * without us) the program is woken without need at most: readiness/registration.h.
+ * epoll_ctl on a sealed descriptor, and the calls that wait. Events are checked before the program gets them, and
+ * handshakes continue while the program waits. If an epoll instance is waited for in another way (by poll(2), by
+ * another epoll instance, by a process without pfswrap), the program gets spurious events at worst
+ * (readiness/registration.h).
  */
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
 
+#include "base/address_check.h"
+#include "base/interposed.h"
+#include "base/libc.h"
 #include "base/process.h"
+#include "config/keys.h"
 #include "readiness/readiness.h"
 #include "readiness/registration.h"
-#include "base/interposed.h"
-#include "config/keys.h"
-#include "base/aliases.h"
-#include "base/libc.h"
 #include "readiness/timeout.h"
-#include "base/address_check.h"
 
 PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
@@ -26,7 +26,7 @@ PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_even
         entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered == ENDPOINT_ERROR && errno == EBADF)
         return -1;
-    if (entered != ENDPOINT_ENTERED) { /* or a handler in the middle of a call: spurious events at most */
+    if (entered != ENDPOINT_ENTERED) { /* foreign; or a signal handler inside a call: spurious events at worst */
         int outcome = real_libc()->epoll_ctl(epoll, operation, fd, event);
         if (outcome == 0 && keys_in_use())
             registration_note(epoll, operation, fd, event);
@@ -40,34 +40,34 @@ PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_even
     return -1;
 }
 
-enum manner { BY_WAIT, BY_PWAIT, BY_PWAIT2 };
+enum call { EPOLL_WAIT, EPOLL_PWAIT, EPOLL_PWAIT2 };
 
 struct request {
-    enum manner manner;
+    enum call call;
     int epoll;
     struct epoll_event *events;
     int room;
     const sigset_t *mask;
 };
 
-static int wait_once(const struct request *request, uint64_t piece)
+static int wait_once(const struct request *request, uint64_t slice)
 {
     const struct real_libc *real = real_libc();
     struct timespec time;
-    switch (request->manner) {
-    case BY_WAIT:
-        return real->epoll_wait(request->epoll, request->events, request->room, timeout_to_ms(piece));
-    case BY_PWAIT:
+    switch (request->call) {
+    case EPOLL_WAIT:
+        return real->epoll_wait(request->epoll, request->events, request->room, timeout_to_ms(slice));
+    case EPOLL_PWAIT:
         break;
-    case BY_PWAIT2:
-        return real->epoll_pwait2(request->epoll, request->events, request->room, timeout_to(piece, &time),
+    case EPOLL_PWAIT2:
+        return real->epoll_pwait2(request->epoll, request->events, request->room, timeout_to(slice, &time),
                                   request->mask);
     }
-    return real->epoll_pwait(request->epoll, request->events, request->room, timeout_to_ms(piece), request->mask);
+    return real->epoll_pwait(request->epoll, request->events, request->room, timeout_to_ms(slice), request->mask);
 }
 
-/* Leaves the program's events of `count`, which were reported at `epoch`, and returns how many they are. */
-static int judge_all(const struct request *request, int count, uint64_t epoch)
+/* Removes spurious events from the `count` that were reported at `epoch`. Returns how many are left. */
+static int filter(const struct request *request, int count, uint64_t epoch)
 {
     int left = 0;
     for (int i = 0; i < count; i++) {
@@ -79,10 +79,7 @@ static int judge_all(const struct request *request, int count, uint64_t epoch)
     return left;
 }
 
-/*
- * The rest of a call that something in this process concerns: `count` is what the real call has given already, or
- * -1 if it has not been made.
- */
+/* Waits with checks. `count`: how many events the real call has returned already; -1: it has not been made. */
 static int wait_on(const struct request *request, uint64_t allowed, int count)
 {
     const struct deadline deadline = deadline_after(allowed);
@@ -99,20 +96,20 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
         }
         if (reported < 0)
             return reported;
-        count = judge_all(request, reported, epoch);
+        count = filter(request, reported, epoch);
         const bool over = count == 0 && deadline_left(&deadline) == 0;
         if (count > 0 || (over && (reported == 0 || last))) {
             errno = saved;
             return count;
         }
-        last = over; /* once more: a handshake that has gone on may leave something to tell */
+        last = over; /* once more: a handshake that has continued may have made a descriptor ready */
         count = -1;
     }
 }
 
 /*
- * The body of the calls. A thread may have been waiting since before anything concerned it, and be the one whom the
- * first event of a handshake wakes: hence the second look. Its timeout begins anew then.
+ * The body of the calls. The second check of readiness_matters() is for a thread that began to wait before the
+ * process had a sealed connection, and that is woken by the first event of one. Its timeout begins anew then.
  */
 #define WAIT(request, allowed, real_call)                                                                          \
     do {                                                                                                           \
@@ -127,20 +124,20 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
 
 PFSWRAP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
 {
-    const struct request request = {.manner = BY_WAIT, .epoll = epoll, .events = events, .room = room};
+    const struct request request = {.call = EPOLL_WAIT, .epoll = epoll, .events = events, .room = room};
     WAIT(&request, timeout_from_ms(timeout), real_libc()->epoll_wait(epoll, events, room, timeout));
 }
 
 PFSWRAP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int room, int timeout, const sigset_t *mask)
 {
-    const struct request request = {BY_PWAIT, epoll, events, room, mask};
+    const struct request request = {EPOLL_PWAIT, epoll, events, room, mask};
     WAIT(&request, timeout_from_ms(timeout), real_libc()->epoll_pwait(epoll, events, room, timeout, mask));
 }
 
 PFSWRAP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int room, const struct timespec *timeout,
                                 const sigset_t *mask)
 {
-    const struct request request = {BY_PWAIT2, epoll, events, room, mask};
+    const struct request request = {EPOLL_PWAIT2, epoll, events, room, mask};
     if (real_libc()->epoll_pwait2 == NULL) {
         errno = ENOSYS;
         return -1;

@@ -1,8 +1,9 @@
 /*
- * exec*, posix_spawn*, system, popen: what a program executes is protected like itself (children = protect), also
- * when it hands over an environment without our variables. The copies lie on the stack: these calls are made in
- * children of vfork() and in signal handlers. libc's own forms do not call each other through the PLT, hence all.
- * What ld.so would start without us by accident is refused; what can never be protected, as the policy says.
+ * exec*, posix_spawn*, system, popen: an executed program is protected, too (children = protect), even if the
+ * program passes an environment without pfswrap's variables. The copy of the environment is on the stack, since
+ * these calls are made in children of vfork() and in signal handlers. In libc these functions call each other
+ * directly, so each of them is interposed. An exec is refused if ld.so would ignore LD_PRELOAD although the program
+ * could be protected. For a program that can never be protected, the policy decides.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,24 +17,24 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "transfer/export.h"
-#include "config/init.h"
 #include "base/interposed.h"
-#include "base/raw_syscall.h"
 #include "base/libc.h"
+#include "base/raw_syscall.h"
 #include "children/environment.h"
 #include "children/executable.h"
+#include "config/init.h"
+#include "transfer/export.h"
 #include "transfer/spawn.h"
 
 /* `environment`, or a protected copy that lives until the function returns. */
 #define PROTECTED(environment)                                                                                     \
     __extension__({                                                                                                \
-        char *const *given_ = (environment);                                                                       \
-        size_t room_ = environment_room(given_);                                                                   \
-        room_ == 0 ? given_ : environment_protect(given_, __builtin_alloca(room_));                                \
+        char *const *environment_ = (environment);                                                                 \
+        size_t room_ = environment_room(environment_);                                                             \
+        room_ == 0 ? environment_ : environment_protect(environment_, __builtin_alloca(room_));                    \
     })
 
-/* Logs why `program` cannot be protected. Returns whether it must not be executed then. */
+/* Logs why `program` cannot be protected. Returns whether it must not be executed. */
 static bool refuses(const char *program, const char *reason)
 {
     bool enforce = pfswrap_policy()->mode == POLICY_ENFORCE;
@@ -43,10 +44,7 @@ static bool refuses(const char *program, const char *reason)
     return enforce;
 }
 
-/*
- * The same for what can never be protected: it is started all the same, and the log says so, unless the policy
- * wants nothing unprotected.
- */
+/* The same for a program that can never be protected. It is executed and logged, unless children = require. */
 static bool refuses_unprotected(const char *program, const char *reason)
 {
     if (pfswrap_policy()->children == POLICY_CHILDREN_REQUIRE)
@@ -57,20 +55,20 @@ static bool refuses_unprotected(const char *program, const char *reason)
     return false;
 }
 
-/* `reason` in words; NULL: the program can be protected, or the exec fails by itself. */
+/* `reason` in words; NULL: the program can be protected, or the exec will fail anyway. */
 static const char *words_of(enum executable_reason reason)
 {
     return reason == EXECUTABLE_NOT_EXECUTABLE ? NULL : executable_reason_text(reason);
 }
 
-/* Why the library cannot be preloaded into that file, in words; NULL: it can. */
+/* Why the shared object cannot be preloaded into that file, in words; NULL: it can. */
 static const char *path_reason(int directory, const char *path)
 {
     const struct executable_caller self = executable_caller_self();
     return words_of(executable_check_path(directory, path, &self));
 }
 
-/* The same for a name that is looked up as execvp(3) does it. */
+/* The same for a name that execvp(3) looks up in PATH. */
 static const char *command_reason(const char *name)
 {
     const struct executable_caller self = executable_caller_self();
@@ -90,8 +88,8 @@ static bool ids_differ(void)
 }
 
 /*
- * Before an exec of `program`. Returns 0, or EACCES: ld.so (ld.so(8)) would start it without us, so it must not be
- * executed. `equal_ids`: the call itself makes the ids equal.
+ * Before an exec of `program`. `reason`: why it cannot be protected, or NULL. `equal_ids`: the call makes real and
+ * effective ids equal. Returns 0, or EACCES: it must not be executed.
  */
 static int prepare(const char *program, const char *reason, bool equal_ids)
 {
@@ -108,8 +106,8 @@ static int prepare(const char *program, const char *reason, bool equal_ids)
     return 0;
 }
 
-/* Whether an exec of `path` can only fail, so that nothing has to be prepared for it. */
-static bool is_hopeless(const char *path)
+/* Whether an exec of `path` will certainly fail. Then connections need not be prepared for it. */
+static bool will_fail(const char *path)
 {
     if (path == NULL)
         return false;
@@ -117,7 +115,7 @@ static bool is_hopeless(const char *path)
     return error == -ENOENT || error == -EACCES || error == -ENOTDIR;
 }
 
-/* The whole of an exec that takes its environment; `call` is the real one, `path` what it names or NULL. */
+/* The body of an exec. `call`: the real call; `path`: its file, or NULL if that is not known. */
 #define EXECUTE(program, reason, path, call)                                                                       \
     do {                                                                                                           \
         const char *reason_ = environment_is_guarded() ? (reason) : NULL;                                          \
@@ -126,7 +124,7 @@ static bool is_hopeless(const char *path)
             errno = error_;                                                                                        \
             return -1;                                                                                             \
         }                                                                                                          \
-        if (is_hopeless(path))                                                                                     \
+        if (will_fail(path))                                                                                       \
             return call;                                                                                           \
         export_before_exec(environment_is_guarded() && reason_ == NULL);                                           \
         int result_ = call;                                                                                        \
@@ -172,7 +170,7 @@ PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], c
             real_libc()->execveat(fd, path, arguments, PROTECTED(environment), flags));
 }
 
-/* How many arguments follow in `list`, up to and with the NULL, if `first` is not that already. */
+/* How many arguments `list` has, with the NULL at the end; 0 if `first` is NULL. */
 static size_t arguments_count(const char *first, va_list list)
 {
     size_t count = 0;
@@ -183,8 +181,7 @@ static size_t arguments_count(const char *first, va_list list)
     return count;
 }
 
-/* The arguments of a variadic call as an array on the caller's stack, with their NULL; `list` is left behind them.
- */
+/* Copies the arguments of a variadic call, with the NULL, to an array on the stack. `list` moves past them. */
 #define COLLECT(first, count, arguments, list)                                                                     \
     do {                                                                                                           \
         (arguments) = __builtin_alloca(((count) + 1) * sizeof(char *));                                            \
@@ -233,7 +230,7 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
     return execve(path, arguments, environment);
 }
 
-/* The whole of a posix_spawn: `call` is the real one, which gets its actions by `plan`. */
+/* The body of a posix_spawn. `call`: the real call, which takes its file actions from `plan`. */
 #define SPAWN(program, reason, actions, attributes, call)                                                          \
     do {                                                                                                           \
         struct spawn_plan plan;                                                                                    \
@@ -250,7 +247,7 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
         return error_;                                                                                             \
     } while (0)
 
-/* With POSIX_SPAWN_RESETIDS the child makes its ids equal. */
+/* Whether the child makes its real and effective ids equal. */
 static bool resets_ids(const posix_spawnattr_t *attributes)
 {
     short flags = 0;
@@ -275,7 +272,7 @@ PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spaw
           real_libc()->posix_spawnp(child, file, plan.actions, attributes, arguments, PROTECTED(environment)));
 }
 
-/* Before system() and popen(), which hand over the process's own environment. Returns 0, EACCES or ENOMEM. */
+/* Before system() and popen(), which pass on the environment of the process. Returns 0, EACCES or ENOMEM. */
 static int prepare_shell(const char *command)
 {
     int error = prepare(command, environment_is_guarded() ? path_reason(AT_FDCWD, "/bin/sh") : NULL, false);

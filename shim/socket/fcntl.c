@@ -1,27 +1,25 @@
 /*
- * fcntl and ioctl, as far as they touch what is kept about a sealed descriptor: duplicates, close-on-exec, blocking
- * or not, and how much there is to read.
+ * fcntl and ioctl on a sealed descriptor: duplicates, the close-on-exec flag, the blocking mode, and how many bytes
+ * can be read. All other commands go to the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
-#include "connection/endpoint.h"
-#include "transfer/export.h"
-#include "base/process.h"
-#include "transfer/relay.h"
-#include "connection/stream.h"
-#include "base/interposed.h"
-#include "base/aliases.h"
-#include "base/libc.h"
-#include "socket/dup.h"
-#include <limits.h>
-
 #include "base/address_check.h"
-#include "inspect/inspect.h"
+#include "base/aliases.h"
+#include "base/interposed.h"
+#include "base/libc.h"
+#include "base/process.h"
+#include "connection/endpoint.h"
+#include "connection/stream.h"
+#include "socket/dup.h"
+#include "transfer/export.h"
+#include "transfer/relay.h"
 
-/* The connection's mode has become what the kernel has now. */
+/* The kernel's blocking mode of the socket has changed. */
 static void set_nonblocking(int fd, bool nonblocking)
 {
     struct endpoint *endpoint;
@@ -34,9 +32,9 @@ static void set_nonblocking(int fd, bool nonblocking)
 }
 
 /*
- * In a child of vfork() the table is the parent's. A descriptor that is to outlive the exec, or to be copied,
- * becomes a handoff socket there, which has the kernel's flag for itself; where it cannot it is relayed. Returns
- * FD_FOREIGN, or -1 with errno.
+ * A child of vfork() cannot change the table, which is its parent's. If it wants a descriptor to survive the exec,
+ * or to be duplicated, the descriptor becomes a handoff socket, or else a relay's end. Then the kernel's flag
+ * counts. Returns FD_FOREIGN, or -1 with errno.
  */
 static int keep_over_exec(int fd)
 {
@@ -47,7 +45,8 @@ static int keep_over_exec(int fd)
     return -1;
 }
 
-/* The same for one that is not to outlive it, though its parent wants that. */
+/* The child does not want the descriptor to survive the exec. Its parent's flag in the table may say that it does.
+ */
 static int close_on_exec(int fd)
 {
     if (!fd_cloexec(fd))
@@ -68,7 +67,7 @@ static int not_open(void)
     return -1;
 }
 
-/* The program's wish. A number that is foreign by now is the kernel's affair. */
+/* Sets the program's flag. FD_FOREIGN: the number has become foreign, and the kernel has its flag. */
 static int set_cloexec(int fd, bool cloexec)
 {
     while (!fd_set_cloexec(fd, cloexec)) {
@@ -126,7 +125,7 @@ PFSWRAP_EXPORT int fcntl(int fd, int command, ...)
             return result;
     }
     const int result = real_libc()->fcntl(fd, command, argument);
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_given(fd, result) : result;
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_finish(fd, result) : result;
 }
 PFSWRAP_ALIAS(fcntl64, fcntl);
 PFSWRAP_ALIAS(__fcntl, fcntl);

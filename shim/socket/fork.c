@@ -1,19 +1,19 @@
 /*
- * Forks that run no pthread_atfork(3) handlers: _Fork, clone and vfork. (fork, daemon and forkpty do.) A child of
- * clone() starts in a function of the program's; its first call on a sealed descriptor makes up for what is done
- * here after the fork (process_check()).
+ * _Fork, clone and vfork: forks that do not run the handlers of pthread_atfork(3), as fork, daemon and forkpty do.
+ * A child of clone() starts in a function of the program, and does not return to this file. Its first call on a
+ * sealed descriptor does what is done here after the fork (process_check()).
  */
 #include <sched.h>
 #include <stdarg.h>
 #include <unistd.h>
 
 #include "base/fork.h"
-#include "base/process.h"
-#include "connection/endpoint.h"
-#include "transfer/share.h"
 #include "base/interposed.h"
 #include "base/libc.h"
+#include "base/process.h"
 #include "base/tail_call.h"
+#include "connection/endpoint.h"
+#include "transfer/share.h"
 
 PFSWRAP_EXPORT pid_t _Fork(void)
 {
@@ -42,7 +42,7 @@ PFSWRAP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *
 }
 
 /*
- * Its child returns to our caller on this very stack. An unseen child is adopted first: else the child of vfork()
+ * The child returns to the caller on this very stack. An unseen child is adopted first: otherwise the child of vfork()
  * would be taken for it, and its parent for a child of vfork() from then on.
  */
 TAIL_CALLER PFSWRAP_EXPORT pid_t vfork(void)

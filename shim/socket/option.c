@@ -1,23 +1,24 @@
 /*
- * getsockopt and setsockopt, where the kernel's answer would not be the program's: how a handshake ended, and
- * options that have the kernel send what is not sealed, or hide what is.
+ * getsockopt and setsockopt, where the kernel's result would be wrong for the program: the error of a handshake,
+ * and options that would make the kernel send unsealed bytes, or hide bytes from the shim. Also options of relayed
+ * descriptors.
  */
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "connection/endpoint.h"
-#include "config/init.h"
+#include "base/address_check.h"
 #include "base/interposed.h"
 #include "base/libc.h"
+#include "config/init.h"
+#include "connection/endpoint.h"
 #include "socket/address.h"
-#include "socket/open.h"
-#include "base/address_check.h"
+#include "socket/unconnected.h"
 
-/* The error a handshake has left, once (SO_ERROR, socket(7)); 0: ask the kernel. */
+/* The error of a handshake. It is reported once (SO_ERROR, socket(7)). 0: there is none, and the kernel decides. */
 static int take_error(int fd)
 {
     struct endpoint *endpoint;
@@ -39,8 +40,9 @@ static int take_error(int fd)
 }
 
 /*
- * SO_RCVLOWAT would hide the byte that says that plaintext is waiting, so the kernel never has it; a blocking read
- * waits for as many bytes all the same. `set`: the program's value, or NULL to ask. Returns it; 0: not sealed.
+ * With SO_RCVLOWAT the kernel would not report a single byte, but the shim leaves one byte in the socket to show
+ * that plaintext is left (connection/receive.c). So the kernel never gets the option; a blocking read still waits
+ * for that many bytes. `set`: the program's value, or NULL to get it. Returns the value; 0: not sealed.
  */
 static int low_water(int fd, const int *set)
 {
@@ -85,7 +87,7 @@ PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, sockle
     return result;
 }
 
-/* The program corks a connection whose handshake is under way: later. */
+/* If a handshake is under way, TCP_CORK is set when it is complete. Returns whether that is so. */
 static bool defer_cork(int fd, const void *value, socklen_t length)
 {
     struct endpoint *endpoint;
@@ -99,39 +101,40 @@ static bool defer_cork(int fd, const void *value, socklen_t length)
     return deferred;
 }
 
-/* A TCP socket of which nobody can say yet whether it will be sealed. */
+/* Whether this is a TCP socket without a connection, which may become a sealed one. */
 static bool is_undecided(int fd)
 {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
-    return open_is_tcp(fd) && getpeername(fd, (struct sockaddr *)&peer, &length) != 0;
+    return unconnected_may_be_tcp(fd) && getpeername(fd, (struct sockaddr *)&peer, &length) != 0;
 }
 
 enum verdict {
-    PASS,   /* the real call */
-    IGNORE, /* success, and nothing happens */
-    REFUSE, /* EOPNOTSUPP: the program goes on without */
+    PASS,   /* make the real call */
+    IGNORE, /* return success, and do nothing */
+    REFUSE, /* EOPNOTSUPP: programs continue without the option */
 };
 
-static enum verdict judge(int fd, int level, int option, const void *value, socklen_t length)
+static enum verdict decide(int fd, int level, int option, const void *value, socklen_t length)
 {
     const bool sealed = fd_is_sealed(fd);
     if (address_is_bad(value))
         return PASS; /* the kernel refuses */
     if (level == SOL_SOCKET && option == SO_RCVLOWAT)
         return sealed && length >= sizeof(int) && low_water(fd, value) != 0 ? IGNORE : PASS;
-    if (level == SOL_SOCKET && option == SO_ZEROCOPY) /* the kernel never sees the buffers it would report on */
+    if (level == SOL_SOCKET && option == SO_ZEROCOPY) /* the kernel would report about buffers that it never gets */
         return sealed || is_undecided(fd) ? REFUSE : PASS;
-    if (level == SOL_SOCKET && option == SO_SNDBUF) /* a relay needs the room it has taken: relay.c */
+    if (level == SOL_SOCKET && option == SO_SNDBUF) /* a relay needs the size that it has set (transfer/relay.c) */
         return address_is_relayed(fd) ? IGNORE : PASS;
     if (level != IPPROTO_TCP)
         return PASS;
     switch (option) {
-    case TCP_FASTOPEN_CONNECT: /* the handshake is the first to send */
+    case TCP_FASTOPEN_CONNECT: /* the connection would begin with the program's first bytes, not with the handshake
+                                */
         return is_undecided(fd) ? IGNORE : PASS;
     case TCP_CORK:
         return sealed && defer_cork(fd, value, length) ? IGNORE : PASS;
-    case TCP_ULP: /* kernel TLS writes records itself */
+    case TCP_ULP: /* with kernel TLS, the kernel would write records */
         return sealed ? REFUSE : PASS;
     case TCP_REPAIR:
         return sealed && length >= sizeof(int) && *(const int *)value == 1 ? REFUSE : PASS;
@@ -143,7 +146,7 @@ static enum verdict judge(int fd, int level, int option, const void *value, sock
 PFSWRAP_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
     if (pfswrap_seals())
-        switch (judge(fd, level, option, value, length)) {
+        switch (decide(fd, level, option, value, length)) {
         case PASS:
             break;
         case IGNORE:

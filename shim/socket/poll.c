@@ -1,24 +1,25 @@
 /*
- * poll, ppoll: descriptors in their handshake are asked for what the handshake wants, and what the kernel says of
- * sealed descriptors is looked at before the program gets it. With no such descriptor the real call is made. A copy
- * of the program's array goes to the kernel, since other threads may be reading the original.
+ * poll, ppoll. For a descriptor in its handshake, the kernel is asked for the events that the handshake needs.
+ * Events of sealed descriptors are checked before the program gets them. Without such a descriptor the real call is
+ * made. The kernel gets a copy of the program's array, since other threads may be reading the original.
  */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 
-#include "readiness/readiness.h"
-#include "base/interposed.h"
+#include "base/address_check.h"
 #include "base/aliases.h"
+#include "base/interposed.h"
 #include "base/libc.h"
+#include "fd/table.h"
+#include "readiness/readiness.h"
 #include "readiness/timeout.h"
 #include "socket/scratch.h"
-#include "connection/endpoint.h"
 
 enum {
     COPY_FEW = 128,            /* entries that are copied to the stack */
-    COPY_MOST = FD_TABLE_SIZE, /* no array with a sealed descriptor of its own in each entry is longer */
+    COPY_MOST = FD_TABLE_SIZE, /* there are no more sealed descriptors */
 };
 
 struct request {
@@ -29,10 +30,13 @@ struct request {
     const sigset_t *mask;
 };
 
-/* An epoll instance in the array may have descriptors that have to be looked at in time. */
-static inline bool is_concerned(const struct pollfd *fds, nfds_t count)
+/*
+ * Whether the array needs the checks here. While a handshake has a deadline, every array does: an epoll instance in
+ * it may have the handshake's descriptor.
+ */
+static inline bool needs_checks(const struct pollfd *fds, nfds_t count)
 {
-    if ((uintptr_t)fds < 4096 || (intptr_t)fds < 0)
+    if (address_is_bad(fds))
         return false; /* the kernel refuses */
     if (readiness_due_ms() != UINT64_MAX)
         return true;
@@ -42,7 +46,7 @@ static inline bool is_concerned(const struct pollfd *fds, nfds_t count)
     return false;
 }
 
-/* What the kernel is asked. Returns whether a handshake holds a descriptor back. */
+/* Fills in the kernel's array. Returns whether a handshake delays a descriptor. */
 static bool ask(const struct request *request, struct pollfd *asked)
 {
     bool held_back = false;
@@ -51,14 +55,14 @@ static bool ask(const struct request *request, struct pollfd *asked)
         if (!readiness_concerns(asked[i].fd))
             continue;
         if (fd_is_hidden(asked[i].fd))
-            asked[i].fd = INT_MAX; /* a number that is not open, as this one is not to the program */
+            asked[i].fd = INT_MAX; /* not open, like this one for the program */
         else
             asked[i].events = readiness_ask(asked[i].fd, asked[i].events, &held_back);
     }
     return held_back;
 }
 
-/* What the program is told. Returns how many descriptors have something. */
+/* Removes spurious events. Returns how many descriptors have events. */
 static int answer(const struct request *request, struct pollfd *asked)
 {
     int ready = 0;
@@ -71,12 +75,12 @@ static int answer(const struct request *request, struct pollfd *asked)
     return ready;
 }
 
-static int wait_once(const struct request *request, struct pollfd *asked, uint64_t piece)
+static int wait_once(const struct request *request, struct pollfd *asked, uint64_t slice)
 {
     struct timespec time;
     if (request->masks)
-        return real_libc()->ppoll(asked, request->count, timeout_to(piece, &time), request->mask);
-    return real_libc()->poll(asked, request->count, timeout_to_ms(piece));
+        return real_libc()->ppoll(asked, request->count, timeout_to(slice, &time), request->mask);
+    return real_libc()->poll(asked, request->count, timeout_to_ms(slice));
 }
 
 /* The call, with room for a copy of the array. */
@@ -99,7 +103,7 @@ static int poll_with(const struct request *request, struct pollfd *asked)
             errno = saved;
             return ready;
         }
-        last = over; /* once more: a handshake that has gone on may leave something to tell */
+        last = over; /* once more: a handshake that has continued may have made a descriptor ready */
     }
 }
 
@@ -108,7 +112,7 @@ static int poll_many(const struct request *request)
     int result;
     struct scratch scratch = scratch_take(request->count * sizeof(struct pollfd));
     if (scratch.at == NULL)
-        return -1; /* ENOMEM, which poll(2) has, too */
+        return -1; /* ENOMEM, which is an error of poll(2), too */
     pthread_cleanup_push(scratch_give, &scratch);
     result = poll_with(request, scratch.at);
     pthread_cleanup_pop(1);
@@ -123,7 +127,7 @@ static int poll_sealed(const struct request *request)
 
 PFSWRAP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
-    if (!readiness_matters() || count > COPY_MOST || !is_concerned(fds, count))
+    if (!readiness_matters() || count > COPY_MOST || !needs_checks(fds, count))
         return real_libc()->poll(fds, count, timeout);
     const struct request request = {.fds = fds, .count = count, .allowed = timeout_from_ms(timeout)};
     return poll_sealed(&request);
@@ -132,7 +136,7 @@ PFSWRAP_ALIAS(__poll, poll);
 
 PFSWRAP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-    if (!readiness_matters() || count > COPY_MOST || !timeout_is_valid(timeout) || !is_concerned(fds, count))
+    if (!readiness_matters() || count > COPY_MOST || !timeout_is_valid(timeout) || !needs_checks(fds, count))
         return real_libc()->ppoll(fds, count, timeout, mask);
     const struct request request = {
         .fds = fds, .count = count, .allowed = timeout_from(timeout), .masks = true, .mask = mask};

@@ -1,5 +1,5 @@
 /*
- * preadv2 and pwritev2 on a socket: flags that a socket does not know (readv(2)).
+ * preadv2(2) and pwritev2(2) on a sealed descriptor: flags that the kernel refuses. For read.c and write.c.
  */
 #ifndef PFSWRAP_SOCKET_POSITION_H
 #define PFSWRAP_SOCKET_POSITION_H
@@ -12,11 +12,13 @@
 #include "base/iov_check.h"
 #include "fd/table.h"
 
-/* Whether the kernel refuses the flags, for a sealed descriptor: true with errno. It does not look at them for no
- * bytes. */
+/*
+ * Whether `fd` is sealed, and the kernel refuses these flags. True: with errno, EOPNOTSUPP. A call without bytes is
+ * not refused for its flags.
+ */
 static inline bool position_is_refused(int fd, const struct iovec *vectors, int count, int flags)
 {
-    enum { NO_APPEND = 0x20 }; /* RWF_NOAPPEND of later headers */
+    enum { NO_APPEND = 0x20 }; /* RWF_NOAPPEND of newer headers */
     if (!fd_is_sealed(fd) ||
         (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | NO_APPEND)) == 0)
         return false;

@@ -1,6 +1,6 @@
 /*
- * read, readv, preadv2, recv, recvfrom, recvmsg, recvmmsg: what a descriptor with operations (fd/operations.h)
- * gives the program. For every other descriptor it is the real call.
+ * read, readv, preadv2, recv, recvfrom, recvmsg, recvmmsg: a descriptor with operations (fd/operations.h) receives
+ * through them. For every other descriptor the real call is made.
  */
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +19,7 @@
 #include "socket/data_call.h"
 #include "socket/position.h"
 
-/* One buffer. No call moves more than SSIZE_MAX bytes. */
+/* One buffer as a vector. No call moves more than SSIZE_MAX bytes. */
 static inline struct iovec vector_of(void *bytes, size_t size)
 {
     return (struct iovec){.iov_base = bytes, .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
@@ -57,7 +57,7 @@ KNOWN_CALL ssize_t preadv2_known(int fd, const struct iovec *vectors, int count,
                   preadv2(fd, vectors, count, offset, flags));
 }
 
-/* A socket has no position: with any other offset than -1 the kernel refuses. */
+/* With another offset than -1, the kernel refuses a socket. */
 PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
     if (fd_call_is_real(fd) || offset != -1)
@@ -87,7 +87,7 @@ KNOWN_CALL ssize_t recvfrom_vector(int fd, const struct iovec *vector, int flags
                   recvfrom(fd, vector->iov_base, vector->iov_len, flags, address, length));
 }
 
-/* A connected stream socket names no sender (tcp(7)). */
+/* For a connected stream socket, no address of a sender is returned (tcp(7)). */
 KNOWN_CALL ssize_t recvfrom_known(int fd, void *bytes, size_t size, int flags, struct sockaddr *address,
                                   socklen_t *length, const void *caller)
 {
@@ -108,7 +108,7 @@ PFSWRAP_EXPORT ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, str
                   recvfrom_known(fd, bytes, size, flags, address, length, CALLER));
 }
 
-/* Descriptors that came in a message may be sealed, or inspected. */
+/* The message may have brought descriptors. `room`: its size for control messages before the call. */
 static inline ssize_t receive_descriptors(const struct msghdr *message, size_t room, ssize_t count)
 {
     if (count >= 0 && room > 0 && message->msg_controllen > 0 && (pfswrap_seals() || inspect_is_wanted()))
@@ -116,7 +116,7 @@ static inline ssize_t receive_descriptors(const struct msghdr *message, size_t r
     return count;
 }
 
-/* As the kernel fills in a message from a stream socket: no name and no control messages. */
+/* Fills in the message as the kernel does for a stream socket: no address, and no control messages. */
 static ssize_t receive_message(const struct fd_operations *operations, int fd, struct msghdr *message, int flags)
 {
     if (message->msg_name != NULL && (int)message->msg_namelen < 0) {
@@ -170,8 +170,8 @@ static int64_t now_ns(void)
 }
 
 /*
- * As the kernel does it: message by message, also at the end of the stream. An error after the first message is
- * left for the next call. The time is looked at between messages only, and what is left of it is given back
+ * Like the kernel: message by message, also at the end of the stream. An error after the first message ends the
+ * call, and the next call returns it. The timeout is checked between messages only, and the rest of it is stored
  * (recvmmsg(2), BUGS).
  */
 static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout,
@@ -210,7 +210,7 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, in
     if ((count > 0 && address_is_bad(messages)) || (flags & MSG_ERRQUEUE) != 0)
         return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
     if (fd_has_operations(fd)) {
-        /* The kernel, too, gives no more messages than there are; an inspected stream has one at a time. */
+        /* A call may return fewer messages than it has room for; for an inspected stream it is one. */
         const bool one = fd_is_inspected(fd) && count > 1;
         return receive_messages(fd, messages, one ? 1 : count, flags, one ? NULL : timeout, CALLER);
     }
@@ -220,7 +220,7 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, in
     return done;
 }
 
-/* Fortified programs: the real call makes the check, and ends a program that fails it. */
+/* For fortified programs. If the check fails, the real call ends the program. */
 PFSWRAP_EXPORT ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room)
 {
     return size > room ? real_libc()->__read_chk(fd, bytes, size, room) : read(fd, bytes, size);

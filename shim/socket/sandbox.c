@@ -1,26 +1,30 @@
 /*
- * prctl(PR_SET_SECCOMP): behind a filter only the program's own kinds of system calls are sure to be allowed. So
- * handshakes end before it goes up, and what comes after keeps to the program's kind (transport.h).
+ * prctl with PR_SET_SECCOMP: behind a system call filter only the program's own kinds of calls are certainly
+ * allowed. So handshakes are completed before the filter is installed, and later the shim makes the same kinds of
+ * calls as the program (base/transport.h).
  */
+#include "socket/sandbox.h"
+
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 
+#include "base/interposed.h"
+#include "base/libc.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
+#include "config/init.h"
 #include "connection/connection.h"
 #include "connection/endpoint.h"
-#include "base/process.h"
-#include "config/init.h"
-#include "base/interposed.h"
-#include "base/raw_syscall.h"
-#include "base/libc.h"
-#include "socket/process.h"
 #include "inspect/inspect.h"
 
 enum { POLL_MAX = 64, SLICE_MS = 20 };
 
-/* Takes every handshake further. Returns how many are still under way; *polls says what the first of them need. */
+/* Advances every handshake. Returns how many are still under way; `polls` has the events that the first POLL_MAX
+ * need.
+ */
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 {
     nfds_t left = 0;
@@ -45,9 +49,8 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
     return left;
 }
 
-/* Each handshake has its own deadline, so this ends; the slices are for more of them than are waited for at once.
- */
-void process_before_sandbox(void)
+/* Each handshake has a deadline, so the loop ends. The slices are for handshakes after the first POLL_MAX. */
+void sandbox_prepare(void)
 {
     struct pollfd polls[POLL_MAX];
     process_prepare_sandbox();
@@ -60,15 +63,15 @@ void process_before_sandbox(void)
         struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
         (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
     }
-    int32_t buffer; /* if another process has done all of it, this one has no memory for buffers yet (mmap) */
+    int32_t buffer; /* maps memory for buffers now, since the filter may forbid mmap(2) */
     if (connection_borrow(&buffer) != NULL)
         connection_return(buffer);
     errno = saved;
 }
 
-void process_after_sandbox(bool up)
+void sandbox_finish(bool installed)
 {
-    if (up)
+    if (installed)
         process_enter_sandbox();
 }
 
@@ -79,11 +82,11 @@ PFSWRAP_EXPORT int prctl(int option, ...)
     const unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long),
                         c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
-    bool is_ours = pfswrap_seals() ? !process_is_vfork_child() : inspect_is_wanted();
-    if (option != PR_SET_SECCOMP || !is_ours)
+    const bool matters = pfswrap_seals() ? !process_is_vfork_child() : inspect_is_wanted();
+    if (option != PR_SET_SECCOMP || !matters)
         return real_libc()->prctl(option, a, b, c, d);
-    process_before_sandbox();
+    sandbox_prepare();
     int result = real_libc()->prctl(option, a, b, c, d);
-    process_after_sandbox(result == 0);
+    sandbox_finish(result == 0);
     return result;
 }

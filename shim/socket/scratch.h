@@ -1,6 +1,6 @@
 /*
- * Memory for the length of a call that may be cancelled (pthreads(7)), where the stack has not enough: calls that
- * wait are made where malloc() must not be.
+ * Memory for the length of one call, if the stack is too small for it. The calls that need it may be made in signal
+ * handlers, so malloc(3) is not used, and they may be cancelled (pthreads(7)).
  */
 #ifndef PFSWRAP_SOCKET_SCRATCH_H
 #define PFSWRAP_SOCKET_SCRATCH_H
@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 struct scratch {
-    void *at; /* NULL: there is none, and errno says ENOMEM */
+    void *at; /* NULL: no memory, with errno ENOMEM */
     size_t bytes;
 };
 
@@ -19,7 +19,7 @@ static inline struct scratch scratch_take(size_t bytes)
     return (struct scratch){at != MAP_FAILED ? at : NULL, bytes};
 }
 
-/* For pthread_cleanup_push(3): of a struct scratch. */
+/* For pthread_cleanup_push(3). `argument`: a struct scratch. */
 static inline void scratch_give(void *argument)
 {
     const struct scratch *scratch = argument;

@@ -1,6 +1,6 @@
 /*
- * The operations of sealed descriptors (fd/operations.h): what the program receives is plaintext, and what it sends
- * leaves as ciphertext. Arguments that the kernel refuses get the kernel's answer.
+ * The operations of sealed descriptors: the program receives and sends plaintext, and the socket has ciphertext.
+ * Invalid arguments get the same errors as from the kernel.
  */
 #include "socket/sealed_operations.h"
 
@@ -17,7 +17,7 @@
 #include "connection/stream.h"
 #include "transfer/relay.h"
 
-/* Every buffer is bad: the kernel finds out when there is something to receive, and leaves it. */
+/* All buffers are invalid. The kernel reports that when there is something to receive, and does not consume it. */
 static ssize_t receive_into_bad_buffers(int fd, int flags)
 {
     const ssize_t count = stream_receive(fd, NULL, 0, flags & MSG_DONTWAIT, TRANSPORT_SOCKET);
@@ -51,8 +51,8 @@ static ssize_t send_vectors(int fd, const struct iovec *vectors, long count, int
     for (long i = 0; error == EFAULT && i < count; i++) {
         if (vectors[i].iov_len == 0 || address_is_kernels(vectors[i].iov_base))
             continue;
-        const ssize_t result =
-            stream_send(fd, NULL, 0, flags, TRANSPORT_SOCKET); /* an end or an error comes first */
+        /* An error of the connection is reported before the invalid buffer. */
+        const ssize_t result = stream_send(fd, NULL, 0, flags, TRANSPORT_SOCKET);
         if (result != 0)
             return result;
     }
@@ -67,20 +67,20 @@ static long read_file(int fd, void *bytes, size_t size, const off_t *offset)
                           : raw_syscall(SYS_read, fd, bytes, size);
 }
 
-/* `count` of the bytes read have not been sent: the file's own offset goes back. */
+/* The last `count` bytes were read, but not sent: moves the file's offset back. */
 static void step_back(int fd, size_t count)
 {
     if (count > 0)
         (void)raw_syscall(SYS_lseek, fd, -(off_t)count, SEEK_CUR);
 }
 
-/* sendfile(2) copies through a buffer. */
+/* sendfile(2), with a copy through a buffer. */
 static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
 {
     int32_t index;
     size_t sent = 0;
     if (raw_syscall(SYS_lseek, file, 0, SEEK_CUR) == -ESPIPE) {
-        errno = EINVAL; /* a pipe or a socket: sendfile(2) does not read those either */
+        errno = EINVAL; /* a pipe or a socket, from which sendfile(2) does not read */
         return -1;
     }
     uint8_t *bytes = connection_borrow(&index);
@@ -113,7 +113,7 @@ static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
     return sent > 0 ? (ssize_t)sent : result;
 }
 
-/* Libc writes with calls of its own: a relay seals what comes from there. */
+/* Libc will write without interposed calls, so a relay seals its bytes. */
 static int relay(int fd, const void *caller)
 {
     (void)caller;

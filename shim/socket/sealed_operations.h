@@ -1,5 +1,5 @@
 /*
- * The operations of sealed descriptors, for shim/order.c.
+ * The operations of sealed descriptors (fd/operations.h), for shim/order.c.
  */
 #ifndef PFSWRAP_SOCKET_SEALED_OPERATIONS_H
 #define PFSWRAP_SOCKET_SEALED_OPERATIONS_H

@@ -1,6 +1,6 @@
 /*
- * select, pselect: as poll.c does for its calls, on copies of the program's sets. The real select is made, not
- * poll: it knows no limit of open files (RLIMIT_NOFILE), and a system call filter may allow nothing else.
+ * select, pselect: the same as in poll.c, with copies of the program's sets. The real select(2) is called, not
+ * poll(2): poll(2) fails for more entries than RLIMIT_NOFILE, and a system call filter may forbid it.
  */
 #include <errno.h>
 #include <limits.h>
@@ -10,11 +10,11 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 
-#include "readiness/readiness.h"
-#include "base/interposed.h"
 #include "base/aliases.h"
-#include "base/raw_syscall.h"
+#include "base/interposed.h"
 #include "base/libc.h"
+#include "base/raw_syscall.h"
+#include "readiness/readiness.h"
 #include "readiness/timeout.h"
 #include "socket/scratch.h"
 
@@ -49,7 +49,7 @@ static void put(unsigned long *set, int fd, bool on)
     set[fd / WORD_BITS] = on ? set[fd / WORD_BITS] | bit : set[fd / WORD_BITS] & ~bit;
 }
 
-/* A descriptor's places in three sets as poll(2)'s events, which is how the kernel sees them, too. */
+/* A descriptor's bits in the three sets as events of poll(2). The kernel does the same. */
 static short events_of(unsigned long *const sets[SETS], int fd)
 {
     return (short)((has(sets[SET_READ], fd) ? POLLIN : 0) | (has(sets[SET_WRITE], fd) ? POLLOUT : 0) |
@@ -63,7 +63,7 @@ static void set_events(unsigned long *const sets[SETS], int fd, short events)
     put(sets[SET_EXCEPT], fd, (events & POLLPRI) != 0);
 }
 
-/* Sealed numbers in the sets from `first` on, the lowest; -1: none. No set is read beyond what can be open. */
+/* The lowest sealed number from `first` on that is in a set; -1: there is none. */
 static int next_sealed(const struct request *request, int first)
 {
     for (int fd = fd_next((unsigned)first); fd >= 0 && fd < request->count; fd = fd_next((unsigned)fd + 1))
@@ -72,8 +72,8 @@ static int next_sealed(const struct request *request, int first)
     return -1;
 }
 
-/* An epoll instance in a set may have descriptors that have to be looked at in time. */
-static bool is_concerned(const struct request *request)
+/* Whether the sets need the checks here, as in poll.c. */
+static bool needs_checks(const struct request *request)
 {
     if (readiness_due_ms() != UINT64_MAX)
         return true;
@@ -83,7 +83,7 @@ static bool is_concerned(const struct request *request)
     return false;
 }
 
-/* The kernel's sets are filled. Returns false for a number that is not open to the program. */
+/* Fills the kernel's sets. Returns false if a number is not open for the program. */
 static bool ask(const struct request *request, const struct copies *copies, bool *held_back)
 {
     for (int i = 0; i < SETS; i++)
@@ -102,7 +102,7 @@ static bool ask(const struct request *request, const struct copies *copies, bool
     return true;
 }
 
-/* What the program is told stays in the kernel's sets. Returns how many bits were taken out. */
+/* Removes spurious events from the kernel's sets. Returns how many bits were removed. */
 static int answer(const struct request *request, const struct copies *copies)
 {
     int dropped = 0;
@@ -117,7 +117,7 @@ static int answer(const struct request *request, const struct copies *copies)
     return dropped;
 }
 
-static int wait_once(const struct request *request, const struct copies *copies, uint64_t piece)
+static int wait_once(const struct request *request, const struct copies *copies, uint64_t slice)
 {
     fd_set *sets[SETS];
     struct timespec time;
@@ -125,14 +125,14 @@ static int wait_once(const struct request *request, const struct copies *copies,
         sets[i] = (fd_set *)copies->sets[i];
     if (request->masks)
         return real_libc()->pselect(request->count, sets[SET_READ], sets[SET_WRITE], sets[SET_EXCEPT],
-                                    timeout_to(piece, &time), request->mask);
-    struct timeval value = {.tv_sec = (time_t)(piece / NS_PER_SECOND),
-                            .tv_usec = (suseconds_t)((piece % NS_PER_SECOND + NS_PER_US - 1) / NS_PER_US)};
+                                    timeout_to(slice, &time), request->mask);
+    struct timeval value = {.tv_sec = (time_t)(slice / NS_PER_SECOND),
+                            .tv_usec = (suseconds_t)((slice % NS_PER_SECOND + NS_PER_US - 1) / NS_PER_US)};
     return real_libc()->select(request->count, sets[SET_READ], sets[SET_WRITE], sets[SET_EXCEPT],
-                               piece == TIMEOUT_NEVER ? NULL : &value);
+                               slice == TIMEOUT_NEVER ? NULL : &value);
 }
 
-/* The call, with room for copies of the sets. */
+/* The call, with memory for copies of the sets. */
 static int select_with(const struct request *request, const struct deadline *deadline, const struct copies *copies)
 {
     const int saved = errno;
@@ -156,13 +156,13 @@ static int select_with(const struct request *request, const struct deadline *dea
             errno = saved;
             return ready;
         }
-        last = over; /* once more: a handshake that has gone on may leave something to tell */
+        last = over; /* once more: a handshake that has continued may have made a descriptor ready */
     }
 }
 
 /*
- * How many bits the kernel takes of sets that claim to have `count`: no more than this process has room for
- * descriptors, and programs do claim more than their sets have (getdtablesize(3)).
+ * How many bits the kernel reads of sets with `count` bits: at most as many as the process's table in the kernel
+ * has entries (FDSize in proc(5)). Some programs pass a larger count than their sets have (getdtablesize(3)).
  */
 static int bits_taken(int count)
 {
@@ -189,7 +189,7 @@ static int select_many(const struct request *request, const struct deadline *dea
     struct copies copies = {.words = words};
     struct scratch scratch = scratch_take(SETS * words * sizeof(unsigned long));
     if (scratch.at == NULL)
-        return -1; /* ENOMEM, which select(2) has, too */
+        return -1; /* ENOMEM, which is an error of select(2), too */
     for (size_t i = 0; i < SETS; i++)
         copies.sets[i] = (unsigned long *)scratch.at + i * words;
     pthread_cleanup_push(scratch_give, &scratch);
@@ -235,12 +235,13 @@ PFSWRAP_EXPORT int select(int count, fd_set *readable, fd_set *writable, fd_set 
                           struct timeval *timeout)
 {
     struct request request = request_of(count, readable, writable, exceptional);
-    if (!readiness_matters() || !is_valid(timeout) || !is_concerned(&request))
+    if (!readiness_matters() || !is_valid(timeout) || !needs_checks(&request))
         return real_libc()->select(count, readable, writable, exceptional, timeout);
     request.allowed = allowed_by(timeout);
     const struct deadline deadline = deadline_after(request.allowed);
     const int result = select_sealed(&request, &deadline);
-    if (timeout != NULL && deadline.end != TIMEOUT_NEVER) { /* as Linux does: select(2), also when interrupted */
+    if (timeout != NULL &&
+        deadline.end != TIMEOUT_NEVER) { /* Linux stores the time that is left, also after a signal (select(2)) */
         const int saved = errno;
         const uint64_t left = deadline_left(&deadline);
         timeout->tv_sec = (time_t)(left / NS_PER_SECOND);
@@ -255,7 +256,7 @@ PFSWRAP_EXPORT int pselect(int count, fd_set *readable, fd_set *writable, fd_set
                            const struct timespec *timeout, const sigset_t *mask)
 {
     struct request request = request_of(count, readable, writable, exceptional);
-    if (!readiness_matters() || !timeout_is_valid(timeout) || !is_concerned(&request))
+    if (!readiness_matters() || !timeout_is_valid(timeout) || !needs_checks(&request))
         return real_libc()->pselect(count, readable, writable, exceptional, timeout, mask);
     request.allowed = timeout_from(timeout);
     request.masks = true;

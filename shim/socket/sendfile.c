@@ -1,7 +1,7 @@
 /*
- * sendfile, splice, copy_file_range. A descriptor with operations (fd/operations.h) may send a file by itself.
- * Calls that move pages are refused where the bytes must pass an interposed call: they fail as for files that
- * cannot do it, and programs go on with read and write.
+ * sendfile, splice, copy_file_range. A descriptor with operations (fd/operations.h) may send a file in its own way.
+ * splice and copy_file_range move bytes within the kernel. If the bytes must pass an interposed call, these fail
+ * with EINVAL, as for files that do not support them, and programs continue with read and write.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 /*
- * Standard I/O and what else of libc writes to a descriptor with calls of its own. A stream is made of a relayed
- * descriptor: libc's own streams, unlike cookies (fopencookie(3)), know wide characters, freopen and fileno. One
- * line printed to a descriptor needs no relay. A stream that is there before the connection is connect()'s affair.
+ * Functions of libc that write to a descriptor without interposed calls: stdio streams, dprintf and others. For a
+ * stream, a sealed connection is relayed. (A stream of fopencookie(3) would need no relay, but has no wide
+ * characters, freopen or fileno.) dprintf needs no relay. For a stream on a socket that is not connected yet, see
+ * connect.c.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -12,13 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/interposed.h"
 #include "base/aliases.h"
+#include "base/interposed.h"
 #include "base/libc.h"
 #include "socket/data_call.h"
 #include "socket/unconnected.h"
 
-/* The note comes first: a thread that connects the socket meanwhile either reads it, or is seen here. */
+/* The note comes first: a thread that connects the socket meanwhile either reads it, or is noticed by the check
+ * below. */
 PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
 {
     unconnected_streamed(fd);
@@ -29,7 +31,7 @@ PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
 }
 PFSWRAP_ALIAS(_IO_fdopen, fdopen);
 
-/* Writes all of a text that was formatted. Returns its length, or -1. */
+/* Writes the whole text. Returns its length, or -1. */
 static int put(int fd, const char *text, int length)
 {
     for (int done = 0; done < length;) {
@@ -41,7 +43,7 @@ static int put(int fd, const char *text, int length)
     return length;
 }
 
-/* `flag` is that of fortified programs; 0: of others. */
+/* `flag`: the argument of a fortified program's call; 0 for other programs. */
 __attribute__((format(printf, 3, 0))) static int print(int fd, int flag, const char *format, va_list list)
 {
     char *text = NULL;
@@ -84,7 +86,7 @@ PFSWRAP_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
     return length;
 }
 
-/* For handlers of signals, which cannot allocate. */
+/* Programs call it in signal handlers, so nothing is allocated. */
 PFSWRAP_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
 {
     if (fd_before_unseen(fd, CALLER) == 0)

@@ -1,6 +1,6 @@
 /*
- * syscall(): system calls by number. What is interposed by name is interposed here, too, where a sealed descriptor
- * or a process is concerned; everything else is a tail call, which leaves stack and registers as they are.
+ * syscall(): system calls by number. The calls that are interposed by name are interposed here, too, if the shim
+ * has to act (syscall_list.h). All others are tail calls, so stack and registers stay as they are.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,27 +15,27 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include "connection/endpoint.h"
 #include "base/fork.h"
-#include "base/process.h"
-#include "readiness/readiness.h"
-#include "connection/release.h"
-#include "config/init.h"
 #include "base/interposed.h"
 #include "base/libc.h"
-#include "socket/process.h"
+#include "base/process.h"
 #include "base/tail_call.h"
+#include "config/init.h"
+#include "connection/endpoint.h"
+#include "connection/release.h"
+#include "inspect/inspect.h"
+#include "readiness/readiness.h"
+#include "socket/sandbox.h"
 #include "socket/syscall_list.h"
 #include "socket/uring.h"
-#include "inspect/inspect.h"
 
-/* What pselect6(2)'s last argument points to. */
+/* The last argument of pselect6(2) points to this. */
 struct pselect_argument {
     const sigset_t *mask;
     size_t size;
 };
 
-/* syscall(2) as its arguments are passed on the supported machines. unistd.h declares it with an ellipsis. */
+/* On the supported machines, the arguments are passed like this. unistd.h declares syscall(2) with an ellipsis. */
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
 
 static inline syscall_function *real_syscall(void)
@@ -67,7 +67,7 @@ static __attribute__((noinline)) long call_interposed(long number, long a, long 
     }
 }
 
-/* A fork: by the number of a call that returns in the child, on this stack. */
+/* A fork whose child returns here, on the same stack. */
 static __attribute__((noinline)) long call_that_forks(long number, long a, long b, long c, long d, long e, long f)
 {
     process_begin_fork(PROCESS_FORK_RAW);
@@ -79,15 +79,16 @@ static __attribute__((noinline)) long call_that_forks(long number, long a, long 
 static __attribute__((noinline)) long call_that_sandboxes(long number, long a, long b, long c, long d, long e,
                                                           long f)
 {
-    process_before_sandbox();
+    sandbox_prepare();
     const long result = real_syscall()(number, a, b, c, d, e, f);
-    process_after_sandbox(result == 0);
+    sandbox_finish(result == 0);
     return result;
 }
 
 enum family { PLAIN, INTERPOSED, FORKS, MAY_FORK_LATER, SANDBOXES, EXITS, RING, ASYNCHRONOUS };
 
-/* What clone(2) and clone3(2) make: a thread or a vfork child is none of our business, nor one on another stack. */
+/* clone(2) and clone3(2) may make a thread or a child of vfork(), for which nothing has to be done. A child on
+ * another stack does not return here. */
 static enum family family_of_clone(unsigned long flags, bool other_stack)
 {
     process_check(); /* as in vfork() (fork.c) */
@@ -96,8 +97,8 @@ static enum family family_of_clone(unsigned long flags, bool other_stack)
     return other_stack ? MAY_FORK_LATER : FORKS;
 }
 
-/* Whether any plane looks at connections. */
-static bool looks_at_connections(void)
+/* Whether new connections may be sealed or inspected. */
+static bool connections_matter(void)
 {
     return pfswrap_seals() || inspect_is_wanted();
 }
@@ -116,14 +117,14 @@ static enum family family_of(long number, long a, long b, long c, long d)
         SYSCALLS_NAMES(X)
         return interposed_if(pfswrap_seals());
         SYSCALLS_CONNECTIONS(X)
-        return interposed_if(looks_at_connections());
+        return interposed_if(connections_matter());
         SYSCALLS_DESCRIPTORS(X)
         return INTERPOSED;
         SYSCALLS_WAITS(X)
         return interposed_if(readiness_matters());
 #undef X
-    case SYS_sendto: /* with MSG_FASTOPEN it connects, and must be sealed or inspected before it sends */
-        return interposed_if(fd_is_known((int)a) || ((d & MSG_FASTOPEN) != 0 && looks_at_connections()));
+    case SYS_sendto: /* with MSG_FASTOPEN it connects the socket */
+        return interposed_if(fd_is_known((int)a) || ((d & MSG_FASTOPEN) != 0 && connections_matter()));
     case SYS_fcntl:
         return interposed_if(fd_is_known((int)a) || b == F_DUPFD || b == F_DUPFD_CLOEXEC);
     case SYS_epoll_ctl:
@@ -167,7 +168,7 @@ TAIL_CALLER long syscall_by_number(long number, long a, long b, long c, long d, 
         return call_interposed(number, a, b, c, d, e, f);
     case FORKS:
         return call_that_forks(number, a, b, c, d, e, f);
-    case MAY_FORK_LATER: /* process_check() makes up for what is not done here after the fork */
+    case MAY_FORK_LATER: /* process_check() does the work after the fork, in the child's first call */
         process_announce_fork();
         break;
     case SANDBOXES:

@@ -1,15 +1,14 @@
 /*
- * The interposed calls of libc that have a system call of their own, with syscall(2)'s arguments a to f as the call
- * takes them. syscall() makes its cases from this list, and tests/apps/project/test_hermetic.py compares it with
- * the list of interposed functions and with the kernel's numbers. A call that is missing here would go around the
- * shim.
+ * The interposed functions of libc that are also system calls. For each it has the call, with the arguments a to f
+ * of syscall(2). syscall.c makes its cases from this list. tests/apps/project/test_hermetic.py compares the list
+ * with the interposed functions and with the kernel's numbers: a call that were missing here would bypass the shim.
  *
  * The families say when the interposed function is called in place of the kernel:
- *     DATA          the number `a` is known to the table of descriptors
- *     DESCRIPTORS   always: the function makes, ends or passes on descriptors, or executes a program
- *     CONNECTIONS   a plane that looks at connections is in use
- *     NAMES         a policy seals: the descriptor may be the program's end of a relay (transfer/relay.h)
- *     WAITS         a descriptor is waited for that the kernel cannot answer for
+ *     DATA          something is recorded about the number `a` in the table of descriptors
+ *     DESCRIPTORS   always: the function makes, closes or duplicates descriptors, or executes a program
+ *     CONNECTIONS   the policy seals or inspects connections
+ *     NAMES         the policy seals: the descriptor may be the program's end of a relay (transfer/relay.h)
+ *     WAITS         there are descriptors whose events have to be checked (readiness/readiness.h)
  */
 #ifndef PFSWRAP_SOCKET_SYSCALL_LIST_H
 #define PFSWRAP_SOCKET_SYSCALL_LIST_H
@@ -61,7 +60,7 @@
     X(execve, execve(POINTER(a), POINTER(b), POINTER(c)))                                                          \
     X(execveat, execveat((int)a, POINTER(b), POINTER(c), POINTER(d), (int)e))
 
-/* 64-bit ARM has only the newer ones. */
+/* 64-bit ARM does not have the older calls. */
 #if defined(SYS_poll)
 #define SYSCALLS_OLD_WAITS(X)                                                                                      \
     X(poll, poll(POINTER(a), (nfds_t)b, (int)c))                                                                   \

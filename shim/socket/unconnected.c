@@ -1,19 +1,34 @@
 /*
- * The notes stand in the table of descriptors (endpoint.h): numbers of one socket have the same id there. May run
- * before any constructor and in signal handlers: nothing allocates.
+ * The notes are in the table of descriptors (fd/table.h), where all numbers of one socket have the same id. May run
+ * before any constructor and in signal handlers, so nothing here allocates memory.
  */
 #include "socket/unconnected.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "config/init.h"
-#include "socket/open.h"
 #include "inspect/inspect.h"
 
-/* In a sandbox nobody can tell what it is. The table of a child of vfork() is its parent's. */
+bool unconnected_may_be_tcp(int fd)
+{
+    int protocol = 0;
+    socklen_t length = sizeof protocol;
+    const long result = raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
+    if (result != 0)
+        return result != -EBADF && result != -ENOTSOCK;
+    return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
+/* Whether the socket needs notes. In a sandbox the kernel is not asked. A child of vfork() cannot change the table.
+ */
 static bool matters(int fd)
 {
     return (pfswrap_seals() || inspect_is_wanted()) && !fd_is_sealed(fd) && !inspect_is_current(fd) &&
-           (process_sandboxed || open_is_tcp(fd)) && !process_is_vfork_child();
+           (process_sandboxed || unconnected_may_be_tcp(fd)) && !process_is_vfork_child();
 }
 
 uint32_t unconnected_copied(int fd)
@@ -31,19 +46,19 @@ void unconnected_streamed(int fd)
         fd_note(fd, fd_socket_id(fd), FD_WORD_STREAM);
 }
 
-/* What is noted of the socket that the number stands for now. */
+/* The word of a number with a note about the socket that it is now; 0: there is none. */
 static uint64_t note_of(int fd)
 {
     const uint64_t note = fd_note_of(fd);
     return note != 0 && fd_socket_id(fd) == fd_word_id(note) ? note : 0;
 }
 
-int unconnected_next(int fd, int *place)
+int unconnected_next(int fd, int *next)
 {
     const uint64_t note = note_of(fd);
     int number = -1;
-    while (note != 0 && (number = fd_noted((unsigned)*place, fd_word_id(note))) >= 0) {
-        *place = number + 1;
+    while (note != 0 && (number = fd_noted((unsigned)*next, fd_word_id(note))) >= 0) {
+        *next = number + 1;
         if (number != fd)
             break;
     }

@@ -1,6 +1,6 @@
 /*
- * What a program does with a TCP socket before it connects it: other numbers for it, and streams of stdio's. They
- * are the connection's as soon as there is one.
+ * Notes about TCP sockets that are not connected yet: their duplicates, and stdio streams on them. When the socket
+ * is connected, all its numbers become sealed or inspected. For the calls that duplicate and connect sockets.
  */
 #ifndef PFSWRAP_SOCKET_UNCONNECTED_H
 #define PFSWRAP_SOCKET_UNCONNECTED_H
@@ -8,20 +8,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether `fd` is a TCP or Multipath TCP socket. Also true if the kernel does not tell. */
+bool unconnected_may_be_tcp(int fd);
+
 /*
- * `fd`, which is neither sealed nor inspected, has got another number. Returns the id under which that is to be
- * noted, too; 0: it need not be. Or fdopen(3) is about to make a stream of it. Keep errno.
+ * `fd` is being duplicated. Notes its id, and returns it, to be noted for the duplicate, too; 0: there is nothing
+ * to note. Keeps errno.
  */
 uint32_t unconnected_copied(int fd);
+
+/* Notes that stdio will have a stream on `fd`. Keeps errno. */
 void unconnected_streamed(int fd);
 
 /*
- * The next other number of the socket behind `fd`, which is foreign, or -1. *place: 0 at first, and then as the
- * last call has left it.
+ * Returns the other numbers of the socket behind the foreign number `fd`, one in each call, and then -1. *next must
+ * be 0 in the first call, and unchanged between the calls.
  */
-int unconnected_next(int fd, int *place);
+int unconnected_next(int fd, int *next);
 
-/* Whether there is a stream of the socket behind `fd`. */
+/* Whether stdio has a stream on the socket behind `fd`. */
 bool unconnected_has_stream(int fd);
 
 #endif

@@ -1,28 +1,28 @@
 /*
- * With a policy that seals, or looks at first records, there is no io_uring: what goes into a ring cannot be looked
- * at, and programs that use one know kernels that have none (ENOSYS). liburing makes its system calls itself, so
- * its functions are interposed. io_submit() is refused only for what would move bytes of a sealed connection, or of
- * one that is still looked at.
+ * If the policy seals connections, or may refuse inspected ones, io_uring is refused with ENOSYS, since requests in
+ * a ring pass no interposed call. Programs that use io_uring support kernels without it. liburing makes its system
+ * calls without libc, so its functions are interposed. io_submit() is refused only for requests that would move
+ * bytes of a sealed or inspected connection.
  */
 #include "socket/uring.h"
 
 #include <errno.h>
 #include <linux/aio_abi.h>
 
-#include "connection/endpoint.h"
-#include "config/init.h"
 #include "base/interposed.h"
 #include "base/libc.h"
+#include "config/init.h"
+#include "connection/endpoint.h"
 #include "inspect/inspect.h"
 #include "socket/data_call.h"
 
-/* The body of a function of liburing's, which returns a negated errno. */
+/* The body of a function of liburing. These return a negated errno. */
 #define REFUSE_OR_REAL(call, ...)                                                                                  \
     do {                                                                                                           \
         if (pfswrap_seals() || inspect_enforces())                                                                 \
             return -ENOSYS;                                                                                        \
         if (real_libc()->call == NULL)                                                                             \
-            real_libc_resolve(); /* liburing has come after our start */                                           \
+            real_libc_resolve(); /* liburing was loaded later than the shim */                                     \
         return real_libc()->call != NULL ? real_libc()->call(__VA_ARGS__) : -ENOSYS;                               \
     } while (0)
 
@@ -78,7 +78,7 @@ bool uring_refuses(long count, struct iocb *const *requests)
     return false;
 }
 
-/* libaio's, which returns a negated errno, too. */
+/* A function of libaio. It returns a negated errno, too. */
 PFSWRAP_EXPORT int io_submit(struct io_context *context, long count, struct iocb **requests)
 {
     if (uring_matters() && uring_refuses(count, requests))

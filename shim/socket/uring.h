@@ -1,5 +1,5 @@
 /*
- * Kernel rings: io_uring(7) and io_submit(2), which pass no interposed call when they move bytes.
+ * io_submit(2) and io_uring(7), which move bytes without an interposed call. For syscall(2) by number.
  */
 #ifndef PFSWRAP_SOCKET_URING_H
 #define PFSWRAP_SOCKET_URING_H
@@ -8,11 +8,10 @@
 
 struct iocb;
 
-/* Whether there may be descriptors whose bytes io_submit(2) must not move. */
+/* Whether there may be connections whose bytes io_submit(2) must not move. */
 bool uring_matters(void);
 
-/* Whether io_submit(2) must not have these `count` requests: one moves bytes that must be seen.
- * Sets errno. */
+/* Whether one of these `count` requests of io_submit(2) would move such bytes. True: with errno. */
 bool uring_refuses(long count, struct iocb *const *requests);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * write, writev, pwritev2, send, sendto, sendmsg, sendmmsg: what the program sends on a descriptor with operations
- * (fd/operations.h). For every other descriptor it is the real call.
+ * write, writev, pwritev2, send, sendto, sendmsg, sendmmsg: a descriptor with operations (fd/operations.h) sends
+ * through them. For every other descriptor the real call is made. A message that contains sealed descriptors is
+ * changed before (transfer/scm_rights.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +16,12 @@
 #include "base/interposed.h"
 #include "config/init.h"
 #include "inspect/inspect.h"
+#include "socket/connect.h"
 #include "socket/data_call.h"
-#include "socket/open.h"
 #include "socket/position.h"
 #include "transfer/scm_rights.h"
 
-/* One buffer. No call moves more than SSIZE_MAX bytes. */
+/* One buffer as a vector. No call moves more than SSIZE_MAX bytes. */
 static inline struct iovec vector_of(const void *bytes, size_t size)
 {
     return (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = size < SSIZE_MAX ? size : SSIZE_MAX};
@@ -58,7 +59,7 @@ KNOWN_CALL ssize_t pwritev2_known(int fd, const struct iovec *vectors, int count
                pwritev2(fd, vectors, count, offset, flags));
 }
 
-/* A socket has no position: with any other offset than -1 the kernel refuses. */
+/* With another offset than -1, the kernel refuses a socket. */
 PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
     if (fd_call_is_real(fd) || offset != -1)
@@ -80,17 +81,21 @@ PFSWRAP_EXPORT ssize_t send(int fd, const void *bytes, size_t size, int flags)
 PFSWRAP_ALIAS(__send, send);
 
 /*
- * With MSG_FASTOPEN the call connects first: then it is known whether the connection is sealed or inspected.
- * Returns 0, *flags without MSG_FASTOPEN where the connection has been made; or -1 with errno.
+ * A call with MSG_FASTOPEN connects and sends at once. A connection that must be sealed is connected here, and
+ * MSG_FASTOPEN is removed from *flags. Any other one is inspected from now on. Returns 0, or -1 with errno.
  */
-static int open_fast(int fd, const struct sockaddr *address, socklen_t length, int *flags)
+static int connect_fast(int fd, const struct sockaddr *address, socklen_t length, int *flags)
 {
-    const enum open_fast opened = open_before_fast(fd, address, length);
-    if (opened == OPEN_FAST_DONE)
+    switch (connect_before_fast(fd, address, length)) {
+    case CONNECT_FAST_FAILED:
+        return -1;
+    case CONNECT_FAST_DONE:
         *flags &= ~MSG_FASTOPEN;
-    return opened == OPEN_FAST_FAILED || (opened == OPEN_FAST_FOREIGN && open_inspected(fd, address, length) != 0)
-               ? -1
-               : 0;
+        return 0;
+    case CONNECT_FAST_FOREIGN:
+        break;
+    }
+    return connect_inspected(fd, address, length);
 }
 
 KNOWN_CALL ssize_t sendto_known(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address,
@@ -104,7 +109,7 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
                               socklen_t length)
 {
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
-        if (open_fast(fd, address, length, &flags) != 0)
+        if (connect_fast(fd, address, length, &flags) != 0)
             return -1;
         if ((flags & MSG_FASTOPEN) == 0)
             return send(fd, bytes, size, flags);
@@ -113,7 +118,7 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
                   sendto_known(fd, bytes, size, flags, address, length, CALLER));
 }
 
-/* A descriptor that cannot be passed on does not leave. TCP carries none, so `fd` is not sealed. */
+/* If a descriptor cannot be passed on, nothing is sent. TCP cannot carry descriptors, so `fd` is not sealed. */
 static __attribute__((noinline)) ssize_t send_with_descriptors(int fd, const struct msghdr *message, int flags)
 {
     struct scm_rights scm_rights;
@@ -139,7 +144,7 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     if (__builtin_expect(address_is_bad(message), false))
         return real_libc()->sendmsg(fd, message, flags);
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false) &&
-        open_fast(fd, message->msg_name, message->msg_namelen, &flags) != 0)
+        connect_fast(fd, message->msg_name, message->msg_namelen, &flags) != 0)
         return -1;
     if (__builtin_expect(scm_rights_matters(message), false) && !fd_has_operations(fd))
         return send_with_descriptors(fd, message, flags);
