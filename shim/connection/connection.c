@@ -67,6 +67,12 @@ void connection_return(int32_t index)
     memory_give(&buffers, index);
 }
 
+void connection_free_buffers(void)
+{
+    memory_begin_rebuild(&buffers);
+    memory_end_rebuild(&buffers);
+}
+
 static void give_back(int32_t *index)
 {
     if (*index != CONNECTION_NO_BUFFER)
@@ -210,6 +216,7 @@ void connection_fetch(struct connection *connection, struct connection *slot)
     const size_t behind_lock = sizeof slot->lock;
     memcpy((uint8_t *)connection + behind_lock, (uint8_t *)slot + behind_lock, sizeof *slot - behind_lock);
     connection->slot = slot;
+    connection->wiped = false; /* never one in shared memory */
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     bool whole = is_sane(connection);
     const uint32_t rx_length = whole ? higher(connection->rx_plain, connection->rx_cipher) : 0;

@@ -77,16 +77,17 @@ struct connection {
     bool final_received;
     bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's own FIN */
     bool fin_sent;
-    bool broken;           /* the kernel takes no more: the peer has reset the connection */
-    bool answered;         /* a responder's message 2 is out */
-    bool unhurried;        /* nothing but the confirm has been sent, and its acknowledgement may take its time */
-    bool cork_later;       /* the program has set TCP_CORK, which would hold the handshake back */
-    int low_water;         /* SO_RCVLOWAT as the program set it; 0: it did not */
-    int error;             /* with CONNECTION_FAILED: the program's errno */
-    uint16_t rule;         /* index into the policy */
-    uint16_t wants;        /* POLLIN or POLLOUT: what a handshake waits for */
-    uint64_t deadline_ms;  /* CLOCK_MONOTONIC: when the handshake has taken too long */
-    uint64_t buffer_at_ms; /* when the handshake has had its time, and sends begin to be taken early */
+    bool broken;     /* the kernel takes no more: the peer has reset the connection */
+    bool answered;   /* a responder's message 2 is out */
+    bool unhurried;  /* nothing but the confirm has been sent, and its acknowledgement may take its time */
+    bool wiped;      /* by a fork, in the child: it goes on in the parent, and the socket is not to be touched */
+    bool cork_later; /* the program has set TCP_CORK, which would hold the handshake back */
+    int low_water;   /* SO_RCVLOWAT as the program set it; 0: it did not */
+    int error;       /* with CONNECTION_FAILED: the program's errno */
+    uint16_t rule;   /* index into the policy */
+    uint16_t wants;  /* POLLIN or POLLOUT: what a handshake waits for */
+    uint64_t deadline_ms;       /* CLOCK_MONOTONIC: when the handshake has taken too long */
+    uint64_t buffer_at_ms;      /* when the handshake has had its time, and sends begin to be taken early */
     int32_t rx_index, tx_index; /* of the pool's buffers, while the connection has some */
     struct span rx_plain,
         rx_cipher;            /* of the receive buffer: opened and not delivered; not yet opened, behind it */
@@ -142,6 +143,9 @@ void connection_store(struct connection *connection);
 
 /* What it was cannot be known any more: every call gets ECONNRESET. */
 void connection_lose(struct connection *connection);
+
+/* In a child of a fork: all buffers are free. No call of the child's one thread is under way. */
+void connection_free_buffers(void);
 
 /* Wipes what is left of it, and gives its buffers back. */
 void connection_clear(struct connection *connection);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/fork_lock.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "readiness/readiness.h"
@@ -141,6 +142,7 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
     } else if (locked->phase == CONNECTION_NONE) {
         locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* zero is the number of somebody else's */
         connection_lose(locked);
+        locked->wiped = true;
     }
     if (result == LOCK_TAKEN_FROM_DEAD)
         condemn(connection, atomic_load(&endpoint->fd));
@@ -266,6 +268,39 @@ static void give_endpoint(struct endpoint *endpoint)
     memory_give(&endpoints, (int32_t)endpoint->index);
 }
 
+static void rebuild_pools(void)
+{
+    memory_begin_rebuild(&endpoints);
+    memory_begin_rebuild(&connections);
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        const struct endpoint *endpoint = endpoint_at(i);
+        if (endpoint == NULL)
+            continue;
+        memory_keep(&endpoints, (int32_t)i);
+        memory_keep(&connections, endpoint->piece);
+    }
+    memory_end_rebuild(&endpoints);
+    memory_end_rebuild(&connections);
+}
+
+void endpoint_after_fork(bool is_idle)
+{
+    int count = 0, filtered = 0;
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        if (endpoint == NULL)
+            continue;
+        count++;
+        filtered += atomic_load(&endpoint->attention) != FILTER_NONE;
+        atomic_store(&endpoint->refcount, 0);
+        atomic_store(&endpoint->background, BACKGROUND_NONE);
+    }
+    atomic_store(&endpoint_count, count);
+    atomic_store(&endpoint_filtered, filtered);
+    if (is_idle)
+        rebuild_pools();
+}
+
 /*
  * The kernel has given out a number that stands for another connection here: it was closed where we did not see it
  * (a system call of the program's own). That connection has one number less.
@@ -330,9 +365,12 @@ static bool enter_into_table(struct endpoint *endpoint, struct connection *conne
 static struct connection *open_private(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
                                        bool is_given, struct endpoint **opened, uint64_t *before)
 {
+    process_block_forks();
     struct endpoint *endpoint = take_endpoint(fd);
-    if (endpoint == NULL)
+    if (endpoint == NULL) {
+        process_unblock_forks();
         return NULL;
+    }
     struct connection *connection = memory_at(&connections, endpoint->piece);
     (void)lock_take(&connection->lock);
     connection_init(connection, rule, initiator, nonblocking);
@@ -341,10 +379,12 @@ static struct connection *open_private(int fd, uint16_t rule, bool initiator, bo
         connection_clear(connection);
         lock_release(&connection->lock);
         give_endpoint(endpoint);
+        process_unblock_forks();
         errno = EALREADY;
         return NULL;
     }
     *opened = endpoint;
+    process_unblock_forks();
     return connection;
 }
 

@@ -56,6 +56,7 @@ struct endpoint {
     bool streamed;              /* there is a stream of stdio's, made before it was connected */
     _Atomic uint8_t background; /* whether the background thread has it on its list */
     _Atomic uint8_t attention;  /* why it is counted in endpoint_filtered */
+    uint32_t promised;          /* the last fork that has counted its child as a holder (share.c) */
     uint64_t cookie;            /* the socket's (base/socket_cookie.h); 0: not known */
     uint64_t epoch; /* registration_epoch() when the kernel was last given other events for it; 0: never. Guarded by
                       the lock */
@@ -262,6 +263,12 @@ void endpoint_retire(struct endpoint *endpoint);
  */
 void endpoint_begin_exec(void);
 void endpoint_end_exec(void);
+
+/*
+ * In a child of a fork: the calls and the background work were those of the parent's threads. `is_idle`: no call of
+ * this thread is under way, and what they had taken of the pools is free.
+ */
+void endpoint_after_fork(bool is_idle);
 
 /* Frees the endpoint, whose connection this process no longer has. Locked; the lock is gone afterwards. */
 void endpoint_free(struct endpoint *endpoint, struct connection *connection);

@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/signals.h"
 #include "fd/own.h"
@@ -92,6 +93,7 @@ static int duplicate(int fd, int at_least, uint64_t word)
     if (process_is_vfork_child()) /* the table is its parent's */
         return -1;
     signals_pin();
+    process_block_forks();
     for (int i = 0; i < TRIES && hidden < 0; i++) {
         const int number = own_duplicate_high(fd, at_least);
         if (number < 0 || number >= ENDPOINT_FDS) {
@@ -100,6 +102,7 @@ static int duplicate(int fd, int at_least, uint64_t word)
         }
         hidden = hide(number, fd, word) ? number : -1;
     }
+    process_unblock_forks();
     signals_unpin();
     return hidden;
 }
@@ -127,10 +130,12 @@ void endpoint_unreserve(int fd, bool close)
 {
     const uint32_t generation = endpoint_next_generation();
     signals_pin();
+    process_block_forks();
     atomic_fetch_sub(&endpoint_reserved, 1);
     const bool was_hidden = endpoint_unhide(fd, generation);
     if (was_hidden && close)
         (void)raw_syscall(SYS_close, fd);
     endpoint_vacate(fd, generation);
+    process_unblock_forks();
     signals_unpin();
 }

@@ -11,6 +11,7 @@
 
 #include "connection/background.h"
 #include "base/transport.h"
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "readiness/readiness.h"
 #include "connection/receive.h"
@@ -116,7 +117,8 @@ static void see_through(struct connection *connection, int fd)
  */
 static bool let_go(struct endpoint *endpoint, struct connection *connection, int fd)
 {
-    if (share_release(connection)) { /* a close that epoll does not notice, since others have the socket */
+    /* A close that epoll does not notice, since others have the socket. */
+    if (connection->wiped || share_release(connection)) {
         endpoint_free(endpoint, connection);
         return true;
     }
@@ -220,8 +222,10 @@ int release_close(int fd)
     const uint32_t generation = endpoint_next_generation();
     pthread_testcancel(); /* close(2) is a cancellation point; behind this one the number must be closed */
     signals_pin();
+    process_block_forks();
     const bool taken = take_for_close(fd, generation);
     const long result = taken ? close_number(fd, generation) : 0;
+    process_unblock_forks();
     signals_unpin();
     errno = result < 0 ? (int)-result : saved;
     return !taken ? RELEASE_FOREIGN : result < 0 ? -1 : 0;
@@ -235,6 +239,7 @@ void release_after_close(int fd)
     if (process_is_vfork_child() || endpoint_is_hidden(fd))
         return;
     signals_pin();
+    process_block_forks();
     if (endpoint_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
         const uint32_t generation = endpoint_next_generation();
         const bool is_gone = !endpoint_has_socket(endpoint, fd);
@@ -248,6 +253,7 @@ void release_after_close(int fd)
         if (is_gone)
             endpoint_vacate(fd, generation);
     }
+    process_unblock_forks();
     signals_unpin();
     errno = saved;
 }
@@ -298,11 +304,14 @@ bool release_before_replace(int fd, bool passes, struct replacement *replacement
         return true;
     const int saved = errno;
     signals_pin();
+    process_block_forks();
     replacement->generation = endpoint_next_generation();
     for (int round = 0; !(taken = take_number(replacement, passes)) && endpoint_wait(round, TIMEOUT_MS); round++)
         continue;
-    if (!taken)
+    if (!taken) {
+        process_unblock_forks();
         signals_unpin();
+    }
     errno = taken ? saved : EBUSY;
     return taken;
 }
@@ -316,6 +325,7 @@ void release_after_replace(const struct replacement *replacement, bool replaced,
         (void)close_number(replacement->fd, replacement->generation);
     else
         endpoint_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before);
+    process_unblock_forks();
     signals_unpin();
     errno = saved;
 }
@@ -425,12 +435,15 @@ void release_all(void)
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
-        if (endpoint == NULL || atomic_load(&endpoint->descriptors) == 0 ||
-            !endpoint_enter_at(endpoint, &connection))
+        if (endpoint == NULL || atomic_load(&endpoint->descriptors) == 0)
             continue;
-        endpoint_retire(endpoint);
-        if (!let_go(endpoint, connection, atomic_load(&endpoint->fd)))
-            atomic_store(&endpoint->background, BACKGROUND_LISTED);
+        process_block_forks();
+        if (endpoint_enter_at(endpoint, &connection)) {
+            endpoint_retire(endpoint);
+            if (!let_go(endpoint, connection, atomic_load(&endpoint->fd)))
+                atomic_store(&endpoint->background, BACKGROUND_LISTED);
+        }
+        process_unblock_forks();
     }
     background_finish();
 }

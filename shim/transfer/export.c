@@ -15,6 +15,7 @@
 #include "connection/background.h"
 #include "connection/endpoint.h"
 #include "transfer/handoff.h"
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "transfer/relay.h"
 #include "transfer/share.h"
@@ -73,7 +74,7 @@ enum decision { NOTHING, RELAY, LEAVE };
 /* What becomes of a connection that no handoff socket is made for. Locked. */
 static enum decision decide(const struct endpoint *endpoint, struct connection *connection)
 {
-    if (atomic_load(&endpoint->descriptors) == 0)
+    if (atomic_load(&endpoint->descriptors) == 0 || connection->wiped)
         return NOTHING;
     if (!share_is_alone(connection))
         return LEAVE;
@@ -113,10 +114,13 @@ int export_make_handoff(int fd, struct holder *name)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
-        return -EBADF;
-    const int handoff = make_handoff(endpoint, connection, fd, name);
-    endpoint_leave(connection);
+    int handoff = -EBADF;
+    process_block_forks();
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        handoff = make_handoff(endpoint, connection, fd, name);
+        endpoint_leave(connection);
+    }
+    process_unblock_forks();
     return handoff;
 }
 
@@ -124,10 +128,12 @@ void export_forget(int fd, struct holder name)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
-        return;
-    share_without_handoff(connection, name);
-    endpoint_leave(connection);
+    process_block_forks();
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        share_without_handoff(connection, name);
+        endpoint_leave(connection);
+    }
+    process_unblock_forks();
 }
 
 static atomic_bool packs_in_vfork_children;
@@ -137,15 +143,18 @@ bool export_pack(int fd)
     struct endpoint *endpoint;
     struct connection *connection;
     struct holder name;
+    int handoff = -EBADF;
     const int saved = errno;
     if (handoff_is(fd))
         return true;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED) {
-        errno = saved;
-        return false;
+    process_block_forks();
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        if (is_socket_of(fd, connection))
+            handoff = make_handoff(endpoint, connection, fd, &name);
+        endpoint_leave(connection);
     }
-    const int handoff = is_socket_of(fd, connection) ? make_handoff(endpoint, connection, fd, &name) : -EBADF;
-    endpoint_leave(connection);
+    process_unblock_forks();
+    errno = saved;
     if (handoff < 0)
         return false;
     atomic_store(&packs_in_vfork_children, true);
@@ -243,17 +252,10 @@ static void before_exec_in_vfork_child(bool preloaded)
         list_descriptors(relay_handoff, NULL);
 }
 
-void export_before_exec(bool preloaded)
+/* What becomes of all connections of this process. */
+static void export_all(bool preloaded)
 {
     int packed = 0;
-    if (atomic_load(&endpoint_count) == 0)
-        return;
-    const int saved = errno;
-    if (process_is_vfork_child()) {
-        before_exec_in_vfork_child(preloaded);
-        errno = saved;
-        return;
-    }
     endpoint_begin_exec();
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
@@ -275,6 +277,19 @@ void export_before_exec(bool preloaded)
             (void)relay_start(fd);
     }
     background_finish();
+}
+
+void export_before_exec(bool preloaded)
+{
+    const int saved = errno;
+    const bool has_any = atomic_load(&endpoint_count) > 0;
+    if (!process_is_vfork_child()) {
+        process_block_forks(); /* until the exec has happened, or failed */
+        if (has_any)
+            export_all(preloaded);
+    } else if (has_any) {
+        before_exec_in_vfork_child(preloaded);
+    }
     errno = saved;
 }
 
@@ -306,5 +321,6 @@ void export_after_failure(void)
             background_add(endpoint);
     }
     endpoint_end_exec();
+    process_unblock_forks();
     errno = saved;
 }

@@ -17,6 +17,7 @@
 #include "transfer/handoff.h"
 #include "transfer/segment.h"
 #include "transfer/share.h"
+#include "base/fork_lock.h"
 #include "base/socket_cookie.h"
 #include "base/raw_syscall.h"
 
@@ -46,12 +47,15 @@ bool import_join(int fd, int socket, bool cloexec)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (!enter_by_socket(socket, &endpoint, &connection))
-        return false;
-    const bool joined = put(socket, fd);
-    if (joined)
-        endpoint_add(endpoint, fd, cloexec);
-    endpoint_leave(connection);
+    process_block_forks();
+    bool joined = enter_by_socket(socket, &endpoint, &connection);
+    if (joined) {
+        joined = put(socket, fd);
+        if (joined)
+            endpoint_add(endpoint, fd, cloexec);
+        endpoint_leave(connection);
+    }
+    process_unblock_forks();
     return joined;
 }
 
@@ -119,6 +123,7 @@ bool import_take(int fd)
     struct handoff handoff;
     if (!handoff_is(fd))
         return false;
+    process_block_forks();
     const bool cloexec = (raw_syscall(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC) != 0;
     const char *problem = handoff_open(fd, &handoff);
     if (problem == NULL) {
@@ -129,5 +134,6 @@ bool import_take(int fd)
     }
     if (problem != NULL)
         lose(fd, cloexec, problem);
+    process_unblock_forks();
     return true;
 }

@@ -1,6 +1,8 @@
 /*
  * A fork makes one segment for all connections that are not in one yet. Who holds a connection is written down in
- * it: processes by their ids, handoff sockets by their names.
+ * it: processes by their ids, handoff sockets by their names. Before the fork the child is counted as a holder of
+ * each connection, and the endpoint is marked. The child takes the place that is kept for it where it finds the
+ * mark; where it does not, it counts itself, or has no part in the connection.
  */
 #include "transfer/share.h"
 
@@ -9,6 +11,7 @@
 
 #include "connection/background.h"
 #include "transfer/handoff.h"
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "transfer/segment.h"
 #include "base/raw_syscall.h"
@@ -115,9 +118,25 @@ bool share_connection(struct endpoint *endpoint, struct connection *connection)
     return true;
 }
 
+/* The forks that this thread is in the middle of. */
+static __thread struct {
+    unsigned depth;
+    uint32_t
+        mark;     /* of the outermost one; endpoints that it or a later one has counted have this or a later mark */
+    bool is_busy; /* this thread is in the middle of a call: the fork comes from a signal handler */
+} counted __attribute__((tls_model("initial-exec")));
+
+static _Atomic uint32_t last_mark;
+
+/* Whether the fork with that mark, or one in the midst of it, has counted its child as a holder. */
+static bool is_marked(const struct endpoint *endpoint, uint32_t mark)
+{
+    return endpoint->promised != 0 && (int32_t)(endpoint->promised - mark) >= 0;
+}
+
 /* A connection in the middle of something, which is this thread's own if the fork comes from a signal handler,
- * stays private: the child will find it gone. */
-static void share_all(void)
+ * stays as it is, and is not counted. */
+static void share_all(uint32_t mark)
 {
     const uint32_t limit = endpoint_limit();
     struct segment *segment = NULL;
@@ -127,15 +146,21 @@ static void share_all(void)
     for (uint32_t i = 0; i < limit && count > 0; i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
-        if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
+        if (endpoint == NULL)
             continue;
-        if (atomic_load(&endpoint->descriptors) > 0) {
+        if (!endpoint_enter_at(endpoint, &connection)) {
+            counted.is_busy = counted.is_busy || endpoint_at(i) != NULL;
+            continue;
+        }
+        if (atomic_load(&endpoint->descriptors) > 0 && !connection->wiped) {
             if (connection->slot == NULL && segment == NULL && (segment = segment_make(count)) != NULL)
                 segment_hold(segment); /* other threads may close meanwhile what has been moved already */
             if (connection->slot == NULL && segment != NULL && number < count)
                 move_to(endpoint, connection, segment, number++);
-            if (connection->slot != NULL)
+            if (connection->slot != NULL) {
                 connection->holder_count++;
+                endpoint->promised = mark;
+            }
         }
         endpoint_leave(connection);
     }
@@ -143,15 +168,18 @@ static void share_all(void)
         segment_leave(segment);
 }
 
-static void unshare_all(void)
+/* After a fork that has failed: those that it has counted. */
+static void unshare_all(uint32_t mark)
 {
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
             continue;
-        if (connection->slot != NULL && connection->holder_count > 1)
+        if (is_marked(endpoint, mark) && connection->slot != NULL && connection->holder_count > 1) {
             connection->holder_count--;
+            endpoint->promised = 0;
+        }
         endpoint_leave(connection);
     }
 }
@@ -198,10 +226,63 @@ static void close_hidden(int fd)
     endpoint_vacate(fd, generation);
 }
 
+/*
+ * This process has no part in the connection, whose memory a fork has wiped or whose last holder has let go of it.
+ * From here on it is a private one that fails every call, and closing it is a close(2), nothing more. Locked.
+ */
+static void disown(struct endpoint *endpoint, struct connection *connection)
+{
+    struct connection *slot = connection->slot;
+    connection->slot = NULL;
+    connection_lose(connection);
+    connection->wiped = true;
+    if (slot == NULL)
+        return;
+    (void)lock_take(&connection->lock);
+    atomic_store(&endpoint->connection, connection);
+    lock_release(&slot->lock);
+    share_leave(endpoint);
+}
+
+/*
+ * In a child: it holds the connection from now on, or has no part in it. `is_expected`: the parent has announced
+ * this child. Locked.
+ */
+static void take_part(struct endpoint *endpoint, struct connection *connection, bool is_expected)
+{
+    if (connection->wiped)
+        return;
+    const bool is_counted = is_expected && is_marked(endpoint, counted.mark);
+    if (connection->slot == NULL || (!is_counted && connection->holder_count == 0)) {
+        disown(endpoint, connection);
+        return;
+    }
+    if (!is_counted)
+        connection->holder_count++;
+    share_join(connection);
+}
+
+/* In a child: a number that another thread of the parent's was just closing or opening may be none here. Locked. */
+static void drop_strangers(struct endpoint *endpoint, struct connection *connection)
+{
+    if (endpoint_drop_strangers(endpoint) > 0) {
+        endpoint_leave(connection);
+        return;
+    }
+    if (!connection->wiped)
+        (void)share_release(connection);
+    endpoint_free(endpoint, connection);
+}
+
 static void after_fork_in_child(enum process_fork kind)
 {
-    forget_spare();
+    const bool is_expected = kind != PROCESS_FORK_UNSEEN, is_idle = is_expected && !counted.is_busy;
+    counted.depth = 0;
     background_forget(kind == PROCESS_FORK_LIBC || (kind == PROCESS_FORK_RAW && background_may_go_on()));
+    endpoint_after_fork(is_idle);
+    if (is_idle)
+        connection_free_buffers();
+    forget_spare();
     endpoint_end_exec();
     endpoint_forget_calls();
     endpoint_end_closing();
@@ -210,21 +291,16 @@ static void after_fork_in_child(enum process_fork kind)
         struct connection *connection;
         if (endpoint == NULL)
             continue;
-        atomic_store(&endpoint->background, BACKGROUND_NONE);
-        atomic_store(&endpoint->refcount, 0);           /* those were the parent's threads */
-        if (atomic_load(&endpoint->descriptors) == 0) { /* the parent's, on its way out */
+        const bool is_hidden = atomic_load(&endpoint->descriptors) == 0; /* the parent's, on its way out */
+        if (is_hidden)
             close_hidden(atomic_load(&endpoint->fd));
-            if (endpoint_enter_at(endpoint, &connection))
-                endpoint_free(endpoint, connection);
-        } else if (endpoint_enter_at(endpoint, &connection)) {
-            if (connection->slot != NULL)
-                share_join(connection);
-            if (endpoint_drop_strangers(endpoint) > 0) {
-                endpoint_leave(connection);
-            } else {
-                (void)share_release(connection);
-                endpoint_free(endpoint, connection);
-            }
+        if (!endpoint_enter_at(endpoint, &connection))
+            continue;
+        if (is_hidden) {
+            endpoint_free(endpoint, connection);
+        } else {
+            take_part(endpoint, connection, is_expected);
+            drop_strangers(endpoint, connection);
         }
     }
 }
@@ -233,14 +309,20 @@ static void before_fork(enum process_fork kind)
 {
     if (kind == PROCESS_FORK_RAW)
         background_settle();
+    const uint32_t mark = atomic_fetch_add(&last_mark, 1) + 1;
+    if (counted.depth++ == 0) {
+        counted.mark = mark;
+        counted.is_busy = fork_lock_is_blocked_here();
+    }
     if (atomic_load(&endpoint_count) > 0)
-        share_all();
+        share_all(mark);
 }
 
 static void after_fork_in_parent(bool failed)
 {
+    counted.depth--;
     if (failed)
-        unshare_all();
+        unshare_all(counted.depth == 0 ? counted.mark : atomic_load(&last_mark));
 }
 
 const struct process_observer share_process_observer = {before_fork, after_fork_in_parent, after_fork_in_child};
