@@ -185,13 +185,26 @@ static bool give_program(struct relay *relay)
     return true;
 }
 
+/*
+ * What comes now is for other processes that have the connection: the program has closed its end. The event may not
+ * have been seen yet, and who has reaped the program may be waiting for an answer already.
+ */
+static bool is_for_others(const struct relay *relay)
+{
+    struct pollfd poll = {.fd = relay->end};
+    struct timespec now = {0};
+    return !relay->plain && relay->connection->holder_count > 1 &&
+           raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) == 1 && (poll.revents & POLLHUP) != 0 &&
+           !share_is_alone(relay->connection);
+}
+
 /* The peer to the program, as far as it goes. Returns whether anything has moved. */
 static bool pass_down(struct relay *relay)
 {
     bool moved = false;
     for (int i = 0; i < ROUNDS; i++) {
         moved = give_program(relay) || moved;
-        if (relay->down != FLOWING || span_length(relay->left) > 0)
+        if (relay->down != FLOWING || span_length(relay->left) > 0 || is_for_others(relay))
             return moved;
         long count = take_peer(relay);
         if (count > 0) {
