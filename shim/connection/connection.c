@@ -182,6 +182,7 @@ static bool has_flags(const struct connection *connection)
         &connection->fin_sent,           &connection->broken,
         &connection->answered,           &connection->unhurried,
         &connection->cork_later,         &connection->prehandshake_full,
+        &connection->inherited,          &connection->wiped,
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!is_bool(flags[i]))

@@ -80,6 +80,7 @@ struct connection {
     bool broken;     /* the kernel takes no more: the peer has reset the connection */
     bool answered;   /* a responder's message 2 is out */
     bool unhurried;  /* nothing but the confirm has been sent, and its acknowledgement may take its time */
+    bool inherited;  /* connected when the program got it: other processes may have it, and use it */
     bool wiped;      /* by a fork, in the child: it goes on in the parent, and the socket is not to be touched */
     bool cork_later; /* the program has set TCP_CORK, which would hold the handshake back */
     int low_water;   /* SO_RCVLOWAT as the program set it; 0: it did not */

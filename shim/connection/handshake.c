@@ -15,6 +15,7 @@
 #include "connection/endpoint.h"
 #include "connection/receive.h"
 #include "connection/send.h"
+#include "base/process.h"
 #include "base/signals.h"
 #include "config/init.h"
 #include "base/raw_syscall.h"
@@ -202,11 +203,32 @@ static void exchange(struct connection *connection, int fd)
     }
 }
 
+/*
+ * Before this process sends the first byte on a connection that it was given. Where bytes have passed on it,
+ * another process uses it: a child has inherited the socket from before it was connected. That process must not
+ * notice.
+ */
+static void look_for_others(struct connection *connection, int fd)
+{
+    connection->inherited = false;
+    if (process_sandboxed || !transport_has_begun(fd))
+        return;
+    connection_report_refused(connection, "another process has begun to use the connection");
+    connection_lose(connection);
+    connection->wiped = true;
+    endpoint_settle(fd, connection);
+}
+
 void handshake_advance(struct connection *connection, int fd)
 {
     const uint8_t before = connection->phase;
     if (!handshake_is_under_way(connection))
         return;
+    if (__builtin_expect(connection->inherited, false)) {
+        look_for_others(connection, fd);
+        if (connection->wiped)
+            return;
+    }
     signals_hold();
     if (connection->phase == CONNECTION_CONNECTING)
         await_connected(connection, fd);

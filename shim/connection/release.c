@@ -110,6 +110,12 @@ static void see_through(struct connection *connection, int fd)
     }
 }
 
+/* Inherited, and nothing has been done with it: it need not be this process's to end. */
+static bool is_unused(const struct connection *connection)
+{
+    return connection->inherited && span_length(connection->prehandshake) == 0;
+}
+
 /*
  * The program gives its last descriptor up. Returns true if the connection is over as far as this process goes, and
  * then the endpoint is free; else a hidden duplicate goes on, and the background has to be told. Locked; given
@@ -117,8 +123,8 @@ static void see_through(struct connection *connection, int fd)
  */
 static bool let_go(struct endpoint *endpoint, struct connection *connection, int fd)
 {
-    /* A close that epoll does not notice, since others have the socket. */
-    if (connection->wiped || share_release(connection)) {
+    /* A close that epoll does not notice, since others have the socket, or may have it. */
+    if (connection->wiped || share_release(connection) || is_unused(connection)) {
         endpoint_free(endpoint, connection);
         return true;
     }

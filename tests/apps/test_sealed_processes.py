@@ -34,6 +34,7 @@ def main():
     on.both("untrusted_child", "an unprivileged child that overwrites all it shares cannot harm later connections")
     on.both("unprivileged", "a child that dropped its privileges serves the connection")
     on.both("spawn", "vfork, posix_spawn and system leave the connection alone, whatever the child closes")
+    on.both("connected_later", "a program that has inherited a socket from before its parent connected it harms nothing")
     on.both("hand_over", "a descriptor handed over by SCM_RIGHTS never carries plaintext", then=handed_over)
 
     on = Scenarios(tap, "sock_exec")
