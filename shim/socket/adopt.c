@@ -1,8 +1,11 @@
 /*
- * A program of ours passes on relayed connections and handoff sockets (import.h). Whoever passed on a bare one was
- * none of ours, so nothing is known but its addresses, and its handshake begins here; it fails if somebody has
- * spoken on the connection before, or if it is not the other end's first word. A connection that cannot be adopted
- * is shut down, never left plain.
+ * Connections that the program was given: before it started, or in a message (SCM_RIGHTS, unix(7)). A program with
+ * the shim passes on relayed connections and handoff sockets (import.h). A bare socket comes from a program without
+ * the shim. Nothing is known about it but its addresses, and its handshake begins here; the handshake fails if
+ * bytes have passed on the connection before, or if the first bytes of the peer are no handshake. Or the socket
+ * comes from a parent with the shim that connected it after it had made this process: then the parent uses the
+ * connection, and this process must leave it alone (handshake.c). A connection that cannot be adopted is shut down,
+ * never left plain.
  */
 #include "socket/adopt.h"
 
@@ -48,6 +51,7 @@ static void adopt(int fd)
         return;
     }
     (void)raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    connection->inherited = connection->initiator;
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);
     endpoint_leave(connection);
@@ -60,7 +64,7 @@ static void relay_where_needed(int fd)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
-/* One that was given: sealed if a rule says so, else the wire plane's. */
+/* An inherited descriptor: sealed if a rule says so, else inspected. */
 static void take(int fd)
 {
     if (pfswrap_seals())

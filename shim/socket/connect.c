@@ -14,6 +14,7 @@
 #include "connection/background.h"
 #include "rules/rules.h"
 #include "connection/endpoint.h"
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "transfer/relay.h"
 #include "connection/wait.h"
@@ -154,7 +155,7 @@ static void forget_number(struct endpoint *endpoint, struct connection *connecti
  * The descriptor is known as sealed from here on, before the kernel connects: no other thread finds it plain.
  * Returns 0 or an errno; EALREADY: another thread has registered it.
  */
-static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
+static int register_and_dial(int fd, const struct policy_rule *rule, struct dial *dial)
 {
     struct endpoint *endpoint;
     uint64_t note = 0;
@@ -180,6 +181,14 @@ static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
     (void)dial_begin(dial, endpoint, connection); /* nobody else can have done so yet */
     dial->is_new = true;
     return 0;
+}
+
+static int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
+{
+    process_block_forks();
+    const int error = register_and_dial(fd, rule, dial);
+    process_unblock_forks();
+    return error;
 }
 
 /* The same for a number that is sealed already. */

@@ -13,6 +13,7 @@
 #include "connection/endpoint.h"
 #include "transfer/export.h"
 #include "readiness/registration.h"
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "transfer/relay.h"
 #include "connection/release.h"
@@ -55,11 +56,15 @@ static void join(int fd, int copy, uint64_t word)
     struct endpoint *endpoint;
     struct connection *connection;
     const int saved = errno;
-    if (!process_is_vfork_child() && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+    if (process_is_vfork_child())
+        return;
+    process_block_forks();
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
         if (endpoint_add_noted(endpoint, copy, word))
             registration_adopt(endpoint, connection, copy);
         endpoint_leave(connection);
     }
+    process_unblock_forks();
     errno = saved;
 }
 
@@ -93,9 +98,12 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     struct connection *connection;
     if (process_is_vfork_child())
         return pack(fd);
+    process_block_forks();
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered != ENDPOINT_ENTERED)
+    if (entered != ENDPOINT_ENTERED) {
+        process_unblock_forks();
         return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
+    }
     long copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
     if (copy >= FD_TABLE_SIZE) {
         (void)raw_syscall(SYS_close, copy);
@@ -104,6 +112,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     if (copy >= 0)
         endpoint_add(endpoint, (int)copy, cloexec);
     endpoint_leave(connection);
+    process_unblock_forks();
     int error = copy < 0 ? (int)-copy : relay_is_needed((int)copy) ? relay_start((int)copy) : 0;
     if (error == 0)
         return (int)copy;
