@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 
 /* The forks that this thread is in the middle of. More than one: a signal handler forks in between. */
@@ -18,9 +19,12 @@ static __thread struct {
     int error;        /* errno before the outermost */
 } forking __attribute__((tls_model("initial-exec")));
 
-static enum process_fork innermost(void)
+/* How this child was made, by what its only thread remembers of it. */
+static enum process_fork kind_of_child(void)
 {
-    return (forking.by_libc & 1) != 0 ? PROCESS_FORK_LIBC : PROCESS_FORK_RAW;
+    if (forking.depth > 0)
+        return (forking.by_libc & 1) != 0 ? PROCESS_FORK_LIBC : PROCESS_FORK_RAW;
+    return forking.announced ? PROCESS_FORK_RAW : PROCESS_FORK_UNSEEN;
 }
 
 void process_begin_fork(enum process_fork kind)
@@ -28,8 +32,10 @@ void process_begin_fork(enum process_fork kind)
     const int saved = errno;
     size_t count = 0;
     process_check();
-    if (forking.depth == 0)
+    if (forking.depth == 0) {
         forking.error = saved;
+        (void)fork_lock_acquire();
+    }
     forking.announced = false;
     forking.depth++;
     forking.by_libc = forking.by_libc << 1 | (kind == PROCESS_FORK_LIBC);
@@ -48,9 +54,11 @@ static void forget_forks(void)
 }
 
 /* Its parent goes on with whatever else this thread was in the middle of. */
-static void become_child(enum process_fork kind)
+static void become_child(void)
 {
+    const enum process_fork kind = kind_of_child();
     forget_forks();
+    fork_lock_reset();
     process_identify();
     for (size_t i = 0; process_observers[i] != NULL; i++)
         if (process_observers[i]->after_fork_in_child != NULL)
@@ -66,6 +74,8 @@ static void stay_parent(bool failed)
     for (size_t i = 0; process_observers[i] != NULL; i++)
         if (process_observers[i]->after_fork_in_parent != NULL)
             process_observers[i]->after_fork_in_parent(failed);
+    if (forking.depth == 0)
+        fork_lock_release();
 }
 
 void process_end_fork(enum process_fork_end end)
@@ -74,7 +84,7 @@ void process_end_fork(enum process_fork_end end)
     if (end != PROCESS_FORK_CHILD)
         stay_parent(end == PROCESS_FORK_FAILED);
     else if (process_is_another())
-        become_child(innermost());
+        become_child();
     errno = saved;
 }
 
@@ -89,13 +99,14 @@ void process_adopt(void)
 {
     const int saved = errno;
     if (process_is_another())
-        become_child(forking.depth > 0 ? innermost() : forking.announced ? PROCESS_FORK_RAW : PROCESS_FORK_UNSEEN);
+        become_child();
     errno = saved;
 }
 
 void process_become_relay(void)
 {
     forget_forks();
+    fork_lock_reset();
     process_identify();
 }
 

@@ -19,6 +19,8 @@ enum {
     FILE_NOEXEC = 0x0008, /* MFD_NOEXEC_SEAL */
 };
 
+#define KEPT UINT32_MAX /* as a link: of a piece that memory_keep() has named */
+
 static uint32_t *link_of(struct memory_pool *pool, uint32_t index)
 {
     return atomic_load_explicit(&pool->links[index / pool->per_chunk], memory_order_acquire) +
@@ -92,6 +94,33 @@ uint32_t memory_count(struct memory_pool *pool)
 {
     uint32_t chunks = atomic_load(&pool->chunk_count);
     return (chunks < MEMORY_CHUNKS ? chunks : MEMORY_CHUNKS) * pool->per_chunk;
+}
+
+/* A thread of the parent's was just adding this chunk: nobody here has a piece of it, and nobody will. */
+static bool is_missing(struct memory_pool *pool, uint32_t index)
+{
+    const uint32_t chunk = index / pool->per_chunk;
+    return atomic_load(&pool->chunks[chunk]) == NULL || atomic_load(&pool->links[chunk]) == NULL;
+}
+
+void memory_begin_rebuild(struct memory_pool *pool)
+{
+    atomic_store(&pool->free, 0);
+    for (uint32_t i = 0; i < memory_count(pool); i++)
+        if (!is_missing(pool, i))
+            *link_of(pool, i) = 0;
+}
+
+void memory_keep(struct memory_pool *pool, int32_t index)
+{
+    *link_of(pool, (uint32_t)index) = KEPT;
+}
+
+void memory_end_rebuild(struct memory_pool *pool)
+{
+    for (uint32_t i = memory_count(pool); i > 0; i--)
+        if (!is_missing(pool, i - 1) && *link_of(pool, i - 1) != KEPT)
+            push(pool, i - 1);
 }
 
 void *memory_share(size_t bytes)

@@ -28,6 +28,15 @@ struct memory_pool {
 int32_t memory_take(struct memory_pool *pool);
 void memory_give(struct memory_pool *pool, int32_t index);
 
+/*
+ * In a child of a fork, whose one thread uses no piece now: the parent's threads may have taken and given pieces
+ * while the fork copied the pool a page at a time, so that the copied list of free pieces can be anything. Between
+ * the first and the last call memory_keep() names the pieces that are taken here; all others are free then.
+ */
+void memory_begin_rebuild(struct memory_pool *pool);
+void memory_keep(struct memory_pool *pool, int32_t index);
+void memory_end_rebuild(struct memory_pool *pool);
+
 static inline void *memory_at(struct memory_pool *pool, int32_t index)
 {
     uint32_t chunk = (uint32_t)index / pool->per_chunk;

@@ -46,4 +46,10 @@ bool transport_has_ended(int fd);
 /* When the socket is closed, the connection is reset (SO_LINGER, socket(7)). */
 void transport_reset_on_close(int fd);
 
+/*
+ * On a connection that this end has made: whether a byte has passed in either direction since, or it has ended. A
+ * kernel that does not say so (before Linux 4.2) means no.
+ */
+bool transport_has_begun(int fd);
+
 #endif

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "base/fork_lock.h"
 #include "base/transport.h"
 #include "base/process.h"
 #include "connection/release.h"
@@ -77,26 +78,35 @@ static bool advance_one(struct endpoint *endpoint, struct connection *connection
     return !over;
 }
 
+/* Enters the endpoint and advances it. Returns whether it stays on the list; *poll is what it waits for then. */
+static bool enter_and_advance(struct endpoint *endpoint, struct pollfd *poll)
+{
+    struct connection *connection;
+    if (!endpoint_enter_at(endpoint, &connection))
+        return false;
+    if (endpoint->kept > 0) { /* during an exec(3), its number is not the socket (transfer/export.c) */
+        endpoint_leave(connection);
+        return false;
+    }
+    *poll = poll_for(endpoint, connection);
+    return advance_one(endpoint, connection);
+}
+
 /* Continues with every endpoint on the list. Returns how many remain; polls[] is what they wait for. */
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 {
     nfds_t left = 0;
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
-        struct connection *connection;
-        if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE ||
-            !endpoint_enter_at(endpoint, &connection))
+        struct pollfd poll;
+        if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE)
             continue;
-        if (endpoint->kept > 0) { /* during an exec(3), its number is not the socket (transfer/export.c) */
-            endpoint_leave(connection);
-            continue;
-        }
-        const struct pollfd poll = poll_for(endpoint, connection);
-        if (!advance_one(endpoint, connection))
-            continue;
-        if (left < POLL_MAX)
+        process_block_forks(); /* the endpoint may be closed here */
+        const bool stays = enter_and_advance(endpoint, &poll);
+        process_unblock_forks();
+        if (stays && left < POLL_MAX)
             polls[left] = poll;
-        left++;
+        left += stays;
     }
     return left;
 }

@@ -61,6 +61,12 @@ void connection_return(int32_t index)
     memory_give(&buffers, index);
 }
 
+void connection_free_buffers(void)
+{
+    memory_begin_rebuild(&buffers);
+    memory_end_rebuild(&buffers);
+}
+
 static void give_back(int32_t *index)
 {
     if (*index != CONNECTION_NO_BUFFER)
@@ -167,23 +173,27 @@ static bool is_bool(const bool *flag)
 
 static bool has_valid_flags(const struct connection *connection)
 {
-    const bool *const flags[] = {&connection->initiator,
-                                 &connection->local,
-                                 &connection->buffering,
-                                 &connection->confirmed,
-                                 &connection->reported_connected,
-                                 &connection->reported_error,
-                                 &connection->read_shut,
-                                 &connection->write_shut,
-                                 &connection->final_received,
-                                 &connection->finishing,
-                                 &connection->fin_sent,
-                                 &connection->broken,
-                                 &connection->answered,
-                                 &connection->only_confirm_sent,
-                                 &connection->cork_later,
-                                 &connection->prehandshake_full,
-                                 &connection->dialled};
+    const bool *const flags[] = {
+        &connection->initiator,
+        &connection->local,
+        &connection->buffering,
+        &connection->confirmed,
+        &connection->reported_connected,
+        &connection->reported_error,
+        &connection->read_shut,
+        &connection->write_shut,
+        &connection->final_received,
+        &connection->finishing,
+        &connection->fin_sent,
+        &connection->broken,
+        &connection->answered,
+        &connection->only_confirm_sent,
+        &connection->cork_later,
+        &connection->prehandshake_full,
+        &connection->inherited,
+        &connection->wiped,
+        &connection->dialled,
+    };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!is_bool(flags[i]))
             return false;
@@ -218,6 +228,7 @@ void connection_fetch(struct connection *connection, struct connection *slot)
     const size_t behind_lock = sizeof slot->lock;
     memcpy((uint8_t *)connection + behind_lock, (uint8_t *)slot + behind_lock, sizeof *slot - behind_lock);
     connection->slot = slot;
+    connection->wiped = false; /* never one in shared memory */
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     bool whole = is_sane(connection);
     const uint32_t rx_length = whole ? last_end(connection->rx_plain, connection->rx_cipher) : 0;

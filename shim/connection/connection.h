@@ -80,16 +80,18 @@ struct connection {
     bool final_received;
     bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's FIN */
     bool fin_sent;
-    bool broken;                /* the kernel takes no more bytes: the peer has reset the connection */
-    bool answered;              /* responder: message 2 is in the send buffer, or sent */
-    bool only_confirm_sent;     /* initiator: the peer's kernel may delay the acknowledgement of the confirm */
-    bool cork_later;            /* the program has set TCP_CORK, which would delay the handshake */
-    int low_water;              /* SO_RCVLOWAT as the program set it; 0: not set */
-    int error;                  /* with CONNECTION_FAILED: the program's errno */
-    uint16_t rule;              /* index into the policy */
-    uint16_t wants;             /* POLLIN, POLLOUT or both: what a handshake waits for */
-    uint64_t deadline_ms;       /* CLOCK_MONOTONIC: when the handshake fails; after close: when linger ends */
-    uint64_t buffer_at_ms;      /* when buffering begins, if the handshake is not complete by then */
+    bool broken;            /* the kernel takes no more bytes: the peer has reset the connection */
+    bool answered;          /* responder: message 2 is in the send buffer, or sent */
+    bool only_confirm_sent; /* initiator: the peer's kernel may delay the acknowledgement of the confirm */
+    bool inherited;         /* connected before the program got it: other processes may have it, and use it */
+    bool wiped;             /* this process has no part in it, and must not touch the socket (a child of a fork) */
+    bool cork_later;        /* the program has set TCP_CORK, which would delay the handshake */
+    int low_water;          /* SO_RCVLOWAT as the program set it; 0: not set */
+    int error;              /* with CONNECTION_FAILED: the program's errno */
+    uint16_t rule;          /* index into the policy */
+    uint16_t wants;         /* POLLIN, POLLOUT or both: what a handshake waits for */
+    uint64_t deadline_ms;   /* CLOCK_MONOTONIC: when the handshake fails; after close: when linger ends */
+    uint64_t buffer_at_ms;  /* when buffering begins, if the handshake is not complete by then */
     int32_t rx_index, tx_index; /* of the pool's buffers; CONNECTION_NO_BUFFER: none */
     struct span rx_plain;       /* in the receive buffer: opened, not delivered yet */
     struct span rx_cipher;      /* in the receive buffer, behind rx_plain: not opened yet */
@@ -143,6 +145,9 @@ void connection_store(struct connection *connection);
 
 /* Poisons a connection whose state is lost: every call fails with ECONNRESET. */
 void connection_lose(struct connection *connection);
+
+/* In a child of a fork: gives all buffers back. No call of the child's only thread may be under way. */
+void connection_free_buffers(void);
 
 /* The phase in one word, for the trace. */
 const char *connection_phase_name(const struct connection *connection);

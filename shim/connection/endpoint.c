@@ -148,6 +148,7 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
     } else if (locked->phase == CONNECTION_NONE) {
         locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* 0 would be another connection's buffer */
         connection_lose(locked);
+        locked->wiped = true;
     }
     if (result == LOCK_TAKEN_FROM_DEAD)
         poison(connection, atomic_load(&endpoint->fd));

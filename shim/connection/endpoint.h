@@ -67,8 +67,9 @@ struct endpoint {
     bool streamed;              /* stdio had a stream on it before it was connected */
     _Atomic uint8_t background; /* BACKGROUND_ */
     _Atomic uint8_t filter;     /* FILTER_ */
-    uint64_t identity;          /* of the socket (fd_socket_identity()); 0: not known */
-    uint64_t epoch; /* registration_epoch() when the kernel last got other events; 0: never. Needs the lock */
+    uint32_t counted_by; /* the mark of the last fork that counted its child as a holder (transfer/share.c) */
+    uint64_t identity;   /* of the socket (fd_socket_identity()); 0: not known */
+    uint64_t epoch;      /* registration_epoch() when the kernel last got other events; 0: never. Needs the lock */
     struct registration registrations[ENDPOINT_REGISTRATIONS]; /* needs the lock */
 };
 
@@ -198,6 +199,12 @@ void endpoint_hide(struct endpoint *endpoint, int hidden);
  */
 void endpoint_begin_exec(void);
 void endpoint_end_exec(void);
+
+/*
+ * In a child of a fork: resets what belonged to the calls and the background work of the parent's threads.
+ * `is_idle`: no call of this thread is under way, so the memory that those calls had taken from the pools is freed.
+ */
+void endpoint_after_fork(bool is_idle);
 
 /* Frees the endpoint: this process no longer has the connection. Called locked; unlocked on return. */
 void endpoint_free(struct endpoint *endpoint, struct connection *connection);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/fork_lock.h"
 #include "base/memory.h"
 #include "connection/endpoint_internal.h"
 
@@ -43,6 +44,39 @@ static void give_endpoint(struct endpoint *endpoint)
     memory_give(&endpoint_pool, (int32_t)endpoint->index);
 }
 
+static void rebuild_pools(void)
+{
+    memory_begin_rebuild(&endpoint_pool);
+    memory_begin_rebuild(&endpoint_connection_pool);
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        const struct endpoint *endpoint = endpoint_at(i);
+        if (endpoint == NULL)
+            continue;
+        memory_keep(&endpoint_pool, (int32_t)i);
+        memory_keep(&endpoint_connection_pool, endpoint->block);
+    }
+    memory_end_rebuild(&endpoint_pool);
+    memory_end_rebuild(&endpoint_connection_pool);
+}
+
+void endpoint_after_fork(bool is_idle)
+{
+    int count = 0, filtered = 0;
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        if (endpoint == NULL)
+            continue;
+        count++;
+        filtered += atomic_load(&endpoint->filter) != FILTER_NONE;
+        atomic_store(&endpoint->refcount, 0);
+        atomic_store(&endpoint->background, BACKGROUND_NONE);
+    }
+    atomic_store(&endpoint_count, count);
+    atomic_store(&endpoint_filtered, filtered);
+    if (is_idle)
+        rebuild_pools();
+}
+
 /*
  * Enters the endpoint into the table, where other threads find it from then on. `is_new`: the kernel has just given
  * out the number, so whatever the table had for it is out of date. Otherwise another thread may have registered the
@@ -70,9 +104,12 @@ static bool enter_into_table(struct endpoint *endpoint, struct connection *conne
 static struct connection *open_private(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
                                        bool is_new, struct endpoint **opened, uint64_t *before)
 {
+    process_block_forks();
     struct endpoint *endpoint = take_endpoint(fd);
-    if (endpoint == NULL)
+    if (endpoint == NULL) {
+        process_unblock_forks();
         return NULL;
+    }
     struct connection *connection = memory_at(&endpoint_connection_pool, endpoint->block);
     (void)lock_take(&connection->lock);
     connection_init(connection, rule, initiator, nonblocking);
@@ -81,10 +118,12 @@ static struct connection *open_private(int fd, uint16_t rule, bool initiator, bo
         connection_clear(connection);
         lock_release(&connection->lock);
         give_endpoint(endpoint);
+        process_unblock_forks();
         errno = EALREADY;
         return NULL;
     }
     *opened = endpoint;
+    process_unblock_forks();
     return connection;
 }
 

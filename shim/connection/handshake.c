@@ -16,6 +16,7 @@
 #include "connection/endpoint.h"
 #include "connection/receive.h"
 #include "connection/send.h"
+#include "base/process.h"
 #include "base/signals.h"
 #include "config/init.h"
 #include "base/raw_syscall.h"
@@ -214,11 +215,31 @@ static void exchange(struct connection *connection, int fd)
     }
 }
 
+/*
+ * Before this process sends the first byte on an inherited connection. If bytes have passed on it, the parent uses
+ * it: this process inherited the socket before it was connected. Then this process leaves the connection alone.
+ */
+static void look_for_others(struct connection *connection, int fd)
+{
+    connection->inherited = false;
+    if (process_sandboxed || !transport_has_begun(fd))
+        return;
+    connection_report_refused(connection, "another process has begun to use the connection");
+    connection_lose(connection);
+    connection->wiped = true;
+    endpoint_update(fd, connection);
+}
+
 void handshake_advance(struct connection *connection, int fd)
 {
     const uint8_t before = connection->phase;
     if (!handshake_is_under_way(connection))
         return;
+    if (__builtin_expect(connection->inherited, false)) {
+        look_for_others(connection, fd);
+        if (connection->wiped)
+            return;
+    }
     signals_hold();
     if (connection->phase == CONNECTION_CONNECTING)
         check_connected(connection, fd);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/fork_lock.h"
 #include "base/libc.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
@@ -110,9 +111,16 @@ static void finish_now(struct connection *connection, int fd)
     }
 }
 
+/* The program inherited the connection and has not used it. Another process may use it, so it must not be ended. */
+static bool is_unused(const struct connection *connection)
+{
+    return connection->inherited && span_length(connection->prehandshake) == 0;
+}
+
 bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd)
 {
-    if (holders_release(connection)) { /* epoll keeps its registrations, since other processes have the socket */
+    /* Other processes have the socket, or may have it. So epoll keeps its registrations. */
+    if (connection->wiped || holders_release(connection) || is_unused(connection)) {
         endpoint_free(endpoint, connection);
         return true;
     }
@@ -226,12 +234,15 @@ void release_all(void)
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
-        if (endpoint == NULL || atomic_load(&endpoint->descriptors) == 0 ||
-            !endpoint_enter_at(endpoint, &connection))
+        if (endpoint == NULL || atomic_load(&endpoint->descriptors) == 0)
             continue;
-        endpoint_retire(endpoint);
-        if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd)))
-            atomic_store(&endpoint->background, BACKGROUND_LISTED);
+        process_block_forks();
+        if (endpoint_enter_at(endpoint, &connection)) {
+            endpoint_retire(endpoint);
+            if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd)))
+                atomic_store(&endpoint->background, BACKGROUND_LISTED);
+        }
+        process_unblock_forks();
     }
     background_finish();
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "base/fork_lock.h"
 #include "base/libc.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
@@ -92,8 +93,10 @@ int release_close(int fd)
     const uint32_t generation = fd_next_generation();
     pthread_testcancel(); /* close(2) is a cancellation point. From here on, the number must be closed */
     signals_pin();
+    process_block_forks();
     const bool taken = take_for_close(fd, generation);
     const long result = taken ? release_close_number(fd, generation) : 0;
+    process_unblock_forks();
     signals_unpin();
     errno = result < 0 ? (int)-result : saved;
     return !taken ? FD_FOREIGN : result < 0 ? -1 : 0;
@@ -107,6 +110,7 @@ void release_after_close(int fd)
     if (process_is_vfork_child() || fd_is_hidden(fd))
         return;
     signals_pin();
+    process_block_forks();
     if (fd_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
         const uint32_t generation = fd_next_generation();
         const bool is_gone = !endpoint_has_socket(endpoint, fd);
@@ -120,6 +124,7 @@ void release_after_close(int fd)
         if (is_gone)
             fd_vacate(fd, generation);
     }
+    process_unblock_forks();
     signals_unpin();
     errno = saved;
 }

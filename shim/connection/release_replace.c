@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/signals.h"
 #include "connection/release_internal.h"
@@ -66,11 +67,14 @@ bool release_before_replace(int fd, bool passes, struct replacement *replacement
         return true;
     const int saved = errno;
     signals_pin();
+    process_block_forks();
     replacement->generation = fd_next_generation();
     for (int round = 0; !(taken = take_number(replacement, passes)) && fd_wait(round, TIMEOUT_MS); round++)
         continue;
-    if (!taken)
+    if (!taken) {
+        process_unblock_forks();
         signals_unpin();
+    }
     errno = taken ? saved : EBUSY;
     return taken;
 }
@@ -87,6 +91,7 @@ void release_after_replace(const struct replacement *replacement, bool replaced,
                    replaced ? word : replacement->before); /* another call has registered the number */
     if (replaced)
         fd_dropped(replacement->fd, replacement->before);
+    process_unblock_forks();
     signals_unpin();
     errno = saved;
 }

@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/signals.h"
@@ -89,6 +90,7 @@ static int duplicate(int fd, int at_least, uint64_t word)
     if (process_is_vfork_child()) /* it shares its parent's table, but not its descriptors */
         return -1;
     signals_pin();
+    process_block_forks();
     for (int i = 0; i < TRIES && hidden < 0; i++) {
         const int number = own_duplicate_high(fd, at_least);
         if (number < 0 || number >= FD_TABLE_SIZE) {
@@ -97,6 +99,7 @@ static int duplicate(int fd, int at_least, uint64_t word)
         }
         hidden = hide(number, fd, word) ? number : -1;
     }
+    process_unblock_forks();
     signals_unpin();
     return hidden;
 }
@@ -123,10 +126,12 @@ void fd_unreserve(int fd, bool close)
 {
     const uint32_t generation = fd_next_generation();
     signals_pin();
+    process_block_forks();
     atomic_fetch_sub(&fd_reserved, 1);
     const bool was_hidden = fd_unhide(fd, generation);
     if (was_hidden && close)
         (void)raw_syscall(SYS_close, fd);
     fd_vacate(fd, generation);
+    process_unblock_forks();
     signals_unpin();
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/socket_cookie.h"
@@ -75,6 +76,33 @@ static void begin_failed(int fd, const char *reason)
         inspect_cut(fd, reason);
 }
 
+/* How an inspection is done, by the rule that applies. */
+struct manner {
+    const struct policy_rule *rule; /* NULL: none applies */
+    enum policy_plaintext plaintext;
+    bool is_server;
+};
+
+/* Gives the foreign number a record, if it has none. Returns whether there is nothing left to do. */
+static bool add_record(int fd, const struct manner *manner)
+{
+    const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
+    if (inspect_is_current(fd))
+        return true; /* a program may call connect(2) again, for the result of a connection that takes long */
+    struct record *record = record_new(fd, cookie);
+    if (record == NULL)
+        return fd_is_sealed(fd) || fd_is_inspected(fd); /* another thread was faster */
+    record->is_server = manner->is_server;
+    record->rule = manner->rule != NULL ? (int)(manner->rule - in_force->rules) : RECORD_NO_RULE;
+    record->plaintext = manner->plaintext;
+    /* If TLS is not checked, the first byte decides. */
+    record->config = manner->plaintext == POLICY_PLAINTEXT_REFUSE || in_force->wire.tls == POLICY_WIRE_OFF
+                         ? &at_once
+                         : &after_plaintext;
+    record_unlock(record);
+    return true;
+}
+
 /* `address`: the peer's; NULL for a connection that was accepted. */
 static void inspect_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
 {
@@ -100,23 +128,12 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
         begin_failed(fd, "the descriptor's number is too high for an inspection");
         return;
     }
-    uint64_t cookie = socket_cookie(fd, SO_COOKIE);
-    if (inspect_is_current(fd))
-        return; /* a program may call connect(2) again, for the result of a connection that takes long */
-    struct record *record = record_new(fd, cookie);
-    if (record == NULL && (fd_is_sealed(fd) || fd_is_inspected(fd)))
-        return; /* another thread was faster */
-    if (record == NULL) {
+    const struct manner manner = {rule, plaintext, direction == POLICY_LISTEN};
+    process_block_forks(); /* a child has both the descriptor and its record, or neither */
+    const bool is_done = add_record(fd, &manner);
+    process_unblock_forks();
+    if (!is_done)
         begin_failed(fd, "no memory for an inspection of the connection");
-        return;
-    }
-    record->is_server = direction == POLICY_LISTEN;
-    record->rule = rule != NULL ? (int)(rule - in_force->rules) : RECORD_NO_RULE;
-    record->plaintext = plaintext;
-    /* If TLS is not checked, the first byte decides. */
-    record->config =
-        plaintext == POLICY_PLAINTEXT_REFUSE || in_force->wire.tls == POLICY_WIRE_OFF ? &at_once : &after_plaintext;
-    record_unlock(record);
 }
 
 void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)

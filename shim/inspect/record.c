@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fork.h"
+#include "base/fork_lock.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
@@ -187,13 +188,13 @@ void inspect_end(int fd)
     uint32_t entry;
     if (process_is_vfork_child())
         return;
+    process_block_forks();
     struct record *record = record_enter(fd, &entry);
-    if (record == NULL)
-        return;
-    if (fd_remove_record(fd, entry))
+    if (record != NULL && fd_remove_record(fd, entry))
         record_release(record, entry);
-    else
+    else if (record != NULL)
         record_unlock(record);
+    process_unblock_forks();
 }
 
 void inspect_copied(int fd, int copy)
@@ -201,11 +202,13 @@ void inspect_copied(int fd, int copy)
     uint32_t entry;
     if (fd == copy || process_is_vfork_child())
         return;
+    process_block_forks();
     struct record *record = record_enter(fd, &entry);
-    if (record == NULL)
-        return;
-    (void)record_add(record, entry, copy);
-    record_unlock(record);
+    if (record != NULL) {
+        (void)record_add(record, entry, copy);
+        record_unlock(record);
+    }
+    process_unblock_forks();
 }
 
 uint64_t inspect_share(int fd)

@@ -1,7 +1,10 @@
 /*
- * A program under pfswrap passes on relayed connections and handoff sockets (transfer/import.h). A bare TCP socket
- * comes from a program without pfswrap. Only its addresses are known, so its handshake begins here. The handshake
- * fails if data has passed on the connection before. A connection that cannot be adopted is shut down, never left
+ * Connections that the program was given: before it started, or in a message (SCM_RIGHTS, unix(7)). A program under
+ * pfswrap passes on relayed connections and handoff sockets (transfer/import.h). A bare TCP socket comes from a
+ * program without pfswrap. Only its addresses are known, so its handshake begins here. The handshake fails if data
+ * has passed on the connection before, or if the first bytes of the peer are no handshake. Or the socket comes from
+ * a parent with the shim that connected it after it had made this process: then the parent uses the connection, and
+ * this process must leave it alone (handshake.c). A connection that cannot be adopted is shut down, never left
  * plain.
  */
 #include "socket/adopt.h"
@@ -48,6 +51,7 @@ static void adopt(int fd)
         return;
     }
     (void)raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    connection->inherited = connection->initiator;
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);
     endpoint_leave(connection);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/aliases.h"
+#include "base/fork_lock.h"
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/process.h"
@@ -120,6 +121,7 @@ static int close_all_in_range(unsigned first, unsigned last, int flags)
     if (!counts)
         return close_range_around_own(first, last, flags, 0);
     signals_pin();
+    process_block_forks();
     const uint32_t generation = release_before_close_range(first, last);
     fd_begin_range();
     const int result = close_range_around_own(first, last, flags, generation);
@@ -128,6 +130,7 @@ static int close_all_in_range(unsigned first, unsigned last, int flags)
     for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
         release_after_close(fd);
     fd_end_range();
+    process_unblock_forks();
     signals_unpin();
     errno = saved;
     return result;

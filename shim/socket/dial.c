@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/init.h"
@@ -61,7 +62,7 @@ static void forget_number(struct endpoint *endpoint, struct connection *connecti
     fd_vacate(fd, generation);
 }
 
-int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
+static int register_and_begin(int fd, const struct policy_rule *rule, struct dial *dial)
 {
     struct endpoint *endpoint;
     uint64_t note = 0;
@@ -87,6 +88,14 @@ int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
     (void)begin(dial, endpoint, connection); /* cannot fail: no other thread has begun one */
     dial->is_new = true;
     return 0;
+}
+
+int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
+{
+    process_block_forks();
+    const int error = register_and_begin(fd, rule, dial);
+    process_unblock_forks();
+    return error;
 }
 
 enum endpoint_result dial_again(int fd, struct dial *dial)

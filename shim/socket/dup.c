@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fork_lock.h"
 #include "base/aliases.h"
 #include "base/interposed.h"
 #include "base/libc.h"
@@ -57,11 +58,15 @@ static void join(int fd, int copy, uint64_t word)
     struct endpoint *endpoint;
     struct connection *connection;
     const int saved = errno;
-    if (!process_is_vfork_child() && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+    if (process_is_vfork_child())
+        return;
+    process_block_forks();
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
         if (endpoint_add_noted(endpoint, copy, word))
             registration_adopt(endpoint, connection, copy);
         endpoint_leave(connection);
     }
+    process_unblock_forks();
     errno = saved;
 }
 
@@ -97,9 +102,12 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     struct connection *connection;
     if (process_is_vfork_child())
         return make_handoff(fd);
+    process_block_forks();
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered != ENDPOINT_ENTERED)
+    if (entered != ENDPOINT_ENTERED) {
+        process_unblock_forks();
         return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
+    }
     long copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
     if (copy >= FD_TABLE_SIZE) {
         (void)raw_syscall(SYS_close, copy);
@@ -108,6 +116,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
     if (copy >= 0)
         endpoint_add(endpoint, (int)copy, cloexec);
     endpoint_leave(connection);
+    process_unblock_forks();
     int error = copy < 0 ? (int)-copy : relay_is_needed((int)copy) ? relay_start((int)copy) : 0;
     if (error == 0)
         return (int)copy;
@@ -224,9 +233,9 @@ static int dup_sealed_to(int fd, int fd2, bool cloexec)
 }
 
 /*
- * dup2() or dup3() of a foreign number. Other threads' calls on a foreign `fd2` do not wait, except in two cases: the
- * new socket may be connected meanwhile, or one of the two connections is inspected, and its bytes would pass unseen
- * while the number has no record.
+ * dup2() or dup3() of a foreign number. Other threads' calls on a foreign `fd2` do not wait, except in two cases:
+ * the new socket may be connected meanwhile, or one of the two connections is inspected, and its bytes would pass
+ * unseen while the number has no record.
  */
 static int dup_plain_to(int fd, int fd2, int flags)
 {

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "connection/background.h"
@@ -80,7 +81,7 @@ enum decision { NOTHING, RELAY, LEAVE };
 /* What happens to a connection that is not passed on in a handoff socket. Locked. */
 static enum decision decide(const struct endpoint *endpoint, struct connection *connection)
 {
-    if (atomic_load(&endpoint->descriptors) == 0)
+    if (atomic_load(&endpoint->descriptors) == 0 || connection->wiped)
         return NOTHING;
     if (!holders_is_alone(connection))
         return LEAVE;
@@ -120,10 +121,13 @@ int export_make_handoff(int fd, struct holder *name)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
-        return -EBADF;
-    const int handoff = make_handoff(endpoint, connection, fd, name);
-    endpoint_leave(connection);
+    int handoff = -EBADF;
+    process_block_forks();
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        handoff = make_handoff(endpoint, connection, fd, name);
+        endpoint_leave(connection);
+    }
+    process_unblock_forks();
     return handoff;
 }
 
@@ -131,10 +135,12 @@ void export_forget(int fd, struct holder name)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
-        return;
-    holders_drop_handoff(connection, name);
-    endpoint_leave(connection);
+    process_block_forks();
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        holders_drop_handoff(connection, name);
+        endpoint_leave(connection);
+    }
+    process_unblock_forks();
 }
 
 static atomic_bool handoffs_in_vfork_children; /* a child of vfork() has made a handoff socket */
@@ -144,15 +150,18 @@ bool export_as_handoff(int fd)
     struct endpoint *endpoint;
     struct connection *connection;
     struct holder name;
+    int handoff = -EBADF;
     const int saved = errno;
     if (handoff_is(fd))
         return true;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED) {
-        errno = saved;
-        return false;
+    process_block_forks();
+    if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        if (is_socket_of(fd, connection))
+            handoff = make_handoff(endpoint, connection, fd, &name);
+        endpoint_leave(connection);
     }
-    const int handoff = is_socket_of(fd, connection) ? make_handoff(endpoint, connection, fd, &name) : -EBADF;
-    endpoint_leave(connection);
+    process_unblock_forks();
+    errno = saved;
     if (handoff < 0)
         return false;
     atomic_store(&handoffs_in_vfork_children, true);
@@ -251,17 +260,10 @@ static void before_exec_in_vfork_child(bool preloaded)
         list_descriptors(relay_handoff, NULL);
 }
 
-void export_before_exec(bool preloaded)
+/* What becomes of all connections of this process. */
+static void export_all(bool preloaded)
 {
     int handoffs = 0;
-    if (atomic_load(&endpoint_count) == 0)
-        return;
-    const int saved = errno;
-    if (process_is_vfork_child()) {
-        before_exec_in_vfork_child(preloaded);
-        errno = saved;
-        return;
-    }
     endpoint_begin_exec();
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
@@ -283,6 +285,19 @@ void export_before_exec(bool preloaded)
             (void)relay_start(fd);
     }
     background_finish();
+}
+
+void export_before_exec(bool preloaded)
+{
+    const int saved = errno;
+    const bool has_any = atomic_load(&endpoint_count) > 0;
+    if (!process_is_vfork_child()) {
+        process_block_forks(); /* until the exec has happened, or failed */
+        if (has_any)
+            export_all(preloaded);
+    } else if (has_any) {
+        before_exec_in_vfork_child(preloaded);
+    }
     errno = saved;
 }
 
@@ -317,5 +332,6 @@ void export_after_failure(void)
             background_add(endpoint);
     }
     endpoint_end_exec();
+    process_unblock_forks();
     errno = saved;
 }

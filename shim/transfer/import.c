@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/fork_lock.h"
 #include "base/raw_syscall.h"
 #include "base/socket_cookie.h"
 #include "connection/background.h"
@@ -47,12 +48,15 @@ bool import_join(int fd, int socket, bool cloexec)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    if (!enter_by_socket(socket, &endpoint, &connection))
-        return false;
-    const bool joined = put(socket, fd);
-    if (joined)
-        endpoint_add(endpoint, fd, cloexec);
-    endpoint_leave(connection);
+    process_block_forks();
+    bool joined = enter_by_socket(socket, &endpoint, &connection);
+    if (joined) {
+        joined = put(socket, fd);
+        if (joined)
+            endpoint_add(endpoint, fd, cloexec);
+        endpoint_leave(connection);
+    }
+    process_unblock_forks();
     return joined;
 }
 
@@ -121,6 +125,7 @@ bool import_take(int fd)
     struct handoff handoff;
     if (!handoff_is(fd))
         return false;
+    process_block_forks();
     const bool cloexec = (raw_syscall(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC) != 0;
     const char *problem = handoff_open(fd, &handoff);
     if (problem == NULL) {
@@ -131,5 +136,6 @@ bool import_take(int fd)
     }
     if (problem != NULL)
         lose(fd, cloexec, problem);
+    process_unblock_forks();
     return true;
 }

@@ -13,6 +13,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/signals.h"
@@ -157,14 +158,11 @@ int relay_make(struct endpoint *endpoint, struct connection *connection, int soc
     return -error;
 }
 
-int relay_start(int fd)
+static int start(int fd, bool vfork_child)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    const bool vfork_child = process_is_vfork_child();
     const int saved = errno;
-    if (vfork_child && is_replaced(fd))
-        return 0;
     enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED) {
         int error = errno;
@@ -182,4 +180,15 @@ int relay_start(int fd)
         return -end;
     (void)raw_syscall(SYS_close, end);
     return 0;
+}
+
+int relay_start(int fd)
+{
+    const bool vfork_child = process_is_vfork_child();
+    if (vfork_child && is_replaced(fd))
+        return 0;
+    process_block_forks();
+    const int error = start(fd, vfork_child);
+    process_unblock_forks();
+    return error;
 }

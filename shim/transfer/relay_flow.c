@@ -6,11 +6,13 @@
 #include "transfer/relay_flow.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
 #include "base/raw_syscall.h"
 #include "base/transport.h"
+#include "connection/holders.h"
 #include "connection/receive.h"
 #include "connection/send.h"
 
@@ -106,13 +108,27 @@ static bool give_program(struct relay *relay)
     return true;
 }
 
+/*
+ * Whether the next bytes are for other processes that have the connection, since the program has closed its end of
+ * the pair. The relay may not have had that event yet, and a process that has reaped the program may already be
+ * waiting for an answer.
+ */
+static bool is_for_others(const struct relay *relay)
+{
+    struct pollfd poll = {.fd = relay->end};
+    struct timespec now = {0};
+    return !relay->plain && relay->connection->holder_count > 1 &&
+           raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) == 1 && (poll.revents & POLLHUP) != 0 &&
+           !holders_is_alone(relay->connection);
+}
+
 /* From the peer to the program. Returns whether anything has moved. */
 static bool pass_down(struct relay *relay)
 {
     bool moved = false;
     for (int i = 0; i < ROUNDS; i++) {
         moved = give_program(relay) || moved;
-        if (relay->down != RELAY_FLOWING || span_length(relay->left) > 0)
+        if (relay->down != RELAY_FLOWING || span_length(relay->left) > 0 || is_for_others(relay))
             return moved;
         long count = take_peer(relay);
         if (count > 0) {

@@ -209,6 +209,7 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t progr
     struct relay relay = {.endpoint = endpoint, .fd = fd, .end = end};
     process_become_relay();
     background_forget(false);
+    connection_free_buffers(); /* other threads of the process that was cloned may have had some */
     endpoint_end_exec();
     (void)raw_syscall(SYS_prctl, PR_SET_NAME, "pfswrap-relay");
     (void)raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0);

@@ -1,13 +1,15 @@
 /*
- * Before a fork, one segment is made for all connections that are still private, and the number of their holders is
- * raised. After the fork the child adds itself to the list of holders, which is in the connection
- * (connection/holders.h).
+ * Before a fork, one segment is made for all connections that are still private. The child is counted as a holder
+ * of each connection, and the endpoint gets the fork's mark. After the fork, the child enters itself into the list
+ * of holders, which is in the connection (connection/holders.h). Where the mark is missing, the child counts
+ * itself, or has no part in the connection.
  */
 #include "transfer/share.h"
 
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/init.h"
@@ -118,11 +120,28 @@ bool share_connection(struct endpoint *endpoint, struct connection *connection)
     return true;
 }
 
+/* The forks that this thread is in the middle of. */
+static __thread struct {
+    unsigned depth;
+    uint32_t
+        mark; /* of the outermost one; endpoints that it or an inner one has counted have this or a later mark */
+    bool is_busy; /* this thread is in the middle of a call: the fork comes from a signal handler */
+} forking __attribute__((tls_model("initial-exec")));
+
+static _Atomic uint32_t last_mark;
+
+/* Whether the fork with this mark, or one inside it, has counted its child as a holder. */
+static bool is_counted(const struct endpoint *endpoint, uint32_t mark)
+{
+    return endpoint->counted_by != 0 && (int32_t)(endpoint->counted_by - mark) >= 0;
+}
+
 /*
- * Moves all open connections to one segment. If a signal handler forks inside a call on a connection, this thread
- * holds its lock. Then the connection stays private, and the child finds it wiped.
+ * Moves all open connections to one segment, and counts the child as a holder of each. If a signal handler forks
+ * inside a call on a connection, this thread holds its lock. Then the connection stays as it is, and is not
+ * counted.
  */
-static void share_all(void)
+static void share_all(uint32_t mark)
 {
     const uint32_t limit = endpoint_limit();
     struct segment *segment = NULL;
@@ -132,15 +151,21 @@ static void share_all(void)
     for (uint32_t i = 0; i < limit && count > 0; i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
-        if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
+        if (endpoint == NULL)
             continue;
-        if (atomic_load(&endpoint->descriptors) > 0) {
+        if (!endpoint_enter_at(endpoint, &connection)) {
+            forking.is_busy = forking.is_busy || endpoint_at(i) != NULL;
+            continue;
+        }
+        if (atomic_load(&endpoint->descriptors) > 0 && !connection->wiped) {
             if (connection->slot == NULL && segment == NULL && (segment = segment_make(count)) != NULL)
                 segment_hold(segment); /* other threads may close connections that were moved already */
             if (connection->slot == NULL && segment != NULL && used < count)
                 move_to(endpoint, connection, segment, used++);
-            if (connection->slot != NULL)
+            if (connection->slot != NULL) {
                 connection->holder_count++;
+                endpoint->counted_by = mark;
+            }
         }
         endpoint_leave(connection);
     }
@@ -148,16 +173,18 @@ static void share_all(void)
         segment_leave(segment);
 }
 
-/* The fork has failed: there is one holder less. */
-static void unshare_all(void)
+/* The fork has failed: the connections that it has counted have one holder less. */
+static void unshare_all(uint32_t mark)
 {
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
         struct endpoint *endpoint = endpoint_at(i);
         struct connection *connection;
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
             continue;
-        if (connection->slot != NULL && connection->holder_count > 1)
+        if (is_counted(endpoint, mark) && connection->slot != NULL && connection->holder_count > 1) {
             connection->holder_count--;
+            endpoint->counted_by = 0;
+        }
         endpoint_leave(connection);
     }
 }
@@ -178,10 +205,63 @@ static bool must_close(int fd)
     return rule_for_open(pfswrap_policy(), fd, &rule) != RULE_NONE;
 }
 
+/*
+ * This process has no part in the connection: a fork has wiped its memory, or its last holder has released it. It
+ * becomes a private connection that fails every call; closing it only makes the system call. Locked.
+ */
+static void disown(struct endpoint *endpoint, struct connection *connection)
+{
+    struct connection *slot = connection->slot;
+    connection->slot = NULL;
+    connection_lose(connection);
+    connection->wiped = true;
+    if (slot == NULL)
+        return;
+    (void)lock_take(&connection->lock);
+    atomic_store(&endpoint->connection, connection);
+    lock_release(&slot->lock);
+    share_leave(endpoint);
+}
+
+/*
+ * In a child: the process becomes a holder of the connection, or has no part in it. `is_expected`: the parent ran
+ * before_fork() for this child. Locked.
+ */
+static void take_part(struct endpoint *endpoint, struct connection *connection, bool is_expected)
+{
+    if (connection->wiped)
+        return;
+    const bool counted = is_expected && is_counted(endpoint, forking.mark);
+    if (connection->slot == NULL || (!counted && connection->holder_count == 0)) {
+        disown(endpoint, connection);
+        return;
+    }
+    if (!counted)
+        connection->holder_count++;
+    holders_join(connection);
+}
+
+/* In a child: frees the endpoint if none of its numbers is its socket here. Called locked; unlocked on return. */
+static void drop_mismatched(struct endpoint *endpoint, struct connection *connection)
+{
+    if (endpoint_drop_mismatched(endpoint) > 0) {
+        endpoint_leave(connection);
+        return;
+    }
+    if (!connection->wiped)
+        (void)holders_release(connection);
+    endpoint_free(endpoint, connection);
+}
+
 static void after_fork_in_child(enum process_fork kind)
 {
-    forget_spare();
+    const bool is_expected = kind != PROCESS_FORK_UNSEEN, is_idle = is_expected && !forking.is_busy;
+    forking.depth = 0;
     background_forget(kind == PROCESS_FORK_LIBC || (kind == PROCESS_FORK_RAW && background_may_go_on()));
+    endpoint_after_fork(is_idle);
+    if (is_idle)
+        connection_free_buffers();
+    forget_spare();
     endpoint_end_exec();
     fd_forget_calls();
     fd_end_closing(must_close);
@@ -190,21 +270,16 @@ static void after_fork_in_child(enum process_fork kind)
         struct connection *connection;
         if (endpoint == NULL)
             continue;
-        atomic_store(&endpoint->background, BACKGROUND_NONE);
-        atomic_store(&endpoint->refcount, 0);           /* those were threads of the parent */
-        if (atomic_load(&endpoint->descriptors) == 0) { /* closed, and the parent finishes it */
+        const bool is_hidden = atomic_load(&endpoint->descriptors) == 0; /* closed, and the parent finishes it */
+        if (is_hidden)
             close_hidden(atomic_load(&endpoint->fd));
-            if (endpoint_enter_at(endpoint, &connection))
-                endpoint_free(endpoint, connection);
-        } else if (endpoint_enter_at(endpoint, &connection)) {
-            if (connection->slot != NULL)
-                holders_join(connection);
-            if (endpoint_drop_mismatched(endpoint) > 0) {
-                endpoint_leave(connection);
-            } else {
-                (void)holders_release(connection);
-                endpoint_free(endpoint, connection);
-            }
+        if (!endpoint_enter_at(endpoint, &connection))
+            continue;
+        if (is_hidden) {
+            endpoint_free(endpoint, connection);
+        } else {
+            take_part(endpoint, connection, is_expected);
+            drop_mismatched(endpoint, connection);
         }
     }
 }
@@ -213,14 +288,20 @@ static void before_fork(enum process_fork kind)
 {
     if (kind == PROCESS_FORK_RAW)
         background_settle();
+    const uint32_t mark = atomic_fetch_add(&last_mark, 1) + 1;
+    if (forking.depth++ == 0) {
+        forking.mark = mark;
+        forking.is_busy = fork_lock_is_blocked_here();
+    }
     if (atomic_load(&endpoint_count) > 0)
-        share_all();
+        share_all(mark);
 }
 
 static void after_fork_in_parent(bool failed)
 {
+    forking.depth--;
     if (failed)
-        unshare_all();
+        unshare_all(forking.depth == 0 ? forking.mark : atomic_load(&last_mark));
 }
 
 const struct process_observer share_process_observer = {before_fork, after_fork_in_parent, after_fork_in_child};

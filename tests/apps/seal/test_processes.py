@@ -34,6 +34,7 @@ def main():
     on.both("untrusted_child", "an unprivileged child that overwrites all shared memory cannot harm later connections")
     on.both("unprivileged", "a child that dropped its privileges serves the connection")
     on.both("spawn", "vfork, posix_spawn and system do not affect the connection, whatever the child closes")
+    on.both("connected_later", "a program that inherited a socket that its parent connected later harms nothing")
     on.both("pass_descriptor", "a descriptor passed by SCM_RIGHTS never carries plaintext", then=works_or_nothing)
 
     on = Scenarios(tap, "sock_exec")

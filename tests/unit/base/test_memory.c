@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/raw_syscall.h"
 
 enum { THREADS = 4, PIECES = 500, ROUNDS = 200 };
 
@@ -63,6 +64,53 @@ START_TEST(threads_take_and_give_back_at_once)
         void *done;
         ck_assert_int_eq(pthread_join(threads[i], &done), 0);
         ck_assert_ptr_eq(done, &marks[i]);
+    }
+}
+END_TEST
+
+static void *churn_for_ever(void *argument)
+{
+    for (;;)
+        (void)churn(argument);
+    return NULL;
+}
+
+/* Every block except those that are kept can be taken exactly once, whatever the fork has copied. */
+static bool is_right_after_rebuild(const int32_t *kept, int count)
+{
+    static bool given[4 * PIECES];
+    memory_begin_rebuild(&pool);
+    for (int i = 0; i < count; i++) {
+        memory_keep(&pool, kept[i]);
+        given[kept[i]] = true;
+    }
+    memory_end_rebuild(&pool);
+    const uint32_t pieces = memory_count(&pool);
+    for (uint32_t i = (uint32_t)count; i < pieces; i++) {
+        const int32_t index = memory_take(&pool);
+        if (index < 0 || given[index])
+            return false;
+        given[index] = true;
+    }
+    return memory_count(&pool) == pieces;
+}
+
+START_TEST(a_child_of_a_fork_beside_threads_rebuilds_the_pool)
+{
+    enum { FORKS = 30 };
+    pthread_t threads[THREADS];
+    static uint8_t marks[THREADS] = {1, 2, 3, 4};
+    const int32_t kept[] = {memory_take(&pool), memory_take(&pool), memory_take(&pool)};
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, churn_for_ever, &marks[i]), 0);
+    for (int i = 0; i < FORKS; i++) {
+        int status = 1;
+        const pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0)
+            (void)raw_syscall(SYS_exit_group, is_right_after_rebuild(kept, 3) ? 0 : 1);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
     }
 }
 END_TEST
@@ -140,6 +188,7 @@ int main(void)
     TCase *cases = tcase_create("memory");
     tcase_add_test(cases, no_block_is_given_out_twice);
     tcase_add_test(cases, threads_take_and_give_back_at_once);
+    tcase_add_test(cases, a_child_of_a_fork_beside_threads_rebuilds_the_pool);
     tcase_add_test(cases, a_fork_wipes_secret_memory);
     tcase_add_test(cases, no_core_dump_contains_secret_memory);
     tcase_add_test(cases, a_shared_mapping_is_shared_and_then_reads_as_zeros);

@@ -20,6 +20,7 @@
 #include "connection/endpoint.h"
 #include "transfer/export.h"
 #include "readiness/registration.h"
+#include "base/fork_lock.h"
 #include "base/lock.h"
 #include "base/process.h"
 #include "readiness/readiness.h"
@@ -116,6 +117,12 @@ void process_adopt(void)
 pid_t process_running_id(void)
 {
     return 1;
+}
+void process_block_forks(void)
+{
+}
+void process_unblock_forks(void)
+{
 }
 bool process_is_vfork_child(void)
 {

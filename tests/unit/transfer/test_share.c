@@ -7,8 +7,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/fork.h"
 #include "base/process.h"
 #include "connection/holders.h"
+#include "connection/release.h"
 #include "transfer/share.h"
 #include "../connection/link.h"
 #include "base/raw_syscall.h"
@@ -190,6 +192,116 @@ START_TEST(a_killed_holder_no_longer_counts)
 }
 END_TEST
 
+static uint32_t holders(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    ck_assert_int_eq(endpoint_enter(fd, &endpoint, &connection), ENDPOINT_ENTERED);
+    const uint32_t count = connection->holder_count;
+    endpoint_leave(connection);
+    return count;
+}
+
+START_TEST(what_an_unseen_child_has_not_it_leaves_alone)
+{
+    struct link link = link_open(65536);
+    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
+    const long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        char byte;
+        const bool refused = link_receive(link.server, &byte, 1, 0) == -1 && errno == ECONNRESET;
+        const bool closed = release_close(link.server) == 0 && release_close(link.client) == 0;
+        release_all();
+        (void)raw_syscall(SYS_exit_group, refused && closed && endpoint_count == 0 ? 0 : 1);
+    }
+    expect_exit((pid_t)child, 0);
+    ck_assert_int_eq(link_send(link.client, "b", 1), 1);
+    expect(&link, "ab");
+}
+END_TEST
+
+START_TEST(an_unseen_child_joins_what_is_shared_and_leaves_it)
+{
+    struct link link = link_open(65536);
+    pid_t first = fork();
+    ck_assert_int_ge(first, 0);
+    if (first == 0)
+        _exit(release_close(link.client) == 0 ? 0 : 1);
+    expect_exit(first, 0);
+    ck_assert_uint_eq(holders(link.client), 1);
+    const long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        const bool sent = link_send(link.client, "a", 1) == 1 && holders(link.client) == 2;
+        (void)raw_syscall(SYS_exit_group, release_close(link.client) == 0 && sent ? 0 : 1);
+    }
+    expect_exit((pid_t)child, 0);
+    ck_assert_uint_eq(holders(link.client), 1);
+    ck_assert_int_eq(link_send(link.client, "b", 1), 1);
+    expect(&link, "ab");
+}
+END_TEST
+
+START_TEST(an_unseen_child_has_no_part_in_what_its_parent_has_ended)
+{
+    struct link link = link_open(65536);
+    pid_t first = fork();
+    ck_assert_int_ge(first, 0);
+    if (first == 0)
+        _exit(0);
+    expect_exit(first, 0);
+    int end[2];
+    char byte = 0;
+    ck_assert_int_eq(pipe(end), 0);
+    const long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        bool is_over = read(end[0], &byte, 1) == 1; /* nothing of the shim's before this */
+        is_over = is_over && link_send(link.client, "b", 1) == -1 && errno == ECONNRESET;
+        (void)raw_syscall(SYS_exit_group, is_over && release_close(link.client) == 0 ? 0 : 1);
+    }
+    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
+    ck_assert_int_eq(release_close(link.client), 0);
+    ck_assert_int_eq(write(end[1], "x", 1), 1);
+    expect_exit((pid_t)child, 0);
+    expect(&link, "a");
+}
+END_TEST
+
+START_TEST(a_fork_that_fails_leaves_no_holder_behind)
+{
+    struct link link = link_open(65536);
+    process_begin_fork(PROCESS_FORK_RAW);
+    ck_assert_uint_eq(holders(link.client), 2);
+    process_end_fork(PROCESS_FORK_FAILED);
+    ck_assert_uint_eq(holders(link.client), 1);
+    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
+    expect(&link, "a");
+}
+END_TEST
+
+/* In a fork within a fork each of the two children is a holder of its own. */
+START_TEST(forks_within_forks_are_counted_each)
+{
+    struct link link = link_open(65536);
+    process_begin_fork(PROCESS_FORK_RAW);
+    pid_t inner = fork();
+    ck_assert_int_ge(inner, 0);
+    if (inner == 0)
+        _exit(release_close(link.client) == 0 ? 0 : 1);
+    expect_exit(inner, 0);
+    pid_t outer = _Fork();
+    process_end_fork(process_fork_end_of(outer));
+    if (outer == 0)
+        _exit(release_close(link.client) == 0 ? 0 : 1);
+    expect_exit(outer, 0);
+    ck_assert_uint_eq(holders(link.client), 1);
+    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
+    expect(&link, "a");
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("share");
@@ -200,5 +312,10 @@ int main(void)
     tcase_add_test(cases, a_child_killed_in_the_middle_poisons_what_it_held);
     tcase_add_test(cases, the_last_holder_ends_the_stream);
     tcase_add_test(cases, a_killed_holder_no_longer_counts);
+    tcase_add_test(cases, what_an_unseen_child_has_not_it_leaves_alone);
+    tcase_add_test(cases, an_unseen_child_joins_what_is_shared_and_leaves_it);
+    tcase_add_test(cases, an_unseen_child_has_no_part_in_what_its_parent_has_ended);
+    tcase_add_test(cases, a_fork_that_fails_leaves_no_holder_behind);
+    tcase_add_test(cases, forks_within_forks_are_counted_each);
     return run_suite(cases, "share");
 }

@@ -218,6 +218,65 @@ static void spawn_server(int fd)
     text_expect_end(fd);
 }
 
+/*
+ * A child inherits a socket that its parent connects afterwards, and executes a program that does not know of it.
+ * That program ends, or waits for something else meanwhile, and the parent's connection must not notice.
+ */
+static void connected_later_client(const struct sock_target *target)
+{
+    static char *const nothing[] = {(char *)(uintptr_t) "true", NULL};
+    static char *const waits[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+                                  (char *)(uintptr_t) "read word", NULL};
+    for (size_t way = 0; way < 2; way++) {
+        int begin[2], end[2], fd = sock_open(target, 0);
+        char byte = 0;
+        sock_expect(pipe(begin) == 0 && pipe(end) == 0, "pipe");
+        pid_t pid = sock_fork();
+        if (pid == 0) {
+            sock_expect(close(end[1]) == 0 && dup2(end[0], 0) == 0 && read(begin[0], &byte, 1) == 1, "the word");
+            (void)execv(way == 0 ? "/bin/true" : "/bin/sh", way == 0 ? nothing : waits);
+            _exit(127);
+        }
+        sock_expect(connect(fd, (const struct sockaddr *)&target->address, target->length) == 0, "connect");
+        text_send(fd, 0, 1000, 1000, 1);
+        sock_expect(write(begin[1], "x", 1) == 1, "telling the child");
+        if (way == 0)
+            sock_expect(sock_reap(pid) == 0, "the child");
+        text_send(fd, 1000, 5000, 700, 1);
+        text_receive(fd, 0, 6000, 700, 2);
+        sock_expect(close(end[1]) == 0, "close");
+        if (way == 1)
+            sock_expect(sock_reap(pid) == 1, "the shell, which read nothing");
+        text_send(fd, 6000, 1000, 1000, 1);
+        sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
+        text_expect_end(fd);
+        (void)close(fd);
+        (void)close(begin[0]);
+        (void)close(begin[1]);
+        (void)close(end[0]);
+    }
+}
+
+static void connected_later(const struct sock_target *target)
+{
+    int listener = sock_listen(target);
+    pid_t pid = sock_fork();
+    if (pid == 0) {
+        (void)close(listener);
+        connected_later_client(target);
+        exit(0);
+    }
+    for (int i = 0; i < 2; i++) {
+        int fd = sock_accept(listener);
+        text_receive(fd, 0, 6000, 3000, 1);
+        text_send(fd, 0, 6000, 3000, 2);
+        text_receive(fd, 6000, 1000, 1000, 1);
+        text_expect_end(fd);
+        (void)close(fd);
+    }
+    sock_expect(sock_reap(pid) == 0, "the client's process");
+}
+
 /* --- a descriptor sent in a message --- */
 
 static void send_descriptor(int through, int fd)
@@ -296,6 +355,7 @@ static const struct scenario scenarios[] = {
     {"untrusted_child", NULL, NULL, untrusted_child},
     {"unprivileged", unprivileged_server, asking_client, NULL},
     {"spawn", spawn_server, spawn_client, NULL},
+    {"connected_later", NULL, NULL, connected_later},
     {"pass_descriptor", NULL, NULL, pass_descriptor},
     {0},
 };

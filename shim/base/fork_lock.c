@@ -1,0 +1,209 @@
+/*
+ * One word: how many threads are in a section, whether a fork has the lock or waits for it, and an epoch. Those who
+ * have waited too long begin a new epoch, in which nobody is in a section. Sections and forks of an old epoch then
+ * have no part in the count any more.
+ */
+#include "base/fork_lock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/process.h"
+#include "base/raw_syscall.h"
+
+#define SECTIONS 0x000fffffU /* how many threads are in one */
+#define FORKING 0x00100000U  /* a fork has the lock, or waits for the sections to end */
+#define WAITED 0x00200000U   /* for a change of the word: it is to be announced */
+#define EPOCH_ONE 0x00400000U
+#define EPOCH (~(EPOCH_ONE - 1))
+
+enum {
+    SPINS = 100,
+    SLICE_MS = 10,
+    SANDBOX_SPINS = 1000000, /* a filter may end the process for any call (seccomp(2)) */
+    GRACE_ROUNDS = 10,
+};
+
+static _Atomic uint32_t word;
+static atomic_int waiting_sections; /* threads that wait for a fork to end */
+
+static __thread struct {
+    unsigned depth; /* of sections in sections */
+    uint32_t epoch; /* of the outermost one; or of the fork */
+    bool forks;     /* this thread has the lock for a fork */
+} mine __attribute__((tls_model("initial-exec")));
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/*
+ * Waits a little for the word to change from `seen`. Returns how many milliseconds that has taken at most.
+ */
+static int wait_while(uint32_t seen, int round)
+{
+    const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
+    if (round < SPINS) {
+        relax();
+        return 0;
+    }
+    if (process_sandboxed) {
+        for (int i = 0; i < SANDBOX_SPINS && atomic_load_explicit(&word, memory_order_relaxed) == seen; i++)
+            relax();
+        return SLICE_MS;
+    }
+    const uint32_t marked = seen | WAITED;
+    if (seen != marked && !atomic_compare_exchange_strong(&word, &seen, marked))
+        return 0;
+    return raw_syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, marked, &slice, NULL, 0) == -ETIMEDOUT ? SLICE_MS : 0;
+}
+
+static void wake_all(uint32_t before)
+{
+    if ((before & WAITED) != 0 && !process_sandboxed)
+        (void)raw_syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* Whoever is in a section, or has the lock for a fork, has waited too long for to be waited for. */
+static uint32_t next_epoch(uint32_t seen, uint32_t flags)
+{
+    return ((seen & EPOCH) + EPOCH_ONE) | flags;
+}
+
+/* --- sections --- */
+
+static uint32_t join(void)
+{
+    uint32_t seen = atomic_load_explicit(&word, memory_order_relaxed);
+    int waited_ms = 0;
+    bool waits = false;
+    for (int round = 0;; round++) {
+        if ((seen & FORKING) == 0 && atomic_compare_exchange_weak(&word, &seen, seen + 1))
+            break;
+        if ((seen & FORKING) == 0)
+            continue;
+        if (!waits)
+            atomic_fetch_add(&waiting_sections, 1);
+        waits = true;
+        if (waited_ms >= FORK_LOCK_FORK_MS && atomic_compare_exchange_strong(&word, &seen, next_epoch(seen, 0)))
+            wake_all(seen);
+        else
+            waited_ms += wait_while(seen, round);
+        seen = atomic_load(&word);
+    }
+    if (waits)
+        atomic_fetch_sub(&waiting_sections, 1);
+    return seen & EPOCH;
+}
+
+static void leave(uint32_t epoch)
+{
+    uint32_t seen = atomic_load_explicit(&word, memory_order_relaxed);
+    while ((seen & EPOCH) == epoch && (seen & SECTIONS) > 0)
+        if (atomic_compare_exchange_weak(&word, &seen, seen - 1)) {
+            if ((seen & SECTIONS) == 1 && (seen & FORKING) != 0)
+                wake_all(seen);
+            return;
+        }
+}
+
+/* One that this thread has left by siglongjmp(), and that has been given up since, does not count. */
+bool fork_lock_is_blocked_here(void)
+{
+    return mine.depth > 0 && !mine.forks &&
+           (atomic_load_explicit(&word, memory_order_relaxed) & EPOCH) == mine.epoch;
+}
+
+void process_block_forks(void)
+{
+    process_check();
+    if (mine.forks) /* the fork's own work */
+        return;
+    if (fork_lock_is_blocked_here()) {
+        mine.depth++;
+        return;
+    }
+    mine.epoch = join();
+    mine.depth = 1;
+}
+
+void process_unblock_forks(void)
+{
+    if (!mine.forks && mine.depth > 0 && --mine.depth == 0)
+        leave(mine.epoch);
+}
+
+/* --- forks --- */
+
+/*
+ * Sections that have waited for the last fork come before the next one, or threads that do nothing but fork would
+ * keep them out. They have been woken, and have two milliseconds.
+ */
+static bool lets_sections_pass(int *grace)
+{
+    const struct timespec pause = {.tv_nsec = 200000};
+    if (process_sandboxed || atomic_load(&waiting_sections) == 0 || *grace >= 2 * GRACE_ROUNDS)
+        return false;
+    if ((*grace)++ < GRACE_ROUNDS)
+        (void)raw_syscall(SYS_sched_yield);
+    else
+        (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+    return true;
+}
+
+bool fork_lock_acquire(void)
+{
+    int waited_ms = 0, grace = 0;
+    if (mine.forks || fork_lock_is_blocked_here())
+        return false;
+    uint32_t seen = atomic_load(&word);
+    for (int round = 0;; round++) {
+        if ((seen & FORKING) == 0 && !lets_sections_pass(&grace) &&
+            atomic_compare_exchange_strong(&word, &seen, seen | FORKING))
+            break;
+        if ((seen & FORKING) != 0 && waited_ms >= FORK_LOCK_FORK_MS &&
+            atomic_compare_exchange_strong(&word, &seen, next_epoch(seen, 0)))
+            wake_all(seen);
+        else if ((seen & FORKING) != 0)
+            waited_ms += wait_while(seen, round);
+        seen = atomic_load(&word);
+    }
+    mine.forks = true;
+    mine.depth = 0;
+    mine.epoch = seen & EPOCH;
+    waited_ms = 0;
+    for (int round = 0; ((seen = atomic_load(&word)) & SECTIONS) > 0 && (seen & EPOCH) == mine.epoch; round++)
+        if (waited_ms < FORK_LOCK_SECTION_MS)
+            waited_ms += wait_while(seen, round);
+        else if (atomic_compare_exchange_strong(&word, &seen, next_epoch(seen, FORKING | (seen & WAITED))))
+            mine.epoch = (seen & EPOCH) + EPOCH_ONE;
+    return true;
+}
+
+void fork_lock_release(void)
+{
+    uint32_t seen = atomic_load(&word);
+    if (!mine.forks)
+        return;
+    mine.forks = false;
+    while ((seen & EPOCH) == mine.epoch && (seen & FORKING) != 0)
+        if (atomic_compare_exchange_weak(&word, &seen, seen & ~(FORKING | WAITED))) {
+            wake_all(seen);
+            return;
+        }
+}
+
+void fork_lock_reset(void)
+{
+    mine.forks = false;
+    mine.depth = 0;
+    atomic_store(&waiting_sections, 0);
+    atomic_store(&word, 0);
+}

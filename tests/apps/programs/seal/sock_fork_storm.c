@@ -1,0 +1,393 @@
+/*
+ * Forks beside threads: threads accept, answer and close, or connect, ask and close, while other threads of the
+ * same process make children of every kind. A child gets copies of connections that it does not use, and not one of
+ * them may be lost by that. Each byte is compared, each connection must end in order at both ends.
+ *
+ * SOCK_CONNECTIONS in the environment says how many connections (default 1000), SOCK_SEED another sequence of
+ * chance.
+ */
+// link: -pthread
+#include "../lib/sock.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+enum {
+    USERS = 4,   /* threads with connections, at each end */
+    FORKERS = 2, /* threads that fork */
+    SIZE_MAX_ = 4000,
+    REPORTS = 5,    /* losses that are told one by one */
+    TIMEOUT_S = 30, /* what takes longer has hung, on a busy machine too */
+};
+
+/* Shared by the two processes. */
+static struct counts {
+    atomic_int begun, answered, served, lost, reported;
+    atomic_int forks;
+} * counts;
+
+static int total;
+static unsigned first_seed;
+static atomic_bool over;
+
+static unsigned next_random(unsigned *state)
+{
+    *state = *state * 1664525U + 1013904223U;
+    return *state >> 8;
+}
+
+static void lost(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void lost(const char *format, ...)
+{
+    const int error = errno;
+    va_list list;
+    atomic_fetch_add(&counts->lost, 1);
+    if (atomic_fetch_add(&counts->reported, 1) >= REPORTS)
+        return;
+    char text[200];
+    va_start(list, format);
+    (void)vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    (void)fprintf(stderr, "pid %d: lost: %s (errno %d, %s)\n", getpid(), text, error, strerror(error));
+}
+
+/* --- connections --- */
+
+static bool send_all(int fd, const void *bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        const ssize_t n = send(fd, (const char *)bytes + done, size - done, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        done += (size_t)n;
+    }
+    return true;
+}
+
+/* Returns how many bytes came before the end or an error, which *last says as recv() does. */
+static size_t receive_all(int fd, void *bytes, size_t size, ssize_t *last)
+{
+    size_t done = 0;
+    while (done < size) {
+        *last = recv(fd, (char *)bytes + done, size - done, 0);
+        if (*last < 0 && errno == EINTR)
+            continue;
+        if (*last <= 0)
+            break;
+        done += (size_t)*last;
+    }
+    return done;
+}
+
+static bool is_text(const unsigned char *bytes, size_t size, unsigned seed)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != text_byte(i, seed))
+            return false;
+    return true;
+}
+
+static bool ends(int fd)
+{
+    char byte;
+    ssize_t n;
+    do
+        n = recv(fd, &byte, 1, 0);
+    while (n < 0 && errno == EINTR);
+    return n == 0;
+}
+
+static void set_timeout(int fd)
+{
+    const struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+}
+
+/* What a client says first. */
+struct head {
+    uint32_t size, seed;
+    bool server_closes; /* first */
+    char fill[7];
+};
+
+static bool serve(int fd)
+{
+    static _Thread_local unsigned char text[SIZE_MAX_];
+    struct head head;
+    ssize_t last = 0;
+    size_t n = receive_all(fd, &head, sizeof head, &last);
+    if (n != sizeof head || head.size > SIZE_MAX_) {
+        lost("the server got %zu bytes of a head, then %zd", n, last);
+        return false;
+    }
+    n = receive_all(fd, text, head.size, &last);
+    if (n != head.size || !is_text(text, n, head.seed)) {
+        lost("the server got %zu of %u bytes of a question, then %zd", n, head.size, last);
+        return false;
+    }
+    text_fill(text, head.size, 0, head.seed + 1);
+    if (!send_all(fd, text, head.size)) {
+        lost("the server could not answer");
+        return false;
+    }
+    if (!head.server_closes && !ends(fd)) {
+        lost("the server saw no orderly end");
+        return false;
+    }
+    return true;
+}
+
+static bool ask(int fd, unsigned *state)
+{
+    static _Thread_local unsigned char text[SIZE_MAX_];
+    const struct head head = {.size = next_random(state) % SIZE_MAX_ + 1,
+                              .seed = next_random(state),
+                              .server_closes = next_random(state) % 2 != 0};
+    ssize_t last = 0;
+    text_fill(text, head.size, 0, head.seed);
+    if (!send_all(fd, &head, sizeof head) || !send_all(fd, text, head.size)) {
+        lost("the client could not ask");
+        return false;
+    }
+    const size_t n = receive_all(fd, text, head.size, &last);
+    if (n != head.size || !is_text(text, n, head.seed + 1)) {
+        lost("the client got %zu of %u bytes of an answer, then %zd", n, head.size, last);
+        return false;
+    }
+    if (head.server_closes && !ends(fd)) {
+        lost("the client saw no orderly end");
+        return false;
+    }
+    return true;
+}
+
+static void *accept_and_serve(void *argument)
+{
+    const int listener = *(int *)argument;
+    while (atomic_load(&counts->served) < total) {
+        struct pollfd wait = {.fd = listener, .events = POLLIN};
+        if (poll(&wait, 1, 20) != 1)
+            continue;
+        const int number = atomic_load(&counts->served);
+        /* Some of them survive an exec, in a program that does not know that it has them. */
+        const int fd = accept4(listener, NULL, NULL, number % 4 == 0 ? 0 : SOCK_CLOEXEC);
+        if (fd < 0)
+            continue; /* another thread had it */
+        set_timeout(fd);
+        (void)serve(fd);
+        (void)close(fd);
+        atomic_fetch_add(&counts->served, 1);
+    }
+    return NULL;
+}
+
+static void *connect_and_ask(void *argument)
+{
+    unsigned state = first_seed * 100 + *(unsigned *)argument;
+    for (int number; (number = atomic_fetch_add(&counts->begun, 1)) < total;) {
+        const int fd = socket(sock_target_global.address.ss_family,
+                              number % 4 == 0 ? SOCK_STREAM : SOCK_STREAM | SOCK_CLOEXEC, 0);
+        set_timeout(fd);
+        if (connect(fd, (const struct sockaddr *)&sock_target_global.address, sock_target_global.length) != 0) {
+            lost("connect");
+            atomic_fetch_add(&counts->served, 1); /* nobody will accept it */
+        } else if (ask(fd, &state)) {
+            atomic_fetch_add(&counts->answered, 1);
+        }
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+/* --- children --- */
+
+static void close_what_is_inherited(void)
+{
+    struct timespec moment = {.tv_nsec = 500000};
+    for (int fd = 3; fd < 64; fd++) {
+        (void)close(fd);
+        if (fd == 10)
+            (void)nanosleep(&moment, NULL);
+    }
+}
+
+/* What a child does: nothing that the parent's connections may notice. */
+static _Noreturn void be_child(unsigned way)
+{
+    static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+    switch (way % 16) {
+    case 0:
+    case 1:
+        close_what_is_inherited();
+        break;
+    case 2:
+        (void)close_range(3, ~0U, 0);
+        break;
+    case 3:
+        (void)execv("/bin/true", argv);
+        _exit(127);
+    case 4:
+    case 5:
+        (void)poll(NULL, 0, 3); /* holds them a moment */
+        break;
+    case 6:
+        (void)syscall(SYS_exit_group, 0);
+        break;
+    default:
+        break;
+    }
+    _exit(0);
+}
+
+static pid_t make_child(unsigned way)
+{
+    static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+    pid_t pid;
+    switch (way % 8) {
+    case 0:
+        return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    case 1:
+        return _Fork();
+    case 2:
+        if (way % 64 != 2)
+            return fork();
+        pid = vfork();
+        if (pid == 0) {
+            (void)execv("/bin/true", argv);
+            _exit(127);
+        }
+        return pid;
+    default:
+        return fork();
+    }
+}
+
+static void *fork_children(void *argument)
+{
+    unsigned state = first_seed * 77 + *(unsigned *)argument;
+    while (!atomic_load(&over)) {
+        const unsigned way = next_random(&state), then = next_random(&state);
+        const pid_t pid = make_child(way);
+        sock_expect(pid >= 0, "fork");
+        if (pid == 0)
+            be_child(then);
+        const int status = sock_reap(pid);
+        sock_expect(status == 0, "a child (ways %u and %u) ended with %d", way % 8, then % 16, status);
+        atomic_fetch_add(&counts->forks, 1);
+    }
+    return NULL;
+}
+
+/* --- a process with threads of all kinds --- */
+
+/* What a process does: it accepts, connects, or both, and it may fork meanwhile. */
+struct part {
+    int listener; /* -1: it does not accept */
+    bool connects, forks;
+};
+
+static void start(pthread_t *threads, size_t *count, void *(*function)(void *), void *argument)
+{
+    sock_expect(pthread_create(&threads[*count], NULL, function, argument) == 0, "pthread_create");
+    (*count)++;
+}
+
+static void play(struct part part)
+{
+    pthread_t users[2 * USERS], forkers[FORKERS];
+    size_t user_count = 0, forker_count = 0;
+    unsigned numbers[USERS];
+    for (unsigned i = 0; i < USERS; i++)
+        numbers[i] = i;
+    for (unsigned i = 0; i < FORKERS && part.forks; i++)
+        start(forkers, &forker_count, fork_children, &numbers[i]);
+    for (unsigned i = 0; i < USERS && part.listener >= 0; i++)
+        start(users, &user_count, accept_and_serve, &part.listener);
+    for (unsigned i = 0; i < USERS && part.connects; i++)
+        start(users, &user_count, connect_and_ask, &numbers[i]);
+    for (size_t i = 0; i < user_count; i++)
+        sock_expect(pthread_join(users[i], NULL) == 0, "pthread_join");
+    atomic_store(&over, true);
+    for (size_t i = 0; i < forker_count; i++)
+        sock_expect(pthread_join(forkers[i], NULL) == 0, "pthread_join");
+}
+
+static void prepare(void)
+{
+    total = getenv("SOCK_CONNECTIONS") ? (int)strtol(getenv("SOCK_CONNECTIONS"), NULL, 10) : 1000;
+    first_seed = getenv("SOCK_SEED") ? (unsigned)strtoul(getenv("SOCK_SEED"), NULL, 10) : 1;
+    counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    sock_expect(counts != MAP_FAILED, "mmap");
+}
+
+static void conclude(void)
+{
+    (void)printf("connections %d answered %d lost %d forks %d\n", total, atomic_load(&counts->answered),
+                 atomic_load(&counts->lost), atomic_load(&counts->forks));
+    sock_expect(atomic_load(&counts->lost) == 0 && atomic_load(&counts->answered) == total,
+                "%d of %d connections were answered, %d losses", atomic_load(&counts->answered), total,
+                atomic_load(&counts->lost));
+    sock_expect(atomic_load(&counts->forks) > 0, "nothing was forked");
+}
+
+static int listen_for_threads(const struct sock_target *target)
+{
+    const int listener = sock_listen(target);
+    sock_set_nonblocking(listener, true);
+    return listener;
+}
+
+/* Clients in a process of their own. */
+static void run_two(const struct sock_target *target, bool server_forks, bool client_forks)
+{
+    const int listener = listen_for_threads(target);
+    prepare();
+    const pid_t client = fork();
+    sock_expect(client >= 0, "fork");
+    if (client == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)close(listener);
+        play((struct part){.listener = -1, .connects = true, .forks = client_forks});
+        exit(0);
+    }
+    play((struct part){.listener = listener, .forks = server_forks});
+    sock_expect(sock_reap(client) == 0, "the client's process");
+    (void)close(listener);
+    conclude();
+}
+
+static void servers(const struct sock_target *target)
+{
+    run_two(target, true, false);
+}
+
+static void clients(const struct sock_target *target)
+{
+    run_two(target, false, true);
+}
+
+/* Both ends of every connection in the one process that forks. */
+static void both_ends(const struct sock_target *target)
+{
+    const int listener = listen_for_threads(target);
+    prepare();
+    play((struct part){.listener = listener, .connects = true, .forks = true});
+    (void)close(listener);
+    conclude();
+}
+
+static const struct scenario scenarios[] = {
+    {"servers", NULL, NULL, servers},
+    {"clients", NULL, NULL, clients},
+    {"both_ends", NULL, NULL, both_ends},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    return scenario_main(argc, argv, scenarios);
+}

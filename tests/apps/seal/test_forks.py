@@ -1,0 +1,70 @@
+# run: first
+# timeout: 30000
+"""Forks beside threads lose nothing: a process whose threads accept, answer, connect and close has children all the while.
+
+`sock_fork_storm` counts connections that were reset, ended too early, hung or brought a wrong byte; the audit log says
+how each one ended. 20,000 connections in all; PFSWRAP_FORKS_CONNECTIONS=1000000 makes as many, PFSWRAP_FORKS_SEED another
+sequence of chance.
+"""
+
+import os
+import time
+from collections import Counter
+
+from lib.process import PROGRAMS, free_port, run
+from lib.seal import MODES, Keys, SealWrap, needs_seal
+from lib.tap import Tap, check, equal
+
+CONNECTIONS = int(os.environ.get("PFSWRAP_FORKS_CONNECTIONS", "20000"))
+SEED = int(os.environ.get("PFSWRAP_FORKS_SEED", "1"))
+BARE_CONNECTIONS = 1500
+PART = 2500  # connections of one run of the program: what is found is known soon
+SECONDS = 240  # for one run: what hangs is given up by the program itself after 30 s
+SHARES = {
+    "servers": (0.4, "threads that accept, in a process that forks"),
+    "clients": (0.3, "threads that connect, in a process that forks"),
+    "both_ends": (0.3, "threads of both ends in one process that forks"),
+}
+
+
+def parts(total, what):
+    """Counts and seeds of the runs that make up the whole; says how far it is where that takes long."""
+    done, began = 0, time.monotonic()
+    while done < total:
+        count = min(PART, total - done)
+        yield count, SEED + done // PART
+        done += count
+        if total > 10 * PART:
+            left = (time.monotonic() - began) * (total - done) / done
+            print(f"# {what}: {done:,} of {total:,} connections, {left / 60:.0f} min left", flush=True)
+
+
+def once(mode, keys, scenario, count, seed):
+    port = free_port()
+    wrap = SealWrap(keys, listen=port, connect=port)
+    environment = {**mode.environment(), "SOCK_CONNECTIONS": str(count), "SOCK_SEED": str(seed)}
+    result = run(mode.argv(wrap, [PROGRAMS / "seal/sock_fork_storm", scenario, port]), timeout=SECONDS, env=environment)
+    ends = Counter((event["event"], event.get("end"), event.get("reason"))
+                   for event in wrap.events() if event["event"] not in ("policy", "opened"))
+    check(result.status == 0 and result.out.endswith(b"ok\n"),
+          f"{scenario} with seed {seed} ended with {result.status}: {result.text[-1200:].strip()}\n{dict(ends)}")
+    if mode.sealed:
+        equal(dict(ends), {("closed", "clean", None): 2 * count}, f"what the audit log says (seed {seed})")
+    wrap.log.unlink(missing_ok=True)
+
+
+def main():
+    tap = Tap()
+    keys = Keys("peer")
+    for mode in MODES:
+        for scenario, (share, sentence) in SHARES.items():
+            with tap.case(f"{mode.name}: {sentence}: no connection is lost"):
+                if mode.sealed:
+                    needs_seal()
+                total = round((CONNECTIONS if mode.sealed else BARE_CONNECTIONS) * share)
+                for count, seed in parts(total, scenario):
+                    once(mode, keys, scenario, count, seed)
+    tap.finish()
+
+
+main()

@@ -1,0 +1,397 @@
+/*
+ * Sections and forks exclude each other, in threads, in signal handlers and in children; and nothing is locked for
+ * ever by a thread that never comes back.
+ */
+#include "../suite.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fork.h"
+#include "base/fork_lock.h"
+#include "base/process.h"
+#include "base/raw_syscall.h"
+
+static void (*before_fork)(void); /* while the lock is held */
+
+static void before(enum process_fork kind)
+{
+    (void)kind;
+    if (before_fork != NULL)
+        before_fork();
+}
+
+static const struct process_observer observer = {.before_fork = before};
+const struct process_observer *const process_observers[] = {&observer, NULL};
+
+static _Noreturn void leave(bool well)
+{
+    for (;;)
+        (void)raw_syscall(SYS_exit_group, well ? 0 : 1);
+}
+
+static void expect_success(pid_t child)
+{
+    int status = 1;
+    ck_assert_int_gt(child, 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+static long milliseconds(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void pause_ms(int ms)
+{
+    (void)poll(NULL, 0, ms);
+}
+
+/* A child in which nothing is locked: it may have sections, and children. */
+static bool is_unlocked(void)
+{
+    const long began = milliseconds();
+    process_block_forks();
+    process_unblock_forks();
+    const pid_t child = fork();
+    if (child == 0)
+        leave(true);
+    int status = 1;
+    return waitpid(child, &status, 0) == child && status == 0 && milliseconds() - began < FORK_LOCK_SECTION_MS;
+}
+
+/* --- exclusion --- */
+
+static atomic_int inside, forks_begun;
+
+static void *have_a_section(void *half)
+{
+    int *changed = half;
+    process_block_forks();
+    changed[0]++;
+    atomic_store(&inside, 1);
+    while (atomic_load(&forks_begun) == 0)
+        pause_ms(1);
+    pause_ms(50); /* the fork waits by now, or comes later: both are right */
+    changed[1]++;
+    process_unblock_forks();
+    return NULL;
+}
+
+START_TEST(a_fork_waits_for_a_section_of_another_thread)
+{
+    static int halves[2];
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, have_a_section, halves), 0);
+    while (atomic_load(&inside) == 0)
+        pause_ms(1);
+    atomic_store(&forks_begun, 1);
+    const pid_t child = fork();
+    if (child == 0)
+        leave(halves[0] == 1 && halves[1] == 1 && is_unlocked());
+    ck_assert_int_eq(halves[1], 1);
+    expect_success(child);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+static atomic_int wanted, entered;
+
+static void *want_a_section(void *nothing)
+{
+    while (atomic_load(&wanted) == 0)
+        pause_ms(1);
+    atomic_store(&wanted, 2);
+    process_block_forks();
+    atomic_store(&entered, 1);
+    process_unblock_forks();
+    return nothing;
+}
+
+static void let_it_want(void)
+{
+    before_fork = NULL;
+    atomic_store(&wanted, 1);
+    while (atomic_load(&wanted) != 2)
+        pause_ms(1);
+    pause_ms(20);
+}
+
+START_TEST(a_section_waits_for_a_fork_of_another_thread)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, want_a_section, NULL), 0);
+    before_fork = let_it_want;
+    const pid_t child = fork();
+    if (child == 0)
+        leave(atomic_load(&entered) == 0 && is_unlocked());
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(atomic_load(&entered), 1);
+    expect_success(child);
+}
+END_TEST
+
+START_TEST(sections_may_be_nested_and_the_outermost_counts)
+{
+    process_block_forks();
+    process_block_forks();
+    process_unblock_forks();
+    ck_assert(fork_lock_is_blocked_here());
+    process_unblock_forks();
+    ck_assert(!fork_lock_is_blocked_here());
+    process_unblock_forks(); /* one too many changes nothing */
+    ck_assert(!fork_lock_is_blocked_here());
+    const pid_t child = fork();
+    if (child == 0)
+        leave(is_unlocked());
+    expect_success(child);
+}
+END_TEST
+
+/* What an observer does while the lock is held may have sections itself. */
+static void nest(void)
+{
+    process_block_forks();
+    process_unblock_forks();
+}
+
+START_TEST(the_forks_own_work_may_have_sections)
+{
+    before_fork = nest;
+    const long began = milliseconds();
+    const pid_t child = fork();
+    if (child == 0)
+        leave(is_unlocked());
+    expect_success(child);
+    ck_assert_int_lt(milliseconds() - began, FORK_LOCK_SECTION_MS);
+}
+END_TEST
+
+/* --- signal handlers --- */
+
+static pid_t child_of_handler;
+
+static void fork_in_handler(int number)
+{
+    (void)number;
+    child_of_handler = fork();
+    if (child_of_handler == 0)
+        leave(is_unlocked());
+}
+
+START_TEST(a_handler_may_fork_inside_a_section_of_its_thread)
+{
+    const long began = milliseconds();
+    ck_assert(signal(SIGUSR1, fork_in_handler) != SIG_ERR);
+    process_block_forks();
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+    ck_assert(fork_lock_is_blocked_here());
+    process_unblock_forks();
+    expect_success(child_of_handler);
+    ck_assert_int_lt(milliseconds() - began, FORK_LOCK_SECTION_MS);
+    ck_assert(is_unlocked());
+}
+END_TEST
+
+static void fork_once(void)
+{
+    before_fork = NULL;
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+}
+
+START_TEST(a_handler_may_fork_inside_a_fork)
+{
+    const long began = milliseconds();
+    ck_assert(signal(SIGUSR1, fork_in_handler) != SIG_ERR);
+    before_fork = fork_once;
+    const pid_t child = fork();
+    if (child == 0)
+        leave(is_unlocked());
+    expect_success(child_of_handler);
+    expect_success(child);
+    ck_assert_int_lt(milliseconds() - began, FORK_LOCK_SECTION_MS);
+    ck_assert(is_unlocked());
+}
+END_TEST
+
+/* --- what never comes back --- */
+
+static sigjmp_buf away;
+
+START_TEST(a_section_that_was_left_by_a_jump_is_given_up)
+{
+    if (sigsetjmp(away, 1) == 0) {
+        process_block_forks();
+        siglongjmp(away, 1);
+    }
+    ck_assert(fork_lock_is_blocked_here()); /* for all that this thread knows: its own forks do not wait */
+    const pid_t child = fork();
+    if (child == 0)
+        leave(is_unlocked());
+    expect_success(child);
+}
+END_TEST
+
+static void *end_in_a_section(void *nothing)
+{
+    process_block_forks();
+    return nothing;
+}
+
+START_TEST(a_section_whose_thread_has_ended_is_given_up)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_in_a_section, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    const long began = milliseconds();
+    const pid_t child = fork();
+    if (child == 0)
+        leave(is_unlocked());
+    expect_success(child);
+    ck_assert_int_ge(milliseconds() - began, FORK_LOCK_SECTION_MS / 2);
+    ck_assert(is_unlocked()); /* at once: it is waited for only once */
+}
+END_TEST
+
+static void *end_in_a_fork(void *nothing)
+{
+    process_begin_fork(PROCESS_FORK_RAW);
+    return nothing;
+}
+
+START_TEST(a_fork_whose_thread_has_ended_is_given_up)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_in_a_fork, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    const long began = milliseconds();
+    process_block_forks();
+    ck_assert_int_ge(milliseconds() - began, FORK_LOCK_FORK_MS / 2);
+    process_unblock_forks();
+    ck_assert(is_unlocked());
+}
+END_TEST
+
+/* --- all at once --- */
+
+enum { THREADS = 4, FORKS = 60, NUMBERS = 64 };
+
+/* What threads change in sections: two counts that are equal outside, and descriptors that are noted while open. */
+static struct table {
+    int one, other; /* of this thread */
+    int fd;         /* open; -1: none */
+} tables[THREADS];
+
+static atomic_bool over;
+
+static void *change_a_table(void *argument)
+{
+    struct table *table = argument;
+    while (!atomic_load(&over)) {
+        process_block_forks();
+        table->one++;
+        table->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        table->other++;
+        process_unblock_forks();
+        process_block_forks();
+        table->one++;
+        (void)close(table->fd);
+        table->fd = -1;
+        table->other++;
+        process_unblock_forks();
+    }
+    return NULL;
+}
+
+/* In a child: memory and descriptors are of one moment. */
+static bool is_consistent(void)
+{
+    bool noted[NUMBERS] = {false};
+    for (int i = 0; i < THREADS; i++) {
+        if (tables[i].one != tables[i].other)
+            return false;
+        if (tables[i].fd >= 0 && tables[i].fd < NUMBERS)
+            noted[tables[i].fd] = true;
+    }
+    for (int fd = 3; fd < NUMBERS; fd++)
+        if ((fcntl(fd, F_GETFD) >= 0) != noted[fd])
+            return false;
+    return true;
+}
+
+static void *fork_often(void *nothing)
+{
+    for (int i = 0; i < FORKS; i++) {
+        const bool raw = i % 2 != 0;
+        if (raw)
+            process_begin_fork(PROCESS_FORK_RAW);
+        const pid_t child = raw ? _Fork() : fork();
+        if (raw)
+            process_end_fork(process_fork_end_of(child));
+        if (child == 0)
+            leave(is_consistent());
+        int status = 1;
+        if (waitpid(child, &status, 0) != child || status != 0)
+            return NULL;
+    }
+    return &tables[nothing != NULL];
+}
+
+START_TEST(a_child_finds_what_sections_change_as_it_was_at_one_moment)
+{
+    pthread_t threads[THREADS], forkers[2];
+    for (int fd = 3; fd < NUMBERS; fd++)
+        (void)close(fd);
+    for (int i = 0; i < THREADS; i++) {
+        tables[i].fd = -1;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, change_a_table, &tables[i]), 0);
+    }
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&forkers[i], NULL, fork_often, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        void *done;
+        ck_assert_int_eq(pthread_join(forkers[i], &done), 0);
+        ck_assert_ptr_nonnull(done);
+    }
+    atomic_store(&over, true);
+    for (int i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        ck_assert_int_gt(tables[i].one, 0); /* forks do not keep sections out */
+    }
+}
+END_TEST
+
+static void start(void)
+{
+    ck_assert_int_eq(process_start(), 0);
+}
+
+int main(void)
+{
+    TCase *cases = tcase_create("fork_lock");
+    tcase_add_checked_fixture(cases, start, NULL);
+    tcase_add_test(cases, a_fork_waits_for_a_section_of_another_thread);
+    tcase_add_test(cases, a_section_waits_for_a_fork_of_another_thread);
+    tcase_add_test(cases, sections_may_be_nested_and_the_outermost_counts);
+    tcase_add_test(cases, the_forks_own_work_may_have_sections);
+    tcase_add_test(cases, a_handler_may_fork_inside_a_section_of_its_thread);
+    tcase_add_test(cases, a_handler_may_fork_inside_a_fork);
+    tcase_add_test(cases, a_section_that_was_left_by_a_jump_is_given_up);
+    tcase_add_test(cases, a_section_whose_thread_has_ended_is_given_up);
+    tcase_add_test(cases, a_fork_whose_thread_has_ended_is_given_up);
+    tcase_add_test(cases, a_child_finds_what_sections_change_as_it_was_at_one_moment);
+    return run_suite(cases, "fork_lock");
+}
