@@ -19,7 +19,7 @@ static __thread struct {
     int error;        /* errno before the outermost */
 } forking __attribute__((tls_model("initial-exec")));
 
-/* How this child was made, by what its only thread remembers of it. */
+/* How this child was made, according to what its only thread had recorded. */
 static enum process_fork kind_of_child(void)
 {
     if (forking.depth > 0)

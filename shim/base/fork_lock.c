@@ -1,7 +1,7 @@
 /*
- * One word: how many threads are in a section, whether a fork has the lock or waits for it, and an epoch. Those who
- * have waited too long begin a new epoch, in which nobody is in a section. Sections and forks of an old epoch then
- * have no part in the count any more.
+ * The lock is one word: how many threads are in a section, whether a fork has the lock or waits for it, and an
+ * epoch. A thread that has waited too long begins a new epoch, in which no thread is in a section. Sections and
+ * forks of an old epoch no longer change the count.
  */
 #include "base/fork_lock.h"
 
@@ -15,16 +15,16 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 
-#define SECTIONS 0x000fffffU /* how many threads are in one */
+#define SECTIONS 0x000fffffU /* how many threads are in a section */
 #define FORKING 0x00100000U  /* a fork has the lock, or waits for the sections to end */
-#define WAITED 0x00200000U   /* for a change of the word: it is to be announced */
+#define WAITED 0x00200000U   /* a thread sleeps until the word changes, and must be woken */
 #define EPOCH_ONE 0x00400000U
 #define EPOCH (~(EPOCH_ONE - 1))
 
 enum {
     SPINS = 100,
     SLICE_MS = 10,
-    SANDBOX_SPINS = 1000000, /* a filter may end the process for any call (seccomp(2)) */
+    SANDBOX_SPINS = 1000000, /* in a sandbox, which may end the process for any system call (seccomp(2)) */
     GRACE_ROUNDS = 10,
 };
 
@@ -32,8 +32,8 @@ static _Atomic uint32_t word;
 static atomic_int waiting_sections; /* threads that wait for a fork to end */
 
 static __thread struct {
-    unsigned depth; /* of sections in sections */
-    uint32_t epoch; /* of the outermost one; or of the fork */
+    unsigned depth; /* of nested sections */
+    uint32_t epoch; /* of the outermost section, or of the fork */
     bool forks;     /* this thread has the lock for a fork */
 } mine __attribute__((tls_model("initial-exec")));
 
@@ -44,9 +44,7 @@ static inline void relax(void)
 #endif
 }
 
-/*
- * Waits a little for the word to change from `seen`. Returns how many milliseconds that has taken at most.
- */
+/* Waits a little for the word to change from `seen`. Returns at most how many milliseconds this took. */
 static int wait_while(uint32_t seen, int round)
 {
     const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
@@ -71,7 +69,7 @@ static void wake_all(uint32_t before)
         (void)raw_syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* Whoever is in a section, or has the lock for a fork, has waited too long for to be waited for. */
+/* The word of the next epoch: the sections, or the fork, that this thread has waited for no longer count. */
 static uint32_t next_epoch(uint32_t seen, uint32_t flags)
 {
     return ((seen & EPOCH) + EPOCH_ONE) | flags;
@@ -114,7 +112,7 @@ static void leave(uint32_t epoch)
         }
 }
 
-/* One that this thread has left by siglongjmp(), and that has been given up since, does not count. */
+/* A section that this thread left by siglongjmp(3) does not count once another thread has given up on it. */
 bool fork_lock_is_blocked_here(void)
 {
     return mine.depth > 0 && !mine.forks &&
@@ -124,7 +122,7 @@ bool fork_lock_is_blocked_here(void)
 void process_block_forks(void)
 {
     process_check();
-    if (mine.forks) /* the fork's own work */
+    if (mine.forks) /* what the fork itself does */
         return;
     if (fork_lock_is_blocked_here()) {
         mine.depth++;
@@ -143,8 +141,8 @@ void process_unblock_forks(void)
 /* --- forks --- */
 
 /*
- * Sections that have waited for the last fork come before the next one, or threads that do nothing but fork would
- * keep them out. They have been woken, and have two milliseconds.
+ * Sections that have waited for the last fork come before the next one. Otherwise threads that only fork would keep
+ * them out. They have been woken, and have two milliseconds.
  */
 static bool lets_sections_pass(int *grace)
 {

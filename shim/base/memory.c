@@ -19,7 +19,7 @@ enum {
     FILE_NOEXEC = 0x0008, /* MFD_NOEXEC_SEAL */
 };
 
-#define KEPT UINT32_MAX /* as a link: of a piece that memory_keep() has named */
+#define KEPT UINT32_MAX /* the link of a block that memory_keep() has named */
 
 static uint32_t *link_of(struct memory_pool *pool, uint32_t index)
 {
@@ -96,7 +96,7 @@ uint32_t memory_count(struct memory_pool *pool)
     return (chunks < MEMORY_CHUNKS ? chunks : MEMORY_CHUNKS) * pool->per_chunk;
 }
 
-/* A thread of the parent's was just adding this chunk: nobody here has a piece of it, and nobody will. */
+/* Whether a thread of the parent was just adding the block's chunk. This process cannot use such a chunk. */
 static bool is_missing(struct memory_pool *pool, uint32_t index)
 {
     const uint32_t chunk = index / pool->per_chunk;

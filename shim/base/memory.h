@@ -29,9 +29,10 @@ int32_t memory_take(struct memory_pool *pool);
 void memory_give(struct memory_pool *pool, int32_t index);
 
 /*
- * In a child of a fork, whose one thread uses no piece now: the parent's threads may have taken and given pieces
- * while the fork copied the pool a page at a time, so that the copied list of free pieces can be anything. Between
- * the first and the last call memory_keep() names the pieces that are taken here; all others are free then.
+ * Rebuilds the list of free blocks in a child of a fork. The fork copies the pool one page after the other, while
+ * the parent's threads take blocks and give them back, so the copied list may be inconsistent. Between begin and
+ * end, memory_keep() names the blocks that are in use; all others become free. No call of the child's only thread
+ * may be using a block that is not named.
  */
 void memory_begin_rebuild(struct memory_pool *pool);
 void memory_keep(struct memory_pool *pool, int32_t index);

@@ -47,8 +47,8 @@ bool transport_has_ended(int fd);
 void transport_reset_on_close(int fd);
 
 /*
- * On a connection that this end has made: whether a byte has passed in either direction since, or it has ended. A
- * kernel that does not say so (before Linux 4.2) means no.
+ * On a connection that this end has made: whether a byte has passed in either direction, or the connection has
+ * ended. False if the kernel does not report this (before Linux 4.2).
  */
 bool transport_has_begun(int fd);
 

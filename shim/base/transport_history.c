@@ -1,6 +1,6 @@
 /*
- * What the kernel has counted on a connection since it was made: linux/tcp.h has the counters, and libc's header,
- * which it does not go with, does not.
+ * The kernel's counters of a connection. They are declared in linux/tcp.h, which cannot be included together with
+ * libc's netinet/tcp.h.
  */
 #include "base/transport.h"
 

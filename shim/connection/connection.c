@@ -228,7 +228,7 @@ void connection_fetch(struct connection *connection, struct connection *slot)
     const size_t behind_lock = sizeof slot->lock;
     memcpy((uint8_t *)connection + behind_lock, (uint8_t *)slot + behind_lock, sizeof *slot - behind_lock);
     connection->slot = slot;
-    connection->wiped = false; /* never one in shared memory */
+    connection->wiped = false; /* only a private connection can be; another process may have set it */
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     bool whole = is_sane(connection);
     const uint32_t rx_length = whole ? last_end(connection->rx_plain, connection->rx_cipher) : 0;

@@ -1,11 +1,11 @@
 /*
- * Connections that the program was given: before it started, or in a message (SCM_RIGHTS, unix(7)). A program under
- * pfswrap passes on relayed connections and handoff sockets (transfer/import.h). A bare TCP socket comes from a
- * program without pfswrap. Only its addresses are known, so its handshake begins here. The handshake fails if data
- * has passed on the connection before, or if the first bytes of the peer are no handshake. Or the socket comes from
- * a parent with the shim that connected it after it had made this process: then the parent uses the connection, and
- * this process must leave it alone (handshake.c). A connection that cannot be adopted is shut down, never left
- * plain.
+ * Connections that the program was given: before it started, or in a message (SCM_RIGHTS, unix(7)). A program with
+ * the shim passes on relayed connections and handoff sockets (import.h). A bare socket comes from a program without
+ * the shim. Only its addresses are known, and its handshake begins here. The handshake fails if bytes have passed
+ * on the connection before, or if the first bytes of the peer are not a handshake. Or the socket comes from a
+ * parent with the shim that connected it after it had made this process. Then the parent uses the connection, and
+ * this process must leave it alone (connection/handshake.c). A connection that cannot be adopted is shut down,
+ * never left plain.
  */
 #include "socket/adopt.h"
 

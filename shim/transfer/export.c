@@ -260,7 +260,7 @@ static void before_exec_in_vfork_child(bool preloaded)
         list_descriptors(relay_handoff, NULL);
 }
 
-/* What becomes of all connections of this process. */
+/* Decides for each connection of this process how the exec passes it on, and prepares that. */
 static void export_all(bool preloaded)
 {
     int handoffs = 0;
