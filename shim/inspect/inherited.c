@@ -36,9 +36,10 @@ static enum beginning beginning_of(int fd)
         return BEGINNING_GONE;
     if (info.tcpi_state == SYN_SENT)
         return BEGINNING_CLIENT;
+    const uint64_t fin = info.tcpi_state == CLOSE_WAIT;
     if ((info.tcpi_state != ESTABLISHED && info.tcpi_state != SYN_RECEIVED && info.tcpi_state != CLOSE_WAIT) ||
-        raw_syscall(SYS_ioctl, fd, FIONREAD, &unread) != 0 || info.tcpi_bytes_received > (uint64_t)unread + 1 ||
-        info.tcpi_bytes_acked > 1 || info.tcpi_unacked > 0)
+        raw_syscall(SYS_ioctl, fd, FIONREAD, &unread) != 0 || info.tcpi_bytes_received > (uint64_t)unread + fin ||
+        info.tcpi_bytes_acked > 1 || info.tcpi_unacked > 0 || info.tcpi_data_segs_out > 0)
         return BEGINNING_GONE;
     return info.tcpi_bytes_acked == 1 ? BEGINNING_CLIENT : BEGINNING_SERVER;
 }

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #include "connection/endpoint.h"
-#include "policy/policy.h"
+
+struct policy_rule;
 
 struct dial {
     struct endpoint *endpoint;

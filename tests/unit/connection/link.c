@@ -11,6 +11,11 @@ static void link_write_file(const char *path, const char *text, mode_t mode)
 
 void link_start_policy(char *directory)
 {
+    link_start_policy_with(directory, "");
+}
+
+void link_start_policy_with(char *directory, const char *more)
+{
     char path[256], text[2048];
     ck_assert_ptr_nonnull(mkdtemp(directory));
     (void)snprintf(path, sizeof path, "%s/key", directory);
@@ -21,8 +26,8 @@ void link_start_policy(char *directory)
                    "[policy]\nlog = %s/log\n[seal]\nidentity = %s/key\npeers = %s/peers\nhandshake-timeout = 60s\n"
                    "linger = 1s\n[listen l]\naddress = 127.0.0.1:*\nseal = require\n"
                    "[connect c]\naddress = 127.0.0.1:*\nseal = require\npeer = it\n"
-                   "[listen p]\naddress = 127.0.0.2:*\nseal = prefer\nclients = any\n",
-                   directory, directory, directory);
+                   "[listen p]\naddress = 127.0.0.2:*\nseal = prefer\nclients = any\n%s",
+                   directory, directory, directory, more);
     (void)snprintf(path, sizeof path, "%s/policy", directory);
     link_write_file(path, text, 0644);
     ck_assert_int_eq(setenv("PFSWRAP_POLICY", path, 1), 0);

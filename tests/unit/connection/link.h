@@ -37,6 +37,9 @@ enum { LINK_LISTEN, LINK_CONNECT, LINK_PREFER };
  */
 void link_start_policy(char *directory);
 
+/* The same, with more lines at the end of the policy. */
+void link_start_policy_with(char *directory, const char *more);
+
 /* Removes what link_start_policy() has made, and the log. */
 void link_end_policy(const char *directory);
 
