@@ -420,13 +420,23 @@ END_TEST
 START_TEST(a_vector_that_the_kernel_refuses_is_not_read)
 {
     const struct iovec bad[] = {{.iov_base = (void *)(uintptr_t) "x", .iov_len = 1},
-                                {.iov_base = NULL, .iov_len = 1}};
+                                {.iov_base = (void *)INTPTR_MIN, .iov_len = 1}}; /* in the kernel's half */
     uint32_t ticket = 1;
     const struct pair pair = inspected();
     ck_assert_int_eq(inspect_operations.before_send(pair.client, bad, 2, NULL, &ticket), 0);
     ck_assert_uint_eq(ticket, 0);
     ck_assert_int_eq(inspect_operations.before_send(pair.client, NULL, 1, NULL, &ticket), 0);
     ck_assert_uint_eq(record_of(pair.client)->fed[WIRE_OUT], 0);
+}
+END_TEST
+
+START_TEST(what_lies_before_a_bad_buffer_is_read)
+{
+    const struct iovec partly[] = {{.iov_base = (void *)(uintptr_t) "x", .iov_len = 1},
+                                   {.iov_base = NULL, .iov_len = 1}};
+    uint32_t ticket = 1;
+    const struct pair pair = inspected();
+    expect_cut(inspect_operations.before_send(pair.client, partly, 2, NULL, &ticket));
 }
 END_TEST
 
@@ -512,6 +522,7 @@ int main(void)
     tcase_add_test(cases, a_send_that_failed_is_as_if_it_had_not_been_made);
     tcase_add_test(cases, peeked_bytes_are_read_once);
     tcase_add_test(cases, a_vector_that_the_kernel_refuses_is_not_read);
+    tcase_add_test(cases, what_lies_before_a_bad_buffer_is_read);
     tcase_add_test(cases, a_file_counts_as_plaintext_before_tls_and_is_not_checked_after_it);
     tcase_add_test(cases, a_stdio_stream_is_refused_where_plaintext_is);
     tcase_add_test(cases, a_number_that_is_another_file_now_is_not_inspected_any_more);
