@@ -15,13 +15,14 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o $(B)/libtest-programs.a
 # Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
 # is interposed: a test would interpose its own.
 PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/fd/*.c shim/rules/*.c shim/connection/*.c shim/readiness/*.c) \
-             $(wildcard shim/transfer/*.c shim/inspect/*.c) shim/order.c shim/socket/sealed_operations.c \
+             $(wildcard shim/transfer/*.c shim/inspect/*.c) shim/order.c \
+             $(addprefix shim/socket/,destination.c sealed_operations.c unconnected.c) \
              $(addprefix shim/config/,init.c override.c trace_output.c) $(addprefix shim/gnutls/,algorithm.c library.c restrict.c) \
              $(addprefix shim/tls/,ciphers.c fork_guard.c groups.c layer_rule.c libssl.c negotiated.c object_map.c) \
              $(addprefix shim/tls/,settings.c signature.c) shim/loader/lookup.c
-$(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC))
+$(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC)) mk/check.mk
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcs $@ $(filter %.o,$^)
 
 # What the unit tests share.
 $(B)/libtest-unit.a: $(call obj,$(filter-out $(UNIT_SRC) tests/unit/model/%,$(wildcard tests/unit/*.c tests/unit/*/*.c)))

@@ -22,10 +22,11 @@ static inline bool position_is_refused(int fd, const struct iovec *vectors, int 
     if (!fd_is_sealed(fd) ||
         (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | NO_APPEND)) == 0)
         return false;
-    if (count > 0 && !address_is_bad(vectors) && iov_check(vectors, count, false, false) == 0)
-        while (count > 0 && vectors[count - 1].iov_len == 0)
-            count--;
-    if (count <= 0)
+    if (count <= 0 || address_is_bad(vectors) || iov_check(vectors, count, false, false) != 0)
+        return false; /* an invalid vector is reported before the flags */
+    while (count > 0 && vectors[count - 1].iov_len == 0)
+        count--;
+    if (count == 0)
         return false;
     errno = EOPNOTSUPP;
     return true;
