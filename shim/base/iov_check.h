@@ -34,8 +34,8 @@ static inline int iov_check(const struct iovec *vectors, long count, bool is_mes
 }
 
 /*
- * Whether the kernel takes the vector, as far as can be said without asking it. A bad address in the first page is left to
- * the kernel: it may send what lies before it.
+ * Whether the kernel takes the vector, as far as can be said without asking it. A bad address in the first page is
+ * left to the kernel: it may send what lies before it.
  */
 static inline bool iov_is_taken(const struct iovec *vectors, long count)
 {

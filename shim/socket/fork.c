@@ -42,8 +42,8 @@ PFSWRAP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *
 }
 
 /*
- * The child returns to the caller on this very stack. An unseen child is adopted first: otherwise the child of vfork()
- * would be taken for it, and its parent for a child of vfork() from then on.
+ * The child returns to the caller on this very stack. An unseen child is adopted first: otherwise the child of
+ * vfork() would be taken for it, and its parent for a child of vfork() from then on.
  */
 TAIL_CALLER PFSWRAP_EXPORT pid_t vfork(void)
 {

@@ -1,6 +1,6 @@
 /*
- * The extensions of hellos (RFC 8446, section 4.2; RFC 6066, section 3; RFC 7301, section 3.1). Those that matter for a
- * verdict or for the audit log are read; all others are skipped. See hello.h.
+ * The extensions of hellos (RFC 8446, section 4.2; RFC 6066, section 3; RFC 7301, section 3.1). Those that matter
+ * for a verdict or for the audit log are read; all others are skipped. See hello.h.
  */
 #include <string.h>
 
@@ -118,7 +118,8 @@ static void text_add(char *text, size_t room, uint32_t byte)
     }
 }
 
-/* The length of a list, which must fill the rest of the extension. Its items begin with an integer of `need` bytes. */
+/* The length of a list, which must fill the rest of the extension. Its items begin with an integer of `need` bytes.
+ */
 static void begin_list(const struct wire_input *input, enum wire_field items, uint8_t need)
 {
     struct wire_hello *hello = &input->stream->hello;

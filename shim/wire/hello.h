@@ -64,7 +64,8 @@ void wire_extension_next(const struct wire_input *input);
 /* Processes an integer inside of an extension, hello->value. */
 void wire_extension_take(const struct wire_input *input, enum wire_field field);
 
-/* If the bytes of the current extension have all been read, checks that it may end there, and continues after it. */
+/* If the bytes of the current extension have all been read, checks that it may end there, and continues after it.
+ */
 void wire_extension_end(const struct wire_input *input);
 
 #endif

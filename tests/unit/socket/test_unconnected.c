@@ -28,6 +28,11 @@ bool inspect_is_wanted(void)
     return inspects;
 }
 
+bool inspect_is_current(int fd)
+{
+    return fd_is_inspected(fd);
+}
+
 const struct fd_observer *const fd_observers[] = {NULL};
 const struct process_observer *const process_observers[] = {NULL};
 
