@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "../connection/link.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "connection/holders.h"
 #include "transfer/share.h"
-#include "../connection/link.h"
-#include "base/raw_syscall.h"
 
 static char directory[] = "/tmp/pfswrap-share-XXXXXX";
 
