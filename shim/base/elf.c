@@ -8,8 +8,10 @@
 
 enum { VERSION_HIDDEN = 0x8000 }; /* in DT_VERSYM: not the default version */
 
-/* glibc relocates most pointers of dynamic sections in place. Those of the vDSO, and of some machines, stay
- * relative. */
+/*
+ * glibc relocates most pointers of dynamic sections in place. Those of the vDSO, and of some machines, stay
+ * relative.
+ */
 static const void *dynamic_pointer(uintptr_t base, ElfW(Addr) value)
 {
     return (const void *)(value < base ? base + value : value);

@@ -26,8 +26,10 @@ struct elf_object {
     unsigned order;              /* position in the loader's list; the executable is 0 */
 };
 
-/* Calls visit(object, argument) for each object, in the loader's order, until it returns true. Returns whether it
- * did. */
+/*
+ * Calls visit(object, argument) for each object, in the loader's order, until it returns true. Returns whether it
+ * did.
+ */
 bool elf_each(bool (*visit)(const struct elf_object *object, void *argument), void *argument);
 
 /* Finds the object whose segments contain `address`. Returns false if there is none (a JIT compiler's code). */

@@ -52,7 +52,7 @@ static inline void iov_iter_advance(struct iter *iter, size_t length)
 {
     iter->left -= length;
     iter->passed += length;
-    while (length > 0) {
+    while (length > 0 && iter->count > 0) {
         size_t here = iter->vectors->iov_len - iter->offset;
         size_t step = length < here ? length : here;
         iter->offset += step;

@@ -61,8 +61,10 @@ void *memory_share(size_t bytes);
  */
 void *memory_share_file(size_t bytes, int *fd);
 
-/* Maps a part of another process's file of this kind. `at` is a multiple of the page size. NULL: it is not such a
- * file, or has no such part. */
+/*
+ * Maps a part of another process's file of this kind. `at` is a multiple of the page size. NULL: it is not such a
+ * file, or has no such part.
+ */
 void *memory_map_file(int fd, size_t at, size_t bytes);
 void memory_unshare(void *mapping, size_t bytes);
 

@@ -39,8 +39,10 @@ int transport_readable(int fd);
 /* Whether there are neither bytes to receive, nor the peer's FIN, nor an error. */
 bool transport_is_quiet(int fd);
 
-/* Whether the peer has sent its FIN, or the connection is gone; also for a socket that is shut down for reading.
- * True in a sandbox, where it cannot be found out. */
+/*
+ * Whether the peer has sent its FIN, or the connection is gone; also for a socket that is shut down for reading.
+ * True in a sandbox, where it cannot be found out.
+ */
 bool transport_has_ended(int fd);
 
 /* When the socket is closed, the connection is reset (SO_LINGER, socket(7)). */

@@ -14,8 +14,10 @@
 #include "base/transport.h"
 #include "fd/table.h"
 
-/* The functions return what the call returns, with errno, unless they say otherwise. `caller` is a return address
- * in the program. */
+/*
+ * The functions return what the call returns, with errno, unless they say otherwise. `caller` is a return address
+ * in the program.
+ */
 struct fd_operations {
     /* Move the bytes. The vectors come from the program, and may be invalid in any way. Or FD_FOREIGN. */
     ssize_t (*receive)(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call);

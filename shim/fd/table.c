@@ -64,7 +64,7 @@ uint32_t fd_next_generation(void)
 }
 
 /* For the trace: what a number becomes. */
-static const char *kind_of(uint64_t word)
+__attribute__((unused)) static const char *kind_of(uint64_t word)
 {
     if (word == 0)
         return "foreign";

@@ -52,15 +52,19 @@ enum decision {
 /* Prepares for records. Once, before main(). Ends the process if that is not possible. */
 void record_start(void);
 
-/* Makes a record for the foreign number `fd`. Returns it locked. NULL: no memory, or the number is not foreign, or
- * is inspected already. */
+/*
+ * Makes a record for the foreign number `fd`. Returns it locked. NULL: no memory, or the number is not foreign, or
+ * is inspected already.
+ */
 struct record *record_new(int fd, uint64_t cookie);
 
 /* The record with this index + 1, which a word of the table has (fd/table.h). Not locked. */
 struct record *record_at(uint32_t entry);
 
-/* Locks the record of `fd`; *entry is its index + 1. NULL: there is none, or a calling frame of this signal handler
- * has the lock. */
+/*
+ * Locks the record of `fd`; *entry is its index + 1. NULL: there is none, or a calling frame of this signal handler
+ * has the lock.
+ */
 struct record *record_enter(int fd, uint32_t *entry);
 void record_unlock(struct record *record);
 

@@ -181,8 +181,10 @@ static int refuse(const char *reason)
     return -1;
 }
 
-/* Only connect_registered() lets the kernel connect to an address that a rule seals. So the number is always
- * registered before. */
+/*
+ * Only connect_registered() lets the kernel connect to an address that a rule seals. So the number is always
+ * registered before.
+ */
 PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     struct dial dial = {0};

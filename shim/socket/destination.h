@@ -11,7 +11,8 @@
 
 #include "rules/rules.h"
 
-/* Copies an IPv4 or IPv6 address. False: it is neither, or the pointer is invalid, and the kernel will refuse it.
+/*
+ * Copies an IPv4 or IPv6 address. False: it is neither, or the pointer is invalid, and the kernel will refuse it.
  */
 bool destination_copy(struct sockaddr_in6 *copy, const struct sockaddr *address, socklen_t length);
 

@@ -51,7 +51,8 @@ struct connection *dial_enter(const struct dial *dial)
     return endpoint_enter_again(dial->endpoint, dial->generation, &connection) ? connection : NULL;
 }
 
-/* The number turned out to be another file, and the connection has no other number. Called locked; unlocked on
+/*
+ * The number turned out to be another file, and the connection has no other number. Called locked; unlocked on
  * return.
  */
 static void forget_number(struct endpoint *endpoint, struct connection *connection, int fd)

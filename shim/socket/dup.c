@@ -31,7 +31,8 @@
 
 enum { STANDARD_LAST = 2 };
 
-/* Relays the connection. FD_FOREIGN: the number is foreign now, and the caller makes the real call. -1: with errno.
+/*
+ * Relays the connection. FD_FOREIGN: the number is foreign now, and the caller makes the real call. -1: with errno.
  */
 static int relay(int fd)
 {
@@ -42,8 +43,10 @@ static int relay(int fd)
     return -1;
 }
 
-/* In a child of vfork(): the number becomes a handoff socket, or else a relay's end, and the kernel duplicates
- * that. Returns as relay(). */
+/*
+ * In a child of vfork(): the number becomes a handoff socket, or else a relay's end, and the kernel duplicates
+ * that. Returns as relay().
+ */
 static int make_handoff(int fd)
 {
     return export_as_handoff(fd) ? FD_FOREIGN : relay(fd);
@@ -70,8 +73,10 @@ static void join(int fd, int copy, uint64_t word)
     errno = saved;
 }
 
-/* Whether another thread has connected the socket meanwhile. Either its connect() reads the note, or this reads the
- * word that connect() has stored. */
+/*
+ * Whether another thread has connected the socket meanwhile. Either its connect() reads the note, or this reads the
+ * word that connect() has stored.
+ */
 static bool is_sealed_since(int fd)
 {
     atomic_thread_fence(memory_order_seq_cst);
@@ -136,8 +141,10 @@ PFSWRAP_EXPORT int dup(int fd)
     return dup_finish(fd, real_libc()->dup(fd));
 }
 
-/* Whether dup2() will fail with EBADF, and leave `fd2` open (dup(2)). False: unknown, or there is nothing to
- * protect. */
+/*
+ * Whether dup2() will fail with EBADF, and leave `fd2` open (dup(2)). False: unknown, or there is nothing to
+ * protect.
+ */
 static bool will_fail(int fd, int fd2)
 {
     struct rlimit limit = {0};

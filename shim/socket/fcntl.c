@@ -45,7 +45,8 @@ static int keep_over_exec(int fd)
     return -1;
 }
 
-/* The child does not want the descriptor to survive the exec. Its parent's flag in the table may say that it does.
+/*
+ * The child does not want the descriptor to survive the exec. Its parent's flag in the table may say that it does.
  */
 static int close_on_exec(int fd)
 {

@@ -22,7 +22,8 @@
 
 enum { POLL_MAX = 64, SLICE_MS = 20 };
 
-/* Advances every handshake. Returns how many are still under way; `polls` has the events that the first POLL_MAX
+/*
+ * Advances every handshake. Returns how many are still under way; `polls` has the events that the first POLL_MAX
  * need.
  */
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])

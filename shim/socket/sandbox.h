@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-/* Before the filter: completes the handshakes that are under way, since the filter may forbid the calls they need.
+/*
+ * Before the filter: completes the handshakes that are under way, since the filter may forbid the calls they need.
  */
 void sandbox_prepare(void);
 

@@ -19,8 +19,10 @@
 #include "socket/data_call.h"
 #include "socket/unconnected.h"
 
-/* The note comes first: a thread that connects the socket meanwhile either reads it, or is noticed by the check
- * below. */
+/*
+ * The note comes first: a thread that connects the socket meanwhile either reads it, or is noticed by the check
+ * below.
+ */
 PFSWRAP_EXPORT FILE *fdopen(int fd, const char *mode)
 {
     unconnected_streamed(fd);

@@ -87,8 +87,10 @@ static __attribute__((noinline)) long call_that_sandboxes(long number, long a, l
 
 enum family { PLAIN, INTERPOSED, FORKS, MAY_FORK_LATER, SANDBOXES, EXITS, RING, ASYNCHRONOUS };
 
-/* clone(2) and clone3(2) may make a thread or a child of vfork(), for which nothing has to be done. A child on
- * another stack does not return here. */
+/*
+ * clone(2) and clone3(2) may make a thread or a child of vfork(), for which nothing has to be done. A child on
+ * another stack does not return here.
+ */
 static enum family family_of_clone(unsigned long flags, bool other_stack)
 {
     process_check(); /* as in vfork() (fork.c) */

@@ -23,7 +23,8 @@ bool unconnected_may_be_tcp(int fd)
     return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 }
 
-/* Whether the socket needs notes. In a sandbox the kernel is not asked. A child of vfork() cannot change the table.
+/*
+ * Whether the socket needs notes. In a sandbox the kernel is not asked. A child of vfork() cannot change the table.
  */
 static bool matters(int fd)
 {

@@ -38,8 +38,10 @@ static const char text[sizeof(((struct content *)0)->text)] =
 
 enum { DESCRIPTORS = 2 };
 
-/* A digest of what must be the same in both programs: the build, and the rules, which connections refer to by
- * index. */
+/*
+ * A digest of what must be the same in both programs: the build, and the rules, which connections refer to by
+ * index.
+ */
 static void compute_digest(uint8_t digest[DIGEST_BYTES])
 {
     const struct policy *policy = pfswrap_policy();
@@ -143,7 +145,8 @@ int handoff_make(const struct endpoint *endpoint, const struct connection *conne
     return ends[0];
 }
 
-/* Reads the message, and leaves it in the queue. Returns the number of descriptors, which the caller has to close.
+/*
+ * Reads the message, and leaves it in the queue. Returns the number of descriptors, which the caller has to close.
  */
 static size_t peek(int fd, struct content *content, int descriptors[DESCRIPTORS])
 {

@@ -91,7 +91,8 @@ static const char *open_first(int fd, const struct handoff *handoff, bool cloexe
     return NULL;
 }
 
-/* If this process already has the connection: the handoff socket is no longer a holder. False: it does not have it.
+/*
+ * If this process already has the connection: the handoff socket is no longer a holder. False: it does not have it.
  */
 static bool open_again(int fd, const struct handoff *handoff, bool cloexec)
 {

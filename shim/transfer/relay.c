@@ -24,8 +24,10 @@
 enum {
     STANDARD_LAST = 2,
     SIGNAL_SET_BYTES = 8, /* the size of the kernel's signal set */
-    /* poll(2) reports POLLOUT while less than a quarter is used. The byte that the relay leaves unread counts as
-     * the whole message that it came in, up to 48 KiB. */
+    /*
+     * poll(2) reports POLLOUT while less than a quarter is used. The byte that the relay leaves unread counts as
+     * the whole message that it came in, up to 48 KiB.
+     */
     SEND_BUFFER = 256 * 1024,
 };
 

@@ -102,7 +102,8 @@ static bool give_program(struct relay *relay)
     long count = transport_send(relay->end, down_bytes + relay->left.begin, length, 0);
     if (count == -EAGAIN)
         return false;
-    /* The program has shut down this direction, or is gone. The bytes are thrown away, so the peer does not stall.
+    /*
+     * The program has shut down this direction, or is gone. The bytes are thrown away, so the peer does not stall.
      */
     relay->left.begin += count > 0 ? (uint32_t)count : length;
     return true;

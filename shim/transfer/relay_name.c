@@ -118,7 +118,8 @@ bool relay_name_read(int fd, struct sockaddr_in6 *self, struct sockaddr_in6 *pee
 {
     struct sockaddr_un own, other;
     socklen_t own_length = sizeof own, other_length = sizeof other;
-    /* The own end has no name. A socket that was accepted has its listener's, so it cannot pass for a relay's end.
+    /*
+     * The own end has no name. A socket that was accepted has its listener's, so it cannot pass for a relay's end.
      */
     return raw_syscall(SYS_getpeername, fd, &other, &other_length) == 0 && other_length == NAME_LENGTH &&
            raw_syscall(SYS_getsockname, fd, &own, &own_length) == 0 && own_length == sizeof own.sun_family &&

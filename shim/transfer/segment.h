@@ -35,7 +35,8 @@ struct segment *segment_make(uint32_t count);
  */
 struct segment *segment_join(int fd, size_t at);
 
-/* The slot with this index, in a segment of segment_make(); the slot at a byte offset in the file; and its offset.
+/*
+ * The slot with this index, in a segment of segment_make(); the slot at a byte offset in the file; and its offset.
  */
 struct connection *segment_slot(const struct segment *segment, uint32_t slot_index);
 struct connection *segment_slot_at(const struct segment *segment, size_t at);

@@ -32,8 +32,10 @@ bool share_connection(struct endpoint *endpoint, struct connection *connection);
  */
 bool share_with_handoff(struct endpoint *endpoint, struct connection *connection, struct holder handoff);
 
-/* Moves the connection to a segment that other programs can map, if it is private. Returns whether they can.
- * Locked. */
+/*
+ * Moves the connection to a segment that other programs can map, if it is private. Returns whether they can.
+ * Locked.
+ */
 bool share_is_portable(struct endpoint *endpoint, struct connection *connection);
 
 /* For shim/order.c. */

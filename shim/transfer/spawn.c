@@ -135,7 +135,8 @@ static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_
     return 0;
 }
 
-/* Writes the changed list to `room`: actions for the handoff sockets, the program's actions, and closing actions.
+/*
+ * Writes the changed list to `room`: actions for the handoff sockets, the program's actions, and closing actions.
  */
 static void change_actions(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room)
 {

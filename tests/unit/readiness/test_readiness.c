@@ -1,11 +1,11 @@
 /* What poll and epoll report of a sealed connection, for each byte of its handshake and of its frames. */
 #include "../suite.h"
 
+#include <sys/epoll.h>
+
+#include "../connection/link.h"
 #include "readiness/readiness.h"
 #include "readiness/registration.h"
-#include "../connection/link.h"
-
-#include <sys/epoll.h>
 
 static char directory[] = "/tmp/pfswrap-readiness-XXXXXX";
 

@@ -8,13 +8,13 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "transfer/import.h"
+#include "../connection/link.h"
+#include "connection/holders.h"
 #include "transfer/export.h"
 #include "transfer/handoff.h"
+#include "transfer/import.h"
 #include "transfer/segment.h"
-#include "connection/holders.h"
 #include "transfer/share.h"
-#include "../connection/link.h"
 
 static char directory[] = "/tmp/pfswrap-handoff-XXXXXX";
 

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "audit/addresses.h"
-#include "config/init.h"
 #include "base/process.h"
+#include "config/init.h"
 #include "connection/connection.h"
 #include "fd/change.h"
 #include "fd/operations.h"

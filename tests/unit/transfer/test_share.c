@@ -7,13 +7,13 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "../connection/link.h"
 #include "base/fork.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "connection/holders.h"
 #include "connection/release.h"
 #include "transfer/share.h"
-#include "../connection/link.h"
-#include "base/raw_syscall.h"
 
 static char directory[] = "/tmp/pfswrap-share-XXXXXX";
 
