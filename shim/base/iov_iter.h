@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-struct iter {
+struct iov_iter {
     const struct iovec *vectors;
     size_t count;
     size_t offset; /* into the first of them */
@@ -21,9 +21,9 @@ struct iter {
 };
 
 /* Bytes after the first SSIZE_MAX are ignored, as the kernel does it. */
-static inline struct iter iov_iter_init(const struct iovec *vectors, size_t count)
+static inline struct iov_iter iov_iter_init(const struct iovec *vectors, size_t count)
 {
-    struct iter iter = {.vectors = vectors, .count = count};
+    struct iov_iter iter = {.vectors = vectors, .count = count};
     for (size_t i = 0; i < count; i++) {
         size_t room = (size_t)PTRDIFF_MAX - iter.left;
         iter.left += vectors[i].iov_len < room ? vectors[i].iov_len : room;
@@ -32,7 +32,7 @@ static inline struct iter iov_iter_init(const struct iovec *vectors, size_t coun
 }
 
 /* The contiguous bytes from the position on; *length is 0 only at the end. */
-static inline uint8_t *iov_iter_segment(struct iter *iter, size_t *length)
+static inline uint8_t *iov_iter_segment(struct iov_iter *iter, size_t *length)
 {
     while (iter->count > 0 && iter->offset == iter->vectors->iov_len) {
         iter->vectors++;
@@ -48,7 +48,7 @@ static inline uint8_t *iov_iter_segment(struct iter *iter, size_t *length)
     return (uint8_t *)iter->vectors->iov_base + iter->offset;
 }
 
-static inline void iov_iter_advance(struct iter *iter, size_t length)
+static inline void iov_iter_advance(struct iov_iter *iter, size_t length)
 {
     iter->left -= length;
     iter->passed += length;
@@ -66,7 +66,7 @@ static inline void iov_iter_advance(struct iter *iter, size_t length)
 }
 
 /* Copies up to `length` bytes into the program's buffers, and moves past them. Returns how many. */
-static inline size_t iov_iter_copy_to(struct iter *iter, const uint8_t *bytes, size_t length)
+static inline size_t iov_iter_copy_to(struct iov_iter *iter, const uint8_t *bytes, size_t length)
 {
     size_t total = length < iter->left ? length : iter->left;
     for (size_t done = 0; done < total;) {
@@ -82,7 +82,7 @@ static inline size_t iov_iter_copy_to(struct iter *iter, const uint8_t *bytes, s
 }
 
 /* Copies up to `length` bytes of the program's, and moves past them. Returns how many. */
-static inline size_t iov_iter_copy_from(struct iter *iter, uint8_t *bytes, size_t length)
+static inline size_t iov_iter_copy_from(struct iov_iter *iter, uint8_t *bytes, size_t length)
 {
     size_t total = length < iter->left ? length : iter->left;
     for (size_t done = 0; done < total;) {

@@ -98,7 +98,7 @@ static enum step open_leftover(struct connection *connection, int fd)
 }
 
 /* Opens the next frame into `to` (NULL: into rx_plain). With STEP_WANT_READ, rx_cipher must have *need bytes. */
-static enum step open_next(struct connection *connection, int fd, struct iter *to, size_t *need)
+static enum step open_next(struct connection *connection, int fd, struct iov_iter *to, size_t *need)
 {
     struct pfswrap_seal_opened opened;
     for (;;) {
@@ -157,7 +157,7 @@ static enum step no_bytes(struct connection *connection, int fd, long count)
 }
 
 /* Copies rx_plain to the program. `keep`: and keeps it (MSG_PEEK). */
-static void deliver(struct connection *connection, struct iter *to, bool keep)
+static void deliver(struct connection *connection, struct iov_iter *to, bool keep)
 {
     if (span_length(connection->rx_plain) == 0)
         return;
@@ -190,7 +190,7 @@ static size_t to_ask(const struct connection *connection, size_t room, size_t ne
 }
 
 /* Copies plaintext to `to` until it is full, or the kernel has no more bytes. */
-static void receive_stream(struct connection *connection, int fd, struct iter *to)
+static void receive_stream(struct connection *connection, int fd, struct iov_iter *to)
 {
     bool drained = false;
     for (;;) {
@@ -311,7 +311,7 @@ size_t receive_available(struct connection *connection, int fd)
     return available;
 }
 
-long receive_some(struct connection *connection, int fd, struct iter *to, bool peek)
+long receive_some(struct connection *connection, int fd, struct iov_iter *to, bool peek)
 {
     const size_t before = to->passed;
     connection->tx_total_at_receive = connection->tx_total;

@@ -14,7 +14,7 @@
  * reset, a frame is not authentic, or the stream ended without FINAL), or the kernel's error. If `to` has no room,
  * returns 0 if something is available, else -EAGAIN.
  */
-long receive_some(struct connection *connection, int fd, struct iter *to, bool peek);
+long receive_some(struct connection *connection, int fd, struct iov_iter *to, bool peek);
 
 /*
  * Whether a read would return at once: with plaintext, with a whole frame that is still in the kernel, or with the

@@ -79,9 +79,9 @@ static void count_sent(struct connection *connection, size_t length)
 }
 
 /* Up to a chunk of plaintext as one piece of *length bytes. `from` does not advance. */
-static const uint8_t *next_chunk(const struct iter *from, uint8_t *gather, size_t *length)
+static const uint8_t *next_chunk(const struct iov_iter *from, uint8_t *gather, size_t *length)
 {
-    struct iter ahead = *from;
+    struct iov_iter ahead = *from;
     const uint8_t *piece = iov_iter_segment(&ahead, length);
     if (*length >= PFSWRAP_SEAL_CHUNK_MAX || *length == from->left)
         return piece;
@@ -91,11 +91,11 @@ static const uint8_t *next_chunk(const struct iter *from, uint8_t *gather, size_
 
 /* The frames of one batch, at the beginning of the send buffer. */
 struct batch {
-    bool open;               /* the last frame is not committed */
-    struct iter before_last; /* where the last frame's plaintext begins */
-    uint32_t last_at;        /* where the last frame begins in the send buffer */
-    size_t last_plain;       /* bytes of plaintext in it */
-    uint32_t end;            /* where it ends in the send buffer */
+    bool open;                   /* the last frame is not committed */
+    struct iov_iter before_last; /* where the last frame's plaintext begins */
+    uint32_t last_at;            /* where the last frame begins in the send buffer */
+    size_t last_plain;           /* bytes of plaintext in it */
+    uint32_t end;                /* where it ends in the send buffer */
 };
 
 /* Commits the last frame: all of it will be sent. */
@@ -109,7 +109,7 @@ static void commit_last(struct connection *connection, struct batch *batch)
 }
 
 /* Seals up to four frames into `tx`. Returns 0, or a negative enum pfswrap_seal_error. */
-static int seal_batch(struct connection *connection, uint8_t *tx, struct iter *from, struct batch *batch)
+static int seal_batch(struct connection *connection, uint8_t *tx, struct iov_iter *from, struct batch *batch)
 {
     *batch = (struct batch){0};
     for (int i = 0; i < CONNECTION_BATCH && from->left > 0; i++) {
@@ -129,7 +129,7 @@ static int seal_batch(struct connection *connection, uint8_t *tx, struct iter *f
 }
 
 /* Commits or undoes the last frame. `count`: how many bytes the kernel took, or a negated errno. */
-static int settle_batch(struct connection *connection, uint8_t *tx, struct iter *from, struct batch *batch,
+static int settle_batch(struct connection *connection, uint8_t *tx, struct iov_iter *from, struct batch *batch,
                         long count)
 {
     const uint32_t taken = count > 0 ? (uint32_t)count : 0;
@@ -168,7 +168,7 @@ static bool disable_nagle_once(struct connection *connection, int fd)
 }
 
 /* Seals and sends batches until `from` is at its end, or the kernel takes no more. Returns as send_some(). */
-static int send_frames(struct connection *connection, int fd, struct iter *from, int more)
+static int send_frames(struct connection *connection, int fd, struct iov_iter *from, int more)
 {
     uint8_t *tx = connection_tx(connection);
     if (tx == NULL)
@@ -193,7 +193,7 @@ static int send_frames(struct connection *connection, int fd, struct iter *from,
 }
 
 /* Appends to the pre-handshake buffer, up to its size. Returns 0; -EAGAIN: it is full; -ENOBUFS. */
-static int fill_prehandshake(struct connection *connection, struct iter *from)
+static int fill_prehandshake(struct connection *connection, struct iov_iter *from)
 {
     uint8_t *tx = connection_tx(connection);
     if (tx == NULL)
@@ -206,7 +206,7 @@ static int fill_prehandshake(struct connection *connection, struct iter *from)
     return from->left > 0 ? -EAGAIN : 0;
 }
 
-int send_some(struct connection *connection, int fd, struct iter *from, int more)
+int send_some(struct connection *connection, int fd, struct iov_iter *from, int more)
 {
     int result = 0;
     if (connection->phase == CONNECTION_FAILED && !connection->reported_error) {

@@ -14,6 +14,6 @@
  * or in the background thread. `more`: MSG_MORE, or 0. Returns 0, or a negated errno: EAGAIN, EPIPE, ENOBUFS, or
  * the kernel's error. `from` may have advanced before an error, too.
  */
-int send_some(struct connection *connection, int fd, struct iter *from, int more);
+int send_some(struct connection *connection, int fd, struct iov_iter *from, int more);
 
 #endif

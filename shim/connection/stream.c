@@ -128,7 +128,7 @@ static bool will_wait(const struct connection *connection, int flags)
 
 ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)
 {
-    struct iter to = iov_iter_init(vectors, count);
+    struct iov_iter to = iov_iter_init(vectors, count);
     const bool peek = (flags & MSG_PEEK) != 0, all = (flags & MSG_WAITALL) != 0 && !peek;
     const int saved = errno;
     uint64_t began_ms = 0;
@@ -210,7 +210,7 @@ static int wait_to_send(int fd, struct attempt *attempt, uint64_t began_ms, bool
 
 ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)
 {
-    struct iter from = iov_iter_init(vectors, count);
+    struct iov_iter from = iov_iter_init(vectors, count);
     const int saved = errno;
     uint64_t began_ms = 0, target = 0; /* the tx_total with which all bytes of this call are sent */
     bool required = false, may_wait_first = true;

@@ -43,7 +43,7 @@ static void consume(const struct relay *relay, size_t count)
 }
 
 /* Sends to the peer. Returns 0 or a negated errno, as send_some(); *from moves past what was taken. */
-static int give_peer(struct relay *relay, struct iter *from)
+static int give_peer(struct relay *relay, struct iov_iter *from)
 {
     if (!relay->plain)
         return send_some(relay->connection, relay->fd, from, 0);
@@ -63,7 +63,7 @@ static bool pass_up(struct relay *relay)
         /* Read before the bytes: if it is set, no byte can follow those that are read now. */
         const bool shut = relay->program_shut;
         const struct iovec vector = {.iov_base = up_bytes + 1, .iov_len = peek(relay)};
-        struct iter from = iov_iter_init(&vector, 1);
+        struct iov_iter from = iov_iter_init(&vector, 1);
         int error = give_peer(relay, &from);
         const size_t passed = from.passed;
         consume(relay, passed);
@@ -85,7 +85,7 @@ static bool pass_up(struct relay *relay)
 static long take_peer(struct relay *relay)
 {
     const struct iovec vector = {.iov_base = down_bytes, .iov_len = sizeof down_bytes};
-    struct iter to = iov_iter_init(&vector, 1);
+    struct iov_iter to = iov_iter_init(&vector, 1);
     if (relay->plain)
         return transport_receive(relay->fd, down_bytes, sizeof down_bytes);
     if (handshake_is_under_way(relay->connection))
