@@ -151,11 +151,14 @@ bool export_as_handoff(int fd)
     struct connection *connection;
     struct holder name;
     int handoff = -EBADF;
+    bool cloexec =
+        false; /* read now: another thread of the parent may give the number to another connection later */
     const int saved = errno;
     if (handoff_is(fd))
         return true;
     process_block_forks();
     if (endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
+        cloexec = fd_cloexec(fd);
         if (is_socket_of(fd, connection))
             handoff = make_handoff(endpoint, connection, fd, &name);
         endpoint_leave(connection);
@@ -165,7 +168,7 @@ bool export_as_handoff(int fd)
     if (handoff < 0)
         return false;
     atomic_store(&handoffs_in_vfork_children, true);
-    (void)raw_syscall(SYS_dup3, handoff, fd, fd_cloexec(fd) ? O_CLOEXEC : 0);
+    (void)raw_syscall(SYS_dup3, handoff, fd, cloexec ? O_CLOEXEC : 0);
     (void)raw_syscall(SYS_close, handoff);
     return true;
 }

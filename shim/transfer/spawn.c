@@ -95,12 +95,13 @@ static bool is_changed(const posix_spawn_file_actions_t *actions, int number)
 }
 
 /* Makes a handoff socket for `number`, at a high descriptor that no action uses. Returns 0 or a negated errno. */
-static int add_handoff(struct spawn_plan *plan, int number)
+static int add_handoff(struct spawn_plan *plan, int number, bool cloexec)
 {
     struct spawn_handoff *entry = &plan->handoffs[plan->count];
-    *entry = (struct spawn_handoff){.number = number, .own = true};
-    for (int i = 0; i < plan->count && entry->own; i++)
-        if (endpoint_of(plan->handoffs[i].number) == endpoint_of(number)) {
+    *entry = (struct spawn_handoff){.number = number, .own = true, .cloexec = cloexec};
+    const struct endpoint *endpoint = endpoint_of(number);
+    for (int i = 0; i < plan->count && entry->own && endpoint != NULL; i++)
+        if (endpoint_of(plan->handoffs[i].number) == endpoint) {
             entry->own = false;
             entry->handoff = plan->handoffs[i].handoff;
         }
@@ -124,9 +125,9 @@ static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_
 {
     for (int fd = fd_next(STANDARD_LAST + 1); fd >= 0 && plan->count < SPAWN_HANDOFFS_MAX;
          fd = fd_next((unsigned)fd + 1)) {
-        const bool duplicated = is_duplicated(actions, fd);
-        if (fd_is_hidden(fd) || fd_is_closing(fd) || (!duplicated && fd_cloexec(fd)) ||
-            add_handoff(plan, fd) == 0 || !duplicated)
+        const bool duplicated = is_duplicated(actions, fd), cloexec = fd_cloexec(fd);
+        if (fd_is_hidden(fd) || fd_is_closing(fd) || (!duplicated && cloexec) ||
+            add_handoff(plan, fd, cloexec) == 0 || !duplicated)
             continue;
         const int error = relay_start(fd);
         if (error != 0)
@@ -150,7 +151,7 @@ static void change_actions(struct spawn_plan *plan, const posix_spawn_file_actio
         memcpy(changed + used, list, (size_t)count * sizeof *list);
     used += count;
     for (int i = 0; i < plan->count; i++)
-        if (fd_cloexec(plan->handoffs[i].number) && !is_changed(actions, plan->handoffs[i].number))
+        if (plan->handoffs[i].cloexec && !is_changed(actions, plan->handoffs[i].number))
             changed[used++] = (struct spawn_action){.tag = ACTION_CLOSE, .action.fd = plan->handoffs[i].number};
     plan->changed = (posix_spawn_file_actions_t){.__allocated = used, .__used = used, .__actions = room};
     plan->actions = &plan->changed;

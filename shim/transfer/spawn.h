@@ -20,6 +20,7 @@ struct spawn_plan {
     struct spawn_handoff {
         int number, handoff; /* the number in the new process; the handoff socket for it */
         bool own;            /* this entry made the handoff socket; otherwise it is that of an earlier entry */
+        bool cloexec;        /* the program's flag for the number when the handoff socket was made */
         struct holder name;
     } handoffs[SPAWN_HANDOFFS_MAX];
     int count;
