@@ -62,6 +62,15 @@ int endpoint_number(const struct endpoint *endpoint, int from)
 /* A thread died with the lock, or left its call by siglongjmp(3): the connection's state cannot be known. */
 static void poison(struct connection *connection, int fd)
 {
+    /*
+     * The thread may still live, and only be slow. It goes on with its buffers and gives them back itself: given
+     * back twice, they would be two connections' at once. In a shared slot the buffers are this process's own
+     * copies.
+     */
+    if (connection->slot == NULL) {
+        connection->rx_plain = (struct span){0};
+        connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
+    }
     connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
 }
 
