@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/socket_cookie.h"
+#include "base/socket_kind.h"
 #include "config/init.h"
 #include "fd/table.h"
 #include "inspect/record.h"
@@ -48,14 +49,6 @@ void inspect_cut(int fd, const char *reason)
     const struct audit_field fields[] = {AUDIT_S("reason", reason), AUDIT_S("rule", "wire")};
     audit_event("refused", fields, sizeof fields / sizeof fields[0]);
     (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
-}
-
-bool inspect_is_tcp(int fd)
-{
-    int protocol = 0;
-    socklen_t length = sizeof protocol;
-    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
-           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
 bool inspect_is_current(int fd)
@@ -103,10 +96,17 @@ static bool add_record(int fd, const struct manner *manner)
     return true;
 }
 
+/* Whether an address of connect(2) may be a TCP socket's. */
+static bool may_be_internet(const struct sockaddr *address, socklen_t length)
+{
+    return address == NULL || length < sizeof address->sa_family || address->sa_family == AF_INET ||
+           address->sa_family == AF_INET6 || address->sa_family == AF_UNSPEC;
+}
+
 /* `address`: the peer's; NULL for a connection that was accepted. */
 static void inspect_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
 {
-    if (fd_is_sealed(fd) || process_sandboxed || !inspect_is_tcp(fd))
+    if (fd_is_sealed(fd) || process_sandboxed || !may_be_internet(address, length) || !socket_may_be_tcp(fd))
         return;
     if (direction == POLICY_CONNECT && length >= sizeof address->sa_family && address->sa_family == AF_UNSPEC) {
         inspect_end(fd); /* the socket is disconnected (connect(2)), and may be connected again */

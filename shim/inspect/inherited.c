@@ -13,6 +13,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/socket_cookie.h"
+#include "base/socket_kind.h"
 #include "config/init.h"
 #include "inspect/record.h"
 
@@ -47,7 +48,7 @@ static enum beginning beginning_of(int fd)
 /* Begins an inspection if that is possible. Returns whether there is one now. */
 static bool begin(int fd, enum beginning *beginning)
 {
-    if (!inspect_is_wanted() || !inspect_is_tcp(fd))
+    if (!inspect_is_wanted() || !socket_may_be_tcp(fd))
         return false;
     const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     const int other = record_find(cookie);

@@ -91,7 +91,4 @@ void record_report_plain(const struct record *record, int fd);
 /* Cuts a connection that cannot be inspected, for this reason. */
 void inspect_cut(int fd, const char *reason);
 
-/* Whether `fd` is a TCP socket, or a Multipath TCP socket. */
-bool inspect_is_tcp(int fd);
-
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "base/socket_kind.h"
 
 bool rule_seals_socket(const struct policy_rule *rule)
 {
@@ -38,30 +39,10 @@ static bool has_no_address(long result)
     return result == -EBADF || result == -ENOTSOCK || result == -ENOTCONN;
 }
 
-/* Whether `fd` is a TCP socket. True if that cannot be found out. */
-static bool may_be_tcp(int fd)
-{
-    int protocol = 0;
-    socklen_t length = sizeof protocol;
-    const long result = raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
-    if (result != 0)
-        return !has_no_address(result);
-    return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
-}
-
-/* The same for an IPv4 or IPv6 socket. */
-static bool may_be_internet(int fd)
-{
-    int domain = 0;
-    socklen_t length = sizeof domain;
-    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain == AF_INET ||
-           domain == AF_INET6;
-}
-
 /* The answer for the rule that was found by an address, or NULL. Only then is the protocol worth a system call. */
 static enum rule_answer answer(int fd, const struct policy_rule *found, const struct policy_rule **rule)
 {
-    if (found == NULL || !may_be_tcp(fd))
+    if (found == NULL || !socket_may_be_tcp(fd))
         return RULE_NONE;
     *rule = found;
     return RULE_FOUND;
@@ -132,7 +113,7 @@ enum rule_answer rule_for_connect(const struct policy *policy, int fd, const str
     memcpy(&copy, address, length < sizeof copy ? length : sizeof copy);
     const enum resolved resolved = resolve(fd, (struct sockaddr *)&copy, length);
     if (resolved == RESOLVED_UNKNOWN)
-        return may_be_tcp(fd) ? RULE_UNKNOWN : RULE_NONE;
+        return socket_may_be_tcp(fd) ? RULE_UNKNOWN : RULE_NONE;
     if (resolved == RESOLVED_OTHER)
         found = policy_match(policy, POLICY_CONNECT, (const struct sockaddr *)&copy, sizeof copy);
     if (found == NULL) /* a rule may also name the unspecified address itself */
@@ -149,7 +130,8 @@ enum rule_answer rule_for_accept(const struct policy *policy, int fd, const stru
         return RULE_NONE;
     const long result = raw_syscall(SYS_getsockname, fd, &local, &length);
     if (result != 0)
-        return !has_no_address(result) && may_be_internet(fd) && may_be_tcp(fd) ? RULE_UNKNOWN : RULE_NONE;
+        return !has_no_address(result) && socket_may_be_internet(fd) && socket_may_be_tcp(fd) ? RULE_UNKNOWN
+                                                                                              : RULE_NONE;
     return answer(fd, policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&local, sizeof local), rule);
 }
 
@@ -158,13 +140,13 @@ enum rule_answer rule_for_open(const struct policy *policy, int fd, const struct
     struct sockaddr_in6 self = {0}, peer = {0};
     socklen_t self_length = sizeof self, peer_length = sizeof peer;
     *rule = NULL;
-    if (!may_be_tcp(fd))
+    if (!socket_may_be_tcp(fd))
         return RULE_NONE;
     long result = raw_syscall(SYS_getpeername, fd, &peer, &peer_length);
     if (result == 0)
         result = raw_syscall(SYS_getsockname, fd, &self, &self_length);
     if (result != 0)
-        return has_no_address(result) || !may_be_internet(fd) ? RULE_NONE : RULE_UNKNOWN;
+        return has_no_address(result) || !socket_may_be_internet(fd) ? RULE_NONE : RULE_UNKNOWN;
     const struct policy_rule *found =
         policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&self, sizeof self);
     if (!rule_seals_socket(found))

@@ -13,6 +13,8 @@
 #include "base/address_check.h"
 #include "base/interposed.h"
 #include "base/libc.h"
+#include "base/raw_syscall.h"
+#include "base/socket_kind.h"
 #include "config/init.h"
 #include "connection/endpoint.h"
 #include "socket/address.h"
@@ -106,7 +108,7 @@ static bool is_undecided(int fd)
 {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
-    return unconnected_may_be_tcp(fd) && getpeername(fd, (struct sockaddr *)&peer, &length) != 0;
+    return socket_may_be_tcp(fd) && raw_syscall(SYS_getpeername, fd, &peer, &length) != 0;
 }
 
 enum verdict {

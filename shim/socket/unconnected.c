@@ -4,24 +4,10 @@
  */
 #include "socket/unconnected.h"
 
-#include <errno.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "base/process.h"
-#include "base/raw_syscall.h"
+#include "base/socket_kind.h"
 #include "config/init.h"
 #include "inspect/inspect.h"
-
-bool unconnected_may_be_tcp(int fd)
-{
-    int protocol = 0;
-    socklen_t length = sizeof protocol;
-    const long result = raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
-    if (result != 0)
-        return result != -EBADF && result != -ENOTSOCK;
-    return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
-}
 
 /*
  * Whether the socket needs notes. In a sandbox the kernel is not asked. A child of vfork() cannot change the table.
@@ -29,7 +15,7 @@ bool unconnected_may_be_tcp(int fd)
 static bool matters(int fd)
 {
     return (pfswrap_seals() || inspect_is_wanted()) && !fd_is_sealed(fd) && !inspect_is_current(fd) &&
-           (process_sandboxed || unconnected_may_be_tcp(fd)) && !process_is_vfork_child();
+           (process_sandboxed || socket_may_be_tcp(fd)) && !process_is_vfork_child();
 }
 
 uint32_t unconnected_copied(int fd)

@@ -8,9 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether `fd` is a TCP or Multipath TCP socket. Also true if the kernel does not tell. */
-bool unconnected_may_be_tcp(int fd);
-
 /*
  * `fd` is being duplicated. Notes its id, and returns it, to be noted for the duplicate, too; 0: there is nothing
  * to note. Keeps errno.

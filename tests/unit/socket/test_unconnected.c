@@ -54,17 +54,6 @@ static int copy_of(int fd)
     return copy;
 }
 
-START_TEST(only_tcp_sockets_may_be_tcp)
-{
-    const int tcp = open_tcp(), tcp6 = socket(AF_INET6, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0);
-    const int file = open("/dev/null", O_WRONLY), local = socket(AF_UNIX, SOCK_STREAM, 0), closed = dup(file);
-    ck_assert_int_eq(close(closed), 0);
-    ck_assert(unconnected_may_be_tcp(tcp) && (tcp6 < 0 || unconnected_may_be_tcp(tcp6)));
-    ck_assert(!unconnected_may_be_tcp(udp) && !unconnected_may_be_tcp(local));
-    ck_assert(!unconnected_may_be_tcp(file) && !unconnected_may_be_tcp(closed));
-}
-END_TEST
-
 START_TEST(a_duplicated_tcp_socket_is_noted_with_its_id)
 {
     const int tcp = open_tcp();
@@ -178,7 +167,6 @@ int main(void)
 {
     TCase *cases = tcase_create("unconnected");
     tcase_add_checked_fixture(cases, start, NULL);
-    tcase_add_test(cases, only_tcp_sockets_may_be_tcp);
     tcase_add_test(cases, a_duplicated_tcp_socket_is_noted_with_its_id);
     tcase_add_test(cases, nothing_is_noted_about_other_files);
     tcase_add_test(cases, nothing_is_noted_without_a_policy_for_connections);
