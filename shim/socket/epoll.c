@@ -16,6 +16,7 @@
 #include "readiness/readiness.h"
 #include "readiness/registration.h"
 #include "readiness/timeout.h"
+#include "readiness/wait_loop.h"
 
 PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
@@ -48,9 +49,11 @@ struct request {
     struct epoll_event *events;
     int room;
     const sigset_t *mask;
+    int count;      /* how many events the real call has returned already; -1: it has not been made */
+    uint64_t epoch; /* at which it returned them */
 };
 
-static int wait_once(const struct request *request, uint64_t slice)
+static int real_wait(const struct request *request, uint64_t slice)
 {
     const struct real_libc *real = real_libc();
     struct timespec time;
@@ -66,45 +69,49 @@ static int wait_once(const struct request *request, uint64_t slice)
     return real->epoll_pwait(request->epoll, request->events, request->room, timeout_to_ms(slice), request->mask);
 }
 
-/* Removes spurious events from the `count` that were reported at `epoch`. Returns how many are left. */
-static int filter(const struct request *request, int count, uint64_t epoch)
+/* The kernel has the registrations. A handshake that delays one is due at a time that readiness_due_ms() knows. */
+static bool ask(void *call, bool *held_back)
 {
+    (void)call;
+    (void)held_back;
+    return true;
+}
+
+static int wait_once(void *call, uint64_t slice)
+{
+    struct request *request = call;
+    const int first = request->count;
+    request->count = -1;
+    if (first >= 0)
+        return first;
+    const int reported = real_wait(request, slice);
+    request->epoch = registration_epoch();
+    return reported;
+}
+
+static int answer(void *call, int reported)
+{
+    const struct request *request = call;
     int left = 0;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < reported; i++) {
         struct epoll_event event = request->events[i];
-        event.events = registration_filter(request->epoll, &event, epoch);
+        event.events = registration_filter(request->epoll, &event, request->epoch);
         if (event.events != 0)
             request->events[left++] = event;
     }
     return left;
 }
 
-/* Waits with checks. `count`: how many events the real call has returned already; -1: it has not been made. */
-static int wait_on(const struct request *request, uint64_t allowed, int count)
+static const struct wait_steps steps = {.ask = ask, .wait = wait_once, .answer = answer};
+
+/* Waits with checks. `count`: as in struct request. */
+static int wait_on(struct request *request, uint64_t allowed, int count)
 {
     const struct deadline deadline = deadline_after(allowed);
-    const int saved = errno;
-    uint64_t epoch = registration_epoch();
+    request->count = count;
+    request->epoch = registration_epoch();
     process_check();
-    for (bool last = false;;) {
-        readiness_sweep();
-        readiness_drive();
-        int reported = count;
-        if (reported < 0) {
-            reported = wait_once(request, deadline_slice(&deadline, false));
-            epoch = registration_epoch();
-        }
-        if (reported < 0)
-            return reported;
-        count = filter(request, reported, epoch);
-        const bool over = count == 0 && deadline_left(&deadline) == 0;
-        if (count > 0 || (over && (reported == 0 || last))) {
-            errno = saved;
-            return count;
-        }
-        last = over; /* once more: a handshake that has continued may have made a descriptor ready */
-        count = -1;
-    }
+    return wait_loop(&steps, request, &deadline);
 }
 
 /*
@@ -124,20 +131,20 @@ static int wait_on(const struct request *request, uint64_t allowed, int count)
 
 PFSWRAP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
 {
-    const struct request request = {.call = EPOLL_WAIT, .epoll = epoll, .events = events, .room = room};
+    struct request request = {.call = EPOLL_WAIT, .epoll = epoll, .events = events, .room = room};
     WAIT(&request, timeout_from_ms(timeout), real_libc()->epoll_wait(epoll, events, room, timeout));
 }
 
 PFSWRAP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int room, int timeout, const sigset_t *mask)
 {
-    const struct request request = {EPOLL_PWAIT, epoll, events, room, mask};
+    struct request request = {.call = EPOLL_PWAIT, .epoll = epoll, .events = events, .room = room, .mask = mask};
     WAIT(&request, timeout_from_ms(timeout), real_libc()->epoll_pwait(epoll, events, room, timeout, mask));
 }
 
 PFSWRAP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int room, const struct timespec *timeout,
                                 const sigset_t *mask)
 {
-    const struct request request = {EPOLL_PWAIT2, epoll, events, room, mask};
+    struct request request = {.call = EPOLL_PWAIT2, .epoll = epoll, .events = events, .room = room, .mask = mask};
     if (real_libc()->epoll_pwait2 == NULL) {
         errno = ENOSYS;
         return -1;

@@ -15,6 +15,7 @@
 #include "fd/table.h"
 #include "readiness/readiness.h"
 #include "readiness/timeout.h"
+#include "readiness/wait_loop.h"
 #include "socket/scratch.h"
 
 enum {
@@ -23,7 +24,8 @@ enum {
 };
 
 struct request {
-    struct pollfd *fds;
+    struct pollfd *fds;   /* the program's array */
+    struct pollfd *asked; /* the kernel's, of the same length */
     nfds_t count;
     uint64_t allowed;
     bool masks; /* ppoll, with `mask` */
@@ -46,68 +48,60 @@ static inline bool needs_checks(const struct pollfd *fds, nfds_t count)
     return false;
 }
 
-/* Fills in the kernel's array. Returns whether a handshake delays a descriptor. */
-static bool ask(const struct request *request, struct pollfd *asked)
+static bool ask(void *call, bool *held_back)
 {
-    bool held_back = false;
+    const struct request *request = call;
     for (nfds_t i = 0; i < request->count; i++) {
-        asked[i] = request->fds[i];
-        if (!readiness_concerns(asked[i].fd))
+        struct pollfd *asked = &request->asked[i];
+        *asked = request->fds[i];
+        if (!readiness_concerns(asked->fd))
             continue;
-        if (fd_is_hidden(asked[i].fd))
-            asked[i].fd = INT_MAX; /* not open, like this one for the program */
+        if (fd_is_hidden(asked->fd))
+            asked->fd = INT_MAX; /* not open, like this one for the program */
         else
-            asked[i].events = readiness_ask(asked[i].fd, asked[i].events, &held_back);
+            asked->events = readiness_ask(asked->fd, asked->events, held_back);
     }
-    return held_back;
+    return true;
 }
 
-/* Removes spurious events. Returns how many descriptors have events. */
-static int answer(const struct request *request, struct pollfd *asked)
+static int wait_once(void *call, uint64_t slice)
 {
+    const struct request *request = call;
+    struct timespec time;
+    if (request->masks)
+        return real_libc()->ppoll(request->asked, request->count, timeout_to(slice, &time), request->mask);
+    return real_libc()->poll(request->asked, request->count, timeout_to_ms(slice));
+}
+
+static int answer(void *call, int reported)
+{
+    const struct request *request = call;
     int ready = 0;
+    (void)reported;
     for (nfds_t i = 0; i < request->count; i++) {
         const struct pollfd *wish = &request->fds[i];
-        if (asked[i].revents != 0 && asked[i].fd == wish->fd && fd_is_sealed(wish->fd))
-            asked[i].revents = readiness_answer(wish->fd, wish->events, asked[i].revents);
-        ready += asked[i].revents != 0;
+        struct pollfd *asked = &request->asked[i];
+        if (asked->revents != 0 && asked->fd == wish->fd && fd_is_sealed(wish->fd))
+            asked->revents = readiness_answer(wish->fd, wish->events, asked->revents);
+        ready += asked->revents != 0;
     }
     return ready;
 }
 
-static int wait_once(const struct request *request, struct pollfd *asked, uint64_t slice)
-{
-    struct timespec time;
-    if (request->masks)
-        return real_libc()->ppoll(asked, request->count, timeout_to(slice, &time), request->mask);
-    return real_libc()->poll(asked, request->count, timeout_to_ms(slice));
-}
+static const struct wait_steps steps = {.ask = ask, .wait = wait_once, .answer = answer};
 
 /* The call, with room for a copy of the array. */
-static int poll_with(const struct request *request, struct pollfd *asked)
+static int poll_with(struct request *request, struct pollfd *asked)
 {
     const struct deadline deadline = deadline_after(request->allowed);
-    const int saved = errno;
-    for (bool last = false;;) {
-        readiness_sweep();
-        readiness_drive();
-        const bool held_back = ask(request, asked);
-        const int reported = wait_once(request, asked, deadline_slice(&deadline, held_back));
-        if (reported < 0)
-            return reported;
-        const int ready = reported > 0 ? answer(request, asked) : 0;
-        const bool over = ready == 0 && deadline_left(&deadline) == 0;
-        if (ready > 0 || (over && (reported == 0 || last))) {
-            for (nfds_t i = 0; i < request->count; i++)
-                request->fds[i].revents = asked[i].revents;
-            errno = saved;
-            return ready;
-        }
-        last = over; /* once more: a handshake that has continued may have made a descriptor ready */
-    }
+    request->asked = asked;
+    const int ready = wait_loop(&steps, request, &deadline);
+    for (nfds_t i = 0; ready >= 0 && i < request->count; i++)
+        request->fds[i].revents = asked[i].revents;
+    return ready;
 }
 
-static int poll_many(const struct request *request)
+static int poll_many(struct request *request)
 {
     int result;
     struct scratch scratch = scratch_take(request->count * sizeof(struct pollfd));
@@ -119,7 +113,7 @@ static int poll_many(const struct request *request)
     return result;
 }
 
-static int poll_sealed(const struct request *request)
+static int poll_sealed(struct request *request)
 {
     struct pollfd few[COPY_FEW];
     return request->count <= COPY_FEW ? poll_with(request, few) : poll_many(request);
@@ -129,7 +123,7 @@ PFSWRAP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     if (!readiness_matters() || count > COPY_MOST || !needs_checks(fds, count))
         return real_libc()->poll(fds, count, timeout);
-    const struct request request = {.fds = fds, .count = count, .allowed = timeout_from_ms(timeout)};
+    struct request request = {.fds = fds, .count = count, .allowed = timeout_from_ms(timeout)};
     return poll_sealed(&request);
 }
 PFSWRAP_ALIAS(__poll, poll);
@@ -138,7 +132,7 @@ PFSWRAP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec
 {
     if (!readiness_matters() || count > COPY_MOST || !timeout_is_valid(timeout) || !needs_checks(fds, count))
         return real_libc()->ppoll(fds, count, timeout, mask);
-    const struct request request = {
+    struct request request = {
         .fds = fds, .count = count, .allowed = timeout_from(timeout), .masks = true, .mask = mask};
     return poll_sealed(&request);
 }

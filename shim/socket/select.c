@@ -16,6 +16,7 @@
 #include "base/raw_syscall.h"
 #include "readiness/readiness.h"
 #include "readiness/timeout.h"
+#include "readiness/wait_loop.h"
 #include "socket/scratch.h"
 
 enum { SET_READ, SET_WRITE, SET_EXCEPT, SETS };
@@ -31,11 +32,8 @@ struct request {
     uint64_t allowed;
     bool masks; /* pselect, with `mask` */
     const sigset_t *mask;
-};
-
-struct copies {
-    unsigned long *sets[SETS];
-    size_t words;
+    unsigned long *copies[SETS]; /* the kernel's */
+    size_t words;                /* of each copy */
 };
 
 static bool has(const unsigned long *set, int fd)
@@ -83,46 +81,49 @@ static bool needs_checks(const struct request *request)
     return false;
 }
 
-/* Fills the kernel's sets. Returns false if a number is not open for the program. */
-static bool ask(const struct request *request, const struct copies *copies, bool *held_back)
+/* Fails with EBADF if a number is not open for the program. */
+static bool ask(void *call, bool *held_back)
 {
+    const struct request *request = call;
     for (int i = 0; i < SETS; i++)
         if (request->sets[i] != NULL)
-            memcpy(copies->sets[i], request->sets[i], copies->words * sizeof(unsigned long));
+            memcpy(request->copies[i], request->sets[i], request->words * sizeof(unsigned long));
         else
-            memset(copies->sets[i], 0, copies->words * sizeof(unsigned long));
-    *held_back = false;
+            memset(request->copies[i], 0, request->words * sizeof(unsigned long));
     for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1)) {
         if (!readiness_concerns(fd))
             continue;
-        if (fd_is_hidden(fd))
+        if (fd_is_hidden(fd)) {
+            errno = EBADF;
             return false;
-        set_events(copies->sets, fd, readiness_ask(fd, events_of(request->sets, fd), held_back));
+        }
+        set_events(request->copies, fd, readiness_ask(fd, events_of(request->sets, fd), held_back));
     }
     return true;
 }
 
-/* Removes spurious events from the kernel's sets. Returns how many bits were removed. */
-static int answer(const struct request *request, const struct copies *copies)
+static int answer(void *call, int reported)
 {
-    int dropped = 0;
+    const struct request *request = call;
+    int left = reported;
     for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1)) {
-        const short events = events_of(request->sets, fd), revents = events_of(copies->sets, fd);
+        const short events = events_of(request->sets, fd), revents = events_of(request->copies, fd);
         if (revents == 0)
             continue;
-        const short left = (short)(readiness_answer(fd, events, revents) & events);
-        set_events(copies->sets, fd, left);
-        dropped += __builtin_popcount((unsigned)revents) - __builtin_popcount((unsigned)left);
+        const short kept = (short)(readiness_answer(fd, events, revents) & events);
+        set_events(request->copies, fd, kept);
+        left -= __builtin_popcount((unsigned)revents) - __builtin_popcount((unsigned)kept);
     }
-    return dropped;
+    return left;
 }
 
-static int wait_once(const struct request *request, const struct copies *copies, uint64_t slice)
+static int wait_once(void *call, uint64_t slice)
 {
+    const struct request *request = call;
     fd_set *sets[SETS];
     struct timespec time;
     for (int i = 0; i < SETS; i++)
-        sets[i] = (fd_set *)copies->sets[i];
+        sets[i] = (fd_set *)request->copies[i];
     if (request->masks)
         return real_libc()->pselect(request->count, sets[SET_READ], sets[SET_WRITE], sets[SET_EXCEPT],
                                     timeout_to(slice, &time), request->mask);
@@ -132,32 +133,20 @@ static int wait_once(const struct request *request, const struct copies *copies,
                                slice == TIMEOUT_NEVER ? NULL : &value);
 }
 
-/* The call, with memory for copies of the sets. */
-static int select_with(const struct request *request, const struct deadline *deadline, const struct copies *copies)
+static const struct wait_steps steps = {.ask = ask, .wait = wait_once, .answer = answer};
+
+/* The call, with memory for SETS copies of `words` words. */
+static int select_with(struct request *request, const struct deadline *deadline, unsigned long *memory,
+                       size_t words)
 {
-    const int saved = errno;
-    for (bool last = false;;) {
-        bool held_back;
-        readiness_sweep();
-        readiness_drive();
-        if (!ask(request, copies, &held_back)) {
-            errno = EBADF;
-            return -1;
-        }
-        const int reported = wait_once(request, copies, deadline_slice(deadline, held_back));
-        if (reported < 0)
-            return reported;
-        const int ready = reported > 0 ? reported - answer(request, copies) : 0;
-        const bool over = ready == 0 && deadline_left(deadline) == 0;
-        if (ready > 0 || (over && (reported == 0 || last))) {
-            for (int i = 0; i < SETS; i++)
-                if (request->sets[i] != NULL)
-                    memcpy(request->sets[i], copies->sets[i], copies->words * sizeof(unsigned long));
-            errno = saved;
-            return ready;
-        }
-        last = over; /* once more: a handshake that has continued may have made a descriptor ready */
-    }
+    request->words = words;
+    for (size_t i = 0; i < SETS; i++)
+        request->copies[i] = memory + i * words;
+    const int ready = wait_loop(&steps, request, deadline);
+    for (int i = 0; ready >= 0 && i < SETS; i++)
+        if (request->sets[i] != NULL)
+            memcpy(request->sets[i], request->copies[i], words * sizeof(unsigned long));
+    return ready;
 }
 
 /*
@@ -183,30 +172,24 @@ static int bits_taken(int count)
     return size < count ? (int)size : count;
 }
 
-static int select_many(const struct request *request, const struct deadline *deadline, size_t words)
+static int select_many(struct request *request, const struct deadline *deadline, size_t words)
 {
     int result;
-    struct copies copies = {.words = words};
     struct scratch scratch = scratch_take(SETS * words * sizeof(unsigned long));
     if (scratch.at == NULL)
         return -1; /* ENOMEM, which is an error of select(2), too */
-    for (size_t i = 0; i < SETS; i++)
-        copies.sets[i] = (unsigned long *)scratch.at + i * words;
     pthread_cleanup_push(scratch_give, &scratch);
-    result = select_with(request, deadline, &copies);
+    result = select_with(request, deadline, scratch.at, words);
     pthread_cleanup_pop(1);
     return result;
 }
 
 static int select_sealed(struct request *request, const struct deadline *deadline)
 {
-    unsigned long few[SETS][FEW_WORDS];
+    unsigned long few[SETS * FEW_WORDS];
     request->count = bits_taken(request->count);
     const size_t words = ((size_t)request->count + WORD_BITS - 1) / WORD_BITS;
-    if (words > FEW_WORDS)
-        return select_many(request, deadline, words);
-    const struct copies copies = {.sets = {few[SET_READ], few[SET_WRITE], few[SET_EXCEPT]}, .words = words};
-    return select_with(request, deadline, &copies);
+    return words > FEW_WORDS ? select_many(request, deadline, words) : select_with(request, deadline, few, words);
 }
 
 static struct request request_of(int count, fd_set *readable, fd_set *writable, fd_set *exceptional)
