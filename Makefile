@@ -80,8 +80,14 @@ $(B)/exports.map: shim/base/interposed.h shim/exports.map.in
 # The headers of a fortified file define some of the calls it is to define itself (clang: and hides them).
 $(call obj,$(wildcard shim/socket/*.c)): CFLAGS += -U_FORTIFY_SOURCE
 
+# What glibc 2.17 lacks or has in libpthread: shim/base/old_glibc.c has these functions for the shared object.
+NOT_IN_OLD_GLIBC := stat fstat getrandom __explicit_bzero_chk strerrordesc_np pthread_sigmask pthread_once \
+                    pthread_testcancel pthread_create pthread_join pthread_attr_setstacksize \
+                    __pthread_register_cancel __pthread_unregister_cancel __pthread_unwind_next
+
 $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \
+	    $(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%) \
 	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)
 
 $(B)/pfswrap-tool: $(call obj,$(TOOL_SRC)) $(B)/libpfswrap-core.a

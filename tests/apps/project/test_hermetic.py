@@ -42,6 +42,11 @@ def main():
         wanted = {name for name, _, _, section in symbols() if section == "UND"}
         equal([name for name in sorted(wanted) if re.match(r"(SSL|BIO|EVP|X509|ERR|sodium|crypto|ini)_", name)], [],
               "undefined symbols")
+    with tap.case("the shared object runs with glibc 2.17 and later"):
+        versions = set(re.findall(r"\(GLIBC_([0-9.]+)\)", run(["objdump", "-T", LIBRARY]).out.decode()))
+        check("2.17" in versions or "2.2.5" in versions, f"versions that were found: {sorted(versions)}")
+        newer = {version for version in versions if [int(part) for part in version.split(".")] > [2, 17]}
+        equal(sorted(newer), [], "versions of symbols that are newer than GLIBC_2.17")
     with tap.case("syscall() knows each interposed call that the kernel has a number for"):
         numbers = set(re.findall(r"#define SYS_(\w+)", run(["cc", "-E", "-dM", "-include", "sys/syscall.h", "-xc", "/dev/null"]).out.decode()))
         source = "".join((ROOT / "shim/socket" / name).read_text() for name in ("syscall.c", "syscall_list.h"))

@@ -1,0 +1,234 @@
+/*
+ * Functions that glibc 2.17, the oldest one that the shared object runs on, lacks or has in libpthread. The linker
+ * sends the shared object's references to them here (--wrap in the Makefile), and the test of the shared object
+ * checks that no other reference needs a newer glibc. So one object serves every glibc from 2.17 on.
+ *
+ * Before glibc 2.34, the functions for threads are in libpthread, which a program without threads has not loaded.
+ * They are looked up when they are needed: without libpthread, a thread cannot be made, and no thread can be
+ * cancelled. Calls dl_iterate_phdr(3), system calls and what it finds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/elf.h"
+#include "base/raw_syscall.h"
+
+/* --wrap=NAME makes the linker look for __wrap_NAME. */
+#define WRAP(name) __wrap_##name
+
+int WRAP(stat)(const char *path, struct stat *status);
+int WRAP(fstat)(int fd, struct stat *status);
+ssize_t WRAP(getrandom)(void *buffer, size_t size, unsigned flags);
+void WRAP(__explicit_bzero_chk)(void *at, size_t size, size_t room);
+const char *WRAP(strerrordesc_np)(int error);
+int WRAP(pthread_sigmask)(int how, const sigset_t *set, sigset_t *before);
+int WRAP(pthread_once)(pthread_once_t *once, void (*run)(void));
+void WRAP(pthread_testcancel)(void);
+int WRAP(pthread_create)(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+int WRAP(pthread_join)(pthread_t thread, void **result);
+int WRAP(pthread_attr_setstacksize)(pthread_attr_t *attributes, size_t size);
+void WRAP(__pthread_register_cancel)(__pthread_unwind_buf_t *buffer);
+void WRAP(__pthread_unregister_cancel)(__pthread_unwind_buf_t *buffer);
+void WRAP(__pthread_unwind_next)(__pthread_unwind_buf_t *buffer);
+
+/* Below glibc 2.33, the names are macros over functions with the version of the structure. */
+int WRAP(stat)(const char *path, struct stat *status)
+{
+    const long result = raw_syscall(SYS_newfstatat, AT_FDCWD, path, status, 0);
+    if (result == 0)
+        return 0;
+    errno = (int)-result;
+    return -1;
+}
+
+int WRAP(fstat)(int fd, struct stat *status)
+{
+    const long result = raw_syscall(SYS_fstat, fd, status);
+    if (result == 0)
+        return 0;
+    errno = (int)-result;
+    return -1;
+}
+
+/* glibc 2.25 */
+ssize_t WRAP(getrandom)(void *buffer, size_t size, unsigned flags)
+{
+    const long result = raw_syscall(SYS_getrandom, buffer, size, flags);
+    if (result >= 0)
+        return result;
+    errno = (int)-result;
+    return -1;
+}
+
+/* glibc 2.25. The compiler has checked `room` where it could. */
+void WRAP(__explicit_bzero_chk)(void *at, size_t size, size_t room)
+{
+    if (size > room)
+        __builtin_trap();
+    memset(at, 0, size);
+    __asm__ volatile("" : : "r"(at) : "memory");
+}
+
+enum wanted {
+    CREATE,
+    JOIN,
+    SET_STACK_SIZE,
+    TEST_CANCEL,
+    REGISTER_CANCEL,
+    UNREGISTER_CANCEL,
+    UNWIND_NEXT,
+    /* not about threads, and found in the same way: */
+    ERROR_TEXT,
+    OLD_ERROR_TEXTS,
+    OLD_ERROR_COUNT,
+    FUNCTIONS,
+};
+
+static const char *const names[FUNCTIONS] = {
+    [CREATE] = "pthread_create",
+    [JOIN] = "pthread_join",
+    [SET_STACK_SIZE] = "pthread_attr_setstacksize",
+    [TEST_CANCEL] = "pthread_testcancel",
+    [REGISTER_CANCEL] = "__pthread_register_cancel",
+    [UNREGISTER_CANCEL] = "__pthread_unregister_cancel",
+    [UNWIND_NEXT] = "__pthread_unwind_next",
+    [ERROR_TEXT] = "strerrordesc_np",
+    [OLD_ERROR_TEXTS] = "_sys_errlist",
+    [OLD_ERROR_COUNT] = "_sys_nerr",
+};
+
+static void *_Atomic found[FUNCTIONS];
+static atomic_ullong objects_seen; /* how many objects had been loaded at the last search */
+
+static bool find_in(const struct elf_object *object, void *argument)
+{
+    const enum wanted *wanted = argument;
+    void *at = elf_symbol(object, names[*wanted]);
+    if (at == NULL)
+        return false;
+    atomic_store_explicit(&found[*wanted], at, memory_order_release);
+    return true;
+}
+
+static int count_loaded(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)size;
+    *(unsigned long long *)argument = info->dlpi_adds;
+    return 1; /* the number is the same for all objects */
+}
+
+/* The function, in the first object that defines it, as the loader would bind it; NULL: none does. */
+static void *function(enum wanted wanted)
+{
+    void *at = atomic_load_explicit(&found[wanted], memory_order_acquire);
+    if (__builtin_expect(at != NULL, 1))
+        return at;
+    unsigned long long loaded = 0;
+    (void)dl_iterate_phdr(count_loaded, &loaded);
+    if (wanted == TEST_CANCEL && atomic_load(&objects_seen) == loaded)
+        return NULL; /* called often; nothing has been loaded since */
+    if (!elf_each(find_in, &wanted) && wanted == TEST_CANCEL)
+        atomic_store(&objects_seen, loaded);
+    return atomic_load_explicit(&found[wanted], memory_order_acquire);
+}
+
+/* The texts of strerror(3), which this function may call in signal handlers. glibc 2.32 */
+const char *WRAP(strerrordesc_np)(int error)
+{
+    const char *(*describe)(int) = function(ERROR_TEXT);
+    if (describe != NULL)
+        return describe(error);
+    const char *const *texts = function(OLD_ERROR_TEXTS); /* until glibc 2.31 */
+    const int *count = function(OLD_ERROR_COUNT);
+    const bool has = texts != NULL && count != NULL && error >= 0 && error < *count && texts[error] != NULL;
+    return has ? texts[error] : "Unknown error";
+}
+
+/* In libc only since glibc 2.32. sigprocmask(2) does the same: on Linux, each thread has a mask of its own. */
+int WRAP(pthread_sigmask)(int how, const sigset_t *set, sigset_t *before)
+{
+    const int saved = errno;
+    const int error = sigprocmask(how, set, before) == 0 ? 0 : errno;
+    errno = saved;
+    return error;
+}
+
+enum { ONCE_NEW = PTHREAD_ONCE_INIT, ONCE_DONE = 1 };
+
+/*
+ * While `run` is running, *once is its process's id plus ONCE_DONE. In a child of a fork(2) beside it, nobody runs
+ * it, so the child does.
+ */
+int WRAP(pthread_once)(pthread_once_t *once, void (*run)(void))
+{
+    while (__atomic_load_n(once, __ATOMIC_ACQUIRE) != ONCE_DONE) {
+        const int mine = (int)raw_syscall(SYS_getpid) + ONCE_DONE;
+        int seen = __atomic_load_n(once, __ATOMIC_ACQUIRE);
+        if (seen == ONCE_DONE)
+            break;
+        if (seen == mine) {
+            (void)raw_syscall(SYS_sched_yield);
+            continue;
+        }
+        if (!__atomic_compare_exchange_n(once, &seen, mine, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            continue;
+        run();
+        __atomic_store_n(once, ONCE_DONE, __ATOMIC_RELEASE);
+    }
+    return 0;
+}
+
+void WRAP(pthread_testcancel)(void)
+{
+    void (*test)(void) = function(TEST_CANCEL);
+    if (test != NULL)
+        test();
+}
+
+int WRAP(pthread_create)(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
+{
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = function(CREATE);
+    return create != NULL ? create(thread, attributes, run, argument) : EAGAIN;
+}
+
+int WRAP(pthread_join)(pthread_t thread, void **result)
+{
+    int (*join)(pthread_t, void **) = function(JOIN);
+    return join != NULL ? join(thread, result) : ESRCH;
+}
+
+int WRAP(pthread_attr_setstacksize)(pthread_attr_t *attributes, size_t size)
+{
+    int (*set)(pthread_attr_t *, size_t) = function(SET_STACK_SIZE);
+    return set != NULL ? set(attributes, size) : ENOSYS;
+}
+
+void WRAP(__pthread_register_cancel)(__pthread_unwind_buf_t *buffer)
+{
+    void (*enter)(__pthread_unwind_buf_t *) = function(REGISTER_CANCEL);
+    if (enter != NULL)
+        enter(buffer);
+}
+
+void WRAP(__pthread_unregister_cancel)(__pthread_unwind_buf_t *buffer)
+{
+    void (*leave)(__pthread_unwind_buf_t *) = function(UNREGISTER_CANCEL);
+    if (leave != NULL)
+        leave(buffer);
+}
+
+/* Runs in a thread that is being cancelled, so libpthread is there. */
+void WRAP(__pthread_unwind_next)(__pthread_unwind_buf_t *buffer)
+{
+    void (*unwind)(__pthread_unwind_buf_t *) = function(UNWIND_NEXT);
+    if (unwind != NULL)
+        unwind(buffer);
+    __builtin_trap();
+}
