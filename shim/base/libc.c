@@ -4,6 +4,7 @@
  */
 #include "base/libc.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -45,18 +46,38 @@ static bool resolve_from(const struct elf_object *object, void *argument)
     return false;
 }
 
+/* Stands for a function of a newer libc. Callers pass it arguments, which it does not look at. */
+static long absent(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+/* The functions that glibc 2.17 does not have. All return -1 with errno if they fail. */
+static bool is_newer(const char *name)
+{
+    static const char *const newer[] = {"close_range", "_Fork",    "epoll_pwait2", "execveat",
+                                        "preadv2",     "pwritev2", "preadv64v2",   "pwritev64v2"};
+    for (size_t i = 0; i < sizeof newer / sizeof newer[0]; i++)
+        if (strcmp(newer[i], name) == 0)
+            return true;
+    return false;
+}
+
 void real_libc_resolve(void)
 {
     struct search search = {0};
     elf_each(resolve_from, &search);
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        if (search.found[i] == NULL && is_newer(entries[i].name))
+            search.found[i] = (void *)absent;
         void **slot = (void **)((char *)&real_libc_table + entries[i].offset);
         __atomic_store_n(slot, search.found[i], __ATOMIC_RELAXED);
     }
     atomic_store_explicit(&real_libc_resolved, true, memory_order_release);
 }
 
-void *real_libc_by_name(const char *name)
+bool real_libc_has(const char *name, void **function)
 {
     const struct real_libc *table = real_libc();
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
@@ -65,7 +86,9 @@ void *real_libc_by_name(const char *name)
             continue;
         if (*slot == NULL)
             real_libc_resolve(); /* it may be in another library, which was loaded later */
-        return *slot;
+        *function = *slot != (void *)absent ? *slot : NULL;
+        return true;
     }
-    return NULL;
+    *function = NULL;
+    return false;
 }

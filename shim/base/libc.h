@@ -48,8 +48,9 @@ static inline bool real_libc_is_ready(void)
 }
 
 /*
- * The table. An entry is NULL only if the process has no such function. May be called before any constructor has
- * run. After the first call it costs one atomic load.
+ * The table. An entry is NULL only if the process has no such function, and no libc is known to lack it. The
+ * functions that a supported libc lacks fail with ENOSYS there. May be called before any constructor has run. After
+ * the first call it costs one atomic load.
  */
 static inline const struct real_libc *real_libc(void)
 {
@@ -58,7 +59,10 @@ static inline const struct real_libc *real_libc(void)
     return &real_libc_table;
 }
 
-/* The function of that name, or NULL if it is not on the list, or not in the process. */
-void *real_libc_by_name(const char *name);
+/*
+ * Whether `name` is on the list. *function is the real function; NULL: the process has none, or `name` is not on
+ * the list.
+ */
+bool real_libc_has(const char *name, void **function);
 
 #endif

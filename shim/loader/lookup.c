@@ -36,17 +36,19 @@ void *lookup_answer(const char *name, void *found)
     void *const function = found != NULL ? shim_function(name) : NULL;
     if (function == NULL || function == found)
         return found;
+    void *real;
     const bool is_interposed =
-        found == real_libc_by_name(name) || libssl_defines(found) || gnutls_library_defines(found);
+        (real_libc_has(name, &real) && found == real) || libssl_defines(found) || gnutls_library_defines(found);
     return is_interposed ? function : found;
 }
 
 bool lookup_is_shim_only(const char *name)
 {
-    if (shim_function(name) == NULL || real_libc_by_name(name) != NULL)
+    void *real;
+    if (shim_function(name) == NULL)
         return false;
-    if (strncmp(name, "io_", 3) == 0)
-        return true; /* a function of liburing or libaio: real_libc_by_name() finds them once they are loaded */
+    if (real_libc_has(name, &real)) /* also finds functions of liburing and libaio once they are loaded */
+        return real == NULL;
     return strncmp(name, "gnutls_", 7) == 0 ? !gnutls_library_is_loaded() : !libssl_is_loaded();
 }
 

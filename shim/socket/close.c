@@ -83,10 +83,6 @@ static int lowest_out_of_reach(unsigned first, unsigned last, uint32_t generatio
 static int close_range_around_own(unsigned first, unsigned last, int flags, uint32_t generation)
 {
     const struct real_libc *real = real_libc();
-    if (real->close_range == NULL) {
-        errno = ENOSYS;
-        return -1;
-    }
     for (;;) {
         int own = lowest_out_of_reach(first, last, generation);
         if (own < 0)

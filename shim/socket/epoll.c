@@ -145,10 +145,6 @@ PFSWRAP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int room,
                                 const sigset_t *mask)
 {
     struct request request = {.call = EPOLL_PWAIT2, .epoll = epoll, .events = events, .room = room, .mask = mask};
-    if (real_libc()->epoll_pwait2 == NULL) {
-        errno = ENOSYS;
-        return -1;
-    }
     if (!timeout_is_valid(timeout))
         return real_libc()->epoll_pwait2(epoll, events, room, timeout, mask);
     WAIT(&request, timeout_from(timeout), real_libc()->epoll_pwait2(epoll, events, room, timeout, mask));

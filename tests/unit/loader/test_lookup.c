@@ -50,16 +50,17 @@ void *elf_symbol(const struct elf_object *object, const char *name)
            : strcmp(name, "SSL_do_handshake") == 0 ? &shim_handshake
            : strcmp(name, "gnutls_init") == 0      ? &shim_gnutls
            : strcmp(name, "io_submit") == 0        ? &shim_submit
+           : strcmp(name, "close_range") == 0      ? &other
                                                    : NULL;
 }
 
 static bool libssl_loaded, gnutls_loaded, uring_loaded;
 
-void *real_libc_by_name(const char *name)
+bool real_libc_has(const char *name, void **function)
 {
-    if (strcmp(name, "read") == 0)
-        return &libc_read;
-    return strcmp(name, "io_submit") == 0 && uring_loaded ? &uring_submit : NULL;
+    const bool is_io = strcmp(name, "io_submit") == 0, is_read = strcmp(name, "read") == 0;
+    *function = is_read ? &libc_read : is_io && uring_loaded ? &uring_submit : NULL;
+    return is_read || is_io || strcmp(name, "close_range") == 0;
 }
 
 bool libssl_is_loaded(void)
@@ -133,6 +134,13 @@ START_TEST(functions_of_libaio_are_found_once_it_is_loaded)
 }
 END_TEST
 
+START_TEST(functions_that_an_old_libc_lacks_are_not_found)
+{
+    libssl_loaded = true;
+    ck_assert(lookup_is_shim_only("close_range"));
+}
+END_TEST
+
 START_TEST(functions_of_libc_and_unknown_names_are_never_hidden)
 {
     ck_assert(!lookup_is_shim_only("read"));
@@ -169,6 +177,7 @@ int main(void)
     tcase_add_test(cases, nothing_found_stays_nothing);
     tcase_add_test(cases, a_program_that_probes_for_a_library_finds_it_only_if_it_is_loaded);
     tcase_add_test(cases, functions_of_libaio_are_found_once_it_is_loaded);
+    tcase_add_test(cases, functions_that_an_old_libc_lacks_are_not_found);
     tcase_add_test(cases, functions_of_libc_and_unknown_names_are_never_hidden);
     tcase_add_test(cases, deep_binding_is_removed_and_every_other_flag_kept);
     tcase_add_test(cases, a_mode_without_deep_binding_and_every_mode_with_mode_audit_stay);
