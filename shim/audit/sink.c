@@ -20,9 +20,10 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "fd/own.h"
+#include "base/error_text.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "fd/own.h"
 
 /* The file that a descriptor was opened on, to find out whether it still is. */
 struct identity {
@@ -116,8 +117,8 @@ static void complain(const char *what, int error)
     if (atomic_exchange(&sink.complained, true))
         return;
     char text[512];
-    int length = snprintf(text, sizeof text, "pfswrap: cannot write the audit log to %s: %s\n", what,
-                          strerrordesc_np(error));
+    int length =
+        snprintf(text, sizeof text, "pfswrap: cannot write the audit log to %s: %s\n", what, error_text(error));
     if (length > 0 && (size_t)length < sizeof text && stderr_is_the_first())
         (void)write_stderr(text, (size_t)length);
 }

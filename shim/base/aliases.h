@@ -23,7 +23,7 @@ int __connect(int fd, const struct sockaddr *address, socklen_t length);
 ssize_t __send(int fd, const void *bytes, size_t size, int flags);
 ssize_t __recv(int fd, void *bytes, size_t size, int flags);
 int __sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
-int __dup2(int fd, int fd2);
+int __dup2(int fd, int fd2) __THROW;
 int __fcntl(int fd, int command, ...);
 int __libc_fcntl64(int fd, int command, ...);
 
@@ -38,7 +38,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout
                 size_t room);
 int __select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout);
 
-FILE *_IO_fdopen(int fd, const char *mode);
+FILE *_IO_fdopen(int fd, const char *mode) __THROW;
 int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int __vdprintf_chk(int fd, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
 int __vasprintf_chk(char **text, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));

@@ -202,3 +202,21 @@ bool elf_needs(const struct elf_object *object, const char *soname)
             return true;
     return false;
 }
+
+struct finding {
+    const char *name;
+    void *at;
+};
+
+static bool defines(const struct elf_object *object, void *argument)
+{
+    struct finding *finding = argument;
+    finding->at = elf_symbol(object, finding->name);
+    return finding->at != NULL;
+}
+
+void *elf_find(const char *name)
+{
+    struct finding finding = {name, NULL};
+    return elf_each(defines, &finding) ? finding.at : NULL;
+}

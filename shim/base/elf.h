@@ -38,6 +38,9 @@ bool elf_object_of(const void *address, struct elf_object *object);
 /* The address of the function or variable `name` that `object` itself defines, in its default version, or NULL. */
 void *elf_symbol(const struct elf_object *object, const char *name);
 
+/* That address in the first object that defines `name`, as the loader would bind it, or NULL. */
+void *elf_find(const char *name);
+
 /* Whether `object` names `soname` among its DT_NEEDED entries. */
 bool elf_needs(const struct elf_object *object, const char *soname);
 

@@ -27,6 +27,7 @@
 
 #include "base/aliases.h"
 #include "base/interposed.h"
+#include "base/newer.h"
 
 struct real_libc {
 #define X(name) __typeof__(name) *name;

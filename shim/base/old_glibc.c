@@ -27,7 +27,6 @@ int WRAP(stat)(const char *path, struct stat *status);
 int WRAP(fstat)(int fd, struct stat *status);
 ssize_t WRAP(getrandom)(void *buffer, size_t size, unsigned flags);
 void WRAP(__explicit_bzero_chk)(void *at, size_t size, size_t room);
-const char *WRAP(strerrordesc_np)(int error);
 int WRAP(pthread_sigmask)(int how, const sigset_t *set, sigset_t *before);
 int WRAP(pthread_once)(pthread_once_t *once, void (*run)(void));
 void WRAP(pthread_testcancel)(void);
@@ -84,10 +83,6 @@ enum wanted {
     REGISTER_CANCEL,
     UNREGISTER_CANCEL,
     UNWIND_NEXT,
-    /* not about threads, and found in the same way: */
-    ERROR_TEXT,
-    OLD_ERROR_TEXTS,
-    OLD_ERROR_COUNT,
     FUNCTIONS,
 };
 
@@ -99,23 +94,10 @@ static const char *const names[FUNCTIONS] = {
     [REGISTER_CANCEL] = "__pthread_register_cancel",
     [UNREGISTER_CANCEL] = "__pthread_unregister_cancel",
     [UNWIND_NEXT] = "__pthread_unwind_next",
-    [ERROR_TEXT] = "strerrordesc_np",
-    [OLD_ERROR_TEXTS] = "_sys_errlist",
-    [OLD_ERROR_COUNT] = "_sys_nerr",
 };
 
 static void *_Atomic found[FUNCTIONS];
 static atomic_ullong objects_seen; /* how many objects had been loaded at the last search */
-
-static bool find_in(const struct elf_object *object, void *argument)
-{
-    const enum wanted *wanted = argument;
-    void *at = elf_symbol(object, names[*wanted]);
-    if (at == NULL)
-        return false;
-    atomic_store_explicit(&found[*wanted], at, memory_order_release);
-    return true;
-}
 
 static int count_loaded(struct dl_phdr_info *info, size_t size, void *argument)
 {
@@ -124,7 +106,7 @@ static int count_loaded(struct dl_phdr_info *info, size_t size, void *argument)
     return 1; /* the number is the same for all objects */
 }
 
-/* The function, in the first object that defines it, as the loader would bind it; NULL: none does. */
+/* The function; NULL: no object defines it. */
 static void *function(enum wanted wanted)
 {
     void *at = atomic_load_explicit(&found[wanted], memory_order_acquire);
@@ -134,21 +116,12 @@ static void *function(enum wanted wanted)
     (void)dl_iterate_phdr(count_loaded, &loaded);
     if (wanted == TEST_CANCEL && atomic_load(&objects_seen) == loaded)
         return NULL; /* called often; nothing has been loaded since */
-    if (!elf_each(find_in, &wanted) && wanted == TEST_CANCEL)
+    at = elf_find(names[wanted]);
+    if (at != NULL)
+        atomic_store_explicit(&found[wanted], at, memory_order_release);
+    else if (wanted == TEST_CANCEL)
         atomic_store(&objects_seen, loaded);
-    return atomic_load_explicit(&found[wanted], memory_order_acquire);
-}
-
-/* The texts of strerror(3), which this function may call in signal handlers. glibc 2.32 */
-const char *WRAP(strerrordesc_np)(int error)
-{
-    const char *(*describe)(int) = function(ERROR_TEXT);
-    if (describe != NULL)
-        return describe(error);
-    const char *const *texts = function(OLD_ERROR_TEXTS); /* until glibc 2.31 */
-    const int *count = function(OLD_ERROR_COUNT);
-    const bool has = texts != NULL && count != NULL && error >= 0 && error < *count && texts[error] != NULL;
-    return has ? texts[error] : "Unknown error";
+    return at;
 }
 
 /* In libc only since glibc 2.32. sigprocmask(2) does the same: on Linux, each thread has a mask of its own. */

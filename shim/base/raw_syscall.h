@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+#include "base/newer.h"
+
 #if defined(__x86_64__)
 static inline long kernel_call(long number, long a, long b, long c, long d, long e, long f)
 {

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/newer.h"
 #include "base/raw_syscall.h"
 
 /* An integer option of SOL_SOCKET; -1: `fd` is not a socket; 0, which no option here has: it is unknown. */

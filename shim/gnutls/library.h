@@ -17,6 +17,7 @@
 /* A library that lacks one of these functions is not supported. */
 #define GNUTLS_REQUIRED(X)                                                                                         \
     X(gnutls_init)                                                                                                 \
+    X(gnutls_check_version)                                                                                        \
     X(gnutls_deinit)                                                                                               \
     X(gnutls_handshake)                                                                                            \
     X(gnutls_priority_init)                                                                                        \

@@ -18,16 +18,24 @@ static bool refuses_resumption(void)
     return pfswrap_policy()->tls.session_tickets == POLICY_TICKETS_REFUSE;
 }
 
-/* Tickets of TLS 1.2 are never issued: its resumption has no key exchange. */
+enum { NO_TICKETS_TLS12 = 1 << 23 }; /* GNUTLS_NO_TICKETS_TLS12, which the headers before 3.7.5 lack */
 
-static unsigned flags_restrict(unsigned flags)
+/*
+ * Tickets of TLS 1.2 are never issued: its resumption has no key exchange. A library that cannot refuse them alone
+ * issues no tickets, if the policy allows TLS 1.2.
+ */
+static unsigned flags_restrict(const struct gnutls *lib, unsigned flags)
 {
     if ((flags & GNUTLS_ENABLE_EARLY_DATA) != 0)
         override_report("early-data", "received", "refused");
     if (!pfswrap_enforces())
         return flags;
     flags &= ~(unsigned)GNUTLS_ENABLE_EARLY_DATA;
-    return flags | (refuses_resumption() ? GNUTLS_NO_TICKETS : GNUTLS_NO_TICKETS_TLS12);
+    if (refuses_resumption())
+        return flags | GNUTLS_NO_TICKETS;
+    if (lib->gnutls_check_version("3.7.5") != NULL)
+        return flags | NO_TICKETS_TLS12;
+    return pfswrap_policy()->tls.min_version < 0x0304 ? flags | GNUTLS_NO_TICKETS : flags;
 }
 
 /*
@@ -112,7 +120,7 @@ PFSWRAP_EXPORT int gnutls_init(gnutls_session_t *session, unsigned flags)
     const struct gnutls *lib = gnutls_library();
     if (lib == NULL)
         return GNUTLS_NO_LIBRARY;
-    int result = lib->gnutls_init(session, flags_restrict(flags));
+    int result = lib->gnutls_init(session, flags_restrict(lib, flags));
     if (result < 0)
         return result;
     bool is_datagram = (flags & GNUTLS_DATAGRAM) != 0;

@@ -33,7 +33,7 @@ static atomic_uint *candidate_of(const struct policy_rule *rule)
  */
 static bool has_default_allocator(const struct libssl *lib)
 {
-    CRYPTO_malloc_fn allocate = NULL;
+    void *(*allocate)(size_t, const char *, int) = NULL;
     lib->CRYPTO_get_mem_functions(&allocate, NULL, NULL);
     uintptr_t at = (uintptr_t)allocate;
     return allocate == NULL || (at >= lib->crypto_first && at < lib->crypto_last);

@@ -6,33 +6,12 @@
 #ifndef PFSWRAP_TLS_LIBSSL_H
 #define PFSWRAP_TLS_LIBSSL_H
 
-#define OPENSSL_SUPPRESS_DEPRECATED 1
-
-#include <openssl/bio.h>
-#include <openssl/ec.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "audit/handshake_reporter.h"
-
-/* Functions of 1.1.1 and of later versions, which the headers of OpenSSL 3.0 rename or do not declare. */
-#undef SSL_get_peer_certificate
-#undef EVP_PKEY_id
-#undef ERR_put_error
-X509 *SSL_get_peer_certificate(const SSL *ssl);
-int EVP_PKEY_id(const EVP_PKEY *key);
-void ERR_put_error(int library, int function, int reason, const char *file, int line);
-int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written);
-int SSL_is_quic(const SSL *ssl);
-const char *SSL_get0_group_name(SSL *ssl);
-const SSL_METHOD *SSLv3_method(void);
-const SSL_METHOD *SSLv3_client_method(void);
-const SSL_METHOD *SSLv3_server_method(void);
+#include "tls/openssl.h"
 
 /* A library that lacks one of these functions is not supported. */
 #define LIBSSL_REQUIRED(X)                                                                                         \

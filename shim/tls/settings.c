@@ -15,11 +15,10 @@
 #include "tls/security.h"
 
 /* Options that would weaken a connection. The bits are the same in all versions of OpenSSL. */
-enum {
-    OPTIONS_CLEARED = SSL_OP_NO_TLSv1_3 | SSL_OP_ALLOW_NO_DHE_KEX | SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION |
-                      SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_CISCO_ANYCONNECT,
-    OPTIONS_SET = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION,
-};
+static const uint64_t options_cleared = SSL_OP_NO_TLSv1_3 | SSL_OP_ALLOW_NO_DHE_KEX |
+                                        SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION | SSL_OP_LEGACY_SERVER_CONNECT |
+                                        SSL_OP_CISCO_ANYCONNECT;
+static const uint64_t options_set = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;
 #define OPTION_ALLOW_CLIENT_RENEGOTIATION SSL_OP_BIT(8) /* since 3.0; unused in 1.1.1 */
 
 static void settings_read(const struct libssl *lib, SSL *ssl, struct tls_settings *settings)
@@ -63,7 +62,7 @@ struct tls_settings tls_settings_allowed(const struct policy_tls *policy, const 
                                          bool dtls, bool server)
 {
     struct tls_settings forced = *asked;
-    uint64_t cleared = OPTIONS_CLEARED | OPTION_ALLOW_CLIENT_RENEGOTIATION;
+    uint64_t cleared = options_cleared | OPTION_ALLOW_CLIENT_RENEGOTIATION;
     if (dtls) {
         /* DTLS version numbers count downwards: 1.2 is 0xfefd, 1.0 is 0xfeff. */
         if (asked->min_version == 0 || asked->min_version > DTLS1_2_VERSION)
@@ -77,7 +76,7 @@ struct tls_settings tls_settings_allowed(const struct policy_tls *policy, const 
         if (asked->max_version != 0 && asked->max_version < TLS1_3_VERSION)
             forced.max_version = 0;
     }
-    forced.options = (asked->options & ~cleared) | OPTIONS_SET;
+    forced.options = (asked->options & ~cleared) | options_set;
     forced.max_early_data = 0;
     /* A peer that does not expect tickets leaves them unread, and its close then resets the connection. */
     if (policy->session_tickets == POLICY_TICKETS_REFUSE || (!dtls && allows_only_old_versions(asked)))
@@ -105,7 +104,7 @@ static void report_overrides(const struct libssl *lib, const SSL *ssl, const str
 {
     const struct tls_context *context = tls_context_find(lib, lib->SSL_get_SSL_CTX(ssl));
     int initial_min = context != NULL ? context->initial_min : 0;
-    uint64_t initial_options = context != NULL ? context->initial_options : OPTIONS_CLEARED;
+    uint64_t initial_options = context != NULL ? context->initial_options : options_cleared;
     if (asked->max_version != forced->max_version)
         override_report("max-version", report_version_name(asked->max_version),
                         report_version_name(forced->max_version));

@@ -80,7 +80,7 @@ static int index_new(struct libssl *lib, int kind, CRYPTO_EX_free *freed)
         index = lib->CRYPTO_get_ex_new_index(kind, 0, NULL, NULL, NULL, NULL);
     if (index < 0)
         return -1;
-    return lib->CRYPTO_get_ex_new_index(kind, 0, lib, object_made, record_not_copied, freed);
+    return lib->CRYPTO_get_ex_new_index(kind, 0, lib, object_made, (CRYPTO_EX_dup *)record_not_copied, freed);
 }
 
 bool tls_state_prepare(struct libssl *lib)
