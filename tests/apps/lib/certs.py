@@ -155,10 +155,23 @@ def client():
     return signed("client", "p256", names="DNS:client.test", usage="clientAuth")
 
 
+# The 2,048-bit group of RFC 7919 (ffdhe2048) as classic DH parameters. OpenSSL 1.1.1 cannot write them.
+FFDHE2048 = """\
+-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+"""
+
+
 def dh_parameters():
     """A file with the 2,048-bit group of RFC 7919 as classic DH parameters, for ssl_dhparam and the like."""
     path = FOLDER / "dh2048.pem"
     with locked():
         if not path.exists():
-            write(path, openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048"))
+            write(path, FFDHE2048.encode())
     return path
