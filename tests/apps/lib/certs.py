@@ -106,8 +106,10 @@ def make_self_signed(certificate, kind, subject, extensions):
     make_key(certificate.key, kind)
     digest = [] if kind == "ed25519" else ["-sha256"]
     extra = [word for extension in extensions for word in ("-addext", extension)]
-    write(certificate.cert, openssl("req", "-new", "-x509", "-key", certificate.key, "-subj", subject, "-days", "90",
-                                    *digest, *extra))
+    settings = FOLDER / "req.conf"  # OpenSSL 1.1.1 would add an extension twice that is in its own settings, too
+    write(settings, b"[req]\ndistinguished_name = subject\n[subject]\n")
+    write(certificate.cert, openssl("req", "-new", "-x509", "-config", settings, "-key", certificate.key,
+                                    "-subj", subject, "-days", "90", *digest, *extra))
 
 
 def authority(name="ca"):
@@ -116,7 +118,8 @@ def authority(name="ca"):
     with locked():
         if not fresh(certificate.cert):
             make_self_signed(certificate, "p256", f"/CN=pfswrap test {name}", ["basicConstraints=critical,CA:TRUE",
-                                                                              "keyUsage=critical,keyCertSign,cRLSign"])
+                                                                              "keyUsage=critical,keyCertSign,cRLSign",
+                                                                              "subjectKeyIdentifier=hash"])
     return certificate
 
 
@@ -125,7 +128,7 @@ def self_signed(kind):
     certificate = Certificate(f"self-{kind}")
     with locked():
         if not fresh(certificate.cert):
-            make_self_signed(certificate, kind, "/CN=localhost", [f"subjectAltName={NAMES}"])
+            make_self_signed(certificate, kind, "/CN=localhost", ["basicConstraints=critical,CA:TRUE", f"subjectAltName={NAMES}"])
     return certificate
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 
 from lib.legacy import require_programs
+from lib.process import run
 from lib.sealed import MARKER, SCRIPTS, begin, ended, prove
 from lib.tap import Tap, check, equal
 
@@ -42,7 +43,8 @@ def start(ends):
     (ends.folder / "nginx.conf").write_text(CONFIG.format(port=ends.ports[0], upstream=ends.ports[1], folder=ends.folder,
                                                           marker=MARKER.decode(), user=user))
     upstream = ends.server([sys.executable, SCRIPTS / "http_digest.py", ends.ports[1]], port=ends.ports[1])
-    nginx = ends.server(["nginx", "-p", ends.folder, "-e", "error.log", "-c", "nginx.conf", "-g", "daemon off;"],
+    log = ["-e", "error.log"] if "-e filename" in run(["nginx", "-h"]).text else []  # since 1.19.5
+    nginx = ends.server(["nginx", "-p", ends.folder, *log, "-c", "nginx.conf", "-g", "daemon off;"],
                         cwd=ends.folder)
     yield nginx
     ended(nginx)
