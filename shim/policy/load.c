@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "seal/file_trust.h"
 #include "base/raw_syscall.h"
 
 __attribute__((format(printf, 3, 4))) static int load_fail(struct policy_error *error, const char *path,
@@ -46,16 +47,13 @@ static int path_resolve(struct policy *policy, const char *path, struct policy_e
 static int file_check(int fd, const char *path, struct policy_error *error)
 {
     struct stat status;
+    char reason[256];
     if (fstat(fd, &status) < 0)
         return load_fail(error, path, "cannot be examined: %m");
     if (!S_ISREG(status.st_mode))
         return load_fail(error, path, "is not a regular file, expected a policy file");
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        return load_fail(error, path, "is owned by user %u, expected root or user %u", (unsigned)status.st_uid,
-                         (unsigned)geteuid());
-    if (status.st_mode & (S_IWGRP | S_IWOTH))
-        return load_fail(error, path, "is writable by %s (mode %04o), expected nobody but its owner (chmod go-w)",
-                         status.st_mode & S_IWOTH ? "others" : "its group", (unsigned)status.st_mode & 07777);
+    if (file_trust_check(fd, &status, FILE_SETTINGS, reason, sizeof reason) != 0)
+        return load_fail(error, path, "%s", reason);
     return 0;
 }
 

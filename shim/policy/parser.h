@@ -94,7 +94,10 @@ extern const char *const policy_words_direction[];
 /* Returns the index of `value` in `words`, or -1 after policy_fail(). */
 int policy_value_choose(struct policy_parser *parser, const char *value, const char *const words[]);
 
-/* Copies an absolute path to `path`, which has PATH_MAX bytes. Returns 0, or -1 after policy_fail(). */
+/*
+ * Copies an absolute path to `path`, which has PATH_MAX bytes. It may begin with $CREDENTIALS_DIRECTORY, which is
+ * replaced. Returns 0, or -1 after policy_fail().
+ */
 int policy_value_path(struct policy_parser *parser, const char *value, char *path);
 
 /*

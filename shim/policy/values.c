@@ -5,6 +5,7 @@
 #include "policy/parser.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *const policy_words_mode[] = {"enforce", "audit", NULL};
@@ -32,15 +33,41 @@ int policy_value_choose(struct policy_parser *parser, const char *value, const c
     return policy_fail(parser, "%s = %.80s, expected %s", parser->key->name, value, expected);
 }
 
+/*
+ * The one variable that a path may begin with: the folder in which systemd lays the credentials of a service
+ * (systemd.exec(5)). Sets *rest to what follows it. Returns the folder; "" if `value` does not begin with the
+ * variable; or NULL after policy_fail().
+ */
+static const char *credentials_folder(struct policy_parser *parser, const char *value, const char **rest)
+{
+    static const char variable[] = "$CREDENTIALS_DIRECTORY";
+    *rest = value;
+    if (strncmp(value, variable, sizeof variable - 1) != 0 || value[sizeof variable - 1] != '/')
+        return "";
+    const char *const folder = secure_getenv("CREDENTIALS_DIRECTORY");
+    if (folder != NULL && folder[0] == '/') {
+        *rest = value + sizeof variable - 1;
+        return folder;
+    }
+    (void)policy_fail(parser,
+                      "%s = %.80s, but the variable is not set, expected a systemd service with credentials",
+                      parser->key->name, value);
+    return NULL;
+}
+
 int policy_value_path(struct policy_parser *parser, const char *value, char *path)
 {
-    if (value[0] != '/')
+    const char *rest, *const folder = credentials_folder(parser, value, &rest);
+    if (folder == NULL)
+        return -1;
+    if (rest[0] != '/')
         return policy_fail(parser, "%s = %.80s, expected an absolute path", parser->key->name, value);
-    size_t length = strlen(value);
-    if (length >= PATH_MAX)
-        return policy_fail(parser, "%s has a path of %zu bytes, expected at most %d", parser->key->name, length,
-                           PATH_MAX - 1);
-    memcpy(path, value, length + 1);
+    const size_t length = strlen(rest), used = strlen(folder);
+    if (used + length >= PATH_MAX)
+        return policy_fail(parser, "%s has a path of %zu bytes, expected at most %d", parser->key->name,
+                           used + length, PATH_MAX - 1);
+    memcpy(path, folder, used);
+    memcpy(path + used, rest, length + 1);
     return 0;
 }
 

@@ -15,32 +15,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "seal/file_trust.h"
 #include "seal/keyring.h"
 
 enum {
     KEY_FILE_MAX = 4096,
     PEERS_FILE_MAX = 16 * 1024 * 1024,
-    MODE_SECRET = 0077,  /* permissions that a file with a secret must not have */
-    MODE_TRUSTED = 0022, /* the same for a file with the keys of trusted peers */
 };
 
-static int check_file(const struct stat *status, const char *path, mode_t forbidden,
+static int check_file(int fd, const struct stat *status, const char *path, enum file_trust use,
                       struct pfswrap_keys_error *error)
 {
+    char reason[sizeof error->text / 2];
+
     if (!S_ISREG(status->st_mode)) {
         keys_error_set(error, "%s: not a regular file", path);
         return -1;
     }
-    if (status->st_uid != geteuid() && status->st_uid != 0) {
-        keys_error_set(error, "%s: owned by user %u, expected user %u or root", path, (unsigned)status->st_uid,
-                       (unsigned)geteuid());
-        return -1;
-    }
-    if ((status->st_mode & forbidden) != 0) {
-        keys_error_set(error, "%s: mode %04o, expected %s", path, (unsigned)status->st_mode & 07777,
-                       forbidden == MODE_SECRET
-                           ? "0600 or less: it holds a secret"
-                           : "0644 or less: a user who can write it decides which peers are trusted");
+    if (file_trust_check(fd, status, use, reason, sizeof reason) != 0) {
+        keys_error_set(error, "%s: %s", path, reason);
         return -1;
     }
     return 0;
@@ -50,14 +43,14 @@ static int check_file(const struct stat *status, const char *path, mode_t forbid
  * Opens and checks a file. Returns NULL with *error filled if it must not be used, or if it is larger than
  * `largest` bytes. The first check is there for a FIFO, on which fopen() would wait for a writer.
  */
-static FILE *open_checked(const char *path, mode_t forbidden, off_t largest, size_t *size,
+static FILE *open_checked(const char *path, enum file_trust use, off_t largest, size_t *size,
                           struct pfswrap_keys_error *error)
 {
     struct stat status;
     FILE *file = NULL;
 
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        (void)check_file(&status, path, forbidden, error);
+        keys_error_set(error, "%s: not a regular file", path);
         return NULL;
     }
     file = fopen(path, "re"); /* e: O_CLOEXEC */
@@ -66,7 +59,7 @@ static FILE *open_checked(const char *path, mode_t forbidden, off_t largest, siz
                        (unsigned)geteuid());
     } else if (file == NULL || fstat(fileno(file), &status) != 0) {
         keys_error_set(error, "%s: %s", path, strerror(errno));
-    } else if (check_file(&status, path, forbidden, error) == 0) {
+    } else if (check_file(fileno(file), &status, path, use, error) == 0) {
         if (status.st_size <= largest) {
             *size = (size_t)status.st_size;
             return file;
@@ -122,7 +115,7 @@ static int load_key(struct pfswrap_keyring *keyring, const char *path, struct pf
     char text[KEY_FILE_MAX + 1] = {0};
     size_t size = 0;
     int result = -1;
-    FILE *const file = open_checked(path, MODE_SECRET, KEY_FILE_MAX, &size, error);
+    FILE *const file = open_checked(path, FILE_SECRET, KEY_FILE_MAX, &size, error);
     ssize_t length;
 
     if (file == NULL)
@@ -154,7 +147,7 @@ int pfswrap_keyring_load_peers(struct pfswrap_keyring *keyring, const char *path
 {
     size_t size = 0;
     int result = -1;
-    FILE *const file = open_checked(path, MODE_TRUSTED, PEERS_FILE_MAX, &size, error);
+    FILE *const file = open_checked(path, FILE_SETTINGS, PEERS_FILE_MAX, &size, error);
     char *text;
     ssize_t length;
 

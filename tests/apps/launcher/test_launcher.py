@@ -333,7 +333,7 @@ def refuses_users():
         if os.geteuid() == 0:
             os.chown(path, 12345, 12345)
         refused(as_nobody("run", "--policy", path, "true"), 125,
-                f"{path}: is owned by user 12345, expected root or user {NOBODY}")
+                f"{path}: owned by user 12345, expected user {NOBODY} or root, or a read-only mount")
 
     with tap.case("a caller whose real and effective users differ is refused"):
         if os.geteuid() != 0 or not find("setpriv"):
@@ -364,7 +364,7 @@ def refuses_policies():
     with tap.case("a policy that others can write is refused"):
         path = policy_file("", 0o666)
         refused(pfswrap("run", "--policy", path, "true"), 125,
-                f"{path}: is writable by others (mode 0666), expected nobody but its owner (chmod go-w)")
+                f"{path}: mode 0666: all users can write it, expected nobody but its owner and root (chmod go-w, or a read-only mount)")
 
     with tap.case("--policy comes before PFSWRAP_POLICY"):
         path = policy_file("")
@@ -421,7 +421,9 @@ def checks_policies():
         equal(pfswrap("check", path).status, 0, "status of check")
         equal(pfswrap("run", "--policy", path, TRUE).status, 0, "status of run")
         (folder / "identity").chmod(0o644)
-        message = f"{path}:2: identity {folder}/identity: mode 0644, expected 0600 or less: it holds a secret"
+        message = f"{path}:2: identity {folder}/identity: mode 0644: all users can read it, expected 0400 or 0600, " \
+                      "or 0440 with a group of this process, since it holds a secret (chmod 0400; Kubernetes: " \
+                      "defaultMode: 0400 or fsGroup; Docker: mode: 0400)"
         refused(pfswrap("check", path), 1, message)
         refused(pfswrap("run", "--policy", path, TRUE), 125, message)
 

@@ -206,19 +206,24 @@ START_TEST(a_missing_key_file_is_refused_with_its_line)
 }
 END_TEST
 
+#define SECRET                                                                                                     \
+    "0400 or 0600, or 0440 with a group of this process, since it holds a secret (chmod 0400; Kubernetes: "        \
+    "defaultMode: 0400 or fsGroup; Docker: mode: 0400)"
+
 START_TEST(a_key_file_that_others_may_read_is_refused)
 {
     write_good_files();
-    ck_assert_int_eq(0, chmod("a.key", 0640));
+    ck_assert_int_eq(0, chmod("a.key", 0604));
     expect_refused("[seal]\nidentity = @a.key\npeers = @peers\n" LISTEN,
-                   "test.conf:2: identity @a.key: mode 0640, expected 0600 or less: it holds a secret");
+                   "test.conf:2: identity @a.key: mode 0604: all users can read it, expected " SECRET);
     ck_assert_int_eq(0, chmod("site.psk", 0604));
     expect_refused("[seal]\nidentity = @b.key\npsk = @site.psk\npeers = @peers\n" LISTEN,
-                   "test.conf:3: psk @site.psk: mode 0604, expected 0600 or less: it holds a secret");
-    ck_assert_int_eq(0, chmod("peers", 0664));
-    expect_refused("[seal]\nidentity = @b.key\npeers = @peers\n" LISTEN,
-                   "test.conf:3: peers @peers: mode 0664, expected 0644 or less: a user who can write it decides "
-                   "which peers are trusted");
+                   "test.conf:3: psk @site.psk: mode 0604: all users can read it, expected " SECRET);
+    ck_assert_int_eq(0, chmod("peers", 0666));
+    expect_refused(
+        "[seal]\nidentity = @b.key\npeers = @peers\n" LISTEN,
+        "test.conf:3: peers @peers: mode 0666: all users can write it, expected nobody but its owner and "
+        "root (chmod go-w, or a read-only mount)");
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SEAL "[seal]\nidentity = /k\npeers = /p\n"
 #define LISTEN "[listen a]\naddress = 0.0.0.0:1\n"
@@ -35,6 +36,27 @@ START_TEST(every_key_of_seal_is_accepted)
     ck_assert_uint_eq(seal->rekey, 16);
     ck_assert_uint_eq(seal->handshake_timeout_ms, 500);
     ck_assert_uint_eq(seal->linger_ms, 120000);
+}
+END_TEST
+
+START_TEST(a_path_may_begin_with_the_folder_of_a_services_credentials)
+{
+    ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/redis.service", 1), 0);
+    expect_accepted("[seal]\nidentity = $CREDENTIALS_DIRECTORY/redis.key\n");
+    ck_assert_str_eq(policy.seal.identities[0], "/run/credentials/redis.service/redis.key");
+    expect_refused("[seal]\nidentity = $CREDENTIALS_DIRECTORY\n",
+                   "test.conf:2: identity = $CREDENTIALS_DIRECTORY, expected an absolute path");
+    expect_refused("[seal]\nidentity = $CREDENTIALS_DIRECTORYX/a\n",
+                   "test.conf:2: identity = $CREDENTIALS_DIRECTORYX/a, expected an absolute path");
+    expect_refused("[seal]\nidentity = $HOME/a\n", "test.conf:2: identity = $HOME/a, expected an absolute path");
+    static const char *const bad[] = {"", "credentials"};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", bad[i], 1), 0);
+        expect_refused(
+            "[seal]\nidentity = $CREDENTIALS_DIRECTORY/a\n",
+            "test.conf:2: identity = $CREDENTIALS_DIRECTORY/a, but the variable is not set, expected a systemd "
+            "service with credentials");
+    }
 }
 END_TEST
 
@@ -263,6 +285,7 @@ int main(void)
     TCase *cases = tcase_create("rules");
     tcase_add_test(cases, every_key_of_wire_is_accepted);
     tcase_add_test(cases, every_key_of_seal_is_accepted);
+    tcase_add_test(cases, a_path_may_begin_with_the_folder_of_a_services_credentials);
     tcase_add_test(cases, bad_values_of_seal_are_refused);
     tcase_add_test(cases, a_duration_needs_a_unit_and_lies_between_1ms_and_1h);
     tcase_add_test(cases, every_key_of_listen_is_accepted);
