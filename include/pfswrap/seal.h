@@ -17,7 +17,9 @@
  * handshake message is produced. There is deliberately no call that copies or restores a state.
  *
  * Errors are negative values of enum pfswrap_seal_error. An error of the protocol is final: the keys are wiped, and
- * every later call returns the same error. Nothing about the error is sent to the peer.
+ * every later call returns the same error. Nothing about the error is sent to the peer. A channel that is NULL is
+ * E_CHANNEL; of the functions without an error, those that ask something return false, and the others do nothing.
+ * Any other pointer that a function needs and that is NULL is E_ARGUMENT.
  */
 #ifndef PFSWRAP_SEAL_H
 #define PFSWRAP_SEAL_H
@@ -73,9 +75,14 @@ struct pfswrap_seal_config {
     bool anonymous;         /* initiator: use NK. Responder: admit every client, also with NK */
     uint32_t rekey;         /* largest number of chunks between rekeys, in both directions; 0 means 1 */
     uint32_t transport_max; /* largest number of bytes that begin() may produce; 0: no limit */
-    uint32_t
-        rehandshake_seconds; /* age of the keys at which the initiator replaces them; 0: 3,600; UINT32_MAX: never */
-    uint64_t rehandshake_bytes; /* the same in bytes of plaintext, both directions; 0: 64 GiB; UINT64_MAX: never */
+    /*
+     * The age of the keys in seconds at which a re-handshake is due; 0: 3,600; UINT32_MAX: never. And the bytes of
+     * plaintext, in both directions, after which it is due; 0: 64 GiB; UINT64_MAX: never. The initiator then asks
+     * for new keys. Either side ends the connection if it carries data for another day, or another TiB, without a
+     * re-handshake (E_OVERDUE). Both sides should have the same values.
+     */
+    uint32_t rehandshake_seconds;
+    uint64_t rehandshake_bytes;
 };
 
 enum pfswrap_seal_error {
@@ -89,7 +96,7 @@ enum pfswrap_seal_error {
                                         open() returns it in a re-handshake */
     PFSWRAP_SEAL_E_NO_PEER = -7,     /* the keyring has no valid key for the names in the settings */
     /* Final. */
-    PFSWRAP_SEAL_E_CHANNEL = -10,        /* the block is not a channel of this version of the library */
+    PFSWRAP_SEAL_E_CHANNEL = -10,        /* NULL, or the block is not a channel of this version of the library */
     PFSWRAP_SEAL_E_POISONED = -11,       /* it is not known what was sent, or pfswrap_seal_poison() was called */
     PFSWRAP_SEAL_E_MAGIC = -20,          /* the peer does not speak this protocol */
     PFSWRAP_SEAL_E_VERSION = -21,        /* the peer speaks another version of it */
@@ -110,6 +117,8 @@ enum pfswrap_seal_error {
     PFSWRAP_SEAL_E_PEER_REFUSED = -35, /* the client's name is not in the settings */
     PFSWRAP_SEAL_E_PEER_CHANGED = -36, /* a re-handshake with another static key */
     PFSWRAP_SEAL_E_REHANDSHAKE = -37,  /* a re-handshake frame at the wrong time */
+    PFSWRAP_SEAL_E_OVERDUE = -38,      /* data has passed for a day, or a TiB, since a re-handshake was due */
+    PFSWRAP_SEAL_E_TOO_OFTEN = -39,    /* the client asks for new keys too often */
     PFSWRAP_SEAL_E_FRAME_TYPE = -40,   /* a frame type that this version does not have */
     PFSWRAP_SEAL_E_FRAME_LENGTH = -41, /* a length outside 17 to 16,401, or wrong for the frame's type */
     PFSWRAP_SEAL_E_FRAME = -42,        /* a frame is not authentic: it was changed, replayed, reordered or lost */
@@ -133,7 +142,8 @@ const char *pfswrap_seal_error_text(int error);
  * names and then of the keyring; `candidate`, modulo their number, is the index of the one to use. If the peer
  * refuses it, the caller can try the next on a new connection. A responder ignores `candidate`.
  *
- * Returns 0, or E_ARGUMENT, E_NO_IDENTITY or E_NO_PEER; the block is not a channel then.
+ * Returns 0, or E_ARGUMENT (also for a `channel` that is NULL), E_NO_IDENTITY or E_NO_PEER; the block is not a
+ * channel then.
  */
 int pfswrap_seal_init(struct pfswrap_seal *channel, enum pfswrap_seal_role role,
                       const struct pfswrap_seal_config *config, const uint8_t *binding, size_t binding_length,
@@ -141,8 +151,8 @@ int pfswrap_seal_init(struct pfswrap_seal *channel, enum pfswrap_seal_role role,
 
 /*
  * Sets the channel's clock (Unix time in seconds), which decides about the age of the keys and whether a peer's key
- * has expired. Call it from time to time, best before each send. A clock that runs backwards makes the keys old at
- * once.
+ * has expired. Call it before data is sent and after bytes were received: an initiator that only receives asks for
+ * new keys, too. A clock that runs backwards makes the keys old at once.
  */
 void pfswrap_seal_tick(struct pfswrap_seal *channel, uint64_t now);
 
@@ -167,7 +177,8 @@ int pfswrap_seal_take(struct pfswrap_seal *channel, const struct pfswrap_seal_co
  * *accepted is the number of bytes in the frame: as many as a chunk, transport_max and `size` allow, so `size`
  * should be at least PFSWRAP_SEAL_BEGIN_OVERHEAD larger than `length`. `data` and `out` must not overlap. sent()
  * completes the frame; no other frame may be begun before. Errors: E_ARGUMENT, E_NOT_READY, E_TAKE_FIRST, E_UNSENT,
- * E_CLOSED; E_POISONED if sent() was not called for an earlier frame.
+ * E_CLOSED; E_POISONED if sent() was not called for an earlier frame; E_OVERDUE, or E_PEER_EXPIRED if the peer's
+ * key expired more than an hour ago.
  */
 int pfswrap_seal_begin(struct pfswrap_seal *channel, const void *data, size_t length, uint8_t *out, size_t size,
                        size_t *accepted);
@@ -181,7 +192,8 @@ int pfswrap_seal_begin(struct pfswrap_seal *channel, const void *data, size_t le
  * take bytes without reporting them (SSL_write), the whole frame is reported before it is written. So is each of
  * several frames that are sent with one call.
  *
- * Returns 0, or E_POISONED if more was reported than there is.
+ * Returns 0; E_POISONED if more was reported than there is; or E_ARGUMENT if `out` is NULL and a frame must be
+ * rolled back.
  */
 int pfswrap_seal_sent(struct pfswrap_seal *channel, uint8_t *out, size_t taken);
 
@@ -212,6 +224,7 @@ struct pfswrap_seal_opened {
  * next call.
  *
  * Returns an event, or an error: one that the peer has caused (E_MAGIC to E_TRAILER), E_CHANNEL or E_POISONED.
+ * Every hour, the peer's key is looked up again: E_PEER_UNKNOWN, E_PEER_EXPIRED or E_PEER_REFUSED.
  */
 int pfswrap_seal_open(struct pfswrap_seal *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
                       size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened);
@@ -275,12 +288,12 @@ struct pfswrap_seal_info {
     uint8_t handshake_hash[PFSWRAP_SEAL_HASH_BYTES]; /* identifies the connection (Noise, section 11.2) */
 };
 
-/* Fills *info. Returns 0, or E_NOT_READY or E_CHANNEL. */
+/* Fills *info. Returns 0, or E_ARGUMENT, E_NOT_READY or E_CHANNEL. */
 int pfswrap_seal_describe(const struct pfswrap_seal *channel, struct pfswrap_seal_info *info);
 
 /*
  * Whether the first bytes of a connection are those of this protocol. Returns 1 if `bytes` begins with the whole
- * magic, 0 if it is a part of it, and -1 if it is something else.
+ * magic, 0 if it is a part of it, and -1 if it is something else, or if `bytes` is NULL and `length` is not 0.
  */
 int pfswrap_seal_probe(const uint8_t *bytes, size_t length);
 

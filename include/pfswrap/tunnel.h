@@ -7,6 +7,13 @@
  * transport knows why; when it can go on, the caller repeats the call. Only one thread at a time may be in a call
  * for a tunnel. After a fork, only one process may use it: both have the same keys, and a key stream that is used
  * twice protects nothing.
+ *
+ * After an hour or 64 GiB, both sides agree on new keys. The client asks for them in read(), peek() and write().
+ * The server answers in read() and peek(): a server that only writes calls pfswrap_tunnel_peek() when its transport
+ * is readable. If one side does not take part, the connection ends after another day (E_OVERDUE).
+ *
+ * A tunnel, buffer or data that is NULL, and a length of 0, is E_ARGUMENT. Functions without an error return 0 or
+ * false then, or do nothing. pfswrap_seal_error_text() has a text for STOPPED, too.
  */
 #ifndef PFSWRAP_TUNNEL_H
 #define PFSWRAP_TUNNEL_H
@@ -25,7 +32,10 @@ enum {
 };
 
 struct pfswrap_tunnel_transport {
-    /* Reads up to `size` bytes. Returns how many; 0 at the end of the transport; negative if there are none yet. */
+    /*
+     * Reads up to `size` bytes. Returns how many; 0 at the end of the transport; negative if there are none yet.
+     * More than `size` is E_POISONED.
+     */
     int (*read)(void *context, void *buffer, size_t size);
     /*
      * Writes up to `length` bytes. Returns how many; 0 or negative if it cannot write now. It is called again with
@@ -42,7 +52,7 @@ struct pfswrap_tunnel;
  * `binding` is the exporter value of RFC 9266 (label EXPORTER-Channel-Binding, empty context, 32 bytes). Without a
  * binding, or with one that the peer chose, a man in the middle of TLS is not noticed. `candidate` is as for
  * pfswrap_seal_init(). *transport is copied. Returns NULL with *error set to E_ARGUMENT, E_NO_IDENTITY or
- * E_NO_PEER, or to 0 if there is no memory.
+ * E_NO_PEER, or to 0 if there is no memory. `error` may be NULL.
  */
 struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const struct pfswrap_seal_config *config,
                                           const uint8_t *binding, size_t binding_length, unsigned candidate,
@@ -72,7 +82,11 @@ size_t pfswrap_tunnel_pending(struct pfswrap_tunnel *tunnel);
  * Writes up to `length` bytes (at least 1) as one frame. Returns how many, when the transport has the whole frame.
  * After STOPPED the frame is sealed and kept: the call must be repeated with the same bytes, and may have more
  * behind them; it then returns the number of bytes in the kept frame. Fewer bytes than in that frame are
- * E_ARGUMENT.
+ * E_ARGUMENT. Before the handshake is complete, the error is E_NOT_READY.
+ *
+ * A client that has asked for new keys, and has then called write() four times and read() never, reads the answer
+ * in write(). If the transport's read waits, this write() waits until the server has answered. Data that comes
+ * before the answer is kept for read(): look at pending() before you wait for the transport.
  */
 int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t length);
 
@@ -82,7 +96,11 @@ size_t pfswrap_tunnel_kept(const struct pfswrap_tunnel *tunnel);
 /* Whether the tunnel has sealed bytes that the transport has not taken. */
 bool pfswrap_tunnel_unsent(const struct pfswrap_tunnel *tunnel);
 
-/* Closes the direction to the peer; reading is still possible. Returns 1; STOPPED; or an error. */
+/*
+ * Closes the direction to the peer; reading is still possible. Returns 1 when the transport has FINAL; STOPPED; or
+ * an error. Before the handshake is complete, the error is E_NOT_READY, and nothing is closed:
+ * pfswrap_tunnel_free() ends such a tunnel.
+ */
 int pfswrap_tunnel_close(struct pfswrap_tunnel *tunnel);
 
 /* The error that ended the tunnel, or 0. */

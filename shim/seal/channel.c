@@ -45,11 +45,14 @@ static const struct keyring_peer *choose_peer(const struct pfswrap_seal_config *
     return NULL;
 }
 
-static bool config_is_valid(const struct pfswrap_seal_config *config)
+bool channel_config_is_valid(const struct pfswrap_seal_config *config)
 {
     if (config == NULL || config->keyring == NULL || (config->name_count > 0 && config->names == NULL))
         return false;
-    if (config->service != NULL && strlen(config->service) >= PFSWRAP_NAME_BYTES)
+    for (size_t n = 0; n < config->name_count; n++)
+        if (config->names[n] == NULL)
+            return false;
+    if (config->service != NULL && strnlen(config->service, PFSWRAP_NAME_BYTES) == PFSWRAP_NAME_BYTES)
         return false;
     return config->transport_max == 0 || config->transport_max > PFSWRAP_SEAL_BEGIN_OVERHEAD;
 }
@@ -74,6 +77,8 @@ static int init_initiator(struct channel *channel, const struct pfswrap_seal_con
         return PFSWRAP_SEAL_E_NO_PEER;
     memcpy(channel->peer_static, peer->public_key, sizeof channel->peer_static);
     memcpy(channel->peer_name, peer->name, sizeof channel->peer_name);
+    channel->peer_not_after = peer->not_after;
+    channel->peer_checked_at = channel->now;
     channel->pattern = (uint8_t)choose_pattern(config);
     channel->state = CHANNEL_SEND_1;
     return 0;
@@ -86,8 +91,11 @@ int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
     struct channel *channel = channel_of(seal);
     int result = 0;
 
+    if (seal == NULL)
+        return PFSWRAP_SEAL_E_ARGUMENT;
     memset(seal, 0, sizeof *seal);
-    if (!config_is_valid(config) || binding_length > sizeof channel->binding ||
+    if (!channel_config_is_valid(config) || binding_length > sizeof channel->binding ||
+        (binding == NULL && binding_length > 0) ||
         (role != PFSWRAP_SEAL_INITIATOR && role != PFSWRAP_SEAL_RESPONDER))
         return PFSWRAP_SEAL_E_ARGUMENT;
     if (binding_length > 0)
@@ -117,7 +125,10 @@ int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
 
 void pfswrap_seal_tick(struct pfswrap_seal *seal, uint64_t now)
 {
-    channel_of(seal)->now = now;
+    struct channel *channel = channel_of(seal);
+
+    if (channel_check(channel) == 0)
+        channel->now = now;
 }
 
 bool pfswrap_seal_ready(const struct pfswrap_seal *seal)
@@ -142,7 +153,8 @@ void pfswrap_seal_poison(struct pfswrap_seal *seal)
 
 void pfswrap_seal_wipe(struct pfswrap_seal *seal)
 {
-    sodium_memzero(seal, sizeof *seal);
+    if (seal != NULL)
+        sodium_memzero(seal, sizeof *seal);
 }
 
 int pfswrap_seal_end(struct pfswrap_seal *seal)
@@ -159,6 +171,8 @@ int pfswrap_seal_describe(const struct pfswrap_seal *seal, struct pfswrap_seal_i
 {
     const struct channel *channel = channel_of_const(seal);
 
+    if (info == NULL)
+        return PFSWRAP_SEAL_E_ARGUMENT;
     memset(info, 0, sizeof *info);
     if (channel_check(channel) == PFSWRAP_SEAL_E_CHANNEL)
         return PFSWRAP_SEAL_E_CHANNEL;
@@ -185,13 +199,12 @@ static bool is_bool(const bool *flag)
     return byte <= 1;
 }
 
-bool pfswrap_seal_is_sane(const struct pfswrap_seal *seal)
+static bool is_sane(const struct channel *channel)
 {
-    const struct channel *channel = channel_of_const(seal);
     const bool *const flags[] = {
         &channel->begun,          &channel->header_owed, &channel->confirm_owed,      &channel->closing,
         &channel->final_sent,     &channel->trailer_due, &channel->anything_received, &channel->was_ready,
-        &channel->final_received,
+        &channel->final_received, &channel->overdue,
     };
 
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -207,4 +220,11 @@ bool pfswrap_seal_is_sane(const struct pfswrap_seal *seal)
            channel->begun_length <= PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES &&
            channel->unsent <= channel->begun_length && !channel->begun &&
            memchr(channel->peer_name, '\0', sizeof channel->peer_name) != NULL;
+}
+
+bool pfswrap_seal_is_sane(const struct pfswrap_seal *seal)
+{
+    const struct channel *channel = channel_of_const(seal);
+
+    return channel != NULL && is_sane(channel);
 }

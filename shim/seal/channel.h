@@ -1,7 +1,8 @@
 /*
  * The state of a channel, which is behind the public struct pfswrap_seal, and functions that several files use.
- * handshake.c makes the first keys, sender.c and opener.c send and receive, rehandshake.c replaces the keys. No
- * pointer may be added to the state, because it is moved between processes.
+ * handshake.c makes the first keys, sender.c and opener.c send and receive, rehandshake.c replaces the keys, and
+ * limits.c ends a connection whose keys are not replaced. No pointer may be added to the state, because it is moved
+ * between processes.
  */
 #ifndef PFSWRAP_SEAL_CHANNEL_H
 #define PFSWRAP_SEAL_CHANNEL_H
@@ -15,7 +16,7 @@
 #include "seal/noise.h"
 
 enum {
-    CHANNEL_LAYOUT = 0x70667301, /* to be changed whenever struct channel is */
+    CHANNEL_LAYOUT = 0x70667302, /* to be changed whenever struct channel is */
     CHANNEL_SALT_BYTES = 8,
     CHANNEL_KEY_ID_BYTES = 8,
     CHANNEL_PREAMBLE_BYTES = PFSWRAP_SEAL_MAGIC_BYTES + 4 + CHANNEL_SALT_BYTES + CHANNEL_KEY_ID_BYTES,
@@ -25,9 +26,19 @@ enum {
     CHANNEL_CIPHERTEXT_MIN = 17, /* an encrypted tag byte and a MAC, without plaintext */
     CHANNEL_CIPHERTEXT_MAX = PFSWRAP_SEAL_CHUNK_MAX + CHANNEL_CIPHERTEXT_MIN,
     CHANNEL_CONTROL_MAX = PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MAX, /* plaintext of a type 1 or 2 frame */
-    CHANNEL_REHANDSHAKE_SECONDS = 3600,
+
+    /* docs/WIRE.md, 2.11, has the reasons for these limits. */
+    CHANNEL_REHANDSHAKE_SECONDS = 3600, /* age of the keys at which a re-handshake is due */
+    CHANNEL_OVERDUE_SECONDS = 86400,    /* how long frames may pass after that without a re-handshake */
+    CHANNEL_PAUSE_SECONDS = 3600,       /* what counts of a time in which no frame passes, at most */
+    CHANNEL_PEER_SECONDS = 3600,        /* between two checks of the peer's key */
+    CHANNEL_SERVED_MAX = 32,            /* re-handshakes in a row that a responder answers */
+    CHANNEL_SERVED_SECONDS = 1,         /* after which it answers one more */
+    CHANNEL_ASKED_MAX = 16, /* the same for an initiator; less, so that two clocks that differ do no harm */
+    CHANNEL_ASKED_SECONDS = 2,
 };
 #define CHANNEL_REHANDSHAKE_BYTES ((uint64_t)64 << 30)
+#define CHANNEL_OVERDUE_BYTES ((uint64_t)1 << 40)
 
 _Static_assert(CHANNEL_CIPHERTEXT_MIN == crypto_secretstream_xchacha20poly1305_ABYTES, "frame overhead");
 _Static_assert(PFSWRAP_SEAL_OVERHEAD == CHANNEL_FRAME_PREFIX + CHANNEL_CIPHERTEXT_MIN + 1, "frame overhead");
@@ -72,12 +83,19 @@ struct __attribute__((may_alias)) channel {
     bool trailer_due;       /* the next byte from the transport is the last one of a frame that was opened */
     bool anything_received; /* an authentic frame was received */
     bool was_ready;         /* describe() has an answer, even after an error */
+    bool overdue;           /* a frame has passed since the re-handshake was due */
+    uint8_t recent;         /* re-handshakes that count for their rate limit */
     uint8_t binding_length;
     uint16_t begun_length; /* bytes of the frame that was begun, header included */
     uint16_t unsent;       /* bytes of a committed frame that the transport has not taken */
     uint16_t begun_plaintext;
     uint32_t rekey, rehandshake_seconds, rehandshakes, transport_max;
+    uint32_t overdue_for; /* seconds during which frames have passed since then */
     uint64_t now, keyed_at, volume, rehandshake_bytes;
+    uint64_t overdue_at; /* the last of these frames */
+    uint64_t recent_at;  /* when `recent` was last lowered */
+    uint64_t peer_checked_at;
+    int64_t peer_not_after; /* the last second in which the peer's key is valid */
 
     struct channel_stream push, pull;
     struct channel_stream undo; /* `push` before the frame that was begun, else zero */
@@ -122,10 +140,14 @@ static inline bool channel_may_send(const struct channel *channel)
 /* Ends the channel with `error`, wipes every secret, and returns `error`. */
 int channel_fail(struct channel *channel, int error);
 
-/* Returns 0, or the error with which every call must fail: E_CHANNEL, or the one that ended the channel. */
+/*
+ * Returns 0, or the error with which every call must fail: E_CHANNEL, or the one that ended the channel. NULL is
+ * not a channel.
+ */
 static inline int channel_check(const struct channel *channel)
 {
-    if (channel->layout != CHANNEL_LAYOUT || channel->state < CHANNEL_SEND_1 || channel->state > CHANNEL_FAILED)
+    if (channel == NULL || channel->layout != CHANNEL_LAYOUT || channel->state < CHANNEL_SEND_1 ||
+        channel->state > CHANNEL_FAILED)
         return PFSWRAP_SEAL_E_CHANNEL;
     return channel->error;
 }
@@ -138,6 +160,9 @@ int handshake_take(struct channel *channel, const struct pfswrap_seal_config *co
 int handshake_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
                    size_t available, struct pfswrap_seal_opened *opened);
 
+/* Whether a channel can work with these settings, which the caller may have changed since pfswrap_seal_init(). */
+bool channel_config_is_valid(const struct pfswrap_seal_config *config);
+
 /* The keys after a handshake: of the own direction and of the peer's. To be wiped after use. */
 struct exchange_keys {
     uint8_t own[PFSWRAP_KEY_BYTES];
@@ -148,6 +173,7 @@ struct exchange_keys {
  * exchange.c: the Noise messages of handshakes and re-handshakes. Functions that write return the message's length,
  * those that read return 0; both may return an error. Message 2
  * completes the exchange: it fills *keys, channel->hash and everything that both sides have agreed on.
+ * exchange_check_peer() decides whether the keys of both sides are still good: 0 or an error.
  */
 size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config);
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
@@ -158,6 +184,22 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
                      struct exchange_keys *keys);
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
                     size_t length, struct exchange_keys *keys);
+int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_config *config);
+
+/*
+ * limits.c: when a re-handshake is due, and when a connection ends because there was none (docs/WIRE.md, 2.11).
+ *
+ * limits_start() follows a handshake or re-handshake that is complete. limits_check() comes before each frame that
+ * passes, and limits_check_peer() before a call that has the settings. Both return 0 or an error that ends the
+ * channel. limits_may_rehandshake() says whether the rate limit allows one more, which limits_count_rehandshake()
+ * counts.
+ */
+void limits_start(struct channel *channel);
+bool limits_are_due(const struct channel *channel);
+int limits_check(struct channel *channel);
+int limits_check_peer(struct channel *channel, const struct pfswrap_seal_config *config);
+bool limits_may_rehandshake(const struct channel *channel);
+void limits_count_rehandshake(struct channel *channel);
 
 /*
  * rehandshake.c: whether an initiator should begin a re-handshake; writes the frame that must be sent and returns

@@ -1,13 +1,15 @@
 /*
  * The errors of a channel in words. The audit log has these texts, and docs/AUDIT.md explains some of them.
  */
-#include <pfswrap/seal.h>
+#include <pfswrap/tunnel.h>
 
 const char *pfswrap_seal_error_text(int error)
 {
-    switch (error) {
-    case 0:
+    if (error == 0)
         return "no error";
+    if (error == PFSWRAP_TUNNEL_STOPPED)
+        return "the transport moved no bytes";
+    switch ((enum pfswrap_seal_error)error) { /* without a default, so that the compiler reports a missing text */
     case PFSWRAP_SEAL_E_ARGUMENT:
         return "impossible argument";
     case PFSWRAP_SEAL_E_NOT_READY:
@@ -62,6 +64,10 @@ const char *pfswrap_seal_error_text(int error)
         return "the peer came back with another key";
     case PFSWRAP_SEAL_E_REHANDSHAKE:
         return "a re-handshake out of turn";
+    case PFSWRAP_SEAL_E_OVERDUE:
+        return "the keys are too old: the peer has not agreed on new ones";
+    case PFSWRAP_SEAL_E_TOO_OFTEN:
+        return "the client asks for new keys too often";
     case PFSWRAP_SEAL_E_FRAME_TYPE:
         return "unknown frame type";
     case PFSWRAP_SEAL_E_FRAME_LENGTH:
@@ -82,7 +88,6 @@ const char *pfswrap_seal_error_text(int error)
         return "a trailing byte that is not zero";
     case PFSWRAP_SEAL_E_TRUNCATED:
         return "the connection ended without FINAL";
-    default:
-        return "unknown error";
     }
+    return "unknown error";
 }

@@ -67,23 +67,52 @@ static bool name_is_admitted(const struct pfswrap_seal_config *config, const cha
     return config->name_count == 0;
 }
 
-/* Decides whether the client whose static key was just authenticated is admitted. Returns 0 or an error. */
+/*
+ * Decides whether the peer with the key peer_static is admitted: at the responder a client, at the initiator the
+ * server that it has chosen. *peer is its entry, NULL for an unknown client of a responder that admits any.
+ */
+static int check_peer(const struct channel *channel, const struct pfswrap_seal_config *config,
+                      const struct keyring_peer **peer)
+{
+    const bool responder = channel->role == PFSWRAP_SEAL_RESPONDER, admits_any = responder && config->anonymous;
+
+    *peer = keyring_find_peer(config->keyring, channel->peer_static);
+    if (*peer == NULL)
+        return admits_any ? 0 : PFSWRAP_SEAL_E_PEER_UNKNOWN;
+    if (channel->now > (uint64_t)(*peer)->not_after)
+        return PFSWRAP_SEAL_E_PEER_EXPIRED;
+    return responder && !admits_any && !name_is_admitted(config, (*peer)->name) ? PFSWRAP_SEAL_E_PEER_REFUSED : 0;
+}
+
+int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_config *config)
+{
+    const struct keyring_peer *peer = NULL;
+    const uint8_t *secret;
+    int result = own_secret(channel, config, &secret); /* a process without keys cannot renew them either */
+
+    if (result == 0 &&
+        (channel->role == PFSWRAP_SEAL_INITIATOR || noise_pattern_has_client_key(pattern_of(channel))))
+        result = check_peer(channel, config, &peer);
+    if (result == 0) {
+        if (peer != NULL)
+            memcpy(channel->peer_name, peer->name, sizeof channel->peer_name);
+        channel->peer_checked_at = channel->now;
+        channel->peer_not_after = peer != NULL ? peer->not_after : PFSWRAP_NEVER;
+    }
+    return result;
+}
+
+/* Decides whether a client is admitted whose static key, if it has one, was just authenticated. 0 or an error. */
 static int admit_client(struct channel *channel, const struct pfswrap_seal_config *config)
 {
     const uint8_t *key = channel->noise.rs;
-    const struct keyring_peer *peer = keyring_find_peer(config->keyring, key);
 
-    if (channel->was_ready && memcmp(key, channel->peer_static, sizeof channel->peer_static) != 0)
-        return PFSWRAP_SEAL_E_PEER_CHANGED;
-    memcpy(channel->peer_static, key, sizeof channel->peer_static);
-    if (peer == NULL)
-        return config->anonymous ? 0 : PFSWRAP_SEAL_E_PEER_UNKNOWN;
-    if (channel->now > (uint64_t)peer->not_after)
-        return PFSWRAP_SEAL_E_PEER_EXPIRED;
-    if (!config->anonymous && !name_is_admitted(config, peer->name))
-        return PFSWRAP_SEAL_E_PEER_REFUSED;
-    memcpy(channel->peer_name, peer->name, sizeof channel->peer_name);
-    return 0;
+    if (noise_pattern_has_client_key(pattern_of(channel))) {
+        if (channel->was_ready && memcmp(key, channel->peer_static, sizeof channel->peer_static) != 0)
+            return PFSWRAP_SEAL_E_PEER_CHANGED;
+        memcpy(channel->peer_static, key, sizeof channel->peer_static);
+    }
+    return exchange_check_peer(channel, config);
 }
 
 /* Chooses the first psk of the client that is in the keyring. Returns 0 or E_PSK_UNKNOWN. */
@@ -123,7 +152,7 @@ int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *c
     agree_rekey(channel, &payload);
     if (noise_pattern_has_psk(pattern_of(channel)) && (result = choose_psk(channel, config, &payload)) != 0)
         return result;
-    return noise_pattern_has_client_key(pattern_of(channel)) ? admit_client(channel, config) : 0;
+    return admit_client(channel, config);
 }
 
 static void complete(struct channel *channel, struct exchange_keys *keys)
@@ -133,8 +162,6 @@ static void complete(struct channel *channel, struct exchange_keys *keys)
     noise_split(&channel->noise.symmetric, initiator ? keys->own : keys->peer, initiator ? keys->peer : keys->own);
     memcpy(channel->hash, channel->noise.symmetric.h, sizeof channel->hash);
     sodium_memzero(&channel->noise, sizeof channel->noise);
-    channel->keyed_at = channel->now;
-    channel->volume = 0;
 }
 
 int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out,

@@ -25,7 +25,7 @@ int pfswrap_seal_probe(const uint8_t *bytes, size_t length)
 {
     const size_t compared = length < sizeof magic ? length : sizeof magic;
 
-    if (compared > 0 && memcmp(bytes, magic, compared) != 0)
+    if (compared > 0 && (bytes == NULL || memcmp(bytes, magic, compared) != 0))
         return -1;
     return length >= sizeof magic;
 }
@@ -89,6 +89,7 @@ static int take_message_2(struct channel *channel, const struct pfswrap_seal_con
     stream_start_push(&channel->push, out + 2 + length, keys.own);
     memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
     sodium_memzero(&keys, sizeof keys);
+    limits_start(channel);
     channel->state = CHANNEL_AWAIT_HEADER;
     return 2 + length + PFSWRAP_SEAL_HEADER_BYTES;
 }
@@ -208,6 +209,7 @@ static int open_message_2(struct channel *channel, const struct pfswrap_seal_con
     stream_start_push(&channel->push, channel->header, keys.own);
     memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
     sodium_memzero(&keys, sizeof keys);
+    limits_start(channel);
     channel->header_owed = true;
     channel->confirm_owed = true;
     channel->was_ready = true;

@@ -16,7 +16,9 @@ static int check_prefix(const uint8_t *frame)
         return PFSWRAP_SEAL_E_FRAME_TYPE;
     if (length < CHANNEL_CIPHERTEXT_MIN || length > CHANNEL_CIPHERTEXT_MAX)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
-    if (frame[0] != FRAME_DATA && length > CHANNEL_CONTROL_MAX + CHANNEL_CIPHERTEXT_MIN)
+    if (frame[0] == FRAME_HANDSHAKE_1 && length > CHANNEL_MESSAGE_MAX + CHANNEL_CIPHERTEXT_MIN)
+        return PFSWRAP_SEAL_E_FRAME_LENGTH;
+    if (frame[0] == FRAME_HANDSHAKE_2 && length > CHANNEL_CONTROL_MAX + CHANNEL_CIPHERTEXT_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
     return (int)length;
 }
@@ -84,14 +86,25 @@ static void skip_trailer(struct channel *channel, const uint8_t *in, size_t avai
     }
 }
 
+/* Before a frame with data. A frame that renews the keys or ends the stream is always welcome. */
+static int check_limits(struct channel *channel, const struct pfswrap_seal_config *config)
+{
+    const int result = limits_check(channel);
+
+    return result != 0 ? result : limits_check_peer(channel, config);
+}
+
 /* Opens a complete frame. Returns an event or an error. */
 static int open_complete(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
                          size_t length, uint8_t *out, struct pfswrap_seal_opened *opened)
 {
     const bool first = !channel->anything_received;
-    const int event = frame[0] == FRAME_DATA ? open_data(channel, frame, length, out, first, opened)
-                                             : open_control(channel, config, frame, length);
+    int event = frame[0] == FRAME_DATA && length > CHANNEL_CIPHERTEXT_MIN ? check_limits(channel, config) : 0;
 
+    if (event == 0) {
+        event = frame[0] == FRAME_DATA ? open_data(channel, frame, length, out, first, opened)
+                                       : open_control(channel, config, frame, length);
+    }
     if (event > 0) {
         channel->anything_received = true;
         channel->trailer_due = true;
@@ -143,17 +156,23 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
 {
     static const uint8_t no_input[1];
     struct channel *channel = channel_of(seal);
-    int result = channel_check(channel);
+    int result = channel_check(channel), checked;
 
-    memset(opened, 0, sizeof *opened);
+    if (opened != NULL)
+        memset(opened, 0, sizeof *opened);
     if (result != 0)
         return result;
-    if (config == NULL || (in == NULL && available > 0) || (out == NULL && size > 0))
+    if (opened == NULL || config == NULL || config->keyring == NULL || (in == NULL && available > 0) ||
+        (out == NULL && size > 0))
         return PFSWRAP_SEAL_E_ARGUMENT;
     if (in == NULL)
         in = no_input;
     if (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_AWAIT_CONFIRM) {
         result = open_frame(channel, config, in, available, out, size, opened);
+        if (result == PFSWRAP_SEAL_MORE && (checked = limits_check_peer(channel, config)) != 0)
+            result = checked;
+    } else if (!channel_config_is_valid(config)) {
+        return PFSWRAP_SEAL_E_ARGUMENT;
     } else {
         result = handshake_open(channel, config, in, available, opened);
         dead_stack_wipe(DEAD_STACK_HANDSHAKE);
@@ -169,7 +188,9 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
 
 bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
 {
-    return channel_of_const(seal)->trailer_due;
+    const struct channel *channel = channel_of_const(seal);
+
+    return channel_check(channel) != PFSWRAP_SEAL_E_CHANNEL && channel->trailer_due;
 }
 
 int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
@@ -179,8 +200,9 @@ int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_s
      * The plaintext replaces its own ciphertext, the only overlap that a stream cipher allows. In front of it are
      * the last byte of the previous frame, if it has not been consumed, the prefix, and the encrypted tag.
      */
-    const size_t offset = (channel_of(seal)->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
+    const size_t offset = (pfswrap_seal_trailer_due(seal) ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
+    const bool any = in != NULL && available > offset;
 
-    return pfswrap_seal_open(seal, config, in, available, available > offset ? in + offset : NULL,
-                             available > offset ? PFSWRAP_SEAL_CHUNK_MAX : 0, opened);
+    return pfswrap_seal_open(seal, config, in, available, any ? in + offset : NULL,
+                             any ? PFSWRAP_SEAL_CHUNK_MAX : 0, opened);
 }

@@ -8,20 +8,12 @@
 
 #include <string.h>
 
-static bool is_old(const struct channel *channel)
-{
-    if (channel->rehandshake_bytes != UINT64_MAX && channel->volume >= channel->rehandshake_bytes)
-        return true;
-    if (channel->rehandshake_seconds == UINT32_MAX)
-        return false;
-    return channel->now < channel->keyed_at || channel->now - channel->keyed_at >= channel->rehandshake_seconds;
-}
-
 bool rehandshake_due(const struct channel *channel)
 {
-    return channel->role == PFSWRAP_SEAL_INITIATOR && channel->state == CHANNEL_OPEN &&
+    /* A program that only writes may never read the responder's header. */
+    return channel->role == PFSWRAP_SEAL_INITIATOR && channel_may_send(channel) &&
            channel->renewal == RENEWAL_NONE && !channel->header_owed && !channel->closing &&
-           !channel->final_received && is_old(channel);
+           !channel->final_received && limits_are_due(channel) && limits_may_rehandshake(channel);
 }
 
 void rehandshake_abandon(struct channel *channel)
@@ -35,29 +27,21 @@ static void finish(struct channel *channel)
 {
     channel->renewal = RENEWAL_NONE;
     channel->rehandshakes++;
+    limits_start(channel);
     sodium_memzero(channel->next_key, sizeof channel->next_key);
-}
-
-/* Checks that the server's key is still valid: a connection ends at the first re-handshake after that. */
-static int check_server(const struct channel *channel, const struct pfswrap_keyring *keyring)
-{
-    const struct keyring_peer *peer = keyring_find_peer(keyring, channel->peer_static);
-
-    if (peer == NULL)
-        return PFSWRAP_SEAL_E_PEER_UNKNOWN;
-    return channel->now > (uint64_t)peer->not_after ? PFSWRAP_SEAL_E_PEER_EXPIRED : 0;
 }
 
 static int take_question(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
 {
     uint8_t message[PFSWRAP_SEAL_TAKE_BYTES];
-    int length = check_server(channel, config->keyring);
+    int length = exchange_check_peer(channel, config);
 
     if (length == 0)
         length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, message);
     if (length < 0)
         return length;
     channel->renewal = RENEWAL_ASKED;
+    limits_count_rehandshake(channel);
     return (int)stream_seal(&channel->push, channel->rekey, FRAME_HANDSHAKE_1, false, message, (size_t)length, out);
 }
 
@@ -124,6 +108,9 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
         return PFSWRAP_SEAL_E_REHANDSHAKE;
     if (channel->final_sent)
         return 0;
+    if (!limits_may_rehandshake(channel))
+        return PFSWRAP_SEAL_E_TOO_OFTEN;
+    limits_count_rehandshake(channel);
     result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length);
     if (result == 0)
         channel->renewal = RENEWAL_ANSWER;

@@ -81,7 +81,7 @@ int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
         return channel_check(channel);
     if ((result = check_settled(channel)) != 0)
         return result;
-    if (size < PFSWRAP_SEAL_TAKE_BYTES || config == NULL)
+    if (out == NULL || size < PFSWRAP_SEAL_TAKE_BYTES || !channel_config_is_valid(config))
         return PFSWRAP_SEAL_E_ARGUMENT;
     channel->begun = true; /* a longjmp() out of take_next() leaves the channel poisoned, not half changed */
     result = take_next(channel, config, out);
@@ -113,7 +113,8 @@ int pfswrap_seal_begin(struct pfswrap_seal *seal, const void *data, size_t lengt
     size_t chunk, frame = 0;
     int result;
 
-    *accepted = 0;
+    if (accepted != NULL)
+        *accepted = 0;
     if ((result = check_settled(channel)) != 0)
         return result;
     if (!channel_may_send(channel))
@@ -122,8 +123,10 @@ int pfswrap_seal_begin(struct pfswrap_seal *seal, const void *data, size_t lengt
         return PFSWRAP_SEAL_E_CLOSED;
     if (channel->renewal == RENEWAL_ANSWER || rehandshake_due(channel))
         return PFSWRAP_SEAL_E_TAKE_FIRST;
-    if ((chunk = limit_chunk(channel, length, size)) == 0)
+    if (data == NULL || out == NULL || accepted == NULL || (chunk = limit_chunk(channel, length, size)) == 0)
         return PFSWRAP_SEAL_E_ARGUMENT;
+    if ((result = limits_check(channel)) != 0)
+        return channel_fail(channel, result);
     channel->begun = true;
     channel->undo = channel->push;
     if (channel->header_owed)
@@ -164,6 +167,8 @@ int pfswrap_seal_sent(struct pfswrap_seal *seal, uint8_t *out, size_t taken)
         channel->unsent = (uint16_t)(channel->unsent - taken);
         return 0;
     }
+    if (taken == 0 && out == NULL)
+        return PFSWRAP_SEAL_E_ARGUMENT;
     if (taken > channel->begun_length)
         return channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
     if (taken == 0)

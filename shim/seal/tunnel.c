@@ -10,7 +10,13 @@
 
 #include <sodium.h>
 
-enum { IN_BYTES = 2 * PFSWRAP_SEAL_FRAME_MAX, OUT_BYTES = PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD };
+#include "seal/channel.h"
+
+enum {
+    IN_BYTES = 2 * PFSWRAP_SEAL_FRAME_MAX,
+    OUT_BYTES = PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD,
+    WRITES_BEFORE_READING = 4, /* without a read, during a re-handshake: then write() reads the answer */
+};
 _Static_assert((int)OUT_BYTES >= (int)PFSWRAP_SEAL_TAKE_BYTES, "a handshake message fits");
 
 struct pfswrap_tunnel {
@@ -24,6 +30,7 @@ struct pfswrap_tunnel {
     size_t in_first, in_last;   /* the bytes in `in` */
     size_t out_first, out_last; /* the bytes in `out` that the transport has not taken */
     size_t kept;                /* bytes of data in the frame for which write() has not returned yet */
+    unsigned writes_since_read; /* during a re-handshake */
     uint8_t in[IN_BYTES];
     uint8_t out[OUT_BYTES];
 };
@@ -32,15 +39,22 @@ struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const str
                                           const uint8_t *binding, size_t binding_length, unsigned candidate,
                                           const struct pfswrap_tunnel_transport *transport, int *error)
 {
-    struct pfswrap_tunnel *tunnel =
-        mmap(NULL, sizeof *tunnel, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    struct pfswrap_seal_config unlimited = *config;
+    struct pfswrap_seal_config unlimited;
+    struct pfswrap_tunnel *tunnel;
+    int ignored;
 
-    unlimited.transport_max = 0; /* room_for() limits the frames instead */
+    if (error == NULL)
+        error = &ignored;
+    *error = PFSWRAP_SEAL_E_ARGUMENT;
+    if (config == NULL || transport == NULL || transport->read == NULL || transport->write == NULL)
+        return NULL;
     *error = 0;
+    tunnel = mmap(NULL, sizeof *tunnel, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (tunnel == MAP_FAILED)
         return NULL;
     (void)madvise(tunnel, sizeof *tunnel, MADV_DONTDUMP);
+    unlimited = *config;
+    unlimited.transport_max = 0; /* room_for() limits the frames instead */
     *error = pfswrap_seal_init(&tunnel->channel, role, &unlimited, binding, binding_length, candidate,
                                (uint64_t)time(NULL));
     if (*error != 0) {
@@ -63,7 +77,12 @@ void pfswrap_tunnel_free(struct pfswrap_tunnel *tunnel)
 
 bool pfswrap_tunnel_unsent(const struct pfswrap_tunnel *tunnel)
 {
-    return tunnel->out_first < tunnel->out_last;
+    return tunnel != NULL && tunnel->out_first < tunnel->out_last;
+}
+
+static void tick(struct pfswrap_tunnel *tunnel)
+{
+    pfswrap_seal_tick(&tunnel->channel, (uint64_t)time(NULL));
 }
 
 /* Passes the bytes in `out` to the transport. Returns 1 when it has taken all of them, or STOPPED. */
@@ -102,6 +121,7 @@ static int settle(struct pfswrap_tunnel *tunnel)
 /* Reads from the transport. Returns 1, STOPPED, or an error; the end of the transport without FINAL is an error. */
 static int fill(struct pfswrap_tunnel *tunnel)
 {
+    size_t size;
     int got;
 
     if (tunnel->in_first == tunnel->in_last) {
@@ -111,13 +131,18 @@ static int fill(struct pfswrap_tunnel *tunnel)
         tunnel->in_last -= tunnel->in_first;
         tunnel->in_first = 0;
     }
-    got =
-        tunnel->transport.read(tunnel->transport.context, tunnel->in + tunnel->in_last, IN_BYTES - tunnel->in_last);
+    size = IN_BYTES - tunnel->in_last;
+    got = tunnel->transport.read(tunnel->transport.context, tunnel->in + tunnel->in_last, size);
     if (got < 0)
         return PFSWRAP_TUNNEL_STOPPED;
     if (got == 0)
         return pfswrap_seal_end(&tunnel->channel);
+    if ((size_t)got > size) { /* the callback has written behind the buffer, or lies */
+        pfswrap_seal_poison(&tunnel->channel);
+        return PFSWRAP_SEAL_E_POISONED;
+    }
     tunnel->in_last += (size_t)got;
+    tick(tunnel); /* an initiator that only receives asks for new keys, too */
     return 1;
 }
 
@@ -128,55 +153,82 @@ static void count_received(struct pfswrap_tunnel *tunnel, size_t length)
 }
 
 /*
- * Receives until there is data. Data that fits in `buffer` is written there, and *length is its size; else it is at
- * `left`. `buffer` may be NULL. Returns 1; END, STOPPED or an error. Does not read from the transport unless `wait`
- * is true: it returns STOPPED instead.
+ * Receives one frame. Data that fits in `buffer` is written there, and *length is its size; else it is at `left`.
+ * `buffer` may be NULL. Returns 1; END, STOPPED or an error. Does not read from the transport unless `wait` is
+ * true: it returns STOPPED instead.
  */
-static int advance(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, size_t *length, bool wait)
+static int receive_frame(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, size_t *length, bool wait)
 {
-    *length = 0;
-    while (tunnel->left_length == 0) {
-        struct pfswrap_seal_opened opened;
-        int result = PFSWRAP_SEAL_ROOM;
+    struct pfswrap_seal_opened opened;
+    int result = PFSWRAP_SEAL_ROOM;
 
-        if (buffer != NULL) {
-            result = pfswrap_seal_open(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
-                                       tunnel->in_last - tunnel->in_first, buffer, size, &opened);
-            tunnel->in_first += opened.consumed;
-        }
-        if (result == PFSWRAP_SEAL_ROOM) {
-            result = pfswrap_seal_open_in_place(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
-                                                tunnel->in_last - tunnel->in_first, &opened);
-            tunnel->in_first += opened.consumed;
-        }
-        if (result < 0)
-            return result;
-        if (result == PFSWRAP_SEAL_FINAL)
-            return PFSWRAP_TUNNEL_END;
-        if (result == PFSWRAP_SEAL_DATA)
-            count_received(tunnel, opened.length);
-        if (result == PFSWRAP_SEAL_DATA && opened.data == buffer) {
+    if (buffer != NULL) {
+        result = pfswrap_seal_open(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                                   tunnel->in_last - tunnel->in_first, buffer, size, &opened);
+        tunnel->in_first += opened.consumed;
+    }
+    if (result == PFSWRAP_SEAL_ROOM) {
+        result = pfswrap_seal_open_in_place(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                                            tunnel->in_last - tunnel->in_first, &opened);
+        tunnel->in_first += opened.consumed;
+    }
+    if (result < 0 || result == PFSWRAP_SEAL_FINAL)
+        return result < 0 ? result : PFSWRAP_TUNNEL_END;
+    if (result == PFSWRAP_SEAL_DATA) {
+        count_received(tunnel, opened.length);
+        if (opened.data == buffer) {
             *length = opened.length;
-            return 1;
-        }
-        if (result == PFSWRAP_SEAL_DATA) {
+        } else {
             tunnel->left = opened.data;
             tunnel->left_length = opened.length;
-        } else if (result == PFSWRAP_SEAL_PROGRESS || result == PFSWRAP_SEAL_TAKE) {
-            /* While a frame of write() is unsent, nothing else may be written. */
-            const int settled = tunnel->kept == 0 ? settle(tunnel) : PFSWRAP_TUNNEL_STOPPED;
-
-            if (settled != 1 && (settled != PFSWRAP_TUNNEL_STOPPED || result == PFSWRAP_SEAL_TAKE))
-                return settled;
-        } else if ((result = wait ? fill(tunnel) : PFSWRAP_TUNNEL_STOPPED) != 1) {
-            return result;
         }
+        return 1;
     }
-    return 1;
+    if (result == PFSWRAP_SEAL_PROGRESS || result == PFSWRAP_SEAL_TAKE) {
+        /* While a frame of write() is unsent, nothing else may be written. */
+        const int settled = tunnel->kept == 0 ? settle(tunnel) : PFSWRAP_TUNNEL_STOPPED;
+
+        return settled == PFSWRAP_TUNNEL_STOPPED && result == PFSWRAP_SEAL_PROGRESS ? 1 : settled;
+    }
+    return wait ? fill(tunnel) : PFSWRAP_TUNNEL_STOPPED;
+}
+
+/* Receives until there is data; the arguments and the result are those of receive_frame(). */
+static int advance(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, size_t *length, bool wait)
+{
+    int result = 1;
+
+    *length = 0;
+    while (result == 1 && tunnel->left_length == 0 && *length == 0)
+        result = receive_frame(tunnel, buffer, size, length, wait);
+    return result;
+}
+
+static bool awaits_answer(const struct pfswrap_tunnel *tunnel)
+{
+    return channel_of_const(&tunnel->channel)->renewal == RENEWAL_ASKED;
+}
+
+/*
+ * In write(): reads the answer to a re-handshake that a program waits for which only writes. A program that reads
+ * gets it there. Data that comes before it is kept for read(). Returns 1 or an error.
+ */
+static int read_answer(struct pfswrap_tunnel *tunnel)
+{
+    size_t length = 0;
+    int result = 1;
+
+    if (!awaits_answer(tunnel) || ++tunnel->writes_since_read <= WRITES_BEFORE_READING)
+        return 1;
+    while (result == 1 && awaits_answer(tunnel) && tunnel->left_length == 0)
+        result = receive_frame(tunnel, NULL, 0, &length, true);
+    return result == PFSWRAP_TUNNEL_STOPPED || result == PFSWRAP_TUNNEL_END ? 1 : result;
 }
 
 int pfswrap_tunnel_handshake(struct pfswrap_tunnel *tunnel)
 {
+    if (tunnel == NULL)
+        return PFSWRAP_SEAL_E_ARGUMENT;
     for (;;) {
         struct pfswrap_seal_opened opened;
         int result = settle(tunnel);
@@ -226,8 +278,9 @@ int pfswrap_tunnel_read(struct pfswrap_tunnel *tunnel, void *buffer, size_t size
     size_t length = 0;
     int result;
 
-    if (buffer == NULL || size == 0)
+    if (tunnel == NULL || buffer == NULL || size == 0)
         return PFSWRAP_SEAL_E_ARGUMENT;
+    tunnel->writes_since_read = 0;
     if (size > PFSWRAP_SEAL_CHUNK_MAX)
         size = PFSWRAP_SEAL_CHUNK_MAX;
     if (tunnel->left_length == 0) {
@@ -244,8 +297,9 @@ int pfswrap_tunnel_peek(struct pfswrap_tunnel *tunnel, void *buffer, size_t size
     size_t length;
     int result;
 
-    if (buffer == NULL || size == 0)
+    if (tunnel == NULL || buffer == NULL || size == 0)
         return PFSWRAP_SEAL_E_ARGUMENT;
+    tunnel->writes_since_read = 0;
     result = advance(tunnel, NULL, 0, &length, true);
     return result == 1 ? (int)take_left(tunnel, buffer, size, false) : result;
 }
@@ -254,6 +308,8 @@ size_t pfswrap_tunnel_pending(struct pfswrap_tunnel *tunnel)
 {
     size_t length;
 
+    if (tunnel == NULL)
+        return 0;
     if (tunnel->left_length == 0 && tunnel->in_first < tunnel->in_last)
         (void)advance(tunnel, NULL, 0, &length, false); /* the next read reports an error */
     return tunnel->left_length;
@@ -288,12 +344,12 @@ int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t
     size_t accepted;
     int result;
 
-    if (data == NULL || length == 0 || length < tunnel->kept)
+    if (tunnel == NULL || data == NULL || length == 0 || length < tunnel->kept)
         return PFSWRAP_SEAL_E_ARGUMENT;
     if (tunnel->kept > 0)
         return (result = flush(tunnel)) == 1 ? answer(tunnel) : result;
-    pfswrap_seal_tick(&tunnel->channel, (uint64_t)time(NULL));
-    if ((result = settle(tunnel)) != 1)
+    tick(tunnel);
+    if ((result = read_answer(tunnel)) != 1 || (result = settle(tunnel)) != 1)
         return result;
     result = pfswrap_seal_begin(&tunnel->channel, data, length, tunnel->out, room_for(tunnel, length), &accepted);
     if (result < 0)
@@ -307,32 +363,38 @@ int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t
 
 size_t pfswrap_tunnel_kept(const struct pfswrap_tunnel *tunnel)
 {
-    return tunnel->kept;
+    return tunnel != NULL ? tunnel->kept : 0;
 }
 
 int pfswrap_tunnel_close(struct pfswrap_tunnel *tunnel)
 {
-    const int result = pfswrap_seal_close(&tunnel->channel);
+    int result = pfswrap_tunnel_error(tunnel);
 
+    if (result != 0)
+        return result;
+    if (!pfswrap_seal_ready(&tunnel->channel))
+        return PFSWRAP_SEAL_E_NOT_READY; /* FINAL could not be sent yet, so nothing would be closed */
+    result = pfswrap_seal_close(&tunnel->channel);
     return result < 0 ? result : settle(tunnel);
 }
 
 int pfswrap_tunnel_error(const struct pfswrap_tunnel *tunnel)
 {
-    return pfswrap_seal_error(&tunnel->channel);
+    return tunnel != NULL ? pfswrap_seal_error(&tunnel->channel) : PFSWRAP_SEAL_E_ARGUMENT;
 }
 
 void pfswrap_tunnel_poison(struct pfswrap_tunnel *tunnel)
 {
-    pfswrap_seal_poison(&tunnel->channel);
+    if (tunnel != NULL)
+        pfswrap_seal_poison(&tunnel->channel);
 }
 
 int pfswrap_tunnel_describe(const struct pfswrap_tunnel *tunnel, struct pfswrap_seal_info *info)
 {
-    return pfswrap_seal_describe(&tunnel->channel, info);
+    return tunnel != NULL ? pfswrap_seal_describe(&tunnel->channel, info) : PFSWRAP_SEAL_E_ARGUMENT;
 }
 
 struct pfswrap_tunnel_counts pfswrap_tunnel_count(const struct pfswrap_tunnel *tunnel)
 {
-    return tunnel->counts;
+    return tunnel != NULL ? tunnel->counts : (struct pfswrap_tunnel_counts){0};
 }

@@ -47,6 +47,24 @@ START_TEST(a_second_request_and_an_answer_of_the_wrong_length_are_refused)
 }
 END_TEST
 
+START_TEST(a_message_1_longer_than_1024_bytes_is_refused_by_its_length)
+{
+    static const uint8_t content[1049] = {9}; /* a usable ephemeral key, and then a wrong tag */
+
+    ck_assert_int_eq(PFSWRAP_SEAL_E_HANDSHAKE, try_forged(&pair->client, &pair->server, 1, REKEY, content, 1024));
+    setup();
+    for (size_t length = 1025; length <= sizeof content; length++) {
+        const uint8_t prefix[3] = {1, (uint8_t)((length + 17) >> 8), (uint8_t)(length + 17)};
+
+        ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME_LENGTH, try_open(&pair->server, prefix, sizeof prefix));
+    }
+    const uint8_t longest[3] = {2, (1048 + 17) >> 8, (1048 + 17) & 255};
+    const uint8_t too_long[3] = {2, (1049 + 17) >> 8, (1049 + 17) & 255};
+    ck_assert_int_eq(0, try_open(&pair->client, longest, sizeof longest)); /* it waits for the rest */
+    ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME_LENGTH, try_open(&pair->client, too_long, sizeof too_long));
+}
+END_TEST
+
 START_TEST(a_rehandshake_with_another_identity_is_refused)
 {
     struct channel *client = channel_of(&pair->client.channel);
@@ -121,6 +139,7 @@ static TCase *cases(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rehandshake_frames_out_of_turn_are_refused);
     tcase_add_test(tc, a_second_request_and_an_answer_of_the_wrong_length_are_refused);
+    tcase_add_test(tc, a_message_1_longer_than_1024_bytes_is_refused_by_its_length);
     tcase_add_test(tc, a_rehandshake_with_another_identity_is_refused);
     tcase_add_test(tc, a_request_in_place_of_the_confirm_is_refused);
     tcase_add_test(tc, handshake_payloads_that_are_not_type_length_value_are_refused);

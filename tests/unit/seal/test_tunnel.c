@@ -6,8 +6,24 @@
 
 #include <stdlib.h>
 
+#include <time.h>
+
 #include "../suite.h"
 #include "pair.h"
+
+/* The clock of the tunnels: time(2), and what the test adds. */
+static time_t ahead;
+
+time_t time(time_t *result)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += ahead;
+    if (result != NULL)
+        *result = now.tv_sec;
+    return now.tv_sec;
+}
 
 struct lane {
     struct wire wire;
@@ -268,6 +284,117 @@ START_TEST(keys_are_renewed_in_the_middle_of_a_conversation)
 }
 END_TEST
 
+static uint32_t renewed(const struct pfswrap_tunnel *tunnel)
+{
+    struct pfswrap_seal_info info;
+
+    ck_assert_int_eq(0, pfswrap_tunnel_describe(tunnel, &info));
+    return info.rehandshakes;
+}
+
+START_TEST(a_client_that_only_writes_renews_the_keys)
+{
+    struct ends *ends = ends_new();
+    uint8_t buffer[2000] = {0};
+
+    ends->pair->client.config.rehandshake_bytes = 50000;
+    ends_start(ends);
+    ends_shake_hands(ends);
+    for (int i = 0; i < 200; i++) {
+        ck_assert_int_eq(1000, pfswrap_tunnel_write(ends->client, buffer, 1000));
+        ck_assert_int_eq(1000, pfswrap_tunnel_read(ends->server, buffer, sizeof buffer));
+    }
+    ck_assert_uint_eq(3, renewed(ends->client));
+    ck_assert_uint_eq(3, renewed(ends->server));
+    ends_free(ends);
+}
+END_TEST
+
+START_TEST(data_that_comes_before_the_answer_is_kept_for_the_next_read)
+{
+    struct ends *ends = ends_new();
+    uint8_t buffer[100] = {0};
+
+    ends->pair->client.config.rehandshake_bytes = 1000;
+    ends_start(ends);
+    ends_shake_hands(ends);
+    ck_assert_int_eq(5, pfswrap_tunnel_write(ends->server, "early", 5));
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(100, pfswrap_tunnel_write(ends->client, buffer, 100));
+        ck_assert_int_eq(100, pfswrap_tunnel_read(ends->server, buffer, sizeof buffer));
+    }
+    ck_assert_uint_eq(0, renewed(ends->client));
+    ck_assert_uint_eq(5, pfswrap_tunnel_pending(ends->client));
+    ck_assert_int_eq(5, pfswrap_tunnel_read(ends->client, buffer, sizeof buffer));
+    ck_assert_mem_eq("early", buffer, 5);
+    ck_assert_int_eq(PFSWRAP_TUNNEL_STOPPED, pfswrap_tunnel_read(ends->client, buffer, sizeof buffer));
+    ck_assert_uint_eq(1, renewed(ends->client));
+    ends_free(ends);
+}
+END_TEST
+
+START_TEST(a_client_that_only_reads_renews_the_keys)
+{
+    struct ends *ends = ends_open();
+    uint8_t buffer[100];
+
+    for (uint32_t hours = 1; hours <= 3; hours++) {
+        ahead += 3600;
+        for (int i = 0; i < 3; i++) {
+            ck_assert_int_eq(4, pfswrap_tunnel_write(ends->server, "news", 4));
+            ck_assert_int_eq(4, pfswrap_tunnel_read(ends->client, buffer, sizeof buffer));
+            ck_assert_int_eq(PFSWRAP_TUNNEL_STOPPED, pfswrap_tunnel_peek(ends->server, buffer, 1));
+        }
+        ck_assert_int_eq(PFSWRAP_TUNNEL_STOPPED, pfswrap_tunnel_read(ends->client, buffer, sizeof buffer));
+        ck_assert_int_eq(PFSWRAP_TUNNEL_STOPPED, pfswrap_tunnel_peek(ends->server, buffer, 1));
+        ck_assert_uint_eq(hours, renewed(ends->client));
+        ck_assert_uint_eq(hours, renewed(ends->server));
+    }
+    ends_free(ends);
+}
+END_TEST
+
+START_TEST(closing_before_the_handshake_closes_nothing_and_says_so)
+{
+    struct ends *ends = ends_new();
+
+    ends_start(ends);
+    ck_assert_int_eq(PFSWRAP_SEAL_E_NOT_READY, pfswrap_tunnel_close(ends->client));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_NOT_READY, pfswrap_tunnel_close(ends->server));
+    ck_assert_uint_eq(0, ends->up.wire.length + ends->down.wire.length);
+    ck_assert_int_eq(PFSWRAP_TUNNEL_STOPPED, pfswrap_tunnel_handshake(ends->client));
+    ck_assert_int_eq(PFSWRAP_TUNNEL_STOPPED, pfswrap_tunnel_handshake(ends->server));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_NOT_READY, pfswrap_tunnel_close(ends->client));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_NOT_READY, pfswrap_tunnel_close(ends->server));
+    ends_shake_hands(ends);
+    ck_assert_int_eq(1, pfswrap_tunnel_close(ends->client));
+    ck_assert_int_eq(1, pfswrap_tunnel_close(ends->server));
+    ends_free(ends);
+}
+END_TEST
+
+static int read_too_many(void *context, void *buffer, size_t size)
+{
+    (void)context;
+    memset(buffer, 0, size);
+    return (int)size + 1;
+}
+
+START_TEST(a_transport_that_claims_more_than_it_was_asked_for_ends_it)
+{
+    struct ends *ends = ends_new();
+    const struct pfswrap_tunnel_transport transport = {
+        .read = read_too_many, .write = lane_write, .context = &ends->client_side};
+    int error;
+
+    ends->client =
+        pfswrap_tunnel_new(PFSWRAP_SEAL_INITIATOR, &ends->pair->client.config, NULL, 0, 0, &transport, &error);
+    ck_assert_int_eq(PFSWRAP_SEAL_E_POISONED, pfswrap_tunnel_handshake(ends->client));
+    ck_assert_int_eq(PFSWRAP_SEAL_E_POISONED, pfswrap_tunnel_error(ends->client));
+    ends_free(ends);
+}
+END_TEST
+
 START_TEST(a_pending_write_completes_once_and_only_with_at_least_the_same_bytes)
 {
     struct ends *ends = ends_open();
@@ -356,6 +483,11 @@ int main(void)
     tcase_add_test(cases, another_binding_on_the_other_side_ends_the_handshake_on_both);
     tcase_add_loop_test(cases, every_byte_arrives_in_order_however_the_transport_cuts_them, 0, 6);
     tcase_add_loop_test(cases, keys_are_renewed_in_the_middle_of_a_conversation, 0, 4);
+    tcase_add_test(cases, a_client_that_only_writes_renews_the_keys);
+    tcase_add_test(cases, data_that_comes_before_the_answer_is_kept_for_the_next_read);
+    tcase_add_test(cases, a_client_that_only_reads_renews_the_keys);
+    tcase_add_test(cases, closing_before_the_handshake_closes_nothing_and_says_so);
+    tcase_add_test(cases, a_transport_that_claims_more_than_it_was_asked_for_ends_it);
     tcase_add_test(cases, a_pending_write_completes_once_and_only_with_at_least_the_same_bytes);
     tcase_add_test(cases, reading_continues_while_a_write_is_pending);
     tcase_add_test(cases, a_transport_that_ends_without_FINAL_is_truncation);
