@@ -4,6 +4,9 @@
  *
  * Functions that fill a keyring may allocate memory and read files. Channels that use a keyring do neither, so any
  * number of channels and threads may share it while nothing is added to it.
+ *
+ * A pointer that a function needs and that is NULL is an error: the function returns -1, with *error filled if it
+ * has one. A keyring that is NULL has no entries. Functions without a result do nothing then.
  */
 #ifndef PFSWRAP_KEYS_H
 #define PFSWRAP_KEYS_H

@@ -22,11 +22,14 @@ static const char password_context[] = "pfswrap password key 1"; /* the terminat
 
 void pfswrap_key_generate(uint8_t key[PFSWRAP_KEY_BYTES])
 {
-    randombytes_buf(key, PFSWRAP_KEY_BYTES);
+    if (key != NULL)
+        randombytes_buf(key, PFSWRAP_KEY_BYTES);
 }
 
 void pfswrap_key_derive_public(uint8_t public_key[PFSWRAP_KEY_BYTES], const uint8_t secret[PFSWRAP_KEY_BYTES])
 {
+    if (public_key == NULL || secret == NULL)
+        return;
     crypto_scalarmult_base(public_key, secret);
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
 }
@@ -38,7 +41,9 @@ int pfswrap_key_from_password(uint8_t secret[PFSWRAP_KEY_BYTES], const char *pas
     crypto_generichash_state state;
     int result;
 
-    if (!keyring_name_is_valid(user, strlen(user)) || password_length == 0 || sodium_init() < 0)
+    if (secret == NULL || password == NULL || user == NULL || server_public == NULL ||
+        !keyring_name_is_valid(user, strnlen(user, PFSWRAP_NAME_BYTES)) || password_length == 0 ||
+        sodium_init() < 0)
         return -1;
     crypto_generichash_init(&state, server_public, PFSWRAP_KEY_BYTES, sizeof salt);
     crypto_generichash_update(&state, (const uint8_t *)password_context, sizeof password_context);
@@ -52,14 +57,15 @@ int pfswrap_key_from_password(uint8_t secret[PFSWRAP_KEY_BYTES], const char *pas
 
 void pfswrap_key_encode(char text[PFSWRAP_KEY_TEXT_BYTES], const uint8_t key[PFSWRAP_KEY_BYTES])
 {
-    sodium_bin2base64(text, PFSWRAP_KEY_TEXT_BYTES, key, PFSWRAP_KEY_BYTES, sodium_base64_VARIANT_ORIGINAL);
+    if (text != NULL && key != NULL)
+        sodium_bin2base64(text, PFSWRAP_KEY_TEXT_BYTES, key, PFSWRAP_KEY_BYTES, sodium_base64_VARIANT_ORIGINAL);
 }
 
 int pfswrap_key_decode(uint8_t key[PFSWRAP_KEY_BYTES], const char *text, size_t length)
 {
     size_t decoded;
 
-    if (length != PFSWRAP_KEY_TEXT_BYTES - 1)
+    if (key == NULL || text == NULL || length != PFSWRAP_KEY_TEXT_BYTES - 1)
         return -1;
     return sodium_base642bin(key, PFSWRAP_KEY_BYTES, text, length, NULL, &decoded, NULL,
                              sodium_base64_VARIANT_ORIGINAL) == 0 &&

@@ -40,15 +40,19 @@ static int check_file(int fd, const struct stat *status, const char *path, enum 
 }
 
 /*
- * Opens and checks a file. Returns NULL with *error filled if it must not be used, or if it is larger than
- * `largest` bytes. The first check is there for a FIFO, on which fopen() would wait for a writer.
+ * Opens and checks a file for `keyring`. Returns NULL with *error filled if it must not be used, or if it is larger
+ * than `largest` bytes. The first check is there for a FIFO, on which fopen() would wait for a writer.
  */
-static FILE *open_checked(const char *path, enum file_trust use, off_t largest, size_t *size,
-                          struct pfswrap_keys_error *error)
+static FILE *open_checked(const struct pfswrap_keyring *keyring, const char *path, enum file_trust use,
+                          off_t largest, size_t *size, struct pfswrap_keys_error *error)
 {
     struct stat status;
     FILE *file = NULL;
 
+    if (keyring == NULL || path == NULL) {
+        keys_error_set(error, "an argument is missing");
+        return NULL;
+    }
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
         keys_error_set(error, "%s: not a regular file", path);
         return NULL;
@@ -115,7 +119,7 @@ static int load_key(struct pfswrap_keyring *keyring, const char *path, struct pf
     char text[KEY_FILE_MAX + 1] = {0};
     size_t size = 0;
     int result = -1;
-    FILE *const file = open_checked(path, FILE_SECRET, KEY_FILE_MAX, &size, error);
+    FILE *const file = open_checked(keyring, path, FILE_SECRET, KEY_FILE_MAX, &size, error);
     ssize_t length;
 
     if (file == NULL)
@@ -147,7 +151,7 @@ int pfswrap_keyring_load_peers(struct pfswrap_keyring *keyring, const char *path
 {
     size_t size = 0;
     int result = -1;
-    FILE *const file = open_checked(path, FILE_SETTINGS, PEERS_FILE_MAX, &size, error);
+    FILE *const file = open_checked(keyring, path, FILE_SETTINGS, PEERS_FILE_MAX, &size, error);
     char *text;
     ssize_t length;
 

@@ -48,6 +48,8 @@ int pfswrap_keyring_add_identity(struct pfswrap_keyring *keyring, const uint8_t 
     struct keyring_identity *identity;
     uint8_t public_key[PFSWRAP_KEY_BYTES];
 
+    if (keyring == NULL || secret == NULL)
+        return -1;
     pfswrap_key_derive_public(public_key, secret);
     if (keyring->identity_count == PFSWRAP_KEYRING_IDENTITIES_MAX ||
         keyring_find_identity(keyring, public_key) != NULL || sodium_mprotect_readwrite(keyring) != 0)
@@ -64,6 +66,8 @@ int pfswrap_keyring_add_psk(struct pfswrap_keyring *keyring, const uint8_t psk[P
     uint8_t id[KEYRING_PSK_ID_BYTES];
     struct keyring_psk *entry;
 
+    if (keyring == NULL || psk == NULL)
+        return -1;
     crypto_generichash(id, sizeof id, (const uint8_t *)psk_id_context, sizeof psk_id_context - 1, psk,
                        PFSWRAP_KEY_BYTES);
     dead_stack_wipe(DEAD_STACK_STREAM);
@@ -132,10 +136,16 @@ int pfswrap_keyring_add_peer(struct pfswrap_keyring *keyring, const char *name,
                              const uint8_t public_key[PFSWRAP_KEY_BYTES], int64_t not_after,
                              struct pfswrap_keys_error *error)
 {
-    const size_t length = strlen(name);
-    const struct keyring_peer *known = keyring_find_peer(keyring, public_key);
+    const struct keyring_peer *known;
     struct keyring_peer peer = {.not_after = not_after};
+    size_t length;
 
+    if (keyring == NULL || name == NULL || public_key == NULL) {
+        keys_error_set(error, "an argument is missing");
+        return -1;
+    }
+    length = strnlen(name, PFSWRAP_NAME_BYTES);
+    known = keyring_find_peer(keyring, public_key);
     if (!keyring_name_is_valid(name, length)) {
         keys_error_set(error, "a name is 1 to %d characters of A-Z a-z 0-9 . _ - @", PFSWRAP_NAME_BYTES - 1);
         return -1;
@@ -163,19 +173,19 @@ int pfswrap_keyring_add_peer(struct pfswrap_keyring *keyring, const char *name,
 
 size_t pfswrap_keyring_count_identities(const struct pfswrap_keyring *keyring)
 {
-    return keyring->identity_count;
+    return keyring != NULL ? keyring->identity_count : 0;
 }
 
 size_t pfswrap_keyring_count_psks(const struct pfswrap_keyring *keyring)
 {
-    return keyring->psk_count;
+    return keyring != NULL ? keyring->psk_count : 0;
 }
 
 size_t pfswrap_keyring_count_peers(const struct pfswrap_keyring *keyring, const char *name)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < keyring->peer_count; i++)
+    for (size_t i = 0; keyring != NULL && i < keyring->peer_count; i++)
         count += name == NULL || strcmp(keyring->peers[i].name, name) == 0;
     return count;
 }

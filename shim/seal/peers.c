@@ -153,6 +153,10 @@ int pfswrap_keyring_parse_peers(struct pfswrap_keyring *keyring, const char *tex
 {
     unsigned number = 1;
 
+    if (keyring == NULL || file == NULL || (text == NULL && length > 0)) {
+        keys_error_set(error, "an argument is missing");
+        return -1;
+    }
     for (size_t start = 0; start < length; number++) {
         const char *const newline = memchr(text + start, '\n', length - start);
         const size_t end = newline != NULL ? (size_t)(newline - text) : length;
