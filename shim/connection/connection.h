@@ -97,6 +97,7 @@ struct connection {
     struct span rx_cipher;      /* in the receive buffer, behind rx_plain: not opened yet */
     struct span tx;             /* in the send buffer: pending, for the kernel */
     struct span prehandshake;   /* in the send buffer, behind tx: plaintext, until the handshake is complete */
+    uint32_t looked_at;         /* Unix time, low half: when bytes came, or a send last looked for them */
     uint64_t rx_total;          /* bytes taken from the kernel since the beginning */
     uint64_t tx_total; /* bytes put into tx since the beginning; a blocking send waits until its own are sent */
     uint64_t tx_total_at_receive;                        /* tx_total when the program last tried to receive */

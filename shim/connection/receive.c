@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/transport.h"
 #include "connection/endpoint.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "connection/send.h"
+#include "seal/channel.h"
 
 /* Bytes of plaintext that are opened ahead of the program, and that one call asks the kernel for. */
 enum { LOOK_AHEAD_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX };
@@ -43,6 +46,9 @@ long receive_fill(struct connection *connection, int fd, size_t size)
     if (count > 0) {
         connection->rx_cipher.end += (uint32_t)count;
         connection->rx_total += (uint64_t)count;
+        const uint64_t now = (uint64_t)time(NULL);
+        connection->looked_at = (uint32_t)now;
+        pfswrap_seal_tick(&connection->channel, now);
     }
     return count;
 }
@@ -273,6 +279,35 @@ static bool is_next_in_kernel(struct connection *connection, int fd)
     return next_is_whole(connection, fd, &data) && data;
 }
 
+/* Whether the next bytes in the kernel belong to a frame, or a header, that the channel waits for. `need`: its
+ * bytes. */
+static bool is_control_in_kernel(const struct connection *connection, int fd, size_t need)
+{
+    bool data = false;
+    if (need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
+        return (size_t)transport_readable(fd) >= need; /* the stream's header */
+    return next_is_whole(connection, fd, &data) && !data;
+}
+
+void receive_control(struct connection *connection, int fd)
+{
+    size_t need = 0;
+    if (process_sandboxed)
+        return;
+    while (!is_over(connection) && span_length(connection->rx_plain) == 0) {
+        if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ)
+            continue;
+        if (span_length(connection->rx_cipher) == 0 && !is_control_in_kernel(connection, fd, need))
+            break;
+        if (receive_fill(connection, fd, need - span_length(connection->rx_cipher)) <= 0)
+            break;
+    }
+    if (!is_over(connection) && rehandshake_awaits_peer(channel_of_const(&connection->channel)) &&
+        transport_readable(fd) > pfswrap_seal_trailer_due(&connection->channel))
+        look_ahead(connection, fd, LOOK_AHEAD_MAX);
+    consume_trailer(connection, fd);
+}
+
 bool receive_awaits_answer(const struct connection *connection)
 {
     return connection->tx_total_at_receive != connection->tx_total && !is_over(connection) &&
@@ -324,6 +359,9 @@ long receive_some(struct connection *connection, int fd, struct iov_iter *to, bo
     } else {
         receive_stream(connection, fd, to);
     }
+    /* A program that only receives asks for new keys here. A sandbox may allow it no send. */
+    if (connection->phase == CONNECTION_OPEN && !process_sandboxed && pfswrap_seal_owes(&connection->channel))
+        send_owed(connection, fd);
     long count = (long)(to->passed - before);
     int error = connection->error;
     bool over = connection->final_received || connection->read_shut;

@@ -35,6 +35,12 @@ bool receive_awaits_answer(const struct connection *connection);
 /* Whether the peer has sent anything that the program has not read, except FINAL. */
 bool receive_is_unread(const struct connection *connection, int fd);
 
+/*
+ * For a program that only sends: processes the frames of a re-handshake that are next in the kernel. If one is due,
+ * up to 64 KiB of data in front of it are moved to the buffer. The end of the stream stays for a receive to find.
+ */
+void receive_control(struct connection *connection, int fd);
+
 /* Appends up to `size` bytes from the kernel to rx_cipher. Returns what transport_receive() does, or -ENOBUFS. */
 long receive_fill(struct connection *connection, int fd, size_t size);
 

@@ -14,6 +14,7 @@
 
 #include "base/transport.h"
 #include "connection/endpoint.h"
+#include "connection/receive.h"
 #include "base/process.h"
 
 enum {
@@ -206,6 +207,20 @@ static int fill_prehandshake(struct connection *connection, struct iov_iter *fro
     return from->left > 0 ? -EAGAIN : 0;
 }
 
+/*
+ * Before data is sent. Once a second, looks whether the peer has sent a frame of a re-handshake: the program may
+ * never receive.
+ */
+static void look_at_the_clock(struct connection *connection, int fd)
+{
+    const uint64_t now = (uint64_t)time(NULL);
+    pfswrap_seal_tick(&connection->channel, now);
+    if (connection->looked_at == (uint32_t)now)
+        return;
+    connection->looked_at = (uint32_t)now;
+    receive_control(connection, fd);
+}
+
 int send_some(struct connection *connection, int fd, struct iov_iter *from, int more)
 {
     int result = 0;
@@ -221,8 +236,8 @@ int send_some(struct connection *connection, int fd, struct iov_iter *from, int 
         return connection->buffering && !process_sandboxed ? fill_prehandshake(connection, from) : -EAGAIN;
     if (!send_flush(connection, fd))
         return -EAGAIN;
-    pfswrap_seal_tick(&connection->channel, (uint64_t)time(NULL));
-    if (pfswrap_seal_owes(&connection->channel)) {
+    look_at_the_clock(connection, fd);
+    if (connection->phase == CONNECTION_OPEN && pfswrap_seal_owes(&connection->channel)) {
         send_owed(connection, fd);
         if (span_length(connection->tx) > 0)
             return -EAGAIN;

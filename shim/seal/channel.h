@@ -202,11 +202,12 @@ bool limits_may_rehandshake(const struct channel *channel);
 void limits_count_rehandshake(struct channel *channel);
 
 /*
- * rehandshake.c: whether an initiator should begin a re-handshake; writes the frame that must be sent and returns
- * its length (0: there is none) or an error; and reads the plaintext of a frame of type 1 or 2, and returns 0 or an
- * error.
+ * rehandshake.c: whether an initiator should begin a re-handshake; whether a frame of the peer is due for one, so
+ * that a program that only sends has to look for it; writes the frame that must be sent and returns its length (0:
+ * there is none) or an error; and reads the plaintext of a frame of type 1 or 2, and returns 0 or an error.
  */
 bool rehandshake_due(const struct channel *channel);
+bool rehandshake_awaits_peer(const struct channel *channel);
 int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out);
 int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
                      const uint8_t *plaintext, size_t length);

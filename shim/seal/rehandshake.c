@@ -16,6 +16,14 @@ bool rehandshake_due(const struct channel *channel)
            !channel->final_received && limits_are_due(channel) && limits_may_rehandshake(channel);
 }
 
+bool rehandshake_awaits_peer(const struct channel *channel)
+{
+    if (channel->state == CHANNEL_FAILED || channel->final_received)
+        return false;
+    return channel->role == PFSWRAP_SEAL_INITIATOR ? channel->renewal == RENEWAL_ASKED
+                                                   : channel->renewal == RENEWAL_SWITCH || limits_are_due(channel);
+}
+
 void rehandshake_abandon(struct channel *channel)
 {
     channel->renewal = RENEWAL_NONE;
