@@ -23,10 +23,12 @@ struct layer {
     struct audit_addresses addresses; /* for the `closed` event, since the BIOs may be freed before it */
     const char *role;                 /* "server" or "client" */
     int64_t deadline_ms;              /* of the handshake, by the monotonic clock */
+    time_t read_at;                   /* when the program last read, or a write has looked */
     int result;                       /* what libssl's last read or write returned */
     int fd;                           /* the stream socket for TCP_NODELAY and TCP_CORK; -1: none */
     bool opened;                      /* the handshake is complete, and a `closed` event will be due */
     bool writing;                     /* the data is the program's, which flushes its BIOs itself */
+    bool looking;                     /* a write looks whether the peer renews the keys */
     bool timed_out;                   /* the handshake took longer than the policy allows */
     bool flush_due;                   /* a buffering BIO still holds handshake messages */
     bool final_read;                  /* the peer's FINAL has been read */

@@ -4,6 +4,7 @@
  * libssl's error queue.
  */
 #include <limits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tls/error.h"
@@ -63,6 +64,7 @@ static int read_by(struct layer *layer, tunnel_read_call *call, void *buffer, si
         return read_past_final(layer);
     if (!layer_enter(layer))
         return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
+    layer->read_at = time(NULL);
     int result = call(layer->tunnel, buffer, size);
     layer_leave(layer);
     if (result > 0)
@@ -91,11 +93,32 @@ size_t layer_pending(struct layer *layer)
     return pending;
 }
 
+/*
+ * In a write: a program that only writes would never see that the peer renews the keys. After a minute without a
+ * read, and then every minute, reads what is there. Data that comes with it is what SSL_pending(3) reports. An
+ * error ends the write that follows.
+ */
+static void look_for_renewal(struct layer *layer)
+{
+    enum { LOOK_SECONDS = 60 };
+    const time_t now = time(NULL);
+    char byte;
+    if (now - layer->read_at < LOOK_SECONDS || layer->final_read || pfswrap_tunnel_kept(layer->tunnel) > 0)
+        return;
+    struct tls_saved_errors saved = tls_errors_save(layer->lib);
+    layer->read_at = now;
+    layer->looking = true;
+    (void)pfswrap_tunnel_peek(layer->tunnel, &byte, sizeof byte);
+    layer->looking = false;
+    tls_errors_restore(saved);
+}
+
 static int write_step(struct layer *layer, const void *data, size_t length)
 {
     if (!layer_enter(layer))
         return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
     layer->writing = true;
+    look_for_renewal(layer);
     int result = pfswrap_tunnel_write(layer->tunnel, data, length);
     layer->writing = false;
 

@@ -281,6 +281,7 @@ int layer_run(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
         return run_failed(lib, ssl, connection, result);
     connection->stage = TLS_STAGE_OPEN;
     layer->opened = true;
+    layer->read_at = time(NULL);
     layer_report_opened(layer);
     return 1;
 }

@@ -67,9 +67,24 @@ static int read_in_handshake(struct layer *layer, void *buffer, int size)
     return result;
 }
 
+/*
+ * Whether libssl can read without waiting. A program waits for its socket, not for libssl's buffers. So a write
+ * must not read what the program could be waiting for, unless the program has not read for long (layer_data.c).
+ */
+static bool may_read_in_write(const struct layer *layer)
+{
+    const int fd = layer->lib->SSL_get_rfd(layer->ssl);
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    const struct timespec now = {0};
+    return layer->looking && (layer->lib->SSL_has_pending(layer->ssl) ||
+                              (fd >= 0 && raw_syscall(SYS_ppoll, &ready, 1, &now, NULL, 0) == 1));
+}
+
 static int transport_read(void *context, void *buffer, size_t size)
 {
     struct layer *layer = context;
+    if (layer->writing && !may_read_in_write(layer))
+        return -1;
     layer->result = layer->opened ? layer->lib->SSL_read(layer->ssl, buffer, (int)size)
                                   : read_in_handshake(layer, buffer, (int)size);
     if (layer->result > 0)
