@@ -188,6 +188,7 @@ class Sealed extends Duplex {
         return;
       } else {
         this.volume += data.length;
+        this.renew(); /* a program that only receives renews the keys, too */
         if (!this.push(data)) await new Promise((resolve) => { this.resume_ = resolve; });
       }
       if ((await this.reader.take(1))[0] !== 0) throw new Error('a trailing byte that is not zero');
