@@ -4,77 +4,23 @@ The clock of the programs under test is set by a preload (plugins/clock.so). The
 tests/peers, and use none of this project's code.
 """
 
-import base64
 import json
 import socket
-import struct
 import subprocess
-import sys
 
-from lib.process import (BUILD, DEADLINE, PROGRAMS, ROOT, Process, free_port, listens, merged, python_with, temporary_directory,
-                         wait_until)
+from lib import renewal
+from lib.process import DEADLINE, PROGRAMS, ROOT, Process, free_port, python_with
 from lib.seal import Keys, SealWrap, needs_seal
 from lib.tap import Skip, Tap, check, equal
-from lib.wrap import LIBRARY
 
-HOUR = 3600
-ROUNDS = 6      # a re-handshake takes three messages of the side that sends
 PEERS = ROOT / "tests/peers"
-CLOCK = BUILD / "tests/apps/plugins/clock.so"
-ONE_WAY = ROOT / "tests/apps/programs/seal/one_way.py"
-
-
-class Clock:
-    """The clock of the programs under test."""
-
-    def __init__(self):
-        self.path = temporary_directory() / "clock"
-        self.ahead = 0
-        self.set(0)
-
-    def set(self, ahead):
-        self.ahead = ahead
-        with open(self.path, "r+b" if self.path.exists() else "wb") as file:
-            file.write(struct.pack("=q", ahead))
-
-    def environment(self, wrap):
-        return {"LD_PRELOAD": f"{LIBRARY}:{CLOCK}", "PFSWRAP_POLICY": str(wrap.policy), "TEST_CLOCK": str(self.path)}
 
 
 def one_way(tap, keys, sender):
-    """Three hours on a connection on which only the `sender`, the side that listens or connects, sends."""
-    receiver = "connect" if sender == "listen" else "listen"
     with tap.case(f"keys are renewed every hour if only the side that {sender}s sends, and neither program does both"):
         needs_seal()
-        port, clock = free_port(), Clock()
-        wraps = {"listen": SealWrap(keys, listen=port), "connect": SealWrap(keys, connect=port)}
-        pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        ends = {}
-        for side in ("listen", "connect"):
-            task = "send" if side == sender else "receive"
-            ends[side] = subprocess.Popen([sys.executable, ONE_WAY, task, side, str(port)], **pipe,
-                                          env=merged(clock.environment(wraps[side])))
-            if side == "listen":
-                wait_until(lambda: listens(port), f"port {port}")
-        try:
-            for hour in range(1, 4):
-                for number in range(ROUNDS):
-                    line = b"hour %d line %d\n" % (hour, number)
-                    ends[sender].stdin.write(line)
-                    ends[sender].stdin.flush()
-                    equal(ends[receiver].stdout.readline(), line, "what came through")
-                    clock.set(clock.ahead + 1)
-                clock.set(hour * HOUR)
-            ends[sender].stdin.close()
-            for end in ends.values():
-                equal(end.wait(DEADLINE), 0, "status of an end")
-        finally:
-            for end in ends.values():
-                end.kill()
-                end.wait()
-        for side, wrap in wraps.items():
-            event = wrap.wait_event("closed")
-            equal((event["rehandshakes"], event["end"]), (2, "clean"), f"what the side that {side}s logged")
+        port = free_port()
+        renewal.one_way(port, sender, {"listen": SealWrap(keys, listen=port), "connect": SealWrap(keys, connect=port)})
 
 
 def foreign(keys, script, port, *words):
@@ -94,14 +40,15 @@ def foreign(keys, script, port, *words):
 def rude(tap, keys, sentence, reason, script, *words, echoes=None):
     with tap.case(sentence):
         needs_seal()
-        port, clock = free_port(), Clock()
+        port, clock = free_port(), renewal.Clock()
         wrap = SealWrap(keys, listen=port)
         words = [f"--clock={clock.path}" if word == "--clock" else word for word in words]
         with Process([PROGRAMS / "seal/sock_serve", port], env=clock.environment(wrap)) as server:
             server.wait_for_port(port)
             seen = foreign(keys, script, port, *words)
             event = wrap.wait_event("closed")
-            equal((event["end"], event.get("reason")), ("error", reason) if reason else ("clean", None), f"the log; peer {seen}")
+            expected = ("error", reason) if reason else ("clean", None)
+            equal((event["end"], event.get("reason")), expected, f"the log; peer {seen}")
             if echoes is not None:
                 equal(seen["echoes"], echoes, f"frames that the peer {seen} got back")
             equal(foreign(keys, "python_peer.py", port, "--role=initiator", "--sizes=5")["bytes"], 5, "what another peer got")
