@@ -75,7 +75,7 @@ $(B)/libpfswrap-core.a: $(call obj,$(CORE_SRC))
 # What the shared object exports is the one list of interposed functions, and nothing else.
 $(B)/exports.map: shim/base/interposed.h shim/exports.map.in
 	@mkdir -p $(@D)
-	@$(CC) -E -P -x c -Ishim shim/exports.map.in | tr -s '\n' > $@
+	@$(CC) -E -P -x c -Ishim shim/exports.map.in | tr -d '"' | tr -s '\n' > $@
 
 # The headers of a fortified file define some of the calls it is to define itself (clang: and hides them).
 $(call obj,$(wildcard shim/socket/*.c)): CFLAGS += -U_FORTIFY_SOURCE

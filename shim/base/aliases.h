@@ -43,6 +43,8 @@ int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((form
 int __vdprintf_chk(int fd, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
 int __vasprintf_chk(char **text, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
 
+void __backtrace_symbols_fd(void *const *frames, int count, int fd);
+
 /* liburing and libaio. Their headers need not be installed. */
 struct io_uring;
 struct io_uring_params;

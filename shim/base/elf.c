@@ -119,13 +119,13 @@ bool elf_object_of(const void *address, struct elf_object *object)
     return elf_each(object_contains, &containing);
 }
 
-static bool symbol_is(const struct elf_object *object, uint32_t index, const char *name)
+static bool symbol_is(const struct elf_object *object, uint32_t index, const char *name, bool any_version)
 {
     const ElfW(Sym) *symbol = &object->symbols[index];
     unsigned type = ELF64_ST_TYPE(symbol->st_info);
     if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_OBJECT && type != STT_NOTYPE))
         return false;
-    if (object->versions != NULL && (object->versions[index] & VERSION_HIDDEN) != 0)
+    if (!any_version && object->versions != NULL && (object->versions[index] & VERSION_HIDDEN) != 0)
         return false;
     return strcmp(object->strings + symbol->st_name, name) == 0;
 }
@@ -138,7 +138,7 @@ static uint32_t gnu_hash(const char *name)
     return hash;
 }
 
-static uint32_t gnu_lookup(const struct elf_object *object, const char *name)
+static uint32_t gnu_lookup(const struct elf_object *object, const char *name, bool any_version)
 {
     const uint32_t *table = object->gnu_hash;
     uint32_t bucket_count = table[0];
@@ -159,14 +159,14 @@ static uint32_t gnu_lookup(const struct elf_object *object, const char *name)
         return 0;
     for (;; index++) {
         uint32_t chained = chains[index - symbol_base];
-        if ((chained | 1) == (hash | 1) && symbol_is(object, index, name))
+        if ((chained | 1) == (hash | 1) && symbol_is(object, index, name, any_version))
             return index;
         if ((chained & 1) != 0)
             return 0;
     }
 }
 
-static uint32_t sysv_lookup(const struct elf_object *object, const char *name)
+static uint32_t sysv_lookup(const struct elf_object *object, const char *name, bool any_version)
 {
     uint32_t hash = 0;
     for (const unsigned char *c = (const unsigned char *)name; *c != '\0'; c++) {
@@ -178,21 +178,31 @@ static uint32_t sysv_lookup(const struct elf_object *object, const char *name)
     const uint32_t *buckets = &object->sysv_hash[2];
     const uint32_t *chains = &buckets[bucket_count];
     uint32_t index = buckets[hash % bucket_count];
-    while (index != STN_UNDEF && !symbol_is(object, index, name))
+    while (index != STN_UNDEF && !symbol_is(object, index, name, any_version))
         index = chains[index];
     return index;
 }
 
-void *elf_symbol(const struct elf_object *object, const char *name)
+static void *lookup(const struct elf_object *object, const char *name, bool any_version)
 {
     uint32_t index = 0;
     if (object->gnu_hash != NULL && object->gnu_hash[0] != 0 && object->gnu_hash[2] != 0)
-        index = gnu_lookup(object, name);
+        index = gnu_lookup(object, name, any_version);
     else if (object->sysv_hash != NULL && object->sysv_hash[0] != 0)
-        index = sysv_lookup(object, name);
+        index = sysv_lookup(object, name, any_version);
     if (index == 0)
         return NULL;
     return (void *)(object->base + object->symbols[index].st_value);
+}
+
+void *elf_symbol(const struct elf_object *object, const char *name)
+{
+    return lookup(object, name, false);
+}
+
+void *elf_symbol_any_version(const struct elf_object *object, const char *name)
+{
+    return lookup(object, name, true);
 }
 
 bool elf_needs(const struct elf_object *object, const char *soname)

@@ -41,6 +41,9 @@ void *elf_symbol(const struct elf_object *object, const char *name);
 /* That address in the first object that defines `name`, as the loader would bind it, or NULL. */
 void *elf_find(const char *name);
 
+/* As elf_symbol(), also for a name that `object` defines for old binaries only (a hidden version). */
+void *elf_symbol_any_version(const struct elf_object *object, const char *name);
+
 /* Whether `object` names `soname` among its DT_NEEDED entries. */
 bool elf_needs(const struct elf_object *object, const char *soname);
 

@@ -82,6 +82,7 @@
     X(__dprintf_chk)                                                                                               \
     X(__vdprintf_chk)                                                                                              \
     X(backtrace_symbols_fd)                                                                                        \
+    X(__backtrace_symbols_fd)                                                                                      \
     /* aio.c, uring.c */                                                                                           \
     X(aio_read)                                                                                                    \
     X(aio_read64)                                                                                                  \
@@ -97,6 +98,11 @@
     X(io_uring_queue_init_mem)                                                                                     \
     X(io_uring_queue_init_try_nosqarr)                                                                             \
     X(io_uring_setup)                                                                                              \
+    /* libc_streams.c */                                                                                           \
+    X(rcmd)                                                                                                        \
+    X(rcmd_af)                                                                                                     \
+    X(rexec)                                                                                                       \
+    X(rexec_af)                                                                                                    \
     /* poll.c, select.c, epoll.c */                                                                                \
     X(poll)                                                                                                        \
     X(__poll)                                                                                                      \
@@ -124,6 +130,25 @@
     X(posix_spawn)                                                                                                 \
     X(posix_spawnp)                                                                                                \
     X(system)
+
+/*
+ * SunRPC in libc (shim/socket/libc_streams.c). These names are exported in the version that they have there:
+ * libtirpc has functions of the same names.
+ */
+#if defined(__x86_64__)
+#define PFSWRAP_COMPAT_VERSION "GLIBC_2.2.5"
+#else
+#define PFSWRAP_COMPAT_VERSION "GLIBC_2.17"
+#endif
+#define PFSWRAP_COMPAT_CALLS(X)                                                                                    \
+    X(clnt_create)                                                                                                 \
+    X(clnttcp_create)                                                                                              \
+    X(getrpcport)                                                                                                  \
+    X(pmap_getmaps)                                                                                                \
+    X(pmap_getport)                                                                                                \
+    X(rtime)                                                                                                       \
+    X(svcfd_create)                                                                                                \
+    X(svctcp_create)
 
 /* The dynamic loader (shim/loader/): calls that find functions without interposition. */
 #define PFSWRAP_LOADER_CALLS(X)                                                                                    \

@@ -16,8 +16,11 @@
 #include "gnutls/library.h"
 #include "tls/libssl.h"
 
-/* The shim's function `name`, or NULL if it does not interpose that function. */
-static void *shim_function(const char *name)
+/*
+ * The shim's function `name`, or NULL if it does not interpose that function. `any_version`: also one that old
+ * binaries use.
+ */
+static void *shim_function(const char *name, bool any_version)
 {
     static struct elf_object shim;
     static atomic_bool known;
@@ -28,24 +31,32 @@ static void *shim_function(const char *name)
         shim = found; /* threads that do this at the same time write the same bytes */
         atomic_store_explicit(&known, true, memory_order_release);
     }
-    return name != NULL ? elf_symbol(&shim, name) : NULL;
+    if (name == NULL)
+        return NULL;
+    return any_version ? elf_symbol_any_version(&shim, name) : elf_symbol(&shim, name);
+}
+
+static bool is_of_libc(const void *function)
+{
+    struct elf_object object;
+    return elf_object_of(function, &object) && object.soname != NULL && strcmp(object.soname, "libc.so.6") == 0;
 }
 
 void *lookup_answer(const char *name, void *found)
 {
-    void *const function = found != NULL ? shim_function(name) : NULL;
+    void *const function = found != NULL ? shim_function(name, true) : NULL;
     if (function == NULL || function == found)
         return found;
     void *real;
-    const bool is_interposed =
-        (real_libc_has(name, &real) && found == real) || libssl_defines(found) || gnutls_library_defines(found);
+    const bool is_interposed = (real_libc_has(name, &real) && found == real) || is_of_libc(found) ||
+                               libssl_defines(found) || gnutls_library_defines(found);
     return is_interposed ? function : found;
 }
 
 bool lookup_is_shim_only(const char *name)
 {
     void *real;
-    if (shim_function(name) == NULL)
+    if (shim_function(name, false) == NULL)
         return false;
     if (real_libc_has(name, &real)) /* also finds functions of liburing and libaio once they are loaded */
         return real == NULL;

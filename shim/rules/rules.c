@@ -121,6 +121,14 @@ enum rule_answer rule_for_connect(const struct policy *policy, int fd, const str
     return answer(fd, found, rule);
 }
 
+const struct policy_rule *rule_for_new_socket(const struct policy *policy, const struct sockaddr_in *address)
+{
+    struct sockaddr_in copy = *address;
+    if (copy.sin_addr.s_addr == htonl(INADDR_ANY))
+        copy.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return policy_match(policy, POLICY_CONNECT, (const struct sockaddr *)&copy, sizeof copy);
+}
+
 enum rule_answer rule_for_accept(const struct policy *policy, int fd, const struct policy_rule **rule)
 {
     struct sockaddr_in6 local = {0};

@@ -13,6 +13,7 @@
 #ifndef PFSWRAP_RULES_RULES_H
 #define PFSWRAP_RULES_RULES_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -33,6 +34,9 @@ enum rule_answer {
  */
 enum rule_answer rule_for_connect(const struct policy *policy, int fd, const struct sockaddr *address,
                                   socklen_t length, const struct policy_rule **rule);
+
+/* The rule for a TCP socket that is not there yet, and will be connected to `address`. NULL: no rule applies. */
+const struct policy_rule *rule_for_new_socket(const struct policy *policy, const struct sockaddr_in *address);
 
 /*
  * For the socket `fd`, which accept(2) has just returned. Makes no system call if the policy has no [listen] rule.

@@ -94,3 +94,4 @@ PFSWRAP_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
     if (fd_before_unseen(fd, CALLER) == 0)
         real_libc()->backtrace_symbols_fd(frames, count, fd);
 }
+PFSWRAP_ALIAS(__backtrace_symbols_fd, backtrace_symbols_fd);

@@ -13,9 +13,9 @@ def listed():
 
 
 def symbols():
-    """The dynamic symbols as (name, type, binding, section), versions cut off."""
+    """The dynamic symbols as (name, type, binding, section), versions cut off. Without the names of versions (ABS)."""
     rows = [line.split() for line in run(["readelf", "--wide", "--dyn-syms", LIBRARY]).out.decode().splitlines()]
-    return [(row[7].split("@")[0], row[3], row[4], row[6]) for row in rows if len(row) >= 8 and row[0][:-1].isdigit()]
+    return [(row[7].split("@")[0], row[3], row[4], row[6]) for row in rows if len(row) >= 8 and row[0][:-1].isdigit() and row[6] != "ABS"]
 
 
 def main():
@@ -38,6 +38,13 @@ def main():
     with tap.case("the shared object exports functions only, which other objects can interpose in turn"):
         kinds = {(kind, binding) for _, kind, binding, section in symbols() if section != "UND"}
         equal(kinds, {("FUNC", "GLOBAL")}, "types and bindings")
+    with tap.case("functions of old binaries only are exported in libc's version of them, all others without a version"):
+        text = run(["readelf", "--wide", "--dyn-syms", LIBRARY]).out.decode()
+        source = (ROOT / "shim/base/interposed.h").read_text()
+        old = source[source.index("#define PFSWRAP_COMPAT_CALLS"):source.index("#define PFSWRAP_LOADER_CALLS")]
+        versioned = re.findall(r" (\d+) (\w+)@(GLIBC_[\d.]+)(?: \(\d+\))?$", text, re.M)
+        defined = {name for section, name, _ in versioned if section != "UND"}
+        equal(defined, set(re.findall(r"\bX\((\w+)\)", old.split("\n", 1)[1])), "names with a version")
     with tap.case("the shared object needs no symbol of libssl, libsodium or inih at load time"):
         wanted = {name for name, _, _, section in symbols() if section == "UND"}
         equal([name for name in sorted(wanted) if re.match(r"(SSL|BIO|EVP|X509|ERR|sodium|crypto|ini)_", name)], [],
