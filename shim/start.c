@@ -13,6 +13,7 @@
 #include "base/libc.h"
 #include "runtime.h"
 #include "socket/adopt.h"
+#include "socket/uring_filter.h"
 #include "children/environment.h"
 #include "tls/libssl.h"
 #include "inspect/inspect.h"
@@ -87,6 +88,7 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
         release_children();
     else
         environment_start();
+    uring_filter_start(policy);
     if (pfswrap_seals() || inspect_is_wanted())
         adopt_inherited();
 }

@@ -1,5 +1,6 @@
 /*
- * The keys of [policy]: the mode, the audit log, and what happens to programs that a protected one executes.
+ * The keys of [policy]: the mode, the audit log, what happens to programs that a protected one executes, and
+ * io_uring.
  */
 #include "policy/parser.h"
 
@@ -39,9 +40,16 @@ static int set_children(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_io_uring(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_io_uring);
+    if (choice < 0)
+        return -1;
+    parser->policy->io_uring = (enum policy_io_uring)choice;
+    return 0;
+}
+
 const struct policy_key policy_keys_policy[] = {
-    {"mode", false, set_mode},
-    {"log", false, set_log},
-    {"children", false, set_children},
-    {NULL, false, NULL},
+    {"mode", false, set_mode},         {"log", false, set_log}, {"children", false, set_children},
+    {"io-uring", false, set_io_uring}, {NULL, false, NULL},
 };

@@ -23,6 +23,7 @@ enum {
 
 enum policy_mode { POLICY_ENFORCE, POLICY_AUDIT };
 enum policy_children { POLICY_CHILDREN_PROTECT, POLICY_CHILDREN_ALLOW, POLICY_CHILDREN_REQUIRE };
+enum policy_io_uring { POLICY_IO_URING_LOG, POLICY_IO_URING_NO_NEW_PRIVS, POLICY_IO_URING_REQUIRE };
 enum policy_log { POLICY_LOG_STDERR, POLICY_LOG_SYSLOG, POLICY_LOG_FILE };
 enum policy_tickets { POLICY_TICKETS_ALLOW, POLICY_TICKETS_REFUSE };
 enum policy_verify { POLICY_VERIFY_APPLICATION, POLICY_VERIFY_REQUIRE };
@@ -97,6 +98,7 @@ struct policy {
     char path[PATH_MAX]; /* absolute, or "builtin" for the built-in policy */
     enum policy_mode mode;
     enum policy_children children;
+    enum policy_io_uring io_uring;
     enum policy_log log;
     char log_path[PATH_MAX]; /* if log is POLICY_LOG_FILE */
     struct policy_tls tls;

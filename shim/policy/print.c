@@ -63,6 +63,7 @@ static void print_policy(struct printer *out, const struct policy *policy)
         break;
     }
     print(out, "children = %s\n", policy_words_children[policy->children]);
+    print(out, "io-uring = %s\n", policy_words_io_uring[policy->io_uring]);
 }
 
 static void print_tls(struct printer *out, const struct policy_tls *tls)

@@ -10,6 +10,7 @@
 
 const char *const policy_words_mode[] = {"enforce", "audit", NULL};
 const char *const policy_words_children[] = {"protect", "allow", "require", NULL};
+const char *const policy_words_io_uring[] = {"log", "no-new-privs", "require", NULL};
 const char *const policy_words_tickets[] = {"allow", "refuse", NULL};
 const char *const policy_words_verify[] = {"application", "require", NULL};
 const char *const policy_words_dtls[] = {"ecdhe", "refuse", NULL};

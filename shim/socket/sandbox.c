@@ -19,6 +19,7 @@
 #include "connection/connection.h"
 #include "connection/endpoint.h"
 #include "inspect/inspect.h"
+#include "socket/uring_filter.h"
 
 enum { POLL_MAX = 64, SLICE_MS = 20 };
 
@@ -76,6 +77,14 @@ void sandbox_finish(bool installed)
         process_enter_sandbox();
 }
 
+/* The kernel has no SECCOMP_MODE_STRICT for a process that has a filter, as the shim's (uring_filter.h). */
+static int prctl_real(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+    if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT && uring_filter_is_installed())
+        return uring_filter_strict();
+    return real_libc()->prctl(option, a, b, c, d);
+}
+
 PFSWRAP_EXPORT int prctl(int option, ...)
 {
     va_list list;
@@ -83,11 +92,13 @@ PFSWRAP_EXPORT int prctl(int option, ...)
     const unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long),
                         c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
+    if (option == PR_GET_SECCOMP && uring_filter_is_hidden())
+        return 0;
     const bool matters = pfswrap_seals() ? !process_is_vfork_child() : inspect_is_wanted();
     if (option != PR_SET_SECCOMP || !matters)
-        return real_libc()->prctl(option, a, b, c, d);
+        return prctl_real(option, a, b, c, d);
     sandbox_prepare();
-    int result = real_libc()->prctl(option, a, b, c, d);
+    const int result = prctl_real(option, a, b, c, d);
     sandbox_finish(result == 0);
     return result;
 }

@@ -28,6 +28,7 @@
 #include "socket/sandbox.h"
 #include "socket/syscall_list.h"
 #include "socket/uring.h"
+#include "socket/uring_filter.h"
 
 /* The last argument of pselect6(2) points to this. */
 struct pselect_argument {
@@ -80,12 +81,15 @@ static __attribute__((noinline)) long call_that_sandboxes(long number, long a, l
                                                           long f)
 {
     sandbox_prepare();
-    const long result = real_syscall()(number, a, b, c, d, e, f);
+    const long mode = number == SYS_prctl ? b : SECCOMP_MODE_STRICT;
+    const bool is_strict = (number == SYS_prctl || a == SECCOMP_SET_MODE_STRICT) && mode == SECCOMP_MODE_STRICT;
+    const long result =
+        is_strict && uring_filter_is_installed() ? uring_filter_strict() : real_syscall()(number, a, b, c, d, e, f);
     sandbox_finish(result == 0);
     return result;
 }
 
-enum family { PLAIN, INTERPOSED, FORKS, MAY_FORK_LATER, SANDBOXES, EXITS, RING, ASYNCHRONOUS };
+enum family { PLAIN, NO_SECCOMP, INTERPOSED, FORKS, MAY_FORK_LATER, SANDBOXES, EXITS, RING, ASYNCHRONOUS };
 
 /*
  * clone(2) and clone3(2) may make a thread or a child of vfork(), for which nothing has to be done. A child on
@@ -144,7 +148,11 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_exit_group:
         return EXITS;
     case SYS_prctl:
-        return a == PR_SET_SECCOMP && pfswrap_seals() && !process_is_vfork_child() ? SANDBOXES : PLAIN;
+        if (a == PR_GET_SECCOMP && uring_filter_is_hidden())
+            return NO_SECCOMP;
+        if (a != PR_SET_SECCOMP)
+            return PLAIN;
+        return (pfswrap_seals() ? !process_is_vfork_child() : inspect_is_wanted()) ? SANDBOXES : PLAIN;
     case SYS_seccomp:
         return (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER) &&
                        (pfswrap_seals() || inspect_is_wanted())
@@ -166,6 +174,8 @@ TAIL_CALLER long syscall_by_number(long number, long a, long b, long c, long d, 
     switch (family_of(number, a, b, c, d)) {
     case PLAIN:
         break;
+    case NO_SECCOMP:
+        return 0;
     case INTERPOSED:
         return call_interposed(number, a, b, c, d, e, f);
     case FORKS:

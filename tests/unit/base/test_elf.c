@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/elf.h"
+#include "base/interposed.h"
 
 static struct elf_object libc;
 
@@ -33,6 +34,16 @@ START_TEST(every_object_of_the_process_is_visited_until_a_visit_ends_the_walk)
     ck_assert_int_ge(visited, 2);
     ck_assert(elf_each(is_libc, NULL));
     ck_assert_uint_gt(libc.order, 0);
+}
+END_TEST
+
+START_TEST(a_function_for_old_binaries_is_found_only_if_any_version_will_do)
+{
+    ck_assert(elf_each(is_libc, NULL));
+    ck_assert_ptr_null(elf_symbol(&libc, "clnttcp_create"));
+    ck_assert_ptr_eq(elf_symbol_any_version(&libc, "clnttcp_create"),
+                     dlvsym(RTLD_DEFAULT, "clnttcp_create", PFSWRAP_COMPAT_VERSION));
+    ck_assert_ptr_eq(elf_symbol_any_version(&libc, "rcmd"), elf_symbol(&libc, "rcmd"));
 }
 END_TEST
 
@@ -103,6 +114,7 @@ int main(void)
 {
     TCase *cases = tcase_create("elf");
     tcase_add_test(cases, every_object_of_the_process_is_visited_until_a_visit_ends_the_walk);
+    tcase_add_test(cases, a_function_for_old_binaries_is_found_only_if_any_version_will_do);
     tcase_add_test(cases, a_symbol_is_found_where_dlsym_finds_it);
     tcase_add_test(cases, a_symbol_is_also_found_in_the_old_hash_table);
     tcase_add_test(cases, a_name_that_an_object_does_not_define_is_not_found_in_it);

@@ -32,13 +32,14 @@ void override_report(const char *setting, const char *asked, const char *forced)
 }
 
 /* Functions, told apart by their addresses. */
-static char shim_read, shim_connect, shim_handshake, shim_gnutls, shim_submit;
-static char libc_read, libssl_connect, gnutls_function, uring_submit, other;
+static char shim_read, shim_rpc, shim_connect, shim_handshake, shim_gnutls, shim_submit;
+static char libc_read, libc_rpc, libssl_connect, gnutls_function, uring_submit, other;
 
 bool elf_object_of(const void *address, struct elf_object *object)
 {
-    (void)address;
     *object = (struct elf_object){.name = "the shim"};
+    if (address == &libc_rpc || address == &libc_read)
+        object->soname = "libc.so.6";
     return true;
 }
 
@@ -52,6 +53,11 @@ void *elf_symbol(const struct elf_object *object, const char *name)
            : strcmp(name, "io_submit") == 0        ? &shim_submit
            : strcmp(name, "close_range") == 0      ? &other
                                                    : NULL;
+}
+
+void *elf_symbol_any_version(const struct elf_object *object, const char *name)
+{
+    return strcmp(name, "clnttcp_create") == 0 ? &shim_rpc : elf_symbol(object, name);
 }
 
 static bool libssl_loaded, gnutls_loaded, uring_loaded;
@@ -88,6 +94,14 @@ START_TEST(the_function_that_the_shim_interposes_is_answered_with_the_shims)
     ck_assert_ptr_eq(lookup_answer("read", &libc_read), &shim_read);
     ck_assert_ptr_eq(lookup_answer("SSL_connect", &libssl_connect), &shim_connect);
     ck_assert_ptr_eq(lookup_answer("gnutls_init", &gnutls_function), &shim_gnutls);
+}
+END_TEST
+
+START_TEST(a_function_that_only_old_binaries_use_is_replaced_in_libc_and_does_not_hide_others)
+{
+    ck_assert_ptr_eq(lookup_answer("clnttcp_create", &libc_rpc), &shim_rpc);
+    ck_assert_ptr_eq(lookup_answer("clnttcp_create", &other), &other);
+    ck_assert(!lookup_is_shim_only("clnttcp_create"));
 }
 END_TEST
 
@@ -172,6 +186,7 @@ int main(void)
 {
     TCase *cases = tcase_create("lookup");
     tcase_add_test(cases, the_function_that_the_shim_interposes_is_answered_with_the_shims);
+    tcase_add_test(cases, a_function_that_only_old_binaries_use_is_replaced_in_libc_and_does_not_hide_others);
     tcase_add_test(cases, a_function_of_the_same_name_in_another_library_is_not_replaced);
     tcase_add_test(cases, names_that_the_shim_does_not_interpose_are_answered_as_found);
     tcase_add_test(cases, nothing_found_stays_nothing);

@@ -16,6 +16,7 @@ START_TEST(an_empty_file_is_the_built_in_policy)
     ck_assert_int_eq(policy.mode, POLICY_ENFORCE);
     ck_assert_int_eq(policy.log, POLICY_LOG_STDERR);
     ck_assert_int_eq(policy.children, POLICY_CHILDREN_PROTECT);
+    ck_assert_int_eq(policy.io_uring, POLICY_IO_URING_LOG);
     ck_assert_int_eq(policy.tls.dtls, POLICY_DTLS_ECDHE);
     ck_assert_int_eq(policy.wire.tls, POLICY_WIRE_PFS);
     ck_assert_int_eq(policy.wire.plaintext, POLICY_PLAINTEXT_LOG);
@@ -96,10 +97,11 @@ END_TEST
 START_TEST(an_unknown_key_is_refused_with_the_known_ones)
 {
     expect_refused("[policy]\nmod = audit\n",
-                   "test.conf:2: unknown key mod in [policy], expected mode, log or children");
+                   "test.conf:2: unknown key mod in [policy], expected mode, log, children or io-uring");
     expect_refused("[policy]\nMode = audit\n",
-                   "test.conf:2: unknown key Mode in [policy], expected mode, log or children");
-    expect_refused("[policy]\n= audit\n", "test.conf:2: unknown key  in [policy], expected mode, log or children");
+                   "test.conf:2: unknown key Mode in [policy], expected mode, log, children or io-uring");
+    expect_refused("[policy]\n= audit\n",
+                   "test.conf:2: unknown key  in [policy], expected mode, log, children or io-uring");
     expect_refused("[listen a]\npeer = x\n",
                    "test.conf:2: unknown key peer in [listen], expected address, seal, layer, "
                    "clients, service or plaintext");
