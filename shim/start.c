@@ -88,7 +88,7 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
         release_children();
     else
         environment_start();
-    uring_filter_start(policy);
+    uring_filter_start();
     if (pfswrap_seals() || inspect_is_wanted())
         adopt_inherited();
 }

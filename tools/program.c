@@ -101,6 +101,10 @@ static int check_binary(struct program *program, const char *path)
                       "%s is a Go program, expected one that makes its system calls through libc: Go makes them "
                       "itself, and no preloaded library sees them",
                       path);
+    case EXECUTABLE_LIBRARY_BROKEN:
+    case EXECUTABLE_LIBRARY_NO_EXEC:
+    case EXECUTABLE_LIMIT_AS:
+    case EXECUTABLE_LIMIT_DATA: /* executable_decide() does not look at the library */
     case EXECUTABLE_UNREADABLE:
         return refuse(program, STATUS_REFUSED, "%s cannot be read", path);
     }

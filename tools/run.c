@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char usage[] = "expected pfswrap run [--policy FILE] [--] PROGRAM [ARG...]";
@@ -113,6 +115,31 @@ static int execute(const struct program *program, int argc, char **argv)
     return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
 }
 
+/* Whether ld.so would start the program without the library; with a message. */
+static bool loses_library(const struct program *program, const char *library)
+{
+    const char *const path = program->steps[program->step_count - 1].path;
+    switch (executable_check_library(&program->file, library)) {
+    case EXECUTABLE_LIBRARY_BROKEN:
+        message("%s is no shared object that can be mapped, expected a whole libpfswrap.so", library);
+        return true;
+    case EXECUTABLE_LIBRARY_NO_EXEC:
+        message("%s must not be executed here, expected a file system without noexec: ld.so would ignore it",
+                library);
+        return true;
+    case EXECUTABLE_LIMIT_AS:
+        message("RLIMIT_AS leaves no room for %s in %s, expected %" PRIu64 " KiB or more (ulimit -v)", library,
+                path, executable_room(&program->file, library, RLIMIT_AS) / 1024);
+        return true;
+    case EXECUTABLE_LIMIT_DATA:
+        message("RLIMIT_DATA leaves no room for %s in %s, expected %" PRIu64 " KiB or more (ulimit -d)", library,
+                path, executable_room(&program->file, library, RLIMIT_DATA) / 1024);
+        return true;
+    default:
+        return false;
+    }
+}
+
 int command_run(int argc, char **argv)
 {
     static struct policy policy;
@@ -144,6 +171,8 @@ int command_run(int argc, char **argv)
         message("%s", problem);
         return STATUS_REFUSED;
     }
+    if (loses_library(&program, library))
+        return STATUS_REFUSED;
     if (preload_set(library) < 0 || setenv("PFSWRAP_POLICY", policy.path, 1) < 0) {
         message("cannot set the environment: %s", strerror(errno));
         return STATUS_REFUSED;

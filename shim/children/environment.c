@@ -68,6 +68,11 @@ bool environment_is_guarded(void)
     return library[0] != '\0';
 }
 
+const char *environment_library(void)
+{
+    return environment_is_guarded() ? library : NULL;
+}
+
 size_t environment_room(char *const environment[])
 {
     if (!environment_is_guarded())
@@ -140,7 +145,9 @@ bool environment_restore(void)
 bool environment_is_reachable(void)
 {
     const long fd = raw_syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC, 0);
-    if (fd >= 0)
-        (void)raw_syscall(SYS_close, fd);
-    return fd >= 0;
+    if (fd < 0)
+        return false;
+    (void)raw_syscall(SYS_close, fd);
+    /* access(2) ignores capabilities of a user other than root, as the exec takes them away. */
+    return raw_syscall(SYS_faccessat, AT_FDCWD, library, R_OK) == 0;
 }

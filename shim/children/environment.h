@@ -18,6 +18,9 @@ void environment_start(void);
 /* Whether environment_start() was called, so that children are to be protected. */
 bool environment_is_guarded(void);
 
+/* The path of this shared object, or NULL if children are not protected. */
+const char *environment_library(void);
+
 /*
  * Bytes that environment_protect() needs for its copy of `environment` (NULL means an empty one, as for execve(2)
  * on Linux); 0 if `environment` has all variables already. Both functions may run in a child of vfork() and in a
@@ -38,7 +41,10 @@ char **environment_protect(char *const environment[], void *room);
  */
 bool environment_restore(void);
 
-/* Whether the library can be opened at its path: not after a chroot(2) to a directory without it. Keeps errno. */
+/*
+ * Whether an executed program will be able to open the library at its path: not after a chroot(2) to a directory without
+ * it, or as a user who may not read it. Keeps errno.
+ */
 bool environment_is_reachable(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include <link.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include "base/go.h"
@@ -66,28 +67,55 @@ static int read_interpreter(int fd, const ElfW(Phdr) * header, struct executable
     return result;
 }
 
-/* Looks for the first PT_INTERP, which is the one that counts. Returns as read_at(). */
-static int read_program_headers(int fd, const ElfW(Ehdr) * header, struct executable *file)
+static uint64_t whole_pages(uint64_t bytes)
+{
+    const uint64_t page = getauxval(AT_PAGESZ);
+    return (bytes + page - 1) / page * page;
+}
+
+/* PT_LOAD and PT_DYNAMIC: what ld.so maps of a shared object. `size`: bytes of the file. */
+static void read_segment(const ElfW(Phdr) * header, uint64_t size, struct executable *file, bool *has_dynamic)
+{
+    if (header->p_type == PT_DYNAMIC)
+        *has_dynamic = true;
+    if (header->p_type != PT_LOAD)
+        return;
+    const uint64_t bytes = whole_pages(header->p_vaddr % getauxval(AT_PAGESZ) + header->p_memsz);
+    file->memory += bytes;
+    if ((header->p_flags & PF_W) != 0)
+        file->data += bytes;
+    if (header->p_offset > size || header->p_filesz > size - header->p_offset)
+        file->is_loadable = false;
+}
+
+/* Reads all program headers. The first PT_INTERP is the one that counts. Returns as read_at(). */
+static int read_program_headers(int fd, const ElfW(Ehdr) * header, uint64_t size, struct executable *file)
 {
     ElfW(Phdr) headers[HEADERS_AT_ONCE] = {0};
+    bool has_dynamic = false, has_interpreter = false;
     const size_t count = header->e_phnum;
     if (header->e_phentsize != sizeof headers[0] || count == 0 || count * sizeof headers[0] > HEADERS_BYTES_MAX)
         return 0;
+    file->is_loadable = true;
     for (size_t first = 0; first < count; first += HEADERS_AT_ONCE) {
         const size_t some = count - first < HEADERS_AT_ONCE ? count - first : HEADERS_AT_ONCE;
-        const int result =
-            read_at(fd, headers, some * sizeof headers[0], header->e_phoff + first * sizeof headers[0]);
+        int result = read_at(fd, headers, some * sizeof headers[0], header->e_phoff + first * sizeof headers[0]);
+        for (size_t i = 0; i < some && result == 1; i++) {
+            read_segment(&headers[i], size, file, &has_dynamic);
+            if (headers[i].p_type == PT_INTERP && !has_interpreter) {
+                has_interpreter = true;
+                result = read_interpreter(fd, &headers[i], file);
+            }
+        }
         if (result != 1)
             return result;
-        for (size_t i = 0; i < some; i++)
-            if (headers[i].p_type == PT_INTERP)
-                return read_interpreter(fd, &headers[i], file);
     }
+    file->is_loadable = file->is_loadable && has_dynamic && file->memory > 0;
     return 1;
 }
 
 /* Returns 0, or a negated errno. */
-static int read_elf(int fd, const ElfW(Ehdr) * header, struct executable *file)
+static int read_elf(int fd, const ElfW(Ehdr) * header, uint64_t size, struct executable *file)
 {
     file->type = header->e_type;
     file->machine = header->e_machine; /* at the same offset in both word sizes */
@@ -100,7 +128,7 @@ static int read_elf(int fd, const ElfW(Ehdr) * header, struct executable *file)
     file->kind = EXECUTABLE_KIND_BROKEN;
     if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
         return 0;
-    const int result = read_program_headers(fd, header, file);
+    const int result = read_program_headers(fd, header, size, file);
     if (result != 1)
         return result;
     file->kind = file->interpreter[0] != '\0' ? EXECUTABLE_KIND_DYNAMIC : EXECUTABLE_KIND_STATIC;
@@ -175,7 +203,8 @@ int executable_read(int fd, struct executable *file)
     read_privileges(fd, &status, file);
     if (length >= SELFMAG && memcmp(begin.line, ELFMAG, SELFMAG) == 0) {
         file->kind = EXECUTABLE_KIND_BROKEN;
-        return (size_t)length >= sizeof begin.header ? read_elf(fd, &begin.header, file) : 0;
+        return (size_t)length >= sizeof begin.header ? read_elf(fd, &begin.header, (uint64_t)status.st_size, file)
+                                                     : 0;
     }
     if (begin.line[0] == '#' && begin.line[1] == '!')
         file->kind = read_script(begin.line, file) ? EXECUTABLE_KIND_SCRIPT : EXECUTABLE_KIND_UNKNOWN;
@@ -236,6 +265,14 @@ const char *executable_reason_text(enum executable_reason reason)
         return "the program is loaded by another ld.so, for another libc";
     case EXECUTABLE_GO:
         return "the program is a Go program, which makes system calls of its own";
+    case EXECUTABLE_LIBRARY_BROKEN:
+        return "the program it executes cannot be protected: libpfswrap.so is no shared object that can be mapped";
+    case EXECUTABLE_LIBRARY_NO_EXEC:
+        return "the program it executes cannot be protected: libpfswrap.so must not be executed here (noexec)";
+    case EXECUTABLE_LIMIT_AS:
+        return "the program it executes cannot be protected: RLIMIT_AS leaves no room for libpfswrap.so";
+    case EXECUTABLE_LIMIT_DATA:
+        return "the program it executes cannot be protected: RLIMIT_DATA leaves no room for libpfswrap.so";
     case EXECUTABLE_UNREADABLE:
         return "the program cannot be read to find out whether it can be protected";
     }

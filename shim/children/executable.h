@@ -30,6 +30,11 @@ enum executable_reason {
     EXECUTABLE_OTHER_LOADER,   /* its program interpreter is not the one that the library was built for */
     EXECUTABLE_GO,             /* Go's runtime makes its system calls itself, past libc */
     EXECUTABLE_UNREADABLE,     /* it can be executed but not read, so nothing is known about it */
+    /* The program could be protected, but not here and now: see executable_check_library(). */
+    EXECUTABLE_LIBRARY_BROKEN,  /* what is at the library's path is no shared object that ld.so maps */
+    EXECUTABLE_LIBRARY_NO_EXEC, /* the library's code must not be mapped: a noexec mount, or a security module */
+    EXECUTABLE_LIMIT_AS,        /* RLIMIT_AS leaves no room for the library (setrlimit(2)) */
+    EXECUTABLE_LIMIT_DATA,      /* RLIMIT_DATA does not */
 };
 
 /* What a file is to execve(2). */
@@ -62,16 +67,19 @@ struct executable {
     bool capabilities_unreadable; /* fgetxattr(2) failed for another reason than that there are none */
     uid_t owner;
     gid_t group;
-    bool has_own_loader;                /* `interpreter` is the ld.so that the library was built for */
-    bool is_go;                         /* base/go.h */
-    char interpreter[PATH_MAX];         /* PT_INTERP, or the path after #!; empty if there is none */
+    bool has_own_loader;        /* `interpreter` is the ld.so that the library was built for */
+    bool is_go;                 /* base/go.h */
+    bool is_loadable;           /* as a shared object: it has all the bytes that ld.so maps */
+    uint64_t memory, data;      /* bytes of its segments, in whole pages: all, and those that are writable */
+    char interpreter[PATH_MAX]; /* PT_INTERP, or the path after #!; empty if there is none */
     char argument[EXECUTABLE_LINE_MAX]; /* what follows the path after #!: one argument, with blanks in it */
 };
 
-/* The process that executes a file: its real user and group id. */
+/* The process that executes a file: its real user and group id. `library`: what it preloads; NULL: not asked. */
 struct executable_caller {
     uid_t user;
     gid_t group;
+    const char *library;
 };
 
 /*
@@ -90,15 +98,33 @@ enum executable_privilege executable_privilege(const struct executable *file,
 
 /*
  * Decides about one file; `caller` is as above. A script is EXECUTABLE_OK, because its interpreter decides. Never
- * returns EXECUTABLE_UNREADABLE. Makes no system call.
+ * returns EXECUTABLE_UNREADABLE, nor a reason of executable_check_library(). Makes no system call.
  */
 enum executable_reason executable_decide(const struct executable *file, const struct executable_caller *caller);
 
 /*
+ * Whether anything keeps ld.so from mapping the shared object `library` into the program `file`, which this process
+ * is about to execute. ld.so would print "cannot be preloaded: ignored" and start the program without it.
+ * EXECUTABLE_OK also if the library cannot be opened: environment_is_reachable() and the launcher report that.
+ *
+ * Memory limits: ld.so maps the library before the libraries of the program. So the limit must have room for the
+ * program, ld.so, the stack and the library. As much room as libc takes is required in addition, since no program
+ * starts without libc.
+ */
+enum executable_reason executable_check_library(const struct executable *file, const char *library);
+
+/* The least RLIMIT_AS or RLIMIT_DATA in bytes with which the library can be mapped into `file`; 0: it is not known.
+ */
+uint64_t executable_room(const struct executable *file, const char *library, int resource);
+
+/* Whether that reason is one of executable_check_library(): not the program is the reason, but its surroundings. */
+bool executable_reason_is_of_library(enum executable_reason reason);
+
+/*
  * The same for the file `path` (relative to the descriptor `directory`, or AT_FDCWD), for the open file `fd`, and
  * for the command `name` as execvp(3) finds it, text without #! included. They follow #! lines to the last
- * interpreter. An interpreter such as env(1) that executes a further program is the end: that program is checked
- * when it is executed.
+ * interpreter, and call executable_check_library() if `caller` has a library. An interpreter such as env(1) that
+ * executes a further program is the end: that program is checked when it is executed.
  */
 enum executable_reason executable_check_path(int directory, const char *path,
                                              const struct executable_caller *caller);
@@ -115,8 +141,8 @@ int executable_access(const char *path);
  */
 int executable_find(char path[static PATH_MAX], const char *name);
 
-/* The calling process, as `caller` above. */
-struct executable_caller executable_caller_self(void);
+/* The calling process, as `caller` above, with that library. */
+struct executable_caller executable_caller_self(const char *library);
 
 /* The reason in words, as the audit log has it: "the program is statically linked". NULL for EXECUTABLE_OK. */
 const char *executable_reason_text(enum executable_reason reason);

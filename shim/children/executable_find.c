@@ -77,10 +77,10 @@ int executable_find(char path[static PATH_MAX], const char *name)
     }
 }
 
-struct executable_caller executable_caller_self(void)
+struct executable_caller executable_caller_self(const char *library)
 {
-    return (struct executable_caller){.user = (uid_t)raw_syscall(SYS_getuid),
-                                      .group = (gid_t)raw_syscall(SYS_getgid)};
+    return (struct executable_caller){
+        .user = (uid_t)raw_syscall(SYS_getuid), .group = (gid_t)raw_syscall(SYS_getgid), .library = library};
 }
 
 static long open_file(int directory, const char *path)
@@ -119,8 +119,12 @@ static enum executable_reason check_chain(long fd, const struct executable_calle
         if (error != 0)
             return EXECUTABLE_UNREADABLE;
         const bool is_for_shell = is_command && interpreters == 0 && file.kind == EXECUTABLE_KIND_TEXT;
-        if (!is_for_shell && file.kind != EXECUTABLE_KIND_SCRIPT)
-            return executable_decide(&file, caller);
+        if (!is_for_shell && file.kind != EXECUTABLE_KIND_SCRIPT) {
+            const enum executable_reason reason = executable_decide(&file, caller);
+            return reason == EXECUTABLE_OK && caller != NULL && caller->library != NULL
+                       ? executable_check_library(&file, caller->library)
+                       : reason;
+        }
         if (interpreters == EXECUTABLE_INTERPRETERS_MAX)
             return EXECUTABLE_NOT_EXECUTABLE;
         const char *const next = is_for_shell ? shell : file.interpreter;

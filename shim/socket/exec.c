@@ -61,24 +61,30 @@ static const char *words_of(enum executable_reason reason)
     return reason == EXECUTABLE_NOT_EXECUTABLE ? NULL : executable_reason_text(reason);
 }
 
-/* Why the shared object cannot be preloaded into that file, in words; NULL: it can. */
-static const char *path_reason(int directory, const char *path)
+/* Whether the program will run without the shared object. */
+static bool is_unprotected(enum executable_reason reason)
 {
-    const struct executable_caller self = executable_caller_self();
-    return words_of(executable_check_path(directory, path, &self));
+    return words_of(reason) != NULL;
+}
+
+/* Why the shared object cannot be preloaded into that file. */
+static enum executable_reason path_reason(int directory, const char *path)
+{
+    const struct executable_caller self = executable_caller_self(environment_library());
+    return executable_check_path(directory, path, &self);
 }
 
 /* The same for a name that execvp(3) looks up in PATH. */
-static const char *command_reason(const char *name)
+static enum executable_reason command_reason(const char *name)
 {
-    const struct executable_caller self = executable_caller_self();
-    return words_of(executable_check_command(name, &self));
+    const struct executable_caller self = executable_caller_self(environment_library());
+    return executable_check_command(name, &self);
 }
 
-static const char *descriptor_reason(int fd)
+static enum executable_reason descriptor_reason(int fd)
 {
-    const struct executable_caller self = executable_caller_self();
-    return words_of(executable_check_fd(fd, &self));
+    const struct executable_caller self = executable_caller_self(environment_library());
+    return executable_check_fd(fd, &self);
 }
 
 /* Whether the kernel will start the new program in secure-execution mode (AT_SECURE: getauxval(3)). */
@@ -88,15 +94,18 @@ static bool ids_differ(void)
 }
 
 /*
- * Before an exec of `program`. `reason`: why it cannot be protected, or NULL. `equal_ids`: the call makes real and
- * effective ids equal. Returns 0, or EACCES: it must not be executed.
+ * Before an exec of `program`. `reason`: why it cannot be protected. `equal_ids`: the call makes real and effective
+ * ids equal. Returns 0, or EACCES: it must not be executed.
  */
-static int prepare(const char *program, const char *reason, bool equal_ids)
+static int prepare(const char *program, enum executable_reason reason, bool equal_ids)
 {
     if (!environment_is_guarded())
         return 0;
-    if (reason != NULL && refuses_unprotected(program, reason))
-        return EACCES;
+    if (is_unprotected(reason)) {
+        const bool is_of_program = !executable_reason_is_of_library(reason);
+        if (is_of_program ? refuses_unprotected(program, words_of(reason)) : refuses(program, words_of(reason)))
+            return EACCES;
+    }
     if (!environment_is_reachable() &&
         refuses(program, "the program it executes cannot be protected: libpfswrap.so cannot be read from here"))
         return EACCES;
@@ -118,7 +127,7 @@ static bool will_fail(const char *path)
 /* The body of an exec. `call`: the real call; `path`: its file, or NULL if that is not known. */
 #define EXECUTE(program, reason, path, call)                                                                       \
     do {                                                                                                           \
-        const char *reason_ = environment_is_guarded() ? (reason) : NULL;                                          \
+        const enum executable_reason reason_ = environment_is_guarded() ? (reason) : EXECUTABLE_OK;                \
         int error_ = prepare((program), reason_, false);                                                           \
         if (error_ != 0) {                                                                                         \
             errno = error_;                                                                                        \
@@ -126,7 +135,7 @@ static bool will_fail(const char *path)
         }                                                                                                          \
         if (will_fail(path))                                                                                       \
             return call;                                                                                           \
-        export_before_exec(environment_is_guarded() && reason_ == NULL);                                           \
+        export_before_exec(environment_is_guarded() && !is_unprotected(reason_));                                  \
         int result_ = call;                                                                                        \
         export_after_failure();                                                                                    \
         return result_;                                                                                            \
@@ -158,7 +167,7 @@ PFSWRAP_EXPORT int fexecve(int fd, char *const arguments[], char *const environm
             real_libc()->fexecve(fd, arguments, PROTECTED(environment)));
 }
 
-static const char *execveat_reason(int fd, const char *path, int flags)
+static enum executable_reason execveat_reason(int fd, const char *path, int flags)
 {
     return (flags & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0' ? descriptor_reason(fd)
                                                                            : path_reason(fd, path);
@@ -234,13 +243,13 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
 #define SPAWN(program, reason, actions, attributes, call)                                                          \
     do {                                                                                                           \
         struct spawn_plan plan;                                                                                    \
-        const char *reason_ = environment_is_guarded() ? (reason) : NULL;                                          \
+        const enum executable_reason reason_ = environment_is_guarded() ? (reason) : EXECUTABLE_OK;                \
         int error_ = prepare((program), reason_, resets_ids(attributes));                                          \
         if (error_ != 0)                                                                                           \
             return error_;                                                                                         \
         const size_t actions_room_ = spawn_room(actions);                                                          \
         error_ = spawn_prepare(&plan, (actions), actions_room_ > 0 ? __builtin_alloca(actions_room_) : NULL,       \
-                               environment_is_guarded() && reason_ == NULL);                                       \
+                               environment_is_guarded() && !is_unprotected(reason_));                              \
         if (error_ == 0)                                                                                           \
             error_ = call;                                                                                         \
         spawn_finish(&plan, error_ == 0);                                                                          \
@@ -275,7 +284,8 @@ PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spaw
 /* Before system() and popen(), which pass on the environment of the process. Returns 0, EACCES or ENOMEM. */
 static int prepare_shell(const char *command)
 {
-    int error = prepare(command, environment_is_guarded() ? path_reason(AT_FDCWD, "/bin/sh") : NULL, false);
+    int error =
+        prepare(command, environment_is_guarded() ? path_reason(AT_FDCWD, "/bin/sh") : EXECUTABLE_OK, false);
     if (error == 0 && environment_is_guarded() && !environment_restore())
         error = ENOMEM;
     return error;

@@ -188,8 +188,9 @@ static bool promises_no_plaintext(const struct policy *policy)
     return found && policy->mode == POLICY_ENFORCE;
 }
 
-void uring_filter_start(const struct policy *policy)
+void uring_filter_start(void)
 {
+    const struct policy *policy = pfswrap_policy();
     const bool is_asked_for = policy->io_uring != POLICY_IO_URING_LOG;
     const bool enforces = pfswrap_seals() || inspect_enforces();
     if (!enforces || (!is_asked_for && !promises_no_plaintext(policy)))

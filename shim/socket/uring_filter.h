@@ -6,14 +6,12 @@
 
 #include <stdbool.h>
 
-#include "policy/policy.h"
-
 /*
  * Installs the filter where the policy requires the seal, cuts plaintext, or asks for it (io-uring). Where the
  * kernel does not permit it, the log has `unprotected`; with io-uring = no-new-privs or require, the process ends
  * with 125. Once, before main(). Keeps errno.
  */
-void uring_filter_start(const struct policy *policy);
+void uring_filter_start(void);
 
 /* Whether the filter is in force here. */
 bool uring_filter_is_installed(void);

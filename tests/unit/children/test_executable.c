@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -157,8 +158,8 @@ START_TEST(set_id_bits_count_for_a_caller_with_other_ids)
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", &nobody), EXECUTABLE_PRIVILEGED);
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", &self), EXECUTABLE_OK);
     ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", NULL), EXECUTABLE_PRIVILEGED);
-    ck_assert_uint_eq(executable_caller_self().user, self.user);
-    ck_assert_uint_eq(executable_caller_self().group, self.group);
+    ck_assert_uint_eq(executable_caller_self(NULL).user, self.user);
+    ck_assert_uint_eq(executable_caller_self(NULL).group, self.group);
 }
 END_TEST
 
@@ -182,6 +183,58 @@ START_TEST(file_capabilities_count_for_all_but_root)
         ck_assert_int_eq(executable_check_path(AT_FDCWD, "program", NULL), EXECUTABLE_PRIVILEGED);
         ck_assert(!read_file("program").capabilities_unreadable);
     }
+}
+END_TEST
+
+/* A copy of this program, which is a shared object to ld.so. */
+static void write_library(size_t size)
+{
+    static char bytes[1 << 22];
+    const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    const ssize_t length = read(fd, bytes, sizeof bytes);
+    ck_assert_int_gt(length, 0);
+    file_write("library", bytes, size < (size_t)length ? size : (size_t)length, 0755);
+    close(fd);
+}
+
+START_TEST(a_library_must_be_whole_and_for_this_machine)
+{
+    const struct executable program = {.memory = 1 << 20};
+    write_library(SIZE_MAX);
+    ck_assert_int_eq(executable_check_library(&program, "library"), EXECUTABLE_OK);
+    ck_assert_uint_gt(read_file("library").memory, read_file("library").data);
+    ck_assert_uint_gt(read_file("library").data, 0);
+    write_library(9000);
+    ck_assert_int_eq(executable_check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
+    file_write_text("library", "text");
+    ck_assert_int_eq(executable_check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
+    elf_file_write("library", (struct elf_file){.class = ELFCLASS32}, 0755);
+    ck_assert_int_eq(executable_check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
+    ck_assert_int_eq(executable_check_library(&program, "absent"), EXECUTABLE_OK);
+}
+END_TEST
+
+START_TEST(a_limit_counts_for_the_program_and_the_library_together)
+{
+    const struct executable program = {.memory = 1 << 20, .data = 1 << 16};
+    struct rlimit saved;
+    write_library(SIZE_MAX);
+    const uint64_t room = executable_room(&program, "library", RLIMIT_DATA);
+    ck_assert_uint_gt(room, program.data + read_file("library").data);
+    ck_assert_uint_gt(executable_room(&program, "library", RLIMIT_AS),
+                      program.memory + read_file("library").memory);
+    ck_assert_uint_eq(executable_room(&program, "absent", RLIMIT_AS), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_DATA, &saved), 0);
+    for (int less = 0; less < 2; less++) {
+        const struct rlimit limit = {.rlim_cur = room - (rlim_t)less, .rlim_max = saved.rlim_max};
+        ck_assert_int_eq(setrlimit(RLIMIT_DATA, &limit), 0);
+        const enum executable_reason reason = executable_check_library(&program, "library");
+        ck_assert_int_eq(setrlimit(RLIMIT_DATA, &saved), 0);
+        ck_assert_int_eq(reason, less ? EXECUTABLE_LIMIT_DATA : EXECUTABLE_OK);
+    }
+    ck_assert(executable_reason_is_of_library(EXECUTABLE_LIMIT_AS));
+    ck_assert(!executable_reason_is_of_library(EXECUTABLE_UNREADABLE));
+    ck_assert(!executable_reason_is_of_library(EXECUTABLE_OK));
 }
 END_TEST
 
@@ -385,6 +438,8 @@ int main(void)
     tcase_add_test(cases, a_go_program_is_refused_also_if_it_links_libc);
     tcase_add_test(cases, set_id_bits_count_for_a_caller_with_other_ids);
     tcase_add_test(cases, file_capabilities_count_for_all_but_root);
+    tcase_add_test(cases, a_library_must_be_whole_and_for_this_machine);
+    tcase_add_test(cases, a_limit_counts_for_the_program_and_the_library_together);
     tcase_add_test(cases, a_script_is_what_its_last_interpreter_is);
     tcase_add_test(cases, a_chain_is_followed_as_far_as_the_kernel_goes);
     tcase_add_test(cases, a_first_line_is_read_as_the_kernel_reads_it);

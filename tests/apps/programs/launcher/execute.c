@@ -1,9 +1,10 @@
 /*
  * Executes COMMAND (an absolute path) by one of the calls that execute programs, with an environment that shares
  * nothing with this process's own:
- *     execute CALL ENVIRONMENT COMMAND [CHROOT | real | effective | both]
+ *     execute CALL ENVIRONMENT COMMAND [CHROOT | real | effective | both | as=KIB | data=KIB]
  * ENVIRONMENT is NAME=VALUE,NAME=VALUE. `real` and `effective` first give up that user and group; `both` gives up
- * both, to different ones. Exits with 100 + errno if the call fails, otherwise with the child's status.
+ * both, to different ones. `as` and `data` set a limit of this process first (setrlimit(2)). Exits with 100 + errno
+ * if the call fails, otherwise with the child's status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,12 +125,25 @@ static bool give_up(const char *how)
     return true;
 }
 
+/* Sets a limit. Returns whether `how` is one. */
+static bool limit(const char *how)
+{
+    const bool is_data = strncmp(how, "data=", 5) == 0;
+    if (!is_data && strncmp(how, "as=", 3) != 0)
+        return false;
+    const rlim_t bytes = strtoul(strchr(how, '=') + 1, NULL, 10) * 1024;
+    const struct rlimit both = {.rlim_cur = bytes, .rlim_max = bytes};
+    if (setrlimit(is_data ? RLIMIT_DATA : RLIMIT_AS, &both) != 0)
+        exit(USAGE);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
         return USAGE;
     environment_split(argv[2]);
-    if (argc > 4 && !give_up(argv[4]) && (chroot(argv[4]) != 0 || chdir("/") != 0))
+    if (argc > 4 && !give_up(argv[4]) && !limit(argv[4]) && (chroot(argv[4]) != 0 || chdir("/") != 0))
         return USAGE;
     return execute(argv[1], argv[3]);
 }

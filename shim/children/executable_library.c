@@ -1,0 +1,111 @@
+/*
+ * Whether ld.so will be able to map the preloaded library into a program. The reasons are those for which
+ * elf/rtld.c of glibc goes on without a preload, after dl_map_object_from_fd() has failed. See executable.h.
+ *
+ * Behind a system call filter, only calls are made that every program makes before it executes another one: open,
+ * read, mmap, getrlimit. fstatfs(2) is asked only if there is no memory for the mmap(2).
+ */
+#include "children/executable.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+
+#include "base/raw_syscall.h"
+
+enum {
+    PAGE = 4096,
+    /*
+     * What takes memory before the library, beside the program: ld.so, its tables, the vDSO and the stack with the
+     * arguments. libc takes nearly as much afterwards (2 MB, 80 KB of them writable), so that a program for which
+     * the limit is too low by less than this would not start at all.
+     */
+    MEMORY_BESIDE = 2 << 20,
+    DATA_BESIDE = 128 << 10,
+};
+
+/* Whether the library's code may not be mapped: the loader's own call, for one page. */
+static bool is_not_executable(int fd)
+{
+    const long page = raw_syscall(SYS_mmap, NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    if (page >= 0 || page < -4095) {
+        (void)raw_syscall(SYS_munmap, page, PAGE);
+        return false;
+    }
+    struct statfs status = {0};
+    if (page == -ENOMEM) /* of this process, which says nothing about the next one */
+        return raw_syscall(SYS_fstatfs, fd, &status) == 0 && (status.f_flags & ST_NOEXEC) != 0;
+    return page == -EPERM || page == -EACCES;
+}
+
+/* The soft limit that applies to the memory of the next program, in bytes. */
+static uint64_t limit_of(int resource)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    if (raw_syscall(SYS_getrlimit, resource, &limit) != 0)
+        return RLIM_INFINITY;
+    /* Linux: a soft RLIMIT_DATA of 0 stands for the hard one (mm/mmap.c, may_expand_vm()). */
+    return resource == RLIMIT_DATA && limit.rlim_cur == 0 ? limit.rlim_max : limit.rlim_cur;
+}
+
+static uint64_t room_needed(const struct executable *file, const struct executable *shared, int resource)
+{
+    return resource == RLIMIT_AS ? file->memory + shared->memory + MEMORY_BESIDE
+                                 : file->data + shared->data + DATA_BESIDE;
+}
+
+static bool is_too_low(int resource, const struct executable *file, const struct executable *shared)
+{
+    const uint64_t limit = limit_of(resource);
+    return limit != RLIM_INFINITY && room_needed(file, shared, resource) > limit;
+}
+
+static bool is_mappable(const struct executable *shared)
+{
+    const bool is_native = shared->kind == EXECUTABLE_KIND_STATIC || shared->kind == EXECUTABLE_KIND_DYNAMIC;
+    return is_native && shared->type == ET_DYN && shared->is_loadable;
+}
+
+static int open_library(const char *library)
+{
+    return (int)raw_syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+}
+
+enum executable_reason executable_check_library(const struct executable *file, const char *library)
+{
+    struct executable shared;
+    enum executable_reason reason = EXECUTABLE_OK;
+    const int fd = open_library(library);
+    if (fd < 0)
+        return EXECUTABLE_OK;
+    if (executable_read(fd, &shared) != 0 || !is_mappable(&shared))
+        reason = EXECUTABLE_LIBRARY_BROKEN;
+    else if (is_not_executable(fd))
+        reason = EXECUTABLE_LIBRARY_NO_EXEC;
+    else if (is_too_low(RLIMIT_AS, file, &shared))
+        reason = EXECUTABLE_LIMIT_AS;
+    else if (is_too_low(RLIMIT_DATA, file, &shared))
+        reason = EXECUTABLE_LIMIT_DATA;
+    (void)raw_syscall(SYS_close, fd);
+    return reason;
+}
+
+uint64_t executable_room(const struct executable *file, const char *library, int resource)
+{
+    struct executable shared;
+    const int fd = open_library(library);
+    const bool is_known = fd >= 0 && executable_read(fd, &shared) == 0;
+    if (fd >= 0)
+        (void)raw_syscall(SYS_close, fd);
+    return is_known ? room_needed(file, &shared, resource) : 0;
+}
+
+bool executable_reason_is_of_library(enum executable_reason reason)
+{
+    return reason >= EXECUTABLE_LIBRARY_BROKEN && reason <= EXECUTABLE_LIMIT_DATA;
+}
