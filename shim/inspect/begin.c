@@ -103,8 +103,9 @@ static bool may_be_internet(const struct sockaddr *address, socklen_t length)
            address->sa_family == AF_INET6 || address->sa_family == AF_UNSPEC;
 }
 
-/* `address`: the peer's; NULL for a connection that was accepted. */
-static void inspect_begin(int fd, enum policy_direction direction, const struct sockaddr *address, socklen_t length)
+/* `address`: the peer's; NULL for a connection that was accepted, from `listener`. */
+static void inspect_begin(int fd, enum policy_direction direction, int listener, const struct sockaddr *address,
+                          socklen_t length)
 {
     if (fd_is_sealed(fd) || process_sandboxed || !may_be_internet(address, length) || !socket_may_be_tcp(fd))
         return;
@@ -115,7 +116,7 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
     const struct policy_rule *rule;
     const enum rule_answer answer = direction == POLICY_CONNECT
                                         ? rule_for_connect(in_force, fd, address, length, &rule)
-                                        : rule_for_accept(in_force, fd, &rule);
+                                        : rule_for_accept(in_force, fd, listener, &rule);
     if (answer == RULE_UNKNOWN) {
         begin_failed(fd, "its addresses cannot be found out, and a rule may apply to it");
         return;
@@ -139,13 +140,13 @@ static void inspect_begin(int fd, enum policy_direction direction, const struct 
 void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
     if (in_force != NULL)
-        inspect_begin(fd, POLICY_CONNECT, address, length);
+        inspect_begin(fd, POLICY_CONNECT, -1, address, length);
 }
 
-void inspect_accepted(int fd)
+void inspect_accepted(int fd, int listener)
 {
     if (in_force != NULL)
-        inspect_begin(fd, POLICY_LISTEN, NULL, 0);
+        inspect_begin(fd, POLICY_LISTEN, listener, NULL, 0);
 }
 
 static void config_fill(struct wire_config *config, const struct policy_tls *tls, uint16_t plaintext_max)

@@ -59,7 +59,7 @@ static bool begin(int fd, enum beginning *beginning)
     }
     *beginning = beginning_of(fd);
     if (*beginning == BEGINNING_SERVER) {
-        inspect_accepted(fd);
+        inspect_accepted(fd, -1);
     } else if (*beginning == BEGINNING_CLIENT) {
         struct sockaddr_storage peer = {0};
         socklen_t length = sizeof peer;

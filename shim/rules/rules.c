@@ -129,10 +129,47 @@ const struct policy_rule *rule_for_new_socket(const struct policy *policy, const
     return policy_match(policy, POLICY_CONNECT, (const struct sockaddr *)&copy, sizeof copy);
 }
 
-enum rule_answer rule_for_accept(const struct policy *policy, int fd, const struct policy_rule **rule)
+static bool is_unspecified(const struct sockaddr_in6 *address)
 {
-    struct sockaddr_in6 local = {0};
-    socklen_t length = sizeof local;
+    if (address->sin6_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
+    return IN6_IS_ADDR_UNSPECIFIED(&address->sin6_addr) || is_mapped_any(&address->sin6_addr);
+}
+
+/* Whether both are the same address; an IPv6 socket has an IPv4 address as a mapped one. The port is not compared.
+ */
+static bool is_same_host(const struct sockaddr_in6 *one, const struct sockaddr_in6 *other)
+{
+    if (one->sin6_family != other->sin6_family)
+        return false;
+    if (one->sin6_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)one)->sin_addr.s_addr ==
+               ((const struct sockaddr_in *)(const void *)other)->sin_addr.s_addr;
+    return IN6_ARE_ADDR_EQUAL(&one->sin6_addr, &other->sin6_addr);
+}
+
+/*
+ * Where the connection would have arrived without a diversion: the listener's address, or its port at `local` if it
+ * is bound to every address. Returns whether that differs from `local`. The port is at the same place in both
+ * families.
+ */
+static bool undivert(const struct sockaddr_in6 *local, const struct sockaddr_in6 *listener,
+                     struct sockaddr_in6 *where)
+{
+    if (!is_unspecified(listener)) {
+        *where = *listener;
+        return !is_same_host(local, listener) || local->sin6_port != listener->sin6_port;
+    }
+    *where = *local;
+    where->sin6_port = listener->sin6_port;
+    return local->sin6_port != listener->sin6_port;
+}
+
+enum rule_answer rule_for_accept(const struct policy *policy, int fd, int listener, const struct policy_rule **rule)
+{
+    struct sockaddr_in6 local = {0}, bound = {0}, where = {0};
+    socklen_t length = sizeof local, bound_length = sizeof bound;
+    const struct policy_rule *found = NULL;
     *rule = NULL;
     if (!has_rules(policy, POLICY_LISTEN))
         return RULE_NONE;
@@ -140,7 +177,13 @@ enum rule_answer rule_for_accept(const struct policy *policy, int fd, const stru
     if (result != 0)
         return !has_no_address(result) && socket_may_be_internet(fd) && socket_may_be_tcp(fd) ? RULE_UNKNOWN
                                                                                               : RULE_NONE;
-    return answer(fd, policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&local, sizeof local), rule);
+    const bool is_internet = local.sin6_family == AF_INET || local.sin6_family == AF_INET6;
+    if (is_internet && listener >= 0 && raw_syscall(SYS_getsockname, listener, &bound, &bound_length) == 0 &&
+        undivert(&local, &bound, &where))
+        found = policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&where, sizeof where);
+    if (found == NULL)
+        found = policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&local, sizeof local);
+    return answer(fd, found, rule);
 }
 
 enum rule_answer rule_for_open(const struct policy *policy, int fd, const struct policy_rule **rule)

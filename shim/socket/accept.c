@@ -23,11 +23,11 @@
 
 enum verdict { PLAIN, SEAL, REFUSE };
 
-/* What to do with `fd`, which has just been accepted. SEAL: under *rule. */
-static enum verdict decide(int fd, const struct policy_rule **rule)
+/* What to do with `fd`, which has just been accepted from `listener`. SEAL: under *rule. */
+static enum verdict decide(int fd, int listener, const struct policy_rule **rule)
 {
     const struct policy *policy = pfswrap_policy();
-    const enum rule_answer answer = rule_for_accept(policy, fd, rule);
+    const enum rule_answer answer = rule_for_accept(policy, fd, listener, rule);
     if (answer == RULE_UNKNOWN && rules_require(policy, POLICY_LISTEN))
         return REFUSE;
     if (!rule_seals_socket(*rule))
@@ -43,13 +43,16 @@ static int refuse(int fd)
     return -1;
 }
 
-/* `fd` has just been accepted, with close-on-exec. `flags`: the program's. Returns it, or -1 with errno. */
-static int finish(int fd, int flags)
+/*
+ * `fd` has just been accepted from `listener`, with close-on-exec. `flags`: the program's. Returns it, or -1 with
+ * errno.
+ */
+static int finish(int fd, int listener, int flags)
 {
     struct endpoint *endpoint;
     const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
     const struct policy_rule *rule = NULL;
-    const enum verdict verdict = decide(fd, &rule);
+    const enum verdict verdict = decide(fd, listener, &rule);
     TRACE(CALLS,
           verdict == SEAL    ? "accept, sealed"
           : verdict == PLAIN ? "accept"
@@ -60,7 +63,7 @@ static int finish(int fd, int flags)
     if (verdict == PLAIN) {
         if (!cloexec)
             (void)raw_syscall(SYS_fcntl, fd, F_SETFD, 0);
-        inspect_accepted(fd);
+        inspect_accepted(fd, listener);
         return fd;
     }
     struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
@@ -86,23 +89,24 @@ static int finish(int fd, int flags)
     return -1;
 }
 
-/* `fd` is a new connection, or negative. Returns it. */
-static int inspect(int fd)
+/* `fd` is a new connection from `listener`, or negative. Returns it. */
+static int inspect(int fd, int listener)
 {
     if (fd >= 0)
-        inspect_accepted(fd);
+        inspect_accepted(fd, listener);
     return fd;
 }
 
 PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
     if (!pfswrap_seals())
-        return inspect(real_libc()->accept4(fd, address, length, flags));
+        return inspect(real_libc()->accept4(fd, address, length, flags), fd);
     int accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
-    return accepted < 0 ? accepted : finish(accepted, flags);
+    return accepted < 0 ? accepted : finish(accepted, fd, flags);
 }
 
 PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    return pfswrap_seals() ? accept4(fd, address, length, 0) : inspect(real_libc()->accept(fd, address, length));
+    return pfswrap_seals() ? accept4(fd, address, length, 0)
+                           : inspect(real_libc()->accept(fd, address, length), fd);
 }

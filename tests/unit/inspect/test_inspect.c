@@ -104,7 +104,7 @@ static bool log_has(const char *word)
 START_TEST(connections_that_are_made_or_accepted_are_inspected)
 {
     const struct pair pair = inspected();
-    inspect_accepted(pair.server);
+    inspect_accepted(pair.server, -1);
     ck_assert(fd_is_inspected(pair.server));
     ck_assert_uint_ne(entry_of(pair.client), entry_of(pair.server));
     ck_assert(!record_of(pair.client)->is_server && record_of(pair.server)->is_server);
@@ -120,7 +120,7 @@ START_TEST(only_tcp_connections_are_inspected)
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     inspect_connected(udp, (const struct sockaddr *)&address, sizeof address);
     inspect_connected(file, (const struct sockaddr *)&address, sizeof address);
-    inspect_accepted(ends[0]);
+    inspect_accepted(ends[0], -1);
     ck_assert(!fd_is_inspected(udp) && !fd_is_inspected(file) && !fd_is_inspected(ends[0]));
 }
 END_TEST
@@ -143,7 +143,7 @@ START_TEST(another_socket_at_the_number_gets_another_record)
     record_of(old.client)->fed[WIRE_OUT] = 5;
     inspect_end(new.client);
     ck_assert_int_eq(dup2(new.client, old.client), old.client); /* no interposed call has seen it */
-    inspect_accepted(old.client);
+    inspect_accepted(old.client, -1);
     ck_assert(fd_is_inspected(old.client));
     ck_assert_uint_eq(record_of(old.client)->cookie, fd_socket_identity(new.client));
     ck_assert_uint_eq(record_of(old.client)->fed[WIRE_OUT], 0);
@@ -254,7 +254,7 @@ START_TEST(a_number_that_becomes_sealed_drops_its_record)
     link_seal(pair.client, LINK_CONNECT, true, true);
     ck_assert(fd_is_sealed(pair.client) && !fd_is_inspected(pair.client));
     ck_assert_int_eq(record_at(entry)->descriptors, 1);
-    inspect_accepted(pair.client);
+    inspect_accepted(pair.client, -1);
     ck_assert(fd_is_sealed(pair.client) && !fd_is_inspected(pair.client));
 }
 END_TEST

@@ -96,13 +96,18 @@ static const char *connect_6(int fd, const char *host, int port)
     return connect_any(fd, &address, sizeof address);
 }
 
-static const char *accepted(int fd)
+static const char *accepted_from(int fd, int listener)
 {
     const struct policy_rule *rule;
     errno = EXDEV;
-    const enum rule_answer answer = rule_for_accept(&policy, fd, &rule);
+    const enum rule_answer answer = rule_for_accept(&policy, fd, listener, &rule);
     ck_assert_int_eq(errno, EXDEV);
     return said(answer, rule);
+}
+
+static const char *accepted(int fd)
+{
+    return accepted_from(fd, -1);
 }
 
 static const char *opened(int fd)
@@ -243,6 +248,39 @@ START_TEST(a_listen_rule_is_found_by_the_local_address)
 }
 END_TEST
 
+static int port_of(int fd)
+{
+    struct sockaddr_in6 address = {0};
+    socklen_t length = sizeof address;
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    return ntohs(address.sin6_port); /* at the same place in both families */
+}
+
+START_TEST(a_diverted_connection_has_the_rule_of_the_socket_that_accepted_it)
+{
+    char text[512];
+    const int bound = socket_4(SOCK_STREAM, "127.0.0.4"), any = socket_4(SOCK_STREAM, "0.0.0.0");
+    const int bound_6 = socket_6("::1"), any_6 = socket_6("::"), other = socket_4(SOCK_STREAM, "127.0.0.5");
+    (void)snprintf(text, sizeof text,
+                   "[listen bound]\naddress = 127.0.0.4:%d\nplaintext = refuse\n"
+                   "[listen any]\naddress = 127.0.0.0/8:%d\nplaintext = refuse\n"
+                   "[listen bound-6]\naddress = [::1]:%d\nplaintext = refuse\n"
+                   "[listen any-6]\naddress = 0.0.0.0:%d\nplaintext = refuse\n"
+                   "[listen own]\naddress = 127.0.0.2:*\nplaintext = refuse\n",
+                   port_of(bound), port_of(any), port_of(bound_6), port_of(any_6));
+    load(text);
+    const struct pair pair = connected();
+    ck_assert_str_eq(accepted_from(pair.server, bound), "bound");
+    ck_assert_str_eq(accepted_from(pair.server, any), "any");
+    ck_assert_str_eq(accepted_from(pair.server, bound_6), "bound-6");
+    ck_assert_str_eq(accepted_from(pair.server, any_6), "any-6");
+    ck_assert_str_eq(accepted_from(pair.server, other), "own"); /* no rule for the listener */
+    ck_assert_str_eq(accepted_from(pair.server, pair.server), "own");
+    ck_assert_str_eq(accepted_from(pair.server, -1), "own");
+    ck_assert_str_eq(accepted_from(pair.server, 100000), "own");
+}
+END_TEST
+
 START_TEST(an_open_connection_has_the_rule_that_seals_it_at_either_end)
 {
     load("[listen not]\naddress = 127.0.0.2:*\nplaintext = refuse\n"
@@ -338,6 +376,7 @@ int main(void)
     tcase_add_test(cases, rules_are_for_tcp_only);
     tcase_add_test(cases, addresses_of_other_kinds_have_no_rule);
     tcase_add_test(cases, a_listen_rule_is_found_by_the_local_address);
+    tcase_add_test(cases, a_diverted_connection_has_the_rule_of_the_socket_that_accepted_it);
     tcase_add_test(cases, an_open_connection_has_the_rule_that_seals_it_at_either_end);
     tcase_add_test(cases, rules_that_seal_and_require_are_told_from_others);
     tcase_add_test(cases, without_a_rule_of_its_direction_no_system_call_is_made);
