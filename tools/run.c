@@ -119,7 +119,8 @@ static int execute(const struct program *program, int argc, char **argv)
 static bool loses_library(const struct program *program, const char *library)
 {
     const char *const path = program->steps[program->step_count - 1].path;
-    switch (executable_check_library(&program->file, library)) {
+    struct executable shared = program->file;
+    switch (executable_check_library(&shared, library)) {
     case EXECUTABLE_LIBRARY_BROKEN:
         message("%s is no shared object that can be mapped, expected a whole libpfswrap.so", library);
         return true;
@@ -129,11 +130,11 @@ static bool loses_library(const struct program *program, const char *library)
         return true;
     case EXECUTABLE_LIMIT_AS:
         message("RLIMIT_AS leaves no room for %s in %s, expected %" PRIu64 " KiB or more (ulimit -v)", library,
-                path, executable_room(&program->file, library, RLIMIT_AS) / 1024);
+                path, executable_room(&program->file, &shared, RLIMIT_AS) / 1024);
         return true;
     case EXECUTABLE_LIMIT_DATA:
         message("RLIMIT_DATA leaves no room for %s in %s, expected %" PRIu64 " KiB or more (ulimit -d)", library,
-                path, executable_room(&program->file, library, RLIMIT_DATA) / 1024);
+                path, executable_room(&program->file, &shared, RLIMIT_DATA) / 1024);
         return true;
     default:
         return false;

@@ -42,8 +42,8 @@ char **environment_protect(char *const environment[], void *room);
 bool environment_restore(void);
 
 /*
- * Whether an executed program will be able to open the library at its path: not after a chroot(2) to a directory without
- * it, or as a user who may not read it. Keeps errno.
+ * Whether an executed program will be able to open the library at its path: not after a chroot(2) to a directory
+ * without it, or as a user who may not read it. Keeps errno.
  */
 bool environment_is_reachable(void);
 

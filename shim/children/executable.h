@@ -110,18 +110,19 @@ enum executable_reason executable_decide(const struct executable *file, const st
  * Memory limits: ld.so maps the library before the libraries of the program. So the limit must have room for the
  * program, ld.so, the stack and the library. As much room as libc takes is required in addition, since no program
  * starts without libc.
+ *
+ * *file describes the library afterwards, since such a structure is large for a thread with a small stack.
  */
-enum executable_reason executable_check_library(const struct executable *file, const char *library);
+enum executable_reason executable_check_library(struct executable *file, const char *library);
 
-/* The least RLIMIT_AS or RLIMIT_DATA in bytes with which the library can be mapped into `file`; 0: it is not known.
- */
-uint64_t executable_room(const struct executable *file, const char *library, int resource);
+/* The least RLIMIT_AS or RLIMIT_DATA, in bytes, with which the library `shared` can be mapped into `file`. */
+uint64_t executable_room(const struct executable *file, const struct executable *shared, int resource);
 
-/* Whether that reason is one of executable_check_library(): not the program is the reason, but its surroundings. */
+/* Whether executable_check_library() returned that reason. It lies in the surroundings, not in the program. */
 bool executable_reason_is_of_library(enum executable_reason reason);
 
 /*
- * The same for the file `path` (relative to the descriptor `directory`, or AT_FDCWD), for the open file `fd`, and
+ * Decides about the file `path` (relative to the descriptor `directory`, or AT_FDCWD), for the open file `fd`, and
  * for the command `name` as execvp(3) finds it, text without #! included. They follow #! lines to the last
  * interpreter, and call executable_check_library() if `caller` has a library. An interpreter such as env(1) that
  * executes a further program is the end: that program is checked when it is executed.

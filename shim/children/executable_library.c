@@ -53,16 +53,21 @@ static uint64_t limit_of(int resource)
     return resource == RLIMIT_DATA && limit.rlim_cur == 0 ? limit.rlim_max : limit.rlim_cur;
 }
 
-static uint64_t room_needed(const struct executable *file, const struct executable *shared, int resource)
+/* `memory`, `data`: of the program and the library together. */
+static uint64_t room_needed(uint64_t memory, uint64_t data, int resource)
 {
-    return resource == RLIMIT_AS ? file->memory + shared->memory + MEMORY_BESIDE
-                                 : file->data + shared->data + DATA_BESIDE;
+    return resource == RLIMIT_AS ? memory + MEMORY_BESIDE : data + DATA_BESIDE;
 }
 
-static bool is_too_low(int resource, const struct executable *file, const struct executable *shared)
+uint64_t executable_room(const struct executable *file, const struct executable *shared, int resource)
+{
+    return room_needed(file->memory + shared->memory, file->data + shared->data, resource);
+}
+
+static bool is_too_low(int resource, uint64_t memory, uint64_t data)
 {
     const uint64_t limit = limit_of(resource);
-    return limit != RLIM_INFINITY && room_needed(file, shared, resource) > limit;
+    return limit != RLIM_INFINITY && room_needed(memory, data, resource) > limit;
 }
 
 static bool is_mappable(const struct executable *shared)
@@ -71,38 +76,26 @@ static bool is_mappable(const struct executable *shared)
     return is_native && shared->type == ET_DYN && shared->is_loadable;
 }
 
-static int open_library(const char *library)
+enum executable_reason executable_check_library(struct executable *file, const char *library)
 {
-    return (int)raw_syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
-}
-
-enum executable_reason executable_check_library(const struct executable *file, const char *library)
-{
-    struct executable shared;
+    uint64_t memory = file->memory, data = file->data;
     enum executable_reason reason = EXECUTABLE_OK;
-    const int fd = open_library(library);
+    const int fd = (int)raw_syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (fd < 0)
         return EXECUTABLE_OK;
-    if (executable_read(fd, &shared) != 0 || !is_mappable(&shared))
+    const bool is_read = executable_read(fd, file) == 0;
+    memory += file->memory;
+    data += file->data;
+    if (!is_read || !is_mappable(file))
         reason = EXECUTABLE_LIBRARY_BROKEN;
     else if (is_not_executable(fd))
         reason = EXECUTABLE_LIBRARY_NO_EXEC;
-    else if (is_too_low(RLIMIT_AS, file, &shared))
+    else if (is_too_low(RLIMIT_AS, memory, data))
         reason = EXECUTABLE_LIMIT_AS;
-    else if (is_too_low(RLIMIT_DATA, file, &shared))
+    else if (is_too_low(RLIMIT_DATA, memory, data))
         reason = EXECUTABLE_LIMIT_DATA;
     (void)raw_syscall(SYS_close, fd);
     return reason;
-}
-
-uint64_t executable_room(const struct executable *file, const char *library, int resource)
-{
-    struct executable shared;
-    const int fd = open_library(library);
-    const bool is_known = fd >= 0 && executable_read(fd, &shared) == 0;
-    if (fd >= 0)
-        (void)raw_syscall(SYS_close, fd);
-    return is_known ? room_needed(file, &shared, resource) : 0;
 }
 
 bool executable_reason_is_of_library(enum executable_reason reason)

@@ -131,6 +131,15 @@ def no_exec(tap):
         contains(wrap.wait_event("refused", detail=str(WHO))["reason"], "must not be executed here (noexec)", "reason")
 
 
+def hidden(tap):
+    with tap.case("a library that a mount hides while a protected program runs: its execs are refused"):
+        launcher, library = installed()
+        wrap = Wrap()
+        result = in_namespace(f"{launcher} run --policy {wrap.policy} -- sh -c '{WHO}; mount -t tmpfs none {library.parent}; {WHO}'")
+        equal(words(result), {"PROTECTED"}, f"{result!r}")
+        contains(wrap.wait_event("refused", detail=str(WHO))["reason"], "libpfswrap.so cannot be read from here", "reason")
+
+
 def change(library, kind):
     data = bytearray(library.read_bytes())
     if kind == "for another machine":
@@ -215,6 +224,7 @@ def main():
     tap = Tap()
     limits(tap)
     no_exec(tap)
+    hidden(tap)
     broken(tap)
     fatal(tap)
     tap.finish()

@@ -197,20 +197,26 @@ static void write_library(size_t size)
     close(fd);
 }
 
+static enum executable_reason check_library(const struct executable *program, const char *library)
+{
+    struct executable file = *program;
+    return executable_check_library(&file, library);
+}
+
 START_TEST(a_library_must_be_whole_and_for_this_machine)
 {
     const struct executable program = {.memory = 1 << 20};
     write_library(SIZE_MAX);
-    ck_assert_int_eq(executable_check_library(&program, "library"), EXECUTABLE_OK);
+    ck_assert_int_eq(check_library(&program, "library"), EXECUTABLE_OK);
     ck_assert_uint_gt(read_file("library").memory, read_file("library").data);
     ck_assert_uint_gt(read_file("library").data, 0);
     write_library(9000);
-    ck_assert_int_eq(executable_check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
+    ck_assert_int_eq(check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
     file_write_text("library", "text");
-    ck_assert_int_eq(executable_check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
+    ck_assert_int_eq(check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
     elf_file_write("library", (struct elf_file){.class = ELFCLASS32}, 0755);
-    ck_assert_int_eq(executable_check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
-    ck_assert_int_eq(executable_check_library(&program, "absent"), EXECUTABLE_OK);
+    ck_assert_int_eq(check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
+    ck_assert_int_eq(check_library(&program, "absent"), EXECUTABLE_OK);
 }
 END_TEST
 
@@ -219,16 +225,15 @@ START_TEST(a_limit_counts_for_the_program_and_the_library_together)
     const struct executable program = {.memory = 1 << 20, .data = 1 << 16};
     struct rlimit saved;
     write_library(SIZE_MAX);
-    const uint64_t room = executable_room(&program, "library", RLIMIT_DATA);
-    ck_assert_uint_gt(room, program.data + read_file("library").data);
-    ck_assert_uint_gt(executable_room(&program, "library", RLIMIT_AS),
-                      program.memory + read_file("library").memory);
-    ck_assert_uint_eq(executable_room(&program, "absent", RLIMIT_AS), 0);
+    const struct executable library = read_file("library");
+    const uint64_t room = executable_room(&program, &library, RLIMIT_DATA);
+    ck_assert_uint_gt(room, program.data + library.data);
+    ck_assert_uint_gt(executable_room(&program, &library, RLIMIT_AS), program.memory + library.memory);
     ck_assert_int_eq(getrlimit(RLIMIT_DATA, &saved), 0);
     for (int less = 0; less < 2; less++) {
         const struct rlimit limit = {.rlim_cur = room - (rlim_t)less, .rlim_max = saved.rlim_max};
         ck_assert_int_eq(setrlimit(RLIMIT_DATA, &limit), 0);
-        const enum executable_reason reason = executable_check_library(&program, "library");
+        const enum executable_reason reason = check_library(&program, "library");
         ck_assert_int_eq(setrlimit(RLIMIT_DATA, &saved), 0);
         ck_assert_int_eq(reason, less ? EXECUTABLE_LIMIT_DATA : EXECUTABLE_OK);
     }
