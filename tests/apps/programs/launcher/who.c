@@ -1,6 +1,6 @@
 /*
- * Prints whether the shim's code is in this process. (That something of it is mapped proves nothing: ld.so leaves a part
- * behind if it fails.)
+ * Prints whether the shim's code is in this process. (That something of it is mapped proves nothing: ld.so leaves a
+ * part behind if it fails.)
  */
 #include <stdio.h>
 #include <string.h>
