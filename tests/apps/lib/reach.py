@@ -1,4 +1,4 @@
-"""Which exported functions of a shared object reach certain system calls: a walk over its disassembly.
+"""Which exported functions of a shared object reach certain others: a walk over its disassembly.
 
 Function boundaries come from the unwind tables, so it works for stripped objects. A function reaches another one if it calls
 it, jumps to it, takes its address, or takes the address of a table with its address in it. That finds too much rather than
@@ -14,6 +14,7 @@ from lib.process import run
 
 
 BRANCH = re.compile(r"(?:bnd |notrack )*(?:call|j\w+)\s+([0-9a-f]+) <")
+TABLE_MAX = 6  # functions that are followed from the address of a table: the operations of SunRPC are six
 CONSTANT = re.compile(r"mov +\$0x([0-9a-f]+),%eax")
 
 
@@ -88,30 +89,39 @@ class Reach:
     def take(self, here, address):
         if address in self.known:
             self.add(here, address)
-        while address in self.tables:  # a table of functions ends with the first word that is none
+        for _ in range(TABLE_MAX):  # tables may follow each other without a gap
+            if address not in self.tables:
+                break
             self.add(here, self.tables[address])
             address += 8
 
-    def reaching(self, numbers):
-        """The exported names, with versions, that reach a function with one of these system calls."""
-        seen = {function for function, calls in self.system_calls.items() if calls & set(numbers)}
+    def named(self, names):
+        return {function for function, found in self.exports.items() if {name.partition("@")[0] for name in found} & set(names)}
+
+    def reaching(self, names, ends=()):
+        """
+        The exported names, with versions, that reach an exported function of `names`. The callers of `ends` do not count for
+        that reason alone.
+        """
+        seen, ends = self.named(names), self.named(ends)
         waiting = list(seen)
         while waiting:
-            for caller in self.callers.get(waiting.pop(), ()):
+            function = waiting.pop()
+            for caller in self.callers.get(function, ()) if function not in ends else ():
                 if caller not in seen:
                     seen.add(caller)
                     waiting.append(caller)
         return {name for function in seen for name in self.exports.get(function, ())}
 
-    def direct(self, numbers):
+    def direct(self, names):
         """The same, for those with no other exported function between."""
-        seen = {function for function, calls in self.system_calls.items() if calls & set(numbers)}
-        waiting, names = list(seen), set()
+        seen, found = self.named(names), set()
+        waiting = list(seen)
         while waiting:
             for caller in self.callers.get(waiting.pop(), ()):
                 if caller not in seen:
                     seen.add(caller)
-                    names.update(self.exports.get(caller, ()))
+                    found.update(self.exports.get(caller, ()))
                     if caller not in self.exports:
                         waiting.append(caller)
-        return names
+        return found
