@@ -50,6 +50,8 @@ int main(int argc, char **argv)
         } else if (pfswrap_seal_owes(&channel)) {
             n = pfswrap_seal_take(&channel, &config, out, sizeof out);
             must(n > 0 && write(fd, out, (size_t)n) == n, "take");
+            if (sent > 0 && !pfswrap_seal_owes(&channel)) /* that was FINAL; FIN belongs behind it */
+                shutdown(fd, SHUT_WR);
         } else if ((event = pfswrap_seal_open(&channel, &config, in, have, out, sizeof out, &opened)) > 0) {
             fwrite(out, 1, event == PFSWRAP_SEAL_DATA ? opened.length : 0, stdout);
             memmove(in, in + opened.consumed, have -= opened.consumed);

@@ -41,9 +41,9 @@ uninstall-seal:
 	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/pfswrap/*.h))
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/pfswrap 2>/dev/null || true
 
-# Programs that the tests of the protocol run: an endpoint on descriptors, the writer of the worked example, and the key
+# Programs that the tests of the protocol run: two endpoints on descriptors, the writer of the worked example, and the key
 # commands.
-SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/seal/,seal_peer seal_example seal_keys)
+SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/seal/,seal_peer seal_ending seal_example seal_keys)
 
 $(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread

@@ -183,6 +183,7 @@ static bool has_valid_flags(const struct connection *connection)
         &connection->read_shut,
         &connection->write_shut,
         &connection->final_received,
+        &connection->end_shown,
         &connection->finishing,
         &connection->fin_sent,
         &connection->broken,

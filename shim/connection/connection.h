@@ -78,6 +78,8 @@ struct connection {
     bool reported_error;     /* by a call, or by SO_ERROR */
     bool read_shut, write_shut;
     bool final_received;
+    bool end_shown; /* FINAL came without FIN: the socket is shut down for reading, so that the kernel reports the
+                       end */
     bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's FIN */
     bool fin_sent;
     bool broken;            /* the kernel takes no more bytes: the peer has reset the connection */
@@ -187,6 +189,16 @@ static inline bool connection_is_unfinished(const struct connection *connection)
 {
     return handshake_is_under_way(connection) || span_length(connection->tx) > 0 ||
            (connection->finishing && !connection->fin_sent);
+}
+
+/*
+ * Whether the kernel's FIN must wait until the peer has acknowledged everything: the socket is shut down for
+ * reading, and more may come. A byte that comes after the FIN would make the kernel reset the connection (RFC
+ * 1122, 4.2.2.13).
+ */
+static inline bool connection_holds_fin(const struct connection *connection)
+{
+    return connection->read_shut || (connection->end_shown && pfswrap_seal_trailer_due(&connection->channel));
 }
 
 /*

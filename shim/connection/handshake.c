@@ -24,7 +24,7 @@
 enum {
     LOCAL_TIMEOUT_MS = 50,    /* the peer may be in this same thread, which cannot answer while it waits */
     REMOTE_TIMEOUT_MS = 1000, /* the peer's program may not have called accept(2) yet; TCP does not wait for it */
-    CONFIRM_BYTES = PFSWRAP_SEAL_HEADER_BYTES + PFSWRAP_SEAL_OVERHEAD,
+    PREFIX_BYTES = 3,         /* what the channel needs of a frame first (docs/WIRE.md, 2.5) */
 };
 
 /*
@@ -129,18 +129,30 @@ static void fail(struct connection *connection, int fd, const char *reason)
 }
 
 /*
+ * How many bytes to ask the kernel for. `need`: how many the channel needs, with those in the buffer. Once message
+ * 2 is sent, data may come. Then the confirm is received with the header, in one call, but never the trailer of a
+ * frame with data: it must stay in the kernel until the program has read the data. Such a frame is longer than the
+ * confirm.
+ */
+static size_t to_ask(const struct connection *connection, size_t need)
+{
+    const size_t buffered = span_length(connection->rx_cipher);
+    if (connection->initiator || !connection->answered)
+        return PFSWRAP_SEAL_FRAME_MAX;
+    if (need == PFSWRAP_SEAL_HEADER_BYTES && buffered < PREFIX_BYTES) /* else it could be a frame, too */
+        need += PFSWRAP_SEAL_OVERHEAD;
+    else if (need == PREFIX_BYTES)
+        need = PFSWRAP_SEAL_OVERHEAD;
+    return need - buffered;
+}
+
+/*
  * Receives more of the handshake, but nothing behind its last frame. `need`: how many bytes the channel needs, with
  * those in the buffer. False: nothing has come; the connection has failed, or `wants` says what to wait for.
  */
 static bool fetch(struct connection *connection, int fd, size_t need)
 {
-    const size_t buffered = span_length(connection->rx_cipher);
-    size_t ask = need - buffered;
-    if (connection->initiator || !connection->answered)
-        ask = PFSWRAP_SEAL_FRAME_MAX;
-    else if (buffered + ask < CONFIRM_BYTES)
-        ask = CONFIRM_BYTES - buffered;
-    long count = receive_fill(connection, fd, ask);
+    long count = receive_fill(connection, fd, to_ask(connection, need));
     if (count > 0)
         return true;
     if (count == -EAGAIN || count == -EINTR)
@@ -204,7 +216,7 @@ static void exchange(struct connection *connection, int fd)
             connection->received.bytes += opened.length;
             connection->received.chunks++;
         } else if (event == PFSWRAP_SEAL_FINAL) {
-            connection->final_received = true;
+            receive_end_stream(connection, fd);
         } else if (event == PFSWRAP_SEAL_MORE && !fetch(connection, fd, opened.need)) {
             connection_trim(connection);
             return;

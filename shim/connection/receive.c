@@ -67,6 +67,17 @@ static void end_of_transport(struct connection *connection, int fd)
         connection_fail_seal(connection, fd, PFSWRAP_SEAL_E_TRUNCATED);
 }
 
+void receive_end_stream(struct connection *connection, int fd)
+{
+    connection->final_received = true;
+    if (connection->end_shown || transport_has_ended(fd))
+        return;
+    /* FINAL's trailer would reset a socket that is shut both ways, and what the peer has not acknowledged. */
+    if (connection->fin_sent && pfswrap_seal_trailer_due(&connection->channel) && transport_unacknowledged(fd) > 0)
+        return;
+    connection->end_shown = transport_shut(fd, SHUT_RD) == 0;
+}
+
 enum step {
     STEP_DATA,      /* plaintext was delivered, or is in rx_plain */
     STEP_WANT_READ, /* the next frame is not complete */
@@ -133,7 +144,7 @@ static enum step open_next(struct connection *connection, int fd, struct iov_ite
                 return STEP_OVER;
             break;
         case PFSWRAP_SEAL_FINAL:
-            connection->final_received = true;
+            receive_end_stream(connection, fd);
             if (span_length(connection->rx_cipher) == 0)
                 return STEP_OVER;
             break; /* bytes behind FINAL are an error */
@@ -228,7 +239,7 @@ enum {
 
 /*
  * Whether the kernel has the whole next frame, behind the trailer of the last one. Nothing is in the buffer. *data:
- * it is a data frame.
+ * it has data, which FINAL has not.
  */
 static bool next_is_whole(const struct connection *connection, int fd, bool *data)
 {
@@ -237,8 +248,8 @@ static bool next_is_whole(const struct connection *connection, int fd, bool *dat
     const long count = raw_syscall(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
     if (count < (long)body)
         return false;
-    const size_t end = body + ((size_t)ahead[begin + 1] << 8 | ahead[begin + 2]);
-    *data = ahead[begin] == TYPE_DATA;
+    const size_t length = (size_t)ahead[begin + 1] << 8 | ahead[begin + 2], end = body + length;
+    *data = ahead[begin] == TYPE_DATA && length > PFSWRAP_SEAL_OVERHEAD - PREFIX - 1;
     return (size_t)count >= end || (count == PEEK && (size_t)transport_readable(fd) >= end);
 }
 
@@ -317,12 +328,15 @@ bool receive_awaits_answer(const struct connection *connection)
 
 bool receive_ahead(struct connection *connection, int fd)
 {
+    const bool was_shown = connection->end_shown;
     connection->tx_total_at_receive = connection->tx_total;
     if (is_next_in_kernel(connection, fd))
         return true;
     look_ahead(connection, fd, 1);
     if (connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0)
         consume_trailer(connection, fd);
+    if (connection->end_shown && !was_shown)
+        return false; /* the kernel reports it now, with all the events of an end */
     return span_length(connection->rx_plain) > 0 || connection->read_shut || is_over(connection);
 }
 

@@ -17,9 +17,17 @@
 long receive_some(struct connection *connection, int fd, struct iov_iter *to, bool peek);
 
 /*
+ * FINAL has come. A peer need not end the transport behind it, so the kernel may have no bytes and no FIN, and
+ * would report nothing. This shuts the socket down for reading. Then the kernel reports the end of the stream as
+ * after a FIN, to all that wait for the socket: level-triggered always, edge-triggered once (shutdown(2), poll(2)).
+ */
+void receive_end_stream(struct connection *connection, int fd);
+
+/*
  * Whether a read would return at once: with plaintext, with a whole frame that is still in the kernel, or with the
  * end of the stream or an error. A part of a frame is moved from the kernel to the buffer. Otherwise poll would
- * continue to report the socket as readable.
+ * continue to report the socket as readable. False also when FINAL has just been found, since
+ * the kernel reports the end by itself then.
  */
 bool receive_ahead(struct connection *connection, int fd);
 

@@ -37,7 +37,7 @@ int send_flush(struct connection *connection, int fd)
     const uint8_t *tx = connection_tx(connection);
     /* FINAL and the kernel's FIN go in one segment: then the peer finds FINAL when it reads the end of the stream.
      */
-    const int more = connection->finishing && !connection->read_shut ? MSG_MORE : 0;
+    const int more = connection->finishing && !connection_holds_fin(connection) ? MSG_MORE : 0;
     while (span_length(connection->tx) > 0) {
         long count = transport_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
         if (count == -EAGAIN || count == -EINTR)
@@ -295,8 +295,7 @@ bool send_finish(struct connection *connection, int fd)
     send_owed(connection, fd);
     if (!send_flush(connection, fd) || pfswrap_seal_owes(&connection->channel))
         return connection->broken || connection->phase == CONNECTION_FAILED;
-    /* If anything arrives at a socket that is shut both ways, even FINAL, the kernel resets the connection. */
-    if (connection->read_shut && !process_sandboxed && transport_unacknowledged(fd) > 0)
+    if (connection_holds_fin(connection) && !process_sandboxed && transport_unacknowledged(fd) > 0)
         return false;
     (void)transport_shut(fd, SHUT_WR);
     connection->fin_sent = true;

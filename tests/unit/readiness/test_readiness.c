@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include "../connection/link.h"
+#include "connection/release.h"
 #include "readiness/readiness.h"
 #include "readiness/registration.h"
 
@@ -489,6 +490,79 @@ START_TEST(an_event_whose_bytes_another_call_has_read_is_not_reported)
 }
 END_TEST
 
+/* The client sends FINAL and its FIN, but only the bytes reach the server, all but the last `kept` of them. */
+static void send_final(const struct link *link, int kept)
+{
+    const int length = PFSWRAP_SEAL_OVERHEAD - kept;
+    char bytes[64];
+    ck_assert_int_eq(release_shutdown(link->client, SHUT_WR), 0);
+    link_await(link->client_wire);
+    ck_assert_int_eq(recv(link->client_wire, bytes, sizeof bytes, 0), PFSWRAP_SEAL_OVERHEAD);
+    ck_assert_int_eq(send(link->server_wire, bytes, (size_t)length, 0), length);
+    link_await(link->server);
+}
+
+/* As reported(), until the kernel has nothing more to report that the program does not get. */
+static uint32_t reported_again(int epoll, uint64_t data)
+{
+    const uint32_t events = reported(epoll, data);
+    return events != 0 ? events : reported(epoll, data);
+}
+
+START_TEST(final_without_fin_is_what_a_fin_is)
+{
+    struct link link = link_open(65536);
+    int level = new_epoll(), edge = new_epoll();
+    char byte;
+    ck_assert_int_eq(control(level, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLRDHUP, 7), 0);
+    ck_assert_int_eq(control(edge, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLRDHUP | EPOLLET, 8), 0);
+    send_final(&link, 0);
+    ck_assert_uint_eq(reported_again(edge, 8), EPOLLIN | EPOLLRDHUP);
+    ck_assert_uint_eq(reported_again(edge, 8), 0);
+    for (int i = 0; i < 3; i++) {
+        bool held_back = false;
+        struct pollfd poll_fd = {.fd = link.server, .events = POLLIN | POLLRDHUP};
+        ck_assert_uint_eq(reported(level, 7), EPOLLIN | EPOLLRDHUP);
+        ck_assert_int_eq(readiness_ask(link.server, poll_fd.events, &held_back), poll_fd.events);
+        ck_assert_int_eq(poll(&poll_fd, 1, 0), 1);
+        ck_assert_int_eq(readiness_answer(link.server, poll_fd.events, poll_fd.revents), POLLIN | POLLRDHUP);
+        ck_assert_int_eq(stream_available(link.server), 0);
+        ck_assert_int_eq(link_receive(link.server, &byte, 1, MSG_PEEK), 0);
+        ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), 0);
+    }
+    ck_assert_int_eq(link_send(link.server, "still", 5), 5); /* the other direction is open */
+}
+END_TEST
+
+START_TEST(final_without_its_last_byte_is_the_end_too)
+{
+    struct link link = link_open(65536);
+    int epoll = new_epoll();
+    char byte = 0;
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLRDHUP, 7), 0);
+    send_final(&link, 1);
+    ck_assert_uint_eq(reported_again(epoll, 7), EPOLLIN | EPOLLRDHUP);
+    ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), 0);
+    ck_assert_int_eq(send(link.server_wire, &byte, 1, 0), 1);
+    ck_assert_uint_eq(reported_again(epoll, 7), EPOLLIN | EPOLLRDHUP);
+    ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), 0);
+}
+END_TEST
+
+START_TEST(a_half_closed_end_gets_its_end_without_fin)
+{
+    struct link link = link_open(65536);
+    int epoll = new_epoll();
+    char byte;
+    ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLIN | EPOLLRDHUP, 7), 0);
+    ck_assert_int_eq(release_shutdown(link.server, SHUT_WR), 0);
+    ck_assert_uint_eq(reported(epoll, 7), 0);
+    send_final(&link, 0);
+    ck_assert_uint_eq(reported_again(epoll, 7), EPOLLIN | EPOLLRDHUP | EPOLLHUP); /* as when both have sent FIN */
+    ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), 0);
+}
+END_TEST
+
 START_TEST(a_handshake_that_takes_too_long_is_a_hang_up)
 {
     struct link link = begin(true);
@@ -635,6 +709,9 @@ int main(void)
     tcase_add_test(cases, an_accepted_connection_is_writable_at_once_and_its_edge_reported_once);
     tcase_add_test(cases, an_edge_follows_the_handshake_if_the_buffer_was_full);
     tcase_add_test(cases, an_event_whose_bytes_another_call_has_read_is_not_reported);
+    tcase_add_test(cases, final_without_fin_is_what_a_fin_is);
+    tcase_add_test(cases, final_without_its_last_byte_is_the_end_too);
+    tcase_add_test(cases, a_half_closed_end_gets_its_end_without_fin);
     tcase_add_test(cases, a_handshake_that_takes_too_long_is_a_hang_up);
     tcase_add_test(cases, due_events_are_found_again_after_a_sweep);
     tcase_add_test(cases, a_closed_number_leaves_its_registration_as_the_kernel_would);

@@ -1,0 +1,44 @@
+"""A peer that speaks the seal protocol itself and ends its connection step by step: the program seal_ending."""
+
+import subprocess
+
+from lib.process import PROGRAMS, Process, wait_until
+from lib.tap import check, equal
+
+
+class Ending:
+    """`role` is client or server. Commands are those of seal_ending.c; a list of them is sent one after another."""
+
+    def __init__(self, role, port, keys, own, peer):
+        argv = [PROGRAMS / "seal/seal_ending", role, port, keys.path(own), keys.peers, peer]
+        self.process, self.answered = Process(argv, stdin=subprocess.PIPE), 0
+        if role == "server":
+            self.process.wait_for_port(port)
+
+    def say(self, *commands):
+        """Sends the commands; returns the rest of the last one's answer."""
+        for command in commands:
+            self.process.popen.stdin.write(command.encode() + b"\n")
+            self.process.popen.stdin.flush()
+        self.answered += len(commands)
+        lines = wait_until(self.lines, lambda: f"the answer to {commands}; {self.process.text()!r}")
+        return lines[self.answered - 1].partition(" ")[2]
+
+    def lines(self):
+        """All answers, once there are as many as commands."""
+        lines = self.process.text().split("\n")[:-1]
+        check(not lines or not lines[-1].startswith("failed: "), f"the peer: {self.process.text()!r}")
+        check(self.process.running() or len(lines) >= self.answered, f"the peer ended: {self.process.text()!r}")
+        return lines if len(lines) >= self.answered else None
+
+    def finish(self):
+        """Lets the process end; it must not have failed."""
+        self.process.popen.stdin.close()
+        self.process.popen.stdin = None
+        equal(self.process.wait(), 0, f"status of the peer: {self.process.text()!r}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stop()
