@@ -184,6 +184,7 @@ static bool has_valid_flags(const struct connection *connection)
         &connection->write_shut,
         &connection->final_received,
         &connection->end_shown,
+        &connection->ended_early,
         &connection->finishing,
         &connection->fin_sent,
         &connection->broken,
@@ -285,25 +286,48 @@ static void drain(int fd)
             return;
 }
 
-void connection_fail(struct connection *connection, int fd, int error, const char *reason)
+/* The phase becomes CONNECTION_FAILED. The program still gets the plaintext in rx_plain, which is authentic. */
+static void enter_failed(struct connection *connection, int error)
+{
+    pfswrap_seal_poison(&connection->channel);
+    connection->phase = CONNECTION_FAILED;
+    connection->error = error;
+    connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
+    connection->finishing = false;
+    connection->wants = 0;
+    connection_trim(connection);
+}
+
+/* `end`: for the `closed` event. */
+static void fail(struct connection *connection, int fd, int error, const char *end, const char *reason)
 {
     TRACE(HANDSHAKE, "failed", fd, "errno", error);
     if (connection->phase == CONNECTION_FAILED)
         return;
     if (connection->confirmed)
-        connection_report_closed(connection, "error", reason);
+        connection_report_closed(connection, end, reason);
     else
         connection_report_refused(connection, reason);
-    pfswrap_seal_poison(&connection->channel);
-    connection->phase = CONNECTION_FAILED;
-    connection->error = error;
-    /* The program still gets the plaintext in rx_plain, which is authentic, and then the error. */
-    connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
-    connection->finishing = false;
-    connection->wants = 0;
-    connection_trim(connection);
+    enter_failed(connection, error);
     drain(fd);
     (void)transport_shut(fd, SHUT_RDWR);
+    endpoint_update(fd, connection);
+}
+
+void connection_fail(struct connection *connection, int fd, int error, const char *reason)
+{
+    fail(connection, fd, error, "error", reason);
+}
+
+void connection_truncate(struct connection *connection, int fd, int error, const char *reason)
+{
+    fail(connection, fd, error, "truncated", reason);
+}
+
+void connection_end_unused(struct connection *connection, int fd)
+{
+    connection_report_refused(connection, "the peer closed the connection before it sent anything");
+    enter_failed(connection, 0);
     endpoint_update(fd, connection);
 }
 
@@ -321,5 +345,6 @@ void connection_disconnect(struct connection *connection)
 
 void connection_fail_seal(struct connection *connection, int fd, int seal_error)
 {
-    connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(seal_error));
+    const bool truncated = seal_error == PFSWRAP_SEAL_E_TRUNCATED;
+    fail(connection, fd, ECONNRESET, truncated ? "truncated" : "error", pfswrap_seal_error_text(seal_error));
 }

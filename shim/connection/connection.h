@@ -78,9 +78,10 @@ struct connection {
     bool reported_error;     /* by a call, or by SO_ERROR */
     bool read_shut, write_shut;
     bool final_received;
-    bool end_shown; /* FINAL came without FIN: the socket is shut down for reading, so that the kernel reports the
-                       end */
-    bool finishing; /* shutdown or close: FINAL goes out after what is pending, then the kernel's FIN */
+    bool end_shown;   /* FINAL came without FIN: the socket is shut down for reading, so that the kernel reports the
+                         end */
+    bool ended_early; /* the transport had ended, perhaps without FINAL, when the program closed the connection */
+    bool finishing;   /* shutdown or close: FINAL goes out after what is pending, then the kernel's FIN */
     bool fin_sent;
     bool broken;            /* the kernel takes no more bytes: the peer has reset the connection */
     bool answered;          /* responder: message 2 is in the send buffer, or sent */
@@ -89,7 +90,7 @@ struct connection {
     bool wiped;             /* this process has no part in it, and must not touch the socket (a child of a fork) */
     bool cork_later;        /* the program has set TCP_CORK, which would delay the handshake */
     int low_water;          /* SO_RCVLOWAT as the program set it; 0: not set */
-    int error;              /* with CONNECTION_FAILED: the program's errno */
+    int error;              /* with CONNECTION_FAILED: the program's errno; 0: it gets the end of a stream */
     uint16_t rule;          /* index into the policy */
     uint16_t wants;         /* POLLIN, POLLOUT or both: what a handshake waits for */
     uint64_t deadline_ms;   /* CLOCK_MONOTONIC: when the handshake fails; after close: when linger ends */
@@ -163,6 +164,15 @@ void connection_clear(struct connection *connection);
  * gets `reason`. What has arrived is read and discarded, and the socket `fd` is shut down.
  */
 void connection_fail(struct connection *connection, int fd, int error, const char *reason);
+
+/* The same, but the peer's stream has ended without FINAL. The log says `truncated`. */
+void connection_truncate(struct connection *connection, int fd, int error, const char *reason);
+
+/*
+ * The client of an accepted connection has closed it before it sent a byte: a health check, for instance. The
+ * program gets the end of a stream, as without the shim. What it sends is thrown away. The socket is not touched.
+ */
+void connection_end_unused(struct connection *connection, int fd);
 
 /*
  * The program has disconnected the socket (connect(2) to AF_UNSPEC), and the kernel has reset the connection. The

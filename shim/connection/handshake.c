@@ -160,8 +160,12 @@ static bool fetch(struct connection *connection, int fd, size_t need)
     else if (count == 0 && connection->read_shut && !transport_has_ended(fd))
         connection->wants =
             span_length(connection->tx) > 0 ? POLLOUT : 0; /* poll would report POLLIN all the time */
+    else if (count == 0 && connection->rx_total == 0 && !connection->initiator)
+        connection_end_unused(connection, fd);
     else if (count == 0)
         fail(connection, fd, "the peer closed the connection during the handshake");
+    else if (connection->rx_total == 0 && !connection->initiator)
+        fail(connection, fd, "the peer reset the connection before it sent anything");
     else
         fail(connection, fd, "the connection broke during the handshake");
     return false;

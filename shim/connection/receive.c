@@ -78,6 +78,11 @@ void receive_end_stream(struct connection *connection, int fd)
     connection->end_shown = transport_shut(fd, SHUT_RD) == 0;
 }
 
+static const char *transport_error_text(long error)
+{
+    return error == -ECONNRESET ? "the peer reset the connection" : "the connection broke";
+}
+
 enum step {
     STEP_DATA,      /* plaintext was delivered, or is in rx_plain */
     STEP_WANT_READ, /* the next frame is not complete */
@@ -169,7 +174,7 @@ static enum step no_bytes(struct connection *connection, int fd, long count)
         end_of_transport(connection, fd);
     else if (!connection->read_shut ||
              !connection->fin_sent) /* else: the peer's FINAL came to a socket that is shut down */
-        connection_fail(connection, fd, (int)-count, "the connection broke");
+        connection_truncate(connection, fd, (int)-count, transport_error_text(count));
     return is_over(connection) ? STEP_OVER : STEP_WANT_READ;
 }
 
@@ -340,14 +345,33 @@ bool receive_ahead(struct connection *connection, int fd)
     return span_length(connection->rx_plain) > 0 || connection->read_shut || is_over(connection);
 }
 
-bool receive_is_unread(const struct connection *connection, int fd)
+bool receive_rest(struct connection *connection, int fd)
 {
-    const bool first =
-        connection->initiator && connection->received.chunks == 0; /* the stream's header may be in front */
-    const size_t end = (size_t)PFSWRAP_SEAL_OVERHEAD + pfswrap_seal_trailer_due(&connection->channel) +
-                       (first ? (size_t)PFSWRAP_SEAL_HEADER_BYTES : 0);
-    return span_length(connection->rx_plain) > 0 ||
-           span_length(connection->rx_cipher) + (size_t)transport_readable(fd) > end;
+    enum { REST_MAX = 256 * 1024 };
+    const struct flow received = connection->received;
+    const uint64_t limit = connection->rx_total + REST_MAX;
+    bool unread = span_length(connection->rx_plain) > 0;
+    connection->end_shown = true; /* nobody waits for events any more */
+    while (connection->phase == CONNECTION_OPEN && connection->rx_total < limit && !process_sandboxed &&
+           span_length(connection->tx) == 0) {
+        size_t need = 0;
+        connection->rx_plain = (struct span){0};
+        const enum step step = open_next(connection, fd, NULL, &need);
+        connection->received = received;
+        if (step == STEP_DATA)
+            unread = true;
+        if (step == STEP_DATA || connection->phase != CONNECTION_OPEN)
+            continue;
+        const long count = receive_fill(connection, fd, PFSWRAP_SEAL_FRAME_MAX);
+        if (count > 0)
+            continue;
+        if (connection->ended_early && !connection->final_received && !connection->read_shut)
+            connection_truncate(connection, fd, ECONNRESET,
+                                count == 0 ? pfswrap_seal_error_text(PFSWRAP_SEAL_E_TRUNCATED)
+                                           : transport_error_text(count));
+        break;
+    }
+    return unread || span_length(connection->rx_cipher) > PFSWRAP_SEAL_OVERHEAD;
 }
 
 size_t receive_available(struct connection *connection, int fd)

@@ -40,8 +40,13 @@ size_t receive_available(struct connection *connection, int fd);
  */
 bool receive_awaits_answer(const struct connection *connection);
 
-/* Whether the peer has sent anything that the program has not read, except FINAL. */
-bool receive_is_unread(const struct connection *connection, int fd);
+/*
+ * The program has closed the connection, and the kernel has everything that was sent: opens what the program has
+ * not read, and throws it away. FINAL may be in it, or an error, which is logged then. The log also says
+ * `truncated` if the transport had ended without FINAL when the program closed the connection (`ended_early`).
+ * Returns whether the peer has sent anything but FINAL.
+ */
+bool receive_rest(struct connection *connection, int fd);
 
 /*
  * For a program that only sends: processes the frames of a re-handshake that are next in the kernel. If one is due,

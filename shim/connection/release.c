@@ -26,12 +26,12 @@
  * what it has not acknowledged. So they are read and discarded. But if the peer has acknowledged everything and
  * sent more than FINAL, a reset is right: it is what a peer gets that continues to send to a closed socket.
  */
-static void prepare_close(const struct connection *connection, int fd)
+static void prepare_close(const struct connection *connection, int fd, bool unread)
 {
     uint8_t discarded[4096];
     if (process_sandboxed)
         return;
-    if (connection->fin_sent && transport_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
+    if (unread && connection->fin_sent && transport_unacknowledged(fd) == 0) {
         transport_reset_on_close(fd);
         return;
     }
@@ -64,12 +64,12 @@ static bool wants_reset(int fd)
  */
 static bool is_done(struct connection *connection, int fd)
 {
+    connection->finishing = true;
+    if (handshake_is_under_way(connection)) /* also TCP's own, which may be complete by now */
+        handshake_advance(connection, fd);
     if (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
         connection->phase == CONNECTION_NONE)
         return true;
-    connection->finishing = true;
-    if (handshake_is_under_way(connection))
-        handshake_advance(connection, fd);
     const bool sent_before = connection->fin_sent;
     if (!send_finish(connection, fd))
         return false;
@@ -126,6 +126,8 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
     }
     ENDPOINT_RAISE(closing, endpoint);
     const bool reset = wants_reset(fd);
+    connection->ended_early = connection->phase == CONNECTION_OPEN && !connection->final_received &&
+                              !process_sandboxed && transport_has_ended(fd);
     if (!reset && !is_done(connection, fd)) {
         const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
         if (hidden >= 0) {
@@ -135,9 +137,10 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
         }
         finish_now(connection, fd);
     }
+    const bool unread = !reset && receive_rest(connection, fd);
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
-        prepare_close(connection, fd);
+        prepare_close(connection, fd, unread);
     endpoint_free(endpoint, connection);
     return true;
 }
@@ -206,8 +209,9 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
             return false;
         }
         const uint32_t generation = fd_next_generation();
+        const bool unread = receive_rest(connection, fd);
         report_end(connection, false, false);
-        prepare_close(connection, fd);
+        prepare_close(connection, fd, unread);
         const bool was_hidden = fd_unhide(fd, generation);
         endpoint_free(endpoint, connection);
         if (was_hidden)

@@ -224,7 +224,12 @@ static void look_at_the_clock(struct connection *connection, int fd)
 int send_some(struct connection *connection, int fd, struct iov_iter *from, int more)
 {
     int result = 0;
-    if (connection->phase == CONNECTION_FAILED && !connection->reported_error) {
+    if (connection->phase == CONNECTION_FAILED && connection->error == 0 && !connection->broken) {
+        connection->broken = true; /* as in the kernel: the peer's reset follows the first bytes */
+        iov_iter_advance(from, from->left);
+        return 0;
+    }
+    if (connection->phase == CONNECTION_FAILED && connection->error != 0 && !connection->reported_error) {
         connection->reported_error = true;
         return -connection->error;
     }

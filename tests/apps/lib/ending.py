@@ -1,8 +1,14 @@
-"""A peer that speaks the seal protocol itself and ends its connection step by step: the program seal_ending."""
+"""A peer that speaks the seal protocol itself and ends its connection step by step, and servers for it.
+
+The peer is the program seal_ending, the server mostly ending_server.py.
+"""
 
 import subprocess
+import sys
 
-from lib.process import PROGRAMS, Process, wait_until
+from lib.process import PROGRAMS, Process, free_port, wait_until
+from lib.seal import SealWrap
+from lib.sealed import SCRIPTS
 from lib.tap import check, equal
 
 
@@ -42,3 +48,34 @@ class Ending:
 
     def __exit__(self, *_):
         self.process.stop()
+
+
+class Server:
+    """A server that runs bare or sealed; PORT in its words is its port."""
+
+    def __init__(self, mode, keys, argv):
+        self.port = free_port()
+        self.wrap = SealWrap(keys, identity="server", listen=self.port)
+        argv = [str(word).replace("PORT", str(self.port)) for word in argv]
+        self.process = Process(mode.argv(self.wrap, argv), stdin=subprocess.PIPE)
+        self.process.wait_for_port(self.port)
+
+    def go_on(self):
+        """Ends the wait of an ending_server that holds."""
+        self.process.popen.stdin.write(b"\n")
+        self.process.popen.stdin.flush()
+
+    def end(self):
+        """What it printed."""
+        equal(self.process.wait(), 0, f"status of the server: {self.process.text()!r}; log: {self.wrap.tail()}")
+        return self.process.text().splitlines()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stop()
+
+
+def echo(manner, *options):
+    return [sys.executable, SCRIPTS / "ending_server.py", manner, "PORT", *options]

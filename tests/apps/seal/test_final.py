@@ -5,12 +5,10 @@ The peer is a program of the test, which speaks the protocol itself. Bare, a pla
 
 import socket
 import subprocess
-import sys
 
-from lib.ending import Ending
+from lib.ending import Ending, Server, echo
 from lib.process import BUILD, DEADLINE, ROOT, Process, find, free_port, run, wait_until
 from lib.seal import MODES, Keys, SealWrap, needs_seal
-from lib.sealed import SCRIPTS
 from lib.tap import Skip, Tap, check, contains, equal
 
 MANNERS = ("select", "poll", "epoll", "edge", "one_shot", "blocking")
@@ -25,37 +23,6 @@ STORIES = (
     ("FINAL in two packets", [WORDS], ["data hello", "send 0", "receive 5", "final", "send 9", "send 0"]),
     ("FINAL and its last byte in two packets", [WORDS], ["data hello", "send 0", "receive 5", "final", "send 1", "send 0"]),
 )
-
-
-class Server:
-    """A server that runs bare or sealed; PORT in its words is its port."""
-
-    def __init__(self, mode, keys, argv):
-        self.port = free_port()
-        self.wrap = SealWrap(keys, identity="server", listen=self.port)
-        argv = [str(word).replace("PORT", str(self.port)) for word in argv]
-        self.process = Process(mode.argv(self.wrap, argv), stdin=subprocess.PIPE)
-        self.process.wait_for_port(self.port)
-
-    def go_on(self):
-        """Ends the wait of an ending_server that holds."""
-        self.process.popen.stdin.write(b"\n")
-        self.process.popen.stdin.flush()
-
-    def end(self):
-        """What it printed."""
-        equal(self.process.wait(), 0, f"status of the server: {self.process.text()!r}; log: {self.wrap.tail()}")
-        return self.process.text().splitlines()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stop()
-
-
-def echo(manner, *options):
-    return [sys.executable, SCRIPTS / "ending_server.py", manner, "PORT", *options]
 
 
 def bare(manner, words):

@@ -301,7 +301,12 @@ bool transport_is_quiet(int fd)
     (void)fd;
     return true;
 }
-bool receive_is_unread(const struct connection *connection, int fd)
+bool transport_has_ended(int fd)
+{
+    (void)fd;
+    return false;
+}
+bool receive_rest(struct connection *connection, int fd)
 {
     (void)connection, (void)fd;
     return false;

@@ -219,7 +219,7 @@ START_TEST(an_end_without_final_is_an_error_after_the_earlier_bytes)
         ck_assert_int_eq(errno, ECONNRESET);
     }
     char *log = link_read_log(directory);
-    ck_assert_ptr_nonnull(strstr(log, "\"end\":\"error\""));
+    ck_assert_ptr_nonnull(strstr(log, "\"end\":\"truncated\""));
     free(log);
 }
 END_TEST

@@ -1,7 +1,8 @@
 """Echoes one connection, and prints how it learns of the end of the stream: ending_server.py MANNER PORT [hold].
 
 The manners are the ways to wait: select, poll, epoll, edge, one_shot, and blocking, which only reads. After the end it
-asks again without waiting, sends `bye` and closes. With `hold` it first waits for a line on its standard input.
+asks again without waiting, sends `bye` and closes. With `hold` it first waits for a line on its standard input. The manner
+`ignore` reads nothing: it polls until there is that line, and closes.
 """
 
 import select
@@ -71,10 +72,23 @@ def serve(manner, connection):
     connection.close()
 
 
+def ignore(connection):
+    """Polls, so that a handshake goes on, and never reads."""
+    poll = select.poll()
+    poll.register(connection, 0)
+    poll.register(sys.stdin, select.POLLIN)
+    while sys.stdin.fileno() not in dict(poll.poll()):
+        poll.unregister(connection)  # it has an error
+    connection.close()
+
+
 def main():
     with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as listener:
         try:
-            serve(sys.argv[1], listener.accept()[0])
+            if sys.argv[1] == "ignore":
+                ignore(listener.accept()[0])
+            else:
+                serve(sys.argv[1], listener.accept()[0])
         except OSError as error:
             print("error:", error, flush=True)
 
