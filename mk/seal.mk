@@ -43,10 +43,12 @@ uninstall-seal:
 
 # Programs that the tests of the protocol run: two endpoints on descriptors, the writer of the worked example, and the key
 # commands.
-SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/seal/,seal_peer seal_ending seal_example seal_keys)
+SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,$(addprefix seal/,seal_peer seal_ending seal_example seal_keys) \
+                                                       layer/layer_ending)
 
 $(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread \
+	    $(call program_libraries,$(@:$(B)/%=%.c))
 
 $(B)/tests/apps/programs/seal/seal_keys: $(call obj,$(addprefix tools/,keys.c keyio.c))
 

@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "seal/channel.h"
+#include "seal/tunnel_internal.h"
 
 enum {
     IN_BYTES = 2 * PFSWRAP_SEAL_FRAME_MAX,
@@ -313,6 +314,20 @@ size_t pfswrap_tunnel_pending(struct pfswrap_tunnel *tunnel)
     if (tunnel->left_length == 0 && tunnel->in_first < tunnel->in_last)
         (void)advance(tunnel, NULL, 0, &length, false); /* the next read reports an error */
     return tunnel->left_length;
+}
+
+bool tunnel_ends_next(const struct pfswrap_tunnel *tunnel)
+{
+    const size_t skipped = pfswrap_seal_trailer_due(&tunnel->channel) ? 1 : 0;
+    const size_t available = tunnel->in_last - tunnel->in_first;
+    const uint8_t *frame = tunnel->in + tunnel->in_first + skipped;
+
+    if (tunnel->left_length > 0)
+        return false;
+    if (channel_of_const(&tunnel->channel)->final_received)
+        return true;
+    return available >= skipped + CHANNEL_FRAME_PREFIX + CHANNEL_CIPHERTEXT_MIN && frame[0] == FRAME_DATA &&
+           ((size_t)frame[1] << 8 | frame[2]) == CHANNEL_CIPHERTEXT_MIN;
 }
 
 /* What write() returns for a frame that was sent. */

@@ -32,8 +32,11 @@ struct layer {
     bool timed_out;                   /* the handshake took longer than the policy allows */
     bool flush_due;                   /* a buffering BIO still holds handshake messages */
     bool final_read;                  /* the peer's FINAL has been read */
-    const void *write_buffer;         /* the buffer of a program's write that is incomplete */
-    size_t write_done;                /* how much of that write has been sealed and written */
+    bool end_reported;                /* the last call of the program returned the end of the stream */
+    bool end_shown;                   /* the socket is shut down for reading (layer_show_end()) */
+    const char *end, *reason; /* for the `closed` event, if it is not the tunnel's own error; NULL: nothing */
+    const void *write_buffer; /* the buffer of a program's write that is incomplete */
+    size_t write_done;        /* how much of that write has been sealed and written */
 };
 
 /* Whether the policy has a rule with layer = tls. */
@@ -97,6 +100,21 @@ int layer_write(struct layer *layer, const void *data, size_t length);
 ossl_ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t size);
 size_t layer_pending(struct layer *layer);
 int layer_shutdown(struct layer *layer);
+
+/*
+ * layer_end.c. The peer's FINAL has been read. Returns 0, as SSL_read(3) after a close_notify, or -1 with an error
+ * in libssl's queue.
+ */
+int layer_end(struct layer *layer);
+
+/*
+ * If FINAL has come in one record with data, the socket has nothing left, and a program that waits for events would
+ * not read the end. Shuts the socket down for reading then, so that the kernel reports an end.
+ */
+void layer_show_end(struct layer *layer);
+
+/* libssl could not read: notes for the log how the stream ended, if it has ended. */
+void layer_note_failure(struct layer *layer);
 
 /* Sends FINAL, unless it has been sent, an error has occurred, or the program has asked for a quiet shutdown. */
 void layer_send_final(struct layer *layer);

@@ -42,18 +42,6 @@ int layer_fail(struct layer *layer, int error)
     return -1;
 }
 
-/* The peer's last frame has been read. After it, only a close_notify may follow in TLS. */
-static int read_past_final(struct layer *layer)
-{
-    char byte;
-    layer->final_read = true;
-    int result = layer->lib->SSL_read(layer->ssl, &byte, 1);
-    if (result <= 0)
-        return result;
-    pfswrap_tunnel_poison(layer->tunnel);
-    return layer_fail(layer, PFSWRAP_SEAL_E_AFTER_FINAL);
-}
-
 typedef int tunnel_read_call(struct pfswrap_tunnel *tunnel, void *buffer, size_t size);
 
 static int read_by(struct layer *layer, tunnel_read_call *call, void *buffer, size_t size)
@@ -61,17 +49,19 @@ static int read_by(struct layer *layer, tunnel_read_call *call, void *buffer, si
     if (size == 0) /* programs do this to let libssl process what it has received */
         return layer->lib->SSL_peek(layer->ssl, buffer, 0);
     if (layer->final_read)
-        return read_past_final(layer);
+        return layer_end(layer);
     if (!layer_enter(layer))
         return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
     layer->read_at = time(NULL);
     int result = call(layer->tunnel, buffer, size);
     layer_leave(layer);
-    if (result > 0)
+    if (result > 0) {
+        layer_show_end(layer);
         return result;
+    }
     if (result == PFSWRAP_TUNNEL_STOPPED)
         return layer->result;
-    return result == PFSWRAP_TUNNEL_END ? read_past_final(layer) : layer_fail(layer, result);
+    return result == PFSWRAP_TUNNEL_END ? layer_end(layer) : layer_fail(layer, result);
 }
 
 int layer_read(struct layer *layer, void *buffer, size_t size)
@@ -155,6 +145,7 @@ static int write_frames(struct layer *layer, const char *data, size_t length, bo
 int layer_write(struct layer *layer, const void *data, size_t length)
 {
     long mode = layer->lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL);
+    layer->end_reported = false;
     bool again = layer->write_done > 0 || pfswrap_tunnel_kept(layer->tunnel) > 0;
     if (length == 0)
         return layer->lib->SSL_write(layer->ssl, data, 0);
@@ -214,8 +205,9 @@ static int await_final(struct layer *layer)
         tls_error_push(layer->lib, SSL_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY, "the peer has sent data");
         return -1;
     }
-    layer->final_read = result == PFSWRAP_TUNNEL_END;
-    return layer->final_read ? 1 : layer_fail(layer, result);
+    if (result != PFSWRAP_TUNNEL_END)
+        return layer_fail(layer, result);
+    return layer_end(layer) == 0 ? 1 : -1;
 }
 
 /* Whether FINAL is neither sent nor expected: after an error, or with SSL_set_quiet_shutdown(3). */
@@ -239,10 +231,21 @@ int layer_shutdown(struct layer *layer)
 {
     const struct libssl *lib = layer->lib;
     bool received = layer->final_read || (lib->SSL_get_shutdown(layer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+    bool sends = !is_quiet(layer) && !has_sent_shutdown(layer);
     int result = 1;
-    if (!is_quiet(layer) && !has_sent_shutdown(layer))
+    if (sends)
+        layer_cork(layer,
+                   true); /* the close_notify in the same packet: the peer may close when it has read FINAL */
+    if (sends)
         result = send_final(layer);
     else if (!is_quiet(layer) && !received)
         result = await_final(layer);
-    return result == 1 ? lib->SSL_shutdown(layer->ssl) : result;
+    if (layer->final_read && pfswrap_tunnel_error(layer->tunnel) == 0)
+        (void)layer_end(layer); /* a close_notify that has come meanwhile */
+    layer->end_reported = false;
+    if (result == 1)
+        result = lib->SSL_shutdown(layer->ssl);
+    if (sends)
+        layer_cork(layer, false);
+    return result;
 }

@@ -92,12 +92,13 @@ void layer_report_closed(const struct layer *layer)
     audit_add(&event, AUDIT_N("sent_chunks", (long long)counts.sent_chunks));
     audit_add(&event, AUDIT_N("received_bytes", (long long)counts.received_bytes));
     audit_add(&event, AUDIT_N("received_chunks", (long long)counts.received_chunks));
-    if (error != 0 && error != PFSWRAP_SEAL_E_TRUNCATED) {
-        audit_add(&event, AUDIT_S("end", "error"));
+    const bool truncated = error == PFSWRAP_SEAL_E_TRUNCATED;
+    if (layer->end != NULL) {
+        audit_add(&event, AUDIT_S("end", layer->end));
+        audit_add(&event, AUDIT_S("reason", layer->reason));
+    } else if (error != 0) {
+        audit_add(&event, AUDIT_S("end", truncated ? "truncated" : "error"));
         audit_add(&event, AUDIT_S("reason", pfswrap_seal_error_text(error)));
-    } else if (error != 0 || !layer->final_read) {
-        audit_add(&event, AUDIT_S("end", "truncated"));
-        audit_add(&event, AUDIT_S("reason", "the peer had not closed its direction"));
     } else {
         audit_add(&event, AUDIT_S("end", "clean"));
     }

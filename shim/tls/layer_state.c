@@ -109,5 +109,9 @@ PFSWRAP_EXPORT int SSL_get_error(const SSL *ssl, int result)
         return lib->SSL_get_error(ssl, result);
     if (waits_for_flush(connection))
         return SSL_ERROR_WANT_WRITE;
-    return pfswrap_tunnel_error(connection->layer->tunnel) != 0 ? SSL_ERROR_SSL : lib->SSL_get_error(ssl, result);
+    if (pfswrap_tunnel_error(connection->layer->tunnel) != 0)
+        return SSL_ERROR_SSL;
+    if (result == 0 && connection->layer->end_reported)
+        return SSL_ERROR_ZERO_RETURN; /* libssl reports this only after a close_notify */
+    return lib->SSL_get_error(ssl, result);
 }

@@ -90,7 +90,11 @@ static int transport_read(void *context, void *buffer, size_t size)
     if (layer->result > 0)
         return layer->result;
     bool ended = (layer->lib->SSL_get_shutdown(layer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
-    return layer->result == 0 && ended ? 0 : -1;
+    if (layer->result == 0 && ended)
+        return 0;
+    if (layer->opened)
+        layer_note_failure(layer);
+    return -1;
 }
 
 /*

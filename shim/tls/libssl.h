@@ -72,6 +72,7 @@
     X(SSL_get_options)                                                                                             \
     X(SSL_get_peer_cert_chain)                                                                                     \
     X(SSL_get_quiet_shutdown)                                                                                      \
+    X(SSL_get_rbio)                                                                                                \
     X(SSL_get_rfd)                                                                                                 \
     X(SSL_get_security_callback)                                                                                   \
     X(SSL_get_security_level)                                                                                      \
