@@ -201,9 +201,9 @@ enum pfswrap_seal_event {
     PFSWRAP_SEAL_MORE = 1, /* at least `need` bytes from in + consumed on are needed */
     PFSWRAP_SEAL_PROGRESS, /* something other than data was read: look at owes() and ready(), then call again */
     PFSWRAP_SEAL_DATA,     /* `length` bytes of plaintext at `data` */
-    PFSWRAP_SEAL_FINAL,    /* the peer has closed its direction; no bytes may follow */
-    PFSWRAP_SEAL_ROOM,     /* the next frame has `length` bytes of plaintext, more than `size`: nothing was done */
-    PFSWRAP_SEAL_TAKE,     /* nothing can be read before take() is called */
+    PFSWRAP_SEAL_FINAL, /* the peer has closed its direction; no bytes may follow, and the transport need not end */
+    PFSWRAP_SEAL_ROOM,  /* the next frame has `length` bytes of plaintext, more than `size`: nothing was done */
+    PFSWRAP_SEAL_TAKE,  /* nothing can be read before take() is called */
 };
 
 struct pfswrap_seal_opened {
@@ -248,8 +248,9 @@ int pfswrap_seal_end(struct pfswrap_seal *channel);
 
 /*
  * Closes the direction to the peer: no more data may be begun, and take() produces FINAL when it is next (for a
- * responder, not before the client's confirm). A second call does nothing. Receiving is still possible. Returns 0,
- * or the error that ended the channel; E_POISONED if sent() was not called for an earlier frame.
+ * responder, not before the client's confirm). A second call does nothing. Receiving is still possible. When FINAL
+ * is sent, end this direction of the transport, too: shutdown(2) with SHUT_WR, or the closing alert of TLS. Returns
+ * 0, or the error that ended the channel; E_POISONED if sent() was not called for an earlier frame.
  */
 int pfswrap_seal_close(struct pfswrap_seal *channel);
 

@@ -11,7 +11,7 @@ from lib.process import BUILD, DEADLINE, ROOT, Process, find, free_port, run, wa
 from lib.seal import MODES, Keys, SealWrap, needs_seal
 from lib.tap import Skip, Tap, check, contains, equal
 
-MANNERS = ("select", "poll", "epoll", "edge", "one_shot", "blocking")
+MANNERS = ("select", "poll", "epoll", "edge", "one_shot", "blocking", "forked", "duplicate")
 WORDS = "hello"
 # What the peer sends: the sentence, the words before the end, and the commands.
 STORIES = (
@@ -20,6 +20,8 @@ STORIES = (
     ("FINAL right behind the confirm", [], ["confirm", "final", "send 0"]),
     ("confirm, data and FINAL at once", [WORDS], ["confirm", "data hello", "final", "send 0"]),
     ("data and FINAL at once", [WORDS], ["confirm", "send 0", "data hello", "final", "send 0"]),
+    ("data without a confirm, and FINAL", [WORDS], ["data hello", "send 0", "final", "send 0"]),
+    ("data without a confirm, and FINAL at once", [WORDS], ["data hello", "final", "send 0"]),
     ("FINAL in two packets", [WORDS], ["data hello", "send 0", "receive 5", "final", "send 9", "send 0"]),
     ("FINAL and its last byte in two packets", [WORDS], ["data hello", "send 0", "receive 5", "final", "send 1", "send 0"]),
 )

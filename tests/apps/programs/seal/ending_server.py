@@ -2,9 +2,11 @@
 
 The manners are the ways to wait: select, poll, epoll, edge, one_shot, and blocking, which only reads. After the end it
 asks again without waiting, sends `bye` and closes. With `hold` it first waits for a line on its standard input. The manner
-`ignore` reads nothing: it polls until there is that line, and closes.
+`ignore` reads nothing: it polls until there is that line, and closes. With `forked` a child does all that by poll, and then
+the parent asks and reads, too. With `duplicate` the reads go through a duplicate.
 """
 
+import os
 import select
 import socket
 import sys
@@ -72,6 +74,28 @@ def serve(manner, connection):
     connection.close()
 
 
+def serve_forked(connection):
+    child = os.fork()
+    if child == 0:
+        serve("poll", connection)
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("parent:", words(Waiter("poll", connection).wait(0)), connection.recv(10), flush=True)
+
+
+class Duplicate:
+    """A connection whose descriptor is one number, and whose bytes are moved through another."""
+
+    def __init__(self, connection):
+        self.connection, self.other = connection, connection.dup()
+        self.fileno, self.setblocking = connection.fileno, connection.setblocking
+        self.recv, self.sendall = self.other.recv, self.other.sendall
+
+    def close(self):
+        self.connection.close()
+        self.other.close()
+
+
 def ignore(connection):
     """Polls, so that a handshake goes on, and never reads."""
     poll = select.poll()
@@ -85,10 +109,15 @@ def ignore(connection):
 def main():
     with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as listener:
         try:
-            if sys.argv[1] == "ignore":
-                ignore(listener.accept()[0])
+            manner, connection = sys.argv[1], listener.accept()[0]
+            if manner == "ignore":
+                ignore(connection)
+            elif manner == "forked":
+                serve_forked(connection)
+            elif manner == "duplicate":
+                serve("epoll", Duplicate(connection))
             else:
-                serve(sys.argv[1], listener.accept()[0])
+                serve(manner, connection)
         except OSError as error:
             print("error:", error, flush=True)
 
