@@ -26,8 +26,8 @@ void receive_end_stream(struct connection *connection, int fd);
 /*
  * Whether a read would return at once: with plaintext, with a whole frame that is still in the kernel, or with the
  * end of the stream or an error. A part of a frame is moved from the kernel to the buffer. Otherwise poll would
- * continue to report the socket as readable. False also when FINAL has just been found, since
- * the kernel reports the end by itself then.
+ * continue to report the socket as readable. False also when FINAL has just been found, since the kernel reports
+ * the end by itself then.
  */
 bool receive_ahead(struct connection *connection, int fd);
 

@@ -233,9 +233,9 @@ int layer_shutdown(struct layer *layer)
     bool received = layer->final_read || (lib->SSL_get_shutdown(layer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
     bool sends = !is_quiet(layer) && !has_sent_shutdown(layer);
     int result = 1;
+    /* The close_notify goes in the same packet as FINAL, since the peer may close when it has read FINAL. */
     if (sends)
-        layer_cork(layer,
-                   true); /* the close_notify in the same packet: the peer may close when it has read FINAL */
+        layer_cork(layer, true);
     if (sends)
         result = send_final(layer);
     else if (!is_quiet(layer) && !received)

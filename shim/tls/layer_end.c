@@ -12,8 +12,7 @@
 
 enum { RECORD_HEADER_BYTES = 5 }; /* type, version, length (RFC 8446, 5.1) */
 
-/* Whether libssl can read a record without waiting. Not at the end of the transport, which would be fatal to
- * libssl. */
+/* Whether libssl can read a record without waiting. Not at the end of the transport: libssl fails then for good. */
 static bool has_whole_record(const struct layer *layer)
 {
     const struct libssl *lib = layer->lib;

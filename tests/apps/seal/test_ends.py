@@ -127,14 +127,14 @@ def unused(tap, keys):
                 if mode.sealed:
                     equal(server.wrap.wait_event("refused")["reason"],
                           "the peer reset the connection before it sent anything", "reason")
-    with tap.case("sealed: a client that sends a part of the handshake and closes is an error, and another line in the log"):
+    with tap.case("sealed: a client that sends a part of the handshake and closes is an error, with a reason of its own"):
         needs_seal()
         with Server(MODES[1], keys, echo("poll")) as server:
             with socket.create_connection(("127.0.0.1", server.port)) as peer:
                 peer.sendall(bytes.fromhex("f5706673770d0a01"))
             contains(server.end()[-1], "error: [Errno 104]", "what the server printed")
             equal(server.wrap.wait_event("refused")["reason"], "the peer closed the connection during the handshake", "reason")
-    with tap.case("sealed: a wrapped client that closes before its handshake completes it: an opened connection, an end of file"):
+    with tap.case("sealed: a wrapped client that closes before its handshake completes it, and is an end of file"):
         needs_seal()
         with Server(MODES[1], keys, echo("poll")) as server:
             wrap = SealWrap(keys, identity="client", connect=server.port, peer="server")

@@ -10,6 +10,7 @@
 
 #include "../suite.h"
 #include "pair.h"
+#include "seal/tunnel_internal.h"
 
 /* The clock of the tunnels: time(2), and what the test adds. */
 static time_t ahead;
@@ -462,6 +463,26 @@ START_TEST(one_direction_can_be_closed_while_the_other_continues)
 }
 END_TEST
 
+START_TEST(FINAL_is_the_end_though_the_transport_does_not_end)
+{
+    struct ends *ends = ends_open();
+    uint8_t buffer[200];
+
+    ck_assert_int_eq(4, pfswrap_tunnel_write(ends->client, "data", 4));
+    ck_assert(!tunnel_ends_next(ends->server));
+    ck_assert_int_eq(1, pfswrap_tunnel_close(ends->client));
+    ck_assert_int_eq(3, pfswrap_tunnel_read(ends->server, buffer, 3)); /* both frames are in the tunnel now */
+    ck_assert(!tunnel_ends_next(ends->server));
+    ck_assert_int_eq(1, pfswrap_tunnel_read(ends->server, buffer, sizeof buffer));
+    ck_assert(tunnel_ends_next(ends->server));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(PFSWRAP_TUNNEL_END, pfswrap_tunnel_read(ends->server, buffer, sizeof buffer));
+        ck_assert(tunnel_ends_next(ends->server));
+    }
+    ends_free(ends);
+}
+END_TEST
+
 START_TEST(a_byte_changed_on_the_way_ends_it)
 {
     struct ends *ends = ends_open();
@@ -492,6 +513,7 @@ int main(void)
     tcase_add_test(cases, reading_continues_while_a_write_is_pending);
     tcase_add_test(cases, a_transport_that_ends_without_FINAL_is_truncation);
     tcase_add_test(cases, one_direction_can_be_closed_while_the_other_continues);
+    tcase_add_test(cases, FINAL_is_the_end_though_the_transport_does_not_end);
     tcase_add_test(cases, a_byte_changed_on_the_way_ends_it);
     return run_suite(cases, "tunnel");
 }
