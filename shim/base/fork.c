@@ -27,6 +27,18 @@ static enum process_fork kind_of_child(void)
     return forking.announced ? PROCESS_FORK_RAW : PROCESS_FORK_UNSEEN;
 }
 
+/*
+ * Whether a signal handler forks inside a call of its thread. What that call has locked stays locked until the
+ * handler returns, and the handler may wait for the child. So such a fork waits for no other thread.
+ */
+static bool is_busy(void)
+{
+    bool busy = false;
+    for (size_t i = 0; process_observers[i] != NULL; i++)
+        busy = (process_observers[i]->is_busy != NULL && process_observers[i]->is_busy()) || busy;
+    return busy;
+}
+
 void process_begin_fork(enum process_fork kind)
 {
     const int saved = errno;
@@ -34,7 +46,7 @@ void process_begin_fork(enum process_fork kind)
     process_check();
     if (forking.depth == 0) {
         forking.error = saved;
-        (void)fork_lock_acquire();
+        (void)fork_lock_acquire(!is_busy());
     }
     forking.announced = false;
     forking.depth++;

@@ -15,6 +15,8 @@ enum process_fork { PROCESS_FORK_LIBC, PROCESS_FORK_RAW, PROCESS_FORK_UNSEEN };
  * this one thread, and process_id() is the child's. An unseen child has no before_fork.
  */
 struct process_observer {
+    /* Whether this thread is in the middle of a call: the fork comes from a signal handler that interrupted it. */
+    bool (*is_busy)(void);
     void (*before_fork)(enum process_fork kind);
     void (*after_fork_in_parent)(bool failed);
     void (*after_fork_in_child)(enum process_fork kind);

@@ -119,6 +119,11 @@ bool fork_lock_is_blocked_here(void)
            (atomic_load_explicit(&word, memory_order_relaxed) & EPOCH) == mine.epoch;
 }
 
+bool fork_lock_is_held_here(void)
+{
+    return mine.forks;
+}
+
 void process_block_forks(void)
 {
     process_check();
@@ -156,11 +161,31 @@ static bool lets_sections_pass(int *grace)
     return true;
 }
 
-bool fork_lock_acquire(void)
+static void hold(uint32_t seen)
+{
+    mine.forks = true;
+    mine.depth = 0;
+    mine.epoch = seen & EPOCH;
+}
+
+static bool try_to_acquire(void)
+{
+    uint32_t seen = atomic_load(&word);
+    while ((seen & (FORKING | SECTIONS)) == 0)
+        if (atomic_compare_exchange_weak(&word, &seen, seen | FORKING)) {
+            hold(seen);
+            return true;
+        }
+    return false;
+}
+
+bool fork_lock_acquire(bool waits)
 {
     int waited_ms = 0, grace = 0;
     if (mine.forks || fork_lock_is_blocked_here())
         return false;
+    if (!waits)
+        return try_to_acquire();
     uint32_t seen = atomic_load(&word);
     for (int round = 0;; round++) {
         if ((seen & FORKING) == 0 && !lets_sections_pass(&grace) &&
@@ -173,9 +198,7 @@ bool fork_lock_acquire(void)
             waited_ms += wait_while(seen, round);
         seen = atomic_load(&word);
     }
-    mine.forks = true;
-    mine.depth = 0;
-    mine.epoch = seen & EPOCH;
+    hold(seen);
     waited_ms = 0;
     for (int round = 0; ((seen = atomic_load(&word)) & SECTIONS) > 0 && (seen & EPOCH) == mine.epoch; round++)
         if (waited_ms < FORK_LOCK_SECTION_MS)

@@ -27,11 +27,15 @@ void process_unblock_forks(void);
 
 /*
  * For fork.c. Acquire: waits until no other thread is in a section. False: this thread is in a section, or has the
- * lock already. Release ends this in the parent; reset does so in a child, whose only thread is in no section.
+ * lock already; or other threads are in a section, or fork, and it does not wait. Release ends this in the parent;
+ * reset does so in a child, whose only thread is in no section.
  */
-bool fork_lock_acquire(void);
+bool fork_lock_acquire(bool waits);
 void fork_lock_release(void);
 void fork_lock_reset(void);
+
+/* Whether this thread has the lock for a fork. Then no section is under way, and none begins. */
+bool fork_lock_is_held_here(void);
 
 /* Whether this thread is in a section, and so in the middle of a change. */
 bool fork_lock_is_blocked_here(void);

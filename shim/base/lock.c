@@ -94,14 +94,26 @@ static enum lock_result take_contended(struct lock *lock, struct process_thread 
     }
 }
 
+bool lock_is_held_here(const struct lock *lock)
+{
+    const struct process_thread self = process_thread();
+    return (atomic_load_explicit(&lock->word, memory_order_relaxed) & ~LOCK_WAITERS) == self.id &&
+           lock->space == self.space;
+}
+
 enum lock_result lock_take(struct lock *lock)
 {
     struct process_thread self = process_thread();
     if (__builtin_expect(take_free(lock, self, 0), true))
         return LOCK_TAKEN;
-    if ((atomic_load(&lock->word) & ~LOCK_WAITERS) == self.id && lock->space == self.space)
+    if (lock_is_held_here(lock))
         return LOCK_OWN;
     return take_contended(lock, self);
+}
+
+bool lock_try(struct lock *lock)
+{
+    return take_free(lock, process_thread(), 0);
 }
 
 void lock_release(struct lock *lock)

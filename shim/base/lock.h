@@ -8,6 +8,7 @@
 #define PFSWRAP_BASE_LOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lock {
@@ -27,6 +28,12 @@ enum { LOCK_TIMEOUT_MS = 10000, LOCK_TIMEOUT_UNKNOWN_MS = 1000 };
 /* No critical section blocks, so the wait is short. Not a cancellation point. Keeps errno. */
 enum lock_result lock_take(struct lock *lock);
 
+/* The same without waiting. False: it is not free. */
+bool lock_try(struct lock *lock);
+
 void lock_release(struct lock *lock);
+
+/* Whether this thread holds the lock. */
+bool lock_is_held_here(const struct lock *lock);
 
 #endif

@@ -183,6 +183,42 @@ bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection
     return true;
 }
 
+/* As lock_of(), without waiting. NULL: it is free, or it is locked. */
+static struct connection *try_lock_of(struct endpoint *endpoint)
+{
+    struct connection *locked = NULL;
+    atomic_fetch_add(&endpoint->refcount, 1); /* the memory stays mapped, see endpoint_is_unreferenced() */
+    struct connection *connection = atomic_load(&endpoint->connection);
+    if (connection != NULL && lock_try(&connection->lock)) {
+        if (atomic_load(&endpoint->connection) == connection)
+            locked = connection;
+        else
+            lock_release(&connection->lock);
+    }
+    atomic_fetch_sub(&endpoint->refcount, 1);
+    return locked;
+}
+
+bool endpoint_try_at(struct endpoint *endpoint, struct connection **connection)
+{
+    struct connection *locked = try_lock_of(endpoint);
+    if (locked == NULL)
+        return false;
+    *connection = fetch(endpoint, locked, LOCK_TAKEN);
+    return true;
+}
+
+bool endpoint_is_locked_here(const struct endpoint *endpoint)
+{
+    const struct connection *connection = atomic_load(&endpoint->connection);
+    return connection != NULL && lock_is_held_here(&connection->lock);
+}
+
+struct connection *endpoint_private(const struct endpoint *endpoint)
+{
+    return memory_at(&endpoint_connection_pool, endpoint->block);
+}
+
 /* Whether another process has found that the peer does not seal, and the rule allows that. */
 static bool is_plain(const struct connection *connection)
 {

@@ -125,6 +125,12 @@ void endpoint_leave(struct connection *connection);
 /* The same for an endpoint. False: it is free, or this thread has the lock already. */
 bool endpoint_enter_at(struct endpoint *endpoint, struct connection **connection);
 
+/* The same without waiting. False: also if another thread or process has the lock. */
+bool endpoint_try_at(struct endpoint *endpoint, struct connection **connection);
+
+/* Whether this thread has the lock: the caller is a signal handler that interrupted a call on the connection. */
+bool endpoint_is_locked_here(const struct endpoint *endpoint);
+
 /* The same, if the endpoint still has the connection of this generation. False: that connection has ended. */
 bool endpoint_enter_again(struct endpoint *endpoint, uint32_t generation, struct connection **connection);
 
@@ -199,6 +205,9 @@ void endpoint_hide(struct endpoint *endpoint, int hidden);
  */
 void endpoint_begin_exec(void);
 void endpoint_end_exec(void);
+
+/* The private memory where calls work on the endpoint's connection. A fork wipes it. */
+struct connection *endpoint_private(const struct endpoint *endpoint);
 
 /*
  * In a child of a fork: resets what belonged to the calls and the background work of the parent's threads.

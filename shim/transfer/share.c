@@ -125,7 +125,8 @@ static __thread struct {
     unsigned depth;
     uint32_t
         mark; /* of the outermost one; endpoints that it or an inner one has counted have this or a later mark */
-    bool is_busy; /* this thread is in the middle of a call: the fork comes from a signal handler */
+    bool is_busy; /* the fork comes from a signal handler that interrupted a call. What this thread has locked is
+                     unlocked only after the handler has returned */
 } forking __attribute__((tls_model("initial-exec")));
 
 static _Atomic uint32_t last_mark;
@@ -138,7 +139,7 @@ static bool is_counted(const struct endpoint *endpoint, uint32_t mark)
 
 /*
  * Moves all open connections to one segment, and counts the child as a holder of each. If a signal handler forks
- * inside a call on a connection, this thread holds its lock. Then the connection stays as it is, and is not
+ * inside a call, this does not wait for any lock. A connection that is locked stays as it is, and is not
  * counted.
  */
 static void share_all(uint32_t mark)
@@ -153,10 +154,8 @@ static void share_all(uint32_t mark)
         struct connection *connection;
         if (endpoint == NULL)
             continue;
-        if (!endpoint_enter_at(endpoint, &connection)) {
-            forking.is_busy = forking.is_busy || endpoint_at(i) != NULL;
+        if (!(forking.is_busy ? endpoint_try_at : endpoint_enter_at)(endpoint, &connection))
             continue;
-        }
         if (atomic_load(&endpoint->descriptors) > 0 && !connection->wiped) {
             if (connection->slot == NULL && segment == NULL && (segment = segment_make(count)) != NULL)
                 segment_hold(segment); /* other threads may close connections that were moved already */
@@ -224,14 +223,28 @@ static void disown(struct endpoint *endpoint, struct connection *connection)
 }
 
 /*
- * In a child: the process becomes a holder of the connection, or has no part in it. `is_expected`: the parent ran
- * before_fork() for this child. Locked.
+ * Locks a connection in a child. Without `waits`: the thread that has the lock may be the one that forked, and it
+ * may wait until this process has ended. Then this process has no part in the connection.
  */
-static void take_part(struct endpoint *endpoint, struct connection *connection, bool is_expected)
+static bool enter_in_child(struct endpoint *endpoint, struct connection **connection, bool waits)
+{
+    if (!waits && endpoint_try_at(endpoint, connection))
+        return true;
+    if (!waits && endpoint->segment != NULL) { /* in private memory the fork has wiped the lock, too */
+        atomic_store(&endpoint->connection, endpoint_private(endpoint));
+        share_leave(endpoint);
+    }
+    return endpoint_enter_at(endpoint, connection);
+}
+
+/*
+ * In a child: the process becomes a holder of the connection, or has no part in it. `counted`: the parent counted
+ * it before the fork. Locked.
+ */
+static void take_part(struct endpoint *endpoint, struct connection *connection, bool counted)
 {
     if (connection->wiped)
         return;
-    const bool counted = is_expected && is_counted(endpoint, forking.mark);
     if (connection->slot == NULL || (!counted && connection->holder_count == 0)) {
         disown(endpoint, connection);
         return;
@@ -273,15 +286,27 @@ static void after_fork_in_child(enum process_fork kind)
         const bool is_hidden = atomic_load(&endpoint->descriptors) == 0; /* closed, and the parent finishes it */
         if (is_hidden)
             close_hidden(atomic_load(&endpoint->fd));
-        if (!endpoint_enter_at(endpoint, &connection))
+        const bool counted = is_expected && is_counted(endpoint, forking.mark);
+        if (!enter_in_child(endpoint, &connection, counted || !is_expected || !forking.is_busy))
             continue;
         if (is_hidden) {
             endpoint_free(endpoint, connection);
         } else {
-            take_part(endpoint, connection, is_expected);
+            take_part(endpoint, connection, counted);
             drop_mismatched(endpoint, connection);
         }
     }
+}
+
+/* A lock that a siglongjmp(3) has left locked counts, too, since nobody will unlock it. */
+static bool is_busy(void)
+{
+    forking.is_busy = fork_lock_is_blocked_here();
+    for (uint32_t i = 0; i < endpoint_limit() && !forking.is_busy; i++) {
+        const struct endpoint *endpoint = endpoint_at(i);
+        forking.is_busy = endpoint != NULL && endpoint_is_locked_here(endpoint);
+    }
+    return forking.is_busy;
 }
 
 static void before_fork(enum process_fork kind)
@@ -289,11 +314,12 @@ static void before_fork(enum process_fork kind)
     if (kind == PROCESS_FORK_RAW)
         background_settle();
     const uint32_t mark = atomic_fetch_add(&last_mark, 1) + 1;
-    if (forking.depth++ == 0) {
+    if (forking.depth++ == 0)
         forking.mark = mark;
-        forking.is_busy = fork_lock_is_blocked_here();
-    }
-    if (atomic_load(&endpoint_count) > 0)
+    else
+        forking.is_busy = true;
+    /* Without the lock, other threads may close connections that were counted. So the child counts itself. */
+    if (atomic_load(&endpoint_count) > 0 && fork_lock_is_held_here())
         share_all(mark);
 }
 
@@ -304,7 +330,12 @@ static void after_fork_in_parent(bool failed)
         unshare_all(forking.depth == 0 ? forking.mark : atomic_load(&last_mark));
 }
 
-const struct process_observer share_process_observer = {before_fork, after_fork_in_parent, after_fork_in_child};
+const struct process_observer share_process_observer = {
+    .is_busy = is_busy,
+    .before_fork = before_fork,
+    .after_fork_in_parent = after_fork_in_parent,
+    .after_fork_in_child = after_fork_in_child,
+};
 
 bool share_with_handoff(struct endpoint *endpoint, struct connection *connection, struct holder handoff)
 {

@@ -21,9 +21,10 @@ BARE_CONNECTIONS = 1500
 PART = 2500  # connections of one run of the program: what is found is known soon
 SECONDS = 240  # for one run: what hangs is given up by the program itself after 30 s
 SHARES = {
-    "servers": (0.4, "threads that accept, in a process that forks"),
+    "servers": (0.3, "threads that accept, in a process that forks"),
     "clients": (0.3, "threads that connect, in a process that forks"),
     "both_ends": (0.3, "threads of both ends in one process that forks"),
+    "handlers": (0.1, "threads of both ends in one process that forks in a signal handler"),
 }
 
 

@@ -31,7 +31,14 @@ static void before(enum process_fork kind)
         before_fork();
 }
 
-static const struct process_observer observer = {.before_fork = before};
+static bool busy;
+
+static bool is_busy(void)
+{
+    return busy;
+}
+
+static const struct process_observer observer = {.is_busy = is_busy, .before_fork = before};
 const struct process_observer *const process_observers[] = {&observer, NULL};
 
 static _Noreturn void leave(bool well)
@@ -227,6 +234,29 @@ START_TEST(a_handler_may_fork_inside_a_fork)
 }
 END_TEST
 
+/* Its thread has locks that the other threads in sections may wait for. */
+START_TEST(a_fork_of_a_busy_thread_waits_for_no_section)
+{
+    static int halves[2];
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, have_a_section, halves), 0);
+    while (atomic_load(&inside) == 0)
+        pause_ms(1);
+    busy = true;
+    const pid_t child = fork();
+    if (child == 0) {
+        busy = false;
+        leave(halves[1] == 0 && is_unlocked());
+    }
+    busy = false;
+    atomic_store(&forks_begun, 1);
+    expect_success(child);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(halves[1], 1);
+    ck_assert(is_unlocked());
+}
+END_TEST
+
 /* --- what never comes back --- */
 
 static sigjmp_buf away;
@@ -394,6 +424,7 @@ int main(void)
     tcase_add_test(cases, the_forks_own_work_may_have_sections);
     tcase_add_test(cases, a_handler_may_fork_inside_a_section_of_its_thread);
     tcase_add_test(cases, a_handler_may_fork_inside_a_fork);
+    tcase_add_test(cases, a_fork_of_a_busy_thread_waits_for_no_section);
     tcase_add_test(cases, a_section_that_was_left_by_a_jump_is_given_up);
     tcase_add_test(cases, a_section_whose_thread_has_ended_is_given_up);
     tcase_add_test(cases, a_fork_whose_thread_has_ended_is_given_up);

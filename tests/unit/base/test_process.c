@@ -70,8 +70,10 @@ static void second_in_child(enum process_fork kind)
     note('C');
 }
 
-static const struct process_observer first = {first_before, first_in_parent, first_in_child};
-static const struct process_observer second = {second_before, second_in_parent, second_in_child};
+static const struct process_observer first = {
+    .before_fork = first_before, .after_fork_in_parent = first_in_parent, .after_fork_in_child = first_in_child};
+static const struct process_observer second = {
+    .before_fork = second_before, .after_fork_in_parent = second_in_parent, .after_fork_in_child = second_in_child};
 static const struct process_observer indifferent = {0};
 const struct process_observer *const process_observers[] = {&first, &indifferent, &second, NULL};
 

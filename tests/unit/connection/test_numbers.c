@@ -153,6 +153,16 @@ enum lock_result lock_take(struct lock *lock)
         model_wait();
     }
 }
+bool lock_try(struct lock *lock)
+{
+    uint32_t expected = 0;
+    model_step();
+    return MODEL_COMPARE(&lock->word, &expected, (uint32_t)model_self() + 1);
+}
+bool lock_is_held_here(const struct lock *lock)
+{
+    return lock->word == (uint32_t)model_self() + 1;
+}
 void lock_release(struct lock *lock)
 {
     MODEL_STORE(&lock->word, 0);

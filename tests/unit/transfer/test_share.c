@@ -302,6 +302,41 @@ START_TEST(forks_within_forks_are_counted_each)
 }
 END_TEST
 
+/* As in a signal handler that interrupted a call and waits for its child: the lock stays taken meanwhile. */
+static void fork_inside_a_call(const struct link *link)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    ck_assert_int_eq(endpoint_enter(link->client, &endpoint, &connection), ENDPOINT_ENTERED);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        const bool refused = link_send(link->client, "x", 1) == -1 && errno == ECONNRESET;
+        _exit(release_close(link->client) == 0 && release_close(link->server) == 0 && refused ? 0 : 1);
+    }
+    expect_exit(child, 0);
+    endpoint_leave(connection);
+}
+
+START_TEST(a_child_made_inside_a_call_does_not_wait_for_it)
+{
+    struct link link = link_open(65536);
+    fork_inside_a_call(&link);
+    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
+    expect(&link, "a");
+    pid_t child = fork(); /* it is shared from here on */
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(release_close(link.client) == 0 && release_close(link.server) == 0 ? 0 : 1);
+    expect_exit(child, 0);
+    fork_inside_a_call(&link);
+    ck_assert_uint_eq(holders(link.client), 1);
+    ck_assert_uint_eq(holders(link.server), 1);
+    ck_assert_int_eq(link_send(link.client, "b", 1), 1);
+    expect(&link, "b");
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("share");
@@ -317,5 +352,6 @@ int main(void)
     tcase_add_test(cases, an_unseen_child_has_no_part_in_what_its_parent_has_ended);
     tcase_add_test(cases, a_fork_that_fails_leaves_no_holder_behind);
     tcase_add_test(cases, forks_within_forks_are_counted_each);
+    tcase_add_test(cases, a_child_made_inside_a_call_does_not_wait_for_it);
     return run_suite(cases, "share");
 }

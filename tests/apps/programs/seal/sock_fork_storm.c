@@ -1,7 +1,8 @@
 /*
  * Forks beside threads: threads accept, answer and close, or connect, ask and close, while other threads of the
- * same process make children of every kind. A child gets copies of connections that it does not use, and not one of
- * them may be lost by that. Each byte is compared, each connection must end in order at both ends.
+ * same process, or a signal handler, make children of every kind. A child gets copies of connections that it does
+ * not use, and not one of them may be lost by that. Each byte is compared, and each connection must end in order at
+ * both ends.
  *
  * SOCK_CONNECTIONS in the environment says how many connections (default 1000), SOCK_SEED another sequence of
  * chance.
@@ -10,9 +11,11 @@
 #include "../lib/sock.h"
 
 #include <pthread.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 enum {
     USERS = 4,   /* threads with connections, at each end */
@@ -185,14 +188,39 @@ static void *accept_and_serve(void *argument)
     return NULL;
 }
 
+/* Only one thread forks in a signal handler, whatever it is doing: the first one that connects. */
+static void mask_alarm(int how)
+{
+    sigset_t alarm;
+    sock_expect(sigemptyset(&alarm) == 0 && sigaddset(&alarm, SIGALRM) == 0 &&
+                    pthread_sigmask(how, &alarm, NULL) == 0,
+                "pthread_sigmask");
+}
+
+/* Connects. If a signal interrupts connect(2), the kernel continues with the connection. */
+static bool has_connected(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (connect(fd, (const struct sockaddr *)&sock_target_global.address, sock_target_global.length) == 0)
+        return true;
+    if (errno != EINTR || (sock_wait(fd, POLLOUT) & POLLOUT) == 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        return false;
+    errno = error;
+    return error == 0;
+}
+
 static void *connect_and_ask(void *argument)
 {
     unsigned state = first_seed * 100 + *(unsigned *)argument;
+    if (*(unsigned *)argument == 0)
+        mask_alarm(SIG_UNBLOCK);
     for (int number; (number = atomic_fetch_add(&counts->begun, 1)) < total;) {
         const int fd = socket(sock_target_global.address.ss_family,
                               number % 4 == 0 ? SOCK_STREAM : SOCK_STREAM | SOCK_CLOEXEC, 0);
         set_timeout(fd);
-        if (connect(fd, (const struct sockaddr *)&sock_target_global.address, sock_target_global.length) != 0) {
+        if (!has_connected(fd)) {
             lost("connect");
             atomic_fetch_add(&counts->served, 1); /* nobody will accept it */
         } else if (ask(fd, &state)) {
@@ -252,8 +280,13 @@ static pid_t make_child(unsigned way)
         return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     case 1:
         return _Fork();
+    case 3:
+        if (way % 32 != 3)
+            return fork();
+        sock_expect(posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ) == 0, "posix_spawn");
+        return pid;
     case 2:
-        if (way % 64 != 2)
+        if (way % 32 != 2)
             return fork();
         pid = vfork();
         if (pid == 0) {
@@ -280,6 +313,36 @@ static void *fork_children(void *argument)
         atomic_fetch_add(&counts->forks, 1);
     }
     return NULL;
+}
+
+/* The next signal comes 2 ms after this call, however long the handler takes. */
+static void set_alarm(void)
+{
+    const struct itimerval soon = {.it_value.tv_usec = 2000};
+    (void)setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+/* The signal handler. Its thread may be inside a call on a connection. */
+static void fork_in_handler(int number)
+{
+    const int saved = errno;
+    int status = 0;
+    const pid_t pid = _Fork();
+    (void)number;
+    if (pid == 0)
+        _exit(0);
+    if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)
+        atomic_fetch_add(&counts->forks, 1);
+    set_alarm();
+    errno = saved;
+}
+
+static void fork_by_timer(void)
+{
+    const struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
+    mask_alarm(SIG_BLOCK);
+    sock_expect(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
+    set_alarm();
 }
 
 /* --- a process with threads of all kinds --- */
@@ -380,10 +443,23 @@ static void both_ends(const struct sock_target *target)
     conclude();
 }
 
+/* The same, but children are made in a signal handler only. */
+static void handlers(const struct sock_target *target)
+{
+    const int listener = listen_for_threads(target);
+    prepare();
+    fork_by_timer();
+    play((struct part){.listener = listener, .connects = true});
+    (void)setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+    (void)close(listener);
+    conclude();
+}
+
 static const struct scenario scenarios[] = {
     {"servers", NULL, NULL, servers},
     {"clients", NULL, NULL, clients},
     {"both_ends", NULL, NULL, both_ends},
+    {"handlers", NULL, NULL, handlers},
     {0},
 };
 
