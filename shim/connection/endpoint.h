@@ -190,7 +190,10 @@ void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec);
  */
 bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word);
 
-/* Removes `fd`, which becomes closing. Returns how many numbers the endpoint has left. Locked. */
+/*
+ * Removes `fd`, which becomes closing. Returns how many numbers the endpoint has left; or -1, and nothing has
+ * changed: the endpoint no longer has this number. Locked.
+ */
 int endpoint_remove(struct endpoint *endpoint, int fd, uint32_t generation);
 
 /* At exit: the endpoint's numbers become hidden from other threads, and stay open in the kernel. */

@@ -61,7 +61,8 @@ bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word)
 
 int endpoint_remove(struct endpoint *endpoint, int fd, uint32_t generation)
 {
-    (void)fd_table_exchange(fd, endpoint_word(endpoint, false), fd_word_closing(generation));
+    if (!fd_table_exchange(fd, endpoint_word(endpoint, false), fd_word_closing(generation)))
+        return -1; /* number_dropped() has counted it */
     int left = atomic_fetch_sub(&endpoint->descriptors, 1) - 1;
     if (left > 0 && atomic_load(&endpoint->fd) == fd)
         atomic_store(&endpoint->fd, endpoint_number(endpoint, 0));
@@ -120,8 +121,9 @@ int endpoint_drop_mismatched(struct endpoint *endpoint)
         return left;
     for (int fd = endpoint_number(endpoint, 0); fd >= 0 && left > 0; fd = endpoint_number(endpoint, fd + 1))
         if (!endpoint_has_socket(endpoint, fd)) {
-            left = endpoint_remove(endpoint, fd, generation);
+            (void)endpoint_remove(endpoint, fd, generation);
             fd_vacate(fd, generation);
+            left = atomic_load(&endpoint->descriptors);
         }
     return left;
 }

@@ -29,10 +29,11 @@ static bool release_unlocked(int fd, uint32_t generation)
     if (endpoint == NULL)
         return false;
     const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
-    if (endpoint_remove(endpoint, fd, generation) > 0) {
+    const int left = endpoint_remove(endpoint, fd, generation);
+    if (left != 0) {
         if (hidden >= 0)
             fd_unreserve(hidden, true);
-        return true;
+        return left > 0;
     }
     atomic_store(&endpoint->fd, hidden);
     if (hidden >= 0)
@@ -45,19 +46,25 @@ bool release_number(int fd, uint32_t generation)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered == ENDPOINT_ERROR && errno != EBADF)
-        return release_unlocked(fd, generation);
-    if (entered != ENDPOINT_ENTERED)
-        return false;
-    transport_call = TRANSPORT_PLAIN;
-    if (endpoint_remove(endpoint, fd, generation) > 0) {
-        ENDPOINT_RAISE(number_closing, endpoint, fd);
+    for (;;) {
+        const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+        if (entered == ENDPOINT_ERROR && errno != EBADF)
+            return release_unlocked(fd, generation);
+        if (entered != ENDPOINT_ENTERED)
+            return false;
+        transport_call = TRANSPORT_PLAIN;
+        const int left = endpoint_remove(endpoint, fd, generation);
+        if (left == 0) {
+            if (!release_last_number(endpoint, connection, fd))
+                background_add(endpoint);
+            return true;
+        }
+        if (left > 0)
+            ENDPOINT_RAISE(number_closing, endpoint, fd);
         endpoint_leave(connection);
-    } else if (!release_last_number(endpoint, connection, fd)) {
-        background_add(endpoint);
+        if (left > 0)
+            return true;
     }
-    return true;
 }
 
 long release_close_number(int fd, uint32_t generation)

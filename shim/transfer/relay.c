@@ -112,14 +112,12 @@ static void move_registrations(struct endpoint *endpoint, int number, int end)
 static void replace_numbers(struct endpoint *endpoint, struct connection *connection, int end)
 {
     const uint32_t generation = fd_next_generation();
-    int left;
     signals_pin(); /* a number is closing meanwhile, and the connection is locked */
-    do {
-        const int number = atomic_load(&endpoint->fd);
+    for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1)) {
         move_registrations(endpoint, number, end);
-        left = endpoint_remove(endpoint, number, generation);
+        (void)endpoint_remove(endpoint, number, generation);
         fd_vacate(number, generation);
-    } while (left > 0);
+    }
     (void)holders_release(connection);
     endpoint_free(endpoint, connection);
     signals_unpin();
