@@ -125,8 +125,10 @@ void process_become_relay(void)
 /* --- libc's fork --- */
 
 /*
- * libc calls the parent's handlers also where the fork has failed, and does not say so. But it leaves the kernel's
- * errno as it is, and sets none otherwise: it is zero in between unless the fork fails.
+ * libc calls the parent's handlers also if the fork has failed, and does not tell them. But it keeps the kernel's
+ * errno, and sets no other. So errno is 0 after the fork, or the reason why it failed. This can be wrong in one
+ * direction: a handler of another library, or a signal handler, may have set errno meanwhile. Then a fork that has
+ * made a child looks as if it had failed, and observers must allow for that.
  */
 static void before_fork(void)
 {
@@ -137,7 +139,7 @@ static void before_fork(void)
 static void after_fork_in_parent(void)
 {
     const int error = errno;
-    const bool failed = error == EAGAIN || error == ENOMEM || error == ENOSYS || error == EPERM;
+    const bool failed = error != 0; /* any errno: a system call filter may return one of its own */
     const int before = forking.error;
     process_end_fork(failed ? PROCESS_FORK_FAILED : PROCESS_FORK_PARENT);
     errno = failed ? error : before;

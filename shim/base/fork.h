@@ -18,6 +18,7 @@ struct process_observer {
     /* Whether this thread is in the middle of a call: the fork comes from a signal handler that interrupted it. */
     bool (*is_busy)(void);
     void (*before_fork)(enum process_fork kind);
+    /* `failed`: no child was made. For a fork of libc this may be wrong: there may be a child (fork.c). */
     void (*after_fork_in_parent)(bool failed);
     void (*after_fork_in_child)(enum process_fork kind);
 };

@@ -108,6 +108,7 @@ struct connection {
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
     uint32_t holder_count;          /* processes that have it, including those that a fork is about to make */
+    uint32_t expected_count;        /* of these, children of a fork that have not entered themselves yet */
     struct holder holders[CONNECTION_HOLDERS];
     struct pfswrap_seal channel;
 };

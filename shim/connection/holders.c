@@ -40,6 +40,32 @@ void holders_join(struct connection *connection)
     (void)replace(connection, (struct holder){0}, holders_this_process());
 }
 
+void holders_expect(struct connection *connection)
+{
+    connection->holder_count++;
+    connection->expected_count++;
+}
+
+void holders_withdraw(struct connection *connection)
+{
+    if (connection->expected_count == 0 || connection->holder_count <= 1)
+        return;
+    connection->expected_count--;
+    connection->holder_count--;
+}
+
+bool holders_arrive(struct connection *connection, bool is_expected)
+{
+    if (is_expected && connection->expected_count > 0)
+        connection->expected_count--;
+    else if (connection->holder_count > 0)
+        connection->holder_count++;
+    else
+        return false;
+    holders_join(connection);
+    return true;
+}
+
 /* Removes the holders that no longer exist. `own`: removes this process, too, without changing holder_count. */
 static void remove_gone(struct connection *connection, bool own)
 {

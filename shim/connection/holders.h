@@ -11,7 +11,19 @@
 /* This process, as a holder. */
 struct holder holders_this_process(void);
 
-/* Enters this process into the list. Before the fork, the parent has counted it in holder_count already. */
+/*
+ * Around a fork. Expect: before it, the parent counts its child. Withdraw: the fork has failed. Arrive: the child
+ * enters itself into the list; `is_expected`: the parent has counted it, as far as the child knows. If the parent
+ * has not, or has withdrawn that, the child counts itself. Arrive returns false if the connection has no holder any
+ * more: then it has ended, and the child has no part in it.
+ *
+ * A fork that has made a child may look as if it had failed (base/fork.c). Such a child is counted all the same.
+ */
+void holders_expect(struct connection *connection);
+void holders_withdraw(struct connection *connection);
+bool holders_arrive(struct connection *connection, bool is_expected);
+
+/* Enters this process into the list. holder_count has it already. */
 void holders_join(struct connection *connection);
 
 /* Removes this process. Returns whether another holder still has the connection. */

@@ -162,7 +162,7 @@ static void share_all(uint32_t mark)
             if (connection->slot == NULL && segment != NULL && used < count)
                 move_to(endpoint, connection, segment, used++);
             if (connection->slot != NULL) {
-                connection->holder_count++;
+                holders_expect(connection);
                 endpoint->counted_by = mark;
             }
         }
@@ -180,8 +180,8 @@ static void unshare_all(uint32_t mark)
         struct connection *connection;
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
             continue;
-        if (is_counted(endpoint, mark) && connection->slot != NULL && connection->holder_count > 1) {
-            connection->holder_count--;
+        if (is_counted(endpoint, mark) && connection->slot != NULL) {
+            holders_withdraw(connection);
             endpoint->counted_by = 0;
         }
         endpoint_leave(connection);
@@ -245,13 +245,8 @@ static void take_part(struct endpoint *endpoint, struct connection *connection, 
 {
     if (connection->wiped)
         return;
-    if (connection->slot == NULL || (!counted && connection->holder_count == 0)) {
+    if (connection->slot == NULL || !holders_arrive(connection, counted))
         disown(endpoint, connection);
-        return;
-    }
-    if (!counted)
-        connection->holder_count++;
-    holders_join(connection);
 }
 
 /* In a child: frees the endpoint if none of its numbers is its socket here. Called locked; unlocked on return. */

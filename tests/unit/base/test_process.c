@@ -5,10 +5,13 @@
 #include "../suite.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -281,6 +284,37 @@ START_TEST(a_fork_that_fails_is_noted_as_such)
 }
 END_TEST
 
+/* A filter (seccomp(2)) that refuses the calls that make processes, with an errno that the kernel would not return.
+ */
+static bool refuse_forks(void)
+{
+    const struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = (struct sock_filter *)code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+START_TEST(a_fork_that_a_filter_refuses_is_noted_as_failed)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        memset(notes, 0, sizeof notes);
+        CHILD_EXPECT(refuse_forks());
+        errno = EXDEV;
+        const pid_t grandchild = fork();
+        CHILD_EXPECT(grandchild == -1 && errno == EACCES);
+        CHILD_EXPECT(strcmp(notes, "BbfF") == 0);
+        leave(0);
+    }
+    expect_success(child);
+}
+END_TEST
+
 /* --- forks within forks --- */
 
 static pid_t nested_child;
@@ -505,6 +539,7 @@ int main(void)
     tcase_add_test(cases, an_unseen_child_is_known_by_its_first_check_and_its_children_likewise);
     tcase_add_test(cases, a_child_of_vfork_is_recognised_and_leaves_its_parent_as_it_is);
     tcase_add_test(cases, a_fork_that_fails_is_noted_as_such);
+    tcase_add_test(cases, a_fork_that_a_filter_refuses_is_noted_as_failed);
     tcase_add_test(cases, a_fork_in_the_midst_of_another_is_one_of_its_own);
     tcase_add_test(cases, the_child_of_an_inner_fork_may_go_on_with_the_outer_one);
     tcase_add_test(cases, a_signal_handler_may_fork_in_the_midst_of_a_fork);

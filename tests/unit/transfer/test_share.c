@@ -281,6 +281,31 @@ START_TEST(a_fork_that_fails_leaves_no_holder_behind)
 }
 END_TEST
 
+/* Another library's handler has changed errno, so a fork looks as if it had failed, but there is a child. */
+START_TEST(a_fork_that_is_wrongly_taken_for_a_failure_makes_a_holder)
+{
+    struct link link = link_open(65536);
+    int go[2];
+    char byte = 0;
+    ck_assert_int_eq(pipe(go), 0);
+    process_begin_fork(PROCESS_FORK_RAW);
+    const pid_t child = (pid_t)raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        bool is_right = read(go[0], &byte, 1) == 1; /* the parent has decided */
+        process_end_fork(PROCESS_FORK_CHILD);
+        is_right = is_right && holders(link.client) == 2 && link_send(link.client, "a", 1) == 1;
+        (void)raw_syscall(SYS_exit_group, release_close(link.client) == 0 && is_right ? 0 : 1);
+    }
+    process_end_fork(PROCESS_FORK_FAILED);
+    ck_assert_uint_eq(holders(link.client), 1);
+    ck_assert_int_eq(write(go[1], "x", 1), 1);
+    expect_exit(child, 0);
+    ck_assert_uint_eq(holders(link.client), 1);
+    ck_assert_int_eq(link_send(link.client, "b", 1), 1);
+    expect(&link, "ab");
+}
+END_TEST
+
 /* In a fork within a fork each of the two children is a holder of its own. */
 START_TEST(forks_within_forks_are_counted_each)
 {
@@ -351,6 +376,7 @@ int main(void)
     tcase_add_test(cases, an_unseen_child_joins_what_is_shared_and_leaves_it);
     tcase_add_test(cases, an_unseen_child_has_no_part_in_what_its_parent_has_ended);
     tcase_add_test(cases, a_fork_that_fails_leaves_no_holder_behind);
+    tcase_add_test(cases, a_fork_that_is_wrongly_taken_for_a_failure_makes_a_holder);
     tcase_add_test(cases, forks_within_forks_are_counted_each);
     tcase_add_test(cases, a_child_made_inside_a_call_does_not_wait_for_it);
     return run_suite(cases, "share");
