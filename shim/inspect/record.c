@@ -70,18 +70,71 @@ void record_unlock(struct record *record)
     atomic_store(&record->owner, NULL);
 }
 
-/* The child does not have the parent's other threads, so it unlocks what they had locked. */
-static void after_fork_in_child(enum process_fork kind)
+static bool is_there(uint32_t index)
 {
-    (void)kind;
-    for (int fd = fd_next_known(0); fd >= 0 && atomic_load(&inspected) > 0; fd = fd_next_known((unsigned)fd + 1)) {
-        const uint32_t entry = fd_word_record(fd_word(fd));
-        if (entry != 0 && atomic_load(&record_at(entry)->owner) != &self)
-            atomic_store(&record_at(entry)->owner, NULL);
-    }
+    return atomic_load(&records.chunks[index / records.per_chunk]) != NULL;
 }
 
-const struct process_observer inspect_process_observer = {.after_fork_in_child = after_fork_in_child};
+/*
+ * Whether this thread has a record locked: a signal handler forks inside its call. Another thread may wait for the
+ * record in a section.
+ */
+static bool is_busy(void)
+{
+    bool busy = false;
+    for (uint32_t i = 0; i < memory_count(&records) && !busy; i++)
+        busy = is_there(i) && atomic_load_explicit(&record_at(i + 1)->owner, memory_order_relaxed) == &self;
+    return busy;
+}
+
+static __thread bool takes_record __attribute__((tls_model("initial-exec")));      /* it is inside record_new() */
+static __thread bool forks_inside_call __attribute__((tls_model("initial-exec"))); /* in a signal handler */
+
+static void before_fork(enum process_fork kind)
+{
+    (void)kind;
+    forks_inside_call = fork_lock_is_blocked_here() || takes_record;
+}
+
+/* The numbers in the table say which records are in use, and how often. All others are free. */
+static void rebuild_pool(void)
+{
+    int count = 0;
+    for (uint32_t i = 0; i < memory_count(&records); i++)
+        if (is_there(i))
+            record_at(i + 1)->descriptors = 0;
+    for (int fd = fd_next_known(0); fd >= 0; fd = fd_next_known((unsigned)fd + 1)) {
+        const uint32_t entry = fd_word_record(fd_word(fd));
+        if (entry == 0)
+            continue;
+        record_at(entry)->descriptors++;
+        count++;
+    }
+    atomic_store(&inspected, count);
+    memory_begin_rebuild(&records);
+    for (uint32_t i = 0; i < memory_count(&records); i++)
+        if (is_there(i) && (record_at(i + 1)->descriptors > 0 || atomic_load(&record_at(i + 1)->owner) == &self))
+            memory_keep(&records, (int32_t)i);
+    memory_end_rebuild(&records);
+}
+
+/*
+ * The child does not have the parent's other threads. So it unlocks what they had locked: records in use, and also
+ * free ones, which they were about to give back or had just taken. What they had taken from the pool is free.
+ */
+static void after_fork_in_child(enum process_fork kind)
+{
+    for (uint32_t i = 0; i < memory_count(&records); i++) {
+        const void *owner = is_there(i) ? atomic_load(&record_at(i + 1)->owner) : NULL;
+        if (owner != NULL && owner != &self)
+            atomic_store(&record_at(i + 1)->owner, NULL);
+    }
+    if (kind != PROCESS_FORK_UNSEEN && !forks_inside_call)
+        rebuild_pool();
+}
+
+const struct process_observer inspect_process_observer = {
+    .is_busy = is_busy, .before_fork = before_fork, .after_fork_in_child = after_fork_in_child};
 
 struct record *record_enter(int fd, uint32_t *entry)
 {
@@ -144,7 +197,7 @@ int record_find(uint64_t cookie)
     return -1;
 }
 
-struct record *record_new(int fd, uint64_t cookie)
+static struct record *make(int fd, uint64_t cookie)
 {
     int32_t index = memory_take(&records);
     if (index < 0)
@@ -164,6 +217,14 @@ struct record *record_new(int fd, uint64_t cookie)
     record_unlock(record);
     memory_give(&records, index);
     return NULL;
+}
+
+struct record *record_new(int fd, uint64_t cookie)
+{
+    takes_record = true;
+    struct record *record = make(fd, cookie);
+    takes_record = false;
+    return record;
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
+#include "base/fork_lock.h"
 #include "base/process.h"
 #include "inspect/inspect.h"
 #include "inspect/record.h"
@@ -327,6 +328,81 @@ START_TEST(a_child_of_a_fork_enters_a_record_that_another_thread_had_locked)
 }
 END_TEST
 
+static void expect_success(pid_t child)
+{
+    int status = 0;
+    ck_assert_int_ge(child, 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+/* A thread that comes late has locked a record that was given back meanwhile. */
+START_TEST(a_child_of_a_fork_unlocks_a_free_record_too)
+{
+    const struct pair pair = inspected();
+    struct record *record = record_of(pair.client);
+    inspect_end(pair.client);
+    ck_assert_int_eq(record->descriptors, 0);
+    atomic_store(&record->owner, &barrier);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(atomic_load(&record->owner) == NULL ? 0 : 1);
+    expect_success(child);
+    ck_assert_ptr_eq(atomic_load(&record->owner), &barrier);
+}
+END_TEST
+
+/* A thread has taken a record, or is about to give it back, and no number has it. */
+START_TEST(in_a_child_of_a_fork_a_record_without_a_number_is_free)
+{
+    const struct pair pair = inspected(), other = inspected();
+    const uint32_t entry = entry_of(pair.client), kept = entry_of(other.client);
+    struct record *record = record_of(pair.client);
+    atomic_store(&record->owner, &barrier);
+    ck_assert(fd_remove_record(pair.client, entry));
+    const pid_t child = fork();
+    if (child == 0) {
+        const struct pair next = inspected();
+        const bool is_right = entry_of(next.client) == entry && record_of(next.client)->descriptors == 1;
+        _exit(is_right && entry_of(other.client) == kept && record_of(other.client)->descriptors == 1 ? 0 : 1);
+    }
+    expect_success(child);
+    ck_assert_int_eq(record->descriptors, 1);
+}
+END_TEST
+
+static void *end_inspection(void *fd)
+{
+    process_block_forks();
+    (void)pthread_barrier_wait(&barrier);
+    inspect_end(*(const int *)fd); /* waits for the record */
+    process_unblock_forks();
+    return fd;
+}
+
+/* As in a signal handler: it has a record locked for which another thread waits in a section. */
+START_TEST(a_fork_inside_a_call_does_not_wait_for_those_that_wait_for_its_record)
+{
+    struct pair pair = inspected();
+    pthread_t thread;
+    uint32_t entry;
+    ck_assert_int_eq(pthread_barrier_init(&barrier, NULL, 2), 0);
+    struct record *record = record_enter(pair.client, &entry);
+    ck_assert_ptr_nonnull(record);
+    const void *owner = atomic_load(&record->owner);
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_inspection, &pair.client), 0);
+    (void)pthread_barrier_wait(&barrier);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(atomic_load(&record->owner) == owner && record->descriptors == 1 ? 0 : 1);
+    ck_assert_ptr_eq(atomic_load(&record->owner), owner); /* the other thread has not given up */
+    expect_success(child);
+    record_unlock(record);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(!fd_is_inspected(pair.client));
+}
+END_TEST
+
 /* --- bytes --- */
 
 START_TEST(refused_plaintext_does_not_leave_and_the_connection_is_cut)
@@ -515,6 +591,9 @@ int main(void)
     tcase_add_test(cases, a_number_that_dup2_replaces_gets_the_record_with_its_new_word);
     tcase_add_test(cases, a_signal_handler_does_not_enter_the_record_that_it_has_interrupted);
     tcase_add_test(cases, a_child_of_a_fork_enters_a_record_that_another_thread_had_locked);
+    tcase_add_test(cases, a_child_of_a_fork_unlocks_a_free_record_too);
+    tcase_add_test(cases, in_a_child_of_a_fork_a_record_without_a_number_is_free);
+    tcase_add_test(cases, a_fork_inside_a_call_does_not_wait_for_those_that_wait_for_its_record);
     tcase_add_test(cases, refused_plaintext_does_not_leave_and_the_connection_is_cut);
     tcase_add_test(cases, refused_plaintext_that_was_received_does_not_reach_the_program);
     tcase_add_test(cases, a_handshake_that_the_policy_allows_ends_the_inspection);
