@@ -24,8 +24,7 @@
  * Sealed connections come before inspected ones: a descriptor that turns out to be sealed is not inspected.
  */
 const struct process_observer *const process_observers[] = {
-    &own_process_observer,     &object_map_process_observer, &share_process_observer,
-    &inspect_process_observer, &linger_process_observer,     NULL,
+    &own_process_observer, &share_process_observer, &inspect_process_observer, &linger_process_observer, NULL,
 };
 
 /* A number changed its kind without its old owner knowing. Each observer looks at words of its own kind only. */

@@ -3,13 +3,13 @@
  */
 #include "gnutls/library.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "config/init.h"
 #include "base/elf.h"
+#include "base/mutex.h"
+#include "config/init.h"
 
 static const struct symbol {
     const char *name;
@@ -26,7 +26,7 @@ static const struct symbol {
 
 static struct gnutls library;
 static atomic_bool known;
-static pthread_mutex_t finding = PTHREAD_MUTEX_INITIALIZER;
+static struct mutex finding;
 
 static bool is_shim(const struct elf_object *object)
 {
@@ -72,12 +72,12 @@ static bool library_find(void)
         return true;
     if (!elf_each(looks_like_gnutls, &object))
         return false;
-    pthread_mutex_lock(&finding);
+    mutex_lock(&finding);
     if (!atomic_load(&known)) {
         library_fill(&object);
         atomic_store_explicit(&known, true, memory_order_release);
     }
-    pthread_mutex_unlock(&finding);
+    mutex_unlock(&finding);
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "base/mutex.h"
 #include "base/raw_syscall.h"
 #include "base/transport.h"
 #include "readiness/readiness.h"
@@ -218,7 +219,7 @@ int registration_control(struct endpoint *endpoint, const struct connection *con
 enum { NOTES = 1024 };
 
 static struct {
-    atomic_flag busy;
+    struct mutex mutex;
     int epoll; /* its number + 1 */
     int fd;
     struct epoll_event event;
@@ -227,7 +228,7 @@ static struct {
 void registration_note(int epoll, int operation, int fd, const struct epoll_event *event)
 {
     const unsigned index = (unsigned)fd % NOTES;
-    if (atomic_flag_test_and_set(&notes[index].busy))
+    if (!mutex_try(&notes[index].mutex))
         return;
     if (operation != EPOLL_CTL_DEL) {
         notes[index].epoll = epoll + 1;
@@ -236,17 +237,17 @@ void registration_note(int epoll, int operation, int fd, const struct epoll_even
     } else if (notes[index].fd == fd) {
         notes[index].epoll = 0;
     }
-    atomic_flag_clear(&notes[index].busy);
+    mutex_unlock(&notes[index].mutex);
 }
 
 void registration_adopt(struct endpoint *endpoint, const struct connection *connection, int fd)
 {
     const unsigned index = (unsigned)fd % NOTES;
-    if (atomic_flag_test_and_set(&notes[index].busy))
+    if (!mutex_try(&notes[index].mutex))
         return;
     const int epoll = notes[index].fd == fd ? notes[index].epoll : 0;
     const struct epoll_event event = notes[index].event;
-    atomic_flag_clear(&notes[index].busy);
+    mutex_unlock(&notes[index].mutex);
     if (epoll != 0) /* if the note is out of date, the kernel refuses the call */
         (void)modify(endpoint, connection, epoll - 1, fd, &event);
 }

@@ -19,7 +19,7 @@ int registration_control(struct endpoint *endpoint, const struct connection *con
 
 /*
  * Some programs register a socket before they connect it. registration_note() remembers the last epoll_ctl(2) call
- * on a descriptor that is not sealed. It needs no lock, and may forget the call. registration_adopt() makes a
+ * on a descriptor that is not sealed. It waits for no lock, and may forget the call. registration_adopt() makes a
  * registration of it when the descriptor has become sealed.
  */
 void registration_note(int epoll, int operation, int fd, const struct epoll_event *event);

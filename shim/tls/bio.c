@@ -3,9 +3,9 @@
  * copy of its method instead (BIO_meth_new(3)), which first does the shim's part. BIO_new_ssl() and its relatives
  * take libssl's method inside the library, so they are implemented here.
  */
-#include <pthread.h>
 
 #include "base/interposed.h"
+#include "base/mutex.h"
 #include "tls/handshake.h"
 #include "tls/layer.h"
 
@@ -157,14 +157,14 @@ static BIO_METHOD *method_copy(const struct libssl *lib)
 
 static const BIO_METHOD *bio_method(struct libssl *lib)
 {
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static struct mutex mutex;
     const BIO_METHOD *method = __atomic_load_n(&lib->bio_method, __ATOMIC_ACQUIRE);
     if (method != NULL)
         return method;
-    pthread_mutex_lock(&mutex);
+    mutex_lock(&mutex);
     if (lib->bio_method == NULL)
         __atomic_store_n(&lib->bio_method, method_copy(lib), __ATOMIC_RELEASE);
-    pthread_mutex_unlock(&mutex);
+    mutex_unlock(&mutex);
     return lib->bio_method;
 }
 

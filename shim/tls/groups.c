@@ -5,10 +5,10 @@
  */
 #include "tls/groups.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mutex.h"
 #include "config/init.h"
 #include "config/override.h"
 #include "policy/registry.h"
@@ -43,11 +43,11 @@ static bool list_append(char *list, size_t size, const char *name)
 /* The groups of the policy that this library knows. Each is tried alone on the first target. */
 static const char *groups_of_policy(const struct tls_target *target)
 {
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static struct mutex mutex;
     struct libssl *lib = target->lib;
     if (__atomic_load_n(&lib->groups_known, __ATOMIC_ACQUIRE))
         return lib->groups;
-    pthread_mutex_lock(&mutex);
+    mutex_lock(&mutex);
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     char list[LIBSSL_LIST_MAX] = "";
     for (size_t i = 0; i < policy->group_count; i++) {
@@ -62,7 +62,7 @@ static const char *groups_of_policy(const struct tls_target *target)
     if (!lib->groups_known)
         memcpy(lib->groups, list, sizeof list);
     __atomic_store_n(&lib->groups_known, true, __ATOMIC_RELEASE);
-    pthread_mutex_unlock(&mutex);
+    mutex_unlock(&mutex);
     return lib->groups;
 }
 

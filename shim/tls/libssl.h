@@ -284,9 +284,6 @@ bool libssl_is_in_executable(void);
 /* Registers the loaded libraries. Ends the process with exit status 125 if one of them is not supported. */
 void libssl_require_supported(void);
 
-/* For shim/order.c: forgets a lock that another thread of the parent held (object_map.c). */
-extern const struct process_observer object_map_process_observer;
-
 /* The handshakes of libssl libraries, which this module reports (report.h). */
 extern const struct handshake_reporter libssl_reporter;
 

@@ -6,13 +6,12 @@
  */
 #include "tls/object_map.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "base/fork.h"
+#include "base/mutex.h"
 #include "config/init.h"
 
 enum {
@@ -23,19 +22,7 @@ enum {
 _Static_assert(LIBSSL_MAX <= INDEX_MASK + 1, "the index fits the low bits");
 
 static _Atomic(_Atomic uintptr_t *) table;
-static pthread_mutex_t writers = PTHREAD_MUTEX_INITIALIZER;
-
-/*
- * A thread that was writing is not there any more. The table is in order all the same: each of a writer's steps is
- * one store that leaves it so.
- */
-static void after_fork_in_child(enum process_fork kind)
-{
-    (void)kind;
-    writers = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-}
-
-const struct process_observer object_map_process_observer = {.after_fork_in_child = after_fork_in_child};
+static struct mutex writers; /* each step of a writer is one store that leaves the table in order */
 
 /* The table, which is created when first needed. The caller holds the lock. */
 static _Atomic uintptr_t *table_get(void)
@@ -60,17 +47,17 @@ void object_map_add(const void *object, const struct libssl *lib)
 {
     if (lib->index == 0)
         return;
-    pthread_mutex_lock(&writers);
+    mutex_lock(&writers);
     _Atomic uintptr_t *slots = table_get();
     for (size_t i = 0, at = slot_of(object); slots != NULL && i < SLOTS / 2; i++, at = (at + 1) & (SLOTS - 1)) {
         uintptr_t seen = atomic_load(&slots[at]);
         if (seen == 0 || seen == REMOVED) {
             atomic_store(&slots[at], (uintptr_t)object | (uintptr_t)lib->index);
-            pthread_mutex_unlock(&writers);
+            mutex_unlock(&writers);
             return;
         }
     }
-    pthread_mutex_unlock(&writers);
+    mutex_unlock(&writers);
     /* Without an entry, the object would be passed to another library's functions. */
     pfswrap_die("too many TLS objects of a second libssl in one process, expected at most 131072");
 }
@@ -92,7 +79,7 @@ void object_map_remove(const void *object)
 {
     if (atomic_load(&table) == NULL)
         return;
-    pthread_mutex_lock(&writers);
+    mutex_lock(&writers);
     _Atomic uintptr_t *slot = find(object);
     if (slot != NULL) {
         atomic_store(slot, REMOVED);
@@ -105,7 +92,7 @@ void object_map_remove(const void *object)
             for (; atomic_load(&slots[at]) == REMOVED; at = (at - 1) & (SLOTS - 1))
                 atomic_store(&slots[at], 0);
     }
-    pthread_mutex_unlock(&writers);
+    mutex_unlock(&writers);
 }
 
 int object_map_index(const void *object)

@@ -8,8 +8,8 @@
 #include "tls/state.h"
 
 #include <errno.h>
-#include <pthread.h>
 
+#include "base/mutex.h"
 #include "tls/layer.h"
 #include "tls/object_map.h"
 
@@ -85,16 +85,17 @@ static int index_new(struct libssl *lib, int kind, CRYPTO_EX_free *freed)
 
 bool tls_state_prepare(struct libssl *lib)
 {
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static struct mutex mutex;
     if (__atomic_load_n(&lib->connection_index, __ATOMIC_ACQUIRE) >= 0)
         return true;
-    pthread_mutex_lock(&mutex);
+    mutex_lock(&mutex);
     if (lib->connection_index < 0) {
-        lib->context_index = index_new(lib, CRYPTO_EX_INDEX_SSL_CTX, context_freed);
+        if (lib->context_index < 0) /* not in a child of a fork, if its parent was here */
+            lib->context_index = index_new(lib, CRYPTO_EX_INDEX_SSL_CTX, context_freed);
         int index = index_new(lib, CRYPTO_EX_INDEX_SSL, connection_freed);
         __atomic_store_n(&lib->connection_index, lib->context_index >= 0 ? index : -1, __ATOMIC_RELEASE);
     }
-    pthread_mutex_unlock(&mutex);
+    mutex_unlock(&mutex);
     return lib->connection_index >= 0;
 }
 

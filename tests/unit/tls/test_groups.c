@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fork.h"
 #include "config/init.h"
 #include "config/override.h"
 #include "tls/groups.h"
 
 enum { X25519_ID = 29, P256_ID = 23, HYBRID_ID = 0x11ec, FFDHE2048_ID = 256, MARKED = 0x1000000 };
+
+const struct process_observer *const process_observers[] = {NULL};
 
 static struct policy policy;
 

@@ -5,11 +5,14 @@
 
 #include <string.h>
 
+#include "base/fork.h"
 #include "config/init.h"
 #include "config/override.h"
 #include "tls/negotiated.h"
 
 enum { X25519_ID = 29, P256_ID = 23, HYBRID_ID = 0x11ec, MARKED = 0x1000000, QUIC_VERSION = 1 };
+
+const struct process_observer *const process_observers[] = {NULL};
 
 static struct policy policy;
 

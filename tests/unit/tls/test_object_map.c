@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/fork.h"
 #include "config/init.h"
 #include "tls/object_map.h"
 
@@ -13,6 +14,8 @@ _Noreturn void pfswrap_die(const char *message)
     ck_abort_msg("%s", message);
     abort();
 }
+
+const struct process_observer *const process_observers[] = {NULL};
 
 static const struct libssl first = {.index = 0};
 static const struct libssl second = {.index = 1};
