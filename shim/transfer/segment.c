@@ -146,3 +146,14 @@ void segment_drop(struct segment *segment)
         memory_unshare(segment->base, segment->bytes);
     memory_give(&segments, segment->index);
 }
+
+void segment_after_fork(void)
+{
+    memory_begin_rebuild(&segments);
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        const struct endpoint *endpoint = endpoint_at(i);
+        if (endpoint != NULL && endpoint->segment != NULL)
+            memory_keep(&segments, endpoint->segment->index);
+    }
+    memory_end_rebuild(&segments);
+}

@@ -55,4 +55,7 @@ void segment_leave(struct segment *segment);
 /* Frees a segment without connections. */
 void segment_drop(struct segment *segment);
 
+/* In a child of a fork: segments that other threads of the parent were making or freeing are free. */
+void segment_after_fork(void);
+
 #endif

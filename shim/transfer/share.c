@@ -267,9 +267,11 @@ static void after_fork_in_child(enum process_fork kind)
     forking.depth = 0;
     background_forget(kind == PROCESS_FORK_LIBC || (kind == PROCESS_FORK_RAW && background_may_go_on()));
     endpoint_after_fork(is_idle);
-    if (is_idle)
-        connection_free_buffers();
     forget_spare();
+    if (is_idle) {
+        connection_free_buffers();
+        segment_after_fork();
+    }
     endpoint_end_exec();
     fd_forget_calls();
     fd_end_closing(must_close);

@@ -13,6 +13,7 @@
 #include "base/raw_syscall.h"
 #include "connection/holders.h"
 #include "connection/release.h"
+#include "transfer/segment.h"
 #include "transfer/share.h"
 
 static char directory[] = "/tmp/pfswrap-share-XXXXXX";
@@ -327,6 +328,23 @@ START_TEST(forks_within_forks_are_counted_each)
 }
 END_TEST
 
+START_TEST(in_a_child_a_segment_that_no_connection_is_in_is_free)
+{
+    struct link link = link_open(65536);
+    struct segment *unused = segment_make(1); /* another thread is about to use it */
+    ck_assert_ptr_nonnull(unused);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        const struct segment *used = endpoint_of(link.client)->segment;
+        bool is_right = used != NULL && used != unused && segment_make(1) == unused;
+        _exit(is_right && segment_make(1) != used && link_send(link.client, "a", 1) == 1 ? 0 : 1);
+    }
+    expect_exit(child, 0);
+    expect(&link, "a");
+}
+END_TEST
+
 /* As in a signal handler that interrupted a call and waits for its child: the lock stays taken meanwhile. */
 static void fork_inside_a_call(const struct link *link)
 {
@@ -378,6 +396,7 @@ int main(void)
     tcase_add_test(cases, a_fork_that_fails_leaves_no_holder_behind);
     tcase_add_test(cases, a_fork_that_is_wrongly_taken_for_a_failure_makes_a_holder);
     tcase_add_test(cases, forks_within_forks_are_counted_each);
+    tcase_add_test(cases, in_a_child_a_segment_that_no_connection_is_in_is_free);
     tcase_add_test(cases, a_child_made_inside_a_call_does_not_wait_for_it);
     return run_suite(cases, "share");
 }
