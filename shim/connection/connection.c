@@ -194,6 +194,7 @@ static bool has_valid_flags(const struct connection *connection)
         &connection->prehandshake_full,
         &connection->inherited,
         &connection->wiped,
+        &connection->used_by_others,
         &connection->dialled,
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -230,8 +231,8 @@ void connection_fetch(struct connection *connection, struct connection *slot)
     const size_t behind_lock = sizeof slot->lock;
     memcpy((uint8_t *)connection + behind_lock, (uint8_t *)slot + behind_lock, sizeof *slot - behind_lock);
     connection->slot = slot;
-    connection->wiped = false; /* only a private connection can be; another process may have set it */
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
+    const bool used_by_others = is_bool(&connection->used_by_others) && connection->used_by_others;
     bool whole = is_sane(connection);
     const uint32_t rx_length = whole ? last_end(connection->rx_plain, connection->rx_cipher) : 0;
     const uint32_t tx_length = whole ? last_end(connection->tx, connection->prehandshake) : 0;
@@ -244,6 +245,8 @@ void connection_fetch(struct connection *connection, struct connection *slot)
         memcpy(tx, slot_buffer(slot, 1), tx_length);
     if (!whole)
         connection_lose(connection);
+    /* Otherwise only a private connection can be wiped; another process may have set the flag. */
+    connection->wiped = connection->used_by_others = used_by_others;
 }
 
 void connection_store(struct connection *connection)

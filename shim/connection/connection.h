@@ -88,6 +88,7 @@ struct connection {
     bool only_confirm_sent; /* initiator: the peer's kernel may delay the acknowledgement of the confirm */
     bool inherited;         /* connected before the program got it: other processes may have it, and use it */
     bool wiped;             /* this process has no part in it, and must not touch the socket (a child of a fork) */
+    bool used_by_others;    /* another process uses it, so no process with this slot has a part in it */
     bool cork_later;        /* the program has set TCP_CORK, which would delay the handshake */
     int low_water;          /* SO_RCVLOWAT as the program set it; 0: not set */
     int error;              /* with CONNECTION_FAILED: the program's errno; 0: it gets the end of a stream */

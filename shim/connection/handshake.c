@@ -242,7 +242,7 @@ static void look_for_others(struct connection *connection, int fd)
         return;
     connection_report_refused(connection, "another process has begun to use the connection");
     connection_lose(connection);
-    connection->wiped = true;
+    connection->wiped = connection->used_by_others = true;
     endpoint_update(fd, connection);
 }
 

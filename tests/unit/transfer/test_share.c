@@ -345,6 +345,44 @@ START_TEST(in_a_child_a_segment_that_no_connection_is_in_is_free)
 }
 END_TEST
 
+/* The parent of both processes uses the connection, and they have inherited it. `used` is the parent's descriptor.
+ */
+START_TEST(both_processes_leave_a_connection_alone_that_another_one_uses)
+{
+    int fd, peer, go[2];
+    char text[8] = "";
+    struct endpoint *endpoint;
+    struct connection *connection;
+    link_pair(&fd, &peer);
+    const int used = dup(fd);
+    link_seal(fd, LINK_CONNECT, true, true);
+    ck_assert_int_eq(endpoint_enter(fd, &endpoint, &connection), ENDPOINT_ENTERED);
+    connection->inherited = true;
+    endpoint_leave(connection);
+    ck_assert_int_eq(pipe(go), 0);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        bool is_right = read(go[0], text, 1) == 1;
+        is_right = is_right && link_send(fd, "x", 1) == -1 && errno == ECONNRESET;
+        _exit(release_close(fd) == 0 && is_right ? 0 : 1);
+    }
+    ck_assert_int_eq(send(used, "ask", 3, 0), 3);
+    link_await(peer);
+    ck_assert_int_eq(recv(peer, text, sizeof text, 0), 3);
+    ck_assert_int_eq(send(peer, "answer", 6, 0), 6);
+    link_await(used);
+    ck_assert_int_eq(write(go[1], "x", 1), 1);
+    expect_exit(child, 0);
+    ck_assert_int_eq(link_send(fd, "x", 1), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+    ck_assert_int_eq(release_close(fd), 0);
+    ck_assert_int_eq(recv(used, text, sizeof text, 0), 6); /* neither of the two has taken it */
+    ck_assert_int_eq(recv(peer, text, sizeof text, MSG_DONTWAIT), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+}
+END_TEST
+
 /* As in a signal handler that interrupted a call and waits for its child: the lock stays taken meanwhile. */
 static void fork_inside_a_call(const struct link *link)
 {
@@ -397,6 +435,7 @@ int main(void)
     tcase_add_test(cases, a_fork_that_is_wrongly_taken_for_a_failure_makes_a_holder);
     tcase_add_test(cases, forks_within_forks_are_counted_each);
     tcase_add_test(cases, in_a_child_a_segment_that_no_connection_is_in_is_free);
+    tcase_add_test(cases, both_processes_leave_a_connection_alone_that_another_one_uses);
     tcase_add_test(cases, a_child_made_inside_a_call_does_not_wait_for_it);
     return run_suite(cases, "share");
 }
