@@ -50,6 +50,8 @@ static struct pollfd poll_for(const struct endpoint *endpoint, const struct conn
 {
     const bool under_way = handshake_is_under_way(connection), hidden = atomic_load(&endpoint->descriptors) == 0;
     const int fd = atomic_load(&endpoint->fd);
+    if (endpoint->until_ms != 0)
+        return (struct pollfd){.fd = -1};
     if (connection->fin_sent)
         return (struct pollfd){.fd = hidden && transport_is_quiet(fd) ? fd : -1, .events = POLLIN};
     if (is_left_to_program(endpoint, connection) ||

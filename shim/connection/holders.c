@@ -101,6 +101,29 @@ bool holders_is_alone(struct connection *connection)
     return connection->slot == NULL || connection->holder_count <= 1;
 }
 
+bool holders_are_handoffs(struct connection *connection)
+{
+    uint32_t handoffs = 0;
+    if (holders_is_alone(connection))
+        return false;
+    for (int i = 0; i < CONNECTION_HOLDERS; i++)
+        handoffs += connection->holders[i].pid != 0 && handoff_is_holder(connection->holders[i]);
+    return connection->holder_count == handoffs + 1;
+}
+
+void holders_wait(struct connection *connection)
+{
+    (void)replace(connection, holders_this_process(), (struct holder){0});
+}
+
+bool holders_end_waiting(struct connection *connection)
+{
+    if (connection->holder_count > 0)
+        connection->holder_count--;
+    remove_gone(connection, false);
+    return connection->holder_count > 0;
+}
+
 void holders_rejoin(struct connection *connection)
 {
     if (find(connection, holders_this_process()) != NULL)

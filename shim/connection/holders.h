@@ -35,6 +35,15 @@ void holders_rejoin(struct connection *connection);
 /* Whether no other holder has the connection. Holders that are gone are removed first. */
 bool holders_is_alone(struct connection *connection);
 
+/*
+ * Whether only handoff sockets have the connection, apart from this process. This process may then stay a holder
+ * while it waits for them: it leaves the list, but holder_count still has it, so that it can open one of them
+ * itself. holders_end_waiting() is its holders_release().
+ */
+bool holders_are_handoffs(struct connection *connection);
+void holders_wait(struct connection *connection);
+bool holders_end_waiting(struct connection *connection);
+
 /* Adds a handoff socket. False: the list is full. */
 bool holders_add_handoff(struct connection *connection, struct holder handoff);
 

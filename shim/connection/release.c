@@ -117,8 +117,29 @@ static bool is_unused(const struct connection *connection)
     return connection->inherited && span_length(connection->prehandshake) == 0;
 }
 
+/*
+ * The program has closed the connection, and only handoff sockets have it, which are on their way to another
+ * program (posix_spawn(3), or an exec in a child of vfork(2)). If they do not arrive, nobody would end the
+ * connection. So this process stays a holder, at most for `linger`, and the background thread looks after it.
+ * False: that is not so, or no number is free.
+ */
+static bool await_handoffs(struct endpoint *endpoint, struct connection *connection, int fd)
+{
+    const int hidden = holders_are_handoffs(connection) ? fd_reserve_duplicate(fd, OWN_FIRST) : -1;
+    if (hidden < 0)
+        return false;
+    ENDPOINT_RAISE(closing, endpoint);
+    holders_wait(connection);
+    endpoint->until_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
+    endpoint_hide(endpoint, hidden);
+    endpoint_leave(connection);
+    return true;
+}
+
 bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd)
 {
+    if (!connection->wiped && !is_unused(connection) && await_handoffs(endpoint, connection, fd))
+        return false;
     /* Other processes have the socket, or may have it. So epoll keeps its registrations. */
     if (connection->wiped || holders_release(connection) || is_unused(connection)) {
         endpoint_free(endpoint, connection);
@@ -198,26 +219,52 @@ int release_shutdown(int fd, int how)
     return -1;
 }
 
-bool release_advance(struct endpoint *endpoint, struct connection *connection)
+/* The hidden number is closed, and the endpoint freed. Called locked; unlocked on return. */
+static void free_hidden(struct endpoint *endpoint, struct connection *connection)
+{
+    const uint32_t generation = fd_next_generation();
+    const int fd = atomic_load(&endpoint->fd);
+    const bool was_hidden = fd_unhide(fd, generation);
+    endpoint_free(endpoint, connection);
+    if (was_hidden)
+        (void)release_close_number(fd, generation);
+}
+
+/*
+ * Continues with a connection without numbers. Called locked; unlocked on return. Returns whether nothing is left
+ * to do here.
+ */
+static bool advance_hidden(struct endpoint *endpoint, struct connection *connection)
 {
     const int fd = atomic_load(&endpoint->fd);
-    const bool hidden = atomic_load(&endpoint->descriptors) == 0;
-    transport_call = TRANSPORT_SOCKET;
-    if (hidden) {
-        if (!is_done(connection, fd)) {
+    if (endpoint->until_ms != 0) {
+        if (holders_are_handoffs(connection) && clock_ms() < endpoint->until_ms) {
             endpoint_leave(connection);
             return false;
         }
-        const uint32_t generation = fd_next_generation();
-        const bool unread = receive_rest(connection, fd);
-        report_end(connection, false, false);
-        prepare_close(connection, fd, unread);
-        const bool was_hidden = fd_unhide(fd, generation);
-        endpoint_free(endpoint, connection);
-        if (was_hidden)
-            (void)release_close_number(fd, generation);
-        return true;
+        endpoint->until_ms = 0;
+        if (holders_end_waiting(connection)) { /* a program has opened a handoff socket, and ends the connection */
+            free_hidden(endpoint, connection);
+            return true;
+        }
     }
+    if (!is_done(connection, fd)) {
+        endpoint_leave(connection);
+        return false;
+    }
+    const bool unread = receive_rest(connection, fd);
+    report_end(connection, false, false);
+    prepare_close(connection, fd, unread);
+    free_hidden(endpoint, connection);
+    return true;
+}
+
+bool release_advance(struct endpoint *endpoint, struct connection *connection)
+{
+    const int fd = atomic_load(&endpoint->fd);
+    transport_call = TRANSPORT_SOCKET;
+    if (atomic_load(&endpoint->descriptors) == 0)
+        return advance_hidden(endpoint, connection);
     handshake_advance(connection, fd);
     if (connection->phase == CONNECTION_NONE) {
         endpoint_abandon(endpoint, connection);

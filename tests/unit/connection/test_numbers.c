@@ -404,6 +404,20 @@ bool holders_release(struct connection *connection)
     (void)connection;
     return false;
 }
+bool holders_are_handoffs(struct connection *connection)
+{
+    (void)connection;
+    return false;
+}
+void holders_wait(struct connection *connection)
+{
+    (void)connection;
+}
+bool holders_end_waiting(struct connection *connection)
+{
+    (void)connection;
+    return false;
+}
 ssize_t stream_available(int fd)
 {
     (void)fd;

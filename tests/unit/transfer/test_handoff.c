@@ -10,6 +10,7 @@
 
 #include "../connection/link.h"
 #include "connection/holders.h"
+#include "connection/release.h"
 #include "transfer/export.h"
 #include "transfer/handoff.h"
 #include "transfer/import.h"
@@ -75,6 +76,52 @@ START_TEST(a_handoff_holds_the_connection_until_it_is_closed_or_opened)
     ck_assert_uint_eq(holders(link.client), 1);
     ck_assert_ptr_eq(endpoint_of(opened), endpoint_of(link.client));
     ck_assert_int_eq(link_send(opened, "a", 1), 1);
+}
+END_TEST
+
+/* Receives at the server until an orderly end. Returns how many bytes came. */
+static size_t receive_to_the_end(const struct link *link)
+{
+    char byte;
+    for (size_t done = 0;;) {
+        struct pollfd wires = {.fd = link->client_wire, .events = POLLIN};
+        (void)poll(&wires, 1, 10);
+        if (link_move(link->client_wire, link->server_wire, 65536) == 0)
+            (void)shutdown(link->server_wire, SHUT_WR);
+        const ssize_t count = link_receive(link->server, &byte, 1, 0);
+        if (count == 0)
+            return done;
+        if (count < 0)
+            ck_assert_int_eq(errno, EAGAIN);
+        done += count > 0;
+    }
+}
+
+/* As posix_spawn() does while another thread closes the connection, and the new program does not keep it. */
+START_TEST(a_connection_that_is_closed_while_a_handoff_has_it_ends_with_the_handoff)
+{
+    struct link link = link_open(65536);
+    const int handoff = handoff_for(link.client);
+    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
+    ck_assert_int_eq(release_close(link.client), 0);
+    ck_assert(!fd_is_sealed(link.client));
+    ck_assert_int_eq(close(handoff), 0);
+    ck_assert_uint_eq(receive_to_the_end(&link), 1);
+}
+END_TEST
+
+START_TEST(who_opens_a_handoff_has_a_connection_that_was_closed_meanwhile)
+{
+    struct link link = link_open(65536);
+    const int handoff = handoff_for(link.client);
+    ck_assert_int_eq(release_close(link.client), 0);
+    ck_assert(import_take(handoff));         /* even the same process */
+    while (atomic_load(&endpoint_count) > 2) /* until the background thread has noticed it */
+        (void)poll(NULL, 0, 1);
+    ck_assert_uint_eq(holders(handoff), 1);
+    ck_assert_int_eq(link_send(handoff, "bc", 2), 2);
+    ck_assert_int_eq(release_close(handoff), 0);
+    ck_assert_uint_eq(receive_to_the_end(&link), 2);
 }
 END_TEST
 
@@ -247,6 +294,8 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, a_program_without_us_reads_where_it_is_from_and_then_an_error);
     tcase_add_test(cases, a_handoff_holds_the_connection_until_it_is_closed_or_opened);
+    tcase_add_test(cases, a_connection_that_is_closed_while_a_handoff_has_it_ends_with_the_handoff);
+    tcase_add_test(cases, who_opens_a_handoff_has_a_connection_that_was_closed_meanwhile);
     tcase_add_test(cases, another_process_goes_on_and_both_are_holders);
     tcase_add_test(cases, without_descriptors_left_it_is_an_error_and_nothing_leaks);
     tcase_add_test(cases, what_is_no_handoff_of_ours_is_an_error);

@@ -5,7 +5,8 @@
  * both ends.
  *
  * SOCK_CONNECTIONS in the environment says how many connections (default 1000), SOCK_SEED another sequence of
- * chance.
+ * chance. SOCK_FORK (fork, vfork, clone or spawn) and SOCK_THEN (close, exec or exit) select one way to make
+ * children, and what they do. Then no socket has close-on-exec.
  */
 // link: -pthread
 #include "../lib/sock.h"
@@ -33,6 +34,7 @@ static struct counts {
 
 static int total;
 static unsigned first_seed;
+static const char *chosen_fork, *chosen_then; /* NULL: all ways, by chance */
 static atomic_bool over;
 
 static unsigned next_random(unsigned *state)
@@ -168,6 +170,12 @@ static bool ask(int fd, unsigned *state)
     return true;
 }
 
+/* Some sockets survive an exec, in a program that does not know that it has them. */
+static int close_on_exec(int number)
+{
+    return chosen_fork != NULL || number % 4 == 0 ? 0 : SOCK_CLOEXEC;
+}
+
 static void *accept_and_serve(void *argument)
 {
     const int listener = *(int *)argument;
@@ -175,9 +183,7 @@ static void *accept_and_serve(void *argument)
         struct pollfd wait = {.fd = listener, .events = POLLIN};
         if (poll(&wait, 1, 20) != 1)
             continue;
-        const int number = atomic_load(&counts->served);
-        /* Some of them survive an exec, in a program that does not know that it has them. */
-        const int fd = accept4(listener, NULL, NULL, number % 4 == 0 ? 0 : SOCK_CLOEXEC);
+        const int fd = accept4(listener, NULL, NULL, close_on_exec(atomic_load(&counts->served)));
         if (fd < 0)
             continue; /* another thread had it */
         set_timeout(fd);
@@ -217,8 +223,7 @@ static void *connect_and_ask(void *argument)
     if (*(unsigned *)argument == 0)
         mask_alarm(SIG_UNBLOCK);
     for (int number; (number = atomic_fetch_add(&counts->begun, 1)) < total;) {
-        const int fd = socket(sock_target_global.address.ss_family,
-                              number % 4 == 0 ? SOCK_STREAM : SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const int fd = socket(sock_target_global.address.ss_family, SOCK_STREAM | close_on_exec(number), 0);
         set_timeout(fd);
         if (!has_connected(fd)) {
             lost("connect");
@@ -299,10 +304,63 @@ static pid_t make_child(unsigned way)
     }
 }
 
+/* --- one way to make children --- */
+
+static bool is_chosen(const char *chosen, const char *name)
+{
+    return strcmp(chosen, name) == 0;
+}
+
+/* In a child of vfork(), too. */
+static _Noreturn void be_chosen_child(void)
+{
+    static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+    if (is_chosen(chosen_then, "close"))
+        (void)close_range(3, ~0U, 0);
+    if (is_chosen(chosen_then, "exec"))
+        (void)execv("/bin/true", argv);
+    _exit(0);
+}
+
+/* posix_spawn() always executes. Where the child is to exit at once, there is no such program. */
+static pid_t spawn_chosen_child(void)
+{
+    static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+    const bool exits = is_chosen(chosen_then, "exit");
+    posix_spawn_file_actions_t actions;
+    pid_t pid = 0;
+    sock_expect(posix_spawn_file_actions_init(&actions) == 0, "posix_spawn_file_actions_init");
+    if (is_chosen(chosen_then, "close"))
+        sock_expect(posix_spawn_file_actions_addclosefrom_np(&actions, 3) == 0, "addclosefrom");
+    const int error = posix_spawn(&pid, exits ? "/no/such/program" : "/bin/true", &actions, NULL, argv, environ);
+    sock_expect(error == (exits ? ENOENT : 0), "posix_spawn returned %d", error);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return error == 0 ? pid : 0;
+}
+
+static void make_chosen_child(void)
+{
+    pid_t pid;
+    if (is_chosen(chosen_fork, "spawn"))
+        pid = spawn_chosen_child();
+    else if (is_chosen(chosen_fork, "vfork") ? (pid = vfork()) == 0
+             : is_chosen(chosen_fork, "clone")
+                 ? (pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL)) == 0
+                 : (pid = fork()) == 0)
+        be_chosen_child();
+    sock_expect(pid >= 0 && (pid == 0 || sock_reap(pid) == 0), "a child of %s and %s", chosen_fork, chosen_then);
+    atomic_fetch_add(&counts->forks, 1);
+    (void)poll(NULL, 0, 5);
+}
+
 static void *fork_children(void *argument)
 {
     unsigned state = first_seed * 77 + *(unsigned *)argument;
     while (!atomic_load(&over)) {
+        if (chosen_fork != NULL) {
+            make_chosen_child();
+            continue;
+        }
         const unsigned way = next_random(&state), then = next_random(&state);
         const pid_t pid = make_child(way);
         sock_expect(pid >= 0, "fork");
@@ -383,6 +441,9 @@ static void prepare(void)
 {
     total = getenv("SOCK_CONNECTIONS") ? (int)strtol(getenv("SOCK_CONNECTIONS"), NULL, 10) : 1000;
     first_seed = getenv("SOCK_SEED") ? (unsigned)strtoul(getenv("SOCK_SEED"), NULL, 10) : 1;
+    chosen_fork = getenv("SOCK_FORK");
+    chosen_then = getenv("SOCK_THEN");
+    sock_expect((chosen_fork == NULL) == (chosen_then == NULL), "both SOCK_FORK and SOCK_THEN, or neither");
     counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     sock_expect(counts != MAP_FAILED, "mmap");
 }
