@@ -247,6 +247,22 @@ void connection_report_refused(const struct connection *connection, const char *
 void connection_report_closed(const struct connection *connection, const char *end, const char *reason);
 void connection_report_plain(const struct connection *connection);
 void connection_report_left(const struct connection *connection);
-void connection_report_lost(const char *reason); /* imported, and not usable here */
+
+/*
+ * The same for a connection that was imported and is not usable here. `reason` is one of connection_lost_reasons.
+ * These events and `left` are counted if there are many (report_counted.h).
+ */
+void connection_report_lost(const char *reason);
+enum {
+    CONNECTION_LOST_FOREIGN,
+    CONNECTION_LOST_NUMBERS,
+    CONNECTION_LOST_POLICY,
+    CONNECTION_LOST_SEGMENT,
+    CONNECTION_LOST_MEMORY,
+    CONNECTION_LOST_DESCRIPTOR,
+    CONNECTION_LOST_REASONS
+};
+extern const char *const connection_lost_reasons[CONNECTION_LOST_REASONS];
+extern const char connection_left_reason[];
 
 #endif

@@ -19,6 +19,7 @@
 #include "connection/holders.h"
 #include "connection/receive.h"
 #include "connection/release_internal.h"
+#include "connection/report_counted.h"
 #include "fd/own.h"
 
 /*
@@ -280,6 +281,7 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
 
 void release_all(void)
 {
+    counted_write_all();
     if (atomic_load(&endpoint_count) == 0 || process_is_vfork_child())
         return;
     for (uint32_t i = 0; i < endpoint_limit(); i++) {

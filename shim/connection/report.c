@@ -5,12 +5,25 @@
 #include "audit/address.h"
 #include "audit/builder.h"
 #include "connection/connection.h"
+#include "connection/report_counted.h"
 
 static const char *const patterns[] = {
     [PFSWRAP_SEAL_IK] = "IK",
     [PFSWRAP_SEAL_NK] = "NK",
     [PFSWRAP_SEAL_IKPSK2] = "IKpsk2",
     [PFSWRAP_SEAL_NKPSK2] = "NKpsk2",
+};
+
+const char connection_left_reason[] = "the program that is executed does not get it: another process has it, too";
+
+const char *const connection_lost_reasons[] = {
+    [CONNECTION_LOST_FOREIGN] = "what was passed on is no sealed connection",
+    [CONNECTION_LOST_NUMBERS] = "no descriptors are left for a sealed connection that was passed on",
+    [CONNECTION_LOST_POLICY] =
+        "a sealed connection was passed on by a program with another policy, or another pfswrap",
+    [CONNECTION_LOST_SEGMENT] = "no memory or descriptor is left for a sealed connection that was passed on",
+    [CONNECTION_LOST_MEMORY] = "no memory is left for a sealed connection that was passed on",
+    [CONNECTION_LOST_DESCRIPTOR] = "a sealed connection that was passed on has lost its descriptor",
 };
 
 /* One event while its fields are collected. */
@@ -23,6 +36,7 @@ struct line {
 static void begin(struct line *line, const struct connection *connection)
 {
     const struct policy_rule *rule = connection_rule(connection);
+    counted_write_due();
     line->event.count = 0;
     audit_address_format(line->local, (const struct sockaddr *)&connection->self);
     audit_address_format(line->peer, (const struct sockaddr *)&connection->peer);
@@ -62,14 +76,26 @@ void connection_report_refused(const struct connection *connection, const char *
 void connection_report_left(const struct connection *connection)
 {
     struct line line;
+    if (!counted_must_write(COUNTED_LEFT, connection->rule))
+        return;
     begin(&line, connection);
-    audit_add(&line.event,
-              AUDIT_S("reason", "the program that is executed does not get it: another process has it, too"));
+    audit_add(&line.event, AUDIT_S("reason", connection_left_reason));
     audit_write(&line.event, "left");
+}
+
+/* Whether the line must be written. A reason that is not in the list is never counted. */
+static bool must_report_lost(const char *reason)
+{
+    for (unsigned i = 0; i < CONNECTION_LOST_REASONS; i++)
+        if (connection_lost_reasons[i] == reason)
+            return counted_must_write((enum counted)(COUNTED_LOST + i), 0);
+    return true;
 }
 
 void connection_report_lost(const char *reason)
 {
+    if (!must_report_lost(reason))
+        return;
     const struct audit_field fields[] = {AUDIT_S("layer", "socket"), AUDIT_S("reason", reason)};
     audit_event("refused", fields, sizeof fields / sizeof fields[0]);
 }

@@ -18,6 +18,7 @@
 #include "connection/background.h"
 #include "connection/endpoint.h"
 #include "connection/holders.h"
+#include "connection/report_counted.h"
 #include "fd/list.h"
 #include "fd/own.h"
 #include "transfer/handoff.h"
@@ -298,6 +299,7 @@ void export_before_exec(bool preloaded)
         process_block_forks(); /* until the exec has happened, or failed */
         if (has_any)
             export_all(preloaded);
+        counted_write_all();
     } else if (has_any) {
         before_exec_in_vfork_child(preloaded);
     }

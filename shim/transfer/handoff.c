@@ -171,14 +171,14 @@ static const char *problem_of(const struct content *content, const int descripto
 {
     uint8_t digest[DIGEST_BYTES];
     if (memcmp(content->text, text, sizeof text) != 0)
-        return "what was passed on is no sealed connection";
+        return connection_lost_reasons[CONNECTION_LOST_FOREIGN];
     if (count != DESCRIPTORS)
-        return "no descriptors are left for a sealed connection that was passed on";
+        return connection_lost_reasons[CONNECTION_LOST_NUMBERS];
     compute_digest(digest);
     if (memcmp(content->digest, digest, sizeof digest) != 0)
-        return "a sealed connection was passed on by a program with another policy, or another pfswrap";
+        return connection_lost_reasons[CONNECTION_LOST_POLICY];
     if (content->cookie == 0 || socket_cookie(descriptors[0], SO_COOKIE) != content->cookie)
-        return "what was passed on is no sealed connection";
+        return connection_lost_reasons[CONNECTION_LOST_FOREIGN];
     return NULL;
 }
 

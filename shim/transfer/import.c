@@ -67,19 +67,19 @@ static const char *open_first(int fd, const struct handoff *handoff, bool cloexe
     struct connection *connection;
     struct segment *segment = segment_join(handoff->memory, handoff->at);
     if (segment == NULL)
-        return "no memory or descriptor is left for a sealed connection that was passed on";
+        return connection_lost_reasons[CONNECTION_LOST_SEGMENT];
     segment_hold(segment);
     connection = endpoint_open_at(fd, segment, segment_slot_at(segment, handoff->at), cloexec, &endpoint);
     if (connection == NULL) {
         segment_leave(segment);
-        return "no memory is left for a sealed connection that was passed on";
+        return connection_lost_reasons[CONNECTION_LOST_MEMORY];
     }
     if (!put(handoff->socket, fd)) {
         const uint32_t generation = fd_next_generation();
         (void)endpoint_remove(endpoint, fd, generation);
         fd_vacate(fd, generation);
         endpoint_free(endpoint, connection);
-        return "a sealed connection that was passed on has lost its descriptor";
+        return connection_lost_reasons[CONNECTION_LOST_DESCRIPTOR];
     }
     endpoint_note_socket(endpoint);
     holders_open_handoff(connection, handoff->name);

@@ -15,6 +15,7 @@
 #include "config/init.h"
 #include "connection/background.h"
 #include "connection/holders.h"
+#include "connection/report_counted.h"
 #include "rules/rules.h"
 #include "transfer/handoff.h"
 #include "transfer/segment.h"
@@ -267,6 +268,7 @@ static void after_fork_in_child(enum process_fork kind)
     forking.depth = 0;
     background_forget(kind == PROCESS_FORK_LIBC || (kind == PROCESS_FORK_RAW && background_may_go_on()));
     endpoint_after_fork(is_idle);
+    counted_after_fork_in_child();
     forget_spare();
     if (is_idle) {
         connection_free_buffers();
@@ -315,6 +317,8 @@ static void before_fork(enum process_fork kind)
         forking.mark = mark;
     else
         forking.is_busy = true;
+    if (atomic_load(&endpoint_count) > 0)
+        counted_before_fork();
     /* Without the lock, other threads may close connections that were counted. So the child counts itself. */
     if (atomic_load(&endpoint_count) > 0 && fork_lock_is_held_here())
         share_all(mark);

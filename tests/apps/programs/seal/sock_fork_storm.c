@@ -6,7 +6,8 @@
  *
  * SOCK_CONNECTIONS in the environment says how many connections (default 1000), SOCK_SEED another sequence of
  * chance. SOCK_FORK (fork, vfork, clone or spawn) and SOCK_THEN (close, exec or exit) select one way to make
- * children, and what they do. Then no socket has close-on-exec.
+ * children, and what they do. Then no socket has close-on-exec. SOCK_PROGRAM is the program that they execute
+ * (default: /bin/true).
  */
 // link: -pthread
 #include "../lib/sock.h"
@@ -35,6 +36,7 @@ static struct counts {
 static int total;
 static unsigned first_seed;
 static const char *chosen_fork, *chosen_then; /* NULL: all ways, by chance */
+static const char *chosen_program = "/bin/true";
 static atomic_bool over;
 
 static unsigned next_random(unsigned *state)
@@ -318,7 +320,7 @@ static _Noreturn void be_chosen_child(void)
     if (is_chosen(chosen_then, "close"))
         (void)close_range(3, ~0U, 0);
     if (is_chosen(chosen_then, "exec"))
-        (void)execv("/bin/true", argv);
+        (void)execv(chosen_program, argv);
     _exit(0);
 }
 
@@ -332,7 +334,7 @@ static pid_t spawn_chosen_child(void)
     sock_expect(posix_spawn_file_actions_init(&actions) == 0, "posix_spawn_file_actions_init");
     if (is_chosen(chosen_then, "close"))
         sock_expect(posix_spawn_file_actions_addclosefrom_np(&actions, 3) == 0, "addclosefrom");
-    const int error = posix_spawn(&pid, exits ? "/no/such/program" : "/bin/true", &actions, NULL, argv, environ);
+    const int error = posix_spawn(&pid, exits ? "/no/such/program" : chosen_program, &actions, NULL, argv, environ);
     sock_expect(error == (exits ? ENOENT : 0), "posix_spawn returned %d", error);
     (void)posix_spawn_file_actions_destroy(&actions);
     return error == 0 ? pid : 0;
@@ -443,6 +445,8 @@ static void prepare(void)
     first_seed = getenv("SOCK_SEED") ? (unsigned)strtoul(getenv("SOCK_SEED"), NULL, 10) : 1;
     chosen_fork = getenv("SOCK_FORK");
     chosen_then = getenv("SOCK_THEN");
+    if (getenv("SOCK_PROGRAM") != NULL)
+        chosen_program = getenv("SOCK_PROGRAM");
     sock_expect((chosen_fork == NULL) == (chosen_then == NULL), "both SOCK_FORK and SOCK_THEN, or neither");
     counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     sock_expect(counts != MAP_FAILED, "mmap");
