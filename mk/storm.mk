@@ -1,6 +1,7 @@
 # Descriptors that threads reuse. `make storm CONNECTS=10000000 SEED=7` makes ten million connections in each direction,
-# against peers that count the plaintext they read, and shows its progress. `make model` runs the steps of the descriptor
-# table in every order, with one preemption more than `make check`.
+# against peers that count the plaintext they read, and shows its progress. `make fork-storm CONNECTIONS=2000
+# WAYS="fork:exec spawn:close"` makes connections beside children of these kinds. `make model` runs the steps of the
+# descriptor table in every order, with one preemption more than `make check`.
 
 ##@ Long tests
 ## connections that the storm makes in each direction
@@ -8,12 +9,24 @@ CONNECTS ?= 1000000
 ## preemptions that the model adds to those in `make check`
 MORE     ?= 1
 
-.PHONY: storm model
+## connections that fork-storm makes beside each kind of child
+CONNECTIONS ?= 200000
+## kinds of children in fork-storm: how they are made, and what they do
+WAYS     ?= $(foreach way,fork vfork clone spawn,$(addprefix $(way):,close exec exit))
+
+.PHONY: storm fork-storm model
 ## exchange descriptors between threads, against peers that look for plaintext
 storm:
 	@scripts/install-deps build check
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
 	@PFSWRAP_STORM_CONNECTS=$(CONNECTS) PFSWRAP_STORM_SEED=$(SEED) python3 -B tests/apps/seal/test_descriptor_storm.py
+
+## make connections in a server with threads that forks, and compare each byte and each end
+fork-storm:
+	@scripts/install-deps build check
+	@$(MAKE) --no-print-directory $(PARALLEL) tests
+	@PFSWRAP_FORKS_CONNECTIONS=$(CONNECTIONS) PFSWRAP_FORKS_SEED=$(SEED) PFSWRAP_FORKS_WAYS="$(WAYS)" \
+	    python3 -B tests/apps/seal/test_forks.py
 
 ## run the steps of the descriptor table in every order (a minute)
 model:

@@ -4,10 +4,12 @@
 
 `sock_fork_storm` counts connections that were reset, ended too early, hung or brought a wrong byte; the audit log says
 how each one ended. 20,000 connections in all; PFSWRAP_FORKS_CONNECTIONS=1000000 makes as many, PFSWRAP_FORKS_SEED another
-sequence of chance.
+sequence of chance. PFSWRAP_FORKS_WAYS="fork:exec spawn:close" runs one case for each of these ways to make children instead,
+with that many connections in each (`make fork-storm`).
 """
 
 import os
+import re
 import time
 from collections import Counter
 
@@ -17,6 +19,7 @@ from lib.tap import Tap, check, equal
 
 CONNECTIONS = int(os.environ.get("PFSWRAP_FORKS_CONNECTIONS", "20000"))
 SEED = int(os.environ.get("PFSWRAP_FORKS_SEED", "1"))
+WAYS = os.environ.get("PFSWRAP_FORKS_WAYS", "").split()
 BARE_CONNECTIONS = 1500
 PART = 2500  # connections of one run of the program: what is found is known soon
 SECONDS = 240  # for one run: what hangs is given up by the program itself after 30 s
@@ -46,10 +49,11 @@ def ends(wrap):
                         for event in wrap.events() if event["event"] not in ("policy", "opened")))
 
 
-def once(mode, keys, scenario, count, seed):
+def once(mode, keys, scenario, count, seed, **more):
+    """Runs the program once, with `more` in its environment. Returns how many children it made."""
     port = free_port()
     wrap = SealWrap(keys, listen=port, connect=port)
-    environment = {**mode.environment(), "SOCK_CONNECTIONS": str(count), "SOCK_SEED": str(seed)}
+    environment = {**mode.environment(), "SOCK_CONNECTIONS": str(count), "SOCK_SEED": str(seed), **more}
     result = run(mode.argv(wrap, [PROGRAMS / "seal/sock_fork_storm", scenario, port]), timeout=SECONDS, env=environment)
     check(result.status == 0 and result.out.endswith(b"ok\n"),
           f"{scenario} with seed {seed} ended with {result.status}: {result.text[-1200:].strip()}\n{ends(wrap)}")
@@ -59,12 +63,44 @@ def once(mode, keys, scenario, count, seed):
                    lambda: f"{2 * count} ends in the audit log (seed {seed}): {ends(wrap)}")
         equal(ends(wrap), {("closed", "clean", None): 2 * count}, f"what the audit log says (seed {seed})")
     wrap.log.unlink(missing_ok=True)
+    return int(re.search(rb"forks (\d+)", result.out)[1])
+
+
+def one_way(keys, way):
+    """A server that makes all its children in one way, such as fork:exec, and sets no close-on-exec."""
+    fork, then = way.split(":")
+    forks = 0
+    for count, seed in parts(CONNECTIONS, way):
+        forks += once(MODES[1], keys, "servers", count, seed, SOCK_FORK=fork, SOCK_THEN=then)
+    print(f"# {way}: {CONNECTIONS:,} connections beside {forks:,} children, 0 lost", flush=True)
+
+
+def leaves_behind(keys):
+    """A server whose children execute a static program, and whose sockets do not have close-on-exec."""
+    port = free_port()
+    wrap = SealWrap(keys, listen=port, connect=port)
+    environment = {"SOCK_SEALED": "1", "SOCK_CONNECTIONS": "600", "SOCK_FORK": "fork", "SOCK_THEN": "exec",
+                   "SOCK_PROGRAM": str(PROGRAMS / "seal/static_true")}
+    began = time.monotonic()
+    result = run(wrap.argv([PROGRAMS / "seal/sock_fork_storm", "servers", port]), timeout=SECONDS, env=environment)
+    minutes = int((time.monotonic() - began) / 60)
+    check(result.status == 0, f"ended with {result.status}: {result.text[-1200:].strip()}")
+    counted = [event["count"] for event in wrap.events("left") if "count" in event]
+    written = [event for event in wrap.events("left") if "count" not in event]
+    check(1 <= len(written) <= minutes + 1, f"{len(written)} lines in {minutes} minutes and a part of one")
+    check(1 <= len(counted) <= minutes + 1 and sum(counted) > 1, f"counts: {counted}")
+    check(all("peer" in event for event in written), f"the lines without a count name the connection: {written}")
+    wait_until(lambda: len(wrap.events("closed")) >= 2 * 600, "the end of each connection in the log")
 
 
 def main():
     tap = Tap()
     keys = Keys("peer")
-    for mode in MODES:
+    for way in WAYS:
+        with tap.case(f"sealed: a server with threads and children by {way}: no connection is lost"):
+            needs_seal()
+            one_way(keys, way)
+    for mode in MODES if not WAYS else ():
         for scenario, (share, sentence) in SHARES.items():
             with tap.case(f"{mode.name}: {sentence}: no connection is lost"):
                 if mode.sealed:
@@ -72,6 +108,11 @@ def main():
                 total = round((CONNECTIONS if mode.sealed else BARE_CONNECTIONS) * share)
                 for count, seed in parts(total, scenario):
                     once(mode, keys, scenario, count, seed)
+    if WAYS:
+        tap.finish()
+    with tap.case("sealed: connections that a program leaves behind by mistake are counted, not logged one by one"):
+        needs_seal()
+        leaves_behind(keys)
     tap.finish()
 
 
