@@ -16,22 +16,26 @@
 #include "base/transport.h"
 #include "config/init.h"
 #include "connection/background.h"
+#include "connection/endpoint_internal.h"
 #include "connection/holders.h"
 #include "connection/receive.h"
 #include "connection/release_internal.h"
+#include "connection/unproved.h"
 #include "fd/own.h"
 
 /*
  * Just before the socket is closed. If unread bytes are left, close(2) resets the connection, and the peer loses
- * what it has not acknowledged. So they are read and discarded. But if the peer has acknowledged everything and
- * sent more than FINAL, a reset is right: it is what a peer gets that continues to send to a closed socket.
+ * what it has not acknowledged. So they are read and discarded. But a reset is right if the peer has acknowledged
+ * everything and sent more than FINAL: it is what a peer gets that continues to send to a closed socket. It is also
+ * right if bytes are left that the kernel never got: the stream has no end.
  */
 static void prepare_close(const struct connection *connection, int fd)
 {
     uint8_t discarded[4096];
     if (process_sandboxed)
         return;
-    if (connection->fin_sent && transport_unacknowledged(fd) == 0 && receive_is_unread(connection, fd)) {
+    if (span_length(connection->tx) > 0 ||
+        (connection->fin_sent && transport_unacknowledged(fd) == 0 && receive_is_unread(connection, fd))) {
         transport_reset_on_close(fd);
         return;
     }
@@ -58,9 +62,51 @@ static bool wants_reset(int fd)
     return false;
 }
 
+/* Whether a stranger may have made the connection: the peer has not proved its identity. */
+static bool is_unproved(const struct connection *connection)
+{
+    return handshake_is_under_way(connection) && !connection->initiator;
+}
+
+/* How many bytes the peer has not acknowledged, with those that the kernel has not taken. */
+static uint32_t unacknowledged(const struct connection *connection, int fd)
+{
+    return process_sandboxed ? span_length(connection->tx)
+                             : (uint32_t)transport_unacknowledged(fd) + span_length(connection->tx);
+}
+
+/*
+ * Whether the wait for the peer is over: it has acknowledged nothing for `linger`. A peer that is slow, but reads,
+ * moves the deadline each time. The kernel waits for such a peer as well (tcp(7), tcp_orphan_retries).
+ */
+static bool is_late(struct connection *connection, int fd)
+{
+    const uint32_t left = unacknowledged(connection, fd);
+    const uint64_t now = clock_ms();
+    if (connection->linger_left == 0 || left + 1 < connection->linger_left) {
+        connection->linger_left = left + 1;
+        connection->deadline_ms = now + pfswrap_policy()->seal.linger_ms;
+    }
+    return now >= connection->deadline_ms;
+}
+
+/* Sends what is pending, FINAL and FIN. If the kernel's send buffer is full, the kernel is asked once to extend it.
+ */
+static bool send_last(struct connection *connection, int fd)
+{
+    if (send_finish(connection, fd))
+        return true;
+    const uint32_t pending = span_length(connection->tx);
+    if (connection->linger_left > 0 || pending == 0 || process_sandboxed)
+        return false;
+    transport_extend_send_buffer(fd, pending);
+    return send_finish(connection, fd);
+}
+
 /*
  * Continues with a connection without numbers, as far as possible without waiting. Returns whether nothing is left
- * to do: the peer has acknowledged everything, or `linger` has passed since the FIN.
+ * to do: the peer has acknowledged everything, or it has acknowledged nothing for `linger`. If the kernel has
+ * everything by then, it continues alone. A handshake has its own deadline.
  */
 static bool is_done(struct connection *connection, int fd)
 {
@@ -68,21 +114,25 @@ static bool is_done(struct connection *connection, int fd)
         connection->phase == CONNECTION_NONE)
         return true;
     connection->finishing = true;
-    if (handshake_is_under_way(connection))
+    if (handshake_is_under_way(connection)) {
+        if (process_sandboxed && !atomic_load(&connection->nonblocking))
+            return true; /* there, a receive would wait for the peer */
         handshake_advance(connection, fd);
-    const bool sent_before = connection->fin_sent;
-    if (!send_finish(connection, fd))
-        return false;
-    if (process_sandboxed || transport_unacknowledged(fd) == 0)
+        if (handshake_is_under_way(connection))
+            return false;
+    }
+    if (send_last(connection, fd) && (process_sandboxed || transport_unacknowledged(fd) == 0))
         return true;
-    /* The kernel has everything. If the peer has not acknowledged it within `linger`, the kernel continues alone.
-     */
-    if (!sent_before)
-        connection->deadline_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
-    return clock_ms() >= connection->deadline_ms;
+    return is_late(connection, fd);
 }
 
-/* The `closed` event. `reset`: the program requested a reset. `unsent`: bytes are left that were not sent. */
+/* Whether the peer's kernel has not acknowledged everything. */
+static bool is_unsent(const struct connection *connection, int fd)
+{
+    return !connection->broken && unacknowledged(connection, fd) > 0;
+}
+
+/* The `closed` event. `reset`: the program requested a reset. `unsent`: the peer has not taken everything. */
 static void report_end(const struct connection *connection, bool reset, bool unsent)
 {
     if (connection->phase != CONNECTION_OPEN)
@@ -97,18 +147,59 @@ static void report_end(const struct connection *connection, bool reset, bool uns
         connection_report_closed(connection, "clean", NULL);
 }
 
-/*
- * No number is free for a hidden duplicate: completes the connection here, for at most `linger`. The peer may be in
- * this same thread. The observers of `waiting` continue its handshake.
- */
-static void finish_now(struct connection *connection, int fd)
+/* Whether the connection has moved since `before`. */
+static bool has_moved(const struct connection *connection, uint64_t *before)
 {
-    const uint64_t until_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
-    while (!is_done(connection, fd) && clock_ms() < until_ms) {
-        struct timespec pause = {.tv_nsec = 1000000};
+    const uint64_t now = connection->rx_total + connection->tx_total - span_length(connection->tx);
+    const bool moved = *before != now;
+    *before = now;
+    return moved;
+}
+
+/*
+ * No number is free for a hidden duplicate: continues as long as this is possible without waiting for another
+ * process. The peer may be in this same thread. The observers of `waiting` continue its handshake, and the kernel
+ * delivers what they send in a moment. Returns whether the kernel can do the rest alone.
+ */
+static bool finish_at_once(struct endpoint *endpoint, struct connection *connection, int fd)
+{
+    enum { MOMENT_MS = 100 };
+    const uint64_t until_ms = clock_ms() + MOMENT_MS;
+    uint64_t before = 0;
+    bool peer_is_here = false;
+    endpoint_set_filter(endpoint, FILTER_NONE); /* other threads that do the same must not wait for this lock */
+    for (;;) {
+        struct timespec moment = {.tv_nsec = 50000};
         ENDPOINT_RAISE(waiting);
-        (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+        if (!peer_is_here)
+            ENDPOINT_RAISE(peer_sought, connection, &peer_is_here);
+        if (is_done(connection, fd) || connection->fin_sent)
+            return true;
+        if (has_moved(connection, &before))
+            continue;
+        if (!peer_is_here || clock_ms() >= until_ms)
+            return false;
+        (void)raw_syscall(SYS_ppoll, NULL, 0, &moment, NULL, 0);
     }
+}
+
+/*
+ * Keeps the socket for what is left to do, when the program closes its last number. Returns the hidden number: a
+ * duplicate, or `fd` itself if no other number is free. -1: it is not kept. The kernel continues alone with what it
+ * has, a peer that has not proved its identity gets nothing, and a number that dup2(2) replaces cannot stay.
+ */
+static int keep_socket(struct endpoint *endpoint, struct connection *connection, int fd, bool is_replaced)
+{
+    int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
+    if (hidden < 0 && unproved_drop())
+        hidden = fd_reserve_duplicate(fd, OWN_FIRST);
+    if (hidden >= 0 || finish_at_once(endpoint, connection, fd))
+        return hidden;
+    if (is_unproved(connection))
+        unproved_report(connection);
+    else if (!is_replaced)
+        return fd;
+    return -1;
 }
 
 /* The program inherited the connection and has not used it. Another process may use it, so it must not be ended. */
@@ -117,7 +208,7 @@ static bool is_unused(const struct connection *connection)
     return connection->inherited && span_length(connection->prehandshake) == 0;
 }
 
-bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd)
+bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd, bool is_replaced)
 {
     /* Other processes have the socket, or may have it. So epoll keeps its registrations. */
     if (connection->wiped || holders_release(connection) || is_unused(connection)) {
@@ -126,14 +217,16 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
     }
     ENDPOINT_RAISE(closing, endpoint);
     const bool reset = wants_reset(fd);
-    if (!reset && !is_done(connection, fd)) {
-        const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
-        if (hidden >= 0) {
-            endpoint_hide(endpoint, hidden);
-            endpoint_leave(connection);
-            return false;
-        }
-        finish_now(connection, fd);
+    const int hidden = !reset && !is_done(connection, fd) ? keep_socket(endpoint, connection, fd, is_replaced) : -1;
+    if (hidden >= 0) {
+        const bool is_one_of_many = is_unproved(connection);
+        endpoint_hide(endpoint, hidden);
+        if (is_one_of_many)
+            unproved_add(endpoint);
+        endpoint_leave(connection);
+        if (is_one_of_many)
+            unproved_make_room(fd);
+        return false;
     }
     report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
@@ -195,6 +288,25 @@ int release_shutdown(int fd, int how)
     return -1;
 }
 
+/* Closes the hidden number of a connection and frees its endpoint. Called locked; unlocked on return. */
+static void end_hidden(struct endpoint *endpoint, struct connection *connection, int fd)
+{
+    const uint32_t generation = fd_next_generation();
+    unproved_remove(endpoint);
+    prepare_close(connection, fd);
+    const bool was_hidden = fd_unhide(fd, generation);
+    endpoint_free(endpoint, connection);
+    if (was_hidden)
+        (void)release_close_number(fd, generation);
+}
+
+void release_drop(struct endpoint *endpoint, struct connection *connection)
+{
+    transport_call = TRANSPORT_SOCKET;
+    unproved_report(connection);
+    end_hidden(endpoint, connection, atomic_load(&endpoint->fd));
+}
+
 bool release_advance(struct endpoint *endpoint, struct connection *connection)
 {
     const int fd = atomic_load(&endpoint->fd);
@@ -205,13 +317,8 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
             endpoint_leave(connection);
             return false;
         }
-        const uint32_t generation = fd_next_generation();
-        report_end(connection, false, false);
-        prepare_close(connection, fd);
-        const bool was_hidden = fd_unhide(fd, generation);
-        endpoint_free(endpoint, connection);
-        if (was_hidden)
-            (void)release_close_number(fd, generation);
+        report_end(connection, false, is_unsent(connection, fd));
+        end_hidden(endpoint, connection, fd);
         return true;
     }
     handshake_advance(connection, fd);
@@ -227,6 +334,29 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
     return done;
 }
 
+/* At exit: ends the connections for which the process has waited long enough. */
+static void end_late(void)
+{
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        struct connection *connection;
+        if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE)
+            continue;
+        process_block_forks();
+        if (endpoint_enter_at(endpoint, &connection)) {
+            const int fd = atomic_load(&endpoint->fd);
+            if (atomic_load(&endpoint->descriptors) == 0 && connection->phase == CONNECTION_OPEN) {
+                report_end(connection, false, is_unsent(connection, fd));
+                end_hidden(endpoint, connection, fd);
+            } else {
+                endpoint_leave(connection);
+            }
+        }
+        process_unblock_forks();
+    }
+    unproved_report_rest();
+}
+
 void release_all(void)
 {
     if (atomic_load(&endpoint_count) == 0 || process_is_vfork_child())
@@ -239,10 +369,11 @@ void release_all(void)
         process_block_forks();
         if (endpoint_enter_at(endpoint, &connection)) {
             endpoint_retire(endpoint);
-            if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd)))
+            if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd), false))
                 atomic_store(&endpoint->background, BACKGROUND_LISTED);
         }
         process_unblock_forks();
     }
     background_finish();
+    end_late();
 }

@@ -7,17 +7,25 @@
 #include "connection/endpoint.h"
 
 /*
- * The program closes the connection's last number in this process, `fd`. Returns true if nothing is left to do
- * here; the endpoint is free then. False: a hidden duplicate keeps the socket, and the caller calls
- * background_add(). Called locked; unlocked on return.
+ * The program closes the connection's last number in this process, `fd`. `is_replaced`: by dup2(2), so the kernel
+ * will close it. Returns true if nothing is left to do here; the endpoint is free then. False: a hidden number
+ * keeps the socket, and the caller calls background_add_closed(). That number is a duplicate, or `fd` itself, which
+ * then is not closing any more, if the limit of descriptors is reached. Does not wait. Called locked; unlocked on
+ * return.
  */
-bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd);
+bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd, bool is_replaced);
 
 /*
- * Everything about closing `fd` but the system call: the number is closing in this generation afterwards. False: it
- * is not sealed, or hidden.
+ * Ends a closed connection whose peer has not proved its identity (unproved.h). Called locked; unlocked on return.
  */
-bool release_number(int fd, uint32_t generation);
+void release_drop(struct endpoint *endpoint, struct connection *connection);
+
+/*
+ * Everything about closing `fd` but the system call: the number is closing in this generation afterwards, or hidden
+ * if it stays open for the shim (release_last_number()). `is_replaced`: by dup2(2). False: it is not sealed, or was
+ * hidden before.
+ */
+bool release_number(int fd, uint32_t generation, bool is_replaced);
 
 /*
  * The system call for a number that is closing in this generation, which is foreign afterwards. Where a filter
