@@ -68,6 +68,16 @@ static bool is_unproved(const struct connection *connection)
     return handshake_is_under_way(connection) && !connection->initiator;
 }
 
+/*
+ * Whether a thread of this process has lost the lock, and has not come back yet. It may still use the number. In a
+ * shared slot another process could claim this, and such a thread has a copy of its own.
+ */
+static bool has_late_owner(struct connection *connection)
+{
+    return connection->slot == NULL && lock_was_taken_over(&connection->lock) &&
+           lock_has_late_owner(&connection->lock);
+}
+
 /* How many bytes the peer has not acknowledged, with those that the kernel has not taken. */
 static uint32_t unacknowledged(const struct connection *connection, int fd)
 {
@@ -110,6 +120,8 @@ static bool send_last(struct connection *connection, int fd)
  */
 static bool is_done(struct connection *connection, int fd)
 {
+    if (has_late_owner(connection))
+        return false; /* that thread may still use the number, which must not become another file's */
     if (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
         connection->phase == CONNECTION_NONE)
         return true;
@@ -185,11 +197,14 @@ static bool finish_at_once(struct endpoint *endpoint, struct connection *connect
 
 /*
  * Keeps the socket for what is left to do, when the program closes its last number. Returns the hidden number: a
- * duplicate, or `fd` itself if no other number is free. -1: it is not kept. The kernel continues alone with what it
- * has, a peer that has not proved its identity gets nothing, and a number that dup2(2) replaces cannot stay.
+ * duplicate, or `fd` itself if no other number is free, or if a thread may still use it. -1: it is not kept. The
+ * kernel continues alone with what it has, a peer that has not proved its identity gets nothing, and a number that
+ * dup2(2) replaces cannot stay.
  */
 static int keep_socket(struct endpoint *endpoint, struct connection *connection, int fd, bool is_replaced)
 {
+    if (has_late_owner(connection))
+        return is_replaced ? -1 : fd;
     int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
     if (hidden < 0 && unproved_drop())
         hidden = fd_reserve_duplicate(fd, OWN_FIRST);
