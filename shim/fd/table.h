@@ -10,7 +10,7 @@
  *               FOREIGN and any of          the same, and something is recorded about the number:
  *                 NOTED, id                 a TCP socket with several numbers, not connected yet
  *                 STREAM                    stdio has a stream on it
- *                 LINGER                    close(2) or a thread waits until what was sent is acknowledged (linger.h)
+ *                 LINGER                    close(2) waits until what was sent is acknowledged (fd/linger.h)
  *                 OWN                       the shim's own file (fd/own.h); the program cannot reach it
  *                 a record                  the connection is inspected (inspect/); the index of its record
  *                 CLAIMED, id               dup2(2) is replacing the number
