@@ -127,6 +127,17 @@ static void pinger(const struct sock_target *target)
     }
 }
 
+/* Sends until the connection takes no more, which may be at once. */
+static size_t fill(int fd)
+{
+    static const char bytes[16384];
+    size_t sent = 0;
+    for (ssize_t count; (count = write(fd, bytes, sizeof bytes)) > 0;)
+        sent += (size_t)count;
+    sock_expect(errno == EAGAIN, "write");
+    return sent;
+}
+
 static void closer(const struct sock_target *target)
 {
     const int listener = sock_listen(target), fd = sock_accept(listener), bytes = 1 << 20;
@@ -136,8 +147,8 @@ static void closer(const struct sock_target *target)
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0, "SO_SNDBUF");
     size_t sent = sock_stuff(fd, (size_t)64 << 20, 1);
     for (int i = 0; i < FULL_ROUNDS && poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, FULL_MS) > 0; i++)
-        sent += sock_stuff(fd, (size_t)64 << 20, 1);
-    sent += sock_stuff(fd, (size_t)64 << 20, 1);
+        sent += fill(fd);
+    sent += fill(fd);
     sock_expect(close(fd) == 0, "close");
     say("sent", sent);
     while (next_line()) {
