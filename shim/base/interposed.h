@@ -44,8 +44,9 @@
     /* sendfile.c */                                                                                               \
     X(sendfile)                                                                                                    \
     X(sendfile64)                                                                                                  \
-    X(splice)                                                                                                      \
     X(copy_file_range)                                                                                             \
+    /* splice.c */                                                                                                 \
+    X(splice)                                                                                                      \
     /* close.c */                                                                                                  \
     X(close)                                                                                                       \
     X(__close)                                                                                                     \

@@ -44,10 +44,10 @@ static void wait_while(struct lock *lock, uint32_t word)
     (void)raw_syscall(SYS_futex, &lock->word, FUTEX_WAIT, word, &slice, NULL, 0);
 }
 
-/* How long to wait for this owner. */
-static int timeout_ms_for(struct process_thread owner)
+/* How long to wait for an owner. */
+static int timeout_ms_for(enum process_life life)
 {
-    switch (process_thread_life(owner)) {
+    switch (life) {
     case PROCESS_ALIVE:
         return LOCK_TIMEOUT_MS;
     case PROCESS_UNKNOWN:
@@ -85,10 +85,15 @@ static enum lock_result take_contended(struct lock *lock, struct process_thread 
         }
         waited_ms += SLICE_MS;
         struct process_thread owner = {.id = now & ~LOCK_WAITERS, .space = lock->space};
-        if (waited_ms < timeout_ms_for(owner))
+        const enum process_life life = process_thread_life(owner);
+        if (waited_ms < timeout_ms_for(life))
             continue;
         if (atomic_compare_exchange_strong(&lock->word, &now, self.id | LOCK_WAITERS)) {
             lock->space = self.space;
+            if (life == PROCESS_ALIVE)
+                atomic_store(&lock->late, owner.id);
+            if (life != PROCESS_DEAD)
+                atomic_store(&lock->taken, 1);
             return LOCK_TAKEN_FROM_DEAD;
         }
     }
@@ -116,8 +121,25 @@ bool lock_try(struct lock *lock)
     return take_free(lock, process_thread(), 0);
 }
 
+bool lock_has_late_owner(struct lock *lock)
+{
+    const struct process_thread late = {.id = atomic_load(&lock->late), .space = process_thread().space};
+    return late.id != 0 && process_thread_life(late) != PROCESS_DEAD;
+}
+
+void lock_start_again(struct lock *lock)
+{
+    atomic_store(&lock->taken, 0);
+    atomic_store(&lock->late, 0);
+}
+
 void lock_release(struct lock *lock)
 {
+    if (__builtin_expect(lock_was_taken_over(lock) && !lock_is_held_here(lock), false)) {
+        uint32_t self = process_thread().id;
+        (void)atomic_compare_exchange_strong(&lock->late, &self, 0);
+        return;
+    }
     if ((atomic_exchange_explicit(&lock->word, 0, memory_order_release) & LOCK_WAITERS) && !process_sandboxed)
         (void)raw_syscall(SYS_futex, &lock->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

@@ -14,6 +14,8 @@
 struct lock {
     _Atomic uint32_t word;  /* 0: free; else the owner's thread id, and LOCK_WAITERS */
     _Atomic uint32_t space; /* the namespace of the owner's thread id (base/process.h) */
+    _Atomic uint32_t taken; /* 1: it was taken over from an owner that may live */
+    _Atomic uint32_t late;  /* that owner's thread id, if it is alive, until it releases the lock */
 };
 
 enum lock_result {
@@ -31,9 +33,23 @@ enum lock_result lock_take(struct lock *lock);
 /* The same without waiting. False: it is not free. */
 bool lock_try(struct lock *lock);
 
+/* Does nothing else than clear `late` if this thread is the late owner: the lock belongs to another one by now. */
 void lock_release(struct lock *lock);
 
 /* Whether this thread holds the lock. */
 bool lock_is_held_here(const struct lock *lock);
+
+/*
+ * An owner from which the lock was taken over may go on, and write to the data. So that data is not valid again,
+ * and its memory must not be used for anything else as long as lock_has_late_owner().
+ */
+bool lock_has_late_owner(struct lock *lock);
+static inline bool lock_was_taken_over(const struct lock *lock)
+{
+    return __builtin_expect(atomic_load_explicit(&lock->taken, memory_order_acquire) != 0, false);
+}
+
+/* The data is new. The caller holds the lock. */
+void lock_start_again(struct lock *lock);
 
 #endif

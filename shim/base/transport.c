@@ -112,6 +112,21 @@ int transport_unacknowledged(int fd)
     return queued;
 }
 
+void transport_extend_send_buffer(int fd, unsigned bytes)
+{
+    enum {
+        WMEM_MAX = 212992,   /* Linux's default limit */
+        OVERHEAD = 4,        /* the memory for a byte, at worst */
+        BEYOND = 128 * 1024, /* the queue may exceed the buffer already, by a segment */
+    };
+    const int more = (int)bytes * OVERHEAD + BEYOND;
+    const int wanted = (transport_get_option(fd, SOL_SOCKET, SO_SNDBUF) + more) / 2; /* the kernel doubles it */
+    transport_set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0); /* the system's, which is none */
+    if (raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0 &&
+        wanted <= WMEM_MAX) /* a larger number would be cut to the limit, and make the buffer smaller */
+        transport_set_option(fd, SOL_SOCKET, SO_SNDBUF, wanted);
+}
+
 int transport_readable(int fd)
 {
     int bytes = 0;

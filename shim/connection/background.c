@@ -15,6 +15,7 @@
 #include "base/transport.h"
 #include "base/process.h"
 #include "connection/release.h"
+#include "connection/unproved.h"
 #include "config/init.h"
 #include "base/raw_syscall.h"
 
@@ -80,8 +81,11 @@ static bool advance_one(struct endpoint *endpoint, struct connection *connection
     return !over;
 }
 
-/* Enters the endpoint and advances it. Returns whether it stays on the list; *poll is what it waits for then. */
-static bool enter_and_advance(struct endpoint *endpoint, struct pollfd *poll)
+/*
+ * Enters the endpoint and advances it. Returns whether it stays on the list; *poll is what it waits for then.
+ * *until_ms is raised to the deadline of a closed connection whose last bytes the kernel has not taken yet.
+ */
+static bool enter_and_advance(struct endpoint *endpoint, struct pollfd *poll, uint64_t *until_ms)
 {
     struct connection *connection;
     if (!endpoint_enter_at(endpoint, &connection))
@@ -91,11 +95,16 @@ static bool enter_and_advance(struct endpoint *endpoint, struct pollfd *poll)
         return false;
     }
     *poll = poll_for(endpoint, connection);
+    if (connection->linger_left > 0 && !connection->fin_sent && connection->deadline_ms > *until_ms)
+        *until_ms = connection->deadline_ms;
     return advance_one(endpoint, connection);
 }
 
-/* Continues with every endpoint on the list. Returns how many remain; polls[] is what they wait for. */
-static nfds_t advance_all(struct pollfd polls[POLL_MAX])
+/*
+ * Continues with every endpoint on the list. Returns how many remain; polls[] is what they wait for. *until_ms: see
+ * enter_and_advance().
+ */
+static nfds_t advance_all(struct pollfd polls[POLL_MAX], uint64_t *until_ms)
 {
     nfds_t left = 0;
     for (uint32_t i = 0; i < endpoint_limit(); i++) {
@@ -104,7 +113,7 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
         if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE)
             continue;
         process_block_forks(); /* the endpoint may be closed here */
-        const bool stays = enter_and_advance(endpoint, &poll);
+        const bool stays = enter_and_advance(endpoint, &poll, until_ms);
         process_unblock_forks();
         if (stays && left < POLL_MAX)
             polls[left] = poll;
@@ -113,13 +122,16 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
     return left;
 }
 
-/* Continues until nothing is left on the list, or until clock_ms() is `until_ms`. */
+/*
+ * Continues until nothing is left on the list, or until clock_ms() is `until_ms`, which is later while peers take
+ * what the kernel has not taken yet.
+ */
 static void work_until(uint64_t until_ms)
 {
     struct pollfd polls[POLL_MAX];
     long slice_ms = SLICE_MIN_MS;
     for (;;) {
-        nfds_t left = advance_all(polls);
+        nfds_t left = advance_all(polls, &until_ms);
         if (left == 0 || clock_ms() >= until_ms)
             return;
         struct timespec slice = {.tv_nsec = slice_ms * 1000000};
@@ -144,6 +156,7 @@ static void *run(void *nothing)
     atomic_store(&begun, true);
     do {
         work_until(UINT64_MAX);
+        unproved_report_rest();
         atomic_store(&state, ended = ENDED);
     } while (is_anything_left() && atomic_compare_exchange_strong(&state, &ended, RUNNING));
     return nothing;
@@ -181,12 +194,31 @@ static bool ensure_thread(void)
     return false;
 }
 
+/* Puts the endpoint on the list. False: there is no thread, and none can be made. */
+static bool add(struct endpoint *endpoint)
+{
+    atomic_store(&endpoint->background, BACKGROUND_LISTED);
+    return ensure_thread();
+}
+
 void background_add(struct endpoint *endpoint)
 {
-    int saved = errno;
-    atomic_store(&endpoint->background, BACKGROUND_LISTED);
-    if (!ensure_thread() && atomic_load(&endpoint->descriptors) == 0)
-        background_finish();
+    const int saved = errno;
+    (void)add(endpoint);
+    errno = saved;
+}
+
+void background_add_closed(struct endpoint *endpoint, bool may_wait)
+{
+    const int saved = errno;
+    struct pollfd polls[POLL_MAX];
+    uint64_t until_ms = 0;
+    if (!add(endpoint)) {
+        if (may_wait)
+            background_finish();
+        else
+            (void)advance_all(polls, &until_ms);
+    }
     errno = saved;
 }
 
@@ -198,6 +230,7 @@ bool background_is_running(void)
 
 void background_forget(bool may_make_thread)
 {
+    unproved_forget();
     can_make_thread = may_make_thread;
     atomic_store(&state, IDLE);
 }

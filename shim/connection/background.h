@@ -10,10 +10,17 @@
 
 /*
  * Puts the endpoint on the list of the thread, and starts the thread if necessary. Call it without the connection's
- * lock. If no thread can be made (a sandbox, limits), this call completes a closed connection itself, for at most
- * the policy's `linger`; other connections wait for the program's next call, or its exit. Keeps errno.
+ * lock. If no thread can be made (a sandbox, limits), the connection waits for the program's next call, or its
+ * exit. Keeps errno.
  */
 void background_add(struct endpoint *endpoint);
+
+/*
+ * The same for a connection that the program has closed. If no thread can be made, this call does what is possible
+ * without waiting, for all connections on the list. `may_wait`: the descriptor was a blocking one, so the call
+ * completes it, for at most the policy's `linger` without progress.
+ */
+void background_add_closed(struct endpoint *endpoint, bool may_wait);
 
 /* Whether the thread exists now. */
 bool background_is_running(void);
@@ -34,7 +41,10 @@ bool background_may_go_on(void);
  */
 void background_settle(void);
 
-/* At exit: completes everything on the list, for at most the policy's `linger`. */
+/*
+ * At exit: completes everything on the list, for at most the policy's `linger`. As long as peers take bytes that
+ * the kernel has not taken yet, the wait goes on: the kernel cannot send those after the exit.
+ */
 void background_finish(void);
 
 #endif

@@ -95,6 +95,7 @@ struct connection {
     uint16_t rule;          /* index into the policy */
     uint16_t wants;         /* POLLIN, POLLOUT or both: what a handshake waits for */
     uint64_t deadline_ms;   /* CLOCK_MONOTONIC: when the handshake fails; after close: when linger ends */
+    uint32_t linger_left;   /* after close: how many bytes are not acknowledged, + 1; 0: not known yet */
     uint64_t buffer_at_ms;  /* when buffering begins, if the handshake is not complete by then */
     int32_t rx_index, tx_index; /* of the pool's buffers; CONNECTION_NO_BUFFER: none */
     struct span rx_plain;       /* in the receive buffer: opened, not delivered yet */
@@ -264,5 +265,8 @@ enum {
 };
 extern const char *const connection_lost_reasons[CONNECTION_LOST_REASONS];
 extern const char connection_left_reason[];
+
+/* For unproved.h. `others`: how many more were dropped before. Without a connection: only those are reported. */
+void connection_report_dropped(const struct connection *connection, unsigned others);
 
 #endif

@@ -74,6 +74,24 @@ static void poison(struct connection *connection, int fd)
     connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
 }
 
+/*
+ * The lock was taken over from a thread that may have gone on since. Whatever it has written, the connection stays
+ * failed. Its socket is shut down, so the thread cannot send anything either.
+ */
+static void fail_again(struct connection *connection)
+{
+    pfswrap_seal_poison(&connection->channel);
+    connection->phase = CONNECTION_FAILED;
+    connection->error = ECONNRESET;
+    connection->rx_plain = connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
+    connection->finishing = false;
+    connection->wants = 0;
+    if (connection->slot == NULL)
+        connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER; /* as in poison() */
+    else
+        connection_trim(connection);
+}
+
 static void pause_ms(void)
 {
     struct timespec pause = {.tv_nsec = 1000000};
@@ -161,13 +179,15 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
     }
     if (result == LOCK_TAKEN_FROM_DEAD)
         poison(connection, atomic_load(&endpoint->fd));
+    if (lock_was_taken_over(&locked->lock))
+        fail_again(connection);
     return connection;
 }
 
 void endpoint_leave(struct connection *connection)
 {
     struct connection *slot = connection->slot;
-    if (slot != NULL)
+    if (slot != NULL && (!lock_was_taken_over(&slot->lock) || lock_is_held_here(&slot->lock)))
         connection_store(connection);
     lock_release(slot != NULL ? &slot->lock : &connection->lock);
     signals_release();

@@ -98,6 +98,8 @@ struct endpoint_observer {
     void (*make_way)(int fd);
     /* This thread is about to wait for a peer, and the peer may be in this same thread. */
     void (*waiting)(void);
+    /* Whether the other end of this connection is in this process, in a handshake: sets *found. Locked. */
+    void (*peer_sought)(const struct connection *connection, bool *found);
 };
 extern const struct endpoint_observer *const endpoint_observers[]; /* ends with NULL */
 

@@ -1,6 +1,6 @@
 /*
- * What the files endpoint*.c share, and no other file uses: the memory of endpoints, the word that the table of
- * descriptors has for their numbers (fd/table.h), and the filter of their events.
+ * What the files endpoint*.c share, and beside release.c no other file uses: the memory of endpoints, the word that
+ * the table of descriptors has for their numbers (fd/table.h), and the filter of their events.
  */
 #ifndef PFSWRAP_CONNECTION_ENDPOINT_INTERNAL_H
 #define PFSWRAP_CONNECTION_ENDPOINT_INTERNAL_H

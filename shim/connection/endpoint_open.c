@@ -112,6 +112,7 @@ static struct connection *open_private(int fd, uint16_t rule, bool initiator, bo
     }
     struct connection *connection = memory_at(&endpoint_connection_pool, endpoint->block);
     (void)lock_take(&connection->lock);
+    lock_start_again(&connection->lock);
     connection_init(connection, rule, initiator, nonblocking);
     if (!enter_into_table(endpoint, connection, fd, cloexec, is_new, before)) {
         atomic_store(&endpoint->connection, NULL);
@@ -163,6 +164,9 @@ struct connection *endpoint_open_at(int fd, struct segment *segment, struct conn
 
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)
 {
+    /* A thread that has lost the lock may still write there, so the memory is not used again. That is very rare. */
+    const bool is_in_use =
+        lock_has_late_owner(connection->slot != NULL ? &connection->slot->lock : &connection->lock);
     endpoint_set_filter(endpoint, FILTER_NONE);
     ENDPOINT_RAISE(freed, endpoint);
     atomic_store(&endpoint->connection, NULL);
@@ -172,5 +176,6 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection)
     endpoint_leave(connection);
     if (endpoint_is_unreferenced(endpoint))
         ENDPOINT_RAISE(memory_unused, endpoint);
-    give_endpoint(endpoint);
+    if (!is_in_use)
+        give_endpoint(endpoint);
 }

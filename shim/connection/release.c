@@ -16,30 +16,13 @@
 #include "base/transport.h"
 #include "config/init.h"
 #include "connection/background.h"
+#include "connection/endpoint_internal.h"
 #include "connection/holders.h"
 #include "connection/receive.h"
 #include "connection/release_internal.h"
 #include "connection/report_counted.h"
+#include "connection/unproved.h"
 #include "fd/own.h"
-
-/*
- * Just before the socket is closed. If unread bytes are left, close(2) resets the connection, and the peer loses
- * what it has not acknowledged. So they are read and discarded. But if the peer has acknowledged everything and
- * sent more than FINAL, a reset is right: it is what a peer gets that continues to send to a closed socket.
- */
-static void prepare_close(const struct connection *connection, int fd, bool unread)
-{
-    uint8_t discarded[4096];
-    if (process_sandboxed)
-        return;
-    if (unread && connection->fin_sent && transport_unacknowledged(fd) == 0) {
-        transport_reset_on_close(fd);
-        return;
-    }
-    for (int i = 0; i < 64; i++)
-        if (transport_receive(fd, discarded, sizeof discarded) <= 0)
-            return;
-}
 
 /*
  * Whether the program has requested a reset (SO_LINGER with a time of 0, socket(7)). Any other time is removed,
@@ -59,57 +42,32 @@ static bool wants_reset(int fd)
     return false;
 }
 
-/*
- * Continues with a connection without numbers, as far as possible without waiting. Returns whether nothing is left
- * to do: the peer has acknowledged everything, or `linger` has passed since the FIN.
- */
-static bool is_done(struct connection *connection, int fd)
+/* Whether a stranger may have made the connection: the peer has not proved its identity. */
+static bool is_unproved(const struct connection *connection)
 {
-    connection->finishing = true;
-    if (handshake_is_under_way(connection)) /* also TCP's own, which may be complete by now */
-        handshake_advance(connection, fd);
-    if (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
-        connection->phase == CONNECTION_NONE)
-        return true;
-    const bool sent_before = connection->fin_sent;
-    if (!send_finish(connection, fd))
-        return false;
-    if (process_sandboxed || transport_unacknowledged(fd) == 0)
-        return true;
-    /* The kernel has everything. If the peer has not acknowledged it within `linger`, the kernel continues alone.
-     */
-    if (!sent_before)
-        connection->deadline_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
-    return clock_ms() >= connection->deadline_ms;
-}
-
-/* The `closed` event. `reset`: the program requested a reset. `unsent`: bytes are left that were not sent. */
-static void report_end(const struct connection *connection, bool reset, bool unsent)
-{
-    if (connection->phase != CONNECTION_OPEN)
-        return; /* it was never opened, or its end has been reported */
-    if (reset)
-        connection_report_closed(connection, "reset", "the program requested a reset (SO_LINGER)");
-    else if (unsent)
-        connection_report_closed(connection, "unsent", "the peer did not take everything within linger");
-    else if (connection->broken)
-        connection_report_closed(connection, "error", "the peer reset the connection");
-    else
-        connection_report_closed(connection, "clean", NULL);
+    return handshake_is_under_way(connection) && !connection->initiator;
 }
 
 /*
- * No number is free for a hidden duplicate: completes the connection here, for at most `linger`. The peer may be in
- * this same thread. The observers of `waiting` continue its handshake.
+ * Keeps the socket for what is left to do, when the program closes its last number. Returns the hidden number: a
+ * duplicate, or `fd` itself if no other number is free, or if a thread may still use it. -1: it is not kept. The
+ * kernel continues alone with what it has, a peer that has not proved its identity gets nothing, and a number that
+ * dup2(2) replaces cannot stay.
  */
-static void finish_now(struct connection *connection, int fd)
+static int keep_socket(struct endpoint *endpoint, struct connection *connection, int fd, bool is_replaced)
 {
-    const uint64_t until_ms = clock_ms() + pfswrap_policy()->seal.linger_ms;
-    while (!is_done(connection, fd) && clock_ms() < until_ms) {
-        struct timespec pause = {.tv_nsec = 1000000};
-        ENDPOINT_RAISE(waiting);
-        (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
-    }
+    if (release_has_late_owner(connection))
+        return is_replaced ? -1 : fd;
+    int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
+    if (hidden < 0 && unproved_drop())
+        hidden = fd_reserve_duplicate(fd, OWN_FIRST);
+    if (hidden >= 0 || release_finish_at_once(endpoint, connection, fd))
+        return hidden;
+    if (is_unproved(connection))
+        unproved_report(connection);
+    else if (!is_replaced)
+        return fd;
+    return -1;
 }
 
 /* The program inherited the connection and has not used it. Another process may use it, so it must not be ended. */
@@ -137,7 +95,7 @@ static bool await_handoffs(struct endpoint *endpoint, struct connection *connect
     return true;
 }
 
-bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd)
+bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd, bool is_replaced)
 {
     if (!connection->wiped && !is_unused(connection) && await_handoffs(endpoint, connection, fd))
         return false;
@@ -150,19 +108,22 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
     const bool reset = wants_reset(fd);
     connection->ended_early = connection->phase == CONNECTION_OPEN && !connection->final_received &&
                               !process_sandboxed && transport_has_ended(fd);
-    if (!reset && !is_done(connection, fd)) {
-        const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
-        if (hidden >= 0) {
-            endpoint_hide(endpoint, hidden);
-            endpoint_leave(connection);
-            return false;
-        }
-        finish_now(connection, fd);
+    const int hidden =
+        !reset && !release_is_done(connection, fd) ? keep_socket(endpoint, connection, fd, is_replaced) : -1;
+    if (hidden >= 0) {
+        const bool is_one_of_many = is_unproved(connection);
+        endpoint_hide(endpoint, hidden);
+        if (is_one_of_many)
+            unproved_add(endpoint);
+        endpoint_leave(connection);
+        if (is_one_of_many)
+            unproved_make_room(fd);
+        return false;
     }
     const bool unread = !reset && receive_rest(connection, fd);
-    report_end(connection, reset, span_length(connection->tx) > 0);
+    release_report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
-        prepare_close(connection, fd, unread);
+        release_prepare_close(connection, fd, unread);
     endpoint_free(endpoint, connection);
     return true;
 }
@@ -225,10 +186,34 @@ static void free_hidden(struct endpoint *endpoint, struct connection *connection
 {
     const uint32_t generation = fd_next_generation();
     const int fd = atomic_load(&endpoint->fd);
+    unproved_remove(endpoint);
     const bool was_hidden = fd_unhide(fd, generation);
     endpoint_free(endpoint, connection);
     if (was_hidden)
         (void)release_close_number(fd, generation);
+}
+
+/* The same, after the connection's orderly end. `unread`: the peer has sent more than FINAL. */
+static void end_hidden(struct endpoint *endpoint, struct connection *connection, bool unread)
+{
+    release_prepare_close(connection, atomic_load(&endpoint->fd), unread);
+    free_hidden(endpoint, connection);
+}
+
+void release_drop(struct endpoint *endpoint, struct connection *connection)
+{
+    transport_call = TRANSPORT_SOCKET;
+    unproved_report(connection);
+    end_hidden(endpoint, connection, false);
+}
+
+/* The same for a connection that was open, with its event. */
+static void report_and_end(struct endpoint *endpoint, struct connection *connection)
+{
+    const int fd = atomic_load(&endpoint->fd);
+    const bool unread = receive_rest(connection, fd);
+    release_report_end(connection, false, release_is_unsent(connection, fd));
+    end_hidden(endpoint, connection, unread);
 }
 
 /*
@@ -249,14 +234,11 @@ static bool advance_hidden(struct endpoint *endpoint, struct connection *connect
             return true;
         }
     }
-    if (!is_done(connection, fd)) {
+    if (!release_is_done(connection, fd)) {
         endpoint_leave(connection);
         return false;
     }
-    const bool unread = receive_rest(connection, fd);
-    report_end(connection, false, false);
-    prepare_close(connection, fd, unread);
-    free_hidden(endpoint, connection);
+    report_and_end(endpoint, connection);
     return true;
 }
 
@@ -279,6 +261,28 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
     return done;
 }
 
+/* At exit: ends the connections for which the process has waited long enough. */
+static void end_late(void)
+{
+    for (uint32_t i = 0; i < endpoint_limit(); i++) {
+        struct endpoint *endpoint = endpoint_at(i);
+        struct connection *connection;
+        if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE)
+            continue;
+        process_block_forks();
+        if (endpoint_enter_at(endpoint, &connection)) {
+            /* What is on its way to another program is not ended here. */
+            if (atomic_load(&endpoint->descriptors) == 0 && endpoint->until_ms == 0 &&
+                connection->phase == CONNECTION_OPEN)
+                report_and_end(endpoint, connection);
+            else
+                endpoint_leave(connection);
+        }
+        process_unblock_forks();
+    }
+    unproved_report_rest();
+}
+
 void release_all(void)
 {
     counted_write_all();
@@ -292,10 +296,11 @@ void release_all(void)
         process_block_forks();
         if (endpoint_enter_at(endpoint, &connection)) {
             endpoint_retire(endpoint);
-            if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd)))
+            if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd), false))
                 atomic_store(&endpoint->background, BACKGROUND_LISTED);
         }
         process_unblock_forks();
     }
     background_finish();
+    end_late();
 }

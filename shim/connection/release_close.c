@@ -23,40 +23,43 @@
  * interrupted call is using, or that a call had used before siglongjmp(3) left it. A hidden duplicate keeps the
  * connection, and the background thread continues with it when the lock is free.
  */
-static bool release_unlocked(int fd, uint32_t generation)
+static bool release_unlocked(int fd, uint32_t generation, bool is_replaced)
 {
     struct endpoint *endpoint = endpoint_of(fd);
     if (endpoint == NULL)
         return false;
-    const int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
+    int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
     const int left = endpoint_remove(endpoint, fd, generation);
     if (left != 0) {
         if (hidden >= 0)
             fd_unreserve(hidden, true);
         return left > 0;
     }
+    if (hidden < 0 && !is_replaced)
+        hidden = fd;
     atomic_store(&endpoint->fd, hidden);
     if (hidden >= 0)
         endpoint_hide(endpoint, hidden);
-    background_add(endpoint);
+    background_add_closed(endpoint, false);
     return true;
 }
 
-bool release_number(int fd, uint32_t generation)
+bool release_number(int fd, uint32_t generation, bool is_replaced)
 {
     struct endpoint *endpoint;
     struct connection *connection;
     for (;;) {
         const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
         if (entered == ENDPOINT_ERROR && errno != EBADF)
-            return release_unlocked(fd, generation);
+            return release_unlocked(fd, generation, is_replaced);
         if (entered != ENDPOINT_ENTERED)
             return false;
         transport_call = TRANSPORT_PLAIN;
+        const bool may_wait = !atomic_load(&connection->nonblocking);
         const int left = endpoint_remove(endpoint, fd, generation);
         if (left == 0) {
-            if (!release_last_number(endpoint, connection, fd))
-                background_add(endpoint);
+            if (!release_last_number(endpoint, connection, fd, is_replaced))
+                background_add_closed(endpoint, may_wait);
             return true;
         }
         if (left > 0)
@@ -79,7 +82,7 @@ static bool take_for_close(int fd, uint32_t generation)
 {
     enum { TIMEOUT_MS = 1000 }; /* for another thread's dup2(2) onto the number */
     for (int round = 0; fd_is_known(fd); round++) {
-        if (release_number(fd, generation))
+        if (release_number(fd, generation, false))
             return true;
         fd_forget(fd);
         if (fd_is_known(fd) && !fd_wait(round, TIMEOUT_MS))
@@ -102,7 +105,9 @@ int release_close(int fd)
     signals_pin();
     process_block_forks();
     const bool taken = take_for_close(fd, generation);
-    const long result = taken ? release_close_number(fd, generation) : 0;
+    /* If it stays open for the shim, it is hidden now, or another call has closed it already. */
+    const bool closes = taken && fd_word(fd) == fd_word_closing(generation);
+    const long result = closes ? release_close_number(fd, generation) : 0;
     process_unblock_forks();
     signals_unpin();
     errno = result < 0 ? (int)-result : saved;
@@ -144,7 +149,7 @@ uint32_t release_before_close_range(unsigned first, unsigned last)
     const uint32_t generation = fd_next_generation();
     for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
         if (!fd_is_hidden(fd))
-            (void)release_number(fd, generation);
+            (void)release_number(fd, generation, false);
     fd_forget_range(first, last);
     errno = saved;
     return generation;

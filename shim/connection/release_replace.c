@@ -54,7 +54,7 @@ static bool take_number(struct replacement *replacement, bool passes)
     if (fd_is_hidden(fd))
         replacement->released = move_hidden(fd, replacement->generation);
     else if (fd_is_sealed(fd))
-        replacement->released = release_number(fd, replacement->generation);
+        replacement->released = release_number(fd, replacement->generation, true);
     return replacement->released || claim(replacement, passes);
 }
 

@@ -2,6 +2,8 @@
  * The audit events of sealed connections (docs/AUDIT.md). An event contains the names of keys, never a key. The
  * functions are in connection/connection.h.
  */
+#include <stdio.h>
+
 #include "audit/address.h"
 #include "audit/builder.h"
 #include "connection/connection.h"
@@ -98,6 +100,24 @@ void connection_report_lost(const char *reason)
         return;
     const struct audit_field fields[] = {AUDIT_S("layer", "socket"), AUDIT_S("reason", reason)};
     audit_event("refused", fields, sizeof fields / sizeof fields[0]);
+}
+
+void connection_report_dropped(const struct connection *connection, unsigned others)
+{
+    struct line line = {.event.count = 0};
+    char detail[64] = "";
+    if (connection != NULL)
+        begin(&line, connection);
+    else
+        audit_add(&line.event, AUDIT_S("layer", "socket"));
+    if (others > 0)
+        (void)snprintf(detail, sizeof detail, "%u %s since the last such line", others,
+                       others == 1 ? "connection" : "connections");
+    audit_add(&line.event,
+              AUDIT_S("reason", "the program closed it before the peer had proved its identity, and too "
+                                "few descriptors were free to wait for the peer"));
+    audit_add(&line.event, AUDIT_S("detail", audit_optional(detail)));
+    audit_write(&line.event, "refused");
 }
 
 void connection_report_plain(const struct connection *connection)

@@ -35,9 +35,13 @@ int send_flush(struct connection *connection, int fd)
     if (span_length(connection->tx) == 0)
         return 1;
     const uint8_t *tx = connection_tx(connection);
-    /* FINAL and the kernel's FIN go in one segment: then the peer finds FINAL when it reads the end of the stream.
+    /*
+     * FINAL and the kernel's FIN go in one segment: then the peer finds FINAL when it reads the end of the stream.
+     * But a message of the handshake must not wait (for 200 ms, tcp(7)), since the peer has to answer it first.
      */
-    const int more = connection->finishing && !connection_holds_fin(connection) ? MSG_MORE : 0;
+    const bool ends =
+        connection->finishing && !connection_holds_fin(connection) && connection->phase == CONNECTION_OPEN;
+    const int more = ends ? MSG_MORE : 0;
     while (span_length(connection->tx) > 0) {
         long count = transport_send(fd, tx + connection->tx.begin, span_length(connection->tx), more);
         if (count == -EAGAIN || count == -EINTR)

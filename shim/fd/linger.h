@@ -1,7 +1,7 @@
 /*
- * Descriptors whose close waits until the peer's kernel has acknowledged what was sent. If a socket has unread
- * bytes when it is closed, the kernel resets the connection, and what is still in the send queue is lost. The TLS
- * modules mark such sockets; the interposed calls that close descriptors wait for them.
+ * Descriptors whose close, or a thread after it, waits until the peer's kernel has acknowledged what was sent. If a
+ * socket has unread bytes when it is closed, the kernel resets the connection, and what is still in the send queue
+ * is lost. The TLS modules mark such sockets; the interposed calls that close descriptors wait for them.
  */
 #ifndef PFSWRAP_FD_LINGER_H
 #define PFSWRAP_FD_LINGER_H
@@ -10,7 +10,9 @@
 
 /*
  * From now on, closing `fd` in this process waits at most LINGER_MS milliseconds for its send queue to become
- * empty. Ignored for a sealed number, whose close waits anyway, and for a number above the table of descriptors.
+ * empty. If the descriptor is non-blocking, the close does not wait, and a hidden duplicate keeps the socket for
+ * that time. Ignored for a sealed number, whose close waits anyway, and for a number above the table of
+ * descriptors.
  */
 void linger_mark(int fd);
 

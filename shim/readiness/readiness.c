@@ -236,3 +236,26 @@ void readiness_drive(void)
         }
     }
 }
+
+static bool is_same_address(const struct sockaddr_in6 *one, const struct sockaddr_in6 *other)
+{
+    if (one->sin6_family != other->sin6_family || one->sin6_port != other->sin6_port)
+        return false;
+    return one->sin6_family == AF_INET ? ((const struct sockaddr_in *)(const void *)one)->sin_addr.s_addr ==
+                                             ((const struct sockaddr_in *)(const void *)other)->sin_addr.s_addr
+                                       : memcmp(&one->sin6_addr, &other->sin6_addr, sizeof one->sin6_addr) == 0;
+}
+
+void readiness_seek_peer(const struct connection *connection, bool *found)
+{
+    for (int i = 0; i < LOCAL_MAX && connection->local && !*found; i++) {
+        const uint32_t value = atomic_load_explicit(&locals[i], memory_order_relaxed);
+        struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
+        struct connection *other;
+        if (endpoint == NULL || atomic_load(&endpoint->filter) == FILTER_NONE ||
+            !endpoint_enter_at(endpoint, &other))
+            continue;
+        *found = other->initiator && is_same_address(&other->self, &connection->peer);
+        endpoint_leave(other);
+    }
+}

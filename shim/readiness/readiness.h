@@ -62,4 +62,7 @@ void readiness_sweep(void);
 void readiness_drive(void);
 void readiness_note(const struct endpoint *endpoint);
 
+/* Sets *found if the other end of the connection is one of those handshakes. */
+void readiness_seek_peer(const struct connection *connection, bool *found);
+
 #endif

@@ -296,4 +296,5 @@ const struct endpoint_observer registration_endpoint_observer = {.changed = conn
                                                                  .closing = registration_remove,
                                                                  .abandoned = registration_restore,
                                                                  .freed = registration_forget,
-                                                                 .waiting = readiness_drive};
+                                                                 .waiting = readiness_drive,
+                                                                 .peer_sought = readiness_seek_peer};

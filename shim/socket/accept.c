@@ -17,6 +17,7 @@
 #include "connection/background.h"
 #include "connection/endpoint.h"
 #include "connection/release.h"
+#include "connection/unproved.h"
 #include "inspect/inspect.h"
 #include "rules/rules.h"
 #include "transfer/relay.h"
@@ -102,7 +103,12 @@ PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, 
     if (!pfswrap_seals())
         return inspect(real_libc()->accept4(fd, address, length, flags), fd);
     int accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
-    return accepted < 0 ? accepted : finish(accepted, fd, flags);
+    while (accepted < 0 && errno == EMFILE && unproved_drop())
+        accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
+    if (accepted < 0)
+        return accepted;
+    unproved_check(accepted);
+    return finish(accepted, fd, flags);
 }
 
 PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)

@@ -1,7 +1,8 @@
 /*
- * sendfile, splice, copy_file_range. A descriptor with operations (fd/operations.h) may send a file in its own way.
- * splice and copy_file_range move bytes within the kernel. If the bytes must pass an interposed call, these fail
- * with EINVAL, as for files that do not support them, and programs continue with read and write.
+ * sendfile, copy_file_range. A descriptor with operations (fd/operations.h) may send a file in its own way.
+ * copy_file_range is for files. On a descriptor whose bytes must pass an interposed call it fails with EINVAL, as
+ * on every socket. sendfile from a socket fails in the same way, except into a pipe, where it is splice(2)
+ * (Linux 5.12).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 
 #include "base/interposed.h"
 #include "socket/data_call.h"
+#include "socket/splice.h"
 
 KNOWN_CALL ssize_t sendfile_known(int fd, int file, off_t *offset, size_t count, const void *caller)
 {
@@ -26,8 +28,19 @@ KNOWN_CALL ssize_t sendfile_known(int fd, int file, off_t *offset, size_t count,
     return real_libc()->sendfile(fd, file, offset, count);
 }
 
+/* sendfile(2) from a connection, whose bytes the kernel must not move. */
+static ssize_t send_from_connection(int fd, int file, const off_t *offset, size_t count)
+{
+    if (splice_is_pipe(fd) && offset == NULL)
+        return count > 0 ? splice_into_pipe(file, fd, count, 0) : 0;
+    errno = offset != NULL ? ESPIPE : EINVAL;
+    return -1;
+}
+
 PFSWRAP_EXPORT ssize_t sendfile(int fd, int file, off_t *offset, size_t count)
 {
+    if (__builtin_expect(fd_refuses_unseen(file), false))
+        return send_from_connection(fd, file, offset, count);
     REAL_OR_KNOWN(fd, sendfile(fd, file, offset, count), sendfile_known(fd, file, offset, count, CALLER));
 }
 
@@ -36,22 +49,11 @@ PFSWRAP_EXPORT ssize_t sendfile64(int fd, int file, off64_t *offset, size_t coun
     return sendfile(fd, file, offset, count);
 }
 
-static bool is_refused(int fd, int other)
-{
-    if (!fd_refuses_unseen(fd) && !fd_refuses_unseen(other))
-        return false;
-    errno = EINVAL;
-    return true;
-}
-
-PFSWRAP_EXPORT ssize_t splice(int fd, off64_t *offset, int other, off64_t *other_offset, size_t count,
-                              unsigned flags)
-{
-    return is_refused(fd, other) ? -1 : real_libc()->splice(fd, offset, other, other_offset, count, flags);
-}
-
 PFSWRAP_EXPORT ssize_t copy_file_range(int fd, off64_t *offset, int other, off64_t *other_offset, size_t count,
                                        unsigned flags)
 {
-    return is_refused(fd, other) ? -1 : real_libc()->copy_file_range(fd, offset, other, other_offset, count, flags);
+    if (!fd_refuses_unseen(fd) && !fd_refuses_unseen(other))
+        return real_libc()->copy_file_range(fd, offset, other, other_offset, count, flags);
+    errno = EINVAL;
+    return -1;
 }

@@ -15,7 +15,7 @@ CASES = (
     ("sock_epoll", "edge_chunk", "edge-triggered, read until EAGAIN: a large chunk is read"),
     ("sock_epoll", "duplex_edge", "6 MiB each way at once, edge-triggered for reading and writing"),
     ("sock_sending", "sendfile", "sendfile sends a file"),
-    ("sock_sending", "splice", "splice moves everything, or is an error to fall back from"),
+    ("sock_sending", "splice", "splice moves everything"),
     ("sock_sending", "cork", "MSG_MORE and TCP_CORK hold no bytes back for good"),
     ("sock_signals", "rain", "24 MiB arrive with a signal each millisecond at both ends"),
     ("sock_threads", "many", "eight threads send and eight receive on one descriptor"),

@@ -165,6 +165,8 @@ def main():
     splice = "option splice-auto"
     prove(tap, "haproxy relaying bytes, with splice", start_haproxy("tcp", splice),
           [("2 MB go to a server behind it and back", echoed_directly)], ports=2)
+    splice = "option splice-request\n    option splice-response"
+    prove(tap, "haproxy relaying HTTP, with splice", start_haproxy("http", splice), [files[2]], ports=2)
     tap.finish()
 
 

@@ -129,6 +129,43 @@ START_TEST(it_is_taken_over_from_a_thread_that_has_ended)
 }
 END_TEST
 
+struct slow {
+    struct lock lock;
+    int go_on[2], gone_on[2];
+};
+
+/* Holds the lock longer than others wait, and releases it when the test says so. */
+static void *hold(void *argument)
+{
+    struct slow *slow = argument;
+    char byte = 'x';
+    (void)lock_take(&slow->lock);
+    (void)!write(slow->gone_on[1], &byte, 1);
+    (void)!read(slow->go_on[0], &byte, 1);
+    lock_release(&slow->lock);
+    (void)!write(slow->gone_on[1], &byte, 1);
+    return NULL;
+}
+
+START_TEST(a_late_owner_does_not_release_it_for_others)
+{
+    static struct slow slow;
+    pthread_t thread;
+    char byte;
+    ck_assert_int_eq(pipe(slow.go_on) | pipe(slow.gone_on), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, hold, &slow), 0);
+    ck_assert_int_eq(read(slow.gone_on[0], &byte, 1), 1);
+    ck_assert_int_eq(lock_take(&slow.lock), LOCK_TAKEN_FROM_DEAD);
+    ck_assert(lock_was_taken_over(&slow.lock) && lock_has_late_owner(&slow.lock) && lock_is_held_here(&slow.lock));
+    ck_assert_int_eq(write(slow.go_on[1], "x", 1), 1);
+    ck_assert_int_eq(read(slow.gone_on[0], &byte, 1), 1);
+    ck_assert(lock_is_held_here(&slow.lock) && !lock_has_late_owner(&slow.lock));
+    lock_release(&slow.lock);
+    ck_assert(!lock_is_held_here(&slow.lock) && lock_was_taken_over(&slow.lock));
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 static void start(void)
 {
     ck_assert_int_eq(process_start(), 0);
@@ -143,5 +180,6 @@ int main(void)
     tcase_add_test(cases, its_holder_gets_an_error_and_does_not_wait);
     tcase_add_test(cases, it_is_taken_over_from_a_dead_process);
     tcase_add_test(cases, it_is_taken_over_from_a_thread_that_has_ended);
+    tcase_add_test(cases, a_late_owner_does_not_release_it_for_others);
     return run_suite(cases, "lock");
 }

@@ -29,6 +29,7 @@
 #include "transfer/relay.h"
 #include "connection/release.h"
 #include "connection/report_counted.h"
+#include "connection/unproved.h"
 #include "connection/holders.h"
 #include "transfer/share.h"
 #include "base/signals.h"
@@ -168,6 +169,20 @@ void lock_release(struct lock *lock)
 {
     MODEL_STORE(&lock->word, 0);
     model_changed();
+}
+
+void pfswrap_seal_poison(struct pfswrap_seal *channel)
+{
+    (void)channel;
+}
+bool lock_has_late_owner(struct lock *lock)
+{
+    (void)lock;
+    return false;
+}
+void lock_start_again(struct lock *lock)
+{
+    (void)lock;
 }
 
 __thread bool signals_held __attribute__((tls_model("initial-exec")));
@@ -345,6 +360,39 @@ void background_add(struct endpoint *endpoint)
     if (!has_background)
         finish_all();
 }
+void background_add_closed(struct endpoint *endpoint, bool may_wait)
+{
+    (void)may_wait;
+    background_add(endpoint);
+}
+atomic_int unproved_threshold = INT_MAX;
+void unproved_add(const struct endpoint *endpoint)
+{
+    (void)endpoint;
+}
+void unproved_remove(const struct endpoint *endpoint)
+{
+    (void)endpoint;
+}
+void unproved_make_room(int fd)
+{
+    (void)fd;
+}
+bool unproved_drop(void)
+{
+    return false;
+}
+void unproved_report(const struct connection *connection)
+{
+    (void)connection;
+}
+void unproved_report_rest(void)
+{
+}
+void transport_extend_send_buffer(int fd, unsigned bytes)
+{
+    (void)fd, (void)bytes;
+}
 unsigned long process_threads(void)
 {
     return 0;
@@ -360,8 +408,11 @@ void background_finish(void)
 {
 }
 
+static bool is_full; /* the limit of descriptors is reached: no number is free for a duplicate */
 int own_duplicate_high(int fd, int at_least)
 {
+    if (is_full)
+        return -1;
     return (int)model_kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least, 0, 0);
 }
 int own_lowest(unsigned first, unsigned last)
@@ -736,6 +787,38 @@ static void close_range_beside_rest(int thread)
         finish_all();
 }
 
+/* No number is free for a duplicate: the closed number itself is hidden, until the peer has acknowledged the rest.
+ */
+static void acknowledge_all(void)
+{
+    for (int fd = 0; fd < MODEL_NUMBERS; fd++)
+        outstanding[fd] = 0;
+    finish_all();
+}
+static void close_without_a_free_number(int thread)
+{
+    if (thread == 0)
+        close_with_rest(0);
+    else if (thread == 1)
+        connect_both(1);
+    else
+        acknowledge_all();
+}
+static void replace_without_a_free_number(int thread)
+{
+    if (thread == 0) {
+        const int fd = new_socket(), file = model_open_file();
+        model_expect(call_connect(fd, PEER_KEYED) == 0, "connect() fails with a key");
+        outstanding[fd] = 1;
+        model_expect(dup2(file, fd) == fd && call_write(fd) == 1, "a file does not replace the connection");
+        model_expect(close(fd) == 0 && close(file) == 0, "the files cannot be closed");
+    } else if (thread == 1) {
+        connect_both(1);
+    } else {
+        acknowledge_all();
+    }
+}
+
 /* --- the tests --- */
 
 static void explore(const char *name, int threads, int bound, void (*run)(int thread), void (*begin)(void))
@@ -859,6 +942,26 @@ START_TEST(a_range_closed_beside_a_hidden_number)
 }
 END_TEST
 
+START_TEST(a_closed_number_that_stays_hidden)
+{
+    has_background = true;
+    is_full = true;
+    policy.seal.linger_ms = 1;
+    one_peer = other_peer = 0;
+    explore("a closed number that stays hidden", 3, 2, close_without_a_free_number, NULL);
+}
+END_TEST
+
+START_TEST(a_number_replaced_where_no_other_is_free)
+{
+    has_background = true;
+    is_full = true;
+    policy.seal.linger_ms = 1;
+    one_peer = other_peer = 0;
+    explore("a number replaced where no other is free", 3, 2, replace_without_a_free_number, NULL);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("numbers");
@@ -876,5 +979,7 @@ int main(void)
     tcase_add_loop_test(cases, an_inspected_connection_that_dup2_puts_or_replaces, 0, 2);
     tcase_add_test(cases, a_hidden_number_that_the_program_wants);
     tcase_add_test(cases, a_range_closed_beside_a_hidden_number);
+    tcase_add_test(cases, a_closed_number_that_stays_hidden);
+    tcase_add_test(cases, a_number_replaced_where_no_other_is_free);
     return run_suite(cases, "numbers");
 }

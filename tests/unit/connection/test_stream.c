@@ -1,6 +1,9 @@
 /* A sealed connection behaves as TCP does, whatever happens to its frames: split anywhere, delayed, forged, cut. */
 #include "../suite.h"
 
+#include <pthread.h>
+
+#include "connection/release.h"
 #include "link.h"
 
 static char directory[] = "/tmp/pfswrap-stream-XXXXXX";
@@ -301,6 +304,61 @@ START_TEST(a_handler_that_comes_in_between_gets_an_errno)
 }
 END_TEST
 
+struct slow {
+    int fd, go_on[2], gone_on[2];
+};
+
+/* A call that holds the connection longer than others wait, and then writes to it as if nothing had happened. */
+static void *call_slowly(void *argument)
+{
+    struct slow *slow = argument;
+    struct endpoint *endpoint;
+    struct connection *connection;
+    char byte = 'x';
+    if (endpoint_enter(slow->fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return NULL;
+    (void)!write(slow->gone_on[1], &byte, 1);
+    (void)!read(slow->go_on[0], &byte, 1);
+    connection->phase = CONNECTION_OPEN;
+    (void)!write(slow->gone_on[1], &byte, 1);
+    (void)!read(slow->go_on[0], &byte, 1);
+    endpoint_leave(connection);
+    (void)!write(slow->gone_on[1], &byte, 1);
+    return slow;
+}
+
+START_TEST(a_call_that_comes_back_too_late_revives_no_connection)
+{
+    static struct slow slow;
+    struct link link = link_open(65536);
+    pthread_t thread;
+    void *done;
+    char byte;
+    slow.fd = link.client;
+    ck_assert_int_eq(pipe(slow.go_on) | pipe(slow.gone_on), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, call_slowly, &slow), 0);
+    ck_assert_int_eq(read(slow.gone_on[0], &byte, 1), 1);
+    ck_assert_int_eq(link_send(link.client, "x", 1), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+    ck_assert_int_eq(write(slow.go_on[1], "x", 1), 1);
+    ck_assert_int_eq(read(slow.gone_on[0], &byte, 1), 1);
+    ck_assert_int_eq(link_send(link.client, "x", 1), -1);
+    /* The thread may still use the number. It is closed for the program, and stays open until the thread is back.
+     */
+    ck_assert_int_eq(release_close(link.client), 0);
+    ck_assert(fd_is_hidden(link.client));
+    ck_assert_int_eq(link_send(link.client, "x", 1), -1);
+    ck_assert_int_eq(errno, EBADF);
+    ck_assert_int_eq(write(slow.go_on[1], "x", 1), 1);
+    ck_assert_int_eq(read(slow.gone_on[0], &byte, 1), 1);
+    while (fd_is_hidden(link.client) || fd_is_closing(link.client))
+        (void)poll(NULL, 0, 1);
+    ck_assert_int_eq(fcntl(link.client, F_GETFD), -1);
+    ck_assert_int_eq(pthread_join(thread, &done), 0);
+    ck_assert_ptr_eq(done, &slow);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("stream");
@@ -318,5 +376,6 @@ int main(void)
     tcase_add_test(cases, a_peer_with_another_protocol_is_refused);
     tcase_add_test(cases, a_silent_peer_is_refused_after_the_timeout);
     tcase_add_test(cases, a_handler_that_comes_in_between_gets_an_errno);
+    tcase_add_test(cases, a_call_that_comes_back_too_late_revives_no_connection);
     return run_suite(cases, "stream");
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/process.h"
+#include "fd/hidden.h"
 #include "fd/linger.h"
 
 struct pair {
@@ -39,15 +41,17 @@ static struct pair connected(void)
     return pair;
 }
 
-/* Sends until the peer, which reads nothing, takes no more. */
-static void fill(int fd)
+/* Sends until the peer, which reads nothing, takes no more. Returns how many bytes were sent. */
+static size_t fill(int fd)
 {
+    size_t sent = 0;
     static char block[65536];
     int flags = fcntl(fd, F_GETFL);
     (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-    while (send(fd, block, sizeof block, MSG_NOSIGNAL) > 0)
-        continue;
+    for (ssize_t count; (count = send(fd, block, sizeof block, MSG_NOSIGNAL)) > 0;)
+        sent += (size_t)count;
     (void)fcntl(fd, F_SETFL, flags);
+    return sent;
 }
 
 static int queued(int fd)
@@ -67,7 +71,7 @@ static long milliseconds(void)
 START_TEST(nothing_is_waited_for_on_a_descriptor_without_a_mark)
 {
     struct pair pair = connected();
-    fill(pair.here);
+    (void)fill(pair.here);
     long begun = milliseconds();
     linger_before_close(pair.here);
     linger_before_close(-1);
@@ -80,7 +84,7 @@ END_TEST
 START_TEST(a_marked_descriptor_waits_until_the_peers_kernel_has_everything)
 {
     struct pair pair = connected();
-    fill(pair.here);
+    (void)fill(pair.here);
     linger_mark(pair.here);
     pid_t reader = fork();
     if (reader == 0) {
@@ -105,7 +109,7 @@ START_TEST(a_peer_that_takes_nothing_delays_many_descriptors_no_longer_than_one)
     struct pair pairs[COUNT];
     for (int i = 0; i < COUNT; i++) {
         pairs[i] = connected();
-        fill(pairs[i].here);
+        (void)fill(pairs[i].here);
         linger_mark(pairs[i].here);
     }
     long begun = milliseconds();
@@ -122,7 +126,7 @@ END_TEST
 START_TEST(closing_does_not_wait_for_a_peer_that_has_closed)
 {
     struct pair pair = connected();
-    fill(pair.here);
+    (void)fill(pair.here);
     linger_mark(pair.here);
     ck_assert_int_eq(close(pair.there), 0); /* unread data there: a reset */
     long begun = milliseconds();
@@ -131,11 +135,47 @@ START_TEST(closing_does_not_wait_for_a_peer_that_has_closed)
 }
 END_TEST
 
+/* The peer gets everything, though unread bytes reset the connection when it is closed in the end. */
+START_TEST(a_non_blocking_descriptor_is_kept_and_not_waited_for)
+{
+    static char block[65536];
+    struct pair pair = connected();
+    ck_assert_int_eq(send(pair.there, "ticket", 6, 0), 6);
+    const size_t sent = fill(pair.here);
+    ck_assert_int_eq(fcntl(pair.here, F_SETFL, O_NONBLOCK), 0);
+    linger_mark(pair.here);
+    long begun = milliseconds();
+    linger_before_close(pair.here);
+    ck_assert_int_lt(milliseconds() - begun, LINGER_MS / 2);
+    ck_assert_int_eq(close(pair.here), 0);
+    size_t got = 0;
+    for (ssize_t count; (count = read(pair.there, block, sizeof block)) > 0;)
+        got += (size_t)count;
+    ck_assert_uint_eq(got, sent);
+}
+END_TEST
+
+START_TEST(a_kept_duplicate_has_an_end)
+{
+    struct pair pair = connected();
+    (void)fill(pair.here);
+    ck_assert_int_eq(fcntl(pair.here, F_SETFL, O_NONBLOCK), 0);
+    linger_mark(pair.here);
+    linger_before_close(pair.here);
+    const int hidden = fd_next(0);
+    ck_assert_int_ge(hidden, 0);
+    ck_assert(fd_is_hidden(hidden));
+    while (fd_is_hidden(hidden))
+        (void)poll(NULL, 0, 1);
+    ck_assert_int_gt(queued(pair.here), 0);
+}
+END_TEST
+
 /* A child of fork(3), and two that libc does not see: one closes a number first, the other a range. */
 START_TEST(a_child_does_not_wait_for_its_parents_connections)
 {
     struct pair pair = connected();
-    fill(pair.here);
+    (void)fill(pair.here);
     linger_mark(pair.here);
     pid_t child = _i == 0 ? fork() : (pid_t)syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
     if (child == 0) {
@@ -179,6 +219,8 @@ int main(void)
     tcase_add_test(cases, nothing_is_waited_for_on_a_descriptor_without_a_mark);
     tcase_add_test(cases, a_marked_descriptor_waits_until_the_peers_kernel_has_everything);
     tcase_add_test(cases, a_peer_that_takes_nothing_delays_many_descriptors_no_longer_than_one);
+    tcase_add_test(cases, a_non_blocking_descriptor_is_kept_and_not_waited_for);
+    tcase_add_test(cases, a_kept_duplicate_has_an_end);
     tcase_add_test(cases, closing_does_not_wait_for_a_peer_that_has_closed);
     tcase_add_loop_test(cases, a_child_does_not_wait_for_its_parents_connections, 0, 3);
     tcase_add_test(cases, closing_does_not_wait_for_a_marked_number_that_is_no_longer_a_socket);

@@ -93,35 +93,17 @@ static void sendfile_full_server(int fd)
     text_expect_end(fd);
 }
 
-/* What a program does where splice is not possible: it reads and writes. */
-static ssize_t splice_or_copy(int from, int to, size_t size, int *fallbacks)
-{
-    static char buffer[65536];
-    ssize_t n = splice(from, NULL, to, NULL, size, SPLICE_F_MOVE);
-    if (n >= 0 || (errno != EINVAL && errno != ENOSYS))
-        return n;
-    sock_expect(sock_is_sealed(), "splice");
-    ++*fallbacks;
-    n = read(from, buffer, size < sizeof buffer ? size : sizeof buffer);
-    for (ssize_t done = 0; done < n;) {
-        ssize_t written = write(to, buffer + done, (size_t)(n - done));
-        sock_expect(written > 0, "write");
-        done += written;
-    }
-    return n;
-}
-
 /* As a proxy does it: socket to pipe to socket. */
 static void splice_client(int fd)
 {
-    int file = text_file(FILE_SIZE), through[2], fallbacks = 0;
+    int file = text_file(FILE_SIZE), through[2];
     sock_expect(pipe(through) == 0, "pipe");
     for (size_t at = 0; at < FILE_SIZE;) {
         ssize_t n = splice(file, NULL, through[1], NULL, 30000, 0);
         sock_expect(n > 0, "splice of the file into the pipe");
         at += (size_t)n;
         while (n > 0) {
-            ssize_t part = splice_or_copy(through[0], fd, (size_t)n, &fallbacks);
+            ssize_t part = splice(through[0], NULL, fd, NULL, (size_t)n, SPLICE_F_MOVE);
             sock_expect(part > 0, "splice returned %zd", part);
             n -= part;
         }
@@ -133,12 +115,12 @@ static void splice_client(int fd)
 
 static void splice_server(int fd)
 {
-    int through[2], fallbacks = 0;
+    int through[2];
     size_t total = 0;
     ssize_t n;
     static char store[FILE_SIZE];
     sock_expect(pipe(through) == 0, "pipe");
-    while ((n = splice_or_copy(fd, through[1], 20000, &fallbacks)) > 0) {
+    while ((n = splice(fd, NULL, through[1], NULL, 20000, SPLICE_F_MOVE)) > 0) {
         for (ssize_t done = 0; done < n;) {
             ssize_t part = read(through[0], store + total, (size_t)(n - done));
             sock_expect(part > 0, "read from the pipe");
