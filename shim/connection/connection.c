@@ -174,28 +174,17 @@ static bool is_bool(const bool *flag)
 static bool has_valid_flags(const struct connection *connection)
 {
     const bool *const flags[] = {
-        &connection->initiator,
-        &connection->local,
-        &connection->buffering,
-        &connection->confirmed,
-        &connection->reported_connected,
-        &connection->reported_error,
-        &connection->read_shut,
-        &connection->write_shut,
-        &connection->final_received,
-        &connection->end_shown,
-        &connection->ended_early,
-        &connection->finishing,
-        &connection->fin_sent,
-        &connection->broken,
-        &connection->answered,
-        &connection->only_confirm_sent,
-        &connection->cork_later,
-        &connection->prehandshake_full,
-        &connection->inherited,
-        &connection->wiped,
-        &connection->used_by_others,
-        &connection->dialled,
+        &connection->initiator,          &connection->local,
+        &connection->buffering,          &connection->confirmed,
+        &connection->reported_connected, &connection->reported_error,
+        &connection->read_shut,          &connection->write_shut,
+        &connection->final_received,     &connection->end_shown,
+        &connection->ended_early,        &connection->finishing,
+        &connection->fin_sent,           &connection->broken,
+        &connection->answered,           &connection->only_confirm_sent,
+        &connection->cork_later,         &connection->prehandshake_full,
+        &connection->inherited,          &connection->wiped,
+        &connection->used_by_others,     &connection->dialled,
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!is_bool(flags[i]))
@@ -203,18 +192,33 @@ static bool has_valid_flags(const struct connection *connection)
     return true;
 }
 
+/* Only with `prefer` can another process have found that the peer does not seal. */
+static bool is_phase(const struct connection *connection, const struct policy_rule *rule)
+{
+    return connection->phase <= CONNECTION_FAILED &&
+           (connection->phase != CONNECTION_NONE || rule->seal == POLICY_SEAL_PREFER);
+}
+
+/* The pre-handshake buffer has its place in the send buffer, behind what is pending. */
+static bool is_prehandshake(struct span prehandshake, struct span tx)
+{
+    return span_length(prehandshake) == 0 ||
+           (prehandshake.begin == CONNECTION_CONTROL_MAX && tx.end <= prehandshake.begin);
+}
+
 /* Whether nothing in the copy can lead out of this process's own memory, whatever another process has written. */
 static bool is_sane(const struct connection *connection)
 {
     const struct policy *policy = pfswrap_policy();
-    return has_valid_flags(connection) && connection->phase <= CONNECTION_FAILED &&
-           connection->rule < policy->rule_count && policy->rules[connection->rule].seal != POLICY_SEAL_OFF &&
+    return has_valid_flags(connection) && connection->rule < policy->rule_count &&
+           policy->rules[connection->rule].seal != POLICY_SEAL_OFF &&
+           is_phase(connection, &policy->rules[connection->rule]) &&
            is_span(connection->rx_plain, CONNECTION_BUFFER_BYTES) &&
            is_span(connection->rx_cipher, CONNECTION_BUFFER_BYTES) && is_span(connection->tx, CONNECTION_TX_MAX) &&
            is_span(connection->prehandshake, CONNECTION_CONTROL_MAX + CONNECTION_PREHANDSHAKE_MAX) &&
            (span_length(connection->rx_plain) == 0 || connection->rx_plain.end <= connection->rx_cipher.begin ||
             span_length(connection->rx_cipher) == 0) &&
-           (span_length(connection->prehandshake) == 0 || connection->tx.end <= connection->prehandshake.begin) &&
+           is_prehandshake(connection->prehandshake, connection->tx) &&
            (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
             connection->phase == CONNECTION_NONE || pfswrap_seal_is_sane(&connection->channel));
 }
