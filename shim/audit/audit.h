@@ -37,6 +37,9 @@ void audit_start(const struct policy *policy);
 /* Writes an event with `count` fields, after those that every event has (time, event, pid, program). */
 void audit_event(const char *event, const struct audit_field *fields, size_t count);
 
+/* Notes that an event could not be written, since there was no memory for it. */
+void audit_lose(void);
+
 /*
  * Formats an event to `line`, which has AUDIT_LINE_MAX bytes, and returns the length with the newline. `time_ns` is
  * in nanoseconds since the epoch. Uses nothing but its arguments.
@@ -44,8 +47,9 @@ void audit_event(const char *event, const struct audit_field *fields, size_t cou
 size_t audit_format(char *line, int64_t time_ns, long pid, const char *program, const char *event,
                     const struct audit_field *fields, size_t count);
 
-/* sink.c: opens the log, and writes one line to it. */
+/* sink.c: opens the log, writes one line to it, and notes that a line cannot be written (an errno). */
 void audit_sink_open(const struct policy *policy);
 void audit_sink_write(const char *line, size_t length);
+void audit_sink_fail(int error);
 
 #endif

@@ -8,8 +8,9 @@
 #include <time.h>
 
 #include "audit/audit.h"
-#include "base/utf8.h"
 #include "base/process.h"
+#include "base/utf8.h"
+#include "base/workspace.h"
 
 /* The line so far. When it is full, nothing more is added but its end. */
 struct line {
@@ -78,7 +79,6 @@ static void line_put_string(struct line *line, const char *value)
         s += plain;
         if (*s == '\0')
             break;
-        char escape[8];
         size_t length = utf8_length(s);
         bool fits;
         if (length == 0) {
@@ -87,8 +87,8 @@ static void line_put_string(struct line *line, const char *value)
         } else if (*s == '"' || *s == '\\') {
             fits = line_put(line, (char[]){'\\', (char)*s}, 2);
         } else if (*s < 0x20 || *s == 0x7f) {
-            (void)snprintf(escape, sizeof escape, "\\u%04x", *s);
-            fits = line_puts(line, escape);
+            static const char hex[] = "0123456789abcdef";
+            fits = line_put(line, (char[]){'\\', 'u', '0', '0', hex[*s >> 4], hex[*s & 0xf]}, 6);
         } else {
             fits = line_put(line, (const char *)s, length);
         }
@@ -191,11 +191,16 @@ static _Atomic(const struct policy *) unannounced;
 static void event_write(const char *event, const struct audit_field *fields, size_t count)
 {
     struct timespec now;
+    char *line = workspace_take();
+    if (line == NULL) {
+        audit_lose();
+        return;
+    }
     clock_gettime(CLOCK_REALTIME, &now);
-    char line[AUDIT_LINE_MAX];
     size_t length = audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, (long)process_running_id(),
                                  program_name, event, fields, count);
     audit_sink_write(line, length);
+    workspace_give(line);
 }
 
 static void announce(void)
@@ -221,6 +226,11 @@ void audit_start(const struct policy *policy)
     if (policy->log != POLICY_LOG_STDERR)
         announce();
     errno = error;
+}
+
+void audit_lose(void)
+{
+    audit_sink_fail(ENOMEM);
 }
 
 void audit_event(const char *event, const struct audit_field *fields, size_t count)

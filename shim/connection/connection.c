@@ -271,19 +271,6 @@ void connection_lose(struct connection *connection)
     connection->error = ECONNRESET;
 }
 
-/*
- * Reads and discards what has arrived. Otherwise the kernel would reset the connection, and a peer that is still
- * sending would lose what it has not read yet.
- */
-static void drain(int fd)
-{
-    enum { DRAIN_BYTES = 4096, DRAIN_ROUNDS = 64 };
-    uint8_t discarded[DRAIN_BYTES];
-    for (int i = 0; i < DRAIN_ROUNDS && !process_sandboxed; i++)
-        if (transport_receive(fd, discarded, sizeof discarded) <= 0)
-            return;
-}
-
 void connection_fail(struct connection *connection, int fd, int error, const char *reason)
 {
     TRACE(HANDSHAKE, "failed", fd, "errno", error);
@@ -301,7 +288,9 @@ void connection_fail(struct connection *connection, int fd, int error, const cha
     connection->finishing = false;
     connection->wants = 0;
     connection_trim(connection);
-    drain(fd);
+    /* If bytes were left, the kernel would reset the connection, and the peer would lose what it has not read yet.
+     */
+    transport_discard(fd);
     (void)transport_shut(fd, SHUT_RDWR);
     endpoint_update(fd, connection);
 }

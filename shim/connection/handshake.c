@@ -14,6 +14,7 @@
 
 #include "base/transport.h"
 #include "connection/endpoint.h"
+#include "connection/frame.h"
 #include "connection/receive.h"
 #include "connection/send.h"
 #include "base/process.h"
@@ -194,9 +195,8 @@ static void exchange(struct connection *connection, int fd)
             connection_fail(connection, fd, ENOBUFS, "out of memory");
             return;
         }
-        int event = pfswrap_seal_open_in_place(&connection->channel, connection_config(connection),
-                                               rx + connection->rx_cipher.begin, span_length(connection->rx_cipher),
-                                               &opened);
+        int event = frame_open_in_place(connection, rx + connection->rx_cipher.begin,
+                                        span_length(connection->rx_cipher), &opened);
         connection->rx_cipher.begin += (uint32_t)opened.consumed;
         if (event == PFSWRAP_SEAL_DATA) {
             const uint32_t begin = (uint32_t)(opened.data - rx);

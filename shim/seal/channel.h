@@ -26,6 +26,7 @@ enum {
     CHANNEL_CIPHERTEXT_MAX = PFSWRAP_SEAL_CHUNK_MAX + CHANNEL_CIPHERTEXT_MIN,
     CHANNEL_CONTROL_MAX = PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MAX, /* plaintext of a type 1 or 2 frame */
     CHANNEL_REHANDSHAKE_SECONDS = 3600,
+    CHANNEL_SCRATCH_BYTES = CHANNEL_CONTROL_MAX + CHANNEL_MESSAGE_MAX, /* a control frame, and the payload in it */
 };
 #define CHANNEL_REHANDSHAKE_BYTES ((uint64_t)64 << 30)
 
@@ -132,11 +133,11 @@ static inline int channel_check(const struct channel *channel)
 
 /*
  * handshake.c: the first messages, before the streams. take returns the length of the message in `out` (0: there is
- * none), open returns an event; both may return an error.
+ * none), open returns an event; both may return an error. `scratch` has CHANNEL_MESSAGE_MAX bytes.
  */
 int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out);
 int handshake_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                   size_t available, struct pfswrap_seal_opened *opened);
+                   size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened);
 
 /* The keys after a handshake: of the own direction and of the peer's. To be wiped after use. */
 struct exchange_keys {
@@ -146,31 +147,43 @@ struct exchange_keys {
 
 /*
  * exchange.c: the Noise messages of handshakes and re-handshakes. Functions that write return the message's length,
- * those that read return 0; both may return an error. Message 2
- * completes the exchange: it fills *keys, channel->hash and everything that both sides have agreed on.
+ * those that read return 0; both may return an error. Message 2 completes the exchange: it fills *keys,
+ * channel->hash and everything that both sides have agreed on. `bytes` is memory for a payload, CHANNEL_MESSAGE_MAX
+ * bytes.
  */
 size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config);
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
                      size_t prologue_length, uint8_t *out);
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                    size_t prologue_length, const uint8_t *message, size_t length);
+                    size_t prologue_length, const uint8_t *message, size_t length, uint8_t *bytes);
 int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out,
                      struct exchange_keys *keys);
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
-                    size_t length, struct exchange_keys *keys);
+                    size_t length, struct exchange_keys *keys, uint8_t *bytes);
 
 /*
  * rehandshake.c: whether an initiator should begin a re-handshake; writes the frame that must be sent and returns
  * its length (0: there is none) or an error; and reads the plaintext of a frame of type 1 or 2, and returns 0 or an
- * error.
+ * error. `scratch` has CHANNEL_MESSAGE_MAX bytes.
  */
 bool rehandshake_due(const struct channel *channel);
 int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out);
 int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
-                     const uint8_t *plaintext, size_t length);
+                     const uint8_t *plaintext, size_t length, uint8_t *scratch);
 
 /* Ends a re-handshake that cannot be completed, because one direction has been closed. */
 void rehandshake_abandon(struct channel *channel);
+
+/*
+ * opener.c: pfswrap_seal_open() and pfswrap_seal_open_in_place() with CHANNEL_SCRATCH_BYTES of the caller's memory
+ * for the messages of handshakes. Without it (NULL), these messages are put on the stack, which takes 2 KiB.
+ * channel_needs_scratch(): whether the next bytes are such a message.
+ */
+bool channel_needs_scratch(const struct pfswrap_seal *seal, const uint8_t *in, size_t available);
+int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+                 size_t available, uint8_t *out, size_t size, uint8_t *scratch, struct pfswrap_seal_opened *opened);
+int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened);
 
 /* stream.c: single frames. */
 enum { STREAM_OPENED_FINAL = 1 };

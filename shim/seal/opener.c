@@ -23,16 +23,16 @@ static int check_prefix(const uint8_t *frame)
 
 /* Opens a frame of type 1 or 2. Its plaintext is short, and not for the caller. Returns an event or an error. */
 static int open_control(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
-                        size_t length)
+                        size_t length, uint8_t *scratch)
 {
-    uint8_t plaintext[CHANNEL_CONTROL_MAX];
+    uint8_t *plaintext = scratch;
     int result = stream_open(&channel->pull, channel->rekey, frame, length, plaintext);
 
     if (result == STREAM_OPENED_FINAL) {
         result = PFSWRAP_SEAL_E_FINAL;
     } else if (result == 0) {
         result = rehandshake_open(channel, config, (enum frame_type)frame[0], plaintext,
-                                  length - CHANNEL_CIPHERTEXT_MIN);
+                                  length - CHANNEL_CIPHERTEXT_MIN, scratch + CHANNEL_CONTROL_MAX);
     }
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     return result == 0 ? PFSWRAP_SEAL_PROGRESS : result;
@@ -86,11 +86,11 @@ static void skip_trailer(struct channel *channel, const uint8_t *in, size_t avai
 
 /* Opens a complete frame. Returns an event or an error. */
 static int open_complete(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
-                         size_t length, uint8_t *out, struct pfswrap_seal_opened *opened)
+                         size_t length, uint8_t *out, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     const bool first = !channel->anything_received;
     const int event = frame[0] == FRAME_DATA ? open_data(channel, frame, length, out, first, opened)
-                                             : open_control(channel, config, frame, length);
+                                             : open_control(channel, config, frame, length, scratch);
 
     if (event > 0) {
         channel->anything_received = true;
@@ -104,7 +104,8 @@ static int open_complete(struct channel *channel, const struct pfswrap_seal_conf
 }
 
 static int open_frame(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+                      size_t available, uint8_t *out, size_t size, uint8_t *scratch,
+                      struct pfswrap_seal_opened *opened)
 {
     uint8_t nothing[1];
     size_t length;
@@ -128,7 +129,7 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
         opened->length = length - CHANNEL_CIPHERTEXT_MIN;
         return PFSWRAP_SEAL_ROOM;
     }
-    result = open_complete(channel, config, in, length, out != NULL ? out : nothing, opened);
+    result = open_complete(channel, config, in, length, out != NULL ? out : nothing, scratch, opened);
     if (result > 0) {
         in -= opened->consumed;
         available += opened->consumed;
@@ -138,8 +139,27 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
     return result;
 }
 
-int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
-                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+bool channel_needs_scratch(const struct pfswrap_seal *seal, const uint8_t *in, size_t available)
+{
+    const struct channel *channel = channel_of_const(seal);
+    const size_t type = channel->trailer_due ? 1 : 0;
+
+    return (channel->state != CHANNEL_OPEN && channel->state != CHANNEL_AWAIT_CONFIRM) ||
+           (available > type && in[type] != FRAME_DATA);
+}
+
+static __attribute__((noinline)) int open_on_stack(struct pfswrap_seal *seal,
+                                                   const struct pfswrap_seal_config *config, const uint8_t *in,
+                                                   size_t available, uint8_t *out, size_t size,
+                                                   struct pfswrap_seal_opened *opened)
+{
+    uint8_t scratch[CHANNEL_SCRATCH_BYTES];
+
+    return channel_open(seal, config, in, available, out, size, scratch, opened);
+}
+
+int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+                 size_t available, uint8_t *out, size_t size, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     static const uint8_t no_input[1];
     struct channel *channel = channel_of(seal);
@@ -152,10 +172,12 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
         return PFSWRAP_SEAL_E_ARGUMENT;
     if (in == NULL)
         in = no_input;
+    if (scratch == NULL && channel_needs_scratch(seal, in, available))
+        return open_on_stack(seal, config, in, available, out, size, opened);
     if (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_AWAIT_CONFIRM) {
-        result = open_frame(channel, config, in, available, out, size, opened);
+        result = open_frame(channel, config, in, available, out, size, scratch, opened);
     } else {
-        result = handshake_open(channel, config, in, available, opened);
+        result = handshake_open(channel, config, in, available, scratch, opened);
         dead_stack_wipe(DEAD_STACK_HANDSHAKE);
         if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
             return result; /* the peer has not caused it, and nothing was read yet */
@@ -167,13 +189,19 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
     return result;
 }
 
+int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+{
+    return channel_open(seal, config, in, available, out, size, NULL, opened);
+}
+
 bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
 {
     return channel_of_const(seal)->trailer_due;
 }
 
-int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
-                               size_t available, struct pfswrap_seal_opened *opened)
+int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     /*
      * The plaintext replaces its own ciphertext, the only overlap that a stream cipher allows. In front of it are
@@ -181,6 +209,12 @@ int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_s
      */
     const size_t offset = (channel_of(seal)->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
 
-    return pfswrap_seal_open(seal, config, in, available, available > offset ? in + offset : NULL,
-                             available > offset ? PFSWRAP_SEAL_CHUNK_MAX : 0, opened);
+    return channel_open(seal, config, in, available, available > offset ? in + offset : NULL,
+                        available > offset ? PFSWRAP_SEAL_CHUNK_MAX : 0, scratch, opened);
+}
+
+int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+                               size_t available, struct pfswrap_seal_opened *opened)
+{
+    return channel_open_in_place(seal, config, in, available, NULL, opened);
 }
