@@ -40,6 +40,7 @@ static struct sink {
     struct identity root;                    /* the root directory when the program started */
     atomic_long checked;                     /* when the path was last looked at: seconds, CLOCK_MONOTONIC */
     atomic_bool complained;
+    atomic_bool torn; /* the last line was written in part: the next one begins on a new line */
 } sink;
 
 static struct identity identity_of(const struct stat *status)
@@ -125,6 +126,8 @@ static int write_quietly(int fd, const struct stat *status, const struct text *t
     }
     if (written == (long)length)
         return 0;
+    if (written > 0)
+        atomic_store_explicit(&sink.torn, true, memory_order_relaxed);
     return written < 0 ? (int)-written : ENOSPC;
 }
 
@@ -140,8 +143,11 @@ static bool write_stderr(const struct text *text)
 }
 
 /* Reports once that the log cannot be written, if standard error is still the one that the program started with. */
-static void complain(const char *what, int error)
+static void complain(int error)
 {
+    const char *what = sink.kind == POLICY_LOG_FILE     ? sink.path
+                       : sink.kind == POLICY_LOG_SYSLOG ? "syslog"
+                                                        : "standard error";
     if (atomic_exchange(&sink.complained, true))
         return;
     const char *const words[PARTS_MAX] = {"pfswrap: cannot write the audit log to ", what, ": ", error_text(error),
@@ -220,7 +226,7 @@ static struct descriptor *sink_reopen(void)
     return opened;
 }
 
-void audit_sink_open(const struct policy *policy)
+int audit_sink_open(const struct policy *policy)
 {
     struct stat status;
     if (fstat(STDERR_FILENO, &status) == 0)
@@ -229,11 +235,22 @@ void audit_sink_open(const struct policy *policy)
         sink.root = identity_of(&status);
     sink.kind = policy->log;
     sink.path = policy->log_path;
-    if (sink.kind == POLICY_LOG_STDERR)
-        return;
-    const char *where = sink.kind == POLICY_LOG_FILE ? sink.path : "syslog";
-    if (sink_reopen() == NULL)
-        complain(where, errno);
+    if (sink.kind == POLICY_LOG_STDERR || sink_reopen() != NULL)
+        return 0;
+    const int error = errno;
+    complain(error);
+    return error;
+}
+
+void audit_sink_quiet(bool quiet)
+{
+    atomic_store(&sink.complained, quiet);
+}
+
+static bool root_is_the_first(void)
+{
+    struct stat status;
+    return stat("/", &status) == 0 && identity_is(&sink.root, &status);
 }
 
 /* Opens a new file if logrotate(8) has renamed the old one. Looks at the path once a second. */
@@ -244,14 +261,17 @@ static void follow_rotation(void)
     long checked = atomic_load_explicit(&sink.checked, memory_order_relaxed);
     if (now.tv_sec == checked || !atomic_compare_exchange_strong(&sink.checked, &checked, now.tv_sec))
         return;
-    struct stat status;
-    if (stat("/", &status) != 0 || !identity_is(&sink.root, &status))
+    if (!root_is_the_first())
         return; /* after chroot(2) the path means another file */
+    struct stat status;
     if (stat(sink.path, &status) == 0 ? !identity_is(&sink.log, &status) : errno == ENOENT)
         (void)sink_reopen(); /* if that fails, the old file stays in use */
 }
 
-/* Writes to the log's descriptor. Returns 0 or an errno; EBADF if the number no longer belongs to the log. */
+/*
+ * Writes to the log's descriptor. Returns 0 or an errno: EBADF if the number no longer belongs to the log, ENOENT
+ * if the file was removed, so that nobody could read the line.
+ */
 static int write_owned(struct descriptor *descriptor, const struct text *text)
 {
     int fd = own_acquire(descriptor);
@@ -259,31 +279,40 @@ static int write_owned(struct descriptor *descriptor, const struct text *text)
     int error = 0;
     if (fd < 0 || fstat(fd, &status) != 0 || !identity_is(&sink.log, &status))
         error = EBADF;
+    else if (S_ISREG(status.st_mode) && status.st_nlink == 0)
+        error = ENOENT;
     else
         error = write_quietly(fd, &status, text);
     own_release(descriptor);
     return error;
 }
 
-static void write_to_log(const struct text *text)
+/* Whether a new descriptor may help. After chroot(2) the path of a removed file means another one. */
+static bool is_worth_reopening(int error)
+{
+    return error == EBADF || (error == ENOENT && root_is_the_first()) ||
+           (sink.kind != POLICY_LOG_FILE && (error == ECONNREFUSED || error == ENOTCONN));
+}
+
+static int write_to_log(const struct text *text)
 {
     if (sink.kind == POLICY_LOG_FILE)
         follow_rotation();
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
     int error = descriptor != NULL ? write_owned(descriptor, text) : EBADF;
-    bool gone = error == EBADF || (sink.kind != POLICY_LOG_FILE && (error == ECONNREFUSED || error == ENOTCONN));
-    if (gone) {
+    if (is_worth_reopening(error)) {
         descriptor = sink_reopen();
         error = errno;
         if (descriptor != NULL)
             error = write_owned(descriptor, text);
     }
     if (error != 0)
-        complain(sink.kind == POLICY_LOG_FILE ? sink.path : "syslog", error);
+        complain(error);
+    return error;
 }
 
 /* Sends a datagram as syslog(3) does, but without a time, which the daemon adds (RFC 3164, section 4). */
-static void write_to_syslog(const char *line, size_t length)
+static int write_to_syslog(const char *line, size_t length)
 {
     static const char head[] = "<29>pfswrap["; /* daemon.notice: 3 * 8 + 5 */
     enum { DIGITS_MAX = 20 };
@@ -296,53 +325,62 @@ static void write_to_syslog(const char *line, size_t length)
     text_add(&text, digits + first, DIGITS_MAX - first);
     text_add(&text, "]: ", 3);
     text_add(&text, line, length - 1);
-    write_to_log(&text);
+    return write_to_log(&text);
 }
 
 /* Writes with write(2) and no other system call, because a system call filter may not allow more. */
-static void write_in_sandbox(const char *line, size_t length)
+static int write_in_sandbox(const char *line, size_t length)
 {
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
     const int fd = sink.kind == POLICY_LOG_STDERR ? STDERR_FILENO
                    : descriptor != NULL           ? own_acquire(descriptor)
                                                   : -1;
-    if (fd >= 0)
-        (void)raw_syscall(SYS_write, fd, line, length);
+    const long written = fd >= 0 ? raw_syscall(SYS_write, fd, line, length) : -EBADF;
     if (sink.kind != POLICY_LOG_STDERR && descriptor != NULL)
         own_release(descriptor);
+    return written == (long)length ? 0 : written < 0 ? (int)-written : ENOSPC;
 }
 
 void audit_sink_fail(int error)
 {
-    complain(sink.kind == POLICY_LOG_FILE     ? sink.path
-             : sink.kind == POLICY_LOG_SYSLOG ? "syslog"
-                                              : "standard error",
-             error);
+    complain(error);
 }
 
-void audit_sink_write(const char *line, size_t length)
+/* The end of a line that was cut off stays in front of the next one. */
+static int write_to_file(const char *line, size_t length)
 {
-    if (process_sandboxed) {
-        write_in_sandbox(line, length);
-        return;
-    }
+    struct text text = {0};
+    if (atomic_load_explicit(&sink.torn, memory_order_relaxed))
+        text_add(&text, "\n", 1);
+    text_add(&text, line, length);
+    const int error = write_to_log(&text);
+    if (error == 0)
+        atomic_store_explicit(&sink.torn, false, memory_order_relaxed);
+    return error;
+}
+
+static int write_to_stderr(const char *line, size_t length)
+{
     struct text text = {0};
     text_add(&text, line, length);
+    return write_stderr(&text) ? 0 : EIO;
+}
+
+int audit_sink_write(const char *line, size_t length)
+{
+    if (process_sandboxed)
+        return write_in_sandbox(line, length);
     switch (sink.kind) {
     case POLICY_LOG_FILE:
-        write_to_log(&text);
-        break;
+        return write_to_file(line, length);
     case POLICY_LOG_SYSLOG:
-        write_to_syslog(line, length);
-        break;
+        return write_to_syslog(line, length);
     case POLICY_LOG_STDERR:
-        if (stderr_is_the_first()) {
-            (void)write_stderr(&text);
-            break;
-        }
+        if (stderr_is_the_first())
+            return write_to_stderr(line, length);
         /* A daemon has closed standard error; whatever has its number now belongs to the program. */
         sink.kind = POLICY_LOG_SYSLOG;
-        write_to_syslog(line, length);
         break;
     }
+    return write_to_syslog(line, length);
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "audit/audit.h"
 #include "base/transport.h"
 #include "connection/endpoint.h"
 #include "connection/frame.h"
@@ -108,6 +109,11 @@ static void decide(struct connection *connection, int fd)
     transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
     if (verdict != 1) {
         connection_report_plain(connection);
+        const char *unlogged = audit_refusal();
+        if (unlogged != NULL) {
+            connection_fail(connection, fd, ECONNRESET, unlogged);
+            return;
+        }
         connection->phase = CONNECTION_NONE;
         if (connection->write_shut) /* the program's shutdown(2), held back until now */
             (void)transport_shut(fd, SHUT_WR);
@@ -162,6 +168,11 @@ static void complete(struct connection *connection, int fd)
     connection->phase = CONNECTION_OPEN;
     connection->wants = 0;
     connection_report_opened(connection);
+    const char *unlogged = audit_refusal();
+    if (unlogged != NULL) {
+        connection_fail(connection, fd, ECONNRESET, unlogged);
+        return;
+    }
     connection->confirmed = true;
     connection->only_confirm_sent = connection->initiator;
     /* To the kernel the handshake looks like a dialogue, in which it delays acknowledgements (tcp(7)). */

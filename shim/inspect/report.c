@@ -171,7 +171,13 @@ static const char *reason_of(const struct record *record, enum decision decision
         return "not all bytes of the connection have passed through this process";
     if (record->wire.verdict == WIRE_WEAK)
         return wire_reason_words(record->wire.reason);
-    if (record->wire.verdict != WIRE_PLAINTEXT || decision == DECISION_LOG)
+    const bool is_refused = decision == DECISION_REFUSE || decision == DECISION_WOULD;
+    const bool by_policy =
+        record->wire.verdict == WIRE_PLAINTEXT &&
+        (record->plaintext == POLICY_PLAINTEXT_REFUSE || record->plaintext == POLICY_PLAINTEXT_STARTTLS);
+    if (is_refused && !by_policy)
+        return "the audit log cannot be written";
+    if (!by_policy || !is_refused)
         return NULL;
     return record->plaintext == POLICY_PLAINTEXT_STARTTLS ? "plaintext that did not become TLS"
                                                           : "plaintext is refused by the policy";

@@ -149,6 +149,10 @@ bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_dire
     enum decision decision = decide(record);
     bool says_plain = record->plaintext == POLICY_PLAINTEXT_LOG && !record->is_plain_logged &&
                       wire_is_plain(&record->wire) && decision != DECISION_LOG;
+    const bool is_logged = says_plain || decision == DECISION_LOG || decision == DECISION_UNKNOWN ||
+                           (decision == DECISION_PASS && record->wire.verdict == WIRE_PFS);
+    if (is_logged && pfswrap_enforces() && audit_refusal() != NULL)
+        return record_conclude(record, entry, fd, direction, now, DECISION_REFUSE);
     if (decision == DECISION_NONE && says_plain && !is_proven(record, fd, direction, now))
         decision = DECISION_UNKNOWN;
     if (__builtin_expect(decision != DECISION_NONE, false))

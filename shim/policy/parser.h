@@ -82,6 +82,7 @@ unsigned policy_key_line(const struct policy_parser *parser, const char *key);
 /* The words of each choice, in the order of its enum, ended by NULL. The parser and print.c use the same lists. */
 extern const char *const policy_words_mode[];
 extern const char *const policy_words_children[];
+extern const char *const policy_words_log_failure[];
 extern const char *const policy_words_tickets[];
 extern const char *const policy_words_verify[];
 extern const char *const policy_words_dtls[];
