@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "base/error_text.h"
 #include "base/process.h"
 #include "base/interposed.h"
 #include "base/raw_syscall.h"
@@ -59,12 +60,12 @@ _Noreturn void pfswrap_die(const char *message)
 static _Noreturn void die_without_log(int error)
 {
     const char *where = state.policy.log == POLICY_LOG_FILE ? state.policy.log_path : "syslog";
-    const char *reason = strerrordesc_np(error);
+    const char *reason = error_text(error);
     char message[PATH_MAX + 256];
     (void)snprintf(
         message, sizeof message,
         "cannot write the audit log to %s: %s, expected a log that can be written (log-failure = refuse)", where,
-        reason != NULL ? reason : "unknown error");
+        reason);
     pfswrap_die(message);
 }
 
