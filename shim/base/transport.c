@@ -61,6 +61,20 @@ long transport_receive(int fd, void *bytes, size_t size)
     return result;
 }
 
+void transport_discard(int fd)
+{
+    enum { ROUND_BYTES = 4096, ROUNDS = 64 };
+    char bytes[256];
+    for (int i = 0; i < ROUNDS && !process_sandboxed; i++) {
+        /* TCP copies no bytes with this flag (tcp(7)). A kernel without it refuses the address. */
+        long result = raw_syscall(SYS_recvfrom, fd, NULL, ROUND_BYTES, MSG_DONTWAIT | MSG_TRUNC, 0, 0);
+        if (result == -EFAULT)
+            result = raw_syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, 0, 0);
+        if (result <= 0 && result != -EINTR)
+            return;
+    }
+}
+
 long transport_send(int fd, const void *bytes, size_t size, int more)
 {
     long result;

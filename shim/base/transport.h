@@ -20,6 +20,9 @@ extern __thread enum transport_call transport_call __attribute__((tls_model("ini
 /* Receives at most `size` bytes. In a sandbox it waits if the descriptor is blocking. */
 long transport_receive(int fd, void *bytes, size_t size);
 
+/* Receives and discards what has arrived, up to 256 KiB. Does nothing in a sandbox. */
+void transport_discard(int fd);
+
 /* `more`: MSG_MORE or 0. Does not raise SIGPIPE, except for write(2) and writev(2) in a sandbox. */
 long transport_send(int fd, const void *bytes, size_t size, int more);
 

@@ -22,7 +22,7 @@
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 enum {
-    HEADERS_AT_ONCE = 16,
+    HEADERS_AT_ONCE = 8,
     HEADERS_BYTES_MAX = 65536, /* of all program headers together, to Linux */
 };
 

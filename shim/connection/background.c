@@ -19,7 +19,7 @@
 #include "base/raw_syscall.h"
 
 enum {
-    POLL_MAX = 64, /* the maximum number of endpoints in one poll; the others are checked after each slice */
+    POLL_MAX = 32, /* the maximum number of endpoints in one poll; the others are checked after each slice */
     SLICE_MS = 10, /* the longest poll: poll reports no acknowledgements */
     SLICE_MIN_MS = 1,
     STACK_BYTES = 256 * 1024,

@@ -174,28 +174,17 @@ static bool is_bool(const bool *flag)
 static bool has_valid_flags(const struct connection *connection)
 {
     const bool *const flags[] = {
-        &connection->initiator,
-        &connection->local,
-        &connection->buffering,
-        &connection->confirmed,
-        &connection->reported_connected,
-        &connection->reported_error,
-        &connection->read_shut,
-        &connection->write_shut,
-        &connection->final_received,
-        &connection->end_shown,
-        &connection->ended_early,
-        &connection->finishing,
-        &connection->fin_sent,
-        &connection->broken,
-        &connection->answered,
-        &connection->only_confirm_sent,
-        &connection->cork_later,
-        &connection->prehandshake_full,
-        &connection->inherited,
-        &connection->wiped,
-        &connection->used_by_others,
-        &connection->dialled,
+        &connection->initiator,          &connection->local,
+        &connection->buffering,          &connection->confirmed,
+        &connection->reported_connected, &connection->reported_error,
+        &connection->read_shut,          &connection->write_shut,
+        &connection->final_received,     &connection->end_shown,
+        &connection->ended_early,        &connection->finishing,
+        &connection->fin_sent,           &connection->broken,
+        &connection->answered,           &connection->only_confirm_sent,
+        &connection->cork_later,         &connection->prehandshake_full,
+        &connection->inherited,          &connection->wiped,
+        &connection->used_by_others,     &connection->dialled,
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!is_bool(flags[i]))
@@ -276,19 +265,6 @@ void connection_lose(struct connection *connection)
     connection->error = ECONNRESET;
 }
 
-/*
- * Reads and discards what has arrived. Otherwise the kernel would reset the connection, and a peer that is still
- * sending would lose what it has not read yet.
- */
-static void drain(int fd)
-{
-    enum { DRAIN_BYTES = 4096, DRAIN_ROUNDS = 64 };
-    uint8_t discarded[DRAIN_BYTES];
-    for (int i = 0; i < DRAIN_ROUNDS && !process_sandboxed; i++)
-        if (transport_receive(fd, discarded, sizeof discarded) <= 0)
-            return;
-}
-
 /* The phase becomes CONNECTION_FAILED. The program still gets the plaintext in rx_plain, which is authentic. */
 static void enter_failed(struct connection *connection, int error)
 {
@@ -312,7 +288,9 @@ static void fail(struct connection *connection, int fd, int error, const char *e
     else
         connection_report_refused(connection, reason);
     enter_failed(connection, error);
-    drain(fd);
+    /* If bytes were left, the kernel would reset the connection, and the peer would lose what it has not read yet.
+     */
+    transport_discard(fd);
     (void)transport_shut(fd, SHUT_RDWR);
     endpoint_update(fd, connection);
 }

@@ -13,6 +13,7 @@
 
 #include "base/transport.h"
 #include "connection/endpoint.h"
+#include "connection/frame.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "connection/send.h"
@@ -100,9 +101,8 @@ static enum step open_leftover(struct connection *connection, int fd)
 {
     struct pfswrap_seal_opened opened;
     uint8_t *rx = connection_rx(connection);
-    int event =
-        pfswrap_seal_open_in_place(&connection->channel, connection_config(connection),
-                                   rx + connection->rx_cipher.begin, span_length(connection->rx_cipher), &opened);
+    int event = frame_open_in_place(connection, rx + connection->rx_cipher.begin,
+                                    span_length(connection->rx_cipher), &opened);
     if (event != PFSWRAP_SEAL_DATA) {
         connection_fail_seal(connection, fd, event);
         return STEP_OVER;
@@ -127,9 +127,8 @@ static enum step open_next(struct connection *connection, int fd, struct iov_ite
         const uint8_t *rx = connection->rx_index >= 0 ? connection_rx(connection) : NULL;
         size_t room = 0;
         uint8_t *out = to != NULL && !to->discards ? iov_iter_segment(to, &room) : NULL;
-        int event = pfswrap_seal_open(&connection->channel, connection_config(connection),
-                                      rx != NULL ? rx + connection->rx_cipher.begin : NULL,
-                                      span_length(connection->rx_cipher), out, room, &opened);
+        int event = frame_open(connection, rx != NULL ? rx + connection->rx_cipher.begin : NULL,
+                               span_length(connection->rx_cipher), out, room, &opened);
         connection->rx_cipher.begin += (uint32_t)opened.consumed;
         switch (event) {
         case PFSWRAP_SEAL_DATA:

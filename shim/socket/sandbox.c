@@ -15,6 +15,7 @@
 #include "base/libc.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/workspace.h"
 #include "config/init.h"
 #include "connection/connection.h"
 #include "connection/endpoint.h"
@@ -56,6 +57,7 @@ void sandbox_prepare(void)
 {
     struct pollfd polls[POLL_MAX];
     process_prepare_sandbox();
+    workspace_give(workspace_take()); /* maps memory now, since the filter may forbid mmap(2) */
     if (!process_is_vfork_child())
         inspect_before_sandbox();
     if (!pfswrap_seals() || atomic_load(&endpoint_count) == 0)
@@ -65,7 +67,7 @@ void sandbox_prepare(void)
         struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
         (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
     }
-    int32_t buffer; /* maps memory for buffers now, since the filter may forbid mmap(2) */
+    int32_t buffer; /* the same for buffers */
     if (connection_borrow(&buffer) != NULL)
         connection_return(buffer);
     errno = saved;

@@ -153,10 +153,10 @@ static int select_with(struct request *request, const struct deadline *deadline,
  * How many bits the kernel reads of sets with `count` bits: at most as many as the process's table in the kernel
  * has entries (FDSize in proc(5)). Some programs pass a larger count than their sets have (getdtablesize(3)).
  */
-static int bits_taken(int count)
+static __attribute__((noinline)) int bits_taken(int count)
 {
     static const char field[] = "\nFDSize:";
-    char text[4096];
+    char text[512]; /* the field is one of the first */
     if (count <= FD_SETSIZE)
         return count;
     const long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC, 0);
