@@ -114,7 +114,7 @@ static void send_parts(int fd)
  * needed. */
 static size_t expect_control(int fd, size_t at, int level, int option)
 {
-    enum { PARTS_MAX = 5000 };
+    enum { PARTS_MAX = 50000 };
     for (size_t i = 0; i < PARTS_MAX; i++) {
         side_send(1);
         at += PART_BYTES;
