@@ -13,7 +13,7 @@
 
 #include "base/transport.h"
 #include "connection/endpoint.h"
-#include "base/process.h"
+#include "connection/unlocked.h"
 #include "base/raw_syscall.h"
 #include "connection/send.h"
 #include "seal/channel.h"
@@ -33,7 +33,21 @@ static void compact(struct connection *connection, uint8_t *rx)
     connection->rx_cipher = (struct span){plain, plain + cipher};
 }
 
-long receive_fill(struct connection *connection, int fd, size_t size)
+void receive_append(struct connection *connection, const uint8_t *bytes, size_t count)
+{
+    uint8_t *rx = connection_rx(connection);
+    if (rx != NULL && count > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
+        compact(connection, rx);
+    if (rx == NULL || count > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end) {
+        connection_lose(connection);
+        return;
+    }
+    memcpy(rx + connection->rx_cipher.end, bytes, count);
+    connection->rx_cipher.end += (uint32_t)count;
+    connection->rx_total += count;
+}
+
+static long fill_now(struct connection *connection, int fd, size_t size)
 {
     uint8_t *rx = connection_rx(connection);
     if (rx == NULL)
@@ -51,6 +65,20 @@ long receive_fill(struct connection *connection, int fd, size_t size)
         pfswrap_seal_tick(&connection->channel, now);
     }
     return count;
+}
+
+long receive_fill(struct connection *connection, int fd, size_t size)
+{
+    long result;
+    if (__builtin_expect(transport_receive_waits(), false)) {
+        if (unlocked_result(connection, &result))
+            return result;
+        if (unlocked_defers_receive(connection)) {
+            connection->deferred = size;
+            return -EAGAIN;
+        }
+    }
+    return fill_now(connection, fd, size);
 }
 
 /*
@@ -178,7 +206,7 @@ static void consume_trailer(struct connection *connection, int fd)
 {
     if (span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0 &&
         connection->phase != CONNECTION_FAILED && pfswrap_seal_trailer_due(&connection->channel) &&
-        receive_fill(connection, fd, 1) == 1) {
+        fill_now(connection, fd, 1) == 1) { /* it came together with the rest of its frame */
         size_t need;
         (void)open_next(connection, fd, NULL, &need);
     }
@@ -215,7 +243,7 @@ static void receive_stream(struct connection *connection, int fd, struct iov_ite
             (void)no_bytes(connection, fd, count);
             break;
         }
-        drained = (size_t)count < ask || process_sandboxed; /* in a sandbox, another call might wait */
+        drained = (size_t)count < ask || transport_receive_waits();
     }
     consume_trailer(connection, fd);
 }
@@ -234,6 +262,8 @@ static bool next_is_whole(const struct connection *connection, int fd, bool *dat
 {
     uint8_t ahead[PEEK];
     const size_t begin = pfswrap_seal_trailer_due(&connection->channel), body = begin + PREFIX;
+    if (transport_receive_waits())
+        return false;
     const long count = raw_syscall(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
     if (count < (long)body)
         return false;
@@ -270,7 +300,7 @@ static bool is_next_in_kernel(struct connection *connection, int fd)
 {
     size_t need = 0;
     bool data = false;
-    if (process_sandboxed || is_over(connection) || span_length(connection->rx_plain) > 0 ||
+    if (transport_receive_waits() || is_over(connection) || span_length(connection->rx_plain) > 0 ||
         span_length(connection->rx_cipher) > 0)
         return false;
     if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ ||

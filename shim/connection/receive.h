@@ -41,6 +41,9 @@ bool receive_is_unread(const struct connection *connection, int fd);
  */
 void receive_control(struct connection *connection, int fd);
 
+/* Appends bytes that unlocked.c has received to rx_cipher. */
+void receive_append(struct connection *connection, const uint8_t *bytes, size_t count);
+
 /* Appends up to `size` bytes from the kernel to rx_cipher. Returns what transport_receive() does, or -ENOBUFS. */
 long receive_fill(struct connection *connection, int fd, size_t size);
 

@@ -79,9 +79,15 @@ static __attribute__((noinline)) long call_that_forks(long number, long a, long 
 static __attribute__((noinline)) long call_that_sandboxes(long number, long a, long b, long c, long d, long e,
                                                           long f)
 {
-    sandbox_prepare();
+    struct sandbox sandbox;
+    const bool is_prctl = number == SYS_prctl;
+    const bool is_filter = is_prctl ? b == SECCOMP_MODE_FILTER : a == SECCOMP_SET_MODE_FILTER;
+    sandbox_prepare(&sandbox, sandbox_program(is_filter, (unsigned long)c));
     const long result = real_syscall()(number, a, b, c, d, e, f);
-    sandbox_finish(result == 0);
+    /* With SECCOMP_FILTER_FLAG_NEW_LISTENER the result is a descriptor; with TSYNC it may be a thread's id. */
+    const bool is_thread = !is_prctl && ((unsigned long)b & SECCOMP_FILTER_FLAG_TSYNC) != 0 && result > 0 &&
+                           ((unsigned long)b & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0;
+    sandbox_finish(&sandbox, result >= 0 && !is_thread);
     return result;
 }
 
@@ -144,12 +150,9 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_exit_group:
         return EXITS;
     case SYS_prctl:
-        return a == PR_SET_SECCOMP && pfswrap_seals() && !process_is_vfork_child() ? SANDBOXES : PLAIN;
+        return a == PR_SET_SECCOMP && (b == SECCOMP_MODE_STRICT || b == SECCOMP_MODE_FILTER) ? SANDBOXES : PLAIN;
     case SYS_seccomp:
-        return (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER) &&
-                       (pfswrap_seals() || inspect_is_wanted())
-                   ? SANDBOXES
-                   : PLAIN;
+        return a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER ? SANDBOXES : PLAIN;
     case SYS_io_uring_setup:
         return pfswrap_seals() || inspect_enforces() ? RING : PLAIN;
     case SYS_io_submit:
