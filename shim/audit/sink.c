@@ -21,6 +21,7 @@
 
 #include "audit/audit.h"
 #include "base/error_text.h"
+#include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "fd/own.h"
@@ -62,7 +63,8 @@ static bool stderr_is_the_first(void)
 static bool over_file_limit(int fd, const struct stat *status, size_t length)
 {
     struct rlimit limit;
-    if (!S_ISREG(status->st_mode) || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    if (!S_ISREG(status->st_mode) || !filter_allows(SYS_prlimit64) || getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+        limit.rlim_cur == RLIM_INFINITY)
         return false;
     off_t at = lseek(fd, 0, SEEK_CUR); /* standard error may be open without O_APPEND */
     off_t end = at > status->st_size ? at : status->st_size;

@@ -27,20 +27,15 @@ struct filter_set filter_in_force;
 /* The calls of normal operation: on connections, on the log, for memory, and for threads that wait for each other.
  */
 static const short normal_calls[] = {
-    SYS_clock_gettime,  SYS_clock_nanosleep, SYS_close,
-    SYS_dup3,           SYS_epoll_ctl,       SYS_epoll_pwait,
-    SYS_exit,           SYS_fcntl,           SYS_fstat,
-    SYS_futex,          SYS_getpeername,     SYS_getpid,
-    SYS_getppid,        SYS_getrandom,       SYS_getsockname,
-    SYS_getsockopt,     SYS_gettid,          SYS_ioctl,
-    SYS_kill,           SYS_lseek,           SYS_madvise,
-    SYS_mmap,           SYS_munmap,          SYS_newfstatat,
-    SYS_openat,         SYS_ppoll,           SYS_prlimit64,
-    SYS_recvfrom,       SYS_rt_sigaction,    SYS_rt_sigpending,
-    SYS_rt_sigprocmask, SYS_rt_sigreturn,    SYS_rt_sigtimedwait,
-    SYS_sched_yield,    SYS_sendto,          SYS_set_robust_list,
-    SYS_setsockopt,     SYS_shutdown,        SYS_tgkill,
-    SYS_tkill,          SYS_waitid,          SYS_write,
+    SYS_clock_gettime,   SYS_clock_nanosleep, SYS_close,         SYS_dup3,
+    SYS_epoll_ctl,       SYS_epoll_pwait,     SYS_exit,          SYS_fcntl,
+    SYS_fstat,           SYS_futex,           SYS_getpeername,   SYS_getpid,
+    SYS_getppid,         SYS_getrandom,       SYS_getsockname,   SYS_getsockopt,
+    SYS_ioctl,           SYS_lseek,           SYS_madvise,       SYS_mmap,
+    SYS_munmap,          SYS_newfstatat,      SYS_openat,        SYS_ppoll,
+    SYS_recvfrom,        SYS_rt_sigaction,    SYS_rt_sigpending, SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,    SYS_rt_sigtimedwait, SYS_sched_yield,   SYS_sendto,
+    SYS_set_robust_list, SYS_setsockopt,      SYS_shutdown,      SYS_write,
 };
 
 enum {

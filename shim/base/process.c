@@ -188,8 +188,9 @@ bool process_is_dead(pid_t pid, uint32_t space_of_pid)
     if (space_of_pid != atomic_load(&own_space) || process_sandboxed)
         return false;
     siginfo_t info = {0};
-    return raw_syscall(SYS_kill, pid, 0) == -ESRCH ||
-           (raw_syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == 0 &&
+    return (filter_allows(SYS_kill) && raw_syscall(SYS_kill, pid, 0) == -ESRCH) ||
+           (filter_allows(SYS_waitid) &&
+            raw_syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == 0 &&
             info.si_pid == pid);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fork.h"
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 #include "base/transport.h"
 #include "config/init.h"
@@ -211,8 +212,10 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t progr
     background_forget(false);
     connection_free_buffers(); /* other threads of the process that was cloned may have had some */
     endpoint_end_exec();
-    (void)raw_syscall(SYS_prctl, PR_SET_NAME, "pfswrap-relay");
-    (void)raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0);
+    if (filter_allows(SYS_prctl)) {
+        (void)raw_syscall(SYS_prctl, PR_SET_NAME, "pfswrap-relay");
+        (void)raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0);
+    }
     (void)raw_syscall(SYS_chdir, "/");
     close_others(&relay);
     relay.epoll = (int)raw_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
