@@ -91,8 +91,8 @@ $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	    $(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%) \
 	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)
 
-# memory_lock.o stands for two functions of libc that libsodium calls.
-$(B)/pfswrap-tool: $(call obj,$(TOOL_SRC) shim/base/memory_lock.c) $(B)/libpfswrap-core.a
+# sodium_calls.o stands for two functions of libc that libsodium calls.
+$(B)/pfswrap-tool: $(call obj,$(TOOL_SRC) shim/base/sodium_calls.c) $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(if $(SANITIZE),-pie,-static-pie) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libtest-unit.a $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a

@@ -83,6 +83,7 @@ static int write_quietly(int fd, const struct stat *status, const char *text, si
     if (S_ISREG(status->st_mode)) {
         written = raw_syscall(SYS_write, fd, text, length);
     } else {
+        enum { ATTEMPTS_MAX = 100 }; /* a filter may answer EINTR each time */
         struct timespec now = {0};
         sigset_t pipe_signal;
         sigset_t before;
@@ -93,8 +94,8 @@ static int write_quietly(int fd, const struct stat *status, const char *text, si
         pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
         written = raw_syscall(SYS_write, fd, text, length);
         if (written == -EPIPE && !sigismember(&pending, SIGPIPE))
-            while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR)
-                ;
+            for (int i = 0; i < ATTEMPTS_MAX && sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR; i++)
+                continue;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (written == (long)length)

@@ -27,15 +27,20 @@ struct filter_set filter_in_force;
 /* The calls of normal operation: on connections, on the log, for memory, and for threads that wait for each other.
  */
 static const short normal_calls[] = {
-    SYS_clock_gettime,   SYS_clock_nanosleep, SYS_close,         SYS_dup3,
-    SYS_epoll_ctl,       SYS_epoll_pwait,     SYS_exit,          SYS_fcntl,
-    SYS_fstat,           SYS_futex,           SYS_getpeername,   SYS_getpid,
-    SYS_getppid,         SYS_getrandom,       SYS_getsockname,   SYS_getsockopt,
-    SYS_ioctl,           SYS_lseek,           SYS_madvise,       SYS_mmap,
-    SYS_munmap,          SYS_newfstatat,      SYS_openat,        SYS_ppoll,
-    SYS_recvfrom,        SYS_rt_sigaction,    SYS_rt_sigpending, SYS_rt_sigprocmask,
-    SYS_rt_sigreturn,    SYS_rt_sigtimedwait, SYS_sched_yield,   SYS_sendto,
-    SYS_set_robust_list, SYS_setsockopt,      SYS_shutdown,      SYS_write,
+    SYS_clock_gettime,   SYS_clock_nanosleep, SYS_close,          SYS_dup3,
+    SYS_epoll_ctl,       SYS_epoll_pwait,     SYS_fcntl,          SYS_fstat,
+    SYS_futex,           SYS_getpeername,     SYS_getpid,         SYS_getppid,
+    SYS_getrandom,       SYS_getsockname,     SYS_getsockopt,     SYS_ioctl,
+    SYS_lseek,           SYS_madvise,         SYS_mmap,           SYS_munmap,
+    SYS_newfstatat,      SYS_openat,          SYS_ppoll,          SYS_recvfrom,
+    SYS_rt_sigaction,    SYS_rt_sigpending,   SYS_rt_sigprocmask, SYS_rt_sigreturn,
+    SYS_rt_sigtimedwait, SYS_sched_yield,     SYS_sendto,         SYS_setsockopt,
+    SYS_shutdown,        SYS_write,
+};
+
+/* What libc calls for a thread, beside clone3(2). */
+static const short thread_calls[] = {
+    SYS_exit, SYS_madvise, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_rseq, SYS_rt_sigprocmask, SYS_set_robust_list,
 };
 
 enum {
@@ -273,8 +278,10 @@ void filter_deny(long number)
 bool filter_allows_thread(const struct filter_set *set)
 {
     const uint8_t newer = set->answers[SYS_clone3], older = set->answers[SYS_clone];
-    return (newer == FILTER_ALLOWS || (newer == FILTER_ENOSYS && older == FILTER_ALLOWS)) &&
-           set->answers[SYS_mprotect] == FILTER_ALLOWS && set->answers[SYS_mmap] == FILTER_ALLOWS;
+    for (size_t i = 0; i < sizeof thread_calls / sizeof thread_calls[0]; i++)
+        if (set->answers[thread_calls[i]] != FILTER_ALLOWS)
+            return false;
+    return newer == FILTER_ALLOWS || (newer == FILTER_ENOSYS && older == FILTER_ALLOWS);
 }
 
 bool filter_is_harmless(const struct filter_set *set)

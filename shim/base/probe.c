@@ -56,14 +56,14 @@ static bool try_in_child(_Atomic int *next)
             try_call(rare_calls[i]);
         }
         atomic_store(next, RARE_CALLS);
-        for (;;)
-            (void)raw_syscall(SYS_exit_group, 0);
+        raw_exit(0);
     }
     long ended = child;
+    int interrupted = 0;
     if (child > 0)
         do
             ended = raw_syscall(SYS_wait4, child, &status, __WALL, NULL);
-        while (ended == -EINTR);
+        while (raw_is_interrupted(ended, &interrupted));
     return ended > 0;
 }
 

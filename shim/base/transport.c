@@ -76,10 +76,11 @@ long transport_receive(int fd, void *bytes, size_t size)
     long result;
     if (transport_receive_waits())
         return receive_in_kind(fd, bytes, size); /* it may wait, and a signal ends the wait */
+    int interrupted = 0;
     do
         result = raw_syscall(SYS_recvfrom, fd, bytes, size, MSG_DONTWAIT, 0, 0);
-    while (result == -EINTR);
-    return result;
+    while (raw_is_interrupted(result, &interrupted));
+    return result != -EINTR ? result : -EIO;
 }
 
 long transport_send(int fd, const void *bytes, size_t size, int more)
@@ -87,10 +88,11 @@ long transport_send(int fd, const void *bytes, size_t size, int more)
     long result;
     if (transport_send_waits())
         return send_in_kind(fd, bytes, size);
+    int interrupted = 0;
     do
         result = raw_syscall(SYS_sendto, fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL | more, 0, 0);
-    while (result == -EINTR);
-    return result;
+    while (raw_is_interrupted(result, &interrupted));
+    return result != -EINTR ? result : -EIO;
 }
 
 long transport_shut(int fd, int how)

@@ -234,6 +234,25 @@ static void raise_sigpipe(int flags)
     (void)raw_syscall(SYS_tgkill, process_running_id(), thread, SIGPIPE);
 }
 
+/*
+ * Whether attempt after attempt has sent nothing, although the wait in between reported that the socket takes
+ * bytes. A system call filter may answer so for ever. `sent`: bytes that the kernel has taken.
+ */
+struct stall {
+    uint64_t sent;
+    unsigned attempts;
+};
+
+static bool has_stalled(struct stall *stall, const struct connection *connection)
+{
+    enum { ATTEMPTS_MAX = 20000 };
+    const uint64_t sent = connection->tx_total - span_length(connection->tx);
+    if (sent != stall->sent || connection->phase != CONNECTION_OPEN)
+        stall->attempts = 0;
+    stall->sent = sent;
+    return ++stall->attempts > ATTEMPTS_MAX;
+}
+
 /* Waits before the next attempt to send, without the lock. `first`: for the handshake. Returns as wait_for(). */
 static int wait_to_send(int fd, struct attempt *attempt, uint64_t began_ms, bool first)
 {
@@ -253,6 +272,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
     const int saved = errno;
     uint64_t began_ms = 0, target = 0; /* the tx_total with which all bytes of this call are sent */
     bool required = false, may_wait_first = true;
+    struct stall stall = {0};
     int error = 0; /* of the last wait */
     if (flags & MSG_OOB) {
         errno = EOPNOTSUPP;
@@ -277,6 +297,8 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0;
         const bool first = blocks && may_wait_first && error == 0 && may_be_ready_soon(connection);
         int result = -error;
+        if (blocks && began_ms != 0 && has_stalled(&stall, connection))
+            connection_fail(connection, fd, ECONNRESET, "the kernel says that it takes bytes, and takes none");
         if (first)
             result = -EAGAIN;
         else if (error == 0)

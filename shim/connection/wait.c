@@ -65,12 +65,15 @@ static int wait_once(struct pollfd *poll, const struct timespec *pause)
     return real_libc()->recv(poll->fd, &byte, sizeof byte, MSG_PEEK) >= 0 || errno != EINTR ? 1 : -1;
 }
 
+/* After so many signals, the caller tries again: a filter may answer every wait with EINTR. */
+enum { INTERRUPTED_MAX = 100 };
+
 int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
 {
     const uint64_t allowed = program_timeout(fd, timeout_option);
     const uint64_t program_until = allowed == UINT64_MAX ? UINT64_MAX : began_ms + allowed;
     const uint64_t end = program_until < until_ms ? program_until : until_ms;
-    for (;;) {
+    for (int interrupted = 0;;) {
         struct pollfd poll = {.fd = fd, .events = events};
         const uint64_t now = clock_ms();
         if (now >= program_until)
@@ -86,6 +89,8 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
             return 0; /* the caller's next call on `fd` finds the error */
         if (count < 0 && (allowed != UINT64_MAX || !restarts()))
             return EINTR;
+        if (++interrupted >= INTERRUPTED_MAX)
+            return 0;
     }
 }
 

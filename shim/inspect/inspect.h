@@ -24,9 +24,12 @@ bool inspect_is_wanted(void);
 /* Whether the policy may refuse a connection here. Then no bytes may be moved by calls that are not interposed. */
 bool inspect_enforces(void);
 
-/* `fd` has been connected, or will be, to `address`; `fd` has been accepted. Both keep errno. */
-void inspect_connected(int fd, const struct sockaddr *address, socklen_t length);
-void inspect_accepted(int fd);
+/*
+ * `fd` has been connected, or will be, to `address`; `fd` has been accepted. Both keep errno. False: the connection
+ * must be inspected, and cannot be. It has been cut, and the call that made it must fail.
+ */
+bool inspect_connected(int fd, const struct sockaddr *address, socklen_t length);
+bool inspect_accepted(int fd);
 
 /*
  * A connection that another process has made is inspected if no byte has passed on it yet. inspect_inherited(): the
