@@ -1,6 +1,7 @@
 /*
- * System call filters that were installed before this program started (seccomp(2)), as service managers and containers
- * do. Their code cannot be read. So calls that few programs make are tried in a child, which a filter may end.
+ * System call filters that were installed before this program started (seccomp(2)), as service managers and
+ * containers do. Their code cannot be read. So calls that few programs make are tried in a child, which a filter
+ * may end.
  */
 #ifndef PFSWRAP_BASE_PROBE_H
 #define PFSWRAP_BASE_PROBE_H

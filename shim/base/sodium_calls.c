@@ -5,11 +5,11 @@
  * if a filter answers EINTR or EAGAIN each time.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
 #include "base/filter.h"
+#include "base/random.h"
 #include "base/raw_syscall.h"
 
 static int call_if_allowed(long number, const void *address, size_t size)
@@ -31,24 +31,9 @@ int munlock(const void *address, size_t size)
     return call_if_allowed(SYS_munlock, address, size);
 }
 
-static long read_random(uint8_t *bytes, size_t size)
-{
-    const long fd = raw_syscall(SYS_openat, AT_FDCWD, "/dev/urandom", O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return fd;
-    const long count = raw_syscall(SYS_read, fd, bytes, size);
-    (void)raw_syscall(SYS_close, fd);
-    return count;
-}
-
 ssize_t getrandom(void *bytes, size_t size, unsigned flags)
 {
-    enum { ATTEMPTS_MAX = 100 };
-    long count = -EINTR;
-    for (int i = 0; i < ATTEMPTS_MAX && (count == -EINTR || count == -EAGAIN); i++)
-        count = raw_syscall(SYS_getrandom, bytes, size, flags);
-    if (count < 0)
-        count = read_random(bytes, size);
+    const long count = random_read(bytes, size, flags);
     if (count >= 0)
         return count;
     errno = (int)-count;

@@ -152,7 +152,8 @@ static bool will_fail(int fd, int fd2)
     if (!fd_is_sealed(fd2) && !fd_is_inspected(fd2))
         return false;
     return raw_syscall(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
-           (filter_allows(SYS_prlimit64) && raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
+           (filter_allows(SYS_prlimit64) && raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
+            (rlim_t)fd2 >= limit.rlim_cur);
 }
 
 /* Begins to replace `fd2`: ends what is recorded about it, as close(2) would. False: with errno. */

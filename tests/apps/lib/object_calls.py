@@ -25,6 +25,7 @@ IMPORTS = {
     "pthread_create": ["clone3", "mmap", "mprotect", "rt_sigprocmask", "set_robust_list", "rseq", "exit", "madvise"],
     "pthread_join": ["futex"], "pthread_mutex_lock": ["futex"], "pthread_mutex_unlock": ["futex"],
     "pthread_once": ["futex"], "pthread_sigmask": ["rt_sigprocmask"],
+    "sigprocmask": ["rt_sigprocmask"],
     "raise": ["gettid", "getpid", "tgkill"], "abort": ["gettid", "getpid", "tgkill"],
     "sigaction": ["rt_sigaction"], "sigpending": ["rt_sigpending"], "sigtimedwait": ["rt_sigtimedwait"],
     "sched_yield": ["sched_yield"],
@@ -43,7 +44,9 @@ SILENT = set("""
 
 def imports():
     text = run(["nm", "-D", "--undefined-only", LIBRARY]).out.decode()
-    return {line.split()[-1].split("@")[0] for line in text.splitlines()}
+    found = {line.split()[-1].split("@")[0] for line in text.splitlines()}
+    later = (ROOT / "shim" / "base" / "old_glibc.c").read_text()  # looked up when they are needed
+    return found | set(re.findall(r'\] = "(\w+)"', later))
 
 
 def unknown_imports():
