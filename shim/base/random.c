@@ -3,6 +3,7 @@
  */
 #include "base/random.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "base/raw_syscall.h"
@@ -24,5 +25,6 @@ long random_read(void *bytes, size_t size, unsigned flags)
     do
         count = raw_syscall(SYS_getrandom, bytes, size, flags);
     while (raw_is_interrupted(count, &interrupted));
-    return count >= 0 ? count : read_device(bytes, size);
+    /* The caller's own mistakes stay errors. */
+    return count >= 0 || count == -EINVAL || count == -EFAULT ? count : read_device(bytes, size);
 }

@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /*
- * As getrandom(2). If that call fails, whatever the reason, the bytes come from /dev/urandom. Returns their count,
- * or a negated errno.
+ * As getrandom(2). If that call fails, and not because of its arguments, the bytes come from /dev/urandom. Returns
+ * their count, or a negated errno.
  */
 long random_read(void *bytes, size_t size, unsigned flags);
 

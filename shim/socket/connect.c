@@ -170,7 +170,7 @@ static int connect_plain(int fd, const struct sockaddr *address, socklen_t lengt
 static int connect_sealed(int fd, const struct sockaddr *address, socklen_t length, const struct dial *dial)
 {
     const int result = connect_registered(fd, address, length, dial);
-    const int connect_errno = errno, error = dial->needs_relay ? relay_start(fd) : 0;
+    const int connect_errno = errno, error = dial->needs_relay ? relay_require(fd) : 0;
     errno = connect_errno;
     TRACE_CALL("connect, sealed", fd, result);
     errno = error != 0 ? error : connect_errno;

@@ -37,7 +37,7 @@ enum { STANDARD_LAST = 2 };
  */
 static int relay(int fd)
 {
-    const int error = relay_start(fd);
+    const int error = relay_require(fd);
     if (error == 0)
         return FD_FOREIGN;
     errno = error;
@@ -123,7 +123,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
         endpoint_add(endpoint, (int)copy, cloexec);
     endpoint_leave(connection);
     process_unblock_forks();
-    int error = copy < 0 ? (int)-copy : relay_is_needed((int)copy) ? relay_start((int)copy) : 0;
+    int error = copy < 0 ? (int)-copy : relay_is_needed((int)copy) ? relay_require((int)copy) : 0;
     if (error == 0)
         return (int)copy;
     if (copy >= 0)

@@ -214,7 +214,7 @@ static int start(int fd, bool vfork_child)
     if (end < 0)
         return -end;
     (void)raw_syscall(SYS_close, end);
-    return replaced ? 0 : ENOMEM;
+    return replaced ? 0 : EIO;
 }
 
 int relay_start(int fd)
@@ -225,6 +225,12 @@ int relay_start(int fd)
     process_block_forks();
     const int error = start(fd, vfork_child);
     process_unblock_forks();
+    return error;
+}
+
+int relay_require(int fd)
+{
+    const int error = relay_start(fd);
     if (error != 0)
         connection_report_lost("the process that would serve the connection for this program cannot be made");
     return error;

@@ -379,7 +379,7 @@ bool relay_is_needed(int number)
 {
     return number <= 2;
 }
-int relay_start(int fd)
+int relay_require(int fd)
 {
     (void)fd;
     return 0;
