@@ -21,8 +21,7 @@
 /* Bytes of plaintext that are opened ahead of the program, and that one call asks the kernel for. */
 enum { LOOK_AHEAD_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX };
 
-/* Moves the plaintext to the beginning of the buffer, and the ciphertext behind it. */
-static void compact(struct connection *connection, uint8_t *rx)
+void receive_compact(struct connection *connection, uint8_t *rx)
 {
     const uint32_t plain = span_length(connection->rx_plain), cipher = span_length(connection->rx_cipher);
     if (plain > 0 && connection->rx_plain.begin > 0)
@@ -33,27 +32,13 @@ static void compact(struct connection *connection, uint8_t *rx)
     connection->rx_cipher = (struct span){plain, plain + cipher};
 }
 
-void receive_append(struct connection *connection, const uint8_t *bytes, size_t count)
-{
-    uint8_t *rx = connection_rx(connection);
-    if (rx != NULL && count > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
-        compact(connection, rx);
-    if (rx == NULL || count > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end) {
-        connection_lose(connection);
-        return;
-    }
-    memcpy(rx + connection->rx_cipher.end, bytes, count);
-    connection->rx_cipher.end += (uint32_t)count;
-    connection->rx_total += count;
-}
-
 static long fill_now(struct connection *connection, int fd, size_t size)
 {
     uint8_t *rx = connection_rx(connection);
     if (rx == NULL)
         return -ENOBUFS;
     if (connection->rx_cipher.end + size > CONNECTION_BUFFER_BYTES || span_length(connection->rx_cipher) == 0)
-        compact(connection, rx);
+        receive_compact(connection, rx);
     if (size > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
         size = CONNECTION_BUFFER_BYTES - connection->rx_cipher.end;
     long count = transport_receive(fd, rx + connection->rx_cipher.end, size);

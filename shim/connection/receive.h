@@ -41,8 +41,8 @@ bool receive_is_unread(const struct connection *connection, int fd);
  */
 void receive_control(struct connection *connection, int fd);
 
-/* Appends bytes that unlocked.c has received to rx_cipher. */
-void receive_append(struct connection *connection, const uint8_t *bytes, size_t count);
+/* Moves the plaintext to the beginning of the receive buffer `rx`, and the ciphertext behind it. */
+void receive_compact(struct connection *connection, uint8_t *rx);
 
 /* Appends up to `size` bytes from the kernel to rx_cipher. Returns what transport_receive() does, or -ENOBUFS. */
 long receive_fill(struct connection *connection, int fd, size_t size);

@@ -109,6 +109,21 @@ int unlocked_wait(int fd, const struct unlocked *work)
     return count == -EINTR || count == -EAGAIN ? (int)-count : 0;
 }
 
+/* Appends received bytes to rx_cipher. */
+static void append(struct connection *connection, const uint8_t *bytes, size_t count)
+{
+    uint8_t *rx = connection_rx(connection);
+    if (rx != NULL && count > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
+        receive_compact(connection, rx);
+    if (rx == NULL || count > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end) {
+        connection_lose(connection);
+        return;
+    }
+    memcpy(rx + connection->rx_cipher.end, bytes, count);
+    connection->rx_cipher.end += (uint32_t)count;
+    connection->rx_total += count;
+}
+
 void unlocked_settle(struct connection *connection)
 {
     if (!result.is_there)
@@ -117,7 +132,7 @@ void unlocked_settle(struct connection *connection)
     if (connection != NULL && result.received) {
         connection->receiver = (struct process_thread){0};
         if (result.count > 0)
-            receive_append(connection, connection_borrowed(result.buffer), (size_t)result.count);
+            append(connection, connection_borrowed(result.buffer), (size_t)result.count);
         else if (result.count != -EINTR && result.count != -EAGAIN) {
             end.connection = connection;
             end.count = result.count;
