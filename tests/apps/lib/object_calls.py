@@ -29,6 +29,7 @@ IMPORTS = {
     "raise": ["gettid", "getpid", "tgkill"], "abort": ["gettid", "getpid", "tgkill"],
     "sigaction": ["rt_sigaction"], "sigpending": ["rt_sigpending"], "sigtimedwait": ["rt_sigtimedwait"],
     "sched_yield": ["sched_yield"],
+    "fgetxattr": ["fgetxattr"], "fstatfs": ["fstatfs"], "getgroups": ["getgroups"],
 }
 SILENT = set("""
     __assert_fail __ctype_b_loc __cxa_at_quick_exit __cxa_finalize __environ __errno_location __explicit_bzero_chk
