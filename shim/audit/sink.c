@@ -21,6 +21,7 @@
 
 #include "audit/audit.h"
 #include "base/error_text.h"
+#include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "fd/own.h"
@@ -63,7 +64,8 @@ static bool stderr_is_the_first(void)
 static bool over_file_limit(int fd, const struct stat *status, size_t length)
 {
     struct rlimit limit;
-    if (!S_ISREG(status->st_mode) || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    if (!S_ISREG(status->st_mode) || !filter_allows(SYS_prlimit64) || getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+        limit.rlim_cur == RLIM_INFINITY)
         return false;
     off_t at = lseek(fd, 0, SEEK_CUR); /* standard error may be open without O_APPEND */
     off_t end = at > status->st_size ? at : status->st_size;
@@ -110,6 +112,7 @@ static int write_quietly(int fd, const struct stat *status, const struct text *t
     if (S_ISREG(status->st_mode)) {
         written = write_once(fd, text);
     } else {
+        enum { ATTEMPTS_MAX = 100 }; /* a filter may answer EINTR each time */
         struct timespec now = {0};
         sigset_t pipe_signal;
         sigset_t before;
@@ -120,8 +123,8 @@ static int write_quietly(int fd, const struct stat *status, const struct text *t
         pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
         written = write_once(fd, text);
         if (written == -EPIPE && !sigismember(&pending, SIGPIPE))
-            while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR)
-                ;
+            for (int i = 0; i < ATTEMPTS_MAX && sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR; i++)
+                continue;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (written == (long)length)

@@ -52,8 +52,7 @@ _Noreturn void pfswrap_die(const char *message)
     (void)raw_syscall(SYS_write, STDERR_FILENO, prefix, sizeof prefix - 1);
     (void)raw_syscall(SYS_write, STDERR_FILENO, message, strlen(message));
     (void)raw_syscall(SYS_write, STDERR_FILENO, "\n", 1);
-    for (;;)
-        (void)raw_syscall(SYS_exit_group, PFSWRAP_EXIT_REFUSED);
+    raw_exit(PFSWRAP_EXIT_REFUSED);
 }
 
 /* Ends the process, since the policy requires a log that can be written. */

@@ -34,6 +34,13 @@ bool background_may_go_on(void);
  */
 void background_settle(void);
 
+/*
+ * Ends the thread, and waits until it has ended. No thread is made until background_resume(), which continues with
+ * what is left if a thread can be made then. Calls may be nested.
+ */
+void background_stop(void);
+void background_resume(void);
+
 /* At exit: completes everything on the list, for at most the policy's `linger`. */
 void background_finish(void);
 

@@ -56,6 +56,11 @@ uint8_t *connection_borrow(int32_t *index)
     return *index < 0 ? NULL : memory_at(&buffers, *index);
 }
 
+uint8_t *connection_borrowed(int32_t index)
+{
+    return memory_at(&buffers, index);
+}
+
 void connection_return(int32_t index)
 {
     memory_give(&buffers, index);

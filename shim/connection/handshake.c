@@ -21,6 +21,7 @@
 #include "base/process.h"
 #include "base/signals.h"
 #include "config/init.h"
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 
 enum {
@@ -84,12 +85,13 @@ static void check_connected(struct connection *connection, int fd)
     struct sockaddr_in6 peer;
     socklen_t length = sizeof peer;
     connection->wants = POLLOUT;
-    if (raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) <= 0)
+    const long ready = filter_allows(SYS_ppoll) ? raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) : -ENOSYS;
+    if (ready == 0)
         return;
     const long result = raw_syscall(SYS_getpeername, fd, &peer, &length);
     if (result == 0)
         handshake_begin(connection, fd);
-    else if (result != -ENOTCONN)
+    else if (result != -ENOTCONN || ready < 0)
         connection_fail(connection, fd, ECONNRESET, "the kernel does not say whether there is a connection");
     else if (connection->dialled && !connection_is_dialled(connection) && (poll.revents & POLLHUP) != 0)
         connection->phase = CONNECTION_NONE;

@@ -11,9 +11,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/filter.h"
 #include "base/transport.h"
 #include "connection/endpoint.h"
 #include "connection/frame.h"
+#include "connection/unlocked.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "connection/send.h"
@@ -22,8 +24,7 @@
 /* Bytes of plaintext that are opened ahead of the program, and that one call asks the kernel for. */
 enum { LOOK_AHEAD_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX };
 
-/* Moves the plaintext to the beginning of the buffer, and the ciphertext behind it. */
-static void compact(struct connection *connection, uint8_t *rx)
+void receive_compact(struct connection *connection, uint8_t *rx)
 {
     const uint32_t plain = span_length(connection->rx_plain), cipher = span_length(connection->rx_cipher);
     if (plain > 0 && connection->rx_plain.begin > 0)
@@ -34,13 +35,13 @@ static void compact(struct connection *connection, uint8_t *rx)
     connection->rx_cipher = (struct span){plain, plain + cipher};
 }
 
-long receive_fill(struct connection *connection, int fd, size_t size)
+static long fill_now(struct connection *connection, int fd, size_t size)
 {
     uint8_t *rx = connection_rx(connection);
     if (rx == NULL)
         return -ENOBUFS;
     if (connection->rx_cipher.end + size > CONNECTION_BUFFER_BYTES || span_length(connection->rx_cipher) == 0)
-        compact(connection, rx);
+        receive_compact(connection, rx);
     if (size > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
         size = CONNECTION_BUFFER_BYTES - connection->rx_cipher.end;
     long count = transport_receive(fd, rx + connection->rx_cipher.end, size);
@@ -52,6 +53,20 @@ long receive_fill(struct connection *connection, int fd, size_t size)
         pfswrap_seal_tick(&connection->channel, now);
     }
     return count;
+}
+
+long receive_fill(struct connection *connection, int fd, size_t size)
+{
+    long result;
+    if (__builtin_expect(transport_receive_waits(), false)) {
+        if (unlocked_result(connection, &result))
+            return result;
+        if (unlocked_defers_receive(connection)) {
+            connection->deferred = size;
+            return -EAGAIN;
+        }
+    }
+    return fill_now(connection, fd, size);
 }
 
 /*
@@ -71,7 +86,7 @@ static void end_of_transport(struct connection *connection, int fd)
 void receive_end_stream(struct connection *connection, int fd)
 {
     connection->final_received = true;
-    if (connection->end_shown || transport_has_ended(fd))
+    if (connection->end_shown || transport_has_ended(fd) || !filter_allows(SYS_shutdown))
         return;
     /* FINAL's trailer would reset a socket that is shut both ways, and what the peer has not acknowledged. */
     if (connection->fin_sent && pfswrap_seal_trailer_due(&connection->channel) && transport_unacknowledged(fd) > 0)
@@ -193,7 +208,7 @@ static void consume_trailer(struct connection *connection, int fd)
 {
     if (span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0 &&
         connection->phase != CONNECTION_FAILED && pfswrap_seal_trailer_due(&connection->channel) &&
-        receive_fill(connection, fd, 1) == 1) {
+        fill_now(connection, fd, 1) == 1) { /* it came together with the rest of its frame */
         size_t need;
         (void)open_next(connection, fd, NULL, &need);
     }
@@ -230,7 +245,7 @@ static void receive_stream(struct connection *connection, int fd, struct iov_ite
             (void)no_bytes(connection, fd, count);
             break;
         }
-        drained = (size_t)count < ask || process_sandboxed; /* in a sandbox, another call might wait */
+        drained = (size_t)count < ask || transport_receive_waits();
     }
     consume_trailer(connection, fd);
 }
@@ -249,6 +264,8 @@ static bool next_is_whole(const struct connection *connection, int fd, bool *dat
 {
     uint8_t ahead[PEEK];
     const size_t begin = pfswrap_seal_trailer_due(&connection->channel), body = begin + PREFIX;
+    if (transport_receive_waits())
+        return false;
     const long count = raw_syscall(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
     if (count < (long)body)
         return false;
@@ -285,7 +302,7 @@ static bool is_next_in_kernel(struct connection *connection, int fd)
 {
     size_t need = 0;
     bool data = false;
-    if (process_sandboxed || is_over(connection) || span_length(connection->rx_plain) > 0 ||
+    if (transport_receive_waits() || is_over(connection) || span_length(connection->rx_plain) > 0 ||
         span_length(connection->rx_cipher) > 0)
         return false;
     if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ ||

@@ -11,6 +11,7 @@
 #include <sys/select.h>
 
 #include "base/aliases.h"
+#include "base/filter.h"
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/raw_syscall.h"
@@ -167,7 +168,7 @@ static __attribute__((noinline)) int bits_taken(int count)
     const char *found = strstr(text, field);
     long size = found != NULL ? strtol(found + sizeof field - 1, NULL, 10) : 0;
     struct rlimit limit;
-    if (size <= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    if (size <= 0 && filter_allows(SYS_prlimit64) && getrlimit(RLIMIT_NOFILE, &limit) == 0)
         size = limit.rlim_cur < INT_MAX ? (long)limit.rlim_cur : INT_MAX;
     return size < count ? (int)size : count;
 }

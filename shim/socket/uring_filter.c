@@ -217,7 +217,12 @@ void uring_filter_start(void)
 
 bool uring_filter_is_hidden(void)
 {
-    return is_alone && !process_sandboxed;
+    return is_alone;
+}
+
+void uring_filter_show(void)
+{
+    is_alone = false;
 }
 
 bool uring_filter_is_installed(void)

@@ -167,9 +167,13 @@ def look_case(tap):
 class Scenarios:
     """Runs scenarios of the sock_* programs, each bare and sealed, as two cases."""
 
-    def __init__(self, tap, program, link=None, environment=None):
-        """`link`: a lib.link.Link whose two machines are the two ends; without it both ends are on this machine."""
+    def __init__(self, tap, program, link=None, environment=None, behind=list):
+        """
+        `link`: a lib.link.Link whose two machines are the two ends; without it both ends are on this machine.
+        `behind`: a function that changes the command line, such as lib.filters.filtered.
+        """
         self.tap, self.program, self.link, self.environment = tap, PROGRAMS / "seal" / program, link, environment or {}
+        self.behind = behind
         self.keys = Keys("peer")
         look_case(tap)
 
@@ -188,7 +192,7 @@ class Scenarios:
         address = address or (link.address if link else "127.0.0.1")
         where = [f"{address}:{port}"] if link else port
         wrap = SealWrap(self.keys, listen=where, connect=where, **settings)
-        argv = mode.argv(wrap, [self.program, scenario, port, address, *more])
+        argv = self.behind(mode.argv(wrap, [self.program, scenario, port, address, *more]))
         environment = {**mode.environment(), **self.environment}
         if link:
             argv = link.argv(argv)
