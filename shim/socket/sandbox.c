@@ -65,47 +65,55 @@ static void complete_handshakes(void)
         struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
         (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
     }
-    int32_t buffer; /* the same for buffers */
+    int32_t buffer; /* maps memory for buffers now, since the filter may forbid mmap(2) */
     if (connection_borrow(&buffer) != NULL)
         connection_return(buffer);
 }
 
-void sandbox_prepare(struct sandbox *sandbox, const struct sock_fprog *program)
+/* In a workspace, since they are large for a small stack. */
+struct sandbox_sets {
+    struct filter_set before, behind; /* what was allowed before the filter, and what is allowed behind it */
+};
+
+bool sandbox_prepare(struct sandbox *sandbox, const struct sock_fprog *program)
 {
-    struct filter_set behind;
     const int saved = errno;
+    sandbox->sets = NULL;
     process_prepare_sandbox();
-    sandbox->is_here = !process_is_vfork_child();
-    if (!sandbox->is_here)
-        return;
-    filter_read(program, &behind);
-    const bool is_harmless = filter_is_harmless(&behind);
+    if (process_is_vfork_child())
+        return true;
+    struct sandbox_sets *sets = sandbox->sets = workspace_take();
+    if (sets == NULL)
+        return false;
+    filter_read(program, &sets->behind);
+    const bool is_harmless = filter_is_harmless(&sets->behind);
     if (!is_harmless && !process_sandboxed) {
-        workspace_give(workspace_take()); /* maps memory now, since the filter may forbid mmap(2) */
         inspect_before_sandbox();
         complete_handshakes();
     }
     background_stop();
-    if (!is_harmless || !filter_allows_thread(&behind))
+    if (!is_harmless || !filter_allows_thread(&sets->behind))
         background_finish(); /* the thread cannot continue behind the filter */
-    filter_enter(&behind, &sandbox->before);
+    filter_enter(&sets->behind, &sets->before);
     if (!is_harmless)
         process_enter_sandbox();
     errno = saved;
+    return true;
 }
 
 void sandbox_finish(const struct sandbox *sandbox, bool installed)
 {
     const int saved = errno;
-    if (!sandbox->is_here)
+    if (sandbox->sets == NULL)
         return;
     if (installed) {
         uring_filter_show();
     } else {
-        filter_return_to(&sandbox->before);
+        filter_return_to(&sandbox->sets->before);
         if (filter_is_harmless(&filter_in_force))
             process_leave_sandbox();
     }
+    workspace_give(sandbox->sets);
     background_resume();
     errno = saved;
 }
@@ -130,7 +138,10 @@ PFSWRAP_EXPORT int prctl(int option, ...)
     if (option != PR_SET_SECCOMP || (a != SECCOMP_MODE_STRICT && a != SECCOMP_MODE_FILTER))
         return real_libc()->prctl(option, a, b, c, d);
     struct sandbox sandbox;
-    sandbox_prepare(&sandbox, sandbox_program(a == SECCOMP_MODE_FILTER, b));
+    if (!sandbox_prepare(&sandbox, sandbox_program(a == SECCOMP_MODE_FILTER, b))) {
+        errno = ENOMEM;
+        return -1;
+    }
     const int result = set_seccomp(a, b, c, d);
     sandbox_finish(&sandbox, result == 0);
     return result;

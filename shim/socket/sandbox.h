@@ -11,18 +11,20 @@
 
 #include "base/filter.h"
 
+struct sandbox_sets;
+
 /* One call that installs a filter. Its caller keeps this between the two functions. */
 struct sandbox {
-    struct filter_set before; /* what was allowed before the filter */
-    bool is_here;             /* the filter is for the process that has this memory: it is not a child of vfork() */
+    struct sandbox_sets *sets; /* NULL: the filter is for a child of vfork(), which does not have its own memory */
 };
 
 /*
  * Before the kernel gets the filter: reads it, and does what it will forbid. Handshakes that are under way are
  * completed. The background thread ends, since the filter may be for all threads (SECCOMP_FILTER_FLAG_TSYNC).
- * `program`: the filter's code; NULL: the strict mode.
+ * `program`: the filter's code; NULL: the strict mode. False: there is no memory, and the call must fail with
+ * ENOMEM.
  */
-void sandbox_prepare(struct sandbox *sandbox, const struct sock_fprog *program);
+bool sandbox_prepare(struct sandbox *sandbox, const struct sock_fprog *program);
 
 /* The `program` of that call. A filter at NULL is none, and the kernel will refuse it. */
 static inline const struct sock_fprog *sandbox_program(bool is_filter, unsigned long address)

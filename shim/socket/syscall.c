@@ -83,7 +83,10 @@ static __attribute__((noinline)) long call_that_sandboxes(long number, long a, l
     struct sandbox sandbox;
     const bool is_prctl = number == SYS_prctl;
     const bool is_filter = is_prctl ? b == SECCOMP_MODE_FILTER : a == SECCOMP_SET_MODE_FILTER;
-    sandbox_prepare(&sandbox, sandbox_program(is_filter, (unsigned long)c));
+    if (!sandbox_prepare(&sandbox, sandbox_program(is_filter, (unsigned long)c))) {
+        errno = ENOMEM;
+        return -1;
+    }
     const long result = !is_filter && uring_filter_is_installed() ? uring_filter_strict()
                                                                   : real_syscall()(number, a, b, c, d, e, f);
     /* With SECCOMP_FILTER_FLAG_NEW_LISTENER the result is a descriptor; with TSYNC it may be a thread's id. */

@@ -206,7 +206,8 @@ static void send_at_once(int fd)
 
 _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t program)
 {
-    struct relay relay = {.endpoint = endpoint, .fd = fd, .end = end};
+    static struct relay relay; /* the only one in this process, whose stack may be a small one of the program's */
+    relay = (struct relay){.endpoint = endpoint, .fd = fd, .end = end};
     process_become_relay();
     background_forget(false);
     connection_free_buffers(); /* other threads of the process that was cloned may have had some */
