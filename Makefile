@@ -46,7 +46,8 @@ SODIUM := -l:libsodium.a
 INIH   := -l:libinih.a
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
-CORE_SRC := shim/config/keys.c shim/base/go.c $(wildcard shim/children/executable*.c) $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
+CORE_SRC := shim/config/keys.c $(addprefix shim/base/,filter.c go.c memory.c probe.c random.c workspace.c) \
+            $(wildcard shim/children/executable*.c) $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
 SEAL_SRC := $(wildcard shim/seal/*.c)
 SHIM_SRC := $(wildcard shim/*.c shim/*/*.c)
 TOOL_SRC := $(wildcard tools/*.c)
@@ -90,7 +91,8 @@ $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	    $(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%) \
 	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)
 
-$(B)/pfswrap-tool: $(call obj,$(TOOL_SRC)) $(B)/libpfswrap-core.a
+# sodium_calls.o stands for two functions of libc that libsodium calls.
+$(B)/pfswrap-tool: $(call obj,$(TOOL_SRC) shim/base/sodium_calls.c) $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(if $(SANITIZE),-pie,-static-pie) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libtest-unit.a $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a

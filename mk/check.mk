@@ -39,7 +39,7 @@ $(B)/tests/unit/tools/%: $(B)/tests/unit/tools/%.o $(B)/libtest-unit.a $(B)/libp
 
 # The model of test_numbers: the shim's own sources around the table of descriptors, with a kernel and a scheduler of
 # the test's (tests/unit/model/).
-MODEL_SRC := shim/base/memory.c shim/base/socket_kind.c $(addprefix shim/fd/,hidden.c notes.c table.c) \
+MODEL_SRC := $(addprefix shim/base/,filter.c memory.c socket_kind.c) $(addprefix shim/fd/,hidden.c notes.c table.c) \
              $(addprefix shim/connection/,endpoint.c endpoint_numbers.c endpoint_open.c release.c release_close.c release_end.c \
                           release_replace.c) \
              $(addprefix shim/socket/,close.c connect.c destination.c dial.c dup.c fcntl.c unconnected.c)

@@ -29,6 +29,7 @@ install-base: all
 	@install -m 0644 $(B)/libpfswrap.so "$(INSTALL_LIB)/libpfswrap.so"
 	@install -m 0644 scripts/completion.bash "$(INSTALL_COMPLETION)/pfswrap"
 	@install -m 0644 policy/*.conf "$(INSTALL_POLICY)/"
+	@$(if $(SCDOC),,echo "install: no man pages, since scdoc is not installed; expected 'apt-get install scdoc' before 'make install'" >&2)
 	@for page in $(notdir $(if $(SCDOC),$(MAN))); do \
 	    install -d "$(INSTALL_MAN)/man$${page##*.}" && \
 	    install -m 0644 $(B)/man/$$page "$(INSTALL_MAN)/man$${page##*.}/$$page" || exit 1; \

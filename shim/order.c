@@ -7,6 +7,7 @@
 
 #include "audit/handshake_reporter.h"
 #include "base/fork.h"
+#include "base/workspace.h"
 #include "connection/endpoint.h"
 #include "fd/linger.h"
 #include "fd/own.h"
@@ -20,11 +21,13 @@
 #include "transfer/share.h"
 
 /*
- * In a child of a fork the shim's own descriptors come first, since audit events may be written from then on.
+ * In a child of a fork workspaces and the shim's own descriptors come first, since audit events may be written from
+ * then on.
  * Sealed connections come before inspected ones: a descriptor that turns out to be sealed is not inspected.
  */
 const struct process_observer *const process_observers[] = {
-    &own_process_observer, &share_process_observer, &inspect_process_observer, &linger_process_observer, NULL,
+    &workspace_process_observer, &own_process_observer,    &share_process_observer,
+    &inspect_process_observer,   &linger_process_observer, NULL,
 };
 
 /* A number changed its kind without its old owner knowing. Each observer looks at words of its own kind only. */

@@ -1,7 +1,8 @@
 /*
  * The audit log. Events are written as lines of JSON to a file, to syslog or to standard error; docs/AUDIT.md
  * describes them. No function here changes errno or is a cancellation point (pthreads(7)). If the log cannot be
- * written, one line on standard error says so, and the program goes on.
+ * written, one line on standard error says so. With log-failure = continue the program goes on; with refuse it does
+ * not start, and later its new connections are refused until a line can be written again.
  */
 #ifndef PFSWRAP_AUDIT_H
 #define PFSWRAP_AUDIT_H
@@ -31,11 +32,22 @@ struct audit_field {
 /*
  * Opens the log that the policy names and writes the event "policy". With the log on standard error, that event is
  * written only in front of the first other one. Called once, before the first event; `policy` must stay valid.
+ * Returns 0, or with log-failure = refuse the errno of the log that cannot be written.
  */
-void audit_start(const struct policy *policy);
+int audit_start(const struct policy *policy);
 
 /* Writes an event with `count` fields, after those that every event has (time, event, pid, program). */
 void audit_event(const char *event, const struct audit_field *fields, size_t count);
+
+/*
+ * Whether a new connection must be refused, since the log cannot be written (log-failure = refuse). Asked when the
+ * connection's own event was written, or before. Tries to write once more: the event "lost" says how many events
+ * are missing. Returns the reason, or NULL.
+ */
+const char *audit_refusal(void);
+
+/* Notes that an event could not be written, since there was no memory for it. */
+void audit_lose(void);
 
 /*
  * Formats an event to `line`, which has AUDIT_LINE_MAX bytes, and returns the length with the newline. `time_ns` is
@@ -44,8 +56,13 @@ void audit_event(const char *event, const struct audit_field *fields, size_t cou
 size_t audit_format(char *line, int64_t time_ns, long pid, const char *program, const char *event,
                     const struct audit_field *fields, size_t count);
 
-/* sink.c: opens the log, and writes one line to it. */
-void audit_sink_open(const struct policy *policy);
-void audit_sink_write(const char *line, size_t length);
+/*
+ * sink.c: opens the log (0 or an errno), writes one line to it (0 or an errno), and reports on standard error that
+ * a line cannot be written: once, and not while it is quiet.
+ */
+void audit_sink_quiet(bool quiet);
+int audit_sink_open(const struct policy *policy);
+int audit_sink_write(const char *line, size_t length);
+void audit_sink_fail(int error);
 
 #endif

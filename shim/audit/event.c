@@ -8,8 +8,9 @@
 #include <time.h>
 
 #include "audit/audit.h"
-#include "base/utf8.h"
 #include "base/process.h"
+#include "base/utf8.h"
+#include "base/workspace.h"
 
 /* The line so far. When it is full, nothing more is added but its end. */
 struct line {
@@ -78,7 +79,6 @@ static void line_put_string(struct line *line, const char *value)
         s += plain;
         if (*s == '\0')
             break;
-        char escape[8];
         size_t length = utf8_length(s);
         bool fits;
         if (length == 0) {
@@ -87,8 +87,8 @@ static void line_put_string(struct line *line, const char *value)
         } else if (*s == '"' || *s == '\\') {
             fits = line_put(line, (char[]){'\\', (char)*s}, 2);
         } else if (*s < 0x20 || *s == 0x7f) {
-            (void)snprintf(escape, sizeof escape, "\\u%04x", *s);
-            fits = line_puts(line, escape);
+            static const char hex[] = "0123456789abcdef";
+            fits = line_put(line, (char[]){'\\', 'u', '0', '0', hex[*s >> 4], hex[*s & 0xf]}, 6);
         } else {
             fits = line_put(line, (const char *)s, length);
         }
@@ -188,46 +188,97 @@ static char program_name[256];
 /* The policy until the event "policy" has been written, then NULL. */
 static _Atomic(const struct policy *) unannounced;
 
-static void event_write(const char *event, const struct audit_field *fields, size_t count)
+/* Events that could not be written since the last one that could, and whether that is a reason to refuse. */
+static atomic_ulong lost;
+static bool refuses;
+
+/* Returns 0, or the errno of the log. */
+static int line_write(const char *event, const struct audit_field *fields, size_t count)
 {
     struct timespec now;
+    char *line = workspace_take();
+    if (line == NULL) {
+        audit_sink_fail(ENOMEM);
+        return ENOMEM;
+    }
     clock_gettime(CLOCK_REALTIME, &now);
-    char line[AUDIT_LINE_MAX];
     size_t length = audit_format(line, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, (long)process_running_id(),
                                  program_name, event, fields, count);
-    audit_sink_write(line, length);
+    const int error = audit_sink_write(line, length);
+    workspace_give(line);
+    return error;
 }
 
-static void announce(void)
+/* Writes how many events are missing, if that is possible by now. */
+static void lost_write(void)
+{
+    const unsigned long missing = atomic_exchange(&lost, 0);
+    const struct audit_field fields[] = {AUDIT_N("events", (long long)missing)};
+    if (missing > 0 && line_write("lost", fields, 1) != 0)
+        atomic_fetch_add(&lost, missing);
+}
+
+static int event_write(const char *event, const struct audit_field *fields, size_t count)
+{
+    const int error = line_write(event, fields, count);
+    if (error != 0)
+        atomic_fetch_add(&lost, 1);
+    else if (atomic_load_explicit(&lost, memory_order_relaxed) > 0)
+        lost_write();
+    return error;
+}
+
+static int announce(void)
 {
     const struct policy *policy = atomic_exchange(&unannounced, NULL);
     if (policy == NULL)
-        return;
+        return 0;
     const struct audit_field fields[] = {
         AUDIT_S("policy", policy->path),
         AUDIT_S("mode", policy->mode == POLICY_ENFORCE ? "enforce" : "audit"),
         AUDIT_S("version", PFSWRAP_VERSION),
     };
-    event_write("policy", fields, sizeof fields / sizeof fields[0]);
+    return event_write("policy", fields, sizeof fields / sizeof fields[0]);
 }
 
-void audit_start(const struct policy *policy)
+int audit_start(const struct policy *policy)
 {
     int error = errno;
+    refuses = policy->log_failure == POLICY_LOG_FAILURE_REFUSE;
     (void)snprintf(program_name, sizeof program_name, "%s", program_invocation_short_name);
-    audit_sink_open(policy);
+    audit_sink_quiet(refuses); /* the caller reports it */
+    int failure = audit_sink_open(policy);
     atomic_store(&unannounced, policy);
     /* On standard error a process without other events writes nothing. */
-    if (policy->log != POLICY_LOG_STDERR)
-        announce();
+    if (policy->log != POLICY_LOG_STDERR && (failure == 0 || !refuses))
+        failure = announce();
+    if (refuses)
+        audit_sink_quiet(false);
     errno = error;
+    return refuses ? failure : 0;
+}
+
+const char *audit_refusal(void)
+{
+    if (!refuses || atomic_load_explicit(&lost, memory_order_relaxed) == 0)
+        return NULL;
+    const int error = errno;
+    lost_write();
+    errno = error;
+    return atomic_load(&lost) > 0 ? "the audit log cannot be written" : NULL;
+}
+
+void audit_lose(void)
+{
+    audit_sink_fail(ENOMEM);
+    atomic_fetch_add(&lost, 1);
 }
 
 void audit_event(const char *event, const struct audit_field *fields, size_t count)
 {
     int error = errno;
     if (atomic_load_explicit(&unannounced, memory_order_relaxed) != NULL)
-        announce();
-    event_write(event, fields, count);
+        (void)announce();
+    (void)event_write(event, fields, count);
     errno = error;
 }

@@ -10,17 +10,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
 #include "base/error_text.h"
+#include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "fd/own.h"
@@ -40,6 +41,7 @@ static struct sink {
     struct identity root;                    /* the root directory when the program started */
     atomic_long checked;                     /* when the path was last looked at: seconds, CLOCK_MONOTONIC */
     atomic_bool complained;
+    atomic_bool torn; /* the last line was written in part: the next one begins on a new line */
 } sink;
 
 static struct identity identity_of(const struct stat *status)
@@ -62,25 +64,55 @@ static bool stderr_is_the_first(void)
 static bool over_file_limit(int fd, const struct stat *status, size_t length)
 {
     struct rlimit limit;
-    if (!S_ISREG(status->st_mode) || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    if (!S_ISREG(status->st_mode) || !filter_allows(SYS_prlimit64) || getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+        limit.rlim_cur == RLIM_INFINITY)
         return false;
     off_t at = lseek(fd, 0, SEEK_CUR); /* standard error may be open without O_APPEND */
     off_t end = at > status->st_size ? at : status->st_size;
     return (rlim_t)end + length > limit.rlim_cur;
 }
 
+/* What is written by one system call: at most PARTS_MAX parts. */
+enum { PARTS_MAX = 5 };
+struct text {
+    struct iovec parts[PARTS_MAX];
+    int count;
+};
+
+static void text_add(struct text *text, const char *bytes, size_t length)
+{
+    text->parts[text->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+}
+
+static size_t text_length(const struct text *text)
+{
+    size_t length = 0;
+    for (int i = 0; i < text->count; i++)
+        length += text->parts[i].iov_len;
+    return length;
+}
+
+/* One part is written by write(2), which every filter of system calls allows. */
+static long write_once(int fd, const struct text *text)
+{
+    return text->count == 1 ? raw_syscall(SYS_write, fd, text->parts[0].iov_base, text->parts[0].iov_len)
+                            : raw_syscall(SYS_writev, fd, text->parts, text->count);
+}
+
 /*
  * Writes without raising a signal, which could end the program: SIGPIPE at a pipe without a reader, SIGXFSZ at a
  * limit. Returns 0 or an errno; ENOSPC if only a part was written.
  */
-static int write_quietly(int fd, const struct stat *status, const char *text, size_t length)
+static int write_quietly(int fd, const struct stat *status, const struct text *text)
 {
+    const size_t length = text_length(text);
     if (over_file_limit(fd, status, length))
         return EFBIG;
     long written;
     if (S_ISREG(status->st_mode)) {
-        written = raw_syscall(SYS_write, fd, text, length);
+        written = write_once(fd, text);
     } else {
+        enum { ATTEMPTS_MAX = 100 }; /* a filter may answer EINTR each time */
         struct timespec now = {0};
         sigset_t pipe_signal;
         sigset_t before;
@@ -89,38 +121,45 @@ static int write_quietly(int fd, const struct stat *status, const char *text, si
         sigaddset(&pipe_signal, SIGPIPE);
         sigpending(&pending);
         pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-        written = raw_syscall(SYS_write, fd, text, length);
+        written = write_once(fd, text);
         if (written == -EPIPE && !sigismember(&pending, SIGPIPE))
-            while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR)
-                ;
+            for (int i = 0; i < ATTEMPTS_MAX && sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR; i++)
+                continue;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (written == (long)length)
         return 0;
+    if (written > 0)
+        atomic_store_explicit(&sink.torn, true, memory_order_relaxed);
     return written < 0 ? (int)-written : ENOSPC;
 }
 
 /* Writes to standard error without blocking. Returns whether all bytes were written. */
-static bool write_stderr(const char *text, size_t length)
+static bool write_stderr(const struct text *text)
 {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
     struct timespec now = {0};
     struct stat status;
     if (raw_syscall(SYS_ppoll, &ready, 1, &now, NULL, 0) != 1 || (ready.revents & POLLOUT) == 0)
         return false;
-    return fstat(STDERR_FILENO, &status) == 0 && write_quietly(STDERR_FILENO, &status, text, length) == 0;
+    return fstat(STDERR_FILENO, &status) == 0 && write_quietly(STDERR_FILENO, &status, text) == 0;
 }
 
 /* Reports once that the log cannot be written, if standard error is still the one that the program started with. */
-static void complain(const char *what, int error)
+static void complain(int error)
 {
+    const char *what = sink.kind == POLICY_LOG_FILE     ? sink.path
+                       : sink.kind == POLICY_LOG_SYSLOG ? "syslog"
+                                                        : "standard error";
     if (atomic_exchange(&sink.complained, true))
         return;
-    char text[512];
-    int length =
-        snprintf(text, sizeof text, "pfswrap: cannot write the audit log to %s: %s\n", what, error_text(error));
-    if (length > 0 && (size_t)length < sizeof text && stderr_is_the_first())
-        (void)write_stderr(text, (size_t)length);
+    const char *const words[PARTS_MAX] = {"pfswrap: cannot write the audit log to ", what, ": ", error_text(error),
+                                          "\n"};
+    struct text text = {0};
+    for (size_t i = 0; i < PARTS_MAX; i++)
+        text_add(&text, words[i], strlen(words[i]));
+    if (stderr_is_the_first())
+        (void)write_stderr(&text);
 }
 
 /* Closes `fd`, if it is one, sets errno and returns NULL. */
@@ -190,7 +229,7 @@ static struct descriptor *sink_reopen(void)
     return opened;
 }
 
-void audit_sink_open(const struct policy *policy)
+int audit_sink_open(const struct policy *policy)
 {
     struct stat status;
     if (fstat(STDERR_FILENO, &status) == 0)
@@ -199,11 +238,22 @@ void audit_sink_open(const struct policy *policy)
         sink.root = identity_of(&status);
     sink.kind = policy->log;
     sink.path = policy->log_path;
-    if (sink.kind == POLICY_LOG_STDERR)
-        return;
-    const char *where = sink.kind == POLICY_LOG_FILE ? sink.path : "syslog";
-    if (sink_reopen() == NULL)
-        complain(where, errno);
+    if (sink.kind == POLICY_LOG_STDERR || sink_reopen() != NULL)
+        return 0;
+    const int error = errno;
+    complain(error);
+    return error;
+}
+
+void audit_sink_quiet(bool quiet)
+{
+    atomic_store(&sink.complained, quiet);
+}
+
+static bool root_is_the_first(void)
+{
+    struct stat status;
+    return stat("/", &status) == 0 && identity_is(&sink.root, &status);
 }
 
 /* Opens a new file if logrotate(8) has renamed the old one. Looks at the path once a second. */
@@ -214,88 +264,126 @@ static void follow_rotation(void)
     long checked = atomic_load_explicit(&sink.checked, memory_order_relaxed);
     if (now.tv_sec == checked || !atomic_compare_exchange_strong(&sink.checked, &checked, now.tv_sec))
         return;
-    struct stat status;
-    if (stat("/", &status) != 0 || !identity_is(&sink.root, &status))
+    if (!root_is_the_first())
         return; /* after chroot(2) the path means another file */
+    struct stat status;
     if (stat(sink.path, &status) == 0 ? !identity_is(&sink.log, &status) : errno == ENOENT)
         (void)sink_reopen(); /* if that fails, the old file stays in use */
 }
 
-/* Writes to the log's descriptor. Returns 0 or an errno; EBADF if the number no longer belongs to the log. */
-static int write_owned(struct descriptor *descriptor, const char *line, size_t length)
+/*
+ * Writes to the log's descriptor. Returns 0 or an errno: EBADF if the number no longer belongs to the log, ENOENT
+ * if the file was removed, so that nobody could read the line.
+ */
+static int write_owned(struct descriptor *descriptor, const struct text *text)
 {
     int fd = own_acquire(descriptor);
     struct stat status;
     int error = 0;
     if (fd < 0 || fstat(fd, &status) != 0 || !identity_is(&sink.log, &status))
         error = EBADF;
+    else if (S_ISREG(status.st_mode) && status.st_nlink == 0)
+        error = ENOENT;
     else
-        error = write_quietly(fd, &status, line, length);
+        error = write_quietly(fd, &status, text);
     own_release(descriptor);
     return error;
 }
 
-static void write_to_log(const char *line, size_t length)
+/* Whether a new descriptor may help. After chroot(2) the path of a removed file means another one. */
+static bool is_worth_reopening(int error)
+{
+    return error == EBADF || (error == ENOENT && root_is_the_first()) ||
+           (sink.kind != POLICY_LOG_FILE && (error == ECONNREFUSED || error == ENOTCONN));
+}
+
+static int write_to_log(const struct text *text)
 {
     if (sink.kind == POLICY_LOG_FILE)
         follow_rotation();
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
-    int error = descriptor != NULL ? write_owned(descriptor, line, length) : EBADF;
-    bool gone = error == EBADF || (sink.kind != POLICY_LOG_FILE && (error == ECONNREFUSED || error == ENOTCONN));
-    if (gone) {
+    int error = descriptor != NULL ? write_owned(descriptor, text) : EBADF;
+    if (is_worth_reopening(error)) {
         descriptor = sink_reopen();
         error = errno;
         if (descriptor != NULL)
-            error = write_owned(descriptor, line, length);
+            error = write_owned(descriptor, text);
     }
     if (error != 0)
-        complain(sink.kind == POLICY_LOG_FILE ? sink.path : "syslog", error);
+        complain(error);
+    return error;
 }
 
 /* Sends a datagram as syslog(3) does, but without a time, which the daemon adds (RFC 3164, section 4). */
-static void write_to_syslog(const char *line, size_t length)
+static int write_to_syslog(const char *line, size_t length)
 {
-    enum { PRIORITY = 3 << 3 | 5 }; /* daemon.notice */
-    char datagram[AUDIT_LINE_MAX + 64];
-    int prefix = snprintf(datagram, sizeof datagram, "<%d>pfswrap[%ld]: ", PRIORITY, (long)process_running_id());
-    memcpy(datagram + prefix, line, length - 1);
-    write_to_log(datagram, (size_t)prefix + length - 1);
+    static const char head[] = "<29>pfswrap["; /* daemon.notice: 3 * 8 + 5 */
+    enum { DIGITS_MAX = 20 };
+    char digits[DIGITS_MAX];
+    size_t first = DIGITS_MAX;
+    for (unsigned long pid = (unsigned long)process_running_id(); pid != 0 || first == DIGITS_MAX; pid /= 10)
+        digits[--first] = (char)('0' + pid % 10);
+    struct text text = {0};
+    text_add(&text, head, sizeof head - 1);
+    text_add(&text, digits + first, DIGITS_MAX - first);
+    text_add(&text, "]: ", 3);
+    text_add(&text, line, length - 1);
+    return write_to_log(&text);
 }
 
 /* Writes with write(2) and no other system call, because a system call filter may not allow more. */
-static void write_in_sandbox(const char *line, size_t length)
+static int write_in_sandbox(const char *line, size_t length)
 {
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
     const int fd = sink.kind == POLICY_LOG_STDERR ? STDERR_FILENO
                    : descriptor != NULL           ? own_acquire(descriptor)
                                                   : -1;
-    if (fd >= 0)
-        (void)raw_syscall(SYS_write, fd, line, length);
+    const long written = fd >= 0 ? raw_syscall(SYS_write, fd, line, length) : -EBADF;
     if (sink.kind != POLICY_LOG_STDERR && descriptor != NULL)
         own_release(descriptor);
+    return written == (long)length ? 0 : written < 0 ? (int)-written : ENOSPC;
 }
 
-void audit_sink_write(const char *line, size_t length)
+void audit_sink_fail(int error)
 {
-    if (process_sandboxed) {
-        write_in_sandbox(line, length);
-        return;
-    }
+    complain(error);
+}
+
+/* The end of a line that was cut off stays in front of the next one. */
+static int write_to_file(const char *line, size_t length)
+{
+    struct text text = {0};
+    if (atomic_load_explicit(&sink.torn, memory_order_relaxed))
+        text_add(&text, "\n", 1);
+    text_add(&text, line, length);
+    const int error = write_to_log(&text);
+    if (error == 0)
+        atomic_store_explicit(&sink.torn, false, memory_order_relaxed);
+    return error;
+}
+
+static int write_to_stderr(const char *line, size_t length)
+{
+    struct text text = {0};
+    text_add(&text, line, length);
+    return write_stderr(&text) ? 0 : EIO;
+}
+
+int audit_sink_write(const char *line, size_t length)
+{
+    if (process_sandboxed)
+        return write_in_sandbox(line, length);
     switch (sink.kind) {
     case POLICY_LOG_FILE:
-        write_to_log(line, length);
-        break;
+        return write_to_file(line, length);
     case POLICY_LOG_SYSLOG:
-        write_to_syslog(line, length);
-        break;
+        return write_to_syslog(line, length);
     case POLICY_LOG_STDERR:
-        if (stderr_is_the_first()) {
-            (void)write_stderr(line, length);
-            break;
-        }
+        if (stderr_is_the_first())
+            return write_to_stderr(line, length);
         /* A daemon has closed standard error; whatever has its number now belongs to the program. */
         sink.kind = POLICY_LOG_SYSLOG;
-        write_to_syslog(line, length);
         break;
     }
+    return write_to_syslog(line, length);
 }

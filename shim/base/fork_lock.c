@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 
@@ -52,7 +53,7 @@ static int wait_while(uint32_t seen, int round)
         relax();
         return 0;
     }
-    if (process_sandboxed) {
+    if (!filter_allows(SYS_futex)) {
         for (int i = 0; i < SANDBOX_SPINS && atomic_load_explicit(&word, memory_order_relaxed) == seen; i++)
             relax();
         return SLICE_MS;
@@ -65,7 +66,7 @@ static int wait_while(uint32_t seen, int round)
 
 static void wake_all(uint32_t before)
 {
-    if ((before & WAITED) != 0 && !process_sandboxed)
+    if ((before & WAITED) != 0 && filter_allows(SYS_futex))
         (void)raw_syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 

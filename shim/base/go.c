@@ -12,7 +12,7 @@
 
 #include "base/raw_syscall.h"
 
-enum { AT_ONCE = 16, NOTES_BYTES = 1024, NOTE_GO_BUILD_ID = 4, NAMES_BYTES = 1024, NAME_BYTES = 16 };
+enum { AT_ONCE = 8, NOTES_BYTES = 512, NOTE_GO_BUILD_ID = 4, NAMES_BYTES = 512, NAME_BYTES = 16 };
 
 static long read_at(int fd, void *bytes, size_t size, uint64_t offset)
 {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 
@@ -36,7 +37,7 @@ static bool take_free(struct lock *lock, struct process_thread self, uint32_t wa
 static void wait_while(struct lock *lock, uint32_t word)
 {
     struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
-    if (process_sandboxed) { /* a filter may kill a process for futex(2) (vsftpd's does) */
+    if (!filter_allows(SYS_futex)) { /* the filter may end the process for it (vsftpd's does) */
         for (int i = 0; i < SANDBOX_SPINS && atomic_load_explicit(&lock->word, memory_order_relaxed) == word; i++)
             relax();
         return;
@@ -140,6 +141,6 @@ void lock_release(struct lock *lock)
         (void)atomic_compare_exchange_strong(&lock->late, &self, 0);
         return;
     }
-    if ((atomic_exchange_explicit(&lock->word, 0, memory_order_release) & LOCK_WAITERS) && !process_sandboxed)
+    if ((atomic_exchange_explicit(&lock->word, 0, memory_order_release) & LOCK_WAITERS) && filter_allows(SYS_futex))
         (void)raw_syscall(SYS_futex, &lock->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 
 enum {
@@ -137,13 +138,14 @@ void *memory_share(size_t bytes)
 static bool size_is_allowed(size_t bytes)
 {
     struct rlimit limit = {0};
-    return raw_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && bytes <= limit.rlim_cur;
+    return filter_allows(SYS_prlimit64) && raw_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 &&
+           bytes <= limit.rlim_cur;
 }
 
 /* Returns the descriptor, or -1. */
 static int make_file(size_t bytes)
 {
-    if (!size_is_allowed(bytes))
+    if (!filter_allows(SYS_memfd_create) || !size_is_allowed(bytes))
         return -1;
     long fd = raw_syscall(SYS_memfd_create, "pfswrap", MFD_CLOEXEC | MFD_ALLOW_SEALING | FILE_NOEXEC);
     if (fd == -EINVAL) /* before Linux 6.3 */

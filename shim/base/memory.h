@@ -45,6 +45,12 @@ static inline void *memory_at(struct memory_pool *pool, int32_t index)
            (size_t)((uint32_t)index % pool->per_chunk) * pool->block;
 }
 
+/* The same for any index below memory_count(). NULL: a thread of the parent was just adding the block's chunk. */
+static inline void *memory_at_if(struct memory_pool *pool, uint32_t index)
+{
+    return atomic_load(&pool->chunks[index / pool->per_chunk]) != NULL ? memory_at(pool, (int32_t)index) : NULL;
+}
+
 /* How many blocks there are, taken or free. Every index is below this. */
 uint32_t memory_count(struct memory_pool *pool);
 

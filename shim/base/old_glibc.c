@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/elf.h"
+#include "base/random.h"
 #include "base/raw_syscall.h"
 
 /* --wrap=NAME makes the linker look for __wrap_NAME. */
@@ -59,7 +60,7 @@ int WRAP(fstat)(int fd, struct stat *status)
 /* glibc 2.25 */
 ssize_t WRAP(getrandom)(void *buffer, size_t size, unsigned flags)
 {
-    const long result = raw_syscall(SYS_getrandom, buffer, size, flags);
+    const long result = random_read(buffer, size, flags);
     if (result >= 0)
         return result;
     errno = (int)-result;

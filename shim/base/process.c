@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/filter.h"
 #include "base/fork.h"
 #include "base/raw_syscall.h"
 
@@ -135,11 +136,19 @@ bool process_is_vfork_child(void)
     return !process_sandboxed && own_pid != 0 && (pid_t)raw_syscall(SYS_getpid) != own_pid;
 }
 
+/* An id for a thread that may not ask for its own. No thread has such a high one (proc(5), pid_max). */
+static uint32_t next_unnamed(void)
+{
+    enum { FIRST = 1 << 30 };
+    static _Atomic uint32_t count;
+    return FIRST | (atomic_fetch_add(&count, 1) & (FIRST - 1));
+}
+
 struct process_thread process_thread(void)
 {
     const unsigned now = __atomic_load_n(process_generation, __ATOMIC_RELAXED);
     if (__builtin_expect(self_generation != now || now == 0, false)) {
-        self.id = (uint32_t)raw_syscall(SYS_gettid);
+        self.id = filter_allows(SYS_gettid) ? (uint32_t)raw_syscall(SYS_gettid) : next_unnamed();
         self.space = space();
         self_generation = now;
     }
@@ -169,6 +178,8 @@ enum process_life process_thread_life(struct process_thread thread)
 {
     if (thread.space != atomic_load(&own_space))
         return PROCESS_UNKNOWN;
+    if (!filter_allows(SYS_tkill) || !filter_allows(SYS_gettid))
+        return PROCESS_ALIVE; /* it cannot be found out */
     return raw_syscall(SYS_tkill, thread.id, 0) == -ESRCH ? PROCESS_DEAD : PROCESS_ALIVE;
 }
 
@@ -177,8 +188,9 @@ bool process_is_dead(pid_t pid, uint32_t space_of_pid)
     if (space_of_pid != atomic_load(&own_space) || process_sandboxed)
         return false;
     siginfo_t info = {0};
-    return raw_syscall(SYS_kill, pid, 0) == -ESRCH ||
-           (raw_syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == 0 &&
+    return (filter_allows(SYS_kill) && raw_syscall(SYS_kill, pid, 0) == -ESRCH) ||
+           (filter_allows(SYS_waitid) &&
+            raw_syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == 0 &&
             info.si_pid == pid);
 }
 
@@ -192,4 +204,9 @@ void process_enter_sandbox(void)
 {
     if (!is_of_vfork_child)
         process_sandboxed = true;
+}
+
+void process_leave_sandbox(void)
+{
+    process_sandboxed = false;
 }

@@ -77,12 +77,15 @@ enum process_life process_thread_life(struct process_thread thread);
 bool process_is_dead(pid_t pid, uint32_t space);
 
 /*
- * A system call filter is in force (seccomp(2)): from here on only calls of the program's own kind are made on its
- * descriptors. The two calls belong before the filter, while everything can be asked, and after it. A child of
- * vfork() sandboxes itself, and not the process whose memory it runs on.
+ * A system call filter is in force that forbids calls of normal operation (base/filter.h). From here on only calls
+ * of the program's own kind are made on its descriptors. process_prepare_sandbox() belongs before the filter, while
+ * everything can be asked. process_enter_sandbox() also comes before it, since other threads continue meanwhile;
+ * process_leave_sandbox() follows if the kernel refuses the filter. A child of vfork() sandboxes itself, and not
+ * the process whose memory it runs on.
  */
 extern bool process_sandboxed;
 void process_prepare_sandbox(void);
 void process_enter_sandbox(void);
+void process_leave_sandbox(void);
 
 #endif

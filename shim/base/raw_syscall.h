@@ -6,6 +6,7 @@
 #ifndef PFSWRAP_BASE_RAW_SYSCALL_H
 #define PFSWRAP_BASE_RAW_SYSCALL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 
@@ -59,5 +60,23 @@ static inline long kernel_call(long number, long a, long b, long c, long d, long
     RAW_SYSCALL_PICK(__VA_ARGS__, RAW_SYSCALL_6, RAW_SYSCALL_5, RAW_SYSCALL_4, RAW_SYSCALL_3, RAW_SYSCALL_2,       \
                      RAW_SYSCALL_1, RAW_SYSCALL_0, )                                                               \
     (__VA_ARGS__)
+
+/*
+ * Whether to make a call again: a signal has interrupted it. Not for ever, since a system call filter may answer
+ * EINTR each time. *count is 0 before the first call.
+ */
+static inline bool raw_is_interrupted(long result, int *count)
+{
+    enum { EINTR_OF_KERNEL = 4, INTERRUPTED_MAX = 100 };
+    return result == -EINTR_OF_KERNEL && ++*count < INTERRUPTED_MAX;
+}
+
+/* Ends the process, whatever a system call filter says: by _exit(2), or else by SIGILL. */
+_Noreturn static inline void raw_exit(int status)
+{
+    (void)raw_syscall(SYS_exit_group, status);
+    (void)raw_syscall(SYS_exit, status);
+    __builtin_trap();
+}
 
 #endif

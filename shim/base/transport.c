@@ -1,6 +1,6 @@
 /*
- * recvfrom(2) and sendto(2) with MSG_DONTWAIT, whichever call the program made. Only in a sandbox (seccomp(2)) the
- * program's own kind of call is repeated. Makes system calls only.
+ * recvfrom(2) and sendto(2) with MSG_DONTWAIT, whichever call the program made. Only behind a filter (seccomp(2))
+ * that does not allow them, the program's own kind of call is repeated. Makes system calls only.
  */
 #include "base/transport.h"
 
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "base/process.h"
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 
 __thread enum transport_call transport_call __attribute__((tls_model("initial-exec")));
@@ -51,50 +51,88 @@ static long send_in_kind(int fd, const void *bytes, size_t size)
     return raw_syscall(SYS_sendto, fd, bytes, size, MSG_NOSIGNAL, 0, 0);
 }
 
+/* 64-bit ARM has no poll(2). */
+static bool filter_allows_poll(void)
+{
+#ifdef SYS_poll
+    return filter_allows(SYS_poll);
+#else
+    return false;
+#endif
+}
+
+bool transport_receive_waits(void)
+{
+    return !filter_allows(SYS_recvfrom);
+}
+
+bool transport_send_waits(void)
+{
+    return !filter_allows(SYS_sendto) || !(filter_allows(SYS_ppoll) || filter_allows_poll());
+}
+
 long transport_receive(int fd, void *bytes, size_t size)
 {
     long result;
+    if (transport_receive_waits())
+        return receive_in_kind(fd, bytes, size); /* it may wait, and a signal ends the wait */
+    int interrupted = 0;
     do
-        result = process_sandboxed ? receive_in_kind(fd, bytes, size)
-                                   : raw_syscall(SYS_recvfrom, fd, bytes, size, MSG_DONTWAIT, 0, 0);
-    while (result == -EINTR && !process_sandboxed); /* in a sandbox the call may wait, and a signal ends the wait */
-    return result;
+        result = raw_syscall(SYS_recvfrom, fd, bytes, size, MSG_DONTWAIT, 0, 0);
+    while (raw_is_interrupted(result, &interrupted));
+    return result != -EINTR ? result : -EIO;
+}
+
+void transport_discard(int fd)
+{
+    enum { ROUND_BYTES = 4096, ROUNDS = 64 };
+    char bytes[256];
+    for (int i = 0; i < ROUNDS && !transport_receive_waits(); i++) {
+        /* TCP copies no bytes with this flag (tcp(7)). A kernel without it refuses the address. */
+        long result = raw_syscall(SYS_recvfrom, fd, NULL, ROUND_BYTES, MSG_DONTWAIT | MSG_TRUNC, 0, 0);
+        if (result == -EFAULT)
+            result = raw_syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, 0, 0);
+        if (result <= 0 && result != -EINTR)
+            return;
+    }
 }
 
 long transport_send(int fd, const void *bytes, size_t size, int more)
 {
     long result;
+    if (transport_send_waits())
+        return send_in_kind(fd, bytes, size);
+    int interrupted = 0;
     do
-        result = process_sandboxed
-                     ? send_in_kind(fd, bytes, size)
-                     : raw_syscall(SYS_sendto, fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL | more, 0, 0);
-    while (result == -EINTR && !process_sandboxed);
-    return result;
+        result = raw_syscall(SYS_sendto, fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL | more, 0, 0);
+    while (raw_is_interrupted(result, &interrupted));
+    return result != -EINTR ? result : -EIO;
 }
 
 long transport_shut(int fd, int how)
 {
     /* A sandbox may not allow it. The peer has received FINAL, and will see the end when the socket is closed. */
-    return process_sandboxed ? 0 : raw_syscall(SYS_shutdown, fd, how);
+    return filter_allows(SYS_shutdown) ? raw_syscall(SYS_shutdown, fd, how) : 0;
 }
 
 void transport_set_option(int fd, int level, int option, int value)
 {
-    if (!process_sandboxed)
+    if (filter_allows(SYS_setsockopt))
         (void)raw_syscall(SYS_setsockopt, fd, level, option, &value, sizeof value);
 }
 
 void transport_reset_on_close(int fd)
 {
     const struct linger none = {.l_onoff = 1};
-    (void)raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    if (filter_allows(SYS_setsockopt))
+        (void)raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
 
 int transport_get_option(int fd, int level, int option)
 {
     int value = 0;
     socklen_t length = sizeof value;
-    if (process_sandboxed || raw_syscall(SYS_getsockopt, fd, level, option, &value, &length) != 0)
+    if (!filter_allows(SYS_getsockopt) || raw_syscall(SYS_getsockopt, fd, level, option, &value, &length) != 0)
         return 0;
     return value;
 }
@@ -104,6 +142,8 @@ int transport_unacknowledged(int fd)
     int queued = 0;
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
+    if (!filter_allows(SYS_ioctl) || !filter_allows(SYS_getsockopt))
+        return 0;
     if (raw_syscall(SYS_ioctl, fd, SIOCOUTQ, &queued) != 0 || queued == 0)
         return 0;
     /* A connection that was reset keeps its count of queued bytes (tcp(7)). */
@@ -130,14 +170,15 @@ void transport_extend_send_buffer(int fd, unsigned bytes)
 int transport_readable(int fd)
 {
     int bytes = 0;
-    return raw_syscall(SYS_ioctl, fd, FIONREAD, &bytes) == 0 ? bytes : 0;
+    return filter_allows(SYS_ioctl) && raw_syscall(SYS_ioctl, fd, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
 bool transport_has_ended(int fd)
 {
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
-    return process_sandboxed || raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+    return !filter_allows(SYS_getsockopt) ||
+           raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
            (info.tcpi_state != TCP_ESTABLISHED && info.tcpi_state != TCP_FIN_WAIT1 &&
             info.tcpi_state != TCP_FIN_WAIT2);
 }
@@ -145,5 +186,6 @@ bool transport_has_ended(int fd)
 bool transport_is_quiet(int fd)
 {
     uint8_t byte;
-    return raw_syscall(SYS_recvfrom, fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT, 0, 0) == -EAGAIN;
+    return filter_allows(SYS_recvfrom) &&
+           raw_syscall(SYS_recvfrom, fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT, 0, 0) == -EAGAIN;
 }

@@ -10,23 +10,35 @@
 
 /*
  * The kind of call that the program made: recv(2) or send(2), read(2) or write(2), with vectors, with a message. A
- * system call filter may allow only the program's own kind of call, so in a sandbox the shim makes the same kind.
+ * system call filter may allow only the program's own kind of call. Then the shim makes the same kind.
  */
 enum transport_call { TRANSPORT_SOCKET, TRANSPORT_PLAIN, TRANSPORT_VECTOR, TRANSPORT_MESSAGE };
 
 /* The kind of the call that this thread is in. */
 extern __thread enum transport_call transport_call __attribute__((tls_model("initial-exec")));
 
-/* Receives at most `size` bytes. In a sandbox it waits if the descriptor is blocking. */
+/*
+ * Whether a filter forbids recvfrom(2); whether it forbids sendto(2), or ppoll(2) and poll(2), which wait for the
+ * next one. Then transport_receive() and transport_send() make the program's own kind of call, which waits if the
+ * descriptor is blocking.
+ */
+bool transport_receive_waits(void);
+bool transport_send_waits(void);
+
+/* Receives at most `size` bytes. */
 long transport_receive(int fd, void *bytes, size_t size);
 
-/* `more`: MSG_MORE or 0. Does not raise SIGPIPE, except for write(2) and writev(2) in a sandbox. */
+/* Receives and discards what has arrived, up to 256 KiB. Does nothing where a filter forbids recvfrom(2). */
+void transport_discard(int fd);
+
+/* `more`: MSG_MORE or 0. Does not raise SIGPIPE, except for write(2) and writev(2) in place of sendto(2). */
 long transport_send(int fd, const void *bytes, size_t size, int more);
 
 /* shutdown(2) with `how`. */
 long transport_shut(int fd, int how);
 
-/* A socket option that is an int. In a sandbox nothing is set, and the value is 0; also 0 on an error. */
+/* A socket option that is an int. If a filter forbids the call, nothing is set. The value is 0 then, or on an
+ * error. */
 void transport_set_option(int fd, int level, int option, int value);
 int transport_get_option(int fd, int level, int option);
 
@@ -47,7 +59,7 @@ bool transport_is_quiet(int fd);
 
 /*
  * Whether the peer has sent its FIN, or the connection is gone; also for a socket that is shut down for reading.
- * True in a sandbox, where it cannot be found out.
+ * True if a filter forbids the question.
  */
 bool transport_has_ended(int fd);
 

@@ -15,6 +15,7 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
+#include "base/filter.h"
 #include "base/go.h"
 #include "base/raw_syscall.h"
 
@@ -22,7 +23,7 @@
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 enum {
-    HEADERS_AT_ONCE = 16,
+    HEADERS_AT_ONCE = 8,
     HEADERS_BYTES_MAX = 65536, /* of all program headers together, to Linux */
 };
 
@@ -31,9 +32,10 @@ static int read_at(int fd, void *buffer, size_t size, uint64_t offset)
 {
     if (offset > INT64_MAX - size)
         return 0;
+    int interrupted = 0;
     for (size_t done = 0; done < size;) {
         const long taken = raw_syscall(SYS_pread64, fd, (char *)buffer + done, size - done, offset + done);
-        if (taken == -EINTR)
+        if (raw_is_interrupted(taken, &interrupted))
             continue;
         if (taken <= 0)
             return (int)taken;
@@ -176,7 +178,8 @@ static void read_privileges(int fd, const struct stat *status, struct executable
     file->is_set_group_id = (status->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
     file->owner = status->st_uid;
     file->group = status->st_gid;
-    const long size = raw_syscall(SYS_fgetxattr, fd, "security.capability", NULL, 0);
+    const long size =
+        filter_allows(SYS_fgetxattr) ? raw_syscall(SYS_fgetxattr, fd, "security.capability", NULL, 0) : -ENOSYS;
     /* ENODATA: it has none. ENOTSUP, ENOSYS: no file has any here. Every other errno means that it may. */
     file->has_capabilities = size != -ENODATA && size != -ENOTSUP && size != -ENOSYS;
     file->capabilities_unreadable = file->has_capabilities && size < 0;
@@ -195,9 +198,10 @@ int executable_read(int fd, struct executable *file)
     if (stated != 0 || !S_ISREG(status.st_mode))
         return (int)stated;
     long length;
+    int interrupted = 0;
     do {
         length = raw_syscall(SYS_pread64, fd, &begin, sizeof begin, 0);
-    } while (length == -EINTR);
+    } while (raw_is_interrupted(length, &interrupted));
     if (length < 0)
         return (int)length;
     read_privileges(fd, &status, file);

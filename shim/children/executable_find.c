@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/raw_syscall.h"
+#include "base/workspace.h"
 
 static const char shell[] = "/bin/sh"; /* what execvp(3) runs text without #! with */
 
@@ -110,28 +111,41 @@ static enum executable_reason reason_of_error(int directory, const char *path, l
  * Checks the open file `fd`, which this function closes, and then one interpreter after the other. `is_command`:
  * text without #! goes to the shell.
  */
-static enum executable_reason check_chain(long fd, const struct executable_caller *caller, bool is_command)
+static enum executable_reason check_chain_in(struct executable *file, long fd,
+                                             const struct executable_caller *caller, bool is_command)
 {
-    struct executable file;
     for (int interpreters = 0;; interpreters++) {
-        const int error = executable_read((int)fd, &file);
+        const int error = executable_read((int)fd, file);
         (void)raw_syscall(SYS_close, fd);
         if (error != 0)
             return EXECUTABLE_UNREADABLE;
-        const bool is_for_shell = is_command && interpreters == 0 && file.kind == EXECUTABLE_KIND_TEXT;
-        if (!is_for_shell && file.kind != EXECUTABLE_KIND_SCRIPT) {
-            const enum executable_reason reason = executable_decide(&file, caller);
+        const bool is_for_shell = is_command && interpreters == 0 && file->kind == EXECUTABLE_KIND_TEXT;
+        if (!is_for_shell && file->kind != EXECUTABLE_KIND_SCRIPT) {
+            const enum executable_reason reason = executable_decide(file, caller);
             return reason == EXECUTABLE_OK && caller != NULL && caller->library != NULL
-                       ? executable_check_library(&file, caller->library)
+                       ? executable_check_library(file, caller->library)
                        : reason;
         }
         if (interpreters == EXECUTABLE_INTERPRETERS_MAX)
             return EXECUTABLE_NOT_EXECUTABLE;
-        const char *const next = is_for_shell ? shell : file.interpreter;
+        const char *const next = is_for_shell ? shell : file->interpreter;
         fd = open_file(AT_FDCWD, next);
         if (fd < 0)
             return reason_of_error(AT_FDCWD, next, fd);
     }
+}
+
+/* The same with memory for what is found in a file, which is too large for a small stack. */
+static enum executable_reason check_chain(long fd, const struct executable_caller *caller, bool is_command)
+{
+    struct executable *file = workspace_take();
+    if (file == NULL) {
+        (void)raw_syscall(SYS_close, fd);
+        return EXECUTABLE_UNREADABLE;
+    }
+    const enum executable_reason reason = check_chain_in(file, fd, caller, is_command);
+    workspace_give(file);
+    return reason;
 }
 
 enum executable_reason executable_check_path(int directory, const char *path,
@@ -171,11 +185,22 @@ enum executable_reason executable_check_fd(int fd, const struct executable_calle
     return copy >= 0 ? check_chain(copy, caller, false) : EXECUTABLE_UNREADABLE;
 }
 
-enum executable_reason executable_check_command(const char *name, const struct executable_caller *caller)
+static enum executable_reason check_command_at(char path[static PATH_MAX], const char *name,
+                                               const struct executable_caller *caller)
 {
-    char path[PATH_MAX];
-    if (name == NULL || executable_find(path, name) != 0)
+    if (executable_find(path, name) != 0)
         return EXECUTABLE_NOT_EXECUTABLE;
     const long fd = open_file(AT_FDCWD, path);
     return fd >= 0 ? check_chain(fd, caller, true) : reason_of_error(AT_FDCWD, path, fd);
+}
+
+enum executable_reason executable_check_command(const char *name, const struct executable_caller *caller)
+{
+    if (name == NULL)
+        return EXECUTABLE_NOT_EXECUTABLE;
+    char *path = workspace_take();
+    const enum executable_reason reason =
+        path != NULL ? check_command_at(path, name, caller) : EXECUTABLE_UNREADABLE;
+    workspace_give(path);
+    return reason;
 }

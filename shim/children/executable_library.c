@@ -3,7 +3,8 @@
  * elf/rtld.c of glibc goes on without a preload, after dl_map_object_from_fd() has failed. See executable.h.
  *
  * Behind a system call filter, only calls are made that every program makes before it executes another one: open,
- * read, mmap, getrlimit. fstatfs(2) is asked only if there is no memory for the mmap(2).
+ * read, mmap. fstatfs(2) is asked only if there is no memory for the mmap(2), and a memory limit that a filter does
+ * not permit to ask for counts as none.
  */
 #include "children/executable.h"
 
@@ -16,6 +17,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 
 enum {
@@ -47,7 +49,7 @@ static bool is_not_executable(int fd)
 static uint64_t limit_of(int resource)
 {
     struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-    if (raw_syscall(SYS_getrlimit, resource, &limit) != 0)
+    if (!filter_allows(SYS_prlimit64) || raw_syscall(SYS_prlimit64, 0, resource, NULL, &limit) != 0)
         return RLIM_INFINITY;
     /* Linux: a soft RLIMIT_DATA of 0 stands for the hard one (mm/mmap.c, may_expand_vm()). */
     return resource == RLIMIT_DATA && limit.rlim_cur == 0 ? limit.rlim_max : limit.rlim_cur;

@@ -6,16 +6,19 @@
 #include "config/init.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "base/error_text.h"
 #include "base/process.h"
 #include "base/interposed.h"
 #include "base/raw_syscall.h"
@@ -49,8 +52,20 @@ _Noreturn void pfswrap_die(const char *message)
     (void)raw_syscall(SYS_write, STDERR_FILENO, prefix, sizeof prefix - 1);
     (void)raw_syscall(SYS_write, STDERR_FILENO, message, strlen(message));
     (void)raw_syscall(SYS_write, STDERR_FILENO, "\n", 1);
-    for (;;)
-        (void)raw_syscall(SYS_exit_group, PFSWRAP_EXIT_REFUSED);
+    raw_exit(PFSWRAP_EXIT_REFUSED);
+}
+
+/* Ends the process, since the policy requires a log that can be written. */
+static _Noreturn void die_without_log(int error)
+{
+    const char *where = state.policy.log == POLICY_LOG_FILE ? state.policy.log_path : "syslog";
+    const char *reason = error_text(error);
+    char message[PATH_MAX + 256];
+    (void)snprintf(
+        message, sizeof message,
+        "cannot write the audit log to %s: %s, expected a log that can be written (log-failure = refuse)", where,
+        reason);
+    pfswrap_die(message);
 }
 
 static void start(void)
@@ -71,7 +86,9 @@ static void start(void)
     const char *problem = trace_configure();
     if (problem != NULL)
         pfswrap_die(problem);
-    audit_start(&state.policy);
+    const int unwritable = audit_start(&state.policy);
+    if (unwritable != 0)
+        die_without_log(unwritable);
     if (keys_in_use() && !notices_forks)
         pfswrap_die(
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/probe.h"
 #include "seal/wipe.h"
 
 enum { PAGE = 4096 };
@@ -146,6 +147,7 @@ int keys_load(const struct policy *policy, struct policy_error *error)
     error->text[0] = '\0';
     if (!policy_seals(policy))
         return 0;
+    probe_filters(); /* libsodium locks memory, which a filter may forbid */
     struct pfswrap_keyring *keyring = new_keyring(policy, error);
     if (keyring == NULL)
         return -1;

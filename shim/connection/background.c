@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "base/filter.h"
 #include "base/fork_lock.h"
 #include "base/transport.h"
 #include "base/process.h"
@@ -20,7 +21,7 @@
 #include "base/raw_syscall.h"
 
 enum {
-    POLL_MAX = 64, /* the maximum number of endpoints in one poll; the others are checked after each slice */
+    POLL_MAX = 32, /* the maximum number of endpoints in one poll; the others are checked after each slice */
     SLICE_MS = 10, /* the longest poll: poll reports no acknowledgements */
     SLICE_MIN_MS = 1,
     STACK_BYTES = 256 * 1024,
@@ -31,6 +32,7 @@ enum { IDLE, STARTING, RUNNING, ENDED };
 static atomic_int state;
 static pthread_t thread;
 static bool can_make_thread = true;
+static atomic_int held;   /* calls of background_stop() without background_resume(): no thread may run */
 static atomic_bool begun; /* the thread has run, so libc has prepared it completely */
 
 /* Whether the handshake is left to the program for now: its next call may come before buffer_at_ms. */
@@ -123,16 +125,16 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX], uint64_t *until_ms)
 }
 
 /*
- * Continues until nothing is left on the list, or until clock_ms() is `until_ms`, which is later while peers take
- * what the kernel has not taken yet.
+ * Continues until nothing is left on the list, until clock_ms() is `until_ms`, which is later while peers take what
+ * the kernel has not taken yet, or until *stop is not 0.
  */
-static void work_until(uint64_t until_ms)
+static void work_until(uint64_t until_ms, const atomic_int *stop)
 {
     struct pollfd polls[POLL_MAX];
     long slice_ms = SLICE_MIN_MS;
     for (;;) {
         nfds_t left = advance_all(polls, &until_ms);
-        if (left == 0 || clock_ms() >= until_ms)
+        if (left == 0 || clock_ms() >= until_ms || (stop != NULL && atomic_load(stop) > 0))
             return;
         struct timespec slice = {.tv_nsec = slice_ms * 1000000};
         (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
@@ -155,19 +157,24 @@ static void *run(void *nothing)
     int ended;
     atomic_store(&begun, true);
     do {
-        work_until(UINT64_MAX);
+        work_until(UINT64_MAX, &held);
         unproved_report_rest();
         atomic_store(&state, ended = ENDED);
-    } while (is_anything_left() && atomic_compare_exchange_strong(&state, &ended, RUNNING));
+    } while (atomic_load(&held) == 0 && is_anything_left() &&
+             atomic_compare_exchange_strong(&state, &ended, RUNNING));
     return nothing;
 }
 
-/* Makes the thread, with all signals blocked: the program's own threads handle them. */
-static bool make_thread(void)
+/*
+ * Makes the thread, with all signals blocked: the program's own threads handle them. Not inline, so that its signal
+ * sets are not on the stack of those who only ask for the thread.
+ */
+static __attribute__((noinline)) bool make_thread(void)
 {
     pthread_attr_t attributes;
     sigset_t all, before;
-    if (process_sandboxed || !can_make_thread || pthread_attr_init(&attributes) != 0)
+    if (process_sandboxed || !filter_allows_thread(&filter_in_force) || !can_make_thread ||
+        pthread_attr_init(&attributes) != 0)
         return false;
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     (void)sigfillset(&all);
@@ -178,14 +185,22 @@ static bool make_thread(void)
     return error == 0;
 }
 
-/* Makes the thread if it does not exist. False: it does not exist and cannot be made. */
+/*
+ * Makes the thread if it does not exist. False: it does not exist and cannot be made. After background_stop(), it
+ * is made by background_resume().
+ */
 static bool ensure_thread(void)
 {
     int seen = atomic_load(&state);
-    if (seen == STARTING || seen == RUNNING || !atomic_compare_exchange_strong(&state, &seen, STARTING))
+    if (atomic_load(&held) > 0 || seen == STARTING || seen == RUNNING ||
+        !atomic_compare_exchange_strong(&state, &seen, STARTING))
         return true;
     if (seen == ENDED)
         (void)pthread_join(thread, NULL);
+    if (atomic_load(&held) > 0) { /* since the first look */
+        atomic_store(&state, IDLE);
+        return true;
+    }
     atomic_store(&begun, false);
     atomic_store(&state, RUNNING);
     if (make_thread())
@@ -208,16 +223,23 @@ void background_add(struct endpoint *endpoint)
     errno = saved;
 }
 
+/* Continues with what is on the list, without waiting. Not inline, to keep the array off the stack of those who
+ * wait. */
+static __attribute__((noinline)) void advance_once(void)
+{
+    struct pollfd polls[POLL_MAX];
+    uint64_t until_ms = 0;
+    (void)advance_all(polls, &until_ms);
+}
+
 void background_add_closed(struct endpoint *endpoint, bool may_wait)
 {
     const int saved = errno;
-    struct pollfd polls[POLL_MAX];
-    uint64_t until_ms = 0;
     if (!add(endpoint)) {
         if (may_wait)
             background_finish();
         else
-            (void)advance_all(polls, &until_ms);
+            advance_once();
     }
     errno = saved;
 }
@@ -232,6 +254,7 @@ void background_forget(bool may_make_thread)
 {
     unproved_forget();
     can_make_thread = may_make_thread;
+    atomic_store(&held, 0);
     atomic_store(&state, IDLE);
 }
 
@@ -252,5 +275,28 @@ void background_settle(void)
 
 void background_finish(void)
 {
-    work_until(clock_ms() + pfswrap_policy()->seal.linger_ms);
+    work_until(clock_ms() + pfswrap_policy()->seal.linger_ms, NULL);
+}
+
+void background_stop(void)
+{
+    const struct timespec pause = {.tv_nsec = 500000};
+    atomic_fetch_add(&held, 1);
+    for (;;) {
+        int seen = atomic_load(&state);
+        if (seen == IDLE)
+            return;
+        if (seen == ENDED && atomic_compare_exchange_strong(&state, &seen, STARTING)) {
+            (void)pthread_join(thread, NULL);
+            atomic_store(&state, IDLE);
+            return;
+        }
+        (void)raw_syscall(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+    }
+}
+
+void background_resume(void)
+{
+    if (atomic_fetch_sub(&held, 1) == 1 && is_anything_left())
+        (void)ensure_thread();
 }

@@ -42,6 +42,13 @@ bool background_may_go_on(void);
 void background_settle(void);
 
 /*
+ * Ends the thread, and waits until it has ended. No thread is made until background_resume(), which continues with
+ * what is left if a thread can be made then. Calls may be nested.
+ */
+void background_stop(void);
+void background_resume(void);
+
+/*
  * At exit: completes everything on the list, for at most the policy's `linger`. As long as peers take bytes that
  * the kernel has not taken yet, the wait goes on: the kernel cannot send those after the exit.
  */

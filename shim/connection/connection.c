@@ -56,6 +56,11 @@ uint8_t *connection_borrow(int32_t *index)
     return *index < 0 ? NULL : memory_at(&buffers, *index);
 }
 
+uint8_t *connection_borrowed(int32_t index)
+{
+    return memory_at(&buffers, index);
+}
+
 void connection_return(int32_t index)
 {
     memory_give(&buffers, index);
@@ -280,19 +285,6 @@ void connection_lose(struct connection *connection)
     connection->error = ECONNRESET;
 }
 
-/*
- * Reads and discards what has arrived. Otherwise the kernel would reset the connection, and a peer that is still
- * sending would lose what it has not read yet.
- */
-static void drain(int fd)
-{
-    enum { DRAIN_BYTES = 4096, DRAIN_ROUNDS = 64 };
-    uint8_t discarded[DRAIN_BYTES];
-    for (int i = 0; i < DRAIN_ROUNDS && !process_sandboxed; i++)
-        if (transport_receive(fd, discarded, sizeof discarded) <= 0)
-            return;
-}
-
 /* The phase becomes CONNECTION_FAILED. The program still gets the plaintext in rx_plain, which is authentic. */
 static void enter_failed(struct connection *connection, int error)
 {
@@ -316,7 +308,9 @@ static void fail(struct connection *connection, int fd, int error, const char *e
     else
         connection_report_refused(connection, reason);
     enter_failed(connection, error);
-    drain(fd);
+    /* If bytes were left, the kernel would reset the connection, and the peer would lose what it has not read yet.
+     */
+    transport_discard(fd);
     (void)transport_shut(fd, SHUT_RDWR);
     endpoint_update(fd, connection);
 }

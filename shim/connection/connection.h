@@ -107,6 +107,8 @@ struct connection {
     uint64_t tx_total; /* bytes put into tx since the beginning; a blocking send waits until its own are sent */
     uint64_t tx_total_at_receive;                        /* tx_total when the program last tried to receive */
     struct process_thread diallers[CONNECTION_DIALLERS]; /* threads that are inside connect(2); id 0: free */
+    struct process_thread receiver, sender; /* threads that wait in the kernel without the lock (unlocked.h) */
+    size_t deferred;                        /* bytes that a receive has put off (unlocked.h); 0: none */
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
     uint32_t holder_count;          /* processes that have it, including those that a fork is about to make */
@@ -125,6 +127,7 @@ uint8_t *connection_tx(struct connection *connection);
 
 /* A buffer of CONNECTION_BUFFER_BYTES for the length of a call; NULL: no memory. */
 uint8_t *connection_borrow(int32_t *index);
+uint8_t *connection_borrowed(int32_t index); /* the same buffer again */
 void connection_return(int32_t index);
 
 /* Gives empty buffers back to the pool. */

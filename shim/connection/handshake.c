@@ -12,13 +12,16 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "audit/audit.h"
 #include "base/transport.h"
 #include "connection/endpoint.h"
+#include "connection/frame.h"
 #include "connection/receive.h"
 #include "connection/send.h"
 #include "base/process.h"
 #include "base/signals.h"
 #include "config/init.h"
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 
 enum {
@@ -82,12 +85,13 @@ static void check_connected(struct connection *connection, int fd)
     struct sockaddr_in6 peer;
     socklen_t length = sizeof peer;
     connection->wants = POLLOUT;
-    if (raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) <= 0)
+    const long ready = filter_allows(SYS_ppoll) ? raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) : -ENOSYS;
+    if (ready == 0)
         return;
     const long result = raw_syscall(SYS_getpeername, fd, &peer, &length);
     if (result == 0)
         handshake_begin(connection, fd);
-    else if (result != -ENOTCONN)
+    else if (result != -ENOTCONN || ready < 0)
         connection_fail(connection, fd, ECONNRESET, "the kernel does not say whether there is a connection");
     else if (connection->dialled && !connection_is_dialled(connection) && (poll.revents & POLLHUP) != 0)
         connection->phase = CONNECTION_NONE;
@@ -107,6 +111,11 @@ static void decide(struct connection *connection, int fd)
     transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
     if (verdict != 1) {
         connection_report_plain(connection);
+        const char *unlogged = audit_refusal();
+        if (unlogged != NULL) {
+            connection_fail(connection, fd, ECONNRESET, unlogged);
+            return;
+        }
         connection->phase = CONNECTION_NONE;
         if (connection->write_shut) /* the program's shutdown(2), held back until now */
             (void)transport_shut(fd, SHUT_WR);
@@ -177,6 +186,11 @@ static void complete(struct connection *connection, int fd)
     connection->phase = CONNECTION_OPEN;
     connection->wants = 0;
     connection_report_opened(connection);
+    const char *unlogged = audit_refusal();
+    if (unlogged != NULL) {
+        connection_fail(connection, fd, ECONNRESET, unlogged);
+        return;
+    }
     connection->confirmed = true;
     connection->only_confirm_sent = connection->initiator;
     /* To the kernel the handshake looks like a dialogue, in which it delays acknowledgements (tcp(7)). */
@@ -210,9 +224,8 @@ static void exchange(struct connection *connection, int fd)
             connection_fail(connection, fd, ENOBUFS, "out of memory");
             return;
         }
-        int event = pfswrap_seal_open_in_place(&connection->channel, connection_config(connection),
-                                               rx + connection->rx_cipher.begin, span_length(connection->rx_cipher),
-                                               &opened);
+        int event = frame_open_in_place(connection, rx + connection->rx_cipher.begin,
+                                        span_length(connection->rx_cipher), &opened);
         connection->rx_cipher.begin += (uint32_t)opened.consumed;
         if (event == PFSWRAP_SEAL_DATA) {
             const uint32_t begin = (uint32_t)(opened.data - rx);

@@ -11,18 +11,18 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/filter.h"
 #include "base/transport.h"
 #include "connection/endpoint.h"
+#include "connection/frame.h"
+#include "connection/receive_internal.h"
+#include "connection/unlocked.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "connection/send.h"
 #include "seal/channel.h"
 
-/* Bytes of plaintext that are opened ahead of the program, and that one call asks the kernel for. */
-enum { LOOK_AHEAD_MAX = CONNECTION_BATCH * PFSWRAP_SEAL_CHUNK_MAX };
-
-/* Moves the plaintext to the beginning of the buffer, and the ciphertext behind it. */
-static void compact(struct connection *connection, uint8_t *rx)
+void receive_compact(struct connection *connection, uint8_t *rx)
 {
     const uint32_t plain = span_length(connection->rx_plain), cipher = span_length(connection->rx_cipher);
     if (plain > 0 && connection->rx_plain.begin > 0)
@@ -33,13 +33,13 @@ static void compact(struct connection *connection, uint8_t *rx)
     connection->rx_cipher = (struct span){plain, plain + cipher};
 }
 
-long receive_fill(struct connection *connection, int fd, size_t size)
+static long fill_now(struct connection *connection, int fd, size_t size)
 {
     uint8_t *rx = connection_rx(connection);
     if (rx == NULL)
         return -ENOBUFS;
     if (connection->rx_cipher.end + size > CONNECTION_BUFFER_BYTES || span_length(connection->rx_cipher) == 0)
-        compact(connection, rx);
+        receive_compact(connection, rx);
     if (size > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
         size = CONNECTION_BUFFER_BYTES - connection->rx_cipher.end;
     long count = transport_receive(fd, rx + connection->rx_cipher.end, size);
@@ -51,6 +51,20 @@ long receive_fill(struct connection *connection, int fd, size_t size)
         pfswrap_seal_tick(&connection->channel, now);
     }
     return count;
+}
+
+long receive_fill(struct connection *connection, int fd, size_t size)
+{
+    long result;
+    if (__builtin_expect(transport_receive_waits(), false)) {
+        if (unlocked_result(connection, &result))
+            return result;
+        if (unlocked_defers_receive(connection)) {
+            connection->deferred = size;
+            return -EAGAIN;
+        }
+    }
+    return fill_now(connection, fd, size);
 }
 
 /*
@@ -70,7 +84,7 @@ static void end_of_transport(struct connection *connection, int fd)
 void receive_end_stream(struct connection *connection, int fd)
 {
     connection->final_received = true;
-    if (connection->end_shown || transport_has_ended(fd))
+    if (connection->end_shown || transport_has_ended(fd) || !filter_allows(SYS_shutdown))
         return;
     /* FINAL's trailer would reset a socket that is shut both ways, and what the peer has not acknowledged. */
     if (connection->fin_sent && pfswrap_seal_trailer_due(&connection->channel) && transport_unacknowledged(fd) > 0)
@@ -83,12 +97,6 @@ static const char *transport_error_text(long error)
     return error == -ECONNRESET ? "the peer reset the connection" : "the connection broke";
 }
 
-enum step {
-    STEP_DATA,      /* plaintext was delivered, or is in rx_plain */
-    STEP_WANT_READ, /* the next frame is not complete */
-    STEP_OVER,      /* the stream has ended, or the connection has failed */
-};
-
 static void count_received(struct connection *connection, size_t length)
 {
     connection->received.bytes += length;
@@ -100,9 +108,8 @@ static enum step open_leftover(struct connection *connection, int fd)
 {
     struct pfswrap_seal_opened opened;
     uint8_t *rx = connection_rx(connection);
-    int event =
-        pfswrap_seal_open_in_place(&connection->channel, connection_config(connection),
-                                   rx + connection->rx_cipher.begin, span_length(connection->rx_cipher), &opened);
+    int event = frame_open_in_place(connection, rx + connection->rx_cipher.begin,
+                                    span_length(connection->rx_cipher), &opened);
     if (event != PFSWRAP_SEAL_DATA) {
         connection_fail_seal(connection, fd, event);
         return STEP_OVER;
@@ -119,17 +126,15 @@ static enum step open_leftover(struct connection *connection, int fd)
     return STEP_DATA;
 }
 
-/* Opens the next frame into `to` (NULL: into rx_plain). With STEP_WANT_READ, rx_cipher must have *need bytes. */
-static enum step open_next(struct connection *connection, int fd, struct iov_iter *to, size_t *need)
+enum step receive_next(struct connection *connection, int fd, struct iov_iter *to, size_t *need)
 {
     struct pfswrap_seal_opened opened;
     for (;;) {
         const uint8_t *rx = connection->rx_index >= 0 ? connection_rx(connection) : NULL;
         size_t room = 0;
         uint8_t *out = to != NULL && !to->discards ? iov_iter_segment(to, &room) : NULL;
-        int event = pfswrap_seal_open(&connection->channel, connection_config(connection),
-                                      rx != NULL ? rx + connection->rx_cipher.begin : NULL,
-                                      span_length(connection->rx_cipher), out, room, &opened);
+        int event = frame_open(connection, rx != NULL ? rx + connection->rx_cipher.begin : NULL,
+                               span_length(connection->rx_cipher), out, room, &opened);
         connection->rx_cipher.begin += (uint32_t)opened.consumed;
         switch (event) {
         case PFSWRAP_SEAL_DATA:
@@ -160,13 +165,7 @@ static enum step open_next(struct connection *connection, int fd, struct iov_ite
     }
 }
 
-static bool is_over(const struct connection *connection)
-{
-    return connection->final_received || connection->phase != CONNECTION_OPEN;
-}
-
-/* Handles the kernel's answer `count`, which is the end of the stream (0) or a negated errno. */
-static enum step no_bytes(struct connection *connection, int fd, long count)
+enum step receive_no_bytes(struct connection *connection, int fd, long count)
 {
     if (count == -EAGAIN || count == -EINTR || count == -ENOBUFS)
         return STEP_WANT_READ;
@@ -175,7 +174,7 @@ static enum step no_bytes(struct connection *connection, int fd, long count)
     else if (!connection->read_shut ||
              !connection->fin_sent) /* else: the peer's FINAL came to a socket that is shut down */
         connection_truncate(connection, fd, (int)-count, transport_error_text(count));
-    return is_over(connection) ? STEP_OVER : STEP_WANT_READ;
+    return receive_is_over(connection) ? STEP_OVER : STEP_WANT_READ;
 }
 
 /* Copies rx_plain to the program. `keep`: and keeps it (MSG_PEEK). */
@@ -189,14 +188,13 @@ static void deliver(struct connection *connection, struct iov_iter *to, bool kee
         connection->rx_plain.begin += (uint32_t)count;
 }
 
-/* If everything is delivered, poll must not report the socket as readable because of the trailer alone. */
-static void consume_trailer(struct connection *connection, int fd)
+void receive_trailer(struct connection *connection, int fd)
 {
     if (span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0 &&
         connection->phase != CONNECTION_FAILED && pfswrap_seal_trailer_due(&connection->channel) &&
-        receive_fill(connection, fd, 1) == 1) {
+        fill_now(connection, fd, 1) == 1) { /* it came together with the rest of its frame */
         size_t need;
-        (void)open_next(connection, fd, NULL, &need);
+        (void)receive_next(connection, fd, NULL, &need);
     }
 }
 
@@ -218,9 +216,9 @@ static void receive_stream(struct connection *connection, int fd, struct iov_ite
     for (;;) {
         size_t need = 0;
         deliver(connection, to, false);
-        if (to->left == 0 || is_over(connection))
+        if (to->left == 0 || receive_is_over(connection))
             break;
-        enum step step = open_next(connection, fd, to, &need);
+        enum step step = receive_next(connection, fd, to, &need);
         if (step == STEP_OVER || (step == STEP_WANT_READ && drained))
             break;
         if (step == STEP_DATA)
@@ -228,121 +226,12 @@ static void receive_stream(struct connection *connection, int fd, struct iov_ite
         size_t ask = to_ask(connection, to->left, need);
         long count = receive_fill(connection, fd, ask);
         if (count <= 0) {
-            (void)no_bytes(connection, fd, count);
+            (void)receive_no_bytes(connection, fd, count);
             break;
         }
-        drained = (size_t)count < ask || process_sandboxed; /* in a sandbox, another call might wait */
+        drained = (size_t)count < ask || transport_receive_waits();
     }
-    consume_trailer(connection, fd);
-}
-
-enum {
-    PREFIX = 3,    /* bytes before a frame's ciphertext (docs/WIRE.md, 2.5) */
-    PEEK = 256,    /* bytes that are read with MSG_PEEK: enough for small frames */
-    TYPE_DATA = 0, /* a frame's first byte */
-};
-
-/*
- * Whether the kernel has the whole next frame, behind the trailer of the last one. Nothing is in the buffer. *data:
- * it has data, which FINAL has not.
- */
-static bool next_is_whole(const struct connection *connection, int fd, bool *data)
-{
-    uint8_t ahead[PEEK];
-    const size_t begin = pfswrap_seal_trailer_due(&connection->channel), body = begin + PREFIX;
-    const long count = raw_syscall(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
-    if (count < (long)body)
-        return false;
-    const size_t length = (size_t)ahead[begin + 1] << 8 | ahead[begin + 2], end = body + length;
-    *data = ahead[begin] == TYPE_DATA && length > PFSWRAP_SEAL_OVERHEAD - PREFIX - 1;
-    return (size_t)count >= end || (count == PEEK && (size_t)transport_readable(fd) >= end);
-}
-
-/* Opens frames into rx_plain until it has `wanted` bytes. The trailer of the last frame stays in the kernel. */
-static void look_ahead(struct connection *connection, int fd, size_t wanted)
-{
-    if (wanted > LOOK_AHEAD_MAX)
-        wanted = LOOK_AHEAD_MAX;
-    while (span_length(connection->rx_plain) < wanted && !is_over(connection)) {
-        size_t need = 0;
-        bool data;
-        if (span_length(connection->rx_plain) > LOOK_AHEAD_MAX - PFSWRAP_SEAL_CHUNK_MAX)
-            return;
-        if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ)
-            continue;
-        /* While rx_plain is not empty, the trailer stays in the kernel, so that poll reports the socket as
-         * readable. */
-        if (span_length(connection->rx_plain) > 0 && span_length(connection->rx_cipher) == 0 &&
-            !next_is_whole(connection, fd, &data))
-            return;
-        long count = receive_fill(connection, fd, need - span_length(connection->rx_cipher));
-        if (count <= 0 && no_bytes(connection, fd, count) == STEP_WANT_READ)
-            return;
-    }
-}
-
-/* Whether the next read would find a whole data frame in the kernel, so that nothing has to be received now. */
-static bool is_next_in_kernel(struct connection *connection, int fd)
-{
-    size_t need = 0;
-    bool data = false;
-    if (process_sandboxed || is_over(connection) || span_length(connection->rx_plain) > 0 ||
-        span_length(connection->rx_cipher) > 0)
-        return false;
-    if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ ||
-        need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
-        return false; /* the stream's header has not come yet */
-    return next_is_whole(connection, fd, &data) && data;
-}
-
-/* Whether the next bytes in the kernel belong to a frame, or a header, that the channel waits for. `need`: its
- * bytes. */
-static bool is_control_in_kernel(const struct connection *connection, int fd, size_t need)
-{
-    bool data = false;
-    if (need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
-        return (size_t)transport_readable(fd) >= need; /* the stream's header */
-    return next_is_whole(connection, fd, &data) && !data;
-}
-
-void receive_control(struct connection *connection, int fd)
-{
-    size_t need = 0;
-    if (process_sandboxed)
-        return;
-    while (!is_over(connection) && span_length(connection->rx_plain) == 0) {
-        if (open_next(connection, fd, NULL, &need) != STEP_WANT_READ)
-            continue;
-        if (span_length(connection->rx_cipher) == 0 && !is_control_in_kernel(connection, fd, need))
-            break;
-        if (receive_fill(connection, fd, need - span_length(connection->rx_cipher)) <= 0)
-            break;
-    }
-    if (!is_over(connection) && rehandshake_awaits_peer(channel_of_const(&connection->channel)) &&
-        transport_readable(fd) > pfswrap_seal_trailer_due(&connection->channel))
-        look_ahead(connection, fd, LOOK_AHEAD_MAX);
-    consume_trailer(connection, fd);
-}
-
-bool receive_awaits_answer(const struct connection *connection)
-{
-    return connection->tx_total_at_receive != connection->tx_total && !is_over(connection) &&
-           !connection->read_shut && span_length(connection->rx_plain) == 0 &&
-           span_length(connection->rx_cipher) == 0;
-}
-
-bool receive_ahead(struct connection *connection, int fd)
-{
-    const bool was_shown = connection->end_shown;
-    connection->tx_total_at_receive = connection->tx_total;
-    if (is_next_in_kernel(connection, fd))
-        return true;
-    look_ahead(connection, fd, 1);
-    if (connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0)
-        consume_trailer(connection, fd);
-    if (connection->end_shown && !was_shown)
-        return false; /* the kernel reports it now, with all the events of an end */
-    return span_length(connection->rx_plain) > 0 || connection->read_shut || is_over(connection);
+    receive_trailer(connection, fd);
 }
 
 bool receive_rest(struct connection *connection, int fd)
@@ -356,7 +245,7 @@ bool receive_rest(struct connection *connection, int fd)
            span_length(connection->tx) == 0) {
         size_t need = 0;
         connection->rx_plain = (struct span){0};
-        const enum step step = open_next(connection, fd, NULL, &need);
+        const enum step step = receive_next(connection, fd, NULL, &need);
         connection->received = received;
         if (step == STEP_DATA)
             unread = true;
@@ -374,25 +263,16 @@ bool receive_rest(struct connection *connection, int fd)
     return unread || span_length(connection->rx_cipher) > PFSWRAP_SEAL_OVERHEAD;
 }
 
-size_t receive_available(struct connection *connection, int fd)
-{
-    look_ahead(connection, fd, LOOK_AHEAD_MAX);
-    size_t available = span_length(connection->rx_plain);
-    /* There may be more than look_ahead() opens. An estimate that is too high does no harm; one too low does. */
-    if (available > LOOK_AHEAD_MAX - PFSWRAP_SEAL_CHUNK_MAX)
-        available += (size_t)transport_readable(fd);
-    return available;
-}
-
 long receive_some(struct connection *connection, int fd, struct iov_iter *to, bool peek)
 {
     const size_t before = to->passed;
     connection->tx_total_at_receive = connection->tx_total;
     if (to->left == 0) {
-        if (receive_ahead(connection, fd) && (span_length(connection->rx_plain) > 0 || !is_over(connection)))
+        if (receive_ahead(connection, fd) &&
+            (span_length(connection->rx_plain) > 0 || !receive_is_over(connection)))
             return 0;
     } else if (peek) {
-        look_ahead(connection, fd, to->left);
+        receive_look_ahead(connection, fd, to->left);
         deliver(connection, to, true);
     } else {
         receive_stream(connection, fd, to);

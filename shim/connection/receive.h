@@ -54,6 +54,9 @@ bool receive_rest(struct connection *connection, int fd);
  */
 void receive_control(struct connection *connection, int fd);
 
+/* Moves the plaintext to the beginning of the receive buffer `rx`, and the ciphertext behind it. */
+void receive_compact(struct connection *connection, uint8_t *rx);
+
 /* Appends up to `size` bytes from the kernel to rx_cipher. Returns what transport_receive() does, or -ENOBUFS. */
 long receive_fill(struct connection *connection, int fd, size_t size);
 

@@ -16,16 +16,13 @@
 
 void release_prepare_close(const struct connection *connection, int fd, bool unread)
 {
-    uint8_t discarded[4096];
     if (process_sandboxed)
         return;
     if (span_length(connection->tx) > 0 || (unread && connection->fin_sent && transport_unacknowledged(fd) == 0)) {
         transport_reset_on_close(fd);
         return;
     }
-    for (int i = 0; i < 64; i++)
-        if (transport_receive(fd, discarded, sizeof discarded) <= 0)
-            return;
+    transport_discard(fd);
 }
 
 bool release_has_late_owner(struct connection *connection)

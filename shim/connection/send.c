@@ -15,6 +15,7 @@
 #include "base/transport.h"
 #include "connection/endpoint.h"
 #include "connection/receive.h"
+#include "connection/unlocked.h"
 #include "base/process.h"
 
 enum {
@@ -34,6 +35,8 @@ int send_flush(struct connection *connection, int fd)
 {
     if (span_length(connection->tx) == 0)
         return 1;
+    if (unlocked_defers_send(connection))
+        return 0;
     const uint8_t *tx = connection_tx(connection);
     /*
      * FINAL and the kernel's FIN go in one segment: then the peer finds FINAL when it reads the end of the stream.
@@ -133,6 +136,15 @@ static int seal_batch(struct connection *connection, uint8_t *tx, struct iov_ite
     return 0;
 }
 
+/* All frames are pending: the caller sends them without the lock (unlocked.h). */
+static int put_off_batch(struct connection *connection, struct batch *batch)
+{
+    commit_last(connection, batch);
+    connection->tx = (struct span){0, batch->end};
+    connection->tx_total += batch->end;
+    return -EAGAIN;
+}
+
 /* Commits or undoes the last frame. `count`: how many bytes the kernel took, or a negated errno. */
 static int settle_batch(struct connection *connection, uint8_t *tx, struct iov_iter *from, struct batch *batch,
                         long count)
@@ -185,6 +197,8 @@ static int send_frames(struct connection *connection, int fd, struct iov_iter *f
             connection_fail_seal(connection, fd, result);
             return -connection->error;
         }
+        if (unlocked_defers_send(connection))
+            return put_off_batch(connection, &batch);
         result = settle_batch(connection, tx, from, &batch, transport_send(fd, tx, batch.end, more));
         if (result != 0)
             return result;

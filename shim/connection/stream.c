@@ -14,6 +14,9 @@
 #include "connection/endpoint.h"
 #include "base/process.h"
 #include "connection/receive.h"
+#include "base/filter.h"
+#include "base/transport.h"
+#include "connection/unlocked.h"
 #include "connection/send.h"
 #include "connection/wait.h"
 #include "base/raw_syscall.h"
@@ -34,6 +37,7 @@ struct attempt {
     short wants;       /* the events that the handshake waits for */
     uint64_t until_ms; /* when to try again without an event (clock_ms()) */
     size_t low_water;  /* bytes that a blocking read waits for */
+    bool may_wait;     /* the call does not have MSG_DONTWAIT */
 };
 
 /*
@@ -43,16 +47,23 @@ struct attempt {
 static enum endpoint_result enter(int fd, struct attempt *attempt)
 {
     enum endpoint_result result = endpoint_enter(fd, &attempt->endpoint, &attempt->connection);
-    if (result != ENDPOINT_ENTERED)
+    if (result != ENDPOINT_ENTERED) {
+        unlocked_settle(NULL);
         return result;
+    }
     struct connection *connection = attempt->connection;
     const uint32_t generation = atomic_load_explicit(&attempt->endpoint->generation, memory_order_relaxed);
     if (__builtin_expect(attempt->generation != 0 && attempt->generation != generation, false)) {
+        unlocked_settle(NULL);
         endpoint_leave(connection);
         errno = EBADF;
         return ENDPOINT_ERROR;
     }
     attempt->generation = generation;
+    if (__builtin_expect(process_sandboxed, false)) {
+        unlocked_connection = attempt->may_wait ? connection : NULL;
+        unlocked_settle(connection);
+    }
     if (__builtin_expect(handshake_is_under_way(connection), false)) {
         handshake_advance(connection, fd);
         if (connection->phase == CONNECTION_NONE) {
@@ -74,6 +85,7 @@ static void leave(struct attempt *attempt)
     attempt->until_ms = connection->deadline_ms;
     if (!connection->buffering && connection->buffer_at_ms < attempt->until_ms)
         attempt->until_ms = connection->buffer_at_ms;
+    unlocked_connection = NULL;
     endpoint_leave(attempt->connection);
 }
 
@@ -87,6 +99,27 @@ static int wait_handshake(int fd, const struct attempt *attempt, int timeout_opt
     const uint64_t slice = clock_ms() + SLICE_MS;
     return wait_for(fd, attempt->wants, slice < attempt->until_ms ? slice : attempt->until_ms, timeout_option,
                     began_ms);
+}
+
+/*
+ * Behind a filter that does not allow to wait in another way: makes the call that an attempt has put off, without
+ * the lock. Returns as wait_for(); UNLOCKED_NOTHING: nothing was put off.
+ */
+enum { UNLOCKED_NOTHING = -1 };
+static int wait_unlocked(int fd, struct attempt *attempt, bool receives)
+{
+    struct unlocked work = {0};
+    if (!process_sandboxed)
+        return UNLOCKED_NOTHING;
+    if (endpoint_enter(fd, &attempt->endpoint, &attempt->connection) != ENDPOINT_ENTERED)
+        return 0;
+    if (atomic_load_explicit(&attempt->endpoint->generation, memory_order_relaxed) == attempt->generation) {
+        unlocked_connection = attempt->connection;
+        unlocked_claim(attempt->connection, &work, receives);
+        unlocked_connection = NULL;
+    }
+    endpoint_leave(attempt->connection);
+    return work.is_pending ? unlocked_wait(fd, &work) : UNLOCKED_NOTHING;
 }
 
 /* A receive also sends what is pending, as far as possible. */
@@ -123,7 +156,7 @@ static bool will_wait(const struct connection *connection, int flags)
 {
     return receive_awaits_answer(connection) &&
            !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0 &&
-           !process_sandboxed;
+           !transport_receive_waits();
 }
 
 ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)
@@ -139,7 +172,7 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         errno = EINVAL;
         return -1;
     }
-    struct attempt attempt = {0};
+    struct attempt attempt = {.may_wait = (flags & MSG_DONTWAIT) == 0};
     pthread_testcancel();
     for (;;) {
         enum endpoint_result entered = enter(fd, &attempt);
@@ -165,8 +198,11 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
             return outcome(to.passed, (int)-result);
         if (!attempt.blocking || (flags & MSG_DONTWAIT) != 0)
             return outcome(to.passed, EAGAIN);
-        if (process_sandboxed)
-            continue; /* there, transport_receive() waits on a blocking socket */
+        const int unlocked = wait_unlocked(fd, &attempt, true);
+        if (unlocked == 0 || (unlocked == UNLOCKED_NOTHING && transport_receive_waits()))
+            continue;
+        if (unlocked > 0)
+            return outcome(to.passed, unlocked);
         /* SO_RCVTIMEO applies to the whole call: a later wait gets only the time that is left. */
         const bool again = began_ms > 0;
         if (!again)
@@ -188,24 +224,46 @@ static bool may_be_ready_soon(const struct connection *connection)
            span_length(connection->prehandshake) == 0;
 }
 
-/* Raises SIGPIPE as send(2) does. In a sandbox, the kernel has raised it: the shim sends with the program's call.
- */
+/* Raises SIGPIPE as send(2) does. If the shim has sent with the program's call, the kernel has raised it. */
 static void raise_sigpipe(int flags)
 {
-    if ((flags & MSG_NOSIGNAL) != 0 || process_sandboxed)
+    if ((flags & MSG_NOSIGNAL) != 0 || transport_send_waits() || !filter_allows(SYS_gettid) ||
+        !filter_allows(SYS_tgkill))
         return;
     const long thread = raw_syscall(SYS_gettid);
     (void)raw_syscall(SYS_tgkill, process_running_id(), thread, SIGPIPE);
 }
 
+/*
+ * Whether attempt after attempt has sent nothing, although the wait in between reported that the socket takes
+ * bytes. A system call filter may answer so for ever. `sent`: bytes that the kernel has taken.
+ */
+struct stall {
+    uint64_t sent;
+    unsigned attempts;
+};
+
+static bool has_stalled(struct stall *stall, const struct connection *connection)
+{
+    enum { ATTEMPTS_MAX = 20000 };
+    const uint64_t sent = connection->tx_total - span_length(connection->tx);
+    if (sent != stall->sent || connection->phase != CONNECTION_OPEN)
+        stall->attempts = 0;
+    stall->sent = sent;
+    return ++stall->attempts > ATTEMPTS_MAX;
+}
+
 /* Waits before the next attempt to send, without the lock. `first`: for the handshake. Returns as wait_for(). */
 static int wait_to_send(int fd, struct attempt *attempt, uint64_t began_ms, bool first)
 {
+    const int unlocked = wait_unlocked(fd, attempt, false);
+    if (unlocked != UNLOCKED_NOTHING)
+        return unlocked;
     if (first && attempt->until_ms > began_ms + FIRST_SEND_TIMEOUT_MS)
         attempt->until_ms = began_ms + FIRST_SEND_TIMEOUT_MS;
     if (attempt->under_way)
         return wait_handshake(fd, attempt, SO_SNDTIMEO, began_ms);
-    return process_sandboxed ? 0 : wait_for(fd, POLLOUT, UINT64_MAX, SO_SNDTIMEO, began_ms);
+    return transport_send_waits() ? 0 : wait_for(fd, POLLOUT, UINT64_MAX, SO_SNDTIMEO, began_ms);
 }
 
 ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags, enum transport_call kind)
@@ -214,12 +272,13 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
     const int saved = errno;
     uint64_t began_ms = 0, target = 0; /* the tx_total with which all bytes of this call are sent */
     bool required = false, may_wait_first = true;
+    struct stall stall = {0};
     int error = 0; /* of the last wait */
     if (flags & MSG_OOB) {
         errno = EOPNOTSUPP;
         return -1;
     }
-    struct attempt attempt = {0};
+    struct attempt attempt = {.may_wait = (flags & MSG_DONTWAIT) == 0};
     pthread_testcancel();
     for (;;) {
         enum endpoint_result entered = enter(fd, &attempt);
@@ -238,6 +297,8 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0;
         const bool first = blocks && may_wait_first && error == 0 && may_be_ready_soon(connection);
         int result = -error;
+        if (blocks && began_ms != 0 && has_stalled(&stall, connection))
+            connection_fail(connection, fd, ECONNRESET, "the kernel says that it takes bytes, and takes none");
         if (first)
             result = -EAGAIN;
         else if (error == 0)

@@ -15,6 +15,8 @@
 #include <time.h>
 
 #include "connection/connection.h"
+#include "base/filter.h"
+#include "base/raw_syscall.h"
 #include "base/libc.h"
 
 /* The program's timeout in milliseconds; UINT64_MAX: none. */
@@ -22,7 +24,7 @@ static uint64_t program_timeout(int fd, int option)
 {
     struct timeval timeout = {0};
     socklen_t length = sizeof timeout;
-    if (real_libc()->getsockopt(fd, SOL_SOCKET, option, &timeout, &length) != 0 ||
+    if (!filter_allows(SYS_getsockopt) || real_libc()->getsockopt(fd, SOL_SOCKET, option, &timeout, &length) != 0 ||
         (timeout.tv_sec == 0 && timeout.tv_usec == 0))
         return UINT64_MAX;
     return (uint64_t)timeout.tv_sec * 1000 + ((uint64_t)timeout.tv_usec + 999) / 1000;
@@ -35,6 +37,8 @@ static uint64_t program_timeout(int fd, int option)
  */
 static bool restarts(void)
 {
+    if (!filter_allows(SYS_rt_sigaction))
+        return true;
     for (int number = 1; number < NSIG; number++) {
         struct sigaction action;
         if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
@@ -44,12 +48,32 @@ static bool restarts(void)
     return true;
 }
 
+/* As ppoll(2). A filter may allow only poll(2), or neither: then only a wait for bytes is possible, without a
+ * limit. */
+static int wait_once(struct pollfd *poll, const struct timespec *pause)
+{
+    char byte;
+    if (filter_allows(SYS_ppoll))
+        return real_libc()->ppoll(poll, 1, pause, NULL);
+#ifdef SYS_poll
+    if (filter_allows(SYS_poll))
+        return real_libc()->poll(poll, 1,
+                                 pause != NULL ? (int)(pause->tv_sec * 1000 + pause->tv_nsec / 1000000) : -1);
+#endif
+    if ((poll->events & POLLIN) == 0 || !filter_allows(SYS_recvfrom))
+        return 1;
+    return real_libc()->recv(poll->fd, &byte, sizeof byte, MSG_PEEK) >= 0 || errno != EINTR ? 1 : -1;
+}
+
+/* After so many signals, the caller tries again: a filter may answer every wait with EINTR. */
+enum { INTERRUPTED_MAX = 100 };
+
 int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
 {
     const uint64_t allowed = program_timeout(fd, timeout_option);
     const uint64_t program_until = allowed == UINT64_MAX ? UINT64_MAX : began_ms + allowed;
     const uint64_t end = program_until < until_ms ? program_until : until_ms;
-    for (;;) {
+    for (int interrupted = 0;;) {
         struct pollfd poll = {.fd = fd, .events = events};
         const uint64_t now = clock_ms();
         if (now >= program_until)
@@ -58,13 +82,15 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
             return 0;
         const uint64_t left = end == UINT64_MAX ? 0 : end - now;
         const struct timespec pause = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
-        int count = real_libc()->ppoll(&poll, 1, end == UINT64_MAX ? NULL : &pause, NULL);
+        int count = wait_once(&poll, end == UINT64_MAX ? NULL : &pause);
         if (count > 0)
             return 0;
         if (count < 0 && errno != EINTR)
             return 0; /* the caller's next call on `fd` finds the error */
         if (count < 0 && (allowed != UINT64_MAX || !restarts()))
             return EINTR;
+        if (++interrupted >= INTERRUPTED_MAX)
+            return 0;
     }
 }
 

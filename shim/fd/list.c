@@ -3,10 +3,13 @@
  */
 #include "fd/list.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/raw_syscall.h"
+#include "base/workspace.h"
 #include "fd/table.h"
 
 struct entry { /* getdents64(2) */
@@ -17,14 +20,15 @@ struct entry { /* getdents64(2) */
     char name[];
 };
 
-/* Calls `visit` for each number in the directory that is open at `list`. */
-static void visit_listed(int list, void (*visit)(int fd, void *argument), void *argument)
+enum { ENTRIES_BYTES = 4096 };
+
+/* Calls `visit` for each number in the directory that is open at `list`. `buffer`: ENTRIES_BYTES bytes. */
+static void visit_listed(int list, char *buffer, void (*visit)(int fd, void *argument), void *argument)
 {
-    uint64_t buffer[512] = {0};
     long size;
-    while ((size = raw_syscall(SYS_getdents64, list, buffer, sizeof buffer)) > 0)
+    while ((size = raw_syscall(SYS_getdents64, list, buffer, ENTRIES_BYTES)) > 0)
         for (long at = 0; at < size;) {
-            const struct entry *entry = (const void *)((const char *)buffer + at);
+            const struct entry *entry = (const void *)(buffer + at);
             int fd = 0;
             const char *digit = entry->name;
             for (; *digit >= '0' && *digit <= '9'; digit++)
@@ -38,11 +42,15 @@ static void visit_listed(int list, void (*visit)(int fd, void *argument), void *
 void list_descriptors(void (*visit)(int fd, void *argument), void *argument)
 {
     enum { WITHOUT_PROC = 1024 };
-    const long list = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    char *buffer = workspace_take();
+    const long list =
+        buffer != NULL ? raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+                       : -ENOMEM;
     if (list >= 0) {
-        visit_listed((int)list, visit, argument);
+        visit_listed((int)list, buffer, visit, argument);
         (void)raw_syscall(SYS_close, list);
     }
+    workspace_give(buffer);
     for (int fd = 0; list < 0 && fd < WITHOUT_PROC; fd++)
         if (!fd_is_own(fd))
             visit(fd, argument);

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/filter.h"
 #include "base/fork.h"
 #include "base/libc.h"
 #include "base/process.h"
@@ -42,7 +43,8 @@ int own_duplicate_high(int fd, int at_least)
     long high = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least);
     struct rlimit limit = {0};
     /* The limit is below that number, or no number from there on is free: as high as possible. */
-    if ((high == -EINVAL || high == -EMFILE) && raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
+    if ((high == -EINVAL || high == -EMFILE) && filter_allows(SYS_prlimit64) &&
+        raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
         for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2 && high < 0;
              lower /= 2)
             high = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lower);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/resource.h>
 
+#include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/trace.h"
@@ -147,7 +148,7 @@ int fd_next_known(unsigned first)
 bool fd_is_beyond_limit(int fd)
 {
     struct rlimit limit = {0};
-    return fd > atomic_load(&highest) && !process_sandboxed &&
+    return fd > atomic_load(&highest) && !process_sandboxed && filter_allows(SYS_prlimit64) &&
            raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur;
 }
 

@@ -264,6 +264,9 @@ static int handshake_verify(const struct gnutls *lib, gnutls_session_t session, 
     if (reason != NULL)
         report_end("would-refuse", lib, session, reason, NULL);
     report_handshake(lib, session);
+    reason = pfswrap_enforces() ? audit_refusal() : NULL;
+    if (reason != NULL)
+        return session_refuse(lib, session, reason, GNUTLS_E_INTERNAL_ERROR);
     return GNUTLS_E_SUCCESS;
 }
 

@@ -101,8 +101,8 @@ void gnutls_library_require_supported(void)
 {
     if (!library_find() || library.missing == NULL)
         return;
-    char message[PATH_MAX + 128];
-    (void)snprintf(message, sizeof message, "%s lacks %s, expected GnuTLS 3.6.3 or later", library.name,
+    char message[512];
+    (void)snprintf(message, sizeof message, "%.300s lacks %s, expected GnuTLS 3.6.3 or later", library.name,
                    library.missing);
     pfswrap_die(message);
 }

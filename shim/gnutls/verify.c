@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/workspace.h"
 #include "config/init.h"
 #include "gnutls/session.h"
 
@@ -48,12 +49,11 @@ void verify_begin(const struct gnutls *lib, gnutls_session_t session, bool is_se
         lib->gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
 }
 
-/* A pin is the SHA-256 digest of the SubjectPublicKeyInfo (RFC 7469, 2.4). */
-static bool pin_matches(const struct gnutls *lib, gnutls_x509_crt_t certificate)
+/* The SHA-256 digest of the SubjectPublicKeyInfo. `key`: memory for that. False: it cannot be computed. */
+static bool key_digest(const struct gnutls *lib, gnutls_x509_crt_t certificate, unsigned char key[static KEY_MAX],
+                       unsigned char digest[static DIGEST_BYTES])
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
-    unsigned char key[KEY_MAX], digest[DIGEST_BYTES];
-    size_t key_size = sizeof key, digest_size = sizeof digest;
+    size_t key_size = KEY_MAX, digest_size = DIGEST_BYTES;
     gnutls_pubkey_t public_key;
     if (lib->gnutls_pubkey_init(&public_key) < 0)
         return false;
@@ -61,9 +61,18 @@ static bool pin_matches(const struct gnutls *lib, gnutls_x509_crt_t certificate)
                    lib->gnutls_pubkey_export(public_key, GNUTLS_X509_FMT_DER, key, &key_size) >= 0;
     lib->gnutls_pubkey_deinit(public_key);
     const gnutls_datum_t data = {key, (unsigned)key_size};
-    if (!is_read || lib->gnutls_fingerprint(GNUTLS_DIG_SHA256, &data, digest, &digest_size) < 0)
-        return false;
-    for (size_t i = 0; i < policy->pin_count; i++)
+    return is_read && lib->gnutls_fingerprint(GNUTLS_DIG_SHA256, &data, digest, &digest_size) >= 0;
+}
+
+/* A pin is such a digest (RFC 7469, 2.4). */
+static bool pin_matches(const struct gnutls *lib, gnutls_x509_crt_t certificate)
+{
+    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    unsigned char digest[DIGEST_BYTES];
+    unsigned char *key = workspace_take();
+    const bool is_known = key != NULL && key_digest(lib, certificate, key, digest);
+    workspace_give(key);
+    for (size_t i = 0; is_known && i < policy->pin_count; i++)
         if (memcmp(digest, policy->pins[i], sizeof digest) == 0)
             return true;
     return false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/filter.h"
 #include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
@@ -63,10 +64,28 @@ bool inspect_is_current(int fd)
 }
 
 /* A connection that cannot be inspected is cut if the policy may refuse connections. */
-static void begin_failed(int fd, const char *reason)
+static bool begin_failed(int fd, const char *reason)
 {
     if (inspect_enforces())
         inspect_cut(fd, reason);
+    return !inspect_enforces();
+}
+
+/*
+ * Behind a filter that forbids the questions, nothing is known about a new socket, not even whether it is a TCP
+ * socket. A policy that refuses plaintext refuses it. Otherwise it passes without inspection.
+ */
+static bool begin_unknown(int fd)
+{
+    bool refuses = may_refuse(in_force->wire.plaintext);
+    for (size_t i = 0; i < in_force->rule_count && !refuses; i++)
+        refuses = may_refuse(in_force->rules[i].plaintext);
+    return !refuses || begin_failed(fd, "a system call filter forbids to find out which rule applies");
+}
+
+static bool can_ask(void)
+{
+    return filter_allows(SYS_getsockopt) && filter_allows(SYS_getsockname) && filter_allows(SYS_getpeername);
 }
 
 /* How an inspection is done, by the rule that applies. */
@@ -104,49 +123,46 @@ static bool may_be_internet(const struct sockaddr *address, socklen_t length)
 }
 
 /* `address`: the peer's; NULL for a connection that was accepted, from `listener`. */
-static void inspect_begin(int fd, enum policy_direction direction, int listener, const struct sockaddr *address,
+static bool inspect_begin(int fd, enum policy_direction direction, int listener, const struct sockaddr *address,
                           socklen_t length)
 {
-    if (fd_is_sealed(fd) || process_sandboxed || !may_be_internet(address, length) || !socket_may_be_tcp(fd))
-        return;
+    if (fd_is_sealed(fd) || !may_be_internet(address, length))
+        return true;
+    if (!can_ask())
+        return begin_unknown(fd);
+    if (!socket_may_be_tcp(fd))
+        return true;
     if (direction == POLICY_CONNECT && length >= sizeof address->sa_family && address->sa_family == AF_UNSPEC) {
         inspect_end(fd); /* the socket is disconnected (connect(2)), and may be connected again */
-        return;
+        return true;
     }
     const struct policy_rule *rule;
     const enum rule_answer answer = direction == POLICY_CONNECT
                                         ? rule_for_connect(in_force, fd, address, length, &rule)
                                         : rule_for_accept(in_force, fd, listener, &rule);
-    if (answer == RULE_UNKNOWN) {
-        begin_failed(fd, "its addresses cannot be found out, and a rule may apply to it");
-        return;
-    }
+    if (answer == RULE_UNKNOWN)
+        return begin_failed(fd, "its addresses cannot be found out, and a rule may apply to it");
     enum policy_plaintext plaintext =
         rule != NULL && rule->plaintext != POLICY_PLAINTEXT_UNSET ? rule->plaintext : in_force->wire.plaintext;
     if (in_force->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
-        return;
-    if ((unsigned)fd >= FD_TABLE_SIZE) {
-        begin_failed(fd, "the descriptor's number is too high for an inspection");
-        return;
-    }
+        return true;
+    if ((unsigned)fd >= FD_TABLE_SIZE)
+        return begin_failed(fd, "the descriptor's number is too high for an inspection");
     const struct manner manner = {rule, plaintext, direction == POLICY_LISTEN};
     process_block_forks(); /* a child has both the descriptor and its record, or neither */
     const bool is_done = add_record(fd, &manner);
     process_unblock_forks();
-    if (!is_done)
-        begin_failed(fd, "no memory for an inspection of the connection");
+    return is_done || begin_failed(fd, "no memory for an inspection of the connection");
 }
 
-void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
+bool inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
-    if (in_force != NULL)
-        inspect_begin(fd, POLICY_CONNECT, -1, address, length);
+    return in_force == NULL || inspect_begin(fd, POLICY_CONNECT, -1, address, length);
 }
 
-void inspect_accepted(int fd, int listener)
+bool inspect_accepted(int fd, int listener)
 {
-    if (in_force != NULL)
-        inspect_begin(fd, POLICY_LISTEN, listener, NULL, 0);
+    return in_force == NULL || inspect_begin(fd, POLICY_LISTEN, listener, NULL, 0);
 }
 
 static void config_fill(struct wire_config *config, const struct policy_tls *tls, uint16_t plaintext_max)
@@ -172,11 +188,24 @@ static bool policy_wants(const struct policy *policy)
     return false;
 }
 
+/* Ends the process. In audit mode, which changes nothing, it only says that no connection is inspected. */
+static bool goes_on_without(const struct policy *policy)
+{
+    static const char reason[] =
+        "cannot prepare to inspect connections: the kernel refused memory that a fork wipes (Linux 4.14)";
+    const struct audit_field fields[] = {AUDIT_S("reason", reason), AUDIT_S("rule", "wire")};
+    if (policy->mode == POLICY_ENFORCE)
+        pfswrap_die(reason);
+    audit_event("unprotected", fields, sizeof fields / sizeof fields[0]);
+    return false;
+}
+
 void inspect_start(const struct policy *policy)
 {
     if (!policy_wants(policy))
         return;
-    record_start();
+    if (!record_start() && !goes_on_without(policy))
+        return;
     config_fill(&at_once, &policy->tls, 0);
     config_fill(&after_plaintext, &policy->tls, STARTTLS_BYTES);
     in_force = policy;

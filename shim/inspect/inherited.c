@@ -59,13 +59,13 @@ static bool begin(int fd, enum beginning *beginning)
     }
     *beginning = beginning_of(fd);
     if (*beginning == BEGINNING_SERVER) {
-        inspect_accepted(fd, -1);
+        (void)inspect_accepted(fd, -1);
     } else if (*beginning == BEGINNING_CLIENT) {
         struct sockaddr_storage peer = {0};
         socklen_t length = sizeof peer;
         if (raw_syscall(SYS_getpeername, fd, &peer, &length) != 0)
             length = 0;
-        inspect_connected(fd, (const struct sockaddr *)&peer, length);
+        (void)inspect_connected(fd, (const struct sockaddr *)&peer, length);
     }
     return fd_is_inspected(fd);
 }

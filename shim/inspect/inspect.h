@@ -26,10 +26,11 @@ bool inspect_enforces(void);
 
 /*
  * `fd` has been connected, or will be, to `address`; `fd` has been accepted from `listener` (-1: not known). Both
- * keep errno.
+ * keep errno. False: the connection must be inspected, and cannot be. It has been cut, and the call that made it
+ * must fail.
  */
-void inspect_connected(int fd, const struct sockaddr *address, socklen_t length);
-void inspect_accepted(int fd, int listener);
+bool inspect_connected(int fd, const struct sockaddr *address, socklen_t length);
+bool inspect_accepted(int fd, int listener);
 
 /*
  * A connection that another process has made is inspected if no byte has passed on it yet. inspect_inherited(): the

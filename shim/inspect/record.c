@@ -21,11 +21,9 @@
 static struct memory_pool records = {.block = RECORD_BYTES, .per_chunk = 64};
 static atomic_int inspected; /* how many numbers have records */
 
-void record_start(void)
+bool record_start(void)
 {
-    if (process_start() != 0)
-        pfswrap_die(
-            "cannot prepare to inspect connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+    return process_start() == 0;
 }
 
 struct record *record_at(uint32_t entry)

@@ -49,8 +49,8 @@ enum decision {
 
 /* --- record.c --- */
 
-/* Prepares for records. Once, before main(). Ends the process if that is not possible. */
-void record_start(void);
+/* Prepares for records. Once, before main(). Returns whether that is possible. */
+bool record_start(void);
 
 /*
  * Makes a record for the foreign number `fd`. Returns it locked. NULL: no memory, or the number is not foreign, or

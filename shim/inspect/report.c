@@ -11,6 +11,7 @@
 #include "base/elf.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/workspace.h"
 #include "config/init.h"
 #include "fd/table.h"
 #include "inspect/record.h"
@@ -18,7 +19,9 @@
 
 enum { LIST_TEXT = 512 };
 
+/* In a workspace: it is too large for a small stack. */
 struct line {
+    struct elf_object object;
     char local[AUDIT_ADDRESS_TEXT], peer[AUDIT_ADDRESS_TEXT];
     char versions[LIST_TEXT], groups[LIST_TEXT], suites[LIST_TEXT];
     char version[16], group[40], suite[64];
@@ -130,8 +133,9 @@ static const char *role_of(const struct record *record)
     return is_server ? "server" : "client";
 }
 
-static void add_end(struct line *line, const struct record *record, struct elf_object *object)
+static void add_end(struct line *line, const struct record *record)
 {
+    struct elf_object *const object = &line->object;
     const char *rule = record->rule != RECORD_NO_RULE ? pfswrap_policy()->rules[record->rule].name : "wire";
     uintptr_t shim = (uintptr_t)&fd_table; /* the shim itself is not the library that moved the bytes */
     if (record->caller != NULL && elf_object_of(record->caller, object) &&
@@ -167,38 +171,54 @@ static const char *reason_of(const struct record *record, enum decision decision
         return "not all bytes of the connection have passed through this process";
     if (record->wire.verdict == WIRE_WEAK)
         return wire_reason_words(record->wire.reason);
-    if (record->wire.verdict != WIRE_PLAINTEXT || decision == DECISION_LOG)
+    const bool is_refused = decision == DECISION_REFUSE || decision == DECISION_WOULD;
+    const bool by_policy =
+        record->wire.verdict == WIRE_PLAINTEXT &&
+        (record->plaintext == POLICY_PLAINTEXT_REFUSE || record->plaintext == POLICY_PLAINTEXT_STARTTLS);
+    if (is_refused && !by_policy)
+        return "the audit log cannot be written";
+    if (!by_policy || !is_refused)
         return NULL;
     return record->plaintext == POLICY_PLAINTEXT_STARTTLS ? "plaintext that did not become TLS"
                                                           : "plaintext is refused by the policy";
 }
 
+/* Begins a line. NULL: no memory, and audit_lose() has reported it. */
+static struct line *line_take(const struct record *record, int fd)
+{
+    struct line *line = workspace_take();
+    if (line == NULL) {
+        audit_lose();
+        return NULL;
+    }
+    line->event.count = 0;
+    audit_add(&line->event, AUDIT_S("role", role_of(record)));
+    add_addresses(line, fd);
+    return line;
+}
+
 void record_report(const struct record *record, int fd, enum decision decision)
 {
     const char *event = event_name(record, decision);
-    struct line line;
-    struct elf_object object;
-    if (event == NULL)
+    struct line *line = event != NULL ? line_take(record, fd) : NULL;
+    if (line == NULL)
         return;
-    line.event.count = 0;
-    audit_add(&line.event, AUDIT_S("role", role_of(record)));
-    add_addresses(&line, fd);
     if (wire_is_tls(&record->wire)) {
-        add_offer(&line, &record->wire);
-        add_choice(&line, &record->wire);
+        add_offer(line, &record->wire);
+        add_choice(line, &record->wire);
     }
-    audit_add(&line.event, AUDIT_S("reason", reason_of(record, decision)));
-    add_end(&line, record, &object);
-    audit_write(&line.event, event);
+    audit_add(&line->event, AUDIT_S("reason", reason_of(record, decision)));
+    add_end(line, record);
+    audit_write(&line->event, event);
+    workspace_give(line);
 }
 
 void record_report_plain(const struct record *record, int fd)
 {
-    struct line line;
-    struct elf_object object;
-    line.event.count = 0;
-    audit_add(&line.event, AUDIT_S("role", role_of(record)));
-    add_addresses(&line, fd);
-    add_end(&line, record, &object);
-    audit_write(&line.event, "plaintext");
+    struct line *line = line_take(record, fd);
+    if (line == NULL)
+        return;
+    add_end(line, record);
+    audit_write(&line->event, "plaintext");
+    workspace_give(line);
 }

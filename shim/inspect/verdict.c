@@ -12,9 +12,11 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "audit/audit.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/socket_cookie.h"
+#include "base/workspace.h"
 #include "config/init.h"
 
 /* Whether the bytes of this call begin like a TLS record. */
@@ -101,6 +103,17 @@ static enum decision decide(const struct record *record)
     return decide_tls(record);
 }
 
+/* A copy for the log, in a workspace. NULL: no memory, and audit_lose() has reported it. */
+static struct record *record_copy(const struct record *record)
+{
+    struct record *copy = workspace_take();
+    if (copy != NULL)
+        memcpy(copy, record, sizeof *copy);
+    else
+        audit_lose();
+    return copy;
+}
+
 /*
  * Acts on a decision other than DECISION_NONE. `now`: bytes of this call. Called locked; unlocked on return.
  * Returns whether the connection is cut.
@@ -116,14 +129,16 @@ static __attribute__((noinline)) bool record_conclude(struct record *record, uin
     bool is_verdict = decision == DECISION_REFUSE || decision == DECISION_WOULD || decision == DECISION_LOG;
     if (is_verdict && !is_proven(record, fd, direction, now))
         decision = DECISION_UNKNOWN;
-    struct record copy = *record;
+    struct record *copy = record_copy(record);
     if (decision == DECISION_REFUSE) {
         record->is_cut = true;
         record_unlock(record);
     } else {
         record_forget(record, entry);
     }
-    record_report(&copy, fd, decision); /* before shutdown(2), after which there is no peer's address */
+    if (copy != NULL)
+        record_report(copy, fd, decision); /* before shutdown(2), after which there is no peer's address */
+    workspace_give(copy);
     if (decision == DECISION_REFUSE && !process_sandboxed)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
     return decision == DECISION_REFUSE;
@@ -134,6 +149,10 @@ bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_dire
     enum decision decision = decide(record);
     bool says_plain = record->plaintext == POLICY_PLAINTEXT_LOG && !record->is_plain_logged &&
                       wire_is_plain(&record->wire) && decision != DECISION_LOG;
+    const bool is_logged = says_plain || decision == DECISION_LOG || decision == DECISION_UNKNOWN ||
+                           (decision == DECISION_PASS && record->wire.verdict == WIRE_PFS);
+    if (is_logged && pfswrap_enforces() && audit_refusal() != NULL)
+        return record_conclude(record, entry, fd, direction, now, DECISION_REFUSE);
     if (decision == DECISION_NONE && says_plain && !is_proven(record, fd, direction, now))
         decision = DECISION_UNKNOWN;
     if (__builtin_expect(decision != DECISION_NONE, false))
@@ -143,8 +162,10 @@ bool record_decide(struct record *record, uint32_t entry, int fd, enum wire_dire
         return false;
     }
     record->is_plain_logged = true;
-    struct record copy = *record;
+    struct record *copy = record_copy(record);
     record_unlock(record);
-    record_report_plain(&copy, fd);
+    if (copy != NULL)
+        record_report_plain(copy, fd);
+    workspace_give(copy);
     return false;
 }

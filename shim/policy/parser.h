@@ -83,6 +83,7 @@ unsigned policy_key_line(const struct policy_parser *parser, const char *key);
 extern const char *const policy_words_mode[];
 extern const char *const policy_words_children[];
 extern const char *const policy_words_io_uring[];
+extern const char *const policy_words_log_failure[];
 extern const char *const policy_words_tickets[];
 extern const char *const policy_words_verify[];
 extern const char *const policy_words_dtls[];

@@ -31,6 +31,15 @@ static int set_log(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_log_failure(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_log_failure);
+    if (choice < 0)
+        return -1;
+    parser->policy->log_failure = (enum policy_log_failure)choice;
+    return 0;
+}
+
 static int set_children(struct policy_parser *parser, const char *value)
 {
     int choice = policy_value_choose(parser, value, policy_words_children);
@@ -50,6 +59,6 @@ static int set_io_uring(struct policy_parser *parser, const char *value)
 }
 
 const struct policy_key policy_keys_policy[] = {
-    {"mode", false, set_mode},         {"log", false, set_log}, {"children", false, set_children},
-    {"io-uring", false, set_io_uring}, {NULL, false, NULL},
+    {"mode", false, set_mode},         {"log", false, set_log},           {"log-failure", false, set_log_failure},
+    {"children", false, set_children}, {"io-uring", false, set_io_uring}, {NULL, false, NULL},
 };

@@ -25,6 +25,7 @@ enum policy_mode { POLICY_ENFORCE, POLICY_AUDIT };
 enum policy_children { POLICY_CHILDREN_PROTECT, POLICY_CHILDREN_ALLOW, POLICY_CHILDREN_REQUIRE };
 enum policy_io_uring { POLICY_IO_URING_LOG, POLICY_IO_URING_NO_NEW_PRIVS, POLICY_IO_URING_REQUIRE };
 enum policy_log { POLICY_LOG_STDERR, POLICY_LOG_SYSLOG, POLICY_LOG_FILE };
+enum policy_log_failure { POLICY_LOG_FAILURE_CONTINUE, POLICY_LOG_FAILURE_REFUSE };
 enum policy_tickets { POLICY_TICKETS_ALLOW, POLICY_TICKETS_REFUSE };
 enum policy_verify { POLICY_VERIFY_APPLICATION, POLICY_VERIFY_REQUIRE };
 enum policy_dtls { POLICY_DTLS_ECDHE, POLICY_DTLS_REFUSE };
@@ -101,6 +102,7 @@ struct policy {
     enum policy_io_uring io_uring;
     enum policy_log log;
     char log_path[PATH_MAX]; /* if log is POLICY_LOG_FILE */
+    enum policy_log_failure log_failure;
     struct policy_tls tls;
     struct policy_wire wire;
     struct policy_seal_keys seal;

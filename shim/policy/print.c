@@ -62,6 +62,7 @@ static void print_policy(struct printer *out, const struct policy *policy)
         print(out, "log = %s\n", policy->log_path);
         break;
     }
+    print(out, "log-failure = %s\n", policy_words_log_failure[policy->log_failure]);
     print(out, "children = %s\n", policy_words_children[policy->children]);
     print(out, "io-uring = %s\n", policy_words_io_uring[policy->io_uring]);
 }

@@ -27,9 +27,10 @@ static enum policy_line reader_fill(struct policy_reader *reader)
     if (reader->fd < 0)
         return POLICY_LINE_END;
     long taken;
+    int interrupted = 0;
     do {
         taken = raw_syscall(SYS_read, reader->fd, reader->buffer, sizeof reader->buffer);
-    } while (taken == -EINTR);
+    } while (raw_is_interrupted(taken, &interrupted));
     if (taken < 0) {
         errno = (int)-taken;
         return POLICY_LINE_FAILED;

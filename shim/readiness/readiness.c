@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "base/process.h"
+#include "base/transport.h"
 #include "connection/receive.h"
 #include "connection/send.h"
 
@@ -75,12 +76,12 @@ uint32_t readiness_spurious(struct connection *connection, int fd, uint32_t even
     uint32_t spurious = 0;
     if (connection->phase != CONNECTION_OPEN)
         return 0;
-    /* A sandbox may allow only the program's own calls. There is no way to ask with those without waiting. */
-    if (process_sandboxed && atomic_load(&connection->nonblocking))
+    /* A filter may allow only the program's own calls. There is no way to ask with those without waiting. */
+    if (transport_receive_waits() && atomic_load(&connection->nonblocking))
         return 0;
     if ((events & READABLE) != 0 && !receive_ahead(connection, fd))
         spurious |= READABLE;
-    if ((events & WRITABLE) != 0 && !process_sandboxed && send_flush(connection, fd) == 0)
+    if ((events & WRITABLE) != 0 && !transport_send_waits() && send_flush(connection, fd) == 0)
         spurious |= WRITABLE;
     return spurious;
 }

@@ -26,6 +26,7 @@ enum {
     CHANNEL_CIPHERTEXT_MIN = 17, /* an encrypted tag byte and a MAC, without plaintext */
     CHANNEL_CIPHERTEXT_MAX = PFSWRAP_SEAL_CHUNK_MAX + CHANNEL_CIPHERTEXT_MIN,
     CHANNEL_CONTROL_MAX = PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MAX, /* plaintext of a type 1 or 2 frame */
+    CHANNEL_SCRATCH_BYTES = CHANNEL_CONTROL_MAX + CHANNEL_MESSAGE_MAX, /* a control frame, and the payload in it */
 
     /* docs/WIRE.md, 2.11, has the reasons for these limits. */
     CHANNEL_REHANDSHAKE_SECONDS = 3600, /* age of the keys at which a re-handshake is due */
@@ -154,11 +155,11 @@ static inline int channel_check(const struct channel *channel)
 
 /*
  * handshake.c: the first messages, before the streams. take returns the length of the message in `out` (0: there is
- * none), open returns an event; both may return an error.
+ * none), open returns an event; both may return an error. `scratch` has CHANNEL_MESSAGE_MAX bytes.
  */
 int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out);
 int handshake_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                   size_t available, struct pfswrap_seal_opened *opened);
+                   size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened);
 
 /* Whether a channel can work with these settings, which the caller may have changed since pfswrap_seal_init(). */
 bool channel_config_is_valid(const struct pfswrap_seal_config *config);
@@ -171,19 +172,20 @@ struct exchange_keys {
 
 /*
  * exchange.c: the Noise messages of handshakes and re-handshakes. Functions that write return the message's length,
- * those that read return 0; both may return an error. Message 2
- * completes the exchange: it fills *keys, channel->hash and everything that both sides have agreed on.
+ * those that read return 0; both may return an error. Message 2 completes the exchange: it fills *keys,
+ * channel->hash and everything that both sides have agreed on. `bytes` is memory for a payload, CHANNEL_MESSAGE_MAX
+ * bytes.
  * exchange_check_peer() decides whether the keys of both sides are still good: 0 or an error.
  */
 size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config);
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
                      size_t prologue_length, uint8_t *out);
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                    size_t prologue_length, const uint8_t *message, size_t length);
+                    size_t prologue_length, const uint8_t *message, size_t length, uint8_t *bytes);
 int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out,
                      struct exchange_keys *keys);
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
-                    size_t length, struct exchange_keys *keys);
+                    size_t length, struct exchange_keys *keys, uint8_t *bytes);
 int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_config *config);
 
 /*
@@ -205,15 +207,27 @@ void limits_count_rehandshake(struct channel *channel);
  * rehandshake.c: whether an initiator should begin a re-handshake; whether a frame of the peer is due for one, so
  * that a program that only sends has to look for it; writes the frame that must be sent and returns its length (0:
  * there is none) or an error; and reads the plaintext of a frame of type 1 or 2, and returns 0 or an error.
+ * `scratch` has CHANNEL_MESSAGE_MAX bytes.
  */
 bool rehandshake_due(const struct channel *channel);
 bool rehandshake_awaits_peer(const struct channel *channel);
 int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out);
 int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
-                     const uint8_t *plaintext, size_t length);
+                     const uint8_t *plaintext, size_t length, uint8_t *scratch);
 
 /* Ends a re-handshake that cannot be completed, because one direction has been closed. */
 void rehandshake_abandon(struct channel *channel);
+
+/*
+ * opener.c: pfswrap_seal_open() and pfswrap_seal_open_in_place() with CHANNEL_SCRATCH_BYTES of the caller's memory
+ * for the messages of handshakes. Without it (NULL), these messages are put on the stack, which takes 2 KiB.
+ * channel_needs_scratch(): whether the next bytes are such a message.
+ */
+bool channel_needs_scratch(const struct pfswrap_seal *seal, const uint8_t *in, size_t available);
+int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+                 size_t available, uint8_t *out, size_t size, uint8_t *scratch, struct pfswrap_seal_opened *opened);
+int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened);
 
 /* stream.c: single frames. */
 enum { STREAM_OPENED_FINAL = 1 };

@@ -135,9 +135,8 @@ static void agree_rekey(struct channel *channel, const struct payload *payload)
 }
 
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                    size_t prologue_length, const uint8_t *message, size_t length)
+                    size_t prologue_length, const uint8_t *message, size_t length, uint8_t *bytes)
 {
-    uint8_t bytes[CHANNEL_MESSAGE_MAX];
     struct payload payload;
     const uint8_t *secret;
     int result;
@@ -183,10 +182,9 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
 }
 
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
-                    size_t length, struct exchange_keys *keys)
+                    size_t length, struct exchange_keys *keys, uint8_t *bytes)
 {
     const uint8_t *psks[PFSWRAP_KEYRING_PSKS_MAX];
-    uint8_t bytes[CHANNEL_MESSAGE_MAX];
     struct payload payload;
     const uint8_t *secret;
     size_t psk = 0;

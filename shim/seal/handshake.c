@@ -168,7 +168,7 @@ static int read_preamble(const struct pfswrap_seal_config *config, const uint8_t
 }
 
 static int open_message_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                          size_t available, struct pfswrap_seal_opened *opened)
+                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     uint8_t prologue[PROLOGUE_MAX];
     size_t length = 0;
@@ -182,7 +182,7 @@ static int open_message_1(struct channel *channel, const struct pfswrap_seal_con
         return channel_more(opened, CHANNEL_PREAMBLE_BYTES + length);
     channel->pattern = in[PREAMBLE_PATTERN];
     result = exchange_read_1(channel, config, prologue, write_prologue(channel, config, in, prologue),
-                             in + CHANNEL_PREAMBLE_BYTES, length);
+                             in + CHANNEL_PREAMBLE_BYTES, length, scratch);
     if (result != 0)
         return result;
     opened->consumed = CHANNEL_PREAMBLE_BYTES + length;
@@ -191,7 +191,7 @@ static int open_message_1(struct channel *channel, const struct pfswrap_seal_con
 }
 
 static int open_message_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                          size_t available, struct pfswrap_seal_opened *opened)
+                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     struct exchange_keys keys;
     size_t length;
@@ -204,7 +204,7 @@ static int open_message_2(struct channel *channel, const struct pfswrap_seal_con
         return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
     if (available < 2 + length)
         return channel_more(opened, 2 + length);
-    if ((result = exchange_read_2(channel, config, in + 2, length, &keys)) != 0)
+    if ((result = exchange_read_2(channel, config, in + 2, length, &keys, scratch)) != 0)
         return result;
     stream_start_push(&channel->push, channel->header, keys.own);
     memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
@@ -231,13 +231,13 @@ static int open_header(struct channel *channel, const uint8_t *in, size_t availa
 }
 
 int handshake_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                   size_t available, struct pfswrap_seal_opened *opened)
+                   size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     switch ((enum channel_state)channel->state) {
     case CHANNEL_AWAIT_1:
-        return open_message_1(channel, config, in, available, opened);
+        return open_message_1(channel, config, in, available, scratch, opened);
     case CHANNEL_AWAIT_2:
-        return open_message_2(channel, config, in, available, opened);
+        return open_message_2(channel, config, in, available, scratch, opened);
     case CHANNEL_AWAIT_HEADER:
         return open_header(channel, in, available, opened);
     case CHANNEL_SEND_1:

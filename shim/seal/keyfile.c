@@ -79,14 +79,16 @@ static FILE *open_checked(const struct pfswrap_keyring *keyring, const char *pat
 /* Reads to the end or to `size` bytes. Returns the number, or -1 with errno. */
 static ssize_t read_all(FILE *file, char *buffer, size_t size)
 {
+    enum { INTERRUPTED_MAX = 100 }; /* a system call filter may answer EINTR each time */
     size_t have = 0;
+    int interrupted = 0;
 
     while (have < size) {
         const ssize_t n = pread(fileno(file), buffer + have, size - have, (off_t)have);
 
         if (n == 0)
             break;
-        if (n < 0 && errno != EINTR)
+        if (n < 0 && (errno != EINTR || ++interrupted == INTERRUPTED_MAX))
             return -1;
         have += n > 0 ? (size_t)n : 0;
     }

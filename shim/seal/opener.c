@@ -25,16 +25,16 @@ static int check_prefix(const uint8_t *frame)
 
 /* Opens a frame of type 1 or 2. Its plaintext is short, and not for the caller. Returns an event or an error. */
 static int open_control(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
-                        size_t length)
+                        size_t length, uint8_t *scratch)
 {
-    uint8_t plaintext[CHANNEL_CONTROL_MAX];
+    uint8_t *plaintext = scratch;
     int result = stream_open(&channel->pull, channel->rekey, frame, length, plaintext);
 
     if (result == STREAM_OPENED_FINAL) {
         result = PFSWRAP_SEAL_E_FINAL;
     } else if (result == 0) {
         result = rehandshake_open(channel, config, (enum frame_type)frame[0], plaintext,
-                                  length - CHANNEL_CIPHERTEXT_MIN);
+                                  length - CHANNEL_CIPHERTEXT_MIN, scratch + CHANNEL_CONTROL_MAX);
     }
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     return result == 0 ? PFSWRAP_SEAL_PROGRESS : result;
@@ -96,14 +96,14 @@ static int check_limits(struct channel *channel, const struct pfswrap_seal_confi
 
 /* Opens a complete frame. Returns an event or an error. */
 static int open_complete(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
-                         size_t length, uint8_t *out, struct pfswrap_seal_opened *opened)
+                         size_t length, uint8_t *out, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     const bool first = !channel->anything_received;
     int event = frame[0] == FRAME_DATA && length > CHANNEL_CIPHERTEXT_MIN ? check_limits(channel, config) : 0;
 
     if (event == 0) {
         event = frame[0] == FRAME_DATA ? open_data(channel, frame, length, out, first, opened)
-                                       : open_control(channel, config, frame, length);
+                                       : open_control(channel, config, frame, length, scratch);
     }
     if (event > 0) {
         channel->anything_received = true;
@@ -117,7 +117,8 @@ static int open_complete(struct channel *channel, const struct pfswrap_seal_conf
 }
 
 static int open_frame(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+                      size_t available, uint8_t *out, size_t size, uint8_t *scratch,
+                      struct pfswrap_seal_opened *opened)
 {
     uint8_t nothing[1];
     size_t length;
@@ -141,7 +142,7 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
         opened->length = length - CHANNEL_CIPHERTEXT_MIN;
         return PFSWRAP_SEAL_ROOM;
     }
-    result = open_complete(channel, config, in, length, out != NULL ? out : nothing, opened);
+    result = open_complete(channel, config, in, length, out != NULL ? out : nothing, scratch, opened);
     if (result > 0) {
         in -= opened->consumed;
         available += opened->consumed;
@@ -151,8 +152,27 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
     return result;
 }
 
-int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
-                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+bool channel_needs_scratch(const struct pfswrap_seal *seal, const uint8_t *in, size_t available)
+{
+    const struct channel *channel = channel_of_const(seal);
+    const size_t type = channel->trailer_due ? 1 : 0;
+
+    return (channel->state != CHANNEL_OPEN && channel->state != CHANNEL_AWAIT_CONFIRM) ||
+           (available > type && in[type] != FRAME_DATA);
+}
+
+static __attribute__((noinline)) int open_on_stack(struct pfswrap_seal *seal,
+                                                   const struct pfswrap_seal_config *config, const uint8_t *in,
+                                                   size_t available, uint8_t *out, size_t size,
+                                                   struct pfswrap_seal_opened *opened)
+{
+    uint8_t scratch[CHANNEL_SCRATCH_BYTES];
+
+    return channel_open(seal, config, in, available, out, size, scratch, opened);
+}
+
+int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+                 size_t available, uint8_t *out, size_t size, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     static const uint8_t no_input[1];
     struct channel *channel = channel_of(seal);
@@ -167,14 +187,16 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
         return PFSWRAP_SEAL_E_ARGUMENT;
     if (in == NULL)
         in = no_input;
+    if (scratch == NULL && channel_needs_scratch(seal, in, available))
+        return open_on_stack(seal, config, in, available, out, size, opened);
     if (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_AWAIT_CONFIRM) {
-        result = open_frame(channel, config, in, available, out, size, opened);
+        result = open_frame(channel, config, in, available, out, size, scratch, opened);
         if (result == PFSWRAP_SEAL_MORE && (checked = limits_check_peer(channel, config)) != 0)
             result = checked;
     } else if (!channel_config_is_valid(config)) {
         return PFSWRAP_SEAL_E_ARGUMENT;
     } else {
-        result = handshake_open(channel, config, in, available, opened);
+        result = handshake_open(channel, config, in, available, scratch, opened);
         dead_stack_wipe(DEAD_STACK_HANDSHAKE);
         if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
             return result; /* the peer has not caused it, and nothing was read yet */
@@ -186,6 +208,12 @@ int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
     return result;
 }
 
+int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+{
+    return channel_open(seal, config, in, available, out, size, NULL, opened);
+}
+
 bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
 {
     const struct channel *channel = channel_of_const(seal);
@@ -193,8 +221,8 @@ bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
     return channel_check(channel) != PFSWRAP_SEAL_E_CHANNEL && channel->trailer_due;
 }
 
-int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
-                               size_t available, struct pfswrap_seal_opened *opened)
+int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
 {
     /*
      * The plaintext replaces its own ciphertext, the only overlap that a stream cipher allows. In front of it are
@@ -203,6 +231,12 @@ int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_s
     const size_t offset = (pfswrap_seal_trailer_due(seal) ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
     const bool any = in != NULL && available > offset;
 
-    return pfswrap_seal_open(seal, config, in, available, any ? in + offset : NULL,
-                             any ? PFSWRAP_SEAL_CHUNK_MAX : 0, opened);
+    return channel_open(seal, config, in, available, any ? in + offset : NULL, any ? PFSWRAP_SEAL_CHUNK_MAX : 0,
+                        scratch, opened);
+}
+
+int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+                               size_t available, struct pfswrap_seal_opened *opened)
+{
+    return channel_open_in_place(seal, config, in, available, NULL, opened);
 }

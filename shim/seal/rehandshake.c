@@ -108,7 +108,7 @@ int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *
 
 /* Responder: reads message 1. After FINAL was sent it cannot be answered, so it is ignored. */
 static int open_question(struct channel *channel, const struct pfswrap_seal_config *config,
-                         const uint8_t *plaintext, size_t length)
+                         const uint8_t *plaintext, size_t length, uint8_t *scratch)
 {
     int result;
 
@@ -119,7 +119,7 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
     if (!limits_may_rehandshake(channel))
         return PFSWRAP_SEAL_E_TOO_OFTEN;
     limits_count_rehandshake(channel);
-    result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length);
+    result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length, scratch);
     if (result == 0)
         channel->renewal = RENEWAL_ANSWER;
     return result;
@@ -127,7 +127,7 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
 
 /* Initiator: reads a header and message 2. */
 static int open_answer(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *plaintext,
-                       size_t length)
+                       size_t length, uint8_t *scratch)
 {
     struct exchange_keys keys;
     int result;
@@ -137,7 +137,7 @@ static int open_answer(struct channel *channel, const struct pfswrap_seal_config
     if (length < PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
     result = exchange_read_2(channel, config, plaintext + PFSWRAP_SEAL_HEADER_BYTES,
-                             length - PFSWRAP_SEAL_HEADER_BYTES, &keys);
+                             length - PFSWRAP_SEAL_HEADER_BYTES, &keys, scratch);
     if (result != 0)
         return result;
     stream_start_pull(&channel->pull, plaintext, keys.peer);
@@ -164,11 +164,12 @@ static int open_switch(struct channel *channel, const uint8_t *plaintext, size_t
 }
 
 int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
-                     const uint8_t *plaintext, size_t length)
+                     const uint8_t *plaintext, size_t length, uint8_t *scratch)
 {
     if (channel->role == PFSWRAP_SEAL_RESPONDER) {
-        return type == FRAME_HANDSHAKE_1 ? open_question(channel, config, plaintext, length)
+        return type == FRAME_HANDSHAKE_1 ? open_question(channel, config, plaintext, length, scratch)
                                          : open_switch(channel, plaintext, length);
     }
-    return type == FRAME_HANDSHAKE_2 ? open_answer(channel, config, plaintext, length) : PFSWRAP_SEAL_E_REHANDSHAKE;
+    return type == FRAME_HANDSHAKE_2 ? open_answer(channel, config, plaintext, length, scratch)
+                                     : PFSWRAP_SEAL_E_REHANDSHAKE;
 }

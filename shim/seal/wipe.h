@@ -12,7 +12,7 @@
 
 enum {
     DEAD_STACK_STREAM = 1024,    /* secretstream push, pull and init: the key is about 500 bytes down */
-    DEAD_STACK_HANDSHAKE = 8192, /* X25519 and HMAC-SHA256, and the functions of this module around them */
+    DEAD_STACK_HANDSHAKE = 4352, /* X25519 and ChaCha20-Poly1305, and the functions of this module around them */
 };
 
 #define dead_stack_wipe(bytes) sodium_stackzero(bytes)

@@ -36,6 +36,19 @@ static enum verdict decide(int fd, int listener, const struct policy_rule **rule
     return process_is_vfork_child() ? REFUSE : SEAL; /* such a child cannot change the table of descriptors */
 }
 
+/*
+ * `fd` is a new connection from `listener`, or negative. Returns it; -1 with ECONNABORTED: it must be inspected,
+ * and cannot be. What has arrived already could be read from a socket that is only shut down.
+ */
+static int inspect(int fd, int listener)
+{
+    if (fd < 0 || inspect_accepted(fd, listener))
+        return fd;
+    (void)raw_syscall(SYS_close, fd);
+    errno = ECONNABORTED;
+    return -1;
+}
+
 static int refuse(int fd)
 {
     connection_report_lost("an accepted connection must be sealed, and that is not possible in this process");
@@ -64,13 +77,13 @@ static int finish(int fd, int listener, int flags)
     if (verdict == PLAIN) {
         if (!cloexec)
             (void)raw_syscall(SYS_fcntl, fd, F_SETFD, 0);
-        inspect_accepted(fd, listener);
-        return fd;
+        return inspect(fd, listener);
     }
     struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
                                                   (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint);
     if (connection == NULL) {
         int error = errno;
+        connection_report_lost("no memory or no descriptor for a sealed connection");
         (void)raw_syscall(SYS_close, fd);
         errno = error;
         return -1;
@@ -78,7 +91,7 @@ static int finish(int fd, int listener, int flags)
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);
     endpoint_leave(connection);
-    const int error = relay_is_needed(fd) ? relay_start(fd) : 0;
+    const int error = relay_is_needed(fd) ? relay_require(fd) : 0;
     if (error == 0) {
         /* The program may wait for something else first. The peer must not wait for the handshake meanwhile. */
         if ((flags & SOCK_NONBLOCK) == 0 && fd_is_sealed(fd))
@@ -88,14 +101,6 @@ static int finish(int fd, int listener, int flags)
     (void)release_close(fd);
     errno = error;
     return -1;
-}
-
-/* `fd` is a new connection from `listener`, or negative. Returns it. */
-static int inspect(int fd, int listener)
-{
-    if (fd >= 0)
-        inspect_accepted(fd, listener);
-    return fd;
 }
 
 PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)

@@ -60,7 +60,7 @@ static void adopt(int fd)
 /* At 0, 1 and 2 a sealed connection is relayed. */
 static void relay_where_needed(int fd)
 {
-    if (fd_is_sealed(fd) && relay_is_needed(fd) && relay_start(fd) != 0)
+    if (fd_is_sealed(fd) && relay_is_needed(fd) && relay_require(fd) != 0)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 

@@ -141,7 +141,10 @@ int connect_inspected(int fd, const struct sockaddr *address, socklen_t length)
 {
     const int saved = errno;
     int next = 0;
-    inspect_connected(fd, address, length);
+    if (!inspect_connected(fd, address, length)) {
+        errno = ECONNABORTED;
+        return -1;
+    }
     if (!fd_is_inspected(fd))
         return 0;
     for (int copy = unconnected_next(fd, &next); copy >= 0; copy = unconnected_next(fd, &next))
@@ -167,7 +170,7 @@ static int connect_plain(int fd, const struct sockaddr *address, socklen_t lengt
 static int connect_sealed(int fd, const struct sockaddr *address, socklen_t length, const struct dial *dial)
 {
     const int result = connect_registered(fd, address, length, dial);
-    const int connect_errno = errno, error = dial->needs_relay ? relay_start(fd) : 0;
+    const int connect_errno = errno, error = dial->needs_relay ? relay_require(fd) : 0;
     errno = connect_errno;
     TRACE_CALL("connect, sealed", fd, result);
     errno = error != 0 ? error : connect_errno;
@@ -212,6 +215,8 @@ PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len
         if (error == 0)
             return connect_sealed(fd, address, length, &dial);
         if (error != EALREADY) {
+            if (!connected && error != EBADF)
+                connection_report_lost("no memory or no descriptor for a sealed connection");
             errno = error;
             return -1;
         }

@@ -16,6 +16,7 @@
 #include "base/aliases.h"
 #include "base/interposed.h"
 #include "base/libc.h"
+#include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/keys.h"
@@ -36,7 +37,7 @@ enum { STANDARD_LAST = 2 };
  */
 static int relay(int fd)
 {
-    const int error = relay_start(fd);
+    const int error = relay_require(fd);
     if (error == 0)
         return FD_FOREIGN;
     errno = error;
@@ -122,7 +123,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
         endpoint_add(endpoint, (int)copy, cloexec);
     endpoint_leave(connection);
     process_unblock_forks();
-    int error = copy < 0 ? (int)-copy : relay_is_needed((int)copy) ? relay_start((int)copy) : 0;
+    int error = copy < 0 ? (int)-copy : relay_is_needed((int)copy) ? relay_require((int)copy) : 0;
     if (error == 0)
         return (int)copy;
     if (copy >= 0)
@@ -151,7 +152,8 @@ static bool will_fail(int fd, int fd2)
     if (!fd_is_sealed(fd2) && !fd_is_inspected(fd2))
         return false;
     return raw_syscall(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
-           (raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd2 >= limit.rlim_cur);
+           (filter_allows(SYS_prlimit64) && raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
+            (rlim_t)fd2 >= limit.rlim_cur);
 }
 
 /* Begins to replace `fd2`: ends what is recorded about it, as close(2) would. False: with errno. */

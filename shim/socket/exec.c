@@ -20,6 +20,7 @@
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/raw_syscall.h"
+#include "base/workspace.h"
 #include "children/environment.h"
 #include "children/executable.h"
 #include "config/init.h"
@@ -239,20 +240,26 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
     return execve(path, arguments, environment);
 }
 
+/* What a workspace has behind the plan: enough for some 400 actions. More of them are put on the stack. */
+#define SPAWN_ROOM (WORKSPACE_BYTES - sizeof(struct spawn_plan))
+
 /* The body of a posix_spawn. `call`: the real call, which takes its file actions from `plan`. */
 #define SPAWN(program, reason, actions, attributes, call)                                                          \
     do {                                                                                                           \
-        struct spawn_plan plan;                                                                                    \
         const enum executable_reason reason_ = environment_is_guarded() ? (reason) : EXECUTABLE_OK;                \
         int error_ = prepare((program), reason_, resets_ids(attributes));                                          \
         if (error_ != 0)                                                                                           \
             return error_;                                                                                         \
-        const size_t actions_room_ = spawn_room(actions);                                                          \
-        error_ = spawn_prepare(&plan, (actions), actions_room_ > 0 ? __builtin_alloca(actions_room_) : NULL,       \
-                               environment_is_guarded() && !is_unprotected(reason_));                              \
+        struct spawn_plan *plan = workspace_take();                                                                \
+        if (plan == NULL)                                                                                          \
+            return ENOMEM;                                                                                         \
+        const size_t needed_ = spawn_room(actions);                                                                \
+        void *changed_ = needed_ > SPAWN_ROOM ? __builtin_alloca(needed_) : needed_ > 0 ? plan + 1 : NULL;         \
+        error_ = spawn_prepare(plan, (actions), changed_, environment_is_guarded() && !is_unprotected(reason_));   \
         if (error_ == 0)                                                                                           \
             error_ = call;                                                                                         \
-        spawn_finish(&plan, error_ == 0);                                                                          \
+        spawn_finish(plan, error_ == 0);                                                                           \
+        workspace_give(plan);                                                                                      \
         return error_;                                                                                             \
     } while (0)
 
@@ -270,7 +277,7 @@ PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn
                                char *const environment[])
 {
     SPAWN(path, path_reason(AT_FDCWD, path), actions, attributes,
-          real_libc()->posix_spawn(child, path, plan.actions, attributes, arguments, PROTECTED(environment)));
+          real_libc()->posix_spawn(child, path, plan->actions, attributes, arguments, PROTECTED(environment)));
 }
 
 PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
@@ -278,7 +285,7 @@ PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spaw
                                 char *const environment[])
 {
     SPAWN(file, command_reason(file), actions, attributes,
-          real_libc()->posix_spawnp(child, file, plan.actions, attributes, arguments, PROTECTED(environment)));
+          real_libc()->posix_spawnp(child, file, plan->actions, attributes, arguments, PROTECTED(environment)));
 }
 
 /* Before system() and popen(), which pass on the environment of the process. Returns 0, EACCES or ENOMEM. */

@@ -38,7 +38,7 @@ static void set_nonblocking(int fd, bool nonblocking)
  */
 static int keep_over_exec(int fd)
 {
-    const int error = export_as_handoff(fd) ? 0 : relay_start(fd);
+    const int error = export_as_handoff(fd) ? 0 : relay_require(fd);
     if (error == 0)
         return FD_FOREIGN;
     errno = error;

@@ -19,7 +19,7 @@
 #include "socket/scratch.h"
 
 enum {
-    COPY_FEW = 128,            /* entries that are copied to the stack */
+    COPY_FEW = 64,             /* entries that are copied to the stack */
     COPY_MOST = FD_TABLE_SIZE, /* there are no more sealed descriptors */
 };
 

@@ -1,7 +1,8 @@
 /*
- * prctl with PR_SET_SECCOMP: behind a system call filter only the program's own kinds of calls are certainly
- * allowed. So handshakes are completed before the filter is installed, and later the shim makes the same kinds of
- * calls as the program (base/transport.h).
+ * prctl with PR_SET_SECCOMP. The filter is read first (base/filter.h). If it allows what the shim does in normal
+ * operation, nothing changes. Otherwise only the program's own kinds of calls are certainly allowed: handshakes are
+ * completed before the filter is installed, and later the shim makes the same kinds of calls as the program
+ * (base/transport.h).
  */
 #include "socket/sandbox.h"
 
@@ -11,11 +12,14 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
+#include "base/filter.h"
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/workspace.h"
 #include "config/init.h"
+#include "connection/background.h"
 #include "connection/connection.h"
 #include "connection/endpoint.h"
 #include "inspect/inspect.h"
@@ -52,15 +56,11 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 }
 
 /* Each handshake has a deadline, so the loop ends. The slices are for handshakes after the first POLL_MAX. */
-void sandbox_prepare(void)
+static void complete_handshakes(void)
 {
     struct pollfd polls[POLL_MAX];
-    process_prepare_sandbox();
-    if (!process_is_vfork_child())
-        inspect_before_sandbox();
     if (!pfswrap_seals() || atomic_load(&endpoint_count) == 0)
         return;
-    const int saved = errno;
     for (nfds_t left = advance_all(polls); left > 0; left = advance_all(polls)) {
         struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
         (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
@@ -68,21 +68,62 @@ void sandbox_prepare(void)
     int32_t buffer; /* maps memory for buffers now, since the filter may forbid mmap(2) */
     if (connection_borrow(&buffer) != NULL)
         connection_return(buffer);
+}
+
+/* In a workspace, since they are large for a small stack. */
+struct sandbox_sets {
+    struct filter_set before, behind; /* what was allowed before the filter, and what is allowed behind it */
+};
+
+bool sandbox_prepare(struct sandbox *sandbox, const struct sock_fprog *program)
+{
+    const int saved = errno;
+    sandbox->sets = NULL;
+    process_prepare_sandbox();
+    if (process_is_vfork_child())
+        return true;
+    struct sandbox_sets *sets = sandbox->sets = workspace_take();
+    if (sets == NULL)
+        return false;
+    filter_read(program, &sets->behind);
+    const bool is_harmless = filter_is_harmless(&sets->behind);
+    if (!is_harmless && !process_sandboxed) {
+        inspect_before_sandbox();
+        complete_handshakes();
+    }
+    background_stop();
+    if (!is_harmless || !filter_allows_thread(&sets->behind))
+        background_finish(); /* the thread cannot continue behind the filter */
+    filter_enter(&sets->behind, &sets->before);
+    if (!is_harmless)
+        process_enter_sandbox();
+    errno = saved;
+    return true;
+}
+
+void sandbox_finish(const struct sandbox *sandbox, bool installed)
+{
+    const int saved = errno;
+    if (sandbox->sets == NULL)
+        return;
+    if (installed) {
+        uring_filter_show();
+    } else {
+        filter_return_to(&sandbox->sets->before);
+        if (filter_is_harmless(&filter_in_force))
+            process_leave_sandbox();
+    }
+    workspace_give(sandbox->sets);
+    background_resume();
     errno = saved;
 }
 
-void sandbox_finish(bool installed)
-{
-    if (installed)
-        process_enter_sandbox();
-}
-
 /* The kernel has no SECCOMP_MODE_STRICT for a process that has a filter, as the shim's (uring_filter.h). */
-static int prctl_real(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+static int set_seccomp(unsigned long mode, unsigned long b, unsigned long c, unsigned long d)
 {
-    if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT && uring_filter_is_installed())
+    if (mode == SECCOMP_MODE_STRICT && uring_filter_is_installed())
         return uring_filter_strict();
-    return real_libc()->prctl(option, a, b, c, d);
+    return real_libc()->prctl(PR_SET_SECCOMP, mode, b, c, d);
 }
 
 PFSWRAP_EXPORT int prctl(int option, ...)
@@ -94,11 +135,14 @@ PFSWRAP_EXPORT int prctl(int option, ...)
     va_end(list);
     if (option == PR_GET_SECCOMP && uring_filter_is_hidden())
         return 0;
-    const bool matters = pfswrap_seals() ? !process_is_vfork_child() : inspect_is_wanted();
-    if (option != PR_SET_SECCOMP || !matters)
-        return prctl_real(option, a, b, c, d);
-    sandbox_prepare();
-    const int result = prctl_real(option, a, b, c, d);
-    sandbox_finish(result == 0);
+    if (option != PR_SET_SECCOMP || (a != SECCOMP_MODE_STRICT && a != SECCOMP_MODE_FILTER))
+        return real_libc()->prctl(option, a, b, c, d);
+    struct sandbox sandbox;
+    if (!sandbox_prepare(&sandbox, sandbox_program(a == SECCOMP_MODE_FILTER, b))) {
+        errno = ENOMEM;
+        return -1;
+    }
+    const int result = set_seccomp(a, b, c, d);
+    sandbox_finish(&sandbox, result == 0);
     return result;
 }

@@ -117,7 +117,7 @@ static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
 static int relay(int fd, const void *caller)
 {
     (void)caller;
-    const int error = relay_start(fd);
+    const int error = relay_require(fd);
     if (error == 0)
         return 0;
     errno = error;

@@ -11,6 +11,7 @@
 #include <sys/select.h>
 
 #include "base/aliases.h"
+#include "base/filter.h"
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/raw_syscall.h"
@@ -153,10 +154,10 @@ static int select_with(struct request *request, const struct deadline *deadline,
  * How many bits the kernel reads of sets with `count` bits: at most as many as the process's table in the kernel
  * has entries (FDSize in proc(5)). Some programs pass a larger count than their sets have (getdtablesize(3)).
  */
-static int bits_taken(int count)
+static __attribute__((noinline)) int bits_taken(int count)
 {
     static const char field[] = "\nFDSize:";
-    char text[4096];
+    char text[512]; /* the field is one of the first */
     if (count <= FD_SETSIZE)
         return count;
     const long fd = raw_syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC, 0);
@@ -167,7 +168,7 @@ static int bits_taken(int count)
     const char *found = strstr(text, field);
     long size = found != NULL ? strtol(found + sizeof field - 1, NULL, 10) : 0;
     struct rlimit limit;
-    if (size <= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    if (size <= 0 && filter_allows(SYS_prlimit64) && getrlimit(RLIMIT_NOFILE, &limit) == 0)
         size = limit.rlim_cur < INT_MAX ? (long)limit.rlim_cur : INT_MAX;
     return size < count ? (int)size : count;
 }

@@ -80,12 +80,19 @@ static __attribute__((noinline)) long call_that_forks(long number, long a, long 
 static __attribute__((noinline)) long call_that_sandboxes(long number, long a, long b, long c, long d, long e,
                                                           long f)
 {
-    sandbox_prepare();
-    const long mode = number == SYS_prctl ? b : SECCOMP_MODE_STRICT;
-    const bool is_strict = (number == SYS_prctl || a == SECCOMP_SET_MODE_STRICT) && mode == SECCOMP_MODE_STRICT;
-    const long result =
-        is_strict && uring_filter_is_installed() ? uring_filter_strict() : real_syscall()(number, a, b, c, d, e, f);
-    sandbox_finish(result == 0);
+    struct sandbox sandbox;
+    const bool is_prctl = number == SYS_prctl;
+    const bool is_filter = is_prctl ? b == SECCOMP_MODE_FILTER : a == SECCOMP_SET_MODE_FILTER;
+    if (!sandbox_prepare(&sandbox, sandbox_program(is_filter, (unsigned long)c))) {
+        errno = ENOMEM;
+        return -1;
+    }
+    const long result = !is_filter && uring_filter_is_installed() ? uring_filter_strict()
+                                                                  : real_syscall()(number, a, b, c, d, e, f);
+    /* With SECCOMP_FILTER_FLAG_NEW_LISTENER the result is a descriptor; with TSYNC it may be a thread's id. */
+    const bool is_thread = !is_prctl && ((unsigned long)b & SECCOMP_FILTER_FLAG_TSYNC) != 0 && result > 0 &&
+                           ((unsigned long)b & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0;
+    sandbox_finish(&sandbox, result >= 0 && !is_thread);
     return result;
 }
 
@@ -121,7 +128,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
         SYSCALLS_DATA(X)
         return interposed_if(fd_is_known((int)a));
         SYSCALLS_NAMES(X)
-        return interposed_if(pfswrap_seals());
+        return interposed_if(connections_matter());
         SYSCALLS_CONNECTIONS(X)
         return interposed_if(connections_matter());
         SYSCALLS_DESCRIPTORS(X)
@@ -150,14 +157,9 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_prctl:
         if (a == PR_GET_SECCOMP && uring_filter_is_hidden())
             return NO_SECCOMP;
-        if (a != PR_SET_SECCOMP)
-            return PLAIN;
-        return (pfswrap_seals() ? !process_is_vfork_child() : inspect_is_wanted()) ? SANDBOXES : PLAIN;
+        return a == PR_SET_SECCOMP && (b == SECCOMP_MODE_STRICT || b == SECCOMP_MODE_FILTER) ? SANDBOXES : PLAIN;
     case SYS_seccomp:
-        return (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER) &&
-                       (pfswrap_seals() || inspect_is_wanted())
-                   ? SANDBOXES
-                   : PLAIN;
+        return a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER ? SANDBOXES : PLAIN;
     case SYS_io_uring_setup:
         return pfswrap_seals() || inspect_enforces() ? RING : PLAIN;
     case SYS_io_submit:

@@ -146,11 +146,12 @@ static enum step try_in_child(bool no_new_privs)
     const long child = raw_syscall(SYS_clone, 0, NULL, NULL, NULL, NULL); /* no signal when it ends */
     if (child == 0) {
         child_try(step, no_new_privs);
-        for (;;)
-            (void)raw_syscall(SYS_exit_group, 0);
+        raw_exit(0);
     }
-    while (child > 0 && raw_syscall(SYS_wait4, child, NULL, __WCLONE, NULL) == -EINTR) {
-    }
+    int interrupted = 0;
+    if (child > 0)
+        while (raw_is_interrupted(raw_syscall(SYS_wait4, child, NULL, __WCLONE, NULL), &interrupted))
+            continue;
     const enum step reached = child > 0 ? (enum step) * step : STEP_NONE;
     (void)munmap(page, sizeof(_Atomic int));
     return reached == STEP_ASKS ? STEP_CLOSED : reached;
@@ -217,7 +218,12 @@ void uring_filter_start(void)
 
 bool uring_filter_is_hidden(void)
 {
-    return is_alone && !process_sandboxed;
+    return is_alone;
+}
+
+void uring_filter_show(void)
+{
+    is_alone = false;
 }
 
 bool uring_filter_is_installed(void)

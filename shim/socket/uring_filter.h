@@ -19,6 +19,9 @@ bool uring_filter_is_installed(void);
 /* Whether it is the only one, so that the program believes that it has none: for PR_GET_SECCOMP (prctl(2)). */
 bool uring_filter_is_hidden(void);
 
+/* The program has installed a filter itself. */
+void uring_filter_show(void);
+
 /*
  * SECCOMP_MODE_STRICT for a process with this filter: a filter that allows the same four calls, and ends the thread
  * by SIGSYS for any other. 0, or -1 with errno.

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "base/address_check.h"
 #include "base/aliases.h"
 #include "base/interposed.h"
+#include "base/workspace.h"
 #include "config/init.h"
 #include "inspect/inspect.h"
 #include "socket/connect.h"
@@ -121,11 +123,18 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
 /* If a descriptor cannot be passed on, nothing is sent. TCP cannot carry descriptors, so `fd` is not sealed. */
 static __attribute__((noinline)) ssize_t send_with_descriptors(int fd, const struct msghdr *message, int flags)
 {
-    struct scm_rights scm_rights;
-    ssize_t count = scm_rights_prepare(&scm_rights, message);
+    ssize_t count;
+    struct scm_rights *scm_rights = workspace_take();
+    if (scm_rights == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    pthread_cleanup_push(workspace_give, scm_rights); /* sendmsg(2) is a cancellation point */
+    count = scm_rights_prepare(scm_rights, message);
     if (count == 0)
-        count = real_libc()->sendmsg(fd, scm_rights.message, flags);
-    scm_rights_finish(&scm_rights, count >= 0);
+        count = real_libc()->sendmsg(fd, scm_rights->message, flags);
+    scm_rights_finish(scm_rights, count >= 0);
+    pthread_cleanup_pop(1);
     return count;
 }
 

@@ -6,6 +6,7 @@
 #include "base/trace.h"
 #include "tls/handshake.h"
 
+#include "audit/audit.h"
 #include "base/interposed.h"
 #include "config/init.h"
 #include "config/override.h"
@@ -47,6 +48,11 @@ static int connection_verify(struct libssl *lib, SSL *ssl, struct tls_connection
         report_refused(lib, ssl, negotiated.reason);
     saved = tls_errors_save(lib);
     report_handshake(lib, ssl, negotiated.group, negotiated.verified);
+    const char *unlogged = pfswrap_enforces() ? audit_refusal() : NULL;
+    if (unlogged != NULL) {
+        tls_errors_restore(saved);
+        return connection_refuse(lib, ssl, connection, ERR_R_INTERNAL_ERROR, unlogged);
+    }
     if (connection->upgraded && !lib->SSL_is_server(ssl))
         linger_mark(lib->SSL_get_rfd(ssl));
     tls_errors_restore(saved);

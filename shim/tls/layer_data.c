@@ -3,10 +3,12 @@
  * SSL_shutdown(3) describe. A call that cannot go on returns what libssl returned. Errors of the seal are added to
  * libssl's error queue.
  */
+#include <errno.h>
 #include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/workspace.h"
 #include "tls/error.h"
 #include "tls/layer.h"
 
@@ -167,18 +169,31 @@ int layer_write(struct layer *layer, const void *data, size_t length)
     return result;
 }
 
+static ossl_ssize_t sendfile_by(struct layer *layer, char chunk[static PFSWRAP_SEAL_CHUNK_MAX], int fd,
+                                off_t offset, size_t size)
+{
+    size_t kept = pfswrap_tunnel_kept(layer->tunnel);
+    if (kept > 0) /* these bytes have been sealed in an earlier call: the tunnel only needs their number */
+        return size < kept ? -1 : write_step(layer, chunk, kept);
+    ssize_t got = pread(fd, chunk, size < PFSWRAP_SEAL_CHUNK_MAX ? size : PFSWRAP_SEAL_CHUNK_MAX, offset);
+    return got > 0 ? write_step(layer, chunk, (size_t)got) : got;
+}
+
 /* SSL_sendfile(3) passes a file to the kernel's TLS. Here the file is read, one frame in each call. */
 ossl_ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t size)
 {
-    char chunk[PFSWRAP_SEAL_CHUNK_MAX];
-    size_t kept = pfswrap_tunnel_kept(layer->tunnel);
     if (size == 0)
         return 0;
-    if (kept > 0) /* these bytes have been sealed in an earlier call: the tunnel only needs their number */
-        return size < kept ? -1 : write_step(layer, chunk, kept);
-    ssize_t got = pread(fd, chunk, size < sizeof chunk ? size : sizeof chunk, offset);
-    return got > 0 ? write_step(layer, chunk, (size_t)got) : got;
+    char *chunk = workspace_take();
+    if (chunk == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    const ossl_ssize_t sent = sendfile_by(layer, chunk, fd, offset, size);
+    workspace_give(chunk);
+    return sent;
 }
+_Static_assert((int)PFSWRAP_SEAL_CHUNK_MAX <= (int)WORKSPACE_BYTES, "a frame's plaintext fits a workspace");
 
 static int send_final(struct layer *layer)
 {

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/raw_syscall.h"
+#include "base/transport.h"
 
 #include "config/init.h"
 #include "config/keys.h"
@@ -168,20 +169,6 @@ void layer_forget(struct tls_connection *connection)
     layer_free(layer);
 }
 
-/*
- * Reads and discards what has arrived. Closing a socket with unread bytes resets the connection, and the peer might
- * lose the closing alert.
- */
-static void discard_received(int fd)
-{
-    enum { DISCARDED_MAX = 1 << 18 };
-    char bytes[4096];
-    long got;
-    for (size_t total = 0; total < DISCARDED_MAX; total += (size_t)got)
-        if ((got = raw_syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, NULL, NULL)) <= 0)
-            return;
-}
-
 /* Sends a close_notify. Blocks SIGPIPE, since the program does not expect it from this call. */
 static void send_close_notify(struct libssl *lib, SSL *ssl)
 {
@@ -207,7 +194,7 @@ int layer_refuse(struct libssl *lib, SSL *ssl, struct tls_connection *connection
     int fd = stream_socket(lib, ssl);
     if (fd >= 0) {
         program_socket_shutdown(fd, SHUT_WR);
-        discard_received(fd);
+        transport_discard(fd); /* closing a socket with unread bytes resets it, and the peer might lose the alert */
         linger_mark(fd);
     }
     lib->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);

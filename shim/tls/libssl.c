@@ -317,8 +317,8 @@ void libssl_require_supported(void)
         const struct libssl *lib = atomic_load(&registered[i]);
         if (lib == NULL || lib->missing == NULL || lib->soname == NULL || strncmp(lib->soname, "libssl.", 7) != 0)
             continue;
-        char message[PATH_MAX + 128];
-        (void)snprintf(message, sizeof message, "%s lacks %s, expected OpenSSL 1.1.1 or 3.x", lib->name,
+        char message[512];
+        (void)snprintf(message, sizeof message, "%.300s lacks %s, expected OpenSSL 1.1.1 or 3.x", lib->name,
                        lib->missing);
         pfswrap_die(message);
     }

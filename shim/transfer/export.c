@@ -286,7 +286,7 @@ static void export_all(bool preloaded)
         endpoint_leave(connection);
         /* If that fails, the exec closes the socket, and the peer sees a stream that ends without FINAL. */
         if (decision == RELAY)
-            (void)relay_start(fd);
+            (void)relay_require(fd);
     }
     background_finish();
 }

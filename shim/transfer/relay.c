@@ -15,6 +15,7 @@
 
 #include "base/fork_lock.h"
 #include "base/process.h"
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 #include "base/signals.h"
 #include "connection/holders.h"
@@ -82,45 +83,62 @@ static int make_process(struct endpoint *endpoint, int fd, int end)
         long grandchild = raw_syscall(SYS_clone, 0, 0, NULL, NULL, 0);
         if (grandchild == 0)
             relay_run(endpoint, fd, end, self);
-        for (;;)
-            (void)raw_syscall(SYS_exit_group, grandchild < 0);
+        raw_exit(grandchild < 0);
     }
+    int interrupted = 0;
     if (child > 0)
-        while (raw_syscall(SYS_wait4, child, &status, __WALL, NULL) == -EINTR)
+        while (raw_is_interrupted(raw_syscall(SYS_wait4, child, &status, __WALL, NULL), &interrupted))
             continue;
     (void)raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNAL_SET_BYTES);
     return child < 0 ? (int)-child : status != 0 ? EAGAIN : 0;
 }
 
-/* `number` becomes the pair's end, and the connection's epoll registrations become registrations of that end. */
-static void move_registrations(struct endpoint *endpoint, int number, int end)
+/* The kernel has not replaced the number. It must not be used as a plain socket: the kernel resets the connection.
+ */
+static void cut(int number)
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+    if (raw_syscall(SYS_connect, number, &none, sizeof none) != 0)
+        (void)raw_syscall(SYS_shutdown, number, SHUT_RDWR);
+}
+
+/*
+ * `number` becomes the pair's end, and the connection's epoll registrations become registrations of that end.
+ * False: the kernel refuses it, and the connection is cut.
+ */
+static bool move_registrations(struct endpoint *endpoint, int number, int end)
 {
     struct registration *registrations = endpoint->registrations;
     for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
         if (registrations[i].epoll != 0 && registrations[i].fd == number)
             (void)raw_syscall(SYS_epoll_ctl, registrations[i].epoll - 1, EPOLL_CTL_DEL, number, NULL);
-    (void)raw_syscall(SYS_dup3, end, number, fd_cloexec(number) ? O_CLOEXEC : 0);
+    const bool replaced = raw_syscall(SYS_dup3, end, number, fd_cloexec(number) ? O_CLOEXEC : 0) == number;
+    if (!replaced)
+        cut(number);
     for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
         if (registrations[i].epoll != 0 && registrations[i].fd == number) {
             (void)raw_syscall(SYS_epoll_ctl, registrations[i].epoll - 1, EPOLL_CTL_ADD, number,
                               &registrations[i].event);
             registrations[i] = (struct registration){0};
         }
+    return replaced;
 }
 
-/* Every number of the endpoint becomes the pair's end. Called locked; the endpoint is freed. */
-static void replace_numbers(struct endpoint *endpoint, struct connection *connection, int end)
+/* Every number of the endpoint becomes the pair's end. Called locked; the endpoint is freed. False: one is cut. */
+static bool replace_numbers(struct endpoint *endpoint, struct connection *connection, int end)
 {
     const uint32_t generation = fd_next_generation();
+    bool replaced = true;
     signals_pin(); /* a number is closing meanwhile, and the connection is locked */
     for (int number = endpoint_number(endpoint, 0); number >= 0; number = endpoint_number(endpoint, number + 1)) {
-        move_registrations(endpoint, number, end);
+        replaced = move_registrations(endpoint, number, end) && replaced;
         (void)endpoint_remove(endpoint, number, generation);
         fd_vacate(number, generation);
     }
     (void)holders_release(connection);
     endpoint_free(endpoint, connection);
     signals_unpin();
+    return replaced;
 }
 
 /* The same in a child of vfork(), which has its own descriptors, but shares its parent's table. */
@@ -139,9 +157,23 @@ static bool is_replaced(int fd)
     return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
 }
 
+/* Whether a relay can work: it inherits this process's filters. */
+static bool is_possible(void)
+{
+    static const short calls[] = {SYS_clone,       SYS_wait4,       SYS_socketpair, SYS_epoll_create1,
+                                  SYS_epoll_ctl,   SYS_bind,        SYS_sendto,     SYS_recvfrom,
+                                  SYS_epoll_pwait, SYS_close_range, SYS_shutdown};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        if (!filter_allows(calls[i]))
+            return false;
+    return true;
+}
+
 int relay_make(struct endpoint *endpoint, struct connection *connection, int socket)
 {
     int ends[2] = {-1, -1};
+    if (!is_possible())
+        return -EACCES;
     int error = make_pair(connection, socket, ends);
     if (error != 0)
         return error == ENFILE ? -EMFILE : -error;
@@ -169,17 +201,18 @@ static int start(int fd, bool vfork_child)
         errno = saved;
         return entered == ENDPOINT_NONE ? 0 : error;
     }
+    bool replaced = true;
     const int end = relay_make(endpoint, connection, fd);
     if (end < 0)
         endpoint_leave(connection);
     else if (vfork_child)
         replace_in_vfork_child(endpoint, connection, end);
     else
-        replace_numbers(endpoint, connection, end);
+        replaced = replace_numbers(endpoint, connection, end);
     if (end < 0)
         return -end;
     (void)raw_syscall(SYS_close, end);
-    return 0;
+    return replaced ? 0 : EIO;
 }
 
 int relay_start(int fd)
@@ -190,5 +223,13 @@ int relay_start(int fd)
     process_block_forks();
     const int error = start(fd, vfork_child);
     process_unblock_forks();
+    return error;
+}
+
+int relay_require(int fd)
+{
+    const int error = relay_start(fd);
+    if (error != 0)
+        connection_report_lost("the process that would serve the connection for this program cannot be made");
     return error;
 }

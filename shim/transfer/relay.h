@@ -21,9 +21,14 @@ bool relay_is_needed(int number);
 /*
  * Gives the connection behind `fd` to a relay. All its numbers in this process become the program's end of one
  * socket pair, with the same O_NONBLOCK, close-on-exec, timeouts and epoll registrations. Returns 0, also if `fd`
- * is not sealed; or an errno, and nothing has changed: EMFILE, ENOMEM, EAGAIN (no process can be made).
+ * is not sealed; or an errno, and nothing has changed: EMFILE, ENOMEM, EAGAIN (no process can be made),
+ * EACCES (a filter forbids a call that the relay needs). After EIO, the kernel has not replaced a number, and the
+ * connection is cut.
  */
 int relay_start(int fd);
+
+/* The same, for callers that have no other way: the audit log says why the connection ends. */
+int relay_require(int fd);
 
 /*
  * Makes a relay for the endpoint's connection, but changes no number; `socket` is a descriptor of the connection.

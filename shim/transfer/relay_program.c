@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 
 /* struct pidfd_info of linux/pidfd.h, in the first version that has exit codes. */
@@ -37,7 +38,7 @@ void relay_program_open(struct relay_program *program, pid_t pid)
 {
     char path[sizeof "/proc/2147483647/stat"] = "/proc/", digits[10];
     size_t count = 0, at = sizeof "/proc/" - 1;
-    program->pidfd = (int)raw_syscall(SYS_pidfd_open, pid, 0);
+    program->pidfd = filter_allows(SYS_pidfd_open) ? (int)raw_syscall(SYS_pidfd_open, pid, 0) : -1;
     for (; pid > 0; pid /= 10)
         digits[count++] = (char)('0' + pid % 10);
     while (count > 0)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fork.h"
+#include "base/filter.h"
 #include "base/raw_syscall.h"
 #include "base/transport.h"
 #include "config/init.h"
@@ -34,8 +35,7 @@ enum { EVENT_PAIR, EVENT_PEER, EVENT_PROGRAM, EVENT_SOURCES };
 
 static _Noreturn void leave_process(void)
 {
-    for (;;)
-        (void)raw_syscall(SYS_exit_group, 0);
+    raw_exit(0);
 }
 
 /* The lowest number from `first` on that the relay needs, or UINT_MAX. */
@@ -66,10 +66,10 @@ static void close_others(const struct relay *relay)
     }
 }
 
-static void add_source(int epoll, int fd, uint64_t source)
+static bool add_source(int epoll, int fd, uint64_t source)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = source};
-    (void)raw_syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, &event);
+    return raw_syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 /*
@@ -206,23 +206,26 @@ static void send_at_once(int fd)
 
 _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t program)
 {
-    struct relay relay = {.endpoint = endpoint, .fd = fd, .end = end};
+    static struct relay relay; /* the only one in this process, whose stack may be a small one of the program's */
+    relay = (struct relay){.endpoint = endpoint, .fd = fd, .end = end};
     process_become_relay();
     background_forget(false);
     connection_free_buffers(); /* other threads of the process that was cloned may have had some */
     endpoint_end_exec();
-    (void)raw_syscall(SYS_prctl, PR_SET_NAME, "pfswrap-relay");
-    (void)raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0);
+    if (filter_allows(SYS_prctl)) {
+        (void)raw_syscall(SYS_prctl, PR_SET_NAME, "pfswrap-relay");
+        (void)raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0);
+    }
     (void)raw_syscall(SYS_chdir, "/");
     close_others(&relay);
     relay.epoll = (int)raw_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
-    if (relay.epoll < 0)
+    if (relay.epoll < 0 || !add_source(relay.epoll, end, EVENT_PAIR) || !add_source(relay.epoll, fd, EVENT_PEER)) {
+        connection_report_lost("the process that serves the connection cannot wait for events");
         leave_process();
-    add_source(relay.epoll, end, EVENT_PAIR);
-    add_source(relay.epoll, fd, EVENT_PEER);
+    }
     relay_program_open(&relay.program, program);
     if (relay.program.pidfd >= 0)
-        add_source(relay.epoll, relay.program.pidfd, EVENT_PROGRAM);
+        (void)add_source(relay.epoll, relay.program.pidfd, EVENT_PROGRAM);
     memset(endpoint->registrations, 0, sizeof endpoint->registrations);
     atomic_store(&endpoint->background, BACKGROUND_NONE);
     atomic_store(&endpoint->fd, fd);

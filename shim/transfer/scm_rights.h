@@ -21,7 +21,7 @@ enum {
     SCM_RIGHTS_CONTROL_MAX = 2048, /* bytes of control messages that can be copied; more than the kernel accepts */
 };
 
-/* A message that is being sent. */
+/* A message that is being sent. Too large for a small stack: it belongs in a workspace. */
 struct scm_rights {
     const struct msghdr *message; /* the message to send: the program's, or `copy` */
     struct msghdr copy;

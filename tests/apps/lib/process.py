@@ -19,7 +19,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = ROOT / os.environ.get("B", "build")
-PROGRAMS = BUILD / "tests" / "apps" / "programs"
 DEADLINE = float(os.environ.get("PFSWRAP_TEST_DEADLINE", "60"))  # seconds any single wait may take on a busy machine
 
 
@@ -45,6 +44,30 @@ def temporary_directory():
     path.chmod(0o755)
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
+
+
+def reachable_tree():
+    """
+    ROOT; or, where root runs the tests and other users cannot reach ROOT, a copy of what they execute: the launcher, the
+    shared object and the test programs, in the same folders.
+    """
+    places = [BUILD.resolve(), *BUILD.resolve().parents]
+    if os.geteuid() != 0 or all(place.stat().st_mode & 0o001 for place in places):
+        return ROOT
+    copy = temporary_directory()
+    for name in ("scripts/pfswrap", f"{BUILD.name}/pfswrap-tool", f"{BUILD.name}/libpfswrap.so",
+                 f"{BUILD.name}/tests/apps/programs", f"{BUILD.name}/tests/apps/plugins"):
+        source, target = ROOT / name, copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.o", "*.d"))
+        elif source.exists():
+            shutil.copy(source, target)
+    return copy
+
+
+TREE = reachable_tree()
+PROGRAMS = TREE / BUILD.name / "tests" / "apps" / "programs"
 
 
 def free_port():

@@ -9,7 +9,7 @@ import functools
 import os
 
 from lib.process import DEADLINE, PROGRAMS, free_port, run, temporary_directory
-from lib.sniff import Sniffer
+from lib.sniff import Sniffer, missing_capture
 from lib.tap import Skip, check, equal
 from lib.wrap import LAUNCHER, Wrap
 
@@ -156,20 +156,24 @@ UNSEEN = Unseen()
 
 def look(port, words=(MARK,), **place):
     """A Sniffer, or without root, nothing; look_case() reports that once a script."""
-    return Sniffer(port, words, **place) if os.geteuid() == 0 else UNSEEN
+    return UNSEEN if missing_capture() else Sniffer(port, words, **place)
 
 
 def look_case(tap):
-    if os.geteuid() != 0:
-        tap.result(True, "no plaintext is seen on the wire", skip="capturing needs root")
+    if missing_capture():
+        tap.result(True, "no plaintext is seen on the wire", skip=missing_capture())
 
 
 class Scenarios:
     """Runs scenarios of the sock_* programs, each bare and sealed, as two cases."""
 
-    def __init__(self, tap, program, link=None, environment=None):
-        """`link`: a lib.link.Link whose two machines are the two ends; without it both ends are on this machine."""
+    def __init__(self, tap, program, link=None, environment=None, behind=list):
+        """
+        `link`: a lib.link.Link whose two machines are the two ends; without it both ends are on this machine.
+        `behind`: a function that changes the command line, such as lib.filters.filtered.
+        """
         self.tap, self.program, self.link, self.environment = tap, PROGRAMS / "seal" / program, link, environment or {}
+        self.behind = behind
         self.keys = Keys("peer")
         look_case(tap)
 
@@ -188,7 +192,7 @@ class Scenarios:
         address = address or (link.address if link else "127.0.0.1")
         where = [f"{address}:{port}"] if link else port
         wrap = SealWrap(self.keys, listen=where, connect=where, **settings)
-        argv = mode.argv(wrap, [self.program, scenario, port, address, *more])
+        argv = self.behind(mode.argv(wrap, [self.program, scenario, port, address, *more]))
         environment = {**mode.environment(), **self.environment}
         if link:
             argv = link.argv(argv)

@@ -5,6 +5,7 @@ were seen, not the payload: a test may send gigabytes. Nothing here depends on p
 """
 
 import ctypes
+import functools
 import os
 import select
 import socket
@@ -61,12 +62,22 @@ class Flow:
             self.next = (number + len(payload)) % 2**32
 
 
+@functools.lru_cache(maxsize=1)
+def missing_capture():
+    """Why nothing can be captured here (packet(7) needs CAP_NET_RAW), or None."""
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0).close()
+    except OSError as error:
+        return f"capturing needs root with CAP_NET_RAW: {error.strerror}"
+    return None
+
+
 class Sniffer:
     """`with Sniffer(port, [b"MARK"]) as wire:`, then wire.finish() and read wire.flows."""
 
     def __init__(self, port, words, interface="lo", namespace=None):
-        if os.geteuid() != 0:
-            raise Skip("capturing needs root")
+        if missing_capture():
+            raise Skip(missing_capture())
         self.port, self.words, self.flows = port, list(words), {}
         self.keep = max(len(word) for word in self.words) - 1
         self.socket = in_namespace(namespace, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0))
@@ -74,7 +85,10 @@ class Sniffer:
         memory = ctypes.create_string_buffer(program)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
                                struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(memory)))
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 27)
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 27)
+        except PermissionError:  # in a container: as much as the system allows
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 27)
         self.socket.bind((interface, ETH_P_ALL))
         self.stopping = False
         self.thread = threading.Thread(target=self.collect, daemon=True)

@@ -6,10 +6,10 @@ Uses the launcher of the build tree, or the one that $PFSWRAP names (an installe
 import json
 import os
 
-from lib.process import ROOT, BUILD, temporary_directory, wait_until
+from lib.process import BUILD, TREE, temporary_directory, wait_until
 
-LAUNCHER = os.environ.get("PFSWRAP", str(ROOT / "scripts" / "pfswrap"))
-LIBRARY = BUILD / "libpfswrap.so"
+LAUNCHER = os.environ.get("PFSWRAP", str(TREE / "scripts" / "pfswrap"))
+LIBRARY = TREE / BUILD.name / "libpfswrap.so"
 
 
 class Wrap:

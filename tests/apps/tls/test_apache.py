@@ -22,6 +22,7 @@ Mutex file:{folder} default
 Listen 127.0.0.1:{port}
 DocumentRoot {folder}/www
 SSLSessionCache none
+KeepAliveTimeout 100
 <VirtualHost *:{port}>
     SSLEngine on
     SSLProtocol TLSv1.2

@@ -81,6 +81,11 @@ def privileged(tap, keys):
         equal(run([PROGRAM, "seccomp"]).out, b"0 0 0\n", "bare")
         equal(run(WireWrap("refuse").argv([PROGRAM, "seccomp"])).out, b"0 0 0\n", "wrapped")
         equal(run(WireWrap("refuse").argv([PROGRAM, "exec", PROGRAM, "seccomp"])).out, b"0 0 0\n", "child")
+    with tap.case("a program sees that it has a filter if it has installed one itself"):
+        needs_root()
+        for mode in ("none", "kill"):
+            equal(run([PROGRAM, "seccomp", mode]).out, b"2 2 1\n", f"bare, {mode}")
+            equal(run(WireWrap("refuse").argv([PROGRAM, "seccomp", mode])).out, b"2 2 1\n", f"wrapped, {mode}")
     with tap.case("where nothing is sealed or refused, the ring is left open, unless the policy asks"):
         needs_root()
         for wrap in (WireWrap("log"), WireWrap("refuse", mode="audit"), Wrap()):

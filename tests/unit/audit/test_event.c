@@ -8,16 +8,29 @@
 #include "audit/audit.h"
 
 /* The log that lines would go to; formatting does not use it. */
-void audit_sink_open(const struct policy *policy)
+void audit_sink_quiet(bool quiet)
+{
+    (void)quiet;
+}
+
+int audit_sink_open(const struct policy *policy)
 {
     (void)policy;
     ck_abort_msg("a format opens no log");
+    return -1;
 }
 
-void audit_sink_write(const char *line, size_t length)
+int audit_sink_write(const char *line, size_t length)
 {
     (void)line, (void)length;
     ck_abort_msg("a format writes nothing");
+    return -1;
+}
+
+void audit_sink_fail(int error)
+{
+    (void)error;
+    ck_abort_msg("a format needs no memory");
 }
 
 static char line[AUDIT_LINE_MAX];

@@ -311,6 +311,11 @@ int transport_unacknowledged(int fd)
 {
     return fd >= 0 && fd < MODEL_HIDDEN && model_is_connected(fd) ? outstanding[fd] : 0;
 }
+void transport_discard(int fd)
+{
+    (void)fd;
+}
+
 long transport_receive(int fd, void *bytes, size_t size)
 {
     (void)fd, (void)bytes, (void)size;
@@ -449,7 +454,7 @@ bool relay_is_needed(int number)
 {
     return number <= 2;
 }
-int relay_start(int fd)
+int relay_require(int fd)
 {
     (void)fd;
     return 0;
@@ -496,9 +501,10 @@ bool inspect_is_wanted(void)
 {
     return false;
 }
-void inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
+bool inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
     (void)fd, (void)address, (void)length;
+    return true;
 }
 static int inspected = -1; /* the number of a connection that is inspected */
 bool inspect_is_current(int fd)

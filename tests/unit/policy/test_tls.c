@@ -10,7 +10,11 @@ START_TEST(every_key_of_policy_is_accepted)
     ck_assert_int_eq(policy.log, POLICY_LOG_FILE);
     ck_assert_str_eq(policy.log_path, "/var/log/a b.jsonl");
     ck_assert_int_eq(policy.children, POLICY_CHILDREN_ALLOW);
-    expect_accepted("[policy]\nmode = enforce\nlog = stderr\nchildren = protect\n");
+    ck_assert_int_eq(policy.log_failure, POLICY_LOG_FAILURE_CONTINUE);
+    expect_accepted("[policy]\nlog-failure = refuse\n");
+    ck_assert_int_eq(policy.log_failure, POLICY_LOG_FAILURE_REFUSE);
+    expect_accepted("[policy]\nmode = enforce\nlog = stderr\nlog-failure = continue\nchildren = protect\n");
+    ck_assert_int_eq(policy.log_failure, POLICY_LOG_FAILURE_CONTINUE);
     ck_assert_int_eq(policy.mode, POLICY_ENFORCE);
     ck_assert_int_eq(policy.log, POLICY_LOG_STDERR);
 }
@@ -28,6 +32,8 @@ START_TEST(bad_values_of_policy_are_refused)
     expect_accepted("[policy]\nio-uring = log\n");
     expect_refused("[policy]\nio-uring = no\n",
                    "test.conf:2: io-uring = no, expected log, no-new-privs or require");
+    expect_refused("[policy]\nlog-failure = ignore\n",
+                   "test.conf:2: log-failure = ignore, expected continue or refuse");
     expect_refused("[policy]\nchildren = no\n", "test.conf:2: children = no, expected protect, allow or require");
 }
 END_TEST

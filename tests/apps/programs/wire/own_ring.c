@@ -3,16 +3,19 @@
  *     own_ring send PORT             connects and sends "SECRET" through a ring; 1: the ring is refused
  *     own_ring exec PROGRAM ARG...   executes the program
  *     own_ring drop PROGRAM ARG...   gives up root first
- *     own_ring filter MODE PROGRAM ARG...   first installs a filter that answers "kill" or "errno" to
- * io_uring_setup, to seccomp(2) ("final"), or to acct(2) ("none") own_ring strict HOW            enters
- * SECCOMP_MODE_STRICT by prctl, syscall-prctl or syscall-seccomp, and makes a forbidden call own_ring seccomp
- * prints PR_GET_SECCOMP, also by number, and PR_GET_NO_NEW_PRIVS
+ *     own_ring filter MODE PROGRAM ARG...   first installs a filter
+ *     own_ring strict HOW            enters SECCOMP_MODE_STRICT, and makes a forbidden call
+ *     own_ring seccomp [MODE]        prints PR_GET_SECCOMP, also by number, and PR_GET_NO_NEW_PRIVS
+ *
+ * The filter of a MODE answers "kill" or "errno" to io_uring_setup, to seccomp(2) ("final"), or to acct(2)
+ * ("none"). `seccomp` installs it by prctl(3). HOW is prctl, syscall-prctl or syscall-seccomp.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/io_uring.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -89,7 +92,7 @@ static int send_secret(int port)
     return ring_do(&ring, &connects) == 0 && ring_do(&ring, &sends) == 6 ? 0 : 2;
 }
 
-static int install(const char *mode)
+static int install(const char *mode, bool by_libc)
 {
     const unsigned number = strcmp(mode, "final") == 0  ? SYS_seccomp
                             : strcmp(mode, "none") == 0 ? SYS_acct
@@ -103,7 +106,8 @@ static int install(const char *mode)
     };
     const struct sock_fprog program = {.len = 4, .filter = (struct sock_filter *)(uintptr_t)filter};
     (void)raw_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    return (int)raw_syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+    return by_libc ? prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0)
+                   : (int)raw_syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
 }
 
 static int enter_strict(const char *how)
@@ -131,12 +135,12 @@ int main(int argc, char **argv)
         return send_secret(atoi(argv[2]));
     if (strcmp(what, "strict") == 0 && argc == 3)
         return enter_strict(argv[2]);
-    if (strcmp(what, "seccomp") == 0) {
+    if (strcmp(what, "seccomp") == 0 && (argc == 2 || install(argv[2], true) == 0)) {
         printf("%d %ld %d\n", prctl(PR_GET_SECCOMP), syscall(SYS_prctl, PR_GET_SECCOMP),
                prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
         return 0;
     }
-    if (strcmp(what, "filter") == 0 && argc > 3 && install(argv[2]) == 0)
+    if (strcmp(what, "filter") == 0 && argc > 3 && install(argv[2], false) == 0)
         execv(argv[3], argv + 3);
     if (strcmp(what, "drop") == 0 && argc > 2 && setgid(65534) == 0 && setuid(65534) == 0)
         execv(argv[2], argv + 2);

@@ -1,0 +1,159 @@
+/*
+ * The claims are in the connection, so other processes that share it respect them. Bytes are copied before they are
+ * sent: if the connection fails meanwhile, its buffer may become another connection's.
+ */
+#include "connection/unlocked.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/filter.h"
+#include "base/raw_syscall.h"
+#include "base/transport.h"
+#include "connection/receive.h"
+
+__thread const struct connection *unlocked_connection __attribute__((tls_model("initial-exec")));
+
+/* The result of this thread's last unlocked_wait(). */
+static __thread struct {
+    bool is_there;
+    bool received; /* else sent */
+    long count;
+    int32_t buffer;
+} result __attribute__((tls_model("initial-exec")));
+
+/* What unlocked_result() returns. */
+static __thread struct {
+    const struct connection *connection;
+    long count;
+} end __attribute__((tls_model("initial-exec")));
+
+static bool is_this_thread(struct process_thread thread)
+{
+    const struct process_thread self = process_thread();
+    return thread.id == self.id && thread.space == self.space;
+}
+
+static bool is_other_thread(struct process_thread thread)
+{
+    return thread.id != 0 && !is_this_thread(thread) && process_thread_life(thread) != PROCESS_DEAD;
+}
+
+static bool defers(const struct connection *connection)
+{
+    return unlocked_connection == connection &&
+           !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed);
+}
+
+bool unlocked_defers_receive(const struct connection *connection)
+{
+    return transport_receive_waits() && (is_other_thread(connection->receiver) || defers(connection));
+}
+
+bool unlocked_defers_send(const struct connection *connection)
+{
+    return transport_send_waits() && (is_other_thread(connection->sender) || defers(connection));
+}
+
+void unlocked_claim(struct connection *connection, struct unlocked *work, bool receives)
+{
+    const size_t pending = span_length(connection->tx);
+    const bool is_sending = is_other_thread(connection->sender);
+    *work = (struct unlocked){.buffer = CONNECTION_NO_BUFFER};
+    if (unlocked_connection != connection)
+        return;
+    /* A receive does not wait for another thread's send: the peer may send everything before it receives. */
+    if (pending > 0 && unlocked_defers_send(connection) && !(receives && is_sending)) {
+        work->is_pending = true;
+        uint8_t *copy = is_sending ? NULL : connection_borrow(&work->buffer);
+        if (copy != NULL) {
+            memcpy(copy, connection_tx(connection) + connection->tx.begin, pending);
+            connection->sender = process_thread();
+            work->send = pending;
+        }
+    } else if ((receives || handshake_is_under_way(connection)) && connection->deferred > 0 &&
+               unlocked_defers_receive(connection)) {
+        work->is_pending = true;
+        if (!is_other_thread(connection->receiver) && connection_borrow(&work->buffer) != NULL) {
+            connection->receiver = process_thread();
+            work->receive = connection->deferred;
+        }
+    }
+    connection->deferred = 0;
+}
+
+/* Another thread does what this one waits for. It is in a call of the kernel that may take long. */
+static void pause_a_moment(void)
+{
+    enum { SPINS = 100000 };
+    if (filter_allows(SYS_sched_yield))
+        (void)raw_syscall(SYS_sched_yield);
+    for (int i = 0; i < SPINS; i++)
+        __asm__ volatile("" ::: "memory");
+}
+
+int unlocked_wait(int fd, const struct unlocked *work)
+{
+    if (work->buffer < 0) {
+        pause_a_moment();
+        return 0;
+    }
+    uint8_t *bytes = connection_borrowed(work->buffer);
+    const bool receives = work->receive > 0;
+    const long count =
+        receives ? transport_receive(fd, bytes, work->receive) : transport_send(fd, bytes, work->send, 0);
+    result.received = receives;
+    result.count = count;
+    result.buffer = work->buffer;
+    result.is_there = true;
+    return count == -EINTR || count == -EAGAIN ? (int)-count : 0;
+}
+
+/* Appends received bytes to rx_cipher. */
+static void append(struct connection *connection, const uint8_t *bytes, size_t count)
+{
+    uint8_t *rx = connection_rx(connection);
+    if (rx != NULL && count > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end)
+        receive_compact(connection, rx);
+    if (rx == NULL || count > CONNECTION_BUFFER_BYTES - connection->rx_cipher.end) {
+        connection_lose(connection);
+        return;
+    }
+    memcpy(rx + connection->rx_cipher.end, bytes, count);
+    connection->rx_cipher.end += (uint32_t)count;
+    connection->rx_total += count;
+}
+
+void unlocked_settle(struct connection *connection)
+{
+    if (!result.is_there)
+        return;
+    result.is_there = false;
+    if (connection != NULL && result.received) {
+        connection->receiver = (struct process_thread){0};
+        if (result.count > 0)
+            append(connection, connection_borrowed(result.buffer), (size_t)result.count);
+        else if (result.count != -EINTR && result.count != -EAGAIN) {
+            end.connection = connection;
+            end.count = result.count;
+        }
+    } else if (connection != NULL) {
+        connection->sender = (struct process_thread){0};
+        if (result.count > 0 && (size_t)result.count <= span_length(connection->tx))
+            connection->tx.begin += (uint32_t)result.count;
+        else if (result.count < 0 && result.count != -EINTR && result.count != -EAGAIN)
+            connection->broken = true;
+        if (connection->broken || span_length(connection->tx) == 0)
+            connection->tx = (struct span){0};
+    }
+    connection_return(result.buffer);
+}
+
+bool unlocked_result(const struct connection *connection, long *count)
+{
+    if (end.connection != connection)
+        return false;
+    end.connection = NULL;
+    *count = end.count;
+    return true;
+}

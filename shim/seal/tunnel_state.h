@@ -1,0 +1,46 @@
+/*
+ * The state of a tunnel, and what tunnel.c, which sends, and tunnel_read.c, which receives, share.
+ */
+#ifndef PFSWRAP_SEAL_TUNNEL_STATE_H
+#define PFSWRAP_SEAL_TUNNEL_STATE_H
+
+#include <pfswrap/tunnel.h>
+
+enum {
+    TUNNEL_IN_BYTES = 2 * PFSWRAP_SEAL_FRAME_MAX,
+    TUNNEL_OUT_BYTES = PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD,
+};
+_Static_assert((int)TUNNEL_OUT_BYTES >= (int)PFSWRAP_SEAL_TAKE_BYTES, "a handshake message fits");
+
+struct pfswrap_tunnel {
+    struct pfswrap_seal channel;
+    const struct pfswrap_seal_config *config;
+    struct pfswrap_tunnel_transport transport;
+    size_t record; /* bytes of the transport's records; 0 if it has none */
+    struct pfswrap_tunnel_counts counts;
+    uint8_t *left; /* plaintext in `in` that was not read yet */
+    size_t left_length;
+    size_t in_first, in_last;   /* the bytes in `in` */
+    size_t out_first, out_last; /* the bytes in `out` that the transport has not taken */
+    size_t kept;                /* bytes of data in the frame for which write() has not returned yet */
+    unsigned writes_since_read; /* during a re-handshake */
+    uint8_t in[TUNNEL_IN_BYTES];
+    uint8_t out[TUNNEL_OUT_BYTES];
+};
+
+/* The time passes for the channel. */
+void tunnel_tick(struct pfswrap_tunnel *tunnel);
+
+/* Passes the bytes in `out` to the transport. Returns 1 when it has taken all of them, or STOPPED. */
+int tunnel_flush(struct pfswrap_tunnel *tunnel);
+
+/* The same, and then with all messages that the channel owes. Returns 1, STOPPED, or an error. */
+int tunnel_settle(struct pfswrap_tunnel *tunnel);
+
+/*
+ * In write(): reads the answer to a re-handshake that a program waits for which only writes. A program that reads
+ * gets it there. Data that comes before it is kept for read(). Returns 1 or an error.
+ */
+int tunnel_read_answer(struct pfswrap_tunnel *tunnel);
+
+#endif
