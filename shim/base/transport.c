@@ -160,6 +160,8 @@ void transport_extend_send_buffer(int fd, unsigned bytes)
         BEYOND = 128 * 1024, /* the queue may exceed the buffer already, by a segment */
     };
     const int more = (int)bytes * OVERHEAD + BEYOND;
+    if (!filter_allows(SYS_setsockopt))
+        return;
     const int wanted = (transport_get_option(fd, SOL_SOCKET, SO_SNDBUF) + more) / 2; /* the kernel doubles it */
     transport_set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0); /* the system's, which is none */
     if (raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0 &&

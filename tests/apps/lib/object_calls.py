@@ -37,6 +37,7 @@ SILENT = set("""
     __register_atfork __sigsetjmp __snprintf_chk __stack_chk_fail __vasprintf_chk __vsnprintf_chk _ITM_deregisterTMCloneTable
     _ITM_registerTMCloneTable dl_iterate_phdr environ fileno getauxval getenv in6addr_loopback inet_ntop inet_pton memchr memcmp
     memcpy memmove memset posix_spawnattr_getflags program_invocation_short_name pthread_attr_destroy pthread_attr_init
+    pthread_attr_setdetachstate
     pthread_attr_setstacksize pthread_setcancelstate pthread_testcancel secure_getenv setenv sigaddset sigemptyset
     sigfillset sigismember snprintf stpcpy strcasecmp strchr strchrnul strcmp strcspn strerror strerrordesc_np strlen
     strncasecmp strncmp strnlen strpbrk strrchr strspn strstr strtol unsetenv vasprintf
