@@ -107,22 +107,27 @@ static int count_loaded(struct dl_phdr_info *info, size_t size, void *argument)
     return 1; /* the number is the same for all objects */
 }
 
-/* The function; NULL: no object defines it. */
-static void *function(enum wanted wanted)
+/* Looks for a function that has not been found yet. Not inline, so that its variables are not below a cancellation.
+ */
+static __attribute__((noinline)) void *look_for(enum wanted wanted)
 {
-    void *at = atomic_load_explicit(&found[wanted], memory_order_acquire);
-    if (__builtin_expect(at != NULL, 1))
-        return at;
     unsigned long long loaded = 0;
     (void)dl_iterate_phdr(count_loaded, &loaded);
     if (wanted == TEST_CANCEL && atomic_load(&objects_seen) == loaded)
         return NULL; /* called often; nothing has been loaded since */
-    at = elf_find(names[wanted]);
+    void *const at = elf_find(names[wanted]);
     if (at != NULL)
         atomic_store_explicit(&found[wanted], at, memory_order_release);
     else if (wanted == TEST_CANCEL)
         atomic_store(&objects_seen, loaded);
     return at;
+}
+
+/* The function; NULL: no object defines it. */
+static inline void *function(enum wanted wanted)
+{
+    void *const at = atomic_load_explicit(&found[wanted], memory_order_acquire);
+    return __builtin_expect(at != NULL, 1) ? at : look_for(wanted);
 }
 
 /* In libc only since glibc 2.32. sigprocmask(2) does the same: on Linux, each thread has a mask of its own. */
