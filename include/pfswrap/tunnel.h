@@ -97,9 +97,9 @@ size_t pfswrap_tunnel_kept(const struct pfswrap_tunnel *tunnel);
 bool pfswrap_tunnel_unsent(const struct pfswrap_tunnel *tunnel);
 
 /*
- * Closes the direction to the peer; reading is still possible. Returns 1 when the transport has FINAL: then end this
- * direction of the transport, too (SSL_shutdown(3)). Otherwise STOPPED, or an error. Before the handshake is complete,
- * the error is E_NOT_READY, and nothing is closed: pfswrap_tunnel_free() ends such a tunnel.
+ * Closes the direction to the peer; reading is still possible. Returns 1 when the transport has FINAL: then end
+ * this direction of the transport, too (SSL_shutdown(3)). Otherwise STOPPED, or an error. Before the handshake is
+ * complete, the error is E_NOT_READY, and nothing is closed: pfswrap_tunnel_free() ends such a tunnel.
  */
 int pfswrap_tunnel_close(struct pfswrap_tunnel *tunnel);
 

@@ -142,7 +142,8 @@ PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
     return context_begin(lib, lib->SSL_CTX_new(fixed != NULL ? fixed->flexible : method), fixed);
 }
 
-PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new_ex(struct ossl_lib_ctx_st *library, const char *properties, const SSL_METHOD *method)
+PFSWRAP_EXPORT SSL_CTX *SSL_CTX_new_ex(struct ossl_lib_ctx_st *library, const char *properties,
+                                       const SSL_METHOD *method)
 {
     struct libssl *lib = libssl_of_method(method, CALLER);
     if (lib == NULL || lib->SSL_CTX_new_ex == NULL)
