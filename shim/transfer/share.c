@@ -155,7 +155,7 @@ static void share_all(uint32_t mark)
         struct connection *connection;
         if (endpoint == NULL)
             continue;
-        if (!(forking.is_busy ? endpoint_try_at : endpoint_enter_at)(endpoint, &connection))
+        if (forking.is_busy ? !endpoint_try_at(endpoint, &connection) : !endpoint_enter_at(endpoint, &connection))
             continue;
         if (atomic_load(&endpoint->descriptors) > 0 && !connection->wiped) {
             if (connection->slot == NULL && segment == NULL && (segment = segment_make(count)) != NULL)

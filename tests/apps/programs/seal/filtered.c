@@ -29,7 +29,9 @@ int main(int argc, char **argv)
         strcmp(argv[2], "kill") == 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | (unsigned)atoi(argv[2]);
     const bool allow = strcmp(argv[1], "allow") == 0;
     code[count++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (char *word = strtok(argv[3], ","); word != NULL && count < CODE_MAX - 3; word = strtok(NULL, ",")) {
+    char *rest = NULL;
+    for (char *word = strtok_r(argv[3], ",", &rest); word != NULL && count < CODE_MAX - 3;
+         word = strtok_r(NULL, ",", &rest)) {
         code[count++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(word), 0, 1);
         code[count++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, allow ? SECCOMP_RET_ALLOW : action);
     }

@@ -74,8 +74,9 @@ static int serve(const struct sockaddr_in *address)
     const int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
     (void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&any, sizeof any) != 0 || listen(listener, 1) != 0)
-        return 2;
+        exit(2);
     const int fd = accept(listener, NULL, NULL);
+    (void)close(listener);
     if (fd < 0 || old_svcfd_create(fd, 0, 0) == NULL)
         return 1;
     old_svc_getreq_common(fd);
