@@ -67,7 +67,7 @@ static void *work(void *nothing)
     enum { PAUSE_US = 2000 };
     do {
         while (atomic_load(&kept_count) > 0) {
-            struct timespec pause = {.tv_nsec = PAUSE_US * MICROSECOND};
+            struct timespec pause = {.tv_nsec = (long)PAUSE_US * MICROSECOND};
             let_go_of(false);
             (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         }
