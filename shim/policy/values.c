@@ -68,8 +68,7 @@ int policy_value_path(struct policy_parser *parser, const char *value, char *pat
     if (used + length >= PATH_MAX)
         return policy_fail(parser, "%s has a path of %zu bytes, expected at most %d", parser->key->name,
                            used + length, PATH_MAX - 1);
-    memcpy(path, folder, used);
-    memcpy(path + used, rest, length + 1);
+    (void)stpcpy(stpcpy(path, folder), rest);
     return 0;
 }
 

@@ -34,6 +34,7 @@ static struct rule rule_of(int level, int option)
 #define X(name, number, decision, error)                                                                           \
     case number:                                                                                                   \
         return (struct rule){decision, error};
+    /* Many options have the same decision. NOLINTBEGIN(bugprone-branch-clone) */
     switch (level) {
     case SOL_SOCKET:
         switch (option) {
@@ -56,6 +57,7 @@ static struct rule rule_of(int level, int option)
         }
         break;
     }
+/* NOLINTEND(bugprone-branch-clone) */
 #undef X
     return (struct rule){PASS, 0};
 }

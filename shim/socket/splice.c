@@ -31,7 +31,7 @@ enum {
 
 bool splice_is_pipe(int fd)
 {
-    struct stat status;
+    struct stat status = {0};
     return raw_syscall(SYS_fstat, fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
@@ -104,7 +104,7 @@ static ssize_t move_in(int fd, int pipe, uint8_t *bytes, size_t count, unsigned 
 /* Copies what is in the pipe, and leaves it there. Returns the number of bytes, or -1 with errno. */
 static ssize_t copy(int pipe, uint8_t *bytes, size_t size)
 {
-    int ends[2];
+    int ends[2] = {-1, -1};
     long count = raw_syscall(SYS_pipe2, ends, O_CLOEXEC);
     if (count == 0) {
         count = raw_syscall(SYS_tee, pipe, ends[1], size, SPLICE_F_NONBLOCK);

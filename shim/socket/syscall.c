@@ -128,7 +128,6 @@ static enum family family_of(long number, long a, long b, long c, long d)
         SYSCALLS_DATA(X)
         return interposed_if(fd_is_known((int)a));
         SYSCALLS_NAMES(X)
-        return interposed_if(connections_matter());
         SYSCALLS_CONNECTIONS(X)
         return interposed_if(connections_matter());
         SYSCALLS_DESCRIPTORS(X)

@@ -26,10 +26,11 @@ def capture(port):
     with process:
         wait_until(lambda: "File:" in process.text(), lambda: f"dumpcap to record; it printed {process.text()}")
         yield path
-        # The file is complete when the end of both directions is in it. curl's close_notify may meet a closed socket, which
-        # resets the connection: its TLS has a BIO of its own, so that FINAL and the close_notify are two packets.
-        ends = ["tshark", "-r", path, "-Y", "tcp.flags.fin == 1 || tcp.flags.reset == 1", "-T", "fields", "-e", "tcp.srcport"]
-        wait_until(lambda: len(set(run(ends).out.split())) > 1, "the end of the connection to be recorded")
+        # The file is complete when the end of both directions is in it, or a reset. curl's close_notify may meet a closed
+        # socket: its TLS has a BIO of its own, so that FINAL and the close_notify are two packets.
+        fins = ["tshark", "-r", path, "-Y", "tcp.flags.fin == 1", "-T", "fields", "-e", "tcp.srcport"]
+        resets = ["tshark", "-r", path, "-Y", "tcp.flags.reset == 1"]
+        wait_until(lambda: len(set(run(fins).out.split())) > 1 or run(resets).out, "the end of the connection to be recorded")
 
 
 def tshark(path, port, keys, *options):
