@@ -39,7 +39,7 @@ SILENT = set("""
     memcpy memmove memset posix_spawnattr_getflags program_invocation_short_name pthread_attr_destroy pthread_attr_init
     pthread_attr_setdetachstate
     pthread_attr_setstacksize pthread_setcancelstate pthread_testcancel secure_getenv setenv sigaddset sigemptyset
-    sigfillset sigismember snprintf stpcpy strcasecmp strchr strchrnul strcmp strcspn strerror strerrordesc_np strlen
+    sigfillset sigismember snprintf stpcpy strcasecmp strchr strchrnul strcmp strcpy strcspn strerror strerrordesc_np strlen
     strncasecmp strncmp strnlen strpbrk strrchr strspn strstr strtol unsetenv vasprintf
 """.split())
 
