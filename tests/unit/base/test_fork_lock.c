@@ -318,7 +318,7 @@ END_TEST
 /* --- all at once --- */
 
 #if defined(__SANITIZE_THREAD__)
-enum { FORKS = 20 }; /* each takes a tenth of a second there, and much longer on a busy machine */
+enum { FORKS = 6 }; /* each takes a second there on a busy machine, and sometimes ten */
 #else
 enum { FORKS = 60 };
 #endif
