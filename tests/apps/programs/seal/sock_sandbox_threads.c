@@ -30,6 +30,14 @@ static const int server_list[] = {THREADS,        SYS_read,       SYS_write, SYS
 
 enum installer { BY_PRCTL, BY_SECCOMP, BY_TSYNC };
 
+/* The child that was locked in has ended in order. */
+static void expect_survived(pid_t child)
+{
+    const int status = sock_reap(child);
+    sock_expect(status == 0, "what was locked in ended with %d%s", status,
+                status == 128 + SIGSYS ? ", SIGSYS" : "");
+}
+
 /* Kills the process for each call that is not on the list. An empty list allows everything. */
 static void lock_in(const int *allowed, enum installer installer)
 {
@@ -112,9 +120,7 @@ static void serve(int fd, const int *allowed, enum installer installer)
         write_beside_reader(allowed, installer);
     }
     (void)close(fd);
-    const int status = sock_reap(pid);
-    sock_expect(status == 0, "what was locked in ended with %d%s", status,
-                status == 128 + SIGSYS ? ", SIGSYS" : "");
+    expect_survived(pid);
 }
 
 static void answering_client(int fd)
@@ -203,9 +209,7 @@ static void full_server(int fd)
         _exit(0);
     }
     (void)close(fd);
-    const int status = sock_reap(pid);
-    sock_expect(status == 0, "what was locked in ended with %d%s", status,
-                status == 128 + SIGSYS ? ", SIGSYS" : "");
+    expect_survived(pid);
 }
 
 /* Reads only after the other end has sent as much as fits, so that its writer waits. */
@@ -234,9 +238,7 @@ static void tsync_at_once_server(int fd)
         _exit(0);
     }
     (void)close(fd);
-    const int status = sock_reap(pid);
-    sock_expect(status == 0, "what was locked in ended with %d%s", status,
-                status == 128 + SIGSYS ? ", SIGSYS" : "");
+    expect_survived(pid);
 }
 
 static void echoed_client(int fd)
@@ -272,9 +274,7 @@ static void tsync_after_close(const struct sock_target *target)
             text_send(fd, 0, 1, 1, 2);
         (void)close(fd);
     }
-    const int status = sock_reap(pid);
-    sock_expect(status == 0, "what was locked in ended with %d%s", status,
-                status == 128 + SIGSYS ? ", SIGSYS" : "");
+    expect_survived(pid);
 }
 
 static const struct scenario scenarios[] = {
