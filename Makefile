@@ -20,16 +20,25 @@ DESTDIR  ?=
 CC       ?= gcc
 ## sanitizers to build with, in a build folder of their own: address,undefined or thread
 SANITIZE ?=
+## another machine or C library to build for, in a build folder of its own: a file of mk/target/ without its .mk
+TARGET   ?=
 ## -Werror makes every warning an error; set where CI is set
 WERROR   ?= $(if $(CI),-Werror)
 
 comma := ,
-B := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+B := build$(if $(TARGET),-$(TARGET))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+# A target's file sets CC and AR, and the options that its compiler or C library needs.
+ifneq ($(TARGET),)
+include mk/target/$(TARGET).mk
+endif
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wundef -Wvla -Wformat=2 \
             -Werror=implicit-function-declaration $(WERROR)
-HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+# Hardening options that only some machines have; a target file may set another value.
+HARDEN_MACHINE ?= -fcf-protection
+HARDEN   := -fstack-protector-strong -fstack-clash-protection $(HARDEN_MACHINE) \
             $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 ## optimisation and debugging options
 OPTIMISE ?= -O2 -g
