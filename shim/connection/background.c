@@ -109,10 +109,9 @@ static bool enter_and_advance(struct endpoint *endpoint, struct pollfd *poll, ui
 static nfds_t advance_all(struct pollfd polls[POLL_MAX], uint64_t *until_ms)
 {
     nfds_t left = 0;
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
         struct pollfd poll;
-        if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE)
+        if (atomic_load(&endpoint->background) == BACKGROUND_NONE)
             continue;
         process_block_forks(); /* the endpoint may be closed here */
         const bool stays = enter_and_advance(endpoint, &poll, until_ms);
@@ -144,11 +143,9 @@ static void work_until(uint64_t until_ms, const atomic_int *stop)
 
 static bool is_anything_left(void)
 {
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        if (endpoint != NULL && atomic_load(&endpoint->background) != BACKGROUND_NONE)
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;)
+        if (atomic_load(&endpoint->background) != BACKGROUND_NONE)
             return true;
-    }
     return false;
 }
 

@@ -38,17 +38,29 @@ struct endpoint *endpoint_of(int fd)
     return endpoint_of_word(atomic_load_explicit(&fd_table[fd], memory_order_acquire));
 }
 
-uint32_t endpoint_limit(void)
-{
-    return memory_count(&endpoint_pool);
-}
-
 struct endpoint *endpoint_at(uint32_t index)
 {
     if (atomic_load(&endpoint_pool.chunks[index / endpoint_pool.per_chunk]) == NULL)
         return NULL;
     struct endpoint *endpoint = memory_at(&endpoint_pool, (int32_t)index);
     return atomic_load(&endpoint->connection) != NULL ? endpoint : NULL;
+}
+
+struct endpoint *endpoint_next(const struct endpoint *previous)
+{
+    struct endpoint *endpoint = NULL;
+    for (uint32_t i = previous != NULL ? previous->index + 1 : 0;
+         endpoint == NULL && i < memory_count(&endpoint_pool); i++)
+        endpoint = endpoint_at(i);
+    return endpoint;
+}
+
+struct endpoint *endpoint_enter_next(const struct endpoint *previous, struct connection **connection)
+{
+    struct endpoint *endpoint = endpoint_next(previous);
+    while (endpoint != NULL && !endpoint_enter_at(endpoint, connection))
+        endpoint = endpoint_next(endpoint);
+    return endpoint;
 }
 
 int endpoint_number(const struct endpoint *endpoint, int from)
@@ -105,12 +117,9 @@ void endpoint_begin_exec(void)
     uint32_t none = 0;
     if (!atomic_compare_exchange_strong(&executing, &none, process_thread().id))
         return;
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        struct connection *connection;
-        if (endpoint != NULL && endpoint_enter_at(endpoint, &connection))
-            endpoint_leave(connection);
-    }
+    struct connection *connection;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_enter_next(endpoint, &connection)) != NULL;)
+        endpoint_leave(connection);
 }
 
 void endpoint_end_exec(void)

@@ -227,9 +227,18 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection);
 /* The endpoint's lowest number that is at least `from`; -1: there is none. */
 int endpoint_number(const struct endpoint *endpoint, int from);
 
-/* The endpoint with this index, which is below endpoint_limit(); NULL: it is free. */
+/* The endpoint with this index, which an endpoint has had; NULL: it is free. */
 struct endpoint *endpoint_at(uint32_t index);
-uint32_t endpoint_limit(void);
+
+/*
+ * All endpoints, one after another: the one after `previous`, which may have been freed since; NULL: the first.
+ * Returns NULL at the end. Endpoints that other threads make meanwhile may be among them.
+ */
+struct endpoint *endpoint_next(const struct endpoint *previous);
+
+/* As endpoint_next(), without those whose connection cannot be entered; *connection is locked
+ * (endpoint_enter_at()). */
+struct endpoint *endpoint_enter_next(const struct endpoint *previous, struct connection **connection);
 
 /* The endpoint that has the number `fd`, hidden or not; NULL: there is none. */
 struct endpoint *endpoint_of(int fd);

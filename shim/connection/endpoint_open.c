@@ -48,11 +48,8 @@ static void rebuild_pools(void)
 {
     memory_begin_rebuild(&endpoint_pool);
     memory_begin_rebuild(&endpoint_connection_pool);
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        const struct endpoint *endpoint = endpoint_at(i);
-        if (endpoint == NULL)
-            continue;
-        memory_keep(&endpoint_pool, (int32_t)i);
+    for (const struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
+        memory_keep(&endpoint_pool, (int32_t)endpoint->index);
         memory_keep(&endpoint_connection_pool, endpoint->block);
     }
     memory_end_rebuild(&endpoint_pool);
@@ -62,10 +59,7 @@ static void rebuild_pools(void)
 void endpoint_after_fork(bool is_idle)
 {
     int count = 0, filtered = 0;
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        if (endpoint == NULL)
-            continue;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
         count++;
         filtered += atomic_load(&endpoint->filter) != FILTER_NONE;
         atomic_store(&endpoint->refcount, 0);

@@ -264,10 +264,9 @@ bool release_advance(struct endpoint *endpoint, struct connection *connection)
 /* At exit: ends the connections for which the process has waited long enough. */
 static void end_late(void)
 {
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
         struct connection *connection;
-        if (endpoint == NULL || atomic_load(&endpoint->background) == BACKGROUND_NONE)
+        if (atomic_load(&endpoint->background) == BACKGROUND_NONE)
             continue;
         process_block_forks();
         if (endpoint_enter_at(endpoint, &connection)) {
@@ -288,10 +287,9 @@ void release_all(void)
     counted_write_all();
     if (atomic_load(&endpoint_count) == 0 || process_is_vfork_child())
         return;
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
         struct connection *connection;
-        if (endpoint == NULL || atomic_load(&endpoint->descriptors) == 0)
+        if (atomic_load(&endpoint->descriptors) == 0)
             continue;
         process_block_forks();
         if (endpoint_enter_at(endpoint, &connection)) {

@@ -178,9 +178,8 @@ void readiness_sweep(void)
     uint64_t soon = now + SWEEP_MIN_MS, next = UINT64_MAX;
     if (due == UINT64_MAX || now < due || !atomic_compare_exchange_strong(&next_due_ms, &due, soon))
         return;
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        due = endpoint != NULL ? sweep_one(endpoint, now) : UINT64_MAX;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
+        due = sweep_one(endpoint, now);
         next = due < next ? due : next;
     }
     if (next > soon)

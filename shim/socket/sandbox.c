@@ -34,11 +34,8 @@ enum { POLL_MAX = 64, SLICE_MS = 20 };
 static nfds_t advance_all(struct pollfd polls[POLL_MAX])
 {
     nfds_t left = 0;
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        struct connection *connection;
-        if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-            continue;
+    struct connection *connection;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_enter_next(endpoint, &connection)) != NULL;) {
         const int fd = atomic_load(&endpoint->fd);
         handshake_advance(connection, fd);
         if (connection->phase == CONNECTION_NONE) {

@@ -226,11 +226,8 @@ static void exchange_one(int fd, void *argument)
 /* Makes a relay for the parent's connection that has this socket. Returns the program's end; -1: it failed. */
 static int relay_by_socket(int socket, struct holder handoff)
 {
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        struct connection *connection;
-        if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-            continue;
+    struct connection *connection;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_enter_next(endpoint, &connection)) != NULL;) {
         int end = -1;
         if (is_socket_of(socket, connection) && (end = relay_make(endpoint, connection, socket)) >= 0)
             holders_drop_handoff(connection, handoff);
@@ -269,11 +266,8 @@ static void export_all(bool preloaded)
 {
     int handoffs = 0;
     endpoint_begin_exec();
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        struct connection *connection;
-        if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-            continue;
+    struct connection *connection;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_enter_next(endpoint, &connection)) != NULL;) {
         enum decision decision = decide(endpoint, connection);
         const int fd = atomic_load(&endpoint->fd);
         if (decision == LEAVE && preloaded && handoffs < HANDOFFS_MAX && survives(endpoint) &&
@@ -326,11 +320,8 @@ void export_after_failure(void)
     if (process_is_vfork_child())
         return;
     const int saved = errno;
-    for (uint32_t i = 0; atomic_load(&endpoint_count) > 0 && i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        struct connection *connection;
-        if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-            continue;
+    struct connection *connection;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_enter_next(endpoint, &connection)) != NULL;) {
         const bool unfinished = take_back(endpoint, connection) && connection_is_unfinished(connection);
         endpoint_leave(connection);
         if (unfinished)

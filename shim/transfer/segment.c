@@ -150,10 +150,8 @@ void segment_drop(struct segment *segment)
 void segment_after_fork(void)
 {
     memory_begin_rebuild(&segments);
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        const struct endpoint *endpoint = endpoint_at(i);
-        if (endpoint != NULL && endpoint->segment != NULL)
+    for (const struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;)
+        if (endpoint->segment != NULL)
             memory_keep(&segments, endpoint->segment->index);
-    }
     memory_end_rebuild(&segments);
 }

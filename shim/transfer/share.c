@@ -145,16 +145,12 @@ static bool is_counted(const struct endpoint *endpoint, uint32_t mark)
  */
 static void share_all(uint32_t mark)
 {
-    const uint32_t limit = endpoint_limit();
     struct segment *segment = NULL;
     uint32_t used = 0, count = 0;
-    for (uint32_t i = 0; i < limit; i++)
-        count += endpoint_at(i) != NULL;
-    for (uint32_t i = 0; i < limit && count > 0; i++) {
-        struct endpoint *endpoint = endpoint_at(i);
+    for (const struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;)
+        count++;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
         struct connection *connection;
-        if (endpoint == NULL)
-            continue;
         if (forking.is_busy ? !endpoint_try_at(endpoint, &connection) : !endpoint_enter_at(endpoint, &connection))
             continue;
         if (atomic_load(&endpoint->descriptors) > 0 && !connection->wiped) {
@@ -176,11 +172,8 @@ static void share_all(uint32_t mark)
 /* The fork has failed: the connections that it has counted have one holder less. */
 static void unshare_all(uint32_t mark)
 {
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
-        struct connection *connection;
-        if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-            continue;
+    struct connection *connection;
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_enter_next(endpoint, &connection)) != NULL;) {
         if (is_counted(endpoint, mark) && connection->slot != NULL) {
             holders_withdraw(connection);
             endpoint->counted_by = 0;
@@ -277,11 +270,8 @@ static void after_fork_in_child(enum process_fork kind)
     endpoint_end_exec();
     fd_forget_calls();
     fd_end_closing(must_close);
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
         struct connection *connection;
-        if (endpoint == NULL)
-            continue;
         const bool is_hidden = atomic_load(&endpoint->descriptors) == 0; /* closed, and the parent finishes it */
         if (is_hidden)
             close_hidden(atomic_load(&endpoint->fd));
@@ -301,10 +291,8 @@ static void after_fork_in_child(enum process_fork kind)
 static bool is_busy(void)
 {
     forking.is_busy = fork_lock_is_blocked_here();
-    for (uint32_t i = 0; i < endpoint_limit() && !forking.is_busy; i++) {
-        const struct endpoint *endpoint = endpoint_at(i);
-        forking.is_busy = endpoint != NULL && endpoint_is_locked_here(endpoint);
-    }
+    for (const struct endpoint *endpoint = NULL; !forking.is_busy && (endpoint = endpoint_next(endpoint)) != NULL;)
+        forking.is_busy = endpoint_is_locked_here(endpoint);
     return forking.is_busy;
 }
 

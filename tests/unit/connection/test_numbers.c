@@ -352,10 +352,9 @@ __thread enum transport_call transport_call __attribute__((tls_model("initial-ex
 static bool has_background;
 static void finish_all(void)
 {
-    for (uint32_t i = 0; i < endpoint_limit(); i++) {
-        struct endpoint *endpoint = endpoint_at(i);
+    for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
         struct connection *connection;
-        if (endpoint != NULL && MODEL_LOAD(&endpoint->descriptors) == 0 && endpoint_enter_at(endpoint, &connection))
+        if (MODEL_LOAD(&endpoint->descriptors) == 0 && endpoint_enter_at(endpoint, &connection))
             (void)release_advance(endpoint, connection);
     }
 }
