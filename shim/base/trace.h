@@ -1,5 +1,5 @@
 /*
- * A trace for whoever debugs the shim (docs/DEBUGGING.md): PFSWRAP_TRACE=calls,fd,handshake. A line has numbers and
+ * A trace for debugging the shim (docs/DEBUGGING.md): PFSWRAP_TRACE=calls,fd,handshake. A line has numbers and
  * fixed words only: never a byte of data, a key or a name of a file. Where it is off, a place that traces costs one
  * load and one branch that is predicted. Calls on foreign descriptors are not traced at all.
  */

@@ -34,7 +34,7 @@ static void add_copies(struct endpoint *endpoint, const struct connection *conne
     }
 }
 
-/* The kernel will be told to connect. Called locked; unlocked on return. Returns 0 or an errno. */
+/* Before connect(2). Called locked; unlocked on return. Returns 0 or an errno. */
 static int begin(struct dial *dial, struct endpoint *endpoint, struct connection *connection)
 {
     *dial = (struct dial){.endpoint = endpoint,
