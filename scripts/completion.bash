@@ -44,7 +44,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain genkey pubkey genpsk version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain genkey pubkey genpsk install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -63,6 +63,7 @@ _pfswrap() {
             mapfile -t COMPREPLY < <(compgen -c -- "$current")
         fi
         ;;
+    install) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     genkey) mapfile -t COMPREPLY < <(compgen -W '--password --user --server' -- "$current") ;;
     esac
 }

@@ -12,6 +12,7 @@
     X(genkey)                                                                                                      \
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \
+    X(install)                                                                                                     \
     X(version)
 
 #define X(name) int command_##name(int argc, char **argv);

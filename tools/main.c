@@ -25,6 +25,7 @@ static const char usage[] =
     "  check [--no-keys] [FILE]                    check a policy and print what is in force\n"
     "  explain [--json] PROGRAM                    say what pfswrap can do for PROGRAM\n"
     "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
+    "  install DIR                                 copy this installation to DIR, for a container\n"
     "  version                                     print the version\n"
     "  help                                        print this text\n"
     "\n"

@@ -382,8 +382,8 @@ def refuses_command_lines():
         refused(pfswrap("run", "--policy=", "true"), 125, f"--policy is empty, {usage}")
 
     with tap.case("an unknown command is 2 and lists the commands"):
-        refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, genkey, pubkey, genpsk, version, "
-                                     "or help")
+        refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, genkey, pubkey, genpsk, install, "
+                                     "version, or help")
 
     with tap.case("requested help goes to stdout, other help to stderr"):
         asked = pfswrap("help")
