@@ -23,9 +23,10 @@ static void warn_unreadable(const struct policy *policy, const char *key, const 
 static void warn_log(const struct policy *policy)
 {
     char directory[PATH_MAX];
-    if (policy->log != POLICY_LOG_FILE || access(policy->log_path, W_OK) == 0)
+    const bool is_file = policy->log == POLICY_LOG_FILE;
+    if ((!is_file && policy->log != POLICY_LOG_JOURNALD) || access(policy->log_path, W_OK) == 0)
         return;
-    if (errno == ENOENT) {
+    if (is_file && errno == ENOENT) {
         memcpy(directory, policy->log_path, sizeof directory);
         char *slash = strrchr(directory, '/');
         slash[slash == directory] = '\0';

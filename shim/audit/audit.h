@@ -1,8 +1,9 @@
 /*
- * The audit log. Events are written as lines of JSON to a file, to syslog or to standard error; docs/AUDIT.md
- * describes them. No function here changes errno or is a cancellation point (pthreads(7)). If the log cannot be
- * written, one line on standard error says so. With log-failure = continue the program goes on; with refuse it does
- * not start, and later its new connections are refused until a line can be written again.
+ * The audit log. Events are written as lines of JSON to a file, to syslog or to standard error, or as entries of
+ * systemd's journal; docs/AUDIT.md describes them. No function here changes errno or is a cancellation point
+ * (pthreads(7)). If the log cannot be written, one line on standard error says so. With log-failure = continue the
+ * program goes on; with refuse it does not start, and later its new connections are refused until a line can be
+ * written again.
  */
 #ifndef PFSWRAP_AUDIT_H
 #define PFSWRAP_AUDIT_H
@@ -13,7 +14,10 @@
 
 #include "policy/policy.h"
 
-enum { AUDIT_LINE_MAX = 4096 }; /* bytes of a line, newline included; longer values are cut */
+enum {
+    AUDIT_LINE_MAX = 4096,   /* bytes of a line, newline included; longer values are cut */
+    AUDIT_ENTRY_MAX = 12288, /* bytes of an entry of the journal */
+};
 
 struct audit_field {
     const char *key;
@@ -57,10 +61,19 @@ size_t audit_format(char *line, int64_t time_ns, long pid, const char *program, 
                     const struct audit_field *fields, size_t count);
 
 /*
+ * The same as an entry of systemd's journal, in its native protocol, for `entry` of AUDIT_ENTRY_MAX bytes
+ * (entry.c).
+ */
+size_t audit_format_entry(char *entry, int64_t time_ns, long pid, const char *program, const char *event,
+                          const struct audit_field *fields, size_t count);
+
+/*
  * sink.c: opens the log (0 or an errno), writes one line to it (0 or an errno), and reports on standard error that
- * a line cannot be written: once, and not while it is quiet.
+ * a line cannot be written: once, and not while it is quiet. With audit_sink_takes_entries(), a line is an entry of
+ * the journal.
  */
 void audit_sink_quiet(bool quiet);
+bool audit_sink_takes_entries(void);
 int audit_sink_open(const struct policy *policy);
 int audit_sink_write(const char *line, size_t length);
 void audit_sink_fail(int error);

@@ -1,25 +1,22 @@
 /*
- * Writes audit lines to a file, to syslog or to standard error. The program may close all descriptors, call
- * chroot(2), drop its privileges, limit its file size, or open its own file at the log's descriptor number. So the
- * descriptor is compared with the file that was opened, before each line. System calls are made by number: none is
- * interposed or a cancellation point.
+ * Writes audit lines to a file, to syslog, to the journal or to standard error. The program may close all
+ * descriptors, call chroot(2), drop its privileges, limit its file size, or open its own file at the log's
+ * descriptor number. So the descriptor is compared with the file that was opened, before each line. System calls
+ * are made by number: none is interposed or a cancellation point.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "audit/quiet_write.h"
 #include "base/error_text.h"
 #include "base/filter.h"
 #include "base/process.h"
@@ -34,14 +31,15 @@ struct identity {
 
 static struct sink {
     enum policy_log kind;
-    const char *path;                        /* of the log file; the string is the policy's */
-    _Atomic(struct descriptor *) descriptor; /* the file or the syslog socket */
+    const char *path; /* of the log file or the journal's socket; the string is the policy's */
+    _Atomic(struct descriptor *) descriptor; /* the file or the socket */
     struct identity log;                     /* the file of `descriptor` */
     struct identity first_stderr;            /* standard error when the program started */
     struct identity root;                    /* the root directory when the program started */
     atomic_long checked;                     /* when the path was last looked at: seconds, CLOCK_MONOTONIC */
     atomic_bool complained;
-    atomic_bool torn; /* the last line was written in part: the next one begins on a new line */
+    atomic_bool stalled; /* the journal's queue was full, and a line has waited for it */
+    atomic_bool torn;    /* the last line was written in part: the next one begins on a new line */
 } sink;
 
 static struct identity identity_of(const struct stat *status)
@@ -60,78 +58,14 @@ static bool stderr_is_the_first(void)
     return fstat(STDERR_FILENO, &status) == 0 && identity_is(&sink.first_stderr, &status);
 }
 
-/* Whether `length` more bytes would exceed RLIMIT_FSIZE, which would raise SIGXFSZ. */
-static bool over_file_limit(int fd, const struct stat *status, size_t length)
+/* write_quietly() to the log; the sink remembers a line that was cut off. */
+static int write_noted(int fd, const struct stat *status, const struct text *text)
 {
-    struct rlimit limit;
-    if (!S_ISREG(status->st_mode) || !filter_allows(SYS_prlimit64) || getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
-        limit.rlim_cur == RLIM_INFINITY)
-        return false;
-    off_t at = lseek(fd, 0, SEEK_CUR); /* standard error may be open without O_APPEND */
-    off_t end = at > status->st_size ? at : status->st_size;
-    return (rlim_t)end + length > limit.rlim_cur;
-}
-
-/* What is written by one system call: at most PARTS_MAX parts. */
-enum { PARTS_MAX = 5 };
-struct text {
-    struct iovec parts[PARTS_MAX];
-    int count;
-};
-
-static void text_add(struct text *text, const char *bytes, size_t length)
-{
-    text->parts[text->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-}
-
-static size_t text_length(const struct text *text)
-{
-    size_t length = 0;
-    for (int i = 0; i < text->count; i++)
-        length += text->parts[i].iov_len;
-    return length;
-}
-
-/* One part is written by write(2), which every filter of system calls allows. */
-static long write_once(int fd, const struct text *text)
-{
-    return text->count == 1 ? raw_syscall(SYS_write, fd, text->parts[0].iov_base, text->parts[0].iov_len)
-                            : raw_syscall(SYS_writev, fd, text->parts, text->count);
-}
-
-/*
- * Writes without raising a signal, which could end the program: SIGPIPE at a pipe without a reader, SIGXFSZ at a
- * limit. Returns 0 or an errno; ENOSPC if only a part was written.
- */
-static int write_quietly(int fd, const struct stat *status, const struct text *text)
-{
-    const size_t length = text_length(text);
-    if (over_file_limit(fd, status, length))
-        return EFBIG;
-    long written;
-    if (S_ISREG(status->st_mode)) {
-        written = write_once(fd, text);
-    } else {
-        enum { ATTEMPTS_MAX = 100 }; /* a filter may answer EINTR each time */
-        struct timespec now = {0};
-        sigset_t pipe_signal;
-        sigset_t before;
-        sigset_t pending;
-        sigemptyset(&pipe_signal);
-        sigaddset(&pipe_signal, SIGPIPE);
-        sigpending(&pending);
-        pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-        written = write_once(fd, text);
-        if (written == -EPIPE && !sigismember(&pending, SIGPIPE))
-            for (int i = 0; i < ATTEMPTS_MAX && sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR; i++)
-                continue;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
-    if (written == (long)length)
-        return 0;
-    if (written > 0)
+    bool torn = false;
+    const int error = write_quietly(fd, status, text, &torn);
+    if (torn)
         atomic_store_explicit(&sink.torn, true, memory_order_relaxed);
-    return written < 0 ? (int)-written : ENOSPC;
+    return error;
 }
 
 /* Writes to standard error without blocking. Returns whether all bytes were written. */
@@ -142,21 +76,21 @@ static bool write_stderr(const struct text *text)
     struct stat status;
     if (raw_syscall(SYS_ppoll, &ready, 1, &now, NULL, 0) != 1 || (ready.revents & POLLOUT) == 0)
         return false;
-    return fstat(STDERR_FILENO, &status) == 0 && write_quietly(STDERR_FILENO, &status, text) == 0;
+    return fstat(STDERR_FILENO, &status) == 0 && write_noted(STDERR_FILENO, &status, text) == 0;
 }
 
 /* Reports once that the log cannot be written, if standard error is still the one that the program started with. */
 static void complain(int error)
 {
-    const char *what = sink.kind == POLICY_LOG_FILE     ? sink.path
-                       : sink.kind == POLICY_LOG_SYSLOG ? "syslog"
-                                                        : "standard error";
+    const char *what = sink.path;
+    if (sink.kind == POLICY_LOG_SYSLOG || sink.kind == POLICY_LOG_STDERR)
+        what = sink.kind == POLICY_LOG_SYSLOG ? "syslog" : "standard error";
     if (atomic_exchange(&sink.complained, true))
         return;
-    const char *const words[PARTS_MAX] = {"pfswrap: cannot write the audit log to ", what, ": ", error_text(error),
-                                          "\n"};
+    const char *const words[TEXT_PARTS_MAX] = {"pfswrap: cannot write the audit log to ", what, ": ",
+                                               error_text(error), "\n"};
     struct text text = {0};
-    for (size_t i = 0; i < PARTS_MAX; i++)
+    for (size_t i = 0; i < TEXT_PARTS_MAX; i++)
         text_add(&text, words[i], strlen(words[i]));
     if (stderr_is_the_first())
         (void)write_stderr(&text);
@@ -187,12 +121,14 @@ static struct descriptor *file_open(void)
     return opened;
 }
 
-static struct descriptor *syslog_open(void)
+/* Connects to the datagram socket of syslog or of the journal. Returns NULL with errno if that fails. */
+static struct descriptor *socket_open(const char *path)
 {
     const long fd = raw_syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return open_failed(fd, (int)-fd);
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1));
     struct stat status;
     const long result = raw_syscall(SYS_connect, fd, &address, sizeof address);
     if (result != 0)
@@ -223,10 +159,17 @@ static void descriptor_give_up(struct descriptor *descriptor, const struct ident
 static struct descriptor *sink_reopen(void)
 {
     struct identity before = sink.log;
-    struct descriptor *opened = sink.kind == POLICY_LOG_FILE ? file_open() : syslog_open();
+    struct descriptor *opened = sink.kind == POLICY_LOG_FILE       ? file_open()
+                                : sink.kind == POLICY_LOG_JOURNALD ? socket_open(sink.path)
+                                                                   : socket_open("/dev/log");
     if (opened != NULL)
         descriptor_give_up(atomic_exchange(&sink.descriptor, opened), &before);
     return opened;
+}
+
+bool audit_sink_takes_entries(void)
+{
+    return sink.kind == POLICY_LOG_JOURNALD;
 }
 
 int audit_sink_open(const struct policy *policy)
@@ -285,16 +228,36 @@ static int write_owned(struct descriptor *descriptor, const struct text *text)
     else if (S_ISREG(status.st_mode) && status.st_nlink == 0)
         error = ENOENT;
     else
-        error = write_quietly(fd, &status, text);
+        error = write_noted(fd, &status, text);
+    if (error == EMSGSIZE && sink.kind == POLICY_LOG_JOURNALD)
+        error = send_as_memfd(fd, text);
     own_release(descriptor);
     return error;
 }
 
-/* Whether a new descriptor may help. After chroot(2) the path of a removed file means another one. */
+/* Whether a new descriptor may help. After chroot(2) a path means another file, or a socket of somebody else. */
 static bool is_worth_reopening(int error)
 {
-    return error == EBADF || (error == ENOENT && root_is_the_first()) ||
-           (sink.kind != POLICY_LOG_FILE && (error == ECONNREFUSED || error == ENOTCONN));
+    const bool is_gone = error == ECONNREFUSED || error == ENOTCONN;
+    if (sink.kind == POLICY_LOG_JOURNALD)
+        return (is_gone || error == EBADF) && root_is_the_first();
+    return error == EBADF || (error == ENOENT && root_is_the_first()) || (sink.kind != POLICY_LOG_FILE && is_gone);
+}
+
+/*
+ * The journal's queue is full: waits until it is not, for WAIT_MS at most. While it stays full, only the first line
+ * waits. A signal ends the wait.
+ */
+static bool wait_for_journal(struct descriptor *descriptor)
+{
+    enum { WAIT_MS = 100 };
+    struct timespec left = {.tv_nsec = WAIT_MS * 1000000L}; /* the kernel writes to it */
+    if (atomic_exchange_explicit(&sink.stalled, true, memory_order_relaxed))
+        return false;
+    /* Not between own_acquire() and own_release(). If the number changes in between, the wait is too short. */
+    struct pollfd ready = {.fd = own_acquire(descriptor), .events = POLLOUT};
+    own_release(descriptor);
+    return raw_syscall(SYS_ppoll, &ready, 1, &left, NULL, 0) == 1;
 }
 
 static int write_to_log(const struct text *text)
@@ -309,8 +272,12 @@ static int write_to_log(const struct text *text)
         if (descriptor != NULL)
             error = write_owned(descriptor, text);
     }
+    if (error == EAGAIN && sink.kind == POLICY_LOG_JOURNALD && wait_for_journal(descriptor))
+        error = write_owned(descriptor, text);
     if (error != 0)
         complain(error);
+    else
+        atomic_store_explicit(&sink.stalled, false, memory_order_relaxed);
     return error;
 }
 
@@ -362,6 +329,14 @@ static int write_to_file(const char *line, size_t length)
     return error;
 }
 
+/* An entry is one datagram, so it is never written in part. */
+static int write_to_journal(const char *entry, size_t length)
+{
+    struct text text = {0};
+    text_add(&text, entry, length);
+    return write_to_log(&text);
+}
+
 static int write_to_stderr(const char *line, size_t length)
 {
     struct text text = {0};
@@ -378,6 +353,8 @@ int audit_sink_write(const char *line, size_t length)
         return write_to_file(line, length);
     case POLICY_LOG_SYSLOG:
         return write_to_syslog(line, length);
+    case POLICY_LOG_JOURNALD:
+        return write_to_journal(line, length);
     case POLICY_LOG_STDERR:
         if (stderr_is_the_first())
             return write_to_stderr(line, length);

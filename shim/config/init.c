@@ -58,7 +58,8 @@ _Noreturn void pfswrap_die(const char *message)
 /* Ends the process, since the policy requires a log that can be written. */
 static _Noreturn void die_without_log(int error)
 {
-    const char *where = state.policy.log == POLICY_LOG_FILE ? state.policy.log_path : "syslog";
+    const bool has_path = state.policy.log == POLICY_LOG_FILE || state.policy.log == POLICY_LOG_JOURNALD;
+    const char *where = has_path ? state.policy.log_path : "syslog";
     const char *reason = error_text(error);
     char message[PATH_MAX + 256];
     (void)snprintf(

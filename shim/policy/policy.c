@@ -15,6 +15,21 @@ static int set_mode(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+/* The journal's socket: behind a colon, or the usual one. */
+static int set_log_journald(struct policy_parser *parser, const char *path)
+{
+    struct policy *policy = parser->policy;
+    policy->log = POLICY_LOG_JOURNALD;
+    if (path[0] == '\0')
+        return policy_value_path(parser, POLICY_JOURNAL_SOCKET, policy->log_path);
+    if (path[1] != '/')
+        return policy_fail(parser, "log = journald%.80s, expected journald:/PATH of a socket", path);
+    if (strlen(path + 1) >= POLICY_SOCKET_MAX)
+        return policy_fail(parser, "log has a socket's path of %zu bytes, expected at most %d", strlen(path + 1),
+                           POLICY_SOCKET_MAX - 1);
+    return policy_value_path(parser, path + 1, policy->log_path);
+}
+
 static int set_log(struct policy_parser *parser, const char *value)
 {
     struct policy *policy = parser->policy;
@@ -22,11 +37,13 @@ static int set_log(struct policy_parser *parser, const char *value)
         policy->log = POLICY_LOG_STDERR;
     } else if (strcmp(value, "syslog") == 0) {
         policy->log = POLICY_LOG_SYSLOG;
+    } else if (strcmp(value, "journald") == 0 || strncmp(value, "journald:", 9) == 0) {
+        return set_log_journald(parser, value + 8);
     } else if (value[0] == '/') {
         policy->log = POLICY_LOG_FILE;
         return policy_value_path(parser, value, policy->log_path);
     } else {
-        return policy_fail(parser, "log = %.80s, expected stderr, syslog or an absolute path", value);
+        return policy_fail(parser, "log = %.80s, expected stderr, syslog, journald or an absolute path", value);
     }
     return 0;
 }

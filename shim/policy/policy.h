@@ -18,13 +18,14 @@ enum {
     POLICY_LIST_MAX = 16,       /* entries in a list */
     POLICY_RULES_MAX = 64,      /* [listen] and [connect] sections in a file */
     POLICY_ADDRESSES_MAX = 256, /* addresses of all rules in a file */
+    POLICY_SOCKET_MAX = 108,    /* bytes of a socket's path, with the terminator (unix(7)) */
     POLICY_PIN_BYTES = 32,      /* SHA-256 of a SubjectPublicKeyInfo (RFC 7469, section 2.4) */
 };
 
 enum policy_mode { POLICY_ENFORCE, POLICY_AUDIT };
 enum policy_children { POLICY_CHILDREN_PROTECT, POLICY_CHILDREN_ALLOW, POLICY_CHILDREN_REQUIRE };
 enum policy_io_uring { POLICY_IO_URING_LOG, POLICY_IO_URING_NO_NEW_PRIVS, POLICY_IO_URING_REQUIRE };
-enum policy_log { POLICY_LOG_STDERR, POLICY_LOG_SYSLOG, POLICY_LOG_FILE };
+enum policy_log { POLICY_LOG_STDERR, POLICY_LOG_SYSLOG, POLICY_LOG_FILE, POLICY_LOG_JOURNALD };
 enum policy_log_failure { POLICY_LOG_FAILURE_CONTINUE, POLICY_LOG_FAILURE_REFUSE };
 enum policy_tickets { POLICY_TICKETS_ALLOW, POLICY_TICKETS_REFUSE };
 enum policy_verify { POLICY_VERIFY_APPLICATION, POLICY_VERIFY_REQUIRE };
@@ -40,6 +41,9 @@ enum policy_plaintext {
 enum policy_seal { POLICY_SEAL_OFF, POLICY_SEAL_REQUIRE, POLICY_SEAL_PREFER };
 enum policy_layer { POLICY_LAYER_SOCKET, POLICY_LAYER_TLS };
 enum policy_direction { POLICY_LISTEN, POLICY_CONNECT };
+
+/* Where systemd-journald(8) receives entries in its native protocol. */
+#define POLICY_JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 struct policy_tls {
     uint16_t min_version;             /* 0x0304 (TLS 1.3) or 0x0303 (TLS 1.2) */
@@ -101,7 +105,7 @@ struct policy {
     enum policy_children children;
     enum policy_io_uring io_uring;
     enum policy_log log;
-    char log_path[PATH_MAX]; /* if log is POLICY_LOG_FILE */
+    char log_path[PATH_MAX]; /* POLICY_LOG_FILE: the file; POLICY_LOG_JOURNALD: the journal's socket */
     enum policy_log_failure log_failure;
     struct policy_tls tls;
     struct policy_wire wire;

@@ -58,6 +58,12 @@ static void print_policy(struct printer *out, const struct policy *policy)
     case POLICY_LOG_SYSLOG:
         print(out, "log = syslog\n");
         break;
+    case POLICY_LOG_JOURNALD:
+        if (strcmp(policy->log_path, POLICY_JOURNAL_SOCKET) == 0)
+            print(out, "log = journald\n");
+        else
+            print(out, "log = journald:%s\n", policy->log_path);
+        break;
     case POLICY_LOG_FILE:
         print(out, "log = %s\n", policy->log_path);
         break;

@@ -54,7 +54,8 @@ END_TEST
 START_TEST(every_key_prints_and_parses_back)
 {
     expect_round_trip(
-        "[policy]\nmode = audit\nlog = /var/log/a b\nlog-failure = refuse\nchildren = allow\nio-uring = require\n"
+        "[policy]\nmode = audit\nlog = journald:/run/a b\nlog-failure = refuse\nchildren = allow\nio-uring = "
+        "require\n"
         "[tls]\nmin-version = 1.2\ngroups = x25519, secp521r1\nciphersuites = TLS_AES_128_CCM_SHA256\n"
         "session-tickets = refuse\nverify-server = require\nca-file = /ca\n"
         "pin-sha256 = 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"

@@ -36,6 +36,26 @@ START_TEST(comments_blank_lines_crlf_and_a_byte_order_mark_are_ignored)
 }
 END_TEST
 
+START_TEST(the_log_may_be_the_journal_at_its_usual_socket_or_another_one)
+{
+    expect_accepted("[policy]\nlog = journald\n");
+    ck_assert_int_eq(policy.log, POLICY_LOG_JOURNALD);
+    ck_assert_str_eq(policy.log_path, "/run/systemd/journal/socket");
+    expect_accepted("[policy]\nlog = journald:/run/other\n");
+    ck_assert_int_eq(policy.log, POLICY_LOG_JOURNALD);
+    ck_assert_str_eq(policy.log_path, "/run/other");
+    expect_refused("[policy]\nlog = journald:\n",
+                   "test.conf:2: log = journald:, expected journald:/PATH of a socket");
+    expect_refused("[policy]\nlog = journald:run\n",
+                   "test.conf:2: log = journald:run, expected journald:/PATH of a socket");
+    expect_refused("[policy]\nlog = journal\n",
+                   "test.conf:2: log = journal, expected stderr, syslog, journald or an absolute path");
+    char text[256] = "[policy]\nlog = journald:/";
+    memset(text + strlen(text), 'x', 107);
+    expect_refused(text, "test.conf:2: log has a socket's path of 108 bytes, expected at most 107");
+}
+END_TEST
+
 START_TEST(a_last_line_without_newline_is_read)
 {
     expect_accepted("[policy]\nmode = audit");
@@ -182,6 +202,7 @@ int main(void)
     TCase *cases = tcase_create("sections");
     tcase_add_test(cases, an_empty_file_is_the_built_in_policy);
     tcase_add_test(cases, comments_blank_lines_crlf_and_a_byte_order_mark_are_ignored);
+    tcase_add_test(cases, the_log_may_be_the_journal_at_its_usual_socket_or_another_one);
     tcase_add_test(cases, a_last_line_without_newline_is_read);
     tcase_add_test(cases, an_unknown_section_is_refused_even_without_keys);
     tcase_add_test(cases, a_malformed_section_line_is_refused);

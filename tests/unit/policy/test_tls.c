@@ -24,7 +24,7 @@ START_TEST(bad_values_of_policy_are_refused)
 {
     expect_refused("[policy]\nmode = strict\n", "test.conf:2: mode = strict, expected enforce or audit");
     expect_refused("[policy]\nlog = x.jsonl\n",
-                   "test.conf:2: log = x.jsonl, expected stderr, syslog or an absolute path");
+                   "test.conf:2: log = x.jsonl, expected stderr, syslog, journald or an absolute path");
     expect_accepted("[policy]\nio-uring = no-new-privs\n");
     ck_assert_int_eq(policy.io_uring, POLICY_IO_URING_NO_NEW_PRIVS);
     expect_accepted("[policy]\nio-uring = require\n");
