@@ -55,8 +55,8 @@ SODIUM := -l:libsodium.a
 INIH   := -l:libinih.a
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
-CORE_SRC := shim/config/keys.c $(addprefix shim/base/,filter.c go.c memory.c probe.c random.c workspace.c) \
-            $(wildcard shim/children/executable*.c) $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
+CORE_SRC := shim/config/keys.c $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \
+            $(wildcard shim/children/executable*.c) shim/children/object.c $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
 SEAL_SRC := $(wildcard shim/seal/*.c)
 SHIM_SRC := $(wildcard shim/*.c shim/*/*.c)
 TOOL_SRC := $(wildcard tools/*.c)

@@ -21,12 +21,16 @@ install: install-base $$(INSTALL_MORE)
 ## remove what install installed
 uninstall: uninstall-base $$(UNINSTALL_MORE)
 
-## install everything but libpfswrap-seal
+## install everything but libpfswrap-seal, with the objects for other machines that were built
 install-base: all
 	@install -d "$(INSTALL_BIN)" "$(INSTALL_LIBEXEC)" "$(INSTALL_LIB)" "$(INSTALL_COMPLETION)" "$(INSTALL_POLICY)"
 	@install -m 0755 $(B)/pfswrap-tool "$(INSTALL_LIBEXEC)/pfswrap-tool"
 	@ln -sf ../libexec/pfswrap/pfswrap-tool "$(INSTALL_BIN)/pfswrap"
 	@install -m 0644 $(B)/libpfswrap.so "$(INSTALL_LIB)/libpfswrap.so"
+	@for name in $(OBJECTS_BUILT); do \
+	    install -d "$(INSTALL_LIB)/$$name" && \
+	    install -m 0644 "$(B)/$$name/libpfswrap.so" "$(INSTALL_LIB)/$$name/libpfswrap.so" || exit 1; \
+	done
 	@install -m 0644 scripts/completion.bash "$(INSTALL_COMPLETION)/pfswrap"
 	@install -m 0644 policy/*.conf "$(INSTALL_POLICY)/"
 	@$(if $(SCDOC),,echo "install: no man pages, since scdoc is not installed; expected 'apt-get install scdoc' before 'make install'" >&2)
@@ -39,6 +43,9 @@ install-base: all
 uninstall-base:
 	@rm -f "$(INSTALL_BIN)/pfswrap" "$(INSTALL_LIBEXEC)/pfswrap-tool" "$(INSTALL_LIB)/libpfswrap.so" \
 	    "$(INSTALL_COMPLETION)/pfswrap"
+	@for name in $(OBJECT_NAMES); do \
+	    rm -f "$(INSTALL_LIB)/$$name/libpfswrap.so"; rmdir "$(INSTALL_LIB)/$$name" 2>/dev/null || true; \
+	done
 	@for policy in $(notdir $(wildcard policy/*.conf)); do rm -f "$(INSTALL_POLICY)/$$policy"; done
 	@for page in $(notdir $(MAN)); do rm -f "$(INSTALL_MAN)/man$${page##*.}/$$page"; done
 	@for directory in "$(INSTALL_LIBEXEC)" "$(INSTALL_LIB)" "$(INSTALL_POLICY)" \

@@ -39,7 +39,7 @@ static void look_inside(struct explanation *explanation)
     if (program->file.kind < EXECUTABLE_KIND_FOREIGN || image_open(&image, path) < 0)
         return;
     char real[PATH_MAX]; /* $ORIGIN in a library's path is the directory of the file, not of a link to it */
-    if (program->file.has_own_loader && realpath(path, real) != NULL)
+    if (program->file.object != OBJECT_NONE && realpath(path, real) != NULL)
         explanation->libraries_unknown =
             libraries_list(&explanation->libraries, program->file.interpreter, real) < 0;
     stacks_find(&explanation->stacks, &image, &explanation->libraries);

@@ -16,7 +16,8 @@
 #include "children/executable.h"
 #include "machine.h"
 
-static int library_path(char path[static PATH_MAX], char *problem, size_t problem_size)
+/* The path of the object that was built with this tool. */
+static int native_path(char path[static PATH_MAX], char *problem, size_t problem_size)
 {
     static const char installed[] = "/libexec/pfswrap";
     char tool[PATH_MAX];
@@ -44,7 +45,7 @@ static int library_path(char path[static PATH_MAX], char *problem, size_t proble
 /* What is wrong with the open library; NULL: it can be preloaded, and no other user can have changed it. */
 static const char *library_problem(int fd)
 {
-    struct executable file;
+    static struct executable file;
     struct stat status;
     if (fstat(fd, &status) < 0)
         return strerror(errno);
@@ -59,9 +60,19 @@ static const char *library_problem(int fd)
     return NULL;
 }
 
-int preload_find(char *path, char *problem, size_t problem_size)
+int preload_path(char path[static PRELOAD_PATH_MAX], enum object_kind kind, char *problem, size_t problem_size)
 {
-    if (library_path(path, problem, problem_size) < 0)
+    char native[PATH_MAX];
+    if (native_path(native, problem, problem_size) < 0)
+        return -1;
+    const struct object_place place = object_place_of(native);
+    (void)object_path(path, &place, kind);
+    return 0;
+}
+
+int preload_find(char path[static PRELOAD_PATH_MAX], enum object_kind kind, char *problem, size_t problem_size)
+{
+    if (preload_path(path, kind, problem, problem_size) < 0)
         return -1;
     /* ld.so splits LD_PRELOAD at colons and blanks, and replaces $ORIGIN and similar words (ld.so(8)). */
     if (strpbrk(path, ": \t\n$") != NULL) {
@@ -83,18 +94,19 @@ int preload_find(char *path, char *problem, size_t problem_size)
     return 0;
 }
 
-int preload_set(const char *library)
+int preload_set(const char *native, enum object_kind kind)
 {
+    const struct object_place place = object_place_of(native);
     const char *present = getenv("LD_PRELOAD");
-    size_t length = strlen(library);
-    if (present == NULL || present[0] == '\0')
-        return setenv("LD_PRELOAD", library, 1);
-    if (strncmp(present, library, length) == 0 && strchr(": ", present[length]) != NULL)
-        return 0; /* it is the first already: this program was itself started by pfswrap run */
-    char *both;
-    if (asprintf(&both, "%s:%s", library, present) < 0)
+    if (present == NULL)
+        present = "";
+    if (object_is_preloaded(present, &place, kind, true))
+        return 0; /* this program was itself started by pfswrap run */
+    char *value = malloc(strlen(present) + strlen(native) + OBJECT_PATH_MORE);
+    if (value == NULL)
         return -1;
-    int result = setenv("LD_PRELOAD", both, 1);
-    free(both);
+    (void)object_preload(value, present, &place, kind, true);
+    int result = setenv("LD_PRELOAD", value, 1);
+    free(value);
     return result;
 }

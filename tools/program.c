@@ -5,6 +5,7 @@
 #include "program.h"
 #include "machine.h"
 #include "message.h"
+#include "preload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,13 +72,28 @@ const char *program_privilege(const struct program *program)
     return NULL;
 }
 
+/* Whether the object for such programs is there. Returns 0, or -1 after refuse(). */
+static int check_object(struct program *program, const char *path)
+{
+    char library[PRELOAD_PATH_MAX], problem[PATH_MAX + 128];
+    const enum object_kind object = program->file.object;
+    if (object == OBJECT_OWN)
+        return 0; /* preload_find() reports what is wrong with it */
+    if (preload_path(library, object, problem, sizeof problem) < 0)
+        return refuse(program, STATUS_REFUSED, "%s", problem);
+    if (access(library, F_OK) == 0)
+        return 0;
+    return refuse(program, STATUS_REFUSED, "%s is loaded by %s and needs %s: %s, expected the object for %s", path,
+                  program->file.interpreter, library, strerror(errno), object_name(object));
+}
+
 /* Decides about the binary at the end of the chain. Returns 0, or -1 after refuse(). */
 static int check_binary(struct program *program, const char *path)
 {
     const struct executable *file = &program->file;
     switch (executable_decide(file, NULL)) {
     case EXECUTABLE_OK:
-        break;
+        return check_object(program, path);
     case EXECUTABLE_NOT_EXECUTABLE:
         return refuse(program, STATUS_NOT_RUNNABLE, "%s is neither an ELF program nor a script", path);
     case EXECUTABLE_OTHER_MACHINE:
@@ -94,8 +110,9 @@ static int check_binary(struct program *program, const char *path)
             "%s is %s, expected a program without privileges of its own: LD_PRELOAD has no effect on this one",
             path, program_privilege(program));
     case EXECUTABLE_OTHER_LOADER:
-        return refuse(program, STATUS_REFUSED, "%s is loaded by %s, expected %s: libpfswrap.so is for another libc",
-                      path, file->interpreter, PFSWRAP_INTERPRETER);
+        return refuse(program, STATUS_REFUSED,
+                      "%s is loaded by %s, expected the ld.so of a supported libc, such as %s", path,
+                      file->interpreter, PFSWRAP_INTERPRETER);
     case EXECUTABLE_GO:
         return refuse(program, STATUS_REFUSED,
                       "%s is a Go program, expected one that makes its system calls through libc: Go makes them "
@@ -104,7 +121,8 @@ static int check_binary(struct program *program, const char *path)
     case EXECUTABLE_LIBRARY_BROKEN:
     case EXECUTABLE_LIBRARY_NO_EXEC:
     case EXECUTABLE_LIMIT_AS:
-    case EXECUTABLE_LIMIT_DATA: /* executable_decide() does not look at the library */
+    case EXECUTABLE_LIMIT_DATA:
+    case EXECUTABLE_NO_OBJECT: /* executable_decide() does not look at the library */
     case EXECUTABLE_UNREADABLE:
         return refuse(program, STATUS_REFUSED, "%s cannot be read", path);
     }

@@ -115,6 +115,30 @@ static int execute(const struct program *program, int argc, char **argv)
     return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
 }
 
+/*
+ * The object for what the kernel executes first. That is the program or its interpreter, or else env(1), in which
+ * the object chooses the one for the program.
+ */
+static enum object_kind first_object(const struct program *program)
+{
+    const size_t first = program->steps[0].kind == SCRIPT_SHELL ? 1 : 0;
+    return executable_check_path(AT_FDCWD, program->steps[first].path, NULL).object;
+}
+
+/* Finds and checks the object for the program, and the one for what is executed first. Returns 0, or -1 with a
+ * message. */
+static int find_objects(const struct program *program, char library[static PRELOAD_PATH_MAX])
+{
+    char problem[PATH_MAX + 128];
+    const enum object_kind first = first_object(program);
+    if ((first != program->file.object && preload_find(library, first, problem, sizeof problem) < 0) ||
+        preload_find(library, program->file.object, problem, sizeof problem) < 0) {
+        message("%s", problem);
+        return -1;
+    }
+    return 0;
+}
+
 /* Whether ld.so would start the program without the library; with a message. */
 static bool loses_library(const struct program *program, const char *library)
 {
@@ -141,11 +165,25 @@ static bool loses_library(const struct program *program, const char *library)
     }
 }
 
+/* Sets the variables for what is executed first. Returns 0, or -1 after a message. */
+static int set_environment(const struct program *program, const struct policy *policy)
+{
+    char native[PRELOAD_PATH_MAX], problem[PATH_MAX + 128];
+    if (preload_path(native, OBJECT_OWN, problem, sizeof problem) < 0) {
+        message("%s", problem);
+        return -1;
+    }
+    if (preload_set(native, first_object(program)) == 0 && setenv("PFSWRAP_POLICY", policy->path, 1) == 0)
+        return 0;
+    message("cannot set the environment: %s", strerror(errno));
+    return -1;
+}
+
 int command_run(int argc, char **argv)
 {
     static struct policy policy;
     static struct program program;
-    char library[PATH_MAX], problem[PATH_MAX + 128];
+    char library[PRELOAD_PATH_MAX];
     const char *file = NULL;
 
     int first = parse_options(argc, argv, &file);
@@ -168,15 +206,9 @@ int command_run(int argc, char **argv)
             program.steps[0].path, policy.path);
         return STATUS_REFUSED;
     }
-    if (preload_find(library, problem, sizeof problem) < 0) {
-        message("%s", problem);
+    if (find_objects(&program, library) < 0 || loses_library(&program, library))
         return STATUS_REFUSED;
-    }
-    if (loses_library(&program, library))
+    if (set_environment(&program, &policy) < 0)
         return STATUS_REFUSED;
-    if (preload_set(library) < 0 || setenv("PFSWRAP_POLICY", policy.path, 1) < 0) {
-        message("cannot set the environment: %s", strerror(errno));
-        return STATUS_REFUSED;
-    }
     return execute(&program, argc - first, argv + first);
 }

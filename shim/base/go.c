@@ -5,37 +5,32 @@
 #include "base/go.h"
 
 #include <elf.h>
-#include <link.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "base/raw_syscall.h"
+#include "base/elf_file.h"
+#include "base/raw_file.h"
 
-enum { AT_ONCE = 8, NOTES_BYTES = 512, NOTE_GO_BUILD_ID = 4, NAMES_BYTES = 512, NAME_BYTES = 16 };
-
-static long read_at(int fd, void *bytes, size_t size, uint64_t offset)
-{
-    return raw_syscall(SYS_pread64, fd, bytes, size, offset);
-}
+enum { NOTES_BYTES = 512, NOTE_GO_BUILD_ID = 4, NAMES_BYTES = 512, NAME_BYTES = 16 };
 
 static size_t aligned(size_t size)
 {
     return (size + 3) & ~(size_t)3;
 }
 
-static bool notes_have_go(int fd, const ElfW(Phdr) * header)
+static bool notes_have_go(int fd, const Elf64_Phdr *header)
 {
     union {
-        ElfW(Nhdr) first;
+        Elf64_Nhdr first;
         char bytes[NOTES_BYTES];
     } notes;
-    const size_t wanted = header->p_filesz < sizeof notes ? header->p_filesz : sizeof notes;
-    const long length = read_at(fd, &notes, wanted, header->p_offset);
+    const size_t wanted = header->p_filesz < sizeof notes ? (size_t)header->p_filesz : sizeof notes;
+    const long length = raw_pread(fd, &notes, wanted, header->p_offset);
     if (length < 0)
         return false;
     for (size_t at = 0; at + sizeof notes.first + sizeof "Go" <= (size_t)length;) {
-        ElfW(Nhdr) note;
+        Elf64_Nhdr note;
         memcpy(&note, notes.bytes + at, sizeof note);
         at += sizeof note;
         if (note.n_type == NOTE_GO_BUILD_ID && note.n_namesz >= sizeof "Go" &&
@@ -48,13 +43,12 @@ static bool notes_have_go(int fd, const ElfW(Phdr) * header)
     return false;
 }
 
-static bool segments_have_go(int fd, const ElfW(Ehdr) * file)
+static bool segments_have_go(int fd, const Elf64_Ehdr *file)
 {
-    ElfW(Phdr) headers[AT_ONCE] = {0};
-    for (size_t first = 0; first < file->e_phnum; first += AT_ONCE) {
-        const size_t count = file->e_phnum - first < AT_ONCE ? file->e_phnum - first : AT_ONCE;
-        const long size = (long)(count * sizeof headers[0]);
-        if (read_at(fd, headers, (size_t)size, file->e_phoff + first * sizeof headers[0]) != size)
+    Elf64_Phdr headers[ELF_FILE_AT_ONCE] = {0};
+    for (size_t first = 0; first < file->e_phnum; first += ELF_FILE_AT_ONCE) {
+        const size_t count = file->e_phnum - first < ELF_FILE_AT_ONCE ? file->e_phnum - first : ELF_FILE_AT_ONCE;
+        if (elf_file_segments(fd, file, first, count, headers) != 1)
             return false;
         for (size_t i = 0; i < count; i++)
             if (headers[i].p_type == PT_NOTE && notes_have_go(fd, &headers[i]))
@@ -75,11 +69,11 @@ static bool is_go_section(int fd, struct names *names, uint64_t at)
 {
     static const char *const marks[] = {".go.buildinfo", ".gopclntab"};
     if (at < names->begin || at + NAME_BYTES > names->begin + names->length) {
-        const long length = read_at(fd, names->text, sizeof names->text, names->offset + at);
+        const long length = raw_pread(fd, names->text, sizeof names->text, names->offset + at);
         names->begin = at;
         names->length = length > 0 ? (size_t)length : 0;
     }
-    const size_t skip = at - names->begin;
+    const size_t skip = (size_t)(at - names->begin);
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         const size_t size = strlen(marks[i]) + 1;
         if (size <= names->length - skip && memcmp(names->text + skip, marks[i], size) == 0)
@@ -88,18 +82,17 @@ static bool is_go_section(int fd, struct names *names, uint64_t at)
     return false;
 }
 
-static bool sections_have_go(int fd, const ElfW(Ehdr) * file)
+static bool sections_have_go(int fd, const Elf64_Ehdr *file)
 {
-    ElfW(Shdr) headers[AT_ONCE] = {0}, table = {0};
+    Elf64_Shdr headers[ELF_FILE_AT_ONCE] = {0}, table = {0};
     struct names names;
-    if (read_at(fd, &table, sizeof table, file->e_shoff + file->e_shstrndx * sizeof table) != sizeof table)
+    if (elf_file_sections(fd, file, file->e_shstrndx, 1, &table) != 1)
         return false;
     names.offset = table.sh_offset;
     names.begin = names.length = 0;
-    for (size_t first = 0; first < file->e_shnum; first += AT_ONCE) {
-        const size_t count = file->e_shnum - first < AT_ONCE ? file->e_shnum - first : AT_ONCE;
-        const long size = (long)(count * sizeof headers[0]);
-        if (read_at(fd, headers, (size_t)size, file->e_shoff + first * sizeof headers[0]) != size)
+    for (size_t first = 0; first < file->e_shnum; first += ELF_FILE_AT_ONCE) {
+        const size_t count = file->e_shnum - first < ELF_FILE_AT_ONCE ? file->e_shnum - first : ELF_FILE_AT_ONCE;
+        if (elf_file_sections(fd, file, first, count, headers) != 1)
             return false;
         for (size_t i = 0; i < count; i++)
             if (is_go_section(fd, &names, headers[i].sh_name))
@@ -110,10 +103,10 @@ static bool sections_have_go(int fd, const ElfW(Ehdr) * file)
 
 bool go_is_inside(int fd)
 {
-    ElfW(Ehdr) file = {0};
-    if (read_at(fd, &file, sizeof file, 0) != sizeof file)
+    Elf64_Ehdr begin = {0}, file;
+    const long length = raw_pread(fd, &begin, sizeof begin, 0);
+    if (length < 0 || !elf_file_header(&file, &begin, (size_t)length))
         return false;
-    return (file.e_phentsize == sizeof(ElfW(Phdr)) && segments_have_go(fd, &file)) ||
-           (file.e_shentsize == sizeof(ElfW(Shdr)) && file.e_shstrndx < file.e_shnum &&
-            sections_have_go(fd, &file));
+    return (elf_file_has_segments(&file) && segments_have_go(fd, &file)) ||
+           (elf_file_has_sections(&file) && file.e_shstrndx < file.e_shnum && sections_have_go(fd, &file));
 }

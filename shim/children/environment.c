@@ -14,6 +14,7 @@
 #include "config/keys.h"
 #include "base/elf.h"
 #include "base/raw_syscall.h"
+#include "base/workspace.h"
 
 static const char preload_name[] = "LD_PRELOAD=";
 static const char policy_name[] = "PFSWRAP_POLICY=";
@@ -45,18 +46,6 @@ static const char *value_of(char *const environment[], const char *name)
     return NULL;
 }
 
-static bool has_library(const char *preload)
-{
-    size_t length = strlen(library);
-    for (const char *word = preload; word != NULL && *word != '\0';) {
-        size_t size = strcspn(word, ": ");
-        if (size == length && memcmp(word, library, length) == 0)
-            return true;
-        word += size + (word[size] != '\0');
-    }
-    return false;
-}
-
 /* Whether PFSWRAP_CHILD is set, or not needed because no rule seals. */
 static bool is_marked(char *const environment[])
 {
@@ -73,18 +62,19 @@ const char *environment_library(void)
     return environment_is_guarded() ? library : NULL;
 }
 
-size_t environment_room(char *const environment[])
+size_t environment_room(char *const environment[], enum object_kind object)
 {
     if (!environment_is_guarded())
         return 0;
+    const struct object_place place = object_place_of(library);
     const char *preload = value_of(environment, preload_name);
     bool has_policy = value_of(environment, policy_name) != NULL;
-    if (has_policy && has_library(preload) && is_marked(environment))
+    if (has_policy && object_is_preloaded(preload, &place, object, false) && is_marked(environment))
         return 0;
     size_t count = 0;
     while (environment != NULL && environment[count] != NULL)
         count++;
-    return (count + 4) * sizeof(char *) + sizeof preload_name + strlen(library) + 1 +
+    return (count + 4) * sizeof(char *) + sizeof preload_name + strlen(library) + OBJECT_PATH_MORE +
            (preload != NULL ? strlen(preload) : 0) + sizeof policy_name + strlen(pfswrap_policy()->path) +
            sizeof child_name + 1;
 }
@@ -97,8 +87,9 @@ static char *put(char **at, const char *first, const char *second)
     return begin;
 }
 
-char **environment_protect(char *const environment[], void *room)
+char **environment_protect(char *const environment[], enum object_kind object, void *room)
 {
+    const struct object_place place = object_place_of(library);
     char **copy = room;
     const char *preload = value_of(environment, preload_name);
     bool has_policy = value_of(environment, policy_name) != NULL;
@@ -108,13 +99,11 @@ char **environment_protect(char *const environment[], void *room)
             copy[count++] = environment[i];
     size_t total = count + 4;
     char *strings = (char *)&copy[total];
-    if (preload != NULL && has_library(preload)) {
-        copy[count++] = put(&strings, preload_name, preload);
-    } else {
-        copy[count++] = put(&strings, preload_name, library);
-        if (preload != NULL && preload[0] != '\0')
-            (void)put(&strings, ":", preload);
-    }
+    copy[count++] = put(&strings, preload_name, "");
+    if (object_is_preloaded(preload, &place, object, false))
+        strings = stpcpy(strings, preload);
+    else
+        strings = object_preload(strings, preload, &place, object, false);
     strings++; /* behind the terminator */
     if (!has_policy)
         copy[count++] = put(&strings, policy_name, pfswrap_policy()->path);
@@ -125,16 +114,16 @@ char **environment_protect(char *const environment[], void *room)
     return copy;
 }
 
-bool environment_restore(void)
+bool environment_restore(enum object_kind object)
 {
-    size_t size = environment_room(environ);
+    size_t size = environment_room(environ, object);
     if (size == 0)
         return true;
     /* Makes a protected copy, and sets the variables to the values in it. */
     void *room = malloc(size);
     if (room == NULL)
         return false;
-    char **copy = environment_protect(environ, room);
+    char **copy = environment_protect(environ, object, room);
     bool done = setenv("LD_PRELOAD", value_of(copy, preload_name), 1) == 0 &&
                 setenv("PFSWRAP_POLICY", value_of(copy, policy_name), 0) == 0 &&
                 (is_marked(environ) || setenv(PFSWRAP_CHILD_VARIABLE, "1", 0) == 0);
@@ -142,12 +131,26 @@ bool environment_restore(void)
     return done;
 }
 
-bool environment_is_reachable(void)
+static bool is_readable(const char *path)
 {
-    const long fd = raw_syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC, 0);
+    const long fd = raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return false;
     (void)raw_syscall(SYS_close, fd);
     /* access(2) ignores capabilities of a user other than root, as the exec takes them away. */
-    return raw_syscall(SYS_faccessat, AT_FDCWD, library, R_OK) == 0;
+    return raw_syscall(SYS_faccessat, AT_FDCWD, path, R_OK) == 0;
+}
+
+bool environment_is_reachable(enum object_kind object)
+{
+    if (object == OBJECT_NONE || object == OBJECT_OWN)
+        return is_readable(library);
+    const struct object_place place = object_place_of(library);
+    char *path = workspace_take();
+    if (path == NULL)
+        return false;
+    (void)object_path(path, &place, object);
+    const bool reachable = is_readable(path);
+    workspace_give(path);
+    return reachable;
 }

@@ -9,59 +9,25 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
+#include "base/elf_file.h"
 #include "base/filter.h"
 #include "base/go.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 
-/* The ELF header of the object that has this code, where the linker put it. Its machine is the one of the shim. */
-extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+enum { HEADERS_BYTES_MAX = 65536 /* of all program headers together, to Linux */ };
 
-enum {
-    HEADERS_AT_ONCE = 8,
-    HEADERS_BYTES_MAX = 65536, /* of all program headers together, to Linux */
-};
-
-/* Reads `size` bytes. Returns 1, 0 if the file ends before that, or a negated errno. */
-static int read_at(int fd, void *buffer, size_t size, uint64_t offset)
+/* PT_INTERP. Returns as elf_file_read(). */
+static int read_interpreter(int fd, const Elf64_Phdr *header, struct executable *file)
 {
-    if (offset > INT64_MAX - size)
+    const size_t size = header->p_filesz < PATH_MAX ? (size_t)header->p_filesz : PATH_MAX;
+    if (size < 2 || size != header->p_filesz)
         return 0;
-    int interrupted = 0;
-    for (size_t done = 0; done < size;) {
-        const long taken = raw_syscall(SYS_pread64, fd, (char *)buffer + done, size - done, offset + done);
-        if (raw_is_interrupted(taken, &interrupted))
-            continue;
-        if (taken <= 0)
-            return (int)taken;
-        done += (size_t)taken;
-    }
-    return 1;
-}
-
-/* Whether `path` is the ld.so that the library was built for, perhaps under another path. */
-static bool is_own_loader(const char *path)
-{
-    struct stat own = {0}, other = {0};
-    if (strcmp(path, PFSWRAP_INTERPRETER) == 0)
-        return true;
-    return raw_syscall(SYS_newfstatat, AT_FDCWD, PFSWRAP_INTERPRETER, &own, 0) == 0 &&
-           raw_syscall(SYS_newfstatat, AT_FDCWD, path, &other, 0) == 0 && own.st_dev == other.st_dev &&
-           own.st_ino == other.st_ino;
-}
-
-/* PT_INTERP. Returns as read_at(). */
-static int read_interpreter(int fd, const ElfW(Phdr) * header, struct executable *file)
-{
-    const size_t size = header->p_filesz;
-    if (size < 2 || size > sizeof file->interpreter)
-        return 0;
-    int result = read_at(fd, file->interpreter, size, header->p_offset);
+    int result = elf_file_read(fd, file->interpreter, size, header->p_offset);
     if (result == 1 && file->interpreter[size - 1] != '\0')
         result = 0;
     if (result != 1)
@@ -76,7 +42,7 @@ static uint64_t whole_pages(uint64_t bytes)
 }
 
 /* PT_LOAD and PT_DYNAMIC: what ld.so maps of a shared object. `size`: bytes of the file. */
-static void read_segment(const ElfW(Phdr) * header, uint64_t size, struct executable *file, bool *has_dynamic)
+static void read_segment(const Elf64_Phdr *header, uint64_t size, struct executable *file, bool *has_dynamic)
 {
     if (header->p_type == PT_DYNAMIC)
         *has_dynamic = true;
@@ -90,18 +56,18 @@ static void read_segment(const ElfW(Phdr) * header, uint64_t size, struct execut
         file->is_loadable = false;
 }
 
-/* Reads all program headers. The first PT_INTERP is the one that counts. Returns as read_at(). */
-static int read_program_headers(int fd, const ElfW(Ehdr) * header, uint64_t size, struct executable *file)
+/* Reads all program headers. The first PT_INTERP is the one that counts. Returns as elf_file_read(). */
+static int read_program_headers(int fd, const Elf64_Ehdr *header, uint64_t size, struct executable *file)
 {
-    ElfW(Phdr) headers[HEADERS_AT_ONCE] = {0};
+    Elf64_Phdr headers[ELF_FILE_AT_ONCE] = {0};
     bool has_dynamic = false, has_interpreter = false;
     const size_t count = header->e_phnum;
-    if (header->e_phentsize != sizeof headers[0] || count == 0 || count * sizeof headers[0] > HEADERS_BYTES_MAX)
+    if (!elf_file_has_segments(header) || count == 0 || count * header->e_phentsize > HEADERS_BYTES_MAX)
         return 0;
     file->is_loadable = true;
-    for (size_t first = 0; first < count; first += HEADERS_AT_ONCE) {
-        const size_t some = count - first < HEADERS_AT_ONCE ? count - first : HEADERS_AT_ONCE;
-        int result = read_at(fd, headers, some * sizeof headers[0], header->e_phoff + first * sizeof headers[0]);
+    for (size_t first = 0; first < count; first += ELF_FILE_AT_ONCE) {
+        const size_t some = count - first < ELF_FILE_AT_ONCE ? count - first : ELF_FILE_AT_ONCE;
+        int result = elf_file_segments(fd, header, first, some, headers);
         for (size_t i = 0; i < some && result == 1; i++) {
             read_segment(&headers[i], size, file, &has_dynamic);
             if (headers[i].p_type == PT_INTERP && !has_interpreter) {
@@ -116,25 +82,34 @@ static int read_program_headers(int fd, const ElfW(Ehdr) * header, uint64_t size
     return 1;
 }
 
-/* Returns 0, or a negated errno. */
-static int read_elf(int fd, const ElfW(Ehdr) * header, uint64_t size, struct executable *file)
+/* `begin`: the first `length` bytes of the file, which has `size` bytes. Returns 0, or a negated errno. */
+static int read_elf(int fd, const void *begin, size_t length, uint64_t size, struct executable *file)
 {
-    file->type = header->e_type;
-    file->machine = header->e_machine; /* at the same offset in both word sizes */
-    file->is_64_bit = header->e_ident[EI_CLASS] == ELFCLASS64;
-    if (memcmp(header->e_ident, __ehdr_start.e_ident, EI_VERSION) != 0 ||
-        header->e_machine != __ehdr_start.e_machine) {
+    const unsigned char *const ident = begin;
+    Elf64_Ehdr header;
+    if (!elf_file_header(&header, begin, length)) {
+        const bool is_whole = length >= sizeof header;
+        file->kind = is_whole ? EXECUTABLE_KIND_FOREIGN : EXECUTABLE_KIND_BROKEN; /* another byte order, or cut */
+        if (is_whole)
+            memcpy(&file->machine, ident + offsetof(Elf64_Ehdr, e_machine), sizeof file->machine);
+        return 0;
+    }
+    file->type = header.e_type;
+    file->machine = header.e_machine;
+    file->is_64_bit = ident[EI_CLASS] == ELFCLASS64;
+    if (!object_has_machine(header.e_machine, file->is_64_bit)) {
         file->kind = EXECUTABLE_KIND_FOREIGN;
         return 0;
     }
     file->kind = EXECUTABLE_KIND_BROKEN;
-    if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
+    if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
         return 0;
-    const int result = read_program_headers(fd, header, size, file);
+    const int result = read_program_headers(fd, &header, size, file);
     if (result != 1)
         return result;
     file->kind = file->interpreter[0] != '\0' ? EXECUTABLE_KIND_DYNAMIC : EXECUTABLE_KIND_STATIC;
-    file->has_own_loader = file->interpreter[0] != '\0' && is_own_loader(file->interpreter);
+    if (file->kind == EXECUTABLE_KIND_DYNAMIC)
+        file->object = object_of_program(file->machine, file->is_64_bit, file->interpreter);
     file->is_go = go_is_inside(fd);
     return 0;
 }
@@ -188,28 +163,25 @@ static void read_privileges(int fd, const struct stat *status, struct executable
 int executable_read(int fd, struct executable *file)
 {
     union {
-        ElfW(Ehdr) header;
+        Elf64_Ehdr header; /* for the alignment */
         char line[EXECUTABLE_LINE_MAX];
     } begin;
     struct stat status = {0};
     memset(file, 0, sizeof *file);
     memset(&begin, 0, sizeof begin);
-    const long stated = raw_syscall(SYS_fstat, fd, &status);
+    const long stated = raw_fstat(fd, &status);
     if (stated != 0 || !S_ISREG(status.st_mode))
         return (int)stated;
     long length;
     int interrupted = 0;
     do {
-        length = raw_syscall(SYS_pread64, fd, &begin, sizeof begin, 0);
+        length = raw_pread(fd, &begin, sizeof begin, 0);
     } while (raw_is_interrupted(length, &interrupted));
     if (length < 0)
         return (int)length;
     read_privileges(fd, &status, file);
-    if (length >= SELFMAG && memcmp(begin.line, ELFMAG, SELFMAG) == 0) {
-        file->kind = EXECUTABLE_KIND_BROKEN;
-        return (size_t)length >= sizeof begin.header ? read_elf(fd, &begin.header, (uint64_t)status.st_size, file)
-                                                     : 0;
-    }
+    if (length >= SELFMAG && memcmp(begin.line, ELFMAG, SELFMAG) == 0)
+        return read_elf(fd, begin.line, (size_t)length, (uint64_t)status.st_size, file);
     if (begin.line[0] == '#' && begin.line[1] == '!')
         file->kind = read_script(begin.line, file) ? EXECUTABLE_KIND_SCRIPT : EXECUTABLE_KIND_UNKNOWN;
     else if (memchr(begin.line, '\0', (size_t)length) == NULL)
@@ -241,7 +213,7 @@ enum executable_reason executable_decide(const struct executable *file, const st
     case EXECUTABLE_KIND_DYNAMIC:
         if (executable_privilege(file, caller) != EXECUTABLE_PRIVILEGE_NONE)
             return EXECUTABLE_PRIVILEGED;
-        if (!file->has_own_loader)
+        if (file->object == OBJECT_NONE)
             return EXECUTABLE_OTHER_LOADER;
         return file->is_go ? EXECUTABLE_GO : EXECUTABLE_OK;
     case EXECUTABLE_KIND_UNKNOWN:
@@ -252,7 +224,15 @@ enum executable_reason executable_decide(const struct executable *file, const st
     return EXECUTABLE_NOT_EXECUTABLE;
 }
 
-const char *executable_reason_text(enum executable_reason reason)
+/* By object: what EXECUTABLE_NO_OBJECT says. */
+#define NO_OBJECT(name) "the program needs " name "/libpfswrap.so, which is not installed beside libpfswrap.so"
+static const char *const no_object_texts[OBJECT_KINDS] = {
+    [OBJECT_X86_64] = NO_OBJECT("x86_64"),       [OBJECT_I386] = NO_OBJECT("i386"),
+    [OBJECT_AARCH64] = NO_OBJECT("aarch64"),     [OBJECT_X86_64_MUSL] = NO_OBJECT("x86_64-musl"),
+    [OBJECT_I386_MUSL] = NO_OBJECT("i386-musl"), [OBJECT_AARCH64_MUSL] = NO_OBJECT("aarch64-musl"),
+};
+
+const char *executable_reason_text(enum executable_reason reason, enum object_kind object)
 {
     switch (reason) {
     case EXECUTABLE_OK:
@@ -269,6 +249,8 @@ const char *executable_reason_text(enum executable_reason reason)
         return "the program is loaded by another ld.so, for another libc";
     case EXECUTABLE_GO:
         return "the program is a Go program, which makes system calls of its own";
+    case EXECUTABLE_NO_OBJECT:
+        return no_object_texts[object];
     case EXECUTABLE_LIBRARY_BROKEN:
         return "the program it executes cannot be protected: libpfswrap.so is no shared object that can be mapped";
     case EXECUTABLE_LIBRARY_NO_EXEC:

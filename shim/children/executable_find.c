@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 #include "base/workspace.h"
 
 static const char shell[] = "/bin/sh"; /* what execvp(3) runs text without #! with */
@@ -28,7 +28,7 @@ static int access_at(int directory, const char *path)
 int executable_access(const char *path)
 {
     struct stat status = {0};
-    const long result = raw_syscall(SYS_newfstatat, AT_FDCWD, path, &status, 0);
+    const long result = raw_stat(path, &status);
     if (result != 0)
         return (int)-result;
     if (!S_ISREG(status.st_mode))
@@ -107,52 +107,74 @@ static enum executable_reason reason_of_error(int directory, const char *path, l
     }
 }
 
+/* What is too large for a small stack. */
+struct check {
+    struct executable file;
+    char library[PATH_MAX + OBJECT_PATH_MORE];
+};
+
+static struct executable_result result_of(enum executable_reason reason)
+{
+    return (struct executable_result){.reason = reason, .object = OBJECT_NONE};
+}
+
+/* Decides about the file that was read, which is no script, and about its object. */
+static struct executable_result check_file(struct check *check, const struct executable_caller *caller)
+{
+    struct executable_result result = {.reason = executable_decide(&check->file, caller),
+                                       .object = check->file.object};
+    if (result.reason != EXECUTABLE_OK || caller == NULL || caller->library == NULL)
+        return result;
+    const struct object_place place = object_place_of(caller->library);
+    (void)object_path(check->library, &place, result.object);
+    result.reason = executable_check_library(&check->file, check->library);
+    return result;
+}
+
 /*
  * Checks the open file `fd`, which this function closes, and then one interpreter after the other. `is_command`:
  * text without #! goes to the shell.
  */
-static enum executable_reason check_chain_in(struct executable *file, long fd,
-                                             const struct executable_caller *caller, bool is_command)
+static struct executable_result check_chain_in(struct check *check, long fd, const struct executable_caller *caller,
+                                               bool is_command)
 {
+    struct executable *const file = &check->file;
     for (int interpreters = 0;; interpreters++) {
         const int error = executable_read((int)fd, file);
         (void)raw_syscall(SYS_close, fd);
         if (error != 0)
-            return EXECUTABLE_UNREADABLE;
+            return result_of(EXECUTABLE_UNREADABLE);
         const bool is_for_shell = is_command && interpreters == 0 && file->kind == EXECUTABLE_KIND_TEXT;
-        if (!is_for_shell && file->kind != EXECUTABLE_KIND_SCRIPT) {
-            const enum executable_reason reason = executable_decide(file, caller);
-            return reason == EXECUTABLE_OK && caller != NULL && caller->library != NULL
-                       ? executable_check_library(file, caller->library)
-                       : reason;
-        }
+        if (!is_for_shell && file->kind != EXECUTABLE_KIND_SCRIPT)
+            return check_file(check, caller);
         if (interpreters == EXECUTABLE_INTERPRETERS_MAX)
-            return EXECUTABLE_NOT_EXECUTABLE;
+            return result_of(EXECUTABLE_NOT_EXECUTABLE);
         const char *const next = is_for_shell ? shell : file->interpreter;
         fd = open_file(AT_FDCWD, next);
         if (fd < 0)
-            return reason_of_error(AT_FDCWD, next, fd);
+            return result_of(reason_of_error(AT_FDCWD, next, fd));
     }
 }
 
-/* The same with memory for what is found in a file, which is too large for a small stack. */
-static enum executable_reason check_chain(long fd, const struct executable_caller *caller, bool is_command)
+/* The same with memory of its own. */
+static struct executable_result check_chain(long fd, const struct executable_caller *caller, bool is_command)
 {
-    struct executable *file = workspace_take();
-    if (file == NULL) {
+    _Static_assert(sizeof(struct check) <= WORKSPACE_BYTES, "a check fits into a workspace");
+    struct check *check = workspace_take();
+    if (check == NULL) {
         (void)raw_syscall(SYS_close, fd);
-        return EXECUTABLE_UNREADABLE;
+        return result_of(EXECUTABLE_UNREADABLE);
     }
-    const enum executable_reason reason = check_chain_in(file, fd, caller, is_command);
-    workspace_give(file);
-    return reason;
+    const struct executable_result result = check_chain_in(check, fd, caller, is_command);
+    workspace_give(check);
+    return result;
 }
 
-enum executable_reason executable_check_path(int directory, const char *path,
-                                             const struct executable_caller *caller)
+struct executable_result executable_check_path(int directory, const char *path,
+                                               const struct executable_caller *caller)
 {
     const long fd = open_file(directory, path);
-    return fd >= 0 ? check_chain(fd, caller, false) : reason_of_error(directory, path, fd);
+    return fd >= 0 ? check_chain(fd, caller, false) : result_of(reason_of_error(directory, path, fd));
 }
 
 /* "/proc/self/fd/N" */
@@ -171,36 +193,36 @@ static void descriptor_path(char path[static 32], unsigned fd)
     path[sizeof folder - 1 + count] = '\0';
 }
 
-enum executable_reason executable_check_fd(int fd, const struct executable_caller *caller)
+struct executable_result executable_check_fd(int fd, const struct executable_caller *caller)
 {
     char path[32];
     struct stat status = {0};
-    if (fd < 0 || raw_syscall(SYS_fstat, fd, &status) != 0 || !S_ISREG(status.st_mode))
-        return EXECUTABLE_NOT_EXECUTABLE;
+    if (fd < 0 || raw_fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return result_of(EXECUTABLE_NOT_EXECUTABLE);
     /* A descriptor that may be executed need not be open for reading (O_PATH), so a new one is opened. */
     descriptor_path(path, (unsigned)fd);
     long copy = open_file(AT_FDCWD, path);
     if (copy < 0)
         copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0); /* there may be no /proc here */
-    return copy >= 0 ? check_chain(copy, caller, false) : EXECUTABLE_UNREADABLE;
+    return copy >= 0 ? check_chain(copy, caller, false) : result_of(EXECUTABLE_UNREADABLE);
 }
 
-static enum executable_reason check_command_at(char path[static PATH_MAX], const char *name,
-                                               const struct executable_caller *caller)
+static struct executable_result check_command_at(char path[static PATH_MAX], const char *name,
+                                                 const struct executable_caller *caller)
 {
     if (executable_find(path, name) != 0)
-        return EXECUTABLE_NOT_EXECUTABLE;
+        return result_of(EXECUTABLE_NOT_EXECUTABLE);
     const long fd = open_file(AT_FDCWD, path);
-    return fd >= 0 ? check_chain(fd, caller, true) : reason_of_error(AT_FDCWD, path, fd);
+    return fd >= 0 ? check_chain(fd, caller, true) : result_of(reason_of_error(AT_FDCWD, path, fd));
 }
 
-enum executable_reason executable_check_command(const char *name, const struct executable_caller *caller)
+struct executable_result executable_check_command(const char *name, const struct executable_caller *caller)
 {
     if (name == NULL)
-        return EXECUTABLE_NOT_EXECUTABLE;
+        return result_of(EXECUTABLE_NOT_EXECUTABLE);
     char *path = workspace_take();
-    const enum executable_reason reason =
-        path != NULL ? check_command_at(path, name, caller) : EXECUTABLE_UNREADABLE;
+    const struct executable_result result =
+        path != NULL ? check_command_at(path, name, caller) : result_of(EXECUTABLE_UNREADABLE);
     workspace_give(path);
-    return reason;
+    return result;
 }

@@ -81,14 +81,18 @@ static bool is_mappable(const struct executable *shared)
 enum executable_reason executable_check_library(struct executable *file, const char *library)
 {
     uint64_t memory = file->memory, data = file->data;
+    const enum object_kind object = file->object;
+    const uint16_t machine = file->machine;
+    const bool is_64_bit = file->is_64_bit;
     enum executable_reason reason = EXECUTABLE_OK;
     const int fd = (int)raw_syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (fd < 0)
-        return EXECUTABLE_OK;
+        return (fd == -ENOENT || fd == -ENOTDIR) && object != OBJECT_OWN ? EXECUTABLE_NO_OBJECT : EXECUTABLE_OK;
     const bool is_read = executable_read(fd, file) == 0;
+    const bool is_for_program = file->machine == machine && file->is_64_bit == is_64_bit;
     memory += file->memory;
     data += file->data;
-    if (!is_read || !is_mappable(file))
+    if (!is_read || !is_for_program || !is_mappable(file))
         reason = EXECUTABLE_LIBRARY_BROKEN;
     else if (is_not_executable(fd))
         reason = EXECUTABLE_LIBRARY_NO_EXEC;

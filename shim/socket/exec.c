@@ -27,12 +27,12 @@
 #include "transfer/export.h"
 #include "transfer/spawn.h"
 
-/* `environment`, or a protected copy that lives until the function returns. */
-#define PROTECTED(environment)                                                                                     \
+/* `environment`, or a protected copy for a program with that object, which lives until the function returns. */
+#define PROTECTED(environment, object)                                                                             \
     __extension__({                                                                                                \
         char *const *environment_ = (environment);                                                                 \
-        size_t room_ = environment_room(environment_);                                                             \
-        room_ == 0 ? environment_ : environment_protect(environment_, __builtin_alloca(room_));                    \
+        size_t room_ = environment_room(environment_, (object));                                                   \
+        room_ == 0 ? environment_ : environment_protect(environment_, (object), __builtin_alloca(room_));          \
     })
 
 /* Logs why `program` cannot be protected. Returns whether it must not be executed. */
@@ -56,33 +56,45 @@ static bool refuses_unprotected(const char *program, const char *reason)
     return false;
 }
 
-/* `reason` in words; NULL: the program can be protected, or the exec will fail anyway. */
-static const char *words_of(enum executable_reason reason)
+/* The reason in words; NULL: the program can be protected, or the exec will fail anyway. */
+static const char *words_of(struct executable_result result)
 {
-    return reason == EXECUTABLE_NOT_EXECUTABLE ? NULL : executable_reason_text(reason);
+    return result.reason == EXECUTABLE_NOT_EXECUTABLE ? NULL : executable_reason_text(result.reason, result.object);
 }
 
-/* Whether the program will run without the shared object. */
-static bool is_unprotected(enum executable_reason reason)
+/* Whether the program will run without a shared object. */
+static bool is_unprotected(struct executable_result result)
 {
-    return words_of(reason) != NULL;
+    return words_of(result) != NULL;
 }
 
-/* Why the shared object cannot be preloaded into that file. */
-static enum executable_reason path_reason(int directory, const char *path)
+/* The object in LD_PRELOAD: an unprotected program keeps this process's, for what it executes itself. */
+static enum object_kind object_for(struct executable_result result)
+{
+    return is_unprotected(result) ? OBJECT_NONE : result.object;
+}
+
+/* Whether the program will have the same object, so that it knows the memory in which connections are shared. */
+static bool is_alike(struct executable_result result)
+{
+    return !is_unprotected(result) && (result.object == OBJECT_NONE || result.object == OBJECT_OWN);
+}
+
+/* Whether a shared object can be preloaded into that file. */
+static struct executable_result check_path(int directory, const char *path)
 {
     const struct executable_caller self = executable_caller_self(environment_library());
     return executable_check_path(directory, path, &self);
 }
 
 /* The same for a name that execvp(3) looks up in PATH. */
-static enum executable_reason command_reason(const char *name)
+static struct executable_result check_command(const char *name)
 {
     const struct executable_caller self = executable_caller_self(environment_library());
     return executable_check_command(name, &self);
 }
 
-static enum executable_reason descriptor_reason(int fd)
+static struct executable_result check_descriptor(int fd)
 {
     const struct executable_caller self = executable_caller_self(environment_library());
     return executable_check_fd(fd, &self);
@@ -95,19 +107,19 @@ static bool ids_differ(void)
 }
 
 /*
- * Before an exec of `program`. `reason`: why it cannot be protected. `equal_ids`: the call makes real and effective
- * ids equal. Returns 0, or EACCES: it must not be executed.
+ * Before an exec of `program`. `result`: whether it can be protected. `equal_ids`: the call makes real and
+ * effective ids equal. Returns 0, or EACCES: it must not be executed.
  */
-static int prepare(const char *program, enum executable_reason reason, bool equal_ids)
+static int prepare(const char *program, struct executable_result result, bool equal_ids)
 {
     if (!environment_is_guarded())
         return 0;
-    if (is_unprotected(reason)) {
-        const bool is_of_program = !executable_reason_is_of_library(reason);
-        if (is_of_program ? refuses_unprotected(program, words_of(reason)) : refuses(program, words_of(reason)))
+    if (is_unprotected(result)) {
+        const bool is_of_program = !executable_reason_is_of_library(result.reason);
+        if (is_of_program ? refuses_unprotected(program, words_of(result)) : refuses(program, words_of(result)))
             return EACCES;
     }
-    if (!environment_is_reachable() &&
+    if (!environment_is_reachable(object_for(result)) &&
         refuses(program, "the program it executes cannot be protected: libpfswrap.so cannot be read from here"))
         return EACCES;
     if (!equal_ids && ids_differ() &&
@@ -125,18 +137,27 @@ static bool will_fail(const char *path)
     return error == -ENOENT || error == -EACCES || error == -ENOTDIR;
 }
 
-/* The body of an exec. `call`: the real call; `path`: its file, or NULL if that is not known. */
-#define EXECUTE(program, reason, path, call)                                                                       \
+/* Without guarded children, no program is looked at. */
+#define CHECKED(check)                                                                                             \
+    (environment_is_guarded() ? (check)                                                                            \
+                              : (struct executable_result){.reason = EXECUTABLE_OK, .object = OBJECT_NONE})
+
+/*
+ * The body of an exec. `check`: whether the program can be protected; `call`: the real call, which takes the object
+ * from `object`; `path`: its file, or NULL if that is not known.
+ */
+#define EXECUTE(program, check, path, call)                                                                        \
     do {                                                                                                           \
-        const enum executable_reason reason_ = environment_is_guarded() ? (reason) : EXECUTABLE_OK;                \
-        int error_ = prepare((program), reason_, false);                                                           \
+        const struct executable_result checked_ = CHECKED(check);                                                  \
+        const enum object_kind object = object_for(checked_);                                                      \
+        int error_ = prepare((program), checked_, false);                                                          \
         if (error_ != 0) {                                                                                         \
             errno = error_;                                                                                        \
             return -1;                                                                                             \
         }                                                                                                          \
         if (will_fail(path))                                                                                       \
             return call;                                                                                           \
-        export_before_exec(environment_is_guarded() && !is_unprotected(reason_));                                  \
+        export_before_exec(environment_is_guarded() && is_alike(checked_));                                        \
         int result_ = call;                                                                                        \
         export_after_failure();                                                                                    \
         return result_;                                                                                            \
@@ -144,40 +165,42 @@ static bool will_fail(const char *path)
 
 PFSWRAP_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
-    EXECUTE(path, path_reason(AT_FDCWD, path), path, real_libc()->execve(path, arguments, PROTECTED(environment)));
+    EXECUTE(path, check_path(AT_FDCWD, path), path,
+            real_libc()->execve(path, arguments, PROTECTED(environment, object)));
 }
 
 PFSWRAP_EXPORT int execv(const char *path, char *const arguments[])
 {
-    EXECUTE(path, path_reason(AT_FDCWD, path), path, real_libc()->execve(path, arguments, PROTECTED(environ)));
+    EXECUTE(path, check_path(AT_FDCWD, path), path,
+            real_libc()->execve(path, arguments, PROTECTED(environ, object)));
 }
 
 PFSWRAP_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
 {
-    EXECUTE(file, command_reason(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environment)));
+    EXECUTE(file, check_command(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environment, object)));
 }
 
 PFSWRAP_EXPORT int execvp(const char *file, char *const arguments[])
 {
-    EXECUTE(file, command_reason(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environ)));
+    EXECUTE(file, check_command(file), NULL, real_libc()->execvpe(file, arguments, PROTECTED(environ, object)));
 }
 
 PFSWRAP_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-    EXECUTE("(a descriptor)", descriptor_reason(fd), NULL,
-            real_libc()->fexecve(fd, arguments, PROTECTED(environment)));
+    EXECUTE("(a descriptor)", check_descriptor(fd), NULL,
+            real_libc()->fexecve(fd, arguments, PROTECTED(environment, object)));
 }
 
-static enum executable_reason execveat_reason(int fd, const char *path, int flags)
+static struct executable_result check_execveat(int fd, const char *path, int flags)
 {
-    return (flags & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0' ? descriptor_reason(fd)
-                                                                           : path_reason(fd, path);
+    return (flags & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0' ? check_descriptor(fd)
+                                                                           : check_path(fd, path);
 }
 
 PFSWRAP_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags)
 {
-    EXECUTE(path, execveat_reason(fd, path, flags), NULL,
-            real_libc()->execveat(fd, path, arguments, PROTECTED(environment), flags));
+    EXECUTE(path, check_execveat(fd, path, flags), NULL,
+            real_libc()->execveat(fd, path, arguments, PROTECTED(environment, object), flags));
 }
 
 /* How many arguments `list` has, with the NULL at the end; 0 if `first` is NULL. */
@@ -244,10 +267,11 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
 #define SPAWN_ROOM (WORKSPACE_BYTES - sizeof(struct spawn_plan))
 
 /* The body of a posix_spawn. `call`: the real call, which takes its file actions from `plan`. */
-#define SPAWN(program, reason, actions, attributes, call)                                                          \
+#define SPAWN(program, check, actions, attributes, call)                                                           \
     do {                                                                                                           \
-        const enum executable_reason reason_ = environment_is_guarded() ? (reason) : EXECUTABLE_OK;                \
-        int error_ = prepare((program), reason_, resets_ids(attributes));                                          \
+        const struct executable_result checked_ = CHECKED(check);                                                  \
+        const enum object_kind object = object_for(checked_);                                                      \
+        int error_ = prepare((program), checked_, resets_ids(attributes));                                         \
         if (error_ != 0)                                                                                           \
             return error_;                                                                                         \
         struct spawn_plan *plan = workspace_take();                                                                \
@@ -255,7 +279,7 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
             return ENOMEM;                                                                                         \
         const size_t needed_ = spawn_room(actions);                                                                \
         void *changed_ = needed_ > SPAWN_ROOM ? __builtin_alloca(needed_) : needed_ > 0 ? plan + 1 : NULL;         \
-        error_ = spawn_prepare(plan, (actions), changed_, environment_is_guarded() && !is_unprotected(reason_));   \
+        error_ = spawn_prepare(plan, (actions), changed_, environment_is_guarded() && is_alike(checked_));         \
         if (error_ == 0)                                                                                           \
             error_ = call;                                                                                         \
         spawn_finish(plan, error_ == 0);                                                                           \
@@ -276,24 +300,26 @@ PFSWRAP_EXPORT int posix_spawn(pid_t *child, const char *path, const posix_spawn
                                const posix_spawnattr_t *attributes, char *const arguments[],
                                char *const environment[])
 {
-    SPAWN(path, path_reason(AT_FDCWD, path), actions, attributes,
-          real_libc()->posix_spawn(child, path, plan->actions, attributes, arguments, PROTECTED(environment)));
+    SPAWN(path, check_path(AT_FDCWD, path), actions, attributes,
+          real_libc()->posix_spawn(child, path, plan->actions, attributes, arguments,
+                                   PROTECTED(environment, object)));
 }
 
 PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
                                 const posix_spawnattr_t *attributes, char *const arguments[],
                                 char *const environment[])
 {
-    SPAWN(file, command_reason(file), actions, attributes,
-          real_libc()->posix_spawnp(child, file, plan->actions, attributes, arguments, PROTECTED(environment)));
+    SPAWN(file, check_command(file), actions, attributes,
+          real_libc()->posix_spawnp(child, file, plan->actions, attributes, arguments,
+                                    PROTECTED(environment, object)));
 }
 
 /* Before system() and popen(), which pass on the environment of the process. Returns 0, EACCES or ENOMEM. */
 static int prepare_shell(const char *command)
 {
-    int error =
-        prepare(command, environment_is_guarded() ? path_reason(AT_FDCWD, "/bin/sh") : EXECUTABLE_OK, false);
-    if (error == 0 && environment_is_guarded() && !environment_restore())
+    const struct executable_result checked = CHECKED(check_path(AT_FDCWD, "/bin/sh"));
+    int error = prepare(command, checked, false);
+    if (error == 0 && environment_is_guarded() && !environment_restore(object_for(checked)))
         error = ENOMEM;
     return error;
 }

@@ -47,36 +47,65 @@ void file_write_text(const char *name, const char *text)
     file_write(name, text, strlen(text), 0755);
 }
 
-static size_t put_header(uint8_t *file, size_t index, uint32_t type, size_t at, const void *bytes, size_t size)
+enum { FILE_MAX = 1 << 20 };
+
+/* The file under construction, and how large the headers of its class are. */
+struct image {
+    uint8_t bytes[FILE_MAX];
+    size_t header_size, segment_size;
+    bool is_64_bit;
+};
+
+static size_t put_header(struct image *image, size_t index, uint32_t type, size_t at, const void *bytes,
+                         size_t size)
 {
-    ElfW(Phdr) header = {.p_type = type, .p_offset = at, .p_filesz = size};
-    memcpy(file + sizeof(ElfW(Ehdr)) + index * sizeof header, &header, sizeof header);
-    memcpy(file + at, bytes, size);
+    const Elf64_Phdr wide = {.p_type = type, .p_offset = at, .p_filesz = size};
+    const Elf32_Phdr narrow = {.p_type = type, .p_offset = (uint32_t)at, .p_filesz = (uint32_t)size};
+    memcpy(image->bytes + image->header_size + index * image->segment_size,
+           image->is_64_bit ? (const void *)&wide : &narrow, image->segment_size);
+    memcpy(image->bytes + at, bytes, size);
     return at + size;
+}
+
+static void put_file_header(struct image *image, struct elf_file elf, size_t count)
+{
+    const uint16_t type = elf.type != 0 ? elf.type : ET_DYN;
+    const uint16_t machine = elf.machine != 0 ? elf.machine : __ehdr_start.e_machine;
+    const uint16_t size = elf.entry_size != 0 ? elf.entry_size : (uint16_t)image->segment_size;
+    const uint16_t number = (uint16_t)(count > 0 ? count : 1);
+    Elf64_Ehdr wide = {.e_type = type,
+                       .e_machine = machine,
+                       .e_version = EV_CURRENT,
+                       .e_phoff = sizeof wide,
+                       .e_phentsize = size,
+                       .e_phnum = number};
+    Elf32_Ehdr narrow = {.e_type = type,
+                         .e_machine = machine,
+                         .e_version = EV_CURRENT,
+                         .e_phoff = sizeof narrow,
+                         .e_phentsize = size,
+                         .e_phnum = number};
+    memcpy(image->bytes, image->is_64_bit ? (const void *)&wide : &narrow, image->header_size);
+    memcpy(image->bytes, __ehdr_start.e_ident, EI_NIDENT);
+    image->bytes[EI_CLASS] = image->is_64_bit ? ELFCLASS64 : ELFCLASS32;
 }
 
 void elf_file_write(const char *name, struct elf_file elf, mode_t mode)
 {
-    static uint8_t file[1 << 20];
+    static struct image image;
     static const uint32_t go_note[] = {4, 4, 4, 0x00006f47 /* "Go" */, 0x64636261};
-    ElfW(Ehdr) header = {.e_type = elf.type != 0 ? elf.type : ET_DYN,
-                         .e_machine = elf.machine != 0 ? elf.machine : __ehdr_start.e_machine,
-                         .e_version = EV_CURRENT,
-                         .e_phoff = sizeof header,
-                         .e_phentsize = elf.entry_size != 0 ? elf.entry_size : sizeof(ElfW(Phdr))};
-    size_t count = elf.padding, at = sizeof header + (elf.padding + 4u) * sizeof(ElfW(Phdr));
-    memset(file, 0, sizeof file);
-    memcpy(header.e_ident, __ehdr_start.e_ident, EI_NIDENT);
-    if (elf.class != 0)
-        header.e_ident[EI_CLASS] = elf.class;
+    memset(&image, 0, sizeof image);
+    image.is_64_bit = (elf.class != 0 ? elf.class : __ehdr_start.e_ident[EI_CLASS]) == ELFCLASS64;
+    image.header_size = image.is_64_bit ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
+    image.segment_size = image.is_64_bit ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+    size_t count = elf.padding, at = image.header_size + (elf.padding + 4u) * image.segment_size;
     if (elf.interpreter != NULL)
-        at = put_header(file, count++, PT_INTERP, at, elf.interpreter,
+        at = put_header(&image, count++, PT_INTERP, at, elf.interpreter,
                         strlen(elf.interpreter) + (elf.is_unterminated ? 0 : 1));
     if (elf.second_interpreter != NULL)
-        at = put_header(file, count++, PT_INTERP, at, elf.second_interpreter, strlen(elf.second_interpreter) + 1);
+        at = put_header(&image, count++, PT_INTERP, at, elf.second_interpreter, strlen(elf.second_interpreter) + 1);
     if (elf.has_go_note)
-        at = put_header(file, count++, PT_NOTE, at, go_note, sizeof go_note);
-    header.e_phnum = (uint16_t)(count > 0 ? count : 1);
-    memcpy(file, &header, sizeof header);
-    file_write(name, file, elf.is_cut ? sizeof header + 8 : at, mode);
+        at = put_header(&image, count++, PT_NOTE, at, go_note, sizeof go_note);
+    put_file_header(&image, elf, count);
+    file_write(name, image.bytes, elf.is_cut ? image.header_size + 8 : at, mode);
 }

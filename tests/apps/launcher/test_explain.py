@@ -161,13 +161,12 @@ def tells_refusals():
 
     with tap.case("a program for another machine is refused by run"):
         program = build()
-        own = struct.unpack_from("<H", program.read_bytes(), 18)[0]
         with open(program, "r+b") as file:
             file.seek(18)
-            file.write(struct.pack("<H", 183 if own != 183 else 62))
+            file.write(struct.pack("<H", 243))
         found = facts(program)
         equal((found["kind"], found["verdict"]), ("foreign", "refused"), "found")
-        equal(found["machine"], "arm64" if own != 183 else "x86-64", "machine")
+        equal(found["machine"], "riscv64", "machine")
 
     with tap.case("a program that is not there is 127"):
         result = run([LAUNCHER, "explain", "no-such-program"], env={"PATH": "/usr/bin:/bin"})

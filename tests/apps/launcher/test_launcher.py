@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lib.process import BUILD, ROOT, find, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal
-from lib.wrap import LAUNCHER, LIBRARY
+from lib.wrap import LAUNCHER, LIBRARY, Wrap
 
 TRUE = os.path.realpath(find("true"))
 NOBODY = 65534
@@ -263,25 +263,56 @@ def refuses_programs():
                                            "its own: LD_PRELOAD has no effect on this one")
 
 
+def for_musl():
+    """A program with the loader of musl, the name of its object, and the loader."""
+    offset, own = interpreter(TRUE)
+    machine = "aarch64" if "aarch64" in own else "x86_64"
+    musl = f"/lib/ld-musl-{machine}.so.1"
+    return patched(offset, musl.encode().ljust(len(own) + 1, b"\0")), f"{machine}-musl", musl
+
+
+def tree_without_objects():
+    """A build tree with this machine's object only."""
+    tree = temporary_directory()
+    shutil.copy(LIBRARY, tree)
+    shutil.copy(BUILD / "pfswrap-tool", tree)
+    return tree
+
+
 def refuses_foreign_programs():
     with tap.case("a program for another machine or word size is refused"):
         own = struct.unpack_from("<H", Path(TRUE).read_bytes(), 18)[0]
-        other = 183 if own != 183 else 62
+        other = 243  # RISC-V
         path = patched(18, struct.pack("<H", other))
         refused(pfswrap("run", path), 125, f"{path} is a program for {MACHINES[other]}, expected {MACHINES[own]}, for which "
                                            "libpfswrap.so was built")
-        path = patched(4, b"\x01")
-        with open(path, "r+b") as file:
-            file.seek(18)
-            file.write(struct.pack("<H", 3))
-        refused(pfswrap("run", path), 125, f"{path} is a program for i386, expected {MACHINES[own]}, for which libpfswrap.so "
-                                           "was built")
+        if own == 62:
+            path = patched(4, b"\x01")
+            refused(pfswrap("run", path), 125, f"{path} is a program for x32, expected x86-64, for which libpfswrap.so was "
+                                               "built")
 
     with tap.case("a program of another libc is refused"):
         offset, own = interpreter(TRUE)
-        musl = "/lib/ld-musl-x86_64.so.1"
-        path = patched(offset, musl.encode().ljust(len(own) + 1, b"\0"))
-        refused(pfswrap("run", path), 125, f"{path} is loaded by {musl}, expected {own}: libpfswrap.so is for another libc")
+        other = "/lib/ld-other.so.1"
+        path = patched(offset, other.encode().ljust(len(own) + 1, b"\0"))
+        refused(pfswrap("run", path), 125, f"{path} is loaded by {other}, expected the ld.so of a supported libc, such as {own}")
+
+    with tap.case("a program whose object is not installed is refused, and the object is named"):
+        path, name, musl = for_musl()
+        tree = tree_without_objects()
+        needed = tree / name / "libpfswrap.so"
+        refused(pfswrap("run", path, launcher=tree / "pfswrap-tool"), 125,
+                f"{path} is loaded by {musl} and needs {needed}: No such file or directory, expected the object for {name}")
+
+    with tap.case("a child whose object is not installed is logged, or refused with children = require"):
+        path, name, _ = for_musl()
+        tree = tree_without_objects()
+        for children, kind in (("protect", "unprotected"), ("require", "refused")):
+            wrap = Wrap(children=children)
+            run([tree / "pfswrap-tool", "run", "--policy", wrap.policy, "sh", "-c", f"exec {path}"])
+            event = wrap.wait_event(kind, detail=str(path))
+            equal(event["reason"], f"the program needs {name}/libpfswrap.so, which is not installed beside libpfswrap.so",
+                  "reason")
 
 
 def refuses_scripts():

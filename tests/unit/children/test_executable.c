@@ -21,7 +21,7 @@
 
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-#define MUSL "/lib/ld-musl-x86_64.so.1"
+#define OTHER "/lib/ld-other.so.1"
 
 static const struct executable_caller nobody = {.user = 65534, .group = 65534};
 
@@ -39,7 +39,7 @@ static enum executable_reason decide(const char *name)
 {
     const struct executable file = read_file(name);
     const enum executable_reason reason = executable_decide(&file, NULL);
-    ck_assert_int_eq(reason, executable_check_path(AT_FDCWD, name, NULL));
+    ck_assert_int_eq(reason, executable_check_path(AT_FDCWD, name, NULL).reason);
     return reason;
 }
 
@@ -54,8 +54,8 @@ START_TEST(a_dynamic_program_of_this_machine_and_libc_is_fine)
     ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER}), EXECUTABLE_OK);
     ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .type = ET_EXEC}),
                      EXECUTABLE_OK);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "/proc/self/exe", &nobody), EXECUTABLE_OK);
-    ck_assert_ptr_null(executable_reason_text(EXECUTABLE_OK));
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "/proc/self/exe", &nobody).reason, EXECUTABLE_OK);
+    ck_assert_ptr_null(executable_reason_text(EXECUTABLE_OK, OBJECT_NONE));
 }
 END_TEST
 
@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(another_loader_is_refused_whatever_its_name)
 {
-    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = MUSL}), EXECUTABLE_OTHER_LOADER);
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = OTHER}), EXECUTABLE_OTHER_LOADER);
     file_write_text("ld-linux-x86-64.so.2", "another libc's");
     ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = "./ld-linux-x86-64.so.2"}),
                      EXECUTABLE_OTHER_LOADER);
@@ -88,9 +88,73 @@ START_TEST(another_machine_or_word_size_is_foreign)
     ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .machine = other}),
                      EXECUTABLE_OTHER_MACHINE);
     ck_assert_uint_eq(read_file("program").machine, other);
-    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .class = ELFCLASS32}),
+    /* x32, and 64-bit "i386" */
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = OTHER, .machine = EM_X86_64, .class = ELFCLASS32}),
                      EXECUTABLE_OTHER_MACHINE);
     ck_assert(!read_file("program").is_64_bit);
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = OTHER, .machine = EM_386, .class = ELFCLASS64}),
+                     EXECUTABLE_OTHER_MACHINE);
+}
+END_TEST
+
+START_TEST(the_machine_and_the_loader_say_which_object_is_needed)
+{
+    static const struct {
+        const char *interpreter;
+        uint16_t machine;
+        uint8_t class;
+        enum object_kind object;
+    } cases[] = {
+        {"/lib64/ld-linux-x86-64.so.2", EM_X86_64, ELFCLASS64, OBJECT_X86_64},
+        {"/lib/ld-linux.so.2", EM_386, ELFCLASS32, OBJECT_I386},
+        {"/lib/ld-linux-aarch64.so.1", EM_AARCH64, ELFCLASS64, OBJECT_AARCH64},
+        {"/lib/ld-musl-x86_64.so.1", EM_X86_64, ELFCLASS64, OBJECT_X86_64_MUSL},
+        {"/lib/ld-musl-i386.so.1", EM_386, ELFCLASS32, OBJECT_I386_MUSL},
+        {"/lib/ld-musl-aarch64.so.1", EM_AARCH64, ELFCLASS64, OBJECT_AARCH64_MUSL},
+        {"/lib/ld-musl-i386.so.1", EM_X86_64, ELFCLASS64, OBJECT_NONE},
+        {"/lib/ld-linux.so.2", EM_X86_64, ELFCLASS64, OBJECT_NONE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (uint16_t padding = 5; padding < 9; padding++) {
+            const enum executable_reason expected =
+                cases[i].object != OBJECT_NONE ? EXECUTABLE_OK : EXECUTABLE_OTHER_LOADER;
+            ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = cases[i].interpreter,
+                                                          .machine = cases[i].machine,
+                                                          .class = cases[i].class,
+                                                          .padding = padding}),
+                             expected);
+            ck_assert_int_eq(executable_check_path(AT_FDCWD, "program", NULL).object, cases[i].object);
+            ck_assert_str_eq(read_file("program").interpreter, cases[i].interpreter);
+        }
+    }
+}
+END_TEST
+
+START_TEST(an_object_that_is_not_installed_is_named)
+{
+    const bool is_32_bit = OBJECT_OWN == OBJECT_I386;
+    char own[PATH_MAX];
+    (void)snprintf(own, sizeof own, "%s/libpfswrap.so", folder_path);
+    const struct executable_caller caller = {.user = getuid(), .group = getgid(), .library = own};
+    const struct elf_file program = {.interpreter =
+                                         is_32_bit ? "/lib64/ld-linux-x86-64.so.2" : "/lib/ld-linux.so.2",
+                                     .machine = is_32_bit ? EM_X86_64 : EM_386,
+                                     .class = is_32_bit ? ELFCLASS64 : ELFCLASS32};
+    elf_file_write("program", program, 0755);
+    struct executable_result result = executable_check_path(AT_FDCWD, "program", &caller);
+    ck_assert_int_eq(result.reason, EXECUTABLE_NO_OBJECT);
+    ck_assert_str_eq(executable_reason_text(result.reason, result.object),
+                     is_32_bit
+                         ? "the program needs x86_64/libpfswrap.so, which is not installed beside libpfswrap.so"
+                         : "the program needs i386/libpfswrap.so, which is not installed beside libpfswrap.so");
+    ck_assert(!executable_reason_is_of_library(result.reason));
+    /* What is there must be for the program. */
+    ck_assert_int_eq(mkdir(object_name(result.object), 0755), 0);
+    (void)snprintf(own, sizeof own, "%s/libpfswrap.so", object_name(result.object));
+    elf_file_write(own, (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 0755);
+    (void)snprintf(own, sizeof own, "%s/libpfswrap.so", folder_path);
+    result = executable_check_path(AT_FDCWD, "program", &caller);
+    ck_assert_int_eq(result.reason, EXECUTABLE_LIBRARY_BROKEN);
 }
 END_TEST
 
@@ -101,14 +165,14 @@ START_TEST(the_interpreter_is_found_behind_many_program_headers)
                          EXECUTABLE_OK);
         ck_assert_str_eq(read_file("program").interpreter, PFSWRAP_INTERPRETER);
     }
-    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = MUSL, .padding = 1000}), EXECUTABLE_OTHER_LOADER);
+    ck_assert_int_eq(decide_elf((struct elf_file){.interpreter = OTHER, .padding = 1000}), EXECUTABLE_OTHER_LOADER);
 }
 END_TEST
 
 START_TEST(the_first_of_two_interpreters_counts)
 {
     ck_assert_int_eq(decide_elf((struct elf_file){
-                         .interpreter = MUSL, .second_interpreter = PFSWRAP_INTERPRETER, .padding = 15}),
+                         .interpreter = OTHER, .second_interpreter = PFSWRAP_INTERPRETER, .padding = 15}),
                      EXECUTABLE_OTHER_LOADER);
 }
 END_TEST
@@ -155,9 +219,9 @@ START_TEST(set_id_bits_count_for_a_caller_with_other_ids)
     ck_assert_int_eq(executable_privilege(&group, &self), EXECUTABLE_PRIVILEGE_NONE);
     ck_assert_int_eq(executable_privilege(&group, NULL), EXECUTABLE_PRIVILEGE_GROUP);
     ck_assert_int_eq(executable_privilege(&locked, NULL), EXECUTABLE_PRIVILEGE_NONE);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", &nobody), EXECUTABLE_PRIVILEGED);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", &self), EXECUTABLE_OK);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", NULL), EXECUTABLE_PRIVILEGED);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", &nobody).reason, EXECUTABLE_PRIVILEGED);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", &self).reason, EXECUTABLE_OK);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "user", NULL).reason, EXECUTABLE_PRIVILEGED);
     ck_assert_uint_eq(executable_caller_self(NULL).user, self.user);
     ck_assert_uint_eq(executable_caller_self(NULL).group, self.group);
 }
@@ -166,7 +230,7 @@ END_TEST
 START_TEST(file_capabilities_count_for_all_but_root)
 {
     const struct executable_caller root = {0};
-    struct executable file = {.kind = EXECUTABLE_KIND_DYNAMIC, .has_own_loader = true, .has_capabilities = true};
+    struct executable file = {.kind = EXECUTABLE_KIND_DYNAMIC, .object = OBJECT_OWN, .has_capabilities = true};
     ck_assert_int_eq(executable_privilege(&file, NULL), EXECUTABLE_PRIVILEGE_CAPABILITIES);
     ck_assert_int_eq(executable_privilege(&file, &nobody), EXECUTABLE_PRIVILEGE_CAPABILITIES);
     ck_assert_int_eq(executable_privilege(&file, &root), EXECUTABLE_PRIVILEGE_NONE);
@@ -180,7 +244,7 @@ START_TEST(file_capabilities_count_for_all_but_root)
     elf_file_write("program", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER}, 0755);
     ck_assert(!read_file("program").has_capabilities);
     if (setxattr("program", "security.capability", capabilities, sizeof capabilities, 0) == 0) {
-        ck_assert_int_eq(executable_check_path(AT_FDCWD, "program", NULL), EXECUTABLE_PRIVILEGED);
+        ck_assert_int_eq(executable_check_path(AT_FDCWD, "program", NULL).reason, EXECUTABLE_PRIVILEGED);
         ck_assert(!read_file("program").capabilities_unreadable);
     }
 }
@@ -205,7 +269,8 @@ static enum executable_reason check_library(const struct executable *program, co
 
 START_TEST(a_library_must_be_whole_and_for_this_machine)
 {
-    const struct executable program = {.memory = 1 << 20};
+    struct executable program = read_file("/proc/self/exe");
+    program.memory = 1 << 20;
     write_library(SIZE_MAX);
     ck_assert_int_eq(check_library(&program, "library"), EXECUTABLE_OK);
     ck_assert_uint_gt(read_file("library").memory, read_file("library").data);
@@ -214,7 +279,7 @@ START_TEST(a_library_must_be_whole_and_for_this_machine)
     ck_assert_int_eq(check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
     file_write_text("library", "text");
     ck_assert_int_eq(check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
-    elf_file_write("library", (struct elf_file){.class = ELFCLASS32}, 0755);
+    elf_file_write("library", (struct elf_file){.machine = EM_S390}, 0755);
     ck_assert_int_eq(check_library(&program, "library"), EXECUTABLE_LIBRARY_BROKEN);
     ck_assert_int_eq(check_library(&program, "absent"), EXECUTABLE_OK);
 }
@@ -222,8 +287,10 @@ END_TEST
 
 START_TEST(a_limit_counts_for_the_program_and_the_library_together)
 {
-    const struct executable program = {.memory = 1 << 20, .data = 1 << 16};
+    struct executable program = read_file("/proc/self/exe");
     struct rlimit saved;
+    program.memory = 1 << 20;
+    program.data = 1 << 16;
     write_library(SIZE_MAX);
     const struct executable library = read_file("library");
     const uint64_t room = executable_room(&program, &library, RLIMIT_DATA);
@@ -253,15 +320,15 @@ START_TEST(a_script_is_what_its_last_interpreter_is)
     file_write_text("again", "#!to-static");
     (void)snprintf(line, sizeof line, "#!%s/again x\n", folder_path);
     file_write_text("absolute", line);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "to-dynamic", NULL), EXECUTABLE_OK);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "to-static", NULL), EXECUTABLE_STATIC);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "again", NULL), EXECUTABLE_STATIC);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "absolute", NULL), EXECUTABLE_STATIC);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "to-dynamic", NULL).reason, EXECUTABLE_OK);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "to-static", NULL).reason, EXECUTABLE_STATIC);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "again", NULL).reason, EXECUTABLE_STATIC);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "absolute", NULL).reason, EXECUTABLE_STATIC);
     file_write_text("nowhere", "#!/no/such\n");
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "nowhere", NULL), EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "nowhere", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
     /* The kernel ignores the set-user-ID bit of a script. */
     ck_assert_int_eq(chmod("to-dynamic", 04755), 0);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "to-dynamic", &nobody), EXECUTABLE_OK);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "to-dynamic", &nobody).reason, EXECUTABLE_OK);
 }
 END_TEST
 
@@ -273,11 +340,11 @@ START_TEST(a_chain_is_followed_as_far_as_the_kernel_goes)
         (void)snprintf(name, sizeof name, "%d", i);
         (void)snprintf(text, sizeof text, "#!%d\n", i - 1);
         file_write_text(name, text);
-        ck_assert_int_eq(executable_check_path(AT_FDCWD, name, NULL),
+        ck_assert_int_eq(executable_check_path(AT_FDCWD, name, NULL).reason,
                          i <= EXECUTABLE_INTERPRETERS_MAX ? EXECUTABLE_STATIC : EXECUTABLE_NOT_EXECUTABLE);
     }
     file_write_text("loop", "#!loop\n");
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "loop", NULL), EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "loop", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
 }
 END_TEST
 
@@ -326,13 +393,14 @@ START_TEST(text_without_an_interpreter_is_run_by_execvp_only)
     ck_assert_int_eq(read_file("text").kind, EXECUTABLE_KIND_TEXT);
     ck_assert_int_eq(read_file("empty").kind, EXECUTABLE_KIND_TEXT);
     ck_assert_int_eq(read_file("data").kind, EXECUTABLE_KIND_UNKNOWN);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "text", NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_command("./data", NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_command("./text", NULL), executable_check_path(AT_FDCWD, "/bin/sh", NULL));
-    ck_assert_int_eq(executable_check_command("./text", NULL), EXECUTABLE_OK);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "text", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_command("./data", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_command("./text", NULL).reason,
+                     executable_check_path(AT_FDCWD, "/bin/sh", NULL).reason);
+    ck_assert_int_eq(executable_check_command("./text", NULL).reason, EXECUTABLE_OK);
     /* As an interpreter it is refused by the kernel. */
     file_write_text("script", "#!text\n");
-    ck_assert_int_eq(executable_check_command("./script", NULL), EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_command("./script", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
 }
 END_TEST
 
@@ -345,26 +413,26 @@ START_TEST(a_file_that_can_be_executed_and_not_read_is_unreadable)
         ck_assert_int_eq(seteuid(nobody.user), 0); /* no file is closed to root */
     else
         ck_assert_int_eq(chmod("closed", 0), 0);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "program", NULL), EXECUTABLE_UNREADABLE);
-    ck_assert_int_eq(executable_check_command("./program", NULL), EXECUTABLE_UNREADABLE);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "script", NULL), EXECUTABLE_UNREADABLE);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "closed", NULL), EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "program", NULL).reason, EXECUTABLE_UNREADABLE);
+    ck_assert_int_eq(executable_check_command("./program", NULL).reason, EXECUTABLE_UNREADABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "script", NULL).reason, EXECUTABLE_UNREADABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "closed", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
 }
 END_TEST
 
 START_TEST(what_cannot_be_executed_is_no_program)
 {
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "none", NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "", NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, NULL, NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "/", NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_path(-1, "none", NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_command(NULL, NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_command("", NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_command("no-such-program", NULL), EXECUTABLE_NOT_EXECUTABLE);
-    ck_assert_int_eq(executable_check_fd(-1, NULL), EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "none", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, NULL, NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "/", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(-1, "none", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_command(NULL, NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_command("", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_command("no-such-program", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_fd(-1, NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
     ck_assert_int_eq(mkfifo("fifo", 0700), 0);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "fifo", NULL), EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "fifo", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
 }
 END_TEST
 
@@ -374,17 +442,17 @@ START_TEST(an_open_file_is_checked_whatever_it_is_open_for)
     elf_file_write("static", (struct elf_file){0}, 0755);
     const int for_reading = open("static", O_RDONLY), for_path = open("static", O_PATH);
     ck_assert_int_eq(lseek(for_reading, 7, SEEK_SET), 7);
-    ck_assert_int_eq(executable_check_fd(for_reading, NULL), EXECUTABLE_STATIC);
-    ck_assert_int_eq(executable_check_fd(for_path, NULL), EXECUTABLE_STATIC);
+    ck_assert_int_eq(executable_check_fd(for_reading, NULL).reason, EXECUTABLE_STATIC);
+    ck_assert_int_eq(executable_check_fd(for_path, NULL).reason, EXECUTABLE_STATIC);
     ck_assert_int_eq(lseek(for_reading, 0, SEEK_CUR), 7);
     ck_assert_int_eq(pipe(ends), 0);
-    ck_assert_int_eq(executable_check_fd(ends[0], NULL), EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_fd(ends[0], NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
     /* The next free number is still free: no descriptor was left open. */
     ck_assert_int_eq(dup(for_reading), ends[1] + 1);
     const int place = open(".", O_PATH | O_DIRECTORY);
     ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(executable_check_path(place, "static", NULL), EXECUTABLE_STATIC);
-    ck_assert_int_eq(executable_check_path(AT_FDCWD, "static", NULL), EXECUTABLE_NOT_EXECUTABLE);
+    ck_assert_int_eq(executable_check_path(place, "static", NULL).reason, EXECUTABLE_STATIC);
+    ck_assert_int_eq(executable_check_path(AT_FDCWD, "static", NULL).reason, EXECUTABLE_NOT_EXECUTABLE);
 }
 END_TEST
 
@@ -437,6 +505,8 @@ int main(void)
     tcase_add_test(cases, another_loader_is_refused_whatever_its_name);
     tcase_add_test(cases, a_program_without_an_interpreter_is_static);
     tcase_add_test(cases, another_machine_or_word_size_is_foreign);
+    tcase_add_test(cases, the_machine_and_the_loader_say_which_object_is_needed);
+    tcase_add_test(cases, an_object_that_is_not_installed_is_named);
     tcase_add_test(cases, the_interpreter_is_found_behind_many_program_headers);
     tcase_add_test(cases, the_first_of_two_interpreters_counts);
     tcase_add_test(cases, headers_that_the_kernel_refuses_are_no_program);

@@ -13,9 +13,10 @@
 
 #include "../../../tools/machine.h"
 #include "../../../tools/message.h"
+#include "../../../tools/preload.h"
 #include "../../../tools/program.h"
 
-#define MUSL "/lib/ld-musl-x86_64.so.1"
+#define OTHER "/lib/ld-other.so.1"
 
 static struct program program;
 
@@ -125,7 +126,7 @@ START_TEST(what_cannot_be_protected_is_refused_with_its_reason)
 {
     char message[256];
     write_program("static", (struct elf_file){0});
-    write_program("musl", (struct elf_file){.interpreter = MUSL});
+    write_program("other", (struct elf_file){.interpreter = OTHER});
     write_program("go", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .has_go_note = true});
     write_program("s390", (struct elf_file){.interpreter = PFSWRAP_INTERPRETER, .machine = EM_S390});
     elf_file_write("root", good, 04755);
@@ -135,9 +136,9 @@ START_TEST(what_cannot_be_protected_is_refused_with_its_reason)
                    "./static is statically linked, expected a dynamic program: nothing can be preloaded into it");
     expect_refused("./script", STATUS_REFUSED,
                    "./static is statically linked, expected a dynamic program: nothing can be preloaded into it");
-    expect_refused("./musl", STATUS_REFUSED,
-                   "./musl is loaded by " MUSL ", expected " PFSWRAP_INTERPRETER
-                   ": libpfswrap.so is for another libc");
+    expect_refused("./other", STATUS_REFUSED,
+                   "./other is loaded by " OTHER
+                   ", expected the ld.so of a supported libc, such as " PFSWRAP_INTERPRETER);
     expect_refused("./go", STATUS_REFUSED,
                    "./go is a Go program, expected one that makes its system calls through libc: Go makes them "
                    "itself, and no preloaded library sees them");
@@ -151,6 +152,23 @@ START_TEST(what_cannot_be_protected_is_refused_with_its_reason)
     ck_assert_str_eq(program_privilege(&program), "set-user-ID");
     expect_refused("./options", STATUS_REFUSED,
                    "./options is run by /usr/bin/env -i sh, expected env and the name of an interpreter only");
+}
+END_TEST
+
+START_TEST(a_program_whose_object_is_not_installed_is_refused_with_its_path)
+{
+    char library[PRELOAD_PATH_MAX], message[2 * PATH_MAX];
+    write_program(
+        "musl",
+        (struct elf_file){.interpreter = "/lib/ld-musl-aarch64.so.1", .machine = EM_AARCH64, .class = ELFCLASS64});
+    ck_assert_int_eq(preload_path(library, OBJECT_AARCH64_MUSL, message, sizeof message), 0);
+    ck_assert_ptr_nonnull(strstr(library, "/tests/unit/tools/aarch64-musl/libpfswrap.so"));
+    (void)snprintf(
+        message, sizeof message,
+        "./musl is loaded by /lib/ld-musl-aarch64.so.1 and needs %s: No such file or directory, expected "
+        "the object for aarch64-musl",
+        library);
+    expect_refused("./musl", STATUS_REFUSED, message);
 }
 END_TEST
 
@@ -207,6 +225,7 @@ int main(void)
     tcase_add_test(cases, text_is_run_by_the_shell_if_a_person_or_env_names_it);
     tcase_add_test(cases, what_cannot_be_executed_has_the_statuses_of_env);
     tcase_add_test(cases, what_cannot_be_protected_is_refused_with_its_reason);
+    tcase_add_test(cases, a_program_whose_object_is_not_installed_is_refused_with_its_path);
     tcase_add_test(cases, a_program_that_cannot_be_read_is_refused);
     tcase_add_test(cases, privileges_have_names_whoever_asks);
     tcase_add_test(cases, machines_have_the_names_of_debians_architectures);
