@@ -1,11 +1,13 @@
 """Clients with their own inner layer (examples/), in JavaScript and C, connect to wrapped, unmodified servers."""
 
+import json
 import os
+import re
 import shutil
 
 from lib import certs, layer
 from lib.legacy import require_programs
-from lib.process import BUILD, ROOT, run
+from lib.process import BUILD, ROOT, Process, free_port, run, temporary_directory
 from lib.tap import Tap, check, contains, equal, skip_all
 
 DATA = os.urandom(5 << 20)
@@ -53,11 +55,44 @@ def c_example(tap):
             contains(result.text, "the connection ended without FINAL", "what it says")
 
 
+def page(client, server, port, key, *secret):
+    """What the node client gets from examples/test-server."""
+    return run(["node", client / "fetch.mjs", f"https://localhost:{port}/", server / "ca.crt", key, *secret])
+
+
+def example_server(tap, client):
+    """The server for developers of apps, examples/test-server."""
+    folder, port = temporary_directory() / "server", free_port()
+    argv = [ROOT / "examples/test-server", folder, "127.0.0.1", port]
+    for start in ("first", "second"):
+        with Process(argv) as server:
+            server.wait_for_port(port)
+            text = server.text()
+            pins = re.findall(r"to pin.* ([A-Za-z0-9+/]{43}=)$", text, re.MULTILINE)
+            with tap.case(f"examples/test-server, {start} start: prints two keys to pin, and apps connect with each of them"):
+                equal(len(pins), 2, f"keys to pin: {text}")
+                equal(pins, first_pins if start == "second" else pins, "the keys to pin stay the same")
+                first_pins = pins
+                for pin, secret in ((pins[0], ()), (pins[1], ()), (pins[0], (folder / "app.key",))):
+                    result = page(client, folder, port, pin, *secret)
+                    equal((result.status, result.out), (0, b"The seal inside TLS works.\n"), f"{result!r}; {server.text()}")
+            with tap.case(f"examples/test-server, {start} start: browsers are served, and its log names the app"):
+                result = run(["curl", "-sS", "--noproxy", "*", "--cacert", folder / "ca.crt", f"https://127.0.0.1:{port}/"])
+                equal((result.status, result.out), (0, b"The seal inside TLS works.\n"), f"{result!r}")
+                log = [json.loads(line) for line in (folder / "audit.log").read_text().splitlines()]
+                contains([line.get("peer_name") for line in log if line["event"] == "opened"], "app", "the log")
+    with tap.case("examples/test-server says what it expects"):
+        result = run([ROOT / "examples/test-server"])
+        equal((result.status, result.out), (1, b""), f"{result!r}")
+        contains(result.text, "expected FOLDER", "the message")
+
+
 def main():
     tap = Tap()
     c_example(tap)
     require_programs("node", "npm", "nginx", "apache2")
     folder = install()
+    example_server(tap, folder)
     for name in ("nginx", "apache"):
         ends = layer.Ends()
         with layer.ROWS[name].start(ends.server, DATA) as server:
