@@ -20,8 +20,8 @@
 
 /*
  * Calls for rare purposes, which service managers are asked to forbid (systemd.exec(5), SystemCallFilter=), and
- * without which the shim can do: code that makes one of them asks filter_allows() first. prctl(2) comes first, since
- * it keeps the kernel from writing a core file of the child.
+ * without which the shim can do: code that makes one of them asks filter_allows() first. prctl(2) comes first,
+ * since it keeps the kernel from writing a core file of the child.
  */
 static const short rare_calls[] = {
     SYS_prctl,     SYS_mlock, SYS_munlock, SYS_memfd_create, SYS_pidfd_open,
