@@ -826,6 +826,16 @@ static void replace_without_a_free_number(int thread)
 
 /* --- the tests --- */
 
+static void (*begin_scenario)(void);
+
+/* The pools have the same order before each execution, since finish_all() goes through the endpoints in theirs. */
+static void begin_execution(void)
+{
+    endpoint_after_fork(true);
+    if (begin_scenario != NULL)
+        begin_scenario();
+}
+
 static void explore(const char *name, int threads, int bound, void (*run)(int thread), void (*begin)(void))
 {
     const char *more = getenv("PFSWRAP_MODEL_MORE");
@@ -833,7 +843,8 @@ static void explore(const char *name, int threads, int bound, void (*run)(int th
                                             .threads = threads,
                                             .bound = bound + (more != NULL ? atoi(more) : 0),
                                             .run = run,
-                                            .begin = begin};
+                                            .begin = begin_execution};
+    begin_scenario = begin;
     const long executions = model_explore(&scenario);
     ck_assert_int_gt(executions, threads);
     if (getenv("PFSWRAP_MODEL_VERBOSE") != NULL)

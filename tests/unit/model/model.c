@@ -80,7 +80,10 @@ static int choose(void)
         return can[0];
     model_expect(depth < STEPS_MOST, "it does not come to an end");
     struct choice *choice = &choices[depth];
-    if (depth >= replay) {
+    if (depth < replay) {
+        model_expect(choice->runs == runs && choice->count <= count,
+                     "a repeated order runs otherwise than before: something of an execution is left");
+    } else {
         const struct choice *before = depth > 0 ? &choices[depth - 1] : NULL;
         *choice = (struct choice){.count = count, .runs = runs};
         if (before != NULL)
