@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 
 from lib.process import PROGRAMS, ROOT, python_with
 from lib.tap import Tap
@@ -36,6 +37,12 @@ if python is None:
 else:
     checked = subprocess.run([python, "-B", ROOT / "tests/peers/check_example.py", ROOT / "docs/WIRE.md"], capture_output=True,
                              text=True, timeout=60)
+    report(checked.returncode == 0, sentence, checked.stderr)
+
+for sentence, words in (("the stream of the document, in Python without a library, opens the example's frames", ["docs/WIRE.md"]),
+                        ("the stream of the document computes what libsodium computes", ["--compare", "1"])):
+    checked = subprocess.run([sys.executable, "-B", ROOT / "tests/peers/secretstream.py", *words], capture_output=True, text=True,
+                             timeout=60, cwd=ROOT)
     report(checked.returncode == 0, sentence, checked.stderr)
 
 errors = re.findall(r"PFSWRAP_SEAL_(E_[A-Z_]+) = (-\d+)", HEADER)
