@@ -148,7 +148,7 @@ lint-cppcheck:
 lint-tidy:
 	@echo "lint: clang-tidy"
 	@printf '%s\n' $(TIDY_FILES) | xargs -r -n 1 -P $(JOBS) sh -c \
-	    'clang-tidy --quiet "$$0" -- -std=gnu11 -D_GNU_SOURCE -DPFSWRAP_VERSION=\"0\" -DPFSWRAP_INTERPRETER=\"\" -Iinclude -Ishim 2>/dev/null'
+	    'clang-tidy --quiet "$$0" -- -std=gnu11 -D_GNU_SOURCE -DPFSWRAP_VERSION=\"0\" -DPFSWRAP_INTERPRETER=\"\" -DPFSWRAP_CIPHER_OPENSSL -Iinclude -Ishim 2>/dev/null'
 
 ## check the spelling of all text (codespell); tests/lint/spelling-ignore.txt has the words that only look misspelt
 lint-spelling:

@@ -43,10 +43,10 @@ uninstall-seal:
 
 # Programs that the tests of the protocol run: two endpoints on descriptors, the writer of the worked example, and the key
 # commands.
-SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,$(addprefix seal/,seal_peer seal_ending seal_example seal_vectors seal_keys) \
+SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,$(addprefix seal/,seal_peer seal_ending seal_example seal_keys) \
                                                        layer/layer_ending)
 
-$(SEAL_PROGRAMS): %: %.o $(B)/libtest-programs.a $(B)/libpfswrap-core.a
+$(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread \
 	    $(call program_libraries,$(@:$(B)/%=%.c))
 
@@ -63,12 +63,6 @@ seal-programs: $(SEAL_PROGRAMS)
 wire-example: $(B)/tests/apps/programs/seal/seal_example
 	@$<
 
-.PHONY: wire-vectors
-## write docs/vectors/seal.json
-wire-vectors: $(B)/tests/apps/programs/seal/seal_vectors
-	@mkdir -p docs/vectors
-	@$< >docs/vectors/seal.json
-
 # Fuzzers: clang's libFuzzer with the sanitizers, one after another. `make fuzz SECONDS=600`
 ##@ Long tests
 ## seconds that each fuzzer runs
@@ -82,7 +76,8 @@ FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-saniti
 
 build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h) $(CORE_SRC)
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -o $@ $(filter tests/%.c,$^) $(CORE_SRC) $(INIH) $(SODIUM) -pthread
+	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -DPFSWRAP_CIPHER_OPENSSL -o $@ $(filter tests/%.c,$^) $(CORE_SRC) $(INIH) \
+	    $(SODIUM) $(LIBCRYPTO) -pthread
 
 .PHONY: fuzz fuzzers
 ## build the fuzzers

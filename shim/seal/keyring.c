@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "seal/cipher.h"
 #include "seal/wipe.h"
 
 static const char psk_id_context[] = "pfswrap psk id 1";
@@ -30,6 +31,7 @@ struct pfswrap_keyring *pfswrap_keyring_new(void)
 
     if (sodium_init() < 0 || (keyring = sodium_malloc(sizeof *keyring)) == NULL)
         return NULL;
+    cipher_choose();
     memset(keyring, 0, sizeof *keyring);
     (void)sodium_mprotect_readonly(keyring);
     return keyring;

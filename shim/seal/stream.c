@@ -1,12 +1,16 @@
 /*
  * The frames of a secretstream. Type and length are additional data, every tag is checked, and the stack is wiped
- * after each call of libsodium that may rekey.
+ * after each call that may rekey.
  */
 #include "seal/channel.h"
 
 #include <string.h>
 
+#include "seal/cipher.h"
 #include "seal/wipe.h"
+
+_Static_assert((int)CIPHER_AD_BYTES == (int)CHANNEL_FRAME_PREFIX, "type and length are the additional data");
+_Static_assert((int)CIPHER_OVERHEAD == (int)CHANNEL_CIPHERTEXT_MIN, "frame overhead");
 
 void stream_start_push(struct channel_stream *stream, uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
                        const uint8_t key[PFSWRAP_KEY_BYTES])
@@ -39,8 +43,7 @@ size_t stream_seal(struct channel_stream *stream, uint32_t rekey, enum frame_typ
     out[0] = (uint8_t)type;
     out[1] = (uint8_t)(ciphertext >> 8);
     out[2] = (uint8_t)ciphertext;
-    crypto_secretstream_xchacha20poly1305_push(&stream->stream, out + CHANNEL_FRAME_PREFIX, NULL, data, length, out,
-                                               CHANNEL_FRAME_PREFIX, tag);
+    cipher_push(&stream->stream, out + CHANNEL_FRAME_PREFIX, data, length, out, tag);
     dead_stack_wipe(DEAD_STACK_STREAM);
     out[CHANNEL_FRAME_PREFIX + ciphertext] = 0;
     return length + PFSWRAP_SEAL_OVERHEAD;
@@ -51,8 +54,8 @@ int stream_open(struct channel_stream *stream, uint32_t rekey, const uint8_t *fr
     uint8_t tag;
     int result = 0;
 
-    if (crypto_secretstream_xchacha20poly1305_pull(&stream->stream, out, NULL, &tag, frame + CHANNEL_FRAME_PREFIX,
-                                                   length, frame, CHANNEL_FRAME_PREFIX) != 0) {
+    if (!cipher_pull(&stream->stream, out, &tag, frame + CHANNEL_FRAME_PREFIX, length - CHANNEL_CIPHERTEXT_MIN,
+                     frame)) {
         result = PFSWRAP_SEAL_E_FRAME;
     } else {
         switch (tag) {

@@ -1,8 +1,8 @@
 /*
- * Wipes secrets that libsodium's functions leave on the stack below the stack pointer. Version 1.0.18 leaves the
- * live stream key there after each call that rekeys. The functions here are inline, so that they wipe from the
- * stack frame of the function that has made those calls. The depths were measured; tests/unit/seal/test_residue.c
- * measures them again.
+ * Wipes secrets that the functions of libsodium and OpenSSL leave on the stack below the stack pointer. libsodium
+ * 1.0.18 leaves the live stream key there after each call that rekeys, OpenSSL's assembler powers of the MAC's key.
+ * The functions here are inline, so that they wipe from the stack frame of the function that has made those calls.
+ * The depths were measured; tests/unit/seal/test_residue.c measures them again.
  */
 #ifndef PFSWRAP_SEAL_WIPE_H
 #define PFSWRAP_SEAL_WIPE_H
@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    DEAD_STACK_STREAM = 1024,    /* secretstream push, pull and init: the key is about 500 bytes down */
+    DEAD_STACK_STREAM = 1792,    /* cipher.h: OpenSSL's code reaches 1,664 bytes; libsodium's has the key at 500 */
     DEAD_STACK_HANDSHAKE = 4352, /* X25519 and ChaCha20-Poly1305, and the functions of this module around them */
 };
 

@@ -49,6 +49,14 @@ def main():
         wanted = {name for name, _, _, section in symbols() if section == "UND"}
         equal([name for name in sorted(wanted) if re.match(r"(SSL|BIO|EVP|X509|ERR|sodium|crypto|ini)_", name)], [],
               "undefined symbols")
+    with tap.case("of libcrypto, the shared object has the cipher and nothing that runs by itself"):
+        names = {line.split()[-1] for line in run(["nm", LIBRARY]).out.decode().splitlines()}
+        of_libcrypto = {name for name in names if re.match(r"(OPENSSL|CRYPTO|EVP|ERR|RAND)_", name)}
+        check(of_libcrypto <= {"OPENSSL_cleanse", "OPENSSL_ia32cap_P"}, f"found {sorted(of_libcrypto)}")
+    with tap.case("the static library of the seal can be linked beside any libcrypto"):
+        names = set(run(["nm", "--extern-only", "--defined-only", LIBRARY.parent / "libpfswrap-seal.a"]).out.decode().split())
+        equal([name for name in sorted(names) if re.match(r"(OPENSSL_|ChaCha20_|Poly1305_|poly1305_)", name)], [], "names")
+        check("openssl_cipher_push" in names, f"expected openssl_cipher_push in {sorted(names)}")
     with tap.case("the shared object runs with glibc 2.17 and later"):
         versions = set(re.findall(r"\(GLIBC_([0-9.]+)\)", run(["objdump", "-T", LIBRARY]).out.decode()))
         check("2.17" in versions or "2.2.5" in versions, f"versions that were found: {sorted(versions)}")

@@ -7,9 +7,12 @@
 #include "../suite.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "seal/channel.h"
+#include "seal/cipher.h"
+#include "seal/wipe.h"
 
 /* valgrind treats the stack of an ended thread as out of bounds. This function reads it on purpose. */
 #ifdef __has_include
@@ -97,18 +100,44 @@ static void *open_once(void *argument)
     return NULL;
 }
 
-START_TEST(sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack)
+/* The key of Poly1305 for the next frame: the beginning of the key stream's block 0. */
+static void remember_mac_key(struct secret *secret, const cipher_stream *stream)
+{
+    uint8_t key[32];
+
+    crypto_stream_chacha20_ietf(key, sizeof key, stream->nonce, stream->k);
+    remember(secret, key, sizeof key);
+    sodium_memzero(key, sizeof key);
+}
+
+/* A pair that uses this level of the cipher; NULL if there is no such level here. */
+static struct pair *pair_with_level(int level)
 {
     struct pair *pair = pair_open();
-    struct channel *channel = channel_of(&pair->client.channel);
-    struct secret before, after;
 
+    if (cipher_set_level((enum cipher_level)level))
+        return pair;
+    pair_free(pair);
+    return NULL;
+}
+
+START_TEST(sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack)
+{
+    struct pair *pair = pair_with_level(_i);
+    struct channel *channel;
+    struct secret before, after, mac_key;
+
+    if (pair == NULL)
+        return;
+    channel = channel_of(&pair->client.channel);
     remember(&before, channel->push.stream.k, 32);
+    remember_mac_key(&mac_key, &channel->push.stream);
     run_on_own_stack(seal_once, &pair->client);
     remember(&after, channel->push.stream.k, 32);
     ck_assert_int_gt(frame_length, 0);
     ck_assert(!finds(&before, stack, STACK_BYTES));
     ck_assert(!finds(&after, stack, STACK_BYTES));
+    ck_assert(!finds(&mac_key, stack, STACK_BYTES));
     ck_assert(finds(&after, channel, sizeof *channel));
     ck_assert(finds(&before, channel, sizeof *channel)); /* for a rollback, and only until sent() */
     ck_assert_int_eq(0, pfswrap_seal_sent(&pair->client.channel, frame, (size_t)frame_length));
@@ -119,19 +148,92 @@ END_TEST
 
 START_TEST(opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack)
 {
-    struct pair *pair = pair_open();
-    struct channel *channel = channel_of(&pair->server.channel);
-    struct secret before, after;
+    struct pair *pair = pair_with_level(_i);
+    struct channel *channel;
+    struct secret before, after, mac_key;
 
+    if (pair == NULL)
+        return;
+    channel = channel_of(&pair->server.channel);
     (void)seal_once(&pair->client);
     remember(&before, channel->pull.stream.k, 32);
+    remember_mac_key(&mac_key, &channel->pull.stream);
     run_on_own_stack(open_once, &pair->server);
     remember(&after, channel->pull.stream.k, 32);
     ck_assert_int_ne(0, memcmp(before.masked, after.masked, 32));
     ck_assert(!finds(&before, stack, STACK_BYTES));
     ck_assert(!finds(&after, stack, STACK_BYTES));
+    ck_assert(!finds(&mac_key, stack, STACK_BYTES));
     ck_assert(!finds(&before, channel, sizeof *channel));
     pair_free(pair);
+}
+END_TEST
+
+/* Seals and opens one frame, below an address that it stores. */
+struct depth_job {
+    cipher_stream sender, receiver;
+    size_t length, shift; /* bytes of plaintext, and on the stack above the call */
+    const uint8_t *top;
+};
+
+static void __attribute__((noinline)) seal_and_open(struct depth_job *job)
+{
+    static const uint8_t ad[CIPHER_AD_BYTES] = {0, 1, 2};
+    uint8_t tag;
+
+    job->top = __builtin_frame_address(0);
+    cipher_push(&job->sender, frame, plaintext, job->length, ad, 2);
+    (void)cipher_pull(&job->receiver, plaintext, &tag, frame, job->length, ad);
+}
+
+static void *seal_and_open_deeper(void *argument)
+{
+    struct depth_job *job = argument;
+    /* cppcheck-suppress allocaCalled */
+    volatile uint8_t *room = __builtin_alloca(job->shift + 1);
+
+    room[0] = 0;
+    seal_and_open(job);
+    return NULL;
+}
+
+static size_t depth_of(const struct depth_job *job)
+{
+    size_t lowest = 0;
+
+    while (stack + lowest < job->top && stack[lowest] == 0)
+        lowest++;
+    return (size_t)(job->top - (stack + lowest));
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { DEEPEST = 1 << 14 }; /* the sanitizer's frames are larger */
+#else
+enum { DEEPEST = DEAD_STACK_STREAM };
+#endif
+
+/* OpenSSL's assembler aligns its stack, by up to 512 bytes. So the depth depends on where a program's stack is. */
+START_TEST(what_is_wiped_is_as_deep_as_the_cipher_reaches)
+{
+    static const size_t lengths[] = {1, 100, 500, 16384};
+    struct depth_job job = {.length = 0};
+    size_t deepest = 0;
+
+    ck_assert_int_ge(sodium_init(), 0);
+    if (!cipher_set_level((enum cipher_level)_i))
+        return;
+    for (size_t n = 0; n < sizeof lengths / sizeof lengths[0]; n++) {
+        for (job.shift = 0; job.shift <= 512; job.shift += 64) {
+            job.length = lengths[n];
+            run_on_own_stack(seal_and_open_deeper, &job);
+            if (depth_of(&job) > deepest)
+                deepest = depth_of(&job);
+            munmap(stack, STACK_BYTES);
+        }
+    }
+    printf("# level %d: %zu bytes\n", _i, deepest);
+    ck_assert_uint_gt(deepest, 500);
+    ck_assert_uint_le(deepest, DEEPEST);
 }
 END_TEST
 
@@ -346,8 +448,9 @@ static TCase *cases(void)
 {
     TCase *tc = tcase_create("residue");
 
-    tcase_add_test(tc, sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack);
-    tcase_add_test(tc, opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack);
+    tcase_add_loop_test(tc, sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack, 0, CIPHER_LEVELS);
+    tcase_add_loop_test(tc, opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack, 0, CIPHER_LEVELS);
+    tcase_add_loop_test(tc, what_is_wiped_is_as_deep_as_the_cipher_reaches, CIPHER_BASE, CIPHER_LEVELS);
     tcase_add_test(tc, the_search_finds_what_libsodium_alone_leaves_behind);
     tcase_add_loop_test(tc, after_a_handshake_no_secret_is_left, PFSWRAP_SEAL_IK, PFSWRAP_SEAL_NKPSK2 + 1);
     tcase_add_loop_test(tc, each_step_of_a_handshake_leaves_its_stack_clean, PFSWRAP_SEAL_IK,
