@@ -9,7 +9,6 @@
     X(run)                                                                                                         \
     X(check)                                                                                                       \
     X(explain)                                                                                                     \
-    X(unit)                                                                                                        \
     X(genkey)                                                                                                      \
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \
