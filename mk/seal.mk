@@ -43,10 +43,10 @@ uninstall-seal:
 
 # Programs that the tests of the protocol run: two endpoints on descriptors, the writer of the worked example, and the key
 # commands.
-SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,$(addprefix seal/,seal_peer seal_ending seal_example seal_keys) \
+SEAL_PROGRAMS := $(addprefix $(B)/tests/apps/programs/,$(addprefix seal/,seal_peer seal_ending seal_example seal_vectors seal_keys) \
                                                        layer/layer_ending)
 
-$(SEAL_PROGRAMS): %: %.o $(B)/libpfswrap-core.a
+$(SEAL_PROGRAMS): %: %.o $(B)/libtest-programs.a $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(INIH) $(SODIUM) -pthread \
 	    $(call program_libraries,$(@:$(B)/%=%.c))
 
@@ -62,6 +62,12 @@ seal-programs: $(SEAL_PROGRAMS)
 ## print the worked example at the end of docs/WIRE.md
 wire-example: $(B)/tests/apps/programs/seal/seal_example
 	@$<
+
+.PHONY: wire-vectors
+## write docs/vectors/seal.json
+wire-vectors: $(B)/tests/apps/programs/seal/seal_vectors
+	@mkdir -p docs/vectors
+	@$< >docs/vectors/seal.json
 
 # Fuzzers: clang's libFuzzer with the sanitizers, one after another. `make fuzz SECONDS=600`
 ##@ Long tests

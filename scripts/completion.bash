@@ -22,7 +22,7 @@ _pfswrap_run() {
     local current=${COMP_WORDS[COMP_CWORD]} index=2
     while ((index < COMP_CWORD)); do
         case ${COMP_WORDS[index]} in
-        --policy) ((index += 2)) ;;
+        --policy | --argv0) ((index += 2)) ;;
         --)
             ((index++))
             break
@@ -34,7 +34,7 @@ _pfswrap_run() {
     if ((index > COMP_CWORD)); then
         _pfswrap_policies "$current"
     elif ((index == COMP_CWORD)) && [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--policy --' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W '--policy --argv0 --' -- "$current")
     else
         _pfswrap_program "$index"
     fi
@@ -44,7 +44,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain genkey pubkey genpsk install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit genkey pubkey genpsk install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -64,6 +64,17 @@ _pfswrap() {
         fi
         ;;
     install) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    unit)
+        if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --policy ]]; then
+            _pfswrap_policies "$current"
+        elif [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--policy' -- "$current")
+        elif [[ $current == */* ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -X '!*.service' -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "$(cd /usr/lib/systemd/system 2>/dev/null && echo -- *.service)" -- "$current")
+        fi
+        ;;
     genkey) mapfile -t COMPREPLY < <(compgen -W '--password --user --server' -- "$current") ;;
     esac
 }

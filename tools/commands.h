@@ -9,6 +9,7 @@
     X(run)                                                                                                         \
     X(check)                                                                                                       \
     X(explain)                                                                                                     \
+    X(unit)                                                                                                        \
     X(genkey)                                                                                                      \
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \

@@ -24,6 +24,7 @@ static const char usage[] =
     "  run [--policy FILE] [--] PROGRAM [ARG...]   run PROGRAM protected\n"
     "  check [--no-keys] [FILE]                    check a policy and print what is in force\n"
     "  explain [--json] PROGRAM                    say what pfswrap can do for PROGRAM\n"
+    "  unit [--policy FILE] UNIT                   print a drop-in for a service of systemd\n"
     "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
     "  install DIR                                 copy this installation to DIR, for a container\n"
     "  version                                     print the version\n"

@@ -1,7 +1,7 @@
 /*
- * pfswrap run [--policy FILE] [--] PROGRAM [ARG...]: executes PROGRAM with libpfswrap.so and its policy. ld.so
- * would start a program without the library if it cannot preload it, and not report that; this command refuses
- * instead.
+ * pfswrap run [--policy FILE] [--argv0 NAME] [--] PROGRAM [ARG...]: executes PROGRAM with libpfswrap.so and its
+ * policy. ld.so would start a program without the library if it cannot preload it, and not report that; this
+ * command refuses instead.
  */
 #include "commands.h"
 #include "config/keys.h"
@@ -19,10 +19,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const char usage[] = "expected pfswrap run [--policy FILE] [--] PROGRAM [ARG...]";
+static const char usage[] = "expected pfswrap run [--policy FILE] [--argv0 NAME] [--] PROGRAM [ARG...]";
 
 /* Parses the options. Returns the index of PROGRAM in argv, or -1 after a message. */
-static int parse_options(int argc, char **argv, const char **policy)
+static int parse_options(int argc, char **argv, const char **policy, char **argv0)
 {
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
@@ -34,8 +34,10 @@ static int parse_options(int argc, char **argv, const char **policy)
             *policy = argv[i] + 9;
         } else if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc) {
             *policy = argv[++i];
-        } else if (strcmp(argv[i], "--policy") == 0) {
-            message("--policy lacks a FILE, %s", usage);
+        } else if (strcmp(argv[i], "--argv0") == 0 && i + 1 < argc) {
+            *argv0 = argv[++i];
+        } else if (strcmp(argv[i], "--policy") == 0 || strcmp(argv[i], "--argv0") == 0) {
+            message("%s lacks a %s, %s", argv[i], argv[i][2] == 'p' ? "FILE" : "NAME", usage);
             return -1;
         } else {
             message("unknown option %.80s of run, %s", argv[i], usage);
@@ -185,8 +187,9 @@ int command_run(int argc, char **argv)
     static struct program program;
     char library[PRELOAD_PATH_MAX];
     const char *file = NULL;
+    char *argv0 = NULL;
 
-    int first = parse_options(argc, argv, &file);
+    int first = parse_options(argc, argv, &file, &argv0);
     if (first < 0)
         return STATUS_REFUSED;
     /* If real and effective ids differ, every program starts in secure-execution mode (ld.so(8)). */
@@ -210,5 +213,7 @@ int command_run(int argc, char **argv)
         return STATUS_REFUSED;
     if (set_environment(&program, &policy) < 0)
         return STATUS_REFUSED;
+    if (argv0 != NULL)
+        argv[first] = argv0;
     return execute(&program, argc - first, argv + first);
 }

@@ -11,12 +11,22 @@
 
 #include "base/raw_syscall.h"
 
-/* The value of `option`, SO_COOKIE or SO_NETNS_COOKIE; 0: `fd` is not a socket, or the kernel lacks the option. */
+/*
+ * Reads `option`, SO_COOKIE or SO_NETNS_COOKIE. Returns 0, or a negative errno value; -ENOPROTOOPT: the kernel
+ * lacks the option.
+ */
+static inline long socket_cookie_read(int fd, int option, uint64_t *cookie)
+{
+    socklen_t length = sizeof *cookie;
+    *cookie = 0;
+    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, option, cookie, &length);
+}
+
+/* The value of `option`; 0: `fd` is not a socket, or the kernel did not answer. */
 static inline uint64_t socket_cookie(int fd, int option)
 {
-    uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-    return raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &cookie, &length) == 0 ? cookie : 0;
+    uint64_t cookie;
+    return socket_cookie_read(fd, option, &cookie) == 0 ? cookie : 0;
 }
 
 #endif

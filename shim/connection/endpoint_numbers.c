@@ -44,7 +44,7 @@ void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
 
 bool endpoint_has_socket(const struct endpoint *endpoint, int fd)
 {
-    return process_sandboxed || (endpoint->identity != 0 && fd_socket_identity(fd) == endpoint->identity);
+    return process_sandboxed || fd_may_be_socket(fd, endpoint->identity);
 }
 
 bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word)

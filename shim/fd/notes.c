@@ -4,6 +4,7 @@
  */
 #include "fd/table.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "base/process.h"
@@ -11,14 +12,46 @@
 #include "base/socket_cookie.h"
 #include "fd/change.h"
 
+#define BY_INODE ((uint64_t)1 << 63) /* no cookie is that high */
+
 uint64_t fd_socket_identity(int fd)
 {
-    const uint64_t by_inode = (uint64_t)1 << 63; /* no cookie is that high */
     struct stat status = {0};
     const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     if (cookie != 0)
         return cookie;
-    return raw_syscall(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? by_inode | status.st_ino : 0;
+    return raw_syscall(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? BY_INODE | status.st_ino : 0;
+}
+
+/*
+ * Stores the whole identity of the socket at `fd`, or 0 if the kernel does not tell it (a system call filter may
+ * have come since the last time). Returns false if the kernel says that there is no socket.
+ */
+static bool may_be_socket(int fd, uint64_t *identity)
+{
+    struct stat status = {0};
+    const long asked = socket_cookie_read(fd, SO_COOKIE, identity);
+    if (asked == 0 && *identity != 0)
+        return true;
+    const long stated = raw_syscall(SYS_fstat, fd, &status);
+    if (asked == 0 || asked == -ENOPROTOOPT) /* a kernel without cookies */
+        *identity = stated == 0 ? BY_INODE | status.st_ino : 0;
+    return asked != -EBADF && asked != -ENOTSOCK && stated != -EBADF && (stated != 0 || S_ISSOCK(status.st_mode));
+}
+
+bool fd_may_be_socket(int fd, uint64_t identity)
+{
+    uint64_t now;
+    if (!may_be_socket(fd, &now))
+        return false;
+    const bool is_comparable = identity == 0 || ((now ^ identity) & BY_INODE) == 0; /* 0: there was no socket */
+    return now == 0 || now == identity || !is_comparable;
+}
+
+bool fd_may_have_id(int fd, uint32_t id)
+{
+    uint64_t now;
+    return may_be_socket(fd, &now) && (now == 0 || (uint32_t)now == id);
 }
 
 uint32_t fd_socket_id(int fd)
@@ -55,7 +88,7 @@ int fd_noted(unsigned first, uint32_t id)
         const uint64_t word = fd_note_of(fd);
         if (word == 0 || fd_word_id(word) != id)
             continue;
-        if (process_sandboxed || fd_socket_id(fd) == id)
+        if (process_sandboxed || fd_may_have_id(fd, id))
             return fd;
         fd_forget(fd); /* another file has the number by now */
     }

@@ -168,10 +168,17 @@ uint32_t fd_socket_id(int fd);
 uint64_t fd_socket_identity(int fd);
 
 /*
+ * Whether the socket with this identity, or id, can still be behind `fd`. If the kernel does not answer, it can: a
+ * sealed number that is taken for another file would send plaintext.
+ */
+bool fd_may_be_socket(int fd, uint64_t identity);
+bool fd_may_have_id(int fd, uint32_t id);
+
+/*
  * Notes about sockets that are not connected yet. fd_note_of() returns the word of a foreign number with a note, or
  * 0. fd_note() records a note; `flags` is FD_WORD_STREAM or 0. fd_noted() returns the next number from `first` on
  * with this id, or -1. A note can be out of date, since libc closes descriptors by itself (fclose(3)): compare the
- * id with fd_socket_id().
+ * id with fd_may_have_id().
  */
 uint64_t fd_note_of(int fd);
 void fd_note(int fd, uint32_t id, unsigned flags);

@@ -83,7 +83,7 @@ static int register_and_begin(int fd, const struct policy_rule *rule, struct dia
     connection->phase = CONNECTION_CONNECTING;
     endpoint_update(fd, connection);
     registration_adopt(endpoint, connection, fd);
-    if (!process_sandboxed && fd_word_id(note) != (uint32_t)endpoint->identity)
+    if (!process_sandboxed && note != 0 && !fd_may_have_id(fd, fd_word_id(note)))
         note = 0; /* of another socket, which libc has closed */
     add_copies(endpoint, connection, note);
     (void)begin(dial, endpoint, connection); /* cannot fail: no other thread has begun one */

@@ -37,7 +37,7 @@ void unconnected_streamed(int fd)
 static uint64_t note_of(int fd)
 {
     const uint64_t note = fd_note_of(fd);
-    return note != 0 && fd_socket_id(fd) == fd_word_id(note) ? note : 0;
+    return note != 0 && (process_sandboxed || fd_may_have_id(fd, fd_word_id(note))) ? note : 0;
 }
 
 int unconnected_next(int fd, int *next)

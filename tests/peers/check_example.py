@@ -5,30 +5,11 @@ Usage: check_example.py WIRE.md. Exits nonzero with the first difference."""
 import re
 import sys
 
-from dissononce.cipher.chachapoly import ChaChaPolyCipher
-from dissononce.dh.x25519.private import PrivateKey
-from dissononce.dh.x25519.x25519 import X25519DH
-from dissononce.hash.sha256 import SHA256Hash
-from dissononce.processing.handshakepatterns.interactive.IK import IKHandshakePattern
-from dissononce.processing.impl.cipherstate import CipherState
-from dissononce.processing.impl.handshakestate import HandshakeState
-from dissononce.processing.impl.symmetricstate import SymmetricState
-
+from noise_fixed import IK, hash_of, public_key, read, side, write
 from python_peer import DATA, HANDSHAKE_1, HANDSHAKE_2, Stream
 
 PAYLOAD = bytes.fromhex("010400000001")     # a rekey interval of 1
 SERVICE = b"example"
-
-
-class FixedDH(X25519DH):
-    """X25519 whose only new key pair is an argument."""
-
-    def __init__(self, ephemeral):
-        super().__init__()
-        self.ephemeral = ephemeral
-
-    def generate_keypair(self, privatekey=None):
-        return super().generate_keypair(privatekey or PrivateKey(self.ephemeral))
 
 
 def same(found, expected, what):
@@ -49,20 +30,14 @@ def read_steps(path):
 
 def handshake(steps, prologue, client_ephemeral, server_ephemeral):
     """Messages 1 and 2 with fixed ephemerals: returns both, the split keys, and the handshake hash."""
-    client, server, messages = None, None, []
-    for initiator in (True, False):
-        dh = FixedDH(counting(client_ephemeral if initiator else server_ephemeral))
-        own = X25519DH().generate_keypair(PrivateKey(steps[0 if initiator else 2][1]))
-        state = HandshakeState(SymmetricState(CipherState(ChaChaPolyCipher()), SHA256Hash()), dh)
-        state.initialize(IKHandshakePattern(), initiator, prologue, s=own,
-                         rs=dh.create_public(steps[3][1]) if initiator else None)
-        client, server = (state, None) if initiator else (client, state)
-    for writer, reader in ((client, server), (server, client)):
-        message = bytearray()
-        states = writer.write_message(PAYLOAD, message)
-        reader.read_message(bytes(message), bytearray())
-        messages.append(bytes(message))
-    return messages, states[0]._key, states[1]._key, server.symmetricstate.get_handshake_hash()
+    same(public_key(steps[2][1]), steps[3][1], "the server's public key")
+    client = side(IK, True, prologue, counting(client_ephemeral), steps[0][1], steps[3][1])
+    server = side(IK, False, prologue, counting(server_ephemeral), steps[2][1])
+    one, _ = write(client, PAYLOAD)
+    read(server, one)
+    two, keys = write(server, PAYLOAD)
+    read(client, two)
+    return (one, two), *keys, hash_of(server)
 
 
 def open_frame(stream, frame, kind, final=False):

@@ -156,7 +156,8 @@ def compare(seed):
             raise SystemExit(f"frame {number} with {length} bytes and tag {tag} does not open as it should")
 
 
-if sys.argv[1] == "--compare":
-    compare(int(sys.argv[2]))
-else:
-    check_example(sys.argv[1])
+if __name__ == "__main__":
+    if sys.argv[1] == "--compare":
+        compare(int(sys.argv[2]))
+    else:
+        check_example(sys.argv[1])

@@ -404,7 +404,7 @@ def refuses_policies():
 
 
 def refuses_command_lines():
-    usage = "expected pfswrap run [--policy FILE] [--] PROGRAM [ARG...]"
+    usage = "expected pfswrap run [--policy FILE] [--argv0 NAME] [--] PROGRAM [ARG...]"
     with tap.case("a wrong command line of run is 125"):
         refused(pfswrap("run"), 125, f"run lacks a PROGRAM, {usage}")
         refused(pfswrap("run", "--"), 125, f"run lacks a PROGRAM, {usage}")
@@ -413,7 +413,7 @@ def refuses_command_lines():
         refused(pfswrap("run", "--policy=", "true"), 125, f"--policy is empty, {usage}")
 
     with tap.case("an unknown command is 2 and lists the commands"):
-        refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, genkey, pubkey, genpsk, install, "
+        refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, unit, genkey, pubkey, genpsk, install, "
                                      "version, or help")
 
     with tap.case("requested help goes to stdout, other help to stderr"):

@@ -160,11 +160,11 @@ def merged(env):
 class Process:
     """A command that runs while the test uses it; its output goes to a file."""
 
-    def __init__(self, argv, env=None, cwd=None, stdin=subprocess.DEVNULL):
+    def __init__(self, argv, env=None, cwd=None, stdin=subprocess.DEVNULL, pass_fds=()):
         self.argv = [str(word) for word in argv]
         self.output = tempfile.NamedTemporaryFile(prefix="pfswrap-out-")
         self.popen = subprocess.Popen(self.argv, stdin=stdin, stdout=self.output, stderr=subprocess.STDOUT,
-                                      env=merged(env), cwd=cwd)
+                                      env=merged(env), cwd=cwd, pass_fds=pass_fds)
         atexit.register(self.stop)
 
     @property

@@ -40,6 +40,8 @@ FOUND = [Fault(*words.split()) for words in (
     "epoll_ctl EPERM open client polling sealed sealed",
     "socketpair ENOSYS start-seen client blocking sealed sealed",
     "dup3 ENOSYS open-seen server polling sealed sealed",
+    "getsockopt ENOSYS open client polling sealed sealed",  # a child sent plaintext
+    "getsockopt EPERM open server blocking sealed sealed",
     "recvfrom EAGAIN open-seen client blocking sealed sealed",  # a relay that cannot receive
 )]
 

@@ -6,10 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/process.h"
@@ -556,6 +561,38 @@ START_TEST(a_note_about_a_socket_that_is_gone_is_dropped)
 }
 END_TEST
 
+/* From now on, getsockopt(2) fails with ENOSYS in this process. */
+static void forbid_getsockopt(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+START_TEST(a_socket_of_which_the_kernel_does_not_tell_may_be_the_same)
+{
+    const int one = open_socket(), other = open_socket(), file = open_null();
+    const uint64_t identity = fd_socket_identity(one);
+    const uint32_t id = fd_socket_id(one);
+    fd_note(one, id, 0);
+    ck_assert(fd_may_be_socket(one, identity) && !fd_may_be_socket(other, identity));
+    ck_assert(fd_may_have_id(one, id) && !fd_may_have_id(other, id));
+    ck_assert(!fd_may_be_socket(one, 0)); /* there was no socket */
+    forbid_getsockopt();
+    ck_assert(fd_may_be_socket(one, identity) && fd_may_be_socket(other, identity));
+    ck_assert(fd_may_have_id(one, id) && fd_may_have_id(other, id));
+    ck_assert(!fd_may_be_socket(file, identity) && !fd_may_have_id(file, id));
+    ck_assert(!fd_may_be_socket(NUMBER, identity) && !fd_may_have_id(NUMBER, id));
+    ck_assert_int_eq(fd_noted(0, id), one);
+}
+END_TEST
+
 START_TEST(a_new_note_keeps_the_stream_of_the_same_socket_only)
 {
     fd_note(NUMBER, 9, FD_WORD_STREAM);
@@ -613,6 +650,7 @@ int main(void)
     tcase_add_test(cases, all_numbers_of_a_socket_have_one_identity);
     tcase_add_test(cases, the_noted_numbers_of_a_socket_are_found_by_its_id);
     tcase_add_test(cases, a_note_about_a_socket_that_is_gone_is_dropped);
+    tcase_add_test(cases, a_socket_of_which_the_kernel_does_not_tell_may_be_the_same);
     tcase_add_test(cases, a_new_note_keeps_the_stream_of_the_same_socket_only);
     tcase_add_test(cases, without_an_id_there_is_no_note);
     return run_suite(cases, "table");

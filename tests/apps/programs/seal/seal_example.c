@@ -1,7 +1,6 @@
 /*
  * Prints the worked example of docs/WIRE.md: a whole short connection in hexadecimal, with fixed keys and random
- * bytes that count upwards, so that it can be made again and compared. Test code: such random bytes have no other
- * use.
+ * bytes that count upwards, so that it can be made again and compared.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include <pfswrap/seal.h>
 
+#include "../lib/counting.h"
 #include "seal/channel.h"
 
 enum { LINE_BYTES = 32, NOW = 1800000000 };
@@ -25,31 +25,6 @@ struct end {
 
 static struct end client = {.name = "client"}, server = {.name = "server"};
 static const char *const server_name[] = {"server"};
-static uint8_t next_random;
-
-static const char *counting_name(void)
-{
-    return "counting";
-}
-
-static uint32_t counting_random(void)
-{
-    abort(); /* the channel asks for buffers only */
-}
-
-static void counting_buffer(void *const buffer, const size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        ((uint8_t *)buffer)[i] = next_random++;
-}
-
-static void must(int condition, const char *what)
-{
-    if (!condition) {
-        fprintf(stderr, "seal_example: %s\n", what);
-        exit(EXIT_FAILURE);
-    }
-}
 
 static void print_hex(const char *label, const uint8_t *bytes, size_t length)
 {
@@ -62,8 +37,7 @@ static void print_hex(const char *label, const uint8_t *bytes, size_t length)
 
 static void make_end(struct end *end, uint8_t first)
 {
-    for (size_t i = 0; i < sizeof end->secret; i++)
-        end->secret[i] = (uint8_t)(first + i);
+    count_up(end->secret, sizeof end->secret, first);
     end->keyring = pfswrap_keyring_new();
     must(end->keyring != NULL && pfswrap_keyring_add_identity(end->keyring, end->secret) == 0, "no keyring");
     pfswrap_key_derive_public(end->public_key, end->secret);
@@ -142,9 +116,6 @@ static void rehandshake_and_print(void)
 
 int main(void)
 {
-    static randombytes_implementation counting = {
-        .implementation_name = counting_name, .random = counting_random, .buf = counting_buffer};
-
     must(sodium_init() >= 0, "libsodium");
     make_end(&client, 0x80);
     make_end(&server, 0xC0);
@@ -152,7 +123,7 @@ int main(void)
     must(pfswrap_keyring_add_peer(server.keyring, "client", client.public_key, PFSWRAP_NEVER, NULL) == 0, "peer");
     client.config.names = server_name;
     client.config.name_count = 1;
-    must(randombytes_set_implementation(&counting) == 0, "random bytes");
+    counting_start(0);
 
     print_hex("client's static secret key", client.secret, 32);
     print_hex("client's static public key", client.public_key, 32);
