@@ -15,6 +15,10 @@
  * RFC 8439 has -length % 16 zeros in that place, so both are equal only where length % 16 is 0 or 8. After a
  * message, the first 8 bytes of the MAC are added to the nonce, and its counter is incremented.
  */
+#if defined(PFSWRAP_CIPHER_OPENSSL) && !defined(__x86_64__)
+#error "OpenSSL's code is used on x86-64 only"
+#endif
+
 #include "seal/cipher_openssl.h"
 
 #ifdef PFSWRAP_CIPHER_OPENSSL

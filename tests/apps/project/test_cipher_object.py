@@ -9,11 +9,11 @@ from lib.tap import Tap, check, equal
 SOURCE = "shim/seal/cipher_openssl.c"
 
 
-def make_object(folder, how, **variables):
+def make_object(folder, how, compiler="gcc", **variables):
     """The result of the script, and the names that its object defines for others."""
     output = folder / "cipher.o"
     output.unlink(missing_ok=True)
-    command = ["scripts/cipher-object", how, output, "gcc", "-std=gnu11", "-O2", "-fPIC", "-Ishim", "-Iinclude",
+    command = ["scripts/cipher-object", how, output, compiler, "-std=gnu11", "-O2", "-fPIC", "-Ishim", "-Iinclude",
                "-D_GNU_SOURCE", "-c", "-o", output, SOURCE]
     result = run(command, cwd=ROOT, env=dict(os.environ, **variables))
     names = run(["nm", "--extern-only", "--defined-only", output]).out.decode() if output.exists() else ""
@@ -55,6 +55,14 @@ def main():
         result, _ = make_object(folder, "openssl", LIBCRYPTO=str(archive))
         equal(result.status, 1, "status")
         check(b"would need ERR_new" in result.err, result.err)
+    with tap.case("on other processors, auto continues without"):
+        compiler = folder / "gcc-other"  # stands for one of another processor
+        compiler.write_text("#!/bin/sh\ncase $* in *PFSWRAP_CIPHER_OPENSSL*) set -- -U__x86_64__ \"$@\" ;; esac\n"
+                            "exec gcc \"$@\"\n")
+        compiler.chmod(0o755)
+        result, names = make_object(folder, "auto", compiler=compiler)
+        equal((result.status, names), (0, with_openssl), "status, names")
+        check(b"x86-64 only" in result.err, result.err)
     with tap.case("another word is refused"):
         result, names = make_object(folder, "boringssl")
         equal((result.status, names), (1, set()), "status, names")
