@@ -13,6 +13,18 @@ soak:
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
 	@PFSWRAP_SOAK_GIB=$(GIB) PFSWRAP_SOAK_SEED=$(SEED) python3 -B tests/apps/seal/test_soak.py
 
+# Peers that know the protocol and have the right keys. `make check` lets them run for half a minute.
+##@ Long tests
+## minutes of fuzz-live
+MINUTES ?= 30
+
+.PHONY: fuzz-live
+## let hostile peers with the right keys attack servers that run
+fuzz-live:
+	@scripts/install-deps build check
+	@$(MAKE) --no-print-directory $(PARALLEL) tests
+	@PFSWRAP_FUZZ_MINUTES=$(MINUTES) PFSWRAP_FUZZ_SEED=$(SEED) python3 -B tests/apps/seal/test_fuzz_live.py
+
 # The README's two commands on a machine that has only Debian, gcc and make.
 .PHONY: fresh
 ## run make demo and make check in a fresh Debian system (root only)

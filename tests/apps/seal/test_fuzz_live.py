@@ -1,0 +1,160 @@
+"""Hostile peers that know the protocol and have the right keys, against servers that run: nothing wrong is passed on.
+
+tests/peers/mutating_peer.py says what they do. A server that compares what it receives runs in four ways (poll, epoll,
+threads, forks), with and without a preshared key; Redis is another one. Half a minute in all by default.
+PFSWRAP_FUZZ_MINUTES=30 takes longer (`make fuzz-live MINUTES=30`), and PFSWRAP_FUZZ_SEED makes other choices.
+"""
+# timeout: 7200
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+from lib.process import DEADLINE, PROGRAMS, ROOT, Process, find, free_port, python_with, run, wait_until
+from lib.seal import Keys, SealWrap, command, descriptors, needs_seal
+from lib.tap import Skip, Tap, check, equal
+
+MINUTES = float(os.environ.get("PFSWRAP_FUZZ_MINUTES", "0.5"))
+SEED = int(os.environ.get("PFSWRAP_FUZZ_SEED", "1"))
+TARGETS = (("poll", False), ("epoll", True), ("threads", False), ("fork", True), ("redis", False))
+SECONDS = MINUTES * 60 / len(TARGETS)
+WORKERS = 2
+GROWTH = 8192   # KiB that a server may keep: the memory of the log's file system is not part of it
+
+
+class Server:
+    """A sealed server, and what it used before the hostile peers came."""
+
+    def __init__(self, keys, way, psk, seed):
+        self.seed = seed
+        self.way, self.port, self.keys = way, free_port(), keys
+        self.psk = psk
+        self.wrap = SealWrap(keys, listen=[f"0.0.0.0:{self.port}"], clients="any", handshake_timeout="3s", linger="2s",
+                             **({"psk": psk} if psk else {}))
+        argv = [PROGRAMS / "seal/sock_journal", way, self.port, seed]
+        if way == "redis":
+            argv = [find("redis-server"), "--port", self.port, "--save", "", "--protected-mode", "no", "--bind", "0.0.0.0"]
+        self.process = Process(self.wrap.argv(argv))
+        self.process.wait_for_port(self.port)
+        self.client = SealWrap(keys, connect=self.port, **({"psk": psk} if psk else {}))
+
+    def check_serves(self, when):
+        """A client under pfswrap gets its bytes back, in time."""
+        argv = [PROGRAMS / "seal/sock_exec", "echo", self.port, "127.0.0.1", "client"]
+        if self.way == "redis":
+            argv = [find("redis-cli"), "-p", self.port, "ping"]
+        begun = time.monotonic()
+        result = run(self.client.argv(argv), env={"SOCK_SEALED": "1"})
+        equal(result.status, 0, f"a client {when}, after {time.monotonic() - begun:.1f} s: {result!r}; {self.wrap.tail()}")
+
+    def journal(self):
+        """{address: (bytes passed on, whether one was wrong, whether it has ended)}, in each connection's order."""
+        found = {}
+        for line in self.process.text().splitlines():
+            address, what, number = line.split()
+            total, wrong, open_ = found.get(address, (0, None, 0))
+            if what == "open":
+                found[address] = (total, wrong, open_ + 1)
+            elif what == "wrong":
+                found[address] = (total, int(number), open_)
+            else:
+                found[address] = (int(number), wrong, open_ - 1)
+        return found
+
+    def status(self, name):
+        """A number of /proc/PID/status."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(name + ":"))
+
+    def used(self):
+        return descriptors(self.process.pid), self.status("Threads")
+
+
+def hostile(server, python, seconds, worker):
+    keys = server.keys
+    words = {"port": server.port, "seconds": seconds, "seed": server.seed, "worker": worker, "peer": keys.public("peer"),
+             "secret": keys.path("hostile").read_text().strip()}
+    if server.psk:
+        words["psk"] = Path(server.psk).read_text().strip()
+    if server.way == "redis":
+        words["echoes"] = 0
+    return Process([python, "-B", ROOT / "tests/peers/mutating_peer.py", *(f"--{name}={value}" for name, value in words.items())])
+
+
+def attack(server, python, seconds):
+    """Lets the workers run; a client under pfswrap must be served meanwhile. Returns their lines, in fields."""
+    workers = [hostile(server, python, seconds, number) for number in range(1, WORKERS + 1)]
+    while any(worker.running() for worker in workers):
+        server.check_serves("among hostile peers")
+        check(server.process.running(), f"the server ended: {server.process.text()[-500:]} {server.wrap.tail()}")
+        time.sleep(0.2)
+    lines = [line.split() for worker in workers for line in worker.text().splitlines()]
+    for worker in workers:
+        equal(worker.popen.returncode, 0, f"status of hostile peers, which printed {worker.text()[-1500:]}")
+    return lines
+
+
+def check_journal(server, lines):
+    """No byte that was not sent, in order, before what an attacker changed; every honest byte."""
+    wait_until(lambda: all(open_ == 0 for _, _, open_ in server.journal().values()),
+               lambda: f"the end of {[entry for entry in server.journal().items() if entry[1][2]][:5]}", 2 * DEADLINE)
+    journal = server.journal()
+    for address, kind, allowed, required, *_ in lines:
+        passed, wrong, _ = journal.get(address, (0, None, 0))
+        check(wrong is None, f"{address} ({kind}): byte {wrong} was not sent by the peer with the key")
+        check(int(required) <= passed <= int(allowed),
+              f"{address} ({kind}): {passed} bytes were passed on, expected {required} to {allowed}")
+
+
+def check_log(server):
+    """Every line is JSON (Wrap.events() looks), and every refusal has its reason. Returns how often each was given."""
+    reasons = Counter()
+    for event in server.wrap.events():
+        if event["event"] == "refused" or event.get("end") == "error":
+            check(event.get("reason"), f"an event without a reason: {event}")
+            reasons[event["reason"]] += 1
+    return reasons
+
+
+def fuzz(tap, keys, python, way, psk, seed):
+    name = f"{way}{' with a preshared key' if psk else ''}"
+    with tap.case(f"{name}: hostile peers with the right keys change nothing that others receive, and leave nothing behind"):
+        needs_seal()
+        if way == "redis" and not find("redis-server"):
+            raise Skip("no redis-server")
+        server = Server(keys, way, psk, seed)
+        server.check_serves("before")
+        attack(server, python, 1)  # what is used once is in memory after this
+        before, memory = server.used(), server.status("VmRSS")
+        lines = attack(server, python, max(SECONDS, 2))
+        if way != "redis":
+            check_journal(server, lines)
+        wait_until(lambda: server.used()[0] <= before[0] and server.used()[1] <= before[1],
+                   lambda: f"descriptors and threads {server.used()} to become {before}", 2 * DEADLINE)
+        grown = server.status("VmRSS") - memory
+        check(grown <= GROWTH, f"the server keeps {grown} KiB after {len(lines)} connections, expected at most {GROWTH}")
+        server.check_serves("afterwards")
+        reasons = check_log(server)
+        equal(server.process.stop(DEADLINE), 0, f"status of the server: {server.process.text()[-500:]}")
+        kinds = Counter(line[1] for line in lines)
+        print(f"# {name}: {len(lines)} connections, {grown} KiB more; {dict(kinds)}\n# {dict(reasons)}", flush=True)
+
+
+def main():
+    tap = Tap()
+    python = python_with("dissononce", "cryptography")
+    keys = Keys("peer", "hostile")
+    psk = keys.folder / "psk"
+    psk.touch(0o600)
+    psk.write_text(command("genpsk"))
+    for number, (way, with_psk) in enumerate(TARGETS):
+        if python is None:
+            tap.result(True, f"{way}: hostile peers", skip="no Python here has dissononce (Debian: python3-dissononce)")
+        else:
+            fuzz(tap, keys, python, way, psk if with_psk else None, SEED * 10 + number)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()
