@@ -30,7 +30,7 @@ class Server:
         self.seed = seed
         self.way, self.port, self.keys = way, free_port(), keys
         self.psk = psk
-        self.wrap = SealWrap(keys, listen=[f"0.0.0.0:{self.port}"], clients="any", handshake_timeout="3s", linger="2s",
+        self.wrap = SealWrap(keys, listen=[f"0.0.0.0:{self.port}"], clients="any", handshake_timeout="20s", linger="5s",
                              **({"psk": psk} if psk else {}))
         argv = [PROGRAMS / "seal/sock_journal", way, self.port, seed]
         if way == "redis":
