@@ -7,6 +7,7 @@ PFSWRAP_FUZZ_MINUTES=30 takes longer (`make fuzz-live MINUTES=30`), and PFSWRAP_
 # timeout: 7200
 
 import os
+import socket
 import time
 from collections import Counter
 from pathlib import Path
@@ -69,6 +70,17 @@ class Server:
 
     def used(self):
         return descriptors(self.process.pid), self.status("Threads")
+
+
+def bare(tap):
+    with tap.case("bare: the server says which byte its client should not have sent, and when the client ends"):
+        port = free_port()
+        with Process([PROGRAMS / "seal/sock_journal", "poll", port, SEED]) as process:
+            process.wait_for_port(port)
+            with socket.create_connection(("127.0.0.1", port), DEADLINE, ("127.1.0.0", 0)) as connection:
+                connection.sendall(b"\0\1\2\3\4\5\6\7")
+            wait_until(lambda: process.text().splitlines() == ["127.1.0.0 open 0", "127.1.0.0 wrong 0", "127.1.0.0 end 8"],
+                       lambda: f"the journal: {process.text()}")
 
 
 def hostile(server, python, seconds, worker):
@@ -143,6 +155,7 @@ def fuzz(tap, keys, python, way, psk, seed):
 
 def main():
     tap = Tap()
+    bare(tap)
     python = python_with("dissononce", "cryptography")
     keys = Keys("peer", "hostile")
     psk = keys.folder / "psk"
