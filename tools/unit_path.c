@@ -44,9 +44,9 @@ static int find_folders(struct search *search)
 
 static void add_name(struct search *search, const char *name, size_t length, const char *end)
 {
-    char *const place = search->names[search->name_count];
     if (search->name_count == NAMES_MAX || length + strlen(end) > NAME_MAX)
         return;
+    char *const place = search->names[search->name_count];
     memcpy(place, name, length);
     memcpy(place + length, end, strlen(end) + 1);
     search->name_count++;
@@ -112,6 +112,7 @@ static void add_drop_ins(struct unit *unit, const char *folder, const char *name
         return;
     DIR *const listing = opendir(path);
     const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; the command has one thread */
     while (listing != NULL && (entry = readdir(listing)) != NULL) {
         const char *const end = strrchr(entry->d_name, '.');
         if (end == NULL || strcmp(end, ".conf") != 0 || strcmp(entry->d_name, UNIT_DROP_IN) == 0 ||
