@@ -33,6 +33,15 @@ ifneq ($(TARGET),)
 include mk/target/$(TARGET).mk
 endif
 
+# Two builds of a commit are the same byte for byte, wherever and whenever they are made (`make check-reproducible`). The
+# time that archives and pages carry is that of the last commit; in a source archive, that of its files.
+ifndef SOURCE_DATE_EPOCH
+SOURCE_DATE_EPOCH := $(or $(if $(wildcard .git),$(shell git log -1 --format=%ct 2>/dev/null)),$(shell stat -c %Y CHANGELOG.md))
+endif
+export SOURCE_DATE_EPOCH
+# Paths in debug information start here. gcov, which writes its counters to absolute paths, needs them as they are.
+PATH_MAP := $(if $(COVERAGE),,-ffile-prefix-map=$(CURDIR)=.)
+
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wundef -Wvla -Wformat=2 \
             -Werror=implicit-function-declaration $(WERROR)
@@ -45,9 +54,9 @@ OPTIMISE ?= -O2 -g
 # The ld.so that this compiler's programs ask for.
 INTERPRETER := $(shell $(CC) -\#\#\# -xc - </dev/null 2>&1 | sed -n 's/.*-dynamic-linker"* "*\([^" ]*\).*/\1/p')
 CPPFLAGS += -D_GNU_SOURCE -DPFSWRAP_VERSION='"$(VERSION)"' -DPFSWRAP_INTERPRETER='"$(INTERPRETER)"' -Iinclude -Ishim
-CFLAGS   += -std=gnu11 $(OPTIMISE) $(WARNINGS) $(HARDEN) -fPIC -fvisibility=hidden \
+CFLAGS   += -std=gnu11 $(OPTIMISE) $(PATH_MAP) $(WARNINGS) $(HARDEN) -fPIC -fvisibility=hidden \
             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs \
+LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,--build-id=sha1 \
             $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # Static archives: their symbols stay hidden, so the shared object needs libc only.
@@ -56,11 +65,12 @@ INIH   := -l:libinih.a
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
 CORE_SRC := shim/config/keys.c $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \
-            $(wildcard shim/children/executable*.c) shim/children/object.c $(wildcard shim/policy/*.c shim/seal/*.c shim/wire/*.c)
-SEAL_SRC := $(wildcard shim/seal/*.c)
-SHIM_SRC := $(wildcard shim/*.c shim/*/*.c)
-TOOL_SRC := $(wildcard tools/*.c)
-UNIT_SRC := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
+            shim/children/object.c \
+            $(sort $(wildcard shim/children/executable*.c shim/policy/*.c shim/seal/*.c shim/wire/*.c))
+SEAL_SRC := $(sort $(wildcard shim/seal/*.c))
+SHIM_SRC := $(sort $(wildcard shim/*.c shim/*/*.c))
+TOOL_SRC := $(sort $(wildcard tools/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
@@ -80,7 +90,7 @@ $(B)/%.o: %.c
 
 $(B)/libpfswrap-core.a: $(call obj,$(CORE_SRC))
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcsD $@ $^
 
 # What the shared object exports is the one list of interposed functions, and nothing else.
 $(B)/exports.map: shim/base/interposed.h shim/exports.map.in
@@ -101,7 +111,7 @@ $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)
 
 # sodium_calls.o stands for two functions of libc that libsodium calls.
-$(B)/pfswrap-tool: $(call obj,$(TOOL_SRC) shim/base/sodium_calls.c) $(B)/libpfswrap-core.a
+$(B)/pfswrap-tool: $(call obj,$(TOOL_SRC) shim/base/sodium_calls.c) $(B)/tools/components.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(if $(SANITIZE),-pie,-static-pie) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libtest-unit.a $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a

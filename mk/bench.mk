@@ -9,7 +9,7 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libtest-bench.a
 
 $(B)/libtest-bench.a: $(call obj,$(wildcard tests/bench/lib/*.c))
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcsD $@ $^
 
 # They are built with the tests, so that they stay what the lints see.
 tests: $(BENCH_BIN)

@@ -6,7 +6,7 @@ program_libraries = $(shell sed -n '1,10s/.*link: *\(-[-A-Za-z0-9,:._= ]*\).*/\1
 # What the programs share. A program gets only the objects whose functions it calls.
 $(B)/libtest-programs.a: $(call obj,$(wildcard tests/apps/programs/lib/*.c))
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcsD $@ $^
 
 $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o $(B)/libtest-programs.a
 	@$(CC) $(CFLAGS) $(if $(findstring -static,$(call program_libraries,tests/apps/programs/$*.c)),,-pie) $(LDFLAGS) \
@@ -22,17 +22,17 @@ PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/fd/*.c shim/rules/*.c 
              $(addprefix shim/tls/,settings.c signature.c) shim/loader/lookup.c
 $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC)) mk/check.mk
 	@rm -f $@
-	@$(AR) rcs $@ $(filter %.o,$^)
+	@$(AR) rcsD $@ $(filter %.o,$^)
 
 # What the unit tests share.
 $(B)/libtest-unit.a: $(call obj,$(filter-out $(UNIT_SRC) tests/unit/model/%,$(wildcard tests/unit/*.c tests/unit/*/*.c)))
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcsD $@ $^
 
 # The commands, for their unit tests: everything but main().
-$(B)/libpfswrap-tools.a: $(call obj,$(filter-out tools/main.c,$(TOOL_SRC)))
+$(B)/libpfswrap-tools.a: $(call obj,$(filter-out tools/main.c,$(TOOL_SRC))) $(B)/tools/components.o
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcsD $@ $^
 
 $(B)/tests/unit/tools/%: $(B)/tests/unit/tools/%.o $(B)/libtest-unit.a $(B)/libpfswrap-tools.a $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lcheck -lsubunit -lrt -lm -pthread

@@ -16,8 +16,6 @@ IMAGE_REVISION  = $(shell git rev-parse --verify -q HEAD || echo unknown)
 IMAGE_ARCH     ?= $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),arm64,amd64)
 ## the folder in the image; the tree works in every folder
 IMAGE_PREFIX   ?= /usr/local
-## strip(1) for the machine of the image
-STRIP          ?= strip
 
 # Archives that do not depend on the machine, the user or the time (GNU tar's manual, "Reproducible Archives").
 IMAGE_PACK = tar --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mtime=@$(IMAGE_TIME) --mode=u=rwX,go=rX
@@ -35,9 +33,8 @@ IMAGE_LABELS  = $(call image_label,title=pfswrap) \
 image: all
 	@scripts/install-deps image
 	@rm -rf $(IMAGE) $(IMAGE_ROOT) $(IMAGE_TAR) $(IMAGE_LAYER)
-	@$(MAKE) --no-print-directory install-base DESTDIR=$(abspath $(IMAGE_ROOT)) PREFIX=$(IMAGE_PREFIX) SCDOC= 2>/dev/null
+	@$(MAKE) --no-print-directory install-base DESTDIR=$(abspath $(IMAGE_ROOT)) PREFIX=$(IMAGE_PREFIX) DEBUG_FILES=none
 	@rm -rf $(IMAGE_ROOT)$(IMAGE_PREFIX)/share/bash-completion $(IMAGE_ROOT)$(IMAGE_PREFIX)/share/man
-	@find $(IMAGE_ROOT) \( -name 'libpfswrap*.so' -o -name pfswrap-tool \) -type f -exec $(STRIP) --strip-unneeded {} +
 	@$(IMAGE_PACK) -C $(IMAGE_ROOT) -cf $(IMAGE_LAYER) .$(IMAGE_PREFIX)
 	@umoci --log error init --layout $(IMAGE)
 	@umoci --log error new --image $(IMAGE):$(VERSION)

@@ -12,7 +12,7 @@ all: $(SEAL_LIBS)
 
 $(B)/libpfswrap-seal.a: $(call obj,$(SEAL_SRC))
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcsD $@ $^
 
 $(B)/libpfswrap-seal.so: $(call obj,$(SEAL_SRC)) shim/seal/libpfswrap-seal.map
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(SEAL_SONAME) \
@@ -27,7 +27,9 @@ install-seal: $(SEAL_LIBS)
 	@install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/pfswrap
 	@install -m 644 include/pfswrap/*.h $(DESTDIR)$(INCLUDEDIR)/pfswrap/
 	@install -m 644 $(B)/libpfswrap-seal.a $(DESTDIR)$(LIBDIR)/
-	@install -m 755 $(B)/libpfswrap-seal.so $(DESTDIR)$(LIBDIR)/$(SEAL_SONAME)
+	@$(if $(filter inside,$(DEBUG_FILES)),,$(shell $(CC) -print-prog-name=objcopy) --strip-debug --enable-deterministic-archives \
+	    $(DESTDIR)$(LIBDIR)/libpfswrap-seal.a)
+	@$(call install_binary,644,$(B)/libpfswrap-seal.so,$(DESTDIR)$(LIBDIR)/$(SEAL_SONAME))
 	@ln -sf $(SEAL_SONAME) $(DESTDIR)$(LIBDIR)/libpfswrap-seal.so
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' shim/seal/libpfswrap-seal.pc.in \
@@ -36,8 +38,8 @@ install-seal: $(SEAL_LIBS)
 
 ## remove what install-seal installed
 uninstall-seal:
-	@rm -f $(DESTDIR)$(LIBDIR)/libpfswrap-seal.a $(DESTDIR)$(LIBDIR)/libpfswrap-seal.so \
-	    $(DESTDIR)$(LIBDIR)/$(SEAL_SONAME) $(DESTDIR)$(LIBDIR)/pkgconfig/libpfswrap-seal.pc \
+	@$(call uninstall_binary,$(DESTDIR)$(LIBDIR)/$(SEAL_SONAME))
+	@rm -f $(DESTDIR)$(LIBDIR)/libpfswrap-seal.a $(DESTDIR)$(LIBDIR)/libpfswrap-seal.so $(DESTDIR)$(LIBDIR)/pkgconfig/libpfswrap-seal.pc \
 	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/pfswrap/*.h))
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/pfswrap 2>/dev/null || true
 

@@ -75,6 +75,7 @@ _pfswrap() {
             mapfile -t COMPREPLY < <(compgen -W "$(cd /usr/lib/systemd/system 2>/dev/null && echo -- *.service)" -- "$current")
         fi
         ;;
+    version) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
     genkey) mapfile -t COMPREPLY < <(compgen -W '--password --user --server' -- "$current") ;;
     esac
 }

@@ -27,7 +27,7 @@ static const char usage[] =
     "  unit [--policy FILE] UNIT                   print a drop-in for a service of systemd\n"
     "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
     "  install DIR                                 copy this installation to DIR, for a container\n"
-    "  version                                     print the version\n"
+    "  version [--json]                            print the versions of pfswrap and of what is in it\n"
     "  help                                        print this text\n"
     "\n"
     "Without --policy or FILE, the policy is $PFSWRAP_POLICY, else /etc/pfswrap/PROGRAM.conf,\n"

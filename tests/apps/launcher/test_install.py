@@ -14,7 +14,7 @@ tap = Tap()
 
 def installed():
     folder = temporary_directory()
-    done = run(["make", "-s", "-C", ROOT, "install-base", f"DESTDIR={folder}", "PREFIX=/usr", "SCDOC="],
+    done = run(["make", "-s", "-C", ROOT, "install-base", f"DESTDIR={folder}", "PREFIX=/usr"],
                env={"MAKEFLAGS": "", "MFLAGS": ""}, timeout=300)
     equal(done.status, 0, f"{done!r}")
     return folder / "usr"

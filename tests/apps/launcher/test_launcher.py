@@ -587,6 +587,7 @@ def completes():
         equal(completions("ex"), ["explain"], "commands")
         equal(completions("run", "--p"), ["--policy"], "options of run")
         equal(completions("explain", "--"), ["--json"], "options of explain")
+        equal(completions("version", ""), ["--json"], "options of version")
         policy = policy_file("")
         (policy.parent / "other.txt").write_text("")
         equal(completions("check", f"{policy.parent}/"), [str(policy)], "policies")
