@@ -46,7 +46,8 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
             -Wpointer-arith -Wundef -Wvla -Wformat=2 \
             -Werror=implicit-function-declaration $(WERROR)
 # Hardening options that only some machines have; a target file may set another value.
-HARDEN_MACHINE ?= -fcf-protection
+MACHINE        := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+HARDEN_MACHINE ?= $(if $(filter aarch64,$(MACHINE)),-mbranch-protection=standard,-fcf-protection)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection $(HARDEN_MACHINE) \
             $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 ## optimisation and debugging options

@@ -15,6 +15,7 @@
 #include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/relax.h"
 
 #define SECTIONS 0x000fffffU /* how many threads are in a section */
 #define FORKING 0x00100000U  /* a fork has the lock, or waits for the sections to end */
@@ -37,13 +38,6 @@ static __thread struct {
     uint32_t epoch; /* of the outermost section, or of the fork */
     bool forks;     /* this thread has the lock for a fork */
 } mine __attribute__((tls_model("initial-exec")));
-
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-}
 
 /* Waits a little for the word to change from `seen`. Returns at most how many milliseconds this took. */
 static int wait_while(uint32_t seen, int round)

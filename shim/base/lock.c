@@ -11,17 +11,11 @@
 #include "base/filter.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/relax.h"
 
 #define LOCK_WAITERS 0x80000000U
 
 enum { SPINS = 100, SLICE_MS = 50, SANDBOX_SPINS = 1000000 };
-
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-}
 
 static bool take_free(struct lock *lock, struct process_thread self, uint32_t waiters)
 {

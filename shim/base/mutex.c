@@ -10,6 +10,7 @@
 
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/relax.h"
 
 #define WAITED 1U /* a thread sleeps until the word changes, and must be woken */
 
@@ -41,9 +42,7 @@ static void wait_for(struct mutex *mutex, uint32_t self, int round)
     const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
     uint32_t seen = self;
     if (round < SPINS || process_sandboxed) {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
+        relax();
         return;
     }
     if (atomic_compare_exchange_strong(&mutex->word, &seen, self | WAITED) || seen == (self | WAITED))

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "base/filter.h"
+#include "base/page.h"
 #include "base/raw_syscall.h"
 
 /*
@@ -28,7 +29,7 @@ static const short rare_calls[] = {
     SYS_prlimit64, SYS_kill,  SYS_tkill,   SYS_waitid,
 };
 
-enum { RARE_CALLS = sizeof rare_calls / sizeof rare_calls[0], PAGE = 4096 };
+enum { RARE_CALLS = sizeof rare_calls / sizeof rare_calls[0] };
 
 /* The call, with arguments that change nothing: signal 0 is none (kill(2)), and the others are errors. */
 static void try_call(long number)
@@ -76,8 +77,8 @@ static void deny_from(int first)
 static void try_all(void)
 {
     const long mapping =
-        raw_syscall(SYS_mmap, NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (mapping < 0 && mapping > -PAGE) {
+        raw_syscall(SYS_mmap, NULL, PAGE_SMALLEST, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (mapping < 0 && mapping > -4096) {
         deny_from(0);
         return;
     }
@@ -93,7 +94,7 @@ static void try_all(void)
         filter_deny(rare_calls[atomic_load(next)]);
         atomic_store(next, atomic_load(next) + 1);
     }
-    (void)raw_syscall(SYS_munmap, mapping, PAGE);
+    (void)raw_syscall(SYS_munmap, mapping, PAGE_SMALLEST);
 }
 
 /* Whether the kernel reports that the process has no filter (proc(5), Seccomp). False also if it cannot be read. */

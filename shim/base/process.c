@@ -18,9 +18,8 @@
 
 #include "base/filter.h"
 #include "base/fork.h"
+#include "base/page.h"
 #include "base/raw_syscall.h"
-
-enum { PAGE = 4096 };
 
 bool process_sandboxed;
 
@@ -95,14 +94,29 @@ bool process_is_another(void)
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 static int start_error;
 
+/*
+ * The kernel refuses to wipe shared memory (madvise(2), EINVAL). An emulator that takes every advice and follows
+ * none (qemu-user before 8.0) does not refuse, and its word for private memory is worth nothing.
+ */
+static bool advice_is_followed(void *shared)
+{
+    return madvise(shared, PAGE_SMALLEST, MADV_WIPEONFORK) != 0;
+}
+
 static void make_page(void)
 {
-    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *page = mmap(NULL, PAGE_SMALLEST, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const bool is_followed = page != MAP_FAILED && advice_is_followed(page);
+    if (page != MAP_FAILED)
+        page = mmap(page, PAGE_SMALLEST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (page == MAP_FAILED) {
         start_error = errno;
-    } else if (madvise(page, PAGE, MADV_WIPEONFORK) != 0) {
+    } else if (!is_followed) {
+        start_error = EOPNOTSUPP;
+        (void)munmap(page, PAGE_SMALLEST);
+    } else if (madvise(page, PAGE_SMALLEST, MADV_WIPEONFORK) != 0) {
         start_error = errno;
-        (void)munmap(page, PAGE);
+        (void)munmap(page, PAGE_SMALLEST);
     } else {
         *(unsigned *)page = 1;
         __atomic_store_n(&process_generation, page, __ATOMIC_SEQ_CST);

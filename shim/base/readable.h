@@ -12,6 +12,7 @@
 
 #include "base/address_check.h"
 #include "base/filter.h"
+#include "base/page.h"
 #include "base/raw_syscall.h"
 
 /*
@@ -30,13 +31,13 @@ static inline bool readable_word(uintptr_t address)
  */
 static inline bool readable(const void *pointer, size_t size)
 {
-    enum { PAGE = 4096, WORD = 8 };
+    enum { WORD = 8 };
     const uintptr_t begin = (uintptr_t)pointer, last = begin + (size > 0 ? size - 1 : 0);
     if (address_is_bad(pointer) || last < begin || address_is_kernels((const void *)last))
         return false;
     if (!filter_allows(SYS_rt_sigprocmask))
         return true;
-    for (uintptr_t at = begin; at < last; at += PAGE)
+    for (uintptr_t at = begin; at < last; at += PAGE_SMALLEST)
         if (!readable_word(at & ~(uintptr_t)(WORD - 1)))
             return false;
     return readable_word(last & ~(uintptr_t)(WORD - 1));

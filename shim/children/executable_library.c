@@ -18,10 +18,10 @@
 #include <sys/statvfs.h>
 
 #include "base/filter.h"
+#include "base/page.h"
 #include "base/raw_syscall.h"
 
 enum {
-    PAGE = 4096,
     /*
      * What takes memory before the library, beside the program: ld.so, its tables, the vDSO and the stack with the
      * arguments. libc takes nearly as much afterwards (2 MB, 80 KB of them writable), so that a program for which
@@ -34,9 +34,9 @@ enum {
 /* Whether the library's code may not be mapped: the loader's own call, for one page. */
 static bool is_not_executable(int fd)
 {
-    const long page = raw_syscall(SYS_mmap, NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    const long page = raw_syscall(SYS_mmap, NULL, PAGE_SMALLEST, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
     if (page >= 0 || page < -4095) {
-        (void)raw_syscall(SYS_munmap, page, PAGE);
+        (void)raw_syscall(SYS_munmap, page, PAGE_SMALLEST);
         return false;
     }
     struct statfs status = {0};

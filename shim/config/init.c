@@ -19,18 +19,17 @@
 
 #include "audit/audit.h"
 #include "base/error_text.h"
-#include "base/process.h"
 #include "base/interposed.h"
+#include "base/page.h"
+#include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/keys.h"
 #include "config/trace_output.h"
 
-enum { PAGE = 4096 };
-
 /* Whole pages, because mprotect(2) changes whole pages and other variables must stay writable. */
 static union {
-    alignas(PAGE) struct policy policy;
-    char pages[(sizeof(struct policy) + PAGE - 1) / PAGE * PAGE];
+    alignas(PAGE_LARGEST) struct policy policy;
+    char pages[PAGE_ROUND_UP(sizeof(struct policy))];
 } state;
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;

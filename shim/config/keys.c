@@ -13,10 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/page.h"
 #include "base/probe.h"
 #include "seal/wipe.h"
-
-enum { PAGE = 4096 };
 
 struct table {
     const struct policy *policy; /* NULL if no rule seals */
@@ -26,8 +25,8 @@ struct table {
 
 /* Whole pages, because mprotect(2) changes whole pages and other variables must stay writable. */
 static union {
-    alignas(PAGE) struct table table;
-    char pages[(sizeof(struct table) + PAGE - 1) / PAGE * PAGE];
+    alignas(PAGE_LARGEST) struct table table;
+    char pages[PAGE_ROUND_UP(sizeof(struct table))];
 } state;
 
 __attribute__((format(printf, 4, 5))) static int fail_at(const struct policy *policy, struct policy_error *error,

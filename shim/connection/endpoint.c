@@ -127,12 +127,21 @@ void endpoint_end_exec(void)
     atomic_store(&executing, 0);
 }
 
-/* As lock_of(). The caller has counted itself in endpoint->refcount, so the connection's memory stays mapped. */
+/* Whether another thread is about to exec. */
+static inline bool other_executes(void)
+{
+    const uint32_t other = atomic_load_explicit(&executing, memory_order_relaxed);
+    return __builtin_expect(other != 0, false) && other != process_thread().id;
+}
+
+/*
+ * As lock_of(). The caller has counted itself in endpoint->refcount, so the connection's memory stays mapped. The
+ * second look, with the lock, is the one that counts: endpoint_begin_exec() has taken and released the lock.
+ */
 static struct connection *lock_referenced(struct endpoint *endpoint, enum lock_result *result)
 {
     for (;;) {
-        const uint32_t other = atomic_load_explicit(&executing, memory_order_relaxed);
-        if (__builtin_expect(other != 0, false) && other != process_thread().id) {
+        if (other_executes()) {
             pause_ms();
             continue;
         }
@@ -140,7 +149,9 @@ static struct connection *lock_referenced(struct endpoint *endpoint, enum lock_r
         if (connection == NULL)
             return NULL;
         *result = lock_take(&connection->lock);
-        if (*result == LOCK_OWN || atomic_load(&endpoint->connection) == connection)
+        if (*result == LOCK_OWN)
+            return connection;
+        if (atomic_load(&endpoint->connection) == connection && !(*result == LOCK_TAKEN && other_executes()))
             return connection;
         lock_release(&connection->lock);
     }

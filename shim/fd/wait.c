@@ -8,19 +8,13 @@
 
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/relax.h"
 
 enum {
     SPINS = 200,
     YIELDS = 200,
     SANDBOX_SPINS = 1000000, /* a filter may end the process for any call (seccomp(2)) */
 };
-
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-}
 
 bool fd_wait(int round, int most_ms)
 {

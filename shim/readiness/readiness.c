@@ -126,7 +126,7 @@ static uint64_t due_ms(const struct connection *connection)
 
 static void lower_next_due(uint64_t due)
 {
-    uint64_t before = atomic_load_explicit(&next_due_ms, memory_order_relaxed);
+    uint64_t before = atomic_load(&next_due_ms); /* in order with the filter, which readiness_sweep() reads */
     while (due < before && !atomic_compare_exchange_weak(&next_due_ms, &before, due))
         continue;
 }
@@ -138,7 +138,7 @@ void readiness_schedule(const struct connection *connection)
 
 uint64_t readiness_due_ms(void)
 {
-    return atomic_load_explicit(&next_due_ms, memory_order_relaxed);
+    return atomic_load(&next_due_ms);
 }
 
 /*
@@ -196,7 +196,7 @@ void readiness_note(const struct endpoint *endpoint)
 {
     const uint32_t value = endpoint->index + 1;
     for (int i = 0; i < LOCAL_MAX; i++)
-        if (atomic_load_explicit(&locals[i], memory_order_relaxed) == value)
+        if (atomic_load(&locals[i]) == value)
             return;
     for (int i = 0; i < LOCAL_MAX; i++) {
         uint32_t free = 0;
@@ -227,7 +227,7 @@ void readiness_drive(void)
     for (int round = 0; moved && round < ROUNDS_MAX; round++) {
         moved = false;
         for (int i = 0; i < LOCAL_MAX; i++) {
-            uint32_t value = atomic_load_explicit(&locals[i], memory_order_relaxed);
+            uint32_t value = atomic_load(&locals[i]);
             struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
             if (endpoint != NULL && atomic_load(&endpoint->filter) == FILTER_HANDSHAKE)
                 moved = drive_one(endpoint) || moved;
@@ -249,7 +249,7 @@ static bool is_same_address(const struct sockaddr_in6 *one, const struct sockadd
 void readiness_seek_peer(const struct connection *connection, bool *found)
 {
     for (int i = 0; i < LOCAL_MAX && connection->local && !*found; i++) {
-        const uint32_t value = atomic_load_explicit(&locals[i], memory_order_relaxed);
+        const uint32_t value = atomic_load(&locals[i]);
         struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
         struct connection *other;
         if (endpoint == NULL || atomic_load(&endpoint->filter) == FILTER_NONE ||

@@ -116,7 +116,7 @@ uint32_t registration_filter(int epoll, const struct epoll_event *event, uint64_
     bool explained = false;
     uint32_t reported = 0;
     for (int i = 0; i < REGISTRATION_LINE; i++) {
-        const uint32_t value = atomic_load_explicit(&line[i], memory_order_relaxed);
+        const uint32_t value = atomic_load(&line[i]);
         struct connection *connection;
         struct endpoint *endpoint = value != 0 ? endpoint_at((value - 1) / ENDPOINT_REGISTRATIONS) : NULL;
         if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,10 +29,15 @@
 #include "socket/data_call.h"
 #include "transfer/export.h"
 
-/* The real call. The number was foreign a moment ago; afterwards another thread may have registered it. */
+/*
+ * The real call. The number was foreign a moment ago; afterwards another thread may have registered it. Either this
+ * reads the word that the other thread has stored, or that thread finds that the kernel has closed the number
+ * (socket/dial.c): on both sides, a fence stands between the table and the kernel.
+ */
 static inline int close_foreign(int fd)
 {
     const int result = real_libc()->close(fd);
+    atomic_thread_fence(memory_order_seq_cst);
     if (fd_is_known(fd))
         release_after_close(fd);
     return result;
@@ -122,6 +128,7 @@ static int close_all_in_range(unsigned first, unsigned last, int flags)
     fd_begin_range();
     const int result = close_range_around_own(first, last, flags, generation);
     const int saved = errno;
+    atomic_thread_fence(memory_order_seq_cst); /* as in close_foreign() */
     fd_vacate_range(first, last, generation, result != 0);
     for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
         release_after_close(fd);

@@ -75,7 +75,8 @@ static int register_and_begin(int fd, const struct policy_rule *rule, struct dia
                           (flags & FD_CLOEXEC) != 0, &endpoint, &note);
     if (connection == NULL)
         return errno != 0 ? errno : ENOMEM;
-    if (!endpoint_has_socket(endpoint, fd)) { /* another thread has closed or replaced it in between */
+    atomic_thread_fence(memory_order_seq_cst); /* see close_foreign() in close.c */
+    if (!endpoint_has_socket(endpoint, fd)) {  /* another thread has closed or replaced it in between */
         connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
         forget_number(endpoint, connection, fd);
         return EBADF;

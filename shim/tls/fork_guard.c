@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-enum { SHARED_BYTES = 4096 };
+#include "base/page.h"
 
 bool fork_guard_make(struct fork_guard *guard)
 {
-    void *page = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *page = mmap(NULL, PAGE_SMALLEST, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         return false;
     *guard = (struct fork_guard){.shared = page};
@@ -20,7 +20,7 @@ bool fork_guard_make(struct fork_guard *guard)
 void fork_guard_free(struct fork_guard *guard)
 {
     if (guard->shared != NULL)
-        (void)munmap((void *)guard->shared, SHARED_BYTES);
+        (void)munmap((void *)guard->shared, PAGE_SMALLEST);
     guard->shared = NULL;
 }
 

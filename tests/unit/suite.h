@@ -10,7 +10,10 @@
 
 enum { CASE_SECONDS = 120 }; /* the limit of a case */
 
-/* Adds a test, `first` to `last` - 1 times. With PFSWRAP_TEST_CASE set, only if its name contains that word. */
+/*
+ * Adds a test, `first` to `last` - 1 times. With PFSWRAP_TEST_CASE set, only if its name contains that word; with
+ * PFSWRAP_TEST_WITHOUT set, only if that file has no reason to leave it out.
+ */
 void suite_add(TCase *cases, const TTest *test, int first, int last);
 
 #undef tcase_add_test

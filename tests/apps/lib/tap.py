@@ -18,14 +18,29 @@ class Skip(Exception):
     """The case cannot be run here; its text says why."""
 
 
+def reasons():
+    """The lines `SENTENCE: REASON` of the file that $PFSWRAP_TEST_WITHOUT names: what an emulator cannot do."""
+    path = os.environ.get("PFSWRAP_TEST_WITHOUT")
+    if not path:
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return dict(line.strip().split(": ", 1) for line in file if ": " in line and not line.startswith("#"))
+
+
 class Tap:
     """Numbers the results and remembers whether one failed."""
 
     def __init__(self):
-        self.count, self.failures = 0, 0
+        self.count, self.failures, self.reasons = 0, 0, reasons()
 
     def result(self, passed, sentence, detail="", skip=None):
-        """Prints one result, and `detail` if it failed. Returns whether it passed."""
+        """
+        Prints one result, and `detail` if it failed. Returns whether it passed. A case that failed where it cannot pass
+        (reasons()) is skipped.
+        """
+        cause = next((reason for words, reason in self.reasons.items() if words in sentence), None)
+        if not passed and cause:
+            passed, skip = True, cause
         self.count += 1
         self.failures += not passed
         directive = f" # SKIP {skip}" if skip else ""

@@ -1,5 +1,6 @@
 """The shared object: it needs libc only, exports the functions of one list, and hides everything else."""
 
+import os
 import re
 
 from lib.process import ROOT, run
@@ -13,16 +14,22 @@ def listed():
 
 
 def symbols():
-    """The dynamic symbols as (name, type, binding, section), versions cut off. Without the names of versions (ABS)."""
+    """
+    The dynamic symbols as (name, type, binding, section), versions cut off. Without the names of versions (ABS), and
+    without the sections that ld lists for 64-bit ARM, to which nothing binds.
+    """
     rows = [line.split() for line in run(["readelf", "--wide", "--dyn-syms", LIBRARY]).out.decode().splitlines()]
-    return [(row[7].split("@")[0], row[3], row[4], row[6]) for row in rows if len(row) >= 8 and row[0][:-1].isdigit() and row[6] != "ABS"]
+    return [(row[7].split("@")[0], row[3], row[4], row[6]) for row in rows
+            if len(row) >= 8 and row[0][:-1].isdigit() and row[6] != "ABS" and row[3:5] != ["SECTION", "LOCAL"]]
 
 
 def main():
     tap = Tap()
     dynamic = run(["readelf", "--wide", "--dynamic", LIBRARY]).out.decode()
     with tap.case("the shared object needs libc and nothing else"):
-        equal(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic), ["libc.so.6"], "NEEDED entries")
+        needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
+        # libc's own loader, which every program has, defines the stack protector's value on 64-bit ARM.
+        equal([name for name in needed if name != "ld-linux-aarch64.so.1"], ["libc.so.6"], "NEEDED entries")
     with tap.case("the shared object has no search path of its own and no text relocations"):
         equal(re.findall(r"\((RPATH|RUNPATH|TEXTREL)\)", dynamic), [], "entries")
     with tap.case("the shared object is bound at load time, and its relocated data is then read-only"):
@@ -62,13 +69,21 @@ def main():
         check("2.17" in versions or "2.2.5" in versions, f"versions that were found: {sorted(versions)}")
         newer = {version for version in versions if [int(part) for part in version.split(".")] > [2, 17]}
         equal(sorted(newer), [], "versions of symbols that are newer than GLIBC_2.17")
+    with tap.case("what becomes read-only after the start fills whole pages of the machine's largest size"):
+        largest = 65536 if "AArch64" in run(["readelf", "--file-header", LIBRARY]).text else 4096
+        table = run(["readelf", "--wide", "--symbols", LIBRARY]).out.decode()
+        pages = [(int(at, 16), int(size, 0)) for at, size in re.findall(r"(\w+) +(\w+) OBJECT +LOCAL .* state$", table, re.M)
+                 if int(size, 0) >= largest]
+        check(len(pages) >= 2, f"expected the policy and the keys' settings (config/) among {pages}")
+        equal([page for page in pages if page[0] % largest or page[1] % largest], [], f"not whole pages of {largest} bytes")
     with tap.case("syscall() knows each interposed call that the kernel has a number for"):
-        numbers = set(re.findall(r"#define SYS_(\w+)", run(["cc", "-E", "-dM", "-include", "sys/syscall.h", "-xc", "/dev/null"]).out.decode()))
+        compiler = os.environ.get("CC", "cc").split()
+        numbers = set(re.findall(r"#define SYS_(\w+)", run([*compiler, "-E", "-dM", "-include", "sys/syscall.h", "-xc", "/dev/null"]).out.decode()))
         source = "".join((ROOT / "shim/socket" / name).read_text() for name in ("syscall.c", "syscall_list.h"))
         handled = set(re.findall(r"case SYS_(\w+)", source)) | set(re.findall(r"X\((\w+),", source))
         # vfork(2) by number returns twice on a stack frame that is gone: no program can use it.
         equal(sorted((listed() & numbers) - handled - {"vfork"}), [], "calls without a case")
-        check(len(listed() & numbers) > 40, f"expected more than {len(listed() & numbers)} numbers")
+        check(len(listed() & numbers) > 30, f"expected more than {len(listed() & numbers)} numbers")
     tap.finish()
 
 

@@ -10,9 +10,16 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/filter.h"
 #include "base/readable.h"
+
+#if defined(__x86_64__)
+#define MACHINE AUDIT_ARCH_X86_64
+#else
+#define MACHINE AUDIT_ARCH_AARCH64
+#endif
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define IF_NOT(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
@@ -44,7 +51,7 @@ END_TEST
 START_TEST(calls_that_are_not_on_a_list_are_denied)
 {
     const struct sock_filter code[] = {LOAD(arch),
-                                       IF_NOT(AUDIT_ARCH_X86_64, 4),
+                                       IF_NOT(MACHINE, 4),
                                        LOAD(nr),
                                        IF_NOT(SYS_read, 1),
                                        ANSWER(SECCOMP_RET_ALLOW),
@@ -148,34 +155,34 @@ END_TEST
 
 START_TEST(a_filter_at_an_invalid_address_denies_everything_and_does_not_crash)
 {
-    enum { PAGE = 4096 };
-    uint8_t *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ck_assert_int_eq(munmap(pages + PAGE, PAGE), 0);
-    struct sock_filter *half = (struct sock_filter *)(pages + PAGE) - 1;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_int_eq(munmap(pages + page, page), 0);
+    struct sock_filter *half = (struct sock_filter *)(void *)(pages + page) - 1;
     *half = (struct sock_filter)ANSWER(SECCOMP_RET_ALLOW);
-    const struct sock_fprog whole = {1, half}, too_long = {2, half}, nowhere = {1, (void *)(pages + PAGE)};
+    const struct sock_fprog whole = {1, half}, too_long = {2, half}, nowhere = {1, (void *)(pages + page)};
     filter_read(&whole, &set);
     ck_assert_int_eq(answer(SYS_read), FILTER_ALLOWS);
     filter_read(&too_long, &set);
     ck_assert_int_eq(answer(SYS_read), FILTER_DENIES);
     filter_read(&nowhere, &set);
     ck_assert_int_eq(answer(SYS_read), FILTER_DENIES);
-    filter_read((const struct sock_fprog *)(pages + PAGE), &set);
+    filter_read((const struct sock_fprog *)(const void *)(pages + page), &set);
     ck_assert_int_eq(answer(SYS_read), FILTER_DENIES);
 }
 END_TEST
 
 START_TEST(memory_is_readable_up_to_the_end_of_its_last_page)
 {
-    enum { PAGE = 4096 };
-    uint8_t *pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ck_assert_int_eq(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
-    ck_assert(readable(pages, PAGE));
-    ck_assert(readable(pages + PAGE - 2, 2));
-    ck_assert(!readable(pages + PAGE - 2, 3));
-    ck_assert(!readable(pages, 3 * PAGE));
-    ck_assert(!readable(pages + 2 * PAGE - 16, 32));
-    ck_assert(readable(pages + 2 * PAGE, 1));
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *pages = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_int_eq(mprotect(pages + page, page, PROT_NONE), 0);
+    ck_assert(readable(pages, page));
+    ck_assert(readable(pages + page - 2, 2));
+    ck_assert(!readable(pages + page - 2, 3));
+    ck_assert(!readable(pages, 3 * page));
+    ck_assert(!readable(pages + 2 * page - 16, 32));
+    ck_assert(readable(pages + 2 * page, 1));
     ck_assert(!readable(NULL, 1));
     ck_assert(!readable((void *)UINTPTR_MAX, 2));
 }

@@ -3,6 +3,7 @@
  */
 #include "tls/fork_guard.h"
 
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static bool use(void)
 static bool use_in_copy(bool raw)
 {
     int status = 0;
-    pid_t child = raw ? (pid_t)syscall(SYS_fork) : fork();
+    pid_t child = raw ? (pid_t)syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L) : fork();
     if (child == 0)
         _exit(use() ? 1 : 0);
     ck_assert_int_eq(child, waitpid(child, &status, 0));

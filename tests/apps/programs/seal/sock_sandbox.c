@@ -13,7 +13,10 @@
 /* As in vsftpd and the first seccomp: bytes in, bytes out, and exit. */
 static const int only_bytes[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, -1};
 
-/* The same for a program that polls. */
+/* The same for a program that polls: by poll(2), or where the machine has no such call, by libc's ppoll(2). */
+#if !defined(SYS_poll)
+#define SYS_poll SYS_ppoll
+#endif
 static const int bytes_and_poll[] = {SYS_read, SYS_write, SYS_poll, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, -1};
 
 /* The same for one that receives and sends by the socket calls; write is for its log. */

@@ -23,6 +23,9 @@ enum { ROUNDS = 20, MESSAGE = 1000 };
 
 static const int everything[] = {-1};
 static const int only_bytes[] = {THREADS, SYS_read, SYS_write, -1};
+#if !defined(SYS_poll) /* libc's poll() is ppoll(2) */
+#define SYS_poll SYS_ppoll
+#endif
 static const int bytes_and_poll[] = {THREADS, SYS_read, SYS_write, SYS_poll, -1};
 static const int socket_bytes[] = {THREADS, SYS_read, SYS_write, SYS_recvfrom, SYS_sendto, -1};
 static const int server_list[] = {THREADS,        SYS_read,       SYS_write, SYS_recvfrom, SYS_sendto, SYS_ppoll,

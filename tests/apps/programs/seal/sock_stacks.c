@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 #include <ucontext.h>
 
-enum { STACK_BYTES = 8192, PAGE_BYTES = 4096, PATTERN = 0xA5, TEXT_BYTES = 400, LARGE_BYTES = 40000 };
+enum { STACK_BYTES = 8192, PATTERN = 0xA5, TEXT_BYTES = 400, LARGE_BYTES = 40000 };
 
 /* What the calls work on, and what they return. */
 static struct {
@@ -31,10 +31,11 @@ static unsigned char *stack;
 
 static void stack_make(void)
 {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     unsigned char *memory =
-        mmap(NULL, PAGE_BYTES + STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    sock_expect(memory != MAP_FAILED && mprotect(memory, PAGE_BYTES, PROT_NONE) == 0, "a stack");
-    stack = memory + PAGE_BYTES;
+        mmap(NULL, page + STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    sock_expect(memory != MAP_FAILED && mprotect(memory, page, PROT_NONE) == 0, "a stack");
+    stack = memory + page;
 }
 
 /* Makes a call on the small stack. Returns its result, with its errno. */
