@@ -63,6 +63,7 @@ class Rootfs:
             (self.folder / path).mkdir(parents=True, exist_ok=True)
         self.write("/etc/passwd", USERS)
         self.write("/etc/group", GROUPS)
+        self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n")
         for program in programs:
             self.add_program(program)
 
@@ -101,16 +102,17 @@ class Rootfs:
     def add_tree(self, path, at=None):
         shutil.copytree(path, self.path(at or path), symlinks=True, dirs_exist_ok=True)
 
-    def argv(self, command, user=0, group=None, read_only=False, mounts=(), no_new_privileges=True, pid=True):
-        """The command line that runs `command` in the root. `mounts` are pairs as ENTER takes them."""
+    def argv(self, command, user=0, group=None, groups=(), read_only=False, mounts=(), no_new_privileges=True, network=None):
+        """The command line that runs `command` in the root. `mounts` are pairs as ENTER takes them; `network` is a Network."""
         group = user if group is None else group
         words = [str(word) for pair in mounts for word in pair]
         for _, path in mounts:
-            self.path(path).mkdir(parents=True, exist_ok=True)
-        return ["unshare", "--mount", *(["--pid", "--fork", "--kill-child"] if pid else []),
+            if not self.path(path).exists():  # a file that is mounted on a file is there
+                self.path(path).mkdir(parents=True)
+        return [*(network.enter() if network else []), "unshare", "--mount", "--pid", "--fork", "--kill-child",
                 "sh", "-c", ENTER, "sh", str(self.folder), "ro" if read_only else "rw", *words, "--",
                 "setpriv", f"--bounding-set={CAPABILITIES}", *(["--no-new-privs"] if no_new_privileges else []),
-                "chroot", f"--userspec=+{user}:+{group}", "--groups=", str(self.folder), *map(str, command)]
+                "chroot", f"--userspec=+{user}:+{group}", f"--groups={','.join(f'+{each}' for each in groups)}", str(self.folder), *map(str, command)]
 
     def run(self, command, env=None, data=b"", **options):
         return run(self.argv(command, **options), data=data, env=environment(env))
@@ -118,6 +120,45 @@ class Rootfs:
 
 def environment(env):
     return dict({"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/"}, **(env or {}))
+
+
+class DebianRoot(Rootfs):
+    """A root with this machine's /usr, mounted read-only, and an /etc and users of its own. /run can be written."""
+
+    def __init__(self):
+        super().__init__()
+        for name in ("bin", "sbin", "lib", "lib64"):
+            self.path(name).symlink_to(f"usr/{name}")
+        for name in ("usr", "tmp"):
+            self.path(name).mkdir()
+        for name in ("ld.so.cache", "alternatives"):
+            source = Path("/etc", name)
+            if source.is_dir():
+                self.add_tree(source, source)
+            elif source.exists():
+                self.add_file(source)
+
+    def argv(self, command, mounts=(), **options):
+        return super().argv(command, mounts=[("/usr:ro", "/usr"), *mounts], **options)
+
+
+class Network:
+    """A network namespace with nothing but a loopback: what the containers of a pod share."""
+
+    def __init__(self):
+        self.holder = Process(["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 3600"])
+        wait_until(lambda: "up" in self.holder.text(), lambda: f"a network namespace: {self.holder.text()}")
+
+    def enter(self):
+        return ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
+
+    def listens(self, port):
+        lines = [line for table in ("tcp", "tcp6") for line in
+                 Path(f"/proc/{self.holder.pid}/net/{table}").read_text().splitlines()[1:]]
+        return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines)
+
+    def run(self, command, data=b""):
+        return run([*self.enter(), *command], data=data)
 
 
 def children_of(pid):
