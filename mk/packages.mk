@@ -14,7 +14,9 @@ dist: man
 	@echo "dist: $(DIST)"
 
 ## make an archive of everything that make install installs, which runs from any folder
-tarball: all man
+tarball:
+	@scripts/install-deps build
+	@$(MAKE) --no-print-directory $(PARALLEL) all man
 	@rm -rf $(PACKAGES)/tarball
 	@mkdir -p $(PACKAGES)
 	@umask 022 && $(MAKE) --no-print-directory install PREFIX=/$(NAME) DESTDIR=$(CURDIR)/$(PACKAGES)/tarball
@@ -27,13 +29,15 @@ tarball: all man
 MACHINE = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 
 ## make the Debian packages
-deb: dist
+deb:
 	@scripts/install-deps build packages
+	@$(MAKE) --no-print-directory dist
 	@scripts/packages/deb $(VERSION) $(DIST) $(PACKAGES)
 
 ## make the RPM packages
-rpm: dist
+rpm:
 	@scripts/install-deps build packages
+	@$(MAKE) --no-print-directory dist
 	@scripts/packages/rpm $(VERSION) $(DIST) $(PACKAGES)
 
 ##@ Long tests
@@ -43,6 +47,7 @@ check-packages: deb rpm tarball
 	@scripts/packages/check $(VERSION) $(PACKAGES)
 
 ## build everything twice, in different folders, times, umasks and languages, and compare each byte (10 minutes)
-check-reproducible: dist
+check-reproducible:
 	@scripts/install-deps build packages
+	@$(MAKE) --no-print-directory dist
 	@scripts/packages/check-reproducible $(DIST)
