@@ -16,24 +16,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Tests that cannot pass in such a build, by sanitizer, with the reason. The others have no such entry.
-EVERYWHERE = {
+# Tests that cannot pass in an object that UndefinedBehaviorSanitizer checks, with the reason.
+LEFT_OUT = {
     "apps/project": "they examine the object that is installed, or what the others run already",
     "seal/test_small_stacks": "the checks make the frames larger",
     "seal/test_install": "it builds the tree again",
     "seal/test_sandbox_document": "the checks call other functions of libc",
     "layer/test_rebuilt": "it links a library of the ordinary build",
 }
-LEFT_OUT = {
-    "undefined": EVERYWHERE,
-    "address": {
-        **EVERYWHERE,
-        "launcher/test_ignored_preload": "the runtime needs 20 TB of address space, which limits forbid",
-        "launcher/test_unprotectable": "as before",
-        "seal/test_sandbox": "the runtime makes system calls that these filters do not allow",
-        "seal/test_faults": "as before",
-    },
-}
+
+# AddressSanitizer's runtime does not see the threads, the vfork() and the longjmp() of a program that is not built with it.
+# It takes what they leave on the stack for mistakes. The programs of these tests use none of them.
+ADDRESS = ("layer/test_calls", "seal/test_adopted", "seal/test_blocking", "seal/test_calls", "seal/test_ends", "seal/test_epoll",
+           "seal/test_options", "seal/test_pre_handshake", "seal/test_process.py", "seal/test_relay", "seal/test_unsealed")
 
 
 def launcher(build):
@@ -80,7 +75,9 @@ def check_probe(build, reports):
 def chosen(sanitizer, words):
     tests = []
     for path in sorted((ROOT / "tests" / "apps").glob("*/test_*.py")):
-        why = next((why for name, why in LEFT_OUT[sanitizer].items() if name in str(path)), None)
+        why = next((why for name, why in LEFT_OUT.items() if name in str(path)), None)
+        if sanitizer == "address" and not any(name in str(path) for name in ADDRESS):
+            continue
         if why:
             print(f"left out - {path.relative_to(ROOT)}: {why}")
         elif not words or any(word in str(path.relative_to(ROOT)) for word in words):
@@ -91,7 +88,7 @@ def chosen(sanitizer, words):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=Path, required=True)
-    parser.add_argument("sanitizer", choices=sorted(LEFT_OUT))
+    parser.add_argument("sanitizer", choices=("undefined", "address"))
     parser.add_argument("words", nargs="*", metavar="WORD")
     options = parser.parse_args()
     build = options.build.resolve()
