@@ -61,15 +61,22 @@ LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,--build-id=sha1 \
             $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # Static archives: their symbols stay hidden, so the shared object needs libc only.
-SODIUM := -l:libsodium.a
-INIH   := -l:libinih.a
+SODIUM ?= -l:libsodium.a
+INIH   ?= -l:libinih.a
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
 CORE_SRC := shim/config/keys.c $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \
             shim/children/object.c \
             $(sort $(wildcard shim/children/executable*.c shim/policy/*.c shim/seal/*.c shim/wire/*.c))
 SEAL_SRC := $(sort $(wildcard shim/seal/*.c))
-SHIM_SRC := $(sort $(wildcard shim/*.c shim/*/*.c))
+# A file named *_glibc.c or *_musl.c is for programs of that C library only.
+LIBC     ?= glibc
+GLIBC_SRC := shim/base/old_glibc.c shim/socket/libc_streams.c $(wildcard shim/*/*_glibc.c)
+MUSL_SRC  := $(wildcard shim/*/*_musl.c)
+ifeq ($(LIBC),musl)
+CORE_SRC += shim/base/libc_musl.c
+endif
+SHIM_SRC := $(filter-out $(if $(filter musl,$(LIBC)),$(GLIBC_SRC),$(MUSL_SRC)),$(sort $(wildcard shim/*.c shim/*/*.c)))
 TOOL_SRC := $(sort $(wildcard tools/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
@@ -80,7 +87,7 @@ PROG_BIN := $(patsubst %.c,$(B)/%,$(PROG_SRC))
 
 .PHONY: all
 ## build the shared objects, the command and its man pages (the default)
-all: $(B)/libpfswrap.so $(B)/pfswrap-tool
+all: $(B)/libpfswrap.so $(if $(filter glibc,$(LIBC)),$(B)/pfswrap-tool)
 
 # Module-specific rules (libpfswrap-seal, fuzzers, benchmarks, man pages, install, lint) live in mk/.
 include $(wildcard mk/*.mk)
@@ -108,7 +115,7 @@ NOT_IN_OLD_GLIBC := stat fstat getrandom __explicit_bzero_chk pthread_sigmask pt
 
 $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \
-	    $(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%) \
+	    $(if $(filter glibc,$(LIBC)),$(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%)) \
 	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)
 
 # sodium_calls.o stands for two functions of libc that libsodium calls.

@@ -20,6 +20,8 @@ PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/fd/*.c shim/rules/*.c 
              $(addprefix shim/config/,init.c override.c trace_output.c) $(addprefix shim/gnutls/,algorithm.c library.c restrict.c) \
              $(addprefix shim/tls/,ciphers.c fork_guard.c groups.c layer_rule.c libssl.c negotiated.c object_map.c) \
              $(addprefix shim/tls/,settings.c signature.c) shim/loader/lookup.c
+# Without those for another C library.
+PARTS_SRC := $(filter $(SHIM_SRC),$(PARTS_SRC))
 $(B)/libpfswrap-parts.a: $(call obj,$(PARTS_SRC)) mk/check.mk
 	@rm -f $@
 	@$(AR) rcsD $@ $(filter %.o,$^)
@@ -90,6 +92,7 @@ check:
 	@$(MAKE) --no-print-directory $(PARALLEL) unit-tests SANITIZE=address,undefined
 	$(if $(THREAD_UNIT_SRC),@$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=thread \
 	    $(patsubst %.c,build-thread/%,$(THREAD_UNIT_SRC)))
+	@if [ "$$(uname -m)" = x86_64 ]; then $(MAKE) --no-print-directory musl; fi
 	@tests/run $(UNIT_BIN) $(SANITIZED_UNIT_BIN) $(wildcard tests/apps/*/test_*.py tests/lint/test_*.py) $(TESTS)
 
 # Check runs each case in a child of its own (valgrind follows), and leaves its own bookkeeping reachable at exit.

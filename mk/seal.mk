@@ -8,7 +8,7 @@ LIBDIR      ?= $(PREFIX)/lib
 ## where its headers go: PREFIX/include
 INCLUDEDIR  ?= $(PREFIX)/include
 
-all: $(SEAL_LIBS)
+all: $(if $(filter glibc,$(LIBC)),$(SEAL_LIBS))
 
 $(B)/libpfswrap-seal.a: $(call obj,$(SEAL_SRC))
 	@rm -f $@

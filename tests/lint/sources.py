@@ -90,8 +90,8 @@ class Symbols:
         objects = {}
         for source in sources:
             path = build / Path(source.name).with_suffix(".o")
-            if not source.name.endswith(".c"):
-                continue
+            if not source.name.endswith(".c") or source.name.endswith("_musl.c"):
+                continue  # for another C library than this build's
             if path.is_file():
                 objects[str(path)] = source
                 self.undefined[source] = set()
