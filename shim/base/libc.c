@@ -4,12 +4,12 @@
  */
 #include "base/libc.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/elf.h"
+#include "base/libc_newer.h"
 
 struct real_libc real_libc_table;
 atomic_bool real_libc_resolved;
@@ -46,22 +46,13 @@ static bool resolve_from(const struct elf_object *object, void *argument)
     return false;
 }
 
-/* Stands for a function of a newer libc. Callers pass it arguments, which it does not look at. */
-static long absent(void)
+/* What stands for a function that this libc does not have; NULL: `name` is in every libc. */
+static void *stand_in(const char *name)
 {
-    errno = ENOSYS;
-    return -1;
-}
-
-/* The functions that glibc 2.17 does not have. All return -1 with errno if they fail. */
-static bool is_newer(const char *name)
-{
-    static const char *const newer[] = {"close_range", "_Fork",    "epoll_pwait2", "execveat",
-                                        "preadv2",     "pwritev2", "preadv64v2",   "pwritev64v2"};
-    for (size_t i = 0; i < sizeof newer / sizeof newer[0]; i++)
-        if (strcmp(newer[i], name) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; libc_newer[i].name != NULL; i++)
+        if (strcmp(libc_newer[i].name, name) == 0)
+            return (void *)libc_newer[i].function;
+    return NULL;
 }
 
 void real_libc_resolve(void)
@@ -69,8 +60,8 @@ void real_libc_resolve(void)
     struct search search = {0};
     elf_each(resolve_from, &search);
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
-        if (search.found[i] == NULL && is_newer(entries[i].name))
-            search.found[i] = (void *)absent;
+        if (search.found[i] == NULL)
+            search.found[i] = stand_in(entries[i].name);
         void **slot = (void **)((char *)&real_libc_table + entries[i].offset);
         __atomic_store_n(slot, search.found[i], __ATOMIC_RELAXED);
     }
@@ -86,7 +77,7 @@ bool real_libc_has(const char *name, void **function)
             continue;
         if (*slot == NULL)
             real_libc_resolve(); /* it may be in another library, which was loaded later */
-        *function = *slot != (void *)absent ? *slot : NULL;
+        *function = *slot != stand_in(name) ? *slot : NULL;
         return true;
     }
     *function = NULL;
