@@ -1,14 +1,12 @@
 /*
- * glibc's posix_spawn() carries out the file actions with its own system calls, in a process that shares this
+ * libc's posix_spawn() carries out the file actions with its own system calls, in a process that shares this
  * memory. There it would duplicate the bare socket. So new actions come first, which put handoff sockets at the
- * numbers of the connections. Then the program's actions treat these as they would have treated the sockets. libc
- * has no function that reads a list of actions. Its layout has been the same since glibc 2.3, and a test checks it.
+ * numbers of the connections. Then the program's actions treat these as they would have treated the sockets.
  */
 #include "transfer/spawn.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
 
 #include "base/process.h"
 #include "base/raw_syscall.h"
@@ -16,52 +14,26 @@
 #include "fd/own.h"
 #include "transfer/export.h"
 #include "transfer/relay.h"
+#include "transfer/spawn_actions.h"
 
 enum { STANDARD_LAST = 2 };
 
-/* An element of posix_spawn_file_actions_t's array, in glibc's layout. */
-struct spawn_action {
-    enum { ACTION_CLOSE, ACTION_DUP2, ACTION_OPEN, ACTION_CLOSEFROM = 5 } tag; /* others have no descriptors */
-    union {
-        int fd; /* of close and open; the first of closefrom */
-        struct {
-            int fd, target;
-        } dup2;
-        struct {
-            int fd;
-            char *path;
-            int flags;
-            mode_t mode;
-        } open;
-    } action;
-};
-
-static const struct spawn_action *list_of(const posix_spawn_file_actions_t *actions, int *count)
-{
-    *count = actions != NULL ? actions->__used : 0;
-    return actions != NULL ? (const void *)actions->__actions : NULL;
-}
-
 size_t spawn_room(const posix_spawn_file_actions_t *actions)
 {
-    int count;
-    (void)list_of(actions, &count);
     if (atomic_load(&endpoint_count) == 0)
         return 0;
     /* For each handoff socket one action before the program's actions, and perhaps one after them. */
-    return ((size_t)count + (size_t)2 * SPAWN_HANDOFFS_MAX) * sizeof(struct spawn_action);
+    return spawn_bytes(actions, (size_t)2 * SPAWN_HANDOFFS_MAX);
 }
 
 /* Relays the connections that the actions duplicate to a number of at most `last`. Returns 0 or an errno. */
 static int relay_duplicated(const posix_spawn_file_actions_t *actions, int last)
 {
-    int count;
-    const struct spawn_action *list = list_of(actions, &count);
-    for (int i = 0; i < count; i++) {
-        if (list[i].tag != ACTION_DUP2 || list[i].action.dup2.target > last ||
-            !fd_is_sealed(list[i].action.dup2.fd))
+    struct spawn_action action;
+    for (struct spawn_cursor cursor = spawn_first(actions); spawn_next(&cursor, &action);) {
+        if (action.kind != SPAWN_DUP2 || action.target > last || !fd_is_sealed(action.fd))
             continue;
-        const int error = relay_start(list[i].action.dup2.fd);
+        const int error = relay_start(action.fd);
         if (error != 0)
             return error;
     }
@@ -71,10 +43,9 @@ static int relay_duplicated(const posix_spawn_file_actions_t *actions, int last)
 /* Whether the actions duplicate `number`. */
 static bool is_duplicated(const posix_spawn_file_actions_t *actions, int number)
 {
-    int count;
-    const struct spawn_action *list = list_of(actions, &count);
-    for (int i = 0; i < count; i++)
-        if (list[i].tag == ACTION_DUP2 && list[i].action.dup2.fd == number)
+    struct spawn_action action;
+    for (struct spawn_cursor cursor = spawn_first(actions); spawn_next(&cursor, &action);)
+        if (action.kind == SPAWN_DUP2 && action.fd == number)
             return true;
     return false;
 }
@@ -82,15 +53,12 @@ static bool is_duplicated(const posix_spawn_file_actions_t *actions, int number)
 /* Whether the actions close or replace `number`. */
 static bool is_changed(const posix_spawn_file_actions_t *actions, int number)
 {
-    int count;
-    const struct spawn_action *list = list_of(actions, &count);
-    for (int i = 0; i < count; i++) {
-        const struct spawn_action *action = &list[i];
-        if (((action->tag == ACTION_CLOSE || action->tag == ACTION_OPEN) && action->action.fd == number) ||
-            (action->tag == ACTION_DUP2 && action->action.dup2.target == number) ||
-            (action->tag == ACTION_CLOSEFROM && action->action.fd <= number))
+    struct spawn_action action;
+    for (struct spawn_cursor cursor = spawn_first(actions); spawn_next(&cursor, &action);)
+        if (((action.kind == SPAWN_CLOSE || action.kind == SPAWN_OPEN) && action.fd == number) ||
+            (action.kind == SPAWN_DUP2 && action.target == number) ||
+            (action.kind == SPAWN_CLOSEFROM && action.fd <= number))
             return true;
-    }
     return false;
 }
 
@@ -141,19 +109,13 @@ static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_
  */
 static void change_actions(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room)
 {
-    int count, used = 0;
-    const struct spawn_action *list = list_of(actions, &count);
-    struct spawn_action *changed = room;
+    struct spawn_build build = spawn_build_begin(&plan->changed, room);
     for (int i = 0; i < plan->count; i++)
-        changed[used++] = (struct spawn_action){
-            .tag = ACTION_DUP2, .action.dup2 = {plan->handoffs[i].handoff, plan->handoffs[i].number}};
-    if (count > 0)
-        memcpy(changed + used, list, (size_t)count * sizeof *list);
-    used += count;
+        spawn_build_dup2(&build, plan->handoffs[i].handoff, plan->handoffs[i].number);
+    spawn_build_all(&build, actions);
     for (int i = 0; i < plan->count; i++)
         if (plan->handoffs[i].cloexec && !is_changed(actions, plan->handoffs[i].number))
-            changed[used++] = (struct spawn_action){.tag = ACTION_CLOSE, .action.fd = plan->handoffs[i].number};
-    plan->changed = (posix_spawn_file_actions_t){.__allocated = used, .__used = used, .__actions = room};
+            spawn_build_close(&build, plan->handoffs[i].number);
     plan->actions = &plan->changed;
 }
 
