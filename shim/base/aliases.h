@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#ifdef __GLIBC__
 ssize_t __read(int fd, void *bytes, size_t size);
 ssize_t __write(int fd, const void *bytes, size_t size);
 int __close(int fd);
@@ -44,6 +45,14 @@ int __vdprintf_chk(int fd, int flag, const char *format, va_list list) __attribu
 int __vasprintf_chk(char **text, int flag, const char *format, va_list list) __attribute__((format(printf, 3, 0)));
 
 void __backtrace_symbols_fd(void *const *frames, int count, int fd);
+
+/* Types of parameters that differ between C libraries. */
+typedef int messages_flags;                /* of sendmmsg and recvmmsg */
+typedef unsigned long ioctl_request;       /* of ioctl */
+typedef struct aiocb *const aio_list_item; /* of lio_listio */
+#else
+#include "base/musl.h"
+#endif
 
 /* liburing and libaio. Their headers need not be installed. */
 struct io_uring;

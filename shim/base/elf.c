@@ -4,6 +4,7 @@
  */
 #include "base/elf.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { VERSION_HIDDEN = 0x8000 }; /* in DT_VERSYM: not the default version */
@@ -211,6 +212,16 @@ bool elf_needs(const struct elf_object *object, const char *soname)
         if (entry->d_tag == DT_NEEDED && strcmp(object->strings + entry->d_un.d_val, soname) == 0)
             return true;
     return false;
+}
+
+bool elf_is_libc(const struct elf_object *object)
+{
+#ifdef __GLIBC__
+    return object->soname != NULL && strcmp(object->soname, "libc.so.6") == 0;
+#else
+    const uintptr_t function = (uintptr_t)__errno_location;
+    return function >= object->first && function < object->last;
+#endif
 }
 
 struct finding {

@@ -44,6 +44,10 @@ void *elf_find(const char *name);
 /* As elf_symbol(), also for a name that `object` defines for old binaries only (a hidden version). */
 void *elf_symbol_any_version(const struct elf_object *object, const char *name);
 
+/* Whether `object` is the C library. musl's has no DT_SONAME in some distributions: it is where errno comes from.
+ */
+bool elf_is_libc(const struct elf_object *object);
+
 /* Whether `object` names `soname` among its DT_NEEDED entries. */
 bool elf_needs(const struct elf_object *object, const char *soname);
 

@@ -5,42 +5,35 @@
 #ifndef PFSWRAP_BASE_INTERPOSED_H
 #define PFSWRAP_BASE_INTERPOSED_H
 
+#include <features.h> /* __GLIBC__ */
+
 /*
  * libc (shim/socket/): calls that move bytes, make and close descriptors, wait for descriptors, fork, or execute a
  * program.
  */
-#define PFSWRAP_LIBC_CALLS(X)                                                                                      \
+#define PFSWRAP_EVERY_LIBC_CALLS(X)                                                                                \
     /* connect.c, accept.c */                                                                                      \
     X(connect)                                                                                                     \
-    X(__connect)                                                                                                   \
     X(accept)                                                                                                      \
     X(accept4)                                                                                                     \
     /* read.c */                                                                                                   \
     X(read)                                                                                                        \
-    X(__read)                                                                                                      \
-    X(__read_chk)                                                                                                  \
     X(readv)                                                                                                       \
     X(preadv2)                                                                                                     \
     X(preadv64v2)                                                                                                  \
     X(recv)                                                                                                        \
-    X(__recv)                                                                                                      \
-    X(__recv_chk)                                                                                                  \
     X(recvfrom)                                                                                                    \
-    X(__recvfrom_chk)                                                                                              \
     X(recvmsg)                                                                                                     \
     X(recvmmsg)                                                                                                    \
     /* write.c */                                                                                                  \
     X(write)                                                                                                       \
-    X(__write)                                                                                                     \
     X(writev)                                                                                                      \
     X(pwritev2)                                                                                                    \
     X(pwritev64v2)                                                                                                 \
     X(send)                                                                                                        \
-    X(__send)                                                                                                      \
     X(sendto)                                                                                                      \
     X(sendmsg)                                                                                                     \
     X(sendmmsg)                                                                                                    \
-    X(__sendmmsg)                                                                                                  \
     /* sendfile.c */                                                                                               \
     X(sendfile)                                                                                                    \
     X(sendfile64)                                                                                                  \
@@ -49,19 +42,14 @@
     X(splice)                                                                                                      \
     /* close.c */                                                                                                  \
     X(close)                                                                                                       \
-    X(__close)                                                                                                     \
     X(close_range)                                                                                                 \
     X(closefrom)                                                                                                   \
     X(shutdown)                                                                                                    \
     /* dup.c, fcntl.c, option.c */                                                                                 \
     X(dup)                                                                                                         \
     X(dup2)                                                                                                        \
-    X(__dup2)                                                                                                      \
     X(dup3)                                                                                                        \
     X(fcntl)                                                                                                       \
-    X(fcntl64)                                                                                                     \
-    X(__fcntl)                                                                                                     \
-    X(__libc_fcntl64)                                                                                              \
     X(ioctl)                                                                                                       \
     X(getpeername)                                                                                                 \
     X(getsockname)                                                                                                 \
@@ -77,13 +65,8 @@
     X(syscall)                                                                                                     \
     /* stdio.c */                                                                                                  \
     X(fdopen)                                                                                                      \
-    X(_IO_fdopen)                                                                                                  \
     X(dprintf)                                                                                                     \
     X(vdprintf)                                                                                                    \
-    X(__dprintf_chk)                                                                                               \
-    X(__vdprintf_chk)                                                                                              \
-    X(backtrace_symbols_fd)                                                                                        \
-    X(__backtrace_symbols_fd)                                                                                      \
     /* aio.c, uring.c */                                                                                           \
     X(aio_read)                                                                                                    \
     X(aio_read64)                                                                                                  \
@@ -99,19 +82,10 @@
     X(io_uring_queue_init_mem)                                                                                     \
     X(io_uring_queue_init_try_nosqarr)                                                                             \
     X(io_uring_setup)                                                                                              \
-    /* libc_streams.c */                                                                                           \
-    X(rcmd)                                                                                                        \
-    X(rcmd_af)                                                                                                     \
-    X(rexec)                                                                                                       \
-    X(rexec_af)                                                                                                    \
     /* poll.c, select.c, epoll.c */                                                                                \
     X(poll)                                                                                                        \
-    X(__poll)                                                                                                      \
-    X(__poll_chk)                                                                                                  \
     X(ppoll)                                                                                                       \
-    X(__ppoll_chk)                                                                                                 \
     X(select)                                                                                                      \
-    X(__select)                                                                                                    \
     X(pselect)                                                                                                     \
     X(epoll_ctl)                                                                                                   \
     X(epoll_wait)                                                                                                  \
@@ -133,6 +107,54 @@
     X(system)
 
 /*
+ * What only glibc has: second names, what fortified programs call (_FORTIFY_SOURCE), and functions of 4.3BSD.
+ * gcompat, which runs programs of glibc on musl, has some of them. There they call the functions above.
+ */
+#define PFSWRAP_GLIBC_CALLS(X)                                                                                     \
+    /* connect.c */                                                                                                \
+    X(__connect)                                                                                                   \
+    /* read.c */                                                                                                   \
+    X(__read)                                                                                                      \
+    X(__recv)                                                                                                      \
+    /* write.c */                                                                                                  \
+    X(__write)                                                                                                     \
+    X(__send)                                                                                                      \
+    X(__sendmmsg)                                                                                                  \
+    /* close.c */                                                                                                  \
+    X(__close)                                                                                                     \
+    /* dup.c, fcntl.c */                                                                                           \
+    X(__dup2)                                                                                                      \
+    X(fcntl64)                                                                                                     \
+    X(__fcntl)                                                                                                     \
+    X(__libc_fcntl64)                                                                                              \
+    /* poll.c, select.c */                                                                                         \
+    X(__poll)                                                                                                      \
+    X(__select)                                                                                                    \
+    /* stdio.c */                                                                                                  \
+    X(_IO_fdopen)                                                                                                  \
+    /* fortified_glibc.c */                                                                                        \
+    X(__read_chk)                                                                                                  \
+    X(__recv_chk)                                                                                                  \
+    X(__recvfrom_chk)                                                                                              \
+    X(__dprintf_chk)                                                                                               \
+    X(__vdprintf_chk)                                                                                              \
+    X(__poll_chk)                                                                                                  \
+    X(__ppoll_chk)                                                                                                 \
+    X(backtrace_symbols_fd)                                                                                        \
+    X(__backtrace_symbols_fd)                                                                                      \
+    /* libc_streams.c */                                                                                           \
+    X(rcmd)                                                                                                        \
+    X(rcmd_af)                                                                                                     \
+    X(rexec)                                                                                                       \
+    X(rexec_af)
+
+#ifdef __GLIBC__
+#define PFSWRAP_LIBC_CALLS(X) PFSWRAP_EVERY_LIBC_CALLS(X) PFSWRAP_GLIBC_CALLS(X)
+#else
+#define PFSWRAP_LIBC_CALLS(X) PFSWRAP_EVERY_LIBC_CALLS(X)
+#endif
+
+/*
  * SunRPC in libc (shim/socket/libc_streams.c). These names are exported in the version that they have there:
  * libtirpc has functions of the same names.
  */
@@ -152,10 +174,14 @@
     X(svctcp_create)
 
 /* The dynamic loader (shim/loader/): calls that find functions without interposition. */
-#define PFSWRAP_LOADER_CALLS(X)                                                                                    \
+#define PFSWRAP_EVERY_LOADER_CALLS(X)                                                                              \
     X(dlopen)                                                                                                      \
-    X(dlsym)                                                                                                       \
-    X(dlvsym)
+    X(dlsym)
+#ifdef __GLIBC__
+#define PFSWRAP_LOADER_CALLS(X) PFSWRAP_EVERY_LOADER_CALLS(X) X(dlvsym)
+#else
+#define PFSWRAP_LOADER_CALLS(X) PFSWRAP_EVERY_LOADER_CALLS(X)
+#endif
 
 /* libssl (shim/tls/), OpenSSL 1.1.1 and 3.x. */
 #define PFSWRAP_LIBSSL_CALLS(X)                                                                                    \

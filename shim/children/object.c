@@ -47,6 +47,11 @@ const char *object_name(enum object_kind kind)
     return objects[kind].name;
 }
 
+bool object_is_alike(enum object_kind kind)
+{
+    return is_for(kind, objects[OBJECT_OWN].machine, objects[OBJECT_OWN].is_64_bit);
+}
+
 bool object_has_machine(uint16_t machine, bool is_64_bit)
 {
     for (enum object_kind kind = OBJECT_NONE; kind < OBJECT_KINDS; kind++)

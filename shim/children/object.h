@@ -45,6 +45,13 @@ enum object_kind {
 /* NAME: "i386", "x86_64-musl"; "none" for OBJECT_NONE. */
 const char *object_name(enum object_kind kind);
 
+/*
+ * Whether that object has the same structures in memory as the own one: it is for the same machine and word size,
+ * whichever C library. The memory that programs share says in addition how large it takes them to be
+ * (transfer/handoff.c).
+ */
+bool object_is_alike(enum object_kind kind);
+
 /* Whether any object is for that machine (e_machine, elf(5)) and word size. */
 bool object_has_machine(uint16_t machine, bool is_64_bit);
 

@@ -29,6 +29,7 @@ PFSWRAP_EXPORT TAIL_CALLER void *dlsym(void *restrict handle, const char *restri
     return lookup_answer(name, real_libc()->dlsym(handle, name));
 }
 
+#ifdef __GLIBC__
 PFSWRAP_EXPORT TAIL_CALLER void *dlvsym(void *restrict handle, const char *restrict name,
                                         const char *restrict version)
 {
@@ -36,6 +37,7 @@ PFSWRAP_EXPORT TAIL_CALLER void *dlvsym(void *restrict handle, const char *restr
         TAIL_CALL return real_libc()->dlvsym(handle, name, version);
     return lookup_answer(name, real_libc()->dlvsym(handle, name, version));
 }
+#endif
 
 PFSWRAP_EXPORT TAIL_CALLER void *dlopen(const char *file, int mode)
 {

@@ -39,7 +39,7 @@ static void *shim_function(const char *name, bool any_version)
 static bool is_of_libc(const void *function)
 {
     struct elf_object object;
-    return elf_object_of(function, &object) && object.soname != NULL && strcmp(object.soname, "libc.so.6") == 0;
+    return elf_object_of(function, &object) && elf_is_libc(&object);
 }
 
 void *lookup_answer(const char *name, void *found)

@@ -44,7 +44,7 @@ static bool is_on_read_only_mount(int fd)
 /* Whether this process is in the group. */
 static bool is_member(uint32_t group)
 {
-    gid_t groups[NGROUPS_MAX / 64]; /* more than any system gives a user; a process with more is in none of them */
+    gid_t groups[1024]; /* more than any system gives a user; a process with more is in none of them */
     if (getegid() == group)
         return true;
     const int count = getgroups(sizeof groups / sizeof groups[0], groups);

@@ -23,19 +23,9 @@ PFSWRAP_EXPORT int aio_read(struct aiocb *request)
     return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_read(request);
 }
 
-PFSWRAP_EXPORT int aio_read64(struct aiocb64 *request)
-{
-    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_read64(request);
-}
-
 PFSWRAP_EXPORT int aio_write(struct aiocb *request)
 {
     return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_write(request);
-}
-
-PFSWRAP_EXPORT int aio_write64(struct aiocb64 *request)
-{
-    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_write64(request);
 }
 
 PFSWRAP_EXPORT int aio_fsync(int operation, struct aiocb *request)
@@ -43,18 +33,29 @@ PFSWRAP_EXPORT int aio_fsync(int operation, struct aiocb *request)
     return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_fsync(operation, request);
 }
 
-PFSWRAP_EXPORT int aio_fsync64(int operation, struct aiocb64 *request)
-{
-    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_fsync64(operation, request);
-}
-
 /* All requests are checked before one of them begins. */
-PFSWRAP_EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event)
+PFSWRAP_EXPORT int lio_listio(int mode, aio_list_item *restrict list, int count, struct sigevent *restrict event)
 {
     for (int i = 0; i < count; i++)
         if (list[i] != NULL && list[i]->aio_lio_opcode != LIO_NOP && is_refused(list[i]->aio_fildes))
             return -1;
     return real_libc()->lio_listio(mode, list, count, event);
+}
+
+#ifdef __GLIBC__
+PFSWRAP_EXPORT int aio_read64(struct aiocb64 *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_read64(request);
+}
+
+PFSWRAP_EXPORT int aio_write64(struct aiocb64 *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_write64(request);
+}
+
+PFSWRAP_EXPORT int aio_fsync64(int operation, struct aiocb64 *request)
+{
+    return is_refused(request->aio_fildes) ? -1 : real_libc()->aio_fsync64(operation, request);
 }
 
 PFSWRAP_EXPORT int lio_listio64(int mode, struct aiocb64 *const list[], int count, struct sigevent *event)
@@ -64,3 +65,9 @@ PFSWRAP_EXPORT int lio_listio64(int mode, struct aiocb64 *const list[], int coun
             return -1;
     return real_libc()->lio_listio64(mode, list, count, event);
 }
+#else
+PFSWRAP_ALIAS(aio_read64, aio_read);
+PFSWRAP_ALIAS(aio_write64, aio_write);
+PFSWRAP_ALIAS(aio_fsync64, aio_fsync);
+PFSWRAP_ALIAS(lio_listio64, lio_listio);
+#endif

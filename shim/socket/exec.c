@@ -74,10 +74,10 @@ static enum object_kind object_for(struct executable_result result)
     return is_unprotected(result) ? OBJECT_NONE : result.object;
 }
 
-/* Whether the program will have the same object, so that it knows the memory in which connections are shared. */
+/* Whether the program will have an object that knows the memory in which connections are shared. */
 static bool is_alike(struct executable_result result)
 {
-    return !is_unprotected(result) && (result.object == OBJECT_NONE || result.object == OBJECT_OWN);
+    return !is_unprotected(result) && (result.object == OBJECT_NONE || object_is_alike(result.object));
 }
 
 /* Whether a shared object can be preloaded into that file. */

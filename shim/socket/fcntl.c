@@ -132,7 +132,7 @@ PFSWRAP_ALIAS(fcntl64, fcntl);
 PFSWRAP_ALIAS(__fcntl, fcntl);
 PFSWRAP_ALIAS(__libc_fcntl64, fcntl);
 
-static int ioctl_sealed(int fd, unsigned long request, void *argument)
+static int ioctl_sealed(int fd, ioctl_request request, void *argument)
 {
     if (fd_is_hidden(fd))
         return not_open();
@@ -162,7 +162,7 @@ static int ioctl_sealed(int fd, unsigned long request, void *argument)
     }
 }
 
-PFSWRAP_EXPORT int ioctl(int fd, unsigned long request, ...)
+PFSWRAP_EXPORT int ioctl(int fd, ioctl_request request, ...)
 {
     va_list list;
     va_start(list, request);

@@ -55,7 +55,7 @@ struct search {
 static bool find_in_libc(const struct elf_object *object, void *argument)
 {
     struct search *search = argument;
-    if (object->soname == NULL || strcmp(object->soname, "libc.so.6") != 0)
+    if (!elf_is_libc(object))
         return false;
     search->found = elf_symbol_any_version(object, search->name);
     return true;

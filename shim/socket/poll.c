@@ -136,18 +136,3 @@ PFSWRAP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec
         .fds = fds, .count = count, .allowed = timeout_from(timeout), .masks = true, .mask = mask};
     return poll_sealed(&request);
 }
-
-PFSWRAP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
-{
-    if (room / sizeof *fds < count)
-        return real_libc()->__poll_chk(fds, count, timeout, room);
-    return poll(fds, count, timeout);
-}
-
-PFSWRAP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
-                               const sigset_t *mask, size_t room)
-{
-    if (room / sizeof *fds < count)
-        return real_libc()->__ppoll_chk(fds, count, timeout, mask, room);
-    return ppoll(fds, count, timeout, mask);
-}

@@ -205,35 +205,19 @@ static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, in
     return (int)done;
 }
 
-PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, messages_flags call_flags,
+                            struct timespec *timeout)
 {
+    const int flags = (int)call_flags;
     if ((count > 0 && address_is_bad(messages)) || (flags & MSG_ERRQUEUE) != 0)
-        return real_libc()->recvmmsg(fd, messages, count, flags, timeout);
+        return real_libc()->recvmmsg(fd, messages, count, call_flags, timeout);
     if (fd_has_operations(fd)) {
         /* A call may return fewer messages than it has room for; for an inspected stream it is one. */
         const bool one = fd_is_inspected(fd) && count > 1;
         return receive_messages(fd, messages, one ? 1 : count, flags, one ? NULL : timeout, CALLER);
     }
-    const int done = real_libc()->recvmmsg(fd, messages, count, flags, timeout);
+    const int done = real_libc()->recvmmsg(fd, messages, count, call_flags, timeout);
     for (int i = 0; i < done; i++)
         (void)receive_descriptors(&messages[i].msg_hdr, 1, 0);
     return done;
-}
-
-/* For fortified programs. If the check fails, the real call ends the program. */
-PFSWRAP_EXPORT ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room)
-{
-    return size > room ? real_libc()->__read_chk(fd, bytes, size, room) : read(fd, bytes, size);
-}
-
-PFSWRAP_EXPORT ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags)
-{
-    return size > room ? real_libc()->__recv_chk(fd, bytes, size, room, flags) : recv(fd, bytes, size, flags);
-}
-
-PFSWRAP_EXPORT ssize_t __recvfrom_chk(int fd, void *bytes, size_t size, size_t room, int flags,
-                                      struct sockaddr *address, socklen_t *length)
-{
-    return size > room ? real_libc()->__recvfrom_chk(fd, bytes, size, room, flags, address, length)
-                       : recvfrom(fd, bytes, size, flags, address, length);
 }

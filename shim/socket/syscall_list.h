@@ -25,7 +25,7 @@
     X(preadv2, preadv2((int)a, POINTER(b), (int)c, (off_t)d, (int)f))                                              \
     X(pwritev2, pwritev2((int)a, POINTER(b), (int)c, (off_t)d, (int)f))                                            \
     X(recvfrom, recvfrom((int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), POINTER(f)))                           \
-    X(ioctl, ioctl((int)a, (unsigned long)b, c))                                                                   \
+    X(ioctl, ioctl((int)a, (ioctl_request)b, c))                                                                   \
     X(shutdown, shutdown((int)a, (int)b))                                                                          \
     X(sendfile, sendfile((int)a, (int)b, POINTER(c), (size_t)d))
 

@@ -180,13 +180,14 @@ static bool any_scm_rights_matters(const struct mmsghdr *messages, unsigned coun
     return false;
 }
 
-PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, messages_flags call_flags)
 {
+    const int flags = (int)call_flags;
     if (count > 0 && address_is_bad(messages))
-        return real_libc()->sendmmsg(fd, messages, count, flags);
+        return real_libc()->sendmmsg(fd, messages, count, call_flags);
     const bool connects = (flags & MSG_FASTOPEN) != 0 && (pfswrap_seals() || inspect_is_wanted());
     if (fd_has_operations(fd) || connects || any_scm_rights_matters(messages, count))
         return send_messages(fd, messages, count, flags);
-    return real_libc()->sendmmsg(fd, messages, count, flags);
+    return real_libc()->sendmmsg(fd, messages, count, call_flags);
 }
 PFSWRAP_ALIAS(__sendmmsg, sendmmsg);
