@@ -55,8 +55,10 @@ def reachable_tree():
     if os.geteuid() != 0 or all(place.stat().st_mode & 0o001 for place in places):
         return ROOT
     copy = temporary_directory()
-    for name in ("scripts/pfswrap", f"{BUILD.name}/pfswrap-tool", f"{BUILD.name}/libpfswrap.so",
-                 f"{BUILD.name}/tests/apps/programs", f"{BUILD.name}/tests/apps/plugins"):
+    names = ["scripts/pfswrap", "build/pfswrap-tool", "build/libpfswrap.so", "build/x86_64-musl/libpfswrap.so"]
+    for folder in sorted({"build", BUILD.name, "build-x86_64-musl"}):
+        names += [f"{folder}/{name}" for name in ("pfswrap-tool", "libpfswrap.so", "tests/apps/programs", "tests/apps/plugins")]
+    for name in dict.fromkeys(names):
         source, target = ROOT / name, copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

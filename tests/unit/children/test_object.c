@@ -57,6 +57,10 @@ START_TEST(every_machine_has_its_objects)
     ck_assert(object_has_machine(62 /* EM_X86_64 */, true));
     ck_assert(!object_has_machine(62, false));
     ck_assert(!object_has_machine(0, false));
+    ck_assert(object_is_alike(OBJECT_OWN));
+    ck_assert(object_is_alike(OBJECT_OF_MUSL)); /* as this machine's, with another C library */
+    ck_assert(!object_is_alike(OBJECT_NONE));
+    ck_assert(!object_is_alike(OBJECT_OWN == OBJECT_I386 ? OBJECT_X86_64 : OBJECT_I386));
     ck_assert_int_eq(object_of_program(3, false, "/lib/ld-linux.so.2"), OBJECT_I386);
     ck_assert_int_eq(object_of_program(3, false, "/lib64/ld-linux-x86-64.so.2"), OBJECT_NONE);
     ck_assert_int_eq(object_of_program(3, false, ""), OBJECT_NONE);

@@ -285,6 +285,12 @@ int sock_reap(pid_t pid)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+const char *sock_program(void)
+{
+    const char *other = getenv("SOCK_PROGRAM");
+    return other ? other : "/proc/self/exe";
+}
+
 char sock_state_of(pid_t pid)
 {
     char path[64], line[512];
@@ -334,6 +340,14 @@ static void scenario_run_pair(const struct scenario *scenario, const struct sock
     }
 }
 
+/* The two ends are programs of their own, which share a Unix socket: SOCK_SIDE is its number. */
+static void sock_take_side(void)
+{
+    const char *number = getenv("SOCK_SIDE");
+    if (number)
+        sock_side = atoi(number);
+}
+
 int scenario_main(int argc, char **argv, const struct scenario *scenarios)
 {
     if (argc < 3) {
@@ -353,8 +367,10 @@ int scenario_main(int argc, char **argv, const struct scenario *scenarios)
     if (scenario->alone) {
         scenario->alone(&target);
     } else if (strcmp(role, "client") == 0) {
+        sock_take_side();
         scenario->client(sock_connect(&target));
     } else if (strcmp(role, "server") == 0) {
+        sock_take_side();
         int listener = sock_listen(&target);
         int fd = sock_accept(listener);
         (void)close(listener);

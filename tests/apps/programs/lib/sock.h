@@ -152,6 +152,9 @@ pid_t sock_fork_by_clone(void);
 /* Waits for a child and returns its exit status; a signal counts as 128 + its number. */
 int sock_reap(pid_t pid);
 
+/* The program that a scenario executes to continue: the same file, or the one that SOCK_PROGRAM names. */
+const char *sock_program(void);
+
 /* The state letter of a process or thread (proc(5), stat, field 3): S sleeps, Z has ended. X: there is none. */
 char sock_state_of(pid_t pid);
 

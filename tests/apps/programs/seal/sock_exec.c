@@ -93,7 +93,7 @@ static void again_server(int fd)
     (void)snprintf(number, sizeof number, "%d", 7);
     (void)snprintf(port, sizeof port, "%d", (int)getpid());
     (void)snprintf(address, sizeof address, "%d", (int)sock_peer_pid);
-    (void)execl("/proc/self/exe", "sock_exec", "continue", number, port, address, (char *)NULL);
+    (void)execl(sock_program(), "sock_exec", "continue", number, port, address, (char *)NULL);
     sock_fail("execl");
 }
 

@@ -39,7 +39,7 @@ static void execute(const char *what, int number, size_t piece)
     char text[2][16];
     (void)snprintf(text[0], sizeof text[0], "%d", number);
     (void)snprintf(text[1], sizeof text[1], "%zu", piece);
-    (void)execl("/proc/self/exe", "sock_export", "executed", what, text[0], text[1], (char *)NULL);
+    (void)execl(sock_program(), "sock_export", "executed", what, text[0], text[1], (char *)NULL);
 }
 
 static pid_t fork_and_execute(const char *what, int number, size_t piece)
@@ -253,7 +253,7 @@ static void spawn(const posix_spawn_file_actions_t *actions, int number, size_t 
     pid_t pid;
     (void)snprintf(text[0], sizeof text[0], "%d", number);
     (void)snprintf(text[1], sizeof text[1], "%zu", piece);
-    sock_expect(posix_spawn(&pid, "/proc/self/exe", actions, NULL, arguments, environ) == 0, "posix_spawn");
+    sock_expect(posix_spawn(&pid, sock_program(), actions, NULL, arguments, environ) == 0, "posix_spawn");
     sock_expect(sock_reap(pid) == 0, "the program");
 }
 
