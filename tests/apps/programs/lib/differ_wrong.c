@@ -37,7 +37,9 @@ void call_wrongly(const struct end *end)
     (void)traced(recv(fd, &byte, 1, MSG_ERRQUEUE | MSG_DONTWAIT), "recv of errors");
     (void)traced(sendmmsg(fd, NULL, 0, 0), "sendmmsg of none");
     (void)traced(recvmmsg(fd, NULL, 0, 0, NULL), "recvmmsg of none");
+#ifdef __GLIBC__ /* musl writes to the messages first, and crashes */
     (void)traced(recvmmsg(fd, NULL, 1, 0, &(struct timespec){.tv_nsec = -1}), "recvmmsg with a strange time");
+#endif
     (void)traced(accept4(fd, NULL, NULL, 0x123), "accept4 with a strange flag");
     (void)traced(ioctl(fd, TIOCGWINSZ, &message), "TIOCGWINSZ");
 }
