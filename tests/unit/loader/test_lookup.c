@@ -43,6 +43,11 @@ bool elf_object_of(const void *address, struct elf_object *object)
     return true;
 }
 
+bool elf_is_libc(const struct elf_object *object)
+{
+    return object->soname != NULL && strcmp(object->soname, "libc.so.6") == 0;
+}
+
 void *elf_symbol(const struct elf_object *object, const char *name)
 {
     ck_assert_str_eq(object->name, "the shim");
