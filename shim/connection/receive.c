@@ -209,9 +209,14 @@ static size_t to_ask(const struct connection *connection, size_t room, size_t ne
     return need > bound ? need - buffered : bound - buffered;
 }
 
-/* Copies plaintext to `to` until it is full, or the kernel has no more bytes. */
+/*
+ * Copies plaintext to `to` until it is full, or the kernel has no more bytes. Fewer bytes than were asked for say
+ * so, too, but the end of the stream may be behind them. A program must not get EAGAIN then: with edge-triggered
+ * epoll no other event would come. So without plaintext the kernel itself must have said EAGAIN.
+ */
 static void receive_stream(struct connection *connection, int fd, struct iov_iter *to)
 {
+    const size_t before = to->passed;
     bool drained = false;
     for (;;) {
         size_t need = 0;
@@ -219,7 +224,8 @@ static void receive_stream(struct connection *connection, int fd, struct iov_ite
         if (to->left == 0 || receive_is_over(connection))
             break;
         enum step step = receive_next(connection, fd, to, &need);
-        if (step == STEP_OVER || (step == STEP_WANT_READ && drained))
+        if (step == STEP_OVER ||
+            (step == STEP_WANT_READ && drained && (to->passed > before || transport_receive_waits())))
             break;
         if (step == STEP_DATA)
             continue;

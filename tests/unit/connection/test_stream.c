@@ -229,6 +229,21 @@ START_TEST(an_end_without_final_is_an_error_after_the_earlier_bytes)
 }
 END_TEST
 
+START_TEST(an_end_behind_half_a_frame_is_reported_by_the_first_receive)
+{
+    struct link link = link_open(65536);
+    char frame[PFSWRAP_SEAL_OVERHEAD + 5], text[8];
+    ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
+    ck_assert_int_eq(recv(link.client_wire, frame, sizeof frame, MSG_WAITALL), sizeof frame);
+    ck_assert_int_eq(send(link.server_wire, frame, sizeof frame / 2, 0), sizeof frame / 2);
+    ck_assert_int_eq(shutdown(link.server_wire, SHUT_WR), 0);
+    struct pollfd end = {.fd = link.server, .events = POLLRDHUP};
+    ck_assert_int_eq(poll(&end, 1, -1), 1); /* edge-triggered epoll reports data and end at once, and only once */
+    ck_assert_int_eq(link_receive(link.server, text, sizeof text, 0), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+}
+END_TEST
+
 START_TEST(a_forged_byte_anywhere_in_a_frame_is_an_error)
 {
     enum { FRAME = 5 + PFSWRAP_SEAL_OVERHEAD };
@@ -374,6 +389,7 @@ int main(void)
     tcase_add_test(cases, a_receive_of_no_bytes_reports_a_complete_frame_and_takes_nothing);
     tcase_add_test(cases, discarding_counts_and_copies_nothing);
     tcase_add_test(cases, an_end_without_final_is_an_error_after_the_earlier_bytes);
+    tcase_add_test(cases, an_end_behind_half_a_frame_is_reported_by_the_first_receive);
     tcase_add_test(cases, a_forged_byte_anywhere_in_a_frame_is_an_error);
     tcase_add_test(cases, a_peer_with_another_protocol_is_refused);
     tcase_add_test(cases, a_silent_peer_is_refused_after_the_timeout);
