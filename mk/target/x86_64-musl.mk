@@ -50,12 +50,12 @@ $(B)/tests/apps/programs/%: LDFLAGS += -L$(MUSL_LIB) -Wl,-rpath,$(abspath $(MUSL
 
 # musl-gcc knows no -static-pie. Archives are read once: what libsodium.a needs must be taken before it.
 $(addprefix $(B)/tests/apps/programs/seal/,static_true sock_inetd_static): LDFLAGS += -static
-$(addprefix $(B)/tests/apps/programs/,seal/seal_peer seal/seal_ending seal/seal_example seal/seal_vectors seal/seal_keys layer/layer_ending): \
+$(addprefix $(B)/tests/apps/programs/,$(addprefix seal/seal_,peer ending example keys vectors) layer/layer_ending): \
     LDFLAGS += -Wl,-u,__explicit_bzero_chk
 
-# Without those that need what musl does not have: SunRPC and rcmd(3), makecontext(3), a static OpenSSL, and libsodium in the
-# program itself.
-MUSL_PROG_SRC = $(filter-out tests/apps/programs/wire/libc_streams.c tests/apps/programs/seal/sock_stacks.c \
-                              tests/apps/programs/tls/contains_libssl.c tests/apps/programs/seal/sock_journal.c,$(PROG_SRC))
+# Without those that need what musl does not have: SunRPC and rcmd(3), makecontext(3), a static OpenSSL, a static libsodium.
+MUSL_PROG_SRC = $(filter-out tests/apps/programs/wire/libc_streams.c \
+                              $(addprefix tests/apps/programs/seal/,sock_stacks.c sock_journal.c) \
+                              tests/apps/programs/tls/contains_libssl.c,$(PROG_SRC))
 MUSL_TLS_SRC  = $(shell grep -lE 'link: .*-l(ssl|crypto)' $(MUSL_PROG_SRC))
 
