@@ -1,4 +1,4 @@
-"""The Ansible role of examples/fleet/: it is clean, makes keys on their machines, and changes nothing twice.
+"""The Ansible role of examples/fleet/: clean, run twice without a change, and what it lays starts a sealed service.
 
 Ansible runs with a local connection into roots of the test, one for each machine of the inventory.
 """
@@ -7,12 +7,15 @@ Ansible runs with a local connection into roots of the test, one for each machin
 import json
 import re
 
-from lib.process import ROOT, find, run, temporary_directory
-from lib.rootfs import DebianRoot, require_containers
+import yaml
+
+from lib.process import ROOT, find, run, temporary_directory, wait_until
+from lib.rootfs import Container, DebianRoot, Network, require_containers
 from lib.tap import Tap, check, contains, equal, skip_all
 
 FLEET = ROOT / "examples/fleet"
 MACHINES = ("redis-1", "app-1")
+PORT = 6379
 tap = Tap()
 
 
@@ -27,7 +30,10 @@ class Fleet:
         equal(done.status, 0, f"{done!r}")
         self.archive = self.folder / "pfswrap.tar.gz"
         equal(run(["tar", "-C", self.folder / "stage/usr/local", "-czf", self.archive, "."]).status, 0, "status of tar")
-        self.settings = {"pfswrap_archive": str(self.archive), "ansible_connection": "local", "ansible_become": False,
+        # A root of the test has no syslog, and the policy refuses to run without its log.
+        inventory = yaml.safe_load((FLEET / "inventory.yml").read_text())
+        policy = inventory["pfswrap"]["vars"]["pfswrap_policy"].replace("log = syslog", "log = stderr")
+        self.settings = {"pfswrap_policy": policy, "pfswrap_archive": str(self.archive), "ansible_connection": "local", "ansible_become": False,
                          "ansible_python_interpreter": "/usr/bin/python3", "pfswrap_user": "nobody", "pfswrap_group": "nogroup",
                          "pfswrap_prefix": "/opt/pfswrap",  # /usr is this machine's
                          "roots": {name: str(root.folder) for name, root in self.roots.items()},
@@ -93,14 +99,39 @@ def plays(fleet):
     return peers
 
 
+def command_of(root, service):
+    """The words of the drop-in's last ExecStart=. The first one must be empty: it clears the unit's own."""
+    text = root.path(f"/etc/systemd/system/{service}.service.d/pfswrap.conf").read_text()
+    lines = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    equal((len(lines), lines[0]), (2, ""), f"ExecStart lines of {text!r}")
+    return lines[1].split()
+
+
+def starts(fleet):
+    network, server, client = Network(), fleet.roots["redis-1"], fleet.roots["app-1"]
+    server.write("/etc/redis/redis.conf", f"port {PORT}\nsave \"\"\ndir /run\nprotected-mode no\n")
+    server.folder_for("/run", mode=0o777)
+    with tap.case("the drop-in's command starts the service, sealed, as its user; the other machine reaches it with its key"), \
+            Container(server, command_of(server, "redis-server"), user=65534, network=network) as container:
+        wait_until(lambda: network.listens(PORT) or not container.running(), container.text)
+        check(container.running() and container.preloaded(container.init), f"the server: {container.text()}")
+        line = command_of(client, "app")
+        line = [*line[:line.index("--") + 1], "redis-cli", "ping"]
+        done = client.run(line, user=65534, network=network)
+        equal(done.out, b"PONG\n", f"{done!r}")
+        done = client.run(["redis-cli", "ping"], user=65534, network=network)
+        check(b"PONG" not in done.out, f"without pfswrap: {done!r}")
+
+
 def main():
     require_containers()
-    for command in ("ansible-playbook", "ansible-lint"):
+    for command in ("ansible-playbook", "ansible-lint", "redis-server"):
         if not find(command):
             skip_all(f"no {command}: scripts/install-deps containers installs it")
     lints()
     fleet = Fleet()
     plays(fleet)
+    starts(fleet)
     tap.finish()
 
 
