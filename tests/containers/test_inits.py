@@ -25,7 +25,7 @@ tap = Tap()
 def installed():
     """A folder with pfswrap, for all containers."""
     folder = temporary_directory()
-    done = run(["make", "-s", "-C", ROOT, "install-base", f"DESTDIR={folder}", "PREFIX=/pfswrap", "SCDOC="],
+    done = run(["make", "-s", "-C", ROOT, "install-base", f"DESTDIR={folder}", "PREFIX=/pfswrap"],
                env={"MAKEFLAGS": "", "MFLAGS": ""}, timeout=300)
     equal(done.status, 0, f"{done!r}")
     return folder / "pfswrap"
