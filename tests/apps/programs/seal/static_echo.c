@@ -50,7 +50,8 @@ static int send_input(int connection)
     int status = 0;
     const pid_t sender = fork();
     if (sender == 0)
-        _exit(copy(STDIN_FILENO, connection) < 0 || shutdown(connection, SHUT_WR) < 0);
+        _exit(copy(STDIN_FILENO, connection) < 0 || shutdown(connection, SHUT_WR) < 0 ? EXIT_FAILURE
+                                                                                      : EXIT_SUCCESS);
     const int result = copy(connection, STDOUT_FILENO);
     if (result < 0)
         perror("static_echo: receive");
