@@ -28,7 +28,9 @@ def main():
         files = [entry["file"] for entry in converted(dry.out.decode())]
         equal(len(files), len(set(files)), "entries")
         folders = [ROOT / name for name in ("shim", "tools", "tests")]
-        expected = {str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.c")}
+        # Those for another C library, or for a build with sanitizers, are not compiled here.
+        expected = {str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.c")
+                    if not path.name.endswith("_musl.c") and path.parent.name != "sanitized"}
         equal(set(files) ^ expected, set(), "files on one side only")
     with tap.case("an entry has the folder, the flags as make's shell would pass them, and the object"):
         entry, = converted("mkdir -p b\ngcc -DA='\"1\"' -Ishim \\\n  -c -o b/shim/x.o shim/x.c\n"
