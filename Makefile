@@ -109,7 +109,7 @@ $(B)/exports.map: shim/base/interposed.h shim/exports.map.in
 $(call obj,$(wildcard shim/socket/*.c)): CFLAGS += -U_FORTIFY_SOURCE
 
 # What glibc 2.17 lacks or has in libpthread: shim/base/old_glibc.c has these functions for the shared object.
-NOT_IN_OLD_GLIBC := stat fstat getrandom __explicit_bzero_chk pthread_sigmask pthread_once \
+NOT_IN_OLD_GLIBC := stat stat64 fstat fstat64 getrandom __explicit_bzero_chk pthread_sigmask pthread_once \
                     pthread_testcancel pthread_create pthread_join pthread_attr_setstacksize \
                     __pthread_register_cancel __pthread_unregister_cancel __pthread_unwind_next
 

@@ -94,7 +94,7 @@ static long sealed_memfd(const struct text *text)
     bool torn = false;
     int error = fstat((int)file, &status) == 0 ? write_quietly((int)file, &status, text, &torn) : EIO;
     if (error == 0)
-        error = (int)-raw_syscall(SYS_fcntl, file, F_ADD_SEALS,
+        error = (int)-raw_syscall(RAW_FCNTL, file, F_ADD_SEALS,
                                   F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
     if (error == 0)
         return file;

@@ -2,7 +2,8 @@
  * Invalid pointers that can be recognised without a system call: pointers into the first page (NULL, or a member of
  * a structure at NULL), and pointers into the kernel's half of the address space, which the kernel refuses before
  * it does anything else. On 64-bit ARM, bit 55 selects the half, and the byte above it may be a tag of the program
- * (Linux, Documentation/arch/arm64/tagged-pointers.rst).
+ * (Linux, Documentation/arch/arm64/tagged-pointers.rst). A 32-bit program under a 64-bit kernel has all but the
+ * last page.
  */
 #ifndef PFSWRAP_BASE_ADDRESS_CHECK_H
 #define PFSWRAP_BASE_ADDRESS_CHECK_H
@@ -14,6 +15,8 @@ static inline bool address_is_kernels(const void *pointer)
 {
 #if defined(__aarch64__)
     return ((uintptr_t)pointer >> 55 & 1) != 0;
+#elif defined(__i386__)
+    return (uintptr_t)pointer >= 0xfffff000;
 #else
     return (intptr_t)pointer < 0;
 #endif

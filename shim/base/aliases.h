@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -38,6 +39,37 @@ int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
                 size_t room);
 int __select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout);
+
+#if defined(__i386__)
+/*
+ * What programs call that were built with a time_t of 64 bits (_TIME_BITS=64). The structures are those of the
+ * kernel (linux/time_types.h), except that a timeout's microseconds and nanoseconds have 32 bits and padding behind
+ * them.
+ */
+struct time64_timespec {
+    int64_t tv_sec;
+    int32_t tv_nsec, padding;
+};
+struct time64_timeval {
+    int64_t tv_sec, tv_usec;
+};
+int __fcntl_time64(int fd, int command, ...);
+int __ioctl_time64(int fd, unsigned long request, ...);
+int __prctl_time64(int option, ...);
+int __getsockopt64(int fd, int level, int option, void *value, socklen_t *length);
+int __setsockopt64(int fd, int level, int option, const void *value, socklen_t length);
+ssize_t __recvmsg64(int fd, struct msghdr *message, int flags);
+int __recvmmsg64(int fd, struct mmsghdr *messages, unsigned count, int flags, struct time64_timespec *timeout);
+ssize_t __sendmsg64(int fd, const struct msghdr *message, int flags);
+int __sendmmsg64(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __select64(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct time64_timeval *timeout);
+int __pselect64(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
+                const struct time64_timespec *timeout, const sigset_t *mask);
+int __ppoll64(struct pollfd *fds, nfds_t count, const struct time64_timespec *timeout, const sigset_t *mask);
+struct epoll_event;
+int __epoll_pwait2_time64(int epoll, struct epoll_event *events, int room, const struct time64_timespec *timeout,
+                          const sigset_t *mask);
+#endif
 
 FILE *_IO_fdopen(int fd, const char *mode) __THROW;
 int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));

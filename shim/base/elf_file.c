@@ -67,7 +67,7 @@ bool elf_file_has_sections(const Elf64_Ehdr *header)
 
 int elf_file_read(int fd, void *bytes, size_t size, uint64_t offset)
 {
-    if (offset > INT64_MAX - size)
+    if (offset > (uint64_t)INT64_MAX - size)
         return 0;
     int interrupted = 0;
     for (size_t done = 0; done < size;) {

@@ -20,6 +20,8 @@ struct filter_set filter_in_force;
 
 #if defined(__x86_64__)
 #define MACHINE AUDIT_ARCH_X86_64
+#elif defined(__i386__)
+#define MACHINE AUDIT_ARCH_I386
 #elif defined(__aarch64__)
 #define MACHINE AUDIT_ARCH_AARCH64
 #endif
@@ -28,11 +30,11 @@ struct filter_set filter_in_force;
  */
 static const short normal_calls[] = {
     SYS_clock_gettime,   SYS_clock_nanosleep, SYS_close,          SYS_dup3,
-    SYS_epoll_ctl,       SYS_epoll_pwait,     SYS_fcntl,          SYS_fstat,
+    SYS_epoll_ctl,       SYS_epoll_pwait,     RAW_FCNTL,          RAW_FSTAT,
     SYS_futex,           SYS_getpeername,     SYS_getpid,         SYS_getppid,
     SYS_getrandom,       SYS_getsockname,     SYS_getsockopt,     SYS_ioctl,
-    SYS_lseek,           SYS_madvise,         SYS_mmap,           SYS_munmap,
-    SYS_newfstatat,      SYS_openat,          SYS_ppoll,          SYS_recvfrom,
+    RAW_LSEEK,           SYS_madvise,         RAW_MMAP,           SYS_munmap,
+    RAW_FSTATAT,         SYS_openat,          SYS_ppoll,          SYS_recvfrom,
     SYS_rt_sigaction,    SYS_rt_sigpending,   SYS_rt_sigprocmask, SYS_rt_sigreturn,
     SYS_rt_sigtimedwait, SYS_sched_yield,     SYS_sendto,         SYS_setsockopt,
     SYS_shutdown,        SYS_write,
@@ -40,7 +42,7 @@ static const short normal_calls[] = {
 
 /* What libc calls for a thread, beside clone3(2). */
 static const short thread_calls[] = {
-    SYS_exit, SYS_madvise, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_rseq, SYS_rt_sigprocmask, SYS_set_robust_list,
+    SYS_exit, SYS_madvise, RAW_MMAP, SYS_mprotect, SYS_munmap, SYS_rseq, SYS_rt_sigprocmask, SYS_set_robust_list,
 };
 
 enum {
@@ -64,9 +66,23 @@ struct known {
     uint64_t value;
 };
 
+/* The number that the kernel sees for a call of the shim. */
+static long number_of(long number)
+{
+#if defined(__i386__)
+    if (socketcall_of(number) != 0)
+        return SYS_socketcall;
+#endif
+    return number;
+}
+
 static struct known known_of(long number)
 {
-    if (number == SYS_mmap || number == SYS_mprotect) /* filters examine whether memory becomes executable */
+#if defined(__i386__)
+    if (socketcall_of(number) != 0)
+        return (struct known){true, 0, (uint64_t)socketcall_of(number)};
+#endif
+    if (number == RAW_MMAP || number == SYS_mprotect) /* filters examine whether memory becomes executable */
         return (struct known){true, 2, PROT_READ | PROT_WRITE};
     return (struct known){.is_known = false};
 }
@@ -76,7 +92,7 @@ static struct state load(uint32_t offset, long number)
     const struct known known = known_of(number);
     const uint32_t low = (uint32_t)(offsetof(struct seccomp_data, args) + known.argument * sizeof(uint64_t));
     if (offset == offsetof(struct seccomp_data, nr))
-        return (struct state){(uint32_t)number, KNOWN};
+        return (struct state){(uint32_t)number_of(number), KNOWN};
     if (offset == offsetof(struct seccomp_data, arch))
         return (struct state){MACHINE, KNOWN};
     if (known.is_known && offset == low)
@@ -230,7 +246,7 @@ static void make_worse(struct filter_set *set, long number, enum filter_answer a
 
 static struct state *map_states(void)
 {
-    const long mapping = raw_syscall(SYS_mmap, NULL, BPF_MAXINSNS * sizeof(struct state), PROT_READ | PROT_WRITE,
+    const long mapping = raw_syscall(RAW_MMAP, NULL, BPF_MAXINSNS * sizeof(struct state), PROT_READ | PROT_WRITE,
                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return mapping > -4096 && mapping < 0 ? NULL : (struct state *)mapping;
 }
@@ -245,7 +261,7 @@ void filter_read(const struct sock_fprog *program, struct filter_set *set)
 {
     struct state *states = NULL;
     *set = filter_in_force;
-    if (program != NULL && is_readable(program) && filter_allows(SYS_mmap) && filter_allows(SYS_munmap))
+    if (program != NULL && is_readable(program) && filter_allows(RAW_MMAP) && filter_allows(SYS_munmap))
         states = map_states();
     for (long number = 0; number < FILTER_NUMBERS; number++)
         if (program == NULL)

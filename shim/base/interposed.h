@@ -91,6 +91,7 @@
     X(epoll_wait)                                                                                                  \
     X(epoll_pwait)                                                                                                 \
     X(epoll_pwait2)                                                                                                \
+    PFSWRAP_TIME64_CALLS(X)                                                                                        \
     /* exec.c */                                                                                                   \
     X(execl)                                                                                                       \
     X(execle)                                                                                                      \
@@ -105,6 +106,26 @@
     X(posix_spawn)                                                                                                 \
     X(posix_spawnp)                                                                                                \
     X(system)
+
+/* time64.c: names that only the libc of i386 has. */
+#if defined(__i386__)
+#define PFSWRAP_TIME64_CALLS(X)                                                                                    \
+    X(__fcntl_time64)                                                                                              \
+    X(__ioctl_time64)                                                                                              \
+    X(__prctl_time64)                                                                                              \
+    X(__getsockopt64)                                                                                              \
+    X(__setsockopt64)                                                                                              \
+    X(__recvmsg64)                                                                                                 \
+    X(__recvmmsg64)                                                                                                \
+    X(__sendmsg64)                                                                                                 \
+    X(__sendmmsg64)                                                                                                \
+    X(__select64)                                                                                                  \
+    X(__pselect64)                                                                                                 \
+    X(__ppoll64)                                                                                                   \
+    X(__epoll_pwait2_time64)
+#else
+#define PFSWRAP_TIME64_CALLS(X)
+#endif
 
 /*
  * What only glibc has: second names, what fortified programs call (_FORTIFY_SOURCE), and functions of 4.3BSD.
@@ -160,8 +181,14 @@
  */
 #if defined(__x86_64__)
 #define PFSWRAP_COMPAT_VERSION "GLIBC_2.2.5"
+#elif defined(__i386__)
+#define PFSWRAP_COMPAT_VERSION "GLIBC_2.0"
+#define PFSWRAP_COMPAT_VERSION_RTIME "GLIBC_2.1"
 #else
 #define PFSWRAP_COMPAT_VERSION "GLIBC_2.17"
+#endif
+#ifndef PFSWRAP_COMPAT_VERSION_RTIME
+#define PFSWRAP_COMPAT_VERSION_RTIME PFSWRAP_COMPAT_VERSION
 #endif
 #define PFSWRAP_COMPAT_CALLS(X)                                                                                    \
     X(clnt_create)                                                                                                 \

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <stddef.h>
 #include <unistd.h>
+#if defined(__i386__)
+#include <linux/time_types.h>
+#endif
 
 #include "base/libc.h"
 #include "base/raw_syscall.h"
@@ -34,10 +37,19 @@ static int newer_execveat(int folder, const char *path, char *const arguments[],
 static int newer_epoll_pwait2(int epoll, struct epoll_event *events, int room, const struct timespec *timeout,
                               const sigset_t *mask)
 {
-    return (int)result_of(raw_syscall(SYS_epoll_pwait2, epoll, events, room, timeout, mask, SIGNAL_SET_BYTES));
+#if defined(__i386__)
+    /* the kernel's seconds have 64 bits */
+    struct __kernel_timespec wide;
+    if (timeout != NULL)
+        wide = (struct __kernel_timespec){.tv_sec = timeout->tv_sec, .tv_nsec = timeout->tv_nsec};
+    const void *const wait = timeout != NULL ? &wide : NULL;
+#else
+    const void *const wait = timeout;
+#endif
+    return (int)result_of(raw_syscall(SYS_epoll_pwait2, epoll, events, room, wait, mask, SIGNAL_SET_BYTES));
 }
 
-/* The fifth argument is the upper half of the offset, which the kernel does not look at on 64-bit machines. */
+/* The fifth argument is the upper half of the offset, which the kernel looks at on 32-bit machines only. */
 static ssize_t newer_preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
 {
     return result_of(raw_syscall(SYS_preadv2, fd, vectors, count, offset, (int64_t)offset >> 32, flags));

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/filter.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 
 enum {
     CHANGES_SHIFT = 32,
@@ -152,8 +152,8 @@ static int make_file(size_t bytes)
         fd = raw_syscall(SYS_memfd_create, "pfswrap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -1;
-    if (raw_syscall(SYS_ftruncate, fd, bytes) == 0 && raw_syscall(SYS_fchmod, fd, 0) == 0 &&
-        raw_syscall(SYS_fcntl, fd, F_ADD_SEALS, FILE_SEALS) == 0)
+    if (raw_ftruncate((int)fd, bytes) == 0 && raw_syscall(SYS_fchmod, fd, 0) == 0 &&
+        raw_syscall(RAW_FCNTL, fd, F_ADD_SEALS, FILE_SEALS) == 0)
         return (int)fd;
     (void)raw_syscall(SYS_close, fd);
     return -1;
@@ -185,10 +185,9 @@ void *memory_map_file(int fd, size_t at, size_t bytes)
     struct stat status = {0};
     void *mapping = NULL;
     /* Only memory files have seals. A file that could shrink might end this process (SIGBUS, mmap(2)). */
-    const long seals = raw_syscall(SYS_fcntl, fd, F_GET_SEALS, 0);
+    const long seals = raw_syscall(RAW_FCNTL, fd, F_GET_SEALS, 0);
     if (seals >= 0 && (seals & FILE_SEALS) == FILE_SEALS && (seals & F_SEAL_WRITE) == 0 &&
-        raw_syscall(SYS_fstat, fd, &status) == 0 && at <= (size_t)status.st_size &&
-        bytes <= (size_t)status.st_size - at)
+        raw_fstat(fd, &status) == 0 && at <= (size_t)status.st_size && bytes <= (size_t)status.st_size - at)
         mapping = map_file(fd, at, bytes);
     errno = error;
     return mapping;

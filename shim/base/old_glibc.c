@@ -19,10 +19,16 @@
 
 #include "base/elf.h"
 #include "base/random.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 
 /* --wrap=NAME makes the linker look for __wrap_NAME. */
 #define WRAP(name) __wrap_##name
+
+/* On i386, these functions take their argument in a register (pthread.h). */
+#ifndef __cleanup_fct_attribute
+#define __cleanup_fct_attribute
+#endif
+typedef __cleanup_fct_attribute void cancel_function(__pthread_unwind_buf_t *buffer);
 
 int WRAP(stat)(const char *path, struct stat *status);
 int WRAP(fstat)(int fd, struct stat *status);
@@ -34,14 +40,14 @@ void WRAP(pthread_testcancel)(void);
 int WRAP(pthread_create)(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
 int WRAP(pthread_join)(pthread_t thread, void **result);
 int WRAP(pthread_attr_setstacksize)(pthread_attr_t *attributes, size_t size);
-void WRAP(__pthread_register_cancel)(__pthread_unwind_buf_t *buffer);
-void WRAP(__pthread_unregister_cancel)(__pthread_unwind_buf_t *buffer);
-void WRAP(__pthread_unwind_next)(__pthread_unwind_buf_t *buffer);
+cancel_function WRAP(__pthread_register_cancel);
+cancel_function WRAP(__pthread_unregister_cancel);
+cancel_function WRAP(__pthread_unwind_next);
 
 /* Below glibc 2.33, the names are macros over functions with the version of the structure. */
 int WRAP(stat)(const char *path, struct stat *status)
 {
-    const long result = raw_syscall(SYS_newfstatat, AT_FDCWD, path, status, 0);
+    const long result = raw_stat(path, status);
     if (result == 0)
         return 0;
     errno = (int)-result;
@@ -50,12 +56,19 @@ int WRAP(stat)(const char *path, struct stat *status)
 
 int WRAP(fstat)(int fd, struct stat *status)
 {
-    const long result = raw_syscall(SYS_fstat, fd, status);
+    const long result = raw_fstat(fd, status);
     if (result == 0)
         return 0;
     errno = (int)-result;
     return -1;
 }
+
+#if defined(__i386__)
+/* With offsets of 64 bits, the same functions have these names (feature_test_macros(7), _FILE_OFFSET_BITS). */
+_Static_assert(sizeof(off_t) == 8, "struct stat is struct stat64 here");
+int WRAP(stat64)(const char *path, struct stat *status) __attribute__((alias("__wrap_stat")));
+int WRAP(fstat64)(int fd, struct stat *status) __attribute__((alias("__wrap_fstat")));
+#endif
 
 /* glibc 2.25 */
 ssize_t WRAP(getrandom)(void *buffer, size_t size, unsigned flags)
@@ -189,24 +202,24 @@ int WRAP(pthread_attr_setstacksize)(pthread_attr_t *attributes, size_t size)
     return set != NULL ? set(attributes, size) : ENOSYS;
 }
 
-void WRAP(__pthread_register_cancel)(__pthread_unwind_buf_t *buffer)
+__cleanup_fct_attribute void WRAP(__pthread_register_cancel)(__pthread_unwind_buf_t *buffer)
 {
-    void (*enter)(__pthread_unwind_buf_t *) = function(REGISTER_CANCEL);
+    cancel_function *const enter = function(REGISTER_CANCEL);
     if (enter != NULL)
         enter(buffer);
 }
 
-void WRAP(__pthread_unregister_cancel)(__pthread_unwind_buf_t *buffer)
+__cleanup_fct_attribute void WRAP(__pthread_unregister_cancel)(__pthread_unwind_buf_t *buffer)
 {
-    void (*leave)(__pthread_unwind_buf_t *) = function(UNREGISTER_CANCEL);
+    cancel_function *const leave = function(UNREGISTER_CANCEL);
     if (leave != NULL)
         leave(buffer);
 }
 
 /* Runs in a thread that is being cancelled, so libpthread is there. */
-void WRAP(__pthread_unwind_next)(__pthread_unwind_buf_t *buffer)
+__cleanup_fct_attribute void WRAP(__pthread_unwind_next)(__pthread_unwind_buf_t *buffer)
 {
-    void (*unwind)(__pthread_unwind_buf_t *) = function(UNWIND_NEXT);
+    cancel_function *const unwind = function(UNWIND_NEXT);
     if (unwind != NULL)
         unwind(buffer);
     __builtin_trap();

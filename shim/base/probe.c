@@ -77,7 +77,7 @@ static void deny_from(int first)
 static void try_all(void)
 {
     const long mapping =
-        raw_syscall(SYS_mmap, NULL, PAGE_SMALLEST, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        raw_syscall(RAW_MMAP, NULL, PAGE_SMALLEST, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mapping < 0 && mapping > -4096) {
         deny_from(0);
         return;

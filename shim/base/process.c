@@ -19,7 +19,7 @@
 #include "base/filter.h"
 #include "base/fork.h"
 #include "base/page.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 
 bool process_sandboxed;
 
@@ -43,7 +43,7 @@ static uint32_t find_space(uint32_t known)
 {
     struct stat status = {0};
     uint32_t random = 0;
-    if (raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/pid", &status, 0) == 0 && (uint32_t)status.st_ino != 0)
+    if (raw_stat("/proc/self/ns/pid", &status) == 0 && (uint32_t)status.st_ino != 0)
         return (uint32_t)status.st_ino;
     if (known != 0)
         return known;
@@ -173,7 +173,7 @@ unsigned long process_threads(void)
 {
     enum { LINKS = 2 }; /* of a folder without folders in it */
     struct stat tasks = {0};
-    if (process_sandboxed || raw_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &tasks, 0) != 0)
+    if (process_sandboxed || raw_stat("/proc/self/task", &tasks) != 0)
         return 0;
     return tasks.st_nlink > LINKS ? tasks.st_nlink - LINKS : 0;
 }

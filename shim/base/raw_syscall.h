@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "base/newer.h"
+#include "base/raw_numbers.h"
 
 #if defined(__x86_64__)
 static inline long kernel_call(long number, long a, long b, long c, long d, long e, long f)
@@ -38,8 +39,10 @@ static inline long kernel_call(long number, long a, long b, long c, long d, long
     __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
     return x0;
 }
+#elif defined(__i386__)
+#include "base/raw_i386.h"
 #else
-#error "pfswrap supports x86-64 and 64-bit ARM only"
+#error "pfswrap supports x86-64, i386 and 64-bit ARM only"
 #endif
 
 /* raw_syscall(number, up to six arguments of any scalar type). */

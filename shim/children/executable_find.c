@@ -81,7 +81,7 @@ int executable_find(char path[static PATH_MAX], const char *name)
 struct executable_caller executable_caller_self(const char *library)
 {
     return (struct executable_caller){
-        .user = (uid_t)raw_syscall(SYS_getuid), .group = (gid_t)raw_syscall(SYS_getgid), .library = library};
+        .user = (uid_t)raw_syscall(RAW_GETUID), .group = (gid_t)raw_syscall(RAW_GETGID), .library = library};
 }
 
 static long open_file(int directory, const char *path)
@@ -203,7 +203,7 @@ struct executable_result executable_check_fd(int fd, const struct executable_cal
     descriptor_path(path, (unsigned)fd);
     long copy = open_file(AT_FDCWD, path);
     if (copy < 0)
-        copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0); /* there may be no /proc here */
+        copy = raw_syscall(RAW_FCNTL, fd, F_DUPFD_CLOEXEC, 0); /* there may be no /proc here */
     return copy >= 0 ? check_chain(copy, caller, false) : result_of(EXECUTABLE_UNREADABLE);
 }
 

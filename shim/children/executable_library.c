@@ -14,12 +14,11 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/statfs.h>
 #include <sys/statvfs.h>
 
 #include "base/filter.h"
 #include "base/page.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 
 enum {
     /*
@@ -34,14 +33,14 @@ enum {
 /* Whether the library's code may not be mapped: the loader's own call, for one page. */
 static bool is_not_executable(int fd)
 {
-    const long page = raw_syscall(SYS_mmap, NULL, PAGE_SMALLEST, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    const long page = raw_syscall(RAW_MMAP, NULL, PAGE_SMALLEST, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
     if (page >= 0 || page < -4095) {
         (void)raw_syscall(SYS_munmap, page, PAGE_SMALLEST);
         return false;
     }
-    struct statfs status = {0};
+    uint64_t flags = 0;
     if (page == -ENOMEM) /* of this process, which says nothing about the next one */
-        return raw_syscall(SYS_fstatfs, fd, &status) == 0 && (status.f_flags & ST_NOEXEC) != 0;
+        return raw_fstatfs_flags(fd, &flags) == 0 && (flags & ST_NOEXEC) != 0;
     return page == -EPERM || page == -EACCES;
 }
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 #include "base/trace.h"
 #include "fd/own.h"
 
@@ -24,7 +24,7 @@ static void emit(const char *line, size_t length)
 {
     struct stat status = {0};
     const int fd = own_acquire(output);
-    if (fd >= 0 && raw_syscall(SYS_fstat, fd, &status) == 0 && status.st_dev == device && status.st_ino == inode)
+    if (fd >= 0 && raw_fstat(fd, &status) == 0 && status.st_dev == device && status.st_ino == inode)
         (void)raw_syscall(SYS_write, fd, line, length);
     own_release(output);
 }
@@ -35,9 +35,9 @@ static long open_output(const char *path)
     struct stat status = {0};
     if (path != NULL)
         return raw_syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-    if (raw_syscall(SYS_fstat, STDERR_FILENO, &status) != 0 || S_ISSOCK(status.st_mode))
+    if (raw_fstat(STDERR_FILENO, &status) != 0 || S_ISSOCK(status.st_mode))
         return -EBADF;
-    return raw_syscall(SYS_fcntl, STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return raw_syscall(RAW_FCNTL, STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
 const char *trace_configure(void)
@@ -64,7 +64,7 @@ const char *trace_configure(void)
         return message;
     }
     struct stat status = {0};
-    (void)raw_syscall(SYS_fstat, fd, &status);
+    (void)raw_fstat((int)fd, &status);
     device = status.st_dev;
     inode = status.st_ino;
     output = own_take((int)fd);

@@ -53,8 +53,8 @@ bool endpoint_add_noted(struct endpoint *endpoint, int copy, uint64_t word)
         return false; /* or another thread is closing or replacing it */
     fd_dropped(copy, word);
     atomic_fetch_add(&endpoint->descriptors, 1);
-    const long flags = raw_syscall(SYS_fcntl, copy, F_GETFD, 0);
-    (void)raw_syscall(SYS_fcntl, copy, F_SETFD, FD_CLOEXEC);
+    const long flags = raw_syscall(RAW_FCNTL, copy, F_GETFD, 0);
+    (void)raw_syscall(RAW_FCNTL, copy, F_SETFD, FD_CLOEXEC);
     (void)fd_set_cloexec(copy, flags < 0 || (flags & FD_CLOEXEC) != 0);
     return true;
 }
@@ -105,7 +105,7 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection)
     ENDPOINT_RAISE(abandoned, endpoint);
     for (int fd = -1; atomic_load(&endpoint->descriptors) > 0 && (fd = endpoint_number(endpoint, fd + 1)) >= 0;) {
         if (!fd_cloexec(fd))
-            (void)raw_syscall(SYS_fcntl, fd, F_SETFD, 0);
+            (void)raw_syscall(RAW_FCNTL, fd, F_SETFD, 0);
         (void)endpoint_remove(endpoint, fd, generation);
         fd_vacate_as(fd, generation, word);
     }

@@ -9,7 +9,7 @@
 
 #include "base/fork_lock.h"
 #include "base/process.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 #include "base/signals.h"
 #include "fd/own.h"
 
@@ -51,7 +51,7 @@ int fd_lowest_kept(unsigned first, unsigned last, uint32_t generation)
 static bool is_same_file(int fd, int other)
 {
     struct stat status = {0}, other_status = {0};
-    return raw_syscall(SYS_fstat, fd, &status) == 0 && raw_syscall(SYS_fstat, other, &other_status) == 0 &&
+    return raw_fstat(fd, &status) == 0 && raw_fstat(other, &other_status) == 0 &&
            status.st_dev == other_status.st_dev && status.st_ino == other_status.st_ino;
 }
 

@@ -157,7 +157,7 @@ static void wait_until_sent(int fd, long *waited)
 
 static bool is_nonblocking(int fd)
 {
-    const long flags = process_sandboxed ? 0 : raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
+    const long flags = process_sandboxed ? 0 : raw_syscall(RAW_FCNTL, fd, F_GETFL, 0);
     return flags > 0 && (flags & O_NONBLOCK) != 0;
 }
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/process.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 #include "base/socket_cookie.h"
 #include "fd/change.h"
 
@@ -20,7 +20,7 @@ uint64_t fd_socket_identity(int fd)
     const uint64_t cookie = socket_cookie(fd, SO_COOKIE);
     if (cookie != 0)
         return cookie;
-    return raw_syscall(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode) ? BY_INODE | status.st_ino : 0;
+    return raw_fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? BY_INODE | status.st_ino : 0;
 }
 
 /*
@@ -33,7 +33,7 @@ static bool may_be_socket(int fd, uint64_t *identity)
     const long asked = socket_cookie_read(fd, SO_COOKIE, identity);
     if (asked == 0 && *identity != 0)
         return true;
-    const long stated = raw_syscall(SYS_fstat, fd, &status);
+    const long stated = raw_fstat(fd, &status);
     if (asked == 0 || asked == -ENOPROTOOPT) /* a kernel without cookies */
         *identity = stated == 0 ? BY_INODE | status.st_ino : 0;
     return asked != -EBADF && asked != -ENOTSOCK && stated != -EBADF && (stated != 0 || S_ISSOCK(status.st_mode));

@@ -36,7 +36,7 @@ struct fd_operations {
     ssize_t (*available)(int fd);
 
     /* sendfile(2). Or FD_FOREIGN. */
-    ssize_t (*send_file)(int fd, int file, off_t *offset, size_t count);
+    ssize_t (*send_file)(int fd, int file, int64_t *offset, size_t count);
 
     /*
      * Before a call of libc that sends bytes without an interposed call: the bytes of a file or a text

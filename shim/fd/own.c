@@ -40,14 +40,14 @@ const struct process_observer own_process_observer = {.after_fork_in_child = aft
 
 int own_duplicate_high(int fd, int at_least)
 {
-    long high = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least);
+    long high = raw_syscall(RAW_FCNTL, fd, F_DUPFD_CLOEXEC, at_least);
     struct rlimit limit = {0};
     /* The limit is below that number, or no number from there on is free: as high as possible. */
     if ((high == -EINVAL || high == -EMFILE) && filter_allows(SYS_prlimit64) &&
         raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
         for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2 && high < 0;
              lower /= 2)
-            high = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lower);
+            high = raw_syscall(RAW_FCNTL, fd, F_DUPFD_CLOEXEC, lower);
     if (high >= 0)
         return (int)high;
     errno = (int)-high;

@@ -80,6 +80,6 @@ void program_socket_shutdown(int fd, int how)
 
 bool program_socket_blocks(int fd)
 {
-    const long flags = raw_syscall(SYS_fcntl, fd, F_GETFL);
+    const long flags = raw_syscall(RAW_FCNTL, fd, F_GETFL);
     return flags >= 0 && (flags & O_NONBLOCK) == 0;
 }

@@ -86,7 +86,7 @@ static bool begins_as_tls(const struct wire_config *config, int fd)
     if (count <= 0)
         return true; /* it is closed, so no data needs protection */
     wire_init(&wire);
-    wire_feed(&wire, config, WIRE_IN, bytes, (uint64_t)count, &passes);
+    wire_feed(&wire, config, WIRE_IN, bytes, (size_t)count, &passes);
     return wire.verdict == WIRE_UNDECIDED;
 }
 
@@ -107,7 +107,8 @@ static void wait_for_client(int fd)
         return;
     struct pollfd poll = {.fd = fd, .events = POLLIN};
     const uint32_t limit_ms = pfswrap_policy()->seal.handshake_timeout_ms;
-    const struct timespec limit = {.tv_sec = limit_ms / 1000, .tv_nsec = (long)(limit_ms % 1000) * 1000000};
+    const struct timespec limit = {.tv_sec = (time_t)(limit_ms / 1000),
+                                   .tv_nsec = (long)(limit_ms % 1000) * 1000000};
     if (raw_syscall(SYS_ppoll, &poll, 1, &limit, NULL, 0) == 0) {
         inspect_cut(fd, "the client has sent nothing within handshake-timeout");
         record = record_enter(fd, &entry);

@@ -30,7 +30,7 @@ static uint64_t record_feed(struct record *record, enum wire_direction direction
         if (length > limit - fed)
             length = limit - fed;
         if (length > 0 && record->wire.verdict == WIRE_UNDECIDED)
-            wire_feed(&record->wire, record->config, direction, bytes + passed, length, &passes);
+            wire_feed(&record->wire, record->config, direction, bytes + passed, (size_t)length, &passes);
         for (uint64_t j = 0; j < length && record->head_count < sizeof record->head; j++)
             record->head[record->head_count++] = bytes[passed + j];
         fed += length;

@@ -76,7 +76,7 @@ static int finish(int fd, int listener, int flags)
         return refuse(fd);
     if (verdict == PLAIN) {
         if (!cloexec)
-            (void)raw_syscall(SYS_fcntl, fd, F_SETFD, 0);
+            (void)raw_syscall(RAW_FCNTL, fd, F_SETFD, 0);
         return inspect(fd, listener);
     }
     struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,

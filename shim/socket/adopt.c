@@ -39,7 +39,7 @@ static void adopt(int fd)
             (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
         return;
     }
-    const long flags = raw_syscall(SYS_fcntl, fd, F_GETFD, 0), modes = raw_syscall(SYS_fcntl, fd, F_GETFL, 0);
+    const long flags = raw_syscall(RAW_FCNTL, fd, F_GETFD, 0), modes = raw_syscall(RAW_FCNTL, fd, F_GETFL, 0);
     const bool cloexec = (flags & FD_CLOEXEC) != 0;
     if (import_join(fd, fd, cloexec))
         return;
@@ -50,7 +50,7 @@ static void adopt(int fd)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
         return;
     }
-    (void)raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    (void)raw_syscall(RAW_FCNTL, fd, F_SETFD, FD_CLOEXEC);
     connection->inherited = connection->initiator;
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);

@@ -24,6 +24,10 @@ static inline bool fd_call_is_real(int fd)
     return __builtin_expect(fd_word(fd) == 0 && real_libc_is_ready(), true);
 }
 
+/* For the trace: the call as text, with the real name (wide_offset.h). */
+#define CALL_TEXT(call) CALL_TEXT_OF(call)
+#define CALL_TEXT_OF(call) #call
+
 /* The body of an interposed call. */
 #define REAL_OR_KNOWN(fd, real_call, known)                                                                        \
     do {                                                                                                           \
@@ -41,13 +45,13 @@ static inline bool fd_call_is_real(int fd)
         const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
         if (operations_ != NULL && operations_->receive != NULL) {                                                 \
             const ssize_t count_ = operations_->receive(fd, vectors, count, flags, call);                          \
-            TRACE_CALL(#real_call, fd, count_);                                                                    \
+            TRACE_CALL(CALL_TEXT(real_call), fd, count_);                                                          \
             if (count_ != FD_FOREIGN)                                                                              \
                 return count_;                                                                                     \
             operations_ = fd_operations_of(fd);                                                                    \
         }                                                                                                          \
         const ssize_t got_ = real_libc()->real_call;                                                               \
-        TRACE_CALL(#real_call, fd, got_);                                                                          \
+        TRACE_CALL(CALL_TEXT(real_call), fd, got_);                                                                \
         return operations_ != NULL && operations_->received != NULL                                                \
                    ? operations_->received(fd, vectors, count, got_, flags, caller)                                \
                    : got_;                                                                                         \
@@ -58,7 +62,7 @@ static inline bool fd_call_is_real(int fd)
         const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
         if (operations_ != NULL && operations_->send != NULL) {                                                    \
             const ssize_t count_ = operations_->send(fd, vectors, count, flags, call);                             \
-            TRACE_CALL(#real_call, fd, count_);                                                                    \
+            TRACE_CALL(CALL_TEXT(real_call), fd, count_);                                                          \
             if (count_ != FD_FOREIGN)                                                                              \
                 return count_;                                                                                     \
             operations_ = fd_operations_of(fd);                                                                    \
@@ -68,7 +72,7 @@ static inline bool fd_call_is_real(int fd)
             operations_->before_send(fd, vectors, count, caller, &ticket_) != 0)                                   \
             return -1;                                                                                             \
         const ssize_t sent_ = real_libc()->real_call;                                                              \
-        TRACE_CALL(#real_call, fd, sent_);                                                                         \
+        TRACE_CALL(CALL_TEXT(real_call), fd, sent_);                                                               \
         if (operations_ != NULL && operations_->sent != NULL)                                                      \
             operations_->sent(fd, vectors, count, sent_, ticket_);                                                 \
         return sent_;                                                                                              \

@@ -67,8 +67,8 @@ static int register_and_begin(int fd, const struct policy_rule *rule, struct dia
 {
     struct endpoint *endpoint;
     uint64_t note = 0;
-    const long modes = raw_syscall(SYS_fcntl, fd, F_GETFL, 0), flags = raw_syscall(SYS_fcntl, fd, F_GETFD, 0);
-    if (modes < 0 || flags < 0 || raw_syscall(SYS_fcntl, fd, F_SETFD, flags | FD_CLOEXEC) < 0)
+    const long modes = raw_syscall(RAW_FCNTL, fd, F_GETFL, 0), flags = raw_syscall(RAW_FCNTL, fd, F_GETFD, 0);
+    if (modes < 0 || flags < 0 || raw_syscall(RAW_FCNTL, fd, F_SETFD, flags | FD_CLOEXEC) < 0)
         return EBADF;
     struct connection *connection =
         endpoint_register(fd, (uint16_t)(rule - pfswrap_policy()->rules), true, (modes & O_NONBLOCK) != 0,

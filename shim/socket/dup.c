@@ -114,7 +114,7 @@ int dup_sealed(int fd, int lowest, bool cloexec)
         process_unblock_forks();
         return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
     }
-    long copy = raw_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+    long copy = raw_syscall(RAW_FCNTL, fd, F_DUPFD_CLOEXEC, lowest);
     if (copy >= FD_TABLE_SIZE) {
         (void)raw_syscall(SYS_close, copy);
         copy = -EMFILE;
@@ -148,12 +148,14 @@ PFSWRAP_EXPORT int dup(int fd)
  */
 static bool will_fail(int fd, int fd2)
 {
-    struct rlimit limit = {0};
+    struct {
+        uint64_t now, most;
+    } limit = {0}; /* struct rlimit64; struct rlimit is smaller on i386, in the files with wrappers */
     if (!fd_is_sealed(fd2) && !fd_is_inspected(fd2))
         return false;
-    return raw_syscall(SYS_fcntl, fd, F_GETFD, 0) < 0 ||
+    return raw_syscall(RAW_FCNTL, fd, F_GETFD, 0) < 0 ||
            (filter_allows(SYS_prlimit64) && raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
-            (rlim_t)fd2 >= limit.rlim_cur);
+            (uint64_t)fd2 >= limit.now);
 }
 
 /* Begins to replace `fd2`: ends what is recorded about it, as close(2) would. False: with errno. */

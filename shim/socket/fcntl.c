@@ -114,23 +114,46 @@ static int fcntl_sealed(int fd, int command, long argument)
     }
 }
 
+/* `real`: the real function of that name. On i386 they differ in the structure that a lock has. */
+static inline __attribute__((always_inline)) int fcntl_as(int (*real)(int, int, ...), int fd, int command,
+                                                          long argument)
+{
+    if (fd_is_sealed(fd)) {
+        int result = fcntl_sealed(fd, command, argument);
+        if (result != FD_FOREIGN)
+            return result;
+    }
+    const int result = real(fd, command, argument);
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_finish(fd, result) : result;
+}
+
 PFSWRAP_EXPORT int fcntl(int fd, int command, ...)
 {
     va_list list;
     va_start(list, command);
     const long argument = va_arg(list, long);
     va_end(list);
-    if (fd_is_sealed(fd)) {
-        int result = fcntl_sealed(fd, command, argument);
-        if (result != FD_FOREIGN)
-            return result;
-    }
-    const int result = real_libc()->fcntl(fd, command, argument);
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_finish(fd, result) : result;
+    return fcntl_as(real_libc()->fcntl, fd, command, argument);
 }
-PFSWRAP_ALIAS(fcntl64, fcntl);
 PFSWRAP_ALIAS(__fcntl, fcntl);
+
+#if defined(__i386__)
+PFSWRAP_EXPORT int fcntl64(int fd, int command, ...)
+{
+    va_list list;
+    va_start(list, command);
+    const long argument = va_arg(list, long);
+    va_end(list);
+    /* glibc before 2.28 has fcntl() only, with either structure */
+    return fcntl_as(real_libc()->fcntl64 != NULL ? real_libc()->fcntl64 : real_libc()->fcntl, fd, command,
+                    argument);
+}
+PFSWRAP_ALIAS(__libc_fcntl64, fcntl64);
+PFSWRAP_ALIAS(__fcntl_time64, fcntl64);
+#else
+PFSWRAP_ALIAS(fcntl64, fcntl);
 PFSWRAP_ALIAS(__libc_fcntl64, fcntl);
+#endif
 
 static int ioctl_sealed(int fd, ioctl_request request, void *argument)
 {

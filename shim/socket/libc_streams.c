@@ -172,8 +172,9 @@ static struct sockaddr_in at_port(const struct sockaddr_in *address, in_port_t p
  * Old binaries call these in the version of libc's first release. The local names are removed from the symbol
  * table, since a version script cannot hide names of a version.
  */
-#define COMPAT(type, name, ...)                                                                                    \
-    __asm__(".symver libc_" #name "," #name "@" PFSWRAP_COMPAT_VERSION ",remove");                                 \
+#define COMPAT(type, name, ...) COMPAT_IN(PFSWRAP_COMPAT_VERSION, type, name, __VA_ARGS__)
+#define COMPAT_IN(version, type, name, ...)                                                                        \
+    __asm__(".symver libc_" #name "," #name "@" version ",remove");                                                \
     PFSWRAP_EXPORT type libc_##name(__VA_ARGS__);                                                                  \
     PFSWRAP_EXPORT type libc_##name(__VA_ARGS__)
 
@@ -236,7 +237,8 @@ COMPAT(int, getrpcport, const char *host, unsigned long program, unsigned long v
 }
 
 /* Without a timeout it asks over TCP, else over UDP. */
-COMPAT(int, rtime, struct sockaddr_in *address, struct rpc_time *time, struct rpc_time *timeout)
+COMPAT_IN(PFSWRAP_COMPAT_VERSION_RTIME, int, rtime, struct sockaddr_in *address, struct rpc_time *time,
+          struct rpc_time *timeout)
 {
     const struct sockaddr_in server = at_port(address, TIME_SERVER);
     if (timeout == NULL && refuses_connection("rtime", &server))

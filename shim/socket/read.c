@@ -18,6 +18,7 @@
 #include "socket/adopt.h"
 #include "socket/data_call.h"
 #include "socket/position.h"
+#include "socket/wide_offset.h"
 
 /* One buffer as a vector. No call moves more than SSIZE_MAX bytes. */
 static inline struct iovec vector_of(void *bytes, size_t size)
@@ -47,24 +48,32 @@ PFSWRAP_EXPORT ssize_t readv(int fd, const struct iovec *vectors, int count)
     REAL_OR_KNOWN(fd, readv(fd, vectors, count), readv_known(fd, vectors, count, CALLER));
 }
 
-KNOWN_CALL ssize_t preadv2_known(int fd, const struct iovec *vectors, int count, off_t offset, int flags,
+KNOWN_CALL ssize_t preadv2_known(int fd, const struct iovec *vectors, int count, off64_t offset, int flags,
                                  const void *caller)
 {
     const int socket_flags = (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0;
     if (position_is_refused(fd, vectors, count, flags))
         return -1;
     RECEIVE_KNOWN(fd, vectors, count, socket_flags, TRANSPORT_VECTOR, caller,
-                  preadv2(fd, vectors, count, offset, flags));
+                  WIDE_PREADV2(fd, vectors, count, offset, flags));
 }
 
 /* With another offset than -1, the kernel refuses a socket. */
-PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
+PFSWRAP_EXPORT ssize_t preadv64v2(int fd, const struct iovec *vectors, int count, off64_t offset, int flags)
 {
     if (fd_call_is_real(fd) || offset != -1)
-        return real_libc()->preadv2(fd, vectors, count, offset, flags);
+        return real_libc()->WIDE_PREADV2(fd, vectors, count, offset, flags);
     return preadv2_known(fd, vectors, count, offset, flags, CALLER);
 }
-PFSWRAP_ALIAS(preadv64v2, preadv2);
+
+#if defined(__i386__)
+PFSWRAP_EXPORT ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
+{
+    return preadv64v2(fd, vectors, count, offset, flags);
+}
+#else
+PFSWRAP_ALIAS(preadv2, preadv64v2);
+#endif
 
 KNOWN_CALL ssize_t recv_known(int fd, void *bytes, size_t size, int flags, const void *caller)
 {
@@ -197,8 +206,8 @@ static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, in
         if (timeout == NULL)
             continue;
         const int64_t left = until_ns - now_ns();
-        *timeout = (struct timespec){.tv_sec = left > 0 ? left / 1000000000 : 0,
-                                     .tv_nsec = left > 0 ? left % 1000000000 : 0};
+        *timeout = (struct timespec){.tv_sec = left > 0 ? (time_t)(left / 1000000000) : 0,
+                                     .tv_nsec = left > 0 ? (long)(left % 1000000000) : 0};
         if (left <= 0)
             break;
     }

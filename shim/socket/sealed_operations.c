@@ -11,7 +11,7 @@
 
 #include "base/address_check.h"
 #include "base/iov_check.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 #include "connection/connection.h"
 #include "connection/release.h"
 #include "connection/stream.h"
@@ -61,25 +61,26 @@ static ssize_t send_vectors(int fd, const struct iovec *vectors, long count, int
 }
 
 /* Reads at the program's offset, or at the file's own. Returns a count or a negated errno. */
-static long read_file(int fd, void *bytes, size_t size, const off_t *offset)
+static long read_file(int fd, void *bytes, size_t size, const int64_t *offset)
 {
-    return offset != NULL ? raw_syscall(SYS_pread64, fd, bytes, size, *offset)
-                          : raw_syscall(SYS_read, fd, bytes, size);
+    return offset != NULL ? raw_pread(fd, bytes, size, (uint64_t)*offset) : raw_syscall(SYS_read, fd, bytes, size);
 }
 
 /* The last `count` bytes were read, but not sent: moves the file's offset back. */
 static void step_back(int fd, size_t count)
 {
+    int64_t now;
     if (count > 0)
-        (void)raw_syscall(SYS_lseek, fd, -(off_t)count, SEEK_CUR);
+        (void)raw_lseek(fd, -(int64_t)count, SEEK_CUR, &now);
 }
 
 /* sendfile(2), with a copy through a buffer. */
-static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
+static ssize_t send_file(int fd, int file, int64_t *offset, size_t count)
 {
     int32_t index;
+    int64_t now;
     size_t sent = 0;
-    if (raw_syscall(SYS_lseek, file, 0, SEEK_CUR) == -ESPIPE) {
+    if (raw_lseek(file, 0, SEEK_CUR, &now) == -ESPIPE) {
         errno = EINVAL; /* a pipe or a socket, from which sendfile(2) does not read */
         return -1;
     }
@@ -102,7 +103,7 @@ static ssize_t send_file(int fd, int file, off_t *offset, size_t count)
         result = stream_send(fd, &vector, 1, 0, TRANSPORT_SOCKET);
         const size_t taken = result > 0 ? (size_t)result : 0;
         if (offset != NULL)
-            *offset += (off_t)taken;
+            *offset += (int64_t)taken;
         else
             step_back(file, (size_t)got - taken);
         sent += taken;

@@ -20,7 +20,7 @@
 
 #include "base/interposed.h"
 #include "base/process.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 #include "connection/connection.h"
 #include "socket/data_call.h"
 
@@ -32,13 +32,13 @@ enum {
 bool splice_is_pipe(int fd)
 {
     struct stat status = {0};
-    return raw_syscall(SYS_fstat, fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    return raw_fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 /* Whether calls on the pipe do not wait: by the flags of splice(2), or of the pipe. */
 static bool is_nonblocking(int pipe, unsigned flags)
 {
-    const long status = raw_syscall(SYS_fcntl, pipe, F_GETFL, 0);
+    const long status = raw_syscall(RAW_FCNTL, pipe, F_GETFL, 0);
     return (flags & SPLICE_F_NONBLOCK) != 0 || (status >= 0 && (status & O_NONBLOCK) != 0);
 }
 
@@ -60,7 +60,7 @@ static int wait_for_pipe(int pipe, short events, bool waits)
 static size_t room_of(int pipe)
 {
     int used = 0;
-    const long size = raw_syscall(SYS_fcntl, pipe, F_GETPIPE_SZ, 0);
+    const long size = raw_syscall(RAW_FCNTL, pipe, F_GETPIPE_SZ, 0);
     const bool is_empty = raw_syscall(SYS_ioctl, pipe, FIONREAD, &used) == 0 && used == 0;
     return is_empty && size > PIPE_SLOT_BYTES ? (size_t)size : PIPE_SLOT_BYTES;
 }

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/net.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -15,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "base/address_check.h"
 #include "base/fork.h"
 #include "base/interposed.h"
 #include "base/libc.h"
@@ -48,6 +50,49 @@ static const sigset_t *pselect_mask(const struct pselect_argument *argument)
 {
     return argument != NULL ? argument->mask : NULL;
 }
+
+#if defined(__i386__)
+/* socketcall(2), with the interposed functions. Its other calls make sockets, and are the kernel's. */
+static long socketcall_interposed(long call, const long *at)
+{
+    switch (call) {
+    case SYS_CONNECT:
+        return connect((int)at[0], POINTER(at[1]), (socklen_t)at[2]);
+    case SYS_ACCEPT:
+        return accept((int)at[0], POINTER(at[1]), POINTER(at[2]));
+    case SYS_ACCEPT4:
+        return accept4((int)at[0], POINTER(at[1]), POINTER(at[2]), (int)at[3]);
+    case SYS_GETSOCKNAME:
+        return getsockname((int)at[0], POINTER(at[1]), POINTER(at[2]));
+    case SYS_GETPEERNAME:
+        return getpeername((int)at[0], POINTER(at[1]), POINTER(at[2]));
+    case SYS_SEND:
+        return send((int)at[0], POINTER(at[1]), (size_t)at[2], (int)at[3]);
+    case SYS_RECV:
+        return recv((int)at[0], POINTER(at[1]), (size_t)at[2], (int)at[3]);
+    case SYS_SENDTO:
+        return sendto((int)at[0], POINTER(at[1]), (size_t)at[2], (int)at[3], POINTER(at[4]), (socklen_t)at[5]);
+    case SYS_RECVFROM:
+        return recvfrom((int)at[0], POINTER(at[1]), (size_t)at[2], (int)at[3], POINTER(at[4]), POINTER(at[5]));
+    case SYS_SHUTDOWN:
+        return shutdown((int)at[0], (int)at[1]);
+    case SYS_SETSOCKOPT:
+        return setsockopt((int)at[0], (int)at[1], (int)at[2], POINTER(at[3]), (socklen_t)at[4]);
+    case SYS_GETSOCKOPT:
+        return getsockopt((int)at[0], (int)at[1], (int)at[2], POINTER(at[3]), POINTER(at[4]));
+    case SYS_SENDMSG:
+        return sendmsg((int)at[0], POINTER(at[1]), (int)at[2]);
+    case SYS_RECVMSG:
+        return recvmsg((int)at[0], POINTER(at[1]), (int)at[2]);
+    case SYS_SENDMMSG:
+        return sendmmsg((int)at[0], POINTER(at[1]), (unsigned)at[2], (int)at[3]);
+    case SYS_RECVMMSG:
+        return recvmmsg((int)at[0], POINTER(at[1]), (unsigned)at[2], (int)at[3], POINTER(at[4]));
+    default:
+        return real_syscall()(SYS_socketcall, call, (long)at, 0, 0, 0, 0);
+    }
+}
+#endif
 
 /* The interposed function that stands for the number. */
 static __attribute__((noinline)) long call_interposed(long number, long a, long b, long c, long d, long e, long f)
@@ -141,6 +186,14 @@ static enum family family_of(long number, long a, long b, long c, long d)
         return interposed_if(fd_is_known((int)a) || b == F_DUPFD || b == F_DUPFD_CLOEXEC);
     case SYS_epoll_ctl:
         return interposed_if(fd_is_known((int)c));
+#if defined(__i386__)
+    case SYS_fcntl64:
+        return interposed_if(fd_is_known((int)a) || b == F_DUPFD || b == F_DUPFD_CLOEXEC);
+    case SYS_recvmmsg_time64:
+        return interposed_if(connections_matter());
+    case SYS_socketcall:
+        return interposed_if(connections_matter() && !address_is_bad(POINTER(b)));
+#endif
 #ifdef SYS_fork
     case SYS_fork:
         return atomic_load(&endpoint_count) > 0 ? FORKS : PLAIN;
@@ -149,7 +202,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
         return family_of_clone((unsigned long)a, b != 0);
     case SYS_clone3: {
         const struct clone_args *arguments = POINTER(a);
-        return arguments != NULL ? family_of_clone(arguments->flags, arguments->stack != 0) : PLAIN;
+        return arguments != NULL ? family_of_clone((unsigned long)arguments->flags, arguments->stack != 0) : PLAIN;
     }
     case SYS_exit_group:
         return EXITS;

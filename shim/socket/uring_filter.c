@@ -35,6 +35,8 @@
 
 #if defined(__x86_64__)
 #define MACHINE AUDIT_ARCH_X86_64
+#elif defined(__i386__)
+#define MACHINE AUDIT_ARCH_I386
 #else
 #define MACHINE AUDIT_ARCH_AARCH64
 #endif

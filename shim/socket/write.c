@@ -21,6 +21,7 @@
 #include "socket/connect.h"
 #include "socket/data_call.h"
 #include "socket/position.h"
+#include "socket/wide_offset.h"
 #include "transfer/scm_rights.h"
 
 /* One buffer as a vector. No call moves more than SSIZE_MAX bytes. */
@@ -51,24 +52,32 @@ PFSWRAP_EXPORT ssize_t writev(int fd, const struct iovec *vectors, int count)
     REAL_OR_KNOWN(fd, writev(fd, vectors, count), writev_known(fd, vectors, count, CALLER));
 }
 
-KNOWN_CALL ssize_t pwritev2_known(int fd, const struct iovec *vectors, int count, off_t offset, int flags,
+KNOWN_CALL ssize_t pwritev2_known(int fd, const struct iovec *vectors, int count, off64_t offset, int flags,
                                   const void *caller)
 {
     const int socket_flags = (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0;
     if (position_is_refused(fd, vectors, count, flags))
         return -1;
     SEND_KNOWN(fd, vectors, count, socket_flags, TRANSPORT_VECTOR, caller,
-               pwritev2(fd, vectors, count, offset, flags));
+               WIDE_PWRITEV2(fd, vectors, count, offset, flags));
 }
 
 /* With another offset than -1, the kernel refuses a socket. */
-PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
+PFSWRAP_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *vectors, int count, off64_t offset, int flags)
 {
     if (fd_call_is_real(fd) || offset != -1)
-        return real_libc()->pwritev2(fd, vectors, count, offset, flags);
+        return real_libc()->WIDE_PWRITEV2(fd, vectors, count, offset, flags);
     return pwritev2_known(fd, vectors, count, offset, flags, CALLER);
 }
-PFSWRAP_ALIAS(pwritev64v2, pwritev2);
+
+#if defined(__i386__)
+PFSWRAP_EXPORT ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
+{
+    return pwritev64v2(fd, vectors, count, offset, flags);
+}
+#else
+PFSWRAP_ALIAS(pwritev2, pwritev64v2);
+#endif
 
 KNOWN_CALL ssize_t send_known(int fd, const void *bytes, size_t size, int flags, const void *caller)
 {

@@ -144,7 +144,7 @@ static void read_tickets(struct libssl *lib, SSL *ssl)
     enum { TICKETS_MAX = 16 };
     int fd = lib->SSL_get_rfd(ssl);
     struct tls_saved_errors saved = tls_errors_save(lib);
-    bool retries = (lib->SSL_ctrl(ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
+    bool retries = ((unsigned long)lib->SSL_ctrl(ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
     if (retries)
         lib->SSL_ctrl(ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, NULL);
     size_t waiting;

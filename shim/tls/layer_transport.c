@@ -36,7 +36,7 @@ static bool wait_until_deadline(const struct layer *layer, int fd)
     if (fd < 0 || layer->lib->SSL_has_pending(layer->ssl))
         return true;
     struct pollfd ready = {.fd = fd, .events = POLLIN};
-    struct timespec timeout = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+    struct timespec timeout = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000 * 1000000)};
     return raw_syscall(SYS_ppoll, &ready, 1, &timeout, NULL, 0) != 0; /* also after a signal */
 }
 
@@ -54,7 +54,7 @@ static void set_automatic_retries(const struct layer *layer, bool on)
 static int read_in_handshake(struct layer *layer, void *buffer, int size)
 {
     const struct libssl *lib = layer->lib;
-    bool retries = (lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
+    bool retries = ((unsigned long)lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY) != 0;
     int fd = blocking_descriptor(layer);
     int result = -1;
     set_automatic_retries(layer, fd < 0);

@@ -218,7 +218,7 @@ static void exchange_one(int fd, void *argument)
     if (!handoff_is(fd))
         return;
     const struct sockaddr_un name = name_of(fd);
-    const long flags = raw_syscall(SYS_fcntl, fd, F_GETFD, 0);
+    const long flags = raw_syscall(RAW_FCNTL, fd, F_GETFD, 0);
     if (memcmp(&name, &exchange->name, sizeof name) == 0)
         (void)raw_syscall(SYS_dup3, exchange->end, fd, (flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
 }

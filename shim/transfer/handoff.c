@@ -189,7 +189,7 @@ const char *handoff_open(int fd, struct handoff *handoff)
     const size_t count = peek(fd, &content, descriptors);
     const char *problem = problem_of(&content, descriptors, count);
     if (problem == NULL) {
-        *handoff = (struct handoff){descriptors[0], descriptors[1], content.at, content.name};
+        *handoff = (struct handoff){descriptors[0], descriptors[1], (size_t)content.at, content.name};
         return NULL;
     }
     for (size_t i = 0; i < count; i++)

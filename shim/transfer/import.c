@@ -40,7 +40,7 @@ static bool enter_by_socket(int socket, struct endpoint **endpoint, struct conne
 static bool put(int socket, int fd)
 {
     if (socket == fd)
-        return raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC) == 0;
+        return raw_syscall(RAW_FCNTL, fd, F_SETFD, FD_CLOEXEC) == 0;
     return raw_syscall(SYS_dup3, socket, fd, O_CLOEXEC) >= 0;
 }
 
@@ -116,7 +116,7 @@ static void lose(int fd, bool cloexec, const char *problem)
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
         return;
     }
-    (void)raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    (void)raw_syscall(RAW_FCNTL, fd, F_SETFD, FD_CLOEXEC);
     connection_lose(connection);
     endpoint_leave(connection);
 }
@@ -127,7 +127,7 @@ bool import_take(int fd)
     if (!handoff_is(fd))
         return false;
     process_block_forks();
-    const bool cloexec = (raw_syscall(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC) != 0;
+    const bool cloexec = (raw_syscall(RAW_FCNTL, fd, F_GETFD, 0) & FD_CLOEXEC) != 0;
     const char *problem = handoff_open(fd, &handoff);
     if (problem == NULL) {
         if (!open_again(fd, &handoff, cloexec))

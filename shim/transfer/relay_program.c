@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "base/filter.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 
 /* struct pidfd_info of linux/pidfd.h, in the first version that has exit codes. */
 struct exit_information {
@@ -54,7 +54,7 @@ static long field(const struct relay_program *program, int number)
     char text[2048] = {0};
     if (program->status < 0)
         return -1;
-    const long length = raw_syscall(SYS_pread64, program->status, text, sizeof text, 0);
+    const long length = raw_pread(program->status, text, sizeof text, 0);
     long at = length;
     while (at > 0 && text[at - 1] != ')') /* the name in front of it may contain any character */
         at--;

@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 #include "base/process.h"
-#include "base/raw_syscall.h"
+#include "base/raw_file.h"
 #include "fd/own.h"
 
 enum {
@@ -37,7 +37,7 @@ static void keep_file(struct segment *segment, int fd)
 {
     struct stat status = {0};
     const int saved = errno;
-    const int high = raw_syscall(SYS_fstat, fd, &status) == 0 ? fd_reserve_duplicate(fd, OWN_FIRST) : -1;
+    const int high = raw_fstat(fd, &status) == 0 ? fd_reserve_duplicate(fd, OWN_FIRST) : -1;
     if (high >= 0) {
         segment->device = status.st_dev;
         segment->inode = status.st_ino;
@@ -103,7 +103,7 @@ int segment_descriptor(const struct segment *segment)
 {
     struct stat status = {0};
     const int fd = atomic_load(&segment->fd);
-    const bool is_there = fd >= 0 && !process_sandboxed && raw_syscall(SYS_fstat, fd, &status) == 0 &&
+    const bool is_there = fd >= 0 && !process_sandboxed && raw_fstat(fd, &status) == 0 &&
                           status.st_dev == segment->device && status.st_ino == segment->inode;
     return is_there ? fd : -1;
 }

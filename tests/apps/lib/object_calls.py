@@ -101,10 +101,13 @@ def in_instructions():
 def in_sources():
     """The names in the calls of raw_syscall(), and in probe.c's list."""
     found = set()
+    other_names = (ROOT / "shim/base/raw_numbers.h").read_text().rpartition("#else")[2]
+    by_macro = dict(re.findall(r"#define (RAW_\w+) SYS_(\w+)", other_names))
     for path in sorted((ROOT / "shim").glob("**/*.[ch]")):
         text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
         for call in re.findall(r"raw_syscall\(([^;]*)", text):
             found |= set(re.findall(r"\bSYS_(\w+)", call))
+            found |= {by_macro[name] for name in re.findall(r"\bRAW_\w+", call) if name in by_macro}
         for call in re.findall(r"call_if_allowed\(SYS_(\w+)", text):
             found.add(call)
     return found & set(numbers())

@@ -25,6 +25,7 @@ def listed():
         before, _, rest = text.partition(begin)
         text = before + rest[rest.index(end):]
     text = re.sub(r"#ifdef __GLIBC__.*?#else", "", text, flags=re.DOTALL)
+    text = re.sub(r"#if defined\(__i386__\)\n#define PFSWRAP_TIME64.*?#else", "", text, flags=re.DOTALL)
     return set(re.findall(r"\bX\((\w+)\)", re.sub(r"#define \w+\(X\)", "", text)))
 
 

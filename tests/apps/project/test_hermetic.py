@@ -10,7 +10,10 @@ from lib.wrap import LIBRARY
 
 def listed():
     """The names in the X-macros of shim/base/interposed.h: the one list of what may be exported."""
-    return set(re.findall(r"\bX\((\w+)\)", re.sub(r"#define \w+\(X\)", "", (ROOT / "shim/base/interposed.h").read_text())))
+    text = (ROOT / "shim/base/interposed.h").read_text()
+    if run(["uname", "-m"]).out.strip() != b"i686":
+        text = re.sub(r"#if defined\(__i386__\)\n#define PFSWRAP_TIME64.*?#endif\n", "", text, flags=re.S)
+    return set(re.findall(r"\bX\((\w+)\)", re.sub(r"#define \w+\(X\)", "", text)))
 
 
 def symbols():

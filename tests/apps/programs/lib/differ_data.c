@@ -41,7 +41,7 @@ static ssize_t send_many(int fd, unsigned char *bytes, size_t size, int flags)
         messages[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i], .msg_iovlen = 1};
     const int n = sendmmsg(fd, messages, count, flags);
     for (int i = 0; i < n; i++)
-        sum += messages[i].msg_len;
+        sum += (ssize_t)messages[i].msg_len;
     (void)printf("%d of %u messages ", n, count);
     return n < 0 ? n : sum;
 }
@@ -115,7 +115,7 @@ static ssize_t receive_many(int fd, unsigned char *bytes, size_t size, int flags
     const int n = recvmmsg(fd, messages, count, flags | MSG_DONTWAIT, NULL);
     for (int i = 0; i < n; i++) {
         (void)printf("(%u of %zu) ", messages[i].msg_len, pieces[i].iov_len);
-        sum += messages[i].msg_len;
+        sum += (ssize_t)messages[i].msg_len;
     }
     (void)printf("%d of %u messages ", n, count);
     return n < 0 ? n : sum;

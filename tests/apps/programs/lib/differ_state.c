@@ -321,7 +321,7 @@ void ask_nature(const struct pair *pair, unsigned which)
     char bytes[16] = "", path[64], link[32] = "";
     const int result = fstat(fd, &status);
     (void)traced(result, "fstat %o", status.st_mode);
-    (void)traced(lseek(fd, 0, SEEK_CUR), "lseek");
+    (void)traced((ssize_t)lseek(fd, 0, SEEK_CUR), "lseek");
     (void)traced(pread(fd, bytes, 4, 0), "pread");
     (void)traced(pwrite(fd, bytes, 4, 0), "pwrite");
     (void)traced(preadv(fd, &(struct iovec){bytes, 4}, 1, 0), "preadv");

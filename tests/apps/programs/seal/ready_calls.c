@@ -192,9 +192,9 @@ static void jumped_out(int fd)
 
 static void many(int fd)
 {
-    enum { MANY = 3000, HIGH = 2000 };
+    enum { MANY = 3000, HIGH = 2000, BITS = 8 * sizeof(long) };
     static struct pollfd polls[MANY];
-    static unsigned long in[4096 / 64], out_set[4096 / 64];
+    static unsigned long in[4096 / BITS], out_set[4096 / BITS];
     struct rlimit limit;
     int ends[2];
     sock_expect(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
@@ -208,12 +208,13 @@ static void many(int fd)
                 MANY);
     sock_expect(dup2(fd, HIGH) == HIGH && dup2(ends[1], HIGH + 1) == HIGH + 1, "dup2");
     struct timeval none = {.tv_usec = 20000};
-    in[HIGH / 64] |= 1UL << (HIGH % 64);
-    sock_expect(select(HIGH + 2, (fd_set *)in, NULL, NULL, &none) == 0 && in[HIGH / 64] == 0, "select above 1,024");
-    in[HIGH / 64] |= 1UL << (HIGH % 64);
-    out_set[(HIGH + 1) / 64] |= 1UL << ((HIGH + 1) % 64);
-    sock_expect(select(HIGH + 2, (fd_set *)in, (fd_set *)out_set, NULL, NULL) == 1 && in[HIGH / 64] == 0 &&
-                    out_set[(HIGH + 1) / 64] == 1UL << ((HIGH + 1) % 64),
+    in[HIGH / BITS] |= 1UL << (HIGH % BITS);
+    sock_expect(select(HIGH + 2, (fd_set *)in, NULL, NULL, &none) == 0 && in[HIGH / BITS] == 0,
+                "select above 1,024");
+    in[HIGH / BITS] |= 1UL << (HIGH % BITS);
+    out_set[(HIGH + 1) / BITS] |= 1UL << ((HIGH + 1) % BITS);
+    sock_expect(select(HIGH + 2, (fd_set *)in, (fd_set *)out_set, NULL, NULL) == 1 && in[HIGH / BITS] == 0 &&
+                    out_set[(HIGH + 1) / BITS] == 1UL << ((HIGH + 1) % BITS),
                 "select finds what is above 1,024");
 }
 

@@ -184,7 +184,7 @@ static void fill_at_once_client(int fd)
 
 static void fill_at_once_server(int fd)
 {
-    size_t full = side_receive();
+    size_t full = (size_t)side_receive();
     text_receive(fd, 0, full + 3 * MEGABYTE + 5, 30000, 1);
     text_expect_end(fd);
 }

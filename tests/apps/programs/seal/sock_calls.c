@@ -290,7 +290,7 @@ static void send_timeout_client(int fd)
 static void send_timeout_server(int fd)
 {
     sock_greet(fd);
-    size_t done = side_receive();
+    size_t done = (size_t)side_receive();
     text_receive(fd, 0, done + 100000, 65536, 1);
     text_expect_end(fd);
 }

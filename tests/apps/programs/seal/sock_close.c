@@ -50,7 +50,7 @@ static void stuff_and_exec(int fd)
 static void half_close_then_drain(int fd)
 {
     sock_greet(fd);
-    size_t total = side_receive();
+    size_t total = (size_t)side_receive();
     sock_expect(shutdown(fd, SHUT_WR) == 0, "shutdown");
     text_receive(fd, 0, total, 65536, 1);
     text_expect_end_at(fd, total, 1);
@@ -60,7 +60,7 @@ static void half_close_then_drain(int fd)
 static void drain(int fd)
 {
     sock_greet(fd);
-    size_t total = side_receive();
+    size_t total = (size_t)side_receive();
     text_receive(fd, 0, total, 65536, 1);
     text_expect_end_at(fd, total, 1);
 }
@@ -109,7 +109,7 @@ static void loop_closer(int fd)
 static void loop_peer(int fd)
 {
     sock_greet(fd);
-    size_t total = side_receive();
+    size_t total = (size_t)side_receive();
     side_send(41);
     sock_expect(side_receive() == 42, "the loop's answer while its connection is full");
     text_receive(fd, 0, total, 65536, 1);
@@ -194,7 +194,7 @@ static void killed_while_sending_server(int fd)
 
 static void endless_client(int fd)
 {
-    text_send(fd, 0, (size_t)1 << 40, 10000, 1);
+    text_send(fd, 0, SIZE_MAX, 10000, 1);
 }
 
 static void killed_idle_server(int fd)

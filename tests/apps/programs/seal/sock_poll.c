@@ -189,7 +189,7 @@ static void full_client(int fd)
 static void full_server(int fd)
 {
     sock_greet(fd);
-    size_t done = side_receive();
+    size_t done = (size_t)side_receive();
     text_receive(fd, 0, done + 100000, 65536, 1);
     text_expect_end(fd);
 }

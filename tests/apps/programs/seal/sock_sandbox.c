@@ -19,9 +19,14 @@ static const int only_bytes[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, 
 #endif
 static const int bytes_and_poll[] = {SYS_read, SYS_write, SYS_poll, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, -1};
 
-/* The same for one that receives and sends by the socket calls; write is for its log. */
+/* The same for one that receives and sends by the socket calls; write is for its log. On i386, libc has one for
+ * all. */
+#if defined(SYS_socketcall)
+static const int socket_bytes[] = {SYS_socketcall, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, -1};
+#else
 static const int socket_bytes[] = {SYS_recvfrom,   SYS_sendto,       SYS_write, SYS_exit,
                                    SYS_exit_group, SYS_rt_sigreturn, -1};
+#endif
 
 static void lock_in(const int *allowed, bool by_syscall)
 {

@@ -168,10 +168,10 @@ static void cork_client(int fd)
 
 static void cork_server(int fd)
 {
-    size_t first = side_receive();
+    size_t first = (size_t)side_receive();
     text_receive(fd, 0, first, 1000, 1);
     side_send(0);
-    size_t second = side_receive();
+    size_t second = (size_t)side_receive();
     text_receive(fd, first, second - first, 1000, 1);
     side_send(0);
     text_receive(fd, second, FILE_SIZE - second, 10000, 1);

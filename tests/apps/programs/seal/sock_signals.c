@@ -372,7 +372,7 @@ static void handler_server(int fd)
             text_send(fd, 0, 1, 1, 2);
         }
     }
-    size_t sent = side_receive(), by_handler = side_receive();
+    size_t sent = (size_t)side_receive(), by_handler = (size_t)side_receive();
     sock_expect(main_bytes == sent && handler_bytes == by_handler, "%zu + %zu bytes of %zu + %zu arrived",
                 main_bytes, handler_bytes, sent, by_handler);
 }

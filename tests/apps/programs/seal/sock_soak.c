@@ -52,7 +52,7 @@ static struct stream stream_begin(uint64_t total, uint64_t chance)
 /* A size of any order of magnitude, 1 to LARGEST. */
 static size_t stream_size(struct stream *stream)
 {
-    return 1 + stream_chance(stream) % (1U << (stream_chance(stream) % 19));
+    return (size_t)(1 + stream_chance(stream) % (1U << (stream_chance(stream) % 19)));
 }
 
 static void stream_pause(struct stream *stream)
@@ -87,7 +87,7 @@ static bool stream_send(struct stream *stream, int fd, int flags)
     unsigned char *text = stream->buffer + stream->from;
     size_t size = stream->to - stream->from;
     if (stream_chance(stream) % 4 == 0)
-        size = 1 + stream_chance(stream) % size;
+        size = (size_t)(1 + stream_chance(stream) % size);
     struct iovec parts[3] = {{.iov_base = text, .iov_len = size / 3},
                              {.iov_base = text, .iov_len = 0},
                              {.iov_base = text + size / 3, .iov_len = size - size / 3}};

@@ -166,9 +166,9 @@ static void out_into_full(int fd)
 static void out_into_full_reader(int fd)
 {
     sock_greet(fd);
-    const size_t first = side_receive();
+    const size_t first = (size_t)side_receive();
     text_receive(fd, 0, first, 65536, 1);
-    const size_t all = side_receive();
+    const size_t all = (size_t)side_receive();
     text_receive(fd, first, all - first, 65536, 1);
     text_expect_end(fd);
     (void)close(fd);

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+#include "base/raw_numbers.h"
+
 long model_kernel(long number, long a, long b, long c, long d, long e);
 
 #define RAW_ARGUMENT(value) ((long)(value))
