@@ -49,3 +49,12 @@ void count_up(uint8_t *bytes, size_t size, uint8_t first)
     for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)(first + i);
 }
+
+void end_make(struct end *end, uint8_t first)
+{
+    count_up(end->secret, sizeof end->secret, first);
+    end->keyring = pfswrap_keyring_new();
+    must(end->keyring != NULL && pfswrap_keyring_add_identity(end->keyring, end->secret) == 0, "no keyring");
+    pfswrap_key_derive_public(end->public_key, end->secret);
+    end->config = (struct pfswrap_seal_config){.keyring = end->keyring};
+}

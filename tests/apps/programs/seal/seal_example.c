@@ -15,14 +15,6 @@
 
 enum { LINE_BYTES = 32, NOW = 1800000000 };
 
-struct end {
-    const char *name;
-    struct pfswrap_seal channel;
-    struct pfswrap_seal_config config;
-    struct pfswrap_keyring *keyring;
-    uint8_t secret[32], public_key[32];
-};
-
 static struct end client = {.name = "client"}, server = {.name = "server"};
 static const char *const server_name[] = {"server"};
 
@@ -33,16 +25,6 @@ static void print_hex(const char *label, const uint8_t *bytes, size_t length)
         printf("%s%02x%s", i % LINE_BYTES == 0 ? "    " : "", bytes[i],
                i + 1 == length || i % LINE_BYTES == LINE_BYTES - 1 ? "\n" : "");
     }
-}
-
-static void make_end(struct end *end, uint8_t first)
-{
-    count_up(end->secret, sizeof end->secret, first);
-    end->keyring = pfswrap_keyring_new();
-    must(end->keyring != NULL && pfswrap_keyring_add_identity(end->keyring, end->secret) == 0, "no keyring");
-    pfswrap_key_derive_public(end->public_key, end->secret);
-    end->config.keyring = end->keyring;
-    end->config.service = "example";
 }
 
 static void receive(struct end *to, const uint8_t *bytes, size_t length)
@@ -117,8 +99,9 @@ static void rehandshake_and_print(void)
 int main(void)
 {
     must(sodium_init() >= 0, "libsodium");
-    make_end(&client, 0x80);
-    make_end(&server, 0xC0);
+    end_make(&client, 0x80);
+    end_make(&server, 0xC0);
+    client.config.service = server.config.service = "example";
     must(pfswrap_keyring_add_peer(client.keyring, "server", server.public_key, PFSWRAP_NEVER, NULL) == 0, "peer");
     must(pfswrap_keyring_add_peer(server.keyring, "client", client.public_key, PFSWRAP_NEVER, NULL) == 0, "peer");
     client.config.names = server_name;

@@ -35,14 +35,6 @@ static const struct setting settings[] = {
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
-struct end {
-    const char *name;
-    struct pfswrap_seal channel;
-    struct pfswrap_seal_config config;
-    struct pfswrap_keyring *keyring;
-    uint8_t secret[32], public_key[32];
-};
-
 static struct end client = {.name = "client"}, server = {.name = "server"};
 static const char *const server_name[] = {"server"};
 static bool is_quiet; /* prints nothing: a connection is only a way to a state */
@@ -76,15 +68,10 @@ static void print_step(const struct end *from, const char *kind, const char *tex
 
 static void make_end(struct end *end, uint8_t first, const struct setting *setting, uint32_t rekey)
 {
-    count_up(end->secret, sizeof end->secret, first);
-    end->keyring = pfswrap_keyring_new();
-    must(end->keyring != NULL && pfswrap_keyring_add_identity(end->keyring, end->secret) == 0, "no keyring");
-    pfswrap_key_derive_public(end->public_key, end->secret);
-    end->config = (struct pfswrap_seal_config){.keyring = end->keyring,
-                                               .service = setting->service,
-                                               .rekey = rekey,
-                                               .anonymous = setting->pattern == PFSWRAP_SEAL_NK ||
-                                                            setting->pattern == PFSWRAP_SEAL_NKPSK2};
+    end_make(end, first);
+    end->config.service = setting->service;
+    end->config.rekey = rekey;
+    end->config.anonymous = setting->pattern == PFSWRAP_SEAL_NK || setting->pattern == PFSWRAP_SEAL_NKPSK2;
 }
 
 static void add_psks(struct end *end, size_t from, size_t to)
