@@ -83,7 +83,7 @@ static bool contains_word(const char *bytes, size_t size)
 /* How a peer behaves. The port is FIRST_PORT plus this number. REFUSES does not listen. */
 enum kind { ECHOES, CLOSES, RESETS, SLOW, SILENT, REFUSES, KINDS };
 
-enum { PEERS_MOST = 65536, SLOW_MS = 20 };
+enum { PEERS_MOST = 65536, SLOW_MS = 20, QUIET_MS = 200 /* without an event, after the last client */ };
 
 static enum kind kinds[PEERS_MOST];
 static struct late {
@@ -168,15 +168,18 @@ static int run_listen(int first_port)
     }
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0)
         fail("epoll_ctl");
-    for (bool goes_on = true; goes_on;) {
-        const int count = epoll_wait(epoll, events, 256, close_late());
+    /* Standard input ends when all clients have ended: what they sent is still counted. */
+    for (bool clients_ended = false, goes_on = true; goes_on;) {
+        const int until_late_ms = close_late();
+        const int count = epoll_wait(epoll, events, 256, clients_ended ? QUIET_MS : until_late_ms);
+        goes_on = !clients_ended || count != 0;
         for (int i = 0; i < count; i++) {
             const int fd = events[i].data.fd;
             int kind = 0;
             while (kind < REFUSES && listeners[kind] != fd)
                 kind++;
             if (fd == STDIN_FILENO)
-                goes_on = false;
+                clients_ended = epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) == 0;
             else if (kind < REFUSES)
                 accept_all(epoll, fd, (enum kind)kind);
             else if (kinds[fd] != KINDS)
