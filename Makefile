@@ -78,6 +78,7 @@ CORE_SRC += shim/base/libc_musl.c
 endif
 SHIM_SRC := $(filter-out $(if $(filter musl,$(LIBC)),$(GLIBC_SRC),$(MUSL_SRC)),$(sort $(wildcard shim/*.c shim/*/*.c)))
 TOOL_SRC := $(sort $(wildcard tools/*.c))
+PEER_SRC := $(sort $(wildcard tools/seal/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
 
@@ -87,7 +88,7 @@ PROG_BIN := $(patsubst %.c,$(B)/%,$(PROG_SRC))
 
 .PHONY: all
 ## build the shared objects, the command and its man pages (the default)
-all: $(B)/libpfswrap.so $(if $(filter glibc,$(LIBC)),$(B)/pfswrap-tool)
+all: $(B)/libpfswrap.so $(if $(filter glibc,$(LIBC)),$(B)/pfswrap-tool $(B)/pfswrap-seal)
 
 # Module-specific rules (libpfswrap-seal, fuzzers, benchmarks, man pages, install, lint) live in mk/.
 include $(wildcard mk/*.mk)
@@ -121,6 +122,10 @@ $(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
 # sodium_calls.o stands for two functions of libc that libsodium calls.
 $(B)/pfswrap-tool: $(call obj,$(TOOL_SRC) shim/base/sodium_calls.c) $(B)/tools/components.o $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(if $(SANITIZE),-pie,-static-pie) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -pthread
+
+# What `pfswrap seal` executes. It resolves names and may load OpenSSL, so it is not static.
+$(B)/pfswrap-seal: $(call obj,$(PEER_SRC) tools/message.c shim/base/sodium_calls.c) $(B)/libpfswrap-core.a
+	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -ldl -pthread
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libtest-unit.a $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lcheck -lsubunit -lrt -lm -pthread

@@ -36,6 +36,7 @@ uninstall: uninstall-base $$(UNINSTALL_MORE)
 install-base: all man
 	@install -d "$(INSTALL_BIN)" "$(INSTALL_LIBEXEC)" "$(INSTALL_LIB)" "$(INSTALL_COMPLETION)" "$(INSTALL_POLICY)" "$(INSTALL_DOC)"
 	@$(call install_binary,0755,$(B)/pfswrap-tool,$(INSTALL_LIBEXEC)/pfswrap-tool)
+	@$(call install_binary,0755,$(B)/pfswrap-seal,$(INSTALL_LIBEXEC)/pfswrap-seal)
 	@$(call install_binary,0644,$(B)/libpfswrap.so,$(INSTALL_LIB)/libpfswrap.so)
 	@ln -sf ../libexec/pfswrap/pfswrap-tool "$(INSTALL_BIN)/pfswrap"
 	@for name in $(OBJECTS_BUILT); do \
@@ -51,7 +52,7 @@ install-base: all man
 	    $(call install_text,$(B)/man/$$page,$(INSTALL_MAN)/man$${page##*.}/$$page) || exit 1; \
 	done
 	@install -m 0644 LICENSE docs/LICENCES.md "$(INSTALL_DOC)/"
-	@VERSION=$(VERSION) scripts/sbom $(LIST) "$(INSTALL_LIB)/libpfswrap.so" "$(INSTALL_LIBEXEC)/pfswrap-tool" > "$(INSTALL_DOC)/pfswrap.cdx.json"
+	@VERSION=$(VERSION) scripts/sbom $(LIST) "$(INSTALL_LIB)/libpfswrap.so" "$(INSTALL_LIBEXEC)/pfswrap-tool" "$(INSTALL_LIBEXEC)/pfswrap-seal" > "$(INSTALL_DOC)/pfswrap.cdx.json"
 	@chmod 0644 "$(INSTALL_DOC)/pfswrap.cdx.json"
 
 ## remove what install-base installed
@@ -59,6 +60,7 @@ uninstall-base:
 	@rm -f "$(INSTALL_BIN)/pfswrap" "$(INSTALL_COMPLETION)/pfswrap" \
 	    $(patsubst %,"$(INSTALL_DOC)/%",LICENSE LICENCES.md pfswrap.cdx.json)
 	@$(call uninstall_binary,$(INSTALL_LIBEXEC)/pfswrap-tool)
+	@$(call uninstall_binary,$(INSTALL_LIBEXEC)/pfswrap-seal)
 	@$(call uninstall_binary,$(INSTALL_LIB)/libpfswrap.so)
 	@for name in $(OBJECT_NAMES); do \
 	    rm -f "$(INSTALL_LIB)/$$name/libpfswrap.so" "$(INSTALL_LIB)/$$name/.debug/libpfswrap.so.debug"; \

@@ -40,11 +40,30 @@ _pfswrap_run() {
     fi
 }
 
+_pfswrap_seal() {
+    local keys='--policy --identity --peers --peer --psk --service --rekey --handshake-timeout'
+    if ((COMP_CWORD == 2)); then
+        mapfile -t COMPREPLY < <(compgen -W 'connect listen probe' -- "$1")
+        return
+    fi
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --policy) _pfswrap_policies "$1" ;;
+    --identity | --peers | --psk | --tls-ca | --tls-cert | --tls-key) mapfile -t COMPREPLY < <(compgen -f -- "$1") ;;
+    *)
+        case ${COMP_WORDS[2]} in
+        connect) mapfile -t COMPREPLY < <(compgen -W "$keys --tls --tls-ca --tls-name --tls-no-verify --verbose" -- "$1") ;;
+        listen) mapfile -t COMPREPLY < <(compgen -W "$keys --any --tls --tls-cert --tls-key --echo --keep --verbose" -- "$1") ;;
+        probe) mapfile -t COMPREPLY < <(compgen -W '--tls --tls-name --timeout --json --verbose' -- "$1") ;;
+        esac
+        ;;
+    esac
+}
+
 _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit genkey pubkey genpsk install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit seal genkey pubkey genpsk install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -63,6 +82,7 @@ _pfswrap() {
             mapfile -t COMPREPLY < <(compgen -c -- "$current")
         fi
         ;;
+    seal) _pfswrap_seal "$current" ;;
     install) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     unit)
         if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --policy ]]; then

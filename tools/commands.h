@@ -10,6 +10,7 @@
     X(check)                                                                                                       \
     X(explain)                                                                                                     \
     X(unit)                                                                                                        \
+    X(seal)                                                                                                        \
     X(genkey)                                                                                                      \
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \

@@ -25,6 +25,7 @@ static const char usage[] =
     "  check [--no-keys] [FILE]                    check a policy and print what is in force\n"
     "  explain [--json] PROGRAM                    say what pfswrap can do for PROGRAM\n"
     "  unit [--policy FILE] UNIT                   print a drop-in for a service of systemd\n"
+    "  seal connect|listen|probe ADDRESS:PORT      talk to a sealed peer, or look at a server\n"
     "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
     "  install DIR                                 copy this installation to DIR, for a container\n"
     "  version [--json]                            print the versions of pfswrap and of what is in it\n"

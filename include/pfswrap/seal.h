@@ -135,6 +135,12 @@ enum pfswrap_seal_error {
 const char *pfswrap_seal_error_text(int error);
 
 /*
+ * The error's name in docs/WIRE.md and in this file, such as "E_KEY_ID", as a constant string; "OK" for 0,
+ * "STOPPED" for PFSWRAP_TUNNEL_STOPPED (pfswrap/tunnel.h), "UNKNOWN" for other numbers. Never NULL.
+ */
+const char *pfswrap_seal_error_name(int error);
+
+/*
  * Makes `channel` a new connection. `binding`, 0 to 32 bytes, binds it to the transport (inside TLS: the exporter
  * value of RFC 9266) and must be the same on both sides. `now` is Unix time in seconds.
  *

@@ -1,5 +1,6 @@
 /*
- * The errors of a channel in words. The audit log has these texts, and docs/AUDIT.md explains some of them.
+ * The errors of a channel in words, and their names. The audit log has these texts, and docs/AUDIT.md explains some
+ * of them.
  */
 #include <pfswrap/tunnel.h>
 
@@ -90,4 +91,58 @@ const char *pfswrap_seal_error_text(int error)
         return "the connection ended without FINAL";
     }
     return "unknown error";
+}
+
+const char *pfswrap_seal_error_name(int error)
+{
+    if (error == 0)
+        return "OK";
+    if (error == PFSWRAP_TUNNEL_STOPPED)
+        return "STOPPED";
+    switch ((enum pfswrap_seal_error)error) { /* as above */
+#define NAME(name)                                                                                                 \
+    case PFSWRAP_SEAL_##name:                                                                                      \
+        return #name;
+        NAME(E_ARGUMENT)
+        NAME(E_NOT_READY)
+        NAME(E_TAKE_FIRST)
+        NAME(E_UNSENT)
+        NAME(E_CLOSED)
+        NAME(E_NO_IDENTITY)
+        NAME(E_NO_PEER)
+        NAME(E_CHANNEL)
+        NAME(E_POISONED)
+        NAME(E_MAGIC)
+        NAME(E_VERSION)
+        NAME(E_PATTERN)
+        NAME(E_FLAGS)
+        NAME(E_MESSAGE_LENGTH)
+        NAME(E_KEY_ID)
+        NAME(E_PSK_REQUIRED)
+        NAME(E_PSK_UNEXPECTED)
+        NAME(E_PSK_UNKNOWN)
+        NAME(E_ANONYMOUS)
+        NAME(E_HANDSHAKE)
+        NAME(E_SMALL_ORDER)
+        NAME(E_PAYLOAD)
+        NAME(E_PEER_UNKNOWN)
+        NAME(E_PEER_EXPIRED)
+        NAME(E_PEER_REFUSED)
+        NAME(E_PEER_CHANGED)
+        NAME(E_REHANDSHAKE)
+        NAME(E_OVERDUE)
+        NAME(E_TOO_OFTEN)
+        NAME(E_FRAME_TYPE)
+        NAME(E_FRAME_LENGTH)
+        NAME(E_FRAME)
+        NAME(E_TAG)
+        NAME(E_REKEY)
+        NAME(E_EMPTY)
+        NAME(E_FINAL)
+        NAME(E_AFTER_FINAL)
+        NAME(E_TRAILER)
+        NAME(E_TRUNCATED)
+#undef NAME
+    }
+    return "UNKNOWN";
 }

@@ -37,7 +37,7 @@ def listed():
 
 
 def binaries(prefix):
-    for name in ("lib/pfswrap/libpfswrap.so", "libexec/pfswrap/pfswrap-tool"):
+    for name in ("lib/pfswrap/libpfswrap.so", "libexec/pfswrap/pfswrap-tool", "libexec/pfswrap/pfswrap-seal"):
         path = prefix / name
         debug = path.parent / ".debug" / f"{path.name}.debug"
         with tap.case(f"{name} is installed without debug information, which is in a file beside it"):
@@ -53,7 +53,7 @@ def binaries(prefix):
 
 def texts(prefix):
     with tap.case("man pages and policies are installed, and name the folder that they are in"):
-        for page in ("man1/pfswrap.1", "man1/pfswrap-keys.1", "man5/pfswrap.conf.5"):
+        for page in ("man1/pfswrap.1", "man1/pfswrap-keys.1", "man1/pfswrap-seal.1", "man5/pfswrap.conf.5"):
             check((prefix / "share/man" / page).stat().st_size > 1000, f"a page in {page}")
         policies = prefix / "share/pfswrap/policy"
         contains((policies / "sealed-service.conf").read_text(), "/opt/x/share/pfswrap/policy/sealed-service.conf", "policy")

@@ -44,6 +44,30 @@ static int count_in_header(const char *path, const char *prefix)
     return count;
 }
 
+START_TEST(every_error_has_the_name_that_it_has_in_the_header)
+{
+    char line[512], name[64];
+    FILE *header = fopen("include/pfswrap/seal.h", "r");
+    int error, found = 0;
+
+    ck_assert_str_eq("OK", pfswrap_seal_error_name(0));
+    ck_assert_str_eq("STOPPED", pfswrap_seal_error_name(PFSWRAP_TUNNEL_STOPPED));
+    ck_assert_str_eq("UNKNOWN", pfswrap_seal_error_name(1));
+    ck_assert_str_eq("UNKNOWN", pfswrap_seal_error_name(-1000));
+    for (int i = 0; i < ERRORS; i++)
+        ck_assert_str_ne("UNKNOWN", pfswrap_seal_error_name(errors[i]));
+    if (header == NULL)
+        return;
+    while (fgets(line, sizeof line, header) != NULL)
+        if (sscanf(line, "    PFSWRAP_SEAL_%63[A-Z_] = %d,", name, &error) == 2 && name[0] == 'E' && error < 0) {
+            ck_assert_str_eq(name, pfswrap_seal_error_name(error));
+            found++;
+        }
+    (void)fclose(header);
+    ck_assert_int_eq(ERRORS - 1, found);
+}
+END_TEST
+
 START_TEST(every_error_has_a_text_of_its_own)
 {
     int known = 0;
@@ -69,5 +93,6 @@ int main(void)
     TCase *tc = tcase_create("errors");
 
     tcase_add_test(tc, every_error_has_a_text_of_its_own);
+    tcase_add_test(tc, every_error_has_the_name_that_it_has_in_the_header);
     return run_suite(tc, "errors");
 }
