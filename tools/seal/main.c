@@ -121,10 +121,11 @@ static unsigned count_candidates(const struct policy_rule *rule)
 static int connect_any(const struct addrinfo *addresses, const struct addrinfo **address)
 {
     const int timeout_ms = (int)options.policy.seal.handshake_timeout_ms;
-    int fd = -1;
-    for (*address = addresses; *address != NULL; *address = (*address)->ai_next)
-        if ((fd = network_connect(*address, timeout_ms)) >= 0)
+    for (*address = addresses; *address != NULL; *address = (*address)->ai_next) {
+        const int fd = network_connect(*address, timeout_ms);
+        if (fd >= 0)
             return fd;
+    }
     message("seal: cannot connect to %s port %s: %s", options.host, options.port, strerror(errno));
     return -1;
 }

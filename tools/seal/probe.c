@@ -53,18 +53,18 @@ struct findings {
     char banner[BANNER_MAX + 1], reply[BANNER_MAX + 1], version[16], cipher[64], subject[200];
 };
 
-static void keep_printable(char text[static BANNER_MAX + 1], const uint8_t *bytes, size_t length)
+static void keep_printable(char text[static BANNER_MAX + 1], const char *bytes, size_t length)
 {
     size_t used = 0;
     for (size_t i = 0; i < length && used < BANNER_MAX && bytes[i] != '\r' && bytes[i] != '\n'; i++)
-        text[used++] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '.';
+        text[used++] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '.';
     text[used] = '\0';
 }
 
 /* Waits for the first bytes, or the end. */
 static enum reaction wait_for_answer(struct transport *transport, int timeout_ms, struct answer *answer)
 {
-    uint8_t bytes[512];
+    char bytes[512];
     const long deadline = network_now() + timeout_ms;
     for (;;) {
         const ssize_t count = transport_read(transport, bytes, sizeof bytes);
@@ -235,7 +235,6 @@ static void print_json(const char *where, const struct findings *findings, bool 
 int probe(const struct seal_options *options)
 {
     struct findings findings = {0};
-    char where[NETWORK_TEXT_MAX];
     struct addrinfo *const addresses = network_resolve(options->host, options->port, false);
     if (addresses == NULL)
         return 1;
@@ -248,6 +247,7 @@ int probe(const struct seal_options *options)
         message("seal: probe: cannot connect to %s port %s: %s", options->host, options->port, strerror(errno));
     } else {
         struct transport first = {.fd = fd};
+        char where[NETWORK_TEXT_MAX];
         transport_close(&first);
         network_text(target.address->ai_addr, target.address->ai_addrlen, where);
         if (look_without_seal(&target, &findings) && look_for_seal(&target, &findings)) {

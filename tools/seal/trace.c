@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAC = 17, HEX_MAX = 2 * 32 + 1 };
+enum { MAC = 17, HEX_MAX = 2 * 32 + 1, REFUSED = 24 /* bytes that are printed */ };
 
 static const char *const patterns[] = {"?", [PFSWRAP_SEAL_IK] = "IK", [PFSWRAP_SEAL_NK] = "NK",
                                        [PFSWRAP_SEAL_IKPSK2] = "IKpsk2", [PFSWRAP_SEAL_NKPSK2] = "NKpsk2"};
@@ -174,7 +174,7 @@ void trace_handshake(const struct trace *trace, const struct pfswrap_seal_info *
 void trace_refused(const struct trace *trace, const uint8_t *bytes, size_t length)
 {
     char text[HEX_MAX];
-    const size_t shown = length < 24 ? length : 24;
     if (length > 0)
-        trace_say(trace, "! %s%s", hex(text, bytes, shown), shown < length ? "..." : "");
+        trace_say(trace, "! %s%s", hex(text, bytes, length < REFUSED ? length : REFUSED),
+                  length > REFUSED ? "..." : "");
 }
