@@ -9,6 +9,7 @@
 #include "base/fork.h"
 #include "base/workspace.h"
 #include "connection/endpoint.h"
+#include "counters/counters.h"
 #include "fd/linger.h"
 #include "fd/own.h"
 #include "fd/program_socket.h"
@@ -21,13 +22,18 @@
 #include "transfer/share.h"
 
 /*
- * In a child of a fork workspaces and the shim's own descriptors come first, since audit events may be written from
- * then on.
+ * In a child of a fork workspaces, counters and the shim's own descriptors come first, since audit events may be
+ * written from then on.
  * Sealed connections come before inspected ones: a descriptor that turns out to be sealed is not inspected.
  */
 const struct process_observer *const process_observers[] = {
-    &workspace_process_observer, &own_process_observer,    &share_process_observer,
-    &inspect_process_observer,   &linger_process_observer, NULL,
+    &workspace_process_observer,
+    &counters_process_observer,
+    &own_process_observer,
+    &share_process_observer,
+    &inspect_process_observer,
+    &linger_process_observer,
+    NULL,
 };
 
 /* A number changed its kind without its old owner knowing. Each observer looks at words of its own kind only. */

@@ -9,9 +9,11 @@
 #include <time.h>
 
 #include "audit/audit.h"
+#include "audit/count.h"
 #include "audit/line.h"
 #include "base/process.h"
 #include "base/workspace.h"
+#include "counters/counters.h"
 
 enum { LINE_ROOM = AUDIT_LINE_MAX - 4 }; /* the rest is for `"}` and the newline */
 
@@ -67,7 +69,7 @@ static atomic_ulong lost;
 static bool refuses;
 
 /* Returns 0, or the errno of the log. */
-static int line_write(const char *event, const struct audit_field *fields, size_t count)
+static int line_write(pid_t pid, const char *event, const struct audit_field *fields, size_t count)
 {
     struct timespec now;
     char *line = workspace_take();
@@ -77,31 +79,39 @@ static int line_write(const char *event, const struct audit_field *fields, size_
     }
     clock_gettime(CLOCK_REALTIME, &now);
     const int64_t time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    const long pid = (long)process_running_id();
     const size_t length = audit_sink_takes_entries()
-                              ? audit_format_entry(line, time_ns, pid, program_name, event, fields, count)
-                              : audit_format(line, time_ns, pid, program_name, event, fields, count);
+                              ? audit_format_entry(line, time_ns, (long)pid, program_name, event, fields, count)
+                              : audit_format(line, time_ns, (long)pid, program_name, event, fields, count);
     const int error = audit_sink_write(line, length);
     workspace_give(line);
     return error;
 }
 
 /* Writes how many events are missing, if that is possible by now. */
-static void lost_write(void)
+static void lost_write(pid_t pid)
 {
     const unsigned long missing = atomic_exchange(&lost, 0);
     const struct audit_field fields[] = {AUDIT_N("events", (long long)missing)};
-    if (missing > 0 && line_write("lost", fields, 1) != 0)
+    if (missing == 0)
+        return;
+    if (line_write(pid, "lost", fields, 1) != 0)
         atomic_fetch_add(&lost, missing);
+    else if (pid == process_id())
+        audit_count("lost", NULL, 0);
 }
 
 static int event_write(const char *event, const struct audit_field *fields, size_t count)
 {
-    const int error = line_write(event, fields, count);
+    const pid_t pid = process_running_id();
+    const int error = line_write(pid, event, fields, count);
+    if (pid == process_id()) { /* a child of vfork() changes nothing in this memory */
+        audit_count(event, fields, count);
+        counters_note_log(error != 0);
+    }
     if (error != 0)
         atomic_fetch_add(&lost, 1);
     else if (atomic_load_explicit(&lost, memory_order_relaxed) > 0)
-        lost_write();
+        lost_write(pid);
     return error;
 }
 
@@ -140,7 +150,7 @@ const char *audit_refusal(void)
     if (!refuses || atomic_load_explicit(&lost, memory_order_relaxed) == 0)
         return NULL;
     const int error = errno;
-    lost_write();
+    lost_write(process_running_id());
     errno = error;
     return atomic_load(&lost) > 0 ? "the audit log cannot be written" : NULL;
 }
@@ -148,6 +158,7 @@ const char *audit_refusal(void)
 void audit_lose(void)
 {
     audit_sink_fail(ENOMEM);
+    counters_note_log(true);
     atomic_fetch_add(&lost, 1);
 }
 

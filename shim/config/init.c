@@ -24,7 +24,9 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/keys.h"
+#include "config/publish.h"
 #include "config/trace_output.h"
+#include "counters/counters.h"
 
 /* Whole pages, because mprotect(2) changes whole pages and other variables must stay writable. */
 static union {
@@ -83,6 +85,8 @@ static void start(void)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     const bool notices_forks = process_start() == 0;
+    counters_start(program_invocation_short_name);
+    publish_policy(&state.policy, keys_keyring());
     const char *problem = trace_configure();
     if (problem != NULL)
         pfswrap_die(problem);

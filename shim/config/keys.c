@@ -19,6 +19,7 @@
 
 struct table {
     const struct policy *policy; /* NULL if no rule seals */
+    const struct pfswrap_keyring *keyring;
     struct pfswrap_seal_config configs[POLICY_RULES_MAX];
     const char *names[POLICY_RULES_MAX][POLICY_LIST_MAX];
 };
@@ -134,8 +135,9 @@ static struct pfswrap_keyring *new_keyring(const struct policy *policy, struct p
     return keyring;
 }
 
-static int finish(const struct policy *policy)
+static int finish(const struct policy *policy, const struct pfswrap_keyring *keyring)
 {
+    state.table.keyring = keyring;
     state.table.policy = policy;
     (void)mprotect(&state, sizeof state, PROT_READ);
     return 0;
@@ -155,7 +157,7 @@ int keys_load(const struct policy *policy, struct policy_error *error)
     if (result == 0)
         result = configure_rules(policy, keyring, error);
     if (result == 0)
-        return finish(policy);
+        return finish(policy, keyring);
     pfswrap_keyring_free(keyring);
     return -1;
 }
@@ -173,7 +175,7 @@ static int load_nothing(const struct policy *policy, struct policy_error *error)
         configure(policy, i, keyring);
         state.table.configs[i].anonymous = policy->rules[i].direction == POLICY_LISTEN;
     }
-    return finish(policy);
+    return finish(policy, keyring);
 }
 
 int keys_load_child(const struct policy *policy, struct policy_error *error)
@@ -188,6 +190,11 @@ int keys_load_child(const struct policy *policy, struct policy_error *error)
 bool keys_in_use(void)
 {
     return state.table.policy != NULL;
+}
+
+const struct pfswrap_keyring *keys_keyring(void)
+{
+    return state.table.keyring;
 }
 
 const struct pfswrap_seal_config *keys_config(const struct policy_rule *rule)

@@ -36,6 +36,9 @@ int keys_load_child(const struct policy *policy, struct policy_error *error);
 /* Whether a rule seals, so that keys were loaded or withheld. */
 bool keys_in_use(void);
 
+/* The keys; NULL if no rule seals. */
+const struct pfswrap_keyring *keys_keyring(void);
+
 /*
  * The settings for the channels of `rule`, which must be a rule of the loaded policy that seals. They are in
  * read-only memory and stay valid until the process ends, in its forked children as well.

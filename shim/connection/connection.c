@@ -12,12 +12,16 @@
 #include <time.h>
 
 #include "base/transport.h"
+#include "connection/counting.h"
 #include "connection/endpoint.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/trace.h"
 #include "config/init.h"
 #include "config/keys.h"
+
+/* What belongs to the memory, and not to the connection in it: the lock, and the entry in this process's list. */
+enum { KEPT_BYTES = offsetof(struct connection, slot) };
 
 static struct memory_pool buffers = {.block = CONNECTION_BUFFER_BYTES, .per_chunk = 16, .secret = true};
 
@@ -132,8 +136,7 @@ bool connection_begin_dial(struct connection *connection)
 
 void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking)
 {
-    const size_t behind_lock = sizeof connection->lock;
-    memset((uint8_t *)connection + behind_lock, 0, sizeof *connection - behind_lock);
+    memset((uint8_t *)connection + KEPT_BYTES, 0, sizeof *connection - KEPT_BYTES);
     connection->nonblocking = nonblocking;
     connection->initiator = initiator;
     connection->rule = rule;
@@ -151,10 +154,9 @@ const char *connection_phase_name(const struct connection *connection)
 
 void connection_clear(struct connection *connection)
 {
-    const size_t behind_lock = sizeof connection->lock;
     give_back(&connection->rx_index);
     give_back(&connection->tx_index);
-    sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
+    sodium_memzero((uint8_t *)connection + KEPT_BYTES, sizeof *connection - KEPT_BYTES);
 }
 
 /* The buffer with this number behind a slot: 0 is the receive buffer, 1 the send buffer. */
@@ -237,8 +239,7 @@ static uint32_t last_end(struct span one, struct span other)
 
 void connection_fetch(struct connection *connection, struct connection *slot)
 {
-    const size_t behind_lock = sizeof slot->lock;
-    memcpy((uint8_t *)connection + behind_lock, (uint8_t *)slot + behind_lock, sizeof *slot - behind_lock);
+    memcpy((uint8_t *)connection + KEPT_BYTES, (uint8_t *)slot + KEPT_BYTES, sizeof *slot - KEPT_BYTES);
     connection->slot = slot;
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     const bool used_by_others = is_bool(&connection->used_by_others) && connection->used_by_others;
@@ -260,7 +261,6 @@ void connection_fetch(struct connection *connection, struct connection *slot)
 
 void connection_store(struct connection *connection)
 {
-    const size_t behind_lock = sizeof connection->lock;
     struct connection *slot = connection->slot;
     const uint32_t rx_length = last_end(connection->rx_plain, connection->rx_cipher);
     const uint32_t tx_length = last_end(connection->tx, connection->prehandshake);
@@ -270,8 +270,8 @@ void connection_store(struct connection *connection)
         memcpy(slot_buffer(slot, 1), connection_tx(connection), tx_length);
     give_back(&connection->rx_index);
     give_back(&connection->tx_index);
-    memcpy((uint8_t *)slot + behind_lock, (uint8_t *)connection + behind_lock, sizeof *slot - behind_lock);
-    sodium_memzero((uint8_t *)connection + behind_lock, sizeof *connection - behind_lock);
+    memcpy((uint8_t *)slot + KEPT_BYTES, (uint8_t *)connection + KEPT_BYTES, sizeof *slot - KEPT_BYTES);
+    sodium_memzero((uint8_t *)connection + KEPT_BYTES, sizeof *connection - KEPT_BYTES);
 }
 
 void connection_lose(struct connection *connection)
@@ -288,6 +288,7 @@ void connection_lose(struct connection *connection)
 /* The phase becomes CONNECTION_FAILED. The program still gets the plaintext in rx_plain, which is authentic. */
 static void enter_failed(struct connection *connection, int error)
 {
+    counting_end(connection);
     pfswrap_seal_poison(&connection->channel);
     connection->phase = CONNECTION_FAILED;
     connection->error = error;
@@ -336,6 +337,7 @@ void connection_disconnect(struct connection *connection)
 {
     if (connection->phase == CONNECTION_OPEN)
         connection_report_closed(connection, "reset", "the program disconnected it (connect to AF_UNSPEC)");
+    counting_end(connection);
     pfswrap_seal_poison(&connection->channel);
     connection->phase = CONNECTION_FAILED; /* other processes may have it */
     connection->error = ECONNRESET;

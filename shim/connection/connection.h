@@ -21,6 +21,8 @@
 #include "base/process.h"
 #include "policy/policy.h"
 
+struct counters_connection;
+
 /* docs/ARCHITECTURE.md shows what leads from one phase to another. */
 enum connection_phase {
     CONNECTION_NONE,       /* not sealed; also what a child finds in memory that a fork has wiped */
@@ -65,6 +67,8 @@ struct holder {
 
 struct connection {
     struct lock lock;
+    struct counters_connection
+        *entry;                  /* of this process's list (counting.h); NULL: none. It stays here, as the lock */
     struct connection *slot;     /* where it is kept between calls, followed by its buffers; NULL: here */
     _Atomic uint8_t nonblocking; /* O_NONBLOCK, which all descriptors of a socket share */
     uint8_t phase;               /* enum connection_phase */
@@ -103,6 +107,7 @@ struct connection {
     struct span tx;             /* in the send buffer: pending, for the kernel */
     struct span prehandshake;   /* in the send buffer, behind tx: plaintext, until the handshake is complete */
     uint32_t looked_at;         /* Unix time, low half: when bytes came, or a send last looked for them */
+    uint32_t opened_at;         /* Unix time, low half: when the handshake was complete */
     uint64_t rx_total;          /* bytes taken from the kernel since the beginning */
     uint64_t tx_total; /* bytes put into tx since the beginning; a blocking send waits until its own are sent */
     uint64_t tx_total_at_receive;                        /* tx_total when the program last tried to receive */

@@ -13,6 +13,7 @@
 #include "base/raw_syscall.h"
 #include "base/signals.h"
 #include "base/trace.h"
+#include "connection/counting.h"
 #include "connection/endpoint_internal.h"
 
 atomic_int endpoint_count, endpoint_filtered;
@@ -182,6 +183,15 @@ bool endpoint_is_unreferenced(const struct endpoint *endpoint)
     return atomic_load(&endpoint->refcount) <= 0;
 }
 
+/* Another process may have opened or ended a connection that several have. */
+static void follow(struct connection *connection, const struct endpoint *endpoint)
+{
+    if (connection->phase == CONNECTION_OPEN)
+        counting_begin(connection, endpoint);
+    else
+        counting_end(connection);
+}
+
 /*
  * Returns the locked connection in private memory. In a child of a fork that the shim did not see, the memory is
  * wiped. Such a connection fails; it must not pass for one that was never sealed.
@@ -201,6 +211,8 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
         poison(connection, atomic_load(&endpoint->fd));
     if (lock_was_taken_over(&locked->lock))
         fail_again(connection);
+    if (endpoint->segment != NULL)
+        follow(connection, endpoint);
     return connection;
 }
 

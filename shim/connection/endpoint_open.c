@@ -10,6 +10,7 @@
 
 #include "base/fork_lock.h"
 #include "base/memory.h"
+#include "connection/counting.h"
 #include "connection/endpoint_internal.h"
 
 /* Takes a free endpoint with private memory for its connection. NULL with errno: EMFILE, ENOMEM. */
@@ -165,6 +166,7 @@ void endpoint_free(struct endpoint *endpoint, struct connection *connection)
     ENDPOINT_RAISE(freed, endpoint);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
+    counting_end(connection);
     if (endpoint->segment == NULL)
         connection_clear(connection);
     endpoint_leave(connection);

@@ -14,6 +14,7 @@
 
 #include "audit/audit.h"
 #include "base/transport.h"
+#include "connection/counting.h"
 #include "connection/endpoint.h"
 #include "connection/frame.h"
 #include "connection/receive.h"
@@ -192,6 +193,8 @@ static void complete(struct connection *connection, int fd)
         return;
     }
     connection->confirmed = true;
+    connection->opened_at = (uint32_t)time(NULL);
+    counting_begin(connection, endpoint_of(fd));
     connection->only_confirm_sent = connection->initiator;
     /* To the kernel the handshake looks like a dialogue, in which it delays acknowledgements (tcp(7)). */
     transport_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
@@ -230,8 +233,7 @@ static void exchange(struct connection *connection, int fd)
         if (event == PFSWRAP_SEAL_DATA) {
             const uint32_t begin = (uint32_t)(opened.data - rx);
             connection->rx_plain = (struct span){begin, begin + (uint32_t)opened.length};
-            connection->received.bytes += opened.length;
-            connection->received.chunks++;
+            counting_received(connection, opened.length);
         } else if (event == PFSWRAP_SEAL_FINAL) {
             receive_end_stream(connection, fd);
         } else if (event == PFSWRAP_SEAL_MORE && !fetch(connection, fd, opened.need)) {

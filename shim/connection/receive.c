@@ -13,6 +13,7 @@
 
 #include "base/filter.h"
 #include "base/transport.h"
+#include "connection/counting.h"
 #include "connection/endpoint.h"
 #include "connection/frame.h"
 #include "connection/receive_internal.h"
@@ -97,12 +98,6 @@ static const char *transport_error_text(long error)
     return error == -ECONNRESET ? "the peer reset the connection" : "the connection broke";
 }
 
-static void count_received(struct connection *connection, size_t length)
-{
-    connection->received.bytes += length;
-    connection->received.chunks++;
-}
-
 /* Opens a frame that is larger than what the program has asked for. Its plaintext goes to rx_plain. */
 static enum step open_leftover(struct connection *connection, int fd)
 {
@@ -122,7 +117,7 @@ static enum step open_leftover(struct connection *connection, int fd)
         memmove(rx + connection->rx_plain.end, opened.data, opened.length);
         connection->rx_plain.end += (uint32_t)opened.length;
     }
-    count_received(connection, opened.length);
+    counting_received(connection, opened.length);
     return STEP_DATA;
 }
 
@@ -140,7 +135,7 @@ enum step receive_next(struct connection *connection, int fd, struct iov_iter *t
         case PFSWRAP_SEAL_DATA:
             if (to != NULL)
                 iov_iter_advance(to, opened.length);
-            count_received(connection, opened.length);
+            counting_received(connection, opened.length);
             return STEP_DATA;
         case PFSWRAP_SEAL_ROOM:
             return open_leftover(connection, fd);
@@ -252,7 +247,7 @@ bool receive_rest(struct connection *connection, int fd)
         size_t need = 0;
         connection->rx_plain = (struct span){0};
         const enum step step = receive_next(connection, fd, NULL, &need);
-        connection->received = received;
+        counting_discard(connection, &received);
         if (step == STEP_DATA)
             unread = true;
         if (step == STEP_DATA || connection->phase != CONNECTION_OPEN)

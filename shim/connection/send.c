@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/transport.h"
+#include "connection/counting.h"
 #include "connection/endpoint.h"
 #include "connection/receive.h"
 #include "connection/unlocked.h"
@@ -80,12 +81,6 @@ void send_owed(struct connection *connection, int fd)
     (void)send_flush(connection, fd);
 }
 
-static void count_sent(struct connection *connection, size_t length)
-{
-    connection->sent.bytes += length;
-    connection->sent.chunks++;
-}
-
 /* Up to a chunk of plaintext as one piece of *length bytes. `from` does not advance. */
 static const uint8_t *next_chunk(const struct iov_iter *from, uint8_t *gather, size_t *length)
 {
@@ -112,7 +107,7 @@ static void commit_last(struct connection *connection, struct batch *batch)
     if (!batch->open)
         return;
     (void)pfswrap_seal_sent(&connection->channel, NULL, batch->end - batch->last_at);
-    count_sent(connection, batch->last_plain);
+    counting_sent(connection, batch->last_plain);
     batch->open = false;
 }
 
@@ -298,7 +293,7 @@ void send_prehandshake(struct connection *connection, int fd)
             break;
         }
         (void)pfswrap_seal_sent(&connection->channel, NULL, (size_t)frame);
-        count_sent(connection, accepted);
+        counting_sent(connection, accepted);
         connection->tx.end += (uint32_t)frame;
         connection->tx_total += (uint32_t)frame;
         done += (uint32_t)accepted;

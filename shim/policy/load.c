@@ -83,6 +83,7 @@ int policy_load(struct policy *policy, const char *path, struct policy_error *er
         struct policy_parser parser = {0};
         policy_reader_open(&parser.reader, fd);
         result = parse(&parser, policy, path, error);
+        (void)crypto_generichash_final(&parser.reader.digest, policy->digest, sizeof policy->digest);
     }
     (void)raw_syscall(SYS_close, fd);
     return result;

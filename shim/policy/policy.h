@@ -19,6 +19,7 @@ enum {
     POLICY_RULES_MAX = 64,      /* [listen] and [connect] sections in a file */
     POLICY_ADDRESSES_MAX = 256, /* addresses of all rules in a file */
     POLICY_SOCKET_MAX = 108,    /* bytes of a socket's path, with the terminator (unix(7)) */
+    POLICY_DIGEST_BYTES = 32,   /* BLAKE2b-256 of a policy file */
     POLICY_PIN_BYTES = 32,      /* SHA-256 of a SubjectPublicKeyInfo (RFC 7469, section 2.4) */
 };
 
@@ -100,7 +101,8 @@ struct policy_rule {
 };
 
 struct policy {
-    char path[PATH_MAX]; /* absolute, or "builtin" for the built-in policy */
+    char path[PATH_MAX];                 /* absolute, or "builtin" for the built-in policy */
+    uint8_t digest[POLICY_DIGEST_BYTES]; /* of the file, if policy_load() has read one; else zero */
     enum policy_mode mode;
     enum policy_children children;
     enum policy_io_uring io_uring;

@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "base/raw_syscall.h"
+#include "policy/policy.h"
 
 void policy_reader_open(struct policy_reader *reader, int fd)
 {
     *reader = (struct policy_reader){.fd = fd, .text = reader->buffer};
+    (void)crypto_generichash_init(&reader->digest, NULL, 0, POLICY_DIGEST_BYTES);
 }
 
 void policy_reader_open_text(struct policy_reader *reader, const char *text, size_t size)
@@ -37,6 +39,7 @@ static enum policy_line reader_fill(struct policy_reader *reader)
     }
     reader->position = 0;
     reader->length = (size_t)taken;
+    (void)crypto_generichash_update(&reader->digest, (const unsigned char *)reader->buffer, (size_t)taken);
     return taken == 0 ? POLICY_LINE_END : POLICY_LINE_READ;
 }
 

@@ -5,6 +5,7 @@
 #ifndef PFSWRAP_POLICY_READER_H
 #define PFSWRAP_POLICY_READER_H
 
+#include <sodium.h>
 #include <stddef.h>
 
 enum {
@@ -28,6 +29,7 @@ struct policy_reader {
     unsigned line;      /* number of the last line, from 1 */
     unsigned char byte; /* after POLICY_LINE_CONTROL */
     char buffer[1024];
+    crypto_generichash_state digest; /* of what was read from `fd` */
 };
 
 /* Reads from the descriptor `fd`, which the caller closes. */

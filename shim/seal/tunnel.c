@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "seal/channel.h"
+#include "seal/tunnel_internal.h"
 #include "seal/tunnel_state.h"
 
 struct pfswrap_tunnel *pfswrap_tunnel_new(enum pfswrap_seal_role role, const struct pfswrap_seal_config *config,
@@ -177,4 +178,14 @@ int pfswrap_tunnel_describe(const struct pfswrap_tunnel *tunnel, struct pfswrap_
 struct pfswrap_tunnel_counts pfswrap_tunnel_count(const struct pfswrap_tunnel *tunnel)
 {
     return tunnel != NULL ? tunnel->counts : (struct pfswrap_tunnel_counts){0};
+}
+
+uint64_t tunnel_keyed_at(const struct pfswrap_tunnel *tunnel)
+{
+    return channel_of_const(&tunnel->channel)->keyed_at;
+}
+
+uint32_t tunnel_rehandshakes(const struct pfswrap_tunnel *tunnel)
+{
+    return channel_of_const(&tunnel->channel)->rehandshakes;
 }

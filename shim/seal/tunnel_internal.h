@@ -10,4 +10,8 @@
 /* Whether the next read finds the end of the stream in the tunnel, without reading from the transport. */
 bool tunnel_ends_next(const struct pfswrap_tunnel *tunnel);
 
+/* When the keys in use were agreed on, in Unix time, and how many re-handshakes there were. */
+uint64_t tunnel_keyed_at(const struct pfswrap_tunnel *tunnel);
+uint32_t tunnel_rehandshakes(const struct pfswrap_tunnel *tunnel);
+
 #endif

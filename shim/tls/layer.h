@@ -14,6 +14,8 @@
 #include "tls/fork_guard.h"
 #include "tls/settings.h"
 
+struct counters_connection;
+
 struct layer {
     struct pfswrap_tunnel *tunnel;
     struct fork_guard fork_guard;
@@ -36,7 +38,11 @@ struct layer {
     bool end_shown;                   /* the socket is shut down for reading (layer_show_end()) */
     const char *end, *reason; /* for the `closed` event, if it is not the tunnel's own error; NULL: nothing */
     const void *write_buffer; /* the buffer of a program's write that is incomplete */
-    size_t write_done;        /* how much of that write has been sealed and written */
+    struct counters_connection *entry;    /* in the list of this process (layer_count.c); NULL: none */
+    struct pfswrap_tunnel_counts counted; /* what the counters have of it */
+    time_t opened_at;
+    uint16_t rule_number; /* of the rule in the policy */
+    size_t write_done;    /* how much of that write has been sealed and written */
 };
 
 /* Whether the policy has a rule with layer = tls. */
@@ -143,6 +149,14 @@ void layer_alpn_begin_context(struct libssl *lib, SSL_CTX *context);
 /* Adds the protocol to what a client offers, and removes it. Returns false if there is no memory. */
 bool layer_alpn_offer(struct libssl *lib, SSL *ssl, struct tls_connection *connection);
 void layer_alpn_withdraw(struct libssl *lib, SSL *ssl, const struct tls_connection *connection);
+
+/*
+ * layer_count.c. The handshake is complete; an open connection may have moved bytes; it ends. Counts for those who
+ * read the counters of this process.
+ */
+void layer_count_opened(struct layer *layer);
+void layer_count(struct layer *layer);
+void layer_count_closed(struct layer *layer);
 
 /* layer_report.c. Audit events (docs/AUDIT.md). */
 void layer_report_opened(const struct layer *layer);

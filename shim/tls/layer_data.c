@@ -22,6 +22,8 @@ bool layer_enter(struct layer *layer)
 
 void layer_leave(struct layer *layer)
 {
+    if (layer->opened)
+        layer_count(layer);
     fork_guard_leave(&layer->fork_guard);
 }
 

@@ -164,8 +164,10 @@ void layer_forget(struct tls_connection *connection)
         return;
     if (layer->opened && !layer->final_read) /* what libssl has read, but not the program, may be an error */
         (void)pfswrap_tunnel_pending(layer->tunnel);
-    if (layer->opened)
+    if (layer->opened) {
+        layer_count_closed(layer);
         layer_report_closed(layer);
+    }
     layer_free(layer);
 }
 
@@ -272,6 +274,7 @@ int layer_run(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
     layer->opened = true;
     layer->read_at = time(NULL);
     layer_report_opened(layer);
+    layer_count_opened(layer);
     layer_show_end(layer);
     return 1;
 }

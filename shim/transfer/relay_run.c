@@ -22,6 +22,7 @@
 #include "connection/background.h"
 #include "connection/holders.h"
 #include "connection/release.h"
+#include "counters/counters.h"
 #include "fd/own.h"
 #include "transfer/relay.h"
 #include "transfer/relay_flow.h"
@@ -209,6 +210,7 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t progr
     static struct relay relay; /* the only one in this process, whose stack may be a small one of the program's */
     relay = (struct relay){.endpoint = endpoint, .fd = fd, .end = end};
     process_become_relay();
+    counters_become_child();
     background_forget(false);
     connection_free_buffers(); /* other threads of the process that was cloned may have had some */
     endpoint_end_exec();
