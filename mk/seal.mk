@@ -82,9 +82,12 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
                -fno-omit-frame-pointer $(WARNINGS)
 
-build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h) $(CORE_SRC)
+# A target that reads what the commands read needs their code, too.
+build-fuzz/fuzz_counters: FUZZ_TOOLS := $(addprefix tools/,snapshot.c snapshot_object.c safe_text.c)
+
+build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h tools/snapshot*.[ch]) $(CORE_SRC)
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -DPFSWRAP_CIPHER_OPENSSL -o $@ $(filter tests/%.c,$^) $(CORE_SRC) $(INIH) \
+	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -DPFSWRAP_CIPHER_OPENSSL -o $@ $(filter tests/%.c,$^) $(FUZZ_TOOLS) $(CORE_SRC) $(INIH) \
 	    $(SODIUM) $(LIBCRYPTO) -pthread
 
 .PHONY: fuzz fuzzers

@@ -59,11 +59,22 @@ _pfswrap_seal() {
     esac
 }
 
+# Completes an option, or the name or id of a process under pfswrap.
+_pfswrap_process() {
+    if [[ $1 == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$2" -- "$1")
+    elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --policies ]]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$1")
+    else
+        mapfile -t COMPREPLY < <(compgen -W "$(pfswrap status 2>/dev/null | awk 'NR > 1 { print $1, $2 }')" -- "$1")
+    fi
+}
+
 _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit seal genkey pubkey genpsk install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -94,6 +105,15 @@ _pfswrap() {
         else
             mapfile -t COMPREPLY < <(compgen -W "$(cd /usr/lib/systemd/system 2>/dev/null && echo -- *.service)" -- "$current")
         fi
+        ;;
+    status) _pfswrap_process "$current" '--json --watch --unprotected --policies' ;;
+    connections) _pfswrap_process "$current" --json ;;
+    exporter)
+        case ${COMP_WORDS[COMP_CWORD - 1]} in
+        --textfile | --policies) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+        --listen) COMPREPLY=() ;;
+        *) mapfile -t COMPREPLY < <(compgen -W '--listen --textfile --once --policies' -- "$current") ;;
+        esac
         ;;
     version) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
     genkey) mapfile -t COMPREPLY < <(compgen -W '--password --user --server' -- "$current") ;;

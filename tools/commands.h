@@ -15,6 +15,9 @@
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \
     X(install)                                                                                                     \
+    X(status)                                                                                                      \
+    X(connections)                                                                                                 \
+    X(exporter)                                                                                                    \
     X(version)
 
 #define X(name) int command_##name(int argc, char **argv);

@@ -414,7 +414,7 @@ def refuses_command_lines():
 
     with tap.case("an unknown command is 2 and lists the commands"):
         refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, unit, genkey, pubkey, genpsk, install, "
-                                     "version, or help")
+                                     "status, connections, exporter, version, or help")
 
     with tap.case("requested help goes to stdout, other help to stderr"):
         asked = pfswrap("help")

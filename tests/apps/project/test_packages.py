@@ -53,7 +53,7 @@ def binaries(prefix):
 
 def texts(prefix):
     with tap.case("man pages and policies are installed, and name the folder that they are in"):
-        for page in ("man1/pfswrap.1", "man1/pfswrap-keys.1", "man1/pfswrap-seal.1", "man5/pfswrap.conf.5"):
+        for page in ("man1/pfswrap.1", "man1/pfswrap-keys.1", "man1/pfswrap-seal.1", "man1/pfswrap-status.1", "man5/pfswrap.conf.5"):
             check((prefix / "share/man" / page).stat().st_size > 1000, f"a page in {page}")
         policies = prefix / "share/pfswrap/policy"
         contains((policies / "sealed-service.conf").read_text(), "/opt/x/share/pfswrap/policy/sealed-service.conf", "policy")
