@@ -11,6 +11,7 @@
     X(explain)                                                                                                     \
     X(unit)                                                                                                        \
     X(seal)                                                                                                        \
+    X(report)                                                                                                      \
     X(genkey)                                                                                                      \
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \

@@ -26,6 +26,7 @@ static const char usage[] =
     "  explain [--json] PROGRAM                    say what pfswrap can do for PROGRAM\n"
     "  unit [--policy FILE] UNIT                   print a drop-in for a service of systemd\n"
     "  seal connect|listen|probe ADDRESS:PORT      talk to a sealed peer, or look at a server\n"
+    "  report [--html FILE] [--json] LOG...        say what audit logs prove\n"
     "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
     "  status [--json] [--watch] [PID|PROGRAM]     show what is protected, and what it has counted\n"
     "  status --unprotected                        show what should be protected and is not\n"

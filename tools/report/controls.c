@@ -1,0 +1,157 @@
+/*
+ * The table of controls and their verdicts. See controls.h.
+ */
+#include "controls.h"
+
+#include <string.h>
+
+#define BIT(name) (UINT32_C(1) << INCIDENT_##name)
+
+/* What no control about encryption in transit allows. */
+#define OPEN_TRAFFIC (BIT(PLAINTEXT) | BIT(PLAIN) | BIT(UNJUDGED) | BIT(UNPROTECTED))
+#define WEAK_TLS (BIT(WEAK) | BIT(WOULD_REFUSE) | BIT(OLD_VERSION) | BIT(NO_ECDHE) | BIT(WEAK_CIPHER))
+
+static const char tls_lines[] = "policy.mode tls.min-version tls.groups tls.ciphersuites wire.tls";
+
+const struct control controls[CONTROL_COUNT] = {
+    {
+        .id = "asvs-9.1.1",
+        .source = "OWASP ASVS 4.0.3, 9.1.1",
+        .title = "All client connections use TLS and never fall back",
+        .asks = "Every connection between a client and the application is encrypted by TLS. If that is not "
+                "possible, the "
+                "connection fails; it does not continue with weaker protection or without any.",
+        .not_proved = "Traffic of programs that do not run under pfswrap, and UDP.",
+        .lines = "policy.mode policy.children tls.min-version wire.tls wire.plaintext rule.seal rule.plaintext",
+        .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_SEALED, METRIC_REFUSED, METRIC_OPEN,
+                    METRIC_UNPROTECTED},
+        .exceptions = OPEN_TRAFFIC | BIT(WEAK) | BIT(WOULD_REFUSE) | BIT(OLD_VERSION),
+    },
+    {
+        .id = "asvs-9.1.2",
+        .source = "OWASP ASVS 4.0.3, 9.1.2",
+        .title = "Only strong cipher suites, the strongest preferred",
+        .asks = "A current test tool finds only strong cipher suites, and the server prefers the strongest ones.",
+        .not_proved =
+            "What a server would accept from a client that did not come: run a scanner such as testssl.sh, too.",
+        .lines = tls_lines,
+        .metrics = {METRIC_HANDSHAKES, METRIC_CIPHERS, METRIC_GROUPS, METRIC_POST_QUANTUM, METRIC_OVERRIDES,
+                    METRIC_REFUSED},
+        .exceptions = WEAK_TLS | BIT(UNPROTECTED),
+    },
+    {
+        .id = "nist-800-52r2",
+        .source = "NIST SP 800-52 Revision 2, sections 3 and 4",
+        .title = "TLS 1.2 or 1.3 with approved suites and groups",
+        .asks = "Servers and clients support TLS 1.3 and may support TLS 1.2, nothing older. The suites are of AES "
+                "in an "
+                "approved mode, with an ephemeral key exchange on P-256 or P-384. Servers have certificates that "
+                "clients "
+                "verify.",
+        .not_proved = "That the cryptographic module is validated (FIPS 140), and what is in the certificates.",
+        .lines = "policy.mode tls.min-version tls.groups tls.ciphersuites tls.session-tickets tls.verify-server "
+                 "tls.ca-file "
+                 "tls.client-certificates wire.tls",
+        .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_GROUPS, METRIC_CIPHERS, METRIC_RESUMED,
+                    METRIC_VERIFIED, METRIC_POST_QUANTUM},
+        .exceptions = WEAK_TLS | BIT(UNVERIFIED) | BIT(NIST_GROUP) | BIT(NIST_CIPHER),
+    },
+    {
+        .id = "pci-3.7.4",
+        .source = "PCI DSS 3.6.4 (v3.2.1), 3.7.4 (v4.0.1)",
+        .title = "Keys change at the end of their cryptoperiod",
+        .asks = "There is a defined time or volume after which a cryptographic key is replaced, and keys are "
+                "replaced then.",
+        .not_proved =
+            "The age of identity keys and of certificates: docs/KEYS.md has the procedure, and the peers file the "
+            "dates (not-after).",
+        .lines = "tls.groups tls.session-tickets seal.identity seal.peers seal.psk seal.rekey rule.seal rule.layer",
+        .metrics = {METRIC_SEALED, METRIC_PATTERNS, METRIC_REKEYS, METRIC_KEY_AGES, METRIC_HANDSHAKES,
+                    METRIC_GROUPS, METRIC_RESUMED},
+        .exceptions = BIT(KEY_AGE) | BIT(OVERDUE) | BIT(NO_ECDHE) | BIT(PLAIN),
+        .is_about_keys = true,
+    },
+    {
+        .id = "pci-4.2.1",
+        .source = "PCI DSS 4.2.1 (v4.0.1)",
+        .title = "Strong cryptography on open networks",
+        .asks = "Card numbers that cross open networks are protected by strong cryptography: only trusted keys and "
+                "certificates are accepted, only secure versions are used without a fallback, and the strength "
+                "suits the "
+                "method.",
+        .not_proved =
+            "Which connections carry card numbers, and that certificates are not expired or revoked where a "
+            "program verifies them itself.",
+        .lines =
+            "policy.mode policy.children tls.min-version tls.groups tls.ciphersuites tls.verify-server tls.ca-file "
+            "tls.pin-sha256 tls.client-certificates wire.tls wire.plaintext rule.seal rule.clients rule.peer",
+        .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_CIPHERS, METRIC_VERIFIED, METRIC_SEALED,
+                    METRIC_REFUSED, METRIC_OPEN, METRIC_UNPROTECTED},
+        .exceptions = OPEN_TRAFFIC | WEAK_TLS | BIT(UNVERIFIED),
+    },
+    {
+        .id = "cwe-326",
+        .source = "CWE-326, Inadequate Encryption Strength",
+        .title = "No encryption that is too weak",
+        .asks =
+            "Data is not stored or sent with a scheme that is theoretically sound but not strong enough for the "
+            "protection that is needed.",
+        .not_proved = "The length of the keys in certificates, and encryption of stored data.",
+        .lines = "policy.mode tls.min-version tls.groups tls.ciphersuites tls.dtls wire.tls",
+        .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_GROUPS, METRIC_CIPHERS, METRIC_OVERRIDES,
+                    METRIC_REFUSED},
+        .exceptions = WEAK_TLS,
+    },
+    {
+        .id = "capec-117",
+        .source = "CAPEC-117, Interception",
+        .title = "Nothing to read for somebody on the path",
+        .asks =
+            "An attacker who monitors the traffic between two systems, or records it and gets a private key later, "
+            "learns nothing of its content.",
+        .not_proved = "Metadata (addresses, times, sizes), and traffic of programs that do not run under pfswrap.",
+        .lines =
+            "policy.mode policy.children policy.io-uring tls.groups wire.tls wire.plaintext rule.seal rule.layer "
+            "rule.plaintext",
+        .metrics = {METRIC_HANDSHAKES, METRIC_GROUPS, METRIC_POST_QUANTUM, METRIC_SEALED, METRIC_PATTERNS,
+                    METRIC_OPEN, METRIC_UNPROTECTED, METRIC_PROCESSES},
+        .exceptions = OPEN_TRAFFIC | WEAK_TLS,
+    },
+};
+
+const char *const verdict_ids[3] = {"met", "met-with-exceptions", "not-shown"};
+const char *const verdict_names[3] = {"met", "met with exceptions", "not shown"};
+
+/* TLS 1.3 makes new keys for each connection; older versions are counted only where the control is not about keys.
+ */
+static uint64_t connections(const struct evidence *evidence, bool is_about_keys)
+{
+    uint64_t count = evidence->events[EVENT_OPENED];
+    for (size_t i = 0; i < evidence->handshakes.count; i++) {
+        const struct tally_entry *const entry = &evidence->handshakes.entries[i];
+        if (!is_about_keys || strcmp(entry->parts[HANDSHAKE_VERSION], "TLSv1.3") == 0)
+            tally_sum(&count, entry->count);
+    }
+    return count;
+}
+
+void controls_judge(struct verdict verdicts[CONTROL_COUNT], const struct evidence *evidence,
+                    const struct findings *findings)
+{
+    size_t gaps = 0;
+    for (size_t i = 0; i < findings->count; i++)
+        gaps += findings->list[i].level == FINDING_GAP;
+    for (size_t i = 0; i < CONTROL_COUNT; i++) {
+        struct verdict *const verdict = &verdicts[i];
+        bool has_exceptions = gaps > 0;
+        *verdict = (struct verdict){.gaps = gaps, .shown_by = connections(evidence, controls[i].is_about_keys)};
+        for (unsigned j = 0; j < INCIDENT_COUNT; j++)
+            if ((controls[i].exceptions >> j & 1) != 0) {
+                verdict->incidents[j] = evidence->incident_totals[j];
+                has_exceptions |= verdict->incidents[j] > 0;
+            }
+        verdict->kind = verdict->shown_by == 0 ? VERDICT_NOT_SHOWN
+                        : has_exceptions       ? VERDICT_EXCEPTIONS
+                                               : VERDICT_MET;
+    }
+}

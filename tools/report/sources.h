@@ -1,0 +1,58 @@
+/*
+ * The logs that are named on the command line: in which order they are read, and what was found in each.
+ */
+#ifndef PFSWRAP_TOOLS_REPORT_SOURCES_H
+#define PFSWRAP_TOOLS_REPORT_SOURCES_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "evidence.h"
+#include "progress.h"
+#include "reader.h"
+
+enum { SOURCE_PROBLEM = 256, EXAMPLES_MAX = 24 };
+
+struct source {
+    const char *path;
+    char series[TALLY_KEY_MAX + 1]; /* the path without what a rotation adds: audit.jsonl for audit.jsonl.2.gz */
+    int64_t begins;                 /* the time of the first record */
+    uint64_t first_hash;            /* of the first damaged or good line; 0: none */
+    dev_t device;
+    ino_t inode;
+    const char *format; /* NULL: nothing was recognised */
+    uint64_t size, lines, events, damaged, foreign;
+    int64_t first, last;
+    bool ends_within_line;
+    const char *copy_of;          /* a log that begins with the same line; NULL: none */
+    bool is_skipped;              /* it is the same file as another one */
+    char problem[SOURCE_PROBLEM]; /* why it was not read to its end; empty: it was */
+};
+
+/* A damaged line, for the report. */
+struct example {
+    const struct source *source;
+    uint64_t line;
+    enum damage damage;
+    char excerpt[TALLY_KEY_MAX + 1];
+};
+
+struct sources {
+    struct source *list;
+    size_t count;
+    uint64_t damaged[DAMAGE_COUNT];
+    uint64_t foreign;
+    struct example examples[EXAMPLES_MAX];
+    size_t example_count;
+};
+
+/* Looks at the logs and sorts them: each series by time. Returns 0, or -1 after a message: there is no memory. */
+int sources_open(struct sources *sources, char **paths, size_t count);
+
+/* Reads all of them. */
+void sources_read(struct sources *sources, struct evidence *evidence, struct progress *progress);
+
+/* Whether each log was read to its end. */
+bool sources_are_whole(const struct sources *sources);
+
+#endif
