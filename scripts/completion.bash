@@ -74,7 +74,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit report seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -114,6 +114,21 @@ _pfswrap() {
         --listen) COMPREPLY=() ;;
         *) mapfile -t COMPREPLY < <(compgen -W '--listen --textfile --once --policies' -- "$current") ;;
         esac
+        ;;
+    report)
+        case ${COMP_WORDS[COMP_CWORD - 1]} in
+        --policy)
+            _pfswrap_policies "$current"
+            return
+            ;;
+        --since | --until | --gap | --cryptoperiod | --title) return ;;
+        esac
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--html --json --policy --since --until --gap --cryptoperiod --title' -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            compopt -o filenames 2>/dev/null
+        fi
         ;;
     version) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
     genkey) mapfile -t COMPREPLY < <(compgen -W '--password --user --server' -- "$current") ;;

@@ -101,8 +101,10 @@ class Chromium:
             raise RuntimeError(str(result["exceptionDetails"])[:500])
         return result["result"].get("value")
 
-    def screenshot(self, path, whole=True):
-        result = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    def picture(self, path, top, width, height):
+        """A screenshot of a part of the page."""
+        clip = {"x": 0, "y": top, "width": width, "height": height, "scale": 1}
+        result = self.send("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(result["data"]))
 
     def pdf(self, path):

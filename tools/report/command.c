@@ -105,10 +105,11 @@ static int write_page(const struct report *report, const char *path)
         report_write_html(report, stdout);
         return out_finish();
     }
-    char *const name = malloc(strlen(path) + 8);
-    if (name == NULL)
+    char *name;
+    if (asprintf(&name, "%s.XXXXXX", path) < 0) {
+        message("not enough memory for the page");
         return 1;
-    strcat(strcpy(name, path), ".XXXXXX");
+    }
     const int fd = mkstemp(name);
     FILE *const file = fd >= 0 && fchmod(fd, 0640) == 0 ? fdopen(fd, "w") : NULL;
     int result = -1;

@@ -7,8 +7,6 @@
 
 #include "evidence.h"
 
-enum { CROWDED = TALLY_ENTRIES_MAX * 9 / 10 };
-
 void incident_add(struct evidence *evidence, enum incident incident, const struct record *record, const char *peer,
                   const char *reason, uint64_t weight)
 {
@@ -21,7 +19,7 @@ void incident_add(struct evidence *evidence, enum incident incident, const struc
         [INCIDENT_REASON] = reason,
     };
     /* When most of the table is used, new peers are counted together. */
-    if (evidence->incidents.count >= CROWDED && !tally_has(&evidence->incidents, key))
+    if (tally_is_crowded(&evidence->incidents, key))
         key[INCIDENT_PEER] = "other peers";
     tally_sum(&evidence->incident_totals[incident], weight);
     (void)tally_add(&evidence->incidents, key, weight, record->time);

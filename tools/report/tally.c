@@ -153,11 +153,13 @@ static size_t join(const struct tally *tally, const char *const *key, char text[
     return length;
 }
 
-bool tally_has(const struct tally *tally, const char *const *key)
+bool tally_is_crowded(const struct tally *tally, const char *const *key)
 {
     char text[KEY_TEXT];
+    if (tally->count < TALLY_ENTRIES_MAX / 10 * 9 && tally->text < TALLY_TEXT_MAX / 10 * 9)
+        return false;
     const size_t length = join(tally, key, text);
-    return find(tally, tally_hash(text, length), text, length) != NULL;
+    return find(tally, tally_hash(text, length), text, length) == NULL;
 }
 
 struct tally_entry *tally_add(struct tally *tally, const char *const *key, uint64_t weight, int64_t time)

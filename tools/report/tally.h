@@ -43,8 +43,8 @@ struct tally {
  */
 struct tally_entry *tally_add(struct tally *tally, const char *const *key, uint64_t weight, int64_t time);
 
-/* Whether the table has this key. */
-bool tally_has(const struct tally *tally, const char *const *key);
+/* Whether nine tenths of the table are used and it does not have this key: few new keys have room. */
+bool tally_is_crowded(const struct tally *tally, const char *const *key);
 
 /* The text as a part of a key would have it. NULL is "". Returns its length. */
 size_t tally_clean(char to[TALLY_KEY_MAX + 1], const char *part);
