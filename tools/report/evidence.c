@@ -111,15 +111,10 @@ static void add_closed(struct evidence *evidence, const struct record *record, c
 static void add_service(struct evidence *evidence, const struct record *record)
 {
     static const int kinds[EVENT_COUNT] = {
-        [EVENT_HANDSHAKE] = SERVICE_TLS + 1,
-        [EVENT_OBSERVED] = SERVICE_WIRE + 1,
-        [EVENT_WEAK] = SERVICE_WIRE + 1,
-        [EVENT_OPENED] = SERVICE_SEALED + 1,
-        [EVENT_PLAIN] = SERVICE_OPEN + 1,
-        [EVENT_PLAINTEXT] = SERVICE_OPEN + 1,
-        [EVENT_UNJUDGED] = SERVICE_OPEN + 1,
-        [EVENT_REFUSED] = SERVICE_REFUSED + 1,
-        [EVENT_WOULD_REFUSE] = SERVICE_REFUSED + 1,
+        [EVENT_HANDSHAKE] = SERVICE_TLS + 1, [EVENT_OBSERVED] = SERVICE_WIRE + 1,
+        [EVENT_WEAK] = SERVICE_WIRE + 1,     [EVENT_OPENED] = SERVICE_SEALED + 1,
+        [EVENT_PLAIN] = SERVICE_OPEN + 1,    [EVENT_PLAINTEXT] = SERVICE_OPEN + 1,
+        [EVENT_UNJUDGED] = SERVICE_OPEN + 1, [EVENT_REFUSED] = SERVICE_REFUSED + 1,
     };
     const int kind = kinds[record->event];
     const char *const key[] = {record_text(record, FIELD_PROGRAM)};

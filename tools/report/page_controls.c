@@ -69,7 +69,7 @@ static void write_held(struct page *page, const struct policies *policies, const
         const struct held_policy *const policy = &policies->list[i];
         page_put(page, "<p>Policy <code>");
         page_text(page, policy->path);
-        page_put(page, "</code>, read by %" PRIu64 " processes", policy->starts);
+        page_put(page, "</code>, processes that have read it: %" PRIu64, policy->starts);
         if (policy->text == NULL) {
             page_put(page,
                      ". Its lines are not known: the report was made without <code>--policy</code> for it.</p>\n");

@@ -26,7 +26,7 @@ const char page_style[] =
     "table{border-collapse:collapse;width:100%;font-size:.92rem}caption{text-align:left;font-weight:600;padding:."
     "3rem 0}\n"
     "th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);"
-    "overflow-wrap:anywhere;min-width:4.5rem}thead th{border-bottom:2px solid var(--line)}tbody "
+    "overflow-wrap:anywhere;min-width:5.5rem}thead th{border-bottom:2px solid var(--line);overflow-wrap:normal}tbody "
     "th{font-weight:400}\n"
     ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     ".bar{min-width:6rem;width:40%}.bar svg{display:block;width:100%;height:1.1rem}\n"

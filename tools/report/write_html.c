@@ -26,10 +26,11 @@ static void write_head(struct page *page, const struct report *report)
     page_text(page, report->title);
     page_put(page,
              "</h1>\n<p>%" PRIu64
-             " events from %zu logs, <strong>%s</strong> to <strong>%s</strong> UTC. Made at %s "
+             " events from %zu log%s, <strong>%s</strong> to <strong>%s</strong> UTC. Made at %s "
              "UTC.</p></header>\n",
-             events, report->sources.count, moment_write(from, report->evidence.first),
-             moment_write(to, report->evidence.last), moment_write(made, report->made));
+             events, report->sources.count, report->sources.count == 1 ? "" : "s",
+             moment_write(from, report->evidence.first), moment_write(to, report->evidence.last),
+             moment_write(made, report->made));
     page_put(
         page,
         "<nav aria-label=\"Contents\"><ul><li><a href=\"#summary\">Verdicts</a></li><li><a href=\"#charts\">At a "

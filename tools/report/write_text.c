@@ -17,8 +17,9 @@ static void write_head(const struct report *report)
     for (size_t i = 0; i < EVENT_COUNT; i++)
         lines += evidence->events[i];
     out("%s\n", report->title);
-    out("%" PRIu64 " events from %zu logs, %s to %s UTC\n\n", lines, report->sources.count,
-        moment_write(from, evidence->first), moment_write(to, evidence->last));
+    out("%" PRIu64 " events from %zu log%s, %s to %s UTC\n\n", lines, report->sources.count,
+        report->sources.count == 1 ? "" : "s", moment_write(from, evidence->first),
+        moment_write(to, evidence->last));
 }
 
 static void write_exceptions(const struct report *report, size_t control)
