@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_record(&record);
         evidence_add(&evidence, &record, "origin");
     }
-    check(stream_close(&reader.stream, false, problem, sizeof problem) == 0);
+    check(log_stream_close(&reader.stream, false, problem, sizeof problem) == 0);
     close(fd);
     check(evidence.incidents.count <= TALLY_ENTRIES_MAX && history_length(&evidence.versions) <= HISTORY_BUCKETS);
     return 0;

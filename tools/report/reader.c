@@ -15,7 +15,7 @@ int reader_open(struct reader *reader, const char *path, char *problem, size_t s
     reader->is_export = false;
     reader->format = NULL;
     reader->host[0] = reader->excerpt[0] = '\0';
-    return stream_open(&reader->stream, path, problem, size);
+    return log_stream_open(&reader->stream, path, problem, size);
 }
 
 void reader_keep_excerpt(struct reader *reader, const char *line, size_t length)
@@ -118,7 +118,7 @@ enum reading reader_next(struct reader *reader, struct record *record, enum dama
         char *line;
         size_t length;
         *record = (struct record){0};
-        const enum stream_result result = stream_line(&reader->stream, &line, &length);
+        const enum stream_result result = log_stream_line(&reader->stream, &line, &length);
         if (result == STREAM_END)
             return READING_END;
         reader->line++;

@@ -32,7 +32,7 @@ enum reading {
     READING_END,
 };
 
-/* As stream_open(). */
+/* As log_stream_open(). */
 int reader_open(struct reader *reader, const char *path, char *problem, size_t size);
 
 /* The next line or entry. The record is valid until the next call. */

@@ -62,7 +62,7 @@ static void read_sized(struct entry *entry, const char *name)
     struct stream *const stream = &entry->reader->stream;
     unsigned char bytes[8];
     uint64_t length = 0;
-    if (!stream_take(stream, (char *)bytes, sizeof bytes)) {
+    if (!log_stream_take(stream, (char *)bytes, sizeof bytes)) {
         break_entry(entry, DAMAGE_CUT);
         return;
     }
@@ -70,8 +70,8 @@ static void read_sized(struct entry *entry, const char *name)
         length = length << 8 | bytes[i - 1];
     const bool is_kept = is_wanted(name) && has_room(entry, name, length);
     char newline = '\0';
-    if (!stream_take(stream, is_kept ? entry->reader->entry + entry->used : NULL, length) ||
-        !stream_take(stream, &newline, 1))
+    if (!log_stream_take(stream, is_kept ? entry->reader->entry + entry->used : NULL, length) ||
+        !log_stream_take(stream, &newline, 1))
         break_entry(entry, DAMAGE_CUT);
     else if (newline != '\n')
         break_entry(entry, DAMAGE_NO_JSON);
@@ -117,7 +117,7 @@ enum reading reader_export_entry(struct reader *reader, char *line, size_t lengt
         if (result == STREAM_CUT)
             break;
         length = 0;
-        result = stream_line(&reader->stream, &line, &length);
+        result = log_stream_line(&reader->stream, &line, &length);
         reader->line++;
     }
     /* journalctl ends the last entry with an empty line, too. */

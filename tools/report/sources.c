@@ -60,7 +60,7 @@ static void peek(struct source *source)
         if (reading == READING_RECORD)
             source->begins = record.time;
     }
-    (void)stream_close(&reader.stream, true, ignored, sizeof ignored);
+    (void)log_stream_close(&reader.stream, true, ignored, sizeof ignored);
 }
 
 static int compare(const void *left, const void *right)
@@ -164,7 +164,7 @@ static void read_source(struct sources *sources, struct source *source, struct e
         return;
     while ((reading = reader_next(&reader, &record, &damage)) != READING_END) {
         if (source->lines++ % PROGRESS_LINES == 0)
-            progress_show(progress, stream_position(&reader.stream));
+            progress_show(progress, log_stream_position(&reader.stream));
         if (reading == READING_RECORD)
             add_record(source, evidence, &record);
         else if (reading == READING_DAMAGED)
@@ -174,7 +174,7 @@ static void read_source(struct sources *sources, struct source *source, struct e
     }
     sources->foreign += source->foreign;
     source->format = reader.format;
-    (void)stream_close(&reader.stream, false, source->problem, sizeof source->problem);
+    (void)log_stream_close(&reader.stream, false, source->problem, sizeof source->problem);
 }
 
 void sources_read(struct sources *sources, struct evidence *evidence, struct progress *progress)

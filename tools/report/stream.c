@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LONG_SHOWN = 256 }; /* bytes of a line that is too long which stream_line() returns */
+enum { LONG_SHOWN = 256 }; /* bytes of a line that is too long which log_stream_line() returns */
 
 /* The program that decompresses a file with these first bytes; NULL: it is not compressed. */
 static const char *program_for(const unsigned char *magic, size_t length)
@@ -58,7 +58,7 @@ static int start_program(struct stream *stream)
     return 0;
 }
 
-int stream_open(struct stream *stream, const char *path, char *problem, size_t size)
+int log_stream_open(struct stream *stream, const char *path, char *problem, size_t size)
 {
     struct stat status;
     unsigned char magic[8];
@@ -131,7 +131,7 @@ static void skip_line(struct stream *stream)
     } while (fill(stream));
 }
 
-enum stream_result stream_line(struct stream *stream, char **line, size_t *length)
+enum stream_result log_stream_line(struct stream *stream, char **line, size_t *length)
 {
     static char shown[LONG_SHOWN + 1];
     size_t seen = 0;
@@ -163,7 +163,7 @@ enum stream_result stream_line(struct stream *stream, char **line, size_t *lengt
     }
 }
 
-bool stream_take(struct stream *stream, char *to, uint64_t length)
+bool log_stream_take(struct stream *stream, char *to, uint64_t length)
 {
     while (length > 0) {
         const size_t available = stream->end - stream->begin;
@@ -183,7 +183,7 @@ bool stream_take(struct stream *stream, char *to, uint64_t length)
     return true;
 }
 
-uint64_t stream_position(const struct stream *stream)
+uint64_t log_stream_position(const struct stream *stream)
 {
     /* A child shares the offset of the file. */
     const off_t offset = lseek(stream->file >= 0 ? stream->file : stream->fd, 0, SEEK_CUR);
@@ -209,7 +209,7 @@ static bool has_succeeded(const struct stream *stream, bool is_early, char *prob
     return false;
 }
 
-int stream_close(struct stream *stream, bool is_early, char *problem, size_t size)
+int log_stream_close(struct stream *stream, bool is_early, char *problem, size_t size)
 {
     int result = 0;
     close(stream->fd);

@@ -36,21 +36,21 @@ enum stream_result {
 };
 
 /* Opens a file, or standard input for "-". Returns 0, or -1 with a message in problem[0..size). */
-int stream_open(struct stream *stream, const char *path, char *problem, size_t size);
+int log_stream_open(struct stream *stream, const char *path, char *problem, size_t size);
 
 /* The next line: *length bytes at *line, which may be changed, as may the byte behind them. */
-enum stream_result stream_line(struct stream *stream, char **line, size_t *length);
+enum stream_result log_stream_line(struct stream *stream, char **line, size_t *length);
 
 /* Takes `length` bytes, whatever they are. to = NULL: skips them. False: there are not so many. */
-bool stream_take(struct stream *stream, char *to, uint64_t length);
+bool log_stream_take(struct stream *stream, char *to, uint64_t length);
 
 /* How many bytes of the file have been read. */
-uint64_t stream_position(const struct stream *stream);
+uint64_t log_stream_position(const struct stream *stream);
 
 /*
  * Closes the stream. Returns 0, or -1 with a message: a read failed, or the program that decompresses did. With
  * is_early, nobody wants the rest, and the program may end by SIGPIPE.
  */
-int stream_close(struct stream *stream, bool is_early, char *problem, size_t size);
+int log_stream_close(struct stream *stream, bool is_early, char *problem, size_t size);
 
 #endif

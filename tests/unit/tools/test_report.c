@@ -222,19 +222,19 @@ START_TEST(lines_of_every_length_are_read_and_longer_ones_skipped)
         text[used++] = '\n';
     }
     file_write("log", text, used - 1, 0600); /* the last line has no newline */
-    ck_assert_int_eq(stream_open(&stream, "log", problem, sizeof problem), 0);
+    ck_assert_int_eq(log_stream_open(&stream, "log", problem, sizeof problem), 0);
     for (size_t i = 0; i < COUNT; i++) {
         const bool is_long = lengths[i] > STREAM_LINE_MAX;
-        ck_assert_int_eq(stream_line(&stream, &line, &length), is_long          ? STREAM_LONG
-                                                               : i == COUNT - 1 ? STREAM_CUT
-                                                                                : STREAM_LINE);
+        ck_assert_int_eq(log_stream_line(&stream, &line, &length), is_long          ? STREAM_LONG
+                                                                   : i == COUNT - 1 ? STREAM_CUT
+                                                                                    : STREAM_LINE);
         if (!is_long)
             ck_assert_uint_eq(length, lengths[i]);
         if (length > 0)
             ck_assert_int_eq(line[length - 1], 'a' + (int)i);
     }
-    ck_assert_int_eq(stream_line(&stream, &line, &length), STREAM_END);
-    ck_assert_int_eq(stream_close(&stream, false, problem, sizeof problem), 0);
+    ck_assert_int_eq(log_stream_line(&stream, &line, &length), STREAM_END);
+    ck_assert_int_eq(log_stream_close(&stream, false, problem, sizeof problem), 0);
     free(text);
 }
 END_TEST
