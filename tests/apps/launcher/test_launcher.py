@@ -413,8 +413,8 @@ def refuses_command_lines():
         refused(pfswrap("run", "--policy=", "true"), 125, f"--policy is empty, {usage}")
 
     with tap.case("an unknown command is 2 and lists the commands"):
-        refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, unit, genkey, pubkey, genpsk, install, "
-                                     "status, connections, exporter, version, or help")
+        refused(pfswrap("start"), 2, "unknown command start, expected run, check, explain, unit, seal, genkey, pubkey, genpsk, "
+                                     "install, status, connections, exporter, version, or help")
 
     with tap.case("requested help goes to stdout, other help to stderr"):
         asked = pfswrap("help")
@@ -584,7 +584,8 @@ def completes():
     with tap.case("bash completes commands, options, policies and the program's arguments"):
         if not find("bash"):
             raise Skip("bash is not installed")
-        equal(completions("ex"), ["explain"], "commands")
+        equal(completions("ex"), ["explain", "exporter"], "commands")
+        equal(completions("status", "--un"), ["--unprotected"], "options of status")
         equal(completions("run", "--p"), ["--policy"], "options of run")
         equal(completions("explain", "--"), ["--json"], "options of explain")
         equal(completions("version", ""), ["--json"], "options of version")
