@@ -84,7 +84,7 @@ class Sniffer:
         program = port_filter(port, interface == "lo")  # there every packet passes twice, out and in
         memory = ctypes.create_string_buffer(program)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
-                               struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(memory)))
+                               struct.pack("HP", len(program) // 8, ctypes.addressof(memory)))
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 27)
         except PermissionError:  # in a container: as much as the system allows
