@@ -2,7 +2,7 @@
 # $(B)/sysroot and not installed. On such a machine itself, `make` without TARGET builds the same.
 
 SYSROOT          := $(B)/sysroot
-SYSROOT_PACKAGES := libc6-dev libsodium-dev libinih-dev libssl-dev libgnutls28-dev libaio-dev liburing-dev \
+SYSROOT_PACKAGES := libc6-dev libsodium-dev libinih-dev libssl-dev libaio-dev liburing-dev \
                     check libsubunit-dev openssl
 
 CC := aarch64-linux-gnu-gcc --sysroot=$(CURDIR)/$(SYSROOT)

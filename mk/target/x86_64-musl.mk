@@ -13,7 +13,7 @@ MULTIARCH    := $(shell gcc -print-multiarch)
 MUSL_KERNEL  := $(B)/kernel-headers
 $(shell mkdir -p $(MUSL_KERNEL) $(MUSL_HEADERS)/openssl && \
     ln -sfn -t $(MUSL_KERNEL) /usr/include/linux /usr/include/asm-generic /usr/include/$(MULTIARCH)/asm && \
-    ln -sfn -t $(MUSL_HEADERS) /usr/include/gnutls /usr/include/sodium /usr/include/sodium.h /usr/include/ini.h && \
+    ln -sfn -t $(MUSL_HEADERS) /usr/include/sodium /usr/include/sodium.h /usr/include/ini.h && \
     ln -sfn -t $(MUSL_HEADERS)/openssl /usr/include/openssl/*.h /usr/include/$(MULTIARCH)/openssl/*.h)
 CPPFLAGS += -isystem $(MUSL_KERNEL) -isystem $(MUSL_HEADERS)
 

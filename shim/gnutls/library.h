@@ -6,13 +6,11 @@
 #ifndef PFSWRAP_GNUTLS_LIBRARY_H
 #define PFSWRAP_GNUTLS_LIBRARY_H
 
-#include <gnutls/abstract.h>
-#include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "audit/handshake_reporter.h"
+#include "gnutls/declarations.h"
 
 /* A library that lacks one of these functions is not supported. */
 #define GNUTLS_REQUIRED(X)                                                                                         \

@@ -107,7 +107,7 @@ PFSWRAP_EXPORT int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, ui
     return possible ? to.lib->SSL_write_ex2(ssl, buffer, length, flags, written) : 0;
 }
 
-PFSWRAP_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t length, int flags)
+PFSWRAP_EXPORT ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t length, int flags)
 {
     struct route to = route_find(ssl, CALLER);
     if (to.lib == NULL)

@@ -103,7 +103,7 @@ void layer_forget(struct tls_connection *connection);
 int layer_read(struct layer *layer, void *buffer, size_t size);
 int layer_peek(struct layer *layer, void *buffer, size_t size);
 int layer_write(struct layer *layer, const void *data, size_t length);
-ossl_ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t size);
+ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t size);
 size_t layer_pending(struct layer *layer);
 int layer_shutdown(struct layer *layer);
 

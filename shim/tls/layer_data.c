@@ -171,8 +171,8 @@ int layer_write(struct layer *layer, const void *data, size_t length)
     return result;
 }
 
-static ossl_ssize_t sendfile_by(struct layer *layer, char chunk[static PFSWRAP_SEAL_CHUNK_MAX], int fd,
-                                off_t offset, size_t size)
+static ssize_t sendfile_by(struct layer *layer, char chunk[static PFSWRAP_SEAL_CHUNK_MAX], int fd, off_t offset,
+                           size_t size)
 {
     size_t kept = pfswrap_tunnel_kept(layer->tunnel);
     if (kept > 0) /* these bytes have been sealed in an earlier call: the tunnel only needs their number */
@@ -182,7 +182,7 @@ static ossl_ssize_t sendfile_by(struct layer *layer, char chunk[static PFSWRAP_S
 }
 
 /* SSL_sendfile(3) passes a file to the kernel's TLS. Here the file is read, one frame in each call. */
-ossl_ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t size)
+ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t size)
 {
     if (size == 0)
         return 0;
@@ -191,7 +191,7 @@ ossl_ssize_t layer_sendfile(struct layer *layer, int fd, off_t offset, size_t si
         errno = ENOMEM;
         return -1;
     }
-    const ossl_ssize_t sent = sendfile_by(layer, chunk, fd, offset, size);
+    const ssize_t sent = sendfile_by(layer, chunk, fd, offset, size);
     workspace_give(chunk);
     return sent;
 }

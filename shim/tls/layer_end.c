@@ -90,8 +90,9 @@ void layer_note_failure(struct layer *layer)
         return;
     const int error = lib->SSL_get_error(layer->ssl, layer->result);
     const unsigned long code = lib->ERR_peek_last_error();
-    if (error == SSL_ERROR_SYSCALL ||
-        (error == SSL_ERROR_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
+    const unsigned long reason =
+        code & 0x7fffff; /* since 3.0, the first version with this reason (ERR_GET_REASON(3)) */
+    if (error == SSL_ERROR_SYSCALL || (error == SSL_ERROR_SSL && reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
         layer->end = "truncated";
         layer->reason = pfswrap_seal_error_text(PFSWRAP_SEAL_E_TRUNCATED);
     } else if (error == SSL_ERROR_SSL) {

@@ -41,13 +41,21 @@ PFSWRAP_EXPORT int SSL_is_init_finished(const SSL *ssl)
     return is_handshaking(layered(lib, ssl, CALLER)) ? 0 : lib->SSL_is_init_finished(ssl);
 }
 
+/* The state before the last step. OpenSSL 3.2 numbered the states anew; SSL_get0_group_name() is as old. */
+static OSSL_HANDSHAKE_STATE finished_state(const struct libssl *lib, bool is_server)
+{
+    if (lib->SSL_get0_group_name != NULL)
+        return is_server ? TLS_ST_SR_FINISHED_SINCE_3_2 : TLS_ST_CR_FINISHED_SINCE_3_2;
+    return is_server ? TLS_ST_SR_FINISHED : TLS_ST_CR_FINISHED;
+}
+
 PFSWRAP_EXPORT OSSL_HANDSHAKE_STATE SSL_get_state(const SSL *ssl)
 {
     const struct libssl *lib = libssl_of_connection(ssl, CALLER);
     if (lib == NULL)
         return TLS_ST_BEFORE;
     if (is_handshaking(layered(lib, ssl, CALLER)))
-        return lib->SSL_is_server(ssl) ? TLS_ST_SR_FINISHED : TLS_ST_CR_FINISHED;
+        return finished_state(lib, lib->SSL_is_server(ssl));
     return lib->SSL_get_state(ssl);
 }
 

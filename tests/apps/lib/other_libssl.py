@@ -22,8 +22,8 @@ from lib.tap import Skip
 
 FOLDER = BUILD / "other-libssl"
 PACKAGES = {
-    "bullseye": ["openssl", "libssl1.1"],
-    "trixie": ["openssl", "libssl3t64", "openssl-provider-legacy", "libc6", "libzstd1", "zlib1g"],
+    "bullseye": ["openssl", "libssl1.1", "libssl-dev", "libgnutls28-dev"],
+    "trixie": ["libssl-dev", "libgnutls28-dev", "openssl", "libssl3t64", "openssl-provider-legacy", "libc6", "libzstd1", "zlib1g"],
 }
 TRY_AGAIN = 600  # seconds after which a mirror that did not answer is tried again
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -60,6 +60,10 @@ class OtherOpenSSL:
         preloading = ["--preload", str(preload)] if preload else []
         return [str(loader), "--library-path", self.library_path(), *preloading, str(program),
                 *map(str, arguments)], environment
+
+    def headers(self):
+        """The folders that a compiler searches for the headers of its OpenSSL, and of the GnuTLS of the same release."""
+        return [self.root / "usr/include", self.root / "usr/include" / triplet()]
 
     def version(self):
         argv, environment = self.command("version")
@@ -117,7 +121,7 @@ def fetch(suite):
 def get(suite):
     """The OpenSSL of a Debian suite ("bullseye": 1.1.1, "trixie": 3.5); fetched at the first call. Raises Skip."""
     other = OtherOpenSSL(suite)
-    complete = FOLDER / suite / "complete"
+    complete = FOLDER / suite / "complete-with-headers"
     if complete.exists():
         return other
     if not triplet():
