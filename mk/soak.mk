@@ -31,14 +31,3 @@ fuzz-live:
 fresh:
 	@scripts/install-deps fresh
 	@scripts/fresh-system
-
-## the Debian releases for check-platforms
-PLATFORMS ?= bullseye bookworm trixie sid
-
-.PHONY: check-platforms
-## run the forcing and sealing tests on other Debian releases, with the objects that were built here (root only)
-check-platforms: all
-	@scripts/install-deps fresh
-	@for suite in $(PLATFORMS); do \
-	    scripts/fresh-system --suite $$suite --objects $(B) scripts/platform-tests /root/objects || exit 1; \
-	done
