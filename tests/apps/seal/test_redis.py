@@ -96,14 +96,15 @@ def replica(ends, _server):
         check(cli(ends, "--raw", "GET", "big", port=port) == BIG + b"\n", "expected the big value in the replica")
         cli(ends, "SET", "later", MARKER.decode())
         wait_until(lambda: cli(ends, "GET", "later", port=port) == MARKER + b"\n", "a later value in the replica")
-        equal(cli(ends, "WAIT", "1", "5000"), b"1\n", "replicas that acknowledged")
+        wait_until(lambda: cli(ends, "WAIT", "1", "5000") == b"1\n", "the replica to acknowledge")
         ended(second)
 
 
 def shutdown(ends, _server):
     """SHUTDOWN closes the connection it came on, and the server exits with 0."""
     with ends.server(server_argv(ends, ends.ports[1]), port=ends.ports[1]) as second:
-        equal(cli(ends, "SET", "key", MARKER.decode(), port=ends.ports[1]), b"OK\n", "answer to SET")
+        # It answers LOADING until it has read what the replica saved in this folder.
+        wait_until(lambda: cli(ends, "SET", "key", MARKER.decode(), port=ends.ports[1]) == b"OK\n", "the server to be ready")
         cli(ends, "SHUTDOWN", "NOSAVE", port=ends.ports[1])
         equal(second.wait(), 0, "exit status")
 
