@@ -29,9 +29,9 @@ def prepare(work, jobs):
 def run(tree, run_, words):
     """{test: outcome}."""
     binary = tree / "uv_run_tests"
-    listed = subprocess.run([binary, "--list"], capture_output=True, text=True, check=True, cwd=tree, env=AS_ROOT).stdout.split()
+    listed = subprocess.run([binary, "--list"], capture_output=True, text=True, check=True, cwd=tree, env=AS_ROOT).stdout
     found = {}
-    for name in listed:
+    for name in [line.split()[0] for line in listed.splitlines() if line.strip()]:  # NAME (helpers: NAMES)
         if runs.chosen(name, words):
             status, text = run_.command([binary, name], 200, cwd=tree, env=AS_ROOT, output=f"{name}.txt")
             found[name] = outcome(status, text)

@@ -21,7 +21,7 @@ import suites  # noqa: E402
 from lib.process import ROOT, run, temporary_directory  # noqa: E402
 from lib.tap import Tap, contains, equal  # noqa: E402
 
-CURL = "FAIL: 7 - a - b - data\nPASS: 8 - c\nSKIP: 9 - d\n"
+CURL = "FAIL: 7 - a - b - data\nPASS: 8 - c\nSKIP: 9 - d\n\n 10: protocol FAILED!\n"
 HAPROXY = "#    top  TEST a/x.vtc passed (0.1)\n#    top  TEST a/y.vtc FAILED (0.1) exit=2\n#     top  TEST a/z.vtc TIMED OUT (kill -9)\n"
 
 
@@ -71,9 +71,9 @@ def reading_cases(tap):
         equal([suite_libuv.outcome(status, text) for status, text in
                ((0, "1..1\nok 1 - a\n"), (1, "1..1\nnot ok 1 - a\n"), (0, "ok 1 - a # SKIP why\n"), (None, ""), (0, ""))],
               [runs.PASSED, "failed (status 1)", runs.SKIPPED, runs.TIMED_OUT, "failed (status 1)"], "outcomes")
-    with tap.case("curl: lines of runtests.pl, also with a name that has the separator"):
+    with tap.case("curl: lines of runtests.pl, in both of its forms"):
         equal(suite_curl.run(folder, Printed(0, CURL), ()),
-              {"7 a - b": "failed: data", "8 c": runs.PASSED, "9 d": runs.SKIPPED}, "outcomes")
+              {"7": "failed: data", "8": runs.PASSED, "9": runs.SKIPPED, "10": "failed: protocol"}, "outcomes")
     with tap.case("haproxy: lines of varnishtest; a suite that does not end is one more failure"):
         (folder / "tests.txt").write_text("a/x.vtc\n")
         (folder / "source").mkdir()
