@@ -54,23 +54,26 @@ enum {
 struct segment;
 
 struct endpoint {
-    atomic_int refcount;                     /* threads that are about to lock it; still valid after it is freed */
-    _Atomic uint32_t generation;             /* of its connection; each connection has its own */
+    /* Still valid after it is freed: other threads may just look at it. */
+    atomic_int refcount;         /* threads that are about to lock it */
+    _Atomic uint32_t generation; /* of its connection; each connection has its own */
+    uint32_t index;              /* of this endpoint in its pool; never changes */
+    /* Other threads may read these at any time, also while the endpoint is taken again. */
+    _Atomic uint8_t background;              /* BACKGROUND_ */
+    _Atomic uint8_t filter;                  /* FILTER_ */
     _Atomic(struct connection *) connection; /* NULL: this endpoint is free */
-    struct segment *segment;                 /* the shared segment the connection is in; NULL: it is in `block` */
     _Atomic int descriptors;                 /* how many numbers the program has for it in this process */
     _Atomic int fd;                          /* one of them; after the last is closed, a hidden duplicate, or -1 */
-    uint32_t index;                          /* of this endpoint in its pool */
-    int32_t block;                           /* index of the private memory where calls work on the connection */
-    int kept;                   /* during an exec(3) that exports the connection: a hidden duplicate; else 0 */
-    struct holder handoff;      /* during the exec: the handoff socket that replaces this process as a holder */
-    bool streamed;              /* stdio had a stream on it before it was connected */
-    _Atomic uint8_t background; /* BACKGROUND_ */
-    _Atomic uint8_t filter;     /* FILTER_ */
-    uint32_t counted_by; /* the mark of the last fork that counted its child as a holder (transfer/share.c) */
-    uint64_t until_ms;   /* closed, and kept for a handoff socket until this clock_ms() at most; 0: it is not */
-    uint64_t identity;   /* of the socket (fd_socket_identity()); 0: not known */
-    uint64_t epoch;      /* registration_epoch() when the kernel last got other events; 0: never. Needs the lock */
+    /* The rest begins with `segment`, and is 0 in an endpoint that has just been taken. */
+    struct segment *segment; /* the shared segment the connection is in; NULL: it is in `block` */
+    int32_t block;           /* index of the private memory where calls work on the connection */
+    int kept;                /* during an exec(3) that exports the connection: a hidden duplicate; else 0 */
+    struct holder handoff;   /* during the exec: the handoff socket that replaces this process as a holder */
+    bool streamed;           /* stdio had a stream on it before it was connected */
+    uint32_t counted_by;     /* the mark of the last fork that counted its child as a holder (transfer/share.c) */
+    uint64_t until_ms;       /* closed, and kept for a handoff socket until this clock_ms() at most; 0: it is not */
+    uint64_t identity;       /* of the socket (fd_socket_identity()); 0: not known */
+    uint64_t epoch; /* registration_epoch() when the kernel last got other events; 0: never. Needs the lock */
     struct registration registrations[ENDPOINT_REGISTRATIONS]; /* needs the lock */
 };
 

@@ -13,6 +13,23 @@
 #include "connection/counting.h"
 #include "connection/endpoint_internal.h"
 
+/*
+ * Makes an endpoint that has just been taken as new. Another thread may be looking at it still, to find the next
+ * one (endpoint_next()): it must see the same index at all times, and no byte that is half written.
+ */
+static void clear_endpoint(struct endpoint *endpoint, uint32_t index)
+{
+    const size_t from = offsetof(struct endpoint, segment);
+    if (endpoint->index != index) /* it has never been used */
+        endpoint->index = index;
+    atomic_store(&endpoint->background, BACKGROUND_NONE);
+    atomic_store(&endpoint->filter, FILTER_NONE);
+    atomic_store(&endpoint->connection, NULL);
+    atomic_store(&endpoint->descriptors, 0);
+    atomic_store(&endpoint->fd, 0);
+    memset((uint8_t *)endpoint + from, 0, sizeof *endpoint - from);
+}
+
 /* Takes a free endpoint with private memory for its connection. NULL with errno: EMFILE, ENOMEM. */
 static struct endpoint *take_endpoint(int fd)
 {
@@ -31,10 +48,8 @@ static struct endpoint *take_endpoint(int fd)
         return NULL;
     }
     struct endpoint *endpoint = memory_at(&endpoint_pool, index);
-    const size_t from = offsetof(struct endpoint, connection); /* refcount and generation stay */
-    memset((uint8_t *)endpoint + from, 0, sizeof *endpoint - from);
+    clear_endpoint(endpoint, (uint32_t)index);
     endpoint->block = block;
-    endpoint->index = (uint32_t)index;
     atomic_store(&endpoint->generation, fd_next_generation());
     return endpoint;
 }

@@ -1,7 +1,10 @@
 /*
- * How many numbers an endpoint has, when calls that are not interposed, or signal handlers, change them, too.
+ * How many numbers an endpoint has, when calls that are not interposed, or signal handlers, change them, too. And
+ * what a thread sees that looks at endpoints while others free and take them.
  */
 #include "../suite.h"
+
+#include <pthread.h>
 
 #include "link.h"
 #include "connection/release.h"
@@ -70,11 +73,52 @@ START_TEST(the_number_that_is_left_ends_the_connection)
 }
 END_TEST
 
+static atomic_bool walking;
+static atomic_int walked_back; /* times that a walk came to an endpoint before the one where it was */
+
+/* As the background thread does it: without a lock, from one endpoint to the next. */
+static void *walk(void *nothing)
+{
+    while (atomic_load(&walking)) {
+        struct endpoint *endpoint = endpoint_next(NULL);
+        while (endpoint != NULL) {
+            const uint32_t index = endpoint->index;
+            (void)atomic_load(&endpoint->background);
+            endpoint = endpoint_next(endpoint);
+            if (endpoint != NULL && endpoint->index <= index)
+                atomic_fetch_add(&walked_back, 1);
+        }
+    }
+    return nothing;
+}
+
+/* ThreadSanitizer looks at this test, too: it reports every access that another thread does not expect. */
+START_TEST(a_thread_walks_over_endpoints_that_are_freed_and_taken)
+{
+    enum { ROUNDS = 100 };
+    pthread_t thread;
+    atomic_store(&walking, true);
+    ck_assert_int_eq(pthread_create(&thread, NULL, walk, NULL), 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        int one, other;
+        link_pair(&one, &other);
+        link_seal(one, LINK_CONNECT, true, true);
+        link_seal(other, LINK_LISTEN, false, true);
+        ck_assert_int_eq(release_close(one), 0);
+        ck_assert_int_eq(release_close(other), 0);
+    }
+    atomic_store(&walking, false);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(atomic_load(&walked_back), 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("endpoint");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, a_number_that_is_gone_already_is_not_counted_twice);
     tcase_add_test(cases, the_number_that_is_left_ends_the_connection);
+    tcase_add_test(cases, a_thread_walks_over_endpoints_that_are_freed_and_taken);
     return run_suite(cases, "endpoint");
 }
