@@ -83,6 +83,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
+SHIM_OBJ  = $(call obj,$(SHIM_SRC))
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 PROG_BIN := $(patsubst %.c,$(B)/%,$(PROG_SRC))
 
@@ -114,10 +115,10 @@ NOT_IN_OLD_GLIBC := stat stat64 fstat fstat64 getrandom __explicit_bzero_chk pth
                     pthread_testcancel pthread_create pthread_join pthread_attr_setstacksize \
                     __pthread_register_cancel __pthread_unregister_cancel __pthread_unwind_next
 
-$(B)/libpfswrap.so: $(call obj,$(SHIM_SRC)) $(B)/exports.map
+$(B)/libpfswrap.so: $(SHIM_OBJ) $(B)/exports.map
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \
 	    $(if $(filter glibc,$(LIBC)),$(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%)) \
-	    -Wl,--version-script=$(B)/exports.map -o $@ $(call obj,$(SHIM_SRC)) $(INIH) $(SODIUM)
+	    -Wl,--version-script=$(B)/exports.map -o $@ $(SHIM_OBJ) $(INIH) $(SODIUM)
 
 # sodium_calls.o stands for two functions of libc that libsodium calls.
 $(B)/pfswrap-tool: $(call obj,$(TOOL_SRC) shim/base/sodium_calls.c) $(B)/tools/components.o $(B)/libpfswrap-core.a

@@ -4,6 +4,7 @@
  * looks for.
  */
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,21 @@ static void make_mistake(void)
     char bytes[4];
     memset(bytes, 0, (size_t)number - INT_MAX + sizeof bytes + 1);
     __asm__ volatile("" : : "r"(bytes) : "memory");
+}
+#elif defined(__SANITIZE_THREAD__)
+static void *write_number(void *nothing)
+{
+    number = 1;
+    return nothing;
+}
+
+static void make_mistake(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, write_number, NULL) != 0)
+        return;
+    number = 2;
+    (void)pthread_join(thread, NULL);
 }
 #else
 static void make_mistake(void)

@@ -135,6 +135,8 @@ def fuzz(tap, keys, python, way, psk, seed):
         needs_seal()
         if way == "redis" and not find("redis-server"):
             raise Skip("no redis-server")
+        if way == "redis" and os.environ.get("PFSWRAP_SANITIZED") == "address":
+            raise Skip("AddressSanitizer's runtime cannot start in it")
         server = Server(keys, way, psk, seed)
         server.check_serves("before")
         attack(server, python, 1)  # what is used once is in memory after this
