@@ -58,8 +58,8 @@ ENTRY_LIST := PFSWRAP_LIBC_CALLS(X) PFSWRAP_LOADER_CALLS(X) PFSWRAP_LIBSSL_CALLS
 endif
 
 ifeq ($(SHIM_SANITIZER),thread)
-# The programs are linked with the runtime: it has to see their threads, too. It does not know fences, which no data of
-# the shim's depends on.
+# The programs are linked with the runtime: it has to see their threads, too. It does not know fences; locks
+# protect the data beside them.
 CHECK    := -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
 ENTRY_LIST := X(dlsym) X(dlvsym)
 $(UNCHECKED): CFLAGS += -Dstrcmp=plain_strcmp
