@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -137,13 +138,13 @@ static void masks(int fd)
 struct waiting {
     enum call call;
     int fd;
-    pid_t id;
+    _Atomic pid_t id; /* 0: the thread has not begun */
 };
 
 static void *wait_for_ever(void *argument)
 {
     struct waiting *waiting = argument;
-    waiting->id = gettid();
+    atomic_store(&waiting->id, gettid());
     (void)wait_by(waiting->call, waiting->fd, -1, NULL);
     return NULL;
 }
@@ -161,7 +162,7 @@ static void cancelled(int fd)
         pthread_t thread;
         void *result = NULL;
         sock_expect(pthread_create(&thread, NULL, wait_for_ever, &waiting) == 0, "pthread_create");
-        while (state_of_thread(*(volatile pid_t *)&waiting.id) != 'S')
+        while (state_of_thread(atomic_load(&waiting.id)) != 'S')
             (void)sched_yield();
         sock_expect(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0, "pthread_cancel");
         sock_expect(result == PTHREAD_CANCELED, "%s is no cancellation point", names[call]);
