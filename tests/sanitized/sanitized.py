@@ -50,6 +50,7 @@ THREADS = ("seal/test_adopted", "seal/test_blocking", "seal/test_calls", "seal/t
            "seal/test_descriptor_storm", "seal/test_ends", "seal/test_epoll", "seal/test_link", "seal/test_linger",
            "seal/test_options", "seal/test_pre_handshake", "seal/test_process.py", "seal/test_relay", "seal/test_small_buffers",
            "seal/test_unsealed")
+
 # As in options.c, for programs that run without the object.
 PROGRAM_OPTIONS = "die_after_fork=0:report_signal_unsafe=0:report_thread_leaks=0"
 
