@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -154,14 +155,21 @@ int WRAP(pthread_sigmask)(int how, const sigset_t *set, sigset_t *before)
 
 enum { ONCE_NEW = PTHREAD_ONCE_INIT, ONCE_DONE = 1 };
 
+/* A value of *once that only this process writes. All processes share one if a filter refuses to tell the id. */
+static int once_running(void)
+{
+    const long pid = raw_syscall(SYS_getpid);
+    return pid > 0 ? (int)pid + ONCE_DONE : INT_MAX;
+}
+
 /*
- * While `run` is running, *once is its process's id plus ONCE_DONE. In a child of a fork(2) beside it, nobody runs
- * it, so the child does.
+ * While `run` is running, *once is once_running(). In a child of a fork(2) beside it, nobody runs it, so the child
+ * does.
  */
 int WRAP(pthread_once)(pthread_once_t *once, void (*run)(void))
 {
     while (__atomic_load_n(once, __ATOMIC_ACQUIRE) != ONCE_DONE) {
-        const int mine = (int)raw_syscall(SYS_getpid) + ONCE_DONE;
+        const int mine = once_running();
         int seen = __atomic_load_n(once, __ATOMIC_ACQUIRE);
         if (seen == ONCE_DONE)
             break;

@@ -185,7 +185,8 @@ pid_t process_id(void)
 
 pid_t process_running_id(void)
 {
-    return process_sandboxed && own_pid != 0 ? own_pid : (pid_t)raw_syscall(SYS_getpid);
+    const long pid = process_sandboxed && own_pid != 0 ? own_pid : raw_syscall(SYS_getpid);
+    return pid > 0 ? (pid_t)pid : own_pid; /* a filter may refuse to tell */
 }
 
 enum process_life process_thread_life(struct process_thread thread)
