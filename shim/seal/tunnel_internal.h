@@ -14,4 +14,10 @@ bool tunnel_ends_next(const struct pfswrap_tunnel *tunnel);
 uint64_t tunnel_keyed_at(const struct pfswrap_tunnel *tunnel);
 uint32_t tunnel_rehandshakes(const struct pfswrap_tunnel *tunnel);
 
+/*
+ * After the end of the stream, the transport has one more byte: FINAL's trailing byte may come by itself. Returns 0
+ * if it is that, else the error.
+ */
+int tunnel_skip_trailer(struct pfswrap_tunnel *tunnel, uint8_t byte);
+
 #endif

@@ -217,3 +217,11 @@ bool tunnel_ends_next(const struct pfswrap_tunnel *tunnel)
     return available >= skipped + CHANNEL_FRAME_PREFIX + CHANNEL_CIPHERTEXT_MIN && frame[0] == FRAME_DATA &&
            ((size_t)frame[1] << 8 | frame[2]) == CHANNEL_CIPHERTEXT_MIN;
 }
+
+int tunnel_skip_trailer(struct pfswrap_tunnel *tunnel, uint8_t byte)
+{
+    struct pfswrap_seal_opened opened;
+    const int result = pfswrap_seal_open_in_place(&tunnel->channel, tunnel->config, &byte, 1, &opened);
+
+    return result < 0 ? result : 0;
+}

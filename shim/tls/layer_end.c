@@ -33,26 +33,25 @@ static bool has_received_shutdown(const struct layer *layer)
     return (layer->lib->SSL_get_shutdown(layer->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
-/* Reads one record behind FINAL. Returns what SSL_read(3) does, and leaves no error in libssl's queue. */
-static int read_record(const struct layer *layer)
+/* Reads a byte of a record behind FINAL. Returns what SSL_read(3) does, and leaves no error in libssl's queue. */
+static int read_record(const struct layer *layer, uint8_t *byte)
 {
     const struct libssl *lib = layer->lib;
     const long retries = lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_AUTO_RETRY;
     const struct tls_saved_errors saved = tls_errors_save(lib);
-    char byte;
     lib->SSL_ctrl(layer->ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, NULL);
-    const int result = lib->SSL_read(layer->ssl, &byte, sizeof byte);
+    const int result = lib->SSL_read(layer->ssl, byte, sizeof *byte);
     lib->SSL_ctrl(layer->ssl, SSL_CTRL_MODE, retries, NULL);
     tls_errors_restore(saved);
     return result;
 }
 
-static int fail_after_final(struct layer *layer)
+static int fail_after_final(struct layer *layer, int error)
 {
     layer->end = "error";
-    layer->reason = pfswrap_seal_error_text(PFSWRAP_SEAL_E_AFTER_FINAL);
+    layer->reason = pfswrap_seal_error_text(error);
     pfswrap_tunnel_poison(layer->tunnel);
-    return layer_fail(layer, PFSWRAP_SEAL_E_AFTER_FINAL);
+    return layer_fail(layer, error);
 }
 
 int layer_end(struct layer *layer)
@@ -64,12 +63,16 @@ int layer_end(struct layer *layer)
     layer->final_read = true;
     if (pfswrap_tunnel_error(layer->tunnel) != 0)
         return layer_fail(layer, pfswrap_tunnel_error(layer->tunnel));
-    for (int i = 0; i < RECORDS_MAX && !has_received_shutdown(layer) && has_whole_record(layer); i++)
-        if (read_record(layer) > 0)
-            return fail_after_final(layer);
+    for (int i = 0; i < RECORDS_MAX && !has_received_shutdown(layer) && has_whole_record(layer); i++) {
+        uint8_t byte = 0;
+        const int error = read_record(layer, &byte) > 0 ? tunnel_skip_trailer(layer->tunnel, byte) : 0;
+        if (error != 0)
+            return fail_after_final(layer, error);
+    }
     lib->SSL_set_shutdown(layer->ssl, lib->SSL_get_shutdown(layer->ssl) | SSL_RECEIVED_SHUTDOWN);
     layer->end_reported = true;
-    return read_record(layer); /* 0, and libssl waits for nothing any more (SSL_want(3)) */
+    uint8_t nothing;
+    return read_record(layer, &nothing); /* 0, and libssl waits for nothing any more (SSL_want(3)) */
 }
 
 void layer_show_end(struct layer *layer)

@@ -12,14 +12,18 @@ from lib.tap import Tap, contains, equal
 MANNERS = ("blocking", "select", "poll", "asyncio")
 DATA = b"a page\n" * 1000
 CLIENTS = (("final", "FINAL and nothing", "clean"), ("together", "data and FINAL in one record, and nothing", "clean"),
+           ("apart", "FINAL whose last byte is in a record of its own", "clean"),
+           ("wrong", "FINAL with another last byte", "error"),
            ("fin", "FINAL and FIN without a close_notify", "clean"), ("notify", "FINAL and a close_notify", "clean"),
            ("cut", "FIN without FINAL", "truncated"))
+
+MEANS = {"clean": "is the end of the stream", "truncated": "is a truncation", "error": "is an error"}
 
 
 def servers(tap):
     for manner in MANNERS:
         for name, sentence, end in CLIENTS:
-            with tap.case(f"{manner}: {sentence} {'is the end of the stream' if end == 'clean' else 'is a truncation'}"):
+            with tap.case(f"{manner}: {sentence} {MEANS[end]}"):
                 ends, port = layer.Ends(), free_port()
                 certificate = certs.server()
                 script = ROOT / "tests/apps/programs/layer/ending_tls_server.py"
@@ -31,7 +35,7 @@ def servers(tap):
                         equal(client.wait(), 0, f"status of the client: {client.text()!r}")
                         equal(server.wait(), 0, f"status of the server: {server.text()!r}; log: {ends.server.tail()}")
                     if manner == "asyncio":  # it closes both directions when one has ended, and answers no more
-                        contains(server.text(), "end: b''", "what the server printed")
+                        contains(server.text(), "SSLError" if end == "error" else "end: b''", "what the server printed")
                         if end != "clean":
                             continue  # it does not read to the end of the transport, which only it sees
                     elif end == "clean":

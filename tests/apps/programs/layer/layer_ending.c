@@ -6,10 +6,12 @@
  *     layer_ending PORT SECRET-KEY-FILE PEERS-FILE MANNER
  *
  * It sends `hello` and FINAL, and then, by MANNER: nothing (`final`); nothing, with both in one record
- * (`together`); the kernel's FIN (`fin`); a close_notify (`notify`); data in TLS (`more`). `cut` sends FIN and no
+ * (`together`); nothing, with the last byte of FINAL in a record of its own (`apart`), or another byte in its place
+ * (`wrong`); the kernel's FIN (`fin`); a close_notify (`notify`); data in TLS (`more`). `cut` sends FIN and no
  * FINAL. Then it prints what it receives and how that ended.
  */
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,13 +78,27 @@ static struct pfswrap_tunnel *tunnel_over(const struct pfswrap_seal_config *conf
     return tunnel;
 }
 
+/* Sends what was gathered in two records, in one packet. */
+static void flush_apart(int fd, char last)
+{
+    const int on = 1, off = 0;
+    must(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0, "TCP_CORK");
+    must(SSL_write(transport.tls, transport.bytes, (int)transport.length - 1) > 0, "flush");
+    must(SSL_write(transport.tls, &last, 1) == 1, "the last byte");
+    must(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off) == 0, "TCP_CORK");
+}
+
 static void end(struct pfswrap_tunnel *tunnel, int fd, const char *manner)
 {
-    transport.gathers = strcmp(manner, "together") == 0;
+    const int apart = strcmp(manner, "apart") == 0, wrong = strcmp(manner, "wrong") == 0;
+
+    transport.gathers = strcmp(manner, "together") == 0 || apart || wrong;
     must(pfswrap_tunnel_write(tunnel, "hello", 5) == 5, "write");
     if (strcmp(manner, "cut") != 0)
         must(pfswrap_tunnel_close(tunnel) == 1, "close");
-    if (transport.gathers)
+    if (apart || wrong)
+        flush_apart(fd, wrong ? 'x' : 0);
+    else if (transport.gathers)
         must(SSL_write(transport.tls, transport.bytes, (int)transport.length) > 0, "flush");
     transport.gathers = 0;
     if (strcmp(manner, "fin") == 0 || strcmp(manner, "cut") == 0)
