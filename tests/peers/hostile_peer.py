@@ -60,6 +60,7 @@ class Hostile(Peer):
         self.send_all(data)
 
     def send_all(self, data):
+        data = self.encode(data)
         end = time.monotonic() + PATIENCE
         self.socket.setblocking(False)
         while data:
@@ -76,6 +77,10 @@ class Hostile(Peer):
         if not data:
             raise ProtocolError("the server has closed")
         self.echo += data
+
+    def encode(self, data):
+        """What send() of the socket takes for these bytes."""
+        return data
 
     def read(self, length):
         end = time.monotonic() + PATIENCE

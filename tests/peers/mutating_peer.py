@@ -1,7 +1,7 @@
 """Hostile peers of a sealed server: they complete handshakes with the right keys, and then break every rule.
 
 mutating_peer.py --port=PORT --seconds=S --seed=N --worker=W --secret=KEY --peer=KEY [--psk=KEY]
-    [--echoes=0] [--only=NUMBER]
+    [--echoes=0] [--tls=1] [--only=NUMBER]
 
 Makes connections for S seconds, each from an address of its own (127.W.x.y; W is 1 to 15), so that a server that keeps a
 journal can name them. A connection is chosen by the seed, the worker and its number: --only=NUMBER repeats one. For each
@@ -18,6 +18,7 @@ import struct
 import sys
 import time
 
+import tls_peer
 from hostile_peer import Hang, Hostile
 from python_peer import DATA, HANDSHAKE_1, HANDSHAKE_2, MAGIC, Peer, ProtocolError, sodium
 
@@ -262,7 +263,7 @@ def never_reads(peer):
     peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     frames = peer.collect(30)
     peer.socket.setblocking(False)
-    data = b"".join(data for data, _ in frames)
+    data = peer.encode(b"".join(data for data, _ in frames))
     with contextlib.suppress(BlockingIOError):
         while data:
             data = data[peer.socket.send(data):]
@@ -282,11 +283,13 @@ class Worker:
         self.psk = base64.b64decode(options["psk"]) if "psk" in options else None
         self.crowd = int(options.get("crowd", "50"))
         self.echoes = options.get("echoes", "1") == "1"     # whether the server sends back what it gets
-        self.kinds = [kind for kind in KINDS if self.echoes or kind is not honest]
+        self.context = tls_peer.context() if options.get("tls") == "1" else None     # the layer inside TLS
+        kinds = KINDS + (tls_peer.KINDS if self.context else ())
+        self.kinds = [kind for kind in kinds if self.echoes or kind is not honest]
         self.recorded, self.open = None, []
 
     def connection(self, number):
-        peer = Hostile(self, number)
+        peer = tls_peer.HostileTls(self, number) if self.context else Hostile(self, number)
         kind = peer.chance.choice(self.kinds)
         note = ""
         try:

@@ -5,12 +5,10 @@ both directions; exporter() derives a connection's exporter value from the same 
 """
 
 import contextlib
-import hashlib
-import hmac
 import os
-import struct
 from pathlib import Path
 
+from lib.exporter import exporter_values
 from lib.process import Process, run, temporary_directory, wait_until
 from lib.tap import Skip, check, equal
 
@@ -53,21 +51,8 @@ def decrypt(path, port, keys, stream=0):
     return sides[0], sides[1]
 
 
-def expand_label(digest, secret, label, context, length):
-    """HKDF-Expand-Label of RFC 8446, 7.1."""
-    label = b"tls13 " + label
-    info = struct.pack(">HB", length, len(label)) + label + bytes([len(context)]) + context
-    out, block = b"", b""
-    while len(out) < length:
-        block = hmac.new(secret, block + info + bytes([len(out) // hashlib.new(digest).digest_size + 1]), digest).digest()
-        out += block
-    return out[:length]
-
-
-def exporter(keys, digest="sha384", label=b"EXPORTER-Channel-Binding", length=32):
-    """The exporter value of the key log's only connection (RFC 8446, 7.5), with an empty context."""
-    lines = [line.split() for line in Path(keys).read_text().splitlines() if line.startswith("EXPORTER_SECRET")]
-    equal(len(lines), 1, "connections in the key log")
-    empty = hashlib.new(digest, b"").digest()
-    secret = expand_label(digest, bytes.fromhex(lines[0][2]), label, empty, len(empty))
-    return expand_label(digest, secret, b"exporter", empty, length)
+def exporter(keys):
+    """The exporter value of the key log's only connection."""
+    values = exporter_values(Path(keys).read_text())
+    equal(len(values), 1, "connections in the key log")
+    return values[0]

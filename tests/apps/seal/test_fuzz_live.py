@@ -1,50 +1,77 @@
 """Hostile peers that know the protocol and have the right keys, against servers that run: nothing wrong is passed on.
 
 tests/peers/mutating_peer.py says what they do. A server that compares what it receives runs in four ways (poll, epoll,
-threads, forks), with and without a preshared key; Redis is another one. Half a minute in all by default.
-PFSWRAP_FUZZ_MINUTES=30 takes longer (`make fuzz-live MINUTES=30`), and PFSWRAP_FUZZ_SEED makes other choices.
+threads, forks), with and without a preshared key; Redis is another one. The same inside TLS (layer = tls): blocking, polling,
+with records that the program moves, and Redis. A third of a minute in all by default. PFSWRAP_FUZZ_MINUTES=30 takes longer
+(`make fuzz-live MINUTES=30`), PFSWRAP_FUZZ_SEED makes other choices, and PFSWRAP_FUZZ_LAYER is socket or tls, for one of them.
 """
 # timeout: 7200
 
 import os
 import socket
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+from lib import certs, layer
 from lib.process import DEADLINE, PROGRAMS, ROOT, Process, find, free_port, python_with, run, wait_until
 from lib.seal import Keys, SealWrap, command, descriptors, needs_seal
 from lib.tap import Skip, Tap, check, equal
 
-MINUTES = float(os.environ.get("PFSWRAP_FUZZ_MINUTES", "0.5"))
+MINUTES = float(os.environ.get("PFSWRAP_FUZZ_MINUTES", "0.3"))
 SEED = int(os.environ.get("PFSWRAP_FUZZ_SEED", "1"))
-TARGETS = (("poll", False), ("epoll", True), ("threads", False), ("fork", True), ("redis", False))
+LAYER = os.environ.get("PFSWRAP_FUZZ_LAYER", "")
+SOCKET_TARGETS = (("poll", False, False), ("epoll", True, False), ("threads", False, False), ("fork", True, False),
+                  ("redis", False, False))
+TLS_TARGETS = (("threads", True, True), ("poll", False, True), ("memory", False, True), ("redis", True, True))
+TARGETS = {"socket": SOCKET_TARGETS, "tls": TLS_TARGETS, "": SOCKET_TARGETS + TLS_TARGETS}[LAYER]  # server, psk, inside TLS
 SECONDS = MINUTES * 60 / len(TARGETS)
 WORKERS = 2
 GROWTH = 8192   # KiB that a server may keep: the memory of the log's file system is not part of it
 
 
+TLS_CLIENT = """
+import socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[2])
+data = bytes(range(256)) * 100
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as raw, context.wrap_socket(raw, server_hostname="localhost") as tls:
+    tls.sendall(data)
+    echo = b""
+    while len(echo) < len(data) and (piece := tls.recv(65536)):
+        echo += piece
+    sys.exit(echo != data)
+"""
+
+
 class Server:
     """A sealed server, and what it used before the hostile peers came."""
 
-    def __init__(self, keys, way, psk, seed):
-        self.seed = seed
+    def __init__(self, keys, way, psk, inside, seed):
+        self.seed, self.inside = seed, inside
         self.way, self.port, self.keys = way, free_port(), keys
         self.psk = psk
         self.wrap = SealWrap(keys, listen=[f"0.0.0.0:{self.port}"], clients="any", handshake_timeout="20s", linger="5s",
-                             **({"psk": psk} if psk else {}))
+                             rules="layer = tls" if inside else "", **({"psk": psk} if psk else {}))
+        certificate = certs.server()
         argv = [PROGRAMS / "seal/sock_journal", way, self.port, seed]
+        if inside:
+            argv = [PROGRAMS / "layer/layer_journal", way, self.port, seed, certificate.cert, certificate.key]
         if way == "redis":
-            argv = [find("redis-server"), "--port", self.port, "--save", "", "--protected-mode", "no", "--bind", "0.0.0.0"]
+            argv = [find("redis-server"), "--save", "", "--protected-mode", "no", "--bind", "0.0.0.0",
+                    *(layer.redis(self.wrap.folder, self.port)[1:] if inside else ["--port", self.port])]
         self.process = Process(self.wrap.argv(argv))
         self.process.wait_for_port(self.port)
-        self.client = SealWrap(keys, connect=self.port, **({"psk": psk} if psk else {}))
+        self.client = SealWrap(keys, connect=self.port, rules="layer = tls" if inside else "", **({"psk": psk} if psk else {}))
 
     def check_serves(self, when):
         """A client under pfswrap gets its bytes back, in time."""
+        authority = certs.authority().cert
         argv = [PROGRAMS / "seal/sock_exec", "echo", self.port, "127.0.0.1", "client"]
+        if self.inside:
+            argv = [sys.executable, "-c", TLS_CLIENT, self.port, authority]
         if self.way == "redis":
-            argv = [find("redis-cli"), "-p", self.port, "ping"]
+            argv = [find("redis-cli"), "-p", self.port, *(["--tls", "--cacert", authority] if self.inside else []), "ping"]
         begun = time.monotonic()
         result = run(self.client.argv(argv), env={"SOCK_SEALED": "1"})
         equal(result.status, 0, f"a client {when}, after {time.monotonic() - begun:.1f} s: {result!r}; {self.wrap.tail()}")
@@ -87,6 +114,8 @@ def hostile(server, python, seconds, worker):
     keys = server.keys
     words = {"port": server.port, "seconds": seconds, "seed": server.seed, "worker": worker, "peer": keys.public("peer"),
              "secret": keys.path("hostile").read_text().strip()}
+    if server.inside:
+        words["tls"] = 1
     if server.psk:
         words["psk"] = Path(server.psk).read_text().strip()
     if server.way == "redis":
@@ -129,15 +158,17 @@ def check_log(server):
     return reasons
 
 
-def fuzz(tap, keys, python, way, psk, seed):
-    name = f"{way}{' with a preshared key' if psk else ''}"
+def fuzz(tap, keys, python, target, psk, seed):
+    way, with_psk, inside = target
+    psk = psk if with_psk else None
+    name = f"{way}{' inside TLS' if inside else ''}{' with a preshared key' if psk else ''}"
     with tap.case(f"{name}: hostile peers with the right keys change nothing that others receive, and leave nothing behind"):
         needs_seal()
         if way == "redis" and not find("redis-server"):
             raise Skip("no redis-server")
         if way == "redis" and os.environ.get("PFSWRAP_SANITIZED") == "address":
             raise Skip("AddressSanitizer's runtime cannot start in it")
-        server = Server(keys, way, psk, seed)
+        server = Server(keys, way, psk, inside, seed)
         server.check_serves("before")
         attack(server, python, 1)  # what is used once is in memory after this
         before, memory = server.used(), server.status("VmRSS")
@@ -163,11 +194,11 @@ def main():
     psk = keys.folder / "psk"
     psk.touch(0o600)
     psk.write_text(command("genpsk"))
-    for number, (way, with_psk) in enumerate(TARGETS):
+    for number, target in enumerate(TARGETS):
         if python is None:
-            tap.result(True, f"{way}: hostile peers", skip="no Python here has dissononce (Debian: python3-dissononce)")
+            tap.result(True, f"{target[0]}: hostile peers", skip="no Python here has dissononce (Debian: python3-dissononce)")
         else:
-            fuzz(tap, keys, python, way, psk if with_psk else None, SEED * 10 + number)
+            fuzz(tap, keys, python, target, psk, SEED * 10 + number)
     tap.finish()
 
 
