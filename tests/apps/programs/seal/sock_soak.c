@@ -5,7 +5,8 @@
  *
  *     sock_soak soak PORT ADDRESS both MEBIBYTES SEED
  *
- * sends that much each way, over several connections, each of which ends in order. The client has a thread for each
+ * sends that much each way, over several connections, each of which ends in order. The server's process prints how
+ * much it has received. The client has a thread for each
  * direction on a blocking descriptor; the server has one loop, with poll or with edge-triggered epoll, in turn.
  */
 #include "../lib/sock.h"
@@ -16,7 +17,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-enum { LARGEST = 1 << 18, PARTS = 6 };
+enum { LARGEST = 1 << 18, PARTS = 6, TOLD = 64 << 20 };
 
 /* One direction at one end: what has passed, its hash, and the state of its random numbers. */
 struct stream {
@@ -29,6 +30,7 @@ struct stream {
 
 static uint64_t amount;
 static uint64_t seed;
+static bool tells; /* how much it has received */
 
 /* xorshift64*: not for secrets. */
 static uint64_t stream_chance(struct stream *stream)
@@ -107,6 +109,14 @@ static bool stream_send(struct stream *stream, int fd, int flags)
     return true;
 }
 
+/* A line `MIB passed`: so much has been received over all connections. */
+static void tell(uint64_t bytes)
+{
+    static uint64_t passed;
+    passed += bytes;
+    sock_expect(dprintf(STDOUT_FILENO, "%" PRIu64 " passed\n", passed >> 20) > 0, "stdout");
+}
+
 /* One read by one of the calls. Returns false if nothing is there; sets `ended` at the end. */
 static bool stream_receive(struct stream *stream, int fd, bool *drained)
 {
@@ -123,6 +133,8 @@ static bool stream_receive(struct stream *stream, int fd, bool *drained)
         return false;
     sock_expect(n >= 0, "a read of %zu bytes returned %zd after %" PRIu64, size, n, stream->done);
     sock_expect(EVP_DigestUpdate(stream->hash, stream->buffer, (size_t)n) == 1, "hashing");
+    if (tells && stream->done / TOLD != (stream->done + (uint64_t)n) / TOLD)
+        tell(TOLD);
     stream->done += (uint64_t)n;
     stream->ended = n == 0;
     *drained = (size_t)n < size;
@@ -232,6 +244,7 @@ static void soak(const struct sock_target *target)
     sock_expect(pid >= 0, "fork");
     if (pid == 0)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    tells = pid != 0;
     sock_side = side[pid == 0];
     (void)close(side[pid != 0]);
     for (unsigned part = 0; part < PARTS; part++)
