@@ -25,13 +25,15 @@ RESUME ?=
 REDRAW ?=
 BENCH_OPTIONS = $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RESUME),--resume) $(if $(REDRAW),--redraw)
 
-BENCH_TARGETS := bench bench-layer bench-memory bench-seal bench-sockets bench-start bench-tls bench-wire
+BENCH_TARGETS := bench bench-crowd bench-layer bench-memory bench-seal bench-sockets bench-start bench-tls bench-wire
 .PHONY: $(BENCH_TARGETS) bench-programs
 
 # The parts to measure; none means all.
 BENCH_WANTED = $(@:bench-%=%)
 ## measure everything (about 20 minutes) and write docs/BENCHMARKS.md
 bench: BENCH_WANTED :=
+## measure close() and waits at a server with few descriptors and many silent strangers
+bench-crowd:
 ## measure the layer inside TLS (layer = tls)
 bench-layer:
 ## measure the seal channel in memory, beside libsodium alone

@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apps"))
 
 import figures  # noqa: E402
+from crowd_bench import Crowd  # noqa: E402
 from layer_bench import Layer  # noqa: E402
 from lib.process import BUILD, ROOT, Timeout, find  # noqa: E402
 from part import Scale  # noqa: E402
@@ -25,7 +26,7 @@ from tls_bench import Tls  # noqa: E402
 from wire_bench import Wire  # noqa: E402
 
 DOCUMENT, CHARTS = ROOT / "docs" / "BENCHMARKS.md", ROOT / "docs" / "bench"
-PARTS = (Sockets, Start, Tls, Wire, Layer, Memory)
+PARTS = (Sockets, Crowd, Start, Tls, Wire, Layer, Memory)
 HEADER = ["figure", "pfswrap", "compared with", "result", "target", "verdict"]
 
 

@@ -51,7 +51,7 @@ class Sockets(Part):
 
     def open(self):
         with Chain(self.by_name["pfswrap"], ("sockets_ping", "serve")) as chain:
-            check_sealed(chain)
+            check_sealed(chain.back)
 
     def in_turn(self, number, running, what, progress, seconds):
         """The running chains in this round's order, each with a step of the progress bar."""

@@ -7,12 +7,12 @@
  *     sockets_ping serve-blocking PORT
  *         one connection after another, blocking reads
  *     sockets_ping ping PORT COUNT
- *         prints a line `NANOSECONDS COUNT` for each used step of a histogram; a step is a 64th of a power of two
- *         wide, so that values are right to 1.6 percent
+ *         prints their histogram (lib/histogram.h)
  */
+#include "lib/histogram.h"
 #include "lib/load.h"
 
-enum { SIZE = 64, STEPS_BITS = 6, STEPS = 1 << STEPS_BITS, POWERS = 40 };
+enum { SIZE = 64 };
 
 static void answer_blocking(long port)
 {
@@ -64,25 +64,9 @@ static void answer_epoll(long port)
     }
 }
 
-/* Values below STEPS have a step each; above, each power of two has STEPS of them. */
-static size_t step_of(uint64_t value)
-{
-    if (value < STEPS)
-        return (size_t)value;
-    unsigned power = 63U - (unsigned)__builtin_clzll(value);
-    size_t step = (size_t)(power - STEPS_BITS + 1) * STEPS + ((value >> (power - STEPS_BITS)) & (STEPS - 1));
-    return step < POWERS * STEPS ? step : POWERS * STEPS - 1;
-}
-
-static uint64_t step_value(size_t step)
-{
-    size_t power = step / STEPS;
-    return power == 0 ? step : (uint64_t)(STEPS + step % STEPS) << (power - 1);
-}
-
 static void ping(long port, long count)
 {
-    static uint64_t histogram[POWERS * STEPS];
+    static struct histogram histogram;
     char sent[SIZE];
     char received[SIZE];
     int fd = socket_connect(port, 0);
@@ -96,12 +80,10 @@ static void ping(long port, long count)
         errno = EBADMSG;
         must(memcmp(sent, received, sizeof sent) == 0, "another answer than was asked for");
         if (i >= 0)
-            histogram[step_of((uint64_t)((ended - begun) * 1e9))]++;
+            histogram_add(&histogram, ended - begun);
     }
     close(fd);
-    for (size_t step = 0; step < POWERS * STEPS; step++)
-        if (histogram[step] > 0)
-            printf("%llu %llu\n", (unsigned long long)step_value(step), (unsigned long long)histogram[step]);
+    histogram_print(&histogram);
 }
 
 int main(int argc, char **argv)
