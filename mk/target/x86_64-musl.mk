@@ -56,6 +56,7 @@ $(addprefix $(B)/tests/apps/programs/,$(addprefix seal/seal_,peer ending example
 # Without those that need what musl does not have: SunRPC and rcmd(3), makecontext(3), a static OpenSSL, a static libsodium.
 MUSL_PROG_SRC = $(filter-out tests/apps/programs/wire/libc_streams.c \
                               $(addprefix tests/apps/programs/seal/,sock_stacks.c sock_journal.c) \
+                              tests/apps/programs/layer/layer_journal.c \
                               tests/apps/programs/tls/contains_libssl.c,$(PROG_SRC))
 MUSL_TLS_SRC  = $(shell grep -lE 'link: .*-l(ssl|crypto)' $(MUSL_PROG_SRC))
 

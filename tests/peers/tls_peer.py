@@ -124,7 +124,7 @@ def other_binding(peer):
 def without_the_layer(peer):
     """Inside TLS, without the protocol."""
     peer.allowed = 0
-    peer.send_raw(peer.text[:peer.chance.choice((1, 27, 28, 5000))])
+    peer.send_raw(b"GET / HTTP/1.0\r\n\r\n" * 300 if peer.chance.randrange(2) else b"G")
     peer.read(1)
 
 
