@@ -80,9 +80,11 @@ static int make_process(struct endpoint *endpoint, int fd, int end)
     (void)raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNAL_SET_BYTES);
     long child = raw_syscall(SYS_clone, 0, 0, NULL, NULL, 0);
     if (child == 0) {
+        if (!relay_prepare(endpoint, fd, end, self))
+            raw_exit(1);
         long grandchild = raw_syscall(SYS_clone, 0, 0, NULL, NULL, 0);
         if (grandchild == 0)
-            relay_run(endpoint, fd, end, self);
+            relay_run();
         raw_exit(grandchild < 0);
     }
     int interrupted = 0;

@@ -36,7 +36,15 @@ int relay_require(int fd);
  */
 int relay_make(struct endpoint *endpoint, struct connection *connection, int socket);
 
-/* The code of the relay's process. `end` is its end of the pair; `program` is the process that made the relay. */
-_Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t program);
+/*
+ * In the process between the program and the relay, for which the program waits: closes the descriptors that the
+ * relay does not need, and opens what tells how the program ends. `end` is the relay's end of the pair; `program`
+ * is the process that makes the relay. Returns false if that has ended already. It was killed then, and its
+ * connection ends without FINAL.
+ */
+bool relay_prepare(struct endpoint *endpoint, int fd, int end, pid_t program);
+
+/* The code of the relay's process, a child of the one that has called relay_prepare(). */
+_Noreturn void relay_run(void);
 
 #endif

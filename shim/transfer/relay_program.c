@@ -5,6 +5,7 @@
  */
 #include "transfer/relay_program.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
@@ -34,7 +35,7 @@ enum {
     SIGNAL_MASK = 0x7f,       /* the signal in an exit code (wait(2)) */
 };
 
-void relay_program_open(struct relay_program *program, pid_t pid)
+bool relay_program_open(struct relay_program *program, pid_t pid)
 {
     char path[sizeof "/proc/2147483647/stat"] = "/proc/", digits[10];
     size_t count = 0, at = sizeof "/proc/" - 1;
@@ -46,6 +47,7 @@ void relay_program_open(struct relay_program *program, pid_t pid)
     for (const char *rest = "/stat"; *rest != '\0'; rest++)
         path[at++] = *rest;
     program->status = (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    return program->pidfd != -ESRCH;
 }
 
 /* The field with this number (proc_pid_stat(5)); -1: the process is gone, or the file could not be opened. */

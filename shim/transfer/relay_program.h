@@ -14,8 +14,8 @@ struct relay_program {
     int status; /* /proc/PID/stat, or -1 */
 };
 
-/* Begins with a process that is running. */
-void relay_program_open(struct relay_program *program, pid_t pid);
+/* Begins with a process. Returns whether it is running, as far as the kernel tells. */
+bool relay_program_open(struct relay_program *program, pid_t pid);
 
 /*
  * To be called when the program's end of the relay is closed. Returns whether a signal has ended the program. False

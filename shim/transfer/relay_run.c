@@ -205,10 +205,18 @@ static void send_at_once(int fd)
     (void)raw_syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }
 
-_Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t program)
+static struct relay relay; /* the only one in this process, whose stack may be a small one of the program's */
+
+bool relay_prepare(struct endpoint *endpoint, int fd, int end, pid_t program)
 {
-    static struct relay relay; /* the only one in this process, whose stack may be a small one of the program's */
     relay = (struct relay){.endpoint = endpoint, .fd = fd, .end = end};
+    close_others(&relay); /* first: the program may be at its limit of descriptors */
+    return relay_program_open(&relay.program, program);
+}
+
+_Noreturn void relay_run(void)
+{
+    struct endpoint *const endpoint = relay.endpoint;
     process_become_relay();
     counters_become_child();
     background_forget(false);
@@ -219,21 +227,20 @@ _Noreturn void relay_run(struct endpoint *endpoint, int fd, int end, pid_t progr
         (void)raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0);
     }
     (void)raw_syscall(SYS_chdir, "/");
-    close_others(&relay);
     relay.epoll = (int)raw_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
-    if (relay.epoll < 0 || !add_source(relay.epoll, end, EVENT_PAIR) || !add_source(relay.epoll, fd, EVENT_PEER)) {
+    if (relay.epoll < 0 || !add_source(relay.epoll, relay.end, EVENT_PAIR) ||
+        !add_source(relay.epoll, relay.fd, EVENT_PEER)) {
         connection_report_lost("the process that serves the connection cannot wait for events");
         leave_process();
     }
-    relay_program_open(&relay.program, program);
     if (relay.program.pidfd >= 0)
         (void)add_source(relay.epoll, relay.program.pidfd, EVENT_PROGRAM);
     memset(endpoint->registrations, 0, sizeof endpoint->registrations);
     atomic_store(&endpoint->background, BACKGROUND_NONE);
-    atomic_store(&endpoint->fd, fd);
+    atomic_store(&endpoint->fd, relay.fd);
     atomic_store(&endpoint->descriptors, 1);
     transport_call = TRANSPORT_SOCKET;
-    send_at_once(fd);
+    send_at_once(relay.fd);
     serve(&relay);
     leave_process();
 }
