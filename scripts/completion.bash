@@ -51,7 +51,7 @@ _pfswrap_seal() {
     --identity | --peers | --psk | --tls-ca | --tls-cert | --tls-key) mapfile -t COMPREPLY < <(compgen -f -- "$1") ;;
     *)
         case ${COMP_WORDS[2]} in
-        connect) mapfile -t COMPREPLY < <(compgen -W "$keys --tls --tls-ca --tls-name --tls-no-verify --verbose" -- "$1") ;;
+        connect) mapfile -t COMPREPLY < <(compgen -W "$keys --tls --tls-ca --tls-name --tls-no-verify --wait --verbose" -- "$1") ;;
         listen) mapfile -t COMPREPLY < <(compgen -W "$keys --any --tls --tls-cert --tls-key --echo --keep --verbose" -- "$1") ;;
         probe) mapfile -t COMPREPLY < <(compgen -W '--tls --tls-name --timeout --json --verbose' -- "$1") ;;
         esac

@@ -97,6 +97,7 @@ static enum session_result talk(int fd, const struct policy_rule *rule, unsigned
         .candidate = candidate,
         .handshake_deadline_ms = network_now() + (long)options.policy.seal.handshake_timeout_ms,
         .echo = options.echo,
+        .waits = options.waits,
         .trace = &trace,
     };
     trace_begin(&trace, options.verbose, role);

@@ -45,6 +45,7 @@ enum id {
     TIMEOUT,
     ECHO_BACK,
     KEEP,
+    WAIT,
     JSON,
     VERBOSE,
 };
@@ -73,6 +74,7 @@ static const struct option {
     {"--timeout", TIMEOUT, PROBES, true},
     {"--echo", ECHO_BACK, LISTENS, false},
     {"--keep", KEEP, LISTENS, false},
+    {"--wait", WAIT, CONNECTS, false},
     {"--json", JSON, PROBES, false},
     {"--verbose", VERBOSE, TALKS | PROBES, false},
     {"-v", VERBOSE, TALKS | PROBES, false},
@@ -217,6 +219,9 @@ static int take_option(struct seal_options *options, struct given *given, enum i
         return 0;
     case KEEP:
         options->keep = true;
+        return 0;
+    case WAIT:
+        options->waits = true;
         return 0;
     case JSON:
         options->json = true;

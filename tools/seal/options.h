@@ -18,10 +18,11 @@ struct seal_options {
     char port[SEAL_PORT_MAX];
     bool has_keys; /* an option names keys: `policy` is made of options, and its one rule holds for every address */
     bool verbose;
-    bool echo; /* listen: sends back what comes, instead of using standard input and output */
-    bool keep; /* listen: serves connections one after another */
-    bool json; /* probe */
-    bool tls;  /* the seal is inside TLS; a policy's rule with layer = tls has the same effect */
+    bool echo;  /* listen: sends back what comes, instead of using standard input and output */
+    bool keep;  /* listen: serves connections one after another */
+    bool waits; /* connect: the peer closes first */
+    bool json;  /* probe */
+    bool tls;   /* the seal is inside TLS; a policy's rule with layer = tls has the same effect */
     bool tls_verify;
     const char *tls_ca;   /* connect: the file with the certificate authorities, or NULL for the system's */
     const char *tls_name; /* connect: the name that the certificate must have, or NULL for the host */

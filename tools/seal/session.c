@@ -92,7 +92,7 @@ static bool produce(struct session *session)
         return true;
     session->sealed_have = session->sealed_done = 0;
     if (pfswrap_seal_ready(channel) && !session->closed && session->input_ended &&
-        session->input_done == session->input_have) {
+        session->input_done == session->input_have && (session->peer_closed || !session->settings->waits)) {
         session->closed = true;
         if ((count = pfswrap_seal_close(channel)) != 0)
             return fails(session, count);

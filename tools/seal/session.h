@@ -18,6 +18,7 @@ struct session_settings {
     unsigned candidate;         /* initiator: which of the peer's keys is expected */
     long handshake_deadline_ms; /* a time of network_now() */
     bool echo;                  /* sends back what comes */
+    bool waits;                 /* the end of standard input does not close this direction: the peer closes first */
     struct trace *trace;
 };
 

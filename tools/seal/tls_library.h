@@ -16,7 +16,7 @@ typedef int tls_alpn_select(void *ssl, const unsigned char **out, unsigned char 
     X(const void *, TLS_server_method, (void))                                                                     \
     X(void *, SSL_CTX_new, (const void *method))                                                                   \
     X(void, SSL_CTX_free, (void *context))                                                                         \
-    X(long, SSL_CTX_ctrl, (void *context, int command, long value, void *pointer))                                     \
+    X(long, SSL_CTX_ctrl, (void *context, int command, long value, void *pointer))                                 \
     X(int, SSL_CTX_set_default_verify_paths, (void *context))                                                      \
     X(int, SSL_CTX_load_verify_locations, (void *context, const char *file, const char *folder))                   \
     X(void, SSL_CTX_set_verify, (void *context, int mode, void *callback))                                         \
@@ -27,7 +27,7 @@ typedef int tls_alpn_select(void *ssl, const unsigned char **out, unsigned char 
     X(void *, SSL_new, (void *context))                                                                            \
     X(void, SSL_free, (void *ssl))                                                                                 \
     X(int, SSL_set_fd, (void *ssl, int fd))                                                                        \
-    X(long, SSL_ctrl, (void *ssl, int command, long value, void *pointer))                                             \
+    X(long, SSL_ctrl, (void *ssl, int command, long value, void *pointer))                                         \
     X(int, SSL_set1_host, (void *ssl, const char *name))                                                           \
     X(void *, SSL_get0_param, (void *ssl))                                                                         \
     X(int, X509_VERIFY_PARAM_set1_ip_asc, (void *parameters, const char *address))                                 \

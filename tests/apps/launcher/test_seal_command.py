@@ -189,7 +189,7 @@ def inside_tls(tap, keys):
     ends = layer.Ends(keys=keys)
     with layer.ROWS["nginx"].start(ends.server, DATA) as nginx, \
             tap.case("connect --tls fetches a file from a wrapped nginx, with keys from the policy of a wrapped client"):
-        result = run([*SEAL, "connect", "--policy", ends.client.policy, *authority[1:], f"localhost:{nginx.port}"],
+        result = run([*SEAL, "connect", "--policy", ends.client.policy, *authority[1:], "--wait", f"localhost:{nginx.port}"],
                      data=b"GET /blob HTTP/1.0\r\nHost: localhost\r\n\r\n")
         head, body = result.out.split(b"\r\n\r\n", 1)
         check(head.startswith(b"HTTP/1.1 200"), f"{head!r}")
