@@ -67,8 +67,8 @@ void counters_start(const char *program)
     about->layout = COUNTERS_LAYOUT;
     about->bytes = sizeof counters;
     about->counts_at = offsetof(struct counters_block, counts);
-    strncpy(about->program, program, sizeof about->program - 1);
-    strncpy(about->version, PFSWRAP_VERSION, sizeof about->version - 1);
+    memcpy(about->program, program, strnlen(program, sizeof about->program - 1));
+    memcpy(about->version, PFSWRAP_VERSION, strnlen(PFSWRAP_VERSION, sizeof about->version - 1));
     memcpy(about->magic, COUNTERS_MAGIC, sizeof about->magic);
     counters_end_change();
     identify();
