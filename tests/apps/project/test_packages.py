@@ -81,12 +81,12 @@ def components(prefix):
 
     with tap.case("the bill of materials is valid, and has the checksums of the installed files"):
         arguments = [prefix / "share/doc/pfswrap/pfswrap.cdx.json", listed()[0], prefix / "lib/pfswrap/libpfswrap.so",
-                     prefix / "libexec/pfswrap/pfswrap-tool"]
+                     prefix / "libexec/pfswrap/pfswrap-tool", prefix / "libexec/pfswrap/pfswrap-seal"]
         result = run([SCRIPTS / "packages/check-sbom", *arguments])
         equal((result.status, result.text), (0, ""), f"status and output of {result!r}")
         wrong = temporary_directory() / "libpfswrap.so"
         wrong.write_bytes(b"another object")
-        result = run([SCRIPTS / "packages/check-sbom", *arguments[:2], wrong, arguments[3]])
+        result = run([SCRIPTS / "packages/check-sbom", *arguments[:2], wrong, *arguments[3:]])
         equal(result.status, 1, "status for another object")
         contains(result.text, "libpfswrap.so has another checksum", "message")
 

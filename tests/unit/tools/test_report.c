@@ -120,7 +120,7 @@ END_TEST
 
 START_TEST(a_table_counts_by_its_keys_and_is_sorted_by_count)
 {
-    struct tally tally = {.parts = 2};
+    static struct tally tally = {.parts = 2};
     for (int i = 0; i < 1000; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "%d", i % 10);
@@ -138,7 +138,7 @@ END_TEST
 
 START_TEST(a_full_table_counts_the_rest_together)
 {
-    struct tally tally = {.parts = 1};
+    static struct tally tally = {.parts = 1};
     for (int i = 0; i < TALLY_ENTRIES_MAX + 50; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "%d", i);
