@@ -31,12 +31,14 @@ static bool parse_address(const char *text, struct sockaddr_in6 *address)
     char digits[33];
     unsigned port;
     uint32_t words[4];
+    /* The kernel writes these numbers. NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(text, "%32[0-9A-Fa-f]:%x", digits, &port) != 2 || port > UINT16_MAX)
         return false;
     const size_t length = strlen(digits);
     if (length != 8 && length != 32)
         return false;
     for (size_t i = 0; i < length / 8; i++)
+        /* The kernel writes these numbers. NOLINTNEXTLINE(cert-err34-c) */
         if (sscanf(digits + 8 * i, "%8" SCNx32, &words[i]) != 1)
             return false;
     *address = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
@@ -55,6 +57,7 @@ static void add(struct space *space, const char *line)
     unsigned state;
     struct listener listener = {0};
     enum { LISTENING = 0x0a };
+    /* The kernel writes these numbers. NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(line, " %*d: %63s %*s %x %*s %*s %*s %*u %*d %" SCNu64, local, &state, &listener.inode) != 3 ||
         state != LISTENING || !parse_address(local, &listener.address))
         return;
@@ -110,6 +113,7 @@ void listeners_each(pid_t pid, void (*call)(void *argument, const struct sockadd
         uint64_t inode;
         const ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
         target[length > 0 ? length : 0] = '\0';
+        /* The kernel writes these numbers. NOLINTNEXTLINE(cert-err34-c) */
         if (sscanf(target, "socket:[%" SCNu64 "]", &inode) != 1)
             continue;
         for (size_t i = 0; i < space->count; i++)

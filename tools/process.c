@@ -100,6 +100,7 @@ static bool read_stat(struct process *process)
     enum { START_FIELD = 22 };
     for (int field = 2; field < START_FIELD && at != NULL; field++)
         at = strchr(at + 1, ' ');
+    /* The kernel writes these numbers. NOLINTNEXTLINE(cert-err34-c) */
     return at != NULL && sscanf(at, " %" SCNu64, &process->start) == 1;
 }
 
@@ -112,6 +113,7 @@ static void read_status(struct process *process)
         return;
     const char *user = strstr(text, "\nUid:"), *ids = strstr(text, "\nNSpid:");
     if (user != NULL)
+        /* The kernel writes these numbers. NOLINTNEXTLINE(cert-err34-c) */
         (void)sscanf(user, "\nUid: %*u %u", &process->user);
     const char *end = ids != NULL ? strchr(ids + 1, '\n') : NULL;
     while (end != NULL && end > ids && end[-1] != '\t' && end[-1] != ' ')
@@ -140,6 +142,7 @@ static bool is_object(const char *line, size_t length, uint64_t *base)
         return false;
     uint64_t end, offset;
     char mode[5];
+    /* The kernel writes these numbers. NOLINTNEXTLINE(cert-err34-c) */
     return sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64, base, &end, mode, &offset) == 4 && offset == 0;
 }
 

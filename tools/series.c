@@ -106,10 +106,13 @@ void series_label(struct series_labels *labels, const char *name, const char *va
 {
     char escaped[2 * SERIES_VALUE_MAX];
     size_t used = 0;
-    for (size_t i = 0; value[i] != '\0' && i < SERIES_VALUE_MAX - 1; i++) {
-        if (value[i] == '\\' || value[i] == '"' || value[i] == '\n')
+    for (size_t i = 0; i < SERIES_VALUE_MAX - 1 && value[i] != '\0'; i++) {
+        char shown = value[i];
+        if (shown == '\\' || shown == '"' || shown == '\n')
             escaped[used++] = '\\';
-        escaped[used++] = value[i] == '\n' ? 'n' : value[i];
+        if (shown == '\n')
+            shown = 'n';
+        escaped[used++] = shown;
     }
     escaped[used] = '\0';
     const size_t needed = strlen(name) + used + sizeof ",=\"\"";
@@ -217,10 +220,12 @@ void series_end(struct series_set *set)
             i++;
             continue;
         }
+        /* Each process has samples of its own. NOLINTBEGIN(clang-analyzer-unix.Malloc) */
         for (size_t s = 0; s < known->count; s++)
             known->samples[s].entry->past += known->samples[s].value;
         free(known->samples);
         *known = set->known[--set->known_count];
+        /* NOLINTEND(clang-analyzer-unix.Malloc) */
     }
 }
 

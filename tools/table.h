@@ -12,8 +12,8 @@ enum { TABLE_COLUMNS_MAX = 12, TABLE_CELL_MAX = 512 };
 
 struct table_column {
     const char *title;
+    size_t least; /* it may be cut to this many columns of the terminal if the table is too wide; 0: never */
     enum { TABLE_LEFT, TABLE_RIGHT } align;
-    size_t least;    /* it may be cut to this many columns of the terminal if the table is too wide; 0: never */
     bool cuts_begin; /* its end matters more than its beginning: a path */
 };
 

@@ -41,15 +41,15 @@ struct policy_section {
 };
 
 struct policy_parser {
+    struct policy_reader reader; /* first: it has the largest alignment */
     struct policy *policy;
     struct policy_error *error;
-    const char *file; /* its name in messages */
-    struct policy_reader reader;
+    const char *file;                             /* its name in messages */
     const struct policy_section *section;         /* the current section; NULL before the first */
     const struct policy_key *key;                 /* the current key */
     struct policy_rule *rule;                     /* the current rule, in [listen] and [connect] */
-    unsigned key_lines[POLICY_KEYS_MAX];          /* first line of each key in this section; 0: not seen */
     unsigned section_lines[POLICY_SECTION_COUNT]; /* first line of each section; 0: not seen */
+    unsigned key_lines[POLICY_KEYS_MAX];          /* first line of each key in this section; 0: not seen */
     bool failed;
 };
 

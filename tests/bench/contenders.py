@@ -101,9 +101,10 @@ class Chain:
         """Runs a client until it has printed a line, yields it and that line, and then lets it leave."""
         process = Process(self.client_argv(client), stdin=subprocess.PIPE)
         wait_until(lambda: "\n" in process.text() or not process.running(), f"a line of {client}", timeout)
-        if not process.running():
-            self.fail(process.text())
-        yield process, process.text()
+        line = process.text()
+        if not process.running() or line.startswith(client[0]):  # a program that fails says why, and may not have ended yet
+            self.fail(line)
+        yield process, line
         process.popen.stdin.close()
         process.popen.stdin = None
         if process.wait() != 0:

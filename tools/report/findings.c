@@ -83,10 +83,13 @@ static void look_at_gaps(struct findings *findings, const struct evidence *evide
     bool is_shown[GAPS_MAX] = {false};
     for (size_t shown = 0; shown < GAPS_SHOWN && shown < evidence->gap_count; shown++) {
         char from[MOMENT_TEXT], to[MOMENT_TEXT], length[MOMENT_TEXT];
-        const struct gap *longest = NULL;
-        for (size_t i = 0; i < evidence->gap_count; i++) {
+        size_t first = 0;
+        while (is_shown[first])
+            first++;
+        const struct gap *longest = &evidence->gaps[first];
+        for (size_t i = first + 1; i < evidence->gap_count; i++) {
             const struct gap *const gap = &evidence->gaps[i];
-            if (!is_shown[i] && (longest == NULL || gap->to - gap->from > longest->to - longest->from))
+            if (!is_shown[i] && gap->to - gap->from > longest->to - longest->from)
                 longest = gap;
         }
         is_shown[longest - evidence->gaps] = true;

@@ -84,7 +84,7 @@ bool moment_read(const char *text, int64_t *moment)
             fraction += (*text - '0') * unit;
         }
     }
-    *moment += ((int64_t)hour * 3600 + minute * 60 + second) * MOMENT_SECOND + fraction;
+    *moment += ((int64_t)hour * 3600 + (int64_t)minute * 60 + second) * MOMENT_SECOND + fraction;
     return strcmp(text, "Z") == 0;
 }
 

@@ -64,7 +64,9 @@ static char *skip_prefix(struct reader *reader, char *line)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     const size_t old = strnlen(line, 16) == 16 && line[3] == ' ' && line[6] == ' ' && line[15] == ' ' ? 16 : 0;
-    const char first[4] = {line[0], old != 0 ? line[1] : '\0', old != 0 ? line[2] : '\0', '\0'};
+    char first[4] = {0};
+    if (old != 0)
+        memcpy(first, line, sizeof first - 1);
     char *at = line;
     reader->host[0] = '\0';
     if (old != 0 && strstr(months, first) != NULL)

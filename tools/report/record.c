@@ -92,7 +92,7 @@ static bool is_possible(int64_t moment)
     static int64_t first, last;
     if (last == 0) {
         (void)moment_read("2020-01-01", &first);
-        last = ((int64_t)time(NULL) + 24 * 3600) * MOMENT_SECOND; /* clocks of machines differ */
+        last = ((int64_t)time(NULL) + INT64_C(24) * 3600) * MOMENT_SECOND; /* clocks of machines differ */
     }
     return moment >= first && moment <= last;
 }

@@ -31,7 +31,7 @@ uint64_t tally_hash(const char *bytes, size_t length)
 /* No report without memory: a part of it would look like a whole one. */
 static void *grown(void *memory, size_t size)
 {
-    void *const larger = realloc(memory, size);
+    void *const larger = realloc(memory, size > 0 ? size : 1);
     if (larger == NULL) {
         message("not enough memory for the report");
         exit(1);
@@ -134,6 +134,7 @@ static struct tally_entry *insert(struct tally *tally, uint64_t hash, const char
         entry->parts[i] = text;
         text += strlen(text) + 1;
     }
+    /* A table without parts is not made. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     index_put(tally, hash, (uint32_t)tally->count++);
     return entry;
 }
@@ -156,7 +157,7 @@ static size_t join(const struct tally *tally, const char *const *key, char text[
 bool tally_is_crowded(const struct tally *tally, const char *const *key)
 {
     char text[KEY_TEXT];
-    if (tally->count < TALLY_ENTRIES_MAX / 10 * 9 && tally->text < TALLY_TEXT_MAX / 10 * 9)
+    if (tally->count < (size_t)TALLY_ENTRIES_MAX / 10 * 9 && tally->text < (size_t)TALLY_TEXT_MAX / 10 * 9)
         return false;
     const size_t length = join(tally, key, text);
     return find(tally, tally_hash(text, length), text, length) == NULL;
