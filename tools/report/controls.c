@@ -21,11 +21,14 @@ const struct control controls[CONTROL_COUNT] = {
         .asks = "Every connection between a client and the application is encrypted by TLS. If that is not "
                 "possible, the "
                 "connection fails; it does not continue with weaker protection or without any.",
-        .not_proved = "Traffic of programs that do not run under pfswrap, and UDP.",
+        .not_proved =
+            "Traffic of programs that do not run under pfswrap, and UDP. Sealed connections are encrypted, but "
+            "not by TLS.",
         .lines = "policy.mode policy.children tls.min-version wire.tls wire.plaintext rule.seal rule.plaintext",
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_SEALED, METRIC_REFUSED, METRIC_OPEN,
                     METRIC_UNPROTECTED},
         .exceptions = OPEN_TRAFFIC | BIT(WEAK) | BIT(WOULD_REFUSE) | BIT(OLD_VERSION),
+        .is_about_tls = true,
     },
     {
         .id = "asvs-9.1.2",
@@ -38,6 +41,7 @@ const struct control controls[CONTROL_COUNT] = {
         .metrics = {METRIC_HANDSHAKES, METRIC_CIPHERS, METRIC_GROUPS, METRIC_POST_QUANTUM, METRIC_OVERRIDES,
                     METRIC_REFUSED},
         .exceptions = WEAK_TLS | BIT(UNPROTECTED),
+        .is_about_tls = true,
     },
     {
         .id = "nist-800-52r2",
@@ -48,13 +52,17 @@ const struct control controls[CONTROL_COUNT] = {
                 "approved mode, with an ephemeral key exchange on P-256 or P-384. Servers have certificates that "
                 "clients "
                 "verify.",
-        .not_proved = "That the cryptographic module is validated (FIPS 140), and what is in the certificates.",
+        .not_proved =
+            "That the cryptographic module is validated (FIPS 140), and what is in the certificates. Sealed "
+            "connections do not count here: they are not TLS, and NIST has not approved X25519 and "
+            "ChaCha20-Poly1305.",
         .lines = "policy.mode tls.min-version tls.groups tls.ciphersuites tls.session-tickets tls.verify-server "
                  "tls.ca-file "
                  "tls.client-certificates wire.tls",
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_GROUPS, METRIC_CIPHERS, METRIC_RESUMED,
                     METRIC_VERIFIED, METRIC_POST_QUANTUM},
         .exceptions = WEAK_TLS | BIT(UNVERIFIED) | BIT(NIST_GROUP) | BIT(NIST_CIPHER),
+        .is_about_tls = true,
     },
     {
         .id = "pci-3.7.4",
@@ -122,14 +130,16 @@ const struct control controls[CONTROL_COUNT] = {
 const char *const verdict_ids[3] = {"met", "met-with-exceptions", "not-shown"};
 const char *const verdict_names[3] = {"met", "met with exceptions", "not shown"};
 
-/* TLS 1.3 makes new keys for each connection; older versions are counted only where the control is not about keys.
+/*
+ * TLS 1.3 makes new keys for each connection; older versions are counted only where the control is not about keys.
+ * Sealed connections are counted where it does not ask for TLS.
  */
-static uint64_t connections(const struct evidence *evidence, bool is_about_keys)
+static uint64_t connections(const struct evidence *evidence, const struct control *control)
 {
-    uint64_t count = evidence->events[EVENT_OPENED];
+    uint64_t count = control->is_about_tls ? 0 : evidence->events[EVENT_OPENED];
     for (size_t i = 0; i < evidence->handshakes.count; i++) {
         const struct tally_entry *const entry = &evidence->handshakes.entries[i];
-        if (!is_about_keys || strcmp(entry->parts[HANDSHAKE_VERSION], "TLSv1.3") == 0)
+        if (!control->is_about_keys || strcmp(entry->parts[HANDSHAKE_VERSION], "TLSv1.3") == 0)
             tally_sum(&count, entry->count);
     }
     return count;
@@ -144,7 +154,7 @@ void controls_judge(struct verdict verdicts[CONTROL_COUNT], const struct evidenc
     for (size_t i = 0; i < CONTROL_COUNT; i++) {
         struct verdict *const verdict = &verdicts[i];
         bool has_exceptions = gaps > 0;
-        *verdict = (struct verdict){.gaps = gaps, .shown_by = connections(evidence, controls[i].is_about_keys)};
+        *verdict = (struct verdict){.gaps = gaps, .shown_by = connections(evidence, &controls[i])};
         for (unsigned j = 0; j < INCIDENT_COUNT; j++)
             if ((controls[i].exceptions >> j & 1) != 0) {
                 verdict->incidents[j] = evidence->incident_totals[j];

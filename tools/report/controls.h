@@ -39,6 +39,7 @@ struct control {
     const char *lines;      /* of the policy: see policy_each_line() */
     enum metric metrics[METRICS_MAX];
     uint32_t exceptions; /* bits of enum incident */
+    bool is_about_tls;   /* shown by TLS only: a sealed connection is none */
     bool is_about_keys;  /* shown by connections with keys that change: sealed ones, and TLS 1.3 */
 };
 

@@ -295,7 +295,10 @@ def prove_verdicts(tap, folder):
         ends = dict(role="server", local="192.0.2.1:6379", peer="198.51.100.7:4", rule="r", layer="socket", peer_name="a")
         sealed = [POLICY, line("opened", "02:00:00", **ends, pattern="IK", rekey=1),
                   line("closed", "06:00:00", **ends, pattern="IK", rehandshakes=1, sent_rekeys=9, end="clean")]
-        equal(verdicts(*sealed)[0]["pci-3.7.4"], "met", "verdict with 2 hours of 25")
+        found = verdicts(*sealed)[0]
+        equal(found["pci-3.7.4"], "met", "verdict with 2 hours of 25")
+        equal([found[name] for name in ("asvs-9.1.1", "asvs-9.1.2", "nist-800-52r2")], ["not-shown"] * 3,
+              "verdicts about TLS, which sealed connections do not show")
         found, whole = verdicts(*sealed, options=["--cryptoperiod", "90m"])
         equal((found["pci-3.7.4"], whole["key_ages"]["longest_keys_microseconds"]), ("met-with-exceptions", 2 * 3600 * 10**6),
               "verdict, and the age of the keys")
