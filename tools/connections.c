@@ -29,10 +29,10 @@ void connection_format_address(char text[CONNECTION_ADDRESS_MAX], const struct s
 }
 
 static const struct table_column columns[] = {
-    {"LOCAL", TABLE_LEFT, 0, false},    {"PEER", TABLE_LEFT, 0, false},  {"NAME", TABLE_LEFT, 6, false},
-    {"PATTERN", TABLE_LEFT, 0, false},  {"RULE", TABLE_LEFT, 6, false},  {"AGE", TABLE_RIGHT, 0, false},
-    {"KEYS", TABLE_RIGHT, 0, false},    {"SENT", TABLE_RIGHT, 0, false}, {"RECEIVED", TABLE_RIGHT, 0, false},
-    {"PROCESS", TABLE_LEFT, 10, false},
+    {"LOCAL", 0, TABLE_LEFT, false},    {"PEER", 0, TABLE_LEFT, false},  {"NAME", 6, TABLE_LEFT, false},
+    {"PATTERN", 0, TABLE_LEFT, false},  {"RULE", 6, TABLE_LEFT, false},  {"AGE", 0, TABLE_RIGHT, false},
+    {"KEYS", 0, TABLE_RIGHT, false},    {"SENT", 0, TABLE_RIGHT, false}, {"RECEIVED", 0, TABLE_RIGHT, false},
+    {"PROCESS", 10, TABLE_LEFT, false},
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0], PROCESSES_TEXT = 256 };
 

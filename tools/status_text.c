@@ -11,10 +11,10 @@
 #include "status.h"
 
 const struct table_column status_columns[] = {
-    {"PID", TABLE_RIGHT, 0, false},  {"PROGRAM", TABLE_LEFT, 8, false},  {"MODE", TABLE_LEFT, 0, false},
-    {"TLS", TABLE_RIGHT, 0, false},  {"REFUSED", TABLE_RIGHT, 0, false}, {"SEALED", TABLE_RIGHT, 0, false},
-    {"SENT", TABLE_RIGHT, 0, false}, {"RECV", TABLE_RIGHT, 0, false},    {"POLICY", TABLE_LEFT, 0, false},
-    {"FILE", TABLE_LEFT, 8, true},
+    {"PID", 0, TABLE_RIGHT, false},  {"PROGRAM", 8, TABLE_LEFT, false},  {"MODE", 0, TABLE_LEFT, false},
+    {"TLS", 0, TABLE_RIGHT, false},  {"REFUSED", 0, TABLE_RIGHT, false}, {"SEALED", 0, TABLE_RIGHT, false},
+    {"SENT", 0, TABLE_RIGHT, false}, {"RECV", 0, TABLE_RIGHT, false},    {"POLICY", 0, TABLE_LEFT, false},
+    {"FILE", 8, TABLE_LEFT, true},
 };
 _Static_assert(sizeof status_columns / sizeof status_columns[0] == STATUS_COLUMNS, "one for each cell");
 

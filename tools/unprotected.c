@@ -182,8 +182,8 @@ int unprotected_each(const char *folder, void (*call)(void *argument, const stru
 /* --- pfswrap status --unprotected --- */
 
 static const struct table_column columns[] = {
-    {"PID", TABLE_RIGHT, 0, false}, {"PROGRAM", TABLE_LEFT, 8, false}, {"LISTENS ON", TABLE_LEFT, 0, false},
-    {"RULE", TABLE_LEFT, 6, false}, {"POLICY", TABLE_LEFT, 12, true},
+    {"PID", 0, TABLE_RIGHT, false}, {"PROGRAM", 8, TABLE_LEFT, false}, {"LISTENS ON", 0, TABLE_LEFT, false},
+    {"RULE", 6, TABLE_LEFT, false}, {"POLICY", 12, TABLE_LEFT, true},
 };
 
 struct output {
