@@ -56,8 +56,13 @@ struct findings {
 static void keep_printable(char text[static BANNER_MAX + 1], const char *bytes, size_t length)
 {
     size_t used = 0;
-    for (size_t i = 0; i < length && used < BANNER_MAX && bytes[i] != '\r' && bytes[i] != '\n'; i++)
-        text[used++] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '.';
+    for (size_t i = 0; i < length && used < BANNER_MAX && bytes[i] != '\r' && bytes[i] != '\n'; i++) {
+        const bool is_printable = bytes[i] >= 0x20 && bytes[i] < 0x7f;
+        text[used] = '.';
+        if (is_printable)
+            text[used] = bytes[i];
+        used++;
+    }
     text[used] = '\0';
 }
 
