@@ -20,7 +20,7 @@ static pid_t start(int ends[2])
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         (void)close(ends[1]);
-        _exit(read(ends[0], &byte, 1) != 0);
+        _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
     }
     (void)close(ends[0]);
     return pid;
