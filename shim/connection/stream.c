@@ -235,22 +235,26 @@ static void raise_sigpipe(int flags)
 }
 
 /*
- * Whether attempt after attempt has sent nothing, although the wait in between reported that the socket takes
- * bytes. A system call filter may answer so for ever. `sent`: bytes that the kernel has taken.
+ * Whether attempt after attempt has sent nothing for seconds, although the wait in between reported that the socket
+ * takes bytes. A system call filter may answer so for ever. Behind a filter, where the write itself waits, there
+ * may also be many attempts in a short time while another thread is in a call on the connection. `sent`: bytes that
+ * the kernel has taken.
  */
 struct stall {
-    uint64_t sent;
+    uint64_t sent, since_ms;
     unsigned attempts;
 };
 
 static bool has_stalled(struct stall *stall, const struct connection *connection)
 {
-    enum { ATTEMPTS_MAX = 20000 };
+    enum { ATTEMPTS_MAX = 20000, STALLED_MS = 2000 };
     const uint64_t sent = connection->tx_total - span_length(connection->tx);
     if (sent != stall->sent || connection->phase != CONNECTION_OPEN)
         stall->attempts = 0;
+    if (stall->attempts == 0)
+        stall->since_ms = clock_ms();
     stall->sent = sent;
-    return ++stall->attempts > ATTEMPTS_MAX;
+    return ++stall->attempts > ATTEMPTS_MAX && clock_ms() >= stall->since_ms + STALLED_MS;
 }
 
 /* Waits before the next attempt to send, without the lock. `first`: for the handshake. Returns as wait_for(). */
