@@ -38,6 +38,7 @@ struct attempt {
     uint64_t until_ms; /* when to try again without an event (clock_ms()) */
     size_t low_water;  /* bytes that a blocking read waits for */
     bool may_wait;     /* the call does not have MSG_DONTWAIT */
+    bool by_other;     /* it has just waited for another thread's send */
 };
 
 /*
@@ -109,6 +110,7 @@ enum { UNLOCKED_NOTHING = -1 };
 static int wait_unlocked(int fd, struct attempt *attempt, bool receives)
 {
     struct unlocked work = {0};
+    attempt->by_other = false;
     if (!process_sandboxed)
         return UNLOCKED_NOTHING;
     if (endpoint_enter(fd, &attempt->endpoint, &attempt->connection) != ENDPOINT_ENTERED)
@@ -119,6 +121,7 @@ static int wait_unlocked(int fd, struct attempt *attempt, bool receives)
         unlocked_connection = NULL;
     }
     endpoint_leave(attempt->connection);
+    attempt->by_other = work.by_other;
     return work.is_pending ? unlocked_wait(fd, &work) : UNLOCKED_NOTHING;
 }
 
@@ -235,26 +238,24 @@ static void raise_sigpipe(int flags)
 }
 
 /*
- * Whether attempt after attempt has sent nothing for seconds, although the wait in between reported that the socket
- * takes bytes. A system call filter may answer so for ever. Behind a filter, where the write itself waits, there
- * may also be many attempts in a short time while another thread is in a call on the connection. `sent`: bytes that
- * the kernel has taken.
+ * Whether attempt after attempt has sent nothing, although the wait in between reported that the socket takes
+ * bytes. A system call filter may answer so for ever. `sent`: bytes that the kernel has taken. An attempt that
+ * waited for another thread's send does not count: that takes as long as the peer does not receive.
  */
 struct stall {
-    uint64_t sent, since_ms;
+    uint64_t sent;
     unsigned attempts;
 };
 
-static bool has_stalled(struct stall *stall, const struct connection *connection)
+static bool has_stalled(struct stall *stall, const struct attempt *attempt)
 {
-    enum { ATTEMPTS_MAX = 20000, STALLED_MS = 2000 };
+    enum { ATTEMPTS_MAX = 20000 };
+    const struct connection *connection = attempt->connection;
     const uint64_t sent = connection->tx_total - span_length(connection->tx);
-    if (sent != stall->sent || connection->phase != CONNECTION_OPEN)
+    if (sent != stall->sent || connection->phase != CONNECTION_OPEN || attempt->by_other)
         stall->attempts = 0;
-    if (stall->attempts == 0)
-        stall->since_ms = clock_ms();
     stall->sent = sent;
-    return ++stall->attempts > ATTEMPTS_MAX && clock_ms() >= stall->since_ms + STALLED_MS;
+    return ++stall->attempts > ATTEMPTS_MAX;
 }
 
 /* Waits before the next attempt to send, without the lock. `first`: for the handshake. Returns as wait_for(). */
@@ -290,6 +291,8 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             return not_sealed(entered, from.passed, required);
         required = connection_rule(attempt.connection)->seal == POLICY_SEAL_REQUIRE;
         struct connection *connection = attempt.connection;
+        if (__builtin_expect(process_sandboxed, false))
+            unlocked_release_send(connection);
         if (kind == TRANSPORT_VECTOR && from.left + from.passed == 0) { /* writev(2) of no bytes notices no error */
             leave(&attempt);
             errno = saved;
@@ -301,7 +304,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0;
         const bool first = blocks && may_wait_first && error == 0 && may_be_ready_soon(connection);
         int result = -error;
-        if (blocks && began_ms != 0 && has_stalled(&stall, connection))
+        if (blocks && began_ms != 0 && has_stalled(&stall, &attempt))
             connection_fail(connection, fd, ECONNRESET, "the kernel says that it takes bytes, and takes none");
         if (first)
             result = -EAGAIN;
@@ -312,8 +315,11 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         const bool pending = connection->tx_total - span_length(connection->tx) < target && !connection->broken;
         const bool buffered = handshake_is_under_way(connection) && span_length(connection->prehandshake) > 0;
         const bool done = result == 0 && !pending;
+        const bool ends = done || (result != 0 && result != -EAGAIN) || !blocks || error != 0;
+        if (__builtin_expect(process_sandboxed, false) && !ends)
+            unlocked_reserve_send(connection);
         leave(&attempt);
-        if (done || (result != 0 && result != -EAGAIN) || !blocks || error != 0) {
+        if (ends) {
             if (result == -EPIPE && from.passed == 0)
                 raise_sigpipe(flags);
             if (pending || buffered) /* the background thread sends the rest, even if the program makes no call */

@@ -28,6 +28,9 @@ static __thread struct {
     long count;
 } end __attribute__((tls_model("initial-exec")));
 
+/* What this thread has reserved, and not yet claimed. */
+static __thread const struct connection *reserved __attribute__((tls_model("initial-exec")));
+
 static bool is_this_thread(struct process_thread thread)
 {
     const struct process_thread self = process_thread();
@@ -55,6 +58,21 @@ bool unlocked_defers_send(const struct connection *connection)
     return transport_send_waits() && (is_other_thread(connection->sender) || defers(connection));
 }
 
+void unlocked_reserve_send(struct connection *connection)
+{
+    if (span_length(connection->tx) == 0 || !transport_send_waits() || is_other_thread(connection->sender))
+        return;
+    connection->sender = process_thread();
+    reserved = connection;
+}
+
+void unlocked_release_send(struct connection *connection)
+{
+    if (reserved == connection && is_this_thread(connection->sender))
+        connection->sender = (struct process_thread){0};
+    reserved = NULL;
+}
+
 void unlocked_claim(struct connection *connection, struct unlocked *work, bool receives)
 {
     const size_t pending = span_length(connection->tx);
@@ -65,10 +83,12 @@ void unlocked_claim(struct connection *connection, struct unlocked *work, bool r
     /* A receive does not wait for another thread's send: the peer may send everything before it receives. */
     if (pending > 0 && unlocked_defers_send(connection) && !(receives && is_sending)) {
         work->is_pending = true;
+        work->by_other = is_sending;
         uint8_t *copy = is_sending ? NULL : connection_borrow(&work->buffer);
         if (copy != NULL) {
             memcpy(copy, connection_tx(connection) + connection->tx.begin, pending);
             connection->sender = process_thread();
+            reserved = NULL;
             work->send = pending;
         }
     } else if ((receives || handshake_is_under_way(connection)) && connection->deferred > 0 &&

@@ -31,7 +31,18 @@ struct unlocked {
     size_t send;     /* bytes to send, in the buffer; 0: none */
     int32_t buffer;  /* of the pool; CONNECTION_NO_BUFFER: none */
     bool is_pending; /* something has to be done here, or another thread is doing it */
+    bool by_other;   /* another thread is sending, for as long as the peer does not receive */
 };
+
+/*
+ * At the end of an attempt to send that goes on: what is pending is sent by this thread. Another one that receives
+ * must not begin with it meanwhile: it would wait in write(2) for a peer that sends everything before it receives.
+ * Locked.
+ */
+void unlocked_reserve_send(struct connection *connection);
+
+/* At the beginning of this thread's next attempt to send. Locked. */
+void unlocked_release_send(struct connection *connection);
 
 /*
  * At the end of an attempt: claims what has to be done for this thread. `receives`: the call waits for received
