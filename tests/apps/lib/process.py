@@ -57,7 +57,7 @@ def reachable_tree():
     copy = temporary_directory()
     names = ["scripts/pfswrap", "build/pfswrap-tool", "build/libpfswrap.so", "build/x86_64-musl/libpfswrap.so"]
     for folder in sorted({"build", BUILD.name, "build-x86_64-musl"}):
-        names += [f"{folder}/{name}" for name in ("pfswrap-tool", "libpfswrap.so", "tests/apps/programs", "tests/apps/plugins")]
+        names += [f"{folder}/{name}" for name in ("pfswrap-tool", "pfswrap-seal", "libpfswrap.so", "tests/apps/programs", "tests/apps/plugins")]
     for name in dict.fromkeys(names):
         source, target = ROOT / name, copy / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 import os
 import re
 
-from lib.process import ROOT, run
+from lib.process import BUILD, ROOT, run
 from lib.tap import Tap, check, equal
 from lib.wrap import LIBRARY
 
@@ -64,7 +64,7 @@ def main():
         of_libcrypto = {name for name in names if re.match(r"(OPENSSL|CRYPTO|EVP|ERR|RAND)_", name)}
         check(of_libcrypto <= {"OPENSSL_cleanse", "OPENSSL_ia32cap_P"}, f"found {sorted(of_libcrypto)}")
     with tap.case("the static library of the seal can be linked beside any libcrypto"):
-        names = set(run(["nm", "--extern-only", "--defined-only", LIBRARY.parent / "libpfswrap-seal.a"]).out.decode().split())
+        names = set(run(["nm", "--extern-only", "--defined-only", BUILD / "libpfswrap-seal.a"]).out.decode().split())
         equal([name for name in sorted(names) if re.match(r"(OPENSSL_|ChaCha20_|Poly1305_|poly1305_)", name)], [], "names")
         check("openssl_cipher_push" in names, f"expected openssl_cipher_push in {sorted(names)}")
     with tap.case("the shared object runs with glibc 2.17 and later"):
