@@ -74,7 +74,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit report seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit report learn seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -125,6 +125,21 @@ _pfswrap() {
         esac
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '--html --json --policy --since --until --gap --cryptoperiod --title' -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            compopt -o filenames 2>/dev/null
+        fi
+        ;;
+    learn)
+        case ${COMP_WORDS[COMP_CWORD - 1]} in
+        --policy)
+            _pfswrap_policies "$current"
+            return
+            ;;
+        --since | --until | --program) return ;;
+        esac
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--yes --output --policy --program --since --until' -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             compopt -o filenames 2>/dev/null

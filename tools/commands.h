@@ -12,6 +12,7 @@
     X(unit)                                                                                                        \
     X(seal)                                                                                                        \
     X(report)                                                                                                      \
+    X(learn)                                                                                                       \
     X(genkey)                                                                                                      \
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \

@@ -27,6 +27,7 @@ static const char usage[] =
     "  unit [--policy FILE] UNIT                   print a drop-in for a service of systemd\n"
     "  seal connect|listen|probe ADDRESS:PORT      talk to a sealed peer, or look at a server\n"
     "  report [--html FILE] [--json] LOG...        say what audit logs prove\n"
+    "  learn [--yes] [--output FILE] LOG...        propose a policy from logs of mode = audit\n"
     "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
     "  status [--json] [--watch] [PID|PROGRAM]     show what is protected, and what it has counted\n"
     "  status --unprotected                        show what should be protected and is not\n"

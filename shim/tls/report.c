@@ -81,11 +81,6 @@ static void report_end(const char *event, const struct libssl *lib, SSL *ssl, co
     audit_event(event, fields, sizeof fields / sizeof fields[0]);
 }
 
-void report_refused(const struct libssl *lib, SSL *ssl, const char *reason)
-{
-    report_end(pfswrap_enforces() ? "refused" : "would-refuse", lib, ssl, reason, NULL);
-}
-
 /* Whether an SSL_R_ code means that the two sides have nothing in common that the policy allows. */
 static bool caused_by_policy(int code)
 {
@@ -151,6 +146,19 @@ static const char *credential_problem(const struct libssl *lib, const SSL *ssl, 
     return code == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM || code == SSL_R_NO_SHARED_CIPHER
                ? "the server has no certificate, and TLS 1.3 has no anonymous or SRP key exchange"
                : NULL;
+}
+
+/*
+ * Under mode = audit, a handshake below TLS 1.3 may have ended there because of the certificate. Under enforce it
+ * would fail, and the log would say so.
+ */
+void report_refused(const struct libssl *lib, SSL *ssl, const char *reason)
+{
+    const bool is_older = !pfswrap_enforces() && lib != NULL && ssl != NULL && lib->SSL_is_server(ssl) &&
+                          lib->SSL_version(ssl) < TLS1_3_VERSION && !lib->SSL_is_dtls(ssl);
+    const char *problem = is_older ? certificate_problem(lib, ssl, 0) : NULL;
+    report_end(pfswrap_enforces() ? "refused" : "would-refuse", lib, ssl, problem != NULL ? problem : reason,
+               problem != NULL ? reason : NULL);
 }
 
 /* The SSL_R_ code of an error; 0: another library's error. Since 3.0 the code has more bits (ERR_GET_REASON(3)). */

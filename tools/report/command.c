@@ -135,6 +135,11 @@ static void tell_problems(const struct sources *sources)
             message("%s was not read to its end: %s", sources->list[i].path, sources->list[i].problem);
 }
 
+static void add_record(void *context, const struct record *record, const char *origin)
+{
+    evidence_add(context, record, origin);
+}
+
 int command_report(int argc, char **argv)
 {
     static struct report report;
@@ -156,7 +161,7 @@ int command_report(int argc, char **argv)
     evidence_start(&report.evidence);
     if (sources_open(&report.sources, argv + first, (size_t)(argc - first)) < 0)
         return 1;
-    sources_read(&report.sources, &report.evidence, &progress);
+    sources_read(&report.sources, add_record, &report.evidence, &progress);
     evidence_finish(&report.evidence);
     if (policies_load(&report.policies, &report.evidence, options.policies, options.policy_count) < 0)
         return 1;

@@ -37,6 +37,8 @@
     X(LIBRARY, "library")                                                                                          \
     X(PRESHARED_KEY, "preshared_key")                                                                              \
     X(OFFERED_VERSIONS, "offered_versions")                                                                        \
+    X(OFFERED_GROUPS, "offered_groups")                                                                            \
+    X(OFFERED_CIPHERS, "offered_ciphers")                                                                          \
     X(PEER_NAME, "peer_name")                                                                                      \
     X(PATTERN, "pattern")                                                                                          \
     X(REKEY, "rekey")                                                                                              \

@@ -143,7 +143,13 @@ static void add_damage(struct sources *sources, struct source *source, enum dama
     (void)tally_clean(example->excerpt, reader.excerpt);
 }
 
-static void add_record(struct source *source, struct evidence *evidence, const struct record *record)
+/* Who gets the records. */
+struct receiver {
+    void (*add)(void *context, const struct record *record, const char *origin);
+    void *context;
+};
+
+static void add_record(struct source *source, const struct receiver *receiver, const struct record *record)
 {
     char origin[ORIGIN_MAX];
     source->events++;
@@ -151,10 +157,10 @@ static void add_record(struct source *source, struct evidence *evidence, const s
         source->first = record->time;
     if (record->time > source->last)
         source->last = record->time;
-    evidence_add(evidence, record, origin_of(source, record, origin));
+    receiver->add(receiver->context, record, origin_of(source, record, origin));
 }
 
-static void read_source(struct sources *sources, struct source *source, struct evidence *evidence,
+static void read_source(struct sources *sources, struct source *source, const struct receiver *receiver,
                         struct progress *progress)
 {
     struct record record;
@@ -166,7 +172,7 @@ static void read_source(struct sources *sources, struct source *source, struct e
         if (source->lines++ % PROGRESS_LINES == 0)
             progress_show(progress, log_stream_position(&reader.stream));
         if (reading == READING_RECORD)
-            add_record(source, evidence, &record);
+            add_record(source, receiver, &record);
         else if (reading == READING_DAMAGED)
             add_damage(sources, source, damage);
         else
@@ -177,8 +183,11 @@ static void read_source(struct sources *sources, struct source *source, struct e
     (void)log_stream_close(&reader.stream, false, source->problem, sizeof source->problem);
 }
 
-void sources_read(struct sources *sources, struct evidence *evidence, struct progress *progress)
+void sources_read(struct sources *sources,
+                  void (*add)(void *context, const struct record *record, const char *origin), void *context,
+                  struct progress *progress)
 {
+    const struct receiver receiver = {add, context};
     uint64_t total = 0;
     for (size_t i = 0; i < sources->count; i++)
         total += sources->list[i].is_skipped ? 0 : sources->list[i].size;
@@ -187,7 +196,7 @@ void sources_read(struct sources *sources, struct evidence *evidence, struct pro
         struct source *const source = &sources->list[i];
         if (source->is_skipped)
             continue;
-        read_source(sources, source, evidence, progress);
+        read_source(sources, source, &receiver, progress);
         progress_next(progress, source->size);
     }
     progress_end(progress);

@@ -49,8 +49,10 @@ struct sources {
 /* Looks at the logs and sorts them: each series by time. Returns 0, or -1 after a message: there is no memory. */
 int sources_open(struct sources *sources, char **paths, size_t count);
 
-/* Reads all of them. */
-void sources_read(struct sources *sources, struct evidence *evidence, struct progress *progress);
+/* Reads all of them, and gives add() each record with its origin: which log, or which unit of which machine. */
+void sources_read(struct sources *sources,
+                  void (*add)(void *context, const struct record *record, const char *origin), void *context,
+                  struct progress *progress);
 
 /* Whether each log was read to its end. */
 bool sources_are_whole(const struct sources *sources);

@@ -52,6 +52,17 @@ def prove(tap, build):
                 reason = wrap.wait_event("refused").get("reason", "")
                 check("certificate" in reason, f"expected a reason that names the certificate, found {reason!r}")
 
+    for kind in ("p224", "secp256k1"):
+        with tap.case(f"{build.name} s_server under mode = audit serves TLS 1.2 with {kind}, and the log says what enforce would"):
+            wrap = Wrap(mode="audit")
+            with start(build, certs.self_signed(kind), wrap) as server:
+                server.wait_for_port(server.port)
+                result = peers.s_client(server.port, "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", "ECDSA+SHA256", "-curves",
+                                        "P-224:secp256k1:P-256")
+                check(peers.negotiated(result.text), f"{result!r}")
+                event = wrap.wait_event("would-refuse", rule="tls")
+                check("curve cannot be used in TLS 1.3" in event["reason"] and "older" in event["detail"], f"found {event}")
+
 
 tap_ = Tap()
 for each in builds(tap_):
