@@ -10,7 +10,8 @@ import os
 import signal
 import socket
 
-from lib.process import DEADLINE, ROOT, find, free_port, listens, run, temporary_directory, wait_until
+from lib.listening import listens
+from lib.process import DEADLINE, ROOT, find, free_port, run, temporary_directory, wait_until
 from lib.rootfs import Container, DebianRoot, children_of, name, require_containers, state
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 from lib.wrap import LAUNCHER

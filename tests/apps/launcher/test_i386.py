@@ -8,7 +8,8 @@ import ssl
 import struct
 
 from lib import certs, peers
-from lib.process import BUILD, PROGRAMS, ROOT, Process, free_port, listens, run, wait_until
+from lib.listening import listens
+from lib.process import BUILD, PROGRAMS, ROOT, Process, free_port, run, wait_until
 from lib.seal import Scenarios
 from lib.tap import Skip, Tap, contains, equal
 from lib.wrap import LIBRARY, Wrap

@@ -10,7 +10,8 @@ import struct
 import sys
 
 from lib.certs import self_signed
-from lib.process import DEADLINE, Process, find, free_port, listens, run, temporary_directory, wait_until
+from lib.listening import listens
+from lib.process import DEADLINE, Process, find, free_port, run, temporary_directory, wait_until
 from lib.seal import Keys, SealWrap
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LAUNCHER, LIBRARY, Wrap

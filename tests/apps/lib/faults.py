@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from lib.filters import FILTERED, filtered, numbers
-from lib.process import PROGRAMS, free_port, listens, temporary_directory
+from lib.listening import listens
+from lib.process import PROGRAMS, free_port, temporary_directory
 from lib.seal import Keys, SealWrap
 from lib.wrap import Wrap
 

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from lib.listening import listens
+
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = ROOT / os.environ.get("B", "build")
 DEADLINE = float(os.environ.get("PFSWRAP_TEST_DEADLINE", "60"))  # seconds any single wait may take on a busy machine
@@ -87,21 +89,6 @@ def free_port():
         except OSError:
             continue
     raise Timeout("no free port between 12000 and 32000")
-
-
-def listens(port, udp=False):
-    """Whether a socket listens on the port, without connecting to it (proc(5), /proc/net/tcp: state 0A is LISTEN)."""
-    suffix = f":{port:04X}"
-    for table in (("udp", "udp6") if udp else ("tcp", "tcp6")):
-        try:
-            lines = Path("/proc/net", table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[1].endswith(suffix) and (udp or fields[3] == "0A"):
-                return True
-    return False
 
 
 def find(*names):

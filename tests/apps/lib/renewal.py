@@ -4,7 +4,8 @@ import struct
 import subprocess
 import sys
 
-from lib.process import BUILD, DEADLINE, ROOT, listens, merged, temporary_directory, wait_until
+from lib.listening import listens
+from lib.process import BUILD, DEADLINE, ROOT, merged, temporary_directory, wait_until
 from lib.tap import equal
 from lib.wrap import LIBRARY
 

@@ -2,7 +2,8 @@
 
 import signal
 
-from lib.process import PROGRAMS, Process, free_port, listens, wait_until
+from lib.listening import listens
+from lib.process import PROGRAMS, Process, free_port, wait_until
 from lib.seal import MODES, Scenarios, SealWrap, check_wire, look, needs_seal
 from lib.tap import Tap, contains, equal
 

@@ -6,8 +6,9 @@ whole, and changed bytes arrive.
 
 import subprocess
 
+from lib.listening import listens
 from lib.middle import Middle
-from lib.process import PROGRAMS, Process, free_port, listens, wait_until
+from lib.process import PROGRAMS, Process, free_port, wait_until
 from lib.seal import MODES, Keys, SealWrap, needs_seal
 from lib.tap import Failed, Tap, check, contains, equal, lacks
 

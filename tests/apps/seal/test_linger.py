@@ -8,7 +8,8 @@ import resource
 import socket
 import subprocess
 
-from lib.process import PROGRAMS, Process, free_port, listens, wait_until
+from lib.listening import listens
+from lib.process import PROGRAMS, Process, free_port, wait_until
 from lib.seal import MODES, Keys, SealWrap, needs_seal
 from lib.tap import Tap, check, equal
 

@@ -10,7 +10,8 @@ import os
 import socket
 import subprocess
 
-from lib.process import DEADLINE, PROGRAMS, Process, find, free_port, listens, run, wait_until
+from lib.listening import listens
+from lib.process import DEADLINE, PROGRAMS, Process, find, free_port, run, wait_until
 from lib.seal import MODES, Keys, SealWrap, descriptors, needs_seal
 from lib.tap import Skip, Tap, check, contains, equal
 

@@ -5,7 +5,8 @@ import signal
 
 from lib import certs, peers
 from lib.legacy import CIPHERS, LegacyServer, http_get, prove_server
-from lib.process import Process, find, free_port, listens, temporary_directory, wait_until
+from lib.listening import listens
+from lib.process import Process, find, free_port, temporary_directory, wait_until
 from lib.tap import Tap, contains, equal, skip_all
 from lib.wrap import Wrap
 

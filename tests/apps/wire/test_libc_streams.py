@@ -8,7 +8,8 @@ import contextlib
 import os
 import struct
 
-from lib.process import DEADLINE, PROGRAMS, Process, free_port, listens, run, wait_until
+from lib.listening import listens
+from lib.process import DEADLINE, PROGRAMS, Process, free_port, run, wait_until
 from lib.peers import Recorder
 from lib.seal import Keys, SealWrap
 from lib.tap import Skip, Tap, contains, equal
