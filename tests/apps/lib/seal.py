@@ -178,13 +178,18 @@ class Scenarios:
         look_case(tap)
 
     def both(self, scenario, sentence, address=None, marked=True, then=None, only=None, more=(), data=b"",
-             **settings):
-        """`then(mode, result, wrap)` may check more; `only` is "bare" or "sealed" where the other makes no sense."""
+             not_thread="", **settings):
+        """`then(mode, result, wrap)` may check more; `only` is "bare" or "sealed" where the other makes no sense.
+
+        `not_thread` says why ThreadSanitizer's runtime does not allow what the program does.
+        """
         for mode in MODES:
             if only in (None, mode.name):
                 with self.tap.case(f"{mode.name}: {sentence}"):
                     if mode.sealed:
                         needs_seal()
+                    if not_thread and os.environ.get("PFSWRAP_SANITIZED") == "thread":
+                        raise Skip(not_thread)
                     self.once(mode, scenario, address, marked, then, more, data, settings)
 
     def once(self, mode, scenario, address, marked, then, more, data, settings):
