@@ -15,7 +15,7 @@
 
 enum {
     SLOT_BYTES = CONNECTION_BLOCK_BYTES + 2 * CONNECTION_BUFFER_BYTES,
-    SEGMENT_BLOCK_BYTES = 64,
+    SEGMENT_BLOCK_BYTES = 128,
     MAPPING_STEP = 65536, /* a multiple of every page size */
 };
 _Static_assert(sizeof(struct segment) <= SEGMENT_BLOCK_BYTES, "a segment fits its block of memory");
@@ -130,9 +130,23 @@ void segment_hold(struct segment *segment)
     atomic_fetch_add(&segment->live, 1);
 }
 
+bool segment_try_hold(struct segment *segment)
+{
+    unsigned live = atomic_load(&segment->live);
+    while (live > 0)
+        if (atomic_compare_exchange_weak(&segment->live, &live, live + 1))
+            return true;
+    return false;
+}
+
+bool segment_leave_unfreed(struct segment *segment)
+{
+    return atomic_fetch_sub(&segment->live, 1) == 1;
+}
+
 void segment_leave(struct segment *segment)
 {
-    if (atomic_fetch_sub(&segment->live, 1) == 1)
+    if (segment_leave_unfreed(segment))
         segment_drop(segment);
 }
 

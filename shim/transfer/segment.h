@@ -19,11 +19,12 @@ struct segment {
     size_t bytes;
     uint64_t device, inode; /* of its file */
     size_t offset;          /* of the mapping, in the file */
-    atomic_uint live;       /* how many connections of this process are in it */
+    atomic_uint live;       /* how many connections of this process are in it, and threads that look at it */
     atomic_int taker;       /* share.c: the child of vfork() that uses it, */
     atomic_uint taken;      /* and how many slots that child has used */
     atomic_int fd;          /* of its file; -1: it has none */
     int32_t index;          /* of this segment */
+    struct segment *next;   /* share.c: another one that a child of vfork() was the last to look at */
 };
 
 /* Makes a segment with `count` slots. NULL: no memory. In a child of vfork() it has no file. */
@@ -51,6 +52,16 @@ void segment_make_way(int fd);
 /* One more connection of this process is in the segment; one less: the last one frees the segment. */
 void segment_hold(struct segment *segment);
 void segment_leave(struct segment *segment);
+
+/*
+ * As segment_hold(), for a segment that another thread may be freeing: false if it has. The memory of a segment is
+ * only ever used for segments, so this may be another one by then. The caller finds that out afterwards.
+ */
+bool segment_try_hold(struct segment *segment);
+
+/* As segment_leave(), but frees nothing. Returns whether the caller was the last one: the segment is its own then.
+ */
+bool segment_leave_unfreed(struct segment *segment);
 
 /* Frees a segment without connections. */
 void segment_drop(struct segment *segment);

@@ -20,9 +20,23 @@
 #include "transfer/handoff.h"
 #include "transfer/segment.h"
 
-enum { SPARE_SLOTS = 8 };
+enum {
+    SPARE_SLOTS = 8,
+    SPARES = 8, /* as many threads can have children of vfork() that pass connections on at the same time */
+};
 
-static _Atomic(struct segment *) spare; /* for children of vfork() */
+/*
+ * Segments for children of vfork(). Threads share them when there are more than SPARES. So while the child of one
+ * thread looks at a spare, another thread may put a new one in its place and free it, and its memory may become
+ * another segment. The child may use it only if it is still the spare after segment_try_hold().
+ */
+static _Atomic(struct segment *) spares[SPARES];
+
+/* Which of them is this thread's, from 1 on; 0: it has none yet. The child of vfork() has its parent's variable. */
+static __thread unsigned spare_number __attribute__((tls_model("initial-exec")));
+
+/* Segments that a child of vfork() was the last to look at. It cannot close their files for its parent. */
+static _Atomic(struct segment *) unfreed;
 
 static void share_leave(struct endpoint *endpoint)
 {
@@ -45,45 +59,87 @@ static void move_to(struct endpoint *endpoint, struct connection *connection, st
     lock_release(&connection->lock);
 }
 
+/* The place of this thread's spare. */
+static _Atomic(struct segment *) *spare_of_thread(void)
+{
+    static atomic_uint threads;
+    if (spare_number == 0)
+        spare_number = atomic_fetch_add(&threads, 1) % SPARES + 1;
+    return &spares[spare_number - 1];
+}
+
+static void free_unfreed(void)
+{
+    for (struct segment *segment = atomic_exchange(&unfreed, NULL), *next; segment != NULL; segment = next) {
+        next = segment->next;
+        segment_drop(segment);
+    }
+}
+
 void share_before_vfork(void)
 {
     process_check();
     if (process_sandboxed || process_is_vfork_child())
         return;
-    struct segment *before = atomic_load(&spare);
+    _Atomic(struct segment *) *const spare = spare_of_thread();
+    struct segment *before = atomic_load(spare);
     if (before != NULL && atomic_load(&before->taker) == 0)
         return;
     const int saved = errno;
+    free_unfreed();
     struct segment *segment = segment_make(SPARE_SLOTS);
     if (segment != NULL)
         segment_hold(segment);
     if (segment != NULL && segment_descriptor(segment) >= 0 &&
-        atomic_compare_exchange_strong(&spare, &before, segment))
+        atomic_compare_exchange_strong(spare, &before, segment))
         segment = before; /* a child has used it, so it stays only as long as connections are in it */
     if (segment != NULL)
         segment_leave(segment);
     errno = saved;
 }
 
-/* In a child of a fork the spare is the parent's. */
-static void forget_spare(void)
+/* In a child of a fork the spares are the parent's. */
+static void forget_spares(void)
 {
-    struct segment *segment = atomic_exchange(&spare, NULL);
-    if (segment != NULL)
-        segment_leave(segment);
+    for (int i = 0; i < SPARES; i++) {
+        struct segment *segment = atomic_exchange(&spares[i], NULL);
+        if (segment != NULL)
+            segment_leave(segment);
+    }
+    free_unfreed();
 }
 
-/* A slot in the spare segment for this child of vfork(). NULL: there is none. */
-static struct segment *take_spare(uint32_t *slot_index)
+/* In a child of vfork(): it no longer looks at the segment. */
+static void leave_spare(struct segment *segment)
 {
-    struct segment *segment = atomic_load(&spare);
+    if (!segment_leave_unfreed(segment))
+        return;
+    segment->next = atomic_load(&unfreed);
+    while (!atomic_compare_exchange_weak(&unfreed, &segment->next, segment))
+        continue;
+}
+
+/* Whether the segment is the spare, and no other child has taken it. Then it is this child's. */
+static bool take(struct segment *segment, const _Atomic(struct segment *) *spare)
+{
     const int self = (int)process_running_id();
     int taker = 0;
-    if (segment == NULL || segment_descriptor(segment) < 0 ||
-        (!atomic_compare_exchange_strong(&segment->taker, &taker, self) && taker != self))
+    return atomic_load(spare) == segment && segment_descriptor(segment) >= 0 &&
+           (atomic_compare_exchange_strong(&segment->taker, &taker, self) || taker == self);
+}
+
+/* A slot in the spare segment for this child of vfork(), which leaves it with leave_spare(). NULL: there is none.
+ */
+static struct segment *take_spare(uint32_t *slot_index)
+{
+    const _Atomic(struct segment *) *const spare = spare_of_thread();
+    struct segment *segment = atomic_load(spare);
+    if (segment == NULL || !segment_try_hold(segment))
         return NULL;
-    *slot_index = atomic_fetch_add(&segment->taken, 1);
-    return *slot_index < SPARE_SLOTS ? segment : NULL;
+    if (take(segment, spare) && (*slot_index = atomic_fetch_add(&segment->taken, 1)) < SPARE_SLOTS)
+        return segment;
+    leave_spare(segment);
+    return NULL;
 }
 
 /* Moves a private connection to a segment that other programs can map. Returns whether it worked. */
@@ -99,6 +155,8 @@ static bool make_portable(struct endpoint *endpoint, struct connection *connecti
         return false;
     }
     move_to(endpoint, connection, segment, slot_index);
+    if (vfork_child)
+        leave_spare(segment); /* the connection holds it by now */
     return true;
 }
 
@@ -262,7 +320,7 @@ static void after_fork_in_child(enum process_fork kind)
     background_forget(kind == PROCESS_FORK_LIBC || (kind == PROCESS_FORK_RAW && background_may_go_on()));
     endpoint_after_fork(is_idle);
     counted_after_fork_in_child();
-    forget_spare();
+    forget_spares();
     if (is_idle) {
         connection_free_buffers();
         segment_after_fork();

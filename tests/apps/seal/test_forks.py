@@ -110,6 +110,9 @@ def main():
                     once(mode, keys, scenario, count, seed)
     if WAYS:
         tap.finish()
+    with tap.case("sealed: children of vfork() that many threads make at once and that execute: no connection is lost"):
+        needs_seal()
+        once(MODES[1], keys, "servers", PART, SEED, SOCK_FORK="vfork", SOCK_THEN="exec", SOCK_FORKERS="12")
     with tap.case("sealed: connections that a program leaves behind by mistake are counted, not logged one by one"):
         needs_seal()
         leaves_behind(keys)

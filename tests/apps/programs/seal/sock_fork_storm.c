@@ -7,7 +7,7 @@
  * SOCK_CONNECTIONS in the environment says how many connections (default 1000), SOCK_SEED another sequence of
  * chance. SOCK_FORK (fork, vfork, clone or spawn) and SOCK_THEN (close, exec or exit) select one way to make
  * children, and what they do. Then no socket has close-on-exec. SOCK_PROGRAM is the program that they execute
- * (default: /bin/true).
+ * (default: /bin/true), SOCK_FORKERS how many threads fork.
  */
 // link: -pthread
 #include "../lib/sock.h"
@@ -21,7 +21,8 @@
 
 enum {
     USERS = 4,   /* threads with connections, at each end */
-    FORKERS = 2, /* threads that fork */
+    FORKERS = 2, /* threads that fork, if SOCK_FORKERS does not say how many */
+    FORKERS_MAX = 16,
     SIZE_MAX_ = 4000,
     REPORTS = 5,    /* losses that are told one by one */
     TIMEOUT_S = 30, /* what takes longer has hung, on a busy machine too */
@@ -33,7 +34,7 @@ static struct counts {
     atomic_int forks;
 } * counts;
 
-static int total;
+static int total, forkers_wanted = FORKERS;
 static unsigned first_seed;
 static const char *chosen_fork, *chosen_then; /* NULL: all ways, by chance */
 static const char *chosen_program = "/bin/true";
@@ -421,12 +422,12 @@ static void start(pthread_t *threads, size_t *count, void *(*function)(void *), 
 
 static void play(struct part part)
 {
-    pthread_t users[2 * USERS], forkers[FORKERS];
+    pthread_t users[2 * USERS], forkers[FORKERS_MAX];
     size_t user_count = 0, forker_count = 0;
-    unsigned numbers[USERS];
-    for (unsigned i = 0; i < USERS; i++)
+    unsigned numbers[FORKERS_MAX];
+    for (unsigned i = 0; i < FORKERS_MAX; i++)
         numbers[i] = i;
-    for (unsigned i = 0; i < FORKERS && part.forks; i++)
+    for (int i = 0; i < forkers_wanted && part.forks; i++)
         start(forkers, &forker_count, fork_children, &numbers[i]);
     for (unsigned i = 0; i < USERS && part.listener >= 0; i++)
         start(users, &user_count, accept_and_serve, &part.listener);
@@ -447,6 +448,9 @@ static void prepare(void)
     chosen_then = getenv("SOCK_THEN");
     if (getenv("SOCK_PROGRAM") != NULL)
         chosen_program = getenv("SOCK_PROGRAM");
+    if (getenv("SOCK_FORKERS") != NULL)
+        forkers_wanted = (int)strtol(getenv("SOCK_FORKERS"), NULL, 10);
+    sock_expect(forkers_wanted > 0 && forkers_wanted <= FORKERS_MAX, "SOCK_FORKERS from 1 to %d", FORKERS_MAX);
     sock_expect((chosen_fork == NULL) == (chosen_then == NULL), "both SOCK_FORK and SOCK_THEN, or neither");
     counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     sock_expect(counts != MAP_FAILED, "mmap");
