@@ -165,7 +165,7 @@ def sealed_cases(keys, port):
             equal([shown["rules"][0][f"{way}_bytes"] for way in ("sent", "received")], [120_005] * 2, "bytes in all")
 
         with tap.case("both ends are in the list of connections, each with the other's name"):
-            found = [each for each in connections() if str(port) in each["local"] + each["peer"]]
+            found = [each for each in connections() if str(port) in f"{each['local']} {each['peer']}"]
             equal(collections.Counter((each["peer_name"], each["role"], each["pattern"], each["rule"])
                                       for each in found),
                   {("client", "server", "IK", "test"): 2, ("server", "client", "IK", "test"): 2}, "the list")
