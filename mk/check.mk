@@ -15,8 +15,8 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o $(B)/libtest-programs.a
 # Objects of the shim that unit tests link one by one, standing in for what those call. None defines a function that
 # is interposed: a test would interpose its own.
 PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/counters/*.c shim/fd/*.c shim/rules/*.c shim/connection/*.c shim/readiness/*.c) \
-             $(wildcard shim/transfer/*.c shim/inspect/*.c) shim/order.c \
-             $(addprefix shim/socket/,destination.c sealed_operations.c unconnected.c) \
+             $(wildcard shim/transfer/*.c shim/inspect/*.c shim/sealed/*.c) shim/order.c \
+             shim/socket/unconnected.c \
              $(addprefix shim/config/,init.c override.c publish.c trace_output.c) $(addprefix shim/gnutls/,algorithm.c library.c restrict.c) \
              $(addprefix shim/tls/,ciphers.c fork_guard.c groups.c layer_rule.c libssl.c negotiated.c object_map.c) \
              $(addprefix shim/tls/,settings.c signature.c) shim/loader/lookup.c
@@ -41,10 +41,10 @@ $(B)/tests/unit/tools/%: $(B)/tests/unit/tools/%.o $(B)/libtest-unit.a $(B)/libp
 
 # The model of test_numbers: the shim's own sources around the table of descriptors, with a kernel and a scheduler of
 # the test's (tests/unit/model/).
-MODEL_SRC := $(addprefix shim/base/,filter.c memory.c socket_kind.c) $(addprefix shim/fd/,hidden.c notes.c table.c) \
-             $(addprefix shim/connection/,endpoint.c endpoint_numbers.c endpoint_open.c release.c release_close.c release_end.c \
-                          release_replace.c) \
-             $(addprefix shim/socket/,close.c connect.c destination.c dial.c dup.c fcntl.c unconnected.c)
+MODEL_SRC := $(addprefix shim/base/,filter.c memory.c socket_kind.c) $(addprefix shim/fd/,close.c hidden.c notes.c plane.c replace.c table.c) \
+             $(addprefix shim/connection/,endpoint.c endpoint_numbers.c endpoint_open.c release.c release_close.c release_end.c) \
+             $(addprefix shim/sealed/,connect.c control.c destination.c dial.c duplicate.c) \
+             $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
 MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c) \
              $(B)/model/tests/unit/model/model.o $(B)/libtest-unit.a
 MODEL_FLAGS = -Itests/unit/model -Itests/unit -U_FORTIFY_SOURCE

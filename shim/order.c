@@ -12,42 +12,39 @@
 #include "counters/counters.h"
 #include "fd/linger.h"
 #include "fd/own.h"
+#include "fd/plane.h"
 #include "fd/program_socket.h"
 #include "gnutls/library.h"
 #include "inspect/inspect.h"
 #include "readiness/registration.h"
-#include "socket/sealed_operations.h"
+#include "sealed/sealed.h"
 #include "tls/libssl.h"
 #include "transfer/relay_name.h"
 #include "transfer/share.h"
 
 /*
- * In a child of a fork workspaces, counters and the shim's own descriptors come first, since audit events may be
- * written from then on.
- * Sealed connections come before inspected ones: a descriptor that turns out to be sealed is not inspected.
+ * The planes, in the order in which they are asked (fd/plane.h). A new plane is one line here. Sealed connections
+ * come first: that plane takes numbers over, and a descriptor that turns out to be sealed is not inspected.
  */
-const struct process_observer *const process_observers[] = {
-    &workspace_process_observer,
-    &counters_process_observer,
-    &own_process_observer,
-    &share_process_observer,
-    &inspect_process_observer,
-    &linger_process_observer,
+const struct plane *const planes[] = {
+    &sealed_plane,
+    &inspect_plane,
     NULL,
 };
+_Static_assert(sizeof planes / sizeof planes[0] <= 1 + 4, "a word of the table names one of four planes");
 
-/* A number changed its kind without its old owner knowing. Each observer looks at words of its own kind only. */
-const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, &inspect_fd_observer, NULL};
+/*
+ * In a child of a fork workspaces, counters and the shim's own descriptors come first, since audit events may be
+ * written from then on.
+ */
+const struct process_observer *const process_observers[] = {
+    &workspace_process_observer, &counters_process_observer, &own_process_observer,
+    &planes_process_observer,    &linger_process_observer,   NULL,
+};
 
 /* epoll first: it needs the connection's numbers as they were. */
 const struct endpoint_observer *const endpoint_observers[] = {&registration_endpoint_observer,
                                                               &share_endpoint_observer, NULL};
-
-/* What each kind of descriptor does. */
-const struct fd_operations *const fd_operations[FD_KINDS] = {
-    [FD_KIND_SEALED] = &sealed_operations,
-    [FD_KIND_INSPECTED] = &inspect_operations,
-};
 
 /* Unix sockets that stand for TCP connections. */
 const struct address_resolver *const address_resolvers[] = {&relay_address_resolver, NULL};

@@ -16,7 +16,7 @@
 #include "socket/uring_filter.h"
 #include "children/environment.h"
 #include "tls/libssl.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
 
 /* A key log allows to decrypt recorded traffic. No library of this process and no child may write one. */
 static void refuse_key_log(const struct policy *policy)
@@ -83,12 +83,12 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     report_libssl_in_executable();
     refuse_key_log(policy);
     runtime_prepare(policy);
-    inspect_start(policy);
+    PLANES_EACH(plane, start)
+    plane->start(policy);
     if (policy->children == POLICY_CHILDREN_ALLOW)
         release_children();
     else
         environment_start();
     uring_filter_start();
-    if (pfswrap_seals() || inspect_is_wanted())
-        adopt_inherited();
+    adopt_inherited();
 }

@@ -252,7 +252,10 @@ struct endpoint *endpoint_of(int fd);
  */
 void endpoint_update(int fd, const struct connection *connection);
 
-/* For shim/order.c: a number of an endpoint has turned out to be another file (fd/change.h). */
-extern const struct fd_observer endpoint_fd_observer;
+/*
+ * The kernel has given out a number that, by its word, still belonged to a connection here (fd_dropped()). A system
+ * call that passed no interposed function has closed it. So the connection has one number less.
+ */
+void endpoint_dropped(int fd, uint64_t word);
 
 #endif

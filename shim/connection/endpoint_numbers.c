@@ -13,11 +13,7 @@
 #include "connection/endpoint_internal.h"
 #include "connection/holders.h"
 
-/*
- * The kernel has given out a number that still belonged to a connection here. A system call that passed no
- * interposed function has closed it. So the connection has one number less.
- */
-static void number_dropped(int fd, uint64_t word)
+void endpoint_dropped(int fd, uint64_t word)
 {
     struct endpoint *endpoint =
         (word & (FD_WORD_CLOSING | FD_WORD_HIDDEN | FD_WORD_FOREIGN)) == 0 ? endpoint_of_word(word) : NULL;
@@ -28,8 +24,6 @@ static void number_dropped(int fd, uint64_t word)
     else if (atomic_load(&endpoint->fd) == fd)
         atomic_store(&endpoint->fd, -1);
 }
-
-const struct fd_observer endpoint_fd_observer = {.dropped = number_dropped};
 
 void endpoint_note_socket(struct endpoint *endpoint)
 {

@@ -22,6 +22,7 @@
 #include "connection/release_internal.h"
 #include "connection/report_counted.h"
 #include "connection/unproved.h"
+#include "fd/close.h"
 #include "fd/own.h"
 
 /*
@@ -190,7 +191,7 @@ static void free_hidden(struct endpoint *endpoint, struct connection *connection
     const bool was_hidden = fd_unhide(fd, generation);
     endpoint_free(endpoint, connection);
     if (was_hidden)
-        (void)release_close_number(fd, generation);
+        (void)fd_close_closing(fd, generation);
 }
 
 /* The same, after the connection's orderly end. `unread`: the peer has sent more than FINAL. */

@@ -1,17 +1,11 @@
 /*
- * Closing a number: close(2), close_range(2), and the check after a foreign number was closed. fd/change.h has the
- * three steps of closing a number; release.c ends the connection if it was its last number.
+ * What closing a number (fd/close.h) is for a sealed one, and for a hidden one that dup2(2) replaces. release.c
+ * ends the connection if it was its last number.
  */
 #include "connection/release.h"
 
 #include <errno.h>
-#include <pthread.h>
 
-#include "base/fork_lock.h"
-#include "base/libc.h"
-#include "base/process.h"
-#include "base/raw_syscall.h"
-#include "base/signals.h"
 #include "base/transport.h"
 #include "connection/background.h"
 #include "connection/holders.h"
@@ -44,10 +38,36 @@ static bool release_unlocked(int fd, uint32_t generation, bool is_replaced)
     return true;
 }
 
+/*
+ * The program wants a hidden number: the endpoint that has it gets another hidden number, if one is free. Returns
+ * whether the number is closing now.
+ */
+static bool move_hidden(int fd, uint32_t generation)
+{
+    struct endpoint *endpoint = endpoint_of(fd);
+    struct connection *connection;
+    if (endpoint == NULL)
+        ENDPOINT_RAISE(make_way, fd);
+    if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
+        return false;
+    bool is_closing = fd_is_hidden(fd) && atomic_load(&endpoint->fd) == fd;
+    if (is_closing) {
+        const int moved = fd_reserve_duplicate(fd, OWN_FIRST);
+        is_closing = fd_unhide(fd, generation);
+        atomic_store(&endpoint->fd, moved);
+        if (moved >= 0)
+            endpoint_hide(endpoint, moved);
+    }
+    endpoint_leave(connection);
+    return is_closing;
+}
+
 bool release_number(int fd, uint32_t generation, bool is_replaced)
 {
     struct endpoint *endpoint;
     struct connection *connection;
+    if (fd_is_hidden(fd))
+        return is_replaced && move_hidden(fd, generation);
     for (;;) {
         const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
         if (entered == ENDPOINT_ERROR && errno != EBADF)
@@ -70,87 +90,21 @@ bool release_number(int fd, uint32_t generation, bool is_replaced)
     }
 }
 
-long release_close_number(int fd, uint32_t generation)
-{
-    const long result = raw_syscall(SYS_close, fd);
-    fd_vacate_as(fd, generation, result == -EPERM || result == -EACCES || result == -ENOSYS ? FD_WORD_HIDDEN : 0);
-    return result;
-}
-
-/* A sealed number becomes closing in this generation. False: it is foreign, and nothing is recorded about it. */
-static bool take_for_close(int fd, uint32_t generation)
-{
-    enum { TIMEOUT_MS = 1000 }; /* for another thread's dup2(2) onto the number */
-    for (int round = 0; fd_is_known(fd); round++) {
-        if (release_number(fd, generation, false))
-            return true;
-        fd_forget(fd);
-        if (fd_is_known(fd) && !fd_wait(round, TIMEOUT_MS))
-            break;
-    }
-    return false;
-}
-
-int release_close(int fd)
-{
-    if (fd_is_hidden(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    if (process_is_vfork_child())
-        return real_libc()->close(fd);
-    const int saved = errno;
-    const uint32_t generation = fd_next_generation();
-    pthread_testcancel(); /* close(2) is a cancellation point. From here on, the number must be closed */
-    signals_pin();
-    process_block_forks();
-    const bool taken = take_for_close(fd, generation);
-    /* If it stays open for the shim, it is hidden now, or another call has closed it already. */
-    const bool closes = taken && fd_word(fd) == fd_word_closing(generation);
-    const long result = closes ? release_close_number(fd, generation) : 0;
-    process_unblock_forks();
-    signals_unpin();
-    errno = result < 0 ? (int)-result : saved;
-    return !taken ? FD_FOREIGN : result < 0 ? -1 : 0;
-}
-
-void release_after_close(int fd)
+void release_closed(int fd)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    const int saved = errno;
-    if (process_is_vfork_child() || fd_is_hidden(fd))
+    if (!fd_is_sealed(fd) || endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
         return;
-    signals_pin();
-    process_block_forks();
-    if (fd_is_sealed(fd) && endpoint_enter(fd, &endpoint, &connection) == ENDPOINT_ENTERED) {
-        const uint32_t generation = fd_next_generation();
-        const bool is_gone = !endpoint_has_socket(endpoint, fd);
-        if (is_gone && endpoint_remove(endpoint, fd, generation) == 0) {
-            connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
-            (void)holders_release(connection);
-            endpoint_free(endpoint, connection);
-        } else {
-            endpoint_leave(connection);
-        }
-        if (is_gone)
-            fd_vacate(fd, generation);
-    }
-    process_unblock_forks();
-    signals_unpin();
-    errno = saved;
-}
-
-uint32_t release_before_close_range(unsigned first, unsigned last)
-{
-    if (process_is_vfork_child())
-        return 0;
-    const int saved = errno;
     const uint32_t generation = fd_next_generation();
-    for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
-        if (!fd_is_hidden(fd))
-            (void)release_number(fd, generation, false);
-    fd_forget_range(first, last);
-    errno = saved;
-    return generation;
+    const bool is_gone = !endpoint_has_socket(endpoint, fd);
+    if (is_gone && endpoint_remove(endpoint, fd, generation) == 0) {
+        connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
+        (void)holders_release(connection);
+        endpoint_free(endpoint, connection);
+    } else {
+        endpoint_leave(connection);
+    }
+    if (is_gone)
+        fd_vacate(fd, generation);
 }

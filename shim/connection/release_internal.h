@@ -20,19 +20,6 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
  */
 void release_drop(struct endpoint *endpoint, struct connection *connection);
 
-/*
- * Everything about closing `fd` but the system call: the number is closing in this generation afterwards, or hidden
- * if it stays open for the shim (release_last_number()). `is_replaced`: by dup2(2). False: it is not sealed, or was
- * hidden before.
- */
-bool release_number(int fd, uint32_t generation, bool is_replaced);
-
-/*
- * The system call for a number that is closing in this generation, which is foreign afterwards. Where a filter
- * (seccomp) does not allow close(2), the number stays open and becomes hidden. Returns 0 or a negated errno.
- */
-long release_close_number(int fd, uint32_t generation);
-
 /* --- release_end.c --- */
 
 /*

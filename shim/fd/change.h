@@ -81,13 +81,8 @@ void fd_end_closing(bool (*must_close)(int fd));
 
 /*
  * The number no longer has this word, which fd_table_put(), fd_table_take() or fd_claim() has returned. Notifies
- * the module whose data the word referred to. Each such module has an observer in shim/order.c.
+ * the plane that it belonged to (fd/plane.h).
  */
 void fd_dropped(int fd, uint64_t word);
-
-struct fd_observer {
-    void (*dropped)(int fd, uint64_t word);
-};
-extern const struct fd_observer *const fd_observers[]; /* ends with NULL */
 
 #endif

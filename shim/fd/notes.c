@@ -69,7 +69,7 @@ uint64_t fd_note_of(int fd)
 /* Keeps what else is recorded. FD_WORD_STREAM is kept only if it was recorded for this socket. */
 void fd_note(int fd, uint32_t id, unsigned flags)
 {
-    const uint64_t kept = FD_WORD_LINGER | FD_WORD_OWN | FD_WORD_RECORD;
+    const uint64_t kept = FD_WORD_LINGER | FD_WORD_OWN | FD_WORD_RECORD | FD_WORD_PLANE;
     uint64_t before, word = fd_word(fd);
     if ((unsigned)fd >= FD_TABLE_SIZE)
         return;

@@ -1,18 +1,21 @@
 /*
- * What the kinds of descriptors do in place of the kernel, or around its system call. A kind is one constant
- * structure; an interposed call asks for the structure of its descriptor, and calls the entry that it needs. An
- * entry that is NULL means that the kernel does it. A new kind needs a new structure, and its place in
- * shim/order.c.
+ * What a plane does with its descriptors in place of the kernel, or around its system call. An interposed call asks
+ * for the operations of its descriptor (fd_operations_of() in fd/plane.h), and calls the one that it needs. An
+ * operation that is NULL means that the kernel does it.
  */
 #ifndef PFSWRAP_FD_OPERATIONS_H
 #define PFSWRAP_FD_OPERATIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
 #include "base/transport.h"
-#include "fd/table.h"
+
+struct epoll_event;
 
 /*
  * The functions return what the call returns, with errno, unless they say otherwise. `caller` is a return address
@@ -50,20 +53,45 @@ struct fd_operations {
 
     /* shutdown(2). Or FD_FOREIGN. */
     int (*shutdown)(int fd, int how);
+
+    /* --- calls that a plane makes, or makes first --- */
+
+    /* fcntl(2) and ioctl(2), with all commands and requests. Or FD_FOREIGN. */
+    int (*fcntl)(int fd, int command, long argument);
+    int (*ioctl)(int fd, unsigned long request, void *argument);
+
+    /*
+     * getsockopt(2) and setsockopt(2) of options that have the decision HONOUR (socket/option_list.h). Or
+     * FD_FOREIGN: the kernel's answer is right.
+     */
+    int (*get_option)(int fd, int level, int option, void *value, socklen_t *length);
+    int (*set_option)(int fd, int level, int option, const void *value, socklen_t length);
+    /* epoll_ctl(2). Or FD_FOREIGN. */
+    int (*epoll_control)(int epoll, int operation, int fd, struct epoll_event *event);
+
+    /* --- duplicates --- */
+
+    /*
+     * Duplicates the number to `lowest` or above; to exactly `fd2`, another number. `cloexec`: the flag that the
+     * program asked for. Returns the number; -1 with errno of dup(2); or FD_FOREIGN.
+     */
+    int (*dup)(int fd, int lowest, bool cloexec);
+    int (*dup_to)(int fd, int fd2, bool cloexec);
+
+    /*
+     * The kernel has duplicated the number to `copy`, which has this word in the table. Keeps errno. `fd` had no
+     * plane when the call began, or has a record.
+     */
+    void (*copied)(int fd, int copy, uint64_t word);
+
+    /*
+     * The same for a number that dup2(2) is replacing. Returns the bits for its word (plane_record_word()); 0:
+     * there are none. The caller stores them, or passes them to fd_dropped().
+     */
+    uint64_t (*share)(int fd);
+
+    /* Whether the number's record is of the socket that the number is now. If not, it is dropped. Keeps errno. */
+    bool (*is_current)(int fd);
 };
-
-enum fd_kind { FD_KIND_SEALED /* also hidden */, FD_KIND_INSPECTED, FD_KINDS };
-extern const struct fd_operations *const fd_operations[FD_KINDS]; /* in shim/order.c */
-
-/* The operations of a number; NULL: it is foreign, and not inspected. Waits while the number is closing. */
-static inline const struct fd_operations *fd_operations_of(int fd)
-{
-    uint64_t word = fd_word(fd);
-    if ((word & (FD_WORD_FOREIGN | FD_WORD_CLOSING)) == FD_WORD_CLOSING)
-        word = fd_settled_word(fd);
-    if (!fd_word_is_foreign(word))
-        return fd_operations[FD_KIND_SEALED];
-    return fd_word_record(word) != 0 ? fd_operations[FD_KIND_INSPECTED] : NULL;
-}
 
 #endif

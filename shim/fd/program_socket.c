@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "base/raw_syscall.h"
-#include "fd/operations.h"
+#include "fd/plane.h"
 
 static const struct fd_operations *operations_of(int fd)
 {

@@ -70,7 +70,7 @@ __attribute__((unused)) static const char *kind_of(uint64_t word)
     if (word == 0)
         return "foreign";
     if ((word & FD_WORD_FOREIGN) != 0)
-        return (word & FD_WORD_CLAIMED) != 0 ? "claimed" : fd_word_record(word) != 0 ? "inspected" : "noted";
+        return (word & FD_WORD_CLAIMED) != 0 ? "claimed" : fd_word_record(word) != 0 ? "record" : "noted";
     return (word & FD_WORD_CLOSING) != 0 ? "closing" : (word & FD_WORD_HIDDEN) != 0 ? "hidden" : "sealed";
 }
 
@@ -150,14 +150,6 @@ bool fd_is_beyond_limit(int fd)
     struct rlimit limit = {0};
     return fd > atomic_load(&highest) && !process_sandboxed && filter_allows(SYS_prlimit64) &&
            raw_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur;
-}
-
-void fd_dropped(int fd, uint64_t word)
-{
-    if (word == 0)
-        return;
-    for (const struct fd_observer *const *observer = fd_observers; *observer != NULL; observer++)
-        (*observer)->dropped(fd, word);
 }
 
 /* --- closing --- */
@@ -264,29 +256,32 @@ bool fd_set_flag(int fd, unsigned flag, bool set)
     return false;
 }
 
-bool fd_add_record(int fd, uint32_t record)
+/* The record in a word, and the plane that has it. */
+static uint64_t record_in(uint64_t word)
 {
-    if ((unsigned)fd >= FD_TABLE_SIZE || record > FD_WORD_RECORD >> FD_WORD_RECORD_SHIFT)
+    return fd_word_record(word) != 0 ? word & (FD_WORD_RECORD | FD_WORD_PLANE) : 0;
+}
+
+bool fd_add_record(int fd, uint64_t record_word)
+{
+    if ((unsigned)fd >= FD_TABLE_SIZE)
         return false;
     raise_highest(fd);
     for (int round = 0;; round++) {
         uint64_t word = atomic_load(&fd_table[fd]);
         while (fd_word_is_free(word) && fd_word_record(word) == 0)
-            if (atomic_compare_exchange_weak(&fd_table[fd], &word,
-                                             word | FD_WORD_FOREIGN | (uint64_t)record << FD_WORD_RECORD_SHIFT)) {
-                TRACE(FD, "inspected", fd, "record", record);
+            if (atomic_compare_exchange_weak(&fd_table[fd], &word, word | record_word))
                 return true;
-            }
         if (!(is_closing(word) || is_claimed(word)) || !fd_wait(round, CLOSING_TIMEOUT_MS))
             return false;
     }
 }
 
-bool fd_remove_record(int fd, uint32_t record)
+bool fd_remove_record(int fd, uint64_t record_word)
 {
     uint64_t word = fd_word(fd);
-    while (record != 0 && fd_word_record(word) == record)
-        if (atomic_compare_exchange_weak(&fd_table[fd], &word, plain(word & ~(uint64_t)FD_WORD_RECORD)))
+    while (record_in(word) != 0 && record_in(word) == record_in(record_word))
+        if (atomic_compare_exchange_weak(&fd_table[fd], &word, plain(word & ~(FD_WORD_RECORD | FD_WORD_PLANE))))
             return true;
     return false;
 }

@@ -12,7 +12,7 @@
  *                 STREAM                    stdio has a stream on it
  *                 LINGER                    close(2) waits until what was sent is acknowledged (fd/linger.h)
  *                 OWN                       the shim's own file (fd/own.h); the program cannot reach it
- *                 a record                  the connection is inspected (inspect/); the index of its record
+ *                 a record, and a plane     a plane has a record of the connection (fd/plane.h)
  *                 CLAIMED, id               dup2(2) is replacing the number
  *     sealed    generation, index           a number of that endpoint (connection/); CLOEXEC: the program's flag
  *     hidden    HIDDEN, and an index or 0   opened by the shim, and not open for the program
@@ -48,9 +48,13 @@ enum {
     FD_WORD_OWN = 0x10,
     FD_WORD_RECORD_SHIFT = 5,
     FD_WORD_RECORD = 0x03ffffe0, /* the record's index + 1, shifted */
+    FD_WORD_PLANE_SHIFT = 30,
     /* In every word: */
     FD_WORD_ID_SHIFT = 32,
 };
+
+/* With FOREIGN and a record: which plane of the list has it. */
+#define FD_WORD_PLANE ((uint64_t)3 << FD_WORD_PLANE_SHIFT)
 
 /* Returned in place of a call's result for a number that is foreign, or has become so: make the real call. */
 enum { FD_FOREIGN = -2 };
@@ -89,10 +93,14 @@ static inline bool fd_word_is_foreign(uint64_t word)
     return word == 0 || (word & FD_WORD_FOREIGN) != 0;
 }
 
-/* The index + 1 of the record of an inspected connection; 0: it is not inspected. */
+/* The index + 1 of the record of the connection; 0: no plane has one. And that plane's place in the list. */
 static inline uint32_t fd_word_record(uint64_t word)
 {
     return (word & FD_WORD_FOREIGN) != 0 ? ((uint32_t)word & FD_WORD_RECORD) >> FD_WORD_RECORD_SHIFT : 0;
+}
+static inline unsigned fd_word_plane(uint64_t word)
+{
+    return (unsigned)((word & FD_WORD_PLANE) >> FD_WORD_PLANE_SHIFT);
 }
 
 /* Whether anything is recorded about the number. */
@@ -116,8 +124,8 @@ static inline bool fd_is_sealed(int fd)
     return (word & FD_WORD_FOREIGN) == 0 && !fd_word_is_foreign(fd_settled_word(fd));
 }
 
-/* Whether the connection behind `fd` is inspected. Never true for a sealed one. */
-static inline bool fd_is_inspected(int fd)
+/* Whether a plane has a record of the connection behind `fd`. Never true for a sealed one. */
+static inline bool fd_has_record(int fd)
 {
     return __builtin_expect(fd_word_record(fd_word(fd)) != 0, false);
 }
@@ -192,10 +200,10 @@ static inline uint64_t fd_note_word(uint32_t id, unsigned flags)
 bool fd_set_flag(int fd, unsigned flag, bool set);
 
 /*
- * Sets the record of a foreign number that has none. Waits for a call that is replacing the number. Or removes the
- * record from a number that has it. Both return false if the number is not foreign, or has another record.
+ * For fd/plane.c: adds the record and the plane that `word` has to a foreign number, or removes them. As
+ * plane_add_record() and plane_remove_record().
  */
-bool fd_add_record(int fd, uint32_t record);
-bool fd_remove_record(int fd, uint32_t record);
+bool fd_add_record(int fd, uint64_t record_word);
+bool fd_remove_record(int fd, uint64_t record_word);
 
 #endif

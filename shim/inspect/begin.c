@@ -14,7 +14,6 @@
 #include "base/socket_cookie.h"
 #include "base/socket_kind.h"
 #include "config/init.h"
-#include "fd/table.h"
 #include "inspect/record.h"
 #include "rules/rules.h"
 
@@ -54,7 +53,7 @@ void inspect_cut(int fd, const char *reason)
 
 bool inspect_is_current(int fd)
 {
-    const uint32_t entry = fd_word_record(fd_word(fd));
+    const uint32_t entry = plane_record(&inspect_plane, fd_word(fd));
     if (entry == 0)
         return false;
     if (process_sandboxed || record_at(entry)->cookie == socket_cookie(fd, SO_COOKIE))
@@ -103,7 +102,7 @@ static bool add_record(int fd, const struct manner *manner)
         return true; /* a program may call connect(2) again, for the result of a connection that takes long */
     struct record *record = record_new(fd, cookie);
     if (record == NULL)
-        return fd_is_sealed(fd) || fd_is_inspected(fd); /* another thread was faster */
+        return fd_is_sealed(fd) || fd_has_record(fd); /* another thread was faster */
     record->is_server = manner->is_server;
     record->rule = manner->rule != NULL ? (int)(manner->rule - in_force->rules) : RECORD_NO_RULE;
     record->plaintext = manner->plaintext;

@@ -67,7 +67,7 @@ static bool begin(int fd, enum beginning *beginning)
             length = 0;
         (void)inspect_connected(fd, (const struct sockaddr *)&peer, length);
     }
-    return fd_is_inspected(fd);
+    return fd_has_record(fd);
 }
 
 void inspect_received_descriptor(int fd)
@@ -117,7 +117,7 @@ static void wait_for_client(int fd)
             record_unlock(record);
         }
     } else if (!begins_as_tls(config, fd)) {
-        (void)inspect_operations.before_unseen(fd, NULL);
+        (void)inspect_plane.operations.before_unseen(fd, NULL);
     }
 }
 

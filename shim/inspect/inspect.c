@@ -1,5 +1,5 @@
 /*
- * The operations of inspected descriptors (fd/operations.h): the kernel moves the bytes, and the reader gets a
+ * The plane (fd/plane.h) and its operations: the kernel moves the bytes, and the reader gets a
  * copy, before bytes are sent and after bytes were received. So a connection can be refused before a byte leaves.
  */
 #include "inspect/inspect.h"
@@ -9,6 +9,7 @@
 #include "base/address_check.h"
 #include "base/iov_check.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "base/socket_cookie.h"
 #include "inspect/record.h"
 
@@ -93,7 +94,7 @@ static void sent(int fd, const struct iovec *vectors, long count, ssize_t result
         return;
     for (long i = 0; i < count; i++)
         offered += vectors[i].iov_len;
-    if (taken == offered || !fd_is_inspected(fd))
+    if (taken == offered || !fd_has_record(fd))
         return;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
@@ -174,11 +175,11 @@ int inspect_before_stream(int fd, const void *caller)
 static bool refuses_unseen(int fd)
 {
     uint32_t entry;
-    if (!fd_is_inspected(fd) || !inspect_enforces())
+    if (!fd_has_record(fd) || !inspect_enforces())
         return false;
     struct record *record = record_enter(fd, &entry);
     if (record == NULL)
-        return fd_is_inspected(fd);
+        return fd_has_record(fd);
     if (!process_sandboxed && record->cookie != socket_cookie(fd, SO_COOKIE)) {
         record_forget(record, entry); /* closed without an interposed call, and the number is another file now */
         return false;
@@ -187,11 +188,76 @@ static bool refuses_unseen(int fd)
     return true;
 }
 
-const struct fd_operations inspect_operations = {
-    .before_send = before_send,
-    .sent = sent,
-    .received = received,
-    .before_unseen = before_unseen,
-    .before_stream = inspect_before_stream,
-    .refuses_unseen = refuses_unseen,
+static int connected(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (!inspect_is_wanted())
+        return FD_FOREIGN;
+    if (inspect_connected(fd, address, length))
+        return fd_has_record(fd) ? 0 : FD_FOREIGN;
+    errno = ECONNABORTED;
+    return -1;
+}
+
+/* What has arrived already could be read from a socket that is only shut down. */
+static int accepted(int fd, int listener, int flags)
+{
+    (void)flags;
+    if (!inspect_is_wanted())
+        return FD_FOREIGN;
+    if (inspect_accepted(fd, listener))
+        return fd_has_record(fd) ? fd : FD_FOREIGN;
+    (void)raw_syscall(SYS_close, fd);
+    errno = ECONNABORTED;
+    return -1;
+}
+
+static bool inherited(int fd)
+{
+    inspect_inherited(fd);
+    return fd_has_record(fd);
+}
+
+static bool received_descriptor(int fd)
+{
+    inspect_received_descriptor(fd);
+    return fd_has_record(fd);
+}
+
+static void copied(int fd, int copy, uint64_t word)
+{
+    (void)word;
+    inspect_copied(fd, copy);
+}
+
+static void before_filter(bool sandboxes, bool stops_threads)
+{
+    (void)stops_threads;
+    if (sandboxes)
+        inspect_before_sandbox();
+}
+
+const struct plane inspect_plane = {
+    .operations =
+        {
+            .before_send = before_send,
+            .sent = sent,
+            .received = received,
+            .before_unseen = before_unseen,
+            .before_stream = inspect_before_stream,
+            .refuses_unseen = refuses_unseen,
+            .copied = copied,
+            .share = inspect_share,
+            .is_current = inspect_is_current,
+        },
+    .start = inspect_start,
+    .is_wanted = inspect_is_wanted,
+    .is_started = inspect_is_wanted,
+    .enforces = inspect_enforces,
+    .connected = connected,
+    .accepted = accepted,
+    .inherited = inherited,
+    .received = received_descriptor,
+    .dropped = inspect_dropped,
+    .process = &inspect_process_observer,
+    .before_filter = before_filter,
 };

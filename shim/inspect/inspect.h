@@ -1,8 +1,8 @@
 /*
  * The wire plane on sockets: TCP connections that are not sealed are inspected from their first byte until the
  * reader (wire/wire.h) has a verdict. Nothing is delayed or changed. A connection that the policy refuses is cut:
- * from then on its calls fail with ECONNRESET. For the interposed calls; they call fd_is_inspected() first, which
- * is one load. Runs in signal handlers, too.
+ * from then on its calls fail with ECONNRESET. A plane (fd/plane.h), with a
+ * record of each connection. Runs in signal handlers, too.
  */
 #ifndef PFSWRAP_INSPECT_INSPECT_H
 #define PFSWRAP_INSPECT_INSPECT_H
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "fd/change.h"
-#include "fd/operations.h"
+#include "fd/plane.h"
 #include "policy/policy.h"
 
 /* Reads the policy's settings. Once, before main(). */
@@ -74,9 +74,11 @@ void inspect_before_sandbox(void);
  */
 int inspect_before_stream(int fd, const void *caller);
 
+/* The number no longer has its record (struct plane, `dropped`). */
+void inspect_dropped(int fd, uint64_t word);
+
 /* For shim/order.c. */
 extern const struct process_observer inspect_process_observer; /* in a child of a fork: unlocks the records */
-extern const struct fd_observer inspect_fd_observer;           /* the number no longer has its record */
-extern const struct fd_operations inspect_operations;
+extern const struct plane inspect_plane;
 
 #endif

@@ -102,7 +102,7 @@ static void rebuild_pool(void)
         if (is_there(i))
             record_at(i + 1)->descriptors = 0;
     for (int fd = fd_next_known(0); fd >= 0; fd = fd_next_known((unsigned)fd + 1)) {
-        const uint32_t entry = fd_word_record(fd_word(fd));
+        const uint32_t entry = plane_record(&inspect_plane, fd_word(fd));
         if (entry == 0)
             continue;
         record_at(entry)->descriptors++;
@@ -137,14 +137,14 @@ const struct process_observer inspect_process_observer = {
 struct record *record_enter(int fd, uint32_t *entry)
 {
     process_check();
-    *entry = fd_word_record(fd_word(fd));
+    *entry = plane_record(&inspect_plane, fd_word(fd));
     atomic_thread_fence(memory_order_acquire);
     if (*entry == 0)
         return NULL;
     struct record *record = record_at(*entry);
     if (!record_lock(record))
         return NULL;
-    if (fd_word_record(fd_word(fd)) == *entry && record->descriptors > 0)
+    if (plane_record(&inspect_plane, fd_word(fd)) == *entry && record->descriptors > 0)
         return record;
     record_unlock(record);
     return NULL;
@@ -165,7 +165,7 @@ static bool record_add(struct record *record, uint32_t entry, int fd)
 {
     record->descriptors++;
     atomic_fetch_add(&inspected, 1);
-    if (fd_add_record(fd, entry))
+    if (plane_add_record(&inspect_plane, fd, entry))
         return true;
     record->descriptors--;
     atomic_fetch_sub(&inspected, 1);
@@ -175,7 +175,7 @@ static bool record_add(struct record *record, uint32_t entry, int fd)
 void record_forget(struct record *record, uint32_t entry)
 {
     for (int fd = fd_next_known(0); fd >= 0 && record->descriptors > 0; fd = fd_next_known((unsigned)fd + 1))
-        if (fd_remove_record(fd, entry)) {
+        if (plane_remove_record(&inspect_plane, fd, entry)) {
             atomic_fetch_sub(&inspected, 1);
             record->descriptors--;
         }
@@ -188,7 +188,7 @@ void record_forget(struct record *record, uint32_t entry)
 int record_find(uint64_t cookie)
 {
     for (int fd = fd_next_known(0); fd >= 0 && atomic_load(&inspected) > 0; fd = fd_next_known((unsigned)fd + 1)) {
-        const uint32_t entry = fd_word_record(fd_word(fd));
+        const uint32_t entry = plane_record(&inspect_plane, fd_word(fd));
         if (entry != 0 && record_at(entry)->cookie == cookie)
             return fd;
     }
@@ -229,9 +229,9 @@ struct record *record_new(int fd, uint64_t cookie)
  * The number has changed its kind, and no longer has its record. If this is a signal handler that interrupted a
  * call on the same record, the record is not freed, since that call still uses it.
  */
-static void number_dropped(int fd, uint64_t word)
+void inspect_dropped(int fd, uint64_t word)
 {
-    const uint32_t entry = fd_word_record(word);
+    const uint32_t entry = plane_record(&inspect_plane, word);
     (void)fd;
     if (entry == 0)
         return;
@@ -240,8 +240,6 @@ static void number_dropped(int fd, uint64_t word)
         record_release(record, entry);
 }
 
-const struct fd_observer inspect_fd_observer = {.dropped = number_dropped};
-
 void inspect_end(int fd)
 {
     uint32_t entry;
@@ -249,7 +247,7 @@ void inspect_end(int fd)
         return;
     process_block_forks();
     struct record *record = record_enter(fd, &entry);
-    if (record != NULL && fd_remove_record(fd, entry))
+    if (record != NULL && plane_remove_record(&inspect_plane, fd, entry))
         record_release(record, entry);
     else if (record != NULL)
         record_unlock(record);
@@ -279,7 +277,7 @@ uint64_t inspect_share(int fd)
     record->descriptors++;
     atomic_fetch_add(&inspected, 1);
     record_unlock(record);
-    return FD_WORD_FOREIGN | (uint64_t)entry << FD_WORD_RECORD_SHIFT;
+    return plane_record_word(&inspect_plane, entry);
 }
 
 void inspect_before_sandbox(void)

@@ -23,6 +23,12 @@ static inline bool readiness_matters(void)
 /* Whether `fd` needs the calls below: its connection has a filter, or the number is hidden. */
 bool readiness_concerns(int fd);
 
+/* Whether the kernel's events of `fd` need readiness_answer(): it may have got a filter during the wait. */
+static inline bool readiness_answers_for(int fd)
+{
+    return fd_is_sealed(fd);
+}
+
 /*
  * Before a wait for `fd`, for which readiness_concerns() is true: returns the events to ask the kernel for, if the
  * program asks for `events` (both as in poll(2)). Continues the handshake first, and sets *held_back to true if it

@@ -1,123 +1,43 @@
 /*
- * accept, accept4: if a rule seals the address, the connection is sealed from its first byte. The handshake does
- * not happen here, so a silent peer cannot block a server: the program's first use of the descriptor runs it, or
- * the background thread. A connection that no rule seals is inspected.
+ * accept, accept4: the planes are asked for each new connection (fd/plane.h). One of them takes it over, sees its
+ * bytes from now on, or refuses it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "base/interposed.h"
 #include "base/libc.h"
-#include "base/process.h"
 #include "base/raw_syscall.h"
-#include "base/trace.h"
-#include "config/init.h"
-#include "connection/background.h"
-#include "connection/endpoint.h"
-#include "connection/release.h"
-#include "connection/unproved.h"
-#include "inspect/inspect.h"
-#include "rules/rules.h"
-#include "transfer/relay.h"
+#include "fd/plane.h"
+#include "socket/data_call.h"
 
-enum verdict { PLAIN, SEAL, REFUSE };
-
-/* What to do with `fd`, which has just been accepted from `listener`. SEAL: under *rule. */
-static enum verdict decide(int fd, int listener, const struct policy_rule **rule)
-{
-    const struct policy *policy = pfswrap_policy();
-    const enum rule_answer answer = rule_for_accept(policy, fd, listener, rule);
-    if (answer == RULE_UNKNOWN && rules_require(policy, POLICY_LISTEN))
-        return REFUSE;
-    if (!rule_seals_socket(*rule))
-        return PLAIN;
-    return process_is_vfork_child() ? REFUSE : SEAL; /* such a child cannot change the table of descriptors */
-}
-
-/*
- * `fd` is a new connection from `listener`, or negative. Returns it; -1 with ECONNABORTED: it must be inspected,
- * and cannot be. What has arrived already could be read from a socket that is only shut down.
+/* `fd` has just been accepted from `listener`, with `more` flags than the program's. Returns what accept(2) does.
  */
-static int inspect(int fd, int listener)
+static int finish(int fd, int listener, int flags, int more)
 {
-    if (fd < 0 || inspect_accepted(fd, listener))
-        return fd;
-    (void)raw_syscall(SYS_close, fd);
-    errno = ECONNABORTED;
-    return -1;
-}
-
-static int refuse(int fd)
-{
-    connection_report_lost("an accepted connection must be sealed, and that is not possible in this process");
-    (void)raw_syscall(SYS_close, fd);
-    errno = ECONNABORTED;
-    return -1;
-}
-
-/*
- * `fd` has just been accepted from `listener`, with close-on-exec. `flags`: the program's. Returns it, or -1 with
- * errno.
- */
-static int finish(int fd, int listener, int flags)
-{
-    struct endpoint *endpoint;
-    const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
-    const struct policy_rule *rule = NULL;
-    const enum verdict verdict = decide(fd, listener, &rule);
-    TRACE(CALLS,
-          verdict == SEAL    ? "accept, sealed"
-          : verdict == PLAIN ? "accept"
-                             : "accept, refused",
-          fd, "flags", flags);
-    if (verdict == REFUSE)
-        return refuse(fd);
-    if (verdict == PLAIN) {
-        if (!cloexec)
-            (void)raw_syscall(RAW_FCNTL, fd, F_SETFD, 0);
-        return inspect(fd, listener);
-    }
-    struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
-                                                  (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint);
-    if (connection == NULL) {
-        int error = errno;
-        connection_report_lost("no memory or no descriptor for a sealed connection");
-        (void)raw_syscall(SYS_close, fd);
-        errno = error;
+    const int result = planes_accepted(fd, listener, flags);
+    if (result == -1)
         return -1;
-    }
-    handshake_begin(connection, fd);
-    endpoint_update(fd, connection);
-    endpoint_leave(connection);
-    const int error = relay_is_needed(fd) ? relay_require(fd) : 0;
-    if (error == 0) {
-        /* The program may wait for something else first. The peer must not wait for the handshake meanwhile. */
-        if ((flags & SOCK_NONBLOCK) == 0 && fd_is_sealed(fd))
-            background_add(endpoint);
-        return fd;
-    }
-    (void)release_close(fd);
-    errno = error;
-    return -1;
+    /* The table has the program's flag of a number that a plane has taken over, and the kernel's stays set. */
+    if ((more & SOCK_CLOEXEC) != 0 && (flags & SOCK_CLOEXEC) == 0 && !fd_has_own_stream(fd))
+        (void)raw_syscall(RAW_FCNTL, fd, F_SETFD, 0);
+    return fd;
 }
 
 PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    if (!pfswrap_seals())
-        return inspect(real_libc()->accept4(fd, address, length, flags), fd);
-    int accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
-    while (accepted < 0 && errno == EMFILE && unproved_drop())
-        accepted = real_libc()->accept4(fd, address, length, flags | SOCK_CLOEXEC);
-    if (accepted < 0)
-        return accepted;
-    unproved_check(accepted);
-    return finish(accepted, fd, flags);
+    const int more = planes_accept_flags();
+    int accepted = real_libc()->accept4(fd, address, length, flags | more);
+    while (accepted < 0 && errno == EMFILE && planes_make_room())
+        accepted = real_libc()->accept4(fd, address, length, flags | more);
+    return accepted < 0 ? accepted : finish(accepted, fd, flags, more);
 }
 
 PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    return pfswrap_seals() ? accept4(fd, address, length, 0)
-                           : inspect(real_libc()->accept(fd, address, length), fd);
+    if (planes_accept_flags() != 0)
+        return accept4(fd, address, length, 0);
+    const int accepted = real_libc()->accept(fd, address, length);
+    return accepted < 0 ? accepted : finish(accepted, fd, 0, 0);
 }

@@ -12,7 +12,7 @@
 
 #include "base/interposed.h"
 #include "base/libc.h"
-#include "config/init.h"
+#include "fd/plane.h"
 #include "transfer/relay_name.h"
 
 /* SO_ORIGINAL_DST of linux/netfilter_ipv4.h, which cannot be included together with libc's headers. */
@@ -34,7 +34,7 @@ static void store(const struct sockaddr_in6 *from, struct sockaddr *address, soc
 /* Whether the kernel has returned the address of a Unix socket, which may be a relay's. */
 static bool may_be_relayed(const struct sockaddr *address, socklen_t room)
 {
-    return room >= sizeof address->sa_family && address->sa_family == AF_UNIX && pfswrap_seals();
+    return room >= sizeof address->sa_family && address->sa_family == AF_UNIX && planes_take_over();
 }
 
 PFSWRAP_EXPORT int getpeername(int fd, struct sockaddr *address, socklen_t *length)
@@ -69,7 +69,7 @@ static bool has_no_value(int level, int option)
 
 bool address_option_refused(int fd, int level, int option, void *value, socklen_t *length)
 {
-    if ((level != IPPROTO_TCP && level != IPPROTO_IP && level != IPPROTO_IPV6) || !pfswrap_seals() ||
+    if ((level != IPPROTO_TCP && level != IPPROTO_IP && level != IPPROTO_IPV6) || !planes_take_over() ||
         !address_is_relayed(fd))
         return false;
     if (level == IPPROTO_IP && option == ORIGINAL_DST)
@@ -87,7 +87,7 @@ void address_option_answered(int fd, int option, void *value, socklen_t length)
 {
     struct sockaddr_in6 self;
     int number;
-    if (length != sizeof number || !pfswrap_seals())
+    if (length != sizeof number || !planes_take_over())
         return;
     memcpy(&number, value, sizeof number);
     if (option == SO_DOMAIN && number == AF_UNIX && relay_name_read(fd, &self, NULL))

@@ -1,85 +1,30 @@
 /*
- * Connections that the program was given: before it started, or in a message (SCM_RIGHTS, unix(7)). A program with
- * the shim passes on relayed connections and handoff sockets (import.h). A bare socket comes from a program without
- * the shim. Only its addresses are known, and its handshake begins here. The handshake fails if bytes have passed
- * on the connection before, or if the first bytes of the peer are not a handshake. Or the socket comes from a
- * parent with the shim that connected it after it had made this process. Then the parent uses the connection, and
- * this process must leave it alone (connection/handshake.c). A connection that cannot be adopted is shut down,
- * never left plain.
+ * Connections that the program was given: before it started, or in a message (SCM_RIGHTS, unix(7)). The planes are
+ * asked for each of them in their order (fd/plane.h).
  */
 #include "socket/adopt.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "base/raw_syscall.h"
-#include "config/init.h"
-#include "connection/endpoint.h"
 #include "fd/list.h"
-#include "inspect/inspect.h"
-#include "rules/rules.h"
-#include "transfer/import.h"
-#include "transfer/relay.h"
-
-static void adopt(int fd)
-{
-    struct endpoint *endpoint;
-    if (import_take(fd))
-        return;
-    const struct policy *policy = pfswrap_policy();
-    const struct policy_rule *rule;
-    const enum rule_answer answer = rule_for_open(policy, fd, &rule);
-    if (answer == RULE_NONE || fd_is_sealed(fd))
-        return;
-    if (answer == RULE_UNKNOWN) {
-        if (rules_require(policy, POLICY_LISTEN) || rules_require(policy, POLICY_CONNECT))
-            (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
-        return;
-    }
-    const long flags = raw_syscall(RAW_FCNTL, fd, F_GETFD, 0), modes = raw_syscall(RAW_FCNTL, fd, F_GETFL, 0);
-    const bool cloexec = (flags & FD_CLOEXEC) != 0;
-    if (import_join(fd, fd, cloexec))
-        return;
-    struct connection *connection =
-        endpoint_open(fd, (uint16_t)(rule - policy->rules), rule->direction == POLICY_CONNECT,
-                      (modes & O_NONBLOCK) != 0, cloexec, &endpoint);
-    if (connection == NULL) {
-        (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
-        return;
-    }
-    (void)raw_syscall(RAW_FCNTL, fd, F_SETFD, FD_CLOEXEC);
-    connection->inherited = connection->initiator;
-    handshake_begin(connection, fd);
-    endpoint_update(fd, connection);
-    endpoint_leave(connection);
-}
-
-/* At 0, 1 and 2 a sealed connection is relayed. */
-static void relay_where_needed(int fd)
-{
-    if (fd_is_sealed(fd) && relay_is_needed(fd) && relay_require(fd) != 0)
-        (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
-}
+#include "fd/plane.h"
 
 static void visit_inherited(int fd, void *nothing)
 {
     (void)nothing;
-    if (pfswrap_seals())
-        adopt(fd);
-    if (!fd_is_sealed(fd))
-        inspect_inherited(fd);
+    planes_inherited(fd);
 }
 
 void adopt_inherited(void)
 {
-    enum { STANDARD_LAST = 2 };
     const int saved = errno;
+    if (!planes_want())
+        return;
     list_descriptors(visit_inherited, NULL);
-    for (int fd = 0; fd <= STANDARD_LAST; fd++)
-        relay_where_needed(fd);
+    PLANES_EACH(plane, inherited_all)
+    plane->inherited_all();
     errno = saved;
 }
 
@@ -95,11 +40,7 @@ void adopt_received(const struct msghdr *message)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(control) + i * sizeof fd, sizeof fd);
-            if (pfswrap_seals())
-                adopt(fd);
-            if (!fd_is_sealed(fd))
-                inspect_received_descriptor(fd);
-            relay_where_needed(fd);
+            planes_received(fd);
         }
     }
     errno = saved;

@@ -1,7 +1,7 @@
 /*
- * POSIX asynchronous I/O (aio(7)): threads of libc move the bytes without interposed calls. It is refused on sealed
- * descriptors, and on inspected ones if the policy may refuse connections. The error is ENOSYS, "not implemented":
- * programs must expect it, and then use other calls.
+ * POSIX asynchronous I/O (aio(7)): threads of libc move the bytes without interposed calls. It is refused on
+ * descriptors whose plane refuses such bytes (fd/operations.h, `refuses_unseen`). The error is ENOSYS, "not
+ * implemented": programs must expect it, and then use other calls.
  */
 #include <aio.h>
 #include <errno.h>

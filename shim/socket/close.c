@@ -1,7 +1,7 @@
 /*
- * close, close_range, closefrom, shutdown. A sealed connection ends with FINAL. The shim's own files and hidden
- * numbers stay open; for the program they are not open. These calls may come before any constructor, in signal
- * handlers, and in children of vfork(), so nothing here allocates memory.
+ * close, close_range, closefrom, shutdown. The plane of a number ends its connection (fd/close.h). The shim's own
+ * files and hidden numbers stay open; for the program they are not open. These calls may come before any
+ * constructor, in signal handlers, and in children of vfork(), so nothing here allocates memory.
  */
 #include <errno.h>
 #include <limits.h>
@@ -16,18 +16,14 @@
 #include "base/libc.h"
 #include "base/process.h"
 #include "base/signals.h"
-#include "config/init.h"
-#include "config/keys.h"
-#include "connection/background.h"
-#include "connection/endpoint.h"
-#include "connection/release.h"
+#include "fd/change.h"
+#include "fd/close.h"
 #include "fd/hidden.h"
 #include "fd/linger.h"
 #include "fd/list.h"
 #include "fd/own.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
 #include "socket/data_call.h"
-#include "transfer/export.h"
 
 /*
  * The real call. The number was foreign a moment ago; afterwards another thread may have registered it. Either this
@@ -39,7 +35,7 @@ static inline int close_foreign(int fd)
     const int result = real_libc()->close(fd);
     atomic_thread_fence(memory_order_seq_cst);
     if (fd_is_known(fd))
-        release_after_close(fd);
+        fd_closed(fd);
     return result;
 }
 
@@ -50,7 +46,7 @@ KNOWN_CALL int close_known(int fd)
         return -1;
     }
     linger_before_close(fd);
-    int result = release_close(fd);
+    int result = fd_close(fd);
     if (result == FD_FOREIGN)
         result = close_foreign(fd);
     TRACE_CALL("close", fd, result);
@@ -103,35 +99,35 @@ static int close_range_around_own(unsigned first, unsigned last, int flags, uint
 
 /*
  * CLOSE_RANGE_UNSHARE gives the calling thread its own set of descriptors, but there is only one table of
- * descriptors (fd/table.h). In a process with one thread, not counting the background thread, the flag has no
+ * descriptors (fd/table.h). In a process with one thread, not counting the planes' own, the flag has no
  * effect. Otherwise, and if the number of threads is not known, it is refused.
  */
 static bool unshare_is_refused(int *flags)
 {
-    if ((*flags & (int)CLOSE_RANGE_UNSHARE) == 0 || !pfswrap_seals() || process_is_vfork_child())
+    if ((*flags & (int)CLOSE_RANGE_UNSHARE) == 0 || !planes_take_over() || process_is_vfork_child())
         return false;
     *flags &= ~(int)CLOSE_RANGE_UNSHARE;
-    background_settle();
-    return process_threads() != (background_is_running() ? 2 : 1);
+    const unsigned others = planes_threads();
+    return process_threads() != 1 + others;
 }
 
-/* Ends the sealed connections and the records of the range, and makes the real call. */
+/* Ends what the planes have in the range, and makes the real call. */
 static int close_all_in_range(unsigned first, unsigned last, int flags)
 {
-    const bool counts = (keys_in_use() || inspect_is_wanted()) && !process_is_vfork_child();
+    const bool counts = planes_started() && !process_is_vfork_child();
     linger_before_close_range(first, last);
     if (!counts)
         return close_range_around_own(first, last, flags, 0);
     signals_pin();
     process_block_forks();
-    const uint32_t generation = release_before_close_range(first, last);
+    const uint32_t generation = fd_begin_close_range(first, last);
     fd_begin_range();
     const int result = close_range_around_own(first, last, flags, generation);
     const int saved = errno;
     atomic_thread_fence(memory_order_seq_cst); /* as in close_foreign() */
     fd_vacate_range(first, last, generation, result != 0);
     for (int fd = fd_next(first); fd >= 0 && (unsigned)fd <= last; fd = fd_next((unsigned)fd + 1))
-        release_after_close(fd);
+        fd_closed(fd);
     fd_end_range();
     process_unblock_forks();
     signals_unpin();
@@ -150,8 +146,8 @@ PFSWRAP_EXPORT int close_range(unsigned first, unsigned last, int flags)
     }
     if ((flags & (int)CLOSE_RANGE_CLOEXEC) == 0)
         return close_all_in_range(first, last, flags);
-    if (atomic_load(&endpoint_count) > 0)
-        export_close_on_exec(first, last);
+    PLANES_EACH(plane, close_range_on_exec)
+    plane->close_range_on_exec(first, last);
     return close_range_around_own(first, last, flags, 0);
 }
 

@@ -8,17 +8,16 @@
 #include <sys/socket.h>
 
 /*
- * To be called before a call that connects and sends at once. A connection that must be sealed is connected here,
- * without data. CONNECT_FAST_DONE: the caller must send without MSG_FASTOPEN, whatever the descriptor is by then,
- * since the kernel must not connect it. CONNECT_FAST_FAILED: with errno of connect(2).
+ * To be called before a call that connects and sends at once. If a plane makes the connection, it does so here,
+ * without data, and MSG_FASTOPEN is removed from *flags: the kernel must not connect the descriptor, whatever it is
+ * by then. Returns 0, or -1 with errno of connect(2).
  */
-enum connect_fast { CONNECT_FAST_FOREIGN, CONNECT_FAST_DONE, CONNECT_FAST_FAILED };
-enum connect_fast connect_before_fast(int fd, const struct sockaddr *address, socklen_t length);
+int connect_before_fast(int fd, const struct sockaddr *address, socklen_t length, int *flags);
 
 /*
- * `fd` is or will be connected to `address`, and no rule seals it: all its numbers are inspected from now on.
- * Returns 0; or -1 with ECONNRESET: it was cut, since a stdio stream would send plaintext on it.
+ * `fd` is or will be connected to `address` by the kernel: the planes see it, and all its numbers, from now on.
+ * Returns 0; or -1 with errno: the connection was cut, and the call must fail.
  */
-int connect_inspected(int fd, const struct sockaddr *address, socklen_t length);
+int connect_finish(int fd, const struct sockaddr *address, socklen_t length);
 
 #endif

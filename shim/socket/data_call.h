@@ -10,7 +10,7 @@
 
 #include "base/libc.h"
 #include "base/trace.h"
-#include "fd/operations.h"
+#include "fd/plane.h"
 
 /* Marks the second function. */
 #define KNOWN_CALL static __attribute__((noinline))
@@ -37,8 +37,8 @@ static inline bool fd_call_is_real(int fd)
     } while (0)
 
 /*
- * The body of the other function, for a call that receives, or sends, `count` vectors. A number that was sealed may
- * be inspected by now (FD_FOREIGN): another thread has closed it, and the kernel has given it out again.
+ * The body of the other function, for a call that receives, or sends, `count` vectors. A number may have another
+ * plane by now (FD_FOREIGN): another thread has closed it, and the kernel has given it out again.
  */
 #define RECEIVE_KNOWN(fd, vectors, count, flags, call, caller, real_call)                                          \
     do {                                                                                                           \
@@ -82,6 +82,13 @@ static inline bool fd_call_is_real(int fd)
 static inline bool fd_has_operations(int fd)
 {
     return fd_word(fd) != 0 && fd_operations_of(fd) != NULL;
+}
+
+/* Whether a plane makes the bytes of the stream: the kernel has others. */
+static inline bool fd_has_own_stream(int fd)
+{
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    return operations != NULL && operations->receive != NULL;
 }
 
 /* Before libc sends bytes without an interposed call. 0, or -1 with errno. */

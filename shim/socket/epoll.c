@@ -1,8 +1,8 @@
 /*
- * epoll_ctl on a sealed descriptor, and the calls that wait. Events are checked before the program gets them, and
- * handshakes continue while the program waits. If an epoll instance is waited for in another way (by poll(2), by
- * another epoll instance, by a process without pfswrap), the program gets spurious events at worst
- * (readiness/registration.h).
+ * epoll_ctl, and the calls that wait. Events of descriptors that a plane has taken over are checked before the
+ * program gets them, and handshakes continue while the program waits (readiness/). If an epoll instance is waited
+ * for in another way (by poll(2), by another epoll instance, by a process without pfswrap), the program gets
+ * spurious events at worst (readiness/registration.h).
  */
 #include <errno.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/process.h"
-#include "config/keys.h"
+#include "fd/plane.h"
 #include "readiness/readiness.h"
 #include "readiness/registration.h"
 #include "readiness/timeout.h"
@@ -20,25 +20,17 @@
 
 PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    struct endpoint *endpoint;
-    struct connection *connection;
-    enum endpoint_result entered = ENDPOINT_NONE;
-    if (fd_is_sealed(fd) && (operation == EPOLL_CTL_DEL || !address_is_bad(event)))
-        entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered == ENDPOINT_ERROR && errno == EBADF)
-        return -1;
-    if (entered != ENDPOINT_ENTERED) { /* foreign; or a signal handler inside a call: spurious events at worst */
-        int outcome = real_libc()->epoll_ctl(epoll, operation, fd, event);
-        if (outcome == 0 && keys_in_use())
-            registration_note(epoll, operation, fd, event);
-        return outcome;
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    if (operations != NULL && operations->epoll_control != NULL) {
+        const int result = operations->epoll_control(epoll, operation, fd, event);
+        if (result != FD_FOREIGN)
+            return result;
     }
-    int result = registration_control(endpoint, connection, epoll, operation, fd, event);
-    endpoint_leave(connection);
-    if (result == 0)
-        return 0;
-    errno = -result;
-    return -1;
+    const int outcome = real_libc()->epoll_ctl(epoll, operation, fd, event);
+    if (outcome == 0)
+        PLANES_EACH(plane, epoll_noted)
+    plane->epoll_noted(epoll, operation, fd, event);
+    return outcome;
 }
 
 enum call { EPOLL_WAIT, EPOLL_PWAIT, EPOLL_PWAIT2 };
@@ -116,7 +108,7 @@ static int wait_on(struct request *request, uint64_t allowed, int count)
 
 /*
  * The body of the calls. The second check of readiness_matters() is for a thread that began to wait before the
- * process had a sealed connection, and that is woken by the first event of one. Its timeout begins anew then.
+ * process had such a descriptor, and that is woken by the first event of one. Its timeout begins anew then.
  */
 #define WAIT(request, allowed, real_call)                                                                          \
     do {                                                                                                           \

@@ -1,30 +1,36 @@
 /*
- * The end of the process: sealed connections are closed in order, and the process waits until the kernel has taken
- * their bytes, at most the policy's `linger`. exit(3) calls the destructor after the program's own handlers.
+ * The end of the process: each plane ends its connections (struct plane, `exit`). exit(3) calls the destructor
+ * after the program's own handlers.
  */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/interposed.h"
 #include "base/libc.h"
-#include "config/init.h"
-#include "connection/release.h"
+#include "fd/plane.h"
+#include "socket/exit.h"
+
+void exit_connections(void)
+{
+    PLANES_EACH(plane, exit)
+    plane->exit();
+}
 
 __attribute__((destructor)) static void end_connections(void)
 {
-    release_all();
+    exit_connections();
 }
 
 /* Handlers run in reverse order, so this one runs after the program's. */
 __attribute__((constructor)) static void prepare_quick_exit(void)
 {
-    if (pfswrap_seals())
-        (void)at_quick_exit(release_all);
+    if (planes_want())
+        (void)at_quick_exit(exit_connections);
 }
 
 PFSWRAP_EXPORT void _exit(int status)
 {
-    release_all();
+    exit_connections();
     for (;;)
         real_libc()->_exit(status);
 }

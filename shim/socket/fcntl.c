@@ -1,125 +1,24 @@
 /*
- * fcntl and ioctl on a sealed descriptor: duplicates, the close-on-exec flag, the blocking mode, and how many bytes
- * can be read. All other commands go to the kernel.
+ * fcntl and ioctl: a plane may answer instead of the kernel: about duplicates, the close-on-exec flag, the blocking
+ * mode, and how many bytes can be read.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
-#include "base/address_check.h"
 #include "base/aliases.h"
 #include "base/interposed.h"
 #include "base/libc.h"
-#include "base/process.h"
-#include "connection/endpoint.h"
-#include "connection/stream.h"
+#include "socket/data_call.h"
 #include "socket/dup.h"
-#include "transfer/export.h"
-#include "transfer/relay.h"
-
-/* The kernel's blocking mode of the socket has changed. */
-static void set_nonblocking(int fd, bool nonblocking)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
-        return;
-    atomic_store(&connection->nonblocking, nonblocking);
-    endpoint_update(fd, connection);
-    endpoint_leave(connection);
-}
-
-/*
- * A child of vfork() cannot change the table, which is its parent's. If it wants a descriptor to survive the exec,
- * or to be duplicated, the descriptor becomes a handoff socket, or else a relay's end. Then the kernel's flag
- * counts. Returns FD_FOREIGN, or -1 with errno.
- */
-static int keep_over_exec(int fd)
-{
-    const int error = export_as_handoff(fd) ? 0 : relay_require(fd);
-    if (error == 0)
-        return FD_FOREIGN;
-    errno = error;
-    return -1;
-}
-
-/*
- * The child does not want the descriptor to survive the exec. Its parent's flag in the table may say that it does.
- */
-static int close_on_exec(int fd)
-{
-    if (!fd_cloexec(fd))
-        (void)export_as_handoff(fd);
-    return FD_FOREIGN;
-}
-
-static int fcntl_in_vfork_child(int fd, int command, long argument)
-{
-    if (command == F_SETFD)
-        return (argument & FD_CLOEXEC) != 0 ? close_on_exec(fd) : keep_over_exec(fd);
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? keep_over_exec(fd) : FD_FOREIGN;
-}
-
-static int not_open(void)
-{
-    errno = EBADF;
-    return -1;
-}
-
-/* Sets the program's flag. FD_FOREIGN: the number has become foreign, and the kernel has its flag. */
-static int set_cloexec(int fd, bool cloexec)
-{
-    while (!fd_set_cloexec(fd, cloexec)) {
-        const uint64_t word = fd_settled_word(fd);
-        if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
-            return FD_FOREIGN;
-        if ((word & (FD_WORD_CLOSING | FD_WORD_HIDDEN)) != 0)
-            return not_open();
-    }
-    return 0;
-}
-
-static int get_cloexec(int fd)
-{
-    const uint64_t word = fd_settled_word(fd);
-    if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
-        return FD_FOREIGN;
-    return (word & (FD_WORD_CLOSING | FD_WORD_HIDDEN)) != 0 ? not_open() : fd_word_cloexec(word) ? FD_CLOEXEC : 0;
-}
-
-static int fcntl_sealed(int fd, int command, long argument)
-{
-    if (fd_is_hidden(fd))
-        return not_open();
-    if (process_is_vfork_child())
-        return fcntl_in_vfork_child(fd, command, argument);
-    switch (command) {
-    case F_DUPFD:
-    case F_DUPFD_CLOEXEC:
-        return dup_sealed(fd, (int)argument, command == F_DUPFD_CLOEXEC);
-    case F_GETFD:
-        return get_cloexec(fd);
-    case F_SETFD:
-        return set_cloexec(fd, (argument & FD_CLOEXEC) != 0);
-    case F_SETFL: {
-        int result = real_libc()->fcntl(fd, command, argument);
-        if (result == 0)
-            set_nonblocking(fd, (argument & O_NONBLOCK) != 0);
-        return result;
-    }
-    default:
-        return FD_FOREIGN;
-    }
-}
 
 /* `real`: the real function of that name. On i386 they differ in the structure that a lock has. */
 static inline __attribute__((always_inline)) int fcntl_as(int (*real)(int, int, ...), int fd, int command,
                                                           long argument)
 {
-    if (fd_is_sealed(fd)) {
-        int result = fcntl_sealed(fd, command, argument);
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    if (operations != NULL && operations->fcntl != NULL) {
+        const int result = operations->fcntl(fd, command, argument);
         if (result != FD_FOREIGN)
             return result;
     }
@@ -155,44 +54,15 @@ PFSWRAP_ALIAS(fcntl64, fcntl);
 PFSWRAP_ALIAS(__libc_fcntl64, fcntl);
 #endif
 
-static int ioctl_sealed(int fd, ioctl_request request, void *argument)
-{
-    if (fd_is_hidden(fd))
-        return not_open();
-    if (process_is_vfork_child())
-        return request == FIONCLEX ? keep_over_exec(fd) : request == FIOCLEX ? close_on_exec(fd) : FD_FOREIGN;
-    if (address_is_bad(argument) && (request == FIONREAD || request == FIONBIO))
-        return FD_FOREIGN; /* the kernel refuses */
-    switch (request) {
-    case FIONREAD: {
-        ssize_t available = stream_available(fd);
-        if (available < 0)
-            return (int)available;
-        *(int *)argument = available < INT_MAX ? (int)available : INT_MAX;
-        return 0;
-    }
-    case FIONBIO: {
-        int result = real_libc()->ioctl(fd, request, argument);
-        if (result == 0)
-            set_nonblocking(fd, *(const int *)argument != 0);
-        return result;
-    }
-    case FIOCLEX:
-    case FIONCLEX:
-        return set_cloexec(fd, request == FIOCLEX);
-    default:
-        return FD_FOREIGN;
-    }
-}
-
 PFSWRAP_EXPORT int ioctl(int fd, ioctl_request request, ...)
 {
     va_list list;
     va_start(list, request);
     void *argument = va_arg(list, void *);
     va_end(list);
-    if (fd_is_sealed(fd)) {
-        int result = ioctl_sealed(fd, request, argument);
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    if (operations != NULL && operations->ioctl != NULL) {
+        const int result = operations->ioctl(fd, (unsigned long)request, argument);
         if (result != FD_FOREIGN)
             return result;
     }

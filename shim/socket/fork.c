@@ -1,7 +1,7 @@
 /*
  * _Fork, clone and vfork: forks that do not run the handlers of pthread_atfork(3), as fork, daemon and forkpty do.
  * A child of clone() starts in a function of the program, and does not return to this file. Its first call on a
- * sealed descriptor does what is done here after the fork (process_check()).
+ * descriptor of a plane does what is done here after the fork (process_check()).
  */
 #include <sched.h>
 #include <stdarg.h>
@@ -12,8 +12,7 @@
 #include "base/libc.h"
 #include "base/process.h"
 #include "base/tail_call.h"
-#include "connection/endpoint.h"
-#include "transfer/share.h"
+#include "fd/plane.h"
 
 PFSWRAP_EXPORT pid_t _Fork(void)
 {
@@ -48,7 +47,7 @@ PFSWRAP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *
 TAIL_CALLER PFSWRAP_EXPORT pid_t vfork(void)
 {
     process_check();
-    if (atomic_load(&endpoint_count) > 0)
-        share_before_vfork();
+    PLANES_EACH(plane, before_vfork)
+    plane->before_vfork();
     TAIL_CALL return real_libc()->vfork();
 }

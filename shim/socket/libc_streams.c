@@ -1,6 +1,6 @@
 /*
  * Functions of libc that open TCP connections by themselves, or that read and write a descriptor past every
- * interposed call: rcmd(3), rexec(3) and SunRPC (rpc(3)). Their bytes can be neither sealed nor inspected. Where
+ * interposed call: rcmd(3), rexec(3) and SunRPC (rpc(3)). Their bytes pass no plane. Where
  * the policy would not let such bytes pass, the call fails as if the peer had refused the connection. Otherwise it
  * is logged.
  *
@@ -22,7 +22,7 @@
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "config/init.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
 #include "rules/rules.h"
 #include "socket/data_call.h"
 
@@ -76,7 +76,7 @@ static bool forbids(enum policy_plaintext plaintext)
 
 /* What the policy demands of a connection. */
 struct demand {
-    bool seals;                      /* a rule requires the seal */
+    bool is_strict;                  /* a rule requires more than to see the bytes */
     enum policy_plaintext strictest; /* of [wire] or the rule */
     const char *rule;                /* whose name the event has */
 };
@@ -84,10 +84,10 @@ struct demand {
 static void demand_add(struct demand *demand, const struct policy_rule *rule)
 {
     if (rule->seal == POLICY_SEAL_REQUIRE && rule->layer == POLICY_LAYER_SOCKET) {
-        demand->rule = demand->seals ? demand->rule : rule->name;
-        demand->seals = true;
+        demand->rule = demand->is_strict ? demand->rule : rule->name;
+        demand->is_strict = true;
     } else if (rule->plaintext != POLICY_PLAINTEXT_UNSET) {
-        if (!demand->seals && forbids(rule->plaintext) && !forbids(demand->strictest))
+        if (!demand->is_strict && forbids(rule->plaintext) && !forbids(demand->strictest))
             demand->rule = rule->name;
         if (forbids(rule->plaintext) || demand->strictest == POLICY_PLAINTEXT_ALLOW)
             demand->strictest = rule->plaintext;
@@ -118,10 +118,10 @@ static struct demand policy_demand(enum policy_direction direction, const struct
  */
 static int before(const char *name, enum policy_direction direction, const struct sockaddr_in *address)
 {
-    if (!pfswrap_seals() && !inspect_is_wanted())
+    if (!planes_want())
         return 0;
     const struct demand demand = policy_demand(direction, address);
-    const bool refuses = demand.seals || (forbids(demand.strictest) && pfswrap_enforces());
+    const bool refuses = demand.is_strict || (forbids(demand.strictest) && pfswrap_enforces());
     if (!refuses && demand.strictest == POLICY_PLAINTEXT_ALLOW)
         return 0;
     char peer[AUDIT_ADDRESS_TEXT] = "";

@@ -1,6 +1,6 @@
 /*
- * getsockopt and setsockopt, where the kernel's result would be wrong for the program: the error of a handshake,
- * and options that would make the kernel send unsealed bytes, hide bytes from the shim, or return encrypted ones.
+ * getsockopt and setsockopt, where the kernel's result would be wrong for the program: a plane answers, or refuses
+ * options that would make the kernel send bytes past it, hide bytes from it, or return its own ones.
  * option_list.h has the decision for every option. Also options of relayed descriptors.
  */
 #include <errno.h>
@@ -15,8 +15,6 @@
 #include "base/libc.h"
 #include "base/raw_syscall.h"
 #include "base/socket_kind.h"
-#include "config/init.h"
-#include "connection/endpoint.h"
 #include "socket/address.h"
 #include "socket/data_call.h"
 #include "socket/option_list.h"
@@ -62,45 +60,6 @@ static struct rule rule_of(int level, int option)
     return (struct rule){PASS, 0};
 }
 
-/* The error of a handshake. It is reported once (SO_ERROR, socket(7)). 0: there is none, and the kernel decides. */
-static int take_error(int fd)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    int error = 0;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
-        return 0;
-    handshake_advance(connection, fd);
-    if (connection->phase == CONNECTION_NONE) {
-        endpoint_abandon(endpoint, connection);
-        return 0;
-    }
-    if (connection->phase == CONNECTION_FAILED && !connection->reported_error) {
-        connection->reported_error = true;
-        error = connection->initiator && !connection->confirmed ? ECONNREFUSED : connection->error;
-    }
-    endpoint_leave(connection);
-    return error;
-}
-
-/*
- * With SO_RCVLOWAT the kernel would not report a single byte, but the shim leaves one byte in the socket to show
- * that plaintext is left (connection/receive.c). So the kernel never gets the option; a blocking read still waits
- * for that many bytes. `set`: the program's value, or NULL to get it. Returns the value; 0: not sealed.
- */
-static int low_water(int fd, const int *set)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    if (endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
-        return 0;
-    if (set != NULL)
-        connection->low_water = *set < 0 ? INT_MAX : *set;
-    const int value = connection->low_water > 0 ? connection->low_water : 1;
-    endpoint_leave(connection);
-    return value;
-}
-
 /* Whether getting the option takes bytes. */
 static bool moves_bytes(int level, int option)
 {
@@ -113,22 +72,11 @@ PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, sockle
         errno = rule_of(level, option).error;
         return -1;
     }
-    if (__builtin_expect(level == SOL_SOCKET && option == SO_RCVLOWAT, false) && fd_is_sealed(fd)) {
-        int result = real_libc()->getsockopt(fd, level, option, value, length);
-        const int mark = result == 0 ? low_water(fd, NULL) : 0;
-        if (mark != 0)
-            memcpy(value, &mark, *length < sizeof mark ? *length : sizeof mark);
-        return result;
-    }
-    if (__builtin_expect(level == SOL_SOCKET && option == SO_ERROR, false) && fd_is_sealed(fd)) {
-        int saved = errno;
-        int error = take_error(fd);
-        int result = real_libc()->getsockopt(fd, level, option, value, length);
-        if (result == 0 && error != 0)
-            memcpy(value, &error, *length < sizeof error ? *length : sizeof error);
-        if (result == 0)
-            errno = saved;
-        return result;
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    if (operations != NULL && operations->get_option != NULL) {
+        const int answer = operations->get_option(fd, level, option, value, length);
+        if (answer != FD_FOREIGN)
+            return answer;
     }
     const int saved = errno;
     int result = real_libc()->getsockopt(fd, level, option, value, length);
@@ -142,21 +90,7 @@ PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, sockle
     return result;
 }
 
-/* If a handshake is under way, TCP_CORK is set when it is complete. Returns whether that is so. */
-static bool defer_cork(int fd, const void *value, socklen_t length)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    if (length < sizeof(int) || endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
-        return false;
-    const bool deferred = handshake_is_under_way(connection);
-    if (deferred)
-        connection->cork_later = *(const int *)value != 0;
-    endpoint_leave(connection);
-    return deferred;
-}
-
-/* Whether this is a TCP socket without a connection, which may become a sealed one. */
+/* Whether this is a TCP socket without a connection, which a plane may take over. */
 static bool is_undecided(int fd)
 {
     struct sockaddr_storage peer;
@@ -164,10 +98,10 @@ static bool is_undecided(int fd)
     return socket_may_be_tcp(fd) && raw_syscall(SYS_getpeername, fd, &peer, &length) != 0;
 }
 
-/* Whether the option would apply to a sealed connection, or to one that may become sealed. */
+/* Whether the option would apply to a connection that a plane has taken over, or may take over. */
 static bool concerns(int fd, enum decision decision)
 {
-    if (fd_is_sealed(fd))
+    if (fd_has_own_stream(fd))
         return true;
     if (decision == REFUSE_ANY) /* only a connection can have it */
         return false;
@@ -197,13 +131,12 @@ static int refusal(int fd, const struct rule *rule, const void *value, socklen_t
 /* Options that are not the kernel's alone. Returns whether the call is done, and succeeds. */
 static bool honour(int fd, int level, int option, const void *value, socklen_t length)
 {
-    const bool sealed = fd_is_sealed(fd);
-    if (level == SOL_SOCKET && option == SO_RCVLOWAT)
-        return sealed && length >= sizeof(int) && low_water(fd, value) != 0;
+    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    if (operations != NULL && operations->set_option != NULL &&
+        operations->set_option(fd, level, option, value, length) == 0)
+        return true;
     if (level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_SNDBUFFORCE))
         return address_is_relayed(fd); /* a relay needs the size that it has set (transfer/relay.c) */
-    if (level == IPPROTO_TCP && option == TCP_CORK)
-        return sealed && defer_cork(fd, value, length);
     if (level == IPPROTO_TCP && option == TCP_FASTOPEN_CONNECT)
         return is_undecided(fd); /* the connection would begin with the program's bytes, not with the handshake */
     return false;
@@ -226,7 +159,7 @@ static int decide(int fd, int level, int option, const void *value, socklen_t le
 
 PFSWRAP_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
-    const int decided = pfswrap_seals() ? decide(fd, level, option, value, length) : 0;
+    const int decided = planes_take_over() ? decide(fd, level, option, value, length) : 0;
     if (decided != 0)
         return decided > 0 ? 0 : -1;
     const int saved = errno;

@@ -1,15 +1,17 @@
 /*
- * Every socket option of Linux 6.18 that a TCP socket can have, and what it does on a connection that is or may
- * become sealed. Only a few change what a read or a write does. These must work on the program's bytes, or be
- * refused with the errno of a kernel that does not have the option: the kernel would apply them to encrypted bytes,
- * or lose the shim's.
+ * Every socket option of Linux 6.18 that a TCP socket can have, and what it does on a connection that a plane
+ * has taken over, or may take over. Only a few change what a read or a write does. These must work on the program's
+ * bytes, or be refused with the errno of a kernel that does not have the option: the kernel would apply them to
+ * encrypted bytes, or lose the shim's.
  *
  *     PASS           the kernel's option works as it does without pfswrap
- *     HONOUR         socket/option.c, or the calls that it affects, do what the option means for the program's
- * bytes REFUSE_ON      setting it to anything but 0 is refused REFUSE_OFFSET  setting it to 0 or more is refused; a
- * negative number switches it off REFUSE_ANY     setting it is refused REFUSE_GET     getting it is refused, since
- * that moves bytes; also where a connection is inspected CONTROL        no option, but the type of a control
- * message (cmsg(3)), with a number among the options
+ *     HONOUR         the plane, or the calls that it affects, do what the option means for the program's bytes
+ *     REFUSE_ON      setting it to anything but 0 is refused
+ *     REFUSE_ONE     setting it to 1 is refused
+ *     REFUSE_OFFSET  setting it to 0 or more is refused; a negative number switches it off
+ *     REFUSE_ANY     setting it is refused
+ *     REFUSE_GET     getting it is refused, since that moves bytes
+ *     CONTROL        no option, but the type of a control message (cmsg(3)), with a number among the options
  *
  * X(name, number, decision, errno). The numbers are those of asm-generic/socket.h, linux/tcp.h, linux/in.h and
  * linux/in6.h: older headers lack some. A test compares the list with the installed headers, docs/OPTIONS.md

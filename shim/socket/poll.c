@@ -1,7 +1,8 @@
 /*
  * poll, ppoll. For a descriptor in its handshake, the kernel is asked for the events that the handshake needs.
- * Events of sealed descriptors are checked before the program gets them. Without such a descriptor the real call is
- * made. The kernel gets a copy of the program's array, since other threads may be reading the original.
+ * Events of descriptors that a plane has taken over are checked before the program gets them. Without such a
+ * descriptor the real call is made. The kernel gets a copy of the program's array, since other threads may be
+ * reading the original.
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +21,7 @@
 
 enum {
     COPY_FEW = 64,             /* entries that are copied to the stack */
-    COPY_MOST = FD_TABLE_SIZE, /* there are no more sealed descriptors */
+    COPY_MOST = FD_TABLE_SIZE, /* there are no more numbers in the table */
 };
 
 struct request {
@@ -81,7 +82,7 @@ static int answer(void *call, int reported)
     for (nfds_t i = 0; i < request->count; i++) {
         const struct pollfd *wish = &request->fds[i];
         struct pollfd *asked = &request->asked[i];
-        if (asked->revents != 0 && asked->fd == wish->fd && fd_is_sealed(wish->fd))
+        if (asked->revents != 0 && asked->fd == wish->fd && readiness_answers_for(wish->fd))
             asked->revents = readiness_answer(wish->fd, wish->events, asked->revents);
         ready += asked->revents != 0;
     }
@@ -113,7 +114,7 @@ static int poll_many(struct request *request)
     return result;
 }
 
-static int poll_sealed(struct request *request)
+static int poll_checked(struct request *request)
 {
     struct pollfd few[COPY_FEW];
     return request->count <= COPY_FEW ? poll_with(request, few) : poll_many(request);
@@ -124,7 +125,7 @@ PFSWRAP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
     if (!readiness_matters() || count > COPY_MOST || !needs_checks(fds, count))
         return real_libc()->poll(fds, count, timeout);
     struct request request = {.fds = fds, .count = count, .allowed = timeout_from_ms(timeout)};
-    return poll_sealed(&request);
+    return poll_checked(&request);
 }
 PFSWRAP_ALIAS(__poll, poll);
 
@@ -134,5 +135,5 @@ PFSWRAP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec
         return real_libc()->ppoll(fds, count, timeout, mask);
     struct request request = {
         .fds = fds, .count = count, .allowed = timeout_from(timeout), .masks = true, .mask = mask};
-    return poll_sealed(&request);
+    return poll_checked(&request);
 }

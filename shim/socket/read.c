@@ -13,8 +13,6 @@
 #include "base/address_check.h"
 #include "base/aliases.h"
 #include "base/interposed.h"
-#include "config/init.h"
-#include "inspect/inspect.h"
 #include "socket/adopt.h"
 #include "socket/data_call.h"
 #include "socket/position.h"
@@ -103,9 +101,9 @@ KNOWN_CALL ssize_t recvfrom_known(int fd, void *bytes, size_t size, int flags, s
     const struct iovec vector = vector_of(bytes, size);
     if ((flags & MSG_ERRQUEUE) != 0)
         return real_libc()->recvfrom(fd, bytes, size, flags, address, length);
-    const bool is_sealed = fd_is_sealed(fd);
+    const bool has_own_stream = fd_has_own_stream(fd);
     const ssize_t count = recvfrom_vector(fd, &vector, flags, address, length, caller);
-    if (count >= 0 && is_sealed && address != NULL && length != NULL)
+    if (count >= 0 && has_own_stream && address != NULL && length != NULL)
         *length = 0;
     return count;
 }
@@ -120,7 +118,7 @@ PFSWRAP_EXPORT ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, str
 /* The message may have brought descriptors. `room`: its size for control messages before the call. */
 static inline ssize_t receive_descriptors(const struct msghdr *message, size_t room, ssize_t count)
 {
-    if (count >= 0 && room > 0 && message->msg_controllen > 0 && (pfswrap_seals() || inspect_is_wanted()))
+    if (count >= 0 && room > 0 && message->msg_controllen > 0 && planes_want())
         adopt_received(message);
     return count;
 }
@@ -221,8 +219,8 @@ PFSWRAP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, me
     if ((count > 0 && address_is_bad(messages)) || (flags & MSG_ERRQUEUE) != 0)
         return real_libc()->recvmmsg(fd, messages, count, call_flags, timeout);
     if (fd_has_operations(fd)) {
-        /* A call may return fewer messages than it has room for; for an inspected stream it is one. */
-        const bool one = fd_is_inspected(fd) && count > 1;
+        /* A call may return fewer messages than it has room for; for a stream with a record it is one. */
+        const bool one = fd_has_record(fd) && count > 1;
         return receive_messages(fd, messages, one ? 1 : count, flags, one ? NULL : timeout, CALLER);
     }
     const int done = real_libc()->recvmmsg(fd, messages, count, call_flags, timeout);

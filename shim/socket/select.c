@@ -62,8 +62,8 @@ static void set_events(unsigned long *const sets[SETS], int fd, short events)
     put(sets[SET_EXCEPT], fd, (events & POLLPRI) != 0);
 }
 
-/* The lowest sealed number from `first` on that is in a set; -1: there is none. */
-static int next_sealed(const struct request *request, int first)
+/* The lowest number from `first` on that a plane has taken over, and that is in a set; -1: there is none. */
+static int next_taken(const struct request *request, int first)
 {
     for (int fd = fd_next((unsigned)first); fd >= 0 && fd < request->count; fd = fd_next((unsigned)fd + 1))
         if (events_of(request->sets, fd) != 0)
@@ -76,7 +76,7 @@ static bool needs_checks(const struct request *request)
 {
     if (readiness_due_ms() != UINT64_MAX)
         return true;
-    for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1))
+    for (int fd = next_taken(request, 0); fd >= 0; fd = next_taken(request, fd + 1))
         if (readiness_concerns(fd))
             return true;
     return false;
@@ -91,7 +91,7 @@ static bool ask(void *call, bool *held_back)
             memcpy(request->copies[i], request->sets[i], request->words * sizeof(unsigned long));
         else
             memset(request->copies[i], 0, request->words * sizeof(unsigned long));
-    for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1)) {
+    for (int fd = next_taken(request, 0); fd >= 0; fd = next_taken(request, fd + 1)) {
         if (!readiness_concerns(fd))
             continue;
         if (fd_is_hidden(fd)) {
@@ -107,7 +107,7 @@ static int answer(void *call, int reported)
 {
     const struct request *request = call;
     int left = reported;
-    for (int fd = next_sealed(request, 0); fd >= 0; fd = next_sealed(request, fd + 1)) {
+    for (int fd = next_taken(request, 0); fd >= 0; fd = next_taken(request, fd + 1)) {
         const short events = events_of(request->sets, fd), revents = events_of(request->copies, fd);
         if (revents == 0)
             continue;
@@ -185,7 +185,7 @@ static int select_many(struct request *request, const struct deadline *deadline,
     return result;
 }
 
-static int select_sealed(struct request *request, const struct deadline *deadline)
+static int select_checked(struct request *request, const struct deadline *deadline)
 {
     unsigned long few[SETS * FEW_WORDS];
     request->count = bits_taken(request->count);
@@ -223,7 +223,7 @@ PFSWRAP_EXPORT int select(int count, fd_set *readable, fd_set *writable, fd_set 
         return real_libc()->select(count, readable, writable, exceptional, timeout);
     request.allowed = allowed_by(timeout);
     const struct deadline deadline = deadline_after(request.allowed);
-    const int result = select_sealed(&request, &deadline);
+    const int result = select_checked(&request, &deadline);
     if (timeout != NULL &&
         deadline.end != TIMEOUT_NEVER) { /* Linux stores the time that is left, also after a signal (select(2)) */
         const int saved = errno;
@@ -246,5 +246,5 @@ PFSWRAP_EXPORT int pselect(int count, fd_set *readable, fd_set *writable, fd_set
     request.masks = true;
     request.mask = mask;
     const struct deadline deadline = deadline_after(request.allowed);
-    return select_sealed(&request, &deadline);
+    return select_checked(&request, &deadline);
 }

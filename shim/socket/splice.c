@@ -1,5 +1,5 @@
 /*
- * splice: between a pipe and a descriptor whose bytes must pass an interposed call (it is sealed, or inspected).
+ * splice: between a pipe and a descriptor whose bytes must pass an interposed call (a plane has it).
  * The kernel would move bytes that the shim has not seen, so the bytes are copied: with recv(2) into the pipe, and
  * with send(2) out of it. Callers need not fall back to other calls, which some of them do not do well.
  *
@@ -21,12 +21,12 @@
 #include "base/interposed.h"
 #include "base/process.h"
 #include "base/raw_file.h"
-#include "connection/connection.h"
+#include "base/workspace.h"
 #include "socket/data_call.h"
 
 enum {
     PIPE_SLOT_BYTES = 4096, /* a pipe that is not full takes at least as much (pipe(7)) */
-    PIECE_MAX = CONNECTION_PREHANDSHAKE_MAX,
+    PIECE_MAX = 16 * 1024,  /* fits a workspace */
 };
 
 bool splice_is_pipe(int fd)
@@ -77,11 +77,6 @@ static void put(int pipe, const uint8_t *bytes, size_t size)
         bytes += count > 0 ? count : 0;
         size -= count > 0 ? (size_t)count : 0;
     }
-}
-
-static void give_back(void *index)
-{
-    connection_return(*(const int32_t *)index);
 }
 
 static ssize_t move_in(int fd, int pipe, uint8_t *bytes, size_t count, unsigned flags)
@@ -158,14 +153,13 @@ static ssize_t move_out(int pipe, int fd, uint8_t *bytes, size_t count, unsigned
 /* One of the two is the pipe, and the other one is the connection. */
 static ssize_t move(int from, int to, size_t count, unsigned flags, bool into_pipe)
 {
-    int32_t index;
     ssize_t moved;
-    uint8_t *bytes = connection_borrow(&index);
+    uint8_t *bytes = workspace_take();
     if (bytes == NULL) {
         errno = ENOMEM;
         return -1;
     }
-    pthread_cleanup_push(give_back, &index);
+    pthread_cleanup_push(workspace_give, bytes);
     moved = into_pipe ? move_in(from, to, bytes, count, flags) : move_out(from, to, bytes, count, flags);
     pthread_cleanup_pop(1);
     return moved;

@@ -11,7 +11,7 @@
 bool splice_is_pipe(int fd);
 
 /*
- * splice(2) from `fd`, which is sealed or inspected, into a pipe; `flags` as there. Returns how many bytes were
+ * splice(2) from `fd`, which a plane has, into a pipe; `flags` as there. Returns how many bytes were
  * moved, 0 at the end of the stream, or -1 with the errno of recv(2), EPIPE (and SIGPIPE) or ENOMEM.
  */
 ssize_t splice_into_pipe(int fd, int pipe, size_t count, unsigned flags);

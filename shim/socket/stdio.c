@@ -1,8 +1,8 @@
 /*
  * Functions of libc that write to a descriptor without interposed calls: stdio streams and dprintf. For a
- * stream, a sealed connection is relayed. (A stream of fopencookie(3) would need no relay, but has no wide
- * characters, freopen or fileno.) dprintf needs no relay. For a stream on a socket that is not connected yet, see
- * connect.c.
+ * stream, a connection that a plane has taken over is relayed. (A stream of fopencookie(3) would need no relay, but
+ * has no wide characters, freopen or fileno.) dprintf needs no relay. For a stream on a socket that is not
+ * connected yet, see connect.c.
  */
 #include <errno.h>
 #include <limits.h>

@@ -22,11 +22,9 @@
 #include "base/libc.h"
 #include "base/process.h"
 #include "base/tail_call.h"
-#include "config/init.h"
-#include "connection/endpoint.h"
-#include "connection/release.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
 #include "readiness/readiness.h"
+#include "socket/exit.h"
 #include "socket/sandbox.h"
 #include "socket/syscall_list.h"
 #include "socket/uring.h"
@@ -150,15 +148,9 @@ enum family { PLAIN, NO_SECCOMP, INTERPOSED, FORKS, MAY_FORK_LATER, SANDBOXES, E
 static enum family family_of_clone(unsigned long flags, bool other_stack)
 {
     process_check(); /* as in vfork() (fork.c) */
-    if ((flags & CLONE_VM) != 0 || atomic_load(&endpoint_count) == 0)
+    if ((flags & CLONE_VM) != 0 || !planes_have_connections())
         return PLAIN;
     return other_stack ? MAY_FORK_LATER : FORKS;
-}
-
-/* Whether new connections may be sealed or inspected. */
-static bool connections_matter(void)
-{
-    return pfswrap_seals() || inspect_is_wanted();
 }
 
 static enum family interposed_if(bool condition)
@@ -174,14 +166,14 @@ static enum family family_of(long number, long a, long b, long c, long d)
         return interposed_if(fd_is_known((int)a));
         SYSCALLS_NAMES(X)
         SYSCALLS_CONNECTIONS(X)
-        return interposed_if(connections_matter());
+        return interposed_if(planes_want());
         SYSCALLS_DESCRIPTORS(X)
         return INTERPOSED;
         SYSCALLS_WAITS(X)
         return interposed_if(readiness_matters());
 #undef X
     case SYS_sendto: /* with MSG_FASTOPEN it connects the socket */
-        return interposed_if(fd_is_known((int)a) || ((d & MSG_FASTOPEN) != 0 && connections_matter()));
+        return interposed_if(fd_is_known((int)a) || ((d & MSG_FASTOPEN) != 0 && planes_want()));
     case SYS_fcntl:
         return interposed_if(fd_is_known((int)a) || b == F_DUPFD || b == F_DUPFD_CLOEXEC);
     case SYS_epoll_ctl:
@@ -190,13 +182,13 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_fcntl64:
         return interposed_if(fd_is_known((int)a) || b == F_DUPFD || b == F_DUPFD_CLOEXEC);
     case SYS_recvmmsg_time64:
-        return interposed_if(connections_matter());
+        return interposed_if(planes_want());
     case SYS_socketcall:
-        return interposed_if(connections_matter() && !address_is_bad(POINTER(b)));
+        return interposed_if(planes_want() && !address_is_bad(POINTER(b)));
 #endif
 #ifdef SYS_fork
     case SYS_fork:
-        return atomic_load(&endpoint_count) > 0 ? FORKS : PLAIN;
+        return planes_have_connections() ? FORKS : PLAIN;
 #endif
     case SYS_clone:
         return family_of_clone((unsigned long)a, b != 0);
@@ -213,7 +205,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
     case SYS_seccomp:
         return a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER ? SANDBOXES : PLAIN;
     case SYS_io_uring_setup:
-        return pfswrap_seals() || inspect_enforces() ? RING : PLAIN;
+        return planes_enforce() ? RING : PLAIN;
     case SYS_io_submit:
         return uring_matters() ? ASYNCHRONOUS : PLAIN;
     default:
@@ -240,7 +232,7 @@ TAIL_CALLER long syscall_by_number(long number, long a, long b, long c, long d, 
     case SANDBOXES:
         return call_that_sandboxes(number, a, b, c, d, e, f);
     case EXITS:
-        release_all();
+        exit_connections();
         break;
     case RING:
         errno = ENOSYS;

@@ -6,8 +6,8 @@
  * The families say when the interposed function is called in place of the kernel:
  *     DATA          something is recorded about the number `a` in the table of descriptors
  *     DESCRIPTORS   always: the function makes, closes or duplicates descriptors, or executes a program
- *     CONNECTIONS   the policy seals or inspects connections
- *     NAMES         the policy seals: the descriptor may be the program's end of a relay (transfer/relay.h)
+ *     CONNECTIONS   a plane wants new connections
+ *     NAMES         the same: the descriptor may be the program's end of a relay (transfer/relay.h)
  *     WAITS         there are descriptors whose events have to be checked (readiness/readiness.h)
  */
 #ifndef PFSWRAP_SOCKET_SYSCALL_LIST_H

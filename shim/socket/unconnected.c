@@ -6,15 +6,15 @@
 
 #include "base/process.h"
 #include "base/socket_kind.h"
-#include "config/init.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
+#include "socket/data_call.h"
 
 /*
  * Whether the socket needs notes. In a sandbox the kernel is not asked. A child of vfork() cannot change the table.
  */
 static bool matters(int fd)
 {
-    return (pfswrap_seals() || inspect_is_wanted()) && !fd_is_sealed(fd) && !inspect_is_current(fd) &&
+    return planes_want() && !plane_has_current_record(fd) && !fd_has_operations(fd) &&
            (process_sandboxed || socket_may_be_tcp(fd)) && !process_is_vfork_child();
 }
 

@@ -1,6 +1,6 @@
 /*
  * Notes about TCP sockets that are not connected yet: their duplicates, and stdio streams on them. When the socket
- * is connected, all its numbers become sealed or inspected. For the calls that duplicate and connect sockets.
+ * is connected, all its numbers get the plane of the connection. For the calls that duplicate and connect sockets.
  */
 #ifndef PFSWRAP_SOCKET_UNCONNECTED_H
 #define PFSWRAP_SOCKET_UNCONNECTED_H

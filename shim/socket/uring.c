@@ -1,8 +1,8 @@
 /*
- * If the policy seals connections, or may refuse inspected ones, io_uring is refused with ENOSYS, since requests in
- * a ring pass no interposed call. Programs that use io_uring support kernels without it. liburing makes its system
+ * If a plane enforces the policy (struct plane), io_uring is refused with ENOSYS, since requests in a ring pass no
+ * interposed call. Programs that use io_uring support kernels without it. liburing makes its system
  * calls without libc, so its functions are interposed. io_submit() is refused only for requests that would move
- * bytes of a sealed or inspected connection.
+ * bytes of a connection that a plane has.
  */
 #include "socket/uring.h"
 
@@ -11,15 +11,13 @@
 
 #include "base/interposed.h"
 #include "base/libc.h"
-#include "config/init.h"
-#include "connection/endpoint.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
 #include "socket/data_call.h"
 
 /* The body of a function of liburing. These return a negated errno. */
 #define REFUSE_OR_REAL(call, ...)                                                                                  \
     do {                                                                                                           \
-        if (pfswrap_seals() || inspect_enforces())                                                                 \
+        if (planes_enforce())                                                                                      \
             return -ENOSYS;                                                                                        \
         if (real_libc()->call == NULL)                                                                             \
             real_libc_resolve(); /* liburing was loaded later than the shim */                                     \
@@ -56,7 +54,7 @@ PFSWRAP_EXPORT int io_uring_setup(unsigned entries, struct io_uring_params *para
 
 bool uring_matters(void)
 {
-    return atomic_load(&endpoint_count) > 0 || inspect_enforces();
+    return planes_have_connections() || planes_enforce();
 }
 
 bool uring_refuses(long count, struct iocb *const *requests)

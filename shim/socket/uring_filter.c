@@ -30,7 +30,7 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/init.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
 #include "rules/rules.h"
 
 #if defined(__x86_64__)
@@ -195,8 +195,7 @@ void uring_filter_start(void)
 {
     const struct policy *policy = pfswrap_policy();
     const bool is_asked_for = policy->io_uring != POLICY_IO_URING_LOG;
-    const bool enforces = pfswrap_seals() || inspect_enforces();
-    if (!enforces || (!is_asked_for && !promises_no_plaintext(policy)))
+    if (!planes_enforce() || (!is_asked_for && !promises_no_plaintext(policy)))
         return;
     /* With children = require, no program that gains privileges is executed anyway. */
     const bool no_new_privs = policy->io_uring == POLICY_IO_URING_NO_NEW_PRIVS ||

@@ -1,7 +1,7 @@
 /*
  * write, writev, pwritev2, send, sendto, sendmsg, sendmmsg: a descriptor with operations (fd/operations.h) sends
- * through them. For every other descriptor the real call is made. A message that contains sealed descriptors is
- * changed before (transfer/scm_rights.h).
+ * through them. For every other descriptor the real call is made. A message that contains descriptors of
+ * planes is changed before (transfer/scm_rights.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,6 @@
 #include "base/aliases.h"
 #include "base/interposed.h"
 #include "base/workspace.h"
-#include "config/init.h"
-#include "inspect/inspect.h"
 #include "socket/connect.h"
 #include "socket/data_call.h"
 #include "socket/position.h"
@@ -91,24 +89,6 @@ PFSWRAP_EXPORT ssize_t send(int fd, const void *bytes, size_t size, int flags)
 }
 PFSWRAP_ALIAS(__send, send);
 
-/*
- * A call with MSG_FASTOPEN connects and sends at once. A connection that must be sealed is connected here, and
- * MSG_FASTOPEN is removed from *flags. Any other one is inspected from now on. Returns 0, or -1 with errno.
- */
-static int connect_fast(int fd, const struct sockaddr *address, socklen_t length, int *flags)
-{
-    switch (connect_before_fast(fd, address, length)) {
-    case CONNECT_FAST_FAILED:
-        return -1;
-    case CONNECT_FAST_DONE:
-        *flags &= ~MSG_FASTOPEN;
-        return 0;
-    case CONNECT_FAST_FOREIGN:
-        break;
-    }
-    return connect_inspected(fd, address, length);
-}
-
 KNOWN_CALL ssize_t sendto_known(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address,
                                 socklen_t length, const void *caller)
 {
@@ -120,7 +100,7 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
                               socklen_t length)
 {
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false)) {
-        if (connect_fast(fd, address, length, &flags) != 0)
+        if (connect_before_fast(fd, address, length, &flags) != 0)
             return -1;
         if ((flags & MSG_FASTOPEN) == 0)
             return send(fd, bytes, size, flags);
@@ -129,7 +109,7 @@ PFSWRAP_EXPORT ssize_t sendto(int fd, const void *bytes, size_t size, int flags,
                   sendto_known(fd, bytes, size, flags, address, length, CALLER));
 }
 
-/* If a descriptor cannot be passed on, nothing is sent. TCP cannot carry descriptors, so `fd` is not sealed. */
+/* If a descriptor cannot be passed on, nothing is sent. TCP cannot carry descriptors, so `fd` has no plane. */
 static __attribute__((noinline)) ssize_t send_with_descriptors(int fd, const struct msghdr *message, int flags)
 {
     ssize_t count;
@@ -149,7 +129,7 @@ static __attribute__((noinline)) ssize_t send_with_descriptors(int fd, const str
 
 KNOWN_CALL ssize_t sendmsg_known(int fd, const struct msghdr *message, int flags, const void *caller)
 {
-    if (message->msg_name != NULL && (int)message->msg_namelen < 0 && fd_is_sealed(fd)) {
+    if (message->msg_name != NULL && (int)message->msg_namelen < 0 && fd_has_own_stream(fd)) {
         errno = EINVAL;
         return -1;
     }
@@ -162,7 +142,7 @@ PFSWRAP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     if (__builtin_expect(address_is_bad(message), false))
         return real_libc()->sendmsg(fd, message, flags);
     if (__builtin_expect((flags & MSG_FASTOPEN) != 0, false) &&
-        connect_fast(fd, message->msg_name, message->msg_namelen, &flags) != 0)
+        connect_before_fast(fd, message->msg_name, message->msg_namelen, &flags) != 0)
         return -1;
     if (__builtin_expect(scm_rights_matters(message), false) && !fd_has_operations(fd))
         return send_with_descriptors(fd, message, flags);
@@ -194,7 +174,7 @@ PFSWRAP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, me
     const int flags = (int)call_flags;
     if (count > 0 && address_is_bad(messages))
         return real_libc()->sendmmsg(fd, messages, count, call_flags);
-    const bool connects = (flags & MSG_FASTOPEN) != 0 && (pfswrap_seals() || inspect_is_wanted());
+    const bool connects = (flags & MSG_FASTOPEN) != 0 && planes_want();
     if (fd_has_operations(fd) || connects || any_scm_rights_matters(messages, count))
         return send_messages(fd, messages, count, flags);
     return real_libc()->sendmmsg(fd, messages, count, call_flags);

@@ -8,6 +8,7 @@
 
 #include "link.h"
 #include "connection/release.h"
+#include "fd/close.h"
 
 static char directory[] = "/tmp/pfswrap-endpoint-XXXXXX";
 
@@ -67,7 +68,7 @@ START_TEST(the_number_that_is_left_ends_the_connection)
     lose_number(link.client);
     ck_assert_int_eq(atomic_load(&endpoint->fd), copy);
     ck_assert_int_eq(link_send(copy, "a", 1), 1);
-    ck_assert_int_eq(release_close(copy), 0);
+    ck_assert_int_eq(fd_close(copy), 0);
     ck_assert_int_eq(atomic_load(&endpoint->descriptors), 0);
     ck_assert(!fd_is_sealed(copy));
 }

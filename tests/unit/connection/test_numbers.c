@@ -45,7 +45,8 @@
 #include "fd/list.h"
 #include "fd/linger.h"
 #include "suite.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
+#include "sealed/operations.h"
 
 /* --- stubs for the rest of the shim --- */
 
@@ -458,10 +459,7 @@ void registration_adopt(struct endpoint *endpoint, const struct connection *conn
 {
     (void)endpoint, (void)connection, (void)fd;
 }
-const struct fd_observer *const fd_observers[] = {&endpoint_fd_observer, NULL};
 const struct endpoint_observer *const endpoint_observers[] = {NULL};
-static const struct fd_operations operations = {.shutdown = release_shutdown};
-const struct fd_operations *const fd_operations[FD_KINDS] = {[FD_KIND_SEALED] = &operations};
 bool relay_is_needed(int number)
 {
     return number <= 2;
@@ -509,38 +507,43 @@ void linger_before_close_range(unsigned first, unsigned last)
 {
     (void)first, (void)last;
 }
-bool inspect_is_wanted(void)
+static ssize_t receive_nothing(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
 {
-    return false;
-}
-bool inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
-{
-    (void)fd, (void)address, (void)length;
-    return true;
-}
-static int inspected = -1; /* the number of a connection that is inspected */
-bool inspect_is_current(int fd)
-{
-    return fd == inspected;
-}
-void inspect_copied(int fd, int copy)
-{
-    (void)fd, (void)copy;
-}
-void inspect_end(int fd)
-{
-    (void)fd;
-}
-uint64_t inspect_share(int fd)
-{
-    (void)fd;
+    (void)fd, (void)vectors, (void)count, (void)flags, (void)call;
     return 0;
 }
-int inspect_before_stream(int fd, const void *caller)
+
+/* A plane that has records, and copies them. */
+static void copy_record(int fd, int copy, uint64_t word)
 {
-    (void)fd, (void)caller;
-    return 0;
+    (void)fd, (void)copy, (void)word;
 }
+static const struct plane recording;
+static uint64_t share_record(int fd)
+{
+    return plane_record_word(&recording, fd_word_record(fd_word(fd)));
+}
+static const struct plane recording = {.operations = {.copied = copy_record, .share = share_record}};
+
+/* Of the seal's plane, what the model has (sealed/plane.c). */
+static const struct plane sealing = {
+    .operations = {.receive = receive_nothing,
+                   .shutdown = release_shutdown,
+                   .fcntl = sealed_fcntl,
+                   .ioctl = sealed_ioctl,
+                   .dup = sealed_dup,
+                   .dup_to = sealed_dup_to,
+                   .copied = sealed_copied},
+    .is_wanted = pfswrap_seals,
+    .is_started = keys_in_use,
+    .connect = sealed_connect,
+    .connect_fast = sealed_connect_fast,
+    .release = release_number,
+    .closed = release_closed,
+    .dropped = endpoint_dropped,
+    .close_range_on_exec = export_close_on_exec,
+};
+const struct plane *const planes[] = {&sealing, &recording, NULL};
 
 /* --- the program --- */
 
@@ -759,9 +762,7 @@ static void shared_file_and_inspected(void)
 {
     shared = model_open_file();
     copy = model_open_file();
-    inspected = inspects_new ? copy : -1;
-    if (!inspects_new)
-        model_expect(fd_add_record(shared, 1), "a file's number takes no record");
+    model_expect(plane_add_record(&recording, inspects_new ? copy : shared, 1), "a file's number takes no record");
 }
 static void replace_inspected(int thread)
 {

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "connection/release.h"
+#include "fd/close.h"
 #include "link.h"
 
 static char directory[] = "/tmp/pfswrap-stream-XXXXXX";
@@ -362,7 +363,7 @@ START_TEST(a_call_that_comes_back_too_late_revives_no_connection)
     ck_assert_int_eq(link_send(link.client, "x", 1), -1);
     /* The thread may still use the number. It is closed for the program, and stays open until the thread is back.
      */
-    ck_assert_int_eq(release_close(link.client), 0);
+    ck_assert_int_eq(fd_close(link.client), 0);
     ck_assert(fd_is_hidden(link.client));
     ck_assert_int_eq(link_send(link.client, "x", 1), -1);
     ck_assert_int_eq(errno, EBADF);

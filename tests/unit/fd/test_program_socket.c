@@ -13,7 +13,7 @@
 
 #include "base/process.h"
 #include "fd/change.h"
-#include "fd/operations.h"
+#include "fd/plane.h"
 #include "fd/program_socket.h"
 
 /* A resolver for the Unix socket `relayed`. */
@@ -71,11 +71,10 @@ static int own_shutdown(int fd, int how)
     return -1;
 }
 
-static const struct fd_operations own = {
-    .receive = own_receive, .available = own_available, .shutdown = own_shutdown};
-static const struct fd_operations nothing;
-const struct fd_operations *const fd_operations[FD_KINDS] = {&own, &nothing};
-const struct fd_observer *const fd_observers[] = {NULL};
+static const struct plane takes_over = {
+    .operations = {.receive = own_receive, .available = own_available, .shutdown = own_shutdown}};
+static const struct plane records;
+const struct plane *const planes[] = {&takes_over, &records, NULL};
 const struct process_observer *const process_observers[] = {NULL};
 
 struct pair {

@@ -20,11 +20,11 @@
 #include "base/process.h"
 #include "fd/change.h"
 #include "fd/hidden.h"
-#include "fd/operations.h"
+#include "fd/plane.h"
 
 enum { NUMBER = 100, OTHER = 101, GENERATION = 7, RECORD = 3 };
 
-/* An observer that remembers the last word. */
+/* A plane that remembers the last word. */
 static int dropped_fd, dropped_count;
 static uint64_t dropped_word;
 
@@ -35,13 +35,10 @@ static void remember_dropped(int fd, uint64_t word)
     dropped_count++;
 }
 
-static const struct fd_observer observer = {.dropped = remember_dropped};
-const struct fd_observer *const fd_observers[] = {&observer, NULL};
+static const struct plane takes_over = {.dropped = remember_dropped}, records = {.dropped = remember_dropped},
+                          records_too;
+const struct plane *const planes[] = {&takes_over, &records, &records_too, NULL};
 const struct process_observer *const process_observers[] = {NULL};
-
-static const struct fd_operations sealed_ones, inspected_ones;
-const struct fd_operations *const fd_operations[FD_KINDS] = {
-    [FD_KIND_SEALED] = &sealed_ones, [FD_KIND_INSPECTED] = &inspected_ones};
 
 static uint64_t sealed(uint32_t generation)
 {
@@ -50,7 +47,7 @@ static uint64_t sealed(uint32_t generation)
 
 static uint64_t recorded(uint32_t record)
 {
-    return FD_WORD_FOREIGN | (uint64_t)record << FD_WORD_RECORD_SHIFT;
+    return plane_record_word(&records, record);
 }
 
 static int open_null(void)
@@ -76,7 +73,7 @@ static bool is_open(int fd)
 
 START_TEST(a_number_is_foreign_until_a_word_is_stored)
 {
-    ck_assert(!fd_is_known(NUMBER) && !fd_is_sealed(NUMBER) && !fd_is_inspected(NUMBER));
+    ck_assert(!fd_is_known(NUMBER) && !fd_is_sealed(NUMBER) && !fd_has_record(NUMBER));
     ck_assert(!fd_is_hidden(NUMBER) && !fd_is_closing(NUMBER) && !fd_is_own(NUMBER));
     ck_assert_ptr_null(fd_operations_of(NUMBER));
     ck_assert_uint_eq(fd_table_put(NUMBER, sealed(GENERATION)), 0);
@@ -92,8 +89,8 @@ START_TEST(numbers_outside_of_the_table_are_always_foreign)
         ck_assert_uint_eq(fd_word(numbers[i]), 0);
         ck_assert(!fd_is_sealed(numbers[i]));
         ck_assert(!fd_set_flag(numbers[i], FD_WORD_LINGER, true));
-        ck_assert(!fd_add_record(numbers[i], RECORD));
-        ck_assert(!fd_remove_record(numbers[i], RECORD));
+        ck_assert(!plane_add_record(&records, numbers[i], RECORD));
+        ck_assert(!plane_remove_record(&records, numbers[i], RECORD));
         ck_assert(!fd_claim(numbers[i], GENERATION, false, &before));
         ck_assert(!fd_vacate_as(numbers[i], GENERATION, 0));
         fd_note(numbers[i], 1, 0);
@@ -104,7 +101,7 @@ START_TEST(numbers_outside_of_the_table_are_always_foreign)
 END_TEST
 
 /* Each kind with all the questions that it answers with yes. */
-enum { IS_SEALED = 1, IS_HIDDEN = 2, IS_CLOSING = 4, IS_OWN = 8, IS_INSPECTED = 16, IS_FOREIGN = 32 };
+enum { IS_SEALED = 1, IS_HIDDEN = 2, IS_CLOSING = 4, IS_OWN = 8, IS_RECORDED = 16, IS_FOREIGN = 32 };
 
 static const struct {
     uint64_t word;
@@ -120,8 +117,9 @@ static const struct {
     {FD_WORD_FOREIGN | FD_WORD_LINGER, IS_FOREIGN},
     {FD_WORD_FOREIGN | FD_WORD_CLAIMED, IS_FOREIGN},
     {FD_WORD_FOREIGN | FD_WORD_OWN, IS_FOREIGN | IS_OWN},
-    {FD_WORD_FOREIGN | 1 << FD_WORD_RECORD_SHIFT, IS_FOREIGN | IS_INSPECTED},
-    {FD_WORD_FOREIGN | FD_WORD_RECORD | FD_WORD_STREAM, IS_FOREIGN | IS_INSPECTED},
+    {FD_WORD_FOREIGN | (uint64_t)1 << FD_WORD_PLANE_SHIFT | 1 << FD_WORD_RECORD_SHIFT, IS_FOREIGN | IS_RECORDED},
+    {FD_WORD_FOREIGN | (uint64_t)1 << FD_WORD_PLANE_SHIFT | FD_WORD_RECORD | FD_WORD_STREAM,
+     IS_FOREIGN | IS_RECORDED},
 };
 
 START_TEST(a_word_says_of_which_kind_its_number_is)
@@ -133,12 +131,12 @@ START_TEST(a_word_says_of_which_kind_its_number_is)
     ck_assert_int_eq(fd_is_hidden(NUMBER), (is & IS_HIDDEN) != 0);
     ck_assert_int_eq(fd_is_closing(NUMBER), (is & IS_CLOSING) != 0);
     ck_assert_int_eq(fd_is_own(NUMBER), (is & IS_OWN) != 0);
-    ck_assert_int_eq(fd_is_inspected(NUMBER), (is & IS_INSPECTED) != 0);
+    ck_assert_int_eq(fd_has_record(NUMBER), (is & IS_RECORDED) != 0);
     ck_assert_int_eq(fd_word_is_foreign(kinds[_i].word), (is & IS_FOREIGN) != 0);
     if ((is & IS_CLOSING) == 0)
-        ck_assert_ptr_eq(fd_operations_of(NUMBER), (is & IS_SEALED) != 0      ? &sealed_ones
-                                                   : (is & IS_INSPECTED) != 0 ? &inspected_ones
-                                                                              : NULL);
+        ck_assert_ptr_eq(fd_operations_of(NUMBER), (is & IS_SEALED) != 0     ? &takes_over.operations
+                                                   : (is & IS_RECORDED) != 0 ? &records.operations
+                                                                             : NULL);
 }
 END_TEST
 
@@ -146,10 +144,11 @@ START_TEST(a_record_index_fits_between_the_flags_and_the_kind)
 {
     const uint32_t largest = FD_WORD_RECORD >> FD_WORD_RECORD_SHIFT;
     (void)fd_table_put(NUMBER, FD_WORD_FOREIGN | FD_WORD_LINGER | FD_WORD_OWN);
-    ck_assert(!fd_add_record(NUMBER, largest + 1));
-    ck_assert(fd_add_record(NUMBER, largest));
+    ck_assert(!plane_add_record(&records, NUMBER, largest + 1));
+    ck_assert(plane_add_record(&records, NUMBER, largest));
     ck_assert_uint_eq(fd_word_record(fd_word(NUMBER)), largest);
-    ck_assert_uint_eq(fd_word(NUMBER) & ~(uint64_t)FD_WORD_RECORD, FD_WORD_FOREIGN | FD_WORD_LINGER | FD_WORD_OWN);
+    ck_assert_uint_eq(fd_word(NUMBER) & ~(FD_WORD_RECORD | FD_WORD_PLANE),
+                      FD_WORD_FOREIGN | FD_WORD_LINGER | FD_WORD_OWN);
     ck_assert_uint_eq(fd_word_record(sealed(GENERATION) | FD_WORD_INDEX), 0); /* that is an endpoint's index */
 }
 END_TEST
@@ -274,7 +273,7 @@ START_TEST(a_claimed_number_is_closing_or_passes_and_the_word_before_is_returned
     ck_assert(fd_is_closing(NUMBER));
     ck_assert(fd_claim(OTHER, GENERATION, true, &before));
     ck_assert_uint_eq(before, recorded(RECORD));
-    ck_assert(!fd_is_closing(OTHER) && !fd_is_sealed(OTHER) && !fd_is_inspected(OTHER));
+    ck_assert(!fd_is_closing(OTHER) && !fd_is_sealed(OTHER) && !fd_has_record(OTHER));
     ck_assert(!fd_claim(NUMBER, GENERATION, true, &before));
     ck_assert(!fd_claim(OTHER, GENERATION, true, &before));
 }
@@ -355,24 +354,54 @@ END_TEST
 
 START_TEST(a_record_is_added_to_a_foreign_number_that_has_none)
 {
-    ck_assert(fd_add_record(NUMBER, RECORD));
-    ck_assert(fd_is_inspected(NUMBER));
-    ck_assert(!fd_add_record(NUMBER, RECORD + 1));
+    ck_assert(plane_add_record(&records, NUMBER, RECORD));
+    ck_assert(fd_has_record(NUMBER));
+    ck_assert(!plane_add_record(&records, NUMBER, RECORD + 1));
     ck_assert_uint_eq(fd_word_record(fd_word(NUMBER)), RECORD);
     (void)fd_table_put(OTHER, sealed(GENERATION));
-    ck_assert(!fd_add_record(OTHER, RECORD));
+    ck_assert(!plane_add_record(&records, OTHER, RECORD));
 }
 END_TEST
 
 START_TEST(a_record_is_removed_only_by_its_own_index)
 {
-    ck_assert(fd_add_record(NUMBER, RECORD));
-    ck_assert(!fd_remove_record(NUMBER, RECORD + 1));
-    ck_assert(!fd_remove_record(NUMBER, 0));
-    ck_assert(fd_is_inspected(NUMBER));
-    ck_assert(fd_remove_record(NUMBER, RECORD));
+    ck_assert(plane_add_record(&records, NUMBER, RECORD));
+    ck_assert(!plane_remove_record(&records, NUMBER, RECORD + 1));
+    ck_assert(!plane_remove_record(&records, NUMBER, 0));
+    ck_assert(fd_has_record(NUMBER));
+    ck_assert(plane_remove_record(&records, NUMBER, RECORD));
     ck_assert_uint_eq(fd_word(NUMBER), 0);
-    ck_assert(!fd_remove_record(NUMBER, RECORD));
+    ck_assert(!plane_remove_record(&records, NUMBER, RECORD));
+}
+END_TEST
+
+START_TEST(a_record_belongs_to_the_plane_that_has_added_it)
+{
+    ck_assert(plane_add_record(&records_too, NUMBER, RECORD));
+    ck_assert(!plane_add_record(&records, NUMBER, RECORD));
+    ck_assert(!plane_remove_record(&records, NUMBER, RECORD));
+    ck_assert_uint_eq(plane_record(&records_too, fd_word(NUMBER)), RECORD);
+    ck_assert_uint_eq(plane_record(&records, fd_word(NUMBER)), 0);
+    ck_assert_ptr_eq(plane_of_word(fd_word(NUMBER)), &records_too);
+    ck_assert_ptr_eq(fd_operations_of(NUMBER), &records_too.operations);
+    fd_forget(NUMBER);
+    ck_assert_int_eq(dropped_count, 0); /* the other plane has none */
+    ck_assert(plane_add_record(&records_too, NUMBER, RECORD));
+    ck_assert(plane_remove_record(&records_too, NUMBER, RECORD));
+    ck_assert_uint_eq(fd_word(NUMBER), 0);
+}
+END_TEST
+
+START_TEST(only_a_number_of_a_plane_is_reported_to_one)
+{
+    fd_dropped(NUMBER, 0);
+    fd_dropped(NUMBER, FD_WORD_HIDDEN | 1);
+    fd_dropped(NUMBER, fd_word_closing(GENERATION));
+    fd_dropped(NUMBER, fd_note_word(9, 0));
+    ck_assert_int_eq(dropped_count, 0);
+    fd_dropped(NUMBER, sealed(GENERATION));
+    fd_dropped(NUMBER, recorded(RECORD));
+    ck_assert_int_eq(dropped_count, 2);
 }
 END_TEST
 
@@ -381,9 +410,9 @@ START_TEST(flags_records_and_notes_of_a_number_are_independent)
     fd_note(NUMBER, 9, FD_WORD_STREAM);
     ck_assert(fd_set_flag(NUMBER, FD_WORD_LINGER, true));
     ck_assert(fd_set_flag(NUMBER, FD_WORD_OWN, true));
-    ck_assert(fd_add_record(NUMBER, RECORD));
+    ck_assert(plane_add_record(&records, NUMBER, RECORD));
     ck_assert_uint_eq(fd_word_id(fd_note_of(NUMBER)), 9);
-    ck_assert(fd_remove_record(NUMBER, RECORD));
+    ck_assert(plane_remove_record(&records, NUMBER, RECORD));
     ck_assert(fd_set_flag(NUMBER, FD_WORD_LINGER, false));
     ck_assert(fd_is_own(NUMBER));
     ck_assert(fd_set_flag(NUMBER, FD_WORD_OWN, false));
@@ -457,7 +486,7 @@ END_TEST
 START_TEST(a_closed_foreign_number_is_forgotten_and_its_record_dropped)
 {
     fd_note(NUMBER, 9, 0);
-    ck_assert(fd_add_record(NUMBER, RECORD));
+    ck_assert(plane_add_record(&records, NUMBER, RECORD));
     const uint64_t word = fd_word(NUMBER);
     fd_forget(NUMBER);
     ck_assert_uint_eq(fd_word(NUMBER), 0);
@@ -482,10 +511,10 @@ START_TEST(a_range_forgets_the_foreign_numbers_in_it_and_nothing_else)
     (void)fd_table_put(NUMBER, sealed(GENERATION));
     for (int fd = NUMBER - 1; fd <= NUMBER + 3; fd++)
         if (fd != NUMBER)
-            ck_assert(fd_add_record(fd, RECORD));
+            ck_assert(plane_add_record(&records, fd, RECORD));
     fd_forget_range(NUMBER, NUMBER + 2);
     ck_assert(fd_is_sealed(NUMBER));
-    ck_assert(fd_is_inspected(NUMBER - 1) && fd_is_inspected(NUMBER + 3));
+    ck_assert(fd_has_record(NUMBER - 1) && fd_has_record(NUMBER + 3));
     ck_assert_uint_eq(fd_word(NUMBER + 1) | fd_word(NUMBER + 2), 0);
     ck_assert_int_eq(dropped_count, 2);
 }
@@ -636,6 +665,8 @@ int main(void)
     tcase_add_test(cases, after_a_fork_nothing_is_closing_or_claimed);
     tcase_add_test(cases, a_record_is_added_to_a_foreign_number_that_has_none);
     tcase_add_test(cases, a_record_is_removed_only_by_its_own_index);
+    tcase_add_test(cases, a_record_belongs_to_the_plane_that_has_added_it);
+    tcase_add_test(cases, only_a_number_of_a_plane_is_reported_to_one);
     tcase_add_test(cases, flags_records_and_notes_of_a_number_are_independent);
     tcase_add_test(cases, a_number_without_its_last_flag_is_foreign_with_nothing_recorded);
     tcase_add_test(cases, a_sealed_number_has_no_flags_of_foreign_ones);

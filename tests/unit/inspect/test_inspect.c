@@ -28,7 +28,7 @@ static struct pair inspected(void)
     const struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     link_pair(&pair.client, &pair.server);
     inspect_connected(pair.client, (const struct sockaddr *)&address, sizeof address);
-    ck_assert(fd_is_inspected(pair.client));
+    ck_assert(fd_has_record(pair.client));
     return pair;
 }
 
@@ -48,10 +48,10 @@ static ssize_t send_some_of(int fd, const void *bytes, size_t size, size_t most)
 {
     const struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
     uint32_t ticket;
-    if (inspect_operations.before_send(fd, &vector, 1, NULL, &ticket) != 0)
+    if (inspect_plane.operations.before_send(fd, &vector, 1, NULL, &ticket) != 0)
         return -1;
     const ssize_t sent = send(fd, bytes, size < most ? size : most, MSG_NOSIGNAL);
-    inspect_operations.sent(fd, &vector, 1, sent, ticket);
+    inspect_plane.operations.sent(fd, &vector, 1, sent, ticket);
     return sent;
 }
 
@@ -65,7 +65,7 @@ static ssize_t receive(int fd, void *bytes, size_t size, int flags)
 {
     const struct iovec vector = {.iov_base = bytes, .iov_len = size};
     link_await(fd);
-    return inspect_operations.received(fd, &vector, 1, recv(fd, bytes, size, flags), flags, NULL);
+    return inspect_plane.operations.received(fd, &vector, 1, recv(fd, bytes, size, flags), flags, NULL);
 }
 
 /* The call before this one has failed, as on a connection that is cut. */
@@ -106,10 +106,10 @@ START_TEST(connections_that_are_made_or_accepted_are_inspected)
 {
     const struct pair pair = inspected();
     inspect_accepted(pair.server, -1);
-    ck_assert(fd_is_inspected(pair.server));
+    ck_assert(fd_has_record(pair.server));
     ck_assert_uint_ne(entry_of(pair.client), entry_of(pair.server));
     ck_assert(!record_of(pair.client)->is_server && record_of(pair.server)->is_server);
-    ck_assert_ptr_eq(fd_operations_of(pair.client), &inspect_operations);
+    ck_assert_ptr_eq(fd_operations_of(pair.client), &inspect_plane.operations);
 }
 END_TEST
 
@@ -122,7 +122,7 @@ START_TEST(only_tcp_connections_are_inspected)
     inspect_connected(udp, (const struct sockaddr *)&address, sizeof address);
     inspect_connected(file, (const struct sockaddr *)&address, sizeof address);
     inspect_accepted(ends[0], -1);
-    ck_assert(!fd_is_inspected(udp) && !fd_is_inspected(file) && !fd_is_inspected(ends[0]));
+    ck_assert(!fd_has_record(udp) && !fd_has_record(file) && !fd_has_record(ends[0]));
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(another_socket_at_the_number_gets_another_record)
     inspect_end(new.client);
     ck_assert_int_eq(dup2(new.client, old.client), old.client); /* no interposed call has seen it */
     inspect_accepted(old.client, -1);
-    ck_assert(fd_is_inspected(old.client));
+    ck_assert(fd_has_record(old.client));
     ck_assert_uint_eq(record_of(old.client)->cookie, fd_socket_identity(new.client));
     ck_assert_uint_eq(record_of(old.client)->fed[WIRE_OUT], 0);
 }
@@ -156,7 +156,7 @@ START_TEST(a_disconnected_socket_is_not_inspected)
     const struct pair pair = inspected();
     const struct sockaddr none = {.sa_family = AF_UNSPEC};
     inspect_connected(pair.client, &none, sizeof none);
-    ck_assert(!fd_is_inspected(pair.client));
+    ck_assert(!fd_has_record(pair.client));
 }
 END_TEST
 
@@ -173,9 +173,9 @@ START_TEST(an_inherited_connection_is_inspected_if_no_byte_has_passed)
     inspect_received_descriptor(fresh.server);
     inspect_received_descriptor(used.client);
     inspect_received_descriptor(used.server);
-    ck_assert(fd_is_inspected(fresh.client) && fd_is_inspected(fresh.server));
+    ck_assert(fd_has_record(fresh.client) && fd_has_record(fresh.server));
     ck_assert(!record_of(fresh.client)->is_server && record_of(fresh.server)->is_server);
-    ck_assert(!fd_is_inspected(used.client) && !fd_is_inspected(used.server));
+    ck_assert(!fd_has_record(used.client) && !fd_has_record(used.server));
 }
 END_TEST
 
@@ -190,7 +190,7 @@ START_TEST(an_inherited_connection_with_unread_bytes_or_a_fin_is_inspected)
     link_await(ended.server);
     inspect_received_descriptor(unread.server);
     inspect_received_descriptor(ended.server);
-    ck_assert(fd_is_inspected(unread.server) && fd_is_inspected(ended.server));
+    ck_assert(fd_has_record(unread.server) && fd_has_record(ended.server));
 }
 END_TEST
 
@@ -214,10 +214,10 @@ START_TEST(duplicates_share_a_record_until_the_last_one_ends)
     inspect_copied(pair.client, copy);
     ck_assert_uint_eq(entry_of(copy), entry);
     inspect_end(pair.client);
-    ck_assert(!fd_is_inspected(pair.client) && fd_is_inspected(copy));
+    ck_assert(!fd_has_record(pair.client) && fd_has_record(copy));
     ck_assert_int_eq(record_at(entry)->descriptors, 1);
     inspect_end(copy);
-    ck_assert(!fd_is_inspected(copy));
+    ck_assert(!fd_has_record(copy));
     ck_assert_uint_eq(entry_of(inspected().client), entry); /* it was free again */
 }
 END_TEST
@@ -241,7 +241,7 @@ START_TEST(a_closed_number_drops_its_record)
     const struct pair pair = inspected();
     const uint32_t entry = entry_of(pair.client);
     fd_forget(pair.client);
-    ck_assert(!fd_is_inspected(pair.client));
+    ck_assert(!fd_has_record(pair.client));
     ck_assert_int_eq(record_at(entry)->descriptors, 0);
 }
 END_TEST
@@ -253,10 +253,10 @@ START_TEST(a_number_that_becomes_sealed_drops_its_record)
     const int copy = dup(pair.client);
     inspect_copied(pair.client, copy);
     link_seal(pair.client, LINK_CONNECT, true, true);
-    ck_assert(fd_is_sealed(pair.client) && !fd_is_inspected(pair.client));
+    ck_assert(fd_is_sealed(pair.client) && !fd_has_record(pair.client));
     ck_assert_int_eq(record_at(entry)->descriptors, 1);
     inspect_accepted(pair.client, -1);
-    ck_assert(fd_is_sealed(pair.client) && !fd_is_inspected(pair.client));
+    ck_assert(fd_is_sealed(pair.client) && !fd_has_record(pair.client));
 }
 END_TEST
 
@@ -359,7 +359,7 @@ START_TEST(in_a_child_of_a_fork_a_record_without_a_number_is_free)
     const uint32_t entry = entry_of(pair.client), kept = entry_of(other.client);
     struct record *record = record_of(pair.client);
     atomic_store(&record->owner, &barrier);
-    ck_assert(fd_remove_record(pair.client, entry));
+    ck_assert(plane_remove_record(&inspect_plane, pair.client, entry));
     const pid_t child = fork();
     if (child == 0) {
         const struct pair next = inspected();
@@ -399,7 +399,7 @@ START_TEST(a_fork_inside_a_call_does_not_wait_for_those_that_wait_for_its_record
     expect_success(child);
     record_unlock(record);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert(!fd_is_inspected(pair.client));
+    ck_assert(!fd_has_record(pair.client));
 }
 END_TEST
 
@@ -412,11 +412,11 @@ START_TEST(refused_plaintext_does_not_leave_and_the_connection_is_cut)
     expect_cut(send_all(pair.client, "GET / HTTP/1.0\r\n", 16));
     link_await(pair.server);
     ck_assert_int_eq(recv(pair.server, &byte, 1, 0), 0); /* not a byte, and then the end */
-    ck_assert(fd_is_inspected(pair.client));
+    ck_assert(fd_has_record(pair.client));
     errno = 0;
     expect_cut(send_all(pair.client, "x", 1));
     errno = 0;
-    expect_cut(inspect_operations.received(pair.client, NULL, 0, 0, 0, NULL));
+    expect_cut(inspect_plane.operations.received(pair.client, NULL, 0, 0, 0, NULL));
     ck_assert(log_has("\"refused\"") && log_has("plaintext is refused by the policy"));
 }
 END_TEST
@@ -436,12 +436,12 @@ START_TEST(a_handshake_that_the_policy_allows_ends_the_inspection)
     const struct pair pair = inspected();
     const struct bytes hello = client_hello(), answer = server_hello();
     ck_assert_int_eq(send_all(pair.client, hello.at, hello.length), (ssize_t)hello.length);
-    ck_assert(fd_is_inspected(pair.client));
+    ck_assert(fd_has_record(pair.client));
     link_await(pair.server);
     ck_assert_int_eq(recv(pair.server, bytes, sizeof bytes, 0), (ssize_t)hello.length);
     ck_assert_int_eq(send(pair.server, answer.at, answer.length, 0), (ssize_t)answer.length);
     ck_assert_int_eq(receive(pair.client, bytes, sizeof bytes, 0), (ssize_t)answer.length);
-    ck_assert(!fd_is_inspected(pair.client));
+    ck_assert(!fd_has_record(pair.client));
     ck_assert(log_has("\"observed\""));
 }
 END_TEST
@@ -462,7 +462,7 @@ START_TEST(after_short_writes_the_reader_has_what_was_sent)
     }
     ck_assert_int_eq(send(pair.server, answer.at, answer.length, 0), (ssize_t)answer.length);
     ck_assert_int_eq(receive(pair.client, bytes, sizeof bytes, 0), (ssize_t)answer.length);
-    ck_assert(!fd_is_inspected(pair.client));
+    ck_assert(!fd_has_record(pair.client));
     ck_assert(log_has("\"observed\"") && !log_has("\"refused\""));
 }
 END_TEST
@@ -473,8 +473,8 @@ START_TEST(a_send_that_failed_is_as_if_it_had_not_been_made)
     const struct bytes hello = client_hello();
     const struct iovec vector = {.iov_base = (void *)(uintptr_t)hello.at, .iov_len = 20};
     uint32_t ticket;
-    ck_assert_int_eq(inspect_operations.before_send(pair.client, &vector, 1, NULL, &ticket), 0);
-    inspect_operations.sent(pair.client, &vector, 1, -1, ticket);
+    ck_assert_int_eq(inspect_plane.operations.before_send(pair.client, &vector, 1, NULL, &ticket), 0);
+    inspect_plane.operations.sent(pair.client, &vector, 1, -1, ticket);
     ck_assert_uint_eq(record_of(pair.client)->fed[WIRE_OUT], 0);
     ck_assert(!wire_is_tls(&record_of(pair.client)->wire));
 }
@@ -499,9 +499,9 @@ START_TEST(a_vector_that_the_kernel_refuses_is_not_read)
                                 {.iov_base = (void *)INTPTR_MIN, .iov_len = 1}}; /* in the kernel's half */
     uint32_t ticket = 1;
     const struct pair pair = inspected();
-    ck_assert_int_eq(inspect_operations.before_send(pair.client, bad, 2, NULL, &ticket), 0);
+    ck_assert_int_eq(inspect_plane.operations.before_send(pair.client, bad, 2, NULL, &ticket), 0);
     ck_assert_uint_eq(ticket, 0);
-    ck_assert_int_eq(inspect_operations.before_send(pair.client, NULL, 1, NULL, &ticket), 0);
+    ck_assert_int_eq(inspect_plane.operations.before_send(pair.client, NULL, 1, NULL, &ticket), 0);
     ck_assert_uint_eq(record_of(pair.client)->fed[WIRE_OUT], 0);
 }
 END_TEST
@@ -512,7 +512,7 @@ START_TEST(what_lies_before_a_bad_buffer_is_read)
                                    {.iov_base = NULL, .iov_len = 1}};
     uint32_t ticket = 1;
     const struct pair pair = inspected();
-    expect_cut(inspect_operations.before_send(pair.client, partly, 2, NULL, &ticket));
+    expect_cut(inspect_plane.operations.before_send(pair.client, partly, 2, NULL, &ticket));
 }
 END_TEST
 
@@ -520,10 +520,10 @@ START_TEST(a_file_counts_as_plaintext_before_tls_and_is_not_checked_after_it)
 {
     const struct pair plain = inspected(), tls = inspected();
     const struct bytes hello = client_hello();
-    ck_assert(inspect_operations.refuses_unseen(plain.client));
+    ck_assert(inspect_plane.operations.refuses_unseen(plain.client));
     ck_assert_int_eq(send_all(tls.client, hello.at, hello.length), (ssize_t)hello.length);
     ck_assert_int_eq(inspect_before_stream(tls.client, NULL), 0);
-    expect_cut(inspect_operations.before_unseen(plain.client, NULL));
+    expect_cut(inspect_plane.operations.before_unseen(plain.client, NULL));
 }
 END_TEST
 
@@ -541,7 +541,7 @@ START_TEST(a_number_that_is_another_file_now_is_not_inspected_any_more)
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     ck_assert_int_eq(dup2(ends[0], pair.client), pair.client);
     ck_assert_int_eq(send_all(pair.client, "plaintext", 9), 9);
-    ck_assert(!fd_is_inspected(pair.client));
+    ck_assert(!fd_has_record(pair.client));
 }
 END_TEST
 
@@ -555,7 +555,7 @@ START_TEST(bytes_that_passed_without_a_call_make_the_verdict_unknown)
     ck_assert_int_eq(recv(pair.server, bytes, sizeof bytes, 0), (ssize_t)hello.length);
     ck_assert_int_eq(send(pair.server, answer.at, answer.length, 0), (ssize_t)answer.length);
     ck_assert_int_eq(receive(pair.client, bytes, sizeof bytes, 0), (ssize_t)answer.length);
-    ck_assert(!fd_is_inspected(pair.client));
+    ck_assert(!fd_has_record(pair.client));
     ck_assert(log_has("\"unjudged\"") && !log_has("\"refused\""));
 }
 END_TEST

@@ -1,6 +1,6 @@
 /*
- * preadv2 and pwritev2 on a sealed descriptor refuse the flags that the kernel refuses for a socket, and in its
- * order.
+ * preadv2 and pwritev2 on a descriptor that a plane has taken over refuse the flags that the kernel refuses for a
+ * socket, and in its order.
  */
 #include "../suite.h"
 
@@ -11,9 +11,16 @@
 #include "fd/change.h"
 #include "socket/position.h"
 
-enum { SEALED = 100, FOREIGN = 101, UNKNOWN_FLAG = 1 << 30 };
+enum { TAKEN = 100, FOREIGN = 101, UNKNOWN_FLAG = 1 << 30 };
 
-const struct fd_observer *const fd_observers[] = {NULL};
+static ssize_t receive(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
+{
+    (void)fd, (void)vectors, (void)count, (void)flags, (void)call;
+    return 0;
+}
+
+static const struct plane takes_over = {.operations = {.receive = receive}};
+const struct plane *const planes[] = {&takes_over, NULL};
 const struct process_observer *const process_observers[] = {NULL};
 
 static const struct iovec one = {.iov_base = (void *)(uintptr_t) "x", .iov_len = 1};
@@ -22,14 +29,14 @@ static const struct iovec negative = {.iov_base = (void *)(uintptr_t) "x", .iov_
 
 static void start(void)
 {
-    (void)fd_table_put(SEALED, 1);
+    (void)fd_table_put(TAKEN, 1);
     errno = 0;
 }
 
 START_TEST(flags_that_a_socket_has_are_not_refused)
 {
-    ck_assert(!position_is_refused(SEALED, &one, 1, 0));
-    ck_assert(!position_is_refused(SEALED, &one, 1, RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND));
+    ck_assert(!position_is_refused(TAKEN, &one, 1, 0));
+    ck_assert(!position_is_refused(TAKEN, &one, 1, RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND));
     ck_assert_int_eq(errno, 0);
 }
 END_TEST
@@ -38,24 +45,24 @@ START_TEST(other_flags_are_refused_for_sealed_descriptors_only)
 {
     ck_assert(!position_is_refused(FOREIGN, &one, 1, UNKNOWN_FLAG));
     ck_assert_int_eq(errno, 0);
-    ck_assert(position_is_refused(SEALED, &one, 1, RWF_NOWAIT | UNKNOWN_FLAG));
+    ck_assert(position_is_refused(TAKEN, &one, 1, RWF_NOWAIT | UNKNOWN_FLAG));
     ck_assert_int_eq(errno, EOPNOTSUPP);
 }
 END_TEST
 
 START_TEST(without_bytes_no_flag_is_refused)
 {
-    ck_assert(!position_is_refused(SEALED, &one, 0, UNKNOWN_FLAG));
-    ck_assert(!position_is_refused(SEALED, empty, 2, UNKNOWN_FLAG));
+    ck_assert(!position_is_refused(TAKEN, &one, 0, UNKNOWN_FLAG));
+    ck_assert(!position_is_refused(TAKEN, empty, 2, UNKNOWN_FLAG));
     ck_assert_int_eq(errno, 0);
 }
 END_TEST
 
 START_TEST(an_invalid_vector_is_not_refused_for_its_flags)
 {
-    ck_assert(!position_is_refused(SEALED, NULL, 1, UNKNOWN_FLAG));
-    ck_assert(!position_is_refused(SEALED, &one, -1, UNKNOWN_FLAG));
-    ck_assert(!position_is_refused(SEALED, &negative, 1, UNKNOWN_FLAG));
+    ck_assert(!position_is_refused(TAKEN, NULL, 1, UNKNOWN_FLAG));
+    ck_assert(!position_is_refused(TAKEN, &one, -1, UNKNOWN_FLAG));
+    ck_assert(!position_is_refused(TAKEN, &negative, 1, UNKNOWN_FLAG));
     ck_assert_int_eq(errno, 0);
 }
 END_TEST

@@ -11,29 +11,24 @@
 #include <unistd.h>
 
 #include "base/process.h"
-#include "config/init.h"
 #include "fd/change.h"
-#include "inspect/inspect.h"
+#include "fd/plane.h"
 #include "socket/unconnected.h"
 
-static bool seals = true, inspects = true;
+static bool takes = true, records = true;
 
-bool pfswrap_seals(void)
+static bool takes_over(void)
 {
-    return seals;
+    return takes;
 }
 
-bool inspect_is_wanted(void)
+static bool makes_records(void)
 {
-    return inspects;
+    return records;
 }
 
-bool inspect_is_current(int fd)
-{
-    return fd_is_inspected(fd);
-}
-
-const struct fd_observer *const fd_observers[] = {NULL};
+static const struct plane taking = {.is_wanted = takes_over}, recording = {.is_wanted = makes_records};
+const struct plane *const planes[] = {&taking, &recording, NULL};
 const struct process_observer *const process_observers[] = {NULL};
 
 static int open_tcp(void)
@@ -77,27 +72,27 @@ END_TEST
 START_TEST(nothing_is_noted_without_a_policy_for_connections)
 {
     const int tcp = open_tcp();
-    seals = inspects = false;
+    takes = records = false;
     ck_assert_uint_eq(unconnected_copied(tcp), 0);
     unconnected_streamed(tcp);
     ck_assert_uint_eq(fd_word(tcp), 0);
-    inspects = true;
+    records = true;
     ck_assert_uint_ne(unconnected_copied(tcp), 0);
-    seals = true;
-    inspects = false;
+    takes = true;
+    records = false;
     ck_assert_uint_ne(unconnected_copied(open_tcp()), 0);
 }
 END_TEST
 
-START_TEST(a_sealed_or_inspected_number_needs_no_note)
+START_TEST(a_number_of_a_plane_needs_no_note)
 {
-    const int sealed = open_tcp(), inspected = open_tcp();
-    (void)fd_table_put(sealed, 1);
-    ck_assert(fd_add_record(inspected, 1));
-    ck_assert_uint_eq(unconnected_copied(sealed), 0);
-    ck_assert_uint_eq(unconnected_copied(inspected), 0);
-    ck_assert_uint_eq(fd_word(sealed), 1);
-    ck_assert_uint_eq(fd_note_of(inspected), 0);
+    const int taken = open_tcp(), recorded = open_tcp();
+    (void)fd_table_put(taken, 1);
+    ck_assert(plane_add_record(&recording, recorded, 1));
+    ck_assert_uint_eq(unconnected_copied(taken), 0);
+    ck_assert_uint_eq(unconnected_copied(recorded), 0);
+    ck_assert_uint_eq(fd_word(taken), 1);
+    ck_assert_uint_eq(fd_note_of(recorded), 0);
 }
 END_TEST
 
@@ -170,7 +165,7 @@ int main(void)
     tcase_add_test(cases, a_duplicated_tcp_socket_is_noted_with_its_id);
     tcase_add_test(cases, nothing_is_noted_about_other_files);
     tcase_add_test(cases, nothing_is_noted_without_a_policy_for_connections);
-    tcase_add_test(cases, a_sealed_or_inspected_number_needs_no_note);
+    tcase_add_test(cases, a_number_of_a_plane_needs_no_note);
     tcase_add_test(cases, from_each_number_of_a_socket_the_others_are_found);
     tcase_add_test(cases, a_socket_without_a_note_has_no_other_numbers);
     tcase_add_test(cases, a_note_about_another_socket_at_the_number_does_not_count);

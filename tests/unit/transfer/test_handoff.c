@@ -11,6 +11,7 @@
 #include "../connection/link.h"
 #include "connection/holders.h"
 #include "connection/release.h"
+#include "fd/close.h"
 #include "transfer/export.h"
 #include "transfer/handoff.h"
 #include "transfer/import.h"
@@ -103,7 +104,7 @@ START_TEST(a_connection_that_is_closed_while_a_handoff_has_it_ends_with_the_hand
     struct link link = link_open(65536);
     const int handoff = handoff_for(link.client);
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
-    ck_assert_int_eq(release_close(link.client), 0);
+    ck_assert_int_eq(fd_close(link.client), 0);
     ck_assert(!fd_is_sealed(link.client));
     ck_assert_int_eq(close(handoff), 0);
     ck_assert_uint_eq(receive_to_the_end(&link), 1);
@@ -114,13 +115,13 @@ START_TEST(who_opens_a_handoff_has_a_connection_that_was_closed_meanwhile)
 {
     struct link link = link_open(65536);
     const int handoff = handoff_for(link.client);
-    ck_assert_int_eq(release_close(link.client), 0);
+    ck_assert_int_eq(fd_close(link.client), 0);
     ck_assert(import_take(handoff));         /* even the same process */
     while (atomic_load(&endpoint_count) > 2) /* until the background thread has noticed it */
         (void)poll(NULL, 0, 1);
     ck_assert_uint_eq(holders(handoff), 1);
     ck_assert_int_eq(link_send(handoff, "bc", 2), 2);
-    ck_assert_int_eq(release_close(handoff), 0);
+    ck_assert_int_eq(fd_close(handoff), 0);
     ck_assert_uint_eq(receive_to_the_end(&link), 2);
 }
 END_TEST

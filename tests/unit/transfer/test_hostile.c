@@ -11,6 +11,7 @@
 
 #include "../connection/link.h"
 #include "connection/release.h"
+#include "fd/close.h"
 #include "connection/stream.h"
 #include "readiness/readiness.h"
 
@@ -158,8 +159,8 @@ static struct link link_in_some_phase(uint64_t *random)
 /* All but the peer's end, which the round did not share. */
 static void close_all(const struct link *link)
 {
-    (void)release_close(link->client);
-    (void)release_close(link->server);
+    (void)fd_close(link->client);
+    (void)fd_close(link->server);
     (void)close(link->client_wire);
     (void)close(link->server_wire);
 }

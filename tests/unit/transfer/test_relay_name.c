@@ -12,7 +12,7 @@
 #include "config/init.h"
 #include "connection/connection.h"
 #include "fd/change.h"
-#include "fd/operations.h"
+#include "fd/plane.h"
 #include "transfer/relay_name.h"
 
 static bool seals = true;
@@ -23,8 +23,7 @@ bool pfswrap_seals(void)
 }
 
 const struct address_resolver *const address_resolvers[] = {&relay_address_resolver, NULL};
-const struct fd_operations *const fd_operations[FD_KINDS] = {NULL};
-const struct fd_observer *const fd_observers[] = {NULL};
+const struct plane *const planes[] = {NULL};
 const struct process_observer *const process_observers[] = {NULL};
 
 static struct connection connection;

@@ -13,6 +13,7 @@
 #include "base/raw_syscall.h"
 #include "connection/holders.h"
 #include "connection/release.h"
+#include "fd/close.h"
 #include "transfer/segment.h"
 #include "transfer/share.h"
 
@@ -212,7 +213,7 @@ START_TEST(what_an_unseen_child_has_not_it_leaves_alone)
     if (child == 0) {
         char byte;
         const bool refused = link_receive(link.server, &byte, 1, 0) == -1 && errno == ECONNRESET;
-        const bool closed = release_close(link.server) == 0 && release_close(link.client) == 0;
+        const bool closed = fd_close(link.server) == 0 && fd_close(link.client) == 0;
         release_all();
         (void)raw_syscall(SYS_exit_group, refused && closed && endpoint_count == 0 ? 0 : 1);
     }
@@ -228,14 +229,14 @@ START_TEST(an_unseen_child_joins_what_is_shared_and_leaves_it)
     pid_t first = fork();
     ck_assert_int_ge(first, 0);
     if (first == 0)
-        _exit(release_close(link.client) == 0 ? 0 : 1);
+        _exit(fd_close(link.client) == 0 ? 0 : 1);
     expect_exit(first, 0);
     ck_assert_uint_eq(holders(link.client), 1);
     const long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         const bool sent = link_send(link.client, "a", 1) == 1 && holders(link.client) == 2;
-        (void)raw_syscall(SYS_exit_group, release_close(link.client) == 0 && sent ? 0 : 1);
+        (void)raw_syscall(SYS_exit_group, fd_close(link.client) == 0 && sent ? 0 : 1);
     }
     expect_exit((pid_t)child, 0);
     ck_assert_uint_eq(holders(link.client), 1);
@@ -260,10 +261,10 @@ START_TEST(an_unseen_child_has_no_part_in_what_its_parent_has_ended)
     if (child == 0) {
         bool is_over = read(end[0], &byte, 1) == 1; /* nothing of the shim's before this */
         is_over = is_over && link_send(link.client, "b", 1) == -1 && errno == ECONNRESET;
-        (void)raw_syscall(SYS_exit_group, is_over && release_close(link.client) == 0 ? 0 : 1);
+        (void)raw_syscall(SYS_exit_group, is_over && fd_close(link.client) == 0 ? 0 : 1);
     }
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
-    ck_assert_int_eq(release_close(link.client), 0);
+    ck_assert_int_eq(fd_close(link.client), 0);
     ck_assert_int_eq(write(end[1], "x", 1), 1);
     expect_exit((pid_t)child, 0);
     expect(&link, "a");
@@ -295,7 +296,7 @@ START_TEST(a_fork_that_is_wrongly_taken_for_a_failure_makes_a_holder)
         bool is_right = read(go[0], &byte, 1) == 1; /* the parent has decided */
         process_end_fork(PROCESS_FORK_CHILD);
         is_right = is_right && holders(link.client) == 2 && link_send(link.client, "a", 1) == 1;
-        (void)raw_syscall(SYS_exit_group, release_close(link.client) == 0 && is_right ? 0 : 1);
+        (void)raw_syscall(SYS_exit_group, fd_close(link.client) == 0 && is_right ? 0 : 1);
     }
     process_end_fork(PROCESS_FORK_FAILED);
     ck_assert_uint_eq(holders(link.client), 1);
@@ -315,12 +316,12 @@ START_TEST(forks_within_forks_are_counted_each)
     pid_t inner = fork();
     ck_assert_int_ge(inner, 0);
     if (inner == 0)
-        _exit(release_close(link.client) == 0 ? 0 : 1);
+        _exit(fd_close(link.client) == 0 ? 0 : 1);
     expect_exit(inner, 0);
     pid_t outer = _Fork();
     process_end_fork(process_fork_end_of(outer));
     if (outer == 0)
-        _exit(release_close(link.client) == 0 ? 0 : 1);
+        _exit(fd_close(link.client) == 0 ? 0 : 1);
     expect_exit(outer, 0);
     ck_assert_uint_eq(holders(link.client), 1);
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
@@ -365,7 +366,7 @@ START_TEST(both_processes_leave_a_connection_alone_that_another_one_uses)
     if (child == 0) {
         bool is_right = read(go[0], text, 1) == 1;
         is_right = is_right && link_send(fd, "x", 1) == -1 && errno == ECONNRESET;
-        _exit(release_close(fd) == 0 && is_right ? 0 : 1);
+        _exit(fd_close(fd) == 0 && is_right ? 0 : 1);
     }
     ck_assert_int_eq(send(used, "ask", 3, 0), 3);
     link_await(peer);
@@ -376,7 +377,7 @@ START_TEST(both_processes_leave_a_connection_alone_that_another_one_uses)
     expect_exit(child, 0);
     ck_assert_int_eq(link_send(fd, "x", 1), -1);
     ck_assert_int_eq(errno, ECONNRESET);
-    ck_assert_int_eq(release_close(fd), 0);
+    ck_assert_int_eq(fd_close(fd), 0);
     ck_assert_int_eq(recv(used, text, sizeof text, 0), 6); /* neither of the two has taken it */
     ck_assert_int_eq(recv(peer, text, sizeof text, MSG_DONTWAIT), -1);
     ck_assert_int_eq(errno, EAGAIN);
@@ -393,7 +394,7 @@ static void fork_inside_a_call(const struct link *link)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         const bool refused = link_send(link->client, "x", 1) == -1 && errno == ECONNRESET;
-        _exit(release_close(link->client) == 0 && release_close(link->server) == 0 && refused ? 0 : 1);
+        _exit(fd_close(link->client) == 0 && fd_close(link->server) == 0 && refused ? 0 : 1);
     }
     expect_exit(child, 0);
     endpoint_leave(connection);
@@ -408,7 +409,7 @@ START_TEST(a_child_made_inside_a_call_does_not_wait_for_it)
     pid_t child = fork(); /* it is shared from here on */
     ck_assert_int_ge(child, 0);
     if (child == 0)
-        _exit(release_close(link.client) == 0 && release_close(link.server) == 0 ? 0 : 1);
+        _exit(fd_close(link.client) == 0 && fd_close(link.server) == 0 ? 0 : 1);
     expect_exit(child, 0);
     fork_inside_a_call(&link);
     ck_assert_uint_eq(holders(link.client), 1);

@@ -2,42 +2,23 @@
  * What happens to a number when dup2(2) replaces it, for every kind of number (fd/table.h). This file makes the
  * call to the kernel possible; the caller makes it.
  */
-#include "connection/release.h"
+#include "fd/close.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "base/fork_lock.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "base/signals.h"
-#include "connection/release_internal.h"
+#include "fd/change.h"
+#include "fd/hidden.h"
+#include "fd/linger.h"
 #include "fd/own.h"
+#include "fd/plane.h"
 
-/*
- * The program wants a hidden number: the endpoint that has it gets another hidden number, if one is free. Returns
- * whether the number is closing now.
- */
-static bool move_hidden(int fd, uint32_t generation)
-{
-    struct endpoint *endpoint = endpoint_of(fd);
-    struct connection *connection;
-    if (endpoint == NULL)
-        ENDPOINT_RAISE(make_way, fd);
-    if (endpoint == NULL || !endpoint_enter_at(endpoint, &connection))
-        return false;
-    bool is_closing = fd_is_hidden(fd) && atomic_load(&endpoint->fd) == fd;
-    if (is_closing) {
-        const int moved = fd_reserve_duplicate(fd, OWN_FIRST);
-        is_closing = fd_unhide(fd, generation);
-        atomic_store(&endpoint->fd, moved);
-        if (moved >= 0)
-            endpoint_hide(endpoint, moved);
-    }
-    endpoint_leave(connection);
-    return is_closing;
-}
-
-/* Claims a foreign number. A sealed one has no word to be restored, so replacement->before is 0. */
-static bool claim(struct replacement *replacement, bool passes)
+/* Claims a foreign number. Any other one has no word to be restored, so replacement->before is 0. */
+static bool claim(struct fd_replacement *replacement, bool passes)
 {
     const bool claimed = fd_claim(replacement->fd, replacement->generation, passes, &replacement->before);
     if (!claimed)
@@ -46,24 +27,24 @@ static bool claim(struct replacement *replacement, bool passes)
 }
 
 /* Claims the number, or makes it closing, whatever its kind is. False: not yet possible. */
-static bool take_number(struct replacement *replacement, bool passes)
+static bool take_number(struct fd_replacement *replacement, bool passes)
 {
     const int fd = replacement->fd;
     if (claim(replacement, passes))
         return true;
-    if (fd_is_hidden(fd))
-        replacement->released = move_hidden(fd, replacement->generation);
-    else if (fd_is_sealed(fd))
-        replacement->released = release_number(fd, replacement->generation, true);
+    if (fd_is_sealed(fd)) /* or hidden */
+        replacement->released = planes_release(fd, replacement->generation, true);
     return replacement->released || claim(replacement, passes);
 }
 
-bool release_before_replace(int fd, bool passes, struct replacement *replacement)
+bool fd_begin_replace(int fd, bool passes, struct fd_replacement *replacement)
 {
     enum { TIMEOUT_MS = 1000 }; /* for other calls that change the number at the same time */
     bool taken = false;
-    *replacement = (struct replacement){.fd = fd};
-    if ((unsigned)fd >= FD_TABLE_SIZE || process_is_vfork_child() || fd_is_beyond_limit(fd))
+    *replacement = (struct fd_replacement){.fd = fd};
+    own_make_way(fd);
+    linger_before_close(fd);
+    if (!planes_started() || (unsigned)fd >= FD_TABLE_SIZE || process_is_vfork_child() || fd_is_beyond_limit(fd))
         return true;
     const int saved = errno;
     signals_pin();
@@ -79,13 +60,13 @@ bool release_before_replace(int fd, bool passes, struct replacement *replacement
     return taken;
 }
 
-void release_after_replace(const struct replacement *replacement, bool replaced, uint64_t word)
+void fd_end_replace(const struct fd_replacement *replacement, bool replaced, uint64_t word)
 {
     const int saved = errno;
     if (replacement->generation == 0)
         return;
     if (!replaced && (replacement->released || (replacement->before & FD_WORD_HIDDEN) != 0))
-        (void)release_close_number(replacement->fd, replacement->generation);
+        (void)fd_close_closing(replacement->fd, replacement->generation);
     else if (!fd_vacate_as(replacement->fd, replacement->generation, replaced ? word : replacement->before))
         fd_dropped(replacement->fd,
                    replaced ? word : replacement->before); /* another call has registered the number */
@@ -94,4 +75,20 @@ void release_after_replace(const struct replacement *replacement, bool replaced,
     process_unblock_forks();
     signals_unpin();
     errno = saved;
+}
+
+bool fd_must_retry(long result, int *round)
+{
+    enum { TIMEOUT_MS = 1000 };
+    return result == -EBUSY && planes_started() && !process_sandboxed && fd_wait((*round)++, TIMEOUT_MS);
+}
+
+int fd_keep_lingering(int fd)
+{
+    struct linger linger = {0};
+    socklen_t length = sizeof linger;
+    const bool waits = !fd_is_sealed(fd) && !process_sandboxed &&
+                       raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 &&
+                       linger.l_onoff != 0 && linger.l_linger > 0;
+    return waits ? fd_keep_open(fd) : -1;
 }

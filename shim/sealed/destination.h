@@ -2,8 +2,8 @@
  * The destination of a connect(2): which rule applies to it. The address is the program's, and its pointer may be
  * invalid. Makes system calls only.
  */
-#ifndef PFSWRAP_SOCKET_DESTINATION_H
-#define PFSWRAP_SOCKET_DESTINATION_H
+#ifndef PFSWRAP_SEALED_DESTINATION_H
+#define PFSWRAP_SEALED_DESTINATION_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

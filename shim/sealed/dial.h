@@ -2,8 +2,8 @@
  * A connect(2) that is under way on a sealed number. It refers to its connection by endpoint and generation, never
  * by number: other threads may close the number meanwhile, and get it again for another file. For connect.c.
  */
-#ifndef PFSWRAP_SOCKET_DIAL_H
-#define PFSWRAP_SOCKET_DIAL_H
+#ifndef PFSWRAP_SEALED_DIAL_H
+#define PFSWRAP_SEALED_DIAL_H
 
 #include <stdbool.h>
 #include <stdint.h>

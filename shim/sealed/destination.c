@@ -1,7 +1,7 @@
 /*
  * An address is read after the kernel has said that it can be read (base/readable.h).
  */
-#include "socket/destination.h"
+#include "sealed/destination.h"
 
 #include <string.h>
 

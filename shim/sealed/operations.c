@@ -2,7 +2,7 @@
  * The operations of sealed descriptors: the program receives and sends plaintext, and the socket has ciphertext.
  * Invalid arguments get the same errors as from the kernel.
  */
-#include "socket/sealed_operations.h"
+#include "sealed/operations.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -13,8 +13,8 @@
 #include "base/iov_check.h"
 #include "base/raw_file.h"
 #include "connection/connection.h"
-#include "connection/release.h"
 #include "connection/stream.h"
+#include "fd/table.h"
 #include "transfer/relay.h"
 
 /* All buffers are invalid. The kernel reports that when there is something to receive, and does not consume it. */
@@ -27,7 +27,7 @@ static ssize_t receive_into_bad_buffers(int fd, int flags)
     return -1;
 }
 
-static ssize_t receive(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
+ssize_t sealed_receive(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
 {
     if (count > 0 && address_is_bad(vectors))
         return FD_FOREIGN; /* the kernel refuses before it looks at the socket */
@@ -41,7 +41,7 @@ static ssize_t receive(int fd, const struct iovec *vectors, long count, int flag
     return -1;
 }
 
-static ssize_t send_vectors(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
+ssize_t sealed_send(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
 {
     if (count > 0 && address_is_bad(vectors))
         return FD_FOREIGN; /* the kernel refuses before it looks at the socket */
@@ -75,7 +75,7 @@ static void step_back(int fd, size_t count)
 }
 
 /* sendfile(2), with a copy through a buffer. */
-static ssize_t send_file(int fd, int file, int64_t *offset, size_t count)
+ssize_t sealed_send_file(int fd, int file, int64_t *offset, size_t count)
 {
     int32_t index;
     int64_t now;
@@ -115,7 +115,7 @@ static ssize_t send_file(int fd, int file, int64_t *offset, size_t count)
 }
 
 /* Libc will write without interposed calls, so a relay seals its bytes. */
-static int relay(int fd, const void *caller)
+int sealed_before_unseen(int fd, const void *caller)
 {
     (void)caller;
     const int error = relay_require(fd);
@@ -125,19 +125,8 @@ static int relay(int fd, const void *caller)
     return -1;
 }
 
-static bool always(int fd)
+bool sealed_refuses_unseen(int fd)
 {
     (void)fd;
     return true;
 }
-
-const struct fd_operations sealed_operations = {
-    .receive = receive,
-    .send = send_vectors,
-    .available = stream_available,
-    .send_file = send_file,
-    .before_unseen = relay,
-    .before_stream = relay,
-    .refuses_unseen = always,
-    .shutdown = release_shutdown,
-};

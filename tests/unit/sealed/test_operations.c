@@ -8,7 +8,8 @@
 #include <limits.h>
 #include <sys/mman.h>
 
-#include "socket/sealed_operations.h"
+#include "sealed/operations.h"
+#include "sealed/sealed.h"
 
 static char directory[] = "/tmp/pfswrap-operations-XXXXXX";
 static struct link wires;
@@ -17,12 +18,12 @@ static struct link wires;
 
 static ssize_t receive(const struct iovec *vectors, long count, int flags, enum transport_call call)
 {
-    return sealed_operations.receive(wires.server, vectors, count, flags, call);
+    return sealed_receive(wires.server, vectors, count, flags, call);
 }
 
 static ssize_t send_vectors(const struct iovec *vectors, long count, int flags, enum transport_call call)
 {
-    return sealed_operations.send(wires.client, vectors, count, flags, call);
+    return sealed_send(wires.client, vectors, count, flags, call);
 }
 
 static void expect_error(ssize_t result, int error)
@@ -139,7 +140,7 @@ END_TEST
 START_TEST(after_shutdown_the_error_is_of_the_connection_and_not_of_the_buffer)
 {
     const struct iovec bad = {.iov_base = NULL, .iov_len = 1};
-    ck_assert_int_eq(sealed_operations.shutdown(wires.client, SHUT_WR), 0);
+    ck_assert_int_eq(sealed_plane.operations.shutdown(wires.client, SHUT_WR), 0);
     expect_error(send_vectors(&bad, 1, MSG_NOSIGNAL, TRANSPORT_SOCKET), EPIPE);
 }
 END_TEST
@@ -149,7 +150,7 @@ START_TEST(a_shutdown_is_an_orderly_end_for_the_peer)
     char byte;
     const struct iovec vector = {.iov_base = &byte, .iov_len = 1};
     deliver("x");
-    ck_assert_int_eq(sealed_operations.shutdown(wires.client, SHUT_WR), 0);
+    ck_assert_int_eq(sealed_plane.operations.shutdown(wires.client, SHUT_WR), 0);
     while (recv(wires.client_wire, &byte, 1, MSG_PEEK) > 0)
         ck_assert_int_gt(link_move(wires.client_wire, wires.server_wire, 65536), 0);
     ck_assert_int_eq(shutdown(wires.server_wire, SHUT_WR), 0);
@@ -161,17 +162,17 @@ END_TEST
 
 START_TEST(the_readable_bytes_are_counted_as_plaintext)
 {
-    ck_assert_int_eq(sealed_operations.available(wires.server), 0);
+    ck_assert_int_eq(sealed_plane.operations.available(wires.server), 0);
     deliver("hello");
-    ck_assert_int_eq(sealed_operations.available(wires.server), 5);
+    ck_assert_int_eq(sealed_plane.operations.available(wires.server), 5);
 }
 END_TEST
 
 START_TEST(calls_that_no_interposed_call_sees_are_refused)
 {
-    ck_assert(sealed_operations.refuses_unseen(wires.client));
-    ck_assert_ptr_null(sealed_operations.received); /* the kernel never moves the program's bytes itself */
-    ck_assert_ptr_null(sealed_operations.before_send);
+    ck_assert(sealed_plane.operations.refuses_unseen(wires.client));
+    ck_assert_ptr_null(sealed_plane.operations.received); /* the kernel never moves the program's bytes itself */
+    ck_assert_ptr_null(sealed_plane.operations.before_send);
 }
 END_TEST
 
@@ -190,10 +191,10 @@ START_TEST(a_file_is_sent_from_its_own_offset_or_from_the_programs)
 {
     off_t offset = 2;
     const int file = make_file("0123456789", 10);
-    ck_assert_int_eq(sealed_operations.send_file(wires.client, file, &offset, 3), 3);
+    ck_assert_int_eq(sealed_plane.operations.send_file(wires.client, file, &offset, 3), 3);
     ck_assert_int_eq(offset, 5);
     ck_assert_int_eq(lseek(file, 0, SEEK_CUR), 0);
-    ck_assert_int_eq(sealed_operations.send_file(wires.client, file, NULL, 2), 2);
+    ck_assert_int_eq(sealed_plane.operations.send_file(wires.client, file, NULL, 2), 2);
     ck_assert_int_eq(lseek(file, 0, SEEK_CUR), 2);
     deliver("!");
     expect("23401!");
@@ -204,8 +205,8 @@ START_TEST(at_the_end_of_a_file_fewer_bytes_or_none_are_sent)
 {
     off_t offset = 8;
     const int file = make_file("0123456789", 10);
-    ck_assert_int_eq(sealed_operations.send_file(wires.client, file, &offset, 100), 2);
-    ck_assert_int_eq(sealed_operations.send_file(wires.client, file, &offset, 100), 0);
+    ck_assert_int_eq(sealed_plane.operations.send_file(wires.client, file, &offset, 100), 2);
+    ck_assert_int_eq(sealed_plane.operations.send_file(wires.client, file, &offset, 100), 0);
     ck_assert_int_eq(offset, 10);
 }
 END_TEST
@@ -215,12 +216,12 @@ START_TEST(what_a_full_socket_does_not_take_stays_in_the_file)
     enum { SIZE = 8 * 1024 * 1024 };
     uint8_t *bytes = calloc(1, SIZE);
     const int file = make_file(bytes, SIZE);
-    const ssize_t sent = sealed_operations.send_file(wires.client, file, NULL, SIZE);
+    const ssize_t sent = sealed_plane.operations.send_file(wires.client, file, NULL, SIZE);
     free(bytes);
     ck_assert_int_gt(sent, 0);
     ck_assert_int_lt(sent, SIZE); /* nobody reads, so the socket is full */
     ck_assert_int_eq(lseek(file, 0, SEEK_CUR), sent);
-    expect_error(sealed_operations.send_file(wires.client, file, NULL, SIZE), EAGAIN);
+    expect_error(sealed_plane.operations.send_file(wires.client, file, NULL, SIZE), EAGAIN);
     ck_assert_int_eq(lseek(file, 0, SEEK_CUR), sent);
 }
 END_TEST
@@ -231,9 +232,9 @@ START_TEST(a_pipe_or_a_closed_file_cannot_be_sent)
     off_t offset = 0;
     ck_assert_int_eq(pipe(ends), 0);
     ck_assert_int_eq(write(ends[1], "x", 1), 1);
-    expect_error(sealed_operations.send_file(wires.client, ends[0], NULL, 1), EINVAL);
+    expect_error(sealed_plane.operations.send_file(wires.client, ends[0], NULL, 1), EINVAL);
     ck_assert_int_eq(close(ends[0]), 0);
-    expect_error(sealed_operations.send_file(wires.client, ends[0], &offset, 1), EBADF);
+    expect_error(sealed_plane.operations.send_file(wires.client, ends[0], &offset, 1), EBADF);
     ck_assert(!link_is_readable(wires.client_wire));
 }
 END_TEST

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/un.h>
 
-#include "socket/destination.h"
+#include "sealed/destination.h"
 
 static char directory[] = "/tmp/pfswrap-destination-XXXXXX";
 

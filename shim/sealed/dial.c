@@ -2,7 +2,7 @@
  * The order of steps matters here: a number is registered before the kernel connects it. Afterwards the socket's
  * identity is compared, since another thread may have closed or replaced the number in between.
  */
-#include "socket/dial.h"
+#include "sealed/dial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 /*
  * The program may have more numbers for the socket, and streams on them; `note` is the word of the first one. A
- * number that is closing is being replaced, and the call that replaces it adds it itself (dup.c).
+ * number that is closing is being replaced, and the call that replaces it adds it itself (duplicate.c).
  */
 static void add_copies(struct endpoint *endpoint, const struct connection *connection, uint64_t note)
 {
@@ -75,7 +75,7 @@ static int register_and_begin(int fd, const struct policy_rule *rule, struct dia
                           (flags & FD_CLOEXEC) != 0, &endpoint, &note);
     if (connection == NULL)
         return errno != 0 ? errno : ENOMEM;
-    atomic_thread_fence(memory_order_seq_cst); /* see close_foreign() in close.c */
+    atomic_thread_fence(memory_order_seq_cst); /* see close_foreign() in socket/close.c */
     if (!endpoint_has_socket(endpoint, fd)) {  /* another thread has closed or replaced it in between */
         connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
         forget_number(endpoint, connection, fd);
