@@ -16,7 +16,7 @@
 #include "connection/counting.h"
 #include "connection/endpoint_internal.h"
 
-atomic_int endpoint_count, endpoint_filtered;
+atomic_int endpoint_count;
 
 enum { ENDPOINT_BLOCK_BYTES = 192 };
 _Static_assert(sizeof(struct endpoint) <= ENDPOINT_BLOCK_BYTES, "an endpoint fits its block of memory");
@@ -343,7 +343,7 @@ void endpoint_set_filter(struct endpoint *endpoint, unsigned filter)
 {
     const unsigned before = atomic_exchange(&endpoint->filter, (uint8_t)filter);
     if ((before != FILTER_NONE) != (filter != FILTER_NONE))
-        atomic_fetch_add(&endpoint_filtered, filter != FILTER_NONE ? 1 : -1);
+        atomic_fetch_add(&planes_filtering, filter != FILTER_NONE ? 1 : -1);
 }
 
 static unsigned filter_for(const struct endpoint *endpoint, const struct connection *connection)

@@ -15,6 +15,7 @@
 #include "connection/connection.h"
 #include "fd/change.h"
 #include "fd/hidden.h"
+#include "fd/plane.h"
 #include "fd/table.h"
 
 enum {
@@ -77,8 +78,8 @@ struct endpoint {
     struct registration registrations[ENDPOINT_REGISTRATIONS]; /* needs the lock */
 };
 
-/* How many endpoints this process has, and how many of them have a filter. */
-extern atomic_int endpoint_count, endpoint_filtered;
+/* How many endpoints this process has. */
+extern atomic_int endpoint_count;
 
 /*
  * What other modules do when something happens to an endpoint. Each event is raised in one place, and the observers

@@ -27,7 +27,7 @@ struct endpoint *endpoint_of_word(uint64_t word);
  */
 bool endpoint_is_unreferenced(const struct endpoint *endpoint);
 
-/* Sets endpoint->filter (FILTER_) and adjusts endpoint_filtered. */
+/* Sets endpoint->filter (FILTER_) and adjusts planes_filtering. */
 void endpoint_set_filter(struct endpoint *endpoint, unsigned filter);
 
 #endif

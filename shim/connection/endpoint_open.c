@@ -82,7 +82,7 @@ void endpoint_after_fork(bool is_idle)
         atomic_store(&endpoint->background, BACKGROUND_NONE);
     }
     atomic_store(&endpoint_count, count);
-    atomic_store(&endpoint_filtered, filtered);
+    atomic_store(&planes_filtering, filtered);
     if (is_idle)
         rebuild_pools();
 }

@@ -8,6 +8,8 @@
 #include "base/trace.h"
 #include "fd/change.h"
 
+atomic_int planes_filtering;
+
 /* Whether one of the planes says yes. */
 #define ANY(question)                                                                                              \
     PLANES_EACH(plane, question)                                                                                   \

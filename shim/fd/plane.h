@@ -6,6 +6,7 @@
 #ifndef PFSWRAP_FD_PLANE_H
 #define PFSWRAP_FD_PLANE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -105,6 +106,9 @@ struct plane {
 };
 
 extern const struct plane *const planes[]; /* in shim/order.c; ends with NULL */
+
+/* How many connections have a filter: their events are checked before the program gets them (readiness/). */
+extern atomic_int planes_filtering;
 
 /* Calls EVENT of each plane that has it: PLANES_EACH(plane, EVENT) statement. */
 #define PLANES_EACH(plane_, event_)                                                                                \

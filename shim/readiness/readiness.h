@@ -17,7 +17,7 @@
 /* Whether any connection of this process has a filter. If not, the kernel's answer is right for all descriptors. */
 static inline bool readiness_matters(void)
 {
-    return __builtin_expect(atomic_load_explicit(&endpoint_filtered, memory_order_relaxed) != 0, false);
+    return __builtin_expect(atomic_load_explicit(&planes_filtering, memory_order_relaxed) != 0, false);
 }
 
 /* Whether `fd` needs the calls below: its connection has a filter, or the number is hidden. */

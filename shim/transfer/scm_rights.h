@@ -9,11 +9,12 @@
 #include <sys/socket.h>
 
 #include "connection/endpoint.h"
+#include "fd/plane.h"
 
-/* Whether the message may contain sealed descriptors. */
+/* Whether the message may contain descriptors of a plane. */
 static inline bool scm_rights_matters(const struct msghdr *message)
 {
-    return message->msg_controllen > 0 && atomic_load_explicit(&endpoint_count, memory_order_relaxed) > 0;
+    return message->msg_controllen > 0 && planes_have_connections();
 }
 
 enum {

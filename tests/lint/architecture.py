@@ -14,7 +14,8 @@ import re
 import sys
 from pathlib import Path
 
-from sources import TOP, Symbols, functions_of, interposed_as, interposed_names, opening_comment, read_sources
+from sources import (TOP, Symbols, functions_of, interposed_as, interposed_names, opening_comment, read_sources,
+                     without_comments)
 
 FILE_LINES = 400
 FUNCTION_LINES = 100
@@ -22,6 +23,7 @@ HEADER = "| module | what it is for | may use |"
 EXCEPTIONS = "| larger than the limit | why |"  # optional: `path`, or `path: function`
 DOCUMENT = "docs/ARCHITECTURE.md"
 ALONE = ("seal", "wire")  # must not use another module, whatever the table says
+CALLS = "socket"  # its interposed calls ask the planes in turn, and name none of them
 
 
 class Finding(Exception):
@@ -192,6 +194,32 @@ def check_interposed(symbols, names):
                        "expected the real function or the system call")
 
 
+def planes_of(root):
+    """The names in the list of planes of shim/order.c, without `_plane`: the words that an interposed call must not have."""
+    path = root / ORDER
+    found = re.search(r"\bplanes\[\w*\] = \{(.*?)\}", without_comments(path.read_text()), re.DOTALL) if path.is_file() else None
+    return re.findall(r"&(\w+)_plane\b", found[1]) if found else []
+
+
+def check_planes(root, sources):
+    """fd/plane.h is the only thing that the calls know of planes; comments may say more."""
+    names = planes_of(root)
+    verbs = [name[:-2] + "s" for name in names if name.endswith("ed")]  # `sealed` is also what a rule `seals`
+    if not names:
+        return
+    word = re.compile(r"\w*(?:" + "|".join(names + verbs) + r")\w*", re.IGNORECASE)
+    for source in sources:
+        if source.module != CALLS:
+            continue
+        lines = without_comments(source.text).splitlines()
+        for _, name, _ in source.includes:
+            if word.match(name.split("/")[0]):
+                yield f"{source.name}: #include \"{name}\" is of a plane, expected fd/plane.h only"
+        for number, line in enumerate(lines, 1):
+            for match in word.finditer(line):
+                yield f"{source.name}:{number}: {match[0]} names a plane, expected a call that asks each of them (fd/plane.h)"
+
+
 def check_includes(sources):
     modules, headers = {}, {}
     for source in sources:
@@ -278,6 +306,7 @@ def findings_of(root, build):
     yield from check_arrows(table, arrows)
     yield from check_cycles(table, arrows)
     yield from check_interposed(symbols, names)
+    yield from check_planes(root, sources)
     yield from check_includes(sources)
     yield from check_files(root, sources, table)
 

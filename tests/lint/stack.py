@@ -116,7 +116,8 @@ def tables_of(root):
     tables = {}
     for path in sorted((root / "shim").rglob("*.c")):
         for name, body in re.findall(r"^(?:static )?const struct \w+ (\w+) = \{(.*?)\};", path.read_text(), re.M | re.S):
-            items = [item.strip() for item in re.sub(r"/\*.*?\*/", "", body, flags=re.S).split(",")]
+            plain = re.sub(r"/\*.*?\*/|\.\w+\s*=\s*\{|\}", "", body, flags=re.S)  # a structure within it counts as part of it
+            items = [item.strip() for item in plain.split(",")]
             pairs = [re.fullmatch(r"(?:\.(\w+) = )?&?(\w+)", item) for item in items]
             tables[name] = path.name, {pair[1] or number: pair[2] for number, pair in enumerate(pairs) if pair}
     return tables
