@@ -101,10 +101,10 @@ void planes_inherited(int fd)
         return;
 }
 
-void planes_received(int fd)
+void planes_imported(int fd)
 {
-    PLANES_EACH(plane, received)
-    if (plane->received(fd))
+    PLANES_EACH(plane, imported)
+    if (plane->imported(fd))
         return;
 }
 

@@ -64,7 +64,7 @@ struct plane {
      * plane's now. Keeps errno.
      */
     bool (*inherited)(int fd);
-    bool (*received)(int fd);
+    bool (*imported)(int fd);
     /* After inherited() for every number of the process. */
     void (*inherited_all)(void);
 
@@ -135,7 +135,7 @@ int planes_connected(int fd, const struct sockaddr *address, socklen_t length);
 int planes_accepted(int fd, int listener, int flags);
 bool planes_make_room(void);
 void planes_inherited(int fd);
-void planes_received(int fd);
+void planes_imported(int fd);
 bool planes_release(int fd, uint32_t generation, bool is_replaced);
 
 /* All planes together as a module that is notified of forks. For shim/order.c. */

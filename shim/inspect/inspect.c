@@ -217,7 +217,7 @@ static bool inherited(int fd)
     return fd_has_record(fd);
 }
 
-static bool received_descriptor(int fd)
+static bool imported(int fd)
 {
     inspect_received_descriptor(fd);
     return fd_has_record(fd);
@@ -256,7 +256,7 @@ const struct plane inspect_plane = {
     .connected = connected,
     .accepted = accepted,
     .inherited = inherited,
-    .received = received_descriptor,
+    .imported = imported,
     .dropped = inspect_dropped,
     .process = &inspect_process_observer,
     .before_filter = before_filter,

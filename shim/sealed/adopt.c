@@ -76,7 +76,7 @@ void sealed_inherited_all(void)
         relay_where_needed(fd);
 }
 
-bool sealed_received(int fd)
+bool sealed_imported(int fd)
 {
     const bool is_sealed = sealed_inherited(fd);
     relay_where_needed(fd);

@@ -28,7 +28,7 @@ int sealed_connect(int fd, const struct sockaddr *address, socklen_t length);
 int sealed_connect_fast(int fd, const struct sockaddr *address, socklen_t length);
 int sealed_accepted(int fd, int listener, int flags);
 bool sealed_inherited(int fd);
-bool sealed_received(int fd);
+bool sealed_imported(int fd);
 void sealed_inherited_all(void);
 
 /* --- duplicate.c --- */

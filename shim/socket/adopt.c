@@ -40,7 +40,7 @@ void adopt_received(const struct msghdr *message)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(control) + i * sizeof fd, sizeof fd);
-            planes_received(fd);
+            planes_imported(fd);
         }
     }
     errno = saved;

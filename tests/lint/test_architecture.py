@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The lint of modules and arrows reports each fault of a small tree, and nothing else. The trees are compiled here."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -140,6 +141,21 @@ def calls(tap):
         names = ("pread", "read_ahead", "thread", "__readlink_chk", "fread")
         only(tree({"shim/engine/more.c": "".join(f"extern int {name}();\n" for name in names) +
                    "int (*engine_more[])() = {" + ", ".join(names) + "};\n"}))
+    planes = {"shim/order.c": "extern const int sealed_plane;\nconst int *const planes[] = {&sealed_plane, 0};\n",
+              "shim/sealed/sealed.c": "const int sealed_plane = 1;\n", "shim/sealed/sealed.h": "extern const int sealed_plane;\n"}
+    rows = {"sealed": "nothing", "start": "`socket`, `sealed`"}
+    with tap.case("an interposed call that names a plane of the list in shim/order.c is reported, with its line"):
+        code = "/* a sealed number */\nint fd_is_sealed;\nint policy_seals;\nint unsealing;\n"
+        lines = found(tree({**planes, "shim/socket/more.c": code}, rows))
+        equal([re.sub(r"^.*:\d+: (\w+) names a plane, .*", r"\1", line) for line in lines], ["fd_is_sealed", "policy_seals"],
+              "what is reported")
+        only(tree({**planes, "shim/engine/more.c": code}, rows))
+        only(tree({**planes, "shim/order.c": "int nothing;\n", "shim/socket/more.c": code, "shim/start_more.c":
+                   "extern const int sealed_plane;\nconst int *start_more = &sealed_plane;\n"}, rows))
+    with tap.case("an interposed call that includes a header of a plane is reported, though the table allows the arrow"):
+        only(tree({**planes, "shim/socket/more.c": '#include "sealed/sealed.h"\n'},
+                  {**rows, "socket": "`base`, `engine`, `sealed`"}),
+             'shim/socket/more.c: #include "sealed/sealed.h" is of a plane')
     with tap.case("a list of interposed functions that cannot be read is reported"):
         only(tree({"shim/base/interposed.h": "/* X(read) */\n"}), "shim: no X(name) in a file interposed.h")
     with tap.case("the names are read from X-macros with signatures as well"):

@@ -105,7 +105,7 @@ START_TEST(nothing_is_reported_until_the_handshake_is_complete)
     for (int i = 0; i < 3; i++)
         ck_assert_uint_eq(reported(epoll, 7), 0);
     ck_assert_uint_eq(shake_hands(&link, epoll, 7), EPOLLOUT);
-    ck_assert_uint_eq(reported(epoll, 7), EPOLLOUT);      /* level-triggered */
+    ck_assert_uint_eq(reported(epoll, 7), EPOLLOUT);     /* level-triggered */
     ck_assert_int_eq(atomic_load(&planes_filtering), 2); /* parts of frames are looked for at both ends */
 }
 END_TEST
