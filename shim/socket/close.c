@@ -28,7 +28,7 @@
 /*
  * The real call. The number was foreign a moment ago; afterwards another thread may have registered it. Either this
  * reads the word that the other thread has stored, or that thread finds that the kernel has closed the number
- * (socket/dial.c): on both sides, a fence stands between the table and the kernel.
+ * (sealed/dial.c): on both sides, a fence stands between the table and the kernel.
  */
 static inline int close_foreign(int fd)
 {
