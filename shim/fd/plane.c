@@ -183,13 +183,13 @@ bool plane_remove_record(const struct plane *plane, int fd, uint32_t record)
     return record != 0 && fd_remove_record(fd, plane_record_word(plane, record));
 }
 
-bool plane_has_current_record(int fd)
+const struct plane *plane_with_current_record(int fd)
 {
     const uint64_t word = fd_word(fd);
     if (fd_word_record(word) == 0)
-        return false;
-    const struct fd_operations *operations = &planes[fd_word_plane(word)]->operations;
-    return operations->is_current == NULL || operations->is_current(fd);
+        return NULL;
+    const struct plane *plane = planes[fd_word_plane(word)];
+    return plane->operations.is_current == NULL || plane->operations.is_current(fd) ? plane : NULL;
 }
 
 void fd_dropped(int fd, uint64_t word)

@@ -157,10 +157,24 @@ static inline uint32_t plane_record(const struct plane *plane, uint64_t word)
 }
 
 /*
- * Whether the number has a record, and it is of the socket that the number is now. A record of another socket is
- * dropped. Keeps errno.
+ * The plane that has a record of the socket that the number is now; NULL: none. A record of another socket is
+ * dropped. Other threads may change the number at any time. Keeps errno.
  */
-bool plane_has_current_record(int fd);
+const struct plane *plane_with_current_record(int fd);
+
+/*
+ * The kernel has duplicated `fd`, of which the plane has a record, to `copy` (fd/operations.h, `copied`). And to a
+ * number that dup2(2) is replacing (`share`).
+ */
+static inline void plane_copied(const struct plane *plane, int fd, int copy)
+{
+    if (plane->operations.copied != NULL)
+        plane->operations.copied(fd, copy, fd_word(copy));
+}
+static inline uint64_t plane_share(const struct plane *plane, int fd)
+{
+    return plane->operations.share != NULL ? plane->operations.share(fd) : 0;
+}
 
 /* The bits of a word that say that the plane has this record, with FD_WORD_FOREIGN. */
 uint64_t plane_record_word(const struct plane *plane, uint32_t record);

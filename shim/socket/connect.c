@@ -20,11 +20,12 @@ int connect_finish(int fd, const struct sockaddr *address, socklen_t length)
     int next = 0;
     if (planes_connected(fd, address, length) == -1)
         return -1;
-    if (!fd_has_record(fd))
+    const uint64_t word = fd_word(fd);
+    if (fd_word_record(word) == 0)
         return 0;
     for (int copy = unconnected_next(fd, &next); copy >= 0; copy = unconnected_next(fd, &next))
-        if (!plane_has_current_record(copy))
-            fd_operations_of(fd)->copied(fd, copy, 0);
+        if (plane_with_current_record(copy) == NULL)
+            plane_copied(plane_of_word(word), fd, copy);
     if (unconnected_has_stream(fd) && fd_before_stream(fd, NULL) != 0)
         return -1;
     errno = saved;

@@ -44,9 +44,10 @@ int dup_finish(int fd, int copy)
         return copy;
     const int saved = errno;
     (void)fd_has_operations(copy); /* waits for a call that is still closing the number */
-    (void)plane_has_current_record(copy);
-    if (plane_has_current_record(fd))
-        fd_operations_of(fd)->copied(fd, copy, fd_word(copy));
+    (void)plane_with_current_record(copy);
+    const struct plane *plane = plane_with_current_record(fd);
+    if (plane != NULL)
+        plane_copied(plane, fd, copy);
     const uint32_t id = unconnected_copied(fd);
     if (id != 0)
         fd_note(copy, id, 0);
@@ -93,7 +94,7 @@ static int dup_foreign_to(int fd, int fd2, int flags)
     struct fd_replacement replacement;
     int round = 0, copy = -1;
     const uint32_t id = unconnected_copied(fd);
-    const bool has_record = plane_has_current_record(fd);
+    const bool has_record = plane_with_current_record(fd) != NULL;
     const bool passes = id == 0 && !has_record && !fd_has_operations(fd) && !fd_has_record(fd2);
     const int target = passes ? -1 : fd_keep_lingering(fd2);
     if (fd_begin_replace(fd2, passes, &replacement)) {
@@ -102,7 +103,8 @@ static int dup_foreign_to(int fd, int fd2, int flags)
             copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);
         while (copy < 0 && fd_must_retry(-errno, &round));
         const bool is_noted = copy >= 0 && replacement.generation != 0;
-        const uint64_t record = is_noted && plane_has_current_record(fd) ? fd_operations_of(fd)->share(fd) : 0;
+        const struct plane *plane = is_noted ? plane_with_current_record(fd) : NULL;
+        const uint64_t record = plane != NULL ? plane_share(plane, fd) : 0;
         if (is_noted)
             join(fd, fd2, head | FD_WORD_CLOSING);
         fd_end_replace(&replacement, copy >= 0, fd_note_word(id, 0) | record);

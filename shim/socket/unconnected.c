@@ -14,7 +14,7 @@
  */
 static bool matters(int fd)
 {
-    return planes_want() && !plane_has_current_record(fd) && !fd_has_operations(fd) &&
+    return planes_want() && plane_with_current_record(fd) == NULL && !fd_has_operations(fd) &&
            (process_sandboxed || socket_may_be_tcp(fd)) && !process_is_vfork_child();
 }
 

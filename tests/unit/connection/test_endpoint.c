@@ -105,8 +105,8 @@ START_TEST(a_thread_walks_over_endpoints_that_are_freed_and_taken)
         link_pair(&one, &other);
         link_seal(one, LINK_CONNECT, true, true);
         link_seal(other, LINK_LISTEN, false, true);
-        ck_assert_int_eq(release_close(one), 0);
-        ck_assert_int_eq(release_close(other), 0);
+        ck_assert_int_eq(fd_close(one), 0);
+        ck_assert_int_eq(fd_close(other), 0);
     }
     atomic_store(&walking, false);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);

@@ -35,8 +35,15 @@ static void remember_dropped(int fd, uint64_t word)
     dropped_count++;
 }
 
+/* Another thread closes the number right after the question whether its record is current. */
+static bool close_behind(int fd)
+{
+    fd_forget(fd);
+    return true;
+}
+
 static const struct plane takes_over = {.dropped = remember_dropped}, records = {.dropped = remember_dropped},
-                          records_too;
+                          records_too = {.operations = {.is_current = close_behind}};
 const struct plane *const planes[] = {&takes_over, &records, &records_too, NULL};
 const struct process_observer *const process_observers[] = {NULL};
 
@@ -392,6 +399,21 @@ START_TEST(a_record_belongs_to_the_plane_that_has_added_it)
 }
 END_TEST
 
+START_TEST(a_number_may_lose_its_record_while_it_is_duplicated)
+{
+    ck_assert_ptr_null(plane_with_current_record(NUMBER));
+    ck_assert(plane_add_record(&records, NUMBER, RECORD));
+    ck_assert_ptr_eq(plane_with_current_record(NUMBER), &records);
+    ck_assert(plane_remove_record(&records, NUMBER, RECORD));
+    ck_assert(plane_add_record(&records_too, NUMBER, RECORD));
+    const struct plane *plane = plane_with_current_record(NUMBER);
+    ck_assert_ptr_eq(plane, &records_too);
+    ck_assert_ptr_null(fd_operations_of(NUMBER));
+    plane_copied(plane, NUMBER, OTHER); /* this plane does not need to know */
+    ck_assert_uint_eq(plane_share(plane, NUMBER), 0);
+}
+END_TEST
+
 START_TEST(only_a_number_of_a_plane_is_reported_to_one)
 {
     fd_dropped(NUMBER, 0);
@@ -666,6 +688,7 @@ int main(void)
     tcase_add_test(cases, a_record_is_added_to_a_foreign_number_that_has_none);
     tcase_add_test(cases, a_record_is_removed_only_by_its_own_index);
     tcase_add_test(cases, a_record_belongs_to_the_plane_that_has_added_it);
+    tcase_add_test(cases, a_number_may_lose_its_record_while_it_is_duplicated);
     tcase_add_test(cases, only_a_number_of_a_plane_is_reported_to_one);
     tcase_add_test(cases, flags_records_and_notes_of_a_number_are_independent);
     tcase_add_test(cases, a_number_without_its_last_flag_is_foreign_with_nothing_recorded);
