@@ -26,7 +26,7 @@
 
 enum {
     PIPE_SLOT_BYTES = 4096, /* a pipe that is not full takes at least as much (pipe(7)) */
-    PIECE_MAX = 16 * 1024,  /* fits a workspace */
+    PIECE_MAX = WORKSPACE_LARGE_BYTES,
 };
 
 bool splice_is_pipe(int fd)
@@ -154,7 +154,7 @@ static ssize_t move_out(int pipe, int fd, uint8_t *bytes, size_t count, unsigned
 static ssize_t move(int from, int to, size_t count, unsigned flags, bool into_pipe)
 {
     ssize_t moved;
-    uint8_t *bytes = workspace_take();
+    uint8_t *bytes = workspace_take_large();
     if (bytes == NULL) {
         errno = ENOMEM;
         return -1;

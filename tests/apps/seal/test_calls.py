@@ -39,6 +39,7 @@ def main():
     on = Scenarios(tap, "sock_splice")
     on.both("into_large", "splice from a connection moves everything into a pipe")
     on.both("into_small", "splice moves everything through a pipe of one page")
+    on.both("into_at_once", "splice moves more than a chunk of the seal into an empty pipe")
     on.both("into_filled", "splice fills a pipe, and leaves the rest in the socket")
     on.both("into_by_sendfile", "sendfile from a connection moves everything into a pipe")
     on.both("out_of_large", "splice from a pipe moves everything to a connection")

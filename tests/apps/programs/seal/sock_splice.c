@@ -83,6 +83,24 @@ static void into_by_sendfile(int fd)
     into(fd, 0, 0, true);
 }
 
+/* An empty pipe takes all that has come, not a chunk of the seal only. */
+static void into_at_once(int fd)
+{
+    enum { CHUNK = 16384 };
+    int ends[2];
+    size_t at = 0;
+    ssize_t count, most = 0;
+    make_pipe(ends, 0, 0);
+    sock_set_nonblocking(ends[0], true);
+    while ((count = splice(fd, NULL, ends[1], NULL, TOTAL, 0)) > 0) {
+        most = count > most ? count : most;
+        at = drain(ends[0], at);
+    }
+    sock_expect(count == 0 && at == TOTAL, "splice returned %zd after %zu bytes", count, at);
+    sock_expect(most > CHUNK, "no call moved more than %zd bytes", most);
+    (void)close(fd);
+}
+
 /* The pipe keeps what is in it already: it takes only a part of what has come, and the rest stays in the socket. */
 static void into_filled(int fd)
 {
@@ -257,6 +275,7 @@ static void refused_peer(int fd)
 static const struct scenario scenarios[] = {
     {"into_large", into_large, send_all, NULL},
     {"into_small", into_small, send_all, NULL},
+    {"into_at_once", into_at_once, send_all, NULL},
     {"into_filled", into_filled, send_all, NULL},
     {"into_by_sendfile", into_by_sendfile, send_all, NULL},
     {"out_of_large", receive_all, out_of_large, NULL},
