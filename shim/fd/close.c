@@ -22,11 +22,14 @@ long fd_close_closing(int fd, uint32_t generation)
     return result;
 }
 
-/* A plane's number becomes closing in this generation. False: it is foreign, and nothing is recorded about it. */
+/*
+ * A plane's number becomes closing in this generation. False: it is foreign, and nothing is recorded about it; or
+ * another thread's close(2) has made it hidden.
+ */
 static bool take_for_close(int fd, uint32_t generation)
 {
     enum { TIMEOUT_MS = 1000 }; /* for another thread's dup2(2) onto the number */
-    for (int round = 0; fd_is_known(fd); round++) {
+    for (int round = 0; fd_is_known(fd) && !fd_is_hidden(fd); round++) {
         if (planes_release(fd, generation, false))
             return true;
         fd_forget(fd);
@@ -36,12 +39,17 @@ static bool take_for_close(int fd, uint32_t generation)
     return false;
 }
 
+/* A hidden number is not open for the program. */
+static int refuse_hidden(void)
+{
+    errno = EBADF;
+    return -1;
+}
+
 int fd_close(int fd)
 {
-    if (fd_is_hidden(fd)) {
-        errno = EBADF;
-        return -1;
-    }
+    if (fd_is_hidden(fd))
+        return refuse_hidden();
     if (process_is_vfork_child())
         return real_libc()->close(fd);
     const int saved = errno;
@@ -55,6 +63,8 @@ int fd_close(int fd)
     const long result = closes ? fd_close_closing(fd, generation) : 0;
     process_unblock_forks();
     signals_unpin();
+    if (!taken && fd_is_hidden(fd))
+        return refuse_hidden();
     errno = result < 0 ? (int)-result : saved;
     return !taken ? FD_FOREIGN : result < 0 ? -1 : 0;
 }
