@@ -79,11 +79,6 @@ int planes_connect(int fd, const struct sockaddr *address, socklen_t length)
     FIRST(connect, fd, address, length);
 }
 
-int planes_connect_fast(int fd, const struct sockaddr *address, socklen_t length)
-{
-    FIRST(connect_fast, fd, address, length);
-}
-
 int planes_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
     FIRST(connected, fd, address, length);

@@ -41,11 +41,6 @@ struct plane {
     /* connect(2), in place of the kernel's call. Its result with errno; FD_FOREIGN: not this plane's. */
     int (*connect)(int fd, const struct sockaddr *address, socklen_t length);
     /*
-     * Before a call that connects and sends at once (MSG_FASTOPEN). 0: the connection is made, and the call must
-     * not connect. -1 with errno of connect(2). FD_FOREIGN: not this plane's.
-     */
-    int (*connect_fast)(int fd, const struct sockaddr *address, socklen_t length);
-    /*
      * The kernel has connected the foreign number, or will. The first plane that does not return FD_FOREIGN has it.
      * 0: it goes on. -1 with errno: the call must fail. Keeps errno otherwise.
      */
@@ -130,7 +125,6 @@ int planes_accept_flags(void);
 
 /* What struct plane says, of the first plane that returns something else than FD_FOREIGN; else FD_FOREIGN. */
 int planes_connect(int fd, const struct sockaddr *address, socklen_t length);
-int planes_connect_fast(int fd, const struct sockaddr *address, socklen_t length);
 int planes_connected(int fd, const struct sockaddr *address, socklen_t length);
 int planes_accepted(int fd, int listener, int flags);
 bool planes_make_room(void);

@@ -22,11 +22,14 @@
 #include "sealed/dial.h"
 #include "transfer/relay.h"
 
+/* With a frame of its own, which the deepest calls do not have below them. */
+#define APART __attribute__((noinline))
+
 /*
  * Whether the kernel refuses to connect the socket in its present state (inet_stream_connect): it listens, or is
  * connected to an address that no rule seals. In doubt false: then it is registered, and the kernel refuses.
  */
-static bool is_connected(int fd)
+static APART bool is_connected(int fd)
 {
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
@@ -38,7 +41,7 @@ static bool is_connected(int fd)
  * Another thread has closed the number, and opened another socket there. The kernel may have connected that socket
  * instead. If it is not registered, it is cut: it must not be plain.
  */
-static void cut_stranger(int fd, const struct sockaddr *address, socklen_t length)
+static APART void cut_stranger(int fd, const struct sockaddr *address, socklen_t length)
 {
     struct sockaddr_in6 peer = {0}, wanted;
     socklen_t peer_length = sizeof peer;
@@ -189,12 +192,4 @@ int sealed_connect(int fd, const struct sockaddr *address, socklen_t length)
         }
     }
     return FD_FOREIGN;
-}
-
-int sealed_connect_fast(int fd, const struct sockaddr *address, socklen_t length)
-{
-    if (pfswrap_seals() && fd_is_sealed(fd))
-        return 0;
-    const int result = sealed_connect(fd, address, length);
-    return result == FD_FOREIGN || result == 0 ? result : -1;
 }

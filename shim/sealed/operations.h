@@ -25,7 +25,6 @@ bool sealed_refuses_unseen(int fd);
 
 /* --- connect.c, accept.c, adopt.c: new connections --- */
 int sealed_connect(int fd, const struct sockaddr *address, socklen_t length);
-int sealed_connect_fast(int fd, const struct sockaddr *address, socklen_t length);
 int sealed_accepted(int fd, int listener, int flags);
 bool sealed_inherited(int fd);
 bool sealed_imported(int fd);

@@ -76,7 +76,6 @@ const struct plane sealed_plane = {
     .is_started = keys_in_use,
     .enforces = pfswrap_seals,
     .connect = sealed_connect,
-    .connect_fast = sealed_connect_fast,
     .accept_flags = SOCK_CLOEXEC,
     .accepted = sealed_accepted,
     .make_room = make_room,

@@ -47,7 +47,7 @@ PFSWRAP_ALIAS(__connect, connect);
 
 int connect_before_fast(int fd, const struct sockaddr *address, socklen_t length, int *flags)
 {
-    const int made = planes_connect_fast(fd, address, length);
+    const int made = fd_has_own_stream(fd) ? 0 : planes_connect(fd, address, length);
     if (made == FD_FOREIGN)
         return connect_finish(fd, address, length);
     if (made == 0)

@@ -537,7 +537,6 @@ static const struct plane sealing = {
     .is_wanted = pfswrap_seals,
     .is_started = keys_in_use,
     .connect = sealed_connect,
-    .connect_fast = sealed_connect_fast,
     .release = release_number,
     .closed = release_closed,
     .dropped = endpoint_dropped,
