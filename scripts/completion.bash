@@ -74,7 +74,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit report learn seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit report learn scan seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -143,6 +143,13 @@ _pfswrap() {
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             compopt -o filenames 2>/dev/null
+        fi
+        ;;
+    scan)
+        if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --policy ]]; then
+            _pfswrap_policies "$current"
+        elif [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--json --policy --name --timeout --sslscan --testssl' -- "$current")
         fi
         ;;
     version) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;

@@ -13,6 +13,7 @@
     X(seal)                                                                                                        \
     X(report)                                                                                                      \
     X(learn)                                                                                                       \
+    X(scan)                                                                                                        \
     X(genkey)                                                                                                      \
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \

@@ -28,6 +28,7 @@ static const char usage[] =
     "  seal connect|listen|probe ADDRESS:PORT      talk to a sealed peer, or look at a server\n"
     "  report [--html FILE] [--json] LOG...        say what audit logs prove\n"
     "  learn [--yes] [--output FILE] LOG...        propose a policy from logs of mode = audit\n"
+    "  scan [--json] [ADDRESS:PORT...]             offer ports what is weak, and compare with the policy\n"
     "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
     "  status [--json] [--watch] [PID|PROGRAM]     show what is protected, and what it has counted\n"
     "  status --unprotected                        show what should be protected and is not\n"

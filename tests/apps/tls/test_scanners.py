@@ -5,13 +5,14 @@ Bare they find TLS 1.2 with static RSA and finite-field DH; wrapped, TLS 1.3 wit
 """
 
 import json
+import os
 import xml.etree.ElementTree as ElementTree
 
 from lib.legacy import SUITES, require_programs
 from lib.nginx import legacy_nginx
 from lib.process import run, temporary_directory
 from lib.tap import Tap, check, equal
-from lib.wrap import Wrap
+from lib.wrap import LAUNCHER, Wrap
 
 PROTOCOLS = {"SSLv2", "SSLv3", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3"}  # as testssl.sh calls them
 
@@ -30,9 +31,8 @@ def sslscan(port):
     return protocols, ciphers, groups
 
 
-def testssl(port):
-    """The findings of testssl.sh about protocols, ciphers and groups, by their id."""
-    file = temporary_directory() / "testssl.json"
+def testssl(port, file):
+    """The findings of testssl.sh about protocols, ciphers and groups, by their id; its JSON goes to the file."""
     result = run(["testssl", "--quiet", "--color", "0", "--warnings", "off", "-n", "none", "-p", "-f", "-e", "--jsonfile",
                   file, f"127.0.0.1:{port}"], timeout=200)
     check(file.exists(), f"testssl wrote nothing: {result!r}")
@@ -49,6 +49,17 @@ def offered(findings):
 def ciphers_of(findings):
     """[(name, key exchange)] of each cipher testssl.sh found."""
     return [(finding.split()[1], finding.split()[2]) for name, finding in findings.items() if name.startswith("cipher_x")]
+
+
+def scan_rows(port, file, *options, status=0):
+    """The rows of `pfswrap scan --testssl`, where testssl gives the result that it gave before: it takes a minute each time."""
+    folder = temporary_directory()
+    (folder / "testssl").write_text('#!/bin/sh\nwhile [ "$1" != --jsonfile ]; do shift; done\ncp ' + f'{file} "$2"\n')
+    (folder / "testssl").chmod(0o755)
+    result = run([LAUNCHER, "scan", "--json", "--testssl", *options, f"127.0.0.1:{port}"],
+                 env={"PATH": f"{folder}:{os.environ['PATH']}"})
+    equal(result.status, status, f"status of {result!r}")
+    return {row["id"]: row for row in json.loads(result.out)["targets"][0]["rows"]}
 
 
 def main():
@@ -75,7 +86,8 @@ def main():
                 check(version == "TLSv1.3" and not group.startswith("ffdhe"), f"group {group} of {version}")
 
         with tap.case("testssl.sh finds TLS 1.3 with ECDHE groups on the wrapped nginx, and nothing else"):
-            findings = testssl(nginx.port)
+            file = temporary_directory() / "testssl.json"
+            findings = testssl(nginx.port, file)
             equal(offered(findings), {"TLS1_3"}, "protocols")
             ciphers = ciphers_of(findings)
             check(ciphers, f"testssl should find a cipher: {findings}")
@@ -85,6 +97,23 @@ def main():
             check({"prime256v1", "X25519"} <= set(curves), f"curves: {curves}")
             finite = findings.get("DH_groups", "")
             check("ffdhe" not in finite, f"finite-field groups: {finite}")
+
+        with tap.case("pfswrap scan reads the same JSON of testssl.sh, and finds it within the policy"):
+            rows = scan_rows(nginx.port, file)
+            names = {name for name in PROTOCOLS if rows[f"testssl.protocol.{name}"]["answer"] == "accepted"}
+            equal(names, {"TLS1_3"}, "protocols")
+            equal({name for name in rows if name.startswith("testssl.cipher.")},
+                  {f"testssl.cipher.{cipher}" for cipher, _ in ciphers}, "ciphers")
+            check({"testssl.group.prime256v1", "testssl.group.X25519"} <= set(rows), f"groups: {sorted(rows)}")
+            equal([name for name, row in rows.items() if row["outside"]], [], "outside the policy")
+
+        with tap.case("and outside one with other groups and suites"):
+            strict = Wrap(tls={"groups": "P-384", "ciphersuites": "TLS_AES_256_GCM_SHA384"})
+            rows = scan_rows(nginx.port, file, "--policy", strict.policy, status=3)
+            equal({name: rows[name]["outside"] for name in ("testssl.group.X25519", "testssl.cipher.TLS_AES_128_GCM_SHA256",
+                                                            "testssl.cipher.TLS_AES_256_GCM_SHA384")},
+                  {"testssl.group.X25519": True, "testssl.cipher.TLS_AES_128_GCM_SHA256": True,
+                   "testssl.cipher.TLS_AES_256_GCM_SHA384": False}, "outside")
 
         with tap.case("the audit log of the scanned nginx holds TLS 1.3 handshakes alone"):
             shaken = wrap.events("handshake")
