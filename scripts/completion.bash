@@ -81,7 +81,7 @@ _pfswrap() {
     run) _pfswrap_run ;;
     check)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W '--no-keys' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W '--no-keys --explain' -- "$current")
         else
             _pfswrap_policies "$current"
         fi

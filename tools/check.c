@@ -1,12 +1,13 @@
 /*
- * pfswrap check [--no-keys] [FILE]: parses a policy, loads the keys that its rules need, and prints the policy in
- * force. Problems that may be wanted or temporary, such as a key that has expired, are warnings and do not change
- * the exit status.
+ * pfswrap check [--no-keys] [--explain] [FILE]: parses a policy, loads the keys that its rules need, and prints the
+ * policy in force. Problems that may be wanted or temporary, such as a key that has expired, are warnings and do
+ * not change the exit status.
  */
 #include "commands.h"
 #include "config/keys.h"
 #include "message.h"
 #include "policy/policy.h"
+#include "policy_controls.h"
 
 #include <errno.h>
 #include <string.h>
@@ -75,16 +76,20 @@ static void warn(const struct policy *policy)
             warn_keys(policy, &policy->rules[i]);
 }
 
-static const char usage[] = "expected pfswrap check [--no-keys] [FILE]";
+static const char usage[] = "expected pfswrap check [--no-keys] [--explain] [FILE]";
 
 /* Parses the options. Returns the index of FILE in argv, which may be argc, or -1 after a message. */
-static int parse_options(int argc, char **argv, bool *with_keys)
+static int parse_options(int argc, char **argv, bool *with_keys, bool *explains)
 {
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--") == 0) {
             i++;
             break;
+        }
+        if (strcmp(argv[i], "--explain") == 0) {
+            *explains = true;
+            continue;
         }
         if (strcmp(argv[i], "--no-keys") != 0) {
             message("unknown option %.80s of check, %s", argv[i], usage);
@@ -117,8 +122,8 @@ static int load(struct policy *policy, const char *file, bool with_keys)
 int command_check(int argc, char **argv)
 {
     static struct policy policy;
-    bool with_keys = true;
-    int first = parse_options(argc, argv, &with_keys);
+    bool with_keys = true, explains = false;
+    int first = parse_options(argc, argv, &with_keys, &explains);
     if (first < 0)
         return 2;
     if (load(&policy, first < argc ? argv[first] : NULL, with_keys) < 0)
@@ -127,6 +132,8 @@ int command_check(int argc, char **argv)
         message("cannot write: %s", strerror(errno));
         return 1;
     }
+    if (explains)
+        policy_controls_write(&policy);
     warn(&policy);
-    return 0;
+    return out_finish();
 }

@@ -22,7 +22,7 @@ static const char usage[] =
     "usage: pfswrap COMMAND [ARGUMENT...]\n"
     "\n"
     "  run [--policy FILE] [--] PROGRAM [ARG...]   run PROGRAM protected\n"
-    "  check [--no-keys] [FILE]                    check a policy and print what is in force\n"
+    "  check [--no-keys] [--explain] [FILE]        check a policy and print what is in force\n"
     "  explain [--json] PROGRAM                    say what pfswrap can do for PROGRAM\n"
     "  unit [--policy FILE] UNIT                   print a drop-in for a service of systemd\n"
     "  seal connect|listen|probe ADDRESS:PORT      talk to a sealed peer, or look at a server\n"

@@ -515,8 +515,9 @@ def checks_policies():
 
     with tap.case("the ready-made policies are valid"):
         files = sorted((ROOT / "policy").glob("*.conf"))
-        equal([file.stem for file in files], ["audit-only", "internal-ca", "sealed-migration", "sealed-service",
-                                                 "strict", "tls12-compat"], "files")
+        equal([file.stem for file in files], ["asvs-l1", "asvs-l2", "asvs-l3", "audit-only", "internal-ca",
+                                                 "mozilla-modern", "nist-800-52r2", "pci-dss-4", "post-quantum",
+                                                 "sealed-migration", "sealed-service", "strict", "tls12-compat"], "files")
         for file in files:
             copy = policy_file(file.read_text())  # a checkout may be writable by its group
             equal(pfswrap("check", "--no-keys", copy).status, 0, f"status of check {file.name}")
