@@ -30,6 +30,8 @@ static struct decision make(enum need need, enum assumption assumption)
 static struct decision decide_old(const struct decider *decider, const struct outcome *outcome)
 {
     const unsigned offer = outcome->offer;
+    if (outcome->version > 0x0304) /* DTLS 1.0 */
+        return make(NEED_OLD_VERSION, ASSUMED_NONE);
     if (decider->is_covered && decider->is_server && (offer & OFFER_TLS13))
         return make(NEED_UPGRADED, ASSUMED_NONE);
     if (decider->is_covered && decider->is_server && (offer & OFFER_TLS12) && (offer & OFFER_AEAD))

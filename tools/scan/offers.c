@@ -84,8 +84,8 @@ static void ask_older(struct scan_target *target, bool is_allowed)
         const bool has_tls12 = rows[i].may_be_allowed && target->policy->tls.min_version == 0x0303;
         const struct hello_answer answer = hello_ask(target, &rows[i].offer);
         /* The suite that was chosen decides whether TLS 1.2 as such is within the policy. */
-        const bool is_weak = rows[i].offer.suites == all_tls12 && answer.result == SCAN_ACCEPTED &&
-                             memchr("\xc0\xcc", answer.suite >> 8, 2) == NULL;
+        const bool is_ecdhe = answer.suite >> 8 == 0xc0 || answer.suite >> 8 == 0xcc;
+        const bool is_weak = rows[i].offer.suites == all_tls12 && answer.result == SCAN_ACCEPTED && !is_ecdhe;
         add_answer(target, rows[i].id, rows[i].words, &answer,
                    is_allowed && has_tls12 && !is_weak ? SCAN_ALLOWS : SCAN_FORBIDS);
     }

@@ -199,6 +199,9 @@ static void read_testssl(struct scan_target *target, char *text)
         if (end == NULL)
             return;
         const char behind = *end;
+        for (char *c = at; c < end; c++) /* json_line_read() reads one line */
+            if (*c == '\n' || *c == '\r')
+                *c = ' ';
         const bool is_read = json_line_read(at, (size_t)(end - at), member, &finding);
         *end = behind;
         if (is_read)
