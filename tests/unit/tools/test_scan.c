@@ -24,7 +24,8 @@ static size_t answer_write(uint8_t bytes[ANSWER_MAX], uint16_t version, uint16_t
     const size_t body = 2 + 32 + 1 + 2 + 1 + (is_tls13 ? sizeof extensions + 2 : 0);
     const uint16_t legacy = is_tls13 ? 0x0303 : version;
     memset(bytes, 0, ANSWER_MAX);
-    memcpy(bytes, "\x16\x03\x03", 3);
+    bytes[0] = 22;
+    bytes[1] = bytes[2] = 3;
     bytes[4] = (uint8_t)(body + 4);
     bytes[5] = 2;
     bytes[8] = (uint8_t)body;
@@ -104,13 +105,13 @@ END_TEST
 START_TEST(changed_bytes_are_read_within_their_bounds)
 {
     uint8_t bytes[ANSWER_MAX];
-    srand(7);
+    unsigned short seed[3] = {7, 7, 7};
     for (int i = 0; i < MUTATIONS; i++) {
         struct hello_answer answer;
         size_t length = answer_write(bytes, i % 2 == 0 ? 0x0304 : 0x0303, 0x1301, 29);
-        for (int j = rand() % 4; j >= 0; j--)
-            bytes[(size_t)rand() % length] = (uint8_t)rand();
-        length -= rand() % 8 == 0 ? (size_t)rand() % length : 0;
+        for (int j = nrand48(seed) % 4; j >= 0; j--)
+            bytes[(size_t)nrand48(seed) % length] = (uint8_t)nrand48(seed);
+        length -= nrand48(seed) % 8 == 0 ? (size_t)nrand48(seed) % length : 0;
         uint8_t *const exact = malloc(length > 0 ? length : 1);
         ck_assert_ptr_nonnull(exact);
         memcpy(exact, bytes, length);
