@@ -503,7 +503,7 @@ def checks_policies():
         without = pfswrap("check", "--no-keys", path)
         equal((without.status, without.err, without.out), (0, b"", with_keys.out), "status, stderr and output")
         refused(pfswrap("check", "--keys", path), 2, "unknown option --keys of check, "
-                                                     "expected pfswrap check [--no-keys] [FILE]")
+                                                     "expected pfswrap check [--no-keys] [--explain] [FILE]")
 
     with tap.case("a key file of another user that cannot be read is refused"):
         path, folder = sealing_policy()

@@ -45,8 +45,8 @@ START_TEST(a_hello_has_the_lengths_that_it_says)
 {
     uint8_t record[HELLO_MAX];
     const size_t length = hello_write(record, &tls13, "server.example");
-    ck_assert_uint_eq(length, 5u + (record[3] << 8 | record[4]));
-    ck_assert_uint_eq(length, 9u + (record[7] << 8 | record[8]));
+    ck_assert_uint_eq(length, 5u + (unsigned)(record[3] << 8 | record[4]));
+    ck_assert_uint_eq(length, 9u + (unsigned)(record[7] << 8 | record[8]));
     ck_assert_ptr_nonnull(memmem(record, length, "server.example", 14));
     ck_assert_ptr_nonnull(memmem(record, length, "\x00\x2b\x00\x03\x02\x03\x04", 7)); /* supported_versions */
     ck_assert_ptr_nonnull(memmem(record, length, "\x00\x33\x00\x02\x00\x00", 6));     /* key_share: none */
@@ -109,7 +109,7 @@ START_TEST(changed_bytes_are_read_within_their_bounds)
     for (int i = 0; i < MUTATIONS; i++) {
         struct hello_answer answer;
         size_t length = answer_write(bytes, i % 2 == 0 ? 0x0304 : 0x0303, 0x1301, 29);
-        for (int j = nrand48(seed) % 4; j >= 0; j--)
+        for (long j = nrand48(seed) % 4; j >= 0; j--)
             bytes[(size_t)nrand48(seed) % length] = (uint8_t)nrand48(seed);
         length -= nrand48(seed) % 8 == 0 ? (size_t)nrand48(seed) % length : 0;
         uint8_t *const exact = malloc(length > 0 ? length : 1);
