@@ -54,37 +54,45 @@ static void add_user(struct proposals *proposals, struct proposal *proposal, con
         entry->last = user->row->last;
 }
 
-static bool has_row(const struct tally *tally, const char *const *parts, size_t count)
-{
-    for (size_t i = 0; i < tally->count; i++) {
-        size_t j = 0;
-        while (j < count && (parts[j] == NULL || strcmp(tally->entries[i].parts[j], parts[j]) == 0))
-            j++;
-        if (j == count)
-            return true;
-    }
-    return false;
-}
-
 /* Whether the reason is that TLS 1.3 cannot use the certificate (shim/tls/report.c). */
 static bool is_certificate_reason(const char *reason)
 {
     return strncmp(reason, "the certificate's ", 18) == 0 && strstr(reason, "TLS 1.3") != NULL;
 }
 
-/* A row of refusals that is about this server's certificate. */
-static bool has_certificate_problem(const struct facts *facts, const struct tally_entry *row)
+/* Tables of what other rows say, to look it up. */
+struct lookup {
+    struct tally certificates; /* by program, role, place, peer: TLS 1.3 cannot use the server's certificate */
+    struct tally wire;         /* by the same: handshakes that were read on the wire */
+    struct tally wire_roles;   /* by program and role */
+};
+
+static void add_place(struct tally *tally, const struct tally_entry *row)
 {
-    for (size_t i = 0; i < facts->refusals.count; i++) {
-        char *const *const parts = facts->refusals.entries[i].parts;
-        if (is_certificate_reason(parts[FACT_REASON]) &&
-            strcmp(parts[FACT_PROGRAM], row->parts[FACT_PROGRAM]) == 0 &&
-            strcmp(parts[FACT_ROLE], row->parts[FACT_ROLE]) == 0 &&
-            strcmp(parts[FACT_PLACE], row->parts[FACT_PLACE]) == 0 &&
-            strcmp(parts[FACT_PEER], row->parts[FACT_PEER]) == 0)
-            return true;
+    const char *const key[] = {row->parts[FACT_PROGRAM], row->parts[FACT_ROLE], row->parts[FACT_PLACE],
+                               row->parts[FACT_PEER]};
+    (void)tally_add(tally, key, 1, row->first);
+}
+
+static bool has_place(const struct tally *tally, const struct tally_entry *row)
+{
+    const char *const key[] = {row->parts[FACT_PROGRAM], row->parts[FACT_ROLE], row->parts[FACT_PLACE],
+                               row->parts[FACT_PEER]};
+    return tally_find(tally, key) != NULL;
+}
+
+static void lookup_make(struct lookup *lookup, const struct facts *facts)
+{
+    *lookup = (struct lookup){.certificates.parts = 4, .wire.parts = 4, .wire_roles.parts = 2};
+    for (size_t i = 0; i < facts->refusals.count; i++)
+        if (is_certificate_reason(facts->refusals.entries[i].parts[FACT_REASON]))
+            add_place(&lookup->certificates, &facts->refusals.entries[i]);
+    for (size_t i = 0; i < facts->wire.count; i++) {
+        const struct tally_entry *const row = &facts->wire.entries[i];
+        const char *const role[] = {row->parts[FACT_PROGRAM], row->parts[FACT_ROLE]};
+        add_place(&lookup->wire, row);
+        (void)tally_add(&lookup->wire_roles, role, 1, row->first);
     }
-    return false;
 }
 
 static void write_outcome(char words[TALLY_KEY_MAX], const struct outcome *outcome, const struct tally_entry *row)
@@ -101,7 +109,8 @@ static void write_outcome(char words[TALLY_KEY_MAX], const struct outcome *outco
                                          : "");
 }
 
-static void add_handshake(struct proposals *proposals, const struct facts *facts, const struct tally_entry *row)
+static void add_handshake(struct proposals *proposals, const struct facts *facts, const struct lookup *lookup,
+                          const struct tally_entry *row)
 {
     struct decision decisions[DECISIONS_MAX];
     const struct outcome outcome = outcome_read(row);
@@ -109,9 +118,9 @@ static void add_handshake(struct proposals *proposals, const struct facts *facts
     const struct decider decider = {
         .base = facts->base,
         .is_server = strcmp(row->parts[FACT_ROLE], "server") == 0,
-        .is_covered = has_row(&facts->covered, covered, 2),
-        .is_limited = has_row(&facts->limited, covered, 1),
-        .has_certificate_problem = has_certificate_problem(facts, row),
+        .is_covered = tally_find(&facts->covered, covered) != NULL,
+        .is_limited = tally_find(&facts->limited, covered) != NULL,
+        .has_certificate_problem = has_place(&lookup->certificates, row),
     };
     if (!decider.is_covered && facts->base->wire.tls != POLICY_WIRE_PFS)
         return; /* the policy does not cut it */
@@ -131,21 +140,22 @@ static void add_handshake(struct proposals *proposals, const struct facts *facts
  * Handshakes as the library reported them: those that were read on the wire, too, are known better from there. A
  * library without a socket reports no addresses; then any row of the program will be about the same connections.
  */
-static bool is_known_from_wire(const struct facts *facts, const struct tally_entry *row)
+static bool is_known_from_wire(const struct lookup *lookup, const struct tally_entry *row)
 {
-    const char *const place = row->parts[FACT_PLACE][0] != '\0' ? row->parts[FACT_PLACE] : NULL;
-    const char *const key[] = {row->parts[FACT_PROGRAM], row->parts[FACT_ROLE], place,
-                               place != NULL ? row->parts[FACT_PEER] : NULL};
-    return has_row(&facts->wire, key, 4);
+    const char *const role[] = {row->parts[FACT_PROGRAM], row->parts[FACT_ROLE]};
+    return row->parts[FACT_PLACE][0] != '\0' ? has_place(&lookup->wire, row)
+                                             : tally_find(&lookup->wire_roles, role) != NULL;
 }
 
 static void add_handshakes(struct proposals *proposals, const struct facts *facts)
 {
+    struct lookup lookup;
+    lookup_make(&lookup, facts);
     for (size_t i = 0; i < facts->wire.count; i++)
-        add_handshake(proposals, facts, &facts->wire.entries[i]);
+        add_handshake(proposals, facts, &lookup, &facts->wire.entries[i]);
     for (size_t i = 0; i < facts->library.count; i++)
-        if (!is_known_from_wire(facts, &facts->library.entries[i]))
-            add_handshake(proposals, facts, &facts->library.entries[i]);
+        if (!is_known_from_wire(&lookup, &facts->library.entries[i]))
+            add_handshake(proposals, facts, &lookup, &facts->library.entries[i]);
 }
 
 /* Other reasons of libraries. Those about a certificate that TLS 1.3 cannot use belong to a handshake's row. */
@@ -213,7 +223,8 @@ static void add_plain(struct proposals *proposals, const struct facts *facts, co
 {
     struct policy_address address;
     const char *const place[] = {row->parts[PLAIN_ROLE], row->parts[PLAIN_PLACE]};
-    const bool is_server = strcmp(row->parts[PLAIN_ROLE], "server") == 0, becomes_tls = has_row(changing, place, 2);
+    const bool is_server = strcmp(row->parts[PLAIN_ROLE], "server") == 0,
+               becomes_tls = tally_find(changing, place) != NULL;
     struct user user = {row->parts[PLAIN_PROGRAM],
                         row->parts[PLAIN_ROLE],
                         row->parts[PLAIN_PLACE],

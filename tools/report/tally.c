@@ -154,13 +154,18 @@ static size_t join(const struct tally *tally, const char *const *key, char text[
     return length;
 }
 
-bool tally_is_crowded(const struct tally *tally, const char *const *key)
+const struct tally_entry *tally_find(const struct tally *tally, const char *const *key)
 {
     char text[KEY_TEXT];
+    const size_t length = join(tally, key, text);
+    return find(tally, tally_hash(text, length), text, length);
+}
+
+bool tally_is_crowded(const struct tally *tally, const char *const *key)
+{
     if (tally->count < (size_t)TALLY_ENTRIES_MAX / 10 * 9 && tally->text < (size_t)TALLY_TEXT_MAX / 10 * 9)
         return false;
-    const size_t length = join(tally, key, text);
-    return find(tally, tally_hash(text, length), text, length) == NULL;
+    return tally_find(tally, key) == NULL;
 }
 
 struct tally_entry *tally_add(struct tally *tally, const char *const *key, uint64_t weight, int64_t time)

@@ -43,6 +43,9 @@ struct tally {
  */
 struct tally_entry *tally_add(struct tally *tally, const char *const *key, uint64_t weight, int64_t time);
 
+/* The entry with this key, or NULL. Not after tally_sort(). */
+const struct tally_entry *tally_find(const struct tally *tally, const char *const *key);
+
 /* Whether nine tenths of the table are used and it does not have this key: few new keys have room. */
 bool tally_is_crowded(const struct tally *tally, const char *const *key);
 
@@ -55,7 +58,8 @@ uint64_t tally_hash(const char *bytes, size_t length);
 /* Adds without overflow: the largest number stays the largest one. */
 void tally_sum(uint64_t *sum, uint64_t value);
 
-/* Sorts the entries by count, the largest first, and then by key. tally_add() must not be called afterwards. */
+/* Sorts the entries by count, the largest first, and then by key. tally_add() and
+ * tally_find() must not be called afterwards. */
 void tally_sort(struct tally *tally);
 
 #endif
