@@ -74,7 +74,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit report learn scan seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit reload report learn scan seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -94,6 +94,13 @@ _pfswrap() {
         fi
         ;;
     seal) _pfswrap_seal "$current" ;;
+    reload)
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--all' -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid=,comm= 2>/dev/null)" -- "$current")
+        fi
+        ;;
     install) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     unit)
         if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --policy ]]; then

@@ -8,6 +8,7 @@
 #include "audit/handshake_reporter.h"
 #include "base/fork.h"
 #include "base/workspace.h"
+#include "config/snapshot.h"
 #include "connection/endpoint.h"
 #include "counters/counters.h"
 #include "fd/linger.h"
@@ -17,6 +18,7 @@
 #include "gnutls/library.h"
 #include "inspect/inspect.h"
 #include "readiness/registration.h"
+#include "reload/watch.h"
 #include "sealed/sealed.h"
 #include "tls/libssl.h"
 #include "transfer/relay_name.h"
@@ -39,8 +41,11 @@ _Static_assert(sizeof planes / sizeof planes[0] <= 1 + 4, "a word of the table n
  */
 const struct process_observer *const process_observers[] = {
     &workspace_process_observer, &counters_process_observer, &own_process_observer,
-    &planes_process_observer,    &linger_process_observer,   NULL,
+    &planes_process_observer,    &linger_process_observer,   &watch_process_observer, NULL,
 };
+
+/* A new policy is about to replace the one in force. */
+const struct snapshot_observer *const snapshot_observers[] = {&inspect_snapshot_observer, NULL};
 
 /* epoll first: it needs the connection's numbers as they were. */
 const struct endpoint_observer *const endpoint_observers[] = {&registration_endpoint_observer,

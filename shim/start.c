@@ -17,6 +17,7 @@
 #include "children/environment.h"
 #include "tls/libssl.h"
 #include "fd/plane.h"
+#include "reload/watch.h"
 
 /* A key log allows to decrypt recorded traffic. No library of this process and no child may write one. */
 static void refuse_key_log(const struct policy *policy)
@@ -90,5 +91,6 @@ __attribute__((constructor)) static void pfswrap_constructor(void)
     else
         environment_start();
     uring_filter_start();
+    watch_start(policy);
     adopt_inherited();
 }

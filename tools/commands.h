@@ -11,6 +11,7 @@
     X(explain)                                                                                                     \
     X(unit)                                                                                                        \
     X(seal)                                                                                                        \
+    X(reload)                                                                                                      \
     X(report)                                                                                                      \
     X(learn)                                                                                                       \
     X(scan)                                                                                                        \

@@ -26,6 +26,7 @@ static const char usage[] =
     "  explain [--json] PROGRAM                    say what pfswrap can do for PROGRAM\n"
     "  unit [--policy FILE] UNIT                   print a drop-in for a service of systemd\n"
     "  seal connect|listen|probe ADDRESS:PORT      talk to a sealed peer, or look at a server\n"
+    "  reload PID|PROGRAM...|--all                 let programs read their policy and keys again\n"
     "  report [--html FILE] [--json] LOG...        say what audit logs prove\n"
     "  learn [--yes] [--output FILE] LOG...        propose a policy from logs of mode = audit\n"
     "  scan [--json] [ADDRESS:PORT...]             offer ports what is weak, and compare with the policy\n"

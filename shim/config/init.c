@@ -1,7 +1,7 @@
 /*
- * Loads the policy and the keys once, makes both read-only and opens the audit log. Nothing here calls malloc(3) or
- * an interposed function, except for key files: the first call may come from an allocator that is still starting.
- * See init.h.
+ * Loads the policy and the keys of the start, makes both read-only and opens the audit log. Nothing here calls
+ * malloc(3) or an interposed function, except for key files: the first call may come from an allocator that is
+ * still starting. See init.h.
  */
 #include "config/init.h"
 
@@ -24,7 +24,7 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/keys.h"
-#include "config/publish.h"
+#include "config/snapshot.h"
 #include "config/trace_output.h"
 #include "counters/counters.h"
 
@@ -35,7 +35,6 @@ static union {
 } state;
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
-static atomic_bool ready; /* start() has returned */
 
 /* This thread is inside start(), in which interposed functions may be called, such as the log's connect(). */
 static __thread bool starting __attribute__((tls_model("initial-exec")));
@@ -86,7 +85,7 @@ static void start(void)
     (void)mprotect(&state, sizeof state, PROT_READ);
     const bool notices_forks = process_start() == 0;
     counters_start(program_invocation_short_name);
-    publish_policy(&state.policy, keys_keyring());
+    snapshot_prepare(&state.policy, keys_first());
     const char *problem = trace_configure();
     if (problem != NULL)
         pfswrap_die(problem);
@@ -96,6 +95,7 @@ static void start(void)
     if (keys_in_use() && !notices_forks)
         pfswrap_die(
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
+    snapshot_start();
     starting = false;
 }
 
@@ -108,13 +108,13 @@ bool pfswrap_seals(void)
 const struct policy *pfswrap_policy(void)
 {
     /* The fast path: a TLS handshake calls this about seventy times. */
-    if (__builtin_expect(atomic_load_explicit(&ready, memory_order_acquire), true))
-        return &state.policy;
+    const struct policy *policy = atomic_load_explicit(&snapshot_policy, memory_order_acquire);
+    if (__builtin_expect(policy != NULL, true))
+        return policy;
     if (starting)
         return &state.policy;
     const int saved = errno;
     pthread_once(&started, start);
-    atomic_store_explicit(&ready, true, memory_order_release);
     errno = saved;
-    return &state.policy;
+    return atomic_load(&snapshot_policy);
 }

@@ -1,6 +1,7 @@
 /*
- * The policy of this process. The first call reads it, loads the keys that its rules need and opens the audit log;
- * that call comes from the constructor, or from an interposed function that is called before the constructor runs.
+ * The policy of this process: the newest one, if it was read again (snapshot.h). The first call reads it, loads the
+ * keys that its rules need and opens the audit log; that call comes from the constructor, or from an interposed
+ * function that is called before the constructor runs.
  */
 #ifndef PFSWRAP_CONFIG_INIT_H
 #define PFSWRAP_CONFIG_INIT_H
@@ -19,7 +20,9 @@ enum { PFSWRAP_EXIT_REFUSED = 125 }; /* exit status of a process that must not r
 #define PFSWRAP_CHILD_VARIABLE "PFSWRAP_CHILD"
 
 /*
- * The policy, in read-only memory; never NULL. If it cannot be read, or a key that a rule needs is missing, this
+ * The policy, in read-only memory; never NULL. It stays valid until the process ends, also when a newer one has
+ * replaced it: a caller that needs several answers keeps the pointer. The keys of [policy] never change. If it
+ * cannot be read, or a key that a rule needs is missing, this
  * prints one line on standard error and ends the process with PFSWRAP_EXIT_REFUSED. Keeps errno.
  */
 const struct policy *pfswrap_policy(void);

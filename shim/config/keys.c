@@ -1,5 +1,5 @@
 /*
- * Fills the keyring and a table of channel settings, and makes the table read-only. All secrets are in the keyring,
+ * Fills a keyring and a table of channel settings, and makes the table read-only. All secrets are in the keyring,
  * whose pages are guarded, locked and left out of core dumps. The table has pointers to it and settings. See
  * keys.h.
  */
@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -15,20 +14,18 @@
 
 #include "base/page.h"
 #include "base/probe.h"
+#include "seal/keyring.h"
 #include "seal/wipe.h"
 
-struct table {
-    const struct policy *policy; /* NULL if no rule seals */
-    const struct pfswrap_keyring *keyring;
+/* In pages of its own, because mprotect(2) changes whole pages. */
+struct keys {
+    const struct policy *policy;
+    struct pfswrap_keyring *keyring;
     struct pfswrap_seal_config configs[POLICY_RULES_MAX];
     const char *names[POLICY_RULES_MAX][POLICY_LIST_MAX];
 };
 
-/* Whole pages, because mprotect(2) changes whole pages and other variables must stay writable. */
-static union {
-    alignas(PAGE_LARGEST) struct table table;
-    char pages[PAGE_ROUND_UP(sizeof(struct table))];
-} state;
+static const struct keys *first; /* those of keys_load(); NULL if no rule seals */
 
 __attribute__((format(printf, 4, 5))) static int fail_at(const struct policy *policy, struct policy_error *error,
                                                          unsigned line, const char *format, ...)
@@ -98,49 +95,81 @@ static bool is_anonymous(const struct policy_rule *rule, const struct pfswrap_ke
     return pfswrap_keyring_count_identities(keyring) == 0;
 }
 
-static void configure(const struct policy *policy, size_t index, const struct pfswrap_keyring *keyring)
+static void configure(struct keys *keys, size_t index)
 {
-    const struct policy_rule *rule = &policy->rules[index];
+    const struct policy_rule *rule = &keys->policy->rules[index];
     for (size_t i = 0; i < rule->peer_count; i++)
-        state.table.names[index][i] = rule->peers[i];
-    state.table.configs[index] = (struct pfswrap_seal_config){
-        .keyring = keyring,
+        keys->names[index][i] = rule->peers[i];
+    keys->configs[index] = (struct pfswrap_seal_config){
+        .keyring = keys->keyring,
         .service = rule->service[0] != '\0' ? rule->service : NULL,
-        .names = rule->peer_count > 0 ? state.table.names[index] : NULL,
+        .names = rule->peer_count > 0 ? keys->names[index] : NULL,
         .name_count = rule->peer_count,
-        .anonymous = is_anonymous(rule, keyring),
-        .rekey = policy->seal.rekey,
+        .anonymous = is_anonymous(rule, keys->keyring),
+        .rekey = keys->policy->seal.rekey,
         .transport_max = rule->layer == POLICY_LAYER_TLS ? PFSWRAP_SEAL_TLS_RECORD : 0,
     };
 }
 
-static int configure_rules(const struct policy *policy, const struct pfswrap_keyring *keyring,
-                           struct policy_error *error)
+static int configure_rules(struct keys *keys, struct policy_error *error)
 {
+    const struct policy *policy = keys->policy;
     for (size_t i = 0; i < policy->rule_count; i++) {
         if (policy->rules[i].seal == POLICY_SEAL_OFF)
             continue;
-        if (check_names(policy, &policy->rules[i], keyring, error) != 0)
+        if (check_names(policy, &policy->rules[i], keys->keyring, error) != 0)
             return -1;
-        configure(policy, i, keyring);
+        configure(keys, i);
     }
     return 0;
 }
 
-static struct pfswrap_keyring *new_keyring(const struct policy *policy, struct policy_error *error)
+/* An empty keyring in *keys. NULL with *error filled: no memory. */
+static struct keys *new_keys(const struct policy *policy, struct policy_error *error)
 {
     struct pfswrap_keyring *keyring = pfswrap_keyring_new();
-    if (keyring == NULL)
-        (void)snprintf(error->text, sizeof error->text, "%s: not enough memory for the keys", policy->path);
-    return keyring;
+    struct keys *keys = MAP_FAILED;
+    if (keyring != NULL)
+        keys = mmap(NULL, PAGE_ROUND_UP(sizeof *keys), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (keys == MAP_FAILED) {
+        pfswrap_keyring_free(keyring);
+        (void)snprintf(error->text, sizeof error->text, "%.*s: not enough memory for the keys", PATH_MAX,
+                       policy->path);
+        return NULL;
+    }
+    keys->policy = policy;
+    keys->keyring = keyring;
+    return keys;
 }
 
-static int finish(const struct policy *policy, const struct pfswrap_keyring *keyring)
+static const struct keys *finish(struct keys *keys)
 {
-    state.table.keyring = keyring;
-    state.table.policy = policy;
-    (void)mprotect(&state, sizeof state, PROT_READ);
-    return 0;
+    (void)mprotect(keys, PAGE_ROUND_UP(sizeof *keys), PROT_READ);
+    return keys;
+}
+
+void keys_free(const struct keys *keys)
+{
+    if (keys == NULL)
+        return;
+    pfswrap_keyring_free(keys->keyring);
+    (void)munmap((void *)(uintptr_t)keys, PAGE_ROUND_UP(sizeof *keys));
+}
+
+const struct keys *keys_make(const struct policy *policy, struct policy_error *error)
+{
+    error->text[0] = '\0';
+    struct keys *keys = new_keys(policy, error);
+    if (keys == NULL)
+        return NULL;
+    int result = load_files(policy, keys->keyring, error);
+    dead_stack_wipe(DEAD_STACK_HANDSHAKE); /* the calls above left secrets there */
+    if (result == 0)
+        result = configure_rules(keys, error);
+    if (result == 0)
+        return finish(keys);
+    keys_free(keys);
+    return NULL;
 }
 
 int keys_load(const struct policy *policy, struct policy_error *error)
@@ -149,17 +178,8 @@ int keys_load(const struct policy *policy, struct policy_error *error)
     if (!policy_seals(policy))
         return 0;
     probe_filters(); /* libsodium locks memory, which a filter may forbid */
-    struct pfswrap_keyring *keyring = new_keyring(policy, error);
-    if (keyring == NULL)
-        return -1;
-    int result = load_files(policy, keyring, error);
-    dead_stack_wipe(DEAD_STACK_HANDSHAKE); /* the calls above left secrets there */
-    if (result == 0)
-        result = configure_rules(policy, keyring, error);
-    if (result == 0)
-        return finish(policy, keyring);
-    pfswrap_keyring_free(keyring);
-    return -1;
+    first = keys_make(policy, error);
+    return first != NULL ? 0 : -1;
 }
 
 /*
@@ -168,14 +188,15 @@ int keys_load(const struct policy *policy, struct policy_error *error)
  */
 static int load_nothing(const struct policy *policy, struct policy_error *error)
 {
-    struct pfswrap_keyring *keyring = new_keyring(policy, error);
-    if (keyring == NULL)
+    struct keys *keys = new_keys(policy, error);
+    if (keys == NULL)
         return -1;
     for (size_t i = 0; i < policy->rule_count; i++) {
-        configure(policy, i, keyring);
-        state.table.configs[i].anonymous = policy->rules[i].direction == POLICY_LISTEN;
+        configure(keys, i);
+        keys->configs[i].anonymous = policy->rules[i].direction == POLICY_LISTEN;
     }
-    return finish(policy, keyring);
+    first = finish(keys);
+    return 0;
 }
 
 int keys_load_child(const struct policy *policy, struct policy_error *error)
@@ -189,15 +210,30 @@ int keys_load_child(const struct policy *policy, struct policy_error *error)
 
 bool keys_in_use(void)
 {
-    return state.table.policy != NULL;
+    return first != NULL;
 }
 
-const struct pfswrap_keyring *keys_keyring(void)
+const struct keys *keys_first(void)
 {
-    return state.table.keyring;
+    return first;
+}
+
+const struct pfswrap_seal_config *keys_config_in(const struct keys *keys, size_t index)
+{
+    return &keys->configs[index];
+}
+
+const struct pfswrap_keyring *keys_keyring(const struct keys *keys)
+{
+    return keys != NULL ? keys->keyring : NULL;
 }
 
 const struct pfswrap_seal_config *keys_config(const struct policy_rule *rule)
 {
-    return &state.table.configs[rule - state.table.policy->rules];
+    return &first->configs[rule - first->policy->rules];
+}
+
+bool keys_are_equal(const struct keys *one, const struct keys *other)
+{
+    return one->policy == other->policy && keyring_is_equal(one->keyring, other->keyring);
 }

@@ -33,15 +33,34 @@ int keys_load(const struct policy *policy, struct policy_error *error);
 enum { KEYS_WITHHELD = 1 };
 int keys_load_child(const struct policy *policy, struct policy_error *error);
 
+/*
+ * The same once more, while the process runs: new keys for `policy`, which stay beside those that are in use. They
+ * are made even if no rule seals. NULL with *error filled.
+ */
+struct keys;
+const struct keys *keys_make(const struct policy *policy, struct policy_error *error);
+
+/* Wipes and unmaps them; NULL is ignored. Nothing may use them any more. Makes system calls only. */
+void keys_free(const struct keys *keys);
+
+/* Whether both are for the same policy, and the files had the same content. */
+bool keys_are_equal(const struct keys *one, const struct keys *other);
+
+/* The keys of keys_load() or keys_load_child(); NULL if no rule seals. */
+const struct keys *keys_first(void);
+
+/* The settings for the channels of the rule with this index in the keys' policy. */
+const struct pfswrap_seal_config *keys_config_in(const struct keys *keys, size_t index);
+
 /* Whether a rule seals, so that keys were loaded or withheld. */
 bool keys_in_use(void);
 
-/* The keys; NULL if no rule seals. */
-const struct pfswrap_keyring *keys_keyring(void);
+/* The keyring; NULL if `keys` is NULL. */
+const struct pfswrap_keyring *keys_keyring(const struct keys *keys);
 
 /*
- * The settings for the channels of `rule`, which must be a rule of the loaded policy that seals. They are in
- * read-only memory and stay valid until the process ends, in its forked children as well.
+ * The settings for the channels of `rule`, which must be a rule of the policy of keys_load() that seals. For
+ * processes that read their files once. They are in read-only memory.
  */
 const struct pfswrap_seal_config *keys_config(const struct policy_rule *rule);
 

@@ -33,18 +33,72 @@ static uint32_t planes_of(const struct policy *policy)
     return planes;
 }
 
-static void put_rules(struct counters_about *about, const struct policy *policy)
+static uint32_t flags_of(const struct policy_rule *rule)
 {
-    for (size_t i = 0; i < policy->rule_count; i++) {
-        const struct policy_rule *rule = &policy->rules[i];
-        copy_text(about->rules[i].name, sizeof about->rules[i].name, rule->name);
-        about->rules[i].flags = (rule->direction == POLICY_CONNECT ? COUNTERS_IS_CLIENT : 0U) |
-                                (rule->layer == POLICY_LAYER_TLS ? COUNTERS_IS_LAYER : 0U) |
-                                (rule->seal != POLICY_SEAL_OFF ? COUNTERS_IS_SEALED : 0U) |
-                                (rule->seal == POLICY_SEAL_PREFER ? COUNTERS_PREFERS : 0U);
-    }
-    about->rule_count = (uint32_t)policy->rule_count;
+    return (rule->direction == POLICY_CONNECT ? COUNTERS_IS_CLIENT : 0U) |
+           (rule->layer == POLICY_LAYER_TLS ? COUNTERS_IS_LAYER : 0U) |
+           (rule->seal != POLICY_SEAL_OFF ? COUNTERS_IS_SEALED : 0U) |
+           (rule->seal == POLICY_SEAL_PREFER ? COUNTERS_PREFERS : 0U);
 }
+
+/* Whether `entry` stands for `rule`, perhaps since an earlier policy. */
+static bool is_entry_of(const struct counters_rule *entry, const struct policy_rule *rule)
+{
+    const uint32_t same = COUNTERS_IS_CLIENT | COUNTERS_IS_LAYER;
+    return ((entry->flags ^ flags_of(rule)) & same) == 0 && strcmp(entry->name, rule->name) == 0;
+}
+
+/* The first entry that is not taken, and is the rule's; NULL for `rule`: any one, after which it counts anew. */
+static uint32_t find_entry(const struct counters_about *about, uint64_t taken, const struct policy_rule *rule)
+{
+    uint32_t number = 0;
+    while (number < about->rule_count &&
+           ((taken >> number & 1) != 0 || (rule != NULL && !is_entry_of(&about->rules[number], rule))))
+        number++;
+    return number;
+}
+
+static void clear_flows(uint32_t number)
+{
+    for (size_t i = 0; i < COUNTERS_SHARDS; i++) {
+        struct counters_flow *flow = &counters.counts.flows[number][i];
+        counters_set(&flow->sent_bytes, 0);
+        counters_set(&flow->sent_chunks, 0);
+        counters_set(&flow->received_bytes, 0);
+        counters_set(&flow->received_chunks, 0);
+    }
+}
+
+/*
+ * Rules that an earlier policy had keep their entries, and what they have counted; an entry whose rule is gone
+ * stays, since its connections may still be open. Only if there are no more entries, a new rule gets the one of a
+ * rule that is gone.
+ */
+static void put_rules(struct counters_about *about, const struct policy *policy, uint8_t numbers[POLICY_RULES_MAX])
+{
+    uint64_t taken = 0;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const uint32_t number = find_entry(about, taken, &policy->rules[i]);
+        numbers[i] = (uint8_t)number;
+        if (number < about->rule_count)
+            taken |= UINT64_C(1) << number;
+    }
+    for (uint32_t number = 0; number < about->rule_count; number++)
+        if ((taken >> number & 1) == 0)
+            about->rules[number].flags |= COUNTERS_IS_REMOVED;
+    const uint32_t before = about->rule_count;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const bool is_new = numbers[i] >= before;
+        if (is_new && about->rule_count < COUNTERS_RULES)
+            numbers[i] = (uint8_t)about->rule_count++;
+        else if (is_new)
+            clear_flows(numbers[i] = (uint8_t)find_entry(about, taken, NULL));
+        taken |= UINT64_C(1) << numbers[i];
+        copy_text(about->rules[numbers[i]].name, sizeof about->rules[0].name, policy->rules[i].name);
+        about->rules[numbers[i]].flags = flags_of(&policy->rules[i]);
+    }
+}
+_Static_assert((int)COUNTERS_RULES <= 64, "a bit for each entry");
 
 /* Keeps keys[] in the order of their expiry, and those with the nearest one if there are too many. */
 static void put_key(struct counters_about *about, const struct keyring_peer *peer)
@@ -77,7 +131,8 @@ static void put_keys(struct counters_about *about, const struct pfswrap_keyring 
             put_key(about, &keyring->peers[i]);
 }
 
-void publish_policy(const struct policy *policy, const struct pfswrap_keyring *keyring)
+void publish_policy(const struct policy *policy, const struct pfswrap_keyring *keyring,
+                    uint8_t numbers[POLICY_RULES_MAX])
 {
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
@@ -88,7 +143,7 @@ void publish_policy(const struct policy *policy, const struct pfswrap_keyring *k
     memcpy(about->policy_digest, policy->digest, sizeof about->policy_digest);
     copy_text(about->policy, sizeof about->policy, policy->path);
     about->problem[0] = '\0';
-    put_rules(about, policy);
+    put_rules(about, policy, numbers);
     put_keys(about, keyring);
     counters_end_change();
 }

@@ -10,9 +10,10 @@ struct pfswrap_keyring;
 
 /*
  * This policy is in force from now on, with these keys; `keyring`: NULL if it has none. Takes the place of what was
- * published before. One thread at a time.
+ * published before. numbers[]: the number of each rule in the counters. One thread at a time.
  */
-void publish_policy(const struct policy *policy, const struct pfswrap_keyring *keyring);
+void publish_policy(const struct policy *policy, const struct pfswrap_keyring *keyring,
+                    uint8_t numbers[POLICY_RULES_MAX]);
 
 /* A newer policy could not be put into force: `problem` says why. NULL or empty: there is no such problem. */
 void publish_problem(const char *problem);

@@ -162,6 +162,11 @@ static void *run(void *nothing)
     return nothing;
 }
 
+bool background_may_make_thread(void)
+{
+    return !process_sandboxed && filter_allows_thread(&filter_in_force) && can_make_thread;
+}
+
 /*
  * Makes the thread, with all signals blocked: the program's own threads handle them. Not inline, so that its signal
  * sets are not on the stack of those who only ask for the thread.
@@ -170,8 +175,7 @@ static __attribute__((noinline)) bool make_thread(void)
 {
     pthread_attr_t attributes;
     sigset_t all, before;
-    if (process_sandboxed || !filter_allows_thread(&filter_in_force) || !can_make_thread ||
-        pthread_attr_init(&attributes) != 0)
+    if (!background_may_make_thread() || pthread_attr_init(&attributes) != 0)
         return false;
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     (void)sigfillset(&all);

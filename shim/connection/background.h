@@ -22,6 +22,9 @@ void background_add(struct endpoint *endpoint);
  */
 void background_add_closed(struct endpoint *endpoint, bool may_wait);
 
+/* Whether this process may make a thread: no filter forbids it, and libc's locks are in order. */
+bool background_may_make_thread(void);
+
 /* Whether the thread exists now. */
 bool background_is_running(void);
 

@@ -14,11 +14,12 @@
 #include "base/transport.h"
 #include "connection/counting.h"
 #include "connection/endpoint.h"
+#include "connection/renew.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/trace.h"
 #include "config/init.h"
-#include "config/keys.h"
+#include "config/snapshot.h"
 
 /* What belongs to the memory, and not to the connection in it: the lock, and the entry in this process's list. */
 enum { KEPT_BYTES = offsetof(struct connection, slot) };
@@ -27,12 +28,12 @@ static struct memory_pool buffers = {.block = CONNECTION_BUFFER_BYTES, .per_chun
 
 const struct policy_rule *connection_rule(const struct connection *connection)
 {
-    return &pfswrap_policy()->rules[connection->rule];
+    return &connection->binding->snapshot->policy->rules[connection->binding->rule];
 }
 
 const struct pfswrap_seal_config *connection_config(const struct connection *connection)
 {
-    return keys_config(connection_rule(connection));
+    return snapshot_config(connection->binding->snapshot, connection->binding->rule);
 }
 
 static uint8_t *buffer(int32_t *index)
@@ -134,12 +135,12 @@ bool connection_begin_dial(struct connection *connection)
     return false;
 }
 
-void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking)
+void connection_init(struct connection *connection, const struct binding *binding, bool initiator, bool nonblocking)
 {
     memset((uint8_t *)connection + KEPT_BYTES, 0, sizeof *connection - KEPT_BYTES);
     connection->nonblocking = nonblocking;
     connection->initiator = initiator;
-    connection->rule = rule;
+    connection->binding = binding;
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     connection->holder_count = 1;
     connection->holders[0] = (struct holder){process_id(), process_thread().space};
@@ -216,10 +217,7 @@ static bool is_prehandshake(struct span prehandshake, struct span tx)
 /* Whether nothing in the copy can lead out of this process's own memory, whatever another process has written. */
 static bool is_sane(const struct connection *connection)
 {
-    const struct policy *policy = pfswrap_policy();
-    return has_valid_flags(connection) && connection->rule < policy->rule_count &&
-           policy->rules[connection->rule].seal != POLICY_SEAL_OFF &&
-           is_phase(connection, &policy->rules[connection->rule]) &&
+    return has_valid_flags(connection) && is_phase(connection, connection_rule(connection)) &&
            is_span(connection->rx_plain, CONNECTION_BUFFER_BYTES) &&
            is_span(connection->rx_cipher, CONNECTION_BUFFER_BYTES) && is_span(connection->tx, CONNECTION_TX_MAX) &&
            is_span(connection->prehandshake, CONNECTION_CONTROL_MAX + CONNECTION_PREHANDSHAKE_MAX) &&
@@ -237,10 +235,11 @@ static uint32_t last_end(struct span one, struct span other)
     return first > second ? first : second;
 }
 
-void connection_fetch(struct connection *connection, struct connection *slot)
+void connection_fetch(struct connection *connection, struct connection *slot, const struct binding *binding)
 {
     memcpy((uint8_t *)connection + KEPT_BYTES, (uint8_t *)slot + KEPT_BYTES, sizeof *slot - KEPT_BYTES);
     connection->slot = slot;
+    connection->binding = binding;
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
     const bool used_by_others = is_bool(&connection->used_by_others) && connection->used_by_others;
     bool whole = is_sane(connection);
@@ -279,7 +278,7 @@ void connection_lose(struct connection *connection)
     struct connection *slot = connection->slot;
     give_back(&connection->rx_index);
     give_back(&connection->tx_index);
-    connection_init(connection, 0, false, false);
+    connection_init(connection, connection->binding, false, false);
     connection->slot = slot;
     connection->phase = CONNECTION_FAILED;
     connection->error = ECONNRESET;
@@ -349,5 +348,6 @@ void connection_disconnect(struct connection *connection)
 void connection_fail_seal(struct connection *connection, int fd, int seal_error)
 {
     const bool truncated = seal_error == PFSWRAP_SEAL_E_TRUNCATED;
-    fail(connection, fd, ECONNRESET, truncated ? "truncated" : "error", pfswrap_seal_error_text(seal_error));
+    const char *reason = seal_error == RENEW_REMOVED ? renew_removed_reason : pfswrap_seal_error_text(seal_error);
+    fail(connection, fd, ECONNRESET, truncated ? "truncated" : "error", reason);
 }

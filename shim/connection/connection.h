@@ -65,13 +65,23 @@ struct holder {
     uint32_t space; /* the namespace of the pid (base/process.h) */
 };
 
+/*
+ * The state under which this process has the connection (config/snapshot.h), and its rule there. It is in the
+ * endpoint, since other processes may have another state. Needs the connection's lock.
+ */
+struct binding {
+    struct snapshot *snapshot; /* a reference; NULL: none */
+    uint16_t rule;             /* index into its policy */
+};
+
 struct connection {
     struct lock lock;
     struct counters_connection
-        *entry;                  /* of this process's list (counting.h); NULL: none. It stays here, as the lock */
-    struct connection *slot;     /* where it is kept between calls, followed by its buffers; NULL: here */
-    _Atomic uint8_t nonblocking; /* O_NONBLOCK, which all descriptors of a socket share */
-    uint8_t phase;               /* enum connection_phase */
+        *entry;                    /* of this process's list (counting.h); NULL: none. It stays here, as the lock */
+    struct connection *slot;       /* where it is kept between calls, followed by its buffers; NULL: here */
+    const struct binding *binding; /* the endpoint's; valid between endpoint_enter() and endpoint_leave() */
+    _Atomic uint8_t nonblocking;   /* O_NONBLOCK, which all descriptors of a socket share */
+    uint8_t phase;                 /* enum connection_phase */
     bool initiator;
     bool local;              /* both ends are on this machine, perhaps even in this thread */
     bool buffering;          /* the pre-handshake buffer takes what the program sends */
@@ -96,7 +106,6 @@ struct connection {
     bool cork_later;        /* the program has set TCP_CORK, which would delay the handshake */
     int low_water;          /* SO_RCVLOWAT as the program set it; 0: not set */
     int error;              /* with CONNECTION_FAILED: the program's errno; 0: it gets the end of a stream */
-    uint16_t rule;          /* index into the policy */
     uint16_t wants;         /* POLLIN, POLLOUT or both: what a handshake waits for */
     uint64_t deadline_ms;   /* CLOCK_MONOTONIC: when the handshake fails; after close: when linger ends */
     uint32_t linger_left;   /* after close: how many bytes are not acknowledged, + 1; 0: not known yet */
@@ -122,7 +131,7 @@ struct connection {
     struct pfswrap_seal channel;
 };
 
-/* The connection's rule, and the channel's configuration for this rule. */
+/* The connection's rule, and the channel's configuration for this rule, in the state of its binding. */
 const struct pfswrap_seal_config *connection_config(const struct connection *connection);
 const struct policy_rule *connection_rule(const struct connection *connection);
 
@@ -147,15 +156,16 @@ bool connection_begin_dial(struct connection *connection);
 void connection_end_dial(struct connection *connection);
 bool connection_is_dialled(const struct connection *connection);
 
-/* Initializes a block of memory, except for the lock. `rule`: an index into the policy. */
-void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking);
+/* Initializes a block of memory, except for the lock. */
+void connection_init(struct connection *connection, const struct binding *binding, bool initiator,
+                     bool nonblocking);
 
 /*
  * Copies a connection from its slot to private memory, and back. The slot is locked. fetch checks the copy, and
  * calls connection_lose() if it is not valid, or if there is no memory for its buffers. store wipes the private
  * memory.
  */
-void connection_fetch(struct connection *connection, struct connection *slot);
+void connection_fetch(struct connection *connection, struct connection *slot, const struct binding *binding);
 void connection_store(struct connection *connection);
 
 /* Poisons a connection whose state is lost: every call fails with ECONNRESET. */

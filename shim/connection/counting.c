@@ -46,7 +46,7 @@ void counting_begin(struct connection *connection, const struct endpoint *endpoi
     if (entry == NULL)
         return;
     counters_begin_entry(entry);
-    entry->rule = connection->rule;
+    entry->rule = snapshot_number(connection->binding->snapshot, connection->binding->rule);
     entry->flags = connection->initiator ? COUNTERS_IS_CLIENT : 0;
     entry->pattern = (uint8_t)info.pattern;
     entry->identity = endpoint != NULL ? endpoint->identity : 0;
@@ -62,7 +62,7 @@ _Static_assert((int)COUNTERS_NAME_MAX >= (int)PFSWRAP_NAME_BYTES, "a peer's name
 
 void counting_discard(struct connection *connection, const struct flow *received)
 {
-    struct counters_flow *flow = counters_flow(connection->rule);
+    struct counters_flow *flow = counting_flow(connection);
     counters_increase(&flow->received_bytes, received->bytes - connection->received.bytes);
     counters_increase(&flow->received_chunks, received->chunks - connection->received.chunks);
     connection->received = *received;

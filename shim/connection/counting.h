@@ -5,6 +5,7 @@
 #ifndef PFSWRAP_CONNECTION_COUNTING_H
 #define PFSWRAP_CONNECTION_COUNTING_H
 
+#include "config/snapshot.h"
 #include "connection/connection.h"
 #include "counters/counters.h"
 
@@ -22,10 +23,16 @@ void counting_update(struct connection *connection);
 /* What was received since then does not count: the program did not get it. */
 void counting_discard(struct connection *connection, const struct flow *received);
 
+/* Where this thread counts what passes under the connection's rule. */
+static inline struct counters_flow *counting_flow(const struct connection *connection)
+{
+    return counters_flow(snapshot_number(connection->binding->snapshot, connection->binding->rule));
+}
+
 /* A chunk with `length` bytes of plaintext was sent, or received. */
 static inline void counting_sent(struct connection *connection, size_t length)
 {
-    struct counters_flow *flow = counters_flow(connection->rule);
+    struct counters_flow *flow = counting_flow(connection);
     connection->sent.bytes += length;
     connection->sent.chunks++;
     counters_increase(&flow->sent_bytes, length);
@@ -35,7 +42,7 @@ static inline void counting_sent(struct connection *connection, size_t length)
 
 static inline void counting_received(struct connection *connection, size_t length)
 {
-    struct counters_flow *flow = counters_flow(connection->rule);
+    struct counters_flow *flow = counting_flow(connection);
     connection->received.bytes += length;
     connection->received.chunks++;
     counters_increase(&flow->received_bytes, length);

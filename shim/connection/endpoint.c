@@ -201,9 +201,10 @@ static struct connection *fetch(struct endpoint *endpoint, struct connection *lo
     struct connection *connection = locked;
     if (endpoint->segment != NULL) {
         connection = memory_at(&endpoint_connection_pool, endpoint->block);
-        connection_fetch(connection, locked);
+        connection_fetch(connection, locked, &endpoint->binding);
     } else if (locked->phase == CONNECTION_NONE) {
         locked->rx_index = locked->tx_index = CONNECTION_NO_BUFFER; /* 0 would be another connection's buffer */
+        locked->binding = &endpoint->binding;
         connection_lose(locked);
         locked->wiped = true;
     }

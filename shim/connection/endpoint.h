@@ -67,6 +67,7 @@ struct endpoint {
     _Atomic int fd;                          /* one of them; after the last is closed, a hidden duplicate, or -1 */
     /* The rest begins with `segment`, and is 0 in an endpoint that has just been taken. */
     struct segment *segment; /* the shared segment the connection is in; NULL: it is in `block` */
+    struct binding binding;  /* the state that its connection has in this process */
     int32_t block;           /* index of the private memory where calls work on the connection */
     int kept;                /* during an exec(3) that exports the connection: a hidden duplicate; else 0 */
     struct holder handoff;   /* during the exec: the handoff socket that replaces this process as a holder */
@@ -143,26 +144,27 @@ bool endpoint_enter_again(struct endpoint *endpoint, uint32_t generation, struct
 
 /*
  * Makes a connection under `rule` for `fd`, which the kernel has just given out, so that no other thread uses it
- * yet. The connection is locked on return. `cloexec`: the program's flag; the kernel's is always set. Returns NULL
- * with errno: EMFILE (the number is too high), ENOMEM.
+ * yet. `rule` is one of pfswrap_policy(), or NULL for a connection that the caller is about to lose. The connection
+ * is locked on return. `cloexec`: the program's flag; the kernel's is always set. Returns NULL with errno: EMFILE
+ * (the number is too high), ENOMEM, or ESTALE: the policy has been replaced, and the rule must be looked up again.
  */
-struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                 struct endpoint **endpoint);
+struct connection *endpoint_open(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
+                                 bool cloexec, struct endpoint **endpoint);
 
 /*
  * The same for a number that the program already has, so that several threads may use it. *note: the word that the
  * table had for it. Returns NULL with errno as above, or EALREADY: another thread has registered the number.
  */
-struct connection *endpoint_register(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                     struct endpoint **endpoint, uint64_t *note);
+struct connection *endpoint_register(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
+                                     bool cloexec, struct endpoint **endpoint, uint64_t *note);
 
 /*
- * Makes an endpoint for a connection that is in `slot` of `segment`. `fd` is its socket, and no other thread uses
- * it yet. The connection is locked on return. Returns NULL with errno: EMFILE, ENOMEM, or EAGAIN (this is a signal
- * handler that interrupted a call).
+ * Makes an endpoint for a connection that is in `slot` of `segment`, under `rule` (as above). `fd` is its socket,
+ * and no other thread uses it yet. The connection is locked on return. Returns NULL with errno: EMFILE, ENOMEM,
+ * ESTALE, or EAGAIN (this is a signal handler that interrupted a call).
  */
-struct connection *endpoint_open_at(int fd, struct segment *segment, struct connection *slot, bool cloexec,
-                                    struct endpoint **endpoint);
+struct connection *endpoint_open_at(int fd, const struct policy_rule *rule, struct segment *segment,
+                                    struct connection *slot, bool cloexec, struct endpoint **endpoint);
 
 /*
  * The connection is not sealed: its numbers become foreign. Under `seal = require` the kernel must confirm first

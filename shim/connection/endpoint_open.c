@@ -10,6 +10,7 @@
 
 #include "base/fork_lock.h"
 #include "base/memory.h"
+#include "config/snapshot.h"
 #include "connection/counting.h"
 #include "connection/endpoint_internal.h"
 
@@ -30,11 +31,19 @@ static void clear_endpoint(struct endpoint *endpoint, uint32_t index)
     memset((uint8_t *)endpoint + from, 0, sizeof *endpoint - from);
 }
 
-/* Takes a free endpoint with private memory for its connection. NULL with errno: EMFILE, ENOMEM. */
-static struct endpoint *take_endpoint(int fd)
+/*
+ * Takes a free endpoint with private memory for its connection, under `rule` of the newest state. NULL with errno:
+ * EMFILE, ENOMEM, ESTALE.
+ */
+static struct endpoint *take_endpoint(int fd, const struct policy_rule *rule)
 {
     if (fd >= FD_TABLE_SIZE) {
         errno = EMFILE;
+        return NULL;
+    }
+    struct snapshot *snapshot = snapshot_acquire_for(rule);
+    if (snapshot == NULL) {
+        errno = ESTALE;
         return NULL;
     }
     int32_t index = memory_take(&endpoint_pool);
@@ -44,18 +53,23 @@ static struct endpoint *take_endpoint(int fd)
             memory_give(&endpoint_pool, index);
         if (block >= 0)
             memory_give(&endpoint_connection_pool, block);
+        snapshot_release(snapshot);
         errno = ENOMEM;
         return NULL;
     }
     struct endpoint *endpoint = memory_at(&endpoint_pool, index);
     clear_endpoint(endpoint, (uint32_t)index);
     endpoint->block = block;
+    endpoint->binding.snapshot = snapshot;
+    endpoint->binding.rule = rule != NULL ? (uint16_t)(rule - snapshot->policy->rules) : 0;
     atomic_store(&endpoint->generation, fd_next_generation());
     return endpoint;
 }
 
 static void give_endpoint(struct endpoint *endpoint)
 {
+    snapshot_release(endpoint->binding.snapshot);
+    endpoint->binding.snapshot = NULL;
     memory_give(&endpoint_connection_pool, endpoint->block);
     memory_give(&endpoint_pool, (int32_t)endpoint->index);
 }
@@ -75,12 +89,15 @@ static void rebuild_pools(void)
 void endpoint_after_fork(bool is_idle)
 {
     int count = 0, filtered = 0;
+    snapshot_begin_recount();
     for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
         count++;
         filtered += atomic_load(&endpoint->filter) != FILTER_NONE;
         atomic_store(&endpoint->refcount, 0);
         atomic_store(&endpoint->background, BACKGROUND_NONE);
+        snapshot_recount(endpoint->binding.snapshot);
     }
+    snapshot_end_recount(is_idle);
     atomic_store(&endpoint_count, count);
     atomic_store(&planes_filtering, filtered);
     if (is_idle)
@@ -111,11 +128,11 @@ static bool enter_into_table(struct endpoint *endpoint, struct connection *conne
 }
 
 /* endpoint_open() and endpoint_register(): the connection is in private memory. */
-static struct connection *open_private(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                       bool is_new, struct endpoint **opened, uint64_t *before)
+static struct connection *open_private(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
+                                       bool cloexec, bool is_new, struct endpoint **opened, uint64_t *before)
 {
     process_block_forks();
-    struct endpoint *endpoint = take_endpoint(fd);
+    struct endpoint *endpoint = take_endpoint(fd, rule);
     if (endpoint == NULL) {
         process_unblock_forks();
         return NULL;
@@ -123,7 +140,7 @@ static struct connection *open_private(int fd, uint16_t rule, bool initiator, bo
     struct connection *connection = memory_at(&endpoint_connection_pool, endpoint->block);
     (void)lock_take(&connection->lock);
     lock_start_again(&connection->lock);
-    connection_init(connection, rule, initiator, nonblocking);
+    connection_init(connection, &endpoint->binding, initiator, nonblocking);
     if (!enter_into_table(endpoint, connection, fd, cloexec, is_new, before)) {
         atomic_store(&endpoint->connection, NULL);
         connection_clear(connection);
@@ -138,22 +155,22 @@ static struct connection *open_private(int fd, uint16_t rule, bool initiator, bo
     return connection;
 }
 
-struct connection *endpoint_open(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                 struct endpoint **opened)
+struct connection *endpoint_open(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
+                                 bool cloexec, struct endpoint **opened)
 {
     return open_private(fd, rule, initiator, nonblocking, cloexec, true, opened, NULL);
 }
 
-struct connection *endpoint_register(int fd, uint16_t rule, bool initiator, bool nonblocking, bool cloexec,
-                                     struct endpoint **opened, uint64_t *note)
+struct connection *endpoint_register(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
+                                     bool cloexec, struct endpoint **opened, uint64_t *note)
 {
     return open_private(fd, rule, initiator, nonblocking, cloexec, false, opened, note);
 }
 
-struct connection *endpoint_open_at(int fd, struct segment *segment, struct connection *slot, bool cloexec,
-                                    struct endpoint **opened)
+struct connection *endpoint_open_at(int fd, const struct policy_rule *rule, struct segment *segment,
+                                    struct connection *slot, bool cloexec, struct endpoint **opened)
 {
-    struct endpoint *endpoint = take_endpoint(fd);
+    struct endpoint *endpoint = take_endpoint(fd, rule);
     struct connection *connection;
     if (endpoint == NULL)
         return NULL;

@@ -3,22 +3,37 @@
  */
 #include "connection/frame.h"
 
+#include <string.h>
+
 #include "base/workspace.h"
+#include "connection/renew.h"
 #include "seal/channel.h"
 
 _Static_assert((int)CHANNEL_SCRATCH_BYTES <= (int)WORKSPACE_BYTES, "a handshake's messages fit a workspace");
 
-static uint8_t *scratch_for(const struct connection *connection, const uint8_t *in, size_t available)
+/*
+ * Memory for a message of a handshake; NULL: the next bytes are none. The question of a re-handshake is the moment
+ * at which a responder takes over the newest state. *error: the connection must end instead.
+ */
+static uint8_t *scratch_for(struct connection *connection, const uint8_t *in, size_t available, int *error)
 {
-    return channel_needs_scratch(&connection->channel, in, available) ? workspace_take() : NULL;
+    *error = 0;
+    if (!channel_needs_scratch(&connection->channel, in, available))
+        return NULL;
+    *error = renew_before_answer(connection);
+    return workspace_take();
 }
 
 int frame_open(struct connection *connection, const uint8_t *in, size_t available, uint8_t *out, size_t size,
                struct pfswrap_seal_opened *opened)
 {
-    uint8_t *scratch = scratch_for(connection, in, available);
-    const int event = channel_open(&connection->channel, connection_config(connection), in, available, out, size,
-                                   scratch, opened);
+    int event;
+    uint8_t *scratch = scratch_for(connection, in, available, &event);
+    if (event == 0)
+        event = channel_open(&connection->channel, connection_config(connection), in, available, out, size, scratch,
+                             opened);
+    else
+        memset(opened, 0, sizeof *opened);
     workspace_give(scratch);
     return event;
 }
@@ -26,9 +41,13 @@ int frame_open(struct connection *connection, const uint8_t *in, size_t availabl
 int frame_open_in_place(struct connection *connection, uint8_t *in, size_t available,
                         struct pfswrap_seal_opened *opened)
 {
-    uint8_t *scratch = scratch_for(connection, in, available);
-    const int event =
-        channel_open_in_place(&connection->channel, connection_config(connection), in, available, scratch, opened);
+    int event;
+    uint8_t *scratch = scratch_for(connection, in, available, &event);
+    if (event == 0)
+        event = channel_open_in_place(&connection->channel, connection_config(connection), in, available, scratch,
+                                      opened);
+    else
+        memset(opened, 0, sizeof *opened);
     workspace_give(scratch);
     return event;
 }

@@ -68,7 +68,7 @@ void handshake_begin(struct connection *connection, int fd)
     }
     enum pfswrap_seal_role role = connection->initiator ? PFSWRAP_SEAL_INITIATOR : PFSWRAP_SEAL_RESPONDER;
     int error = pfswrap_seal_init(&connection->channel, role, connection_config(connection), NULL, 0,
-                                  atomic_load(&candidates[connection->rule]), (uint64_t)time(NULL));
+                                  atomic_load(&candidates[connection->binding->rule]), (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
     connection->buffering = !connection->initiator;
     if (error != 0)
@@ -134,7 +134,7 @@ static void decide(struct connection *connection, int fd)
 static void fail(struct connection *connection, int fd, const char *reason)
 {
     if (connection->initiator)
-        atomic_fetch_add(&candidates[connection->rule], 1);
+        atomic_fetch_add(&candidates[connection->binding->rule], 1);
     connection_fail(connection, fd, ECONNRESET, reason);
 }
 

@@ -78,7 +78,7 @@ void connection_report_refused(const struct connection *connection, const char *
 void connection_report_left(const struct connection *connection)
 {
     struct line line;
-    if (!counted_must_write(COUNTED_LEFT, connection->rule))
+    if (!counted_must_write(COUNTED_LEFT, connection->binding->rule))
         return;
     begin(&line, connection);
     audit_add(&line.event, AUDIT_S("reason", connection_left_reason));

@@ -16,6 +16,7 @@
 #include "connection/counting.h"
 #include "connection/endpoint.h"
 #include "connection/receive.h"
+#include "connection/renew.h"
 #include "connection/unlocked.h"
 #include "base/process.h"
 
@@ -68,7 +69,9 @@ void send_owed(struct connection *connection, int fd)
             span_length(connection->prehandshake) > 0 ? connection->prehandshake.begin : GATHER_AT;
         if (tx == NULL || limit - connection->tx.end < PFSWRAP_SEAL_TAKE_BYTES)
             return; /* tried again when there is room */
-        int length = pfswrap_seal_take(&connection->channel, connection_config(connection), tx + connection->tx.end,
+        int length = renew_before_question(connection);
+        if (length == 0)
+            length = pfswrap_seal_take(&connection->channel, connection_config(connection), tx + connection->tx.end,
                                        limit - connection->tx.end);
         if (length < 0) {
             connection_fail_seal(connection, fd, length);

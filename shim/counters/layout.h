@@ -40,7 +40,13 @@ enum {
 enum { COUNTERS_PLANE_TLS = 1, COUNTERS_PLANE_SEAL = 2, COUNTERS_PLANE_LAYER = 4, COUNTERS_PLANE_WIRE = 8 };
 
 /* The bits of a rule's and a connection's `flags`. */
-enum { COUNTERS_IS_CLIENT = 1, COUNTERS_IS_LAYER = 2, COUNTERS_IS_SEALED = 4, COUNTERS_PREFERS = 8 };
+enum {
+    COUNTERS_IS_CLIENT = 1,
+    COUNTERS_IS_LAYER = 2,
+    COUNTERS_IS_SEALED = 4,
+    COUNTERS_PREFERS = 8,
+    COUNTERS_IS_REMOVED = 16, /* a rule that a reload has removed; its connections may still be open */
+};
 
 /* What a cell counts, and what is in its texts `a` and `b`. */
 enum counters_kind {

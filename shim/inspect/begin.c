@@ -17,16 +17,23 @@
 #include "inspect/record.h"
 #include "rules/rules.h"
 
-static const struct policy *in_force; /* NULL: no connection has to be inspected */
-
-/* The reader's settings: TLS must begin with the first byte; or plaintext may come before it, as with STARTTLS. */
-static struct wire_config at_once, after_plaintext;
+/*
+ * For each policy that was in force: the reader's settings. TLS must begin with the first byte; or plaintext may
+ * come before it, as with STARTTLS.
+ */
+struct settings {
+    const struct policy *policy;
+    struct wire_config at_once, after_plaintext;
+};
+static struct settings settings[SNAPSHOT_POLICIES_MAX];
+static size_t settings_count;
+static _Atomic(const struct settings *) in_force; /* NULL: no connection has to be inspected */
 
 enum { STARTTLS_BYTES = 4096 };
 
 bool inspect_is_wanted(void)
 {
-    return in_force != NULL;
+    return atomic_load_explicit(&in_force, memory_order_relaxed) != NULL;
 }
 
 static bool may_refuse(enum policy_plaintext plaintext)
@@ -36,12 +43,9 @@ static bool may_refuse(enum policy_plaintext plaintext)
 
 bool inspect_enforces(void)
 {
-    if (in_force == NULL || in_force->mode != POLICY_ENFORCE)
-        return false;
-    bool refuses = in_force->wire.tls == POLICY_WIRE_PFS || may_refuse(in_force->wire.plaintext);
-    for (size_t i = 0; i < in_force->rule_count && !refuses; i++)
-        refuses = may_refuse(in_force->rules[i].plaintext);
-    return refuses;
+    const struct settings *now = atomic_load(&in_force);
+    return now != NULL && now->policy->mode == POLICY_ENFORCE &&
+           (policy_planes(now->policy) & POLICY_PLANE_REFUSES) != 0;
 }
 
 void inspect_cut(int fd, const char *reason)
@@ -74,11 +78,11 @@ static bool begin_failed(int fd, const char *reason)
  * Behind a filter that forbids the questions, nothing is known about a new socket, not even whether it is a TCP
  * socket. A policy that refuses plaintext refuses it. Otherwise it passes without inspection.
  */
-static bool begin_unknown(int fd)
+static bool begin_unknown(int fd, const struct policy *policy)
 {
-    bool refuses = may_refuse(in_force->wire.plaintext);
-    for (size_t i = 0; i < in_force->rule_count && !refuses; i++)
-        refuses = may_refuse(in_force->rules[i].plaintext);
+    bool refuses = may_refuse(policy->wire.plaintext);
+    for (size_t i = 0; i < policy->rule_count && !refuses; i++)
+        refuses = may_refuse(policy->rules[i].plaintext);
     return !refuses || begin_failed(fd, "a system call filter forbids to find out which rule applies");
 }
 
@@ -89,6 +93,7 @@ static bool can_ask(void)
 
 /* How an inspection is done, by the rule that applies. */
 struct manner {
+    const struct settings *settings;
     const struct policy_rule *rule; /* NULL: none applies */
     enum policy_plaintext plaintext;
     bool is_server;
@@ -104,12 +109,14 @@ static bool add_record(int fd, const struct manner *manner)
     if (record == NULL)
         return fd_is_sealed(fd) || fd_has_record(fd); /* another thread was faster */
     record->is_server = manner->is_server;
-    record->rule = manner->rule != NULL ? (int)(manner->rule - in_force->rules) : RECORD_NO_RULE;
+    const struct settings *now = manner->settings;
+    record->policy = now->policy;
+    record->rule = manner->rule != NULL ? (int)(manner->rule - now->policy->rules) : RECORD_NO_RULE;
     record->plaintext = manner->plaintext;
     /* If TLS is not checked, the first byte decides. */
-    record->config = manner->plaintext == POLICY_PLAINTEXT_REFUSE || in_force->wire.tls == POLICY_WIRE_OFF
-                         ? &at_once
-                         : &after_plaintext;
+    record->config = manner->plaintext == POLICY_PLAINTEXT_REFUSE || now->policy->wire.tls == POLICY_WIRE_OFF
+                         ? &now->at_once
+                         : &now->after_plaintext;
     record_unlock(record);
     return true;
 }
@@ -125,10 +132,12 @@ static bool may_be_internet(const struct sockaddr *address, socklen_t length)
 static bool inspect_begin(int fd, enum policy_direction direction, int listener, const struct sockaddr *address,
                           socklen_t length)
 {
+    const struct settings *now = atomic_load(&in_force);
     if (fd_is_sealed(fd) || !may_be_internet(address, length))
         return true;
+    const struct policy *policy = now->policy;
     if (!can_ask())
-        return begin_unknown(fd);
+        return begin_unknown(fd, policy);
     if (!socket_may_be_tcp(fd))
         return true;
     if (direction == POLICY_CONNECT && length >= sizeof address->sa_family && address->sa_family == AF_UNSPEC) {
@@ -137,17 +146,17 @@ static bool inspect_begin(int fd, enum policy_direction direction, int listener,
     }
     const struct policy_rule *rule;
     const enum rule_answer answer = direction == POLICY_CONNECT
-                                        ? rule_for_connect(in_force, fd, address, length, &rule)
-                                        : rule_for_accept(in_force, fd, listener, &rule);
+                                        ? rule_for_connect(policy, fd, address, length, &rule)
+                                        : rule_for_accept(policy, fd, listener, &rule);
     if (answer == RULE_UNKNOWN)
         return begin_failed(fd, "its addresses cannot be found out, and a rule may apply to it");
     enum policy_plaintext plaintext =
-        rule != NULL && rule->plaintext != POLICY_PLAINTEXT_UNSET ? rule->plaintext : in_force->wire.plaintext;
-    if (in_force->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
+        rule != NULL && rule->plaintext != POLICY_PLAINTEXT_UNSET ? rule->plaintext : policy->wire.plaintext;
+    if (policy->wire.tls == POLICY_WIRE_OFF && plaintext == POLICY_PLAINTEXT_ALLOW)
         return true;
     if ((unsigned)fd >= FD_TABLE_SIZE)
         return begin_failed(fd, "the descriptor's number is too high for an inspection");
-    const struct manner manner = {rule, plaintext, direction == POLICY_LISTEN};
+    const struct manner manner = {now, rule, plaintext, direction == POLICY_LISTEN};
     process_block_forks(); /* a child has both the descriptor and its record, or neither */
     const bool is_done = add_record(fd, &manner);
     process_unblock_forks();
@@ -156,12 +165,12 @@ static bool inspect_begin(int fd, enum policy_direction direction, int listener,
 
 bool inspect_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
-    return in_force == NULL || inspect_begin(fd, POLICY_CONNECT, -1, address, length);
+    return !inspect_is_wanted() || inspect_begin(fd, POLICY_CONNECT, -1, address, length);
 }
 
 bool inspect_accepted(int fd, int listener)
 {
-    return in_force == NULL || inspect_begin(fd, POLICY_LISTEN, listener, NULL, 0);
+    return !inspect_is_wanted() || inspect_begin(fd, POLICY_LISTEN, listener, NULL, 0);
 }
 
 static void config_fill(struct wire_config *config, const struct policy_tls *tls, uint16_t plaintext_max)
@@ -176,15 +185,22 @@ static void config_fill(struct wire_config *config, const struct policy_tls *tls
     config->plaintext_max = plaintext_max;
 }
 
-static bool policy_wants(const struct policy *policy)
+/* New connections are inspected by this policy. There are never more different ones than places. */
+static bool put_in_force(const struct policy *policy)
 {
-    if (policy->wire.tls != POLICY_WIRE_OFF || policy->wire.plaintext != POLICY_PLAINTEXT_ALLOW)
-        return true;
-    for (size_t i = 0; i < policy->rule_count; i++)
-        if (policy->rules[i].plaintext != POLICY_PLAINTEXT_UNSET &&
-            policy->rules[i].plaintext != POLICY_PLAINTEXT_ALLOW)
-            return true;
-    return false;
+    size_t i = 0;
+    while (i < settings_count && settings[i].policy != policy)
+        i++;
+    if (i == SNAPSHOT_POLICIES_MAX)
+        return false;
+    if (i == settings_count) {
+        settings[i].policy = policy;
+        config_fill(&settings[i].at_once, &policy->tls, 0);
+        config_fill(&settings[i].after_plaintext, &policy->tls, STARTTLS_BYTES);
+        settings_count++;
+    }
+    atomic_store(&in_force, &settings[i]);
+    return true;
 }
 
 /* Ends the process. In audit mode, which changes nothing, it only says that no connection is inspected. */
@@ -201,11 +217,17 @@ static bool goes_on_without(const struct policy *policy)
 
 void inspect_start(const struct policy *policy)
 {
-    if (!policy_wants(policy))
+    if ((policy_planes(policy) & POLICY_PLANE_WIRE) == 0)
         return;
     if (!record_start() && !goes_on_without(policy))
         return;
-    config_fill(&at_once, &policy->tls, 0);
-    config_fill(&after_plaintext, &policy->tls, STARTTLS_BYTES);
-    in_force = policy;
+    (void)put_in_force(policy);
 }
+
+/* Without an inspection at the start, none begins later (policy_check_live()). */
+static bool prepare(const struct policy *policy)
+{
+    return !inspect_is_wanted() || put_in_force(policy);
+}
+
+const struct snapshot_observer inspect_snapshot_observer = {.prepare = prepare};

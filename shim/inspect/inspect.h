@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "config/snapshot.h"
 #include "fd/change.h"
 #include "fd/plane.h"
 #include "policy/policy.h"
@@ -80,5 +81,6 @@ void inspect_dropped(int fd, uint64_t word);
 /* For shim/order.c. */
 extern const struct process_observer inspect_process_observer; /* in a child of a fork: unlocks the records */
 extern const struct plane inspect_plane;
+extern const struct snapshot_observer inspect_snapshot_observer; /* a reload: settings for new connections */
 
 #endif

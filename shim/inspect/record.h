@@ -21,9 +21,10 @@ struct record {
     uint32_t generation;         /* counts the calls whose bytes were read */
     bool is_cut;                 /* every call fails with ECONNRESET */
     bool is_plain_logged;
-    bool is_server;         /* the connection was accepted; its TLS client may still be this end */
-    bool may_be_taken_back; /* `before` is the state before the last send */
-    int rule;               /* index in the policy, or RECORD_NO_RULE */
+    bool is_server;              /* the connection was accepted; its TLS client may still be this end */
+    bool may_be_taken_back;      /* `before` is the state before the last send */
+    const struct policy *policy; /* that was in force when the inspection began */
+    int rule;                    /* index in the policy, or RECORD_NO_RULE */
     enum policy_plaintext plaintext;
     uint64_t cookie; /* SO_COOKIE (socket(7)): shows whether the number is still this socket */
     uint64_t fed[2]; /* bytes that were read, by enum wire_direction */

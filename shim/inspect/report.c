@@ -136,7 +136,7 @@ static const char *role_of(const struct record *record)
 static void add_end(struct line *line, const struct record *record)
 {
     struct elf_object *const object = &line->object;
-    const char *rule = record->rule != RECORD_NO_RULE ? pfswrap_policy()->rules[record->rule].name : "wire";
+    const char *rule = record->rule != RECORD_NO_RULE ? record->policy->rules[record->rule].name : "wire";
     uintptr_t shim = (uintptr_t)&fd_table; /* the shim itself is not the library that moved the bytes */
     if (record->caller != NULL && elf_object_of(record->caller, object) &&
         (shim < object->first || shim >= object->last))

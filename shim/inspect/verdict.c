@@ -64,13 +64,13 @@ static bool is_proven(const struct record *record, int fd, enum wire_direction d
 
 static enum decision decide_tls(const struct record *record)
 {
-    if (pfswrap_policy()->wire.tls == POLICY_WIRE_OFF)
+    if (record->policy->wire.tls == POLICY_WIRE_OFF)
         return DECISION_PASS;
     if (record->wire.verdict == WIRE_PFS)
         return DECISION_PASS;
-    if (pfswrap_policy()->wire.tls == POLICY_WIRE_LOG)
+    if (record->policy->wire.tls == POLICY_WIRE_LOG)
         return DECISION_LOG;
-    return pfswrap_policy()->mode == POLICY_ENFORCE ? DECISION_REFUSE : DECISION_WOULD;
+    return record->policy->mode == POLICY_ENFORCE ? DECISION_REFUSE : DECISION_WOULD;
 }
 
 static enum decision decide_plaintext(const struct record *record)
@@ -78,7 +78,7 @@ static enum decision decide_plaintext(const struct record *record)
     switch (record->plaintext) {
     case POLICY_PLAINTEXT_REFUSE:
     case POLICY_PLAINTEXT_STARTTLS:
-        return pfswrap_policy()->mode == POLICY_ENFORCE ? DECISION_REFUSE : DECISION_WOULD;
+        return record->policy->mode == POLICY_ENFORCE ? DECISION_REFUSE : DECISION_WOULD;
     case POLICY_PLAINTEXT_LOG:
         return DECISION_LOG;
     case POLICY_PLAINTEXT_ALLOW:
@@ -92,8 +92,8 @@ static enum decision decide(const struct record *record)
 {
     switch (record->wire.verdict) {
     case WIRE_UNDECIDED:
-        return pfswrap_policy()->wire.tls == POLICY_WIRE_OFF && wire_is_tls(&record->wire) ? DECISION_PASS
-                                                                                           : DECISION_NONE;
+        return record->policy->wire.tls == POLICY_WIRE_OFF && wire_is_tls(&record->wire) ? DECISION_PASS
+                                                                                         : DECISION_NONE;
     case WIRE_PLAINTEXT:
         return decide_plaintext(record);
     case WIRE_PFS:

@@ -26,4 +26,5 @@ void policy_builtin(struct policy *policy)
     policy->seal.rekey = 1;
     policy->seal.handshake_timeout_ms = 10 * 1000;
     policy->seal.linger_ms = 5 * 1000;
+    policy->seal.on_removal = POLICY_REMOVAL_REHANDSHAKE;
 }

@@ -92,6 +92,8 @@ extern const char *const policy_words_plaintext[];
 extern const char *const policy_words_seal[];
 extern const char *const policy_words_layer[];
 extern const char *const policy_words_direction[];
+extern const char *const policy_words_reload[];
+extern const char *const policy_words_removal[];
 
 /* Returns the index of `value` in `words`, or -1 after policy_fail(). */
 int policy_value_choose(struct policy_parser *parser, const char *value, const char *const words[]);

@@ -1,6 +1,6 @@
 /*
- * The keys of [policy]: the mode, the audit log, what happens to programs that a protected one executes, and
- * io_uring.
+ * The keys of [policy]: the mode, the audit log, what happens to programs that a protected one executes, io_uring,
+ * and whether the policy is read again.
  */
 #include "policy/parser.h"
 
@@ -75,7 +75,21 @@ static int set_io_uring(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_reload(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_reload);
+    if (choice < 0)
+        return -1;
+    parser->policy->reload = (enum policy_reload)choice;
+    return 0;
+}
+
 const struct policy_key policy_keys_policy[] = {
-    {"mode", false, set_mode},         {"log", false, set_log},           {"log-failure", false, set_log_failure},
-    {"children", false, set_children}, {"io-uring", false, set_io_uring}, {NULL, false, NULL},
+    {"mode", false, set_mode},
+    {"log", false, set_log},
+    {"log-failure", false, set_log_failure},
+    {"children", false, set_children},
+    {"io-uring", false, set_io_uring},
+    {"reload", false, set_reload},
+    {NULL, false, NULL},
 };

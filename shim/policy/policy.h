@@ -42,6 +42,8 @@ enum policy_plaintext {
 enum policy_seal { POLICY_SEAL_OFF, POLICY_SEAL_REQUIRE, POLICY_SEAL_PREFER };
 enum policy_layer { POLICY_LAYER_SOCKET, POLICY_LAYER_TLS };
 enum policy_direction { POLICY_LISTEN, POLICY_CONNECT };
+enum policy_reload { POLICY_RELOAD_OFF, POLICY_RELOAD_REQUEST, POLICY_RELOAD_AUTO };
+enum policy_removal { POLICY_REMOVAL_REHANDSHAKE, POLICY_REMOVAL_NOW };
 
 /* Where systemd-journald(8) receives entries in its native protocol. */
 #define POLICY_JOURNAL_SOCKET "/run/systemd/journal/socket"
@@ -75,6 +77,7 @@ struct policy_seal_keys {
     uint32_t rekey; /* chunks between rekeys, 1 or more */
     uint32_t handshake_timeout_ms;
     uint32_t linger_ms;
+    enum policy_removal on_removal; /* when connections end whose rule or peer a reload has removed */
     unsigned identity_lines[POLICY_LIST_MAX], psk_lines[POLICY_LIST_MAX], peers_line; /* line numbers in the file */
 };
 
@@ -109,6 +112,7 @@ struct policy {
     enum policy_log log;
     char log_path[PATH_MAX]; /* POLICY_LOG_FILE: the file; POLICY_LOG_JOURNALD: the journal's socket */
     enum policy_log_failure log_failure;
+    enum policy_reload reload;
     struct policy_tls tls;
     struct policy_wire wire;
     struct policy_seal_keys seal;
@@ -152,6 +156,27 @@ int policy_locate(char *path, size_t size, const char *program);
 
 /* Whether a rule seals connections, with seal = require or prefer. */
 bool policy_seals(const struct policy *policy);
+
+/*
+ * Whether a process that was started with the policy `started` can go on with `newer`. Returns 0, or -1 with *error
+ * filled, which names what cannot change: a key of [policy], or a plane for which nothing was prepared at the start.
+ */
+int policy_check_live(const struct policy *started, const struct policy *newer, struct policy_error *error);
+
+/* The planes that a policy needs. What prepares for them runs before main(). */
+enum policy_plane {
+    POLICY_PLANE_SOCKET = 1,  /* a rule seals with layer = socket */
+    POLICY_PLANE_LAYER = 2,   /* a rule seals with layer = tls */
+    POLICY_PLANE_WIRE = 4,    /* connections are inspected */
+    POLICY_PLANE_REFUSES = 8, /* connections may be refused for what was inspected */
+};
+unsigned policy_planes(const struct policy *policy);
+
+/*
+ * The rule of `policy` that has the direction, the name and the layer of `rule`, which may be a rule of another
+ * policy, and that seals; NULL: there is none.
+ */
+const struct policy_rule *policy_find_rule(const struct policy *policy, const struct policy_rule *rule);
 
 /*
  * The first rule of that direction, in file order, with an address that covers `address`, or NULL. `address` is

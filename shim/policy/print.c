@@ -71,6 +71,7 @@ static void print_policy(struct printer *out, const struct policy *policy)
     print(out, "log-failure = %s\n", policy_words_log_failure[policy->log_failure]);
     print(out, "children = %s\n", policy_words_children[policy->children]);
     print(out, "io-uring = %s\n", policy_words_io_uring[policy->io_uring]);
+    print(out, "reload = %s\n", policy_words_reload[policy->reload]);
 }
 
 static void print_tls(struct printer *out, const struct policy_tls *tls)
@@ -121,6 +122,7 @@ static void print_seal(struct printer *out, const struct policy_seal_keys *seal)
     print(out, "rekey = %u\n", seal->rekey);
     print_duration(out, "handshake-timeout", seal->handshake_timeout_ms);
     print_duration(out, "linger", seal->linger_ms);
+    print(out, "on-removal = %s\n", policy_words_removal[seal->on_removal]);
 }
 
 static void print_address(struct printer *out, const struct policy_address *address)

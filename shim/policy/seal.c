@@ -55,6 +55,15 @@ static int set_linger(struct policy_parser *parser, const char *value)
     return policy_value_duration(parser, value, &parser->policy->seal.linger_ms);
 }
 
+static int set_on_removal(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_removal);
+    if (choice < 0)
+        return -1;
+    parser->policy->seal.on_removal = (enum policy_removal)choice;
+    return 0;
+}
+
 const struct policy_key policy_keys_seal[] = {
     {"identity", true, add_identity},
     {"peers", false, set_peers},
@@ -62,5 +71,6 @@ const struct policy_key policy_keys_seal[] = {
     {"rekey", false, set_rekey},
     {"handshake-timeout", false, set_handshake_timeout},
     {"linger", false, set_linger},
+    {"on-removal", false, set_on_removal},
     {NULL, false, NULL},
 };

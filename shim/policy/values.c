@@ -19,6 +19,8 @@ const char *const policy_words_wire_tls[] = {"pfs", "log", "off", NULL};
 const char *const policy_words_plaintext[] = {"log", "refuse", "starttls", "allow", NULL};
 const char *const policy_words_seal[] = {"off", "require", "prefer", NULL};
 const char *const policy_words_layer[] = {"socket", "tls", NULL};
+const char *const policy_words_reload[] = {"off", "request", "auto", NULL};
+const char *const policy_words_removal[] = {"rehandshake", "now", NULL};
 const char *const policy_words_direction[] = {"listen", "connect", NULL};
 
 int policy_value_choose(struct policy_parser *parser, const char *value, const char *const words[])

@@ -218,3 +218,13 @@ const struct keyring_peer *keyring_find_peer(const struct pfswrap_keyring *keyri
             return &keyring->peers[i];
     return NULL;
 }
+
+bool keyring_is_equal(const struct pfswrap_keyring *one, const struct pfswrap_keyring *other)
+{
+    return one->identity_count == other->identity_count && one->psk_count == other->psk_count &&
+           one->peer_count == other->peer_count &&
+           sodium_memcmp(one->identities, other->identities, sizeof one->identities) == 0 &&
+           sodium_memcmp(one->psks, other->psks, sizeof one->psks) == 0 &&
+           (one->peer_count == 0 ||
+            memcmp(one->peers, other->peers, one->peer_count * sizeof *one->peers) == 0);
+}

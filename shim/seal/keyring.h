@@ -45,6 +45,9 @@ const struct keyring_peer *keyring_find_peer(const struct pfswrap_keyring *keyri
 /* Whether `name` is valid in a peers file: 1 to 63 characters from A-Z a-z 0-9 . _ - @. */
 bool keyring_name_is_valid(const char *name, size_t length);
 
+/* Whether both have the same entries in the same order. Secrets are compared in constant time. */
+bool keyring_is_equal(const struct pfswrap_keyring *one, const struct pfswrap_keyring *other);
+
 /* Formats *error like printf(3), unless `error` is NULL. */
 void keys_error_set(struct pfswrap_keys_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -52,7 +52,14 @@ int sealed_accepted(int fd, int listener, int flags)
     struct endpoint *endpoint;
     const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
     const struct policy_rule *rule = NULL;
-    const enum verdict verdict = decide(fd, listener, &rule);
+    struct connection *connection;
+    enum verdict verdict;
+    do { /* again, if the policy is replaced in between */
+        verdict = decide(fd, listener, &rule);
+        connection = verdict == SEAL
+                         ? endpoint_open(fd, rule, false, (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint)
+                         : NULL;
+    } while (verdict == SEAL && connection == NULL && errno == ESTALE);
     TRACE(CALLS,
           verdict == SEAL    ? "accept, sealed"
           : verdict == PLAIN ? "accept"
@@ -62,8 +69,6 @@ int sealed_accepted(int fd, int listener, int flags)
         return refuse(fd);
     if (verdict == PLAIN)
         return FD_FOREIGN;
-    struct connection *connection = endpoint_open(fd, (uint16_t)(rule - pfswrap_policy()->rules), false,
-                                                  (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint);
     if (connection == NULL) {
         int error = errno;
         connection_report_lost("no memory or no descriptor for a sealed connection");

@@ -19,37 +19,46 @@
 #include "transfer/import.h"
 #include "transfer/relay.h"
 
-static void adopt(int fd)
+/* A bare socket, if a rule seals it. Returns ESTALE if the policy was replaced in between, else 0. */
+static int adopt_bare(int fd)
 {
     struct endpoint *endpoint;
-    if (import_take(fd))
-        return;
     const struct policy *policy = pfswrap_policy();
     const struct policy_rule *rule;
     const enum rule_answer answer = rule_for_open(policy, fd, &rule);
     if (answer == RULE_NONE || fd_is_sealed(fd))
-        return;
+        return 0;
     if (answer == RULE_UNKNOWN) {
         if (rules_require(policy, POLICY_LISTEN) || rules_require(policy, POLICY_CONNECT))
             (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
-        return;
+        return 0;
     }
     const long flags = raw_syscall(RAW_FCNTL, fd, F_GETFD, 0), modes = raw_syscall(RAW_FCNTL, fd, F_GETFL, 0);
     const bool cloexec = (flags & FD_CLOEXEC) != 0;
     if (import_join(fd, fd, cloexec))
-        return;
+        return 0;
     struct connection *connection =
-        endpoint_open(fd, (uint16_t)(rule - policy->rules), rule->direction == POLICY_CONNECT,
-                      (modes & O_NONBLOCK) != 0, cloexec, &endpoint);
+        endpoint_open(fd, rule, rule->direction == POLICY_CONNECT, (modes & O_NONBLOCK) != 0, cloexec, &endpoint);
+    if (connection == NULL && errno == ESTALE)
+        return ESTALE;
     if (connection == NULL) {
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
-        return;
+        return 0;
     }
     (void)raw_syscall(RAW_FCNTL, fd, F_SETFD, FD_CLOEXEC);
     connection->inherited = connection->initiator;
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);
     endpoint_leave(connection);
+    return 0;
+}
+
+static void adopt(int fd)
+{
+    if (import_take(fd))
+        return;
+    while (adopt_bare(fd) == ESTALE)
+        ;
 }
 
 /* At 0, 1 and 2 a sealed connection is relayed. */

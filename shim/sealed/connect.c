@@ -184,7 +184,7 @@ int sealed_connect(int fd, const struct sockaddr *address, socklen_t length)
             cut_stranger(fd, address, length);
         if (error == 0)
             return connect_under(fd, address, length, &dial);
-        if (error != EALREADY) {
+        if (error != EALREADY && error != ESTALE) { /* ESTALE: the policy was replaced in between */
             if (!connected && error != EBADF)
                 connection_report_lost("no memory or no descriptor for a sealed connection");
             errno = error;

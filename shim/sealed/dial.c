@@ -71,8 +71,7 @@ static int register_and_begin(int fd, const struct policy_rule *rule, struct dia
     if (modes < 0 || flags < 0 || raw_syscall(RAW_FCNTL, fd, F_SETFD, flags | FD_CLOEXEC) < 0)
         return EBADF;
     struct connection *connection =
-        endpoint_register(fd, (uint16_t)(rule - pfswrap_policy()->rules), true, (modes & O_NONBLOCK) != 0,
-                          (flags & FD_CLOEXEC) != 0, &endpoint, &note);
+        endpoint_register(fd, rule, true, (modes & O_NONBLOCK) != 0, (flags & FD_CLOEXEC) != 0, &endpoint, &note);
     if (connection == NULL)
         return errno != 0 ? errno : ENOMEM;
     atomic_thread_fence(memory_order_seq_cst); /* see close_foreign() in socket/close.c */

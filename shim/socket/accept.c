@@ -10,6 +10,7 @@
 #include "base/libc.h"
 #include "base/raw_syscall.h"
 #include "fd/plane.h"
+#include "reload/watch.h"
 #include "socket/data_call.h"
 
 /* `fd` has just been accepted from `listener`, with `more` flags than the program's. Returns what accept(2) does.
@@ -27,6 +28,7 @@ static int finish(int fd, int listener, int flags, int more)
 
 PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
+    watch_check();
     const int more = planes_accept_flags();
     int accepted = real_libc()->accept4(fd, address, length, flags | more);
     while (accepted < 0 && errno == EMFILE && planes_make_room())
@@ -36,6 +38,7 @@ PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, 
 
 PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
+    watch_check();
     if (planes_accept_flags() != 0)
         return accept4(fd, address, length, 0);
     const int accepted = real_libc()->accept(fd, address, length);

@@ -11,6 +11,7 @@
 #include "base/libc.h"
 #include "base/trace.h"
 #include "fd/plane.h"
+#include "reload/watch.h"
 #include "socket/data_call.h"
 #include "socket/unconnected.h"
 
@@ -34,6 +35,7 @@ int connect_finish(int fd, const struct sockaddr *address, socklen_t length)
 
 PFSWRAP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
 {
+    watch_check();
     const int made = planes_connect(fd, address, length);
     if (made != FD_FOREIGN)
         return made;

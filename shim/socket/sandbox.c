@@ -17,6 +17,7 @@
 #include "base/process.h"
 #include "base/workspace.h"
 #include "fd/plane.h"
+#include "reload/watch.h"
 #include "socket/uring_filter.h"
 
 /* In a workspace, since they are large for a small stack. */
@@ -36,6 +37,7 @@ bool sandbox_prepare(struct sandbox *sandbox, const struct sock_fprog *program)
         return false;
     filter_read(program, &sets->behind);
     const bool is_harmless = filter_is_harmless(&sets->behind);
+    watch_before_filter(is_harmless && filter_allows_thread(&sets->behind));
     PLANES_EACH(plane, before_filter)
     plane->before_filter(!is_harmless && !process_sandboxed, !is_harmless || !filter_allows_thread(&sets->behind));
     filter_enter(&sets->behind, &sets->before);

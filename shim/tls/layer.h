@@ -21,7 +21,8 @@ struct layer {
     struct fork_guard fork_guard;
     struct libssl *lib;
     SSL *ssl;
-    const struct policy_rule *rule;
+    struct snapshot *snapshot;        /* the state whose keys the tunnel uses: a reference */
+    const struct policy_rule *rule;   /* of its policy */
     struct audit_addresses addresses; /* for the `closed` event, since the BIOs may be freed before it */
     const char *role;                 /* "server" or "client" */
     int64_t deadline_ms;              /* of the handshake, by the monotonic clock */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "audit/addresses.h"
-#include "config/init.h"
+#include "config/snapshot.h"
 #include "counters/counters.h"
 #include "fd/program_socket.h"
 #include "seal/tunnel_internal.h"
@@ -54,7 +54,7 @@ static struct counters_connection *entry_of(const struct layer *layer)
 void layer_count_opened(struct layer *layer)
 {
     struct pfswrap_seal_info info;
-    layer->rule_number = (uint16_t)(layer->rule - pfswrap_policy()->rules);
+    layer->rule_number = snapshot_number(layer->snapshot, (size_t)(layer->rule - layer->snapshot->policy->rules));
     layer->opened_at = time(NULL);
     if (pfswrap_tunnel_describe(layer->tunnel, &info) != 0)
         return;

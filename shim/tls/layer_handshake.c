@@ -11,7 +11,7 @@
 #include "base/transport.h"
 
 #include "config/init.h"
-#include "config/keys.h"
+#include "config/snapshot.h"
 #include "fd/linger.h"
 #include "fd/program_socket.h"
 #include "tls/error.h"
@@ -23,9 +23,9 @@ static const char binding_label[] = "EXPORTER-Channel-Binding"; /* RFC 9266, 2 *
 /* For each rule: which of a server's keys the next connection tries. Changes after each refused connection. */
 static atomic_uint candidates[POLICY_RULES_MAX];
 
-static atomic_uint *candidate_of(const struct policy_rule *rule)
+static atomic_uint *candidate_of(const struct layer *layer)
 {
-    return &candidates[rule - pfswrap_policy()->rules];
+    return &candidates[layer->rule - layer->snapshot->policy->rules];
 }
 
 /*
@@ -76,6 +76,10 @@ static void layer_free(struct layer *layer)
 {
     pfswrap_tunnel_free(layer->tunnel);
     fork_guard_free(&layer->fork_guard);
+    if (layer->snapshot != NULL) {
+        snapshot_unhold(layer->snapshot);
+        snapshot_release(layer->snapshot);
+    }
     layer->lib->CRYPTO_free(layer, "pfswrap", 0);
 }
 
@@ -98,6 +102,22 @@ static int stream_socket(const struct libssl *lib, const SSL *ssl)
     return is_socket && type == SOCK_STREAM ? fd : -1;
 }
 
+/*
+ * The newest state and the rule in it; `rule` may be an older policy's. False: the policy no longer has the rule.
+ */
+static bool take_snapshot(struct layer *layer, const struct policy_rule *rule)
+{
+    struct snapshot *snapshot = snapshot_acquire();
+    layer->rule = policy_find_rule(snapshot->policy, rule);
+    if (layer->rule == NULL) {
+        snapshot_release(snapshot);
+        return false;
+    }
+    snapshot_hold(snapshot);
+    layer->snapshot = snapshot;
+    return true;
+}
+
 static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct policy_rule *rule, int *error)
 {
     bool server = lib->SSL_is_server(ssl) != 0;
@@ -110,18 +130,23 @@ static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct polic
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     layer->lib = lib;
     layer->ssl = ssl;
-    layer->rule = rule;
+    if (!take_snapshot(layer, rule)) {
+        *error = PFSWRAP_SEAL_E_NO_PEER;
+        layer_free(layer);
+        return NULL;
+    }
     layer->role = server ? "server" : "client";
     layer->fd = stream_socket(lib, ssl);
 
     layer->deadline_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + //
-                         pfswrap_policy()->seal.handshake_timeout_ms;
+                         layer->snapshot->policy->seal.handshake_timeout_ms;
     audit_addresses_read(&layer->addresses, lib->SSL_get_rfd(ssl));
     const struct pfswrap_tunnel_transport transport = layer_transport(layer);
     if (binding_read(lib, ssl, binding) && fork_guard_make(&layer->fork_guard))
-        layer->tunnel =
-            pfswrap_tunnel_new(server ? PFSWRAP_SEAL_RESPONDER : PFSWRAP_SEAL_INITIATOR, keys_config(rule), binding,
-                               sizeof binding, atomic_load(candidate_of(rule)), &transport, error);
+        layer->tunnel = pfswrap_tunnel_new(
+            server ? PFSWRAP_SEAL_RESPONDER : PFSWRAP_SEAL_INITIATOR,
+            snapshot_config(layer->snapshot, (size_t)(layer->rule - layer->snapshot->policy->rules)), binding,
+            sizeof binding, atomic_load(candidate_of(layer)), &transport, error);
     if (layer->tunnel != NULL)
         return layer;
     layer_free(layer);
@@ -241,7 +266,7 @@ static int run_failed(struct libssl *lib, SSL *ssl, struct tls_connection *conne
     bool client = strcmp(layer->role, "client") == 0;
     int result = layer->result;
     if (client)
-        (void)atomic_fetch_add(candidate_of(layer->rule), 1);
+        (void)atomic_fetch_add(candidate_of(layer), 1);
     if (layer->timed_out)
         return layer_refuse(lib, ssl, connection, "the seal's handshake took longer than handshake-timeout", NULL);
     if (error == PFSWRAP_TUNNEL_STOPPED || error == PFSWRAP_SEAL_E_TRUNCATED) {

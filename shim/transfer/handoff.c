@@ -39,36 +39,41 @@ static const char text[sizeof(((struct content *)0)->text)] =
 enum { DESCRIPTORS = 2 };
 
 /*
- * A digest of what must be the same in both programs: the build, and the rules, which connections refer to by
- * index.
+ * A digest of what must be the same in both programs: the build, and the connection's rule without its addresses.
+ * The rest of the two policies may differ, since one of them may have been read later.
  */
-static void compute_digest(uint8_t digest[DIGEST_BYTES])
+static void compute_digest(uint8_t digest[DIGEST_BYTES], const struct policy_rule *rule)
 {
-    const struct policy *policy = pfswrap_policy();
-    const uint32_t sizes[] = {sizeof(struct connection), CHANNEL_LAYOUT, CONNECTION_BUFFER_BYTES,
-                              (uint32_t)policy->rule_count};
+    const uint32_t numbers[] = {sizeof(struct connection),
+                                CHANNEL_LAYOUT,
+                                CONNECTION_BUFFER_BYTES,
+                                rule->direction,
+                                rule->seal,
+                                rule->layer,
+                                rule->clients_any,
+                                (uint32_t)rule->peer_count};
     crypto_generichash_state state;
     (void)crypto_generichash_init(&state, NULL, 0, DIGEST_BYTES);
     (void)crypto_generichash_update(&state, (const uint8_t *)PFSWRAP_VERSION, sizeof PFSWRAP_VERSION);
-    (void)crypto_generichash_update(&state, (const uint8_t *)sizes, sizeof sizes);
-    for (size_t i = 0; i < policy->rule_count; i++) {
-        const struct policy_rule *rule = &policy->rules[i];
-        const uint32_t kind[] = {
-            rule->direction,    rule->seal, rule->layer, rule->clients_any, (uint32_t)rule->peer_count,
-            rule->address_count};
-        (void)crypto_generichash_update(&state, (const uint8_t *)kind, sizeof kind);
-        (void)crypto_generichash_update(&state, (const uint8_t *)rule->name, strlen(rule->name) + 1);
-        (void)crypto_generichash_update(&state, (const uint8_t *)rule->service, strlen(rule->service) + 1);
-        for (size_t j = 0; j < rule->peer_count; j++)
-            (void)crypto_generichash_update(&state, (const uint8_t *)rule->peers[j], strlen(rule->peers[j]) + 1);
-        for (size_t j = 0; j < rule->address_count; j++) {
-            const struct policy_address *address = &policy->addresses[rule->address_first + j];
-            const uint32_t numbers[] = {address->prefix, address->port_first, address->port_last};
-            (void)crypto_generichash_update(&state, address->address, sizeof address->address);
-            (void)crypto_generichash_update(&state, (const uint8_t *)numbers, sizeof numbers);
-        }
-    }
+    (void)crypto_generichash_update(&state, (const uint8_t *)numbers, sizeof numbers);
+    (void)crypto_generichash_update(&state, (const uint8_t *)rule->name, strlen(rule->name) + 1);
+    (void)crypto_generichash_update(&state, (const uint8_t *)rule->service, strlen(rule->service) + 1);
+    for (size_t i = 0; i < rule->peer_count; i++)
+        (void)crypto_generichash_update(&state, (const uint8_t *)rule->peers[i], strlen(rule->peers[i]) + 1);
     (void)crypto_generichash_final(&state, digest, DIGEST_BYTES);
+}
+
+/* The rule of this process's policy that has the digest; NULL: none. */
+static const struct policy_rule *rule_with(const uint8_t digest[DIGEST_BYTES])
+{
+    const struct policy *policy = pfswrap_policy();
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        uint8_t other[DIGEST_BYTES];
+        compute_digest(other, &policy->rules[i]);
+        if (memcmp(digest, other, sizeof other) == 0)
+            return &policy->rules[i];
+    }
+    return NULL;
 }
 
 static struct holder random_name(int fd)
@@ -131,7 +136,7 @@ int handoff_make(const struct endpoint *endpoint, const struct connection *conne
     struct content content = {.cookie = socket_cookie(fd, SO_COOKIE),
                               .at = segment_offset_of(endpoint->segment, connection->slot)};
     memcpy(content.text, text, sizeof text);
-    compute_digest(content.digest);
+    compute_digest(content.digest, connection_rule(connection));
     long error = raw_syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
     if (error < 0)
         return (int)error;
@@ -166,16 +171,17 @@ static size_t peek(int fd, struct content *content, int descriptors[DESCRIPTORS]
     return got;
 }
 
-/* Why the content cannot be used; NULL: it can. */
-static const char *problem_of(const struct content *content, const int descriptors[DESCRIPTORS], size_t count)
+/* Why the content cannot be used; NULL: it can, under *rule. */
+static const char *problem_of(const struct content *content, const int descriptors[DESCRIPTORS], size_t count,
+                              const struct policy_rule **rule)
 {
-    uint8_t digest[DIGEST_BYTES];
+    *rule = NULL;
     if (memcmp(content->text, text, sizeof text) != 0)
         return connection_lost_reasons[CONNECTION_LOST_FOREIGN];
     if (count != DESCRIPTORS)
         return connection_lost_reasons[CONNECTION_LOST_NUMBERS];
-    compute_digest(digest);
-    if (memcmp(content->digest, digest, sizeof digest) != 0)
+    *rule = rule_with(content->digest);
+    if (*rule == NULL)
         return connection_lost_reasons[CONNECTION_LOST_POLICY];
     if (content->cookie == 0 || socket_cookie(descriptors[0], SO_COOKIE) != content->cookie)
         return connection_lost_reasons[CONNECTION_LOST_FOREIGN];
@@ -187,9 +193,10 @@ const char *handoff_open(int fd, struct handoff *handoff)
     struct content content;
     int descriptors[DESCRIPTORS];
     const size_t count = peek(fd, &content, descriptors);
-    const char *problem = problem_of(&content, descriptors, count);
+    const struct policy_rule *rule;
+    const char *problem = problem_of(&content, descriptors, count, &rule);
     if (problem == NULL) {
-        *handoff = (struct handoff){descriptors[0], descriptors[1], (size_t)content.at, content.name};
+        *handoff = (struct handoff){descriptors[0], descriptors[1], (size_t)content.at, content.name, rule};
         return NULL;
     }
     for (size_t i = 0; i < count; i++)

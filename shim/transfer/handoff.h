@@ -29,6 +29,7 @@ struct handoff {
     int socket, memory; /* the TCP socket; the shared segment's file */
     size_t at;          /* the byte offset of the slot in that file */
     struct holder name;
+    const struct policy_rule *rule; /* the rule of this process's policy that the connection has */
 };
 
 /*

@@ -69,9 +69,12 @@ static const char *open_first(int fd, const struct handoff *handoff, bool cloexe
     if (segment == NULL)
         return connection_lost_reasons[CONNECTION_LOST_SEGMENT];
     segment_hold(segment);
-    connection = endpoint_open_at(fd, segment, segment_slot_at(segment, handoff->at), cloexec, &endpoint);
+    connection = endpoint_open_at(fd, handoff->rule, segment, segment_slot_at(segment, handoff->at), cloexec,
+                                  &endpoint);
     if (connection == NULL) {
         segment_leave(segment);
+        if (errno == ESTALE) /* the policy was replaced just now */
+            return connection_lost_reasons[CONNECTION_LOST_POLICY];
         return connection_lost_reasons[CONNECTION_LOST_MEMORY];
     }
     if (!put(handoff->socket, fd)) {
@@ -111,7 +114,7 @@ static void lose(int fd, bool cloexec, const char *problem)
 {
     struct endpoint *endpoint;
     connection_report_lost(problem);
-    struct connection *connection = endpoint_open(fd, 0, false, false, cloexec, &endpoint);
+    struct connection *connection = endpoint_open(fd, NULL, false, false, cloexec, &endpoint);
     if (connection == NULL) {
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
         return;

@@ -38,6 +38,7 @@
 #include "connection/wait.h"
 #include "config/init.h"
 #include "config/keys.h"
+#include "config/snapshot.h"
 #include "model/model.h"
 #include "fd/own.h"
 #include "base/raw_syscall.h"
@@ -86,6 +87,27 @@ bool pfswrap_seals(void)
 bool keys_in_use(void)
 {
     return true;
+}
+static struct snapshot snapshot = {.policy = &policy};
+struct snapshot *snapshot_acquire_for(const struct policy_rule *rule)
+{
+    (void)rule;
+    return &snapshot;
+}
+void snapshot_release(struct snapshot *released)
+{
+    (void)released;
+}
+void snapshot_begin_recount(void)
+{
+}
+void snapshot_recount(struct snapshot *counted)
+{
+    (void)counted;
+}
+void snapshot_end_recount(bool is_idle)
+{
+    (void)is_idle;
 }
 void pfswrap_die(const char *message)
 {
@@ -204,12 +226,12 @@ uint64_t clock_ms(void)
 }
 const struct policy_rule *connection_rule(const struct connection *connection)
 {
-    return &policy.rules[connection->rule];
+    return &policy.rules[connection->binding->rule];
 }
-void connection_init(struct connection *connection, uint16_t rule, bool initiator, bool nonblocking)
+void connection_init(struct connection *connection, const struct binding *binding, bool initiator, bool nonblocking)
 {
     memset((uint8_t *)connection + sizeof connection->lock, 0, sizeof *connection - sizeof connection->lock);
-    connection->rule = rule;
+    connection->binding = binding;
     connection->initiator = initiator;
     connection->nonblocking = nonblocking;
     connection->holder_count = 1;
@@ -271,9 +293,9 @@ void connection_trim(struct connection *connection)
 {
     (void)connection;
 }
-void connection_fetch(struct connection *connection, struct connection *slot)
+void connection_fetch(struct connection *connection, struct connection *slot, const struct binding *binding)
 {
-    (void)connection, (void)slot;
+    (void)connection, (void)slot, (void)binding;
     model_expect(false, "no connection is shared here");
 }
 void connection_store(struct connection *connection)

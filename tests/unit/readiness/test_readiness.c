@@ -628,7 +628,7 @@ START_TEST(a_connection_that_is_plain_gets_its_events_back)
     ck_assert_int_eq(control(epoll, EPOLL_CTL_ADD, link.server, EPOLLOUT | EPOLLET, 7), 0);
     ck_assert_uint_eq(reported(epoll, 7), 0);
     struct connection *connection = enter(link.server, &endpoint);
-    connection->rule = LINK_PREFER;
+    endpoint->binding.rule = LINK_PREFER;
     endpoint_abandon(endpoint, connection);
     ck_assert(!fd_is_sealed(link.server));
     ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);

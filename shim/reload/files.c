@@ -1,0 +1,58 @@
+/* See files.h. */
+#include "reload/files.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/raw_file.h"
+
+static dev_t root_device;
+static ino_t root_inode;
+
+static void look(const char *path, struct file_identity *identity)
+{
+    struct stat status;
+    memset(identity, 0, sizeof *identity);
+    if (path[0] == '\0' || raw_stat(path, &status) != 0)
+        return;
+    identity->device = status.st_dev;
+    identity->inode = status.st_ino;
+    identity->size = (uint64_t)status.st_size;
+    identity->changed_s = status.st_ctim.tv_sec;
+    identity->changed_ns = (uint32_t)status.st_ctim.tv_nsec;
+    identity->modified_s = status.st_mtim.tv_sec;
+    identity->modified_ns = (uint32_t)status.st_mtim.tv_nsec;
+}
+
+void files_look(const struct policy *policy, struct file_identities *identities)
+{
+    size_t count = 0;
+    memset(identities, 0, sizeof *identities);
+    look(policy->path, &identities->files[count++]);
+    look(policy->seal.peers, &identities->files[count++]);
+    look(policy->tls.ca_file, &identities->files[count++]);
+    for (size_t i = 0; i < policy->seal.identity_count; i++)
+        look(policy->seal.identities[i], &identities->files[count++]);
+    for (size_t i = 0; i < policy->seal.psk_count; i++)
+        look(policy->seal.psks[i], &identities->files[count++]);
+}
+
+bool files_are_equal(const struct file_identities *one, const struct file_identities *other)
+{
+    return memcmp(one, other, sizeof *one) == 0;
+}
+
+void files_remember_root(void)
+{
+    struct stat status;
+    if (raw_stat("/", &status) != 0)
+        return;
+    root_device = status.st_dev;
+    root_inode = status.st_ino;
+}
+
+bool files_have_same_root(void)
+{
+    struct stat status;
+    return raw_stat("/", &status) == 0 && status.st_dev == root_device && status.st_ino == root_inode;
+}

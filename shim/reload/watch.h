@@ -1,0 +1,41 @@
+/*
+ * The thread that reads a process's policy again: when `pfswrap reload` asks for it, and with `reload = auto`
+ * within a second of a change. It begins with the first connection that the process makes, and in each child of a
+ * fork with that child's first one. So programs that make none have no thread, and children that only execute
+ * another program have none. All signals are blocked in it.
+ */
+#ifndef PFSWRAP_RELOAD_WATCH_H
+#define PFSWRAP_RELOAD_WATCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/fork.h"
+#include "policy/policy.h"
+
+/* Before main(): makes the page for requests, unless `reload = off`. */
+void watch_start(const struct policy *policy);
+
+/*
+ * A call is about to make a connection or a context: makes the thread if it is not there, and if the files may have
+ * changed since this process's state was read, waits a moment for it. Keeps errno. One load if the thread is there,
+ * or there is to be none.
+ */
+extern atomic_bool watch_is_due;
+void watch_begin(void);
+static inline void watch_check(void)
+{
+    if (__builtin_expect(atomic_load_explicit(&watch_is_due, memory_order_relaxed), false))
+        watch_begin();
+}
+
+/*
+ * Before a system call filter is installed: ends the thread if the filter forbids what it does. `may_go_on`: it is
+ * not known that it does.
+ */
+void watch_before_filter(bool may_go_on);
+
+/* For shim/order.c. */
+extern const struct process_observer watch_process_observer;
+
+#endif
