@@ -79,8 +79,11 @@ static int read_policy(struct reading *reading, struct policy_error *error)
     reading->candidate = snapshot_new_policy();
     if (reading->candidate == NULL)
         return fail(error, "%.*s: not enough memory for it", PATH_MAX, now->path);
-    if (policy_load(reading->candidate, now->path, error) != 0 ||
-        policy_check_live(now, reading->candidate, error) != 0)
+    if (policy_load(reading->candidate, now->path, error) != 0)
+        return -1;
+    if (reading->files.files[0].size == 0) /* an editor may be about to write it; as it is, it would seal nothing */
+        return fail(error, "%.*s: it is empty, expected a policy", PATH_MAX, now->path);
+    if (policy_check_live(now, reading->candidate, error) != 0)
         return -1;
     reading->policy = snapshot_find_policy(reading->candidate);
     if (reading->policy == NULL) {

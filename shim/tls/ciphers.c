@@ -2,6 +2,7 @@
  * Counts the allowed and the other entries of cipher lists, and replaces lists.
  */
 #include "tls/ciphers.h"
+#include "tls/policy_pin.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static const char ecdhe_aead[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 static bool ciphersuite_is_allowed(uint16_t id)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     for (size_t i = 0; i < policy->ciphersuite_count; i++)
         if (policy->ciphersuites[i] == id)
             return true;
@@ -38,7 +39,7 @@ bool tls_cipher_is_allowed(const struct libssl *lib, const SSL_CIPHER *cipher)
 
 static void ciphersuites_of_policy(char *list, size_t size)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     size_t used = 0;
     list[0] = '\0';
     for (size_t i = 0; i < policy->ciphersuite_count && used < size; i++)
@@ -87,7 +88,7 @@ void tls_ciphers_report(const struct libssl *lib, const STACK_OF(SSL_CIPHER) * c
 
 const char *tls_ciphers_enforce(struct libssl *lib, SSL *ssl, bool dtls, bool enforce)
 {
-    bool older_versions = dtls || pfswrap_policy()->tls.min_version < TLS1_3_VERSION;
+    bool older_versions = dtls || tls_policy()->tls.min_version < TLS1_3_VERSION;
     struct cipher_counts counts = ciphers_count(lib, lib->SSL_get_ciphers(ssl), older_versions);
     bool none_left = !dtls && counts.tls13_allowed == 0;
     char list[LIBSSL_LIST_MAX];

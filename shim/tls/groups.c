@@ -4,6 +4,7 @@
  * versions accept.
  */
 #include "tls/groups.h"
+#include "tls/policy_pin.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@ enum { NID_IS_A_GROUP = 0x1000000 }; /* the bit by which libssl marks the IANA n
 
 bool tls_group_is_allowed(uint16_t group)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     for (size_t i = 0; i < policy->group_count; i++)
         if (policy->groups[i] == group)
             return true;
@@ -48,7 +49,7 @@ static const char *groups_of_policy(const struct tls_target *target)
     if (__atomic_load_n(&lib->groups_known, __ATOMIC_ACQUIRE))
         return lib->groups;
     mutex_lock(&mutex);
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     char list[LIBSSL_LIST_MAX] = "";
     for (size_t i = 0; i < policy->group_count; i++) {
         const struct tls_group *group = tls_group_by_id(policy->groups[i]);

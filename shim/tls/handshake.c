@@ -16,6 +16,7 @@
 #include "tls/error.h"
 #include "tls/layer.h"
 #include "tls/report.h"
+#include "tls/policy_pin.h"
 
 /*
  * In TLS_STAGE_REFUSED the interposed functions let no data pass. The socket is shut down so that the peer does not
@@ -38,7 +39,9 @@ static int connection_refuse(struct libssl *lib, SSL *ssl, struct tls_connection
 static int connection_verify(struct libssl *lib, SSL *ssl, struct tls_connection *connection)
 {
     struct tls_saved_errors saved = tls_errors_save(lib);
+    (void)tls_policy_pin(connection->policy);
     struct tls_negotiated negotiated = tls_verify_negotiated(lib, ssl);
+    (void)tls_policy_pin(NULL);
     tls_errors_restore(saved);
     TRACE(HANDSHAKE, negotiated.reason == NULL ? "tls verified" : "tls refused", lib->SSL_get_rfd(ssl), "version",
           lib->SSL_version(ssl));

@@ -10,6 +10,7 @@
 #include "tls/ciphers.h"
 #include "tls/groups.h"
 #include "tls/state.h"
+#include "tls/policy_pin.h"
 
 struct agreed_group {
     const struct tls_group *group;
@@ -76,7 +77,7 @@ static struct agreed_group group_of_older(const struct libssl *lib, SSL *ssl, st
 
 static const char *verify_protocol(struct libssl *lib, SSL *ssl, struct agreed_group *agreed)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     const SSL_CIPHER *cipher = lib->SSL_get_current_cipher(ssl);
     int version = lib->SSL_version(ssl);
     bool dtls = lib->SSL_is_dtls(ssl) != 0;
@@ -121,7 +122,7 @@ static const char *verified_by_program(const struct libssl *lib, const SSL *ssl)
 
 struct tls_negotiated tls_verify_negotiated(struct libssl *lib, SSL *ssl)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     struct agreed_group agreed = {0};
     struct tls_negotiated result = {.code = SSL_R_UNSUPPORTED_PROTOCOL};
     result.reason = verify_protocol(lib, ssl, &agreed);

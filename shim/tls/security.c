@@ -10,6 +10,7 @@
 #include "base/interposed.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"
+#include "tls/policy_pin.h"
 
 static bool version_is_allowed(const struct policy_tls *policy, int version)
 {
@@ -28,7 +29,7 @@ static uint16_t group_number(const void *other)
 
 static bool policy_allows(const struct libssl *lib, int operation, int nid, const void *other)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     switch (operation) {
     case SSL_SECOP_VERSION:
         return version_is_allowed(policy, nid);
@@ -48,13 +49,26 @@ static bool policy_allows(const struct libssl *lib, int operation, int nid, cons
     }
 }
 
+/* The same, by the policy of the connection's handshake. `connection` may be NULL. */
+static bool connection_allows(const struct libssl *lib, const struct tls_connection *connection, int operation,
+                              int nid, const void *other)
+{
+    const bool has_begun = connection != NULL && connection->stage != TLS_STAGE_NEW && connection->policy != NULL;
+    const struct policy *before = tls_policy_pin(has_begun ? connection->policy : tls_policy_pinned);
+    const bool is_allowed = policy_allows(lib, operation, nid, other);
+    (void)tls_policy_pin(before);
+    return is_allowed;
+}
+
 static int tls_security_callback(const SSL *ssl, const SSL_CTX *context, int operation, int bits, int nid,
                                  void *other, void *extra)
 {
     const struct libssl *lib = libssl_containing(CALLER);
-    if (lib == NULL || !policy_allows(lib, operation, nid, other))
+    if (lib == NULL)
         return 0;
     const struct tls_connection *connection = tls_connection_find(lib, ssl);
+    if (!connection_allows(lib, connection, operation, nid, other))
+        return 0;
     if (connection != NULL && connection->has_security_callback)
         return connection->program_security(ssl, context, operation, bits, nid, other, extra);
     const struct tls_context *record = tls_context_find(lib, ssl != NULL ? lib->SSL_get_SSL_CTX(ssl) : context);

@@ -13,6 +13,7 @@
 #include "tls/groups.h"
 #include "tls/report.h"
 #include "tls/security.h"
+#include "tls/policy_pin.h"
 
 /* Options that would weaken a connection. The bits are the same in all versions of OpenSSL. */
 static const uint64_t options_cleared = SSL_OP_NO_TLSv1_3 | SSL_OP_ALLOW_NO_DHE_KEX |
@@ -125,9 +126,10 @@ static void report_overrides(const struct libssl *lib, const SSL *ssl, const str
 const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connection *connection,
                                  enum tls_role role)
 {
-    const struct policy *policy = pfswrap_policy();
+    const struct policy *policy = connection->policy = pfswrap_policy();
     bool enforce = policy->mode == POLICY_ENFORCE;
     struct tls_saved_errors saved = tls_errors_save(lib);
+    (void)tls_policy_pin(policy);
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     bool dtls = lib->SSL_is_dtls(ssl) != 0;
     bool server = role == TLS_ROLE_SERVER || (role == TLS_ROLE_UNKNOWN && lib->SSL_is_server(ssl));
@@ -148,6 +150,7 @@ const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connec
         tls_security_install(lib, ssl, connection);
     }
     connection->stage = TLS_STAGE_HANDSHAKE;
+    (void)tls_policy_pin(NULL);
     tls_errors_restore(saved);
     return enforce ? reason : NULL;
 }
@@ -173,7 +176,7 @@ void tls_settings_retake(struct libssl *lib, SSL *ssl, struct tls_connection *co
     if (!is_forced(connection))
         return;
     struct tls_saved_errors saved = tls_errors_save(lib);
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &connection->policy->tls;
     bool quic = lib->SSL_is_quic != NULL && lib->SSL_is_quic(ssl);
     settings_read(lib, ssl, &connection->asked);
     if (!quic) {

@@ -54,8 +54,9 @@ enum tls_stage {
 
 struct tls_connection {
     enum tls_stage stage;
-    bool upgraded;              /* the program's settings exclude TLS 1.3 */
-    bool has_security_callback; /* the program set one on this connection: program_security */
+    const struct policy *policy; /* from TLS_STAGE_HANDSHAKE on: the one that it goes by (policy_pin.h) */
+    bool upgraded;               /* the program's settings exclude TLS 1.3 */
+    bool has_security_callback;  /* the program set one on this connection: program_security */
     security_callback *program_security;
     const SSL_METHOD *program_method;     /* the method that the program set; NULL: the context's */
     struct tls_settings asked;            /* the program's settings, from TLS_STAGE_HANDSHAKE on */

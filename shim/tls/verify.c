@@ -4,6 +4,7 @@
  * SubjectPublicKeyInfo (RFC 7469, 2.4).
  */
 #include "tls/negotiated.h"
+#include "tls/policy_pin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 static bool pin_matches(const struct libssl *lib, const X509 *certificate)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     unsigned char *key = NULL;
     int length = lib->i2d_X509_PUBKEY(lib->X509_get_X509_PUBKEY(certificate), &key);
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -29,7 +30,7 @@ static bool pin_matches(const struct libssl *lib, const X509 *certificate)
 /* A store with the policy's ca-file, or else with the system's certificates. NULL: they cannot be read. */
 static X509_STORE *store_of_policy(const struct libssl *lib)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     X509_STORE *store = lib->X509_STORE_new();
     int loaded = 0;
     if (store != NULL)
@@ -63,7 +64,7 @@ static X509_STORE *store_get(const struct libssl *lib)
 
 void tls_verify_begin(const struct libssl *lib)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     bool of_clients = policy->client_certificates == POLICY_VERIFY_REQUIRE && policy->ca_file[0] != '\0';
     if (of_clients || policy->verify_server == POLICY_VERIFY_REQUIRE)
         (void)store_get(lib); /* if it cannot be read, handshakes that need it are refused with that reason */
@@ -94,7 +95,7 @@ static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certif
 
 const char *tls_verify_server(struct libssl *lib, SSL *ssl)
 {
-    const struct policy_tls *policy = &pfswrap_policy()->tls;
+    const struct policy_tls *policy = &tls_policy()->tls;
     X509 *certificate = lib->SSL_get1_peer_certificate(ssl);
     if (certificate == NULL)
         return "the server has no certificate";
@@ -116,7 +117,7 @@ const char *tls_verify_client(struct libssl *lib, SSL *ssl)
     if (certificate == NULL)
         return "the client has no certificate";
     /* Without a ca-file, the program's store is used; the verification is still the shim's. */
-    bool own_store = pfswrap_policy()->tls.ca_file[0] != '\0';
+    bool own_store = tls_policy()->tls.ca_file[0] != '\0';
     X509_STORE *store = own_store ? store_get(lib) : lib->SSL_CTX_get_cert_store(lib->SSL_get_SSL_CTX(ssl));
     const char *reason = chain_verify(lib, ssl, certificate, store, "ssl_client", NULL);
     lib->X509_free(certificate);

@@ -5,6 +5,7 @@ open N: N more connections, each of which has echoed a line: `open COUNT`, or `f
 `failed: WHY`.
 """
 
+import resource
 import socket
 import sys
 
@@ -51,6 +52,7 @@ def obey(words, port, connections):
 
 
 def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     connections, port = [], int(sys.argv[1])
     for line in sys.stdin:
         try:
