@@ -25,6 +25,7 @@
 #include "base/lock.h"
 #include "base/process.h"
 #include "readiness/readiness.h"
+#include "reload/watch.h"
 #include "connection/receive.h"
 #include "transfer/segment.h"
 #include "transfer/relay.h"
@@ -87,6 +88,10 @@ bool pfswrap_seals(void)
 bool keys_in_use(void)
 {
     return true;
+}
+atomic_bool watch_is_due;
+void watch_begin(void)
+{
 }
 static struct snapshot snapshot = {.policy = &policy};
 struct snapshot *snapshot_acquire_for(const struct policy_rule *rule)

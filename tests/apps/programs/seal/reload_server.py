@@ -53,7 +53,7 @@ def poll(listener):
 def forbid_open():
     """seccomp(2): loads the number of the call, compares it with openat's, and kills the process or allows the call."""
     openat = {"x86_64": 257, "aarch64": 56}[platform.machine()]
-    code = struct.pack("=HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, openat, 0x06, 0, 0, 0x80000000, 0x06, 0, 0, 0x7FFF0000)
+    code = struct.pack("=" + "HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, openat, 0x06, 0, 0, 0x80000000, 0x06, 0, 0, 0x7FFF0000)
     bytes_of = ctypes.create_string_buffer(code)
     program = ctypes.create_string_buffer(struct.pack("@HP", 4, ctypes.addressof(bytes_of)))
     libc = ctypes.CDLL(None)
