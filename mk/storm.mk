@@ -14,7 +14,13 @@ CONNECTIONS ?= 200000
 ## kinds of children in fork-storm: how they are made, and what they do
 WAYS     ?= $(foreach way,fork vfork clone spawn,$(addprefix $(way):,close exec exit))
 
-.PHONY: storm fork-storm model
+.PHONY: storm fork-storm model reload-storm
+## reload ten times a second for a minute, beside 1,000 connections
+reload-storm:
+	@scripts/install-deps build check
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@RELOAD_CONNECTIONS=1000 RELOAD_SECONDS=60 python3 -B tests/apps/seal/test_reload_load.py
+
 ## exchange descriptors between threads, against peers that look for plaintext
 storm:
 	@scripts/install-deps build check

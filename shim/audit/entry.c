@@ -27,6 +27,7 @@ static const struct kind {
     const char *id;
 } kinds[] = {
     {"policy", INFORMATION, "55eb52580b5848e4b8c769be06c58321"},
+    {"reload", NOTICE, "2042aea50eeecb2a225fb7d351cede9d"},
     {"lost", WARNING, "cd378d023efb43c39f2e688c326ce9d2"},
     {"handshake", INFORMATION, "6676808761784057b572bae0db666ec1"},
     {"override", NOTICE, "dc5e7e23990847b3b30594c6b2e57c68"},

@@ -1,6 +1,6 @@
 /*
- * What of a policy can change while a process runs, and what cannot: the keys of [policy], and planes for which
- * nothing was prepared before main(). Everything else can change (docs/ARCHITECTURE.md, "Reload").
+ * What of a policy can change while a process runs, and what cannot: the keys of [policy], two keys of [tls], and
+ * planes for which nothing was prepared before main(). Everything else can change (docs/ARCHITECTURE.md, "Reload").
  */
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +54,15 @@ static int fail(const struct policy *newer, struct policy_error *error, const ch
     return -1;
 }
 
+/* The key of [tls] that differs, of those that a libssl has got once for all contexts; NULL: none. */
+static const char *changed_tls_key(const struct policy_tls *started, const struct policy_tls *newer)
+{
+    if (newer->group_count != started->group_count ||
+        memcmp(newer->groups, started->groups, newer->group_count * sizeof newer->groups[0]) != 0)
+        return "groups";
+    return strcmp(newer->ca_file, started->ca_file) != 0 ? "ca-file" : NULL;
+}
+
 /* The key of [policy] that differs; NULL: none. */
 static const char *changed_key(const struct policy *started, const struct policy *newer)
 {
@@ -89,9 +98,11 @@ static const char *new_plane(const struct policy *started, const struct policy *
 int policy_check_live(const struct policy *started, const struct policy *newer, struct policy_error *error)
 {
     char what[64];
-    const char *key = changed_key(started, newer), *plane = new_plane(started, newer);
-    if (key != NULL) {
-        (void)snprintf(what, sizeof what, "[policy] %s differs", key);
+    const char *key = changed_key(started, newer), *tls_key = changed_tls_key(&started->tls, &newer->tls);
+    const char *plane = new_plane(started, newer);
+    if (key != NULL || tls_key != NULL) {
+        (void)snprintf(what, sizeof what, "[%s] %s differs", key != NULL ? "policy" : "tls",
+                       key != NULL ? key : tls_key);
         return fail(newer, error, what);
     }
     return plane != NULL ? fail(newer, error, plane) : 0;

@@ -158,8 +158,9 @@ int policy_locate(char *path, size_t size, const char *program);
 bool policy_seals(const struct policy *policy);
 
 /*
- * Whether a process that was started with the policy `started` can go on with `newer`. Returns 0, or -1 with *error
- * filled, which names what cannot change: a key of [policy], or a plane for which nothing was prepared at the start.
+ * Whether a process that was started with the policy `started` can go on with `newer`. Returns 0, or -1 with
+ * *error filled, which names what cannot change: a key of [policy], groups or ca-file of [tls], or a plane for
+ * which nothing was prepared at the start.
  */
 int policy_check_live(const struct policy *started, const struct policy *newer, struct policy_error *error);
 

@@ -49,7 +49,8 @@ static void fill(struct control *control)
     memcpy(control->magic, CONTROL_MAGIC, sizeof CONTROL_MAGIC);
     control->layout = CONTROL_LAYOUT;
     control->pid = (uint32_t)process_id();
-    strncpy(control->version, PFSWRAP_VERSION, sizeof control->version - 1);
+    _Static_assert(sizeof PFSWRAP_VERSION <= CONTROL_VERSION_BYTES, "the version fits");
+    memcpy(control->version, PFSWRAP_VERSION, sizeof PFSWRAP_VERSION);
     atomic_store(&control->generation, 1);
 }
 
@@ -96,7 +97,9 @@ void control_answer(uint32_t request, enum control_result result, uint32_t gener
                     const char *text)
 {
     atomic_fetch_add(&page->writing, 1);
-    strncpy(page->text, text, sizeof page->text - 1);
+    const size_t length = strnlen(text, sizeof page->text - 1);
+    memcpy(page->text, text, length);
+    page->text[length] = '\0';
     atomic_store(&page->result, result);
     atomic_store(&page->generation, generation);
     atomic_store(&page->ended, ended);

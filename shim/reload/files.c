@@ -30,7 +30,6 @@ void files_look(const struct policy *policy, struct file_identities *identities)
     memset(identities, 0, sizeof *identities);
     look(policy->path, &identities->files[count++]);
     look(policy->seal.peers, &identities->files[count++]);
-    look(policy->tls.ca_file, &identities->files[count++]);
     for (size_t i = 0; i < policy->seal.identity_count; i++)
         look(policy->seal.identities[i], &identities->files[count++]);
     for (size_t i = 0; i < policy->seal.psk_count; i++)

@@ -104,8 +104,6 @@ static int read_once(struct reading *reading, struct policy_error *error)
         return -1;
     files_look(reading->policy, &before);
     reading->is_torn = memcmp(&before.files[0], &reading->files.files[0], sizeof before.files[0]) != 0;
-    if (!keys_in_use() && reading->policy->tls.ca_file[0] == '\0')
-        return 0;
     if (keys_in_use() && (reading->keys = keys_make(reading->policy, error)) == NULL)
         return -1;
     files_look(reading->policy, &after);

@@ -225,6 +225,5 @@ bool keyring_is_equal(const struct pfswrap_keyring *one, const struct pfswrap_ke
            one->peer_count == other->peer_count &&
            sodium_memcmp(one->identities, other->identities, sizeof one->identities) == 0 &&
            sodium_memcmp(one->psks, other->psks, sizeof one->psks) == 0 &&
-           (one->peer_count == 0 ||
-            memcmp(one->peers, other->peers, one->peer_count * sizeof *one->peers) == 0);
+           (one->peer_count == 0 || memcmp(one->peers, other->peers, one->peer_count * sizeof *one->peers) == 0);
 }

