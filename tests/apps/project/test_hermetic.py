@@ -77,7 +77,7 @@ def main():
         table = run(["readelf", "--wide", "--symbols", LIBRARY]).out.decode()
         pages = [(int(at, 16), int(size, 0)) for at, size in re.findall(r"(\w+) +(\w+) OBJECT +LOCAL .* state$", table, re.M)
                  if int(size, 0) >= largest]
-        check(len(pages) >= 2, f"expected the policy and the keys' settings (config/) among {pages}")
+        check(len(pages) >= 1, f"expected the policy of the start (config/init.c) among {pages}")
         equal([page for page in pages if page[0] % largest or page[1] % largest], [], f"not whole pages of {largest} bytes")
     with tap.case("syscall() knows each interposed call that the kernel has a number for"):
         compiler = os.environ.get("CC", "cc").split()
