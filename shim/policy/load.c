@@ -67,8 +67,12 @@ static int parse(struct policy_parser *parser, struct policy *policy, const char
 
 int policy_load(struct policy *policy, const char *path, struct policy_error *error)
 {
+    static bool has_environment;
     policy_builtin(policy);
     error->text[0] = '\0';
+    if (!has_environment) /* later calls are in a thread of a reload */
+        policy_read_environment();
+    has_environment = true;
     if (strcmp(path, "builtin") == 0)
         return 0;
     if (path_resolve(policy, path, error) < 0)
@@ -93,6 +97,7 @@ int policy_parse(struct policy *policy, const char *path, const char *text, size
 {
     struct policy_parser parser = {0};
     policy_builtin(policy);
+    policy_read_environment();
     error->text[0] = '\0';
     (void)snprintf(policy->path, sizeof policy->path, "%s", path);
     policy_reader_open_text(&parser.reader, text, size);

@@ -18,9 +18,10 @@ static const struct policy_section sections[POLICY_SECTION_COUNT] = {
     [POLICY_SECTION_SEAL] = {"seal", false, policy_keys_seal, NULL},
     [POLICY_SECTION_LISTEN] = {"listen", true, policy_keys_listen, policy_end_rule},
     [POLICY_SECTION_CONNECT] = {"connect", true, policy_keys_connect, policy_end_rule},
+    [POLICY_SECTION_END] = {"end", false, (const struct policy_key[]){{NULL, false, NULL}}, NULL},
 };
 
-static const char section_names[] = "[policy], [tls], [wire], [seal], [listen NAME] or [connect NAME]";
+static const char section_names[] = "[policy], [tls], [wire], [seal], [listen NAME], [connect NAME] or [end]";
 
 __attribute__((format(printf, 3, 0))) static int fail(struct policy_parser *parser, unsigned line,
                                                       const char *format, va_list arguments)
@@ -66,12 +67,19 @@ static int section_end(struct policy_parser *parser)
     return section != NULL && section->end != NULL ? section->end(parser) : 0;
 }
 
+static bool is_ended(const struct policy_parser *parser)
+{
+    return parser->section == &sections[POLICY_SECTION_END];
+}
+
 /* Begins [KIND] or [KIND NAME]; `text` is the part between the brackets. */
 static int section_begin(struct policy_parser *parser, const char *text, size_t length)
 {
     char name[POLICY_ENTRY_MAX];
     if (length >= sizeof name)
         return policy_fail(parser, "section name of %zu characters, expected at most %zu", length, sizeof name - 1);
+    if (is_ended(parser))
+        return policy_fail(parser, "a section behind [end], expected [end] as the last line");
     memcpy(name, text, length);
     name[length] = '\0';
     for (size_t i = 0; i < POLICY_SECTION_COUNT; i++) {
@@ -167,6 +175,8 @@ static int set_key(struct policy_parser *parser, const char *name, const char *v
 {
     if (parser->section == NULL)
         return policy_fail(parser, "%.80s comes before any section, expected %s first", name, section_names);
+    if (is_ended(parser))
+        return policy_fail(parser, "%.80s comes behind [end], expected [end] as the last line", name);
     const struct policy_key *keys = parser->section->keys;
     size_t i = 0;
     while (keys[i].name != NULL && strcmp(keys[i].name, name) != 0)
@@ -215,5 +225,9 @@ int policy_parser_run(struct policy_parser *parser)
         return policy_fail(parser, "expected KEY = VALUE or [SECTION]");
     if (section_end(parser) < 0)
         return -1;
+    if (parser->policy->reload != POLICY_RELOAD_OFF && !is_ended(parser))
+        return policy_fail(
+            parser, "reload = %s in [policy], expected [end] as the last line, which shows that the file is whole",
+            policy_words_reload[parser->policy->reload]);
     return policy_validate(parser);
 }

@@ -22,6 +22,7 @@ enum policy_section_id {
     POLICY_SECTION_SEAL,
     POLICY_SECTION_LISTEN,
     POLICY_SECTION_CONNECT,
+    POLICY_SECTION_END,
     POLICY_SECTION_COUNT,
 };
 
@@ -103,6 +104,9 @@ int policy_value_choose(struct policy_parser *parser, const char *value, const c
  * replaced. Returns 0, or -1 after policy_fail().
  */
 int policy_value_path(struct policy_parser *parser, const char *value, char *path);
+
+/* Remembers the variable of the environment that a path may begin with. */
+void policy_read_environment(void);
 
 /*
  * Copies a name (letters, digits, '.', '_', '-', '@') to `name`, which has POLICY_NAME_MAX bytes. Returns 0, or -1

@@ -185,6 +185,8 @@ int policy_print(const struct policy *policy, int fd)
     print_seal(&out, &policy->seal);
     for (size_t i = 0; i < policy->rule_count; i++)
         print_rule(&out, policy, &policy->rules[i]);
+    if (policy->reload != POLICY_RELOAD_OFF)
+        print(&out, "\n[end]\n");
     printer_flush(&out);
     if (out.failed != 0) {
         errno = out.failed;

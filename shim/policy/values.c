@@ -38,6 +38,19 @@ int policy_value_choose(struct policy_parser *parser, const char *value, const c
 }
 
 /*
+ * The folder for credentials, as the environment had it when the policy was first read. A reload reads it in a
+ * thread of its own, beside a program that may be changing its environment (setenv(3)).
+ */
+static char credentials[PATH_MAX]; /* empty: the variable is not set, or is no absolute path */
+
+void policy_read_environment(void)
+{
+    const char *const folder = secure_getenv("CREDENTIALS_DIRECTORY");
+    const bool is_usable = folder != NULL && folder[0] == '/' && strlen(folder) < sizeof credentials;
+    (void)strcpy(credentials, is_usable ? folder : "");
+}
+
+/*
  * The one variable that a path may begin with: the folder in which systemd lays the credentials of a service
  * (systemd.exec(5)). Sets *rest to what follows it. Returns the folder; "" if `value` does not begin with the
  * variable; or NULL after policy_fail().
@@ -48,10 +61,9 @@ static const char *credentials_folder(struct policy_parser *parser, const char *
     *rest = value;
     if (strncmp(value, variable, sizeof variable - 1) != 0 || value[sizeof variable - 1] != '/')
         return "";
-    const char *const folder = secure_getenv("CREDENTIALS_DIRECTORY");
-    if (folder != NULL && folder[0] == '/') {
+    if (credentials[0] != '\0') {
         *rest = value + sizeof variable - 1;
-        return folder;
+        return credentials;
     }
     (void)policy_fail(parser,
                       "%s = %.80s, but the variable is not set, expected a systemd service with credentials",

@@ -55,7 +55,7 @@ START_TEST(every_key_prints_and_parses_back)
 {
     expect_round_trip(
         "[policy]\nmode = audit\nlog = journald:/run/a b\nlog-failure = refuse\nchildren = allow\nio-uring = "
-        "require\n"
+        "require\nreload = auto\n"
         "[tls]\nmin-version = 1.2\ngroups = x25519, secp521r1\nciphersuites = TLS_AES_128_CCM_SHA256\n"
         "session-tickets = refuse\nverify-server = require\nca-file = /ca\n"
         "pin-sha256 = 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
@@ -63,12 +63,15 @@ START_TEST(every_key_prints_and_parses_back)
         "client-certificates = require\ndtls = refuse\n"
         "[wire]\ntls = log\nplaintext = starttls\n"
         "[seal]\nidentity = /a\nidentity = /b\npeers = /p\npsk = /x\nrekey = 7\n"
-        "handshake-timeout = 1500ms\nlinger = 1m\n"
+        "handshake-timeout = 1500ms\nlinger = 1m\non-removal = now\n"
         "[listen a]\naddress = 0.0.0.0:1, [::]:2, 10.0.0.0/8:*, [2001:db8::]/32:80-90\nseal = require\n"
         "layer = tls\nclients = a, b\nservice = s\nplaintext = refuse\n"
         "[listen b]\naddress = 127.0.0.1:1\nseal = prefer\nclients = any\n"
         "[connect c]\naddress = [::1]:1\nseal = require\npeer = x\npeer = y\n"
-        "[connect d]\naddress = 1.2.3.4/32:1\n");
+        "[connect d]\naddress = 1.2.3.4/32:1\n[end]\n");
+    ck_assert_ptr_nonnull(strstr(first, "\nreload = auto\n"));
+    ck_assert_ptr_nonnull(strstr(first, "\non-removal = now\n"));
+    ck_assert_ptr_nonnull(strstr(first, "\n\n[end]\n"));
     ck_assert_ptr_nonnull(strstr(first, "\nhandshake-timeout = 1500ms\nlinger = 60s\n"));
     ck_assert_ptr_nonnull(strstr(first, "\npin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"));
     ck_assert_ptr_nonnull(

@@ -67,13 +67,13 @@ END_TEST
 START_TEST(an_unknown_section_is_refused_even_without_keys)
 {
     expect_refused("\n[tsl]\n", "test.conf:2: unknown section [tsl], expected [policy], [tls], [wire], [seal], "
-                                "[listen NAME] or [connect NAME]");
+                                "[listen NAME], [connect NAME] or [end]");
     expect_refused("[tlsx]\n", "test.conf:1: unknown section [tlsx], expected [policy], [tls], [wire], [seal], "
-                               "[listen NAME] or [connect NAME]");
+                               "[listen NAME], [connect NAME] or [end]");
     expect_refused("[]\n", "test.conf:1: unknown section [], expected [policy], [tls], [wire], [seal], "
-                           "[listen NAME] or [connect NAME]");
+                           "[listen NAME], [connect NAME] or [end]");
     expect_refused("[TLS]\n", "test.conf:1: unknown section [TLS], expected [policy], [tls], [wire], [seal], "
-                              "[listen NAME] or [connect NAME]");
+                              "[listen NAME], [connect NAME] or [end]");
 }
 END_TEST
 
@@ -107,10 +107,42 @@ START_TEST(a_section_may_not_be_repeated)
 }
 END_TEST
 
+START_TEST(a_policy_that_is_read_again_says_where_it_ends)
+{
+    expect_accepted("[policy]\nreload = request\n[end]\n");
+    ck_assert_int_eq(policy.reload, POLICY_RELOAD_REQUEST);
+    expect_accepted("[policy]\nreload = auto\n[tls]\n\n[end]\n; a comment\n\n");
+    ck_assert_int_eq(policy.reload, POLICY_RELOAD_AUTO);
+    expect_accepted("[policy]\nreload = off\n");
+    expect_accepted("[policy]\nmode = audit\n[end]\n");
+    ck_assert_int_eq(policy.reload, POLICY_RELOAD_OFF);
+    expect_refused(
+        "[policy]\nreload = auto\n[tls]\n",
+        "test.conf:4: reload = auto in [policy], expected [end] as the last line, which shows that the file "
+        "is whole");
+    expect_refused("[policy]\nreload = auto\n[end", "test.conf:3: [end has no closing bracket, expected [SECTION]");
+    expect_refused("[end]\nmode = audit\n",
+                   "test.conf:2: mode comes behind [end], expected [end] as the last line");
+    expect_refused("[end]\n[tls]\n", "test.conf:2: a section behind [end], expected [end] as the last line");
+    expect_refused("[end]\n[end]\n", "test.conf:2: a section behind [end], expected [end] as the last line");
+    expect_refused("[policy]\nreload = on\n", "test.conf:2: reload = on, expected off, request or auto");
+}
+END_TEST
+
+START_TEST(open_connections_end_at_the_next_rehandshake_or_at_once)
+{
+    expect_accepted("[seal]\nlinger = 1s\n");
+    ck_assert_int_eq(policy.seal.on_removal, POLICY_REMOVAL_REHANDSHAKE);
+    expect_accepted("[seal]\non-removal = now\n");
+    ck_assert_int_eq(policy.seal.on_removal, POLICY_REMOVAL_NOW);
+    expect_refused("[seal]\non-removal = soon\n", "test.conf:2: on-removal = soon, expected rehandshake or now");
+}
+END_TEST
+
 START_TEST(a_key_before_any_section_is_refused)
 {
     expect_refused("; x\nmode = audit\n", "test.conf:2: mode comes before any section, expected [policy], [tls], "
-                                          "[wire], [seal], [listen NAME] or [connect NAME] first");
+                                          "[wire], [seal], [listen NAME], [connect NAME] or [end] first");
 }
 END_TEST
 
@@ -118,12 +150,13 @@ START_TEST(an_unknown_key_is_refused_with_the_known_ones)
 {
     expect_refused(
         "[policy]\nmod = audit\n",
-        "test.conf:2: unknown key mod in [policy], expected mode, log, log-failure, children or io-uring");
+        "test.conf:2: unknown key mod in [policy], expected mode, log, log-failure, children, io-uring or reload");
     expect_refused(
         "[policy]\nMode = audit\n",
-        "test.conf:2: unknown key Mode in [policy], expected mode, log, log-failure, children or io-uring");
-    expect_refused("[policy]\n= audit\n",
-                   "test.conf:2: unknown key  in [policy], expected mode, log, log-failure, children or io-uring");
+        "test.conf:2: unknown key Mode in [policy], expected mode, log, log-failure, children, io-uring or reload");
+    expect_refused(
+        "[policy]\n= audit\n",
+        "test.conf:2: unknown key  in [policy], expected mode, log, log-failure, children, io-uring or reload");
     expect_refused("[listen a]\npeer = x\n",
                    "test.conf:2: unknown key peer in [listen], expected address, seal, layer, "
                    "clients, service or plaintext");
@@ -208,6 +241,8 @@ int main(void)
     tcase_add_test(cases, a_malformed_section_line_is_refused);
     tcase_add_test(cases, a_section_name_that_inih_would_cut_is_refused);
     tcase_add_test(cases, a_section_may_not_be_repeated);
+    tcase_add_test(cases, a_policy_that_is_read_again_says_where_it_ends);
+    tcase_add_test(cases, open_connections_end_at_the_next_rehandshake_or_at_once);
     tcase_add_test(cases, a_key_before_any_section_is_refused);
     tcase_add_test(cases, an_unknown_key_is_refused_with_the_known_ones);
     tcase_add_test(cases, a_single_key_may_not_be_repeated);
