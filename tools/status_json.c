@@ -93,7 +93,8 @@ static void write_rules(const struct snapshot *snapshot)
                                                                           : "require");
         out(", ");
         json_write_member("layer", (rule->flags & COUNTERS_IS_LAYER) != 0 ? "tls" : "socket");
-        out(", \"connections\": %zu, ", now);
+        out(", \"removed\": %s, \"connections\": %zu, ",
+            (rule->flags & COUNTERS_IS_REMOVED) != 0 ? "true" : "false", now);
         write_flow(&snapshot->flows[i]);
         out("}");
     }

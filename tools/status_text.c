@@ -139,8 +139,10 @@ static void write_sealed(const struct snapshot *snapshot)
         table_format_bytes(sent, flow->sent_bytes);
         table_format_bytes(received, flow->received_bytes);
         write_label("");
-        out("%s: %zu now; sent %s in %" PRIu64 " chunks, received %s in %" PRIu64 "\n",
-            snapshot->about.rules[i].name, now, sent, flow->sent_chunks, received, flow->received_chunks);
+        out("%s%s: %zu now; sent %s in %" PRIu64 " chunks, received %s in %" PRIu64 "\n",
+            snapshot->about.rules[i].name,
+            (snapshot->about.rules[i].flags & COUNTERS_IS_REMOVED) != 0 ? " (removed from the policy)" : "", now,
+            sent, flow->sent_chunks, received, flow->received_chunks);
     }
 }
 
