@@ -29,7 +29,7 @@ struct snapshot {
     int32_t index;               /* in its pool */
     uint32_t generation;         /* 1: the state of the start */
     const struct policy *policy;
-    const struct keys *keys; /* NULL if no rule sealed at the start */
+    const struct keys *keys;           /* NULL if no rule sealed at the start */
     uint8_t numbers[POLICY_RULES_MAX]; /* of the rules in the counters (config/publish.h) */
 };
 

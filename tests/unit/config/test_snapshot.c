@@ -21,6 +21,7 @@ static bool prepare(const struct policy *policy)
     return atomic_load(&may_prepare);
 }
 static const struct snapshot_observer observer = {.prepare = prepare};
+const struct process_observer *const process_observers[] = {NULL};
 const struct snapshot_observer *const snapshot_observers[] = {&observer, NULL};
 
 static void setup(void)
@@ -29,7 +30,8 @@ static void setup(void)
     first.rule_count = 1;
     strcpy(first.rules[0].name, "one");
     first.rules[0].seal = POLICY_SEAL_REQUIRE;
-    snapshot_start(&first, NULL);
+    snapshot_prepare(&first, NULL);
+    snapshot_start();
 }
 
 /* A policy that differs from others by its number, kept and published. */
