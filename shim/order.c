@@ -40,8 +40,13 @@ _Static_assert(sizeof planes / sizeof planes[0] <= 1 + 4, "a word of the table n
  * written from then on.
  */
 const struct process_observer *const process_observers[] = {
-    &workspace_process_observer, &counters_process_observer, &own_process_observer,
-    &planes_process_observer,    &linger_process_observer,   &watch_process_observer, NULL,
+    &workspace_process_observer,
+    &counters_process_observer,
+    &own_process_observer,
+    &planes_process_observer,
+    &linger_process_observer,
+    &watch_process_observer,
+    NULL,
 };
 
 /* A new policy is about to replace the one in force. */

@@ -19,6 +19,7 @@
 #define RAW_GETEGID SYS_getegid32
 #define RAW_GETEUID SYS_geteuid32
 #define RAW_GETGID SYS_getgid32
+#define RAW_GETGROUPS SYS_getgroups32
 #define RAW_GETUID SYS_getuid32
 #define RAW_LSEEK SYS__llseek
 #define RAW_MMAP SYS_mmap2
@@ -31,6 +32,7 @@
 #define RAW_GETEGID SYS_getegid
 #define RAW_GETEUID SYS_geteuid
 #define RAW_GETGID SYS_getgid
+#define RAW_GETGROUPS SYS_getgroups
 #define RAW_GETUID SYS_getuid
 #define RAW_LSEEK SYS_lseek
 #define RAW_MMAP SYS_mmap

@@ -33,6 +33,7 @@ static atomic_int state;
 static pthread_t thread;
 static bool can_make_thread = true;
 static atomic_int held;   /* calls of background_stop() without background_resume(): no thread may run */
+static atomic_int others; /* threads of the object beside this one */
 static atomic_bool begun; /* the thread has run, so libc has prepared it completely */
 
 /* Whether the handshake is left to the program for now: its next call may come before buffer_at_ms. */
@@ -255,11 +256,17 @@ void background_forget(bool may_make_thread)
 {
     unproved_forget();
     can_make_thread = may_make_thread;
+    atomic_store(&others, 0);
     atomic_store(&held, 0);
     atomic_store(&state, IDLE);
 }
 
-static bool was_alone; /* at background_settle(): the process had one thread, beside the background thread */
+static bool was_alone; /* at background_settle(): the process had one thread, beside the object's */
+
+void background_count_other(int change)
+{
+    atomic_fetch_add(&others, change);
+}
 
 bool background_may_go_on(void)
 {
@@ -271,7 +278,8 @@ void background_settle(void)
     for (int now = atomic_load(&state); now == STARTING || (now == RUNNING && !atomic_load(&begun));
          now = atomic_load(&state))
         (void)raw_syscall(SYS_sched_yield);
-    was_alone = process_threads() == (background_is_running() ? 2 : 1);
+    const int own = atomic_load(&others) + (background_is_running() ? 1 : 0);
+    was_alone = process_threads() == 1UL + (unsigned long)own;
 }
 
 void background_finish(void)

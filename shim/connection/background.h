@@ -25,6 +25,10 @@ void background_add_closed(struct endpoint *endpoint, bool may_wait);
 /* Whether this process may make a thread: no filter forbids it, and libc's locks are in order. */
 bool background_may_make_thread(void);
 
+/* The object has made another thread (1), or it is about to end (-1): background_settle() does not take it for one
+ * of the program's. */
+void background_count_other(int change);
+
 /* Whether the thread exists now. */
 bool background_is_running(void);
 

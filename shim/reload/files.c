@@ -1,10 +1,13 @@
 /* See files.h. */
 #include "reload/files.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/raw_file.h"
+#include "base/raw_syscall.h"
 
 static dev_t root_device;
 static ino_t root_inode;
@@ -39,6 +42,22 @@ void files_look(const struct policy *policy, struct file_identities *identities)
 bool files_are_equal(const struct file_identities *one, const struct file_identities *other)
 {
     return memcmp(one, other, sizeof *one) == 0;
+}
+
+bool files_peers_are_whole(const struct policy *policy)
+{
+    char last = '\n';
+    if (policy->seal.peers[0] == '\0')
+        return true;
+    const long fd =
+        raw_syscall(SYS_openat, AT_FDCWD, policy->seal.peers, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+    int64_t end = 0;
+    if (fd < 0)
+        return true; /* whoever reads it says why it cannot be opened */
+    if (raw_lseek((int)fd, -1, SEEK_END, &end) == 0)
+        (void)raw_pread((int)fd, &last, 1, (uint64_t)end);
+    (void)raw_syscall(SYS_close, fd);
+    return last == '\n';
 }
 
 void files_remember_root(void)

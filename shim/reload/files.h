@@ -27,6 +27,9 @@ struct file_identities {
 void files_look(const struct policy *policy, struct file_identities *identities);
 bool files_are_equal(const struct file_identities *one, const struct file_identities *other);
 
+/* Whether the peers file ends with a whole line, or is empty or not there. A file may be half written. */
+bool files_peers_are_whole(const struct policy *policy);
+
 /*
  * Whether this process still has the root directory that it had when files_remember_root() was called. Otherwise
  * the paths of its policy lead to other files.

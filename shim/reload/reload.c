@@ -14,25 +14,28 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/init.h"
+#include "config/publish.h"
 #include "config/snapshot.h"
 #include "connection/renew.h"
 
 enum { TRIES = 5 }; /* while the files change */
 
-bool reload_is_allowed(void)
+bool reload_is_allowed_by(const struct filter_set *set)
 {
     static const short calls[] = {
-        SYS_openat,   SYS_newfstatat, SYS_fstat,   SYS_fstatfs, SYS_fgetxattr, SYS_getgroups,
-        SYS_geteuid,  SYS_pread64,    SYS_read,    SYS_close,   SYS_mmap,      SYS_munmap,
-        SYS_mprotect, SYS_mlock,      SYS_munlock, SYS_madvise, SYS_futex,     SYS_fcntl,
-        SYS_write,    SYS_brk,        SYS_getegid, SYS_exit,    SYS_getrandom, SYS_lseek,
+        SYS_openat, RAW_FSTATAT, RAW_FSTAT, RAW_FSTATFS, SYS_fgetxattr, RAW_GETGROUPS, RAW_GETEUID,   SYS_pread64,
+        SYS_read,   SYS_close,   RAW_MMAP,  SYS_munmap,  SYS_mprotect,  SYS_mlock,     SYS_munlock,   SYS_madvise,
+        SYS_futex,  RAW_FCNTL,   SYS_write, SYS_brk,     RAW_GETEGID,   SYS_exit,      SYS_getrandom, RAW_LSEEK,
     };
-    if (process_sandboxed)
-        return false;
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
-        if (!filter_allows(calls[i]))
+        if (set->answers[calls[i]] != FILTER_ALLOWS)
             return false;
     return true;
+}
+
+bool reload_is_allowed(void)
+{
+    return !process_sandboxed && reload_is_allowed_by(&filter_in_force);
 }
 
 __attribute__((format(printf, 2, 3))) static int fail(struct policy_error *error, const char *format, ...)
@@ -104,6 +107,9 @@ static int read_once(struct reading *reading, struct policy_error *error)
         return -1;
     files_look(reading->policy, &before);
     reading->is_torn = memcmp(&before.files[0], &reading->files.files[0], sizeof before.files[0]) != 0;
+    if (keys_in_use() && !files_peers_are_whole(reading->policy))
+        return fail(error, "%.*s: the last line has no end, expected a whole file", PATH_MAX,
+                    reading->policy->seal.peers);
     if (keys_in_use() && (reading->keys = keys_make(reading->policy, error)) == NULL)
         return -1;
     files_look(reading->policy, &after);
@@ -165,21 +171,30 @@ static enum control_result read_state(struct reading *reading, struct reloading 
     return CONTROL_APPLIED;
 }
 
-static void report(const struct reloading *reloading)
+/* `reason`: why the old state stays in force; NULL: the new one is. */
+static void report(uint32_t generation, unsigned ended, const char *reason)
 {
-    const bool is_applied = reloading->result == CONTROL_APPLIED;
     const struct audit_field fields[] = {
-        AUDIT_S("policy", pfswrap_policy()->path),    AUDIT_S("result", is_applied ? "applied" : "refused"),
-        AUDIT_N("generation", reloading->generation), AUDIT_S("reason", is_applied ? NULL : reloading->error.text),
-        AUDIT_N("ended", reloading->ended),
+        AUDIT_S("policy", pfswrap_policy()->path),
+        AUDIT_S("result", reason == NULL ? "applied" : "refused"),
+        AUDIT_N("generation", generation),
+        AUDIT_S("reason", reason),
+        AUDIT_N("ended", ended),
     };
     audit_event("reload", fields, sizeof fields / sizeof fields[0]);
+}
+
+void reload_report_impossible(const char *why)
+{
+    publish_problem(why);
+    report(atomic_load(&snapshot_newest)->generation, 0, why);
 }
 
 void reload_read(struct reloading *reloading, bool is_retry)
 {
     static struct reading reading;
     static struct policy_error last;
+    reading = (struct reading){0}; /* in a child of a fork, it may be what its parent's thread was at */
     reloading->generation = atomic_load(&snapshot_newest)->generation;
     reloading->ended = 0;
     reloading->error.text[0] = '\0';
@@ -187,11 +202,14 @@ void reload_read(struct reloading *reloading, bool is_retry)
     reloading->result = read_state(&reading, reloading);
     reloading->files = reading.files;
     discard(&reading);
+    if (reloading->result != CONTROL_APPLIED)
+        publish_problem(reloading->error.text); /* none, if nothing has changed */
     process_unblock_forks();
     if (reloading->result == CONTROL_APPLIED && pfswrap_policy()->seal.on_removal == POLICY_REMOVAL_NOW)
         reloading->ended = renew_end_removed();
     const bool is_repeated = is_retry && strcmp(last.text, reloading->error.text) == 0;
     if (reloading->result == CONTROL_APPLIED || (reloading->result == CONTROL_REFUSED && !is_repeated))
-        report(reloading);
+        report(reloading->generation, reloading->ended,
+               reloading->result == CONTROL_REFUSED ? reloading->error.text : NULL);
     last = reloading->error;
 }

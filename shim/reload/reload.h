@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/filter.h"
 #include "policy/policy.h"
 #include "reload/control.h"
 #include "reload/files.h"
@@ -27,7 +28,12 @@ struct reloading {
  */
 void reload_read(struct reloading *reloading, bool is_retry);
 
-/* Whether the system call filters of this process allow what reload_read() and its thread need. */
+/* Whether the system call filters of this process, or those in `set`, allow what reload_read() and its thread need.
+ */
 bool reload_is_allowed(void);
+bool reload_is_allowed_by(const struct filter_set *set);
+
+/* Writes the event `reload` that this process will not read its files again, and shows it in its counters. */
+void reload_report_impossible(const char *why);
 
 #endif

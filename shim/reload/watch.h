@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/filter.h"
 #include "base/fork.h"
 #include "policy/policy.h"
 
@@ -30,10 +31,12 @@ static inline void watch_check(void)
 }
 
 /*
- * Before a system call filter is installed: ends the thread if the filter forbids what it does. `may_go_on`: it is
- * not known that it does.
+ * Around the installation of a system call filter: the thread ends before it, since a filter may be for all threads
+ * (SECCOMP_FILTER_FLAG_TSYNC), and starts again afterwards. If the filter forbids what it does, it does not start
+ * again, and an event says so. `behind`: what is allowed behind the filter; `is_harmless`: filter_is_harmless().
  */
-void watch_before_filter(bool may_go_on);
+void watch_before_filter(const struct filter_set *behind, bool is_harmless);
+void watch_after_filter(void);
 
 /* For shim/order.c. */
 extern const struct process_observer watch_process_observer;

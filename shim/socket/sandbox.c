@@ -37,7 +37,7 @@ bool sandbox_prepare(struct sandbox *sandbox, const struct sock_fprog *program)
         return false;
     filter_read(program, &sets->behind);
     const bool is_harmless = filter_is_harmless(&sets->behind);
-    watch_before_filter(is_harmless && filter_allows_thread(&sets->behind));
+    watch_before_filter(&sets->behind, is_harmless);
     PLANES_EACH(plane, before_filter)
     plane->before_filter(!is_harmless && !process_sandboxed, !is_harmless || !filter_allows_thread(&sets->behind));
     filter_enter(&sets->behind, &sets->before);
@@ -62,6 +62,7 @@ void sandbox_finish(const struct sandbox *sandbox, bool installed)
     workspace_give(sandbox->sets);
     PLANES_EACH(plane, after_filter)
     plane->after_filter();
+    watch_after_filter();
     errno = saved;
 }
 
