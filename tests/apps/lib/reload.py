@@ -3,15 +3,39 @@
 The programs are programs/seal/reload_server.py and reload_client.py.
 """
 
+import json
 import os
 import subprocess
 import sys
 
 from lib.process import ROOT, Process, free_port, run, wait_until
 from lib.seal import Keys, SealWrap, needs_seal
+from lib.tap import check, equal
 from lib.wrap import LAUNCHER
 
 PROGRAMS = ROOT / "tests/apps/programs/seal"
+
+
+def refused_with(result, *words):
+    equal(result.status, 1, f"status of {result!r}")
+    for word in words:
+        check(word in result.text, f"expected {word!r} in {result.text!r}")
+
+
+def applied(result):
+    check(result.status == 0 and "reloaded" in result.text, f"the reload: {result!r}")
+
+
+def reloads(wrap, reload="request"):
+    """The policy with this `reload`, and the end that it needs then. Returns its text."""
+    text = wrap.policy.read_text().replace("[policy]\n", f"[policy]\nreload = {reload}\n", 1)
+    wrap.policy.write_text(text + "[end]\n")
+    return wrap.policy.read_text()
+
+
+def status(pid):
+    """What `pfswrap status --json` says about the process."""
+    return json.loads(run([LAUNCHER, "status", "--json", pid]).text)
 
 
 class Client:
@@ -39,12 +63,15 @@ class Service:
         self.port, self.keys = free_port(), Keys("server", "first", "second")
         self.how = how
         self.server_wrap = self.wrap("server", reload, listen=self.port, clients="first, second", **settings)
+        self.start(server)
+
+    def start(self, server=None):
         self.server = Process(self.server_wrap.argv(
-            server or [sys.executable, PROGRAMS / "reload_server.py", self.port, how])).wait_for_port(self.port)
+            server or [sys.executable, PROGRAMS / "reload_server.py", self.port, self.how])).wait_for_port(self.port)
 
     def wrap(self, identity, reload="off", keys=None, **settings):
         wrap = SealWrap(keys or self.keys, identity=identity, **settings)
-        wrap.policy.write_text(wrap.policy.read_text().replace("[policy]\n", f"[policy]\nreload = {reload}\n", 1))
+        reloads(wrap, reload)
         return wrap
 
     def client(self, identity="first", reload="off", **settings):
@@ -59,6 +86,11 @@ class Service:
         new.touch(0o600)
         new.write_text(change(path.read_text()))
         os.rename(new, path)
+
+    def any_clients(self):
+        """The server's rule without names, so that the peers file alone decides."""
+        self.rewrite(self.server_wrap.policy, lambda text: text.replace("clients = first, second\n", ""))
+        return self
 
     def keep_peers(self, *names):
         """The server's own peers file from now on: these names of the clients' one."""

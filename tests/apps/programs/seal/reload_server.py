@@ -1,8 +1,9 @@
-"""Echoes lines on PORT: reload_server.py PORT [thread|poll|fork|drop|chroot|filter]. Prints `ready`.
+"""Echoes lines on PORT: reload_server.py PORT [thread|poll|fork|spawn|drop|chroot|filter]. Prints `ready`.
 
 thread: one thread for each connection. poll: one thread for all of them. fork: one child for each connection. drop: as
-thread, as the user nobody. chroot: as thread, in the directory of the program's file.
-filter: as thread; after the first connection, a system call filter ends the process if it opens a file.
+thread, as the user nobody. spawn: as thread, and for each line a child, and a program that is executed. chroot: as thread,
+in the directory of the program's file. filter: as thread; after the first connection, a system call filter ends the process
+if it opens a file.
 """
 
 import ctypes
@@ -13,6 +14,7 @@ import selectors
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 
@@ -23,9 +25,20 @@ def echo(connection):
             connection.sendall(line)
 
 
-def serve(connection):
+def echo_and_spawn(connection):
+    with connection:
+        for line in connection.makefile("rb"):
+            subprocess.run(["true"], check=True, close_fds=False)
+            child = os.fork()
+            if child == 0:
+                connection.sendall(line)
+                os._exit(0)
+            os.waitpid(child, 0)
+
+
+def serve(connection, how):
     try:
-        echo(connection)
+        (echo_and_spawn if how == "spawn" else echo)(connection)
     except OSError:
         pass
 
@@ -64,7 +77,8 @@ def forbid_open():
 def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     port, how = int(sys.argv[1]), (sys.argv[2:] or ["thread"])[0]
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if how == "fork":
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     if how == "chroot":
         os.chroot(os.path.dirname(os.path.abspath(__file__)))
@@ -85,10 +99,10 @@ def main():
             forbid_open()
             how = "thread"
         if how != "fork":
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=serve, args=(connection, how), daemon=True).start()
         elif os.fork() == 0:
             listener.close()
-            serve(connection)
+            serve(connection, how)
             os._exit(0)
         else:
             connection.close()
