@@ -142,7 +142,9 @@ struct policy *snapshot_new_policy(void)
 {
     void *pages = mmap(NULL, PAGE_ROUND_UP(sizeof(struct policy)), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return pages != MAP_FAILED ? pages : NULL;
+    if (pages == MAP_FAILED)
+        return NULL;
+    return pages;
 }
 
 void snapshot_free_policy(struct policy *policy)
