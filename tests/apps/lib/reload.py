@@ -58,16 +58,18 @@ class Client:
 class Service:
     """A server and its clients, each with keys and a policy of its own: what one of them reads, the others do not."""
 
-    def __init__(self, how="thread", reload="request", server=None, **settings):
+    def __init__(self, how="thread", reload="request", **settings):
         needs_seal()
         self.port, self.keys = free_port(), Keys("server", "first", "second")
         self.how = how
         self.server_wrap = self.wrap("server", reload, listen=self.port, clients="first, second", **settings)
-        self.start(server)
+        self.start()
 
-    def start(self, server=None):
-        self.server = Process(self.server_wrap.argv(
-            server or [sys.executable, PROGRAMS / "reload_server.py", self.port, self.how])).wait_for_port(self.port)
+    def server_argv(self):
+        return self.server_wrap.argv([sys.executable, PROGRAMS / "reload_server.py", self.port, self.how])
+
+    def start(self):
+        self.server = Process(self.server_argv()).wait_for_port(self.port)
 
     def wrap(self, identity, reload="off", keys=None, **settings):
         wrap = SealWrap(keys or self.keys, identity=identity, **settings)
