@@ -47,7 +47,9 @@ void policy_read_environment(void)
 {
     const char *const folder = secure_getenv("CREDENTIALS_DIRECTORY");
     const bool is_usable = folder != NULL && folder[0] == '/' && strlen(folder) < sizeof credentials;
-    (void)strcpy(credentials, is_usable ? folder : "");
+    credentials[0] = '\0';
+    if (is_usable)
+        memcpy(credentials, folder, strlen(folder) + 1);
 }
 
 /*

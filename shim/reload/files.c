@@ -14,7 +14,7 @@ static ino_t root_inode;
 
 static void look(const char *path, struct file_identity *identity)
 {
-    struct stat status;
+    struct stat status = {0};
     memset(identity, 0, sizeof *identity);
     if (path[0] == '\0' || raw_stat(path, &status) != 0)
         return;
@@ -62,7 +62,7 @@ bool files_peers_are_whole(const struct policy *policy)
 
 void files_remember_root(void)
 {
-    struct stat status;
+    struct stat status = {0};
     if (raw_stat("/", &status) != 0)
         return;
     root_device = status.st_dev;
@@ -71,6 +71,6 @@ void files_remember_root(void)
 
 bool files_have_same_root(void)
 {
-    struct stat status;
+    struct stat status = {0};
     return raw_stat("/", &status) == 0 && status.st_dev == root_device && status.st_ino == root_inode;
 }
