@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -54,13 +55,19 @@ static int read_to_newline(char *line, size_t size)
     return 0;
 }
 
+/* Empty lines and comments may follow, as in a key file. */
 static int expect_end(void)
 {
+    bool is_comment = false;
     char byte;
 
     while (read_byte(&byte) == 1) {
-        if (byte != '\n' && byte != '\r') {
-            (void)fputs("pfswrap: stdin: expected one key and nothing after it\n", stderr);
+        if (byte == '\n' || byte == '\r') {
+            is_comment = false;
+        } else if (byte == '#') {
+            is_comment = true;
+        } else if (!is_comment) {
+            (void)fputs("pfswrap: stdin: expected one key and nothing after it but comments\n", stderr);
             return -1;
         }
     }
@@ -100,26 +107,44 @@ static void warn_if_readable(const char *command)
     }
 }
 
+/* Returns an exit status. */
+static int write_all(const char *command, const char *text, size_t size)
+{
+    size_t written = 0;
+
+    while (written < size) {
+        const ssize_t n = write(STDOUT_FILENO, text + written, size - written);
+
+        if (n < 0 && errno != EINTR) {
+            (void)fprintf(stderr, "pfswrap %s: stdout: %s\n", command, strerror(errno));
+            return EXIT_FAILURE;
+        }
+        written += n > 0 ? (size_t)n : 0;
+    }
+    return EXIT_SUCCESS;
+}
+
 int keyio_print_key(const char *command, const uint8_t *key, bool secret)
 {
     char text[PFSWRAP_KEY_TEXT_BYTES];
-    size_t written = 0;
-    int status = EXIT_SUCCESS;
+    int status;
 
     if (secret)
         warn_if_readable(command);
     pfswrap_key_encode(text, key);
     text[sizeof text - 1] = '\n';
-    while (written < sizeof text) {
-        const ssize_t n = write(STDOUT_FILENO, text + written, sizeof text - written);
-
-        if (n < 0 && errno != EINTR) {
-            (void)fprintf(stderr, "pfswrap %s: stdout: %s\n", command, strerror(errno));
-            status = EXIT_FAILURE;
-            break;
-        }
-        written += n > 0 ? (size_t)n : 0;
-    }
+    status = write_all(command, text, sizeof text);
     sodium_memzero(text, sizeof text);
     return status;
+}
+
+int keyio_print_created(const char *command)
+{
+    char text[64];
+    const time_t now = time(NULL);
+    struct tm date;
+
+    if (gmtime_r(&now, &date) == NULL)
+        return EXIT_FAILURE;
+    return write_all(command, text, strftime(text, sizeof text, "# created %Y-%m-%dT%H:%M:%SZ\n", &date));
 }

@@ -13,8 +13,8 @@ bool keyio_stdin_is_terminal(void);
 
 /*
  * Reads a line of standard input to line[0..size), without its end and with a terminator. At a terminal it prints
- * `prompt` on standard error, and what is typed is not shown. With `alone`, only empty lines may follow; a terminal
- * is not read any further. Returns 0, or -1 after a message on standard error.
+ * `prompt` on standard error, and what is typed is not shown. With `alone`, only empty lines and comments may
+ * follow; a terminal is not read any further. Returns 0, or -1 after a message on standard error.
  */
 int keyio_read_line(const char *prompt, bool alone, char *line, size_t size);
 
@@ -23,5 +23,8 @@ int keyio_read_line(const char *prompt, bool alone, char *line, size_t size);
  * a file that its group or others can read. Returns an exit status; `command` is for messages.
  */
 int keyio_print_key(const char *command, const uint8_t *key, bool secret);
+
+/* Writes the comment that says when the key was made. Returns an exit status. */
+int keyio_print_created(const char *command);
 
 #endif

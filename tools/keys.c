@@ -34,6 +34,8 @@ static int print_random_key(const char *command)
 
     pfswrap_key_generate(key);
     status = keyio_print_key(command, key, true);
+    if (status == EXIT_SUCCESS)
+        status = keyio_print_created(command);
     sodium_memzero(key, sizeof key);
     return status;
 }

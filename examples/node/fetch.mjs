@@ -10,7 +10,7 @@ import http from 'node:http';
 import { connect } from './sealed.mjs';
 
 const [url, authority, server, secret, service] = process.argv.slice(2);
-const key = (text) => Uint8Array.from(Buffer.from(text.trim(), 'base64'));
+const key = (text) => Uint8Array.from(Buffer.from(text.split('\n')[0].trim(), 'base64'));
 const { hostname, port, pathname } = new URL(url);
 
 const fail = (error) => {

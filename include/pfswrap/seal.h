@@ -95,6 +95,7 @@ enum pfswrap_seal_error {
     PFSWRAP_SEAL_E_NO_IDENTITY = -6, /* the keyring has no identity, or no longer the one of this channel; final if
                                         open() returns it in a re-handshake */
     PFSWRAP_SEAL_E_NO_PEER = -7,     /* the keyring has no valid key for the names in the settings */
+    PFSWRAP_SEAL_E_KEY_EXPIRED = -8, /* the keyring's identities, or its psks, may not begin connections any more */
     /* Final. */
     PFSWRAP_SEAL_E_CHANNEL = -10,        /* NULL, or the block is not a channel of this version of the library */
     PFSWRAP_SEAL_E_POISONED = -11,       /* it is not known what was sent, or pfswrap_seal_poison() was called */
@@ -148,8 +149,8 @@ const char *pfswrap_seal_error_name(int error);
  * names and then of the keyring; `candidate`, modulo their number, is the index of the one to use. If the peer
  * refuses it, the caller can try the next on a new connection. A responder ignores `candidate`.
  *
- * Returns 0, or E_ARGUMENT (also for a `channel` that is NULL), E_NO_IDENTITY or E_NO_PEER; the block is not a
- * channel then.
+ * Returns 0, or E_ARGUMENT (also for a `channel` that is NULL), E_NO_IDENTITY, E_NO_PEER or E_KEY_EXPIRED; the
+ * block is not a channel then.
  */
 int pfswrap_seal_init(struct pfswrap_seal *channel, enum pfswrap_seal_role role,
                       const struct pfswrap_seal_config *config, const uint8_t *binding, size_t binding_length,

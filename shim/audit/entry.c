@@ -29,6 +29,8 @@ static const struct kind {
     {"policy", INFORMATION, "55eb52580b5848e4b8c769be06c58321"},
     {"reload", NOTICE, "2042aea50eeecb2a225fb7d351cede9d"},
     {"lost", WARNING, "cd378d023efb43c39f2e688c326ce9d2"},
+    {"expiring", NOTICE, "43a429984a224dae818657d32688568c"},
+    {"expired", WARNING, "a2ed8bbd27d948c8ac2298549068c555"},
     {"handshake", INFORMATION, "6676808761784057b572bae0db666ec1"},
     {"override", NOTICE, "dc5e7e23990847b3b30594c6b2e57c68"},
     {"would-override", NOTICE, "cad0bdf27c4c417badd26ba52671e5f8"},

@@ -23,6 +23,7 @@
 #include "base/page.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "config/cryptoperiod.h"
 #include "config/keys.h"
 #include "config/snapshot.h"
 #include "config/trace_output.h"
@@ -96,6 +97,7 @@ static void start(void)
         pfswrap_die(
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
     snapshot_start();
+    cryptoperiod_look();
     starting = false;
 }
 

@@ -164,6 +164,8 @@ const struct keys *keys_make(const struct policy *policy, struct policy_error *e
         return NULL;
     int result = load_files(policy, keys->keyring, error);
     dead_stack_wipe(DEAD_STACK_HANDSHAKE); /* the calls above left secrets there */
+    if (result == 0 && policy->seal.expired == POLICY_EXPIRED_REFUSE)
+        keyring_limit_age(keys->keyring, policy->seal.max_key_age_s);
     if (result == 0)
         result = configure_rules(keys, error);
     if (result == 0)

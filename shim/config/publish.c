@@ -3,6 +3,7 @@
  */
 #include "config/publish.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -116,7 +117,31 @@ static void put_key(struct counters_about *about, const struct keyring_peer *pee
     about->key_count = last + 1;
 }
 
-static void put_keys(struct counters_about *about, const struct pfswrap_keyring *keyring)
+/* A key of this process expires: under the name "identity FILE" or "psk FILE", cut to what fits. */
+static void put_own_key(struct counters_about *about, const char *kind, const char *path, const uint8_t *id,
+                        size_t length, int64_t expires)
+{
+    struct keyring_peer key = {.not_after = expires - 1};
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(key.name, sizeof key.name, "%s %s", kind, slash != NULL ? slash + 1 : path);
+    memcpy(key.public_key, id, length);
+    put_key(about, &key);
+}
+
+static void put_own_keys(struct counters_about *about, const struct policy_seal_keys *seal,
+                         const struct pfswrap_keyring *keyring)
+{
+    for (size_t i = 0; i < keyring->identity_count && i < seal->identity_count; i++)
+        put_own_key(about, "identity", seal->identities[i], keyring->identities[i].public_key,
+                    sizeof keyring->identities[i].public_key,
+                    keyring->identities[i].period.created + seal->max_key_age_s);
+    for (size_t i = 0; i < keyring->psk_count && i < seal->psk_count; i++)
+        put_own_key(about, "psk", seal->psks[i], keyring->psks[i].id, sizeof keyring->psks[i].id,
+                    keyring->psks[i].period.created + seal->max_key_age_s);
+}
+
+static void put_keys(struct counters_about *about, const struct policy_seal_keys *seal,
+                     const struct pfswrap_keyring *keyring)
 {
     about->identity_count = about->psk_count = about->peer_count = about->key_count = 0;
     if (keyring == NULL)
@@ -129,6 +154,8 @@ static void put_keys(struct counters_about *about, const struct pfswrap_keyring 
     for (size_t i = 0; i < keyring->peer_count; i++)
         if (keyring->peers[i].not_after != PFSWRAP_NEVER)
             put_key(about, &keyring->peers[i]);
+    if (seal->max_key_age_s > 0)
+        put_own_keys(about, seal, keyring);
 }
 
 void publish_policy(const struct policy *policy, const struct pfswrap_keyring *keyring,
@@ -144,7 +171,7 @@ void publish_policy(const struct policy *policy, const struct pfswrap_keyring *k
     copy_text(about->policy, sizeof about->policy, policy->path);
     about->problem[0] = '\0';
     put_rules(about, policy, numbers);
-    put_keys(about, keyring);
+    put_keys(about, &policy->seal, keyring);
     counters_end_change();
 }
 

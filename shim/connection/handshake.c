@@ -21,6 +21,7 @@
 #include "connection/send.h"
 #include "base/process.h"
 #include "base/signals.h"
+#include "config/cryptoperiod.h"
 #include "config/init.h"
 #include "base/filter.h"
 #include "base/raw_syscall.h"
@@ -67,8 +68,10 @@ void handshake_begin(struct connection *connection, int fd)
         return;
     }
     enum pfswrap_seal_role role = connection->initiator ? PFSWRAP_SEAL_INITIATOR : PFSWRAP_SEAL_RESPONDER;
+    const uint64_t today = (uint64_t)time(NULL);
+    cryptoperiod_check(today);
     int error = pfswrap_seal_init(&connection->channel, role, connection_config(connection), NULL, 0,
-                                  atomic_load(&candidates[connection->binding->rule]), (uint64_t)time(NULL));
+                                  atomic_load(&candidates[connection->binding->rule]), today);
     connection->phase = CONNECTION_HANDSHAKE;
     connection->buffering = !connection->initiator;
     if (error != 0)

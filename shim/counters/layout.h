@@ -68,7 +68,7 @@ struct counters_rule {
     uint32_t flags, reserved;
 };
 
-/* A key of a peer that expires. */
+/* A key that expires: of a peer, or of the process itself: "identity FILE" or "psk FILE". */
 struct counters_key {
     char name[COUNTERS_NAME_MAX];
     int64_t not_after; /* seconds */

@@ -27,4 +27,6 @@ void policy_builtin(struct policy *policy)
     policy->seal.handshake_timeout_ms = 10 * 1000;
     policy->seal.linger_ms = 5 * 1000;
     policy->seal.on_removal = POLICY_REMOVAL_REHANDSHAKE;
+    policy->seal.max_key_age_s = policy->seal.warn_before_s = 0;
+    policy->seal.expired = POLICY_EXPIRED_LOG;
 }

@@ -58,6 +58,7 @@ extern const struct policy_key policy_keys_policy[], policy_keys_tls[], policy_k
     policy_keys_listen[], policy_keys_connect[];
 
 int policy_end_tls(struct policy_parser *parser);
+int policy_end_seal(struct policy_parser *parser);
 int policy_end_rule(struct policy_parser *parser);
 
 /* Begins the rule called `name`. Returns 0, or -1 after policy_fail(). */
@@ -95,6 +96,7 @@ extern const char *const policy_words_layer[];
 extern const char *const policy_words_direction[];
 extern const char *const policy_words_reload[];
 extern const char *const policy_words_removal[];
+extern const char *const policy_words_expired[];
 
 /* Returns the index of `value` in `words`, or -1 after policy_fail(). */
 int policy_value_choose(struct policy_parser *parser, const char *value, const char *const words[]);
@@ -116,6 +118,9 @@ int policy_value_name(struct policy_parser *parser, const char *value, char *nam
 
 /* Converts a duration of 1 ms to 1 h: a whole number and ms, s, m or h. Returns 0, or -1 after policy_fail(). */
 int policy_value_duration(struct policy_parser *parser, const char *value, uint32_t *milliseconds);
+
+/* Converts "12h" or "90d", at most 3650 days, or "off", which is 0. Returns 0, or -1 after policy_fail(). */
+int policy_value_period(struct policy_parser *parser, const char *value, uint32_t *seconds);
 
 /*
  * Converts a decimal number from `least` to `most`, without a sign or leading zeros. Returns 0, or -1 after

@@ -43,6 +43,7 @@ enum policy_seal { POLICY_SEAL_OFF, POLICY_SEAL_REQUIRE, POLICY_SEAL_PREFER };
 enum policy_layer { POLICY_LAYER_SOCKET, POLICY_LAYER_TLS };
 enum policy_direction { POLICY_LISTEN, POLICY_CONNECT };
 enum policy_reload { POLICY_RELOAD_OFF, POLICY_RELOAD_REQUEST, POLICY_RELOAD_AUTO };
+enum policy_expired { POLICY_EXPIRED_LOG, POLICY_EXPIRED_REFUSE };
 enum policy_removal { POLICY_REMOVAL_REHANDSHAKE, POLICY_REMOVAL_NOW };
 
 /* Where systemd-journald(8) receives entries in its native protocol. */
@@ -77,6 +78,9 @@ struct policy_seal_keys {
     uint32_t rekey; /* chunks between rekeys, 1 or more */
     uint32_t handshake_timeout_ms;
     uint32_t linger_ms;
+    uint32_t max_key_age_s; /* of identities and psks; 0: no limit */
+    uint32_t warn_before_s; /* how long before a key expires its event is written; 0: there is none */
+    enum policy_expired expired;
     enum policy_removal on_removal; /* when connections end whose rule or peer a reload has removed */
     unsigned identity_lines[POLICY_LIST_MAX], psk_lines[POLICY_LIST_MAX], peers_line; /* line numbers in the file */
 };

@@ -110,6 +110,17 @@ static void print_duration(struct printer *out, const char *key, uint32_t millis
         print(out, "%s = %ums\n", key, milliseconds);
 }
 
+static void print_period(struct printer *out, const char *key, uint32_t seconds)
+{
+    enum { HOUR = 3600, DAY = 24 * HOUR };
+    if (seconds == 0)
+        print(out, "%s = off\n", key);
+    else if (seconds % DAY == 0)
+        print(out, "%s = %ud\n", key, seconds / DAY);
+    else
+        print(out, "%s = %uh\n", key, seconds / HOUR);
+}
+
 static void print_seal(struct printer *out, const struct policy_seal_keys *seal)
 {
     print(out, "\n[seal]\n");
@@ -123,6 +134,9 @@ static void print_seal(struct printer *out, const struct policy_seal_keys *seal)
     print_duration(out, "handshake-timeout", seal->handshake_timeout_ms);
     print_duration(out, "linger", seal->linger_ms);
     print(out, "on-removal = %s\n", policy_words_removal[seal->on_removal]);
+    print_period(out, "max-key-age", seal->max_key_age_s);
+    print_period(out, "warn-before", seal->warn_before_s);
+    print(out, "expired = %s\n", policy_words_expired[seal->expired]);
 }
 
 static void print_address(struct printer *out, const struct policy_address *address)

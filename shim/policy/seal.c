@@ -64,6 +64,34 @@ static int set_on_removal(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_max_key_age(struct policy_parser *parser, const char *value)
+{
+    return policy_value_period(parser, value, &parser->policy->seal.max_key_age_s);
+}
+
+static int set_warn_before(struct policy_parser *parser, const char *value)
+{
+    return policy_value_period(parser, value, &parser->policy->seal.warn_before_s);
+}
+
+static int set_expired(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_expired);
+    if (choice < 0)
+        return -1;
+    parser->policy->seal.expired = (enum policy_expired)choice;
+    return 0;
+}
+
+int policy_end_seal(struct policy_parser *parser)
+{
+    const struct policy_seal_keys *seal = &parser->policy->seal;
+    if (seal->expired == POLICY_EXPIRED_REFUSE && seal->max_key_age_s == 0)
+        return policy_fail_at(parser, policy_key_line(parser, "expired"),
+                              "expired = refuse, expected max-key-age = TIME as well");
+    return 0;
+}
+
 const struct policy_key policy_keys_seal[] = {
     {"identity", true, add_identity},
     {"peers", false, set_peers},
@@ -72,5 +100,8 @@ const struct policy_key policy_keys_seal[] = {
     {"handshake-timeout", false, set_handshake_timeout},
     {"linger", false, set_linger},
     {"on-removal", false, set_on_removal},
+    {"max-key-age", false, set_max_key_age},
+    {"warn-before", false, set_warn_before},
+    {"expired", false, set_expired},
     {NULL, false, NULL},
 };

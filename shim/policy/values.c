@@ -21,6 +21,7 @@ const char *const policy_words_seal[] = {"off", "require", "prefer", NULL};
 const char *const policy_words_layer[] = {"socket", "tls", NULL};
 const char *const policy_words_reload[] = {"off", "request", "auto", NULL};
 const char *const policy_words_removal[] = {"rehandshake", "now", NULL};
+const char *const policy_words_expired[] = {"log", "refuse", NULL};
 const char *const policy_words_direction[] = {"listen", "connect", NULL};
 
 int policy_value_choose(struct policy_parser *parser, const char *value, const char *const words[])
@@ -147,6 +148,24 @@ int policy_value_duration(struct policy_parser *parser, const char *value, uint3
             }
     return policy_fail(parser, "%s = %.80s, expected a duration from 1ms to 1h, such as 500ms, 10s or 2m",
                        parser->key->name, value);
+}
+
+int policy_value_period(struct policy_parser *parser, const char *value, uint32_t *seconds)
+{
+    enum { HOUR = 3600, DAY = 24 * HOUR, DAYS_MAX = 3650 };
+    uint32_t number;
+    const size_t length = digits_scan(value, &number);
+    const uint32_t unit = strcmp(value + length, "d") == 0 ? DAY : strcmp(value + length, "h") == 0 ? HOUR : 0;
+    if (strcmp(value, "off") == 0) {
+        *seconds = 0;
+        return 0;
+    }
+    if (length > 0 && unit != 0 && number > 0 && number <= DAYS_MAX * (DAY / unit)) {
+        *seconds = number * unit;
+        return 0;
+    }
+    return policy_fail(parser, "%s = %.80s, expected off, or a time from 1h to %dd, such as 12h or 90d",
+                       parser->key->name, value, DAYS_MAX);
 }
 
 static const char base64_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -13,6 +13,7 @@
 #include "base/fork_lock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "config/cryptoperiod.h"
 #include "config/init.h"
 #include "config/publish.h"
 #include "config/snapshot.h"
@@ -205,6 +206,8 @@ void reload_read(struct reloading *reloading, bool is_retry)
     if (reloading->result != CONTROL_APPLIED)
         publish_problem(reloading->error.text); /* none, if nothing has changed */
     process_unblock_forks();
+    if (reloading->result == CONTROL_APPLIED)
+        cryptoperiod_look();
     if (reloading->result == CONTROL_APPLIED && pfswrap_policy()->seal.on_removal == POLICY_REMOVAL_NOW)
         reloading->ended = renew_end_removed();
     const bool is_repeated = is_retry && strcmp(last.text, reloading->error.text) == 0;

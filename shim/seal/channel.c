@@ -64,15 +64,36 @@ static enum pfswrap_seal_pattern choose_pattern(const struct pfswrap_seal_config
     return config->anonymous ? PFSWRAP_SEAL_NK : PFSWRAP_SEAL_IK;
 }
 
+/* The first identity that may begin a connection now; NULL: none. */
+static const struct keyring_identity *choose_identity(const struct pfswrap_keyring *keyring, uint64_t now)
+{
+    for (size_t i = 0; i < keyring->identity_count; i++)
+        if (keyring_is_current(&keyring->identities[i].period, now))
+            return &keyring->identities[i];
+    return NULL;
+}
+
+/* Whether there are the keys that a connection needs. Returns 0, E_NO_IDENTITY or E_KEY_EXPIRED. */
+static int check_own_keys(const struct pfswrap_seal_config *config, enum pfswrap_seal_role role, uint64_t now)
+{
+    const struct pfswrap_keyring *keyring = config->keyring;
+
+    if (keyring->psk_count > 0 && keyring_current_psks(keyring, now) == 0)
+        return PFSWRAP_SEAL_E_KEY_EXPIRED;
+    if (role == PFSWRAP_SEAL_INITIATOR && config->anonymous)
+        return 0;
+    if (keyring->identity_count == 0)
+        return PFSWRAP_SEAL_E_NO_IDENTITY;
+    return choose_identity(keyring, now) != NULL ? 0 : PFSWRAP_SEAL_E_KEY_EXPIRED;
+}
+
 static int init_initiator(struct channel *channel, const struct pfswrap_seal_config *config, unsigned candidate)
 {
     const struct keyring_peer *peer;
 
-    if (!config->anonymous) {
-        if (config->keyring->identity_count == 0)
-            return PFSWRAP_SEAL_E_NO_IDENTITY;
-        memcpy(channel->own_static, config->keyring->identities[0].public_key, sizeof channel->own_static);
-    }
+    if (!config->anonymous)
+        memcpy(channel->own_static, choose_identity(config->keyring, channel->now)->public_key,
+               sizeof channel->own_static);
     if ((peer = choose_peer(config, candidate, channel->now)) == NULL)
         return PFSWRAP_SEAL_E_NO_PEER;
     memcpy(channel->peer_static, peer->public_key, sizeof channel->peer_static);
@@ -109,11 +130,9 @@ int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
         config->rehandshake_seconds > 0 ? config->rehandshake_seconds : CHANNEL_REHANDSHAKE_SECONDS;
     channel->rehandshake_bytes =
         config->rehandshake_bytes > 0 ? config->rehandshake_bytes : CHANNEL_REHANDSHAKE_BYTES;
-    if (role == PFSWRAP_SEAL_INITIATOR)
+    if ((result = check_own_keys(config, role, now)) == 0 && role == PFSWRAP_SEAL_INITIATOR)
         result = init_initiator(channel, config, candidate);
-    else if (config->keyring->identity_count == 0)
-        result = PFSWRAP_SEAL_E_NO_IDENTITY;
-    else
+    else if (result == 0)
         channel->state = CHANNEL_AWAIT_1;
     if (result != 0) {
         sodium_memzero(seal, sizeof *seal);

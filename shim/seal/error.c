@@ -25,6 +25,8 @@ const char *pfswrap_seal_error_text(int error)
         return "no identity key";
     case PFSWRAP_SEAL_E_NO_PEER:
         return "no peer of that name has a key that is good today";
+    case PFSWRAP_SEAL_E_KEY_EXPIRED:
+        return "its own keys are older than max-key-age";
     case PFSWRAP_SEAL_E_CHANNEL:
         return "not a channel of this version";
     case PFSWRAP_SEAL_E_POISONED:
@@ -110,6 +112,7 @@ const char *pfswrap_seal_error_name(int error)
         NAME(E_CLOSED)
         NAME(E_NO_IDENTITY)
         NAME(E_NO_PEER)
+        NAME(E_KEY_EXPIRED)
         NAME(E_CHANNEL)
         NAME(E_POISONED)
         NAME(E_MAGIC)

@@ -33,10 +33,19 @@ static int own_secret(const struct channel *channel, const struct pfswrap_seal_c
     return 0;
 }
 
+/* Whether the psk may be used: in a re-handshake every one, so that open connections go on. */
+static bool psk_is_usable(const struct channel *channel, const struct keyring_psk *psk)
+{
+    return channel->was_ready || keyring_is_current(&psk->period, channel->now);
+}
+
 size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config)
 {
-    const size_t psks = noise_pattern_has_psk(pattern_of(channel)) ? config->keyring->psk_count : 0;
+    size_t psks = 0;
 
+    if (noise_pattern_has_psk(pattern_of(channel)))
+        for (size_t i = 0; i < config->keyring->psk_count; i++)
+            psks += psk_is_usable(channel, &config->keyring->psks[i]);
     return noise_overhead_1(pattern_of(channel)) + PAYLOAD_REKEY_BYTES + psks * PAYLOAD_PSK_ID_BYTES;
 }
 
@@ -52,7 +61,8 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
         return result;
     if (noise_pattern_has_psk(pattern_of(channel)))
         for (size_t i = 0; i < config->keyring->psk_count; i++)
-            length += payload_write_psk_id(payload + length, config->keyring->psks[i].id);
+            if (psk_is_usable(channel, &config->keyring->psks[i]))
+                length += payload_write_psk_id(payload + length, config->keyring->psks[i].id);
     noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
     noise_make_ephemeral(&channel->noise);
     result = noise_write_1(&channel->noise, secret, channel->own_static, payload, length, out);
@@ -120,7 +130,9 @@ static int choose_psk(struct channel *channel, const struct pfswrap_seal_config 
                       const struct payload *payload)
 {
     for (size_t i = 0; i < payload->psk_id_count; i++) {
-        if (keyring_find_psk(config->keyring, payload->psk_ids[i]) != NULL) {
+        const struct keyring_psk *const psk = keyring_find_psk(config->keyring, payload->psk_ids[i]);
+
+        if (psk != NULL && psk_is_usable(channel, psk)) {
             memcpy(channel->psk_id, payload->psk_ids[i], sizeof channel->psk_id);
             return 0;
         }

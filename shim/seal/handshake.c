@@ -131,6 +131,8 @@ static int find_own_identity(struct channel *channel, const struct pfswrap_keyri
     for (size_t i = 0; i < keyring->identity_count; i++) {
         uint8_t id[CHANNEL_KEY_ID_BYTES];
 
+        if (!keyring_is_current(&keyring->identities[i].period, channel->now))
+            continue;
         compute_key_id(id, preamble, keyring->identities[i].public_key);
         if (memcmp(id, preamble + PREAMBLE_KEY_ID, sizeof id) == 0) {
             memcpy(channel->own_static, keyring->identities[i].public_key, sizeof channel->own_static);

@@ -95,9 +95,42 @@ static ssize_t read_all(FILE *file, char *buffer, size_t size)
     return (ssize_t)have;
 }
 
-/* Converts one key on the first line; further lines must be empty. Returns 0, or -1 with *error filled. */
+/*
+ * Reads the lines behind the key: empty ones and comments, of which `# created DATE` says when the key was made.
+ * Returns 0, or -1 with *error filled.
+ */
+static int parse_comments(const char *text, const char *end, const char *path, int64_t *created,
+                          struct pfswrap_keys_error *error)
+{
+    static const char word[] = "# created ";
+
+    for (unsigned line = 1; text < end; line++) {
+        const char *const newline = memchr(text, '\n', (size_t)(end - text));
+        const char *const next = newline != NULL ? newline + 1 : end;
+        size_t length = (size_t)((newline != NULL ? newline : end) - text);
+
+        while (length > 0 && strchr("\r \t", text[length - 1]) != NULL && text[length - 1] != '\0')
+            length--;
+        if (length > 0 && text[0] != '#') {
+            keys_error_set(error, "%s: expected one key and nothing after it but comments", path);
+            return -1;
+        }
+        if (length >= sizeof word - 1 && memcmp(text, word, sizeof word - 1) == 0 &&
+            (*created = keyring_read_date(text + sizeof word - 1, length - (sizeof word - 1))) < 0) {
+            keys_error_set(error, "%s:%u: expected # created YYYY-MM-DDThh:mm:ssZ", path, line);
+            return -1;
+        }
+        text = next;
+    }
+    return 0;
+}
+
+/*
+ * Converts one key on the first line; further lines must be empty or comments. *created: as they say, or unchanged.
+ * Returns 0, or -1 with *error filled.
+ */
 static int parse_key(uint8_t key[PFSWRAP_KEY_BYTES], const char *text, size_t length, const char *path,
-                     struct pfswrap_keys_error *error)
+                     int64_t *created, struct pfswrap_keys_error *error)
 {
     const size_t line = strcspn(text, "\r\n \t");
 
@@ -107,11 +140,7 @@ static int parse_key(uint8_t key[PFSWRAP_KEY_BYTES], const char *text, size_t le
                        path, PFSWRAP_KEY_TEXT_BYTES - 1, line);
         return -1;
     }
-    if (line + strspn(text + line, "\r\n \t") != length) {
-        keys_error_set(error, "%s: expected one key and nothing after it", path);
-        return -1;
-    }
-    return 0;
+    return parse_comments(text + line, text + length, path, created, error);
 }
 
 static int load_key(struct pfswrap_keyring *keyring, const char *path, struct pfswrap_keys_error *error,
@@ -122,14 +151,20 @@ static int load_key(struct pfswrap_keyring *keyring, const char *path, struct pf
     size_t size = 0;
     int result = -1;
     FILE *const file = open_checked(keyring, path, FILE_SECRET, KEY_FILE_MAX, &size, error);
+    struct stat status = {0};
+    int64_t created;
     ssize_t length;
 
     if (file == NULL)
         return -1;
+    (void)fstat(fileno(file), &status);
+    created = status.st_mtime; /* of a file that does not say it */
     if ((length = read_all(file, text, KEY_FILE_MAX)) < 0)
         keys_error_set(error, "%s: %s", path, strerror(errno));
-    else if (parse_key(key, text, (size_t)length, path, error) == 0 && (result = add(keyring, key)) != 0)
+    else if (parse_key(key, text, (size_t)length, path, &created, error) == 0 && (result = add(keyring, key)) != 0)
         keys_error_set(error, "%s: %s", path, full);
+    if (result == 0)
+        keyring_set_created(keyring, add == pfswrap_keyring_add_psk, created);
     (void)fclose(file);
     sodium_memzero(key, sizeof key);
     sodium_memzero(text, sizeof text);

@@ -59,6 +59,7 @@ int pfswrap_keyring_add_identity(struct pfswrap_keyring *keyring, const uint8_t 
     identity = &keyring->identities[keyring->identity_count++];
     memcpy(identity->secret, secret, sizeof identity->secret);
     memcpy(identity->public_key, public_key, sizeof identity->public_key);
+    identity->period.not_after = PFSWRAP_NEVER;
     (void)sodium_mprotect_readonly(keyring);
     return 0;
 }
@@ -79,8 +80,46 @@ int pfswrap_keyring_add_psk(struct pfswrap_keyring *keyring, const uint8_t psk[P
     entry = &keyring->psks[keyring->psk_count++];
     memcpy(entry->key, psk, sizeof entry->key);
     memcpy(entry->id, id, sizeof entry->id);
+    entry->period.not_after = PFSWRAP_NEVER;
     (void)sodium_mprotect_readonly(keyring);
     return 0;
+}
+
+void keyring_set_created(struct pfswrap_keyring *keyring, bool is_psk, int64_t created)
+{
+    created = created > 0 ? created : 0;
+    if ((is_psk ? keyring->psk_count : keyring->identity_count) == 0 || sodium_mprotect_readwrite(keyring) != 0)
+        return;
+    if (is_psk)
+        keyring->psks[keyring->psk_count - 1].period.created = created;
+    else
+        keyring->identities[keyring->identity_count - 1].period.created = created;
+    (void)sodium_mprotect_readonly(keyring);
+}
+
+static void limit_period(struct keyring_period *period, int64_t seconds)
+{
+    period->not_after = period->created + seconds - 1;
+}
+
+void keyring_limit_age(struct pfswrap_keyring *keyring, int64_t seconds)
+{
+    if (sodium_mprotect_readwrite(keyring) != 0)
+        return;
+    for (size_t i = 0; i < keyring->identity_count; i++)
+        limit_period(&keyring->identities[i].period, seconds);
+    for (size_t i = 0; i < keyring->psk_count; i++)
+        limit_period(&keyring->psks[i].period, seconds);
+    (void)sodium_mprotect_readonly(keyring);
+}
+
+size_t keyring_current_psks(const struct pfswrap_keyring *keyring, uint64_t now)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < keyring->psk_count; i++)
+        count += keyring_is_current(&keyring->psks[i].period, now);
+    return count;
 }
 
 bool keyring_name_is_valid(const char *name, size_t length)

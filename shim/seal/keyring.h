@@ -11,14 +11,22 @@
 
 enum { KEYRING_PSK_ID_BYTES = 8 };
 
+/* When a key was made, and the last second in which it may begin a connection, in Unix time. */
+struct keyring_period {
+    int64_t created; /* 0: not known */
+    int64_t not_after;
+};
+
 struct keyring_identity {
     uint8_t secret[PFSWRAP_KEY_BYTES];
     uint8_t public_key[PFSWRAP_KEY_BYTES];
+    struct keyring_period period;
 };
 
 struct keyring_psk {
     uint8_t key[PFSWRAP_KEY_BYTES];
     uint8_t id[KEYRING_PSK_ID_BYTES]; /* BLAKE2b-64 of "pfswrap psk id 1", keyed with the psk */
+    struct keyring_period period;
 };
 
 struct keyring_peer {
@@ -41,6 +49,24 @@ const struct keyring_psk *keyring_find_psk(const struct pfswrap_keyring *keyring
                                            const uint8_t id[KEYRING_PSK_ID_BYTES]);
 const struct keyring_peer *keyring_find_peer(const struct pfswrap_keyring *keyring,
                                              const uint8_t public_key[PFSWRAP_KEY_BYTES]);
+
+/* Whether the key may begin a connection at `now`. */
+static inline bool keyring_is_current(const struct keyring_period *period, uint64_t now)
+{
+    return now <= (uint64_t)period->not_after;
+}
+
+/* The number of psks that may begin a connection at `now`. */
+size_t keyring_current_psks(const struct pfswrap_keyring *keyring, uint64_t now);
+
+/* The key that was added last, an identity or a psk, was made at `created`. */
+void keyring_set_created(struct pfswrap_keyring *keyring, bool is_psk, int64_t created);
+
+/* No key that is older than `seconds` begins a connection from now on. Open connections go on. */
+void keyring_limit_age(struct pfswrap_keyring *keyring, int64_t seconds);
+
+/* Reads YYYY-MM-DD (its end) or YYYY-MM-DDThh:mm:ssZ. Returns Unix time, or -1. */
+int64_t keyring_read_date(const char *text, size_t length);
 
 /* Whether `name` is valid in a peers file: 1 to 63 characters from A-Z a-z 0-9 . _ - @. */
 bool keyring_name_is_valid(const char *name, size_t length);

@@ -71,8 +71,7 @@ static int64_t days_since_epoch(int year, int month, int day)
     return days + day - 1;
 }
 
-/* Reads YYYY-MM-DD (until the end of that day) or YYYY-MM-DDThh:mm:ssZ. Returns the last valid second, or -1. */
-static int64_t read_date(const char *text, size_t length)
+int64_t keyring_read_date(const char *text, size_t length)
 {
     const char *const end = text + length;
     const bool whole_day = length == strlen("YYYY-MM-DD");
@@ -103,7 +102,7 @@ static int read_option(const char *word, size_t length, int64_t *not_after, stru
         keys_error_set(error, "expected not-after=DATE, found \"%.*s\"", (int)(length < 64 ? length : 64), word);
         return -1;
     }
-    if ((*not_after = read_date(word + prefix, length - prefix)) < 0) {
+    if ((*not_after = keyring_read_date(word + prefix, length - prefix)) < 0) {
         keys_error_set(error, "expected a date YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ, found \"%.*s\"",
                        (int)(length - prefix < 64 ? length - prefix : 64), word + prefix);
         return -1;

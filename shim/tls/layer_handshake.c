@@ -10,6 +10,7 @@
 #include "base/raw_syscall.h"
 #include "base/transport.h"
 
+#include "config/cryptoperiod.h"
 #include "config/init.h"
 #include "config/snapshot.h"
 #include "fd/linger.h"
@@ -142,6 +143,7 @@ static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct polic
                          layer->snapshot->policy->seal.handshake_timeout_ms;
     audit_addresses_read(&layer->addresses, lib->SSL_get_rfd(ssl));
     const struct pfswrap_tunnel_transport transport = layer_transport(layer);
+    cryptoperiod_check((uint64_t)time(NULL));
     if (binding_read(lib, ssl, binding) && fork_guard_make(&layer->fork_guard))
         layer->tunnel = pfswrap_tunnel_new(
             server ? PFSWRAP_SEAL_RESPONDER : PFSWRAP_SEAL_INITIATOR,

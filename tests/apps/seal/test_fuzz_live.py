@@ -113,11 +113,11 @@ def bare(tap):
 def hostile(server, python, seconds, worker):
     keys = server.keys
     words = {"port": server.port, "seconds": seconds, "seed": server.seed, "worker": worker, "peer": keys.public("peer"),
-             "secret": keys.path("hostile").read_text().strip()}
+             "secret": keys.path("hostile").read_text().split()[0]}
     if server.inside:
         words["tls"] = 1
     if server.psk:
-        words["psk"] = Path(server.psk).read_text().strip()
+        words["psk"] = Path(server.psk).read_text().split()[0]
     if server.way == "redis":
         words["echoes"] = 0
     return Process([python, "-B", ROOT / "tests/peers/mutating_peer.py", *(f"--{name}={value}" for name, value in words.items())])

@@ -8,6 +8,7 @@ import hashlib
 import os
 import pathlib
 import pty
+import re
 import select
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from lib.tap import Tap
 
 PROGRAM = PROGRAMS / "seal/seal_keys"
 SERVER = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+CREATED = re.compile(r"[A-Za-z0-9+/]{43}=\n# created \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n")
 tap = Tap()
 report = tap.result
 
@@ -27,12 +29,14 @@ def run(*arguments, text="", **options):
 
 def check_random():
     first, second = run("genkey"), run("genkey")
-    report(first.returncode == 0 and len(base64.b64decode(first.stdout, validate=False)) == 32 and
-           len(first.stdout) == 45 and first.stdout != second.stdout, "genkey prints 32 random bytes as base64 and a newline",
+    report(first.returncode == 0 and CREATED.fullmatch(first.stdout) and len(base64.b64decode(first.stdout[:44])) == 32 and
+           first.stdout[:44] != second.stdout[:44], "genkey prints 32 random bytes as base64, and a comment with the time",
            first)
     psk = run("genpsk")
-    report(psk.returncode == 0 and len(base64.b64decode(psk.stdout)) == 32 and psk.stdout != run("genpsk").stdout,
+    report(psk.returncode == 0 and CREATED.fullmatch(psk.stdout) and psk.stdout[:44] != run("genpsk").stdout[:44],
            "genpsk prints 32 random bytes, too", psk)
+    report(run("pubkey", text=first.stdout).stdout == run("pubkey", text=first.stdout[:45]).stdout != "",
+           "pubkey reads what genkey prints", first)
 
 
 def check_pubkey():
@@ -54,7 +58,7 @@ def check_loose_file():
             path.chmod(mode)
             with path.open("w") as file:
                 warned = subprocess.run([PROGRAM, "genkey"], stdout=file, stderr=subprocess.PIPE, text=True)
-            report(("warning: group or others can read" in warned.stderr) == expected and len(path.read_text()) == 45,
+            report(("warning: group or others can read" in warned.stderr) == expected and CREATED.fullmatch(path.read_text()),
                    f"genkey into a file of mode {mode:04o} {'warns' if expected else 'does not warn'}", warned.stderr)
     with open("/dev/full", "w") as full:
         failed = subprocess.run([PROGRAM, "genkey"], stdout=full, stderr=subprocess.PIPE, text=True)

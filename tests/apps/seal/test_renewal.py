@@ -28,7 +28,7 @@ def foreign(keys, script, port, *words):
     python = python_with("dissononce", "cryptography")
     if python is None:
         raise Skip("no Python here has dissononce (Debian: python3-dissononce)")
-    secret, server = keys.path("rude").read_text().strip(), keys.public("peer")
+    secret, server = keys.path("rude").read_text().split()[0], keys.public("peer")
     with socket.create_connection(("127.0.0.1", port)) as connection:
         result = subprocess.run([python, PEERS / script, *words[:1], f"--secret={secret}", f"--peer={server}", *words[1:]],
                                 stdin=connection, stdout=connection, stderr=subprocess.PIPE, timeout=4 * DEADLINE, check=False)

@@ -63,14 +63,16 @@ START_TEST(every_key_prints_and_parses_back)
         "client-certificates = require\ndtls = refuse\n"
         "[wire]\ntls = log\nplaintext = starttls\n"
         "[seal]\nidentity = /a\nidentity = /b\npeers = /p\npsk = /x\nrekey = 7\n"
-        "handshake-timeout = 1500ms\nlinger = 1m\non-removal = now\n"
+        "handshake-timeout = 1500ms\nlinger = 1m\non-removal = now\nmax-key-age = 90d\n"
+        "warn-before = 25h\nexpired = refuse\n"
         "[listen a]\naddress = 0.0.0.0:1, [::]:2, 10.0.0.0/8:*, [2001:db8::]/32:80-90\nseal = require\n"
         "layer = tls\nclients = a, b\nservice = s\nplaintext = refuse\n"
         "[listen b]\naddress = 127.0.0.1:1\nseal = prefer\nclients = any\n"
         "[connect c]\naddress = [::1]:1\nseal = require\npeer = x\npeer = y\n"
         "[connect d]\naddress = 1.2.3.4/32:1\n[end]\n");
     ck_assert_ptr_nonnull(strstr(first, "\nreload = auto\n"));
-    ck_assert_ptr_nonnull(strstr(first, "\non-removal = now\n"));
+    ck_assert_ptr_nonnull(
+        strstr(first, "\non-removal = now\nmax-key-age = 90d\nwarn-before = 25h\nexpired = refuse\n"));
     ck_assert_ptr_nonnull(strstr(first, "\n\n[end]\n"));
     ck_assert_ptr_nonnull(strstr(first, "\nhandshake-timeout = 1500ms\nlinger = 60s\n"));
     ck_assert_ptr_nonnull(strstr(first, "\npin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"));

@@ -139,6 +139,29 @@ START_TEST(open_connections_end_at_the_next_rehandshake_or_at_once)
 }
 END_TEST
 
+START_TEST(keys_may_have_an_age_and_a_warning_before_it)
+{
+    expect_accepted("[seal]\nmax-key-age = 365d\nwarn-before = 36h\nexpired = refuse\n");
+    ck_assert_uint_eq(policy.seal.max_key_age_s, 365 * 86400);
+    ck_assert_uint_eq(policy.seal.warn_before_s, 36 * 3600);
+    ck_assert_int_eq(policy.seal.expired, POLICY_EXPIRED_REFUSE);
+    expect_accepted("[seal]\nmax-key-age = off\nwarn-before = 3650d\nexpired = log\n");
+    ck_assert_uint_eq(policy.seal.max_key_age_s, 0);
+    static const char *const bad[] = {"0d", "3651d", "87601h", "10", "1w", "d", "1s", "-1d"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char text[64], message[160];
+        (void)snprintf(text, sizeof text, "[seal]\nmax-key-age = %s\n", bad[i]);
+        (void)snprintf(
+            message, sizeof message,
+            "test.conf:2: max-key-age = %s, expected off, or a time from 1h to 3650d, such as 12h or 90d", bad[i]);
+        expect_refused(text, message);
+    }
+    expect_refused("[seal]\nexpired = refuse\nmax-key-age = off\n",
+                   "test.conf:2: expired = refuse, expected max-key-age = TIME as well");
+    expect_refused("[seal]\nexpired = end\n", "test.conf:2: expired = end, expected log or refuse");
+}
+END_TEST
+
 START_TEST(a_key_before_any_section_is_refused)
 {
     expect_refused("; x\nmode = audit\n", "test.conf:2: mode comes before any section, expected [policy], [tls], "
@@ -243,6 +266,7 @@ int main(void)
     tcase_add_test(cases, a_section_may_not_be_repeated);
     tcase_add_test(cases, a_policy_that_is_read_again_says_where_it_ends);
     tcase_add_test(cases, open_connections_end_at_the_next_rehandshake_or_at_once);
+    tcase_add_test(cases, keys_may_have_an_age_and_a_warning_before_it);
     tcase_add_test(cases, a_key_before_any_section_is_refused);
     tcase_add_test(cases, an_unknown_key_is_refused_with_the_known_ones);
     tcase_add_test(cases, a_single_key_may_not_be_repeated);

@@ -227,6 +227,27 @@ START_TEST(a_key_file_without_a_key_is_refused)
 }
 END_TEST
 
+START_TEST(a_key_file_says_when_the_key_was_made_or_its_time_does)
+{
+    const struct timespec times[] = {{.tv_sec = 1000}, {.tv_sec = 2000}}; /* of access, and of modification */
+
+    write_file(KEY_A "\n# created 2027-03-01T12:00:00Z\n\n# a word\n", 0600);
+    ck_assert_msg(pfswrap_keyring_load_identity(keyring, path, &error) == 0, "%s", error.text);
+    ck_assert_int_eq(1803902400, keyring->identities[0].period.created); /* date -ud '2027-03-01 12:00:00' +%s */
+    ck_assert_int_eq(PFSWRAP_NEVER, keyring->identities[0].period.not_after);
+    write_file(KEY_B "\r\n#created 2027-03-01\r\n# other: created 1\n", 0600);
+    ck_assert_int_eq(0, utimensat(AT_FDCWD, path, times, 0));
+    ck_assert_msg(pfswrap_keyring_load_psk(keyring, path, &error) == 0, "%s", error.text);
+    ck_assert_int_eq(2000, keyring->psks[0].period.created);
+    write_file(KEY_B "\n\n# created yesterday\n", 0600);
+    ck_assert_int_eq(-1, pfswrap_keyring_load_identity(keyring, path, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, ":3: expected # created YYYY-MM-DDThh:mm:ssZ"));
+    write_file(KEY_B "\n# created 2027-03-01\n" KEY_A "\n", 0600);
+    ck_assert_int_eq(-1, pfswrap_keyring_load_identity(keyring, path, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "nothing after it but comments"));
+}
+END_TEST
+
 START_TEST(a_peers_file_may_be_read_but_not_written_by_others)
 {
     write_file("redis " KEY_A "\n", 0644);
@@ -329,6 +350,7 @@ static TCase *cases(void)
     tcase_add_test(tc, a_key_file_is_read_if_no_other_user_can_read_it);
     tcase_add_test(tc, a_key_file_of_another_user_or_of_another_kind_is_refused);
     tcase_add_test(tc, a_key_file_without_a_key_is_refused);
+    tcase_add_test(tc, a_key_file_says_when_the_key_was_made_or_its_time_does);
     tcase_add_test(tc, a_peers_file_may_be_read_but_not_written_by_others);
     tcase_add_test(tc, secrets_are_in_locked_memory_that_is_not_in_core_dumps);
     tcase_add_test(tc, writing_past_a_keyring_ends_the_process);

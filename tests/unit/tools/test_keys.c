@@ -68,7 +68,10 @@ START_TEST(what_is_not_one_line_of_text_is_refused)
     expect_line(wide, 63, true, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
     expect_no_line(wide, 64, "pfswrap: stdin: expected one line of text of at most 63 bytes\n");
     expect_no_line("a\0b\n", 4, "pfswrap: stdin: expected one line of text of at most 63 bytes\n");
-    expect_no_line("one\ntwo\n", 8, "pfswrap: stdin: expected one key and nothing after it\n");
+    expect_no_line("one\ntwo\n", 8, "pfswrap: stdin: expected one key and nothing after it but comments\n");
+    expect_no_line("one\n# two\nthree\n", 16,
+                   "pfswrap: stdin: expected one key and nothing after it but comments\n");
+    expect_line("one\n\n# two three\r\n#\n", 22, true, "one");
 }
 END_TEST
 
