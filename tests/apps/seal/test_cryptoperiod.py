@@ -42,7 +42,7 @@ def check_events():
         with tap.case(f"a key that is older than max-key-age, as {said}, is an event and goes on"):
             service = Aged(100, comment, max_key_age="90d")
             equal(service.client().ask("try"), "ok", "a connection")
-            event = service.server_wrap.wait_event("expired", kind="identity", file=str(service.keys.path("server")))
+            event = service.server_wrap.wait_event("expired", kind_="identity", file=str(service.keys.path("server")))
             equal(event["key"], service.keys.public("server"), "the public key")
             check(event["created"][:10] == date(100)[:10] and event["expires"][:10] == date(10)[:10], f"dates: {event}")
             equal(len(service.server_wrap.events("expired")), 1, "events")
@@ -56,8 +56,8 @@ def check_events():
             line.replace("\n", f" not-after={tomorrow}\n") if line.startswith("second ") else line
             for line in text.splitlines(True)))
         applied(service.reload())
-        service.server_wrap.wait_event("expiring", kind="identity")
-        event = service.server_wrap.wait_event("expiring", kind="peer", peer_name="second")
+        service.server_wrap.wait_event("expiring", kind_="identity")
+        event = service.server_wrap.wait_event("expiring", kind_="peer", peer_name="second")
         check(event["expires"] > tomorrow, f"expires: {event}")
         equal((len(service.server_wrap.events("expiring")), service.server_wrap.events("expired")), (2, []), "events")
 
@@ -74,7 +74,7 @@ def check_refusal():
         equal(client.ask("open 2"), "open 2", "connections")
         service.age(100)
         applied(service.reload())
-        service.server_wrap.wait_event("expired", kind="identity")
+        service.server_wrap.wait_event("expired", kind_="identity")
         check(client.ask("try").startswith("failed"), "a connection with an expired key")
         equal(client.ask("echo"), "echo 2", "open connections")
         reason = "its own keys are older than max-key-age"
