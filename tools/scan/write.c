@@ -9,7 +9,11 @@
 #include "../message.h"
 #include "../safe_text.h"
 
-enum { WORDS_WIDTH = 44 };
+enum {
+    WORDS_WIDTH = 44,
+    RUN_MIN =
+        10, /* as many rows with the same answer become one, such as each offer of TLS to a server without it */
+};
 
 static const char *const result_words[] = {"refused", "accepted", "unclear", "not probed"};
 static const char *const result_ids[] = {"refused", "accepted", "unclear", "not-probed"};
@@ -45,6 +49,30 @@ static void write_row(const struct scan_row *row)
         policy_words[row->policy], row->detail);
 }
 
+/* Whether the row is about TLS. Plaintext and the seal always have rows of their own. */
+static bool is_tls(const struct scan_row *row)
+{
+    return strcmp(row->id, "plaintext") != 0 && strcmp(row->id, "seal") != 0;
+}
+
+/* How many rows from this one on have the same answer, which is not that something was accepted. */
+static size_t length_of_run(const struct scan_target *target, size_t first)
+{
+    const struct scan_row *const row = &target->rows[first];
+    size_t end = first + 1;
+    while (row->result != SCAN_ACCEPTED && end < target->count && is_tls(&target->rows[end]) &&
+           target->rows[end].result == row->result && strcmp(target->rows[end].detail, row->detail) == 0)
+        end++;
+    return end - first;
+}
+
+static void write_run(const struct scan_row *first, size_t length)
+{
+    char words[sizeof first->words + 40];
+    (void)snprintf(words, sizeof words, "%s and %zu more (--json has each)", first->words, length - 1);
+    out("  %-*s %-10s %-7s %s\n", WORDS_WIDTH, words, result_words[first->result], "-", first->detail);
+}
+
 void scan_write_text(const struct scan_target *target)
 {
     size_t outside = 0, unclear = 0, skipped = 0;
@@ -54,8 +82,14 @@ void scan_write_text(const struct scan_target *target)
     if (target->rule != NULL)
         out("rule: [listen %s]\n", target->rule->name);
     out("\n  %-*s %-10s %-7s\n", WORDS_WIDTH, "OFFERED", "ANSWER", "ALLOWED");
-    for (size_t i = 0; i < target->count; i++) {
-        write_row(&target->rows[i]);
+    for (size_t i = 0, run_end = 0; i < target->count; i++) {
+        const size_t run = length_of_run(target, i);
+        if (i >= run_end && run >= RUN_MIN) {
+            write_run(&target->rows[i], run);
+            run_end = i + run;
+        }
+        if (i >= run_end)
+            write_row(&target->rows[i]);
         outside += scan_is_outside(&target->rows[i]);
         unclear += target->rows[i].result == SCAN_UNCLEAR;
         skipped += target->rows[i].result == SCAN_NOT_PROBED;

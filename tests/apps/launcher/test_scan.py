@@ -131,6 +131,9 @@ def prove_plain_and_sealed(tap):
                 equal(found["plaintext"]["answer"], answer, "plaintext")
                 if answer == "accepted":
                     contains(found["plaintext"]["detail"], "GET / HTTP/1.0", "the echo")
+                text = scan(f"127.0.0.1:{port}", status=status).text
+                refused = sum(row["answer"] == "refused" and row["id"] not in ("plaintext", "seal") for row in found.values())
+                contains(text, f"SSL 3.0 and {refused - 1} more (--json has each)", "the text, where each offer has the same answer")
     with tap.case("a sealed port accepts the seal, and neither plaintext nor TLS"):
         port = free_port()
         wrap = SealWrap(Keys("peer"), listen=port)
