@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "place.h"
+#include "policy/registry.h"
 #include "../message.h"
 
 static struct proposal *proposal_new(struct proposals *proposals, const struct proposal *like)
@@ -98,8 +99,11 @@ static void lookup_make(struct lookup *lookup, const struct facts *facts)
 static void write_outcome(char words[TALLY_KEY_MAX], const struct outcome *outcome, const struct tally_entry *row)
 {
     const unsigned offer = outcome->offer;
-    char group[16] = "";
-    if (outcome->group != 0)
+    const struct tls_group *const known = outcome->group != 0 ? tls_group_by_id((uint16_t)outcome->group) : NULL;
+    char group[48] = "";
+    if (known != NULL)
+        (void)snprintf(group, sizeof group, ", %s", known->name);
+    else if (outcome->group != 0)
         (void)snprintf(group, sizeof group, ", 0x%04x", outcome->group);
     (void)snprintf(words, TALLY_KEY_MAX, "%s%s%.40s%s%s%s", version_words(outcome->version),
                    row->parts[FACT_CIPHER][0] != '\0' ? ", " : "", row->parts[FACT_CIPHER], group,

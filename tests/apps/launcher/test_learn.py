@@ -120,6 +120,7 @@ def prove_programs(tap):
     with tap.case("the proposal has min-version = 1.2 for the old client, a rule for the port, and says who needs them"):
         contains(settings(text), "min-version = 1.2", "the proposal")
         contains(settings(text), "mode = enforce", "the proposal")
+        contains(comments(text), "(TLS 1.2, 0xc030; TLS 1.3 was not offered)", "the outcome")
         contains(text, f"[listen learned-listen-{ports['plain']}]\naddress = 127.0.0.1/32:{ports['plain']}\n", "the proposal")
         contains(comments(text), f"openssl at [::ffff:127.0.0.1]:{ports['tls']} from [::ffff:127.0.0.1]: 1 time", "the proposal")
         contains(comments(text), f"socat at 127.0.0.1:{ports['plain']} from 127.0.0.1: ", "the proposal")
