@@ -1,4 +1,5 @@
 #include "link.h"
+#include "../tcp_pair.h"
 
 /* The shim's background thread is not joined at exit: it has no memory of its own, and the kernel ends it. */
 __attribute__((visibility("default"))) const char *__tsan_default_options(void);
@@ -66,19 +67,12 @@ char *link_read_log(const char *directory)
 
 void link_pair(int *one, int *other)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int no_delay = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, length), 0);
-    ck_assert_int_eq(listen(listener, 1), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-    *one = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(*one, (struct sockaddr *)&address, length), 0);
-    *other = accept(listener, NULL, NULL);
-    ck_assert_int_ge(*other, 0);
+    const struct tcp_pair pair = tcp_pair_connect();
+    const int no_delay = 1;
+    *one = pair.here;
+    *other = pair.there;
     (void)setsockopt(*one, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
     (void)setsockopt(*other, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
-    ck_assert_int_eq(close(listener), 0);
 }
 
 void link_seal(int fd, uint16_t rule, bool initiator, bool nonblocking)

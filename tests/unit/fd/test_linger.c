@@ -1,5 +1,6 @@
 /* Closing waits for what was sent on marked sockets, for no other descriptor, and never for long. */
 #include "../suite.h"
+#include "../tcp_pair.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,27 +20,6 @@
 #include "base/process.h"
 #include "fd/hidden.h"
 #include "fd/linger.h"
-
-struct pair {
-    int here, there;
-};
-
-/* A TCP connection over the loopback. */
-static struct pair connected(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, length), 0);
-    ck_assert_int_eq(listen(listener, 1), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-    struct pair pair = {.here = socket(AF_INET, SOCK_STREAM, 0)};
-    ck_assert_int_eq(connect(pair.here, (struct sockaddr *)&address, length), 0);
-    pair.there = accept(listener, NULL, NULL);
-    ck_assert_int_ge(pair.there, 0);
-    ck_assert_int_eq(close(listener), 0);
-    return pair;
-}
 
 /* Sends until the peer, which reads nothing, takes no more. Returns how many bytes were sent. */
 static size_t fill(int fd)
@@ -70,7 +50,7 @@ static long milliseconds(void)
 
 START_TEST(nothing_is_waited_for_on_a_descriptor_without_a_mark)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     (void)fill(pair.here);
     long begun = milliseconds();
     linger_before_close(pair.here);
@@ -83,7 +63,7 @@ END_TEST
 
 START_TEST(a_marked_descriptor_waits_until_the_peers_kernel_has_everything)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     (void)fill(pair.here);
     linger_mark(pair.here);
     pid_t reader = fork();
@@ -106,9 +86,9 @@ END_TEST
 START_TEST(a_peer_that_takes_nothing_delays_many_descriptors_no_longer_than_one)
 {
     enum { COUNT = 3 };
-    struct pair pairs[COUNT];
+    struct tcp_pair pairs[COUNT];
     for (int i = 0; i < COUNT; i++) {
-        pairs[i] = connected();
+        pairs[i] = tcp_pair_connect();
         (void)fill(pairs[i].here);
         linger_mark(pairs[i].here);
     }
@@ -125,7 +105,7 @@ END_TEST
 
 START_TEST(closing_does_not_wait_for_a_peer_that_has_closed)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     (void)fill(pair.here);
     linger_mark(pair.here);
     ck_assert_int_eq(close(pair.there), 0); /* unread data there: a reset */
@@ -139,7 +119,7 @@ END_TEST
 START_TEST(a_non_blocking_descriptor_is_kept_and_not_waited_for)
 {
     static char block[65536];
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     ck_assert_int_eq(send(pair.there, "ticket", 6, 0), 6);
     const size_t sent = fill(pair.here);
     ck_assert_int_eq(fcntl(pair.here, F_SETFL, O_NONBLOCK), 0);
@@ -157,7 +137,7 @@ END_TEST
 
 START_TEST(a_kept_duplicate_has_an_end)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     (void)fill(pair.here);
     ck_assert_int_eq(fcntl(pair.here, F_SETFL, O_NONBLOCK), 0);
     linger_mark(pair.here);
@@ -174,7 +154,7 @@ END_TEST
 /* A child of fork(3), and two that libc does not see: one closes a number first, the other a range. */
 START_TEST(a_child_does_not_wait_for_its_parents_connections)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     (void)fill(pair.here);
     linger_mark(pair.here);
     pid_t child = _i == 0 ? fork() : (pid_t)syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
@@ -195,7 +175,7 @@ END_TEST
 
 START_TEST(closing_does_not_wait_for_a_marked_number_that_is_no_longer_a_socket)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     int pipes[2];
     ck_assert_int_eq(pipe(pipes), 0);
     linger_mark(pair.here);

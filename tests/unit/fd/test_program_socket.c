@@ -2,6 +2,7 @@
  * Sockets as the program sees them: the kernel answers, unless the descriptor's own operations do.
  */
 #include "../suite.h"
+#include "../tcp_pair.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -77,29 +78,8 @@ static const struct plane records;
 const struct plane *const planes[] = {&takes_over, &records, NULL};
 const struct process_observer *const process_observers[] = {NULL};
 
-struct pair {
-    int here, there;
-};
-
-/* A TCP connection over the loopback. */
-static struct pair connected(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, length), 0);
-    ck_assert_int_eq(listen(listener, 1), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-    struct pair pair = {.here = socket(AF_INET, SOCK_STREAM, 0)};
-    ck_assert_int_eq(connect(pair.here, (struct sockaddr *)&address, length), 0);
-    pair.there = accept(listener, NULL, NULL);
-    ck_assert_int_ge(pair.there, 0);
-    ck_assert_int_eq(close(listener), 0);
-    return pair;
-}
-
 /* Returns once the bytes have crossed the loopback. */
-static void send_bytes(const struct pair *pair, const char *bytes)
+static void send_bytes(const struct tcp_pair *pair, const char *bytes)
 {
     struct pollfd ready = {.fd = pair->here, .events = POLLIN};
     ck_assert_int_eq(send(pair->there, bytes, strlen(bytes), 0), (ssize_t)strlen(bytes));
@@ -118,7 +98,7 @@ static socklen_t length;
 
 START_TEST(a_tcp_socket_has_the_kernels_addresses)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     struct sockaddr_in local, peer;
     socklen_t size = sizeof local;
     ck_assert_int_eq(getsockname(pair.here, (struct sockaddr *)&local, &size), 0);
@@ -163,7 +143,7 @@ END_TEST
 
 START_TEST(bytes_of_a_plain_socket_are_seen_and_stay_there)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     char bytes[8] = "";
     errno = EXDEV;
     ck_assert_uint_eq(program_socket_available(pair.here), 0);
@@ -183,7 +163,7 @@ END_TEST
 
 START_TEST(a_plain_socket_is_shut_down_by_the_kernel)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     char byte;
     program_socket_shutdown(pair.here, SHUT_WR);
     ck_assert_int_eq(recv(pair.there, &byte, 1, 0), 0);
@@ -194,7 +174,7 @@ END_TEST
 
 START_TEST(a_sealed_descriptor_answers_by_its_operations)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     char bytes[8] = "";
     send_bytes(&pair, "cipher");
     seal(pair.here);
@@ -211,7 +191,7 @@ END_TEST
 
 START_TEST(a_descriptor_that_is_not_sealed_any_more_is_the_kernels)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     char bytes[8] = "";
     send_bytes(&pair, "abc");
     seal(pair.here);
@@ -226,7 +206,7 @@ END_TEST
 
 START_TEST(a_descriptor_blocks_unless_it_has_o_nonblock_or_is_not_open)
 {
-    struct pair pair = connected();
+    struct tcp_pair pair = tcp_pair_connect();
     ck_assert(program_socket_blocks(pair.here));
     ck_assert_int_eq(fcntl(pair.here, F_SETFL, O_NONBLOCK), 0);
     ck_assert(!program_socket_blocks(pair.here));
