@@ -8,12 +8,13 @@
  *
  *     first            it was executed with the shim preloaded
  *     child of fork    fork(3), daemon(3), forkpty(3): libc calls the handlers of pthread_atfork(3), and its own
- * locks are in order. The observers run before the fork, and after it in both processes child of clone   _Fork(3),
- * clone(2) and clone3(2) without CLONE_VM, also by syscall(2): the observers run as for fork(), but libc does not
- * know, and its locks may be held by threads that are not there unseen child     the program made the system call
- * itself. process_check() notices the child when it first uses the shim: the generation page is wiped. Only
- * after_fork_in_child runs child of vfork   it runs on its parent's memory, with descriptors of its own:
- * process_is_vfork_child(). It may change nothing in memory but its own stack, and it becomes no holder of anything
+ *                      locks are in order. The observers run before the fork, and after it in both processes
+ *     child of clone   _Fork(3), clone(2) and clone3(2) without CLONE_VM, also by syscall(2): the observers run as
+ *                      for fork(), but libc does not know, and its locks may be held by threads that are not there
+ *     unseen child     the program made the system call itself. process_check() notices the child when it first
+ *                      uses the shim: the generation page is wiped. Only after_fork_in_child runs
+ *     child of vfork   it runs on its parent's memory, with descriptors of its own: process_is_vfork_child(). It
+ *                      may change nothing in memory but its own stack, and it becomes no holder of anything
  *     relay            a raw clone of this shim that serves one connection (relay.h): process_become_relay(). No
  *                      observer runs, since it uses nothing else of what it has inherited
  *

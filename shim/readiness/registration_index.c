@@ -11,7 +11,7 @@ static uint32_t table_value(const struct endpoint *endpoint, const struct regist
     return endpoint->index * ENDPOINT_REGISTRATIONS + (uint32_t)(registration - endpoint->registrations) + 1;
 }
 
-/* Makes the interest one that registration_filter() finds. False: too many have its data. */
+/* registration_filter() finds the registration from now on. False: too many have the same data. */
 bool registration_index_add(const struct endpoint *endpoint, struct registration *registration)
 {
     _Atomic uint32_t *line = registration_line(registration->epoll - 1, registration->event.data.u64);

@@ -3,15 +3,16 @@
  * benchmark of crowds.
  *
  *     sockets_crowd serve LIMIT MOST PORT
- *         an echo server with LIMIT descriptors, epoll and non-blocking reads. With MOST clients it closes whoever
- *         comes then. MOST 0: it takes as many as it can, and for each one more it closes the oldest that has not
+ *         an echo server with LIMIT descriptors, epoll and non-blocking reads. With MOST clients it closes each
+ *         further one. MOST 0: it takes as many as it can, and for each one more it closes the oldest that has not
  *         said anything. SIGUSR1: prints the times of these calls of close(), and a line `end`
  *     sockets_crowd client PORT REQUEST ANSWER
  *         prints `ready` when it has had an answer; then, until its standard input ends, sends REQUEST (a line) and
  *         waits for ANSWER; in the end prints the times from request to answer
  *     sockets_crowd strangers PORT COUNT stay|return
  *         opens COUNT connections that say nothing and prints `ready` when all have been connected. With `return`,
- *         whoever the server closes comes again at once. Until its standard input ends; prints how often it came
+ *         each one that the server closes comes again at once. Until its standard input ends; prints how often
+ *         it came
  */
 #include <poll.h>
 #include <signal.h>

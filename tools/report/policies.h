@@ -1,6 +1,6 @@
 /*
  * The policies that the log names, with the files that --policy gives for them: the lines that were in force. A
- * path in a log is never opened by itself, since whoever writes to the log could have any file read.
+ * path in a log is never opened by itself, since a writer of the log could have any file read.
  */
 #ifndef PFSWRAP_TOOLS_REPORT_POLICIES_H
 #define PFSWRAP_TOOLS_REPORT_POLICIES_H

@@ -183,7 +183,7 @@ START_TEST(a_program_that_cannot_be_read_is_refused)
 }
 END_TEST
 
-START_TEST(privileges_have_names_whoever_asks)
+START_TEST(privileges_have_names_for_every_user)
 {
     struct program found = {.file = {.machine = EM_X86_64}};
     ck_assert_ptr_null(program_privilege(&found));
@@ -227,7 +227,7 @@ int main(void)
     tcase_add_test(cases, what_cannot_be_protected_is_refused_with_its_reason);
     tcase_add_test(cases, a_program_whose_object_is_not_installed_is_refused_with_its_path);
     tcase_add_test(cases, a_program_that_cannot_be_read_is_refused);
-    tcase_add_test(cases, privileges_have_names_whoever_asks);
+    tcase_add_test(cases, privileges_have_names_for_every_user);
     tcase_add_test(cases, machines_have_the_names_of_debians_architectures);
     return run_suite(cases, "program");
 }

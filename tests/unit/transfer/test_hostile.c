@@ -63,8 +63,8 @@ static uint8_t *slot_of(int fd, size_t *bytes)
 }
 
 /*
- * Changes a word or a byte, often to a value at the edge of a range. The connection stays non-blocking: whoever
- * shares it can also change O_NONBLOCK itself, so that calls wait.
+ * Changes a word or a byte, often to a value at the edge of a range. The connection stays non-blocking: a
+ * process that shares it can also change O_NONBLOCK itself, so that calls wait.
  */
 static void corrupt(uint8_t *slot, size_t bytes, uint64_t *random)
 {

@@ -24,7 +24,7 @@ enum {
     FORKERS = 2, /* threads that fork, if SOCK_FORKERS does not say how many */
     FORKERS_MAX = 16,
     SIZE_MAX_ = 4000,
-    REPORTS = 5,    /* losses that are told one by one */
+    REPORTS = 5,    /* losses that are printed one by one */
     TIMEOUT_S = 30, /* what takes longer has hung, on a busy machine too */
 };
 

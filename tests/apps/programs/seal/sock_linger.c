@@ -1,12 +1,17 @@
 /*
  * Programs for test_linger.py, which tells them through standard input what to do next:
  *
- *     sock_linger crowd PORT LIMIT MOST  an echo server with LIMIT descriptors, which turns away whoever comes when
- * it has MOST clients. "count": prints how many it turned away. "room": prints how many files it could open now.
- * "most N": takes more clients sock_linger pinger PORT            a client of that server; a line is one byte there
- * and back sock_linger closer PORT            accepts a client, fills the connection, closes it, and prints how
- * many bytes were sent. "state": prints its descriptors and threads sock_linger reader PORT            its client.
- * "read N", "rest": receives N bytes or all, slowly for "slow N"
+ *     sock_linger crowd PORT LIMIT MOST
+ *         an echo server with LIMIT descriptors, which turns away each client that comes when it has MOST.
+ *         "count": prints how many it turned away. "room": prints how many files it could open now. "most N": takes
+ *         more clients
+ *     sock_linger pinger PORT
+ *         a client of that server; a line is one byte there and back
+ *     sock_linger closer PORT
+ *         accepts a client, fills the connection, closes it, and prints how many bytes were sent. "state": prints
+ *         its descriptors and threads
+ *     sock_linger reader PORT
+ *         its client. "read N", "rest": receives N bytes or all, slowly for "slow N"
  */
 #include "../lib/sock.h"
 
