@@ -63,6 +63,8 @@ LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,--build-id=sha1 \
 # Static archives: their symbols stay hidden, so the shared object needs libc only.
 SODIUM ?= -l:libsodium.a
 INIH   ?= -l:libinih.a
+# Where scripts/mlkem-source unpacks a libsodium that has ML-KEM (mk/mlkem.mk).
+MLKEM_SOURCE := build/libsodium
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
 CORE_SRC := shim/config/keys.c $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \

@@ -89,6 +89,7 @@ TESTS ?=
 ## install missing packages, build everything, run every test
 check:
 	@scripts/install-deps build check
+	@scripts/mlkem-source $(MLKEM_SOURCE) || echo "check: without post-quantum handshakes" >&2
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
 	@$(MAKE) --no-print-directory $(PARALLEL) unit-tests SANITIZE=address,undefined
 	$(if $(THREAD_UNIT_SRC),@$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=thread \

@@ -1,6 +1,6 @@
 # The seal protocol's library for programs that can be rebuilt, its fuzzers, benchmark, test programs and man page.
 
-SEAL_SONAME := libpfswrap-seal.so.0
+SEAL_SONAME := libpfswrap-seal.so.1
 SEAL_LIBS   := $(B)/libpfswrap-seal.a $(B)/libpfswrap-seal.so
 ##@ Install
 ## where libpfswrap-seal goes: PREFIX/lib
@@ -66,10 +66,11 @@ wire-example: $(B)/tests/apps/programs/seal/seal_example
 	@$<
 
 .PHONY: wire-vectors
-## write docs/vectors/seal.json
+## write docs/vectors/seal.json, and hybrid.json if this build has ML-KEM
 wire-vectors: $(B)/tests/apps/programs/seal/seal_vectors
 	@mkdir -p docs/vectors
 	@$< >docs/vectors/seal.json
+	@$< hybrid >docs/vectors/hybrid.json.new && mv docs/vectors/hybrid.json.new docs/vectors/hybrid.json || rm docs/vectors/hybrid.json.new
 
 # Fuzzers: clang's libFuzzer with the sanitizers, one after another. `make fuzz SECONDS=600`
 ##@ Long tests
@@ -87,9 +88,10 @@ build-fuzz/fuzz_counters: FUZZ_TOOLS := $(addprefix tools/,snapshot.c snapshot_o
 build-fuzz/fuzz_report: FUZZ_TOOLS := $(wildcard tools/report/*.c) tools/json.c tools/message.c
 build-fuzz/fuzz_report: $(wildcard tools/report/*.[ch])
 
-build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h tools/snapshot*.[ch]) $(CORE_SRC)
+build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h tools/snapshot*.[ch]) $(CORE_SRC) $(B)/shim/seal/mlkem.o
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -DPFSWRAP_CIPHER_OPENSSL -o $@ $(filter tests/%.c,$^) $(FUZZ_TOOLS) $(CORE_SRC) $(INIH) \
+	@$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -DPFSWRAP_CIPHER_OPENSSL -o $@ $(filter tests/%.c,$^) $(FUZZ_TOOLS) \
+	    $(filter-out shim/seal/mlkem.c,$(CORE_SRC)) $(B)/shim/seal/mlkem.o $(INIH) \
 	    $(SODIUM) $(LIBCRYPTO) -pthread
 
 .PHONY: fuzz fuzzers

@@ -53,6 +53,10 @@ static void warn_keys(const struct policy *policy, const struct policy_rule *rul
 {
     bool listens = rule->direction == POLICY_LISTEN;
     const struct pfswrap_seal_config *config = keys_config(rule);
+    if (rule->post_quantum == POLICY_POST_QUANTUM_ALLOW && !pfswrap_seal_has_post_quantum())
+        message("warning: %s:%u: [listen %s] post-quantum = allow has no effect: this pfswrap was built without "
+                "ML-KEM",
+                policy->path, rule->post_quantum_line, rule->name);
     for (size_t i = 0; i < rule->peer_count; i++)
         if (!has_good_key(config, rule->peers[i]))
             message("warning: %s:%u: [%s %s] %s %s has no key that is valid today", policy->path,

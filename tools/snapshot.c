@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pfswrap/seal.h>
+
 #include "safe_text.h"
 #include "snapshot_object.h"
 
@@ -256,10 +258,7 @@ struct snapshot_flow snapshot_total(const struct snapshot *snapshot)
 
 const char *snapshot_pattern(const struct snapshot_connection *connection)
 {
-    static const char *const names[] = {"IK", "NK", "IKpsk2", "NKpsk2"};
-    return connection->pattern >= 1 && connection->pattern <= sizeof names / sizeof names[0]
-               ? names[connection->pattern - 1]
-               : "?";
+    return pfswrap_seal_pattern_name((enum pfswrap_seal_pattern)connection->pattern);
 }
 
 const char *snapshot_rule(const struct snapshot *snapshot, uint16_t rule)

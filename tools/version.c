@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "seal/cipher_openssl.h"
+#include "seal/mlkem.h"
 
 /* What computes the frames of the seal on this machine. */
 static const char *cipher_in_use(void)
@@ -33,6 +34,14 @@ static void print_cipher(void)
         out("cipher: libsodium (this processor has no AVX2 for %s)\n", openssl);
 }
 
+static void print_post_quantum(void)
+{
+    if (mlkem_is_available())
+        out("post-quantum: ML-KEM-768 of %s\n", mlkem_name());
+    else
+        out("post-quantum: no (built without ML-KEM)\n");
+}
+
 static void write_text(void)
 {
     out("pfswrap %s\n", PFSWRAP_VERSION);
@@ -43,6 +52,7 @@ static void write_text(void)
         out("%s%s %s", each == components ? "" : ", ", each->name, each->version);
     out("\n");
     print_cipher();
+    print_post_quantum();
 }
 
 static void write_component(const struct component *component)
@@ -70,6 +80,8 @@ static void write_json(void)
     json_write_member("interpreter", PFSWRAP_INTERPRETER);
     out(", ");
     json_write_member("cipher", cipher_in_use());
+    out(", ");
+    json_write_member("post_quantum", mlkem_name());
     out(", \"components\": [");
     for (const struct component *each = components; each->name != NULL; each++) {
         out(each == components ? "" : ", ");

@@ -1,8 +1,8 @@
 /*
  * pfswrap/seal.h: one sealed connection, a channel, as a state machine without I/O. The caller moves bytes, the
  * channel interprets them. It authenticates the peer (Noise IK, NK, IKpsk2 or NKpsk2 with 25519, ChaChaPoly and
- * SHA256) and then carries data in both directions in libsodium secretstreams, which are rekeyed at every chunk.
- * docs/WIRE.md describes every byte.
+ * SHA256, and with ML-KEM-768 in the hybrid patterns) and then carries data in both directions in libsodium
+ * secretstreams, which are rekeyed at every chunk. docs/WIRE.md describes every byte.
  *
  * How to drive it. Whenever pfswrap_seal_owes() is true, pfswrap_seal_take() produces bytes for the transport.
  * Bytes from the transport go into pfswrap_seal_open(), as often as it makes progress. Data is sent in two steps:
@@ -14,7 +14,8 @@
  * a fork, two processes have it: all but one must wipe it without using it, or a key stream is used twice. It
  * contains live keys, so it belongs in memory that is neither swapped nor dumped. Only one thread at a time may be
  * in a call for a channel. No call allocates, blocks, locks or makes a system call, except getrandom(2) when a
- * handshake message is produced. There is deliberately no call that copies or restores a state.
+ * handshake message is produced. There is deliberately no call that copies or restores a state. A call that makes
+ * or reads a handshake message may use 12 KiB of stack, and 40 KiB in a hybrid pattern.
  *
  * Errors are negative values of enum pfswrap_seal_error. An error of the protocol is final: the keys are wiped, and
  * every later call returns the same error. Nothing about the error is sent to the peer. A channel that is NULL is
@@ -42,7 +43,7 @@ enum {
     PFSWRAP_SEAL_FRAME_MAX = 16405,   /* bytes of a whole frame; also the largest value of `need` */
     PFSWRAP_SEAL_HEADER_BYTES = 24,   /* of a secretstream, in front of the first frame of each direction */
     PFSWRAP_SEAL_BEGIN_OVERHEAD = 45, /* bytes that begin() may need in addition to the plaintext */
-    PFSWRAP_SEAL_TAKE_BYTES = 512,    /* bytes that take() needs */
+    PFSWRAP_SEAL_TAKE_BYTES = 1536,   /* bytes that take() needs; 512 are enough without post_quantum */
     PFSWRAP_SEAL_MAGIC_BYTES = 8,     /* at the beginning of a connection */
     PFSWRAP_SEAL_BINDING_MAX = 32,    /* bytes of a channel binding */
     PFSWRAP_SEAL_HASH_BYTES = 32,
@@ -50,7 +51,7 @@ enum {
 };
 
 struct pfswrap_seal {
-    uint8_t opaque[1024] __attribute__((aligned(16)));
+    uint8_t opaque[2048] __attribute__((aligned(16)));
 };
 
 enum pfswrap_seal_role { PFSWRAP_SEAL_INITIATOR = 1, PFSWRAP_SEAL_RESPONDER = 2 };
@@ -60,6 +61,21 @@ enum pfswrap_seal_pattern { /* the values are those on the wire */
                             PFSWRAP_SEAL_NK = 2,
                             PFSWRAP_SEAL_IKPSK2 = 3,
                             PFSWRAP_SEAL_NKPSK2 = 4,
+                            /* the same with ML-KEM-768: hybrid forward secrecy */
+                            PFSWRAP_SEAL_IKHFS = 5,
+                            PFSWRAP_SEAL_NKHFS = 6,
+                            PFSWRAP_SEAL_IKHFS_PSK2 = 7,
+                            PFSWRAP_SEAL_NKHFS_PSK2 = 8,
+};
+
+/*
+ * Hybrid patterns keep a recording secret from a quantum computer. There is no negotiation: an initiator uses one
+ * unless it is OFF. A responder accepts what these words say.
+ */
+enum pfswrap_seal_post_quantum {
+    PFSWRAP_SEAL_POST_QUANTUM_OFF = 0, /* no hybrid pattern */
+    PFSWRAP_SEAL_POST_QUANTUM_ALLOW,   /* both */
+    PFSWRAP_SEAL_POST_QUANTUM_REQUIRE, /* hybrid patterns only */
 };
 
 /*
@@ -83,7 +99,14 @@ struct pfswrap_seal_config {
      */
     uint32_t rehandshake_seconds;
     uint64_t rehandshake_bytes;
+    enum pfswrap_seal_post_quantum post_quantum;
 };
+
+/* The pattern's name in Noise's terms, such as "IKpsk2" or "IKhfs", as a constant string; "unknown" for others. */
+const char *pfswrap_seal_pattern_name(enum pfswrap_seal_pattern pattern);
+
+/* Whether this build of the library has ML-KEM-768, and so the hybrid patterns. */
+bool pfswrap_seal_has_post_quantum(void);
 
 enum pfswrap_seal_error {
     /* Mistakes of the caller: the channel has not changed. */
@@ -96,6 +119,7 @@ enum pfswrap_seal_error {
                                         open() returns it in a re-handshake */
     PFSWRAP_SEAL_E_NO_PEER = -7,     /* the keyring has no valid key for the names in the settings */
     PFSWRAP_SEAL_E_KEY_EXPIRED = -8, /* the keyring's identities, or its psks, may not begin connections any more */
+    PFSWRAP_SEAL_E_NO_HYBRID = -9,   /* post_quantum, and this build has no ML-KEM */
     /* Final. */
     PFSWRAP_SEAL_E_CHANNEL = -10,        /* NULL, or the block is not a channel of this version of the library */
     PFSWRAP_SEAL_E_POISONED = -11,       /* it is not known what was sent, or pfswrap_seal_poison() was called */
@@ -103,7 +127,7 @@ enum pfswrap_seal_error {
     PFSWRAP_SEAL_E_VERSION = -21,        /* the peer speaks another version of it */
     PFSWRAP_SEAL_E_PATTERN = -22,        /* a Noise pattern that this version does not have */
     PFSWRAP_SEAL_E_FLAGS = -23,          /* a flag is set; version 1 has none */
-    PFSWRAP_SEAL_E_MESSAGE_LENGTH = -24, /* a handshake message outside 48 to 1,024 bytes */
+    PFSWRAP_SEAL_E_MESSAGE_LENGTH = -24, /* a handshake message that is too short or too long */
     PFSWRAP_SEAL_E_KEY_ID = -25,         /* the client expects a server with another key */
     PFSWRAP_SEAL_E_PSK_REQUIRED = -26,   /* a pattern without a psk, and the keyring has psks */
     PFSWRAP_SEAL_E_PSK_UNEXPECTED = -27, /* a psk pattern, and the keyring has no psk */
@@ -130,6 +154,9 @@ enum pfswrap_seal_error {
     PFSWRAP_SEAL_E_AFTER_FINAL = -47,  /* bytes after FINAL */
     PFSWRAP_SEAL_E_TRAILER = -48,      /* a trailing byte that is not zero */
     PFSWRAP_SEAL_E_TRUNCATED = -49,    /* the transport ended without FINAL */
+    PFSWRAP_SEAL_E_HYBRID_REQUIRED = -50,   /* a pattern without ML-KEM, and post_quantum requires it */
+    PFSWRAP_SEAL_E_HYBRID_UNEXPECTED = -51, /* a hybrid pattern, and post_quantum is off */
+    PFSWRAP_SEAL_E_KEM_KEY = -52,           /* the client's ML-KEM key is not valid */
 };
 
 /* The error in a few words, for a log, as a constant string; "no error" for 0. Never NULL. */
@@ -149,8 +176,8 @@ const char *pfswrap_seal_error_name(int error);
  * names and then of the keyring; `candidate`, modulo their number, is the index of the one to use. If the peer
  * refuses it, the caller can try the next on a new connection. A responder ignores `candidate`.
  *
- * Returns 0, or E_ARGUMENT (also for a `channel` that is NULL), E_NO_IDENTITY, E_NO_PEER or E_KEY_EXPIRED; the
- * block is not a channel then.
+ * Returns 0, or E_ARGUMENT (also for a `channel` that is NULL), E_NO_IDENTITY, E_NO_PEER, E_KEY_EXPIRED or
+ * E_NO_HYBRID; the block is not a channel then.
  */
 int pfswrap_seal_init(struct pfswrap_seal *channel, enum pfswrap_seal_role role,
                       const struct pfswrap_seal_config *config, const uint8_t *binding, size_t binding_length,
@@ -171,10 +198,11 @@ bool pfswrap_seal_owes(const struct pfswrap_seal *channel);
 
 /*
  * Writes the next message that the channel owes to out[0..size) and returns its length, or 0 if it owes none. There
- * may be more messages after it. The caller must send these bytes: they cannot be taken back. `size` must be at
- * least PFSWRAP_SEAL_TAKE_BYTES, else the error is E_ARGUMENT. Other errors: E_UNSENT; E_NO_IDENTITY (the identity
- * of this channel is no longer in the keyring); E_SMALL_ORDER; in a re-handshake E_PEER_UNKNOWN or E_PEER_EXPIRED
- * (the server's key is no longer valid); E_POISONED; and the error that ended the channel before.
+ * may be more messages after it. The caller must send these bytes: they cannot be taken back. `size` should be
+ * PFSWRAP_SEAL_TAKE_BYTES. If it is less than 512, or than that in a hybrid pattern, the error is E_ARGUMENT. Other
+ * errors: E_UNSENT; E_NO_IDENTITY (the identity of this channel is no longer in the keyring); E_SMALL_ORDER;
+ * E_KEM_KEY; in a re-handshake E_PEER_UNKNOWN or E_PEER_EXPIRED (the server's key is no longer valid); E_POISONED;
+ * and the error that ended the channel before.
  */
 int pfswrap_seal_take(struct pfswrap_seal *channel, const struct pfswrap_seal_config *config, uint8_t *out,
                       size_t size);

@@ -20,7 +20,7 @@
 
 enum {
     ENDPOINT_REGISTRATIONS = 2,    /* epoll instances that are remembered for one connection */
-    CONNECTION_BLOCK_BYTES = 1408, /* of memory, for one connection without its buffers */
+    CONNECTION_BLOCK_BYTES = 2432, /* of memory, for one connection without its buffers */
 };
 _Static_assert(sizeof(struct connection) <= CONNECTION_BLOCK_BYTES, "a connection fits its block of memory");
 

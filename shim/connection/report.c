@@ -9,13 +9,6 @@
 #include "connection/connection.h"
 #include "connection/report_counted.h"
 
-static const char *const patterns[] = {
-    [PFSWRAP_SEAL_IK] = "IK",
-    [PFSWRAP_SEAL_NK] = "NK",
-    [PFSWRAP_SEAL_IKPSK2] = "IKpsk2",
-    [PFSWRAP_SEAL_NKPSK2] = "NKpsk2",
-};
-
 const char connection_left_reason[] = "the program that is executed does not get it: another process has it, too";
 
 const char *const connection_lost_reasons[] = {
@@ -52,7 +45,7 @@ static void begin(struct line *line, const struct connection *connection)
 static void add_peer(struct line *line, const struct pfswrap_seal_info *info)
 {
     audit_add(&line->event, AUDIT_S("peer_name", audit_optional(info->peer_name)));
-    audit_add(&line->event, AUDIT_S("pattern", patterns[info->pattern]));
+    audit_add(&line->event, AUDIT_S("pattern", pfswrap_seal_pattern_name(info->pattern)));
 }
 
 void connection_report_opened(const struct connection *connection)

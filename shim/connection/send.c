@@ -15,6 +15,7 @@
 #include "base/transport.h"
 #include "connection/counting.h"
 #include "connection/endpoint.h"
+#include "connection/frame.h"
 #include "connection/receive.h"
 #include "connection/renew.h"
 #include "connection/unlocked.h"
@@ -71,8 +72,7 @@ void send_owed(struct connection *connection, int fd)
             return; /* tried again when there is room */
         int length = renew_before_question(connection);
         if (length == 0)
-            length = pfswrap_seal_take(&connection->channel, connection_config(connection), tx + connection->tx.end,
-                                       limit - connection->tx.end);
+            length = frame_take(connection, tx + connection->tx.end, limit - connection->tx.end);
         if (length < 0) {
             connection_fail_seal(connection, fd, length);
             return;

@@ -92,6 +92,7 @@ extern const char *const policy_words_dtls[];
 extern const char *const policy_words_wire_tls[];
 extern const char *const policy_words_plaintext[];
 extern const char *const policy_words_seal[];
+extern const char *const policy_words_post_quantum[];
 extern const char *const policy_words_layer[];
 extern const char *const policy_words_direction[];
 extern const char *const policy_words_reload[];

@@ -40,6 +40,7 @@ enum policy_plaintext {
     POLICY_PLAINTEXT_UNSET, /* in a rule without the key: [wire] decides */
 };
 enum policy_seal { POLICY_SEAL_OFF, POLICY_SEAL_REQUIRE, POLICY_SEAL_PREFER };
+enum policy_post_quantum { POLICY_POST_QUANTUM_OFF, POLICY_POST_QUANTUM_ALLOW, POLICY_POST_QUANTUM_REQUIRE };
 enum policy_layer { POLICY_LAYER_SOCKET, POLICY_LAYER_TLS };
 enum policy_direction { POLICY_LISTEN, POLICY_CONNECT };
 enum policy_reload { POLICY_RELOAD_OFF, POLICY_RELOAD_REQUEST, POLICY_RELOAD_AUTO };
@@ -55,6 +56,7 @@ struct policy_tls {
     size_t group_count;
     uint16_t ciphersuites[POLICY_LIST_MAX]; /* IANA "TLS Cipher Suites", those of TLS 1.3 */
     size_t ciphersuite_count;
+    bool post_quantum; /* "post-quantum = require": all groups are hybrid */
     enum policy_tickets session_tickets;
     enum policy_verify verify_server;
     char ca_file[PATH_MAX]; /* empty if it is not set */
@@ -97,6 +99,7 @@ struct policy_rule {
     uint16_t address_first, address_count; /* a range in addresses[] of struct policy */
     enum policy_seal seal;
     enum policy_layer layer;
+    enum policy_post_quantum post_quantum;
     bool clients_any;                             /* "clients = any" */
     char peers[POLICY_LIST_MAX][POLICY_NAME_MAX]; /* the names in `clients` or `peer`; without any, all peers */
     unsigned peer_lines[POLICY_LIST_MAX];         /* line numbers in the file */
@@ -105,6 +108,7 @@ struct policy_rule {
     enum policy_plaintext plaintext;
     unsigned line;      /* of the section's first line */
     unsigned seal_line; /* of the key `seal`; 0 if the rule does not have it */
+    unsigned post_quantum_line;
 };
 
 struct policy {

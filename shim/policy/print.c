@@ -92,7 +92,8 @@ static void print_tls(struct printer *out, const struct policy_tls *tls)
         print(out, "pin-sha256 = %s\n", text);
     }
     print(out, "client-certificates = %s\n", policy_words_verify[tls->client_certificates]);
-    print(out, "dtls = %s\n", policy_words_dtls[tls->dtls]);
+    print(out, "dtls = %s\npost-quantum = %s\n", policy_words_dtls[tls->dtls],
+          tls->post_quantum ? "require" : "allow");
 }
 
 static void print_wire(struct printer *out, const struct policy_wire *wire)
@@ -179,7 +180,8 @@ static void print_rule(struct printer *out, const struct policy *policy, const s
     }
     print(out, "\nseal = %s\n", policy_words_seal[rule->seal]);
     if (rule->seal != POLICY_SEAL_OFF)
-        print(out, "layer = %s\n", policy_words_layer[rule->layer]);
+        print(out, "layer = %s\npost-quantum = %s\n", policy_words_layer[rule->layer],
+              policy_words_post_quantum[rule->post_quantum]);
     print_peers(out, rule);
     if (rule->service[0] != '\0')
         print(out, "service = %s\n", rule->service);

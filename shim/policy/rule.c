@@ -83,6 +83,16 @@ static int set_layer(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_post_quantum(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_post_quantum);
+    if (choice < 0)
+        return -1;
+    parser->rule->post_quantum = (enum policy_post_quantum)choice;
+    parser->rule->post_quantum_line = parser->reader.line;
+    return 0;
+}
+
 static int add_peer(struct policy_parser *parser, const char *name)
 {
     struct policy_rule *rule = parser->rule;
@@ -146,16 +156,36 @@ static int check_prefer(struct policy_parser *parser)
                               "seal = prefer in [listen %s] accepts unsealed clients, "
                               "expected clients = any as well",
                               rule->name);
+    if (rule->post_quantum == POLICY_POST_QUANTUM_REQUIRE)
+        return policy_fail_at(
+            parser, rule->post_quantum_line,
+            "post-quantum = require in [listen %s], whose seal = prefer accepts unsealed clients, "
+            "expected allow or off",
+            rule->name);
+    return 0;
+}
+
+/* A client does not negotiate: it could only fall back, and then so could whoever stands between. */
+static int check_post_quantum(struct policy_parser *parser)
+{
+    const struct policy_rule *rule = parser->rule;
+    if (rule->direction == POLICY_CONNECT && rule->post_quantum == POLICY_POST_QUANTUM_ALLOW)
+        return policy_fail_at(parser, rule->post_quantum_line,
+                              "post-quantum = allow in [connect %s], where nothing is negotiated, "
+                              "expected require or off",
+                              rule->name);
     return 0;
 }
 
 int policy_end_rule(struct policy_parser *parser)
 {
-    static const char *const sealing[] = {"layer", "clients", "peer", "service"};
+    static const char *const sealing[] = {"layer", "clients", "peer", "service", "post-quantum"};
     const struct policy_rule *rule = parser->rule;
     if (rule->address_count == 0)
         return policy_fail_at(parser, rule->line, "[%s %s] has no address, expected address = ADDRESS:PORT",
                               policy_words_direction[rule->direction], rule->name);
+    if (check_post_quantum(parser) < 0)
+        return -1;
     if (rule->seal == POLICY_SEAL_PREFER)
         return check_prefer(parser);
     if (rule->seal == POLICY_SEAL_REQUIRE)
@@ -168,21 +198,15 @@ int policy_end_rule(struct policy_parser *parser)
 }
 
 const struct policy_key policy_keys_listen[] = {
-    {"address", false, set_address},
-    {"seal", false, set_seal},
-    {"layer", false, set_layer},
-    {"clients", false, set_clients},
-    {"service", false, set_service},
-    {"plaintext", false, set_plaintext},
-    {NULL, false, NULL},
+    {"address", false, set_address},     {"seal", false, set_seal},
+    {"layer", false, set_layer},         {"clients", false, set_clients},
+    {"service", false, set_service},     {"post-quantum", false, set_post_quantum},
+    {"plaintext", false, set_plaintext}, {NULL, false, NULL},
 };
 
 const struct policy_key policy_keys_connect[] = {
-    {"address", false, set_address},
-    {"seal", false, set_seal},
-    {"layer", false, set_layer},
-    {"peer", true, add_peer},
-    {"service", false, set_service},
-    {"plaintext", false, set_plaintext},
-    {NULL, false, NULL},
+    {"address", false, set_address},     {"seal", false, set_seal},
+    {"layer", false, set_layer},         {"peer", true, add_peer},
+    {"service", false, set_service},     {"post-quantum", false, set_post_quantum},
+    {"plaintext", false, set_plaintext}, {NULL, false, NULL},
 };

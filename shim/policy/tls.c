@@ -153,6 +153,43 @@ static int set_dtls(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_post_quantum(struct policy_parser *parser, const char *value)
+{
+    static const char *const words[] = {"allow", "require", NULL};
+    int choice = policy_value_choose(parser, value, words);
+    if (choice < 0)
+        return -1;
+    parser->policy->tls.post_quantum = choice == 1;
+    return 0;
+}
+
+/* Leaves the groups that combine ECDHE with ML-KEM. Kyber's drafts are not what FIPS 203 says. */
+static int keep_hybrid_groups(struct policy_parser *parser)
+{
+    static const uint16_t standard[] = {0x11ec, 0x11eb, 0x11ed}; /* X25519MLKEM768, and NIST's curves */
+    struct policy_tls *tls = &parser->policy->tls;
+    const unsigned line = policy_key_line(parser, "post-quantum");
+    size_t kept = 0;
+    if (tls->min_version != 0x0304)
+        return policy_fail_at(parser, line,
+                              "post-quantum = require, but TLS 1.2 has no ML-KEM, expected min-version = 1.3");
+    if (policy_key_line(parser, "groups") == 0) {
+        memcpy(tls->groups, standard, sizeof standard);
+        tls->group_count = sizeof standard / sizeof standard[0];
+        return 0;
+    }
+    for (size_t i = 0; i < tls->group_count; i++) {
+        const struct tls_group *group = tls_group_by_id(tls->groups[i]);
+        if (group->kind == TLS_GROUP_HYBRID && group->openssl != NULL)
+            tls->groups[kept++] = tls->groups[i];
+    }
+    tls->group_count = kept;
+    return kept > 0 ? 0
+                    : policy_fail_at(
+                          parser, line,
+                          "post-quantum = require leaves none of the groups, expected X25519MLKEM768 among them");
+}
+
 /*
  * Pins and trusted certificates that nothing uses are a mistake. Pins are for servers' keys; trusted certificates
  * are for servers and for clients.
@@ -162,6 +199,8 @@ int policy_end_tls(struct policy_parser *parser)
     const struct policy_tls *tls = &parser->policy->tls;
     unsigned ca_file = policy_key_line(parser, "ca-file");
     unsigned pin = policy_key_line(parser, "pin-sha256");
+    if (tls->post_quantum && keep_hybrid_groups(parser) < 0)
+        return -1;
     if (tls->verify_server == POLICY_VERIFY_REQUIRE)
         return 0;
     if (pin != 0)
@@ -184,5 +223,6 @@ const struct policy_key policy_keys_tls[] = {
     {"pin-sha256", true, add_pin},
     {"client-certificates", false, set_client_certificates},
     {"dtls", false, set_dtls},
+    {"post-quantum", false, set_post_quantum},
     {NULL, false, NULL},
 };

@@ -3,6 +3,8 @@
  */
 #include "policy/parser.h"
 
+#include <pfswrap/seal.h>
+
 static int check_listen(struct policy_parser *parser, const struct policy_rule *rule)
 {
     const struct policy_seal_keys *seal = &parser->policy->seal;
@@ -36,6 +38,11 @@ int policy_validate(struct policy_parser *parser)
         const struct policy_rule *rule = &policy->rules[i];
         if (rule->seal == POLICY_SEAL_OFF)
             continue;
+        if (rule->post_quantum == POLICY_POST_QUANTUM_REQUIRE && !pfswrap_seal_has_post_quantum())
+            return policy_fail_at(parser, rule->post_quantum_line,
+                                  "post-quantum = require in [%s %s], but this pfswrap was built without ML-KEM, "
+                                  "expected a build with it (pfswrap version)",
+                                  policy_words_direction[rule->direction], rule->name);
         int result = rule->direction == POLICY_LISTEN ? check_listen(parser, rule) : check_connect(parser, rule);
         if (result < 0)
             return -1;

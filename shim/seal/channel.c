@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+_Static_assert((int)PFSWRAP_SEAL_NKHFS_PSK2 == (int)NOISE_NKHFS_PSK2, "the pattern's number on the wire");
+
 int channel_fail(struct channel *channel, int error)
 {
     channel->state = CHANNEL_FAILED;
@@ -54,13 +56,21 @@ bool channel_config_is_valid(const struct pfswrap_seal_config *config)
             return false;
     if (config->service != NULL && strnlen(config->service, PFSWRAP_NAME_BYTES) == PFSWRAP_NAME_BYTES)
         return false;
+    if ((unsigned)config->post_quantum > PFSWRAP_SEAL_POST_QUANTUM_REQUIRE)
+        return false;
     return config->transport_max == 0 || config->transport_max > PFSWRAP_SEAL_BEGIN_OVERHEAD;
 }
 
 static enum pfswrap_seal_pattern choose_pattern(const struct pfswrap_seal_config *config)
 {
+    const bool is_hybrid = config->post_quantum != PFSWRAP_SEAL_POST_QUANTUM_OFF;
+
+    if (config->keyring->psk_count > 0 && is_hybrid)
+        return config->anonymous ? PFSWRAP_SEAL_NKHFS_PSK2 : PFSWRAP_SEAL_IKHFS_PSK2;
     if (config->keyring->psk_count > 0)
         return config->anonymous ? PFSWRAP_SEAL_NKPSK2 : PFSWRAP_SEAL_IKPSK2;
+    if (is_hybrid)
+        return config->anonymous ? PFSWRAP_SEAL_NKHFS : PFSWRAP_SEAL_IKHFS;
     return config->anonymous ? PFSWRAP_SEAL_NK : PFSWRAP_SEAL_IK;
 }
 
@@ -78,6 +88,10 @@ static int check_own_keys(const struct pfswrap_seal_config *config, enum pfswrap
 {
     const struct pfswrap_keyring *keyring = config->keyring;
 
+    if (!mlkem_is_available() &&
+        (config->post_quantum == PFSWRAP_SEAL_POST_QUANTUM_REQUIRE ||
+         (config->post_quantum == PFSWRAP_SEAL_POST_QUANTUM_ALLOW && role == PFSWRAP_SEAL_INITIATOR)))
+        return PFSWRAP_SEAL_E_NO_HYBRID;
     if (keyring->psk_count > 0 && keyring_current_psks(keyring, now) == 0)
         return PFSWRAP_SEAL_E_KEY_EXPIRED;
     if (role == PFSWRAP_SEAL_INITIATOR && config->anonymous)
@@ -140,6 +154,11 @@ int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
     }
     channel->layout = CHANNEL_LAYOUT;
     return 0;
+}
+
+bool pfswrap_seal_has_post_quantum(void)
+{
+    return mlkem_is_available();
 }
 
 void pfswrap_seal_tick(struct pfswrap_seal *seal, uint64_t now)
@@ -221,9 +240,9 @@ static bool is_bool(const bool *flag)
 static bool is_sane(const struct channel *channel)
 {
     const bool *const flags[] = {
-        &channel->begun,          &channel->header_owed, &channel->confirm_owed,      &channel->closing,
-        &channel->final_sent,     &channel->trailer_due, &channel->anything_received, &channel->was_ready,
-        &channel->final_received, &channel->overdue,
+        &channel->begun,          &channel->header_owed, &channel->confirm_owed,       &channel->closing,
+        &channel->final_sent,     &channel->trailer_due, &channel->anything_received,  &channel->was_ready,
+        &channel->final_received, &channel->overdue,     &channel->noise.kem_received,
     };
 
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -233,7 +252,7 @@ static bool is_sane(const struct channel *channel)
            channel->state <= CHANNEL_FAILED && (channel->state == CHANNEL_FAILED) == (channel->error < 0) &&
            channel->error <= 0 &&
            (channel->role == PFSWRAP_SEAL_INITIATOR || channel->role == PFSWRAP_SEAL_RESPONDER) &&
-           channel->pattern <= PFSWRAP_SEAL_NKPSK2 && channel->noise.pattern <= PFSWRAP_SEAL_NKPSK2 &&
+           channel->pattern < NOISE_PATTERNS && channel->noise.pattern < NOISE_PATTERNS &&
            channel->renewal <= RENEWAL_SWITCH && channel->binding_length <= sizeof channel->binding &&
            channel->rekey > 0 && channel->transport_max > PFSWRAP_SEAL_BEGIN_OVERHEAD &&
            channel->begun_length <= PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES &&

@@ -16,17 +16,20 @@
 #include "seal/noise.h"
 
 enum {
-    CHANNEL_LAYOUT = 0x70667302, /* to be changed whenever struct channel is */
+    CHANNEL_LAYOUT = 0x70667303, /* to be changed whenever struct channel is */
     CHANNEL_SALT_BYTES = 8,
     CHANNEL_KEY_ID_BYTES = 8,
     CHANNEL_PREAMBLE_BYTES = PFSWRAP_SEAL_MAGIC_BYTES + 4 + CHANNEL_SALT_BYTES + CHANNEL_KEY_ID_BYTES,
     CHANNEL_MESSAGE_MIN = 48, /* bytes of a Noise message on the wire */
     CHANNEL_MESSAGE_MAX = 1024,
+    CHANNEL_HYBRID_MESSAGE_MIN = CHANNEL_MESSAGE_MIN + MLKEM_CIPHERTEXT_BYTES + NOISE_TAG_BYTES, /* 1,152 */
+    CHANNEL_HYBRID_MESSAGE_MAX = CHANNEL_MESSAGE_MAX + MLKEM_PUBLIC_BYTES + NOISE_TAG_BYTES,     /* 2,224 */
     CHANNEL_FRAME_PREFIX = 3,    /* type and length: not encrypted, but authenticated as additional data */
     CHANNEL_CIPHERTEXT_MIN = 17, /* an encrypted tag byte and a MAC, without plaintext */
     CHANNEL_CIPHERTEXT_MAX = PFSWRAP_SEAL_CHUNK_MAX + CHANNEL_CIPHERTEXT_MIN,
-    CHANNEL_CONTROL_MAX = PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MAX, /* plaintext of a type 1 or 2 frame */
-    CHANNEL_SCRATCH_BYTES = CHANNEL_CONTROL_MAX + CHANNEL_MESSAGE_MAX, /* a control frame, and the payload in it */
+    /* The plaintext of a type 1 or 2 frame, and with it the payload in it. */
+    CHANNEL_CONTROL_MAX = PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_HYBRID_MESSAGE_MAX,
+    CHANNEL_SCRATCH_BYTES = CHANNEL_CONTROL_MAX + CHANNEL_HYBRID_MESSAGE_MAX,
 
     /* docs/WIRE.md, 2.11, has the reasons for these limits. */
     CHANNEL_REHANDSHAKE_SECONDS = 3600, /* age of the keys at which a re-handshake is due */
@@ -132,11 +135,33 @@ static inline int channel_more(struct pfswrap_seal_opened *opened, size_t need)
     return PFSWRAP_SEAL_MORE;
 }
 
+static inline bool channel_is_hybrid(const struct channel *channel)
+{
+    return noise_pattern_is_hybrid((enum noise_pattern)channel->pattern);
+}
+
+/* Whether a Noise message of the pattern may have this length on the wire. */
+static inline bool channel_message_fits(uint8_t pattern, size_t length)
+{
+    return noise_pattern_is_hybrid((enum noise_pattern)pattern)
+               ? length >= CHANNEL_HYBRID_MESSAGE_MIN && length <= CHANNEL_HYBRID_MESSAGE_MAX
+               : length >= CHANNEL_MESSAGE_MIN && length <= CHANNEL_MESSAGE_MAX;
+}
+
 static inline bool channel_may_send(const struct channel *channel)
 {
     return channel->state == CHANNEL_OPEN ||
            (channel->state == CHANNEL_AWAIT_HEADER && channel->role == PFSWRAP_SEAL_INITIATOR);
 }
+
+/*
+ * Memory of the caller's for the messages of handshakes: CHANNEL_SCRATCH_BYTES, or NULL, and a stack for ML-KEM.
+ * What is missing is taken from the caller's stack: 5 KiB, and 32 KiB more in hybrid patterns.
+ */
+struct channel_room {
+    uint8_t *scratch;
+    struct mlkem_stack stack;
+};
 
 /* Ends the channel with `error`, wipes every secret, and returns `error`. */
 int channel_fail(struct channel *channel, int error);
@@ -155,11 +180,12 @@ static inline int channel_check(const struct channel *channel)
 
 /*
  * handshake.c: the first messages, before the streams. take returns the length of the message in `out` (0: there is
- * none), open returns an event; both may return an error. `scratch` has CHANNEL_MESSAGE_MAX bytes.
+ * none), open returns an event; both may return an error. `stack` is for ML-KEM (mlkem.h).
  */
-int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out);
+int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config,
+                   const struct mlkem_stack *stack, uint8_t *out);
 int handshake_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                   size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened);
+                   size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened);
 
 /* Whether a channel can work with these settings, which the caller may have changed since pfswrap_seal_init(). */
 bool channel_config_is_valid(const struct pfswrap_seal_config *config);
@@ -173,19 +199,19 @@ struct exchange_keys {
 /*
  * exchange.c: the Noise messages of handshakes and re-handshakes. Functions that write return the message's length,
  * those that read return 0; both may return an error. Message 2 completes the exchange: it fills *keys,
- * channel->hash and everything that both sides have agreed on. `bytes` is memory for a payload, CHANNEL_MESSAGE_MAX
- * bytes.
+ * channel->hash and everything that both sides have agreed on. `bytes` is memory for a payload,
+ * CHANNEL_HYBRID_MESSAGE_MAX bytes, `stack` is for ML-KEM.
  * exchange_check_peer() decides whether the keys of both sides are still good: 0 or an error.
  */
 size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config);
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                     size_t prologue_length, uint8_t *out);
+                     size_t prologue_length, const struct mlkem_stack *stack, uint8_t *out);
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
                     size_t prologue_length, const uint8_t *message, size_t length, uint8_t *bytes);
-int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out,
-                     struct exchange_keys *keys);
+int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config,
+                     const struct mlkem_stack *stack, uint8_t *out, struct exchange_keys *keys);
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
-                    size_t length, struct exchange_keys *keys, uint8_t *bytes);
+                    size_t length, const struct mlkem_stack *stack, struct exchange_keys *keys, uint8_t *bytes);
 int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_config *config);
 
 /*
@@ -206,31 +232,45 @@ void limits_count_rehandshake(struct channel *channel);
 /*
  * rehandshake.c: whether an initiator should begin a re-handshake; whether a frame of the peer is due for one, so
  * that a program that only sends has to look for it; writes the frame that must be sent and returns its length (0:
- * there is none) or an error; and reads the plaintext of a frame of type 1 or 2, and returns 0 or an error.
- * `scratch` has CHANNEL_MESSAGE_MAX bytes.
+ * there is none) or an error; and reads the plaintext of a frame of type 1 or 2, and returns 0 or an error. `bytes`
+ * has CHANNEL_HYBRID_MESSAGE_MAX bytes, `stack` is for ML-KEM.
  */
 bool rehandshake_due(const struct channel *channel);
 bool rehandshake_awaits_peer(const struct channel *channel);
-int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out);
+int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config,
+                     const struct mlkem_stack *stack, uint8_t *out);
 int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
-                     const uint8_t *plaintext, size_t length, uint8_t *scratch);
+                     const uint8_t *plaintext, size_t length, const struct mlkem_stack *stack, uint8_t *bytes);
 
 /* Ends a re-handshake that cannot be completed, because one direction has been closed. */
 void rehandshake_abandon(struct channel *channel);
 
 /*
- * opener.c: pfswrap_seal_open() and pfswrap_seal_open_in_place() with CHANNEL_SCRATCH_BYTES of the caller's memory
- * for the messages of handshakes. Without it (NULL), these messages are put on the stack, which takes 2 KiB.
- * channel_needs_scratch(): whether the next bytes are such a message.
+ * opener.c: pfswrap_seal_open() and pfswrap_seal_open_in_place() with memory of the caller's for the messages of
+ * handshakes. channel_needs_scratch(): whether the next bytes are such a message. channel_opens_with_mlkem():
+ * whether reading them takes ML-KEM, too.
  */
 bool channel_needs_scratch(const struct pfswrap_seal *seal, const uint8_t *in, size_t available);
+bool channel_opens_with_mlkem(const struct pfswrap_seal *seal, const uint8_t *in, size_t available);
 int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
-                 size_t available, uint8_t *out, size_t size, uint8_t *scratch, struct pfswrap_seal_opened *opened);
+                 size_t available, uint8_t *out, size_t size, const struct channel_room *room,
+                 struct pfswrap_seal_opened *opened);
 int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
-                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened);
+                          size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened);
+
+/*
+ * sender.c: pfswrap_seal_take() with a stack for ML-KEM, and whether the next call needs it: in hybrid patterns for
+ * each message, and not for the confirm and FINAL.
+ */
+bool channel_takes_with_mlkem(const struct pfswrap_seal *seal);
+int channel_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config,
+                 const struct mlkem_stack *stack, uint8_t *out, size_t size);
 
 /* stream.c: single frames. */
-enum { STREAM_OPENED_FINAL = 1 };
+enum {
+    STREAM_OPENED_FINAL = 1,
+    STREAM_PLAINTEXT_AT = CHANNEL_FRAME_PREFIX + 1, /* in a frame: where the ciphertext of the data begins */
+};
 void stream_start_push(struct channel_stream *stream, uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
                        const uint8_t key[PFSWRAP_KEY_BYTES]);
 void stream_start_pull(struct channel_stream *stream, const uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
@@ -238,7 +278,7 @@ void stream_start_pull(struct channel_stream *stream, const uint8_t header[PFSWR
 
 /*
  * Seals `length` bytes as a frame, with the tag FINAL, or REKEY after `rekey` chunks. Writes length +
- * PFSWRAP_SEAL_OVERHEAD bytes to `out`, and returns that number.
+ * PFSWRAP_SEAL_OVERHEAD bytes to `out`, and returns that number. `data` may be out + STREAM_PLAINTEXT_AT.
  */
 size_t stream_seal(struct channel_stream *stream, uint32_t rekey, enum frame_type type, bool final,
                    const void *data, size_t length, uint8_t *out);

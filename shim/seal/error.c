@@ -1,8 +1,31 @@
 /*
- * The errors of a channel in words, and their names. The audit log has these texts, and docs/AUDIT.md explains some
- * of them.
+ * The errors of a channel in words, and their names, and the names of patterns. The audit log has these texts, and
+ * docs/AUDIT.md explains some of them.
  */
 #include <pfswrap/tunnel.h>
+
+const char *pfswrap_seal_pattern_name(enum pfswrap_seal_pattern pattern)
+{
+    switch (pattern) {
+    case PFSWRAP_SEAL_IK:
+        return "IK";
+    case PFSWRAP_SEAL_NK:
+        return "NK";
+    case PFSWRAP_SEAL_IKPSK2:
+        return "IKpsk2";
+    case PFSWRAP_SEAL_NKPSK2:
+        return "NKpsk2";
+    case PFSWRAP_SEAL_IKHFS:
+        return "IKhfs";
+    case PFSWRAP_SEAL_NKHFS:
+        return "NKhfs";
+    case PFSWRAP_SEAL_IKHFS_PSK2:
+        return "IKhfs+psk2";
+    case PFSWRAP_SEAL_NKHFS_PSK2:
+        return "NKhfs+psk2";
+    }
+    return "unknown";
+}
 
 const char *pfswrap_seal_error_text(int error)
 {
@@ -27,6 +50,8 @@ const char *pfswrap_seal_error_text(int error)
         return "no peer of that name has a key that is good today";
     case PFSWRAP_SEAL_E_KEY_EXPIRED:
         return "its own keys are older than max-key-age";
+    case PFSWRAP_SEAL_E_NO_HYBRID:
+        return "post-quantum is required, and this pfswrap was built without ML-KEM";
     case PFSWRAP_SEAL_E_CHANNEL:
         return "not a channel of this version";
     case PFSWRAP_SEAL_E_POISONED:
@@ -91,6 +116,12 @@ const char *pfswrap_seal_error_text(int error)
         return "a trailing byte that is not zero";
     case PFSWRAP_SEAL_E_TRUNCATED:
         return "the connection ended without FINAL";
+    case PFSWRAP_SEAL_E_HYBRID_REQUIRED:
+        return "the client uses no post-quantum handshake, and one is required";
+    case PFSWRAP_SEAL_E_HYBRID_UNEXPECTED:
+        return "the client uses a post-quantum handshake, which is not allowed here";
+    case PFSWRAP_SEAL_E_KEM_KEY:
+        return "the client's ML-KEM key is not valid";
     }
     return "unknown error";
 }
@@ -113,6 +144,7 @@ const char *pfswrap_seal_error_name(int error)
         NAME(E_NO_IDENTITY)
         NAME(E_NO_PEER)
         NAME(E_KEY_EXPIRED)
+        NAME(E_NO_HYBRID)
         NAME(E_CHANNEL)
         NAME(E_POISONED)
         NAME(E_MAGIC)
@@ -145,6 +177,9 @@ const char *pfswrap_seal_error_name(int error)
         NAME(E_AFTER_FINAL)
         NAME(E_TRAILER)
         NAME(E_TRUNCATED)
+        NAME(E_HYBRID_REQUIRED)
+        NAME(E_HYBRID_UNEXPECTED)
+        NAME(E_KEM_KEY)
 #undef NAME
     }
     return "UNKNOWN";

@@ -15,6 +15,8 @@ static enum noise_pattern pattern_of(const struct channel *channel)
 
 static int error_of(int noise_error)
 {
+    if (noise_error == NOISE_E_KEM_KEY)
+        return PFSWRAP_SEAL_E_KEM_KEY;
     return noise_error == NOISE_E_SMALL_ORDER ? PFSWRAP_SEAL_E_SMALL_ORDER : PFSWRAP_SEAL_E_HANDSHAKE;
 }
 
@@ -50,7 +52,7 @@ size_t exchange_length_1(const struct channel *channel, const struct pfswrap_sea
 }
 
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                     size_t prologue_length, uint8_t *out)
+                     size_t prologue_length, const struct mlkem_stack *stack, uint8_t *out)
 {
     uint8_t payload[PAYLOAD_REKEY_BYTES + PFSWRAP_KEYRING_PSKS_MAX * PAYLOAD_PSK_ID_BYTES];
     size_t length = payload_write_rekey(payload, channel->rekey);
@@ -64,8 +66,9 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
             if (psk_is_usable(channel, &config->keyring->psks[i]))
                 length += payload_write_psk_id(payload + length, config->keyring->psks[i].id);
     noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
-    noise_make_ephemeral(&channel->noise);
-    result = noise_write_1(&channel->noise, secret, channel->own_static, payload, length, out);
+    result = noise_make_ephemeral(&channel->noise, stack);
+    if (result == 0)
+        result = noise_write_1(&channel->noise, secret, channel->own_static, payload, length, out);
     return result != 0 ? error_of(result) : (int)(noise_overhead_1(pattern_of(channel)) + length);
 }
 
@@ -175,8 +178,8 @@ static void complete(struct channel *channel, struct exchange_keys *keys)
     sodium_memzero(&channel->noise, sizeof channel->noise);
 }
 
-int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out,
-                     struct exchange_keys *keys)
+int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config,
+                     const struct mlkem_stack *stack, uint8_t *out, struct exchange_keys *keys)
 {
     const struct keyring_psk *psk = NULL;
     uint8_t payload[PAYLOAD_REKEY_BYTES];
@@ -186,15 +189,17 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
     if (noise_pattern_has_psk(pattern_of(channel)) &&
         (psk = keyring_find_psk(config->keyring, channel->psk_id)) == NULL)
         return PFSWRAP_SEAL_E_PSK_UNKNOWN;
-    noise_make_ephemeral(&channel->noise);
-    if ((result = noise_write_2(&channel->noise, psk != NULL ? psk->key : NULL, payload, length, out)) != 0)
+    result = noise_make_ephemeral(&channel->noise, stack);
+    if (result == 0)
+        result = noise_write_2(&channel->noise, psk != NULL ? psk->key : NULL, payload, length, out);
+    if (result != 0)
         return error_of(result);
     complete(channel, keys);
-    return (int)(noise_overhead_2() + length);
+    return (int)(noise_overhead_2(pattern_of(channel)) + length);
 }
 
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
-                    size_t length, struct exchange_keys *keys, uint8_t *bytes)
+                    size_t length, const struct mlkem_stack *stack, struct exchange_keys *keys, uint8_t *bytes)
 {
     const uint8_t *psks[PFSWRAP_KEYRING_PSKS_MAX];
     struct payload payload;
@@ -206,7 +211,8 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
         return result;
     for (size_t i = 0; i < config->keyring->psk_count; i++)
         psks[i] = config->keyring->psks[i].key;
-    result = noise_read_2(&channel->noise, secret, psks, config->keyring->psk_count, &psk, message, length, bytes);
+    result = noise_read_2(&channel->noise, secret, psks, config->keyring->psk_count, &psk, message, length, bytes,
+                          stack);
     if (result < 0)
         return error_of(result);
     if (payload_read(&payload, bytes, (size_t)result) != 0)

@@ -55,7 +55,8 @@ static size_t write_prologue(const struct channel *channel, const struct pfswrap
     return (size_t)(at - prologue);
 }
 
-static int take_message_1(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+static int take_message_1(struct channel *channel, const struct pfswrap_seal_config *config,
+                          const struct mlkem_stack *stack, uint8_t *out)
 {
     const size_t length = exchange_length_1(channel, config);
     uint8_t prologue[PROLOGUE_MAX];
@@ -70,17 +71,18 @@ static int take_message_1(struct channel *channel, const struct pfswrap_seal_con
     randombytes_buf(out + PREAMBLE_SALT, CHANNEL_SALT_BYTES);
     compute_key_id(out + PREAMBLE_KEY_ID, out, channel->peer_static);
     prologue_length = write_prologue(channel, config, out, prologue);
-    result = exchange_write_1(channel, config, prologue, prologue_length, out + CHANNEL_PREAMBLE_BYTES);
+    result = exchange_write_1(channel, config, prologue, prologue_length, stack, out + CHANNEL_PREAMBLE_BYTES);
     if (result < 0)
         return result;
     channel->state = CHANNEL_AWAIT_2;
     return CHANNEL_PREAMBLE_BYTES + result;
 }
 
-static int take_message_2(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+static int take_message_2(struct channel *channel, const struct pfswrap_seal_config *config,
+                          const struct mlkem_stack *stack, uint8_t *out)
 {
     struct exchange_keys keys;
-    const int length = exchange_write_2(channel, config, out + 2, &keys);
+    const int length = exchange_write_2(channel, config, stack, out + 2, &keys);
 
     if (length < 0)
         return length;
@@ -94,13 +96,14 @@ static int take_message_2(struct channel *channel, const struct pfswrap_seal_con
     return 2 + length + PFSWRAP_SEAL_HEADER_BYTES;
 }
 
-int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config,
+                   const struct mlkem_stack *stack, uint8_t *out)
 {
     switch ((enum channel_state)channel->state) {
     case CHANNEL_SEND_1:
-        return take_message_1(channel, config, out);
+        return take_message_1(channel, config, stack, out);
     case CHANNEL_SEND_2:
-        return take_message_2(channel, config, out);
+        return take_message_2(channel, config, stack, out);
     case CHANNEL_AWAIT_1:
     case CHANNEL_AWAIT_2:
     case CHANNEL_AWAIT_HEADER:
@@ -116,8 +119,14 @@ static int check_pattern(const struct pfswrap_seal_config *config, uint8_t patte
 {
     const bool psk = config->keyring->psk_count > 0;
 
-    if (pattern < NOISE_IK || pattern > NOISE_NKPSK2)
+    if (pattern < NOISE_IK || pattern >= NOISE_PATTERNS)
         return PFSWRAP_SEAL_E_PATTERN;
+    if (noise_pattern_is_hybrid((enum noise_pattern)pattern)) {
+        if (config->post_quantum == PFSWRAP_SEAL_POST_QUANTUM_OFF || !mlkem_is_available())
+            return PFSWRAP_SEAL_E_HYBRID_UNEXPECTED;
+    } else if (config->post_quantum == PFSWRAP_SEAL_POST_QUANTUM_REQUIRE) {
+        return PFSWRAP_SEAL_E_HYBRID_REQUIRED;
+    }
     if (noise_pattern_has_psk((enum noise_pattern)pattern) != psk)
         return psk ? PFSWRAP_SEAL_E_PSK_REQUIRED : PFSWRAP_SEAL_E_PSK_UNEXPECTED;
     if (!noise_pattern_has_client_key((enum noise_pattern)pattern) && !config->anonymous)
@@ -164,9 +173,7 @@ static int read_preamble(const struct pfswrap_seal_config *config, const uint8_t
     if (in[PREAMBLE_FLAGS] != 0)
         return PFSWRAP_SEAL_E_FLAGS;
     *length = (size_t)in[PREAMBLE_LENGTH] << 8 | in[PREAMBLE_LENGTH + 1];
-    if (*length < CHANNEL_MESSAGE_MIN || *length > CHANNEL_MESSAGE_MAX)
-        return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
-    return 0;
+    return channel_message_fits(in[PREAMBLE_PATTERN], *length) ? 0 : PFSWRAP_SEAL_E_MESSAGE_LENGTH;
 }
 
 static int open_message_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
@@ -193,7 +200,7 @@ static int open_message_1(struct channel *channel, const struct pfswrap_seal_con
 }
 
 static int open_message_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
+                          size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     struct exchange_keys keys;
     size_t length;
@@ -202,11 +209,11 @@ static int open_message_2(struct channel *channel, const struct pfswrap_seal_con
     if (available < 2)
         return channel_more(opened, 2);
     length = (size_t)in[0] << 8 | in[1];
-    if (length < CHANNEL_MESSAGE_MIN || length > CHANNEL_MESSAGE_MAX)
+    if (!channel_message_fits(channel->pattern, length))
         return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
     if (available < 2 + length)
         return channel_more(opened, 2 + length);
-    if ((result = exchange_read_2(channel, config, in + 2, length, &keys, scratch)) != 0)
+    if ((result = exchange_read_2(channel, config, in + 2, length, &room->stack, &keys, room->scratch)) != 0)
         return result;
     stream_start_push(&channel->push, channel->header, keys.own);
     memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
@@ -233,13 +240,13 @@ static int open_header(struct channel *channel, const uint8_t *in, size_t availa
 }
 
 int handshake_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                   size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
+                   size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     switch ((enum channel_state)channel->state) {
     case CHANNEL_AWAIT_1:
-        return open_message_1(channel, config, in, available, scratch, opened);
+        return open_message_1(channel, config, in, available, room->scratch, opened);
     case CHANNEL_AWAIT_2:
-        return open_message_2(channel, config, in, available, scratch, opened);
+        return open_message_2(channel, config, in, available, room, opened);
     case CHANNEL_AWAIT_HEADER:
         return open_header(channel, in, available, opened);
     case CHANNEL_SEND_1:

@@ -1,6 +1,6 @@
 /*
- * The four handshake patterns, token by token in the order of the Noise specification (revision 34), so that both
- * can be compared.
+ * The handshake patterns, token by token in the order of the Noise specification (revision 34) and its extension
+ * for hybrid forward secrecy, so that they can be compared.
  */
 #include "seal/noise.h"
 
@@ -13,12 +13,16 @@ size_t noise_overhead_1(enum noise_pattern pattern)
 {
     const size_t s = noise_pattern_has_client_key(pattern) ? NOISE_KEY_BYTES + NOISE_TAG_BYTES : 0;
 
-    return NOISE_KEY_BYTES + s + NOISE_TAG_BYTES;
+    const size_t e1 = noise_pattern_is_hybrid(pattern) ? MLKEM_PUBLIC_BYTES + NOISE_TAG_BYTES : 0;
+
+    return NOISE_KEY_BYTES + e1 + s + NOISE_TAG_BYTES;
 }
 
-size_t noise_overhead_2(void)
+size_t noise_overhead_2(enum noise_pattern pattern)
 {
-    return NOISE_KEY_BYTES + NOISE_TAG_BYTES;
+    const size_t ekem1 = noise_pattern_is_hybrid(pattern) ? MLKEM_CIPHERTEXT_BYTES + NOISE_TAG_BYTES : 0;
+
+    return NOISE_KEY_BYTES + ekem1 + NOISE_TAG_BYTES;
 }
 
 static const char *protocol_name(enum noise_pattern pattern)
@@ -32,6 +36,16 @@ static const char *protocol_name(enum noise_pattern pattern)
         return "Noise_IKpsk2_25519_ChaChaPoly_SHA256";
     case NOISE_NKPSK2:
         return "Noise_NKpsk2_25519_ChaChaPoly_SHA256";
+    case NOISE_IKHFS:
+        return "Noise_IKhfs_25519+MLKEM768_ChaChaPoly_SHA256";
+    case NOISE_NKHFS:
+        return "Noise_NKhfs_25519+MLKEM768_ChaChaPoly_SHA256";
+    case NOISE_IKHFS_PSK2:
+        return "Noise_IKhfs+psk2_25519+MLKEM768_ChaChaPoly_SHA256";
+    case NOISE_NKHFS_PSK2:
+        return "Noise_NKhfs+psk2_25519+MLKEM768_ChaChaPoly_SHA256";
+    case NOISE_PATTERNS:
+        break;
     }
     return "";
 }
@@ -47,16 +61,40 @@ void noise_start(struct noise_handshake *handshake, enum noise_pattern pattern, 
     noise_mix_hash(&handshake->symmetric, responder_static, NOISE_KEY_BYTES);
 }
 
-void noise_make_ephemeral(struct noise_handshake *handshake)
+static bool is_hybrid(const struct noise_handshake *handshake)
+{
+    return noise_pattern_is_hybrid((enum noise_pattern)handshake->pattern);
+}
+
+/* Makes what the own token e1 or ekem1 sends. Returns 0 or NOISE_E_KEM_KEY. */
+static int make_kem(struct noise_handshake *handshake, const struct mlkem_stack *stack)
+{
+    uint8_t coins[MLKEM_COINS_BYTES];
+    int result;
+
+    if (!handshake->kem_received) {
+        randombytes_buf(handshake->kem_secret, sizeof handshake->kem_secret);
+        mlkem_public(stack, handshake->kem_secret, handshake->kem);
+        return 0;
+    }
+    randombytes_buf(coins, sizeof coins);
+    result = mlkem_encapsulate(stack, handshake->kem, coins, handshake->kem, handshake->kem_secret);
+    sodium_memzero(coins, sizeof coins);
+    return result == 0 ? 0 : NOISE_E_KEM_KEY;
+}
+
+int noise_make_ephemeral(struct noise_handshake *handshake, const struct mlkem_stack *stack)
 {
     randombytes_buf(handshake->e, sizeof handshake->e);
     crypto_scalarmult_base(handshake->e_public, handshake->e);
     handshake->has_ephemeral = 1;
+    return is_hybrid(handshake) ? make_kem(handshake, stack) : 0;
 }
 
 static void wipe_ephemeral(struct noise_handshake *handshake)
 {
     sodium_memzero(handshake->e, sizeof handshake->e);
+    sodium_memzero(handshake->kem_secret, sizeof handshake->kem_secret);
     handshake->has_ephemeral = 0;
 }
 
@@ -84,6 +122,21 @@ static int mix_dh(struct noise_handshake *handshake, const uint8_t secret[NOISE_
     return result;
 }
 
+/* Token "e1" of the writer. */
+static size_t write_e1(struct noise_handshake *handshake, uint8_t *out)
+{
+    noise_encrypt_and_hash(&handshake->symmetric, handshake->kem, MLKEM_PUBLIC_BYTES, out);
+    return MLKEM_PUBLIC_BYTES + NOISE_TAG_BYTES;
+}
+
+/* Token "ekem1" of the writer. */
+static size_t write_ekem1(struct noise_handshake *handshake, uint8_t *out)
+{
+    noise_encrypt_and_hash(&handshake->symmetric, handshake->kem, MLKEM_CIPHERTEXT_BYTES, out);
+    noise_mix_key(&handshake->symmetric, handshake->kem_secret);
+    return MLKEM_CIPHERTEXT_BYTES + NOISE_TAG_BYTES;
+}
+
 int noise_write_1(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *s_public,
                   const uint8_t *payload, size_t length, uint8_t *out)
 {
@@ -96,6 +149,8 @@ int noise_write_1(struct noise_handshake *handshake, const uint8_t *s, const uin
     mix_ephemeral(handshake, handshake->e_public);
     if ((result = mix_dh(handshake, handshake->e, handshake->rs)) != 0)
         return result;
+    if (is_hybrid(handshake))
+        out += write_e1(handshake, out);
     if (noise_pattern_has_client_key((enum noise_pattern)handshake->pattern)) {
         noise_encrypt_and_hash(&handshake->symmetric, s_public, NOISE_KEY_BYTES, out);
         out += NOISE_KEY_BYTES + NOISE_TAG_BYTES;
@@ -120,6 +175,13 @@ int noise_read_1(struct noise_handshake *handshake, const uint8_t *s, const uint
     mix_ephemeral(handshake, handshake->re);
     if ((result = mix_dh(handshake, s, handshake->re)) != 0)
         return result;
+    if (is_hybrid(handshake)) {
+        if (noise_decrypt_and_hash(&handshake->symmetric, message, MLKEM_PUBLIC_BYTES + NOISE_TAG_BYTES,
+                                   handshake->kem) != 0)
+            return NOISE_E_AUTHENTIC;
+        handshake->kem_received = true;
+        message += MLKEM_PUBLIC_BYTES + NOISE_TAG_BYTES;
+    }
     if (noise_pattern_has_client_key((enum noise_pattern)handshake->pattern)) {
         if (noise_decrypt_and_hash(&handshake->symmetric, message, NOISE_KEY_BYTES + NOISE_TAG_BYTES,
                                    handshake->rs) != 0)
@@ -142,8 +204,11 @@ int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const u
     if (!handshake->has_ephemeral)
         return NOISE_E_STATE;
     memcpy(out, handshake->e_public, NOISE_KEY_BYTES);
+    out += NOISE_KEY_BYTES;
     mix_ephemeral(handshake, handshake->e_public);
     result = mix_dh(handshake, handshake->e, handshake->re);
+    if (result == 0 && is_hybrid(handshake))
+        out += write_ekem1(handshake, out);
     if (result == 0 && noise_pattern_has_client_key(pattern))
         result = mix_dh(handshake, handshake->e, handshake->rs);
     wipe_ephemeral(handshake);
@@ -151,7 +216,21 @@ int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const u
         return result;
     if (noise_pattern_has_psk(pattern))
         noise_mix_key_and_hash(&handshake->symmetric, psk);
-    noise_encrypt_and_hash(&handshake->symmetric, payload, length, out + NOISE_KEY_BYTES);
+    noise_encrypt_and_hash(&handshake->symmetric, payload, length, out);
+    return 0;
+}
+
+/* Token "ekem1" of the reader; `room` is memory for the ciphertext. Returns 0 or NOISE_E_AUTHENTIC. */
+static int read_ekem1(struct noise_handshake *handshake, const uint8_t *message, uint8_t *room,
+                      const struct mlkem_stack *stack)
+{
+    uint8_t shared[MLKEM_SHARED_BYTES];
+
+    if (noise_decrypt_and_hash(&handshake->symmetric, message, MLKEM_CIPHERTEXT_BYTES + NOISE_TAG_BYTES, room) != 0)
+        return NOISE_E_AUTHENTIC;
+    mlkem_decapsulate(stack, handshake->kem_secret, room, shared);
+    noise_mix_key(&handshake->symmetric, shared);
+    sodium_memzero(shared, sizeof shared);
     return 0;
 }
 
@@ -171,20 +250,26 @@ static int try_psk(struct noise_handshake *handshake, const uint8_t *psk, const 
 }
 
 int noise_read_2(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *const *psks, size_t psk_count,
-                 size_t *psk, const uint8_t *message, size_t length, uint8_t *payload)
+                 size_t *psk, const uint8_t *message, size_t length, uint8_t *payload,
+                 const struct mlkem_stack *stack)
 {
     const enum noise_pattern pattern = (enum noise_pattern)handshake->pattern;
     int result;
 
     if (!handshake->has_ephemeral)
         return NOISE_E_STATE;
-    if (length < noise_overhead_2())
+    if (length < noise_overhead_2(pattern))
         return NOISE_E_AUTHENTIC;
     memcpy(handshake->re, message, sizeof handshake->re);
     message += NOISE_KEY_BYTES;
     length -= NOISE_KEY_BYTES;
     mix_ephemeral(handshake, handshake->re);
     result = mix_dh(handshake, handshake->e, handshake->re);
+    if (result == 0 && is_hybrid(handshake)) {
+        result = read_ekem1(handshake, message, payload, stack);
+        message += MLKEM_CIPHERTEXT_BYTES + NOISE_TAG_BYTES;
+        length -= MLKEM_CIPHERTEXT_BYTES + NOISE_TAG_BYTES;
+    }
     wipe_ephemeral(handshake);
     if (result == 0 && noise_pattern_has_client_key(pattern))
         result = mix_dh(handshake, s, handshake->re);

@@ -1,5 +1,6 @@
 /*
- * The Noise handshakes IK, NK, IKpsk2 and NKpsk2 (Noise specification revision 34, sections 7.5 and 9), each of two
+ * The Noise handshakes IK, NK, IKpsk2 and NKpsk2 (Noise specification revision 34, sections 7.5 and 9), and the
+ * same with hybrid forward secrecy (tokens e1 and ekem1, "Noise Extension: Hybrid Forward Secrecy"), each of two
  * messages. Does no I/O. Static secrets and psks are arguments and are not copied into the state.
  */
 #ifndef PFSWRAP_SEAL_NOISE_H
@@ -7,14 +8,26 @@
 
 #include <stdbool.h>
 
+#include "seal/mlkem.h"
 #include "seal/symmetric.h"
 
-enum noise_pattern { NOISE_IK = 1, NOISE_NK = 2, NOISE_IKPSK2 = 3, NOISE_NKPSK2 = 4 };
+enum noise_pattern {
+    NOISE_IK = 1,
+    NOISE_NK,
+    NOISE_IKPSK2,
+    NOISE_NKPSK2,
+    NOISE_IKHFS, /* the hybrid patterns, in the same order */
+    NOISE_NKHFS,
+    NOISE_IKHFS_PSK2,
+    NOISE_NKHFS_PSK2,
+    NOISE_PATTERNS, /* behind the last one */
+};
 
 enum noise_error {
     NOISE_E_AUTHENTIC = -1,   /* a wrong authentication tag, or a message that is too short for its tags */
     NOISE_E_SMALL_ORDER = -2, /* a shared secret of zeros (RFC 7748, section 6.1) */
     NOISE_E_STATE = -3,       /* noise_make_ephemeral() was not called */
+    NOISE_E_KEM_KEY = -4,     /* the peer's ML-KEM key is not valid (FIPS 203, section 7.2) */
 };
 
 struct noise_handshake {
@@ -25,28 +38,41 @@ struct noise_handshake {
     uint8_t rs[NOISE_KEY_BYTES]; /* the peer's static public key; a responder gets it with message 1 */
     uint8_t pattern;             /* enum noise_pattern */
     uint8_t has_ephemeral;
+    bool kem_received;                    /* responder: `kem` is the initiator's key */
+    uint8_t kem[MLKEM_PUBLIC_BYTES];      /* hybrid patterns: the key, or the ciphertext that answers it */
+    uint8_t kem_secret[MLKEM_SEED_BYTES]; /* initiator: the seed; responder: the shared secret */
 };
 
 static inline bool noise_pattern_has_psk(enum noise_pattern pattern)
 {
-    return pattern == NOISE_IKPSK2 || pattern == NOISE_NKPSK2;
+    return pattern == NOISE_IKPSK2 || pattern == NOISE_NKPSK2 || pattern == NOISE_IKHFS_PSK2 ||
+           pattern == NOISE_NKHFS_PSK2;
 }
 
 static inline bool noise_pattern_has_client_key(enum noise_pattern pattern)
 {
-    return pattern == NOISE_IK || pattern == NOISE_IKPSK2;
+    return pattern == NOISE_IK || pattern == NOISE_IKPSK2 || pattern == NOISE_IKHFS || pattern == NOISE_IKHFS_PSK2;
+}
+
+static inline bool noise_pattern_is_hybrid(enum noise_pattern pattern)
+{
+    return pattern >= NOISE_IKHFS;
 }
 
 /* The bytes of a message in addition to its payload. */
 size_t noise_overhead_1(enum noise_pattern pattern);
-size_t noise_overhead_2(void);
+size_t noise_overhead_2(enum noise_pattern pattern);
 
 /* Begins a handshake, with its prologue and the responder's static public key. */
 void noise_start(struct noise_handshake *handshake, enum noise_pattern pattern, const uint8_t *prologue,
                  size_t prologue_length, const uint8_t responder_static[NOISE_KEY_BYTES]);
 
-/* Makes a new ephemeral key pair. Must be called before each message is written. */
-void noise_make_ephemeral(struct noise_handshake *handshake);
+/*
+ * Makes a new ephemeral key pair, and in hybrid patterns the key of ML-KEM, or the ciphertext for the key that
+ * message 1 has brought. Must be called before each message is written. `stack` is for ML-KEM (mlkem.h). Returns 0,
+ * or NOISE_E_KEM_KEY.
+ */
+int noise_make_ephemeral(struct noise_handshake *handshake, const struct mlkem_stack *stack);
 
 /*
  * Initiator: writes message 1, noise_overhead_1() + length bytes, to `out`. `s` and `s_public` are the own static
@@ -73,9 +99,10 @@ int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const u
 /*
  * Initiator: reads message 2 of `length` bytes. With psk patterns, the `psk_count` keys in `psks` are tried in
  * turn, and *psk is the index of the right one. `s` is the own static secret, if the pattern has a client key.
- * Returns the payload's length or an error.
+ * `payload` has room for a whole message. Returns the payload's length or an error.
  */
 int noise_read_2(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *const *psks, size_t psk_count,
-                 size_t *psk, const uint8_t *message, size_t length, uint8_t *payload);
+                 size_t *psk, const uint8_t *message, size_t length, uint8_t *payload,
+                 const struct mlkem_stack *stack);
 
 #endif

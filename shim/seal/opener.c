@@ -8,33 +8,35 @@
 
 #include "seal/wipe.h"
 
-static int check_prefix(const uint8_t *frame)
+static int check_prefix(const struct channel *channel, const uint8_t *frame)
 {
     const size_t length = (size_t)frame[1] << 8 | frame[2];
+    const size_t message = channel_is_hybrid(channel) ? CHANNEL_HYBRID_MESSAGE_MAX : CHANNEL_MESSAGE_MAX;
 
     if (frame[0] >= FRAME_TYPES)
         return PFSWRAP_SEAL_E_FRAME_TYPE;
     if (length < CHANNEL_CIPHERTEXT_MIN || length > CHANNEL_CIPHERTEXT_MAX)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
-    if (frame[0] == FRAME_HANDSHAKE_1 && length > CHANNEL_MESSAGE_MAX + CHANNEL_CIPHERTEXT_MIN)
+    if (frame[0] == FRAME_HANDSHAKE_1 && length > message + CHANNEL_CIPHERTEXT_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
-    if (frame[0] == FRAME_HANDSHAKE_2 && length > CHANNEL_CONTROL_MAX + CHANNEL_CIPHERTEXT_MIN)
+    if (frame[0] == FRAME_HANDSHAKE_2 && length > PFSWRAP_SEAL_HEADER_BYTES + message + CHANNEL_CIPHERTEXT_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
     return (int)length;
 }
 
 /* Opens a frame of type 1 or 2. Its plaintext is short, and not for the caller. Returns an event or an error. */
 static int open_control(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
-                        size_t length, uint8_t *scratch)
+                        size_t length, const struct channel_room *room)
 {
-    uint8_t *plaintext = scratch;
+    uint8_t *plaintext = room->scratch;
     int result = stream_open(&channel->pull, channel->rekey, frame, length, plaintext);
 
     if (result == STREAM_OPENED_FINAL) {
         result = PFSWRAP_SEAL_E_FINAL;
     } else if (result == 0) {
-        result = rehandshake_open(channel, config, (enum frame_type)frame[0], plaintext,
-                                  length - CHANNEL_CIPHERTEXT_MIN, scratch + CHANNEL_CONTROL_MAX);
+        result =
+            rehandshake_open(channel, config, (enum frame_type)frame[0], plaintext, length - CHANNEL_CIPHERTEXT_MIN,
+                             &room->stack, room->scratch + CHANNEL_CONTROL_MAX);
     }
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     return result == 0 ? PFSWRAP_SEAL_PROGRESS : result;
@@ -86,8 +88,11 @@ static void skip_trailer(struct channel *channel, const uint8_t *in, size_t avai
     }
 }
 
-/* Before a frame with data. A frame that renews the keys or ends the stream is always welcome. */
-static int check_limits(struct channel *channel, const struct pfswrap_seal_config *config)
+/*
+ * Before a frame with data. A frame that renews the keys or ends the stream is always welcome. Apart from its
+ * caller, whose frame on the stack would be larger.
+ */
+static __attribute__((noinline)) int check_limits(struct channel *channel, const struct pfswrap_seal_config *config)
 {
     const int result = limits_check(channel);
 
@@ -96,14 +101,15 @@ static int check_limits(struct channel *channel, const struct pfswrap_seal_confi
 
 /* Opens a complete frame. Returns an event or an error. */
 static int open_complete(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *frame,
-                         size_t length, uint8_t *out, uint8_t *scratch, struct pfswrap_seal_opened *opened)
+                         size_t length, uint8_t *out, const struct channel_room *room,
+                         struct pfswrap_seal_opened *opened)
 {
     const bool first = !channel->anything_received;
     int event = frame[0] == FRAME_DATA && length > CHANNEL_CIPHERTEXT_MIN ? check_limits(channel, config) : 0;
 
     if (event == 0) {
         event = frame[0] == FRAME_DATA ? open_data(channel, frame, length, out, first, opened)
-                                       : open_control(channel, config, frame, length, scratch);
+                                       : open_control(channel, config, frame, length, room);
     }
     if (event > 0) {
         channel->anything_received = true;
@@ -117,7 +123,7 @@ static int open_complete(struct channel *channel, const struct pfswrap_seal_conf
 }
 
 static int open_frame(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                      size_t available, uint8_t *out, size_t size, uint8_t *scratch,
+                      size_t available, uint8_t *out, size_t size, const struct channel_room *room,
                       struct pfswrap_seal_opened *opened)
 {
     uint8_t nothing[1];
@@ -133,7 +139,7 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
         return available > 0 ? PFSWRAP_SEAL_E_AFTER_FINAL : PFSWRAP_SEAL_FINAL;
     if (available < CHANNEL_FRAME_PREFIX)
         return channel_more(opened, (channel->trailer_due ? 1 : 0) + CHANNEL_FRAME_PREFIX);
-    if ((result = check_prefix(in)) < 0)
+    if ((result = check_prefix(channel, in)) < 0)
         return result;
     length = (size_t)result;
     if (available < CHANNEL_FRAME_PREFIX + length)
@@ -142,7 +148,7 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
         opened->length = length - CHANNEL_CIPHERTEXT_MIN;
         return PFSWRAP_SEAL_ROOM;
     }
-    result = open_complete(channel, config, in, length, out != NULL ? out : nothing, scratch, opened);
+    result = open_complete(channel, config, in, length, out != NULL ? out : nothing, room, opened);
     if (result > 0) {
         in -= opened->consumed;
         available += opened->consumed;
@@ -161,18 +167,36 @@ bool channel_needs_scratch(const struct pfswrap_seal *seal, const uint8_t *in, s
            (available > type && in[type] != FRAME_DATA);
 }
 
-static __attribute__((noinline)) int open_on_stack(struct pfswrap_seal *seal,
-                                                   const struct pfswrap_seal_config *config, const uint8_t *in,
-                                                   size_t available, uint8_t *out, size_t size,
-                                                   struct pfswrap_seal_opened *opened)
+bool channel_opens_with_mlkem(const struct pfswrap_seal *seal, const uint8_t *in, size_t available)
+{
+    const struct channel *channel = channel_of_const(seal);
+    const size_t type = channel->trailer_due ? 1 : 0;
+
+    return channel->role == PFSWRAP_SEAL_INITIATOR && channel_is_hybrid(channel) &&
+           (channel->state == CHANNEL_AWAIT_2 ||
+            (channel->state == CHANNEL_OPEN && available > type && in[type] == FRAME_HANDSHAKE_2));
+}
+
+/* gcc would give a copy of it more arguments, and its callers larger frames. */
+#if __has_attribute(noclone)
+#define NO_COPY __attribute__((noinline, noclone))
+#else
+#define NO_COPY __attribute__((noinline))
+#endif
+
+static NO_COPY int open_on_stack(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config,
+                                 const uint8_t *in, size_t available, uint8_t *out, size_t size,
+                                 const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     uint8_t scratch[CHANNEL_SCRATCH_BYTES];
+    const struct channel_room whole = {scratch, room->stack};
 
-    return channel_open(seal, config, in, available, out, size, scratch, opened);
+    return channel_open(seal, config, in, available, out, size, &whole, opened);
 }
 
 int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
-                 size_t available, uint8_t *out, size_t size, uint8_t *scratch, struct pfswrap_seal_opened *opened)
+                 size_t available, uint8_t *out, size_t size, const struct channel_room *room,
+                 struct pfswrap_seal_opened *opened)
 {
     static const uint8_t no_input[1];
     struct channel *channel = channel_of(seal);
@@ -187,16 +211,16 @@ int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *co
         return PFSWRAP_SEAL_E_ARGUMENT;
     if (in == NULL)
         in = no_input;
-    if (scratch == NULL && channel_needs_scratch(seal, in, available))
-        return open_on_stack(seal, config, in, available, out, size, opened);
+    if (room->scratch == NULL && channel_needs_scratch(seal, in, available))
+        return open_on_stack(seal, config, in, available, out, size, room, opened);
     if (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_AWAIT_CONFIRM) {
-        result = open_frame(channel, config, in, available, out, size, scratch, opened);
+        result = open_frame(channel, config, in, available, out, size, room, opened);
         if (result == PFSWRAP_SEAL_MORE && (checked = limits_check_peer(channel, config)) != 0)
             result = checked;
     } else if (!channel_config_is_valid(config)) {
         return PFSWRAP_SEAL_E_ARGUMENT;
     } else {
-        result = handshake_open(channel, config, in, available, scratch, opened);
+        result = handshake_open(channel, config, in, available, room, opened);
         dead_stack_wipe(DEAD_STACK_HANDSHAKE);
         if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
             return result; /* the peer has not caused it, and nothing was read yet */
@@ -211,7 +235,9 @@ int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *co
 int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
                       size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
 {
-    return channel_open(seal, config, in, available, out, size, NULL, opened);
+    const struct channel_room none = {NULL, {NULL, 0}};
+
+    return channel_open(seal, config, in, available, out, size, &none, opened);
 }
 
 bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
@@ -222,7 +248,7 @@ bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
 }
 
 int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
-                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
+                          size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     /*
      * The plaintext replaces its own ciphertext, the only overlap that a stream cipher allows. In front of it are
@@ -232,11 +258,13 @@ int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_c
     const bool any = in != NULL && available > offset;
 
     return channel_open(seal, config, in, available, any ? in + offset : NULL, any ? PFSWRAP_SEAL_CHUNK_MAX : 0,
-                        scratch, opened);
+                        room, opened);
 }
 
 int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
                                size_t available, struct pfswrap_seal_opened *opened)
 {
-    return channel_open_in_place(seal, config, in, available, NULL, opened);
+    const struct channel_room none = {NULL, {NULL, 0}};
+
+    return channel_open_in_place(seal, config, in, available, &none, opened);
 }

@@ -39,13 +39,15 @@ static void finish(struct channel *channel)
     sodium_memzero(channel->next_key, sizeof channel->next_key);
 }
 
-static int take_question(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+/* The messages are made in `out`, where their ciphertext replaces them. */
+static int take_question(struct channel *channel, const struct pfswrap_seal_config *config,
+                         const struct mlkem_stack *stack, uint8_t *out)
 {
-    uint8_t message[PFSWRAP_SEAL_TAKE_BYTES];
+    uint8_t *const message = out + STREAM_PLAINTEXT_AT;
     int length = exchange_check_peer(channel, config);
 
     if (length == 0)
-        length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, message);
+        length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, stack, message);
     if (length < 0)
         return length;
     channel->renewal = RENEWAL_ASKED;
@@ -53,10 +55,13 @@ static int take_question(struct channel *channel, const struct pfswrap_seal_conf
     return (int)stream_seal(&channel->push, channel->rekey, FRAME_HANDSHAKE_1, false, message, (size_t)length, out);
 }
 
-/* Writes the last frame of the old stream: the header of the new one, and `length` bytes of message behind it. */
-static int switch_push(struct channel *channel, const uint8_t key[PFSWRAP_KEY_BYTES], uint8_t *content,
-                       size_t length, uint8_t *out)
+/*
+ * Writes the last frame of the old stream: the header of the new one, and behind it `length` bytes of message,
+ * which are in their place in `out`.
+ */
+static int switch_push(struct channel *channel, const uint8_t key[PFSWRAP_KEY_BYTES], size_t length, uint8_t *out)
 {
+    uint8_t *const content = out + STREAM_PLAINTEXT_AT;
     struct channel_stream fresh;
     size_t frame;
 
@@ -68,16 +73,17 @@ static int switch_push(struct channel *channel, const uint8_t key[PFSWRAP_KEY_BY
     return (int)frame;
 }
 
-static int take_answer(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+static int take_answer(struct channel *channel, const struct pfswrap_seal_config *config,
+                       const struct mlkem_stack *stack, uint8_t *out)
 {
-    uint8_t content[PFSWRAP_SEAL_TAKE_BYTES];
     struct exchange_keys keys;
-    const int length = exchange_write_2(channel, config, content + PFSWRAP_SEAL_HEADER_BYTES, &keys);
+    const int length =
+        exchange_write_2(channel, config, stack, out + STREAM_PLAINTEXT_AT + PFSWRAP_SEAL_HEADER_BYTES, &keys);
     int frame;
 
     if (length < 0)
         return length;
-    frame = switch_push(channel, keys.own, content, (size_t)length, out);
+    frame = switch_push(channel, keys.own, (size_t)length, out);
     if (channel->final_received) {
         finish(channel);
     } else {
@@ -90,25 +96,25 @@ static int take_answer(struct channel *channel, const struct pfswrap_seal_config
 
 static int take_switch(struct channel *channel, uint8_t *out)
 {
-    uint8_t content[PFSWRAP_SEAL_HEADER_BYTES];
-    const int frame = switch_push(channel, channel->next_key, content, 0, out);
+    const int frame = switch_push(channel, channel->next_key, 0, out);
 
     finish(channel);
     return frame;
 }
 
-int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config,
+                     const struct mlkem_stack *stack, uint8_t *out)
 {
     if (channel->renewal == RENEWAL_ANSWER) {
         return channel->role == PFSWRAP_SEAL_INITIATOR ? take_switch(channel, out)
-                                                       : take_answer(channel, config, out);
+                                                       : take_answer(channel, config, stack, out);
     }
-    return rehandshake_due(channel) ? take_question(channel, config, out) : 0;
+    return rehandshake_due(channel) ? take_question(channel, config, stack, out) : 0;
 }
 
 /* Responder: reads message 1. After FINAL was sent it cannot be answered, so it is ignored. */
 static int open_question(struct channel *channel, const struct pfswrap_seal_config *config,
-                         const uint8_t *plaintext, size_t length, uint8_t *scratch)
+                         const uint8_t *plaintext, size_t length, uint8_t *bytes)
 {
     int result;
 
@@ -119,7 +125,7 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
     if (!limits_may_rehandshake(channel))
         return PFSWRAP_SEAL_E_TOO_OFTEN;
     limits_count_rehandshake(channel);
-    result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length, scratch);
+    result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length, bytes);
     if (result == 0)
         channel->renewal = RENEWAL_ANSWER;
     return result;
@@ -127,7 +133,7 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
 
 /* Initiator: reads a header and message 2. */
 static int open_answer(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *plaintext,
-                       size_t length, uint8_t *scratch)
+                       size_t length, const struct mlkem_stack *stack, uint8_t *bytes)
 {
     struct exchange_keys keys;
     int result;
@@ -137,7 +143,7 @@ static int open_answer(struct channel *channel, const struct pfswrap_seal_config
     if (length < PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
     result = exchange_read_2(channel, config, plaintext + PFSWRAP_SEAL_HEADER_BYTES,
-                             length - PFSWRAP_SEAL_HEADER_BYTES, &keys, scratch);
+                             length - PFSWRAP_SEAL_HEADER_BYTES, stack, &keys, bytes);
     if (result != 0)
         return result;
     stream_start_pull(&channel->pull, plaintext, keys.peer);
@@ -164,12 +170,12 @@ static int open_switch(struct channel *channel, const uint8_t *plaintext, size_t
 }
 
 int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
-                     const uint8_t *plaintext, size_t length, uint8_t *scratch)
+                     const uint8_t *plaintext, size_t length, const struct mlkem_stack *stack, uint8_t *bytes)
 {
     if (channel->role == PFSWRAP_SEAL_RESPONDER) {
-        return type == FRAME_HANDSHAKE_1 ? open_question(channel, config, plaintext, length, scratch)
+        return type == FRAME_HANDSHAKE_1 ? open_question(channel, config, plaintext, length, bytes)
                                          : open_switch(channel, plaintext, length);
     }
-    return type == FRAME_HANDSHAKE_2 ? open_answer(channel, config, plaintext, length, scratch)
+    return type == FRAME_HANDSHAKE_2 ? open_answer(channel, config, plaintext, length, stack, bytes)
                                      : PFSWRAP_SEAL_E_REHANDSHAKE;
 }

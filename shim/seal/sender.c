@@ -55,15 +55,16 @@ static size_t take_empty(struct channel *channel, bool final, uint8_t *out)
 }
 
 /* Writes the next message. The order of the checks is the order in which messages must be sent. */
-static int take_next(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *out)
+static int take_next(struct channel *channel, const struct pfswrap_seal_config *config,
+                     const struct mlkem_stack *stack, uint8_t *out)
 {
-    int result = handshake_take(channel, config, out);
+    int result = handshake_take(channel, config, stack, out);
 
     if (result != 0)
         return result;
     if (channel->confirm_owed && !channel->closing)
         return (int)take_empty(channel, false, out);
-    if ((result = rehandshake_take(channel, config, out)) != 0)
+    if ((result = rehandshake_take(channel, config, stack, out)) != 0)
         return result;
     result = (int)take_empty(channel, true, out);
     channel->final_sent = true;
@@ -71,8 +72,24 @@ static int take_next(struct channel *channel, const struct pfswrap_seal_config *
     return result;
 }
 
-int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *out,
-                      size_t size)
+bool channel_takes_with_mlkem(const struct pfswrap_seal *seal)
+{
+    const struct channel *channel = channel_of_const(seal);
+
+    return channel_is_hybrid(channel) &&
+           (channel->state == CHANNEL_SEND_1 || channel->state == CHANNEL_SEND_2 ||
+            (channel->renewal == RENEWAL_ANSWER && channel->role == PFSWRAP_SEAL_RESPONDER) ||
+            rehandshake_due(channel));
+}
+
+/* Bytes of the longest message. Callers of the time before hybrid patterns have room for the others. */
+static size_t longest_message(const struct channel *channel)
+{
+    return channel_is_hybrid(channel) ? PFSWRAP_SEAL_TAKE_BYTES : 512;
+}
+
+int channel_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config,
+                 const struct mlkem_stack *stack, uint8_t *out, size_t size)
 {
     struct channel *channel = channel_of(seal);
     int result;
@@ -81,15 +98,23 @@ int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_confi
         return channel_check(channel);
     if ((result = check_settled(channel)) != 0)
         return result;
-    if (out == NULL || size < PFSWRAP_SEAL_TAKE_BYTES || !channel_config_is_valid(config))
+    if (out == NULL || size < longest_message(channel) || !channel_config_is_valid(config))
         return PFSWRAP_SEAL_E_ARGUMENT;
     channel->begun = true; /* a longjmp() out of take_next() leaves the channel poisoned, not half changed */
-    result = take_next(channel, config, out);
+    result = take_next(channel, config, stack, out);
     channel->begun = false;
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
         return result; /* nothing was produced, and another keyring may have the key */
     return result < 0 ? channel_fail(channel, result) : result;
+}
+
+int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *out,
+                      size_t size)
+{
+    const struct mlkem_stack own = {NULL, 0};
+
+    return channel_take(seal, config, &own, out, size);
 }
 
 /* How many of `length` bytes fit in one frame; 0 if `size` is too small for one byte. */

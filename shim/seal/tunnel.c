@@ -84,8 +84,8 @@ int tunnel_settle(struct pfswrap_tunnel *tunnel)
     int result = tunnel_flush(tunnel);
 
     while (result == 1 && pfswrap_seal_owes(&tunnel->channel)) {
-        const int length =
-            pfswrap_seal_take(&tunnel->channel, tunnel->config, tunnel->out, PFSWRAP_SEAL_TAKE_BYTES);
+        const struct mlkem_stack stack = {tunnel->stack, sizeof tunnel->stack};
+        const int length = channel_take(&tunnel->channel, tunnel->config, &stack, tunnel->out, sizeof tunnel->out);
 
         if (length < 0)
             return length;

@@ -52,17 +52,18 @@ static void count_received(struct pfswrap_tunnel *tunnel, size_t length)
  */
 static int receive_frame(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, size_t *length, bool wait)
 {
+    const struct channel_room room = {tunnel->scratch, {tunnel->stack, sizeof tunnel->stack}};
     struct pfswrap_seal_opened opened;
     int result = PFSWRAP_SEAL_ROOM;
 
     if (buffer != NULL) {
-        result = pfswrap_seal_open(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
-                                   tunnel->in_last - tunnel->in_first, buffer, size, &opened);
+        result = channel_open(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                              tunnel->in_last - tunnel->in_first, buffer, size, &room, &opened);
         tunnel->in_first += opened.consumed;
     }
     if (result == PFSWRAP_SEAL_ROOM) {
-        result = pfswrap_seal_open_in_place(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
-                                            tunnel->in_last - tunnel->in_first, &opened);
+        result = channel_open_in_place(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+                                       tunnel->in_last - tunnel->in_first, &room, &opened);
         tunnel->in_first += opened.consumed;
     }
     if (result < 0 || result == PFSWRAP_SEAL_FINAL)

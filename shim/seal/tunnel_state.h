@@ -6,9 +6,12 @@
 
 #include <pfswrap/tunnel.h>
 
+#include "seal/channel.h"
+
 enum {
     TUNNEL_IN_BYTES = 2 * PFSWRAP_SEAL_FRAME_MAX,
     TUNNEL_OUT_BYTES = PFSWRAP_SEAL_CHUNK_MAX + PFSWRAP_SEAL_BEGIN_OVERHEAD,
+    TUNNEL_STACK_BYTES = 96 * 1024, /* three times what ML-KEM needs: a signal handler may run there */
 };
 _Static_assert((int)TUNNEL_OUT_BYTES >= (int)PFSWRAP_SEAL_TAKE_BYTES, "a handshake message fits");
 
@@ -24,6 +27,8 @@ struct pfswrap_tunnel {
     size_t out_first, out_last; /* the bytes in `out` that the transport has not taken */
     size_t kept;                /* bytes of data in the frame for which write() has not returned yet */
     unsigned writes_since_read; /* during a re-handshake */
+    uint8_t scratch[CHANNEL_SCRATCH_BYTES];
+    uint8_t stack[TUNNEL_STACK_BYTES] __attribute__((aligned(16))); /* pages that only hybrid patterns touch */
     uint8_t in[TUNNEL_IN_BYTES];
     uint8_t out[TUNNEL_OUT_BYTES];
 };

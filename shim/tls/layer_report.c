@@ -5,21 +5,6 @@
 #include "audit/builder.h"
 #include "tls/layer.h"
 
-static const char *pattern_name(enum pfswrap_seal_pattern pattern)
-{
-    switch (pattern) {
-    case PFSWRAP_SEAL_IK:
-        return "IK";
-    case PFSWRAP_SEAL_NK:
-        return "NK";
-    case PFSWRAP_SEAL_IKPSK2:
-        return "IKpsk2";
-    case PFSWRAP_SEAL_NKPSK2:
-        return "NKpsk2";
-    }
-    return NULL;
-}
-
 /* The fields that all these events begin with. */
 static void event_begin(struct audit_builder *event, const char *role, const struct audit_addresses *addresses,
                         const struct policy_rule *rule)
@@ -35,7 +20,7 @@ static void event_begin(struct audit_builder *event, const char *role, const str
 static void add_peer(struct audit_builder *event, const struct pfswrap_seal_info *info)
 {
     audit_add(event, AUDIT_S("peer_name", audit_optional(info->peer_name)));
-    audit_add(event, AUDIT_S("pattern", pattern_name(info->pattern)));
+    audit_add(event, AUDIT_S("pattern", pfswrap_seal_pattern_name(info->pattern)));
 }
 
 void layer_report_opened(const struct layer *layer)

@@ -162,6 +162,7 @@ class Responder:
             refuse_if(found != wanted, "E_VERSION" if at == 7 else "E_MAGIC")
         refuse_if(len(data) < 28, "E_TRUNCATED")
         preamble, pattern, length = data[:28], data[8], value_of(data[10:12])
+        refuse_if(5 <= pattern <= 8, "E_HYBRID_UNEXPECTED")
         refuse_if(pattern not in (IK, NK, IKPSK2, NKPSK2), "E_PATTERN")
         refuse_if(pattern in (IKPSK2, NKPSK2) and keys.psk is None, "E_PSK_UNEXPECTED")
         refuse_if(pattern in (IK, NK) and keys.psk is not None, "E_PSK_REQUIRED")

@@ -2,7 +2,8 @@
  * A peer of the seal protocol, written from docs/WIRE.md alone. The handshake is noise-c's (as WebAssembly), the stream
  * and the key ids libsodium.js's: nothing of pfswrap is in it. It speaks on stdin and stdout, which are one socket. An
  * initiator sends chunks, waits for each to come back, and closes; a responder echoes. At the end a line of JSON on stderr
- * says what was seen. noise-c has no psk2 patterns: those are python_peer.py's.
+ * says what was seen. noise-c has no psk2 patterns: those are python_peer.py's. With --hybrid=1 the handshake is
+ * hybrid_noise.mjs's, which has them.
  */
 import { createRequire } from 'node:module';
 import { createHash } from 'node:crypto';
@@ -26,7 +27,8 @@ for (const name of ['instantiate', 'instantiateStreaming']) {
   }
 }
 
-const noise = await new Promise((resolve) => require('noise-c.wasm')(resolve));
+const hybrid = process.argv.includes('--hybrid=1') ? await import('./hybrid_noise.mjs') : null;
+const noise = hybrid ? null : await new Promise((resolve) => require('noise-c.wasm')(resolve));
 const noiseMemories = [...memories];
 const sodium = require('libsodium-wrappers');
 await sodium.ready;
@@ -101,6 +103,7 @@ class Peer {
     this.service = Buffer.from(options.service ?? '');
     this.binding = Buffer.from(options.binding ?? '', 'hex');
     this.anonymous = options.anonymous === '1';
+    this.psk = options.psk ? Uint8Array.from(Buffer.from(options.psk, 'base64')) : null;
     this.rekey = Number(options.rekey ?? 1);
     this.every = Number(options.every ?? 0);
     this.frames = this.rehandshakes = this.received = 0;
@@ -123,6 +126,12 @@ class Peer {
   }
 
   start(prologue) {
+    if (hybrid) {
+      if (!hybrid.isHybrid(this.pattern)) throw new Error('not a hybrid pattern');
+      this.handshake = new hybrid.HybridHandshake(this.pattern, this.initiator);
+      this.handshake.Initialize(prologue, this.secret, this.initiator ? this.peer : null, this.psk);
+      return;
+    }
     const { NOISE_ROLE_INITIATOR, NOISE_ROLE_RESPONDER } = noise.constants;
     this.handshake = new noise.HandshakeState(NAMES[this.pattern], this.initiator ? NOISE_ROLE_INITIATOR : NOISE_ROLE_RESPONDER);
     const needsOwn = !this.initiator || this.pattern === IK;
@@ -130,7 +139,8 @@ class Peer {
   }
 
   payload() {
-    return Uint8Array.from([1, 4, this.rekey >>> 24, (this.rekey >> 16) & 255, (this.rekey >> 8) & 255, this.rekey & 255, 0x4d, 1, 9]);
+    const own = Uint8Array.from([1, 4, this.rekey >>> 24, (this.rekey >> 16) & 255, (this.rekey >> 8) & 255, this.rekey & 255, 0x4d, 1, 9]);
+    return this.psk && this.initiator ? concat(own, [2, 8], sodium.crypto_generichash(8, 'pfswrap psk id 1', this.psk)) : own;
   }
 
   readMessage(message) {
@@ -144,6 +154,7 @@ class Peer {
 
   keys() {
     this.hash = this.handshake.GetHandshakeHash();
+    if (hybrid) return this.handshake.Split();
     const [send, receive] = this.handshake.Split();
     return [rawKey(send), rawKey(receive)];
   }
@@ -153,8 +164,9 @@ class Peer {
   }
 
   connect() {
-    this.pattern = this.anonymous ? NK : IK;
-    const length = 32 + (this.anonymous ? 0 : 48) + 16 + this.payload().length;
+    this.pattern = (this.anonymous ? NK : IK) + (hybrid ? 4 : 0) + (this.psk ? 2 : 0);
+    const overhead = hybrid ? hybrid.overhead1(this.pattern) : 32 + (this.anonymous ? 0 : 48) + 16;
+    const length = overhead + this.payload().length;
     let preamble = concat(MAGIC, [this.pattern, 0, ...u16(length)], sodium.randombytes_buf(8));
     preamble = concat(preamble, keyId(preamble, this.peer));
     this.start(this.prologue(preamble));
@@ -175,7 +187,7 @@ class Peer {
     if (!equal(preamble.subarray(20), keyId(preamble.subarray(0, 20), own))) throw new Error("another server's key");
     this.start(this.prologue(preamble));
     this.readMessage(this.read(preamble[10] * 256 + preamble[11]));
-    if (this.pattern === IK && !equal(this.handshake.GetRemotePublicKey(), this.peer)) throw new Error('an unknown client');
+    if (this.pattern % 2 === IK && !equal(this.handshake.GetRemotePublicKey(), this.peer)) throw new Error('an unknown client');
     const message = this.handshake.WriteMessage(this.payload());
     const [ours, theirs] = this.keys();
     this.push = new Stream(ours);

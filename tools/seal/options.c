@@ -34,6 +34,7 @@ enum id {
     PSK,
     SERVICE,
     REKEY,
+    POST_QUANTUM,
     HANDSHAKE_TIMEOUT,
     ANY,
     TLS,
@@ -63,6 +64,7 @@ static const struct option {
     {"--psk", PSK, TALKS, true},
     {"--service", SERVICE, TALKS, true},
     {"--rekey", REKEY, TALKS, true},
+    {"--post-quantum", POST_QUANTUM, TALKS, true},
     {"--handshake-timeout", HANDSHAKE_TIMEOUT, TALKS, true},
     {"--any", ANY, LISTENS, false},
     {"--tls", TLS, TALKS | PROBES, false},
@@ -192,6 +194,8 @@ static int take_option(struct seal_options *options, struct given *given, enum i
         return add_peer(given->peers, sizeof given->peers, value);
     case SERVICE:
         return add_line(given->text.rule, sizeof given->text.rule, "service", value);
+    case POST_QUANTUM:
+        return add_line(given->text.rule, sizeof given->text.rule, "post-quantum", value);
     case ANY:
         return add_line(given->text.rule, sizeof given->text.rule, "clients", "any");
     case TLS:

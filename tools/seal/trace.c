@@ -9,14 +9,6 @@
 
 enum { MAC = 17, HEX_MAX = 2 * 32 + 1, REFUSED = 24 /* bytes that are printed */ };
 
-static const char *const patterns[] = {"?", [PFSWRAP_SEAL_IK] = "IK", [PFSWRAP_SEAL_NK] = "NK",
-                                       [PFSWRAP_SEAL_IKPSK2] = "IKpsk2", [PFSWRAP_SEAL_NKPSK2] = "NKpsk2"};
-
-static const char *pattern_name(unsigned pattern)
-{
-    return patterns[pattern < sizeof patterns / sizeof patterns[0] ? pattern : 0];
-}
-
 static const char *hex(char text[static HEX_MAX], const uint8_t *bytes, size_t length)
 {
     text[0] = '\0';
@@ -83,7 +75,8 @@ static void say_preamble(const struct trace_stream *stream)
 {
     char text[HEX_MAX];
     (void)fprintf(stderr, "%c preamble version %u, pattern %s, key id %s\n", stream->mark, stream->head[7],
-                  pattern_name(stream->head[8]), hex(text, stream->head + 20, 8));
+                  pfswrap_seal_pattern_name((enum pfswrap_seal_pattern)stream->head[8]),
+                  hex(text, stream->head + 20, 8));
 }
 
 /* The head of a part is complete: says what it is, and sets what follows. */
@@ -164,7 +157,7 @@ void trace_handshake(const struct trace *trace, const struct pfswrap_seal_info *
               has_key ? key : "none (anonymous)");
     pfswrap_key_encode(key, info->own_key);
     trace_say(trace, "* own key  %s", memcmp(info->own_key, none, sizeof none) != 0 ? key : "none (anonymous)");
-    trace_say(trace, "* pattern  %s, new keys with every %s%.0u", pattern_name(info->pattern),
+    trace_say(trace, "* pattern  %s, new keys with every %s%.0u", pfswrap_seal_pattern_name(info->pattern),
               info->rekey > 1 ? "chunk number " : "chunk", info->rekey > 1 ? info->rekey : 0);
     if (memcmp(info->psk_id, none, sizeof info->psk_id) != 0)
         trace_say(trace, "* psk      %s", hex(text, info->psk_id, sizeof info->psk_id));

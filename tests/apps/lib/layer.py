@@ -21,11 +21,11 @@ class Ends:
     """Policies of a server and its clients, each with its own log."""
 
     def __init__(self, seal="require", mode="enforce", clients="client", service=None, more_client="", keys=None,
-                 **settings):
+                 rule=(), **settings):
         self.keys = keys or Keys("server", "client")
         self.seal, self.clients, self.service, self.settings = seal, clients, service, settings
-        self.server = self.policy("server", "listen", seal, mode, [f"clients = {clients}"])
-        self.client = self.policy("client", "connect", "require", mode, ["peer = server"], more_client)
+        self.server = self.policy("server", "listen", seal, mode, [f"clients = {clients}", *rule])
+        self.client = self.policy("client", "connect", "require", mode, ["peer = server", *rule], more_client)
 
     def policy(self, identity, direction, seal, mode="enforce", lines=(), more="", name="web", keys=None, address=None):
         keys = keys or self.keys

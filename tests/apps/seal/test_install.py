@@ -114,8 +114,8 @@ def main():
         if not report(installed.returncode == 0, "make install-seal succeeds", installed.stderr):
             return
         report(files(stage) == ["include/pfswrap/keys.h", "include/pfswrap/seal.h", "include/pfswrap/tunnel.h",
-                                "lib/.debug/libpfswrap-seal.so.0.debug", "lib/libpfswrap-seal.a",
-                                "lib/libpfswrap-seal.so", "lib/libpfswrap-seal.so.0",
+                                "lib/.debug/libpfswrap-seal.so.1.debug", "lib/libpfswrap-seal.a",
+                                "lib/libpfswrap-seal.so", "lib/libpfswrap-seal.so.1",
                                 "lib/pkgconfig/libpfswrap-seal.pc"],
                "it installs both libraries, the debug file, the headers and the pkg-config file", files(stage))
         make_keys(directory)

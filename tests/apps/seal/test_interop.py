@@ -18,7 +18,7 @@ SIZES = [1, 2, 100, 16384, 17, 20000, 5000, 16383, 3, 40000, 64, 1000]
 TIMEOUT = 120
 VOLUME = 30000          # bytes after which the core's initiator does another handshake
 EVERY = 4               # frames after which a peer's initiator does
-NAMES = {1: "IK", 2: "NK", 3: "IKpsk2", 4: "NKpsk2"}
+NAMES = {1: "IK", 2: "NK", 3: "IKpsk2", 4: "NKpsk2", 5: "IKhfs", 6: "NKhfs", 7: "IKhfs+psk2", 8: "NKhfs+psk2"}
 tap = Tap()
 report = tap.result
 
@@ -29,14 +29,26 @@ def find_node():
     if shutil.which("node") is None or shutil.which("npm") is None:
         return None, "there is no node and npm here"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "node_peer.mjs"):
+    for name in ("package.json", "package-lock.json", "node_peer.mjs", "hybrid_noise.mjs", "check_hybrid.mjs"):
         shutil.copy(PEERS / name, folder / name)
-    if not (folder / "node_modules/noise-c.wasm/package.json").is_file():
+    if not all((folder / f"node_modules/{name}/package.json").is_file() for name in ("noise-c.wasm", "@noble/post-quantum")):
         install = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder,
                                  capture_output=True, text=True)
         if install.returncode != 0:
             return None, "npm ci failed: " + " ".join(install.stderr.split())[-200:]
     return ["node", str(folder / "node_peer.mjs")], None
+
+
+def hybrid_reason(why):
+    """Why the hybrid patterns cannot be tried, or None: this build without ML-KEM, or a Node that its package does not run on."""
+    probe = subprocess.run([CORE, "--hybrid=1", "--role=responder", f"--secret={make_keys()[0]}"], stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True)
+    if "without ML-KEM" in probe.stderr:
+        return "this build has no ML-KEM (make mlkem-source)"
+    if why:
+        return why
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
+    return None if [int(part) for part in version[1:].split(".")[:2]] >= [20, 19] else f"this is Node {version}, and ML-KEM needs 20.19"
 
 
 def make_keys():
@@ -76,10 +88,12 @@ def check(language, command, pattern, foreign_initiates, rekey, extra):
     core_secret, core_public = make_keys()
     peer_secret, peer_public = make_keys()
     shared = {"rekey": rekey, **extra}
-    if pattern in (2, 4):
+    if pattern % 2 == 0:
         shared["anonymous"] = 1
-    if pattern in (3, 4):
+    if pattern in (3, 4, 7, 8):
         shared["psk"] = psk
+    if pattern > 4:
+        shared["hybrid"] = 1
     core = {"role": "responder" if foreign_initiates else "initiator", "secret": core_secret, "peer": peer_public,
             "volume": VOLUME, **shared}
     peer = {"role": "initiator" if foreign_initiates else "responder", "secret": peer_secret, "peer": core_public,
@@ -133,6 +147,22 @@ def main():
                 continue
             check("Node's noise-c", node, pattern, foreign_initiates, 1, binding)
             check("Node's noise-c", node, pattern, foreign_initiates, 5, {})
+    why_not = hybrid_reason(why)
+    for pattern in (5, 6, 7, 8):
+        for foreign_initiates in (True, False):
+            if why_not:
+                report(True, f"Node's noble ML-KEM in {NAMES[pattern]}", skip=why_not)
+                continue
+            check("Node's noble ML-KEM", node, pattern, foreign_initiates, 1, binding)
+            if pattern in (5, 8):
+                check("Node's noble ML-KEM", node, pattern, foreign_initiates, 5, {})
+    sentence = "noble's ML-KEM and node:crypto compute all hybrid vectors and their errors without the product's code"
+    if why_not:
+        report(True, sentence, skip=why_not)
+    else:
+        checked = subprocess.run(["node", BUILD / "peers/check_hybrid.mjs", ROOT / "docs/vectors/hybrid.json"], capture_output=True,
+                                 text=True, timeout=TIMEOUT)
+        report(checked.stdout == "4 connections, 4 refused inputs\n", sentence, checked.stderr or checked.stdout)
     if python:
         check_refusal("Python's dissononce", [python, str(PEERS / "python_peer.py")])
     if node:

@@ -38,6 +38,7 @@ static void expect_round_trip(const char *text)
         memset(a.peer_lines, 0, sizeof a.peer_lines);
         memset(b.peer_lines, 0, sizeof b.peer_lines);
         a.line = a.seal_line = b.line = b.seal_line = 0;
+        a.post_quantum_line = b.post_quantum_line = 0;
         ck_assert_mem_eq(&a, &b, sizeof a);
     }
 }
@@ -66,7 +67,7 @@ START_TEST(every_key_prints_and_parses_back)
         "handshake-timeout = 1500ms\nlinger = 1m\non-removal = now\nmax-key-age = 90d\n"
         "warn-before = 25h\nexpired = refuse\n"
         "[listen a]\naddress = 0.0.0.0:1, [::]:2, 10.0.0.0/8:*, [2001:db8::]/32:80-90\nseal = require\n"
-        "layer = tls\nclients = a, b\nservice = s\nplaintext = refuse\n"
+        "layer = tls\nclients = a, b\nservice = s\nplaintext = refuse\npost-quantum = allow\n"
         "[listen b]\naddress = 127.0.0.1:1\nseal = prefer\nclients = any\n"
         "[connect c]\naddress = [::1]:1\nseal = require\npeer = x\npeer = y\n"
         "[connect d]\naddress = 1.2.3.4/32:1\n[end]\n");
@@ -79,6 +80,7 @@ START_TEST(every_key_prints_and_parses_back)
     ck_assert_ptr_nonnull(
         strstr(first, "\naddress = 0.0.0.0/0:1, [::]/0:2, 10.0.0.0/8:*, [2001:db8::]/32:80-90\n"));
     ck_assert_ptr_nonnull(strstr(first, "\nclients = a, b\n"));
+    ck_assert_ptr_nonnull(strstr(first, "\nlayer = tls\npost-quantum = allow\n"));
     ck_assert_ptr_nonnull(strstr(first, "\npeer = x\npeer = y\n"));
     ck_assert_ptr_nonnull(strstr(first, "\n[wire]\ntls = log\nplaintext = starttls\n"));
 }

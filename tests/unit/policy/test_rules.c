@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <pfswrap/seal.h>
+
 #define SEAL "[seal]\nidentity = /k\npeers = /p\n"
 #define LISTEN "[listen a]\naddress = 0.0.0.0:1\n"
 #define CONNECT "[connect a]\naddress = 0.0.0.0:1\n"
@@ -251,6 +253,48 @@ START_TEST(prefer_is_for_listening_sockets_that_admit_any_client)
 }
 END_TEST
 
+START_TEST(post_quantum_is_a_choice_that_clients_cannot_leave_open)
+{
+    expect_accepted(LISTEN "seal = require\nclients = any\n" SEAL);
+    ck_assert_int_eq(policy.rules[0].post_quantum, POLICY_POST_QUANTUM_OFF);
+    expect_accepted(LISTEN "seal = require\nclients = any\npost-quantum = allow\n" SEAL);
+    ck_assert_int_eq(policy.rules[0].post_quantum, POLICY_POST_QUANTUM_ALLOW);
+    expect_accepted(LISTEN "seal = prefer\nclients = any\npost-quantum = allow\n" SEAL);
+    expect_accepted(CONNECT "seal = require\npeer = x\npost-quantum = off\n" SEAL);
+    expect_refused(LISTEN "seal = require\nclients = any\npost-quantum = yes\n" SEAL,
+                   "test.conf:5: post-quantum = yes, expected off, allow or require");
+    expect_refused(
+        CONNECT "seal = require\npeer = x\npost-quantum = allow\n" SEAL,
+        "test.conf:5: post-quantum = allow in [connect a], where nothing is negotiated, expected require or "
+        "off");
+    expect_refused(
+        LISTEN "seal = prefer\nclients = any\npost-quantum = require\n" SEAL,
+        "test.conf:5: post-quantum = require in [listen a], whose seal = prefer accepts unsealed clients, "
+        "expected allow or off");
+}
+END_TEST
+
+START_TEST(post_quantum_is_required_only_where_this_build_has_it)
+{
+    static const char *const rules[] = {LISTEN "seal = require\nclients = any\npost-quantum = require\n" SEAL,
+                                        CONNECT "seal = require\npeer = x\npost-quantum = require\n" SEAL};
+    static const char *const refusals[] = {"test.conf:5: post-quantum = require in [listen a], but this pfswrap "
+                                           "was built without ML-KEM, expected a build "
+                                           "with it (pfswrap version)",
+                                           "test.conf:5: post-quantum = require in [connect a], but this pfswrap "
+                                           "was built without ML-KEM, expected a build "
+                                           "with it (pfswrap version)"};
+    for (size_t i = 0; i < 2; i++) {
+        if (!pfswrap_seal_has_post_quantum()) {
+            expect_refused(rules[i], refusals[i]);
+            continue;
+        }
+        expect_accepted(rules[i]);
+        ck_assert_int_eq(policy.rules[0].post_quantum, POLICY_POST_QUANTUM_REQUIRE);
+    }
+}
+END_TEST
+
 START_TEST(a_sealing_key_without_sealing_is_refused)
 {
     expect_refused(LISTEN "clients = a\n",
@@ -260,6 +304,8 @@ START_TEST(a_sealing_key_without_sealing_is_refused)
     expect_refused(CONNECT "peer = a\n", "test.conf:3: peer has no effect alone, expected seal = require as well");
     expect_refused(CONNECT "service = a\n",
                    "test.conf:3: service has no effect alone, expected seal = require as well");
+    expect_refused(LISTEN "post-quantum = off\n",
+                   "test.conf:3: post-quantum has no effect alone, expected seal = require as well");
 }
 END_TEST
 
@@ -299,6 +345,8 @@ int main(void)
     tcase_add_test(cases, a_malformed_prefix_is_refused);
     tcase_add_test(cases, a_sealing_rule_needs_its_keys);
     tcase_add_test(cases, prefer_is_for_listening_sockets_that_admit_any_client);
+    tcase_add_test(cases, post_quantum_is_a_choice_that_clients_cannot_leave_open);
+    tcase_add_test(cases, post_quantum_is_required_only_where_this_build_has_it);
     tcase_add_test(cases, a_sealing_key_without_sealing_is_refused);
     tcase_add_test(cases, bad_values_of_a_rule_are_refused);
     return run_suite(cases, "policy rules");

@@ -182,7 +182,7 @@ START_TEST(an_unknown_key_is_refused_with_the_known_ones)
         "test.conf:2: unknown key  in [policy], expected mode, log, log-failure, children, io-uring or reload");
     expect_refused("[listen a]\npeer = x\n",
                    "test.conf:2: unknown key peer in [listen], expected address, seal, layer, "
-                   "clients, service or plaintext");
+                   "clients, service, post-quantum or plaintext");
 }
 END_TEST
 

@@ -38,6 +38,28 @@ START_TEST(bad_values_of_policy_are_refused)
 }
 END_TEST
 
+START_TEST(post_quantum_leaves_hybrid_groups_only)
+{
+    expect_accepted("[tls]\npost-quantum = require\n");
+    ck_assert_uint_eq(policy.tls.group_count, 3);
+    ck_assert_uint_eq(policy.tls.groups[0], 0x11ec);
+    ck_assert_uint_eq(policy.tls.groups[1], 0x11eb);
+    ck_assert_uint_eq(policy.tls.groups[2], 0x11ed);
+    expect_accepted(
+        "[tls]\ngroups = X25519, SecP384r1MLKEM1024, P-256, X25519Kyber768Draft00\npost-quantum = require\n");
+    ck_assert_uint_eq(policy.tls.group_count, 1);
+    ck_assert_uint_eq(policy.tls.groups[0], 0x11ed);
+    expect_accepted("[tls]\npost-quantum = allow\n");
+    ck_assert_uint_eq(policy.tls.group_count, 4);
+    expect_refused(
+        "[tls]\ngroups = X25519\npost-quantum = require\n",
+        "test.conf:3: post-quantum = require leaves none of the groups, expected X25519MLKEM768 among them");
+    expect_refused("[tls]\npost-quantum = require\nmin-version = 1.2\n",
+                   "test.conf:2: post-quantum = require, but TLS 1.2 has no ML-KEM, expected min-version = 1.3");
+    expect_refused("[tls]\npost-quantum = off\n", "test.conf:2: post-quantum = off, expected allow or require");
+}
+END_TEST
+
 START_TEST(every_key_of_tls_is_accepted)
 {
     expect_accepted("[tls]\nmin-version = 1.2\ngroups = x25519, secp256r1,P-384 , SecP384r1MLKEM1024\n"
@@ -193,6 +215,7 @@ int main(void)
     tcase_add_test(cases, every_key_of_policy_is_accepted);
     tcase_add_test(cases, bad_values_of_policy_are_refused);
     tcase_add_test(cases, every_key_of_tls_is_accepted);
+    tcase_add_test(cases, post_quantum_leaves_hybrid_groups_only);
     tcase_add_test(cases, a_pin_is_32_bytes_in_base64);
     tcase_add_test(cases, a_pin_that_is_not_32_bytes_of_base64_is_refused);
     tcase_add_test(cases, an_unknown_group_is_refused);

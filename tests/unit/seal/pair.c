@@ -46,10 +46,20 @@ void pair_add_psk(struct pair *pair)
 
 void pair_set_pattern(struct pair *pair, enum pfswrap_seal_pattern pattern)
 {
-    pair->client.config.anonymous = pattern == PFSWRAP_SEAL_NK || pattern == PFSWRAP_SEAL_NKPSK2;
+    const bool hybrid = pattern >= PFSWRAP_SEAL_IKHFS;
+    const enum pfswrap_seal_pattern plain = hybrid ? pattern - PFSWRAP_SEAL_IKHFS + PFSWRAP_SEAL_IK : pattern;
+
+    pair->client.config.anonymous = plain == PFSWRAP_SEAL_NK || plain == PFSWRAP_SEAL_NKPSK2;
     pair->server.config.anonymous = pair->client.config.anonymous;
-    if (pattern == PFSWRAP_SEAL_IKPSK2 || pattern == PFSWRAP_SEAL_NKPSK2)
+    if (hybrid)
+        pair->client.config.post_quantum = pair->server.config.post_quantum = PFSWRAP_SEAL_POST_QUANTUM_REQUIRE;
+    if (plain == PFSWRAP_SEAL_IKPSK2 || plain == PFSWRAP_SEAL_NKPSK2)
         pair_add_psk(pair);
+}
+
+int pair_patterns_end(void)
+{
+    return (pfswrap_seal_has_post_quantum() ? PFSWRAP_SEAL_NKHFS_PSK2 : PFSWRAP_SEAL_NKPSK2) + 1;
 }
 
 void pair_start(struct pair *pair)

@@ -49,6 +49,9 @@ void pair_add_psk(struct pair *pair);
 /* Makes both configurations fit a pattern. */
 void pair_set_pattern(struct pair *pair, enum pfswrap_seal_pattern pattern);
 
+/* Behind the last pattern that this build has: the hybrid ones need ML-KEM. */
+int pair_patterns_end(void);
+
 /* Initialises both channels. */
 void pair_start(struct pair *pair);
 

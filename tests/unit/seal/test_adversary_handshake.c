@@ -37,7 +37,7 @@ static void check_flip_1(size_t offset, int error)
         ck_assert_int_eq(PFSWRAP_SEAL_E_VERSION, error);
     } else if (offset == 8) {
         ck_assert(error == PFSWRAP_SEAL_E_PATTERN || error == PFSWRAP_SEAL_E_PSK_UNEXPECTED ||
-                  error == PFSWRAP_SEAL_E_ANONYMOUS);
+                  error == PFSWRAP_SEAL_E_ANONYMOUS || error == PFSWRAP_SEAL_E_HYBRID_UNEXPECTED);
     } else if (offset == 9) {
         ck_assert_int_eq(PFSWRAP_SEAL_E_FLAGS, error);
     } else if (offset < 12) {

@@ -184,7 +184,7 @@ static void check_arguments(struct end *end)
     ck_assert_int_eq(expected, pfswrap_seal_take(&end->channel, NULL, out, sizeof out));
     ck_assert_int_eq(expected, pfswrap_seal_take(&end->channel, &no_keyring, out, sizeof out));
     ck_assert_int_eq(expected, pfswrap_seal_take(&end->channel, &end->config, NULL, sizeof out));
-    ck_assert_int_eq(expected, pfswrap_seal_take(&end->channel, &end->config, out, sizeof out - 1));
+    ck_assert_int_eq(expected, pfswrap_seal_take(&end->channel, &end->config, out, 511));
     ck_assert_int_eq(expected, pfswrap_seal_take(&end->channel, &end->config, NULL, 0));
     expected = pfswrap_seal_ready(&end->channel) ? PFSWRAP_SEAL_E_ARGUMENT : PFSWRAP_SEAL_E_NOT_READY;
     ck_assert_int_eq(expected, pfswrap_seal_begin(&end->channel, NULL, 1, out, sizeof out, &accepted));

@@ -1,7 +1,8 @@
 /*
- * Prints docs/vectors/seal.json: connections of the seal protocol with all their bytes, and inputs that a responder
- * must refuse, each with the name of its error (docs/WIRE.md, 3). Keys are fixed, and random bytes count upwards
- * from 0 in each connection, so the output is always the same. Errors: a line on stderr and status 1.
+ * Prints docs/vectors/seal.json, or with the argument `hybrid` docs/vectors/hybrid.json, which needs ML-KEM:
+ * connections of the seal protocol with all their bytes, and inputs that a responder must refuse, each with the
+ * name of its error (docs/WIRE.md, 3). Keys are fixed, and random bytes count upwards from 0 in each connection, so
+ * the output is always the same. Errors: a line on stderr and status 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,19 +22,28 @@ struct setting {
     const char *name;
     enum pfswrap_seal_pattern pattern;
     const char *service;
-    size_t binding;          /* bytes of it, which count upwards from a0 */
-    uint32_t client, server; /* rekey intervals */
-    size_t psks, known;      /* of the client; the server has the last `known` of them */
+    size_t binding;                              /* bytes of it, which count upwards from a0 */
+    uint32_t client, server;                     /* rekey intervals */
+    size_t psks, known;                          /* of the client; the server has the last `known` of them */
+    enum pfswrap_seal_post_quantum post_quantum; /* of the server */
 };
 
 static const struct setting settings[] = {
-    {"IK", PFSWRAP_SEAL_IK, "example", 0, 1, 1, 0, 0},
-    {"NK", PFSWRAP_SEAL_NK, "", 0, 1, 1, 0, 0},
-    {"IKpsk2, two psks, of which the server has the second", PFSWRAP_SEAL_IKPSK2, "example", 0, 1, 1, 2, 1},
-    {"NKpsk2 with a channel binding", PFSWRAP_SEAL_NKPSK2, "example", 32, 1, 1, 1, 1},
-    {"IK with rekey intervals of 3 and 5, and a channel binding", PFSWRAP_SEAL_IK, "example", 32, 3, 5, 0, 0},
+    {"IK", PFSWRAP_SEAL_IK, "example", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_OFF},
+    {"NK", PFSWRAP_SEAL_NK, "", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_OFF},
+    {"IKpsk2, two psks, of which the server has the second", PFSWRAP_SEAL_IKPSK2, "example", 0, 1, 1, 2, 1,
+     PFSWRAP_SEAL_POST_QUANTUM_OFF},
+    {"NKpsk2 with a channel binding", PFSWRAP_SEAL_NKPSK2, "example", 32, 1, 1, 1, 1,
+     PFSWRAP_SEAL_POST_QUANTUM_OFF},
+    {"IK with rekey intervals of 3 and 5, and a channel binding", PFSWRAP_SEAL_IK, "example", 32, 3, 5, 0, 0,
+     PFSWRAP_SEAL_POST_QUANTUM_OFF},
+    {"IKhfs", PFSWRAP_SEAL_IKHFS, "example", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_REQUIRE},
+    {"NKhfs with a channel binding", PFSWRAP_SEAL_NKHFS, "", 32, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_ALLOW},
+    {"IKhfs+psk2, two psks, of which the server has the second", PFSWRAP_SEAL_IKHFS_PSK2, "example", 0, 1, 1, 2, 1,
+     PFSWRAP_SEAL_POST_QUANTUM_REQUIRE},
+    {"NKhfs+psk2", PFSWRAP_SEAL_NKHFS_PSK2, "example", 0, 2, 2, 1, 1, PFSWRAP_SEAL_POST_QUANTUM_REQUIRE},
 };
-enum { SETTINGS = sizeof settings / sizeof settings[0] };
+enum { SETTINGS = sizeof settings / sizeof settings[0], HYBRID_FIRST = 5 };
 
 static struct end client = {.name = "client"}, server = {.name = "server"};
 static const char *const server_name[] = {"server"};
@@ -71,7 +81,8 @@ static void make_end(struct end *end, uint8_t first, const struct setting *setti
     end_make(end, first);
     end->config.service = setting->service;
     end->config.rekey = rekey;
-    end->config.anonymous = setting->pattern == PFSWRAP_SEAL_NK || setting->pattern == PFSWRAP_SEAL_NKPSK2;
+    end->config.anonymous = !noise_pattern_has_client_key((enum noise_pattern)setting->pattern);
+    end->config.post_quantum = setting->post_quantum;
 }
 
 static void add_psks(struct end *end, size_t from, size_t to)
@@ -237,7 +248,12 @@ static const struct failure failures[] = {
     MESSAGE("another protocol", 0, 'G', "E_MAGIC"),
     MESSAGE("version 2", 7, 2, "E_VERSION"),
     MESSAGE("pattern 0", 8, 0, "E_PATTERN"),
-    MESSAGE("pattern 5", 8, 5, "E_PATTERN"),
+    MESSAGE("pattern 9", 8, 9, "E_PATTERN"),
+    MESSAGE("a hybrid pattern, and the responder has no ML-KEM", 8, 5, "E_HYBRID_UNEXPECTED"),
+    {"a pattern without ML-KEM, and the responder requires it", 5, 8, 1, 0, -1, 0, 0, 0, 0, "E_HYBRID_REQUIRED"},
+    {"a length below 1,152 in a hybrid pattern", 5, 10, 4, 0, -1, 0, 0, 0, 0, "E_MESSAGE_LENGTH"},
+    {"a length above 2,224 in a hybrid pattern", 5, 10, 9, 0, -1, 0, 0, 0, 0, "E_MESSAGE_LENGTH"},
+    {"a key of ML-KEM that was changed", 5, 200, 0xFF, 0, -1, 0, 0, 0, 0, "E_HANDSHAKE"},
     MESSAGE("a psk pattern, and the responder has no psk", 8, 3, "E_PSK_UNEXPECTED"),
     {"a pattern without psk, and the responder has one", 2, 8, 1, 0, -1, 0, 0, 0, 0, "E_PSK_REQUIRED"},
     MESSAGE("an anonymous client, and the responder admits named ones only", 8, 2, "E_ANONYMOUS"),
@@ -275,11 +291,28 @@ static int error_number(const char *name)
         int number;
     } errors[] = {
 #define ERROR(name) {#name, PFSWRAP_SEAL_##name}
-        ERROR(E_MAGIC),     ERROR(E_VERSION),      ERROR(E_PATTERN),     ERROR(E_PSK_UNEXPECTED),
-        ERROR(E_ANONYMOUS), ERROR(E_PSK_REQUIRED), ERROR(E_FLAGS),       ERROR(E_MESSAGE_LENGTH),
-        ERROR(E_KEY_ID),    ERROR(E_HANDSHAKE),    ERROR(E_TRUNCATED),   ERROR(E_FRAME_TYPE),
-        ERROR(E_TAG),       ERROR(E_FRAME_LENGTH), ERROR(E_FRAME),       ERROR(E_REKEY),
-        ERROR(E_FINAL),     ERROR(E_EMPTY),        ERROR(E_REHANDSHAKE), ERROR(E_TRAILER),
+        ERROR(E_MAGIC),
+        ERROR(E_VERSION),
+        ERROR(E_PATTERN),
+        ERROR(E_PSK_UNEXPECTED),
+        ERROR(E_ANONYMOUS),
+        ERROR(E_PSK_REQUIRED),
+        ERROR(E_FLAGS),
+        ERROR(E_MESSAGE_LENGTH),
+        ERROR(E_KEY_ID),
+        ERROR(E_HANDSHAKE),
+        ERROR(E_TRUNCATED),
+        ERROR(E_FRAME_TYPE),
+        ERROR(E_TAG),
+        ERROR(E_FRAME_LENGTH),
+        ERROR(E_FRAME),
+        ERROR(E_REKEY),
+        ERROR(E_FINAL),
+        ERROR(E_EMPTY),
+        ERROR(E_REHANDSHAKE),
+        ERROR(E_TRAILER),
+        ERROR(E_HYBRID_REQUIRED),
+        ERROR(E_HYBRID_UNEXPECTED),
     };
 
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
@@ -346,17 +379,26 @@ static void print_failure(const struct failure *failure)
     finish();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const bool hybrid = argc > 1 && strcmp(argv[1], "hybrid") == 0;
+    const size_t first = hybrid ? HYBRID_FIRST : 0, end = hybrid ? SETTINGS : HYBRID_FIRST;
+    const char *before = "";
+
     must(sodium_init() >= 0, "libsodium");
+    must(!hybrid || mlkem_is_available(), "this build has no ML-KEM (make mlkem-source)");
     printf("{\"protocol\": \"pfswrap seal, version 1 (docs/WIRE.md)\", \"time\": %d,\n  \"connections\": [\n", NOW);
-    for (size_t i = 0; i < SETTINGS; i++) {
+    for (size_t i = first; i < end; i++) {
         print_connection(&settings[i]);
-        printf(i + 1 < SETTINGS ? ",\n" : "],\n  \"refused\": [\n");
+        printf(i + 1 < end ? ",\n" : "],\n  \"refused\": [\n");
     }
     for (size_t i = 0; i < FAILURES; i++) {
+        if ((failures[i].setting >= HYBRID_FIRST) != hybrid)
+            continue;
+        printf("%s", before);
         print_failure(&failures[i]);
-        printf(i + 1 < FAILURES ? ",\n" : "]}\n");
+        before = ",\n";
     }
+    printf("]}\n");
     return EXIT_SUCCESS;
 }
