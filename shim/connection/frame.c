@@ -34,26 +34,33 @@ static void borrow_stack(struct mlkem_stack *stack, int32_t *buffer)
 }
 
 /*
- * Memory for a message of a handshake; `nothing`: the next bytes are none. The question of a re-handshake is the
- * moment at which a responder takes over the newest state. *error: the connection must end instead.
+ * The question of a re-handshake is the moment at which a responder takes over the newest state. 0, or the error
+ * with which the connection must end instead.
  */
-static const struct channel_room *borrow(struct connection *connection, const uint8_t *in, size_t available,
-                                         int *error)
+static __attribute__((noinline)) int before_message(struct connection *connection, const uint8_t *in,
+                                                    size_t available, struct pfswrap_seal_opened *opened)
+{
+    const int error =
+        channel_needs_scratch(&connection->channel, in, available) ? renew_before_answer(connection) : 0;
+    if (error != 0)
+        memset(opened, 0, sizeof *opened);
+    return error;
+}
+
+/* Memory for a message of a handshake; `nothing`: the next bytes are none. */
+static __attribute__((noinline)) const struct channel_room *borrow(const struct connection *connection,
+                                                                   const uint8_t *in, size_t available)
 {
     struct borrowed *borrowed;
-    *error = 0;
-    if (!channel_needs_scratch(&connection->channel, in, available))
-        return &nothing;
-    *error = renew_before_answer(connection);
-    if ((borrowed = workspace_take()) == NULL)
+    if (!channel_needs_scratch(&connection->channel, in, available) || (borrowed = workspace_take()) == NULL)
         return &nothing;
     borrowed->room = (struct channel_room){borrowed->scratch, {NULL, 0}};
-    if (*error == 0 && channel_opens_with_mlkem(&connection->channel, in, available))
+    if (channel_opens_with_mlkem(&connection->channel, in, available))
         borrow_stack(&borrowed->room.stack, &borrowed->buffer);
     return &borrowed->room;
 }
 
-static void give_back(const struct channel_room *room)
+static __attribute__((noinline)) void give_back(const struct channel_room *room)
 {
     struct borrowed *borrowed = (struct borrowed *)(uintptr_t)room;
     if (room == &nothing)
@@ -66,13 +73,12 @@ static void give_back(const struct channel_room *room)
 int frame_open(struct connection *connection, const uint8_t *in, size_t available, uint8_t *out, size_t size,
                struct pfswrap_seal_opened *opened)
 {
-    int event;
-    const struct channel_room *room = borrow(connection, in, available, &event);
-    if (event == 0)
-        event = channel_open(&connection->channel, connection_config(connection), in, available, out, size, room,
-                             opened);
-    else
-        memset(opened, 0, sizeof *opened);
+    int event = before_message(connection, in, available, opened);
+    if (event != 0)
+        return event;
+    const struct channel_room *room = borrow(connection, in, available);
+    event =
+        channel_open(&connection->channel, connection_config(connection), in, available, out, size, room, opened);
     give_back(room);
     return event;
 }
@@ -80,13 +86,11 @@ int frame_open(struct connection *connection, const uint8_t *in, size_t availabl
 int frame_open_in_place(struct connection *connection, uint8_t *in, size_t available,
                         struct pfswrap_seal_opened *opened)
 {
-    int event;
-    const struct channel_room *room = borrow(connection, in, available, &event);
-    if (event == 0)
-        event =
-            channel_open_in_place(&connection->channel, connection_config(connection), in, available, room, opened);
-    else
-        memset(opened, 0, sizeof *opened);
+    int event = before_message(connection, in, available, opened);
+    if (event != 0)
+        return event;
+    const struct channel_room *room = borrow(connection, in, available);
+    event = channel_open_in_place(&connection->channel, connection_config(connection), in, available, room, opened);
     give_back(room);
     return event;
 }
