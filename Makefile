@@ -56,7 +56,8 @@ OPTIMISE ?= -O2 -g
 INTERPRETER := $(shell $(CC) -\#\#\# -xc - </dev/null 2>&1 | sed -n 's/.*-dynamic-linker"* "*\([^" ]*\).*/\1/p')
 CPPFLAGS += -D_GNU_SOURCE -DPFSWRAP_VERSION='"$(VERSION)"' -DPFSWRAP_INTERPRETER='"$(INTERPRETER)"' -Iinclude -Ishim
 CFLAGS   += -std=gnu11 $(OPTIMISE) $(PATH_MAP) $(WARNINGS) $(HARDEN) -fPIC -fvisibility=hidden \
-            $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+            $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
+            $(if $(filter thread,$(SANITIZE)),-Wno-tsan)
 LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,--build-id=sha1 \
             $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 

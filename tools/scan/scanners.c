@@ -57,7 +57,8 @@ static enum scan_policy judge_version(const struct scan_target *target, bool is_
 static void add(struct scan_target *target, const char *scanner, const char *kind, const char *name,
                 bool is_accepted, enum scan_policy policy, const char *detail)
 {
-    char id[SCAN_ID], words[SCAN_WORDS];
+    enum { ROOM = 1024 }; /* scan_add() cuts what is longer than a row */
+    char id[ROOM], words[ROOM];
     (void)snprintf(id, sizeof id, "%s.%s.%s", scanner, kind, name);
     (void)snprintf(words, sizeof words, "%s: %s %s", scanner, kind, name);
     (void)scan_add(target, id, words, is_accepted ? SCAN_ACCEPTED : SCAN_REFUSED, policy, detail);
