@@ -14,7 +14,23 @@
 
 enum { OUTPUT_MAX = 4 * 1024 * 1024, SSLSCAN_MS = 180000, TESTSSL_MS = 900000, VALUE = 128, KEY_MAX = 64 };
 
-static char output[OUTPUT_MAX];
+/*
+ * What a scanner writes. Allocated when a scanner is used: the command itself must stay small, since run is started
+ * under limits of memory. If there is no memory, everything that a scanner finds is cut to nothing.
+ */
+static char *output;
+static size_t output_size;
+
+static void prepare_output(void)
+{
+    static char empty[1];
+    if (output_size > 1)
+        return;
+    char *const made = malloc(OUTPUT_MAX);
+    output = made != NULL ? made : empty;
+    output_size = made != NULL ? OUTPUT_MAX : 1;
+    output[0] = '\0';
+}
 
 static bool has_word(const char *text, const char *word)
 {
@@ -114,7 +130,8 @@ void scan_with_sslscan(struct scan_target *target)
                           target->name != NULL ? sni : target->text,
                           target->name != NULL ? target->text : NULL,
                           NULL};
-    const int status = child_run(argv, SSLSCAN_MS, NULL, output, sizeof output);
+    prepare_output();
+    const int status = child_run(argv, SSLSCAN_MS, NULL, output, output_size);
     const size_t before = target->count;
     for (const char *tag = output; status == 0 && (tag = strchr(tag, '<')) != NULL; tag++)
         read_sslscan_tag(target, tag);
@@ -232,10 +249,11 @@ void scan_with_testssl(struct scan_target *target)
                           path,
                           target->text,
                           NULL};
-    const int status = child_run(argv, TESTSSL_MS, NULL, output, sizeof output);
+    prepare_output();
+    const int status = child_run(argv, TESTSSL_MS, NULL, output, output_size);
     const size_t before = target->count;
     FILE *const file = fopen(path, "re");
-    const size_t length = file != NULL ? fread(output, 1, sizeof output - 1, file) : 0;
+    const size_t length = file != NULL ? fread(output, 1, output_size - 1, file) : 0;
     if (file != NULL)
         (void)fclose(file);
     output[length] = '\0';
