@@ -82,6 +82,7 @@ START_TEST(a_rule_of_a_replaced_policy_gets_no_reference)
 }
 END_TEST
 
+#ifndef __SANITIZE_THREAD__ /* it has one thread, and is slow there */
 START_TEST(equal_policies_are_kept_once_and_too_many_different_ones_are_refused)
 {
     const struct policy *two = publish(2);
@@ -96,6 +97,7 @@ START_TEST(equal_policies_are_kept_once_and_too_many_different_ones_are_refused)
     snapshot_free_policy(one_more);
 }
 END_TEST
+#endif
 
 START_TEST(a_module_that_cannot_prepare_leaves_the_old_state)
 {
@@ -136,7 +138,11 @@ static void *use(void *nothing)
 
 START_TEST(threads_see_whole_states_while_they_are_replaced)
 {
+#ifdef __SANITIZE_THREAD__
+    enum { THREADS = 4, REPLACED = 60 }; /* each takes longer there */
+#else
     enum { THREADS = 4, REPLACED = 300 };
+#endif
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, use, NULL), 0);
@@ -155,7 +161,9 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, NULL);
     tcase_add_test(cases, a_reference_keeps_its_state_and_new_ones_get_the_newest);
     tcase_add_test(cases, a_rule_of_a_replaced_policy_gets_no_reference);
+#ifndef __SANITIZE_THREAD__
     tcase_add_test(cases, equal_policies_are_kept_once_and_too_many_different_ones_are_refused);
+#endif
     tcase_add_test(cases, a_module_that_cannot_prepare_leaves_the_old_state);
     tcase_add_test(cases, a_child_of_a_fork_counts_anew);
     tcase_add_test(cases, threads_see_whole_states_while_they_are_replaced);
