@@ -49,6 +49,9 @@ class Rules:
                 raise Finding(f"{path.name}:{number}: cannot be read, expected a line of section [{section}]") from None
 
     def add(self, section, line, where):
+        if line.startswith("? "):
+            line = line[2:].lstrip()
+            self.used.add(where)
         if section in ("bounds", "other", "dynamic"):
             name, size = line.split()
             getattr(self, section).append((where, name, int(size)))

@@ -98,6 +98,12 @@ def main():
         status, text = found(source=source, rules=RULES + "[dynamic]\nsmall 900\n")
         contains(text, "small: 1", "what is reported")
         equal(found(source=source, rules=RULES + "[dynamic]\nsmall 100\n")[0], 0, "status")
+    with tap.case("a rule that applies to nothing is reported, and not if it says that a build may lack the code"):
+        rule = "[omitted]\n{}* -> of_another_build\n"
+        status, text = found(rules=RULES + rule.format(""))
+        contains(text, "'* -> of_another_build' applies to nothing", "the lint")
+        equal(status, 1, "status")
+        equal(found(rules=RULES + rule.format("? "))[0], 0, "status")
     with tap.case("--show prints the chain of one function"):
         status, text = found(more=["--show", "large"])
         equal(status, 0, text)
