@@ -4,7 +4,7 @@
 import re
 
 from lib import certs, hello, peers
-from lib.process import TREE, Process, free_port, run, temporary_directory
+from lib.process import ROOT, Process, free_port, run, temporary_directory
 from lib.tap import Tap, check, contains, equal
 from lib.wrap import LAUNCHER, Wrap
 
@@ -71,7 +71,7 @@ def verdicts(text):
 def main():
     tap = Tap()
     for name, asked in TABLE.items():
-        source = (TREE / "policy" / f"{name}.conf").read_text()
+        source = (ROOT / "policy" / f"{name}.conf").read_text()
         text = explain(policy_file(source))
         with tap.case(f"{name} has what its source asks, and names the source"):
             found = keys(text)
@@ -81,7 +81,7 @@ def main():
             contains(" ".join(source.replace("\n;", " ").split()), REFERENCES[name], "the comments")
     for name, expected in VERDICTS.items():
         with tap.case(f"check --explain says which controls {name} meets, and is still a policy"):
-            text = explain(policy_file((TREE / "policy" / f"{name}.conf").read_text()))
+            text = explain(policy_file((ROOT / "policy" / f"{name}.conf").read_text()))
             found = verdicts(text)
             for control, verdict in expected.items():
                 equal([last for first, last in found if control in first][:1], [verdict], control)
@@ -96,7 +96,7 @@ def main():
         contains(text, ";   - group X25519 is not one that NIST lists, expected P-256 and P-384 (or with ML-KEM)\n", "the text")
     with tap.case("a server under nist-800-52r2 has P-256 and AES, and no X25519, ChaCha20 or static RSA"):
         port, wrap, certificate = free_port(), Wrap(), certs.server()
-        wrap.policy.write_text((TREE / "policy/nist-800-52r2.conf").read_text().replace("log = syslog", f"log = {wrap.log}"))
+        wrap.policy.write_text((ROOT / "policy/nist-800-52r2.conf").read_text().replace("log = syslog", f"log = {wrap.log}"))
         with Process(wrap.argv(["openssl", "s_server", "-accept", port, "-cert", certificate.cert, "-key", certificate.key, "-www",
                                 "-cipher", "ALL:@SECLEVEL=0"])) as server:
             server.wait_for_port(port)
