@@ -26,9 +26,12 @@ static void prepare_output(void)
     static char empty[1];
     if (output_size > 1)
         return;
-    char *const made = malloc(OUTPUT_MAX);
-    output = made != NULL ? made : empty;
-    output_size = made != NULL ? OUTPUT_MAX : 1;
+    output = malloc(OUTPUT_MAX);
+    output_size = OUTPUT_MAX;
+    if (output == NULL) {
+        output = empty;
+        output_size = sizeof empty;
+    }
     output[0] = '\0';
 }
 
