@@ -9,8 +9,9 @@ import shutil
 import socket
 import subprocess
 
-from lib.process import BUILD, PROGRAMS, ROOT, python_with
+from lib.process import BUILD, PROGRAMS, ROOT, python_with, run
 from lib.tap import Tap
+from lib.wrap import LAUNCHER
 
 CORE = PROGRAMS / "seal/seal_peer"
 PEERS = ROOT / "tests/peers"
@@ -41,9 +42,7 @@ def find_node():
 
 def hybrid_reason(why):
     """Why the hybrid patterns cannot be tried, or None: this build without ML-KEM, or a Node that its package does not run on."""
-    probe = subprocess.run([CORE, "--hybrid=1", "--role=responder", f"--secret={make_keys()[0]}"], stdin=subprocess.DEVNULL,
-                           capture_output=True, text=True)
-    if "without ML-KEM" in probe.stderr:
+    if "post-quantum: no" in run([LAUNCHER, "version"]).out.decode():
         return "this build has no ML-KEM (make mlkem-source)"
     if why:
         return why

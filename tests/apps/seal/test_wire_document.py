@@ -44,9 +44,10 @@ made = subprocess.run([PROGRAMS / "seal/seal_vectors"], capture_output=True, tex
 report(made.returncode == 0 and made.stdout == vectors.read_text(), "the vectors are byte for byte what the code makes",
        made.stderr or "docs/vectors/seal.json differs: make wire-vectors")
 made = subprocess.run([PROGRAMS / "seal/seal_vectors", "hybrid"], capture_output=True, text=True, timeout=60)
-report(made.returncode == 0 and made.stdout == (ROOT / "docs/vectors/hybrid.json").read_text(),
-       "the hybrid vectors are byte for byte what the code makes", made.stderr or "docs/vectors/hybrid.json differs: make wire-vectors",
-       skip="this build has no ML-KEM (make mlkem-source)" if "no ML-KEM" in made.stderr else None)
+why = "this build has no ML-KEM (make mlkem-source)" if "no ML-KEM" in made.stderr else None
+same = made.returncode == 0 and made.stdout == (ROOT / "docs/vectors/hybrid.json").read_text()
+report(why is not None or same, "the hybrid vectors are byte for byte what the code makes",
+       made.stderr or "docs/vectors/hybrid.json differs: make wire-vectors", skip=why)
 sentence = "dissononce and a stream in Python compute all vectors and their errors without the product's code"
 if python is None:
     report(True, sentence, skip="no Python here has dissononce (Debian: python3-dissononce)")
