@@ -11,6 +11,7 @@
 
 #include "ask.h"
 #include "write.h"
+#include "../arguments.h"
 #include "../commands.h"
 #include "../message.h"
 #include "../report/moment.h"
@@ -25,9 +26,10 @@ struct options {
     bool takes_all;
 };
 
-/* Takes the value of an option. Returns 0, or -1 after a message. */
-static int set_option(struct options *options, const char *option, const char *value)
+/* As struct arguments says. */
+static int set_option(void *closure, const char *option, const char *value)
 {
+    struct options *const options = closure;
     const bool is_since = strcmp(option, "--since") == 0;
     if (strcmp(option, "--output") == 0) {
         options->output = value;
@@ -41,8 +43,7 @@ static int set_option(struct options *options, const char *option, const char *v
         message("%s %.80s is wrong, expected a time such as 2026-11-22 or 2026-11-22T03:12:04Z", option, value);
         return -1;
     } else {
-        message("unknown option %.80s of learn, %s", option, usage);
-        return -1;
+        return 1;
     }
     return 0;
 }
@@ -50,28 +51,11 @@ static int set_option(struct options *options, const char *option, const char *v
 /* Returns the index of the first LOG in argv, or -1 after a message. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    int i = 1;
-    for (; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
-        char name[32];
-        const char *const equals = strchr(argv[i], '=');
-        if (strcmp(argv[i], "--") == 0) {
-            i++;
-            break;
-        }
-        if (strcmp(argv[i], "--yes") == 0) {
-            options->takes_all = true;
-            continue;
-        }
-        (void)snprintf(name, sizeof name, "%.*s", equals != NULL ? (int)(equals - argv[i]) : (int)sizeof name - 1,
-                       argv[i]);
-        if (equals == NULL && i + 1 == argc) {
-            message("option %.80s of learn is unknown or has no value, %s", argv[i], usage);
-            return -1;
-        }
-        if (set_option(options, name, equals != NULL ? equals + 1 : argv[i + 1]) < 0)
-            return -1;
-        i += equals == NULL;
-    }
+    const struct arguments_flag flags[] = {{"--yes", &options->takes_all}, {NULL, NULL}};
+    const struct arguments arguments = {"learn", usage, flags, options, set_option};
+    const int i = arguments_read(argc, argv, &arguments);
+    if (i < 0)
+        return -1;
     if (i == argc) {
         message("learn takes one LOG or more, %s", usage);
         return -1;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "moment.h"
+#include "../arguments.h"
 #include "../commands.h"
 #include "../message.h"
 
@@ -39,9 +40,10 @@ static int wrong(const char *option, const char *value, const char *expected)
     return -1;
 }
 
-/* Takes the value of an option. Returns 0, or -1 after a message. */
-static int set_option(struct options *options, const char *option, const char *value)
+/* As struct arguments says. */
+static int set_option(void *closure, const char *option, const char *value)
 {
+    struct options *const options = closure;
     static const char time_form[] = "a time such as 2026-11-22 or 2026-11-22T03:12:04Z";
     static const char duration_form[] = "a number with s, m, h or d, such as 6h";
     if (strcmp(option, "--html") == 0) {
@@ -61,8 +63,7 @@ static int set_option(struct options *options, const char *option, const char *v
     } else if (strcmp(option, "--cryptoperiod") == 0) {
         return duration_read(value, &options->cryptoperiod) ? 0 : wrong(option, value, duration_form);
     } else {
-        message("unknown option %.80s of report, %s", option, usage);
-        return -1;
+        return 1;
     }
     return 0;
 }
@@ -70,28 +71,9 @@ static int set_option(struct options *options, const char *option, const char *v
 /* Returns the index of the first LOG in argv, or -1 after a message. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    int i = 1;
-    for (; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
-        char name[32];
-        const char *const equals = strchr(argv[i], '=');
-        if (strcmp(argv[i], "--") == 0) {
-            i++;
-            break;
-        }
-        if (strcmp(argv[i], "--json") == 0) {
-            options->is_json = true;
-            continue;
-        }
-        (void)snprintf(name, sizeof name, "%.*s", equals != NULL ? (int)(equals - argv[i]) : (int)sizeof name - 1,
-                       argv[i]);
-        if (equals == NULL && i + 1 == argc) {
-            message("option %.80s of report is unknown or has no value, %s", argv[i], usage);
-            return -1;
-        }
-        if (set_option(options, name, equals != NULL ? equals + 1 : argv[i + 1]) < 0)
-            return -1;
-        i += equals == NULL;
-    }
+    const struct arguments_flag flags[] = {{"--json", &options->is_json}, {NULL, NULL}};
+    const struct arguments arguments = {"report", usage, flags, options, set_option};
+    const int i = arguments_read(argc, argv, &arguments);
     if (i < argc)
         return i;
     message("report takes one LOG or more, %s", usage);

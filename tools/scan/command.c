@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "scan.h"
+#include "../arguments.h"
 #include "../commands.h"
 #include "../listeners.h"
 #include "../message.h"
@@ -240,36 +241,37 @@ static void scan(struct scan_target *target, const struct options *options)
         scan_with_testssl(target);
 }
 
+/* As struct arguments says. */
+static int set_option(void *closure, const char *option, const char *value)
+{
+    struct options *const options = closure;
+    if (strcmp(option, "--policy") == 0) {
+        options->policy = value;
+    } else if (strcmp(option, "--name") == 0) {
+        options->name = value;
+    } else if (strcmp(option, "--timeout") == 0) {
+        char *end;
+        const long number = strtol(value, &end, 10);
+        if (*end != '\0' || number < TIMEOUT_LEAST_MS || number > TIMEOUT_MOST_MS) {
+            message("--timeout %.80s is wrong, expected milliseconds from 10 to 60000", value);
+            return -1;
+        }
+        options->timeout_ms = (int)number;
+    } else {
+        return 1;
+    }
+    return 0;
+}
+
 /* Returns the index of the first address in argv, or -1 after a message. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    int i = 1;
-    for (; i < argc && argv[i][0] == '-'; i++) {
-        const bool has_value = i + 1 < argc;
-        if (strcmp(argv[i], "--json") == 0) {
-            options->is_json = true;
-        } else if (strcmp(argv[i], "--sslscan") == 0) {
-            options->with_sslscan = true;
-        } else if (strcmp(argv[i], "--testssl") == 0) {
-            options->with_testssl = true;
-        } else if (strcmp(argv[i], "--policy") == 0 && has_value) {
-            options->policy = argv[++i];
-        } else if (strcmp(argv[i], "--name") == 0 && has_value) {
-            options->name = argv[++i];
-        } else if (strcmp(argv[i], "--timeout") == 0 && has_value) {
-            char *end;
-            const long value = strtol(argv[++i], &end, 10);
-            if (*end != '\0' || value < TIMEOUT_LEAST_MS || value > TIMEOUT_MOST_MS) {
-                message("--timeout %.80s is wrong, expected milliseconds from 10 to 60000", argv[i]);
-                return -1;
-            }
-            options->timeout_ms = (int)value;
-        } else {
-            message("option %.80s of scan is unknown or has no value, %s", argv[i], usage);
-            return -1;
-        }
-    }
-    return i;
+    const struct arguments_flag flags[] = {{"--json", &options->is_json},
+                                           {"--sslscan", &options->with_sslscan},
+                                           {"--testssl", &options->with_testssl},
+                                           {NULL, NULL}};
+    const struct arguments arguments = {"scan", usage, flags, options, set_option};
+    return arguments_read(argc, argv, &arguments);
 }
 
 /* Scans and writes. Returns an exit status. */
