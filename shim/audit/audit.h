@@ -44,6 +44,12 @@ int audit_start(const struct policy *policy);
 void audit_event(const char *event, const struct audit_field *fields, size_t count);
 
 /*
+ * Writes what was counted in place of lines of its own (log-handshakes, log-repeats): before the process exits or
+ * executes another program. Does nothing in a child of vfork().
+ */
+void audit_write_counts(void);
+
+/*
  * Whether a new connection must be refused, since the log cannot be written (log-failure = refuse). Asked when the
  * connection's own event was written, or before. Tries to write once more: the event "lost" says how many events
  * are missing. Returns the reason, or NULL.

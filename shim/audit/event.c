@@ -11,6 +11,7 @@
 #include "audit/audit.h"
 #include "audit/count.h"
 #include "audit/line.h"
+#include "audit/summary.h"
 #include "base/process.h"
 #include "base/workspace.h"
 #include "counters/counters.h"
@@ -68,17 +69,22 @@ static _Atomic(const struct policy *) unannounced;
 static atomic_ulong lost;
 static bool refuses;
 
+static int64_t time_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* Returns 0, or the errno of the log. */
 static int line_write(pid_t pid, const char *event, const struct audit_field *fields, size_t count)
 {
-    struct timespec now;
     char *line = workspace_take();
     if (line == NULL) {
         audit_sink_fail(ENOMEM);
         return ENOMEM;
     }
-    clock_gettime(CLOCK_REALTIME, &now);
-    const int64_t time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    const int64_t time_ns = time_now_ns();
     const size_t length = audit_sink_takes_entries()
                               ? audit_format_entry(line, time_ns, (long)pid, program_name, event, fields, count)
                               : audit_format(line, time_ns, (long)pid, program_name, event, fields, count);
@@ -100,6 +106,15 @@ static void lost_write(pid_t pid)
         audit_count("lost", NULL, 0);
 }
 
+/* A line that stands for `events` events was written, or could not be written. */
+static void note_line(pid_t pid, int error, unsigned long events)
+{
+    if (error != 0)
+        atomic_fetch_add(&lost, events);
+    else if (atomic_load_explicit(&lost, memory_order_relaxed) > 0)
+        lost_write(pid);
+}
+
 static int event_write(const char *event, const struct audit_field *fields, size_t count)
 {
     const pid_t pid = process_running_id();
@@ -108,11 +123,72 @@ static int event_write(const char *event, const struct audit_field *fields, size
         audit_count(event, fields, count);
         counters_note_log(error != 0);
     }
-    if (error != 0)
-        atomic_fetch_add(&lost, 1);
-    else if (atomic_load_explicit(&lost, memory_order_relaxed) > 0)
-        lost_write(pid);
+    note_line(pid, error, 1);
     return error;
+}
+
+/* --- events that are counted --- */
+
+/* Memory for a line with a count: in a workspace, since it is too large for the stack. */
+struct count_line {
+    struct summary_count counted;
+    struct audit_field fields[SUMMARY_FIELDS_MAX + 3];
+    char since[64], until[64];
+};
+_Static_assert(sizeof(struct count_line) <= WORKSPACE_BYTES, "it has room in a workspace");
+
+static const char *time_text(char text[64], int64_t time_ns)
+{
+    struct line line = {.text = text, .room = 63};
+    line_put_time(&line, time_ns);
+    text[line.length] = '\0';
+    return text;
+}
+
+/* Writes a line with a count. The counters have these events already. */
+static void count_write(struct count_line *work)
+{
+    const char *event;
+    size_t count = summary_key_read(&work->counted.key, &event, work->fields);
+    work->fields[count++] = AUDIT_N("count", (long long)work->counted.count);
+    work->fields[count++] = AUDIT_S("since", time_text(work->since, work->counted.since_ns));
+    work->fields[count++] = AUDIT_S("until", time_text(work->until, work->counted.last_ns));
+    const int error = line_write(process_id(), event, work->fields, count);
+    counters_note_log(error != 0);
+    note_line(process_id(), error, (unsigned long)work->counted.count);
+}
+
+/* Without memory, the counts stay for the next time. */
+static void write_counts(bool is_last)
+{
+    enum { ROUNDS_MAX = 4096 }; /* other threads go on counting */
+    struct count_line *const work = workspace_take();
+    for (int i = 0; work != NULL && i < ROUNDS_MAX && summary_take(&work->counted, is_last); i++)
+        count_write(work);
+    workspace_give(work);
+}
+
+void audit_write_counts(void)
+{
+    const int error = errno;
+    if (summary_is_on() && !process_is_vfork_child())
+        write_counts(true);
+    errno = error;
+}
+
+/* Whether the event needs no line of its own. */
+static bool is_summed(const char *event, const struct audit_field *fields, size_t count)
+{
+    if (!summary_is_on() || process_is_vfork_child())
+        return false;
+    if (summary_is_due()) {
+        write_counts(false);
+        summary_begin_interval();
+    }
+    if (summary_add(event, fields, count, time_now_ns()) == SUMMARY_WRITE)
+        return false;
+    audit_count(event, fields, count);
+    return true;
 }
 
 static int announce(void)
@@ -120,12 +196,18 @@ static int announce(void)
     const struct policy *policy = atomic_exchange(&unannounced, NULL);
     if (policy == NULL)
         return 0;
-    const struct audit_field fields[] = {
+    struct audit_field fields[5] = {
         AUDIT_S("policy", policy->path),
         AUDIT_S("mode", policy->mode == POLICY_ENFORCE ? "enforce" : "audit"),
         AUDIT_S("version", PFSWRAP_VERSION),
     };
-    return event_write("policy", fields, sizeof fields / sizeof fields[0]);
+    size_t count = 3;
+    if (policy->log_handshakes != POLICY_LOG_HANDSHAKES_ALL)
+        fields[count++] =
+            AUDIT_S("log_handshakes", policy->log_handshakes == POLICY_LOG_HANDSHAKES_OFF ? "off" : "summary");
+    if (policy->log_repeats != 0)
+        fields[count++] = AUDIT_N("log_repeats", (long long)policy->log_repeats);
+    return event_write("policy", fields, count);
 }
 
 int audit_start(const struct policy *policy)
@@ -133,6 +215,7 @@ int audit_start(const struct policy *policy)
     int error = errno;
     refuses = policy->log_failure == POLICY_LOG_FAILURE_REFUSE;
     (void)snprintf(program_name, sizeof program_name, "%s", program_invocation_short_name);
+    summary_start(policy);
     audit_sink_quiet(refuses); /* the caller reports it */
     int failure = audit_sink_open(policy);
     atomic_store(&unannounced, policy);
@@ -167,6 +250,7 @@ void audit_event(const char *event, const struct audit_field *fields, size_t cou
     int error = errno;
     if (atomic_load_explicit(&unannounced, memory_order_relaxed) != NULL)
         (void)announce();
-    (void)event_write(event, fields, count);
+    if (!is_summed(event, fields, count))
+        (void)event_write(event, fields, count);
     errno = error;
 }

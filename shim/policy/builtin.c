@@ -18,6 +18,7 @@ void policy_builtin(struct policy *policy)
     policy->rule_count = 0;
     policy->address_count = 0;
     memcpy(policy->path, "builtin", sizeof "builtin");
+    policy->log_interval_ms = 60 * 1000;
     policy->tls.min_version = 0x0304;
     memcpy(policy->tls.groups, groups, sizeof groups);
     policy->tls.group_count = sizeof groups / sizeof groups[0];

@@ -73,6 +73,12 @@ static const char *changed_key(const struct policy *started, const struct policy
         return "log";
     if (newer->log_failure != started->log_failure)
         return "log-failure";
+    if (newer->log_handshakes != started->log_handshakes)
+        return "log-handshakes";
+    if (newer->log_repeats != started->log_repeats)
+        return "log-repeats";
+    if (newer->log_interval_ms != started->log_interval_ms)
+        return "log-interval";
     if (newer->children != started->children)
         return "children";
     if (newer->io_uring != started->io_uring)

@@ -86,6 +86,7 @@ extern const char *const policy_words_mode[];
 extern const char *const policy_words_children[];
 extern const char *const policy_words_io_uring[];
 extern const char *const policy_words_log_failure[];
+extern const char *const policy_words_log_handshakes[];
 extern const char *const policy_words_tickets[];
 extern const char *const policy_words_verify[];
 extern const char *const policy_words_dtls[];

@@ -57,6 +57,38 @@ static int set_log_failure(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_log_handshakes(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_log_handshakes);
+    if (choice < 0)
+        return -1;
+    parser->policy->log_handshakes = (enum policy_log_handshakes)choice;
+    return 0;
+}
+
+static int set_log_repeats(struct policy_parser *parser, const char *value)
+{
+    enum { LINES_MAX = 1000000 };
+    parser->policy->log_repeats = 0;
+    if (strcmp(value, "all") == 0 ||
+        policy_value_number(parser, value, 1, LINES_MAX, &parser->policy->log_repeats) == 0)
+        return 0;
+    return policy_fail(parser, "log-repeats = %.80s, expected all or a whole number from 1 to %d", value,
+                       LINES_MAX);
+}
+
+static int set_log_interval(struct policy_parser *parser, const char *value)
+{
+    enum { LEAST_MS = 1000 };
+    uint32_t interval_ms;
+    if (policy_value_duration(parser, value, &interval_ms) < 0)
+        return -1;
+    if (interval_ms < LEAST_MS)
+        return policy_fail(parser, "log-interval = %.80s, expected 1s or more", value);
+    parser->policy->log_interval_ms = interval_ms;
+    return 0;
+}
+
 static int set_children(struct policy_parser *parser, const char *value)
 {
     int choice = policy_value_choose(parser, value, policy_words_children);
@@ -88,6 +120,9 @@ const struct policy_key policy_keys_policy[] = {
     {"mode", false, set_mode},
     {"log", false, set_log},
     {"log-failure", false, set_log_failure},
+    {"log-handshakes", false, set_log_handshakes},
+    {"log-repeats", false, set_log_repeats},
+    {"log-interval", false, set_log_interval},
     {"children", false, set_children},
     {"io-uring", false, set_io_uring},
     {"reload", false, set_reload},

@@ -28,6 +28,7 @@ enum policy_children { POLICY_CHILDREN_PROTECT, POLICY_CHILDREN_ALLOW, POLICY_CH
 enum policy_io_uring { POLICY_IO_URING_LOG, POLICY_IO_URING_NO_NEW_PRIVS, POLICY_IO_URING_REQUIRE };
 enum policy_log { POLICY_LOG_STDERR, POLICY_LOG_SYSLOG, POLICY_LOG_FILE, POLICY_LOG_JOURNALD };
 enum policy_log_failure { POLICY_LOG_FAILURE_CONTINUE, POLICY_LOG_FAILURE_REFUSE };
+enum policy_log_handshakes { POLICY_LOG_HANDSHAKES_ALL, POLICY_LOG_HANDSHAKES_SUMMARY, POLICY_LOG_HANDSHAKES_OFF };
 enum policy_tickets { POLICY_TICKETS_ALLOW, POLICY_TICKETS_REFUSE };
 enum policy_verify { POLICY_VERIFY_APPLICATION, POLICY_VERIFY_REQUIRE };
 enum policy_dtls { POLICY_DTLS_ECDHE, POLICY_DTLS_REFUSE };
@@ -120,6 +121,9 @@ struct policy {
     enum policy_log log;
     char log_path[PATH_MAX]; /* POLICY_LOG_FILE: the file; POLICY_LOG_JOURNALD: the journal's socket */
     enum policy_log_failure log_failure;
+    enum policy_log_handshakes log_handshakes;
+    uint32_t log_repeats;     /* lines of events with the same reason in an interval; 0: all */
+    uint32_t log_interval_ms; /* in which lines are counted, at least a second */
     enum policy_reload reload;
     struct policy_tls tls;
     struct policy_wire wire;

@@ -48,6 +48,14 @@ __attribute__((format(printf, 2, 3))) static void print(struct printer *out, con
         out->failed = EOVERFLOW;
 }
 
+static void print_duration(struct printer *out, const char *key, uint32_t milliseconds)
+{
+    if (milliseconds % 1000 == 0)
+        print(out, "%s = %us\n", key, milliseconds / 1000);
+    else
+        print(out, "%s = %ums\n", key, milliseconds);
+}
+
 static void print_policy(struct printer *out, const struct policy *policy)
 {
     print(out, "[policy]\nmode = %s\n", policy_words_mode[policy->mode]);
@@ -69,6 +77,12 @@ static void print_policy(struct printer *out, const struct policy *policy)
         break;
     }
     print(out, "log-failure = %s\n", policy_words_log_failure[policy->log_failure]);
+    print(out, "log-handshakes = %s\n", policy_words_log_handshakes[policy->log_handshakes]);
+    if (policy->log_repeats == 0)
+        print(out, "log-repeats = all\n");
+    else
+        print(out, "log-repeats = %u\n", policy->log_repeats);
+    print_duration(out, "log-interval", policy->log_interval_ms);
     print(out, "children = %s\n", policy_words_children[policy->children]);
     print(out, "io-uring = %s\n", policy_words_io_uring[policy->io_uring]);
     print(out, "reload = %s\n", policy_words_reload[policy->reload]);
@@ -101,14 +115,6 @@ static void print_wire(struct printer *out, const struct policy_wire *wire)
     print(out, "\n[wire]\n");
     print(out, "tls = %s\nplaintext = %s\n", policy_words_wire_tls[wire->tls],
           policy_words_plaintext[wire->plaintext]);
-}
-
-static void print_duration(struct printer *out, const char *key, uint32_t milliseconds)
-{
-    if (milliseconds % 1000 == 0)
-        print(out, "%s = %us\n", key, milliseconds / 1000);
-    else
-        print(out, "%s = %ums\n", key, milliseconds);
 }
 
 static void print_period(struct printer *out, const char *key, uint32_t seconds)

@@ -10,6 +10,7 @@
 
 const char *const policy_words_mode[] = {"enforce", "audit", NULL};
 const char *const policy_words_log_failure[] = {"continue", "refuse", NULL};
+const char *const policy_words_log_handshakes[] = {"all", "summary", "off", NULL};
 const char *const policy_words_children[] = {"protect", "allow", "require", NULL};
 const char *const policy_words_io_uring[] = {"log", "no-new-privs", "require", NULL};
 const char *const policy_words_tickets[] = {"allow", "refuse", NULL};

@@ -158,6 +158,7 @@ static bool will_fail(const char *path)
         if (will_fail(path))                                                                                       \
             return call;                                                                                           \
         export_before_exec(environment_is_guarded() && is_alike(checked_));                                        \
+        audit_write_counts();                                                                                      \
         int result_ = call;                                                                                        \
         export_after_failure();                                                                                    \
         return result_;                                                                                            \

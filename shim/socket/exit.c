@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "audit/audit.h"
 #include "base/interposed.h"
 #include "base/libc.h"
+#include "config/init.h"
 #include "fd/plane.h"
 #include "socket/exit.h"
 
@@ -14,6 +16,7 @@ void exit_connections(void)
 {
     PLANES_EACH(plane, exit)
     plane->exit();
+    audit_write_counts();
 }
 
 __attribute__((destructor)) static void end_connections(void)
@@ -24,7 +27,8 @@ __attribute__((destructor)) static void end_connections(void)
 /* Handlers run in reverse order, so this one runs after the program's. */
 __attribute__((constructor)) static void prepare_quick_exit(void)
 {
-    if (planes_want())
+    const struct policy *const policy = pfswrap_policy();
+    if (planes_want() || policy->log_handshakes == POLICY_LOG_HANDSHAKES_SUMMARY || policy->log_repeats > 0)
         (void)at_quick_exit(exit_connections);
 }
 

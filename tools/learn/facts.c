@@ -69,9 +69,11 @@ static const char *place_of(const struct record *record)
     return record_text(record, is_server(record) ? FIELD_LOCAL : FIELD_PEER);
 }
 
-/* A client's peer is its place. */
+/* A client's peer is its place. A line with a count has the network of a server's peers. */
 static const char *peer_of(const struct record *record, char host[TALLY_KEY_MAX])
 {
+    if (is_server(record) && record->text[FIELD_NETWORK] != NULL)
+        return record->text[FIELD_NETWORK];
     host_of(host, is_server(record) ? record_text(record, FIELD_PEER) : "");
     return host;
 }
@@ -92,7 +94,7 @@ static void add_row(struct tally *tally, const struct record *record, const stru
     };
     if (tally_is_crowded(tally, key))
         key[FACT_PEER] = "other peers";
-    (void)tally_add(tally, key, 1, record->time);
+    (void)tally_add(tally, key, record->weight, record->happened);
 }
 
 /* Whether the base policy lets this handshake pass as it is. */
@@ -142,7 +144,7 @@ static void add_plain(struct facts *facts, const struct record *record, const ch
     };
     if (tally_is_crowded(&facts->plain, key))
         key[PLAIN_PEER] = "other peers";
-    const struct tally_entry *const row = tally_add(&facts->plain, key, 1, record->time);
+    const struct tally_entry *const row = tally_add(&facts->plain, key, record->weight, record->happened);
     const uint64_t hash = row != NULL ? connection_of(record, origin) : 0;
     if (hash == 0)
         return;
@@ -181,14 +183,14 @@ static bool is_said_by_handshake(const char *reason)
 static void add_covered(struct facts *facts, const struct record *record)
 {
     const char *const key[] = {record_text(record, FIELD_PROGRAM), role_of(record)};
-    (void)tally_add(&facts->covered, key, 1, record->time);
+    (void)tally_add(&facts->covered, key, record->weight, record->time);
 }
 
 static void add_child(struct facts *facts, const struct record *record)
 {
     const char *const key[CHILD_PARTS] = {record_text(record, FIELD_PROGRAM), record_text(record, FIELD_DETAIL),
                                           record_text(record, FIELD_REASON)};
-    (void)tally_add(&facts->children, key, 1, record->time);
+    (void)tally_add(&facts->children, key, record->weight, record->time);
 }
 
 static void add_would_refuse(struct facts *facts, const struct record *record, const char *origin)
@@ -219,7 +221,7 @@ static void add_override(struct facts *facts, const struct record *record)
     const char *const key[] = {record_text(record, FIELD_PROGRAM)};
     if (strcmp(setting, "max-version") == 0 || strcmp(setting, "priority") == 0 ||
         (strcmp(setting, "options") == 0 && strstr(asked, "no-tls1.3") != NULL))
-        (void)tally_add(&facts->limited, key, 1, record->time);
+        (void)tally_add(&facts->limited, key, record->weight, record->time);
 }
 
 static void add_event(struct facts *facts, const struct record *record, const char *origin)
@@ -256,10 +258,10 @@ static void add_event(struct facts *facts, const struct record *record, const ch
 void facts_add(struct facts *facts, const struct record *record, const char *origin)
 {
     const char *const program[] = {record_text(record, FIELD_PROGRAM)};
-    if (record->time < facts->since || record->time >= facts->until ||
+    if (record->happened < facts->since || record->happened >= facts->until ||
         (facts->program != NULL && strcmp(facts->program, program[0]) != 0))
         return;
-    facts->events[record->event]++;
+    tally_sum(&facts->events[record->event], record->weight);
     if (facts->first == MOMENT_NONE || record->time < facts->first)
         facts->first = record->time;
     if (record->time > facts->last)

@@ -57,16 +57,18 @@ static void add_handshake(struct evidence *evidence, const struct record *record
         [HANDSHAKE_CIPHER] = record_text(record, FIELD_CIPHER),
         [HANDSHAKE_RESUMED] = resumed[0] != '\0' ? resumed : "false",
     };
-    const struct tally_entry *const entry = tally_add(&evidence->handshakes, key, 1, record->time);
+    const struct tally_entry *const entry = tally_add(&evidence->handshakes, key, record->weight, record->happened);
     if (is_wire)
         return;
     const char *const verified[VERIFIED_PARTS] = {key[HANDSHAKE_ROLE], record_text(record, FIELD_VERIFIED)};
-    (void)tally_add(&evidence->verified, verified, 1, record->time);
+    (void)tally_add(&evidence->verified, verified, record->weight, record->happened);
     if (entry == NULL)
         return;
-    history_add(&evidence->versions, entry->parts[HANDSHAKE_VERSION], record->time);
-    history_add(&evidence->groups, group[0] != '\0' ? entry->parts[HANDSHAKE_GROUP] : "no group", record->time);
-    history_add(&evidence->exchanges, is_post_quantum(group) ? "post-quantum" : "classical", record->time);
+    history_add(&evidence->versions, entry->parts[HANDSHAKE_VERSION], record->weight, record->happened);
+    history_add(&evidence->groups, group[0] != '\0' ? entry->parts[HANDSHAKE_GROUP] : "no group", record->weight,
+                record->happened);
+    history_add(&evidence->exchanges, is_post_quantum(group) ? "post-quantum" : "classical", record->weight,
+                record->happened);
 }
 
 static void add_sealed(struct evidence *evidence, const struct record *record)
@@ -118,9 +120,10 @@ static void add_service(struct evidence *evidence, const struct record *record)
     };
     const int kind = kinds[record->event];
     const char *const key[] = {record_text(record, FIELD_PROGRAM)};
-    struct tally_entry *const entry = kind != 0 ? tally_add(&evidence->services, key, 1, record->time) : NULL;
+    struct tally_entry *const entry =
+        kind != 0 ? tally_add(&evidence->services, key, record->weight, record->happened) : NULL;
     if (entry != NULL)
-        entry->sums[kind - 1]++;
+        tally_sum(&entry->sums[kind - 1], record->weight);
 }
 
 static void add_override(struct evidence *evidence, const struct record *record)
@@ -132,7 +135,7 @@ static void add_override(struct evidence *evidence, const struct record *record)
         [OVERRIDE_ASKED] = record_text(record, FIELD_ASKED),
         [OVERRIDE_FORCED] = record_text(record, FIELD_FORCED),
     };
-    (void)tally_add(&evidence->overrides, key, 1, record->time);
+    (void)tally_add(&evidence->overrides, key, record->weight, record->happened);
 }
 
 static void add_policy(struct evidence *evidence, const struct record *record, const char *origin,
@@ -148,6 +151,7 @@ static void add_policy(struct evidence *evidence, const struct record *record, c
         [POLICY_RELEASE] = record_text(record, FIELD_VERSION),
     };
     (void)tally_add(&evidence->policies, key, 1, record->time);
+    evidence->starts_without_handshakes += strcmp(record_text(record, FIELD_LOG_HANDSHAKES), "off") == 0;
     if (before == NULL || before->mode == PROGRAM_NO_MODE || before->mode == program_mode_of(mode))
         return;
     const char *const change[CHANGE_PARTS] = {
@@ -203,11 +207,11 @@ void evidence_add(struct evidence *evidence, const struct record *record, const 
 {
     struct program_state before;
     const bool is_known = processes_add(&evidence->processes, record, origin, &before);
-    if (record->time < evidence->since || record->time >= evidence->until) {
+    if (record->happened < evidence->since || record->happened >= evidence->until) {
         evidence->outside++;
         return;
     }
-    evidence->events[record->event]++;
+    tally_sum(&evidence->events[record->event], record->weight);
     look_at_time(evidence, record, origin);
     add_service(evidence, record);
     incidents_add(evidence, record);

@@ -87,8 +87,9 @@ struct evidence {
     int64_t gap_limit;    /* a silence that is longer is a finding */
     int64_t cryptoperiod; /* the longest time for which keys should be used */
 
-    uint64_t events[EVENT_COUNT]; /* lines */
-    uint64_t outside;             /* lines before `since` or after `until` */
+    uint64_t events[EVENT_COUNT];       /* a line with a count stands for that many */
+    uint64_t starts_without_handshakes; /* lines of policies with log-handshakes = off */
+    uint64_t outside;                   /* lines before `since` or after `until` */
     uint64_t incident_totals[INCIDENT_COUNT];
     uint64_t lost;       /* events that the log itself says are missing */
     int64_t first, last; /* MOMENT_NONE: no event */

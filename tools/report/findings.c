@@ -59,6 +59,10 @@ static void look_at_lines(struct findings *findings, const struct evidence *evid
         add(findings, "lost", FINDING_GAP, evidence->lost,
             "%" PRIu64 " events could not be written at the time (event lost, %" PRIu64 " times).", evidence->lost,
             evidence->events[EVENT_LOST]);
+    if (evidence->starts_without_handshakes > 0)
+        add(findings, "no-handshakes", FINDING_GAP, evidence->starts_without_handshakes,
+            "Processes started %" PRIu64 " times with log-handshakes = off: their handshakes are not in the log.",
+            evidence->starts_without_handshakes);
     for (size_t i = 0; i < DAMAGE_COUNT; i++)
         if (sources->damaged[i] > 0)
             add(findings, "damaged", FINDING_GAP, sources->damaged[i], "%" PRIu64 " lines were not counted: %s.",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "moment.h"
+#include "tally.h"
 
 static const char other[] = "other";
 
@@ -75,7 +76,7 @@ static size_t series_of(struct history *history, const char *name)
     return history->count++;
 }
 
-void history_add(struct history *history, const char *name, int64_t time)
+void history_add(struct history *history, const char *name, uint64_t weight, int64_t time)
 {
     if (history->width == 0) {
         history->width = MOMENT_SECOND;
@@ -85,7 +86,7 @@ void history_add(struct history *history, const char *name, int64_t time)
         widen(history);
     while ((time - history->start) / history->width >= HISTORY_BUCKETS)
         widen(history);
-    history->counts[series_of(history, name)][(time - history->start) / history->width]++;
+    tally_sum(&history->counts[series_of(history, name)][(time - history->start) / history->width], weight);
 }
 
 size_t history_length(const struct history *history)

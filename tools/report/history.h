@@ -21,8 +21,8 @@ struct history {
     uint64_t counts[HISTORY_SERIES][HISTORY_BUCKETS];
 };
 
-/* Counts one event of this name at this time. */
-void history_add(struct history *history, const char *name, int64_t time);
+/* Counts `weight` events of this name at this time. */
+void history_add(struct history *history, const char *name, uint64_t weight, int64_t time);
 
 /* The number of spans up to the last one with an event. */
 size_t history_length(const struct history *history);

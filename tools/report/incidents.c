@@ -22,15 +22,19 @@ void incident_add(struct evidence *evidence, enum incident incident, const struc
     if (tally_is_crowded(&evidence->incidents, key))
         key[INCIDENT_PEER] = "other peers";
     tally_sum(&evidence->incident_totals[incident], weight);
-    (void)tally_add(&evidence->incidents, key, weight, record->time);
+    (void)tally_add(&evidence->incidents, key, weight, record->happened);
 }
 
-/* The peer of a client with its port, and that of a server without: clients have another port each time. */
+/*
+ * The peer of a client with its port, and that of a server without: clients have another port each time. A line
+ * with a count has the network of a server's peers.
+ */
 static void peer_of(char peer[TALLY_KEY_MAX], const struct record *record)
 {
-    (void)snprintf(peer, TALLY_KEY_MAX, "%s", record_text(record, FIELD_PEER));
+    const bool has_network = record->text[FIELD_NETWORK] != NULL;
+    (void)snprintf(peer, TALLY_KEY_MAX, "%s", record_text(record, has_network ? FIELD_NETWORK : FIELD_PEER));
     char *const colon = strrchr(peer, ':');
-    if (strcmp(record_text(record, FIELD_ROLE), "server") == 0 && colon != NULL)
+    if (!has_network && strcmp(record_text(record, FIELD_ROLE), "server") == 0 && colon != NULL)
         *colon = '\0';
 }
 
@@ -38,13 +42,12 @@ static void peer_of(char peer[TALLY_KEY_MAX], const struct record *record)
 static void add_event(struct evidence *evidence, enum incident incident, const struct record *record)
 {
     char peer[TALLY_KEY_MAX], reason[TALLY_KEY_MAX];
-    const uint64_t weight = record->text[FIELD_COUNT] != NULL ? record_number(record, FIELD_COUNT) : 1;
     const char *const detail = record_text(record, FIELD_DETAIL);
     const bool has_detail = incident == INCIDENT_UNPROTECTED && detail[0] != '\0';
     peer_of(peer, record);
     (void)snprintf(reason, sizeof reason, "%s%s%s", record_text(record, FIELD_REASON), has_detail ? ": " : "",
                    has_detail ? detail : "");
-    incident_add(evidence, incident, record, peer, reason, weight);
+    incident_add(evidence, incident, record, peer, reason, record->weight);
 }
 
 static bool is_one_of(const char *word, const char *const *list)
@@ -101,18 +104,19 @@ static void judge_handshake(struct evidence *evidence, const struct record *reco
     char peer[TALLY_KEY_MAX];
     peer_of(peer, record);
     if (!is_one_of(version, versions))
-        incident_add(evidence, INCIDENT_OLD_VERSION, record, peer, version, 1);
+        incident_add(evidence, INCIDENT_OLD_VERSION, record, peer, version, record->weight);
     if (!is_ephemeral(group))
-        incident_add(evidence, INCIDENT_NO_ECDHE, record, peer, cipher, 1);
+        incident_add(evidence, INCIDENT_NO_ECDHE, record, peer, cipher, record->weight);
     else if (!is_nist_group(group))
-        incident_add(evidence, INCIDENT_NIST_GROUP, record, "", group, 1);
+        incident_add(evidence, INCIDENT_NIST_GROUP, record, "", group, record->weight);
     if (!is_aead(cipher))
-        incident_add(evidence, INCIDENT_WEAK_CIPHER, record, peer, cipher, 1);
+        incident_add(evidence, INCIDENT_WEAK_CIPHER, record, peer, cipher, record->weight);
     if (!is_nist_cipher(cipher))
-        incident_add(evidence, INCIDENT_NIST_CIPHER, record, "", cipher, 1);
+        incident_add(evidence, INCIDENT_NIST_CIPHER, record, "", cipher, record->weight);
     if (record->event == EVENT_HANDSHAKE && strcmp(record_text(record, FIELD_ROLE), "client") == 0 &&
         strcmp(record_text(record, FIELD_VERIFIED), "none") == 0)
-        incident_add(evidence, INCIDENT_UNVERIFIED, record, peer, record_text(record, FIELD_SERVER_NAME), 1);
+        incident_add(evidence, INCIDENT_UNVERIFIED, record, peer, record_text(record, FIELD_SERVER_NAME),
+                     record->weight);
 }
 
 static void judge_end(struct evidence *evidence, const struct record *record)

@@ -97,6 +97,15 @@ static bool is_possible(int64_t moment)
     return moment >= first && moment <= last;
 }
 
+/* A line with `count` was written after its events: `until` says when the last one happened. */
+static void find_weight(struct record *record)
+{
+    record->weight = record->text[FIELD_COUNT] != NULL ? record_number(record, FIELD_COUNT) : 1;
+    if (record->text[FIELD_UNTIL] == NULL || !moment_read(record->text[FIELD_UNTIL], &record->happened) ||
+        record->happened > record->time || !is_possible(record->happened))
+        record->happened = record->time;
+}
+
 bool record_finish(struct record *record, enum damage *damage)
 {
     const char *const pid = record_text(record, FIELD_PID);
@@ -111,6 +120,7 @@ bool record_finish(struct record *record, enum damage *damage)
     for (size_t i = 0; i < EVENT_COUNT; i++)
         if (strcmp(event, event_words[i]) == 0) {
             record->event = (enum event)i;
+            find_weight(record);
             return true;
         }
     *damage = DAMAGE_EVENT;

@@ -50,7 +50,11 @@
     X(RECEIVED_REKEYS, "received_rekeys")                                                                          \
     X(REHANDSHAKES, "rehandshakes")                                                                                \
     X(END, "end")                                                                                                  \
-    X(COUNT, "count")
+    X(COUNT, "count")                                                                                              \
+    X(NETWORK, "network")                                                                                          \
+    X(SINCE, "since")                                                                                              \
+    X(UNTIL, "until")                                                                                              \
+    X(LOG_HANDSHAKES, "log_handshakes")
 
 enum field {
 #define X(name, key) FIELD_##name,
@@ -59,7 +63,7 @@ enum field {
         FIELD_COUNT_OF
 };
 
-/* The events, in the order of docs/AUDIT.md. */
+/* The events. */
 #define REPORT_EVENTS(X)                                                                                           \
     X(POLICY, "policy")                                                                                            \
     X(LOST, "lost")                                                                                                \
@@ -77,7 +81,10 @@ enum field {
     X(OBSERVED, "observed")                                                                                        \
     X(WEAK, "weak")                                                                                                \
     X(PLAINTEXT, "plaintext")                                                                                      \
-    X(UNJUDGED, "unjudged")
+    X(UNJUDGED, "unjudged")                                                                                        \
+    X(RELOAD, "reload")                                                                                            \
+    X(EXPIRING, "expiring")                                                                                        \
+    X(EXPIRED, "expired")
 
 enum event {
 #define X(name, word) EVENT_##name,
@@ -104,7 +111,9 @@ extern const char *const damage_words[DAMAGE_COUNT];
 
 struct record {
     char *text[FIELD_COUNT_OF]; /* NULL: the line has no such field */
-    int64_t time;               /* microseconds since the epoch */
+    int64_t time;               /* when it was written; microseconds since the epoch */
+    int64_t happened;           /* when it happened: of a line with a count, the last of its events */
+    uint64_t weight;            /* events that the line stands for: its count, or 1 */
     enum event event;
     bool is_journal;   /* an entry of systemd's journal */
     bool has_repeated; /* a field occurs twice */

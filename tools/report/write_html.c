@@ -11,7 +11,7 @@ static void write_head(struct page *page, const struct report *report)
     char from[MOMENT_TEXT], to[MOMENT_TEXT], made[MOMENT_TEXT];
     uint64_t events = 0;
     for (size_t i = 0; i < EVENT_COUNT; i++)
-        events += report->evidence.events[i];
+        tally_sum(&events, report->evidence.events[i]);
     page_put(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"

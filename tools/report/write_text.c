@@ -15,7 +15,7 @@ static void write_head(const struct report *report)
     char from[MOMENT_TEXT], to[MOMENT_TEXT];
     uint64_t lines = 0;
     for (size_t i = 0; i < EVENT_COUNT; i++)
-        lines += evidence->events[i];
+        tally_sum(&lines, evidence->events[i]);
     out("%s\n", report->title);
     out("%" PRIu64 " events from %zu log%s, %s to %s UTC\n\n", lines, report->sources.count,
         report->sources.count == 1 ? "" : "s", moment_write(from, evidence->first),

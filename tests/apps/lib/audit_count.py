@@ -9,7 +9,7 @@ import json
 import re
 
 EVENTS = ("policy lost handshake override would-override refused would-refuse failed unprotected opened closed plain left "
-          "observed weak plaintext unjudged").split()
+          "observed weak plaintext unjudged reload expiring expired").split()
 SIMPLE = "refused would-refuse failed unprotected plain left weak plaintext unjudged".split()
 LINE_MAX = 128 * 1024  # pfswrap writes 4,096 bytes at most
 NIST_GROUPS = {"P-256", "P-384", "P-521"}
@@ -45,7 +45,14 @@ def word(event, name):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def weight(event):
+    """How many events a line stands for."""
+    return event.get("count", 1)
+
+
 def peer_of(event):
+    if event.get("role") == "server" and "network" in event:
+        return event["network"]
     peer = word(event, "peer")
     return peer.rpartition(":")[0] if event.get("role") == "server" and ":" in peer else peer
 
@@ -65,22 +72,22 @@ class Count:
             elif event:
                 self.add(event)
 
-    def incident(self, kind, event, peer, reason, weight=1):
-        self.incidents[kind, word(event, "program"), word(event, "role"), peer, word(event, "rule"), reason] += weight
+    def incident(self, kind, event, peer, reason):
+        self.incidents[kind, word(event, "program"), word(event, "role"), peer, word(event, "rule"), reason] += weight(event)
 
     def add(self, event):
         kind = event["event"]
-        self.events[kind] += 1
+        self.events[kind] += weight(event)
         self.pids.add((event["pid"], event["program"]))
         if kind in SIMPLE:
             reason = word(event, "reason")
             if kind == "unprotected" and event.get("detail"):
                 reason += ": " + event["detail"]
-            self.incident(kind, event, peer_of(event), reason[:199], event.get("count", 1))
+            self.incident(kind, event, peer_of(event), reason[:199])
         if kind in ("handshake", "observed", "weak"):
             self.add_handshake(event)
         if kind in ("override", "would-override"):
-            self.overrides[kind, word(event, "program"), word(event, "setting"), word(event, "asked"), word(event, "forced")] += 1
+            self.overrides[kind, word(event, "program"), word(event, "setting"), word(event, "asked"), word(event, "forced")] += weight(event)
         if kind == "policy":
             self.policies[word(event, "program"), word(event, "policy"), word(event, "mode"), word(event, "version")] += 1
         if kind == "lost":
@@ -92,9 +99,9 @@ class Count:
         is_wire = event["event"] != "handshake"
         resumed = word(event, "preshared_key" if is_wire else "resumed") or "false"
         self.handshakes["wire" if is_wire else "tls", word(event, "role"), word(event, "version"), word(event, "group"),
-                        word(event, "cipher"), resumed] += 1
+                        word(event, "cipher"), resumed] += weight(event)
         if not is_wire:
-            self.verified[word(event, "role"), word(event, "verified")] += 1
+            self.verified[word(event, "role"), word(event, "verified")] += weight(event)
         if event["event"] == "weak":
             return
         group, cipher = word(event, "group"), word(event, "cipher")

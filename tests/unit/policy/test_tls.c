@@ -13,6 +13,13 @@ START_TEST(every_key_of_policy_is_accepted)
     ck_assert_int_eq(policy.log_failure, POLICY_LOG_FAILURE_CONTINUE);
     expect_accepted("[policy]\nlog-failure = refuse\n");
     ck_assert_int_eq(policy.log_failure, POLICY_LOG_FAILURE_REFUSE);
+    ck_assert_int_eq(policy.log_handshakes, POLICY_LOG_HANDSHAKES_ALL);
+    ck_assert_uint_eq(policy.log_repeats, 0);
+    ck_assert_uint_eq(policy.log_interval_ms, 60000);
+    expect_accepted("[policy]\nlog-handshakes = off\nlog-repeats = 7\nlog-interval = 1h\n");
+    ck_assert_int_eq(policy.log_handshakes, POLICY_LOG_HANDSHAKES_OFF);
+    ck_assert_uint_eq(policy.log_repeats, 7);
+    ck_assert_uint_eq(policy.log_interval_ms, 3600000);
     expect_accepted("[policy]\nmode = enforce\nlog = stderr\nlog-failure = continue\nchildren = protect\n");
     ck_assert_int_eq(policy.log_failure, POLICY_LOG_FAILURE_CONTINUE);
     ck_assert_int_eq(policy.mode, POLICY_ENFORCE);
@@ -32,6 +39,11 @@ START_TEST(bad_values_of_policy_are_refused)
     expect_accepted("[policy]\nio-uring = log\n");
     expect_refused("[policy]\nio-uring = no\n",
                    "test.conf:2: io-uring = no, expected log, no-new-privs or require");
+    expect_refused("[policy]\nlog-handshakes = none\n",
+                   "test.conf:2: log-handshakes = none, expected all, summary or off");
+    expect_refused("[policy]\nlog-repeats = 0\n",
+                   "test.conf:2: log-repeats = 0, expected all or a whole number from 1 to 1000000");
+    expect_refused("[policy]\nlog-interval = 999ms\n", "test.conf:2: log-interval = 999ms, expected 1s or more");
     expect_refused("[policy]\nlog-failure = ignore\n",
                    "test.conf:2: log-failure = ignore, expected continue or refuse");
     expect_refused("[policy]\nchildren = no\n", "test.conf:2: children = no, expected protect, allow or require");

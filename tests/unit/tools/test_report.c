@@ -173,9 +173,9 @@ START_TEST(counts_over_time_keep_every_event_however_long_the_period)
     const int64_t start = INT64_C(1795317124) * MOMENT_SECOND;
     memset(&history, 0, sizeof history);
     for (int64_t i = 0; i < 5000; i++)
-        history_add(&history, i % 2 == 0 ? "even" : "odd", start + i * 3600 * MOMENT_SECOND);
+        history_add(&history, i % 2 == 0 ? "even" : "odd", 1, start + i * 3600 * MOMENT_SECOND);
     for (int64_t i = 0; i < 5000; i++)
-        history_add(&history, "before", start - i * 7200 * MOMENT_SECOND);
+        history_add(&history, "before", 1, start - i * 7200 * MOMENT_SECOND);
     for (int i = 0; i < 100; i++) {
         char name[64];
         (void)snprintf(name, sizeof name,
@@ -183,7 +183,7 @@ START_TEST(counts_over_time_keep_every_event_however_long_the_period)
                        "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
                        "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9",
                        i);
-        history_add(&history, name, start);
+        history_add(&history, name, 1, start);
     }
     ck_assert_uint_eq(history.count, HISTORY_SERIES);
     ck_assert_str_eq(history.names[HISTORY_SERIES - 1], "other");

@@ -1,0 +1,147 @@
+/*
+ * A key is a row of texts with their terminators: the event, and for each field its type, its name and, of a
+ * string, its value. Equal events have equal bytes. Allocates nothing. See summary_key.h.
+ */
+#include "audit/summary_key.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+/* When a field belongs to the key: always, of one role, or unless the key is general. */
+enum use { NEVER, ALWAYS, OF_SERVER, OF_CLIENT, IN_DETAIL };
+
+static const struct {
+    const char *name;
+    enum use use;
+} known[] = {
+    {"role", ALWAYS},     {"local", OF_SERVER},       /* a client has another port each time */
+    {"peer", IN_DETAIL},  {"server_name", OF_CLIENT}, /* a server's is what the client likes to send */
+    {"version", ALWAYS},  {"group", ALWAYS},          {"cipher", ALWAYS},        {"resumed", ALWAYS},
+    {"verified", ALWAYS}, {"library", ALWAYS},        {"preshared_key", ALWAYS}, {"rule", ALWAYS},
+    {"layer", ALWAYS},    {"reason", ALWAYS},         {"detail", IN_DETAIL},     {"peer_name", IN_DETAIL},
+    {"pattern", ALWAYS},
+};
+_Static_assert(sizeof known / sizeof known[0] <= SUMMARY_FIELDS_MAX, "a key has room for each field");
+
+static enum use use_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return known[i].use;
+    return NEVER;
+}
+
+static bool put(struct summary_key *key, const char *bytes, size_t length)
+{
+    if (length >= SUMMARY_KEY_MAX - key->length)
+        return false;
+    memcpy(key->bytes + key->length, bytes, length);
+    key->length += length;
+    return true;
+}
+
+/* The type, the name and its terminator; then of a string the value and its terminator. */
+static bool put_field(struct summary_key *key, char type, const char *name, const char *value)
+{
+    return put(key, &type, 1) && put(key, name, strlen(name) + 1) &&
+           (type != 's' || put(key, value, strlen(value) + 1));
+}
+
+/* Writes the network of "[2001:db8::1]:443"; false: the text is something else. */
+static bool network_of_ipv6(char network[INET6_ADDRSTRLEN + 4], const char *address)
+{
+    enum { KEPT = 6, BYTES = 16 };
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const size_t length = strcspn(address + 1, "]");
+    uint8_t bytes[BYTES];
+    if (length >= INET6_ADDRSTRLEN)
+        return false;
+    memcpy(network, address + 1, length);
+    network[length] = '\0';
+    if (inet_pton(AF_INET6, network, bytes) != 1)
+        return false;
+    const bool is_ipv4 = memcmp(bytes, mapped, sizeof mapped) == 0;
+    memset(bytes + (is_ipv4 ? BYTES - 1 : KEPT), 0, is_ipv4 ? 1 : BYTES - KEPT);
+    (void)inet_ntop(is_ipv4 ? AF_INET : AF_INET6, is_ipv4 ? bytes + sizeof mapped : bytes, network,
+                    INET6_ADDRSTRLEN);
+    memcpy(network + strlen(network), is_ipv4 ? "/24" : "/48", 4);
+    return true;
+}
+
+/* The same for "192.0.2.1:443", without inet_pton(): servers that this is for have many handshakes in a second. */
+static bool network_of(char network[INET6_ADDRSTRLEN + 4], const char *address)
+{
+    const char *const dot = strrchr(address, '.');
+    if (address[0] == '[')
+        return network_of_ipv6(network, address);
+    if (dot == NULL || dot - address >= INET_ADDRSTRLEN)
+        return false;
+    memcpy(network, address, (size_t)(dot - address) + 1);
+    memcpy(network + (dot - address) + 1, "0/24", 5);
+    return true;
+}
+
+static bool put_string(struct summary_key *key, enum use use, const char *name, const char *value, bool is_server)
+{
+    char network[INET6_ADDRSTRLEN + 4];
+    if ((use == OF_SERVER && !is_server) || (use == OF_CLIENT && is_server))
+        return true;
+    if (!is_server || strcmp(name, "peer") != 0)
+        return put_field(key, 's', name, value);
+    return network_of(network, value) ? put_field(key, 's', "network", network) : put_field(key, 's', name, value);
+}
+
+static bool is_of_server(const struct audit_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(fields[i].key, "role") == 0 && fields[i].type == AUDIT_STRING && fields[i].value.string != NULL)
+            return strcmp(fields[i].value.string, "server") == 0;
+    return false;
+}
+
+bool summary_key_make(struct summary_key *key, const char *event, const struct audit_field *fields, size_t count,
+                      bool is_general)
+{
+    const bool is_server = is_of_server(fields, count);
+    key->length = 0;
+    bool fits = put(key, event, strlen(event) + 1);
+    for (size_t i = 0; i < count && fits; i++) {
+        const enum use use = use_of(fields[i].key);
+        if (use == NEVER || (is_general && use != ALWAYS))
+            continue;
+        if (fields[i].type == AUDIT_BOOLEAN)
+            fits = put_field(key, fields[i].value.boolean ? 't' : 'f', fields[i].key, NULL);
+        else if (fields[i].type == AUDIT_STRING && fields[i].value.string != NULL)
+            fits = put_string(key, use, fields[i].key, fields[i].value.string, is_server);
+    }
+    return fits;
+}
+
+size_t summary_key_read(const struct summary_key *key, const char **event,
+                        struct audit_field fields[SUMMARY_FIELDS_MAX])
+{
+    size_t count = 0;
+    const char *at = key->bytes, *const end = key->bytes + key->length;
+    *event = at;
+    at += strlen(at) + 1;
+    while (at < end && count < SUMMARY_FIELDS_MAX) {
+        const char type = *at++;
+        const char *const name = at;
+        at += strlen(at) + 1;
+        if (type == 's') {
+            fields[count++] = AUDIT_S(name, at);
+            at += strlen(at) + 1;
+        } else {
+            fields[count++] = AUDIT_B(name, type == 't');
+        }
+    }
+    return count;
+}
+
+uint32_t summary_key_hash(const struct summary_key *key)
+{
+    uint32_t hash = UINT32_C(2166136261);
+    for (size_t i = 0; i < key->length; i++)
+        hash = (hash ^ (unsigned char)key->bytes[i]) * UINT32_C(16777619);
+    return hash;
+}
