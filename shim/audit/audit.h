@@ -43,6 +43,10 @@ int audit_start(const struct policy *policy);
 /* Writes an event with `count` fields, after those that every event has (time, event, pid, program). */
 void audit_event(const char *event, const struct audit_field *fields, size_t count);
 
+/* Whether handshakes get lines, each of them or some: false with log-handshakes = off. Their addresses cost time.
+ */
+bool audit_has_handshakes(void);
+
 /*
  * Writes what was counted in place of lines of its own (log-handshakes, log-repeats): before the process exits or
  * executes another program. Does nothing in a child of vfork().

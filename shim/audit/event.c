@@ -168,6 +168,11 @@ static void write_counts(bool is_last)
     workspace_give(work);
 }
 
+bool audit_has_handshakes(void)
+{
+    return !summary_leaves_out();
+}
+
 void audit_write_counts(void)
 {
     const int error = errno;

@@ -66,6 +66,11 @@ bool summary_is_on(void)
     return leaves_out || table != NULL;
 }
 
+bool summary_leaves_out(void)
+{
+    return leaves_out;
+}
+
 static bool lock(unsigned waits_ms)
 {
     const struct timespec slice = {.tv_nsec = 1000000};

@@ -18,6 +18,9 @@ void summary_start(const struct policy *policy);
 /* Whether anything is counted, or left out, in this process. */
 bool summary_is_on(void);
 
+/* Whether handshakes are left out (log-handshakes = off). */
+bool summary_leaves_out(void);
+
 /* What happens to an event: it is written, it was counted, or the policy does not want it in the log at all. */
 enum summary_answer { SUMMARY_WRITE, SUMMARY_COUNTED, SUMMARY_OFF };
 

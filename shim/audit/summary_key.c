@@ -23,11 +23,16 @@ static const struct {
 };
 _Static_assert(sizeof known / sizeof known[0] <= SUMMARY_FIELDS_MAX, "a key has room for each field");
 
-static enum use use_of(const char *name)
+/* Events have their fields in the order of the table, so the search begins behind the last one: *at. */
+static enum use use_of(const char *name, size_t *at)
 {
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(known[i].name, name) == 0)
-            return known[i].use;
+    enum { COUNT = sizeof known / sizeof known[0] };
+    for (size_t i = 0; i < COUNT; i++) {
+        const size_t place = *at < COUNT ? *at : 0;
+        *at = place + 1;
+        if (known[place].name[0] == name[0] && strcmp(known[place].name, name) == 0)
+            return known[place].use;
+    }
     return NEVER;
 }
 
@@ -103,10 +108,11 @@ bool summary_key_make(struct summary_key *key, const char *event, const struct a
                       bool is_general)
 {
     const bool is_server = is_of_server(fields, count);
+    size_t at = 0;
     key->length = 0;
     bool fits = put(key, event, strlen(event) + 1);
     for (size_t i = 0; i < count && fits; i++) {
-        const enum use use = use_of(fields[i].key);
+        const enum use use = use_of(fields[i].key, &at);
         if (use == NEVER || (is_general && use != ALWAYS))
             continue;
         if (fields[i].type == AUDIT_BOOLEAN)
@@ -140,8 +146,15 @@ size_t summary_key_read(const struct summary_key *key, const char **event,
 
 uint32_t summary_key_hash(const struct summary_key *key)
 {
-    uint32_t hash = UINT32_C(2166136261);
-    for (size_t i = 0; i < key->length; i++)
-        hash = (hash ^ (unsigned char)key->bytes[i]) * UINT32_C(16777619);
-    return hash;
+    uint64_t hash = key->length, word = 0;
+    size_t at = 0;
+    for (; at + sizeof word <= key->length; at += sizeof word) {
+        memcpy(&word, key->bytes + at, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    word = 0;
+    memcpy(&word, key->bytes + at, key->length - at);
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(hash >> 32);
 }

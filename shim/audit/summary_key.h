@@ -30,7 +30,7 @@ bool summary_key_make(struct summary_key *key, const char *event, const struct a
 size_t summary_key_read(const struct summary_key *key, const char **event,
                         struct audit_field fields[SUMMARY_FIELDS_MAX]);
 
-/* A hash (FNV-1a) of the key. */
+/* A hash of the key. It may collide, also on purpose: then looking a key up takes longer. */
 uint32_t summary_key_hash(const struct summary_key *key);
 
 #endif

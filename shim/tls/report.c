@@ -45,8 +45,9 @@ static const char *role_name(const struct libssl *lib, const SSL *ssl)
 
 void report_handshake(const struct libssl *lib, SSL *ssl, const char *group, const char *verified)
 {
-    struct audit_addresses addresses;
-    audit_addresses_read(&addresses, lib->SSL_get_rfd(ssl));
+    struct audit_addresses addresses = {{0}, {0}};
+    if (audit_has_handshakes())
+        audit_addresses_read(&addresses, lib->SSL_get_rfd(ssl));
     const struct audit_field fields[] = {
         AUDIT_S("role", role_name(lib, ssl)),
         AUDIT_S("local", audit_optional(addresses.local)),
