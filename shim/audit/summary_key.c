@@ -116,7 +116,7 @@ bool summary_key_make(struct summary_key *key, const char *event, const struct a
         if (use == NEVER || (is_general && use != ALWAYS))
             continue;
         if (fields[i].type == AUDIT_BOOLEAN)
-            fits = put_field(key, fields[i].value.boolean ? 't' : 'f', fields[i].key, NULL);
+            fits = put_field(key, fields[i].value.boolean ? 't' : 'f', fields[i].key, "");
         else if (fields[i].type == AUDIT_STRING && fields[i].value.string != NULL)
             fits = put_string(key, use, fields[i].key, fields[i].value.string, is_server);
     }
