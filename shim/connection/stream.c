@@ -39,6 +39,7 @@ struct attempt {
     size_t low_water;  /* bytes that a blocking read waits for */
     bool may_wait;     /* the call does not have MSG_DONTWAIT */
     bool by_other;     /* it has just waited for another thread's send */
+    struct unlocked work;
 };
 
 /*
@@ -49,13 +50,13 @@ static enum endpoint_result enter(int fd, struct attempt *attempt)
 {
     enum endpoint_result result = endpoint_enter(fd, &attempt->endpoint, &attempt->connection);
     if (result != ENDPOINT_ENTERED) {
-        unlocked_settle(NULL);
+        unlocked_settle(NULL, &attempt->work);
         return result;
     }
     struct connection *connection = attempt->connection;
     const uint32_t generation = atomic_load_explicit(&attempt->endpoint->generation, memory_order_relaxed);
     if (__builtin_expect(attempt->generation != 0 && attempt->generation != generation, false)) {
-        unlocked_settle(NULL);
+        unlocked_settle(NULL, &attempt->work);
         endpoint_leave(connection);
         errno = EBADF;
         return ENDPOINT_ERROR;
@@ -63,11 +64,12 @@ static enum endpoint_result enter(int fd, struct attempt *attempt)
     attempt->generation = generation;
     if (__builtin_expect(process_sandboxed, false)) {
         unlocked_connection = attempt->may_wait ? connection : NULL;
-        unlocked_settle(connection);
+        unlocked_settle(connection, &attempt->work);
     }
     if (__builtin_expect(handshake_is_under_way(connection), false)) {
         handshake_advance(connection, fd);
         if (connection->phase == CONNECTION_NONE) {
+            unlocked_connection = NULL;
             endpoint_abandon(attempt->endpoint, connection);
             return ENDPOINT_NONE;
         }
@@ -109,7 +111,6 @@ static int wait_handshake(int fd, const struct attempt *attempt, int timeout_opt
 enum { UNLOCKED_NOTHING = -1 };
 static int wait_unlocked(int fd, struct attempt *attempt, bool receives)
 {
-    struct unlocked work = {0};
     attempt->by_other = false;
     if (!process_sandboxed)
         return UNLOCKED_NOTHING;
@@ -117,12 +118,12 @@ static int wait_unlocked(int fd, struct attempt *attempt, bool receives)
         return 0;
     if (atomic_load_explicit(&attempt->endpoint->generation, memory_order_relaxed) == attempt->generation) {
         unlocked_connection = attempt->connection;
-        unlocked_claim(attempt->connection, &work, receives);
+        unlocked_claim(attempt->connection, &attempt->work, receives);
         unlocked_connection = NULL;
     }
     endpoint_leave(attempt->connection);
-    attempt->by_other = work.by_other;
-    return work.is_pending ? unlocked_wait(fd, &work) : UNLOCKED_NOTHING;
+    attempt->by_other = attempt->work.by_other;
+    return attempt->work.is_pending ? unlocked_wait(fd, &attempt->work) : UNLOCKED_NOTHING;
 }
 
 /* A receive also sends what is pending, as far as possible. */
@@ -175,7 +176,7 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         errno = EINVAL;
         return -1;
     }
-    struct attempt attempt = {.may_wait = (flags & MSG_DONTWAIT) == 0};
+    struct attempt attempt = {.may_wait = (flags & MSG_DONTWAIT) == 0, .work = unlocked_nothing};
     pthread_testcancel();
     for (;;) {
         enum endpoint_result entered = enter(fd, &attempt);
@@ -204,8 +205,11 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         const int unlocked = wait_unlocked(fd, &attempt, true);
         if (unlocked == 0 || (unlocked == UNLOCKED_NOTHING && transport_receive_waits()))
             continue;
-        if (unlocked > 0)
+        if (unlocked > 0) {
+            if (enter(fd, &attempt) == ENDPOINT_ENTERED) /* so that another thread may receive */
+                leave(&attempt);
             return outcome(to.passed, unlocked);
+        }
         /* SO_RCVTIMEO applies to the whole call: a later wait gets only the time that is left. */
         const bool again = began_ms > 0;
         if (!again)
@@ -283,7 +287,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         errno = EOPNOTSUPP;
         return -1;
     }
-    struct attempt attempt = {.may_wait = (flags & MSG_DONTWAIT) == 0};
+    struct attempt attempt = {.may_wait = (flags & MSG_DONTWAIT) == 0, .work = unlocked_nothing};
     pthread_testcancel();
     for (;;) {
         enum endpoint_result entered = enter(fd, &attempt);
@@ -338,7 +342,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
 
 ssize_t stream_available(int fd)
 {
-    struct attempt attempt = {0};
+    struct attempt attempt = {.work = unlocked_nothing};
     enum endpoint_result entered = enter(fd, &attempt);
     if (entered != ENDPOINT_ENTERED)
         return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;

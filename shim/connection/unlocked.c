@@ -14,13 +14,7 @@
 
 __thread const struct connection *unlocked_connection __attribute__((tls_model("initial-exec")));
 
-/* The result of this thread's last unlocked_wait(). */
-static __thread struct {
-    bool is_there;
-    bool received; /* else sent */
-    long count;
-    int32_t buffer;
-} result __attribute__((tls_model("initial-exec")));
+const struct unlocked unlocked_nothing = {.buffer = CONNECTION_NO_BUFFER};
 
 /* What unlocked_result() returns. */
 static __thread struct {
@@ -77,7 +71,7 @@ void unlocked_claim(struct connection *connection, struct unlocked *work, bool r
 {
     const size_t pending = span_length(connection->tx);
     const bool is_sending = is_other_thread(connection->sender);
-    *work = (struct unlocked){.buffer = CONNECTION_NO_BUFFER};
+    *work = unlocked_nothing;
     if (unlocked_connection != connection)
         return;
     /* A receive does not wait for another thread's send: the peer may send everything before it receives. */
@@ -112,21 +106,16 @@ static void pause_a_moment(void)
         __asm__ volatile("" ::: "memory");
 }
 
-int unlocked_wait(int fd, const struct unlocked *work)
+int unlocked_wait(int fd, struct unlocked *work)
 {
     if (work->buffer < 0) {
         pause_a_moment();
         return 0;
     }
     uint8_t *bytes = connection_borrowed(work->buffer);
-    const bool receives = work->receive > 0;
-    const long count =
-        receives ? transport_receive(fd, bytes, work->receive) : transport_send(fd, bytes, work->send, 0);
-    result.received = receives;
-    result.count = count;
-    result.buffer = work->buffer;
-    result.is_there = true;
-    return count == -EINTR || count == -EAGAIN ? (int)-count : 0;
+    work->count =
+        work->receive > 0 ? transport_receive(fd, bytes, work->receive) : transport_send(fd, bytes, work->send, 0);
+    return work->count == -EINTR || work->count == -EAGAIN ? (int)-work->count : 0;
 }
 
 /* Appends received bytes to rx_cipher. */
@@ -144,29 +133,30 @@ static void append(struct connection *connection, const uint8_t *bytes, size_t c
     connection->rx_total += count;
 }
 
-void unlocked_settle(struct connection *connection)
+void unlocked_settle(struct connection *connection, struct unlocked *work)
 {
-    if (!result.is_there)
+    if (work->buffer < 0)
         return;
-    result.is_there = false;
-    if (connection != NULL && result.received) {
+    const long count = work->count;
+    if (connection != NULL && work->receive > 0) {
         connection->receiver = (struct process_thread){0};
-        if (result.count > 0)
-            append(connection, connection_borrowed(result.buffer), (size_t)result.count);
-        else if (result.count != -EINTR && result.count != -EAGAIN) {
+        if (count > 0)
+            append(connection, connection_borrowed(work->buffer), (size_t)count);
+        else if (count != -EINTR && count != -EAGAIN) {
             end.connection = connection;
-            end.count = result.count;
+            end.count = count;
         }
     } else if (connection != NULL) {
         connection->sender = (struct process_thread){0};
-        if (result.count > 0 && (size_t)result.count <= span_length(connection->tx))
-            connection->tx.begin += (uint32_t)result.count;
-        else if (result.count < 0 && result.count != -EINTR && result.count != -EAGAIN)
+        if (count > 0 && (size_t)count <= span_length(connection->tx))
+            connection->tx.begin += (uint32_t)count;
+        else if (count < 0 && count != -EINTR && count != -EAGAIN)
             connection->broken = true;
         if (connection->broken || span_length(connection->tx) == 0)
             connection->tx = (struct span){0};
     }
-    connection_return(result.buffer);
+    connection_return(work->buffer);
+    *work = unlocked_nothing;
 }
 
 bool unlocked_result(const struct connection *connection, long *count)

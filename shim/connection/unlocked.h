@@ -25,14 +25,21 @@ extern __thread const struct connection *unlocked_connection __attribute__((tls_
 bool unlocked_defers_receive(const struct connection *connection);
 bool unlocked_defers_send(const struct connection *connection);
 
-/* What an attempt leaves to unlocked_wait(). */
+/*
+ * What an attempt leaves to unlocked_wait(), and the result. It belongs to one call of the program: a signal
+ * handler that interrupts the call has its own.
+ */
 struct unlocked {
     size_t receive;  /* bytes to receive; 0: none */
     size_t send;     /* bytes to send, in the buffer; 0: none */
-    int32_t buffer;  /* of the pool; CONNECTION_NO_BUFFER: none */
+    long count;      /* the result: bytes, or a negated errno */
+    int32_t buffer;  /* of the pool; CONNECTION_NO_BUFFER: nothing is to be done here, or to be settled */
     bool is_pending; /* something has to be done here, or another thread is doing it */
     bool by_other;   /* another thread is sending, for as long as the peer does not receive */
 };
+
+/* No work, and no result. */
+extern const struct unlocked unlocked_nothing;
 
 /*
  * At the end of an attempt to send that goes on: what is pending is sent by this thread. Another one that receives
@@ -51,16 +58,16 @@ void unlocked_release_send(struct connection *connection);
 void unlocked_claim(struct connection *connection, struct unlocked *work, bool receives);
 
 /*
- * Makes the call, without the lock. Its result is kept for unlocked_settle(). Returns 0; EINTR or EAGAIN
- * (SO_RCVTIMEO or SO_SNDTIMEO has expired), if nothing has been moved.
+ * Makes the call, without the lock. unlocked_settle() must follow. Returns 0; EINTR or EAGAIN (SO_RCVTIMEO or
+ * SO_SNDTIMEO has expired), if nothing has been moved.
  */
-int unlocked_wait(int fd, const struct unlocked *work);
+int unlocked_wait(int fd, struct unlocked *work);
 
 /*
- * At the beginning of the next attempt: the connection gets the result. Locked. With NULL, the connection is gone,
- * and the result is discarded.
+ * The connection gets the result, and other threads may receive or send again. Locked. With NULL, the connection is
+ * gone, and the result is discarded.
  */
-void unlocked_settle(struct connection *connection);
+void unlocked_settle(struct connection *connection, struct unlocked *work);
 
 /*
  * The result of a receive with 0 bytes or an error, which unlocked_settle() could not store: once, in place of the

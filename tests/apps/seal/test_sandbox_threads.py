@@ -13,6 +13,7 @@ def main():
     on.both("poll", "the same behind a filter that allows read, write and poll")
     on.both("bytes", "the same behind a filter that allows read and write alone")
     on.both("full", "a thread that waits to write does not keep another one from reading")
+    on.both("turns", "a thread whose read has timed out does not keep another one from reading")
     on.both("tsync_at_once", "a filter for all threads that is installed before the first byte", marked=False)
     on.both("tsync_after_close", "a filter for all threads, just after connections were closed")
     tap.finish()

@@ -228,6 +228,71 @@ static void full_client(int fd)
     text_expect_end(fd);
 }
 
+/* --- threads take turns to read, each of which may give up --- */
+
+enum { TURNS = 3 };
+static sem_t may_give_up, has_given_up;
+
+/* Reads until SO_RCVTIMEO expires, once in each turn, and lives on. */
+static void *give_up(void *unused)
+{
+    unsigned char byte;
+    (void)sem_post(&has_given_up); /* libc has started the thread */
+    for (;;) {
+        (void)sem_wait(&may_give_up);
+        if (read(connection, &byte, 1) != -1 || errno != EAGAIN)
+            _exit(3);
+        (void)sem_post(&has_given_up);
+    }
+    return unused;
+}
+
+/* A thread whose read(2) has ended without bytes must not keep another one from reading. */
+static void turns_server(int fd)
+{
+    const struct timeval timeout = {.tv_usec = 50000};
+    sock_greet(fd);
+    const pid_t pid = sock_fork();
+    if (pid == 0) {
+        static unsigned char buffer[MESSAGE];
+        pthread_t thread;
+        connection = fd;
+        (void)sem_init(&may_give_up, 0, 0);
+        (void)sem_init(&has_given_up, 0, 0);
+        sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0, "SO_RCVTIMEO");
+        sock_expect(pthread_create(&thread, NULL, give_up, NULL) == 0, "pthread_create");
+        (void)sem_wait(&has_given_up);
+        lock_in(only_bytes, BY_TSYNC);
+        for (size_t at = 0; at < (size_t)TURNS * MESSAGE; at += MESSAGE) {
+            (void)sem_post(&may_give_up);
+            (void)sem_wait(&has_given_up);
+            side_send(1);
+            for (size_t got = 0; got < MESSAGE;) {
+                const ssize_t n = read(fd, buffer + got, MESSAGE - got);
+                if (n == 0 || (n < 0 && errno != EAGAIN))
+                    _exit(4);
+                got += n > 0 ? (size_t)n : 0;
+            }
+            for (size_t i = 0; i < MESSAGE; i++)
+                if (buffer[i] != text_byte(at + i, 2))
+                    _exit(5);
+        }
+        _exit(0);
+    }
+    (void)close(fd);
+    expect_survived(pid);
+}
+
+static void turns_client(int fd)
+{
+    sock_greet(fd);
+    for (size_t at = 0; at < (size_t)TURNS * MESSAGE; at += MESSAGE) {
+        (void)side_receive(); /* the other thread has given up */
+        text_send(fd, at, MESSAGE, MESSAGE, 2);
+    }
+    text_expect_end(fd);
+}
+
 /* --- a filter for all threads, while the shim has something to do in the background --- */
 
 static void tsync_at_once_server(int fd)
@@ -287,6 +352,7 @@ static const struct scenario scenarios[] = {
     {"poll", poll_server, answering_client, NULL},
     {"bytes", bytes_server, answering_client, NULL},
     {"full", full_server, full_client, NULL},
+    {"turns", turns_server, turns_client, NULL},
     {"tsync_at_once", tsync_at_once_server, echoed_client, NULL},
     {"tsync_after_close", NULL, NULL, tsync_after_close},
     {0},
