@@ -328,6 +328,14 @@ struct pfswrap_seal_info {
 int pfswrap_seal_describe(const struct pfswrap_seal *channel, struct pfswrap_seal_info *info);
 
 /*
+ * The sizes in bytes of the structures above in this build of the library: for bindings of other languages, which
+ * compare them with their own declarations.
+ */
+size_t pfswrap_seal_channel_bytes(void);
+size_t pfswrap_seal_config_bytes(void);
+size_t pfswrap_seal_info_bytes(void);
+
+/*
  * Whether the first bytes of a connection are those of this protocol. Returns 1 if `bytes` begins with the whole
  * magic, 0 if it is a part of it, and -1 if it is something else, or if `bytes` is NULL and `length` is not 0.
  */

@@ -205,6 +205,21 @@ int pfswrap_seal_end(struct pfswrap_seal *seal)
     return channel_fail(channel, PFSWRAP_SEAL_E_TRUNCATED);
 }
 
+size_t pfswrap_seal_channel_bytes(void)
+{
+    return sizeof(struct pfswrap_seal);
+}
+
+size_t pfswrap_seal_config_bytes(void)
+{
+    return sizeof(struct pfswrap_seal_config);
+}
+
+size_t pfswrap_seal_info_bytes(void)
+{
+    return sizeof(struct pfswrap_seal_info);
+}
+
 int pfswrap_seal_describe(const struct pfswrap_seal *seal, struct pfswrap_seal_info *info)
 {
     const struct channel *channel = channel_of_const(seal);
