@@ -18,7 +18,7 @@ from pathlib import Path
 import runs
 
 ROOT = Path(__file__).resolve().parents[2]
-SUITES = ("libuv", "cpython", "curl", "haproxy", "mosquitto")
+SUITES = ("libuv", "cpython", "curl", "haproxy", "mosquitto", "memcached", "apr")
 
 
 def main():
