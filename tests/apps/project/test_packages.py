@@ -51,9 +51,19 @@ def binaries(prefix):
             check(str(ROOT).encode() not in path.read_bytes() + debug.read_bytes(), f"{ROOT} in {path.name}")
 
 
+def library_pages():
+    with tap.case("each function of libpfswrap-seal has a declaration in a man page, and no page has another one"):
+        exported = set(re.findall(r" T (pfswrap_\w+)", run(["nm", "-D", "--defined-only", BUILD / "libpfswrap-seal.so"]).text))
+        pages = "".join(path.read_text() for path in (ROOT / "docs/man").glob("*.3.scd"))
+        declared = set(re.findall(r"^\*[^\n]*?(pfswrap_\w+)\((?:struct|const|enum|void|int|uint8_t|char)", pages, re.MULTILINE))
+        check(len(exported) > 40, f"{len(exported)} functions")
+        equal((sorted(exported - declared), sorted(declared - exported)), ([], []), "functions without, and pages without a function")
+
+
 def texts(prefix):
     with tap.case("man pages and policies are installed, and name the folder that they are in"):
-        for page in ("man1/pfswrap.1", "man1/pfswrap-keys.1", "man1/pfswrap-seal.1", "man1/pfswrap-status.1", "man5/pfswrap.conf.5"):
+        for page in ("man1/pfswrap.1", "man1/pfswrap-keys.1", "man1/pfswrap-seal.1", "man1/pfswrap-status.1",
+                     "man3/pfswrap_keyring.3", "man3/pfswrap_seal.3", "man3/pfswrap_tunnel.3", "man5/pfswrap.conf.5"):
             check((prefix / "share/man" / page).stat().st_size > 1000, f"a page in {page}")
         policies = prefix / "share/pfswrap/policy"
         contains((policies / "sealed-service.conf").read_text(), "/opt/x/share/pfswrap/policy/sealed-service.conf", "policy")
@@ -120,6 +130,7 @@ def archive():
 def main():
     prefix = install("/opt/x")
     binaries(prefix)
+    library_pages()
     texts(prefix)
     components(prefix)
     archive()
