@@ -17,6 +17,7 @@
 #include "connection/endpoint_internal.h"
 
 atomic_int endpoint_count;
+atomic_int endpoint_filtering;
 
 enum { ENDPOINT_BLOCK_BYTES = 192 };
 _Static_assert(sizeof(struct endpoint) <= ENDPOINT_BLOCK_BYTES, "an endpoint fits its block of memory");
@@ -340,11 +341,17 @@ enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct c
     return ENDPOINT_NONE;
 }
 
+/* A fork may come between the two steps: in the child, planes_filtering is never too small. */
 void endpoint_set_filter(struct endpoint *endpoint, unsigned filter)
 {
     const unsigned before = atomic_exchange(&endpoint->filter, (uint8_t)filter);
-    if ((before != FILTER_NONE) != (filter != FILTER_NONE))
-        atomic_fetch_add(&planes_filtering, filter != FILTER_NONE ? 1 : -1);
+    if (before == FILTER_NONE && filter != FILTER_NONE) {
+        atomic_fetch_add(&planes_filtering, 1);
+        atomic_fetch_add(&endpoint_filtering, 1);
+    } else if (before != FILTER_NONE && filter == FILTER_NONE) {
+        atomic_fetch_sub(&endpoint_filtering, 1);
+        atomic_fetch_sub(&planes_filtering, 1);
+    }
 }
 
 static unsigned filter_for(const struct endpoint *endpoint, const struct connection *connection)

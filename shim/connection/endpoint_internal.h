@@ -27,7 +27,10 @@ struct endpoint *endpoint_of_word(uint64_t word);
  */
 bool endpoint_is_unreferenced(const struct endpoint *endpoint);
 
-/* Sets endpoint->filter (FILTER_) and adjusts planes_filtering. */
+/* How many endpoints have a filter: their part of planes_filtering. */
+extern atomic_int endpoint_filtering;
+
+/* Sets endpoint->filter (FILTER_) and adjusts both counters. */
 void endpoint_set_filter(struct endpoint *endpoint, unsigned filter);
 
 #endif

@@ -99,7 +99,7 @@ void endpoint_after_fork(bool is_idle)
     }
     snapshot_end_recount(is_idle);
     atomic_store(&endpoint_count, count);
-    atomic_store(&planes_filtering, filtered);
+    atomic_fetch_add(&planes_filtering, filtered - atomic_exchange(&endpoint_filtering, filtered));
     if (is_idle)
         rebuild_pools();
 }

@@ -51,6 +51,17 @@ struct fd_operations {
     /* Whether calls must be refused that move bytes within the kernel, or later: splice(2), aio(7). */
     bool (*refuses_unseen)(int fd);
 
+    /*
+     * poll(2) and select(2), with events as in poll(2). poll_concerns(): whether the kernel's events of the number
+     * need the other two. poll_ask(), before a wait: returns the events to ask the kernel for, if the program asks
+     * for `events`, and sets *held_back if the wait must not be long, since another thread or process may change
+     * them. poll_answer(), after it: returns the events for the program, of the kernel's `revents`. 0: none, and
+     * the call waits again.
+     */
+    bool (*poll_concerns)(int fd);
+    short (*poll_ask)(int fd, short events, bool *held_back);
+    short (*poll_answer)(int fd, short events, short revents);
+
     /* shutdown(2). Or FD_FOREIGN. */
     int (*shutdown)(int fd, int how);
 
@@ -89,6 +100,22 @@ struct fd_operations {
      * there are none. The caller stores them, or passes them to fd_dropped().
      */
     uint64_t (*share)(int fd);
+
+    /* --- other programs --- */
+
+    /*
+     * Another program gets the number, and may run without pfswrap (SCM_RIGHTS, posix_spawn(3)). From then on, the
+     * kernel's calls work on it, and on all duplicates in this process. Returns 0, or an errno; EBADF: the number
+     * is not open.
+     */
+    int (*export_bare)(int fd);
+    /*
+     * A program under pfswrap gets the number: returns a new descriptor that it can take in its place
+     * (`imported`, `inherited` in fd/plane.h), with close-on-exec, and *ticket; or a negated errno. The caller
+     * closes the descriptor. forget_export(): it was not passed on.
+     */
+    int (*export_handoff)(int fd, uint64_t *ticket);
+    void (*forget_export)(int fd, uint64_t ticket);
 
     /* Whether the number's record is of the socket that the number is now. If not, it is dropped. Keeps errno. */
     bool (*is_current)(int fd);

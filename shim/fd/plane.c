@@ -111,6 +111,18 @@ bool planes_release(int fd, uint32_t generation, bool is_replaced)
     return false;
 }
 
+void planes_before_exec(bool preloaded)
+{
+    PLANES_EACH(plane, before_exec)
+    plane->before_exec(preloaded);
+}
+
+void planes_exec_failed(void)
+{
+    PLANES_EACH(plane, exec_failed)
+    plane->exec_failed();
+}
+
 /* --- forks --- */
 
 static bool is_busy(void)

@@ -66,6 +66,18 @@ struct plane {
     /* The kernel has done epoll_ctl(2) for a number that no plane answers for. It may be connected later. */
     void (*epoll_noted)(int epoll, int operation, int fd, const struct epoll_event *event);
 
+    /* --- waits for descriptors, in a process in which a plane filters events (fd/events.h) --- */
+
+    /* Before each wait. */
+    void (*before_wait)(void);
+    /* Does what is due at `now_ms`, without an event. Returns when something is due next; UINT64_MAX: never. */
+    uint64_t (*sweep)(uint64_t now_ms);
+    /*
+     * epoll_wait(2) has reported `count` events, in this epoch. Removes those that the program must not get.
+     * Returns how many are left, at the beginning of the array.
+     */
+    int (*epoll_reported)(int epoll, struct epoll_event *events, int count, uint64_t epoch);
+
     /* --- the end of connections --- */
 
     /*
@@ -82,6 +94,12 @@ struct plane {
     void (*close_range_on_exec)(unsigned first, unsigned last);
     /* The process ends: every connection is closed. */
     void (*exit)(void);
+    /*
+     * Before an exec(3); the new program will have the shared object if it is `preloaded`. Then the process is
+     * replaced, or exec_failed() follows. Both keep errno, and are called in children of vfork(2), too.
+     */
+    void (*before_exec)(bool preloaded);
+    void (*exec_failed)(void);
 
     /* --- the process --- */
 
@@ -102,7 +120,10 @@ struct plane {
 
 extern const struct plane *const planes[]; /* in shim/order.c; ends with NULL */
 
-/* How many connections have a filter: their events are checked before the program gets them (readiness/). */
+/*
+ * How many connections have a filter: their events are checked before the program gets them (fd/events.h). Each plane
+ * counts its own.
+ */
 extern atomic_int planes_filtering;
 
 /* Calls EVENT of each plane that has it: PLANES_EACH(plane, EVENT) statement. */
@@ -131,6 +152,8 @@ bool planes_make_room(void);
 void planes_inherited(int fd);
 void planes_imported(int fd);
 bool planes_release(int fd, uint32_t generation, bool is_replaced);
+void planes_before_exec(bool preloaded);
+void planes_exec_failed(void);
 
 /* All planes together as a module that is notified of forks. For shim/order.c. */
 extern const struct process_observer planes_process_observer;

@@ -16,6 +16,22 @@ static const struct fd_operations *operations_of(int fd)
     return fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
 }
 
+bool program_socket_tcp_address(int fd, enum program_socket_end end, struct sockaddr_in6 *address)
+{
+    const int saved = errno;
+    bool is_tcp = false;
+    for (const struct address_resolver *const *resolver = address_resolvers; *resolver != NULL && !is_tcp;
+         resolver++)
+        is_tcp = (*resolver)->resolve(fd, end, address);
+    errno = saved;
+    return is_tcp;
+}
+
+socklen_t program_socket_tcp_length(const struct sockaddr_in6 *address)
+{
+    return address->sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof *address;
+}
+
 bool program_socket_address(int fd, enum program_socket_end end, struct sockaddr_storage *address,
                             socklen_t *length)
 {
@@ -25,12 +41,8 @@ bool program_socket_address(int fd, enum program_socket_end end, struct sockaddr
     if (raw_syscall(end == PROGRAM_SOCKET_LOCAL ? SYS_getsockname : SYS_getpeername, fd, address, length) != 0)
         return false;
     struct sockaddr_in6 tcp;
-    bool is_tcp = false;
-    for (const struct address_resolver *const *resolver = address_resolvers; *resolver != NULL && !is_tcp;
-         resolver++)
-        is_tcp = address->ss_family == AF_UNIX && (*resolver)->resolve(fd, end, &tcp);
-    if (is_tcp) {
-        *length = tcp.sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof tcp;
+    if (address->ss_family == AF_UNIX && program_socket_tcp_address(fd, end, &tcp)) {
+        *length = program_socket_tcp_length(&tcp);
         memcpy(address, &tcp, *length);
     }
     errno = saved;

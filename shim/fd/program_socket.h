@@ -22,6 +22,13 @@ enum program_socket_end { PROGRAM_SOCKET_LOCAL, PROGRAM_SOCKET_PEER };
 bool program_socket_address(int fd, enum program_socket_end end, struct sockaddr_storage *address,
                             socklen_t *length);
 
+/*
+ * Whether the Unix socket `fd` stands for a TCP connection. If so, *address is an address of that connection, and
+ * program_socket_tcp_length() is its length.
+ */
+bool program_socket_tcp_address(int fd, enum program_socket_end end, struct sockaddr_in6 *address);
+socklen_t program_socket_tcp_length(const struct sockaddr_in6 *address);
+
 /* How many bytes a read returns at most; 0 also if `fd` cannot be read. */
 size_t program_socket_available(int fd);
 

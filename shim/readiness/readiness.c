@@ -10,21 +10,19 @@
 #include "base/transport.h"
 #include "connection/receive.h"
 #include "connection/send.h"
+#include "fd/events.h"
 
 enum {
     READABLE = POLLIN | POLLRDNORM,
     WRITABLE = POLLOUT | POLLWRNORM,
     ALWAYS = POLLERR | POLLHUP | POLLNVAL,
-    SWEEP_MIN_MS = 10, /* the shortest time between two sweeps */
 };
 
 bool readiness_concerns(int fd)
 {
-    if (!fd_is_sealed(fd))
-        return false;
     process_check();
     const struct endpoint *endpoint = endpoint_of(fd);
-    return fd_is_hidden(fd) || (endpoint != NULL && atomic_load(&endpoint->filter) != FILTER_NONE);
+    return endpoint != NULL && atomic_load(&endpoint->filter) != FILTER_NONE;
 }
 
 /* Locks the connection and continues its handshake as far as possible. NULL: not sealed, or not any more. */
@@ -111,8 +109,6 @@ short readiness_answer(int fd, short events, short revents)
 
 /* --- times at which something is due --- */
 
-static _Atomic uint64_t next_due_ms = UINT64_MAX;
-
 /* When something is due for a connection; UINT64_MAX: never. TCP's own handshake has the kernel's timeout. */
 static uint64_t due_ms(const struct connection *connection)
 {
@@ -124,21 +120,9 @@ static uint64_t due_ms(const struct connection *connection)
     return connection->deadline_ms;
 }
 
-static void lower_next_due(uint64_t due)
-{
-    uint64_t before = atomic_load(&next_due_ms); /* in order with the filter, which readiness_sweep() reads */
-    while (due < before && !atomic_compare_exchange_weak(&next_due_ms, &before, due))
-        continue;
-}
-
 void readiness_schedule(const struct connection *connection)
 {
-    lower_next_due(due_ms(connection));
-}
-
-uint64_t readiness_due_ms(void)
-{
-    return atomic_load(&next_due_ms);
+    events_schedule(due_ms(connection));
 }
 
 /*
@@ -170,20 +154,14 @@ static uint64_t sweep_one(struct endpoint *endpoint, uint64_t now)
     return settle_and_leave(endpoint, connection, fd) ? due : UINT64_MAX;
 }
 
-void readiness_sweep(void)
+uint64_t readiness_sweep(uint64_t now)
 {
-    uint64_t due = readiness_due_ms();
-    const uint64_t now = due != UINT64_MAX ? clock_ms() : 0;
-    /* While this sweep runs, other threads that wait come back soon. */
-    uint64_t soon = now + SWEEP_MIN_MS, next = UINT64_MAX;
-    if (due == UINT64_MAX || now < due || !atomic_compare_exchange_strong(&next_due_ms, &due, soon))
-        return;
+    uint64_t next = UINT64_MAX;
     for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
-        due = sweep_one(endpoint, now);
+        const uint64_t due = sweep_one(endpoint, now);
         next = due < next ? due : next;
     }
-    if (next > soon)
-        (void)atomic_compare_exchange_strong(&next_due_ms, &soon, next);
+    return next;
 }
 
 /* --- connections with both ends in this process --- */
@@ -191,6 +169,7 @@ void readiness_sweep(void)
 enum { LOCAL_MAX = 8, ROUNDS_MAX = 8 };
 
 static _Atomic uint32_t locals[LOCAL_MAX]; /* endpoints in a handshake, perhaps local: index + 1; 0: free */
+static atomic_int locals_count;            /* how many of them are not free, or are about to be taken */
 
 void readiness_note(const struct endpoint *endpoint)
 {
@@ -198,11 +177,13 @@ void readiness_note(const struct endpoint *endpoint)
     for (int i = 0; i < LOCAL_MAX; i++)
         if (atomic_load(&locals[i]) == value)
             return;
+    atomic_fetch_add(&locals_count, 1);
     for (int i = 0; i < LOCAL_MAX; i++) {
         uint32_t free = 0;
         if (atomic_compare_exchange_strong(&locals[i], &free, value))
             return;
     }
+    atomic_fetch_sub(&locals_count, 1);
 }
 
 /* Continues the handshake of one endpoint. Returns whether anything has changed. */
@@ -223,7 +204,7 @@ static bool drive_one(struct endpoint *endpoint)
 
 void readiness_drive(void)
 {
-    bool moved = !process_sandboxed;
+    bool moved = atomic_load(&locals_count) > 0 && !process_sandboxed;
     for (int round = 0; moved && round < ROUNDS_MAX; round++) {
         moved = false;
         for (int i = 0; i < LOCAL_MAX; i++) {
@@ -231,8 +212,8 @@ void readiness_drive(void)
             struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
             if (endpoint != NULL && atomic_load(&endpoint->filter) == FILTER_HANDSHAKE)
                 moved = drive_one(endpoint) || moved;
-            else if (value != 0)
-                (void)atomic_compare_exchange_strong(&locals[i], &value, 0);
+            else if (value != 0 && atomic_compare_exchange_strong(&locals[i], &value, 0))
+                atomic_fetch_sub(&locals_count, 1);
         }
     }
 }

@@ -14,33 +14,14 @@
 
 #include "connection/endpoint.h"
 
-/* Whether any connection of this process has a filter. If not, the kernel's answer is right for all descriptors. */
-static inline bool readiness_matters(void)
-{
-    return __builtin_expect(atomic_load_explicit(&planes_filtering, memory_order_relaxed) != 0, false);
-}
-
-/* Whether `fd` needs the calls below: its connection has a filter, or the number is hidden. */
+/*
+ * The operations poll_concerns, poll_ask and poll_answer (fd/operations.h). readiness_concerns(): whether the
+ * connection of the sealed number has a filter. readiness_ask() continues the handshake first, and sets *held_back
+ * to true if it is not complete then. The kernel's events of a sealed number always need readiness_answer(), since
+ * its connection may have got a filter during the wait.
+ */
 bool readiness_concerns(int fd);
-
-/* Whether the kernel's events of `fd` need readiness_answer(): it may have got a filter during the wait. */
-static inline bool readiness_answers_for(int fd)
-{
-    return fd_is_sealed(fd);
-}
-
-/*
- * Before a wait for `fd`, for which readiness_concerns() is true: returns the events to ask the kernel for, if the
- * program asks for `events` (both as in poll(2)). Continues the handshake first, and sets *held_back to true if it
- * is not complete then.
- */
 short readiness_ask(int fd, short events, bool *held_back);
-
-/*
- * After the wait: returns the events for the program. `events` are those that the program asks for; `revents` is
- * the kernel's answer to what readiness_ask() returned. 0: nothing, so the caller calls readiness_ask() again and
- * waits.
- */
 short readiness_answer(int fd, short events, short revents);
 
 /*
@@ -52,13 +33,11 @@ uint32_t readiness_spurious(struct connection *connection, int fd, uint32_t even
 
 /*
  * A handshake fails at its deadline, and buffering begins at buffer_at_ms, even if no event comes.
- * readiness_schedule() records the next such time of a connection (locked). readiness_due_ms() is the earliest one
- * of all connections (clock_ms()), or UINT64_MAX. A call that waits returns at that time and calls
- * readiness_sweep(), which does what is due.
+ * readiness_schedule() records the next such time of a connection (locked; events_schedule()). readiness_sweep()
+ * does what is due at `now`, and returns when something is due next; UINT64_MAX: never.
  */
 void readiness_schedule(const struct connection *connection);
-uint64_t readiness_due_ms(void);
-void readiness_sweep(void);
+uint64_t readiness_sweep(uint64_t now);
 
 /*
  * Both ends of a connection may be in this process, or even in this thread. So before a wait, readiness_drive()

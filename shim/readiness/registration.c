@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "base/raw_syscall.h"
 #include "base/transport.h"
+#include "fd/events.h"
 #include "readiness/readiness.h"
 #include "readiness/registration_internal.h"
 
@@ -70,13 +71,6 @@ static bool repeats_only(const struct connection *connection, const struct regis
            span_length(connection->rx_cipher) == 0 && transport_is_quiet(registration->fd);
 }
 
-static _Atomic uint64_t epochs;
-
-uint64_t registration_epoch(void)
-{
-    return atomic_load(&epochs);
-}
-
 void registration_update(struct endpoint *endpoint, const struct connection *connection, bool again)
 {
     for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++) {
@@ -90,7 +84,7 @@ void registration_update(struct endpoint *endpoint, const struct connection *con
         if (!registration->fired &&
             (events != registration->registered || (again && !repeats_only(connection, registration)))) {
             /* The epoch increases first: another thread may get the new events before this one continues. */
-            endpoint->epoch = atomic_fetch_add(&epochs, 1) + 1;
+            endpoint->epoch = events_next_epoch();
             (void)registration_set_events(registration, events);
         }
         registration->reported_writable = registration->reported_writable && handshake_is_under_way(connection);

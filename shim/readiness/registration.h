@@ -50,20 +50,15 @@ void registration_remove(struct endpoint *endpoint);
 void registration_forget(struct endpoint *endpoint);
 
 /*
- * The epoll instance `epoll` has just reported `event`: returns the bits of it that the program gets; 0: none.
- * Continues the handshake to which the event belongs. An event that no connection explains belongs to another
- * descriptor, and the program gets it as it is. `epoch`: registration_epoch() after the wait. Takes the
- * connections' locks itself.
+ * The epoll instance `epoll` has just reported `count` events: removes those that the program must not get, and
+ * bits of others. Returns how many are left, at the beginning of the array. Continues the handshakes to which the
+ * events belong. An event that no connection explains belongs to another descriptor, and the program gets it as it
+ * is. `epoch`: events_epoch() after the wait. Each change of the kernel's events also sets endpoint->epoch, and an
+ * event that was reported before that is out of date. Takes the connections' locks itself.
  */
-uint32_t registration_filter(int epoll, const struct epoll_event *event, uint64_t epoch);
+int registration_filter(int epoll, struct epoll_event *events, int count, uint64_t epoch);
 
 /* For shim/order.c. */
 extern const struct endpoint_observer registration_endpoint_observer;
-
-/*
- * A counter, which increases when a handshake changes the events that the kernel has. Each change also sets
- * endpoint->epoch. An event that was reported before that is out of date. Needs no lock.
- */
-uint64_t registration_epoch(void);
 
 #endif

@@ -110,7 +110,8 @@ static enum verdict filter_one(struct endpoint *endpoint, struct connection *con
     return verdict;
 }
 
-uint32_t registration_filter(int epoll, const struct epoll_event *event, uint64_t epoch)
+/* Returns the bits of the event that the program gets; 0: it does not get the event. */
+static uint32_t filter(int epoll, const struct epoll_event *event, uint64_t epoch)
 {
     _Atomic uint32_t *line = registration_line(epoll, event->data.u64);
     bool explained = false;
@@ -132,4 +133,16 @@ uint32_t registration_filter(int epoll, const struct epoll_event *event, uint64_
         reported |= verdict == VERDICT_REPORT ? bits : 0;
     }
     return explained || reported != 0 ? reported : event->events;
+}
+
+int registration_filter(int epoll, struct epoll_event *events, int count, uint64_t epoch)
+{
+    int left = 0;
+    for (int i = 0; i < count; i++) {
+        struct epoll_event event = events[i];
+        event.events = filter(epoll, &event, epoch);
+        if (event.events != 0)
+            events[left++] = event;
+    }
+    return left;
 }

@@ -41,6 +41,10 @@ void sealed_copied(int fd, int copy, uint64_t word);
  */
 int sealed_make_handoff(int fd);
 
+/* --- export.c: passing numbers on to other programs --- */
+int sealed_export_handoff(int fd, uint64_t *ticket);
+void sealed_forget_export(int fd, uint64_t ticket);
+
 /* --- control.c, epoll.c, option.c: everything else --- */
 int sealed_fcntl(int fd, int command, long argument);
 int sealed_ioctl(int fd, unsigned long request, void *argument);

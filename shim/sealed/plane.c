@@ -11,9 +11,11 @@
 #include "connection/release.h"
 #include "connection/stream.h"
 #include "connection/unproved.h"
+#include "readiness/readiness.h"
 #include "readiness/registration.h"
 #include "sealed/operations.h"
 #include "transfer/export.h"
+#include "transfer/relay.h"
 #include "transfer/share.h"
 
 static bool has_connections(void)
@@ -62,6 +64,9 @@ const struct plane sealed_plane = {
             .before_unseen = sealed_before_unseen,
             .before_stream = sealed_before_unseen,
             .refuses_unseen = sealed_refuses_unseen,
+            .poll_concerns = readiness_concerns,
+            .poll_ask = readiness_ask,
+            .poll_answer = readiness_answer,
             .shutdown = release_shutdown,
             .fcntl = sealed_fcntl,
             .ioctl = sealed_ioctl,
@@ -71,6 +76,9 @@ const struct plane sealed_plane = {
             .dup = sealed_dup,
             .dup_to = sealed_dup_to,
             .copied = sealed_copied,
+            .export_bare = relay_start,
+            .export_handoff = sealed_export_handoff,
+            .forget_export = sealed_forget_export,
         },
     .is_wanted = pfswrap_seals,
     .is_started = keys_in_use,
@@ -83,11 +91,16 @@ const struct plane sealed_plane = {
     .imported = sealed_imported,
     .inherited_all = sealed_inherited_all,
     .epoll_noted = epoll_noted,
+    .before_wait = readiness_drive,
+    .sweep = readiness_sweep,
+    .epoll_reported = registration_filter,
     .release = release_number,
     .closed = release_closed,
     .dropped = endpoint_dropped,
     .close_range_on_exec = close_range_on_exec,
     .exit = release_all,
+    .before_exec = export_before_exec,
+    .exec_failed = export_after_failure,
     .has_connections = has_connections,
     .process = &share_process_observer,
     .before_vfork = before_vfork,

@@ -1,6 +1,6 @@
 /*
  * getpeername, getsockname, and the options of a TCP socket, on the program's end of a relayed connection. That end
- * is recognised by the name of the other end (transfer/relay_name.h), in every process that has it.
+ * stands for the TCP connection in every process that has it (fd/program_socket.h).
  */
 #include "socket/address.h"
 
@@ -13,20 +13,21 @@
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "fd/plane.h"
-#include "transfer/relay_name.h"
+#include "fd/program_socket.h"
 
 /* SO_ORIGINAL_DST of linux/netfilter_ipv4.h, which cannot be included together with libc's headers. */
 enum { ORIGINAL_DST = 80 };
 
 bool address_is_relayed(int fd)
 {
-    return relay_name_read(fd, NULL, NULL);
+    struct sockaddr_in6 peer;
+    return program_socket_tcp_address(fd, PROGRAM_SOCKET_PEER, &peer);
 }
 
 /* Stores an address like the kernel: at most `room` bytes of it, and its whole length. */
 static void store(const struct sockaddr_in6 *from, struct sockaddr *address, socklen_t *length, socklen_t room)
 {
-    const socklen_t size = relay_name_length(from);
+    const socklen_t size = program_socket_tcp_length(from);
     memcpy(address, from, size < room ? size : room);
     *length = size;
 }
@@ -42,7 +43,7 @@ PFSWRAP_EXPORT int getpeername(int fd, struct sockaddr *address, socklen_t *leng
     const socklen_t room = length != NULL && address != NULL ? *length : 0;
     struct sockaddr_in6 peer;
     int result = real_libc()->getpeername(fd, address, length);
-    if (result == 0 && may_be_relayed(address, room) && relay_name_read(fd, NULL, &peer))
+    if (result == 0 && may_be_relayed(address, room) && program_socket_tcp_address(fd, PROGRAM_SOCKET_PEER, &peer))
         store(&peer, address, length, room);
     return result;
 }
@@ -52,7 +53,7 @@ PFSWRAP_EXPORT int getsockname(int fd, struct sockaddr *address, socklen_t *leng
     const socklen_t room = length != NULL && address != NULL ? *length : 0;
     struct sockaddr_in6 self;
     int result = real_libc()->getsockname(fd, address, length);
-    if (result == 0 && may_be_relayed(address, room) && relay_name_read(fd, &self, NULL))
+    if (result == 0 && may_be_relayed(address, room) && program_socket_tcp_address(fd, PROGRAM_SOCKET_LOCAL, &self))
         store(&self, address, length, room);
     return result;
 }
@@ -90,7 +91,7 @@ void address_option_answered(int fd, int option, void *value, socklen_t length)
     if (length != sizeof number || !planes_take_over())
         return;
     memcpy(&number, value, sizeof number);
-    if (option == SO_DOMAIN && number == AF_UNIX && relay_name_read(fd, &self, NULL))
+    if (option == SO_DOMAIN && number == AF_UNIX && program_socket_tcp_address(fd, PROGRAM_SOCKET_LOCAL, &self))
         number = self.sin6_family;
     else if (option == SO_PROTOCOL && number == 0 && address_is_relayed(fd))
         number = IPPROTO_TCP;

@@ -1,6 +1,6 @@
 /*
  * epoll_ctl, and the calls that wait. Events of descriptors that a plane has taken over are checked before the
- * program gets them, and handshakes continue while the program waits (readiness/). If an epoll instance is waited
+ * program gets them, and handshakes continue while the program waits (fd/events.h). If an epoll instance is waited
  * for in another way (by poll(2), by another epoll instance, by a process without pfswrap), the program gets
  * spurious events at worst (readiness/registration.h).
  */
@@ -12,11 +12,10 @@
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/process.h"
+#include "fd/events.h"
 #include "fd/plane.h"
-#include "readiness/readiness.h"
-#include "readiness/registration.h"
-#include "readiness/timeout.h"
-#include "readiness/wait_loop.h"
+#include "socket/timeout.h"
+#include "socket/wait_loop.h"
 
 PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
@@ -61,7 +60,7 @@ static int real_wait(const struct request *request, uint64_t slice)
     return real->epoll_pwait(request->epoll, request->events, request->room, timeout_to_ms(slice), request->mask);
 }
 
-/* The kernel has the registrations. A handshake that delays one is due at a time that readiness_due_ms() knows. */
+/* The kernel has the registrations. A handshake that delays one is due at a time that events_due_ms() knows. */
 static bool ask(void *call, bool *held_back)
 {
     (void)call;
@@ -77,21 +76,14 @@ static int wait_once(void *call, uint64_t slice)
     if (first >= 0)
         return first;
     const int reported = real_wait(request, slice);
-    request->epoch = registration_epoch();
+    request->epoch = events_epoch();
     return reported;
 }
 
 static int answer(void *call, int reported)
 {
     const struct request *request = call;
-    int left = 0;
-    for (int i = 0; i < reported; i++) {
-        struct epoll_event event = request->events[i];
-        event.events = registration_filter(request->epoll, &event, request->epoch);
-        if (event.events != 0)
-            request->events[left++] = event;
-    }
-    return left;
+    return events_of_epoll(request->epoll, request->events, reported, request->epoch);
 }
 
 static const struct wait_steps steps = {.ask = ask, .wait = wait_once, .answer = answer};
@@ -101,21 +93,21 @@ static int wait_on(struct request *request, uint64_t allowed, int count)
 {
     const struct deadline deadline = deadline_after(allowed);
     request->count = count;
-    request->epoch = registration_epoch();
+    request->epoch = events_epoch();
     process_check();
     return wait_loop(&steps, request, &deadline);
 }
 
 /*
- * The body of the calls. The second check of readiness_matters() is for a thread that began to wait before the
+ * The body of the calls. The second check of events_are_filtered() is for a thread that began to wait before the
  * process had such a descriptor, and that is woken by the first event of one. Its timeout begins anew then.
  */
 #define WAIT(request, allowed, real_call)                                                                          \
     do {                                                                                                           \
         int count_ = -1;                                                                                           \
-        if (!readiness_matters()) {                                                                                \
+        if (!events_are_filtered()) {                                                                              \
             count_ = (real_call);                                                                                  \
-            if (count_ <= 0 || !readiness_matters())                                                               \
+            if (count_ <= 0 || !events_are_filtered())                                                             \
                 return count_;                                                                                     \
         }                                                                                                          \
         return wait_on((request), (allowed), count_);                                                              \

@@ -24,8 +24,8 @@
 #include "children/environment.h"
 #include "children/executable.h"
 #include "config/init.h"
-#include "transfer/export.h"
-#include "transfer/spawn.h"
+#include "fd/plane.h"
+#include "socket/spawn.h"
 
 /* `environment`, or a protected copy for a program with that object, which lives until the function returns. */
 #define PROTECTED(environment, object)                                                                             \
@@ -157,10 +157,10 @@ static bool will_fail(const char *path)
         }                                                                                                          \
         if (will_fail(path))                                                                                       \
             return call;                                                                                           \
-        export_before_exec(environment_is_guarded() && is_alike(checked_));                                        \
+        planes_before_exec(environment_is_guarded() && is_alike(checked_));                                        \
         audit_write_counts();                                                                                      \
         int result_ = call;                                                                                        \
-        export_after_failure();                                                                                    \
+        planes_exec_failed();                                                                                      \
         return result_;                                                                                            \
     } while (0)
 

@@ -14,9 +14,9 @@
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "fd/table.h"
-#include "readiness/readiness.h"
-#include "readiness/timeout.h"
-#include "readiness/wait_loop.h"
+#include "fd/events.h"
+#include "socket/timeout.h"
+#include "socket/wait_loop.h"
 #include "socket/scratch.h"
 
 enum {
@@ -41,10 +41,10 @@ static inline bool needs_checks(const struct pollfd *fds, nfds_t count)
 {
     if (address_is_bad(fds))
         return false; /* the kernel refuses */
-    if (readiness_due_ms() != UINT64_MAX)
+    if (events_due_ms() != UINT64_MAX)
         return true;
     for (nfds_t i = 0; i < count; i++)
-        if (readiness_concerns(fds[i].fd))
+        if (events_concern(fds[i].fd))
             return true;
     return false;
 }
@@ -55,12 +55,12 @@ static bool ask(void *call, bool *held_back)
     for (nfds_t i = 0; i < request->count; i++) {
         struct pollfd *asked = &request->asked[i];
         *asked = request->fds[i];
-        if (!readiness_concerns(asked->fd))
+        if (!events_concern(asked->fd))
             continue;
         if (fd_is_hidden(asked->fd))
             asked->fd = INT_MAX; /* not open, like this one for the program */
         else
-            asked->events = readiness_ask(asked->fd, asked->events, held_back);
+            asked->events = events_ask(asked->fd, asked->events, held_back);
     }
     return true;
 }
@@ -82,8 +82,8 @@ static int answer(void *call, int reported)
     for (nfds_t i = 0; i < request->count; i++) {
         const struct pollfd *wish = &request->fds[i];
         struct pollfd *asked = &request->asked[i];
-        if (asked->revents != 0 && asked->fd == wish->fd && readiness_answers_for(wish->fd))
-            asked->revents = readiness_answer(wish->fd, wish->events, asked->revents);
+        if (asked->revents != 0 && asked->fd == wish->fd)
+            asked->revents = events_answer(wish->fd, wish->events, asked->revents);
         ready += asked->revents != 0;
     }
     return ready;
@@ -114,26 +114,39 @@ static int poll_many(struct request *request)
     return result;
 }
 
-static int poll_checked(struct request *request)
+/* `allowed`: the timeout (timeout.h). `masks`: ppoll, with `mask`. */
+static __attribute__((noinline)) int poll_checked(struct pollfd *fds, nfds_t count, uint64_t allowed, bool masks,
+                                                  const sigset_t *mask)
 {
+    struct request request = {.fds = fds, .count = count, .allowed = allowed, .masks = masks, .mask = mask};
     struct pollfd few[COPY_FEW];
-    return request->count <= COPY_FEW ? poll_with(request, few) : poll_many(request);
+    return count <= COPY_FEW ? poll_with(&request, few) : poll_many(&request);
+}
+
+/* The calls in a process in which events are filtered. In any other process the real call is the only one. */
+static __attribute__((noinline)) int poll_filtered(struct pollfd *fds, nfds_t count, int timeout)
+{
+    if (count > COPY_MOST || !needs_checks(fds, count))
+        return real_libc()->poll(fds, count, timeout);
+    return poll_checked(fds, count, timeout_from_ms(timeout), false, NULL);
+}
+
+static __attribute__((noinline)) int ppoll_filtered(struct pollfd *fds, nfds_t count,
+                                                    const struct timespec *timeout, const sigset_t *mask)
+{
+    if (count > COPY_MOST || !timeout_is_valid(timeout) || !needs_checks(fds, count))
+        return real_libc()->ppoll(fds, count, timeout, mask);
+    return poll_checked(fds, count, timeout_from(timeout), true, mask);
 }
 
 PFSWRAP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
-    if (!readiness_matters() || count > COPY_MOST || !needs_checks(fds, count))
-        return real_libc()->poll(fds, count, timeout);
-    struct request request = {.fds = fds, .count = count, .allowed = timeout_from_ms(timeout)};
-    return poll_checked(&request);
+    return events_are_filtered() ? poll_filtered(fds, count, timeout) : real_libc()->poll(fds, count, timeout);
 }
 PFSWRAP_ALIAS(__poll, poll);
 
 PFSWRAP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-    if (!readiness_matters() || count > COPY_MOST || !timeout_is_valid(timeout) || !needs_checks(fds, count))
-        return real_libc()->ppoll(fds, count, timeout, mask);
-    struct request request = {
-        .fds = fds, .count = count, .allowed = timeout_from(timeout), .masks = true, .mask = mask};
-    return poll_checked(&request);
+    return events_are_filtered() ? ppoll_filtered(fds, count, timeout, mask)
+                                 : real_libc()->ppoll(fds, count, timeout, mask);
 }

@@ -15,9 +15,9 @@
 #include "base/interposed.h"
 #include "base/libc.h"
 #include "base/raw_syscall.h"
-#include "readiness/readiness.h"
-#include "readiness/timeout.h"
-#include "readiness/wait_loop.h"
+#include "fd/events.h"
+#include "socket/timeout.h"
+#include "socket/wait_loop.h"
 #include "socket/scratch.h"
 
 enum { SET_READ, SET_WRITE, SET_EXCEPT, SETS };
@@ -62,11 +62,11 @@ static void set_events(unsigned long *const sets[SETS], int fd, short events)
     put(sets[SET_EXCEPT], fd, (events & POLLPRI) != 0);
 }
 
-/* The lowest number from `first` on that a plane has taken over, and that is in a set; -1: there is none. */
-static int next_taken(const struct request *request, int first)
+/* The lowest number from `first` on that the table knows, and that is in a set; -1: there is none. */
+static int next_known(const struct request *request, int first)
 {
-    for (int fd = fd_next((unsigned)first); fd >= 0 && fd < request->count; fd = fd_next((unsigned)fd + 1))
-        if (events_of(request->sets, fd) != 0)
+    for (int fd = first; fd < request->count; fd++)
+        if (fd_is_known(fd) && events_of(request->sets, fd) != 0)
             return fd;
     return -1;
 }
@@ -74,10 +74,10 @@ static int next_taken(const struct request *request, int first)
 /* Whether the sets need the checks here, as in poll.c. */
 static bool needs_checks(const struct request *request)
 {
-    if (readiness_due_ms() != UINT64_MAX)
+    if (events_due_ms() != UINT64_MAX)
         return true;
-    for (int fd = next_taken(request, 0); fd >= 0; fd = next_taken(request, fd + 1))
-        if (readiness_concerns(fd))
+    for (int fd = next_known(request, 0); fd >= 0; fd = next_known(request, fd + 1))
+        if (events_concern(fd))
             return true;
     return false;
 }
@@ -91,14 +91,14 @@ static bool ask(void *call, bool *held_back)
             memcpy(request->copies[i], request->sets[i], request->words * sizeof(unsigned long));
         else
             memset(request->copies[i], 0, request->words * sizeof(unsigned long));
-    for (int fd = next_taken(request, 0); fd >= 0; fd = next_taken(request, fd + 1)) {
-        if (!readiness_concerns(fd))
+    for (int fd = next_known(request, 0); fd >= 0; fd = next_known(request, fd + 1)) {
+        if (!events_concern(fd))
             continue;
         if (fd_is_hidden(fd)) {
             errno = EBADF;
             return false;
         }
-        set_events(request->copies, fd, readiness_ask(fd, events_of(request->sets, fd), held_back));
+        set_events(request->copies, fd, events_ask(fd, events_of(request->sets, fd), held_back));
     }
     return true;
 }
@@ -107,11 +107,11 @@ static int answer(void *call, int reported)
 {
     const struct request *request = call;
     int left = reported;
-    for (int fd = next_taken(request, 0); fd >= 0; fd = next_taken(request, fd + 1)) {
+    for (int fd = next_known(request, 0); fd >= 0; fd = next_known(request, fd + 1)) {
         const short events = events_of(request->sets, fd), revents = events_of(request->copies, fd);
         if (revents == 0)
             continue;
-        const short kept = (short)(readiness_answer(fd, events, revents) & events);
+        const short kept = (short)(events_answer(fd, events, revents) & events);
         set_events(request->copies, fd, kept);
         left -= __builtin_popcount((unsigned)revents) - __builtin_popcount((unsigned)kept);
     }
@@ -219,7 +219,7 @@ PFSWRAP_EXPORT int select(int count, fd_set *readable, fd_set *writable, fd_set 
                           struct timeval *timeout)
 {
     struct request request = request_of(count, readable, writable, exceptional);
-    if (!readiness_matters() || !is_valid(timeout) || !needs_checks(&request))
+    if (!events_are_filtered() || !is_valid(timeout) || !needs_checks(&request))
         return real_libc()->select(count, readable, writable, exceptional, timeout);
     request.allowed = allowed_by(timeout);
     const struct deadline deadline = deadline_after(request.allowed);
@@ -240,7 +240,7 @@ PFSWRAP_EXPORT int pselect(int count, fd_set *readable, fd_set *writable, fd_set
                            const struct timespec *timeout, const sigset_t *mask)
 {
     struct request request = request_of(count, readable, writable, exceptional);
-    if (!readiness_matters() || !timeout_is_valid(timeout) || !needs_checks(&request))
+    if (!events_are_filtered() || !timeout_is_valid(timeout) || !needs_checks(&request))
         return real_libc()->pselect(count, readable, writable, exceptional, timeout, mask);
     request.allowed = timeout_from(timeout);
     request.masks = true;

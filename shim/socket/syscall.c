@@ -23,7 +23,7 @@
 #include "base/process.h"
 #include "base/tail_call.h"
 #include "fd/plane.h"
-#include "readiness/readiness.h"
+#include "fd/events.h"
 #include "socket/exit.h"
 #include "socket/sandbox.h"
 #include "socket/syscall_list.h"
@@ -170,7 +170,7 @@ static enum family family_of(long number, long a, long b, long c, long d)
         SYSCALLS_DESCRIPTORS(X)
         return INTERPOSED;
         SYSCALLS_WAITS(X)
-        return interposed_if(readiness_matters());
+        return interposed_if(events_are_filtered());
 #undef X
     case SYS_sendto: /* with MSG_FASTOPEN it connects the socket */
         return interposed_if(fd_is_known((int)a) || ((d & MSG_FASTOPEN) != 0 && planes_want()));

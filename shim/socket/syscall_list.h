@@ -8,7 +8,7 @@
  *     DESCRIPTORS   always: the function makes, closes or duplicates descriptors, or executes a program
  *     CONNECTIONS   a plane wants new connections
  *     NAMES         the same: the descriptor may be the program's end of a relay (transfer/relay.h)
- *     WAITS         there are descriptors whose events have to be checked (readiness/readiness.h)
+ *     WAITS         there are descriptors whose events have to be checked (fd/events.h)
  */
 #ifndef PFSWRAP_SOCKET_SYSCALL_LIST_H
 #define PFSWRAP_SOCKET_SYSCALL_LIST_H

@@ -1,7 +1,7 @@
 /*
  * write, writev, pwritev2, send, sendto, sendmsg, sendmmsg: a descriptor with operations (fd/operations.h) sends
  * through them. For every other descriptor the real call is made. A message that contains descriptors of
- * planes is changed before (transfer/scm_rights.h).
+ * planes is changed before (socket/scm_rights.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "socket/data_call.h"
 #include "socket/position.h"
 #include "socket/wide_offset.h"
-#include "transfer/scm_rights.h"
+#include "socket/scm_rights.h"
 
 /* One buffer as a vector. No call moves more than SSIZE_MAX bytes. */
 static inline struct iovec vector_of(const void *bytes, size_t size)

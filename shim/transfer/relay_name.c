@@ -126,11 +126,6 @@ bool relay_name_read(int fd, struct sockaddr_in6 *self, struct sockaddr_in6 *pee
            parse(&other, other_length, self, peer);
 }
 
-socklen_t relay_name_length(const struct sockaddr_in6 *address)
-{
-    return address->sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-}
-
 static bool resolve(int fd, enum program_socket_end end, struct sockaddr_in6 *address)
 {
     const bool is_local = end == PROGRAM_SOCKET_LOCAL;

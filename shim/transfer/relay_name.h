@@ -23,9 +23,6 @@ int relay_name_bind(int end, const struct connection *connection);
  */
 bool relay_name_read(int fd, struct sockaddr_in6 *self, struct sockaddr_in6 *peer);
 
-/* The length that getsockname(2) returns for an address of this family. */
-socklen_t relay_name_length(const struct sockaddr_in6 *address);
-
 /* For shim/order.c: the addresses of relayed connections, for modules that must not call interposed functions. */
 extern const struct address_resolver relay_address_resolver;
 

@@ -11,6 +11,7 @@
 
 #include "base/raw_syscall.h"
 #include "base/socket_kind.h"
+#include "fd/events.h"
 #include "fd/plane.h"
 
 enum { RECORD = 1 }; /* one for all connections: nothing is remembered about them */
@@ -18,10 +19,22 @@ enum { RECORD = 1 }; /* one for all connections: nothing is remembered about the
 extern const struct plane counting_plane;
 
 static atomic_long connections, accepts, sends, bytes_sent, receives, bytes_received, copies, ends;
+static atomic_long waits, sweeps, asks, answers, epoll_events, execs, failures, exports;
+
+/* The sweep is due when the process starts, and an hour later. */
+enum { HOUR_MS = 3600000 };
 
 static bool always(void)
 {
     return true;
+}
+
+/* As if its connections had a filter, so that the calls that wait ask it. */
+static void start(const struct policy *policy)
+{
+    (void)policy;
+    atomic_fetch_add(&planes_filtering, 1);
+    events_schedule(0);
 }
 
 static int connected(int fd, const struct sockaddr *address, socklen_t length)
@@ -88,13 +101,73 @@ static void dropped(int fd, uint64_t word)
         atomic_fetch_add(&ends, 1);
 }
 
+static bool poll_concerns(int fd)
+{
+    (void)fd;
+    return true;
+}
+
+static short poll_ask(int fd, short events, bool *held_back)
+{
+    (void)fd, (void)held_back;
+    atomic_fetch_add(&asks, 1);
+    return events;
+}
+
+static short poll_answer(int fd, short events, short revents)
+{
+    (void)fd, (void)events;
+    atomic_fetch_add(&answers, 1);
+    return revents;
+}
+
+static void before_wait(void)
+{
+    atomic_fetch_add(&waits, 1);
+}
+
+static uint64_t sweep(uint64_t now_ms)
+{
+    atomic_fetch_add(&sweeps, 1);
+    return now_ms + HOUR_MS;
+}
+
+static int epoll_reported(int epoll, struct epoll_event *events, int count, uint64_t epoch)
+{
+    (void)epoll, (void)events, (void)epoch;
+    atomic_fetch_add(&epoll_events, count);
+    return count;
+}
+
+static int export_bare(int fd)
+{
+    (void)fd;
+    atomic_fetch_add(&exports, 1);
+    return 0;
+}
+
+static void before_exec(bool preloaded)
+{
+    (void)preloaded;
+    atomic_fetch_add(&execs, 1);
+}
+
+static void exec_failed(void)
+{
+    atomic_fetch_add(&failures, 1);
+}
+
 static void print_counts(void)
 {
-    char line[256];
-    const int length = snprintf(
-        line, sizeof line, "plane: connects %ld accepts %ld sends %ld/%ld receives %ld/%ld copies %ld ends %ld\n",
-        atomic_load(&connections), atomic_load(&accepts), atomic_load(&sends), atomic_load(&bytes_sent),
-        atomic_load(&receives), atomic_load(&bytes_received), atomic_load(&copies), atomic_load(&ends));
+    char line[384];
+    const int length =
+        snprintf(line, sizeof line,
+                 "plane: connects %ld accepts %ld sends %ld/%ld receives %ld/%ld copies %ld ends %ld\n"
+                 "plane: waits %ld sweeps %ld asks %ld answers %ld epoll %ld execs %ld/%ld exports %ld\n",
+                 atomic_load(&connections), atomic_load(&accepts), atomic_load(&sends), atomic_load(&bytes_sent),
+                 atomic_load(&receives), atomic_load(&bytes_received), atomic_load(&copies), atomic_load(&ends),
+                 atomic_load(&waits), atomic_load(&sweeps), atomic_load(&asks), atomic_load(&answers),
+                 atomic_load(&epoll_events), atomic_load(&execs), atomic_load(&failures), atomic_load(&exports));
     (void)raw_syscall(SYS_write, 2, line, length);
 }
 
@@ -104,13 +177,24 @@ const struct plane counting_plane = {
             .before_send = before_send,
             .sent = sent,
             .received = received,
+            .poll_concerns = poll_concerns,
+            .poll_ask = poll_ask,
+            .poll_answer = poll_answer,
             .copied = copied,
             .share = share,
+            .export_bare = export_bare,
         },
+    .start = start,
     .is_wanted = always,
     .is_started = always,
     .connected = connected,
     .accepted = accepted,
+    .before_wait = before_wait,
+    .sweep = sweep,
+    .epoll_reported = epoll_reported,
     .dropped = dropped,
     .exit = print_counts,
+    .before_exec = before_exec,
+    .exec_failed = exec_failed,
+    .has_connections = always,
 };

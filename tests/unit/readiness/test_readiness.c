@@ -5,6 +5,7 @@
 
 #include "../connection/link.h"
 #include "connection/release.h"
+#include "fd/events.h"
 #include "readiness/readiness.h"
 #include "readiness/registration.h"
 
@@ -49,6 +50,13 @@ static int control(int epoll, int operation, int fd, uint32_t events, uint64_t d
     return result;
 }
 
+/* What the shim lets the program see of one event. */
+static uint32_t filtered(int epoll, const struct epoll_event *event, uint64_t epoch)
+{
+    struct epoll_event left = *event;
+    return registration_filter(epoll, &left, 1, epoch) == 1 ? left.events : 0;
+}
+
 /* The event that the kernel reports of the only descriptor in `epoll`, and what the shim lets the program see of
  * it. */
 static uint32_t reported(int epoll, uint64_t data)
@@ -59,7 +67,7 @@ static uint32_t reported(int epoll, uint64_t data)
     if (count == 0)
         return 0;
     ck_assert_uint_eq(event.data.u64, data);
-    return registration_filter(epoll, &event, registration_epoch());
+    return filtered(epoll, &event, events_epoch());
 }
 
 static bool beside_background; /* its thread may read what has crossed before this test sees it */
@@ -265,10 +273,10 @@ START_TEST(an_event_older_than_the_handshake_is_dropped)
             (void)link_move(link.server_wire, link.client_wire, 65536);
             ck_assert_int_eq(link_receive(link.client, bytes, 1, 0), -1);
             const int count = epoll_wait(epoll, &event, 1, 10);
-            const uint64_t epoch = registration_epoch();
+            const uint64_t epoch = events_epoch();
             ck_assert_int_eq(link_receive(link.server, bytes, 1, 0), -1);
             if (count == 1)
-                ck_assert_uint_eq(registration_filter(epoll, &event, epoch), 0);
+                ck_assert_uint_eq(filtered(epoll, &event, epoch), 0);
         }
         ck_assert_uint_eq(reported(epoll, 7), 0);
         ck_assert_int_eq(link_send(link.client, "hello", 5), 5);
@@ -301,7 +309,7 @@ START_TEST(many_with_the_same_data_are_all_notified)
         int count = epoll_wait(epoll, events, MANY, 10);
         for (int i = 0; i < count; i++)
             /* Too many have the same data: the program tries them all. */
-            if (registration_filter(epoll, &events[i], registration_epoch()) != 0)
+            if (filtered(epoll, &events[i], events_epoch()) != 0)
                 for (int k = 0; k < MANY; k++)
                     (void)link_receive(links[k].server, &byte, 1, 0);
         for (int i = 0; i < MANY; i++)
@@ -398,8 +406,8 @@ static void let_time_pass(int fd, bool deadline)
         connection->buffer_at_ms = clock_ms();
     readiness_schedule(connection);
     endpoint_leave(connection);
-    ck_assert_uint_le(readiness_due_ms(), clock_ms());
-    readiness_sweep();
+    ck_assert_uint_le(events_due_ms(), clock_ms());
+    events_before_wait();
 }
 
 START_TEST(after_its_timeout_the_buffer_takes_what_the_program_sends_until_it_is_full)
@@ -484,8 +492,8 @@ START_TEST(an_event_whose_bytes_another_call_has_read_is_not_reported)
         ck_assert_int_eq(link_receive(link.client, &byte, 1, 0), -1);
         ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), -1);
     }
-    ck_assert_uint_eq(registration_filter(epoll, &event, registration_epoch()), 0);
-    ck_assert_uint_eq(registration_filter(epoll, &event, registration_epoch()),
+    ck_assert_uint_eq(filtered(epoll, &event, events_epoch()), 0);
+    ck_assert_uint_eq(filtered(epoll, &event, events_epoch()),
                       EPOLLIN); /* then it belongs to another descriptor */
 }
 END_TEST
@@ -586,8 +594,8 @@ START_TEST(due_events_are_found_again_after_a_sweep)
     const uint64_t later = connection->deadline_ms;
     endpoint_leave(connection);
     let_time_pass(link.server, true);
-    ck_assert_uint_gt(readiness_due_ms(), clock_ms());
-    ck_assert_uint_le(readiness_due_ms(), later);
+    ck_assert_uint_gt(events_due_ms(), clock_ms());
+    ck_assert_uint_le(events_due_ms(), later);
 }
 END_TEST
 
@@ -633,7 +641,7 @@ START_TEST(a_connection_that_is_plain_gets_its_events_back)
     ck_assert(!fd_is_sealed(link.server));
     ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
     ck_assert_uint_eq(event.events, EPOLLOUT);
-    ck_assert_uint_eq(registration_filter(epoll, &event, registration_epoch()), EPOLLOUT);
+    ck_assert_uint_eq(filtered(epoll, &event, events_epoch()), EPOLLOUT);
 }
 END_TEST
 

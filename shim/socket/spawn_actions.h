@@ -2,8 +2,8 @@
  * The list of file actions of posix_spawn(3). No C library has functions that read one, so spawn_actions_glibc.c
  * and spawn_actions_musl.c know its layout. Nothing here allocates memory or makes a system call.
  */
-#ifndef PFSWRAP_TRANSFER_SPAWN_ACTIONS_H
-#define PFSWRAP_TRANSFER_SPAWN_ACTIONS_H
+#ifndef PFSWRAP_SOCKET_SPAWN_ACTIONS_H
+#define PFSWRAP_SOCKET_SPAWN_ACTIONS_H
 
 #include <spawn.h>
 #include <stdbool.h>
@@ -18,14 +18,14 @@ struct spawn_action {
 };
 
 /* A place in a list. */
-struct spawn_cursor {
+struct spawn_iter {
     const void *at;
     int left; /* glibc: how many actions follow */
 };
 
 /* `actions` may be NULL: an empty list. spawn_next() returns false behind the last action. */
-struct spawn_cursor spawn_first(const posix_spawn_file_actions_t *actions);
-bool spawn_next(struct spawn_cursor *cursor, struct spawn_action *action);
+struct spawn_iter spawn_first(const posix_spawn_file_actions_t *actions);
+bool spawn_next(struct spawn_iter *iter, struct spawn_action *action);
 
 /* How many bytes spawn_build_begin() needs for a list of these actions and `more` others. */
 size_t spawn_bytes(const posix_spawn_file_actions_t *actions, size_t more);

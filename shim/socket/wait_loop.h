@@ -3,17 +3,17 @@
  * consist of spurious events, or the wait may end for a handshake and not for the program. Then the call waits
  * again. The loop is inline, so that the three steps of a call are ordinary calls and no pointers are followed.
  */
-#ifndef PFSWRAP_READINESS_WAIT_LOOP_H
-#define PFSWRAP_READINESS_WAIT_LOOP_H
+#ifndef PFSWRAP_SOCKET_WAIT_LOOP_H
+#define PFSWRAP_SOCKET_WAIT_LOOP_H
 
 #include <errno.h>
 
-#include "readiness/readiness.h"
-#include "readiness/timeout.h"
+#include "fd/events.h"
+#include "socket/timeout.h"
 
 /* The steps of one kind of call. `call` is what the caller of wait_loop() passed. */
 struct wait_steps {
-    /* Fills in what the kernel is asked. Sets *held_back as readiness_ask() does. Returns false with errno to fail.
+    /* Fills in what the kernel is asked. Sets *held_back as events_ask() does. Returns false with errno to fail.
      */
     bool (*ask)(void *call, bool *held_back);
     /* The real call, with `slice` as its timeout (timeout.h). Returns what the call returns. */
@@ -32,8 +32,7 @@ __attribute__((always_inline)) static inline int wait_loop(const struct wait_ste
     const int saved = errno;
     for (bool last = false;;) {
         bool held_back = false;
-        readiness_sweep();
-        readiness_drive();
+        events_before_wait();
         if (!steps->ask(call, &held_back))
             return -1;
         const int reported = steps->wait(call, deadline_slice(deadline, held_back));

@@ -3,14 +3,7 @@
  */
 #include "../suite.h"
 
-#include "readiness/timeout.h"
-
-static uint64_t due_ms = UINT64_MAX;
-
-uint64_t readiness_due_ms(void)
-{
-    return due_ms;
-}
+#include "socket/timeout.h"
 
 START_TEST(a_negative_number_of_milliseconds_is_endless)
 {
@@ -102,13 +95,13 @@ START_TEST(no_wait_is_longer_than_until_a_handshake_is_due)
 {
     const struct deadline never = deadline_after(TIMEOUT_NEVER), none = deadline_after(0);
     const uint64_t now_ms = deadline_now() / NS_PER_MS;
-    due_ms = now_ms + 3600000;
+    events_next_due_ms = now_ms + 3600000;
     const uint64_t slice = deadline_slice(&never, false);
     ck_assert_uint_le(slice, (uint64_t)3600 * NS_PER_SECOND);
     ck_assert_uint_gt(slice, 0);
-    due_ms = now_ms;
+    events_next_due_ms = now_ms;
     ck_assert_uint_eq(deadline_slice(&never, false), 0);
-    due_ms = now_ms + 3600000;
+    events_next_due_ms = now_ms + 3600000;
     ck_assert_uint_eq(deadline_slice(&none, true), 0);
 }
 END_TEST

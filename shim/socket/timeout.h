@@ -1,17 +1,17 @@
 /*
  * Timeouts of calls that wait for descriptors. A call waits in slices: each ends when the program's timeout
- * expires, or when a handshake needs attention without an event (readiness_due_ms()). All times are in nanoseconds,
+ * expires, or when a handshake needs attention without an event (events_due_ms()). All times are in nanoseconds,
  * except where a name says otherwise. Reads the clock, and does nothing else.
  */
-#ifndef PFSWRAP_READINESS_TIMEOUT_H
-#define PFSWRAP_READINESS_TIMEOUT_H
+#ifndef PFSWRAP_SOCKET_TIMEOUT_H
+#define PFSWRAP_SOCKET_TIMEOUT_H
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
-#include "readiness/readiness.h"
+#include "fd/events.h"
 
 enum {
     NS_PER_SECOND = 1000000000,
@@ -74,11 +74,11 @@ static inline uint64_t deadline_left(const struct deadline *deadline)
     return now < deadline->end ? deadline->end - now : 0;
 }
 
-/* The length of the next slice, or TIMEOUT_NEVER. `held_back`: it also waits for handshakes (readiness_ask()). */
+/* The length of the next slice, or TIMEOUT_NEVER. `held_back`: it also waits for handshakes (events_ask()). */
 static inline uint64_t deadline_slice(const struct deadline *deadline, bool held_back)
 {
     uint64_t slice = deadline_left(deadline);
-    const uint64_t due_ms = readiness_due_ms();
+    const uint64_t due_ms = events_due_ms();
     if (held_back && slice > TIMEOUT_SLICE)
         slice = TIMEOUT_SLICE;
     if (slice != 0 && due_ms != UINT64_MAX) {

@@ -1,17 +1,15 @@
 /*
- * The receiving process may not be under pfswrap, and does not have the connection's state. So it gets a relayed
- * descriptor, and all other descriptors of the connection in this process become relayed, too. If no process can be
- * made (RLIMIT_NPROC, setrlimit(2)), a handoff socket is sent, which only a process under pfswrap can use. Then the
- * descriptors in this process stay sealed.
+ * The receiving process may not be under pfswrap, and does not have the connection's state. So a sealed connection
+ * is relayed (export_bare), with all its descriptors in this process. If no process can be made (RLIMIT_NPROC,
+ * setrlimit(2)), a handoff socket is sent, which only a process under pfswrap can use. Then the descriptors in this
+ * process stay sealed.
  */
-#include "transfer/scm_rights.h"
+#include "socket/scm_rights.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/raw_syscall.h"
-#include "transfer/export.h"
-#include "transfer/relay.h"
 
 /* Replaces `message` by a copy whose control messages can be changed. False: they are too long. */
 static bool copy_message(struct scm_rights *scm_rights)
@@ -28,14 +26,17 @@ static bool copy_message(struct scm_rights *scm_rights)
     return true;
 }
 
-/* Makes a handoff socket for `fd`. Returns its descriptor, or -1. */
-static int add_handoff(struct scm_rights *scm_rights, int fd)
+/* Makes a descriptor that is sent in place of `fd`. Returns it, or -1. */
+static int add_handoff(struct scm_rights *scm_rights, const struct fd_operations *operations, int fd)
 {
     struct scm_rights_entry *entry = &scm_rights->handoffs[scm_rights->count];
     if (scm_rights->count == SCM_RIGHTS_HANDOFFS_MAX || !copy_message(scm_rights))
         return -1;
+    if (operations->export_handoff == NULL)
+        return -1;
     entry->fd = fd;
-    entry->handoff = export_make_handoff(fd, &entry->name);
+    entry->operations = operations;
+    entry->handoff = operations->export_handoff(fd, &entry->ticket);
     if (entry->handoff < 0)
         return -1;
     scm_rights->count++;
@@ -47,10 +48,11 @@ static int pass(struct scm_rights *scm_rights, size_t offset)
 {
     int fd;
     memcpy(&fd, (const char *)scm_rights->message->msg_control + offset, sizeof fd);
-    int error = fd_is_sealed(fd) ? relay_start(fd) : 0;
+    const struct fd_operations *operations = fd_is_known(fd) ? fd_operations_of(fd) : NULL;
+    const int error = operations != NULL && operations->export_bare != NULL ? operations->export_bare(fd) : 0;
     if (error == 0 || error == EBADF)
         return error;
-    const int handoff = add_handoff(scm_rights, fd);
+    const int handoff = add_handoff(scm_rights, operations, fd);
     if (handoff < 0)
         return ENOBUFS;
     memcpy(scm_rights->control.bytes + offset, &handoff, sizeof handoff);
@@ -86,7 +88,7 @@ void scm_rights_finish(struct scm_rights *scm_rights, bool sent)
     for (size_t i = 0; i < scm_rights->count; i++) {
         const struct scm_rights_entry *entry = &scm_rights->handoffs[i];
         if (!sent)
-            export_forget(entry->fd, entry->name);
+            entry->operations->forget_export(entry->fd, entry->ticket);
         (void)raw_syscall(SYS_close, entry->handoff);
     }
     errno = saved;

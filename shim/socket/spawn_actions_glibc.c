@@ -1,7 +1,7 @@
 /*
  * glibc's list of file actions is an array. Its layout has been the same since glibc 2.3, and a test checks it.
  */
-#include "transfer/spawn_actions.h"
+#include "socket/spawn_actions.h"
 
 #include <string.h>
 #include <sys/types.h>
@@ -23,14 +23,14 @@ struct element {
     } action;
 };
 
-struct spawn_cursor spawn_first(const posix_spawn_file_actions_t *actions)
+struct spawn_iter spawn_first(const posix_spawn_file_actions_t *actions)
 {
     if (actions == NULL)
-        return (struct spawn_cursor){0};
-    return (struct spawn_cursor){.at = actions->__actions, .left = actions->__used};
+        return (struct spawn_iter){0};
+    return (struct spawn_iter){.at = actions->__actions, .left = actions->__used};
 }
 
-bool spawn_next(struct spawn_cursor *cursor, struct spawn_action *action)
+bool spawn_next(struct spawn_iter *iter, struct spawn_action *action)
 {
     static const enum spawn_kind kinds[] = {
         [ACTION_CLOSE] = SPAWN_CLOSE,
@@ -38,10 +38,10 @@ bool spawn_next(struct spawn_cursor *cursor, struct spawn_action *action)
         [ACTION_OPEN] = SPAWN_OPEN,
         [ACTION_CLOSEFROM] = SPAWN_CLOSEFROM,
     };
-    if (cursor->left-- <= 0)
+    if (iter->left-- <= 0)
         return false;
-    const struct element *element = cursor->at;
-    cursor->at = element + 1;
+    const struct element *element = iter->at;
+    iter->at = element + 1;
     *action = (struct spawn_action){.kind = SPAWN_OTHER};
     if ((size_t)element->tag < sizeof kinds / sizeof kinds[0])
         action->kind = kinds[element->tag];
@@ -83,6 +83,6 @@ void spawn_build_dup2(struct spawn_build *build, int fd, int target)
 
 void spawn_build_all(struct spawn_build *build, const posix_spawn_file_actions_t *actions)
 {
-    const struct spawn_cursor first = spawn_first(actions);
+    const struct spawn_iter first = spawn_first(actions);
     add(build, first.at, first.left);
 }

@@ -1,14 +1,13 @@
 /*
- * Sealed descriptors that the program sends to another process in a message (SCM_RIGHTS, unix(7)). They are
- * relayed, or a handoff socket is sent in their place. For sendmsg(2).
+ * Descriptors of planes that the program sends to another process in a message (SCM_RIGHTS, unix(7)). Their plane
+ * makes them work there, or a handoff is sent in their place (fd/operations.h). For sendmsg(2).
  */
-#ifndef PFSWRAP_TRANSFER_SCM_RIGHTS_H
-#define PFSWRAP_TRANSFER_SCM_RIGHTS_H
+#ifndef PFSWRAP_SOCKET_SCM_RIGHTS_H
+#define PFSWRAP_SOCKET_SCM_RIGHTS_H
 
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "connection/endpoint.h"
 #include "fd/plane.h"
 
 /* Whether the message may contain descriptors of a plane. */
@@ -32,15 +31,15 @@ struct scm_rights {
     } control;
     struct scm_rights_entry {
         int fd, handoff; /* the program's descriptor, and the one that is sent in its place */
-        struct holder name;
+        uint64_t ticket;
+        const struct fd_operations *operations;
     } handoffs[SCM_RIGHTS_HANDOFFS_MAX];
     size_t count;
 };
 
 /*
- * Relays every sealed connection that has a descriptor in `message`. If no process can be made, a handoff socket
- * takes the descriptor's place. Returns 0, or -1 with errno of sendmsg(2). In both cases scm_rights_finish() must
- * follow.
+ * Exports every number of a plane that is in `message`. If it cannot be made to work without pfswrap, a handoff
+ * takes its place. Returns 0, or -1 with errno of sendmsg(2). In both cases scm_rights_finish() must follow.
  */
 int scm_rights_prepare(struct scm_rights *scm_rights, const struct msghdr *message);
 

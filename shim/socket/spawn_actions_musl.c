@@ -2,7 +2,7 @@
  * musl's list of file actions is linked in both directions, and begins with the action that was added last (musl's
  * src/process/fdop.h). Its layout has been the same since musl 0.7.12, and a test checks it.
  */
-#include "transfer/spawn_actions.h"
+#include "socket/spawn_actions.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -17,20 +17,20 @@ struct node {
 
 enum { NODE_CLOSE = 1, NODE_DUP2 = 2, NODE_OPEN = 3, NODE_CHDIR = 4 };
 
-struct spawn_cursor spawn_first(const posix_spawn_file_actions_t *actions)
+struct spawn_iter spawn_first(const posix_spawn_file_actions_t *actions)
 {
     const struct node *node = actions != NULL ? (const void *)actions->__actions : NULL;
     while (node != NULL && node->next != NULL)
         node = node->next;
-    return (struct spawn_cursor){.at = node};
+    return (struct spawn_iter){.at = node};
 }
 
-bool spawn_next(struct spawn_cursor *cursor, struct spawn_action *action)
+bool spawn_next(struct spawn_iter *iter, struct spawn_action *action)
 {
-    const struct node *node = cursor->at;
+    const struct node *node = iter->at;
     if (node == NULL)
         return false;
-    cursor->at = node->prev;
+    iter->at = node->prev;
     *action = (struct spawn_action){.kind = SPAWN_OTHER};
     switch (node->command) {
     case NODE_CLOSE:
