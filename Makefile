@@ -105,7 +105,7 @@ $(B)/libpfswrap-core.a: $(call obj,$(CORE_SRC))
 	@rm -f $@
 	@$(AR) rcsD $@ $^
 
-# What the shared object exports is the one list of interposed functions, and nothing else.
+# The shared object exports the one list of interposed functions, and nothing else.
 $(B)/exports.map: shim/base/interposed.h shim/exports.map.in
 	@mkdir -p $(@D)
 	@$(CC) -E -P -x c -Ishim shim/exports.map.in | tr -d '"' | tr -s '\n' > $@

@@ -60,7 +60,7 @@ $(B)/tests/unit/connection/test_numbers: $(MODEL_OBJ)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt -lm -pthread
 
-# Shared objects that test programs load, or that are preloaded beside ours.
+# Shared objects that test programs load, or that are preloaded beside libpfswrap.so.
 PLUGIN_SO := $(patsubst %.c,$(B)/%.so,$(wildcard tests/apps/plugins/*.c))
 $(B)/tests/apps/plugins/%.so: $(B)/tests/apps/plugins/%.o $(B)/libtest-programs.a
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $^ \
@@ -109,7 +109,7 @@ check-valgrind:
 
 # --- make lint ---
 
-# What is generated lies in build*/; everything else of these kinds is ours and checked.
+# Generated files lie in build*/; everything else of these kinds is checked.
 C_FILES      := $(shell find include shim tools tests -name '*.[ch]' 2>/dev/null | sort)
 SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci examples tests 2>/dev/null | sort)
 TIDY_FILES   := $(filter shim/%.c tools/%.c,$(C_FILES))
@@ -148,7 +148,7 @@ lint-cppcheck:
 	    -D_GNU_SOURCE -DPFSWRAP_VERSION='"0"' -DPFSWRAP_INTERPRETER='""' -D__x86_64__ '-DElfW(type)=Elf64_##type' \
 	    -Iinclude -Ishim $(filter %.c,$(C_FILES))
 
-# What clang-tidy counts and suppresses goes to its standard error; what it finds, to its standard output.
+# clang-tidy writes its counts to standard error, and its findings to standard output.
 ## run clang-tidy
 lint-tidy:
 	@echo "lint: clang-tidy"

@@ -1,5 +1,5 @@
 # Containers and fleets: recipes, init programs and roles, tried without an engine and without a daemon. Only root can run
-# the parts that make containers; the others are skipped for nobody.
+# the parts that make containers; nothing else is skipped without them.
 
 CONTAINER_TESTS := $(wildcard tests/containers/test_*.py)
 

@@ -1,5 +1,5 @@
 # The objects for other machines and C libraries, beside the one of the system: build/NAME/libpfswrap.so, where NAME is
-# in the table of shim/children/object.c. `make TARGET=NAME` builds one. Whoever installs them has them in one folder, too.
+# in the table of shim/children/object.c. `make TARGET=NAME` builds one. They are installed in one folder, too.
 
 OBJECT_NAMES := i386 x86_64 aarch64 x86_64-musl i386-musl aarch64-musl
 

@@ -1,5 +1,5 @@
 /*
- * What a process has written is checked, since any process can make a file of this name. See control_page.h.
+ * The content is checked, since any process can make a file of this name. See control_page.h.
  */
 #include "control_page.h"
 

@@ -1,5 +1,6 @@
 /*
- * Which controls a policy meets by itself, for `pfswrap check --explain`. What only a log can show is in report/.
+ * Which controls a policy meets by itself, for `pfswrap check --explain`. Controls that only a log can show are in
+ * report/.
  */
 #ifndef PFSWRAP_TOOLS_POLICY_CONTROLS_H
 #define PFSWRAP_TOOLS_POLICY_CONTROLS_H

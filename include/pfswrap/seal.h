@@ -303,8 +303,8 @@ void pfswrap_seal_poison(struct pfswrap_seal *channel);
 
 /*
  * Whether the block could be a channel between two calls. For memory that another process may have written to: if
- * this returns true, no call for the channel accesses memory outside of its bounds. What the channel says is only
- * as trustworthy as the process that wrote it.
+ * this returns true, no call for the channel accesses memory outside of its bounds. The content is only as
+ * trustworthy as the process that wrote it.
  */
 bool pfswrap_seal_is_sane(const struct pfswrap_seal *channel);
 

@@ -1,6 +1,6 @@
 /*
- * A line of the log while it is being formatted. What does not fit is left out: each function says what it does
- * then. Nothing here calls libc's locale, allocates memory or takes a lock.
+ * A line of the log while it is being formatted. Anything that does not fit is left out: each function says what it
+ * does then. Nothing here calls libc's locale, allocates memory or takes a lock.
  */
 #ifndef PFSWRAP_AUDIT_LINE_H
 #define PFSWRAP_AUDIT_LINE_H

@@ -28,8 +28,8 @@ static enum process_fork kind_of_child(void)
 }
 
 /*
- * Whether a signal handler forks inside a call of its thread. What that call has locked stays locked until the
- * handler returns, and the handler may wait for the child. So such a fork waits for no other thread.
+ * Whether a signal handler forks inside a call of its thread. The locks of that call stay locked until the handler
+ * returns, and the handler may wait for the child. So such a fork waits for no other thread.
  */
 static bool is_busy(void)
 {

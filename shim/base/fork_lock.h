@@ -1,7 +1,7 @@
 /*
  * Keeps forks and changes of process-wide tables apart. A fork copies the descriptors first, and then the memory,
- * one page after the other, while the other threads continue. What they change in between is in one copy and not in
- * the other. So a thread blocks forks while it changes several things that belong together: the table of
+ * one page after the other, while the other threads continue. A change in between is in one copy and not in the
+ * other. So a thread blocks forks while it changes several things that belong together: the table of
  * descriptors, the kernel's descriptor, and the holders of a connection. This is a readers-writer lock: the
  * sections are the readers, and a fork is the writer. Calls that only move bytes do not take it.
  *

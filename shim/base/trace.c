@@ -49,7 +49,7 @@ void trace_start(unsigned chosen, void (*emit)(const char *line, size_t length))
     trace_categories = chosen;
 }
 
-/* A line that is being put together. What does not fit is left out. */
+/* A line that is being put together. Anything that does not fit is left out. */
 struct line {
     char text[LINE_MAX_BYTES];
     size_t length;

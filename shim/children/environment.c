@@ -1,5 +1,5 @@
 /*
- * Adds the variables that are missing in an environment (environ(7), ld.so(8)). What the program has set stays:
+ * Adds the variables that are missing in an environment (environ(7), ld.so(8)). The program's own values stay:
  * other libraries in LD_PRELOAD, and a policy in PFSWRAP_POLICY. See environment.h.
  */
 #include "children/environment.h"

@@ -155,7 +155,7 @@ bool object_is_preloaded(const char *preload, const struct object_place *place, 
     return is_there;
 }
 
-/* Whether `preload` has an entry of ours. */
+/* Whether `preload` has an entry of pfswrap. */
 static bool has_any(const char *preload, const struct object_place *place)
 {
     while (*preload != '\0') {

@@ -1,6 +1,6 @@
 /*
  * The state that a reload replaces: a policy, and the keys that belong to it. A snapshot never changes. One atomic
- * pointer says which is the newest, so whoever takes a reference has the whole state of one moment. Connections
+ * pointer says which is the newest, so each reference has the whole state of one moment. Connections
  * keep their snapshot; one that nobody refers to any more is freed, and its secrets are wiped.
  *
  * Policies are not freed: pfswrap_policy() needs no reference. Equal ones are kept once, and a process takes at

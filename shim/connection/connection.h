@@ -182,7 +182,7 @@ void connection_clear(struct connection *connection);
 
 /*
  * The connection fails: the program's calls return `error`, the peer sees a closed connection, and the audit log
- * gets `reason`. What has arrived is read and discarded, and the socket `fd` is shut down.
+ * gets `reason`. Bytes that have arrived are read and discarded, and the socket `fd` is shut down.
  */
 void connection_fail(struct connection *connection, int fd, int error, const char *reason);
 
@@ -191,7 +191,7 @@ void connection_truncate(struct connection *connection, int fd, int error, const
 
 /*
  * The client of an accepted connection has closed it before it sent a byte: a health check, for instance. The
- * program gets the end of a stream, as without the shim. What it sends is thrown away. The socket is not touched.
+ * program gets the end of a stream, as without the shim. Its bytes are discarded. The socket is not touched.
  */
 void connection_end_unused(struct connection *connection, int fd);
 

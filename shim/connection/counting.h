@@ -20,7 +20,7 @@ void counting_end(struct connection *connection);
 /* Writes how much has passed to the connection's entry. */
 void counting_update(struct connection *connection);
 
-/* What was received since then does not count: the program did not get it. */
+/* Bytes received since then do not count: the program did not get them. */
 void counting_discard(struct connection *connection, const struct flow *received);
 
 /* Where this thread counts what passes under the connection's rule. */

@@ -23,7 +23,7 @@ void counters_start(const char *program);
 struct counters_about *counters_begin_change(void);
 void counters_end_change(void);
 
-/* This process is a child that no observer is told of (a relay): it counts from zero. */
+/* This process is a child without observers (a relay): it counts from zero. */
 void counters_become_child(void);
 
 /*

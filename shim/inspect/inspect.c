@@ -198,7 +198,7 @@ static int connected(int fd, const struct sockaddr *address, socklen_t length)
     return -1;
 }
 
-/* What has arrived already could be read from a socket that is only shut down. */
+/* If the socket were only shut down, bytes that have arrived could still be read. */
 static int accepted(int fd, int listener, int flags)
 {
     (void)flags;

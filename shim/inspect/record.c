@@ -118,7 +118,8 @@ static void rebuild_pool(void)
 
 /*
  * The child does not have the parent's other threads. So it unlocks what they had locked: records in use, and also
- * free ones, which they were about to give back or had just taken. What they had taken from the pool is free.
+ * free ones, which they were about to give back or had just taken. Records that they had taken from the pool are
+ * free.
  */
 static void after_fork_in_child(enum process_fork kind)
 {

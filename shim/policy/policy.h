@@ -176,7 +176,7 @@ bool policy_seals(const struct policy *policy);
  */
 int policy_check_live(const struct policy *started, const struct policy *newer, struct policy_error *error);
 
-/* The planes that a policy needs. What prepares for them runs before main(). */
+/* The planes that a policy needs. They are prepared before main(). */
 enum policy_plane {
     POLICY_PLANE_SOCKET = 1,  /* a rule seals with layer = socket */
     POLICY_PLANE_LAYER = 2,   /* a rule seals with layer = tls */

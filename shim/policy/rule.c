@@ -165,7 +165,7 @@ static int check_prefer(struct policy_parser *parser)
     return 0;
 }
 
-/* A client does not negotiate: it could only fall back, and then so could whoever stands between. */
+/* A client does not negotiate: it could only fall back, and then an attacker could cause that. */
 static int check_post_quantum(struct policy_parser *parser)
 {
     const struct policy_rule *rule = parser->rule;

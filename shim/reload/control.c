@@ -36,7 +36,7 @@ static int make_file(void)
     const long fd = raw_syscall(SYS_memfd_create, CONTROL_FILE, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -1;
-    /* Whoever may open it through /proc may write the request. */
+    /* A process that may open it through /proc may write the request. */
     if (raw_ftruncate((int)fd, CONTROL_BYTES) == 0 && raw_syscall(SYS_fchmod, fd, 0666) == 0 &&
         raw_syscall(RAW_FCNTL, fd, F_ADD_SEALS, SEALS) == 0)
         return (int)fd;

@@ -53,7 +53,7 @@ bool files_peers_are_whole(const struct policy *policy)
         raw_syscall(SYS_openat, AT_FDCWD, policy->seal.peers, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     int64_t end = 0;
     if (fd < 0)
-        return true; /* whoever reads it says why it cannot be opened */
+        return true; /* its reader says why it cannot be opened */
     if (raw_lseek((int)fd, -1, SEEK_END, &end) == 0)
         (void)raw_pread((int)fd, &last, 1, (uint64_t)end);
     (void)raw_syscall(SYS_close, fd);

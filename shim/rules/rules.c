@@ -1,5 +1,5 @@
 /*
- * From a socket to the rule of the policy that applies to it. What the unspecified address means is in ip(7),
+ * From a socket to the rule of the policy that applies to it. For the unspecified address, see ip(7),
  * ipv6(7) and Linux's net/ipv4/route.c and net/ipv6/tcp_ipv6.c. See rules.h.
  */
 #include "rules/rules.h"

@@ -156,7 +156,7 @@ static inline bool channel_may_send(const struct channel *channel)
 
 /*
  * Memory of the caller's for the messages of handshakes: CHANNEL_SCRATCH_BYTES, or NULL, and a stack for ML-KEM.
- * What is missing is taken from the caller's stack: 5 KiB, and 32 KiB more in hybrid patterns.
+ * Without them, it is taken from the caller's stack: 5 KiB, and 32 KiB more in hybrid patterns.
  */
 struct channel_room {
     uint8_t *scratch;

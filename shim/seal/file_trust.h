@@ -20,7 +20,7 @@ enum file_trust {
 
 /*
  * `status` is the file's (fstat(2)). Returns 0; or -1, with the reason in `reason`, a text of `size` bytes such as
- * "mode 0644, expected 0400: ...". What the kernel does not answer counts against the file.
+ * "mode 0644, expected 0400: ...". A question without an answer of the kernel counts against the file.
  */
 int file_trust_check(int fd, const struct stat *status, enum file_trust use, char *reason, size_t size);
 

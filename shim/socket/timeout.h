@@ -1,6 +1,6 @@
 /*
  * Timeouts of calls that wait for descriptors. A call waits in slices: each ends when the program's timeout
- * expires, or when a handshake needs attention without an event (events_due_ms()). All times are in nanoseconds,
+ * expires, or when something is due without an event (events_due_ms()). All times are in nanoseconds,
  * except where a name says otherwise. Reads the clock, and does nothing else.
  */
 #ifndef PFSWRAP_SOCKET_TIMEOUT_H

@@ -1,6 +1,6 @@
 /*
- * The inner layer (layer = tls). What the program writes is sealed before it enters TLS, and opened after it has
- * left TLS, with keys that TLS does not have. The TLS handshake is followed by the seal's handshake, within the
+ * The inner layer (layer = tls). The program's data is sealed before it enters TLS, and opened after it has left
+ * TLS, with keys that TLS does not have. The TLS handshake is followed by the seal's handshake, within the
  * program's handshake call. Then all data passes a tunnel whose transport is libssl's SSL_read() and SSL_write().
  * If the policy has no such rule, this costs one load.
  */

@@ -1,6 +1,6 @@
 /*
- * The tunnel's transport: libssl's SSL_read() and SSL_write(). What they return when they cannot go on is stored
- * for the program, whose SSL_get_error() then reports libssl's reason. During the seal's handshake the transport
+ * The tunnel's transport: libssl's SSL_read() and SSL_write(). Their result when they cannot go on is stored for
+ * the program, whose SSL_get_error() then reports libssl's reason. During the seal's handshake the transport
  * also checks the deadline, sends small messages without delay, and flushes buffering BIOs.
  */
 #include "tls/layer.h"

@@ -184,8 +184,8 @@ static __thread struct {
     unsigned depth;
     uint32_t
         mark; /* of the outermost one; endpoints that it or an inner one has counted have this or a later mark */
-    bool is_busy; /* the fork comes from a signal handler that interrupted a call. What this thread has locked is
-                     unlocked only after the handler has returned */
+    bool is_busy; /* the fork comes from a signal handler that interrupted a call. The locks of this thread
+                     are released only after the handler has returned */
 } forking __attribute__((tls_model("initial-exec")));
 
 static _Atomic uint32_t last_mark;

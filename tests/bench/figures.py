@@ -121,9 +121,9 @@ def busy_share(seconds):
     return 1 - (idle_after - idle) / passed if passed else 0
 
 
-def wait_for_quiet(patience, limit=0.15):
-    """Waits until nobody else computes, `patience` seconds at the most. Returns the share in use in the end."""
-    end = time.monotonic() + patience
+def wait_for_quiet(seconds, limit=0.15):
+    """Waits until nobody else computes, `seconds` at the most. Returns the share in use in the end."""
+    end = time.monotonic() + seconds
     while True:
         share = busy_share(0.2)
         if share <= limit or time.monotonic() > end:

@@ -95,8 +95,8 @@ class Sockets(Part):
                 add(found, "opened", name, measure.opened(chain, self.milliseconds))
 
     def other_calls(self, number, found, progress):
-        """What has no contender: calls on descriptors that are not ours, and the limits."""
-        progress.step("descriptors that are not ours", 3)
+        """What has no contender: calls on foreign descriptors, and the limits."""
+        progress.step("foreign descriptors", 3)
         both = [self.by_name[name] for name in ("raw", "pfswrap")]
         with measure.chains(both, ("sockets_ping", "serve"), pin=True) as running:
             for name in turns(running, number):

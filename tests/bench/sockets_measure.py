@@ -87,7 +87,7 @@ def idle_memory(contender, counts):
 
 
 def foreign_calls(chain, connections, calls):
-    """-> {kind of call: nanoseconds} on descriptors that nobody seals, in a process with that many connections."""
+    """-> {kind of call: nanoseconds} on foreign descriptors, in a process with that many connections."""
     text = chain.run_client("sockets_foreign", "calls", connections, calls)
     return {name: float(value) for name, value in map(str.split, text.splitlines())}
 

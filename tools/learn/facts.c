@@ -161,7 +161,7 @@ static void add_handshake(struct facts *facts, struct tally *tally, const struct
         add_row(tally, record, &outcome, record_text(record, FIELD_REASON));
 }
 
-/* What a handshake's own fields say needs no reason: its own line has them (`handshake`). */
+/* The fields of a handshake need no reason: its own line has them (`handshake`). */
 static bool is_said_by_handshake(const char *reason)
 {
     static const char *const reasons[] = {

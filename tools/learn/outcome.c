@@ -1,5 +1,5 @@
 /*
- * Reads versions, suites, groups and offers of an event as numbers. What is none of the known names is "not known".
+ * Reads versions, suites, groups and offers of an event as numbers. Any other name is "not known".
  * See facts.h.
  */
 #include "facts.h"

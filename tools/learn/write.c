@@ -122,7 +122,7 @@ static void put_head(FILE *file, const struct learned *learned)
         tally_sum(&damaged, learned->sources->damaged[i]);
     put(file, "; ", "Proposed by pfswrap learn from %llu events, %s to %s (UTC).", (unsigned long long)lines,
         moment_write(first, facts->first), moment_write(last, facts->last));
-    put(file, "; ", "Read each comment before you use it: whoever can write to the log can have a line proposed.");
+    put(file, "; ", "Read each comment before you use it: a writer of the log can have a line proposed.");
     (void)fprintf(file, ";\n; Programs:");
     for (size_t i = 0; i < facts->programs.count && i < USERS_SHOWN; i++)
         (void)fprintf(file, "%s %.*s", i > 0 ? "," : "", cut(facts->programs.entries[i].parts[0], NAME_SHOWN),
@@ -148,7 +148,8 @@ static void put_head(FILE *file, const struct learned *learned)
         put(file, "; ", "%llu programs or calls ran unprotected (event unprotected): no policy changes that.",
             (unsigned long long)facts->events[EVENT_UNPROTECTED]);
     if (facts->events[EVENT_REFUSED] > 0 || facts->enforced > 0)
-        put(file, "; ", "A part of the log is of mode = enforce. What was refused there is not proposed.");
+        put(file, "; ",
+            "A part of the log is of mode = enforce. Refused connections of that part are not proposed.");
     const uint64_t left_out = facts->wire.left_out + facts->library.left_out + facts->refusals.left_out +
                               facts->plain.left_out + facts->children.left_out + learned->proposals->left_out;
     if (left_out > 0)

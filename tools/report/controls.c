@@ -35,8 +35,8 @@ const struct control controls[CONTROL_COUNT] = {
         .source = "OWASP ASVS 4.0.3, 9.1.2",
         .title = "Only strong cipher suites, the strongest preferred",
         .asks = "A current test tool finds only strong cipher suites, and the server prefers the strongest ones.",
-        .not_proved =
-            "What a server would accept from a client that did not come: run a scanner such as testssl.sh, too.",
+        .not_proved = "Offers of clients that did not come, which a server might accept: run a scanner such as "
+                      "testssl.sh, too.",
         .lines = tls_lines,
         .metrics = {METRIC_HANDSHAKES, METRIC_CIPHERS, METRIC_GROUPS, METRIC_POST_QUANTUM, METRIC_OVERRIDES,
                     METRIC_REFUSED},

@@ -1,5 +1,5 @@
 /*
- * The parts of the page: text that is always escaped, tables, and charts. What a log contains becomes text and
+ * The parts of the page: text that is always escaped, tables, and charts. The content of a log becomes text and
  * never markup; the page has no script, and its own security policy forbids one (Content-Security-Policy).
  */
 #ifndef PFSWRAP_TOOLS_REPORT_HTML_H

@@ -35,9 +35,9 @@ while True:
 tap = Tap()
 
 
-def ask(port, request=b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", patience=60):
+def ask(port, request=b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", seconds=60):
     """The whole answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(request)
         answer = b""
         while part := connection.recv(65536):

@@ -430,7 +430,7 @@ void story_be_signalled(void)
 {
     int fds[2];
     sigset_t set;
-    const struct timespec patience = {.tv_sec = 10};
+    const struct timespec timeout = {.tv_sec = 10};
     char byte;
     connect_two(fds);
     (void)sigemptyset(&set);
@@ -441,7 +441,7 @@ void story_be_signalled(void)
     (void)traced(fcntl(fds[0], F_GETFL), "F_GETFL");
     (void)traced(fcntl(fds[0], F_GETOWN) == getpid(), "F_GETOWN");
     (void)traced(send(fds[1], "x", 1, 0), "send");
-    (void)traced(sigtimedwait(&set, NULL, &patience), "SIGIO");
+    (void)traced(sigtimedwait(&set, NULL, &timeout), "SIGIO");
     await(fds[0], POLLIN, "a byte");
     (void)traced(recv(fds[0], &byte, 1, 0), "recv");
     (void)fcntl(fds[0], F_SETFL, O_RDWR);
