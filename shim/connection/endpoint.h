@@ -75,7 +75,7 @@ struct endpoint {
     uint32_t counted_by;     /* the mark of the last fork that counted its child as a holder (transfer/share.c) */
     uint64_t until_ms;       /* closed, and kept for a handoff socket until this clock_ms() at most; 0: it is not */
     uint64_t identity;       /* of the socket (fd_socket_identity()); 0: not known */
-    uint64_t epoch; /* events_epoch() when the kernel last got other events; 0: never. Needs the lock */
+    uint64_t epoch;          /* events_epoch() when the kernel last got other events; 0: never. Needs the lock */
     struct registration registrations[ENDPOINT_REGISTRATIONS]; /* needs the lock */
 };
 

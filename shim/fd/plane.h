@@ -121,8 +121,8 @@ struct plane {
 extern const struct plane *const planes[]; /* in shim/order.c; ends with NULL */
 
 /*
- * How many connections have a filter: their events are checked before the program gets them (fd/events.h). Each plane
- * counts its own.
+ * How many connections have a filter: their events are checked before the program gets them (fd/events.h). Each
+ * plane counts its own.
  */
 extern atomic_int planes_filtering;
 

@@ -98,7 +98,7 @@ static int poll_with(struct request *request, struct pollfd *asked)
     request->asked = asked;
     const int ready = wait_loop(&steps, request, &deadline);
     for (nfds_t i = 0; ready >= 0 && i < request->count; i++)
-        request->fds[i].revents = asked[i].revents;
+        request->fds[i].revents = request->asked[i].revents;
     return ready;
 }
 

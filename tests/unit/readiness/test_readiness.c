@@ -493,8 +493,7 @@ START_TEST(an_event_whose_bytes_another_call_has_read_is_not_reported)
         ck_assert_int_eq(link_receive(link.server, &byte, 1, 0), -1);
     }
     ck_assert_uint_eq(filtered(epoll, &event, events_epoch()), 0);
-    ck_assert_uint_eq(filtered(epoll, &event, events_epoch()),
-                      EPOLLIN); /* then it belongs to another descriptor */
+    ck_assert_uint_eq(filtered(epoll, &event, events_epoch()), EPOLLIN); /* then it belongs to another descriptor */
 }
 END_TEST
 
