@@ -329,14 +329,16 @@ static void nothing_server(int fd)
     text_expect_end(fd);
 }
 
-/* SO_RCVTIMEO applies to the whole call: bytes that arrive one by one do not extend it. */
+/*
+ * SO_RCVTIMEO applies to the whole call: bytes that arrive one by one do not extend it. The server sends one every
+ * 50 ms, until the client's call has ended.
+ */
 static void receive_deadline_server(int fd)
 {
-    for (int i = 0; i < 12; i++) {
-        (void)usleep(50000);
+    struct pollfd client = {.fd = sock_side, .events = POLLIN};
+    for (int i = 0; i < 12 && poll(&client, 1, 50) == 0; i++)
         (void)send(fd, "x", 1, MSG_NOSIGNAL);
-    }
-    side_send(0);
+    (void)side_receive();
 }
 
 static void receive_deadline_client(int fd)
@@ -346,7 +348,7 @@ static void receive_deadline_client(int fd)
     sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0, "SO_RCVTIMEO");
     ssize_t n = recv(fd, bytes, sizeof bytes, MSG_WAITALL);
     sock_expect(n > 0 && n < (ssize_t)sizeof bytes, "%zd bytes, expected the time to end before all are there", n);
-    (void)side_receive();
+    side_send(0);
 }
 
 static const struct scenario scenarios[] = {
