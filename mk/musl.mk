@@ -15,8 +15,16 @@ MUSL_TESTS := $(addprefix tests/apps/seal/test_,$(addsuffix .py, \
     log_failure options pre_handshake process processes readiness relay sandbox_and_stress sandbox_threads secrets \
     small_buffers spurious_events unsealed)) tests/apps/wire/test_own_ring.py
 
+# What `make check` needs of them: the programs that tests/apps/musl names.
+MUSL_CHECK_BIN := $(addprefix $(MUSL_BUILD)/tests/apps/programs/, launcher/execute launcher/who seal/static_true \
+    $(addprefix seal/sock_,blocking calls epoll exec export poll sending splice stdio))
+
 ##@ Long tests
-.PHONY: musl check-musl check-musl-tls
+.PHONY: musl musl-check check-musl check-musl-tls
+## build the object for musl, and the programs for musl that `make check` runs
+musl-check:
+	@$(MAKE) --no-print-directory $(PARALLEL) TARGET=x86_64-musl all $(MUSL_CHECK_BIN)
+
 ## build the object and the test programs for musl
 musl:
 	@$(MAKE) --no-print-directory $(PARALLEL) TARGET=x86_64-musl musl-programs
