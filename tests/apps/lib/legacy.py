@@ -195,13 +195,14 @@ def http_get(connection, path="/", close=True):
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
     length = re.search(rb"(?im)^content-length: *(\d+)", head)
+    body = bytearray(body)  # += copies all of a bytes object each time
     while length is None or len(body) < int(length[1]):
         more = connection.recv(65536)
         if not more:
             check(length is None, f"the stream ended after {len(body)} bytes of {length and length[1]}")
             break
         body += more
-    return int(head.split()[1]), body
+    return int(head.split()[1]), bytes(body)
 
 
 def http_exchange(path, digest):

@@ -8,7 +8,6 @@ bytes, and the audit logs have connections and no refusal. Uses lib.seal and lib
 import contextlib
 import os
 import pwd
-import re
 
 from lib.process import DEADLINE, ROOT, Process, free_port, run, temporary_directory, wait_until
 from lib.seal import MAGIC, Keys, SealWrap, look_case, missing
@@ -18,7 +17,14 @@ from lib.tap import Failed, Skip, check, equal
 SCRIPTS = ROOT / "tests/apps/programs/seal"  # Python programs that are run as the clients and servers of a case
 MARKER = b"this-is-readable-on-the-wire"
 # 32 printable bytes in a row occur in 10 MB of random bytes once in five million captures.
-READABLE = re.compile(rb"[\x20-\x7e\r\n\t]{32}")
+READABLE = bytes(chr(byte).isprintable() and byte < 0x7f or byte in b"\r\n\t" for byte in range(256))
+RUN = b"\1" * 32
+
+
+def readable(packet):
+    """The first readable run of bytes and what follows it, or None. A regular expression takes ten times as long."""
+    begin = packet.translate(READABLE).find(RUN)
+    return packet[begin:begin + 200] if begin >= 0 else None
 
 
 class Reader(Sniffer):
@@ -31,9 +37,7 @@ class Reader(Sniffer):
     def take(self, packet):
         super().take(packet)
         if self.readable is None:
-            found = READABLE.search(packet)  # headers of a packet are not readable
-            if found:
-                self.readable = packet[found.start():found.start() + 200]
+            self.readable = readable(packet)  # headers of a packet are not readable
 
 
 class Bare:
