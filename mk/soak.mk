@@ -23,7 +23,7 @@ endurance:
 	@$(MAKE) --no-print-directory $(PARALLEL) tests
 	@PFSWRAP_ENDURANCE_HOURS=$(HOURS) python3 -B tests/apps/seal/test_endurance.py
 
-# Peers that know the protocol and have the right keys. `make check` lets them run for a third of a minute.
+# Peers that know the protocol and have the right keys. In `make check` each server gets 120 of their connections.
 ##@ Long tests
 ## minutes of fuzz-live
 MINUTES ?= 30

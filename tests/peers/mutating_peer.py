@@ -1,9 +1,9 @@
 """Hostile peers of a sealed server: they complete handshakes with the right keys, and then break every rule.
 
 mutating_peer.py --port=PORT --seconds=S --seed=N --worker=W --secret=KEY --peer=KEY [--psk=KEY]
-    [--echoes=0] [--tls=1] [--only=NUMBER]
+    [--echoes=0] [--tls=1] [--only=NUMBER] [--connections=N]
 
-Makes connections for S seconds, each from an address of its own (127.W.x.y; W is 1 to 15), so that a server that keeps a
+Makes connections for S seconds, or N connections if that takes less, each from an address of its own (127.W.x.y; W is 1 to 15), so that a server that keeps a
 journal can name them. A connection is chosen by the seed, the worker and its number: --only=NUMBER repeats one. For each
 connection there is a line on stdout: address, kind, how many bytes of data the server may pass on at most, and at least.
 What is sent follows from the address (expected_bytes() in hostile_peer.py), as in sock_journal.c.
@@ -23,6 +23,7 @@ from hostile_peer import Hang, Hostile
 from python_peer import DATA, HANDSHAKE_1, HANDSHAKE_2, MAGIC, Peer, ProtocolError, sodium
 
 TAG_MESSAGE, TAG_PUSH = 0, 1
+MOST = 15 << 16  # connections, each from an address of its own
 
 
 # --- what a connection does; the name of the function is its kind ---
@@ -281,6 +282,7 @@ class Worker:
         self.number, self.seconds = int(options["worker"]), float(options["seconds"])
         self.secret, self.peer = (base64.b64decode(options[name]) for name in ("secret", "peer"))
         self.psk = base64.b64decode(options["psk"]) if "psk" in options else None
+        self.connections = int(options.get("connections", MOST))
         self.crowd = int(options.get("crowd", "50"))
         self.echoes = options.get("echoes", "1") == "1"     # whether the server sends back what it gets
         self.context = tls_peer.context() if options.get("tls") == "1" else None     # the layer inside TLS
@@ -312,7 +314,7 @@ class Worker:
 
     def run(self, first=0):
         end, number = time.monotonic() + self.seconds, first
-        while time.monotonic() < end and number < 15 << 16:
+        while time.monotonic() < end and number < self.connections:
             self.connection(number)
             number += 1
         for connection in self.open:

@@ -4,7 +4,7 @@
 
 `descriptor_storm` connects to peers without a key, with a wrong one, slow, silent, refusing and resetting ones, and
 serves clients without a key; the peers count what they can read. Bare they can read it, which shows that the count
-works. 20,000 connections each way by default; PFSWRAP_STORM_CONNECTS sets another number (`make storm
+works. 8,000 connections each way by default; PFSWRAP_STORM_CONNECTS sets another number (`make storm
 CONNECTS=10000000`), PFSWRAP_STORM_SEED another seed.
 """
 
@@ -19,7 +19,7 @@ from lib.process import PROGRAMS, Process, free_port, run
 from lib.seal import MODES, Keys, SealWrap, needs_seal
 from lib.tap import Tap, check, equal
 
-CONNECTS = int(os.environ.get("PFSWRAP_STORM_CONNECTS", "20000"))
+CONNECTS = int(os.environ.get("PFSWRAP_STORM_CONNECTS", "8000"))
 SEED = int(os.environ.get("PFSWRAP_STORM_SEED", "1"))
 BARE_CONNECTS = 2000
 THREADS = 8

@@ -3,7 +3,7 @@
 """Forks beside threads lose nothing: a process whose threads accept, answer, connect and close has children all the while.
 
 `sock_fork_storm` counts connections that were reset, ended too early, hung or brought a wrong byte; the audit log says
-how each one ended. 20,000 connections in all; PFSWRAP_FORKS_CONNECTIONS=1000000 makes as many, PFSWRAP_FORKS_SEED another
+how each one ended. 8,000 connections in all; PFSWRAP_FORKS_CONNECTIONS=1000000 makes as many, PFSWRAP_FORKS_SEED another
 sequence of chance. PFSWRAP_FORKS_WAYS="fork:exec spawn:close" runs one case for each of these ways to make children instead,
 with that many connections in each (`make fork-storm`).
 """
@@ -17,7 +17,7 @@ from lib.process import PROGRAMS, free_port, run, wait_until
 from lib.seal import MODES, Keys, SealWrap, needs_seal
 from lib.tap import Tap, check, equal
 
-CONNECTIONS = int(os.environ.get("PFSWRAP_FORKS_CONNECTIONS", "20000"))
+CONNECTIONS = int(os.environ.get("PFSWRAP_FORKS_CONNECTIONS", "8000"))
 SEED = int(os.environ.get("PFSWRAP_FORKS_SEED", "1"))
 WAYS = os.environ.get("PFSWRAP_FORKS_WAYS", "").split()
 BARE_CONNECTIONS = 1500

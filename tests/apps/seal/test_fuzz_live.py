@@ -2,32 +2,33 @@
 
 tests/peers/mutating_peer.py says what they do. A server that compares what it receives runs in four ways (poll, epoll,
 threads, forks), with and without a preshared key; Redis is another one. The same inside TLS (layer = tls): blocking, polling,
-with records that the program moves, and Redis. A third of a minute in all by default. PFSWRAP_FUZZ_MINUTES=30 takes longer
+with records that the program moves, and Redis. By default each server gets 120 hostile connections, or as many as there are
+in two seconds. PFSWRAP_FUZZ_MINUTES=30 takes that long in all
 (`make fuzz-live MINUTES=30`), PFSWRAP_FUZZ_SEED makes other choices, and PFSWRAP_FUZZ_LAYER is socket or tls, for one of them.
 """
 # timeout: 7200
 
 import os
 import socket
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 from lib import certs, layer
-from lib.process import DEADLINE, PROGRAMS, ROOT, Process, find, free_port, python_with, run, wait_until
+from lib.process import DEADLINE, PROGRAMS, PYTHON, ROOT, Process, find, free_port, python_with, run, wait_until
 from lib.seal import Keys, SealWrap, command, descriptors, needs_seal
 from lib.tap import Skip, Tap, check, equal
 
-MINUTES = float(os.environ.get("PFSWRAP_FUZZ_MINUTES", "0.3"))
+MINUTES = float(os.environ.get("PFSWRAP_FUZZ_MINUTES", "0"))
 SEED = int(os.environ.get("PFSWRAP_FUZZ_SEED", "1"))
 LAYER = os.environ.get("PFSWRAP_FUZZ_LAYER", "")
 SOCKET_TARGETS = (("poll", False, False), ("epoll", True, False), ("threads", False, False), ("fork", True, False),
                   ("redis", False, False))
 TLS_TARGETS = (("threads", True, True), ("poll", False, True), ("memory", False, True), ("redis", True, True))
 TARGETS = {"socket": SOCKET_TARGETS, "tls": TLS_TARGETS, "": SOCKET_TARGETS + TLS_TARGETS}[LAYER]  # server, psk, inside TLS
-SECONDS = MINUTES * 60 / len(TARGETS)
+SECONDS = max(MINUTES * 60 / len(TARGETS), 2)
 WORKERS = 2
+CONNECTIONS = 0 if MINUTES else 60  # that each worker makes at most, or 0: as many as there is time for
 GROWTH = 8192   # KiB that a server may keep: the memory of the log's file system is not part of it
 
 
@@ -69,7 +70,7 @@ class Server:
         authority = certs.authority().cert
         argv = [PROGRAMS / "seal/sock_exec", "echo", self.port, "127.0.0.1", "client"]
         if self.inside:
-            argv = [sys.executable, "-c", TLS_CLIENT, self.port, authority]
+            argv = [*PYTHON, "-c", TLS_CLIENT, self.port, authority]
         if self.way == "redis":
             argv = [find("redis-cli"), "-p", self.port, *(["--tls", "--cacert", authority] if self.inside else []), "ping"]
         begun = time.monotonic()
@@ -110,10 +111,12 @@ def bare(tap):
                        lambda: f"the journal: {process.text()}")
 
 
-def hostile(server, python, seconds, worker):
+def hostile(server, python, seconds, connections, worker):
     keys = server.keys
     words = {"port": server.port, "seconds": seconds, "seed": server.seed, "worker": worker, "peer": keys.public("peer"),
              "secret": keys.path("hostile").read_text().split()[0]}
+    if connections:
+        words["connections"] = connections
     if server.inside:
         words["tls"] = 1
     if server.psk:
@@ -123,9 +126,9 @@ def hostile(server, python, seconds, worker):
     return Process([python, "-B", ROOT / "tests/peers/mutating_peer.py", *(f"--{name}={value}" for name, value in words.items())])
 
 
-def attack(server, python, seconds):
+def attack(server, python, seconds, connections):
     """Lets the workers run; a client under pfswrap must be served meanwhile. Returns their lines, in fields."""
-    workers = [hostile(server, python, seconds, number) for number in range(1, WORKERS + 1)]
+    workers = [hostile(server, python, seconds, connections, number) for number in range(1, WORKERS + 1)]
     while any(worker.running() for worker in workers):
         server.check_serves("among hostile peers")
         check(server.process.running(), f"the server ended: {server.process.text()[-500:]} {server.wrap.tail()}")
@@ -170,9 +173,9 @@ def fuzz(tap, keys, python, target, psk, seed):
             raise Skip("AddressSanitizer's runtime cannot start in it")
         server = Server(keys, way, psk, inside, seed)
         server.check_serves("before")
-        attack(server, python, 1)  # what is used once is in memory after this
+        attack(server, python, 1, CONNECTIONS // 2)  # what is used once is in memory after this
         before, memory = server.used(), server.status("VmRSS")
-        lines = attack(server, python, max(SECONDS, 2))
+        lines = attack(server, python, SECONDS, CONNECTIONS)
         if way != "redis":
             check_journal(server, lines)
         wait_until(lambda: server.used()[0] <= before[0] and server.used()[1] <= before[1],
