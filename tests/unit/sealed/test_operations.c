@@ -216,12 +216,18 @@ START_TEST(what_a_full_socket_does_not_take_stays_in_the_file)
     enum { SIZE = 8 * 1024 * 1024 };
     uint8_t *bytes = calloc(1, SIZE);
     const int file = make_file(bytes, SIZE);
-    const ssize_t sent = sealed_plane.operations.send_file(wires.client, file, NULL, SIZE);
     free(bytes);
+    /* Nobody reads, so the socket gets full. The kernel may make room once more, as it moves what was sent. */
+    ssize_t sent = 0;
+    ssize_t more = 0;
+    while ((more = sealed_plane.operations.send_file(wires.client, file, NULL, SIZE)) > 0) {
+        sent += more;
+        ck_assert_int_eq(lseek(file, 0, SEEK_CUR), sent);
+    }
+    ck_assert_int_eq(more, -1);
+    ck_assert_int_eq(errno, EAGAIN);
     ck_assert_int_gt(sent, 0);
-    ck_assert_int_lt(sent, SIZE); /* nobody reads, so the socket is full */
-    ck_assert_int_eq(lseek(file, 0, SEEK_CUR), sent);
-    expect_error(sealed_plane.operations.send_file(wires.client, file, NULL, SIZE), EAGAIN);
+    ck_assert_int_lt(sent, SIZE);
     ck_assert_int_eq(lseek(file, 0, SEEK_CUR), sent);
 }
 END_TEST
