@@ -6,9 +6,8 @@ import os
 import re
 import signal
 import socket
-import sys
 
-from lib.process import ROOT, Process, find, free_port, run, temporary_directory, wait_until
+from lib.process import PYTHON, ROOT, Process, find, free_port, run, temporary_directory, wait_until
 from lib.seal import Keys, SealWrap
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LAUNCHER, Wrap
@@ -98,10 +97,10 @@ def counting(port, folder):
     client = SealWrap(keys, identity="client", connect=sealed, peer="server")
     (folder / "server.py").write_text(SERVER)
     (folder / "client.py").write_text(CLIENT)
-    with Process(server.argv([sys.executable, folder / "server.py", sealed])).wait_for_port(sealed) as process:
+    with Process(server.argv([*PYTHON, folder / "server.py", sealed])).wait_for_port(sealed) as process:
         with tap.case("connections and bytes are those of the log"):
             end, other = os.pipe()[::-1]
-            peer = Process(client.argv([sys.executable, folder / "client.py", sealed]), stdin=other)
+            peer = Process(client.argv([*PYTHON, folder / "client.py", sealed]), stdin=other)
             os.close(other)
             wait_until(lambda: "ready" in peer.text(), peer.text)
             found = metrics(port)
@@ -129,7 +128,7 @@ def counting(port, folder):
             bare = free_port()
             text = (policies / "server.conf").read_text().replace(f":{sealed}", f":{bare}")
             (policies / "server.conf").write_text(text)
-            with Process([sys.executable, folder / "server.py", bare]).wait_for_port(bare):
+            with Process([*PYTHON, folder / "server.py", bare]).wait_for_port(bare):
                 equal(run([LAUNCHER, "exporter", "--once", "--textfile", out, "--policies", policies]).status, 0, "status")
                 equal(value(parse(out.read_text()), "pfswrap_unprotected_processes", policy=str(policies / "server.conf")),
                       1, "processes that are not protected")

@@ -7,11 +7,10 @@ import os
 import re
 import signal
 import struct
-import sys
 
 from lib.certs import self_signed
 from lib.listening import listens
-from lib.process import DEADLINE, Process, find, free_port, run, temporary_directory, wait_until
+from lib.process import DEADLINE, PYTHON, Process, find, free_port, run, temporary_directory, wait_until
 from lib.seal import Keys, SealWrap
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LAUNCHER, LIBRARY, Wrap
@@ -71,7 +70,7 @@ PROGRAMS = programs()
 
 
 def echo(wrap, port, *words):
-    return Process(wrap.argv([sys.executable, PROGRAMS / "echo.py", port, *words])).wait_for_port(port)
+    return Process(wrap.argv([*PYTHON, PROGRAMS / "echo.py", port, *words])).wait_for_port(port)
 
 
 class Client:
@@ -79,7 +78,7 @@ class Client:
 
     def __init__(self, wrap, port, *counts, closed=0):
         self.end, other = os.pipe()[::-1]
-        argv = [sys.executable, PROGRAMS / "client.py", port, closed, *counts]
+        argv = [*PYTHON, PROGRAMS / "client.py", port, closed, *counts]
         self.process = Process(wrap.argv(argv) if wrap else argv, stdin=other)
         os.close(other)
         wait_until(lambda: "ready" in self.process.text() or not self.process.running(), self.process.text)
@@ -172,8 +171,8 @@ def sealed_cases(keys, port):
             equal({each["pids"][0] for each in found}, {process.pid, held.process.pid}, "the processes")
 
         with tap.case("refusals are counted by their reasons, as in the log"):
-            run(stranger.argv([sys.executable, PROGRAMS / "client.py", port, 0, 1]))
-            run([sys.executable, PROGRAMS / "client.py", port, 0, 1])
+            run(stranger.argv([*PYTHON, PROGRAMS / "client.py", port, 0, 1]))
+            run([*PYTHON, PROGRAMS / "client.py", port, 0, 1])
             wait_until(lambda: len(server.events("refused")) == 2, server.tail)
             agree(server, process.pid)
             equal(sum(cell["count"] for cell in status_of(process.pid)["refused"]), 2, "refusals")
@@ -290,7 +289,7 @@ def hostile_case():
     program = ("import mmap, sys\nfile = open(sys.argv[1], 'r+b')\nheld = mmap.mmap(file.fileno(), 0)\n"
                "print('ready', flush=True)\nsys.stdin.read()")
     end, other = os.pipe()[::-1]
-    with Process([sys.executable, "-c", program, path], stdin=other) as process:
+    with Process([*PYTHON, "-c", program, path], stdin=other) as process:
         wait_until(lambda: "ready" in process.text(), process.text)
         for words in ([], [process.pid], ["--json"]):
             result = run([LAUNCHER, "status", *words])
@@ -350,7 +349,7 @@ def unprotected_cases(keys):
         equal(result.status, 1 if mine else 0, "exit status")
         return mine
     with tap.case("a server without pfswrap that listens on a sealed port is found"):
-        with Process([sys.executable, PROGRAMS / "echo.py", port]).wait_for_port(port) as process:
+        with Process([*PYTHON, PROGRAMS / "echo.py", port]).wait_for_port(port) as process:
             equal([(each["pid"], each["rule"], each["address"]) for each in found()],
                   [(process.pid, "test", f"127.0.0.1:{port}")], "what is not protected")
             contains(run([word for word in words if word != "--json"]).text, "127.0.0.1", "the table")

@@ -3,10 +3,9 @@
 The client is a program of the test, with OpenSSL and the library's tunnel.
 """
 
-import sys
 
 from lib import certs, layer
-from lib.process import PROGRAMS, ROOT, Process, free_port, run
+from lib.process import PROGRAMS, PYTHON, ROOT, Process, free_port, run
 from lib.tap import Tap, contains, equal
 
 MANNERS = ("blocking", "select", "poll", "asyncio")
@@ -27,7 +26,7 @@ def servers(tap):
                 ends, port = layer.Ends(), free_port()
                 certificate = certs.server()
                 script = ROOT / "tests/apps/programs/layer/ending_tls_server.py"
-                argv = [sys.executable, script, manner, port, certificate.cert, certificate.key]
+                argv = [*PYTHON, script, manner, port, certificate.cert, certificate.key]
                 with Process(ends.server.argv(argv)) as server:
                     server.wait_for_port(port)
                     with Process([PROGRAMS / "layer/layer_ending", port, ends.keys.path("client"), ends.keys.peers,

@@ -4,9 +4,8 @@ The peer is the program seal_ending, the server mostly ending_server.py.
 """
 
 import subprocess
-import sys
 
-from lib.process import PROGRAMS, Process, free_port, wait_until
+from lib.process import PROGRAMS, PYTHON, Process, free_port, wait_until
 from lib.seal import SealWrap
 from lib.sealed import SCRIPTS
 from lib.tap import check, equal
@@ -78,4 +77,4 @@ class Server:
 
 
 def echo(manner, *options):
-    return [sys.executable, SCRIPTS / "ending_server.py", manner, "PORT", *options]
+    return [*PYTHON, SCRIPTS / "ending_server.py", manner, "PORT", *options]

@@ -8,7 +8,7 @@ import hashlib
 import textwrap
 
 from lib import certs
-from lib.process import Process, free_port, run, temporary_directory, wait_until
+from lib.process import PYTHON, Process, free_port, run, temporary_directory, wait_until
 from lib.seal import Keys
 from lib.tap import check, equal
 from lib.wrap import Wrap
@@ -133,7 +133,7 @@ def apache(folder, port):
     return ["apache2", "-f", folder / "apache.conf", "-D", "FOREGROUND"]
 
 
-PYTHON = """
+PYTHON_SERVER = """
 import http.server, pathlib, ssl, sys
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -159,8 +159,8 @@ server.serve_forever()
 
 
 def python(folder, port):
-    (folder / "server.py").write_text(PYTHON)
-    return ["python3", folder / "server.py", port, certs.server().cert, certs.server().key]
+    (folder / "server.py").write_text(PYTHON_SERVER)
+    return [*PYTHON, folder / "server.py", port, certs.server().cert, certs.server().key]
 
 
 # asyncio moves the bytes itself: memory BIOs on the server.
@@ -195,7 +195,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 def python_asyncio(folder, port):
     (folder / "server.py").write_text(ASYNCIO)
-    return ["python3", folder / "server.py", port, certs.server().cert, certs.server().key]
+    return [*PYTHON, folder / "server.py", port, certs.server().cert, certs.server().key]
 
 
 def s_server(folder, port):
@@ -246,7 +246,7 @@ def curl_put(port, path, *options):
 
 
 def python_client(port, *path):
-    return ["python3", "-c", textwrap.dedent(CLIENT), port, certs.authority().cert, *path]
+    return [*PYTHON, "-c", textwrap.dedent(CLIENT), port, certs.authority().cert, *path]
 
 
 def digest(data):

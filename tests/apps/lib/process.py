@@ -21,6 +21,7 @@ from lib.listening import listens
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = ROOT / os.environ.get("B", "build")
+PYTHON = (sys.executable, "-S")  # without site-packages: some installations start much in each interpreter
 DEADLINE = float(os.environ.get("PFSWRAP_TEST_DEADLINE", "60"))  # seconds any single wait may take on a busy machine
 
 

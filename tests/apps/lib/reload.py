@@ -6,9 +6,8 @@ The programs are programs/seal/reload_server.py and reload_client.py.
 import json
 import os
 import subprocess
-import sys
 
-from lib.process import ROOT, Process, free_port, run, wait_until
+from lib.process import PYTHON, ROOT, Process, free_port, run, wait_until
 from lib.seal import Keys, SealWrap, needs_seal
 from lib.tap import check, equal
 from lib.wrap import LAUNCHER
@@ -43,7 +42,7 @@ class Client:
 
     def __init__(self, wrap, port):
         self.wrap = wrap
-        self.process = Process(wrap.argv([sys.executable, PROGRAMS / "reload_client.py", port]), stdin=subprocess.PIPE)
+        self.process = Process(wrap.argv([*PYTHON, PROGRAMS / "reload_client.py", port]), stdin=subprocess.PIPE)
         self.answers = 0
 
     def ask(self, line):
@@ -66,7 +65,7 @@ class Service:
         self.start()
 
     def server_argv(self):
-        return self.server_wrap.argv([sys.executable, PROGRAMS / "reload_server.py", self.port, self.how])
+        return self.server_wrap.argv([*PYTHON, PROGRAMS / "reload_server.py", self.port, self.how])
 
     def start(self):
         self.server = Process(self.server_argv()).wait_for_port(self.port)

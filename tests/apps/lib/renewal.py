@@ -2,10 +2,9 @@
 
 import struct
 import subprocess
-import sys
 
 from lib.listening import listens
-from lib.process import BUILD, DEADLINE, ROOT, merged, temporary_directory, wait_until
+from lib.process import BUILD, DEADLINE, PYTHON, ROOT, merged, temporary_directory, wait_until
 from lib.tap import equal
 from lib.wrap import LIBRARY
 
@@ -41,7 +40,7 @@ def one_way(port, sender, wraps, step=1, files=None):
     clock, ends = Clock(), {}
     for side in ("listen", "connect"):
         task = "send" if side == sender else "receive"
-        ends[side] = subprocess.Popen([sys.executable, ONE_WAY, task, side, str(port), *(files or {}).get(side, [])],
+        ends[side] = subprocess.Popen([*PYTHON, ONE_WAY, task, side, str(port), *(files or {}).get(side, [])],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=merged(clock.environment(wraps[side])))
         if side == "listen":
             wait_until(lambda: listens(port), f"port {port}")

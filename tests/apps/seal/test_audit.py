@@ -2,9 +2,8 @@
 
 import os
 import re
-import sys
 
-from lib.process import ROOT, Process, find, free_port, run, temporary_directory
+from lib.process import PYTHON, ROOT, Process, find, free_port, run, temporary_directory
 from lib.seal import Keys, SealWrap
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LIBRARY
@@ -59,9 +58,9 @@ def programs():
 def exchange(server, client, port):
     """Runs the two, each with its own command in front; returns what the client printed, or None if it failed."""
     folder = programs()
-    with Process([*server, sys.executable, folder / "server.py", port]) as process:
+    with Process([*server, *PYTHON, folder / "server.py", port]) as process:
         process.wait_for_port(port)
-        result = run([*client, sys.executable, folder / "client.py", port])
+        result = run([*client, *PYTHON, folder / "client.py", port])
         process.wait()
     return result.out.decode().strip() if result.status == 0 else None
 
@@ -133,7 +132,7 @@ def main():
         become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         if run([*become, "test", "-r", LIBRARY]).status != 0:
             raise Skip("the user nobody cannot reach the build tree")
-        with Process([*again.argv([]), sys.executable, programs() / "server.py", port]) as process:
+        with Process([*again.argv([]), *PYTHON, programs() / "server.py", port]) as process:
             process.wait_for_port(port)
             result = run(child.argv([*become, "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port} && cat <&3"]))
             contains(result.text, "Connection refused", f"what bash prints in {result!r}")

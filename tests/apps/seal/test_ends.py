@@ -5,10 +5,9 @@ behind the confirm, are errors also if the program has closed without reading th
 """
 
 import socket
-import sys
 
 from lib.ending import Ending, Server, echo
-from lib.process import DEADLINE, run, wait_until
+from lib.process import DEADLINE, PYTHON, run, wait_until
 from lib.seal import MODES, Keys, SealWrap, needs_seal
 from lib.tap import Tap, check, contains, equal
 
@@ -138,7 +137,7 @@ def unused(tap, keys):
         needs_seal()
         with Server(MODES[1], keys, echo("poll")) as server:
             wrap = SealWrap(keys, identity="client", connect=server.port, peer="server")
-            equal(run(wrap.argv([sys.executable, "-c", CHECKER, server.port, 1])).status, 0, "status of the client")
+            equal(run(wrap.argv([*PYTHON, "-c", CHECKER, server.port, 1])).status, 0, "status of the client")
             contains(server.end(), "read: b''", "what the server printed")
             event = server.wrap.wait_event("closed")  # the client is gone, and may reset what the server still sends
             check(event["end"] != "truncated", f"the end in the server's log: {event}")

@@ -10,12 +10,11 @@ bounded (lib/usage.py) and printed in the end, with the number of rounds.
 import collections
 import os
 import socket
-import sys
 import threading
 import time
 
 from lib import layer
-from lib.process import DEADLINE, PROGRAMS, Process, find, free_port, run, wait_until
+from lib.process import DEADLINE, PROGRAMS, PYTHON, Process, find, free_port, run, wait_until
 from lib.progress import Progress
 from lib.seal import Keys, SealWrap, needs_seal
 from lib.tap import Skip, Tap, check, equal
@@ -86,7 +85,7 @@ class Mix:
         self.echo = Process(self.echo_wrap.argv([PROGRAMS / "seal/sock_journal", "epoll", self.echo_port, 1]))
         self.echo.wait_for_port(self.echo_port)
         self.nginx = layer.ROWS["nginx"].start(self.ends.server, BLOB)
-        self.steady = Process(self.client.argv([sys.executable, "-c", STEADY, self.redis_port]), stdin=-1)
+        self.steady = Process(self.client.argv([*PYTHON, "-c", STEADY, self.redis_port]), stdin=-1)
         self.logs = Logs({"redis": self.redis_wrap, "echo": self.echo_wrap, "clients": self.client,
                           "nginx": self.ends.server, "curl": self.ends.client})
         self.loads = (self.benchmark, self.large, self.round_trip, self.download, self.stream, self.forks, self.strangers)

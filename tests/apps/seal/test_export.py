@@ -1,8 +1,7 @@
 """Connections that two programs use at the same time: after exec, posix_spawn, and in messages."""
 
-import sys
 
-from lib.process import PROGRAMS, Process, free_port, run, wait_until
+from lib.process import PROGRAMS, PYTHON, Process, free_port, run, wait_until
 from lib.seal import MODES, Keys, Scenarios, SealWrap, check_wire, look, needs_seal
 from lib.tap import Tap, contains, equal
 
@@ -16,7 +15,7 @@ print("listening", flush=True)
 peer, _ = listener.accept()
 for turn in range(6):
     if turn % 2:
-        subprocess.run([sys.executable, "-c", TAKE, str(peer.fileno())], pass_fds=[peer.fileno()], check=True)
+        subprocess.run([sys.executable, "-S", "-c", TAKE, str(peer.fileno())], pass_fds=[peer.fileno()], check=True)
     else:
         peer.sendall(peer.recv(100).replace(b"say", b"said"))
 peer.close()
@@ -54,9 +53,9 @@ def pass_fds(mode, keys):
     port = free_port()
     wrap = SealWrap(keys, listen=port, connect=port)
     with look(port) as wire:
-        server = Process(mode.argv(wrap, [sys.executable, "-c", SERVER, port]))
+        server = Process(mode.argv(wrap, [*PYTHON, "-c", SERVER, port]))
         wait_until(lambda: "listening" in server.text(), lambda: f"the server: {server.text()}")
-        client = run(mode.argv(wrap, [sys.executable, "-c", CLIENT, port]))
+        client = run(mode.argv(wrap, [*PYTHON, "-c", CLIENT, port]))
         equal((client.status, client.out), (0, b"ok\n"), f"the client: {client!r}; the server: {server.text()}")
         equal(server.wait(), 0, f"the server: {server.text()}")
     check_wire(wire, mode.sealed)

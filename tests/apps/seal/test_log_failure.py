@@ -3,10 +3,9 @@
 import os
 import resource
 import subprocess
-import sys
 
 from lib import certs, peers
-from lib.process import Process, find, free_port, run, temporary_directory, wait_until
+from lib.process import PYTHON, Process, find, free_port, run, temporary_directory, wait_until
 from lib.seal import Keys, SealWrap
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LAUNCHER, LIBRARY
@@ -54,7 +53,7 @@ class Client:
     """A wrapped program that makes connections when it is told to."""
 
     def __init__(self, wrap):
-        self.process = subprocess.Popen(wrap.argv([sys.executable, "-c", CLIENT, certs.authority().cert]),
+        self.process = subprocess.Popen(wrap.argv([*PYTHON, "-c", CLIENT, certs.authority().cert]),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def ask(self, kind, port=0):
@@ -81,8 +80,8 @@ class Ends:
         self.keys = Keys("peer")
         self.sealed, self.plain = free_port(), free_port()
         self.wrap = SealWrap(self.keys, listen=self.sealed)
-        self.processes = [Process(self.wrap.argv([sys.executable, "-c", ECHO, self.sealed])).wait_for_port(self.sealed),
-                          Process([sys.executable, "-c", ECHO, self.plain]).wait_for_port(self.plain)]
+        self.processes = [Process(self.wrap.argv([*PYTHON, "-c", ECHO, self.sealed])).wait_for_port(self.sealed),
+                          Process([*PYTHON, "-c", ECHO, self.plain]).wait_for_port(self.plain)]
         self.server = peers.Server(echo_tls)
         self.kinds = (("sealed", self.sealed), ("tls", self.server.port), ("plain", self.plain))
 
@@ -161,7 +160,7 @@ def refuse_later(tap, ends):
         listening = SealWrap(ends.keys, listen=port)
         listening.policy.write_text(listening.policy.read_text().replace("[tls]", "log-failure = refuse\n[tls]", 1))
         client = Client(SealWrap(ends.keys, connect=port))
-        with Process(listening.argv([sys.executable, "-c", ECHO, port])).wait_for_port(port) as server:
+        with Process(listening.argv([*PYTHON, "-c", ECHO, port])).wait_for_port(port) as server:
             equal(client.ask("sealed", port), ["answered"], "before")
             resource.prlimit(server.popen.pid, resource.RLIMIT_FSIZE,
                              (listening.log.stat().st_size + 10, resource.RLIM_INFINITY))

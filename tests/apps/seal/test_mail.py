@@ -2,9 +2,8 @@
 
 import os
 import pwd
-import sys
 
-from lib.process import find, wait_until
+from lib.process import PYTHON, find, wait_until
 from lib.sealed import MARKER, SCRIPTS, begin, ended, prove
 from lib.tap import Tap, check, equal, skip_all
 
@@ -103,7 +102,7 @@ def start_dovecot(mode):
 
 
 def mail(ends, *arguments):
-    done = ends.client([sys.executable, SCRIPTS / "mail_client.py", *arguments])
+    done = ends.client([*PYTHON, SCRIPTS / "mail_client.py", *arguments])
     equal((done.status, done.out), (0, b"ok\n"), f"{done!r}")
 
 
@@ -116,7 +115,7 @@ def idle(ends, _server):
 
 
 def many(ends, _server):
-    clients = [ends.background([sys.executable, SCRIPTS / "mail_client.py", "imap", ends.port, "1"]) for _ in range(5)]
+    clients = [ends.background([*PYTHON, SCRIPTS / "mail_client.py", "imap", ends.port, "1"]) for _ in range(5)]
     for client in clients:
         equal((client.wait(), client.text()), (0, "ok\n"), "a client")
 

@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-import sys
 
 from lib.legacy import require_programs
-from lib.process import run
+from lib.process import PYTHON, run
 from lib.sealed import MARKER, SCRIPTS, begin, ended, prove
 from lib.tap import Tap, check, equal
 
@@ -42,7 +41,7 @@ def start(ends):
     user = "user www-data;" if os.geteuid() == 0 else ""
     (ends.folder / "nginx.conf").write_text(CONFIG.format(port=ends.ports[0], upstream=ends.ports[1], folder=ends.folder,
                                                           marker=MARKER.decode(), user=user))
-    upstream = ends.server([sys.executable, SCRIPTS / "http_digest.py", ends.ports[1]], port=ends.ports[1])
+    upstream = ends.server([*PYTHON, SCRIPTS / "http_digest.py", ends.ports[1]], port=ends.ports[1])
     log = ["-e", "error.log"] if "-e filename" in run(["nginx", "-h"]).text else []  # since 1.19.5
     nginx = ends.server(["nginx", "-p", ends.folder, *log, "-c", "nginx.conf", "-g", "daemon off;"],
                         cwd=ends.folder)
@@ -104,7 +103,7 @@ def parallel(ends, _nginx):
 
 def pipelined(ends, _nginx):
     """100 requests in one write, then their answers."""
-    done = ends.client([sys.executable, SCRIPTS / "http_pipeline.py", ends.port, "/hello", 100])
+    done = ends.client([*PYTHON, SCRIPTS / "http_pipeline.py", ends.port, "/hello", 100])
     equal((done.status, done.out), (0, b"100 answers, 0 wrong\n"), f"{done!r}")
 
 

@@ -1,8 +1,7 @@
 # run: first
 """Servers and clients of Python's standard library, sealed: asyncio, selectors, socketserver (forks, threads)."""
 
-import sys
-
+from lib.process import PYTHON
 from lib.sealed import SCRIPTS, begin, ended, prove
 from lib.tap import Tap, equal
 
@@ -12,7 +11,7 @@ SERVERS = ("asyncio", "forking", "threading", "plain", "select", "poll", "epoll"
 def start_kind(kind):
     """The start function of one server."""
     def start(ends):
-        server = ends.server([sys.executable, SCRIPTS / "python_servers.py", kind, ends.port])
+        server = ends.server([*PYTHON, SCRIPTS / "python_servers.py", kind, ends.port])
         yield server
         ended(server)
     return start
@@ -21,7 +20,7 @@ def start_kind(kind):
 def talk(kind):
     """The case of one client."""
     def act(ends, _server):
-        done = ends.client([sys.executable, SCRIPTS / "python_client.py", kind, ends.port])
+        done = ends.client([*PYTHON, SCRIPTS / "python_client.py", kind, ends.port])
         equal((done.status, done.out), (0, b"ok\n"), f"{done!r}")
     return act
 

@@ -4,11 +4,10 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 
 from lib import certs
 from lib.layer import Ends
-from lib.process import Process, free_port, run, wait_until
+from lib.process import PYTHON, Process, free_port, run, wait_until
 from lib.reload import PROGRAMS, Service, applied, refused_with, reloads
 from lib.tap import Tap, check, equal
 from lib.wrap import LAUNCHER, LIBRARY, Wrap
@@ -86,7 +85,7 @@ def check_upgrade():
             shutil.copy(LIBRARY, copy)
         service.server.stop()
         preload = {**service.server_wrap.preload(), "LD_PRELOAD": str(copies[0])}
-        server = Process([sys.executable, PROGRAMS / "reload_server.py", service.port], env=preload)
+        server = Process([*PYTHON, PROGRAMS / "reload_server.py", service.port], env=preload)
         server.wait_for_port(service.port)
         client = service.client()
         equal(client.ask("open 2"), "open 2", "connections")
@@ -101,7 +100,7 @@ def check_upgrade():
         service.server_wrap.policy.write_text(service.server_wrap.policy.read_text().replace("first, second", "first"))
         applied(service.reload(server.pid))
         equal((client.ask("try"), client.ask("echo")), ("ok", "echo 2"), "connections to the old one")
-        newer = Process([sys.executable, PROGRAMS / "reload_client.py", service.port], stdin=subprocess.PIPE,
+        newer = Process([*PYTHON, PROGRAMS / "reload_client.py", service.port], stdin=subprocess.PIPE,
                         env={"LD_PRELOAD": str(copies[0]), "PFSWRAP_POLICY": str(client.wrap.policy)})
         wait_until(lambda: mapped(newer.pid), "the new object in a new process")
         check(not any("(deleted)" in line for line in mapped(newer.pid)), "a new process has the new object")

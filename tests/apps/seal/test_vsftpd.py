@@ -1,10 +1,9 @@
 """vsftpd sealed, control and data connections: a raw clone for each session, chroot, another user, a sandbox if possible."""
 
 import os
-import sys
 
 from lib.legacy import require_programs
-from lib.process import find
+from lib.process import PYTHON, find
 from lib.sealed import MARKER, SCRIPTS, begin, ended, prove
 from lib.tap import Tap, equal, skip_all
 
@@ -49,7 +48,7 @@ def start_with(sandbox="NO", isolate="YES", one="NO"):
 
 
 def ftp(ends, *steps):
-    done = ends.client([sys.executable, SCRIPTS / "ftp_client.py", *ends.ports[:1], *steps], cwd=ends.folder)
+    done = ends.client([*PYTHON, SCRIPTS / "ftp_client.py", *ends.ports[:1], *steps], cwd=ends.folder)
     equal((done.status, done.out), (0, b"ok\n"), f"{done!r}")
 
 

@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-import sys
 
 from lib.legacy import require_programs
-from lib.process import find
+from lib.process import PYTHON, find
 from lib.sealed import MARKER, SCRIPTS, begin, ended, prove
 from lib.tap import Tap, check, equal
 
@@ -63,7 +62,7 @@ backend out
 
 
 def upstream(ends):
-    return ends.server([sys.executable, SCRIPTS / "http_digest.py", ends.ports[1]], port=ends.ports[1])
+    return ends.server([*PYTHON, SCRIPTS / "http_digest.py", ends.ports[1]], port=ends.ports[1])
 
 
 def page(ends):

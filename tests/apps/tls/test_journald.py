@@ -4,13 +4,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from lib import certs, peers
 from lib.filters import numbers
 from lib.journal import Journal
-from lib.process import PROGRAMS, Process, find, free_port, run, temporary_directory
+from lib.process import PROGRAMS, PYTHON, Process, find, free_port, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LAUNCHER, Wrap
 
@@ -82,7 +81,7 @@ def prove_fields(tap, server):
     with tap.case("the children of fork() write with their own process ids"):
         code = "import os, ssl; ssl.create_default_context(); os.fork() or os.execvp('true', ['true']); os.wait()"
         before = len(journal.events())
-        run(journal_wrap(f":{journal.path}").argv([sys.executable, "-c", code]))
+        run(journal_wrap(f":{journal.path}").argv([*PYTHON, "-c", code]))
         entries = journal.events()[before:]
         equal(len({entry["_PID"] for entry in entries}), 2, f"processes in {entries}")
         check(all(entry["_PID"] == entry["PFSWRAP_PID"] for entry in entries), f"{entries}")
@@ -118,7 +117,7 @@ def prove_reach(tap, server):
         other = Journal(inside)
         code = ("import os, socket, sys; os.chroot(sys.argv[1]); os.chdir('/'); print(flush=True); sys.stdin.readline(); "
                 "c = socket.socket(); c.connect(('127.0.0.1', int(sys.argv[2]))); c.sendall(b'plain'); c.recv(1)")
-        program = subprocess.Popen(wrap.argv([sys.executable, "-c", code, wrap.folder / "root", server.port]),
+        program = subprocess.Popen(wrap.argv([*PYTHON, "-c", code, wrap.folder / "root", server.port]),
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         program.stdout.readline()
         outside.events()
@@ -133,7 +132,7 @@ def prove_reach(tap, server):
         code = ("import os, socket, subprocess, sys; subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', sys.argv[1]], check=True); "
                 "c = socket.create_connection(('127.0.0.1', int(sys.argv[2]))); c.sendall(b'plain'); c.recv(1)")
         wrap = journal_wrap(f":{journal.path}")
-        result = run(["unshare", "-m", *wrap.argv([sys.executable, "-c", code, journal.path.parent, server.port])])
+        result = run(["unshare", "-m", *wrap.argv([*PYTHON, "-c", code, journal.path.parent, server.port])])
         equal(result.status, 0, f"{result!r}")
         journal.wait("plaintext", role="client")
     with tap.case("behind a filter that forbids what only a new connection needs, entries are written by write(2) alone"):
@@ -148,7 +147,7 @@ def prove_reach(tap, server):
                 "assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(prog), 0, 0) == 0\n"
                 "os.write(c.fileno(), b'plain'); os.read(c.fileno(), 1); os._exit(0)")
         allowed = ",".join(str(numbers()[name]) for name in ("write", "read", "exit_group", "close", "futex", "munmap", "mmap"))
-        result = run(journal_wrap(f":{journal.path}").argv([sys.executable, "-c", code, server.port, allowed]))
+        result = run(journal_wrap(f":{journal.path}").argv([*PYTHON, "-c", code, server.port, allowed]))
         equal(result.status, 0, f"{result!r}")
         journal.wait("plaintext", role="client")
 
@@ -158,7 +157,7 @@ class Client:
 
     def __init__(self, wrap, port):
         self.port = port
-        self.process = subprocess.Popen(wrap.argv([sys.executable, "-c", CLIENT]), stdin=subprocess.PIPE,
+        self.process = subprocess.Popen(wrap.argv([*PYTHON, "-c", CLIENT]), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def connect(self):
@@ -263,7 +262,7 @@ def main():
         prove_journald(tap, server)
     with peers.Server(peers.echo) as server:
         prove_reach(tap, server)
-    with Process([sys.executable, "-c", SERVER, port]).wait_for_port(port):
+    with Process([*PYTHON, "-c", SERVER, port]).wait_for_port(port):
         prove_failing(tap, port)
     tap.finish()
 
