@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "audit/line.h"
+
 /* When a field belongs to the key: always, of one role, or unless the key is general. */
 enum use { NEVER, ALWAYS, OF_SERVER, OF_CLIENT, IN_DETAIL };
 
@@ -52,10 +54,42 @@ static bool put_field(struct summary_key *key, char type, const char *name, cons
            (type != 's' || put(key, value, strlen(value) + 1));
 }
 
-/* Writes the network of "[2001:db8::1]:443"; false: the text is something else. */
-static bool network_of_ipv6(char network[INET6_ADDRSTRLEN + 4], const char *address)
+/* Room for "ffff:ffff:ffff::/48" and "255.255.255.0/24". */
+enum { NETWORK_TEXT = INET6_ADDRSTRLEN + 4 };
+
+/* Writes the first six bytes of an address as RFC 5952 does, since the rest is 0. inet_ntop() needs 2 KiB of stack.
+ */
+static void put_ipv6(struct line *line, const uint8_t *bytes)
 {
-    enum { KEPT = 6, BYTES = 16 };
+    static const char digits[] = "0123456789abcdef";
+    int groups = 3;
+    while (groups > 0 && bytes[2 * groups - 2] == 0 && bytes[2 * groups - 1] == 0)
+        groups--;
+    for (int i = 0; i < groups; i++) {
+        const unsigned group = (unsigned)bytes[2 * i] << 8 | bytes[2 * i + 1];
+        int shift = 12;
+        while (shift > 0 && group >> shift == 0)
+            shift -= 4;
+        for (; shift >= 0; shift -= 4)
+            line_put(line, &digits[group >> shift & 0xf], 1);
+        line_puts(line, i + 1 < groups ? ":" : "");
+    }
+    line_puts(line, "::/48");
+}
+
+static void put_ipv4(struct line *line, const uint8_t *bytes)
+{
+    for (int i = 0; i < 3; i++) {
+        line_put_digits(line, bytes[i], 1);
+        line_puts(line, ".");
+    }
+    line_puts(line, "0/24");
+}
+
+/* Writes the network of "[2001:db8::1]:443"; false: the text is something else. */
+static bool network_of_ipv6(char network[NETWORK_TEXT], const char *address)
+{
+    enum { BYTES = 16 };
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     const size_t length = strcspn(address + 1, "]");
     uint8_t bytes[BYTES];
@@ -65,16 +99,17 @@ static bool network_of_ipv6(char network[INET6_ADDRSTRLEN + 4], const char *addr
     network[length] = '\0';
     if (inet_pton(AF_INET6, network, bytes) != 1)
         return false;
-    const bool is_ipv4 = memcmp(bytes, mapped, sizeof mapped) == 0;
-    memset(bytes + (is_ipv4 ? BYTES - 1 : KEPT), 0, is_ipv4 ? 1 : BYTES - KEPT);
-    (void)inet_ntop(is_ipv4 ? AF_INET : AF_INET6, is_ipv4 ? bytes + sizeof mapped : bytes, network,
-                    INET6_ADDRSTRLEN);
-    memcpy(network + strlen(network), is_ipv4 ? "/24" : "/48", 4);
+    struct line line = {.text = network, .room = NETWORK_TEXT - 1};
+    if (memcmp(bytes, mapped, sizeof mapped) == 0)
+        put_ipv4(&line, bytes + sizeof mapped);
+    else
+        put_ipv6(&line, bytes);
+    network[line.length] = '\0';
     return true;
 }
 
 /* The same for "192.0.2.1:443", without inet_pton(): servers that this is for have many handshakes in a second. */
-static bool network_of(char network[INET6_ADDRSTRLEN + 4], const char *address)
+static bool network_of(char network[NETWORK_TEXT], const char *address)
 {
     const char *const dot = strrchr(address, '.');
     if (address[0] == '[')
@@ -88,7 +123,7 @@ static bool network_of(char network[INET6_ADDRSTRLEN + 4], const char *address)
 
 static bool put_string(struct summary_key *key, enum use use, const char *name, const char *value, bool is_server)
 {
-    char network[INET6_ADDRSTRLEN + 4];
+    char network[NETWORK_TEXT];
     if ((use == OF_SERVER && !is_server) || (use == OF_CLIENT && is_server))
         return true;
     if (!is_server || strcmp(name, "peer") != 0)

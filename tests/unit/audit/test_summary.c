@@ -95,6 +95,8 @@ START_TEST(networks_of_ipv6_have_48_bits_and_mapped_addresses_are_ipv4)
     static const char *const pairs[][2] = {
         {"[2001:db8:1:2:3:4:5:6]:443", "network=2001:db8:1::/48"},
         {"[::1]:1", "network=::/48"},
+        {"[2001:0:5::1]:1", "network=2001:0:5::/48"},
+        {"[0:5::1]:1", "network=0:5::/48"},
         {"[::ffff:192.0.2.77]:9", "network=192.0.2.0/24"},
         {"unix", "peer=unix"},
         {"[not an address]:1", "peer=[not an address]:1"},
