@@ -5,6 +5,7 @@
  */
 #include <stddef.h>
 
+#include "audit/chain.h"
 #include "audit/handshake_reporter.h"
 #include "base/fork.h"
 #include "base/workspace.h"
@@ -36,17 +37,12 @@ const struct plane *const planes[] = {
 _Static_assert(sizeof planes / sizeof planes[0] <= 1 + 4, "a word of the table names one of four planes");
 
 /*
- * In a child of a fork workspaces, counters and the shim's own descriptors come first, since audit events may be
- * written from then on.
+ * In a child of a fork workspaces, counters, the log's chain and the shim's own descriptors come first, since audit
+ * events may be written from then on.
  */
 const struct process_observer *const process_observers[] = {
-    &workspace_process_observer,
-    &counters_process_observer,
-    &own_process_observer,
-    &planes_process_observer,
-    &linger_process_observer,
-    &watch_process_observer,
-    NULL,
+    &workspace_process_observer, &counters_process_observer, &chain_process_observer, &own_process_observer,
+    &planes_process_observer,    &linger_process_observer,   &watch_process_observer, NULL,
 };
 
 /* A new policy is about to replace the one in force. */

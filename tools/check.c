@@ -4,6 +4,7 @@
  * not change the exit status.
  */
 #include "commands.h"
+#include "config/chain_key.h"
 #include "config/keys.h"
 #include "message.h"
 #include "policy/policy.h"
@@ -13,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <sodium.h>
 
 static void warn_unreadable(const struct policy *policy, const char *key, const char *path)
 {
@@ -107,6 +110,15 @@ static int parse_options(int argc, char **argv, bool *with_keys, bool *explains)
     return -1;
 }
 
+/* Whether the key of the log's chain can be read, if there is one. */
+static bool chain_is_usable(const struct policy *policy, struct policy_error *error)
+{
+    uint8_t key[CHAIN_MASTER_BYTES];
+    const int loaded = chain_key_load(policy, key, error);
+    sodium_memzero(key, sizeof key);
+    return loaded >= 0;
+}
+
 /* Loads the policy and, with `with_keys`, its keys. Returns 0, or -1 after a message. */
 static int load(struct policy *policy, const char *file, bool with_keys)
 {
@@ -117,7 +129,7 @@ static int load(struct policy *policy, const char *file, bool with_keys)
         return -1;
     }
     if (policy_load(policy, file != NULL ? file : path, &error) == 0 &&
-        (!with_keys || keys_load(policy, &error) == 0))
+        (!with_keys || (keys_load(policy, &error) == 0 && chain_is_usable(policy, &error))))
         return 0;
     message("%s", error.text);
     return -1;

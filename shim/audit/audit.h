@@ -36,9 +36,10 @@ struct audit_field {
 /*
  * Opens the log that the policy names and writes the event "policy". With the log on standard error, that event is
  * written only in front of the first other one. Called once, before the first event; `policy` must stay valid.
+ * `chain_key`: 32 bytes, from which the keys of the chain are made (log-chain); NULL: lines are not chained.
  * Returns 0, or with log-failure = refuse the errno of the log that cannot be written.
  */
-int audit_start(const struct policy *policy);
+int audit_start(const struct policy *policy, const uint8_t *chain_key);
 
 /* Writes an event with `count` fields, after those that every event has (time, event, pid, program). */
 void audit_event(const char *event, const struct audit_field *fields, size_t count);
@@ -48,10 +49,11 @@ void audit_event(const char *event, const struct audit_field *fields, size_t cou
 bool audit_has_handshakes(void);
 
 /*
- * Writes what was counted in place of lines of its own (log-handshakes, log-repeats): before the process exits or
- * executes another program. Does nothing in a child of vfork().
+ * Before the process exits or executes another program: writes what was counted in place of lines of its own
+ * (log-handshakes, log-repeats), and the end of the process's chain (log-chain), with `reason`. Does nothing in a
+ * child of vfork().
  */
-void audit_write_counts(void);
+void audit_finish(const char *reason);
 
 /*
  * Whether a new connection must be refused, since the log cannot be written (log-failure = refuse). Asked when the

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "audit/audit.h"
+#include "audit/chain.h"
 #include "audit/count.h"
 #include "audit/line.h"
 #include "audit/summary.h"
@@ -42,10 +43,11 @@ static void line_put_field(struct line *line, const struct audit_field *field)
     }
 }
 
-size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, const char *event,
-                    const struct audit_field *fields, size_t count)
+/* A line of at most room + 3 bytes. */
+static size_t format(char *text, size_t room, int64_t time_ns, long pid, const char *program, const char *event,
+                     const struct audit_field *fields, size_t count)
 {
-    struct line line = {.text = text, .room = LINE_ROOM};
+    struct line line = {.text = text, .room = room};
     line_puts(&line, "{\"time\":\"");
     line_put_time(&line, time_ns);
     line_puts(&line, "\"");
@@ -57,6 +59,12 @@ size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, 
     text[line.length++] = '}';
     text[line.length++] = '\n';
     return line.length;
+}
+
+size_t audit_format(char *text, int64_t time_ns, long pid, const char *program, const char *event,
+                    const struct audit_field *fields, size_t count)
+{
+    return format(text, LINE_ROOM, time_ns, pid, program, event, fields, count);
 }
 
 /* A copy of the program's name, because daemons overwrite the memory of argv[0] with a title. */
@@ -84,11 +92,22 @@ static int line_write(pid_t pid, const char *event, const struct audit_field *fi
         audit_sink_fail(ENOMEM);
         return ENOMEM;
     }
+    const bool is_chained = chain_is_on();
+    if (is_chained && !chain_begin()) {
+        workspace_give(line);
+        audit_sink_fail(EDEADLK);
+        return EDEADLK;
+    }
     const int64_t time_ns = time_now_ns();
-    const size_t length = audit_sink_takes_entries()
-                              ? audit_format_entry(line, time_ns, (long)pid, program_name, event, fields, count)
-                              : audit_format(line, time_ns, (long)pid, program_name, event, fields, count);
+    size_t length = audit_sink_takes_entries()
+                        ? audit_format_entry(line, time_ns, (long)pid, program_name, event, fields, count)
+                        : format(line, is_chained ? LINE_ROOM - CHAIN_ROOM : LINE_ROOM, time_ns, (long)pid,
+                                 program_name, event, fields, count);
+    if (is_chained)
+        length = chain_close_line(line, length);
     const int error = audit_sink_write(line, length);
+    if (is_chained)
+        chain_end(error == 0);
     workspace_give(line);
     return error;
 }
@@ -173,11 +192,18 @@ bool audit_has_handshakes(void)
     return !summary_leaves_out();
 }
 
-void audit_write_counts(void)
+void audit_finish(const char *reason)
 {
     const int error = errno;
-    if (summary_is_on() && !process_is_vfork_child())
-        write_counts(true);
+    const bool sums = summary_is_on(), chains = chain_is_on();
+    const struct audit_field fields[] = {AUDIT_S("reason", reason)};
+    if ((sums || chains) && !process_is_vfork_child()) {
+        if (sums)
+            write_counts(true);
+        /* A process without lines needs no end. */
+        if (chains && chain_length() > 0)
+            (void)event_write("end", fields, 1);
+    }
     errno = error;
 }
 
@@ -215,9 +241,11 @@ static int announce(void)
     return event_write("policy", fields, count);
 }
 
-int audit_start(const struct policy *policy)
+int audit_start(const struct policy *policy, const uint8_t *chain_key)
 {
     int error = errno;
+    if (chain_key != NULL)
+        chain_start(chain_key);
     refuses = policy->log_failure == POLICY_LOG_FAILURE_REFUSE;
     (void)snprintf(program_name, sizeof program_name, "%s", program_invocation_short_name);
     summary_start(policy);

@@ -17,12 +17,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "audit/audit.h"
 #include "base/error_text.h"
 #include "base/interposed.h"
 #include "base/page.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "config/chain_key.h"
 #include "config/cryptoperiod.h"
 #include "config/keys.h"
 #include "config/snapshot.h"
@@ -70,6 +73,21 @@ static _Noreturn void die_without_log(int error)
     pfswrap_die(message);
 }
 
+/*
+ * Opens the log. Without the key of its chain, nothing would show later that lines were removed, so a program does
+ * not start; with mode = audit it does, and its lines say nothing of a chain.
+ */
+static int start_log(struct policy_error *error)
+{
+    uint8_t key[CHAIN_MASTER_BYTES];
+    const int loaded = chain_key_load(&state.policy, key, error);
+    if (loaded < 0 && state.policy.mode == POLICY_ENFORCE)
+        pfswrap_die(error->text);
+    const int unwritable = audit_start(&state.policy, loaded > 0 ? key : NULL);
+    sodium_memzero(key, sizeof key);
+    return unwritable;
+}
+
 static void start(void)
 {
     starting = true;
@@ -90,7 +108,7 @@ static void start(void)
     const char *problem = trace_configure();
     if (problem != NULL)
         pfswrap_die(problem);
-    const int unwritable = audit_start(&state.policy);
+    const int unwritable = start_log(&error);
     if (unwritable != 0)
         die_without_log(unwritable);
     if (keys_in_use() && !notices_forks)

@@ -79,6 +79,8 @@ static const char *changed_key(const struct policy *started, const struct policy
         return "log-repeats";
     if (newer->log_interval_ms != started->log_interval_ms)
         return "log-interval";
+    if (strcmp(newer->log_chain, started->log_chain) != 0)
+        return "log-chain";
     if (newer->children != started->children)
         return "children";
     if (newer->io_uring != started->io_uring)

@@ -89,6 +89,12 @@ static int set_log_interval(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_log_chain(struct policy_parser *parser, const char *value)
+{
+    parser->policy->log_chain_line = parser->reader.line;
+    return policy_value_path(parser, value, parser->policy->log_chain);
+}
+
 static int set_children(struct policy_parser *parser, const char *value)
 {
     int choice = policy_value_choose(parser, value, policy_words_children);
@@ -123,6 +129,7 @@ const struct policy_key policy_keys_policy[] = {
     {"log-handshakes", false, set_log_handshakes},
     {"log-repeats", false, set_log_repeats},
     {"log-interval", false, set_log_interval},
+    {"log-chain", false, set_log_chain},
     {"children", false, set_children},
     {"io-uring", false, set_io_uring},
     {"reload", false, set_reload},

@@ -122,6 +122,8 @@ struct policy {
     char log_path[PATH_MAX]; /* POLICY_LOG_FILE: the file; POLICY_LOG_JOURNALD: the journal's socket */
     enum policy_log_failure log_failure;
     enum policy_log_handshakes log_handshakes;
+    char log_chain[PATH_MAX]; /* the file of the key under which lines are chained; empty: they are not */
+    unsigned log_chain_line;
     uint32_t log_repeats;     /* lines of events with the same reason in an interval; 0: all */
     uint32_t log_interval_ms; /* in which lines are counted, at least a second */
     enum policy_reload reload;

@@ -83,6 +83,8 @@ static void print_policy(struct printer *out, const struct policy *policy)
     else
         print(out, "log-repeats = %u\n", policy->log_repeats);
     print_duration(out, "log-interval", policy->log_interval_ms);
+    if (policy->log_chain[0] != '\0')
+        print(out, "log-chain = %s\n", policy->log_chain);
     print(out, "children = %s\n", policy_words_children[policy->children]);
     print(out, "io-uring = %s\n", policy_words_io_uring[policy->io_uring]);
     print(out, "reload = %s\n", policy_words_reload[policy->reload]);

@@ -1,5 +1,6 @@
 /*
- * Checks at the end of a policy file: a rule that seals needs keys from [seal]. config/keys.c checks the key files.
+ * Checks at the end of a policy file: a rule that seals needs keys from [seal], and a chain needs lines.
+ * config/keys.c checks the key files.
  */
 #include "policy/parser.h"
 
@@ -34,6 +35,10 @@ static int check_connect(struct policy_parser *parser, const struct policy_rule 
 int policy_validate(struct policy_parser *parser)
 {
     const struct policy *policy = parser->policy;
+    if (policy->log_chain[0] != '\0' && policy->log == POLICY_LOG_JOURNALD)
+        return policy_fail_at(
+            parser, policy->log_chain_line,
+            "log-chain chains lines, and log = journald has none, expected a file, syslog or stderr");
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct policy_rule *rule = &policy->rules[i];
         if (rule->seal == POLICY_SEAL_OFF)

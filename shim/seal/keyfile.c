@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,16 +41,16 @@ static int check_file(int fd, const struct stat *status, const char *path, enum 
 }
 
 /*
- * Opens and checks a file for `keyring`. Returns NULL with *error filled if it must not be used, or if it is larger
+ * Opens and checks a file. Returns NULL with *error filled if it must not be used, or if it is larger
  * than `largest` bytes. The first check is there for a FIFO, on which fopen() would wait for a writer.
  */
-static FILE *open_checked(const struct pfswrap_keyring *keyring, const char *path, enum file_trust use,
-                          off_t largest, size_t *size, struct pfswrap_keys_error *error)
+static FILE *open_checked(bool is_wanted, const char *path, enum file_trust use, off_t largest, size_t *size,
+                          struct pfswrap_keys_error *error)
 {
     struct stat status;
     FILE *file = NULL;
 
-    if (keyring == NULL || path == NULL) {
+    if (!is_wanted || path == NULL) {
         keys_error_set(error, "an argument is missing");
         return NULL;
     }
@@ -150,7 +151,7 @@ static int load_key(struct pfswrap_keyring *keyring, const char *path, struct pf
     char text[KEY_FILE_MAX + 1] = {0};
     size_t size = 0;
     int result = -1;
-    FILE *const file = open_checked(keyring, path, FILE_SECRET, KEY_FILE_MAX, &size, error);
+    FILE *const file = open_checked(keyring != NULL, path, FILE_SECRET, KEY_FILE_MAX, &size, error);
     struct stat status = {0};
     int64_t created;
     ssize_t length;
@@ -167,6 +168,26 @@ static int load_key(struct pfswrap_keyring *keyring, const char *path, struct pf
         keyring_set_created(keyring, add == pfswrap_keyring_add_psk, created);
     (void)fclose(file);
     sodium_memzero(key, sizeof key);
+    sodium_memzero(text, sizeof text);
+    return result;
+}
+
+int keyfile_load_secret(uint8_t key[PFSWRAP_KEY_BYTES], const char *path, struct pfswrap_keys_error *error)
+{
+    char text[KEY_FILE_MAX + 1] = {0};
+    size_t size = 0;
+    int64_t created;
+    int result = -1;
+    FILE *const file = open_checked(true, path, FILE_SECRET, KEY_FILE_MAX, &size, error);
+    ssize_t length;
+
+    if (file == NULL)
+        return -1;
+    if ((length = read_all(file, text, KEY_FILE_MAX)) < 0)
+        keys_error_set(error, "%s: %s", path, strerror(errno));
+    else
+        result = parse_key(key, text, (size_t)length, path, &created, error);
+    (void)fclose(file);
     sodium_memzero(text, sizeof text);
     return result;
 }
@@ -188,7 +209,7 @@ int pfswrap_keyring_load_peers(struct pfswrap_keyring *keyring, const char *path
 {
     size_t size = 0;
     int result = -1;
-    FILE *const file = open_checked(keyring, path, FILE_SETTINGS, PEERS_FILE_MAX, &size, error);
+    FILE *const file = open_checked(keyring != NULL, path, FILE_SETTINGS, PEERS_FILE_MAX, &size, error);
     char *text;
     ssize_t length;
 

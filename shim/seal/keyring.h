@@ -74,6 +74,9 @@ bool keyring_name_is_valid(const char *name, size_t length);
 /* Whether both have the same entries in the same order. Secrets are compared in constant time. */
 bool keyring_is_equal(const struct pfswrap_keyring *one, const struct pfswrap_keyring *other);
 
+/* Reads a key file that no keyring is for. Returns 0, or -1 with *error filled. The caller wipes the key. */
+int keyfile_load_secret(uint8_t key[PFSWRAP_KEY_BYTES], const char *path, struct pfswrap_keys_error *error);
+
 /* Formats *error like printf(3), unless `error` is NULL. */
 void keys_error_set(struct pfswrap_keys_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -158,7 +158,7 @@ static bool will_fail(const char *path)
         if (will_fail(path))                                                                                       \
             return call;                                                                                           \
         planes_before_exec(environment_is_guarded() && is_alike(checked_));                                        \
-        audit_write_counts();                                                                                      \
+        audit_finish("exec");                                                                                      \
         int result_ = call;                                                                                        \
         planes_exec_failed();                                                                                      \
         return result_;                                                                                            \

@@ -16,7 +16,7 @@ void exit_connections(void)
 {
     PLANES_EACH(plane, exit)
     plane->exit();
-    audit_write_counts();
+    audit_finish("exit");
 }
 
 __attribute__((destructor)) static void end_connections(void)
@@ -28,7 +28,8 @@ __attribute__((destructor)) static void end_connections(void)
 __attribute__((constructor)) static void prepare_quick_exit(void)
 {
     const struct policy *const policy = pfswrap_policy();
-    if (planes_want() || policy->log_handshakes == POLICY_LOG_HANDSHAKES_SUMMARY || policy->log_repeats > 0)
+    if (planes_want() || policy->log_handshakes == POLICY_LOG_HANDSHAKES_SUMMARY || policy->log_repeats > 0 ||
+        policy->log_chain[0] != '\0')
         (void)at_quick_exit(exit_connections);
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "moment.h"
+#include "verify.h"
 #include "../arguments.h"
 #include "../commands.h"
 #include "../message.h"
@@ -24,10 +25,10 @@ enum {
 
 static const char usage[] =
     "expected pfswrap report [--html FILE] [--json] [--policy FILE]... [--since TIME] [--until "
-    "TIME] [--gap TIME] [--cryptoperiod TIME] [--title TEXT] LOG...";
+    "TIME] [--gap TIME] [--cryptoperiod TIME] [--title TEXT] LOG..., or pfswrap report --verify KEY-FILE LOG...";
 
 struct options {
-    const char *html, *title;
+    const char *html, *title, *verify;
     const char *policies[POLICIES_MAX];
     size_t policy_count;
     bool is_json;
@@ -48,6 +49,8 @@ static int set_option(void *closure, const char *option, const char *value)
     static const char duration_form[] = "a number with s, m, h or d, such as 6h";
     if (strcmp(option, "--html") == 0) {
         options->html = value;
+    } else if (strcmp(option, "--verify") == 0) {
+        options->verify = value;
     } else if (strcmp(option, "--title") == 0) {
         options->title = value;
     } else if (strcmp(option, "--policy") == 0) {
@@ -134,6 +137,8 @@ int command_report(int argc, char **argv)
     const int first = parse_options(argc, argv, &options);
     if (first < 0)
         return 2;
+    if (options.verify != NULL)
+        return report_verify(argv + first, (size_t)(argc - first), options.verify);
     report.title = options.title;
     report.made = (int64_t)time(NULL) * MOMENT_SECOND;
     report.evidence.since = options.since;

@@ -33,12 +33,21 @@ static void put(void *record, const char *key, char *value)
     record_put(record, key, value);
 }
 
+/* Keeps the text, which is changed when it is read. */
+static void keep_raw(struct reader *reader, const char *text, size_t length)
+{
+    reader->raw_length = length <= READER_RAW_MAX ? length : 0;
+    memcpy(reader->raw, text, reader->raw_length);
+}
+
 /* MESSAGE of a program that logs to standard error or syslog: a line of JSON within the entry. */
-static bool read_message(struct record *record)
+static bool read_message(struct reader *reader, struct record *record)
 {
     char *const message = record->message;
     struct record inner = {.host = record->host, .unit = record->unit};
     enum damage damage;
+    if (message != NULL)
+        keep_raw(reader, message, strlen(message));
     if (message == NULL || message[0] != '{' || !json_line_read(message, strlen(message), put, &inner) ||
         !record_finish(&inner, &damage))
         return false;
@@ -53,7 +62,7 @@ enum reading reader_finish_entry(struct reader *reader, struct record *record, e
     record->is_journal = true;
     if (record->text[FIELD_EVENT] != NULL)
         return record_finish(record, damage) ? READING_RECORD : READING_DAMAGED;
-    return read_message(record) ? READING_RECORD : READING_FOREIGN;
+    return read_message(reader, record) ? READING_RECORD : READING_FOREIGN;
 }
 
 /*
@@ -95,6 +104,7 @@ static enum reading read_line(struct reader *reader, char *line, size_t length, 
     char *const json = skip_prefix(reader, line);
     if (json == NULL)
         return READING_FOREIGN;
+    keep_raw(reader, json, length - (size_t)(json - line));
     if (json[0] != '{' || !json_line_read(json, length - (size_t)(json - line), put, record))
         return READING_DAMAGED;
     if (!record->is_journal) {
@@ -102,6 +112,7 @@ static enum reading read_line(struct reader *reader, char *line, size_t length, 
         return record_finish(record, damage) ? READING_RECORD : READING_DAMAGED;
     }
     reader->format = "journal, JSON";
+    reader->raw_length = 0;
     return reader_finish_entry(reader, record, damage);
 }
 
@@ -120,6 +131,7 @@ enum reading reader_next(struct reader *reader, struct record *record, enum dama
         char *line;
         size_t length;
         *record = (struct record){0};
+        reader->raw_length = 0;
         const enum stream_result result = log_stream_line(&reader->stream, &line, &length);
         if (result == STREAM_END)
             return READING_END;

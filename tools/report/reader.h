@@ -12,6 +12,7 @@ enum {
     READER_NAME_MAX = 256,        /* bytes of a host's or unit's name */
     READER_ENTRY_MAX = 64 * 1024, /* bytes of an entry of the journal that are kept */
     READER_FIELD_MAX = 16 * 1024, /* bytes of one of its values; longer ones are skipped */
+    READER_RAW_MAX = 8192,        /* bytes of a line that are kept as they are; pfswrap writes 4,096 at most */
     READER_EXCERPT_MAX = 120,     /* bytes of a damaged line that are shown */
 };
 
@@ -23,6 +24,8 @@ struct reader {
     char host[READER_NAME_MAX];           /* of the last record; empty: not known */
     char excerpt[READER_EXCERPT_MAX + 1]; /* of the last damaged line, as it is */
     char entry[READER_ENTRY_MAX];         /* the values of an entry */
+    char raw[READER_RAW_MAX];             /* the JSON of the last record, as it was written, */
+    size_t raw_length;                    /* and its length; 0: it is longer, or an entry with fields */
 };
 
 enum reading {

@@ -84,7 +84,8 @@ enum field {
     X(UNJUDGED, "unjudged")                                                                                        \
     X(RELOAD, "reload")                                                                                            \
     X(EXPIRING, "expiring")                                                                                        \
-    X(EXPIRED, "expired")
+    X(EXPIRED, "expired")                                                                                          \
+    X(END, "end")
 
 enum event {
 #define X(name, word) EVENT_##name,

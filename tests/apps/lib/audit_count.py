@@ -9,7 +9,7 @@ import json
 import re
 
 EVENTS = ("policy lost handshake override would-override refused would-refuse failed unprotected opened closed plain left "
-          "observed weak plaintext unjudged reload expiring expired").split()
+          "observed weak plaintext unjudged reload expiring expired end").split()
 SIMPLE = "refused would-refuse failed unprotected plain left weak plaintext unjudged".split()
 LINE_MAX = 128 * 1024  # pfswrap writes 4,096 bytes at most
 NIST_GROUPS = {"P-256", "P-384", "P-521"}

@@ -173,13 +173,15 @@ START_TEST(an_unknown_key_is_refused_with_the_known_ones)
 {
     expect_refused("[policy]\nmod = audit\n",
                    "test.conf:2: unknown key mod in [policy], expected mode, log, log-failure, "
-                   "log-handshakes, log-repeats, log-interval, children, io-uring or reload");
+                   "log-handshakes, log-repeats, log-interval, "
+                   "log-chain, children, io-uring or reload");
     expect_refused("[policy]\nMode = audit\n",
                    "test.conf:2: unknown key Mode in [policy], expected mode, log, log-failure, "
-                   "log-handshakes, log-repeats, log-interval, children, io-uring or reload");
-    expect_refused("[policy]\n= audit\n",
-                   "test.conf:2: unknown key  in [policy], expected mode, log, log-failure, "
-                   "log-handshakes, log-repeats, log-interval, children, io-uring or reload");
+                   "log-handshakes, log-repeats, log-interval, "
+                   "log-chain, children, io-uring or reload");
+    expect_refused("[policy]\n= audit\n", "test.conf:2: unknown key  in [policy], expected mode, log, log-failure, "
+                                          "log-handshakes, log-repeats, log-interval, "
+                                          "log-chain, children, io-uring or reload");
     expect_refused("[listen a]\npeer = x\n",
                    "test.conf:2: unknown key peer in [listen], expected address, seal, layer, "
                    "clients, service, post-quantum or plaintext");
