@@ -132,7 +132,7 @@ _pfswrap() {
         --since | --until | --gap | --cryptoperiod | --title) return ;;
         esac
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W '--html --json --policy --since --until --gap --cryptoperiod --title' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W '--html --json --policy --since --until --gap --cryptoperiod --title --verify' -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             compopt -o filenames 2>/dev/null
