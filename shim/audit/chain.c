@@ -95,6 +95,10 @@ static void become_child(void)
     struct line name = {.text = CHAIN->name, .length = strlen(CHAIN->name), .room = CHAIN_NAME_MAX - 1};
     const size_t step = name.length;
     uint8_t key[CHAIN_KEY_BYTES];
+    if (step == 0) { /* too many forks before this one */
+        CHAIN->generation = *process_generation;
+        return;
+    }
     memcpy(key, CHAIN->fork_keys[forks & 1], sizeof key);
     line_puts(&name, "/");
     line_put_digits(&name, forks, 1);
@@ -132,7 +136,7 @@ static void after_fork_in_child(enum process_fork kind)
     is_inside = false;
     atomic_flag_clear(&is_replacing);
     atomic_store(&is_stuck, false);
-    if (is_on && CHAIN->name[0] != '\0')
+    if (is_on)
         become_child();
 }
 

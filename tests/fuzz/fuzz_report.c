@@ -1,6 +1,7 @@
 /*
  * libFuzzer: any bytes are a log for pfswrap report, or are counted as damaged; what a record contains becomes text
- * of the page and never markup, and reaches no table with a control character.
+ * of the page and never markup, and reaches no table with a control character. The same bytes go to the verifier of
+ * chains, under a key that the corpus does not have: no line is right.
  */
 #include "../../tools/report/html.h"
 
@@ -11,6 +12,7 @@
 
 #include "../../tools/report/json_line.h"
 #include "../../tools/report/moment.h"
+#include "../../tools/report/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,12 +53,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum damage damage;
     enum reading reading;
     static bool is_started;
+    static struct verifier verifier;
+    static const uint8_t key[CHAIN_KEY_BYTES] = {7};
+    char wrong[VERIFY_PROBLEM];
     if (size > 0 && strchr("\x1f\xfd\x28"
                            "B",
                            data[0]) != NULL) /* no other program is started */
         return 0;
-    if (!is_started)
+    if (!is_started) {
         evidence_start(&evidence);
+        check(verifier_start(&verifier, key));
+    }
     is_started = true;
     const int fd = memfd_create("log", MFD_CLOEXEC);
     check(fd >= 0 && write(fd, data, size) == (ssize_t)size);
@@ -67,6 +74,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (reading != READING_RECORD)
             continue;
         check_record(&record);
+        const struct verify_place place = {
+            .path = "log", .program = record_text(&record, FIELD_PROGRAM), .pid = record_text(&record, FIELD_PID)};
+        check(!verifier_add(&verifier, reader.raw, reader.raw_length, &place, wrong) && verifier.verified == 0);
+        check(strlen(wrong) > 0 && utf8_check(wrong, strlen(wrong)));
         evidence_add(&evidence, &record, "origin");
     }
     check(log_stream_close(&reader.stream, false, problem, sizeof problem) == 0);
