@@ -85,7 +85,7 @@ FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-saniti
 
 # A target that reads what the commands read needs their code, too.
 build-fuzz/fuzz_counters: FUZZ_TOOLS := $(addprefix tools/,snapshot.c snapshot_object.c safe_text.c)
-build-fuzz/fuzz_report: FUZZ_TOOLS := $(wildcard tools/report/*.c) tools/json.c tools/message.c
+build-fuzz/fuzz_report: FUZZ_TOOLS := $(wildcard tools/report/*.c) tools/arguments.c tools/json.c tools/message.c
 build-fuzz/fuzz_report: $(wildcard tools/report/*.[ch])
 
 build-fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.c $(wildcard tests/fuzz/*.h shim/seal/*.h shim/policy/*.h shim/wire/*.h include/pfswrap/*.h tools/snapshot*.[ch]) $(CORE_SRC) $(B)/shim/seal/mlkem.o

@@ -35,7 +35,7 @@ static inline void chain_key_derive(uint8_t to[CHAIN_KEY_BYTES], const uint8_t k
                                     const char *label, const char *text, size_t length)
 {
     uint8_t input[32 + CHAIN_NAME_MAX];
-    const size_t label_length = strlen(label);
+    const size_t label_length = strnlen(label, sizeof input - CHAIN_NAME_MAX);
     memcpy(input, label, label_length);
     memcpy(input + label_length, text, length);
     (void)crypto_generichash(to, CHAIN_KEY_BYTES, input, label_length + length, key, CHAIN_KEY_BYTES);

@@ -62,10 +62,10 @@ enum { NETWORK_TEXT = INET6_ADDRSTRLEN + 4 };
 static void put_ipv6(struct line *line, const uint8_t *bytes)
 {
     static const char digits[] = "0123456789abcdef";
-    int groups = 3;
+    size_t groups = 3;
     while (groups > 0 && bytes[2 * groups - 2] == 0 && bytes[2 * groups - 1] == 0)
         groups--;
-    for (int i = 0; i < groups; i++) {
+    for (size_t i = 0; i < groups; i++) {
         const unsigned group = (unsigned)bytes[2 * i] << 8 | bytes[2 * i + 1];
         int shift = 12;
         while (shift > 0 && group >> shift == 0)

@@ -55,7 +55,8 @@ END_TEST
 START_TEST(every_key_prints_and_parses_back)
 {
     expect_round_trip(
-        "[policy]\nmode = audit\nlog = journald:/run/a b\nlog-failure = refuse\nlog-handshakes = summary\n"
+        "[policy]\nmode = audit\nlog = /run/a b\nlog-chain = /run/key\nlog-failure = refuse\nlog-handshakes = "
+        "summary\n"
         "log-repeats = 20\nlog-interval = 5m\nchildren = allow\nio-uring = "
         "require\nreload = auto\n"
         "[tls]\nmin-version = 1.2\ngroups = x25519, secp521r1\nciphersuites = TLS_AES_128_CCM_SHA256\n"
@@ -73,7 +74,9 @@ START_TEST(every_key_prints_and_parses_back)
         "[connect c]\naddress = [::1]:1\nseal = require\npeer = x\npeer = y\n"
         "[connect d]\naddress = 1.2.3.4/32:1\n[end]\n");
     ck_assert_ptr_nonnull(strstr(first, "\nreload = auto\n"));
-    ck_assert_ptr_nonnull(strstr(first, "\nlog-handshakes = summary\nlog-repeats = 20\nlog-interval = 300s\n"));
+    expect_round_trip("[policy]\nlog = journald:/run/a b\n");
+    ck_assert_ptr_nonnull(
+        strstr(first, "\nlog-handshakes = summary\nlog-repeats = 20\nlog-interval = 300s\nlog-chain = /run/key\n"));
     ck_assert_ptr_nonnull(
         strstr(first, "\non-removal = now\nmax-key-age = 90d\nwarn-before = 25h\nexpired = refuse\n"));
     ck_assert_ptr_nonnull(strstr(first, "\n\n[end]\n"));

@@ -43,6 +43,10 @@ START_TEST(bad_values_of_policy_are_refused)
                    "test.conf:2: log-handshakes = none, expected all, summary or off");
     expect_refused("[policy]\nlog-repeats = 0\n",
                    "test.conf:2: log-repeats = 0, expected all or a whole number from 1 to 1000000");
+    expect_refused("[policy]\nlog = journald\nlog-chain = /key\n",
+                   "test.conf:3: log-chain chains lines, and log = journald has none, expected a file, syslog or "
+                   "stderr");
+    expect_refused("[policy]\nlog-chain = on\n", "test.conf:2: log-chain = on, expected an absolute path");
     expect_refused("[policy]\nlog-interval = 999ms\n", "test.conf:2: log-interval = 999ms, expected 1s or more");
     expect_refused("[policy]\nlog-failure = ignore\n",
                    "test.conf:2: log-failure = ignore, expected continue or refuse");
