@@ -146,7 +146,7 @@ def prove_changes(tap, key, log):
     handshakes = [number for number, line in enumerate(lines) if b'"event":"handshake"' in line]
     at = handshakes[1]
     forged = re.sub(rb'"mac":"\w+"', b'"mac":"' + b"0" * 32 + b'"', lines[at])
-    other_chain = re.sub(rb'"chain":"\w', b'"chain":"f', lines[at].replace(b'"chain":"f', b'"chain":"0'))
+    other_chain = re.sub(rb'"chain":"(\w)', lambda found: b'"chain":"' + (b"0" if found[1] != b"0" else b"1"), lines[at])
     changes = {
         "a changed character": (lines[:at] + [lines[at].replace(b"TLSv1.3", b"TLSv1.2")] + lines[at + 1:],
                                 [(at + 1, "was changed")]),
