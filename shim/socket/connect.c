@@ -15,7 +15,11 @@
 #include "socket/data_call.h"
 #include "socket/unconnected.h"
 
-int connect_finish(int fd, const struct sockaddr *address, socklen_t length)
+/*
+ * `fd` is or will be connected to `address` by the kernel: the planes see it, and all its numbers, from now on.
+ * Returns 0; or -1 with errno: the connection was cut, and the call must fail.
+ */
+static int connect_finish(int fd, const struct sockaddr *address, socklen_t length)
 {
     const int saved = errno;
     int next = 0;

@@ -14,10 +14,4 @@
  */
 int connect_before_fast(int fd, const struct sockaddr *address, socklen_t length, int *flags);
 
-/*
- * `fd` is or will be connected to `address` by the kernel: the planes see it, and all its numbers, from now on.
- * Returns 0; or -1 with errno: the connection was cut, and the call must fail.
- */
-int connect_finish(int fd, const struct sockaddr *address, socklen_t length);
-
 #endif

@@ -56,15 +56,16 @@ int dup_finish(int fd, int copy)
     return copy;
 }
 
-int dup_known(int fd, int lowest, bool cloexec)
+/* dup(2), if the number's plane does that. Or FD_FOREIGN: the kernel duplicates it. */
+static int dup_known(int fd)
 {
     const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
-    return operations != NULL && operations->dup != NULL ? operations->dup(fd, lowest, cloexec) : FD_FOREIGN;
+    return operations != NULL && operations->dup != NULL ? operations->dup(fd, 0, false) : FD_FOREIGN;
 }
 
 PFSWRAP_EXPORT int dup(int fd)
 {
-    const int copy = dup_known(fd, 0, false);
+    const int copy = dup_known(fd);
     return copy != FD_FOREIGN ? copy : dup_finish(fd, real_libc()->dup(fd));
 }
 

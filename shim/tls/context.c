@@ -29,7 +29,8 @@ static const struct libssl_method *fixed_method_find(const struct libssl *lib, c
     return NULL;
 }
 
-bool tls_context_is_dtls(const struct libssl *lib, const SSL_CTX *context)
+/* Whether the context is for DTLS. */
+static bool is_dtls(const struct libssl *lib, const SSL_CTX *context)
 {
     enum { DTLS_MAJOR = 0xfe };
     const SSL_METHOD *method = lib->SSL_CTX_get_ssl_method(context);
@@ -76,7 +77,7 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
         return "no memory for the context's record";
     /* A server that fails only at the handshake has not read the client's datagram, and would try again and again.
      */
-    if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && tls_context_is_dtls(lib, context))
+    if (pfswrap_policy()->tls.dtls == POLICY_DTLS_REFUSE && is_dtls(lib, context))
         return "DTLS is refused by the policy";
     if (fixed != NULL) {
         record->program_method = fixed->fixed;

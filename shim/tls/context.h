@@ -7,9 +7,6 @@
 
 #include "tls/state.h"
 
-/* Whether the context is for DTLS. */
-bool tls_context_is_dtls(const struct libssl *lib, const SSL_CTX *context);
-
 /* Whether the program has asked for a method for a single version, on a context or on a connection. */
 bool tls_context_has_fixed_method(const struct libssl *lib, const SSL_CTX *context);
 bool tls_connection_has_fixed_method(const struct libssl *lib, const SSL *ssl);
