@@ -34,13 +34,13 @@ static inline bool events_concern(int fd)
  */
 static inline short events_ask(int fd, short events, bool *held_back)
 {
-    const struct fd_operations *operations = fd_is_known(fd) ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     return operations != NULL && operations->poll_ask != NULL ? operations->poll_ask(fd, events, held_back)
                                                               : events;
 }
 static inline short events_answer(int fd, short events, short revents)
 {
-    const struct fd_operations *operations = fd_is_known(fd) ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     return operations != NULL && operations->poll_answer != NULL ? operations->poll_answer(fd, events, revents)
                                                                  : revents;
 }

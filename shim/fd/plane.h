@@ -214,4 +214,10 @@ static inline const struct fd_operations *fd_operations_of(int fd)
     return fd_word_record(word) != 0 ? &planes[fd_word_plane(word)]->operations : NULL;
 }
 
+/* The same for a number about which nothing may be recorded: then it costs one load. */
+static inline const struct fd_operations *fd_operations_if_known(int fd)
+{
+    return fd_is_known(fd) ? fd_operations_of(fd) : NULL;
+}
+
 #endif

@@ -11,11 +11,6 @@
 #include "base/raw_syscall.h"
 #include "fd/plane.h"
 
-static const struct fd_operations *operations_of(int fd)
-{
-    return fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
-}
-
 bool program_socket_tcp_address(int fd, enum program_socket_end end, struct sockaddr_in6 *address)
 {
     const int saved = errno;
@@ -52,7 +47,7 @@ bool program_socket_address(int fd, enum program_socket_end end, struct sockaddr
 size_t program_socket_available(int fd)
 {
     const int saved = errno;
-    const struct fd_operations *operations = operations_of(fd);
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     ssize_t bytes = FD_FOREIGN;
     if (operations != NULL && operations->available != NULL)
         bytes = operations->available(fd);
@@ -67,7 +62,7 @@ size_t program_socket_available(int fd)
 ssize_t program_socket_peek(int fd, void *bytes, size_t size)
 {
     const int saved = errno;
-    const struct fd_operations *operations = operations_of(fd);
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     const struct iovec vector = {.iov_base = bytes, .iov_len = size};
     ssize_t got = FD_FOREIGN;
     if (operations != NULL && operations->receive != NULL)
@@ -81,7 +76,7 @@ ssize_t program_socket_peek(int fd, void *bytes, size_t size)
 void program_socket_shutdown(int fd, int how)
 {
     const int saved = errno;
-    const struct fd_operations *operations = operations_of(fd);
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     int result = FD_FOREIGN;
     if (operations != NULL && operations->shutdown != NULL)
         result = operations->shutdown(fd, how);

@@ -87,28 +87,28 @@ static inline bool fd_has_operations(int fd)
 /* Whether a plane makes the bytes of the stream: the kernel has others. */
 static inline bool fd_has_own_stream(int fd)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     return operations != NULL && operations->receive != NULL;
 }
 
 /* Before libc sends bytes without an interposed call. 0, or -1 with errno. */
 static inline int fd_before_unseen(int fd, const void *caller)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     return operations != NULL && operations->before_unseen != NULL ? operations->before_unseen(fd, caller) : 0;
 }
 
 /* The same before stdio gets a stream on the descriptor. */
 static inline int fd_before_stream(int fd, const void *caller)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     return operations != NULL && operations->before_stream != NULL ? operations->before_stream(fd, caller) : 0;
 }
 
 /* Whether a call must be refused that moves bytes within the kernel, or later. */
 static inline bool fd_refuses_unseen(int fd)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     return operations != NULL && operations->refuses_unseen != NULL && operations->refuses_unseen(fd);
 }
 

@@ -33,7 +33,7 @@
 static void join(int fd, int copy, uint64_t word)
 {
     atomic_thread_fence(memory_order_seq_cst);
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     if (operations != NULL && operations->receive != NULL && operations->copied != NULL)
         operations->copied(fd, copy, word);
 }
@@ -59,7 +59,7 @@ int dup_finish(int fd, int copy)
 /* dup(2), if the number's plane does that. Or FD_FOREIGN: the kernel duplicates it. */
 static int dup_known(int fd)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     return operations != NULL && operations->dup != NULL ? operations->dup(fd, 0, false) : FD_FOREIGN;
 }
 
@@ -122,7 +122,7 @@ static int dup_foreign_to(int fd, int fd2, int flags)
 /* dup2() or dup3() to another number, which is possible as far as is known. */
 static int dup_to(int fd, int fd2, int flags)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     const int copy = operations != NULL && operations->dup_to != NULL
                          ? operations->dup_to(fd, fd2, (flags & O_CLOEXEC) != 0)
                          : FD_FOREIGN;

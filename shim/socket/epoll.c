@@ -19,7 +19,7 @@
 
 PFSWRAP_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     if (operations != NULL && operations->epoll_control != NULL) {
         const int result = operations->epoll_control(epoll, operation, fd, event);
         if (result != FD_FOREIGN)

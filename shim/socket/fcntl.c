@@ -16,7 +16,7 @@
 static inline __attribute__((always_inline)) int fcntl_as(int (*real)(int, int, ...), int fd, int command,
                                                           long argument)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     if (operations != NULL && operations->fcntl != NULL) {
         const int result = operations->fcntl(fd, command, argument);
         if (result != FD_FOREIGN)
@@ -60,7 +60,7 @@ PFSWRAP_EXPORT int ioctl(int fd, ioctl_request request, ...)
     va_start(list, request);
     void *argument = va_arg(list, void *);
     va_end(list);
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     if (operations != NULL && operations->ioctl != NULL) {
         const int result = operations->ioctl(fd, (unsigned long)request, argument);
         if (result != FD_FOREIGN)

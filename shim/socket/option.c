@@ -72,7 +72,7 @@ PFSWRAP_EXPORT int getsockopt(int fd, int level, int option, void *value, sockle
         errno = rule_of(level, option).error;
         return -1;
     }
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     if (operations != NULL && operations->get_option != NULL) {
         const int answer = operations->get_option(fd, level, option, value, length);
         if (answer != FD_FOREIGN)
@@ -131,7 +131,7 @@ static int refusal(int fd, const struct rule *rule, const void *value, socklen_t
 /* Options that are not the kernel's alone. Returns whether the call is done, and succeeds. */
 static bool honour(int fd, int level, int option, const void *value, socklen_t length)
 {
-    const struct fd_operations *operations = fd_word(fd) != 0 ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     if (operations != NULL && operations->set_option != NULL &&
         operations->set_option(fd, level, option, value, length) == 0)
         return true;

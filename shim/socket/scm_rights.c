@@ -48,7 +48,7 @@ static int pass(struct scm_rights *scm_rights, size_t offset)
 {
     int fd;
     memcpy(&fd, (const char *)scm_rights->message->msg_control + offset, sizeof fd);
-    const struct fd_operations *operations = fd_is_known(fd) ? fd_operations_of(fd) : NULL;
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     const int error = operations != NULL && operations->export_bare != NULL ? operations->export_bare(fd) : 0;
     if (error == 0 || error == EBADF)
         return error;

@@ -26,15 +26,10 @@ size_t spawn_room(const posix_spawn_file_actions_t *actions)
     return spawn_bytes(actions, (size_t)2 * SPAWN_HANDOFFS_MAX);
 }
 
-static const struct fd_operations *operations_of(int fd)
-{
-    return fd_is_known(fd) ? fd_operations_of(fd) : NULL;
-}
-
 /* The number will work in a program without pfswrap, too. Returns 0 or an errno. */
 static int export_bare(int fd)
 {
-    const struct fd_operations *operations = operations_of(fd);
+    const struct fd_operations *operations = fd_operations_if_known(fd);
     return operations != NULL && operations->export_bare != NULL ? operations->export_bare(fd) : 0;
 }
 
@@ -116,7 +111,8 @@ static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_
 {
     for (int fd = fd_next_known(STANDARD_LAST + 1); fd >= 0 && plan->count < SPAWN_HANDOFFS_MAX;
          fd = fd_next_known((unsigned)fd + 1)) {
-        const struct fd_operations *operations = fd_is_hidden(fd) || fd_is_closing(fd) ? NULL : operations_of(fd);
+        const struct fd_operations *operations =
+            fd_is_hidden(fd) || fd_is_closing(fd) ? NULL : fd_operations_if_known(fd);
         const bool duplicated = is_duplicated(actions, fd), cloexec = fd_cloexec(fd);
         if (operations == NULL || operations->export_handoff == NULL || (!duplicated && cloexec) ||
             add_handoff(plan, operations, fd, cloexec) || !duplicated)
