@@ -10,7 +10,7 @@ import textwrap
 
 from lib import certs, peers
 from lib.audit_count import Count, table
-from lib.process import DEADLINE, run, wait_until
+from lib.process import DEADLINE, PYTHON, run, wait_until
 from lib.tap import Tap, check, contains, equal, lacks
 from lib.wrap import LAUNCHER, Wrap
 
@@ -60,7 +60,7 @@ def wrap_with(*lines):
 
 
 def client(wrap, port, end, expected=0):
-    result = run(wrap.argv(["python3", "-c", CLIENT + end, port]))
+    result = run(wrap.argv([*PYTHON, "-c", CLIENT + end, port]))
     equal(result.status, expected, f"{result!r}; log: {wrap.tail()}")
     return result
 
@@ -108,7 +108,7 @@ def prove_endings(tap, port):
 def prove_interval(tap, port):
     with tap.case("log-interval = 1s: the count is written when the interval is over, with its times"):
         wrap = wrap_with("log-handshakes = summary", "log-interval = 1s")
-        process = subprocess.Popen(wrap.argv(["python3", "-uc", CLIENT + "while True:\n    shake(1); print(1)", port]),
+        process = subprocess.Popen(wrap.argv([*PYTHON, "-uc", CLIENT + "while True:\n    shake(1); print(1)", port]),
                                    stdout=subprocess.PIPE)
         try:
             wait_until(lambda: wrap.events("handshake", role="client")[3:], lambda: f"four lines; log: {wrap.tail()}")
@@ -133,7 +133,7 @@ def prove_report(tap):
     documents, counts = {}, {}
     for how in ("all", "summary"):
         wrap = wrap_with(f"log-handshakes = {how}")
-        result = run(wrap.argv(["python3", "-c", BOTH, certs.server().cert, certs.server().key]))
+        result = run(wrap.argv([*PYTHON, "-c", BOTH, certs.server().cert, certs.server().key]))
         equal(result.status, 0, f"{result!r}; log: {wrap.tail()}")
         documents[how], counts[how] = report_json(wrap.log), Count(wrap.log.read_bytes().splitlines())
         counts[how].lines = len(wrap.events())

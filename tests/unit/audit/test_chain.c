@@ -2,6 +2,8 @@
 #include "../suite.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +13,7 @@
 #include "audit/chain.h"
 #include "audit/chain_keys.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 
 static const uint8_t master[CHAIN_KEY_BYTES] = "a key of 32 bytes, as in a file";
 
@@ -188,6 +191,12 @@ START_TEST(after_many_generations_lines_are_in_no_chain)
 }
 END_TEST
 
+/* As vfork() does it, which a sanitizer makes a fork of. Its child may change no local variable. */
+static inline __attribute__((always_inline)) long raw_vfork(void)
+{
+    return raw_syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+}
+
 /* A child of vfork() has its parent's memory. */
 START_TEST(a_child_of_vfork_writes_the_next_line_of_its_parent)
 {
@@ -195,12 +204,12 @@ START_TEST(a_child_of_vfork_writes_the_next_line_of_its_parent)
     char value[256];
     int status;
     start();
-    const pid_t child = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
+    const long child = raw_vfork();
     if (child == 0) {
         (void)write_line(of_child);
-        _exit(0);
+        raw_exit(0);
     }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(waitpid((pid_t)child, &status, 0), child);
     ck_assert_str_eq(value_of(of_child, "\"seq\":", value), "0");
     ck_assert_str_eq(value_of(write_line(of_parent), "\"seq\":", value), "1");
 }
