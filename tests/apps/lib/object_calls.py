@@ -5,6 +5,7 @@ imported function of libc, with the calls that libc makes for it. A number that 
 found there; the sources name it.
 """
 
+import functools
 import re
 
 from lib.filters import numbers
@@ -59,11 +60,19 @@ def unknown_imports():
 KEPT_BY_CALLS = {"bx", "bp", "r12", "r13", "r14", "r15"}
 
 
+@functools.lru_cache(maxsize=None)
 def register(name):
     """One name for all sizes of a register: rax, eax and al are ax."""
     return re.sub(r"^([abcd])l$", r"\1x", re.sub(r"(?<=\d)[dwb]$", "", re.sub(r"^[er](?=[a-z])", "", name)))
 
 
+CONSTANT = re.compile(r"mov\s+\$0x([0-9a-f]+),%(\w+)")
+ZERO = re.compile(r"xor\s+%(\w+),%\1")
+COPY = re.compile(r"mov\s+%(\w+),%[er]ax")
+WRITTEN = re.compile(r"(?:,|^pop\s+|^inc\s+|^dec\s+)%(\w+)$")
+
+
+@functools.lru_cache(maxsize=1)
 def in_instructions():
     """
     The numbers in the object's instructions (x86-64). A number that is copied from another register counts only if the
@@ -76,10 +85,11 @@ def in_instructions():
             constants = {}
             continue
         instruction = line.split("\t")[-1].split("#")[0].strip()
-        constant = re.fullmatch(r"mov\s+\$0x([0-9a-f]+),%(\w+)", instruction)
-        zero = re.fullmatch(r"xor\s+%(\w+),%\1", instruction)
-        copy = re.fullmatch(r"mov\s+%(\w+),%[er]ax", instruction)
-        written = re.search(r"(?:,|^pop\s+|^inc\s+|^dec\s+)%(\w+)$", instruction)
+        is_move = instruction.startswith("mov ")
+        constant = is_move and CONSTANT.fullmatch(instruction)
+        zero = instruction.startswith("xor ") and ZERO.fullmatch(instruction)
+        copy = is_move and COPY.fullmatch(instruction)
+        written = WRITTEN.search(instruction)
         if constant:
             constants[register(constant[2])] = int(constant[1], 16)
             is_copied = False if register(constant[2]) == "ax" else is_copied
