@@ -35,14 +35,16 @@ static inline bool events_concern(int fd)
 static inline short events_ask(int fd, short events, bool *held_back)
 {
     const struct fd_operations *operations = fd_operations_if_known(fd);
-    return operations != NULL && operations->poll_ask != NULL ? operations->poll_ask(fd, events, held_back)
-                                                              : events;
+    if (operations == NULL || operations->poll_ask == NULL)
+        return events;
+    return operations->poll_ask(fd, events, held_back);
 }
 static inline short events_answer(int fd, short events, short revents)
 {
     const struct fd_operations *operations = fd_operations_if_known(fd);
-    return operations != NULL && operations->poll_answer != NULL ? operations->poll_answer(fd, events, revents)
-                                                                 : revents;
+    if (operations == NULL || operations->poll_answer == NULL)
+        return revents;
+    return operations->poll_answer(fd, events, revents);
 }
 
 /*
