@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 KNOWN = ROOT / "tests" / "times.json"  # {file: [seconds, seconds of the processor]}
 MEASURED = ROOT / "build" / "test-times.json"
-SLOTS = 3  # files at a time for each processor, however little they compute
+SLOTS = 4  # files at a time for each processor, however little they compute
 SPARE = 1.0  # processors that the files under way may need above those that are there: no file computes all the time
 
 

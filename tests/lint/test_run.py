@@ -70,8 +70,8 @@ def last(result):
 
 def main():
     tap = Tap()
-    with tap.case("three files that mostly wait run at a time for each processor"):
-        count = 3 * PROCESSORS
+    with tap.case("four files that mostly wait run at a time for each processor"):
+        count = 4 * PROCESSORS
         names = [f"test_{number}.py" for number in range(count)]
         tree = Tree({f"tests/{name}": [10, 0.1] for name in names})
         result = tree.run(*[tree.file(name, MEETS.replace("COUNT", str(count))) for name in names])
