@@ -85,6 +85,8 @@ FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-saniti
 
 # A target that reads what the commands read needs their code, too.
 build-fuzz/fuzz_counters: FUZZ_TOOLS := $(addprefix tools/,snapshot.c snapshot_object.c safe_text.c)
+build-fuzz/fuzz_chain: FUZZ_TOOLS := tools/report/verify.c tools/report/tally.c tools/message.c
+build-fuzz/fuzz_chain: $(wildcard tools/report/*.[ch])
 build-fuzz/fuzz_report: FUZZ_TOOLS := $(wildcard tools/report/*.c) tools/arguments.c tools/json.c tools/message.c
 build-fuzz/fuzz_report: $(wildcard tools/report/*.[ch])
 
