@@ -102,9 +102,9 @@ struct __attribute__((may_alias)) channel {
     int64_t peer_not_after; /* the last second in which the peer's key is valid */
 
     struct channel_stream push, pull;
-    struct channel_stream undo; /* `push` before the frame that was begun, else zero */
-    uint8_t header[PFSWRAP_SEAL_HEADER_BYTES];
-    uint8_t next_key[PFSWRAP_KEY_BYTES]; /* of the peer's direction until its header is received, else zero */
+    struct channel_stream undo;                /* `push` before the frame that was begun, else zero */
+    uint8_t header[PFSWRAP_SEAL_HEADER_BYTES]; /* of the own stream that an exchange of keys begins; not secret */
+    uint8_t next_key[PFSWRAP_KEY_BYTES];       /* of the peer's direction until its header is received, else zero */
 
     uint8_t binding[PFSWRAP_SEAL_BINDING_MAX];
     uint8_t own_static[PFSWRAP_KEY_BYTES], peer_static[PFSWRAP_KEY_BYTES];
@@ -197,6 +197,16 @@ struct exchange_keys {
 };
 
 /*
+ * The random bytes that one side needs for an exchange. To be wiped after use. The salt is that of the preamble.
+ */
+struct exchange_random {
+    uint8_t e[NOISE_KEY_BYTES];
+    uint8_t header[PFSWRAP_SEAL_HEADER_BYTES];
+    uint8_t salt[CHANNEL_SALT_BYTES];
+};
+void exchange_draw(struct exchange_random *random);
+
+/*
  * exchange.c: the Noise messages of handshakes and re-handshakes. Functions that write return the message's length,
  * those that read return 0; both may return an error. Message 2 completes the exchange: it fills *keys,
  * channel->hash and everything that both sides have agreed on. `bytes` is memory for a payload,
@@ -205,11 +215,13 @@ struct exchange_keys {
  */
 size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config);
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                     size_t prologue_length, const struct mlkem_stack *stack, uint8_t *out);
+                     size_t prologue_length, const struct exchange_random *random, const struct mlkem_stack *stack,
+                     uint8_t *out);
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
                     size_t prologue_length, const uint8_t *message, size_t length, uint8_t *bytes);
 int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config,
-                     const struct mlkem_stack *stack, uint8_t *out, struct exchange_keys *keys);
+                     const struct exchange_random *random, const struct mlkem_stack *stack, uint8_t *out,
+                     struct exchange_keys *keys);
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
                     size_t length, const struct mlkem_stack *stack, struct exchange_keys *keys, uint8_t *bytes);
 int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_config *config);
@@ -266,15 +278,14 @@ bool channel_takes_with_mlkem(const struct pfswrap_seal *seal);
 int channel_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config,
                  const struct mlkem_stack *stack, uint8_t *out, size_t size);
 
-/* stream.c: single frames. */
+/* stream.c: single frames. A stream begins with a header of random bytes; so the sender's side begins as the
+ * receiver's. */
 enum {
     STREAM_OPENED_FINAL = 1,
     STREAM_PLAINTEXT_AT = CHANNEL_FRAME_PREFIX + 1, /* in a frame: where the ciphertext of the data begins */
 };
-void stream_start_push(struct channel_stream *stream, uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
-                       const uint8_t key[PFSWRAP_KEY_BYTES]);
-void stream_start_pull(struct channel_stream *stream, const uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
-                       const uint8_t key[PFSWRAP_KEY_BYTES]);
+void stream_start(struct channel_stream *stream, const uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
+                  const uint8_t key[PFSWRAP_KEY_BYTES]);
 
 /*
  * Seals `length` bytes as a frame, with the tag FINAL, or REKEY after `rekey` chunks. Writes length +

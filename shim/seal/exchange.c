@@ -51,8 +51,23 @@ size_t exchange_length_1(const struct channel *channel, const struct pfswrap_sea
     return noise_overhead_1(pattern_of(channel)) + PAYLOAD_REKEY_BYTES + psks * PAYLOAD_PSK_ID_BYTES;
 }
 
+/* One call of the kernel for all random bytes of one side. */
+void exchange_draw(struct exchange_random *random)
+{
+    randombytes_buf(random, sizeof *random);
+}
+
+/* The ephemeral key for the message that comes next, and the header of the stream that follows the exchange. */
+static int use_random(struct channel *channel, const struct exchange_random *random,
+                      const struct mlkem_stack *stack)
+{
+    memcpy(channel->header, random->header, sizeof channel->header);
+    return noise_use_ephemeral(&channel->noise, random->e, stack);
+}
+
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                     size_t prologue_length, const struct mlkem_stack *stack, uint8_t *out)
+                     size_t prologue_length, const struct exchange_random *random, const struct mlkem_stack *stack,
+                     uint8_t *out)
 {
     uint8_t payload[PAYLOAD_REKEY_BYTES + PFSWRAP_KEYRING_PSKS_MAX * PAYLOAD_PSK_ID_BYTES];
     size_t length = payload_write_rekey(payload, channel->rekey);
@@ -66,7 +81,7 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
             if (psk_is_usable(channel, &config->keyring->psks[i]))
                 length += payload_write_psk_id(payload + length, config->keyring->psks[i].id);
     noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
-    result = noise_make_ephemeral(&channel->noise, stack);
+    result = use_random(channel, random, stack);
     if (result == 0)
         result = noise_write_1(&channel->noise, secret, channel->own_static, payload, length, out);
     return result != 0 ? error_of(result) : (int)(noise_overhead_1(pattern_of(channel)) + length);
@@ -179,7 +194,8 @@ static void complete(struct channel *channel, struct exchange_keys *keys)
 }
 
 int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config,
-                     const struct mlkem_stack *stack, uint8_t *out, struct exchange_keys *keys)
+                     const struct exchange_random *random, const struct mlkem_stack *stack, uint8_t *out,
+                     struct exchange_keys *keys)
 {
     const struct keyring_psk *psk = NULL;
     uint8_t payload[PAYLOAD_REKEY_BYTES];
@@ -189,7 +205,7 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
     if (noise_pattern_has_psk(pattern_of(channel)) &&
         (psk = keyring_find_psk(config->keyring, channel->psk_id)) == NULL)
         return PFSWRAP_SEAL_E_PSK_UNKNOWN;
-    result = noise_make_ephemeral(&channel->noise, stack);
+    result = use_random(channel, random, stack);
     if (result == 0)
         result = noise_write_2(&channel->noise, psk != NULL ? psk->key : NULL, payload, length, out);
     if (result != 0)

@@ -60,18 +60,22 @@ static int take_message_1(struct channel *channel, const struct pfswrap_seal_con
 {
     const size_t length = exchange_length_1(channel, config);
     uint8_t prologue[PROLOGUE_MAX];
+    struct exchange_random random;
     size_t prologue_length;
     int result;
 
+    exchange_draw(&random);
     memcpy(out, magic, sizeof magic);
     out[PREAMBLE_PATTERN] = channel->pattern;
     out[PREAMBLE_FLAGS] = 0;
     out[PREAMBLE_LENGTH] = (uint8_t)(length >> 8);
     out[PREAMBLE_LENGTH + 1] = (uint8_t)length;
-    randombytes_buf(out + PREAMBLE_SALT, CHANNEL_SALT_BYTES);
+    memcpy(out + PREAMBLE_SALT, random.salt, sizeof random.salt);
     compute_key_id(out + PREAMBLE_KEY_ID, out, channel->peer_static);
     prologue_length = write_prologue(channel, config, out, prologue);
-    result = exchange_write_1(channel, config, prologue, prologue_length, stack, out + CHANNEL_PREAMBLE_BYTES);
+    result =
+        exchange_write_1(channel, config, prologue, prologue_length, &random, stack, out + CHANNEL_PREAMBLE_BYTES);
+    sodium_memzero(&random, sizeof random);
     if (result < 0)
         return result;
     channel->state = CHANNEL_AWAIT_2;
@@ -81,14 +85,19 @@ static int take_message_1(struct channel *channel, const struct pfswrap_seal_con
 static int take_message_2(struct channel *channel, const struct pfswrap_seal_config *config,
                           const struct mlkem_stack *stack, uint8_t *out)
 {
+    struct exchange_random random;
     struct exchange_keys keys;
-    const int length = exchange_write_2(channel, config, stack, out + 2, &keys);
+    int length;
 
+    exchange_draw(&random);
+    length = exchange_write_2(channel, config, &random, stack, out + 2, &keys);
+    sodium_memzero(&random, sizeof random);
     if (length < 0)
         return length;
     out[0] = (uint8_t)(length >> 8);
     out[1] = (uint8_t)length;
-    stream_start_push(&channel->push, out + 2 + length, keys.own);
+    memcpy(out + 2 + length, channel->header, sizeof channel->header);
+    stream_start(&channel->push, channel->header, keys.own);
     memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
     sodium_memzero(&keys, sizeof keys);
     limits_start(channel);
@@ -215,7 +224,7 @@ static int open_message_2(struct channel *channel, const struct pfswrap_seal_con
         return channel_more(opened, 2 + length);
     if ((result = exchange_read_2(channel, config, in + 2, length, &room->stack, &keys, room->scratch)) != 0)
         return result;
-    stream_start_push(&channel->push, channel->header, keys.own);
+    stream_start(&channel->push, channel->header, keys.own);
     memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
     sodium_memzero(&keys, sizeof keys);
     limits_start(channel);
@@ -232,7 +241,7 @@ static int open_header(struct channel *channel, const uint8_t *in, size_t availa
 {
     if (available < PFSWRAP_SEAL_HEADER_BYTES)
         return channel_more(opened, PFSWRAP_SEAL_HEADER_BYTES);
-    stream_start_pull(&channel->pull, in, channel->next_key);
+    stream_start(&channel->pull, in, channel->next_key);
     sodium_memzero(channel->next_key, sizeof channel->next_key);
     channel->state = channel->role == PFSWRAP_SEAL_INITIATOR ? CHANNEL_OPEN : CHANNEL_AWAIT_CONFIRM;
     opened->consumed = PFSWRAP_SEAL_HEADER_BYTES;

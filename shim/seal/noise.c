@@ -83,9 +83,10 @@ static int make_kem(struct noise_handshake *handshake, const struct mlkem_stack 
     return result == 0 ? 0 : NOISE_E_KEM_KEY;
 }
 
-int noise_make_ephemeral(struct noise_handshake *handshake, const struct mlkem_stack *stack)
+int noise_use_ephemeral(struct noise_handshake *handshake, const uint8_t secret[NOISE_KEY_BYTES],
+                        const struct mlkem_stack *stack)
 {
-    randombytes_buf(handshake->e, sizeof handshake->e);
+    memcpy(handshake->e, secret, sizeof handshake->e);
     crypto_scalarmult_base(handshake->e_public, handshake->e);
     handshake->has_ephemeral = 1;
     return is_hybrid(handshake) ? make_kem(handshake, stack) : 0;

@@ -26,7 +26,7 @@ enum noise_pattern {
 enum noise_error {
     NOISE_E_AUTHENTIC = -1,   /* a wrong authentication tag, or a message that is too short for its tags */
     NOISE_E_SMALL_ORDER = -2, /* a shared secret of zeros (RFC 7748, section 6.1) */
-    NOISE_E_STATE = -3,       /* noise_make_ephemeral() was not called */
+    NOISE_E_STATE = -3,       /* noise_use_ephemeral() was not called  */
     NOISE_E_KEM_KEY = -4,     /* the peer's ML-KEM key is not valid (FIPS 203, section 7.2) */
 };
 
@@ -68,11 +68,12 @@ void noise_start(struct noise_handshake *handshake, enum noise_pattern pattern, 
                  size_t prologue_length, const uint8_t responder_static[NOISE_KEY_BYTES]);
 
 /*
- * Makes a new ephemeral key pair, and in hybrid patterns the key of ML-KEM, or the ciphertext for the key that
- * message 1 has brought. Must be called before each message is written. `stack` is for ML-KEM (mlkem.h). Returns 0,
- * or NOISE_E_KEM_KEY.
+ * Takes `secret`, random bytes that are used for nothing else, as a new ephemeral key. In hybrid patterns also
+ * makes the key of ML-KEM, or the ciphertext for the key that message 1 has brought. Must be called before each
+ * message is written. `stack` is for ML-KEM (mlkem.h). Returns 0, or NOISE_E_KEM_KEY.
  */
-int noise_make_ephemeral(struct noise_handshake *handshake, const struct mlkem_stack *stack);
+int noise_use_ephemeral(struct noise_handshake *handshake, const uint8_t secret[NOISE_KEY_BYTES],
+                        const struct mlkem_stack *stack);
 
 /*
  * Initiator: writes message 1, noise_overhead_1() + length bytes, to `out`. `s` and `s_public` are the own static

@@ -44,10 +44,14 @@ static int take_question(struct channel *channel, const struct pfswrap_seal_conf
                          const struct mlkem_stack *stack, uint8_t *out)
 {
     uint8_t *const message = out + STREAM_PLAINTEXT_AT;
+    struct exchange_random random;
     int length = exchange_check_peer(channel, config);
 
-    if (length == 0)
-        length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, stack, message);
+    if (length == 0) {
+        exchange_draw(&random);
+        length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, &random, stack, message);
+        sodium_memzero(&random, sizeof random);
+    }
     if (length < 0)
         return length;
     channel->renewal = RENEWAL_ASKED;
@@ -65,7 +69,8 @@ static int switch_push(struct channel *channel, const uint8_t key[PFSWRAP_KEY_BY
     struct channel_stream fresh;
     size_t frame;
 
-    stream_start_push(&fresh, content, key);
+    memcpy(content, channel->header, PFSWRAP_SEAL_HEADER_BYTES);
+    stream_start(&fresh, channel->header, key);
     frame = stream_seal(&channel->push, channel->rekey, FRAME_HANDSHAKE_2, false, content,
                         PFSWRAP_SEAL_HEADER_BYTES + length, out);
     channel->push = fresh;
@@ -76,11 +81,14 @@ static int switch_push(struct channel *channel, const uint8_t key[PFSWRAP_KEY_BY
 static int take_answer(struct channel *channel, const struct pfswrap_seal_config *config,
                        const struct mlkem_stack *stack, uint8_t *out)
 {
+    struct exchange_random random;
     struct exchange_keys keys;
-    const int length =
-        exchange_write_2(channel, config, stack, out + STREAM_PLAINTEXT_AT + PFSWRAP_SEAL_HEADER_BYTES, &keys);
-    int frame;
+    int length, frame;
 
+    exchange_draw(&random);
+    length = exchange_write_2(channel, config, &random, stack,
+                              out + STREAM_PLAINTEXT_AT + PFSWRAP_SEAL_HEADER_BYTES, &keys);
+    sodium_memzero(&random, sizeof random);
     if (length < 0)
         return length;
     frame = switch_push(channel, keys.own, (size_t)length, out);
@@ -146,7 +154,7 @@ static int open_answer(struct channel *channel, const struct pfswrap_seal_config
                              length - PFSWRAP_SEAL_HEADER_BYTES, stack, &keys, bytes);
     if (result != 0)
         return result;
-    stream_start_pull(&channel->pull, plaintext, keys.peer);
+    stream_start(&channel->pull, plaintext, keys.peer);
     if (channel->final_sent) {
         finish(channel);
     } else {
@@ -164,7 +172,7 @@ static int open_switch(struct channel *channel, const uint8_t *plaintext, size_t
         return PFSWRAP_SEAL_E_REHANDSHAKE;
     if (length != PFSWRAP_SEAL_HEADER_BYTES)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
-    stream_start_pull(&channel->pull, plaintext, channel->next_key);
+    stream_start(&channel->pull, plaintext, channel->next_key);
     finish(channel);
     return 0;
 }

@@ -12,16 +12,8 @@
 _Static_assert((int)CIPHER_AD_BYTES == (int)CHANNEL_FRAME_PREFIX, "type and length are the additional data");
 _Static_assert((int)CIPHER_OVERHEAD == (int)CHANNEL_CIPHERTEXT_MIN, "frame overhead");
 
-void stream_start_push(struct channel_stream *stream, uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
-                       const uint8_t key[PFSWRAP_KEY_BYTES])
-{
-    memset(stream, 0, sizeof *stream);
-    crypto_secretstream_xchacha20poly1305_init_push(&stream->stream, header, key);
-    dead_stack_wipe(DEAD_STACK_STREAM);
-}
-
-void stream_start_pull(struct channel_stream *stream, const uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
-                       const uint8_t key[PFSWRAP_KEY_BYTES])
+void stream_start(struct channel_stream *stream, const uint8_t header[PFSWRAP_SEAL_HEADER_BYTES],
+                  const uint8_t key[PFSWRAP_KEY_BYTES])
 {
     memset(stream, 0, sizeof *stream);
     crypto_secretstream_xchacha20poly1305_init_pull(&stream->stream, header, key);

@@ -4,6 +4,7 @@
  * anything. The first byte chooses; see LLVMFuzzerTestOneInput.
  */
 #include "fuzz.h"
+#include "../unit/seal/ephemeral.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,6 +59,7 @@ static void feed_payload(struct pfswrap_seal *channel, const struct pfswrap_seal
     const bool hybrid = noise_pattern_is_hybrid(pattern);
     const size_t key = !hybrid ? 0 : size < MLKEM_PUBLIC_BYTES ? size : MLKEM_PUBLIC_BYTES;
     struct noise_handshake noise;
+    struct exchange_random random;
     struct exchange_keys keys;
     size_t length;
     int result;
@@ -69,12 +71,13 @@ static void feed_payload(struct pfswrap_seal *channel, const struct pfswrap_seal
     state->pattern = (uint8_t)pattern;
     memcpy(state->own_static, fuzz_server.public_key, 32);
     noise_start(&noise, pattern, NULL, 0, fuzz_server.public_key);
-    FUZZ_CHECK(noise_make_ephemeral(&noise, &own_stack) == 0);
+    FUZZ_CHECK(make_ephemeral(&noise, &own_stack) == 0);
     memcpy(noise.kem, data - key, key);
     FUZZ_CHECK(noise_write_1(&noise, fuzz_client.secret, fuzz_client.public_key, data, length, message) == 0);
     if (exchange_read_1(state, config, NULL, 0, message, noise_overhead_1(pattern) + length, payload) == 0) {
         FUZZ_CHECK(state->rekey >= 1);
-        result = exchange_write_2(state, config, &own_stack, reply, &keys);
+        exchange_draw(&random);
+        result = exchange_write_2(state, config, &random, &own_stack, reply, &keys);
         FUZZ_CHECK(result > 0 || (key > 0 && result == PFSWRAP_SEAL_E_KEM_KEY));
     }
 }
@@ -96,7 +99,7 @@ static void feed_ciphertext(struct pfswrap_seal *channel, const struct pfswrap_s
     memset(prologue + CHANNEL_PREAMBLE_BYTES, 0, 2); /* no service, no binding */
     noise_start(&noise, pattern, prologue, sizeof prologue, fuzz_server.public_key);
     FUZZ_CHECK(noise_read_1(&noise, fuzz_server.secret, message + CHANNEL_PREAMBLE_BYTES, length, payload) >= 0);
-    FUZZ_CHECK(noise_make_ephemeral(&noise, &own_stack) == 0);
+    FUZZ_CHECK(make_ephemeral(&noise, &own_stack) == 0);
     memcpy(kem, noise.kem, sizeof kem);
     memcpy(noise.kem, data, changed);
     FUZZ_CHECK(noise_write_2(&noise, NULL, NULL, 0, reply + 2) == 0);

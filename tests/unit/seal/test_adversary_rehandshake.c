@@ -2,6 +2,7 @@
  * A re-handshake that is begun, answered or ended out of turn, with another key or with an invalid payload is
  * refused with its reason.
  */
+#include "ephemeral.h"
 #include "forge.h"
 #include "../suite.h"
 
@@ -122,7 +123,7 @@ START_TEST(handshake_payloads_that_are_not_type_length_value_are_refused)
         server->pattern = NOISE_IK;
         memcpy(server->own_static, pair->server.public_key, 32);
         noise_start(&noise, NOISE_IK, (const uint8_t *)"p", 1, pair->server.public_key);
-        ck_assert_int_eq(0, noise_make_ephemeral(&noise, &(struct mlkem_stack){NULL, 0}));
+        ck_assert_int_eq(0, make_ephemeral(&noise, &(struct mlkem_stack){NULL, 0}));
         ck_assert_int_eq(0, noise_write_1(&noise, pair->client.secret, pair->client.public_key, payloads[i].bytes,
                                           payloads[i].length, message));
         ck_assert_int_eq(payloads[i].error, exchange_read_1(server, &pair->server.config, (const uint8_t *)"p", 1,

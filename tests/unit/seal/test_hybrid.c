@@ -4,6 +4,7 @@
  * works.
  */
 #include "../suite.h"
+#include "ephemeral.h"
 #include "pair.h"
 
 #include "seal/channel.h"
@@ -159,7 +160,7 @@ static void start_sides(struct sides *sides, bool spoil_key)
     crypto_scalarmult_base(public_key, sides->secret);
     noise_start(&sides->client, NOISE_NKHFS, NULL, 0, public_key);
     noise_start(&sides->server, NOISE_NKHFS, NULL, 0, public_key);
-    ck_assert_int_eq(0, noise_make_ephemeral(&sides->client, &own_stack));
+    ck_assert_int_eq(0, make_ephemeral(&sides->client, &own_stack));
     if (spoil_key)
         memset(sides->client.kem + 300, 0xFF, 3);
     ck_assert_int_eq(0, noise_write_1(&sides->client, NULL, NULL, NULL, 0, sides->message));
@@ -179,7 +180,7 @@ START_TEST(a_key_of_mlkem_that_is_not_valid_is_refused)
     static struct sides sides;
 
     start_sides(&sides, true);
-    ck_assert_int_eq(NOISE_E_KEM_KEY, noise_make_ephemeral(&sides.server, &own_stack));
+    ck_assert_int_eq(NOISE_E_KEM_KEY, make_ephemeral(&sides.server, &own_stack));
 }
 END_TEST
 
@@ -189,7 +190,7 @@ START_TEST(a_ciphertext_for_another_secret_is_refused)
     static struct sides sides;
 
     start_sides(&sides, false);
-    ck_assert_int_eq(0, noise_make_ephemeral(&sides.server, &own_stack));
+    ck_assert_int_eq(0, make_ephemeral(&sides.server, &own_stack));
     sides.server.kem[_i] ^= 1;
     ck_assert_int_eq(NOISE_E_AUTHENTIC, finish_sides(&sides));
 }
@@ -201,7 +202,7 @@ START_TEST(the_keys_depend_on_mlkem_and_its_secrets_are_wiped)
     uint8_t own[32], peer[32], others[2][32];
 
     start_sides(&sides, false);
-    ck_assert_int_eq(0, noise_make_ephemeral(&sides.server, &own_stack));
+    ck_assert_int_eq(0, make_ephemeral(&sides.server, &own_stack));
     ck_assert(!sodium_is_zero(sides.server.kem_secret, 32) && !sodium_is_zero(sides.client.kem_secret, 64));
     ck_assert_int_eq(0, finish_sides(&sides));
     ck_assert(sodium_is_zero(sides.server.kem_secret, 64) && sodium_is_zero(sides.client.kem_secret, 64));
@@ -211,7 +212,7 @@ START_TEST(the_keys_depend_on_mlkem_and_its_secrets_are_wiped)
     ck_assert_mem_eq(peer, others[1], 32);
 
     start_sides(&sides, false);
-    ck_assert_int_eq(0, noise_make_ephemeral(&sides.server, &own_stack));
+    ck_assert_int_eq(0, make_ephemeral(&sides.server, &own_stack));
     sides.server.kem_secret[0] ^= 1; /* the same ciphertext, another secret */
     ck_assert_int_eq(NOISE_E_AUTHENTIC, finish_sides(&sides));
 }

@@ -4,6 +4,7 @@
  * ../shared/vectors/noise.json).
  */
 #include "../suite.h"
+#include "ephemeral.h"
 
 #include <sodium.h>
 #include <stdbool.h>
@@ -222,7 +223,7 @@ START_TEST(an_all_zero_shared_secret_is_refused)
     noise_start(&handshake, NOISE_NK, NULL, 0, s_public);
     ck_assert_int_eq(NOISE_E_SMALL_ORDER, noise_read_1(&handshake, s, message, sizeof message, payload));
     noise_start(&handshake, NOISE_NK, NULL, 0, zero);
-    ck_assert_int_eq(0, noise_make_ephemeral(&handshake, &own_stack));
+    ck_assert_int_eq(0, make_ephemeral(&handshake, &own_stack));
     ck_assert_int_eq(NOISE_E_SMALL_ORDER, noise_write_1(&handshake, NULL, NULL, NULL, 0, message));
 }
 END_TEST
@@ -249,10 +250,10 @@ START_TEST(the_ephemeral_secret_is_wiped_by_its_last_use)
     crypto_scalarmult_base(s_public, s);
     noise_start(&initiator, NOISE_NK, NULL, 0, s_public);
     noise_start(&responder, NOISE_NK, NULL, 0, s_public);
-    ck_assert_int_eq(0, noise_make_ephemeral(&initiator, &own_stack));
+    ck_assert_int_eq(0, make_ephemeral(&initiator, &own_stack));
     ck_assert_int_eq(0, noise_write_1(&initiator, NULL, NULL, NULL, 0, out));
     ck_assert_int_eq(0, noise_read_1(&responder, s, out, noise_overhead_1(NOISE_NK), payload));
-    ck_assert_int_eq(0, noise_make_ephemeral(&responder, &own_stack));
+    ck_assert_int_eq(0, make_ephemeral(&responder, &own_stack));
     ck_assert(!sodium_is_zero(responder.e, 32));
     ck_assert_int_eq(0, noise_write_2(&responder, NULL, NULL, 0, out));
     ck_assert(sodium_is_zero(responder.e, 32));
