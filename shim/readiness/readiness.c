@@ -168,12 +168,20 @@ uint64_t readiness_sweep(uint64_t now)
 
 enum { LOCAL_MAX = 8, ROUNDS_MAX = 8 };
 
-static _Atomic uint32_t locals[LOCAL_MAX]; /* endpoints in a handshake, perhaps local: index + 1; 0: free */
-static atomic_int locals_count;            /* how many of them are not free, or are about to be taken */
+#define LOCAL_INITIATOR 0x80000000U
 
-void readiness_note(const struct endpoint *endpoint)
+/* Endpoints in a handshake, perhaps local: index + 1, and LOCAL_INITIATOR; 0: free. */
+static _Atomic uint32_t locals[LOCAL_MAX];
+static atomic_int locals_count; /* how many of them are not free, or are about to be taken */
+
+static struct endpoint *local_endpoint(uint32_t value)
 {
-    const uint32_t value = endpoint->index + 1;
+    return value != 0 ? endpoint_at((value & ~LOCAL_INITIATOR) - 1) : NULL;
+}
+
+void readiness_note(const struct endpoint *endpoint, bool initiator)
+{
+    const uint32_t value = (endpoint->index + 1) | (initiator ? LOCAL_INITIATOR : 0);
     for (int i = 0; i < LOCAL_MAX; i++)
         if (atomic_load(&locals[i]) == value)
             return;
@@ -209,13 +217,32 @@ void readiness_drive(void)
         moved = false;
         for (int i = 0; i < LOCAL_MAX; i++) {
             uint32_t value = atomic_load(&locals[i]);
-            struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
+            struct endpoint *endpoint = local_endpoint(value);
             if (endpoint != NULL && atomic_load(&endpoint->filter) == FILTER_HANDSHAKE)
                 moved = drive_one(endpoint) || moved;
             else if (value != 0 && atomic_compare_exchange_strong(&locals[i], &value, 0))
                 atomic_fetch_sub(&locals_count, 1);
         }
     }
+}
+
+void readiness_drive_pairs(void)
+{
+    bool initiators = false, responders = false;
+    const bool none = atomic_load(&locals_count) == 0;
+    for (int i = 0; i < LOCAL_MAX && !none; i++) {
+        uint32_t value = atomic_load(&locals[i]);
+        const struct endpoint *endpoint = local_endpoint(value);
+        if (endpoint == NULL || atomic_load(&endpoint->filter) != FILTER_HANDSHAKE) {
+            if (value != 0 && atomic_compare_exchange_strong(&locals[i], &value, 0))
+                atomic_fetch_sub(&locals_count, 1);
+            continue;
+        }
+        initiators = initiators || (value & LOCAL_INITIATOR) != 0;
+        responders = responders || (value & LOCAL_INITIATOR) == 0;
+    }
+    if (initiators && responders)
+        readiness_drive();
 }
 
 static bool is_same_address(const struct sockaddr_in6 *one, const struct sockaddr_in6 *other)
@@ -231,7 +258,7 @@ void readiness_seek_peer(const struct connection *connection, bool *found)
 {
     for (int i = 0; i < LOCAL_MAX && connection->local && !*found; i++) {
         const uint32_t value = atomic_load(&locals[i]);
-        struct endpoint *endpoint = value != 0 ? endpoint_at(value - 1) : NULL;
+        struct endpoint *endpoint = local_endpoint(value);
         struct connection *other;
         if (endpoint == NULL || atomic_load(&endpoint->filter) == FILTER_NONE ||
             !endpoint_enter_at(endpoint, &other))

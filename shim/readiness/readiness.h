@@ -40,12 +40,15 @@ void readiness_schedule(const struct connection *connection);
 uint64_t readiness_sweep(uint64_t now);
 
 /*
- * Both ends of a connection may be in this process, or even in this thread. So before a wait, readiness_drive()
- * continues the handshakes with peers on this host, and both ends become ready together. It knows the handshakes
- * that readiness_note() has recorded: at most eight.
+ * Both ends of a connection may be in this process, or even in this thread. So readiness_drive() continues the
+ * handshakes with peers on this host, and both ends become ready together. It knows the handshakes that
+ * readiness_note() has recorded: at most eight. readiness_drive_pairs() comes before each wait. It does so only if
+ * there are initiators and responders: a server alone, or a client alone, has its peers elsewhere, and the kernel
+ * reports what they send.
  */
 void readiness_drive(void);
-void readiness_note(const struct endpoint *endpoint);
+void readiness_drive_pairs(void);
+void readiness_note(const struct endpoint *endpoint, bool initiator);
 
 /* Sets *found if the other end of the connection is one of those handshakes. */
 void readiness_seek_peer(const struct connection *connection, bool *found);

@@ -281,7 +281,7 @@ static void connection_changed(struct endpoint *endpoint, const struct connectio
     registration_update(endpoint, connection, completed);
     if (atomic_load(&endpoint->filter) == FILTER_HANDSHAKE) {
         readiness_schedule(connection);
-        readiness_note(endpoint);
+        readiness_note(endpoint, connection->initiator);
     }
 }
 
