@@ -20,6 +20,7 @@
 #include "base/fork.h"
 #include "base/page.h"
 #include "base/raw_file.h"
+#include "base/signals.h"
 
 bool process_sandboxed;
 
@@ -30,6 +31,8 @@ static atomic_uint generation;
 static pid_t own_pid; /* 0: before the start */
 static _Atomic uint32_t own_space;
 static bool is_of_vfork_child; /* the sandbox that is being prepared */
+
+__thread pid_t process_running __attribute__((tls_model("initial-exec")));
 
 static __thread struct process_thread self __attribute__((tls_model("initial-exec")));
 static __thread unsigned self_generation __attribute__((tls_model("initial-exec")));
@@ -69,8 +72,25 @@ static bool is_in_new_space(void)
     return own_pid == 1 || raw_syscall(SYS_getppid) == 0;
 }
 
+/* getpid(2), or what is known. */
+static pid_t running(void)
+{
+    if (process_running != 0)
+        return process_running;
+    const pid_t pid = (pid_t)raw_syscall(SYS_getpid);
+    if (signals_held)
+        process_running = pid;
+    return pid;
+}
+
+void process_keep_answer(void)
+{
+    process_running = own_pid;
+}
+
 void process_identify(void)
 {
+    process_running = 0;
     const pid_t pid = (pid_t)raw_syscall(SYS_getpid);
     const uint32_t before = atomic_load(&own_space);
     if (pid > 0) /* a filter may refuse to tell */
@@ -147,7 +167,7 @@ bool process_is_vfork_child(void)
 {
     process_check();
     /* A filter may not allow the question, and one that is in force allows no vfork in all likelihood. */
-    return !process_sandboxed && own_pid != 0 && (pid_t)raw_syscall(SYS_getpid) != own_pid;
+    return !process_sandboxed && own_pid != 0 && running() != own_pid;
 }
 
 /* An id for a thread that may not ask for its own. No thread has such a high one (proc(5), pid_max). */
@@ -185,8 +205,8 @@ pid_t process_id(void)
 
 pid_t process_running_id(void)
 {
-    const long pid = process_sandboxed && own_pid != 0 ? own_pid : raw_syscall(SYS_getpid);
-    return pid > 0 ? (pid_t)pid : own_pid; /* a filter may refuse to tell */
+    const pid_t pid = process_sandboxed && own_pid != 0 ? own_pid : running();
+    return pid > 0 ? pid : own_pid; /* a filter may refuse to tell */
 }
 
 enum process_life process_thread_life(struct process_thread thread)

@@ -51,7 +51,8 @@ static inline void process_check(void)
         process_adopt();
 }
 
-/* Whether this is a child of vfork(). One getpid(2). Adopts an unseen child, which is none. */
+/* Whether this is a child of vfork(). One getpid(2), but only one while signals are held. Adopts an unseen child,
+ * which is none. */
 bool process_is_vfork_child(void);
 
 /*
@@ -60,6 +61,18 @@ bool process_is_vfork_child(void);
  */
 pid_t process_id(void);
 pid_t process_running_id(void);
+
+/*
+ * The answer of getpid(2) that this thread knows; 0: it has to ask. It is kept while the thread holds its signals
+ * (base/signals.h): no handler, and so no child that one makes, comes in between.
+ */
+extern __thread pid_t process_running __attribute__((tls_model("initial-exec")));
+
+/*
+ * This is no child of vfork(), and the thread holds its signals, or is one of the object's own, which makes no
+ * processes. So nobody has to ask.
+ */
+void process_keep_answer(void);
 
 /* This thread, and a number for the pid namespace that its id counts in. Cached for each thread. */
 struct process_thread {

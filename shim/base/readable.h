@@ -37,7 +37,7 @@ static inline bool readable(const void *pointer, size_t size)
         return false;
     if (!filter_allows(SYS_rt_sigprocmask))
         return true;
-    for (uintptr_t at = begin; at < last; at += PAGE_SMALLEST)
+    for (uintptr_t at = begin; at / PAGE_SMALLEST < last / PAGE_SMALLEST; at += PAGE_SMALLEST)
         if (!readable_word(at & ~(uintptr_t)(WORD - 1)))
             return false;
     return readable_word(last & ~(uintptr_t)(WORD - 1));

@@ -32,6 +32,7 @@ void signals_let_go(void)
     const uint64_t before = mask_before;
     if (pins > 0)
         return;
+    process_running = 0;
     signals_held = false;
     (void)raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNAL_SET_BYTES);
 }
@@ -41,6 +42,27 @@ void signals_pin(void)
     signals_hold();
     if (pins++ == 0)
         (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+}
+
+bool signals_begin_wait(uint64_t *mask)
+{
+    if (pins != 1 || !signals_held)
+        return false;
+    *mask = mask_before;
+    pins = 0;
+    process_running = 0;
+    signals_held = false;
+    (void)pthread_setcancelstate(cancel_state, NULL);
+    return true;
+}
+
+void signals_end_wait(const uint64_t *mask)
+{
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    mask_before = *mask;
+    process_running = 0; /* of a handler */
+    signals_held = true;
+    pins = 1;
 }
 
 void signals_unpin(void)

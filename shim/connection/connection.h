@@ -242,7 +242,10 @@ static inline bool handshake_buffers_sends(const struct connection *connection)
     return connection->buffering && span_length(connection->prehandshake) < CONNECTION_PREHANDSHAKE_MAX;
 }
 
-/* Begins the seal's handshake on a connected socket. */
+/* connect(2) has returned 0: begins the seal's handshake, if the kernel still knows the peer. */
+void handshake_connected(struct connection *connection, int fd);
+
+/* Begins the seal's handshake on a connected socket. `self` and `peer` are filled in, if the caller knows them. */
 void handshake_begin(struct connection *connection, int fd);
 
 /*

@@ -46,15 +46,22 @@ static bool same_host(const struct connection *connection)
     return memcmp(&connection->self.sin6_addr, &connection->peer.sin6_addr, 16) == 0;
 }
 
+/* The kernel is asked for the addresses that nobody has filled in. */
+static void find_addresses(struct connection *connection, int fd)
+{
+    socklen_t self_length = sizeof connection->self, peer_length = sizeof connection->peer;
+    if (connection->self.sin6_family == AF_UNSPEC)
+        (void)raw_syscall(SYS_getsockname, fd, &connection->self, &self_length);
+    if (connection->peer.sin6_family == AF_UNSPEC)
+        (void)raw_syscall(SYS_getpeername, fd, &connection->peer, &peer_length);
+}
+
 void handshake_begin(struct connection *connection, int fd)
 {
     const struct policy_rule *rule = connection_rule(connection);
-    socklen_t length = sizeof connection->self;
     transport_set_option(fd, SOL_SOCKET, SO_RCVLOWAT,
                          1); /* the program may have set it, perhaps on the listening socket */
-    (void)raw_syscall(SYS_getsockname, fd, &connection->self, &length);
-    length = sizeof connection->peer;
-    (void)raw_syscall(SYS_getpeername, fd, &connection->peer, &length);
+    find_addresses(connection, fd);
     connection->local = same_host(connection);
     const uint64_t now = clock_ms();
     connection->deadline_ms = now + pfswrap_policy()->seal.handshake_timeout_ms;
@@ -78,6 +85,26 @@ void handshake_begin(struct connection *connection, int fd)
         connection_fail(connection, fd, ECONNRESET, pfswrap_seal_error_text(error));
 }
 
+/* Begins the seal's handshake if the kernel knows the peer. Returns what getpeername(2) returned. */
+static long begin_if_connected(struct connection *connection, int fd)
+{
+    struct sockaddr_in6 peer = {0};
+    socklen_t length = sizeof peer;
+    const long result = raw_syscall(SYS_getpeername, fd, &peer, &length);
+    if (result == 0) {
+        connection->peer = peer;
+        connection->self.sin6_family = AF_UNSPEC; /* not known yet */
+        handshake_begin(connection, fd);
+    }
+    return result;
+}
+
+void handshake_connected(struct connection *connection, int fd)
+{
+    if (connection->phase == CONNECTION_CONNECTING && begin_if_connected(connection, fd) == 0)
+        endpoint_update(fd, connection);
+}
+
 /*
  * TCP's handshake. The program finds its result itself (SO_ERROR), as it would without the shim. The socket is not
  * sealed any more only if the kernel confirms that it is not connected, and no thread is inside connect(2) for it.
@@ -86,16 +113,14 @@ static void check_connected(struct connection *connection, int fd)
 {
     struct pollfd poll = {.fd = fd, .events = POLLOUT};
     struct timespec now = {0};
-    struct sockaddr_in6 peer;
-    socklen_t length = sizeof peer;
     connection->wants = POLLOUT;
     const long ready = filter_allows(SYS_ppoll) ? raw_syscall(SYS_ppoll, &poll, 1, &now, NULL, 0) : -ENOSYS;
     if (ready == 0)
         return;
-    const long result = raw_syscall(SYS_getpeername, fd, &peer, &length);
+    const long result = begin_if_connected(connection, fd);
     if (result == 0)
-        handshake_begin(connection, fd);
-    else if (result != -ENOTCONN || ready < 0)
+        return;
+    if (result != -ENOTCONN || ready < 0)
         connection_fail(connection, fd, ECONNRESET, "the kernel does not say whether there is a connection");
     else if (connection->dialled && !connection_is_dialled(connection) && (poll.revents & POLLHUP) != 0)
         connection->phase = CONNECTION_NONE;
@@ -209,11 +234,45 @@ static void complete(struct connection *connection, int fd)
     endpoint_update(fd, connection);
 }
 
-/* The seal's handshake: sends and receives its messages, as far as possible without waiting. */
+/*
+ * The responder's stream header comes with message 2. If all of it is there, it is opened at once: a read that
+ * finds nothing in the buffer waits before it looks (receive_awaits_answer()).
+ */
+static void open_header(struct connection *connection)
+{
+    struct pfswrap_seal_opened opened;
+    if (!connection->initiator || span_length(connection->rx_cipher) < PFSWRAP_SEAL_HEADER_BYTES)
+        return;
+    (void)frame_open_in_place(connection, connection_rx(connection) + connection->rx_cipher.begin,
+                              PFSWRAP_SEAL_HEADER_BYTES, &opened);
+    connection->rx_cipher.begin += (uint32_t)opened.consumed;
+    connection_trim(connection);
+}
+
+/*
+ * A message has just been sent. Whether its answer cannot have come yet, so that the kernel need not be asked. The
+ * caller then waits for an event. But what a peer sends without being asked may have come with the event that led
+ * here, and an edge-triggered epoll reports it only once. A responder has just read everything; an initiator has
+ * not, and is sure to be told again only if it waits itself.
+ */
+static bool is_answered_later(const struct connection *connection)
+{
+    return span_length(connection->rx_cipher) == 0 && span_length(connection->tx) == 0 &&
+           !transport_receive_waits() &&
+           (!connection->initiator || !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed));
+}
+
+/*
+ * The seal's handshake: sends and receives its messages, as far as possible without waiting. No signal comes while
+ * it computes. To find that nothing has come takes no longer than any other call, and blocks none.
+ */
 static void exchange(struct connection *connection, int fd)
 {
     struct pfswrap_seal_opened opened;
     for (;;) {
+        const bool sends = pfswrap_seal_owes(&connection->channel);
+        if (sends)
+            signals_hold();
         send_owed(connection, fd);
         if (connection->phase != CONNECTION_HANDSHAKE)
             return;
@@ -222,9 +281,17 @@ static void exchange(struct connection *connection, int fd)
             return;
         }
         if (pfswrap_seal_ready(&connection->channel)) {
+            open_header(connection);
             complete(connection, fd);
             return;
         }
+        if (sends && is_answered_later(connection)) {
+            connection->wants = POLLIN;
+            connection_trim(connection);
+            return;
+        }
+        if (span_length(connection->rx_cipher) > 0)
+            signals_hold();
         uint8_t *rx = connection_rx(connection);
         if (rx == NULL) {
             connection_fail(connection, fd, ENOBUFS, "out of memory");
@@ -274,7 +341,6 @@ void handshake_advance(struct connection *connection, int fd)
         if (connection->wiped)
             return;
     }
-    signals_hold();
     if (connection->phase == CONNECTION_CONNECTING)
         check_connected(connection, fd);
     if (connection->phase == CONNECTION_UNDECIDED)

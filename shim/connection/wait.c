@@ -17,6 +17,7 @@
 #include "connection/connection.h"
 #include "base/filter.h"
 #include "base/raw_syscall.h"
+#include "base/signals.h"
 #include "base/libc.h"
 
 /* The program's timeout in milliseconds; UINT64_MAX: none. */
@@ -48,13 +49,13 @@ static bool restarts(void)
     return true;
 }
 
-/* As ppoll(2). A filter may allow only poll(2), or neither: then only a wait for bytes is possible, without a
- * limit. */
-static int wait_once(struct pollfd *poll, const struct timespec *pause)
+/* As ppoll(2). *mask: the thread's signal mask for the wait; NULL: as it is. A filter may allow only poll(2), or
+ * neither: then only a wait for bytes is possible, without a limit. */
+static int wait_once(struct pollfd *poll, const struct timespec *pause, const sigset_t *mask)
 {
     char byte;
     if (filter_allows(SYS_ppoll))
-        return real_libc()->ppoll(poll, 1, pause, NULL);
+        return real_libc()->ppoll(poll, 1, pause, mask);
 #ifdef SYS_poll
     if (filter_allows(SYS_poll))
         return real_libc()->poll(poll, 1,
@@ -68,23 +69,39 @@ static int wait_once(struct pollfd *poll, const struct timespec *pause)
 /* After so many signals, the caller tries again: a filter may answer every wait with EINTR. */
 enum { INTERRUPTED_MAX = 100 };
 
-int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
+/*
+ * The kernel counts the program's timeout in its ticks, of up to 10 ms, and rounds it up. So for this time from the
+ * beginning of the call, the timeout need not be known. Most waits for a peer nearby are over by then.
+ */
+enum { TICK_MS = 5 };
+
+static int wait_masked(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms,
+                       const sigset_t *mask)
 {
-    const uint64_t allowed = program_timeout(fd, timeout_option);
-    const uint64_t program_until = allowed == UINT64_MAX ? UINT64_MAX : began_ms + allowed;
-    const uint64_t end = program_until < until_ms ? program_until : until_ms;
+    uint64_t allowed = UINT64_MAX, program_until = UINT64_MAX;
+    bool is_asked = false;
     for (int interrupted = 0;;) {
         struct pollfd poll = {.fd = fd, .events = events};
         const uint64_t now = clock_ms();
+        if (!is_asked && now >= began_ms + TICK_MS) {
+            allowed = program_timeout(fd, timeout_option);
+            program_until = allowed == UINT64_MAX ? UINT64_MAX : began_ms + allowed;
+            is_asked = true;
+        }
         if (now >= program_until)
             return EAGAIN;
         if (now >= until_ms)
             return 0;
+        const uint64_t unasked_until = is_asked ? UINT64_MAX : began_ms + TICK_MS;
+        const uint64_t first = program_until < until_ms ? program_until : until_ms;
+        const uint64_t end = unasked_until < first ? unasked_until : first;
         const uint64_t left = end == UINT64_MAX ? 0 : end - now;
         const struct timespec pause = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
-        int count = wait_once(&poll, end == UINT64_MAX ? NULL : &pause);
+        int count = wait_once(&poll, end == UINT64_MAX ? NULL : &pause, mask);
         if (count > 0)
             return 0;
+        if (count < 0 && errno == EINTR && !is_asked)
+            allowed = program_timeout(fd, timeout_option);
         if (count < 0 && errno != EINTR)
             return 0; /* the caller's next call on `fd` finds the error */
         if (count < 0 && (allowed != UINT64_MAX || !restarts()))
@@ -92,6 +109,28 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
         if (++interrupted >= INTERRUPTED_MAX)
             return 0;
     }
+}
+
+int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
+{
+    return wait_masked(fd, events, until_ms, timeout_option, began_ms, NULL);
+}
+
+int wait_pinned(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
+{
+    union { /* the kernel reads the first bytes of libc's larger type (ppoll(2)) */
+        uint64_t kernels;
+        sigset_t libcs;
+    } mask;
+    if (!filter_allows(SYS_ppoll) || !signals_begin_wait(&mask.kernels)) {
+        signals_unpin();
+        const int result = wait_for(fd, events, until_ms, timeout_option, began_ms);
+        signals_pin();
+        return result;
+    }
+    const int result = wait_masked(fd, events, until_ms, timeout_option, began_ms, &mask.libcs);
+    signals_end_wait(&mask.kernels);
+    return result;
 }
 
 int wait_readable(int fd)

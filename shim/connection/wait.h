@@ -14,6 +14,12 @@
  */
 int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms);
 
+/*
+ * The same for a caller that has called signals_pin() (base/signals.h). While it waits, signals come as before
+ * that, and the thread can be cancelled.
+ */
+int wait_pinned(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms);
+
 /* Waits until there is something to receive. A signal restarts it exactly as it restarts recv(2). Returns as above.
  */
 int wait_readable(int fd);

@@ -56,6 +56,8 @@ int fd_close(int fd)
     const uint32_t generation = fd_next_generation();
     pthread_testcancel(); /* close(2) is a cancellation point. From here on, the number must be closed */
     signals_pin();
+    if (signals_held)
+        process_keep_answer();
     process_block_forks();
     const bool taken = take_for_close(fd, generation);
     /* If it stays open for the shim, it is hidden now, or another call has closed it already. */

@@ -79,7 +79,8 @@ int sealed_accepted(int fd, int listener, int flags)
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);
     endpoint_leave(connection);
-    const int error = relay_is_needed(fd) ? relay_require(fd) : 0;
+    const int error =
+        relay_is_needed_at(fd) ? /* decide() has asked for a child of vfork() */ relay_require(fd) : 0;
     if (error == 0) {
         /* The program may wait for something else first. The peer must not wait for the handshake meanwhile. */
         if ((flags & SOCK_NONBLOCK) == 0 && fd_is_sealed(fd))

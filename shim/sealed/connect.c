@@ -12,6 +12,7 @@
 #include "base/libc.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/signals.h"
 #include "base/trace.h"
 #include "config/init.h"
 #include "connection/background.h"
@@ -53,8 +54,11 @@ static APART void cut_stranger(int fd, const struct sockaddr *address, socklen_t
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
-/* TCP is connected; the seal's handshake follows. Returns the result of connect(2). */
-static int await_handshake(const struct dial *dial)
+/*
+ * TCP is connected; the seal's handshake follows. Returns the result of connect(2). Signals come only while it
+ * waits (signals_pin()).
+ */
+static int await_pinned(const struct dial *dial)
 {
     const uint64_t began_ms = clock_ms();
     for (;;) {
@@ -95,11 +99,19 @@ static int await_handshake(const struct dial *dial)
             errno = EINPROGRESS;
             return -1;
         }
-        if (wait_for(fd, wants, until_ms, SO_SNDTIMEO, began_ms) != 0) {
+        if (wait_pinned(fd, wants, until_ms, SO_SNDTIMEO, began_ms) != 0) {
             background_add(endpoint);
             return 0;
         }
     }
+}
+
+static int await_handshake(const struct dial *dial)
+{
+    signals_pin();
+    const int result = await_pinned(dial);
+    signals_unpin();
+    return result;
 }
 
 /* The real call, for a number that is registered. */
@@ -131,6 +143,8 @@ static int connect_registered(int fd, const struct sockaddr *address, socklen_t 
         return 0;
     }
     connection->dialled = true;
+    if (result == 0)
+        handshake_connected(connection, atomic_load(&dial->endpoint->fd));
     endpoint_leave(connection);
     errno = saved;
     return await_handshake(dial);

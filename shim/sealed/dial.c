@@ -34,12 +34,15 @@ static void add_copies(struct endpoint *endpoint, const struct connection *conne
     }
 }
 
-/* Before connect(2). Called locked; unlocked on return. Returns 0 or an errno. */
-static int begin(struct dial *dial, struct endpoint *endpoint, struct connection *connection)
+/*
+ * Before connect(2). `relays`: the connection must not stay at its number. Called locked; unlocked on return.
+ * Returns 0 or an errno.
+ */
+static int begin(struct dial *dial, struct endpoint *endpoint, struct connection *connection, bool relays)
 {
     *dial = (struct dial){.endpoint = endpoint,
                           .generation = atomic_load(&endpoint->generation),
-                          .needs_relay = endpoint->streamed || relay_is_needed(endpoint_number(endpoint, 0))};
+                          .needs_relay = endpoint->streamed || relays};
     const bool begun = connection_begin_dial(connection);
     endpoint_leave(connection);
     return begun ? 0 : EALREADY;
@@ -68,7 +71,8 @@ static int register_and_begin(int fd, const struct policy_rule *rule, struct dia
     struct endpoint *endpoint;
     uint64_t note = 0;
     const long modes = raw_syscall(RAW_FCNTL, fd, F_GETFL, 0), flags = raw_syscall(RAW_FCNTL, fd, F_GETFD, 0);
-    if (modes < 0 || flags < 0 || raw_syscall(RAW_FCNTL, fd, F_SETFD, flags | FD_CLOEXEC) < 0)
+    if (modes < 0 || flags < 0 ||
+        ((flags & FD_CLOEXEC) == 0 && raw_syscall(RAW_FCNTL, fd, F_SETFD, flags | FD_CLOEXEC) < 0))
         return EBADF;
     struct connection *connection =
         endpoint_register(fd, rule, true, (modes & O_NONBLOCK) != 0, (flags & FD_CLOEXEC) != 0, &endpoint, &note);
@@ -86,7 +90,8 @@ static int register_and_begin(int fd, const struct policy_rule *rule, struct dia
     if (!process_sandboxed && note != 0 && !fd_may_have_id(fd, fd_word_id(note)))
         note = 0; /* of another socket, which libc has closed */
     add_copies(endpoint, connection, note);
-    (void)begin(dial, endpoint, connection); /* cannot fail: no other thread has begun one */
+    /* Cannot fail: no other thread has begun one. The caller knows that this is no child of vfork(). */
+    (void)begin(dial, endpoint, connection, relay_is_needed_at(endpoint_number(endpoint, 0)));
     dial->is_new = true;
     return 0;
 }
@@ -106,7 +111,7 @@ enum endpoint_result dial_again(int fd, struct dial *dial)
     const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
         return entered;
-    const int error = begin(dial, endpoint, connection);
+    const int error = begin(dial, endpoint, connection, relay_is_needed(endpoint_number(endpoint, 0)));
     if (error == 0)
         return ENDPOINT_ENTERED;
     errno = error;

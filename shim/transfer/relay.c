@@ -32,9 +32,14 @@ enum {
     SEND_BUFFER = 256 * 1024,
 };
 
+bool relay_is_needed_at(int number)
+{
+    return number <= STANDARD_LAST;
+}
+
 bool relay_is_needed(int number)
 {
-    return number <= STANDARD_LAST || process_is_vfork_child();
+    return relay_is_needed_at(number) || process_is_vfork_child();
 }
 
 /* Copies a timeout that the program has set. */

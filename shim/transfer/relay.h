@@ -18,6 +18,9 @@
  */
 bool relay_is_needed(int number);
 
+/* The same for a caller that knows that this is no child of vfork(). Makes no system call. */
+bool relay_is_needed_at(int number);
+
 /*
  * Gives the connection behind `fd` to a relay. All its numbers in this process become the program's end of one
  * socket pair, with the same O_NONBLOCK, close-on-exec, timeouts and epoll registrations. Returns 0, also if `fd`

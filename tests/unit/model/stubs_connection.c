@@ -124,16 +124,31 @@ void connection_report_lost(const char *reason)
 }
 
 /* As in handshake.c; the exchange with the peer is one step here. */
-void handshake_advance(struct connection *connection, int fd)
+/* Returns what getpeername(2) returns. */
+static long meet_peer(struct connection *connection, int fd)
 {
-    if (connection->phase != CONNECTION_CONNECTING)
-        return;
     struct sockaddr_in6 peer;
     socklen_t length = sizeof peer;
     const long result = raw_syscall(SYS_getpeername, fd, &peer, &length);
     if (result == 0 && model_peer_of(fd) == PEER_KEYED)
         connection->phase = CONNECTION_OPEN;
-    else if (result == 0 || result != -ENOTCONN)
+    else if (result == 0)
+        connection_fail(connection, fd, ECONNRESET, "");
+    return result;
+}
+void handshake_connected(struct connection *connection, int fd)
+{
+    if (connection->phase == CONNECTION_CONNECTING)
+        (void)meet_peer(connection, fd);
+}
+void handshake_advance(struct connection *connection, int fd)
+{
+    if (connection->phase != CONNECTION_CONNECTING)
+        return;
+    const long result = meet_peer(connection, fd);
+    if (result == 0)
+        return;
+    if (result != -ENOTCONN)
         connection_fail(connection, fd, ECONNRESET, "");
     else if (connection->dialled && !connection_is_dialled(connection))
         connection->phase = CONNECTION_NONE;
@@ -228,6 +243,10 @@ bool relay_is_needed(int number)
 {
     return number <= 2;
 }
+bool relay_is_needed_at(int number)
+{
+    return number <= 2;
+}
 int relay_require(int fd)
 {
     (void)fd;
@@ -262,6 +281,10 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
     (void)fd, (void)events, (void)until_ms, (void)timeout_option, (void)began_ms;
     model_wait();
     return 0;
+}
+int wait_pinned(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
+{
+    return wait_for(fd, events, until_ms, timeout_option, began_ms);
 }
 static ssize_t receive_nothing(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
 {
