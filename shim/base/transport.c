@@ -137,14 +137,21 @@ int transport_get_option(int fd, int level, int option)
     return value;
 }
 
-int transport_unacknowledged(int fd)
+int transport_queued(int fd)
 {
     int queued = 0;
+    if (!filter_allows(SYS_ioctl) || !filter_allows(SYS_getsockopt) ||
+        raw_syscall(SYS_ioctl, fd, SIOCOUTQ, &queued) != 0)
+        return 0;
+    return queued;
+}
+
+int transport_unacknowledged(int fd)
+{
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
-    if (!filter_allows(SYS_ioctl) || !filter_allows(SYS_getsockopt))
-        return 0;
-    if (raw_syscall(SYS_ioctl, fd, SIOCOUTQ, &queued) != 0 || queued == 0)
+    const int queued = transport_queued(fd);
+    if (queued == 0)
         return 0;
     /* A connection that was reset keeps its count of queued bytes (tcp(7)). */
     if (raw_syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state == TCP_CLOSE)

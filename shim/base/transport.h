@@ -45,6 +45,9 @@ int transport_get_option(int fd, int level, int option);
 /* How many bytes the peer's kernel has not acknowledged; the FIN counts as one. 0 if the connection is gone. */
 int transport_unacknowledged(int fd);
 
+/* The same in one system call. It still counts the bytes of a connection that is gone. */
+int transport_queued(int fd);
+
 /*
  * Asks the kernel to take `bytes` more into its send buffer than it does now. It may refuse: only a program with
  * CAP_NET_ADMIN can exceed the limit of the system (socket(7), wmem_max). Not in a sandbox.

@@ -235,12 +235,13 @@ static void receive_stream(struct connection *connection, int fd, struct iov_ite
     receive_trailer(connection, fd);
 }
 
-bool receive_rest(struct connection *connection, int fd)
+bool receive_rest(struct connection *connection, int fd, bool *drained)
 {
     enum { REST_MAX = 256 * 1024 };
     const struct flow received = connection->received;
     const uint64_t limit = connection->rx_total + REST_MAX;
     bool unread = span_length(connection->rx_plain) > 0;
+    *drained = false;
     connection->end_shown = true; /* nobody waits for events any more */
     while (connection->phase == CONNECTION_OPEN && connection->rx_total < limit && !process_sandboxed &&
            span_length(connection->tx) == 0) {
@@ -255,6 +256,7 @@ bool receive_rest(struct connection *connection, int fd)
         const long count = receive_fill(connection, fd, PFSWRAP_SEAL_FRAME_MAX);
         if (count > 0)
             continue;
+        *drained = count == 0 || count == -EAGAIN;
         if (connection->ended_early && !connection->final_received && !connection->read_shut)
             connection_truncate(connection, fd, ECONNRESET,
                                 count == 0 ? pfswrap_seal_error_text(PFSWRAP_SEAL_E_TRUNCATED)

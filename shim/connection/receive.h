@@ -44,9 +44,9 @@ bool receive_awaits_answer(const struct connection *connection);
  * The program has closed the connection, and the kernel has everything that was sent: opens what the program has
  * not read, and throws it away. FINAL may be in it, or an error, which is logged then. The log also says
  * `truncated` if the transport had ended without FINAL when the program closed the connection (`ended_early`).
- * Returns whether the peer has sent anything but FINAL.
+ * Returns whether the peer has sent anything but FINAL. *drained: the kernel has said that it has no more bytes.
  */
-bool receive_rest(struct connection *connection, int fd);
+bool receive_rest(struct connection *connection, int fd, bool *drained);
 
 /*
  * For a program that only sends: processes the frames of a re-handshake that are next in the kernel. If one is due,

@@ -19,9 +19,9 @@ enum {
 
 /*
  * Whether the kernel has the whole next frame, behind the trailer of the last one. Nothing is in the buffer. *data:
- * it has data, which FINAL has not.
+ * it has data, which FINAL has not. *bytes: how many of the kernel's bytes are the frame's, with both trailers.
  */
-static bool next_is_whole(const struct connection *connection, int fd, bool *data)
+static bool next_is_whole(const struct connection *connection, int fd, bool *data, size_t *bytes)
 {
     uint8_t ahead[PEEK];
     const size_t begin = pfswrap_seal_trailer_due(&connection->channel), body = begin + PREFIX;
@@ -32,15 +32,19 @@ static bool next_is_whole(const struct connection *connection, int fd, bool *dat
         return false;
     const size_t length = (size_t)ahead[begin + 1] << 8 | ahead[begin + 2], end = body + length;
     *data = ahead[begin] == TYPE_DATA && length > PFSWRAP_SEAL_OVERHEAD - PREFIX - 1;
+    *bytes = end + 1;
     return (size_t)count >= end || (count == PEEK && (size_t)transport_readable(fd) >= end);
 }
 
-void receive_look_ahead(struct connection *connection, int fd, size_t wanted)
+/* As receive_look_ahead(). `first`: how many bytes are received at once, if the frame needs as many; 0: not known.
+ */
+static void look_ahead(struct connection *connection, int fd, size_t wanted, size_t first)
 {
     if (wanted > LOOK_AHEAD_MAX)
         wanted = LOOK_AHEAD_MAX;
     while (span_length(connection->rx_plain) < wanted && !receive_is_over(connection)) {
         size_t need = 0;
+        size_t bytes;
         bool data;
         if (span_length(connection->rx_plain) > LOOK_AHEAD_MAX - PFSWRAP_SEAL_CHUNK_MAX)
             return;
@@ -49,18 +53,28 @@ void receive_look_ahead(struct connection *connection, int fd, size_t wanted)
         /* While rx_plain is not empty, the trailer stays in the kernel, so that poll reports the socket as
          * readable. */
         if (span_length(connection->rx_plain) > 0 && span_length(connection->rx_cipher) == 0 &&
-            !next_is_whole(connection, fd, &data))
+            !next_is_whole(connection, fd, &data, &bytes))
             return;
-        long count = receive_fill(connection, fd, need - span_length(connection->rx_cipher));
+        const size_t missing = need - span_length(connection->rx_cipher);
+        long count = receive_fill(connection, fd, first > missing ? first : missing);
+        first = 0;
         if (count <= 0 && receive_no_bytes(connection, fd, count) == STEP_WANT_READ)
             return;
     }
 }
 
-/* Whether the next read would find a whole data frame in the kernel, so that nothing has to be received now. */
-static bool is_next_in_kernel(struct connection *connection, int fd)
+void receive_look_ahead(struct connection *connection, int fd, size_t wanted)
 {
-    size_t need = 0;
+    look_ahead(connection, fd, wanted, 0);
+}
+
+/*
+ * Whether the next read would find a whole data frame in the kernel, so that nothing has to be received now. If
+ * there is a frame without data, such as FINAL, *control is the number of its bytes.
+ */
+static bool is_next_in_kernel(struct connection *connection, int fd, size_t *control)
+{
+    size_t need = 0, bytes = 0;
     bool data = false;
     if (transport_receive_waits() || receive_is_over(connection) || span_length(connection->rx_plain) > 0 ||
         span_length(connection->rx_cipher) > 0)
@@ -68,17 +82,20 @@ static bool is_next_in_kernel(struct connection *connection, int fd)
     if (receive_next(connection, fd, NULL, &need) != STEP_WANT_READ ||
         need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
         return false; /* the stream's header has not come yet */
-    return next_is_whole(connection, fd, &data) && data;
+    const bool is_whole = next_is_whole(connection, fd, &data, &bytes);
+    *control = is_whole && !data ? bytes : 0;
+    return is_whole && data;
 }
 
 /* Whether the next bytes in the kernel belong to a frame, or a header, that the channel waits for. `need`: its
  * bytes. */
 static bool is_control_in_kernel(const struct connection *connection, int fd, size_t need)
 {
+    size_t bytes;
     bool data = false;
     if (need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
         return (size_t)transport_readable(fd) >= need; /* the stream's header */
-    return next_is_whole(connection, fd, &data) && !data;
+    return next_is_whole(connection, fd, &data, &bytes) && !data;
 }
 
 void receive_control(struct connection *connection, int fd)
@@ -110,10 +127,11 @@ bool receive_awaits_answer(const struct connection *connection)
 bool receive_ahead(struct connection *connection, int fd)
 {
     const bool was_shown = connection->end_shown;
+    size_t control = 0;
     connection->tx_total_at_receive = connection->tx_total;
-    if (is_next_in_kernel(connection, fd))
+    if (is_next_in_kernel(connection, fd, &control))
         return true;
-    receive_look_ahead(connection, fd, 1);
+    look_ahead(connection, fd, 1, control);
     if (connection->phase == CONNECTION_OPEN && span_length(connection->rx_plain) == 0)
         receive_trailer(connection, fd);
     if (connection->end_shown && !was_shown)

@@ -59,9 +59,9 @@ static int keep_socket(struct endpoint *endpoint, struct connection *connection,
 {
     if (release_has_late_owner(connection))
         return is_replaced ? -1 : fd;
-    int hidden = fd_reserve_duplicate(fd, OWN_FIRST);
+    int hidden = fd_reserve_socket(fd, OWN_FIRST, endpoint->identity);
     if (hidden < 0 && unproved_drop())
-        hidden = fd_reserve_duplicate(fd, OWN_FIRST);
+        hidden = fd_reserve_socket(fd, OWN_FIRST, endpoint->identity);
     if (hidden >= 0 || release_finish_at_once(endpoint, connection, fd))
         return hidden;
     if (is_unproved(connection))
@@ -109,8 +109,10 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
     const bool reset = wants_reset(fd);
     connection->ended_early = connection->phase == CONNECTION_OPEN && !connection->final_received &&
                               !process_sandboxed && transport_has_ended(fd);
-    const int hidden =
-        !reset && !release_is_done(connection, fd) ? keep_socket(endpoint, connection, fd, is_replaced) : -1;
+    bool unsent;
+    const int hidden = !reset && !release_is_done(connection, fd, &unsent)
+                           ? keep_socket(endpoint, connection, fd, is_replaced)
+                           : -1;
     if (hidden >= 0) {
         const bool is_one_of_many = is_unproved(connection);
         endpoint_hide(endpoint, hidden);
@@ -121,10 +123,11 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
             unproved_make_room(fd);
         return false;
     }
-    const bool unread = !reset && receive_rest(connection, fd);
+    struct release_rest rest = {false, false};
+    rest.unread = !reset && receive_rest(connection, fd, &rest.drained);
     release_report_end(connection, reset, span_length(connection->tx) > 0);
     if (!reset && connection->phase != CONNECTION_NONE)
-        release_prepare_close(connection, fd, unread);
+        release_prepare_close(connection, fd, rest);
     endpoint_free(endpoint, connection);
     return true;
 }
@@ -194,10 +197,10 @@ static void free_hidden(struct endpoint *endpoint, struct connection *connection
         (void)fd_close_closing(fd, generation);
 }
 
-/* The same, after the connection's orderly end. `unread`: the peer has sent more than FINAL. */
-static void end_hidden(struct endpoint *endpoint, struct connection *connection, bool unread)
+/* The same, after the connection's orderly end. */
+static void end_hidden(struct endpoint *endpoint, struct connection *connection, struct release_rest rest)
 {
-    release_prepare_close(connection, atomic_load(&endpoint->fd), unread);
+    release_prepare_close(connection, atomic_load(&endpoint->fd), rest);
     free_hidden(endpoint, connection);
 }
 
@@ -205,16 +208,17 @@ void release_drop(struct endpoint *endpoint, struct connection *connection)
 {
     transport_call = TRANSPORT_SOCKET;
     unproved_report(connection);
-    end_hidden(endpoint, connection, false);
+    end_hidden(endpoint, connection, (struct release_rest){false, false});
 }
 
-/* The same for a connection that was open, with its event. */
-static void report_and_end(struct endpoint *endpoint, struct connection *connection)
+/* The same for a connection that was open, with its event. `unsent`: the peer has not acknowledged everything. */
+static void report_and_end(struct endpoint *endpoint, struct connection *connection, bool unsent)
 {
     const int fd = atomic_load(&endpoint->fd);
-    const bool unread = receive_rest(connection, fd);
-    release_report_end(connection, false, release_is_unsent(connection, fd));
-    end_hidden(endpoint, connection, unread);
+    struct release_rest rest;
+    rest.unread = receive_rest(connection, fd, &rest.drained);
+    release_report_end(connection, false, unsent);
+    end_hidden(endpoint, connection, rest);
 }
 
 /*
@@ -235,11 +239,12 @@ static bool advance_hidden(struct endpoint *endpoint, struct connection *connect
             return true;
         }
     }
-    if (!release_is_done(connection, fd)) {
+    bool unsent;
+    if (!release_is_done(connection, fd, &unsent)) {
         endpoint_leave(connection);
         return false;
     }
-    report_and_end(endpoint, connection);
+    report_and_end(endpoint, connection, unsent);
     return true;
 }
 
@@ -274,7 +279,7 @@ static void end_late(void)
             /* What is on its way to another program is not ended here. */
             if (atomic_load(&endpoint->descriptors) == 0 && endpoint->until_ms == 0 &&
                 connection->phase == CONNECTION_OPEN)
-                report_and_end(endpoint, connection);
+                report_and_end(endpoint, connection, release_is_unsent(connection, atomic_load(&endpoint->fd)));
             else
                 endpoint_leave(connection);
         }

@@ -14,15 +14,15 @@
 #include "connection/receive.h"
 #include "connection/release_internal.h"
 
-void release_prepare_close(const struct connection *connection, int fd, bool unread)
+void release_prepare_close(const struct connection *connection, int fd, struct release_rest rest)
 {
     if (process_sandboxed)
         return;
-    if (span_length(connection->tx) > 0 || (unread && connection->fin_sent && transport_unacknowledged(fd) == 0)) {
+    if (span_length(connection->tx) > 0 ||
+        (rest.unread && connection->fin_sent && transport_unacknowledged(fd) == 0))
         transport_reset_on_close(fd);
-        return;
-    }
-    transport_discard(fd);
+    else if (!rest.drained)
+        transport_discard(fd);
 }
 
 bool release_has_late_owner(struct connection *connection)
@@ -39,12 +39,26 @@ static uint32_t unacknowledged(const struct connection *connection, int fd)
 }
 
 /*
+ * The same while the connection is being closed. The kernel counts bytes of a connection that was reset, too. So it
+ * is asked about that as soon as the number has not changed for a moment, which it does when the peer acknowledges.
+ */
+static uint32_t unacknowledged_now(const struct connection *connection, int fd)
+{
+    enum { MOMENT_MS = 20 };
+    const uint32_t pending = span_length(connection->tx);
+    const uint32_t left = process_sandboxed ? pending : (uint32_t)transport_queued(fd) + pending;
+    const uint64_t unchanged_from = connection->deadline_ms - pfswrap_policy()->seal.linger_ms;
+    return left > pending && left + 1 == connection->linger_left && clock_ms() >= unchanged_from + MOMENT_MS
+               ? unacknowledged(connection, fd)
+               : left;
+}
+
+/*
  * Whether the wait for the peer is over: it has acknowledged nothing for `linger`. A peer that is slow, but reads,
  * moves the deadline each time. The kernel waits for such a peer as well (tcp(7), tcp_orphan_retries).
  */
-static bool is_late(struct connection *connection, int fd)
+static bool is_late(struct connection *connection, uint32_t left)
 {
-    const uint32_t left = unacknowledged(connection, fd);
     const uint64_t now = clock_ms();
     if (connection->linger_left == 0 || left + 1 < connection->linger_left) {
         connection->linger_left = left + 1;
@@ -66,8 +80,9 @@ static bool send_last(struct connection *connection, int fd)
     return send_finish(connection, fd);
 }
 
-bool release_is_done(struct connection *connection, int fd)
+bool release_is_done(struct connection *connection, int fd, bool *unsent)
 {
+    *unsent = false;
     if (release_has_late_owner(connection))
         return false; /* that thread may still use the number, which must not become another file's */
     connection->finishing = true;
@@ -81,9 +96,10 @@ bool release_is_done(struct connection *connection, int fd)
         return true;
     if (handshake_is_under_way(connection))
         return false;
-    if (send_last(connection, fd) && (process_sandboxed || transport_unacknowledged(fd) == 0))
-        return true;
-    return is_late(connection, fd);
+    const bool is_sent = send_last(connection, fd);
+    const uint32_t left = unacknowledged_now(connection, fd);
+    *unsent = !connection->broken && left > 0;
+    return (is_sent && left == span_length(connection->tx)) || is_late(connection, left);
 }
 
 bool release_is_unsent(const struct connection *connection, int fd)
@@ -119,14 +135,14 @@ bool release_finish_at_once(struct endpoint *endpoint, struct connection *connec
     enum { MOMENT_MS = 100 };
     const uint64_t until_ms = clock_ms() + MOMENT_MS;
     uint64_t before = 0;
-    bool peer_is_here = false;
+    bool peer_is_here = false, unsent;
     endpoint_set_filter(endpoint, FILTER_NONE); /* other threads that do the same must not wait for this lock */
     for (;;) {
         struct timespec moment = {.tv_nsec = 50000};
         ENDPOINT_RAISE(waiting);
         if (!peer_is_here)
             ENDPOINT_RAISE(peer_sought, connection, &peer_is_here);
-        if (release_is_done(connection, fd) || connection->fin_sent)
+        if (release_is_done(connection, fd, &unsent) || connection->fin_sent)
             return true;
         if (has_moved(connection, &before))
             continue;

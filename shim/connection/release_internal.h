@@ -22,13 +22,18 @@ void release_drop(struct endpoint *endpoint, struct connection *connection);
 
 /* --- release_end.c --- */
 
+/* What receive_rest() has found. `unread`: the peer has sent more than FINAL. `drained`: the kernel has no more. */
+struct release_rest {
+    bool unread, drained;
+};
+
 /*
  * Just before the socket is closed. If unread bytes are left, close(2) resets the connection, and the peer loses
  * what it has not acknowledged. So they are read and discarded. But a reset is right if the peer has acknowledged
  * everything and sent more than FINAL: it is what a peer gets that continues to send to a closed socket. It is also
  * right if bytes are left that the kernel never got: the stream has no end.
  */
-void release_prepare_close(const struct connection *connection, int fd, bool unread);
+void release_prepare_close(const struct connection *connection, int fd, struct release_rest rest);
 
 /*
  * Whether a thread of this process has lost the lock, and has not come back yet. It may still use the number. In a
@@ -39,9 +44,10 @@ bool release_has_late_owner(struct connection *connection);
 /*
  * Continues with a connection without numbers, as far as possible without waiting. Returns whether nothing is left
  * to do: the peer has acknowledged everything, or it has acknowledged nothing for `linger`. If the kernel has
- * everything by then, it continues alone. A handshake has its own deadline.
+ * everything by then, it continues alone. A handshake has its own deadline. *unsent: the peer had not acknowledged
+ * everything.
  */
-bool release_is_done(struct connection *connection, int fd);
+bool release_is_done(struct connection *connection, int fd, bool *unsent);
 
 /* Whether the peer's kernel has not acknowledged everything. */
 bool release_is_unsent(const struct connection *connection, int fd);

@@ -68,22 +68,24 @@ static bool take(int number, uint64_t closing)
 }
 
 /*
- * The kernel has just made `number` a duplicate of `fd`. The number is closing during the check, so that no other
- * call acts on it. If it still is that duplicate, it becomes hidden. Otherwise it belongs to another thread.
+ * The kernel has just made `number` a duplicate of `fd`, a socket with this identity (0: or any other file). The
+ * number is closing during the check, so that no other call acts on it. If it still is that duplicate, it becomes
+ * hidden. Otherwise it belongs to another thread.
  */
-static bool hide(int number, int fd, uint64_t hidden)
+static bool hide(int number, int fd, uint64_t identity, uint64_t hidden)
 {
     const uint32_t generation = fd_next_generation();
     if (!take(number, fd_word_closing(generation)))
         return false;
-    const bool is_duplicate = process_sandboxed || is_same_file(fd, number);
+    const bool is_duplicate =
+        process_sandboxed || (identity != 0 && fd_socket_identity(number) == identity) || is_same_file(fd, number);
     if (is_duplicate)
         atomic_fetch_add(&fd_reserved, 1);
     fd_vacate_as(number, generation, is_duplicate ? hidden : 0);
     return is_duplicate;
 }
 
-static int duplicate(int fd, int at_least, uint64_t word)
+static int duplicate(int fd, int at_least, uint64_t identity, uint64_t word)
 {
     enum { TRIES = 8 };
     int hidden = -1;
@@ -97,7 +99,7 @@ static int duplicate(int fd, int at_least, uint64_t word)
             (void)raw_syscall(SYS_close, number);
             break;
         }
-        hidden = hide(number, fd, word) ? number : -1;
+        hidden = hide(number, fd, identity, word) ? number : -1;
     }
     process_unblock_forks();
     signals_unpin();
@@ -106,12 +108,17 @@ static int duplicate(int fd, int at_least, uint64_t word)
 
 int fd_reserve_duplicate(int fd, int at_least)
 {
-    return duplicate(fd, at_least, FD_WORD_HIDDEN);
+    return duplicate(fd, at_least, 0, FD_WORD_HIDDEN);
+}
+
+int fd_reserve_socket(int fd, int at_least, uint64_t identity)
+{
+    return duplicate(fd, at_least, identity, FD_WORD_HIDDEN);
 }
 
 int fd_keep_open(int fd)
 {
-    return duplicate(fd, OWN_FIRST, FD_WORD_HIDDEN | FD_WORD_TEMPORARY);
+    return duplicate(fd, OWN_FIRST, 0, FD_WORD_HIDDEN | FD_WORD_TEMPORARY);
 }
 
 bool fd_unhide(int hidden, uint32_t generation)

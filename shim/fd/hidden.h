@@ -12,6 +12,10 @@
  * lower. Returns it, or -1: no number is left. fd_unreserve() makes it foreign again; `close`: and closes it.
  */
 int fd_reserve_duplicate(int fd, int at_least);
+
+/* The same for a socket whose identity is known (fd_socket_identity()): one system call less. 0: it is not known.
+ */
+int fd_reserve_socket(int fd, int at_least, uint64_t identity);
 void fd_unreserve(int fd, bool close);
 
 /* The same for the length of one call. fd_claim() may take the number over before fd_unreserve(). */
