@@ -1,11 +1,13 @@
 /*
  * The list is a mark in each endpoint (endpoint->background). The thread polls the descriptors of marked endpoints,
- * continues with their connections, and ends when no endpoint is marked. The next mark starts another thread.
+ * and continues with their connections. When no endpoint is marked, it rests for a moment. The next mark wakes it,
+ * or starts another thread after it has ended, which takes ten times as many system calls.
  */
 #include "connection/background.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,10 +27,11 @@ enum {
     SLICE_MS = 10, /* the longest poll: poll reports no acknowledgements */
     SLICE_MIN_MS = 1,
     STACK_BYTES = 256 * 1024,
+    REST_MS = 200, /* a process that closes less often than that need not save system calls */
 };
 
-/* The state of the one thread. The caller that changes it to STARTING makes the thread. */
-enum { IDLE, STARTING, RUNNING, ENDED };
+/* The state of the one thread. The caller that changes it to STARTING makes the thread. RESTING: it has no work. */
+enum { IDLE, STARTING, RUNNING, RESTING, ENDED };
 static atomic_int state;
 static pthread_t thread;
 static bool can_make_thread = true;
@@ -48,16 +51,17 @@ static bool is_left_to_program(const struct endpoint *endpoint, const struct con
  * What the thread polls for; fd -1: nothing, so that the connection is only checked after each slice. While the
  * program has a number, its own calls come first, except in the handshake of a blocking socket. poll reports no
  * acknowledgements. But it reports what a peer sends to a closed connection, and those packets acknowledge what the
- * peer has received.
+ * peer has received. `eager`: the last poll has reported nothing. What it reports stays in the kernel until those
+ * packets acknowledge everything, and would end each poll at once.
  */
-static struct pollfd poll_for(const struct endpoint *endpoint, const struct connection *connection)
+static struct pollfd poll_for(const struct endpoint *endpoint, const struct connection *connection, bool eager)
 {
     const bool under_way = handshake_is_under_way(connection), hidden = atomic_load(&endpoint->descriptors) == 0;
     const int fd = atomic_load(&endpoint->fd);
     if (endpoint->until_ms != 0)
         return (struct pollfd){.fd = -1};
     if (connection->fin_sent)
-        return (struct pollfd){.fd = hidden && transport_is_quiet(fd) ? fd : -1, .events = POLLIN};
+        return (struct pollfd){.fd = hidden && eager ? fd : -1, .events = POLLIN};
     if (is_left_to_program(endpoint, connection) ||
         (!hidden && (!under_way || atomic_load_explicit(&connection->nonblocking, memory_order_relaxed))))
         return (struct pollfd){.fd = -1};
@@ -88,7 +92,7 @@ static bool advance_one(struct endpoint *endpoint, struct connection *connection
  * Enters the endpoint and advances it. Returns whether it stays on the list; *poll is what it waits for then.
  * *until_ms is raised to the deadline of a closed connection whose last bytes the kernel has not taken yet.
  */
-static bool enter_and_advance(struct endpoint *endpoint, struct pollfd *poll, uint64_t *until_ms)
+static bool enter_and_advance(struct endpoint *endpoint, struct pollfd *poll, bool eager, uint64_t *until_ms)
 {
     struct connection *connection;
     if (!endpoint_enter_at(endpoint, &connection))
@@ -97,17 +101,17 @@ static bool enter_and_advance(struct endpoint *endpoint, struct pollfd *poll, ui
         endpoint_leave(connection);
         return false;
     }
-    *poll = poll_for(endpoint, connection);
+    *poll = poll_for(endpoint, connection, eager);
     if (connection->linger_left > 0 && !connection->fin_sent && connection->deadline_ms > *until_ms)
         *until_ms = connection->deadline_ms;
     return advance_one(endpoint, connection);
 }
 
 /*
- * Continues with every endpoint on the list. Returns how many remain; polls[] is what they wait for. *until_ms: see
- * enter_and_advance().
+ * Continues with every endpoint on the list. Returns how many remain; polls[] is what they wait for. `eager`: see
+ * poll_for(); *until_ms: see enter_and_advance().
  */
-static nfds_t advance_all(struct pollfd polls[POLL_MAX], uint64_t *until_ms)
+static nfds_t advance_all(struct pollfd polls[POLL_MAX], bool eager, uint64_t *until_ms)
 {
     nfds_t left = 0;
     for (struct endpoint *endpoint = NULL; (endpoint = endpoint_next(endpoint)) != NULL;) {
@@ -115,7 +119,7 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX], uint64_t *until_ms)
         if (atomic_load(&endpoint->background) == BACKGROUND_NONE)
             continue;
         process_block_forks(); /* the endpoint may be closed here */
-        const bool stays = enter_and_advance(endpoint, &poll, until_ms);
+        const bool stays = enter_and_advance(endpoint, &poll, eager, until_ms);
         process_unblock_forks();
         if (stays && left < POLL_MAX)
             polls[left] = poll;
@@ -131,13 +135,13 @@ static nfds_t advance_all(struct pollfd polls[POLL_MAX], uint64_t *until_ms)
 static void work_until(uint64_t until_ms, const atomic_int *stop)
 {
     struct pollfd polls[POLL_MAX];
-    long slice_ms = SLICE_MIN_MS;
+    long slice_ms = SLICE_MIN_MS, reported = 0;
     for (;;) {
-        nfds_t left = advance_all(polls, &until_ms);
+        nfds_t left = advance_all(polls, reported <= 0, &until_ms);
         if (left == 0 || clock_ms() >= until_ms || (stop != NULL && atomic_load(stop) > 0))
             return;
         struct timespec slice = {.tv_nsec = slice_ms * 1000000};
-        (void)raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
+        reported = raw_syscall(SYS_ppoll, polls, left < POLL_MAX ? left : POLL_MAX, &slice, NULL, 0);
         slice_ms = slice_ms * 2 < SLICE_MS ? slice_ms * 2 : SLICE_MS;
     }
 }
@@ -150,17 +154,44 @@ static bool is_anything_left(void)
     return false;
 }
 
+/* RESTING becomes `next`. Another thread may have changed it to RUNNING before. Returns the state. */
+static int end_rest(int next)
+{
+    int seen = RESTING;
+    return atomic_compare_exchange_strong(&state, &seen, next) ? next : seen;
+}
+
+/* The list is empty. Waits a little for work. Returns whether there is some; otherwise the thread has to end. */
+static bool rest(void)
+{
+    const struct timespec most = {.tv_nsec = REST_MS * 1000000L};
+    int ended = ENDED;
+    atomic_store(&state,
+                 RESTING); /* before the look at the list: who marks an endpoint looks at the state after that */
+    if (atomic_load(&held) == 0 && !is_anything_left() && filter_allows(SYS_futex))
+        (void)raw_syscall(SYS_futex, &state, FUTEX_WAIT_PRIVATE, RESTING, &most, NULL, 0);
+    if (atomic_load(&held) == 0 && end_rest(is_anything_left() ? RUNNING : ENDED) == RUNNING)
+        return true;
+    atomic_store(&state, ENDED);
+    return atomic_load(&held) == 0 && is_anything_left() && atomic_compare_exchange_strong(&state, &ended, RUNNING);
+}
+
 static void *run(void *nothing)
 {
-    int ended;
     atomic_store(&begun, true);
     do {
+        process_keep_answer();
         work_until(UINT64_MAX, &held);
         unproved_report_rest();
-        atomic_store(&state, ended = ENDED);
-    } while (atomic_load(&held) == 0 && is_anything_left() &&
-             atomic_compare_exchange_strong(&state, &ended, RUNNING));
+    } while (rest());
     return nothing;
+}
+
+/* Wakes the thread from its rest. */
+static void wake(void)
+{
+    if (end_rest(RUNNING) == RUNNING && filter_allows(SYS_futex))
+        (void)raw_syscall(SYS_futex, &state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 bool background_may_make_thread(void)
@@ -194,6 +225,10 @@ static __attribute__((noinline)) bool make_thread(void)
 static bool ensure_thread(void)
 {
     int seen = atomic_load(&state);
+    if (seen == RESTING) {
+        wake();
+        seen = atomic_load(&state); /* or its rest was over, and it has ended */
+    }
     if (atomic_load(&held) > 0 || seen == STARTING || seen == RUNNING ||
         !atomic_compare_exchange_strong(&state, &seen, STARTING))
         return true;
@@ -231,7 +266,7 @@ static __attribute__((noinline)) void advance_once(void)
 {
     struct pollfd polls[POLL_MAX];
     uint64_t until_ms = 0;
-    (void)advance_all(polls, &until_ms);
+    (void)advance_all(polls, true, &until_ms);
 }
 
 void background_add_closed(struct endpoint *endpoint, bool may_wait)
@@ -249,7 +284,7 @@ void background_add_closed(struct endpoint *endpoint, bool may_wait)
 bool background_is_running(void)
 {
     const int now = atomic_load(&state);
-    return now == STARTING || now == RUNNING;
+    return now == STARTING || now == RUNNING || now == RESTING;
 }
 
 void background_forget(bool may_make_thread)
@@ -295,6 +330,8 @@ void background_stop(void)
         int seen = atomic_load(&state);
         if (seen == IDLE)
             return;
+        if (seen == RESTING)
+            wake();
         if (seen == ENDED && atomic_compare_exchange_strong(&state, &seen, STARTING)) {
             (void)pthread_join(thread, NULL);
             atomic_store(&state, IDLE);

@@ -1,7 +1,8 @@
 /*
  * The background thread. It does what has to continue while the program makes no call: it sends the last bytes of a
  * closed connection and the rest of a frame of which a full socket took only a part, and it completes handshakes
- * that the program does not wait for. It exists only while there is such work, and has all signals blocked.
+ * that the program does not wait for. It exists only while there is such work, and for a fifth of a second after
+ * that. It has all signals blocked.
  */
 #ifndef PFSWRAP_CONNECTION_BACKGROUND_H
 #define PFSWRAP_CONNECTION_BACKGROUND_H
