@@ -44,11 +44,11 @@ void signals_pin(void)
         (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 }
 
-bool signals_begin_wait(uint64_t *mask)
+bool signals_begin_wait(struct signals_wait *wait)
 {
     if (pins != 1 || !signals_held)
         return false;
-    *mask = mask_before;
+    *wait = (struct signals_wait){mask_before, process_running};
     pins = 0;
     process_running = 0;
     signals_held = false;
@@ -56,11 +56,11 @@ bool signals_begin_wait(uint64_t *mask)
     return true;
 }
 
-void signals_end_wait(const uint64_t *mask)
+void signals_end_wait(const struct signals_wait *wait)
 {
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    mask_before = *mask;
-    process_running = 0; /* of a handler */
+    mask_before = wait->mask;
+    process_running = wait->running;
     signals_held = true;
     pins = 1;
 }

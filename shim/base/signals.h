@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 extern __thread bool signals_held __attribute__((tls_model("initial-exec")));
 
@@ -31,11 +32,15 @@ void signals_pin(void);
 void signals_unpin(void);
 
 /*
- * Around a wait by ppoll(2) between signals_pin() and signals_unpin(), without a lock. The wait takes *mask, the
+ * Around a wait by ppoll(2) between signals_pin() and signals_unpin(), without a lock. The wait takes `mask`, the
  * thread's own, so that signals come only while it waits: that saves two system calls. A handler may leave it by
  * siglongjmp(3), and the wait may be a cancellation point. False: the pin is not the only one, or blocks nothing.
  */
-bool signals_begin_wait(uint64_t *mask);
-void signals_end_wait(const uint64_t *mask);
+struct signals_wait {
+    uint64_t mask;
+    pid_t running; /* what is known of the process (base/process.h) */
+};
+bool signals_begin_wait(struct signals_wait *wait);
+void signals_end_wait(const struct signals_wait *wait);
 
 #endif

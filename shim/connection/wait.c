@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -118,18 +119,19 @@ int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64
 
 int wait_pinned(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms)
 {
-    union { /* the kernel reads the first bytes of libc's larger type (ppoll(2)) */
-        uint64_t kernels;
-        sigset_t libcs;
-    } mask;
-    if (!filter_allows(SYS_ppoll) || !signals_begin_wait(&mask.kernels)) {
+    struct signals_wait wait;
+    sigset_t mask;
+    if (!filter_allows(SYS_ppoll) || !signals_begin_wait(&wait)) {
         signals_unpin();
         const int result = wait_for(fd, events, until_ms, timeout_option, began_ms);
         signals_pin();
         return result;
     }
-    const int result = wait_masked(fd, events, until_ms, timeout_option, began_ms, &mask.libcs);
-    signals_end_wait(&mask.kernels);
+    memset(&mask, 0, sizeof mask);
+    memcpy(&mask, &wait.mask,
+           sizeof wait.mask); /* the kernel reads the first bytes of libc's larger type (ppoll(2)) */
+    const int result = wait_masked(fd, events, until_ms, timeout_option, began_ms, &mask);
+    signals_end_wait(&wait);
     return result;
 }
 

@@ -147,7 +147,7 @@ static bool inspect_begin(int fd, enum policy_direction direction, int listener,
     const struct policy_rule *rule;
     const enum rule_answer answer = direction == POLICY_CONNECT
                                         ? rule_for_connect(policy, fd, address, length, &rule)
-                                        : rule_for_accept(policy, fd, listener, &rule);
+                                        : rule_for_accept(policy, fd, listener, &rule, NULL);
     if (answer == RULE_UNKNOWN)
         return begin_failed(fd, "its addresses cannot be found out, and a rule may apply to it");
     enum policy_plaintext plaintext =

@@ -165,7 +165,8 @@ static bool undivert(const struct sockaddr_in6 *local, const struct sockaddr_in6
     return local->sin6_port != listener->sin6_port;
 }
 
-enum rule_answer rule_for_accept(const struct policy *policy, int fd, int listener, const struct policy_rule **rule)
+enum rule_answer rule_for_accept(const struct policy *policy, int fd, int listener, const struct policy_rule **rule,
+                                 struct sockaddr_in6 *self)
 {
     struct sockaddr_in6 local = {0}, bound = {0}, where = {0};
     socklen_t length = sizeof local, bound_length = sizeof bound;
@@ -183,6 +184,8 @@ enum rule_answer rule_for_accept(const struct policy *policy, int fd, int listen
         found = policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&where, sizeof where);
     if (found == NULL)
         found = policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&local, sizeof local);
+    if (self != NULL)
+        *self = local;
     return answer(fd, found, rule);
 }
 

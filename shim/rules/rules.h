@@ -42,10 +42,11 @@ const struct policy_rule *rule_for_new_socket(const struct policy *policy, const
  * For the socket `fd`, which accept(2) has just returned for the socket `listener` (-1: not known). If the
  * connection was diverted (TPROXY, BPF), its local address is the one that the client asked for, and not the
  * listener's. Then the rule for the listener's address applies; if there is none, the rule for the local address.
- * Makes no system call if the policy has no [listen] rule. *rule is NULL unless the answer is RULE_FOUND.
+ * Makes no system call if the policy has no [listen] rule. *rule is NULL unless the answer is RULE_FOUND;
+ * then *self (if not NULL) is the local address.
  */
-enum rule_answer rule_for_accept(const struct policy *policy, int fd, int listener,
-                                 const struct policy_rule **rule);
+enum rule_answer rule_for_accept(const struct policy *policy, int fd, int listener, const struct policy_rule **rule,
+                                 struct sockaddr_in6 *self);
 
 /*
  * The rule that seals the connection behind `fd`, whichever end of it this process is: for descriptors that the

@@ -23,11 +23,12 @@
 
 enum verdict { PLAIN, SEAL, REFUSE };
 
-/* What to do with `fd`, which has just been accepted from `listener`. SEAL: under *rule. */
-static enum verdict decide(int fd, int listener, const struct policy_rule **rule)
+/* What to do with `fd`, which has just been accepted from `listener`. SEAL: under *rule, and *self is its address.
+ */
+static enum verdict decide(int fd, int listener, const struct policy_rule **rule, struct sockaddr_in6 *self)
 {
     const struct policy *policy = pfswrap_policy();
-    const enum rule_answer answer = rule_for_accept(policy, fd, listener, rule);
+    const enum rule_answer answer = rule_for_accept(policy, fd, listener, rule, self);
     if (answer == RULE_UNKNOWN && rules_require(policy, POLICY_LISTEN))
         return REFUSE;
     if (!rule_seals_socket(*rule))
@@ -53,9 +54,10 @@ int sealed_accepted(int fd, int listener, int flags)
     const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
     const struct policy_rule *rule = NULL;
     struct connection *connection;
+    struct sockaddr_in6 self;
     enum verdict verdict;
     do { /* again, if the policy is replaced in between */
-        verdict = decide(fd, listener, &rule);
+        verdict = decide(fd, listener, &rule, &self);
         connection = verdict == SEAL
                          ? endpoint_open(fd, rule, false, (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint)
                          : NULL;
@@ -76,6 +78,7 @@ int sealed_accepted(int fd, int listener, int flags)
         errno = error;
         return -1;
     }
+    connection->self = self;
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);
     endpoint_leave(connection);

@@ -109,6 +109,8 @@ static int await_pinned(const struct dial *dial)
 static int await_handshake(const struct dial *dial)
 {
     signals_pin();
+    if (dial->is_new && signals_held)
+        process_keep_answer(); /* a child of vfork() registers nothing */
     const int result = await_pinned(dial);
     signals_unpin();
     return result;

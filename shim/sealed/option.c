@@ -82,10 +82,24 @@ int sealed_get_option(int fd, int level, int option, void *value, socklen_t *len
     return 0;
 }
 
+/* The program disables Nagle's algorithm: then the first send need not (connection/send.c). */
+static void note_no_delay(int fd, const void *value, socklen_t length)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    if (length < sizeof(int) || *(const int *)value == 0 ||
+        endpoint_enter(fd, &endpoint, &connection) != ENDPOINT_ENTERED)
+        return;
+    connection->only_confirm_sent = false;
+    endpoint_leave(connection);
+}
+
 int sealed_set_option(int fd, int level, int option, const void *value, socklen_t length)
 {
     const bool is_done = level == SOL_SOCKET && option == SO_RCVLOWAT
                              ? length >= sizeof(int) && low_water(fd, value) != 0
                              : level == IPPROTO_TCP && option == TCP_CORK && defer_cork(fd, value, length);
+    if (level == IPPROTO_TCP && option == TCP_NODELAY)
+        note_no_delay(fd, value, length);
     return is_done ? 0 : FD_FOREIGN;
 }

@@ -26,7 +26,10 @@ class Server:
     def __init__(self, mode, keys, **settings):
         self.mode, self.keys, self.port = mode, keys, free_port()
         self.wrap = SealWrap(keys, listen=self.port, **settings)
-        self.process = Process(mode.argv(self.wrap, [PROGRAMS / "seal/sock_serve", self.port]), env=mode.environment())
+        # Its buffers are mapped each by itself (mallopt(3)). In the heap, whatever comes behind them would keep their pages:
+        # a thread's first allocation, for instance.
+        environment = {**mode.environment(), "MALLOC_MMAP_THRESHOLD_": "8192"}
+        self.process = Process(mode.argv(self.wrap, [PROGRAMS / "seal/sock_serve", self.port]), env=environment)
         self.process.wait_for_port(self.port)
 
     def connect(self):

@@ -100,7 +100,7 @@ static const char *accepted_from(int fd, int listener)
 {
     const struct policy_rule *rule;
     errno = EXDEV;
-    const enum rule_answer answer = rule_for_accept(&policy, fd, listener, &rule);
+    const enum rule_answer answer = rule_for_accept(&policy, fd, listener, &rule, NULL);
     ck_assert_int_eq(errno, EXDEV);
     return said(answer, rule);
 }
