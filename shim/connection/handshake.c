@@ -334,7 +334,6 @@ static void look_for_others(struct connection *connection, int fd)
 void handshake_advance(struct connection *connection, int fd)
 {
     const uint8_t before = connection->phase;
-    const bool was_pending = span_length(connection->tx) > 0;
     if (!handshake_is_under_way(connection))
         return;
     if (__builtin_expect(connection->inherited, false)) {
@@ -350,7 +349,7 @@ void handshake_advance(struct connection *connection, int fd)
         exchange(connection, fd);
     if (connection->phase != CONNECTION_UNDECIDED && connection->phase != CONNECTION_HANDSHAKE)
         return;
-    if (connection->phase != before || was_pending != (span_length(connection->tx) > 0))
+    if (connection->phase != before)
         endpoint_update(fd, connection);
     const uint64_t now = clock_ms();
     if (now >= connection->deadline_ms) {

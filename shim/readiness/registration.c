@@ -34,8 +34,6 @@ static uint32_t suitable_events(const struct connection *connection, const struc
         return registration->event.events & ~(handshake_buffers_sends(connection) ? 0 : (uint32_t)WRITABLE);
     if (handshake_buffers_sends(connection) && (registration->event.events & WRITABLE) != 0)
         return registration->event.events | EPOLLIN;
-    if (!connection->initiator && span_length(connection->tx) == 0) /* it has nothing to send before it is asked */
-        return EPOLLIN | EPOLLET;
     return HANDSHAKE | EPOLLET;
 }
 

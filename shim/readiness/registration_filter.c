@@ -68,6 +68,18 @@ static enum verdict filter_open(struct connection *connection, struct registrati
     return *bits != 0 ? VERDICT_REPORT : VERDICT_EXPLAINED;
 }
 
+/*
+ * Whether the event only says that a new registration is writable, of a connection that was accepted and has
+ * nothing to send. So nothing has come, either. (The event is useful: a thread that began to wait before there was
+ * such a connection begins to count its time.)
+ */
+static bool is_first_event(const struct connection *connection, const struct registration *registration,
+                           uint32_t bits)
+{
+    return registration->expects_writable && (bits & ~(uint32_t)WRITABLE) == 0 && !connection->initiator &&
+           span_length(connection->tx) == 0 && connection->phase == CONNECTION_HANDSHAKE;
+}
+
 /* The verdict for one registration. Called locked; unlocked on return. */
 static enum verdict filter_one(struct endpoint *endpoint, struct connection *connection,
                                struct registration *registration, uint32_t *bits, uint64_t epoch)
@@ -82,7 +94,8 @@ static enum verdict filter_one(struct endpoint *endpoint, struct connection *con
     }
     if (handshake_is_under_way(connection)) {
         const uint8_t phase = connection->phase;
-        handshake_advance(connection, registration->fd);
+        if (!is_first_event(connection, registration, *bits))
+            handshake_advance(connection, registration->fd);
         if (connection->phase == CONNECTION_NONE) {
             endpoint_abandon(endpoint, connection);
             return VERDICT_EXPLAINED;
