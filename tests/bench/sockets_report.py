@@ -131,6 +131,16 @@ def call_targets(found):
                              f"bare {bare:.0f}")
 
 
+def cost_targets(found):
+    """System calls do not depend on the machine: the same bounds hold, less strictly, in apps/seal/test_system_calls.py."""
+    for what, limit in (("new connection", 25), ("64 B there and back, epoll", 3), ("64 B there and back, blocking", 2)):
+        each = (found.get("counted") or {}).get(what, {})
+        for side in ("client", "server") if each else ():
+            ours, bare = (sum(each[name]["strace"][side].values()) for name in ("pfswrap", "raw"))
+            yield figures.Target(f"{what}, {side}, system calls", ours, [ours], limit, False, "{:.1f}", f"{ours:.1f}",
+                                 f"bare {bare:.1f}")
+
+
 CALLS = {"write": "write on an unsealed descriptor", "read": "read on an unsealed descriptor", "pipe": "unsealed pipe",
          "socket": "unsealed Unix socket"}
 
@@ -140,7 +150,7 @@ def targets(found):
     return [*bulk_targets(found), *trip_targets(found),
             figures.ratio_target("new connections/s", opened["pfswrap"], opened["stunnel"], 1, beside="stunnel"),
             Lead("new connections", opened).target("new connections/s, smallest lead"), *memory_targets(found),
-            *call_targets(found)]
+            *call_targets(found), *cost_targets(found)]
 
 
 def ahead_table(found):
