@@ -210,6 +210,10 @@ int transport_unacknowledged(int fd)
 {
     return fd >= 0 && fd < MODEL_HIDDEN && model_is_connected(fd) ? model_outstanding[fd] : 0;
 }
+int transport_queued(int fd)
+{
+    return transport_unacknowledged(fd);
+}
 void transport_discard(int fd)
 {
     (void)fd;

@@ -165,9 +165,10 @@ int send_flush(struct connection *connection, int fd)
     (void)connection, (void)fd;
     return 1;
 }
-bool receive_rest(struct connection *connection, int fd)
+bool receive_rest(struct connection *connection, int fd, bool *drained)
 {
     (void)connection, (void)fd;
+    *drained = true;
     return false;
 }
 bool model_has_background;
