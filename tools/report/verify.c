@@ -290,8 +290,8 @@ static bool add_later(struct verified_chain *chain, uint64_t seq, char problem[V
     if (is_the_wrong_one)
         return true;
     (void)snprintf(problem, VERIFY_PROBLEM,
-                   "has %" PRIu64 " lines missing before it: %" PRIu64 " to %" PRIu64 " of chain %s",
-                   seq - chain->next, chain->next, seq - 1, chain->name);
+                   "comes after a gap of %" PRIu64 ": it is number %" PRIu64 " of chain %s, expected %" PRIu64,
+                   seq - chain->next, seq, chain->name, chain->next);
     return false;
 }
 

@@ -75,7 +75,7 @@ static void write_open(void)
             chain->pid, chain->next - 1, chain->name, path, chain->line);
     }
     if (open > 0)
-        out("%" PRIu64 " of the chains have no end: the process runs, was killed, or its last lines were removed\n",
+        out("chains without an end: %" PRIu64 " (the process runs, was killed, or its last lines were removed)\n",
             open);
 }
 
@@ -90,8 +90,8 @@ static int finish(const struct sources *sources)
         out("%" PRIu64 " more problems\n", problems - PROBLEMS_SHOWN);
     write_open();
     if (foreign > 0)
-        out("%" PRIu64 " lines are of other programs\n", foreign);
-    out("%" PRIu64 " lines of %zu chains are as they were written, %" PRIu64 " problems\n", verifier.verified,
+        out("lines of other programs: %" PRIu64 "\n", foreign);
+    out("lines as they were written: %" PRIu64 ", chains: %zu, problems: %" PRIu64 "\n", verifier.verified,
         verifier.chains, problems);
     return out_finish() != 0 || problems > 0 ? 1 : 0;
 }

@@ -105,7 +105,7 @@ def prove_whole(tap, key, port):
             client(wrap, port, act)
             text = verify(key, wrap.log)
             count = len(wrap.events())
-            contains(text, f"{count} lines of {chains} chains are as they were written, 0 problems", "the last line")
+            contains(text, f"lines as they were written: {count}, chains: {chains}, problems: 0", "the last line")
             lacks(text, "no end", f"the text {text}; log: {wrap.tail()}")
             equal(count_good(key, wrap.log.read_bytes().splitlines()), count, "lines that the second verifier accepts")
             logs.append(wrap.log)
@@ -116,7 +116,7 @@ def prove_whole(tap, key, port):
     with tap.case("counted handshakes are in the chain, too"):
         wrap = chained(temporary_directory(), key, "log-handshakes = summary")
         client(wrap, port, "shake(9)")
-        contains(verify(key, wrap.log), " 0 problems", "the text")
+        contains(verify(key, wrap.log), "problems: 0", "the text")
         check([event for event in wrap.events("handshake") if event.get("count") == 8], f"a count; log: {wrap.tail()}")
     return logs
 
@@ -129,16 +129,16 @@ def prove_forms(tap, key, logs):
         (folder / "audit.jsonl").write_bytes(b"".join(lines[count // 2:]))
         (folder / "audit.jsonl.1").write_bytes(b"".join(lines[count // 4:count // 2]))
         (folder / "audit.jsonl.2.gz").write_bytes(gzip.compress(b"".join(lines[:count // 4])))
-        contains(verify(key, *sorted(folder.glob("audit.jsonl*"))), f"{count} lines of", "the text")
+        contains(verify(key, *sorted(folder.glob("audit.jsonl*"))), f"lines as they were written: {count},", "the text")
     with tap.case("so are the lines of a syslog file, and of a journal that has them in MESSAGE"):
         syslog = b"".join(b"Nov 30 03:12:04 web pfswrap[7]: " + line for line in lines)
         other = b"Nov 30 03:12:05 web cron[9]: hello\n"
-        contains(verify(key, "-", data=syslog + other), f"{count} lines of", "the text")
+        contains(verify(key, "-", data=syslog + other), f"lines as they were written: {count},", "the text")
         journal = b"".join(json.dumps({"__CURSOR": "s", "_HOSTNAME": "web", "MESSAGE": line.decode().rstrip("\n")}).encode() + b"\n"
                            for line in lines)
-        contains(verify(key, "-", data=journal), f"{count} lines of", "the text")
+        contains(verify(key, "-", data=journal), f"lines as they were written: {count},", "the text")
         entries = b"".join(b"__CURSOR=s\n_HOSTNAME=web\nMESSAGE=" + line + b"\n" for line in lines)
-        contains(verify(key, "-", data=entries), f"{count} lines of", "the text")
+        contains(verify(key, "-", data=entries), f"lines as they were written: {count},", "the text")
 
 
 def prove_changes(tap, key, log):
@@ -150,21 +150,21 @@ def prove_changes(tap, key, log):
     changes = {
         "a changed character": (lines[:at] + [lines[at].replace(b"TLSv1.3", b"TLSv1.2")] + lines[at + 1:],
                                 [(at + 1, "was changed")]),
-        "a removed line": (lines[:at] + lines[at + 1:], [(at + 1, "1 lines missing before it")]),
-        "three removed lines": (lines[:at] + lines[at + 3:], [(at + 1, "3 lines missing before it")]),
-        "the removed first line": (lines[1:], [(1, "1 lines missing before it: 0 to 0")]),
+        "a removed line": (lines[:at] + lines[at + 1:], [(at + 1, "after a gap of 1")]),
+        "three removed lines": (lines[:at] + lines[at + 3:], [(at + 1, "after a gap of 3")]),
+        "the removed first line": (lines[1:], [(1, "after a gap of 1: it is number 1 of chain")]),
         "two lines in another order": (lines[:at] + [lines[at + 1], lines[at]] + lines[at + 2:],
-                                       [(at + 1, "missing before it"), (at + 2, "out of place")]),
+                                       [(at + 1, "after a gap"), (at + 2, "out of place")]),
         "a repeated line": (lines[:at + 1] + [lines[at]] + lines[at + 1:], [(at + 2, "out of place")]),
         "an added line without a chain": (lines[:at] + [b'{"time":"2026-11-30T03:00:00.000000Z","event":"refused","pid":1,"program":"x"}\n']
                                           + lines[at:], [(at + 1, "is in no chain")]),
         "an added line with an invented MAC": (lines[:at] + [forged] + lines[at:], [(at + 1, "was changed")]),
         "an added line of an invented chain": (lines[:at] + [other_chain] + lines[at:], [(at + 1, "was changed")]),
         "a line that is cut off": (lines[:at] + [lines[at][:50] + b"\n"] + lines[at + 1:],
-                                   [(at + 1, "not one JSON object"), (at + 2, "1 lines missing before it")]),
+                                   [(at + 1, "not one JSON object"), (at + 2, "after a gap of 1")]),
         "a file that ends in a line": (lines[:-1] + [lines[-1][:-20]], [(len(lines), "ends in the middle")]),
         "a newer number": (lines[:at] + [lines[at].replace(b'"seq":', b'"seq":9')] + lines[at + 1:],
-                           [(at + 1, "was changed"), (at + 2, "1 lines missing before it")]),
+                           [(at + 1, "was changed"), (at + 2, "after a gap of 1")]),
         "a number that is far ahead": (lines + [re.sub(rb'"seq":\d+', b'"seq":9999999999999999999', lines[at])],
                                        [(len(lines) + 1, "was changed")]),
     }
@@ -177,10 +177,10 @@ def prove_changes(tap, key, log):
                 contains(problem, words, "the problem")
                 equal(problem.split(":")[1], str(line), f"the line of {problem}")
     with tap.case("removed last lines leave a chain without an end, which is said"):
-        contains(verify(key, "-", data=b"".join(lines[:-2])), "have no end", "the text")
+        contains(verify(key, "-", data=b"".join(lines[:-2])), "without an end", "the text")
     with tap.case("under another key, no line is right"):
         text = verify(new_key(temporary_directory()), log, status=1)
-        contains(text, "\n0 lines of", "the text")
+        contains(text, "\nlines as they were written: 0,", "the text")
 
 
 def prove_keys(tap, port):
