@@ -3,6 +3,7 @@
 The peer is the program seal_ending, the server mostly ending_server.py.
 """
 
+import contextlib
 import subprocess
 
 from lib.process import PROGRAMS, PYTHON, Process, free_port, wait_until
@@ -60,9 +61,10 @@ class Server:
         self.process.wait_for_port(self.port)
 
     def go_on(self):
-        """Ends the wait of an ending_server that holds."""
-        self.process.popen.stdin.write(b"\n")
-        self.process.popen.stdin.flush()
+        """Ends the wait of an ending_server that holds. One that a read has failed in does not, and may have ended."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.popen.stdin.write(b"\n")
+            self.process.popen.stdin.flush()
 
     def end(self):
         """What it printed."""
