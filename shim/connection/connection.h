@@ -107,6 +107,7 @@ struct connection {
     int low_water;          /* SO_RCVLOWAT as the program set it; 0: not set */
     int error;              /* with CONNECTION_FAILED: the program's errno; 0: it gets the end of a stream */
     uint16_t wants;         /* POLLIN, POLLOUT or both: what a handshake waits for */
+    bool size_is_known;     /* FIONREAD or MSG_PEEK have said how much rx_plain has: the program may stop there */
     uint32_t linger_left;   /* after close: how many bytes are not acknowledged, + 1; 0: not known yet */
     uint64_t deadline_ms;   /* CLOCK_MONOTONIC: when the handshake fails; after close: when linger ends */
     uint64_t buffer_at_ms;  /* when buffering begins, if the handshake is not complete by then */

@@ -205,6 +205,18 @@ static size_t to_ask(const struct connection *connection, size_t room, size_t ne
 }
 
 /*
+ * The program has read all that it knows of, and may wait for an edge (epoll(7)) now. The kernel must have room for
+ * more bytes then, or none ever comes: a part of a frame can fill its buffer. So such a part is received. A whole
+ * frame has come since the program has asked, and so its edge has, too.
+ */
+static void receive_part(struct connection *connection, int fd)
+{
+    connection->size_is_known = false;
+    if (!transport_receive_waits() && !receive_is_over(connection) && !receive_next_is_in_kernel(connection, fd))
+        receive_look_ahead(connection, fd, 1);
+}
+
+/*
  * Copies plaintext to `to` until it is full, or the kernel has no more bytes. Fewer bytes than were asked for say
  * so, too, but the end of the stream may be behind them. A program must not get EAGAIN then: with edge-triggered
  * epoll no other event would come. So without plaintext the kernel itself must have said EAGAIN.
@@ -233,6 +245,8 @@ static void receive_stream(struct connection *connection, int fd, struct iov_ite
         drained = (size_t)count < ask || transport_receive_waits();
     }
     receive_trailer(connection, fd);
+    if (__builtin_expect(connection->size_is_known, false) && span_length(connection->rx_plain) == 0)
+        receive_part(connection, fd);
 }
 
 bool receive_rest(struct connection *connection, int fd, bool *drained)
@@ -277,6 +291,7 @@ long receive_some(struct connection *connection, int fd, struct iov_iter *to, bo
     } else if (peek) {
         receive_look_ahead(connection, fd, to->left);
         deliver(connection, to, true);
+        connection->size_is_known = span_length(connection->rx_plain) > 0;
     } else {
         receive_stream(connection, fd, to);
     }

@@ -87,6 +87,12 @@ static bool is_next_in_kernel(struct connection *connection, int fd, size_t *con
     return is_whole && data;
 }
 
+bool receive_next_is_in_kernel(struct connection *connection, int fd)
+{
+    size_t control = 0;
+    return is_next_in_kernel(connection, fd, &control);
+}
+
 /* Whether the next bytes in the kernel belong to a frame, or a header, that the channel waits for. `need`: its
  * bytes. */
 static bool is_control_in_kernel(const struct connection *connection, int fd, size_t need)
@@ -143,6 +149,7 @@ size_t receive_available(struct connection *connection, int fd)
 {
     receive_look_ahead(connection, fd, LOOK_AHEAD_MAX);
     size_t available = span_length(connection->rx_plain);
+    connection->size_is_known = available > 0;
     /* There may be more than receive_look_ahead() opens. An estimate that is too high does no harm; one too low
      * does. */
     if (available > LOOK_AHEAD_MAX - PFSWRAP_SEAL_CHUNK_MAX)

@@ -31,6 +31,9 @@ void receive_trailer(struct connection *connection, int fd);
 /* Opens frames into rx_plain until it has `wanted` bytes. The trailer of the last frame stays in the kernel. */
 void receive_look_ahead(struct connection *connection, int fd, size_t wanted);
 
+/* Whether the next receive would find a whole data frame in the kernel, and nothing in the buffers. */
+bool receive_next_is_in_kernel(struct connection *connection, int fd);
+
 /* Whether nothing more can be received. */
 static inline bool receive_is_over(const struct connection *connection)
 {

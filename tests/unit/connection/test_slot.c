@@ -64,11 +64,11 @@ START_TEST(a_flag_that_is_neither_0_nor_1_poisons_it)
 {
 #define FLAG(name) offsetof(struct connection, name)
     static const size_t flags[] = {
-        FLAG(initiator),      FLAG(local),     FLAG(buffering),          FLAG(prehandshake_full),
-        FLAG(confirmed),      FLAG(dialled),   FLAG(read_shut),          FLAG(write_shut),
-        FLAG(final_received), FLAG(finishing), FLAG(reported_connected), FLAG(reported_error),
-        FLAG(fin_sent),       FLAG(broken),    FLAG(answered),           FLAG(only_confirm_sent),
-        FLAG(cork_later),
+        FLAG(initiator),      FLAG(local),         FLAG(buffering),          FLAG(prehandshake_full),
+        FLAG(confirmed),      FLAG(dialled),       FLAG(read_shut),          FLAG(write_shut),
+        FLAG(final_received), FLAG(finishing),     FLAG(reported_connected), FLAG(reported_error),
+        FLAG(fin_sent),       FLAG(broken),        FLAG(answered),           FLAG(only_confirm_sent),
+        FLAG(cork_later),     FLAG(size_is_known),
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         start();
