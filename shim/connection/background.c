@@ -161,19 +161,21 @@ static int end_rest(int next)
     return atomic_compare_exchange_strong(&state, &seen, next) ? next : seen;
 }
 
-/* The list is empty. Waits a little for work. Returns whether there is some; otherwise the thread has to end. */
+/*
+ * The list is empty. Waits a little for work. Returns whether there is some. Otherwise the state is ENDED, and
+ * another thread may already wait for the end of this one: nothing may be done after that.
+ *
+ * The state is RESTING before the look at the list. So a thread that marks an endpoint, and looks at the state
+ * after that, has either been seen here or ends the rest.
+ */
 static bool rest(void)
 {
     const struct timespec most = {.tv_nsec = REST_MS * 1000000L};
-    int ended = ENDED;
-    atomic_store(&state,
-                 RESTING); /* before the look at the list: who marks an endpoint looks at the state after that */
+    atomic_store(&state, RESTING);
     if (atomic_load(&held) == 0 && !is_anything_left() && filter_allows(SYS_futex))
         (void)raw_syscall(SYS_futex, &state, FUTEX_WAIT_PRIVATE, RESTING, &most, NULL, 0);
-    if (atomic_load(&held) == 0 && end_rest(is_anything_left() ? RUNNING : ENDED) == RUNNING)
-        return true;
-    atomic_store(&state, ENDED);
-    return atomic_load(&held) == 0 && is_anything_left() && atomic_compare_exchange_strong(&state, &ended, RUNNING);
+    const bool goes_on = atomic_load(&held) == 0 && is_anything_left();
+    return end_rest(goes_on ? RUNNING : ENDED) == RUNNING;
 }
 
 static void *run(void *nothing)
