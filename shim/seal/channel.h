@@ -197,14 +197,15 @@ struct exchange_keys {
 };
 
 /*
- * The random bytes that one side needs for an exchange. To be wiped after use. The salt is that of the preamble.
+ * The random bytes that one side needs for an exchange. To be wiped after use. The salt is that of the preamble, which
+ * only the initiator of a connection sends.
  */
 struct exchange_random {
+    uint8_t salt[CHANNEL_SALT_BYTES];
     uint8_t e[NOISE_KEY_BYTES];
     uint8_t header[PFSWRAP_SEAL_HEADER_BYTES];
-    uint8_t salt[CHANNEL_SALT_BYTES];
 };
-void exchange_draw(struct exchange_random *random);
+void exchange_draw(struct exchange_random *random, bool with_salt);
 
 /*
  * exchange.c: the Noise messages of handshakes and re-handshakes. Functions that write return the message's length,

@@ -52,9 +52,10 @@ size_t exchange_length_1(const struct channel *channel, const struct pfswrap_sea
 }
 
 /* One call of the kernel for all random bytes of one side. */
-void exchange_draw(struct exchange_random *random)
+void exchange_draw(struct exchange_random *random, bool with_salt)
 {
-    randombytes_buf(random, sizeof *random);
+    const size_t skipped = with_salt ? 0 : offsetof(struct exchange_random, e);
+    randombytes_buf((uint8_t *)random + skipped, sizeof *random - skipped);
 }
 
 /* The ephemeral key for the message that comes next, and the header of the stream that follows the exchange. */

@@ -64,7 +64,7 @@ static int take_message_1(struct channel *channel, const struct pfswrap_seal_con
     size_t prologue_length;
     int result;
 
-    exchange_draw(&random);
+    exchange_draw(&random, true);
     memcpy(out, magic, sizeof magic);
     out[PREAMBLE_PATTERN] = channel->pattern;
     out[PREAMBLE_FLAGS] = 0;
@@ -89,7 +89,7 @@ static int take_message_2(struct channel *channel, const struct pfswrap_seal_con
     struct exchange_keys keys;
     int length;
 
-    exchange_draw(&random);
+    exchange_draw(&random, false);
     length = exchange_write_2(channel, config, &random, stack, out + 2, &keys);
     sodium_memzero(&random, sizeof random);
     if (length < 0)

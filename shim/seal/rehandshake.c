@@ -48,7 +48,7 @@ static int take_question(struct channel *channel, const struct pfswrap_seal_conf
     int length = exchange_check_peer(channel, config);
 
     if (length == 0) {
-        exchange_draw(&random);
+        exchange_draw(&random, false);
         length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, &random, stack, message);
         sodium_memzero(&random, sizeof random);
     }
@@ -85,7 +85,7 @@ static int take_answer(struct channel *channel, const struct pfswrap_seal_config
     struct exchange_keys keys;
     int length, frame;
 
-    exchange_draw(&random);
+    exchange_draw(&random, false);
     length = exchange_write_2(channel, config, &random, stack,
                               out + STREAM_PLAINTEXT_AT + PFSWRAP_SEAL_HEADER_BYTES, &keys);
     sodium_memzero(&random, sizeof random);

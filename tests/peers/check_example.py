@@ -60,7 +60,7 @@ def main():
 
     first = after("preamble and message 1")
     preamble = first[:28]
-    (one, two), client_key, server_key, digest = handshake(steps, preamble + bytes([len(SERVICE)]) + SERVICE + b"\0", 0x08, 0x28)
+    (one, two), client_key, server_key, digest = handshake(steps, preamble + bytes([len(SERVICE)]) + SERVICE + b"\0", 0x08, 0x40)
     same(first[28:], one, "message 1")
     reply = after("message 2, stream header")
     same(reply[:2] + reply[2:2 + len(two)], len(two).to_bytes(2, "big") + two, "message 2")
@@ -72,7 +72,7 @@ def main():
     same(open_frame(from_server, after("world"), DATA), b"world", "world")
     same(after("hash of the first"), digest, "the first handshake hash")
 
-    (one, two), client_key, server_key, second = handshake(steps, digest, 0x78, 0x98)
+    (one, two), client_key, server_key, second = handshake(steps, digest, 0x78, 0xB0)
     same(open_frame(from_client, after("type 1"), HANDSHAKE_1), one, "the second message 1")
     answer = open_frame(from_server, after("answers and switches"), HANDSHAKE_2)
     same(answer[24:], two, "the second message 2")

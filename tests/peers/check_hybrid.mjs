@@ -50,10 +50,13 @@ class Connection {
     let payload = interval(rekey);
     if (hasPsk(pattern)) for (const { psk } of psks) payload = Buffer.concat([payload, Buffer.from([2, 8]), sodium.crypto_generichash(8, 'pfswrap psk id 1', hex(psk))]);
     const prologue = prologueOf(overhead1(pattern) + payload.length);
-    const fixed = { e: this.random.take(32), seed: this.random.take(64) };
-    this.client = new HybridHandshake(pattern, true, fixed);
+    const e = this.random.take(32);
+    this.header = this.random.take(24);
+    this.client = new HybridHandshake(pattern, true, { e, seed: this.random.take(64) });
     this.client.Initialize(prologue, hex(own), this.server, this.psk);
-    this.responder = new HybridHandshake(pattern, false, { e: this.random.take(32), coins: this.random.take(32) });
+    const answer = this.random.take(32);
+    this.serverHeader = this.random.take(24);
+    this.responder = new HybridHandshake(pattern, false, { e: answer, coins: this.random.take(32) });
     this.responder.Initialize(prologue, hex(theirs), null, this.psk);
     const message = this.client.WriteMessage(payload);
     this.responder.ReadMessage(message);
@@ -83,10 +86,8 @@ class Connection {
       }
       case 'message 2': {
         const [message, own, peer] = this.exchange2();
-        const header = this.random.take(24);
-        this.header = this.random.take(24);
-        this.senders = { client: new Sender(own, this.header, this.rekey), server: new Sender(peer, header, this.rekey) };
-        return Buffer.concat([u16(message.length), message, header]);
+        this.senders = { client: new Sender(own, this.header, this.rekey), server: new Sender(peer, this.serverHeader, this.rekey) };
+        return Buffer.concat([u16(message.length), message, this.serverHeader]);
       }
       case 'handshake hash': return this.hash;
       case 'confirm': return Buffer.concat([this.header, sender.frame(DATA, Buffer.alloc(0))]);
@@ -95,16 +96,14 @@ class Connection {
       case 're-handshake 1': return sender.frame(HANDSHAKE_1, this.exchange1(() => this.hash, this.rekey));
       case 're-handshake 2': {
         const [message, own, peer] = this.exchange2();
-        const header = this.random.take(24);
-        const frame = sender.frame(HANDSHAKE_2, Buffer.concat([header, message]));
-        this.senders.server = new Sender(peer, header, this.rekey);
+        const frame = sender.frame(HANDSHAKE_2, Buffer.concat([this.serverHeader, message]));
+        this.senders.server = new Sender(peer, this.serverHeader, this.rekey);
         this.next = own;
         return frame;
       }
       case 're-handshake 3': {
-        const header = this.random.take(24);
-        const frame = sender.frame(HANDSHAKE_2, header);
-        this.senders.client = new Sender(this.next, header, this.rekey);
+        const frame = sender.frame(HANDSHAKE_2, this.header);
+        this.senders.client = new Sender(this.next, this.header, this.rekey);
         return frame;
       }
       default: throw new Error(`a step of the kind ${kind}`);

@@ -86,9 +86,10 @@ class Connection:
         if keys.pattern in (IKPSK2, NKPSK2):
             payload += b"".join(bytes([2, 8]) + psk_id(psk) for psk in keys.offered)
         length = 32 + (48 if keys.pattern in (IK, IKPSK2) else 0) + len(payload) + 16
-        prologue, ephemeral = prologue_of(length), self.random.take(32)
+        prologue, ephemeral, self.client_header = prologue_of(length), self.random.take(32), self.random.take(24)
         self.initiator = side(keys.pattern, True, prologue, ephemeral, keys.client, public_key(keys.server), keys.psk)
-        self.responder = side(keys.pattern, False, prologue, self.random.take(32), keys.server, None, keys.psk)
+        ephemeral, self.server_header = self.random.take(32), self.random.take(24)
+        self.responder = side(keys.pattern, False, prologue, ephemeral, keys.server, None, keys.psk)
         message, _ = write(self.initiator, payload)
         assert len(message) == length and read(self.responder, message)[0] == payload
         return message
@@ -109,25 +110,22 @@ class Connection:
 
     def message_2(self):
         message, (first, second) = self.exchange_2()
-        header, self.client_header = self.random.take(24), self.random.take(24)
         self.senders["client"] = Sender(first, self.client_header, self.keys.interval)
-        self.senders["server"] = Sender(second, header, self.keys.interval)
-        return number(len(message), 2) + message + header
+        self.senders["server"] = Sender(second, self.server_header, self.keys.interval)
+        return number(len(message), 2) + message + self.server_header
 
     def rehandshake_1(self):
         return self.senders["client"].frame(HANDSHAKE_1, self.exchange_1(lambda length: self.hash, self.keys.interval))
 
     def rehandshake_2(self):
         message, (self.client_key, server_key) = self.exchange_2()
-        header = self.random.take(24)
-        frame = self.senders["server"].frame(HANDSHAKE_2, header + message)
-        self.senders["server"] = Sender(server_key, header, self.keys.interval)
+        frame = self.senders["server"].frame(HANDSHAKE_2, self.server_header + message)
+        self.senders["server"] = Sender(server_key, self.server_header, self.keys.interval)
         return frame
 
     def rehandshake_3(self):
-        header = self.random.take(24)
-        frame = self.senders["client"].frame(HANDSHAKE_2, header)
-        self.senders["client"] = Sender(self.client_key, header, self.keys.interval)
+        frame = self.senders["client"].frame(HANDSHAKE_2, self.client_header)
+        self.senders["client"] = Sender(self.client_key, self.client_header, self.keys.interval)
         return frame
 
     def step(self, kind, sender, plaintext):
@@ -171,7 +169,7 @@ class Responder:
         refuse_if(not 48 <= length <= 1024, "E_MESSAGE_LENGTH")
         refuse_if(key_id(preamble, public_key(keys.server)) != preamble[20:], "E_KEY_ID")
         refuse_if(len(data) < 28 + length, "E_TRUNCATED")
-        state = side(pattern, False, keys.prologue(preamble), Counting(40).take(32), keys.server, None, keys.psk)
+        state = side(pattern, False, keys.prologue(preamble), Counting(64).take(32), keys.server, None, keys.psk)
         self.read_message(state, data[28:28 + length])
         _, (self.key, _) = write(state, rekey_interval(keys.interval))
 
