@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 from lib import certs, other_libssl
 from lib.nginx import CONFIG
-from lib.process import Process, find, free_port, run, temporary_directory
+from lib.process import Process, find, free_port, no_namespaces, run, temporary_directory
 from lib.seal import Keys, SealWrap
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 from lib.wrap import LAUNCHER, WireWrap, Wrap
@@ -148,6 +148,8 @@ def prove_protected(tap):
     with tap.case("without an address, the ports of protected processes are scanned"):
         if os.geteuid() != 0:
             raise Skip("needs root, to see only the processes of the test")
+        if no_namespaces():
+            raise Skip(no_namespaces())
         wrap, folder = WireWrap(plaintext="refuse"), temporary_directory()
         port, other = free_port(), free_port()
         script = (f'{LAUNCHER} run --policy {wrap.policy} -- socat TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork PIPE & one=$!\n'

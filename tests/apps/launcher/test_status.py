@@ -10,7 +10,7 @@ import struct
 
 from lib.certs import self_signed
 from lib.listening import listens
-from lib.process import DEADLINE, PYTHON, Process, find, free_port, run, temporary_directory, wait_until
+from lib.process import DEADLINE, PYTHON, Process, find, free_port, no_namespaces, run, temporary_directory, wait_until
 from lib.seal import Keys, SealWrap
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LAUNCHER, LIBRARY, Wrap
@@ -238,8 +238,8 @@ def fork_cases(keys, port):
 
 
 def namespace_cases():
-    if os.geteuid() != 0 or not find("unshare"):
-        raise Skip("only root with unshare(1) can make namespaces")
+    if no_namespaces():
+        raise Skip(no_namespaces())
     wrap = Wrap()
     argv = ["unshare", "--fork", "--pid", "--mount", "chroot", "/proc/self/root", "sleep", "60"]
     with Process(wrap.argv(argv)) as process:

@@ -98,6 +98,12 @@ def find(*names):
     return next((found for found in (shutil.which(name, path=path) for name in names) if found), None)
 
 
+def no_namespaces():
+    """Why no pid and mount namespace can be made here (not root, a container, a root that is no mount point), or None."""
+    probe = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, text=True, check=False)
+    return f"no namespace can be made here: {probe.stderr.strip()}" if probe.returncode else None
+
+
 def python_with(*modules):
     """An interpreter that has these modules, this one or the distribution's; None if neither has."""
     for python in (sys.executable, "/usr/bin/python3"):
