@@ -197,8 +197,8 @@ struct exchange_keys {
 };
 
 /*
- * The random bytes that one side needs for an exchange. To be wiped after use. The salt is that of the preamble, which
- * only the initiator of a connection sends.
+ * The random bytes that one side needs for an exchange. To be wiped after use. The salt is that of the preamble,
+ * which only the initiator of a connection sends.
  */
 struct exchange_random {
     uint8_t salt[CHANNEL_SALT_BYTES];
