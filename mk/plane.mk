@@ -2,8 +2,8 @@
 # of planes (with its declaration). Everything else is the object's own.
 
 PLANE_SO := $(B)/tests/plane/libpfswrap.so
-# Not for builds that are no object to be preloaded.
-tests: $(if $(SANITIZE),,$(PLANE_SO))
+# Not for builds that are no object to be preloaded; and not for `make coverage`, which counts one object.
+tests: $(if $(SANITIZE)$(COVERAGE),,$(PLANE_SO))
 
 $(B)/tests/plane/order.c: shim/order.c mk/plane.mk
 	@mkdir -p $(@D)

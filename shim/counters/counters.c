@@ -68,7 +68,8 @@ void counters_start(const char *program)
     about->bytes = sizeof counters;
     about->counts_at = offsetof(struct counters_block, counts);
     memcpy(about->program, program, strnlen(program, sizeof about->program - 1));
-    memcpy(about->version, PFSWRAP_VERSION, strnlen(PFSWRAP_VERSION, sizeof about->version - 1));
+    _Static_assert(sizeof PFSWRAP_VERSION <= sizeof about->version, "the version fits");
+    memcpy(about->version, PFSWRAP_VERSION, sizeof PFSWRAP_VERSION);
     memcpy(about->magic, COUNTERS_MAGIC, sizeof about->magic);
     counters_end_change();
     identify();
