@@ -47,10 +47,10 @@ MODEL_SRC := $(addprefix shim/base/,filter.c memory.c socket_kind.c) $(addprefix
              $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
 MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c \
                $(addprefix tests/unit/model/,program.c stubs_base.c stubs_connection.c)) \
-             $(B)/model/tests/unit/model/model.o $(B)/libtest-unit.a
+             $(addprefix $(B)/model/tests/unit/model/,model.o kernel.o) $(B)/libtest-unit.a
 MODEL_FLAGS = -Itests/unit/model -Itests/unit -U_FORTIFY_SOURCE
 
-$(B)/model/tests/unit/model/model.o: tests/unit/model/model.c
+$(addprefix $(B)/model/tests/unit/model/,model.o kernel.o): $(B)/model/%.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(MODEL_FLAGS) $(CPPFLAGS) $(CFLAGS) -U_FORTIFY_SOURCE -MMD -MP -c -o $@ $<
 $(B)/model/%.o: %.c

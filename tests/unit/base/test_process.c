@@ -1,124 +1,23 @@
 /*
  * Each kind of child is noticed, once, and its observers are notified in order; what a process knows about itself
- * is true after every kind of fork. The observers here write down what they are notified of.
+ * is true after every kind of fork.
  */
 #include "../suite.h"
+#include "observed.h"
 
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/fork.h"
-#include "base/process.h"
 #include "base/raw_syscall.h"
 
-/* --- observers --- */
-
-enum { NOTES = 200 };
-
-/* Of this thread: what the observers were notified of, a letter each: capitals are the second observer's. */
-static __thread char notes[NOTES];
-static __thread enum process_fork noted_kind;
-static __thread void (*during_before)(void); /* called once, in the midst of a fork's beginning */
-
-static void note(char letter)
-{
-    const size_t length = strlen(notes);
-    if (length < NOTES - 1)
-        notes[length] = letter;
-}
-
-static void first_before(enum process_fork kind)
-{
-    void (*call)(void) = during_before;
-    note('b');
-    noted_kind = kind;
-    during_before = NULL;
-    if (call != NULL)
-        call();
-}
-static void first_in_parent(bool failed)
-{
-    note(failed ? 'f' : 'p');
-}
-static void first_in_child(enum process_fork kind)
-{
-    note('c');
-    noted_kind = kind;
-}
-static void second_before(enum process_fork kind)
-{
-    (void)kind;
-    note('B');
-}
-static void second_in_parent(bool failed)
-{
-    note(failed ? 'F' : 'P');
-}
-static void second_in_child(enum process_fork kind)
-{
-    (void)kind;
-    note('C');
-}
-
-static const struct process_observer first = {
-    .before_fork = first_before, .after_fork_in_parent = first_in_parent, .after_fork_in_child = first_in_child};
-static const struct process_observer second = {
-    .before_fork = second_before, .after_fork_in_parent = second_in_parent, .after_fork_in_child = second_in_child};
-static const struct process_observer indifferent = {0};
 const struct process_observer *const process_observers[] = {&first, &indifferent, &second, NULL};
-
-/* --- what every process must find true of itself --- */
-
-static bool knows_itself(void)
-{
-    return !process_is_unseen() && process_id() == getpid() && process_running_id() == getpid() &&
-           process_thread().id == (uint32_t)raw_syscall(SYS_gettid) && !process_is_vfork_child() &&
-           process_thread_life(process_thread()) == PROCESS_ALIVE &&
-           !process_is_dead(getpid(), process_thread().space);
-}
-
-/* Ends a child. ThreadSanitizer's _exit() would wait for threads that are not there. */
-static _Noreturn void leave(int status)
-{
-    for (;;)
-        (void)raw_syscall(SYS_exit_group, status);
-}
-
-/* In a child: ends it, and says which line found something wrong. */
-#define CHILD_EXPECT(condition)                                                                                    \
-    do {                                                                                                           \
-        if (!(condition)) {                                                                                        \
-            (void)fprintf(stderr, "line %d: not true in the child: %s (notes %s)\n", __LINE__, #condition, notes); \
-            leave(1);                                                                                              \
-        }                                                                                                          \
-    } while (0)
-
-static void expect_success(pid_t child)
-{
-    int status;
-    ck_assert_int_gt(child, 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
-}
-
-static void expect_notes(const char *expected)
-{
-    ck_assert_str_eq(notes, expected);
-    memset(notes, 0, sizeof notes);
-}
 
 static long raw_clone(void)
 {
@@ -315,125 +214,6 @@ START_TEST(a_fork_that_a_filter_refuses_is_noted_as_failed)
 }
 END_TEST
 
-/* --- forks within forks --- */
-
-static pid_t nested_child;
-
-static void fork_within(void)
-{
-    nested_child = fork();
-    if (nested_child == 0) {
-        CHILD_EXPECT(knows_itself() && noted_kind == PROCESS_FORK_LIBC);
-        leave(strcmp(notes, "BbBbcC") == 0 ? 0 : 1);
-    }
-}
-
-START_TEST(a_fork_in_the_midst_of_another_is_one_of_its_own)
-{
-    during_before = fork_within;
-    const pid_t child = fork();
-    if (child == 0) {
-        CHILD_EXPECT(strcmp(notes, "BbBbpPcC") == 0 && knows_itself());
-        leave(0);
-    }
-    expect_notes("BbBbpPpP");
-    expect_success(nested_child);
-    expect_success(child);
-}
-END_TEST
-
-/* The child of the inner fork goes on with the outer one: its own child is one that nobody announced. */
-static void fork_within_and_go_on(void)
-{
-    nested_child = fork();
-    memset(notes, 0, sizeof notes);
-}
-
-START_TEST(the_child_of_an_inner_fork_may_go_on_with_the_outer_one)
-{
-    const pid_t parent = getpid();
-    during_before = fork_within_and_go_on;
-    const pid_t child = fork();
-    if (child == 0) {
-        CHILD_EXPECT(knows_itself() && strcmp(notes, "cC") == 0);
-        leave(0);
-    }
-    if (getpid() != parent) {
-        int status = 1;
-        CHILD_EXPECT(knows_itself());
-        CHILD_EXPECT(waitpid(child, &status, 0) == child);
-        leave(status);
-    }
-    expect_success(nested_child);
-    expect_success(child);
-}
-END_TEST
-
-static void handle(int number)
-{
-    (void)number;
-    const pid_t child = fork();
-    if (child == 0)
-        leave(knows_itself() ? 0 : 1);
-    int status = 1;
-    nested_child = waitpid(child, &status, 0) == child && status == 0 ? child : -1;
-}
-
-static void raise_within(void)
-{
-    (void)raise(SIGUSR1);
-}
-
-START_TEST(a_signal_handler_may_fork_in_the_midst_of_a_fork)
-{
-    ck_assert(signal(SIGUSR1, handle) != SIG_ERR);
-    during_before = raise_within;
-    const pid_t child = fork();
-    if (child == 0)
-        leave(knows_itself() ? 0 : 1);
-    ck_assert_int_gt(nested_child, 0);
-    expect_success(child);
-    expect_notes("BbBbpPpP");
-}
-END_TEST
-
-static void *fork_often(void *nothing)
-{
-    enum { ROUNDS = 50 };
-    for (int i = 0; i < ROUNDS; i++) {
-        memset(notes, 0, sizeof notes);
-        pid_t child;
-        if (i % 2 == 0) {
-            child = fork();
-        } else {
-            process_begin_fork(PROCESS_FORK_RAW);
-            child = _Fork();
-            process_end_fork(process_fork_end_of(child));
-        }
-        if (child == 0)
-            leave(knows_itself() && strcmp(notes, "BbcC") == 0 ? 0 : 1);
-        int status = 1;
-        if (strcmp(notes, "BbpP") != 0 || waitpid(child, &status, 0) != child || status != 0)
-            return NULL;
-    }
-    return &nested_child + (nothing != NULL);
-}
-
-START_TEST(threads_that_fork_at_once_each_have_their_children)
-{
-    enum { THREADS = 4 };
-    pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, fork_often, NULL), 0);
-    for (int i = 0; i < THREADS; i++) {
-        void *done;
-        ck_assert_int_eq(pthread_join(threads[i], &done), 0);
-        ck_assert_ptr_nonnull(done);
-    }
-    ck_assert(knows_itself());
-}
-END_TEST
-
 /* --- pid namespaces --- */
 
 /*
@@ -522,15 +302,10 @@ START_TEST(a_relay_is_a_process_of_its_own_without_observers)
 }
 END_TEST
 
-static void start(void)
-{
-    ck_assert_int_eq(process_start(), 0);
-}
-
 int main(void)
 {
     TCase *cases = tcase_create("process");
-    tcase_add_checked_fixture(cases, start, NULL);
+    tcase_add_checked_fixture(cases, start_process_once, NULL);
     tcase_add_test(cases, the_first_process_knows_itself);
     tcase_add_test(cases, a_fork_is_noted_before_and_after_it_in_order_and_keeps_errno);
     tcase_add_test(cases, a_fork_that_libc_does_not_tell_of_is_noted_by_who_makes_it);
@@ -540,10 +315,6 @@ int main(void)
     tcase_add_test(cases, a_child_of_vfork_is_recognised_and_leaves_its_parent_as_it_is);
     tcase_add_test(cases, a_fork_that_fails_is_noted_as_such);
     tcase_add_test(cases, a_fork_that_a_filter_refuses_is_noted_as_failed);
-    tcase_add_test(cases, a_fork_in_the_midst_of_another_is_one_of_its_own);
-    tcase_add_test(cases, the_child_of_an_inner_fork_may_go_on_with_the_outer_one);
-    tcase_add_test(cases, a_signal_handler_may_fork_in_the_midst_of_a_fork);
-    tcase_add_test(cases, threads_that_fork_at_once_each_have_their_children);
     tcase_add_test(cases, processes_in_a_new_pid_namespace_know_that_they_are);
     tcase_add_test(cases, a_sandboxed_process_asks_nothing_and_knows_itself);
     tcase_add_test(cases, a_child_of_vfork_sandboxes_itself_alone);

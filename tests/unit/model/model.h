@@ -65,4 +65,9 @@ int model_self(void);
 bool model_is_connected(int fd);
 enum model_peer model_peer_of(int fd);
 
+/* Between the scheduler and the kernel: a line of the trace; no file is open any more; whether a number is open. */
+void model_tell(const char *what, long a);
+void model_reset_kernel(void);
+bool model_is_open(int fd);
+
 #endif

@@ -2,6 +2,7 @@
  * The settings of a connection: what the policy makes of them, and what libssl has before, during and after.
  */
 #include "../suite.h"
+#include "fake_settings.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -82,135 +83,7 @@ void tls_errors_restore(struct tls_saved_errors saved)
     (void)saved;
 }
 
-/* libssl's side: what a connection has, and how often a setter was called. */
-static struct tls_settings held;
-static bool is_dtls, is_server, is_quic;
-static int setter_calls;
-
-static long fake_ctrl(SSL *ssl, int command, long value, void *pointer)
-{
-    (void)ssl, (void)pointer;
-    switch (command) {
-    case SSL_CTRL_GET_MIN_PROTO_VERSION:
-        return held.min_version;
-    case SSL_CTRL_GET_MAX_PROTO_VERSION:
-        return held.max_version;
-    case SSL_CTRL_SET_MIN_PROTO_VERSION:
-        held.min_version = (int)value;
-        break;
-    case SSL_CTRL_SET_MAX_PROTO_VERSION:
-        held.max_version = (int)value;
-        break;
-    default:
-        ck_abort_msg("an unexpected command: %d", command);
-    }
-    setter_calls++;
-    return 1;
-}
-
-static uint64_t fake_get_options(const SSL *ssl)
-{
-    (void)ssl;
-    return held.options;
-}
-
-static uint64_t fake_set_options(SSL *ssl, uint64_t options)
-{
-    (void)ssl;
-    setter_calls++;
-    return held.options |= options;
-}
-
-static uint64_t fake_clear_options(SSL *ssl, uint64_t options)
-{
-    (void)ssl;
-    setter_calls++;
-    return held.options &= ~options;
-}
-
-static size_t fake_get_num_tickets(const SSL *ssl)
-{
-    (void)ssl;
-    return held.num_tickets;
-}
-
-static int fake_set_num_tickets(SSL *ssl, size_t count)
-{
-    (void)ssl;
-    setter_calls++;
-    held.num_tickets = count;
-    return 1;
-}
-
-static uint32_t fake_get_max_early_data(const SSL *ssl)
-{
-    (void)ssl;
-    return held.max_early_data;
-}
-
-static int fake_set_max_early_data(SSL *ssl, uint32_t bytes)
-{
-    (void)ssl;
-    setter_calls++;
-    held.max_early_data = bytes;
-    return 1;
-}
-
-static int fake_get_verify_mode(const SSL *ssl)
-{
-    (void)ssl;
-    return held.verify_mode;
-}
-
-static void fake_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
-{
-    (void)ssl, (void)callback;
-    setter_calls++;
-    held.verify_mode = mode;
-}
-
-static int fake_is_dtls(const SSL *ssl)
-{
-    (void)ssl;
-    return is_dtls;
-}
-
-static int fake_is_server(const SSL *ssl)
-{
-    (void)ssl;
-    return is_server;
-}
-
-static int fake_is_quic(const SSL *ssl)
-{
-    (void)ssl;
-    return is_quic;
-}
-
-static SSL_CTX *fake_get_context(const SSL *ssl)
-{
-    (void)ssl;
-    return NULL;
-}
-
-static struct libssl lib = {
-    .SSL_ctrl = fake_ctrl,
-    .SSL_get_options = fake_get_options,
-    .SSL_set_options = fake_set_options,
-    .SSL_clear_options = fake_clear_options,
-    .SSL_get_num_tickets = fake_get_num_tickets,
-    .SSL_set_num_tickets = fake_set_num_tickets,
-    .SSL_get_max_early_data = fake_get_max_early_data,
-    .SSL_set_max_early_data = fake_set_max_early_data,
-    .SSL_get_verify_mode = fake_get_verify_mode,
-    .SSL_set_verify = fake_set_verify,
-    .SSL_is_dtls = fake_is_dtls,
-    .SSL_is_server = fake_is_server,
-    .SSL_is_quic = fake_is_quic,
-    .SSL_get_SSL_CTX = fake_get_context,
-};
-
-static SSL *const ssl = (SSL *)&held; /* only its address is used */
+static SSL *const ssl = (SSL *)&fake_settings; /* only its address is used */
 static struct tls_connection connection;
 
 enum { KEPT_OPTION = SSL_OP_CIPHER_SERVER_PREFERENCE, TICKETS = 2 };
@@ -316,16 +189,17 @@ END_TEST
 
 START_TEST(during_a_handshake_libssl_has_the_policys_settings_and_the_programs_are_remembered)
 {
-    held = (struct tls_settings){.max_version = TLS1_2_VERSION, .options = KEPT_OPTION, .num_tickets = TICKETS};
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_UNKNOWN));
+    fake_settings =
+        (struct tls_settings){.max_version = TLS1_2_VERSION, .options = KEPT_OPTION, .num_tickets = TICKETS};
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_UNKNOWN));
     ck_assert_int_eq(connection.stage, TLS_STAGE_HANDSHAKE);
     ck_assert(connection.upgraded);
     ck_assert(callback_was_set);
     ck_assert(!groups_were_set); /* the context has given them to the connection */
-    ck_assert_int_eq(held.max_version, 0);
-    ck_assert_int_eq(held.min_version, TLS1_3_VERSION);
-    ck_assert_uint_eq(held.options, KEPT_OPTION | always_set);
-    ck_assert_uint_eq(held.num_tickets, 0);
+    ck_assert_int_eq(fake_settings.max_version, 0);
+    ck_assert_int_eq(fake_settings.min_version, TLS1_3_VERSION);
+    ck_assert_uint_eq(fake_settings.options, KEPT_OPTION | always_set);
+    ck_assert_uint_eq(fake_settings.num_tickets, 0);
     ck_assert_int_eq(connection.asked.max_version, TLS1_2_VERSION);
     ck_assert_uint_eq(connection.asked.options, KEPT_OPTION);
     ck_assert_uint_eq(connection.asked.num_tickets, TICKETS);
@@ -334,8 +208,9 @@ END_TEST
 
 START_TEST(settings_that_agree_with_the_policy_are_not_written)
 {
-    held = (struct tls_settings){.min_version = TLS1_3_VERSION, .options = always_set, .num_tickets = TICKETS};
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_CLIENT));
+    fake_settings =
+        (struct tls_settings){.min_version = TLS1_3_VERSION, .options = always_set, .num_tickets = TICKETS};
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
     ck_assert_int_eq(setter_calls, 0);
     ck_assert(!connection.upgraded);
 }
@@ -344,7 +219,7 @@ END_TEST
 START_TEST(a_context_that_the_shim_does_not_know_has_not_given_the_connection_the_policys_groups)
 {
     known_context = NULL;
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_CLIENT));
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
     ck_assert(groups_were_set);
 }
 END_TEST
@@ -352,7 +227,7 @@ END_TEST
 START_TEST(a_connection_without_usable_ciphers_is_refused)
 {
     ciphers_reason = "none left";
-    ck_assert_str_eq(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_CLIENT), "none left");
+    ck_assert_str_eq(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT), "none left");
 }
 END_TEST
 
@@ -360,14 +235,14 @@ START_TEST(with_mode_audit_nothing_is_written_and_nothing_refused_but_overrides_
 {
     policy.mode = POLICY_AUDIT;
     ciphers_reason = "none left";
-    held = (struct tls_settings){.max_version = TLS1_2_VERSION, .max_early_data = 1};
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_CLIENT));
+    fake_settings = (struct tls_settings){.max_version = TLS1_2_VERSION, .max_early_data = 1};
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
     ck_assert_int_eq(setter_calls, 0);
     ck_assert(!callback_was_set);
     ck_assert_ptr_nonnull(strstr(overrides, "max-version=TLSv1.2 "));
     ck_assert_ptr_nonnull(strstr(overrides, "early-data=allowed "));
-    tls_settings_release(&lib, ssl, &connection);
-    tls_settings_retake(&lib, ssl, &connection);
+    tls_settings_release(&fake_settings_lib, ssl, &connection);
+    tls_settings_retake(&fake_settings_lib, ssl, &connection);
     ck_assert_int_eq(setter_calls, 0);
 }
 END_TEST
@@ -377,35 +252,35 @@ START_TEST(only_what_the_program_itself_has_weakened_is_reported)
     /* The library's configuration file chose the minimum, and the library has always had one of the options. */
     context.initial_min = TLS1_VERSION;
     context.initial_options = SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_NO_COMPRESSION;
-    held = (struct tls_settings){.min_version = TLS1_VERSION,
-                                 .options = SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_NO_TLSv1_3};
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_CLIENT));
+    fake_settings = (struct tls_settings){.min_version = TLS1_VERSION,
+                                          .options = SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_NO_TLSv1_3};
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
     ck_assert_str_eq(overrides, "options=no-tls1.3 options=compression ");
 }
 END_TEST
 
 START_TEST(a_setting_made_during_the_handshake_changes_what_the_program_reads_and_not_the_policy)
 {
-    held = (struct tls_settings){.max_version = TLS1_2_VERSION};
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_CLIENT));
-    tls_settings_release(&lib, ssl, &connection);
-    ck_assert_int_eq(held.max_version, TLS1_2_VERSION);
-    ck_assert_int_eq(held.min_version, 0);
-    held.min_version = TLS1_VERSION; /* the program's call */
-    tls_settings_retake(&lib, ssl, &connection);
+    fake_settings = (struct tls_settings){.max_version = TLS1_2_VERSION};
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
+    tls_settings_release(&fake_settings_lib, ssl, &connection);
+    ck_assert_int_eq(fake_settings.max_version, TLS1_2_VERSION);
+    ck_assert_int_eq(fake_settings.min_version, 0);
+    fake_settings.min_version = TLS1_VERSION; /* the program's call */
+    tls_settings_retake(&fake_settings_lib, ssl, &connection);
     ck_assert_int_eq(connection.asked.min_version, TLS1_VERSION);
-    ck_assert_int_eq(held.min_version, TLS1_3_VERSION);
-    ck_assert_int_eq(held.max_version, 0);
+    ck_assert_int_eq(fake_settings.min_version, TLS1_3_VERSION);
+    ck_assert_int_eq(fake_settings.max_version, 0);
 }
 END_TEST
 
 START_TEST(before_the_handshake_and_without_a_record_settings_are_left_alone)
 {
-    held = (struct tls_settings){.max_version = TLS1_2_VERSION};
-    tls_settings_release(&lib, ssl, &connection);
-    tls_settings_retake(&lib, ssl, &connection);
-    tls_settings_release(&lib, ssl, NULL);
-    tls_settings_retake(&lib, ssl, NULL);
+    fake_settings = (struct tls_settings){.max_version = TLS1_2_VERSION};
+    tls_settings_release(&fake_settings_lib, ssl, &connection);
+    tls_settings_retake(&fake_settings_lib, ssl, &connection);
+    tls_settings_release(&fake_settings_lib, ssl, NULL);
+    tls_settings_retake(&fake_settings_lib, ssl, NULL);
     ck_assert_int_eq(setter_calls, 0);
 }
 END_TEST
@@ -413,10 +288,10 @@ END_TEST
 START_TEST(quic_has_its_own_versions_and_keeps_all_settings)
 {
     is_quic = true;
-    held = (struct tls_settings){.max_version = TLS1_2_VERSION, .num_tickets = TICKETS};
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_CLIENT));
-    tls_settings_release(&lib, ssl, &connection);
-    tls_settings_retake(&lib, ssl, &connection);
+    fake_settings = (struct tls_settings){.max_version = TLS1_2_VERSION, .num_tickets = TICKETS};
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
+    tls_settings_release(&fake_settings_lib, ssl, &connection);
+    tls_settings_retake(&fake_settings_lib, ssl, &connection);
     ck_assert_int_eq(setter_calls, 0);
     ck_assert(!connection.upgraded);
 }
@@ -425,14 +300,14 @@ END_TEST
 START_TEST(the_role_of_the_call_comes_before_the_connections_own)
 {
     policy.tls.client_certificates = POLICY_VERIFY_REQUIRE;
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_SERVER));
-    ck_assert_int_ne(held.verify_mode, 0); /* SSL_accept() on a connection that is not a server yet */
-    held.verify_mode = 0;
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_SERVER));
+    ck_assert_int_ne(fake_settings.verify_mode, 0); /* SSL_accept() on a connection that is not a server yet */
+    fake_settings.verify_mode = 0;
     is_server = true;
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_CLIENT));
-    ck_assert_int_eq(held.verify_mode, 0);
-    ck_assert_ptr_null(tls_settings_enforce(&lib, ssl, &connection, TLS_ROLE_UNKNOWN));
-    ck_assert_int_ne(held.verify_mode, 0);
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
+    ck_assert_int_eq(fake_settings.verify_mode, 0);
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_UNKNOWN));
+    ck_assert_int_ne(fake_settings.verify_mode, 0);
 }
 END_TEST
 
