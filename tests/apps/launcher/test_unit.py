@@ -4,7 +4,7 @@ import re
 import shutil
 
 from lib.confined import members, sets
-from lib.process import ROOT, find, run, temporary_directory
+from lib.process import PROGRAMS, ROOT, find, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 from lib.wrap import LAUNCHER
 
@@ -103,7 +103,7 @@ def prove_commands(tap, units):
 
 
 def prove_refusals(tap, units):
-    static = ROOT / "build/tests/apps/programs/seal/static_true"
+    static = PROGRAMS / "seal/static_true"
     for what, text, message in (
             ("a static program", f"ExecStart={static}\n", f"a.service: {static} is statically linked, expected a dynamic program"),
             ("a program that does not exist", "ExecStart=/nonexistent\n", "a.service: /nonexistent: No such file or directory"),

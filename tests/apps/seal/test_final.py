@@ -113,7 +113,8 @@ def example(tap, keys):
     program = keys.folder / "seal_client"
     with tap.case("the client of the examples compiles without a warning"):
         done = run(["cc", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "include", ROOT / "examples/seal_client.c",
-                    BUILD / "libpfswrap-seal.a", "-lsodium", "-o", program])
+                    BUILD / "libpfswrap-seal.a", "-lsodium", "-o", program,
+                    *(["--coverage"] if BUILD.name == "build-coverage" else [])])
         equal(done.status, 0, f"{done!r}")
     for manner in MANNERS:
         with tap.case(f"sealed: {manner}: the client of the examples gets its answer and the end"):
