@@ -1,6 +1,6 @@
 /*
- * Numbers, words and planes for the tests of the table of descriptors. Each test lists the three planes in `planes`:
- * the first takes numbers over, the other two have records.
+ * Numbers, words and planes for the tests of the table of descriptors. Each test lists the three planes in
+ * `planes`: the first takes numbers over, the other two have records.
  */
 #ifndef PFSWRAP_TESTS_FD_NUMBERS_H
 #define PFSWRAP_TESTS_FD_NUMBERS_H
