@@ -87,6 +87,8 @@ FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-saniti
 build-fuzz/fuzz_counters: FUZZ_TOOLS := $(addprefix tools/,snapshot.c snapshot_object.c safe_text.c)
 build-fuzz/fuzz_chain: FUZZ_TOOLS := tools/report/verify.c tools/report/tally.c tools/message.c
 build-fuzz/fuzz_chain: $(wildcard tools/report/*.[ch])
+build-fuzz/fuzz_http: FUZZ_TOOLS := $(addprefix shim/tls/,http_header.c http_response.c)
+build-fuzz/fuzz_http: $(wildcard shim/tls/http_*.[ch])
 build-fuzz/fuzz_report: FUZZ_TOOLS := $(wildcard tools/report/*.c) tools/arguments.c tools/json.c tools/message.c
 build-fuzz/fuzz_report: $(wildcard tools/report/*.[ch])
 

@@ -200,6 +200,13 @@ static enum outcome only_tls13(const struct policy *policy, char reason[REASON])
                : say(FAILS, reason, "TLS 1.2 is accepted, expected min-version = 1.3");
 }
 
+static enum outcome looks_at_http(const struct policy *policy, char reason[REASON])
+{
+    return policy->findings.http
+               ? say(EXCEPTION, reason, "pfswrap logs responses that lack it; the server has to set it")
+               : say(FAILS, reason, "nobody looks at the headers of responses, expected [findings] http = log");
+}
+
 enum { REQUIREMENTS_MAX = 8 };
 
 static const struct {
@@ -218,6 +225,8 @@ static const struct {
      "all inbound and outbound connections are encrypted",
      {is_enforced, checks_wire, refuses_plaintext, requires_children}},
     {"OWASP ASVS 4.0.3, 9.2.5 (L3)", "failures of TLS connections are logged", {is_enforced, logs_failures}},
+    {"OWASP ASVS 4.0.3, 14.4.5 (L1)", "browsers are told to use HTTPS only", {looks_at_http}},
+    {"OWASP ASVS 4.0.3, 3.4.1 to 3.4.3 (L1)", "cookies have Secure, HttpOnly and SameSite", {looks_at_http}},
     {"NIST SP 800-52r2",
      "approved versions, suites and groups, verified servers",
      {is_enforced, checks_wire, has_nist_groups, has_nist_suites, verifies_servers}},

@@ -45,6 +45,7 @@ static const struct kind {
     {"observed", INFORMATION, "99c86f7e57b8467da1a615a13e54307d"},
     {"weak", WARNING, "e37eab6b16794fe7a3bcd5cfab8c32d8"},
     {"plaintext", NOTICE, "a8e5a7016b7a4db5ab939720e33a5898"},
+    {"finding", NOTICE, "2b4ae74297eb474093c72250d503bdc0"},
     {"unjudged", NOTICE, "1b9e0f6644244c448f195970b880f147"},
 };
 

@@ -227,7 +227,7 @@ static int announce(void)
     const struct policy *policy = atomic_exchange(&unannounced, NULL);
     if (policy == NULL)
         return 0;
-    struct audit_field fields[5] = {
+    struct audit_field fields[6] = {
         AUDIT_S("policy", policy->path),
         AUDIT_S("mode", policy->mode == POLICY_ENFORCE ? "enforce" : "audit"),
         AUDIT_S("version", PFSWRAP_VERSION),
@@ -238,6 +238,8 @@ static int announce(void)
             AUDIT_S("log_handshakes", policy->log_handshakes == POLICY_LOG_HANDSHAKES_OFF ? "off" : "summary");
     if (policy->log_repeats != 0)
         fields[count++] = AUDIT_N("log_repeats", (long long)policy->log_repeats);
+    if (policy->findings.http)
+        fields[count++] = AUDIT_S("findings", "http");
     return event_write("policy", fields, count);
 }
 

@@ -15,13 +15,15 @@ static const struct policy_section sections[POLICY_SECTION_COUNT] = {
     [POLICY_SECTION_POLICY] = {"policy", false, policy_keys_policy, NULL},
     [POLICY_SECTION_TLS] = {"tls", false, policy_keys_tls, policy_end_tls},
     [POLICY_SECTION_WIRE] = {"wire", false, policy_keys_wire, NULL},
+    [POLICY_SECTION_FINDINGS] = {"findings", false, policy_keys_findings, NULL},
     [POLICY_SECTION_SEAL] = {"seal", false, policy_keys_seal, policy_end_seal},
     [POLICY_SECTION_LISTEN] = {"listen", true, policy_keys_listen, policy_end_rule},
     [POLICY_SECTION_CONNECT] = {"connect", true, policy_keys_connect, policy_end_rule},
     [POLICY_SECTION_END] = {"end", false, (const struct policy_key[]){{NULL, false, NULL}}, NULL},
 };
 
-static const char section_names[] = "[policy], [tls], [wire], [seal], [listen NAME], [connect NAME] or [end]";
+static const char section_names[] =
+    "[policy], [tls], [wire], [findings], [seal], [listen NAME], [connect NAME] or [end]";
 
 __attribute__((format(printf, 3, 0))) static int fail(struct policy_parser *parser, unsigned line,
                                                       const char *format, va_list arguments)

@@ -19,6 +19,7 @@ enum policy_section_id {
     POLICY_SECTION_POLICY,
     POLICY_SECTION_TLS,
     POLICY_SECTION_WIRE,
+    POLICY_SECTION_FINDINGS,
     POLICY_SECTION_SEAL,
     POLICY_SECTION_LISTEN,
     POLICY_SECTION_CONNECT,
@@ -54,8 +55,8 @@ struct policy_parser {
     bool failed;
 };
 
-extern const struct policy_key policy_keys_policy[], policy_keys_tls[], policy_keys_wire[], policy_keys_seal[],
-    policy_keys_listen[], policy_keys_connect[];
+extern const struct policy_key policy_keys_policy[], policy_keys_tls[], policy_keys_wire[], policy_keys_findings[],
+    policy_keys_seal[], policy_keys_listen[], policy_keys_connect[];
 
 int policy_end_tls(struct policy_parser *parser);
 int policy_end_seal(struct policy_parser *parser);
@@ -92,6 +93,7 @@ extern const char *const policy_words_verify[];
 extern const char *const policy_words_dtls[];
 extern const char *const policy_words_wire_tls[];
 extern const char *const policy_words_plaintext[];
+extern const char *const policy_words_finding[];
 extern const char *const policy_words_seal[];
 extern const char *const policy_words_post_quantum[];
 extern const char *const policy_words_layer[];

@@ -72,6 +72,11 @@ struct policy_wire {
     enum policy_plaintext plaintext;
 };
 
+/* What is logged about the content of TLS connections, and not enforced. */
+struct policy_findings {
+    bool http;
+};
+
 struct policy_seal_keys {
     char identities[POLICY_LIST_MAX][PATH_MAX];
     size_t identity_count;
@@ -129,6 +134,7 @@ struct policy {
     enum policy_reload reload;
     struct policy_tls tls;
     struct policy_wire wire;
+    struct policy_findings findings;
     struct policy_seal_keys seal;
     struct policy_rule rules[POLICY_RULES_MAX];
     size_t rule_count;

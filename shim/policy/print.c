@@ -119,6 +119,11 @@ static void print_wire(struct printer *out, const struct policy_wire *wire)
           policy_words_plaintext[wire->plaintext]);
 }
 
+static void print_findings(struct printer *out, const struct policy_findings *findings)
+{
+    print(out, "\n[findings]\nhttp = %s\n", policy_words_finding[findings->http]);
+}
+
 static void print_period(struct printer *out, const char *key, uint32_t seconds)
 {
     enum { HOUR = 3600, DAY = 24 * HOUR };
@@ -206,6 +211,7 @@ int policy_print(const struct policy *policy, int fd)
     print(&out, "; always: no early data, no PSK without ECDHE, no static RSA, no finite-field DH,\n"
                 ";         no key logging, no compression, no renegotiation\n");
     print_wire(&out, &policy->wire);
+    print_findings(&out, &policy->findings);
     print_seal(&out, &policy->seal);
     for (size_t i = 0; i < policy->rule_count; i++)
         print_rule(&out, policy, &policy->rules[i]);

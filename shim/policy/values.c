@@ -17,6 +17,7 @@ const char *const policy_words_tickets[] = {"allow", "refuse", NULL};
 const char *const policy_words_verify[] = {"application", "require", NULL};
 const char *const policy_words_dtls[] = {"ecdhe", "refuse", NULL};
 const char *const policy_words_wire_tls[] = {"pfs", "log", "off", NULL};
+const char *const policy_words_finding[] = {"off", "log", NULL};
 const char *const policy_words_plaintext[] = {"log", "refuse", "starttls", "allow", NULL};
 const char *const policy_words_seal[] = {"off", "require", "prefer", NULL};
 const char *const policy_words_post_quantum[] = {"off", "allow", "require", NULL};

@@ -7,6 +7,7 @@
 #include "base/interposed.h"
 #include "base/mutex.h"
 #include "tls/handshake.h"
+#include "tls/http_findings.h"
 #include "tls/layer.h"
 
 static SSL *bio_connection(const struct libssl *lib, BIO *bio)
@@ -100,12 +101,18 @@ static int bio_write(BIO *bio, const char *buffer, size_t length, size_t *writte
     if (lib == NULL || bio_establish(lib, bio) <= 0)
         return -1;
     struct layer *layer = bio_find_layer(lib, bio);
-    if (layer == NULL)
-        return lib->BIO_meth_get_write_ex(lib->BIO_f_ssl())(bio, buffer, length, written);
-    int result = layer_write(layer, buffer, length);
-    *written = result > 0 ? (size_t)result : 0;
-    bio_set_retry(lib, bio, layer->ssl, result);
-    return result > 0 ? 1 : result;
+    int result;
+    if (layer == NULL) {
+        result = lib->BIO_meth_get_write_ex(lib->BIO_f_ssl())(bio, buffer, length, written);
+    } else {
+        result = layer_write(layer, buffer, length);
+        *written = result > 0 ? (size_t)result : 0;
+        bio_set_retry(lib, bio, layer->ssl, result);
+        result = result > 0 ? 1 : result;
+    }
+    if (result > 0 && atomic_load_explicit(&http_findings_on, memory_order_relaxed))
+        http_findings_add(lib, bio_connection(lib, bio), buffer, *written);
+    return result;
 }
 
 static long bio_ctrl(BIO *bio, int command, long value, void *pointer)

@@ -7,6 +7,7 @@
 #include "fd/program_socket.h"
 #include "tls/error.h"
 #include "tls/handshake.h"
+#include "tls/http_findings.h"
 #include "tls/layer.h"
 
 /* Where a call's data goes. */
@@ -85,26 +86,36 @@ PFSWRAP_EXPORT int SSL_peek_ex(SSL *ssl, void *buffer, size_t length, size_t *re
 PFSWRAP_EXPORT int SSL_write(SSL *ssl, const void *buffer, int length)
 {
     struct route to = route_find(ssl, CALLER);
-    if (__builtin_expect(to.layer != NULL, 0))
-        return length >= 0 ? layer_write(to.layer, buffer, (size_t)length) : to.lib->SSL_write(ssl, buffer, length);
-    return to.lib != NULL ? to.lib->SSL_write(ssl, buffer, length) : to.result;
+    if (to.lib == NULL)
+        return to.result;
+    int result = __builtin_expect(to.layer != NULL, 0) && length >= 0
+                     ? layer_write(to.layer, buffer, (size_t)length)
+                     : to.lib->SSL_write(ssl, buffer, length);
+    http_findings_written(to.lib, ssl, buffer, result, CALLER);
+    return result;
 }
 
 PFSWRAP_EXPORT int SSL_write_ex(SSL *ssl, const void *buffer, size_t length, size_t *written)
 {
     struct route to = route_find(ssl, CALLER);
-    if (__builtin_expect(to.layer != NULL, 0))
-        return written_counted(to.layer, buffer, length, written);
-    return to.lib != NULL ? to.lib->SSL_write_ex(ssl, buffer, length, written) : 0;
+    if (to.lib == NULL)
+        return 0;
+    int result = __builtin_expect(to.layer != NULL, 0) ? written_counted(to.layer, buffer, length, written)
+                                                       : to.lib->SSL_write_ex(ssl, buffer, length, written);
+    http_findings_written(to.lib, ssl, buffer, result > 0 ? (ssize_t)*written : 0, CALLER);
+    return result;
 }
 
 PFSWRAP_EXPORT int SSL_write_ex2(SSL *ssl, const void *buffer, size_t length, uint64_t flags, size_t *written)
 {
     struct route to = route_find(ssl, CALLER);
-    if (__builtin_expect(to.layer != NULL, 0)) /* the only flag is for QUIC streams */
-        return written_counted(to.layer, buffer, length, written);
-    bool possible = to.lib != NULL && to.lib->SSL_write_ex2 != NULL;
-    return possible ? to.lib->SSL_write_ex2(ssl, buffer, length, flags, written) : 0;
+    if (to.lib == NULL || (to.layer == NULL && to.lib->SSL_write_ex2 == NULL))
+        return 0;
+    int result = __builtin_expect(to.layer != NULL, 0) /* the only flag is for QUIC streams */
+                     ? written_counted(to.layer, buffer, length, written)
+                     : to.lib->SSL_write_ex2(ssl, buffer, length, flags, written);
+    http_findings_written(to.lib, ssl, buffer, result > 0 ? (ssize_t)*written : 0, CALLER);
+    return result;
 }
 
 PFSWRAP_EXPORT ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t length, int flags)
@@ -112,9 +123,12 @@ PFSWRAP_EXPORT ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t lengt
     struct route to = route_find(ssl, CALLER);
     if (to.lib == NULL)
         return to.result;
-    if (to.layer != NULL)
-        return layer_sendfile(to.layer, fd, offset, length);
-    return to.lib->SSL_sendfile != NULL ? to.lib->SSL_sendfile(ssl, fd, offset, length, flags) : -1;
+    if (to.layer == NULL && to.lib->SSL_sendfile == NULL)
+        return -1;
+    ssize_t result = to.layer != NULL ? layer_sendfile(to.layer, fd, offset, length)
+                                      : to.lib->SSL_sendfile(ssl, fd, offset, length, flags);
+    http_findings_written(to.lib, ssl, NULL, result, CALLER);
+    return result;
 }
 
 /*

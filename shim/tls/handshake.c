@@ -14,6 +14,7 @@
 #include "fd/program_socket.h"
 #include "tls/negotiated.h"
 #include "tls/error.h"
+#include "tls/http_findings.h"
 #include "tls/layer.h"
 #include "tls/report.h"
 #include "tls/policy_pin.h"
@@ -58,6 +59,7 @@ static int connection_verify(struct libssl *lib, SSL *ssl, struct tls_connection
     }
     if (connection->upgraded && !lib->SSL_is_server(ssl))
         linger_mark(lib->SSL_get_rfd(ssl));
+    http_findings_begin(lib, ssl, connection);
     tls_errors_restore(saved);
     if (connection->layer_rule == NULL) {
         connection->stage = TLS_STAGE_OPEN;
@@ -162,6 +164,8 @@ void tls_handshake_reset(struct libssl *lib, SSL *ssl)
     if (connection->layer_rule != NULL && !lib->SSL_is_server(ssl))
         layer_alpn_withdraw(lib, ssl, connection);
     layer_forget(connection);
+    http_findings_end(lib, connection);
+    connection->has_early_writes = false;
     connection->stage = TLS_STAGE_NEW;
     tls_connection_ended();
     connection->program_method = NULL; /* SSL_clear() goes back to the context's method */
@@ -235,8 +239,12 @@ PFSWRAP_EXPORT int SSL_write_early_data(SSL *ssl, const void *buffer, size_t len
     if (lib == NULL)
         return 0;
     override_report("early-data", "sent", "refused");
-    if (!pfswrap_enforces())
+    if (!pfswrap_enforces()) {
+        struct tls_connection *connection = tls_connection_find(lib, ssl);
+        if (connection != NULL)
+            connection->has_early_writes = true;
         return lib->SSL_write_early_data(ssl, buffer, length, written);
+    }
     tls_error_push(lib, ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, "early data is refused by the policy");
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "base/mutex.h"
+#include "tls/http_findings.h"
 #include "tls/layer.h"
 #include "tls/object_map.h"
 
@@ -41,6 +42,7 @@ static void connection_freed(void *parent, void *value, CRYPTO_EX_DATA *data, in
     if (record == NULL)
         return;
     layer_forget(record);
+    http_findings_end(pointer, record);
     record_free(pointer, record->protocols.list);
     record_free(pointer, record->alpn_filtered);
     record_free(pointer, record);

@@ -10,6 +10,8 @@
 #include "policy/policy.h"
 #include "tls/libssl.h"
 
+struct http_response;
+
 typedef int security_callback(const SSL *ssl, const SSL_CTX *context, int operation, int bits, int nid, void *other,
                               void *extra);
 typedef SSL_SESSION *session_get_callback(SSL *ssl, const unsigned char *id, int length, int *copy);
@@ -66,6 +68,8 @@ struct tls_connection {
     struct layer *layer;                  /* from TLS_STAGE_SEAL on; NULL: no inner layer */
     struct tls_protocols protocols;       /* the application protocols that the program offers */
     unsigned char *alpn_filtered;         /* those that the client offered, without the inner layer's */
+    struct http_response *http;           /* what was written so far; NULL: it is not read (http_findings.h) */
+    bool has_early_writes;                /* data was written before the handshake had ended */
 };
 
 /*

@@ -125,6 +125,37 @@ const struct control controls[CONTROL_COUNT] = {
                     METRIC_OPEN, METRIC_UNPROTECTED, METRIC_PROCESSES},
         .exceptions = OPEN_TRAFFIC | WEAK_TLS,
     },
+    {
+        .id = "asvs-14.4.5",
+        .source = "OWASP ASVS 4.0.3, 14.4.5; RFC 6797",
+        .title = "Browsers are told to use HTTPS only",
+        .asks = "All responses of a web server have Strict-Transport-Security, so that browsers never go back to "
+                "http. "
+                "The report expects a max-age of a year (ASVS 5.0, 3.4.1), no redirect to http, and no "
+                "Public-Key-Pins.",
+        .not_proved = "Responses of HTTP/2 and HTTP/3, those that GnuTLS sends, and those of processes without "
+                      "[findings] http = log; subdomains (includeSubDomains).",
+        .lines = "findings.http tls.min-version wire.plaintext",
+        .metrics = {METRIC_HANDSHAKES, METRIC_OPEN},
+        .exceptions = BIT(HSTS),
+        .is_about_tls = true,
+        .is_about_http = true,
+    },
+    {
+        .id = "asvs-3.4",
+        .source = "OWASP ASVS 4.0.3, 3.4.1 to 3.4.3; RFC 6265",
+        .title = "Cookies have Secure, HttpOnly and SameSite",
+        .asks = "Cookies with the token of a session have the attributes Secure, HttpOnly and SameSite.",
+        .not_proved =
+            "Which cookies have such a token: each cookie without an attribute is an exception. Cookies in "
+            "HTTP/2 and HTTP/3, those that GnuTLS sends, and those of processes without [findings] http "
+            "= log.",
+        .lines = "findings.http",
+        .metrics = {METRIC_HANDSHAKES},
+        .exceptions = BIT(COOKIE),
+        .is_about_tls = true,
+        .is_about_http = true,
+    },
 };
 
 const char *const verdict_ids[3] = {"met", "met-with-exceptions", "not-shown"};
@@ -137,8 +168,13 @@ const char *const verdict_names[3] = {"met", "met with exceptions", "not shown"}
 static uint64_t connections(const struct evidence *evidence, const struct control *control)
 {
     uint64_t count = control->is_about_tls ? 0 : evidence->events[EVENT_OPENED];
+    if (control->is_about_http && evidence->starts_with_http == 0)
+        return 0;
     for (size_t i = 0; i < evidence->handshakes.count; i++) {
         const struct tally_entry *const entry = &evidence->handshakes.entries[i];
+        if (control->is_about_http && (strcmp(entry->parts[HANDSHAKE_ROLE], "server") != 0 ||
+                                       strcmp(entry->parts[HANDSHAKE_PLANE], "tls") != 0))
+            continue;
         if (!control->is_about_keys || strcmp(entry->parts[HANDSHAKE_VERSION], "TLSv1.3") == 0)
             tally_sum(&count, entry->count);
     }

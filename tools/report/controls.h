@@ -8,7 +8,7 @@
 #include "evidence.h"
 #include "findings.h"
 
-enum { CONTROL_COUNT = 7, METRIC_TEXT = 512, METRICS_MAX = 12 };
+enum { CONTROL_COUNT = 9, METRIC_TEXT = 512, METRICS_MAX = 12 };
 
 /* Figures that prove something. */
 enum metric {
@@ -40,6 +40,7 @@ struct control {
     enum metric metrics[METRICS_MAX];
     uint32_t exceptions; /* bits of enum incident */
     bool is_about_tls;   /* shown by TLS only: a sealed connection is none */
+    bool is_about_http;  /* shown by servers whose responses were read: [findings] http = log */
     bool is_about_keys;  /* shown by connections with keys that change: sealed ones, and TLS 1.3 */
 };
 

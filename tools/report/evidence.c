@@ -151,6 +151,7 @@ static void add_policy(struct evidence *evidence, const struct record *record, c
         [POLICY_RELEASE] = record_text(record, FIELD_VERSION),
     };
     (void)tally_add(&evidence->policies, key, 1, record->time);
+    evidence->starts_with_http += strstr(record_text(record, FIELD_FINDINGS), "http") != NULL;
     evidence->starts_without_handshakes += strcmp(record_text(record, FIELD_LOG_HANDSHAKES), "off") == 0;
     if (before == NULL || before->mode == PROGRAM_NO_MODE || before->mode == program_mode_of(mode))
         return;

@@ -33,7 +33,9 @@
     X(OVERDUE, "keys-too-old", "sealed connections that ended since their keys were too old")                      \
     X(KEY_AGE, "key-age", "sealed connections whose keys were used for longer than the cryptoperiod")              \
     X(TRUNCATED, "truncated", "sealed connections that ended before the peer's end of the stream")                 \
-    X(SEAL_ERROR, "seal-error", "sealed connections that ended by an error")
+    X(SEAL_ERROR, "seal-error", "sealed connections that ended by an error")                                       \
+    X(HSTS, "hsts", "hosts whose responses let browsers use http")                                                 \
+    X(COOKIE, "cookie", "hosts with cookies that lack Secure, HttpOnly or SameSite")
 
 enum incident {
 #define X(name, id, words) INCIDENT_##name,
@@ -89,6 +91,8 @@ struct evidence {
 
     uint64_t events[EVENT_COUNT];       /* a line with a count stands for that many */
     uint64_t starts_without_handshakes; /* lines of policies with log-handshakes = off */
+    uint64_t starts_with_http;          /* lines of policies with [findings] http = log */
+    uint64_t hosts_full;                /* processes with more hosts than they remember findings of */
     uint64_t outside;                   /* lines before `since` or after `until` */
     uint64_t incident_totals[INCIDENT_COUNT];
     uint64_t lost;       /* events that the log itself says are missing */

@@ -59,6 +59,10 @@ static void look_at_lines(struct findings *findings, const struct evidence *evid
         add(findings, "lost", FINDING_GAP, evidence->lost,
             "%" PRIu64 " events could not be written at the time (event lost, %" PRIu64 " times).", evidence->lost,
             evidence->events[EVENT_LOST]);
+    if (evidence->hosts_full > 0)
+        add(findings, "hosts-full", FINDING_GAP, evidence->hosts_full,
+            "%" PRIu64 " processes have served more hosts than they log findings about HTTP of.",
+            evidence->hosts_full);
     if (evidence->starts_without_handshakes > 0)
         add(findings, "no-handshakes", FINDING_GAP, evidence->starts_without_handshakes,
             "Processes started %" PRIu64 " times with log-handshakes = off: their handshakes are not in the log.",

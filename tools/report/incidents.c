@@ -50,6 +50,22 @@ static void add_event(struct evidence *evidence, enum incident incident, const s
     incident_add(evidence, incident, record, peer, reason, record->weight);
 }
 
+/* A finding about HTTP: its host, and what is wrong there. */
+static void add_finding(struct evidence *evidence, const struct record *record)
+{
+    const char *const kind = record_text(record, FIELD_KIND), *const detail = record_text(record, FIELD_DETAIL);
+    const char *const name = record_text(record, FIELD_SERVER_NAME);
+    char reason[TALLY_KEY_MAX];
+    if (strcmp(kind, "hosts-full") == 0) {
+        evidence->hosts_full++;
+        return;
+    }
+    (void)snprintf(reason, sizeof reason, "%s%s%s", record_text(record, FIELD_REASON),
+                   detail[0] != '\0' ? ": " : "", detail);
+    incident_add(evidence, strncmp(kind, "cookie", 6) == 0 ? INCIDENT_COOKIE : INCIDENT_HSTS, record,
+                 name[0] != '\0' ? name : record_text(record, FIELD_LOCAL), reason, record->weight);
+}
+
 static bool is_one_of(const char *word, const char *const *list)
 {
     while (*list != NULL && strcmp(word, *list) != 0)
@@ -145,4 +161,6 @@ void incidents_add(struct evidence *evidence, const struct record *record)
         judge_handshake(evidence, record);
     else if (record->event == EVENT_CLOSED)
         judge_end(evidence, record);
+    else if (record->event == EVENT_FINDING)
+        add_finding(evidence, record);
 }

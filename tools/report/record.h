@@ -54,6 +54,8 @@
     X(NETWORK, "network")                                                                                          \
     X(SINCE, "since")                                                                                              \
     X(UNTIL, "until")                                                                                              \
+    X(KIND, "kind")                                                                                                \
+    X(FINDINGS, "findings")                                                                                        \
     X(LOG_HANDSHAKES, "log_handshakes")
 
 enum field {
@@ -85,6 +87,7 @@ enum field {
     X(RELOAD, "reload")                                                                                            \
     X(EXPIRING, "expiring")                                                                                        \
     X(EXPIRED, "expired")                                                                                          \
+    X(FINDING, "finding")                                                                                          \
     X(END, "end")
 
 enum event {

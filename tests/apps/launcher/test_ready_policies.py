@@ -36,11 +36,11 @@ VERDICTS = {
     "pci-dss-4": {"PCI DSS 4.2.1": MET, "PCI DSS 3.6.4": MET, "NIST SP 800-52r2": NOT_MET},
     "asvs-l1": {"9.1.1": MET, "9.1.2": MET, "9.1.3": MET, "9.2.1": EXCEPTIONS},
     "asvs-l2": {"9.1.1": MET, "9.1.2": MET, "9.1.3": MET, "9.2.1": MET, "9.2.2": MET, "9.2.5": EXCEPTIONS},
-    "asvs-l3": {"9.1.1": MET, "9.1.2": MET, "9.1.3": MET, "9.2.1": MET, "9.2.2": MET, "9.2.5": MET},
+    "asvs-l3": {"14.4.5": EXCEPTIONS, "3.4.1": EXCEPTIONS, "9.1.1": MET, "9.1.2": MET, "9.1.3": MET, "9.2.1": MET, "9.2.2": MET, "9.2.5": MET},
     "mozilla-modern": {"Mozilla": MET, "9.1.1": NOT_MET, "NIST SP 800-52r2": NOT_MET},
     "post-quantum": {"Harvest now": MET, "Mozilla": NOT_MET},
     "audit-only": {"9.1.1": NOT_MET, "CWE-326": NOT_MET},
-    "strict": {"CWE-326": MET, "RFC 9325": MET},
+    "strict": {"14.4.5": NOT_MET, "CWE-326": MET, "RFC 9325": MET},
 }
 
 

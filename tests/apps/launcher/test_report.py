@@ -280,7 +280,15 @@ def verdicts(*lines, options=()):
 
 def prove_verdicts(tap, folder):
     with tap.case("a verdict is met, met with exceptions that are listed, or not shown"):
-        equal(set(verdicts(POLICY, GOOD)[0].values()), {"met"}, "verdicts of a good handshake")
+        found = verdicts(POLICY, GOOD)[0]
+        http = [found.pop("asvs-14.4.5"), found.pop("asvs-3.4")]
+        equal((http, set(found.values())), (["not-shown"] * 2, {"met"}), "verdicts of a good handshake")
+        looks = POLICY.replace(b'"mode"', b'"findings":"http","mode"')
+        equal(set(verdicts(looks, GOOD)[0].values()), {"met"}, "verdicts of one whose responses were read")
+        cookie = line("finding", role="server", server_name="a.test", kind="cookie-not-secure", reason="r", detail="sid",
+                      rule="http")
+        found = verdicts(looks, GOOD, cookie)[0]
+        equal((found["asvs-14.4.5"], found["asvs-3.4"]), ("met", "met-with-exceptions"), "verdicts with a cookie")
         equal(set(verdicts(POLICY)[0].values()), {"not-shown"}, "verdicts without a connection")
         found, whole = verdicts(POLICY, GOOD, line("plaintext", role="client", peer="192.0.2.9:80", rule="wire"))
         equal(found["asvs-9.1.1"], "met-with-exceptions", "ASVS 9.1.1 with plaintext")

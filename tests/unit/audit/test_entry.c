@@ -143,10 +143,10 @@ END_TEST
 
 START_TEST(each_documented_event_has_a_message_id_of_its_own)
 {
-    static const char *const events[] = {"policy",         "reload",    "lost",    "handshake",   "override",
-                                         "would-override", "refused",   "failed",  "unprotected", "would-refuse",
-                                         "opened",         "closed",    "plain",   "left",        "observed",
-                                         "weak",           "plaintext", "unjudged"};
+    static const char *const events[] = {"policy",         "reload",    "lost",     "handshake",   "override",
+                                         "would-override", "refused",   "failed",   "unprotected", "would-refuse",
+                                         "opened",         "closed",    "plain",    "left",        "observed",
+                                         "weak",           "plaintext", "unjudged", "finding"};
     char ids[sizeof events / sizeof events[0]][33];
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         const char *id = find(format(events[i], NULL, 0), "MESSAGE_ID");

@@ -66,6 +66,7 @@ START_TEST(every_key_prints_and_parses_back)
         "pin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
         "client-certificates = require\ndtls = refuse\n"
         "[wire]\ntls = log\nplaintext = starttls\n"
+        "[findings]\nhttp = log\n"
         "[seal]\nidentity = /a\nidentity = /b\npeers = /p\npsk = /x\nrekey = 7\n"
         "handshake-timeout = 1500ms\nlinger = 1m\non-removal = now\nmax-key-age = 90d\n"
         "warn-before = 25h\nexpired = refuse\n"
@@ -88,6 +89,7 @@ START_TEST(every_key_prints_and_parses_back)
     ck_assert_ptr_nonnull(strstr(first, "\nlayer = tls\npost-quantum = allow\n"));
     ck_assert_ptr_nonnull(strstr(first, "\npeer = x\npeer = y\n"));
     ck_assert_ptr_nonnull(strstr(first, "\n[wire]\ntls = log\nplaintext = starttls\n"));
+    ck_assert_ptr_nonnull(strstr(first, "\n[findings]\nhttp = log\n"));
 }
 END_TEST
 

@@ -66,14 +66,17 @@ END_TEST
 
 START_TEST(an_unknown_section_is_refused_even_without_keys)
 {
-    expect_refused("\n[tsl]\n", "test.conf:2: unknown section [tsl], expected [policy], [tls], [wire], [seal], "
-                                "[listen NAME], [connect NAME] or [end]");
-    expect_refused("[tlsx]\n", "test.conf:1: unknown section [tlsx], expected [policy], [tls], [wire], [seal], "
-                               "[listen NAME], [connect NAME] or [end]");
-    expect_refused("[]\n", "test.conf:1: unknown section [], expected [policy], [tls], [wire], [seal], "
+    expect_refused("\n[tsl]\n",
+                   "test.conf:2: unknown section [tsl], expected [policy], [tls], [wire], [findings], [seal], "
+                   "[listen NAME], [connect NAME] or [end]");
+    expect_refused("[tlsx]\n",
+                   "test.conf:1: unknown section [tlsx], expected [policy], [tls], [wire], [findings], [seal], "
+                   "[listen NAME], [connect NAME] or [end]");
+    expect_refused("[]\n", "test.conf:1: unknown section [], expected [policy], [tls], [wire], [findings], [seal], "
                            "[listen NAME], [connect NAME] or [end]");
-    expect_refused("[TLS]\n", "test.conf:1: unknown section [TLS], expected [policy], [tls], [wire], [seal], "
-                              "[listen NAME], [connect NAME] or [end]");
+    expect_refused("[TLS]\n",
+                   "test.conf:1: unknown section [TLS], expected [policy], [tls], [wire], [findings], [seal], "
+                   "[listen NAME], [connect NAME] or [end]");
 }
 END_TEST
 
@@ -165,7 +168,8 @@ END_TEST
 START_TEST(a_key_before_any_section_is_refused)
 {
     expect_refused("; x\nmode = audit\n", "test.conf:2: mode comes before any section, expected [policy], [tls], "
-                                          "[wire], [seal], [listen NAME], [connect NAME] or [end] first");
+                                          "[wire], [findings], [seal], [listen NAME], [connect NAME] or [end] "
+                                          "first");
 }
 END_TEST
 
