@@ -66,17 +66,14 @@ static void begin_body(struct http_response *response)
 {
     const int status = response->status;
     const bool has_none = (status >= 100 && status < 200) || status == 204 || status == 304;
-    if (status == 101 || status < 100)
-        response->state = HTTP_LOST;
-    else if (has_none || (response->has_length && response->length == 0 && !response->is_chunked &&
-                          !response->has_other_coding))
+    const bool is_empty = response->has_length && response->length == 0;
+    const bool is_framed = response->is_chunked || (response->has_length && !response->has_other_coding);
+    if (status == 101 || status < 100 || (!has_none && !is_framed))
+        response->state = HTTP_LOST; /* another protocol; or the body ends with the connection */
+    else if (has_none || (is_empty && !response->is_chunked))
         begin_response(response);
-    else if (response->is_chunked)
-        response->state = HTTP_CHUNK_SIZE;
-    else if (response->has_length && !response->has_other_coding)
-        response->state = HTTP_BODY;
     else
-        response->state = HTTP_LOST; /* it ends with the connection */
+        response->state = response->is_chunked ? HTTP_CHUNK_SIZE : HTTP_BODY;
     response->matched = 0;
     response->left = response->state == HTTP_BODY ? response->length : 0;
 }
