@@ -61,7 +61,8 @@ CFLAGS   += -std=gnu11 $(OPTIMISE) $(PATH_MAP) $(WARNINGS) $(HARDEN) -fPIC -fvis
             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
             $(if $(SANITIZE),-Wno-format-truncation -Wno-stringop-overread -Wno-maybe-uninitialized) \
             $(if $(filter thread,$(SANITIZE)),-Wno-tsan)
-LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,--build-id=sha1 \
+# --sort-section: large variables behind all others (shim/base/large.h).
+LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,--build-id=sha1,--sort-section=name \
             $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # Static archives: their symbols stay hidden, so the shared object needs libc only.
@@ -89,7 +90,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
-SHIM_OBJ  = $(call obj,$(SHIM_SRC))
+SHIM_OBJ  = $(call obj,$(START_SRC) $(filter-out $(START_SRC),$(SHIM_SRC)))
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 PROG_BIN := $(patsubst %.c,$(B)/%,$(PROG_SRC))
 
@@ -117,14 +118,17 @@ $(B)/exports.map: shim/base/interposed.h shim/exports.map.in
 $(call obj,$(wildcard shim/socket/*.c)): CFLAGS += -U_FORTIFY_SOURCE
 
 # What glibc 2.17 lacks or has in libpthread: shim/base/old_glibc.c has these functions for the shared object.
-NOT_IN_OLD_GLIBC := stat stat64 fstat fstat64 getrandom __explicit_bzero_chk pthread_sigmask pthread_once \
+NOT_IN_OLD_GLIBC := stat stat64 fstat fstat64 getrandom __explicit_bzero_chk pthread_sigmask pthread_atfork pthread_once \
                     pthread_testcancel pthread_create pthread_join pthread_attr_setstacksize \
                     __pthread_register_cancel __pthread_unregister_cancel __pthread_unwind_next
 
+# -Bsymbolic: the object's own calls of what it exports need no lookup at the start of a program. -init, -fini: without
+# the empty functions of crti.o; constructors are in an array.
+OBJECT_LDFLAGS = -shared -Wl,-soname,libpfswrap.so,-Bsymbolic,--exclude-libs,ALL,-init=none,-fini=none \
+    $(if $(filter glibc,$(LIBC)),$(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%)) -Wl,--version-script=$(B)/exports.map
+
 $(B)/libpfswrap.so: $(SHIM_OBJ) $(B)/exports.map
-	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \
-	    $(if $(filter glibc,$(LIBC)),$(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%)) \
-	    -Wl,--version-script=$(B)/exports.map -o $@ $(SHIM_OBJ) $(INIH) $(SODIUM)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(OBJECT_LDFLAGS) -o $@ $(SHIM_OBJ) $(INIH) $(SODIUM)
 
 # sodium_calls.o stands for two functions of libc that libsodium calls.
 $(B)/pfswrap-tool: $(call obj,$(TOOL_SRC) shim/base/sodium_calls.c) $(B)/tools/components.o $(B)/libpfswrap-core.a

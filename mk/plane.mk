@@ -15,6 +15,4 @@ $(B)/tests/plane/order.o: $(B)/tests/plane/order.c
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(PLANE_SO): $(call obj,$(filter-out shim/order.c,$(SHIM_SRC)) tests/plane/counting.c) $(B)/tests/plane/order.o $(B)/libpfswrap.so
-	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libpfswrap.so -Wl,--exclude-libs,ALL \
-	    $(if $(filter glibc,$(LIBC)),$(NOT_IN_OLD_GLIBC:%=-Wl,--wrap=%)) \
-	    -Wl,--version-script=$(B)/exports.map -o $@ $(filter %.o,$^) $(INIH) $(SODIUM)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(OBJECT_LDFLAGS) -o $@ $(filter %.o,$^) $(INIH) $(SODIUM)

@@ -13,6 +13,7 @@
 
 #include "audit/chain_keys.h"
 #include "audit/line.h"
+#include "base/large.h"
 #include "base/mutex.h"
 #include "base/page.h"
 #include "base/process.h"
@@ -31,7 +32,7 @@ struct chain {
     char name[CHAIN_NAME_MAX]; /* empty: this process has no chain, since there were too many forks */
 };
 
-static union {
+LARGE static union {
     alignas(PAGE_LARGEST) struct chain chain;
     char pages[PAGE_LARGEST];
 } state;

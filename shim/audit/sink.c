@@ -118,6 +118,9 @@ static struct descriptor *file_open(void)
     struct descriptor *opened = own_take((int)fd);
     if (opened != NULL)
         sink.log = identity_of(&status);
+    struct timespec now; /* it was just looked at: see follow_rotation() */
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    atomic_store_explicit(&sink.checked, now.tv_sec, memory_order_relaxed);
     return opened;
 }
 

@@ -40,7 +40,9 @@ struct table {
     struct entry entries[ENTRIES + ENTRIES_GENERAL];
 };
 
-static struct memory_pool memory = {.block = (sizeof(struct table) + 63) / 64 * 64, .per_chunk = 1, .secret = true};
+MEMORY_TABLE(memory);
+static struct memory_pool memory = {
+    .table = &memory_table, .block = (sizeof(struct table) + 63) / 64 * 64, .per_chunk = 1, .secret = true};
 static struct table *table; /* NULL: nothing is counted */
 static bool leaves_out, sums_handshakes;
 static uint32_t repeats; /* lines of a kind in an interval; 0: all */

@@ -14,18 +14,32 @@
 struct real_libc real_libc_table;
 atomic_bool real_libc_resolved;
 
-struct entry {
-    const char *name;
-    size_t offset; /* of the pointer in struct real_libc */
+/* The names, in one constant without pointers: a pointer would have to be relocated in every process. */
+static const struct names {
+#define X(call) char call[sizeof #call];
+    PFSWRAP_LIBC_CALLS(X) PFSWRAP_LOADER_CALLS(X)
+#undef X
+} names = {
+#define X(call) #call,
+    PFSWRAP_LIBC_CALLS(X) PFSWRAP_LOADER_CALLS(X)
+#undef X
 };
 
-static const struct entry entries[] = {
-#define X(call) {#call, offsetof(struct real_libc, call)},
+static const struct entry {
+    uint16_t name;   /* in names */
+    uint16_t offset; /* of the pointer in struct real_libc */
+} entries[] = {
+#define X(call) {offsetof(struct names, call), offsetof(struct real_libc, call)},
     PFSWRAP_LIBC_CALLS(X) PFSWRAP_LOADER_CALLS(X)
 #undef X
 };
 
 enum { ENTRY_COUNT = sizeof entries / sizeof entries[0] };
+
+static const char *name_of(size_t i)
+{
+    return (const char *)&names + entries[i].name;
+}
 
 struct search {
     void *found[ENTRY_COUNT];
@@ -42,7 +56,7 @@ static bool resolve_from(const struct elf_object *object, void *argument)
     }
     for (size_t i = 0; i < ENTRY_COUNT; i++)
         if (search->found[i] == NULL)
-            search->found[i] = elf_symbol(object, entries[i].name);
+            search->found[i] = elf_symbol(object, name_of(i));
     return false;
 }
 
@@ -61,7 +75,7 @@ void real_libc_resolve(void)
     elf_each(resolve_from, &search);
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
         if (search.found[i] == NULL)
-            search.found[i] = stand_in(entries[i].name);
+            search.found[i] = stand_in(name_of(i));
         void **slot = (void **)((char *)&real_libc_table + entries[i].offset);
         __atomic_store_n(slot, search.found[i], __ATOMIC_RELAXED);
     }
@@ -73,7 +87,7 @@ bool real_libc_has(const char *name, void **function)
     const struct real_libc *table = real_libc();
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
         void *const *slot = (void *const *)((const char *)table + entries[i].offset);
-        if (strcmp(entries[i].name, name) != 0)
+        if (strcmp(name_of(i), name) != 0)
             continue;
         if (*slot == NULL)
             real_libc_resolve(); /* it may be in another library, which was loaded later */

@@ -24,7 +24,7 @@ enum {
 
 static uint32_t *link_of(struct memory_pool *pool, uint32_t index)
 {
-    return atomic_load_explicit(&pool->links[index / pool->per_chunk], memory_order_acquire) +
+    return atomic_load_explicit(&pool->table->links[index / pool->per_chunk], memory_order_acquire) +
            index % pool->per_chunk;
 }
 
@@ -58,8 +58,8 @@ static bool grow(struct memory_pool *pool)
         atomic_fetch_sub(&pool->chunk_count, 1);
         return false;
     }
-    atomic_store_explicit(&pool->links[chunk], links, memory_order_release);
-    atomic_store_explicit(&pool->chunks[chunk], blocks, memory_order_release);
+    atomic_store_explicit(&pool->table->links[chunk], links, memory_order_release);
+    atomic_store_explicit(&pool->table->chunks[chunk], blocks, memory_order_release);
     for (uint32_t i = pool->per_chunk; i > 0; i--)
         push(pool, chunk * pool->per_chunk + i - 1);
     return true;
@@ -101,7 +101,7 @@ uint32_t memory_count(struct memory_pool *pool)
 static bool is_missing(struct memory_pool *pool, uint32_t index)
 {
     const uint32_t chunk = index / pool->per_chunk;
-    return atomic_load(&pool->chunks[chunk]) == NULL || atomic_load(&pool->links[chunk]) == NULL;
+    return atomic_load(&pool->table->chunks[chunk]) == NULL || atomic_load(&pool->table->links[chunk]) == NULL;
 }
 
 void memory_begin_rebuild(struct memory_pool *pool)

@@ -11,18 +11,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/large.h"
+
 enum { MEMORY_CHUNKS = 16384 };
 
-/* Blocks of one size, by index. Initialised statically: `block`, `per_chunk` and `secret`; the rest is zero. */
+/* Where the chunks of a pool are. Apart from the pool, so that it is no part of the file, but zero pages. */
+struct memory_table {
+    _Atomic(uint8_t *) chunks[MEMORY_CHUNKS];
+    _Atomic(uint32_t *) links[MEMORY_CHUNKS]; /* index + 1 of the next free block */
+};
+
+/* Blocks of one size, by index. Initialised statically: `table`, `block`, `per_chunk` and `secret`; the rest is
+ * zero. */
 struct memory_pool {
+    struct memory_table *table;
     size_t block;          /* bytes of a block, a multiple of 64 */
     uint32_t per_chunk;    /* blocks mapped at once */
     bool secret;           /* wiped in children of a fork, and left out of core dumps */
     _Atomic uint64_t free; /* low half: index + 1 of the first free block; high half: counts changes */
     _Atomic uint32_t chunk_count;
-    _Atomic(uint8_t *) chunks[MEMORY_CHUNKS];
-    _Atomic(uint32_t *) links[MEMORY_CHUNKS]; /* index + 1 of the next free block */
 };
+
+/* Defines NAME_table, for a pool that is called NAME. */
+#define MEMORY_TABLE(name) LARGE static struct memory_table name##_table
 
 /* Takes a free block. It has what its last user left in it; zeros at first. -1: no memory. Keeps errno. */
 int32_t memory_take(struct memory_pool *pool);
@@ -41,14 +52,15 @@ void memory_end_rebuild(struct memory_pool *pool);
 static inline void *memory_at(struct memory_pool *pool, int32_t index)
 {
     uint32_t chunk = (uint32_t)index / pool->per_chunk;
-    return atomic_load_explicit(&pool->chunks[chunk], memory_order_acquire) +
+    return atomic_load_explicit(&pool->table->chunks[chunk], memory_order_acquire) +
            (size_t)((uint32_t)index % pool->per_chunk) * pool->block;
 }
 
 /* The same for any index below memory_count(). NULL: a thread of the parent was just adding the block's chunk. */
 static inline void *memory_at_if(struct memory_pool *pool, uint32_t index)
 {
-    return atomic_load(&pool->chunks[index / pool->per_chunk]) != NULL ? memory_at(pool, (int32_t)index) : NULL;
+    return atomic_load(&pool->table->chunks[index / pool->per_chunk]) != NULL ? memory_at(pool, (int32_t)index)
+                                                                              : NULL;
 }
 
 /* How many blocks there are, taken or free. Every index is below this. */

@@ -36,6 +36,7 @@ int WRAP(fstat)(int fd, struct stat *status);
 ssize_t WRAP(getrandom)(void *buffer, size_t size, unsigned flags);
 void WRAP(__explicit_bzero_chk)(void *at, size_t size, size_t room);
 int WRAP(pthread_sigmask)(int how, const sigset_t *set, sigset_t *before);
+int WRAP(pthread_atfork)(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int WRAP(pthread_once)(pthread_once_t *once, void (*run)(void));
 void WRAP(pthread_testcancel)(void);
 int WRAP(pthread_create)(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
@@ -142,6 +143,16 @@ static inline void *function(enum wanted wanted)
 {
     void *const at = atomic_load_explicit(&found[wanted], memory_order_acquire);
     return __builtin_expect(at != NULL, 1) ? at : look_for(wanted);
+}
+
+/* What pthread_atfork(3) is in every glibc. It is in an archive, so the linker would place it far from its caller.
+ */
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object);
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+int WRAP(pthread_atfork)(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    return __register_atfork(prepare, parent, child, &__dso_handle);
 }
 
 /* In libc only since glibc 2.32. sigprocmask(2) does the same: on Linux, each thread has a mask of its own. */

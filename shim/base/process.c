@@ -8,8 +8,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stddef.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -18,6 +21,7 @@
 
 #include "base/filter.h"
 #include "base/fork.h"
+#include "base/large.h"
 #include "base/page.h"
 #include "base/raw_file.h"
 #include "base/signals.h"
@@ -114,32 +118,36 @@ bool process_is_another(void)
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 static int start_error;
 
+/* In .bss, whose whole pages are anonymous memory, with pages to itself. */
+LARGE static union {
+    alignas(PAGE_LARGEST) unsigned generation;
+    char pages[PAGE_LARGEST];
+} page;
+
 /*
- * The kernel refuses to wipe shared memory (madvise(2), EINVAL). An emulator that takes every advice and follows
- * none (qemu-user before 8.0) does not refuse, and its word for private memory is worth nothing.
+ * The kernel refuses to wipe the pages of a file, such as this function's (madvise(2), EINVAL). An emulator that
+ * takes every advice and follows none (qemu-user before 8.0) does not refuse, and its word for other memory is
+ * worth nothing.
  */
-static bool advice_is_followed(void *shared)
+static bool advice_is_followed(void)
 {
-    return madvise(shared, PAGE_SMALLEST, MADV_WIPEONFORK) != 0;
+    const uintptr_t size = getauxval(AT_PAGESZ), here = (uintptr_t)advice_is_followed;
+    void *const at = (void *)(here & ~(size - 1)); /* NOLINT(performance-no-int-to-ptr) */
+    if (size == 0 || madvise(at, size, MADV_WIPEONFORK) != 0)
+        return size != 0;
+    (void)madvise(at, size, MADV_KEEPONFORK);
+    return false;
 }
 
 static void make_page(void)
 {
-    void *page = mmap(NULL, PAGE_SMALLEST, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    const bool is_followed = page != MAP_FAILED && advice_is_followed(page);
-    if (page != MAP_FAILED)
-        page = mmap(page, PAGE_SMALLEST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    if (page == MAP_FAILED) {
-        start_error = errno;
-    } else if (!is_followed) {
+    if (!advice_is_followed()) {
         start_error = EOPNOTSUPP;
-        (void)munmap(page, PAGE_SMALLEST);
-    } else if (madvise(page, PAGE_SMALLEST, MADV_WIPEONFORK) != 0) {
+    } else if (madvise(&page, sizeof page, MADV_WIPEONFORK) != 0) {
         start_error = errno;
-        (void)munmap(page, PAGE_SMALLEST);
     } else {
-        *(unsigned *)page = 1;
-        __atomic_store_n(&process_generation, page, __ATOMIC_SEQ_CST);
+        page.generation = 1;
+        __atomic_store_n(&process_generation, &page.generation, __ATOMIC_SEQ_CST);
     }
 }
 

@@ -19,8 +19,12 @@ struct block {
     alignas(64) uint8_t bytes[];
 };
 
-static struct memory_pool blocks = {.block = sizeof(struct block) + WORKSPACE_BYTES, .per_chunk = 8};
-static struct memory_pool large_blocks = {.block = sizeof(struct block) + WORKSPACE_LARGE_BYTES, .per_chunk = 4};
+MEMORY_TABLE(blocks);
+static struct memory_pool blocks = {
+    .table = &blocks_table, .block = sizeof(struct block) + WORKSPACE_BYTES, .per_chunk = 8};
+MEMORY_TABLE(large_blocks);
+static struct memory_pool large_blocks = {
+    .table = &large_blocks_table, .block = sizeof(struct block) + WORKSPACE_LARGE_BYTES, .per_chunk = 4};
 
 static void *take(struct memory_pool *pool)
 {

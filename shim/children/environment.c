@@ -13,6 +13,7 @@
 #include "config/init.h"
 #include "config/keys.h"
 #include "base/elf.h"
+#include "base/large.h"
 #include "base/raw_syscall.h"
 #include "base/workspace.h"
 
@@ -20,20 +21,19 @@ static const char preload_name[] = "LD_PRELOAD=";
 static const char policy_name[] = "PFSWRAP_POLICY=";
 static const char child_name[] = PFSWRAP_CHILD_VARIABLE "=";
 
-static char library[PATH_MAX]; /* absolute path of this shared object; empty before environment_start() */
+static const char *library; /* absolute path of this shared object; NULL before environment_start() */
 
 void environment_start(void)
 {
+    LARGE static char path[PATH_MAX];
     struct elf_object self;
-    char path[PATH_MAX];
-    if (!elf_object_of(library, &self) || strlen(self.name) >= sizeof path)
+    if (!elf_object_of(&library, &self) || strlen(self.name) >= sizeof path)
         return;
     /* This is the name in LD_PRELOAD. It must be absolute, because a child may start in another directory. */
     if (self.name[0] == '/')
-        memcpy(path, self.name, strlen(self.name) + 1);
-    else if (realpath(self.name, path) == NULL)
+        library = self.name; /* the loader's, which stays as long as this object */
+    else if ((library = realpath(self.name, path)) == NULL)
         pfswrap_die("cannot find libpfswrap.so, expected an absolute path of it in LD_PRELOAD");
-    memcpy(library, path, strlen(path) + 1);
 }
 
 /* The value of a variable, or NULL. `name` ends with "=". */
@@ -54,12 +54,12 @@ static bool is_marked(char *const environment[])
 
 bool environment_is_guarded(void)
 {
-    return library[0] != '\0';
+    return library != NULL;
 }
 
 const char *environment_library(void)
 {
-    return environment_is_guarded() ? library : NULL;
+    return library;
 }
 
 size_t environment_room(char *const environment[], enum object_kind object)

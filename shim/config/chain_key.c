@@ -12,7 +12,7 @@ _Static_assert((int)CHAIN_MASTER_BYTES == (int)PFSWRAP_KEY_BYTES, "the file is o
 int chain_key_load(const struct policy *policy, uint8_t key[CHAIN_MASTER_BYTES], struct policy_error *error)
 {
     struct pfswrap_keys_error problem;
-    if (policy->log_chain[0] == '\0')
+    if (policy->log_chain_line == 0)
         return 0;
     if (keyfile_load_secret(key, policy->log_chain, &problem) == 0)
         return 1;

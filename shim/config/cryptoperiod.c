@@ -10,6 +10,7 @@
 
 #include "audit/audit.h"
 #include "audit/line.h"
+#include "base/large.h"
 #include "base/process.h"
 #include "config/snapshot.h"
 #include "seal/keyring.h"
@@ -24,7 +25,7 @@ static atomic_int looker; /* the process whose thread looks: in a child of a for
 
 /* What was reported: the first bytes of the public key, or the id of a psk. After that many keys, keys are reported
  * again after a reload. Written by the one who looks. */
-static struct {
+LARGE static struct {
     uint8_t id[ID_BYTES];
     uint8_t due;
 } reported[REPORTED_MAX];

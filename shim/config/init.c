@@ -22,6 +22,7 @@
 #include "audit/audit.h"
 #include "base/error_text.h"
 #include "base/interposed.h"
+#include "base/large.h"
 #include "base/page.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
@@ -33,7 +34,7 @@
 #include "counters/counters.h"
 
 /* Whole pages, because mprotect(2) changes whole pages and other variables must stay writable. */
-static union {
+LARGE static union {
     alignas(PAGE_LARGEST) struct policy policy;
     char pages[PAGE_ROUND_UP(sizeof(struct policy))];
 } state;
@@ -84,18 +85,19 @@ static int start_log(struct policy_error *error)
     if (loaded < 0 && state.policy.mode == POLICY_ENFORCE)
         pfswrap_die(error->text);
     const int unwritable = audit_start(&state.policy, loaded > 0 ? key : NULL);
-    sodium_memzero(key, sizeof key);
+    if (loaded != 0) /* else nothing was written to it */
+        sodium_memzero(key, sizeof key);
     return unwritable;
 }
 
 static void start(void)
 {
     starting = true;
-    static struct policy_error error;
+    LARGE static struct policy_error error;
     char path[PATH_MAX];
     if (policy_locate(path, sizeof path, program_invocation_short_name) != 0)
         pfswrap_die("the path of the policy file is too long, expected at most 4095 bytes");
-    if (policy_load(&state.policy, path, &error) != 0)
+    if (policy_load_first(&state.policy, path, &error) != 0)
         pfswrap_die(error.text);
     const int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
                                                               : keys_load(&state.policy, &error);

@@ -177,7 +177,6 @@ const struct keys *keys_make(const struct policy *policy, struct policy_error *e
 
 int keys_load(const struct policy *policy, struct policy_error *error)
 {
-    error->text[0] = '\0';
     if (!policy_seals(policy))
         return 0;
     probe_filters(); /* libsodium locks memory, which a filter may forbid */

@@ -17,7 +17,8 @@
 enum { BLOCK_BYTES = 128 };
 _Static_assert(sizeof(struct snapshot) <= BLOCK_BYTES, "a snapshot fits its block of memory");
 
-static struct memory_pool pool = {.block = BLOCK_BYTES, .per_chunk = 64};
+MEMORY_TABLE(pool);
+static struct memory_pool pool = {.table = &pool_table, .block = BLOCK_BYTES, .per_chunk = 64};
 static struct snapshot at_start = {.index = -1};
 _Atomic(struct snapshot *) snapshot_newest;
 _Atomic(const struct policy *) snapshot_policy;

@@ -24,7 +24,9 @@
 /* What belongs to the memory, and not to the connection in it: the lock, and the entry in this process's list. */
 enum { KEPT_BYTES = offsetof(struct connection, slot) };
 
-static struct memory_pool buffers = {.block = CONNECTION_BUFFER_BYTES, .per_chunk = 16, .secret = true};
+MEMORY_TABLE(buffers);
+static struct memory_pool buffers = {
+    .table = &buffers_table, .block = CONNECTION_BUFFER_BYTES, .per_chunk = 16, .secret = true};
 
 const struct policy_rule *connection_rule(const struct connection *connection)
 {

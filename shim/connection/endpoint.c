@@ -22,8 +22,11 @@ atomic_int endpoint_filtering;
 enum { ENDPOINT_BLOCK_BYTES = 192 };
 _Static_assert(sizeof(struct endpoint) <= ENDPOINT_BLOCK_BYTES, "an endpoint fits its block of memory");
 
-struct memory_pool endpoint_pool = {.block = ENDPOINT_BLOCK_BYTES, .per_chunk = 256};
-struct memory_pool endpoint_connection_pool = {.block = CONNECTION_BLOCK_BYTES, .per_chunk = 64, .secret = true};
+MEMORY_TABLE(endpoint_pool);
+struct memory_pool endpoint_pool = {.table = &endpoint_pool_table, .block = ENDPOINT_BLOCK_BYTES, .per_chunk = 256};
+MEMORY_TABLE(endpoint_connection_pool);
+struct memory_pool endpoint_connection_pool = {
+    .table = &endpoint_connection_pool_table, .block = CONNECTION_BLOCK_BYTES, .per_chunk = 64, .secret = true};
 
 struct endpoint *endpoint_of_word(uint64_t word)
 {
@@ -42,7 +45,7 @@ struct endpoint *endpoint_of(int fd)
 
 struct endpoint *endpoint_at(uint32_t index)
 {
-    if (atomic_load(&endpoint_pool.chunks[index / endpoint_pool.per_chunk]) == NULL)
+    if (atomic_load(&endpoint_pool.table->chunks[index / endpoint_pool.per_chunk]) == NULL)
         return NULL;
     struct endpoint *endpoint = memory_at(&endpoint_pool, (int32_t)index);
     return atomic_load(&endpoint->connection) != NULL ? endpoint : NULL;

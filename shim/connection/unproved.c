@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/fork_lock.h"
+#include "base/large.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/signals.h"
@@ -17,7 +18,7 @@ struct place {
     _Atomic uint32_t order; /* counts up: the lowest is the oldest */
 };
 
-static struct place places[UNPROVED_MAX];
+LARGE static struct place places[UNPROVED_MAX];
 static _Atomic uint32_t next_order;
 static atomic_int count;
 atomic_int unproved_threshold = INT_MAX;

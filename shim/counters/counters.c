@@ -8,13 +8,16 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "base/large.h"
 #include "base/process.h"
 
 /* In .bss, whose whole pages are anonymous memory: the kernel can wipe them in a child (madvise(2)). */
-struct counters_block counters;
+LARGE struct counters_block counters;
 
 /* Whether a fork wipes the counts. */
 static bool is_wiped;
+
+static bool is_started;
 
 /*
  * The note (elf(5)) is in the first pages of the object, which every process maps: its program header leads to it,
@@ -59,8 +62,9 @@ static void identify(void)
 void counters_start(const char *program)
 {
     const int saved = errno;
-    if (counters.about.layout != 0)
+    if (is_started)
         return;
+    is_started = true;
     is_wiped = madvise(&counters.counts, sizeof counters.counts, MADV_WIPEONFORK) == 0;
     errno = saved;
     struct counters_about *about = counters_begin_change();
@@ -77,7 +81,7 @@ void counters_start(const char *program)
 
 void counters_become_child(void)
 {
-    if (counters.about.layout == 0)
+    if (!is_started)
         return;
     /* The chunks of the list of connections stay, and `used` says that none of their entries is. */
     if (!is_wiped)

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/large.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/transport.h"
@@ -28,7 +29,7 @@ struct kept {
     atomic_int number_plus_1; /* 0: a free entry; BEING_MADE */
     _Atomic uint64_t until_ms;
 };
-static struct kept kept[KEPT_MAX];
+LARGE static struct kept kept[KEPT_MAX];
 static atomic_int kept_count;
 static atomic_bool works;           /* the thread exists, or is being made */
 static bool may_make_thread = true; /* in a child that libc has not made, the locks of libc may be taken */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,11 +23,11 @@ struct entry { /* getdents64(2) */
 
 enum { ENTRIES_BYTES = 4096 };
 
-/* Calls `visit` for each number in the directory that is open at `list`. `buffer`: ENTRIES_BYTES bytes. */
-static void visit_listed(int list, char *buffer, void (*visit)(int fd, void *argument), void *argument)
+/* Calls `visit` for each number in the directory that is open at `list`. `buffer` has `room` bytes. */
+static void visit_listed(int list, char *buffer, size_t room, void (*visit)(int fd, void *argument), void *argument)
 {
     long size;
-    while ((size = raw_syscall(SYS_getdents64, list, buffer, ENTRIES_BYTES)) > 0)
+    while ((size = raw_syscall(SYS_getdents64, list, buffer, room)) > 0)
         for (long at = 0; at < size;) {
             const struct entry *entry = (const void *)(buffer + at);
             int fd = 0;
@@ -39,19 +40,30 @@ static void visit_listed(int list, char *buffer, void (*visit)(int fd, void *arg
         }
 }
 
-void list_descriptors(void (*visit)(int fd, void *argument), void *argument)
+static void visit_all(char *buffer, size_t room, void (*visit)(int fd, void *argument), void *argument)
 {
     enum { WITHOUT_PROC = 1024 };
-    char *buffer = workspace_take();
     const long list =
         buffer != NULL ? raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
                        : -ENOMEM;
     if (list >= 0) {
-        visit_listed((int)list, buffer, visit, argument);
+        visit_listed((int)list, buffer, room, visit, argument);
         (void)raw_syscall(SYS_close, list);
     }
-    workspace_give(buffer);
     for (int fd = 0; list < 0 && fd < WITHOUT_PROC; fd++)
         if (!fd_is_own(fd))
             visit(fd, argument);
+}
+
+void list_descriptors(void (*visit)(int fd, void *argument), void *argument)
+{
+    char *buffer = workspace_take();
+    visit_all(buffer, ENTRIES_BYTES, visit, argument);
+    workspace_give(buffer);
+}
+
+void list_descriptors_at_start(void (*visit)(int fd, void *argument), void *argument)
+{
+    alignas(struct entry) char buffer[ENTRIES_BYTES / 2];
+    visit_all(buffer, sizeof buffer, visit, argument);
 }

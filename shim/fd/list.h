@@ -11,4 +11,7 @@
  */
 void list_descriptors(void (*visit)(int fd, void *argument), void *argument);
 
+/* The same before main(), where the stack is large: no workspace has to be made for it. */
+void list_descriptors_at_start(void (*visit)(int fd, void *argument), void *argument);
+
 #endif

@@ -8,12 +8,14 @@
 #include <sys/resource.h>
 
 #include "base/filter.h"
+#include "base/large.h"
+#include "base/page.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/trace.h"
 #include "fd/change.h"
 
-_Atomic uint64_t fd_table[FD_TABLE_SIZE];
+LARGE _Alignas(PAGE_SMALLEST) _Atomic uint64_t fd_table[FD_TABLE_SIZE];
 
 static atomic_int highest; /* the highest number that the table has ever had a word for */
 static atomic_uint last_generation;

@@ -11,15 +11,26 @@
 #include "base/mutex.h"
 #include "config/init.h"
 
+/* The names, in one constant without pointers: a pointer would have to be relocated in every process. */
+static const struct names {
+#define X(call) char call[sizeof #call];
+    GNUTLS_REQUIRED(X) GNUTLS_OPTIONAL(X)
+#undef X
+} names = {
+#define X(call) #call,
+    GNUTLS_REQUIRED(X) GNUTLS_OPTIONAL(X)
+#undef X
+};
+
 static const struct symbol {
-    const char *name;
-    size_t offset; /* of the pointer in struct gnutls */
+    uint16_t name;   /* in names */
+    uint16_t offset; /* of the pointer in struct gnutls */
     bool required;
 } symbols[] = {
-#define X(call) {#call, offsetof(struct gnutls, call), true},
+#define X(call) {offsetof(struct names, call), offsetof(struct gnutls, call), true},
     GNUTLS_REQUIRED(X)
 #undef X
-#define X(call) {#call, offsetof(struct gnutls, call), false},
+#define X(call) {offsetof(struct names, call), offsetof(struct gnutls, call), false},
         GNUTLS_OPTIONAL(X)
 #undef X
 };
@@ -49,9 +60,10 @@ static bool looks_like_gnutls(const struct elf_object *object, void *argument)
 static void library_fill(const struct elf_object *object)
 {
     for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
-        void *address = elf_symbol(object, symbols[i].name);
+        const char *name = (const char *)&names + symbols[i].name;
+        void *address = elf_symbol(object, name);
         if (address == NULL && symbols[i].required && library.missing == NULL)
-            library.missing = symbols[i].name;
+            library.missing = name;
         memcpy((char *)&library + symbols[i].offset, &address, sizeof address);
     }
     library.name = object->name;

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/large.h"
 #include "gnutls/priority.h"
 #include "gnutls/verify.h"
 #include "config/init.h"
@@ -51,7 +52,7 @@ struct known {
     char name[NAME_MAX_BYTES];
 };
 
-static struct known sessions[KNOWN_MAX];
+LARGE static struct known sessions[KNOWN_MAX];
 static atomic_int known_count;
 
 static struct known *known_find(gnutls_session_t session)

@@ -1,6 +1,7 @@
 /*
  * Where an inspection begins: decides which connections of the program are inspected, and how.
  */
+#include "base/large.h"
 #include "inspect/inspect.h"
 
 #include <netinet/in.h>
@@ -25,7 +26,8 @@ struct settings {
     const struct policy *policy;
     struct wire_config at_once, after_plaintext;
 };
-static struct settings settings[SNAPSHOT_POLICIES_MAX];
+static struct settings first_settings; /* of the policy at the start */
+LARGE static struct settings later_settings[SNAPSHOT_POLICIES_MAX - 1];
 static size_t settings_count;
 static _Atomic(const struct settings *) in_force; /* NULL: no connection has to be inspected */
 
@@ -185,21 +187,27 @@ static void config_fill(struct wire_config *config, const struct policy_tls *tls
     config->plaintext_max = plaintext_max;
 }
 
+static struct settings *settings_at(size_t i)
+{
+    return i == 0 ? &first_settings : &later_settings[i - 1];
+}
+
 /* New connections are inspected by this policy. There are never more different ones than places. */
 static bool put_in_force(const struct policy *policy)
 {
     size_t i = 0;
-    while (i < settings_count && settings[i].policy != policy)
+    while (i < settings_count && settings_at(i)->policy != policy)
         i++;
     if (i == SNAPSHOT_POLICIES_MAX)
         return false;
+    struct settings *const settings = settings_at(i);
     if (i == settings_count) {
-        settings[i].policy = policy;
-        config_fill(&settings[i].at_once, &policy->tls, 0);
-        config_fill(&settings[i].after_plaintext, &policy->tls, STARTTLS_BYTES);
+        settings->policy = policy;
+        config_fill(&settings->at_once, &policy->tls, 0);
+        config_fill(&settings->after_plaintext, &policy->tls, STARTTLS_BYTES);
         settings_count++;
     }
-    atomic_store(&in_force, &settings[i]);
+    atomic_store(&in_force, settings);
     return true;
 }
 

@@ -18,7 +18,8 @@
 #include "fd/change.h"
 #include "inspect/inspect.h"
 
-static struct memory_pool records = {.block = RECORD_BYTES, .per_chunk = 64};
+MEMORY_TABLE(records);
+static struct memory_pool records = {.table = &records_table, .block = RECORD_BYTES, .per_chunk = 64};
 static atomic_int inspected; /* how many numbers have records */
 
 bool record_start(void)
@@ -70,7 +71,7 @@ void record_unlock(struct record *record)
 
 static bool is_there(uint32_t index)
 {
-    return atomic_load(&records.chunks[index / records.per_chunk]) != NULL;
+    return atomic_load(&records.table->chunks[index / records.per_chunk]) != NULL;
 }
 
 /*

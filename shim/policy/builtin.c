@@ -5,18 +5,11 @@
 
 #include <string.h>
 
-void policy_builtin(struct policy *policy)
+void policy_set_defaults(struct policy *policy)
 {
     static const uint16_t groups[] = {0x11ec, 29, 23, 24}; /* X25519MLKEM768, X25519, P-256, P-384 */
     static const uint16_t ciphersuites[] = {0x1302, 0x1303, 0x1301};
 
-    /* Array elements beyond their count are not cleared: that would be 200 KiB at the start of every program. */
-    memset(policy, 0, offsetof(struct policy, seal));
-    policy->seal.identity_count = 0;
-    policy->seal.peers[0] = '\0';
-    policy->seal.psk_count = 0;
-    policy->rule_count = 0;
-    policy->address_count = 0;
     memcpy(policy->path, "builtin", sizeof "builtin");
     policy->log_interval_ms = 60 * 1000;
     policy->tls.min_version = 0x0304;
@@ -28,6 +21,12 @@ void policy_builtin(struct policy *policy)
     policy->seal.handshake_timeout_ms = 10 * 1000;
     policy->seal.linger_ms = 5 * 1000;
     policy->seal.on_removal = POLICY_REMOVAL_REHANDSHAKE;
-    policy->seal.max_key_age_s = policy->seal.warn_before_s = 0;
     policy->seal.expired = POLICY_EXPIRED_LOG;
+}
+
+void policy_builtin(struct policy *policy)
+{
+    /* Array elements beyond their count are not cleared: they are 200 KiB. */
+    memset(policy, 0, offsetof(struct policy, seal.identities));
+    policy_set_defaults(policy);
 }

@@ -65,16 +65,21 @@ static int parse(struct policy_parser *parser, struct policy *policy, const char
     return policy_parser_run(parser);
 }
 
-int policy_load(struct policy *policy, const char *path, struct policy_error *error)
+static bool has_environment; /* it is read once: later calls are in a thread of a reload */
+
+static void read_environment(void)
 {
-    static bool has_environment;
-    policy_builtin(policy);
-    error->text[0] = '\0';
-    if (!has_environment) /* later calls are in a thread of a reload */
+    if (!has_environment)
         policy_read_environment();
     has_environment = true;
+}
+
+/* *policy has the values of the built-in policy. */
+static int load_file(struct policy *policy, const char *path, struct policy_error *error)
+{
     if (strcmp(path, "builtin") == 0)
         return 0;
+    error->text[0] = '\0';
     if (path_resolve(policy, path, error) < 0)
         return -1;
     path = policy->path;
@@ -91,6 +96,20 @@ int policy_load(struct policy *policy, const char *path, struct policy_error *er
     }
     (void)raw_syscall(SYS_close, fd);
     return result;
+}
+
+int policy_load(struct policy *policy, const char *path, struct policy_error *error)
+{
+    policy_builtin(policy);
+    read_environment();
+    return load_file(policy, path, error);
+}
+
+int policy_load_first(struct policy *policy, const char *path, struct policy_error *error)
+{
+    policy_set_defaults(policy);
+    read_environment();
+    return load_file(policy, path, error);
 }
 
 int policy_parse(struct policy *policy, const char *path, const char *text, size_t size, struct policy_error *error)

@@ -52,6 +52,7 @@ enum policy_removal { POLICY_REMOVAL_REHANDSHAKE, POLICY_REMOVAL_NOW };
 #define POLICY_JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 struct policy_tls {
+    char ca_file[PATH_MAX];           /* empty if it is not set */
     uint16_t min_version;             /* 0x0304 (TLS 1.3) or 0x0303 (TLS 1.2) */
     uint16_t groups[POLICY_LIST_MAX]; /* IANA "TLS Supported Groups", the preferred one first */
     size_t group_count;
@@ -60,11 +61,10 @@ struct policy_tls {
     bool post_quantum; /* "post-quantum = require": all groups are hybrid */
     enum policy_tickets session_tickets;
     enum policy_verify verify_server;
-    char ca_file[PATH_MAX]; /* empty if it is not set */
-    uint8_t pins[POLICY_LIST_MAX][POLICY_PIN_BYTES];
     size_t pin_count;
     enum policy_verify client_certificates;
     enum policy_dtls dtls;
+    uint8_t pins[POLICY_LIST_MAX][POLICY_PIN_BYTES];
 };
 
 struct policy_wire {
@@ -78,11 +78,7 @@ struct policy_findings {
 };
 
 struct policy_seal_keys {
-    char identities[POLICY_LIST_MAX][PATH_MAX];
-    size_t identity_count;
-    char peers[PATH_MAX];
-    char psks[POLICY_LIST_MAX][PATH_MAX];
-    size_t psk_count;
+    size_t identity_count, psk_count;
     uint32_t rekey; /* chunks between rekeys, 1 or more */
     uint32_t handshake_timeout_ms;
     uint32_t linger_ms;
@@ -91,6 +87,9 @@ struct policy_seal_keys {
     enum policy_expired expired;
     enum policy_removal on_removal; /* when connections end whose rule or peer a reload has removed */
     unsigned identity_lines[POLICY_LIST_MAX], psk_lines[POLICY_LIST_MAX], peers_line; /* line numbers in the file */
+    char peers[PATH_MAX];                                                             /* empty if it is not set */
+    char identities[POLICY_LIST_MAX][PATH_MAX];
+    char psks[POLICY_LIST_MAX][PATH_MAX];
 };
 
 struct policy_address {
@@ -117,29 +116,32 @@ struct policy_rule {
     unsigned post_quantum_line;
 };
 
+/*
+ * Small members are together, and arrays behind them: at the start of a program, the built-in policy is written to
+ * few pages.
+ */
 struct policy {
-    char path[PATH_MAX];                 /* absolute, or "builtin" for the built-in policy */
-    uint8_t digest[POLICY_DIGEST_BYTES]; /* of the file, if policy_load() has read one; else zero */
     enum policy_mode mode;
     enum policy_children children;
     enum policy_io_uring io_uring;
     enum policy_log log;
-    char log_path[PATH_MAX]; /* POLICY_LOG_FILE: the file; POLICY_LOG_JOURNALD: the journal's socket */
     enum policy_log_failure log_failure;
     enum policy_log_handshakes log_handshakes;
-    char log_chain[PATH_MAX]; /* the file of the key under which lines are chained; empty: they are not */
-    unsigned log_chain_line;
+    unsigned log_chain_line;  /* of the key `log-chain`; 0: lines are not chained */
     uint32_t log_repeats;     /* lines of events with the same reason in an interval; 0: all */
     uint32_t log_interval_ms; /* in which lines are counted, at least a second */
     enum policy_reload reload;
-    struct policy_tls tls;
     struct policy_wire wire;
     struct policy_findings findings;
+    size_t rule_count, address_count;
+    uint8_t digest[POLICY_DIGEST_BYTES]; /* of the file, if policy_load() has read one; else zero */
+    char path[PATH_MAX];                 /* absolute, or "builtin" for the built-in policy */
+    char log_path[PATH_MAX];             /* POLICY_LOG_FILE: the file; POLICY_LOG_JOURNALD: the journal's socket */
+    char log_chain[PATH_MAX];            /* the file of the key under which lines are chained */
+    struct policy_tls tls;
     struct policy_seal_keys seal;
     struct policy_rule rules[POLICY_RULES_MAX];
-    size_t rule_count;
     struct policy_address addresses[POLICY_ADDRESSES_MAX];
-    size_t address_count;
 };
 
 /* A message of one line, without a newline: "FILE:LINE: message" or "FILE: message". */
@@ -153,12 +155,21 @@ struct policy_error {
  */
 void policy_builtin(struct policy *policy);
 
+/* The same for memory that is zero: writes what is not zero in the built-in policy. */
+void policy_set_defaults(struct policy *policy);
+
 /*
  * Reads the policy file `path`, or takes the built-in policy if `path` is "builtin". Returns 0, or -1 with *error
  * filled: the file cannot be read, is not a regular file, belongs to another user, can be written by its group or
  * by others, or has a mistake in it. Calls neither malloc(3) nor a stdio stream, so it may run before main().
  */
 int policy_load(struct policy *policy, const char *path, struct policy_error *error);
+
+/*
+ * The same for the first policy of a process, whose memory is zero. Memory that the policy does not need is not
+ * touched.
+ */
+int policy_load_first(struct policy *policy, const char *path, struct policy_error *error);
 
 /*
  * The same for `size` bytes at `text`, which messages call `path`. Opens no file.

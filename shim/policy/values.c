@@ -2,6 +2,7 @@
  * Converts the text of values that several sections use: choices, paths, names, numbers, durations, base64 and
  * comma-separated lists. Each message names the key and what was expected.
  */
+#include "base/large.h"
 #include "policy/parser.h"
 
 #include <stdio.h>
@@ -45,14 +46,14 @@ int policy_value_choose(struct policy_parser *parser, const char *value, const c
  * The folder for credentials, as the environment had it when the policy was first read. A reload reads it in a
  * thread of its own, beside a program that may be changing its environment (setenv(3)).
  */
-static char credentials[PATH_MAX]; /* empty: the variable is not set, or is no absolute path */
+LARGE static char credentials[PATH_MAX];
+static bool has_credentials; /* false: the variable is not set, or is no absolute path */
 
 void policy_read_environment(void)
 {
     const char *const folder = secure_getenv("CREDENTIALS_DIRECTORY");
-    const bool is_usable = folder != NULL && folder[0] == '/' && strlen(folder) < sizeof credentials;
-    credentials[0] = '\0';
-    if (is_usable)
+    has_credentials = folder != NULL && folder[0] == '/' && strlen(folder) < sizeof credentials;
+    if (has_credentials)
         memcpy(credentials, folder, strlen(folder) + 1);
 }
 
@@ -67,7 +68,7 @@ static const char *credentials_folder(struct policy_parser *parser, const char *
     *rest = value;
     if (strncmp(value, variable, sizeof variable - 1) != 0 || value[sizeof variable - 1] != '/')
         return "";
-    if (credentials[0] != '\0') {
+    if (has_credentials) {
         *rest = value + sizeof variable - 1;
         return credentials;
     }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "base/large.h"
 #include "base/mutex.h"
 #include "base/raw_syscall.h"
 #include "base/transport.h"
@@ -212,7 +213,7 @@ int registration_control(struct endpoint *endpoint, const struct connection *con
 
 enum { NOTES = 1024 };
 
-static struct {
+LARGE static struct {
     struct mutex mutex;
     int epoll; /* its number + 1 */
     int fd;

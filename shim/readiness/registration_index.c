@@ -2,9 +2,10 @@
  * The table that leads from an event to registrations (registration_internal.h). An event contains only the
  * program's data, so the table is searched by epoll instance and data. Threads use it without a lock.
  */
+#include "base/large.h"
 #include "readiness/registration_internal.h"
 
-_Alignas(64) _Atomic uint32_t registration_table[REGISTRATION_LINES][REGISTRATION_LINE];
+LARGE _Alignas(64) _Atomic uint32_t registration_table[REGISTRATION_LINES][REGISTRATION_LINE];
 
 static uint32_t table_value(const struct endpoint *endpoint, const struct registration *registration)
 {

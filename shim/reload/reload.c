@@ -11,6 +11,7 @@
 #include "audit/audit.h"
 #include "base/filter.h"
 #include "base/fork_lock.h"
+#include "base/large.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/cryptoperiod.h"
@@ -102,7 +103,7 @@ static int read_policy(struct reading *reading, struct policy_error *error)
 /* Reads everything once. Returns 0, or -1 with *error filled. */
 static int read_once(struct reading *reading, struct policy_error *error)
 {
-    static struct file_identities before, after;
+    LARGE static struct file_identities before, after;
     files_look(pfswrap_policy(), &reading->files);
     if (read_policy(reading, error) != 0)
         return -1;
@@ -193,8 +194,8 @@ void reload_report_impossible(const char *why)
 
 void reload_read(struct reloading *reloading, bool is_retry)
 {
-    static struct reading reading;
-    static struct policy_error last;
+    LARGE static struct reading reading;
+    LARGE static struct policy_error last;
     reading = (struct reading){0}; /* in a child of a fork, it may be what its parent's thread was at */
     reloading->generation = atomic_load(&snapshot_newest)->generation;
     reloading->ended = 0;

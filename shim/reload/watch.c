@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/large.h"
 #include "base/probe.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
@@ -49,8 +50,8 @@ static _Atomic uint32_t looked; /* futex(2): 1 when the first look is over */
 static uint32_t seen_request;   /* the request that this process's state answers; also in a child of a fork */
 
 /* The thread's own. */
-static struct reloading reloading;
-static struct file_identities looked_at;
+LARGE static struct reloading reloading;
+LARGE static struct file_identities looked_at;
 
 static void read_again(uint32_t request, bool is_asked)
 {
@@ -71,7 +72,7 @@ static bool wait_for_request(uint32_t request, uint32_t ms)
 /* Whether the files have changed since they were read, and have been as they are now for SETTLE_MS. */
 static bool files_have_changed(uint32_t request)
 {
-    static struct file_identities before;
+    LARGE static struct file_identities before;
     if (!reload_is_allowed() || !files_have_same_root())
         return false;
     files_look(pfswrap_policy(), &looked_at);

@@ -22,7 +22,7 @@ void adopt_inherited(void)
     const int saved = errno;
     if (!planes_want())
         return;
-    list_descriptors(visit_inherited, NULL);
+    list_descriptors_at_start(visit_inherited, NULL);
     PLANES_EACH(plane, inherited_all)
     plane->inherited_all();
     errno = saved;

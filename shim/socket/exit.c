@@ -29,7 +29,7 @@ __attribute__((constructor)) static void prepare_quick_exit(void)
 {
     const struct policy *const policy = pfswrap_policy();
     if (planes_want() || policy->log_handshakes == POLICY_LOG_HANDSHAKES_SUMMARY || policy->log_repeats > 0 ||
-        policy->log_chain[0] != '\0')
+        policy->log_chain_line != 0)
         (void)at_quick_exit(exit_connections);
 }
 

@@ -17,39 +17,67 @@
 static _Atomic(struct libssl *) registered[LIBSSL_MAX];
 static atomic_int registered_count;
 
+/* The names, in one constant without pointers: a pointer would have to be relocated in every process. */
+static const struct names {
+#define X(call) char call[sizeof #call];
+    LIBSSL_REQUIRED(X)
+    LIBSSL_OPTIONAL(X)
+    LIBCRYPTO_REQUIRED(X)
+    LIBCRYPTO_OPTIONAL(X)
+#undef X
+#define X(name, version, kind)                                                                                     \
+    char name##_method[sizeof #name "_method"];                                                                    \
+    char name##_client_method[sizeof #name "_client_method"];                                                      \
+    char name##_server_method[sizeof #name "_server_method"];
+    LIBSSL_FIXED_METHODS(X)
+#undef X
+} names = {
+#define X(call) #call,
+    LIBSSL_REQUIRED(X) LIBSSL_OPTIONAL(X) LIBCRYPTO_REQUIRED(X) LIBCRYPTO_OPTIONAL(X)
+#undef X
+#define X(name, version, kind) #name "_method", #name "_client_method", #name "_server_method",
+        LIBSSL_FIXED_METHODS(X)
+#undef X
+};
+
 static const struct symbol {
-    const char *name;
-    size_t offset; /* of the pointer in struct libssl */
+    uint16_t name;   /* in names */
+    uint16_t offset; /* of the pointer in struct libssl */
     bool required;
     bool in_crypto;
 } symbols[] = {
-#define X(call) {#call, offsetof(struct libssl, call), true, false},
+#define X(call) {offsetof(struct names, call), offsetof(struct libssl, call), true, false},
     LIBSSL_REQUIRED(X)
 #undef X
-#define X(call) {#call, offsetof(struct libssl, call), false, false},
+#define X(call) {offsetof(struct names, call), offsetof(struct libssl, call), false, false},
         LIBSSL_OPTIONAL(X)
 #undef X
-#define X(call) {#call, offsetof(struct libssl, call), true, true},
+#define X(call) {offsetof(struct names, call), offsetof(struct libssl, call), true, true},
             LIBCRYPTO_REQUIRED(X)
 #undef X
-#define X(call) {#call, offsetof(struct libssl, call), false, true},
+#define X(call) {offsetof(struct names, call), offsetof(struct libssl, call), false, true},
                 LIBCRYPTO_OPTIONAL(X)
 #undef X
 };
 
 static const struct fixed_method {
-    const char *name;
-    size_t flexible; /* offset in struct libssl of the function that returns the flexible method */
+    uint16_t name;     /* in names */
+    uint16_t flexible; /* offset in struct libssl of the function that returns the flexible method */
     int version;
 } fixed_methods[] = {
 #define X(name, version, kind)                                                                                     \
-    {#name "_method", offsetof(struct libssl, kind##_method), version},                                            \
-        {#name "_client_method", offsetof(struct libssl, kind##_client_method), version},                          \
-        {#name "_server_method", offsetof(struct libssl, kind##_server_method), version},
+    {offsetof(struct names, name##_method), offsetof(struct libssl, kind##_method), version},                      \
+        {offsetof(struct names, name##_client_method), offsetof(struct libssl, kind##_client_method), version},    \
+        {offsetof(struct names, name##_server_method), offsetof(struct libssl, kind##_server_method), version},
     LIBSSL_FIXED_METHODS(X)
 #undef X
 };
 _Static_assert(sizeof fixed_methods / sizeof fixed_methods[0] == LIBSSL_METHODS, "one row for each method");
+
+static const char *name_at(size_t offset)
+{
+    return (const char *)&names + offset;
+}
 
 static bool is_shim(const struct elf_object *object)
 {
@@ -82,9 +110,10 @@ static bool is_its_libcrypto(const struct elf_object *object, void *argument)
 static void table_fill(struct libssl *lib, const struct elf_object *libssl, const struct elf_object *libcrypto)
 {
     for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
-        void *address = elf_symbol(symbols[i].in_crypto ? libcrypto : libssl, symbols[i].name);
+        const char *name = name_at(symbols[i].name);
+        void *address = elf_symbol(symbols[i].in_crypto ? libcrypto : libssl, name);
         if (address == NULL && symbols[i].required && lib->missing == NULL)
-            lib->missing = symbols[i].name;
+            lib->missing = name;
         memcpy((char *)lib + symbols[i].offset, &address, sizeof address);
     }
     /* Functions with different names in different versions. */
@@ -105,7 +134,7 @@ typedef const SSL_METHOD *method_function(void);
 static void methods_fill(struct libssl *lib, const struct elf_object *libssl)
 {
     for (size_t i = 0; i < LIBSSL_METHODS; i++) {
-        method_function *fixed = (method_function *)elf_symbol(libssl, fixed_methods[i].name);
+        method_function *fixed = (method_function *)elf_symbol(libssl, name_at(fixed_methods[i].name));
         method_function *flexible;
         memcpy(&flexible, (char *)lib + fixed_methods[i].flexible, sizeof flexible);
         lib->methods[i] = (struct libssl_method){

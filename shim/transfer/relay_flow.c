@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "base/large.h"
 #include "base/raw_syscall.h"
 #include "base/transport.h"
 #include "connection/holders.h"
@@ -21,7 +22,7 @@ enum {
     ROUNDS = 16, /* of one direction, before the other one is served */
 };
 
-static uint8_t up_bytes[BUFFER_BYTES + 1], down_bytes[BUFFER_BYTES];
+LARGE static uint8_t up_bytes[BUFFER_BYTES + 1], down_bytes[BUFFER_BYTES];
 
 /* Copies what the program has sent to `up_bytes`, after the byte that always stays. Returns how many bytes. */
 static size_t peek(const struct relay *relay)

@@ -20,7 +20,8 @@ enum {
 };
 _Static_assert(sizeof(struct segment) <= SEGMENT_BLOCK_BYTES, "a segment fits its block of memory");
 
-static struct memory_pool segments = {.block = SEGMENT_BLOCK_BYTES, .per_chunk = 64};
+MEMORY_TABLE(segments);
+static struct memory_pool segments = {.table = &segments_table, .block = SEGMENT_BLOCK_BYTES, .per_chunk = 64};
 
 static struct segment *take_segment(void)
 {
@@ -111,7 +112,7 @@ int segment_descriptor(const struct segment *segment)
 void segment_make_way(int fd)
 {
     for (uint32_t i = 0; i < memory_count(&segments); i++) {
-        if (atomic_load(&segments.chunks[i / segments.per_chunk]) == NULL)
+        if (atomic_load(&segments.table->chunks[i / segments.per_chunk]) == NULL)
             continue;
         struct segment *segment = memory_at(&segments, (int32_t)i);
         if (segment->base == NULL || atomic_load(&segment->fd) != fd)

@@ -15,8 +15,10 @@
 
 enum { THREADS = 4, PIECES = 500, ROUNDS = 200 };
 
-static struct memory_pool pool = {.block = 64, .per_chunk = 16};
-static struct memory_pool secret = {.block = 4096, .per_chunk = 4, .secret = true};
+MEMORY_TABLE(pool);
+static struct memory_pool pool = {.table = &pool_table, .block = 64, .per_chunk = 16};
+MEMORY_TABLE(secret);
+static struct memory_pool secret = {.table = &secret_table, .block = 4096, .per_chunk = 4, .secret = true};
 
 START_TEST(no_block_is_given_out_twice)
 {
