@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "message.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,9 +48,26 @@ static void look_inside(struct explanation *explanation)
     image_close(&image);
 }
 
+/* *explanation is zero. Returns the exit status. */
+static int explain(struct explanation *explanation, const char *name, bool is_json)
+{
+    explanation->name = name;
+    int status = program_examine(&explanation->program, name);
+    if (status != 0 && status != STATUS_REFUSED) {
+        message("%s", explanation->program.refusal);
+        return status;
+    }
+    look_inside(explanation);
+    explanation->verdict = decide(explanation);
+    if (is_json)
+        explain_write_json(explanation);
+    else
+        explain_write_text(explanation);
+    return out_finish();
+}
+
 int command_explain(int argc, char **argv)
 {
-    static struct explanation explanation;
     bool is_json = false;
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
@@ -67,17 +85,12 @@ int command_explain(int argc, char **argv)
         message("explain takes one PROGRAM, expected pfswrap explain [--json] PROGRAM");
         return 2;
     }
-    explanation.name = argv[i];
-    int status = program_examine(&explanation.program, argv[i]);
-    if (status != 0 && status != STATUS_REFUSED) {
-        message("%s", explanation.program.refusal);
-        return status;
+    struct explanation *explanation = calloc(1, sizeof *explanation); /* 2 MiB, for no other command */
+    if (explanation == NULL) {
+        message("%s: %s", argv[i], strerror(errno));
+        return STATUS_REFUSED;
     }
-    look_inside(&explanation);
-    explanation.verdict = decide(&explanation);
-    if (is_json)
-        explain_write_json(&explanation);
-    else
-        explain_write_text(&explanation);
-    return out_finish();
+    const int status = explain(explanation, argv[i], is_json);
+    free(explanation);
+    return status;
 }

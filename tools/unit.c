@@ -76,7 +76,6 @@ static bool is_of_the_system(const char *name)
 /* Whether the program, or a library that it names, may open connections. A script may do anything. */
 static bool may_connect(const struct program *program)
 {
-    static struct libraries libraries;
     const char *const path = program->steps[program->step_count - 1].path;
     struct image image;
     const char *needed;
@@ -84,12 +83,13 @@ static bool may_connect(const struct program *program)
         return true;
     if (image_open(&image, path) != 0)
         return true;
-    libraries = (struct libraries){0};
-    bool may = libraries_list(&libraries, program->file.interpreter, path) < 0;
+    struct libraries *libraries = calloc(1, sizeof *libraries); /* 2 MiB, for no other command */
+    bool may = libraries == NULL || libraries_list(libraries, program->file.interpreter, path) < 0;
     for (size_t i = 0; !may && (needed = image_needed(&image, i)) != NULL; i++)
-        for (size_t j = 0; !is_of_the_system(needed) && j < libraries.count; j++)
-            if (strcmp(libraries.entries[j].name, needed) == 0)
-                may |= imports_sockets(libraries.entries[j].path);
+        for (size_t j = 0; !is_of_the_system(needed) && j < libraries->count; j++)
+            if (strcmp(libraries->entries[j].name, needed) == 0)
+                may |= imports_sockets(libraries->entries[j].path);
+    free(libraries);
     image_close(&image);
     return may;
 }
