@@ -64,6 +64,6 @@ void list_descriptors(void (*visit)(int fd, void *argument), void *argument)
 
 void list_descriptors_at_start(void (*visit)(int fd, void *argument), void *argument)
 {
-    alignas(struct entry) char buffer[ENTRIES_BYTES / 2];
+    alignas(struct entry) char buffer[ENTRIES_BYTES / 2] = {0};
     visit_all(buffer, sizeof buffer, visit, argument);
 }
