@@ -152,6 +152,7 @@ int command_learn(int argc, char **argv)
 {
     static struct policy base, policy;
     static struct facts facts;
+    const struct source_receiver receiver = {.context = &facts, .add = add_record};
     static struct proposals proposals;
     struct options options = {.since = MOMENT_NONE, .until = INT64_MAX};
     struct sources sources = {0};
@@ -166,7 +167,7 @@ int command_learn(int argc, char **argv)
     facts.since = options.since;
     facts.until = options.until;
     facts_start(&facts);
-    sources_read(&sources, add_record, &facts, &progress);
+    sources_read(&sources, &receiver, &progress);
     for (size_t i = 0; i < sources.count; i++)
         if (sources.list[i].problem[0] != '\0')
             message("%s was not read to its end: %s", sources.list[i].path, sources.list[i].problem);

@@ -25,7 +25,8 @@ enum {
 
 static const char usage[] =
     "expected pfswrap report [--html FILE] [--json] [--policy FILE]... [--since TIME] [--until "
-    "TIME] [--gap TIME] [--cryptoperiod TIME] [--title TEXT] LOG..., or pfswrap report --verify KEY-FILE LOG...";
+    "TIME] [--gap TIME] [--cryptoperiod TIME] [--title TEXT] LOG..., or pfswrap report --verify KEY-FILE [--json] "
+    "LOG...";
 
 struct options {
     const char *html, *title, *verify;
@@ -128,6 +129,7 @@ static void add_record(void *context, const struct record *record, const char *o
 int command_report(int argc, char **argv)
 {
     static struct report report;
+    const struct source_receiver receiver = {.context = &report.evidence, .add = add_record};
     struct progress progress;
     struct options options = {.title = "Encryption in transit: evidence from the audit log of pfswrap",
                               .since = MOMENT_NONE,
@@ -138,7 +140,7 @@ int command_report(int argc, char **argv)
     if (first < 0)
         return 2;
     if (options.verify != NULL)
-        return report_verify(argv + first, (size_t)(argc - first), options.verify);
+        return report_verify(argv + first, (size_t)(argc - first), options.verify, options.is_json);
     report.title = options.title;
     report.made = (int64_t)time(NULL) * MOMENT_SECOND;
     report.evidence.since = options.since;
@@ -148,7 +150,7 @@ int command_report(int argc, char **argv)
     evidence_start(&report.evidence);
     if (sources_open(&report.sources, argv + first, (size_t)(argc - first)) < 0)
         return 1;
-    sources_read(&report.sources, add_record, &report.evidence, &progress);
+    sources_read(&report.sources, &receiver, &progress);
     evidence_finish(&report.evidence);
     if (policies_load(&report.policies, &report.evidence, options.policies, options.policy_count) < 0)
         return 1;

@@ -143,13 +143,7 @@ static void add_damage(struct sources *sources, struct source *source, enum dama
     (void)tally_clean(example->excerpt, reader.excerpt);
 }
 
-/* Who gets the records. */
-struct receiver {
-    void (*add)(void *context, const struct record *record, const char *origin);
-    void *context;
-};
-
-static void add_record(struct source *source, const struct receiver *receiver, const struct record *record)
+static void add_record(struct source *source, const struct source_receiver *receiver, const struct record *record)
 {
     char origin[ORIGIN_MAX];
     source->events++;
@@ -157,10 +151,13 @@ static void add_record(struct source *source, const struct receiver *receiver, c
         source->first = record->time;
     if (record->time > source->last)
         source->last = record->time;
-    receiver->add(receiver->context, record, origin_of(source, record, origin));
+    if (receiver->add != NULL)
+        receiver->add(receiver->context, record, origin_of(source, record, origin));
+    if (receiver->add_line != NULL)
+        receiver->add_line(receiver->context, record, source->path, &reader);
 }
 
-static void read_source(struct sources *sources, struct source *source, const struct receiver *receiver,
+static void read_source(struct sources *sources, struct source *source, const struct source_receiver *receiver,
                         struct progress *progress)
 {
     struct record record;
@@ -171,23 +168,23 @@ static void read_source(struct sources *sources, struct source *source, const st
     while ((reading = reader_next(&reader, &record, &damage)) != READING_END) {
         if (source->lines++ % PROGRESS_LINES == 0)
             progress_show(progress, log_stream_position(&reader.stream));
-        if (reading == READING_RECORD)
+        if (reading == READING_RECORD) {
             add_record(source, receiver, &record);
-        else if (reading == READING_DAMAGED)
+        } else if (reading == READING_DAMAGED) {
             add_damage(sources, source, damage);
-        else
+            if (receiver->add_damage != NULL)
+                receiver->add_damage(receiver->context, damage, source->path, reader.line);
+        } else {
             source->foreign++;
+        }
     }
     sources->foreign += source->foreign;
     source->format = reader.format;
     (void)log_stream_close(&reader.stream, false, source->problem, sizeof source->problem);
 }
 
-void sources_read(struct sources *sources,
-                  void (*add)(void *context, const struct record *record, const char *origin), void *context,
-                  struct progress *progress)
+void sources_read(struct sources *sources, const struct source_receiver *receiver, struct progress *progress)
 {
-    const struct receiver receiver = {add, context};
     uint64_t total = 0;
     for (size_t i = 0; i < sources->count; i++)
         total += sources->list[i].is_skipped ? 0 : sources->list[i].size;
@@ -196,7 +193,7 @@ void sources_read(struct sources *sources,
         struct source *const source = &sources->list[i];
         if (source->is_skipped)
             continue;
-        read_source(sources, source, &receiver, progress);
+        read_source(sources, source, receiver, progress);
         progress_next(progress, source->size);
     }
     progress_end(progress);

@@ -49,10 +49,18 @@ struct sources {
 /* Looks at the logs and sorts them: each series by time. Returns 0, or -1 after a message: there is no memory. */
 int sources_open(struct sources *sources, char **paths, size_t count);
 
-/* Reads all of them, and gives add() each record with its origin: which log, or which unit of which machine. */
-void sources_read(struct sources *sources,
-                  void (*add)(void *context, const struct record *record, const char *origin), void *context,
-                  struct progress *progress);
+/* Who gets what is read. What is NULL is not called. */
+struct source_receiver {
+    void *context;
+    /* A record, with its origin: which log, or which unit of which machine. */
+    void (*add)(void *context, const struct record *record, const char *origin);
+    /* The same, with the place and the line as it is, for those who need no origin. */
+    void (*add_line)(void *context, const struct record *record, const char *path, const struct reader *reader);
+    void (*add_damage)(void *context, enum damage damage, const char *path, uint64_t line);
+};
+
+/* Reads all of them. Lines of other programs are counted. */
+void sources_read(struct sources *sources, const struct source_receiver *receiver, struct progress *progress);
 
 /* Whether each log was read to its end. */
 bool sources_are_whole(const struct sources *sources);

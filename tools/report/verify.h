@@ -64,7 +64,7 @@ void verifier_wipe(struct verifier *verifier);
 bool verifier_add(struct verifier *verifier, const char *line, size_t length, const struct verify_place *place,
                   char problem[VERIFY_PROBLEM]);
 
-/* verify_command.c: verifies logs under the key in `key_file`. Returns an exit status. */
-int report_verify(char **paths, size_t count, const char *key_file);
+/* verify_command.c: verifies logs under the key in `key_file`, and prints text or JSON. Returns an exit status. */
+int report_verify(char **paths, size_t count, const char *key_file, bool writes_json);
 
 #endif

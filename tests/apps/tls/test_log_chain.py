@@ -176,6 +176,18 @@ def prove_changes(tap, key, log):
             for problem, (line, words) in zip(problems, found):
                 contains(problem, words, "the problem")
                 equal(problem.split(":")[1], str(line), f"the line of {problem}")
+    with tap.case("--json has the same problems, with their lines"):
+        changed = lines[:at] + lines[at + 1:-2] + [b'{"<\xff', b"\n"]
+        text = verify(key, "-", data=b"".join(changed), status=1).splitlines()
+        found = json.loads(verify(key, "--json", "-", data=b"".join(changed), status=1))
+        equal([f"-:{each['line']}: {each['problem']}" for each in found["problems"]],
+              [each for each in text if each.startswith("-:")], "problems")
+        equal((found["problem_count"], found["chains_without_end"], len(found["without_end"])), (2, 1, 1), "counts")
+        equal(text[-1], f"lines as they were written: {found['lines']}, chains: {found['chains']}, problems: 2", "the text")
+        good = json.loads(verify(key, "--json", log))
+        equal((good["problems"], good["without_end"], good["lines"]), ([], [], len(lines)), "a whole log")
+        absent = json.loads(verify(key, "--json", log, log.parent / "absent", status=1))
+        equal([(each["line"], each["log"]) for each in absent["problems"]], [(None, str(log.parent / "absent"))], "absent log")
     with tap.case("removed last lines leave a chain without an end, which is said"):
         contains(verify(key, "-", data=b"".join(lines[:-2])), "without an end", "the text")
     with tap.case("under another key, no line is right"):
