@@ -49,7 +49,7 @@ static const char *library_problem(int fd)
     struct stat status;
     if (fstat(fd, &status) < 0)
         return strerror(errno);
-    const int error = -executable_read(fd, &file);
+    const int error = -executable_read_library(fd, &file);
     if (error != 0)
         return strerror(error);
     const bool is_native = file.kind == EXECUTABLE_KIND_STATIC || file.kind == EXECUTABLE_KIND_DYNAMIC;

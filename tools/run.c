@@ -69,7 +69,7 @@ static int load_policy(struct policy *policy, const char *file, const char *prog
         }
         file = path;
     }
-    if (policy_load(policy, file, &error) < 0 || keys_load(policy, &error) < 0) {
+    if (policy_load_first(policy, file, &error) < 0 || keys_load(policy, &error) < 0) {
         message("%s", error.text);
         return -1;
     }
@@ -118,11 +118,13 @@ static int execute(const struct program *program, int argc, char **argv)
 }
 
 /*
- * The object for what the kernel executes first. That is the program or its interpreter, or else env(1), in which
- * the object chooses the one for the program.
+ * The object for what the kernel executes first. That is the program, which was examined, or its interpreter, or
+ * else env(1), in which the object chooses the one for the program.
  */
 static enum object_kind first_object(const struct program *program)
 {
+    if (program->step_count == 1)
+        return program->file.object;
     const size_t first = program->steps[0].kind == SCRIPT_SHELL ? 1 : 0;
     return executable_check_path(AT_FDCWD, program->steps[first].path, NULL).object;
 }

@@ -65,15 +65,42 @@ bool elf_file_has_sections(const Elf64_Ehdr *header)
     return header->e_shentsize == (is_64_bit(header) ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr));
 }
 
-int elf_file_read(int fd, void *bytes, size_t size, uint64_t offset)
+/* The window begins at `offset`, if it does not have the `size` bytes there. Returns 0 or a negated errno. */
+static long move_to(struct elf_window *window, uint64_t offset, size_t size)
+{
+    if (offset >= window->begin && offset - window->begin <= window->length &&
+        size <= window->length - (offset - window->begin))
+        return 0;
+    int interrupted = 0;
+    long taken;
+    do {
+        taken = raw_pread(window->fd, window->bytes, sizeof window->bytes, offset);
+    } while (raw_is_interrupted(taken, &interrupted));
+    window->begin = offset;
+    window->length = taken > 0 ? (size_t)taken : 0;
+    return taken < 0 ? taken : 0;
+}
+
+long elf_file_read_some(struct elf_window *window, void *bytes, size_t size, uint64_t offset)
+{
+    if (offset > (uint64_t)INT64_MAX - ELF_FILE_WINDOW)
+        return 0;
+    const long moved = move_to(window, offset, size);
+    if (moved < 0)
+        return moved;
+    const size_t skip = (size_t)(offset - window->begin), left = window->length - skip;
+    const size_t taken = size < left ? size : left;
+    memcpy(bytes, window->bytes + skip, taken);
+    return (long)taken;
+}
+
+int elf_file_read(struct elf_window *window, void *bytes, size_t size, uint64_t offset)
 {
     if (offset > (uint64_t)INT64_MAX - size)
         return 0;
-    int interrupted = 0;
     for (size_t done = 0; done < size;) {
-        const long taken = raw_pread(fd, (char *)bytes + done, size - done, offset + done);
-        if (raw_is_interrupted(taken, &interrupted))
-            continue;
+        const size_t wanted = size - done < ELF_FILE_WINDOW ? size - done : ELF_FILE_WINDOW;
+        const long taken = elf_file_read_some(window, (char *)bytes + done, wanted, offset + done);
         if (taken <= 0)
             return (int)taken;
         done += (size_t)taken;
@@ -83,11 +110,12 @@ int elf_file_read(int fd, void *bytes, size_t size, uint64_t offset)
 
 /* The narrow headers lie at the beginning of the memory of the wide ones, and are converted from the last one on.
  */
-int elf_file_segments(int fd, const Elf64_Ehdr *header, size_t first, size_t count, Elf64_Phdr *segments)
+int elf_file_segments(struct elf_window *window, const Elf64_Ehdr *header, size_t first, size_t count,
+                      Elf64_Phdr *segments)
 {
     Elf32_Phdr narrow;
     const size_t size = is_64_bit(header) ? sizeof *segments : sizeof narrow;
-    const int result = elf_file_read(fd, segments, count * size, header->e_phoff + first * size);
+    const int result = elf_file_read(window, segments, count * size, header->e_phoff + first * size);
     for (size_t i = count; result == 1 && size == sizeof narrow && i-- > 0;) {
         memcpy(&narrow, (const char *)segments + i * sizeof narrow, sizeof narrow);
         segments[i] = (Elf64_Phdr){.p_type = narrow.p_type,
@@ -102,11 +130,12 @@ int elf_file_segments(int fd, const Elf64_Ehdr *header, size_t first, size_t cou
     return result;
 }
 
-int elf_file_sections(int fd, const Elf64_Ehdr *header, size_t first, size_t count, Elf64_Shdr *sections)
+int elf_file_sections(struct elf_window *window, const Elf64_Ehdr *header, size_t first, size_t count,
+                      Elf64_Shdr *sections)
 {
     Elf32_Shdr narrow;
     const size_t size = is_64_bit(header) ? sizeof *sections : sizeof narrow;
-    const int result = elf_file_read(fd, sections, count * size, header->e_shoff + first * size);
+    const int result = elf_file_read(window, sections, count * size, header->e_shoff + first * size);
     for (size_t i = count; result == 1 && size == sizeof narrow && i-- > 0;) {
         memcpy(&narrow, (const char *)sections + i * sizeof narrow, sizeof narrow);
         sections[i] = (Elf64_Shdr){.sh_name = narrow.sh_name,

@@ -13,7 +13,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ELF_FILE_AT_ONCE = 8 }; /* the most headers that one call reads */
+enum {
+    ELF_FILE_AT_ONCE = 8,      /* the most headers that one call reads */
+    ELF_FILE_WINDOW = 4096,    /* bytes of a window */
+    ELF_FILE_NAMES_MAX = 2048, /* bytes of names that go_is_inside() reads at once */
+};
+
+/*
+ * An open file, and the part of it that was read last, so that headers that lie side by side take one pread(2). It
+ * is too large for a small stack. Begins with `fd`, and zeros in `begin` and `length`.
+ */
+struct elf_window {
+    int fd;
+    uint64_t begin;
+    size_t length;
+    char bytes[ELF_FILE_WINDOW];
+    char names[ELF_FILE_NAMES_MAX];
+};
 
 /*
  * Converts the `size` bytes at the beginning of a file. Returns false, with *header zero, if they are no ELF header
@@ -29,10 +45,16 @@ bool elf_file_has_sections(const Elf64_Ehdr *header);
  * Read program or section headers number `first` and following; there is room for `count`, at most
  * ELF_FILE_AT_ONCE. Return 1, 0 if the file ends before that, or a negated errno.
  */
-int elf_file_segments(int fd, const Elf64_Ehdr *header, size_t first, size_t count, Elf64_Phdr *segments);
-int elf_file_sections(int fd, const Elf64_Ehdr *header, size_t first, size_t count, Elf64_Shdr *sections);
+int elf_file_segments(struct elf_window *window, const Elf64_Ehdr *header, size_t first, size_t count,
+                      Elf64_Phdr *segments);
+int elf_file_sections(struct elf_window *window, const Elf64_Ehdr *header, size_t first, size_t count,
+                      Elf64_Shdr *sections);
 
 /* Reads all `size` bytes at `offset`. Returns as above. */
-int elf_file_read(int fd, void *bytes, size_t size, uint64_t offset);
+int elf_file_read(struct elf_window *window, void *bytes, size_t size, uint64_t offset);
+
+/* Reads what one pread(2) returns of `size` bytes, at most ELF_FILE_WINDOW. Returns how many, or a negated errno.
+ */
+long elf_file_read_some(struct elf_window *window, void *bytes, size_t size, uint64_t offset);
 
 #endif

@@ -18,16 +18,17 @@
 #include "base/filter.h"
 #include "base/go.h"
 #include "base/raw_file.h"
+#include "base/workspace.h"
 
 enum { HEADERS_BYTES_MAX = 65536 /* of all program headers together, to Linux */ };
 
 /* PT_INTERP. Returns as elf_file_read(). */
-static int read_interpreter(int fd, const Elf64_Phdr *header, struct executable *file)
+static int read_interpreter(struct elf_window *window, const Elf64_Phdr *header, struct executable *file)
 {
     const size_t size = header->p_filesz < PATH_MAX ? (size_t)header->p_filesz : PATH_MAX;
     if (size < 2 || size != header->p_filesz)
         return 0;
-    int result = elf_file_read(fd, file->interpreter, size, header->p_offset);
+    int result = elf_file_read(window, file->interpreter, size, header->p_offset);
     if (result == 1 && file->interpreter[size - 1] != '\0')
         result = 0;
     if (result != 1)
@@ -57,7 +58,8 @@ static void read_segment(const Elf64_Phdr *header, uint64_t size, struct executa
 }
 
 /* Reads all program headers. The first PT_INTERP is the one that counts. Returns as elf_file_read(). */
-static int read_program_headers(int fd, const Elf64_Ehdr *header, uint64_t size, struct executable *file)
+static int read_program_headers(struct elf_window *window, const Elf64_Ehdr *header, uint64_t size,
+                                struct executable *file)
 {
     Elf64_Phdr headers[ELF_FILE_AT_ONCE] = {0};
     bool has_dynamic = false, has_interpreter = false;
@@ -67,12 +69,12 @@ static int read_program_headers(int fd, const Elf64_Ehdr *header, uint64_t size,
     file->is_loadable = true;
     for (size_t first = 0; first < count; first += ELF_FILE_AT_ONCE) {
         const size_t some = count - first < ELF_FILE_AT_ONCE ? count - first : ELF_FILE_AT_ONCE;
-        int result = elf_file_segments(fd, header, first, some, headers);
+        int result = elf_file_segments(window, header, first, some, headers);
         for (size_t i = 0; i < some && result == 1; i++) {
             read_segment(&headers[i], size, file, &has_dynamic);
             if (headers[i].p_type == PT_INTERP && !has_interpreter) {
                 has_interpreter = true;
-                result = read_interpreter(fd, &headers[i], file);
+                result = read_interpreter(window, &headers[i], file);
             }
         }
         if (result != 1)
@@ -83,7 +85,8 @@ static int read_program_headers(int fd, const Elf64_Ehdr *header, uint64_t size,
 }
 
 /* `begin`: the first `length` bytes of the file, which has `size` bytes. Returns 0, or a negated errno. */
-static int read_elf(int fd, const void *begin, size_t length, uint64_t size, struct executable *file)
+static int read_elf(struct elf_window *window, const void *begin, size_t length, uint64_t size,
+                    struct executable *file)
 {
     const unsigned char *const ident = begin;
     Elf64_Ehdr header;
@@ -104,13 +107,12 @@ static int read_elf(int fd, const void *begin, size_t length, uint64_t size, str
     file->kind = EXECUTABLE_KIND_BROKEN;
     if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
         return 0;
-    const int result = read_program_headers(fd, &header, size, file);
+    const int result = read_program_headers(window, &header, size, file);
     if (result != 1)
         return result;
     file->kind = file->interpreter[0] != '\0' ? EXECUTABLE_KIND_DYNAMIC : EXECUTABLE_KIND_STATIC;
     if (file->kind == EXECUTABLE_KIND_DYNAMIC)
         file->object = object_of_program(file->machine, file->is_64_bit, file->interpreter);
-    file->is_go = go_is_inside(fd);
     return 0;
 }
 
@@ -160,7 +162,7 @@ static void read_privileges(int fd, const struct stat *status, struct executable
     file->capabilities_unreadable = file->has_capabilities && size < 0;
 }
 
-int executable_read(int fd, struct executable *file)
+static int read_file(struct elf_window *window, struct executable *file, bool is_library)
 {
     union {
         Elf64_Ehdr header; /* for the alignment */
@@ -169,24 +171,47 @@ int executable_read(int fd, struct executable *file)
     struct stat status = {0};
     memset(file, 0, sizeof *file);
     memset(&begin, 0, sizeof begin);
-    const long stated = raw_fstat(fd, &status);
+    const long stated = raw_fstat(window->fd, &status);
     if (stated != 0 || !S_ISREG(status.st_mode))
         return (int)stated;
-    long length;
-    int interrupted = 0;
-    do {
-        length = raw_pread(fd, &begin, sizeof begin, 0);
-    } while (raw_is_interrupted(length, &interrupted));
+    const long length = elf_file_read_some(window, &begin, sizeof begin, 0);
     if (length < 0)
         return (int)length;
-    read_privileges(fd, &status, file);
+    if (!is_library)
+        read_privileges(window->fd, &status, file);
     if (length >= SELFMAG && memcmp(begin.line, ELFMAG, SELFMAG) == 0)
-        return read_elf(fd, begin.line, (size_t)length, (uint64_t)status.st_size, file);
+        return read_elf(window, begin.line, (size_t)length, (uint64_t)status.st_size, file);
     if (begin.line[0] == '#' && begin.line[1] == '!')
         file->kind = read_script(begin.line, file) ? EXECUTABLE_KIND_SCRIPT : EXECUTABLE_KIND_UNKNOWN;
     else if (memchr(begin.line, '\0', (size_t)length) == NULL)
         file->kind = EXECUTABLE_KIND_TEXT;
     return 0;
+}
+
+static int read_in_workspace(int fd, struct executable *file, bool is_library)
+{
+    _Static_assert(sizeof(struct elf_window) <= WORKSPACE_BYTES, "a window fits into a workspace");
+    struct elf_window *window = workspace_take();
+    if (window == NULL)
+        return -ENOMEM;
+    window->fd = fd;
+    window->begin = window->length = 0;
+    const int result = read_file(window, file, is_library);
+    if (result == 0 && !is_library &&
+        (file->kind == EXECUTABLE_KIND_DYNAMIC || file->kind == EXECUTABLE_KIND_STATIC))
+        file->is_go = go_is_inside(window);
+    workspace_give(window);
+    return result;
+}
+
+int executable_read(int fd, struct executable *file)
+{
+    return read_in_workspace(fd, file, false);
+}
+
+int executable_read_library(int fd, struct executable *file)
+{
+    return read_in_workspace(fd, file, true);
 }
 
 enum executable_privilege executable_privilege(const struct executable *file,

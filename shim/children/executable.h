@@ -87,9 +87,12 @@ struct executable_caller {
 
 /*
  * Looks into the open file `fd` and fills *file. Reads with pread(2), so the file offset stays. A file that is not
- * a regular one is EXECUTABLE_KIND_UNKNOWN. Returns 0, or a negated errno of fstat(2) or pread(2).
+ * a regular one is EXECUTABLE_KIND_UNKNOWN. Returns 0, or a negated errno of fstat(2) or pread(2), or -ENOMEM.
  */
 int executable_read(int fd, struct executable *file);
+
+/* The same for pfswrap's own library, without a look for Go and for privileges. */
+int executable_read_library(int fd, struct executable *file);
 
 /*
  * What `file` gains when `caller` executes it; if `caller` is NULL, when any process does. A set-user-ID program of

@@ -87,7 +87,7 @@ enum executable_reason executable_check_library(struct executable *file, const c
     const int fd = (int)raw_syscall(SYS_openat, AT_FDCWD, library, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (fd < 0)
         return (fd == -ENOENT || fd == -ENOTDIR) && object != OBJECT_OWN ? EXECUTABLE_NO_OBJECT : EXECUTABLE_OK;
-    const bool is_read = executable_read(fd, file) == 0;
+    const bool is_read = executable_read_library(fd, file) == 0;
     const bool is_for_program = file->machine == machine && file->is_64_bit == is_64_bit;
     memory += file->memory;
     data += file->data;

@@ -15,6 +15,7 @@ from lib.wrap import LIBRARY, Wrap
 TRUE = "/bin/true"
 LOOKUPS, RELATIVE, DATA_BYTES = 100, 800, 16 << 10
 CALLS, CALLS_WITH_LOG, CALLS_EACH, FAULTS = 26, 42, 1, 38
+CALLS_OF_RUN, CALLS_OF_CHILD = 71, 53
 RUNS = 5
 BUILT_IN = {"LD_PRELOAD": str(LIBRARY), "PFSWRAP_POLICY": "builtin"}
 
@@ -28,12 +29,18 @@ def readelf(option):
     return run(["readelf", "--wide", option, LIBRARY]).out.decode()
 
 
-def calls(environment, keep=()):
-    """How many system calls /bin/true makes, with the descriptors `keep` beside 0, 1 and 2."""
+def calls(environment, keep=(), command=(TRUE,)):
+    """How many system calls the command and its children make, with the descriptors `keep` beside 0, 1 and 2."""
     out = temporary_directory() / "calls"
     words = [f"-E{name}={value}" for name, value in environment.items()]
-    subprocess.run(["strace", "-c", "-U", "calls,name", "-o", out, *words, TRUE], check=True, pass_fds=keep)
+    subprocess.run(["strace", "-f", "-c", "-U", "calls,name", "-o", out, *words, *command], check=True, pass_fds=keep)
     return sum(int(number) for number in re.findall(r"^ *(\d+) +(?!total)\w+$", out.read_text(), re.MULTILINE))
+
+
+def calls_of_child(environment):
+    """How many system calls a child of a shell script costs, made and waited for."""
+    few, many = (calls(environment, command=["sh", "-c", f"{TRUE};" * number + ":"]) for number in (5, 15))
+    return (many - few) / 10
 
 
 def faults(environment):
@@ -72,6 +79,19 @@ def main():
         kept = [os.open("/dev/null", os.O_RDONLY) for _ in range(5)]
         each = (calls(BUILT_IN, kept) - calls(BUILT_IN)) / len(kept)
         check(each == CALLS_EACH, f"{each} system calls for a descriptor")
+    with tap.case(f"pfswrap run makes at most {CALLS_OF_RUN} system calls more than the program"):
+        needs_plain_build()
+        if not find("strace"):
+            raise Skip("no strace")
+        command = [BUILD / "pfswrap-tool", "run", "--policy", "builtin", "--", TRUE]
+        added = calls({}, command=command) - calls({})
+        check(added <= CALLS_OF_RUN, f"{added} system calls")
+    with tap.case(f"each child of a shell script makes at most {CALLS_OF_CHILD} system calls more, fork and exec included"):
+        needs_plain_build()
+        if not find("strace"):
+            raise Skip("no strace")
+        added = calls_of_child(BUILT_IN) - calls_of_child({})
+        check(added <= CALLS_OF_CHILD, f"{added} system calls")
     with tap.case(f"a program with the object takes at most {FAULTS} page faults more at its start"):
         needs_plain_build()
         added = faults(BUILT_IN) - faults({})
