@@ -169,7 +169,9 @@ int unit_command_read(struct unit_command *command, const char **text, const cha
     return 1;
 }
 
-char *unit_quote(const char *text)
+/* The text as one word of a command line: with quotes and escapes where it needs them. free() it. NULL: no memory.
+ */
+static char *quote(const char *text)
 {
     char *const quoted = malloc(2 * strlen(text) + 3);
     char *at = quoted;
@@ -209,8 +211,8 @@ static char *executable_as_argument(const struct unit_command *command)
 char *unit_command_wrap(const struct unit_command *command, const char *pfswrap, const char *policy,
                         const char *path)
 {
-    char *const tool = unit_quote(pfswrap), *const file = unit_quote(policy);
-    char *const program = path != NULL ? unit_quote(path) : executable_as_argument(command);
+    char *const tool = quote(pfswrap), *const file = quote(policy);
+    char *const program = path != NULL ? quote(path) : executable_as_argument(command);
     /* A program that systemd would look up gets the name that was written as argv[0], as without pfswrap. */
     const char *const argv0 = command->has_argv0 ? command->argv0 : path != NULL ? command->executable : "";
     const size_t argv0_length = command->has_argv0 ? command->argv0_length

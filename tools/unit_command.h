@@ -37,8 +37,4 @@ int unit_command_read(struct unit_command *command, const char **text, const cha
 char *unit_command_wrap(const struct unit_command *command, const char *pfswrap, const char *policy,
                         const char *path);
 
-/* The text as one word of a command line: with quotes and escapes where it needs them. free() it. NULL: no memory.
- */
-char *unit_quote(const char *text);
-
 #endif

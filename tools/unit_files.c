@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-bool unit_drops_root(const struct unit *unit)
+/* The program runs as a user other than root. */
+static bool drops_root(const struct unit *unit)
 {
     const char *const user = unit_value(unit, "User");
     return unit_is_true(unit, "DynamicUser") ||
@@ -34,7 +35,7 @@ void unit_print_log(const struct unit *unit, const struct policy *policy)
     static const char logs[] = "/var/log/";
     const char *const protect = unit_value(unit, "ProtectSystem");
     const bool is_strict = protect != NULL && strcmp(protect, "strict") == 0;
-    const bool drops = unit_drops_root(unit);
+    const bool drops = drops_root(unit);
     char folder[PATH_MAX];
     if (policy->log != POLICY_LOG_FILE || (!is_strict && !drops))
         return;
@@ -75,7 +76,7 @@ static void print_key(const struct unit *unit, const char *key, const char *path
         const char *const name = path + length + 1;
         if (!has_credential(unit, name))
             out("LoadCredential=%s:/etc/pfswrap/keys/%s\n", name, name);
-    } else if (unit_drops_root(unit) || unit_is_true(unit, "PrivateUsers") || unit_has_own_root(unit)) {
+    } else if (drops_root(unit) || unit_is_true(unit, "PrivateUsers") || unit_has_own_root(unit)) {
         const char *const name = strrchr(path, '/') + 1;
         out("# %s = %s: if only root can read it, write %s = $CREDENTIALS_DIRECTORY/%s in the policy, and here\n",
             key, path, key, name);

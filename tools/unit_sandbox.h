@@ -16,9 +16,6 @@ struct unit_places {
 /* The folder that stands for $CREDENTIALS_DIRECTORY while the policy is read (systemd.exec(5)). */
 #define UNIT_CREDENTIALS "/run/credentials/pfswrap-unit"
 
-/* The program runs as a user other than root. */
-bool unit_drops_root(const struct unit *unit);
-
 /* The program sees another root directory, so its files cannot be found here. */
 bool unit_has_own_root(const struct unit *unit);
 

@@ -1,8 +1,9 @@
 /*
  * Chains the lines of this process, so that a line that is changed, removed, moved or added later is found
  * (docs/AUDIT.md, "Chained lines"). Each line gets the name of the chain, a number, and a MAC under a key that is
- * replaced after the line: who takes the process over later cannot make the MACs of earlier lines. A child of a
- * fork has a chain of its own. The lines of a child of vfork() are in its parent's chain, whose memory it has.
+ * replaced after the line: an attacker who takes over the process later cannot make the MACs of earlier lines. A
+ * child of a fork has a chain of its own. The lines of a child of vfork() are in its parent's chain, whose memory
+ * it has.
  */
 #ifndef PFSWRAP_AUDIT_CHAIN_H
 #define PFSWRAP_AUDIT_CHAIN_H

@@ -80,6 +80,13 @@ struct process_thread {
 };
 struct process_thread process_thread(void);
 
+/* Whether it is the thread that runs. */
+static inline bool process_is_this_thread(struct process_thread thread)
+{
+    const struct process_thread self = process_thread();
+    return thread.id == self.id && thread.space == self.space;
+}
+
 /* How many threads this process has (proc(5)); 0: not known. */
 unsigned long process_threads(void);
 

@@ -24,7 +24,7 @@ _Atomic int64_t cryptoperiod_next = INT64_MAX;
 static atomic_int looker; /* the process whose thread looks: in a child of a fork, its parent's is not there */
 
 /* What was reported: the first bytes of the public key, or the id of a psk. After that many keys, keys are reported
- * again after a reload. Written by the one who looks. */
+ * again after a reload. Written by the thread that looks. */
 LARGE static struct {
     uint8_t id[ID_BYTES];
     uint8_t due;

@@ -98,16 +98,10 @@ void connection_trim(struct connection *connection)
     }
 }
 
-static bool is_this_thread(struct process_thread thread)
-{
-    const struct process_thread self = process_thread();
-    return thread.id == self.id && thread.space == self.space;
-}
-
 /* Whether another thread may be inside connect(2). A sandbox does not allow the question whether it is alive. */
 static bool is_dialling(struct process_thread thread)
 {
-    return thread.id != 0 && !is_this_thread(thread) &&
+    return thread.id != 0 && !process_is_this_thread(thread) &&
            (process_sandboxed || process_thread_life(thread) != PROCESS_DEAD);
 }
 
@@ -122,7 +116,7 @@ bool connection_is_dialled(const struct connection *connection)
 void connection_end_dial(struct connection *connection)
 {
     for (int i = 0; i < CONNECTION_DIALLERS; i++)
-        if (is_this_thread(connection->diallers[i]))
+        if (process_is_this_thread(connection->diallers[i]))
             connection->diallers[i] = (struct process_thread){0};
 }
 

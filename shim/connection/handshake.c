@@ -253,7 +253,7 @@ static void open_header(struct connection *connection)
  * A message has just been sent. Whether its answer cannot have come yet, so that the kernel need not be asked. The
  * caller then waits for an event. But what a peer sends without being asked may have come with the event that led
  * here, and an edge-triggered epoll reports it only once. A responder has just read everything; an initiator has
- * not, and is sure to be told again only if it waits itself.
+ * not, and gets another event only if it waits itself.
  */
 static bool is_answered_later(const struct connection *connection)
 {

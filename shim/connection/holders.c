@@ -21,7 +21,8 @@ static struct holder *find(struct connection *connection, struct holder holder)
     return NULL;
 }
 
-struct holder holders_this_process(void)
+/* This process, as a holder. */
+static struct holder this_process(void)
 {
     return (struct holder){process_id(), process_thread().space};
 }
@@ -37,7 +38,7 @@ static bool replace(struct connection *connection, struct holder from, struct ho
 
 void holders_join(struct connection *connection)
 {
-    (void)replace(connection, (struct holder){0}, holders_this_process());
+    (void)replace(connection, (struct holder){0}, this_process());
 }
 
 void holders_expect(struct connection *connection)
@@ -73,7 +74,7 @@ static void remove_gone(struct connection *connection, bool own)
         struct holder *holder = &connection->holders[i];
         if (holder->pid == 0)
             continue;
-        if (is_same(*holder, holders_this_process())) {
+        if (is_same(*holder, this_process())) {
             if (own)
                 *holder = (struct holder){0};
         } else if (handoff_is_holder(*holder) ? handoff_name_is_free(*holder)
@@ -113,7 +114,7 @@ bool holders_are_handoffs(struct connection *connection)
 
 void holders_wait(struct connection *connection)
 {
-    (void)replace(connection, holders_this_process(), (struct holder){0});
+    (void)replace(connection, this_process(), (struct holder){0});
 }
 
 bool holders_end_waiting(struct connection *connection)
@@ -126,7 +127,7 @@ bool holders_end_waiting(struct connection *connection)
 
 void holders_rejoin(struct connection *connection)
 {
-    if (find(connection, holders_this_process()) != NULL)
+    if (find(connection, this_process()) != NULL)
         return;
     connection->holder_count++;
     holders_join(connection);
@@ -143,12 +144,12 @@ bool holders_add_handoff(struct connection *connection, struct holder handoff)
 
 bool holders_pass_to_handoff(struct connection *connection, struct holder handoff)
 {
-    return replace(connection, holders_this_process(), handoff);
+    return replace(connection, this_process(), handoff);
 }
 
 void holders_take_from_handoff(struct connection *connection, struct holder handoff)
 {
-    if (!replace(connection, handoff, holders_this_process()))
+    if (!replace(connection, handoff, this_process()))
         holders_rejoin(connection);
 }
 
@@ -160,7 +161,7 @@ void holders_drop_handoff(struct connection *connection, struct holder handoff)
 
 void holders_open_handoff(struct connection *connection, struct holder handoff)
 {
-    if (find(connection, holders_this_process()) != NULL)
+    if (find(connection, this_process()) != NULL)
         holders_drop_handoff(connection, handoff);
     else
         holders_take_from_handoff(connection, handoff);

@@ -8,9 +8,6 @@
 
 #include "connection/connection.h"
 
-/* This process, as a holder. */
-struct holder holders_this_process(void);
-
 /*
  * Around a fork. Expect: before it, the parent counts its child. Withdraw: the fork has failed. Arrive: the child
  * enters itself into the list; `is_expected`: the parent has counted it, as far as the child knows. If the parent

@@ -25,15 +25,9 @@ static __thread struct {
 /* What this thread has reserved, and not yet claimed. */
 static __thread const struct connection *reserved __attribute__((tls_model("initial-exec")));
 
-static bool is_this_thread(struct process_thread thread)
-{
-    const struct process_thread self = process_thread();
-    return thread.id == self.id && thread.space == self.space;
-}
-
 static bool is_other_thread(struct process_thread thread)
 {
-    return thread.id != 0 && !is_this_thread(thread) && process_thread_life(thread) != PROCESS_DEAD;
+    return thread.id != 0 && !process_is_this_thread(thread) && process_thread_life(thread) != PROCESS_DEAD;
 }
 
 static bool defers(const struct connection *connection)
@@ -62,7 +56,7 @@ void unlocked_reserve_send(struct connection *connection)
 
 void unlocked_release_send(struct connection *connection)
 {
-    if (reserved == connection && is_this_thread(connection->sender))
+    if (reserved == connection && process_is_this_thread(connection->sender))
         connection->sender = (struct process_thread){0};
     reserved = NULL;
 }

@@ -38,11 +38,6 @@ bool inspect_is_wanted(void)
     return atomic_load_explicit(&in_force, memory_order_relaxed) != NULL;
 }
 
-static bool may_refuse(enum policy_plaintext plaintext)
-{
-    return plaintext == POLICY_PLAINTEXT_REFUSE || plaintext == POLICY_PLAINTEXT_STARTTLS;
-}
-
 bool inspect_enforces(void)
 {
     const struct settings *now = atomic_load(&in_force);
@@ -82,9 +77,9 @@ static bool begin_failed(int fd, const char *reason)
  */
 static bool begin_unknown(int fd, const struct policy *policy)
 {
-    bool refuses = may_refuse(policy->wire.plaintext);
+    bool refuses = policy_plaintext_refuses(policy->wire.plaintext);
     for (size_t i = 0; i < policy->rule_count && !refuses; i++)
-        refuses = may_refuse(policy->rules[i].plaintext);
+        refuses = policy_plaintext_refuses(policy->rules[i].plaintext);
     return !refuses || begin_failed(fd, "a system call filter forbids to find out which rule applies");
 }
 

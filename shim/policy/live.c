@@ -7,16 +7,11 @@
 
 #include "policy/parser.h"
 
-static bool may_refuse(enum policy_plaintext plaintext)
-{
-    return plaintext == POLICY_PLAINTEXT_REFUSE || plaintext == POLICY_PLAINTEXT_STARTTLS;
-}
-
 static unsigned planes_of_plaintext(enum policy_plaintext plaintext)
 {
     if (plaintext == POLICY_PLAINTEXT_UNSET || plaintext == POLICY_PLAINTEXT_ALLOW)
         return 0;
-    return POLICY_PLANE_WIRE | (may_refuse(plaintext) ? POLICY_PLANE_REFUSES : 0);
+    return POLICY_PLANE_WIRE | (policy_plaintext_refuses(plaintext) ? POLICY_PLANE_REFUSES : 0);
 }
 
 unsigned policy_planes(const struct policy *policy)

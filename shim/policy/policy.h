@@ -40,6 +40,13 @@ enum policy_plaintext {
     POLICY_PLAINTEXT_ALLOW,
     POLICY_PLAINTEXT_UNSET, /* in a rule without the key: [wire] decides */
 };
+
+/* Whether plaintext may have to be refused: at once, or if TLS does not follow. */
+static inline bool policy_plaintext_refuses(enum policy_plaintext plaintext)
+{
+    return plaintext == POLICY_PLAINTEXT_REFUSE || plaintext == POLICY_PLAINTEXT_STARTTLS;
+}
+
 enum policy_seal { POLICY_SEAL_OFF, POLICY_SEAL_REQUIRE, POLICY_SEAL_PREFER };
 enum policy_post_quantum { POLICY_POST_QUANTUM_OFF, POLICY_POST_QUANTUM_ALLOW, POLICY_POST_QUANTUM_REQUIRE };
 enum policy_layer { POLICY_LAYER_SOCKET, POLICY_LAYER_TLS };

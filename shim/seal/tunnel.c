@@ -64,7 +64,8 @@ void tunnel_tick(struct pfswrap_tunnel *tunnel)
     pfswrap_seal_tick(&tunnel->channel, (uint64_t)time(NULL));
 }
 
-int tunnel_flush(struct pfswrap_tunnel *tunnel)
+/* Passes the bytes in `out` to the transport. Returns 1 when it has taken all of them, or STOPPED. */
+static int flush(struct pfswrap_tunnel *tunnel)
 {
     while (tunnel->out_first < tunnel->out_last) {
         const size_t length = tunnel->out_last - tunnel->out_first;
@@ -81,7 +82,7 @@ int tunnel_flush(struct pfswrap_tunnel *tunnel)
 
 int tunnel_settle(struct pfswrap_tunnel *tunnel)
 {
-    int result = tunnel_flush(tunnel);
+    int result = flush(tunnel);
 
     while (result == 1 && pfswrap_seal_owes(&tunnel->channel)) {
         const struct mlkem_stack stack = {tunnel->stack, sizeof tunnel->stack};
@@ -90,7 +91,7 @@ int tunnel_settle(struct pfswrap_tunnel *tunnel)
         if (length < 0)
             return length;
         tunnel->out_last = (size_t)length;
-        result = tunnel_flush(tunnel);
+        result = flush(tunnel);
     }
     return result;
 }
@@ -128,7 +129,7 @@ int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t
     if (tunnel == NULL || data == NULL || length == 0 || length < tunnel->kept)
         return PFSWRAP_SEAL_E_ARGUMENT;
     if (tunnel->kept > 0)
-        return (result = tunnel_flush(tunnel)) == 1 ? answer(tunnel) : result;
+        return (result = flush(tunnel)) == 1 ? answer(tunnel) : result;
     tunnel_tick(tunnel);
     if ((result = tunnel_read_answer(tunnel)) != 1 || (result = tunnel_settle(tunnel)) != 1)
         return result;
@@ -139,7 +140,7 @@ int pfswrap_tunnel_write(struct pfswrap_tunnel *tunnel, const void *data, size_t
     tunnel->kept = accepted;
     if ((result = pfswrap_seal_sent(&tunnel->channel, tunnel->out, tunnel->out_last)) < 0)
         return result;
-    return (result = tunnel_flush(tunnel)) == 1 ? answer(tunnel) : result;
+    return (result = flush(tunnel)) == 1 ? answer(tunnel) : result;
 }
 
 size_t pfswrap_tunnel_kept(const struct pfswrap_tunnel *tunnel)

@@ -36,10 +36,10 @@ struct pfswrap_tunnel {
 /* The time passes for the channel. */
 void tunnel_tick(struct pfswrap_tunnel *tunnel);
 
-/* Passes the bytes in `out` to the transport. Returns 1 when it has taken all of them, or STOPPED. */
-int tunnel_flush(struct pfswrap_tunnel *tunnel);
-
-/* The same, and then with all messages that the channel owes. Returns 1, STOPPED, or an error. */
+/*
+ * Passes to the transport what is left in `out`, and then all messages that the channel owes. Returns 1, STOPPED,
+ * or an error.
+ */
 int tunnel_settle(struct pfswrap_tunnel *tunnel);
 
 /*

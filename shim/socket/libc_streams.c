@@ -68,12 +68,6 @@ static void *libc_function(const char *name)
     return search.found;
 }
 
-/* Whether plaintext must not pass. Only with mode = enforce is that more than a line in the log. */
-static bool forbids(enum policy_plaintext plaintext)
-{
-    return plaintext == POLICY_PLAINTEXT_REFUSE || plaintext == POLICY_PLAINTEXT_STARTTLS;
-}
-
 /* What the policy demands of a connection. */
 struct demand {
     bool is_strict;                  /* a rule requires more than to see the bytes */
@@ -87,9 +81,10 @@ static void demand_add(struct demand *demand, const struct policy_rule *rule)
         demand->rule = demand->is_strict ? demand->rule : rule->name;
         demand->is_strict = true;
     } else if (rule->plaintext != POLICY_PLAINTEXT_UNSET) {
-        if (!demand->is_strict && forbids(rule->plaintext) && !forbids(demand->strictest))
+        if (!demand->is_strict && policy_plaintext_refuses(rule->plaintext) &&
+            !policy_plaintext_refuses(demand->strictest))
             demand->rule = rule->name;
-        if (forbids(rule->plaintext) || demand->strictest == POLICY_PLAINTEXT_ALLOW)
+        if (policy_plaintext_refuses(rule->plaintext) || demand->strictest == POLICY_PLAINTEXT_ALLOW)
             demand->strictest = rule->plaintext;
     }
 }
@@ -121,7 +116,7 @@ static int before(const char *name, enum policy_direction direction, const struc
     if (!planes_want())
         return 0;
     const struct demand demand = policy_demand(direction, address);
-    const bool refuses = demand.is_strict || (forbids(demand.strictest) && pfswrap_enforces());
+    const bool refuses = demand.is_strict || (policy_plaintext_refuses(demand.strictest) && pfswrap_enforces());
     if (!refuses && demand.strictest == POLICY_PLAINTEXT_ALLOW)
         return 0;
     char peer[AUDIT_ADDRESS_TEXT] = "";
@@ -135,9 +130,9 @@ static int before(const char *name, enum policy_direction direction, const struc
         AUDIT_S("detail", name),
         AUDIT_S("rule", demand.rule),
     };
-    audit_event(refuses                     ? "refused"
-                : forbids(demand.strictest) ? "would-refuse"
-                                            : "unprotected",
+    audit_event(refuses                                      ? "refused"
+                : policy_plaintext_refuses(demand.strictest) ? "would-refuse"
+                                                             : "unprotected",
                 fields, sizeof fields / sizeof fields[0]);
     return refuses ? ECONNREFUSED : 0;
 }

@@ -175,19 +175,14 @@ static bool close_ring(bool no_new_privs)
     return is_installed;
 }
 
-static bool cuts(enum policy_plaintext plaintext)
-{
-    return plaintext == POLICY_PLAINTEXT_REFUSE || plaintext == POLICY_PLAINTEXT_STARTTLS;
-}
-
 /* Whether a rule requires the seal, or the policy cuts plaintext. */
 static bool promises_no_plaintext(const struct policy *policy)
 {
     if (rules_require(policy, POLICY_CONNECT) || rules_require(policy, POLICY_LISTEN))
         return true;
-    bool found = cuts(policy->wire.plaintext);
+    bool found = policy_plaintext_refuses(policy->wire.plaintext);
     for (size_t i = 0; i < policy->rule_count && !found; i++)
-        found = cuts(policy->rules[i].plaintext);
+        found = policy_plaintext_refuses(policy->rules[i].plaintext);
     return found && policy->mode == POLICY_ENFORCE;
 }
 

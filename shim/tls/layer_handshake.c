@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/transport.h"
 
@@ -123,12 +124,10 @@ static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct polic
 {
     bool server = lib->SSL_is_server(ssl) != 0;
     uint8_t binding[BINDING_BYTES];
-    struct timespec now;
     struct layer *layer = lib->CRYPTO_zalloc(sizeof *layer, "pfswrap", 0);
     *error = 0;
     if (layer == NULL)
         return NULL;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     layer->lib = lib;
     layer->ssl = ssl;
     if (!take_snapshot(layer, rule)) {
@@ -138,9 +137,7 @@ static struct layer *layer_make(struct libssl *lib, SSL *ssl, const struct polic
     }
     layer->role = server ? "server" : "client";
     layer->fd = stream_socket(lib, ssl);
-
-    layer->deadline_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + //
-                         layer->snapshot->policy->seal.handshake_timeout_ms;
+    layer->deadline_ms = (int64_t)clock_ms() + layer->snapshot->policy->seal.handshake_timeout_ms;
     audit_addresses_read(&layer->addresses, lib->SSL_get_rfd(ssl));
     const struct pfswrap_tunnel_transport transport = layer_transport(layer);
     cryptoperiod_check((uint64_t)time(NULL));

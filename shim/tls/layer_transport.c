@@ -10,15 +10,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "fd/program_socket.h"
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The descriptor on which libssl's read waits. -1: it does not wait, or there is no descriptor. */
 static int blocking_descriptor(const struct layer *layer)
@@ -30,7 +24,7 @@ static int blocking_descriptor(const struct layer *layer)
 /* Returns false after the deadline. -1 for `fd`: does not wait. */
 static bool wait_until_deadline(const struct layer *layer, int fd)
 {
-    int64_t left = layer->deadline_ms - now_ms();
+    int64_t left = layer->deadline_ms - (int64_t)clock_ms();
     if (left <= 0)
         return false;
     if (fd < 0 || layer->lib->SSL_has_pending(layer->ssl))

@@ -158,14 +158,6 @@ static unsigned get16(const uint8_t *bytes)
     return (unsigned)bytes[0] << 8 | bytes[1];
 }
 
-static bool has(const uint16_t *list, size_t count, unsigned value)
-{
-    for (size_t i = 0; i < count; i++)
-        if (list[i] == value)
-            return true;
-    return false;
-}
-
 /* Reads the extensions of a ServerHello. False: they contradict themselves. */
 static bool read_extensions(const uint8_t *at, const uint8_t *end, struct hello_answer *answer)
 {
@@ -200,8 +192,8 @@ static bool read_server_hello(const uint8_t *body, size_t length, const struct h
         if (get16(at) != (unsigned)(end - at - 2) || !read_extensions(at + 2, end, answer))
             return false;
     }
-    return answer->version == offer->version && has(offer->suites, offer->suite_count, answer->suite) &&
-           (answer->group == 0 || has(offer->groups, offer->group_count, answer->group));
+    return answer->version == offer->version && scan_list_has(offer->suites, offer->suite_count, answer->suite) &&
+           (answer->group == 0 || scan_list_has(offer->groups, offer->group_count, answer->group));
 }
 
 bool hello_read(const uint8_t *bytes, size_t length, const struct hello_offer *offer, struct hello_answer *answer)

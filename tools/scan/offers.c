@@ -98,14 +98,6 @@ static void ask_older(struct scan_target *target, bool is_allowed)
     add_answer(target, "tls12.compression", "TLS 1.2, compression", &answer, SCAN_FORBIDS);
 }
 
-static bool has(const uint16_t *list, size_t count, uint16_t value)
-{
-    for (size_t i = 0; i < count; i++)
-        if (list[i] == value)
-            return true;
-    return false;
-}
-
 static void ask_tls13(struct scan_target *target, bool is_allowed)
 {
     static const uint16_t groups[] = {0x11ec, 0x11eb, 0x11ed, 29,    23,    24,    25,
@@ -122,7 +114,8 @@ static void ask_tls13(struct scan_target *target, bool is_allowed)
         (void)snprintf(id, sizeof id, "tls13.group.%s", name);
         (void)snprintf(words, sizeof words, "TLS 1.3, group %s", name);
         add_answer(target, id, words, &answer,
-                   is_allowed && has(policy->groups, policy->group_count, groups[i]) ? SCAN_ALLOWS : SCAN_FORBIDS);
+                   is_allowed && scan_list_has(policy->groups, policy->group_count, groups[i]) ? SCAN_ALLOWS
+                                                                                               : SCAN_FORBIDS);
     }
     for (size_t i = 0; i < sizeof tls13_suites / sizeof tls13_suites[0]; i++) {
         const char *const name = tls_ciphersuite_by_id(tls13_suites[i])->name;
@@ -131,7 +124,7 @@ static void ask_tls13(struct scan_target *target, bool is_allowed)
         (void)snprintf(id, sizeof id, "tls13.suite.%s", name);
         (void)snprintf(words, sizeof words, "TLS 1.3, %s", name);
         add_answer(target, id, words, &answer,
-                   is_allowed && has(policy->ciphersuites, policy->ciphersuite_count, tls13_suites[i])
+                   is_allowed && scan_list_has(policy->ciphersuites, policy->ciphersuite_count, tls13_suites[i])
                        ? SCAN_ALLOWS
                        : SCAN_FORBIDS);
     }
