@@ -3,11 +3,10 @@
 
 import json
 import os
-import socket
-import threading
 import xml.etree.ElementTree as ElementTree
 
 from lib import certs, other_libssl
+from lib.acceptor import Acceptor
 from lib.nginx import CONFIG
 from lib.process import Process, find, free_port, no_namespaces, run, temporary_directory
 from lib.seal import Keys, SealWrap
@@ -179,35 +178,23 @@ def prove_post_quantum(tap):
                    "SecP256r1MLKEM768": ("refused", False), "X25519": ("accepted", False)}, "groups")
 
 
-class Hostile:
+class Hostile(Acceptor):
     """Sends the same bytes to each client that has sent something, and then waits or closes."""
 
     def __init__(self, data, closes=True):
         self.data, self.closes, self.kept = data, closes, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__()
 
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-                connection.recv(2048)
-                connection.sendall(self.data)
-            except OSError:
-                if self.listener.fileno() < 0:
-                    return
-                continue
-            if self.closes:
-                connection.close()
-            else:
-                self.kept.append(connection)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
+    def accepted(self, connection, peer):
+        try:
+            connection.recv(2048)
+            connection.sendall(self.data)
+        except OSError:
+            return
+        if self.closes:
+            connection.close()
+        else:
+            self.kept.append(connection)
 
 
 def record(kind, body):

@@ -11,6 +11,7 @@ import ssl
 import threading
 
 from lib import certs, layer, recorded
+from lib.acceptor import Acceptor
 from lib.legacy import require_programs
 from lib.process import DEADLINE, ROOT, python_with, run, temporary_directory
 from lib.tap import Skip, Tap, check, contains, equal, lacks
@@ -20,7 +21,7 @@ PAGE = SECRET * 3000
 HEADER = "x-password: open sesame"
 
 
-class Middle:
+class Middle(Acceptor):
     """Accepts TLS with any certificate, connects to the server with TLS, relays both ways and keeps what it reads."""
 
     def __init__(self, port, certificate):
@@ -30,15 +31,10 @@ class Middle:
         # It uses the protocol's ALPN name: to the server it looks like a sealing client.
         self.connecting.set_alpn_protocols(["http/1.1", layer.NAME])
         self.target, self.read = port, b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__()
 
-    def serve(self):
-        with contextlib.suppress(OSError):
-            while True:
-                raw, _ = self.listener.accept()
-                threading.Thread(target=self.one, args=(raw,), daemon=True).start()
+    def accepted(self, connection, peer):
+        threading.Thread(target=self.one, args=(connection,), daemon=True).start()
 
     def one(self, raw):
         with contextlib.suppress(OSError):
@@ -60,12 +56,6 @@ class Middle:
                 target.sendall(data)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
 
 
 def request(port):

@@ -5,8 +5,8 @@ If a client's offer is clean, no server can make it use anything else. Uses no T
 
 import socket
 import struct
-import threading
 
+from lib.acceptor import Acceptor
 from lib.hello import receive
 from lib.process import DEADLINE
 from lib.tap import check, equal
@@ -58,27 +58,20 @@ def parse(body):
     return Offer(versions, suites, groups, psk_modes, extensions)
 
 
-class Trap:
+class Trap(Acceptor):
     """Listens on a free port, collects the offers of all clients, and refuses each."""
 
     def __init__(self, prepare=None):
         self.prepare, self.offers, self.errors = prepare, [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__()
 
-    def serve(self):
-        while True:
+    def accepted(self, connection, peer):
+        with connection:
+            connection.settimeout(DEADLINE)
             try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(DEADLINE)
-                try:
-                    self.take(connection)
-                except (OSError, ValueError, struct.error, IndexError) as error:
-                    self.errors.append(f"{type(error).__name__}: {error}")
+                self.take(connection)
+            except (OSError, ValueError, struct.error, IndexError) as error:
+                self.errors.append(f"{type(error).__name__}: {error}")
 
     def take(self, connection):
         if self.prepare:
@@ -91,12 +84,6 @@ class Trap:
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(4096):
             pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
 
 
 def check_offer_is_pfs(offer, psk_ke=False):

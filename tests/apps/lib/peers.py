@@ -11,6 +11,7 @@ import ssl
 import threading
 
 from lib import certs
+from lib.acceptor import Acceptor
 from lib.process import DEADLINE, run
 
 
@@ -61,7 +62,7 @@ def negotiated(text):
     return (protocol[1] if protocol else head[1]), head[2], key
 
 
-class Server:
+class Server(Acceptor):
     """An unwrapped Python TLS server in a thread; `handle(connection, peer)` gets each connection after its handshake."""
 
     def __init__(self, handle, certificate=None, version=None, ciphers=None, ca=None, group=None):
@@ -78,18 +79,10 @@ class Server:
             self.context.load_verify_locations(ca)
             self.context.verify_mode = ssl.CERT_REQUIRED
         self.handle, self.failures, self.versions = handle, [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def serve(self):
-        while True:
-            try:
-                raw, peer = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.one, args=(raw, peer), daemon=True).start()
+    def accepted(self, connection, peer):
+        threading.Thread(target=self.one, args=(connection, peer), daemon=True).start()
 
     def one(self, raw, peer):
         raw.settimeout(DEADLINE)
@@ -99,15 +92,6 @@ class Server:
                 self.handle(connection, peer)
         except (OSError, ValueError) as error:
             self.failures.append(str(error))
-
-    def stop(self):
-        self.listener.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
 
 class Recorder:

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 
+from lib.acceptor import Acceptor
 from lib.middle import Middle
 from lib.process import DEADLINE, PROGRAMS, Process, free_port, run, wait_until
 from lib.seal import MAGIC, MARK, MODES, Keys, SealWrap, check_wire, descriptors, look, needs_seal
@@ -266,21 +267,16 @@ def migration(tap, keys):
             equal(server.wrap.events("opened") + server.wrap.events("refused"), [], "events")
 
 
-class PlainServer:
+class PlainServer(Acceptor):
     """A plain server that sends each client the same words, or nothing, or closes at once."""
 
     def __init__(self, answer):
-        self.answer, self.received = answer, b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port, self.open = self.listener.getsockname()[1], []
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.answer, self.received, self.open = answer, b"", []
+        super().__init__()
 
-    def serve(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.listener.accept()
-                self.open.append(connection)
-                threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+    def accepted(self, connection, peer):
+        self.open.append(connection)
+        threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
 
     def talk(self, connection):
         with contextlib.suppress(OSError):
@@ -293,11 +289,8 @@ class PlainServer:
                 self.received += data
             connection.close()
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
-        self.listener.close()
+        self.stop()
         for connection in self.open:
             connection.close()
 

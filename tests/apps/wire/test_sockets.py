@@ -3,10 +3,11 @@
 Each program here is a few lines of Python without TLS, which sends hellos byte for byte; unwrapped its data must pass.
 """
 
+import contextlib
 import socket
-import threading
 
 from lib import hello
+from lib.acceptor import Acceptor
 from lib.process import DEADLINE, PROGRAMS, Process, free_port, run, wait_until
 from lib.tap import Tap, check, contains, equal, lacks
 from lib.wrap import WireWrap
@@ -115,37 +116,20 @@ call(1, s.fileno(), DATA, len(DATA))
 }
 
 
-class Peer:
+class Peer(Acceptor):
     """An unwrapped server: for each connection reads the hello, sends `answer`, and keeps what comes then."""
 
     def __init__(self, answer):
         self.answer, self.received = answer, b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__()
 
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(DEADLINE)
-                try:
-                    if len(hello.receive(connection, len(CLIENT_HELLO))) < len(CLIENT_HELLO):
-                        continue
-                    connection.sendall(self.answer)
-                    while more := connection.recv(4096):
-                        self.received += more
-                except OSError:
-                    continue
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
+    def accepted(self, connection, peer):
+        connection.settimeout(DEADLINE)
+        with connection, contextlib.suppress(OSError):
+            if len(hello.receive(connection, len(CLIENT_HELLO))) == len(CLIENT_HELLO):
+                connection.sendall(self.answer)
+                while more := connection.recv(4096):
+                    self.received += more
 
 
 def clients(tap):

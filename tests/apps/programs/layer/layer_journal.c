@@ -11,7 +11,6 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <pthread.h>
 
 enum { BUFFER = 16384, CONNECTIONS = 20000, STACK = 262144 };
 
@@ -29,7 +28,7 @@ static SSL_CTX *context;
 static bool in_memory;
 static struct client *clients[CONNECTIONS]; /* by descriptor */
 
-static struct client *client_new(int fd, struct in_addr address)
+static void *client_new(int fd, struct in_addr address)
 {
     struct client *client = calloc(1, sizeof *client);
     sock_expect(client != NULL && (client->tls = SSL_new(context)) != NULL, "memory");
@@ -67,23 +66,6 @@ static void *serve(void *argument)
     ERR_clear_error();
     client_end(client);
     return NULL;
-}
-
-static void run_threads(int listener)
-{
-    for (;;) {
-        struct in_addr address;
-        const int fd = journal_accept(listener, &address, 0);
-        if (fd < 0)
-            continue;
-        pthread_t thread;
-        pthread_attr_t attributes;
-        (void)pthread_attr_init(&attributes);
-        (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-        (void)pthread_attr_setstacksize(&attributes, STACK);
-        sock_expect(pthread_create(&thread, &attributes, serve, client_new(fd, address)) == 0, "pthread_create");
-        (void)pthread_attr_destroy(&attributes);
-    }
 }
 
 /* --- non-blocking --- */
@@ -213,5 +195,8 @@ int main(int argc, char **argv)
                 "the certificate and its key");
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     journal_start(argv[3]);
-    (blocks ? run_threads : run_poll)(journal_listen(argv[2], blocks));
+    const int listener = journal_listen(argv[2], blocks);
+    if (blocks)
+        journal_serve_in_threads(listener, STACK, client_new, serve);
+    run_poll(listener);
 }

@@ -1,7 +1,9 @@
+/* See journal.h. */
 #include "journal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -94,4 +96,21 @@ int journal_accept(int listener, struct in_addr *address, int flags)
     const int fd = accept4(listener, (struct sockaddr *)&peer, &length, flags);
     *address = peer.sin_addr;
     return fd;
+}
+
+void journal_serve_in_threads(int listener, size_t stack, void *(*client_new)(int fd, struct in_addr address),
+                              void *(*serve)(void *))
+{
+    pthread_attr_t attributes;
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_attr_setstacksize(&attributes, stack);
+    for (;;) {
+        struct in_addr address;
+        pthread_t thread;
+        const int fd = journal_accept(listener, &address, 0);
+        if (fd >= 0)
+            sock_expect(pthread_create(&thread, &attributes, serve, client_new(fd, address)) == 0,
+                        "pthread_create");
+    }
 }

@@ -33,4 +33,9 @@ void journal_end(struct journal *journal);
 int journal_listen(const char *port, bool blocks);
 int journal_accept(int listener, struct in_addr *address, int flags);
 
+/* A thread with this much stack for each connection: calls serve(client_new()), which ends the client. */
+_Noreturn void journal_serve_in_threads(int listener, size_t stack,
+                                        void *(*client_new)(int fd, struct in_addr address),
+                                        void *(*serve)(void *));
+
 #endif

@@ -7,10 +7,9 @@
 #include "../lib/journal.h"
 #include "../lib/sock.h"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 
-enum { BUFFER = 16384, CONNECTIONS = 20000, EVENTS = 64 };
+enum { BUFFER = 16384, CONNECTIONS = 20000, EVENTS = 64, STACK = 131072 };
 
 struct client {
     int fd;
@@ -22,7 +21,7 @@ struct client {
 
 static struct client *clients[CONNECTIONS]; /* by descriptor */
 
-static struct client *client_new(int fd, struct in_addr address)
+static void *client_new(int fd, struct in_addr address)
 {
     struct client *client = calloc(1, sizeof *client);
     sock_expect(client != NULL, "memory");
@@ -60,19 +59,7 @@ static void *serve(void *argument)
 
 static void run_threads(int listener)
 {
-    for (;;) {
-        struct in_addr address;
-        const int fd = journal_accept(listener, &address, 0);
-        if (fd < 0)
-            continue;
-        pthread_t thread;
-        pthread_attr_t attributes;
-        (void)pthread_attr_init(&attributes);
-        (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-        (void)pthread_attr_setstacksize(&attributes, 131072);
-        sock_expect(pthread_create(&thread, &attributes, serve, client_new(fd, address)) == 0, "pthread_create");
-        (void)pthread_attr_destroy(&attributes);
-    }
+    journal_serve_in_threads(listener, STACK, client_new, serve);
 }
 
 static void run_fork(int listener)
