@@ -79,7 +79,7 @@ static void stop(int number)
 int journal_listen(const char *port, bool blocks)
 {
     const int listener = socket(AF_INET, SOCK_STREAM | (blocks ? 0 : SOCK_NONBLOCK), 0), on = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(port, NULL, 10))};
     address.sin_addr.s_addr = htonl(INADDR_ANY);
     (void)signal(SIGTERM, stop);
     sock_expect(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
