@@ -4,6 +4,8 @@ import contextlib
 import socket
 import threading
 
+from lib.process import DEADLINE
+
 
 class Acceptor:
     """Listens on a free port of the loopback. Its thread calls accepted(connection, peer), one connection after the other.
@@ -14,7 +16,8 @@ class Acceptor:
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
 
     def accepted(self, connection, peer):
         raise NotImplementedError
@@ -31,6 +34,11 @@ class Acceptor:
     def stop(self):
         with contextlib.suppress(OSError):  # it has ended already
             self.listener.shutdown(socket.SHUT_RDWR)
+
+    def finish(self):
+        """Stops, and waits until the last connection has been served."""
+        self.stop()
+        self.thread.join(DEADLINE)
 
     def __enter__(self):
         return self

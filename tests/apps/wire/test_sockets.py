@@ -141,6 +141,7 @@ def clients(tap):
                         argv = ["python3", "-c", PRELUDE + script, peer.port, kind]
                         result = run(wrap.argv(argv) if wrap else argv)
                         log = wrap.tail() if wrap else "none"
+                        peer.finish()
                         if wrap and kind == "weak":
                             check(result.status != 0, f"{result!r}; log: {log}")
                             contains(result.text, "Connection reset by peer", f"{result!r}; log: {log}")
@@ -234,6 +235,7 @@ s.sendall(HELLO[20:]); all_of(s, len(answer)); s.sendall(DATA); s.shutdown(socke
             with Peer(server_hello("1.3")) as peer:
                 argv = ["python3", "-c", PRELUDE + script, peer.port, "good"]
                 result = run(wrap.argv(argv) if wrap else argv)
+                peer.finish()
             equal((result.status, peer.received), (0, DATA), f"{result!r}; log: {wrap.tail() if wrap else 'none'}")
 
     with tap.case("plaintext before an invalid buffer of a vector is refused, though the kernel sends a part of it"):
