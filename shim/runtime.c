@@ -12,14 +12,18 @@
 #include "policy/runtime.h"
 #include "base/elf.h"
 
-static bool defines(const struct elf_object *object, void *argument)
-{
-    return elf_symbol(object, argument) != NULL;
-}
+struct seen {
+    bool node, java;
+};
 
-static bool is_defined(const char *symbol)
+/* Node-API; the launcher of the JDK, or a program that is linked with a Java virtual machine. */
+static bool look_at(const struct elf_object *object, void *argument)
 {
-    return elf_each(defines, (void *)(uintptr_t)symbol);
+    struct seen *seen = argument;
+    seen->node = elf_symbol(object, "napi_create_function") != NULL;
+    seen->java =
+        seen->java || elf_symbol(object, "JLI_Launch") != NULL || elf_symbol(object, "JNI_CreateJavaVM") != NULL;
+    return seen->node; /* it decides */
 }
 
 static void variable_set(const struct policy *policy, enum policy_runtime runtime)
@@ -38,9 +42,10 @@ static void variable_set(const struct policy *policy, enum policy_runtime runtim
 
 void runtime_prepare(const struct policy *policy)
 {
-    /* Node-API; the launcher of the JDK, or a program that is linked with a Java virtual machine. */
-    if (is_defined("napi_create_function"))
+    struct seen seen = {0};
+    (void)elf_each(look_at, &seen);
+    if (seen.node)
         variable_set(policy, POLICY_RUNTIME_NODE);
-    else if (is_defined("JLI_Launch") || is_defined("JNI_CreateJavaVM"))
+    else if (seen.java)
         variable_set(policy, POLICY_RUNTIME_JAVA);
 }
