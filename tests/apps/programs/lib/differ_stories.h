@@ -1,5 +1,5 @@
 /*
- * Stories of more than one thread or process, of signals, and of rarer ways to connect. Each makes its own
+ * Stories of more than one thread or process, and of rarer ways to connect. Each makes its own
  * connections. A part of sock_differ.
  */
 #ifndef PFSWRAP_TESTS_DIFFER_STORIES_H
@@ -19,21 +19,6 @@ void story_execute(void);
 
 /* A connection passed over a Unix socket, to this process or to another. */
 void story_pass_on(void);
-
-/*
- * A receive that waits is interrupted. It goes on, fails with EINTR, or the handler jumps out of it; then the bytes
- * are received.
- */
-void story_interrupt(void);
-
-/* Timeouts of the socket, and of poll, while nothing arrives. */
-void story_time_out(void);
-
-/* A thread that waits is cancelled, and the connection goes on. */
-void story_cancel(void);
-
-/* A thread waits in accept(), recv() or poll() on a socket that another thread shuts down. */
-void story_shut_under_waiter(void);
 
 /* Formatted output and lines of input by stdio. */
 void story_print(void);

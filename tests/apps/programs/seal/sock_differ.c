@@ -7,6 +7,7 @@
 #include "../lib/differ_data.h"
 #include "../lib/differ_state.h"
 #include "../lib/differ_stories.h"
+#include "../lib/differ_waits.h"
 #include "../lib/differ_wrong.h"
 
 static void count_pipe_signal(int number)
