@@ -39,7 +39,8 @@ struct pfswrap_keyring {
     struct keyring_identity identities[PFSWRAP_KEYRING_IDENTITIES_MAX];
     struct keyring_psk psks[PFSWRAP_KEYRING_PSKS_MAX];
     size_t identity_count, psk_count, peer_count, peer_capacity;
-    struct keyring_peer *peers;
+    bool is_adding;             /* between keyring_begin_adding() and keyring_end_adding() */
+    struct keyring_peer *peers; /* peer_capacity of them; behind them, an index by public key (keyring.c) */
 };
 
 /* Look up an entry; NULL if there is none. The values are not secret, so memcmp() compares them. */
@@ -70,6 +71,13 @@ int64_t keyring_read_date(const char *text, size_t length);
 
 /* Whether `name` is valid in a peers file: 1 to 63 characters from A-Z a-z 0-9 . _ - @. */
 bool keyring_name_is_valid(const char *name, size_t length);
+
+/*
+ * Around the addition of many peers: the keyring is writable until the end. Each change of its pages costs more,
+ * the more pages it has. Returns 0, or -1: the pages cannot be changed.
+ */
+int keyring_begin_adding(struct pfswrap_keyring *keyring);
+void keyring_end_adding(struct pfswrap_keyring *keyring);
 
 /* Whether both have the same entries in the same order. Secrets are compared in constant time. */
 bool keyring_is_equal(const struct pfswrap_keyring *one, const struct pfswrap_keyring *other);

@@ -147,15 +147,11 @@ static int read_line(struct pfswrap_keyring *keyring, const char *line, size_t l
     return pfswrap_keyring_add_peer(keyring, name, public_key, not_after, error);
 }
 
-int pfswrap_keyring_parse_peers(struct pfswrap_keyring *keyring, const char *text, size_t length, const char *file,
-                                struct pfswrap_keys_error *error)
+static int read_lines(struct pfswrap_keyring *keyring, const char *text, size_t length, const char *file,
+                      struct pfswrap_keys_error *error)
 {
     unsigned number = 1;
 
-    if (keyring == NULL || file == NULL || (text == NULL && length > 0)) {
-        keys_error_set(error, "an argument is missing");
-        return -1;
-    }
     for (size_t start = 0; start < length; number++) {
         const char *const newline = memchr(text + start, '\n', length - start);
         const size_t end = newline != NULL ? (size_t)(newline - text) : length;
@@ -171,4 +167,22 @@ int pfswrap_keyring_parse_peers(struct pfswrap_keyring *keyring, const char *tex
         start = end + 1;
     }
     return 0;
+}
+
+int pfswrap_keyring_parse_peers(struct pfswrap_keyring *keyring, const char *text, size_t length, const char *file,
+                                struct pfswrap_keys_error *error)
+{
+    int result;
+
+    if (keyring == NULL || file == NULL || (text == NULL && length > 0)) {
+        keys_error_set(error, "an argument is missing");
+        return -1;
+    }
+    if (keyring_begin_adding(keyring) != 0) {
+        keys_error_set(error, "%.400s: the keyring cannot be made writable", file);
+        return -1;
+    }
+    result = read_lines(keyring, text, length, file, error);
+    keyring_end_adding(keyring);
+    return result;
 }

@@ -144,14 +144,57 @@ START_TEST(every_invalid_line_is_named_with_what_was_expected)
 }
 END_TEST
 
+/* Each point is compared with what X25519 itself makes of it, and so are its neighbours. */
+START_TEST(every_point_of_small_order_is_refused_and_its_neighbours_are_not)
+{
+    static const char *const points[] = {
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    };
+    const uint8_t scalar[PFSWRAP_KEY_BYTES] = {8};
+    uint8_t key[PFSWRAP_KEY_BYTES], product[PFSWRAP_KEY_BYTES];
+    int refused = 0;
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
+        for (int change = 0; change < 16;
+             change++) { /* with the highest bit and without; and the last three bits */
+            ck_assert_int_eq(0, sodium_hex2bin(key, sizeof key, points[i], 64, NULL, NULL, NULL));
+            key[31] = (uint8_t)(key[31] ^ (change & 8) << 4);
+            key[0] = (uint8_t)(key[0] ^ (change & 7));
+            const bool is_small = crypto_scalarmult(product, scalar, key) != 0;
+            struct pfswrap_keyring *const other = pfswrap_keyring_new();
+            ck_assert_int_eq(pfswrap_keyring_add_peer(other, "a", key, PFSWRAP_NEVER, &error), is_small ? -1 : 0);
+            ck_assert(is_small || (change & 7) != 0);
+            pfswrap_keyring_free(other);
+            refused += is_small;
+        }
+    ck_assert_int_ge(refused, 14);
+}
+END_TEST
+
 START_TEST(a_name_may_have_several_keys_and_the_table_grows)
 {
+    static uint8_t keys[1000][32];
     uint8_t key[32];
 
     for (int i = 0; i < 1000; i++) {
-        randombytes_buf(key, sizeof key);
-        ck_assert_int_eq(0, pfswrap_keyring_add_peer(keyring, i % 2 ? "odd" : "even", key, PFSWRAP_NEVER, &error));
-        ck_assert_ptr_nonnull(keyring_find_peer(keyring, key));
+        randombytes_buf(keys[i], sizeof keys[i]);
+        if (i % 4 == 0)
+            memset(keys[i], 0xff, 4); /* the same place in the index, its last one */
+        ck_assert_ptr_null(keyring_find_peer(keyring, keys[i]));
+        ck_assert_int_eq(0,
+                         pfswrap_keyring_add_peer(keyring, i % 2 ? "odd" : "even", keys[i], PFSWRAP_NEVER, &error));
+    }
+    for (int i = 0; i < 1000; i++) {
+        ck_assert_mem_eq(keyring_find_peer(keyring, keys[i])->public_key, keys[i], sizeof keys[i]);
+        ck_assert_int_eq(-1, pfswrap_keyring_add_peer(keyring, "odd", keys[i], PFSWRAP_NEVER, &error));
+        memcpy(key, keys[i], sizeof key);
+        key[31] ^= 1;
+        ck_assert_ptr_null(keyring_find_peer(keyring, key));
     }
     ck_assert_uint_eq(500, pfswrap_keyring_count_peers(keyring, "odd"));
 }
@@ -345,6 +388,7 @@ static TCase *cases(void)
     tcase_add_test(tc, a_peers_file_gives_names_keys_and_dates);
     tcase_add_test(tc, dates_are_read_to_the_second);
     tcase_add_test(tc, every_invalid_line_is_named_with_what_was_expected);
+    tcase_add_test(tc, every_point_of_small_order_is_refused_and_its_neighbours_are_not);
     tcase_add_test(tc, a_name_may_have_several_keys_and_the_table_grows);
     tcase_add_test(tc, identities_and_psks_are_sixteen_each_and_never_twice);
     tcase_add_test(tc, a_key_file_is_read_if_no_other_user_can_read_it);
