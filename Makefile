@@ -72,7 +72,7 @@ INIH   ?= -l:libinih.a
 MLKEM_SOURCE := build/libsodium
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
-CORE_SRC := shim/config/chain_key.c shim/config/keys.c $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \
+CORE_SRC := $(addprefix shim/config/,chain_key.c keys.c peers_serial.c) $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \
             shim/children/object.c \
             $(sort $(wildcard shim/children/executable*.c shim/policy/*.c shim/seal/*.c shim/wire/*.c))
 SEAL_SRC := $(sort $(wildcard shim/seal/*.c))

@@ -75,7 +75,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit reload report learn scan seal status connections exporter genkey pubkey genpsk install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit reload report learn scan seal status connections exporter genkey pubkey genpsk peers install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -100,6 +100,18 @@ _pfswrap() {
             mapfile -t COMPREPLY < <(compgen -W '--all' -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid=,comm= 2>/dev/null)" -- "$current")
+        fi
+        ;;
+    peers)
+        if ((COMP_CWORD == 2)); then
+            mapfile -t COMPREPLY < <(compgen -W 'keygen sign verify' -- "$current")
+        elif [[ $current == -* ]]; then
+            case ${COMP_WORDS[2]} in
+            sign) mapfile -t COMPREPLY < <(compgen -W '--key --serial' -- "$current") ;;
+            verify) mapfile -t COMPREPLY < <(compgen -W '--signer' -- "$current") ;;
+            esac
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi
         ;;
     install) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;

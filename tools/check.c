@@ -8,6 +8,7 @@
 #include "config/keys.h"
 #include "message.h"
 #include "policy/policy.h"
+#include "peers_text.h"
 #include "policy_controls.h"
 
 #include <errno.h>
@@ -147,6 +148,10 @@ int command_check(int argc, char **argv)
     if (policy_print(&policy, STDOUT_FILENO) < 0) {
         message("cannot write: %s", strerror(errno));
         return 1;
+    }
+    if (keys_in_use() && keys_signed_peers(keys_first())->serial != 0) {
+        char text[PEERS_TEXT_BYTES];
+        out("\n; %s: %s\n", policy.seal.peers, peers_text(text, keys_signed_peers(keys_first())));
     }
     if (explains)
         policy_controls_write(&policy);

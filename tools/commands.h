@@ -18,6 +18,7 @@
     X(genkey)                                                                                                      \
     X(pubkey)                                                                                                      \
     X(genpsk)                                                                                                      \
+    X(peers)                                                                                                       \
     X(install)                                                                                                     \
     X(status)                                                                                                      \
     X(connections)                                                                                                 \

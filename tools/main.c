@@ -31,6 +31,7 @@ static const char usage[] =
     "  learn [--yes] [--output FILE] LOG...        propose a policy from logs of mode = audit\n"
     "  scan [--json] [ADDRESS:PORT...]             offer ports what is weak, and compare with the policy\n"
     "  genkey, pubkey, genpsk                      make keys for the seal protocol\n"
+    "  peers keygen|sign|verify                    sign peers files, and check their signatures\n"
     "  status [--json] [--watch] [PID|PROGRAM]     show what is protected, and what it has counted\n"
     "  status --unprotected                        show what should be protected and is not\n"
     "  connections [--json] [PID|PROGRAM]          show the sealed connections that are open\n"

@@ -84,6 +84,21 @@ static void print_key(const struct unit *unit, const char *key, const char *path
     }
 }
 
+/* The state of signed peers: systemd makes a folder below /var/lib for the service's user. */
+static void print_state(const struct unit *unit, const char *path)
+{
+    static const char states[] = "/var/lib/";
+    char folder[PATH_MAX];
+    if (unit_covers(unit, "ReadWritePaths", path))
+        return;
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    out("\n# peers-state = %s: the service's user must be able to write there.\n", path);
+    if (strncmp(folder, states, sizeof states - 1) != 0)
+        out("# ReadWritePaths=%s\n", folder[0] != '\0' ? folder : "/");
+    else if (!unit_lists(unit, "StateDirectory", folder + sizeof states - 1, ":"))
+        out("StateDirectory=%s\n", folder + sizeof states - 1);
+}
+
 void unit_print_keys(const struct unit *unit, const struct policy *policy)
 {
     const struct policy_seal_keys *const seal = &policy->seal;
@@ -95,4 +110,12 @@ void unit_print_keys(const struct unit *unit, const struct policy *policy)
         print_key(unit, "psk", seal->psks[i]);
     if (strncmp(seal->peers, UNIT_CREDENTIALS "/", sizeof UNIT_CREDENTIALS) == 0)
         print_key(unit, "peers", seal->peers);
+    if (strncmp(seal->peers, UNIT_CREDENTIALS "/", sizeof UNIT_CREDENTIALS) == 0 && seal->signer_count > 0) {
+        char path[PATH_MAX];
+        (void)snprintf(path, sizeof path, "%.*s" SIGNATURE_SUFFIX, PATH_MAX - (int)sizeof SIGNATURE_SUFFIX,
+                       seal->peers);
+        print_key(unit, "the signature of peers", path);
+    }
+    if (seal->peers_state_line != 0)
+        print_state(unit, seal->peers_state);
 }

@@ -25,8 +25,8 @@
  * since it keeps the kernel from writing a core file of the child.
  */
 static const short rare_calls[] = {
-    SYS_prctl,     SYS_mlock, SYS_munlock, SYS_memfd_create, SYS_pidfd_open,
-    SYS_prlimit64, SYS_kill,  SYS_tkill,   SYS_waitid,
+    SYS_prctl, SYS_mlock, SYS_munlock, SYS_memfd_create, SYS_pidfd_open, SYS_prlimit64,
+    SYS_kill,  SYS_tkill, SYS_waitid,  SYS_flock,        SYS_fdatasync,
 };
 
 enum { RARE_CALLS = sizeof rare_calls / sizeof rare_calls[0] };
@@ -37,6 +37,10 @@ static void try_call(long number)
     switch (number) {
     case SYS_prctl:
         (void)raw_syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+        break;
+    case SYS_flock: /* no file is open as -1 */
+    case SYS_fdatasync:
+        (void)raw_syscall(number, -1, 0);
         break;
     case SYS_waitid:
         (void)raw_syscall(SYS_waitid, -1, 0, NULL, 0, NULL);

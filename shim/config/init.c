@@ -101,7 +101,7 @@ static void start(void)
         pfswrap_die(error.text);
     const int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
                                                               : keys_load(&state.policy, &error);
-    if (loaded < 0)
+    if (loaded < 0 || keys_keep_serial(keys_first(), &error) != 0)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     const bool notices_forks = process_start() == 0;

@@ -14,13 +14,16 @@
 
 #include "base/page.h"
 #include "base/probe.h"
+#include "config/peers_serial.h"
 #include "seal/keyring.h"
+#include "seal/signed_peers.h"
 #include "seal/wipe.h"
 
 /* In pages of its own, because mprotect(2) changes whole pages. */
 struct keys {
     const struct policy *policy;
     struct pfswrap_keyring *keyring;
+    struct signed_peers version; /* of the peers file */
     struct pfswrap_seal_config configs[POLICY_RULES_MAX];
     const char *names[POLICY_RULES_MAX][POLICY_LIST_MAX];
 };
@@ -52,12 +55,34 @@ static bool any_is_withheld(const struct policy_seal_keys *seal)
     for (size_t i = 0; i < seal->psk_count; i++)
         if (is_withheld(seal->psks[i]))
             return true;
+    if (seal->peers_state_line != 0 && is_withheld(seal->peers_state))
+        return true;
     return seal->peers[0] != '\0' && is_withheld(seal->peers);
 }
 
-static int load_files(const struct policy *policy, struct pfswrap_keyring *keyring, struct policy_error *error)
+/* With peers-signer, only a file that is signed, and not older than the last one. */
+static int load_peers(struct keys *keys, struct policy_error *error)
 {
+    const struct policy *policy = keys->policy;
     const struct policy_seal_keys *seal = &policy->seal;
+    struct pfswrap_keys_error problem;
+    if (seal->peers[0] == '\0')
+        return 0;
+    if (seal->signer_count == 0)
+        return pfswrap_keyring_load_peers(keys->keyring, seal->peers, &problem) == 0
+                   ? 0
+                   : fail_at(policy, error, seal->peers_line, "peers %s", problem.text);
+    if (signed_peers_load(keys->keyring, seal->peers, seal->signers, seal->signer_count, &keys->version,
+                          &problem) != 0)
+        return fail_at(policy, error, seal->peers_line, "peers %s", problem.text);
+    return peers_serial_check(policy, &keys->version, error);
+}
+
+static int load_files(struct keys *keys, struct policy_error *error)
+{
+    const struct policy *policy = keys->policy;
+    const struct policy_seal_keys *seal = &policy->seal;
+    struct pfswrap_keyring *keyring = keys->keyring;
     struct pfswrap_keys_error problem;
     for (size_t i = 0; i < seal->identity_count; i++)
         if (pfswrap_keyring_load_identity(keyring, seal->identities[i], &problem) != 0)
@@ -65,9 +90,7 @@ static int load_files(const struct policy *policy, struct pfswrap_keyring *keyri
     for (size_t i = 0; i < seal->psk_count; i++)
         if (pfswrap_keyring_load_psk(keyring, seal->psks[i], &problem) != 0)
             return fail_at(policy, error, seal->psk_lines[i], "psk %s", problem.text);
-    if (seal->peers[0] != '\0' && pfswrap_keyring_load_peers(keyring, seal->peers, &problem) != 0)
-        return fail_at(policy, error, seal->peers_line, "peers %s", problem.text);
-    return 0;
+    return load_peers(keys, error);
 }
 
 /* Without this check, a misspelt name would be noticed only when a peer is refused. */
@@ -163,7 +186,7 @@ const struct keys *keys_make(const struct policy *policy, struct policy_error *e
     struct keys *keys = new_keys(policy, error);
     if (keys == NULL)
         return NULL;
-    int result = load_files(policy, keys->keyring, error);
+    int result = load_files(keys, error);
     dead_stack_wipe(DEAD_STACK_HANDSHAKE); /* the calls above left secrets there */
     if (result == 0 && policy->seal.expired == POLICY_EXPIRED_REFUSE)
         keyring_limit_age(keys->keyring, policy->seal.max_key_age_s);
@@ -210,6 +233,21 @@ int keys_load_child(const struct policy *policy, struct policy_error *error)
     return load_nothing(policy, error) == 0 ? KEYS_WITHHELD : -1;
 }
 
+const struct signed_peers *keys_signed_peers(const struct keys *keys)
+{
+    return &keys->version;
+}
+
+uint64_t keys_peers_serial(const struct keys *keys)
+{
+    return keys != NULL ? keys->version.serial : 0;
+}
+
+int keys_keep_serial(const struct keys *keys, struct policy_error *error)
+{
+    return keys == NULL || keys->version.serial == 0 ? 0 : peers_serial_keep(keys->policy, &keys->version, error);
+}
+
 bool keys_in_use(void)
 {
     return first != NULL;
@@ -237,5 +275,6 @@ const struct pfswrap_seal_config *keys_config(const struct policy_rule *rule)
 
 bool keys_are_equal(const struct keys *one, const struct keys *other)
 {
-    return one->policy == other->policy && keyring_is_equal(one->keyring, other->keyring);
+    return one->policy == other->policy && keyring_is_equal(one->keyring, other->keyring) &&
+           one->version.serial == other->version.serial;
 }

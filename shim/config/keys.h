@@ -55,6 +55,18 @@ const struct pfswrap_seal_config *keys_config_in(const struct keys *keys, size_t
 /* Whether a rule seals, so that keys were loaded or withheld. */
 bool keys_in_use(void);
 
+/* What the signature of the peers file says; `serial` is 0 if it has none. And the serial number; 0 without `keys`.
+ */
+struct signed_peers;
+const struct signed_peers *keys_signed_peers(const struct keys *keys);
+uint64_t keys_peers_serial(const struct keys *keys);
+
+/*
+ * The keys are about to be in force: from now on, the serial number of their peers file only goes up. Returns 0, or
+ * -1 with *error filled: an older file, or a state file that cannot be written. NULL is nothing to do.
+ */
+int keys_keep_serial(const struct keys *keys, struct policy_error *error);
+
 /* The keyring; NULL if `keys` is NULL. */
 const struct pfswrap_keyring *keys_keyring(const struct keys *keys);
 

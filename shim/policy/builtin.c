@@ -20,6 +20,7 @@ void policy_set_defaults(struct policy *policy)
     policy->seal.rekey = 1;
     policy->seal.handshake_timeout_ms = 10 * 1000;
     policy->seal.linger_ms = 5 * 1000;
+    policy->seal.revocation_delay_ms = 60 * 1000;
     policy->seal.on_removal = POLICY_REMOVAL_REHANDSHAKE;
     policy->seal.expired = POLICY_EXPIRED_LOG;
 }

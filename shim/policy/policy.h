@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "seal/signature.h"
+
 enum {
     POLICY_NAME_MAX = 64,       /* bytes of a rule, peer or service name, with the terminator */
     POLICY_LIST_MAX = 16,       /* entries in a list */
@@ -20,6 +22,7 @@ enum {
     POLICY_ADDRESSES_MAX = 256, /* addresses of all rules in a file */
     POLICY_SOCKET_MAX = 108,    /* bytes of a socket's path, with the terminator (unix(7)) */
     POLICY_DIGEST_BYTES = 32,   /* BLAKE2b-256 of a policy file */
+    POLICY_SIGNERS_MAX = 4,     /* keys that may sign the peers file */
     POLICY_PIN_BYTES = 32,      /* SHA-256 of a SubjectPublicKeyInfo (RFC 7469, section 2.4) */
 };
 
@@ -86,6 +89,8 @@ struct policy_findings {
 
 struct policy_seal_keys {
     size_t identity_count, psk_count;
+    struct signature_key signers[POLICY_SIGNERS_MAX]; /* who may sign the peers file; none: it is not signed */
+    size_t signer_count;
     uint32_t rekey; /* chunks between rekeys, 1 or more */
     uint32_t handshake_timeout_ms;
     uint32_t linger_ms;
@@ -93,10 +98,13 @@ struct policy_seal_keys {
     uint32_t warn_before_s; /* how long before a key expires its event is written; 0: there is none */
     enum policy_expired expired;
     enum policy_removal on_removal; /* when connections end whose rule or peer a reload has removed */
+    uint32_t revocation_delay_ms;   /* at most so long after a reload the connections of a removed peer end */
     unsigned identity_lines[POLICY_LIST_MAX], psk_lines[POLICY_LIST_MAX], peers_line; /* line numbers in the file */
-    char peers[PATH_MAX];                                                             /* empty if it is not set */
+    unsigned peers_state_line; /* 0: the serial number of the peers file is kept nowhere */
+    char peers[PATH_MAX];      /* empty if it is not set */
     char identities[POLICY_LIST_MAX][PATH_MAX];
     char psks[POLICY_LIST_MAX][PATH_MAX];
+    char peers_state[PATH_MAX]; /* where it is kept */
 };
 
 struct policy_address {

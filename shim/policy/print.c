@@ -142,12 +142,20 @@ static void print_seal(struct printer *out, const struct policy_seal_keys *seal)
         print(out, "identity = %s\n", seal->identities[i]);
     if (seal->peers[0] != '\0')
         print(out, "peers = %s\n", seal->peers);
+    for (size_t i = 0; i < seal->signer_count; i++) {
+        char text[SIGNATURE_KEY_TEXT_BYTES];
+        signature_key_encode(text, &seal->signers[i]);
+        print(out, "peers-signer = %s\n", text);
+    }
+    if (seal->peers_state_line != 0)
+        print(out, "peers-state = %s\n", seal->peers_state);
     for (size_t i = 0; i < seal->psk_count; i++)
         print(out, "psk = %s\n", seal->psks[i]);
     print(out, "rekey = %u\n", seal->rekey);
     print_duration(out, "handshake-timeout", seal->handshake_timeout_ms);
     print_duration(out, "linger", seal->linger_ms);
     print(out, "on-removal = %s\n", policy_words_removal[seal->on_removal]);
+    print_duration(out, "revocation-delay", seal->revocation_delay_ms);
     print_period(out, "max-key-age", seal->max_key_age_s);
     print_period(out, "warn-before", seal->warn_before_s);
     print(out, "expired = %s\n", policy_words_expired[seal->expired]);

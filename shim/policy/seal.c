@@ -40,6 +40,35 @@ static int add_psk(struct policy_parser *parser, const char *value)
     return add_path(parser, value, seal->psks, seal->psk_lines, &seal->psk_count);
 }
 
+/* A public key of minisign(1): 42 bytes. */
+static int add_signer(struct policy_parser *parser, const char *value)
+{
+    struct policy_seal_keys *seal = &parser->policy->seal;
+    struct signature_key *signer = &seal->signers[seal->signer_count];
+    if (seal->signer_count == POLICY_SIGNERS_MAX)
+        return policy_fail(parser, "peers-signer occurs more than %d times", POLICY_SIGNERS_MAX);
+    if (signature_key_decode(signer, value, strlen(value)) != 0)
+        return policy_fail(
+            parser, "peers-signer = %.80s, expected a public key of minisign: %d characters that begin with RW",
+            value, SIGNATURE_KEY_TEXT_BYTES - 1);
+    for (size_t i = 0; i < seal->signer_count; i++)
+        if (memcmp(seal->signers[i].id, signer->id, sizeof signer->id) == 0)
+            return policy_fail(parser, "peers-signer = %.80s is listed twice, or another key has its id", value);
+    seal->signer_count++;
+    return 0;
+}
+
+static int set_peers_state(struct policy_parser *parser, const char *value)
+{
+    parser->policy->seal.peers_state_line = parser->reader.line;
+    return policy_value_path(parser, value, parser->policy->seal.peers_state);
+}
+
+static int set_revocation_delay(struct policy_parser *parser, const char *value)
+{
+    return policy_value_duration(parser, value, &parser->policy->seal.revocation_delay_ms);
+}
+
 static int set_rekey(struct policy_parser *parser, const char *value)
 {
     return policy_value_number(parser, value, 1, UINT16_MAX, &parser->policy->seal.rekey);
@@ -89,17 +118,26 @@ int policy_end_seal(struct policy_parser *parser)
     if (seal->expired == POLICY_EXPIRED_REFUSE && seal->max_key_age_s == 0)
         return policy_fail_at(parser, policy_key_line(parser, "expired"),
                               "expired = refuse, expected max-key-age = TIME as well");
+    if (seal->signer_count > 0 && seal->peers[0] == '\0')
+        return policy_fail_at(parser, policy_key_line(parser, "peers-signer"),
+                              "peers-signer, expected peers = FILE as well");
+    if (seal->peers_state_line != 0 && seal->signer_count == 0)
+        return policy_fail_at(parser, seal->peers_state_line,
+                              "peers-state, expected peers-signer = PUBLIC-KEY as well");
     return 0;
 }
 
 const struct policy_key policy_keys_seal[] = {
     {"identity", true, add_identity},
     {"peers", false, set_peers},
+    {"peers-signer", true, add_signer},
+    {"peers-state", false, set_peers_state},
     {"psk", true, add_psk},
     {"rekey", false, set_rekey},
     {"handshake-timeout", false, set_handshake_timeout},
     {"linger", false, set_linger},
     {"on-removal", false, set_on_removal},
+    {"revocation-delay", false, set_revocation_delay},
     {"max-key-age", false, set_max_key_age},
     {"warn-before", false, set_warn_before},
     {"expired", false, set_expired},

@@ -2,6 +2,7 @@
 #include "reload/files.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,12 +28,21 @@ static void look(const char *path, struct file_identity *identity)
     identity->modified_ns = (uint32_t)status.st_mtim.tv_nsec;
 }
 
+static void look_at_signature(const char *path, struct file_identity *identity)
+{
+    char signature[PATH_MAX];
+    const int length = snprintf(signature, sizeof signature, "%s" SIGNATURE_SUFFIX, path);
+    look(length >= 0 && (size_t)length < sizeof signature ? signature : "", identity);
+}
+
 void files_look(const struct policy *policy, struct file_identities *identities)
 {
     size_t count = 0;
     memset(identities, 0, sizeof *identities);
     look(policy->path, &identities->files[count++]);
     look(policy->seal.peers, &identities->files[count++]);
+    if (policy->seal.signer_count > 0)
+        look_at_signature(policy->seal.peers, &identities->files[count++]);
     for (size_t i = 0; i < policy->seal.identity_count; i++)
         look(policy->seal.identities[i], &identities->files[count++]);
     for (size_t i = 0; i < policy->seal.psk_count; i++)

@@ -152,6 +152,8 @@ static uint32_t publish(struct reading *reading, struct policy_error *error)
         return 0;
     }
     reading->candidate = NULL;
+    if (keys_keep_serial(reading->keys, error) != 0)
+        return 0;
     const uint32_t generation = snapshot_publish(reading->policy, reading->keys);
     if (generation == 0)
         (void)fail(error, "%.*s: not enough memory for a new state", PATH_MAX, reading->policy->path);
@@ -176,14 +178,18 @@ static enum control_result read_state(struct reading *reading, struct reloading 
 /* `reason`: why the old state stays in force; NULL: the new one is. */
 static void report(uint32_t generation, unsigned ended, const char *reason)
 {
+    struct snapshot *newest = snapshot_acquire();
+    const uint64_t serial = keys_peers_serial(newest->keys);
+    snapshot_release(newest);
     const struct audit_field fields[] = {
         AUDIT_S("policy", pfswrap_policy()->path),
         AUDIT_S("result", reason == NULL ? "applied" : "refused"),
         AUDIT_N("generation", generation),
         AUDIT_S("reason", reason),
         AUDIT_N("ended", ended),
+        AUDIT_N("peers_serial", (int64_t)serial), /* last: only of a signed file */
     };
-    audit_event("reload", fields, sizeof fields / sizeof fields[0]);
+    audit_event("reload", fields, sizeof fields / sizeof fields[0] - (serial == 0));
 }
 
 void reload_report_impossible(const char *why)

@@ -16,13 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "seal/file_trust.h"
+#include "seal/keyfile.h"
 #include "seal/keyring.h"
 
-enum {
-    KEY_FILE_MAX = 4096,
-    PEERS_FILE_MAX = 16 * 1024 * 1024,
-};
+enum { KEY_FILE_MAX = 4096 };
 
 static int check_file(int fd, const struct stat *status, const char *path, enum file_trust use,
                       struct pfswrap_keys_error *error)
@@ -205,23 +202,46 @@ int pfswrap_keyring_load_psk(struct pfswrap_keyring *keyring, const char *path, 
                     "the keyring has this psk already, or 16 others");
 }
 
-int pfswrap_keyring_load_peers(struct pfswrap_keyring *keyring, const char *path, struct pfswrap_keys_error *error)
+int keyfile_map(struct keyfile *file, const char *path, enum file_trust use, off_t largest,
+                struct pfswrap_keys_error *error)
 {
     size_t size = 0;
-    int result = -1;
-    FILE *const file = open_checked(keyring != NULL, path, FILE_SETTINGS, PEERS_FILE_MAX, &size, error);
-    char *text;
-    ssize_t length;
+    FILE *const stream = open_checked(true, path, use, largest, &size, error);
+    ssize_t length = -1;
 
-    if (file == NULL)
+    if (stream == NULL)
         return -1;
-    text = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (text == MAP_FAILED || (length = read_all(file, text, size)) < 0)
+    file->mapped = size + 1;
+    file->text = mmap(NULL, file->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (file->text != MAP_FAILED && fstat(fileno(stream), &file->status) == 0)
+        length = read_all(stream, file->text, size);
+    if (length < 0)
         keys_error_set(error, "%s: %s", path, strerror(errno));
-    else
-        result = pfswrap_keyring_parse_peers(keyring, text, (size_t)length, path, error);
-    if (text != MAP_FAILED)
-        munmap(text, size + 1);
-    (void)fclose(file);
+    (void)fclose(stream);
+    file->length = length > 0 ? (size_t)length : 0;
+    if (length < 0 && file->text != MAP_FAILED)
+        keyfile_unmap(file);
+    return length < 0 ? -1 : 0;
+}
+
+void keyfile_unmap(struct keyfile *file)
+{
+    sodium_memzero(file->text, file->mapped);
+    (void)munmap(file->text, file->mapped);
+}
+
+int pfswrap_keyring_load_peers(struct pfswrap_keyring *keyring, const char *path, struct pfswrap_keys_error *error)
+{
+    struct keyfile file;
+    int result;
+
+    if (keyring == NULL) {
+        keys_error_set(error, "an argument is missing");
+        return -1;
+    }
+    if (keyfile_map(&file, path, FILE_SETTINGS, PEERS_FILE_MAX, error) != 0)
+        return -1;
+    result = pfswrap_keyring_parse_peers(keyring, file.text, file.length, path, error);
+    keyfile_unmap(&file);
     return result;
 }

@@ -177,6 +177,13 @@ def prove_notes(tap, units):
         noted(sealed, "LoadCredentialEncrypted=redis.key:/x\n", absent=["LoadCredential="])
         noted(SEALS.format(identity="/k/a.key"), "DynamicUser=yes\n", "# LoadCredential=a.key:/k/a.key")
         noted(SEALS.format(identity="/k/a.key"), "", absent=["# LoadCredential"])
+    with tap.case("signed peers: the signature is a credential, too, and the state has a folder"):
+        signer = "peers-signer = RWQuppe6s/zKTfoLxbDrVuLFw2nduF3cwH271XGrdfCiL99K73Y2Oq2N\npeers-state = /var/lib/x/peers\n"
+        signed = sealed.replace("peers = /etc/pfswrap/peers\n", f"peers = $CREDENTIALS_DIRECTORY/peers\n{signer}")
+        noted(signed, "", "LoadCredential=peers.minisig:/etc/pfswrap/keys/peers.minisig", "StateDirectory=x")
+        noted(signed, "StateDirectory=x\n", absent=["StateDirectory"])
+        noted(signed, "ReadWritePaths=/var/lib\n", absent=["StateDirectory", "# peers-state"])
+        noted(signed.replace("/var/lib/x", "/srv/x"), "", "# ReadWritePaths=/srv/x")
     with tap.case("RestrictAddressFamilies= gets AF_UNIX where pfswrap opens such a socket, and only there"):
         noted("[policy]\nlog = stderr\n", families, absent=["RestrictAddressFamilies="])
         noted(journald, families, "RestrictAddressFamilies=AF_UNIX")

@@ -68,7 +68,8 @@ START_TEST(every_key_prints_and_parses_back)
         "[wire]\ntls = log\nplaintext = starttls\n"
         "[findings]\nhttp = log\n"
         "[seal]\nidentity = /a\nidentity = /b\npeers = /p\npsk = /x\nrekey = 7\n"
-        "handshake-timeout = 1500ms\nlinger = 1m\non-removal = now\nmax-key-age = 90d\n"
+        "peers-signer = RWQuppe6s/zKTfoLxbDrVuLFw2nduF3cwH271XGrdfCiL99K73Y2Oq2N\npeers-state = /s\n"
+        "handshake-timeout = 1500ms\nlinger = 1m\non-removal = now\nrevocation-delay = 90s\nmax-key-age = 90d\n"
         "warn-before = 25h\nexpired = refuse\n"
         "[listen a]\naddress = 0.0.0.0:1, [::]:2, 10.0.0.0/8:*, [2001:db8::]/32:80-90\nseal = require\n"
         "layer = tls\nclients = a, b\nservice = s\nplaintext = refuse\npost-quantum = allow\n"
@@ -76,10 +77,13 @@ START_TEST(every_key_prints_and_parses_back)
         "[connect c]\naddress = [::1]:1\nseal = require\npeer = x\npeer = y\n"
         "[connect d]\naddress = 1.2.3.4/32:1\n[end]\n");
     ck_assert_ptr_nonnull(strstr(first, "\nreload = auto\n"));
+    ck_assert_ptr_nonnull(strstr(
+        first, "\npeers-signer = RWQuppe6s/zKTfoLxbDrVuLFw2nduF3cwH271XGrdfCiL99K73Y2Oq2N\npeers-state = /s\n"));
     ck_assert_ptr_nonnull(
         strstr(first, "\nlog-handshakes = summary\nlog-repeats = 20\nlog-interval = 300s\nlog-chain = /run/key\n"));
-    ck_assert_ptr_nonnull(
-        strstr(first, "\non-removal = now\nmax-key-age = 90d\nwarn-before = 25h\nexpired = refuse\n"));
+    ck_assert_ptr_nonnull(strstr(
+        first,
+        "\non-removal = now\nrevocation-delay = 90s\nmax-key-age = 90d\nwarn-before = 25h\nexpired = refuse\n"));
     ck_assert_ptr_nonnull(strstr(first, "\n\n[end]\n"));
     ck_assert_ptr_nonnull(strstr(first, "\nhandshake-timeout = 1500ms\nlinger = 60s\n"));
     ck_assert_ptr_nonnull(strstr(first, "\npin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"));

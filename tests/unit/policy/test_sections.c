@@ -142,6 +142,33 @@ START_TEST(open_connections_end_at_the_next_rehandshake_or_at_once)
 }
 END_TEST
 
+START_TEST(a_peers_file_may_have_signers_and_a_state)
+{
+#define SIGNER "RWQuppe6s/zKTfoLxbDrVuLFw2nduF3cwH271XGrdfCiL99K73Y2Oq2N"
+    expect_accepted("[seal]\npeers = /p\n");
+    ck_assert_uint_eq(policy.seal.signer_count, 0);
+    ck_assert_uint_eq(policy.seal.revocation_delay_ms, 60000);
+    expect_accepted("[seal]\npeers = /p\npeers-signer = " SIGNER "\npeers-state = /s\nrevocation-delay = 5s\n");
+    ck_assert_uint_eq(policy.seal.signer_count, 1);
+    ck_assert_uint_eq(policy.seal.signers[0].id[0], 0x2e);
+    ck_assert_str_eq(policy.seal.peers_state, "/s");
+    ck_assert_uint_eq(policy.seal.revocation_delay_ms, 5000);
+    expect_refused("[seal]\npeers-signer = " SIGNER "\n",
+                   "test.conf:2: peers-signer, expected peers = FILE as well");
+    expect_refused("[seal]\npeers = /p\npeers-state = /s\n",
+                   "test.conf:3: peers-state, expected peers-signer = PUBLIC-KEY as well");
+    expect_refused("[seal]\npeers-signer = RWQ=\n",
+                   "test.conf:2: peers-signer = RWQ=, expected a public key of minisign: 56 characters that begin "
+                   "with RW");
+    expect_refused("[seal]\npeers-signer = " SIGNER "\npeers-signer = " SIGNER "\n",
+                   "test.conf:3: peers-signer = " SIGNER " is listed twice, or another key has its id");
+    expect_refused("[seal]\npeers-state = s\n", "test.conf:2: peers-state = s, expected an absolute path");
+    expect_refused(
+        "[seal]\nrevocation-delay = never\n",
+        "test.conf:2: revocation-delay = never, expected a duration from 1ms to 1h, such as 500ms, 10s or 2m");
+}
+END_TEST
+
 START_TEST(keys_may_have_an_age_and_a_warning_before_it)
 {
     expect_accepted("[seal]\nmax-key-age = 365d\nwarn-before = 36h\nexpired = refuse\n");
@@ -272,6 +299,7 @@ int main(void)
     tcase_add_test(cases, a_section_may_not_be_repeated);
     tcase_add_test(cases, a_policy_that_is_read_again_says_where_it_ends);
     tcase_add_test(cases, open_connections_end_at_the_next_rehandshake_or_at_once);
+    tcase_add_test(cases, a_peers_file_may_have_signers_and_a_state);
     tcase_add_test(cases, keys_may_have_an_age_and_a_warning_before_it);
     tcase_add_test(cases, a_key_before_any_section_is_refused);
     tcase_add_test(cases, an_unknown_key_is_refused_with_the_known_ones);
