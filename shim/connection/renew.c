@@ -55,7 +55,7 @@ static const char *why_removed(struct connection *connection, const struct snaps
 {
     const struct policy_rule *rule = policy_find_rule(newest->policy, connection_rule(connection));
     if (rule == NULL)
-        return renew_removed_reason;
+        return newest->policy->seal.on_removal == POLICY_REMOVAL_NOW ? renew_removed_reason : NULL;
     if (connection->phase != CONNECTION_OPEN)
         return NULL;
     const int error = exchange_check_peer(channel_of(&connection->channel),

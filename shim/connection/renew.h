@@ -18,8 +18,8 @@ int renew_before_question(struct connection *connection);
 int renew_before_answer(struct connection *connection);
 
 /*
- * After a reload, with `on-removal = now`: ends every connection whose rule or peer the newest state does not have.
- * Returns how many. Not locked.
+ * After a reload: ends every connection whose peer the newest state does not have, and with `on-removal = now`
+ * those whose rule it does not have. Returns how many. Not locked.
  */
 unsigned renew_end_removed(void);
 

@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "config/init.h"
+#include "config/snapshot.h"
 #include "connection/background.h"
 #include "connection/renew.h"
 #include "reload/control.h"
@@ -87,51 +88,76 @@ static bool files_have_changed(uint32_t request)
     return true;
 }
 
-/* The longest time until the next look; 0: none is due. */
-static uint32_t next_look_ms(bool ends_late)
+/*
+ * When renew_end_removed() looks again, and how often. A connection that was about to be made when the state
+ * changed may not have been in the table at the first look, and of one whose handshake was under way the peer was
+ * not known.
+ */
+static struct {
+    uint64_t at_ms; /* clock_ms() */
+    unsigned looks; /* 0: none is due */
+} removal;
+
+/* A new state is in force: the first look is due after revocation-delay, or was made at once (reload_read()). */
+static void plan_removal(void)
 {
-    if (mode != POLICY_RELOAD_AUTO)
-        return ends_late ? LOOK_MS : 0;
-    return reloading.result == CONTROL_REFUSED ? RETRY_MS : LOOK_MS;
+    const struct policy_seal_keys *seal = &pfswrap_policy()->seal;
+    const bool is_now = seal->on_removal == POLICY_REMOVAL_NOW;
+    const uint64_t at_ms = clock_ms() + (is_now ? LOOK_MS : seal->revocation_delay_ms);
+    if (removal.looks == 0 || at_ms < removal.at_ms)
+        removal.at_ms = at_ms;
+    removal.looks = is_now ? 2 : 3;
 }
 
-/*
- * Connections that were about to be made when the state changed may not have been in the table when
- * renew_end_removed() looked. So it looks once more. Returns false: it is done.
- */
-static bool end_late(void)
+static void end_removed(void)
 {
-    if (pfswrap_policy()->seal.on_removal == POLICY_REMOVAL_NOW)
-        (void)renew_end_removed();
-    return false;
+    if (removal.looks == 0 || clock_ms() < removal.at_ms)
+        return;
+    (void)renew_end_removed();
+    removal.looks--;
+    removal.at_ms =
+        clock_ms() + (removal.looks == 2 ? LOOK_MS : LOOK_MS + pfswrap_policy()->seal.handshake_timeout_ms);
+}
+
+/* The longest time until the next look; 0: none is due. */
+static uint32_t next_look_ms(void)
+{
+    const uint64_t now = clock_ms();
+    const uint32_t files = mode != POLICY_RELOAD_AUTO            ? UINT32_MAX
+                           : reloading.result == CONTROL_REFUSED ? RETRY_MS
+                                                                 : LOOK_MS;
+    const uint64_t left = removal.looks == 0 ? UINT32_MAX : removal.at_ms > now ? removal.at_ms - now : 1;
+    const uint64_t least = left < files ? left : files;
+    return least == UINT32_MAX ? 0 : (uint32_t)least;
 }
 
 static void first_look(uint32_t request)
 {
     if (mode == POLICY_RELOAD_AUTO || request != seen_request)
         read_again(request, request != seen_request);
+    if (atomic_load(&snapshot_newest)->generation > 1) /* in a child of a fork, its parent's look does not count */
+        plan_removal();
     atomic_store(&looked, 1);
     (void)raw_syscall(SYS_futex, &looked, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 static void *run(void *nothing)
 {
-    bool ends_late = false;
     uint32_t request = atomic_load(&control_page()->request);
     atomic_store(&has_begun, true);
     first_look(request);
     while (!atomic_load(&must_stop)) {
-        const bool is_asked = wait_for_request(request, next_look_ms(ends_late));
+        const bool is_asked = wait_for_request(request, next_look_ms());
         if (atomic_load(&must_stop))
             break;
-        if (ends_late)
-            ends_late = end_late();
+        end_removed();
         const bool is_due = !is_asked && mode == POLICY_RELOAD_AUTO &&
                             (reloading.result == CONTROL_REFUSED || files_have_changed(request));
         request = atomic_load(&control_page()->request);
         if (is_asked || is_due) {
             read_again(request, is_asked);
-            ends_late = reloading.result == CONTROL_APPLIED;
+            if (reloading.result == CONTROL_APPLIED)
+                plan_removal();
         }
     }
     atomic_store(&has_ended, true);
@@ -300,6 +326,7 @@ static void after_fork_in_child(enum process_fork kind)
     atomic_store(&held, 0);
     atomic_store(&is_paused, false);
     memset(&reloading.files, 0, sizeof reloading.files);
+    memset(&removal, 0, sizeof removal);
     atomic_store(&watch_is_due, may_begin);
 }
 

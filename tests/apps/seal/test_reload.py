@@ -27,7 +27,7 @@ def check_peers():
         service.keep_peers("server", "second")
         equal(service.reload().status, 0, "the reload")
         check(first.ask("try").startswith("failed"), "a client that was removed was admitted")
-        equal(first.ask("echo"), "echo 3", "open connections of a removed peer go on until their next re-handshake")
+        equal(first.ask("echo"), "echo 3", "open connections of a removed peer go on until revocation-delay")
         result = service.reload()
         check(result.status == 0 and "unchanged, generation 4" in result.text, f"a reload without a change: {result!r}")
         equal(len(service.server_wrap.events("reload", result="applied")), 3, "events of reloads")
