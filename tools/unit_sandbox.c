@@ -69,12 +69,12 @@ static const struct {
      "set-user-ID programs gain nothing, so their exec is no way around pfswrap; io_uring can be closed"},
     {"AmbientCapabilities", "the preload is not affected: the program gains nothing at its exec"},
     {"AppArmorProfile",
-     "the profile must allow to read and map libpfswrap.so and to read the policy; a change of domain "
+     "the profile must allow pfswrap to read and map libpfswrap.so and to read the policy; a change of domain "
      "that scrubs the environment (Px, Cx) removes the preload"},
     {"SELinuxContext",
      "if the exec changes the domain, ld.so ignores the preload; the log's event policy proves that it "
      "did not"},
-    {"SmackProcessLabel", "the label must allow to read libpfswrap.so and the policy"},
+    {"SmackProcessLabel", "the label must allow pfswrap to read libpfswrap.so and the policy"},
     {"ProtectProc", "pfswrap reads only its own process's files in /proc"},
     {"ProcSubset", "pfswrap reads only its own process's files in /proc"},
     {"LimitAS", "pfswrap run refuses to start, and names the limit, if there is no room for the library"},

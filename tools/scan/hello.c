@@ -220,7 +220,7 @@ bool hello_read(const uint8_t *bytes, size_t length, const struct hello_offer *o
     if (size < 4 || body[0] != SERVER_HELLO || message > size - 4 ||
         !read_server_hello(body + 4, message, offer, answer)) {
         answer->result = SCAN_UNCLEAR;
-        (void)snprintf(answer->detail, sizeof answer->detail, "the answer is not one to this offer");
+        (void)snprintf(answer->detail, sizeof answer->detail, "the answer does not fit this offer");
         return true;
     }
     answer->result = SCAN_ACCEPTED;
@@ -233,7 +233,7 @@ struct hello_answer hello_ask(struct scan_target *target, const struct hello_off
     struct hello_answer answer = {.result = SCAN_UNCLEAR};
     if (target->unanswered >= UNANSWERED_MAX) {
         answer.result = SCAN_NOT_PROBED;
-        (void)snprintf(answer.detail, sizeof answer.detail, "the offers before were not answered");
+        (void)snprintf(answer.detail, sizeof answer.detail, "no offer before this one was answered");
         return answer;
     }
     const int fd = contact_open(target);
