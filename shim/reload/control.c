@@ -116,7 +116,8 @@ void control_set_state(enum control_state state)
 
 void control_wait(uint32_t seen, uint32_t timeout_ms)
 {
-    const struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+    const struct timespec timeout = {.tv_sec = (time_t)(timeout_ms / 1000),
+                                     .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
     (void)raw_syscall(SYS_futex, &page->request, FUTEX_WAIT, seen, timeout_ms != 0 ? &timeout : NULL, NULL, 0);
 }
 
