@@ -238,8 +238,10 @@ static int announce(void)
             AUDIT_S("log_handshakes", policy->log_handshakes == POLICY_LOG_HANDSHAKES_OFF ? "off" : "summary");
     if (policy->log_repeats != 0)
         fields[count++] = AUDIT_N("log_repeats", (long long)policy->log_repeats);
-    if (policy->findings.http)
-        fields[count++] = AUDIT_S("findings", "http");
+    if (policy->findings.http || policy->findings.certificates)
+        fields[count++] = AUDIT_S("findings", !policy->findings.certificates ? "http"
+                                              : policy->findings.http        ? "http, certificates"
+                                                                             : "certificates");
     return event_write("policy", fields, count);
 }
 

@@ -84,7 +84,7 @@ struct policy_wire {
 
 /* What is logged about the content of TLS connections, and not enforced. */
 struct policy_findings {
-    bool http;
+    bool http, certificates;
 };
 
 struct policy_seal_keys {

@@ -121,7 +121,8 @@ static void print_wire(struct printer *out, const struct policy_wire *wire)
 
 static void print_findings(struct printer *out, const struct policy_findings *findings)
 {
-    print(out, "\n[findings]\nhttp = %s\n", policy_words_finding[findings->http]);
+    print(out, "\n[findings]\nhttp = %s\ncertificates = %s\n", policy_words_finding[findings->http],
+          policy_words_finding[findings->certificates]);
 }
 
 static void print_period(struct printer *out, const char *key, uint32_t seconds)

@@ -13,6 +13,7 @@
 #include "fd/linger.h"
 #include "fd/program_socket.h"
 #include "tls/negotiated.h"
+#include "tls/certificate_findings.h"
 #include "tls/error.h"
 #include "tls/http_findings.h"
 #include "tls/layer.h"
@@ -59,6 +60,7 @@ static int connection_verify(struct libssl *lib, SSL *ssl, struct tls_connection
     }
     if (connection->upgraded && !lib->SSL_is_server(ssl))
         linger_mark(lib->SSL_get_rfd(ssl));
+    certificate_findings_add(lib, ssl, connection->policy);
     http_findings_begin(lib, ssl, connection);
     tls_errors_restore(saved);
     if (connection->layer_rule == NULL) {

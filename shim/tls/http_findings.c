@@ -9,6 +9,7 @@
 
 #include "audit/addresses.h"
 #include "audit/builder.h"
+#include "base/large.h"
 #include "base/mutex.h"
 #include "tls/http_response.h"
 
@@ -23,7 +24,7 @@ struct host {
  * A host is complete before it is counted, and stays. So reading needs no lock, and a child of a fork finds whole
  * hosts only.
  */
-static struct host hosts[HOSTS_MAX];
+LARGE static struct host hosts[HOSTS_MAX];
 static atomic_size_t host_count;
 static atomic_bool is_full;
 static struct mutex mutex;

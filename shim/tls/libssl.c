@@ -119,6 +119,8 @@ static void table_fill(struct libssl *lib, const struct elf_object *libssl, cons
     /* Functions with different names in different versions. */
     if (lib->EVP_PKEY_get_id == NULL)
         lib->EVP_PKEY_get_id = lib->EVP_PKEY_id;
+    if (lib->EVP_PKEY_get_bits == NULL)
+        lib->EVP_PKEY_get_bits = lib->EVP_PKEY_bits;
     if (lib->SSL_get1_peer_certificate == NULL)
         lib->SSL_get1_peer_certificate = lib->SSL_get_peer_certificate;
     if (lib->missing == NULL && lib->EVP_PKEY_get_id == NULL)

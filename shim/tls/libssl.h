@@ -219,7 +219,19 @@
     X(ERR_set_debug)                                                                                               \
     X(ERR_set_error)                                                                                               \
     X(EVP_PKEY_get_id)                                                                                             \
-    X(EVP_PKEY_id)
+    X(EVP_PKEY_id)                                                                                                 \
+    X(ASN1_TIME_diff)                                                                                              \
+    X(EVP_PKEY_bits)                                                                                               \
+    X(EVP_PKEY_get_bits)                                                                                           \
+    X(OBJ_nid2sn)                                                                                                  \
+    X(X509_digest)                                                                                                 \
+    X(X509_get0_notAfter)                                                                                          \
+    X(X509_get_ext_by_NID)                                                                                         \
+    X(X509_get_extension_flags)                                                                                    \
+    X(X509_get_signature_info)                                                                                     \
+    X(X509_get_signature_nid)                                                                                      \
+    X(X509_get_subject_name)                                                                                       \
+    X(X509_NAME_oneline)
 
 /* A method for a single version, and its replacement. */
 struct libssl_method {

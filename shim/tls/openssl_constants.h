@@ -160,7 +160,11 @@
 #define CRYPTO_EX_INDEX_SSL_CTX 1
 
 /* Numbers of objects (OBJ_nid2obj(3)): groups, hashes and kinds of keys. */
+#define EXFLAG_SI 0x20 /* X509_get_extension_flags(3): subject and issuer are the same */
 #define NID_undef 0
+#define NID_md5 4
+#define NID_sha1 64
+#define NID_subject_alt_name 85
 #define NID_X9_62_prime256v1 415
 #define NID_kx_any 1063
 #define NID_sha256 672

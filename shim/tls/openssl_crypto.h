@@ -64,8 +64,20 @@ const EC_KEY *EVP_PKEY_get0_EC_KEY(const EVP_PKEY *);
 int EVP_PKEY_get_id(const EVP_PKEY *);
 const EVP_MD *EVP_sha256(void);
 int EVP_PKEY_id(const EVP_PKEY *);
+int EVP_PKEY_bits(const EVP_PKEY *);
+int EVP_PKEY_get_bits(const EVP_PKEY *);
+const char *OBJ_nid2sn(int);
 
 /* Certificates. */
+int ASN1_TIME_diff(int *, int *, const ASN1_TIME *, const ASN1_TIME *);
+char *X509_NAME_oneline(const X509_NAME *, char *, int);
+int X509_digest(const X509 *, const EVP_MD *, unsigned char *, unsigned int *);
+const ASN1_TIME *X509_get0_notAfter(const X509 *);
+int X509_get_ext_by_NID(const X509 *, int, int);
+uint32_t X509_get_extension_flags(X509 *);
+int X509_get_signature_info(X509 *, int *, int *, int *, uint32_t *);
+int X509_get_signature_nid(const X509 *);
+X509_NAME *X509_get_subject_name(const X509 *);
 void X509_STORE_CTX_free(X509_STORE_CTX *);
 X509_VERIFY_PARAM *X509_STORE_CTX_get0_param(const X509_STORE_CTX *);
 int X509_STORE_CTX_get_error(const X509_STORE_CTX *);

@@ -19,6 +19,7 @@ typedef struct ssl_method_st SSL_METHOD;
 typedef struct ssl_session_st SSL_SESSION;
 
 /* libcrypto */
+typedef struct asn1_string_st ASN1_TIME;
 typedef struct bio_st BIO;
 typedef struct bio_method_st BIO_METHOD;
 typedef union bio_addr_st BIO_ADDR;
@@ -31,6 +32,7 @@ typedef struct evp_md_st EVP_MD;
 typedef struct evp_pkey_st EVP_PKEY;
 typedef struct ossl_init_settings_st OPENSSL_INIT_SETTINGS;
 typedef struct X509_pubkey_st X509_PUBKEY;
+typedef struct X509_name_st X509_NAME;
 typedef struct X509_VERIFY_PARAM_st X509_VERIFY_PARAM;
 typedef struct x509_st X509;
 typedef struct x509_store_st X509_STORE;

@@ -53,15 +53,16 @@ const struct control controls[CONTROL_COUNT] = {
                 "clients "
                 "verify.",
         .not_proved =
-            "That the cryptographic module is validated (FIPS 140), and what is in the certificates. Sealed "
+            "That the cryptographic module is validated (FIPS 140), and what is in the certificates of processes "
+            "without [findings] certificates = log. Sealed "
             "connections do not count here: they are not TLS, and NIST has not approved X25519 and "
             "ChaCha20-Poly1305.",
         .lines = "policy.mode tls.min-version tls.groups tls.ciphersuites tls.session-tickets tls.verify-server "
                  "tls.ca-file "
-                 "tls.client-certificates wire.tls",
+                 "tls.client-certificates wire.tls findings.certificates",
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_GROUPS, METRIC_CIPHERS, METRIC_RESUMED,
                     METRIC_VERIFIED, METRIC_POST_QUANTUM},
-        .exceptions = WEAK_TLS | BIT(UNVERIFIED) | BIT(NIST_GROUP) | BIT(NIST_CIPHER),
+        .exceptions = WEAK_TLS | BIT(UNVERIFIED) | BIT(NIST_GROUP) | BIT(NIST_CIPHER) | BIT(CERTIFICATE),
         .is_about_tls = true,
     },
     {
@@ -95,7 +96,7 @@ const struct control controls[CONTROL_COUNT] = {
             "tls.pin-sha256 tls.client-certificates wire.tls wire.plaintext rule.seal rule.clients rule.peer",
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_CIPHERS, METRIC_VERIFIED, METRIC_SEALED,
                     METRIC_REFUSED, METRIC_OPEN, METRIC_UNPROTECTED},
-        .exceptions = OPEN_TRAFFIC | WEAK_TLS | BIT(UNVERIFIED),
+        .exceptions = OPEN_TRAFFIC | WEAK_TLS | BIT(UNVERIFIED) | BIT(CERTIFICATE),
     },
     {
         .id = "cwe-326",
@@ -104,11 +105,13 @@ const struct control controls[CONTROL_COUNT] = {
         .asks =
             "Data is not stored or sent with a scheme that is theoretically sound but not strong enough for the "
             "protection that is needed.",
-        .not_proved = "The length of the keys in certificates, and encryption of stored data.",
-        .lines = "policy.mode tls.min-version tls.groups tls.ciphersuites tls.dtls wire.tls",
+        .not_proved =
+            "The length of the keys in certificates of processes without [findings] certificates = log, and "
+            "encryption of stored data.",
+        .lines = "policy.mode tls.min-version tls.groups tls.ciphersuites tls.dtls wire.tls findings.certificates",
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_GROUPS, METRIC_CIPHERS, METRIC_OVERRIDES,
                     METRIC_REFUSED},
-        .exceptions = WEAK_TLS,
+        .exceptions = WEAK_TLS | BIT(CERTIFICATE),
     },
     {
         .id = "capec-117",

@@ -35,7 +35,8 @@
     X(TRUNCATED, "truncated", "sealed connections that ended before the peer's end of the stream")                 \
     X(SEAL_ERROR, "seal-error", "sealed connections that ended by an error")                                       \
     X(HSTS, "hsts", "hosts whose responses let browsers use http")                                                 \
-    X(COOKIE, "cookie", "hosts with cookies that lack Secure, HttpOnly or SameSite")
+    X(COOKIE, "cookie", "hosts with cookies that lack Secure, HttpOnly or SameSite")                               \
+    X(CERTIFICATE, "certificate", "certificates that are weak, expire soon or name no host")
 
 enum incident {
 #define X(name, id, words) INCIDENT_##name,
@@ -92,7 +93,7 @@ struct evidence {
     uint64_t events[EVENT_COUNT];       /* a line with a count stands for that many */
     uint64_t starts_without_handshakes; /* lines of policies with log-handshakes = off */
     uint64_t starts_with_http;          /* lines of policies with [findings] http = log */
-    uint64_t hosts_full;                /* processes with more hosts than they remember findings of */
+    uint64_t findings_full;             /* processes with more hosts or certificates than they remember */
     uint64_t outside;                   /* lines before `since` or after `until` */
     uint64_t incident_totals[INCIDENT_COUNT];
     uint64_t lost;       /* events that the log itself says are missing */

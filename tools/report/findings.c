@@ -59,10 +59,10 @@ static void look_at_lines(struct findings *findings, const struct evidence *evid
         add(findings, "lost", FINDING_GAP, evidence->lost,
             "%" PRIu64 " events could not be written at the time (event lost, %" PRIu64 " times).", evidence->lost,
             evidence->events[EVENT_LOST]);
-    if (evidence->hosts_full > 0)
-        add(findings, "hosts-full", FINDING_GAP, evidence->hosts_full,
-            "%" PRIu64 " processes have served more hosts than they log findings about HTTP of.",
-            evidence->hosts_full);
+    if (evidence->findings_full > 0)
+        add(findings, "findings-full", FINDING_GAP, evidence->findings_full,
+            "%" PRIu64 " times a process had more hosts or certificates than it logs findings of.",
+            evidence->findings_full);
     if (evidence->starts_without_handshakes > 0)
         add(findings, "no-handshakes", FINDING_GAP, evidence->starts_without_handshakes,
             "Processes started %" PRIu64 " times with log-handshakes = off: their handshakes are not in the log.",

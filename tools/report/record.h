@@ -55,6 +55,7 @@
     X(SINCE, "since")                                                                                              \
     X(UNTIL, "until")                                                                                              \
     X(KIND, "kind")                                                                                                \
+    X(SUBJECT, "subject")                                                                                          \
     X(FINDINGS, "findings")                                                                                        \
     X(LOG_HANDSHAKES, "log_handshakes")
 

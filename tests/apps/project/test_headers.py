@@ -48,7 +48,7 @@ def own_constants(library, version):
 
 def own_functions(library):
     text = "".join((ROOT / "shim" / name).read_text() for name in OWN[library][2])
-    return set(re.findall(r"\b((?:SSL|SSLv3|TLS|TLSv1|DTLS|DTLSv1|BIO|CRYPTO|OPENSSL|ERR|EVP|EC|X509|i2d|gnutls)_\w+)\(", text))
+    return set(re.findall(r"\b((?:SSL|SSLv3|TLS|TLSv1|DTLS|DTLSv1|BIO|CRYPTO|OPENSSL|ERR|EVP|EC|X509|ASN1|OBJ|i2d|gnutls)_\w+)\(", text))
 
 
 def includes(library):

@@ -164,7 +164,7 @@ def check_full():
     kinds = [event["kind"] for event in wrap.events("finding")]
     equal((kinds.count("hsts-missing"), kinds.count("hosts-full"), len(kinds)), (128, 1, 129), "findings")
     gaps = [finding["id"] for finding in json.loads(run([LAUNCHER, "report", "--json", wrap.log]).out)["findings"]]
-    check("hosts-full" in gaps, f"a full table is a gap in the evidence: {gaps}")
+    check("findings-full" in gaps, f"a full table is a gap in the evidence: {gaps}")
 
 
 def main():

@@ -66,7 +66,7 @@ START_TEST(every_key_prints_and_parses_back)
         "pin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
         "client-certificates = require\ndtls = refuse\n"
         "[wire]\ntls = log\nplaintext = starttls\n"
-        "[findings]\nhttp = log\n"
+        "[findings]\nhttp = log\ncertificates = log\n"
         "[seal]\nidentity = /a\nidentity = /b\npeers = /p\npsk = /x\nrekey = 7\n"
         "peers-signer = RWQuppe6s/zKTfoLxbDrVuLFw2nduF3cwH271XGrdfCiL99K73Y2Oq2N\npeers-state = /s\n"
         "handshake-timeout = 1500ms\nlinger = 1m\non-removal = now\nrevocation-delay = 90s\nmax-key-age = 90d\n"
@@ -93,7 +93,7 @@ START_TEST(every_key_prints_and_parses_back)
     ck_assert_ptr_nonnull(strstr(first, "\nlayer = tls\npost-quantum = allow\n"));
     ck_assert_ptr_nonnull(strstr(first, "\npeer = x\npeer = y\n"));
     ck_assert_ptr_nonnull(strstr(first, "\n[wire]\ntls = log\nplaintext = starttls\n"));
-    ck_assert_ptr_nonnull(strstr(first, "\n[findings]\nhttp = log\n"));
+    ck_assert_ptr_nonnull(strstr(first, "\n[findings]\nhttp = log\ncertificates = log\n"));
 }
 END_TEST
 
