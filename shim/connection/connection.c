@@ -14,6 +14,8 @@
 #include "base/transport.h"
 #include "connection/counting.h"
 #include "connection/endpoint.h"
+#include "connection/keyexchange.h"
+#include "connection/frame.h"
 #include "connection/renew.h"
 #include "base/memory.h"
 #include "base/process.h"
@@ -77,6 +79,7 @@ void connection_free_buffers(void)
 {
     memory_begin_rebuild(&buffers);
     memory_end_rebuild(&buffers);
+    keyexchange_free_all();
 }
 
 static void give_back(int32_t *index)
@@ -96,6 +99,7 @@ void connection_trim(struct connection *connection)
         connection->tx = connection->prehandshake = (struct span){0};
         give_back(&connection->tx_index);
     }
+    keyexchange_trim(connection);
 }
 
 /* Whether another thread may be inside connect(2). A sandbox does not allow the question whether it is alive. */
@@ -153,6 +157,7 @@ void connection_clear(struct connection *connection)
 {
     give_back(&connection->rx_index);
     give_back(&connection->tx_index);
+    keyexchange_drop(connection);
     sodium_memzero((uint8_t *)connection + KEPT_BYTES, sizeof *connection - KEPT_BYTES);
 }
 
@@ -222,7 +227,7 @@ static bool is_sane(const struct connection *connection)
             span_length(connection->rx_cipher) == 0) &&
            is_prehandshake(connection->prehandshake, connection->tx) &&
            (connection->phase == CONNECTION_CONNECTING || connection->phase == CONNECTION_UNDECIDED ||
-            connection->phase == CONNECTION_NONE || pfswrap_seal_is_sane(&connection->channel));
+            connection->phase == CONNECTION_NONE || channel_is_sane(&connection->channel));
 }
 
 /* The end of the span that ends last. An empty span does not count. */
@@ -234,17 +239,20 @@ static uint32_t last_end(struct span one, struct span other)
 
 void connection_fetch(struct connection *connection, struct connection *slot, const struct binding *binding)
 {
+    keyexchange_forget(connection); /* of a thread that has left a call without storing it */
     memcpy((uint8_t *)connection + KEPT_BYTES, (uint8_t *)slot + KEPT_BYTES, sizeof *slot - KEPT_BYTES);
     connection->slot = slot;
     connection->binding = binding;
     connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
+    connection->exchange = 0;
     const bool used_by_others = is_bool(&connection->used_by_others) && connection->used_by_others;
     bool whole = is_sane(connection);
     const uint32_t rx_length = whole ? last_end(connection->rx_plain, connection->rx_cipher) : 0;
     const uint32_t tx_length = whole ? last_end(connection->tx, connection->prehandshake) : 0;
     uint8_t *rx = rx_length > 0 ? connection_rx(connection) : NULL;
     uint8_t *tx = tx_length > 0 ? connection_tx(connection) : NULL;
-    whole = whole && (rx_length == 0 || rx != NULL) && (tx_length == 0 || tx != NULL);
+    whole = whole && (rx_length == 0 || rx != NULL) && (tx_length == 0 || tx != NULL) &&
+            keyexchange_fetch(connection, slot);
     if (whole && rx != NULL)
         memcpy(rx, slot_buffer(slot, 0), rx_length);
     if (whole && tx != NULL)
@@ -266,6 +274,7 @@ void connection_store(struct connection *connection)
         memcpy(slot_buffer(slot, 1), connection_tx(connection), tx_length);
     give_back(&connection->rx_index);
     give_back(&connection->tx_index);
+    keyexchange_store(connection, slot);
     memcpy((uint8_t *)slot + KEPT_BYTES, (uint8_t *)connection + KEPT_BYTES, sizeof *slot - KEPT_BYTES);
     sodium_memzero((uint8_t *)connection + KEPT_BYTES, sizeof *connection - KEPT_BYTES);
 }
@@ -275,6 +284,7 @@ void connection_lose(struct connection *connection)
     struct connection *slot = connection->slot;
     give_back(&connection->rx_index);
     give_back(&connection->tx_index);
+    keyexchange_drop(connection);
     connection_init(connection, connection->binding, false, false);
     connection->slot = slot;
     connection->phase = CONNECTION_FAILED;
@@ -285,7 +295,7 @@ void connection_lose(struct connection *connection)
 static void enter_failed(struct connection *connection, int error)
 {
     counting_end(connection);
-    pfswrap_seal_poison(&connection->channel);
+    channel_poison(&connection->channel);
     connection->phase = CONNECTION_FAILED;
     connection->error = error;
     connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
@@ -334,7 +344,7 @@ void connection_disconnect(struct connection *connection)
     if (connection->phase == CONNECTION_OPEN)
         connection_report_closed(connection, "reset", "the program disconnected it (connect to AF_UNSPEC)");
     counting_end(connection);
-    pfswrap_seal_poison(&connection->channel);
+    channel_poison(&connection->channel);
     connection->phase = CONNECTION_FAILED; /* other processes may have it */
     connection->error = ECONNRESET;
     connection->rx_plain = connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
@@ -345,6 +355,9 @@ void connection_disconnect(struct connection *connection)
 void connection_fail_seal(struct connection *connection, int fd, int seal_error)
 {
     const bool truncated = seal_error == PFSWRAP_SEAL_E_TRUNCATED;
-    const char *reason = seal_error == RENEW_REMOVED ? renew_removed_reason : pfswrap_seal_error_text(seal_error);
-    fail(connection, fd, ECONNRESET, truncated ? "truncated" : "error", reason);
+    const char *reason = seal_error == RENEW_REMOVED     ? renew_removed_reason
+                         : seal_error == FRAME_NO_MEMORY ? "out of memory"
+                                                         : pfswrap_seal_error_text(seal_error);
+    fail(connection, fd, seal_error == FRAME_NO_MEMORY ? ENOBUFS : ECONNRESET, truncated ? "truncated" : "error",
+         reason);
 }

@@ -20,6 +20,7 @@
 #include "base/lock.h"
 #include "base/process.h"
 #include "policy/policy.h"
+#include "seal/channel.h"
 
 struct counters_connection;
 
@@ -123,13 +124,14 @@ struct connection {
     uint64_t tx_total_at_receive;                        /* tx_total when the program last tried to receive */
     struct process_thread diallers[CONNECTION_DIALLERS]; /* threads that are inside connect(2); id 0: free */
     struct process_thread receiver, sender; /* threads that wait in the kernel without the lock (unlocked.h) */
-    size_t deferred;                        /* bytes that a receive has put off (unlocked.h); 0: none */
+    uint32_t deferred;                      /* bytes that a receive has put off (unlocked.h); 0: none */
+    uint32_t exchange; /* index in the pool of keyexchange.c, + 1; 0: none. Never set by another process */
     struct flow sent, received;
     struct sockaddr_in6 self, peer; /* or sockaddr_in, by family */
     uint32_t holder_count;          /* processes that have it, including those that a fork is about to make */
     uint32_t expected_count;        /* of these, children of a fork that have not entered themselves yet */
     struct holder holders[CONNECTION_HOLDERS];
-    struct pfswrap_seal channel;
+    struct channel channel;
 };
 
 /* The connection's rule, and the channel's configuration for this rule, in the state of its binding. */
@@ -145,7 +147,7 @@ uint8_t *connection_borrow(int32_t *index);
 uint8_t *connection_borrowed(int32_t index); /* the same buffer again */
 void connection_return(int32_t index);
 
-/* Gives empty buffers back to the pool. */
+/* Gives empty buffers, and the state of a handshake that has ended, back to their pools. */
 void connection_trim(struct connection *connection);
 
 /*
@@ -172,7 +174,8 @@ void connection_store(struct connection *connection);
 /* Poisons a connection whose state is lost: every call fails with ECONNRESET. */
 void connection_lose(struct connection *connection);
 
-/* In a child of a fork: gives all buffers back. No call of the child's only thread may be under way. */
+/* In a child of a fork: gives all buffers and states of handshakes back. No call of the child's only thread may be
+ * under way. */
 void connection_free_buffers(void);
 
 /* The phase in one word, for the trace. */
@@ -230,7 +233,7 @@ static inline bool connection_is_unfinished(const struct connection *connection)
  */
 static inline bool connection_holds_fin(const struct connection *connection)
 {
-    return connection->read_shut || (connection->end_shown && pfswrap_seal_trailer_due(&connection->channel));
+    return connection->read_shut || (connection->end_shown && channel_trailer_due(&connection->channel));
 }
 
 /*

@@ -27,7 +27,7 @@ void counting_update(struct connection *connection)
     struct counters_connection *entry = connection->entry;
     if (entry == NULL)
         return;
-    const struct channel *channel = channel_of_const(&connection->channel);
+    const struct channel *channel = &connection->channel;
     counters_set(&entry->sent_bytes, connection->sent.bytes);
     counters_set(&entry->sent_chunks, connection->sent.chunks);
     counters_set(&entry->received_bytes, connection->received.bytes);
@@ -40,7 +40,7 @@ void counting_begin(struct connection *connection, const struct endpoint *endpoi
 {
     struct pfswrap_seal_info info;
     if (connection->entry != NULL || !connection->confirmed || connection->phase != CONNECTION_OPEN ||
-        pfswrap_seal_describe(&connection->channel, &info) != 0)
+        channel_describe(&connection->channel, &info) != 0)
         return;
     struct counters_connection *entry = counters_take();
     if (entry == NULL)

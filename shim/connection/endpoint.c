@@ -15,6 +15,7 @@
 #include "base/trace.h"
 #include "connection/counting.h"
 #include "connection/endpoint_internal.h"
+#include "connection/keyexchange.h"
 
 atomic_int endpoint_count;
 atomic_int endpoint_filtering;
@@ -87,6 +88,7 @@ static void poison(struct connection *connection, int fd)
     if (connection->slot == NULL) {
         connection->rx_plain = (struct span){0};
         connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
+        keyexchange_forget(connection);
     }
     connection_fail(connection, fd, ECONNRESET, "a call on it never came back");
 }
@@ -97,16 +99,18 @@ static void poison(struct connection *connection, int fd)
  */
 static void fail_again(struct connection *connection)
 {
-    pfswrap_seal_poison(&connection->channel);
+    channel_poison(&connection->channel);
     connection->phase = CONNECTION_FAILED;
     connection->error = ECONNRESET;
     connection->rx_plain = connection->rx_cipher = connection->tx = connection->prehandshake = (struct span){0};
     connection->finishing = false;
     connection->wants = 0;
-    if (connection->slot == NULL)
-        connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER; /* as in poison() */
-    else
+    if (connection->slot == NULL) { /* as in poison() */
+        connection->rx_index = connection->tx_index = CONNECTION_NO_BUFFER;
+        keyexchange_forget(connection);
+    } else {
         connection_trim(connection);
+    }
 }
 
 static void pause_ms(void)

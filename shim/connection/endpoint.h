@@ -19,8 +19,10 @@
 #include "fd/table.h"
 
 enum {
-    ENDPOINT_REGISTRATIONS = 2,    /* epoll instances that are remembered for one connection */
-    CONNECTION_BLOCK_BYTES = 2432, /* of memory, for one connection without its buffers */
+    ENDPOINT_REGISTRATIONS = 2,       /* epoll instances that are remembered for one connection */
+    CONNECTION_BLOCK_BYTES = 832,     /* of memory, for one connection without its buffers */
+    CONNECTION_EXCHANGE_BYTES = 1536, /* the same for its exchange of keys (keyexchange.h) */
+    CONNECTION_SLOT_BYTES = CONNECTION_BLOCK_BYTES + 2 * CONNECTION_BUFFER_BYTES + CONNECTION_EXCHANGE_BYTES,
 };
 _Static_assert(sizeof(struct connection) <= CONNECTION_BLOCK_BYTES, "a connection fits its block of memory");
 

@@ -13,6 +13,7 @@
 #include "config/snapshot.h"
 #include "connection/counting.h"
 #include "connection/endpoint_internal.h"
+#include "connection/keyexchange.h"
 
 /*
  * Makes an endpoint that has just been taken as new. Another thread may be looking at it still, to find the next
@@ -174,6 +175,7 @@ struct connection *endpoint_open_at(int fd, const struct policy_rule *rule, stru
     struct connection *connection;
     if (endpoint == NULL)
         return NULL;
+    keyexchange_prepare();
     endpoint->segment = segment;
     (void)enter_into_table(endpoint, slot, fd, cloexec, true, NULL);
     *opened = endpoint;

@@ -1,5 +1,6 @@
 /*
- * Messages of handshakes are decrypted in a workspace. If there is none, the seal decrypts them on the stack.
+ * Messages of handshakes are decrypted in a workspace. If there is none, the seal decrypts them on the stack. The
+ * state of a handshake stays in its memory until the next message, or is given back at once (keyexchange.h).
  *
  * ML-KEM runs in a buffer of the pool, which has more than twice the room that it needs: behind a system call
  * filter, a signal handler may interrupt it there. Otherwise no signal comes until the connection is unlocked.
@@ -11,6 +12,7 @@
 
 #include "base/signals.h"
 #include "base/workspace.h"
+#include "connection/keyexchange.h"
 #include "connection/renew.h"
 #include "seal/channel.h"
 
@@ -18,7 +20,6 @@ _Static_assert((int)MLKEM_STACK_BYTES * 2 <= (int)CONNECTION_BUFFER_BYTES, "ML-K
 
 /* What a call has borrowed, in a workspace. */
 struct borrowed {
-    struct channel_room room;
     int32_t buffer;
     uint8_t scratch[CHANNEL_SCRATCH_BYTES];
 };
@@ -40,31 +41,42 @@ static void borrow_stack(struct mlkem_stack *stack, int32_t *buffer)
 static __attribute__((noinline)) int before_message(struct connection *connection, const uint8_t *in,
                                                     size_t available, struct pfswrap_seal_opened *opened)
 {
-    const int error =
-        channel_needs_scratch(&connection->channel, in, available) ? renew_before_answer(connection) : 0;
+    int error = 0;
+    if (channel_needs_scratch(&connection->channel, in, available)) {
+        if (channel_opens_message(&connection->channel, in, available) && keyexchange_take(connection) == NULL)
+            error = FRAME_NO_MEMORY;
+        else
+            error = renew_before_answer(connection);
+    }
     if (error != 0)
         memset(opened, 0, sizeof *opened);
     return error;
 }
 
-/* Memory for a message of a handshake; `nothing`: the next bytes are none. */
-static __attribute__((noinline)) const struct channel_room *borrow(const struct connection *connection,
-                                                                   const uint8_t *in, size_t available)
+/* Memory for a message of a handshake, in *room; `nothing`: the next bytes are none. */
+static __attribute__((noinline)) const struct channel_room *
+borrow(const struct connection *connection, const uint8_t *in, size_t available, struct channel_room *room)
 {
-    struct borrowed *borrowed;
-    if (!channel_needs_scratch(&connection->channel, in, available) || (borrowed = workspace_take()) == NULL)
+    if (!channel_needs_scratch(&connection->channel, in, available))
         return &nothing;
-    borrowed->room = (struct channel_room){borrowed->scratch, {NULL, 0}};
+    struct borrowed *borrowed = workspace_take();
+    *room = (struct channel_room){.noise = keyexchange_of(connection)};
+    if (borrowed == NULL)
+        return room;
+    room->scratch = borrowed->scratch;
     if (channel_opens_with_mlkem(&connection->channel, in, available))
-        borrow_stack(&borrowed->room.stack, &borrowed->buffer);
-    return &borrowed->room;
+        borrow_stack(&room->stack, &borrowed->buffer);
+    return room;
 }
 
-static __attribute__((noinline)) void give_back(const struct channel_room *room)
+static __attribute__((noinline)) void give_back(struct connection *connection, const struct channel_room *room)
 {
-    struct borrowed *borrowed = (struct borrowed *)(uintptr_t)room;
     if (room == &nothing)
         return;
+    keyexchange_trim(connection);
+    if (room->scratch == NULL)
+        return;
+    struct borrowed *borrowed = (void *)(room->scratch - offsetof(struct borrowed, scratch));
     if (room->stack.memory != NULL)
         connection_return(borrowed->buffer);
     workspace_give(borrowed);
@@ -73,36 +85,41 @@ static __attribute__((noinline)) void give_back(const struct channel_room *room)
 int frame_open(struct connection *connection, const uint8_t *in, size_t available, uint8_t *out, size_t size,
                struct pfswrap_seal_opened *opened)
 {
+    struct channel_room own;
     int event = before_message(connection, in, available, opened);
     if (event != 0)
         return event;
-    const struct channel_room *room = borrow(connection, in, available);
+    const struct channel_room *room = borrow(connection, in, available, &own);
     event =
         channel_open(&connection->channel, connection_config(connection), in, available, out, size, room, opened);
-    give_back(room);
+    give_back(connection, room);
     return event;
 }
 
 int frame_open_in_place(struct connection *connection, uint8_t *in, size_t available,
                         struct pfswrap_seal_opened *opened)
 {
+    struct channel_room own;
     int event = before_message(connection, in, available, opened);
     if (event != 0)
         return event;
-    const struct channel_room *room = borrow(connection, in, available);
+    const struct channel_room *room = borrow(connection, in, available, &own);
     event = channel_open_in_place(&connection->channel, connection_config(connection), in, available, room, opened);
-    give_back(room);
+    give_back(connection, room);
     return event;
 }
 
 int frame_take(struct connection *connection, uint8_t *out, size_t size)
 {
-    struct mlkem_stack stack = {NULL, 0};
+    struct channel_room room = {0};
     int32_t buffer = CONNECTION_NO_BUFFER;
+    if (channel_takes_message(&connection->channel) && (room.noise = keyexchange_take(connection)) == NULL)
+        return FRAME_NO_MEMORY;
     if (channel_takes_with_mlkem(&connection->channel))
-        borrow_stack(&stack, &buffer);
-    const int length = channel_take(&connection->channel, connection_config(connection), &stack, out, size);
-    if (stack.memory != NULL)
+        borrow_stack(&room.stack, &buffer);
+    const int length = channel_take(&connection->channel, connection_config(connection), &room, out, size);
+    if (room.stack.memory != NULL)
         connection_return(buffer);
+    keyexchange_trim(connection);
     return length;
 }

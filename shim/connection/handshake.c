@@ -33,7 +33,7 @@ enum {
 };
 
 /*
- * For each rule, which of the server's keys the next connection tries (pfswrap_seal_init()). A handshake that fails
+ * For each rule, which of the server's keys the next connection tries (channel_init()). A handshake that fails
  * advances it to the next key.
  */
 static atomic_uint candidates[POLICY_RULES_MAX];
@@ -77,8 +77,8 @@ void handshake_begin(struct connection *connection, int fd)
     enum pfswrap_seal_role role = connection->initiator ? PFSWRAP_SEAL_INITIATOR : PFSWRAP_SEAL_RESPONDER;
     const uint64_t today = (uint64_t)time(NULL);
     cryptoperiod_check(today);
-    int error = pfswrap_seal_init(&connection->channel, role, connection_config(connection), NULL, 0,
-                                  atomic_load(&candidates[connection->binding->rule]), today);
+    int error = channel_init(&connection->channel, role, connection_config(connection),
+                             atomic_load(&candidates[connection->binding->rule]), today);
     connection->phase = CONNECTION_HANDSHAKE;
     connection->buffering = !connection->initiator;
     if (error != 0)
@@ -150,8 +150,8 @@ static void decide(struct connection *connection, int fd)
             (void)transport_shut(fd, SHUT_WR);
         return;
     }
-    int error = pfswrap_seal_init(&connection->channel, PFSWRAP_SEAL_RESPONDER, connection_config(connection), NULL,
-                                  0, 0, (uint64_t)time(NULL));
+    int error = channel_init(&connection->channel, PFSWRAP_SEAL_RESPONDER, connection_config(connection), 0,
+                             (uint64_t)time(NULL));
     connection->phase = CONNECTION_HANDSHAKE;
     connection->buffering = true;
     if (error != 0)
@@ -270,7 +270,7 @@ static void exchange(struct connection *connection, int fd)
 {
     struct pfswrap_seal_opened opened;
     for (;;) {
-        const bool sends = pfswrap_seal_owes(&connection->channel);
+        const bool sends = channel_owes(&connection->channel);
         if (sends)
             signals_hold();
         send_owed(connection, fd);
@@ -280,7 +280,7 @@ static void exchange(struct connection *connection, int fd)
             fail(connection, fd, "the connection broke during the handshake");
             return;
         }
-        if (pfswrap_seal_ready(&connection->channel)) {
+        if (channel_ready(&connection->channel)) {
             open_header(connection);
             complete(connection, fd);
             return;
@@ -308,6 +308,9 @@ static void exchange(struct connection *connection, int fd)
             receive_end_stream(connection, fd);
         } else if (event == PFSWRAP_SEAL_MORE && !fetch(connection, fd, opened.need)) {
             connection_trim(connection);
+            return;
+        } else if (event == FRAME_NO_MEMORY) {
+            connection_fail_seal(connection, fd, event);
             return;
         } else if (event < 0) {
             fail(connection, fd, pfswrap_seal_error_text(event));

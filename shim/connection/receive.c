@@ -49,7 +49,7 @@ static long fill_now(struct connection *connection, int fd, size_t size)
         connection->rx_total += (uint64_t)count;
         const uint64_t now = (uint64_t)time(NULL);
         connection->looked_at = (uint32_t)now;
-        pfswrap_seal_tick(&connection->channel, now);
+        channel_tick(&connection->channel, now);
     }
     return count;
 }
@@ -61,7 +61,7 @@ long receive_fill(struct connection *connection, int fd, size_t size)
         if (unlocked_result(connection, &result))
             return result;
         if (unlocked_defers_receive(connection)) {
-            connection->deferred = size;
+            connection->deferred = (uint32_t)size;
             return -EAGAIN;
         }
     }
@@ -76,7 +76,7 @@ static void end_of_transport(struct connection *connection, int fd)
 {
     if (connection->read_shut)
         return;
-    if (pfswrap_seal_end(&connection->channel) == 0)
+    if (channel_end(&connection->channel) == 0)
         connection->final_received = true;
     else
         connection_fail_seal(connection, fd, PFSWRAP_SEAL_E_TRUNCATED);
@@ -88,7 +88,7 @@ void receive_end_stream(struct connection *connection, int fd)
     if (connection->end_shown || transport_has_ended(fd) || !filter_allows(SYS_shutdown))
         return;
     /* FINAL's trailer would reset a socket that is shut both ways, and what the peer has not acknowledged. */
-    if (connection->fin_sent && pfswrap_seal_trailer_due(&connection->channel) && transport_unacknowledged(fd) > 0)
+    if (connection->fin_sent && channel_trailer_due(&connection->channel) && transport_unacknowledged(fd) > 0)
         return;
     connection->end_shown = transport_shut(fd, SHUT_RD) == 0;
 }
@@ -186,7 +186,7 @@ static void deliver(struct connection *connection, struct iov_iter *to, bool kee
 void receive_trailer(struct connection *connection, int fd)
 {
     if (span_length(connection->rx_plain) == 0 && span_length(connection->rx_cipher) == 0 &&
-        connection->phase != CONNECTION_FAILED && pfswrap_seal_trailer_due(&connection->channel) &&
+        connection->phase != CONNECTION_FAILED && channel_trailer_due(&connection->channel) &&
         fill_now(connection, fd, 1) == 1) { /* it came together with the rest of its frame */
         size_t need;
         (void)receive_next(connection, fd, NULL, &need);
@@ -200,7 +200,7 @@ static size_t to_ask(const struct connection *connection, size_t room, size_t ne
     if (room > LOOK_AHEAD_MAX)
         room = LOOK_AHEAD_MAX;
     size_t frames = (room + PFSWRAP_SEAL_CHUNK_MAX - 1) / PFSWRAP_SEAL_CHUNK_MAX;
-    size_t bound = room + frames * PFSWRAP_SEAL_OVERHEAD + pfswrap_seal_trailer_due(&connection->channel);
+    size_t bound = room + frames * PFSWRAP_SEAL_OVERHEAD + channel_trailer_due(&connection->channel);
     return need > bound ? need - buffered : bound - buffered;
 }
 
@@ -296,7 +296,7 @@ long receive_some(struct connection *connection, int fd, struct iov_iter *to, bo
         receive_stream(connection, fd, to);
     }
     /* A program that only receives asks for new keys here. A sandbox may allow it no send. */
-    if (connection->phase == CONNECTION_OPEN && !process_sandboxed && pfswrap_seal_owes(&connection->channel))
+    if (connection->phase == CONNECTION_OPEN && !process_sandboxed && channel_owes(&connection->channel))
         send_owed(connection, fd);
     long count = (long)(to->passed - before);
     int error = connection->error;

@@ -24,7 +24,7 @@ enum {
 static bool next_is_whole(const struct connection *connection, int fd, bool *data, size_t *bytes)
 {
     uint8_t ahead[PEEK];
-    const size_t begin = pfswrap_seal_trailer_due(&connection->channel), body = begin + PREFIX;
+    const size_t begin = channel_trailer_due(&connection->channel), body = begin + PREFIX;
     if (transport_receive_waits())
         return false;
     const long count = raw_syscall(SYS_recvfrom, fd, ahead, sizeof ahead, MSG_PEEK | MSG_DONTWAIT, 0, 0);
@@ -80,7 +80,7 @@ static bool is_next_in_kernel(struct connection *connection, int fd, size_t *con
         span_length(connection->rx_cipher) > 0)
         return false;
     if (receive_next(connection, fd, NULL, &need) != STEP_WANT_READ ||
-        need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
+        need != (size_t)channel_trailer_due(&connection->channel) + PREFIX)
         return false; /* the stream's header has not come yet */
     const bool is_whole = next_is_whole(connection, fd, &data, &bytes);
     *control = is_whole && !data ? bytes : 0;
@@ -99,7 +99,7 @@ static bool is_control_in_kernel(const struct connection *connection, int fd, si
 {
     size_t bytes;
     bool data = false;
-    if (need != (size_t)pfswrap_seal_trailer_due(&connection->channel) + PREFIX)
+    if (need != (size_t)channel_trailer_due(&connection->channel) + PREFIX)
         return (size_t)transport_readable(fd) >= need; /* the stream's header */
     return next_is_whole(connection, fd, &data, &bytes) && !data;
 }
@@ -117,8 +117,8 @@ void receive_control(struct connection *connection, int fd)
         if (receive_fill(connection, fd, need - span_length(connection->rx_cipher)) <= 0)
             break;
     }
-    if (!receive_is_over(connection) && rehandshake_awaits_peer(channel_of_const(&connection->channel)) &&
-        transport_readable(fd) > pfswrap_seal_trailer_due(&connection->channel))
+    if (!receive_is_over(connection) && rehandshake_awaits_peer(&connection->channel) &&
+        transport_readable(fd) > channel_trailer_due(&connection->channel))
         receive_look_ahead(connection, fd, LOOK_AHEAD_MAX);
     receive_trailer(connection, fd);
 }

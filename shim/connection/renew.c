@@ -39,12 +39,12 @@ static int renew(struct connection *connection)
 
 int renew_before_question(struct connection *connection)
 {
-    return rehandshake_due(channel_of(&connection->channel)) ? renew(connection) : 0;
+    return rehandshake_due(&connection->channel) ? renew(connection) : 0;
 }
 
 int renew_before_answer(struct connection *connection)
 {
-    const struct channel *channel = channel_of(&connection->channel);
+    const struct channel *channel = &connection->channel;
     const bool may_begin = channel->role == PFSWRAP_SEAL_RESPONDER && channel->state == CHANNEL_OPEN &&
                            channel->renewal == RENEWAL_NONE;
     return may_begin ? renew(connection) : 0;
@@ -58,8 +58,8 @@ static const char *why_removed(struct connection *connection, const struct snaps
         return newest->policy->seal.on_removal == POLICY_REMOVAL_NOW ? renew_removed_reason : NULL;
     if (connection->phase != CONNECTION_OPEN)
         return NULL;
-    const int error = exchange_check_peer(channel_of(&connection->channel),
-                                          snapshot_config(newest, (size_t)(rule - newest->policy->rules)));
+    const int error =
+        exchange_check_peer(&connection->channel, snapshot_config(newest, (size_t)(rule - newest->policy->rules)));
     const bool is_peers = error == PFSWRAP_SEAL_E_PEER_UNKNOWN || error == PFSWRAP_SEAL_E_PEER_EXPIRED ||
                           error == PFSWRAP_SEAL_E_PEER_REFUSED;
     return is_peers ? pfswrap_seal_error_text(error) : NULL;

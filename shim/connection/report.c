@@ -53,7 +53,7 @@ void connection_report_opened(const struct connection *connection)
     struct line line;
     struct pfswrap_seal_info info;
     begin(&line, connection);
-    if (pfswrap_seal_describe(&connection->channel, &info) == 0) {
+    if (channel_describe(&connection->channel, &info) == 0) {
         add_peer(&line, &info);
         audit_add(&line.event, AUDIT_N("rekey", info.rekey));
     }
@@ -126,7 +126,7 @@ void connection_report_closed(const struct connection *connection, const char *e
     struct line line;
     struct pfswrap_seal_info info;
     begin(&line, connection);
-    if (pfswrap_seal_describe(&connection->channel, &info) == 0) {
+    if (channel_describe(&connection->channel, &info) == 0) {
         add_peer(&line, &info);
         audit_add(&line.event, AUDIT_N("rehandshakes", info.rehandshakes));
         audit_add(&line.event, AUDIT_N("sent_rekeys", (long long)(connection->sent.chunks / info.rekey)));

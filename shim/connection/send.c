@@ -64,7 +64,7 @@ int send_flush(struct connection *connection, int fd)
 
 void send_owed(struct connection *connection, int fd)
 {
-    while (pfswrap_seal_owes(&connection->channel)) {
+    while (channel_owes(&connection->channel)) {
         uint8_t *tx = connection_tx(connection);
         const uint32_t limit =
             span_length(connection->prehandshake) > 0 ? connection->prehandshake.begin : GATHER_AT;
@@ -73,6 +73,8 @@ void send_owed(struct connection *connection, int fd)
         int length = renew_before_question(connection);
         if (length == 0)
             length = frame_take(connection, tx + connection->tx.end, limit - connection->tx.end);
+        if (length == FRAME_NO_MEMORY && connection->phase == CONNECTION_OPEN)
+            return; /* new keys can wait */
         if (length < 0) {
             connection_fail_seal(connection, fd, length);
             return;
@@ -102,6 +104,7 @@ struct batch {
     uint32_t last_at;            /* where the last frame begins in the send buffer */
     size_t last_plain;           /* bytes of plaintext in it */
     uint32_t end;                /* where it ends in the send buffer */
+    struct channel_stream undo;  /* while `open`: the stream before it, else zero */
 };
 
 /* Commits the last frame: all of it will be sent. */
@@ -109,7 +112,7 @@ static void commit_last(struct connection *connection, struct batch *batch)
 {
     if (!batch->open)
         return;
-    (void)pfswrap_seal_sent(&connection->channel, NULL, batch->end - batch->last_at);
+    (void)channel_sent(&connection->channel, &batch->undo, NULL, batch->end - batch->last_at);
     counting_sent(connection, batch->last_plain);
     batch->open = false;
 }
@@ -122,13 +125,17 @@ static int seal_batch(struct connection *connection, uint8_t *tx, struct iov_ite
         size_t length, accepted;
         commit_last(connection, batch);
         const uint8_t *plain = next_chunk(from, tx + GATHER_AT, &length);
-        int frame = pfswrap_seal_begin(&connection->channel, plain, length, tx + batch->end, GATHER_AT - batch->end,
-                                       &accepted);
+        int frame = channel_begin(&connection->channel, &batch->undo, plain, length, tx + batch->end,
+                                  GATHER_AT - batch->end, &accepted);
         if (frame == PFSWRAP_SEAL_E_TAKE_FIRST && i > 0)
             return 0;
         if (frame < 0)
             return frame;
-        *batch = (struct batch){true, *from, batch->end, accepted, batch->end + (uint32_t)frame};
+        batch->open = true;
+        batch->before_last = *from;
+        batch->last_at = batch->end;
+        batch->last_plain = accepted;
+        batch->end += (uint32_t)frame;
         iov_iter_advance(from, accepted);
     }
     return 0;
@@ -152,7 +159,7 @@ static int settle_batch(struct connection *connection, uint8_t *tx, struct iov_i
         commit_last(connection, batch);
         connection->tx = (struct span){taken, batch->end};
     } else {
-        (void)pfswrap_seal_sent(&connection->channel, tx + batch->last_at, 0);
+        (void)channel_sent(&connection->channel, &batch->undo, tx + batch->last_at, 0);
         *from = batch->before_last;
         connection->tx = (struct span){taken, batch->last_at};
     }
@@ -182,6 +189,17 @@ static bool disable_nagle_once(struct connection *connection, int fd)
     return true;
 }
 
+/* Sends what comes before data. 0; -EAGAIN: not all of it was sent; -ENOBUFS: there is no memory for it now. */
+static int settle_owed(struct connection *connection, int fd)
+{
+    send_owed(connection, fd);
+    if (span_length(connection->tx) > 0)
+        return -EAGAIN;
+    return connection->phase == CONNECTION_OPEN && !connection->broken && channel_owes(&connection->channel)
+               ? -ENOBUFS
+               : 0;
+}
+
 /* Seals and sends batches until `from` is at its end, or the kernel takes no more. Returns as send_some(). */
 static int send_frames(struct connection *connection, int fd, struct iov_iter *from, int more)
 {
@@ -200,10 +218,10 @@ static int send_frames(struct connection *connection, int fd, struct iov_iter *f
         result = settle_batch(connection, tx, from, &batch, transport_send(fd, tx, batch.end, more));
         if (result != 0)
             return result;
-        if (pfswrap_seal_owes(&connection->channel)) {
-            send_owed(connection, fd);
-            if (span_length(connection->tx) > 0)
-                return -EAGAIN;
+        if (channel_owes(&connection->channel)) {
+            const int owed = settle_owed(connection, fd);
+            if (owed != 0)
+                return owed;
         }
     }
     return 0;
@@ -230,7 +248,7 @@ static int fill_prehandshake(struct connection *connection, struct iov_iter *fro
 static void look_at_the_clock(struct connection *connection, int fd)
 {
     const uint64_t now = (uint64_t)time(NULL);
-    pfswrap_seal_tick(&connection->channel, now);
+    channel_tick(&connection->channel, now);
     if (connection->looked_at == (uint32_t)now)
         return;
     connection->looked_at = (uint32_t)now;
@@ -258,11 +276,9 @@ int send_some(struct connection *connection, int fd, struct iov_iter *from, int 
     if (!send_flush(connection, fd))
         return -EAGAIN;
     look_at_the_clock(connection, fd);
-    if (connection->phase == CONNECTION_OPEN && pfswrap_seal_owes(&connection->channel)) {
-        send_owed(connection, fd);
-        if (span_length(connection->tx) > 0)
-            return -EAGAIN;
-    }
+    if (connection->phase == CONNECTION_OPEN && channel_owes(&connection->channel) &&
+        (result = settle_owed(connection, fd)) != 0)
+        return result;
     if (from->left > 0 && connection->phase == CONNECTION_OPEN && !connection->broken) {
         const bool no_delay = disable_nagle_once(connection, fd);
         result = send_frames(connection, fd, from, more);
@@ -287,15 +303,16 @@ void send_prehandshake(struct connection *connection, int fd)
     uint8_t *tx = connection_tx(connection);
     memcpy(plain, tx + connection->prehandshake.begin, length);
     connection->prehandshake = (struct span){0};
+    struct channel_stream undo;
     for (uint32_t done = 0; done < length && connection->phase == CONNECTION_OPEN;) {
         size_t accepted;
-        int frame = pfswrap_seal_begin(&connection->channel, plain + done, length - done, tx + connection->tx.end,
-                                       GATHER_AT - connection->tx.end, &accepted);
+        int frame = channel_begin(&connection->channel, &undo, plain + done, length - done, tx + connection->tx.end,
+                                  GATHER_AT - connection->tx.end, &accepted);
         if (frame < 0) {
             connection_fail_seal(connection, fd, frame);
             break;
         }
-        (void)pfswrap_seal_sent(&connection->channel, NULL, (size_t)frame);
+        (void)channel_sent(&connection->channel, &undo, NULL, (size_t)frame);
         counting_sent(connection, accepted);
         connection->tx.end += (uint32_t)frame;
         connection->tx_total += (uint32_t)frame;
@@ -311,10 +328,10 @@ bool send_finish(struct connection *connection, int fd)
         return true;
     if (handshake_is_under_way(connection))
         return false;
-    if (pfswrap_seal_close(&connection->channel) != 0)
+    if (channel_close(&connection->channel) != 0)
         return true;
     send_owed(connection, fd);
-    if (!send_flush(connection, fd) || pfswrap_seal_owes(&connection->channel))
+    if (!send_flush(connection, fd) || channel_owes(&connection->channel))
         return connection->broken || connection->phase == CONNECTION_FAILED;
     if (connection_holds_fin(connection) && !process_sandboxed && transport_unacknowledged(fd) > 0)
         return false;

@@ -13,9 +13,7 @@ int channel_fail(struct channel *channel, int error)
     channel->error = error;
     sodium_memzero(&channel->push, sizeof channel->push);
     sodium_memzero(&channel->pull, sizeof channel->pull);
-    sodium_memzero(&channel->undo, sizeof channel->undo);
     sodium_memzero(channel->next_key, sizeof channel->next_key);
-    sodium_memzero(&channel->noise, sizeof channel->noise);
     return error;
 }
 
@@ -119,23 +117,14 @@ static int init_initiator(struct channel *channel, const struct pfswrap_seal_con
     return 0;
 }
 
-int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
-                      const struct pfswrap_seal_config *config, const uint8_t *binding, size_t binding_length,
-                      unsigned candidate, uint64_t now)
+int channel_init(struct channel *channel, enum pfswrap_seal_role role, const struct pfswrap_seal_config *config,
+                 unsigned candidate, uint64_t now)
 {
-    struct channel *channel = channel_of(seal);
     int result = 0;
 
-    if (seal == NULL)
+    memset(channel, 0, sizeof *channel);
+    if (!channel_config_is_valid(config) || (role != PFSWRAP_SEAL_INITIATOR && role != PFSWRAP_SEAL_RESPONDER))
         return PFSWRAP_SEAL_E_ARGUMENT;
-    memset(seal, 0, sizeof *seal);
-    if (!channel_config_is_valid(config) || binding_length > sizeof channel->binding ||
-        (binding == NULL && binding_length > 0) ||
-        (role != PFSWRAP_SEAL_INITIATOR && role != PFSWRAP_SEAL_RESPONDER))
-        return PFSWRAP_SEAL_E_ARGUMENT;
-    if (binding_length > 0)
-        memcpy(channel->binding, binding, binding_length);
-    channel->binding_length = (uint8_t)binding_length;
     channel->role = (uint8_t)role;
     channel->now = now;
     channel->rekey = config->rekey > 0 ? config->rekey : 1;
@@ -149,55 +138,32 @@ int pfswrap_seal_init(struct pfswrap_seal *seal, enum pfswrap_seal_role role,
     else if (result == 0)
         channel->state = CHANNEL_AWAIT_1;
     if (result != 0) {
-        sodium_memzero(seal, sizeof *seal);
+        sodium_memzero(channel, sizeof *channel);
         return result;
     }
     channel->layout = CHANNEL_LAYOUT;
     return 0;
 }
 
-bool pfswrap_seal_has_post_quantum(void)
+void channel_tick(struct channel *channel, uint64_t now)
 {
-    return mlkem_is_available();
-}
-
-void pfswrap_seal_tick(struct pfswrap_seal *seal, uint64_t now)
-{
-    struct channel *channel = channel_of(seal);
-
     if (channel_check(channel) == 0)
         channel->now = now;
 }
 
-bool pfswrap_seal_ready(const struct pfswrap_seal *seal)
+bool channel_ready(const struct channel *channel)
 {
-    const struct channel *channel = channel_of_const(seal);
-
     return channel_check(channel) == 0 && channel_may_send(channel);
 }
 
-int pfswrap_seal_error(const struct pfswrap_seal *seal)
+void channel_poison(struct channel *channel)
 {
-    return channel_check(channel_of_const(seal));
-}
-
-void pfswrap_seal_poison(struct pfswrap_seal *seal)
-{
-    struct channel *channel = channel_of(seal);
-
     if (channel_check(channel) == 0)
         (void)channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
 }
 
-void pfswrap_seal_wipe(struct pfswrap_seal *seal)
+int channel_end(struct channel *channel)
 {
-    if (seal != NULL)
-        sodium_memzero(seal, sizeof *seal);
-}
-
-int pfswrap_seal_end(struct pfswrap_seal *seal)
-{
-    struct channel *channel = channel_of(seal);
     const int error = channel_check(channel);
 
     if (error != 0 || channel->final_received)
@@ -205,25 +171,8 @@ int pfswrap_seal_end(struct pfswrap_seal *seal)
     return channel_fail(channel, PFSWRAP_SEAL_E_TRUNCATED);
 }
 
-size_t pfswrap_seal_channel_bytes(void)
+int channel_describe(const struct channel *channel, struct pfswrap_seal_info *info)
 {
-    return sizeof(struct pfswrap_seal);
-}
-
-size_t pfswrap_seal_config_bytes(void)
-{
-    return sizeof(struct pfswrap_seal_config);
-}
-
-size_t pfswrap_seal_info_bytes(void)
-{
-    return sizeof(struct pfswrap_seal_info);
-}
-
-int pfswrap_seal_describe(const struct pfswrap_seal *seal, struct pfswrap_seal_info *info)
-{
-    const struct channel *channel = channel_of_const(seal);
-
     if (info == NULL)
         return PFSWRAP_SEAL_E_ARGUMENT;
     memset(info, 0, sizeof *info);
@@ -252,12 +201,12 @@ static bool is_bool(const bool *flag)
     return byte <= 1;
 }
 
-static bool is_sane(const struct channel *channel)
+bool channel_is_sane(const struct channel *channel)
 {
     const bool *const flags[] = {
-        &channel->begun,          &channel->header_owed, &channel->confirm_owed,       &channel->closing,
-        &channel->final_sent,     &channel->trailer_due, &channel->anything_received,  &channel->was_ready,
-        &channel->final_received, &channel->overdue,     &channel->noise.kem_received,
+        &channel->begun,          &channel->header_owed, &channel->confirm_owed,      &channel->closing,
+        &channel->final_sent,     &channel->trailer_due, &channel->anything_received, &channel->was_ready,
+        &channel->final_received, &channel->overdue,
     };
 
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -267,17 +216,14 @@ static bool is_sane(const struct channel *channel)
            channel->state <= CHANNEL_FAILED && (channel->state == CHANNEL_FAILED) == (channel->error < 0) &&
            channel->error <= 0 &&
            (channel->role == PFSWRAP_SEAL_INITIATOR || channel->role == PFSWRAP_SEAL_RESPONDER) &&
-           channel->pattern < NOISE_PATTERNS && channel->noise.pattern < NOISE_PATTERNS &&
-           channel->renewal <= RENEWAL_SWITCH && channel->binding_length <= sizeof channel->binding &&
-           channel->rekey > 0 && channel->transport_max > PFSWRAP_SEAL_BEGIN_OVERHEAD &&
+           channel->pattern < NOISE_PATTERNS && channel->renewal <= RENEWAL_SWITCH && channel->rekey > 0 &&
+           channel->transport_max > PFSWRAP_SEAL_BEGIN_OVERHEAD &&
            channel->begun_length <= PFSWRAP_SEAL_FRAME_MAX + PFSWRAP_SEAL_HEADER_BYTES &&
            channel->unsent <= channel->begun_length && !channel->begun &&
            memchr(channel->peer_name, '\0', sizeof channel->peer_name) != NULL;
 }
 
-bool pfswrap_seal_is_sane(const struct pfswrap_seal *seal)
+bool channel_noise_is_sane(const struct noise_handshake *noise)
 {
-    const struct channel *channel = channel_of_const(seal);
-
-    return channel != NULL && is_sane(channel);
+    return is_bool(&noise->kem_received) && noise->pattern < NOISE_PATTERNS;
 }

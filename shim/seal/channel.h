@@ -1,8 +1,11 @@
 /*
- * The state of a channel, which is behind the public struct pfswrap_seal, and functions that several files use.
- * handshake.c makes the first keys, sender.c and opener.c send and receive, rehandshake.c replaces the keys, and
- * limits.c ends a connection whose keys are not replaced. No pointer may be added to the state, because it is moved
- * between processes.
+ * The state of a channel, and functions that several files use. handshake.c makes the first keys, sender.c and
+ * opener.c send and receive, rehandshake.c replaces the keys, and limits.c ends a connection whose keys are not
+ * replaced. No pointer may be added to the state, because it is moved between processes.
+ *
+ * The state of a Noise handshake is apart from the channel, since it is three times as long and needed only between
+ * two messages. Callers that have many channels keep it elsewhere, and pass it. The public struct pfswrap_seal has
+ * both (seal.c).
  */
 #ifndef PFSWRAP_SEAL_CHANNEL_H
 #define PFSWRAP_SEAL_CHANNEL_H
@@ -16,7 +19,7 @@
 #include "seal/noise.h"
 
 enum {
-    CHANNEL_LAYOUT = 0x70667303, /* to be changed whenever struct channel is */
+    CHANNEL_LAYOUT = 0x70667304, /* to be changed whenever struct channel is */
     CHANNEL_SALT_BYTES = 8,
     CHANNEL_KEY_ID_BYTES = 8,
     CHANNEL_PREAMBLE_BYTES = PFSWRAP_SEAL_MAGIC_BYTES + 4 + CHANNEL_SALT_BYTES + CHANNEL_KEY_ID_BYTES,
@@ -89,10 +92,8 @@ struct __attribute__((may_alias)) channel {
     bool was_ready;         /* describe() has an answer, even after an error */
     bool overdue;           /* a frame has passed since the re-handshake was due */
     uint8_t recent;         /* re-handshakes that count for their rate limit */
-    uint8_t binding_length;
-    uint16_t begun_length; /* bytes of the frame that was begun, header included */
-    uint16_t unsent;       /* bytes of a committed frame that the transport has not taken */
-    uint16_t begun_plaintext;
+    uint16_t begun_length;  /* bytes of the frame that was begun, header included */
+    uint16_t unsent;        /* bytes of a committed frame that the transport has not taken */
     uint32_t rekey, rehandshake_seconds, rehandshakes, transport_max;
     uint32_t overdue_for; /* seconds during which frames have passed since then */
     uint64_t now, keyed_at, volume, rehandshake_bytes;
@@ -102,21 +103,36 @@ struct __attribute__((may_alias)) channel {
     int64_t peer_not_after; /* the last second in which the peer's key is valid */
 
     struct channel_stream push, pull;
-    struct channel_stream undo;                /* `push` before the frame that was begun, else zero */
     uint8_t header[PFSWRAP_SEAL_HEADER_BYTES]; /* of the own stream that an exchange of keys begins; not secret */
     uint8_t next_key[PFSWRAP_KEY_BYTES];       /* of the peer's direction until its header is received, else zero */
 
-    uint8_t binding[PFSWRAP_SEAL_BINDING_MAX];
     uint8_t own_static[PFSWRAP_KEY_BYTES], peer_static[PFSWRAP_KEY_BYTES];
     uint8_t psk_id[KEYRING_PSK_ID_BYTES];
     uint8_t hash[PFSWRAP_SEAL_HASH_BYTES]; /* of the last complete handshake */
     char peer_name[PFSWRAP_NAME_BYTES];
-
-    struct noise_handshake noise; /* zero except during a handshake */
 };
 
-_Static_assert(sizeof(struct channel) <= sizeof(struct pfswrap_seal), "a channel fits its public block");
-_Static_assert(_Alignof(struct channel) <= _Alignof(struct pfswrap_seal), "and its alignment");
+/* What both sides must have in common, as the caller says. Used in the first handshake only. */
+struct channel_binding {
+    uint8_t length;
+    uint8_t bytes[PFSWRAP_SEAL_BINDING_MAX];
+};
+
+/* What the public block consists of. */
+struct __attribute__((may_alias)) channel_block {
+    struct channel channel;
+    struct channel_stream undo;   /* `push` before the frame that was begun, else zero */
+    struct noise_handshake noise; /* zero except during an exchange of keys */
+    struct channel_binding binding;
+};
+
+_Static_assert(sizeof(struct channel_block) <= sizeof(struct pfswrap_seal), "a channel fits its public block");
+_Static_assert(_Alignof(struct channel_block) <= _Alignof(struct pfswrap_seal), "and its alignment");
+
+static inline struct channel_block *channel_block_of(struct pfswrap_seal *seal)
+{
+    return (struct channel_block *)(void *)seal;
+}
 
 static inline struct channel *channel_of(struct pfswrap_seal *seal)
 {
@@ -156,14 +172,34 @@ static inline bool channel_may_send(const struct channel *channel)
 
 /*
  * Memory of the caller's for the messages of handshakes: CHANNEL_SCRATCH_BYTES, or NULL, and a stack for ML-KEM.
- * Without them, it is taken from the caller's stack: 5 KiB, and 32 KiB more in hybrid patterns.
+ * Without them, it is taken from the caller's stack: 5 KiB, and 32 KiB more in hybrid patterns. `noise` is not
+ * optional: channel_takes_message() and channel_opens_message() say when it is needed, and channel_is_exchanging()
+ * whether the next message needs the same again. When that is false, the caller wipes it. `binding` may be NULL.
  */
 struct channel_room {
     uint8_t *scratch;
     struct mlkem_stack stack;
+    struct noise_handshake *noise;
+    const struct channel_binding *binding;
 };
 
-/* Ends the channel with `error`, wipes every secret, and returns `error`. */
+/* Whether an exchange of keys is between its two messages, so that the state of the Noise handshake is needed. */
+static inline bool channel_is_exchanging(const struct channel *channel)
+{
+    return channel->state == CHANNEL_AWAIT_2 || channel->state == CHANNEL_SEND_2 ||
+           (channel->state != CHANNEL_FAILED &&
+            (channel->renewal == RENEWAL_ASKED ||
+             (channel->renewal == RENEWAL_ANSWER && channel->role == PFSWRAP_SEAL_RESPONDER)));
+}
+
+/*
+ * seal.c, for calls with a public block and a room of the caller's. What the block has for the room; NULL has
+ * nothing. After the call: wipes what a handshake that has failed leaves in the block, and returns `result`.
+ */
+struct channel_room channel_room_of(struct pfswrap_seal *seal);
+int channel_settle(struct pfswrap_seal *seal, int result);
+
+/* Ends the channel with `error`, wipes its secrets, and returns `error`. */
 int channel_fail(struct channel *channel, int error);
 
 /*
@@ -180,10 +216,10 @@ static inline int channel_check(const struct channel *channel)
 
 /*
  * handshake.c: the first messages, before the streams. take returns the length of the message in `out` (0: there is
- * none), open returns an event; both may return an error. `stack` is for ML-KEM (mlkem.h).
+ * none), open returns an event; both may return an error.
  */
 int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config,
-                   const struct mlkem_stack *stack, uint8_t *out);
+                   const struct channel_room *room, uint8_t *out);
 int handshake_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
                    size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened);
 
@@ -210,21 +246,22 @@ void exchange_draw(struct exchange_random *random, bool with_salt);
 /*
  * exchange.c: the Noise messages of handshakes and re-handshakes. Functions that write return the message's length,
  * those that read return 0; both may return an error. Message 2 completes the exchange: it fills *keys,
- * channel->hash and everything that both sides have agreed on. `bytes` is memory for a payload,
- * CHANNEL_HYBRID_MESSAGE_MAX bytes, `stack` is for ML-KEM.
+ * channel->hash and everything that both sides have agreed on, and wipes room->noise. `bytes` is memory for a
+ * payload, CHANNEL_HYBRID_MESSAGE_MAX bytes.
  * exchange_check_peer() decides whether the keys of both sides are still good: 0 or an error.
  */
 size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config);
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                     size_t prologue_length, const struct exchange_random *random, const struct mlkem_stack *stack,
+                     size_t prologue_length, const struct exchange_random *random, const struct channel_room *room,
                      uint8_t *out);
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                    size_t prologue_length, const uint8_t *message, size_t length, uint8_t *bytes);
+                    size_t prologue_length, const uint8_t *message, size_t length, const struct channel_room *room,
+                    uint8_t *bytes);
 int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config,
-                     const struct exchange_random *random, const struct mlkem_stack *stack, uint8_t *out,
+                     const struct exchange_random *random, const struct channel_room *room, uint8_t *out,
                      struct exchange_keys *keys);
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
-                    size_t length, const struct mlkem_stack *stack, struct exchange_keys *keys, uint8_t *bytes);
+                    size_t length, const struct channel_room *room, struct exchange_keys *keys, uint8_t *bytes);
 int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_config *config);
 
 /*
@@ -246,38 +283,56 @@ void limits_count_rehandshake(struct channel *channel);
  * rehandshake.c: whether an initiator should begin a re-handshake; whether a frame of the peer is due for one, so
  * that a program that only sends has to look for it; writes the frame that must be sent and returns its length (0:
  * there is none) or an error; and reads the plaintext of a frame of type 1 or 2, and returns 0 or an error. `bytes`
- * has CHANNEL_HYBRID_MESSAGE_MAX bytes, `stack` is for ML-KEM.
+ * has CHANNEL_HYBRID_MESSAGE_MAX bytes.
  */
 bool rehandshake_due(const struct channel *channel);
 bool rehandshake_awaits_peer(const struct channel *channel);
 int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config,
-                     const struct mlkem_stack *stack, uint8_t *out);
+                     const struct channel_room *room, uint8_t *out);
 int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
-                     const uint8_t *plaintext, size_t length, const struct mlkem_stack *stack, uint8_t *bytes);
+                     const uint8_t *plaintext, size_t length, const struct channel_room *room, uint8_t *bytes);
 
 /* Ends a re-handshake that cannot be completed, because one direction has been closed. */
 void rehandshake_abandon(struct channel *channel);
 
 /*
- * opener.c: pfswrap_seal_open() and pfswrap_seal_open_in_place() with memory of the caller's for the messages of
- * handshakes. channel_needs_scratch(): whether the next bytes are such a message. channel_opens_with_mlkem():
- * whether reading them takes ML-KEM, too.
+ * The functions of pfswrap/seal.h for a channel whose other parts are elsewhere. begin saves the sender's stream in
+ * *undo, and the sent that follows wipes it. channel_noise_is_sane() is the part of pfswrap_seal_is_sane() for the
+ * state of a handshake.
  */
-bool channel_needs_scratch(const struct pfswrap_seal *seal, const uint8_t *in, size_t available);
-bool channel_opens_with_mlkem(const struct pfswrap_seal *seal, const uint8_t *in, size_t available);
-int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+int channel_init(struct channel *channel, enum pfswrap_seal_role role, const struct pfswrap_seal_config *config,
+                 unsigned candidate, uint64_t now);
+void channel_tick(struct channel *channel, uint64_t now);
+bool channel_ready(const struct channel *channel);
+bool channel_owes(const struct channel *channel);
+bool channel_trailer_due(const struct channel *channel);
+int channel_describe(const struct channel *channel, struct pfswrap_seal_info *info);
+bool channel_is_sane(const struct channel *channel);
+bool channel_noise_is_sane(const struct noise_handshake *noise);
+int channel_begin(struct channel *channel, struct channel_stream *undo, const void *data, size_t length,
+                  uint8_t *out, size_t size, size_t *accepted);
+int channel_sent(struct channel *channel, struct channel_stream *undo, uint8_t *out, size_t taken);
+int channel_close(struct channel *channel);
+int channel_end(struct channel *channel);
+void channel_poison(struct channel *channel);
+int channel_take(struct channel *channel, const struct pfswrap_seal_config *config, const struct channel_room *room,
+                 uint8_t *out, size_t size);
+int channel_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
                  size_t available, uint8_t *out, size_t size, const struct channel_room *room,
                  struct pfswrap_seal_opened *opened);
-int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+int channel_open_in_place(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *in,
                           size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened);
 
 /*
- * sender.c: pfswrap_seal_take() with a stack for ML-KEM, and whether the next call needs it: in hybrid patterns for
- * each message, and not for the confirm and FINAL.
+ * What a call with these bytes needs of its room. channel_needs_scratch(): they are a message of a handshake, or
+ * will be. channel_opens_message(): reading them takes the state of a Noise handshake; channel_opens_with_mlkem():
+ * and ML-KEM. channel_takes_message() and channel_takes_with_mlkem(): the same for the next channel_take().
  */
-bool channel_takes_with_mlkem(const struct pfswrap_seal *seal);
-int channel_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config,
-                 const struct mlkem_stack *stack, uint8_t *out, size_t size);
+bool channel_needs_scratch(const struct channel *channel, const uint8_t *in, size_t available);
+bool channel_opens_message(const struct channel *channel, const uint8_t *in, size_t available);
+bool channel_opens_with_mlkem(const struct channel *channel, const uint8_t *in, size_t available);
+bool channel_takes_message(const struct channel *channel);
+bool channel_takes_with_mlkem(const struct channel *channel);
 
 /* stream.c: single frames. A stream begins with a header of random bytes; so the sender's side begins as the
  * receiver's. */

@@ -60,14 +60,14 @@ void exchange_draw(struct exchange_random *random, bool with_salt)
 
 /* The ephemeral key for the message that comes next, and the header of the stream that follows the exchange. */
 static int use_random(struct channel *channel, const struct exchange_random *random,
-                      const struct mlkem_stack *stack)
+                      const struct channel_room *room)
 {
     memcpy(channel->header, random->header, sizeof channel->header);
-    return noise_use_ephemeral(&channel->noise, random->e, stack);
+    return noise_use_ephemeral(room->noise, random->e, &room->stack);
 }
 
 int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                     size_t prologue_length, const struct exchange_random *random, const struct mlkem_stack *stack,
+                     size_t prologue_length, const struct exchange_random *random, const struct channel_room *room,
                      uint8_t *out)
 {
     uint8_t payload[PAYLOAD_REKEY_BYTES + PFSWRAP_KEYRING_PSKS_MAX * PAYLOAD_PSK_ID_BYTES];
@@ -81,10 +81,10 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
         for (size_t i = 0; i < config->keyring->psk_count; i++)
             if (psk_is_usable(channel, &config->keyring->psks[i]))
                 length += payload_write_psk_id(payload + length, config->keyring->psks[i].id);
-    noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
-    result = use_random(channel, random, stack);
+    noise_start(room->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
+    result = use_random(channel, random, room);
     if (result == 0)
-        result = noise_write_1(&channel->noise, secret, channel->own_static, payload, length, out);
+        result = noise_write_1(room->noise, secret, channel->own_static, payload, length, out);
     return result != 0 ? error_of(result) : (int)(noise_overhead_1(pattern_of(channel)) + length);
 }
 
@@ -131,10 +131,10 @@ int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_confi
     return result;
 }
 
-/* Decides whether a client is admitted whose static key, if it has one, was just authenticated. 0 or an error. */
-static int admit_client(struct channel *channel, const struct pfswrap_seal_config *config)
+/* Decides whether a client is admitted whose static key `key`, if it has one, was just authenticated. 0 or an
+ * error. */
+static int admit_client(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *key)
 {
-    const uint8_t *key = channel->noise.rs;
 
     if (noise_pattern_has_client_key(pattern_of(channel))) {
         if (channel->was_ready && memcmp(key, channel->peer_static, sizeof channel->peer_static) != 0)
@@ -166,7 +166,8 @@ static void agree_rekey(struct channel *channel, const struct payload *payload)
 }
 
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
-                    size_t prologue_length, const uint8_t *message, size_t length, uint8_t *bytes)
+                    size_t prologue_length, const uint8_t *message, size_t length, const struct channel_room *room,
+                    uint8_t *bytes)
 {
     struct payload payload;
     const uint8_t *secret;
@@ -174,28 +175,28 @@ int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *c
 
     if ((result = own_secret(channel, config, &secret)) != 0)
         return result;
-    noise_start(&channel->noise, pattern_of(channel), prologue, prologue_length, channel->own_static);
-    if ((result = noise_read_1(&channel->noise, secret, message, length, bytes)) < 0)
+    noise_start(room->noise, pattern_of(channel), prologue, prologue_length, channel->own_static);
+    if ((result = noise_read_1(room->noise, secret, message, length, bytes)) < 0)
         return error_of(result);
     if (payload_read(&payload, bytes, (size_t)result) != 0)
         return PFSWRAP_SEAL_E_PAYLOAD;
     agree_rekey(channel, &payload);
     if (noise_pattern_has_psk(pattern_of(channel)) && (result = choose_psk(channel, config, &payload)) != 0)
         return result;
-    return admit_client(channel, config);
+    return admit_client(channel, config, room->noise->rs);
 }
 
-static void complete(struct channel *channel, struct exchange_keys *keys)
+static void complete(struct channel *channel, struct noise_handshake *noise, struct exchange_keys *keys)
 {
     const bool initiator = channel->role == PFSWRAP_SEAL_INITIATOR;
 
-    noise_split(&channel->noise.symmetric, initiator ? keys->own : keys->peer, initiator ? keys->peer : keys->own);
-    memcpy(channel->hash, channel->noise.symmetric.h, sizeof channel->hash);
-    sodium_memzero(&channel->noise, sizeof channel->noise);
+    noise_split(&noise->symmetric, initiator ? keys->own : keys->peer, initiator ? keys->peer : keys->own);
+    memcpy(channel->hash, noise->symmetric.h, sizeof channel->hash);
+    sodium_memzero(noise, sizeof *noise);
 }
 
 int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *config,
-                     const struct exchange_random *random, const struct mlkem_stack *stack, uint8_t *out,
+                     const struct exchange_random *random, const struct channel_room *room, uint8_t *out,
                      struct exchange_keys *keys)
 {
     const struct keyring_psk *psk = NULL;
@@ -206,17 +207,17 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
     if (noise_pattern_has_psk(pattern_of(channel)) &&
         (psk = keyring_find_psk(config->keyring, channel->psk_id)) == NULL)
         return PFSWRAP_SEAL_E_PSK_UNKNOWN;
-    result = use_random(channel, random, stack);
+    result = use_random(channel, random, room);
     if (result == 0)
-        result = noise_write_2(&channel->noise, psk != NULL ? psk->key : NULL, payload, length, out);
+        result = noise_write_2(room->noise, psk != NULL ? psk->key : NULL, payload, length, out);
     if (result != 0)
         return error_of(result);
-    complete(channel, keys);
+    complete(channel, room->noise, keys);
     return (int)(noise_overhead_2(pattern_of(channel)) + length);
 }
 
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
-                    size_t length, const struct mlkem_stack *stack, struct exchange_keys *keys, uint8_t *bytes)
+                    size_t length, const struct channel_room *room, struct exchange_keys *keys, uint8_t *bytes)
 {
     const uint8_t *psks[PFSWRAP_KEYRING_PSKS_MAX];
     struct payload payload;
@@ -228,8 +229,8 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
         return result;
     for (size_t i = 0; i < config->keyring->psk_count; i++)
         psks[i] = config->keyring->psks[i].key;
-    result = noise_read_2(&channel->noise, secret, psks, config->keyring->psk_count, &psk, message, length, bytes,
-                          stack);
+    result = noise_read_2(room->noise, secret, psks, config->keyring->psk_count, &psk, message, length, bytes,
+                          &room->stack);
     if (result < 0)
         return error_of(result);
     if (payload_read(&payload, bytes, (size_t)result) != 0)
@@ -237,6 +238,6 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
     agree_rekey(channel, &payload);
     if (noise_pattern_has_psk(pattern_of(channel)))
         memcpy(channel->psk_id, config->keyring->psks[psk].id, sizeof channel->psk_id);
-    complete(channel, keys);
+    complete(channel, room->noise, keys);
     return 0;
 }

@@ -38,10 +38,11 @@ static void compute_key_id(uint8_t id[CHANNEL_KEY_ID_BYTES], const uint8_t *prea
 }
 
 /* The preamble, and service and binding with their lengths, so that different values make different prologues. */
-static size_t write_prologue(const struct channel *channel, const struct pfswrap_seal_config *config,
+static size_t write_prologue(const struct channel_binding *binding, const struct pfswrap_seal_config *config,
                              const uint8_t *preamble, uint8_t prologue[PROLOGUE_MAX])
 {
     const size_t service_length = config->service != NULL ? strlen(config->service) : 0;
+    const uint8_t binding_length = binding != NULL ? binding->length : 0;
     uint8_t *at = prologue;
 
     memcpy(at, preamble, CHANNEL_PREAMBLE_BYTES);
@@ -49,14 +50,15 @@ static size_t write_prologue(const struct channel *channel, const struct pfswrap
     *at++ = (uint8_t)service_length;
     for (size_t i = 0; i < service_length; i++)
         *at++ = (uint8_t)config->service[i];
-    *at++ = channel->binding_length;
-    memcpy(at, channel->binding, channel->binding_length);
-    at += channel->binding_length;
+    *at++ = binding_length;
+    if (binding_length > 0)
+        memcpy(at, binding->bytes, binding_length);
+    at += binding_length;
     return (size_t)(at - prologue);
 }
 
 static int take_message_1(struct channel *channel, const struct pfswrap_seal_config *config,
-                          const struct mlkem_stack *stack, uint8_t *out)
+                          const struct channel_room *room, uint8_t *out)
 {
     const size_t length = exchange_length_1(channel, config);
     uint8_t prologue[PROLOGUE_MAX];
@@ -72,9 +74,9 @@ static int take_message_1(struct channel *channel, const struct pfswrap_seal_con
     out[PREAMBLE_LENGTH + 1] = (uint8_t)length;
     memcpy(out + PREAMBLE_SALT, random.salt, sizeof random.salt);
     compute_key_id(out + PREAMBLE_KEY_ID, out, channel->peer_static);
-    prologue_length = write_prologue(channel, config, out, prologue);
+    prologue_length = write_prologue(room->binding, config, out, prologue);
     result =
-        exchange_write_1(channel, config, prologue, prologue_length, &random, stack, out + CHANNEL_PREAMBLE_BYTES);
+        exchange_write_1(channel, config, prologue, prologue_length, &random, room, out + CHANNEL_PREAMBLE_BYTES);
     sodium_memzero(&random, sizeof random);
     if (result < 0)
         return result;
@@ -83,14 +85,14 @@ static int take_message_1(struct channel *channel, const struct pfswrap_seal_con
 }
 
 static int take_message_2(struct channel *channel, const struct pfswrap_seal_config *config,
-                          const struct mlkem_stack *stack, uint8_t *out)
+                          const struct channel_room *room, uint8_t *out)
 {
     struct exchange_random random;
     struct exchange_keys keys;
     int length;
 
     exchange_draw(&random, false);
-    length = exchange_write_2(channel, config, &random, stack, out + 2, &keys);
+    length = exchange_write_2(channel, config, &random, room, out + 2, &keys);
     sodium_memzero(&random, sizeof random);
     if (length < 0)
         return length;
@@ -106,13 +108,13 @@ static int take_message_2(struct channel *channel, const struct pfswrap_seal_con
 }
 
 int handshake_take(struct channel *channel, const struct pfswrap_seal_config *config,
-                   const struct mlkem_stack *stack, uint8_t *out)
+                   const struct channel_room *room, uint8_t *out)
 {
     switch ((enum channel_state)channel->state) {
     case CHANNEL_SEND_1:
-        return take_message_1(channel, config, stack, out);
+        return take_message_1(channel, config, room, out);
     case CHANNEL_SEND_2:
-        return take_message_2(channel, config, stack, out);
+        return take_message_2(channel, config, room, out);
     case CHANNEL_AWAIT_1:
     case CHANNEL_AWAIT_2:
     case CHANNEL_AWAIT_HEADER:
@@ -186,7 +188,7 @@ static int read_preamble(const struct pfswrap_seal_config *config, const uint8_t
 }
 
 static int open_message_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
-                          size_t available, uint8_t *scratch, struct pfswrap_seal_opened *opened)
+                          size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     uint8_t prologue[PROLOGUE_MAX];
     size_t length = 0;
@@ -199,8 +201,8 @@ static int open_message_1(struct channel *channel, const struct pfswrap_seal_con
     if (available < CHANNEL_PREAMBLE_BYTES + length)
         return channel_more(opened, CHANNEL_PREAMBLE_BYTES + length);
     channel->pattern = in[PREAMBLE_PATTERN];
-    result = exchange_read_1(channel, config, prologue, write_prologue(channel, config, in, prologue),
-                             in + CHANNEL_PREAMBLE_BYTES, length, scratch);
+    result = exchange_read_1(channel, config, prologue, write_prologue(room->binding, config, in, prologue),
+                             in + CHANNEL_PREAMBLE_BYTES, length, room, room->scratch);
     if (result != 0)
         return result;
     opened->consumed = CHANNEL_PREAMBLE_BYTES + length;
@@ -222,7 +224,7 @@ static int open_message_2(struct channel *channel, const struct pfswrap_seal_con
         return PFSWRAP_SEAL_E_MESSAGE_LENGTH;
     if (available < 2 + length)
         return channel_more(opened, 2 + length);
-    if ((result = exchange_read_2(channel, config, in + 2, length, &room->stack, &keys, room->scratch)) != 0)
+    if ((result = exchange_read_2(channel, config, in + 2, length, room, &keys, room->scratch)) != 0)
         return result;
     stream_start(&channel->push, channel->header, keys.own);
     memcpy(channel->next_key, keys.peer, sizeof channel->next_key);
@@ -253,7 +255,7 @@ int handshake_open(struct channel *channel, const struct pfswrap_seal_config *co
 {
     switch ((enum channel_state)channel->state) {
     case CHANNEL_AWAIT_1:
-        return open_message_1(channel, config, in, available, room->scratch, opened);
+        return open_message_1(channel, config, in, available, room, opened);
     case CHANNEL_AWAIT_2:
         return open_message_2(channel, config, in, available, room, opened);
     case CHANNEL_AWAIT_HEADER:

@@ -34,9 +34,8 @@ static int open_control(struct channel *channel, const struct pfswrap_seal_confi
     if (result == STREAM_OPENED_FINAL) {
         result = PFSWRAP_SEAL_E_FINAL;
     } else if (result == 0) {
-        result =
-            rehandshake_open(channel, config, (enum frame_type)frame[0], plaintext, length - CHANNEL_CIPHERTEXT_MIN,
-                             &room->stack, room->scratch + CHANNEL_CONTROL_MAX);
+        result = rehandshake_open(channel, config, (enum frame_type)frame[0], plaintext,
+                                  length - CHANNEL_CIPHERTEXT_MIN, room, room->scratch + CHANNEL_CONTROL_MAX);
     }
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     return result == 0 ? PFSWRAP_SEAL_PROGRESS : result;
@@ -158,18 +157,21 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
     return result;
 }
 
-bool channel_needs_scratch(const struct pfswrap_seal *seal, const uint8_t *in, size_t available)
+bool channel_needs_scratch(const struct channel *channel, const uint8_t *in, size_t available)
 {
-    const struct channel *channel = channel_of_const(seal);
     const size_t type = channel->trailer_due ? 1 : 0;
 
     return (channel->state != CHANNEL_OPEN && channel->state != CHANNEL_AWAIT_CONFIRM) ||
            (available > type && in[type] != FRAME_DATA);
 }
 
-bool channel_opens_with_mlkem(const struct pfswrap_seal *seal, const uint8_t *in, size_t available)
+bool channel_opens_message(const struct channel *channel, const uint8_t *in, size_t available)
 {
-    const struct channel *channel = channel_of_const(seal);
+    return channel->state != CHANNEL_AWAIT_HEADER && channel_needs_scratch(channel, in, available);
+}
+
+bool channel_opens_with_mlkem(const struct channel *channel, const uint8_t *in, size_t available)
+{
     const size_t type = channel->trailer_due ? 1 : 0;
 
     return channel->role == PFSWRAP_SEAL_INITIATOR && channel_is_hybrid(channel) &&
@@ -184,22 +186,21 @@ bool channel_opens_with_mlkem(const struct pfswrap_seal *seal, const uint8_t *in
 #define NO_COPY __attribute__((noinline))
 #endif
 
-static NO_COPY int open_on_stack(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config,
+static NO_COPY int open_on_stack(struct channel *channel, const struct pfswrap_seal_config *config,
                                  const uint8_t *in, size_t available, uint8_t *out, size_t size,
                                  const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     uint8_t scratch[CHANNEL_SCRATCH_BYTES];
-    const struct channel_room whole = {scratch, room->stack};
+    const struct channel_room whole = {scratch, room->stack, room->noise, room->binding};
 
-    return channel_open(seal, config, in, available, out, size, &whole, opened);
+    return channel_open(channel, config, in, available, out, size, &whole, opened);
 }
 
-int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
+int channel_open(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *in,
                  size_t available, uint8_t *out, size_t size, const struct channel_room *room,
                  struct pfswrap_seal_opened *opened)
 {
     static const uint8_t no_input[1];
-    struct channel *channel = channel_of(seal);
     int result = channel_check(channel), checked;
 
     if (opened != NULL)
@@ -211,8 +212,10 @@ int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *co
         return PFSWRAP_SEAL_E_ARGUMENT;
     if (in == NULL)
         in = no_input;
-    if (room->scratch == NULL && channel_needs_scratch(seal, in, available))
-        return open_on_stack(seal, config, in, available, out, size, room, opened);
+    if (room->noise == NULL && room->scratch != NULL && channel_opens_message(channel, in, available))
+        return PFSWRAP_SEAL_E_ARGUMENT;
+    if (room->scratch == NULL && channel_needs_scratch(channel, in, available))
+        return open_on_stack(channel, config, in, available, out, size, room, opened);
     if (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_AWAIT_CONFIRM) {
         result = open_frame(channel, config, in, available, out, size, room, opened);
         if (result == PFSWRAP_SEAL_MORE && (checked = limits_check_peer(channel, config)) != 0)
@@ -232,39 +235,21 @@ int channel_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *co
     return result;
 }
 
-int pfswrap_seal_open(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, const uint8_t *in,
-                      size_t available, uint8_t *out, size_t size, struct pfswrap_seal_opened *opened)
+bool channel_trailer_due(const struct channel *channel)
 {
-    const struct channel_room none = {NULL, {NULL, 0}};
-
-    return channel_open(seal, config, in, available, out, size, &none, opened);
-}
-
-bool pfswrap_seal_trailer_due(const struct pfswrap_seal *seal)
-{
-    const struct channel *channel = channel_of_const(seal);
-
     return channel_check(channel) != PFSWRAP_SEAL_E_CHANNEL && channel->trailer_due;
 }
 
-int channel_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
+int channel_open_in_place(struct channel *channel, const struct pfswrap_seal_config *config, uint8_t *in,
                           size_t available, const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     /*
      * The plaintext replaces its own ciphertext, the only overlap that a stream cipher allows. In front of it are
      * the last byte of the previous frame, if it has not been consumed, the prefix, and the encrypted tag.
      */
-    const size_t offset = (pfswrap_seal_trailer_due(seal) ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
+    const size_t offset = (channel_trailer_due(channel) ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
     const bool any = in != NULL && available > offset;
 
-    return channel_open(seal, config, in, available, any ? in + offset : NULL, any ? PFSWRAP_SEAL_CHUNK_MAX : 0,
+    return channel_open(channel, config, in, available, any ? in + offset : NULL, any ? PFSWRAP_SEAL_CHUNK_MAX : 0,
                         room, opened);
-}
-
-int pfswrap_seal_open_in_place(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *in,
-                               size_t available, struct pfswrap_seal_opened *opened)
-{
-    const struct channel_room none = {NULL, {NULL, 0}};
-
-    return channel_open_in_place(seal, config, in, available, &none, opened);
 }

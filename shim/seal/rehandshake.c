@@ -28,7 +28,6 @@ void rehandshake_abandon(struct channel *channel)
 {
     channel->renewal = RENEWAL_NONE;
     sodium_memzero(channel->next_key, sizeof channel->next_key);
-    sodium_memzero(&channel->noise, sizeof channel->noise);
 }
 
 static void finish(struct channel *channel)
@@ -41,7 +40,7 @@ static void finish(struct channel *channel)
 
 /* The messages are made in `out`, where their ciphertext replaces them. */
 static int take_question(struct channel *channel, const struct pfswrap_seal_config *config,
-                         const struct mlkem_stack *stack, uint8_t *out)
+                         const struct channel_room *room, uint8_t *out)
 {
     uint8_t *const message = out + STREAM_PLAINTEXT_AT;
     struct exchange_random random;
@@ -49,7 +48,7 @@ static int take_question(struct channel *channel, const struct pfswrap_seal_conf
 
     if (length == 0) {
         exchange_draw(&random, false);
-        length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, &random, stack, message);
+        length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, &random, room, message);
         sodium_memzero(&random, sizeof random);
     }
     if (length < 0)
@@ -79,15 +78,15 @@ static int switch_push(struct channel *channel, const uint8_t key[PFSWRAP_KEY_BY
 }
 
 static int take_answer(struct channel *channel, const struct pfswrap_seal_config *config,
-                       const struct mlkem_stack *stack, uint8_t *out)
+                       const struct channel_room *room, uint8_t *out)
 {
     struct exchange_random random;
     struct exchange_keys keys;
     int length, frame;
 
     exchange_draw(&random, false);
-    length = exchange_write_2(channel, config, &random, stack,
-                              out + STREAM_PLAINTEXT_AT + PFSWRAP_SEAL_HEADER_BYTES, &keys);
+    length = exchange_write_2(channel, config, &random, room, out + STREAM_PLAINTEXT_AT + PFSWRAP_SEAL_HEADER_BYTES,
+                              &keys);
     sodium_memzero(&random, sizeof random);
     if (length < 0)
         return length;
@@ -111,18 +110,18 @@ static int take_switch(struct channel *channel, uint8_t *out)
 }
 
 int rehandshake_take(struct channel *channel, const struct pfswrap_seal_config *config,
-                     const struct mlkem_stack *stack, uint8_t *out)
+                     const struct channel_room *room, uint8_t *out)
 {
     if (channel->renewal == RENEWAL_ANSWER) {
         return channel->role == PFSWRAP_SEAL_INITIATOR ? take_switch(channel, out)
-                                                       : take_answer(channel, config, stack, out);
+                                                       : take_answer(channel, config, room, out);
     }
-    return rehandshake_due(channel) ? take_question(channel, config, stack, out) : 0;
+    return rehandshake_due(channel) ? take_question(channel, config, room, out) : 0;
 }
 
 /* Responder: reads message 1. After FINAL was sent it cannot be answered, so it is ignored. */
 static int open_question(struct channel *channel, const struct pfswrap_seal_config *config,
-                         const uint8_t *plaintext, size_t length, uint8_t *bytes)
+                         const uint8_t *plaintext, size_t length, const struct channel_room *room, uint8_t *bytes)
 {
     int result;
 
@@ -133,7 +132,7 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
     if (!limits_may_rehandshake(channel))
         return PFSWRAP_SEAL_E_TOO_OFTEN;
     limits_count_rehandshake(channel);
-    result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length, bytes);
+    result = exchange_read_1(channel, config, channel->hash, sizeof channel->hash, plaintext, length, room, bytes);
     if (result == 0)
         channel->renewal = RENEWAL_ANSWER;
     return result;
@@ -141,7 +140,7 @@ static int open_question(struct channel *channel, const struct pfswrap_seal_conf
 
 /* Initiator: reads a header and message 2. */
 static int open_answer(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *plaintext,
-                       size_t length, const struct mlkem_stack *stack, uint8_t *bytes)
+                       size_t length, const struct channel_room *room, uint8_t *bytes)
 {
     struct exchange_keys keys;
     int result;
@@ -151,7 +150,7 @@ static int open_answer(struct channel *channel, const struct pfswrap_seal_config
     if (length < PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_MESSAGE_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
     result = exchange_read_2(channel, config, plaintext + PFSWRAP_SEAL_HEADER_BYTES,
-                             length - PFSWRAP_SEAL_HEADER_BYTES, stack, &keys, bytes);
+                             length - PFSWRAP_SEAL_HEADER_BYTES, room, &keys, bytes);
     if (result != 0)
         return result;
     stream_start(&channel->pull, plaintext, keys.peer);
@@ -178,12 +177,12 @@ static int open_switch(struct channel *channel, const uint8_t *plaintext, size_t
 }
 
 int rehandshake_open(struct channel *channel, const struct pfswrap_seal_config *config, enum frame_type type,
-                     const uint8_t *plaintext, size_t length, const struct mlkem_stack *stack, uint8_t *bytes)
+                     const uint8_t *plaintext, size_t length, const struct channel_room *room, uint8_t *bytes)
 {
     if (channel->role == PFSWRAP_SEAL_RESPONDER) {
-        return type == FRAME_HANDSHAKE_1 ? open_question(channel, config, plaintext, length, bytes)
+        return type == FRAME_HANDSHAKE_1 ? open_question(channel, config, plaintext, length, room, bytes)
                                          : open_switch(channel, plaintext, length);
     }
-    return type == FRAME_HANDSHAKE_2 ? open_answer(channel, config, plaintext, length, stack, bytes)
+    return type == FRAME_HANDSHAKE_2 ? open_answer(channel, config, plaintext, length, room, bytes)
                                      : PFSWRAP_SEAL_E_REHANDSHAKE;
 }

@@ -14,10 +14,8 @@ static bool owes_final(const struct channel *channel)
     return channel->closing && !channel->final_sent && channel_may_send(channel);
 }
 
-bool pfswrap_seal_owes(const struct pfswrap_seal *seal)
+bool channel_owes(const struct channel *channel)
 {
-    const struct channel *channel = channel_of_const(seal);
-
     if (channel_check(channel) != 0)
         return false;
     return channel->state == CHANNEL_SEND_1 || channel->state == CHANNEL_SEND_2 || channel->confirm_owed ||
@@ -56,15 +54,15 @@ static size_t take_empty(struct channel *channel, bool final, uint8_t *out)
 
 /* Writes the next message. The order of the checks is the order in which messages must be sent. */
 static int take_next(struct channel *channel, const struct pfswrap_seal_config *config,
-                     const struct mlkem_stack *stack, uint8_t *out)
+                     const struct channel_room *room, uint8_t *out)
 {
-    int result = handshake_take(channel, config, stack, out);
+    int result = handshake_take(channel, config, room, out);
 
     if (result != 0)
         return result;
     if (channel->confirm_owed && !channel->closing)
         return (int)take_empty(channel, false, out);
-    if ((result = rehandshake_take(channel, config, stack, out)) != 0)
+    if ((result = rehandshake_take(channel, config, room, out)) != 0)
         return result;
     result = (int)take_empty(channel, true, out);
     channel->final_sent = true;
@@ -72,14 +70,16 @@ static int take_next(struct channel *channel, const struct pfswrap_seal_config *
     return result;
 }
 
-bool channel_takes_with_mlkem(const struct pfswrap_seal *seal)
+bool channel_takes_message(const struct channel *channel)
 {
-    const struct channel *channel = channel_of_const(seal);
+    return channel->state == CHANNEL_SEND_1 || channel->state == CHANNEL_SEND_2 ||
+           (channel->renewal == RENEWAL_ANSWER && channel->role == PFSWRAP_SEAL_RESPONDER) ||
+           rehandshake_due(channel);
+}
 
-    return channel_is_hybrid(channel) &&
-           (channel->state == CHANNEL_SEND_1 || channel->state == CHANNEL_SEND_2 ||
-            (channel->renewal == RENEWAL_ANSWER && channel->role == PFSWRAP_SEAL_RESPONDER) ||
-            rehandshake_due(channel));
+bool channel_takes_with_mlkem(const struct channel *channel)
+{
+    return channel_is_hybrid(channel) && channel_takes_message(channel);
 }
 
 /* Bytes of the longest message. Callers of the time before hybrid patterns have room for the others. */
@@ -88,33 +88,25 @@ static size_t longest_message(const struct channel *channel)
     return channel_is_hybrid(channel) ? PFSWRAP_SEAL_TAKE_BYTES : 512;
 }
 
-int channel_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config,
-                 const struct mlkem_stack *stack, uint8_t *out, size_t size)
+int channel_take(struct channel *channel, const struct pfswrap_seal_config *config, const struct channel_room *room,
+                 uint8_t *out, size_t size)
 {
-    struct channel *channel = channel_of(seal);
     int result;
 
-    if (!pfswrap_seal_owes(seal))
+    if (!channel_owes(channel))
         return channel_check(channel);
     if ((result = check_settled(channel)) != 0)
         return result;
-    if (out == NULL || size < longest_message(channel) || !channel_config_is_valid(config))
+    if (out == NULL || size < longest_message(channel) || !channel_config_is_valid(config) ||
+        (room->noise == NULL && channel_takes_message(channel)))
         return PFSWRAP_SEAL_E_ARGUMENT;
     channel->begun = true; /* a longjmp() out of take_next() leaves the channel poisoned, not half changed */
-    result = take_next(channel, config, stack, out);
+    result = take_next(channel, config, room, out);
     channel->begun = false;
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
         return result; /* nothing was produced, and another keyring may have the key */
     return result < 0 ? channel_fail(channel, result) : result;
-}
-
-int pfswrap_seal_take(struct pfswrap_seal *seal, const struct pfswrap_seal_config *config, uint8_t *out,
-                      size_t size)
-{
-    const struct mlkem_stack own = {NULL, 0};
-
-    return channel_take(seal, config, &own, out, size);
 }
 
 /* How many of `length` bytes fit in one frame; 0 if `size` is too small for one byte. */
@@ -131,10 +123,9 @@ static size_t limit_chunk(const struct channel *channel, size_t length, size_t s
     return length < limit ? length : limit;
 }
 
-int pfswrap_seal_begin(struct pfswrap_seal *seal, const void *data, size_t length, uint8_t *out, size_t size,
-                       size_t *accepted)
+int channel_begin(struct channel *channel, struct channel_stream *undo, const void *data, size_t length,
+                  uint8_t *out, size_t size, size_t *accepted)
 {
-    struct channel *channel = channel_of(seal);
     size_t chunk, frame = 0;
     int result;
 
@@ -153,35 +144,34 @@ int pfswrap_seal_begin(struct pfswrap_seal *seal, const void *data, size_t lengt
     if ((result = limits_check(channel)) != 0)
         return channel_fail(channel, result);
     channel->begun = true;
-    channel->undo = channel->push;
+    *undo = channel->push;
     if (channel->header_owed)
         frame = write_header(channel, out);
     frame += stream_seal(&channel->push, channel->rekey, FRAME_DATA, false, data, chunk, out + frame);
     channel->begun_length = (uint16_t)frame;
-    channel->begun_plaintext = (uint16_t)chunk;
     *accepted = chunk;
     return (int)frame;
 }
 
-static void roll_back(struct channel *channel, uint8_t *out)
+static void roll_back(struct channel *channel, const struct channel_stream *undo, uint8_t *out)
 {
     sodium_memzero(out, channel->begun_length);
-    channel->push = channel->undo;
+    channel->push = *undo;
     channel->begun = false;
 }
 
 static void commit(struct channel *channel, size_t taken)
 {
     channel->begun = false;
+    channel->volume += channel->begun_length - (size_t)PFSWRAP_SEAL_OVERHEAD -
+                       (channel->header_owed ? (size_t)PFSWRAP_SEAL_HEADER_BYTES : 0);
     channel->header_owed = false;
     channel->confirm_owed = false;
     channel->unsent = (uint16_t)(channel->begun_length - taken);
-    channel->volume += channel->begun_plaintext;
 }
 
-int pfswrap_seal_sent(struct pfswrap_seal *seal, uint8_t *out, size_t taken)
+int channel_sent(struct channel *channel, struct channel_stream *undo, uint8_t *out, size_t taken)
 {
-    struct channel *channel = channel_of(seal);
     const int error = channel_check(channel);
 
     if (error != 0)
@@ -197,16 +187,15 @@ int pfswrap_seal_sent(struct pfswrap_seal *seal, uint8_t *out, size_t taken)
     if (taken > channel->begun_length)
         return channel_fail(channel, PFSWRAP_SEAL_E_POISONED);
     if (taken == 0)
-        roll_back(channel, out);
+        roll_back(channel, undo, out);
     else
         commit(channel, taken);
-    wipe_inline(&channel->undo, sizeof channel->undo);
+    wipe_inline(undo, sizeof *undo);
     return 0;
 }
 
-int pfswrap_seal_close(struct pfswrap_seal *seal)
+int channel_close(struct channel *channel)
 {
-    struct channel *channel = channel_of(seal);
     const int error = check_settled(channel);
 
     if (error != 0 && error != PFSWRAP_SEAL_E_UNSENT)

@@ -80,15 +80,25 @@ static int flush(struct pfswrap_tunnel *tunnel)
     return 1;
 }
 
+struct channel_room tunnel_room(struct pfswrap_tunnel *tunnel)
+{
+    struct channel_room room = channel_room_of(&tunnel->channel);
+
+    room.scratch = tunnel->scratch;
+    room.stack = (struct mlkem_stack){tunnel->stack, sizeof tunnel->stack};
+    return room;
+}
+
 int tunnel_settle(struct pfswrap_tunnel *tunnel)
 {
     int result = flush(tunnel);
 
     while (result == 1 && pfswrap_seal_owes(&tunnel->channel)) {
-        const struct mlkem_stack stack = {tunnel->stack, sizeof tunnel->stack};
-        const int length = channel_take(&tunnel->channel, tunnel->config, &stack, tunnel->out, sizeof tunnel->out);
+        const struct channel_room room = tunnel_room(tunnel);
+        const int length =
+            channel_take(channel_of(&tunnel->channel), tunnel->config, &room, tunnel->out, sizeof tunnel->out);
 
-        if (length < 0)
+        if (channel_settle(&tunnel->channel, length) < 0)
             return length;
         tunnel->out_last = (size_t)length;
         result = flush(tunnel);

@@ -52,21 +52,21 @@ static void count_received(struct pfswrap_tunnel *tunnel, size_t length)
  */
 static int receive_frame(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t size, size_t *length, bool wait)
 {
-    const struct channel_room room = {tunnel->scratch, {tunnel->stack, sizeof tunnel->stack}};
+    const struct channel_room room = tunnel_room(tunnel);
     struct pfswrap_seal_opened opened;
     int result = PFSWRAP_SEAL_ROOM;
 
     if (buffer != NULL) {
-        result = channel_open(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+        result = channel_open(channel_of(&tunnel->channel), tunnel->config, tunnel->in + tunnel->in_first,
                               tunnel->in_last - tunnel->in_first, buffer, size, &room, &opened);
         tunnel->in_first += opened.consumed;
     }
     if (result == PFSWRAP_SEAL_ROOM) {
-        result = channel_open_in_place(&tunnel->channel, tunnel->config, tunnel->in + tunnel->in_first,
+        result = channel_open_in_place(channel_of(&tunnel->channel), tunnel->config, tunnel->in + tunnel->in_first,
                                        tunnel->in_last - tunnel->in_first, &room, &opened);
         tunnel->in_first += opened.consumed;
     }
-    if (result < 0 || result == PFSWRAP_SEAL_FINAL)
+    if (channel_settle(&tunnel->channel, result) < 0 || result == PFSWRAP_SEAL_FINAL)
         return result < 0 ? result : PFSWRAP_TUNNEL_END;
     if (result == PFSWRAP_SEAL_DATA) {
         count_received(tunnel, opened.length);

@@ -33,6 +33,9 @@ struct pfswrap_tunnel {
     uint8_t out[TUNNEL_OUT_BYTES];
 };
 
+/* Memory for the messages of handshakes. */
+struct channel_room tunnel_room(struct pfswrap_tunnel *tunnel);
+
 /* The time passes for the channel. */
 void tunnel_tick(struct pfswrap_tunnel *tunnel);
 

@@ -14,7 +14,6 @@
 #include "fd/own.h"
 
 enum {
-    SLOT_BYTES = CONNECTION_BLOCK_BYTES + 2 * CONNECTION_BUFFER_BYTES,
     SEGMENT_BLOCK_BYTES = 128,
     MAPPING_STEP = 65536, /* a multiple of every page size */
 };
@@ -53,7 +52,7 @@ struct segment *segment_make(uint32_t count)
     int fd = -1;
     if (segment == NULL)
         return NULL;
-    segment->bytes = (size_t)count * SLOT_BYTES;
+    segment->bytes = (size_t)count * CONNECTION_SLOT_BYTES;
     if (!process_sandboxed && !process_is_vfork_child())
         segment->base = memory_share_file(segment->bytes, &fd);
     if (segment->base == NULL)
@@ -75,7 +74,7 @@ struct segment *segment_join(int fd, size_t at)
     if (segment == NULL)
         return NULL;
     segment->offset = at / MAPPING_STEP * MAPPING_STEP;
-    segment->bytes = at % MAPPING_STEP + SLOT_BYTES;
+    segment->bytes = at % MAPPING_STEP + CONNECTION_SLOT_BYTES;
     segment->base = memory_map_file(fd, segment->offset, segment->bytes);
     if (segment->base == NULL) {
         memory_give(&segments, segment->index);
@@ -87,7 +86,7 @@ struct segment *segment_join(int fd, size_t at)
 
 struct connection *segment_slot(const struct segment *segment, uint32_t slot_index)
 {
-    return segment_slot_at(segment, (size_t)slot_index * SLOT_BYTES);
+    return segment_slot_at(segment, (size_t)slot_index * CONNECTION_SLOT_BYTES);
 }
 
 struct connection *segment_slot_at(const struct segment *segment, size_t at)

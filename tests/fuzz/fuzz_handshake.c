@@ -54,6 +54,7 @@ static void feed_payload(struct pfswrap_seal *channel, const struct pfswrap_seal
                          const uint8_t *data, size_t size, enum noise_pattern pattern)
 {
     struct channel *state = channel_of(channel);
+    struct channel_room room = channel_room_of(channel);
     uint8_t message[CHANNEL_HYBRID_MESSAGE_MAX], reply[CHANNEL_HYBRID_MESSAGE_MAX];
     uint8_t payload[CHANNEL_HYBRID_MESSAGE_MAX];
     const bool hybrid = noise_pattern_is_hybrid(pattern);
@@ -74,10 +75,10 @@ static void feed_payload(struct pfswrap_seal *channel, const struct pfswrap_seal
     FUZZ_CHECK(make_ephemeral(&noise, &own_stack) == 0);
     memcpy(noise.kem, data - key, key);
     FUZZ_CHECK(noise_write_1(&noise, fuzz_client.secret, fuzz_client.public_key, data, length, message) == 0);
-    if (exchange_read_1(state, config, NULL, 0, message, noise_overhead_1(pattern) + length, payload) == 0) {
+    if (exchange_read_1(state, config, NULL, 0, message, noise_overhead_1(pattern) + length, &room, payload) == 0) {
         FUZZ_CHECK(state->rekey >= 1);
-        exchange_draw(&random);
-        result = exchange_write_2(state, config, &random, &own_stack, reply, &keys);
+        exchange_draw(&random, false);
+        result = exchange_write_2(state, config, &random, &room, reply, &keys);
         FUZZ_CHECK(result > 0 || (key > 0 && result == PFSWRAP_SEAL_E_KEM_KEY));
     }
 }

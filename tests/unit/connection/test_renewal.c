@@ -46,8 +46,9 @@ static struct pfswrap_seal_info look(int fd, uint32_t seconds)
     struct connection *connection;
     ck_assert_int_eq(endpoint_enter(fd, &endpoint, &connection), ENDPOINT_ENTERED);
     if (seconds != 0)
-        channel_of(&connection->channel)->rehandshake_seconds = seconds;
-    ck_assert_int_eq(pfswrap_seal_describe(&connection->channel, &info), 0);
+        connection->channel.rehandshake_seconds = seconds;
+    ck_assert_int_eq(channel_describe(&connection->channel, &info), 0);
+    ck_assert(connection->exchange == 0 || channel_is_exchanging(&connection->channel));
     endpoint_leave(connection);
     return info;
 }

@@ -23,7 +23,7 @@ static void teardown(void)
 /* A slot with its two buffers. */
 static union {
     struct connection connection;
-    uint8_t bytes[CONNECTION_BLOCK_BYTES + 2 * CONNECTION_BUFFER_BYTES];
+    uint8_t bytes[CONNECTION_SLOT_BYTES];
 } slot;
 
 static struct binding binding;

@@ -18,6 +18,7 @@
 #include "connection/counting.h"
 #include "connection/endpoint.h"
 #include "connection/holders.h"
+#include "connection/keyexchange.h"
 #include "connection/receive.h"
 #include "connection/release.h"
 #include "connection/report_counted.h"
@@ -29,9 +30,16 @@
 #include "transfer/export.h"
 #include "transfer/relay.h"
 
-void pfswrap_seal_poison(struct pfswrap_seal *channel)
+void channel_poison(struct channel *channel)
 {
     (void)channel;
+}
+void keyexchange_forget(struct connection *connection)
+{
+    (void)connection;
+}
+void keyexchange_prepare(void)
+{
 }
 const struct policy_rule *connection_rule(const struct connection *connection)
 {

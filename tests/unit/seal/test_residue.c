@@ -73,10 +73,10 @@ START_TEST(sealing_leaves_neither_the_old_key_nor_the_new_one_on_the_stack)
     ck_assert(!finds(&before, stack, STACK_BYTES));
     ck_assert(!finds(&after, stack, STACK_BYTES));
     ck_assert(!finds(&mac_key, stack, STACK_BYTES));
-    ck_assert(finds(&after, channel, sizeof *channel));
-    ck_assert(finds(&before, channel, sizeof *channel)); /* for a rollback, and only until sent() */
+    ck_assert(finds(&after, channel, sizeof(struct pfswrap_seal)));
+    ck_assert(finds(&before, channel, sizeof(struct pfswrap_seal))); /* for a rollback, and only until sent() */
     ck_assert_int_eq(0, pfswrap_seal_sent(&pair->client.channel, frame, (size_t)frame_length));
-    ck_assert(!finds(&before, channel, sizeof *channel));
+    ck_assert(!finds(&before, channel, sizeof(struct pfswrap_seal)));
     pair_free(pair);
 }
 END_TEST
@@ -99,7 +99,7 @@ START_TEST(opening_leaves_neither_the_old_key_nor_the_new_one_on_the_stack)
     ck_assert(!finds(&before, stack, STACK_BYTES));
     ck_assert(!finds(&after, stack, STACK_BYTES));
     ck_assert(!finds(&mac_key, stack, STACK_BYTES));
-    ck_assert(!finds(&before, channel, sizeof *channel));
+    ck_assert(!finds(&before, channel, sizeof(struct pfswrap_seal)));
     pair_free(pair);
 }
 END_TEST
@@ -194,7 +194,7 @@ START_TEST(the_search_finds_what_libsodium_alone_leaves_behind)
         ck_assert(finds(&after, stack, STACK_BYTES));
     }
     remember(&after, channel->push.stream.k, 32);
-    ck_assert(finds(&after, channel, sizeof *channel));
+    ck_assert(finds(&after, channel, sizeof(struct pfswrap_seal)));
     pair_free(pair);
 }
 END_TEST
@@ -212,16 +212,21 @@ static void see(struct handshake_job *job, const uint8_t *bytes, size_t length)
     remember(&job->seen[job->count++], bytes, length);
 }
 
+static const struct noise_handshake *noise_of(const struct end *end)
+{
+    return &((const struct channel_block *)(const void *)&end->channel)->noise;
+}
+
 static void see_noise(struct handshake_job *job, const struct end *end)
 {
-    const struct channel *channel = channel_of_const(&end->channel);
+    const struct noise_handshake *noise = noise_of(end);
 
-    see(job, channel->noise.symmetric.ck, 32);
-    see(job, channel->noise.symmetric.k, 32);
-    if (!sodium_is_zero(channel->noise.e, 32))
-        see(job, channel->noise.e, 32);
-    if (!sodium_is_zero(channel->noise.kem_secret, 32))
-        see(job, channel->noise.kem_secret, 32);
+    see(job, noise->symmetric.ck, 32);
+    see(job, noise->symmetric.k, 32);
+    if (!sodium_is_zero(noise->e, 32))
+        see(job, noise->e, 32);
+    if (!sodium_is_zero(noise->kem_secret, 32))
+        see(job, noise->kem_secret, 32);
 }
 
 static void *handshake_job(void *argument)
@@ -283,10 +288,10 @@ static void *take_once(void *argument)
 static void check_step(const struct end *end)
 {
     const struct channel *channel = channel_of_const(&end->channel);
-    const uint8_t *const secrets[] = {
-        channel->noise.symmetric.ck,   channel->noise.symmetric.k, channel->noise.e, channel->next_key,
-        channel->push.stream.k,        channel->pull.stream.k,     end->secret,      channel->noise.kem_secret,
-        channel->noise.kem_secret + 32};
+    const struct noise_handshake *noise = noise_of(end);
+    const uint8_t *const secrets[] = {noise->symmetric.ck, noise->symmetric.k,     noise->e,
+                                      channel->next_key,   channel->push.stream.k, channel->pull.stream.k,
+                                      end->secret,         noise->kem_secret,      noise->kem_secret + 32};
 
     ck_assert_int_eq(0, pfswrap_seal_error(&end->channel));
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
@@ -334,6 +339,54 @@ START_TEST(after_a_rehandshake_no_old_stream_is_left)
 }
 END_TEST
 
+/* The client sends message 1, so that it waits for message 2. Remembers its ephemeral key. */
+static void begin_exchange(struct pair *pair, struct secret *ephemeral)
+{
+    ck_assert_int_gt(end_take(&pair->client, &pair->server.in), 0);
+    remember(ephemeral, noise_of(&pair->client)->e, 32);
+    ck_assert(finds(ephemeral, &pair->client.channel, sizeof pair->client.channel));
+}
+
+START_TEST(a_handshake_that_ends_early_leaves_no_key)
+{
+    static const uint8_t garbage[2 + CHANNEL_MESSAGE_MIN] = {0, CHANNEL_MESSAGE_MIN, 9};
+    struct pair *pair = pair_new();
+    struct pfswrap_seal_opened opened;
+    struct secret key;
+
+    pair_start(pair);
+    begin_exchange(pair, &key);
+    pfswrap_seal_poison(&pair->client.channel);
+    ck_assert(!finds(&key, &pair->client.channel, sizeof pair->client.channel));
+    pair_start(pair);
+    begin_exchange(pair, &key);
+    ck_assert_int_eq(PFSWRAP_SEAL_E_TRUNCATED, pfswrap_seal_end(&pair->client.channel));
+    ck_assert(!finds(&key, &pair->client.channel, sizeof pair->client.channel));
+    pair_start(pair);
+    begin_exchange(pair, &key);
+    ck_assert_int_eq(PFSWRAP_SEAL_E_HANDSHAKE, pfswrap_seal_open(&pair->client.channel, &pair->client.config,
+                                                                 garbage, sizeof garbage, NULL, 0, &opened));
+    ck_assert(!finds(&key, &pair->client.channel, sizeof pair->client.channel));
+    pair_free(pair);
+}
+END_TEST
+
+START_TEST(a_rehandshake_that_final_ends_leaves_no_key)
+{
+    struct pair *pair = pair_open();
+    struct secret key;
+
+    pfswrap_seal_tick(&pair->client.channel, PAIR_NOW + 4000);
+    begin_exchange(pair, &key);
+    ck_assert_int_eq(0, pfswrap_seal_close(&pair->server.channel));
+    ck_assert_int_gt(end_take(&pair->server, &pair->client.in), 0);
+    ck_assert_int_eq(0, end_open(&pair->client));
+    ck_assert(pair->client.final);
+    ck_assert(!finds(&key, &pair->client.channel, sizeof pair->client.channel));
+    pair_free(pair);
+}
+END_TEST
+
 START_TEST(a_failed_or_poisoned_channel_holds_no_key)
 {
     struct pair *pair = pair_open();
@@ -343,14 +396,16 @@ START_TEST(a_failed_or_poisoned_channel_holds_no_key)
     remember(&push, client->push.stream.k, 32);
     remember(&pull, client->pull.stream.k, 32);
     pfswrap_seal_poison(&pair->client.channel);
-    ck_assert(!finds(&push, client, sizeof *client) && !finds(&pull, client, sizeof *client));
+    ck_assert(!finds(&push, client, sizeof(struct pfswrap_seal)) &&
+              !finds(&pull, client, sizeof(struct pfswrap_seal)));
     memset(pair->server.in.bytes, 0, 40);
     pair->server.in.bytes[2] = 17;
     pair->server.in.length = 40;
     ck_assert_int_eq(PFSWRAP_SEAL_E_FRAME, end_open(&pair->server));
-    ck_assert(!finds(&push, server, sizeof *server) && !finds(&pull, server, sizeof *server));
+    ck_assert(!finds(&push, server, sizeof(struct pfswrap_seal)) &&
+              !finds(&pull, server, sizeof(struct pfswrap_seal)));
     pfswrap_seal_wipe(&pair->server.channel);
-    ck_assert(sodium_is_zero((const uint8_t *)server, sizeof *server));
+    ck_assert(sodium_is_zero((const uint8_t *)server, sizeof(struct pfswrap_seal)));
     pair_free(pair);
 }
 END_TEST
@@ -393,6 +448,8 @@ static TCase *cases(void)
     tcase_add_loop_test(tc, after_a_handshake_no_secret_is_left, PFSWRAP_SEAL_IK, pair_patterns_end());
     tcase_add_loop_test(tc, each_step_of_a_handshake_leaves_its_stack_clean, PFSWRAP_SEAL_IK, pair_patterns_end());
     tcase_add_test(tc, after_a_rehandshake_no_old_stream_is_left);
+    tcase_add_test(tc, a_handshake_that_ends_early_leaves_no_key);
+    tcase_add_test(tc, a_rehandshake_that_final_ends_leaves_no_key);
     tcase_add_test(tc, a_failed_or_poisoned_channel_holds_no_key);
     tcase_add_test(tc, deriving_a_public_key_leaves_no_trace_of_the_secret);
     tcase_add_test(tc, an_idle_connection_holds_at_most_two_kibibytes);

@@ -73,9 +73,12 @@ static void corrupt(uint8_t *slot, size_t bytes, uint64_t *random)
                                      255,   256,   0x7fff, 0x8000,     0xffff,     1024,      16384,
                                      16408, 32768, 0x8018, 0x7fffffff, 0x80000000, 0xffffffff};
     const uint32_t kind = next_random(random) % 4;
-    /* The first part of a connection is its state, the rest are keys. */
-    const size_t most = next_random(random) % 4 != 0 && bytes > 800 ? 800 : bytes;
-    const size_t at = (next_random(random) % (most - 4)) & ~(size_t)3;
+    /* The state of a handshake is at the end of the slot, behind the buffers. */
+    const bool in_handshake = next_random(random) % 8 == 0;
+    const size_t from =
+        in_handshake ? CONNECTION_SLOT_BYTES - CONNECTION_EXCHANGE_BYTES - sizeof connection->lock : 0;
+    const size_t most = in_handshake ? sizeof(struct noise_handshake) : bytes;
+    const size_t at = from + ((next_random(random) % (most - 4)) & ~(size_t)3);
     uint32_t value =
         kind == 0 ? next_random(random) : edges[next_random(random) % (sizeof edges / sizeof edges[0])];
     if (kind == 2) {
