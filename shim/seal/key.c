@@ -64,8 +64,13 @@ void pfswrap_key_encode(char text[PFSWRAP_KEY_TEXT_BYTES], const uint8_t key[PFS
 int pfswrap_key_decode(uint8_t key[PFSWRAP_KEY_BYTES], const char *text, size_t length)
 {
     size_t decoded;
+    uint8_t bits = 0;
 
     if (key == NULL || text == NULL || length != PFSWRAP_KEY_TEXT_BYTES - 1)
+        return -1;
+    for (size_t i = 0; i < length; i++)
+        bits |= (uint8_t)text[i];
+    if ((bits & 0x80) != 0) /* libsodium 1.0.18 ignores the highest bit of characters */
         return -1;
     return sodium_base642bin(key, PFSWRAP_KEY_BYTES, text, length, NULL, &decoded, NULL,
                              sodium_base64_VARIANT_ORIGINAL) == 0 &&

@@ -362,6 +362,8 @@ START_TEST(base64_is_exact_and_round_trips)
         ck_assert_int_eq(0, pfswrap_key_decode(again, text, 44));
         ck_assert_mem_eq(key, again, 32);
         ck_assert_int_eq(-1, pfswrap_key_decode(again, text, 43));
+        text[i % 44] = (char)(text[i % 44] | 0x80);
+        ck_assert_int_eq(-1, pfswrap_key_decode(again, text, 44));
     }
 }
 END_TEST
