@@ -94,9 +94,10 @@ def as_root(command):
     refused(run([*user, *command, target]), 1, f"owned by user {USER + 1}, expected root or user {USER}")
 
 
-def full(command):
+def full(prefix, command):
     target = temporary_directory()
-    script = f"mount --make-rprivate / && mount -t tmpfs -o size=2m none '{target}' && \"$@\"; s=$?; ls -A '{target}/lib/pfswrap'; exit $s"
+    half = os.path.getsize(prefix / "lib/pfswrap/libpfswrap.so") // 2
+    script = f"mount --make-rprivate / && mount -t tmpfs -o size={half} none '{target}' && \"$@\"; s=$?; ls -A '{target}/lib/pfswrap'; exit $s"
     if os.geteuid() != 0 or run(["unshare", "--mount", "sh", "-c", "mount --make-rprivate /"]).status != 0:
         raise Skip("this process cannot make mounts")
     result = run(["unshare", "--mount", "sh", "-c", script, "sh", *command, target])
@@ -113,7 +114,7 @@ def main():
     with tap.case("a user who may not write there is told so; a folder of another user is refused"):
         as_root(command)
     with tap.case("on a full disk there is no half of a library"):
-        full(command)
+        full(prefix, command)
     tap.finish()
 
 
