@@ -13,7 +13,7 @@ from lib.tap import Skip, Tap, check
 from lib.wrap import LIBRARY, Wrap
 
 TRUE = "/bin/true"
-LOOKUPS, RELATIVE, DATA_BYTES = 100, 800, 16 << 10
+LOOKUPS, RELATIVE, DATA_BYTES = 110, 850, 16 << 10
 CALLS, CALLS_WITH_LOG, CALLS_EACH, FAULTS = 26, 42, 1, 38
 CALLS_OF_RUN, CALLS_OF_CHILD = 71, 53
 RUNS = 5
