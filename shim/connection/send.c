@@ -200,8 +200,12 @@ static int settle_owed(struct connection *connection, int fd)
                : 0;
 }
 
-/* Seals and sends batches until `from` is at its end, or the kernel takes no more. Returns as send_some(). */
-static int send_frames(struct connection *connection, int fd, struct iov_iter *from, int more)
+/*
+ * Seals and sends batches until `from` is at its end, or the kernel takes no more. Returns as send_some(). Not
+ * inlined: the batch would lie on the stack below which send_some() reads messages of handshakes.
+ */
+static __attribute__((noinline)) int send_frames(struct connection *connection, int fd, struct iov_iter *from,
+                                                 int more)
 {
     uint8_t *tx = connection_tx(connection);
     if (tx == NULL)
