@@ -276,6 +276,10 @@ static void exchange(struct connection *connection, int fd)
         send_owed(connection, fd);
         if (connection->phase != CONNECTION_HANDSHAKE)
             return;
+        if (channel_owes(&connection->channel) && connection_tx(connection) == NULL) {
+            connection_fail(connection, fd, ENOBUFS, "out of memory");
+            return;
+        }
         if (connection->broken) {
             fail(connection, fd, "the connection broke during the handshake");
             return;
