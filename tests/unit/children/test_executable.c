@@ -17,23 +17,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "children/executable.h"
+#include "read_file.h"
 
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 #define OTHER "/lib/ld-other.so.1"
-
-static const struct executable_caller nobody = {.user = 65534, .group = 65534};
-
-static struct executable read_file(const char *name)
-{
-    static struct executable file;
-    const int fd = open(name, O_RDONLY);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(executable_read(fd, &file), 0);
-    ck_assert_int_eq(close(fd), 0);
-    return file;
-}
 
 static enum executable_reason decide(const char *name)
 {

@@ -12,19 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "children/executable.h"
-
-static const struct executable_caller nobody = {.user = 65534, .group = 65534};
-
-static struct executable read_file(const char *name)
-{
-    static struct executable file;
-    const int fd = open(name, O_RDONLY);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(executable_read(fd, &file), 0);
-    ck_assert_int_eq(close(fd), 0);
-    return file;
-}
+#include "read_file.h"
 
 START_TEST(a_script_is_what_its_last_interpreter_is)
 {

@@ -2,13 +2,13 @@
  * The memory for the state of a handshake: a connection has it only during one, nothing stays in it, another
  * process cannot say which memory it is, and a connection without it loses no byte. The test refuses mmap(2).
  */
+#include "../clock.h"
 #include "../suite.h"
 
 #include <sodium.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "config/snapshot.h"
 #include "connection/keyexchange.h"
@@ -18,7 +18,6 @@ enum { HOUR = 3600, MANY = 1024 };
 
 static char directory[] = "/tmp/pfswrap-keyexchange-XXXXXX";
 static bool refuses;
-static time_t ahead; /* what the test adds to the kernel's Unix time */
 
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
 {
@@ -27,16 +26,6 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
         return MAP_FAILED;
     }
     return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
-}
-
-time_t time(time_t *result)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    now.tv_sec += ahead;
-    if (result != NULL)
-        *result = now.tv_sec;
-    return now.tv_sec;
 }
 
 static void setup(void)
@@ -280,7 +269,7 @@ static void finish_renewal(const struct link *link)
     if (!is_exchanging(link->client, true))
         _exit(1);
     for (int i = 0; renewed(link->client) == 0; i++) {
-        ahead++;
+        clock_ahead++;
         pass(link);
     }
     if (is_exchanging(link->client, true))
@@ -291,7 +280,7 @@ START_TEST(a_child_ends_a_rehandshake_that_its_parent_has_begun)
 {
     struct link link = link_open(65536);
     char byte = 'x';
-    ahead += HOUR;
+    clock_ahead += HOUR;
     ck_assert_int_eq(link_send(link.client, &byte, 1), 1); /* behind its question */
     ck_assert(is_exchanging(link.client, false));
     in_child(finish_renewal, &link);
@@ -307,7 +296,7 @@ START_TEST(new_keys_wait_for_memory_and_no_byte_is_lost)
     char byte = 'y';
     pass(&link);
     exhaust();
-    ahead += HOUR;
+    clock_ahead += HOUR;
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(link_send(link.client, &byte, 1), -1);
         ck_assert_int_eq(errno, ENOBUFS);
@@ -317,7 +306,7 @@ START_TEST(new_keys_wait_for_memory_and_no_byte_is_lost)
     ck_assert(link_is_open(link.client));
     relieve();
     for (int i = 0; i < 1000 && renewed(link.client) == 0; i++) {
-        ahead++;
+        clock_ahead++;
         pass(&link);
     }
     ck_assert_uint_eq(renewed(link.client), 1);
@@ -330,7 +319,7 @@ START_TEST(a_responder_without_memory_ends_the_connection_with_an_error)
     struct link link = link_open(65536);
     char byte = 'y', *log;
     pass(&link);
-    ahead += HOUR;
+    clock_ahead += HOUR;
     ck_assert_int_eq(link_send(link.client, &byte, 1), 1); /* behind its question */
     exhaust();
     ssize_t count;

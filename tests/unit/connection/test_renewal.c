@@ -2,9 +2,8 @@
  * New keys for a sealed connection whose programs use it in one direction only, and its end if the peer does not
  * agree on new keys. The test sets the clock.
  */
+#include "../clock.h"
 #include "../suite.h"
-
-#include <time.h>
 
 #include "connection/release.h"
 #include "link.h"
@@ -13,19 +12,6 @@
 enum { HOUR = 3600, DAY = 86400 };
 
 static char directory[] = "/tmp/pfswrap-renewal-XXXXXX";
-
-/* The shim's Unix time: the kernel's, and what the test adds. */
-static time_t ahead;
-
-time_t time(time_t *result)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    now.tv_sec += ahead;
-    if (result != NULL)
-        *result = now.tv_sec;
-    return now.tv_sec;
-}
 
 static void setup(void)
 {
@@ -93,7 +79,7 @@ static void pass(const struct link *link, int from, int to)
 static void pass_until_renewed(const struct link *link, int from, int to, uint32_t count)
 {
     for (int i = 0; i < 1000 && (renewed(from) != count || renewed(to) != count); i++) {
-        ahead++;
+        clock_ahead++;
         pass(link, from, to);
     }
     ck_assert_uint_eq(renewed(from), count);
@@ -109,7 +95,7 @@ START_TEST(keys_are_renewed_if_one_program_only_sends_and_the_other_only_receive
     pass(&link, from, to);
     for (uint32_t hours = 1; hours <= 3; hours++) {
         ck_assert_uint_eq(renewed(from), hours - 1);
-        ahead += HOUR;
+        clock_ahead += HOUR;
         pass_until_renewed(&link, from, to, hours);
     }
 }
@@ -122,7 +108,7 @@ START_TEST(data_that_a_program_never_reads_does_not_keep_the_keys_old)
     const int from = _i == 0 ? link.client : link.server, to = _i == 0 ? link.server : link.client;
     memset(unread, 'u', sizeof unread);
     ck_assert_int_eq(link_send(to, unread, sizeof unread), sizeof unread);
-    ahead += HOUR;
+    clock_ahead += HOUR;
     pass_until_renewed(&link, from, to, 1);
     ck_assert(link_is_readable(from));
     for (size_t done = 0; done < sizeof got;) {
@@ -147,7 +133,7 @@ START_TEST(unread_data_stays_in_the_kernel_while_the_keys_are_new)
     ck_assert_int_eq(link_send(link.client, "unread", 6), 6);
     deliver(&link, link.server);
     for (int i = 0; i < 5; i++) {
-        ahead++;
+        clock_ahead++;
         pass(&link, link.server, link.client);
     }
     ck_assert_int_eq(endpoint_enter(link.server, &endpoint, &connection), ENDPOINT_ENTERED);
@@ -162,7 +148,7 @@ START_TEST(a_connection_that_was_idle_for_a_month_continues_with_new_keys)
 {
     struct link link = link_open(65536);
     const int from = _i == 0 ? link.client : link.server, to = _i == 0 ? link.server : link.client;
-    ahead += 30 * DAY;
+    clock_ahead += 30 * DAY;
     pass_until_renewed(&link, from, to, 1);
 }
 END_TEST
@@ -173,10 +159,10 @@ START_TEST(a_peer_that_does_not_agree_on_new_keys_loses_the_connection_and_the_l
     char byte = 'x', *log;
     (void)look(link.client, UINT32_MAX); /* this client never asks */
     for (int hours = 0; hours < 24; hours++) {
-        ahead += HOUR;
+        clock_ahead += HOUR;
         pass(&link, _i == 0 ? link.client : link.server, _i == 0 ? link.server : link.client);
     }
-    ahead += HOUR;
+    clock_ahead += HOUR;
     if (_i == 0) {
         ck_assert_int_eq(link_send(link.client, &byte, 1), 1);
         deliver(&link, link.server);

@@ -1,23 +1,9 @@
 /* Tunnels that renew their keys while data passes, in one direction or in both. */
+#include "../clock.h"
 #include "../suite.h"
 #include "tunnels.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-/* The clock of the tunnels: time(2), and what the test adds. */
-static time_t ahead;
-
-time_t time(time_t *result)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    now.tv_sec += ahead;
-    if (result != NULL)
-        *result = now.tv_sec;
-    return now.tv_sec;
-}
 
 START_TEST(keys_are_renewed_in_the_middle_of_a_conversation)
 {
@@ -95,7 +81,7 @@ START_TEST(a_client_that_only_reads_renews_the_keys)
     uint8_t buffer[100];
 
     for (uint32_t hours = 1; hours <= 3; hours++) {
-        ahead += 3600;
+        clock_ahead += 3600;
         for (int i = 0; i < 3; i++) {
             ck_assert_int_eq(4, pfswrap_tunnel_write(ends->server, "news", 4));
             ck_assert_int_eq(4, pfswrap_tunnel_read(ends->client, buffer, sizeof buffer));
