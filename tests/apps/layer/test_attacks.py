@@ -4,6 +4,7 @@ A man in the middle that the client trusts, relaying; the same with the server's
 and the seal's own long-term key disclosed, which decrypts nothing that was recorded.
 """
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -11,9 +12,8 @@ import ssl
 import threading
 
 from lib import certs, layer, recorded
-from lib.acceptor import Acceptor
 from lib.legacy import require_programs
-from lib.process import DEADLINE, ROOT, python_with, run, temporary_directory
+from lib.process import DEADLINE, ROOT, python_with, run
 from lib.tap import Skip, Tap, check, contains, equal, lacks
 
 SECRET = b"the account holds 4,711 pieces of gold. "
@@ -21,8 +21,11 @@ PAGE = SECRET * 3000
 HEADER = "x-password: open sesame"
 
 
-class Middle(Acceptor):
-    """Accepts TLS with any certificate, connects to the server with TLS, relays both ways and keeps what it reads."""
+class Middle:
+    """Accepts TLS with any certificate, connects to the server with TLS, relays both ways and keeps what it reads.
+
+    One thread does all of it: two threads must not use one TLS connection at a time, even if one reads and one writes.
+    """
 
     def __init__(self, port, certificate):
         self.accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -31,31 +34,40 @@ class Middle(Acceptor):
         # It uses the protocol's ALPN name: to the server it looks like a sealing client.
         self.connecting.set_alpn_protocols(["http/1.1", layer.NAME])
         self.target, self.read = port, b""
-        super().__init__()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.loop = asyncio.new_event_loop()
+        self.stopping = asyncio.Event()
+        self.thread = threading.Thread(target=self.loop.run_until_complete, args=(self.serve(),), daemon=True)
 
-    def accepted(self, connection, peer):
-        threading.Thread(target=self.one, args=(connection,), daemon=True).start()
+    async def serve(self):
+        async with await asyncio.start_server(self.one, sock=self.listener, ssl=self.accepting):
+            await self.stopping.wait()
 
-    def one(self, raw):
+    async def one(self, victim_reader, victim_writer):
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.target, ssl=self.connecting,
+                                                           server_hostname="localhost")
+        except OSError:
+            victim_writer.close()
+            return
+        await asyncio.gather(self.relay(victim_reader, writer), self.relay(reader, victim_writer))
+
+    async def relay(self, source, target):
         with contextlib.suppress(OSError):
-            raw.settimeout(DEADLINE)
-            with self.accepting.wrap_socket(raw, server_side=True) as victim, \
-                    socket.create_connection(("127.0.0.1", self.target), DEADLINE) as other, \
-                    self.connecting.wrap_socket(other, server_hostname="localhost") as server:
-                sides = [threading.Thread(target=self.relay, args=ends, daemon=True)
-                         for ends in ((victim, server), (server, victim))]
-                for side in sides:
-                    side.start()
-                for side in sides:
-                    side.join()
-
-    def relay(self, source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
+            while data := await source.read(65536):
                 self.read += data
-                target.sendall(data)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
+                target.write(data)
+                await target.drain()
+        target.close()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.stopping.set)
+        self.thread.join(DEADLINE)
 
 
 def request(port):
@@ -91,29 +103,31 @@ def man_in_the_middle(tap, ends, sentence, certificate):
 
 def disclosed(tap, ends):
     """Returns (recorded seal, from the client and from the server; the exporter value), or None."""
-    row, keys = layer.ROWS["nginx"], temporary_directory()
+    row = layer.ROWS["nginx"]
     with row.start(None, PAGE) as server, \
             tap.case("without the layer a recording and the TLS secrets disclose everything"):
-        with recorded.capture(server.port) as path:
-            result = run(request(server.port), env={"SSLKEYLOGFILE": str(keys / "bare")})
+        def bare(keys):
+            result = run(request(server.port), env={"SSLKEYLOGFILE": str(keys)})
             equal(result.out, PAGE, f"{result!r}")
-        sent, answered = recorded.decrypt(path, server.port, keys / "bare")
+        sent, answered = recorded.decrypt(*recorded.record(server.port, bare), server.port)
         contains(sent, HEADER.encode(), "the request in the recording")
         contains(answered, SECRET, "the answer in the recording")
     found = None
     # With mode = audit the program can write its key log; a rule seals in either mode.
     with row.start(ends.server, PAGE) as server, \
             tap.case("with the layer a recording and the TLS secrets decrypt TLS, and no byte of data can be read inside"):
-        with recorded.capture(server.port) as path:
-            result = run(ends.client.argv(request(server.port)), env={"SSLKEYLOGFILE": str(keys / "sealed")})
+        def layered(keys):
+            result = run(ends.client.argv(request(server.port)), env={"SSLKEYLOGFILE": str(keys)})
             equal(result.out, PAGE, f"{result!r}; log: {ends.client.tail()}")
-        sent, answered = recorded.decrypt(path, server.port, keys / "sealed")
+        path, keys = recorded.record(server.port, layered)
+        sent, answered = recorded.decrypt(path, keys, server.port)
         check(len(answered) > len(PAGE), f"{len(answered)} bytes should hold the answer and the frames around it")
         equal(sent[:8], b"\xf5pfsw\r\n\x01", "what the client sent first")
-        for word in (b"GET", b"HTTP", b"sesame", b"password", b"gold", b"Content-Length", b"nginx", b"localhost"):
+        # At least five bytes: random data of this length has each word of three bytes in one run of 70.
+        for word in (b"GET /", b"HTTP/1", b"sesame", b"password", b"of gold", b"Content-Length", b"nginx", b"localhost"):
             lacks(sent, word, "the client's side of the recording")
             lacks(answered, word, "the server's side of the recording")
-        found = sent, answered, recorded.exporter(keys / "sealed")
+        found = sent, answered, recorded.exporter(keys)
     return found
 
 
