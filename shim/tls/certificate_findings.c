@@ -1,23 +1,18 @@
 /*
- * A certificate is known by its fingerprint, the SHA-256 of its DER form (X509_digest(3)). Peers may send any
- * number of them, so the table of those that are logged has a fixed size. See certificate_findings.h.
+ * What is in certificates, and what is wrong with them. See certificate_findings.h.
  */
 #include "tls/certificate_findings.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "audit/addresses.h"
 #include "audit/builder.h"
 #include "audit/line.h"
 #include "base/large.h"
-#include "base/mutex.h"
+#include "tls/fingerprints.h"
 
 enum {
-    KNOWN_MAX = 512,
     CHAIN_MAX = 16, /* certificates of a chain that are looked at */
-    FINGERPRINT_BYTES = 32,
-    FINGERPRINT_TEXT = 2 * FINGERPRINT_BYTES + 1,
     SUBJECT_MAX = 256,
     DAYS_SOON = 30,
     /* 112 bits of security: SP 800-57 part 1, table 2 */
@@ -25,45 +20,7 @@ enum {
     BITS_MIN_EC = 224,
 };
 
-/* Complete before it is counted, as in http_findings.c. */
-LARGE static unsigned char known[KNOWN_MAX][FINGERPRINT_BYTES];
-static atomic_size_t known_count;
-static atomic_bool is_full;
-static struct mutex mutex;
-
-static bool is_known(const unsigned char *fingerprint)
-{
-    const size_t count = atomic_load_explicit(&known_count, memory_order_acquire);
-    for (size_t i = 0; i < count; i++)
-        if (memcmp(known[i], fingerprint, FINGERPRINT_BYTES) == 0)
-            return true;
-    return false;
-}
-
-/* Whether it is new, and was added. */
-static bool remember(const unsigned char *fingerprint)
-{
-    if (is_known(fingerprint))
-        return false;
-    mutex_lock(&mutex);
-    const size_t count = atomic_load_explicit(&known_count, memory_order_relaxed);
-    const bool has_room = count < KNOWN_MAX;
-    const bool is_new = has_room && !is_known(fingerprint);
-    if (is_new) {
-        memcpy(known[count], fingerprint, FINGERPRINT_BYTES);
-        atomic_store_explicit(&known_count, count + 1, memory_order_release);
-    }
-    mutex_unlock(&mutex);
-    if (!has_room && !atomic_exchange(&is_full, true)) {
-        const struct audit_field fields[] = {
-            AUDIT_S("kind", "certificates-full"),
-            AUDIT_S("reason", "512 certificates are logged; more are not logged by this process"),
-            AUDIT_S("rule", "certificate"),
-        };
-        audit_event("finding", fields, sizeof fields / sizeof fields[0]);
-    }
-    return is_new;
-}
+LARGE static struct fingerprints known;
 
 /* What is wrong with a certificate, as a list with commas. */
 struct faults {
@@ -127,17 +84,6 @@ static void find_faults(const struct libssl *lib, X509 *certificate, struct faul
         add_fault(faults, "no subjectAltName");
 }
 
-static const char *fingerprint_text(char text[FINGERPRINT_TEXT], const unsigned char *fingerprint)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < FINGERPRINT_BYTES; i++) {
-        text[2 * i] = digits[fingerprint[i] >> 4];
-        text[2 * i + 1] = digits[fingerprint[i] & 0xf];
-    }
-    text[FINGERPRINT_TEXT - 1] = '\0';
-    return text;
-}
-
 static void report(const struct libssl *lib, SSL *ssl, X509 *certificate, const unsigned char *fingerprint,
                    const struct holder *holder)
 {
@@ -176,10 +122,8 @@ static void report(const struct libssl *lib, SSL *ssl, X509 *certificate, const 
 
 static void look_at(const struct libssl *lib, SSL *ssl, X509 *certificate, const struct holder *holder)
 {
-    unsigned char fingerprint[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    if (certificate != NULL && lib->X509_digest(certificate, lib->EVP_sha256(), fingerprint, &length) == 1 &&
-        length == FINGERPRINT_BYTES && remember(fingerprint))
+    unsigned char fingerprint[FINGERPRINT_BYTES];
+    if (fingerprint_take(fingerprint, lib, certificate) && fingerprints_add(&known, fingerprint))
         report(lib, ssl, certificate, fingerprint, holder);
 }
 
