@@ -76,6 +76,7 @@ static void warn(const struct policy *policy)
     const struct policy_seal_keys *seal = &policy->seal;
     bool has_keys = seal->identity_count > 0 || seal->peers[0] != '\0' || seal->psk_count > 0;
     warn_unreadable(policy, "ca-file", policy->tls.ca_file);
+    warn_unreadable(policy, "ct-log-list", policy->tls.ct_log_list);
     warn_log(policy);
     if (has_keys && !policy_seals(policy))
         message("warning: %s: [seal] names keys, but no rule seals anything", policy->path);

@@ -207,6 +207,21 @@ static enum outcome looks_at_http(const struct policy *policy, char reason[REASO
                : say(FAILS, reason, "nobody looks at the headers of responses, expected [findings] http = log");
 }
 
+static enum outcome requires_transparency(const struct policy *policy, char reason[REASON])
+{
+    switch (policy->tls.transparency) {
+    case POLICY_TRANSPARENCY_REQUIRE:
+        return HOLDS;
+    case POLICY_TRANSPARENCY_LOG:
+        return say(
+            EXCEPTION, reason,
+            "servers without a valid SCT are logged and accepted, expected certificate-transparency = require");
+    case POLICY_TRANSPARENCY_OFF:
+    default:
+        return say(FAILS, reason, "nobody asks for SCTs, expected certificate-transparency = require");
+    }
+}
+
 enum { REQUIREMENTS_MAX = 8 };
 
 static const struct {
@@ -244,6 +259,9 @@ static const struct {
     {"Harvest now, decrypt later",
      "a post-quantum key exchange in each connection",
      {is_enforced, checks_wire, is_post_quantum}},
+    {"Certificate Transparency, RFC 6962",
+     "clients accept only certificates that are in a public log",
+     {is_enforced, requires_transparency}},
     {"RFC 9325, 3.1.1", "TLS 1.3 where possible", {is_enforced, is_tls13}},
 };
 

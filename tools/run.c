@@ -50,6 +50,20 @@ static int parse_options(int argc, char **argv, const char **policy, char **argv
     return -1;
 }
 
+/* Whether a file that the policy names can be read; if not, a message was written. */
+static bool can_read(const struct policy *policy, const char *key, const char *path)
+{
+    if (path[0] == '\0')
+        return true;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        message("%s: %s %s cannot be read: %s", policy->path, key, path, strerror(errno));
+        return false;
+    }
+    close(fd);
+    return true;
+}
+
 /*
  * Loads the policy `file`, or the one that policy_locate() finds for `program`, and the files that it names. The
  * program would load them again and end with the same message, but later. Returns 0, or -1 after a message.
@@ -73,15 +87,10 @@ static int load_policy(struct policy *policy, const char *file, const char *prog
         message("%s", error.text);
         return -1;
     }
-    if (policy->tls.ca_file[0] == '\0')
-        return 0;
-    int fd = open(policy->tls.ca_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        message("%s: ca-file %s cannot be read: %s", policy->path, policy->tls.ca_file, strerror(errno));
-        return -1;
-    }
-    close(fd);
-    return 0;
+    return can_read(policy, "ca-file", policy->tls.ca_file) &&
+                   can_read(policy, "ct-log-list", policy->tls.ct_log_list)
+               ? 0
+               : -1;
 }
 
 /*

@@ -227,7 +227,7 @@ static int announce(void)
     const struct policy *policy = atomic_exchange(&unannounced, NULL);
     if (policy == NULL)
         return 0;
-    struct audit_field fields[6] = {
+    struct audit_field fields[7] = {
         AUDIT_S("policy", policy->path),
         AUDIT_S("mode", policy->mode == POLICY_ENFORCE ? "enforce" : "audit"),
         AUDIT_S("version", PFSWRAP_VERSION),
@@ -242,6 +242,9 @@ static int announce(void)
         fields[count++] = AUDIT_S("findings", !policy->findings.certificates ? "http"
                                               : policy->findings.http        ? "http, certificates"
                                                                              : "certificates");
+    if (policy->tls.transparency != POLICY_TRANSPARENCY_OFF)
+        fields[count++] = AUDIT_S("certificate_transparency",
+                                  policy->tls.transparency == POLICY_TRANSPARENCY_REQUIRE ? "require" : "log");
     return event_write("policy", fields, count);
 }
 

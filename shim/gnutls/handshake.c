@@ -3,6 +3,7 @@
  * the policy does not allow is cut: its socket is shut down, and its transport functions fail.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -250,6 +251,33 @@ static void report_failed(const struct gnutls *lib, gnutls_session_t session, in
     report_end(is_refused ? "refused" : "failed", lib, session, lib->gnutls_strerror(error), alert);
 }
 
+/*
+ * GnuTLS reads SCTs and validates none (gnutls_x509_ct_sct_get(3)). NULL: the policy does not require them. With
+ * log, one finding says that nobody looks.
+ */
+static const char *verify_transparency(const struct gnutls *lib, gnutls_session_t session, bool is_server)
+{
+    static atomic_bool is_reported;
+    static const char reason[] = "GnuTLS cannot verify Certificate Transparency";
+    const enum policy_transparency mode = pfswrap_policy()->tls.transparency;
+    if (is_server || mode == POLICY_TRANSPARENCY_OFF)
+        return NULL;
+    if (mode == POLICY_TRANSPARENCY_LOG && !atomic_exchange(&is_reported, true)) {
+        struct description description;
+        describe(&description, lib, session);
+        const struct audit_field fields[] = {
+            AUDIT_S("role", "client"),
+            AUDIT_S("local", audit_optional(description.addresses.local)),
+            AUDIT_S("peer", audit_optional(description.addresses.peer)),
+            AUDIT_S("kind", "certificate-transparency"),
+            AUDIT_S("reason", reason),
+            AUDIT_S("rule", "certificate-transparency"),
+        };
+        audit_event("finding", fields, sizeof fields / sizeof fields[0]);
+    }
+    return mode == POLICY_TRANSPARENCY_REQUIRE ? reason : NULL;
+}
+
 static int handshake_verify(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
     const char *reason = verify_negotiated(lib, session);
@@ -257,6 +285,8 @@ static int handshake_verify(const struct gnutls *lib, gnutls_session_t session, 
     int error = GNUTLS_E_UNWANTED_ALGORITHM;
     if (reason == NULL) {
         reason = verify_end(lib, session, is_server);
+        if (reason == NULL)
+            reason = verify_transparency(lib, session, is_server);
         error = GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
     }
     if (reason != NULL && pfswrap_enforces())

@@ -100,6 +100,7 @@ extern const char *const policy_words_layer[];
 extern const char *const policy_words_direction[];
 extern const char *const policy_words_reload[];
 extern const char *const policy_words_removal[];
+extern const char *const policy_words_transparency[];
 extern const char *const policy_words_expired[];
 
 /* Returns the index of `value` in `words`, or -1 after policy_fail(). */

@@ -55,6 +55,8 @@ enum policy_post_quantum { POLICY_POST_QUANTUM_OFF, POLICY_POST_QUANTUM_ALLOW, P
 enum policy_layer { POLICY_LAYER_SOCKET, POLICY_LAYER_TLS };
 enum policy_direction { POLICY_LISTEN, POLICY_CONNECT };
 enum policy_reload { POLICY_RELOAD_OFF, POLICY_RELOAD_REQUEST, POLICY_RELOAD_AUTO };
+/* Certificate Transparency (RFC 6962) of the servers that clients connect to. */
+enum policy_transparency { POLICY_TRANSPARENCY_OFF, POLICY_TRANSPARENCY_LOG, POLICY_TRANSPARENCY_REQUIRE };
 enum policy_expired { POLICY_EXPIRED_LOG, POLICY_EXPIRED_REFUSE };
 enum policy_removal { POLICY_REMOVAL_REHANDSHAKE, POLICY_REMOVAL_NOW };
 
@@ -74,7 +76,9 @@ struct policy_tls {
     size_t pin_count;
     enum policy_verify client_certificates;
     enum policy_dtls dtls;
+    enum policy_transparency transparency;
     uint8_t pins[POLICY_LIST_MAX][POLICY_PIN_BYTES];
+    char ct_log_list[PATH_MAX]; /* the logs whose SCTs count; empty if it is not set */
 };
 
 struct policy_wire {

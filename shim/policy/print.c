@@ -110,6 +110,9 @@ static void print_tls(struct printer *out, const struct policy_tls *tls)
     print(out, "client-certificates = %s\n", policy_words_verify[tls->client_certificates]);
     print(out, "dtls = %s\npost-quantum = %s\n", policy_words_dtls[tls->dtls],
           tls->post_quantum ? "require" : "allow");
+    print(out, "certificate-transparency = %s\n", policy_words_transparency[tls->transparency]);
+    if (tls->ct_log_list[0] != '\0')
+        print(out, "ct-log-list = %s\n", tls->ct_log_list);
 }
 
 static void print_wire(struct printer *out, const struct policy_wire *wire)

@@ -163,6 +163,36 @@ static int set_post_quantum(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+static int set_transparency(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_transparency);
+    if (choice < 0)
+        return -1;
+    parser->policy->tls.transparency = (enum policy_transparency)choice;
+    return 0;
+}
+
+static int set_ct_log_list(struct policy_parser *parser, const char *value)
+{
+    return policy_value_path(parser, value, parser->policy->tls.ct_log_list);
+}
+
+/* A server proves nothing by an SCT if no log is known, and logs that nothing asks for are a mistake. */
+static int check_transparency(struct policy_parser *parser)
+{
+    const struct policy_tls *tls = &parser->policy->tls;
+    const unsigned mode = policy_key_line(parser, "certificate-transparency");
+    const unsigned list = policy_key_line(parser, "ct-log-list");
+    if (tls->transparency != POLICY_TRANSPARENCY_OFF && list == 0)
+        return policy_fail_at(parser, mode, "certificate-transparency = %s, expected ct-log-list = PATH as well",
+                              policy_words_transparency[tls->transparency]);
+    if (tls->transparency == POLICY_TRANSPARENCY_OFF && list != 0)
+        return policy_fail_at(
+            parser, list,
+            "ct-log-list has no effect alone, expected certificate-transparency = log or require as well");
+    return 0;
+}
+
 /* Leaves the groups that combine ECDHE with ML-KEM. Kyber's drafts are not what FIPS 203 says. */
 static int keep_hybrid_groups(struct policy_parser *parser)
 {
@@ -201,6 +231,8 @@ int policy_end_tls(struct policy_parser *parser)
     unsigned pin = policy_key_line(parser, "pin-sha256");
     if (tls->post_quantum && keep_hybrid_groups(parser) < 0)
         return -1;
+    if (check_transparency(parser) < 0)
+        return -1;
     if (tls->verify_server == POLICY_VERIFY_REQUIRE)
         return 0;
     if (pin != 0)
@@ -224,5 +256,7 @@ const struct policy_key policy_keys_tls[] = {
     {"client-certificates", false, set_client_certificates},
     {"dtls", false, set_dtls},
     {"post-quantum", false, set_post_quantum},
+    {"certificate-transparency", false, set_transparency},
+    {"ct-log-list", false, set_ct_log_list},
     {NULL, false, NULL},
 };

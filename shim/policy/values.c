@@ -25,6 +25,7 @@ const char *const policy_words_post_quantum[] = {"off", "allow", "require", NULL
 const char *const policy_words_layer[] = {"socket", "tls", NULL};
 const char *const policy_words_reload[] = {"off", "request", "auto", NULL};
 const char *const policy_words_removal[] = {"rehandshake", "now", NULL};
+const char *const policy_words_transparency[] = {"off", "log", "require", NULL};
 const char *const policy_words_expired[] = {"log", "refuse", NULL};
 const char *const policy_words_direction[] = {"listen", "connect", NULL};
 

@@ -19,6 +19,7 @@
 #include "tls/session.h"
 #include "tls/settings.h"
 #include "tls/state.h"
+#include "tls/transparency.h"
 
 /* The table's row for a single-version method. NULL: `method` is flexible. */
 static const struct libssl_method *fixed_method_find(const struct libssl *lib, const SSL_METHOD *method)
@@ -94,6 +95,7 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
         return "the security callback cannot be set";
     tls_session_begin(lib, context);
     tls_verify_begin(lib);
+    tls_transparency_begin(lib);
     struct tls_target target = {.lib = lib, .context = context};
     const char *reason = tls_groups_begin(&target);
     return reason != NULL ? reason : tls_ciphers_begin(lib, context);

@@ -145,11 +145,16 @@
     X(SSL_CTX_new_ex)                                                                                              \
     X(SSL_CTX_set0_tmp_dh_pkey)                                                                                    \
     X(SSL_set0_tmp_dh_pkey)                                                                                        \
+    X(SSL_ct_is_enabled)                                                                                           \
     X(SSL_get0_group_name)                                                                                         \
+    X(SSL_get0_peer_scts)                                                                                          \
+    X(SSL_get0_verified_chain)                                                                                     \
     X(SSL_get1_peer_certificate)                                                                                   \
     X(SSL_get_peer_certificate)                                                                                    \
     X(SSL_is_quic)                                                                                                 \
+    X(SSL_SESSION_get0_peer)                                                                                       \
     X(SSL_sendfile)                                                                                                \
+    X(SSL_set_ct_validation_callback)                                                                              \
     X(SSL_write_ex2)
 
 #define LIBCRYPTO_REQUIRED(X)                                                                                      \
@@ -214,6 +219,21 @@
     X(X509_VERIFY_PARAM_set1_host)
 
 #define LIBCRYPTO_OPTIONAL(X)                                                                                      \
+    X(CT_POLICY_EVAL_CTX_free)                                                                                     \
+    X(CT_POLICY_EVAL_CTX_new)                                                                                      \
+    X(CT_POLICY_EVAL_CTX_set1_cert)                                                                                \
+    X(CT_POLICY_EVAL_CTX_set1_issuer)                                                                              \
+    X(CT_POLICY_EVAL_CTX_set_shared_CTLOG_STORE)                                                                   \
+    X(CTLOG_STORE_free)                                                                                            \
+    X(CTLOG_STORE_load_file)                                                                                       \
+    X(CTLOG_STORE_new)                                                                                             \
+    X(i2o_SCT)                                                                                                     \
+    X(o2i_SCT)                                                                                                     \
+    X(SCT_free)                                                                                                    \
+    X(SCT_get_source)                                                                                              \
+    X(SCT_get_validation_status)                                                                                   \
+    X(SCT_set_source)                                                                                              \
+    X(SCT_validate)                                                                                                \
     X(ERR_new)                                                                                                     \
     X(ERR_put_error)                                                                                               \
     X(ERR_set_debug)                                                                                               \

@@ -11,6 +11,7 @@
 #include "tls/groups.h"
 #include "tls/state.h"
 #include "tls/policy_pin.h"
+#include "tls/transparency.h"
 
 struct agreed_group {
     const struct tls_group *group;
@@ -135,6 +136,10 @@ struct tls_negotiated tls_verify_negotiated(struct libssl *lib, SSL *ssl)
     result.verified = verify ? "policy" : verified_by_program(lib, ssl);
     if (verify && result.reason == NULL) {
         result.reason = server ? tls_verify_client(lib, ssl) : tls_verify_server(lib, ssl);
+        result.code = SSL_R_CERTIFICATE_VERIFY_FAILED;
+    }
+    if (!server && result.reason == NULL) {
+        result.reason = tls_transparency_verify(lib, ssl);
         result.code = SSL_R_CERTIFICATE_VERIFY_FAILED;
     }
     return result;

@@ -58,6 +58,10 @@
 #define SSL_CTRL_GET_MAX_PROTO_VERSION 131
 #define SSL_CTRL_GET_NEGOTIATED_GROUP 134
 
+#define SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE 65
+#define SSL_CTRL_GET_TLSEXT_STATUS_REQ_TYPE 127
+#define SSL_CTRL_GET_TLSEXT_STATUS_REQ_CB 128
+
 /* Results of SSL_get_error(3), and of SSL_want(3). */
 #define SSL_ERROR_SSL 1
 #define SSL_NOTHING 1
@@ -192,7 +196,17 @@
 #define X509_V_ERR_CERT_HAS_EXPIRED 10
 #define EVP_MAX_MD_SIZE 64
 
+/* SCT_get_source(3), SCT_get_validation_status(3). */
+#define SCT_VALIDATION_STATUS_UNKNOWN_LOG 1
+#define SCT_VALIDATION_STATUS_VALID 2
+#define SCT_VALIDATION_STATUS_INVALID 3
+#define SCT_VALIDATION_STATUS_UNVERIFIED 4
+
 /* The state of a handshake: an enum without negative values, so of this type (gcc's and clang's ABI). */
 typedef unsigned int OSSL_HANDSHAKE_STATE;
+
+/* The same of SCTs (SCT_get_source(3), SCT_validate(3)). */
+typedef unsigned int sct_source_t;
+typedef unsigned int sct_validation_status_t;
 
 #endif

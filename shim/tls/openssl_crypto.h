@@ -97,4 +97,21 @@ int X509_verify_cert(X509_STORE_CTX *);
 const char *X509_verify_cert_error_string(long);
 int i2d_X509_PUBKEY(const X509_PUBKEY *, unsigned char **);
 
+/* Certificate Transparency. A build with no-ct has none of these. */
+void CT_POLICY_EVAL_CTX_free(CT_POLICY_EVAL_CTX *);
+CT_POLICY_EVAL_CTX *CT_POLICY_EVAL_CTX_new(void);
+int CT_POLICY_EVAL_CTX_set1_cert(CT_POLICY_EVAL_CTX *, X509 *);
+int CT_POLICY_EVAL_CTX_set1_issuer(CT_POLICY_EVAL_CTX *, X509 *);
+void CT_POLICY_EVAL_CTX_set_shared_CTLOG_STORE(CT_POLICY_EVAL_CTX *, CTLOG_STORE *);
+void CTLOG_STORE_free(CTLOG_STORE *);
+int CTLOG_STORE_load_file(CTLOG_STORE *, const char *);
+CTLOG_STORE *CTLOG_STORE_new(void);
+void SCT_free(SCT *);
+sct_source_t SCT_get_source(const SCT *);
+sct_validation_status_t SCT_get_validation_status(const SCT *);
+int SCT_set_source(SCT *, sct_source_t);
+int SCT_validate(SCT *, const CT_POLICY_EVAL_CTX *);
+int i2o_SCT(const SCT *, unsigned char **);
+SCT *o2i_SCT(SCT **, const unsigned char **, size_t);
+
 #endif

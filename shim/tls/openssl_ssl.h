@@ -83,6 +83,7 @@ int SSL_CIPHER_get_kx_nid(const SSL_CIPHER *);
 const char *SSL_CIPHER_get_name(const SSL_CIPHER *);
 int SSL_CIPHER_is_aead(const SSL_CIPHER *);
 void SSL_SESSION_free(SSL_SESSION *);
+X509 *SSL_SESSION_get0_peer(SSL_SESSION *);
 int SSL_SESSION_get_protocol_version(const SSL_SESSION *);
 int SSL_SESSION_has_ticket(const SSL_SESSION *);
 
@@ -145,6 +146,8 @@ int SSL_is_server(const SSL *);
 int SSL_session_reused(const SSL *);
 int SSL_version(const SSL *);
 X509 *SSL_get_peer_certificate(const SSL *);
+const STACK_OF(SCT) * SSL_get0_peer_scts(SSL *);
+STACK_OF(X509) * SSL_get0_verified_chain(const SSL *);
 int SSL_is_quic(const SSL *);
 const char *SSL_get0_group_name(SSL *);
 
@@ -158,6 +161,8 @@ int SSL_set_alpn_protos(SSL *, const unsigned char *, unsigned int);
 int SSL_set_cipher_list(SSL *, const char *);
 int SSL_set_ciphersuites(SSL *, const char *);
 void SSL_set_connect_state(SSL *);
+int SSL_ct_is_enabled(const SSL *);
+int SSL_set_ct_validation_callback(SSL *, ssl_ct_validation_cb, void *);
 int SSL_set_ex_data(SSL *, int, void *);
 int SSL_set_max_early_data(SSL *, uint32_t);
 int SSL_set_num_tickets(SSL *, size_t);

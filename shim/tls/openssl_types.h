@@ -37,10 +37,14 @@ typedef struct X509_VERIFY_PARAM_st X509_VERIFY_PARAM;
 typedef struct x509_st X509;
 typedef struct x509_store_st X509_STORE;
 typedef struct x509_store_ctx_st X509_STORE_CTX;
+typedef struct ctlog_store_st CTLOG_STORE;
+typedef struct ct_policy_eval_ctx_st CT_POLICY_EVAL_CTX;
+typedef struct sct_st SCT;
 struct ossl_lib_ctx_st; /* OSSL_LIB_CTX, since 3.0 */
 
 /* Stacks (DEFINE_STACK_OF(3)): each kind has a tag of its own, and all are an OPENSSL_STACK. */
 typedef struct stack_st OPENSSL_STACK;
+struct stack_st_SCT;
 struct stack_st_SSL_CIPHER;
 struct stack_st_X509;
 #ifndef STACK_OF
@@ -68,6 +72,9 @@ typedef void (*SSL_CTX_keylog_cb_func)(const SSL *ssl, const char *line);
 typedef int (*SSL_CTX_alpn_select_cb_func)(SSL *ssl, const unsigned char **selected, unsigned char *selected_length,
                                            const unsigned char *offered, unsigned int offered_length,
                                            void *argument);
+
+/* SSL_set_ct_validation_callback(3) */
+typedef int (*ssl_ct_validation_cb)(const CT_POLICY_EVAL_CTX *context, const STACK_OF(SCT) * scts, void *argument);
 
 /* SSL_CTX_set_session_ticket_cb(3) */
 typedef int SSL_TICKET_STATUS;

@@ -14,6 +14,7 @@
 #include "tls/report.h"
 #include "tls/security.h"
 #include "tls/policy_pin.h"
+#include "tls/transparency.h"
 
 /* Options that would weaken a connection. The bits are the same in all versions of OpenSSL. */
 static const uint64_t options_cleared = SSL_OP_NO_TLSv1_3 | SSL_OP_ALLOW_NO_DHE_KEX |
@@ -148,6 +149,8 @@ const char *tls_settings_enforce(struct libssl *lib, SSL *ssl, struct tls_connec
             reason = tls_groups_begin(&target);
         settings_write(lib, ssl, &connection->asked, &forced);
         tls_security_install(lib, ssl, connection);
+        if (!server)
+            tls_transparency_ask(lib, ssl);
     }
     connection->stage = TLS_STAGE_HANDSHAKE;
     (void)tls_policy_pin(NULL);

@@ -93,10 +93,11 @@ const struct control controls[CONTROL_COUNT] = {
             "program verifies them itself.",
         .lines =
             "policy.mode policy.children tls.min-version tls.groups tls.ciphersuites tls.verify-server tls.ca-file "
-            "tls.pin-sha256 tls.client-certificates wire.tls wire.plaintext rule.seal rule.clients rule.peer",
+            "tls.pin-sha256 tls.client-certificates tls.certificate-transparency wire.tls wire.plaintext rule.seal "
+            "rule.clients rule.peer",
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_CIPHERS, METRIC_VERIFIED, METRIC_SEALED,
                     METRIC_REFUSED, METRIC_OPEN, METRIC_UNPROTECTED},
-        .exceptions = OPEN_TRAFFIC | WEAK_TLS | BIT(UNVERIFIED) | BIT(CERTIFICATE),
+        .exceptions = OPEN_TRAFFIC | WEAK_TLS | BIT(UNVERIFIED) | BIT(CERTIFICATE) | BIT(TRANSPARENCY),
     },
     {
         .id = "cwe-326",

@@ -36,7 +36,8 @@
     X(SEAL_ERROR, "seal-error", "sealed connections that ended by an error")                                       \
     X(HSTS, "hsts", "hosts whose responses let browsers use http")                                                 \
     X(COOKIE, "cookie", "hosts with cookies that lack Secure, HttpOnly or SameSite")                               \
-    X(CERTIFICATE, "certificate", "certificates that are weak, expire soon or name no host")
+    X(CERTIFICATE, "certificate", "certificates that are weak, expire soon or name no host")                       \
+    X(TRANSPARENCY, "transparency", "servers that show no Certificate Transparency: no valid SCT of a known log")
 
 enum incident {
 #define X(name, id, words) INCIDENT_##name,

@@ -50,11 +50,21 @@ static void add_event(struct evidence *evidence, enum incident incident, const s
     incident_add(evidence, incident, record, peer, reason, record->weight);
 }
 
+static enum incident incident_of_finding(const char *kind)
+{
+    if (strcmp(kind, "certificate") == 0)
+        return INCIDENT_CERTIFICATE;
+    if (strcmp(kind, "certificate-transparency") == 0)
+        return INCIDENT_TRANSPARENCY;
+    return strncmp(kind, "cookie", 6) == 0 ? INCIDENT_COOKIE : INCIDENT_HSTS;
+}
+
 /* A finding about HTTP: its host, and what is wrong there. Or about a certificate: its subject. */
 static void add_finding(struct evidence *evidence, const struct record *record)
 {
     const char *const kind = record_text(record, FIELD_KIND), *const name = record_text(record, FIELD_SERVER_NAME);
-    const bool is_certificate = strcmp(kind, "certificate") == 0;
+    const enum incident incident = incident_of_finding(kind);
+    const bool is_certificate = incident == INCIDENT_CERTIFICATE || incident == INCIDENT_TRANSPARENCY;
     const char *const detail = record_text(record, is_certificate ? FIELD_SUBJECT : FIELD_DETAIL);
     char reason[TALLY_KEY_MAX];
     if (strcmp(kind, "hosts-full") == 0 || strcmp(kind, "certificates-full") == 0) {
@@ -65,11 +75,8 @@ static void add_finding(struct evidence *evidence, const struct record *record)
         return;
     (void)snprintf(reason, sizeof reason, "%s%s%s", record_text(record, FIELD_REASON),
                    detail[0] != '\0' ? ": " : "", detail);
-    incident_add(evidence,
-                 is_certificate                    ? INCIDENT_CERTIFICATE
-                 : strncmp(kind, "cookie", 6) == 0 ? INCIDENT_COOKIE
-                                                   : INCIDENT_HSTS,
-                 record, name[0] != '\0' ? name : record_text(record, FIELD_LOCAL), reason, record->weight);
+    incident_add(evidence, incident, record, name[0] != '\0' ? name : record_text(record, FIELD_LOCAL), reason,
+                 record->weight);
 }
 
 static bool is_one_of(const char *word, const char *const *list)

@@ -14,7 +14,7 @@ from lib.tap import Skip, Tap, check, contains, equal
 
 OWN = {
     "OpenSSL": ("shim/tls", "openssl_constants.h", ["tls/openssl_types.h", "tls/openssl_crypto.h", "tls/openssl_ssl.h"],
-                ["openssl/bio.h", "openssl/ec.h", "openssl/err.h", "openssl/evp.h", "openssl/ssl.h", "openssl/x509v3.h"]),
+                ["openssl/bio.h", "openssl/ct.h", "openssl/ec.h", "openssl/err.h", "openssl/evp.h", "openssl/ssl.h", "openssl/x509v3.h"]),
     "GnuTLS": ("shim/gnutls", "constants.h", ["gnutls/declarations.h"],
                ["gnutls/gnutls.h", "gnutls/abstract.h", "gnutls/x509.h"]),
 }
@@ -48,7 +48,7 @@ def own_constants(library, version):
 
 def own_functions(library):
     text = "".join((ROOT / "shim" / name).read_text() for name in OWN[library][2])
-    return set(re.findall(r"\b((?:SSL|SSLv3|TLS|TLSv1|DTLS|DTLSv1|BIO|CRYPTO|OPENSSL|ERR|EVP|EC|X509|ASN1|OBJ|i2d|gnutls)_\w+)\(", text))
+    return set(re.findall(r"\b((?:SSL|SSLv3|TLS|TLSv1|DTLS|DTLSv1|BIO|CRYPTO|OPENSSL|ERR|EVP|EC|X509|ASN1|OBJ|CT|CTLOG|SCT|i2d|i2o|o2i|gnutls)_\w+)\(", text))
 
 
 def includes(library):

@@ -64,7 +64,7 @@ START_TEST(every_key_prints_and_parses_back)
         "session-tickets = refuse\nverify-server = require\nca-file = /ca\n"
         "pin-sha256 = 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
         "pin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
-        "client-certificates = require\ndtls = refuse\n"
+        "client-certificates = require\ndtls = refuse\ncertificate-transparency = require\nct-log-list = /l\n"
         "[wire]\ntls = log\nplaintext = starttls\n"
         "[findings]\nhttp = log\ncertificates = log\n"
         "[seal]\nidentity = /a\nidentity = /b\npeers = /p\npsk = /x\nrekey = 7\n"
@@ -89,6 +89,7 @@ START_TEST(every_key_prints_and_parses_back)
     ck_assert_ptr_nonnull(strstr(first, "\npin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"));
     ck_assert_ptr_nonnull(
         strstr(first, "\naddress = 0.0.0.0/0:1, [::]/0:2, 10.0.0.0/8:*, [2001:db8::]/32:80-90\n"));
+    ck_assert_ptr_nonnull(strstr(first, "\ncertificate-transparency = require\nct-log-list = /l\n"));
     ck_assert_ptr_nonnull(strstr(first, "\nclients = a, b\n"));
     ck_assert_ptr_nonnull(strstr(first, "\nlayer = tls\npost-quantum = allow\n"));
     ck_assert_ptr_nonnull(strstr(first, "\npeer = x\npeer = y\n"));

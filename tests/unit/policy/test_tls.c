@@ -83,7 +83,8 @@ START_TEST(every_key_of_tls_is_accepted)
                     "session-tickets = refuse\nverify-server = require\nca-file = /etc/pfswrap/ca.pem\n"
                     "pin-sha256 = 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
                     "pin-sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
-                    "client-certificates = require\ndtls = refuse\n");
+                    "client-certificates = require\ndtls = refuse\n"
+                    "certificate-transparency = require\nct-log-list = /etc/pfswrap/logs.cnf\n");
     const struct policy_tls *tls = &policy.tls;
     ck_assert_uint_eq(tls->min_version, 0x0303);
     ck_assert_uint_eq(tls->group_count, 4);
@@ -100,6 +101,27 @@ START_TEST(every_key_of_tls_is_accepted)
     ck_assert_uint_eq(tls->pin_count, 2);
     ck_assert_int_eq(tls->client_certificates, POLICY_VERIFY_REQUIRE);
     ck_assert_int_eq(tls->dtls, POLICY_DTLS_REFUSE);
+    ck_assert_int_eq(tls->transparency, POLICY_TRANSPARENCY_REQUIRE);
+    ck_assert_str_eq(tls->ct_log_list, "/etc/pfswrap/logs.cnf");
+}
+END_TEST
+
+START_TEST(transparency_needs_a_list_of_logs)
+{
+    expect_accepted("[tls]\ncertificate-transparency = off\n");
+    expect_accepted("[tls]\nct-log-list = /l\ncertificate-transparency = log\n");
+    ck_assert_int_eq(policy.tls.transparency, POLICY_TRANSPARENCY_LOG);
+    expect_refused("[tls]\ncertificate-transparency = log\n",
+                   "test.conf:2: certificate-transparency = log, expected ct-log-list = PATH as well");
+    expect_refused("[tls]\n\ncertificate-transparency = require\n[wire]\ntls = off\n",
+                   "test.conf:3: certificate-transparency = require, expected ct-log-list = PATH as well");
+    expect_refused(
+        "[tls]\nct-log-list = /l\n",
+        "test.conf:2: ct-log-list has no effect alone, expected certificate-transparency = log or require "
+        "as well");
+    expect_refused("[tls]\nct-log-list = l\n", "test.conf:2: ct-log-list = l, expected an absolute path");
+    expect_refused("[tls]\ncertificate-transparency = on\n",
+                   "test.conf:2: certificate-transparency = on, expected off, log or require");
 }
 END_TEST
 
@@ -232,6 +254,7 @@ int main(void)
     tcase_add_test(cases, bad_values_of_policy_are_refused);
     tcase_add_test(cases, every_key_of_tls_is_accepted);
     tcase_add_test(cases, post_quantum_leaves_hybrid_groups_only);
+    tcase_add_test(cases, transparency_needs_a_list_of_logs);
     tcase_add_test(cases, a_pin_is_32_bytes_in_base64);
     tcase_add_test(cases, a_pin_that_is_not_32_bytes_of_base64_is_refused);
     tcase_add_test(cases, an_unknown_group_is_refused);

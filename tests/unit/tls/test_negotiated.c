@@ -10,6 +10,7 @@
 #include "config/init.h"
 #include "config/override.h"
 #include "tls/negotiated.h"
+#include "tls/transparency.h"
 
 enum { X25519_ID = 29, P256_ID = 23, HYBRID_ID = 0x11ec, MARKED = 0x1000000, QUIC_VERSION = 1 };
 
@@ -47,8 +48,15 @@ struct tls_context *tls_context_find(const struct libssl *lib, const SSL_CTX *co
     return context_is_known ? &known_context : NULL;
 }
 
-static const char *server_reason, *client_reason;
-static int verifications;
+static const char *server_reason, *client_reason, *transparency_reason;
+static int verifications, transparency_verifications;
+
+const char *tls_transparency_verify(const struct libssl *lib, SSL *ssl)
+{
+    (void)lib, (void)ssl;
+    transparency_verifications++;
+    return transparency_reason;
+}
 
 const char *tls_verify_server(struct libssl *lib, SSL *ssl)
 {
@@ -296,12 +304,25 @@ START_TEST(the_policys_verification_of_a_client_decides)
 }
 END_TEST
 
+START_TEST(what_a_server_shows_of_certificate_transparency_decides)
+{
+    transparency_reason = "no SCT";
+    struct tls_negotiated negotiated = verify();
+    ck_assert_str_eq(negotiated.reason, "no SCT");
+    ck_assert_int_eq(negotiated.code, SSL_R_CERTIFICATE_VERIFY_FAILED);
+    fake_handshake.is_server = true;
+    expect_allowed("X25519");
+    ck_assert_int_eq(transparency_verifications, 1);
+}
+END_TEST
+
 START_TEST(a_connection_that_is_refused_anyway_is_not_verified)
 {
     policy.tls.verify_server = POLICY_VERIFY_REQUIRE;
     fake_handshake.cipher = 0x03001305;
     expect_refused("the cipher is not in the policy");
     ck_assert_int_eq(verifications, 0);
+    ck_assert_int_eq(transparency_verifications, 0);
 }
 END_TEST
 
@@ -325,6 +346,7 @@ int main(void)
     tcase_add_test(cases, the_program_verified_its_peer_only_if_it_asked_for_it_and_it_succeeded);
     tcase_add_test(cases, the_policys_verification_of_a_server_decides);
     tcase_add_test(cases, the_policys_verification_of_a_client_decides);
+    tcase_add_test(cases, what_a_server_shows_of_certificate_transparency_decides);
     tcase_add_test(cases, a_connection_that_is_refused_anyway_is_not_verified);
     return run_suite(cases, "negotiated");
 }

@@ -14,6 +14,7 @@
 #include "tls/report.h"
 #include "tls/security.h"
 #include "tls/settings.h"
+#include "tls/transparency.h"
 
 static struct policy policy;
 
@@ -50,7 +51,7 @@ struct tls_context *tls_context_find(const struct libssl *lib, const SSL_CTX *of
     return known_context;
 }
 
-static bool groups_were_set, callback_was_set;
+static bool groups_were_set, callback_was_set, scts_were_asked_for;
 
 const char *tls_groups_begin(const struct tls_target *target)
 {
@@ -63,6 +64,12 @@ void tls_security_install(struct libssl *lib, SSL *ssl, struct tls_connection *c
 {
     (void)lib, (void)ssl, (void)connection;
     callback_was_set = true;
+}
+
+void tls_transparency_ask(const struct libssl *lib, SSL *connection_of_client)
+{
+    (void)lib, (void)connection_of_client;
+    scts_were_asked_for = true;
 }
 
 static const char *ciphers_reason;
@@ -224,6 +231,15 @@ START_TEST(a_context_that_the_shim_does_not_know_has_not_given_the_connection_th
 }
 END_TEST
 
+START_TEST(only_clients_ask_for_scts)
+{
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_SERVER));
+    ck_assert(!scts_were_asked_for);
+    ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
+    ck_assert(scts_were_asked_for);
+}
+END_TEST
+
 START_TEST(a_connection_without_usable_ciphers_is_refused)
 {
     ciphers_reason = "none left";
@@ -239,6 +255,7 @@ START_TEST(with_mode_audit_nothing_is_written_and_nothing_refused_but_overrides_
     ck_assert_ptr_null(tls_settings_enforce(&fake_settings_lib, ssl, &connection, TLS_ROLE_CLIENT));
     ck_assert_int_eq(setter_calls, 0);
     ck_assert(!callback_was_set);
+    ck_assert(!scts_were_asked_for);
     ck_assert_ptr_nonnull(strstr(overrides, "max-version=TLSv1.2 "));
     ck_assert_ptr_nonnull(strstr(overrides, "early-data=allowed "));
     tls_settings_release(&fake_settings_lib, ssl, &connection);
@@ -325,6 +342,7 @@ int main(void)
     tcase_add_test(cases, during_a_handshake_libssl_has_the_policys_settings_and_the_programs_are_remembered);
     tcase_add_test(cases, settings_that_agree_with_the_policy_are_not_written);
     tcase_add_test(cases, a_context_that_the_shim_does_not_know_has_not_given_the_connection_the_policys_groups);
+    tcase_add_test(cases, only_clients_ask_for_scts);
     tcase_add_test(cases, a_connection_without_usable_ciphers_is_refused);
     tcase_add_test(cases, with_mode_audit_nothing_is_written_and_nothing_refused_but_overrides_are_reported);
     tcase_add_test(cases, only_what_the_program_itself_has_weakened_is_reported);
