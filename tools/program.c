@@ -38,19 +38,19 @@ static int step_add(struct program *program, const char *name, bool on_path)
         error = executable_find(step->path, name);
     } else {
         const size_t length = strlen(name);
-        error = length < sizeof step->path ? executable_access(name) : ENAMETOOLONG;
-        memcpy(step->path, name, error == ENAMETOOLONG ? 0 : length + 1);
+        error = length < sizeof step->path ? executable_access(name) : -ENAMETOOLONG;
+        memcpy(step->path, name, error == -ENAMETOOLONG ? 0 : length + 1);
     }
     step->kind = SCRIPT_NONE;
     if (error == 0) {
         program->step_count++;
         return 0;
     }
-    const int status = error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
+    const int status = error == -ENOENT || error == -ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
     if (program->step_count == 0)
-        return refuse(program, status, "%s: %s", name, strerror(error));
+        return refuse(program, status, "%s: %s", name, strerror(-error));
     return refuse(program, status, "%s: its interpreter %s: %s", program->steps[program->step_count - 1].path, name,
-                  strerror(error));
+                  strerror(-error));
 }
 
 const char *program_privilege(const struct program *program)

@@ -37,7 +37,7 @@ struct audit_field {
  * Opens the log that the policy names and writes the event "policy". With the log on standard error, that event is
  * written only in front of the first other one. Called once, before the first event; `policy` must stay valid.
  * `chain_key`: 32 bytes, from which the keys of the chain are made (log-chain); NULL: lines are not chained.
- * Returns 0, or with log-failure = refuse the errno of the log that cannot be written.
+ * Returns 0, or with log-failure = refuse the negative errno value of a log that cannot be written.
  */
 int audit_start(const struct policy *policy, const uint8_t *chain_key);
 
@@ -80,9 +80,9 @@ size_t audit_format_entry(char *entry, int64_t time_ns, long pid, const char *pr
                           const struct audit_field *fields, size_t count);
 
 /*
- * sink.c: opens the log (0 or an errno), writes one line to it (0 or an errno), and reports on standard error that
- * a line cannot be written: once, and not while it is quiet. With audit_sink_takes_entries(), a line is an entry of
- * the journal.
+ * sink.c: opens the log, writes one line to it, and reports on standard error that a line cannot be written: once,
+ * and not while it is quiet. Errors are negative errno values; 0: it is done. With audit_sink_takes_entries(), a
+ * line is an entry of the journal.
  */
 void audit_sink_quiet(bool quiet);
 bool audit_sink_takes_entries(void);

@@ -84,19 +84,19 @@ static int64_t time_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Returns 0, or the errno of the log. */
+/* Returns 0, or a negative errno value. */
 static int line_write(pid_t pid, const char *event, const struct audit_field *fields, size_t count)
 {
     char *line = workspace_take();
     if (line == NULL) {
-        audit_sink_fail(ENOMEM);
-        return ENOMEM;
+        audit_sink_fail(-ENOMEM);
+        return -ENOMEM;
     }
     const bool is_chained = chain_is_on();
     if (is_chained && !chain_begin()) {
         workspace_give(line);
-        audit_sink_fail(EDEADLK);
-        return EDEADLK;
+        audit_sink_fail(-EDEADLK);
+        return -EDEADLK;
     }
     const int64_t time_ns = time_now_ns();
     size_t length = audit_sink_takes_entries()
@@ -280,7 +280,7 @@ const char *audit_refusal(void)
 
 void audit_lose(void)
 {
-    audit_sink_fail(ENOMEM);
+    audit_sink_fail(-ENOMEM);
     counters_note_log(true);
     atomic_fetch_add(&lost, 1);
 }

@@ -55,7 +55,7 @@ int write_quietly(int fd, const struct stat *status, const struct text *text, bo
 {
     const size_t length = text_length(text);
     if (over_file_limit(fd, status, length))
-        return EFBIG;
+        return -EFBIG;
     long written;
     if (S_ISREG(status->st_mode)) {
         written = write_once(fd, text);
@@ -79,7 +79,7 @@ int write_quietly(int fd, const struct stat *status, const struct text *text, bo
         return 0;
     if (written > 0)
         *torn = true;
-    return written < 0 ? (int)-written : ENOSPC;
+    return written < 0 ? (int)written : -ENOSPC;
 }
 
 /* The memfd with these bytes, sealed, or a negative errno. */
@@ -92,21 +92,21 @@ static long sealed_memfd(const struct text *text)
     if (file < 0)
         return file;
     bool torn = false;
-    int error = fstat((int)file, &status) == 0 ? write_quietly((int)file, &status, text, &torn) : EIO;
+    int error = fstat((int)file, &status) == 0 ? write_quietly((int)file, &status, text, &torn) : -EIO;
     if (error == 0)
-        error = (int)-raw_syscall(RAW_FCNTL, file, F_ADD_SEALS,
-                                  F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+        error = (int)raw_syscall(RAW_FCNTL, file, F_ADD_SEALS,
+                                 F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
     if (error == 0)
         return file;
     (void)raw_syscall(SYS_close, file);
-    return -error;
+    return error;
 }
 
 int send_as_memfd(int fd, const struct text *text)
 {
     const long file = sealed_memfd(text);
     if (file < 0)
-        return (int)-file;
+        return (int)file;
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(sizeof(int))];
@@ -118,5 +118,5 @@ int send_as_memfd(int fd, const struct text *text)
     const struct msghdr message = {.msg_control = &control, .msg_controllen = sizeof control.bytes};
     const long sent = raw_syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)raw_syscall(SYS_close, file);
-    return sent < 0 ? (int)-sent : 0;
+    return sent < 0 ? (int)sent : 0;
 }

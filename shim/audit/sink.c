@@ -88,7 +88,7 @@ static void complain(int error)
     if (atomic_exchange(&sink.complained, true))
         return;
     const char *const words[TEXT_PARTS_MAX] = {"pfswrap: cannot write the audit log to ", what, ": ",
-                                               error_text(error), "\n"};
+                                               error_text(-error), "\n"};
     struct text text = {0};
     for (size_t i = 0; i < TEXT_PARTS_MAX; i++)
         text_add(&text, words[i], strlen(words[i]));
@@ -96,52 +96,50 @@ static void complain(int error)
         (void)write_stderr(&text);
 }
 
-/* Closes `fd`, if it is one, sets errno and returns NULL. */
-static struct descriptor *open_failed(long fd, int error)
+/* `fd` becomes the shim's own, and is the log. Returns 0 or a negative errno value. */
+static int take(int fd, const struct stat *status, struct descriptor **opened)
 {
-    if (fd >= 0)
-        (void)raw_syscall(SYS_close, fd);
-    errno = error;
-    return NULL;
+    const int error = own_take(fd, opened);
+    if (error == 0)
+        sink.log = identity_of(status);
+    return error;
 }
 
-/* Opens the log file. Returns NULL with errno if that fails. */
-static struct descriptor *file_open(void)
+/* Opens the log file. Returns 0 or a negative errno value. */
+static int file_open(struct descriptor **opened)
 {
     const long fd = raw_syscall(SYS_openat, AT_FDCWD, sink.path,
                                 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0)
-        return open_failed(fd, (int)-fd);
+        return (int)fd;
     struct stat status;
-    if (fstat((int)fd, &status) != 0 || S_ISDIR(status.st_mode))
-        return open_failed(fd, EISDIR);
-    struct descriptor *opened = own_take((int)fd);
-    if (opened != NULL)
-        sink.log = identity_of(&status);
+    if (fstat((int)fd, &status) != 0 || S_ISDIR(status.st_mode)) {
+        (void)raw_syscall(SYS_close, fd);
+        return -EISDIR;
+    }
+    const int error = take((int)fd, &status, opened);
     struct timespec now; /* it was just looked at: see follow_rotation() */
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     atomic_store_explicit(&sink.checked, now.tv_sec, memory_order_relaxed);
-    return opened;
+    return error;
 }
 
-/* Connects to the datagram socket of syslog or of the journal. Returns NULL with errno if that fails. */
-static struct descriptor *socket_open(const char *path)
+/* Connects to the datagram socket of syslog or of the journal. Returns 0 or a negative errno value. */
+static int socket_open(const char *path, struct descriptor **opened)
 {
     const long fd = raw_syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return open_failed(fd, (int)-fd);
+        return (int)fd;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1));
     struct stat status;
-    const long result = raw_syscall(SYS_connect, fd, &address, sizeof address);
-    if (result != 0)
-        return open_failed(fd, (int)-result);
-    if (fstat((int)fd, &status) != 0)
-        return open_failed(fd, errno);
-    struct descriptor *opened = own_take((int)fd);
-    if (opened != NULL)
-        sink.log = identity_of(&status);
-    return opened;
+    long error = raw_syscall(SYS_connect, fd, &address, sizeof address);
+    if (error == 0 && fstat((int)fd, &status) != 0)
+        error = -errno;
+    if (error == 0)
+        return take((int)fd, &status, opened);
+    (void)raw_syscall(SYS_close, fd);
+    return (int)error;
 }
 
 /* Closes a descriptor that was opened on `log`, unless the program has something else at its number by now. */
@@ -159,15 +157,17 @@ static void descriptor_give_up(struct descriptor *descriptor, const struct ident
         own_forget(descriptor);
 }
 
-static struct descriptor *sink_reopen(void)
+/* Opens the log anew. Returns 0 or a negative errno value. */
+static int sink_reopen(void)
 {
     struct identity before = sink.log;
-    struct descriptor *opened = sink.kind == POLICY_LOG_FILE       ? file_open()
-                                : sink.kind == POLICY_LOG_JOURNALD ? socket_open(sink.path)
-                                                                   : socket_open("/dev/log");
-    if (opened != NULL)
+    struct descriptor *opened;
+    const int error = sink.kind == POLICY_LOG_FILE       ? file_open(&opened)
+                      : sink.kind == POLICY_LOG_JOURNALD ? socket_open(sink.path, &opened)
+                                                         : socket_open("/dev/log", &opened);
+    if (error == 0)
         descriptor_give_up(atomic_exchange(&sink.descriptor, opened), &before);
-    return opened;
+    return error;
 }
 
 bool audit_sink_takes_entries(void)
@@ -184,10 +184,9 @@ int audit_sink_open(const struct policy *policy)
         sink.root = identity_of(&status);
     sink.kind = policy->log;
     sink.path = policy->log_path;
-    if (sink.kind == POLICY_LOG_STDERR || sink_reopen() != NULL)
-        return 0;
-    const int error = errno;
-    complain(error);
+    const int error = sink.kind == POLICY_LOG_STDERR ? 0 : sink_reopen();
+    if (error != 0)
+        complain(error);
     return error;
 }
 
@@ -218,8 +217,8 @@ static void follow_rotation(void)
 }
 
 /*
- * Writes to the log's descriptor. Returns 0 or an errno: EBADF if the number no longer belongs to the log, ENOENT
- * if the file was removed, so that nobody could read the line.
+ * Writes to the log's descriptor. Returns 0 or a negative errno value: -EBADF if the number no longer belongs to
+ * the log, -ENOENT if the file was removed, so that nobody could read the line.
  */
 static int write_owned(struct descriptor *descriptor, const struct text *text)
 {
@@ -227,12 +226,12 @@ static int write_owned(struct descriptor *descriptor, const struct text *text)
     struct stat status;
     int error = 0;
     if (fd < 0 || fstat(fd, &status) != 0 || !identity_is(&sink.log, &status))
-        error = EBADF;
+        error = -EBADF;
     else if (S_ISREG(status.st_mode) && status.st_nlink == 0)
-        error = ENOENT;
+        error = -ENOENT;
     else
         error = write_noted(fd, &status, text);
-    if (error == EMSGSIZE && sink.kind == POLICY_LOG_JOURNALD)
+    if (error == -EMSGSIZE && sink.kind == POLICY_LOG_JOURNALD)
         error = send_as_memfd(fd, text);
     own_release(descriptor);
     return error;
@@ -241,10 +240,11 @@ static int write_owned(struct descriptor *descriptor, const struct text *text)
 /* Whether a new descriptor may help. After chroot(2) a path means another file, or a socket of somebody else. */
 static bool is_worth_reopening(int error)
 {
-    const bool is_gone = error == ECONNREFUSED || error == ENOTCONN;
+    const bool is_gone = error == -ECONNREFUSED || error == -ENOTCONN;
     if (sink.kind == POLICY_LOG_JOURNALD)
-        return (is_gone || error == EBADF) && root_is_the_first();
-    return error == EBADF || (error == ENOENT && root_is_the_first()) || (sink.kind != POLICY_LOG_FILE && is_gone);
+        return (is_gone || error == -EBADF) && root_is_the_first();
+    return error == -EBADF || (error == -ENOENT && root_is_the_first()) ||
+           (sink.kind != POLICY_LOG_FILE && is_gone);
 }
 
 /*
@@ -268,14 +268,14 @@ static int write_to_log(const struct text *text)
     if (sink.kind == POLICY_LOG_FILE)
         follow_rotation();
     struct descriptor *descriptor = atomic_load(&sink.descriptor);
-    int error = descriptor != NULL ? write_owned(descriptor, text) : EBADF;
+    int error = descriptor != NULL ? write_owned(descriptor, text) : -EBADF;
     if (is_worth_reopening(error)) {
-        descriptor = sink_reopen();
-        error = errno;
-        if (descriptor != NULL)
+        error = sink_reopen();
+        descriptor = error == 0 ? atomic_load(&sink.descriptor) : NULL;
+        if (error == 0)
             error = write_owned(descriptor, text);
     }
-    if (error == EAGAIN && sink.kind == POLICY_LOG_JOURNALD && wait_for_journal(descriptor))
+    if (error == -EAGAIN && sink.kind == POLICY_LOG_JOURNALD && wait_for_journal(descriptor))
         error = write_owned(descriptor, text);
     if (error != 0)
         complain(error);
@@ -311,7 +311,7 @@ static int write_in_sandbox(const char *line, size_t length)
     const long written = fd >= 0 ? raw_syscall(SYS_write, fd, line, length) : -EBADF;
     if (sink.kind != POLICY_LOG_STDERR && descriptor != NULL)
         own_release(descriptor);
-    return written == (long)length ? 0 : written < 0 ? (int)-written : ENOSPC;
+    return written == (long)length ? 0 : written < 0 ? (int)written : -ENOSPC;
 }
 
 void audit_sink_fail(int error)
@@ -344,7 +344,7 @@ static int write_to_stderr(const char *line, size_t length)
 {
     struct text text = {0};
     text_add(&text, line, length);
-    return write_stderr(&text) ? 0 : EIO;
+    return write_stderr(&text) ? 0 : -EIO;
 }
 
 int audit_sink_write(const char *line, size_t length)

@@ -65,7 +65,8 @@ bool elf_file_has_sections(const Elf64_Ehdr *header)
     return header->e_shentsize == (is_64_bit(header) ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr));
 }
 
-/* The window begins at `offset`, if it does not have the `size` bytes there. Returns 0 or a negated errno. */
+/* The window begins at `offset`, if it does not have the `size` bytes there. Returns 0 or a negative errno value.
+ */
 static long move_to(struct elf_window *window, uint64_t offset, size_t size)
 {
     if (offset >= window->begin && offset - window->begin <= window->length &&

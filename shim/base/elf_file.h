@@ -43,7 +43,7 @@ bool elf_file_has_sections(const Elf64_Ehdr *header);
 
 /*
  * Read program or section headers number `first` and following; there is room for `count`, at most
- * ELF_FILE_AT_ONCE. Return 1, 0 if the file ends before that, or a negated errno.
+ * ELF_FILE_AT_ONCE. Return 1, 0 if the file ends before that, or a negative errno value.
  */
 int elf_file_segments(struct elf_window *window, const Elf64_Ehdr *header, size_t first, size_t count,
                       Elf64_Phdr *segments);
@@ -53,7 +53,8 @@ int elf_file_sections(struct elf_window *window, const Elf64_Ehdr *header, size_
 /* Reads all `size` bytes at `offset`. Returns as above. */
 int elf_file_read(struct elf_window *window, void *bytes, size_t size, uint64_t offset);
 
-/* Reads what one pread(2) returns of `size` bytes, at most ELF_FILE_WINDOW. Returns how many, or a negated errno.
+/* Reads what one pread(2) returns of `size` bytes, at most ELF_FILE_WINDOW. Returns how many, or a negative errno
+ * value.
  */
 long elf_file_read_some(struct elf_window *window, void *bytes, size_t size, uint64_t offset);
 

@@ -154,5 +154,5 @@ static void after_fork_in_child(void)
 
 int process_register_fork(void)
 {
-    return pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    return -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }

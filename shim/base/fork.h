@@ -55,8 +55,8 @@ static inline enum process_fork_end process_fork_end_of(long result)
 void process_become_relay(void);
 
 /*
- * Between process.c and fork.c: the handlers of pthread_atfork(3), registered once (returns 0 or an errno); finding
- * out anew which process this is; and whether the last answer is out of date.
+ * Between process.c and fork.c: the handlers of pthread_atfork(3), registered once (returns 0 or a negative errno
+ * value); finding out anew which process this is; and whether the last answer is out of date.
  */
 int process_register_fork(void);
 void process_identify(void);

@@ -13,22 +13,22 @@
 #include "base/address_check.h"
 
 /*
- * 0 or an errno: EINVAL, or EMSGSIZE for a call with messages (`is_message`); EFAULT. `uses_buffers`: whether the
- * call reads or writes the buffers. The pointer `vectors` itself is not checked.
+ * Returns 0, or a negative errno value: -EINVAL, or -EMSGSIZE for a call with messages (`is_message`); -EFAULT.
+ * `uses_buffers`: whether the call reads or writes the buffers. The pointer `vectors` itself is not checked.
  */
 static inline int iov_check(const struct iovec *vectors, long count, bool is_message, bool uses_buffers)
 {
     size_t total = 0;
     int error = 0;
     if (count < 0 || count > IOV_MAX)
-        return is_message ? EMSGSIZE : EINVAL;
+        return is_message ? -EMSGSIZE : -EINVAL;
     for (long i = 0; i < count; i++) {
         if (vectors[i].iov_len > (size_t)SSIZE_MAX - total)
-            return EINVAL;
+            return -EINVAL;
         total += vectors[i].iov_len;
         if (__builtin_expect(vectors[i].iov_len > 0 && address_is_bad(vectors[i].iov_base), false) &&
             (uses_buffers || address_is_kernels(vectors[i].iov_base)))
-            error = EFAULT;
+            error = -EFAULT;
     }
     return error;
 }

@@ -142,9 +142,9 @@ static bool advice_is_followed(void)
 static void make_page(void)
 {
     if (!advice_is_followed()) {
-        start_error = EOPNOTSUPP;
+        start_error = -EOPNOTSUPP;
     } else if (madvise(&page, sizeof page, MADV_WIPEONFORK) != 0) {
-        start_error = errno;
+        start_error = -errno;
     } else {
         page.generation = 1;
         __atomic_store_n(&process_generation, &page.generation, __ATOMIC_SEQ_CST);
@@ -165,10 +165,7 @@ static void start(void)
 int process_start(void)
 {
     (void)pthread_once(&started, start);
-    if (start_error == 0)
-        return 0;
-    errno = start_error;
-    return -1;
+    return start_error;
 }
 
 bool process_is_vfork_child(void)

@@ -28,9 +28,9 @@
 #include <sys/types.h>
 
 /*
- * Finds out which process this is, and registers for forks. The first call counts, later ones return the same. 0,
- * or -1 with the errno of mmap(2) or madvise(2), before Linux 4.14, or EOPNOTSUPP on an emulator that only says
- * that it wipes: then unseen children are not noticed, and nothing may be kept that depends on it.
+ * Finds out which process this is, and registers for forks. The first call counts, later ones return the same: 0,
+ * or a negative errno value, of madvise(2) before Linux 4.14, or -EOPNOTSUPP on an emulator that only says that it
+ * wipes. Then unseen children are not noticed, and nothing may be kept that depends on it.
  */
 int process_start(void);
 

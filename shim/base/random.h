@@ -8,7 +8,7 @@
 
 /*
  * As getrandom(2). If that call fails, and not because of its arguments, the bytes come from /dev/urandom. Returns
- * their count, or a negated errno.
+ * their count, or a negative errno value.
  */
 long random_read(void *bytes, size_t size, unsigned flags);
 

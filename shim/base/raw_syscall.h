@@ -1,7 +1,7 @@
 /*
  * System calls without libc: no errno, no cancellation point (pthreads(7)), no interposed function. This is how the
  * shim makes its own calls, also under locks and in children of vfork(). raw_syscall() returns what the kernel
- * returns: -4095 to -1 is a negated errno.
+ * returns: -4095 to -1 is a negative errno value.
  */
 #ifndef PFSWRAP_BASE_RAW_SYSCALL_H
 #define PFSWRAP_BASE_RAW_SYSCALL_H

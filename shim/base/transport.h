@@ -1,6 +1,6 @@
 /*
  * The transport of a sealed connection: its TCP socket. Makes system calls only, and does not wait. The functions
- * that move bytes return what the kernel returns: a count, 0, or a negated errno.
+ * that move bytes return what the kernel returns: a count, 0, or a negative errno value.
  */
 #ifndef PFSWRAP_BASE_TRANSPORT_H
 #define PFSWRAP_BASE_TRANSPORT_H

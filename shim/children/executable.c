@@ -84,7 +84,7 @@ static int read_program_headers(struct elf_window *window, const Elf64_Ehdr *hea
     return 1;
 }
 
-/* `begin`: the first `length` bytes of the file, which has `size` bytes. Returns 0, or a negated errno. */
+/* `begin`: the first `length` bytes of the file, which has `size` bytes. Returns 0, or a negative errno value. */
 static int read_elf(struct elf_window *window, const void *begin, size_t length, uint64_t size,
                     struct executable *file)
 {

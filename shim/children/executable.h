@@ -87,7 +87,8 @@ struct executable_caller {
 
 /*
  * Looks into the open file `fd` and fills *file. Reads with pread(2), so the file offset stays. A file that is not
- * a regular one is EXECUTABLE_KIND_UNKNOWN. Returns 0, or a negated errno of fstat(2) or pread(2), or -ENOMEM.
+ * a regular one is EXECUTABLE_KIND_UNKNOWN. Returns 0, or a negative errno value of fstat(2) or pread(2), or
+ * -ENOMEM.
  */
 int executable_read(int fd, struct executable *file);
 
@@ -145,13 +146,16 @@ struct executable_result executable_check_path(int directory, const char *path,
 struct executable_result executable_check_fd(int fd, const struct executable_caller *caller);
 struct executable_result executable_check_command(const char *name, const struct executable_caller *caller);
 
-/* 0 if `path` is a regular file that this process may execute (with its effective ids), or an errno. */
+/*
+ * Returns 0 if `path` is a regular file that this process may execute (with its effective ids), or a negative errno
+ * value.
+ */
 int executable_access(const char *path);
 
 /*
  * Finds the file that execvp(3) executes for `name`: `name` itself if it has a slash or is empty, else in the
- * directories of $PATH, or of /bin:/usr/bin without that variable. Returns 0 with *path filled; EACCES if there are
- * such files, none of which may be executed; or another errno.
+ * directories of $PATH, or of /bin:/usr/bin without that variable. Returns 0 with *path filled; -EACCES if there
+ * are such files, none of which may be executed; or another negative errno value.
  */
 int executable_find(char path[static PATH_MAX], const char *name);
 

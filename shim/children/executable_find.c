@@ -16,13 +16,13 @@
 
 static const char shell[] = "/bin/sh"; /* what execvp(3) runs text without #! with */
 
-/* Returns 0 if this process may execute the file, or an errno. */
+/* Returns 0 if this process may execute the file, or a negative errno value. */
 static int access_at(int directory, const char *path)
 {
     long result = raw_syscall(SYS_faccessat2, directory, path, X_OK, AT_EACCESS);
     if (result == -ENOSYS) /* Linux before 5.8: by the real ids, which nearly always are the effective ones */
         result = raw_syscall(SYS_faccessat, directory, path, X_OK);
-    return (int)-result;
+    return (int)result;
 }
 
 int executable_access(const char *path)
@@ -30,9 +30,9 @@ int executable_access(const char *path)
     struct stat status = {0};
     const long result = raw_stat(path, &status);
     if (result != 0)
-        return (int)-result;
+        return (int)result;
     if (!S_ISREG(status.st_mode))
-        return S_ISDIR(status.st_mode) ? EISDIR : EACCES;
+        return S_ISDIR(status.st_mode) ? -EISDIR : -EACCES;
     return access_at(AT_FDCWD, path);
 }
 
@@ -57,21 +57,21 @@ int executable_find(char path[static PATH_MAX], const char *name)
     const size_t size = strlen(name) + 1;
     if (size == 1 || strchr(name, '/') != NULL) {
         if (size > PATH_MAX)
-            return ENAMETOOLONG;
+            return -ENAMETOOLONG;
         memcpy(path, name, size);
         return executable_access(path);
     }
     const char *directory = getenv("PATH");
-    int worst = ENOENT;
+    int worst = -ENOENT;
     if (directory == NULL)
         directory = "/bin:/usr/bin";
     for (;;) {
         const size_t length = strcspn(directory, ":");
-        const int error = path_join(path, directory, length, name) ? executable_access(path) : ENAMETOOLONG;
+        const int error = path_join(path, directory, length, name) ? executable_access(path) : -ENAMETOOLONG;
         if (error == 0)
             return 0;
-        if (error == EACCES || error == EISDIR)
-            worst = EACCES;
+        if (error == -EACCES || error == -EISDIR)
+            worst = -EACCES;
         if (directory[length] == '\0')
             return worst;
         directory += length + 1;

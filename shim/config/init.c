@@ -65,7 +65,7 @@ static _Noreturn void die_without_log(int error)
 {
     const bool has_path = state.policy.log == POLICY_LOG_FILE || state.policy.log == POLICY_LOG_JOURNALD;
     const char *where = has_path ? state.policy.log_path : "syslog";
-    const char *reason = error_text(error);
+    const char *reason = error_text(-error);
     char message[PATH_MAX + 256];
     (void)snprintf(
         message, sizeof message,

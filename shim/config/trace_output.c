@@ -67,8 +67,7 @@ const char *trace_configure(void)
     (void)raw_fstat((int)fd, &status);
     device = status.st_dev;
     inode = status.st_ino;
-    output = own_take((int)fd);
-    if (output == NULL)
+    if (own_take((int)fd, &output) != 0)
         return "PFSWRAP_TRACE: no descriptor is left for the trace, expected a higher limit (RLIMIT_NOFILE)";
     trace_start(categories, emit);
     return NULL;

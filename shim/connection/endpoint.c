@@ -320,7 +320,7 @@ static bool lock_by_word(int fd, uint64_t word, struct endpoint **endpoint, stru
     return false;
 }
 
-enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
+int endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection)
 {
     enum { ATTEMPTS_MAX = 100000 }; /* more than ever needed: no number keeps the word of a free endpoint */
     process_check();
@@ -330,16 +330,12 @@ enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct c
         const uint64_t word = fd_settled_word(fd);
         if (word == 0 || (word & FD_WORD_FOREIGN) != 0)
             break;
-        if ((word & (FD_WORD_HIDDEN | FD_WORD_CLOSING)) != 0 || attempt == ATTEMPTS_MAX) {
-            errno = EBADF;
-            return ENDPOINT_ERROR;
-        }
+        if ((word & (FD_WORD_HIDDEN | FD_WORD_CLOSING)) != 0 || attempt == ATTEMPTS_MAX)
+            return -EBADF;
         if (!lock_by_word(fd, word, endpoint, &locked, &result))
             continue;
-        if (result == LOCK_OWN) {
-            errno = atomic_load(&locked->nonblocking) ? EAGAIN : EDEADLK;
-            return ENDPOINT_ERROR;
-        }
+        if (result == LOCK_OWN)
+            return atomic_load(&locked->nonblocking) ? -EAGAIN : -EDEADLK;
         *connection = fetch(*endpoint, locked, result);
         if (!is_plain(*connection))
             return ENDPOINT_ENTERED;

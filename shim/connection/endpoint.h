@@ -118,18 +118,26 @@ extern const struct endpoint_observer *const endpoint_observers[]; /* ends with 
                 (*observer_)->event(__VA_ARGS__);                                                                  \
     } while (0)
 
-enum endpoint_result {
-    ENDPOINT_ENTERED, /* the lock is held */
+/* The results of endpoint_enter() that are no errors. */
+enum {
     ENDPOINT_NONE,    /* a foreign number: make the real call */
-    ENDPOINT_ERROR,   /* errno is EBADF: a hidden number; EDEADLK or EAGAIN: this thread has the lock already */
+    ENDPOINT_ENTERED, /* the lock is held */
 };
 
 /*
  * Locks the connection behind `fd`. The connection fails if a thread died with its lock, or if a fork has wiped its
- * memory. The caller calls endpoint_leave(), and does not block in between. Errors: see ENDPOINT_ERROR. A thread
- * has the lock already if this is a signal handler that interrupted a call; EAGAIN is for non-blocking descriptors.
+ * memory. The caller calls endpoint_leave(), and does not block in between. Returns ENDPOINT_ENTERED,
+ * ENDPOINT_NONE, or a negative errno value: -EBADF for a hidden number, and -EDEADLK (for a non-blocking descriptor
+ * -EAGAIN) if this thread has the lock already, since this is a signal handler that interrupted a call.
  */
-enum endpoint_result endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection);
+int endpoint_enter(int fd, struct endpoint **endpoint, struct connection **connection);
+
+/* What a call on the number returns if endpoint_enter() has not entered it: FD_FOREIGN, or -1 with errno. */
+static inline int endpoint_call_result(int not_entered)
+{
+    return not_entered == ENDPOINT_NONE ? FD_FOREIGN : fd_call_result(not_entered);
+}
+
 void endpoint_leave(struct connection *connection);
 
 /* The same for an endpoint. False: it is free, or this thread has the lock already. */
@@ -147,26 +155,27 @@ bool endpoint_enter_again(struct endpoint *endpoint, uint32_t generation, struct
 /*
  * Makes a connection under `rule` for `fd`, which the kernel has just given out, so that no other thread uses it
  * yet. `rule` is one of pfswrap_policy(), or NULL for a connection that the caller is about to lose. The connection
- * is locked on return. `cloexec`: the program's flag; the kernel's is always set. Returns NULL with errno: EMFILE
- * (the number is too high), ENOMEM, or ESTALE: the policy has been replaced, and the rule must be looked up again.
+ * is locked on return. `cloexec`: the program's flag; the kernel's is always set. Returns 0, or a negative errno
+ * value: -EMFILE (the number is too high), -ENOMEM, or -ESTALE: the policy has been replaced, and the rule must be
+ * looked up again.
  */
-struct connection *endpoint_open(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
-                                 bool cloexec, struct endpoint **endpoint);
+int endpoint_open(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking, bool cloexec,
+                  struct endpoint **endpoint, struct connection **connection);
 
 /*
  * The same for a number that the program already has, so that several threads may use it. *note: the word that the
- * table had for it. Returns NULL with errno as above, or EALREADY: another thread has registered the number.
+ * table had for it. Returns as above, or -EALREADY: another thread has registered the number.
  */
-struct connection *endpoint_register(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
-                                     bool cloexec, struct endpoint **endpoint, uint64_t *note);
+int endpoint_register(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking, bool cloexec,
+                      struct endpoint **endpoint, struct connection **connection, uint64_t *note);
 
 /*
  * Makes an endpoint for a connection that is in `slot` of `segment`, under `rule` (as above). `fd` is its socket,
- * and no other thread uses it yet. The connection is locked on return. Returns NULL with errno: EMFILE, ENOMEM,
- * ESTALE, or EAGAIN (this is a signal handler that interrupted a call).
+ * and no other thread uses it yet. The connection is locked on return. Returns 0, or a negative errno value:
+ * -EMFILE, -ENOMEM, -ESTALE, or -EAGAIN (this is a signal handler that interrupted a call).
  */
-struct connection *endpoint_open_at(int fd, const struct policy_rule *rule, struct segment *segment,
-                                    struct connection *slot, bool cloexec, struct endpoint **endpoint);
+int endpoint_open_at(int fd, const struct policy_rule *rule, struct segment *segment, struct connection *slot,
+                     bool cloexec, struct endpoint **endpoint, struct connection **connection);
 
 /*
  * The connection is not sealed: its numbers become foreign. Under `seal = require` the kernel must confirm first

@@ -33,20 +33,16 @@ static void clear_endpoint(struct endpoint *endpoint, uint32_t index)
 }
 
 /*
- * Takes a free endpoint with private memory for its connection, under `rule` of the newest state. NULL with errno:
- * EMFILE, ENOMEM, ESTALE.
+ * Takes a free endpoint with private memory for its connection, under `rule` of the newest state. Returns 0,
+ * -EMFILE, -ENOMEM or -ESTALE.
  */
-static struct endpoint *take_endpoint(int fd, const struct policy_rule *rule)
+static int take_endpoint(int fd, const struct policy_rule *rule, struct endpoint **taken)
 {
-    if (fd >= FD_TABLE_SIZE) {
-        errno = EMFILE;
-        return NULL;
-    }
+    if (fd >= FD_TABLE_SIZE)
+        return -EMFILE;
     struct snapshot *snapshot = snapshot_acquire_for(rule);
-    if (snapshot == NULL) {
-        errno = ESTALE;
-        return NULL;
-    }
+    if (snapshot == NULL)
+        return -ESTALE;
     int32_t index = memory_take(&endpoint_pool);
     int32_t block = memory_take(&endpoint_connection_pool);
     if (index < 0 || block < 0) {
@@ -55,8 +51,7 @@ static struct endpoint *take_endpoint(int fd, const struct policy_rule *rule)
         if (block >= 0)
             memory_give(&endpoint_connection_pool, block);
         snapshot_release(snapshot);
-        errno = ENOMEM;
-        return NULL;
+        return -ENOMEM;
     }
     struct endpoint *endpoint = memory_at(&endpoint_pool, index);
     clear_endpoint(endpoint, (uint32_t)index);
@@ -64,7 +59,8 @@ static struct endpoint *take_endpoint(int fd, const struct policy_rule *rule)
     endpoint->binding.snapshot = snapshot;
     endpoint->binding.rule = rule != NULL ? (uint16_t)(rule - snapshot->policy->rules) : 0;
     atomic_store(&endpoint->generation, fd_next_generation());
-    return endpoint;
+    *taken = endpoint;
+    return 0;
 }
 
 static void give_endpoint(struct endpoint *endpoint)
@@ -129,14 +125,15 @@ static bool enter_into_table(struct endpoint *endpoint, struct connection *conne
 }
 
 /* endpoint_open() and endpoint_register(): the connection is in private memory. */
-static struct connection *open_private(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
-                                       bool cloexec, bool is_new, struct endpoint **opened, uint64_t *before)
+static int open_private(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking, bool cloexec,
+                        bool is_new, struct endpoint **opened, struct connection **locked, uint64_t *before)
 {
+    struct endpoint *endpoint;
     process_block_forks();
-    struct endpoint *endpoint = take_endpoint(fd, rule);
-    if (endpoint == NULL) {
+    const int error = take_endpoint(fd, rule, &endpoint);
+    if (error != 0) {
         process_unblock_forks();
-        return NULL;
+        return error;
     }
     struct connection *connection = memory_at(&endpoint_connection_pool, endpoint->block);
     (void)lock_take(&connection->lock);
@@ -148,47 +145,46 @@ static struct connection *open_private(int fd, const struct policy_rule *rule, b
         lock_release(&connection->lock);
         give_endpoint(endpoint);
         process_unblock_forks();
-        errno = EALREADY;
-        return NULL;
+        return -EALREADY;
     }
     *opened = endpoint;
+    *locked = connection;
     process_unblock_forks();
-    return connection;
+    return 0;
 }
 
-struct connection *endpoint_open(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
-                                 bool cloexec, struct endpoint **opened)
+int endpoint_open(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking, bool cloexec,
+                  struct endpoint **opened, struct connection **locked)
 {
-    return open_private(fd, rule, initiator, nonblocking, cloexec, true, opened, NULL);
+    return open_private(fd, rule, initiator, nonblocking, cloexec, true, opened, locked, NULL);
 }
 
-struct connection *endpoint_register(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking,
-                                     bool cloexec, struct endpoint **opened, uint64_t *note)
+int endpoint_register(int fd, const struct policy_rule *rule, bool initiator, bool nonblocking, bool cloexec,
+                      struct endpoint **opened, struct connection **locked, uint64_t *note)
 {
-    return open_private(fd, rule, initiator, nonblocking, cloexec, false, opened, note);
+    return open_private(fd, rule, initiator, nonblocking, cloexec, false, opened, locked, note);
 }
 
-struct connection *endpoint_open_at(int fd, const struct policy_rule *rule, struct segment *segment,
-                                    struct connection *slot, bool cloexec, struct endpoint **opened)
+int endpoint_open_at(int fd, const struct policy_rule *rule, struct segment *segment, struct connection *slot,
+                     bool cloexec, struct endpoint **opened, struct connection **locked)
 {
-    struct endpoint *endpoint = take_endpoint(fd, rule);
-    struct connection *connection;
-    if (endpoint == NULL)
-        return NULL;
+    struct endpoint *endpoint;
+    const int error = take_endpoint(fd, rule, &endpoint);
+    if (error != 0)
+        return error;
     keyexchange_prepare();
     endpoint->segment = segment;
     (void)enter_into_table(endpoint, slot, fd, cloexec, true, NULL);
     *opened = endpoint;
-    if (endpoint_enter_at(endpoint, &connection))
-        return connection;
+    if (endpoint_enter_at(endpoint, locked))
+        return 0;
     const uint32_t generation = fd_next_generation(); /* this is a signal handler, and the call has the lock */
     (void)endpoint_remove(endpoint, fd, generation);
     fd_vacate(fd, generation);
     atomic_store(&endpoint->connection, NULL);
     atomic_fetch_sub(&endpoint_count, 1);
     give_endpoint(endpoint);
-    errno = EAGAIN;
-    return NULL;
+    return -EAGAIN;
 }
 
 void endpoint_free(struct endpoint *endpoint, struct connection *connection)

@@ -25,7 +25,7 @@ static inline bool handoff_is_holder(struct holder holder)
 /* The network namespace of the socket `fd`: its HANDOFF_NAMESPACE_BITS. 0: not known (before Linux 5.14). */
 uint32_t handoff_name_namespace(int fd);
 
-/* Binds the socket `fd` to the name. Returns 0 or a negated errno. */
+/* Binds the socket `fd` to the name. Returns 0 or a negative errno value. */
 long handoff_name_bind(int fd, struct holder name);
 
 /* Whether the socket `fd` is bound to the name of a handoff socket. */

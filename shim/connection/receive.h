@@ -10,9 +10,9 @@
 
 /*
  * Copies to `to` what is available without waiting. `peek`: the bytes stay available for the next call. Returns
- * their count, 0 at the orderly end of the stream, or a negated errno: EAGAIN, ECONNRESET (the connection was
- * reset, a frame is not authentic, or the stream ended without FINAL), or the kernel's error. If `to` has no room,
- * returns 0 if something is available, else -EAGAIN.
+ * their count, 0 at the orderly end of the stream, or a negative errno value: EAGAIN, ECONNRESET (the connection
+ * was reset, a frame is not authentic, or the stream ended without FINAL), or the kernel's error. If `to` has no
+ * room, returns 0 if something is available, else -EAGAIN.
  */
 long receive_some(struct connection *connection, int fd, struct iov_iter *to, bool peek);
 

@@ -22,7 +22,7 @@ enum step {
  */
 enum step receive_next(struct connection *connection, int fd, struct iov_iter *to, size_t *need);
 
-/* Handles the answer `count` of receive_fill(), which is the end of the stream (0) or a negated errno. */
+/* Handles the answer `count` of receive_fill(), which is the end of the stream (0) or a negative errno value. */
 enum step receive_no_bytes(struct connection *connection, int fd, long count);
 
 /* If everything is delivered, poll must not report the socket as readable because of the trailer alone. */

@@ -143,9 +143,9 @@ int release_shutdown(int fd, int how)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    const int entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
+        return endpoint_call_result(entered);
     if ((how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) || connection->phase == CONNECTION_CONNECTING ||
         connection->phase == CONNECTION_FAILED) {
         endpoint_leave(connection);
@@ -179,10 +179,7 @@ int release_shutdown(int fd, int how)
     endpoint_leave(connection);
     if (!finished)
         background_add(endpoint);
-    if (result == 0)
-        return 0;
-    errno = (int)-result;
-    return -1;
+    return fd_call_result((int)result);
 }
 
 /* The hidden number is closed, and the endpoint freed. Called locked; unlocked on return. */

@@ -69,8 +69,8 @@ bool release_number(int fd, uint32_t generation, bool is_replaced)
     if (fd_is_hidden(fd))
         return is_replaced && move_hidden(fd, generation);
     for (;;) {
-        const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-        if (entered == ENDPOINT_ERROR && errno != EBADF)
+        const int entered = endpoint_enter(fd, &endpoint, &connection);
+        if (entered < 0 && entered != -EBADF)
             return release_unlocked(fd, generation, is_replaced);
         if (entered != ENDPOINT_ENTERED)
             return false;

@@ -150,7 +150,7 @@ static int put_off_batch(struct connection *connection, struct batch *batch)
     return -EAGAIN;
 }
 
-/* Commits or undoes the last frame. `count`: how many bytes the kernel took, or a negated errno. */
+/* Commits or undoes the last frame. `count`: how many bytes the kernel took, or a negative errno value. */
 static int settle_batch(struct connection *connection, uint8_t *tx, struct iov_iter *from, struct batch *batch,
                         long count)
 {

@@ -11,8 +11,8 @@
 /*
  * Seals the bytes of `from` and sends them. `from` advances past the bytes that are sealed; they must not be sealed
  * again. Those that the kernel did not take are pending (connection->tx). send_flush() sends them, in the next call
- * or in the background thread. `more`: MSG_MORE, or 0. Returns 0, or a negated errno: EAGAIN, EPIPE, ENOBUFS, or
- * the kernel's error. `from` may have advanced before an error, too.
+ * or in the background thread. `more`: MSG_MORE, or 0. Returns 0, or a negative errno value: EAGAIN, EPIPE,
+ * ENOBUFS, or the kernel's error. `from` may have advanced before an error, too.
  */
 int send_some(struct connection *connection, int fd, struct iov_iter *from, int more);
 

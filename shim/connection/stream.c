@@ -46,9 +46,9 @@ struct attempt {
  * Begins an attempt: locks the connection and continues its handshake as far as possible. While the call waited,
  * the number may have been closed and given to another connection. That is the error EBADF.
  */
-static enum endpoint_result enter(int fd, struct attempt *attempt)
+static int enter(int fd, struct attempt *attempt)
 {
-    enum endpoint_result result = endpoint_enter(fd, &attempt->endpoint, &attempt->connection);
+    int result = endpoint_enter(fd, &attempt->endpoint, &attempt->connection);
     if (result != ENDPOINT_ENTERED) {
         unlocked_settle(NULL, &attempt->work);
         return result;
@@ -58,8 +58,7 @@ static enum endpoint_result enter(int fd, struct attempt *attempt)
     if (__builtin_expect(attempt->generation != 0 && attempt->generation != generation, false)) {
         unlocked_settle(NULL, &attempt->work);
         endpoint_leave(connection);
-        errno = EBADF;
-        return ENDPOINT_ERROR;
+        return -EBADF;
     }
     attempt->generation = generation;
     if (__builtin_expect(process_sandboxed, false)) {
@@ -108,7 +107,7 @@ static int wait_handshake(int fd, const struct attempt *attempt, int timeout_opt
  * Behind a filter that does not allow to wait in another way: makes the call that an attempt has put off, without
  * the lock. Returns as wait_for(); UNLOCKED_NOTHING: nothing was put off.
  */
-enum { UNLOCKED_NOTHING = -1 };
+enum { UNLOCKED_NOTHING = 1 };
 static int wait_unlocked(int fd, struct attempt *attempt, bool receives)
 {
     attempt->by_other = false;
@@ -135,12 +134,12 @@ static inline void send_pending(struct connection *connection, int fd)
         (void)send_flush(connection, fd);
 }
 
-/* The return value of a call that has moved `passed` bytes, and then met the error. */
+/* The return value of a call that has moved `passed` bytes, and then met the error, a negative errno value. */
 static ssize_t outcome(size_t passed, int error)
 {
     if (passed > 0)
         return (ssize_t)passed;
-    errno = error;
+    errno = -error;
     return -1;
 }
 
@@ -148,11 +147,11 @@ static ssize_t outcome(size_t passed, int error)
  * The return value where enter() has found no connection. `required`: this call began on a connection that must be
  * sealed. So another thread has closed the number, and the call must not go on with what has the number now.
  */
-static ssize_t not_sealed(enum endpoint_result entered, size_t passed, bool required)
+static ssize_t not_sealed(int entered, size_t passed, bool required)
 {
     if (entered == ENDPOINT_NONE && passed == 0 && !required)
         return FD_FOREIGN;
-    return outcome(passed, entered == ENDPOINT_NONE ? EBADF : errno);
+    return outcome(passed, entered == ENDPOINT_NONE ? -EBADF : entered);
 }
 
 /* Whether a receive will most likely have to wait. It waits first then, which saves one system call. */
@@ -179,7 +178,7 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
     struct attempt attempt = {.may_wait = (flags & MSG_DONTWAIT) == 0, .work = unlocked_nothing};
     pthread_testcancel();
     for (;;) {
-        enum endpoint_result entered = enter(fd, &attempt);
+        int entered = enter(fd, &attempt);
         if (entered != ENDPOINT_ENTERED)
             return not_sealed(entered, to.passed, required);
         required = connection_rule(attempt.connection)->seal == POLICY_SEAL_REQUIRE;
@@ -199,13 +198,13 @@ ssize_t stream_receive(int fd, const struct iovec *vectors, size_t count, int fl
         if (result == 0)
             return (ssize_t)to.passed;
         if (result < 0 && result != -EAGAIN)
-            return outcome(to.passed, (int)-result);
+            return outcome(to.passed, (int)result);
         if (!attempt.blocking || (flags & MSG_DONTWAIT) != 0)
-            return outcome(to.passed, EAGAIN);
+            return outcome(to.passed, -EAGAIN);
         const int unlocked = wait_unlocked(fd, &attempt, true);
         if (unlocked == 0 || (unlocked == UNLOCKED_NOTHING && transport_receive_waits()))
             continue;
-        if (unlocked > 0) {
+        if (unlocked < 0) {
             if (enter(fd, &attempt) == ENDPOINT_ENTERED) /* so that another thread may receive */
                 leave(&attempt);
             return outcome(to.passed, unlocked);
@@ -290,7 +289,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
     struct attempt attempt = {.may_wait = (flags & MSG_DONTWAIT) == 0, .work = unlocked_nothing};
     pthread_testcancel();
     for (;;) {
-        enum endpoint_result entered = enter(fd, &attempt);
+        int entered = enter(fd, &attempt);
         if (entered != ENDPOINT_ENTERED)
             return not_sealed(entered, from.passed, required);
         required = connection_rule(attempt.connection)->seal == POLICY_SEAL_REQUIRE;
@@ -307,7 +306,7 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
         const bool blocks =
             !atomic_load_explicit(&connection->nonblocking, memory_order_relaxed) && (flags & MSG_DONTWAIT) == 0;
         const bool first = blocks && may_wait_first && error == 0 && may_be_ready_soon(connection);
-        int result = -error;
+        int result = error;
         if (blocks && began_ms != 0 && has_stalled(&stall, &attempt))
             connection_fail(connection, fd, ECONNRESET, "the kernel says that it takes bytes, and takes none");
         if (first)
@@ -329,13 +328,13 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
             if (pending || buffered) /* the background thread sends the rest, even if the program makes no call */
                 background_add(attempt.endpoint);
             errno = saved;
-            return done ? (ssize_t)from.passed : outcome(from.passed, result != 0 ? -result : EAGAIN);
+            return done ? (ssize_t)from.passed : outcome(from.passed, result != 0 ? result : -EAGAIN);
         }
         if (began_ms == 0)
             began_ms = clock_ms();
         error = wait_to_send(fd, &attempt, began_ms, first);
-        may_wait_first = may_wait_first && error != EAGAIN && clock_ms() < began_ms + FIRST_SEND_TIMEOUT_MS;
-        if (first && error == EAGAIN)
+        may_wait_first = may_wait_first && error != -EAGAIN && clock_ms() < began_ms + FIRST_SEND_TIMEOUT_MS;
+        if (first && error == -EAGAIN)
             error = 0;
     }
 }
@@ -343,9 +342,9 @@ ssize_t stream_send(int fd, const struct iovec *vectors, size_t count, int flags
 ssize_t stream_available(int fd)
 {
     struct attempt attempt = {.work = unlocked_nothing};
-    enum endpoint_result entered = enter(fd, &attempt);
+    int entered = enter(fd, &attempt);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
+        return endpoint_call_result(entered);
     transport_call = TRANSPORT_SOCKET;
     ssize_t available = 0;
     if (!handshake_is_under_way(attempt.connection))

@@ -109,7 +109,7 @@ int unlocked_wait(int fd, struct unlocked *work)
     uint8_t *bytes = connection_borrowed(work->buffer);
     work->count =
         work->receive > 0 ? transport_receive(fd, bytes, work->receive) : transport_send(fd, bytes, work->send, 0);
-    return work->count == -EINTR || work->count == -EAGAIN ? (int)-work->count : 0;
+    return work->count == -EINTR || work->count == -EAGAIN ? (int)work->count : 0;
 }
 
 /* Appends received bytes to rx_cipher. */

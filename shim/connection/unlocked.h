@@ -32,7 +32,7 @@ bool unlocked_defers_send(const struct connection *connection);
 struct unlocked {
     size_t receive;  /* bytes to receive; 0: none */
     size_t send;     /* bytes to send, in the buffer; 0: none */
-    long count;      /* the result: bytes, or a negated errno */
+    long count;      /* the result: bytes, or a negative errno value */
     int32_t buffer;  /* of the pool; CONNECTION_NO_BUFFER: nothing is to be done here, or to be settled */
     bool is_pending; /* something has to be done here, or another thread is doing it */
     bool by_other;   /* another thread is sending, for as long as the peer does not receive */
@@ -58,7 +58,7 @@ void unlocked_release_send(struct connection *connection);
 void unlocked_claim(struct connection *connection, struct unlocked *work, bool receives);
 
 /*
- * Makes the call, without the lock. unlocked_settle() must follow. Returns 0; EINTR or EAGAIN (SO_RCVTIMEO or
+ * Makes the call, without the lock. unlocked_settle() must follow. Returns 0; -EINTR or -EAGAIN (SO_RCVTIMEO or
  * SO_SNDTIMEO has expired), if nothing has been moved.
  */
 int unlocked_wait(int fd, struct unlocked *work);

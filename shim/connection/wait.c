@@ -90,7 +90,7 @@ static int wait_masked(int fd, short events, uint64_t until_ms, int timeout_opti
             is_asked = true;
         }
         if (now >= program_until)
-            return EAGAIN;
+            return -EAGAIN;
         if (now >= until_ms)
             return 0;
         const uint64_t unasked_until = is_asked ? UINT64_MAX : began_ms + TICK_MS;
@@ -106,7 +106,7 @@ static int wait_masked(int fd, short events, uint64_t until_ms, int timeout_opti
         if (count < 0 && errno != EINTR)
             return 0; /* the caller's next call on `fd` finds the error */
         if (count < 0 && (allowed != UINT64_MAX || !restarts()))
-            return EINTR;
+            return -EINTR;
         if (++interrupted >= INTERRUPTED_MAX)
             return 0;
     }
@@ -140,7 +140,7 @@ int wait_readable(int fd)
     char byte;
     if (real_libc()->recv(fd, &byte, sizeof byte, MSG_PEEK) >= 0)
         return 0;
-    return errno == EINTR || errno == EAGAIN ? errno : 0;
+    return errno == EINTR || errno == EAGAIN ? -errno : 0;
 }
 
 int wait_readable_again(int fd, uint64_t began_ms)

@@ -9,8 +9,8 @@
 
 /*
  * Waits until `fd` is ready for `events` (poll(2)), or until clock_ms() is `until_ms`. `timeout_option`:
- * SO_RCVTIMEO or SO_SNDTIMEO, which counts from `began_ms`. Returns 0; EINTR; or EAGAIN: the program's timeout has
- * expired.
+ * SO_RCVTIMEO or SO_SNDTIMEO, which counts from `began_ms`. Returns 0; -EINTR; or -EAGAIN: the program's timeout
+ * has expired.
  */
 int wait_for(int fd, short events, uint64_t until_ms, int timeout_option, uint64_t began_ms);
 

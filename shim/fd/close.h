@@ -24,15 +24,15 @@ void fd_closed(int fd);
 
 /*
  * The system call for a number that is closing in this generation, which is foreign afterwards. Where a filter
- * (seccomp) does not allow close(2), the number stays open and becomes hidden. Returns 0 or a negated errno.
+ * (seccomp) does not allow close(2), the number stays open and becomes hidden. Returns 0 or a negative errno value.
  */
 long fd_close_closing(int fd, uint32_t generation);
 
 /*
  * Around dup2(2) onto `fd`, which may be of any kind. No other thread changes the kind of the number between the
  * two calls. begin: a plane's number is released, even if the kernel does not replace it later. `passes`: other
- * threads' calls on a foreign number go on meanwhile. Returns false with errno EBUSY if other calls keep the number
- * for a second. end: `replaced` says whether the kernel has replaced the number, and `word` is its new word (0, a
+ * threads' calls on a foreign number go on meanwhile. Returns 0, or -EBUSY if other calls keep the number for a
+ * second. end: `replaced` says whether the kernel has replaced the number, and `word` is its new word (0, a
  * note or a record). Neither changes anything in a child of vfork().
  */
 struct fd_replacement {
@@ -41,11 +41,11 @@ struct fd_replacement {
     uint64_t before;     /* the word of a foreign number */
     bool released;       /* it was a plane's, or hidden */
 };
-bool fd_begin_replace(int fd, bool passes, struct fd_replacement *replacement);
+int fd_begin_replace(int fd, bool passes, struct fd_replacement *replacement);
 void fd_end_replace(const struct fd_replacement *replacement, bool replaced, uint64_t word);
 
 /*
- * dup2(2) and dup3(2) of the number to `fd` have returned `result`, a negated errno or not. EBUSY: the kernel is
+ * dup2(2) and dup3(2) of the number to `fd` have returned `result`; -EBUSY: the kernel is
  * just giving out that number to another thread (dup(2)). Most likely the shim is making a duplicate for itself,
  * and will move it. Waits, and returns whether to retry; *round is 0 at first.
  */

@@ -6,6 +6,7 @@
 #ifndef PFSWRAP_FD_OPERATIONS_H
 #define PFSWRAP_FD_OPERATIONS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,15 @@
 #include "base/transport.h"
 
 struct epoll_event;
+
+/* What a call returns after a step of it: 0, or -1 with errno. `error`: 0 or a negative errno value. */
+static inline int fd_call_result(int error)
+{
+    if (error == 0)
+        return 0;
+    errno = -error;
+    return -1;
+}
 
 /*
  * The functions return what the call returns, with errno, unless they say otherwise. `caller` is a return address
@@ -105,14 +115,14 @@ struct fd_operations {
 
     /*
      * Another program gets the number, and may run without pfswrap (SCM_RIGHTS, posix_spawn(3)). From then on, the
-     * kernel's calls work on it, and on all duplicates in this process. Returns 0, or an errno; EBADF: the number
-     * is not open.
+     * kernel's calls work on it, and on all duplicates in this process. Returns 0, or a negative errno
+     * value; -EBADF: the number is not open.
      */
     int (*export_bare)(int fd);
     /*
      * A program under pfswrap gets the number: returns a new descriptor that it can take in its place
-     * (`imported`, `inherited` in fd/plane.h), with close-on-exec, and *ticket; or a negated errno. The caller
-     * closes the descriptor. forget_export(): it was not passed on.
+     * (`imported`, `inherited` in fd/plane.h), with close-on-exec, and *ticket; or a negative errno value. The
+     * caller closes the descriptor. forget_export(): it was not passed on.
      */
     int (*export_handoff)(int fd, uint64_t *ticket);
     void (*forget_export)(int fd, uint64_t ticket);

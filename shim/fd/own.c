@@ -48,10 +48,7 @@ int own_duplicate_high(int fd, int at_least)
         for (int lower = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - 1 : INT_MAX; lower > 2 && high < 0;
              lower /= 2)
             high = raw_syscall(RAW_FCNTL, fd, F_DUPFD_CLOEXEC, lower);
-    if (high >= 0)
-        return (int)high;
-    errno = (int)-high;
-    return -1;
+    return (int)high;
 }
 
 /* The kernel has just given out the number, so the table's word for it is out of date. */
@@ -61,25 +58,22 @@ static void mark(int fd)
         fd_dropped(fd, fd_table_put(fd, FD_WORD_FOREIGN | FD_WORD_OWN));
 }
 
-struct descriptor *own_take(int fd)
+int own_take(int fd, struct descriptor **taken)
 {
-    int high = own_duplicate_high(fd, OWN_FIRST);
-    int error = errno;
+    const int high = own_duplicate_high(fd, OWN_FIRST);
     real_libc()->close(fd);
-    if (high < 0) {
-        errno = error;
-        return NULL;
-    }
+    if (high < 0)
+        return high;
     for (int i = 0; i < OWN_MAX; i++) {
         int expected = 0;
         if (atomic_compare_exchange_strong(&slots[i].number_plus_1, &expected, high + 1)) {
             mark(high);
-            return &slots[i];
+            *taken = &slots[i];
+            return 0;
         }
     }
     real_libc()->close(high);
-    errno = EMFILE;
-    return NULL;
+    return -EMFILE;
 }
 
 void own_close(struct descriptor *descriptor)

@@ -20,10 +20,11 @@ extern const struct process_observer own_process_observer;
 struct descriptor;
 
 /*
- * Moves the file `fd` to a high number with close-on-exec. Returns the file, to be passed to the functions below,
- * or NULL with errno (EMFILE: OWN_MAX is reached, or no number is free). The number `fd` is closed in either case.
+ * Moves the file `fd` to a high number with close-on-exec. Returns 0 with *taken, to be passed to the functions
+ * below, or a negative errno value (-EMFILE: OWN_MAX is reached, or no number is free). The number `fd` is closed
+ * in either case.
  */
-struct descriptor *own_take(int fd);
+int own_take(int fd, struct descriptor **taken);
 
 /* Closes the file. NULL is ignored. */
 void own_close(struct descriptor *descriptor);
@@ -46,7 +47,8 @@ void own_make_way(int fd);
 
 /*
  * Makes a duplicate with close-on-exec at a number of at least `at_least`. If there is no such number, the
- * duplicate gets the highest that is possible, but never 0, 1 or 2. Returns it, or -1 with errno.
+ * duplicate gets the highest that is possible, but never 0, 1 or 2. Returns it, or a negative errno
+ * value.
  */
 int own_duplicate_high(int fd, int at_least);
 

@@ -37,7 +37,7 @@ static bool take_number(struct fd_replacement *replacement, bool passes)
     return replacement->released || claim(replacement, passes);
 }
 
-bool fd_begin_replace(int fd, bool passes, struct fd_replacement *replacement)
+int fd_begin_replace(int fd, bool passes, struct fd_replacement *replacement)
 {
     enum { TIMEOUT_MS = 1000 }; /* for other calls that change the number at the same time */
     bool taken = false;
@@ -45,7 +45,7 @@ bool fd_begin_replace(int fd, bool passes, struct fd_replacement *replacement)
     own_make_way(fd);
     linger_before_close(fd);
     if (!planes_started() || (unsigned)fd >= FD_TABLE_SIZE || process_is_vfork_child() || fd_is_beyond_limit(fd))
-        return true;
+        return 0;
     const int saved = errno;
     signals_pin();
     process_block_forks();
@@ -56,8 +56,8 @@ bool fd_begin_replace(int fd, bool passes, struct fd_replacement *replacement)
         process_unblock_forks();
         signals_unpin();
     }
-    errno = taken ? saved : EBUSY;
-    return taken;
+    errno = saved;
+    return taken ? 0 : -EBUSY;
 }
 
 void fd_end_replace(const struct fd_replacement *replacement, bool replaced, uint64_t word)

@@ -56,8 +56,11 @@ enum {
 /* With FOREIGN and a record: which plane of the list has it. */
 #define FD_WORD_PLANE ((uint64_t)3 << FD_WORD_PLANE_SHIFT)
 
-/* Returned in place of a call's result for a number that is foreign, or has become so: make the real call. */
-enum { FD_FOREIGN = -2 };
+/*
+ * Returned in place of a call's result for a number that is foreign, or has become so: make the real call. No call
+ * returns it, and it is no errno value (-4095 to -1).
+ */
+enum { FD_FOREIGN = -4096 };
 
 extern _Atomic uint64_t fd_table[FD_TABLE_SIZE];
 

@@ -38,7 +38,7 @@ static uint32_t suitable_events(const struct connection *connection, const struc
     return HANDSHAKE | EPOLLET;
 }
 
-/* epoll_ctl(2) with the program's data. Returns 0 or a negated errno. */
+/* epoll_ctl(2) with the program's data. Returns 0 or a negative errno value. */
 static int control(const struct registration *registration, int operation, uint32_t events)
 {
     struct epoll_event event = registration->event;

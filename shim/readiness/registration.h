@@ -13,7 +13,7 @@
 
 #include "connection/endpoint.h"
 
-/* epoll_ctl(2) on a sealed descriptor. Returns 0 or a negated errno. */
+/* epoll_ctl(2) on a sealed descriptor. Returns 0 or a negative errno value. */
 int registration_control(struct endpoint *endpoint, const struct connection *connection, int epoll, int operation,
                          int fd, const struct epoll_event *event);
 

@@ -37,7 +37,7 @@ void registration_index_remove(const struct endpoint *endpoint, struct registrat
 
 /*
  * Gives the kernel other events for a registration that it has. A registration with EPOLLEXCLUSIVE is deleted and
- * added, since the kernel does not modify it (epoll_ctl(2)). Returns 0 or a negated errno.
+ * added, since the kernel does not modify it (epoll_ctl(2)). Returns 0 or a negative errno value.
  */
 int registration_set_events(struct registration *registration, uint32_t events);
 

@@ -61,7 +61,8 @@ bool control_make(void)
     if (fd < 0)
         return false;
     void *mapping = mmap(NULL, CONTROL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    struct descriptor *const owned = own_take(fd);
+    struct descriptor *owned = NULL;
+    (void)own_take(fd, &owned); /* NULL if it cannot */
     if (mapping != MAP_FAILED && owned != NULL) {
         (void)madvise(mapping, CONTROL_BYTES, MADV_DONTDUMP);
         fill(mapping);

@@ -53,15 +53,16 @@ int sealed_accepted(int fd, int listener, int flags)
     struct endpoint *endpoint;
     const bool cloexec = (flags & SOCK_CLOEXEC) != 0;
     const struct policy_rule *rule = NULL;
-    struct connection *connection;
+    struct connection *connection = NULL;
     struct sockaddr_in6 self;
     enum verdict verdict;
+    int opened;
     do { /* again, if the policy is replaced in between */
         verdict = decide(fd, listener, &rule, &self);
-        connection = verdict == SEAL
-                         ? endpoint_open(fd, rule, false, (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint)
-                         : NULL;
-    } while (verdict == SEAL && connection == NULL && errno == ESTALE);
+        opened = verdict == SEAL
+                     ? endpoint_open(fd, rule, false, (flags & SOCK_NONBLOCK) != 0, cloexec, &endpoint, &connection)
+                     : 0;
+    } while (opened == -ESTALE);
     TRACE(CALLS,
           verdict == SEAL    ? "accept, sealed"
           : verdict == PLAIN ? "accept"
@@ -71,12 +72,10 @@ int sealed_accepted(int fd, int listener, int flags)
         return refuse(fd);
     if (verdict == PLAIN)
         return FD_FOREIGN;
-    if (connection == NULL) {
-        int error = errno;
+    if (opened != 0) {
         connection_report_lost("no memory or no descriptor for a sealed connection");
         (void)raw_syscall(SYS_close, fd);
-        errno = error;
-        return -1;
+        return fd_call_result(opened);
     }
     connection->self = self;
     handshake_begin(connection, fd);
@@ -91,6 +90,5 @@ int sealed_accepted(int fd, int listener, int flags)
         return fd;
     }
     (void)fd_close(fd);
-    errno = error;
-    return -1;
+    return fd_call_result(error);
 }

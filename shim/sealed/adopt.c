@@ -19,10 +19,11 @@
 #include "transfer/import.h"
 #include "transfer/relay.h"
 
-/* A bare socket, if a rule seals it. Returns ESTALE if the policy was replaced in between, else 0. */
+/* A bare socket, if a rule seals it. Returns -ESTALE if the policy was replaced in between, else 0. */
 static int adopt_bare(int fd)
 {
     struct endpoint *endpoint;
+    struct connection *connection;
     const struct policy *policy = pfswrap_policy();
     const struct policy_rule *rule;
     const enum rule_answer answer = rule_for_open(policy, fd, &rule);
@@ -37,11 +38,11 @@ static int adopt_bare(int fd)
     const bool cloexec = (flags & FD_CLOEXEC) != 0;
     if (import_join(fd, fd, cloexec))
         return 0;
-    struct connection *connection =
-        endpoint_open(fd, rule, rule->direction == POLICY_CONNECT, (modes & O_NONBLOCK) != 0, cloexec, &endpoint);
-    if (connection == NULL && errno == ESTALE)
-        return ESTALE;
-    if (connection == NULL) {
+    const int error = endpoint_open(fd, rule, rule->direction == POLICY_CONNECT, (modes & O_NONBLOCK) != 0, cloexec,
+                                    &endpoint, &connection);
+    if (error == -ESTALE)
+        return error;
+    if (error != 0) {
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
         return 0;
     }
@@ -57,7 +58,7 @@ static void adopt(int fd)
 {
     if (import_take(fd))
         return;
-    while (adopt_bare(fd) == ESTALE)
+    while (adopt_bare(fd) == -ESTALE)
         ;
 }
 

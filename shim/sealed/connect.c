@@ -159,8 +159,7 @@ static int connect_under(int fd, const struct sockaddr *address, socklen_t lengt
     const int connect_errno = errno, error = dial->needs_relay ? relay_require(fd) : 0;
     errno = connect_errno;
     TRACE_CALL("connect, sealed", fd, result);
-    errno = error != 0 ? error : connect_errno;
-    return error != 0 ? -1 : result;
+    return error != 0 ? fd_call_result(error) : result;
 }
 
 static int refuse(const char *reason)
@@ -179,11 +178,11 @@ int sealed_connect(int fd, const struct sockaddr *address, socklen_t length)
     struct dial dial = {0};
     while (pfswrap_seals()) {
         if (fd_is_sealed(fd)) {
-            const enum endpoint_result entered = dial_again(fd, &dial);
+            const int entered = dial_again(fd, &dial);
             if (entered == ENDPOINT_ENTERED)
                 return connect_under(fd, address, length, &dial);
-            if (entered == ENDPOINT_ERROR)
-                return -1;
+            if (entered != ENDPOINT_NONE)
+                return fd_call_result(entered);
             continue;
         }
         const struct policy_rule *rule;
@@ -195,16 +194,15 @@ int sealed_connect(int fd, const struct sockaddr *address, socklen_t length)
         if (process_is_vfork_child()) /* it has its own descriptors, but shares its parent's table */
             return refuse("a child of vfork() cannot make a sealed connection of its own");
         const bool connected = is_connected(fd);
-        const int error = connected ? EISCONN : dial_new(fd, rule, &dial);
+        const int error = connected ? -EISCONN : dial_new(fd, rule, &dial);
         if (connected)
             cut_stranger(fd, address, length);
         if (error == 0)
             return connect_under(fd, address, length, &dial);
-        if (error != EALREADY && error != ESTALE) { /* ESTALE: the policy was replaced in between */
-            if (!connected && error != EBADF)
+        if (error != -EALREADY && error != -ESTALE) { /* ESTALE: the policy was replaced in between */
+            if (!connected && error != -EBADF)
                 connection_report_lost("no memory or no descriptor for a sealed connection");
-            errno = error;
-            return -1;
+            return fd_call_result(error);
         }
     }
     return FD_FOREIGN;

@@ -36,7 +36,7 @@ static void add_copies(struct endpoint *endpoint, const struct connection *conne
 
 /*
  * Before connect(2). `relays`: the connection must not stay at its number. Called locked; unlocked on return.
- * Returns 0 or an errno.
+ * Returns 0 or -EALREADY.
  */
 static int begin(struct dial *dial, struct endpoint *endpoint, struct connection *connection, bool relays)
 {
@@ -45,7 +45,7 @@ static int begin(struct dial *dial, struct endpoint *endpoint, struct connection
                           .needs_relay = endpoint->streamed || relays};
     const bool begun = connection_begin_dial(connection);
     endpoint_leave(connection);
-    return begun ? 0 : EALREADY;
+    return begun ? 0 : -EALREADY;
 }
 
 struct connection *dial_enter(const struct dial *dial)
@@ -69,20 +69,21 @@ static void forget_number(struct endpoint *endpoint, struct connection *connecti
 static int register_and_begin(int fd, const struct policy_rule *rule, struct dial *dial)
 {
     struct endpoint *endpoint;
+    struct connection *connection;
     uint64_t note = 0;
     const long modes = raw_syscall(RAW_FCNTL, fd, F_GETFL, 0), flags = raw_syscall(RAW_FCNTL, fd, F_GETFD, 0);
     if (modes < 0 || flags < 0 ||
         ((flags & FD_CLOEXEC) == 0 && raw_syscall(RAW_FCNTL, fd, F_SETFD, flags | FD_CLOEXEC) < 0))
-        return EBADF;
-    struct connection *connection =
-        endpoint_register(fd, rule, true, (modes & O_NONBLOCK) != 0, (flags & FD_CLOEXEC) != 0, &endpoint, &note);
-    if (connection == NULL)
-        return errno != 0 ? errno : ENOMEM;
+        return -EBADF;
+    const int error = endpoint_register(fd, rule, true, (modes & O_NONBLOCK) != 0, (flags & FD_CLOEXEC) != 0,
+                                        &endpoint, &connection, &note);
+    if (error != 0)
+        return error;
     atomic_thread_fence(memory_order_seq_cst); /* see close_foreign() in socket/close.c */
     if (!endpoint_has_socket(endpoint, fd)) {  /* another thread has closed or replaced it in between */
         connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
         forget_number(endpoint, connection, fd);
-        return EBADF;
+        return -EBADF;
     }
     connection->phase = CONNECTION_CONNECTING;
     endpoint_update(fd, connection);
@@ -104,18 +105,15 @@ int dial_new(int fd, const struct policy_rule *rule, struct dial *dial)
     return error;
 }
 
-enum endpoint_result dial_again(int fd, struct dial *dial)
+int dial_again(int fd, struct dial *dial)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    const int entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
         return entered;
     const int error = begin(dial, endpoint, connection, relay_is_needed(endpoint_number(endpoint, 0)));
-    if (error == 0)
-        return ENDPOINT_ENTERED;
-    errno = error;
-    return ENDPOINT_ERROR;
+    return error == 0 ? ENDPOINT_ENTERED : error;
 }
 
 /* Whether the kernel neither has a connection nor is making one: then poll(2) reports POLLHUP (tcp_poll). */

@@ -21,12 +21,12 @@ struct dial {
 
 /*
  * Registers the foreign number `fd` under `rule` before the kernel connects it, so no other thread finds the
- * connection plain. Returns 0 or an errno; EALREADY: another thread has registered the number.
+ * connection plain. Returns 0, or a negative errno value; -EALREADY: another thread has registered the number.
  */
 int dial_new(int fd, const struct policy_rule *rule, struct dial *dial);
 
-/* Begins a connect(2) on a sealed number. ENDPOINT_NONE: it is foreign; ENDPOINT_ERROR: see errno. */
-enum endpoint_result dial_again(int fd, struct dial *dial);
+/* Begins a connect(2) on a sealed number. Returns as endpoint_enter(); -EALREADY: another thread has begun one. */
+int dial_again(int fd, struct dial *dial);
 
 /* Locks the connection again. NULL: its last number has been closed. */
 struct connection *dial_enter(const struct dial *dial);

@@ -26,10 +26,7 @@ enum { STANDARD_LAST = 2 };
 static int relay(int fd)
 {
     const int error = relay_require(fd);
-    if (error == 0)
-        return FD_FOREIGN;
-    errno = error;
-    return -1;
+    return error == 0 ? FD_FOREIGN : fd_call_result(error);
 }
 
 int sealed_make_handoff(int fd)
@@ -65,10 +62,10 @@ int sealed_dup(int fd, int lowest, bool cloexec)
     if (process_is_vfork_child())
         return sealed_make_handoff(fd);
     process_block_forks();
-    enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    int entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED) {
         process_unblock_forks();
-        return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
+        return endpoint_call_result(entered);
     }
     long copy = raw_syscall(RAW_FCNTL, fd, F_DUPFD_CLOEXEC, lowest);
     if (copy >= FD_TABLE_SIZE) {
@@ -79,18 +76,17 @@ int sealed_dup(int fd, int lowest, bool cloexec)
         endpoint_add(endpoint, (int)copy, cloexec);
     endpoint_leave(connection);
     process_unblock_forks();
-    int error = copy < 0 ? (int)-copy : relay_is_needed((int)copy) ? relay_require((int)copy) : 0;
+    int error = copy < 0 ? (int)copy : relay_is_needed((int)copy) ? relay_require((int)copy) : 0;
     if (error == 0)
         return (int)copy;
     if (copy >= 0)
         (void)fd_close((int)copy);
-    errno = error;
-    return -1;
+    return fd_call_result(error);
 }
 
 /*
- * Duplicates the connection's socket to `fd2`, with close-on-exec. Returns 0 or an errno; FD_FOREIGN: the
- * connection is gone.
+ * Duplicates the connection's socket to `fd2`, with close-on-exec. Returns 0 or a negative errno value;
+ * FD_FOREIGN: the connection is gone.
  */
 static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t generation)
 {
@@ -105,7 +101,7 @@ static int put_at(int fd2, bool cloexec, struct endpoint *endpoint, uint32_t gen
     if (copy >= 0)
         endpoint_add(endpoint, fd2, cloexec);
     endpoint_leave(connection);
-    return copy >= 0 ? 0 : (int)-copy;
+    return copy >= 0 ? 0 : (int)copy;
 }
 
 int sealed_dup_to(int fd, int fd2, bool cloexec)
@@ -119,21 +115,20 @@ int sealed_dup_to(int fd, int fd2, bool cloexec)
     }
     if (relay_is_needed(fd2))
         return fd2 > STANDARD_LAST ? sealed_make_handoff(fd) : relay(fd);
-    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
+    const int entered = endpoint_enter(fd, &endpoint, &connection);
     if (entered != ENDPOINT_ENTERED)
-        return entered == ENDPOINT_NONE ? FD_FOREIGN : -1;
+        return endpoint_call_result(entered);
     const uint32_t generation = atomic_load(&endpoint->generation);
     endpoint_leave(connection);
     const int target = fd_keep_lingering(fd2);
-    int error = EBUSY;
-    if (fd_begin_replace(fd2, false, &replacement)) {
+    int error = fd_begin_replace(fd2, false, &replacement);
+    if (error == 0) {
         error = put_at(fd2, cloexec, endpoint, generation);
         fd_end_replace(&replacement, error == 0, 0);
     }
     if (target >= 0)
         fd_unreserve(target, true);
-    if (error <= 0)
-        return error == 0 ? fd2 : FD_FOREIGN;
-    errno = error;
-    return -1;
+    if (error == FD_FOREIGN)
+        return FD_FOREIGN;
+    return error == 0 ? fd2 : fd_call_result(error);
 }

@@ -17,15 +17,12 @@ int sealed_epoll_control(int epoll, int operation, int fd, struct epoll_event *e
     struct connection *connection;
     if (operation != EPOLL_CTL_DEL && address_is_bad(event))
         return FD_FOREIGN; /* the kernel refuses */
-    const enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered == ENDPOINT_ERROR && errno == EBADF)
-        return -1;
+    const int entered = endpoint_enter(fd, &endpoint, &connection);
+    if (entered == -EBADF)
+        return fd_call_result(entered);
     if (entered != ENDPOINT_ENTERED) /* or a signal handler inside a call: spurious events at worst */
         return FD_FOREIGN;
     const int result = registration_control(endpoint, connection, epoll, operation, fd, event);
     endpoint_leave(connection);
-    if (result == 0)
-        return 0;
-    errno = -result;
-    return -1;
+    return fd_call_result(result);
 }

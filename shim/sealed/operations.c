@@ -34,11 +34,10 @@ ssize_t sealed_receive(int fd, const struct iovec *vectors, long count, int flag
     const int error = iov_check(vectors, count, call == TRANSPORT_MESSAGE, (flags & MSG_TRUNC) == 0);
     if (__builtin_expect(error == 0, true))
         return stream_receive(fd, vectors, (size_t)count, flags, call);
-    for (long i = 0; error == EFAULT && i < count; i++)
+    for (long i = 0; error == -EFAULT && i < count; i++)
         if (vectors[i].iov_len > 0 && !address_is_kernels(vectors[i].iov_base))
             return receive_into_bad_buffers(fd, flags);
-    errno = error;
-    return -1;
+    return fd_call_result(error);
 }
 
 ssize_t sealed_send(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call)
@@ -48,7 +47,7 @@ ssize_t sealed_send(int fd, const struct iovec *vectors, long count, int flags, 
     const int error = iov_check(vectors, count, call == TRANSPORT_MESSAGE, true);
     if (__builtin_expect(error == 0, true))
         return stream_send(fd, vectors, (size_t)count, flags, call);
-    for (long i = 0; error == EFAULT && i < count; i++) {
+    for (long i = 0; error == -EFAULT && i < count; i++) {
         if (vectors[i].iov_len == 0 || address_is_kernels(vectors[i].iov_base))
             continue;
         /* An error of the connection is reported before the invalid buffer. */
@@ -56,11 +55,10 @@ ssize_t sealed_send(int fd, const struct iovec *vectors, long count, int flags, 
         if (result != 0)
             return result;
     }
-    errno = error;
-    return -1;
+    return fd_call_result(error);
 }
 
-/* Reads at the program's offset, or at the file's own. Returns a count or a negated errno. */
+/* Reads at the program's offset, or at the file's own. Returns a count or a negative errno value. */
 static long read_file(int fd, void *bytes, size_t size, const int64_t *offset)
 {
     return offset != NULL ? raw_pread(fd, bytes, size, (uint64_t)*offset) : raw_syscall(SYS_read, fd, bytes, size);
@@ -118,11 +116,7 @@ ssize_t sealed_send_file(int fd, int file, int64_t *offset, size_t count)
 int sealed_before_unseen(int fd, const void *caller)
 {
     (void)caller;
-    const int error = relay_require(fd);
-    if (error == 0)
-        return 0;
-    errno = error;
-    return -1;
+    return fd_call_result(relay_require(fd));
 }
 
 bool sealed_refuses_unseen(int fd)

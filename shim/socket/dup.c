@@ -93,12 +93,15 @@ static bool will_fail(int fd, int fd2)
 static int dup_foreign_to(int fd, int fd2, int flags)
 {
     struct fd_replacement replacement;
-    int round = 0, copy = -1;
+    int round = 0, copy;
     const uint32_t id = unconnected_copied(fd);
     const bool has_record = plane_with_current_record(fd) != NULL;
     const bool passes = id == 0 && !has_record && !fd_has_operations(fd) && !fd_has_record(fd2);
     const int target = passes ? -1 : fd_keep_lingering(fd2);
-    if (fd_begin_replace(fd2, passes, &replacement)) {
+    const int error = fd_begin_replace(fd2, passes, &replacement);
+    if (error != 0) {
+        copy = fd_call_result(error);
+    } else {
         const uint64_t head = (uint64_t)replacement.generation << FD_WORD_ID_SHIFT;
         do
             copy = flags == 0 ? real_libc()->dup2(fd, fd2) : real_libc()->dup3(fd, fd2, flags);

@@ -108,7 +108,7 @@ static bool ids_differ(void)
 
 /*
  * Before an exec of `program`. `result`: whether it can be protected. `equal_ids`: the call makes real and
- * effective ids equal. Returns 0, or EACCES: it must not be executed.
+ * effective ids equal. Returns 0, or -EACCES: it must not be executed.
  */
 static int prepare(const char *program, struct executable_result result, bool equal_ids)
 {
@@ -117,14 +117,14 @@ static int prepare(const char *program, struct executable_result result, bool eq
     if (is_unprotected(result)) {
         const bool is_of_program = !executable_reason_is_of_library(result.reason);
         if (is_of_program ? refuses_unprotected(program, words_of(result)) : refuses(program, words_of(result)))
-            return EACCES;
+            return -EACCES;
     }
     if (!environment_is_reachable(object_for(result)) &&
         refuses(program, "the program it executes cannot be protected: libpfswrap.so cannot be read from here"))
-        return EACCES;
+        return -EACCES;
     if (!equal_ids && ids_differ() &&
         refuses(program, "the program it executes cannot be protected: real and effective user or group differ"))
-        return EACCES;
+        return -EACCES;
     return 0;
 }
 
@@ -151,10 +151,8 @@ static bool will_fail(const char *path)
         const struct executable_result checked_ = CHECKED(check);                                                  \
         const enum object_kind object = object_for(checked_);                                                      \
         int error_ = prepare((program), checked_, false);                                                          \
-        if (error_ != 0) {                                                                                         \
-            errno = error_;                                                                                        \
-            return -1;                                                                                             \
-        }                                                                                                          \
+        if (error_ != 0)                                                                                           \
+            return fd_call_result(error_);                                                                         \
         if (will_fail(path))                                                                                       \
             return call;                                                                                           \
         planes_before_exec(environment_is_guarded() && is_alike(checked_));                                        \
@@ -274,7 +272,7 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
         const enum object_kind object = object_for(checked_);                                                      \
         int error_ = prepare((program), checked_, resets_ids(attributes));                                         \
         if (error_ != 0)                                                                                           \
-            return error_;                                                                                         \
+            return -error_;                                                                                        \
         struct spawn_plan *plan = workspace_take();                                                                \
         if (plan == NULL)                                                                                          \
             return ENOMEM;                                                                                         \
@@ -282,10 +280,10 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
         void *changed_ = needed_ > SPAWN_ROOM ? __builtin_alloca(needed_) : needed_ > 0 ? plan + 1 : NULL;         \
         error_ = spawn_prepare(plan, (actions), changed_, environment_is_guarded() && is_alike(checked_));         \
         if (error_ == 0)                                                                                           \
-            error_ = call;                                                                                         \
+            error_ = -(call);                                                                                      \
         spawn_finish(plan, error_ == 0);                                                                           \
         workspace_give(plan);                                                                                      \
-        return error_;                                                                                             \
+        return -error_;                                                                                            \
     } while (0)
 
 /* Whether the child makes its real and effective ids equal. */
@@ -315,23 +313,21 @@ PFSWRAP_EXPORT int posix_spawnp(pid_t *child, const char *file, const posix_spaw
                                     PROTECTED(environment, object)));
 }
 
-/* Before system() and popen(), which pass on the environment of the process. Returns 0, EACCES or ENOMEM. */
+/* Before system() and popen(), which pass on the environment of the process. Returns 0, -EACCES or -ENOMEM. */
 static int prepare_shell(const char *command)
 {
     const struct executable_result checked = CHECKED(check_path(AT_FDCWD, "/bin/sh"));
     int error = prepare(command, checked, false);
     if (error == 0 && environment_is_guarded() && !environment_restore(object_for(checked)))
-        error = ENOMEM;
+        error = -ENOMEM;
     return error;
 }
 
 PFSWRAP_EXPORT int system(const char *command)
 {
     int error = command != NULL ? prepare_shell(command) : 0;
-    if (error != 0) {
-        errno = error;
-        return -1;
-    }
+    if (error != 0)
+        return fd_call_result(error);
     return real_libc()->system(command);
 }
 
@@ -339,7 +335,7 @@ PFSWRAP_EXPORT FILE *popen(const char *command, const char *type)
 {
     int error = prepare_shell(command);
     if (error != 0) {
-        errno = error;
+        errno = -error;
         return NULL;
     }
     return real_libc()->popen(command, type);

@@ -26,35 +26,35 @@ static bool copy_message(struct scm_rights *scm_rights)
     return true;
 }
 
-/* Makes a descriptor that is sent in place of `fd`. Returns it, or -1. */
+/* Makes a descriptor that is sent in place of `fd`. Returns it, or -ENOBUFS. */
 static int add_handoff(struct scm_rights *scm_rights, const struct fd_operations *operations, int fd)
 {
     struct scm_rights_entry *entry = &scm_rights->handoffs[scm_rights->count];
     if (scm_rights->count == SCM_RIGHTS_HANDOFFS_MAX || !copy_message(scm_rights))
-        return -1;
+        return -ENOBUFS;
     if (operations->export_handoff == NULL)
-        return -1;
+        return -ENOBUFS;
     entry->fd = fd;
     entry->operations = operations;
     entry->handoff = operations->export_handoff(fd, &entry->ticket);
     if (entry->handoff < 0)
-        return -1;
+        return -ENOBUFS;
     scm_rights->count++;
     return entry->handoff;
 }
 
-/* Handles the descriptor at this byte offset in the control messages. Returns 0 or an errno. */
+/* Handles the descriptor at this byte offset in the control messages. Returns 0 or a negative errno value. */
 static int pass(struct scm_rights *scm_rights, size_t offset)
 {
     int fd;
     memcpy(&fd, (const char *)scm_rights->message->msg_control + offset, sizeof fd);
     const struct fd_operations *operations = fd_operations_if_known(fd);
     const int error = operations != NULL && operations->export_bare != NULL ? operations->export_bare(fd) : 0;
-    if (error == 0 || error == EBADF)
+    if (error == 0 || error == -EBADF)
         return error;
     const int handoff = add_handoff(scm_rights, operations, fd);
     if (handoff < 0)
-        return ENOBUFS;
+        return handoff;
     memcpy(scm_rights->control.bytes + offset, &handoff, sizeof handoff);
     return 0;
 }
@@ -73,10 +73,8 @@ int scm_rights_prepare(struct scm_rights *scm_rights, const struct msghdr *messa
         const size_t begin = (size_t)(CMSG_DATA(control) - (unsigned char *)message->msg_control);
         for (size_t i = 0; i < (control->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
             const int error = pass(scm_rights, begin + i * sizeof(int));
-            if (error != 0) {
-                errno = error;
-                return -1;
-            }
+            if (error != 0)
+                return error;
         }
     }
     return 0;

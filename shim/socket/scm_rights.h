@@ -39,7 +39,8 @@ struct scm_rights {
 
 /*
  * Exports every number of a plane that is in `message`. If it cannot be made to work without pfswrap, a handoff
- * takes its place. Returns 0, or -1 with errno of sendmsg(2). In both cases scm_rights_finish() must follow.
+ * takes its place. Returns 0, or a negative errno value of sendmsg(2). In both cases scm_rights_finish() must
+ * follow.
  */
 int scm_rights_prepare(struct scm_rights *scm_rights, const struct msghdr *message);
 

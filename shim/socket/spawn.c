@@ -26,7 +26,7 @@ size_t spawn_room(const posix_spawn_file_actions_t *actions)
     return spawn_bytes(actions, (size_t)2 * SPAWN_HANDOFFS_MAX);
 }
 
-/* The number will work in a program without pfswrap, too. Returns 0 or an errno. */
+/* The number will work in a program without pfswrap, too. Returns 0 or a negative errno value. */
 static int export_bare(int fd)
 {
     const struct fd_operations *operations = fd_operations_if_known(fd);
@@ -69,7 +69,7 @@ static bool is_changed(const posix_spawn_file_actions_t *actions, int number)
     return false;
 }
 
-/* Makes a handoff for `number`, at a high descriptor that no action uses. Returns 0 or a negated errno. */
+/* Makes a handoff for `number`, at a high descriptor that no action uses. Returns 0 or a negative errno value. */
 static int make_handoff(struct spawn_handoff *entry, int number)
 {
     const int low = entry->operations->export_handoff(number, &entry->ticket);
@@ -106,7 +106,7 @@ static bool add_handoff(struct spawn_plan *plan, const struct fd_operations *ope
     return true;
 }
 
-/* Adds handoffs for all numbers that survive or are duplicated. Returns 0 or an errno. */
+/* Adds handoffs for all numbers that survive or are duplicated. Returns 0 or a negative errno value. */
 static int add_handoffs(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions)
 {
     for (int fd = fd_next_known(STANDARD_LAST + 1); fd >= 0 && plan->count < SPAWN_HANDOFFS_MAX;

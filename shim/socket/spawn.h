@@ -33,7 +33,7 @@ size_t spawn_room(const posix_spawn_file_actions_t *actions);
 /*
  * Prepares the numbers that the new program will have. If it will be `preloaded`, it gets handoffs
  * (export_handoff), except for those that `actions` put at 0, 1 or 2: these, and all numbers of any other program,
- * work without pfswrap (export_bare). Returns 0, or an errno of posix_spawn(3). The plan refers to `room` and
+ * work without pfswrap (export_bare). Returns 0, or a negative errno value. The plan refers to `room` and
  * `actions`. In both cases spawn_finish() must follow; `done`: the real call succeeded.
  */
 int spawn_prepare(struct spawn_plan *plan, const posix_spawn_file_actions_t *actions, void *room, bool preloaded);

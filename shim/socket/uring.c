@@ -14,7 +14,7 @@
 #include "fd/plane.h"
 #include "socket/data_call.h"
 
-/* The body of a function of liburing. These return a negated errno. */
+/* The body of a function of liburing. These return a negative errno value. */
 #define REFUSE_OR_REAL(call, ...)                                                                                  \
     do {                                                                                                           \
         if (planes_enforce())                                                                                      \
@@ -76,7 +76,7 @@ bool uring_refuses(long count, struct iocb *const *requests)
     return false;
 }
 
-/* A function of libaio. It returns a negated errno, too. */
+/* A function of libaio. It returns a negative errno value, too. */
 PFSWRAP_EXPORT int io_submit(struct io_context *context, long count, struct iocb **requests)
 {
     if (uring_matters() && uring_refuses(count, requests))

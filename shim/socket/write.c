@@ -119,7 +119,7 @@ static __attribute__((noinline)) ssize_t send_with_descriptors(int fd, const str
         return -1;
     }
     pthread_cleanup_push(workspace_give, scm_rights); /* sendmsg(2) is a cancellation point */
-    count = scm_rights_prepare(scm_rights, message);
+    count = fd_call_result(scm_rights_prepare(scm_rights, message));
     if (count == 0)
         count = real_libc()->sendmsg(fd, scm_rights->message, flags);
     scm_rights_finish(scm_rights, count >= 0);

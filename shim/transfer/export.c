@@ -106,7 +106,7 @@ static bool is_socket_of(int fd, const struct connection *connection)
            memcmp(&self, &connection->self, sizeof self) == 0 && memcmp(&peer, &connection->peer, sizeof peer) == 0;
 }
 
-/* Makes a handoff socket as one more holder. Returns its descriptor or a negated errno. Locked. */
+/* Makes a handoff socket as one more holder. Returns its descriptor or a negative errno value. Locked. */
 static int make_handoff(struct endpoint *endpoint, struct connection *connection, int fd, struct holder *name)
 {
     if (!share_is_portable(endpoint, connection))

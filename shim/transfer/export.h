@@ -33,7 +33,7 @@ void export_close_on_exec(unsigned first, unsigned last);
 
 /*
  * Makes a handoff socket with the connection of `fd`, which this process keeps. Returns its descriptor, with
- * close-on-exec, and *name; or a negated errno. export_forget(): it was not passed on. The caller closes its
+ * close-on-exec, and *name; or a negative errno value. export_forget(): it was not passed on. The caller closes its
  * descriptor in either case.
  */
 int export_make_handoff(int fd, struct holder *name);

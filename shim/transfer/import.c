@@ -69,11 +69,11 @@ static const char *open_first(int fd, const struct handoff *handoff, bool cloexe
     if (segment == NULL)
         return connection_lost_reasons[CONNECTION_LOST_SEGMENT];
     segment_hold(segment);
-    connection =
-        endpoint_open_at(fd, handoff->rule, segment, segment_slot_at(segment, handoff->at), cloexec, &endpoint);
-    if (connection == NULL) {
+    const int error = endpoint_open_at(fd, handoff->rule, segment, segment_slot_at(segment, handoff->at), cloexec,
+                                       &endpoint, &connection);
+    if (error != 0) {
         segment_leave(segment);
-        if (errno == ESTALE) /* the policy was replaced just now */
+        if (error == -ESTALE) /* the policy was replaced just now */
             return connection_lost_reasons[CONNECTION_LOST_POLICY];
         return connection_lost_reasons[CONNECTION_LOST_MEMORY];
     }
@@ -113,9 +113,9 @@ static bool open_again(int fd, const struct handoff *handoff, bool cloexec)
 static void lose(int fd, bool cloexec, const char *problem)
 {
     struct endpoint *endpoint;
+    struct connection *connection;
     connection_report_lost(problem);
-    struct connection *connection = endpoint_open(fd, NULL, false, false, cloexec, &endpoint);
-    if (connection == NULL) {
+    if (endpoint_open(fd, NULL, false, false, cloexec, &endpoint, &connection) != 0) {
         (void)raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
         return;
     }

@@ -61,7 +61,7 @@ static int make_pair(const struct connection *connection, int fd, int ends[2])
     const int size = SEND_BUFFER;
     long result = raw_syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | nonblocking, 0, ends);
     if (result < 0)
-        return (int)-result;
+        return (int)result;
     (void)raw_syscall(SYS_setsockopt, ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     (void)raw_syscall(SYS_setsockopt, ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     copy_option(fd, ends[0], SO_RCVTIMEO);
@@ -73,10 +73,10 @@ static int make_pair(const struct connection *connection, int fd, int ends[2])
         return 0;
     (void)raw_syscall(SYS_close, ends[0]);
     (void)raw_syscall(SYS_close, ends[1]);
-    return ENOMEM;
+    return -ENOMEM;
 }
 
-/* Makes the process that serves `end`. Returns 0 or an errno. */
+/* Makes the process that serves `end`. Returns 0 or a negative errno value. */
 static int make_process(struct endpoint *endpoint, int fd, int end)
 {
     uint64_t all = UINT64_MAX, before;
@@ -97,7 +97,7 @@ static int make_process(struct endpoint *endpoint, int fd, int end)
         while (raw_is_interrupted(raw_syscall(SYS_wait4, child, &status, __WALL, NULL), &interrupted))
             continue;
     (void)raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNAL_SET_BYTES);
-    return child < 0 ? (int)-child : status != 0 ? EAGAIN : 0;
+    return child < 0 ? (int)child : status != 0 ? -EAGAIN : 0;
 }
 
 /* The kernel has not replaced the number. It must not be used as a plain socket: the kernel resets the connection.
@@ -183,8 +183,8 @@ int relay_make(struct endpoint *endpoint, struct connection *connection, int soc
         return -EACCES;
     int error = make_pair(connection, socket, ends);
     if (error != 0)
-        return error == ENFILE ? -EMFILE : -error;
-    error = share_connection(endpoint, connection) ? 0 : ENOMEM;
+        return error == -ENFILE ? -EMFILE : error;
+    error = share_connection(endpoint, connection) ? 0 : -ENOMEM;
     if (error == 0) {
         error = make_process(endpoint, socket, ends[1]);
         if (error != 0)
@@ -194,20 +194,16 @@ int relay_make(struct endpoint *endpoint, struct connection *connection, int soc
     if (error == 0)
         return ends[0];
     (void)raw_syscall(SYS_close, ends[0]);
-    return -error;
+    return error;
 }
 
 static int start(int fd, bool vfork_child)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    const int saved = errno;
-    enum endpoint_result entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered != ENDPOINT_ENTERED) {
-        int error = errno;
-        errno = saved;
-        return entered == ENDPOINT_NONE ? 0 : error;
-    }
+    const int entered = endpoint_enter(fd, &endpoint, &connection);
+    if (entered != ENDPOINT_ENTERED)
+        return entered == ENDPOINT_NONE ? 0 : entered;
     bool replaced = true;
     const int end = relay_make(endpoint, connection, fd);
     if (end < 0)
@@ -217,9 +213,9 @@ static int start(int fd, bool vfork_child)
     else
         replaced = replace_numbers(endpoint, connection, end);
     if (end < 0)
-        return -end;
+        return end;
     (void)raw_syscall(SYS_close, end);
-    return replaced ? 0 : EIO;
+    return replaced ? 0 : -EIO;
 }
 
 int relay_start(int fd)

@@ -24,9 +24,9 @@ bool relay_is_needed_at(int number);
 /*
  * Gives the connection behind `fd` to a relay. All its numbers in this process become the program's end of one
  * socket pair, with the same O_NONBLOCK, close-on-exec, timeouts and epoll registrations. Returns 0, also if `fd`
- * is not sealed; or an errno, and nothing has changed: EMFILE, ENOMEM, EAGAIN (no process can be made),
- * EACCES (a filter forbids a call that the relay needs). After EIO, the kernel has not replaced a number, and the
- * connection is cut.
+ * is not sealed; or a negative errno value, and nothing has changed: -EMFILE, -ENOMEM, -EAGAIN (no process can be
+ * made), -EACCES (a filter forbids a call that the relay needs). After -EIO, the kernel has not replaced a number,
+ * and the connection is cut.
  */
 int relay_start(int fd);
 
@@ -35,7 +35,7 @@ int relay_require(int fd);
 
 /*
  * Makes a relay for the endpoint's connection, but changes no number; `socket` is a descriptor of the connection.
- * Returns the program's end, with close-on-exec; or a negated errno. Locked before and after.
+ * Returns the program's end, with close-on-exec; or a negative errno value. Locked before and after.
  */
 int relay_make(struct endpoint *endpoint, struct connection *connection, int socket);
 

@@ -43,7 +43,7 @@ static void consume(const struct relay *relay, size_t count)
     }
 }
 
-/* Sends to the peer. Returns 0 or a negated errno, as send_some(); *from moves past what was taken. */
+/* Sends to the peer. Returns 0 or a negative errno value, as send_some(); *from moves past what was taken. */
 static int give_peer(struct relay *relay, struct iov_iter *from)
 {
     if (!relay->plain)
@@ -82,7 +82,7 @@ static bool pass_up(struct relay *relay)
     return moved;
 }
 
-/* Receives plaintext from the peer into `down_bytes`. Returns a count, 0 at the end, or a negated errno. */
+/* Receives plaintext from the peer into `down_bytes`. Returns a count, 0 at the end, or a negative errno value. */
 static long take_peer(struct relay *relay)
 {
     const struct iovec vector = {.iov_base = down_bytes, .iov_len = sizeof down_bytes};

@@ -14,7 +14,7 @@
 #include "connection/connection.h"
 #include "fd/program_socket.h"
 
-/* Gives the relay's `end` the name of the connection. Returns 0 or a negated errno of bind(2). */
+/* Gives the relay's `end` the name of the connection. Returns 0 or a negative errno value of bind(2). */
 int relay_name_bind(int end, const struct connection *connection);
 
 /*

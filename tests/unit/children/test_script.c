@@ -133,18 +133,18 @@ START_TEST(a_name_is_found_as_execvp_finds_it)
     (void)snprintf(path, sizeof path, "/no/such:%s/one:%s/two:%s/three", folder_path, folder_path, folder_path);
     expect_found(path, "tool", 0, expected);
     (void)snprintf(path, sizeof path, "%s/one:%s/two", folder_path, folder_path);
-    expect_found(path, "tool", EACCES, NULL);
-    expect_found("/no/such", "tool", ENOENT, NULL);
-    expect_found("/no/such", "", ENOENT, NULL);
+    expect_found(path, "tool", -EACCES, NULL);
+    expect_found("/no/such", "tool", -ENOENT, NULL);
+    expect_found("/no/such", "", -ENOENT, NULL);
     expect_found("/no/such", "three/tool", 0, "three/tool");
-    expect_found("/no/such", "./one", EISDIR, NULL);
+    expect_found("/no/such", "./one", -EISDIR, NULL);
     expect_found(NULL, "sh", 0, "/bin/sh");
     ck_assert_int_eq(chdir("three"), 0);
     expect_found(":/no/such", "tool", 0, "./tool");
     expect_found("", "tool", 0, "./tool");
     memset(wide, '/', sizeof wide);
     wide[PATH_MAX] = '\0';
-    expect_found("/no/such", wide, ENAMETOOLONG, NULL);
+    expect_found("/no/such", wide, -ENAMETOOLONG, NULL);
 }
 END_TEST
 

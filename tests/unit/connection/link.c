@@ -78,11 +78,11 @@ void link_pair(int *one, int *other)
 void link_seal(int fd, uint16_t rule, bool initiator, bool nonblocking)
 {
     struct endpoint *endpoint;
+    struct connection *connection;
     if (nonblocking)
         ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    struct connection *connection =
-        endpoint_open(fd, &pfswrap_policy()->rules[rule], initiator, nonblocking, false, &endpoint);
-    ck_assert_ptr_nonnull(connection);
+    const struct policy_rule *const settings = &pfswrap_policy()->rules[rule];
+    ck_assert_int_eq(endpoint_open(fd, settings, initiator, nonblocking, false, &endpoint, &connection), 0);
     handshake_begin(connection, fd);
     connection->buffer_at_ms = UINT64_MAX;
     connection->buffering = false; /* both ends begin like one that connects */

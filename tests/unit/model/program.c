@@ -21,11 +21,11 @@ int program_write(int fd)
 {
     struct endpoint *endpoint;
     struct connection *connection;
-    enum endpoint_result entered = ENDPOINT_NONE;
+    int entered = ENDPOINT_NONE;
     if (fd_is_sealed(fd))
         entered = endpoint_enter(fd, &endpoint, &connection);
-    if (entered == ENDPOINT_ERROR)
-        return -errno;
+    if (entered < 0)
+        return entered;
     if (entered == ENDPOINT_NONE)
         return model_real_write(fd);
     const int result = connection->phase == CONNECTION_OPEN ? 1 : -ECONNRESET;

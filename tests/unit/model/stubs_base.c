@@ -257,7 +257,7 @@ bool model_is_full;
 int own_duplicate_high(int fd, int at_least)
 {
     if (model_is_full)
-        return -1;
+        return -EMFILE;
     return (int)model_kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least, 0, 0);
 }
 int own_lowest(unsigned first, unsigned last)
