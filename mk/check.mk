@@ -123,7 +123,7 @@ C_FILES      := $(shell find include shim tools tests -name '*.[ch]' 2>/dev/null
 SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci examples tests 2>/dev/null | sort)
 TIDY_FILES   := $(filter shim/%.c tools/%.c,$(C_FILES))
 
-LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy lint-spelling lint-markdown lint-architecture
+LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy lint-spelling lint-markdown lint-architecture lint-errors
 
 # All of them run even if one finds something.
 ##@ Lint
@@ -184,6 +184,11 @@ lint-markdown:
 lint-architecture: all
 	@echo "lint: architecture"
 	@python3 -B tests/lint/architecture.py --build $(B)
+
+## compare what functions return for an error with CONTRIBUTING.md
+lint-errors:
+	@echo "lint: errors"
+	@python3 -B tests/lint/errors.py
 
 ## check the subjects of the commits after SINCE: subsystem: what
 lint-commits:

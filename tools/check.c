@@ -146,8 +146,9 @@ int command_check(int argc, char **argv)
         return 2;
     if (load(&policy, first < argc ? argv[first] : NULL, with_keys) < 0)
         return 1;
-    if (policy_print(&policy, STDOUT_FILENO) < 0) {
-        message("cannot write: %s", strerror(errno));
+    const int printed = policy_print(&policy, STDOUT_FILENO);
+    if (printed != 0) {
+        message("cannot write: %s", strerror(-printed));
         return 1;
     }
     if (keys_in_use() && keys_signed_peers(keys_first())->serial != 0) {

@@ -69,13 +69,13 @@ char *exporter_text(struct series_set *set, const char *folder, size_t *length)
     return text;
 }
 
-/* Writes the bytes. Returns 0 or an errno. */
+/* Writes the bytes. Returns 0 or a negative errno value. */
 static int write_all(int fd, const char *text, size_t length)
 {
     for (size_t done = 0; done < length;) {
         const ssize_t taken = write(fd, text + done, length - done);
         if (taken < 0 && errno != EINTR)
-            return errno;
+            return -errno;
         done += taken > 0 ? (size_t)taken : 0;
     }
     return 0;
@@ -87,16 +87,16 @@ static int write_file(const char *path, const char *text, size_t length)
     char temporary[PATH_MAX];
     const int size = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path); /* the collector reads *.prom only */
     const int fd = size < (int)sizeof temporary ? mkostemp(temporary, O_CLOEXEC) : -1;
-    int error = fd < 0 ? errno : write_all(fd, text, length);
+    int error = fd < 0 ? -errno : write_all(fd, text, length);
     if (error == 0 && (fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) != 0 || rename(temporary, path) != 0))
-        error = errno;
+        error = -errno;
     if (fd >= 0)
         (void)close(fd);
     if (error == 0)
         return 0;
     if (fd >= 0)
         (void)unlink(temporary);
-    message("%s cannot be written: %s", path, strerror(error));
+    message("%s cannot be written: %s", path, strerror(-error));
     return -1;
 }
 

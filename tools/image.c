@@ -38,19 +38,17 @@ int image_open(struct image *image, const char *path)
     memset(image, 0, sizeof *image);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return -1;
-    int result = fstat(fd, &status);
+        return -errno;
+    int result = fstat(fd, &status) == 0 ? 0 : -errno;
     if (result == 0 && status.st_size > 0) {
         image->bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         image->size = (size_t)status.st_size;
         if (image->bytes == MAP_FAILED) {
             *image = (struct image){0};
-            result = -1;
+            result = -errno;
         }
     }
-    int problem = errno;
     close(fd);
-    errno = problem;
     image->is_native =
         image->size >= sizeof __ehdr_start && memcmp(image->bytes, __ehdr_start.e_ident, EI_VERSION) == 0;
     return result;

@@ -17,7 +17,7 @@ struct image {
 
 enum image_symbol { IMAGE_SYMBOL_ABSENT, IMAGE_SYMBOL_IMPORTED, IMAGE_SYMBOL_DEFINED };
 
-/* Maps the file. Returns 0, or -1 with errno; image_close() need not be called then. */
+/* Maps the file. Returns 0, or a negative errno value; image_close() need not be called then. */
 int image_open(struct image *image, const char *path);
 void image_close(struct image *image);
 

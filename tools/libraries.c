@@ -55,7 +55,7 @@ static void parse_line(struct libraries *libraries, const char *line)
     copy(library->path, sizeof library->path, path, end != NULL && path[0] == '/' ? (size_t)(end - path) : 0);
 }
 
-/* Starts ld.so, with its output to the descriptor `output`. Returns its process id, or -1 with errno. */
+/* Starts ld.so, with its output to the descriptor `output`. Returns its process id, or a negative errno value. */
 static pid_t start(const char *interpreter, const char *program, int output)
 {
     char *arguments[] = {(char *)interpreter, (char *)"--list", (char *)program, NULL};
@@ -70,8 +70,7 @@ static pid_t start(const char *interpreter, const char *program, int output)
             problem = posix_spawn(&child, interpreter, &actions, NULL, arguments, environ);
         posix_spawn_file_actions_destroy(&actions);
     }
-    errno = problem;
-    return problem == 0 ? child : -1;
+    return problem == 0 ? child : -problem;
 }
 
 int libraries_list(struct libraries *libraries, const char *interpreter, const char *program)
@@ -82,7 +81,7 @@ int libraries_list(struct libraries *libraries, const char *interpreter, const c
     libraries->count = 0;
     unsetenv("LD_PRELOAD"); /* the program does not need what is preloaded */
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return -1;
+        return -errno;
     pid_t child = start(interpreter, program, ends[1]);
     close(ends[1]);
     FILE *answer = child > 0 ? fdopen(ends[0], "r") : NULL;
@@ -94,9 +93,8 @@ int libraries_list(struct libraries *libraries, const char *interpreter, const c
     else
         close(ends[0]);
     if (child < 0)
-        return -1;
+        return child;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
-    errno = 0;
-    return status == 0 ? 0 : -1;
+    return status == 0 ? 0 : -ENOEXEC;
 }

@@ -21,7 +21,8 @@ struct libraries {
 
 /*
  * Runs `interpreter` --list for `program` (ld.so(8)): it maps the libraries, and runs no code of the program or of
- * a library. Removes LD_PRELOAD from the environment. Returns 0, or -1 with an errno, which may be 0.
+ * a library. Removes LD_PRELOAD from the environment. Returns 0, or a negative errno value;
+ * -ENOEXEC: ld.so cannot do it.
  */
 int libraries_list(struct libraries *libraries, const char *interpreter, const char *program);
 

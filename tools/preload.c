@@ -104,9 +104,9 @@ int preload_set(const char *native, enum object_kind kind)
         return 0; /* this program was itself started by pfswrap run */
     char *value = malloc(strlen(present) + strlen(native) + OBJECT_PATH_MORE);
     if (value == NULL)
-        return -1;
+        return -ENOMEM;
     (void)object_preload(value, present, &place, kind, true);
-    int result = setenv("LD_PRELOAD", value, 1);
+    const int result = setenv("LD_PRELOAD", value, 1) == 0 ? 0 : -errno;
     free(value);
     return result;
 }

@@ -27,8 +27,8 @@ int preload_path(char path[static PRELOAD_PATH_MAX], enum object_kind kind, char
 
 /*
  * Sets LD_PRELOAD to the object `kind`, followed by the libraries that are in it already. `native` is the path of
- * the object that was built with this tool; other objects that lie beside it are removed. Returns 0, or -1 with
- * errno.
+ * the object that was built with this tool; other objects that lie beside it are removed. Returns 0, or a
+ * negative errno value.
  */
 int preload_set(const char *native, enum object_kind kind);
 

@@ -36,7 +36,7 @@ int process_each(void (*call)(void *argument, pid_t pid), void *argument)
     pid_t *list = NULL;
     size_t count = 0, room = 0;
     if (folder == NULL)
-        return errno;
+        return -errno;
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         const pid_t pid = parse_pid(entry->d_name);
         if (pid < 0)
@@ -186,16 +186,16 @@ static int read_memory(void *argument, const struct memory_part *parts, size_t c
     struct iovec to[PARTS_MAX], from[PARTS_MAX];
     ssize_t size = 0;
     if (count > PARTS_MAX)
-        return EINVAL;
+        return -EINVAL;
     for (size_t i = 0; i < count; i++) {
         if (parts[i].address > UINTPTR_MAX)
-            return EFAULT;
+            return -EFAULT;
         to[i] = (struct iovec){parts[i].to, parts[i].size};
         from[i] = (struct iovec){(void *)(uintptr_t)parts[i].address, parts[i].size};
         size += (ssize_t)parts[i].size;
     }
     const ssize_t got = process_vm_readv(*(const pid_t *)argument, to, count, from, count, 0);
-    return got == size ? 0 : got < 0 ? errno : EFAULT;
+    return got == size ? 0 : got < 0 ? -errno : -EFAULT;
 }
 
 struct memory_source process_memory(pid_t *pid)

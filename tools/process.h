@@ -24,8 +24,10 @@ struct process {
     char name[PROCESS_NAME_MAX]; /* of its main thread, safe for a terminal */
 };
 
-/* Calls `call` for each process of the machine, in the order of their ids. Returns 0, or an errno if there is no
- * /proc. */
+/*
+ * Calls `call` for each process of the machine, in the order of their ids. Returns 0, or a negative errno value if
+ * there is no /proc.
+ */
 int process_each(void (*call)(void *argument, pid_t pid), void *argument);
 
 /* Fills *process. False: it has ended. */

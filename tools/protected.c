@@ -44,24 +44,24 @@ static int open_regular(const char *path)
     (void)snprintf(again, sizeof again, "/proc/self/fd/%d", found);
     const bool is_regular = fstat(found, &status) == 0 && S_ISREG(status.st_mode);
     const int fd = is_regular ? open(again, O_RDONLY | O_CLOEXEC) : -1;
-    const int error = is_regular ? errno : EINVAL;
+    const int error = is_regular ? -errno : -EINVAL;
     (void)close(found);
-    return fd >= 0 ? fd : -error;
+    return fd >= 0 ? fd : error;
 }
 
-/* The digest of a regular file, as policy_load() computes it. Returns 0 or an errno. */
+/* The digest of a regular file, as policy_load() computes it. Returns 0 or a negative errno value. */
 static int digest_file(const char *path, uint8_t digest[COUNTERS_DIGEST_BYTES])
 {
     static uint8_t bytes[POLICY_FILE_MAX + 1];
     size_t used = 0;
     const int fd = open_regular(path);
     if (fd < 0)
-        return -fd;
+        return fd;
     int error = 0;
     while (error == 0 && used < sizeof bytes) {
         const ssize_t got = read(fd, bytes + used, sizeof bytes - used);
         if (got < 0 && errno != EINTR)
-            error = errno;
+            error = -errno;
         if (got == 0)
             break;
         used += got > 0 ? (size_t)got : 0;
@@ -86,7 +86,7 @@ static enum policy_state compare_policy(pid_t pid, const struct counters_about *
         return POLICY_STATE_UNKNOWN;
     (void)snprintf(path, sizeof path, "/proc/%d/root%s", (int)pid, about->policy);
     const int error = digest_file(path, digest);
-    if (error == ENOENT || error == ENOTDIR)
+    if (error == -ENOENT || error == -ENOTDIR)
         return POLICY_STATE_REMOVED;
     if (error != 0)
         return POLICY_STATE_UNKNOWN;
@@ -177,7 +177,7 @@ int protected_each(const struct protected_choice *choice,
     }
     const int error = process_each(look_at, &search);
     if (error != 0) {
-        message("/proc cannot be read: %s", strerror(error));
+        message("/proc cannot be read: %s", strerror(-error));
         return -1;
     }
     return search.found;

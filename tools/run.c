@@ -186,9 +186,12 @@ static int set_environment(const struct program *program, const struct policy *p
         message("%s", problem);
         return -1;
     }
-    if (preload_set(native, first_object(program)) == 0 && setenv("PFSWRAP_POLICY", policy->path, 1) == 0)
+    int error = preload_set(native, first_object(program));
+    if (error == 0 && setenv("PFSWRAP_POLICY", policy->path, 1) != 0)
+        error = -errno;
+    if (error == 0)
         return 0;
-    message("cannot set the environment: %s", strerror(errno));
+    message("cannot set the environment: %s", strerror(-error));
     return -1;
 }
 

@@ -18,7 +18,7 @@ struct memory_part {
     size_t size;
 };
 struct memory_source {
-    /* Copies all parts, in their order. Returns 0 or an errno: EFAULT, if not all of it is there. */
+    /* Copies all parts, in their order. Returns 0 or a negative errno value: -EFAULT, if not all of it is there. */
     int (*read)(void *argument, const struct memory_part *parts, size_t count);
     void *argument;
 };

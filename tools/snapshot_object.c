@@ -15,11 +15,11 @@ enum snapshot_result snapshot_result_of(int error)
     switch (error) {
     case 0:
         return SNAPSHOT_READ;
-    case EPERM:
-    case EACCES:
-    case ENOSYS:
+    case -EPERM:
+    case -EACCES:
+    case -ENOSYS:
         return SNAPSHOT_DENIED;
-    case ESRCH:
+    case -ESRCH:
         return SNAPSHOT_GONE;
     default:
         return SNAPSHOT_BROKEN;

@@ -10,7 +10,7 @@
 enum snapshot_result snapshot_find(struct snapshot *snapshot, const struct memory_source *source, uint64_t base,
                                    uint64_t *block);
 
-/* The result for an errno of a source. */
+/* The result for what a source returned. */
 enum snapshot_result snapshot_result_of(int error);
 
 #endif

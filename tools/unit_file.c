@@ -56,12 +56,12 @@ static int take(struct reader *reader, char *line)
     if (!reader->in_service || equals == NULL)
         return 0; /* systemd ignores what is no setting, too */
     if (unit->setting_count == UNIT_SETTINGS_MAX)
-        return E2BIG;
+        return -E2BIG;
     *equals = '\0';
     struct unit_setting *const setting = &unit->settings[unit->setting_count++];
     *setting = (struct unit_setting){
         .key = strdup(trim(line)), .value = strdup(trim(equals + 1)), .file = reader->file, .line = reader->first};
-    return setting->key == NULL || setting->value == NULL ? ENOMEM : 0;
+    return setting->key == NULL || setting->value == NULL ? -ENOMEM : 0;
 }
 
 /* Adds a line of the file to what was continued so far, and takes the whole if it ends here. */
@@ -71,7 +71,7 @@ static int add(struct reader *reader, char *line)
     const bool is_continued = goes_on(line);
     char *const text = realloc(reader->text, reader->length + length + 2);
     if (text == NULL)
-        return ENOMEM;
+        return -ENOMEM;
     reader->text = text;
     if (reader->length == 0)
         reader->first = reader->line;
@@ -91,7 +91,7 @@ static int read_file(struct unit *unit, const char *path)
     FILE *const file = fopen(path, "re");
     char *line = NULL;
     size_t size = 0;
-    int error = file == NULL ? errno : 0;
+    int error = file == NULL ? -errno : 0;
     while (error == 0 && getline(&line, &size, file) >= 0) {
         char *const begin = line + strspn(line, blanks);
         reader.line++;
@@ -116,7 +116,7 @@ int unit_load(struct unit *unit, const char *name, char *problem, size_t size)
     for (size_t i = 0; i < unit->file_count; i++) {
         const int error = read_file(unit, unit->files[i]);
         if (error != 0) {
-            (void)snprintf(problem, size, "%s: %s", unit->files[i], strerror(error));
+            (void)snprintf(problem, size, "%s: %s", unit->files[i], strerror(-error));
             return -1;
         }
     }

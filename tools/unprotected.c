@@ -168,7 +168,7 @@ int unprotected_each(const char *folder, void (*call)(void *argument, const stru
     struct search search = {.call = call, .argument = argument};
     int error = load_all(&search, folder);
     if (error == 0 && (error = process_each(look_at_process, &search)) != 0) {
-        message("/proc cannot be read: %s", strerror(error));
+        message("/proc cannot be read: %s", strerror(-error));
         error = -1;
     }
     while (search.policies != NULL) {

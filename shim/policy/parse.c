@@ -132,7 +132,7 @@ static int reader_fail(struct policy_parser *parser, enum policy_line state)
     case POLICY_LINE_LARGE:
         return policy_fail(parser, "file is too large, expected at most %d bytes", POLICY_FILE_MAX);
     case POLICY_LINE_FAILED:
-        return policy_fail(parser, "cannot read: %m");
+        return policy_fail(parser, "cannot read: %s", strerror(-parser->reader.error));
     case POLICY_LINE_READ:
     case POLICY_LINE_END:
         break;

@@ -238,7 +238,7 @@ const struct policy_rule *policy_match(const struct policy *policy, enum policy_
 
 /*
  * Writes the policy to the descriptor `fd` as a policy file with comments. Reading that file gives the same policy.
- * Returns 0, or -1 with an errno of write(2).
+ * Returns 0, or a negative errno value of write(2).
  */
 int policy_print(const struct policy *policy, int fd);
 

@@ -15,7 +15,7 @@
 
 struct printer {
     int fd;
-    int failed; /* errno of the write that failed */
+    int failed; /* of the write that failed: a negative errno value; 0: none did */
     size_t used;
     char buffer[2 * PATH_MAX];
 };
@@ -28,7 +28,7 @@ static void printer_flush(struct printer *out)
         if (taken >= 0)
             done += (size_t)taken;
         else if (taken != -EINTR)
-            out->failed = (int)-taken;
+            out->failed = (int)taken;
     }
     out->used = 0;
 }
@@ -45,7 +45,7 @@ __attribute__((format(printf, 2, 3))) static void print(struct printer *out, con
     if (length >= 0 && (size_t)length < sizeof out->buffer - out->used)
         out->used += (size_t)length;
     else
-        out->failed = EOVERFLOW;
+        out->failed = -EOVERFLOW;
 }
 
 static void print_duration(struct printer *out, const char *key, uint32_t milliseconds)
@@ -230,9 +230,5 @@ int policy_print(const struct policy *policy, int fd)
     if (policy->reload != POLICY_RELOAD_OFF)
         print(&out, "\n[end]\n");
     printer_flush(&out);
-    if (out.failed != 0) {
-        errno = out.failed;
-        return -1;
-    }
-    return 0;
+    return out.failed;
 }

@@ -34,7 +34,7 @@ static enum policy_line reader_fill(struct policy_reader *reader)
         taken = raw_syscall(SYS_read, reader->fd, reader->buffer, sizeof reader->buffer);
     } while (raw_is_interrupted(taken, &interrupted));
     if (taken < 0) {
-        errno = (int)-taken;
+        reader->error = (int)taken;
         return POLICY_LINE_FAILED;
     }
     reader->position = 0;

@@ -19,11 +19,12 @@ enum policy_line {
     POLICY_LINE_LONG,    /* the line has POLICY_LINE_MAX bytes or more */
     POLICY_LINE_CONTROL, /* the line has a control character other than a tab: reader.byte */
     POLICY_LINE_LARGE,   /* the file has more than POLICY_FILE_MAX bytes */
-    POLICY_LINE_FAILED,  /* read(2) failed with errno */
+    POLICY_LINE_FAILED,  /* read(2) failed with `error` */
 };
 
 struct policy_reader {
     int fd;           /* -1 for text in memory */
+    int error;        /* after POLICY_LINE_FAILED: a negative errno value */
     const char *text; /* the bytes from `position` to `length` come next */
     size_t length, position, total;
     unsigned line;      /* number of the last line, from 1 */

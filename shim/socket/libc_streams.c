@@ -109,7 +109,7 @@ static struct demand policy_demand(enum policy_direction direction, const struct
 }
 
 /*
- * Before `name` opens a connection. Returns 0, or ECONNREFUSED after an event: the call must fail.
+ * Before `name` opens a connection. Returns 0, or -ECONNREFUSED after an event: the call must fail.
  */
 static int before(const char *name, enum policy_direction direction, const struct sockaddr_in *address)
 {
@@ -134,16 +134,16 @@ static int before(const char *name, enum policy_direction direction, const struc
                 : policy_plaintext_refuses(demand.strictest) ? "would-refuse"
                                                              : "unprotected",
                 fields, sizeof fields / sizeof fields[0]);
-    return refuses ? ECONNREFUSED : 0;
+    return refuses ? -ECONNREFUSED : 0;
 }
 
-/* Sets errno and the error that clnt_pcreateerror(3) prints. */
+/* Sets errno and the error that clnt_pcreateerror(3) prints. `error`: a negative errno value. */
 static void fail(int error)
 {
     struct create_error *(*const place)(void) = libc_function("__rpc_thread_createerr");
     if (place != NULL)
-        *place() = (struct create_error){.status = RPC_SYSTEM_ERROR, .error.of.number = error};
-    errno = error;
+        *place() = (struct create_error){.status = RPC_SYSTEM_ERROR, .error.of.number = -error};
+    errno = -error;
 }
 
 /* Whether `name` must not open a connection to this address; with errno. */
@@ -246,7 +246,7 @@ COMPAT(struct rpc_transport *, svctcp_create, int fd, unsigned send_size, unsign
 {
     const int error = before("svctcp_create", POLICY_LISTEN, NULL);
     if (error != 0) {
-        errno = error;
+        errno = -error;
         return NULL;
     }
     return REAL(struct rpc_transport *, svctcp_create, NULL, int, unsigned, unsigned)(fd, send_size, receive_size);

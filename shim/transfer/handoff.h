@@ -14,7 +14,7 @@
 /*
  * Makes a handoff socket for the endpoint's connection, which another program can map (share_is_portable()). `fd`
  * is the connection's socket. Returns the descriptor, with close-on-exec, and *name, its name as a holder; or a
- * negated errno. Locked.
+ * negative errno value. Locked.
  */
 int handoff_make(const struct endpoint *endpoint, const struct connection *connection, int fd, struct holder *name);
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from sources import (TOP, Symbols, functions_of, interposed_as, interposed_names, opening_comment, read_sources,
-                     without_comments)
+                     rows_below, without_comments)
 
 FILE_LINES = 400
 FUNCTION_LINES = 100
@@ -31,24 +31,6 @@ class Finding(Exception):
 
 
 # --- The document ---
-
-def cells_of(line):
-    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
-
-
-def rows_below(text, header):
-    """(line number, cells) of each row of the table with this header row; None if there is no such table."""
-    lines = text.splitlines()
-    if header not in lines:
-        return None
-    first = lines.index(header) + 2
-    rows = []
-    for number, line in enumerate(lines[first:], first + 1):
-        if not line.startswith("|"):
-            break
-        rows.append((number, cells_of(line)))
-    return rows
-
 
 def names_in(cell):
     """The modules in a cell of the column `may use`, or None if it is neither a list of them nor `nothing`."""

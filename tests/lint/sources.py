@@ -47,6 +47,24 @@ def opening_comment(text):
     return re.findall(r"\w+", " ".join(line for line in lines if not re.search(r"Copyright|SPDX|\(c\)", line)))
 
 
+def cells_of(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+
+
+def rows_below(text, header):
+    """(line number, cells) of each row of the table with this header row; None if there is no such table."""
+    lines = text.splitlines()
+    if header not in lines:
+        return None
+    first = lines.index(header) + 2
+    rows = []
+    for number, line in enumerate(lines[first:], first + 1):
+        if not line.startswith("|"):
+            break
+        rows.append((number, cells_of(line)))
+    return rows
+
+
 class Source:
     """A C file of the tree: its module, and what it includes as (line, name as written, resolved path or None)."""
 

@@ -212,11 +212,12 @@ static void put_policy(FILE *file, const struct learned *learned, char *text)
 static char *print(const struct policy *policy)
 {
     const int fd = memfd_create("policy", MFD_CLOEXEC);
-    const off_t size = fd >= 0 && policy_print(policy, fd) == 0 ? lseek(fd, 0, SEEK_END) : -1;
+    const int printed = fd >= 0 ? policy_print(policy, fd) : -errno;
+    const off_t size = printed == 0 ? lseek(fd, 0, SEEK_END) : -1;
     char *const text = size > 0 ? calloc(1, (size_t)size + 1) : NULL;
     const bool is_read = text != NULL && pread(fd, text, (size_t)size, 0) == size;
     if (!is_read)
-        message("the policy cannot be printed: %s", strerror(errno));
+        message("the policy cannot be printed: %s", strerror(printed != 0 ? -printed : errno));
     if (fd >= 0)
         close(fd);
     if (is_read)

@@ -34,15 +34,16 @@ static const char *program_for(const unsigned char *magic, size_t length)
     return NULL;
 }
 
-/* Starts the program with the file as its input; its output becomes stream->fd. Returns 0 or an errno. */
+/* Starts the program with the file as its input; its output becomes stream->fd. Returns 0 or a negative errno
+ * value. */
 static int start_program(struct stream *stream)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return errno;
+        return -errno;
     const pid_t child = fork();
     if (child < 0) {
-        const int error = errno;
+        const int error = -errno;
         close(ends[0]);
         close(ends[1]);
         return error;
@@ -90,7 +91,7 @@ int log_stream_open(struct stream *stream, const char *path, char *problem, size
     const int error = start_program(stream);
     if (error == 0)
         return 0;
-    (void)snprintf(problem, size, "%s cannot be decompressed: %s", path, strerror(error));
+    (void)snprintf(problem, size, "%s cannot be decompressed: %s", path, strerror(-error));
     close(stream->file);
     return -1;
 }

@@ -29,10 +29,17 @@ static bool wait_for(int fd, short events, long deadline)
     }
 }
 
-int contact_open(const struct scan_target *target)
+/* The error of a socket that is being connected: 0 or a negative errno value. */
+static int error_of(int fd)
 {
     int error = 0;
     socklen_t length = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? -error : -errno;
+}
+
+int contact_open(const struct scan_target *target)
+{
+    int error = 0;
     struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = target->address.sin6_port};
     const struct sockaddr *address = (const struct sockaddr *)&target->address;
     socklen_t size = sizeof target->address;
@@ -46,17 +53,14 @@ int contact_open(const struct scan_target *target)
     if (fd < 0)
         return -errno;
     if (connect(fd, address, size) < 0) {
-        error = errno;
-        if (error == EINPROGRESS) {
-            error = ETIMEDOUT;
-            if (wait_for(fd, POLLOUT, contact_now() + target->timeout_ms))
-                (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
-        }
+        error = -errno;
+        if (error == -EINPROGRESS)
+            error = wait_for(fd, POLLOUT, contact_now() + target->timeout_ms) ? error_of(fd) : -ETIMEDOUT;
     }
     if (error == 0)
         return fd;
     close(fd);
-    return -error;
+    return error;
 }
 
 bool contact_send(int fd, const void *bytes, size_t length, long deadline)

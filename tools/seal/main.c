@@ -122,12 +122,13 @@ static unsigned count_candidates(const struct policy_rule *rule)
 static int connect_any(const struct addrinfo *addresses, const struct addrinfo **address)
 {
     const int timeout_ms = (int)options.policy.seal.handshake_timeout_ms;
+    int fd = -ENOENT;
     for (*address = addresses; *address != NULL; *address = (*address)->ai_next) {
-        const int fd = network_connect(*address, timeout_ms);
+        fd = network_connect(*address, timeout_ms);
         if (fd >= 0)
             return fd;
     }
-    message("seal: cannot connect to %s port %s: %s", options.host, options.port, strerror(errno));
+    message("seal: cannot connect to %s port %s: %s", options.host, options.port, strerror(-fd));
     return -1;
 }
 
@@ -185,7 +186,7 @@ static int serve(int listener)
     for (;;) {
         const int fd = network_accept(listener, &local, &length);
         if (fd < 0) {
-            message("seal: cannot accept: %s", strerror(errno));
+            message("seal: cannot accept: %s", strerror(-fd));
             return 1;
         }
         const struct policy_rule *const rule = find_rule((const struct sockaddr *)&local, length);
@@ -210,7 +211,7 @@ static int command_listen(void)
     const int listener = network_listen(addresses);
     freeaddrinfo(addresses);
     if (listener < 0 || getsockname(listener, (struct sockaddr *)&local, &length) != 0) {
-        message("seal: cannot listen on port %s: %s", options.port, strerror(errno));
+        message("seal: cannot listen on port %s: %s", options.port, strerror(listener < 0 ? -listener : errno));
         return 1;
     }
     network_text((const struct sockaddr *)&local, length, where);

@@ -39,15 +39,13 @@ int network_wait(int fd, short events, long deadline_ms)
     struct pollfd poll_fd = {.fd = fd, .events = events};
     for (;;) {
         const long left = deadline_ms < 0 ? -1 : deadline_ms - network_now();
-        if (deadline_ms >= 0 && left <= 0) {
-            errno = ETIMEDOUT;
-            return -1;
-        }
+        if (deadline_ms >= 0 && left <= 0)
+            return -ETIMEDOUT;
         const int count = poll(&poll_fd, 1, (int)left);
         if (count > 0)
             return 0;
         if (count < 0 && errno != EINTR)
-            return -1;
+            return -errno;
     }
 }
 
@@ -58,11 +56,11 @@ static void set_nodelay(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
-static int close_with_error(int fd, int error)
+/* Closes the descriptor, and returns the error. */
+static int close_with(int fd, int error)
 {
     (void)close(fd);
-    errno = error;
-    return -1;
+    return error;
 }
 
 int network_connect(const struct addrinfo *address, int timeout_ms)
@@ -71,12 +69,13 @@ int network_connect(const struct addrinfo *address, int timeout_ms)
     socklen_t length = sizeof error;
     const int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
     if (fd < 0)
-        return -1;
+        return -errno;
     if (connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
-        if (errno != EINPROGRESS || network_wait(fd, POLLOUT, network_now() + timeout_ms) != 0)
-            return close_with_error(fd, errno);
+        const int result = errno == EINPROGRESS ? network_wait(fd, POLLOUT, network_now() + timeout_ms) : -errno;
+        if (result != 0)
+            return close_with(fd, result);
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0)
-            return close_with_error(fd, error != 0 ? error : errno);
+            return close_with(fd, error != 0 ? -error : -errno);
     }
     set_nodelay(fd);
     return fd;
@@ -87,32 +86,34 @@ static int listen_on(const struct addrinfo *address)
     const int one = 1;
     const int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
     if (fd < 0)
-        return -1;
+        return -errno;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, 64) == 0)
         return fd;
-    return close_with_error(fd, errno);
+    return close_with(fd, -errno);
 }
 
 /* IPv6 first: [::] accepts connections over IPv4, too. */
 int network_listen(const struct addrinfo *addresses)
 {
     static const int families[] = {AF_INET6, AF_INET};
-    errno = EADDRNOTAVAIL;
+    int result = -EADDRNOTAVAIL;
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
         for (const struct addrinfo *address = addresses; address != NULL; address = address->ai_next) {
-            const int fd = address->ai_family == families[i] ? listen_on(address) : -1;
-            if (fd >= 0)
-                return fd;
+            if (address->ai_family == families[i])
+                result = listen_on(address);
+            if (result >= 0)
+                return result;
         }
-    return -1;
+    return result;
 }
 
 int network_accept(int listener, struct sockaddr_storage *local, socklen_t *length)
 {
     for (;;) {
-        if (network_wait(listener, POLLIN, -1) != 0)
-            return -1;
+        const int result = network_wait(listener, POLLIN, -1);
+        if (result != 0)
+            return result;
         const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         *length = sizeof *local;
         if (fd >= 0 && getsockname(fd, (struct sockaddr *)local, length) == 0) {
@@ -120,9 +121,9 @@ int network_accept(int listener, struct sockaddr_storage *local, socklen_t *leng
             return fd;
         }
         if (fd >= 0)
-            return close_with_error(fd, errno);
+            return close_with(fd, -errno);
         if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-            return -1;
+            return -errno;
     }
 }
 

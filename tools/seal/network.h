@@ -18,13 +18,16 @@ enum { NETWORK_TEXT_MAX = 80 }; /* bytes of "[ADDRESS]:PORT", with the terminato
  */
 struct addrinfo *network_resolve(const char *host, const char *port, bool passive);
 
-/* Connects to the address. Returns the descriptor, or -1 with errno: ETIMEDOUT after `timeout_ms`. */
+/* Connects to the address. Returns the descriptor, or a negative errno value: -ETIMEDOUT after `timeout_ms`. */
 int network_connect(const struct addrinfo *address, int timeout_ms);
 
-/* Listens on the first of the addresses that works. Returns the descriptor, or -1 with errno. */
+/* Listens on the first of the addresses that works. Returns the descriptor, or a negative errno value. */
 int network_listen(const struct addrinfo *addresses);
 
-/* Waits for a connection. Returns its descriptor and sets *local to its address here, or -1 with errno. */
+/*
+ * Waits for a connection. Returns its descriptor and sets *local to its address here; or returns a negative errno
+ * value.
+ */
 int network_accept(int listener, struct sockaddr_storage *local, socklen_t *length);
 
 /* Writes the address as [ADDRESS]:PORT or ADDRESS:PORT, in digits. */
@@ -32,7 +35,7 @@ void network_text(const struct sockaddr *address, socklen_t length, char text[st
 
 /*
  * Waits until one of `events` (poll(2)) is there. `deadline_ms` is a time of network_now(), or -1: none. Returns 0,
- * or -1 with errno: ETIMEDOUT at the deadline.
+ * or a negative errno value: -ETIMEDOUT at the deadline.
  */
 int network_wait(int fd, short events, long deadline_ms);
 

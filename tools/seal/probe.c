@@ -77,7 +77,7 @@ static enum reaction wait_for_answer(struct transport *transport, int timeout_ms
             keep_printable(answer->text, bytes, (size_t)count);
             return ANSWERS;
         }
-        if (count == 0 || errno != EAGAIN)
+        if (count != -EAGAIN)
             return CLOSED;
         if (network_wait(transport->fd, POLLIN, deadline) != 0)
             return WAITS;
@@ -106,7 +106,7 @@ static struct answer try(const struct target *target, const void *bytes, size_t 
     struct answer answer = {.reaction = FAILED};
     struct transport transport = {.fd = network_connect(target->address, 10 * target->options->timeout_ms)};
     if (transport.fd < 0)
-        message("seal: probe: cannot connect: %s", strerror(errno));
+        message("seal: probe: cannot connect: %s", strerror(-transport.fd));
     else if (!target->options->tls || start_tls(&transport, target->options, offer, &answer)) {
         const long start = network_now();
         answer.reaction = length > 0 && transport_write(&transport, bytes, length) != (ssize_t)length
@@ -249,7 +249,7 @@ int probe(const struct seal_options *options)
         fd = network_connect(target.address, 10 * options->timeout_ms);
     int status = 1;
     if (fd < 0) {
-        message("seal: probe: cannot connect to %s port %s: %s", options->host, options->port, strerror(errno));
+        message("seal: probe: cannot connect to %s port %s: %s", options->host, options->port, strerror(-fd));
     } else {
         struct transport first = {.fd = fd};
         char where[NETWORK_TEXT_MAX];

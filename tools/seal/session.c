@@ -37,7 +37,7 @@ struct session {
     bool input_ended, is_ready, closed, peer_closed, shut;
     bool has_opened; /* since the start of this round */
     bool has_ended;  /* the transport: there are no more bytes than those received */
-    int end_error;   /* its errno, or 0 */
+    int end_error;   /* its errno value, negative; or 0 */
     bool is_refused; /* the peer has ended the connection before its answer */
 };
 
@@ -48,9 +48,10 @@ static bool fails(const struct session *session, int error)
     return false;
 }
 
-static bool fails_with_errno(const char *what)
+/* `error`: a negative errno value. */
+static bool fails_with_errno(const char *what, int error)
 {
-    message("seal: %s: %s", what, errno == EPROTO ? "the peer broke the rules of TLS" : strerror(errno));
+    message("seal: %s: %s", what, error == -EPROTO ? "the peer broke the rules of TLS" : strerror(-error));
     return false;
 }
 
@@ -62,7 +63,7 @@ static bool write_out(const uint8_t *data, size_t length)
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            return fails_with_errno("standard output");
+            return fails_with_errno("standard output", -errno);
         data += count;
         length -= (size_t)count;
     }
@@ -128,14 +129,14 @@ static bool send_all(struct session *session)
         while (session->sealed_done < session->sealed_have) {
             const ssize_t count = transport_write(session->transport, session->sealed + session->sealed_done,
                                                   session->sealed_have - session->sealed_done);
-            if (count < 0 && errno == EAGAIN)
+            if (count == -EAGAIN)
                 return true;
             if (count <= 0 && session->peer_closed && session->closed) { /* only FINAL is left */
                 session->shut = true;
                 return true;
             }
             if (count <= 0)
-                return fails_with_errno("cannot send to the peer");
+                return fails_with_errno("cannot send to the peer", (int)count);
             session->sealed_done += (size_t)count;
         }
     }
@@ -169,22 +170,21 @@ static bool receive(struct session *session)
         session->received_have += (size_t)count;
         return true;
     }
-    if (count < 0 && errno == EAGAIN)
+    if (count == -EAGAIN)
         return false;
     session->has_ended = true;
-    session->end_error = count < 0 ? errno : 0;
+    session->end_error = (int)count;
     return false;
 }
 
 /* The transport has ended, and everything before its end was opened: there was no FINAL. */
 static bool end_early(struct session *session)
 {
-    const int error = pfswrap_seal_end(&session->channel);
+    const int error = pfswrap_seal_end(&session->channel), end_error = session->end_error;
     session->is_refused = !session->is_ready && session->settings->role == PFSWRAP_SEAL_INITIATOR;
-    errno = session->end_error;
     if (session->is_refused)
         return false;
-    return errno != 0 ? fails_with_errno("cannot receive from the peer") : fails(session, error);
+    return end_error != 0 ? fails_with_errno("cannot receive from the peer", end_error) : fails(session, error);
 }
 
 /* Opens what was received. */
@@ -234,7 +234,7 @@ static bool read_input(struct session *session)
     if (count < 0 && (errno == EINTR || errno == EAGAIN))
         return true;
     if (count < 0)
-        return fails_with_errno("standard input");
+        return fails_with_errno("standard input", -errno);
     session->input_ended = count == 0;
     session->input_have = (size_t)count;
     session->input_done = 0;
@@ -259,7 +259,7 @@ static bool wait(struct session *session)
         return false;
     }
     if (poll(fds, 2, session->is_ready || left > LATE_MS ? LATE_MS : (int)left) < 0 && errno != EINTR)
-        return fails_with_errno("poll");
+        return fails_with_errno("poll", -errno);
     pfswrap_seal_tick(&session->channel, (uint64_t)time(NULL));
     return fds[1].revents == 0 || read_input(session);
 }
@@ -294,7 +294,7 @@ static void finish(struct session *session)
     int unsent;
     while (ioctl(session->transport->fd, SIOCOUTQ, &unsent) == 0 && network_now() < deadline) {
         const ssize_t count = transport_read(session->transport, session->received, sizeof session->received);
-        if (count == 0 || (count < 0 && errno != EAGAIN) || (count < 0 && unsent == 0))
+        if (count == 0 || (count < 0 && count != -EAGAIN) || (count < 0 && unsent == 0))
             return;
         if (count < 0)
             (void)network_wait(session->transport->fd, POLLIN, network_now() + UNSENT_MS);

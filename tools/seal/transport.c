@@ -192,26 +192,30 @@ int transport_binding(const struct transport *transport, uint8_t binding[static 
                : -1;
 }
 
-/* The result of SSL_read() or SSL_write(), which was not positive, as of read(2). */
+/* The result of SSL_read() or SSL_write(), which was not positive, as of transport_read(). */
 static ssize_t convert(struct transport *transport, int result)
 {
     switch (transport->tls->lib->SSL_get_error(transport->tls->ssl, result)) {
     case ERROR_ZERO_RETURN:
         return 0;
     case ERROR_WANT_READ:
-        errno = EAGAIN;
-        return -1;
+        return -EAGAIN;
     case ERROR_WANT_WRITE:
         transport->wants = POLLOUT;
-        errno = EAGAIN;
-        return -1;
+        return -EAGAIN;
     case ERROR_SYSCALL:
-        errno = ECONNRESET;
-        return -1;
+        return -ECONNRESET;
     default:
-        errno = EPROTO;
-        return -1;
+        return -EPROTO;
     }
+}
+
+/* The result of recv(2) or send(2). */
+static ssize_t plain_result(ssize_t count)
+{
+    if (count >= 0)
+        return count;
+    return errno == EINTR ? -EAGAIN : -errno;
 }
 
 ssize_t transport_read(struct transport *transport, void *buffer, size_t size)
@@ -219,9 +223,7 @@ ssize_t transport_read(struct transport *transport, void *buffer, size_t size)
     transport->wants = 0;
     if (transport->tls == NULL) {
         const ssize_t count = recv(transport->fd, buffer, size, 0);
-        if (count < 0 && errno == EINTR)
-            errno = EAGAIN;
-        return count;
+        return plain_result(count);
     }
     transport->tls->lib->ERR_clear_error();
     const int count = transport->tls->lib->SSL_read(transport->tls->ssl, buffer, (int)size);
@@ -233,11 +235,10 @@ ssize_t transport_write(struct transport *transport, const void *data, size_t si
     transport->wants = 0;
     if (transport->tls == NULL) {
         const ssize_t count = send(transport->fd, data, size, MSG_NOSIGNAL);
-        if (count < 0 && errno == EINTR)
-            errno = EAGAIN;
-        if (count < 0 && errno == EAGAIN)
+        const ssize_t result = plain_result(count);
+        if (result == -EAGAIN)
             transport->wants = POLLOUT;
-        return count;
+        return result;
     }
     transport->tls->lib->ERR_clear_error();
     const int count = transport->tls->lib->SSL_write(transport->tls->ssl, data, (int)size);

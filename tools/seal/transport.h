@@ -50,13 +50,13 @@ void transport_tls_info(const struct transport *transport, struct tls_info *info
 int transport_binding(const struct transport *transport, uint8_t binding[static TRANSPORT_BINDING_BYTES]);
 
 /*
- * Up to `size` bytes. Returns how many; 0 at the end (TCP's, or TLS's closing alert); -1 with errno: EAGAIN if
- * there are none yet. A TLS connection that ends without an alert is ECONNRESET, and another error of TLS is
- * EPROTO.
+ * Up to `size` bytes. Returns how many; 0 at the end (TCP's, or TLS's closing alert); or a negative errno value:
+ * -EAGAIN if there are none yet. A TLS connection that ends without an alert is -ECONNRESET, and another error of
+ * TLS is -EPROTO.
  */
 ssize_t transport_read(struct transport *transport, void *buffer, size_t size);
 
-/* The same for writing. After EAGAIN, the same bytes must be written again. */
+/* The same for writing. After -EAGAIN, the same bytes must be written again. */
 ssize_t transport_write(struct transport *transport, const void *data, size_t size);
 
 /* Ends the direction to the peer: with TLS's closing alert, and with FIN if there is no TLS. */

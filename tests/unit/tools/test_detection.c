@@ -37,7 +37,7 @@ START_TEST(an_images_libraries_and_symbols_are_found)
     ck_assert(image_contains(&image, "an_images_libraries_and_symbols_are_found"));
     image_close(&image);
     ck_assert(!image_contains(&image, ""));
-    ck_assert_int_eq(image_open(&image, "/no/such"), -1);
+    ck_assert_int_eq(image_open(&image, "/no/such"), -ENOENT);
     ck_assert_int_eq(errno, ENOENT);
 }
 END_TEST

@@ -34,7 +34,7 @@ static int read_memory(void *argument, const struct memory_part *parts, size_t c
     for (size_t i = 0; i < count; i++) {
         if (parts[i].address < BASE || parts[i].address - BASE > sizeof memory.bytes ||
             parts[i].size > sizeof memory.bytes - (parts[i].address - BASE))
-            return EFAULT;
+            return -EFAULT;
         memcpy(parts[i].to, memory.bytes + (parts[i].address - BASE), parts[i].size);
     }
     return 0;
