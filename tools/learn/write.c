@@ -213,7 +213,7 @@ static char *print(const struct policy *policy)
 {
     const int fd = memfd_create("policy", MFD_CLOEXEC);
     const int printed = fd >= 0 ? policy_print(policy, fd) : -errno;
-    const off_t size = printed == 0 ? lseek(fd, 0, SEEK_END) : -1;
+    const off_t size = fd >= 0 && printed == 0 ? lseek(fd, 0, SEEK_END) : -1;
     char *const text = size > 0 ? calloc(1, (size_t)size + 1) : NULL;
     const bool is_read = text != NULL && pread(fd, text, (size_t)size, 0) == size;
     if (!is_read)

@@ -28,7 +28,7 @@ static char *read_policy(const char *path)
     }
     const int fd = memfd_create("policy", MFD_CLOEXEC);
     const int printed = fd >= 0 ? policy_print(&policy, fd) : -errno;
-    const off_t size = printed == 0 ? lseek(fd, 0, SEEK_END) : -1;
+    const off_t size = fd >= 0 && printed == 0 ? lseek(fd, 0, SEEK_END) : -1;
     char *const text = size > 0 ? malloc((size_t)size + 1) : NULL;
     if (text == NULL || pread(fd, text, (size_t)size, 0) != size) {
         message("%s cannot be printed: %s", path, strerror(printed != 0 ? -printed : errno));
