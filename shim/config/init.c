@@ -90,6 +90,35 @@ static int start_log(struct policy_error *error)
     return unwritable;
 }
 
+/* Reads the policy and its keys. Returns what keys_load() does, or -1 with *error filled. */
+static int load_once(const char *path, struct policy_error *error)
+{
+    if (policy_load_first(&state.policy, path, error) != 0)
+        return -1;
+    const int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, error)
+                                                              : keys_load(&state.policy, error);
+    return loaded < 0 || keys_keep_serial(keys_first(), error) != 0 ? -1 : loaded;
+}
+
+/*
+ * The files may be replaced while they are read: a policy may name a key that is gone in the next moment, and two
+ * keys that change places may be read as one (`pfswrap rotate`). A mistake that is there twice is one.
+ */
+static int load(const char *path, struct policy_error *error)
+{
+    enum { TRIES = 5 };
+    LARGE static struct policy_error before;
+    int loaded = load_once(path, error);
+    for (int i = 1; i < TRIES && loaded < 0 && keys_first() == NULL; i++) {
+        before = *error;
+        memset(&state.policy, 0, sizeof state.policy);
+        loaded = load_once(path, error);
+        if (loaded < 0 && strcmp(before.text, error->text) == 0)
+            break;
+    }
+    return loaded;
+}
+
 static void start(void)
 {
     starting = true;
@@ -97,11 +126,7 @@ static void start(void)
     char path[PATH_MAX];
     if (policy_locate(path, sizeof path, program_invocation_short_name) != 0)
         pfswrap_die("the path of the policy file is too long, expected at most 4095 bytes");
-    if (policy_load_first(&state.policy, path, &error) != 0)
-        pfswrap_die(error.text);
-    const int loaded = getenv(PFSWRAP_CHILD_VARIABLE) != NULL ? keys_load_child(&state.policy, &error)
-                                                              : keys_load(&state.policy, &error);
-    if (loaded < 0 || keys_keep_serial(keys_first(), &error) != 0)
+    if (load(path, &error) < 0)
         pfswrap_die(error.text);
     (void)mprotect(&state, sizeof state, PROT_READ);
     const bool notices_forks = process_start() == 0;
