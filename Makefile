@@ -85,7 +85,7 @@ CORE_SRC += shim/base/libc_musl.c
 endif
 SHIM_SRC := $(filter-out $(if $(filter musl,$(LIBC)),$(GLIBC_SRC),$(MUSL_SRC)),$(sort $(wildcard shim/*.c shim/*/*.c)))
 PEER_SRC := $(sort $(wildcard tools/seal/*.c))
-TOOL_SRC := $(sort $(wildcard tools/*.c tools/report/*.c tools/learn/*.c tools/scan/*.c))
+TOOL_SRC := $(sort $(wildcard tools/*.c tools/report/*.c tools/learn/*.c tools/rotate/*.c tools/scan/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
 

@@ -75,7 +75,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit reload report learn scan seal status connections exporter genkey pubkey genpsk peers install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit reload rotate report learn scan seal status connections exporter genkey pubkey genpsk peers install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -100,6 +100,19 @@ _pfswrap() {
             mapfile -t COMPREPLY < <(compgen -W '--all' -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid=,comm= 2>/dev/null)" -- "$current")
+        fi
+        ;;
+    rotate)
+        if ((COMP_CWORD == 2)); then
+            mapfile -t COMPREPLY < <(compgen -W 'identity psk' -- "$current")
+        elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --key ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        elif [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--key --others-ready' -- "$current")
+        elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == *.conf ]]; then
+            mapfile -t COMPREPLY < <(compgen -W 'make announce switch retire' -- "$current")
+        else
+            _pfswrap_policies "$current"
         fi
         ;;
     peers)

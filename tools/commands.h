@@ -12,6 +12,7 @@
     X(unit)                                                                                                        \
     X(seal)                                                                                                        \
     X(reload)                                                                                                      \
+    X(rotate)                                                                                                      \
     X(report)                                                                                                      \
     X(learn)                                                                                                       \
     X(scan)                                                                                                        \

@@ -27,6 +27,7 @@ static const char usage[] =
     "  unit [--policy FILE] UNIT                   print a drop-in for a service of systemd\n"
     "  seal connect|listen|probe ADDRESS:PORT      talk to a sealed peer, or look at a server\n"
     "  reload PID|PROGRAM...|--all                 let programs read their policy and keys again\n"
+    "  rotate identity|psk POLICY [STEP]           replace a key while its programs run\n"
     "  report [--html FILE] [--json] LOG...        say what audit logs prove\n"
     "  learn [--yes] [--output FILE] LOG...        propose a policy from logs of mode = audit\n"
     "  scan [--json] [ADDRESS:PORT...]             offer ports what is weak, and compare with the policy\n"

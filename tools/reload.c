@@ -6,6 +6,7 @@
 #include "control_page.h"
 #include "message.h"
 #include "protected.h"
+#include "reload_command.h"
 #include "safe_text.h"
 
 #include <errno.h>
@@ -32,7 +33,9 @@ struct asked {
 struct list {
     struct asked *entries;
     size_t count, room;
-    bool is_all; /* every process that can be asked; the others do not matter */
+    bool is_all;              /* every process that can be asked; the others do not matter */
+    reload_choice *is_wanted; /* NULL: every one */
+    void *argument;
     bool has_failed;
 };
 
@@ -56,7 +59,8 @@ static void add(void *argument, const struct protected_process *protected)
 {
     struct list *list = argument;
     struct asked asked = {.pid = protected->process.pid};
-    if (list->has_failed || has(list, asked.pid))
+    if (list->has_failed || has(list, asked.pid) ||
+        (list->is_wanted != NULL && !list->is_wanted(list->argument, protected)))
         return;
     control_page_find(&asked.page, &protected->process);
     if (list->is_all && asked.page.state != PAGE_FOUND)
@@ -199,6 +203,16 @@ static int ask(const struct list *list)
             await(&list->entries[i], until_ms);
         status |= report(&list->entries[i]);
     }
+    return status;
+}
+
+int reload_wanted(reload_choice *is_wanted, void *argument)
+{
+    const struct protected_choice everyone = {0};
+    struct list list = {.is_wanted = is_wanted, .argument = argument};
+    const int found = protected_each(&everyone, add, &list);
+    const int status = found < 0 || list.has_failed ? 1 : ask(&list);
+    free(list.entries);
     return status;
 }
 

@@ -131,6 +131,7 @@ def completes():
         equal(completions("run", "--p"), ["--policy"], "options of run")
         equal(completions("explain", "--"), ["--json"], "options of explain")
         equal(completions("version", ""), ["--json"], "options of version")
+        equal(completions("rotate", "psk", "a.conf", "m"), ["make"], "steps of rotate")
         policy = policy_file("")
         (policy.parent / "other.txt").write_text("")
         equal(completions("check", f"{policy.parent}/"), [str(policy)], "policies")
