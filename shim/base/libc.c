@@ -11,7 +11,47 @@
 #include "base/elf.h"
 #include "base/libc_newer.h"
 
-struct real_libc real_libc_table;
+/*
+ * What stands in the table until it is filled, for calls that most programs make most often. Other libraries may
+ * call them before any constructor of the shim has run.
+ */
+#define EARLY(type, name, parameters, arguments)                                                                   \
+    static type early_##name parameters                                                                            \
+    {                                                                                                              \
+        return real_libc()->name arguments;                                                                        \
+    }
+EARLY(ssize_t, read, (int fd, void *bytes, size_t size), (fd, bytes, size))
+EARLY(ssize_t, readv, (int fd, const struct iovec *vectors, int count), (fd, vectors, count))
+EARLY(ssize_t, recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags))
+EARLY(ssize_t, recvfrom, (int fd, void *bytes, size_t size, int flags, struct sockaddr *address, socklen_t *length),
+      (fd, bytes, size, flags, address, length))
+EARLY(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+EARLY(ssize_t, write, (int fd, const void *bytes, size_t size), (fd, bytes, size))
+EARLY(ssize_t, writev, (int fd, const struct iovec *vectors, int count), (fd, vectors, count))
+EARLY(ssize_t, send, (int fd, const void *bytes, size_t size, int flags), (fd, bytes, size, flags))
+EARLY(ssize_t, sendto,
+      (int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address, socklen_t length),
+      (fd, bytes, size, flags, address, length))
+EARLY(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+EARLY(ssize_t, sendfile, (int fd, int file, off_t *offset, size_t count), (fd, file, offset, count))
+EARLY(ssize_t, sendfile64, (int fd, int file, off64_t *offset, size_t count), (fd, file, offset, count))
+EARLY(int, shutdown, (int fd, int how), (fd, how))
+
+struct real_libc real_libc_table = {
+    .read = early_read,
+    .readv = early_readv,
+    .recv = early_recv,
+    .recvfrom = early_recvfrom,
+    .recvmsg = early_recvmsg,
+    .write = early_write,
+    .writev = early_writev,
+    .send = early_send,
+    .sendto = early_sendto,
+    .sendmsg = early_sendmsg,
+    .sendfile = early_sendfile,
+    .sendfile64 = early_sendfile64,
+    .shutdown = early_shutdown,
+};
 atomic_bool real_libc_resolved;
 
 /* The names, in one constant without pointers: a pointer would have to be relocated in every process. */

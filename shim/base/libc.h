@@ -39,8 +39,13 @@ struct real_libc {
 #undef X
 };
 
-extern struct real_libc real_libc_table;
-extern atomic_bool real_libc_resolved;
+/*
+ * The table. Most pointers are NULL before real_libc() has filled it. Those of the calls that move bytes (libc.c,
+ * EARLY) are never NULL: before that they fill the table themselves, so their callers need not ask whether it is
+ * filled.
+ */
+extern struct real_libc real_libc_table __attribute__((visibility("hidden")));
+extern atomic_bool real_libc_resolved __attribute__((visibility("hidden")));
 
 /* Fills the table. May run more than once: libraries may have been loaded since. */
 void real_libc_resolve(void);

@@ -62,7 +62,7 @@ enum {
  */
 enum { FD_FOREIGN = -4096 };
 
-extern _Atomic uint64_t fd_table[FD_TABLE_SIZE];
+extern _Atomic uint64_t fd_table[FD_TABLE_SIZE] __attribute__((visibility("hidden")));
 
 /* How many numbers are hidden without belonging to an endpoint. */
 extern atomic_int fd_reserved;

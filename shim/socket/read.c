@@ -59,7 +59,7 @@ KNOWN_CALL ssize_t preadv2_known(int fd, const struct iovec *vectors, int count,
 /* With another offset than -1, the kernel refuses a socket. */
 PFSWRAP_EXPORT ssize_t preadv64v2(int fd, const struct iovec *vectors, int count, off64_t offset, int flags)
 {
-    if (fd_call_is_real(fd) || offset != -1)
+    if (!fd_is_known(fd) || offset != -1)
         return real_libc()->WIDE_PREADV2(fd, vectors, count, offset, flags);
     return preadv2_known(fd, vectors, count, offset, flags, CALLER);
 }
@@ -164,8 +164,8 @@ PFSWRAP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     if (__builtin_expect((flags & MSG_ERRQUEUE) != 0 || address_is_bad(message), false))
         return real_libc()->recvmsg(fd, message, flags);
     const size_t room = message->msg_controllen;
-    const ssize_t count = fd_call_is_real(fd) ? real_libc_table.recvmsg(fd, message, flags)
-                                              : recvmsg_known(fd, message, flags, CALLER);
+    const ssize_t count =
+        !fd_is_known(fd) ? real_libc_table.recvmsg(fd, message, flags) : recvmsg_known(fd, message, flags, CALLER);
     return receive_descriptors(message, room, count);
 }
 

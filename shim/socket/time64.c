@@ -73,8 +73,8 @@ PFSWRAP_EXPORT int __recvmmsg64(int fd, struct mmsghdr *messages, unsigned count
                                 struct time64_timespec *timeout)
 {
     struct timespec left;
-    if (fd_call_is_real(fd))
-        return real_libc_table.__recvmmsg64(fd, messages, count, flags, timeout);
+    if (!fd_is_known(fd))
+        return real_libc()->__recvmmsg64(fd, messages, count, flags, timeout);
     const int received = recvmmsg(fd, messages, count, flags, narrow_timespec(&left, timeout));
     if (received >= 0 && timeout != NULL) {
         timeout->tv_sec = left.tv_sec;
@@ -85,7 +85,7 @@ PFSWRAP_EXPORT int __recvmmsg64(int fd, struct mmsghdr *messages, unsigned count
 
 PFSWRAP_EXPORT ssize_t __recvmsg64(int fd, struct msghdr *message, int flags)
 {
-    return fd_call_is_real(fd) ? real_libc_table.__recvmsg64(fd, message, flags) : recvmsg(fd, message, flags);
+    return !fd_is_known(fd) ? real_libc()->__recvmsg64(fd, message, flags) : recvmsg(fd, message, flags);
 }
 
 PFSWRAP_EXPORT ssize_t __sendmsg64(int fd, const struct msghdr *message, int flags)
@@ -100,8 +100,8 @@ PFSWRAP_EXPORT int __sendmmsg64(int fd, struct mmsghdr *messages, unsigned count
 
 PFSWRAP_EXPORT int __getsockopt64(int fd, int level, int option, void *value, socklen_t *length)
 {
-    return fd_call_is_real(fd) ? real_libc_table.__getsockopt64(fd, level, option, value, length)
-                               : getsockopt(fd, level, option, value, length);
+    return !fd_is_known(fd) ? real_libc()->__getsockopt64(fd, level, option, value, length)
+                            : getsockopt(fd, level, option, value, length);
 }
 
 PFSWRAP_EXPORT int __setsockopt64(int fd, int level, int option, const void *value, socklen_t length)
@@ -115,8 +115,7 @@ PFSWRAP_EXPORT int __ioctl_time64(int fd, unsigned long request, ...)
     va_start(list, request);
     void *const argument = va_arg(list, void *);
     va_end(list);
-    return fd_call_is_real(fd) ? real_libc_table.__ioctl_time64(fd, request, argument)
-                               : ioctl(fd, request, argument);
+    return !fd_is_known(fd) ? real_libc()->__ioctl_time64(fd, request, argument) : ioctl(fd, request, argument);
 }
 
 PFSWRAP_EXPORT int __prctl_time64(int option, ...)

@@ -63,7 +63,7 @@ KNOWN_CALL ssize_t pwritev2_known(int fd, const struct iovec *vectors, int count
 /* With another offset than -1, the kernel refuses a socket. */
 PFSWRAP_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *vectors, int count, off64_t offset, int flags)
 {
-    if (fd_call_is_real(fd) || offset != -1)
+    if (!fd_is_known(fd) || offset != -1)
         return real_libc()->WIDE_PWRITEV2(fd, vectors, count, offset, flags);
     return pwritev2_known(fd, vectors, count, offset, flags, CALLER);
 }
