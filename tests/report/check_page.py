@@ -44,11 +44,14 @@ def axe_source():
 
 def make_page():
     log, page, policy = FOLDER / "audit.jsonl", FOLDER / "page.html", FOLDER / "nginx.conf"
+    scan = FOLDER / "scan.json"
+    scan.write_text(sample.scan())
     log.write_text("".join(sample.lines(20000)))
     policy.write_bytes((ROOT / "policy/strict.conf").read_bytes())
     policy.chmod(0o600)
-    result = run([LAUNCHER, "report", "--html", page, "--policy", policy, log])
+    result = run([LAUNCHER, "report", "--html", page, "--policy", policy, "--scan", scan, log])
     equal(result.status, 0, f"status of {result!r}")
+    check(page.stat().st_size < 2_000_000, f"the page has {page.stat().st_size} bytes")
     return page
 
 
@@ -62,6 +65,8 @@ def look(browser, page, scheme, width, axe):
     height = browser.evaluate("document.documentElement.scrollHeight")
     for number, top in enumerate(range(0, height, PICTURE_HEIGHT)[:PICTURES]):
         browser.picture(FOLDER / f"{scheme}-{width}-{number}.png", top, width, min(PICTURE_HEIGHT, height - top))
+    top = int(browser.evaluate("document.getElementById('scans').getBoundingClientRect().top + window.scrollY"))
+    browser.picture(FOLDER / f"{scheme}-{width}-scans.png", top, width, min(PICTURE_HEIGHT, height - top))
     browser.evaluate(axe)
     found = browser.evaluate(AXE)
     check(found["passes"] > 20, f"axe has examined the page: {found}")
@@ -84,7 +89,10 @@ def main():
         with tap.case("the words of the page are all there in its text"):
             text = browser.evaluate("document.body.innerText")
             for words in ("Verdicts", "met with exceptions", "X25519MLKEM768", "no shared group", "app-1", "TLSv1.1",
-                          "<img src=x onerror=alert(1)>", "Post-quantum share over time", "Who would break"):
+                          "<img src=x onerror=alert(1)>", "Post-quantum share over time", "Who would break",
+                          "What was accepted from outside", "accepted, outside the policy", "TLS 1.2, static RSA",
+                          "nothing outside the policy", "<script>alert(4)</script>", "no Strict-Transport-Security",
+                          "no subjectAltName", "no signed certificate timestamp", "a cookie without Secure: session"):
                 contains(text, words, "the text")
         with tap.case("the page can be printed"):
             browser.pdf(FOLDER / "page.pdf")

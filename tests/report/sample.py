@@ -68,10 +68,46 @@ def sealed(pick, number):
                                         "received_chunks": 2, "end": end})]
 
 
+def finding(pick, _):
+    """What a server says to browsers, what is in certificates, and what servers show of Certificate Transparency."""
+    client = {"role": "client", "peer": f"192.0.2.{pick.randrange(3) + 80}:443", "server_name": "api.example.org"}
+    server = {"role": "server", "server_name": f"shop{pick.randrange(3)}.example.org"}
+    return pick.choice([
+        ("finding", "nginx", {**server, "kind": "hsts-missing", "reason": "no Strict-Transport-Security", "rule": "http"}),
+        ("finding", "nginx", {**server, "kind": "cookie-not-secure", "reason": "a cookie without Secure", "detail": "session",
+                              "rule": "http"}),
+        ("finding", "nginx", {**server, "kind": "certificate", "reason": "no subjectAltName, expires in less than 30 days",
+                              "whose": "own", "subject": "/CN=<b>shop</b>.example.org", "key": "RSA 2048", "days": 9,
+                              "rule": "certificate"}),
+        ("finding", "curl", {**client, "kind": "certificate-transparency", "subject": "/CN=api.example.org", "scts": 0, "valid": 0,
+                             "reason": "the server has no signed certificate timestamp (SCT)", "rule": "certificate-transparency"}),
+        ("finding", "curl", {**client, "kind": "certificate-transparency", "subject": "/CN=good.example.org", "scts": 2, "valid": 2,
+                             "rule": "certificate-transparency"})])
+
+
+def scan():
+    """What `pfswrap scan --json` could have printed about three ports, one of them with hostile text."""
+    def row(offered, answer, policy, detail=None):
+        return {"id": offered, "offered": offered, "answer": answer, "policy": policy, "outside": False, "detail": detail}
+
+    good = [row("TLS 1.3", "accepted", "allows", "TLS_AES_256_GCM_SHA384, X25519"), row("TLS 1.3, group X25519MLKEM768", "accepted", "allows"),
+            *[row(f"TLS 1.2, suite {number}", "refused", "forbids", "alert 70") for number in range(20)],
+            row("the seal", "not-probed", "says-nothing", "pfswrap-seal is not installed")]
+    bad = [row("TLS 1.0", "accepted", "forbids", "0xc013"), row("TLS 1.2, static RSA", "accepted", "forbids", "0x009d"),
+           row("plaintext", "accepted", "forbids", 'answers "HTTP/1.1 400 Bad Request"'), row("TLS 1.2, compression", "unclear", "forbids")]
+    evil = [row("<script>alert(4)</script>", "accepted", "forbids", "\u001b[2J\u202e\" onmouseover=\"alert(5)")]
+    common = {"policy": "/etc/pfswrap/nginx.conf", "mode": "enforce", "rule": None}
+    return json.dumps({"schema": 1, "time": "2026-11-14T23:50:00Z", "targets": [
+        {"address": "192.0.2.1:443", "name": "shop.example.org", "program": "nginx", **common, "rows": good},
+        {"address": "192.0.2.1:8443", "name": None, "program": "legacy-app", **common, "rows": good + bad},
+        {"address": "<img src=x onerror=alert(6)>", "name": None, "program": None, **common, "rows": evil}]})
+
+
 def lines(events, seed=16):
     """Yields the lines, in the order of time, with a silence of eight hours in the middle."""
     pick = random.Random(seed)
-    kinds, weights = (handshake, refused, would_refuse, override, plaintext, weak, unprotected, None), (70, 6, 3, 2, 2, 2, 1, 14)
+    kinds = (handshake, refused, would_refuse, override, plaintext, weak, unprotected, finding, None)
+    weights = (70, 6, 3, 2, 2, 2, 1, 2, 14)
 
     def line(seconds, event, program, fields):
         clock = (START + datetime.timedelta(seconds=seconds)).isoformat(timespec="microseconds")

@@ -24,14 +24,14 @@ enum {
 };
 
 static const char usage[] =
-    "expected pfswrap report [--html FILE] [--json] [--policy FILE]... [--since TIME] [--until "
+    "expected pfswrap report [--html FILE] [--json] [--policy FILE]... [--scan FILE]... [--since TIME] [--until "
     "TIME] [--gap TIME] [--cryptoperiod TIME] [--title TEXT] LOG..., or pfswrap report --verify KEY-FILE [--json] "
     "LOG...";
 
 struct options {
     const char *html, *title, *verify;
-    const char *policies[POLICIES_MAX];
-    size_t policy_count;
+    const char *policies[POLICIES_MAX], *scans[SCAN_FILES_MAX];
+    size_t policy_count, scan_count;
     bool is_json;
     int64_t since, until, gap, cryptoperiod;
 };
@@ -58,6 +58,10 @@ static int set_option(void *closure, const char *option, const char *value)
         if (options->policy_count == POLICIES_MAX)
             return wrong(option, value, "at most 32 policies");
         options->policies[options->policy_count++] = value;
+    } else if (strcmp(option, "--scan") == 0) {
+        if (options->scan_count == SCAN_FILES_MAX)
+            return wrong(option, value, "at most 32 scans");
+        options->scans[options->scan_count++] = value;
     } else if (strcmp(option, "--since") == 0) {
         return moment_read(value, &options->since) ? 0 : wrong(option, value, time_form);
     } else if (strcmp(option, "--until") == 0) {
@@ -147,6 +151,8 @@ int command_report(int argc, char **argv)
     report.evidence.until = options.until;
     report.evidence.gap_limit = options.gap;
     report.evidence.cryptoperiod = options.cryptoperiod;
+    if (scans_load(&report.scans, options.scans, options.scan_count) < 0)
+        return 1;
     evidence_start(&report.evidence);
     if (sources_open(&report.sources, argv + first, (size_t)(argc - first)) < 0)
         return 1;
@@ -155,7 +161,7 @@ int command_report(int argc, char **argv)
     if (policies_load(&report.policies, &report.evidence, options.policies, options.policy_count) < 0)
         return 1;
     findings_collect(&report.findings, &report.evidence, &report.sources, &report.policies);
-    controls_judge(report.verdicts, &report.evidence, &report.findings);
+    controls_judge(report.verdicts, &report.evidence, &report.findings, &report.scans);
     tell_problems(&report.sources);
     int status = options.html != NULL ? write_page(&report, options.html) : 0;
     if (options.is_json)

@@ -28,6 +28,7 @@ const struct control controls[CONTROL_COUNT] = {
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_SEALED, METRIC_REFUSED, METRIC_OPEN,
                     METRIC_UNPROTECTED},
         .exceptions = OPEN_TRAFFIC | BIT(WEAK) | BIT(WOULD_REFUSE) | BIT(OLD_VERSION),
+        .is_scanned = true,
         .is_about_tls = true,
     },
     {
@@ -35,12 +36,13 @@ const struct control controls[CONTROL_COUNT] = {
         .source = "OWASP ASVS 4.0.3, 9.1.2",
         .title = "Only strong cipher suites, the strongest preferred",
         .asks = "A current test tool finds only strong cipher suites, and the server prefers the strongest ones.",
-        .not_proved = "Offers of clients that did not come, which a server might accept: run a scanner such as "
-                      "testssl.sh, too.",
+        .not_proved = "Offers of clients that did not come, which a server might accept: pfswrap scan makes them, "
+                      "and --scan adds what it found.",
         .lines = tls_lines,
         .metrics = {METRIC_HANDSHAKES, METRIC_CIPHERS, METRIC_GROUPS, METRIC_POST_QUANTUM, METRIC_OVERRIDES,
                     METRIC_REFUSED},
         .exceptions = WEAK_TLS | BIT(UNPROTECTED),
+        .is_scanned = true,
         .is_about_tls = true,
     },
     {
@@ -63,6 +65,7 @@ const struct control controls[CONTROL_COUNT] = {
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_GROUPS, METRIC_CIPHERS, METRIC_RESUMED,
                     METRIC_VERIFIED, METRIC_POST_QUANTUM},
         .exceptions = WEAK_TLS | BIT(UNVERIFIED) | BIT(NIST_GROUP) | BIT(NIST_CIPHER) | BIT(CERTIFICATE),
+        .is_scanned = true,
         .is_about_tls = true,
     },
     {
@@ -98,6 +101,7 @@ const struct control controls[CONTROL_COUNT] = {
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_CIPHERS, METRIC_VERIFIED, METRIC_SEALED,
                     METRIC_REFUSED, METRIC_OPEN, METRIC_UNPROTECTED},
         .exceptions = OPEN_TRAFFIC | WEAK_TLS | BIT(UNVERIFIED) | BIT(CERTIFICATE) | BIT(TRANSPARENCY),
+        .is_scanned = true,
     },
     {
         .id = "cwe-326",
@@ -113,6 +117,7 @@ const struct control controls[CONTROL_COUNT] = {
         .metrics = {METRIC_HANDSHAKES, METRIC_VERSIONS, METRIC_GROUPS, METRIC_CIPHERS, METRIC_OVERRIDES,
                     METRIC_REFUSED},
         .exceptions = WEAK_TLS | BIT(CERTIFICATE),
+        .is_scanned = true,
     },
     {
         .id = "capec-117",
@@ -128,6 +133,7 @@ const struct control controls[CONTROL_COUNT] = {
         .metrics = {METRIC_HANDSHAKES, METRIC_GROUPS, METRIC_POST_QUANTUM, METRIC_SEALED, METRIC_PATTERNS,
                     METRIC_OPEN, METRIC_UNPROTECTED, METRIC_PROCESSES},
         .exceptions = OPEN_TRAFFIC | WEAK_TLS,
+        .is_scanned = true,
     },
     {
         .id = "asvs-14.4.5",
@@ -186,15 +192,17 @@ static uint64_t connections(const struct evidence *evidence, const struct contro
 }
 
 void controls_judge(struct verdict verdicts[CONTROL_COUNT], const struct evidence *evidence,
-                    const struct findings *findings)
+                    const struct findings *findings, const struct scans *scans)
 {
     size_t gaps = 0;
     for (size_t i = 0; i < findings->count; i++)
         gaps += findings->list[i].level == FINDING_GAP;
     for (size_t i = 0; i < CONTROL_COUNT; i++) {
         struct verdict *const verdict = &verdicts[i];
-        bool has_exceptions = gaps > 0;
-        *verdict = (struct verdict){.gaps = gaps, .shown_by = connections(evidence, &controls[i])};
+        const uint64_t outside = controls[i].is_scanned ? scans_outside(scans) : 0;
+        bool has_exceptions = gaps > 0 || outside > 0;
+        *verdict = (struct verdict){
+            .gaps = gaps, .shown_by = connections(evidence, &controls[i]), .scan_outside = outside};
         for (unsigned j = 0; j < INCIDENT_COUNT; j++)
             if ((controls[i].exceptions >> j & 1) != 0) {
                 verdict->incidents[j] = evidence->incident_totals[j];

@@ -7,6 +7,7 @@
 
 #include "evidence.h"
 #include "findings.h"
+#include "scans.h"
 
 enum { CONTROL_COUNT = 9, METRIC_TEXT = 512, METRICS_MAX = 12 };
 
@@ -41,6 +42,7 @@ struct control {
     uint32_t exceptions; /* bits of enum incident */
     bool is_about_tls;   /* shown by TLS only: a sealed connection is none */
     bool is_about_http;  /* shown by servers whose responses were read: [findings] http = log */
+    bool is_scanned;     /* what a server accepts from outside is an exception, if the policy forbids it */
     bool is_about_keys;  /* shown by connections with keys that change: sealed ones, and TLS 1.3 */
 };
 
@@ -53,11 +55,12 @@ struct verdict {
     enum verdict_kind kind;
     uint64_t shown_by;                  /* connections that prove it */
     uint64_t incidents[INCIDENT_COUNT]; /* exceptions of each kind; 0 also for those that are none here */
+    uint64_t scan_outside;              /* what scanned ports accepted outside the policy */
     size_t gaps;                        /* findings of the level FINDING_GAP: exceptions of every control */
 };
 
 void controls_judge(struct verdict verdicts[CONTROL_COUNT], const struct evidence *evidence,
-                    const struct findings *findings);
+                    const struct findings *findings, const struct scans *scans);
 
 /* The name of a figure, and what it is. Returns false if there is nothing to say. */
 extern const char *const metric_names[METRIC_COUNT];

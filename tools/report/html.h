@@ -48,10 +48,11 @@ bool page_has_room(const struct page *page);
 /* page_style.c: the style sheet. */
 extern const char page_style[];
 
-/* page_charts.c, page_controls.c and page_tables.c: the sections. */
+/* page_charts.c, page_controls.c, page_scans.c and page_tables.c: the sections. */
 void page_write_charts(struct page *page, const struct report *report);
 void page_write_controls(struct page *page, const struct report *report);
 void page_write_findings(struct page *page, const struct report *report);
+void page_write_scans(struct page *page, const struct report *report);
 void page_write_tables(struct page *page, const struct report *report);
 
 #endif

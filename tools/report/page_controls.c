@@ -140,9 +140,14 @@ static void write_exceptions(struct page *page, const struct report *report, siz
             write_incidents(page, report, &controls[number], (enum incident)i, verdict->incidents[i]);
             has_any = true;
         }
+    if (verdict->scan_outside > 0)
+        page_put(page,
+                 "<p>%" PRIu64
+                 " offers outside the policy were accepted: <a href=\"#scans\">from outside</a>.</p>\n",
+                 verdict->scan_outside);
     if (verdict->gaps > 0)
         page_put(page, "<p>%zu gaps in the evidence: <a href=\"#findings\">findings</a>.</p>\n", verdict->gaps);
-    else if (!has_any)
+    else if (!has_any && verdict->scan_outside == 0)
         page_put(page, "<p>None.</p>\n");
 }
 

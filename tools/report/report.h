@@ -10,6 +10,7 @@
 #include "evidence.h"
 #include "findings.h"
 #include "policies.h"
+#include "scans.h"
 #include "sources.h"
 
 struct report {
@@ -18,6 +19,7 @@ struct report {
     struct evidence evidence;
     struct sources sources;
     struct policies policies;
+    struct scans scans;
     struct findings findings;
     struct verdict verdicts[CONTROL_COUNT];
 };

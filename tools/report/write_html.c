@@ -35,7 +35,8 @@ static void write_head(struct page *page, const struct report *report)
         page,
         "<nav aria-label=\"Contents\"><ul><li><a href=\"#summary\">Verdicts</a></li><li><a href=\"#charts\">At a "
         "glance</a></li><li><a href=\"#controls\">The controls</a></li><li><a href=\"#findings\">Findings</a></li>"
-        "<li><a href=\"#tables\">What was counted</a></li></ul></nav>\n<main id=\"main\">\n");
+        "%s<li><a href=\"#tables\">What was counted</a></li></ul></nav>\n<main id=\"main\">\n",
+        report->scans.target_count > 0 ? "<li><a href=\"#scans\">From outside</a></li>" : "");
 }
 
 void report_write_html(const struct report *report, FILE *file)
@@ -43,6 +44,7 @@ void report_write_html(const struct report *report, FILE *file)
     struct page page = {.file = file};
     write_head(&page, report);
     page_write_controls(&page, report);
+    page_write_scans(&page, report);
     page_write_findings(&page, report);
     page_write_tables(&page, report);
     page_put(

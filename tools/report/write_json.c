@@ -197,6 +197,8 @@ static void write_control(const struct report *report, size_t number)
     write_number("shown_by", verdict->shown_by);
     out(", ");
     write_number("gaps", verdict->gaps);
+    out(", ");
+    write_number("scan_outside", verdict->scan_outside);
     out(",\n  \"held_by\": [");
     write_held(&report->policies, control->lines);
     out("],\n  \"proved_by\": {");
@@ -255,6 +257,61 @@ static void write_numbers(const struct report *report)
     out("}");
 }
 
+static const char *or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+/* The answers of a target that are no refusals. */
+static void write_scanned_rows(const struct scans *scans, size_t target)
+{
+    const char *between = "";
+    for (size_t i = 0; i < scans->row_count; i++) {
+        const struct scanned_row *const row = &scans->rows[i];
+        if (row->target != target || row->answer == SCANNED_REFUSED)
+            continue;
+        out("%s\n  {", between);
+        json_write_member("offered", row->offered);
+        out(", ");
+        json_write_member("answer", scanned_answer_ids[row->answer]);
+        out(", ");
+        json_write_member("policy", or_null(row->policy));
+        out(", \"outside\": %s, ", row->is_outside ? "true" : "false");
+        json_write_member("detail", or_null(row->detail));
+        out("}");
+        between = ",";
+    }
+}
+
+static void write_scans(const struct scans *scans)
+{
+    char verdict[SCANNED_TEXT];
+    out(",\n\"scans\": [");
+    for (size_t i = 0; i < scans->target_count; i++) {
+        const struct scanned_target *const target = &scans->targets[i];
+        const struct {
+            const char *key, *value;
+        } members[] = {
+            {"file", target->file}, {"made", target->made},       {"address", target->address},
+            {"name", target->name}, {"program", target->program}, {"policy", target->policy},
+            {"mode", target->mode}, {"rule", target->rule},       {"verdict", scanned_verdict(verdict, target)}};
+        out(i > 0 ? ",\n {" : "\n {");
+        for (size_t j = 0; j < sizeof members / sizeof members[0]; j++) {
+            json_write_member(members[j].key, or_null(members[j].value));
+            out(", ");
+        }
+        for (size_t j = 0; j < SCANNED_ANSWERS; j++) {
+            write_number(scanned_answer_ids[j], target->answers[j]);
+            out(", ");
+        }
+        write_number("outside", target->outside);
+        out(", \"rows\": [");
+        write_scanned_rows(scans, i);
+        out("]}");
+    }
+    out("],\n\"scans_cut\": %s", scans->is_cut ? "true" : "false");
+}
+
 void report_write_json(const struct report *report)
 {
     const struct evidence *const evidence = &report->evidence;
@@ -279,6 +336,7 @@ void report_write_json(const struct report *report)
     }
     out("]");
     write_numbers(report);
+    write_scans(&report->scans);
     write_findings(&report->findings);
     write_sources(&report->sources);
     write_tables(evidence);

@@ -7,7 +7,7 @@
 #include "report.h"
 #include "../message.h"
 
-enum { FINDINGS_SHOWN = 15, GROUPS_SHOWN = 3 };
+enum { FINDINGS_SHOWN = 15, GROUPS_SHOWN = 3, SCANS_SHOWN = 20, OUTSIDE_SHOWN = 5 };
 
 static void write_head(const struct report *report)
 {
@@ -36,8 +36,31 @@ static void write_exceptions(const struct report *report, size_t control)
             out("        %" PRIu64 " %s %s %s %s\n", entry->count, entry->parts[INCIDENT_PROGRAM],
                 entry->parts[INCIDENT_ROLE], entry->parts[INCIDENT_PEER], entry->parts[INCIDENT_REASON]);
     }
+    if (verdict->scan_outside > 0)
+        out("      %" PRIu64 " accepted outside the policy in a scan, see below\n", verdict->scan_outside);
     if (verdict->gaps > 0)
         out("      %zu gaps in the evidence, see below\n", verdict->gaps);
+}
+
+static void write_scans(const struct scans *scans)
+{
+    char verdict[SCANNED_TEXT];
+    if (scans->target_count == 0)
+        return;
+    out("\nFrom outside (pfswrap scan)\n");
+    for (size_t i = 0; i < scans->target_count && i < SCANS_SHOWN; i++) {
+        const struct scanned_target *const target = &scans->targets[i];
+        size_t shown = 0;
+        out("  %s%s%s: %s\n", target->address, target->program[0] != '\0' ? ", " : "", target->program,
+            scanned_verdict(verdict, target));
+        for (size_t j = 0; j < scans->row_count; j++)
+            if (scans->rows[j].target == i && scans->rows[j].is_outside && shown++ < OUTSIDE_SHOWN)
+                out("    %s %s\n", scans->rows[j].offered, scans->rows[j].detail);
+        if (shown > OUTSIDE_SHOWN)
+            out("    and %zu more (--html, --json)\n", shown - OUTSIDE_SHOWN);
+    }
+    if (scans->target_count > SCANS_SHOWN)
+        out("  and %zu more ports (--html, --json)\n", scans->target_count - SCANS_SHOWN);
 }
 
 static void write_findings(const struct findings *findings)
@@ -61,5 +84,6 @@ void report_write_text(const struct report *report)
     for (unsigned i = METRIC_NONE + 1; i < METRIC_COUNT; i++)
         if (metric_write(&report->evidence, (enum metric)i, text))
             out("  %s: %s\n", metric_names[i], text);
+    write_scans(&report->scans);
     write_findings(&report->findings);
 }

@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "scan.h"
 #include "../json.h"
@@ -76,7 +77,8 @@ static void write_run(const struct scan_row *first, size_t length)
 void scan_write_text(const struct scan_target *target)
 {
     size_t outside = 0, unclear = 0, skipped = 0;
-    out("%s%s%s\n", target->text, target->program[0] != '\0' ? ", " : "", target->program);
+    out("%s%s%s%s%s\n", target->text, target->name != NULL ? ", " : "", target->name != NULL ? target->name : "",
+        target->program[0] != '\0' ? ", " : "", target->program);
     out("policy: %s%s\n", target->policy->path,
         target->policy->mode == POLICY_AUDIT ? " (mode = audit: it changes nothing)" : "");
     if (target->rule != NULL)
@@ -101,6 +103,8 @@ static void write_target(const struct scan_target *target)
 {
     out("{");
     json_write_member("address", target->text);
+    out(", ");
+    json_write_member("name", target->name);
     out(", ");
     json_write_member("program", target->program[0] != '\0' ? target->program : NULL);
     out(", ");
@@ -129,7 +133,13 @@ static void write_target(const struct scan_target *target)
 
 void scan_write_json(struct scan_target *const *targets, size_t count)
 {
-    out("{\"schema\": 1, \"targets\": [");
+    char made[sizeof "2026-11-22T03:12:04Z"];
+    const time_t now = time(NULL);
+    struct tm utc;
+    (void)strftime(made, sizeof made, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    out("{\"schema\": 1, ");
+    json_write_member("time", made);
+    out(", \"targets\": [");
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             out(", ");
