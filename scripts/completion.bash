@@ -157,7 +157,7 @@ _pfswrap() {
         --since | --until | --gap | --cryptoperiod | --title) return ;;
         esac
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W '--html --json --policy --since --until --gap --cryptoperiod --title --verify' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W '--html --json --policy --scan --since --until --gap --cryptoperiod --title --verify' -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             compopt -o filenames 2>/dev/null
@@ -181,8 +181,10 @@ _pfswrap() {
     scan)
         if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --policy ]]; then
             _pfswrap_policies "$current"
+        elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --starttls ]]; then
+            mapfile -t COMPREPLY < <(compgen -W 'smtp imap pop3 ftp ldap postgres mysql' -- "$current")
         elif [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W '--json --policy --name --timeout --sslscan --testssl' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W '--json --policy --name --starttls --timeout --sslscan --testssl' -- "$current")
         fi
         ;;
     version) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;

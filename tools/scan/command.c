@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 
 #include "scan.h"
+#include "resolve.h"
+#include "starttls.h"
 #include "../arguments.h"
 #include "../commands.h"
 #include "../listeners.h"
@@ -25,12 +27,12 @@ enum {
     STATUS_OUTSIDE = 3, /* something outside the policy is accepted */
 };
 
-static const char usage[] =
-    "expected pfswrap scan [--json] [--policy FILE] [--name NAME] [--timeout MS] [--sslscan] [--testssl] "
-    "[ADDRESS:PORT...]";
+static const char usage[] = "expected pfswrap scan [--json] [--policy FILE] [--name NAME] [--starttls PROTOCOL] "
+                            "[--timeout MS] [--sslscan] [--testssl] [ADDRESS:PORT...]";
 
 struct options {
     const char *policy, *name;
+    const struct starttls *starttls;
     int timeout_ms;
     bool is_json, with_sslscan, with_testssl;
 };
@@ -113,40 +115,50 @@ static struct scan_target *add_target(struct targets *targets, const struct sock
     target = allocate(sizeof *target);
     target->address = *address;
     target->name = targets->options->name;
+    target->starttls = targets->options->starttls;
     target->timeout_ms = targets->options->timeout_ms;
     write_address(target->text, address);
     targets->list[targets->count++] = target;
     return target;
 }
 
-/* ADDRESS:PORT or [IPV6]:PORT. Returns 0, or -1 after a message. */
+/* Whether the text is a number of IPv4 or IPv6, which is then the address. */
+static bool read_number(struct sockaddr_in6 *address, const char *host, bool is_ipv6)
+{
+    if (is_ipv6)
+        return inet_pton(AF_INET6, host, &address->sin6_addr) == 1;
+    address->sin6_addr.s6_addr[10] = address->sin6_addr.s6_addr[11] = 0xff;
+    return inet_pton(AF_INET, host, &address->sin6_addr.s6_addr[12]) == 1;
+}
+
+/* ADDRESS:PORT, [IPV6]:PORT or NAME:PORT. Returns 0, or -1 after a message. */
 static int read_target(struct targets *targets, const char *text)
 {
-    char host[INET6_ADDRSTRLEN], *end;
+    char host[RESOLVE_NAME_MAX], *end;
     struct sockaddr_in6 address = {.sin6_family = AF_INET6};
     const char *const colon = strrchr(text, ':');
     const unsigned long port =
         colon != NULL && colon[1] >= '0' && colon[1] <= '9' ? strtoul(colon + 1, &end, 10) : 0;
     const bool is_bracketed = text[0] == '[' && colon != NULL && colon > text + 1 && colon[-1] == ']';
     const size_t length = colon != NULL ? (size_t)(colon - text) - (is_bracketed ? 2 : 0) : sizeof host;
-    bool is_good = port > 0 && port <= UINT16_MAX && *end == '\0' && length < sizeof host;
-    if (is_good) {
-        (void)snprintf(host, sizeof host, "%.*s", (int)length, text + (is_bracketed ? 1 : 0));
-        if (strcmp(host, "localhost") == 0)
-            (void)snprintf(host, sizeof host, "127.0.0.1");
-        address.sin6_port = htons((uint16_t)port);
-        address.sin6_addr.s6_addr[10] = address.sin6_addr.s6_addr[11] = 0xff;
-        is_good = is_bracketed ? inet_pton(AF_INET6, host, &address.sin6_addr) == 1
-                               : inet_pton(AF_INET, host, &address.sin6_addr.s6_addr[12]) == 1;
-    }
-    if (!is_good) {
-        message("%.80s is wrong, expected ADDRESS:PORT with a number as address, such as 192.0.2.1:443 or "
-                "[2001:db8::1]:443",
+    if (port == 0 || port > UINT16_MAX || *end != '\0' || length >= sizeof host) {
+        message("%.80s is wrong, expected ADDRESS:PORT or NAME:PORT, such as 192.0.2.1:443, [2001:db8::1]:443 or "
+                "example.org:443",
                 text);
         return -1;
     }
+    (void)snprintf(host, sizeof host, "%.*s", (int)length, text + (is_bracketed ? 1 : 0));
+    address.sin6_port = htons((uint16_t)port);
+    const bool is_number = read_number(&address, host, is_bracketed);
+    if (!is_number && (is_bracketed || !resolve_name(&address, host))) {
+        message("%.80s has no address here, expected a number, or a name that getent(1) finds", host);
+        return -1;
+    }
     make_reachable(&address);
-    return add_target(targets, &address) != NULL ? 0 : -1;
+    struct scan_target *const target = add_target(targets, &address);
+    if (target != NULL && !is_number && target->name == NULL)
+        target->name = strdup(host);
+    return target != NULL ? 0 : -1;
 }
 
 /* What is known of the process that listens on a port. */
@@ -249,6 +261,12 @@ static int set_option(void *closure, const char *option, const char *value)
         options->policy = value;
     } else if (strcmp(option, "--name") == 0) {
         options->name = value;
+    } else if (strcmp(option, "--starttls") == 0) {
+        options->starttls = starttls_find(value);
+        if (options->starttls == NULL) {
+            message("--starttls %.80s is wrong, expected " STARTTLS_NAMES, value);
+            return -1;
+        }
     } else if (strcmp(option, "--timeout") == 0) {
         char *end;
         const long number = strtol(value, &end, 10);

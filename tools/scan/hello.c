@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "contact.h"
+#include "starttls.h"
 
 enum {
     RECORD_ALERT = 21,
@@ -244,6 +245,11 @@ struct hello_answer hello_ask(struct scan_target *target, const struct hello_off
     }
     target->is_reached = true;
     const long deadline = contact_now() + target->timeout_ms;
+    if (target->starttls != NULL && !starttls_speak(target->starttls, fd, deadline, answer.detail)) {
+        close(fd);
+        target->unanswered++;
+        return answer;
+    }
     const size_t length = hello_write(record, offer, target->name);
     size_t used = 0;
     int count = contact_send(fd, record, length, deadline) ? 1 : 0;

@@ -71,6 +71,11 @@ void scan_seal(struct scan_target *target)
     char path[PATH_MAX + sizeof name], timeout[16];
     const bool has_rule = target->rule != NULL && target->rule->seal != POLICY_SEAL_OFF;
     const bool is_inside = has_rule && target->rule->layer == POLICY_LAYER_TLS;
+    if (target->starttls != NULL) {
+        (void)scan_add(target, "seal", "the seal", SCAN_NOT_PROBED, has_rule ? SCAN_ALLOWS : SCAN_SAYS_NOTHING,
+                       "the probe does not speak another protocol first");
+        return;
+    }
     const ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
     char *const slash = length > 0 ? memrchr(path, '/', (size_t)length) : NULL;
     if (slash == NULL)

@@ -34,10 +34,13 @@ struct scan_row {
     char detail[SCAN_DETAIL]; /* clean text: what was answered */
 };
 
+struct starttls;
+
 struct scan_target {
-    struct sockaddr_in6 address; /* IPv4 as IPv4-mapped IPv6 */
-    char text[SCAN_ADDRESS];     /* "127.0.0.1:443" */
-    const char *name;            /* for SNI; NULL: none */
+    struct sockaddr_in6 address;     /* IPv4 as IPv4-mapped IPv6 */
+    char text[SCAN_ADDRESS];         /* "127.0.0.1:443" */
+    const char *name;                /* for SNI; NULL: none */
+    const struct starttls *starttls; /* what is spoken before TLS; NULL: nothing */
     int timeout_ms;
     const struct policy *policy;
     const struct policy_rule *rule; /* of the policy; NULL: none */

@@ -10,9 +10,17 @@
 #include "child.h"
 #include "policy/registry.h"
 #include "scan.h"
+#include "starttls.h"
 #include "../report/json_line.h"
 
-enum { OUTPUT_MAX = 4 * 1024 * 1024, SSLSCAN_MS = 180000, TESTSSL_MS = 900000, VALUE = 128, KEY_MAX = 64 };
+enum {
+    OUTPUT_MAX = 4 * 1024 * 1024,
+    SSLSCAN_MS = 180000,
+    TESTSSL_MS = 900000,
+    VALUE = 128,
+    KEY_MAX = 64,
+    ARGUMENTS_MAX = 20
+};
 
 /*
  * What a scanner writes. Allocated when a scanner is used: the command itself must stay small, since run is started
@@ -127,12 +135,16 @@ void scan_with_sslscan(struct scan_target *target)
 {
     char sni[VALUE + 16];
     (void)snprintf(sni, sizeof sni, "--sni-name=%s", target->name != NULL ? target->name : "");
-    char *const argv[] = {(char *)"sslscan",
-                          (char *)"--xml=-",
-                          (char *)"--no-colour",
-                          target->name != NULL ? sni : target->text,
-                          target->name != NULL ? target->text : NULL,
-                          NULL};
+    char *argv[ARGUMENTS_MAX] = {(char *)"sslscan", (char *)"--xml=-", (char *)"--no-colour"}, starttls[32];
+    size_t count = 3;
+    if (target->name != NULL)
+        argv[count++] = sni;
+    if (target->starttls != NULL) {
+        const char *const name = starttls_name(target->starttls);
+        (void)snprintf(starttls, sizeof starttls, "--starttls-%s", strcmp(name, "postgres") == 0 ? "psql" : name);
+        argv[count++] = starttls;
+    }
+    argv[count] = target->text;
     prepare_output();
     const int status = child_run(argv, SSLSCAN_MS, NULL, output, output_size);
     const size_t before = target->count;
@@ -237,21 +249,25 @@ void scan_with_testssl(struct scan_target *target)
     if (mkdtemp(folder) == NULL)
         return;
     (void)snprintf(path, sizeof path, "%s/testssl.json", folder);
-    char *const argv[] = {(char *)"testssl",
-                          (char *)"--quiet",
-                          (char *)"--color",
-                          (char *)"0",
-                          (char *)"--warnings",
-                          (char *)"off",
-                          (char *)"-n",
-                          (char *)"none",
-                          (char *)"-p",
-                          (char *)"-f",
-                          (char *)"-e",
-                          (char *)"--jsonfile",
-                          path,
-                          target->text,
-                          NULL};
+    char *argv[ARGUMENTS_MAX] = {(char *)"testssl",
+                                 (char *)"--quiet",
+                                 (char *)"--color",
+                                 (char *)"0",
+                                 (char *)"--warnings",
+                                 (char *)"off",
+                                 (char *)"-n",
+                                 (char *)"none",
+                                 (char *)"-p",
+                                 (char *)"-f",
+                                 (char *)"-e",
+                                 (char *)"--jsonfile",
+                                 path};
+    size_t count = 13;
+    if (target->starttls != NULL) {
+        argv[count++] = (char *)"--starttls";
+        argv[count++] = (char *)starttls_name(target->starttls);
+    }
+    argv[count] = target->text;
     prepare_output();
     const int status = child_run(argv, TESTSSL_MS, NULL, output, output_size);
     const size_t before = target->count;

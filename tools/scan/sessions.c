@@ -9,8 +9,9 @@
 
 #include "child.h"
 #include "scan.h"
+#include "starttls.h"
 
-enum { OUTPUT_MAX = 64 * 1024, ARGUMENTS_MAX = 20, PATH_TEXT = 64 };
+enum { OUTPUT_MAX = 64 * 1024, ARGUMENTS_MAX = 24, PATH_TEXT = 64 };
 
 static char output[OUTPUT_MAX];
 
@@ -32,6 +33,10 @@ static int run(const struct client *client)
     argv[count++] = (char *)(client->target->name != NULL ? "-servername" : "-noservername");
     if (client->target->name != NULL)
         argv[count++] = (char *)client->target->name;
+    if (client->target->starttls != NULL) {
+        argv[count++] = (char *)"-starttls";
+        argv[count++] = (char *)starttls_name(client->target->starttls);
+    }
     if (client->save != NULL) {
         argv[count++] = (char *)"-sess_out";
         argv[count++] = (char *)client->save;

@@ -231,7 +231,7 @@ def prove_hostile(tap):
                   {"version.SSLv3": "unclear", "version.TLSv1.3": "not-probed"}, "answers")
     with tap.case("a port that nobody listens on is an error, and so are wrong arguments"):
         contains(scan("--policy", "builtin", f"127.0.0.1:{free_port()}", status=1).text, "cannot be reached", "the message")
-        for wrong in ("localhost", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "example.org:443", "[::1:443", "--timeout",
+        for wrong in ("localhost", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "example_(org:443", "[::1:443", "--timeout",
                       "--colour"):
             scan(wrong, status=2)
         scan("--timeout", "5x", "127.0.0.1:1", status=2)
