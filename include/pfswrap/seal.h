@@ -123,6 +123,7 @@ enum pfswrap_seal_error {
     /* Final. */
     PFSWRAP_SEAL_E_CHANNEL = -10,        /* NULL, or the block is not a channel of this version of the library */
     PFSWRAP_SEAL_E_POISONED = -11,       /* it is not known what was sent, or pfswrap_seal_poison() was called */
+    PFSWRAP_SEAL_E_AGENT = -12,          /* under `pfswrap run`: the key agent does not answer, or refuses */
     PFSWRAP_SEAL_E_MAGIC = -20,          /* the peer does not speak this protocol */
     PFSWRAP_SEAL_E_VERSION = -21,        /* the peer speaks another version of it */
     PFSWRAP_SEAL_E_PATTERN = -22,        /* a Noise pattern that this version does not have */

@@ -270,7 +270,7 @@ int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_confi
  * limits_start() follows a handshake or re-handshake that is complete. limits_check() comes before each frame that
  * passes, and limits_check_peer() before a call that has the settings. Both return 0 or an error that ends the
  * channel. limits_may_rehandshake() says whether the rate limit allows one more, which limits_count_rehandshake()
- * counts.
+ * counts. limits_postpone() lets an initiator begin none for CHANNEL_ASKED_SECONDS.
  */
 void limits_start(struct channel *channel);
 bool limits_are_due(const struct channel *channel);
@@ -278,6 +278,7 @@ int limits_check(struct channel *channel);
 int limits_check_peer(struct channel *channel, const struct pfswrap_seal_config *config);
 bool limits_may_rehandshake(const struct channel *channel);
 void limits_count_rehandshake(struct channel *channel);
+void limits_postpone(struct channel *channel);
 
 /*
  * rehandshake.c: whether an initiator should begin a re-handshake; whether a frame of the peer is due for one, so

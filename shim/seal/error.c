@@ -122,6 +122,8 @@ const char *pfswrap_seal_error_text(int error)
         return "the client uses a post-quantum handshake, which is not allowed here";
     case PFSWRAP_SEAL_E_KEM_KEY:
         return "the client's ML-KEM key is not valid";
+    case PFSWRAP_SEAL_E_AGENT:
+        return "agent: the key agent does not answer, or refuses";
     }
     return "unknown error";
 }
@@ -180,6 +182,7 @@ const char *pfswrap_seal_error_name(int error)
         NAME(E_HYBRID_REQUIRED)
         NAME(E_HYBRID_UNEXPECTED)
         NAME(E_KEM_KEY)
+        NAME(E_AGENT)
 #undef NAME
     }
     return "UNKNOWN";

@@ -17,21 +17,25 @@ static int error_of(int noise_error)
 {
     if (noise_error == NOISE_E_KEM_KEY)
         return PFSWRAP_SEAL_E_KEM_KEY;
+    if (noise_error == NOISE_E_STATIC)
+        return PFSWRAP_SEAL_E_AGENT;
     return noise_error == NOISE_E_SMALL_ORDER ? PFSWRAP_SEAL_E_SMALL_ORDER : PFSWRAP_SEAL_E_HANDSHAKE;
 }
 
-/* The static secret of the channel's identity; NULL with a pattern that needs none. Returns 0 or E_NO_IDENTITY. */
-static int own_secret(const struct channel *channel, const struct pfswrap_seal_config *config,
-                      const uint8_t **secret)
+/* The static key of the channel's identity; none with a pattern that needs none. Returns 0 or E_NO_IDENTITY. */
+static int own_key(const struct channel *channel, const struct pfswrap_seal_config *config,
+                   struct noise_static *key)
 {
     const struct keyring_identity *identity;
 
-    *secret = NULL;
+    memset(key, 0, sizeof *key);
     if (channel->role == PFSWRAP_SEAL_INITIATOR && !noise_pattern_has_client_key(pattern_of(channel)))
         return 0;
     if ((identity = keyring_find_identity(config->keyring, channel->own_static)) == NULL)
         return PFSWRAP_SEAL_E_NO_IDENTITY;
-    *secret = identity->secret;
+    key->public_key = identity->public_key;
+    key->secret = identity->is_remote ? NULL : identity->secret;
+    key->dh = identity->dh;
     return 0;
 }
 
@@ -72,10 +76,10 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
 {
     uint8_t payload[PAYLOAD_REKEY_BYTES + PFSWRAP_KEYRING_PSKS_MAX * PAYLOAD_PSK_ID_BYTES];
     size_t length = payload_write_rekey(payload, channel->rekey);
-    const uint8_t *secret;
+    struct noise_static key;
     int result;
 
-    if ((result = own_secret(channel, config, &secret)) != 0)
+    if ((result = own_key(channel, config, &key)) != 0)
         return result;
     if (noise_pattern_has_psk(pattern_of(channel)))
         for (size_t i = 0; i < config->keyring->psk_count; i++)
@@ -84,7 +88,9 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
     noise_start(room->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
     result = use_random(channel, random, room);
     if (result == 0)
-        result = noise_write_1(room->noise, secret, channel->own_static, payload, length, out);
+        result = noise_write_1(room->noise, &key, payload, length, out);
+    if (result != 0)
+        sodium_memzero(room->noise, sizeof *room->noise);
     return result != 0 ? error_of(result) : (int)(noise_overhead_1(pattern_of(channel)) + length);
 }
 
@@ -116,8 +122,8 @@ static int check_peer(const struct channel *channel, const struct pfswrap_seal_c
 int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_config *config)
 {
     const struct keyring_peer *peer = NULL;
-    const uint8_t *secret;
-    int result = own_secret(channel, config, &secret); /* a process without keys cannot renew them either */
+    struct noise_static key;
+    int result = own_key(channel, config, &key); /* a process without keys cannot renew them either */
 
     if (result == 0 &&
         (channel->role == PFSWRAP_SEAL_INITIATOR || noise_pattern_has_client_key(pattern_of(channel))))
@@ -170,13 +176,13 @@ int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *c
                     uint8_t *bytes)
 {
     struct payload payload;
-    const uint8_t *secret;
+    struct noise_static key;
     int result;
 
-    if ((result = own_secret(channel, config, &secret)) != 0)
+    if ((result = own_key(channel, config, &key)) != 0)
         return result;
     noise_start(room->noise, pattern_of(channel), prologue, prologue_length, channel->own_static);
-    if ((result = noise_read_1(room->noise, secret, message, length, bytes)) < 0)
+    if ((result = noise_read_1(room->noise, &key, message, length, bytes)) < 0)
         return error_of(result);
     if (payload_read(&payload, bytes, (size_t)result) != 0)
         return PFSWRAP_SEAL_E_PAYLOAD;
@@ -221,15 +227,15 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
 {
     const uint8_t *psks[PFSWRAP_KEYRING_PSKS_MAX];
     struct payload payload;
-    const uint8_t *secret;
+    struct noise_static key;
     size_t psk = 0;
     int result;
 
-    if ((result = own_secret(channel, config, &secret)) != 0)
+    if ((result = own_key(channel, config, &key)) != 0)
         return result;
     for (size_t i = 0; i < config->keyring->psk_count; i++)
         psks[i] = config->keyring->psks[i].key;
-    result = noise_read_2(room->noise, secret, psks, config->keyring->psk_count, &psk, message, length, bytes,
+    result = noise_read_2(room->noise, &key, psks, config->keyring->psk_count, &psk, message, length, bytes,
                           &room->stack);
     if (result < 0)
         return error_of(result);

@@ -45,6 +45,53 @@ void pfswrap_keyring_free(struct pfswrap_keyring *keyring)
     }
 }
 
+/*
+ * Whether the key is a point of small order: then crypto_scalarmult() fails. X25519 ignores the highest bit (RFC
+ * 7748, section 5) and takes numbers from p = 2^255-19 on for the ones below, so these are all: 0, 1, p-1, p, p+1,
+ * and the two points of order 8 (D. J. Bernstein, "Curve25519: new Diffie-Hellman speed records", and
+ * https://cr.yp.to/ecdh.html#validate). A comparison is a hundred times as fast as a multiplication.
+ */
+static bool key_has_small_order(const uint8_t public_key[PFSWRAP_KEY_BYTES])
+{
+    static const uint8_t points[][PFSWRAP_KEY_BYTES] = {
+        {0},
+        {1},
+        {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+        {0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+        {0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+        {0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+         0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00},
+        {0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
+         0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57},
+    };
+    uint8_t key[PFSWRAP_KEY_BYTES];
+
+    memcpy(key, public_key, sizeof key);
+    key[PFSWRAP_KEY_BYTES - 1] &= 0x7f;
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
+        if (memcmp(key, points[i], sizeof key) == 0)
+            return true;
+    return false;
+}
+
+/* A new identity, in a keyring that is writable now; NULL: it has this one, or no room. */
+static struct keyring_identity *append_identity(struct pfswrap_keyring *keyring,
+                                                const uint8_t public_key[PFSWRAP_KEY_BYTES])
+{
+    struct keyring_identity *identity;
+
+    if (keyring->identity_count == PFSWRAP_KEYRING_IDENTITIES_MAX ||
+        keyring_find_identity(keyring, public_key) != NULL || sodium_mprotect_readwrite(keyring) != 0)
+        return NULL;
+    identity = &keyring->identities[keyring->identity_count++];
+    memcpy(identity->public_key, public_key, sizeof identity->public_key);
+    identity->period.not_after = PFSWRAP_NEVER;
+    return identity;
+}
+
 int pfswrap_keyring_add_identity(struct pfswrap_keyring *keyring, const uint8_t secret[PFSWRAP_KEY_BYTES])
 {
     struct keyring_identity *identity;
@@ -53,13 +100,23 @@ int pfswrap_keyring_add_identity(struct pfswrap_keyring *keyring, const uint8_t 
     if (keyring == NULL || secret == NULL)
         return -1;
     pfswrap_key_derive_public(public_key, secret);
-    if (keyring->identity_count == PFSWRAP_KEYRING_IDENTITIES_MAX ||
-        keyring_find_identity(keyring, public_key) != NULL || sodium_mprotect_readwrite(keyring) != 0)
+    if ((identity = append_identity(keyring, public_key)) == NULL)
         return -1;
-    identity = &keyring->identities[keyring->identity_count++];
     memcpy(identity->secret, secret, sizeof identity->secret);
-    memcpy(identity->public_key, public_key, sizeof identity->public_key);
-    identity->period.not_after = PFSWRAP_NEVER;
+    (void)sodium_mprotect_readonly(keyring);
+    return 0;
+}
+
+int keyring_add_remote(struct pfswrap_keyring *keyring, const uint8_t public_key[PFSWRAP_KEY_BYTES],
+                       noise_remote_dh *dh)
+{
+    struct keyring_identity *const identity =
+        key_has_small_order(public_key) ? NULL : append_identity(keyring, public_key);
+
+    if (identity == NULL)
+        return -1;
+    identity->is_remote = true;
+    identity->dh = dh;
     (void)sodium_mprotect_readonly(keyring);
     return 0;
 }
@@ -127,38 +184,6 @@ bool keyring_name_is_valid(const char *name, size_t length)
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@";
 
     return length > 0 && length < PFSWRAP_NAME_BYTES && strspn(name, allowed) >= length;
-}
-
-/*
- * Whether the key is a point of small order: then crypto_scalarmult() fails. X25519 ignores the highest bit (RFC
- * 7748, section 5) and takes numbers from p = 2^255-19 on for the ones below, so these are all: 0, 1, p-1, p, p+1,
- * and the two points of order 8 (D. J. Bernstein, "Curve25519: new Diffie-Hellman speed records", and
- * https://cr.yp.to/ecdh.html#validate). A comparison is a hundred times as fast as a multiplication.
- */
-static bool key_has_small_order(const uint8_t public_key[PFSWRAP_KEY_BYTES])
-{
-    static const uint8_t points[][PFSWRAP_KEY_BYTES] = {
-        {0},
-        {1},
-        {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
-        {0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
-        {0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
-        {0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
-         0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00},
-        {0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
-         0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57},
-    };
-    uint8_t key[PFSWRAP_KEY_BYTES];
-
-    memcpy(key, public_key, sizeof key);
-    key[PFSWRAP_KEY_BYTES - 1] &= 0x7f;
-    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
-        if (memcmp(key, points[i], sizeof key) == 0)
-            return true;
-    return false;
 }
 
 /*

@@ -9,6 +9,8 @@
 
 #include <pfswrap/keys.h>
 
+#include "seal/noise.h"
+
 enum { KEYRING_PSK_ID_BYTES = 8 };
 
 /* When a key was made, and the last second in which it may begin a connection, in Unix time. */
@@ -21,6 +23,8 @@ struct keyring_identity {
     uint8_t secret[PFSWRAP_KEY_BYTES];
     uint8_t public_key[PFSWRAP_KEY_BYTES];
     struct keyring_period period;
+    bool is_remote; /* `secret` is zeros: another process has it, and `dh` asks that one */
+    noise_remote_dh *dh;
 };
 
 struct keyring_psk {
@@ -50,6 +54,13 @@ const struct keyring_psk *keyring_find_psk(const struct pfswrap_keyring *keyring
                                            const uint8_t id[KEYRING_PSK_ID_BYTES]);
 const struct keyring_peer *keyring_find_peer(const struct pfswrap_keyring *keyring,
                                              const uint8_t public_key[PFSWRAP_KEY_BYTES]);
+
+/*
+ * Adds an identity whose secret another process has. With a `dh` that is NULL its handshakes fail (E_AGENT).
+ * Returns 0, or -1 as pfswrap_keyring_add_identity().
+ */
+int keyring_add_remote(struct pfswrap_keyring *keyring, const uint8_t public_key[PFSWRAP_KEY_BYTES],
+                       noise_remote_dh *dh);
 
 /* Whether the key may begin a connection at `now`. */
 static inline bool keyring_is_current(const struct keyring_period *period, uint64_t now)

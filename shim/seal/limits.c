@@ -93,6 +93,12 @@ bool limits_may_rehandshake(const struct channel *channel)
                : recent_now(channel, CHANNEL_SERVED_SECONDS) < CHANNEL_SERVED_MAX;
 }
 
+void limits_postpone(struct channel *channel)
+{
+    channel->recent = CHANNEL_ASKED_MAX;
+    channel->recent_at = channel->now;
+}
+
 void limits_count_rehandshake(struct channel *channel)
 {
     const uint64_t step = channel->role == PFSWRAP_SEAL_INITIATOR ? CHANNEL_ASKED_SECONDS : CHANNEL_SERVED_SECONDS;

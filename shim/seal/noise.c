@@ -107,7 +107,7 @@ static void mix_ephemeral(struct noise_handshake *handshake, const uint8_t e_pub
         noise_mix_key(&handshake->symmetric, e_public);
 }
 
-/* Tokens "ee", "es", "se", "ss". */
+/* Tokens "ee", "es", "se", "ss": with a secret of this side that is in memory. */
 static int mix_dh(struct noise_handshake *handshake, const uint8_t secret[NOISE_KEY_BYTES],
                   const uint8_t public_key[NOISE_KEY_BYTES])
 {
@@ -119,6 +119,24 @@ static int mix_dh(struct noise_handshake *handshake, const uint8_t secret[NOISE_
         noise_mix_key(&handshake->symmetric, shared);
         result = 0;
     }
+    sodium_memzero(shared, sizeof shared);
+    return result;
+}
+
+/* The same with the own static key, wherever it is. */
+static int mix_static_dh(struct noise_handshake *handshake, const struct noise_static *s,
+                         const uint8_t public_key[NOISE_KEY_BYTES], bool is_lasting)
+{
+    uint8_t shared[NOISE_KEY_BYTES];
+    int result;
+
+    if (s->secret != NULL)
+        return mix_dh(handshake, s->secret, public_key);
+    if (s->dh == NULL || s->dh(s->public_key, public_key, is_lasting, shared) != 0)
+        return NOISE_E_STATIC;
+    result = sodium_is_zero(shared, sizeof shared) ? NOISE_E_SMALL_ORDER : 0;
+    if (result == 0)
+        noise_mix_key(&handshake->symmetric, shared);
     sodium_memzero(shared, sizeof shared);
     return result;
 }
@@ -138,8 +156,8 @@ static size_t write_ekem1(struct noise_handshake *handshake, uint8_t *out)
     return MLKEM_CIPHERTEXT_BYTES + NOISE_TAG_BYTES;
 }
 
-int noise_write_1(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *s_public,
-                  const uint8_t *payload, size_t length, uint8_t *out)
+int noise_write_1(struct noise_handshake *handshake, const struct noise_static *s, const uint8_t *payload,
+                  size_t length, uint8_t *out)
 {
     int result;
 
@@ -153,17 +171,17 @@ int noise_write_1(struct noise_handshake *handshake, const uint8_t *s, const uin
     if (is_hybrid(handshake))
         out += write_e1(handshake, out);
     if (noise_pattern_has_client_key((enum noise_pattern)handshake->pattern)) {
-        noise_encrypt_and_hash(&handshake->symmetric, s_public, NOISE_KEY_BYTES, out);
+        noise_encrypt_and_hash(&handshake->symmetric, s->public_key, NOISE_KEY_BYTES, out);
         out += NOISE_KEY_BYTES + NOISE_TAG_BYTES;
-        if ((result = mix_dh(handshake, s, handshake->rs)) != 0)
+        if ((result = mix_static_dh(handshake, s, handshake->rs, true)) != 0)
             return result;
     }
     noise_encrypt_and_hash(&handshake->symmetric, payload, length, out);
     return 0;
 }
 
-int noise_read_1(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *message, size_t length,
-                 uint8_t *payload)
+int noise_read_1(struct noise_handshake *handshake, const struct noise_static *s, const uint8_t *message,
+                 size_t length, uint8_t *payload)
 {
     const size_t overhead = noise_overhead_1((enum noise_pattern)handshake->pattern);
     int result;
@@ -174,7 +192,7 @@ int noise_read_1(struct noise_handshake *handshake, const uint8_t *s, const uint
     memcpy(handshake->re, message, sizeof handshake->re);
     message += NOISE_KEY_BYTES;
     mix_ephemeral(handshake, handshake->re);
-    if ((result = mix_dh(handshake, s, handshake->re)) != 0)
+    if ((result = mix_static_dh(handshake, s, handshake->re, false)) != 0)
         return result;
     if (is_hybrid(handshake)) {
         if (noise_decrypt_and_hash(&handshake->symmetric, message, MLKEM_PUBLIC_BYTES + NOISE_TAG_BYTES,
@@ -188,7 +206,7 @@ int noise_read_1(struct noise_handshake *handshake, const uint8_t *s, const uint
                                    handshake->rs) != 0)
             return NOISE_E_AUTHENTIC;
         message += NOISE_KEY_BYTES + NOISE_TAG_BYTES;
-        if ((result = mix_dh(handshake, s, handshake->rs)) != 0)
+        if ((result = mix_static_dh(handshake, s, handshake->rs, true)) != 0)
             return result;
     }
     if (noise_decrypt_and_hash(&handshake->symmetric, message, length - overhead + NOISE_TAG_BYTES, payload) != 0)
@@ -250,8 +268,8 @@ static int try_psk(struct noise_handshake *handshake, const uint8_t *psk, const 
     return result;
 }
 
-int noise_read_2(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *const *psks, size_t psk_count,
-                 size_t *psk, const uint8_t *message, size_t length, uint8_t *payload,
+int noise_read_2(struct noise_handshake *handshake, const struct noise_static *s, const uint8_t *const *psks,
+                 size_t psk_count, size_t *psk, const uint8_t *message, size_t length, uint8_t *payload,
                  const struct mlkem_stack *stack)
 {
     const enum noise_pattern pattern = (enum noise_pattern)handshake->pattern;
@@ -273,7 +291,7 @@ int noise_read_2(struct noise_handshake *handshake, const uint8_t *s, const uint
     }
     wipe_ephemeral(handshake);
     if (result == 0 && noise_pattern_has_client_key(pattern))
-        result = mix_dh(handshake, s, handshake->re);
+        result = mix_static_dh(handshake, s, handshake->re, false);
     if (result != 0)
         return result;
     if (!noise_pattern_has_psk(pattern)) {

@@ -1,7 +1,7 @@
 /*
  * The Noise handshakes IK, NK, IKpsk2 and NKpsk2 (Noise specification revision 34, sections 7.5 and 9), and the
  * same with hybrid forward secrecy (tokens e1 and ekem1, "Noise Extension: Hybrid Forward Secrecy"), each of two
- * messages. Does no I/O. Static secrets and psks are arguments and are not copied into the state.
+ * messages. Does no I/O. Static keys and psks are arguments and are not copied into the state.
  */
 #ifndef PFSWRAP_SEAL_NOISE_H
 #define PFSWRAP_SEAL_NOISE_H
@@ -28,6 +28,21 @@ enum noise_error {
     NOISE_E_SMALL_ORDER = -2, /* a shared secret of zeros (RFC 7748, section 6.1) */
     NOISE_E_STATE = -3,       /* noise_use_ephemeral() was not called  */
     NOISE_E_KEM_KEY = -4,     /* the peer's ML-KEM key is not valid (FIPS 203, section 7.2) */
+    NOISE_E_STATIC = -5,      /* the own static key is elsewhere, and its holder does not answer */
+};
+
+/*
+ * The Diffie-Hellman function of a static key that is not in this process: X25519 of the secret that belongs to
+ * `own` and of `peer`. `is_lasting`: `peer` is a static key, so the same question will come again. Returns 0, or
+ * -1: no answer. It may wait.
+ */
+typedef int noise_remote_dh(const uint8_t own[NOISE_KEY_BYTES], const uint8_t peer[NOISE_KEY_BYTES],
+                            bool is_lasting, uint8_t shared[NOISE_KEY_BYTES]);
+
+/* The own static key. Without `secret`, `dh` is asked; without both, each use is NOISE_E_STATIC. */
+struct noise_static {
+    const uint8_t *secret, *public_key;
+    noise_remote_dh *dh;
 };
 
 struct noise_handshake {
@@ -76,19 +91,19 @@ int noise_use_ephemeral(struct noise_handshake *handshake, const uint8_t secret[
                         const struct mlkem_stack *stack);
 
 /*
- * Initiator: writes message 1, noise_overhead_1() + length bytes, to `out`. `s` and `s_public` are the own static
- * keys; they are used only if the pattern has a client key. Returns 0 or an error.
+ * Initiator: writes message 1, noise_overhead_1() + length bytes, to `out`. `s` is the own static key; it is used
+ * only if the pattern has a client key. Returns 0 or an error.
  */
-int noise_write_1(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *s_public,
-                  const uint8_t *payload, size_t length, uint8_t *out);
+int noise_write_1(struct noise_handshake *handshake, const struct noise_static *s, const uint8_t *payload,
+                  size_t length, uint8_t *out);
 
 /*
  * Responder: reads message 1 of `length` bytes and writes its payload, length - noise_overhead_1() bytes, to
- * `payload`, which has room for at least one byte. `s` is the own static secret. Afterwards handshake->rs is the
+ * `payload`, which has room for at least one byte. `s` is the own static key. Afterwards handshake->rs is the
  * client's static key. Returns the payload's length or an error.
  */
-int noise_read_1(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *message, size_t length,
-                 uint8_t *payload);
+int noise_read_1(struct noise_handshake *handshake, const struct noise_static *s, const uint8_t *message,
+                 size_t length, uint8_t *payload);
 
 /*
  * Responder: writes message 2, noise_overhead_2() + length bytes, to `out`. `psk` is used with psk patterns.
@@ -99,11 +114,11 @@ int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const u
 
 /*
  * Initiator: reads message 2 of `length` bytes. With psk patterns, the `psk_count` keys in `psks` are tried in
- * turn, and *psk is the index of the right one. `s` is the own static secret, if the pattern has a client key.
+ * turn, and *psk is the index of the right one. `s` is the own static key, if the pattern has a client key.
  * `payload` has room for a whole message. Returns the payload's length or an error.
  */
-int noise_read_2(struct noise_handshake *handshake, const uint8_t *s, const uint8_t *const *psks, size_t psk_count,
-                 size_t *psk, const uint8_t *message, size_t length, uint8_t *payload,
+int noise_read_2(struct noise_handshake *handshake, const struct noise_static *s, const uint8_t *const *psks,
+                 size_t psk_count, size_t *psk, const uint8_t *message, size_t length, uint8_t *payload,
                  const struct mlkem_stack *stack);
 
 #endif

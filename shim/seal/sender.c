@@ -106,6 +106,10 @@ int channel_take(struct channel *channel, const struct pfswrap_seal_config *conf
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     if (result == PFSWRAP_SEAL_E_NO_IDENTITY)
         return result; /* nothing was produced, and another keyring may have the key */
+    if (result == PFSWRAP_SEAL_E_AGENT && channel->was_ready && channel->renewal == RENEWAL_NONE) {
+        limits_postpone(channel); /* the connection goes on with the keys that it has */
+        return 0;
+    }
     return result < 0 ? channel_fail(channel, result) : result;
 }
 

@@ -74,7 +74,8 @@ static void feed_payload(struct pfswrap_seal *channel, const struct pfswrap_seal
     noise_start(&noise, pattern, NULL, 0, fuzz_server.public_key);
     FUZZ_CHECK(make_ephemeral(&noise, &own_stack) == 0);
     memcpy(noise.kem, data - key, key);
-    FUZZ_CHECK(noise_write_1(&noise, fuzz_client.secret, fuzz_client.public_key, data, length, message) == 0);
+    FUZZ_CHECK(noise_write_1(&noise, &(struct noise_static){fuzz_client.secret, fuzz_client.public_key, NULL}, data,
+                             length, message) == 0);
     if (exchange_read_1(state, config, NULL, 0, message, noise_overhead_1(pattern) + length, &room, payload) == 0) {
         FUZZ_CHECK(state->rekey >= 1);
         exchange_draw(&random, false);
@@ -99,7 +100,8 @@ static void feed_ciphertext(struct pfswrap_seal *channel, const struct pfswrap_s
     memcpy(prologue, message, CHANNEL_PREAMBLE_BYTES);
     memset(prologue + CHANNEL_PREAMBLE_BYTES, 0, 2); /* no service, no binding */
     noise_start(&noise, pattern, prologue, sizeof prologue, fuzz_server.public_key);
-    FUZZ_CHECK(noise_read_1(&noise, fuzz_server.secret, message + CHANNEL_PREAMBLE_BYTES, length, payload) >= 0);
+    FUZZ_CHECK(noise_read_1(&noise, &(struct noise_static){.secret = fuzz_server.secret},
+                            message + CHANNEL_PREAMBLE_BYTES, length, payload) >= 0);
     FUZZ_CHECK(make_ephemeral(&noise, &own_stack) == 0);
     memcpy(kem, noise.kem, sizeof kem);
     memcpy(noise.kem, data, changed);

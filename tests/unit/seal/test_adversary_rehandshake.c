@@ -114,6 +114,7 @@ START_TEST(handshake_payloads_that_are_not_type_length_value_are_refused)
     };
 
     for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
+        const struct noise_static client = {pair->client.secret, pair->client.public_key, NULL};
         struct noise_handshake noise;
         struct channel_room room;
         struct channel *server;
@@ -126,8 +127,7 @@ START_TEST(handshake_payloads_that_are_not_type_length_value_are_refused)
         memcpy(server->own_static, pair->server.public_key, 32);
         noise_start(&noise, NOISE_IK, (const uint8_t *)"p", 1, pair->server.public_key);
         ck_assert_int_eq(0, make_ephemeral(&noise, &(struct mlkem_stack){NULL, 0}));
-        ck_assert_int_eq(0, noise_write_1(&noise, pair->client.secret, pair->client.public_key, payloads[i].bytes,
-                                          payloads[i].length, message));
+        ck_assert_int_eq(0, noise_write_1(&noise, &client, payloads[i].bytes, payloads[i].length, message));
         ck_assert_int_eq(payloads[i].error, exchange_read_1(server, &pair->server.config, (const uint8_t *)"p", 1,
                                                             message, 96 + payloads[i].length, &room, bytes));
         ck_assert_uint_eq(1, server->rekey);

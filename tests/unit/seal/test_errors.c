@@ -55,6 +55,7 @@ static const int errors[] = {
     PFSWRAP_SEAL_E_HYBRID_REQUIRED,
     PFSWRAP_SEAL_E_HYBRID_UNEXPECTED,
     PFSWRAP_SEAL_E_KEM_KEY,
+    PFSWRAP_SEAL_E_AGENT,
     PFSWRAP_TUNNEL_STOPPED,
 };
 enum { ERRORS = sizeof errors / sizeof errors[0] };
