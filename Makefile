@@ -72,7 +72,7 @@ INIH   ?= -l:libinih.a
 MLKEM_SOURCE := build/libsodium
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
-CORE_SRC := $(addprefix shim/config/,chain_key.c keys.c peers_serial.c) $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \
+CORE_SRC := $(addprefix shim/config/,agent_ask.c chain_key.c keys.c peers_serial.c) $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \
             shim/children/object.c \
             $(sort $(wildcard shim/children/executable*.c shim/policy/*.c shim/seal/*.c shim/wire/*.c))
 SEAL_SRC := $(sort $(wildcard shim/seal/*.c))
@@ -85,7 +85,7 @@ CORE_SRC += shim/base/libc_musl.c
 endif
 SHIM_SRC := $(filter-out $(if $(filter musl,$(LIBC)),$(GLIBC_SRC),$(MUSL_SRC)),$(sort $(wildcard shim/*.c shim/*/*.c)))
 PEER_SRC := $(sort $(wildcard tools/seal/*.c))
-TOOL_SRC := $(sort $(wildcard tools/*.c tools/report/*.c tools/learn/*.c tools/rotate/*.c tools/scan/*.c))
+TOOL_SRC := $(sort $(wildcard tools/*.c tools/agent/*.c tools/report/*.c tools/learn/*.c tools/rotate/*.c tools/scan/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 PROG_SRC := $(filter-out tests/apps/programs/lib/%,$(wildcard tests/apps/programs/*/*.c))
 

@@ -75,7 +75,7 @@ _pfswrap() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit reload rotate report learn scan seal status connections exporter genkey pubkey genpsk peers install version help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'run check explain unit reload rotate report learn scan seal status connections exporter agent genkey pubkey genpsk peers install version help' -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -141,6 +141,13 @@ _pfswrap() {
         ;;
     status) _pfswrap_process "$current" '--json --watch --unprotected --policies' ;;
     connections) _pfswrap_process "$current" --json ;;
+    agent)
+        if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --config ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W '--config --check --status' -- "$current")
+        fi
+        ;;
     exporter)
         case ${COMP_WORDS[COMP_CWORD - 1]} in
         --textfile | --policies) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;

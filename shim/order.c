@@ -9,6 +9,7 @@
 #include "audit/handshake_reporter.h"
 #include "base/fork.h"
 #include "base/workspace.h"
+#include "config/agent.h"
 #include "config/snapshot.h"
 #include "connection/endpoint.h"
 #include "counters/counters.h"
@@ -41,8 +42,9 @@ _Static_assert(sizeof planes / sizeof planes[0] <= 1 + 4, "a word of the table n
  * events may be written from then on.
  */
 const struct process_observer *const process_observers[] = {
-    &workspace_process_observer, &counters_process_observer, &chain_process_observer, &own_process_observer,
-    &planes_process_observer,    &linger_process_observer,   &watch_process_observer, NULL,
+    &workspace_process_observer, &counters_process_observer, &chain_process_observer,
+    &own_process_observer,       &agent_process_observer,    &planes_process_observer,
+    &linger_process_observer,    &watch_process_observer,    NULL,
 };
 
 /* A new policy is about to replace the one in force. */

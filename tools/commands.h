@@ -23,6 +23,7 @@
     X(install)                                                                                                     \
     X(status)                                                                                                      \
     X(connections)                                                                                                 \
+    X(agent)                                                                                                       \
     X(exporter)                                                                                                    \
     X(version)
 

@@ -26,6 +26,7 @@
 #include "base/page.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "config/agent.h"
 #include "config/chain_key.h"
 #include "config/cryptoperiod.h"
 #include "config/keys.h"
@@ -142,6 +143,7 @@ static void start(void)
         pfswrap_die(
             "cannot prepare for sealed connections: the kernel refused memory that a fork wipes (Linux 4.14)");
     snapshot_start();
+    agent_start(&state.policy);
     cryptoperiod_look();
     starting = false;
 }

@@ -14,6 +14,8 @@
 
 #include "base/page.h"
 #include "base/probe.h"
+#include "config/agent.h"
+#include "config/agent_ask.h"
 #include "config/peers_serial.h"
 #include "seal/keyring.h"
 #include "seal/signed_peers.h"
@@ -29,6 +31,10 @@ struct keys {
 };
 
 static const struct keys *first; /* those of keys_load(); NULL if no rule seals */
+static bool agent_has_refused;   /* the agent has a key that this user may not use */
+
+_Static_assert((int)AGENT_NAME_BYTES == (int)POLICY_NAME_MAX && (int)AGENT_PATH_BYTES == (int)POLICY_SOCKET_MAX,
+               "what a policy says fits a request");
 
 __attribute__((format(printf, 4, 5))) static int fail_at(const struct policy *policy, struct policy_error *error,
                                                          unsigned line, const char *format, ...)
@@ -55,7 +61,7 @@ static bool any_is_withheld(const struct policy_seal_keys *seal)
     for (size_t i = 0; i < seal->psk_count; i++)
         if (is_withheld(seal->psks[i]))
             return true;
-    if (seal->peers_state_line != 0 && is_withheld(seal->peers_state))
+    if (agent_has_refused || (seal->peers_state_line != 0 && is_withheld(seal->peers_state)))
         return true;
     return seal->peers[0] != '\0' && is_withheld(seal->peers);
 }
@@ -78,15 +84,38 @@ static int load_peers(struct keys *keys, struct policy_error *error)
     return peers_serial_check(policy, &keys->version, error);
 }
 
+/* Asks the key agent for the public key of an identity. The secret stays there. */
+static int load_from_agent(struct keys *keys, const char *name, unsigned line, struct policy_error *error)
+{
+    const char *path = policy_agent_path(keys->policy);
+    struct agent_answer answer;
+    const int result = agent_identify(path, name, &answer);
+    agent_has_refused = agent_has_refused || result == AGENT_REFUSED;
+    if (result != AGENT_OK)
+        return fail_at(keys->policy, error, line, "identity agent:%s: %s: %s", name, path,
+                       agent_result_text(result));
+    if (keyring_add_remote(keys->keyring, answer.key, agent_dh) != 0)
+        return fail_at(keys->policy, error, line,
+                       "identity agent:%s: %s: the agent has no usable key of this name, "
+                       "or it is that of another identity",
+                       name, path);
+    keyring_set_created(keys->keyring, false, answer.created);
+    return 0;
+}
+
 static int load_files(struct keys *keys, struct policy_error *error)
 {
     const struct policy *policy = keys->policy;
     const struct policy_seal_keys *seal = &policy->seal;
     struct pfswrap_keyring *keyring = keys->keyring;
     struct pfswrap_keys_error problem;
-    for (size_t i = 0; i < seal->identity_count; i++)
-        if (pfswrap_keyring_load_identity(keyring, seal->identities[i], &problem) != 0)
+    for (size_t i = 0; i < seal->identity_count; i++) {
+        const char *name = policy_agent_name(seal->identities[i]);
+        if (name != NULL && load_from_agent(keys, name, seal->identity_lines[i], error) != 0)
+            return -1;
+        if (name == NULL && pfswrap_keyring_load_identity(keyring, seal->identities[i], &problem) != 0)
             return fail_at(policy, error, seal->identity_lines[i], "identity %s", problem.text);
+    }
     for (size_t i = 0; i < seal->psk_count; i++)
         if (pfswrap_keyring_load_psk(keyring, seal->psks[i], &problem) != 0)
             return fail_at(policy, error, seal->psk_lines[i], "psk %s", problem.text);

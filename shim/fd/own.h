@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 enum {
-    OWN_MAX = 8,     /* how many files the shim may own at once */
+    OWN_MAX = 12,    /* how many files the shim may own at once */
     OWN_FIRST = 400, /* their lowest number: above the numbers that programs choose (bash uses 255) */
 };
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "seal/signature.h"
@@ -63,6 +64,16 @@ enum policy_removal { POLICY_REMOVAL_REHANDSHAKE, POLICY_REMOVAL_NOW };
 /* Where systemd-journald(8) receives entries in its native protocol. */
 #define POLICY_JOURNAL_SOCKET "/run/systemd/journal/socket"
 
+/* Where the key agent answers, if the policy does not say it. */
+#define POLICY_AGENT_SOCKET "/run/pfswrap/agent.sock"
+
+/* NAME of an identity agent:NAME, which the key agent has; NULL: the identity is a file. */
+static inline const char *policy_agent_name(const char *identity)
+{
+    static const char prefix[] = "agent:";
+    return strncmp(identity, prefix, sizeof prefix - 1) == 0 ? identity + sizeof prefix - 1 : NULL;
+}
+
 struct policy_tls {
     char ca_file[PATH_MAX];           /* empty if it is not set */
     uint16_t min_version;             /* 0x0304 (TLS 1.3) or 0x0303 (TLS 1.2) */
@@ -104,9 +115,10 @@ struct policy_seal_keys {
     enum policy_removal on_removal; /* when connections end whose rule or peer a reload has removed */
     uint32_t revocation_delay_ms;   /* at most so long after a reload the connections of a removed peer end */
     unsigned identity_lines[POLICY_LIST_MAX], psk_lines[POLICY_LIST_MAX], peers_line; /* line numbers in the file */
-    unsigned peers_state_line; /* 0: the serial number of the peers file is kept nowhere */
-    char peers[PATH_MAX];      /* empty if it is not set */
-    char identities[POLICY_LIST_MAX][PATH_MAX];
+    unsigned peers_state_line;                  /* 0: the serial number of the peers file is kept nowhere */
+    char agent_socket[POLICY_SOCKET_MAX];       /* where the key agent answers; empty: POLICY_AGENT_SOCKET */
+    char peers[PATH_MAX];                       /* empty if it is not set */
+    char identities[POLICY_LIST_MAX][PATH_MAX]; /* paths, or agent:NAME, see policy_agent_name() */
     char psks[POLICY_LIST_MAX][PATH_MAX];
     char peers_state[PATH_MAX]; /* where it is kept */
 };
@@ -164,6 +176,12 @@ struct policy {
 };
 
 /* A message of one line, without a newline: "FILE:LINE: message" or "FILE: message". */
+/* The socket of the key agent. */
+static inline const char *policy_agent_path(const struct policy *policy)
+{
+    return policy->seal.agent_socket[0] != '\0' ? policy->seal.agent_socket : POLICY_AGENT_SOCKET;
+}
+
 struct policy_error {
     char text[PATH_MAX + 512];
 };

@@ -144,6 +144,8 @@ static void print_seal(struct printer *out, const struct policy_seal_keys *seal)
     print(out, "\n[seal]\n");
     for (size_t i = 0; i < seal->identity_count; i++)
         print(out, "identity = %s\n", seal->identities[i]);
+    if (seal->agent_socket[0] != '\0')
+        print(out, "agent-socket = %s\n", seal->agent_socket);
     if (seal->peers[0] != '\0')
         print(out, "peers = %s\n", seal->peers);
     for (size_t i = 0; i < seal->signer_count; i++) {

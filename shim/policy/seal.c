@@ -22,10 +22,42 @@ static int add_path(struct policy_parser *parser, const char *value, char paths[
     return 0;
 }
 
+/* Adds agent:NAME. Returns 0, or -1 after policy_fail(). */
+static int add_agent_identity(struct policy_parser *parser, const char *value, const char *name)
+{
+    struct policy_seal_keys *seal = &parser->policy->seal;
+    char checked[POLICY_NAME_MAX];
+    if (seal->identity_count == POLICY_LIST_MAX)
+        return policy_fail(parser, "identity occurs more than %d times", POLICY_LIST_MAX);
+    if (policy_value_name(parser, name, checked) < 0)
+        return -1;
+    for (size_t i = 0; i < seal->identity_count; i++)
+        if (strcmp(seal->identities[i], value) == 0)
+            return policy_fail(parser, "identity = %.80s is listed twice, expected it once", value);
+    memcpy(seal->identities[seal->identity_count], value, strlen(value) + 1);
+    seal->identity_lines[seal->identity_count++] = parser->reader.line;
+    return 0;
+}
+
 static int add_identity(struct policy_parser *parser, const char *value)
 {
     struct policy_seal_keys *seal = &parser->policy->seal;
+    const char *name = policy_agent_name(value);
+    if (name != NULL)
+        return add_agent_identity(parser, value, name);
     return add_path(parser, value, seal->identities, seal->identity_lines, &seal->identity_count);
+}
+
+static int set_agent_socket(struct policy_parser *parser, const char *value)
+{
+    char path[PATH_MAX];
+    if (policy_value_path(parser, value, path) < 0)
+        return -1;
+    if (strlen(path) >= POLICY_SOCKET_MAX)
+        return policy_fail(parser, "agent-socket has %zu characters, expected at most %d", strlen(path),
+                           POLICY_SOCKET_MAX - 1);
+    memcpy(parser->policy->seal.agent_socket, path, strlen(path) + 1);
+    return 0;
 }
 
 static int set_peers(struct policy_parser *parser, const char *value)
@@ -129,6 +161,7 @@ int policy_end_seal(struct policy_parser *parser)
 
 const struct policy_key policy_keys_seal[] = {
     {"identity", true, add_identity},
+    {"agent-socket", false, set_agent_socket},
     {"peers", false, set_peers},
     {"peers-signer", true, add_signer},
     {"peers-state", false, set_peers_state},

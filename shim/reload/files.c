@@ -44,7 +44,8 @@ void files_look(const struct policy *policy, struct file_identities *identities)
     if (policy->seal.signer_count > 0)
         look_at_signature(policy->seal.peers, &identities->files[count++]);
     for (size_t i = 0; i < policy->seal.identity_count; i++)
-        look(policy->seal.identities[i], &identities->files[count++]);
+        look(policy_agent_name(policy->seal.identities[i]) == NULL ? policy->seal.identities[i] : "",
+             &identities->files[count++]);
     for (size_t i = 0; i < policy->seal.psk_count; i++)
         look(policy->seal.psks[i], &identities->files[count++]);
 }

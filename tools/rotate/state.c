@@ -60,6 +60,8 @@ static int choose(struct rotation *rotation, const char *key)
     char base[PATH_MAX];
     size_t chosen = 0;
     for (size_t i = 0; i < count_keys(rotation); i++) {
+        if (policy_agent_name(key_at(rotation, i)) != NULL)
+            continue; /* the key agent has this one: pfswrap-agent(1) */
         copy_base(rotation, base, key_at(rotation, i));
         if (key != NULL && strcmp(key, base) != 0 && strcmp(key, key_at(rotation, i)) != 0)
             continue;

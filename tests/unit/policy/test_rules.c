@@ -41,6 +41,30 @@ START_TEST(every_key_of_seal_is_accepted)
 }
 END_TEST
 
+START_TEST(an_identity_may_be_a_key_of_the_agent)
+{
+    char text[256];
+    expect_accepted("[seal]\nidentity = agent:redis-1\nidentity = /a\nagent-socket = /run/keys.sock\n");
+    ck_assert_uint_eq(policy.seal.identity_count, 2);
+    ck_assert_str_eq(policy_agent_name(policy.seal.identities[0]), "redis-1");
+    ck_assert_ptr_null(policy_agent_name(policy.seal.identities[1]));
+    ck_assert_uint_eq(policy.seal.identity_lines[1], 3);
+    ck_assert_str_eq(policy.seal.agent_socket, "/run/keys.sock");
+    expect_accepted("[seal]\nidentity = agent:redis-1\n");
+    ck_assert_str_eq(policy.seal.agent_socket, "");
+    expect_refused("[seal]\nidentity = agent:\n",
+                   "test.conf:2: identity = , expected a name of letters, digits, '.', '_', '-' and '@'");
+    expect_refused("[seal]\nidentity = agent:a/b\n",
+                   "test.conf:2: identity = a/b, expected a name of letters, digits, '.', '_', '-' and '@'");
+    expect_refused("[seal]\nidentity = agent:a\nidentity = agent:a\n",
+                   "test.conf:3: identity = agent:a is listed twice, expected it once");
+    expect_refused("[seal]\nagent-socket = agent.sock\n",
+                   "test.conf:2: agent-socket = agent.sock, expected an absolute path");
+    (void)snprintf(text, sizeof text, "[seal]\nagent-socket = /%0107d\n", 0);
+    expect_refused(text, "test.conf:2: agent-socket has 108 characters, expected at most 107");
+}
+END_TEST
+
 START_TEST(a_path_may_begin_with_the_folder_of_a_services_credentials)
 {
     ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/redis.service", 1), 0);
@@ -331,6 +355,7 @@ int main(void)
     TCase *cases = tcase_create("rules");
     tcase_add_test(cases, every_key_of_wire_is_accepted);
     tcase_add_test(cases, every_key_of_seal_is_accepted);
+    tcase_add_test(cases, an_identity_may_be_a_key_of_the_agent);
     tcase_add_test(cases, a_path_may_begin_with_the_folder_of_a_services_credentials);
     tcase_add_test(cases, bad_values_of_seal_are_refused);
     tcase_add_test(cases, a_duration_needs_a_unit_and_lies_between_1ms_and_1h);
