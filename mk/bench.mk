@@ -7,6 +7,10 @@ BENCH_BIN := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libtest-bench.a
 	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $^ $(call program_libraries,tests/bench/$*.c)
 
+# The shim's own log, without the shim.
+$(B)/tests/bench/log_cost: $(B)/tests/bench/log_cost.o $(B)/libpfswrap-parts.a $(B)/libpfswrap-core.a
+	@$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $^ $(INIH) $(SODIUM) -lrt -lm -pthread
+
 $(B)/libtest-bench.a: $(call obj,$(wildcard tests/bench/lib/*.c))
 	@rm -f $@
 	@$(AR) rcsD $@ $^
@@ -25,7 +29,7 @@ RESUME ?=
 REDRAW ?=
 BENCH_OPTIONS = $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RESUME),--resume) $(if $(REDRAW),--redraw)
 
-BENCH_TARGETS := bench bench-crowd bench-layer bench-memory bench-seal bench-sockets bench-start bench-tls bench-wire
+BENCH_TARGETS := bench bench-crowd bench-layer bench-log bench-memory bench-seal bench-sockets bench-start bench-tls bench-wire
 .PHONY: $(BENCH_TARGETS) bench-programs
 
 # The parts to measure; none means all.
@@ -36,6 +40,8 @@ bench: BENCH_WANTED :=
 bench-crowd:
 ## measure the layer inside TLS (layer = tls)
 bench-layer:
+## measure what the audit log costs for a TLS handshake
+bench-log:
 ## measure the seal channel in memory, beside libsodium alone
 bench-memory:
 ## measure sealed sockets and the seal channel in memory

@@ -25,10 +25,11 @@ static const struct kind {
     {"closed", COUNTERS_CLOSED, "rule", "end"},
 };
 
+/* Most names differ in their first letter. */
 static const struct audit_field *find(const struct audit_field *fields, size_t count, const char *key)
 {
     for (size_t i = 0; key != NULL && i < count; i++)
-        if (strcmp(fields[i].key, key) == 0)
+        if (fields[i].key[0] == key[0] && strcmp(fields[i].key, key) == 0)
             return &fields[i];
     return NULL;
 }

@@ -30,10 +30,11 @@ CHARTS = [name for part in PARTS for name in part.charts]
 HEADINGS = ("| how many times better than", "| MB/s by size of writes", "| MB/s by connections", "| new connections",
             "| CPU seconds for a GB", "| round trip of 64 bytes, us", "| a call on an unsealed descriptor",
             "| MB beyond the bare programs", "| limits", "| an established client waits", "| close() of a stranger",
-            "| /bin/true", "| nginx ", "| CPU of nginx", "| one byte over memory", "| nginx, TLS 1.3, P-256", "| nginx to curl, MB/s", "chunks of 16384 bytes", "| figure ")
+            "| /bin/true", "| nginx ", "| CPU of nginx", "| one byte over memory", "| nginx, TLS 1.3, P-256", "| nginx to curl, MB/s",
+            "| for each handshake", "chunks of 16384 bytes", "| figure ")
 TARGETS = ("bulk, 16 KiB writes", "round trip of 64 B, epoll", "round trip of 64 B, blocking", "new connections/s",
            "memory of an idle connection", "write on an unsealed descriptor", "start-up, pfswrap run", "at the limit: close()",
-           "Redis: a client waits", "nginx, handshakes", "wire plane, nginx requests/s", "layer inside TLS",
+           "Redis: a client waits", "nginx, handshakes", "wire plane, nginx requests/s", "layer inside TLS", "log: a handshake that is counted",
            "channel in memory, 16384 B", "handshake in memory, IKpsk2")
 
 
