@@ -11,6 +11,7 @@ import threading
 
 from lib import certs, peers
 from lib.audit_count import Count, table
+from lib.findings import findings_wrap, log_findings
 from lib.process import DEADLINE, free_port, run, temporary_directory
 from lib.seal import Keys, SealWrap
 from lib.tap import Tap, check, contains, equal, lacks
@@ -93,6 +94,8 @@ def run_mix():
         listener.terminate()
         listener.wait(DEADLINE)
     wraps += [strict, audit, plain]
+    wraps.append(findings_wrap())
+    log_findings(wraps[-1])
     seal_some(Keys("app"), wraps)
     lines = [line for wrap in wraps for line in wrap.log.read_bytes().splitlines(keepends=True)]
     return sorted(lines, key=lambda line: json.loads(line)["time"]), strict
@@ -132,7 +135,7 @@ def entry_of(line):
 
 
 def export(entries):
-    out = b""
+    out = bytearray()
     for fields in entries:
         for name, value in fields.items():
             data = value.encode()

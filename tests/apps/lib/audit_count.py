@@ -9,7 +9,7 @@ import json
 import re
 
 EVENTS = ("policy lost handshake override would-override refused would-refuse failed unprotected opened closed plain left "
-          "observed weak plaintext unjudged reload expiring expired end").split()
+          "observed weak plaintext unjudged reload expiring expired end finding").split()
 SIMPLE = "refused would-refuse failed unprotected plain left weak plaintext unjudged".split()
 LINE_MAX = 128 * 1024  # pfswrap writes 4,096 bytes at most
 NIST_GROUPS = {"P-256", "P-384", "P-521"}
@@ -86,6 +86,8 @@ class Count:
             self.incident(kind, event, peer_of(event), reason[:199])
         if kind in ("handshake", "observed", "weak"):
             self.add_handshake(event)
+        if kind == "finding" and "reason" in event and not event["kind"].endswith("-full"):
+            self.add_finding(event)
         if kind in ("override", "would-override"):
             self.overrides[kind, word(event, "program"), word(event, "setting"), word(event, "asked"), word(event, "forced")] += weight(event)
         if kind == "policy":
@@ -94,6 +96,14 @@ class Count:
             self.lost += event["events"]
         if kind in ("opened", "closed"):
             self.add_sealed(event)
+
+    def add_finding(self, event):
+        is_certificate = event["kind"].startswith("certificate")
+        incident = {"certificate": "certificate", "certificate-transparency": "transparency"}.get(
+            event["kind"], "cookie" if event["kind"].startswith("cookie") else "hsts")
+        about = word(event, "subject" if is_certificate else "detail")
+        reason = event["reason"] + (": " + about if about else "")
+        self.incident(incident, event, word(event, "server_name") or word(event, "local"), reason[:199])
 
     def add_handshake(self, event):
         is_wire = event["event"] != "handshake"
