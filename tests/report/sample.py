@@ -115,7 +115,8 @@ def lines(events, seed=16):
                           separators=(",", ":")) + "\n"
 
     for program, mode in POLICIES:
-        yield line(1, "policy", program, {"policy": f"/etc/pfswrap/{program}.conf", "mode": mode, "version": "0.1.0"})
+        yield line(1, "policy", program, {"policy": f"/etc/pfswrap/{program}.conf", "mode": mode, "version": "0.1.0",
+                                         **({"findings": "http, certificates"} if program == "nginx" else {})})
     for number in range(events):
         seconds = 2 + number * (SECONDS - 10) / events
         if SECONDS * 0.5 < seconds < SECONDS * 0.5 + 8 * 3600:

@@ -10,13 +10,14 @@ static void write_targets(struct page *page, const struct scans *scans)
 {
     char verdict[SCANNED_TEXT];
     size_t shown = 0;
-    page_table_begin(page, "Ports that were scanned",
-                     "Port|Name|Program|Policy|Scanned at|#Accepted|#Outside the policy|#Refused|#Unclear|#Not "
-                     "probed|Verdict");
+    page_table_begin(
+        page, "Ports that were scanned",
+        "Port|Verdict|Name|Program|Policy|Scanned at|#Accepted|#Outside|#Refused|#Unclear|#Not probed");
     for (; shown < scans->target_count && shown < PAGE_ROWS && page_has_room(page); shown++) {
         const struct scanned_target *const target = &scans->targets[shown];
         page_put(page, "<tr>");
         page_row_head(page, target->address);
+        page_cell(page, scanned_verdict(verdict, target));
         page_cell(page, target->name);
         page_cell(page, target->program);
         page_cell(page, target->policy);
@@ -26,7 +27,6 @@ static void write_targets(struct page *page, const struct scans *scans)
         page_number(page, target->answers[SCANNED_REFUSED]);
         page_number(page, target->answers[SCANNED_UNCLEAR]);
         page_number(page, target->answers[SCANNED_NOT_PROBED]);
-        page_cell(page, scanned_verdict(verdict, target));
         page_put(page, "</tr>\n");
     }
     page_table_end(page);

@@ -34,8 +34,9 @@ static void write_head(struct page *page, const struct report *report)
     page_put(
         page,
         "<nav aria-label=\"Contents\"><ul><li><a href=\"#summary\">Verdicts</a></li><li><a href=\"#charts\">At a "
-        "glance</a></li><li><a href=\"#controls\">The controls</a></li><li><a href=\"#findings\">Findings</a></li>"
-        "%s<li><a href=\"#tables\">What was counted</a></li></ul></nav>\n<main id=\"main\">\n",
+        "glance</a></li><li><a href=\"#controls\">The controls</a></li>%s<li><a "
+        "href=\"#findings\">Findings</a></li>"
+        "<li><a href=\"#tables\">What was counted</a></li></ul></nav>\n<main id=\"main\">\n",
         report->scans.target_count > 0 ? "<li><a href=\"#scans\">From outside</a></li>" : "");
 }
 
