@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 
-from lib.process import Process, run, temporary_directory, wait_until
+from lib.process import PYTHON, Process, run, temporary_directory, wait_until
 from lib.reload import Service
 from lib.wrap import LAUNCHER
 
@@ -43,10 +43,22 @@ class Agent:
         self.process = Process(self.argv())
         wait_until(lambda: "identities at" in self.process.text(), lambda: f"the agent: {self.process.text()}")
 
+    def start_activated(self, listener):
+        """With a socket that somebody else listens on, as systemd does it (sd_listen_fds(3))."""
+        script = ("import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
+                  "os.execv(sys.argv[2], sys.argv[2:])")
+        self.process = Process([*PYTHON, "-c", script, listener.fileno(), LAUNCHER, *self.argv()[1:]],
+                               pass_fds=[listener.fileno()])
+
     def kill(self, number=signal.SIGKILL):
         os.kill(self.process.pid, number)
         if number != signal.SIGSTOP:
             self.process.wait()
+
+    def reload(self):
+        before = self.process.text().count("again: ")
+        os.kill(self.process.pid, signal.SIGHUP)
+        wait_until(lambda: self.process.text().count("again: ") > before, lambda: f"a reload: {self.process.text()}")
 
     def restart(self):
         self.kill()

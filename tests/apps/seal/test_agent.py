@@ -1,9 +1,11 @@
 """Identities that `pfswrap agent` has: every pattern, and every kind of process."""
 
 import os
+import time
 
 from lib.agent import AgentService
 from lib.process import run
+from lib.reload import applied, refused_with
 from lib.seal import Keys, command
 from lib.tap import Skip, Tap, check, equal
 from lib.wrap import LAUNCHER
@@ -43,8 +45,37 @@ def check_processes():
             equal(service.server_wrap.events("refused"), [], "refusals")
 
 
+def check_dates():
+    with tap.case("the date of the agent's key counts for max-key-age, and a reload brings a new key"):
+        service = AgentService(max_key_age="90d", expired="refuse")
+        client = service.client()
+        equal(client.ask("open 1"), "open 1", "connections")
+        path = service.keys.path("server")
+        path.write_text(path.read_text().splitlines()[0] + "\n# created 2020-01-01T00:00:00Z\n")
+        service.agent.reload()
+        applied(service.reload())
+        event = service.server_wrap.wait_event("expired", kind_="identity", file="agent:server")
+        equal((event["created"], event["key"]), ("2020-01-01T00:00:00Z", service.keys.public("server")), "the event")
+        check(client.ask("try").startswith("failed"), "a connection with an expired key")
+        path.write_text(path.read_text().splitlines()[0] + "\n# created " + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) + "\n")
+        service.agent.reload()
+        applied(service.reload())
+        equal(client.ask("try"), "ok", "a connection with a key of today")
+        equal(client.ask("echo"), "echo 1", "the open connection")
+
+    with tap.case("a reload without an agent leaves everything in force, and says why"):
+        service.agent.kill()
+        refused_with(service.reload(), "identity agent:server", "no agent is running")
+        equal(client.ask("echo"), "echo 1", "the open connection")
+
+    with tap.case("a program does not start without an agent"):
+        refused = run(service.server_argv())
+        check(refused.status == 125 and "no agent is running" in refused.text, f"{refused!r}")
+
+
 def main():
     check_patterns()
+    check_dates()
     check_processes()
     tap.finish()
 

@@ -1,7 +1,9 @@
 """An agent that is away, stops, or starts again: open connections go on, and handshakes wait, or are refused."""
 
 import os
+import select
 import signal
+import socket
 import threading
 import time
 
@@ -44,6 +46,31 @@ def check_restart():
         wait_until(lambda: client.ask("try") == "ok", "handshakes")
 
 
+def check_activation():
+    with tap.case("a socket of systemd outlives the agent: handshakes wait in it while there is no agent"):
+        service = AgentService()
+        client = service.client()
+        equal(client.ask("open 2"), "open 2", "connections")
+        service.agent.kill(signal.SIGTERM)
+        check(not service.agent.socket.exists(), "an agent that ends removes its socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(str(service.agent.socket))
+            listener.listen(64)
+            done = []
+            waiting = threading.Thread(target=lambda: done.append(client.ask("try")))
+            waiting.start()
+            wait_until(lambda: select.select([listener], [], [], 0)[0], "a question in the socket's queue")
+            begin = time.monotonic()
+            service.agent.start_activated(listener)
+            waiting.join()
+            if done != ["ok"] and time.monotonic() - begin > 1:
+                raise Skip("the agent needed more than a second to start on this busy machine")
+            equal(done, ["ok"], f"a connection; the agent printed {service.agent.process.text()}")
+            equal(client.ask("echo"), "echo 2", "open connections")
+            service.agent.kill(signal.SIGTERM)
+            check(service.agent.socket.exists(), "a socket of systemd is left alone")
+
+
 def check_load():
     with tap.case("the agent is killed and starts again five times under load: no connection is lost"):
         service = AgentService()
@@ -66,6 +93,7 @@ def check_load():
 
 def main():
     check_restart()
+    check_activation()
     check_load()
     tap.finish()
 
