@@ -72,6 +72,10 @@ static bool has_credential(const struct unit *unit, const char *name)
 static void print_key(const struct unit *unit, const char *key, const char *path)
 {
     const size_t length = sizeof UNIT_CREDENTIALS - 1;
+    if (policy_agent_name(path) != NULL) {
+        out("# %s = %s: in [Unit], write Requires= and After=pfswrap-agent.socket (pfswrap-agent(1))\n", key, path);
+        return;
+    }
     if (strncmp(path, UNIT_CREDENTIALS "/", length + 1) == 0) {
         const char *const name = path + length + 1;
         if (!has_credential(unit, name))

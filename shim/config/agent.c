@@ -231,12 +231,22 @@ int agent_dh(const uint8_t own[NOISE_KEY_BYTES], const uint8_t peer[NOISE_KEY_BY
     return result == AGENT_OK || result == AGENT_BAD_KEY ? 0 : -1;
 }
 
+static void connect_one(const char *path)
+{
+    struct link *link = take_link();
+    if (link == NULL)
+        return;
+    if (atomic_load(&link->descriptor) == NULL)
+        (void)connect_link(link, path, AGENT_WAIT_MS);
+    atomic_store(&link->busy, false);
+}
+
 void agent_start(const struct policy *policy)
 {
     for (size_t i = 0; i < policy->seal.identity_count; i++)
         if (policy_agent_name(policy->seal.identities[i]) != NULL) {
             agent_cache_start();
-            (void)connect_link(&links[0], policy_agent_path(policy), AGENT_WAIT_MS);
+            connect_one(policy_agent_path(policy));
             return;
         }
 }

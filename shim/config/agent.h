@@ -12,8 +12,9 @@
 extern const struct process_observer agent_process_observer;
 
 /*
- * Connects, if the policy has identities of the agent: the agent then knows this process by the user that it has
- * now, also after it has given up its privileges or changed its root directory.
+ * Connects, if the policy has identities of the agent and there is no connection. At the start of the program: the
+ * agent then knows this process by the user that it has now, also after it has given up its privileges or changed
+ * its root directory. Before a system call filter, too: a child of a fork may not have asked yet.
  */
 void agent_start(const struct policy *policy);
 

@@ -28,6 +28,8 @@ static struct entry *entries;
 
 void agent_cache_start(void)
 {
+    if (entries != NULL)
+        return;
     const long mapping = raw_syscall(RAW_MMAP, NULL, PAGE_ROUND_UP(sizeof(struct entry) * ENTRIES),
                                      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const size_t size = PAGE_ROUND_UP(sizeof(struct entry) * ENTRIES);

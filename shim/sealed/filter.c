@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "base/raw_syscall.h"
+#include "config/agent.h"
 #include "config/init.h"
 #include "connection/background.h"
 #include "connection/connection.h"
@@ -56,8 +57,10 @@ static void complete_handshakes(void)
 
 void sealed_before_filter(bool sandboxes, bool stops_threads)
 {
-    if (sandboxes)
+    if (sandboxes) {
         complete_handshakes();
+        agent_start(pfswrap_policy()); /* the filter may forbid to connect */
+    }
     background_stop();
     if (stops_threads)
         background_finish();

@@ -4,7 +4,7 @@ import os
 import time
 
 from lib.agent import AgentService
-from lib.process import run
+from lib.process import PYTHON, run
 from lib.reload import applied, refused_with
 from lib.seal import Keys, command
 from lib.tap import Skip, Tap, check, equal
@@ -34,7 +34,7 @@ def check_patterns():
 
 
 def check_processes():
-    for how in ("poll", "fork", "spawn", "drop", "chroot"):
+    for how in ("poll", "fork", "spawn", "drop", "chroot", "closeall"):
         with tap.case(f"a server of the kind {how} handshakes with the agent's key"):
             if how in ("drop", "chroot") and os.geteuid() != 0:
                 raise Skip("only root can change the user or the root directory")
@@ -43,6 +43,30 @@ def check_processes():
             equal(client.ask("open 5"), "open 5", "connections")
             equal(client.ask("echo"), "echo 5", "lines that came back")
             equal(service.server_wrap.events("refused"), [], "refusals")
+
+
+def check_children():
+    with tap.case("a program that is executed as a user who may not use the identity starts without keys"):
+        if os.geteuid() != 0:
+            raise Skip("only root can change the user")
+        service = AgentService()
+        wrap = service.wrap("first", connect=service.port, peer="server")
+        os.chmod(wrap.policy, 0o644)
+        os.chmod(service.keys.peers, 0o644)
+        as_nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        done = run(wrap.argv([*as_nobody, *PYTHON, "-c", DIAL, service.port]))
+        check(done.status == 0 and "refused" in done.text, f"{done!r}")
+        equal(service.server_wrap.events("opened"), [], "connections")
+
+
+DIAL = """
+import socket, sys
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1]))).sendall(b"line")
+    print("sealed, or worse")
+except OSError as error:
+    print(f"refused: {error}")
+"""
 
 
 def check_dates():
@@ -75,6 +99,7 @@ def check_dates():
 
 def main():
     check_patterns()
+    check_children()
     check_dates()
     check_processes()
     tap.finish()

@@ -1,8 +1,8 @@
-"""Echoes lines on PORT: reload_server.py PORT [thread|poll|fork|spawn|drop|chroot|filter]. Prints `ready`.
+"""Echoes lines on PORT: reload_server.py PORT [thread|poll|fork|spawn|drop|chroot|filter|closeall]. Prints `ready`.
 
 thread: one thread for each connection. poll: one thread for all of them. fork: one child for each connection. drop: as
 thread, as the user nobody. spawn: as thread, and for each line a child, and a program that is executed. chroot: as thread,
-in the directory of the program's file. filter: as thread; after the first connection, a system call filter ends the process
+in the directory of the program's file. closeall: as thread, after it has closed all other numbers. filter: as thread; after the first connection, a system call filter ends the process
 if it opens a file.
 """
 
@@ -80,6 +80,17 @@ def main():
     if how == "fork":
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+    if how == "closeall":
+        os.closerange(3, listener.fileno())
+        os.closerange(listener.fileno() + 1, 4096)
+        for number in range(listener.fileno() + 1, 1024):
+            try:
+                os.close(number)
+            except OSError:
+                pass
+        for number in range(400, 410):
+            os.dup2(0, number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (420, 420))
     if how == "chroot":
         os.chroot(os.path.dirname(os.path.abspath(__file__)))
         os.chdir("/")
