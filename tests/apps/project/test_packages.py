@@ -62,7 +62,8 @@ def library_pages():
 
 def texts(prefix):
     with tap.case("man pages and policies are installed, and name the folder that they are in"):
-        for page in ("man1/pfswrap.1", "man1/pfswrap-keys.1", "man1/pfswrap-rotate.1", "man1/pfswrap-seal.1", "man1/pfswrap-status.1",
+        for page in ("man1/pfswrap.1", "man1/pfswrap-agent.1", "man1/pfswrap-keys.1", "man1/pfswrap-rotate.1", "man1/pfswrap-seal.1",
+                     "man1/pfswrap-status.1",
                      "man3/pfswrap_keyring.3", "man3/pfswrap_seal.3", "man3/pfswrap_tunnel.3", "man5/pfswrap.conf.5"):
             check((prefix / "share/man" / page).stat().st_size > 1000, f"a page in {page}")
         policies = prefix / "share/pfswrap/policy"

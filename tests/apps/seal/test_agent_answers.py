@@ -132,6 +132,13 @@ def check_rotate():
         check(done.status != 0 and "no identity, expected a policy with a line identity = FILE" in done.text, f"{done!r}")
         equal(service.server_wrap.policy.read_text(), before, "the policy")
 
+    with tap.case("`pfswrap unit` says that a service with such an identity needs the agent"):
+        unit = service.server_wrap.folder / "echo.service"
+        unit.write_text("[Service]\nUser=nobody\nExecStart=/bin/true\n")
+        done = run([LAUNCHER, "unit", "--policy", service.server_wrap.policy, unit])
+        equal(done.status, 0, f"status of {done!r}")
+        check("# identity = agent:server: in [Unit], write Requires= and After=pfswrap-agent.socket" in done.text, done.text)
+
 
 AS_USER = """
 import socket, struct, sys
