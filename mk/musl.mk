@@ -17,7 +17,7 @@ MUSL_TESTS := $(addprefix tests/apps/seal/test_,$(addsuffix .py, \
 
 # What `make check` needs of them: the programs that tests/apps/musl names.
 MUSL_CHECK_BIN := $(addprefix $(MUSL_BUILD)/tests/apps/programs/, launcher/execute launcher/who seal/static_true \
-    $(addprefix seal/sock_,blocking calls epoll exec export poll sending splice stdio))
+    $(addprefix seal/sock_,blocking by_number calls epoll exec export poll sending splice stdio timeouts))
 
 ##@ Long tests
 .PHONY: musl musl-check check-musl check-musl-tls

@@ -305,7 +305,7 @@ def plain_servers(tap, keys):
                     needs_seal()
                 with PlainServer(answer) as server:
                     wrap = SealWrap(keys, connect=server.port, handshake_timeout="1s")
-                    result = run(mode.argv(wrap, [PROGRAMS / "seal/sock_connect", "talk", server.port]),
+                    result = run(mode.argv(wrap, [PROGRAMS / "seal/sock_talk", "talk", server.port]),
                                  env=mode.environment())
                     equal(result.status, 0, f"{result!r}")
                     if mode.sealed:
@@ -318,7 +318,7 @@ def plain_servers(tap, keys):
                         contains(result.text, "read 1 0", "what the client read")
     with tap.case("bare: a non-blocking client of a silent server is connected at once"):
         with PlainServer(b"") as server:
-            result = run([PROGRAMS / "seal/sock_connect", "wait_for_silence", server.port])
+            result = run([PROGRAMS / "seal/sock_talk", "wait_for_silence", server.port])
             contains(result.text, "error 0 sent 64 received 0 0", f"{result!r}")
             wait_until(lambda: MARK in server.received, "the client's words")
     with tap.case("sealed: a non-blocking client of a silent server gets an error after handshake-timeout, and its words "
@@ -327,7 +327,7 @@ def plain_servers(tap, keys):
         with PlainServer(b"") as server:
             wrap = SealWrap(keys, connect=server.port, handshake_timeout="1s")
             begun = time.monotonic()
-            result = run(wrap.argv([PROGRAMS / "seal/sock_connect", "wait_for_silence", server.port]))
+            result = run(wrap.argv([PROGRAMS / "seal/sock_talk", "wait_for_silence", server.port]))
             check("error 111 " in result.text or "received -1 104" in result.text, f"expected an error: {result!r}")
             wrap.wait_event("refused", role="client")
             lacks(server.received, MARK, "what the server received")

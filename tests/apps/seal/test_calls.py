@@ -15,14 +15,18 @@ def main():
     on.both("wait_all_short", "MSG_WAITALL returns what came before the end")
     on.both("flags", "MSG_DONTWAIT, MSG_TRUNC, MSG_ERRQUEUE, recvmsg, recvfrom, fstat, lseek and pread behave as on TCP")
     on.both("urgent", "MSG_OOB is refused on a sealed connection, which continues")
-    on.both("receive_timeout", "SO_RCVTIMEO ends a receive in time, also after a part of the bytes")
-    on.both("send_timeout", "SO_SNDTIMEO ends a send in time, and the bytes that it reports arrive")
     on.both("low_water", "SO_RCVLOWAT hides no bytes")
     on.both("low_water_before_connect", "SO_RCVLOWAT hides no bytes if it is set before the connection")
     on.both("how_much", "FIONREAD is above 0 as long as bytes can be read, and 0 after, over small frames")
     on.both("how_much_chunk", "FIONREAD is above 0 as long as bytes can be read, and 0 after, in a large chunk")
     on.both("how_much_out", "TIOCOUTQ decreases to 0")
     on.both("many", "sendmmsg, recvmmsg, pwritev2 and preadv2 work")
+
+    on = Scenarios(tap, "sock_timeouts")
+    on.both("receive_timeout", "SO_RCVTIMEO ends a receive in time, also after a part of the bytes")
+    on.both("send_timeout", "SO_SNDTIMEO ends a send in time, and the bytes that it reports arrive")
+
+    on = Scenarios(tap, "sock_by_number")
     on.both("by_number", "reads, writes, sends, receives, shutdown and close by syscall()")
 
     on = Scenarios(tap, "sock_sending")

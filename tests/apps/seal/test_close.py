@@ -56,16 +56,18 @@ def main():
     on.both("killed_while_sending", "kill -9 of a client that sends is an error at the server",
             then=ends_as("clean", "reset"))
     on.both("killed_idle", "kill -9 of an idle client is an error at the server", then=ends_as("clean", "reset"))
+    on.both("shut_in_flight", "4 MB in flight survive a shutdown of both directions and the receiver's half-close")
     kill_one(tap, on.keys, "server_writes", "server", "kill -9 of a server that sends is an error at the client", "clean")
     kill_one(tap, on.keys, "client_writes", "client", "kill -9 of a client process is an error at the server", "clean")
     kill_one(tap, on.keys, "server_writes", "client", "kill -9 of a client that reads is an error at the server", "reset")
     kill_one(tap, on.keys, "client_writes", "server", "kill -9 of a server that reads is an error at the client", "reset")
+
+    on = Scenarios(tap, "sock_closed")
     on.both("abort", "an abortive close (SO_LINGER of zero) is ECONNRESET at the peer")
     on.both("abort_late", "what came before a reset is read first, also the rest of a chunk")
     on.both("to_the_closed", "writing to a peer that has closed is EPIPE in the end, and SIGPIPE unless that is ignored",
             marked=False)
     on.both("closes_unread", "a close with data unread loses nothing that was sent, and then resets")
-    on.both("shut_in_flight", "4 MB in flight survive a shutdown of both directions and the receiver's half-close")
     on.both("duplicates", "duplicates of all kinds can use the stream, and the last one's close ends it")
     on.both("closed_by", "dup2, close_range and closefrom end the connections that they close, and no other")
     on.both("no_descriptor_left", "a server out of descriptors closes a connection, and the client in the same thread gets "

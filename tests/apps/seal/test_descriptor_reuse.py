@@ -85,10 +85,6 @@ def main():
     tap = Tap()
     on = Scenarios(tap, "sock_reuse")
     on.both("closed_stream", "one of two streams is written after fclose() closed the other and another socket got its number")
-    on.both("jumped", "a connect() that a handler left by siglongjmp() is refused when called again, and write() fails",
-            marked=False)
-    on.both("cancelled", "a connect() whose thread was cancelled is refused when called again, and write() fails",
-            marked=False)
     on.both("vforks", "children of vfork() put the connection at 1 and execute, and no thread's plain file fails")
     # The child reads a second after the handshake's timeout: by then the handshake must be complete.
     on.both("cloned", "a child of clone() by number that accepts and reads late is served", handshake_timeout="5s",
@@ -97,6 +93,12 @@ def main():
     on.both("lingering", "a file that has the number of a plain connection whose close() lingers is written at once",
             marked=False, rules="[wire]\ntls = off\nplaintext = allow\n")
     on.both("flagged", "a file is read and keeps its close-on-exec flag while refused connections close",
+            marked=False)
+
+    on = Scenarios(tap, "sock_left")
+    on.both("jumped", "a connect() that a handler left by siglongjmp() is refused when called again, and write() fails",
+            marked=False)
+    on.both("cancelled", "a connect() whose thread was cancelled is refused when called again, and write() fails",
             marked=False)
     watched(tap)
     tap.finish()

@@ -56,6 +56,9 @@ def main():
     on.both("exec_keeps", "a descriptor above 2 survives the exec of the only process that has it", then=relay_is_gone)
     on.both("exec_ends", "an exec that closes the connection ends it in order, with a megabyte on its way",
             then=relay_is_gone)
+    on.both("connected_low", "a connection made as descriptor 0", then=relay_is_gone)
+
+    on = Scenarios(tap, "sock_relay_killed")
     for what, program in (("a program", "sock_inetd"), ("a static program", "sock_inetd_static")):
         on.both("killed_peer", f"when the peer is killed, {what} gets an error and not the end of the stream", marked=False,
                 more=("both", PROGRAMS / "seal" / program), then=relay_is_gone)
@@ -71,7 +74,6 @@ def main():
             tap.result(True, sentence, skip="this kernel does not report how a process ended (PIDFD_INFO_EXIT, Linux 6.15)")
     on.both("survived_program", "when a program is killed, a process that it has started continues and ends in order",
             marked=False, then=relay_is_gone)
-    on.both("connected_low", "a connection made as descriptor 0", then=relay_is_gone)
     tap.finish()
 
 

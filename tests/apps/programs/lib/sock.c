@@ -103,6 +103,12 @@ void text_expect_end_at(int fd, uint64_t at, unsigned seed)
     text_expect_end(fd);
 }
 
+void text_take_turn(int fd, size_t size, size_t piece)
+{
+    text_receive(fd, piece * size, size, 300, 1);
+    text_send(fd, piece * size, size, 300, 2);
+}
+
 struct sock_target sock_target_parse(const char *address, const char *port)
 {
     struct sock_target target = {0};

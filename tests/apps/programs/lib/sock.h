@@ -94,6 +94,9 @@ void text_expect_end(int fd);
  */
 void text_expect_end_at(int fd, uint64_t at, unsigned seed);
 
+/* Receives the piece with this number, of `size` bytes of stream 1, and sends the same piece of stream 2. */
+void text_take_turn(int fd, size_t size, size_t piece);
+
 /* --- connections --- */
 
 /* `address` is an IPv4 or IPv6 address, `port` a decimal number. */

@@ -1,12 +1,10 @@
 /*
- * The flags and the rarer calls of the receiving side: peeking, waiting for all, truncating, timeouts, low-water
- * marks, FIONREAD, many messages in one call, system calls by number.
+ * The flags and the rarer calls of the receiving side: peeking, waiting for all, truncating, urgent data, low-water
+ * marks, FIONREAD, many messages in one call.
  */
 #include "../lib/sock.h"
 
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -213,88 +211,6 @@ static void urgent_server(int fd)
     text_expect_end(fd);
 }
 
-static double now(void)
-{
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* SO_RCVTIMEO: EAGAIN when the time is over, also if only a part of what is waited for has arrived. */
-static void receive_timeout_server(int fd)
-{
-    struct timeval wait = {.tv_usec = 60000}, none = {0}, got = {0};
-    socklen_t size = sizeof got;
-    char buffer[100];
-    sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0, "SO_RCVTIMEO");
-    sock_expect(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &got, &size) == 0 && got.tv_usec > 50000, "SO_RCVTIMEO");
-    for (int round = 0; round < 2; round++) {
-        double begun = now();
-        ssize_t n = round ? read(fd, buffer, 10) : recv(fd, buffer, 10, 0);
-        sock_expect(n == -1 && errno == EAGAIN, "recv returned %zd, expected EAGAIN", n);
-        sock_expect(now() - begun > 0.05, "recv waited %g s of 0.06", now() - begun);
-        if (round == 0) {
-            side_send(0); /* the client's first byte, which on a sealed connection comes with the handshake */
-            (void)side_receive();
-            sock_expect(sock_wait(fd, POLLIN) & POLLIN,
-                        "the first word"); /* so that no handshake has to complete within 0.06 s */
-            sock_expect(recv(fd, buffer, 10, MSG_WAITALL) == 10, "recv of the first word");
-            text_check(buffer, 10, 0, 1);
-        }
-    }
-    side_send(0);
-    (void)side_receive();
-    double begun = now();
-    ssize_t n = recv(fd, buffer, 100, MSG_WAITALL);
-    sock_expect(n == 10, "recv of 100 bytes of which 10 came returned %zd", n);
-    sock_expect(now() - begun > 0.05, "recv waited %g s of 0.06", now() - begun);
-    text_check(buffer, 10, 10, 1);
-    sock_expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none) == 0, "SO_RCVTIMEO");
-    side_send(0);
-    text_receive(fd, 20, 10, 10, 1);
-    text_expect_end(fd);
-}
-
-static void receive_timeout_client(int fd)
-{
-    for (size_t round = 0; round < 3; round++) {
-        (void)side_receive();
-        text_send(fd, round * 10, 10, 10, 1);
-        if (round < 2)
-            side_send(0);
-    }
-}
-
-/* SO_SNDTIMEO: a blocked send returns the bytes that are sent, or EAGAIN; exactly these bytes arrive. */
-static void send_timeout_client(int fd)
-{
-    struct timeval wait = {.tv_usec = 30000};
-    static char text[200000];
-    size_t done = 0;
-    int timeouts = 0;
-    sock_greet(fd);
-    sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0, "SO_SNDTIMEO");
-    while (timeouts < 3) {
-        text_fill(text, sizeof text, done, 1);
-        ssize_t n = send(fd, text, sizeof text, 0);
-        sock_expect(n > 0 || (n == -1 && errno == EAGAIN), "send returned %zd", n);
-        timeouts += n < 0;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    side_send(done);
-    wait.tv_usec = 0;
-    sock_expect(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0, "SO_SNDTIMEO");
-    text_send(fd, done, 100000, 100000, 1);
-}
-
-static void send_timeout_server(int fd)
-{
-    sock_greet(fd);
-    size_t done = (size_t)side_receive();
-    text_receive(fd, 0, done + 100000, 65536, 1);
-    text_expect_end(fd);
-}
-
 /* SO_RCVLOWAT: readable from that many bytes on; a read still returns fewer. */
 static void low_water_server(int fd)
 {
@@ -448,44 +364,6 @@ static void many_server(int fd)
     take_rest(fd, at);
 }
 
-/* System calls by number, as runtimes and sandboxed code make them. */
-static void by_number_client(int fd)
-{
-    static unsigned char text[4000];
-    text_fill(text, sizeof text, 0, 1);
-    struct iovec part = {.iov_base = text + 1000, .iov_len = 1000};
-    struct iovec last = {.iov_base = text + 3000, .iov_len = 1000};
-    struct msghdr message = {.msg_iov = &last, .msg_iovlen = 1};
-    sock_expect(syscall(SYS_write, fd, text, 1000) == 1000, "write by number");
-    sock_expect(syscall(SYS_writev, fd, &part, 1) == 1000, "writev by number");
-    sock_expect(syscall(SYS_sendto, fd, text + 2000, 1000, 0, NULL, 0) == 1000, "sendto by number");
-    sock_expect(syscall(SYS_sendmsg, fd, &message, 0) == 1000, "sendmsg by number");
-    sock_expect(syscall(SYS_shutdown, fd, SHUT_WR) == 0, "shutdown by number");
-    text_receive(fd, 0, 100, 100, 2);
-    sock_expect(syscall(SYS_close, fd) == 0, "close by number");
-    sock_expect(write(fd, "x", 1) == -1 && errno == EBADF, "the number is closed: expected EBADF");
-}
-
-static void by_number_server(int fd)
-{
-    unsigned char buffer[100];
-    struct iovec part = {.iov_base = buffer, .iov_len = 100};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    size_t at = 0;
-    for (int turn = 0; at < 4000; turn++) {
-        ssize_t n = turn % 4 == 0   ? syscall(SYS_read, fd, buffer, 100)
-                    : turn % 4 == 1 ? syscall(SYS_readv, fd, &part, 1)
-                    : turn % 4 == 2 ? syscall(SYS_recvfrom, fd, buffer, 100, 0, NULL, NULL)
-                                    : syscall(SYS_recvmsg, fd, &message, 0);
-        sock_expect(n > 0, "call %d by number returned %zd", turn % 4, n);
-        text_check(buffer, (size_t)n, at, 1);
-        at += (size_t)n;
-    }
-    text_expect_end(fd);
-    text_send(fd, 0, 100, 100, 2);
-    (void)close(fd);
-}
-
 static const struct scenario scenarios[] = {
     {"peek", peek_server, sender_of_hundreds, NULL},
     {"peek_chunk", peek_server, sender_of_one_chunk, NULL},
@@ -495,15 +373,12 @@ static const struct scenario scenarios[] = {
     {"wait_all_short", wait_all_short_server, wait_all_short_client, NULL},
     {"flags", flags_server, sender_of_one_chunk, NULL},
     {"urgent", urgent_server, urgent_client, NULL},
-    {"receive_timeout", receive_timeout_server, receive_timeout_client, NULL},
-    {"send_timeout", send_timeout_server, send_timeout_client, NULL},
     {"low_water", low_water_server, sender_of_one_chunk, NULL},
     {"low_water_before_connect", NULL, NULL, low_water_before_connect},
     {"how_much", how_much_server, sender_of_hundreds, NULL},
     {"how_much_chunk", how_much_server, sender_of_one_chunk, NULL},
     {"how_much_out", how_much_out_server, how_much_out_client, NULL},
     {"many", many_server, many_client, NULL},
-    {"by_number", by_number_server, by_number_client, NULL},
     {0},
 };
 

@@ -2,34 +2,19 @@
  * How connections begin: non-blocking connect, refused, accepted in all ways; options and names before the first
  * byte; TCP Fast Open, which connects and sends in one call.
  */
+#include "../lib/connecting.h"
 #include "../lib/sock.h"
 
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-static int start_connect(const struct sock_target *target)
-{
-    int fd = sock_open(target, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    int result = connect(fd, (const struct sockaddr *)&target->address, target->length);
-    sock_expect(result == 0 || errno == EINPROGRESS, "connect");
-    return fd;
-}
-
-static int error_of(int fd)
-{
-    int error = -1;
-    socklen_t size = sizeof error;
-    sock_expect(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && size == sizeof error, "SO_ERROR");
-    return error;
-}
-
 /* connect, EINPROGRESS, POLLOUT, SO_ERROR, write: as every event library does it. */
 static void nonblocking_client(void)
 {
-    int fd = start_connect(&sock_target_global);
+    int fd = connecting_start(&sock_target_global);
     sock_expect(sock_wait(fd, POLLOUT) == POLLOUT, "expected POLLOUT");
-    sock_expect(error_of(fd) == 0, "SO_ERROR of a connection that is there");
+    sock_expect(connecting_error(fd) == 0, "SO_ERROR of a connection that is there");
     /* Linux returns 0 for the second connect, and EISCONN from then on. */
     const struct sockaddr *address = (const struct sockaddr *)&sock_target_global.address;
     for (int again = 0; again < 2; again++) {
@@ -94,7 +79,7 @@ static void one_loop(const struct sock_target *target)
     sock_set_nonblocking(listener, true);
     sock_expect(epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) == 0, "EPOLL_CTL_ADD");
     for (unsigned i = 0; i < PAIRS; i++) {
-        side[i].fd = start_connect(target);
+        side[i].fd = connecting_start(target);
         side[i].client = true;
         side[i].sent = side[i].received = 0;
         event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT, .data.u64 = i};
@@ -144,9 +129,10 @@ static void refused(const struct sock_target *target)
                     errno == ECONNREFUSED,
                 "connect: expected ECONNREFUSED");
     (void)close(fd);
-    fd = start_connect(target);
+    fd = connecting_start(target);
     (void)sock_wait(fd, POLLOUT);
-    sock_expect(error_of(fd) == ECONNREFUSED && error_of(fd) == 0, "SO_ERROR: expected ECONNREFUSED, once");
+    sock_expect(connecting_error(fd) == ECONNREFUSED && connecting_error(fd) == 0,
+                "SO_ERROR: expected ECONNREFUSED, once");
     int unconnected = sock_open(target, 0);
     char byte = 'x';
     sock_expect(send(unconnected, &byte, 1, MSG_NOSIGNAL) == -1 && (errno == EPIPE || errno == ENOTCONN),
@@ -175,7 +161,7 @@ static void questions(const struct sock_target *target)
     socklen_t size = sizeof value;
     sock_expect(getsockopt(client, SOL_SOCKET, SO_TYPE, &value, &size) == 0 && value == SOCK_STREAM, "SO_TYPE");
     sock_expect(getsockopt(client, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value == 0, "SO_ACCEPTCONN");
-    sock_expect(error_of(client) == 0 && error_of(server) == 0, "SO_ERROR");
+    sock_expect(connecting_error(client) == 0 && connecting_error(server) == 0, "SO_ERROR");
     struct tcp_info info;
     size = sizeof info;
     sock_expect(getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &size) == 0, "TCP_INFO");
@@ -253,50 +239,6 @@ static void fast_open(const struct sock_target *target)
     }
 }
 
-/* Connects `fd` to `text`, an address with the target's port, and sends a byte to the end that accepted it. */
-static void say_to(const struct sock_target *target, int fd, const char *text, int listener)
-{
-    struct sock_target other = {0};
-    const uint16_t port = ((const struct sockaddr_in *)&target->address)->sin_port;
-    struct sockaddr_in *four = (struct sockaddr_in *)&other.address;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&other.address;
-    const bool is_six = strchr(text, ':') != NULL;
-    other.length = is_six ? sizeof *six : sizeof *four;
-    other.address.ss_family = is_six ? AF_INET6 : AF_INET;
-    *(is_six ? &six->sin6_port : &four->sin_port) = port;
-    sock_expect(inet_pton(is_six ? AF_INET6 : AF_INET, text,
-                          is_six ? (void *)&six->sin6_addr : (void *)&four->sin_addr) == 1,
-                "%s", text);
-    sock_expect(connect(fd, (const struct sockaddr *)&other.address, other.length) == 0, "connect to %s", text);
-    int server = sock_accept(listener);
-    text_send(fd, 0, 500, 500, 1);
-    text_receive(server, 0, 500, 500, 1);
-    (void)close(fd);
-    text_expect_end(server);
-    (void)close(server);
-}
-
-/*
- * The unspecified address is this host: for a socket that is not bound, and for one that is bound to its own
- * address.
- */
-static void unspecified(const struct sock_target *target)
-{
-    struct sock_target six = {.length = sizeof(struct sockaddr_in6)}, own = *target;
-    struct sockaddr_in6 *loopback = (struct sockaddr_in6 *)&six.address;
-    *loopback = (struct sockaddr_in6){.sin6_family = AF_INET6,
-                                      .sin6_port = ((const struct sockaddr_in *)&target->address)->sin_port,
-                                      .sin6_addr = in6addr_loopback};
-    ((struct sockaddr_in *)&own.address)->sin_port = 0;
-    int listener = sock_listen(target), listener_6 = sock_listen(&six);
-    say_to(target, socket(AF_INET, SOCK_STREAM, 0), "0.0.0.0", listener);
-    say_to(target, socket(AF_INET6, SOCK_STREAM, 0), "::", listener_6);
-    say_to(target, socket(AF_INET6, SOCK_STREAM, 0), "::ffff:0.0.0.0", listener);
-    int bound = socket(AF_INET, SOCK_STREAM, 0);
-    sock_expect(bind(bound, (const struct sockaddr *)&own.address, own.length) == 0, "bind");
-    say_to(target, bound, "0.0.0.0", listener);
-}
-
 /* Duplicates the socket in one of the ways. Returns the new descriptor. */
 static int another(int fd, int way)
 {
@@ -357,54 +299,55 @@ static void duplicated(const struct sock_target *target)
     }
 }
 
-/*
- * Connects without blocking to a peer that accepts and never sends a byte (a plain socket of the test), sends a
- * word, and prints SO_ERROR and what the calls return.
- */
-static void wait_for_silence(const struct sock_target *target)
+/* Connects `fd` to `text`, an address with the target's port, and sends a byte to the end that accepted it. */
+static void say_to(const struct sock_target *target, int fd, const char *text, int listener)
 {
-    int fd = start_connect(target);
-    static unsigned char text[64];
-    char byte;
-    text_fill(text, sizeof text, 0, 1);
-    (void)sock_wait(fd, POLLOUT);
-    int error = error_of(fd);
-    ssize_t sent = error ? 0 : send(fd, text, sizeof text, MSG_NOSIGNAL);
-    struct pollfd wait = {.fd = fd, .events = POLLIN};
-    int n = error ? 1 : poll(&wait, 1, 3000);
-    ssize_t got = n == 1 ? recv(fd, &byte, 1, 0) : 0;
-    (void)printf("error %d sent %zd received %zd %d\n", error, sent, got, got < 0 ? errno : 0);
+    struct sock_target other = {0};
+    const uint16_t port = ((const struct sockaddr_in *)&target->address)->sin_port;
+    struct sockaddr_in *four = (struct sockaddr_in *)&other.address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&other.address;
+    const bool is_six = strchr(text, ':') != NULL;
+    other.length = is_six ? sizeof *six : sizeof *four;
+    other.address.ss_family = is_six ? AF_INET6 : AF_INET;
+    *(is_six ? &six->sin6_port : &four->sin_port) = port;
+    sock_expect(inet_pton(is_six ? AF_INET6 : AF_INET, text,
+                          is_six ? (void *)&six->sin6_addr : (void *)&four->sin_addr) == 1,
+                "%s", text);
+    sock_expect(connect(fd, (const struct sockaddr *)&other.address, other.length) == 0, "connect to %s", text);
+    int server = sock_accept(listener);
+    text_send(fd, 0, 500, 500, 1);
+    text_receive(server, 0, 500, 500, 1);
+    (void)close(fd);
+    text_expect_end(server);
+    (void)close(server);
 }
 
-/* Connects, sends and receives, blocking; prints how far it came. For peers that misbehave. */
-static void talk(const struct sock_target *target)
+/*
+ * The unspecified address is this host: for a socket that is not bound, and for one that is bound to its own
+ * address.
+ */
+static void unspecified(const struct sock_target *target)
 {
-    int fd = sock_open(target, 0);
-    char byte;
-    (void)signal(SIGPIPE, SIG_IGN);
-    if (connect(fd, (const struct sockaddr *)&target->address, target->length) != 0) {
-        (void)printf("connect %d\n", errno);
-        return;
-    }
-    static unsigned char text[64];
-    text_fill(text, sizeof text, 0, 1);
-    ssize_t sent = write(fd, text, sizeof text);
-    int send_error = sent < 0 ? errno : 0;
-    ssize_t n = read(fd, &byte, 1);
-    (void)printf("write %zd %d read %zd %d\n", sent, send_error, n, n < 0 ? errno : 0);
+    struct sock_target six = {.length = sizeof(struct sockaddr_in6)}, own = *target;
+    struct sockaddr_in6 *loopback = (struct sockaddr_in6 *)&six.address;
+    *loopback = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                      .sin6_port = ((const struct sockaddr_in *)&target->address)->sin_port,
+                                      .sin6_addr = in6addr_loopback};
+    ((struct sockaddr_in *)&own.address)->sin_port = 0;
+    int listener = sock_listen(target), listener_6 = sock_listen(&six);
+    say_to(target, socket(AF_INET, SOCK_STREAM, 0), "0.0.0.0", listener);
+    say_to(target, socket(AF_INET6, SOCK_STREAM, 0), "::", listener_6);
+    say_to(target, socket(AF_INET6, SOCK_STREAM, 0), "::ffff:0.0.0.0", listener);
+    int bound = socket(AF_INET, SOCK_STREAM, 0);
+    sock_expect(bind(bound, (const struct sockaddr *)&own.address, own.length) == 0, "bind");
+    say_to(target, bound, "0.0.0.0", listener);
 }
 
 static const struct scenario scenarios[] = {
-    {"nonblocking", NULL, NULL, nonblocking},
-    {"one_loop", NULL, NULL, one_loop},
-    {"refused", NULL, NULL, refused},
-    {"questions", NULL, NULL, questions},
-    {"fast_open", NULL, NULL, fast_open},
-    {"duplicated", NULL, NULL, duplicated},
-    {"unspecified", NULL, NULL, unspecified},
-    {"wait_for_silence", NULL, NULL, wait_for_silence},
-    {"talk", NULL, NULL, talk},
-    {0},
+    {"nonblocking", NULL, NULL, nonblocking}, {"one_loop", NULL, NULL, one_loop},
+    {"refused", NULL, NULL, refused},         {"questions", NULL, NULL, questions},
+    {"fast_open", NULL, NULL, fast_open},     {"duplicated", NULL, NULL, duplicated},
+    {"unspecified", NULL, NULL, unspecified}, {0},
 };
 
 int main(int argc, char **argv)

@@ -10,17 +10,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-extern char **environ;
-
 static const char *executed_program;
 
 enum { PIECE = 1000, PIECES = 8, NUMBER = 9, UNTRUSTED = 65534 };
-
-static void take_turn(int fd, size_t piece)
-{
-    text_receive(fd, piece * PIECE, PIECE, 300, 1);
-    text_send(fd, piece * PIECE, PIECE, 300, 2);
-}
 
 static void client(int fd)
 {
@@ -73,9 +65,9 @@ static int executed(const char *what, int fd, size_t piece)
         return close(fd);
     }
     if (strcmp(what, "chain") == 0) {
-        take_turn(fd, piece);
+        text_take_turn(fd, PIECE, piece);
         fail_to_execute();
-        take_turn(fd, piece + 1);
+        text_take_turn(fd, PIECE, piece + 1);
         execute("take", fd, piece + 2);
         return 127;
     }
@@ -83,13 +75,13 @@ static int executed(const char *what, int fd, size_t piece)
         sock_expect(sock_reap(fork_and_execute("take", fd, piece)) == 0, "the program's own child");
         piece++;
     }
-    take_turn(fd, piece);
+    text_take_turn(fd, PIECE, piece);
     if (strcmp(what, "hold") == 0)
         for (;;)
             (void)pause();
     if (strcmp(what, "last") == 0)
         for (piece++; piece < PIECES; piece++)
-            take_turn(fd, piece);
+            text_take_turn(fd, PIECE, piece);
     return 0;
 }
 
@@ -97,33 +89,33 @@ static int executed(const char *what, int fd, size_t piece)
 
 static void fork_server(int fd)
 {
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     sock_expect(sock_reap(fork_and_execute("take", fd, 1)) == 0, "the first program");
-    take_turn(fd, 2);
+    text_take_turn(fd, PIECE, 2);
     sock_expect(sock_reap(fork_and_execute("chain", fd, 3)) == 0, "the second program");
-    take_turn(fd, 6);
-    take_turn(fd, 7);
+    text_take_turn(fd, PIECE, 6);
+    text_take_turn(fd, PIECE, 7);
     sock_expect(close(fd) == 0, "close");
 }
 
 /* Programs that execute programs, with the connection at another descriptor number, and at two. */
 static void generations_server(int fd)
 {
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     sock_expect(dup2(fd, NUMBER) == NUMBER && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "dup2");
     sock_expect(sock_reap(fork_and_execute("children", NUMBER, 1)) == 0, "the first program");
-    take_turn(NUMBER, 3);
+    text_take_turn(NUMBER, PIECE, 3);
     sock_expect(sock_reap(fork_and_execute("children", NUMBER, 4)) == 0, "the second program");
-    take_turn(fd, 6);
+    text_take_turn(fd, PIECE, 6);
     sock_expect(close(NUMBER) == 0, "close");
-    take_turn(fd, 7);
+    text_take_turn(fd, PIECE, 7);
     sock_expect(close(fd) == 0, "close");
 }
 
 /* A program that is killed ends nothing for the others. */
 static void killed_server(int fd)
 {
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     pid_t pid = fork_and_execute("hold", fd, 1);
     sock_expect(kill(pid, 0) == 0, "the program");
     while (sock_state_of(pid) != 'S')
@@ -132,7 +124,7 @@ static void killed_server(int fd)
     (void)side_receive();
     sock_expect(kill(pid, SIGKILL) == 0 && sock_reap(pid) == 128 + SIGKILL, "kill");
     for (size_t i = 2; i < PIECES; i++)
-        take_turn(fd, i);
+        text_take_turn(fd, PIECE, i);
     sock_expect(close(fd) == 0, "close");
 }
 
@@ -153,7 +145,7 @@ static void killed_client(int fd)
 /* The program goes on alone, and the stream ends when it ends. */
 static void last_server(int fd)
 {
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     pid_t pid = fork_and_execute("last", fd, 1);
     sock_expect(close(fd) == 0 && sock_reap(pid) == 0, "the program");
 }
@@ -162,7 +154,7 @@ static void last_server(int fd)
 static void unprivileged_server(int fd)
 {
     const char *policy = getenv("PFSWRAP_POLICY");
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     sock_expect(policy == NULL || chmod(policy, 0644) == 0, "chmod"); /* but not the keys */
     pid_t pid = fork();
     if (pid == 0) {
@@ -173,14 +165,14 @@ static void unprivileged_server(int fd)
     }
     sock_expect(sock_reap(pid) == 0, "the program");
     for (size_t i = 4; i < PIECES; i++)
-        take_turn(fd, i);
+        text_take_turn(fd, PIECE, i);
     sock_expect(close(fd) == 0, "close");
 }
 
 /* The program has another policy: it gets nothing, and ends nothing. */
 static void other_policy_server(int fd)
 {
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     pid_t pid = fork();
     if (pid == 0) {
         const char *policy = getenv("SOCK_OTHER_POLICY");
@@ -190,7 +182,7 @@ static void other_policy_server(int fd)
     }
     sock_expect(sock_reap(pid) == 0, "the program");
     for (size_t i = sock_is_sealed() ? 1 : 2; i < PIECES; i++)
-        take_turn(fd, i);
+        text_take_turn(fd, PIECE, i);
     sock_expect(close(fd) == 0, "close");
 }
 
@@ -230,7 +222,7 @@ static void line_client(int fd)
 static void vfork_server(int fd)
 {
     sock_expect(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "FD_CLOEXEC");
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     for (size_t i = 1; i < 7; i += 2) {
         pid_t pid = vfork();
         if (pid == 0) {
@@ -240,9 +232,9 @@ static void vfork_server(int fd)
         }
         sock_expect(pid > 0 && sock_reap(pid) == 0, "the program");
         sock_expect(fcntl(fd, F_GETFD) == FD_CLOEXEC && fcntl(NUMBER, F_GETFD) == -1, "the parent's descriptors");
-        take_turn(fd, i + 1);
+        text_take_turn(fd, PIECE, i + 1);
     }
-    take_turn(fd, 7);
+    text_take_turn(fd, PIECE, 7);
     sock_expect(close(fd) == 0, "close");
 }
 
@@ -262,9 +254,9 @@ static void spawn_server(int fd)
     posix_spawn_file_actions_t actions;
     char *arguments[] = {(char *)"nothing", NULL};
     pid_t pid;
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     spawn(NULL, fd, 1);
-    take_turn(fd, 2);
+    text_take_turn(fd, PIECE, 2);
     sock_expect(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, "FD_CLOEXEC");
     sock_expect(posix_spawn_file_actions_init(&actions) == 0 &&
                     posix_spawn_file_actions_adddup2(&actions, fd, NUMBER + 1) == 0 &&
@@ -272,15 +264,15 @@ static void spawn_server(int fd)
                     posix_spawn_file_actions_addclosefrom_np(&actions, NUMBER + 1) == 0,
                 "the actions");
     spawn(&actions, NUMBER, 3);
-    take_turn(fd, 4);
+    text_take_turn(fd, PIECE, 4);
     sock_expect(posix_spawn(&pid, "/nonexistent", &actions, NULL, arguments, environ) == ENOENT, "posix_spawn");
     sock_expect(posix_spawn_file_actions_destroy(&actions) == 0 && posix_spawn_file_actions_init(&actions) == 0 &&
                     posix_spawn_file_actions_adddup2(&actions, fd, fd) == 0,
                 "the actions");
     spawn(&actions, fd, 5);
-    take_turn(fd, 6);
+    text_take_turn(fd, PIECE, 6);
     sock_expect(posix_spawn_file_actions_destroy(&actions) == 0, "the actions");
-    take_turn(fd, 7);
+    text_take_turn(fd, PIECE, 7);
     sock_expect(fcntl(fd, F_GETFD) == FD_CLOEXEC && close(fd) == 0, "close");
 }
 
@@ -338,9 +330,9 @@ static void receive_and_take(int from)
         if (i == 1)
             copy = receive_descriptor(from, true, MSG_PEEK);
         int fd = receive_descriptor(from, true, 0);
-        take_turn(fd, i == 0 ? 1 : 3);
+        text_take_turn(fd, PIECE, i == 0 ? 1 : 3);
         if (i == 1)
-            take_turn(copy, 4);
+            text_take_turn(copy, PIECE, 4);
         sock_expect(close(fd) == 0 && (i == 0 || close(copy) == 0), "close");
         sock_expect(count_descriptors() == before, "%d descriptors, before %d", count_descriptors(), before);
         sock_expect(write(from, "d", 1) == 1, "write");
@@ -370,17 +362,17 @@ static void message_server(int fd)
     if (geteuid() == 0)
         sock_expect(setgid(UNTRUSTED) == 0 && setuid(UNTRUSTED) == 0, "setuid");
     sock_expect(setrlimit(RLIMIT_NPROC, &none) == 0, "RLIMIT_NPROC");
-    take_turn(fd, 0);
+    text_take_turn(fd, PIECE, 0);
     send_descriptor(ends[0], fd);
     expect_done(ends[0]);
-    take_turn(fd, 2);
+    text_take_turn(fd, PIECE, 2);
     send_descriptor(ends[0], fd);
     expect_done(ends[0]);
-    take_turn(fd, 5);
+    text_take_turn(fd, PIECE, 5);
     send_descriptor(ends[0], fd);
     expect_done(ends[0]);
-    take_turn(fd, 6);
-    take_turn(fd, 7);
+    text_take_turn(fd, PIECE, 6);
+    text_take_turn(fd, PIECE, 7);
     sock_expect(close(fd) == 0 && close(ends[0]) == 0 && sock_reap(pid) == 0, "the receiver");
 }
 

@@ -1,13 +1,14 @@
 // link: -pthread
 /*
  * Descriptor numbers that change hands at a bad moment: libc closes one by itself, another thread gets one whose
- * close() has not returned, a child of fork, vfork or clone has them all; and a connect() that is left half way.
+ * close() has not returned, and a child of fork, vfork or clone has them all.
  */
+#include "../lib/connecting.h"
 #include "../lib/sock.h"
+#include "../lib/threads.h"
 
 #include <limits.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -16,33 +17,18 @@ enum { PIECE = 1000, GIVE_UP_S = 30, FAR_NUMBER = 50 };
 
 static atomic_bool stop;
 
-static void start(pthread_t *thread, void *(*function)(void *), void *argument)
-{
-    sock_expect(pthread_create(thread, NULL, function, argument) == 0, "pthread_create");
-}
-
-static void join(pthread_t thread)
-{
-    sock_expect(pthread_join(thread, NULL) == 0, "pthread_join");
-}
-
 static void start_all(pthread_t *threads, int count, void *(*function)(void *))
 {
     atomic_store(&stop, false);
     for (int i = 0; i < count; i++)
-        start(&threads[i], function, NULL);
+        thread_start(&threads[i], function, NULL);
 }
 
 static void stop_all(const pthread_t *threads, int count)
 {
     atomic_store(&stop, true);
     for (int i = 0; i < count; i++)
-        join(threads[i]);
-}
-
-static int connect_to_target(int fd)
-{
-    return connect(fd, (const struct sockaddr *)&sock_target_global.address, sock_target_global.length);
+        thread_join(threads[i]);
 }
 
 /* --- fclose() of one of two streams: another socket then has its number --- */
@@ -74,125 +60,10 @@ static void closed_stream(const struct sock_target *target)
     sock_expect(reader && writer && fclose(reader) == 0, "fclose of the first stream");
     int other = sock_open(target, 0);
     sock_expect(other == copy, "the new socket has number %d, the closed stream had %d", other, copy);
-    sock_expect(connect_to_target(other) == 0 && connect_to_target(fd) == 0, "connect");
+    sock_expect(connecting_call(other, &sock_target_global) == 0 && connecting_call(fd, &sock_target_global) == 0,
+                "connect");
     write_by_stream(writer);
     sock_expect(close(other) == 0 && sock_reap(pid) == 0, "the other end");
-}
-
-/* --- a connect() that blocks, since nothing accepts, and is left by a jump or by a cancelled thread --- */
-
-static int left_fd;
-static pid_t left_thread;         /* the thread that connects */
-static atomic_bool left_is_begun; /* the thread is about to call it */
-static pthread_t left_handle;
-static sigjmp_buf left_back;
-
-static struct tcp_info tcp_info_of(int fd)
-{
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    sock_expect(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0, "TCP_INFO");
-    return info;
-}
-
-/* A listener whose queue is full: the kernel answers no further connection request (listen(2)). */
-static int listen_full(const struct sock_target *target)
-{
-    int listener = sock_listen(target);
-    sock_expect(listen(listener, 0) == 0, "listen");
-    (void)connect_to_target(sock_open(target, SOCK_NONBLOCK));
-    while (tcp_info_of(listener).tcpi_unacked == 0) /* the length of the queue */
-        (void)poll(NULL, 0, 1);
-    return listener;
-}
-
-static void wait_until_connecting(void)
-{
-    while (!atomic_load(&left_is_begun) || sock_state_of(left_thread) != 'S' ||
-           tcp_info_of(left_fd).tcpi_state != TCP_SYN_SENT)
-        (void)poll(NULL, 0, 1);
-}
-
-static void jump_back(int number)
-{
-    (void)number;
-    siglongjmp(left_back, 1);
-}
-
-static void *interrupt(void *argument)
-{
-    wait_until_connecting();
-    sock_expect(pthread_kill(left_handle, SIGUSR1) == 0, "pthread_kill");
-    return argument;
-}
-
-static void connect_and_jump(void)
-{
-    struct sigaction action = {.sa_handler = jump_back};
-    pthread_t thread;
-    left_thread = (pid_t)syscall(SYS_gettid);
-    left_handle = pthread_self();
-    sock_expect(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
-    start(&thread, interrupt, NULL);
-    if (sigsetjmp(left_back, 1) == 0) {
-        atomic_store(&left_is_begun, true);
-        sock_fail("connect returned %d", connect_to_target(left_fd));
-    }
-    join(thread);
-}
-
-static void *connect_in_thread(void *argument)
-{
-    left_thread = (pid_t)syscall(SYS_gettid);
-    atomic_store(&left_is_begun, true);
-    (void)connect_to_target(left_fd);
-    return argument;
-}
-
-static void connect_and_cancel(void)
-{
-    pthread_t thread;
-    void *result = NULL;
-    start(&thread, connect_in_thread, NULL);
-    wait_until_connecting();
-    sock_expect(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0, "pthread_cancel");
-    sock_expect(result == PTHREAD_CANCELED, "the thread was not cancelled");
-}
-
-/* SIGALRM ends a thread that spins here without end. */
-static void expect_refusal(int fd)
-{
-    unsigned char text[PIECE];
-    int result;
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)alarm(GIVE_UP_S);
-    do
-        result = connect_to_target(fd);
-    while (result < 0 && (errno == EALREADY || errno == EINTR) && poll(NULL, 0, 1) == 0);
-    sock_expect(result < 0 && errno == ECONNREFUSED, "connect returned %d, expected a refusal", result);
-    text_fill(text, PIECE, 0, 1);
-    ssize_t count = write(fd, text, PIECE);
-    sock_expect(count < 0 && errno != EAGAIN && errno != EINTR, "write returned %zd, expected an error", count);
-    (void)alarm(0);
-}
-
-static void leave_connect(const struct sock_target *target, void (*leave)(void))
-{
-    int listener = listen_full(target);
-    left_fd = sock_open(target, 0);
-    leave();
-    sock_expect(close(listener) == 0, "close");
-    expect_refusal(left_fd);
-}
-
-static void jumped(const struct sock_target *target)
-{
-    leave_connect(target, connect_and_jump);
-}
-
-static void cancelled(const struct sock_target *target)
-{
-    leave_connect(target, connect_and_cancel);
 }
 
 /* --- children of vfork() put the connection at their descriptor 1 while threads use plain files --- */
@@ -333,7 +204,7 @@ static void pipe_round(int fd, int round)
     sock_expect(pipe2(ends, O_CLOEXEC) == 0 && pipe2(life, O_CLOEXEC) == 0, "pipe2");
     struct turns turns = {.connection = fd, .pipe = ends[1]};
     atomic_store(&stop, false);
-    start(&thread, take_turns, &turns);
+    thread_start(&thread, take_turns, &turns);
     while (atomic_load(&turns.count) < 1 + round % 5)
         (void)sched_yield();
     pid_t pid = fork_without(&turns, life);
@@ -409,14 +280,14 @@ static void lingering(const struct sock_target *target)
     (void)target;
     connect_elsewhere(ends);
     make_lingering(ends[0]);
-    start(&thread, close_it, &ends[0]);
+    thread_start(&thread, close_it, &ends[0]);
     open_at(ends[0]);
     const double before = now();
     sock_expect(write(ends[0], "x", 1) == 1, "write to the file");
     const double took = now() - before;
     sock_expect(took < LINGER_S / 3.0, "the write took %.1f s, close() lingers for %d s", took, LINGER_S);
     (void)close(ends[1]); /* resets the connection, since it has not read: close() returns */
-    join(thread);
+    thread_join(thread);
 }
 
 /* --- a file's close-on-exec flag, while connections come and go at the numbers around it --- */
@@ -426,7 +297,7 @@ enum { REFUSED_THREADS = 3, FLAG_ROUNDS = 4000, ROUNDS_PER_EXEC = 100 };
 static void *connect_in_vain(void *argument)
 {
     while (!atomic_load(&stop)) {
-        int fd = sock_open(&sock_target_global, 0), result = connect_to_target(fd);
+        int fd = sock_open(&sock_target_global, 0), result = connecting_call(fd, &sock_target_global);
         sock_expect(result < 0 && errno == ECONNREFUSED, "connect returned %d, expected a refusal", result);
         sock_expect(close(fd) == 0, "close");
     }
@@ -475,8 +346,6 @@ static void flagged(const struct sock_target *target)
 
 static const struct scenario scenarios[] = {
     {"closed_stream", NULL, NULL, closed_stream},
-    {"jumped", NULL, NULL, jumped},
-    {"cancelled", NULL, NULL, cancelled},
     {"vforks", receive_server, vforks_client, NULL},
     {"cloned", NULL, NULL, cloned},
     {"pipes", receive_server, pipes_client, NULL},

@@ -1,0 +1,18 @@
+/*
+ * The steps of connect(2), for scenarios that look at what lies between them. For the sock_*.c programs.
+ */
+#ifndef PFSWRAP_TESTS_CONNECTING_H
+#define PFSWRAP_TESTS_CONNECTING_H
+
+#include "sock.h"
+
+/* Calls connect(2) on the socket, and returns what it returns. */
+int connecting_call(int fd, const struct sock_target *target);
+
+/* A new non-blocking socket with close-on-exec that is being connected, or is connected. */
+int connecting_start(const struct sock_target *target);
+
+/* SO_ERROR of the socket. */
+int connecting_error(int fd);
+
+#endif
