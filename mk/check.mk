@@ -46,7 +46,7 @@ MODEL_SRC := $(addprefix shim/base/,filter.c memory.c socket_kind.c) $(addprefix
              $(addprefix shim/sealed/,connect.c control.c destination.c dial.c duplicate.c) \
              $(addprefix shim/socket/,close.c connect.c dup.c fcntl.c unconnected.c)
 MODEL_OBJ := $(patsubst %.c,$(B)/model/%.o,$(MODEL_SRC) tests/unit/connection/test_numbers.c \
-               $(addprefix tests/unit/model/,program.c stubs_base.c stubs_connection.c)) \
+               $(addprefix tests/unit/model/,program.c scenarios.c stubs_base.c stubs_connection.c)) \
              $(addprefix $(B)/model/tests/unit/model/,model.o kernel.o) $(B)/libtest-unit.a
 MODEL_FLAGS = -Itests/unit/model -Itests/unit -U_FORTIFY_SOURCE
 

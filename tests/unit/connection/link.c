@@ -1,4 +1,7 @@
 #include "link.h"
+
+#include <sys/wait.h>
+
 #include "../tcp_pair.h"
 
 /* The shim's background thread is not joined at exit: it has no memory of its own, and the kernel ends it. */
@@ -157,4 +160,38 @@ void link_deliver(const struct link *link, size_t piece)
 {
     while (link_is_readable(link->client_wire) && link_move(link->client_wire, link->server_wire, piece) > 0)
         continue;
+}
+
+void link_expect_exit(pid_t child, int expected)
+{
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), expected);
+}
+
+/* Everything that the client has sent must be `text` at the server. */
+void link_expect(const struct link *link, const char *text)
+{
+    char got[64] = "";
+    size_t done = 0;
+    while (done < strlen(text)) {
+        (void)link_move(link->client_wire, link->server_wire, 65536);
+        ssize_t count = link_receive(link->server, got + done, sizeof got - 1 - done, 0);
+        if (count > 0)
+            done += (size_t)count;
+        else
+            ck_assert_int_eq(errno, EAGAIN);
+    }
+    ck_assert_str_eq(got, text);
+}
+
+uint32_t link_holders(int fd)
+{
+    struct endpoint *endpoint;
+    struct connection *connection;
+    ck_assert_int_eq(endpoint_enter(fd, &endpoint, &connection), ENDPOINT_ENTERED);
+    const uint32_t count = connection->holder_count;
+    endpoint_leave(connection);
+    return count;
 }

@@ -79,4 +79,13 @@ ssize_t link_send(int fd, const void *bytes, size_t size);
 /* Whether the connection's handshake is done. */
 bool link_is_open(int fd);
 
+/* Everything that the client has sent must be `text` at the server. */
+void link_expect(const struct link *link, const char *text);
+
+/* How many processes and handoff sockets have the connection of this descriptor. */
+uint32_t link_holders(int fd);
+
+/* The child ends with this status. */
+void link_expect_exit(pid_t child, int expected);
+
 #endif

@@ -30,30 +30,6 @@ static void teardown(void)
     link_end_policy(directory);
 }
 
-static void expect_exit(pid_t child, int expected)
-{
-    int status;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), expected);
-}
-
-/* Everything that the client has sent must be `text` at the server. */
-static void expect(const struct link *link, const char *text)
-{
-    char got[64] = "";
-    size_t done = 0;
-    while (done < strlen(text)) {
-        (void)link_move(link->client_wire, link->server_wire, 65536);
-        ssize_t count = link_receive(link->server, got + done, sizeof got - 1 - done, 0);
-        if (count > 0)
-            done += (size_t)count;
-        else
-            ck_assert_int_eq(errno, EAGAIN);
-    }
-    ck_assert_str_eq(got, text);
-}
-
 START_TEST(both_processes_use_it_in_turn)
 {
     struct link link = link_open(65536);
@@ -62,9 +38,9 @@ START_TEST(both_processes_use_it_in_turn)
     ck_assert_int_ge(child, 0);
     if (child == 0)
         _exit(link_send(link.client, "b", 1) == 1 ? 0 : 1);
-    expect_exit(child, 0);
+    link_expect_exit(child, 0);
     ck_assert_int_eq(link_send(link.client, "c", 1), 1);
-    expect(&link, "abc");
+    link_expect(&link, "abc");
 }
 END_TEST
 
@@ -86,7 +62,7 @@ START_TEST(a_half_received_frame_survives_the_fork)
         link_await(link.server);
         _exit(link_receive(link.server, text, sizeof text, 0) == 5 && memcmp(text, "hello", 5) == 0 ? 0 : 1);
     }
-    expect_exit(child, 0);
+    link_expect_exit(child, 0);
 }
 END_TEST
 
@@ -116,7 +92,7 @@ START_TEST(a_fork_without_handlers_gets_an_error)
                        link_receive(link.server, &byte, 1, 0) == -1 && errno == ECONNRESET;
         (void)raw_syscall(SYS_exit_group, refused && buffers_are_distinct() ? 0 : 1);
     }
-    expect_exit((pid_t)child, 0);
+    link_expect_exit((pid_t)child, 0);
 }
 END_TEST
 
@@ -159,7 +135,7 @@ START_TEST(the_last_holder_ends_the_stream)
         }
         _exit(shared ? 0 : 1);
     }
-    expect_exit(child, 0);
+    link_expect_exit(child, 0);
     struct endpoint *endpoint;
     struct connection *connection;
     ck_assert_int_eq(endpoint_enter(link.client, &endpoint, &connection), ENDPOINT_ENTERED);
@@ -194,141 +170,6 @@ START_TEST(a_killed_holder_no_longer_counts)
 }
 END_TEST
 
-static uint32_t holders(int fd)
-{
-    struct endpoint *endpoint;
-    struct connection *connection;
-    ck_assert_int_eq(endpoint_enter(fd, &endpoint, &connection), ENDPOINT_ENTERED);
-    const uint32_t count = connection->holder_count;
-    endpoint_leave(connection);
-    return count;
-}
-
-START_TEST(what_an_unseen_child_has_not_it_leaves_alone)
-{
-    struct link link = link_open(65536);
-    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
-    const long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        char byte;
-        const bool refused = link_receive(link.server, &byte, 1, 0) == -1 && errno == ECONNRESET;
-        const bool closed = fd_close(link.server) == 0 && fd_close(link.client) == 0;
-        release_all();
-        (void)raw_syscall(SYS_exit_group, refused && closed && endpoint_count == 0 ? 0 : 1);
-    }
-    expect_exit((pid_t)child, 0);
-    ck_assert_int_eq(link_send(link.client, "b", 1), 1);
-    expect(&link, "ab");
-}
-END_TEST
-
-START_TEST(an_unseen_child_joins_what_is_shared_and_leaves_it)
-{
-    struct link link = link_open(65536);
-    pid_t first = fork();
-    ck_assert_int_ge(first, 0);
-    if (first == 0)
-        _exit(fd_close(link.client) == 0 ? 0 : 1);
-    expect_exit(first, 0);
-    ck_assert_uint_eq(holders(link.client), 1);
-    const long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        const bool sent = link_send(link.client, "a", 1) == 1 && holders(link.client) == 2;
-        (void)raw_syscall(SYS_exit_group, fd_close(link.client) == 0 && sent ? 0 : 1);
-    }
-    expect_exit((pid_t)child, 0);
-    ck_assert_uint_eq(holders(link.client), 1);
-    ck_assert_int_eq(link_send(link.client, "b", 1), 1);
-    expect(&link, "ab");
-}
-END_TEST
-
-START_TEST(an_unseen_child_has_no_part_in_what_its_parent_has_ended)
-{
-    struct link link = link_open(65536);
-    pid_t first = fork();
-    ck_assert_int_ge(first, 0);
-    if (first == 0)
-        _exit(0);
-    expect_exit(first, 0);
-    int end[2];
-    char byte = 0;
-    ck_assert_int_eq(pipe(end), 0);
-    const long child = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        bool is_over = read(end[0], &byte, 1) == 1; /* nothing of the shim's before this */
-        is_over = is_over && link_send(link.client, "b", 1) == -1 && errno == ECONNRESET;
-        (void)raw_syscall(SYS_exit_group, is_over && fd_close(link.client) == 0 ? 0 : 1);
-    }
-    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
-    ck_assert_int_eq(fd_close(link.client), 0);
-    ck_assert_int_eq(write(end[1], "x", 1), 1);
-    expect_exit((pid_t)child, 0);
-    expect(&link, "a");
-}
-END_TEST
-
-START_TEST(a_fork_that_fails_leaves_no_holder_behind)
-{
-    struct link link = link_open(65536);
-    process_begin_fork(PROCESS_FORK_RAW);
-    ck_assert_uint_eq(holders(link.client), 2);
-    process_end_fork(PROCESS_FORK_FAILED);
-    ck_assert_uint_eq(holders(link.client), 1);
-    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
-    expect(&link, "a");
-}
-END_TEST
-
-/* Another library's handler has changed errno, so a fork looks as if it had failed, but there is a child. */
-START_TEST(a_fork_that_is_wrongly_taken_for_a_failure_makes_a_holder)
-{
-    struct link link = link_open(65536);
-    int go[2];
-    char byte = 0;
-    ck_assert_int_eq(pipe(go), 0);
-    process_begin_fork(PROCESS_FORK_RAW);
-    const pid_t child = (pid_t)raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-    if (child == 0) {
-        bool is_right = read(go[0], &byte, 1) == 1; /* the parent has decided */
-        process_end_fork(PROCESS_FORK_CHILD);
-        is_right = is_right && holders(link.client) == 2 && link_send(link.client, "a", 1) == 1;
-        (void)raw_syscall(SYS_exit_group, fd_close(link.client) == 0 && is_right ? 0 : 1);
-    }
-    process_end_fork(PROCESS_FORK_FAILED);
-    ck_assert_uint_eq(holders(link.client), 1);
-    ck_assert_int_eq(write(go[1], "x", 1), 1);
-    expect_exit(child, 0);
-    ck_assert_uint_eq(holders(link.client), 1);
-    ck_assert_int_eq(link_send(link.client, "b", 1), 1);
-    expect(&link, "ab");
-}
-END_TEST
-
-/* In a fork within a fork each of the two children is a holder of its own. */
-START_TEST(forks_within_forks_are_counted_each)
-{
-    struct link link = link_open(65536);
-    process_begin_fork(PROCESS_FORK_RAW);
-    pid_t inner = fork();
-    ck_assert_int_ge(inner, 0);
-    if (inner == 0)
-        _exit(fd_close(link.client) == 0 ? 0 : 1);
-    expect_exit(inner, 0);
-    pid_t outer = _Fork();
-    process_end_fork(process_fork_end_of(outer));
-    if (outer == 0)
-        _exit(fd_close(link.client) == 0 ? 0 : 1);
-    expect_exit(outer, 0);
-    ck_assert_uint_eq(holders(link.client), 1);
-    ck_assert_int_eq(link_send(link.client, "a", 1), 1);
-    expect(&link, "a");
-}
-END_TEST
-
 START_TEST(in_a_child_a_segment_that_no_connection_is_in_is_free)
 {
     struct link link = link_open(65536);
@@ -341,8 +182,8 @@ START_TEST(in_a_child_a_segment_that_no_connection_is_in_is_free)
         bool is_right = used != NULL && used != unused && segment_make(1) == unused;
         _exit(is_right && segment_make(1) != used && link_send(link.client, "a", 1) == 1 ? 0 : 1);
     }
-    expect_exit(child, 0);
-    expect(&link, "a");
+    link_expect_exit(child, 0);
+    link_expect(&link, "a");
 }
 END_TEST
 
@@ -374,7 +215,7 @@ START_TEST(both_processes_leave_a_connection_alone_that_another_one_uses)
     ck_assert_int_eq(send(peer, "answer", 6, 0), 6);
     link_await(used);
     ck_assert_int_eq(write(go[1], "x", 1), 1);
-    expect_exit(child, 0);
+    link_expect_exit(child, 0);
     ck_assert_int_eq(link_send(fd, "x", 1), -1);
     ck_assert_int_eq(errno, ECONNRESET);
     ck_assert_int_eq(fd_close(fd), 0);
@@ -396,7 +237,7 @@ static void fork_inside_a_call(const struct link *link)
         const bool refused = link_send(link->client, "x", 1) == -1 && errno == ECONNRESET;
         _exit(fd_close(link->client) == 0 && fd_close(link->server) == 0 && refused ? 0 : 1);
     }
-    expect_exit(child, 0);
+    link_expect_exit(child, 0);
     endpoint_leave(connection);
 }
 
@@ -405,17 +246,17 @@ START_TEST(a_child_made_inside_a_call_does_not_wait_for_it)
     struct link link = link_open(65536);
     fork_inside_a_call(&link);
     ck_assert_int_eq(link_send(link.client, "a", 1), 1);
-    expect(&link, "a");
+    link_expect(&link, "a");
     pid_t child = fork(); /* it is shared from here on */
     ck_assert_int_ge(child, 0);
     if (child == 0)
         _exit(fd_close(link.client) == 0 && fd_close(link.server) == 0 ? 0 : 1);
-    expect_exit(child, 0);
+    link_expect_exit(child, 0);
     fork_inside_a_call(&link);
-    ck_assert_uint_eq(holders(link.client), 1);
-    ck_assert_uint_eq(holders(link.server), 1);
+    ck_assert_uint_eq(link_holders(link.client), 1);
+    ck_assert_uint_eq(link_holders(link.server), 1);
     ck_assert_int_eq(link_send(link.client, "b", 1), 1);
-    expect(&link, "b");
+    link_expect(&link, "b");
 }
 END_TEST
 
@@ -429,12 +270,6 @@ int main(void)
     tcase_add_test(cases, a_child_killed_in_the_middle_poisons_what_it_held);
     tcase_add_test(cases, the_last_holder_ends_the_stream);
     tcase_add_test(cases, a_killed_holder_no_longer_counts);
-    tcase_add_test(cases, what_an_unseen_child_has_not_it_leaves_alone);
-    tcase_add_test(cases, an_unseen_child_joins_what_is_shared_and_leaves_it);
-    tcase_add_test(cases, an_unseen_child_has_no_part_in_what_its_parent_has_ended);
-    tcase_add_test(cases, a_fork_that_fails_leaves_no_holder_behind);
-    tcase_add_test(cases, a_fork_that_is_wrongly_taken_for_a_failure_makes_a_holder);
-    tcase_add_test(cases, forks_within_forks_are_counted_each);
     tcase_add_test(cases, in_a_child_a_segment_that_no_connection_is_in_is_free);
     tcase_add_test(cases, both_processes_leave_a_connection_alone_that_another_one_uses);
     tcase_add_test(cases, a_child_made_inside_a_call_does_not_wait_for_it);
