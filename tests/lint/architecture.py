@@ -251,6 +251,10 @@ def check_files(root, sources, table):
                 yield f"{name}:{line}: {function} has {length} lines, expected at most {FUNCTION_LINES}"
         if name.endswith(".c") and len(opening_comment(text)) < 3:
             yield f"{name}:1: no comment before the code, expected one that says what the file is for"
+    for path in sorted(path for kind in ("c", "h", "py") for path in (root / "tests").rglob(f"*.{kind}")):
+        name, lines = str(path.relative_to(root)), path.read_text().count("\n")
+        if lines > FILE_LINES and not excepted(name):
+            yield f"{name}: {lines} lines, expected at most {FILE_LINES}"
     for name in sorted(set(table.exceptions) - used):
         yield f"{DOCUMENT}:{table.exceptions[name]}: {name} is within the limit, expected no exception for it"
 

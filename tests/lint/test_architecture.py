@@ -221,6 +221,9 @@ def sizes(tap):
     with tap.case("a file of more than 400 lines is reported, and one with a reason is not"):
         only(tree({"shim/base/more.c": long_file}), "shim/base/more.c: 402 lines, expected at most 400")
         only(tree({"shim/base/more.c": long_file}, more=exceptions + "| `shim/base/more.c` | one table |\n"))
+    with tap.case("a test of more than 400 lines is reported, in C and in Python"):
+        only(tree({"tests/unit/base/test_base.c": long_file}), "tests/unit/base/test_base.c: 402 lines")
+        only(tree({"tests/apps/test_base.py": "\n" * 401, "tests/apps/data.txt": "\n" * 500}), "tests/apps/test_base.py: 401")
     with tap.case("a function of more than 100 lines is reported, and one with a reason is not"):
         only(tree({"shim/base/more.c": long_function}), "shim/base/more.c:3: base_more has 102 lines")
         only(tree({"shim/base/more.c": long_function.replace("    ;\n", "", 2)}))

@@ -20,3 +20,16 @@ int connecting_error(int fd)
     sock_expect(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && size == sizeof error, "SO_ERROR");
     return error;
 }
+
+bool connecting_completes(int fd, const struct sock_target *target)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (connecting_call(fd, target) == 0)
+        return true;
+    if (errno != EINTR || (sock_wait(fd, POLLOUT) & POLLOUT) == 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        return false;
+    errno = error;
+    return error == 0;
+}

@@ -65,7 +65,6 @@ static void print_step(const struct end *from, const char *kind, const char *tex
                        size_t length)
 {
     static bool is_next;
-
     if (is_quiet)
         return;
     is_next = strcmp(kind, "message 1") != 0 || from != &client;
@@ -99,7 +98,6 @@ static void add_psks(struct end *end, size_t from, size_t to)
 static void start(const struct setting *setting)
 {
     uint8_t binding[PFSWRAP_SEAL_BINDING_MAX];
-
     make_end(&client, 0x80, setting, setting->client);
     make_end(&server, 0xC0, setting, setting->server);
     add_psks(&client, 0, setting->psks);
@@ -129,11 +127,9 @@ static int receive(struct end *to, const uint8_t *bytes, size_t length)
 {
     uint8_t copy[ROOM];
     struct pfswrap_seal_opened opened;
-
     memcpy(copy, bytes, length);
     for (size_t at = 0; at < length; at += opened.consumed) {
         const int event = pfswrap_seal_open_in_place(&to->channel, &to->config, copy + at, length - at, &opened);
-
         if (event < 0)
             return event;
         if (event == PFSWRAP_SEAL_MORE)

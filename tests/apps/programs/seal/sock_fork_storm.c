@@ -10,13 +10,13 @@
  * (default: /bin/true), SOCK_FORKERS how many threads fork.
  */
 // link: -pthread
+#include "../lib/children.h"
+#include "../lib/connecting.h"
 #include "../lib/sock.h"
 
 #include <pthread.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 
 enum {
@@ -33,11 +33,9 @@ static struct counts {
     atomic_int begun, answered, served, lost, reported;
     atomic_int forks;
 } * counts;
-
 static int total, forkers_wanted = FORKERS;
 static unsigned first_seed;
-static const char *chosen_fork, *chosen_then; /* NULL: all ways, by chance */
-static const char *chosen_program = "/bin/true";
+static struct children_choice chosen = {.program = "/bin/true"}; /* without `fork`: all ways, by chance */
 static atomic_bool over;
 
 static unsigned next_random(unsigned *state)
@@ -102,11 +100,8 @@ static bool is_text(const unsigned char *bytes, size_t size, unsigned seed)
 static bool ends(int fd)
 {
     char byte;
-    ssize_t n;
-    do
-        n = recv(fd, &byte, 1, 0);
-    while (n < 0 && errno == EINTR);
-    return n == 0;
+    ssize_t last = -1;
+    return receive_all(fd, &byte, 1, &last) == 0 && last == 0;
 }
 
 static void set_timeout(int fd)
@@ -176,7 +171,7 @@ static bool ask(int fd, unsigned *state)
 /* Some sockets survive an exec, in a program that does not know that it has them. */
 static int close_on_exec(int number)
 {
-    return chosen_fork != NULL || number % 4 == 0 ? 0 : SOCK_CLOEXEC;
+    return chosen.fork != NULL || number % 4 == 0 ? 0 : SOCK_CLOEXEC;
 }
 
 static void *accept_and_serve(void *argument)
@@ -206,20 +201,6 @@ static void mask_alarm(int how)
                 "pthread_sigmask");
 }
 
-/* Connects. If a signal interrupts connect(2), the kernel continues with the connection. */
-static bool has_connected(int fd)
-{
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (connect(fd, (const struct sockaddr *)&sock_target_global.address, sock_target_global.length) == 0)
-        return true;
-    if (errno != EINTR || (sock_wait(fd, POLLOUT) & POLLOUT) == 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-        return false;
-    errno = error;
-    return error == 0;
-}
-
 static void *connect_and_ask(void *argument)
 {
     unsigned state = first_seed * 100 + *(unsigned *)argument;
@@ -228,7 +209,7 @@ static void *connect_and_ask(void *argument)
     for (int number; (number = atomic_fetch_add(&counts->begun, 1)) < total;) {
         const int fd = socket(sock_target_global.address.ss_family, SOCK_STREAM | close_on_exec(number), 0);
         set_timeout(fd);
-        if (!has_connected(fd)) {
+        if (!connecting_completes(fd, &sock_target_global)) {
             lost("connect");
             atomic_fetch_add(&counts->served, 1); /* nobody will accept it */
         } else if (ask(fd, &state)) {
@@ -241,136 +222,17 @@ static void *connect_and_ask(void *argument)
 
 /* --- children --- */
 
-static void close_what_is_inherited(void)
-{
-    struct timespec moment = {.tv_nsec = 500000};
-    for (int fd = 3; fd < 64; fd++) {
-        (void)close(fd);
-        if (fd == 10)
-            (void)nanosleep(&moment, NULL);
-    }
-}
-
-/* What a child does: nothing that the parent's connections may notice. */
-static _Noreturn void be_child(unsigned way)
-{
-    static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
-    switch (way % 16) {
-    case 0:
-    case 1:
-        close_what_is_inherited();
-        break;
-    case 2:
-        (void)close_range(3, ~0U, 0);
-        break;
-    case 3:
-        (void)execv("/bin/true", argv);
-        _exit(127);
-    case 4:
-    case 5:
-        (void)poll(NULL, 0, 3); /* holds them a moment */
-        break;
-    case 6:
-        (void)syscall(SYS_exit_group, 0);
-        break;
-    default:
-        break;
-    }
-    _exit(0);
-}
-
-static pid_t make_child(unsigned way)
-{
-    static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
-    pid_t pid;
-    switch (way % 8) {
-    case 0:
-        return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-    case 1:
-        return _Fork();
-    case 3:
-        if (way % 32 != 3)
-            return fork();
-        sock_expect(posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ) == 0, "posix_spawn");
-        return pid;
-    case 2:
-        if (way % 32 != 2)
-            return fork();
-        pid = vfork();
-        if (pid == 0) {
-            (void)execv("/bin/true", argv);
-            _exit(127);
-        }
-        return pid;
-    default:
-        return fork();
-    }
-}
-
-/* --- one way to make children --- */
-
-static bool is_chosen(const char *chosen, const char *name)
-{
-    return strcmp(chosen, name) == 0;
-}
-
-/* In a child of vfork(), too. */
-static _Noreturn void be_chosen_child(void)
-{
-    static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
-    if (is_chosen(chosen_then, "close"))
-        (void)close_range(3, ~0U, 0);
-    if (is_chosen(chosen_then, "exec"))
-        (void)execv(chosen_program, argv);
-    _exit(0);
-}
-
-/* posix_spawn() always executes. Where the child is to exit at once, there is no such program. */
-static pid_t spawn_chosen_child(void)
-{
-    static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
-    const bool exits = is_chosen(chosen_then, "exit");
-    posix_spawn_file_actions_t actions;
-    pid_t pid = 0;
-    sock_expect(posix_spawn_file_actions_init(&actions) == 0, "posix_spawn_file_actions_init");
-    if (is_chosen(chosen_then, "close"))
-        sock_expect(posix_spawn_file_actions_addclosefrom_np(&actions, 3) == 0, "addclosefrom");
-    const int error = posix_spawn(&pid, exits ? "/no/such/program" : chosen_program, &actions, NULL, argv, environ);
-    sock_expect(error == (exits ? ENOENT : 0), "posix_spawn returned %d", error);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return error == 0 ? pid : 0;
-}
-
-static void make_chosen_child(void)
-{
-    pid_t pid;
-    if (is_chosen(chosen_fork, "spawn"))
-        pid = spawn_chosen_child();
-    else if (is_chosen(chosen_fork, "vfork") ? (pid = vfork()) == 0
-             : is_chosen(chosen_fork, "clone")
-                 ? (pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL)) == 0
-                 : (pid = fork()) == 0)
-        be_chosen_child();
-    sock_expect(pid >= 0 && (pid == 0 || sock_reap(pid) == 0), "a child of %s and %s", chosen_fork, chosen_then);
-    atomic_fetch_add(&counts->forks, 1);
-    (void)poll(NULL, 0, 5);
-}
-
 static void *fork_children(void *argument)
 {
     unsigned state = first_seed * 77 + *(unsigned *)argument;
     while (!atomic_load(&over)) {
-        if (chosen_fork != NULL) {
-            make_chosen_child();
-            continue;
+        if (chosen.fork != NULL) {
+            children_make_chosen(&chosen);
+            (void)poll(NULL, 0, 5);
+        } else {
+            const unsigned way = next_random(&state), then = next_random(&state);
+            children_make(way, then);
         }
-        const unsigned way = next_random(&state), then = next_random(&state);
-        const pid_t pid = make_child(way);
-        sock_expect(pid >= 0, "fork");
-        if (pid == 0)
-            be_child(then);
-        const int status = sock_reap(pid);
-        sock_expect(status == 0, "a child (ways %u and %u) ended with %d", way % 8, then % 16, status);
         atomic_fetch_add(&counts->forks, 1);
     }
     return NULL;
@@ -444,14 +306,14 @@ static void prepare(void)
 {
     total = getenv("SOCK_CONNECTIONS") ? (int)strtol(getenv("SOCK_CONNECTIONS"), NULL, 10) : 1000;
     first_seed = getenv("SOCK_SEED") ? (unsigned)strtoul(getenv("SOCK_SEED"), NULL, 10) : 1;
-    chosen_fork = getenv("SOCK_FORK");
-    chosen_then = getenv("SOCK_THEN");
+    chosen.fork = getenv("SOCK_FORK");
+    chosen.then = getenv("SOCK_THEN");
     if (getenv("SOCK_PROGRAM") != NULL)
-        chosen_program = getenv("SOCK_PROGRAM");
+        chosen.program = getenv("SOCK_PROGRAM");
     if (getenv("SOCK_FORKERS") != NULL)
         forkers_wanted = (int)strtol(getenv("SOCK_FORKERS"), NULL, 10);
     sock_expect(forkers_wanted > 0 && forkers_wanted <= FORKERS_MAX, "SOCK_FORKERS from 1 to %d", FORKERS_MAX);
-    sock_expect((chosen_fork == NULL) == (chosen_then == NULL), "both SOCK_FORK and SOCK_THEN, or neither");
+    sock_expect((chosen.fork == NULL) == (chosen.then == NULL), "both SOCK_FORK and SOCK_THEN, or neither");
     counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     sock_expect(counts != MAP_FAILED, "mmap");
 }

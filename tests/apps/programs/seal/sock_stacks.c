@@ -1,8 +1,8 @@
 /*
- * Calls on small stacks: each call is made on a stack of 8 KiB with a page below it that cannot be used, as
- * coroutines make them. The stack is filled with a pattern before, so that the deepest use is known; with
- * SOCK_STACKS=show the program prints it for each call.
+ * Calls on small stacks: each call is made on a stack of 8 KiB (small_stack.h). With SOCK_STACKS=show the program
+ * prints how much of it each call has used.
  */
+#include "../lib/small_stack.h"
 #include "../lib/sock.h"
 
 #include <spawn.h>
@@ -14,61 +14,21 @@
 #include <sys/uio.h>
 #include <ucontext.h>
 
-enum { STACK_BYTES = 8192, PATTERN = 0xA5, TEXT_BYTES = 400, LARGE_BYTES = 40000 };
+enum { TEXT_BYTES = 400, LARGE_BYTES = 40000 };
 
-/* What the calls work on, and what they return. */
+/* What the calls work on. */
 static struct {
     const struct sock_target *target;
     int listener, fd, other; /* `other`: an epoll instance, a duplicate or a file */
     char *bytes;
     size_t size;
-    ssize_t result;
-    int error;
 } call;
 
-static ucontext_t outside, inside;
-static unsigned char *stack;
-
-static void stack_make(void)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    unsigned char *memory =
-        mmap(NULL, page + STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    sock_expect(memory != MAP_FAILED && mprotect(memory, page, PROT_NONE) == 0, "a stack");
-    stack = memory + page;
-}
-
-/* Makes a call on the small stack. Returns its result, with its errno. */
-static ssize_t on_stack(const char *name, void (*body)(void))
-{
-    memset(stack, PATTERN, STACK_BYTES);
-    sock_expect(getcontext(&inside) == 0, "getcontext");
-    inside.uc_stack.ss_sp = stack;
-    inside.uc_stack.ss_size = STACK_BYTES;
-    inside.uc_link = &outside;
-    makecontext(&inside, body, 0);
-    sock_expect(swapcontext(&outside, &inside) == 0, "swapcontext");
-    size_t unused = 0;
-    while (unused < STACK_BYTES && stack[unused] == PATTERN)
-        unused++;
-    const char *show = getenv("SOCK_STACKS");
-    if (show != NULL && strcmp(show, "show") == 0)
-        fprintf(stderr, "%5zu %s\n", STACK_BYTES - unused, name);
-    errno = call.error;
-    return call.result;
-}
-
-static void returned(ssize_t result)
-{
-    call.error = errno;
-    call.result = result;
-}
-
-#define ON_STACK(name) on_stack(#name, do_##name)
+#define ON_STACK(name) small_stack_call(#name, do_##name)
 #define CALL(name, ...)                                                                                            \
     static void do_##name(void)                                                                                    \
     {                                                                                                              \
-        returned(__VA_ARGS__);                                                                                     \
+        small_stack_returned(__VA_ARGS__);                                                                         \
     }
 
 static struct iovec vector;
@@ -132,14 +92,14 @@ CALL(shut, shutdown(call.fd, SHUT_WR))
 static void do_poll(void)
 {
     struct pollfd poll_of = {.fd = call.fd, .events = POLLIN};
-    returned(poll(&poll_of, 1, SOCK_DEADLINE_MS));
+    small_stack_returned(poll(&poll_of, 1, SOCK_DEADLINE_MS));
 }
 
 static void do_ppoll(void)
 {
     struct pollfd poll_of = {.fd = call.fd, .events = POLLIN};
     const struct timespec deadline = {.tv_sec = SOCK_DEADLINE_MS / 1000};
-    returned(ppoll(&poll_of, 1, &deadline, NULL));
+    small_stack_returned(ppoll(&poll_of, 1, &deadline, NULL));
 }
 
 static void do_select(void)
@@ -148,7 +108,7 @@ static void do_select(void)
     fd_set set;
     FD_ZERO(&set);
     FD_SET(call.fd, &set);
-    returned(select(call.fd + 1, &set, NULL, NULL, &deadline));
+    small_stack_returned(select(call.fd + 1, &set, NULL, NULL, &deadline));
 }
 
 static void do_pselect(void)
@@ -157,7 +117,7 @@ static void do_pselect(void)
     fd_set set;
     FD_ZERO(&set);
     FD_SET(call.fd, &set);
-    returned(pselect(call.fd + 1, &set, NULL, NULL, &deadline, NULL));
+    small_stack_returned(pselect(call.fd + 1, &set, NULL, NULL, &deadline, NULL));
 }
 
 static void do_epoll_wait(void)
@@ -167,7 +127,7 @@ static void do_epoll_wait(void)
     int ready = epoll_ctl(epoll, EPOLL_CTL_ADD, call.fd, &event);
     ready = ready == 0 ? epoll_wait(epoll, &event, 1, SOCK_DEADLINE_MS) : ready;
     (void)close(epoll);
-    returned(ready);
+    small_stack_returned(ready);
 }
 
 static void do_epoll_pwait2(void)
@@ -178,7 +138,7 @@ static void do_epoll_pwait2(void)
     int ready = epoll_ctl(epoll, EPOLL_CTL_ADD, call.fd, &event);
     ready = ready == 0 ? epoll_pwait2(epoll, &event, 1, &deadline, NULL) : ready;
     (void)close(epoll);
-    returned(ready);
+    small_stack_returned(ready);
 }
 
 static void do_options(void)
@@ -186,11 +146,11 @@ static void do_options(void)
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
     int value = 1;
-    returned(setsockopt(call.fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) != 0 ||
-             getsockname(call.fd, (struct sockaddr *)&address, &length) != 0 ||
-             getpeername(call.fd, (struct sockaddr *)&address, &length) != 0 ||
-             ioctl(call.fd, FIONREAD, &value) != 0 || (length = sizeof value) == 0 ||
-             getsockopt(call.fd, SOL_SOCKET, SO_ERROR, &value, &length) != 0);
+    small_stack_returned(setsockopt(call.fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) != 0 ||
+                         getsockname(call.fd, (struct sockaddr *)&address, &length) != 0 ||
+                         getpeername(call.fd, (struct sockaddr *)&address, &length) != 0 ||
+                         ioctl(call.fd, FIONREAD, &value) != 0 || (length = sizeof value) == 0 ||
+                         getsockopt(call.fd, SOL_SOCKET, SO_ERROR, &value, &length) != 0);
 }
 
 struct way {
@@ -222,7 +182,7 @@ static void send_in(size_t way, size_t size)
         sock_expect(call.bytes != NULL && call.other >= 0 &&
                         write(call.other, call.bytes, call.size) == (ssize_t)call.size,
                     "a file");
-        const ssize_t sent = on_stack(sends[way].name, sends[way].body);
+        const ssize_t sent = small_stack_call(sends[way].name, sends[way].body);
         sock_expect(sent > 0, "%s: %zd", sends[way].name, sent);
         done += (size_t)sent;
         (void)close(call.other);
@@ -236,13 +196,13 @@ static void receive_in(size_t way, size_t size)
     const bool peeks = receives[way].body == do_peek;
     if (way % 2 == 0) {
         const struct way *wait = &waits[way / 2 % WAITS];
-        const ssize_t ready = on_stack(wait->name, wait->body);
+        const ssize_t ready = small_stack_call(wait->name, wait->body);
         sock_expect(ready == (wait->body != do_options), "%s: %zd", wait->name, ready);
     }
     for (size_t done = 0; done < size;) {
         call.bytes = all + done;
         call.size = size - done;
-        const ssize_t got = on_stack(receives[way].name, receives[way].body);
+        const ssize_t got = small_stack_call(receives[way].name, receives[way].body);
         sock_expect(got > 0, "%s: %zd", receives[way].name, got);
         text_check(call.bytes, (size_t)got, done, 1);
         if (peeks)
@@ -290,7 +250,7 @@ static void connect_to(const struct sock_target *target)
 /* A connection whose two ends make every call on small stacks, the handshake included. */
 static void calls(const struct sock_target *target)
 {
-    stack_make();
+    small_stack_make();
     call.listener = sock_listen(target);
     const pid_t client = sock_fork();
     if (client == 0) {
@@ -313,7 +273,7 @@ static void do_fork(void)
     const pid_t child = fork();
     if (child == 0)
         _exit(call.fd >= 0 && write(call.fd, "PFSMARK:", 8) == 8 ? 0 : 1);
-    returned(child);
+    small_stack_returned(child);
 }
 
 static void do_fork_raw(void)
@@ -321,7 +281,7 @@ static void do_fork_raw(void)
     const pid_t child = _Fork();
     if (child == 0)
         _exit(call.fd >= 0 && write(call.fd, "PFSMARK:", 8) == 8 ? 0 : 1);
-    returned(child);
+    small_stack_returned(child);
 }
 
 static void do_execve(void)
@@ -332,7 +292,7 @@ static void do_execve(void)
         (void)execve("/bin/true", arguments, environ);
         _exit(127);
     }
-    returned(child);
+    small_stack_returned(child);
 }
 
 static void do_execlp(void)
@@ -342,7 +302,7 @@ static void do_execlp(void)
         (void)execlp("true", "true", "an argument", (char *)NULL);
         _exit(127);
     }
-    returned(child);
+    small_stack_returned(child);
 }
 
 static void do_posix_spawn(void)
@@ -350,31 +310,31 @@ static void do_posix_spawn(void)
     char *const arguments[] = {(char *)(uintptr_t) "true", NULL};
     pid_t child = -1;
     errno = posix_spawnp(&child, "true", NULL, NULL, arguments, environ);
-    returned(child);
+    small_stack_returned(child);
 }
 
 static void do_system(void)
 {
-    returned(system("exit 3") == 3 << 8 ? 0 : -1);
+    small_stack_returned(system("exit 3") == 3 << 8 ? 0 : -1);
 }
 
 static void do_popen(void)
 {
     FILE *stream = popen("exit 0", "r");
-    returned(stream != NULL ? pclose(stream) : -1);
+    small_stack_returned(stream != NULL ? pclose(stream) : -1);
 }
 
 static void expect_child(const char *name, void (*body)(void))
 {
-    const pid_t child = (pid_t)on_stack(name, body);
+    const pid_t child = (pid_t)small_stack_call(name, body);
     sock_expect(child > 0 && sock_reap(child) == 0, "%s", name);
 }
 
 /* Forks, execs and spawns on small stacks while a connection is open. */
 static void processes(const struct sock_target *target)
 {
-    stack_make();
-    const int listener = sock_listen(target);
+    small_stack_make();
+    call.listener = sock_listen(target);
     const pid_t client = sock_fork();
     if (client == 0) {
         const int fd = sock_connect(target);
@@ -389,7 +349,6 @@ static void processes(const struct sock_target *target)
         sock_greet(fd);
         _exit(0);
     }
-    call.listener = listener;
     sock_expect(ON_STACK(accept) >= 0, "accept");
     sock_greet(call.fd);
     expect_child("fork", do_fork);
@@ -402,7 +361,7 @@ static void processes(const struct sock_target *target)
     sock_greet(call.fd);
     sock_expect(sock_reap(client) == 0, "the client");
     (void)close(call.fd);
-    (void)close(listener);
+    (void)close(call.listener);
 }
 
 /* --- refusals --- */
@@ -414,7 +373,7 @@ static void processes(const struct sock_target *target)
 static void refused(const struct sock_target *target)
 {
     char text[TEXT_BYTES];
-    stack_make();
+    small_stack_make();
     call.target = target;
     call.fd = sock_open(target, 0);
     call.bytes = text;
