@@ -19,7 +19,7 @@
 void agent_set_timeout(int fd, unsigned milliseconds)
 {
     enum { MS_PER_SECOND = 1000, US_PER_MS = 1000 };
-    const struct timeval limit = {.tv_sec = milliseconds / MS_PER_SECOND,
+    const struct timeval limit = {.tv_sec = (time_t)(milliseconds / MS_PER_SECOND),
                                   .tv_usec = (suseconds_t)(milliseconds % MS_PER_SECOND) * US_PER_MS};
     (void)raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     (void)raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
