@@ -79,6 +79,19 @@ enum pfswrap_seal_post_quantum {
 };
 
 /*
+ * Padding hides the sizes of what a side writes: each frame is made longer before it is sealed. Each side decides
+ * for what it sends. A side that pads refuses a peer with PADDING_OFF. `padding` of the settings is one of these,
+ * or a power of 2 from PADDING_BLOCK_MIN to PADDING_BLOCK_MAX: the plaintext of a frame is a multiple of it.
+ */
+enum {
+    PFSWRAP_SEAL_PADDING_OFF = 0,
+    PFSWRAP_SEAL_PADDING_ALLOW = 1, /* the peer may pad, or not; this side does not */
+    PFSWRAP_SEAL_PADDING_PADME = 2, /* at most 12 % more, which leaves few different sizes (docs/WIRE.md, 2.12) */
+    PFSWRAP_SEAL_PADDING_BLOCK_MIN = 16,
+    PFSWRAP_SEAL_PADDING_BLOCK_MAX = 16384,
+};
+
+/*
  * Settings that channels share. They must not change while a channel uses them. Calls that may need them have them
  * as an argument, because a channel contains no pointers. Zero is the default of every member except `keyring`.
  */
@@ -100,6 +113,7 @@ struct pfswrap_seal_config {
     uint32_t rehandshake_seconds;
     uint64_t rehandshake_bytes;
     enum pfswrap_seal_post_quantum post_quantum;
+    uint32_t padding;
 };
 
 /* The pattern's name in Noise's terms, such as "IKpsk2" or "IKhfs", as a constant string; "unknown" for others. */
@@ -158,6 +172,8 @@ enum pfswrap_seal_error {
     PFSWRAP_SEAL_E_HYBRID_REQUIRED = -50,   /* a pattern without ML-KEM, and post_quantum requires it */
     PFSWRAP_SEAL_E_HYBRID_UNEXPECTED = -51, /* a hybrid pattern, and post_quantum is off */
     PFSWRAP_SEAL_E_KEM_KEY = -52,           /* the client's ML-KEM key is not valid */
+    PFSWRAP_SEAL_E_PADDING_REFUSED = -53,   /* this side pads, and the peer does not read padded frames */
+    PFSWRAP_SEAL_E_PADDING = -54,           /* a frame that is not padded as the peer has announced */
 };
 
 /* The error in a few words, for a log, as a constant string; "no error" for 0. Never NULL. */
@@ -211,7 +227,8 @@ int pfswrap_seal_take(struct pfswrap_seal *channel, const struct pfswrap_seal_co
 /*
  * Seals up to `length` bytes (at least 1) of `data` as one frame in out[0..size) and returns the frame's length.
  * *accepted is the number of bytes in the frame: as many as a chunk, transport_max and `size` allow, so `size`
- * should be at least PFSWRAP_SEAL_BEGIN_OVERHEAD larger than `length`. `data` and `out` must not overlap. sent()
+ * should be at least PFSWRAP_SEAL_BEGIN_OVERHEAD larger than `length`; with padding, than PFSWRAP_SEAL_CHUNK_MAX,
+ * since a frame is not padded beyond `size`. `data` and `out` must not overlap. sent()
  * completes the frame; no other frame may be begun before. Errors: E_ARGUMENT, E_NOT_READY, E_TAKE_FIRST, E_UNSENT,
  * E_CLOSED; E_POISONED if sent() was not called for an earlier frame; E_OVERDUE, or E_PEER_EXPIRED if the peer's
  * key expired more than an hour ago.
@@ -255,7 +272,8 @@ struct pfswrap_seal_opened {
  * plaintext directly to out[0..size), which must not overlap `in`; only authentic bytes are left there.
  *
  * A caller with a buffer of N bytes that keeps at most N + PFSWRAP_SEAL_OVERHEAD bytes of frames gets ROOM only for
- * a frame with more than N bytes of plaintext. The zero byte behind a frame is consumed if it is in `in`. It need
+ * a frame with more than N bytes of plaintext, its padding included. Behind the data of a padded frame, up to the
+ * end of its plaintext, `out` is changed. The zero byte behind a frame is consumed if it is in `in`. It need
  * not be there: it may stay in the kernel as a sign that plaintext is waiting, and is then checked first in the
  * next call.
  *
@@ -323,6 +341,8 @@ struct pfswrap_seal_info {
     uint32_t rekey;                                  /* chunks between rekeys */
     uint32_t rehandshakes;                           /* completed so far */
     uint8_t handshake_hash[PFSWRAP_SEAL_HASH_BYTES]; /* identifies the connection (Noise, section 11.2) */
+    uint32_t padding;                                /* of this side: as in the settings */
+    bool peer_pads;                                  /* all data of the peer is in padded frames */
 };
 
 /* Fills *info. Returns 0, or E_ARGUMENT, E_NOT_READY or E_CHANNEL. */

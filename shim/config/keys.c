@@ -160,6 +160,7 @@ static void configure(struct keys *keys, size_t index)
         .anonymous = is_anonymous(rule, keys->keyring),
         .rekey = keys->policy->seal.rekey,
         .post_quantum = (enum pfswrap_seal_post_quantum)rule->post_quantum,
+        .padding = rule->padding,
         .transport_max = rule->layer == POLICY_LAYER_TLS ? PFSWRAP_SEAL_TLS_RECORD : 0,
     };
 }

@@ -236,6 +236,13 @@ static inline bool connection_holds_fin(const struct connection *connection)
     return connection->read_shut || (connection->end_shown && channel_trailer_due(&connection->channel));
 }
 
+/* Bytes that fit in the pre-handshake buffer. All of them together must fit in the frames of one batch. */
+static inline uint32_t handshake_buffer_bytes(const struct connection *connection)
+{
+    const uint32_t trailers = channel_pads(&connection->channel) ? CONNECTION_BATCH * CHANNEL_PADDING_TRAILER : 0;
+    return CONNECTION_PREHANDSHAKE_MAX - trailers;
+}
+
 /*
  * Whether the pre-handshake buffer would take bytes now. On an accepted connection it does so from the beginning,
  * as the kernel's buffer would. On a connecting one it begins at buffer_at_ms: a program concludes from a writable
@@ -243,7 +250,7 @@ static inline bool connection_holds_fin(const struct connection *connection)
  */
 static inline bool handshake_buffers_sends(const struct connection *connection)
 {
-    return connection->buffering && span_length(connection->prehandshake) < CONNECTION_PREHANDSHAKE_MAX;
+    return connection->buffering && span_length(connection->prehandshake) < handshake_buffer_bytes(connection);
 }
 
 /* connect(2) has returned 0: begins the seal's handshake, if the kernel still knows the peer. */

@@ -12,9 +12,8 @@
 #include "seal/channel.h"
 
 enum {
-    PREFIX = 3,    /* bytes before a frame's ciphertext (docs/WIRE.md, 2.5) */
-    PEEK = 256,    /* bytes that are read with MSG_PEEK: enough for small frames */
-    TYPE_DATA = 0, /* a frame's first byte */
+    PREFIX = 3, /* bytes before a frame's ciphertext (docs/WIRE.md, 2.5) */
+    PEEK = 256, /* bytes that are read with MSG_PEEK: enough for small frames */
 };
 
 /*
@@ -31,7 +30,7 @@ static bool next_is_whole(const struct connection *connection, int fd, bool *dat
     if (count < (long)body)
         return false;
     const size_t length = (size_t)ahead[begin + 1] << 8 | ahead[begin + 2], end = body + length;
-    *data = ahead[begin] == TYPE_DATA && length > PFSWRAP_SEAL_OVERHEAD - PREFIX - 1;
+    *data = frame_type_has_data(ahead[begin]) && length > PFSWRAP_SEAL_OVERHEAD - PREFIX - 1;
     *bytes = end + 1;
     return (size_t)count >= end || (count == PEEK && (size_t)transport_readable(fd) >= end);
 }

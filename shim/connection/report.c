@@ -8,6 +8,7 @@
 #include "audit/builder.h"
 #include "connection/connection.h"
 #include "connection/report_counted.h"
+#include "seal/padding.h"
 
 const char connection_left_reason[] = "the program that is executed does not get it: another process has it, too";
 
@@ -56,6 +57,7 @@ void connection_report_opened(const struct connection *connection)
     if (channel_describe(&connection->channel, &info) == 0) {
         add_peer(&line, &info);
         audit_add(&line.event, AUDIT_N("rekey", info.rekey));
+        audit_add(&line.event, AUDIT_S("padding", padding_direction(&info)));
     }
     audit_write(&line.event, "opened");
 }

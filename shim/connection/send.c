@@ -239,7 +239,7 @@ static int fill_prehandshake(struct connection *connection, struct iov_iter *fro
         return -ENOBUFS;
     if (span_length(connection->prehandshake) == 0)
         connection->prehandshake = (struct span){CONNECTION_CONTROL_MAX, CONNECTION_CONTROL_MAX};
-    size_t room = CONNECTION_PREHANDSHAKE_MAX - span_length(connection->prehandshake);
+    size_t room = handshake_buffer_bytes(connection) - span_length(connection->prehandshake);
     connection->prehandshake.end += (uint32_t)iov_iter_copy_from(from, tx + connection->prehandshake.end, room);
     connection->prehandshake_full = from->left > 0;
     return from->left > 0 ? -EAGAIN : 0;

@@ -96,6 +96,7 @@ extern const char *const policy_words_plaintext[];
 extern const char *const policy_words_finding[];
 extern const char *const policy_words_seal[];
 extern const char *const policy_words_post_quantum[];
+extern const char *const policy_words_padding[];
 extern const char *const policy_words_layer[];
 extern const char *const policy_words_direction[];
 extern const char *const policy_words_reload[];

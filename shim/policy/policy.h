@@ -136,6 +136,7 @@ struct policy_rule {
     enum policy_seal seal;
     enum policy_layer layer;
     enum policy_post_quantum post_quantum;
+    uint32_t padding;                             /* as in struct pfswrap_seal_config (pfswrap/seal.h) */
     bool clients_any;                             /* "clients = any" */
     char peers[POLICY_LIST_MAX][POLICY_NAME_MAX]; /* the names in `clients` or `peer`; without any, all peers */
     unsigned peer_lines[POLICY_LIST_MAX];         /* line numbers in the file */

@@ -5,6 +5,8 @@
 #include "policy/parser.h"
 #include "policy/registry.h"
 
+#include <pfswrap/seal.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -198,6 +200,14 @@ static void print_peers(struct printer *out, const struct policy_rule *rule)
     }
 }
 
+static void print_padding(struct printer *out, uint32_t padding)
+{
+    if (padding >= PFSWRAP_SEAL_PADDING_BLOCK_MIN)
+        print(out, "padding = block:%u\n", padding);
+    else
+        print(out, "padding = %s\n", policy_words_padding[padding]);
+}
+
 static void print_rule(struct printer *out, const struct policy *policy, const struct policy_rule *rule)
 {
     print(out, "\n[%s %s]\naddress = ", policy_words_direction[rule->direction], rule->name);
@@ -206,9 +216,11 @@ static void print_rule(struct printer *out, const struct policy *policy, const s
         print_address(out, &policy->addresses[rule->address_first + i]);
     }
     print(out, "\nseal = %s\n", policy_words_seal[rule->seal]);
-    if (rule->seal != POLICY_SEAL_OFF)
+    if (rule->seal != POLICY_SEAL_OFF) {
         print(out, "layer = %s\npost-quantum = %s\n", policy_words_layer[rule->layer],
               policy_words_post_quantum[rule->post_quantum]);
+        print_padding(out, rule->padding);
+    }
     print_peers(out, rule);
     if (rule->service[0] != '\0')
         print(out, "service = %s\n", rule->service);

@@ -4,6 +4,8 @@
  */
 #include "policy/parser.h"
 
+#include <pfswrap/seal.h>
+
 #include <string.h>
 
 int policy_begin_rule(struct policy_parser *parser, enum policy_direction direction, const char *name)
@@ -93,6 +95,26 @@ static int set_post_quantum(struct policy_parser *parser, const char *value)
     return 0;
 }
 
+/* off, allow, padme or block:BYTES. */
+static int set_padding(struct policy_parser *parser, const char *value)
+{
+    static const char block[] = "block:";
+    if (strncmp(value, block, sizeof block - 1) == 0) {
+        uint32_t *const bytes = &parser->rule->padding;
+        if (policy_value_number(parser, value + sizeof block - 1, PFSWRAP_SEAL_PADDING_BLOCK_MIN,
+                                PFSWRAP_SEAL_PADDING_BLOCK_MAX, bytes) < 0)
+            return -1;
+        return (*bytes & (*bytes - 1)) == 0
+                   ? 0
+                   : policy_fail(parser, "padding = %.80s, expected a power of 2, such as block:512", value);
+    }
+    const int choice = policy_value_choose(parser, value, policy_words_padding);
+    if (choice < 0)
+        return -1;
+    parser->rule->padding = (uint32_t)choice;
+    return 0;
+}
+
 static int add_peer(struct policy_parser *parser, const char *name)
 {
     struct policy_rule *rule = parser->rule;
@@ -179,7 +201,7 @@ static int check_post_quantum(struct policy_parser *parser)
 
 int policy_end_rule(struct policy_parser *parser)
 {
-    static const char *const sealing[] = {"layer", "clients", "peer", "service", "post-quantum"};
+    static const char *const sealing[] = {"layer", "clients", "peer", "service", "post-quantum", "padding"};
     const struct policy_rule *rule = parser->rule;
     if (rule->address_count == 0)
         return policy_fail_at(parser, rule->line, "[%s %s] has no address, expected address = ADDRESS:PORT",
@@ -198,15 +220,13 @@ int policy_end_rule(struct policy_parser *parser)
 }
 
 const struct policy_key policy_keys_listen[] = {
-    {"address", false, set_address},     {"seal", false, set_seal},
-    {"layer", false, set_layer},         {"clients", false, set_clients},
-    {"service", false, set_service},     {"post-quantum", false, set_post_quantum},
-    {"plaintext", false, set_plaintext}, {NULL, false, NULL},
+    {"address", false, set_address}, {"seal", false, set_seal},           {"layer", false, set_layer},
+    {"clients", false, set_clients}, {"service", false, set_service},     {"post-quantum", false, set_post_quantum},
+    {"padding", false, set_padding}, {"plaintext", false, set_plaintext}, {NULL, false, NULL},
 };
 
 const struct policy_key policy_keys_connect[] = {
-    {"address", false, set_address},     {"seal", false, set_seal},
-    {"layer", false, set_layer},         {"peer", true, add_peer},
-    {"service", false, set_service},     {"post-quantum", false, set_post_quantum},
-    {"plaintext", false, set_plaintext}, {NULL, false, NULL},
+    {"address", false, set_address}, {"seal", false, set_seal},           {"layer", false, set_layer},
+    {"peer", true, add_peer},        {"service", false, set_service},     {"post-quantum", false, set_post_quantum},
+    {"padding", false, set_padding}, {"plaintext", false, set_plaintext}, {NULL, false, NULL},
 };

@@ -22,6 +22,7 @@ const char *const policy_words_finding[] = {"off", "log", NULL};
 const char *const policy_words_plaintext[] = {"log", "refuse", "starttls", "allow", NULL};
 const char *const policy_words_seal[] = {"off", "require", "prefer", NULL};
 const char *const policy_words_post_quantum[] = {"off", "allow", "require", NULL};
+const char *const policy_words_padding[] = {"off", "allow", "padme", NULL}; /* or block:BYTES */
 const char *const policy_words_layer[] = {"socket", "tls", NULL};
 const char *const policy_words_reload[] = {"off", "request", "auto", NULL};
 const char *const policy_words_removal[] = {"rehandshake", "now", NULL};

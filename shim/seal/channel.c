@@ -56,6 +56,8 @@ bool channel_config_is_valid(const struct pfswrap_seal_config *config)
         return false;
     if ((unsigned)config->post_quantum > PFSWRAP_SEAL_POST_QUANTUM_REQUIRE)
         return false;
+    if (padding_encode(config->padding) < 0)
+        return false;
     return config->transport_max == 0 || config->transport_max > PFSWRAP_SEAL_BEGIN_OVERHEAD;
 }
 
@@ -128,6 +130,7 @@ int channel_init(struct channel *channel, enum pfswrap_seal_role role, const str
     channel->role = (uint8_t)role;
     channel->now = now;
     channel->rekey = config->rekey > 0 ? config->rekey : 1;
+    channel->padding = (unsigned)padding_encode(config->padding) & 15u;
     channel->transport_max = config->transport_max > 0 ? config->transport_max : UINT32_MAX;
     channel->rehandshake_seconds =
         config->rehandshake_seconds > 0 ? config->rehandshake_seconds : CHANNEL_REHANDSHAKE_SECONDS;
@@ -189,6 +192,8 @@ int channel_describe(const struct channel *channel, struct pfswrap_seal_info *in
     memcpy(info->handshake_hash, channel->hash, sizeof info->handshake_hash);
     info->rekey = channel->rekey;
     info->rehandshakes = channel->rehandshakes;
+    info->padding = padding_setting(channel->padding);
+    info->peer_pads = channel->peer_pads;
     return 0;
 }
 

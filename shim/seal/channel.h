@@ -17,9 +17,10 @@
 
 #include "seal/keyring.h"
 #include "seal/noise.h"
+#include "seal/padding.h"
 
 enum {
-    CHANNEL_LAYOUT = 0x70667304, /* to be changed whenever struct channel is */
+    CHANNEL_LAYOUT = 0x70667305, /* to be changed whenever struct channel is */
     CHANNEL_SALT_BYTES = 8,
     CHANNEL_KEY_ID_BYTES = 8,
     CHANNEL_PREAMBLE_BYTES = PFSWRAP_SEAL_MAGIC_BYTES + 4 + CHANNEL_SALT_BYTES + CHANNEL_KEY_ID_BYTES,
@@ -30,6 +31,7 @@ enum {
     CHANNEL_FRAME_PREFIX = 3,    /* type and length: not encrypted, but authenticated as additional data */
     CHANNEL_CIPHERTEXT_MIN = 17, /* an encrypted tag byte and a MAC, without plaintext */
     CHANNEL_CIPHERTEXT_MAX = PFSWRAP_SEAL_CHUNK_MAX + CHANNEL_CIPHERTEXT_MIN,
+    CHANNEL_PADDING_TRAILER = 2, /* bytes at the end of a padded plaintext: how many zeros are before them */
     /* The plaintext of a type 1 or 2 frame, and with it the payload in it. */
     CHANNEL_CONTROL_MAX = PFSWRAP_SEAL_HEADER_BYTES + CHANNEL_HYBRID_MESSAGE_MAX,
     CHANNEL_SCRATCH_BYTES = CHANNEL_CONTROL_MAX + CHANNEL_HYBRID_MESSAGE_MAX,
@@ -70,7 +72,12 @@ enum channel_renewal { /* the state of a re-handshake */
                        RENEWAL_SWITCH, /* responder: the initiator's type 2 frame comes next */
 };
 
-enum frame_type { FRAME_DATA = 0, FRAME_HANDSHAKE_1 = 1, FRAME_HANDSHAKE_2 = 2, FRAME_TYPES };
+enum frame_type { FRAME_DATA = 0, FRAME_HANDSHAKE_1 = 1, FRAME_HANDSHAKE_2 = 2, FRAME_PADDED = 3, FRAME_TYPES };
+
+static inline bool frame_type_has_data(uint8_t type)
+{
+    return type == FRAME_DATA || type == FRAME_PADDED;
+}
 
 /* One direction: libsodium's stream, and the number of chunks since its last rekey. */
 struct channel_stream {
@@ -87,13 +94,16 @@ struct __attribute__((may_alias)) channel {
     bool confirm_owed;
     bool closing; /* close() was called */
     bool final_sent, final_received;
-    bool trailer_due;       /* the next byte from the transport is the last one of a frame that was opened */
-    bool anything_received; /* an authentic frame was received */
-    bool was_ready;         /* describe() has an answer, even after an error */
-    bool overdue;           /* a frame has passed since the re-handshake was due */
-    uint8_t recent;         /* re-handshakes that count for their rate limit */
-    uint16_t begun_length;  /* bytes of the frame that was begun, header included */
-    uint16_t unsent;        /* bytes of a committed frame that the transport has not taken */
+    bool trailer_due;        /* the next byte from the transport is the last one of a frame that was opened */
+    bool anything_received;  /* an authentic frame was received */
+    bool was_ready;          /* describe() has an answer, even after an error */
+    bool overdue;            /* a frame has passed since the re-handshake was due */
+    uint8_t recent;          /* re-handshakes that count for their rate limit */
+    uint8_t padding : 4;     /* enum padding: of this side */
+    bool padding_agreed : 1; /* both sides read padded frames */
+    bool peer_pads : 1;      /* all data of the peer is in such frames */
+    uint16_t begun_length;   /* bytes of the frame that was begun, header included */
+    uint16_t unsent;         /* bytes of a committed frame that the transport has not taken */
     uint32_t rekey, rehandshake_seconds, rehandshakes, transport_max;
     uint32_t overdue_for; /* seconds during which frames have passed since then */
     uint64_t now, keyed_at, volume, rehandshake_bytes;
@@ -156,6 +166,12 @@ static inline bool channel_is_hybrid(const struct channel *channel)
     return noise_pattern_is_hybrid((enum noise_pattern)channel->pattern);
 }
 
+/* Whether the data of this side is in padded frames. */
+static inline bool channel_pads(const struct channel *channel)
+{
+    return channel->padding > PADDING_ALLOW;
+}
+
 /* Whether a Noise message of the pattern may have this length on the wire. */
 static inline bool channel_message_fits(uint8_t pattern, size_t length)
 {
@@ -181,6 +197,7 @@ struct channel_room {
     struct mlkem_stack stack;
     struct noise_handshake *noise;
     const struct channel_binding *binding;
+    bool exact; /* nothing may be written behind the data: a padded frame that is not opened in place is ROOM */
 };
 
 /* Whether an exchange of keys is between its two messages, so that the state of the Noise handshake is needed. */

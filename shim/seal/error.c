@@ -120,6 +120,10 @@ const char *pfswrap_seal_error_text(int error)
         return "the client uses no post-quantum handshake, and one is required";
     case PFSWRAP_SEAL_E_HYBRID_UNEXPECTED:
         return "the client uses a post-quantum handshake, which is not allowed here";
+    case PFSWRAP_SEAL_E_PADDING_REFUSED:
+        return "this side pads, and the peer does not read padded frames";
+    case PFSWRAP_SEAL_E_PADDING:
+        return "a frame is not padded as the peer has announced";
     case PFSWRAP_SEAL_E_KEM_KEY:
         return "the client's ML-KEM key is not valid";
     case PFSWRAP_SEAL_E_AGENT:
@@ -182,6 +186,8 @@ const char *pfswrap_seal_error_name(int error)
         NAME(E_HYBRID_REQUIRED)
         NAME(E_HYBRID_UNEXPECTED)
         NAME(E_KEM_KEY)
+        NAME(E_PADDING_REFUSED)
+        NAME(E_PADDING)
         NAME(E_AGENT)
 #undef NAME
     }

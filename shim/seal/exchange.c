@@ -8,6 +8,11 @@
 
 #include "seal/payload.h"
 
+/* The largest payload that this side writes. */
+enum {
+    PAYLOAD_MAX = PAYLOAD_REKEY_BYTES + PAYLOAD_PADDING_BYTES + PFSWRAP_KEYRING_PSKS_MAX * PAYLOAD_PSK_ID_BYTES,
+};
+
 static enum noise_pattern pattern_of(const struct channel *channel)
 {
     return (enum noise_pattern)channel->pattern;
@@ -45,6 +50,22 @@ static bool psk_is_usable(const struct channel *channel, const struct keyring_ps
     return channel->was_ready || keyring_is_current(&psk->period, channel->now);
 }
 
+/* Whether this side's next message says that it reads padded frames. A responder does not say so unasked. */
+static bool tells_padding(const struct channel *channel)
+{
+    return channel->role == PFSWRAP_SEAL_INITIATOR ? channel->padding != PADDING_OFF : channel->padding_agreed;
+}
+
+/* What both messages begin with. Returns the number of bytes. */
+static size_t write_settings(const struct channel *channel, uint8_t *payload)
+{
+    size_t length = payload_write_rekey(payload, channel->rekey);
+
+    if (tells_padding(channel))
+        length += payload_write_padding(payload + length, channel_pads(channel));
+    return length;
+}
+
 size_t exchange_length_1(const struct channel *channel, const struct pfswrap_seal_config *config)
 {
     size_t psks = 0;
@@ -52,7 +73,8 @@ size_t exchange_length_1(const struct channel *channel, const struct pfswrap_sea
     if (noise_pattern_has_psk(pattern_of(channel)))
         for (size_t i = 0; i < config->keyring->psk_count; i++)
             psks += psk_is_usable(channel, &config->keyring->psks[i]);
-    return noise_overhead_1(pattern_of(channel)) + PAYLOAD_REKEY_BYTES + psks * PAYLOAD_PSK_ID_BYTES;
+    return noise_overhead_1(pattern_of(channel)) + PAYLOAD_REKEY_BYTES +
+           (tells_padding(channel) ? PAYLOAD_PADDING_BYTES : 0) + psks * PAYLOAD_PSK_ID_BYTES;
 }
 
 /* One call of the kernel for all random bytes of one side. */
@@ -74,8 +96,8 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
                      size_t prologue_length, const struct exchange_random *random, const struct channel_room *room,
                      uint8_t *out)
 {
-    uint8_t payload[PAYLOAD_REKEY_BYTES + PFSWRAP_KEYRING_PSKS_MAX * PAYLOAD_PSK_ID_BYTES];
-    size_t length = payload_write_rekey(payload, channel->rekey);
+    uint8_t payload[PAYLOAD_MAX];
+    size_t length = write_settings(channel, payload);
     struct noise_static key;
     int result;
 
@@ -165,10 +187,18 @@ static int choose_psk(struct channel *channel, const struct pfswrap_seal_config 
     return PFSWRAP_SEAL_E_PSK_UNKNOWN;
 }
 
-static void agree_rekey(struct channel *channel, const struct payload *payload)
+/*
+ * Takes over what the peer's payload says. The first handshake settles the padding. Returns 0 or E_PADDING_REFUSED.
+ */
+static int agree(struct channel *channel, const struct payload *payload)
 {
     if (payload->rekey < channel->rekey)
         channel->rekey = payload->rekey;
+    if (channel->was_ready)
+        return 0;
+    channel->padding_agreed = payload->padding && channel->padding != PADDING_OFF;
+    channel->peer_pads = channel->padding_agreed && payload->pads;
+    return channel_pads(channel) && !channel->padding_agreed ? PFSWRAP_SEAL_E_PADDING_REFUSED : 0;
 }
 
 int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *prologue,
@@ -186,7 +216,8 @@ int exchange_read_1(struct channel *channel, const struct pfswrap_seal_config *c
         return error_of(result);
     if (payload_read(&payload, bytes, (size_t)result) != 0)
         return PFSWRAP_SEAL_E_PAYLOAD;
-    agree_rekey(channel, &payload);
+    if ((result = agree(channel, &payload)) != 0)
+        return result;
     if (noise_pattern_has_psk(pattern_of(channel)) && (result = choose_psk(channel, config, &payload)) != 0)
         return result;
     return admit_client(channel, config, room->noise->rs);
@@ -206,8 +237,8 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
                      struct exchange_keys *keys)
 {
     const struct keyring_psk *psk = NULL;
-    uint8_t payload[PAYLOAD_REKEY_BYTES];
-    const size_t length = payload_write_rekey(payload, channel->rekey);
+    uint8_t payload[PAYLOAD_REKEY_BYTES + PAYLOAD_PADDING_BYTES];
+    const size_t length = write_settings(channel, payload);
     int result;
 
     if (noise_pattern_has_psk(pattern_of(channel)) &&
@@ -241,7 +272,8 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
         return error_of(result);
     if (payload_read(&payload, bytes, (size_t)result) != 0)
         return PFSWRAP_SEAL_E_PAYLOAD;
-    agree_rekey(channel, &payload);
+    if ((result = agree(channel, &payload)) != 0)
+        return result;
     if (noise_pattern_has_psk(pattern_of(channel)))
         memcpy(channel->psk_id, config->keyring->psks[psk].id, sizeof channel->psk_id);
     complete(channel, room->noise, keys);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "seal/padding.h"
 #include "seal/wipe.h"
 
 static int check_prefix(const struct channel *channel, const uint8_t *frame)
@@ -16,6 +17,10 @@ static int check_prefix(const struct channel *channel, const uint8_t *frame)
     if (frame[0] >= FRAME_TYPES)
         return PFSWRAP_SEAL_E_FRAME_TYPE;
     if (length < CHANNEL_CIPHERTEXT_MIN || length > CHANNEL_CIPHERTEXT_MAX)
+        return PFSWRAP_SEAL_E_FRAME_LENGTH;
+    if (frame[0] == FRAME_PADDED && !channel->peer_pads)
+        return PFSWRAP_SEAL_E_FRAME_TYPE;
+    if (frame[0] == FRAME_PADDED && length <= CHANNEL_CIPHERTEXT_MIN + CHANNEL_PADDING_TRAILER)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
     if (frame[0] == FRAME_HANDSHAKE_1 && length > message + CHANNEL_CIPHERTEXT_MIN)
         return PFSWRAP_SEAL_E_FRAME_LENGTH;
@@ -51,13 +56,13 @@ static int open_final(struct channel *channel)
 }
 
 /*
- * Opens a frame of type 0. `first`: it is the first frame from the peer, so an empty one from an initiator is the
- * confirm. Returns an event or an error.
+ * Opens a frame of type 0 or 3. `first`: it is the first frame from the peer, so an empty one from an initiator is
+ * the confirm. Returns an event or an error.
  */
 static int open_data(struct channel *channel, const uint8_t *frame, size_t length, uint8_t *out, bool first,
                      struct pfswrap_seal_opened *opened)
 {
-    const size_t plaintext = length - CHANNEL_CIPHERTEXT_MIN;
+    size_t plaintext = length - CHANNEL_CIPHERTEXT_MIN;
     const int result = stream_open(&channel->pull, channel->rekey, frame, length, out);
 
     if (result < 0)
@@ -72,6 +77,10 @@ static int open_data(struct channel *channel, const uint8_t *frame, size_t lengt
     if (plaintext == 0)
         return first && channel->role == PFSWRAP_SEAL_RESPONDER ? PFSWRAP_SEAL_PROGRESS : PFSWRAP_SEAL_E_EMPTY;
     channel->volume += plaintext;
+    if (channel->peer_pads && (frame[0] != FRAME_PADDED || !padding_remove(out, &plaintext))) {
+        sodium_memzero(out, length - CHANNEL_CIPHERTEXT_MIN);
+        return PFSWRAP_SEAL_E_PADDING;
+    }
     opened->data = out;
     opened->length = plaintext;
     return PFSWRAP_SEAL_DATA;
@@ -104,11 +113,12 @@ static int open_complete(struct channel *channel, const struct pfswrap_seal_conf
                          struct pfswrap_seal_opened *opened)
 {
     const bool first = !channel->anything_received;
-    int event = frame[0] == FRAME_DATA && length > CHANNEL_CIPHERTEXT_MIN ? check_limits(channel, config) : 0;
+    const bool data = frame_type_has_data(frame[0]);
+    int event = data && length > CHANNEL_CIPHERTEXT_MIN ? check_limits(channel, config) : 0;
 
     if (event == 0) {
-        event = frame[0] == FRAME_DATA ? open_data(channel, frame, length, out, first, opened)
-                                       : open_control(channel, config, frame, length, room);
+        event = data ? open_data(channel, frame, length, out, first, opened)
+                     : open_control(channel, config, frame, length, room);
     }
     if (event > 0) {
         channel->anything_received = true;
@@ -143,7 +153,8 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
     length = (size_t)result;
     if (available < CHANNEL_FRAME_PREFIX + length)
         return channel_more(opened, CHANNEL_FRAME_PREFIX + length);
-    if (in[0] == FRAME_DATA && length - CHANNEL_CIPHERTEXT_MIN > size) {
+    if (frame_type_has_data(in[0]) &&
+        (length - CHANNEL_CIPHERTEXT_MIN > size || (room->exact && in[0] == FRAME_PADDED))) {
         opened->length = length - CHANNEL_CIPHERTEXT_MIN;
         return PFSWRAP_SEAL_ROOM;
     }
@@ -162,7 +173,7 @@ bool channel_needs_scratch(const struct channel *channel, const uint8_t *in, siz
     const size_t type = channel->trailer_due ? 1 : 0;
 
     return (channel->state != CHANNEL_OPEN && channel->state != CHANNEL_AWAIT_CONFIRM) ||
-           (available > type && in[type] != FRAME_DATA);
+           (available > type && !frame_type_has_data(in[type]));
 }
 
 bool channel_opens_message(const struct channel *channel, const uint8_t *in, size_t available)
@@ -191,7 +202,7 @@ static NO_COPY int open_on_stack(struct channel *channel, const struct pfswrap_s
                                  const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     uint8_t scratch[CHANNEL_SCRATCH_BYTES];
-    const struct channel_room whole = {scratch, room->stack, room->noise, room->binding};
+    const struct channel_room whole = {scratch, room->stack, room->noise, room->binding, room->exact};
 
     return channel_open(channel, config, in, available, out, size, &whole, opened);
 }
@@ -249,7 +260,9 @@ int channel_open_in_place(struct channel *channel, const struct pfswrap_seal_con
      */
     const size_t offset = (channel_trailer_due(channel) ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
     const bool any = in != NULL && available > offset;
+    struct channel_room here = *room;
 
+    here.exact = false;
     return channel_open(channel, config, in, available, any ? in + offset : NULL, any ? PFSWRAP_SEAL_CHUNK_MAX : 0,
-                        room, opened);
+                        &here, opened);
 }

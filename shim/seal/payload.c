@@ -14,6 +14,14 @@ size_t payload_write_rekey(uint8_t *out, uint32_t rekey)
     return PAYLOAD_REKEY_BYTES;
 }
 
+size_t payload_write_padding(uint8_t *out, bool pads)
+{
+    out[0] = PAYLOAD_PADDING;
+    out[1] = 1;
+    out[2] = pads;
+    return PAYLOAD_PADDING_BYTES;
+}
+
 size_t payload_write_psk_id(uint8_t *out, const uint8_t id[KEYRING_PSK_ID_BYTES])
 {
     out[0] = PAYLOAD_PSK_ID;
@@ -28,6 +36,15 @@ static int read_rekey(struct payload *payload, const uint8_t *value, size_t leng
         return -1;
     payload->rekey = (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 | value[3];
     return payload->rekey == 0 ? -1 : 0;
+}
+
+static int read_padding(struct payload *payload, const uint8_t *value, size_t length)
+{
+    if (payload->padding || length != 1 || value[0] > 1)
+        return -1;
+    payload->padding = true;
+    payload->pads = value[0] == 1;
+    return 0;
 }
 
 static int read_psk_id(struct payload *payload, const uint8_t *value, size_t length)
@@ -54,6 +71,10 @@ int payload_read(struct payload *payload, const uint8_t *bytes, size_t length)
             break;
         case PAYLOAD_PSK_ID:
             if (read_psk_id(payload, bytes + 2, value) != 0)
+                return -1;
+            break;
+        case PAYLOAD_PADDING:
+            if (read_padding(payload, bytes + 2, value) != 0)
                 return -1;
             break;
         default:

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "seal/padding.h"
 #include "seal/wipe.h"
 
 static bool owes_final(const struct channel *channel)
@@ -113,24 +114,40 @@ int channel_take(struct channel *channel, const struct pfswrap_seal_config *conf
     return result < 0 ? channel_fail(channel, result) : result;
 }
 
-/* How many of `length` bytes fit in one frame; 0 if `size` is too small for one byte. */
-static size_t limit_chunk(const struct channel *channel, size_t length, size_t size)
+/* How many bytes of plaintext the next frame may have; 0 if `size` is too small for one byte of data. */
+static size_t plaintext_room(const struct channel *channel, size_t size)
 {
+    const size_t least = channel_pads(channel) ? CHANNEL_PADDING_TRAILER : 0;
     const size_t overhead = PFSWRAP_SEAL_OVERHEAD + (channel->header_owed ? PFSWRAP_SEAL_HEADER_BYTES : 0);
     const size_t room = size < channel->transport_max ? size : channel->transport_max;
     size_t limit = PFSWRAP_SEAL_CHUNK_MAX;
 
-    if (room <= overhead)
+    if (room <= overhead + least)
         return 0;
-    if (limit > room - overhead)
-        limit = room - overhead;
-    return length < limit ? length : limit;
+    return limit < room - overhead ? limit : room - overhead;
+}
+
+/*
+ * Seals up to `length` bytes as a frame with up to `room` bytes of plaintext. Returns the length of the frame, and
+ * in *accepted how many bytes of data it has.
+ */
+static size_t seal_data(struct channel *channel, const void *data, size_t length, size_t room, uint8_t *out,
+                        size_t *accepted)
+{
+    size_t padded;
+
+    if (!channel_pads(channel)) {
+        *accepted = length < room ? length : room;
+        return stream_seal(&channel->push, channel->rekey, FRAME_DATA, false, data, *accepted, out);
+    }
+    padded = padding_apply(channel->padding, data, length, out + STREAM_PLAINTEXT_AT, room, accepted);
+    return stream_seal(&channel->push, channel->rekey, FRAME_PADDED, false, out + STREAM_PLAINTEXT_AT, padded, out);
 }
 
 int channel_begin(struct channel *channel, struct channel_stream *undo, const void *data, size_t length,
                   uint8_t *out, size_t size, size_t *accepted)
 {
-    size_t chunk, frame = 0;
+    size_t room, frame = 0;
     int result;
 
     if (accepted != NULL)
@@ -143,7 +160,8 @@ int channel_begin(struct channel *channel, struct channel_stream *undo, const vo
         return PFSWRAP_SEAL_E_CLOSED;
     if (channel->renewal == RENEWAL_ANSWER || rehandshake_due(channel))
         return PFSWRAP_SEAL_E_TAKE_FIRST;
-    if (data == NULL || out == NULL || accepted == NULL || (chunk = limit_chunk(channel, length, size)) == 0)
+    if (data == NULL || length == 0 || out == NULL || accepted == NULL ||
+        (room = plaintext_room(channel, size)) == 0)
         return PFSWRAP_SEAL_E_ARGUMENT;
     if ((result = limits_check(channel)) != 0)
         return channel_fail(channel, result);
@@ -151,9 +169,8 @@ int channel_begin(struct channel *channel, struct channel_stream *undo, const vo
     *undo = channel->push;
     if (channel->header_owed)
         frame = write_header(channel, out);
-    frame += stream_seal(&channel->push, channel->rekey, FRAME_DATA, false, data, chunk, out + frame);
+    frame += seal_data(channel, data, length, room, out + frame, accepted);
     channel->begun_length = (uint16_t)frame;
-    *accepted = chunk;
     return (int)frame;
 }
 

@@ -3,6 +3,7 @@
  * sockets (docs/AUDIT.md).
  */
 #include "audit/builder.h"
+#include "seal/padding.h"
 #include "tls/layer.h"
 
 /* The fields that all these events begin with. */
@@ -31,6 +32,7 @@ void layer_report_opened(const struct layer *layer)
     if (pfswrap_tunnel_describe(layer->tunnel, &info) == 0) {
         add_peer(&event, &info);
         audit_add(&event, AUDIT_N("rekey", info.rekey));
+        audit_add(&event, AUDIT_S("padding", padding_direction(&info)));
     }
     audit_write(&event, "opened");
 }

@@ -35,6 +35,7 @@ enum id {
     SERVICE,
     REKEY,
     POST_QUANTUM,
+    PADDING,
     HANDSHAKE_TIMEOUT,
     ANY,
     TLS,
@@ -65,6 +66,7 @@ static const struct option {
     {"--service", SERVICE, TALKS, true},
     {"--rekey", REKEY, TALKS, true},
     {"--post-quantum", POST_QUANTUM, TALKS, true},
+    {"--padding", PADDING, TALKS, true},
     {"--handshake-timeout", HANDSHAKE_TIMEOUT, TALKS, true},
     {"--any", ANY, LISTENS, false},
     {"--tls", TLS, TALKS | PROBES, false},
@@ -196,6 +198,8 @@ static int take_option(struct seal_options *options, struct given *given, enum i
         return add_line(given->text.rule, sizeof given->text.rule, "service", value);
     case POST_QUANTUM:
         return add_line(given->text.rule, sizeof given->text.rule, "post-quantum", value);
+    case PADDING:
+        return add_line(given->text.rule, sizeof given->text.rule, "padding", value);
     case ANY:
         return add_line(given->text.rule, sizeof given->text.rule, "clients", "any");
     case TLS:

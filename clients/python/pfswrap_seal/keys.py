@@ -3,7 +3,7 @@
 import ctypes
 import os
 
-from .library import (KEY_BYTES, NEVER, POST_QUANTUM, TEXT_BYTES, Config, KeyFileError, KeysError, SealError,
+from .library import (BLOCKS, KEY_BYTES, NEVER, PADDING, POST_QUANTUM, TEXT_BYTES, Config, KeyFileError, KeysError, SealError,
                       has_post_quantum, lib)
 
 
@@ -91,19 +91,22 @@ class Context:
     anonymous  client: it has no identity of its own. Server: it admits every client.
     service    a name that both sides must have in common, at most 63 bytes.
     post_quantum  "off", "allow" or "require": a client uses the hybrid patterns unless it is "off".
+    padding    "off", "allow", "padme", or a power of 2 from 16 to 16,384: hides the sizes of what this side sends.
     rekey, rehandshake_seconds, rehandshake_bytes  as in struct pfswrap_seal_config; 0 is the default of the library.
     """
 
     def __init__(self, *, identity=None, peers=None, names=(), psk=None, anonymous=False, service=None, post_quantum="off",
-                 rekey=0, rehandshake_seconds=0, rehandshake_bytes=0):
+                 padding="off", rekey=0, rehandshake_seconds=0, rehandshake_bytes=0):
         if isinstance(names, (str, bytes)):
             raise SealError(f"names is '{names}', expected a list of names")
         if post_quantum not in POST_QUANTUM:
             raise SealError(f"post_quantum is '{post_quantum}', expected one of: {', '.join(POST_QUANTUM)}")
         if post_quantum == "require" and not has_post_quantum():
             raise SealError("post_quantum is 'require', and this build of the library has no ML-KEM")
+        if padding not in PADDING and padding not in BLOCKS:
+            raise SealError(f"padding is '{padding}', expected one of: {', '.join(PADDING)}, or a power of 2 from 16 to 16384")
         self._arguments = {"identity": identity, "peers": peers, "names": tuple(names), "psk": psk, "anonymous": anonymous,
-                           "service": service, "post_quantum": post_quantum, "rekey": rekey,
+                           "service": service, "post_quantum": post_quantum, "padding": padding, "rekey": rekey,
                            "rehandshake_seconds": rehandshake_seconds, "rehandshake_bytes": rehandshake_bytes}
         self.names = tuple(names)
         self.candidate = 0  # of the peer's keys, the one that worked last
@@ -119,7 +122,7 @@ class Context:
         self.config = Config(keyring=self._keyring, service=service.encode() if service else None, names=self._name_array,
                              name_count=len(self.names), anonymous=anonymous, rekey=rekey,
                              rehandshake_seconds=rehandshake_seconds, rehandshake_bytes=rehandshake_bytes,
-                             post_quantum=POST_QUANTUM[post_quantum])
+                             post_quantum=POST_QUANTUM[post_quantum], padding=PADDING.get(padding, padding))
 
     def reloaded(self):
         """A new Context from the same files, for new connections. Open ones keep the old one."""

@@ -14,6 +14,8 @@ END, STOPPED = 0, -100
 NEVER = 2**63 - 1
 TRUNCATED, TLS_RECORD = -49, 16384
 POST_QUANTUM = {"off": 0, "allow": 1, "require": 2}
+PADDING = {"off": 0, "allow": 1, "padme": 2}
+BLOCKS = tuple(1 << bits for bits in range(4, 15))
 
 
 class SealError(Exception):
@@ -45,7 +47,8 @@ class Config(Structure):
 
     _fields_ = [("keyring", c_void_p), ("service", c_char_p), ("names", POINTER(c_char_p)), ("name_count", c_size_t),
                 ("anonymous", c_bool), ("rekey", c_uint32), ("transport_max", c_uint32), ("rehandshake_seconds", c_uint32),
-                ("rehandshake_bytes", c_uint64), ("post_quantum", c_int)]
+                ("rehandshake_bytes", c_uint64), ("post_quantum", c_int),
+                ("padding", c_uint32)]
 
 
 class CInfo(Structure):
@@ -53,7 +56,7 @@ class CInfo(Structure):
 
     _fields_ = [("role", c_int), ("pattern", c_int), ("peer_name", c_char * NAME_BYTES), ("peer_key", c_uint8 * KEY_BYTES),
                 ("own_key", c_uint8 * KEY_BYTES), ("psk_id", c_uint8 * 8), ("rekey", c_uint32), ("rehandshakes", c_uint32),
-                ("handshake_hash", c_uint8 * 32)]
+                ("handshake_hash", c_uint8 * 32), ("padding", c_uint32), ("peer_pads", c_bool)]
 
 
 class KeysError(Structure):
