@@ -36,7 +36,7 @@ await sodium.ready;
 const MAGIC = Uint8Array.from([0xf5, 0x70, 0x66, 0x73, 0x77, 0x0d, 0x0a, 0x01]);
 const IK = 1;
 const NK = 2;
-const [DATA, HANDSHAKE_1, HANDSHAKE_2] = [0, 1, 2];
+const [DATA, HANDSHAKE_1, HANDSHAKE_2, PADDED] = [0, 1, 2, 3];
 const [TAG_MESSAGE, TAG_REKEY, TAG_FINAL] = [0, 2, 3];
 const NAMES = { [IK]: 'Noise_IK_25519_ChaChaPoly_SHA256', [NK]: 'Noise_NK_25519_ChaChaPoly_SHA256' };
 
@@ -105,6 +105,8 @@ class Peer {
     this.anonymous = options.anonymous === '1';
     this.psk = options.psk ? Uint8Array.from(Buffer.from(options.psk, 'base64')) : null;
     this.rekey = Number(options.rekey ?? 1);
+    this.padding = Number(options.padding ?? 0); /* 0 off, 1 allow, 2 padme, else a block size */
+    this.peerReadsPadding = this.peerPads = false;
     this.every = Number(options.every ?? 0);
     this.frames = this.rehandshakes = this.received = 0;
     this.digest = createHash('sha256');
@@ -139,7 +141,8 @@ class Peer {
   }
 
   payload() {
-    const own = Uint8Array.from([1, 4, this.rekey >>> 24, (this.rekey >> 16) & 255, (this.rekey >> 8) & 255, this.rekey & 255, 0x4d, 1, 9]);
+    const told = this.padding > 0 && (this.initiator || this.peerReadsPadding) ? [3, 1, this.padding > 1 ? 1 : 0] : [];
+    const own = Uint8Array.from([...told, 1, 4, this.rekey >>> 24, (this.rekey >> 16) & 255, (this.rekey >> 8) & 255, this.rekey & 255, 0x4d, 1, 9]);
     return this.psk && this.initiator ? concat(own, [2, 8], sodium.crypto_generichash(8, 'pfswrap psk id 1', this.psk)) : own;
   }
 
@@ -148,6 +151,10 @@ class Peer {
     while (payload.length > 0) {
       const value = payload.subarray(2, 2 + payload[1]);
       if (payload[0] === 1) this.rekey = Math.min(this.rekey, Buffer.from(value).readUInt32BE());
+      if (payload[0] === 3 && this.padding > 0) {
+        this.peerReadsPadding = true;
+        this.peerPads = value[0] === 1;
+      }
       payload = payload.subarray(2 + payload[1]);
     }
   }
@@ -202,7 +209,24 @@ class Peer {
       this.rehandshaking = true;
     }
     this.frames++;
-    this.write(this.push.seal(DATA, data, this.rekey));
+    if (this.padding < 2) {
+      this.write(this.push.seal(DATA, data, this.rekey));
+      return;
+    }
+    if (!this.peerReadsPadding) throw new Error('the peer does not read padded frames');
+    for (let at = 0; at < data.length; at += 16382) {
+      const piece = data.subarray(at, at + 16382);
+      const zeros = Math.min(16384, paddedLength(this.padding, piece.length + 2)) - piece.length - 2;
+      this.write(this.push.seal(PADDED, concat(piece, new Uint8Array(zeros), u16(zeros)), this.rekey));
+    }
+  }
+
+  /* The data of a padded frame. */
+  unpad(message) {
+    const zeros = message[message.length - 2] * 256 + message[message.length - 1];
+    const end = message.length - 2 - zeros;
+    if (end < 1 || message.subarray(end, message.length - 2).some((byte) => byte !== 0)) throw new Error('wrong padding');
+    return message.subarray(0, end);
   }
 
   answer(message) {
@@ -236,7 +260,7 @@ class Peer {
     for (;;) {
       const prefix = this.read(3);
       const length = prefix[1] * 256 + prefix[2];
-      if (prefix[0] > 2 || length < 17 || length > 16401) throw new Error('no such frame');
+      if (prefix[0] > (this.peerPads ? PADDED : 2) || length < 17 || length > 16401) throw new Error('no such frame');
       const { message, tag } = this.pull.open(prefix, this.read(length), this.rekey);
       if (this.read(1)[0] !== 0) throw new Error('a trailing byte that is not zero');
       const first = this.first;
@@ -249,9 +273,11 @@ class Peer {
         if (message.length > 0) throw new Error('FINAL is not empty');
         return null;
       } else if (message.length > 0) {
-        this.digest.update(message);
-        this.received += message.length;
-        return message;
+        if (this.peerPads !== (prefix[0] === PADDED)) throw new Error('data that is not padded as announced');
+        const data = this.peerPads ? this.unpad(message) : message;
+        this.digest.update(data);
+        this.received += data.length;
+        return data;
       } else if (!first || this.initiator) {
         throw new Error('an empty frame');
       }
@@ -261,6 +287,14 @@ class Peer {
   close() {
     this.write(this.push.seal(DATA, new Uint8Array(0), this.rekey, true));
   }
+}
+
+function paddedLength(padding, length) {
+  if (padding > 2) return Math.ceil(length / padding) * padding;
+  const exponent = 31 - Math.clz32(length);
+  const kept = 32 - Math.clz32(exponent);
+  const step = 2 ** Math.max(0, exponent - kept);
+  return Math.ceil(length / step) * step;
 }
 
 function keyId(preamble, server) {

@@ -27,7 +27,8 @@ from dissononce.processing.modifiers.psk import PSKPatternModifier
 
 MAGIC = bytes.fromhex("f5706673770d0a01")
 IK, NK, IKPSK2, NKPSK2 = 1, 2, 3, 4
-DATA, HANDSHAKE_1, HANDSHAKE_2 = 0, 1, 2
+DATA, HANDSHAKE_1, HANDSHAKE_2, PADDED = 0, 1, 2, 3
+OFF, ALLOW, PADME = 0, 1, 2     # of padding; larger numbers are a block size
 TAG_MESSAGE, TAG_REKEY, TAG_FINAL = 0, 2, 3
 PSK_ID_CONTEXT = b"pfswrap psk id 1"
 
@@ -86,6 +87,14 @@ class Stream:
         return tag.value == TAG_FINAL, out.raw[:len(ciphertext) - 17]
 
 
+def padded_length(padding, length):
+    if padding > PADME:
+        return -(-length // padding) * padding
+    exponent = length.bit_length() - 1
+    mask = (1 << max(0, exponent - exponent.bit_length())) - 1
+    return length + mask & ~mask
+
+
 class Peer:
     def __init__(self, options):
         self.initiator = options["role"] == "initiator"
@@ -97,6 +106,8 @@ class Peer:
         self.anonymous = options.get("anonymous") == "1"
         self.rekey = int(options.get("rekey", "1"))
         self.every = int(options.get("every", "0"))     # an initiator's frames between re-handshakes; 0: none
+        self.padding = int(options.get("padding", OFF))
+        self.peer_reads_padding = self.peer_pads = False
         self.pattern = None
         self.frames = self.rehandshakes = self.received = 0
         self.rehandshaking = self.next_key = self.handshake = None
@@ -137,6 +148,8 @@ class Peer:
 
     def payload(self):
         data = struct.pack(">BBI", 1, 4, self.rekey) + b"\x4d\x03new"      # an unknown type, to be skipped
+        if self.padding != OFF and (self.initiator or self.peer_reads_padding):
+            data += bytes([3, 1, self.padding > ALLOW])
         if self.psk and self.initiator:
             identifier = hashlib.blake2b(PSK_ID_CONTEXT, digest_size=8, key=self.psk).digest()
             data += b"\x02\x08" + bytes(range(8)) + b"\x02\x08" + identifier    # the first is one that no peer has
@@ -148,6 +161,8 @@ class Peer:
             value, payload = payload[2:2 + length], payload[2 + length:]
             if kind == 1:
                 self.rekey = min(self.rekey, struct.unpack(">I", value)[0])
+            elif kind == 3 and self.padding != OFF:
+                self.peer_reads_padding, self.peer_pads = True, value == b"\1"
 
     def write_message(self):
         message = bytearray()
@@ -209,7 +224,15 @@ class Peer:
             self.write(self.push.seal(HANDSHAKE_1, self.write_message()[1], self.rekey))
             self.rehandshaking = True
         self.frames += 1
-        self.write(self.push.seal(DATA, data, self.rekey))
+        if self.padding <= ALLOW:
+            self.write(self.push.seal(DATA, data, self.rekey))
+            return
+        if not self.peer_reads_padding:
+            raise ProtocolError("the peer does not read padded frames")
+        for piece in (data[:16382], data[16382:]):
+            if piece:
+                zeros = min(16384, padded_length(self.padding, len(piece) + 2)) - len(piece) - 2
+                self.write(self.push.seal(PADDED, piece + bytes(zeros) + struct.pack(">H", zeros), self.rekey))
 
     def answer(self, message):
         self.start(self.hash)
@@ -238,7 +261,7 @@ class Peer:
         while True:
             prefix = self.read(3)
             kind, length = struct.unpack(">BH", prefix)
-            if kind > 2 or not 17 <= length <= 16401:
+            if kind > (PADDED if self.peer_pads else 2) or not 17 <= length <= 16401:
                 raise ProtocolError("no such frame")
             final, plaintext = self.pull.open(prefix, self.read(length), self.rekey)
             if self.read(1) != b"\0":
@@ -253,6 +276,13 @@ class Peer:
                     raise ProtocolError("FINAL is not empty")
                 return None
             elif plaintext:
+                if self.peer_pads != (kind == PADDED):
+                    raise ProtocolError("data that is not padded as announced")
+                if kind == PADDED:
+                    zeros, = struct.unpack(">H", plaintext[-2:])
+                    plaintext, padding = plaintext[:-2 - zeros], plaintext[len(plaintext) - 2 - zeros:-2]
+                    if not plaintext or padding != bytes(zeros):
+                        raise ProtocolError("wrong padding")
                 self.digest.update(plaintext)
                 self.received += len(plaintext)
                 return plaintext

@@ -20,6 +20,7 @@ TIMEOUT = 120
 VOLUME = 30000          # bytes after which the core's initiator does another handshake
 EVERY = 4               # frames after which a peer's initiator does
 NAMES = {1: "IK", 2: "NK", 3: "IKpsk2", 4: "NKpsk2", 5: "IKhfs", 6: "NKhfs", 7: "IKhfs+psk2", 8: "NKhfs+psk2"}
+PADDINGS = ((2, 2), (512, 1), (1, 16384), (1, 0))
 tap = Tap()
 report = tap.result
 
@@ -82,7 +83,8 @@ def arguments(options):
     return [f"--{key}={value}" for key, value in options.items()]
 
 
-def check(language, command, pattern, foreign_initiates, rekey, extra):
+def check(language, command, pattern, foreign_initiates, rekey, extra, padding=None):
+    """`padding`: the settings of the side that initiates and of the other, as in struct pfswrap_seal_config."""
     psk = base64.b64encode(hashlib.sha256(b"psk").digest()).decode()
     core_secret, core_public = make_keys()
     peer_secret, peer_public = make_keys()
@@ -97,6 +99,8 @@ def check(language, command, pattern, foreign_initiates, rekey, extra):
             "volume": VOLUME, **shared}
     peer = {"role": "initiator" if foreign_initiates else "responder", "secret": peer_secret, "peer": core_public,
             "every": EVERY, **shared}
+    if padding:
+        (peer if foreign_initiates else core)["padding"], (core if foreign_initiates else peer)["padding"] = padding
     (peer if foreign_initiates else core)["sizes"] = ",".join(map(str, SIZES))
     seen, theirs = run_pair([str(CORE)] + arguments(core), command + arguments(peer))
     sent = hashlib.sha256(b"".join(bytes((i + size) & 255 for i in range(size)) for size in SIZES)).hexdigest()
@@ -107,7 +111,8 @@ def check(language, command, pattern, foreign_initiates, rekey, extra):
         if seen["hash"] != theirs["hash"] or seen["rehandshakes"] != theirs["rehandshakes"] or seen["rehandshakes"] < 2:
             problems.append(f"core {seen}, peer {theirs}")
     who = "initiates to the core" if foreign_initiates else "answers the core"
-    report(not problems, f"{language} {who} in {NAMES[pattern]}, rekeying every {rekey}, with re-handshakes and an end",
+    padded = f"padding {padding[0]} and {padding[1]}, " if padding else ""
+    report(not problems, f"{language} {who} in {NAMES[pattern]}, rekeying every {rekey}, {padded}with re-handshakes and an end",
            "\n".join(map(str, problems)))
 
 
@@ -139,6 +144,8 @@ def main():
             check("Python's dissononce", command, pattern, foreign_initiates, 1, binding)
             if pattern in (1, 4):
                 check("Python's dissononce", command, pattern, foreign_initiates, 5, {})
+            for padding in PADDINGS if pattern == 3 else ():
+                check("Python's dissononce", command, pattern, foreign_initiates, 3, binding, padding)
     for pattern in (1, 2):
         for foreign_initiates in (True, False):
             if node is None:
@@ -146,6 +153,8 @@ def main():
                 continue
             check("Node's noise-c", node, pattern, foreign_initiates, 1, binding)
             check("Node's noise-c", node, pattern, foreign_initiates, 5, {})
+            for padding in PADDINGS if pattern == 1 else ():
+                check("Node's noise-c", node, pattern, foreign_initiates, 3, binding, padding)
     why_not = hybrid_reason(why)
     for pattern in (5, 6, 7, 8):
         for foreign_initiates in (True, False):

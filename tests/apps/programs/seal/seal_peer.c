@@ -196,7 +196,8 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"role", 1, NULL, 'r'},    {"secret", 1, NULL, 's'},  {"peer", 1, NULL, 'p'},      {"psk", 1, NULL, 'k'},
         {"service", 1, NULL, 'v'}, {"binding", 1, NULL, 'b'}, {"anonymous", 1, NULL, 'a'}, {"rekey", 1, NULL, 'n'},
-        {"volume", 1, NULL, 'V'},  {"sizes", 1, NULL, 'z'},   {"hybrid", 1, NULL, 'h'},    {NULL, 0, NULL, 0}};
+        {"volume", 1, NULL, 'V'},  {"sizes", 1, NULL, 'z'},   {"hybrid", 1, NULL, 'h'},    {"padding", 1, NULL, 'P'},
+        {NULL, 0, NULL, 0}};
     struct pfswrap_keyring *keyring = pfswrap_keyring_new();
     uint8_t binding[PFSWRAP_SEAL_BINDING_MAX];
     size_t binding_length = 0;
@@ -234,6 +235,9 @@ int main(int argc, char **argv)
             break;
         case 'h': /* 1 or 2: as in enum pfswrap_seal_post_quantum */
             config.post_quantum = (enum pfswrap_seal_post_quantum)atoi(optarg);
+            break;
+        case 'P': /* as in struct pfswrap_seal_config */
+            config.padding = (uint32_t)atoi(optarg);
             break;
         case 'z':
             sizes = optarg;
