@@ -5,6 +5,7 @@
 #include "base/transport.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -180,6 +181,15 @@ int transport_readable(int fd)
 {
     int bytes = 0;
     return filter_allows(SYS_ioctl) && raw_syscall(SYS_ioctl, fd, FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+bool transport_receive_is_full(int fd)
+{
+    uint32_t bytes[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof bytes;
+    return filter_allows(SYS_getsockopt) &&
+           raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_MEMINFO, bytes, &length) == 0 &&
+           bytes[SK_MEMINFO_RMEM_ALLOC] > bytes[SK_MEMINFO_RCVBUF] / 2;
 }
 
 bool transport_has_ended(int fd)

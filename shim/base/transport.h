@@ -57,6 +57,12 @@ void transport_extend_send_buffer(int fd, unsigned bytes);
 /* How many bytes can be received. */
 int transport_readable(int fd);
 
+/*
+ * Whether the kernel has used more than half of the memory for what it has received, SO_RCVBUF (socket(7)). It counts
+ * whole packets, also those of which only a few bytes are left. False if it does not say (before Linux 4.12).
+ */
+bool transport_receive_is_full(int fd);
+
 /* Whether there are neither bytes to receive, nor the peer's FIN, nor an error. */
 bool transport_is_quiet(int fd);
 

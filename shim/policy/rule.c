@@ -6,6 +6,7 @@
 
 #include <pfswrap/seal.h>
 
+#include <stdio.h>
 #include <string.h>
 
 int policy_begin_rule(struct policy_parser *parser, enum policy_direction direction, const char *name)
@@ -98,21 +99,22 @@ static int set_post_quantum(struct policy_parser *parser, const char *value)
 /* off, allow, padme or block:BYTES. */
 static int set_padding(struct policy_parser *parser, const char *value)
 {
-    static const char block[] = "block:";
-    if (strncmp(value, block, sizeof block - 1) == 0) {
-        uint32_t *const bytes = &parser->rule->padding;
-        if (policy_value_number(parser, value + sizeof block - 1, PFSWRAP_SEAL_PADDING_BLOCK_MIN,
-                                PFSWRAP_SEAL_PADDING_BLOCK_MAX, bytes) < 0)
-            return -1;
-        return (*bytes & (*bytes - 1)) == 0
-                   ? 0
-                   : policy_fail(parser, "padding = %.80s, expected a power of 2, such as block:512", value);
+    char block[sizeof "block:16384"];
+    for (uint32_t i = 0; policy_words_padding[i] != NULL; i++)
+        if (strcmp(value, policy_words_padding[i]) == 0) {
+            parser->rule->padding = i;
+            return 0;
+        }
+    for (uint32_t bytes = PFSWRAP_SEAL_PADDING_BLOCK_MIN; bytes <= PFSWRAP_SEAL_PADDING_BLOCK_MAX; bytes *= 2) {
+        (void)snprintf(block, sizeof block, "block:%u", bytes);
+        if (strcmp(value, block) == 0) {
+            parser->rule->padding = bytes;
+            return 0;
+        }
     }
-    const int choice = policy_value_choose(parser, value, policy_words_padding);
-    if (choice < 0)
-        return -1;
-    parser->rule->padding = (uint32_t)choice;
-    return 0;
+    return policy_fail(parser,
+                       "padding = %.80s, expected off, allow, padme or block:N with a power of 2 from %d to %d",
+                       value, PFSWRAP_SEAL_PADDING_BLOCK_MIN, PFSWRAP_SEAL_PADDING_BLOCK_MAX);
 }
 
 static int add_peer(struct policy_parser *parser, const char *name)

@@ -61,7 +61,8 @@ class SealWrap(Wrap):
     """
 
     def __init__(self, keys, identity="peer", listen=(), connect=(), peer="peer", clients=None, seal="require",
-                 service=None, rules="", children="protect", post_quantum=None, **settings):
+                 service=None, rules="", children="protect", post_quantum=None,
+                 padding=None, **settings):
         lines = ["[seal]", f"identity = {keys.path(identity)}", f"peers = {keys.peers}"]
         times = {"handshake_timeout": f"{DEADLINE:g}s", "linger": f"{DEADLINE / 2:g}s"}
         lines += [f"{name.replace('_', '-')} = {value}" for name, value in {**times, **settings}.items()]
@@ -77,6 +78,8 @@ class SealWrap(Wrap):
                     lines += [f"service = {service}"]
                 if post_quantum:
                     lines += [f"post-quantum = {post_quantum}"]
+                if padding:
+                    lines += [f"padding = {padding}"]
         super().__init__(children=children, extra="\n".join(lines + [rules]))
 
     def refusal(self):

@@ -29,6 +29,10 @@ def main():
     on = Scenarios(tap, "sock_by_number")
     on.both("by_number", "reads, writes, sends, receives, shutdown and close by syscall()")
 
+    on = Scenarios(tap, "sock_buffers")
+    on.both("untouched", "a receive does not change the buffer behind the bytes that it returns", marked=False)
+    on.both("peek_filled", "a program that peeks until 40,000 bytes have come gets them while its peer fills the buffer", marked=False)
+
     on = Scenarios(tap, "sock_sending")
     on.both("sendfile", "sendfile moves the file's position by what it sent, and returns 0 at its end only")
     on.both("sendfile_offset", "sendfile moves the caller's offset and not the file's position")
