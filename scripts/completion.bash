@@ -41,7 +41,7 @@ _pfswrap_run() {
 }
 
 _pfswrap_seal() {
-    local keys='--policy --identity --peers --peer --psk --service --rekey --post-quantum --handshake-timeout'
+    local keys='--policy --identity --peers --peer --psk --service --rekey --post-quantum --padding --handshake-timeout'
     if ((COMP_CWORD == 2)); then
         mapfile -t COMPREPLY < <(compgen -W 'connect listen probe' -- "$1")
         return
@@ -49,6 +49,7 @@ _pfswrap_seal() {
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --policy) _pfswrap_policies "$1" ;;
     --post-quantum) mapfile -t COMPREPLY < <(compgen -W 'off allow require' -- "$1") ;;
+    --padding) mapfile -t COMPREPLY < <(compgen -W 'off allow padme block:512' -- "$1") ;;
     --identity | --peers | --psk | --tls-ca | --tls-cert | --tls-key) mapfile -t COMPREPLY < <(compgen -f -- "$1") ;;
     *)
         case ${COMP_WORDS[2]} in

@@ -10,7 +10,8 @@ from noise_fixed import IK, NK, IKPSK2, NKPSK2, hash_of, public_key, read, side,
 from secretstream import FINAL, MESSAGE, REKEY, Stream
 
 MAGIC = bytes.fromhex("f5706673770d0a01")
-DATA, HANDSHAKE_1, HANDSHAKE_2 = 0, 1, 2
+DATA, HANDSHAKE_1, HANDSHAKE_2, PADDED = 0, 1, 2, 3
+OFF, ALLOW, PADME = 0, 1, 2  # of padding; larger numbers are a block size
 
 
 def number(value, size):
@@ -31,6 +32,22 @@ def psk_id(psk):
 
 def rekey_interval(interval):
     return bytes([1, 4]) + number(interval, 4)
+
+
+def padding_entry(padding):
+    return bytes([3, 1, padding > ALLOW]) if padding != OFF else b""
+
+
+def pad(padding, data):
+    """The plaintext of a padded frame (WIRE.md, 2.12)."""
+    length = len(data) + 2
+    if padding == PADME:
+        exponent = length.bit_length() - 1
+        step = 1 << max(0, exponent - exponent.bit_length())
+    else:
+        step = padding
+    zeros = -length % step
+    return data + bytes(zeros) + number(zeros, 2)
 
 
 class Counting:
@@ -69,6 +86,9 @@ class Keys:
         self.psk = next((bytes.fromhex(each["psk"]) for each in entry["psks"] if each["server_has_it"]), None)
         self.interval = min(entry["client_rekey"], entry["server_rekey"])
         self.client_interval = entry["client_rekey"]
+        self.padding = {"client": entry["client_padding"], "server": entry["server_padding"]}
+        if OFF in self.padding.values():
+            self.padding["server"] = OFF  # it does not answer, or was not asked
 
     def prologue(self, preamble):
         return preamble + bytes([len(self.service)]) + self.service + bytes([len(self.binding)]) + self.binding
@@ -82,7 +102,7 @@ class Connection:
 
     def exchange_1(self, prologue_of, interval):
         """Message 1; prologue_of(length) returns the prologue, which may depend on the message's length."""
-        keys, payload = self.keys, rekey_interval(interval)
+        keys, payload = self.keys, rekey_interval(interval) + padding_entry(self.keys.padding["client"])
         if keys.pattern in (IKPSK2, NKPSK2):
             payload += b"".join(bytes([2, 8]) + psk_id(psk) for psk in keys.offered)
         length = 32 + (48 if keys.pattern in (IK, IKPSK2) else 0) + len(payload) + 16
@@ -95,7 +115,7 @@ class Connection:
         return message
 
     def exchange_2(self):
-        message, split = write(self.responder, rekey_interval(self.keys.interval))
+        message, split = write(self.responder, rekey_interval(self.keys.interval) + padding_entry(self.keys.padding["server"]))
         assert read(self.initiator, message)[1] == split
         self.hash = hash_of(self.responder)
         return message, split
@@ -128,11 +148,15 @@ class Connection:
         self.senders["client"] = Sender(self.client_key, self.client_header, self.keys.interval)
         return frame
 
-    def step(self, kind, sender, plaintext):
-        sender = self.senders.get(sender)
+    def data(self, name, plaintext):
+        padding, sender = self.keys.padding[name], self.senders[name]
+        return sender.frame(PADDED, pad(padding, plaintext)) if padding > ALLOW else sender.frame(DATA, plaintext)
+
+    def step(self, kind, name, plaintext):
+        sender = self.senders.get(name)
         return {"message 1": self.message_1, "message 2": self.message_2, "handshake hash": lambda: self.hash,
                 "confirm": lambda: self.client_header + sender.frame(DATA, b""),
-                "data": lambda: sender.frame(DATA, plaintext),
+                "data": lambda: self.data(name, plaintext),
                 "FINAL": lambda: sender.frame(DATA, b"", final=True),
                 "re-handshake 1": self.rehandshake_1, "re-handshake 2": self.rehandshake_2,
                 "re-handshake 3": self.rehandshake_3}[kind]()
@@ -152,6 +176,7 @@ class Responder:
 
     def __init__(self, keys):
         self.keys, self.since = keys, 0
+        self.client_pads = keys.padding["client"] > ALLOW and keys.padding["server"] != OFF
 
     def first(self, data):
         """The preamble and message 1; answers, so that frames can follow."""
@@ -185,9 +210,9 @@ class Responder:
         stream, data, is_first = Stream(self.key, data[:24]), data[24:], True
         while data:
             kind, length = data[0], value_of(data[1:3])
-            refuse_if(kind > HANDSHAKE_2, "E_FRAME_TYPE")
-            most = {DATA: 16384, HANDSHAKE_1: 1024, HANDSHAKE_2: 1048}[kind]
-            refuse_if(not 17 <= length <= most + 17, "E_FRAME_LENGTH")
+            refuse_if(kind > (PADDED if self.client_pads else HANDSHAKE_2), "E_FRAME_TYPE")
+            most = {DATA: 16384, HANDSHAKE_1: 1024, HANDSHAKE_2: 1048, PADDED: 16384}[kind]
+            refuse_if(not (20 if kind == PADDED else 17) <= length <= most + 17, "E_FRAME_LENGTH")
             opened = stream.open(data[3:3 + length], data[:3])
             refuse_if(opened is None, "E_FRAME")
             self.check(kind, *opened, is_first)
@@ -200,6 +225,9 @@ class Responder:
         refuse_if(self.since >= self.keys.interval, "E_REKEY")
         refuse_if(tag == FINAL and (kind != DATA or plaintext), "E_FINAL")
         refuse_if(kind == DATA and not plaintext and tag != FINAL and not is_first, "E_EMPTY")
+        if plaintext and kind in (DATA, PADDED) and self.client_pads:
+            zeros = value_of(plaintext[-2:])
+            refuse_if(kind == DATA or zeros > len(plaintext) - 3 or any(plaintext[-2 - zeros:-2]), "E_PADDING")
         refuse_if(kind == HANDSHAKE_2, "E_REHANDSHAKE")  # this responder was asked nothing
         if kind == HANDSHAKE_1:
             self.read_message(side(self.keys.pattern, False, bytes(32), bytes(32), self.keys.server, None, self.keys.psk), plaintext)

@@ -215,7 +215,7 @@ START_TEST(an_unknown_key_is_refused_with_the_known_ones)
                                           "log-chain, children, io-uring or reload");
     expect_refused("[listen a]\npeer = x\n",
                    "test.conf:2: unknown key peer in [listen], expected address, seal, layer, "
-                   "clients, service, post-quantum or plaintext");
+                   "clients, service, post-quantum, padding or plaintext");
 }
 END_TEST
 

@@ -56,6 +56,8 @@ static const int errors[] = {
     PFSWRAP_SEAL_E_HYBRID_UNEXPECTED,
     PFSWRAP_SEAL_E_KEM_KEY,
     PFSWRAP_SEAL_E_AGENT,
+    PFSWRAP_SEAL_E_PADDING_REFUSED,
+    PFSWRAP_SEAL_E_PADDING,
     PFSWRAP_TUNNEL_STOPPED,
 };
 enum { ERRORS = sizeof errors / sizeof errors[0] };

@@ -26,24 +26,27 @@ struct setting {
     uint32_t client, server;                     /* rekey intervals */
     size_t psks, known;                          /* of the client; the server has the last `known` of them */
     enum pfswrap_seal_post_quantum post_quantum; /* of the server */
+    uint32_t client_padding, server_padding;
 };
 
 static const struct setting settings[] = {
-    {"IK", PFSWRAP_SEAL_IK, "example", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_OFF},
-    {"NK", PFSWRAP_SEAL_NK, "", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_OFF},
+    {"IK", PFSWRAP_SEAL_IK, "example", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_OFF, 0, 0},
+    {"NK", PFSWRAP_SEAL_NK, "", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_OFF, 0, 0},
     {"IKpsk2, two psks, of which the server has the second", PFSWRAP_SEAL_IKPSK2, "example", 0, 1, 1, 2, 1,
-     PFSWRAP_SEAL_POST_QUANTUM_OFF},
+     PFSWRAP_SEAL_POST_QUANTUM_OFF, 0, 0},
     {"NKpsk2 with a channel binding", PFSWRAP_SEAL_NKPSK2, "example", 32, 1, 1, 1, 1,
-     PFSWRAP_SEAL_POST_QUANTUM_OFF},
+     PFSWRAP_SEAL_POST_QUANTUM_OFF, 0, 0},
     {"IK with rekey intervals of 3 and 5, and a channel binding", PFSWRAP_SEAL_IK, "example", 32, 3, 5, 0, 0,
-     PFSWRAP_SEAL_POST_QUANTUM_OFF},
-    {"IKhfs", PFSWRAP_SEAL_IKHFS, "example", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_REQUIRE},
-    {"NKhfs with a channel binding", PFSWRAP_SEAL_NKHFS, "", 32, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_ALLOW},
+     PFSWRAP_SEAL_POST_QUANTUM_OFF, 0, 0},
+    {"IK with padding: padme from the client, blocks of 64 bytes from the server", PFSWRAP_SEAL_IK, "example", 0, 1,
+     1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_OFF, PFSWRAP_SEAL_PADDING_PADME, 64},
+    {"IKhfs", PFSWRAP_SEAL_IKHFS, "example", 0, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_REQUIRE, 0, 0},
+    {"NKhfs with a channel binding", PFSWRAP_SEAL_NKHFS, "", 32, 1, 1, 0, 0, PFSWRAP_SEAL_POST_QUANTUM_ALLOW, 0, 0},
     {"IKhfs+psk2, two psks, of which the server has the second", PFSWRAP_SEAL_IKHFS_PSK2, "example", 0, 1, 1, 2, 1,
-     PFSWRAP_SEAL_POST_QUANTUM_REQUIRE},
-    {"NKhfs+psk2", PFSWRAP_SEAL_NKHFS_PSK2, "example", 0, 2, 2, 1, 1, PFSWRAP_SEAL_POST_QUANTUM_REQUIRE},
+     PFSWRAP_SEAL_POST_QUANTUM_REQUIRE, 0, 0},
+    {"NKhfs+psk2", PFSWRAP_SEAL_NKHFS_PSK2, "example", 0, 2, 2, 1, 1, PFSWRAP_SEAL_POST_QUANTUM_REQUIRE, 0, 0},
 };
-enum { SETTINGS = sizeof settings / sizeof settings[0], HYBRID_FIRST = 5 };
+enum { SETTINGS = sizeof settings / sizeof settings[0], HYBRID_FIRST = 6 };
 
 static struct end client = {.name = "client"}, server = {.name = "server"};
 static const char *const server_name[] = {"server"};
@@ -100,6 +103,8 @@ static void start(const struct setting *setting)
     uint8_t binding[PFSWRAP_SEAL_BINDING_MAX];
     make_end(&client, 0x80, setting, setting->client);
     make_end(&server, 0xC0, setting, setting->server);
+    client.config.padding = setting->client_padding;
+    server.config.padding = setting->server_padding;
     add_psks(&client, 0, setting->psks);
     add_psks(&server, setting->psks - setting->known, setting->psks);
     must(pfswrap_keyring_add_peer(client.keyring, "server", server.public_key, PFSWRAP_NEVER, NULL) == 0 &&
@@ -174,8 +179,9 @@ static void print_setting(const struct setting *setting)
 
     count_up(counted, sizeof counted, 0xA0);
     printf("    {\"name\": \"%s\", \"pattern\": %d, \"service\": \"%s\", \"client_rekey\": %u, \"server_rekey\": "
-           "%u,\n     ",
-           setting->name, (int)setting->pattern, setting->service, setting->client, setting->server);
+           "%u, \"client_padding\": %u, \"server_padding\": %u,\n     ",
+           setting->name, (int)setting->pattern, setting->service, setting->client, setting->server,
+           setting->client_padding, setting->server_padding);
     print_hex("binding", counted, setting->binding, ", ");
     print_hex("client_secret", client.secret, 32, ",\n     ");
     print_hex("server_secret", server.secret, 32, ",\n     \"psks\": [");
@@ -240,16 +246,21 @@ struct failure {
         what, 0, -1, 0, 0, type, tag, plaintext, length, trailer, error                                            \
     }
 
+#define PADDED(what, type, tag, plaintext, error)                                                                  \
+    {                                                                                                              \
+        what, 5, -1, 0, 0, type, tag, plaintext, 0, 0, error                                                       \
+    }
+
 static const struct failure failures[] = {
     MESSAGE("another protocol", 0, 'G', "E_MAGIC"),
     MESSAGE("version 2", 7, 2, "E_VERSION"),
     MESSAGE("pattern 0", 8, 0, "E_PATTERN"),
     MESSAGE("pattern 9", 8, 9, "E_PATTERN"),
     MESSAGE("a hybrid pattern, and the responder has no ML-KEM", 8, 5, "E_HYBRID_UNEXPECTED"),
-    {"a pattern without ML-KEM, and the responder requires it", 5, 8, 1, 0, -1, 0, 0, 0, 0, "E_HYBRID_REQUIRED"},
-    {"a length below 1,152 in a hybrid pattern", 5, 10, 4, 0, -1, 0, 0, 0, 0, "E_MESSAGE_LENGTH"},
-    {"a length above 2,224 in a hybrid pattern", 5, 10, 9, 0, -1, 0, 0, 0, 0, "E_MESSAGE_LENGTH"},
-    {"a key of ML-KEM that was changed", 5, 200, 0xFF, 0, -1, 0, 0, 0, 0, "E_HANDSHAKE"},
+    {"a pattern without ML-KEM, and the responder requires it", 6, 8, 1, 0, -1, 0, 0, 0, 0, "E_HYBRID_REQUIRED"},
+    {"a length below 1,152 in a hybrid pattern", 6, 10, 4, 0, -1, 0, 0, 0, 0, "E_MESSAGE_LENGTH"},
+    {"a length above 2,224 in a hybrid pattern", 6, 10, 9, 0, -1, 0, 0, 0, 0, "E_MESSAGE_LENGTH"},
+    {"a key of ML-KEM that was changed", 6, 200, 0xFF, 0, -1, 0, 0, 0, 0, "E_HANDSHAKE"},
     MESSAGE("a psk pattern, and the responder has no psk", 8, 3, "E_PSK_UNEXPECTED"),
     {"a pattern without psk, and the responder has one", 2, 8, 1, 0, -1, 0, 0, 0, 0, "E_PSK_REQUIRED"},
     MESSAGE("an anonymous client, and the responder admits named ones only", 8, 2, "E_ANONYMOUS"),
@@ -277,6 +288,10 @@ static const struct failure failures[] = {
     FRAME("a type 2 frame without a question", 2, 2, 24, 0, 0, "E_REHANDSHAKE"),
     FRAME("a re-handshake that does not authenticate", 1, 2, 102, 0, 0, "E_HANDSHAKE"),
     FRAME("a trailing byte of 1", 0, 2, 5, 0, 1, "E_TRAILER"),
+    PADDED("data that is not padded, although the client has announced that all of it is", 0, 2, 5, "E_PADDING"),
+    PADDED("a padded frame with more zeros than it has bytes", 3, 2, 5, "E_PADDING"),
+    PADDED("a padded frame without data", 3, 2, 2, "E_FRAME_LENGTH"),
+    PADDED("FINAL on a padded frame", 3, 3, 5, "E_FINAL"),
 };
 enum { FAILURES = sizeof failures / sizeof failures[0] };
 
@@ -309,6 +324,7 @@ static int error_number(const char *name)
         ERROR(E_TRAILER),
         ERROR(E_HYBRID_REQUIRED),
         ERROR(E_HYBRID_UNEXPECTED),
+        ERROR(E_PADDING),
     };
 
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
