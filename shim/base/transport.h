@@ -58,8 +58,9 @@ void transport_extend_send_buffer(int fd, unsigned bytes);
 int transport_readable(int fd);
 
 /*
- * Whether the kernel has used more than half of the memory for what it has received, SO_RCVBUF (socket(7)). It counts
- * whole packets, also those of which only a few bytes are left. False if it does not say (before Linux 4.12).
+ * Whether the kernel has used more than half of the memory for what it has received, SO_RCVBUF (socket(7)). It
+ * counts whole packets, also those of which only a few bytes are left. False if it does not say (before
+ * Linux 4.12).
  */
 bool transport_receive_is_full(int fd);
 

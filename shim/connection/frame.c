@@ -25,7 +25,7 @@ struct borrowed {
 };
 _Static_assert(sizeof(struct borrowed) <= (size_t)WORKSPACE_BYTES, "a handshake's messages fit a workspace");
 
-static const struct channel_room nothing = {.exact = true};
+static const struct channel_room nothing;
 
 static void borrow_stack(struct mlkem_stack *stack, int32_t *buffer)
 {
@@ -60,7 +60,7 @@ borrow(const struct connection *connection, const uint8_t *in, size_t available,
     if (!channel_needs_scratch(&connection->channel, in, available))
         return &nothing;
     struct borrowed *borrowed = workspace_take();
-    *room = (struct channel_room){.noise = keyexchange_of(connection), .exact = true};
+    *room = (struct channel_room){.noise = keyexchange_of(connection)};
     if (borrowed == NULL)
         return room;
     room->scratch = borrowed->scratch;

@@ -127,7 +127,9 @@ enum step receive_next(struct connection *connection, int fd, struct iov_iter *t
     for (;;) {
         const uint8_t *rx = connection->rx_index >= 0 ? connection_rx(connection) : NULL;
         size_t room = 0;
-        uint8_t *out = to != NULL && !to->discards ? iov_iter_segment(to, &room) : NULL;
+        /* Padding must not be written to the program's buffer, behind the data. */
+        const bool directly = to != NULL && !to->discards && !connection->channel.peer_pads;
+        uint8_t *out = directly ? iov_iter_segment(to, &room) : NULL;
         int event = frame_open(connection, rx != NULL ? rx + connection->rx_cipher.begin : NULL,
                                span_length(connection->rx_cipher), out, room, &opened);
         connection->rx_cipher.begin += (uint32_t)opened.consumed;

@@ -50,10 +50,10 @@ static void look_ahead(struct connection *connection, int fd, size_t wanted, siz
         if (receive_next(connection, fd, NULL, &need) != STEP_WANT_READ)
             continue;
         /*
-         * While rx_plain is not empty, the trailer stays in the kernel, so that poll reports the socket as readable,
-         * and with it a part of the next frame. If that part fills the kernel's buffer, the rest of the frame has no
-         * room, and a program that waits for more than it has peeked at would wait for ever. So the part is taken.
-         * The kernel reports the rest, which comes at once.
+         * While rx_plain is not empty, the trailer stays in the kernel, so that poll reports the socket as
+         * readable, and with it a part of the next frame. If that part fills the kernel's buffer, the rest of the
+         * frame has no room, and a program that waits for more than it has peeked at would wait for ever. So the
+         * part is taken. The kernel reports the rest, which comes at once.
          */
         if (span_length(connection->rx_plain) > 0 && span_length(connection->rx_cipher) == 0 &&
             !next_is_whole(connection, fd, &data, &bytes) && !transport_receive_is_full(fd))

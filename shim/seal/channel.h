@@ -197,7 +197,6 @@ struct channel_room {
     struct mlkem_stack stack;
     struct noise_handshake *noise;
     const struct channel_binding *binding;
-    bool exact; /* nothing may be written behind the data: a padded frame that is not opened in place is ROOM */
 };
 
 /* Whether an exchange of keys is between its two messages, so that the state of the Noise handshake is needed. */

@@ -29,10 +29,8 @@ const char *pfswrap_seal_pattern_name(enum pfswrap_seal_pattern pattern)
 
 const char *pfswrap_seal_error_text(int error)
 {
-    if (error == 0)
-        return "no error";
-    if (error == PFSWRAP_TUNNEL_STOPPED)
-        return "the transport moved no bytes";
+    if (error == 0 || error == PFSWRAP_TUNNEL_STOPPED)
+        return error == 0 ? "no error" : "the transport moved no bytes";
     switch ((enum pfswrap_seal_error)error) { /* without a default, so that the compiler reports a missing text */
     case PFSWRAP_SEAL_E_ARGUMENT:
         return "impossible argument";

@@ -153,8 +153,7 @@ static int open_frame(struct channel *channel, const struct pfswrap_seal_config 
     length = (size_t)result;
     if (available < CHANNEL_FRAME_PREFIX + length)
         return channel_more(opened, CHANNEL_FRAME_PREFIX + length);
-    if (frame_type_has_data(in[0]) &&
-        (length - CHANNEL_CIPHERTEXT_MIN > size || (room->exact && in[0] == FRAME_PADDED))) {
+    if (frame_type_has_data(in[0]) && length - CHANNEL_CIPHERTEXT_MIN > size) {
         opened->length = length - CHANNEL_CIPHERTEXT_MIN;
         return PFSWRAP_SEAL_ROOM;
     }
@@ -202,7 +201,7 @@ static NO_COPY int open_on_stack(struct channel *channel, const struct pfswrap_s
                                  const struct channel_room *room, struct pfswrap_seal_opened *opened)
 {
     uint8_t scratch[CHANNEL_SCRATCH_BYTES];
-    const struct channel_room whole = {scratch, room->stack, room->noise, room->binding, room->exact};
+    const struct channel_room whole = {scratch, room->stack, room->noise, room->binding};
 
     return channel_open(channel, config, in, available, out, size, &whole, opened);
 }
@@ -260,9 +259,7 @@ int channel_open_in_place(struct channel *channel, const struct pfswrap_seal_con
      */
     const size_t offset = (channel_trailer_due(channel) ? 1 : 0) + CHANNEL_FRAME_PREFIX + 1;
     const bool any = in != NULL && available > offset;
-    struct channel_room here = *room;
 
-    here.exact = false;
     return channel_open(channel, config, in, available, any ? in + offset : NULL, any ? PFSWRAP_SEAL_CHUNK_MAX : 0,
-                        &here, opened);
+                        room, opened);
 }

@@ -85,7 +85,6 @@ struct channel_room tunnel_room(struct pfswrap_tunnel *tunnel)
     struct channel_room room = channel_room_of(&tunnel->channel);
 
     room.scratch = tunnel->scratch;
-    room.exact = true; /* a reader's buffer is a program's */
     room.stack = (struct mlkem_stack){tunnel->stack, sizeof tunnel->stack};
     return room;
 }

@@ -56,7 +56,7 @@ static int receive_frame(struct pfswrap_tunnel *tunnel, uint8_t *buffer, size_t 
     struct pfswrap_seal_opened opened;
     int result = PFSWRAP_SEAL_ROOM;
 
-    if (buffer != NULL) {
+    if (buffer != NULL && !channel_of(&tunnel->channel)->peer_pads) { /* padding must not be written to a buffer */
         result = channel_open(channel_of(&tunnel->channel), tunnel->config, tunnel->in + tunnel->in_first,
                               tunnel->in_last - tunnel->in_first, buffer, size, &room, &opened);
         tunnel->in_first += opened.consumed;

@@ -121,18 +121,22 @@ static void forge(struct side *from, struct side *to, const uint8_t *content, si
 
 static void start(uint8_t first)
 {
-    static struct side opened[2][2];
-    static bool ready[2];
-    const int which = first & 1;
+    static struct side opened[4][2];
+    static bool ready[4];
+    const int which = first & 3;
 
     honest = true;
     if (ready[which]) {
         memcpy(sides, opened[which], sizeof sides);
         return;
     }
-    fuzz_start(which);
+    fuzz_start(which & 1);
     memset(sides, 0, sizeof sides);
-    fuzz_client.config.rekey = fuzz_server.config.rekey = which ? 3 : 1;
+    fuzz_client.config.rekey = fuzz_server.config.rekey = which & 1 ? 3 : 1;
+    if ((which & 2) != 0) {
+        fuzz_client.config.padding = PFSWRAP_SEAL_PADDING_PADME;
+        fuzz_server.config.padding = 256;
+    }
     opened[which][0].config = opened[which][1].config = NULL;
     for (int i = 0; i < 2; i++) {
         struct pfswrap_seal_config *config = malloc(sizeof *config);

@@ -27,6 +27,7 @@ class Info:
     rekey: int
     rehandshakes: int
     handshake_hash: bytes
+    peer_pads: bool  # all data of the peer is padded
 
 
 class Tunnel:
@@ -102,7 +103,7 @@ class Tunnel:
         info = CInfo()
         self._result(lib.pfswrap_tunnel_describe(self._handle(), ctypes.byref(info)))
         return Info(lib.pfswrap_seal_pattern_name(info.pattern).decode(), info.peer_name.decode(),
-                    PublicKey(bytes(info.peer_key)), info.rekey, info.rehandshakes, bytes(info.handshake_hash))
+                    PublicKey(bytes(info.peer_key)), info.rekey, info.rehandshakes, bytes(info.handshake_hash), info.peer_pads)
 
     def free(self):
         """Wipes the keys. The peer is not told; close() does that."""

@@ -215,6 +215,19 @@ def hybrid():
             both_ways(sock, b"hybrid")
 
 
+def padded():
+    with echo(padding="block:1024") as (port, wrap):
+        for setting in ("allow", "padme", 256):
+            with pfswrap_seal.create_connection(("127.0.0.1", port), context(padding=setting), timeout=DEADLINE) as sock:
+                both_ways(sock, TEXT)
+                check(sock.info().peer_pads, f"{sock.info()}")
+        equal([event["padding"] for event in wrap.events("opened")], ["sent", "both", "both"], "padding in the log")
+    with echo() as (port, _):
+        raises(pfswrap_seal.SealError, lambda: pfswrap_seal.create_connection(("127.0.0.1", port), context(padding="padme"),
+                                                                              timeout=DEADLINE), "does not read padded frames")
+    raises(pfswrap_seal.SealError, lambda: context(padding=100), "a power of 2 from 16 to 16384")
+
+
 def streams():
     async def talk(port, number):
         reader, writer = await aio.open_connection("127.0.0.1", port, shared)
@@ -316,6 +329,7 @@ def main():
             ("an end without FINAL is a truncation", truncation),
             ("a forked child cannot use the connection, and the parent can", forks),
             ("a hybrid handshake", hybrid),
+            ("padding, from either side, and a server that does not read it", padded),
             ("asyncio: twelve streams at once", streams),
             ("asyncio: a server that reads slowly, and a client under pfswrap", stream_server),
             ("asyncio: refusals, the second pinned key, a server that says nothing", stream_refusals),

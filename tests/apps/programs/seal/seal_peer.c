@@ -194,9 +194,10 @@ static const uint8_t *decode(const char *text)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"role", 1, NULL, 'r'},    {"secret", 1, NULL, 's'},  {"peer", 1, NULL, 'p'},      {"psk", 1, NULL, 'k'},
-        {"service", 1, NULL, 'v'}, {"binding", 1, NULL, 'b'}, {"anonymous", 1, NULL, 'a'}, {"rekey", 1, NULL, 'n'},
-        {"volume", 1, NULL, 'V'},  {"sizes", 1, NULL, 'z'},   {"hybrid", 1, NULL, 'h'},    {"padding", 1, NULL, 'P'},
+        {"role", 1, NULL, 'r'},      {"secret", 1, NULL, 's'},  {"peer", 1, NULL, 'p'},
+        {"psk", 1, NULL, 'k'},       {"service", 1, NULL, 'v'}, {"binding", 1, NULL, 'b'},
+        {"anonymous", 1, NULL, 'a'}, {"rekey", 1, NULL, 'n'},   {"volume", 1, NULL, 'V'},
+        {"sizes", 1, NULL, 'z'},     {"hybrid", 1, NULL, 'h'},  {"padding", 1, NULL, 'P'},
         {NULL, 0, NULL, 0}};
     struct pfswrap_keyring *keyring = pfswrap_keyring_new();
     uint8_t binding[PFSWRAP_SEAL_BINDING_MAX];
