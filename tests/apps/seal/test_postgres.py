@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from lib.legacy import require_programs
-from lib.process import run
+from lib.process import run, wait_until
 from lib.sealed import MARKER, begin, prove, word_on_the_wire
 from lib.tap import Tap, check, contains, equal, skip_all
 
@@ -37,6 +37,8 @@ def start(ends):
     data = make_cluster(ends)
     server = ends.server([programs() / "postgres", "-D", data, "-p", ends.port, "-h", "127.0.0.1", "-k", "",
                           "-c", "fsync=off", "-c", "ssl=off"], user="nobody", cwd="/")
+    # It listens before it answers queries.
+    wait_until(lambda: "ready to accept connections" in server.text(), lambda: f"PostgreSQL; it printed {server.text()[-800:]}")
     yield server
     server.popen.send_signal(2)  # "fast": ends its sessions
     equal(server.wait(), 0, f"exit status; it printed {server.text()[-800:]}")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from lib import certs, peers
-from lib.process import DEADLINE, Process, find, free_port, run, temporary_directory
+from lib.process import DEADLINE, Process, find, free_port, run, temporary_directory, wait_until
 from lib.replies import auth_tls, reply, say
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import WireWrap
@@ -88,6 +88,14 @@ def as_postgres(argv):
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *map(str, argv)]
 
 
+@contextlib.contextmanager
+def started(argv):
+    """PostgreSQL when it answers queries. It listens before, and says then that it is starting up."""
+    with Process(argv) as server:
+        wait_until(lambda: "ready to accept connections" in server.text(), lambda: f"PostgreSQL; it printed {server.text()[-800:]}")
+        yield server
+
+
 def postgresql(tap):
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not binaries or os.getuid() != 0 or find("psql") is None or find("setpriv") is None:
@@ -113,10 +121,10 @@ def postgresql(tap):
                  f"select 'row ' || i from generate_series(1, {rows}) i"]
         return run(client.argv(words) if client else words)
 
-    with Process(argv).wait_for_port(port), tap.case("PostgreSQL bare answers with TLS and without"):
+    with started(argv), tap.case("PostgreSQL bare answers with TLS and without"):
         for mode in ("require", "disable"):
             contains(ask(mode).out, b"row 1000", mode)
-    with Process(argv).wait_for_port(port):
+    with started(argv):
         with tap.case("psql that upgrades passes with plaintext = starttls, one that does not is cut"):
             for plaintext, mode, passes in (("starttls", "require", True), ("starttls", "disable", False),
                                             ("refuse", "require", False), ("log", "disable", True)):
@@ -124,7 +132,7 @@ def postgresql(tap):
                 result = ask(mode, client)
                 equal(b"row 1000" in result.out, passes, f"{plaintext}, {mode}: {result!r}; log: {client.tail()}")
                 equal(len(client.events("refused")), 0 if passes else 1, f"{plaintext}, {mode}; log: {client.tail()}")
-    with Process(wrap.argv(argv)).wait_for_port(port):
+    with started(wrap.argv(argv)):
         with tap.case("PostgreSQL's clients that upgrade pass with plaintext = starttls, those that do not are cut"):
             contains(ask("require").out, b"row 1000", f"log: {wrap.tail()}")
             equal(wrap.events("refused"), [], "refused")
