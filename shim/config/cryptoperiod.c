@@ -15,7 +15,7 @@
 #include "config/snapshot.h"
 #include "seal/keyring.h"
 
-enum { REPORTED_MAX = 256, ID_BYTES = 8, TIME_BYTES = 64 };
+enum { REPORTED_MAX = 256, ID_BYTES = 8 };
 
 enum due { DUE_LATER, DUE_EXPIRING, DUE_EXPIRED };
 
@@ -58,13 +58,12 @@ static bool note(const uint8_t *id, enum due due)
     return true;
 }
 
-/* Formats a time as RFC 3339 writes it, without fractions of a second. */
-static const char *format_time(char text[TIME_BYTES], int64_t seconds)
+const char *cryptoperiod_format_time(char text[CRYPTOPERIOD_TIME_BYTES], int64_t seconds)
 {
     enum { NANOSECONDS = 1000000000, SECONDS_END = 19 };
     if (seconds <= 0 || seconds > INT64_MAX / NANOSECONDS)
         return NULL;
-    struct line line = {.text = text, .room = TIME_BYTES - 1};
+    struct line line = {.text = text, .room = CRYPTOPERIOD_TIME_BYTES - 1};
     line_put_time(&line, seconds * NANOSECONDS);
     memcpy(text + SECONDS_END, "Z", sizeof "Z");
     return text;
@@ -72,7 +71,7 @@ static const char *format_time(char text[TIME_BYTES], int64_t seconds)
 
 static void report(const struct dated_key *key, enum due due)
 {
-    char created[TIME_BYTES], expires[TIME_BYTES], text[PFSWRAP_KEY_TEXT_BYTES] = "";
+    char created[CRYPTOPERIOD_TIME_BYTES], expires[CRYPTOPERIOD_TIME_BYTES], text[PFSWRAP_KEY_TEXT_BYTES] = "";
     if (key->public_key != NULL)
         pfswrap_key_encode(text, key->public_key);
     const struct audit_field fields[] = {
@@ -80,8 +79,8 @@ static void report(const struct dated_key *key, enum due due)
         AUDIT_S("file", key->file),
         AUDIT_S("peer_name", key->name),
         AUDIT_S("key", key->public_key != NULL ? text : NULL),
-        AUDIT_S("created", format_time(created, key->created)),
-        AUDIT_S("expires", format_time(expires, key->expires)),
+        AUDIT_S("created", cryptoperiod_format_time(created, key->created)),
+        AUDIT_S("expires", cryptoperiod_format_time(expires, key->expires)),
     };
     audit_event(due == DUE_EXPIRED ? "expired" : "expiring", fields, sizeof fields / sizeof fields[0]);
 }

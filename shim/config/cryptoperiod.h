@@ -14,6 +14,11 @@ void cryptoperiod_look(void);
 /* When the next event is due, in Unix time. */
 extern _Atomic int64_t cryptoperiod_next;
 
+/* Formats a time as RFC 3339 writes it, without fractions of a second. Returns `text`; NULL: it is not in 1970 or
+ * later. */
+enum { CRYPTOPERIOD_TIME_BYTES = 64 };
+const char *cryptoperiod_format_time(char text[CRYPTOPERIOD_TIME_BYTES], int64_t seconds);
+
 /* A connection begins at `now`. One load, if nothing is due. */
 static inline void cryptoperiod_check(uint64_t now)
 {

@@ -278,6 +278,14 @@ static const char *verify_transparency(const struct gnutls *lib, gnutls_session_
     return mode == POLICY_TRANSPARENCY_REQUIRE ? reason : NULL;
 }
 
+/* The age of certificates is looked at in OpenSSL only. NULL: the policy refuses none. */
+static const char *verify_age(bool is_server)
+{
+    return is_server && pfswrap_policy()->tls.expired == POLICY_EXPIRED_REFUSE
+               ? "the age of certificates is not known with GnuTLS, and expired = refuse"
+               : NULL;
+}
+
 static int handshake_verify(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
     const char *reason = verify_negotiated(lib, session);
@@ -287,6 +295,8 @@ static int handshake_verify(const struct gnutls *lib, gnutls_session_t session, 
         reason = verify_end(lib, session, is_server);
         if (reason == NULL)
             reason = verify_transparency(lib, session, is_server);
+        if (reason == NULL)
+            reason = verify_age(is_server);
         error = GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
     }
     if (reason != NULL && pfswrap_enforces())

@@ -55,7 +55,9 @@ static const char *changed_tls_key(const struct policy_tls *started, const struc
     if (newer->group_count != started->group_count ||
         memcmp(newer->groups, started->groups, newer->group_count * sizeof newer->groups[0]) != 0)
         return "groups";
-    return strcmp(newer->ca_file, started->ca_file) != 0 ? "ca-file" : NULL;
+    if (strcmp(newer->ca_file, started->ca_file) != 0)
+        return "ca-file";
+    return strcmp(newer->key_state, started->key_state) != 0 ? "key-state" : NULL;
 }
 
 /* The key of [policy] that differs; NULL: none. */

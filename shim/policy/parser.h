@@ -11,7 +11,7 @@
 #include "policy/reader.h"
 
 enum {
-    POLICY_KEYS_MAX = 16,   /* keys in a section */
+    POLICY_KEYS_MAX = 24,   /* keys in a section */
     POLICY_ENTRY_MAX = 128, /* bytes of an entry in a comma-separated list, with the terminator */
 };
 

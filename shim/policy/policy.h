@@ -88,9 +88,20 @@ struct policy_tls {
     enum policy_verify client_certificates;
     enum policy_dtls dtls;
     enum policy_transparency transparency;
+    /* Of the certificates of servers, in seconds; 0: off. And whether one that has expired is refused. */
+    uint32_t max_certificate_age_s, max_key_age_s, warn_before_s;
+    enum policy_expired expired;
     uint8_t pins[POLICY_LIST_MAX][POLICY_PIN_BYTES];
     char ct_log_list[PATH_MAX]; /* the logs whose SCTs count; empty if it is not set */
+    char key_state[PATH_MAX];   /* when keys were first used; empty if it is not set */
 };
+
+/* Whether the age of a server's certificate matters. */
+static inline bool policy_tls_has_ages(const struct policy_tls *tls)
+{
+    return tls->max_certificate_age_s != 0 || tls->max_key_age_s != 0 || tls->warn_before_s != 0 ||
+           tls->expired == POLICY_EXPIRED_REFUSE;
+}
 
 struct policy_wire {
     enum policy_wire_tls tls;
@@ -228,8 +239,8 @@ bool policy_seals(const struct policy *policy);
 
 /*
  * Whether a process that was started with the policy `started` can go on with `newer`. Returns 0, or -1 with
- * *error filled, which names what cannot change: a key of [policy], groups or ca-file of [tls], or a plane for
- * which nothing was prepared at the start.
+ * *error filled, which names what cannot change: a key of [policy], groups, ca-file or key-state of [tls], or a
+ * plane for which nothing was prepared at the start.
  */
 int policy_check_live(const struct policy *started, const struct policy *newer, struct policy_error *error);
 

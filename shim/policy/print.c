@@ -92,6 +92,17 @@ static void print_policy(struct printer *out, const struct policy *policy)
     print(out, "reload = %s\n", policy_words_reload[policy->reload]);
 }
 
+static void print_period(struct printer *out, const char *key, uint32_t seconds)
+{
+    enum { HOUR = 3600, DAY = 24 * HOUR };
+    if (seconds == 0)
+        print(out, "%s = off\n", key);
+    else if (seconds % DAY == 0)
+        print(out, "%s = %ud\n", key, seconds / DAY);
+    else
+        print(out, "%s = %uh\n", key, seconds / HOUR);
+}
+
 static void print_tls(struct printer *out, const struct policy_tls *tls)
 {
     print(out, "\n[tls]\nmin-version = %s\ngroups = ", tls->min_version == 0x0303 ? "1.2" : "1.3");
@@ -115,6 +126,12 @@ static void print_tls(struct printer *out, const struct policy_tls *tls)
     print(out, "certificate-transparency = %s\n", policy_words_transparency[tls->transparency]);
     if (tls->ct_log_list[0] != '\0')
         print(out, "ct-log-list = %s\n", tls->ct_log_list);
+    print_period(out, "max-certificate-age", tls->max_certificate_age_s);
+    print_period(out, "max-key-age", tls->max_key_age_s);
+    print_period(out, "warn-before", tls->warn_before_s);
+    print(out, "expired = %s\n", policy_words_expired[tls->expired]);
+    if (tls->key_state[0] != '\0')
+        print(out, "key-state = %s\n", tls->key_state);
 }
 
 static void print_wire(struct printer *out, const struct policy_wire *wire)
@@ -128,17 +145,6 @@ static void print_findings(struct printer *out, const struct policy_findings *fi
 {
     print(out, "\n[findings]\nhttp = %s\ncertificates = %s\n", policy_words_finding[findings->http],
           policy_words_finding[findings->certificates]);
-}
-
-static void print_period(struct printer *out, const char *key, uint32_t seconds)
-{
-    enum { HOUR = 3600, DAY = 24 * HOUR };
-    if (seconds == 0)
-        print(out, "%s = off\n", key);
-    else if (seconds % DAY == 0)
-        print(out, "%s = %ud\n", key, seconds / DAY);
-    else
-        print(out, "%s = %uh\n", key, seconds / HOUR);
 }
 
 static void print_seal(struct printer *out, const struct policy_seal_keys *seal)

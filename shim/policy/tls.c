@@ -177,6 +177,48 @@ static int set_ct_log_list(struct policy_parser *parser, const char *value)
     return policy_value_path(parser, value, parser->policy->tls.ct_log_list);
 }
 
+static int set_max_certificate_age(struct policy_parser *parser, const char *value)
+{
+    return policy_value_period(parser, value, &parser->policy->tls.max_certificate_age_s);
+}
+
+static int set_max_key_age(struct policy_parser *parser, const char *value)
+{
+    return policy_value_period(parser, value, &parser->policy->tls.max_key_age_s);
+}
+
+static int set_warn_before(struct policy_parser *parser, const char *value)
+{
+    return policy_value_period(parser, value, &parser->policy->tls.warn_before_s);
+}
+
+static int set_expired(struct policy_parser *parser, const char *value)
+{
+    int choice = policy_value_choose(parser, value, policy_words_expired);
+    if (choice < 0)
+        return -1;
+    parser->policy->tls.expired = (enum policy_expired)choice;
+    return 0;
+}
+
+static int set_key_state(struct policy_parser *parser, const char *value)
+{
+    return policy_value_path(parser, value, parser->policy->tls.key_state);
+}
+
+/* The age of a key is known only from a file, and only this needs the file. */
+static int check_key_state(struct policy_parser *parser)
+{
+    const struct policy_tls *tls = &parser->policy->tls;
+    if (tls->max_key_age_s != 0 && tls->key_state[0] == '\0')
+        return policy_fail_at(parser, policy_key_line(parser, "max-key-age"),
+                              "max-key-age, expected key-state = FILE as well");
+    if (tls->key_state[0] != '\0' && tls->max_key_age_s == 0)
+        return policy_fail_at(parser, policy_key_line(parser, "key-state"),
+                              "key-state has no effect alone, expected max-key-age = TIME as well");
+    return 0;
+}
+
 /* A server proves nothing by an SCT if no log is known, and logs that nothing asks for are a mistake. */
 static int check_transparency(struct policy_parser *parser)
 {
@@ -231,7 +273,7 @@ int policy_end_tls(struct policy_parser *parser)
     unsigned pin = policy_key_line(parser, "pin-sha256");
     if (tls->post_quantum && keep_hybrid_groups(parser) < 0)
         return -1;
-    if (check_transparency(parser) < 0)
+    if (check_transparency(parser) < 0 || check_key_state(parser) < 0)
         return -1;
     if (tls->verify_server == POLICY_VERIFY_REQUIRE)
         return 0;
@@ -258,5 +300,10 @@ const struct policy_key policy_keys_tls[] = {
     {"post-quantum", false, set_post_quantum},
     {"certificate-transparency", false, set_transparency},
     {"ct-log-list", false, set_ct_log_list},
+    {"max-certificate-age", false, set_max_certificate_age},
+    {"max-key-age", false, set_max_key_age},
+    {"warn-before", false, set_warn_before},
+    {"expired", false, set_expired},
+    {"key-state", false, set_key_state},
     {NULL, false, NULL},
 };

@@ -10,6 +10,7 @@
 #include "config/init.h"
 #include "base/interposed.h"
 #include "tls/negotiated.h"
+#include "tls/certificate_age.h"
 #include "tls/ciphers.h"
 #include "tls/error.h"
 #include "tls/groups.h"
@@ -89,6 +90,7 @@ static const char *context_protect(struct libssl *lib, SSL_CTX *context, const s
     record->initial_options = lib->SSL_CTX_get_options(context);
     if (layer_in_force())
         layer_alpn_begin_context(lib, context);
+    certificate_age_begin();
     if (!pfswrap_enforces())
         return NULL;
     if (!tls_security_begin(lib, context))

@@ -19,6 +19,20 @@ bool fingerprint_take(unsigned char fingerprint[FINGERPRINT_BYTES], const struct
     return true;
 }
 
+bool fingerprint_take_key(unsigned char digest[FINGERPRINT_BYTES], const struct libssl *lib,
+                          const X509 *certificate)
+{
+    unsigned char *key = NULL, longest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    const int size = lib->i2d_X509_PUBKEY(lib->X509_get_X509_PUBKEY(certificate), &key);
+    const bool is_hashed =
+        size > 0 && lib->EVP_Digest(key, (size_t)size, longest, &length, lib->EVP_sha256(), NULL);
+    lib->CRYPTO_free(key, "pfswrap", 0);
+    if (is_hashed && length == FINGERPRINT_BYTES)
+        memcpy(digest, longest, FINGERPRINT_BYTES);
+    return is_hashed && length == FINGERPRINT_BYTES;
+}
+
 const char *fingerprint_text(char text[FINGERPRINT_TEXT], const unsigned char *fingerprint)
 {
     static const char digits[] = "0123456789abcdef";

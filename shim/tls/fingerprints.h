@@ -29,6 +29,10 @@ struct fingerprints {
 bool fingerprint_take(unsigned char fingerprint[FINGERPRINT_BYTES], const struct libssl *lib,
                       const X509 *certificate);
 
+/* The SHA-256 of a certificate's SubjectPublicKeyInfo (RFC 7469, 2.4). False: it cannot be computed. */
+bool fingerprint_take_key(unsigned char digest[FINGERPRINT_BYTES], const struct libssl *lib,
+                          const X509 *certificate);
+
 /* In hexadecimal digits. Returns `text`. */
 const char *fingerprint_text(char text[FINGERPRINT_TEXT], const unsigned char *fingerprint);
 

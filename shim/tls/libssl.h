@@ -210,6 +210,7 @@
     X(X509_STORE_CTX_new)                                                                                          \
     X(X509_STORE_CTX_set_default)                                                                                  \
     X(X509_STORE_free)                                                                                             \
+    X(X509_STORE_up_ref)                                                                                           \
     X(X509_STORE_load_locations)                                                                                   \
     X(X509_STORE_new)                                                                                              \
     X(X509_STORE_set_default_paths)                                                                                \
@@ -246,6 +247,7 @@
     X(OBJ_nid2sn)                                                                                                  \
     X(X509_digest)                                                                                                 \
     X(X509_get0_notAfter)                                                                                          \
+    X(X509_get0_notBefore)                                                                                         \
     X(X509_get_ext_by_NID)                                                                                         \
     X(X509_get_extension_flags)                                                                                    \
     X(X509_get_signature_info)                                                                                     \

@@ -7,6 +7,7 @@
 
 #include "config/init.h"
 #include "policy/registry.h"
+#include "tls/certificate_age.h"
 #include "tls/ciphers.h"
 #include "tls/groups.h"
 #include "tls/state.h"
@@ -136,6 +137,10 @@ struct tls_negotiated tls_verify_negotiated(struct libssl *lib, SSL *ssl)
     result.verified = verify ? "policy" : verified_by_program(lib, ssl);
     if (verify && result.reason == NULL) {
         result.reason = server ? tls_verify_client(lib, ssl) : tls_verify_server(lib, ssl);
+        result.code = SSL_R_CERTIFICATE_VERIFY_FAILED;
+    }
+    if (server && result.reason == NULL) {
+        result.reason = certificate_age_check(lib, ssl);
         result.code = SSL_R_CERTIFICATE_VERIFY_FAILED;
     }
     if (!server && result.reason == NULL) {

@@ -73,6 +73,7 @@ int ASN1_TIME_diff(int *, int *, const ASN1_TIME *, const ASN1_TIME *);
 char *X509_NAME_oneline(const X509_NAME *, char *, int);
 int X509_digest(const X509 *, const EVP_MD *, unsigned char *, unsigned int *);
 const ASN1_TIME *X509_get0_notAfter(const X509 *);
+const ASN1_TIME *X509_get0_notBefore(const X509 *);
 int X509_get_ext_by_NID(const X509 *, int, int);
 uint32_t X509_get_extension_flags(X509 *);
 int X509_get_signature_info(X509 *, int *, int *, int *, uint32_t *);
@@ -85,6 +86,7 @@ int X509_STORE_CTX_init(X509_STORE_CTX *, X509_STORE *, X509 *, STACK_OF(X509) *
 X509_STORE_CTX *X509_STORE_CTX_new(void);
 int X509_STORE_CTX_set_default(X509_STORE_CTX *, const char *);
 void X509_STORE_free(X509_STORE *);
+int X509_STORE_up_ref(X509_STORE *);
 int X509_STORE_load_locations(X509_STORE *, const char *, const char *);
 X509_STORE *X509_STORE_new(void);
 int X509_STORE_set_default_paths(X509_STORE *);

@@ -9,20 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/builder.h"
+#include "base/mutex.h"
 #include "config/init.h"
+#include "config/trust.h"
+#include "tls/fingerprints.h"
 
 static bool pin_matches(const struct libssl *lib, const X509 *certificate)
 {
     const struct policy_tls *policy = &tls_policy()->tls;
-    unsigned char *key = NULL;
-    int length = lib->i2d_X509_PUBKEY(lib->X509_get_X509_PUBKEY(certificate), &key);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int digest_length = 0;
-    bool hashed =
-        length > 0 && lib->EVP_Digest(key, (size_t)length, digest, &digest_length, lib->EVP_sha256(), NULL);
-    lib->CRYPTO_free(key, "pfswrap", 0);
-    for (size_t i = 0; hashed && digest_length == POLICY_PIN_BYTES && i < policy->pin_count; i++)
-        if (memcmp(digest, policy->pins[i], POLICY_PIN_BYTES) == 0)
+    unsigned char digest[FINGERPRINT_BYTES];
+    _Static_assert((int)FINGERPRINT_BYTES == (int)POLICY_PIN_BYTES, "a pin is such a digest");
+    const bool is_known = fingerprint_take_key(digest, lib, certificate);
+    for (size_t i = 0; is_known && i < policy->pin_count; i++)
+        if (memcmp(digest, policy->pins[i], sizeof digest) == 0)
             return true;
     return false;
 }
@@ -42,23 +42,60 @@ static X509_STORE *store_of_policy(const struct libssl *lib)
     return NULL;
 }
 
-/*
- * The policy's store. It is read once for each library and kept for the life of the process: after a chroot, or
- * without privileges, the program may no longer be able to read the files.
- */
-static X509_STORE *store_get(const struct libssl *lib)
+static struct mutex kept_mutex;
+static struct {
+    X509_STORE *store;
+    uint32_t generation; /* the approval (config/trust.h) that the last attempt to load it followed */
+} kept[LIBSSL_MAX];
+
+static void report_kept(const char *file)
 {
-    static X509_STORE *stores[LIBSSL_MAX];
-    X509_STORE *store = __atomic_load_n(&stores[lib->index], __ATOMIC_ACQUIRE);
-    if (store != NULL)
-        return store;
-    store = store_of_policy(lib);
-    X509_STORE *expected = NULL;
-    if (store != NULL && !__atomic_compare_exchange_n(&stores[lib->index], &expected, store, false,
-                                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    const struct audit_field fields[] = {
+        AUDIT_S("kind", "ca-file"),
+        AUDIT_S("reason",
+                "the ca-file could not be read again, and the certificates that it had before are trusted"),
+        AUDIT_S("file", file),
+        AUDIT_S("rule", "certificate"),
+    };
+    audit_event("finding", fields, sizeof fields / sizeof fields[0]);
+}
+
+/*
+ * Loads the store. In place of one that is there, only if the file has the content that a reload has approved:
+ * libcrypto would take a part of a file for all of it.
+ */
+static void load_kept(const struct libssl *lib, uint32_t generation)
+{
+    const bool is_first = kept[lib->index].store == NULL;
+    X509_STORE *store = store_of_policy(lib);
+    if (store != NULL && !is_first && !trust_file_is_approved(tls_policy())) {
         lib->X509_STORE_free(store);
-        store = expected;
+        store = NULL;
     }
+    kept[lib->index].generation = generation;
+    if (store != NULL) {
+        lib->X509_STORE_free(kept[lib->index].store);
+        kept[lib->index].store = store;
+    } else if (!is_first) {
+        report_kept(tls_policy()->tls.ca_file);
+    }
+}
+
+/*
+ * The policy's store, for the caller to free. It is loaded once for each library, and again after a reload that has
+ * found another content in the ca-file: after a chroot, or without privileges, the program may no longer be able to
+ * read the files. NULL: it cannot be read.
+ */
+static X509_STORE *store_take(const struct libssl *lib)
+{
+    mutex_lock(&kept_mutex);
+    const uint32_t generation = trust_generation();
+    if (kept[lib->index].store == NULL || kept[lib->index].generation != generation)
+        load_kept(lib, generation);
+    X509_STORE *const store = kept[lib->index].store;
+    if (store != NULL)
+        (void)lib->X509_STORE_up_ref(store);
+    mutex_unlock(&kept_mutex);
     return store;
 }
 
@@ -67,7 +104,7 @@ void tls_verify_begin(const struct libssl *lib)
     const struct policy_tls *policy = &tls_policy()->tls;
     bool of_clients = policy->client_certificates == POLICY_VERIFY_REQUIRE && policy->ca_file[0] != '\0';
     if (of_clients || policy->verify_server == POLICY_VERIFY_REQUIRE)
-        (void)store_get(lib); /* if it cannot be read, handshakes that need it are refused with that reason */
+        lib->X509_STORE_free(store_take(lib)); /* if it cannot be read, handshakes that need it say so */
 }
 
 static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certificate, X509_STORE *store,
@@ -93,6 +130,15 @@ static const char *chain_verify(const struct libssl *lib, SSL *ssl, X509 *certif
     return reason;
 }
 
+static const char *verify_with_own_store(const struct libssl *lib, SSL *ssl, X509 *certificate, const char *purpose,
+                                         const char *host)
+{
+    X509_STORE *const store = store_take(lib);
+    const char *const reason = chain_verify(lib, ssl, certificate, store, purpose, host);
+    lib->X509_STORE_free(store);
+    return reason;
+}
+
 const char *tls_verify_server(struct libssl *lib, SSL *ssl)
 {
     const struct policy_tls *policy = &tls_policy()->tls;
@@ -106,7 +152,7 @@ const char *tls_verify_server(struct libssl *lib, SSL *ssl)
     else if (policy->verify_server == POLICY_VERIFY_REQUIRE && host == NULL && policy->pin_count == 0)
         reason = "the program named no server to verify, and the policy has no pin";
     else if (policy->verify_server == POLICY_VERIFY_REQUIRE)
-        reason = chain_verify(lib, ssl, certificate, store_get(lib), "ssl_server", host);
+        reason = verify_with_own_store(lib, ssl, certificate, "ssl_server", host);
     lib->X509_free(certificate);
     return reason;
 }
@@ -118,8 +164,10 @@ const char *tls_verify_client(struct libssl *lib, SSL *ssl)
         return "the client has no certificate";
     /* Without a ca-file, the program's store is used; the verification is still the shim's. */
     bool own_store = tls_policy()->tls.ca_file[0] != '\0';
-    X509_STORE *store = own_store ? store_get(lib) : lib->SSL_CTX_get_cert_store(lib->SSL_get_SSL_CTX(ssl));
-    const char *reason = chain_verify(lib, ssl, certificate, store, "ssl_client", NULL);
+    const char *reason =
+        own_store ? verify_with_own_store(lib, ssl, certificate, "ssl_client", NULL)
+                  : chain_verify(lib, ssl, certificate, lib->SSL_CTX_get_cert_store(lib->SSL_get_SSL_CTX(ssl)),
+                                 "ssl_client", NULL);
     lib->X509_free(certificate);
     return reason;
 }

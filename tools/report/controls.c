@@ -75,12 +75,13 @@ const struct control controls[CONTROL_COUNT] = {
         .asks = "There is a defined time or volume after which a cryptographic key is replaced, and keys are "
                 "replaced then.",
         .not_proved =
-            "The age of identity keys and of certificates: docs/KEYS.md has the procedure, and the peers file the "
-            "dates (not-after).",
-        .lines = "tls.groups tls.session-tickets seal.identity seal.peers seal.psk seal.rekey rule.seal rule.layer",
+            "The age of identity keys and of certificates, unless the policy has max-key-age and "
+            "max-certificate-age: docs/KEYS.md has the procedure, and the peers file the dates (not-after).",
+        .lines = "tls.groups tls.session-tickets tls.max-certificate-age tls.max-key-age seal.identity seal.peers "
+                 "seal.psk seal.rekey seal.max-key-age rule.seal rule.layer",
         .metrics = {METRIC_SEALED, METRIC_PATTERNS, METRIC_REKEYS, METRIC_KEY_AGES, METRIC_HANDSHAKES,
                     METRIC_GROUPS, METRIC_RESUMED},
-        .exceptions = BIT(KEY_AGE) | BIT(OVERDUE) | BIT(NO_ECDHE) | BIT(PLAIN),
+        .exceptions = BIT(KEY_AGE) | BIT(EXPIRED) | BIT(OVERDUE) | BIT(NO_ECDHE) | BIT(PLAIN),
         .is_about_keys = true,
     },
     {

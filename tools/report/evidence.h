@@ -32,6 +32,7 @@
     X(NIST_CIPHER, "cipher-not-nist", "handshakes with a suite that SP 800-52r2 does not list")                    \
     X(OVERDUE, "keys-too-old", "sealed connections that ended since their keys were too old")                      \
     X(KEY_AGE, "key-age", "sealed connections whose keys were used for longer than the cryptoperiod")              \
+    X(EXPIRED, "expired", "keys and certificates that were in use after their cryptoperiod had ended")             \
     X(TRUNCATED, "truncated", "sealed connections that ended before the peer's end of the stream")                 \
     X(SEAL_ERROR, "seal-error", "sealed connections that ended by an error")                                       \
     X(HSTS, "hsts", "hosts whose responses let browsers use http")                                                 \

@@ -52,7 +52,7 @@ static void add_event(struct evidence *evidence, enum incident incident, const s
 
 static enum incident incident_of_finding(const char *kind)
 {
-    if (strcmp(kind, "certificate") == 0)
+    if (strcmp(kind, "certificate") == 0 || strcmp(kind, "key-state") == 0 || strcmp(kind, "ca-file") == 0)
         return INCIDENT_CERTIFICATE;
     if (strcmp(kind, "certificate-transparency") == 0)
         return INCIDENT_TRANSPARENCY;
@@ -77,6 +77,18 @@ static void add_finding(struct evidence *evidence, const struct record *record)
                    detail[0] != '\0' ? ": " : "", detail);
     incident_add(evidence, incident, record, name[0] != '\0' ? name : record_text(record, FIELD_LOCAL), reason,
                  record->weight);
+}
+
+/* An event `expired`: which key or certificate. A peer's key is refused then, by the peers file. */
+static void add_expired(struct evidence *evidence, const struct record *record)
+{
+    const char *const kind = record_text(record, FIELD_KIND), *const subject = record_text(record, FIELD_SUBJECT);
+    const char *const what = subject[0] != '\0' ? subject : record_text(record, FIELD_FILE);
+    char reason[TALLY_KEY_MAX];
+    if (strcmp(kind, "peer") == 0)
+        return;
+    (void)snprintf(reason, sizeof reason, "%s %s", kind, what);
+    incident_add(evidence, INCIDENT_EXPIRED, record, record_text(record, FIELD_SERVER_NAME), reason, 1);
 }
 
 static bool is_one_of(const char *word, const char *const *list)
@@ -176,4 +188,6 @@ void incidents_add(struct evidence *evidence, const struct record *record)
         judge_end(evidence, record);
     else if (record->event == EVENT_FINDING)
         add_finding(evidence, record);
+    else if (record->event == EVENT_EXPIRED)
+        add_expired(evidence, record);
 }

@@ -56,6 +56,7 @@
     X(UNTIL, "until")                                                                                              \
     X(KIND, "kind")                                                                                                \
     X(SUBJECT, "subject")                                                                                          \
+    X(FILE, "file")                                                                                                \
     X(FINDINGS, "findings")                                                                                        \
     X(LOG_HANDSHAKES, "log_handshakes")
 

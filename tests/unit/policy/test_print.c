@@ -65,6 +65,7 @@ START_TEST(every_key_prints_and_parses_back)
         "pin-sha256 = 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
         "pin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
         "client-certificates = require\ndtls = refuse\ncertificate-transparency = require\nct-log-list = /l\n"
+        "max-certificate-age = 397d\nmax-key-age = 2d\nwarn-before = 1h\nexpired = refuse\nkey-state = /k\n"
         "[wire]\ntls = log\nplaintext = starttls\n"
         "[findings]\nhttp = log\ncertificates = log\n"
         "[seal]\nidentity = /a\nidentity = /b\npeers = /p\npsk = /x\nrekey = 7\n"
@@ -89,6 +90,9 @@ START_TEST(every_key_prints_and_parses_back)
     ck_assert_ptr_nonnull(strstr(first, "\npin-sha256 = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"));
     ck_assert_ptr_nonnull(
         strstr(first, "\naddress = 0.0.0.0/0:1, [::]/0:2, 10.0.0.0/8:*, [2001:db8::]/32:80-90\n"));
+    ck_assert_ptr_nonnull(strstr(first,
+                                 "\nmax-certificate-age = 397d\nmax-key-age = 2d\nwarn-before = 1h\nexpired = "
+                                 "refuse\nkey-state = /k\n"));
     ck_assert_ptr_nonnull(strstr(first, "\ncertificate-transparency = require\nct-log-list = /l\n"));
     ck_assert_ptr_nonnull(strstr(first, "\nclients = a, b\n"));
     ck_assert_ptr_nonnull(strstr(first, "\nlayer = tls\npost-quantum = allow\n"));

@@ -106,6 +106,29 @@ START_TEST(every_key_of_tls_is_accepted)
 }
 END_TEST
 
+START_TEST(the_age_of_a_key_needs_a_file)
+{
+    expect_accepted("[tls]\nmax-certificate-age = 397d\nwarn-before = 36h\nexpired = refuse\n");
+    ck_assert_uint_eq(policy.tls.max_certificate_age_s, 397 * 86400);
+    ck_assert_uint_eq(policy.tls.warn_before_s, 36 * 3600);
+    ck_assert_int_eq(policy.tls.expired, POLICY_EXPIRED_REFUSE);
+    ck_assert(policy_tls_has_ages(&policy.tls));
+    expect_accepted("[tls]\nkey-state = /k\nmax-key-age = 90d\n");
+    ck_assert_uint_eq(policy.tls.max_key_age_s, 90 * 86400);
+    ck_assert_str_eq(policy.tls.key_state, "/k");
+    ck_assert_int_eq(policy.tls.expired, POLICY_EXPIRED_LOG);
+    expect_accepted("[tls]\nmax-certificate-age = off\n");
+    ck_assert(!policy_tls_has_ages(&policy.tls));
+    expect_refused("[tls]\nmax-key-age = 90d\n", "test.conf:2: max-key-age, expected key-state = FILE as well");
+    expect_refused("[tls]\nkey-state = /k\nmax-key-age = off\n",
+                   "test.conf:2: key-state has no effect alone, expected max-key-age = TIME as well");
+    expect_refused("[tls]\nkey-state = k\n", "test.conf:2: key-state = k, expected an absolute path");
+    expect_refused("[tls]\nexpired = never\n", "test.conf:2: expired = never, expected log or refuse");
+    expect_refused("[tls]\nmax-certificate-age = 1y\n", "test.conf:2: max-certificate-age = 1y, expected off, or a "
+                                                        "time from 1h to 3650d, such as 12h or 90d");
+}
+END_TEST
+
 START_TEST(transparency_needs_a_list_of_logs)
 {
     expect_accepted("[tls]\ncertificate-transparency = off\n");
@@ -254,6 +277,7 @@ int main(void)
     tcase_add_test(cases, bad_values_of_policy_are_refused);
     tcase_add_test(cases, every_key_of_tls_is_accepted);
     tcase_add_test(cases, post_quantum_leaves_hybrid_groups_only);
+    tcase_add_test(cases, the_age_of_a_key_needs_a_file);
     tcase_add_test(cases, transparency_needs_a_list_of_logs);
     tcase_add_test(cases, a_pin_is_32_bytes_in_base64);
     tcase_add_test(cases, a_pin_that_is_not_32_bytes_of_base64_is_refused);

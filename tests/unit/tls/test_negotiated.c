@@ -10,6 +10,7 @@
 #include "config/init.h"
 #include "config/override.h"
 #include "tls/negotiated.h"
+#include "tls/certificate_age.h"
 #include "tls/transparency.h"
 
 enum { X25519_ID = 29, P256_ID = 23, HYBRID_ID = 0x11ec, MARKED = 0x1000000, QUIC_VERSION = 1 };
@@ -48,8 +49,15 @@ struct tls_context *tls_context_find(const struct libssl *lib, const SSL_CTX *co
     return context_is_known ? &known_context : NULL;
 }
 
-static const char *server_reason, *client_reason, *transparency_reason;
-static int verifications, transparency_verifications;
+static const char *server_reason, *client_reason, *transparency_reason, *age_reason;
+static int verifications, transparency_verifications, age_checks;
+
+const char *certificate_age_check(const struct libssl *lib, SSL *ssl)
+{
+    (void)lib, (void)ssl;
+    age_checks++;
+    return age_reason;
+}
 
 const char *tls_transparency_verify(const struct libssl *lib, SSL *ssl)
 {
@@ -304,6 +312,19 @@ START_TEST(the_policys_verification_of_a_client_decides)
 }
 END_TEST
 
+START_TEST(the_age_of_a_servers_own_certificate_decides)
+{
+    age_reason = "too old";
+    expect_allowed("X25519");
+    ck_assert_int_eq(age_checks, 0);
+    fake_handshake.is_server = true;
+    struct tls_negotiated negotiated = verify();
+    ck_assert_str_eq(negotiated.reason, "too old");
+    ck_assert_int_eq(negotiated.code, SSL_R_CERTIFICATE_VERIFY_FAILED);
+    ck_assert_int_eq(age_checks, 1);
+}
+END_TEST
+
 START_TEST(what_a_server_shows_of_certificate_transparency_decides)
 {
     transparency_reason = "no SCT";
@@ -346,6 +367,7 @@ int main(void)
     tcase_add_test(cases, the_program_verified_its_peer_only_if_it_asked_for_it_and_it_succeeded);
     tcase_add_test(cases, the_policys_verification_of_a_server_decides);
     tcase_add_test(cases, the_policys_verification_of_a_client_decides);
+    tcase_add_test(cases, the_age_of_a_servers_own_certificate_decides);
     tcase_add_test(cases, what_a_server_shows_of_certificate_transparency_decides);
     tcase_add_test(cases, a_connection_that_is_refused_anyway_is_not_verified);
     return run_suite(cases, "negotiated");
