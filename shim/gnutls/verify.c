@@ -4,11 +4,13 @@
  */
 #include "gnutls/verify.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
+#include "audit/builder.h"
+#include "base/mutex.h"
 #include "base/workspace.h"
 #include "config/init.h"
+#include "config/trust.h"
 #include "gnutls/session.h"
 
 enum { CHAIN_MAX = 16, KEY_MAX = 8192, DIGEST_BYTES = 32 };
@@ -21,30 +23,100 @@ bool verify_is_required(bool is_server)
 }
 
 /*
- * The trusted certificates. They are read once, before the program calls chroot or drops privileges. NULL: they
- * cannot be read.
+ * The trusted certificates: the newest list, and older ones that verifications still use. GnuTLS does not count who
+ * uses a list.
  */
-static gnutls_x509_trust_list_t trust_get(const struct gnutls *lib)
+enum { LISTS_MAX = 4 };
+static struct mutex mutex;
+static struct trusted {
+    gnutls_x509_trust_list_t list; /* NULL: the place is free */
+    unsigned users;                /* verifications, and one for the newest list */
+} lists[LISTS_MAX], *newest;
+static uint32_t generation; /* the approval (config/trust.h) that the last attempt to load one followed */
+
+/* The mutex is locked. */
+static void release(const struct gnutls *lib, struct trusted *trusted)
 {
-    static _Atomic(gnutls_x509_trust_list_t) kept;
+    if (trusted == NULL || --trusted->users > 0)
+        return;
+    lib->gnutls_x509_trust_list_deinit(trusted->list, 1);
+    trusted->list = NULL;
+}
+
+static gnutls_x509_trust_list_t load(const struct gnutls *lib)
+{
     const char *file = pfswrap_policy()->tls.ca_file;
-    gnutls_x509_trust_list_t trust = atomic_load(&kept), other = NULL;
-    if (trust != NULL || lib->gnutls_x509_trust_list_init(&trust, 0) < 0)
-        return trust;
-    int count = file[0] != '\0'
-                    ? lib->gnutls_x509_trust_list_add_trust_file(trust, file, NULL, GNUTLS_X509_FMT_PEM, 0, 0)
-                    : lib->gnutls_x509_trust_list_add_system_trust(trust, 0, 0);
-    if (count > 0 && atomic_compare_exchange_strong(&kept, &other, trust))
-        return trust;
-    lib->gnutls_x509_trust_list_deinit(trust, 1);
-    return other;
+    gnutls_x509_trust_list_t list = NULL;
+    if (lib->gnutls_x509_trust_list_init(&list, 0) < 0)
+        return NULL;
+    const int count = file[0] != '\0'
+                          ? lib->gnutls_x509_trust_list_add_trust_file(list, file, NULL, GNUTLS_X509_FMT_PEM, 0, 0)
+                          : lib->gnutls_x509_trust_list_add_system_trust(list, 0, 0);
+    if (count > 0 && (newest == NULL || trust_file_is_approved(pfswrap_policy())))
+        return list;
+    lib->gnutls_x509_trust_list_deinit(list, 1);
+    return NULL;
+}
+
+static void report_kept(void)
+{
+    const struct audit_field fields[] = {
+        AUDIT_S("kind", "ca-file"),
+        AUDIT_S("reason",
+                "the ca-file could not be read again, and the certificates that it had before are trusted"),
+        AUDIT_S("file", pfswrap_policy()->tls.ca_file),
+        AUDIT_S("rule", "certificate"),
+    };
+    audit_event("finding", fields, sizeof fields / sizeof fields[0]);
+}
+
+/* Puts a new list in place of the one that is there, if the file has the content that a reload has approved. */
+static void load_newest(const struct gnutls *lib)
+{
+    struct trusted *place = lists;
+    while (place < lists + LISTS_MAX && place->list != NULL)
+        place++;
+    place = place < lists + LISTS_MAX ? place : NULL;
+    gnutls_x509_trust_list_t list = place != NULL ? load(lib) : NULL;
+    if (list != NULL) {
+        *place = (struct trusted){.list = list, .users = 1};
+        release(lib, newest);
+        newest = place;
+    } else if (newest != NULL && place != NULL) {
+        report_kept();
+    }
+}
+
+/*
+ * The trusted certificates, to be given back. They are read before the program calls chroot or drops privileges,
+ * and after a reload that has found another content in the ca-file. NULL: they cannot be read.
+ */
+static struct trusted *trust_take(const struct gnutls *lib)
+{
+    mutex_lock(&mutex);
+    const uint32_t now = trust_generation();
+    if (newest == NULL || generation != now)
+        load_newest(lib);
+    generation = now;
+    if (newest != NULL)
+        newest->users++;
+    struct trusted *const trusted = newest;
+    mutex_unlock(&mutex);
+    return trusted;
+}
+
+static void trust_give(const struct gnutls *lib, struct trusted *trusted)
+{
+    mutex_lock(&mutex);
+    release(lib, trusted);
+    mutex_unlock(&mutex);
 }
 
 void verify_begin(const struct gnutls *lib, gnutls_session_t session, bool is_server)
 {
     if (!verify_is_required(is_server))
         return;
-    (void)trust_get(lib);
+    trust_give(lib, trust_take(lib));
     if (is_server)
         lib->gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
 }
@@ -79,18 +151,15 @@ static bool pin_matches(const struct gnutls *lib, gnutls_x509_crt_t certificate)
 }
 
 /* `name`: the DNS name that the certificate must have; NULL: any. */
-static const char *chain_verify(const struct gnutls *lib, gnutls_x509_crt_t *chain, unsigned count,
-                                const char *name, bool is_server)
+static const char *chain_verify_by(const struct gnutls *lib, gnutls_x509_trust_list_t trust,
+                                   gnutls_x509_crt_t *chain, unsigned count, const char *name, bool is_server)
 {
-    gnutls_x509_trust_list_t trust = trust_get(lib);
     gnutls_typed_vdata_st wanted[2] = {
         {.type = GNUTLS_DT_KEY_PURPOSE_OID,
          .data = (unsigned char *)(uintptr_t)(is_server ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER)},
         {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)(uintptr_t)name},
     };
     unsigned status = 0;
-    if (trust == NULL)
-        return "the trusted certificates cannot be read";
     if (lib->gnutls_x509_trust_list_verify_crt2(trust, chain, count, wanted, name != NULL ? 2 : 1, 0, &status,
                                                 NULL) < 0)
         return "the certificate cannot be verified";
@@ -101,6 +170,17 @@ static const char *chain_verify(const struct gnutls *lib, gnutls_x509_crt_t *cha
     if ((status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)) != 0)
         return "the certificate has expired or is not valid yet";
     return status == 0 ? NULL : "the certificate is not valid";
+}
+
+static const char *chain_verify(const struct gnutls *lib, gnutls_x509_crt_t *chain, unsigned count,
+                                const char *name, bool is_server)
+{
+    struct trusted *const trusted = trust_take(lib);
+    if (trusted == NULL)
+        return "the trusted certificates cannot be read";
+    const char *const reason = chain_verify_by(lib, trusted->list, chain, count, name, is_server);
+    trust_give(lib, trusted);
+    return reason;
 }
 
 static const char *chain_check(const struct gnutls *lib, gnutls_session_t session, gnutls_x509_crt_t *chain,

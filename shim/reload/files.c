@@ -48,6 +48,7 @@ void files_look(const struct policy *policy, struct file_identities *identities)
              &identities->files[count++]);
     for (size_t i = 0; i < policy->seal.psk_count; i++)
         look(policy->seal.psks[i], &identities->files[count++]);
+    look(policy->tls.ca_file, &identities->files[count]);
 }
 
 bool files_are_equal(const struct file_identities *one, const struct file_identities *other)

@@ -10,7 +10,7 @@
 
 #include "policy/policy.h"
 
-enum { FILES_MAX = 3 + 2 * POLICY_LIST_MAX };
+enum { FILES_MAX = 4 + 2 * POLICY_LIST_MAX };
 
 /* One file, or that it is not there. */
 struct file_identity {
@@ -19,7 +19,8 @@ struct file_identity {
     uint32_t changed_ns, modified_ns;
 };
 
-/* The policy file, the peers file, its signature and the key files, in this order; the rest is zero. */
+/* The policy file, the peers file, its signature, the key files and the ca-file, in this order; the rest is zero.
+ */
 struct file_identities {
     struct file_identity files[FILES_MAX];
 };

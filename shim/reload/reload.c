@@ -18,6 +18,7 @@
 #include "config/init.h"
 #include "config/publish.h"
 #include "config/snapshot.h"
+#include "config/trust.h"
 #include "connection/renew.h"
 
 enum { TRIES = 5 }; /* while the files change */
@@ -66,6 +67,7 @@ struct reading {
     struct policy *candidate; /* NULL if the policy equals one that was in force before */
     const struct policy *policy;
     const struct keys *keys;
+    struct trust trust;
     struct file_identities files;
     bool is_torn; /* a file has changed meanwhile */
 };
@@ -114,6 +116,8 @@ static int read_once(struct reading *reading, struct policy_error *error)
                     reading->policy->seal.peers);
     if (keys_in_use() && (reading->keys = keys_make(reading->policy, error)) == NULL)
         return -1;
+    if (trust_read(reading->policy, &reading->trust, error) != 0)
+        return -1;
     files_look(reading->policy, &after);
     reading->is_torn = reading->is_torn || !files_are_equal(&before, &after);
     reading->files = after;
@@ -137,7 +141,7 @@ static int read_whole(struct reading *reading, struct policy_error *error)
 static bool is_unchanged(const struct reading *reading)
 {
     const struct snapshot *newest = atomic_load(&snapshot_newest);
-    return reading->policy == newest->policy &&
+    return reading->policy == newest->policy && trust_is_approved(&reading->trust) &&
            (reading->keys == NULL || keys_are_equal(reading->keys, newest->keys));
 }
 
@@ -154,6 +158,8 @@ static uint32_t publish(struct reading *reading, struct policy_error *error)
     reading->candidate = NULL;
     if (keys_keep_serial(reading->keys, error) != 0)
         return 0;
+    if (!trust_is_approved(&reading->trust))
+        trust_approve(&reading->trust);
     const uint32_t generation = snapshot_publish(reading->policy, reading->keys);
     if (generation == 0)
         (void)fail(error, "%.*s: not enough memory for a new state", PATH_MAX, reading->policy->path);

@@ -15,6 +15,7 @@
 #include "base/raw_syscall.h"
 #include "config/init.h"
 #include "config/snapshot.h"
+#include "config/trust.h"
 #include "connection/background.h"
 #include "connection/renew.h"
 #include "reload/control.h"
@@ -273,6 +274,15 @@ void watch_begin(void)
     errno = saved;
 }
 
+/* What the planes of TLS load first is compared with later. If it cannot be read now, any later one is new. */
+static void remember_trust(const struct policy *policy)
+{
+    LARGE static struct policy_error ignored;
+    struct trust trust;
+    if (policy->tls.ca_file[0] != '\0' && trust_read(policy, &trust, &ignored) == 0)
+        trust_approve(&trust);
+}
+
 void watch_start(const struct policy *policy)
 {
     if (policy->reload == POLICY_RELOAD_OFF || strcmp(policy->path, "builtin") == 0)
@@ -284,6 +294,7 @@ void watch_start(const struct policy *policy)
     }
     mode = policy->reload;
     files_remember_root();
+    remember_trust(policy);
     atomic_store(&watch_is_due, true);
 }
 
