@@ -29,14 +29,6 @@ static const struct algorithm suites[] = {
 
 enum { GROUP_COUNT = sizeof groups / sizeof groups[0], SUITE_COUNT = sizeof suites / sizeof suites[0] };
 
-static bool list_has(const uint16_t *list, size_t count, uint16_t value)
-{
-    for (size_t i = 0; i < count; i++)
-        if (list[i] == value)
-            return true;
-    return false;
-}
-
 uint16_t algorithm_group_id(const struct gnutls *lib, gnutls_group_t group)
 {
     for (size_t i = 0; i < GROUP_COUNT && group != GNUTLS_GROUP_INVALID; i++)
@@ -73,12 +65,12 @@ bool algorithm_group_is_allowed(const struct gnutls *lib, gnutls_group_t group)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     uint16_t id = algorithm_group_id(lib, group);
-    return id != 0 && list_has(policy->groups, policy->group_count, id);
+    return id != 0 && policy_list_has(policy->groups, policy->group_count, id);
 }
 
 bool algorithm_cipher_is_allowed(const struct gnutls *lib, gnutls_cipher_algorithm_t cipher)
 {
     const struct policy_tls *policy = &pfswrap_policy()->tls;
     uint16_t id = algorithm_suite_id(lib, cipher);
-    return id != 0 && list_has(policy->ciphersuites, policy->ciphersuite_count, id);
+    return id != 0 && policy_list_has(policy->ciphersuites, policy->ciphersuite_count, id);
 }

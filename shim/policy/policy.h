@@ -266,6 +266,15 @@ const struct policy_rule *policy_find_rule(const struct policy *policy, const st
 const struct policy_rule *policy_match(const struct policy *policy, enum policy_direction direction,
                                        const struct sockaddr *address, socklen_t length);
 
+/* Whether a list of the policy, of groups or cipher suites, has this number of IANA's. */
+static inline bool policy_list_has(const uint16_t *list, size_t count, unsigned number)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i] == number)
+            return true;
+    return false;
+}
+
 /*
  * Writes the policy to the descriptor `fd` as a policy file with comments. Reading that file gives the same policy.
  * Returns 0, or a negative errno value of write(2).

@@ -94,7 +94,8 @@ void registration_update(struct endpoint *endpoint, const struct connection *con
     }
 }
 
-void registration_restore(struct endpoint *endpoint)
+/* The descriptor is not sealed: gives the kernel the program's own events. */
+static void registration_restore(struct endpoint *endpoint)
 {
     for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++) {
         struct registration *registration = &endpoint->registrations[i];
@@ -261,18 +262,19 @@ void registration_leave(struct endpoint *endpoint, int fd)
     }
 }
 
+/* The endpoint is about to be freed: forgets its registrations. */
+static void registration_forget(struct endpoint *endpoint)
+{
+    for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
+        clear(endpoint, &endpoint->registrations[i]);
+}
+
 void registration_remove(struct endpoint *endpoint)
 {
     for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
         if (endpoint->registrations[i].epoll != 0)
             (void)control(&endpoint->registrations[i], EPOLL_CTL_DEL, 0);
     registration_forget(endpoint);
-}
-
-void registration_forget(struct endpoint *endpoint)
-{
-    for (int i = 0; i < ENDPOINT_REGISTRATIONS; i++)
-        clear(endpoint, &endpoint->registrations[i]);
 }
 
 /* --- the observer of endpoints --- */

@@ -31,9 +31,6 @@ void registration_adopt(struct endpoint *endpoint, const struct connection *conn
  */
 void registration_update(struct endpoint *endpoint, const struct connection *connection, bool again);
 
-/* The descriptor is not sealed: gives the kernel the program's own events. */
-void registration_restore(struct endpoint *endpoint);
-
 /*
  * The number `fd` is about to be closed, and the program keeps others. Then the kernel keeps the registrations of
  * this number (epoll(7), questions and answers). They get the program's own events, and the shim forgets them.
@@ -45,9 +42,6 @@ void registration_leave(struct endpoint *endpoint, int fd);
  * keep its registrations. This deletes them.
  */
 void registration_remove(struct endpoint *endpoint);
-
-/* The endpoint is about to be freed: forgets its registrations. */
-void registration_forget(struct endpoint *endpoint);
 
 /*
  * The epoll instance `epoll` has just reported `count` events: removes those that the program must not get, and

@@ -102,7 +102,11 @@ static struct tls_connection *connection_enforce(struct libssl *lib, SSL *ssl, e
     return connection;
 }
 
-int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, enum tls_role role)
+/* SSL_do_handshake(), SSL_connect() or SSL_accept(). */
+typedef int handshake_call(SSL *ssl);
+
+/* As tls_handshake_complete(), by `call`. */
+static int handshake_run(struct libssl *lib, SSL *ssl, handshake_call *call, enum tls_role role)
 {
     struct tls_connection *connection = connection_enforce(lib, ssl, role);
     if (connection == NULL)
@@ -128,7 +132,7 @@ int tls_handshake_complete(struct libssl *lib, SSL *ssl)
     unsigned generation = tls_connection_generation(); /* read first: a later free makes the cache entry stale */
     const struct tls_connection *connection = tls_connection_find(lib, ssl);
     if (connection == NULL || connection->stage != TLS_STAGE_OPEN)
-        return tls_handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
+        return handshake_run(lib, ssl, lib->SSL_do_handshake, TLS_ROLE_UNKNOWN);
     if (connection->layer == NULL)
         tls_last_open = (struct tls_last_open){.ssl = ssl, .lib = lib, .generation = generation};
     return 1;
@@ -186,8 +190,7 @@ static bool is_passed_through(const struct libssl *lib, const SSL *ssl, const vo
         struct libssl *lib = libssl_of_connection(ssl, CALLER);                                                    \
         if (lib == NULL)                                                                                           \
             return -1;                                                                                             \
-        return is_passed_through(lib, ssl, CALLER) ? lib->call(ssl)                                                \
-                                                   : tls_handshake_run(lib, ssl, lib->call, role);                 \
+        return is_passed_through(lib, ssl, CALLER) ? lib->call(ssl) : handshake_run(lib, ssl, lib->call, role);    \
     }
 HANDSHAKE_CALL(SSL_do_handshake, TLS_ROLE_UNKNOWN)
 HANDSHAKE_CALL(SSL_connect, TLS_ROLE_CLIENT)

@@ -7,17 +7,11 @@
 
 #include "tls/settings.h"
 
-/* SSL_do_handshake(), SSL_connect() or SSL_accept(). */
-typedef int tls_handshake_call(SSL *ssl);
-
 /*
- * Brings the connection to TLS_STAGE_OPEN by `call`. Returns 1 when data may pass, else what libssl returned, 0 or
- * less: SSL_get_error() then returns the reason. For a refused connection returns -1, with an error of pfswrap
- * in libssl's queue.
+ * Brings the connection to TLS_STAGE_OPEN by SSL_do_handshake(), for calls that move data. Returns 1 when data may
+ * pass, else what libssl returned, 0 or less: SSL_get_error() then returns the reason. For a refused connection
+ * returns -1, with an error of pfswrap in libssl's queue.
  */
-int tls_handshake_run(struct libssl *lib, SSL *ssl, tls_handshake_call *call, enum tls_role role);
-
-/* The same with SSL_do_handshake, for calls that move data. */
 int tls_handshake_complete(struct libssl *lib, SSL *ssl);
 
 /*

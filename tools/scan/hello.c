@@ -193,8 +193,8 @@ static bool read_server_hello(const uint8_t *body, size_t length, const struct h
         if (get16(at) != (unsigned)(end - at - 2) || !read_extensions(at + 2, end, answer))
             return false;
     }
-    return answer->version == offer->version && scan_list_has(offer->suites, offer->suite_count, answer->suite) &&
-           (answer->group == 0 || scan_list_has(offer->groups, offer->group_count, answer->group));
+    return answer->version == offer->version && policy_list_has(offer->suites, offer->suite_count, answer->suite) &&
+           (answer->group == 0 || policy_list_has(offer->groups, offer->group_count, answer->group));
 }
 
 bool hello_read(const uint8_t *bytes, size_t length, const struct hello_offer *offer, struct hello_answer *answer)

@@ -114,8 +114,8 @@ static void ask_tls13(struct scan_target *target, bool is_allowed)
         (void)snprintf(id, sizeof id, "tls13.group.%s", name);
         (void)snprintf(words, sizeof words, "TLS 1.3, group %s", name);
         add_answer(target, id, words, &answer,
-                   is_allowed && scan_list_has(policy->groups, policy->group_count, groups[i]) ? SCAN_ALLOWS
-                                                                                               : SCAN_FORBIDS);
+                   is_allowed && policy_list_has(policy->groups, policy->group_count, groups[i]) ? SCAN_ALLOWS
+                                                                                                 : SCAN_FORBIDS);
     }
     for (size_t i = 0; i < sizeof tls13_suites / sizeof tls13_suites[0]; i++) {
         const char *const name = tls_ciphersuite_by_id(tls13_suites[i])->name;
@@ -124,7 +124,7 @@ static void ask_tls13(struct scan_target *target, bool is_allowed)
         (void)snprintf(id, sizeof id, "tls13.suite.%s", name);
         (void)snprintf(words, sizeof words, "TLS 1.3, %s", name);
         add_answer(target, id, words, &answer,
-                   is_allowed && scan_list_has(policy->ciphersuites, policy->ciphersuite_count, tls13_suites[i])
+                   is_allowed && policy_list_has(policy->ciphersuites, policy->ciphersuite_count, tls13_suites[i])
                        ? SCAN_ALLOWS
                        : SCAN_FORBIDS);
     }

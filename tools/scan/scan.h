@@ -74,12 +74,4 @@ void scan_with_testssl(struct scan_target *target);
 void scan_write_text(const struct scan_target *target);
 void scan_write_json(struct scan_target *const *targets, size_t count);
 
-static inline bool scan_list_has(const uint16_t *list, size_t count, unsigned value)
-{
-    for (size_t i = 0; i < count; i++)
-        if (list[i] == value)
-            return true;
-    return false;
-}
-
 #endif
