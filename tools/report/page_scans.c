@@ -6,19 +6,19 @@
 
 #include "html.h"
 
+/* As many columns as a printed page has room for. */
 static void write_targets(struct page *page, const struct scans *scans)
 {
-    char verdict[SCANNED_TEXT];
+    char verdict[SCANNED_TEXT], port[2 * SCANNED_TEXT];
     size_t shown = 0;
-    page_table_begin(
-        page, "Ports that were scanned",
-        "Port|Verdict|Name|Program|Policy|Scanned at|#Accepted|#Outside|#Refused|#Unclear|#Not probed");
+    page_table_begin(page, "Ports that were scanned",
+                     "Port|Verdict|Program|Policy|Scanned at|#Accepted|#Outside|#Refused|#Unclear");
     for (; shown < scans->target_count && shown < PAGE_ROWS && page_has_room(page); shown++) {
         const struct scanned_target *const target = &scans->targets[shown];
         page_put(page, "<tr>");
-        page_row_head(page, target->address);
+        (void)snprintf(port, sizeof port, "%s %s", target->address, target->name);
+        page_row_head(page, port);
         page_cell(page, scanned_verdict(verdict, target));
-        page_cell(page, target->name);
         page_cell(page, target->program);
         page_cell(page, target->policy);
         page_cell(page, target->made);
@@ -26,7 +26,6 @@ static void write_targets(struct page *page, const struct scans *scans)
         page_number(page, target->outside);
         page_number(page, target->answers[SCANNED_REFUSED]);
         page_number(page, target->answers[SCANNED_UNCLEAR]);
-        page_number(page, target->answers[SCANNED_NOT_PROBED]);
         page_put(page, "</tr>\n");
     }
     page_table_end(page);
