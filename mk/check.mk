@@ -17,7 +17,7 @@ $(B)/tests/apps/programs/%: $(B)/tests/apps/programs/%.o $(B)/libtest-programs.a
 PARTS_SRC := $(wildcard shim/audit/*.c shim/base/*.c shim/counters/*.c shim/fd/*.c shim/rules/*.c shim/connection/*.c shim/readiness/*.c) \
              $(wildcard shim/transfer/*.c shim/inspect/*.c shim/reload/*.c shim/sealed/*.c) shim/order.c \
              shim/socket/unconnected.c \
-             $(addprefix shim/config/,agent.c agent_cache.c cryptoperiod.c init.c override.c publish.c snapshot.c trace_output.c) $(addprefix shim/gnutls/,algorithm.c library.c restrict.c) \
+             $(addprefix shim/config/,agent.c agent_cache.c cryptoperiod.c init.c override.c publish.c snapshot.c trace_output.c trust.c) $(addprefix shim/gnutls/,algorithm.c library.c restrict.c) \
              $(addprefix shim/tls/,ciphers.c fork_guard.c groups.c http_header.c http_response.c layer_rule.c libssl.c negotiated.c object_map.c) \
              $(addprefix shim/tls/,policy_pin.c settings.c signature.c) shim/loader/lookup.c
 # Without those for another C library.
