@@ -76,8 +76,8 @@ def main():
         check("sent_bytes" in known["closed"], f"fields of closed: {known['closed']}")
 
     keys, port = Keys("server", "client"), free_port()
-    server = SealWrap(keys, identity="server", listen=port, clients="client")
-    client = SealWrap(keys, identity="client", connect=port, peer="server")
+    server = SealWrap(keys, identity="server", listen=port, clients="client", padding="padme")
+    client = SealWrap(keys, identity="client", connect=port, peer="server", padding="block:512")
     ends = ((server, "server", "client"), (client, "client", "server"))
     with tap.case("both ends log that a connection was opened, with which peer and how"):
         equal(exchange(server.argv([]), client.argv([]), port), str(SENT), "bytes the client received")
@@ -85,7 +85,7 @@ def main():
             event = wrap.wait_event("opened")
             equal(fields(event), known["opened"], f"fields of {event}")
             equal((event["role"], event["rule"], event["layer"]), (role, "test", "socket"), "role, rule and layer")
-            equal((event["peer_name"], event["pattern"], event["rekey"]), (name, "IK", 1), "who and how")
+            equal((event["peer_name"], event["pattern"], event["rekey"], event["padding"]), (name, "IK", 1, "both"), "who and how")
         equal(server.events("opened")[0]["peer"], client.events("opened")[0]["local"], "the client's address")
 
     with tap.case("both ends log that it was closed, with the bytes of each direction"):
@@ -113,7 +113,7 @@ def main():
         equal(event["reason"], "the peer closed the connection during the handshake", "reason at the client")
 
     with tap.case("with seal = prefer, an unsealed client leaves a plain event and a sealed one does not"):
-        prefer = SealWrap(keys, identity="server", listen=port, clients="any", seal="prefer")
+        prefer = SealWrap(keys, identity="server", listen=port, clients="any", seal="prefer", padding="allow")
         equal(exchange(prefer.argv([]), [], port), str(SENT), "bytes the plain client received")
         event = prefer.wait_event("plain")
         equal(fields(event), known["plain"], f"fields of {event}")
