@@ -260,16 +260,14 @@ def prove_verify(tap, units):
             raise Skip("systemd-analyze is not installed")
         prefix = units.folder / "prefix"
         run(["make", "-s", "-C", ROOT, "install-base", f"PREFIX={prefix}"], env={"MAKEFLAGS": "", "MFLAGS": ""}, timeout=600)
-        for example in (ROOT / "examples/systemd").iterdir():
-            text = example.read_text().replace("/usr/local", str(prefix))
-            if example.suffix == ".service":
-                units.write(example.name, text, units.etc)
-                result = verify(example.name.replace("@", "@true"))
-            else:
-                units.write("demo.service", "[Service]\nExecStart=/usr/bin/redis-server\n", units.etc)
-                units.write("demo.service.d/pfswrap.conf", text, units.etc)
-                result = verify("demo.service")
-            equal((result.status, result.text), (0, ""), f"{example}: {result!r}")
+        texts = {example.name: example.read_text().replace("/usr/local", str(prefix)) for example in
+                 (ROOT / "examples/systemd").iterdir()}
+        units.write("demo.service", "[Service]\nExecStart=/usr/bin/redis-server\n", units.etc)
+        for name, text in texts.items():
+            units.write("demo.service.d/pfswrap.conf" if name.endswith(".conf") else name, text, units.etc)
+        for name in texts:
+            result = verify("demo.service" if name.endswith(".conf") else name.replace("@", "@true"))
+            equal((result.status, result.text), (0, ""), f"{name}: {result!r}")
         shutil.rmtree(prefix, ignore_errors=True)
 
 
