@@ -50,8 +50,15 @@ static bool put(struct summary_key *key, const char *bytes, size_t length)
 /* The type, the name and its terminator; then of a string the value and its terminator. */
 static bool put_field(struct summary_key *key, char type, const char *name, const char *value)
 {
-    return put(key, &type, 1) && put(key, name, strlen(name) + 1) &&
-           (type != 's' || put(key, value, strlen(value) + 1));
+    const size_t name_size = strlen(name) + 1, value_size = type == 's' ? strlen(value) + 1 : 0;
+    char *const at = key->bytes + key->length;
+    if (1 + name_size + value_size >= SUMMARY_KEY_MAX - key->length)
+        return false;
+    at[0] = type;
+    memcpy(at + 1, name, name_size);
+    memcpy(at + 1 + name_size, value, value_size);
+    key->length += 1 + name_size + value_size;
+    return true;
 }
 
 /* Room for "ffff:ffff:ffff::/48" and "255.255.255.0/24". */
@@ -126,7 +133,7 @@ static bool put_string(struct summary_key *key, enum use use, const char *name, 
     char network[NETWORK_TEXT];
     if ((use == OF_SERVER && !is_server) || (use == OF_CLIENT && is_server))
         return true;
-    if (!is_server || strcmp(name, "peer") != 0)
+    if (!is_server || use != IN_DETAIL || strcmp(name, "peer") != 0)
         return put_field(key, 's', name, value);
     return network_of(network, value) ? put_field(key, 's', "network", network) : put_field(key, 's', name, value);
 }
