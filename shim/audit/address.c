@@ -6,19 +6,15 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-/* Writes `value` in decimal and returns its end. */
+/* Writes a byte or a port in decimal and returns its end. */
 static char *decimal_write(char *at, unsigned value)
 {
-    enum { DIGITS_MAX = 10 };
-    char digits[DIGITS_MAX];
-    int count = 0;
-    do {
-        digits[count++] = (char)('0' + value % 10);
+    const unsigned digits = value < 10 ? 1 : value < 100 ? 2 : value < 1000 ? 3 : value < 10000 ? 4 : 5;
+    for (unsigned i = digits; i > 0; i--) {
+        at[i - 1] = (char)('0' + value % 10);
         value /= 10;
-    } while (value != 0);
-    while (count > 0)
-        *at++ = digits[--count];
-    return at;
+    }
+    return at + digits;
 }
 
 /* Not with inet_ntop() and snprintf(), which take a microsecond: every connection logs two addresses. */

@@ -47,7 +47,7 @@ static struct table *table; /* NULL: nothing is counted */
 static bool leaves_out, sums_handshakes;
 static uint32_t repeats; /* lines of a kind in an interval; 0: all */
 static uint32_t interval_ms;
-static _Atomic uint64_t next_ms; /* when the interval is over, as clock_ms(); 0: it has not begun */
+static _Atomic uint64_t next_ms; /* when the interval is over, as clock_coarse_ms(); 0: it has not begun */
 
 static __thread bool is_inside __attribute__((tls_model("initial-exec")));
 
@@ -182,7 +182,7 @@ enum summary_answer summary_add(const char *event, const struct audit_field *fie
 bool summary_is_due(void)
 {
     uint64_t next = atomic_load_explicit(&next_ms, memory_order_relaxed);
-    const uint64_t now = table != NULL ? clock_ms() : 0;
+    const uint64_t now = table != NULL ? clock_coarse_ms() : 0;
     if (now < next || table == NULL)
         return false;
     return atomic_compare_exchange_strong(&next_ms, &next, now + interval_ms) && next != 0;
