@@ -141,6 +141,10 @@ static int read_target(struct targets *targets, const char *text)
         colon != NULL && colon[1] >= '0' && colon[1] <= '9' ? strtoul(colon + 1, &end, 10) : 0;
     const bool is_bracketed = text[0] == '[' && colon != NULL && colon > text + 1 && colon[-1] == ']';
     const size_t length = colon != NULL ? (size_t)(colon - text) - (is_bracketed ? 2 : 0) : sizeof host;
+    if (text[0] == '-') {
+        message("%.80s is no ADDRESS:PORT or NAME:PORT, expected options before all addresses", text);
+        return -1;
+    }
     if (port == 0 || port > UINT16_MAX || *end != '\0' || length >= sizeof host) {
         message("%.80s is wrong, expected ADDRESS:PORT or NAME:PORT, such as 192.0.2.1:443, [2001:db8::1]:443 or "
                 "example.org:443",

@@ -134,6 +134,9 @@ def prove_names(tap):
         for argument in f"{'x' * 64}.test:443", "-x:443", "a b:443", "$(id):443", ":443", "[localhost]:443":
             result = run([LAUNCHER, "scan", "--policy", "builtin", "--", argument])
             equal((result.status, result.err.count(b"\n")), (2, 1), f"{result!r}")
+        result = run([LAUNCHER, "scan", "127.0.0.1:1", "--json"])
+        equal(result.status, 2, f"{result!r}")
+        contains(result.text, "--json is no ADDRESS:PORT or NAME:PORT, expected options before all addresses", "the message")
         result = run([LAUNCHER, "scan", "--starttls", "gopher", "127.0.0.1:1"])
         equal(result.status, 2, f"{result!r}")
         contains(result.text, "--starttls gopher is wrong, expected smtp, imap, pop3, ftp, ldap, postgres or mysql", "the message")
