@@ -2,7 +2,6 @@
 """pfswrap scan --starttls: what stands in clear before TLS, with servers of seven protocols and hostile ones; names."""
 
 import json
-import socket
 import ssl
 import threading
 

@@ -106,6 +106,18 @@ def needs_seal():
         raise Skip(missing())
 
 
+def seal_connect(keys, port, *options, data=b"hello\n"):
+    """Runs `pfswrap seal connect` from "client" to "peer" with `data`."""
+    return run([LAUNCHER, "seal", "connect", "-v", "--handshake-timeout", f"{DEADLINE:g}s", "--identity", keys.path("client"),
+                "--peers", keys.peers, "--peer", "peer", *options, f"127.0.0.1:{port}"], data=data)
+
+
+def calls_on_small_stacks(wrap, port):
+    """Runs each call on a stack of 8 KiB, both ends on this machine under `wrap`."""
+    result = run(wrap.argv([PROGRAMS / "seal/sock_stacks", "calls", port, "127.0.0.1"]), env={"SOCK_SEALED": "1"})
+    check(result.status == 0 and result.out.endswith(b"ok\n"), f"{result!r}; log {wrap.tail()}")
+
+
 class Mode:
     """How one run of a case goes: bare or sealed. A case may look at `mode.sealed` where the two must differ."""
 

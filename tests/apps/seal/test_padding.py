@@ -4,18 +4,13 @@ import struct
 
 from lib import certs, layer
 from lib.middle import Middle
-from lib.process import DEADLINE, PROGRAMS, Process, free_port, run, temporary_directory
-from lib.seal import Keys, Scenarios, SealWrap, needs_seal
+from lib.process import PROGRAMS, Process, free_port, run, temporary_directory
+from lib.seal import Keys, Scenarios, SealWrap, calls_on_small_stacks, needs_seal, seal_connect
 from lib.tap import Tap, check, contains, equal
 from lib.wrap import LAUNCHER
 
-PREAMBLE, HEADER, OVERHEAD = 28, 24, 21
+PREAMBLE, HEADER = 28, 24
 DATA, PADDED = 0, 3
-
-
-def seal_connect(keys, port, *options, data=b"hello\n"):
-    return run([LAUNCHER, "seal", "connect", "-v", "--handshake-timeout", f"{DEADLINE:g}s", "--identity", keys.path("client"),
-                "--peers", keys.peers, "--peer", "peer", *options, f"127.0.0.1:{port}"], data=data)
 
 
 def frames(stream, message):
@@ -99,8 +94,7 @@ def stacks(tap, keys):
         needs_seal()
         port = free_port()
         wrap = SealWrap(keys, listen=port, connect=port, padding="padme")
-        result = run(wrap.argv([PROGRAMS / "seal/sock_stacks", "calls", port, "127.0.0.1"]), env={"SOCK_SEALED": "1"})
-        check(result.status == 0 and result.out.endswith(b"ok\n"), f"{result!r}; log {wrap.tail()}")
+        calls_on_small_stacks(wrap, port)
 
 
 def admission(tap, keys):

@@ -5,8 +5,8 @@ import json
 import subprocess
 
 from lib import certs, renewal
-from lib.process import DEADLINE, PROGRAMS, Process, free_port, run
-from lib.seal import Keys, SealWrap, needs_seal
+from lib.process import PROGRAMS, Process, free_port, run
+from lib.seal import Keys, SealWrap, calls_on_small_stacks, needs_seal, seal_connect
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LAUNCHER, Wrap
 
@@ -18,11 +18,6 @@ def needs_mlkem():
     needs_seal()
     if WITHOUT:
         raise Skip(REASON)
-
-
-def seal_connect(keys, port, *options, data=b"hello\n"):
-    return run([LAUNCHER, "seal", "connect", "-v", "--handshake-timeout", f"{DEADLINE:g}s", "--identity", keys.path("client"),
-                "--peers", keys.peers, "--peer", "peer", *options, f"127.0.0.1:{port}"], data=data)
 
 
 def admission(tap, keys):
@@ -61,8 +56,7 @@ def wrapped(tap, keys):
         needs_mlkem()
         port = free_port()
         wrap = SealWrap(keys, listen=port, connect=port, post_quantum="require")
-        result = run(wrap.argv([PROGRAMS / "seal/sock_stacks", "calls", port, "127.0.0.1"]), env={"SOCK_SEALED": "1"})
-        check(result.status == 0 and result.out.endswith(b"ok\n"), f"{result!r}; log {wrap.tail()}")
+        calls_on_small_stacks(wrap, port)
         equal({event["pattern"] for event in wrap.events("opened")}, {"IKhfs"}, "patterns in the log")
 
 

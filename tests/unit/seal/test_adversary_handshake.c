@@ -246,21 +246,6 @@ START_TEST(an_all_zero_ephemeral_is_refused_with_its_own_error)
 }
 END_TEST
 
-/* One rule of admission each: a change to the two sides, and the server's error. */
-enum admission {
-    UNKNOWN_CLIENT,
-    EXPIRED_CLIENT,
-    REFUSED_CLIENT,
-    ANONYMOUS_CLIENT,
-    OTHER_SERVER_KEY,
-    OTHER_SERVICE,
-    OTHER_BINDING,
-    PSK_MISSING,
-    PSK_UNEXPECTED,
-    PSK_NOT_COMMON,
-    ADMISSIONS,
-};
-
 START_TEST(a_client_never_falls_back_whatever_the_server_answers)
 {
     static const char *const answers[] = {"HTTP/1.1 400 Bad Request\r\n\r\n", "\x15\x03\x03\x00\x02\x02\x28",

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
-enum { PIECE = 1000, GIVE_UP_S = 30, FAR_NUMBER = 50 };
+enum { PIECE = 1000, GIVE_UP_S = 30 };
 
 /* --- a connect() that blocks, since nothing accepts, and is left by a jump or by a cancelled thread --- */
 

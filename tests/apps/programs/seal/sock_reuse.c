@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-enum { PIECE = 1000, GIVE_UP_S = 30, FAR_NUMBER = 50 };
+enum { PIECE = 1000, FAR_NUMBER = 50 };
 
 static atomic_bool stop;
 
