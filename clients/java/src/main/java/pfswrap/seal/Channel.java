@@ -76,18 +76,14 @@ final class Channel {
     }
 
     SealException ended() {
-        if (!exchange.initiator) {
+        if (!exchange.initiator || isOpen()) {
             return new SealException.Truncated();
         }
-        if (!isOpen()) {
-            return new SealException.Refused("the server ended the connection during the handshake: it may not have the key that"
-                    + " is pinned here", SealException.Advice.UPDATE_APP);
-        }
-        if (!anythingReceived) {
-            return new SealException.Refused("the server ended the connection after the handshake and before any data: it may not"
-                    + " admit this client's key", SealException.Advice.ENROL_AGAIN);
-        }
-        return new SealException.Truncated();
+        return exchange.pattern.named
+                ? new SealException.Refused("the server ended the connection during the handshake: it may not have the key that is"
+                        + " pinned here, or not admit this client's key", SealException.Advice.UPDATE_OR_ENROL)
+                : new SealException.Refused("the server ended the connection during the handshake: it may not have the key that is"
+                        + " pinned here", SealException.Advice.UPDATE_APP);
     }
 
     void checkLimits() throws SealException {

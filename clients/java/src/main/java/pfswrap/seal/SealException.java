@@ -15,8 +15,8 @@ public class SealException extends IOException {
         TRY_LATER,
         /** No pinned key fits: this app is too old, or the network leads to another server. Offer an update of the app. */
         UPDATE_APP,
-        /** The server does not admit this device's key: enrol it again. */
-        ENROL_AGAIN,
+        /** The same, or the server does not admit this device's key: it does not say which. Enrol again, then as UPDATE_APP. */
+        UPDATE_OR_ENROL,
         /** The answer is incomplete: repeat the request if that is safe. */
         REPEAT_REQUEST,
         /** Somebody else answers, or one side has a fault: report it, and do not try again in a loop. */
@@ -51,7 +51,7 @@ public class SealException extends IOException {
         return new SealException(error, getMessage().substring(error.name().length() + 2), advice);
     }
 
-    /** The peer ended the connection during the handshake or directly after it, or did not answer in time. */
+    /** The server ended the connection during the handshake, or did not answer in time. */
     public static final class Refused extends SealException {
         private static final long serialVersionUID = 1;
 

@@ -158,11 +158,6 @@ public final class SealTunnel {
         return !channel.hasFailed() && isOpen() && !channel.finalReceived && !channel.finalSent && (channel.renewing || !channel.exchange.initiator && channel.limits.due());
     }
 
-    /** How many bytes read() has, opened or not. */
-    public int buffered() {
-        return channel.plainEnd - channel.plainAt + channel.in.available();
-    }
-
     /** How many bytes read() has at once. */
     public int pending() {
         return channel.plainEnd - channel.plainAt;
