@@ -288,7 +288,7 @@ def inside_tls(java):
         equal((event["peer_name"], event["pattern"]), ("client", "IK"), "the server's log")
         java.fails("get", "Refused E_TRUNCATED UPDATE_OR_ENROL", port=server.port, host="localhost", ca=ca, path="/blob",
                    **own(pins=keys.public("client")))
-        java.fails("get", "certificate", port=server.port, host="127.0.0.2", ca=ca, path="/blob", **own())
+        java.fails("get", "bad_certificate", port=server.port, host="127.0.0.2", ca=ca, path="/blob", **own())
 
 
 def main():

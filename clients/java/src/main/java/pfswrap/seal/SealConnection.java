@@ -356,7 +356,7 @@ final class SealConnection {
     }
 
     /** FINAL, if it can be sent in a while; then the end of the transport, and the keys are wiped. */
-    void close() throws IOException {
+    void close() {
         final boolean says;
 
         synchronized (lock) {
@@ -379,6 +379,8 @@ final class SealConnection {
         closed = true;
         try {
             transport.close();
+        } catch (IOException exception) { /* TLS could not send its alert: the peer has gone, and FINAL was what counts */
+            closed = true;
         } finally {
             synchronized (lock) {
                 tunnel.free();

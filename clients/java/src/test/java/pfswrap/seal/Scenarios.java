@@ -1,7 +1,6 @@
 package pfswrap.seal;
 
 import java.io.BufferedReader;
-import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -12,10 +11,7 @@ import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.KeyStore;
 import java.security.MessageDigest;
-import java.security.Provider;
-import java.security.cert.CertificateFactory;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -23,9 +19,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLSocket;
-import javax.net.ssl.TrustManagerFactory;
 
 /**
  * What the tests do with this package, in one JVM: each line of stdin is a scenario of words {@code NAME KEY=VALUE...}, and is
@@ -128,7 +121,7 @@ final class Scenarios {
     }
 
     private SealConnector connector() throws IOException, GeneralSecurityException {
-        final Transport transport = options.containsKey("ca") ? Tls.transport(options.get("ca")) : Transport.tcp();
+        final Transport transport = options.containsKey("ca") ? tls(options.get("ca")) : Transport.tcp();
         final SealConnector kept = KEPT.get(options.get("keep"));
 
         if (kept != null) {
@@ -140,6 +133,14 @@ final class Scenarios {
             return KEPT.get(options.get("keep"));
         }
         return new SealConnector(settings(), transport);
+    }
+
+    private static Transport tls(String authority) throws IOException, GeneralSecurityException {
+        try {
+            return (Transport) Class.forName("pfswrap.seal.BouncyTls").getDeclaredConstructor(String.class).newInstance(authority);
+        } catch (ReflectiveOperationException exception) {
+            throw new IOException("no TLS of Bouncy Castle: " + exception, exception);
+        }
     }
 
     private SealedSocket connect() throws IOException, GeneralSecurityException {
@@ -317,50 +318,6 @@ final class Scenarios {
             final boolean waited = System.nanoTime() - begin >= 30_000_000L; /* at least 10 + 20 ms before the third attempt */
 
             throw new IOException((waited ? "waited, " : "at once, ") + describe(exception));
-        }
-    }
-
-    /** TLS of Bouncy Castle, which has the exporter value of RFC 9266. By reflection: the tests also run without it. */
-    private static final class Tls {
-        private Tls() {
-        }
-
-        static Transport transport(String authority) throws IOException, GeneralSecurityException {
-            final KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
-            final Provider provider;
-            final SSLContext context;
-            final TrustManagerFactory trust;
-
-            store.load(null, null);
-            try (InputStream in = new FileInputStream(authority)) {
-                store.setCertificateEntry("ca", CertificateFactory.getInstance("X.509").generateCertificate(in));
-            }
-            try {
-                final Object crypto = Class.forName("org.bouncycastle.jce.provider.BouncyCastleProvider").getDeclaredConstructor()
-                        .newInstance();
-
-                provider = (Provider) Class.forName("org.bouncycastle.jsse.provider.BouncyCastleJsseProvider")
-                        .getDeclaredConstructor(Provider.class).newInstance(crypto);
-            } catch (ReflectiveOperationException exception) {
-                throw new IOException("no Bouncy Castle TLS: " + exception);
-            }
-            context = SSLContext.getInstance("TLS", provider);
-            trust = TrustManagerFactory.getInstance("PKIX", provider);
-            trust.init(store);
-            context.init(null, trust.getTrustManagers(), null);
-            return Transport.tls(context.getSocketFactory(), Tls::binding, "http/1.1");
-        }
-
-        private static byte[] binding(SSLSocket socket) throws IOException {
-            try {
-                final Class<?> type = Class.forName("org.bouncycastle.jsse.BCSSLSocket");
-                final Object connection = type.getMethod("getConnection").invoke(socket);
-
-                return (byte[]) Class.forName("org.bouncycastle.jsse.BCSSLConnection")
-                        .getMethod("getChannelBinding", String.class).invoke(connection, "tls-exporter");
-            } catch (ReflectiveOperationException exception) {
-                throw new IOException("no exporter value: " + exception + ", " + exception.getCause(), exception);
-            }
         }
     }
 }
