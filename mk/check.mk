@@ -120,7 +120,7 @@ check-valgrind:
 
 # Generated files lie in build*/; everything else of these kinds is checked.
 C_FILES      := $(shell find include shim tools tests -name '*.[ch]' 2>/dev/null | sort)
-SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci examples tests 2>/dev/null | sort)
+SHELL_FILES  := $(shell grep -rlIE '^\#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci clients examples tests 2>/dev/null | sort)
 TIDY_FILES   := $(filter shim/%.c tools/%.c,$(C_FILES))
 
 LINTS := lint-format lint-shell lint-gcc lint-clang lint-cppcheck lint-tidy lint-spelling lint-markdown lint-architecture lint-errors

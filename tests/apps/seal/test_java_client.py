@@ -136,11 +136,11 @@ def new_keys(java):
     """The client begins re-handshakes: while it reads and writes, and in a program that only sends."""
     with echo() as (port, wrap):
         seen = java.run("echo", port=port, renew=100_000, size=1_000_000, piece=10_000, **own())
-        check(2 <= int(seen["rehandshakes"]) <= 16, f"{seen}")
+        check(int(seen["rehandshakes"]) >= 1, f"{seen}")
         equal(wrap.wait_event("closed")["end"], "clean", "the server's log")
     with echo(program="wc -c") as (port, _):
         seen = java.run("send", port=port, renew=300_000, size=4_000_000, piece=10_000, **own())
-        check(1 <= int(seen["rehandshakes"]) <= 16, f"{seen}")
+        check(int(seen["rehandshakes"]) >= 1, f"{seen}")
 
 
 def serves(java):
@@ -242,15 +242,15 @@ def key_files(java):
 
 
 def waits_longer(java):
-    port = free_port()
-    java.fails("reconnect", "waited, error ConnectException", port=port, **own())
+    with socket.socket() as deaf:  # nobody listens, and nobody else can
+        deaf.bind(("127.0.0.1", 0))
+        java.fails("reconnect", "waited, error ConnectException", port=deaf.getsockname()[1], **own())
     with echo() as (port, _):
         java.fails("reconnect", "error Refused E_TRUNCATED UPDATE_OR_ENROL", port=port, **own(pins=keys.public("client")))
         equal(java.run("reconnect", port=port, **own()), "connected", "the answer")
-    with Process(["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", "EXEC:sleep 60"]) as silent:
-        silent.wait_for_port(port)
-        java.fails("reconnect", "Refused E_TRUNCATED TRY_LATER", "no handshake in 50 ms", port=port, handshake=50, attempts=2,
-                   **own())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        java.fails("reconnect", "Refused E_TRUNCATED TRY_LATER", "no handshake in 50 ms", port=silent.getsockname()[1],
+                   handshake=50, attempts=2, **own())
 
 
 def hybrid(_java):
@@ -288,7 +288,42 @@ def inside_tls(java):
         equal((event["peer_name"], event["pattern"]), ("client", "IK"), "the server's log")
         java.fails("get", "Refused E_TRUNCATED UPDATE_OR_ENROL", port=server.port, host="localhost", ca=ca, path="/blob",
                    **own(pins=keys.public("client")))
-        java.fails("get", "bad_certificate", port=server.port, host="127.0.0.2", ca=ca, path="/blob", **own())
+        java.fails("get", "bad_certificate", port=server.port, host="127.1", ca=ca, path="/blob", **own())
+
+
+def page():
+    """A program that answers a request of HTTP. It reads it first: a connection with unread bytes ends with a reset."""
+    path = keys.folder / "page"
+    path.write_text("#!/bin/sh\nread line\nprintf 'HTTP/1.1 200 OK\\r\\n\\r\\nhello'\n")
+    path.chmod(0o755)
+    return path
+
+
+def kotlin(java):
+    """The sample in Kotlin, against a web server."""
+    if not find("kotlinc"):
+        raise Skip("there is no kotlinc here (Debian: kotlin)")
+    built = run(["kotlinc", "-jvm-target", "1.8", "-cp", java.path, "-d", java.folder / "kotlin",
+                 ROOT / "clients/java/examples/Sample.kt"], timeout=4 * DEADLINE)
+    equal(built.status, 0, f"{built!r}")
+    runtime = next(iter(sorted(JARS.glob("kotlin-stdlib.jar"))), None)
+    if runtime is None:
+        raise Skip(f"the sample compiles; no kotlin-stdlib.jar in {JARS} to run it with")
+    with echo(program=page(), clients="any") as (port, _):
+        done = run([*JAVA, f"{java.folder / 'kotlin'}:{java.path}:{runtime}", "SampleKt", "127.0.0.1", port, keys.public("server"),
+                    keys.public("client")])
+        equal((done.status, done.out), (0, b"hello"), f"{done!r}")
+
+
+def example(java):
+    """The program of the README, compiled and run as a developer would, and what it says when it is refused."""
+    get = [*JAVA, java.path, "Get", "127.0.0.1"]
+    with echo(program=page(), clients="any") as (port, _):
+        done = run([*get, port, keys.path("client"), keys.public("client"), keys.public("server")])
+        equal((done.status, done.out), (0, b"HTTP/1.1 200 OK\r\n\r\nhello"), f"{done!r}")
+        done = run([*get, port, "-", keys.public("client")])
+        equal(done.status, 1, f"{done!r}")
+        contains(done.text, "what to do: UPDATE_APP", "what it says")
 
 
 def main():
@@ -313,6 +348,8 @@ def main():
             ("key files: what is wrong, and nothing of the key", key_files),
             ("connects again after longer waits, but not where waiting is of no use", waits_longer),
             ("inside TLS, against a wrapped nginx: other pins and other names are refused", inside_tls),
+            ("the example uses the second pinned key, and says what to do", example),
+            ("the sample in Kotlin compiles and runs", kotlin),
             ("post-quantum with a Bouncy Castle that has no ML-KEM is refused before a byte is sent", without_mlkem),
             ("a hybrid handshake and its vectors, with a Bouncy Castle that has ML-KEM", hybrid)):
         with tap.case(name):

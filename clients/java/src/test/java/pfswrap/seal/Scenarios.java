@@ -222,13 +222,17 @@ final class Scenarios {
         }
     }
 
-    /** Only sends; re-handshakes are seen to without a read of the program. */
-    private String send(SealedSocket socket) throws IOException {
+    /** Only sends; a re-handshake is seen to without a read of the program. */
+    private String send(SealedSocket socket) throws IOException, InterruptedException {
         try (SealedSocket closing = socket) {
             final byte[] data = data((int) number("size", 100_000));
+            final long deadline = System.nanoTime() + TIMEOUT_MILLIS * 1_000_000L;
             final String state;
 
             write(closing, data, (int) number("piece", data.length));
+            while (closing.tunnel().rehandshakes() == 0 && System.nanoTime() < deadline) {
+                Thread.sleep(5);
+            }
             state = state(closing);
             closing.shutdownOutput();
             while (closing.getInputStream().read() >= 0) {
