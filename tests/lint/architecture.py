@@ -251,7 +251,9 @@ def check_files(root, sources, table):
                 yield f"{name}:{line}: {function} has {length} lines, expected at most {FUNCTION_LINES}"
         if name.endswith(".c") and len(opening_comment(text)) < 3:
             yield f"{name}:1: no comment before the code, expected one that says what the file is for"
-    for path in sorted(path for kind in ("c", "h", "py") for path in (root / "tests").rglob(f"*.{kind}")):
+    others = {"tests": ("c", "h", "py"), "clients": ("py", "java", "kt", "mjs", "ts", "swift")}
+    for path in sorted(path for folder, kinds in others.items() for kind in kinds for path in (root / folder).rglob(f"*.{kind}")
+                       if "node_modules" not in path.parts):
         name, lines = str(path.relative_to(root)), path.read_text().count("\n")
         if lines > FILE_LINES and not excepted(name):
             yield f"{name}: {lines} lines, expected at most {FILE_LINES}"

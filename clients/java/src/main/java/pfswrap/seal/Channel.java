@@ -22,7 +22,7 @@ final class Channel {
     int plainAt;
     int plainEnd;
     boolean renewing; /* initiator: type 1 was sent; responder: type 2 was sent */
-    int rehandshakes;
+    volatile int rehandshakes; /* another thread may ask */
     boolean finalReceived;
     boolean finalSent;
     private State state;
