@@ -9,6 +9,7 @@ from lib import certs, layer
 from lib.legacy import require_programs
 from lib.process import BUILD, ROOT, Process, free_port, run, temporary_directory
 from lib.tap import Tap, check, contains, equal, skip_all
+from lib.wrap import LAUNCHER
 
 DATA = os.urandom(5 << 20)
 
@@ -62,7 +63,7 @@ def page(client, server, port, key, *secret):
 
 def example_server(tap, client):
     """The server for developers of apps, examples/test-server."""
-    folder, port = temporary_directory() / "server", free_port()
+    folder, port = temporary_directory() / "server", free_port(following=1)
     argv = [ROOT / "examples/test-server", folder, "127.0.0.1", port]
     for start in ("first", "second"):
         with Process(argv) as server:
@@ -75,12 +76,17 @@ def example_server(tap, client):
                 first_pins = pins
                 for pin, secret in ((pins[0], ()), (pins[1], ()), (pins[0], (folder / "app.key",))):
                     result = page(client, folder, port, pin, *secret)
-                    equal((result.status, result.out), (0, b"The seal inside TLS works.\n"), f"{result!r}; {server.text()}")
+                    equal((result.status, result.out), (0, b"The seal works.\n"), f"{result!r}; {server.text()}")
             with tap.case(f"examples/test-server, {start} start: browsers are served, and its log names the app"):
                 result = run(["curl", "-sS", "--noproxy", "*", "--cacert", folder / "ca.crt", f"https://127.0.0.1:{port}/"])
-                equal((result.status, result.out), (0, b"The seal inside TLS works.\n"), f"{result!r}")
+                equal((result.status, result.out), (0, b"The seal works.\n"), f"{result!r}")
                 log = [json.loads(line) for line in (folder / "audit.log").read_text().splitlines()]
                 contains([line.get("peer_name") for line in log if line["event"] == "opened"], "app", "the log")
+            with tap.case(f"examples/test-server, {start} start: the next port has the seal without TLS"):
+                (folder / "pins").write_text("".join(f"server {pin}\n" for pin in pins))
+                result = run([LAUNCHER, "seal", "connect", "--identity", folder / "app.key", "--peers", folder / "pins", "--peer",
+                              "server", f"127.0.0.1:{port + 1}"], data=b"GET / HTTP/1.0\r\n\r\n")
+                check(result.out.endswith(b"\r\n\r\nThe seal works.\n"), f"{result!r}")
     with tap.case("examples/test-server says what it expects"):
         result = run([ROOT / "examples/test-server"])
         equal((result.status, result.out), (1, b""), f"{result!r}")

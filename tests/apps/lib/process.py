@@ -75,17 +75,21 @@ TREE = reachable_tree()
 PROGRAMS = TREE / BUILD.name / "tests" / "apps" / "programs"
 
 
-def free_port():
-    """A port that no socket is bound to, from below the range that the kernel gives to clients."""
+def free_port(following=0):
+    """
+    A port that no socket is bound to, from below the range that the kernel gives to clients. So are the `following` ports behind
+    it.
+    """
     for _ in range(200):
-        port = random.randrange(12000, 32000)
+        port = random.randrange(12000, 32000 - following)
         try:
-            for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-                with socket.socket(family, socket.SOCK_STREAM) as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    if family == socket.AF_INET6:
-                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                    probe.bind((host, port))
+            for each in range(port, port + 1 + following):
+                for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+                    with socket.socket(family, socket.SOCK_STREAM) as probe:
+                        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                        if family == socket.AF_INET6:
+                            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                        probe.bind((host, each))
             return port
         except OSError:
             continue
