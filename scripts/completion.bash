@@ -106,10 +106,10 @@ _pfswrap() {
     rotate)
         if ((COMP_CWORD == 2)); then
             mapfile -t COMPREPLY < <(compgen -W 'identity psk' -- "$current")
-        elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --key ]]; then
+        elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --key || ${COMP_WORDS[COMP_CWORD - 1]} == --agent-config ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
         elif [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W '--key --others-ready' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W '--key --agent-config --others-ready' -- "$current")
         elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == *.conf ]]; then
             mapfile -t COMPREPLY < <(compgen -W 'make announce switch retire' -- "$current")
         else
@@ -146,7 +146,7 @@ _pfswrap() {
         if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --config ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W '--config --check --status' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W '--config --check --status --reload' -- "$current")
         fi
         ;;
     exporter)

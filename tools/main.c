@@ -37,7 +37,7 @@ static const char usage[] =
     "  status --unprotected                        show what should be protected and is not\n"
     "  connections [--json] [PID|PROGRAM]          show the sealed connections that are open\n"
     "  exporter [--listen ADDRESS:PORT]            serve the counters to Prometheus\n"
-    "  agent [--config FILE] [--check|--status]    hold identities, so that programs need not have them\n"
+    "  agent [--config FILE] [--status|--reload]    hold keys for other programs\n"
     "  install DIR                                 copy this installation to DIR, for a container\n"
     "  version [--json]                            print the versions of pfswrap and of what is in it\n"
     "  help                                        print this text\n"

@@ -231,6 +231,23 @@ int agent_dh(const uint8_t own[NOISE_KEY_BYTES], const uint8_t peer[NOISE_KEY_BY
     return result == AGENT_OK || result == AGENT_BAD_KEY ? 0 : -1;
 }
 
+int agent_psk(const uint8_t id[NOISE_PSK_ID_BYTES], const uint8_t ck[NOISE_KEY_BYTES],
+              uint8_t extracted[NOISE_KEY_BYTES])
+{
+    const int saved = errno;
+    struct agent_request request = {.operation = AGENT_PSK};
+    struct agent_answer answer;
+    memcpy(request.own, id, NOISE_PSK_ID_BYTES);
+    memcpy(request.peer, ck, sizeof request.peer);
+    const int result = ask(&request, &answer);
+    if (result == AGENT_OK)
+        memcpy(extracted, answer.key, sizeof answer.key);
+    sodium_memzero(&request, sizeof request); /* the chaining key is secret */
+    sodium_memzero(&answer, sizeof answer);
+    errno = saved;
+    return result == AGENT_OK ? 0 : -1;
+}
+
 static void connect_one(const char *path)
 {
     struct link *link = take_link();
@@ -243,12 +260,16 @@ static void connect_one(const char *path)
 
 void agent_start(const struct policy *policy)
 {
-    for (size_t i = 0; i < policy->seal.identity_count; i++)
-        if (policy_agent_name(policy->seal.identities[i]) != NULL) {
-            agent_cache_start();
-            connect_one(policy_agent_path(policy));
-            return;
-        }
+    const struct policy_seal_keys *seal = &policy->seal;
+    bool has_identity = false, has_psk = false;
+    for (size_t i = 0; i < seal->identity_count; i++)
+        has_identity = has_identity || policy_agent_name(seal->identities[i]) != NULL;
+    for (size_t i = 0; i < seal->psk_count; i++)
+        has_psk = has_psk || policy_agent_name(seal->psks[i]) != NULL;
+    if (has_identity)
+        agent_cache_start();
+    if (has_identity || has_psk)
+        connect_one(policy_agent_path(policy));
 }
 
 /* The threads that were asking are the parent's, and so are their answers. */

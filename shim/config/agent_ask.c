@@ -64,7 +64,7 @@ int agent_exchange(int fd, struct agent_request *request, struct agent_answer *a
     if (result < 0)
         return result == -EAGAIN ? -ETIMEDOUT : (int)result;
     if (result != sizeof *answer || answer->magic != AGENT_MAGIC || answer->id != request->id ||
-        answer->status > AGENT_MALFORMED)
+        answer->status > AGENT_MISTAKE)
         return -EBADMSG;
     return (int)answer->status;
 }
@@ -81,23 +81,24 @@ void agent_pause(void)
         (void)raw_syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
-static int identify_once(const char *path, const char *name, struct agent_answer *answer)
+static int identify_once(const char *path, struct agent_request *request, struct agent_answer *answer)
 {
-    struct agent_request request = {.operation = AGENT_IDENTIFY};
     const int fd = agent_connect(path, AGENT_WAIT_MS);
     if (fd < 0)
         return fd;
-    memcpy(request.name, name, strnlen(name, sizeof request.name - 1));
-    const int result = agent_exchange(fd, &request, answer);
+    const int result = agent_exchange(fd, request, answer);
     (void)raw_syscall(SYS_close, fd);
     return result;
 }
 
-int agent_identify(const char *path, const char *name, struct agent_answer *answer)
+int agent_identify(const char *path, enum agent_operation operation, const char *name, unsigned number,
+                   struct agent_answer *answer)
 {
+    struct agent_request request = {.operation = operation, .peer = {(uint8_t)number}};
     const uint64_t until = clock_ms() + AGENT_WAIT_MS;
     int result;
-    while (agent_is_away(result = identify_once(path, name, answer)) && clock_ms() < until)
+    memcpy(request.name, name, strnlen(name, sizeof request.name - 1));
+    while (agent_is_away(result = identify_once(path, &request, answer)) && clock_ms() < until)
         agent_pause();
     return result;
 }
@@ -108,9 +109,12 @@ const char *agent_result_text(int result)
     case AGENT_OK:
         return "no error";
     case AGENT_REFUSED:
-        return "the agent has no such identity, or this user may not use it";
+        return "the agent has no such key, or this user may not use it";
     case AGENT_BAD_KEY:
         return "the agent found a point of small order";
+    case AGENT_MISTAKE:
+        return "its configuration has a mistake, see what it has printed";
+    case AGENT_NO_MORE:
     case AGENT_MALFORMED:
     case -EBADMSG:
         return "the agent speaks another version, or it is no agent";

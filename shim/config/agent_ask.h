@@ -35,10 +35,12 @@ bool agent_is_away(int result);
 void agent_pause(void);
 
 /*
- * Asks for the public key of the identity `name`, on a connection of its own, and waits AGENT_WAIT_MS for an agent
- * that is away. Returns enum agent_status or a negative errno value.
+ * Asks for the public key of the identity `name`, or the id of a psk (AGENT_IDENTIFY_PSK), on a connection of its
+ * own, and waits AGENT_WAIT_MS for an agent that is away. `number`: which of its keys, from 0 on. Returns enum
+ * agent_status or a negative errno value.
  */
-int agent_identify(const char *path, const char *name, struct agent_answer *answer);
+int agent_identify(const char *path, enum agent_operation operation, const char *name, unsigned number,
+                   struct agent_answer *answer);
 
 /* The result in words. */
 const char *agent_result_text(int result);

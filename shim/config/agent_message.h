@@ -3,8 +3,8 @@
  * a message of fixed size, on a Unix socket that keeps messages apart (SOCK_SEQPACKET, unix(7)). Both are on one
  * machine and have one byte order; programs with 32 bits have the same layout.
  *
- * The agent computes with a key only for programs that its configuration allows to use it. It never gives out a
- * secret key.
+ * The agent computes with a key or a psk only for programs that its configuration allows to use it. It never gives
+ * out one of them.
  */
 #ifndef PFSWRAP_CONFIG_AGENT_MESSAGE_H
 #define PFSWRAP_CONFIG_AGENT_MESSAGE_H
@@ -20,10 +20,13 @@ enum {
 };
 
 enum agent_operation {
-    AGENT_IDENTIFY = 1, /* `name` has which public key? */
+    AGENT_IDENTIFY = 1, /* the identity `name` has which public key? peer[0]: its key of this number, from 0 on */
     AGENT_DH,           /* X25519 of the secret that belongs to `own` and of `peer` */
     AGENT_JOIN,         /* the socket that comes with it (SCM_RIGHTS) is served as this one is; no answer */
     AGENT_REPORT,       /* the state of the agent as text, for root and the agent's user */
+    AGENT_IDENTIFY_PSK, /* as AGENT_IDENTIFY, for the id of a psk: 8 bytes, and zeros */
+    AGENT_PSK,          /* HMAC-SHA256 with the key `peer` of the psk that has the id `own` (noise_extract()) */
+    AGENT_RELOAD,       /* reads the configuration and the keys again, for root and the agent's user */
 };
 
 enum agent_status {
@@ -31,6 +34,8 @@ enum agent_status {
     AGENT_REFUSED,   /* there is no such identity, or this user may not use it */
     AGENT_BAD_KEY,   /* the result is zero: `peer` is a point of small order (RFC 7748, section 6.1) */
     AGENT_MALFORMED, /* not a request of this version */
+    AGENT_NO_MORE,   /* AGENT_IDENTIFY: it has fewer keys */
+    AGENT_MISTAKE,   /* AGENT_RELOAD: the agent has said what is wrong, and the keys stay as they were */
 };
 
 struct agent_request {
@@ -43,7 +48,7 @@ struct agent_request {
 struct agent_answer {
     uint32_t magic, status;
     uint64_t id;
-    uint8_t key[AGENT_KEY_BYTES]; /* the public key, or the result */
+    uint8_t key[AGENT_KEY_BYTES]; /* the public key, the id, or the result */
     int64_t created;              /* AGENT_IDENTIFY: when the key was made, in Unix time; 0: not known */
 };
 

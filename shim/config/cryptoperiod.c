@@ -98,13 +98,13 @@ static void look_at(struct look *look, const struct dated_key *key)
         report(key, due);
 }
 
-static void look_at_own(struct look *look, const struct policy_seal_keys *seal,
-                        const struct pfswrap_keyring *keyring)
+static void look_at_own(struct look *look, const struct policy_seal_keys *seal, const struct keys *keys)
 {
+    const struct pfswrap_keyring *keyring = keys_keyring(keys);
     for (size_t i = 0; i < keyring->identity_count; i++) {
         const struct keyring_identity *identity = &keyring->identities[i];
         look_at(look, &(struct dated_key){.kind = "identity",
-                                          .file = i < seal->identity_count ? seal->identities[i] : NULL,
+                                          .file = keys_identity_name(keys, i),
                                           .id = identity->public_key,
                                           .public_key = identity->public_key,
                                           .created = identity->period.created,
@@ -113,8 +113,8 @@ static void look_at_own(struct look *look, const struct policy_seal_keys *seal,
     for (size_t i = 0; i < keyring->psk_count; i++) {
         const struct keyring_psk *psk = &keyring->psks[i];
         look_at(look, &(struct dated_key){.kind = "psk",
-                                          .file = i < seal->psk_count ? seal->psks[i] : NULL,
-                                          .id = psk->id,
+                                          .file = keys_psk_name(keys, i),
+                                          .id = psk->secret.id,
                                           .created = psk->period.created,
                                           .expires = psk->period.created + seal->max_key_age_s});
     }
@@ -145,7 +145,7 @@ void cryptoperiod_look(void)
     struct look look = {.now = (int64_t)time(NULL), .warn_before = seal->warn_before_s, .next = INT64_MAX};
     atomic_store(&cryptoperiod_next, INT64_MAX);
     if (keyring != NULL && seal->max_key_age_s > 0)
-        look_at_own(&look, seal, keyring);
+        look_at_own(&look, seal, snapshot->keys);
     if (keyring != NULL && (seal->max_key_age_s > 0 || seal->warn_before_s > 0))
         look_at_peers(&look, keyring);
     snapshot_release(snapshot);

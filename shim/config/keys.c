@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@ struct keys {
     struct signed_peers version; /* of the peers file */
     struct pfswrap_seal_config configs[POLICY_RULES_MAX];
     const char *names[POLICY_RULES_MAX][POLICY_LIST_MAX];
+    /* Which entry of the policy each is from. */
+    uint8_t identity_entries[PFSWRAP_KEYRING_IDENTITIES_MAX], psk_entries[PFSWRAP_KEYRING_PSKS_MAX];
 };
 
 static const struct keys *first; /* those of keys_load(); NULL if no rule seals */
@@ -84,41 +87,84 @@ static int load_peers(struct keys *keys, struct policy_error *error)
     return peers_serial_check(policy, &keys->version, error);
 }
 
-/* Asks the key agent for the public key of an identity. The secret stays there. */
-static int load_from_agent(struct keys *keys, const char *name, unsigned line, struct policy_error *error)
+static int fail_of_agent(const struct keys *keys, bool is_psk, size_t entry, const char *why,
+                         struct policy_error *error)
 {
-    const char *path = policy_agent_path(keys->policy);
-    struct agent_answer answer;
-    const int result = agent_identify(path, name, &answer);
-    agent_has_refused = agent_has_refused || result == AGENT_REFUSED;
-    if (result != AGENT_OK)
-        return fail_at(keys->policy, error, line, "identity agent:%s: %s: %s", name, path,
-                       agent_result_text(result));
-    if (keyring_add_remote(keys->keyring, answer.key, agent_dh) != 0)
-        return fail_at(keys->policy, error, line,
-                       "identity agent:%s: %s: the agent has no usable key of this name, "
-                       "or it is that of another identity",
-                       name, path);
-    keyring_set_created(keys->keyring, false, answer.created);
+    const struct policy_seal_keys *seal = &keys->policy->seal;
+    return fail_at(keys->policy, error, is_psk ? seal->psk_lines[entry] : seal->identity_lines[entry],
+                   "%s %s: %s: %s", is_psk ? "psk" : "identity",
+                   is_psk ? seal->psks[entry] : seal->identities[entry], policy_agent_path(keys->policy), why);
+}
+
+/*
+ * Asks the key agent for all keys of an entry of the policy: the current one, and those that are still accepted.
+ * The secrets stay there.
+ */
+static int load_from_agent(struct keys *keys, bool is_psk, size_t entry, const char *name,
+                           struct policy_error *error)
+{
+    uint8_t current[AGENT_KEY_BYTES];
+    for (unsigned i = 0;; i++) {
+        struct agent_answer answer;
+        const int result = agent_identify(policy_agent_path(keys->policy),
+                                          is_psk ? AGENT_IDENTIFY_PSK : AGENT_IDENTIFY, name, i, &answer);
+        if (i > 0 && result == AGENT_NO_MORE)
+            return 0;
+        agent_has_refused = agent_has_refused || result == AGENT_REFUSED;
+        if (result != AGENT_OK)
+            return fail_of_agent(keys, is_psk, entry, agent_result_text(result), error);
+        if (i > 0 && memcmp(answer.key, current, sizeof current) == 0)
+            return 0; /* an agent of an earlier version says the current one again */
+        if (i == 0)
+            memcpy(current, answer.key, sizeof current);
+        if ((is_psk ? keyring_add_remote_psk(keys->keyring, answer.key, agent_psk)
+                    : keyring_add_remote(keys->keyring, answer.key, agent_dh)) != 0)
+            return fail_of_agent(
+                keys, is_psk, entry,
+                "the agent has no usable key of this name, it is that of another one, or there are 16 others",
+                error);
+        keyring_set_created(keys->keyring, is_psk, answer.created);
+    }
+}
+
+static int load_identities(struct keys *keys, struct policy_error *error)
+{
+    const struct policy_seal_keys *seal = &keys->policy->seal;
+    struct pfswrap_keys_error problem;
+    size_t before = 0;
+    for (size_t i = 0; i < seal->identity_count; i++) {
+        const char *name = policy_agent_name(seal->identities[i]);
+        if (name != NULL && load_from_agent(keys, false, i, name, error) != 0)
+            return -1;
+        if (name == NULL && pfswrap_keyring_load_identity(keys->keyring, seal->identities[i], &problem) != 0)
+            return fail_at(keys->policy, error, seal->identity_lines[i], "identity %s", problem.text);
+        while (before < keys->keyring->identity_count)
+            keys->identity_entries[before++] = (uint8_t)i;
+    }
+    return 0;
+}
+
+static int load_psks(struct keys *keys, struct policy_error *error)
+{
+    const struct policy_seal_keys *seal = &keys->policy->seal;
+    struct pfswrap_keys_error problem;
+    size_t before = 0;
+    for (size_t i = 0; i < seal->psk_count; i++) {
+        const char *name = policy_agent_name(seal->psks[i]);
+        if (name != NULL && load_from_agent(keys, true, i, name, error) != 0)
+            return -1;
+        if (name == NULL && pfswrap_keyring_load_psk(keys->keyring, seal->psks[i], &problem) != 0)
+            return fail_at(keys->policy, error, seal->psk_lines[i], "psk %s", problem.text);
+        while (before < keys->keyring->psk_count)
+            keys->psk_entries[before++] = (uint8_t)i;
+    }
     return 0;
 }
 
 static int load_files(struct keys *keys, struct policy_error *error)
 {
-    const struct policy *policy = keys->policy;
-    const struct policy_seal_keys *seal = &policy->seal;
-    struct pfswrap_keyring *keyring = keys->keyring;
-    struct pfswrap_keys_error problem;
-    for (size_t i = 0; i < seal->identity_count; i++) {
-        const char *name = policy_agent_name(seal->identities[i]);
-        if (name != NULL && load_from_agent(keys, name, seal->identity_lines[i], error) != 0)
-            return -1;
-        if (name == NULL && pfswrap_keyring_load_identity(keyring, seal->identities[i], &problem) != 0)
-            return fail_at(policy, error, seal->identity_lines[i], "identity %s", problem.text);
-    }
-    for (size_t i = 0; i < seal->psk_count; i++)
-        if (pfswrap_keyring_load_psk(keyring, seal->psks[i], &problem) != 0)
-            return fail_at(policy, error, seal->psk_lines[i], "psk %s", problem.text);
+    if (load_identities(keys, error) != 0 || load_psks(keys, error) != 0)
+        return -1;
     return load_peers(keys, error);
 }
 
@@ -291,6 +337,16 @@ const struct keys *keys_first(void)
 const struct pfswrap_seal_config *keys_config_in(const struct keys *keys, size_t index)
 {
     return &keys->configs[index];
+}
+
+const char *keys_identity_name(const struct keys *keys, size_t index)
+{
+    return keys->policy->seal.identities[keys->identity_entries[index]];
+}
+
+const char *keys_psk_name(const struct keys *keys, size_t index)
+{
+    return keys->policy->seal.psks[keys->psk_entries[index]];
 }
 
 const struct pfswrap_keyring *keys_keyring(const struct keys *keys)

@@ -67,6 +67,10 @@ uint64_t keys_peers_serial(const struct keys *keys);
  */
 int keys_keep_serial(const struct keys *keys, struct policy_error *error);
 
+/* What the policy says for this key of the keyring: a path, or agent:NAME, which may have several keys. */
+const char *keys_identity_name(const struct keys *keys, size_t index);
+const char *keys_psk_name(const struct keys *keys, size_t index);
+
 /* The keyring; NULL if `keys` is NULL. */
 const struct pfswrap_keyring *keys_keyring(const struct keys *keys);
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "counters/counters.h"
+#include "config/keys.h"
 #include "seal/keyring.h"
 
 _Static_assert((int)COUNTERS_RULES >= (int)POLICY_RULES_MAX && (int)COUNTERS_NAME_MAX >= (int)POLICY_NAME_MAX,
@@ -128,21 +129,21 @@ static void put_own_key(struct counters_about *about, const char *kind, const ch
     put_key(about, &key);
 }
 
-static void put_own_keys(struct counters_about *about, const struct policy_seal_keys *seal,
-                         const struct pfswrap_keyring *keyring)
+static void put_own_keys(struct counters_about *about, const struct policy_seal_keys *seal, const struct keys *keys)
 {
-    for (size_t i = 0; i < keyring->identity_count && i < seal->identity_count; i++)
-        put_own_key(about, "identity", seal->identities[i], keyring->identities[i].public_key,
+    const struct pfswrap_keyring *keyring = keys_keyring(keys);
+    for (size_t i = 0; i < keyring->identity_count; i++)
+        put_own_key(about, "identity", keys_identity_name(keys, i), keyring->identities[i].public_key,
                     sizeof keyring->identities[i].public_key,
                     keyring->identities[i].period.created + seal->max_key_age_s);
-    for (size_t i = 0; i < keyring->psk_count && i < seal->psk_count; i++)
-        put_own_key(about, "psk", seal->psks[i], keyring->psks[i].id, sizeof keyring->psks[i].id,
-                    keyring->psks[i].period.created + seal->max_key_age_s);
+    for (size_t i = 0; i < keyring->psk_count; i++)
+        put_own_key(about, "psk", keys_psk_name(keys, i), keyring->psks[i].secret.id,
+                    sizeof keyring->psks[i].secret.id, keyring->psks[i].period.created + seal->max_key_age_s);
 }
 
-static void put_keys(struct counters_about *about, const struct policy_seal_keys *seal,
-                     const struct pfswrap_keyring *keyring)
+static void put_keys(struct counters_about *about, const struct policy_seal_keys *seal, const struct keys *keys)
 {
+    const struct pfswrap_keyring *keyring = keys_keyring(keys);
     about->identity_count = about->psk_count = about->peer_count = about->key_count = 0;
     if (keyring == NULL)
         return;
@@ -155,23 +156,35 @@ static void put_keys(struct counters_about *about, const struct policy_seal_keys
         if (keyring->peers[i].not_after != PFSWRAP_NEVER)
             put_key(about, &keyring->peers[i]);
     if (seal->max_key_age_s > 0)
-        put_own_keys(about, seal, keyring);
+        put_own_keys(about, seal, keys);
 }
 
-void publish_policy(const struct policy *policy, const struct pfswrap_keyring *keyring,
-                    uint8_t numbers[POLICY_RULES_MAX])
+static int64_t now_ns(void)
 {
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void publish_policy(const struct policy *policy, const struct keys *keys, uint8_t numbers[POLICY_RULES_MAX])
+{
     struct counters_about *about = counters_begin_change();
     about->mode = policy->mode == POLICY_AUDIT;
     about->planes = planes_of(policy);
-    about->policy_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    about->policy_ns = now_ns();
     memcpy(about->policy_digest, policy->digest, sizeof about->policy_digest);
     copy_text(about->policy, sizeof about->policy, policy->path);
     about->problem[0] = '\0';
     put_rules(about, policy, numbers);
-    put_keys(about, &policy->seal, keyring);
+    put_keys(about, &policy->seal, keys);
+    counters_end_change();
+}
+
+void publish_unchanged(void)
+{
+    struct counters_about *about = counters_begin_change();
+    about->policy_ns = now_ns();
+    about->problem[0] = '\0';
     counters_end_change();
 }
 

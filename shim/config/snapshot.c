@@ -34,7 +34,7 @@ void snapshot_prepare(const struct policy *policy, const struct keys *keys)
     at_start.generation = 1;
     policies[0] = policy;
     policy_count = 1;
-    publish_policy(policy, keys_keyring(keys), at_start.numbers);
+    publish_policy(policy, keys, at_start.numbers);
 }
 
 void snapshot_start(void)
@@ -130,7 +130,7 @@ uint32_t snapshot_publish(const struct policy *policy, const struct keys *keys)
     snapshot->policy = policy;
     snapshot->keys = keys;
     snapshot->generation = generation;
-    publish_policy(policy, keys_keyring(keys), snapshot->numbers);
+    publish_policy(policy, keys, snapshot->numbers);
     atomic_store(&snapshot->lasting, 0);
     atomic_store(&snapshot->references, 1);
     atomic_store(&snapshot_newest, snapshot);

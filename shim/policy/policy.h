@@ -67,11 +67,11 @@ enum policy_removal { POLICY_REMOVAL_REHANDSHAKE, POLICY_REMOVAL_NOW };
 /* Where the key agent answers, if the policy does not say it. */
 #define POLICY_AGENT_SOCKET "/run/pfswrap/agent.sock"
 
-/* NAME of an identity agent:NAME, which the key agent has; NULL: the identity is a file. */
-static inline const char *policy_agent_name(const char *identity)
+/* NAME of an identity or a psk agent:NAME, which the key agent has; NULL: it is a file. */
+static inline const char *policy_agent_name(const char *key)
 {
     static const char prefix[] = "agent:";
-    return strncmp(identity, prefix, sizeof prefix - 1) == 0 ? identity + sizeof prefix - 1 : NULL;
+    return strncmp(key, prefix, sizeof prefix - 1) == 0 ? key + sizeof prefix - 1 : NULL;
 }
 
 struct policy_tls {
@@ -130,8 +130,8 @@ struct policy_seal_keys {
     char agent_socket[POLICY_SOCKET_MAX];       /* where the key agent answers; empty: POLICY_AGENT_SOCKET */
     char peers[PATH_MAX];                       /* empty if it is not set */
     char identities[POLICY_LIST_MAX][PATH_MAX]; /* paths, or agent:NAME, see policy_agent_name() */
-    char psks[POLICY_LIST_MAX][PATH_MAX];
-    char peers_state[PATH_MAX]; /* where it is kept */
+    char psks[POLICY_LIST_MAX][PATH_MAX];       /* the same */
+    char peers_state[PATH_MAX];                 /* where it is kept */
 };
 
 struct policy_address {

@@ -6,46 +6,31 @@
 
 #include <string.h>
 
-/* Adds an absolute path to a list of different paths. Returns 0, or -1 after policy_fail(). */
-static int add_path(struct policy_parser *parser, const char *value, char paths[][PATH_MAX], unsigned *lines,
-                    size_t *count)
+/* Adds an absolute path, or agent:NAME, to a list of different ones. Returns 0, or -1 after policy_fail(). */
+static int add_key(struct policy_parser *parser, const char *value, char keys[][PATH_MAX], unsigned *lines,
+                   size_t *count)
 {
-    const char *key = parser->key->name;
+    const char *key = parser->key->name, *name = policy_agent_name(value);
+    char checked[POLICY_NAME_MAX];
     if (*count == POLICY_LIST_MAX)
         return policy_fail(parser, "%s occurs more than %d times", key, POLICY_LIST_MAX);
-    if (policy_value_path(parser, value, paths[*count]) < 0)
+    if (name == NULL && policy_value_path(parser, value, keys[*count]) < 0)
         return -1;
+    if (name != NULL && policy_value_name(parser, name, checked) < 0)
+        return -1;
+    if (name != NULL)
+        memcpy(keys[*count], value, strlen(value) + 1);
     for (size_t i = 0; i < *count; i++)
-        if (strcmp(paths[i], value) == 0)
+        if (strcmp(keys[i], value) == 0)
             return policy_fail(parser, "%s = %.80s is listed twice, expected it once", key, value);
     lines[(*count)++] = parser->reader.line;
-    return 0;
-}
-
-/* Adds agent:NAME. Returns 0, or -1 after policy_fail(). */
-static int add_agent_identity(struct policy_parser *parser, const char *value, const char *name)
-{
-    struct policy_seal_keys *seal = &parser->policy->seal;
-    char checked[POLICY_NAME_MAX];
-    if (seal->identity_count == POLICY_LIST_MAX)
-        return policy_fail(parser, "identity occurs more than %d times", POLICY_LIST_MAX);
-    if (policy_value_name(parser, name, checked) < 0)
-        return -1;
-    for (size_t i = 0; i < seal->identity_count; i++)
-        if (strcmp(seal->identities[i], value) == 0)
-            return policy_fail(parser, "identity = %.80s is listed twice, expected it once", value);
-    memcpy(seal->identities[seal->identity_count], value, strlen(value) + 1);
-    seal->identity_lines[seal->identity_count++] = parser->reader.line;
     return 0;
 }
 
 static int add_identity(struct policy_parser *parser, const char *value)
 {
     struct policy_seal_keys *seal = &parser->policy->seal;
-    const char *name = policy_agent_name(value);
-    if (name != NULL)
-        return add_agent_identity(parser, value, name);
-    return add_path(parser, value, seal->identities, seal->identity_lines, &seal->identity_count);
+    return add_key(parser, value, seal->identities, seal->identity_lines, &seal->identity_count);
 }
 
 static int set_agent_socket(struct policy_parser *parser, const char *value)
@@ -69,7 +54,7 @@ static int set_peers(struct policy_parser *parser, const char *value)
 static int add_psk(struct policy_parser *parser, const char *value)
 {
     struct policy_seal_keys *seal = &parser->policy->seal;
-    return add_path(parser, value, seal->psks, seal->psk_lines, &seal->psk_count);
+    return add_key(parser, value, seal->psks, seal->psk_lines, &seal->psk_count);
 }
 
 /* A public key of minisign(1): 42 bytes. */

@@ -47,7 +47,8 @@ void files_look(const struct policy *policy, struct file_identities *identities)
         look(policy_agent_name(policy->seal.identities[i]) == NULL ? policy->seal.identities[i] : "",
              &identities->files[count++]);
     for (size_t i = 0; i < policy->seal.psk_count; i++)
-        look(policy->seal.psks[i], &identities->files[count++]);
+        look(policy_agent_name(policy->seal.psks[i]) == NULL ? policy->seal.psks[i] : "",
+             &identities->files[count++]);
     look(policy->tls.ca_file, &identities->files[count]);
 }
 

@@ -216,8 +216,10 @@ void reload_read(struct reloading *reloading, bool is_retry)
     reloading->result = read_state(&reading, reloading);
     reloading->files = reading.files;
     discard(&reading);
-    if (reloading->result != CONTROL_APPLIED)
-        publish_problem(reloading->error.text); /* none, if nothing has changed */
+    if (reloading->result == CONTROL_UNCHANGED)
+        publish_unchanged();
+    else if (reloading->result != CONTROL_APPLIED)
+        publish_problem(reloading->error.text);
     process_unblock_forks();
     if (reloading->result == CONTROL_APPLIED)
         cryptoperiod_look();

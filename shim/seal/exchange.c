@@ -106,7 +106,7 @@ int exchange_write_1(struct channel *channel, const struct pfswrap_seal_config *
     if (noise_pattern_has_psk(pattern_of(channel)))
         for (size_t i = 0; i < config->keyring->psk_count; i++)
             if (psk_is_usable(channel, &config->keyring->psks[i]))
-                length += payload_write_psk_id(payload + length, config->keyring->psks[i].id);
+                length += payload_write_psk_id(payload + length, config->keyring->psks[i].secret.id);
     noise_start(room->noise, pattern_of(channel), prologue, prologue_length, channel->peer_static);
     result = use_random(channel, random, room);
     if (result == 0)
@@ -246,7 +246,7 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
         return PFSWRAP_SEAL_E_PSK_UNKNOWN;
     result = use_random(channel, random, room);
     if (result == 0)
-        result = noise_write_2(room->noise, psk != NULL ? psk->key : NULL, payload, length, out);
+        result = noise_write_2(room->noise, psk != NULL ? &psk->secret : NULL, payload, length, out);
     if (result != 0)
         return error_of(result);
     complete(channel, room->noise, keys);
@@ -256,7 +256,7 @@ int exchange_write_2(struct channel *channel, const struct pfswrap_seal_config *
 int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *config, const uint8_t *message,
                     size_t length, const struct channel_room *room, struct exchange_keys *keys, uint8_t *bytes)
 {
-    const uint8_t *psks[PFSWRAP_KEYRING_PSKS_MAX];
+    const struct noise_psk *psks[PFSWRAP_KEYRING_PSKS_MAX];
     struct payload payload;
     struct noise_static key;
     size_t psk = 0;
@@ -265,7 +265,7 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
     if ((result = own_key(channel, config, &key)) != 0)
         return result;
     for (size_t i = 0; i < config->keyring->psk_count; i++)
-        psks[i] = config->keyring->psks[i].key;
+        psks[i] = &config->keyring->psks[i].secret;
     result = noise_read_2(room->noise, &key, psks, config->keyring->psk_count, &psk, message, length, bytes,
                           &room->stack);
     if (result < 0)
@@ -275,7 +275,7 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
     if ((result = agree(channel, &payload)) != 0)
         return result;
     if (noise_pattern_has_psk(pattern_of(channel)))
-        memcpy(channel->psk_id, config->keyring->psks[psk].id, sizeof channel->psk_id);
+        memcpy(channel->psk_id, config->keyring->psks[psk].secret.id, sizeof channel->psk_id);
     complete(channel, room->noise, keys);
     return 0;
 }

@@ -121,6 +121,20 @@ int keyring_add_remote(struct pfswrap_keyring *keyring, const uint8_t public_key
     return 0;
 }
 
+/* A new psk, in a keyring that is writable now; NULL: it has this one, or no room. */
+static struct keyring_psk *append_psk(struct pfswrap_keyring *keyring, const uint8_t id[KEYRING_PSK_ID_BYTES])
+{
+    struct keyring_psk *psk;
+
+    if (keyring->psk_count == PFSWRAP_KEYRING_PSKS_MAX || keyring_find_psk(keyring, id) != NULL ||
+        sodium_mprotect_readwrite(keyring) != 0)
+        return NULL;
+    psk = &keyring->psks[keyring->psk_count++];
+    memcpy(psk->secret.id, id, sizeof psk->secret.id);
+    psk->period.not_after = PFSWRAP_NEVER;
+    return psk;
+}
+
 int pfswrap_keyring_add_psk(struct pfswrap_keyring *keyring, const uint8_t psk[PFSWRAP_KEY_BYTES])
 {
     uint8_t id[KEYRING_PSK_ID_BYTES];
@@ -131,13 +145,22 @@ int pfswrap_keyring_add_psk(struct pfswrap_keyring *keyring, const uint8_t psk[P
     crypto_generichash(id, sizeof id, (const uint8_t *)psk_id_context, sizeof psk_id_context - 1, psk,
                        PFSWRAP_KEY_BYTES);
     dead_stack_wipe(DEAD_STACK_STREAM);
-    if (keyring->psk_count == PFSWRAP_KEYRING_PSKS_MAX || keyring_find_psk(keyring, id) != NULL ||
-        sodium_mprotect_readwrite(keyring) != 0)
+    if ((entry = append_psk(keyring, id)) == NULL)
         return -1;
-    entry = &keyring->psks[keyring->psk_count++];
-    memcpy(entry->key, psk, sizeof entry->key);
-    memcpy(entry->id, id, sizeof entry->id);
-    entry->period.not_after = PFSWRAP_NEVER;
+    memcpy(entry->secret.key, psk, sizeof entry->secret.key);
+    (void)sodium_mprotect_readonly(keyring);
+    return 0;
+}
+
+int keyring_add_remote_psk(struct pfswrap_keyring *keyring, const uint8_t id[KEYRING_PSK_ID_BYTES],
+                           noise_remote_psk *extract)
+{
+    struct keyring_psk *const entry = append_psk(keyring, id);
+
+    if (entry == NULL)
+        return -1;
+    entry->secret.is_remote = true;
+    entry->secret.extract = extract;
     (void)sodium_mprotect_readonly(keyring);
     return 0;
 }
@@ -341,7 +364,7 @@ const struct keyring_psk *keyring_find_psk(const struct pfswrap_keyring *keyring
                                            const uint8_t id[KEYRING_PSK_ID_BYTES])
 {
     for (size_t i = 0; i < keyring->psk_count; i++)
-        if (memcmp(keyring->psks[i].id, id, KEYRING_PSK_ID_BYTES) == 0)
+        if (memcmp(keyring->psks[i].secret.id, id, KEYRING_PSK_ID_BYTES) == 0)
             return &keyring->psks[i];
     return NULL;
 }

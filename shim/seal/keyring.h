@@ -11,7 +11,7 @@
 
 #include "seal/noise.h"
 
-enum { KEYRING_PSK_ID_BYTES = 8 };
+enum { KEYRING_PSK_ID_BYTES = NOISE_PSK_ID_BYTES };
 
 /* When a key was made, and the last second in which it may begin a connection, in Unix time. */
 struct keyring_period {
@@ -28,8 +28,7 @@ struct keyring_identity {
 };
 
 struct keyring_psk {
-    uint8_t key[PFSWRAP_KEY_BYTES];
-    uint8_t id[KEYRING_PSK_ID_BYTES]; /* BLAKE2b-64 of "pfswrap psk id 1", keyed with the psk */
+    struct noise_psk secret; /* its id: BLAKE2b-64 of "pfswrap psk id 1", keyed with the psk */
     struct keyring_period period;
 };
 
@@ -61,6 +60,10 @@ const struct keyring_peer *keyring_find_peer(const struct pfswrap_keyring *keyri
  */
 int keyring_add_remote(struct pfswrap_keyring *keyring, const uint8_t public_key[PFSWRAP_KEY_BYTES],
                        noise_remote_dh *dh);
+
+/* The same for a psk that another process has under its id. */
+int keyring_add_remote_psk(struct pfswrap_keyring *keyring, const uint8_t id[KEYRING_PSK_ID_BYTES],
+                           noise_remote_psk *extract);
 
 /* Whether the key may begin a connection at `now`. */
 static inline bool keyring_is_current(const struct keyring_period *period, uint64_t now)

@@ -214,8 +214,22 @@ int noise_read_1(struct noise_handshake *handshake, const struct noise_static *s
     return (int)(length - overhead);
 }
 
-int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const uint8_t *payload, size_t length,
-                  uint8_t *out)
+/* Token "psk", wherever the psk is: the state changes only if that succeeds. Returns 0 or NOISE_E_STATIC. */
+static int mix_psk(struct noise_symmetric *symmetric, const struct noise_psk *psk)
+{
+    uint8_t extracted[NOISE_KEY_BYTES];
+
+    if (!psk->is_remote)
+        noise_extract(symmetric->ck, psk->key, extracted);
+    else if (psk->extract == NULL || psk->extract(psk->id, symmetric->ck, extracted) != 0)
+        return NOISE_E_STATIC;
+    noise_mix_extracted_and_hash(symmetric, extracted);
+    sodium_memzero(extracted, sizeof extracted);
+    return 0;
+}
+
+int noise_write_2(struct noise_handshake *handshake, const struct noise_psk *psk, const uint8_t *payload,
+                  size_t length, uint8_t *out)
 {
     const enum noise_pattern pattern = (enum noise_pattern)handshake->pattern;
     int result;
@@ -231,10 +245,10 @@ int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const u
     if (result == 0 && noise_pattern_has_client_key(pattern))
         result = mix_dh(handshake, handshake->e, handshake->rs);
     wipe_ephemeral(handshake);
+    if (result == 0 && noise_pattern_has_psk(pattern))
+        result = mix_psk(&handshake->symmetric, psk);
     if (result != 0)
         return result;
-    if (noise_pattern_has_psk(pattern))
-        noise_mix_key_and_hash(&handshake->symmetric, psk);
     noise_encrypt_and_hash(&handshake->symmetric, payload, length, out);
     return 0;
 }
@@ -253,24 +267,27 @@ static int read_ekem1(struct noise_handshake *handshake, const uint8_t *message,
     return 0;
 }
 
-/* Reads the end of message 2 with one psk. Works on a copy of the state, which changes only if the psk is right. */
-static int try_psk(struct noise_handshake *handshake, const uint8_t *psk, const uint8_t *ciphertext, size_t length,
-                   uint8_t *payload)
+/*
+ * Reads the end of message 2 with one psk. Works on a copy of the state, which changes only if the psk is right.
+ * Returns 0, NOISE_E_AUTHENTIC or NOISE_E_STATIC.
+ */
+static int try_psk(struct noise_handshake *handshake, const struct noise_psk *psk, const uint8_t *ciphertext,
+                   size_t length, uint8_t *payload)
 {
     struct noise_symmetric trial = handshake->symmetric;
-    int result;
+    int result = mix_psk(&trial, psk);
 
-    noise_mix_key_and_hash(&trial, psk);
-    result = noise_decrypt_and_hash(&trial, ciphertext, length, payload);
+    if (result == 0 && noise_decrypt_and_hash(&trial, ciphertext, length, payload) != 0)
+        result = NOISE_E_AUTHENTIC;
     if (result == 0)
         handshake->symmetric = trial;
     sodium_memzero(&trial, sizeof trial);
     return result;
 }
 
-int noise_read_2(struct noise_handshake *handshake, const struct noise_static *s, const uint8_t *const *psks,
-                 size_t psk_count, size_t *psk, const uint8_t *message, size_t length, uint8_t *payload,
-                 const struct mlkem_stack *stack)
+int noise_read_2(struct noise_handshake *handshake, const struct noise_static *s,
+                 const struct noise_psk *const *psks, size_t psk_count, size_t *psk, const uint8_t *message,
+                 size_t length, uint8_t *payload, const struct mlkem_stack *stack)
 {
     const enum noise_pattern pattern = (enum noise_pattern)handshake->pattern;
     int result;
@@ -298,11 +315,16 @@ int noise_read_2(struct noise_handshake *handshake, const struct noise_static *s
         result = noise_decrypt_and_hash(&handshake->symmetric, message, length, payload);
         return result == 0 ? (int)(length - NOISE_TAG_BYTES) : NOISE_E_AUTHENTIC;
     }
+    result = NOISE_E_AUTHENTIC;
     for (size_t i = 0; i < psk_count; i++) {
-        if (try_psk(handshake, psks[i], message, length, payload) == 0) {
+        const int tried = try_psk(handshake, psks[i], message, length, payload);
+
+        if (tried == 0) {
             *psk = i;
             return (int)(length - NOISE_TAG_BYTES);
         }
+        if (tried == NOISE_E_STATIC) /* the next one may be here, or its holder may answer */
+            result = tried;
     }
-    return NOISE_E_AUTHENTIC;
+    return result;
 }

@@ -28,7 +28,7 @@ enum noise_error {
     NOISE_E_SMALL_ORDER = -2, /* a shared secret of zeros (RFC 7748, section 6.1) */
     NOISE_E_STATE = -3,       /* noise_use_ephemeral() was not called  */
     NOISE_E_KEM_KEY = -4,     /* the peer's ML-KEM key is not valid (FIPS 203, section 7.2) */
-    NOISE_E_STATIC = -5,      /* the own static key is elsewhere, and its holder does not answer */
+    NOISE_E_STATIC = -5,      /* the own static key or a psk is elsewhere, and its holder does not answer */
 };
 
 /*
@@ -43,6 +43,23 @@ typedef int noise_remote_dh(const uint8_t own[NOISE_KEY_BYTES], const uint8_t pe
 struct noise_static {
     const uint8_t *secret, *public_key;
     noise_remote_dh *dh;
+};
+
+enum { NOISE_PSK_ID_BYTES = 8 };
+
+/*
+ * noise_extract() with a psk that is not in this process, but has this id there. Returns 0, or -1: no answer. It
+ * may wait.
+ */
+typedef int noise_remote_psk(const uint8_t id[NOISE_PSK_ID_BYTES], const uint8_t ck[NOISE_KEY_BYTES],
+                             uint8_t extracted[NOISE_KEY_BYTES]);
+
+/* A psk. If it is remote, `key` is zeros, and `extract` is asked; without that, each use is NOISE_E_STATIC. */
+struct noise_psk {
+    uint8_t key[NOISE_KEY_BYTES];
+    uint8_t id[NOISE_PSK_ID_BYTES];
+    bool is_remote;
+    noise_remote_psk *extract;
 };
 
 struct noise_handshake {
@@ -109,16 +126,16 @@ int noise_read_1(struct noise_handshake *handshake, const struct noise_static *s
  * Responder: writes message 2, noise_overhead_2() + length bytes, to `out`. `psk` is used with psk patterns.
  * Returns 0 or an error.
  */
-int noise_write_2(struct noise_handshake *handshake, const uint8_t *psk, const uint8_t *payload, size_t length,
-                  uint8_t *out);
+int noise_write_2(struct noise_handshake *handshake, const struct noise_psk *psk, const uint8_t *payload,
+                  size_t length, uint8_t *out);
 
 /*
  * Initiator: reads message 2 of `length` bytes. With psk patterns, the `psk_count` keys in `psks` are tried in
  * turn, and *psk is the index of the right one. `s` is the own static key, if the pattern has a client key.
  * `payload` has room for a whole message. Returns the payload's length or an error.
  */
-int noise_read_2(struct noise_handshake *handshake, const struct noise_static *s, const uint8_t *const *psks,
-                 size_t psk_count, size_t *psk, const uint8_t *message, size_t length, uint8_t *payload,
-                 const struct mlkem_stack *stack);
+int noise_read_2(struct noise_handshake *handshake, const struct noise_static *s,
+                 const struct noise_psk *const *psks, size_t psk_count, size_t *psk, const uint8_t *message,
+                 size_t length, uint8_t *payload, const struct mlkem_stack *stack);
 
 #endif

@@ -11,21 +11,28 @@ _Static_assert(NOISE_KEY_BYTES == crypto_hash_sha256_BYTES, "HASHLEN");
 _Static_assert(NOISE_KEY_BYTES == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "cipher key");
 _Static_assert(NOISE_TAG_BYTES == crypto_aead_chacha20poly1305_ietf_ABYTES, "tag");
 
-/*
- * HKDF (section 4.3) with two outputs, or three if `third` is not NULL. All HMACs of the outputs have the same key,
- * so its pad blocks are hashed only once, which saves a sixth of the hashing in a handshake.
- */
-static void derive(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t *material, size_t length, uint8_t *first,
-                   uint8_t *second, uint8_t *third)
+/* The first step of HKDF (section 4.3): `extracted` may be `ck`. */
+static void extract(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t *material, size_t length,
+                    uint8_t extracted[NOISE_KEY_BYTES])
 {
-    uint8_t *const outputs[] = {first, second, third};
-    crypto_auth_hmacsha256_state keyed, state;
-    uint8_t extracted[NOISE_KEY_BYTES];
+    crypto_auth_hmacsha256_state state;
 
     crypto_auth_hmacsha256_init(&state, ck, NOISE_KEY_BYTES);
     crypto_auth_hmacsha256_update(&state, material, length);
     crypto_auth_hmacsha256_final(&state, extracted);
-    crypto_auth_hmacsha256_init(&keyed, extracted, sizeof extracted);
+    sodium_memzero(&state, sizeof state);
+}
+
+/*
+ * Its other steps, with two outputs, or three if `third` is not NULL. All HMACs of the outputs have the same key,
+ * so its pad blocks are hashed only once, which saves a sixth of the hashing in a handshake.
+ */
+static void expand(const uint8_t extracted[NOISE_KEY_BYTES], uint8_t *first, uint8_t *second, uint8_t *third)
+{
+    uint8_t *const outputs[] = {first, second, third};
+    crypto_auth_hmacsha256_state keyed, state;
+
+    crypto_auth_hmacsha256_init(&keyed, extracted, NOISE_KEY_BYTES);
     for (uint8_t i = 0; i < 3 && outputs[i] != NULL; i++) {
         const uint8_t number = (uint8_t)(i + 1);
 
@@ -35,9 +42,18 @@ static void derive(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t *material, s
         crypto_auth_hmacsha256_update(&state, &number, 1);
         crypto_auth_hmacsha256_final(&state, outputs[i]);
     }
-    sodium_memzero(extracted, sizeof extracted);
     sodium_memzero(&keyed, sizeof keyed);
     sodium_memzero(&state, sizeof state);
+}
+
+static void derive(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t *material, size_t length, uint8_t *first,
+                   uint8_t *second, uint8_t *third)
+{
+    uint8_t extracted[NOISE_KEY_BYTES];
+
+    extract(ck, material, length, extracted);
+    expand(extracted, first, second, third);
+    sodium_memzero(extracted, sizeof extracted);
 }
 
 /* The nonce of ChaChaPoly: 32 zero bits, then n, little-endian (section 12.3). */
@@ -76,11 +92,17 @@ void noise_mix_key(struct noise_symmetric *symmetric, const uint8_t material[NOI
     symmetric->n = 0;
 }
 
-void noise_mix_key_and_hash(struct noise_symmetric *symmetric, const uint8_t material[NOISE_KEY_BYTES])
+void noise_extract(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t material[NOISE_KEY_BYTES],
+                   uint8_t extracted[NOISE_KEY_BYTES])
+{
+    extract(ck, material, NOISE_KEY_BYTES, extracted);
+}
+
+void noise_mix_extracted_and_hash(struct noise_symmetric *symmetric, const uint8_t extracted[NOISE_KEY_BYTES])
 {
     uint8_t hashed[NOISE_KEY_BYTES];
 
-    derive(symmetric->ck, material, NOISE_KEY_BYTES, symmetric->ck, hashed, symmetric->k);
+    expand(extracted, symmetric->ck, hashed, symmetric->k);
     symmetric->n = 0;
     noise_mix_hash(symmetric, hashed, sizeof hashed);
     sodium_memzero(hashed, sizeof hashed);

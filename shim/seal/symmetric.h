@@ -23,10 +23,17 @@ struct noise_symmetric {
 /* InitializeSymmetric(name). There is no cipher key yet; all patterns used here mix one in before they encrypt. */
 void noise_symmetric_start(struct noise_symmetric *symmetric, const char *name);
 
-/* MixHash(data); MixKey(material) and MixKeyAndHash(material), with 32 bytes. */
+/* MixHash(data); MixKey(material) with 32 bytes. */
 void noise_mix_hash(struct noise_symmetric *symmetric, const uint8_t *data, size_t length);
 void noise_mix_key(struct noise_symmetric *symmetric, const uint8_t material[NOISE_KEY_BYTES]);
-void noise_mix_key_and_hash(struct noise_symmetric *symmetric, const uint8_t material[NOISE_KEY_BYTES]);
+
+/*
+ * MixKeyAndHash(material) in two parts: the first step of HKDF (section 4.3), HMAC-SHA256 of the material with the
+ * chaining key, and the rest. Whoever has the material can do the first for another process.
+ */
+void noise_extract(const uint8_t ck[NOISE_KEY_BYTES], const uint8_t material[NOISE_KEY_BYTES],
+                   uint8_t extracted[NOISE_KEY_BYTES]);
+void noise_mix_extracted_and_hash(struct noise_symmetric *symmetric, const uint8_t extracted[NOISE_KEY_BYTES]);
 
 /* EncryptAndHash(plaintext): writes length + NOISE_TAG_BYTES bytes to `out`, which may be `plaintext`. */
 void noise_encrypt_and_hash(struct noise_symmetric *symmetric, const uint8_t *plaintext, size_t length,

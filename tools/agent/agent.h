@@ -22,7 +22,9 @@ enum {
     AGENT_STRANGERS_MAX = 32, /* clients that may use no identity */
 };
 
+/* An identity or a psk. */
 struct agent_identity {
+    bool is_psk;
     char name[AGENT_NAME_BYTES];
     struct pfswrap_keyring *keyring; /* its keys, the current one first */
     uid_t owner;                     /* of the file of the current key */
@@ -70,6 +72,13 @@ struct agent {
 struct agent_settings *agent_settings_load(const char *path);
 void agent_settings_free(struct agent_settings *settings);
 
+/* "identity" or "psk". */
+const char *agent_kind(const struct agent_identity *identity);
+
+/* How many keys it has, and what names one of them: a public key in base64, or the id of a psk in hexadecimal. */
+size_t agent_key_count(const struct agent_identity *identity);
+void agent_key_text(char text[PFSWRAP_KEY_TEXT_BYTES], const struct agent_identity *identity, size_t number);
+
 /* Whether the user may use the identity: root, and whom the configuration names. */
 bool agent_is_allowed(const struct agent_identity *identity, const struct agent_user *user);
 
@@ -90,6 +99,15 @@ void agent_client_drop(struct agent *agent, struct agent_client *client);
 
 /* The settings are new: who is a stranger may have changed. */
 void agent_clients_sort(struct agent *agent);
+
+/* Reads the configuration again. A mistake leaves the keys in force that there are. Returns whether it was read. */
+bool agent_reload(struct agent *agent);
+
+/*
+ * Lets the agent at this socket do that, as root or its user. Returns enum agent_status, or a negative errno value
+ * (config/agent_ask.h).
+ */
+int agent_ask_reload(const char *socket);
 
 /* Receives one request of the client and answers it. */
 void agent_answer(struct agent *agent, struct agent_client *client);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../message.h"
+#include "config/agent_ask.h"
 #include "seal/wipe.h"
 
 void agent_log(const char *format, ...)
@@ -48,42 +49,69 @@ static void refuse(struct agent_identity *identity, const struct agent_client *c
 {
     if (identity != NULL)
         identity->refused++;
-    agent_log("agent: refused identity %s to user %u (process %ld): %s", identity != NULL ? identity->name : "",
+    agent_log("agent: refused %s %s to user %u (process %ld): %s",
+              identity != NULL ? agent_kind(identity) : "a key", identity != NULL ? identity->name : "",
               (unsigned)client->user.uid, (long)client->user.pid, what);
+}
+
+/* The key with this number of an identity or a psk. */
+static enum agent_status describe(const struct agent_identity *identity, size_t number, struct agent_answer *answer)
+{
+    const struct pfswrap_keyring *keyring = identity->keyring;
+    if (number >= agent_key_count(identity))
+        return AGENT_NO_MORE;
+    if (identity->is_psk)
+        memcpy(answer->key, keyring->psks[number].secret.id, sizeof keyring->psks[number].secret.id);
+    else
+        memcpy(answer->key, keyring->identities[number].public_key, sizeof answer->key);
+    answer->created =
+        identity->is_psk ? keyring->psks[number].period.created : keyring->identities[number].period.created;
+    return AGENT_OK;
 }
 
 static enum agent_status identify(const struct agent *agent, const struct agent_client *client,
                                   const struct agent_request *request, struct agent_answer *answer)
 {
     const size_t length = strnlen(request->name, sizeof request->name);
+    const bool is_psk = request->operation == AGENT_IDENTIFY_PSK;
     if (!keyring_name_is_valid(request->name, length))
         return AGENT_MALFORMED;
     for (size_t i = 0; i < agent->settings->identity_count; i++) {
         struct agent_identity *identity = &agent->settings->identities[i];
-        if (strcmp(identity->name, request->name) != 0)
+        if (identity->is_psk != is_psk || strcmp(identity->name, request->name) != 0)
             continue;
         if (!agent_is_allowed(identity, &client->user)) {
             refuse(identity, client, "not among its users and groups");
             return AGENT_REFUSED;
         }
-        memcpy(answer->key, identity->keyring->identities[0].public_key, sizeof answer->key);
-        answer->created = identity->keyring->identities[0].period.created;
-        return AGENT_OK;
+        return describe(identity, request->peer[0], answer);
     }
-    agent_log("agent: user %u (process %ld) asked for identity %s, which does not exist",
-              (unsigned)client->user.uid, (long)client->user.pid, request->name);
+    agent_log("agent: user %u (process %ld) asked for %s %s, which does not exist", (unsigned)client->user.uid,
+              (long)client->user.pid, is_psk ? "psk" : "identity", request->name);
     return AGENT_REFUSED;
 }
 
-/* Several names may have one key: one of them that the user may use is enough. */
-static const struct keyring_identity *find_key(const struct agent *agent, const struct agent_client *client,
-                                               const uint8_t own[AGENT_KEY_BYTES], struct agent_identity **found)
+/* The secret of a public key, or of the id of a psk; NULL: it has no such key. */
+static const uint8_t *secret_of(const struct agent_identity *identity, const uint8_t own[AGENT_KEY_BYTES])
 {
-    const struct keyring_identity *key = NULL;
+    if (identity->is_psk) {
+        const struct keyring_psk *psk = keyring_find_psk(identity->keyring, own);
+        return psk != NULL ? psk->secret.key : NULL;
+    }
+    const struct keyring_identity *key = keyring_find_identity(identity->keyring, own);
+    return key != NULL ? key->secret : NULL;
+}
+
+/* Several names may have one key: one of them that the user may use is enough. */
+static const uint8_t *find_key(const struct agent *agent, const struct agent_client *client,
+                               const struct agent_request *request, struct agent_identity **found)
+{
+    const uint8_t *key = NULL;
     *found = NULL;
     for (size_t i = 0; i < agent->settings->identity_count && key == NULL; i++) {
         struct agent_identity *identity = &agent->settings->identities[i];
-        const struct keyring_identity *one = keyring_find_identity(identity->keyring, own);
+        const bool is_kind = identity->is_psk == (request->operation == AGENT_PSK);
+        const uint8_t *one = is_kind ? secret_of(identity, request->own) : NULL;
         if (one == NULL)
             continue;
         *found = identity;
@@ -96,13 +124,17 @@ static enum agent_status compute(const struct agent *agent, const struct agent_c
                                  const struct agent_request *request, struct agent_answer *answer)
 {
     struct agent_identity *identity;
-    const struct keyring_identity *key = find_key(agent, client, request->own, &identity);
+    const uint8_t *key = find_key(agent, client, request, &identity);
     if (key == NULL) {
         refuse(identity, client, identity != NULL ? "not among its users and groups" : "no such key");
         return AGENT_REFUSED;
     }
-    const bool is_good = crypto_scalarmult(answer->key, key->secret, request->peer) == 0 &&
-                         !sodium_is_zero(answer->key, sizeof answer->key);
+    bool is_good = true;
+    if (identity->is_psk)
+        noise_extract(request->peer, key, answer->key);
+    else
+        is_good = crypto_scalarmult(answer->key, key, request->peer) == 0 &&
+                  !sodium_is_zero(answer->key, sizeof answer->key);
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     if (!is_good) {
         sodium_memzero(answer->key, sizeof answer->key);
@@ -111,6 +143,11 @@ static enum agent_status compute(const struct agent *agent, const struct agent_c
     }
     identity->answered++;
     return AGENT_OK;
+}
+
+static bool is_administrator(const struct agent_client *client)
+{
+    return client->user.uid == 0 || client->user.uid == geteuid();
 }
 
 __attribute__((format(printf, 3, 4))) static void put(char *text, size_t *used, const char *format, ...)
@@ -129,16 +166,17 @@ static void report(const struct agent *agent, const struct agent_client *client)
     size_t used = 0;
     if (text == NULL)
         return;
-    if (client->user.uid != 0 && client->user.uid != geteuid()) {
+    if (!is_administrator(client)) {
         put(text, &used, "refused: expected root, or the agent's user\n");
     } else {
         put(text, &used, "process %ld, connections %zu of %zu\n", (long)getpid(), agent->client_count,
             agent->client_limit);
         for (size_t i = 0; i < agent->settings->identity_count; i++) {
             const struct agent_identity *identity = &agent->settings->identities[i];
-            for (size_t k = 0; k < identity->keyring->identity_count; k++) {
-                pfswrap_key_encode(key, identity->keyring->identities[k].public_key);
-                put(text, &used, "identity %s %s%s\n", identity->name, key, k == 0 ? "" : " (earlier)");
+            for (size_t k = 0; k < agent_key_count(identity); k++) {
+                agent_key_text(key, identity, k);
+                put(text, &used, "%s %s %s%s\n", agent_kind(identity), identity->name, key,
+                    k == 0 ? "" : " (accepted, too)");
             }
             put(text, &used, "  answered %llu, refused %llu\n", (unsigned long long)identity->answered,
                 (unsigned long long)identity->refused);
@@ -146,6 +184,25 @@ static void report(const struct agent *agent, const struct agent_client *client)
     }
     (void)send(client->fd, text, used, MSG_DONTWAIT | MSG_NOSIGNAL);
     free(text);
+}
+
+static enum agent_status reload(struct agent *agent, const struct agent_client *client)
+{
+    if (!is_administrator(client))
+        return AGENT_REFUSED;
+    return agent_reload(agent) ? AGENT_OK : AGENT_MISTAKE;
+}
+
+int agent_ask_reload(const char *socket)
+{
+    struct agent_request request = {.operation = AGENT_RELOAD};
+    struct agent_answer answer;
+    const int fd = agent_connect(socket, AGENT_WAIT_MS);
+    if (fd < 0)
+        return fd;
+    const int result = agent_exchange(fd, &request, &answer);
+    (void)close(fd);
+    return result;
 }
 
 /* Receives a request, and the descriptor that may come with it. Returns its length, 0 at the end, -1 with errno. */
@@ -173,10 +230,15 @@ static bool handle(struct agent *agent, struct agent_client *client, const struc
     struct agent_answer answer = {.magic = AGENT_MAGIC, .id = request->id};
     switch (request->operation) {
     case AGENT_IDENTIFY:
+    case AGENT_IDENTIFY_PSK:
         answer.status = identify(agent, client, request, &answer);
         break;
     case AGENT_DH:
+    case AGENT_PSK:
         answer.status = compute(agent, client, request, &answer);
+        break;
+    case AGENT_RELOAD:
+        answer.status = reload(agent, client);
         break;
     case AGENT_REPORT:
         report(agent, client);

@@ -1,7 +1,7 @@
 /*
- * pfswrap agent [--config FILE] [--check | --status]: holds identities, and computes with them for the programs of
- * this machine (pfswrap-agent(8)). One thread, one loop. Its memory is not in core dumps, cannot be read by other
- * processes of its user, and the keys in it are not written to the swap area.
+ * pfswrap agent [--config FILE] [--check | --status | --reload]: holds identities and psks, and computes with them
+ * for the programs of this machine (pfswrap-agent(8)). One thread, one loop. Its memory is not in core dumps,
+ * cannot be read by other processes of its user, and the keys in it are not written to the swap area.
  */
 #include "agent.h"
 
@@ -24,7 +24,7 @@
 
 enum { EVENTS = 64 };
 
-static const char usage[] = "expected pfswrap agent [--config FILE] [--check | --status]";
+static const char usage[] = "expected pfswrap agent [--config FILE] [--check | --status | --reload]";
 
 static int set_option(void *options, const char *name, const char *value)
 {
@@ -54,8 +54,9 @@ static int check(const char *path)
         return 1;
     for (size_t i = 0; i < settings->identity_count; i++) {
         char key[PFSWRAP_KEY_TEXT_BYTES];
-        pfswrap_key_encode(key, settings->identities[i].keyring->identities[0].public_key);
-        out("%s %s\n", settings->identities[i].name, key);
+        const struct agent_identity *identity = &settings->identities[i];
+        agent_key_text(key, identity, 0);
+        out("%s%s %s\n", identity->is_psk ? "psk " : "", identity->name, key);
     }
     agent_settings_free(settings);
     return out_finish();
@@ -88,12 +89,12 @@ static int print_status(const char *path)
     return length > 0 && !is_refused ? written : 1;
 }
 
-/* Reads the configuration again. A mistake leaves the keys in force that there are. */
-static void reload(struct agent *agent)
+bool agent_reload(struct agent *agent)
 {
     agent_notify("RELOADING=1");
     struct agent_settings *settings = agent_settings_load(agent->configuration);
-    if (settings == NULL) {
+    const bool is_read = settings != NULL;
+    if (!is_read) {
         message("agent: the configuration has a mistake: the keys stay as they were");
     } else {
         if (strcmp(settings->socket, agent->settings->socket) != 0)
@@ -105,6 +106,7 @@ static void reload(struct agent *agent)
         message("agent: read %s again: %zu identities", agent->configuration, settings->identity_count);
     }
     agent_notify("READY=1");
+    return is_read;
 }
 
 /* A signal has come. Returns whether the agent goes on. */
@@ -115,7 +117,7 @@ static bool handle_signal(struct agent *agent, int signals)
         return true;
     if (signal.ssi_signo != SIGHUP)
         return false;
-    reload(agent);
+    (void)agent_reload(agent);
     return true;
 }
 
@@ -169,19 +171,35 @@ static int serve(struct agent *agent)
     return 0;
 }
 
+static int reload_running(const char *path)
+{
+    struct agent_settings *settings = agent_settings_load(path);
+    if (settings == NULL)
+        return 1;
+    const int result = agent_ask_reload(settings->socket);
+    if (result != AGENT_OK)
+        message("agent: %s: %s", settings->socket,
+                result == AGENT_REFUSED ? "refused, expected root or the agent's user" : agent_result_text(result));
+    agent_settings_free(settings);
+    return result == AGENT_OK ? 0 : 1;
+}
+
 int command_agent(int argc, char **argv)
 {
-    bool checks = false, shows = false;
+    bool checks = false, shows = false, reloads = false;
     const char *path = AGENT_CONFIGURATION;
-    const struct arguments_flag flags[] = {{"--check", &checks}, {"--status", &shows}, {NULL, NULL}};
+    const struct arguments_flag flags[] = {
+        {"--check", &checks}, {"--status", &shows}, {"--reload", &reloads}, {NULL, NULL}};
     const struct arguments arguments = {"agent", usage, flags, &path, set_option};
     const int i = arguments_read(argc, argv, &arguments);
-    if (i < 0 || i != argc || (checks && shows)) {
+    if (i < 0 || i != argc || checks + shows + reloads > 1) {
         if (i >= 0)
             message("these arguments do not go together, %s", usage);
         return 2;
     }
     harden();
+    if (reloads)
+        return reload_running(path);
     if (checks || shows)
         return checks ? check(path) : print_status(path);
     struct agent agent = {.configuration = path, .settings = agent_settings_load(path)};

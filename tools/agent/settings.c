@@ -8,12 +8,16 @@
  *     key = /etc/pfswrap/keys/redis.key
  *     users = redis, 1001
  *     groups = web
+ *
+ *     [psk site]
+ *     key = /etc/pfswrap/keys/site.psk
  */
 #include "agent.h"
 
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,9 +129,11 @@ static int add_key(const struct reading *reading, const char *path)
     if (reading->identity->keyring == NULL && (reading->identity->keyring = pfswrap_keyring_new()) == NULL)
         return fail(reading, "not enough memory for the keys");
     struct stat status;
-    if (pfswrap_keyring_count_identities(reading->identity->keyring) == 0 && stat(path, &status) == 0)
+    if (agent_key_count(reading->identity) == 0 && stat(path, &status) == 0)
         reading->identity->owner = status.st_uid;
-    const int result = pfswrap_keyring_load_identity(reading->identity->keyring, path, &problem);
+    struct pfswrap_keyring *keyring = reading->identity->keyring;
+    const int result = reading->identity->is_psk ? pfswrap_keyring_load_psk(keyring, path, &problem)
+                                                 : pfswrap_keyring_load_identity(keyring, path, &problem);
     dead_stack_wipe(DEAD_STACK_HANDSHAKE);
     return result == 0 ? 0 : fail(reading, "key %s", problem.text);
 }
@@ -146,7 +152,7 @@ static int set_value(const struct reading *reading, const char *key, char *value
 {
     const bool in_identity = reading->identity != NULL;
     if (!reading->in_section)
-        return fail(reading, "expected [agent] or [identity NAME] before a key");
+        return fail(reading, "expected [agent], [identity NAME] or [psk NAME] before a key");
     if (value[0] == '\0')
         return fail(reading, "%.80s has no value, expected %.80s = VALUE", key, key);
     if (in_identity && strcmp(key, "key") == 0)
@@ -163,24 +169,27 @@ static int end_identity(const struct reading *reading)
 {
     struct agent_identity *identity = reading->identity;
     if (identity != NULL && identity->keyring == NULL)
-        return fail(reading, "[identity %s] has no key, expected key = FILE", identity->name);
+        return fail(reading, "[%s %s] has no key, expected key = FILE", agent_kind(identity), identity->name);
     if (identity != NULL && identity->user_count + identity->group_count == 0)
         identity->users[identity->user_count++] = identity->owner;
     return 0;
 }
 
-static int begin_identity(struct reading *reading, const char *name)
+/* [identity NAME] or [psk NAME] */
+static int begin_identity(struct reading *reading, bool is_psk, const char *name)
 {
+    const char *const kind = is_psk ? "psk" : "identity";
     struct agent_settings *settings = reading->settings;
     const size_t length = strlen(name);
     if (!keyring_name_is_valid(name, length) || length >= AGENT_NAME_BYTES)
-        return fail(reading, "[identity %.80s], expected a name of letters, digits, '.', '_', '-' and '@'", name);
+        return fail(reading, "[%s %.80s], expected a name of letters, digits, '.', '_', '-' and '@'", kind, name);
     for (size_t i = 0; i < settings->identity_count; i++)
-        if (strcmp(settings->identities[i].name, name) == 0)
-            return fail(reading, "[identity %s] occurs twice, expected it once", name);
+        if (settings->identities[i].is_psk == is_psk && strcmp(settings->identities[i].name, name) == 0)
+            return fail(reading, "[%s %s] occurs twice, expected it once", kind, name);
     if (settings->identity_count == AGENT_IDENTITIES_MAX)
-        return fail(reading, "more than %d identities", AGENT_IDENTITIES_MAX);
+        return fail(reading, "more than %d identities and psks", AGENT_IDENTITIES_MAX);
     reading->identity = &settings->identities[settings->identity_count++];
+    reading->identity->is_psk = is_psk;
     memcpy(reading->identity->name, name, length + 1);
     return 0;
 }
@@ -189,18 +198,19 @@ static int begin_section(struct reading *reading, char *text)
 {
     char *end = strchr(text, ']');
     if (end == NULL || end[1 + strspn(end + 1, " \t")] != '\0')
-        return fail(reading, "expected [agent] or [identity NAME]");
+        return fail(reading, "expected [agent], [identity NAME] or [psk NAME]");
     *end = '\0';
     if (end_identity(reading) != 0)
         return -1;
     reading->identity = NULL;
     reading->in_section = true;
-    if (strncmp(text, "identity ", sizeof "identity " - 1) == 0) {
-        text += sizeof "identity " - 1;
-        return begin_identity(reading, text + strspn(text, " \t"));
+    const bool is_psk = strncmp(text, "psk ", sizeof "psk " - 1) == 0;
+    if (is_psk || strncmp(text, "identity ", sizeof "identity " - 1) == 0) {
+        text += is_psk ? sizeof "psk " - 1 : sizeof "identity " - 1;
+        return begin_identity(reading, is_psk, text + strspn(text, " \t"));
     }
     if (strcmp(text, "agent") != 0 || reading->has_agent)
-        return fail(reading, "[%.80s], expected [agent], once, or [identity NAME]", text);
+        return fail(reading, "[%.80s], expected [agent], once, [identity NAME] or [psk NAME]", text);
     reading->has_agent = true;
     return 0;
 }
@@ -245,7 +255,8 @@ static int read_lines(struct reading *reading, const struct keyfile *file)
     }
     if (end_identity(reading) != 0)
         return -1;
-    return reading->settings->identity_count > 0 ? 0 : fail(reading, "no identity, expected [identity NAME]");
+    return reading->settings->identity_count > 0 ? 0
+                                                 : fail(reading, "no key, expected [identity NAME] or [psk NAME]");
 }
 
 struct agent_settings *agent_settings_load(const char *path)
@@ -278,6 +289,26 @@ void agent_settings_free(struct agent_settings *settings)
     for (size_t i = 0; i < settings->identity_count; i++)
         pfswrap_keyring_free(settings->identities[i].keyring);
     free(settings);
+}
+
+const char *agent_kind(const struct agent_identity *identity)
+{
+    return identity->is_psk ? "psk" : "identity";
+}
+
+size_t agent_key_count(const struct agent_identity *identity)
+{
+    return identity->is_psk ? pfswrap_keyring_count_psks(identity->keyring)
+                            : pfswrap_keyring_count_identities(identity->keyring);
+}
+
+void agent_key_text(char text[PFSWRAP_KEY_TEXT_BYTES], const struct agent_identity *identity, size_t number)
+{
+    if (identity->is_psk)
+        (void)sodium_bin2hex(text, PFSWRAP_KEY_TEXT_BYTES, identity->keyring->psks[number].secret.id,
+                             sizeof identity->keyring->psks[number].secret.id);
+    else
+        pfswrap_key_encode(text, identity->keyring->identities[number].public_key);
 }
 
 static bool has_group(const struct agent_identity *identity, gid_t group)

@@ -1,27 +1,31 @@
 /*
- * pfswrap rotate identity|psk [--key FILE] [--others-ready] POLICY [STEP]. Without a step it only looks.
+ * pfswrap rotate identity|psk [--key FILE] [--agent-config FILE] [--others-ready] POLICY [STEP]. Without a step it
+ * only looks.
  */
 #include <string.h>
 
+#include "../agent/agent.h"
 #include "../arguments.h"
 #include "../commands.h"
 #include "../message.h"
 #include "rotate.h"
 
-static const char usage[] = "expected pfswrap rotate identity|psk [--key FILE] [--others-ready] POLICY "
-                            "[make|announce|switch|retire]";
+static const char usage[] =
+    "expected pfswrap rotate identity|psk [--key FILE] [--agent-config FILE] [--others-ready] POLICY "
+    "[make|announce|switch|retire]";
 
 struct options {
-    const char *key;
+    const char *key, *agent_file;
     bool others_ready;
 };
 
 static int set(void *options, const char *name, const char *value)
 {
     struct options *chosen = options;
-    if (strcmp(name, "--key") != 0)
+    const bool is_key = strcmp(name, "--key") == 0;
+    if (!is_key && strcmp(name, "--agent-config") != 0)
         return 1;
-    chosen->key = value;
+    *(is_key ? &chosen->key : &chosen->agent_file) = value;
     return 0;
 }
 
@@ -35,6 +39,7 @@ static bool is_step(const char *word)
 static int show(const struct rotation *rotation)
 {
     rotate_print_status(rotation);
+    (void)rotate_agent_print(rotation);
     if (rotate_users_print(rotation) < 0)
         return 1;
     rotate_print_others(rotation);
@@ -44,14 +49,14 @@ static int show(const struct rotation *rotation)
 
 static int do_step(struct rotation *rotation, const char *step, bool others_ready)
 {
-    rotation->policy_lock = rotate_lock(rotation->policy->path);
+    rotation->policy_lock = rotate_lock(rotate_list(rotation));
     if (rotation->policy_lock < 0)
         return 1;
     rotation->key_lock = rotate_lock(rotation->file);
     if (rotation->key_lock < 0 || rotate_read_again(rotation) != 0)
         return 1;
     rotate_clean(rotation->next);
-    rotate_clean(rotation->policy->path);
+    rotate_clean(rotate_list(rotation));
     if (strcmp(step, "make") == 0)
         return rotate_make(rotation);
     if (strcmp(step, "announce") == 0)
@@ -62,7 +67,7 @@ static int do_step(struct rotation *rotation, const char *step, bool others_read
 
 int command_rotate(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options = {.agent_file = AGENT_CONFIGURATION};
     const struct arguments_flag flags[] = {{"--others-ready", &options.others_ready}, {NULL, NULL}};
     const struct arguments arguments = {"rotate", usage, flags, &options, set};
     static struct rotation rotation;
@@ -82,6 +87,7 @@ int command_rotate(int argc, char **argv)
     }
     rotation.is_psk = strcmp(kind, "psk") == 0;
     rotation.kind = kind;
+    rotation.agent_file = options.agent_file;
     int status = rotate_read(&rotation, rest[0], options.key) != 0 ? 1
                  : count == 1                                      ? show(&rotation)
                               : do_step(&rotation, rest[1], options.others_ready);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "../agent/agent.h"
 #include "../message.h"
 #include "../peers_text.h"
 #include "rotate.h"
@@ -51,9 +52,15 @@ static void print_command(const struct rotation *rotation, const char *condition
 {
     const struct policy_seal_keys *const seal = &rotation->policy->seal;
     const size_t count = rotation->is_psk ? seal->psk_count : seal->identity_count;
-    const bool is_only = count == (rotation->next_line != 0 ? 2U : 1U);
-    out("next: %spfswrap rotate %s %s%s%s%s%s %s\n", condition, rotation->kind, is_only ? "" : "--key ",
-        is_only ? "" : rotation->file, is_only ? "" : " ", option, rotation->policy->path, step);
+    const bool is_agent = rotation->agent != NULL;
+    const bool is_only = count == (!is_agent && rotation->next_line != 0 ? 2U : 1U);
+    const bool is_usual = !is_agent || strcmp(rotation->agent_file, AGENT_CONFIGURATION) == 0;
+    out("next: %spfswrap rotate %s %s%s%s%s%s%s%s%s %s\n", condition, rotation->kind, is_only ? "" : "--key ",
+        is_only    ? ""
+        : is_agent ? rotation->agent
+                   : rotation->file,
+        is_only ? "" : " ", is_usual ? "" : "--agent-config ", is_usual ? "" : rotation->agent_path,
+        is_usual ? "" : " ", option, rotation->policy->path, step);
 }
 
 void rotate_print_next(const struct rotation *rotation)
@@ -92,6 +99,8 @@ void rotate_print_status(const struct rotation *rotation)
     const bool is_switched = rotation->state >= ROTATE_SWITCHED;
     const bool is_open_here = rotation->lists_old && !rotation->lists_new;
     out("policy: %s\n", rotation->policy->path);
+    if (rotation->agent != NULL)
+        out("agent: %s, in %s\n", rotation->agent, rotation->agent_path);
     if (rotation->state == ROTATE_NONE) {
         print_key("key", &rotation->first, rotation->file);
         return;

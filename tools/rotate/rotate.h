@@ -9,6 +9,9 @@
  *
  * The new key says which one it replaces, in a line `# replaces ID`: an identity's public key, or the id of a psk.
  * So it is known which is which, whatever the clock says.
+ *
+ * If the policy names agent:NAME, the key agent has the key (pfswrap-agent(1)): then the `key` lines of the agent's
+ * section NAME are what the policy's lines are otherwise, and the agent reads them before the programs do.
  */
 #ifndef PFSWRAP_TOOLS_ROTATE_H
 #define PFSWRAP_TOOLS_ROTATE_H
@@ -40,12 +43,24 @@ struct rotate_key {
     struct stat status;
 };
 
+/* A line with a key. */
+struct rotate_entry {
+    const char *path;
+    unsigned line;
+};
+
 struct rotation {
     bool is_psk;
     const char *kind; /* "identity" or "psk" */
     struct policy *policy;
+    const char *agent;                      /* agent:NAME, as the policy has it; NULL: its keys are files */
+    const char *agent_file;                 /* the agent's configuration */
+    char agent_path[PATH_MAX], *agent_text; /* what of it was read, its path without links */
+    uint8_t agent_digest[POLICY_DIGEST_BYTES];
+    struct rotate_entry entries[POLICY_LIST_MAX]; /* of the list */
+    size_t entry_count;
     char file[PATH_MAX], next[PATH_MAX];
-    unsigned file_line, next_line;   /* in the policy; 0: it does not name it */
+    unsigned file_line, next_line;   /* in the list; 0: it does not name it */
     struct rotate_key first, second; /* of FILE and FILE.next */
     enum rotate_state state;
     /* What this machine's peers file says about an identity. */
@@ -63,6 +78,21 @@ static inline const struct rotate_key *rotate_old(const struct rotation *rotatio
 {
     return rotation->state >= ROTATE_SWITCHED ? &rotation->second : &rotation->first;
 }
+
+/* The file with the lines that name the keys: the policy, or the agent's configuration. */
+static inline const char *rotate_list(const struct rotation *rotation)
+{
+    return rotation->agent != NULL ? rotation->agent_path : rotation->policy->path;
+}
+
+/* agent.c: reads the lines of the agent's section. Returns 0, or -1 after a message. */
+int rotate_agent_read(struct rotation *rotation);
+
+/* Lets the agent read them again. Returns 0, or -1 after a message. */
+int rotate_agent_reload(const struct rotation *rotation);
+
+/* Prints what the agent lacks. Returns 0, or 1 if there is something. */
+int rotate_agent_print(const struct rotation *rotation);
 
 /* state.c: reads the policy and the two keys. `key`: one of the policy's; NULL: the only one. Returns 0, or -1
  * after a message. */
@@ -111,6 +141,7 @@ enum rotate_naming {
     ROTATE_NAMES_NEXT = 2,
     ROTATE_NAMES_PEERS = 4,
     ROTATE_IS_POLICY = 8, /* the policy of the rotation itself */
+    ROTATE_NAMES_AGENT = 16,
 };
 struct rotate_user {
     char path[PATH_MAX];

@@ -15,33 +15,26 @@
 
 enum { KEY_FILE_MAX = 4096 };
 
-static size_t count_keys(const struct rotation *rotation)
-{
-    return rotation->is_psk ? rotation->policy->seal.psk_count : rotation->policy->seal.identity_count;
-}
-
-static const char *key_at(const struct rotation *rotation, size_t i)
+static void read_policy_entries(struct rotation *rotation)
 {
     const struct policy_seal_keys *seal = &rotation->policy->seal;
-    return rotation->is_psk ? seal->psks[i] : seal->identities[i];
+    rotation->entry_count = rotation->is_psk ? seal->psk_count : seal->identity_count;
+    for (size_t i = 0; i < rotation->entry_count; i++)
+        rotation->entries[i] = rotation->is_psk
+                                   ? (struct rotate_entry){seal->psks[i], seal->psk_lines[i]}
+                                   : (struct rotate_entry){seal->identities[i], seal->identity_lines[i]};
 }
 
-static unsigned line_at(const struct rotation *rotation, size_t i)
-{
-    const struct policy_seal_keys *seal = &rotation->policy->seal;
-    return rotation->is_psk ? seal->psk_lines[i] : seal->identity_lines[i];
-}
-
-/* The line of a key in the policy; 0: it does not name it. */
+/* The line of a key in the list; 0: it does not name it. */
 static unsigned find_line(const struct rotation *rotation, const char *path)
 {
-    for (size_t i = 0; i < count_keys(rotation); i++)
-        if (strcmp(key_at(rotation, i), path) == 0)
-            return line_at(rotation, i);
+    for (size_t i = 0; i < rotation->entry_count; i++)
+        if (strcmp(rotation->entries[i].path, path) == 0)
+            return rotation->entries[i].line;
     return 0;
 }
 
-/* Copies the path without ".next", if that is a key of the policy, too. Else as it is. */
+/* Copies the path without ".next", if that is a key of the list, too. Else as it is. */
 static void copy_base(const struct rotation *rotation, char base[PATH_MAX], const char *path)
 {
     const size_t length = strnlen(path, PATH_MAX - 1), suffix = sizeof ROTATE_SUFFIX - 1;
@@ -54,16 +47,28 @@ static void copy_base(const struct rotation *rotation, char base[PATH_MAX], cons
         memcpy(base, path, length);
 }
 
-/* Chooses the key: `key`, or the only one. Returns 0, or -1 after a message. */
+static int choose(struct rotation *rotation, const char *key);
+
+/* The policy's key is agent:NAME: the list is the agent's. */
+static int choose_of_agent(struct rotation *rotation)
+{
+    rotation->agent = strdup(rotation->file);
+    if (rotation->agent == NULL)
+        message("not enough memory");
+    if (rotation->agent == NULL || rotate_agent_read(rotation) != 0)
+        return -1;
+    return choose(rotation, NULL);
+}
+
+/* Chooses the key of the list: `key`, or the only one. Returns 0, or -1 after a message. */
 static int choose(struct rotation *rotation, const char *key)
 {
     char base[PATH_MAX];
     size_t chosen = 0;
-    for (size_t i = 0; i < count_keys(rotation); i++) {
-        if (policy_agent_name(key_at(rotation, i)) != NULL)
-            continue; /* the key agent has this one: pfswrap-agent(1) */
-        copy_base(rotation, base, key_at(rotation, i));
-        if (key != NULL && strcmp(key, base) != 0 && strcmp(key, key_at(rotation, i)) != 0)
+    rotation->file[0] = '\0';
+    for (size_t i = 0; i < rotation->entry_count; i++) {
+        copy_base(rotation, base, rotation->entries[i].path);
+        if (key != NULL && strcmp(key, base) != 0 && strcmp(key, rotation->entries[i].path) != 0)
             continue;
         chosen += strcmp(base, rotation->file) != 0;
         memcpy(rotation->file, base, sizeof base);
@@ -74,11 +79,16 @@ static int choose(struct rotation *rotation, const char *key)
     else if (chosen == 0)
         message("%s: no %s, expected a policy with a line %s = FILE", rotation->policy->path, rotation->kind,
                 rotation->kind);
+    else if (chosen > 1 && rotation->agent != NULL)
+        message("%s: %zu different keys of %s, expected one, and FILE.next during a rotation", rotation->agent_path,
+                chosen, rotation->agent);
     else if (chosen > 1)
         message("%s: %zu different keys as %s, expected --key FILE for the one to replace", rotation->policy->path,
                 chosen, rotation->kind);
     if (chosen != 1)
         return -1;
+    if (policy_agent_name(rotation->file) != NULL)
+        return choose_of_agent(rotation);
     if (snprintf(rotation->next, sizeof rotation->next, "%.*s%s", PATH_MAX - 8, rotation->file, ROTATE_SUFFIX) >=
         PATH_MAX - 8) {
         message("%s: the path is too long", rotation->file);
@@ -104,7 +114,7 @@ static void set_id(const struct rotation *rotation, struct rotate_key *key, cons
 {
     if (rotation->is_psk) {
         const struct keyring_psk *psk = &keyring->psks[0];
-        (void)sodium_bin2hex(key->id, sizeof key->id, psk->id, sizeof psk->id);
+        (void)sodium_bin2hex(key->id, sizeof key->id, psk->secret.id, sizeof psk->secret.id);
         key->created = psk->period.created;
     } else {
         const struct keyring_identity *identity = &keyring->identities[0];
@@ -190,11 +200,11 @@ static int find_state(struct rotation *rotation)
     const bool is_named = rotation->next_line != 0;
     rotation->state = ROTATE_NONE;
     if (!first->exists) {
-        message("%s: %s: no such file", rotation->policy->path, rotation->file);
+        message("%s: %s: no such file", rotate_list(rotation), rotation->file);
         return -1;
     }
     if (is_named && (rotation->next_line < rotation->file_line || !second->exists)) {
-        message("%s:%u: %s, expected it behind the line of %s", rotation->policy->path, rotation->next_line,
+        message("%s:%u: %s, expected it behind the line of %s", rotate_list(rotation), rotation->next_line,
                 second->exists ? rotation->next : "no such file", rotation->file);
         return -1;
     }
@@ -222,6 +232,10 @@ int rotate_read_again(struct rotation *rotation)
         message("%s", error.text);
         return -1;
     }
+    if (rotation->agent == NULL)
+        read_policy_entries(rotation);
+    else if (rotate_agent_read(rotation) != 0)
+        return -1;
     rotation->file_line = find_line(rotation, rotation->file);
     rotation->next_line = find_line(rotation, rotation->next);
     if (read_key(rotation, &rotation->first, rotation->file) != 0 ||
@@ -248,6 +262,7 @@ int rotate_read(struct rotation *rotation, const char *policy, const char *key)
         message("%s", error.text);
         return -1;
     }
+    read_policy_entries(rotation);
     return choose(rotation, key) == 0 ? rotate_read_again(rotation) : -1;
 }
 
@@ -257,5 +272,7 @@ void rotate_free(struct rotation *rotation)
         (void)close(rotation->policy_lock);
     if (rotation->key_lock >= 0)
         (void)close(rotation->key_lock);
+    free((char *)(uintptr_t)rotation->agent);
+    free(rotation->agent_text);
     free(rotation->policy);
 }

@@ -16,28 +16,32 @@
 #include "../peers_text.h"
 #include "rotate.h"
 
-/* Puts `text`, which it frees, in place of the policy, if it is a valid one. Returns 0, or -1 after a message. */
-static int replace_policy(const struct rotation *rotation, const struct stat *before, char *text, size_t length)
+/*
+ * Puts `text`, which it frees, in place of the list, if it is a valid policy. Of the agent's configuration it is
+ * the agent that says so: a mistake leaves its keys as they were. Returns 0, or -1 after a message.
+ */
+static int replace_list(const struct rotation *rotation, const struct stat *before, char *text, size_t length)
 {
     struct policy_error error = {""};
     struct policy *const parsed = calloc(1, sizeof *parsed);
     int result = -1;
     if (text == NULL || parsed == NULL)
         message("not enough memory");
-    else if (policy_parse(parsed, rotation->policy->path, text, length, &error) != 0)
+    else if (rotation->agent == NULL && policy_parse(parsed, rotation->policy->path, text, length, &error) != 0)
         message("%s; the policy is left as it is", error.text);
     else
-        result = rotate_replace(rotation->policy->path, before, text, length);
+        result = rotate_replace(rotate_list(rotation), before, text, length);
     free(parsed);
     free(text);
     return result;
 }
 
-/* Reads the policy's text, which must be what was parsed. Returns it, or NULL after a message. */
-static char *read_policy(const struct rotation *rotation, struct stat *before, size_t *length)
+/* Reads the list's text, which must be what was parsed. Returns it, or NULL after a message. */
+static char *read_list(const struct rotation *rotation, struct stat *before, size_t *length)
 {
+    const uint8_t *const parsed = rotation->agent != NULL ? rotation->agent_digest : rotation->policy->digest;
     uint8_t digest[POLICY_DIGEST_BYTES];
-    const char *const path = rotation->policy->path;
+    const char *const path = rotate_list(rotation);
     if (stat(path, before) != 0) {
         message("%s: %s", path, strerror(errno));
         return NULL;
@@ -46,37 +50,37 @@ static char *read_policy(const struct rotation *rotation, struct stat *before, s
     if (text == NULL)
         return NULL;
     (void)crypto_generichash(digest, sizeof digest, (const uint8_t *)text, *length, NULL, 0);
-    if (memcmp(digest, rotation->policy->digest, sizeof digest) == 0)
+    if (memcmp(digest, parsed, sizeof digest) == 0)
         return text;
     message("%s: it has changed meanwhile, run the command again", path);
     free(text);
     return NULL;
 }
 
-static int name_next_in_policy(const struct rotation *rotation)
+static int name_next(const struct rotation *rotation)
 {
     char line[PATH_MAX + 16];
     struct stat before;
     size_t length, new_length = 0;
-    char *const text = read_policy(rotation, &before, &length);
+    char *const text = read_list(rotation, &before, &length);
     if (text == NULL)
         return -1;
-    (void)snprintf(line, sizeof line, "%s = %s", rotation->kind, rotation->next);
+    (void)snprintf(line, sizeof line, "%s = %s", rotation->agent != NULL ? "key" : rotation->kind, rotation->next);
     char *const changed = rotate_text_insert(text, length, rotation->file_line, line, &new_length);
     free(text);
-    return replace_policy(rotation, &before, changed, new_length);
+    return replace_list(rotation, &before, changed, new_length);
 }
 
-static int remove_next_from_policy(const struct rotation *rotation)
+static int unname_next(const struct rotation *rotation)
 {
     struct stat before;
     size_t length, new_length = 0;
-    char *const text = read_policy(rotation, &before, &length);
+    char *const text = read_list(rotation, &before, &length);
     if (text == NULL)
         return -1;
     char *const changed = rotate_text_remove(text, length, rotation->next_line, &new_length);
     free(text);
-    return replace_policy(rotation, &before, changed, new_length);
+    return replace_list(rotation, &before, changed, new_length);
 }
 
 /* Writes the new key. Returns 0, or -1 after a message. */
@@ -124,9 +128,9 @@ int rotate_make(struct rotation *rotation)
     } else {
         out("make: %s is there already, and is taken\n", rotation->next);
     }
-    if (name_next_in_policy(rotation) != 0 || rotate_read_again(rotation) != 0)
+    if (name_next(rotation) != 0 || rotate_read_again(rotation) != 0)
         return 1;
-    out("make: %s accepts both keys; the new one is %s\n", rotation->policy->path, rotate_new(rotation)->id);
+    out("make: %s accepts both keys; the new one is %s\n", rotate_list(rotation), rotate_new(rotation)->id);
     return finish(rotation);
 }
 
@@ -165,7 +169,7 @@ static bool is_signed(const struct rotation *rotation)
 /* The step `announce` or a later one, without a new key. */
 static int refuse_without_key(const struct rotation *rotation)
 {
-    message("%s has no new key yet, expected the step make first", rotation->policy->path);
+    message("%s has no new key yet, expected the step make first", rotate_list(rotation));
     return 1;
 }
 
@@ -293,9 +297,9 @@ int rotate_retire(struct rotation *rotation, bool others_ready)
         }
         if (remove_from_peers(rotation) != 0 || rotate_users_reload(rotation) != 0)
             return 1;
-        if (remove_next_from_policy(rotation) != 0 || rotate_read_again(rotation) != 0)
+        if (unname_next(rotation) != 0 || rotate_read_again(rotation) != 0)
             return 1;
-        out("retire: %s accepts the new key only\n", rotation->policy->path);
+        out("retire: %s accepts the new key only\n", rotate_list(rotation));
     }
     if (rotate_users_reload(rotation) != 0) {
         message("the old key is kept, since a program above has not read the files again: run this command again "

@@ -26,6 +26,9 @@ static unsigned names_in(const struct rotation *rotation, const struct policy *p
             names |= ROTATE_NAMES_FILE;
         if (strcmp(path, rotation->next) == 0)
             names |= ROTATE_NAMES_NEXT;
+        if (rotation->agent != NULL && strcmp(path, rotation->agent) == 0 &&
+            strcmp(policy_agent_path(policy), policy_agent_path(rotation->policy)) == 0)
+            names |= ROTATE_NAMES_AGENT;
     }
     return names;
 }
@@ -122,6 +125,7 @@ int rotate_users_find(struct rotate_users *users, const struct rotation *rotatio
     add_folder(users, policy->path);
     const int found = protected_each(&everyone, add_process, users);
     note_change(users, policy->path);
+    note_change(users, rotate_list(rotation));
     note_change(users, policy->seal.peers);
     note_change(users, rotation->file);
     note_change(users, rotation->next);
@@ -167,6 +171,8 @@ static bool is_behind(void *argument, const struct protected_process *process)
 int rotate_users_reload(const struct rotation *rotation)
 {
     struct rotate_users users;
+    if (rotation->agent != NULL && rotate_agent_reload(rotation) != 0)
+        return 1;
     if (rotate_users_find(&users, rotation) != 0)
         return 1;
     const int status = reload_wanted(is_behind, &users);

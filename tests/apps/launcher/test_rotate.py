@@ -1,79 +1,17 @@
-"""`pfswrap rotate`: its steps, each of them twice, an interruption before each system call that changes something, messages."""
-# timeout: 600
+"""`pfswrap rotate`: its steps, each of them twice, other policies and programs with the same key, messages."""
 
 import os
 import re
 import shutil
 import subprocess
 
-from lib.process import BUILD, PYTHON, Process, run, temporary_directory, wait_until
+from lib.process import PYTHON, Process, run, wait_until
+from lib.rotate import STEPS, Site
 from lib.seal import command, needs_seal
 from lib.tap import Skip, Tap, check, contains, equal
 from lib.wrap import LAUNCHER, LIBRARY
 
 tap = Tap()
-CHANGES = ("write", "fsync", "unlink", "unlinkat", "renameat", "renameat2")  # fchown(2) and fchmod(2) are between the first two
-
-
-class Site:
-    """The files of a machine: a policy, an identity, a psk and a peers file."""
-
-    def __init__(self, extra=""):
-        self.folder = temporary_directory()
-        self.policy, self.peers = self.folder / "redis.conf", self.folder / "peers"
-        self.key, self.psk = self.folder / "redis.key", self.folder / "site.psk"
-        self.write(self.key, command("genkey"))
-        self.write(self.psk, command("genpsk"))
-        self.old = self.public()
-        self.write(self.peers, f"# all machines\napp-1 {self.public_of(command('genkey'))}\nredis-1 {self.old}\n# the end\n", 0o644)
-        self.write(self.policy, f"""# our Redis
-[seal]
-identity = {self.key} ; mine
-psk = {self.psk}
-peers = {self.peers}
-{extra}
-[listen redis]
-address = 127.0.0.1:6379
-seal = require
-""", 0o640)
-
-    def write(self, path, text, mode=0o600):
-        path.touch(mode)
-        path.chmod(mode)
-        path.write_text(text)
-
-    def public_of(self, secret):
-        return command("pubkey", data=secret.encode()).strip()
-
-    def public(self, path=None):
-        return self.public_of((path or self.key).read_text())
-
-    def next(self, kind="identity"):
-        path = self.file(kind)
-        return path.with_name(path.name + ".next")
-
-    def file(self, kind):
-        return self.key if kind == "identity" else self.psk
-
-    def argv(self, kind, *words):
-        *options, step = words
-        return [LAUNCHER, "rotate", kind, *options, self.policy, *([step] if step else [])]
-
-    def step(self, kind, *words, status=0):
-        result = run(self.argv(kind, *words))
-        equal(result.status, status, f"status of {result!r}")
-        return result.text
-
-    def snapshot(self):
-        """The content, owner and mode of each file."""
-        return {path.name: (path.read_text(), path.stat().st_mode, path.stat().st_uid, path.stat().st_gid)
-                for path in self.folder.iterdir()}
-
-
-STEPS = {
-    "identity": [("make",), ("announce",), ("--others-ready", "switch"), ("--others-ready", "retire")],
-    "psk": [("make",), ("announce",), ("--others-ready", "switch"), ("--others-ready", "retire")],
-}
 
 
 def check_steps():
@@ -203,37 +141,6 @@ def check_others():
             contains(site.step("identity", "--others-ready", "retire", status=1), "not retired, since a program above", "retire")
 
 
-def interrupted(site, kind, words, call):
-    """
-    Kills the step before the first call of this kind, the second one and so on, until a run gets to its end. Returns how many
-    were killed, and leaves the step done.
-    """
-    for number in range(1, 200):
-        kept = site.folder.with_name(site.folder.name + "-kept")
-        shutil.copytree(site.folder, kept)
-        argv = ["strace", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}",
-                BUILD / "pfswrap-tool", *site.argv(kind, *words)[1:]]
-        result = run(argv)  # strace ends by the same signal
-        if result.status == 0:
-            shutil.rmtree(site.folder)
-            shutil.move(kept, site.folder)
-            return number - 1
-        check(result.status in (-9, 137), f"strace: {result!r}")
-        check_whole(site, f"killed before {call} {number} of {words}")
-        site.step(kind, *words)
-        left = [path.name for path in site.folder.iterdir() if path.suffix == ".rotate"]
-        equal(left, [], f"files that are left over, killed before {call} {number} of {words}")
-        shutil.rmtree(site.folder)
-        shutil.move(kept, site.folder)
-    raise AssertionError("the step does not end")
-
-
-def check_whole(site, when):
-    """The policy is one that a program can start with."""
-    result = run([BUILD / "pfswrap-tool", "check", site.policy])
-    equal(result.status, 0, f"pfswrap check, {when}: {result.text[:500]}")
-
-
 def start_slowly(site, delay, call=0):
     """/bin/true with the policy, whose openat number `call` begins `delay` seconds late. Returns the process and its trace."""
     trace = site.folder.with_name(site.folder.name + f"-trace-{call}")
@@ -258,18 +165,6 @@ def check_starts():
         wait_until(lambda: f'"{site.key}"' in trace.read_text() if trace.exists() else False, "the first key to be read")
         site.step("identity", "--others-ready", "switch")
         equal(process.wait(), 0, f"status: {process.text()}")
-
-
-def check_interruptions():
-    for words in STEPS["identity"]:
-        with tap.case(f"the step {words[-1]} may be killed before any change that it makes, and run again"):
-            if not shutil.which("strace"):
-                raise Skip("strace is not installed")
-            site = Site()
-            for before in STEPS["identity"][:STEPS["identity"].index(words)]:
-                site.step("identity", *before)
-            killed = [interrupted(site, "identity", words, call) for call in CHANGES]
-            check(sum(killed) >= 3, f"only {killed} of {CHANGES} were interrupted")
 
 
 def check_messages():
@@ -325,6 +220,5 @@ def check_messages():
 check_steps()
 check_others()
 check_starts()
-check_interruptions()
 check_messages()
 tap.finish()

@@ -10,16 +10,21 @@ import threading
 
 from lib.process import PYTHON, Process, run, temporary_directory, wait_until
 from lib.reload import Service
+from lib.seal import Keys, make_psk
+from lib.tap import equal
 from lib.wrap import LAUNCHER
 
 REQUEST = struct.Struct("=IIQ32s32s64s")  # shim/config/agent_message.h
 ANSWER = struct.Struct("=IIQ32sq")
-IDENTIFY, DH, JOIN = 1, 2, 3
+IDENTIFY, DH, JOIN, REPORT, IDENTIFY_PSK, PSK = 1, 2, 3, 4, 5, 6
 OK, REFUSED = 0, 1
 
 
 class Agent:
-    """An agent with its configuration: `identities` is a list of (name, path of the key, more lines)."""
+    """
+    An agent with its configuration: `identities` is a list of (name, path of the key, more lines). A name `psk NAME` is that of
+    a psk.
+    """
 
     def __init__(self, identities, wait=True):
         self.folder = temporary_directory()
@@ -32,7 +37,7 @@ class Agent:
     def write(self, identities):
         lines = ["[agent]", f"socket = {self.socket}"]
         for name, path, more in identities:
-            lines += [f"[identity {name}]", f"key = {path}", *more]
+            lines += [f"[{name}]" if name.startswith("psk ") else f"[identity {name}]", f"key = {path}", *more]
         self.configuration.touch(0o600)
         self.configuration.write_text("\n".join(lines) + "\n")
 
@@ -67,27 +72,54 @@ class Agent:
     def status(self):
         return run(self.argv("--status")).text
 
-    def answered(self, name):
+    def answered(self, name, kind="identity"):
         """How many results the agent has computed for this identity since it started."""
-        return int(re.search(rf"^identity {name} .*\n(?:identity .*\n)*  answered (\d+)", self.status(), re.MULTILINE)[1])
+        return int(re.search(rf"^{kind} {name} .*\n(?:{kind} .*\n)*  answered (\d+)", self.status(), re.MULTILINE)[1])
 
 
 class AgentService(Service):
-    """An echo server and clients whose identities an agent has."""
+    """An echo server and clients whose identities an agent has. `site`: the path of a psk that it has, too."""
 
-    def __init__(self, how="thread", agent=None, allowed=(), **settings):
-        self.agent, self.allowed = agent, list(allowed)
+    def __init__(self, how="thread", agent=None, allowed=(), site=None, **settings):
+        self.agent, self.allowed, self.site = agent, list(allowed), site
         super().__init__(how, **settings)
 
     def wrap(self, identity, reload="off", keys=None, **settings):
         keys = keys or self.keys
         if self.agent is None:
-            self.agent = Agent([(name, keys.path(name), self.allowed) for name in ("server", "first", "second")])
+            site = [("psk site", self.site, self.allowed)] if self.site else []
+            self.agent = Agent([(name, keys.path(name), self.allowed) for name in ("server", "first", "second")] + site)
         wrap = super().wrap(identity, reload, keys, **settings)
+        more = "psk = agent:site\n" if self.site else ""
         text = wrap.policy.read_text().replace(
-            f"identity = {keys.path(identity)}\n", f"identity = agent:{identity}\nagent-socket = {self.agent.socket}\n")
+            f"identity = {keys.path(identity)}\n", f"identity = agent:{identity}\n{more}agent-socket = {self.agent.socket}\n")
         wrap.policy.write_text(text)
         return wrap
+
+
+class Rotation:
+    """The server's identity or psk of a running service, whose agent has it."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.site = make_psk(Keys()) if kind == "psk" else None
+        self.service = AgentService(site=self.site)
+        self.agent, self.policy = self.service.agent, self.service.server_wrap.policy
+        self.file = self.site or self.service.keys.path("server")
+        self.next = self.file.with_name(self.file.name + ".next")
+        equal(self.service.reload().status, 0, "the first reload")
+
+    def argv(self, *words, launcher=LAUNCHER):
+        *options, step = words or ("",)
+        return [launcher, "rotate", self.kind, "--agent-config", self.agent.configuration, *options, self.policy, *filter(None, [step])]
+
+    def step(self, *words, status=0):
+        result = run(self.argv(*words))
+        equal(result.status, status, f"status of {words}: {result!r}")
+        return result.text
+
+    def files(self):
+        return {path: path.read_bytes() for path in (self.agent.configuration, self.policy, self.file, self.next) if path.exists()}
 
 
 class WrongAgent:

@@ -48,6 +48,14 @@ class Keys:
         return next(line.split()[1] for line in self.peers.read_text().splitlines() if line.split()[0] == name)
 
 
+def make_psk(keys, name="psk"):
+    """The path of a new psk in the folder of the keys."""
+    path = keys.path(name)
+    path.touch(0o600)
+    path.write_text(command("genpsk"))
+    return path
+
+
 def command(word, data=b""):
     result = run([LAUNCHER, word], data=data)
     equal(result.status, 0, f"status of pfswrap {word}: {result!r}")

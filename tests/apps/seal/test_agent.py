@@ -6,7 +6,7 @@ import time
 from lib.agent import AgentService
 from lib.process import PYTHON, run
 from lib.reload import applied, refused_with
-from lib.seal import Keys, command
+from lib.seal import Keys, make_psk
 from lib.tap import Skip, Tap, check, equal
 from lib.wrap import LAUNCHER
 
@@ -21,10 +21,7 @@ def check_patterns():
                 raise Skip("this build has no ML-KEM")
             settings = {"post_quantum": "require"} if hybrid else {}
             if psk:
-                path = Keys().path("psk")
-                path.touch(0o600)
-                path.write_text(command("genpsk"))
-                settings["psk"] = path
+                settings["psk"] = make_psk(Keys())
             service = AgentService(**settings)
             client = service.client(**settings)
             equal(client.ask("open 3"), "open 3", "connections")

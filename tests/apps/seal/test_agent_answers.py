@@ -4,7 +4,7 @@ import base64
 import os
 import signal
 
-from lib.agent import ANSWER, DH, IDENTIFY, OK, REFUSED, Agent, AgentService, WrongAgent, ask
+from lib.agent import ANSWER, DH, IDENTIFY, IDENTIFY_PSK, OK, PSK, REFUSED, Agent, AgentService, WrongAgent, ask
 from lib.process import run, wait_until
 from lib.seal import Keys
 from lib.tap import Skip, Tap, check, equal
@@ -78,6 +78,9 @@ def check_permissions():
         equal(ask(agent.socket, 99)[0], 3, "an unknown operation")
         equal(ask(agent.socket, IDENTIFY, name=b"mine", magic=1), None, "another version")
         equal(ask(agent.socket, 3), (3, bytes(32)), "a join without a socket")
+        equal(ask(agent.socket, IDENTIFY, name=b"mine", peer=b"\1" + bytes(31))[0], 4, "a second key")
+        equal(ask(agent.socket, PSK, own=public, peer=peer)[0], REFUSED, "an identity as a psk")
+        equal(ask(agent.socket, IDENTIFY_PSK, name=b"mine")[0], REFUSED, "the name of an identity as that of a psk")
 
     with tap.case("each user may use what the configuration says, and the log names who was refused"):
         if os.geteuid() != 0:
@@ -111,28 +114,23 @@ def check_permissions():
         equal(ask(agent.socket, IDENTIFY, name=b"other")[0], OK, "the old identity")
 
     with tap.case("the configuration's mistakes are named with their lines"):
-        for text, words in (("key = /a\n", ":1: expected [agent] or [identity NAME] before a key"),
+        for text, words in (("key = /a\n", ":1: expected [agent], [identity NAME] or [psk NAME] before a key"),
                             ("[identity a]\n", ": [identity a] has no key, expected key = FILE"),
                             ("[identity a]\nkeys = /a\n", ":2: unknown key keys, expected key, users or groups"),
                             ("[identity a]\nkey = a\n", ":2: key = a, expected an absolute path"),
                             ("[identity a/b]\n", ":1: [identity a/b], expected a name"),
-                            ("[agent]\n", ": no identity, expected [identity NAME]"),
-                            ("[agents]\n", ":1: [agents], expected [agent], once, or [identity NAME]"),
+                            ("[agent]\n", ": no key, expected [identity NAME] or [psk NAME]"),
+                            ("[psk a]\n", ": [psk a] has no key, expected key = FILE"),
+                            ("[agents]\n", ":1: [agents], expected [agent], once, [identity NAME] or [psk NAME]"),
                             (f"[identity a]\nkey = {keys.path('mine')}\nusers = nobody-of-this-name\n", ":3: users = nobody-of-this-name")):
             agent.configuration.write_text(text)
             done = run(agent.argv("--check"))
             check(done.status == 1 and words in done.text, f"expected {words!r} in {done!r}")
 
 
-def check_rotate():
-    with tap.case("`pfswrap rotate` leaves identities of the agent alone"):
-        service = AgentService()
-        before = service.server_wrap.policy.read_text()
-        done = run([LAUNCHER, "rotate", "identity", service.server_wrap.policy])
-        check(done.status != 0 and "no identity, expected a policy with a line identity = FILE" in done.text, f"{done!r}")
-        equal(service.server_wrap.policy.read_text(), before, "the policy")
-
+def check_unit():
     with tap.case("`pfswrap unit` says that a service with such an identity needs the agent"):
+        service = AgentService()
         unit = service.server_wrap.folder / "echo.service"
         unit.write_text("[Service]\nUser=nobody\nExecStart=/bin/true\n")
         done = run([LAUNCHER, "unit", "--policy", service.server_wrap.policy, unit])
@@ -152,7 +150,7 @@ print(struct.unpack("=IIQ32sq", connection.recv(4096))[1])
 def main():
     check_wrong_answers()
     check_permissions()
-    check_rotate()
+    check_unit()
     tap.finish()
 
 

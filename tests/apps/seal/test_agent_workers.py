@@ -67,7 +67,7 @@ def check_renewal():
         clock = Clock()
         os.chmod(clock.path, 0o644)
         service = AgentService.__new__(AgentService)
-        service.agent, service.allowed, service.port, service.keys = None, [], free_port(), Keys("server", "first", "second")
+        service.site, service.agent, service.allowed, service.port, service.keys = None, None, [], free_port(), Keys("server", "first", "second")
         wraps = {"server": service.wrap("server", listen=service.port, clients="first, second"),
                  "first": service.wrap("first", connect=service.port, peer="server")}
         server = Process([*PYTHON, PROGRAMS / "reload_server.py", service.port, "drop"], env=clock.environment(wraps["server"]))

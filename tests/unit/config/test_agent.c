@@ -100,7 +100,7 @@ static void change_id(struct agent_answer *answer, size_t *length)
 static void change_status(struct agent_answer *answer, size_t *length)
 {
     (void)length;
-    answer->status = AGENT_MALFORMED + 1;
+    answer->status = AGENT_MISTAKE + 1;
 }
 
 static void hang_up(struct agent_answer *answer, size_t *length)

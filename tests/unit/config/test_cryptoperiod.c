@@ -35,6 +35,16 @@ const struct pfswrap_keyring *keys_keyring(const struct keys *keys)
     ck_assert_ptr_null(keys);
     return keyring;
 }
+const char *keys_identity_name(const struct keys *keys, size_t index)
+{
+    ck_assert_ptr_null(keys);
+    return policy.seal.identities[index];
+}
+const char *keys_psk_name(const struct keys *keys, size_t index)
+{
+    ck_assert_ptr_null(keys);
+    return policy.seal.psks[index];
+}
 pid_t process_id(void)
 {
     return 1;

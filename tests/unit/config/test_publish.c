@@ -93,6 +93,11 @@ START_TEST(a_problem_lasts_until_the_next_policy)
     publish_problem("");
     ck_assert_str_eq(counters.about.problem, "");
     publish_problem("another one");
+    counters.about.policy_ns = 1;
+    publish_unchanged();
+    ck_assert_str_eq(counters.about.problem, "");
+    ck_assert_int_gt(counters.about.policy_ns, 1);
+    publish_problem("another one");
     publish("a");
     ck_assert_str_eq(counters.about.problem, "");
     ck_assert_uint_eq(atomic_load(&counters.about.sequence) & 1, 0);

@@ -135,13 +135,16 @@ static void run_vector(enum noise_pattern pattern, const char *protocol)
     uint8_t s_public[32], client_public[32], out[FIELD_MAX], payload[FIELD_MAX], key_i[32], key_r[32], k[2][32];
     const struct noise_static client = {v.init_static.bytes, client_public, NULL};
     const struct noise_static server = {v.resp_static.bytes, s_public, NULL};
-    const uint8_t *psks[2] = {s_public, NULL};
+    struct noise_psk wrong = {.is_remote = false}, right = {.is_remote = false};
+    const struct noise_psk *const psks[2] = {&wrong, &right}; /* the right one is the second that is tried */
     size_t psk = 9;
 
     ck_assert_msg(load_vector(protocol, &v), "%s is not among the vectors", protocol);
     ck_assert_uint_gt(v.message_count, 2);
     crypto_scalarmult_base(s_public, v.resp_static.bytes);
     crypto_scalarmult_base(client_public, v.init_static.bytes);
+    memcpy(wrong.key, s_public, sizeof wrong.key);
+    memcpy(right.key, v.psk.bytes, sizeof right.key);
     noise_start(&initiator, pattern, v.prologue.bytes, v.prologue.length, s_public);
     noise_start(&responder, pattern, v.prologue.bytes, v.prologue.length, s_public);
 
@@ -156,9 +159,8 @@ static void run_vector(enum noise_pattern pattern, const char *protocol)
         ck_assert_mem_eq(responder.rs, client_public, 32);
 
     set_ephemeral(&responder, &v.resp_ephemeral);
-    ck_assert_int_eq(0, noise_write_2(&responder, v.psk.bytes, v.payloads[1].bytes, v.payloads[1].length, out));
+    ck_assert_int_eq(0, noise_write_2(&responder, &right, v.payloads[1].bytes, v.payloads[1].length, out));
     ck_assert_mem_eq(out, v.ciphertexts[1].bytes, v.ciphertexts[1].length);
-    psks[1] = v.psk.bytes; /* the right one is the second that is tried */
     ck_assert_int_eq((int)v.payloads[1].length, noise_read_2(&initiator, &client, psks, 2, &psk, out,
                                                              v.ciphertexts[1].length, payload, &own_stack));
     ck_assert_mem_eq(payload, v.payloads[1].bytes, v.payloads[1].length);

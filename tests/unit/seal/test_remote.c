@@ -1,6 +1,6 @@
 /*
- * Identities whose secret another process has: handshakes and re-handshakes in every pattern, and what happens if
- * that process does not answer.
+ * Identities and psks whose secret another process has: handshakes and re-handshakes in every pattern, and what
+ * happens if that process does not answer.
  */
 #include "../suite.h"
 
@@ -12,6 +12,9 @@ static struct {
     uint8_t secrets[2][32];
     unsigned lasting, asked, fails_at; /* the question of this number, from 1 on, has no answer; 0: all have one */
     bool fails, answers_zeros;
+    uint8_t psk[32], psk_id[8];
+    unsigned psk_asked;
+    bool has_no_psk;
 } holder;
 
 static int ask_holder(const uint8_t own[32], const uint8_t peer[32], bool is_lasting, uint8_t shared[32])
@@ -30,6 +33,24 @@ static int ask_holder(const uint8_t own[32], const uint8_t peer[32], bool is_las
     return holder.answers_zeros ? 0 : -1;
 }
 
+static int ask_holder_psk(const uint8_t id[8], const uint8_t ck[32], uint8_t extracted[32])
+{
+    holder.psk_asked++;
+    if (holder.has_no_psk || memcmp(id, holder.psk_id, 8) != 0)
+        return -1;
+    noise_extract(ck, holder.psk, extracted);
+    return 0;
+}
+
+/* One of several psks, of which the holder has the last one. */
+static void give_psk_to_holder(struct end *end, const struct noise_psk *psk)
+{
+    memcpy(holder.psk, psk->key, sizeof holder.psk);
+    memcpy(holder.psk_id, psk->id, sizeof holder.psk_id);
+    ck_assert_int_eq(0, keyring_add_remote_psk(end->keyring, psk->id, ask_holder_psk));
+    ck_assert_int_eq(-1, keyring_add_remote_psk(end->keyring, psk->id, ask_holder_psk));
+}
+
 /* The secret of `end` goes to the holder. Its keyring has the public part, and knows `peer`. */
 static void give_to_holder(struct end *end, size_t number, const char *name, const struct end *peer)
 {
@@ -39,7 +60,7 @@ static void give_to_holder(struct end *end, size_t number, const char *name, con
     end->keyring = pfswrap_keyring_new();
     ck_assert_int_eq(0, keyring_add_remote(end->keyring, end->public_key, ask_holder));
     for (size_t i = 0; i < before->psk_count; i++)
-        ck_assert_int_eq(0, pfswrap_keyring_add_psk(end->keyring, before->psks[i].key));
+        give_psk_to_holder(end, &before->psks[i].secret);
     ck_assert_int_eq(0, pfswrap_keyring_add_peer(end->keyring, name, peer->public_key, PFSWRAP_NEVER, NULL));
     end->config.keyring = end->keyring;
     pfswrap_keyring_free((struct pfswrap_keyring *)(uintptr_t)before);
@@ -62,6 +83,11 @@ static void tick(struct pair *pair, uint64_t now)
     pfswrap_seal_tick(&pair->server.channel, now);
 }
 
+static bool has_psk(enum pfswrap_seal_pattern pattern)
+{
+    return noise_pattern_has_psk((enum noise_pattern)pattern);
+}
+
 /* es, ss and se in the patterns with a client key; es in the others. */
 static unsigned questions(enum pfswrap_seal_pattern pattern)
 {
@@ -80,6 +106,7 @@ START_TEST(every_pattern_works_with_keys_that_are_elsewhere)
     tick(pair, PAIR_NOW + 4000);
     ck_assert_int_eq(0, pair_settle(pair));
     ck_assert_uint_eq(2 * questions((enum pfswrap_seal_pattern)_i), holder.asked);
+    ck_assert_uint_eq(has_psk((enum pfswrap_seal_pattern)_i) ? 4 : 0, holder.psk_asked); /* each side, twice */
     pair_check_transfer(&pair->server, &pair->client, "second", 6);
     pair_free(pair);
 }
@@ -95,6 +122,42 @@ START_TEST(a_handshake_fails_at_each_question_without_an_answer)
     ck_assert_uint_eq((unsigned)_i, holder.asked);
     ck_assert(pfswrap_seal_error(&pair->client.channel) == PFSWRAP_SEAL_E_AGENT ||
               pfswrap_seal_error(&pair->server.channel) == PFSWRAP_SEAL_E_AGENT);
+    pair_free(pair);
+}
+END_TEST
+
+START_TEST(a_handshake_fails_without_an_answer_about_its_psk)
+{
+    struct pair *pair = remote_pair(PFSWRAP_SEAL_IKPSK2);
+
+    holder.has_no_psk = true;
+    pair_start(pair);
+    ck_assert_int_eq(PFSWRAP_SEAL_E_AGENT, pair_settle(pair));
+    ck_assert_uint_eq(1, holder.psk_asked);
+    pair_free(pair);
+}
+END_TEST
+
+START_TEST(a_psk_that_the_holder_does_not_have_leaves_the_next_one)
+{
+    struct pair *pair = pair_new();
+    struct pfswrap_keyring *before = pair->client.keyring;
+    uint8_t other[8] = {1};
+
+    memset(&holder, 0, sizeof holder);
+    pair_set_pattern(pair, PFSWRAP_SEAL_IKPSK2);
+    memcpy(holder.secrets[0], pair->client.secret, 32);
+    pair->client.keyring = pfswrap_keyring_new();
+    ck_assert_int_eq(0, keyring_add_remote(pair->client.keyring, pair->client.public_key, ask_holder));
+    ck_assert_int_eq(0, keyring_add_remote_psk(pair->client.keyring, other, ask_holder_psk));
+    give_psk_to_holder(&pair->client, &before->psks[0].secret);
+    ck_assert_int_eq(
+        0, pfswrap_keyring_add_peer(pair->client.keyring, "server", pair->server.public_key, PFSWRAP_NEVER, NULL));
+    pair->client.config.keyring = pair->client.keyring;
+    pfswrap_keyring_free(before);
+    pair_start(pair);
+    ck_assert_int_eq(0, pair_settle(pair));
+    ck_assert_uint_eq(2, holder.psk_asked);
     pair_free(pair);
 }
 END_TEST
@@ -172,6 +235,8 @@ static TCase *cases(void)
 
     tcase_add_loop_test(tc, every_pattern_works_with_keys_that_are_elsewhere, PFSWRAP_SEAL_IK, pair_patterns_end());
     tcase_add_loop_test(tc, a_handshake_fails_at_each_question_without_an_answer, 1, 5);
+    tcase_add_test(tc, a_handshake_fails_without_an_answer_about_its_psk);
+    tcase_add_test(tc, a_psk_that_the_holder_does_not_have_leaves_the_next_one);
     tcase_add_test(tc, an_answer_of_zeros_is_refused);
     tcase_add_test(tc, an_identity_without_a_function_fails);
     tcase_add_test(tc, a_re_handshake_is_put_off_while_there_is_no_answer);
