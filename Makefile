@@ -68,8 +68,8 @@ LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,--build-id=sha1,--sort-se
 # Static archives: their symbols stay hidden, so the shared object needs libc only.
 SODIUM ?= -l:libsodium.a
 INIH   ?= -l:libinih.a
-# Where scripts/mlkem-source unpacks a libsodium that has ML-KEM (mk/mlkem.mk).
-MLKEM_SOURCE := build/libsodium
+# Where scripts/mlkem-source unpacks a libsodium that has ML-KEM (mk/mlkem.mk). A source archive has it already.
+MLKEM_SOURCE := $(or $(wildcard third-party/libsodium),build/libsodium)
 
 # core: the modules that interpose nothing and do no socket I/O; tools and unit tests link them.
 CORE_SRC := $(addprefix shim/config/,agent_ask.c chain_key.c keys.c peers_serial.c) $(addprefix shim/base/,elf_file.c filter.c go.c memory.c probe.c random.c workspace.c) \

@@ -34,7 +34,7 @@ image: all
 	@scripts/install-deps image
 	@rm -rf $(IMAGE) $(IMAGE_ROOT) $(IMAGE_TAR) $(IMAGE_LAYER)
 	@$(MAKE) --no-print-directory install-base DESTDIR=$(abspath $(IMAGE_ROOT)) PREFIX=$(IMAGE_PREFIX) DEBUG_FILES=none
-	@rm -rf $(IMAGE_ROOT)$(IMAGE_PREFIX)/share/bash-completion $(IMAGE_ROOT)$(IMAGE_PREFIX)/share/man
+	@rm -rf $(IMAGE_ROOT)$(IMAGE_PREFIX)/share/bash-completion $(IMAGE_ROOT)$(IMAGE_PREFIX)/share/man $(IMAGE_ROOT)$(IMAGE_PREFIX)/lib/systemd
 	@$(IMAGE_PACK) -C $(IMAGE_ROOT) -cf $(IMAGE_LAYER) .$(IMAGE_PREFIX)
 	@umoci --log error init --layout $(IMAGE)
 	@umoci --log error new --image $(IMAGE):$(VERSION)

@@ -10,6 +10,10 @@ INSTALL_MAN        = $(DESTDIR)$(PREFIX)/share/man
 INSTALL_COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 INSTALL_POLICY     = $(DESTDIR)$(PREFIX)/share/pfswrap/policy
 INSTALL_DOC        = $(DESTDIR)$(PREFIX)/share/doc/pfswrap
+INSTALL_UNIT       = $(DESTDIR)$(PREFIX)/lib/systemd/system
+
+# The units of the key agent. None is enabled.
+UNITS := pfswrap-agent.service pfswrap-agent.socket
 
 ##@ Install
 ## debug information of what is installed: separate (files in .debug folders), inside or none
@@ -51,6 +55,8 @@ install-base: all man
 	    install -d "$(INSTALL_MAN)/man$${page##*.}" && \
 	    $(call install_text,$(B)/man/$$page,$(INSTALL_MAN)/man$${page##*.}/$$page) || exit 1; \
 	done
+	@install -d "$(INSTALL_UNIT)"
+	@for unit in $(UNITS); do $(call install_text,examples/systemd/$$unit,$(INSTALL_UNIT)/$$unit) || exit 1; done
 	@install -m 0644 LICENSE docs/LICENCES.md "$(INSTALL_DOC)/"
 	@VERSION=$(VERSION) scripts/sbom $(LIST) "$(INSTALL_LIB)/libpfswrap.so" "$(INSTALL_LIBEXEC)/pfswrap-tool" "$(INSTALL_LIBEXEC)/pfswrap-seal" > "$(INSTALL_DOC)/pfswrap.cdx.json"
 	@chmod 0644 "$(INSTALL_DOC)/pfswrap.cdx.json"
@@ -58,7 +64,7 @@ install-base: all man
 ## remove what install-base installed
 uninstall-base:
 	@rm -f "$(INSTALL_BIN)/pfswrap" "$(INSTALL_COMPLETION)/pfswrap" \
-	    $(patsubst %,"$(INSTALL_DOC)/%",LICENSE LICENCES.md pfswrap.cdx.json)
+	    $(patsubst %,"$(INSTALL_UNIT)/%",$(UNITS)) $(patsubst %,"$(INSTALL_DOC)/%",LICENSE LICENCES.md pfswrap.cdx.json)
 	@$(call uninstall_binary,$(INSTALL_LIBEXEC)/pfswrap-tool)
 	@$(call uninstall_binary,$(INSTALL_LIBEXEC)/pfswrap-seal)
 	@$(call uninstall_binary,$(INSTALL_LIB)/libpfswrap.so)

@@ -1,9 +1,10 @@
 # ML-KEM-768, the post-quantum part of the seal's hybrid handshakes: libsodium's. Debian 12's libsodium has none, so its code
-# is compiled from the source package of a later Debian, if that was fetched. docs/ARCHITECTURE.md has the reasons.
+# is compiled from the source package of a later Debian, if that was fetched. The source archive (make dist) has its files. The
+# reasons are in docs/ARCHITECTURE.md, and docs/PACKAGES.md says what a packager does.
 
 ##@ Build
-## on: the seal has post-quantum handshakes, or the build fails; off: it does without; auto: it has them if ML-KEM can be had
-POST_QUANTUM ?= auto
+## on: post-quantum handshakes, or the build fails (in a source archive); off: none; auto: if ML-KEM can be had (elsewhere)
+POST_QUANTUM ?= $(if $(wildcard third-party/libsodium/version),on,auto)
 
 # The compiler's own objcopy and nm, which know the target's objects.
 MLKEM_OBJCOPY = $(shell $(CC) -print-prog-name=objcopy)

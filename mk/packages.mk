@@ -5,17 +5,21 @@ PACKAGES := $(B)/packages
 NAME     := pfswrap-$(VERSION)
 DIST     := $(PACKAGES)/$(NAME).tar.gz
 
+WITHOUT_MLKEM = $(filter off,$(POST_QUANTUM))
+
 .PHONY: dist tarball deb rpm check-packages check-reproducible
 ##@ Install
-## make the source archive, with the man pages in it
+## make the source archive, with the man pages and the source of ML-KEM in it
 dist: man
 	@mkdir -p $(PACKAGES)
-	@scripts/source-archive $(VERSION) $(B)/man $(DIST)
+	@$(if $(WITHOUT_MLKEM),,scripts/mlkem-source $(MLKEM_SOURCE) || { echo "dist: no source of ML-KEM (above), expected a mirror that has it, or POST_QUANTUM=off for packages without post-quantum handshakes" >&2; exit 1; })
+	@scripts/source-archive $(VERSION) $(B)/man $(DIST) $(if $(WITHOUT_MLKEM),,$(MLKEM_SOURCE))
 	@echo "dist: $(DIST)"
 
 ## make an archive of everything that make install installs, which runs from any folder
 tarball:
 	@scripts/install-deps build
+	@$(if $(WITHOUT_MLKEM),,scripts/mlkem-source $(MLKEM_SOURCE) || $(if $(filter on,$(POST_QUANTUM)),exit 1,echo "tarball: without post-quantum handshakes" >&2))
 	@$(MAKE) --no-print-directory $(PARALLEL) all man
 	@rm -rf $(PACKAGES)/tarball
 	@mkdir -p $(PACKAGES)

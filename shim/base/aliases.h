@@ -100,16 +100,21 @@ int io_uring_setup(unsigned entries, struct io_uring_params *parameters);
 int io_submit(struct io_context *context, long count, struct iocb **requests);
 
 /*
- * Makes `name` another name of `call`, which is defined in the same file. libc's headers give the two different
- * attributes, hence the pragma.
+ * Makes `name` another name of `call`, which is defined in the same file. libc's headers may give the two different
+ * attributes: gcc 9 and later copy those of `call`, and the pragma is for what else differs.
  */
 #if defined(__clang__)
 #define PFSWRAP_ALIAS(name, call) extern __typeof__(call) name __attribute__((alias(#call), visibility("default")))
 #else
+#if __GNUC__ >= 9
+#define PFSWRAP_COPY(call) copy(call),
+#else
+#define PFSWRAP_COPY(call)
+#endif
 #define PFSWRAP_ALIAS(name, call)                                                                                  \
     _Pragma("GCC diagnostic push")                                                                                 \
         _Pragma("GCC diagnostic ignored \"-Wmissing-attributes\"") extern __typeof__(call) name                    \
-        __attribute__((alias(#call), visibility("default")));                                                      \
+        __attribute__((PFSWRAP_COPY(call) alias(#call), visibility("default")));                                   \
     _Pragma("GCC diagnostic pop") _Static_assert(true, "a semicolon follows")
 
 #endif

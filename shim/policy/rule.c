@@ -99,7 +99,7 @@ static int set_post_quantum(struct policy_parser *parser, const char *value)
 /* off, allow, padme or block:BYTES. */
 static int set_padding(struct policy_parser *parser, const char *value)
 {
-    char block[sizeof "block:16384"];
+    char block[sizeof "block:" + 10]; /* with any uint32_t: gcc 9 does not see that the largest is 16384 */
     for (uint32_t i = 0; policy_words_padding[i] != NULL; i++)
         if (strcmp(value, policy_words_padding[i]) == 0) {
             parser->rule->padding = i;

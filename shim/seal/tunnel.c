@@ -74,7 +74,8 @@ static int flush(struct pfswrap_tunnel *tunnel)
 
         if (taken <= 0)
             return PFSWRAP_TUNNEL_STOPPED;
-        tunnel->out_first += (size_t)taken < length ? (size_t)taken : length;
+        const size_t moved = (size_t)taken;
+        tunnel->out_first += moved < length ? moved : length;
     }
     tunnel->out_first = tunnel->out_last = 0;
     return 1;

@@ -273,10 +273,10 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
         int error_ = prepare((program), checked_, resets_ids(attributes));                                         \
         if (error_ != 0)                                                                                           \
             return -error_;                                                                                        \
-        struct spawn_plan *plan = workspace_take();                                                                \
+        const size_t needed_ = spawn_room(actions);                                                                \
+        struct spawn_plan *plan = needed_ > PTRDIFF_MAX ? NULL : workspace_take();                                 \
         if (plan == NULL)                                                                                          \
             return ENOMEM;                                                                                         \
-        const size_t needed_ = spawn_room(actions);                                                                \
         void *changed_ = needed_ > SPAWN_ROOM ? __builtin_alloca(needed_) : needed_ > 0 ? plan + 1 : NULL;         \
         error_ = spawn_prepare(plan, (actions), changed_, environment_is_guarded() && is_alike(checked_));         \
         if (error_ == 0)                                                                                           \

@@ -11,6 +11,7 @@ from lib import certs, peers
 from lib.listening import listens
 from lib.process import BUILD, PROGRAMS, ROOT, Process, free_port, run, wait_until
 from lib.seal import Scenarios
+from lib.stale import stale
 from lib.tap import Skip, Tap, contains, equal
 from lib.wrap import LIBRARY, Wrap
 
@@ -27,6 +28,9 @@ def needed():
     for path in (OBJECT, OTHER / "launcher/who", OTHER / "launcher/execute", OTHER / "seal/sock_inetd"):
         if not path.exists():
             raise Skip(f"{path} was not built, expected 'make check-i386'")
+    old = stale(OBJECT, ROOT / "build-i386", "make check-i386")
+    if old:
+        raise Skip(old)
     result = run([OTHER / "launcher/who"])
     if result.status != 0:
         raise Skip(f"32-bit programs do not run here: {result.text}")

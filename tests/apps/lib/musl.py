@@ -7,8 +7,9 @@ import socket
 import subprocess
 from pathlib import Path
 
-from lib.process import DEADLINE, TREE, Process, free_port
+from lib.process import DEADLINE, ROOT, TREE, Process, free_port
 from lib.seal import SealWrap, check_wire, look, story
+from lib.stale import stale
 from lib.tap import Skip, check, equal
 
 BUILD = TREE / "build-x86_64-musl"
@@ -24,8 +25,8 @@ def missing():
     if not LOADER.exists():
         return f"no {LOADER}, expected the package musl"
     if not OBJECT.exists() or not (PROGRAMS["musl"] / "seal/sock_calls").exists():
-        return "the programs of musl are not built, expected 'make musl'"
-    return None
+        return "the programs of musl are not built, expected 'make musl-check'"
+    return stale(OBJECT, ROOT / "build-x86_64-musl", "make musl-check")
 
 
 def needs_musl():

@@ -4,6 +4,11 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
+
+#if !__GLIBC_PREREQ(2, 34)
+#define _Fork() ((pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL))
+#endif
 
 const struct process_observer *const process_observers[] = {&first, &indifferent, &second, NULL};
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/newer.h"
 #include "connection/endpoint.h"
 #include "fd/plane.h"
 #include "model/program.h"
