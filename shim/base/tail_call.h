@@ -7,6 +7,9 @@
 #define PFSWRAP_BASE_TAIL_CALL_H
 
 #if defined(__clang__)
+#if __clang_major__ < 13
+#error "clang before 13 cannot promise a tail call (musttail), expected clang 13 or gcc"
+#endif
 #define TAIL_CALL __attribute__((musttail))
 #define TAIL_CALLER
 #else

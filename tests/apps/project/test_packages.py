@@ -71,6 +71,11 @@ def texts(prefix):
         found = [path.name for path in [*policies.iterdir(), *prefix.glob("share/man/*/*")] if "/usr/local/" in path.read_text()]
         equal(found, [], "texts that name /usr/local")
 
+    with tap.case("the units of the key agent are installed, and start what is installed"):
+        service = (prefix / "lib/systemd/system/pfswrap-agent.service").read_text()
+        contains(service, "ExecStart=/opt/x/bin/pfswrap agent\n", "the unit")
+        contains((prefix / "lib/systemd/system/pfswrap-agent.socket").read_text(), "/run/pfswrap/agent.sock", "the socket")
+
     with tap.case("an installation without man pages is refused, and nothing is installed"):
         folder = temporary_directory()
         result = make("install-base", f"DESTDIR={folder}", "SCDOC=")
@@ -124,8 +129,10 @@ def archive():
             folder.mkdir()
             run(["tar", "-xzf", path, "-C", folder])
             launcher = next(folder.glob("pfswrap-*")) / "bin/pfswrap"
-            result = run([SCRIPTS / "packages/scenario", "--launcher", launcher, "forced", "sealed"], timeout=200)
-            equal((result.status, result.text.count("ok: ")), (0, 6), f"status and claims of {result!r}")
+            result = run([SCRIPTS / "packages/scenario", "--launcher", launcher, "forced", "sealed", "agent"], timeout=200)
+            equal((result.status, result.text.count("ok: ")), (0, 7), f"status and claims of {result!r}")
+            contains((launcher.parents[1] / "lib/systemd/system/pfswrap-agent.service").read_text(),
+                     "ExecStart=/usr/local/bin/pfswrap agent\n", "the unit in an archive for /usr/local")
 
 
 def main():
