@@ -39,7 +39,7 @@ static void read_field(const char **at, const char *end, struct field *field)
         uint64_t length;
         ck_assert_uint_gt((size_t)(end - newline), sizeof length);
         memcpy(&length, newline + 1, sizeof length);
-        field->length = le64toh(length);
+        field->length = (size_t)le64toh(length);
         value = newline + 1 + sizeof length;
         ck_assert_uint_lt(field->length, (size_t)(end - value));
     }

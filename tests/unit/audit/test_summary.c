@@ -54,7 +54,7 @@ static unsigned long take_all(void)
     struct summary_count taken;
     unsigned long sum = 0;
     while (summary_take(&taken, true))
-        sum += taken.count;
+        sum += (unsigned long)taken.count;
     return sum;
 }
 
@@ -230,7 +230,7 @@ START_TEST(threads_and_signal_handlers_lose_nothing)
         struct summary_count taken;
         (void)raise(SIGUSR1);
         while (summary_take(&taken, false))
-            sum += taken.count;
+            sum += (unsigned long)taken.count;
         summary_begin_interval();
     }
     for (int i = 0; i < THREADS; i++)

@@ -52,8 +52,8 @@ pid_t process_id(void)
 time_t time(time_t *result)
 {
     if (result != NULL)
-        *result = now;
-    return now;
+        *result = (time_t)now;
+    return (time_t)now;
 }
 
 static char events[1024]; /* "event kind name expires;" for each */

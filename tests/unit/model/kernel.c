@@ -264,8 +264,8 @@ int model_real_close_range(unsigned first, unsigned last, int flags)
     model_tell("close_range", (long)first);
     model_changed();
     for (unsigned fd = first; fd <= last && fd < MODEL_NUMBERS; fd++)
-        if (file_at(fd) != NULL)
-            drop(fd);
+        if (file_at((long)fd) != NULL)
+            drop((long)fd);
     return 0;
 }
 
