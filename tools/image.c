@@ -27,7 +27,8 @@ static const void *part(const struct image *image, uint64_t offset, uint64_t cou
 static const char *text_at(const struct image *image, const ElfW(Shdr) * table, uint64_t offset)
 {
     const char *text = part(image, table->sh_offset, table->sh_size, 1);
-    if (text == NULL || offset >= table->sh_size || memchr(text + offset, '\0', table->sh_size - offset) == NULL)
+    if (text == NULL || offset >= table->sh_size ||
+        memchr(text + offset, '\0', (size_t)(table->sh_size - offset)) == NULL)
         return NULL;
     return text + offset;
 }

@@ -40,7 +40,7 @@ void processes_start(struct processes *processes)
 /* The slot of a process, or the free one where it belongs. */
 static uint64_t *slot_of(uint64_t *slots, size_t size, uint64_t hash)
 {
-    size_t at = (hash >> 1) & (size - 1);
+    size_t at = (size_t)(hash >> 1) & (size - 1);
     while (slots[at] != 0 && (slots[at] | 1) != (hash | 1))
         at = (at + 1) & (size - 1);
     return &slots[at];

@@ -79,7 +79,7 @@ size_t tally_clean(char to[TALLY_KEY_MAX + 1], const char *part)
 
 static void index_put(struct tally *tally, uint64_t hash, uint32_t position)
 {
-    size_t at = hash & (tally->index_size - 1);
+    size_t at = (size_t)hash & (tally->index_size - 1);
     while (tally->index[at] != 0)
         at = (at + 1) & (tally->index_size - 1);
     tally->index[at] = position + 1;
@@ -107,7 +107,7 @@ static struct tally_entry *find(const struct tally *tally, uint64_t hash, const 
 {
     if (tally->index_size == 0)
         return NULL;
-    for (size_t at = hash & (tally->index_size - 1); tally->index[at] != 0;
+    for (size_t at = (size_t)hash & (tally->index_size - 1); tally->index[at] != 0;
          at = (at + 1) & (tally->index_size - 1)) {
         struct tally_entry *const entry = &tally->entries[tally->index[at] - 1];
         if (entry->hash == hash && is_same(entry, key, length))

@@ -71,11 +71,12 @@ END_TEST
 START_TEST(the_kernel_does_the_same)
 {
     int ends[2];
+    const struct iovec *volatile nowhere = NULL;
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     ck_assert_int_eq(pwritev2(ends[0], &one, 1, -1, UNKNOWN_FLAG), -1);
     ck_assert_int_eq(errno, EOPNOTSUPP);
     ck_assert_int_eq(pwritev2(ends[0], empty, 2, -1, UNKNOWN_FLAG), 0);
-    ck_assert_int_eq(pwritev2(ends[0], NULL, 1, -1, UNKNOWN_FLAG), -1);
+    ck_assert_int_eq(pwritev2(ends[0], nowhere, 1, -1, UNKNOWN_FLAG), -1);
     ck_assert_int_eq(errno, EFAULT);
     ck_assert_int_eq(pwritev2(ends[0], &negative, 1, -1, UNKNOWN_FLAG), -1);
     ck_assert_int_eq(errno, EINVAL);
