@@ -14,7 +14,8 @@ I386_TESTS    = $(addprefix tests/apps/seal/test_,$(addsuffix .py,adopted bad_pe
                 $(addprefix tests/apps/tls/test_,$(addsuffix .py,fixed_index fixed_method memory_bio openssl_cli shared_memory \
                     unusual weaken write_only))
 I386_LIBRARIES = $(CURDIR)/build-i386/sysroot/usr/lib/i386-linux-gnu
-I386_RUN       = B=build-i386 LD_LIBRARY_PATH=$(I386_LIBRARIES) PATH="$(CURDIR)/build-i386/sysroot/usr/bin:$$PATH" tests/run
+I386_RUN       = B=build-i386 LD_LIBRARY_PATH=$(I386_LIBRARIES) PATH="$(CURDIR)/build-i386/sysroot/usr/bin:$$PATH" \
+    PFSWRAP_TEST_WITHOUT=$(CURDIR)/tests/unit/i386-without.txt tests/run
 
 ##@ Test
 .PHONY: check-i386

@@ -44,8 +44,10 @@ static inline long raw_stat_convert(long result, const struct raw_stat64 *from, 
     status->st_gid = from->group;
     status->st_rdev = (__typeof__(status->st_rdev))from->special;
     status->st_size = (__typeof__(status->st_size))from->size;
-    status->st_mtime = (__typeof__(status->st_mtime))from->times[2];
-    status->st_ctime = (__typeof__(status->st_ctime))from->times[4];
+    status->st_mtim.tv_sec = (__typeof__(status->st_mtime))from->times[2];
+    status->st_mtim.tv_nsec = (long)from->times[3];
+    status->st_ctim.tv_sec = (__typeof__(status->st_ctime))from->times[4];
+    status->st_ctim.tv_nsec = (long)from->times[5];
     return 0;
 }
 

@@ -172,7 +172,7 @@ START_TEST(headers_that_the_kernel_refuses_are_no_program)
         {.interpreter = PFSWRAP_INTERPRETER, .is_cut = true},
         {.interpreter = PFSWRAP_INTERPRETER, .type = ET_REL},
         {.interpreter = PFSWRAP_INTERPRETER, .entry_size = 40},
-        {.interpreter = PFSWRAP_INTERPRETER, .padding = 2000},
+        {.interpreter = PFSWRAP_INTERPRETER, .padding = 65536 / sizeof(ElfW(Phdr)) + 1},
         {.interpreter = ""},
     };
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/raw_numbers.h"
 #include "config/snapshot.h"
 #include "connection/keyexchange.h"
 #include "link.h"
@@ -25,7 +26,7 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+    return (void *)syscall(RAW_MMAP, address, length, protection, flags, fd, offset);
 }
 
 static void setup(void)

@@ -143,8 +143,9 @@ END_TEST
 
 START_TEST(a_vector_that_the_kernel_refuses_is_not_read)
 {
-    const struct iovec bad[] = {{.iov_base = (void *)(uintptr_t) "x", .iov_len = 1},
-                                {.iov_base = (void *)INTPTR_MIN, .iov_len = 1}}; /* in the kernel's half */
+    const struct iovec bad[] = {
+        {.iov_base = (void *)(uintptr_t) "x", .iov_len = 1},
+        {.iov_base = (void *)(INTPTR_MAX > INT32_MAX ? INTPTR_MIN : -1), .iov_len = 1}}; /* the kernel's */
     uint32_t ticket = 1;
     const struct pair pair = inspected();
     ck_assert_int_eq(inspect_plane.operations.before_send(pair.client, bad, 2, NULL, &ticket), 0);

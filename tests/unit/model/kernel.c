@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/raw_numbers.h"
 #include "base/raw_syscall.h"
 
 enum { FILES = 64 };
@@ -138,7 +139,7 @@ static long answer(long number, long a, long b, long c, long d)
         return 0;
     case SYS_dup3:
         return duplicate(a, b);
-    case SYS_fcntl:
+    case RAW_FCNTL:
         if (file == NULL)
             return -EBADF;
         if (b == F_DUPFD_CLOEXEC || b == F_DUPFD)
@@ -146,7 +147,7 @@ static long answer(long number, long a, long b, long c, long d)
         if (b == F_SETFD)
             cloexec[a] = (c & FD_CLOEXEC) != 0;
         return b == F_GETFD ? cloexec[a] : b == F_GETFL ? O_RDWR : 0;
-    case SYS_fstat:
+    case RAW_FSTAT:
         if (file != NULL)
             ((struct stat *)b)->st_ino = (ino_t)file->number;
         return file != NULL ? 0 : -EBADF;
@@ -236,7 +237,7 @@ int model_real_close(int fd)
 
 int model_real_dup(int fd)
 {
-    return with_errno(model_kernel(SYS_fcntl, fd, F_DUPFD, 3, 0, 0));
+    return with_errno(model_kernel(RAW_FCNTL, fd, F_DUPFD, 3, 0, 0));
 }
 
 int model_real_dup2(int fd, int fd2)

@@ -143,8 +143,8 @@ START_TEST(what_cannot_be_protected_is_refused_with_its_reason)
                    "./go is a Go program, expected one that makes its system calls through libc: Go makes them "
                    "itself, and no preloaded library sees them");
     (void)snprintf(message, sizeof message,
-                   "./s390 is a program for s390x, expected %s, for which libpfswrap.so was built",
-                   machine_own_name());
+                   "./s390 is a program for s390%s, expected %s, for which libpfswrap.so was built",
+                   sizeof(void *) == 8 ? "x" : "", machine_own_name());
     expect_refused("./s390", STATUS_REFUSED, message);
     expect_refused("./root", STATUS_REFUSED,
                    "./root is set-user-ID, expected a program without privileges of its own: LD_PRELOAD has no "
