@@ -43,6 +43,7 @@ int pfswrap_key_from_password(uint8_t secret[PFSWRAP_KEY_BYTES], const char *pas
 
     if (secret == NULL || password == NULL || user == NULL || server_public == NULL ||
         !keyring_name_is_valid(user, strnlen(user, PFSWRAP_NAME_BYTES)) || password_length == 0 ||
+        password_length > PTRDIFF_MAX || /* no memory is as long; with 32 bits, libsodium would read it */
         sodium_init() < 0)
         return -1;
     crypto_generichash_init(&state, server_public, PFSWRAP_KEY_BYTES, sizeof salt);

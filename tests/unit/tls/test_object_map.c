@@ -24,7 +24,7 @@ static const struct libssl last = {.index = LIBSSL_MAX - 1};
 /* An address as malloc would return it; nothing is ever read there. */
 static const void *object(size_t number)
 {
-    return (const void *)(uintptr_t)(UINT64_C(0x555500000000) + number * 16); /* NOLINT */
+    return (const void *)(uintptr_t)(UINT64_C(0x555556000000) + number * 16); /* NOLINT */
 }
 
 START_TEST(an_object_belongs_to_the_library_that_made_it_until_it_is_freed)
