@@ -8,7 +8,7 @@ I386_PROGRAMS = $(patsubst %.c,build-i386/%,$(filter-out %/sock_journal.c,$(wild
                         $(addprefix tls/,fixed_index.c fixed_method.c memory_bio.c shared_memory.c unusual.c weaken.c write_only.c)))
 # What needs nothing but these programs, and the openssl command of the sysroot. docs/COMPATIBILITY.md has what is left out.
 I386_TESTS    = $(addprefix tests/apps/seal/test_,$(addsuffix .py,adopted bad_peers blocking calls close descriptor_reuse differ \
-                    epoll export failing_calls forks linger log_failure options pre_handshake process processes readiness relay \
+                    epoll export failing_calls linger log_failure options pre_handshake process processes readiness relay \
                     sandbox_and_stress sandbox_threads secrets small_buffers small_stacks spurious_events unsealed)) \
                 tests/apps/wire/test_own_ring.py $(addprefix tests/apps/layer/test_,calls.py ends.py) \
                 $(addprefix tests/apps/tls/test_,$(addsuffix .py,fixed_index fixed_method memory_bio openssl_cli shared_memory \
