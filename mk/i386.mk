@@ -4,13 +4,13 @@
 
 I386_PROGRAMS = $(patsubst %.c,build-i386/%,$(filter-out %/sock_journal.c,$(wildcard tests/apps/programs/seal/sock_*.c)) \
                     $(wildcard tests/apps/programs/launcher/*.c tests/apps/programs/seal/ready_*.c) \
-                    $(addprefix tests/apps/programs/,seal/static_true.c wire/own_ring.c layer/layer_calls.c layer/layer_ending.c \
+                    $(addprefix tests/apps/programs/,seal/static_true.c layer/layer_calls.c layer/layer_ending.c \
                         $(addprefix tls/,fixed_index.c fixed_method.c memory_bio.c shared_memory.c unusual.c weaken.c write_only.c)))
 # What needs nothing but these programs, and the openssl command of the sysroot. docs/COMPATIBILITY.md has what is left out.
 I386_TESTS    = $(addprefix tests/apps/seal/test_,$(addsuffix .py,adopted bad_peers blocking calls close descriptor_reuse differ \
                     epoll export failing_calls linger log_failure options pre_handshake process processes readiness relay \
-                    sandbox_and_stress sandbox_threads secrets small_buffers small_stacks spurious_events unsealed)) \
-                tests/apps/wire/test_own_ring.py $(addprefix tests/apps/layer/test_,calls.py ends.py) \
+                    sandbox_and_stress sandbox_threads small_buffers small_stacks spurious_events unsealed)) \
+                $(addprefix tests/apps/layer/test_,calls.py ends.py) \
                 $(addprefix tests/apps/tls/test_,$(addsuffix .py,fixed_index fixed_method memory_bio openssl_cli shared_memory \
                     unusual weaken write_only))
 I386_LIBRARIES = $(CURDIR)/build-i386/sysroot/usr/lib/i386-linux-gnu
