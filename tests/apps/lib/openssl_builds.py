@@ -32,7 +32,7 @@ class Build:
 
 
 def builds(tap):
-    """Every build that is available; each other one is a skipped case. For musl and i386 there is one (`make check-musl-tls`, `make check-i386`)."""
+    """Every build that is available; each other one is a skipped case. For musl and i386 there is one (mk/musl.mk, mk/i386.mk)."""
     found = [Build("openssl " + run(["openssl", "version"]).text.split()[1])]
     if "musl" in BUILD.name or "i386" in BUILD.name:
         return found
