@@ -109,7 +109,7 @@
 
 /* IPPROTO_TCP */
 #define OPTIONS_TCP(X)                                                                                             \
-    X(TCP_NODELAY, 1, PASS, 0)                                                                                     \
+    X(TCP_NODELAY, 1, HONOUR, 0)                                                                                   \
     X(TCP_MAXSEG, 2, PASS, 0)                                                                                      \
     X(TCP_CORK, 3, HONOUR, 0)                                                                                      \
     X(TCP_KEEPIDLE, 4, PASS, 0)                                                                                    \
