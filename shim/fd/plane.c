@@ -84,9 +84,9 @@ int planes_connected(int fd, const struct sockaddr *address, socklen_t length)
     FIRST(connected, fd, address, length);
 }
 
-int planes_accepted(int fd, int listener, int flags)
+int planes_accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer)
 {
-    FIRST(accepted, fd, listener, flags);
+    FIRST(accepted, fd, listener, flags, peer);
 }
 
 void planes_inherited(int fd)

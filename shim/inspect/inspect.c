@@ -199,9 +199,10 @@ static int connected(int fd, const struct sockaddr *address, socklen_t length)
 }
 
 /* If the socket were only shut down, bytes that have arrived could still be read. */
-static int accepted(int fd, int listener, int flags)
+static int accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer)
 {
     (void)flags;
+    (void)peer;
     if (!inspect_is_wanted())
         return FD_FOREIGN;
     if (inspect_accepted(fd, listener))

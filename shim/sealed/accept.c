@@ -45,7 +45,7 @@ static int refuse(int fd)
 }
 
 /* `fd` has close-on-exec (struct plane, accept_flags). */
-int sealed_accepted(int fd, int listener, int flags)
+int sealed_accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer)
 {
     if (!pfswrap_seals())
         return FD_FOREIGN;
@@ -78,6 +78,7 @@ int sealed_accepted(int fd, int listener, int flags)
         return fd_call_result(opened);
     }
     connection->self = self;
+    connection->peer = *peer;
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);
     endpoint_leave(connection);

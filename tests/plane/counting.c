@@ -46,9 +46,9 @@ static int connected(int fd, const struct sockaddr *address, socklen_t length)
     return 0;
 }
 
-static int accepted(int fd, int listener, int flags)
+static int accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer)
 {
-    (void)listener, (void)flags;
+    (void)listener, (void)flags, (void)peer;
     if (!socket_may_be_tcp(fd) || !plane_add_record(&counting_plane, fd, RECORD))
         return FD_FOREIGN;
     atomic_fetch_add(&accepts, 1);
