@@ -25,12 +25,19 @@ bool rules_require(const struct policy *policy, enum policy_direction direction)
     return false;
 }
 
-static bool has_rules(const struct policy *policy, enum policy_direction direction)
+/* Whether there is a rule of the direction beside `known`, which may be NULL. */
+static bool has_rules_beside(const struct policy *policy, enum policy_direction direction,
+                             const struct policy_rule *known)
 {
     for (size_t i = 0; i < policy->rule_count; i++)
-        if (policy->rules[i].direction == direction)
+        if (policy->rules[i].direction == direction && &policy->rules[i] != known)
             return true;
     return false;
+}
+
+static bool has_rules(const struct policy *policy, enum policy_direction direction)
+{
+    return has_rules_beside(policy, direction, NULL);
 }
 
 /* Whether a call that asks for an address failed because there is none. After any other error it is unknown. */
@@ -179,11 +186,15 @@ enum rule_answer rule_for_accept(const struct policy *policy, int fd, int listen
         return !has_no_address(result) && socket_may_be_internet(fd) && socket_may_be_tcp(fd) ? RULE_UNKNOWN
                                                                                               : RULE_NONE;
     const bool is_internet = local.sin6_family == AF_INET || local.sin6_family == AF_INET6;
-    if (is_internet && listener >= 0 && raw_syscall(SYS_getsockname, listener, &bound, &bound_length) == 0 &&
-        undivert(&local, &bound, &where))
+    const struct policy_rule *const here =
+        policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&local, sizeof local);
+    /* If it is the only rule, the listener's address could lead to the same one, or to none. */
+    const bool is_decided = here != NULL && !has_rules_beside(policy, POLICY_LISTEN, here);
+    if (is_internet && listener >= 0 && !is_decided &&
+        raw_syscall(SYS_getsockname, listener, &bound, &bound_length) == 0 && undivert(&local, &bound, &where))
         found = policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&where, sizeof where);
     if (found == NULL)
-        found = policy_match(policy, POLICY_LISTEN, (const struct sockaddr *)&local, sizeof local);
+        found = here;
     if (self != NULL)
         *self = local;
     return answer(fd, found, rule);
