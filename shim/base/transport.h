@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * The kind of call that the program made: recv(2) or send(2), read(2) or write(2), with vectors, with a message. A
@@ -72,6 +73,12 @@ bool transport_is_quiet(int fd);
  * True if a filter forbids the question.
  */
 bool transport_has_ended(int fd);
+
+/*
+ * The same. *is_all: the FIN has come behind the first `received` bytes, so that there are no more to receive.
+ * False if the kernel does not say how many there were (before Linux 4.1).
+ */
+bool transport_has_ended_after(int fd, uint64_t received, bool *is_all);
 
 /* When the socket is closed, the connection is reset (SO_LINGER, socket(7)). */
 void transport_reset_on_close(int fd);

@@ -194,7 +194,7 @@ static bool has_valid_flags(const struct connection *connection)
         &connection->cork_later,         &connection->prehandshake_full,
         &connection->inherited,          &connection->wiped,
         &connection->used_by_others,     &connection->dialled,
-        &connection->size_is_known,
+        &connection->size_is_known,      &connection->nothing_follows,
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!is_bool(flags[i]))

@@ -107,7 +107,8 @@ struct connection {
     bool cork_later;        /* the program has set TCP_CORK, which would delay the handshake */
     int low_water;          /* SO_RCVLOWAT as the program set it; 0: not set */
     int error;              /* with CONNECTION_FAILED: the program's errno; 0: it gets the end of a stream */
-    uint16_t wants;         /* POLLIN, POLLOUT or both: what a handshake waits for */
+    uint8_t wants;          /* POLLIN, POLLOUT or both: what a handshake waits for */
+    bool nothing_follows;   /* FINAL was the last byte before the peer's FIN */
     bool size_is_known;     /* FIONREAD or MSG_PEEK have said how much rx_plain has: the program may stop there */
     uint32_t linger_left;   /* after close: how many bytes are not acknowledged, + 1; 0: not known yet */
     uint64_t deadline_ms;   /* CLOCK_MONOTONIC: when the handshake fails; after close: when linger ends */

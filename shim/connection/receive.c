@@ -85,7 +85,9 @@ static void end_of_transport(struct connection *connection, int fd)
 void receive_end_stream(struct connection *connection, int fd)
 {
     connection->final_received = true;
-    if (connection->end_shown || transport_has_ended(fd) || !filter_allows(SYS_shutdown))
+    if (connection->end_shown ||
+        transport_has_ended_after(fd, connection->rx_total, &connection->nothing_follows) ||
+        !filter_allows(SYS_shutdown))
         return;
     /* FINAL's trailer would reset a socket that is shut both ways, and what the peer has not acknowledged. */
     if (connection->fin_sent && channel_trailer_due(&connection->channel) && transport_unacknowledged(fd) > 0)
@@ -259,6 +261,7 @@ bool receive_rest(struct connection *connection, int fd, bool *drained)
     bool unread = span_length(connection->rx_plain) > 0;
     *drained = false;
     connection->end_shown = true; /* nobody waits for events any more */
+    bool is_empty = connection->nothing_follows;
     while (connection->phase == CONNECTION_OPEN && connection->rx_total < limit && !process_sandboxed &&
            span_length(connection->tx) == 0) {
         size_t need = 0;
@@ -269,7 +272,13 @@ bool receive_rest(struct connection *connection, int fd, bool *drained)
             unread = true;
         if (step == STEP_DATA || connection->phase != CONNECTION_OPEN)
             continue;
+        if (connection->final_received && is_empty && span_length(connection->rx_cipher) == 0 &&
+            !channel_trailer_due(&connection->channel)) {
+            *drained = true;
+            break;
+        }
         const long count = receive_fill(connection, fd, PFSWRAP_SEAL_FRAME_MAX);
+        is_empty = count < (long)PFSWRAP_SEAL_FRAME_MAX; /* the kernel had no more */
         if (count > 0)
             continue;
         *drained = count == 0 || count == -EAGAIN;

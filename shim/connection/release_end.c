@@ -80,6 +80,12 @@ static bool send_last(struct connection *connection, int fd)
     return send_finish(connection, fd);
 }
 
+/*
+ * The kernel is not asked right after FIN what the peer has acknowledged, unless the peer has sent its own FINAL: a
+ * kernel delays the acknowledgement of FIN while its program still has the connection (tcp_fin in Linux).
+ */
+enum { LEFT_MOST = INT32_MAX };
+
 bool release_is_done(struct connection *connection, int fd, bool *unsent)
 {
     *unsent = false;
@@ -96,8 +102,10 @@ bool release_is_done(struct connection *connection, int fd, bool *unsent)
         return true;
     if (handshake_is_under_way(connection))
         return false;
+    const bool was_sent = connection->fin_sent;
     const bool is_sent = send_last(connection, fd);
-    const uint32_t left = unacknowledged_now(connection, fd);
+    const bool is_early = !was_sent && connection->fin_sent && !connection->final_received && !process_sandboxed;
+    const uint32_t left = is_early ? LEFT_MOST : unacknowledged_now(connection, fd);
     *unsent = !connection->broken && left > 0;
     return (is_sent && left == span_length(connection->tx)) || is_late(connection, left);
 }
