@@ -188,9 +188,15 @@ void endpoint_abandon(struct endpoint *endpoint, struct connection *connection);
 void endpoint_note_socket(struct endpoint *endpoint);
 
 /*
- * Whether the kernel has the connection's socket at this number. Callers ask this after they have registered a
- * number and before they connect it, and after they have closed a foreign number: another thread may have changed
- * the number meanwhile.
+ * The same after endpoint_register(), which does not do it: the connection is that of the socket which has the
+ * number now. Returns false if the kernel says that there is none: another thread has closed the number since the
+ * caller looked at it. From the registration on, others wait for the connection's lock. Locked.
+ */
+bool endpoint_note_registered(struct endpoint *endpoint, int fd);
+
+/*
+ * Whether the kernel has the connection's socket at this number. Callers ask this after they have closed a foreign
+ * number: another thread may have registered it meanwhile.
  */
 bool endpoint_has_socket(const struct endpoint *endpoint, int fd);
 

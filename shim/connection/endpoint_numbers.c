@@ -30,6 +30,11 @@ void endpoint_note_socket(struct endpoint *endpoint)
     endpoint->identity = process_sandboxed ? 0 : fd_socket_identity(atomic_load(&endpoint->fd));
 }
 
+bool endpoint_note_registered(struct endpoint *endpoint, int fd)
+{
+    return process_sandboxed || fd_identify_socket(fd, &endpoint->identity);
+}
+
 void endpoint_add(struct endpoint *endpoint, int copy, bool cloexec)
 {
     atomic_fetch_add(&endpoint->descriptors, 1);

@@ -112,7 +112,8 @@ static bool enter_into_table(struct endpoint *endpoint, struct connection *conne
     const uint64_t word = endpoint_word(endpoint, cloexec);
     atomic_store(&endpoint->descriptors, 1);
     atomic_store(&endpoint->fd, fd);
-    endpoint_note_socket(endpoint);
+    if (is_new)
+        endpoint_note_socket(endpoint);
     atomic_store(&endpoint->connection, connection);
     if (is_new)
         fd_dropped(fd, fd_table_put(fd, word));

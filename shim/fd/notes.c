@@ -23,11 +23,7 @@ uint64_t fd_socket_identity(int fd)
     return raw_fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? BY_INODE | status.st_ino : 0;
 }
 
-/*
- * Stores the whole identity of the socket at `fd`, or 0 if the kernel does not tell it (a system call filter may
- * have come since the last time). Returns false if the kernel says that there is no socket.
- */
-static bool may_be_socket(int fd, uint64_t *identity)
+bool fd_identify_socket(int fd, uint64_t *identity)
 {
     struct stat status = {0};
     const long asked = socket_cookie_read(fd, SO_COOKIE, identity);
@@ -42,7 +38,7 @@ static bool may_be_socket(int fd, uint64_t *identity)
 bool fd_may_be_socket(int fd, uint64_t identity)
 {
     uint64_t now;
-    if (!may_be_socket(fd, &now))
+    if (!fd_identify_socket(fd, &now))
         return false;
     const bool is_comparable = identity == 0 || ((now ^ identity) & BY_INODE) == 0; /* 0: there was no socket */
     return now == 0 || now == identity || !is_comparable;
@@ -51,7 +47,7 @@ bool fd_may_be_socket(int fd, uint64_t identity)
 bool fd_may_have_id(int fd, uint32_t id)
 {
     uint64_t now;
-    return may_be_socket(fd, &now) && (now == 0 || (uint32_t)now == id);
+    return fd_identify_socket(fd, &now) && (now == 0 || (uint32_t)now == id);
 }
 
 uint32_t fd_socket_id(int fd)

@@ -179,6 +179,12 @@ uint32_t fd_socket_id(int fd);
 uint64_t fd_socket_identity(int fd);
 
 /*
+ * The same, as *identity; 0: the kernel does not tell it (a system call filter may have come since the last time).
+ * Returns false if the kernel says that there is no socket.
+ */
+bool fd_identify_socket(int fd, uint64_t *identity);
+
+/*
  * Whether the socket with this identity, or id, can still be behind `fd`. If the kernel does not answer, it can: a
  * sealed number that is taken for another file would send plaintext.
  */

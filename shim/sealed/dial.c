@@ -1,6 +1,6 @@
 /*
- * The order of steps matters here: a number is registered before the kernel connects it. Afterwards the socket's
- * identity is compared, since another thread may have closed or replaced the number in between.
+ * The order of steps matters here: a number is registered before the kernel connects it. Only then the kernel is
+ * asked which socket it is, since another thread may have closed or replaced the number in between.
  */
 #include "sealed/dial.h"
 
@@ -79,8 +79,8 @@ static int register_and_begin(int fd, const struct policy_rule *rule, struct dia
                                         &endpoint, &connection, &note);
     if (error != 0)
         return error;
-    atomic_thread_fence(memory_order_seq_cst); /* see close_foreign() in socket/close.c */
-    if (!endpoint_has_socket(endpoint, fd)) {  /* another thread has closed or replaced it in between */
+    atomic_thread_fence(memory_order_seq_cst);     /* see close_foreign() in socket/close.c */
+    if (!endpoint_note_registered(endpoint, fd)) { /* another thread has closed it in between */
         connection_fail(connection, -1, ECONNRESET, "another thread closed it while it was being connected");
         forget_number(endpoint, connection, fd);
         return -EBADF;
