@@ -28,16 +28,22 @@ enum {
     SLICE_MIN_MS = 1,
     STACK_BYTES = 256 * 1024,
     REST_MS = 200, /* a process that closes less often than that need not save system calls */
+    DOZE_MS = 20,  /* an acknowledgement is not waited for sooner; by then most have come, and none is polled for */
+    UNHURRIED_MAX = 16,
 };
 
-/* The state of the one thread. The caller that changes it to STARTING makes the thread. RESTING: it has no work. */
-enum { IDLE, STARTING, RUNNING, RESTING, ENDED };
+/*
+ * The state of the one thread. The caller that changes it to STARTING makes the thread. DOZING: it has no work, and
+ * will look within DOZE_MS whether there is some. RESTING: it has none, and has to be woken.
+ */
+enum { IDLE, STARTING, RUNNING, DOZING, RESTING, ENDED };
 static atomic_int state;
 static pthread_t thread;
 static bool can_make_thread = true;
-static atomic_int held;   /* calls of background_stop() without background_resume(): no thread may run */
-static atomic_int others; /* threads of the object beside this one */
-static atomic_bool begun; /* the thread has run, so libc has prepared it completely */
+static atomic_int held;      /* calls of background_stop() without background_resume(): no thread may run */
+static atomic_int others;    /* threads of the object beside this one */
+static atomic_int unhurried; /* endpoints that it has not been woken for */
+static atomic_bool begun;    /* the thread has run, so libc has prepared it completely */
 
 /* Whether the handshake is left to the program for now: its next call may come before buffer_at_ms. */
 static bool is_left_to_program(const struct endpoint *endpoint, const struct connection *connection)
@@ -154,26 +160,44 @@ static bool is_anything_left(void)
     return false;
 }
 
-/* RESTING becomes `next`. Another thread may have changed it to RUNNING before. Returns the state. */
+static bool has_no_work(int now)
+{
+    return now == DOZING || now == RESTING;
+}
+
+/* DOZING or RESTING becomes `next`. Another thread may have changed it to RUNNING before. Returns the state. */
 static int end_rest(int next)
 {
-    int seen = RESTING;
-    return atomic_compare_exchange_strong(&state, &seen, next) ? next : seen;
+    int seen = atomic_load(&state);
+    while (has_no_work(seen))
+        if (atomic_compare_exchange_weak(&state, &seen, next))
+            return next;
+    return seen;
+}
+
+/*
+ * Waits while the state is `stage`. The state was set before this look at the list. So a thread that marks an
+ * endpoint, and looks at the state after that, has either been seen here or ends the rest.
+ */
+static void wait_in(int stage, long ms)
+{
+    const struct timespec most = {.tv_nsec = ms * 1000000};
+    if (atomic_load(&held) == 0 && !is_anything_left() && filter_allows(SYS_futex))
+        (void)raw_syscall(SYS_futex, &state, FUTEX_WAIT_PRIVATE, stage, &most, NULL, 0);
 }
 
 /*
  * The list is empty. Waits a little for work. Returns whether there is some. Otherwise the state is ENDED, and
  * another thread may already wait for the end of this one: nothing may be done after that.
- *
- * The state is RESTING before the look at the list. So a thread that marks an endpoint, and looks at the state
- * after that, has either been seen here or ends the rest.
  */
 static bool rest(void)
 {
-    const struct timespec most = {.tv_nsec = REST_MS * 1000000L};
-    atomic_store(&state, RESTING);
-    if (atomic_load(&held) == 0 && !is_anything_left() && filter_allows(SYS_futex))
-        (void)raw_syscall(SYS_futex, &state, FUTEX_WAIT_PRIVATE, RESTING, &most, NULL, 0);
+    int seen = DOZING;
+    atomic_store(&unhurried, 0);
+    atomic_store(&state, DOZING);
+    wait_in(DOZING, DOZE_MS);
+    if (!is_anything_left() && atomic_compare_exchange_strong(&state, &seen, RESTING))
+        wait_in(RESTING, REST_MS - DOZE_MS);
     const bool goes_on = atomic_load(&held) == 0 && is_anything_left();
     return end_rest(goes_on ? RUNNING : ENDED) == RUNNING;
 }
@@ -227,7 +251,7 @@ static __attribute__((noinline)) bool make_thread(void)
 static bool ensure_thread(void)
 {
     int seen = atomic_load(&state);
-    if (seen == RESTING) {
+    if (has_no_work(seen)) {
         wake();
         seen = atomic_load(&state); /* or its rest was over, and it has ended */
     }
@@ -271,10 +295,17 @@ static __attribute__((noinline)) void advance_once(void)
     (void)advance_all(polls, true, &until_ms);
 }
 
-void background_add_closed(struct endpoint *endpoint, bool may_wait)
+/* Puts the endpoint on the list. Whether the thread will look at it soon without being woken. */
+static bool add_for_later(struct endpoint *endpoint)
+{
+    atomic_store(&endpoint->background, BACKGROUND_LISTED);
+    return atomic_load(&state) == DOZING && atomic_fetch_add(&unhurried, 1) < UNHURRIED_MAX;
+}
+
+void background_add_closed(struct endpoint *endpoint, bool may_wait, bool is_sent)
 {
     const int saved = errno;
-    if (!add(endpoint)) {
+    if (!(is_sent && add_for_later(endpoint)) && !add(endpoint)) {
         if (may_wait)
             background_finish();
         else
@@ -286,7 +317,7 @@ void background_add_closed(struct endpoint *endpoint, bool may_wait)
 bool background_is_running(void)
 {
     const int now = atomic_load(&state);
-    return now == STARTING || now == RUNNING || now == RESTING;
+    return now == STARTING || now == RUNNING || has_no_work(now);
 }
 
 void background_forget(bool may_make_thread)
@@ -332,7 +363,7 @@ void background_stop(void)
         int seen = atomic_load(&state);
         if (seen == IDLE)
             return;
-        if (seen == RESTING)
+        if (has_no_work(seen))
             wake();
         if (seen == ENDED && atomic_compare_exchange_strong(&state, &seen, STARTING)) {
             (void)pthread_join(thread, NULL);

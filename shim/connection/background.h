@@ -19,9 +19,10 @@ void background_add(struct endpoint *endpoint);
 /*
  * The same for a connection that the program has closed. If no thread can be made, this call does what is possible
  * without waiting, for all connections on the list. `may_wait`: the descriptor was a blocking one, so the call
- * completes it, for at most the policy's `linger` without progress.
+ * completes it, for at most the policy's `linger` without progress. `is_sent`: the kernel has everything, and only
+ * the peer's acknowledgement is missing. So a thread that has been at work a moment ago is not woken.
  */
-void background_add_closed(struct endpoint *endpoint, bool may_wait);
+void background_add_closed(struct endpoint *endpoint, bool may_wait, bool is_sent);
 
 /* Whether this process may make a thread: no filter forbids it, and libc's locks are in order. */
 bool background_may_make_thread(void);

@@ -96,32 +96,45 @@ static bool await_handoffs(struct endpoint *endpoint, struct connection *connect
     return true;
 }
 
-bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd, bool is_replaced)
+/*
+ * Whether the background thread may take its time: everything is sent, and the duplicate's number is among the
+ * first that can be hidden. So the program has not used up its descriptors.
+ */
+static bool has_time(const struct connection *connection, int hidden)
+{
+    enum { NEAR = 64 };
+    return connection->phase == CONNECTION_OPEN && connection->fin_sent && span_length(connection->tx) == 0 &&
+           hidden >= OWN_FIRST && hidden < OWN_FIRST + NEAR;
+}
+
+enum release_left release_last_number(struct endpoint *endpoint, struct connection *connection, int fd,
+                                      bool is_replaced)
 {
     if (!connection->wiped && !is_unused(connection) && await_handoffs(endpoint, connection, fd))
-        return false;
+        return RELEASE_KEPT;
     /* Other processes have the socket, or may have it. So epoll keeps its registrations. */
     if (connection->wiped || holders_release(connection) || is_unused(connection)) {
         endpoint_free(endpoint, connection);
-        return true;
+        return RELEASE_NOTHING;
     }
-    ENDPOINT_RAISE(closing, endpoint);
     const bool reset = wants_reset(fd);
     connection->ended_early = connection->phase == CONNECTION_OPEN && !connection->final_received &&
                               !process_sandboxed && transport_has_ended(fd);
     bool unsent;
-    const int hidden = !reset && !release_is_done(connection, fd, &unsent)
-                           ? keep_socket(endpoint, connection, fd, is_replaced)
-                           : -1;
+    const bool is_kept = !reset && !release_is_done(connection, fd, &unsent);
+    /* close(2) ends what epoll has of a socket that nothing keeps. In a sandbox it may not be allowed. */
+    if (is_kept || is_replaced || process_sandboxed)
+        ENDPOINT_RAISE(closing, endpoint);
+    const int hidden = is_kept ? keep_socket(endpoint, connection, fd, is_replaced) : -1;
     if (hidden >= 0) {
-        const bool is_one_of_many = is_unproved(connection);
+        const bool is_sent = has_time(connection, hidden), is_one_of_many = is_unproved(connection);
         endpoint_hide(endpoint, hidden);
         if (is_one_of_many)
             unproved_add(endpoint);
         endpoint_leave(connection);
         if (is_one_of_many)
             unproved_make_room(fd);
-        return false;
+        return is_sent ? RELEASE_SENT : RELEASE_KEPT;
     }
     struct release_rest rest = {false, false};
     rest.unread = !reset && receive_rest(connection, fd, &rest.drained);
@@ -129,7 +142,7 @@ bool release_last_number(struct endpoint *endpoint, struct connection *connectio
     if (!reset && connection->phase != CONNECTION_NONE)
         release_prepare_close(connection, fd, rest);
     endpoint_free(endpoint, connection);
-    return true;
+    return RELEASE_NOTHING;
 }
 
 /* Whether an accepted connection has nothing to complete: no byte has come, and none was sent or buffered. */
@@ -297,7 +310,7 @@ void release_all(void)
         process_block_forks();
         if (endpoint_enter_at(endpoint, &connection)) {
             endpoint_retire(endpoint);
-            if (!release_last_number(endpoint, connection, atomic_load(&endpoint->fd), false))
+            if (release_last_number(endpoint, connection, atomic_load(&endpoint->fd), false) != RELEASE_NOTHING)
                 atomic_store(&endpoint->background, BACKGROUND_LISTED);
         }
         process_unblock_forks();

@@ -34,7 +34,7 @@ static bool release_unlocked(int fd, uint32_t generation, bool is_replaced)
     atomic_store(&endpoint->fd, hidden);
     if (hidden >= 0)
         endpoint_hide(endpoint, hidden);
-    background_add_closed(endpoint, false);
+    background_add_closed(endpoint, false, false);
     return true;
 }
 
@@ -78,8 +78,9 @@ bool release_number(int fd, uint32_t generation, bool is_replaced)
         const bool may_wait = !atomic_load(&connection->nonblocking);
         const int left = endpoint_remove(endpoint, fd, generation);
         if (left == 0) {
-            if (!release_last_number(endpoint, connection, fd, is_replaced))
-                background_add_closed(endpoint, may_wait);
+            const enum release_left rest = release_last_number(endpoint, connection, fd, is_replaced);
+            if (rest != RELEASE_NOTHING)
+                background_add_closed(endpoint, may_wait, rest == RELEASE_SENT);
             return true;
         }
         if (left > 0)

@@ -8,12 +8,17 @@
 
 /*
  * The program closes the connection's last number in this process, `fd`. `is_replaced`: by dup2(2), so the kernel
- * will close it. Returns true if nothing is left to do here; the endpoint is free then. False: a hidden number
- * keeps the socket, and the caller calls background_add_closed(). That number is a duplicate, or `fd` itself, which
- * then is not closing any more, if the limit of descriptors is reached. Does not wait. Called locked; unlocked on
- * return.
+ * will close it. Does not wait. Called locked; unlocked on return. Returns what is left.
  */
-bool release_last_number(struct endpoint *endpoint, struct connection *connection, int fd, bool is_replaced);
+enum release_left {
+    RELEASE_NOTHING, /* the endpoint is free */
+    /* A hidden number keeps the socket, and the caller calls background_add_closed(). That number is a duplicate,
+     * or `fd` itself, which then is not closing any more, if the limit of descriptors is reached. */
+    RELEASE_KEPT,
+    RELEASE_SENT, /* the same; only the peer's acknowledgement is missing, and there are numbers enough */
+};
+enum release_left release_last_number(struct endpoint *endpoint, struct connection *connection, int fd,
+                                      bool is_replaced);
 
 /*
  * Ends a closed connection whose peer has not proved its identity (unproved.h). Called locked; unlocked on return.

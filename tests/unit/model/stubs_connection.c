@@ -194,8 +194,9 @@ void background_add(struct endpoint *endpoint)
     if (!model_has_background)
         model_finish_all();
 }
-void background_add_closed(struct endpoint *endpoint, bool may_wait)
+void background_add_closed(struct endpoint *endpoint, bool may_wait, bool is_sent)
 {
+    (void)is_sent;
     (void)may_wait;
     background_add(endpoint);
 }
