@@ -84,7 +84,7 @@ int planes_connected(int fd, const struct sockaddr *address, socklen_t length)
     FIRST(connected, fd, address, length);
 }
 
-int planes_accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer)
+int planes_accepted(int fd, int listener, int flags, const struct sockaddr *peer)
 {
     FIRST(accepted, fd, listener, flags, peer);
 }

@@ -16,7 +16,6 @@
 
 struct policy;
 struct process_observer;
-struct sockaddr_in6;
 
 /*
  * A plane has a number in one of two ways. The first plane of the list takes the number over: the kernel's bytes
@@ -51,9 +50,9 @@ struct plane {
     /*
      * The kernel has accepted `fd` from `listener`. `flags` are the program's. Returns what the program gets: the
      * number, or -1 with errno after the number was closed. FD_FOREIGN: not this plane's. Keeps errno otherwise.
-     * `peer`: the peer's address; AF_UNSPEC: it is not known.
+     * `peer`: the peer's address, in as many bytes as its family has; NULL: it is not known.
      */
-    int (*accepted)(int fd, int listener, int flags, const struct sockaddr_in6 *peer);
+    int (*accepted)(int fd, int listener, int flags, const struct sockaddr *peer);
     /* accept(2) has failed with EMFILE. Whether a number is free now. */
     bool (*make_room)(void);
     /*
@@ -149,7 +148,7 @@ int planes_accept_flags(void);
 /* What struct plane says, of the first plane that returns something else than FD_FOREIGN; else FD_FOREIGN. */
 int planes_connect(int fd, const struct sockaddr *address, socklen_t length);
 int planes_connected(int fd, const struct sockaddr *address, socklen_t length);
-int planes_accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer);
+int planes_accepted(int fd, int listener, int flags, const struct sockaddr *peer);
 bool planes_make_room(void);
 void planes_inherited(int fd);
 void planes_imported(int fd);

@@ -199,7 +199,7 @@ static int connected(int fd, const struct sockaddr *address, socklen_t length)
 }
 
 /* If the socket were only shut down, bytes that have arrived could still be read. */
-static int accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer)
+static int accepted(int fd, int listener, int flags, const struct sockaddr *peer)
 {
     (void)flags;
     (void)peer;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/process.h"
@@ -45,7 +46,7 @@ static int refuse(int fd)
 }
 
 /* `fd` has close-on-exec (struct plane, accept_flags). */
-int sealed_accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer)
+int sealed_accepted(int fd, int listener, int flags, const struct sockaddr *peer)
 {
     if (!pfswrap_seals())
         return FD_FOREIGN;
@@ -78,7 +79,8 @@ int sealed_accepted(int fd, int listener, int flags, const struct sockaddr_in6 *
         return fd_call_result(opened);
     }
     connection->self = self;
-    connection->peer = *peer;
+    if (peer != NULL)
+        memcpy(&connection->peer, peer, self.sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof self);
     handshake_begin(connection, fd);
     endpoint_update(fd, connection);
     endpoint_leave(connection);

@@ -15,7 +15,6 @@
 #include "base/transport.h"
 
 struct epoll_event;
-struct sockaddr_in6;
 
 /* --- operations.c: bytes --- */
 ssize_t sealed_receive(int fd, const struct iovec *vectors, long count, int flags, enum transport_call call);
@@ -26,7 +25,7 @@ bool sealed_refuses_unseen(int fd);
 
 /* --- connect.c, accept.c, adopt.c: new connections --- */
 int sealed_connect(int fd, const struct sockaddr *address, socklen_t length);
-int sealed_accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer);
+int sealed_accepted(int fd, int listener, int flags, const struct sockaddr *peer);
 bool sealed_inherited(int fd);
 bool sealed_imported(int fd);
 void sealed_inherited_all(void);

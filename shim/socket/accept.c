@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/address_check.h"
@@ -16,35 +15,23 @@
 #include "reload/watch.h"
 #include "socket/data_call.h"
 
-/* Where the program gets the peer's address, and how many bytes have room there. */
-struct asked {
-    const struct sockaddr *address;
-    const socklen_t *length;
-    socklen_t room;
-};
-
-static struct asked ask(const struct sockaddr *address, const socklen_t *length)
+/* How many bytes of the peer's address the program has room for. */
+static socklen_t room_for(const struct sockaddr *address, const socklen_t *length)
 {
-    const bool is_asked = address != NULL && !address_is_bad(length);
-    return (struct asked){address, length, is_asked ? *length : 0};
+    return address != NULL && !address_is_bad(length) ? *length : 0;
 }
 
-/* The kernel has just written the peer's address there. AF_UNSPEC: the program did not ask for all of it. */
-static struct sockaddr_in6 peer_of(const struct asked *asked)
+/* The address, which the kernel has just written there; NULL: the program did not ask for all of it. */
+static const struct sockaddr *whole(const struct sockaddr *address, const socklen_t *length, socklen_t room)
 {
-    struct sockaddr_in6 peer = {.sin6_family = AF_UNSPEC};
-    const socklen_t length = asked->room > 0 ? *asked->length : 0;
-    if (length >= sizeof(struct sockaddr_in) && length <= asked->room && length <= sizeof peer)
-        memcpy(&peer, asked->address, length);
-    return peer;
+    return room > 0 && *length <= room && *length <= sizeof(struct sockaddr_in6) ? address : NULL;
 }
 
 /* `fd` has just been accepted from `listener`, with `more` flags than the program's. Returns what accept(2) does.
  */
-static int finish(int fd, int listener, int flags, int more, const struct asked *asked)
+static int finish(int fd, int listener, int flags, int more, const struct sockaddr *peer)
 {
-    const struct sockaddr_in6 peer = peer_of(asked);
-    const int result = planes_accepted(fd, listener, flags, &peer);
+    const int result = planes_accepted(fd, listener, flags, peer);
     if (result == -1)
         return -1;
     /* The table has the program's flag of a number that a plane has taken over, and the kernel's stays set. */
@@ -57,11 +44,11 @@ PFSWRAP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, 
 {
     watch_check();
     const int more = planes_accept_flags();
-    const struct asked asked = ask(address, length);
+    const socklen_t room = room_for(address, length);
     int accepted = real_libc()->accept4(fd, address, length, flags | more);
     while (accepted < 0 && errno == EMFILE && planes_make_room())
         accepted = real_libc()->accept4(fd, address, length, flags | more);
-    return accepted < 0 ? accepted : finish(accepted, fd, flags, more, &asked);
+    return accepted < 0 ? accepted : finish(accepted, fd, flags, more, whole(address, length, room));
 }
 
 PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
@@ -69,7 +56,7 @@ PFSWRAP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
     watch_check();
     if (planes_accept_flags() != 0)
         return accept4(fd, address, length, 0);
-    const struct asked asked = ask(address, length);
+    const socklen_t room = room_for(address, length);
     const int accepted = real_libc()->accept(fd, address, length);
-    return accepted < 0 ? accepted : finish(accepted, fd, 0, 0, &asked);
+    return accepted < 0 ? accepted : finish(accepted, fd, 0, 0, whole(address, length, room));
 }

@@ -46,7 +46,7 @@ static int connected(int fd, const struct sockaddr *address, socklen_t length)
     return 0;
 }
 
-static int accepted(int fd, int listener, int flags, const struct sockaddr_in6 *peer)
+static int accepted(int fd, int listener, int flags, const struct sockaddr *peer)
 {
     (void)listener, (void)flags, (void)peer;
     if (!socket_may_be_tcp(fd) || !plane_add_record(&counting_plane, fd, RECORD))
