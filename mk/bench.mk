@@ -29,7 +29,7 @@ RESUME ?=
 REDRAW ?=
 BENCH_OPTIONS = $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RESUME),--resume) $(if $(REDRAW),--redraw)
 
-BENCH_TARGETS := bench bench-crowd bench-layer bench-log bench-memory bench-seal bench-sockets bench-start bench-tls bench-wire
+BENCH_TARGETS := bench bench-crowd bench-layer bench-log bench-memory bench-padding bench-seal bench-sockets bench-start bench-tls bench-wire
 .PHONY: $(BENCH_TARGETS) bench-programs
 
 # The parts to measure; none means all.
@@ -44,6 +44,8 @@ bench-layer:
 bench-log:
 ## measure the seal channel in memory, beside libsodium alone
 bench-memory:
+## count what padding costs: bytes and instructions
+bench-padding:
 ## measure sealed sockets and the seal channel in memory
 bench-seal: BENCH_WANTED := memory sockets
 ## measure sealed sockets against stunnel, spiped and plain TCP

@@ -19,6 +19,7 @@ from crowd_bench import Crowd  # noqa: E402
 from layer_bench import Layer  # noqa: E402
 from lib.process import BUILD, ROOT, Timeout, find  # noqa: E402
 from log_bench import Log  # noqa: E402
+from padding_bench import Padding  # noqa: E402
 from part import Scale  # noqa: E402
 from seal_bench import Memory  # noqa: E402
 from sockets_bench import Sockets  # noqa: E402
@@ -27,7 +28,7 @@ from tls_bench import Tls  # noqa: E402
 from wire_bench import Wire  # noqa: E402
 
 DOCUMENT, CHARTS = ROOT / "docs" / "BENCHMARKS.md", ROOT / "docs" / "bench"
-PARTS = (Sockets, Crowd, Start, Tls, Wire, Layer, Log, Memory)
+PARTS = (Sockets, Padding, Crowd, Start, Tls, Wire, Layer, Log, Memory)
 HEADER = ["figure", "pfswrap", "compared with", "result", "target", "verdict"]
 
 

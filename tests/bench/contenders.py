@@ -158,6 +158,7 @@ class Pfswrap(Contender):
     """Both ends under `pfswrap run`, each with its policy: IK, a rekey at every chunk, peers by name."""
 
     name, label = "pfswrap", "pfswrap"
+    rule = ""  # further lines of the rule
 
     def __init__(self):
         self.folder = FOLDER / "pfswrap"
@@ -189,7 +190,7 @@ class Pfswrap(Contender):
                     f"[connect bench]\naddress = 127.0.0.1:{port}\nseal = require\npeer = server\n")
             other = "server" if side == "client" else "client"
             self.write(path.name, (f"[policy]\nmode = enforce\nlog = {self.folder}/{side}.jsonl\n[seal]\nidentity = "
-                                   f"{self.folder}/{side}.key\npeers = {self.folder}/{other}.peers\n{rule}").encode())
+                                   f"{self.folder}/{side}.key\npeers = {self.folder}/{other}.peers\n{rule}{self.rule}").encode())
         return path
 
     def server_argv(self, argv, port):

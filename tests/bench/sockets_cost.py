@@ -80,9 +80,9 @@ def read_strace(out):
 TOOLS = {"callgrind": (under_callgrind, read_callgrind), "strace": (under_strace, read_strace)}
 
 
-def counted_once(load, contender, tool, number):
-    """{side: {name: count}} of a run with that many units, both sides under the tool."""
-    under, read = TOOLS[tool]
+def counted_once(load, contender, tool, number, hooks=None):
+    """{side: {name: count}} of a run with that many units, both sides under the tool (`hooks`: of one that TOOLS has not)."""
+    under, read = hooks or TOOLS[tool]
     out = {side: FOLDER / f"{tool}-{contender.name}-{side}" for side in ("client", "server")}
     with Chain(contender, load.server, watch=under(out["server"])) as chain:
         chain.run_client(*load.client(number), timeout=120, watch=under(out["client"]))

@@ -29,7 +29,7 @@ NAMES = [kind.name for kind in ALL]
 CHARTS = [name for part in PARTS for name in part.charts]
 HEADINGS = ("| how many times better than", "| MB/s by size of writes", "| MB/s by connections", "| new connections",
             "| CPU seconds for a GB", "| round trip of 64 bytes, us", "| a call on an unsealed descriptor",
-            "| MB beyond the bare programs", "| limits", "| an established client waits", "| close() of a stranger",
+            "| MB beyond the bare programs", "| write of", "| limits", "| an established client waits", "| close() of a stranger",
             "| /bin/true", "| nginx ", "| CPU of nginx", "| one byte over memory", "| nginx, TLS 1.3, P-256", "| nginx to curl, MB/s",
             "| for each handshake", "chunks of 16384 bytes", "| figure ")
 TARGETS = ("bulk, 16 KiB writes", "round trip of 64 B, epoll", "round trip of 64 B, blocking", "new connections/s",
