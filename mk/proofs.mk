@@ -5,6 +5,6 @@
 PROOF ?=
 
 .PHONY: proofs
-## prove properties of the handshakes with ProVerif (PROVERIF=PATH), and compare them with docs/PROOFS.md (an hour)
+## prove properties of the handshakes with ProVerif (PROVERIF=PATH), and compare them with docs/PROOFS.md (ten minutes)
 proofs:
 	@python3 -B tests/proofs/run $(foreach word,$(PROOF),'$(word)')

@@ -1,7 +1,7 @@
 """The models of the handshakes (tests/proofs/): each pattern of WIRE.md has them, and docs/PROOFS.md has each of them.
 
 The proofs themselves take long and need ProVerif, which Debian does not package: `make proofs`. Where it is installed, this
-runs the two shortest.
+runs the shortest.
 """
 
 import importlib.machinery
@@ -46,7 +46,7 @@ def main():
         result = run([sys.executable, "-B", PROOFS], env={**os.environ, "PROVERIF": "/nonexistent/proverif"})
         equal(result.status, 2, "status")
         check(result.text.startswith("proofs: no /nonexistent/proverif, expected ProVerif"), result.text)
-    with tap.case("ProVerif proves IK and NK"):
+    with tap.case("ProVerif proves the shortest model, the re-handshake of NK"):
         prover = os.environ.get("PROVERIF", "proverif")
         if shutil.which(prover) is None:
             raise Skip(f"no {prover}: Debian does not package ProVerif")
