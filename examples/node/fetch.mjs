@@ -1,25 +1,24 @@
 /*
- * Fetches a page through the inner layer.
+ * Fetches a page through the inner layer, with the package of clients/node (run `npm ci` there first).
  *
- *     node fetch.mjs URL CA-FILE SERVER-PUBLIC-KEY [SECRET-KEY-FILE [SERVICE]]
+ *     node fetch.mjs URL CA-FILE SERVER-PUBLIC-KEY[,NEXT-PUBLIC-KEY] [SECRET-KEY-FILE|- [SERVICE]]
  *
  * Keys are base64, as pfswrap genkey and pubkey print them. The page goes to stdout, and `STATUS BYTES` to stderr.
  */
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
-import { connect } from './sealed.mjs';
+import { SecretKey, connect } from '../../clients/node/index.mjs';
 
-const [url, authority, server, secret, service] = process.argv.slice(2);
-const key = (text) => Uint8Array.from(Buffer.from(text.split('\n')[0].trim(), 'base64'));
+const [url, authority, keys, secret = '-', service] = process.argv.slice(2);
 const { hostname, port, pathname } = new URL(url);
 
 const fail = (error) => {
-  process.stderr.write(`${error.message}\n`);
+  process.stderr.write(`${error.message}\n${error.advice ? `what to do: ${error.advice}\n` : ''}`);
   process.exit(1);
 };
 const connection = await connect(
-  { host: hostname, port: Number(port || 443), servername: hostname, ca: readFileSync(authority) },
-  { server: key(server), secret: secret ? key(readFileSync(secret, 'utf8')) : undefined, service },
+  { host: hostname, port: Number(port || 443), tls: { ca: readFileSync(authority), ALPNProtocols: ['http/1.1'] } },
+  { server: keys.split(','), identity: secret === '-' ? undefined : SecretKey.read(secret), service },
 ).catch(fail);
 const request = http.request({ createConnection: () => connection, host: hostname, path: pathname, headers: { connection: 'close' } });
 request.on('response', (response) => {

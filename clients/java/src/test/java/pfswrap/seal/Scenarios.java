@@ -78,8 +78,6 @@ final class Scenarios {
                 return receive(connect());
             case "get":
                 return get(connect());
-            case "cut":
-                return cut(connect());
             case "timeout":
                 return timeout(connect());
             case "reconnect":
@@ -280,18 +278,6 @@ final class Scenarios {
             body = text.indexOf("\r\n\r\n") + 4;
             return state(closing) + " status=" + text.substring(9, 12) + " bytes=" + (answer.length - body) + " sha256="
                     + hex(MessageDigest.getInstance("SHA-256").digest(Arrays.copyOfRange(answer, body, answer.length)));
-        }
-    }
-
-    /** The network ends while this side waits. */
-    private String cut(SealedSocket socket) throws IOException {
-        try (SealedSocket closing = socket) {
-            closing.getOutputStream().write(1);
-            if (closing.getInputStream().read() != 1) {
-                throw new IllegalStateException("something else came back");
-            }
-            closing.shutdownInput();
-            return "read=" + closing.getInputStream().read();
         }
     }
 
