@@ -5,6 +5,7 @@ import java.util.Arrays;
 import pfswrap.seal.PublicKey;
 import pfswrap.seal.SealConnector;
 import pfswrap.seal.SealException;
+import pfswrap.seal.SealKeyException;
 import pfswrap.seal.SealSettings;
 import pfswrap.seal.SealedSocket;
 import pfswrap.seal.SecretKey;
@@ -18,7 +19,28 @@ public final class Get {
     private Get() {
     }
 
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) {
+        if (arguments.length < 4) {
+            System.err.println("usage: java Get HOST PORT KEY-FILE|- PINNED-KEY [NEXT-PINNED-KEY]");
+            System.exit(2);
+        }
+        try {
+            get(arguments);
+        } catch (SealException exception) {
+            fail(exception.getMessage() + "\nwhat to do: " + exception.advice());
+        } catch (IOException exception) { /* the network, or a file */
+            fail(exception + "\nwhat to do: " + SealException.Advice.TRY_LATER);
+        } catch (SealKeyException exception) {
+            fail(exception.getMessage());
+        }
+    }
+
+    private static void fail(String text) {
+        System.err.println(text);
+        System.exit(1);
+    }
+
+    private static void get(String[] arguments) throws IOException {
         final PublicKey[] pins = Arrays.stream(arguments).skip(3).map(PublicKey::of).toArray(PublicKey[]::new);
         final SealSettings.Builder settings = SealSettings.builder()
                 .pinServer(pins[0], Arrays.copyOfRange(pins, 1, pins.length));
@@ -34,9 +56,6 @@ public final class Get {
             socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
             socket.getInputStream().transferTo(System.out); /* its end is authenticated */
             System.err.println("the server's key: " + connector.workingPin());
-        } catch (SealException exception) {
-            System.err.println(exception.getMessage() + "\nwhat to do: " + exception.advice());
-            System.exit(1);
         }
     }
 }

@@ -200,10 +200,10 @@ export class Tunnel {
 
   #ended() {
     if (this.isOpen || !this.#exchange.initiator) return new SealTruncated();
-    return this.#exchange.pattern.named
-      ? new SealRefused('the server ended the connection during the handshake: it may not have the key that is pinned here, or not admit'
-        + " this client's key", 'update-or-enrol')
-      : new SealRefused('the server ended the connection during the handshake: it may not have the key that is pinned here', 'update-app');
+    const { named } = this.#exchange.pattern;
+    return new SealRefused('the server ended the connection during the handshake: it may have no seal at this port, '
+      + (named ? "not have the key that is pinned here, or not admit this client's key" : 'or not have the key that is pinned here'),
+    named ? 'update-or-enrol' : 'update-app');
   }
 
   #checkLimits() {
@@ -255,7 +255,9 @@ export class Tunnel {
     const { pattern } = this.#exchange;
     const [high, low] = this.#in.peek(2);
     const length = high << 8 | low;
-    refuseIf(length < pattern.messageMin || length > pattern.messageMax, 'E_MESSAGE_LENGTH');
+    if (length < pattern.messageMin || length > pattern.messageMax) {
+      throw new SealError('E_MESSAGE_LENGTH', "an answer that is not the seal's: another server, or a port without it");
+    }
     if (this.#in.length < 2 + length + HEADER) return false;
     this.#in.take(2);
     const keys = this.#exchange.readAnswer(this.#in.take(length));

@@ -49,7 +49,7 @@ def page(client, server, port, key, *secret):
 
 def example_server(tap, client):
     """The server for developers of apps, examples/test-server."""
-    folder, port = temporary_directory() / "server", free_port(following=1)
+    folder, port = temporary_directory() / "server", free_port(following=2)
     argv = [ROOT / "examples/test-server", folder, "127.0.0.1", port]
     for start in ("first", "second"):
         with Process(argv) as server:
@@ -68,11 +68,13 @@ def example_server(tap, client):
                 equal((result.status, result.out), (0, b"The seal works.\n"), f"{result!r}")
                 log = [json.loads(line) for line in (folder / "audit.log").read_text().splitlines()]
                 contains([line.get("peer_name") for line in log if line["event"] == "opened"], "app", "the log")
-            with tap.case(f"examples/test-server, {start} start: the next port has the seal without TLS"):
+            with tap.case(f"examples/test-server, {start} start: the next ports have the seal without TLS, the last for its key only"):
                 (folder / "pins").write_text("".join(f"server {pin}\n" for pin in pins))
-                result = run([LAUNCHER, "seal", "connect", "--identity", folder / "app.key", "--peers", folder / "pins", "--peer",
-                              "server", f"127.0.0.1:{port + 1}"], data=b"GET / HTTP/1.0\r\n\r\n")
-                check(result.out.endswith(b"\r\n\r\nThe seal works.\n"), f"{result!r}")
+                for more, own, good in ((1, ["--identity", folder / "app.key"], True), (1, [], True),
+                                        (2, ["--identity", folder / "app.key"], True), (2, [], False)):
+                    result = run([LAUNCHER, "seal", "connect", *own, "--peers", folder / "pins", "--peer", "server",
+                                  f"127.0.0.1:{port + more}"], data=b"GET / HTTP/1.0\r\n\r\n")
+                    equal(result.out.endswith(b"\r\n\r\nThe seal works.\n"), good, f"{result!r}")
     with tap.case("examples/test-server says what it expects"):
         result = run([ROOT / "examples/test-server"])
         equal((result.status, result.out), (1, b""), f"{result!r}")

@@ -80,10 +80,10 @@ final class Channel {
             return new SealException.Truncated();
         }
         return exchange.pattern.named
-                ? new SealException.Refused("the server ended the connection during the handshake: it may not have the key that is"
-                        + " pinned here, or not admit this client's key", SealException.Advice.UPDATE_OR_ENROL)
-                : new SealException.Refused("the server ended the connection during the handshake: it may not have the key that is"
-                        + " pinned here", SealException.Advice.UPDATE_APP);
+                ? new SealException.Refused("the server ended the connection during the handshake: it may have no seal at this"
+                        + " port, not have the key that is pinned here, or not admit this client's key", SealException.Advice.UPDATE_OR_ENROL)
+                : new SealException.Refused("the server ended the connection during the handshake: it may have no seal at this"
+                        + " port, or not have the key that is pinned here", SealException.Advice.UPDATE_APP);
     }
 
     void checkLimits() throws SealException {
@@ -187,8 +187,10 @@ final class Channel {
             return false;
         }
         length = in.u16(0);
-        Exchange.refuseIf(length < exchange.pattern.messageMin() || length > exchange.pattern.messageMax(),
-                SealError.E_MESSAGE_LENGTH);
+        if (length < exchange.pattern.messageMin() || length > exchange.pattern.messageMax()) {
+            throw new SealException(SealError.E_MESSAGE_LENGTH, "an answer that is not the seal's: another server, or a port"
+                    + " without it", SealException.Advice.REPORT);
+        }
         if (available < 2 + length + SecretStream.HEADER) {
             return false;
         }
