@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "base/filter.h"
 #include "base/memory.h"
 #include "base/page.h"
@@ -132,9 +133,11 @@ uint32_t snapshot_publish(const struct policy *policy, const struct keys *keys)
     snapshot->generation = generation;
     publish_policy(policy, keys, snapshot->numbers);
     atomic_store(&snapshot->lasting, 0);
+    atomic_store(&snapshot->replaced_ms, 0);
     atomic_store(&snapshot->references, 1);
     atomic_store(&snapshot_newest, snapshot);
     atomic_store(&snapshot_policy, policy);
+    atomic_store(&before->replaced_ms, clock_ms());
     snapshot_release(before);
     return generation;
 }

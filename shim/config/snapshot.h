@@ -23,11 +23,12 @@
 enum { SNAPSHOT_POLICIES_MAX = 256 };
 
 struct snapshot {
-    _Atomic uint32_t references; /* 0: free */
-    _Atomic uint32_t lasting;    /* how many of them a fork copies with the rest of the memory (snapshot_hold()) */
-    uint32_t counted;            /* in a child of a fork: references that were found */
-    int32_t index;               /* in its pool */
-    uint32_t generation;         /* 1: the state of the start */
+    _Atomic uint32_t references;  /* 0: free */
+    _Atomic uint32_t lasting;     /* how many of them a fork copies with the rest of the memory (snapshot_hold()) */
+    uint32_t counted;             /* in a child of a fork: references that were found */
+    int32_t index;                /* in its pool */
+    uint32_t generation;          /* 1: the state of the start */
+    _Atomic uint64_t replaced_ms; /* clock_ms() at which a newer one was in force; 0: it is the newest */
     const struct policy *policy;
     const struct keys *keys;           /* NULL if no rule sealed at the start */
     uint8_t numbers[POLICY_RULES_MAX]; /* of the rules in the counters (config/publish.h) */

@@ -54,6 +54,7 @@ static uint32_t seen_request;   /* the request that this process's state answers
 /* The thread's own. */
 LARGE static struct reloading reloading;
 LARGE static struct file_identities looked_at;
+LARGE static struct file_identities inherited; /* in a child of a fork: what its state was read from */
 
 static void read_again(uint32_t request, bool is_asked)
 {
@@ -132,9 +133,21 @@ static uint32_t next_look_ms(void)
     return least == UINT32_MAX ? 0 : (uint32_t)least;
 }
 
+/* Whether this child of a fork has its parent's state, and the files have not changed since it was read. */
+static bool is_inherited_state(void)
+{
+    if (inherited.files[0].inode == 0)
+        return false;
+    files_look(pfswrap_policy(), &looked_at);
+    if (!files_are_equal(&looked_at, &inherited))
+        return false;
+    reloading.files = inherited;
+    return true;
+}
+
 static void first_look(uint32_t request)
 {
-    if (mode == POLICY_RELOAD_AUTO || request != seen_request)
+    if (request != seen_request || (mode == POLICY_RELOAD_AUTO && !is_inherited_state()))
         read_again(request, request != seen_request);
     if (atomic_load(&snapshot_newest)->generation > 1) /* in a child of a fork, its parent's look does not count */
         plan_removal();
@@ -247,7 +260,7 @@ static void await_first_look(void)
         (void)raw_syscall(SYS_futex, &looked, FUTEX_WAIT, 0, &timeout, NULL, 0);
 }
 
-void watch_begin(void)
+void watch_begin(bool waits)
 {
     const int saved = errno;
     if (process_is_vfork_child() || !atomic_exchange(&watch_is_due, false))
@@ -268,7 +281,7 @@ void watch_begin(void)
     } else {
         const bool is_made = start_thread();
         show_state(is_made);
-        if (is_made)
+        if (is_made && waits)
             await_first_look();
     }
     errno = saved;
@@ -336,8 +349,9 @@ static void after_fork_in_child(enum process_fork kind)
     atomic_store(&state, IDLE);
     atomic_store(&held, 0);
     atomic_store(&is_paused, false);
+    inherited = reloading.files; /* whole, since forks wait while it is written */
     memset(&reloading.files, 0, sizeof reloading.files);
-    memset(&removal, 0, sizeof removal);
+    /* `removal` stays: what was due in the parent is due here at the same time. */
     atomic_store(&watch_is_due, may_begin);
 }
 

@@ -1,8 +1,8 @@
 /*
  * The thread that reads a process's policy again: when `pfswrap reload` asks for it, and with `reload = auto`
- * within a second of a change. It begins with the first connection that the process makes, and in each child of a
- * fork with that child's first one. So programs that make none have no thread, and children that only execute
- * another program have none. All signals are blocked in it.
+ * within a second of a change. It begins with the first connection that the process makes or uses, and in each
+ * child of a fork with that child's first one. So programs that have none have no thread, and children that only
+ * execute another program have none. All signals are blocked in it.
  */
 #ifndef PFSWRAP_RELOAD_WATCH_H
 #define PFSWRAP_RELOAD_WATCH_H
@@ -23,11 +23,21 @@ void watch_start(const struct policy *policy);
  * or there is to be none.
  */
 extern atomic_bool watch_is_due;
-void watch_begin(void);
+void watch_begin(bool waits);
 static inline void watch_check(void)
 {
     if (__builtin_expect(atomic_load_explicit(&watch_is_due, memory_order_relaxed), false))
-        watch_begin();
+        watch_begin(true);
+}
+
+/*
+ * The same for a call that moves bytes on a sealed connection, which the process may have inherited: if the peer is
+ * removed, the connection must end here, too. The call does not wait, since the connection has its keys.
+ */
+static inline void watch_check_inherited(void)
+{
+    if (__builtin_expect(atomic_load_explicit(&watch_is_due, memory_order_relaxed), false))
+        watch_begin(false);
 }
 
 /*

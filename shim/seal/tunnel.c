@@ -192,6 +192,12 @@ struct pfswrap_tunnel_counts pfswrap_tunnel_count(const struct pfswrap_tunnel *t
     return tunnel != NULL ? tunnel->counts : (struct pfswrap_tunnel_counts){0};
 }
 
+int tunnel_check_peer(struct pfswrap_tunnel *tunnel, const struct pfswrap_seal_config *config)
+{
+    tunnel_tick(tunnel);
+    return exchange_check_peer(channel_of(&tunnel->channel), config);
+}
+
 uint64_t tunnel_keyed_at(const struct pfswrap_tunnel *tunnel)
 {
     return channel_of_const(&tunnel->channel)->keyed_at;

@@ -15,6 +15,12 @@ uint64_t tunnel_keyed_at(const struct pfswrap_tunnel *tunnel);
 uint32_t tunnel_rehandshakes(const struct pfswrap_tunnel *tunnel);
 
 /*
+ * Whether this configuration admits the peer. Returns 0, or the error: PFSWRAP_SEAL_E_PEER_UNKNOWN, _EXPIRED or
+ * _REFUSED; or another one, which says nothing about the peer. The keys in use stay.
+ */
+int tunnel_check_peer(struct pfswrap_tunnel *tunnel, const struct pfswrap_seal_config *config);
+
+/*
  * After the end of the stream, the transport has one more byte: FINAL's trailing byte may come by itself. Returns 0
  * if it is that, else the error.
  */

@@ -11,6 +11,7 @@
 #include "base/libc.h"
 #include "base/trace.h"
 #include "fd/plane.h"
+#include "reload/watch.h"
 
 /* Marks the second function. */
 #define KNOWN_CALL static __attribute__((noinline))
@@ -41,6 +42,7 @@
     do {                                                                                                           \
         const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
         if (operations_ != NULL && operations_->receive != NULL) {                                                 \
+            watch_check_inherited();                                                                               \
             const ssize_t count_ = operations_->receive(fd, vectors, count, flags, call);                          \
             TRACE_CALL(CALL_TEXT(real_call), fd, count_);                                                          \
             if (count_ != FD_FOREIGN)                                                                              \
@@ -58,6 +60,7 @@
     do {                                                                                                           \
         const struct fd_operations *operations_ = fd_operations_of(fd);                                            \
         if (operations_ != NULL && operations_->send != NULL) {                                                    \
+            watch_check_inherited();                                                                               \
             const ssize_t count_ = operations_->send(fd, vectors, count, flags, call);                             \
             TRACE_CALL(CALL_TEXT(real_call), fd, count_);                                                          \
             if (count_ != FD_FOREIGN)                                                                              \

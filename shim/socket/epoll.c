@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "fd/events.h"
 #include "fd/plane.h"
+#include "reload/watch.h"
 #include "socket/timeout.h"
 #include "socket/wait_loop.h"
 
@@ -110,6 +111,7 @@ static int wait_on(struct request *request, uint64_t allowed, int count)
             if (count_ <= 0 || !events_are_filtered())                                                             \
                 return count_;                                                                                     \
         }                                                                                                          \
+        watch_check_inherited();                                                                                   \
         return wait_on((request), (allowed), count_);                                                              \
     } while (0)
 

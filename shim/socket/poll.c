@@ -15,6 +15,7 @@
 #include "base/libc.h"
 #include "fd/table.h"
 #include "fd/events.h"
+#include "reload/watch.h"
 #include "socket/timeout.h"
 #include "socket/wait_loop.h"
 #include "socket/scratch.h"
@@ -120,6 +121,7 @@ static __attribute__((noinline)) int poll_checked(struct pollfd *fds, nfds_t cou
 {
     struct request request = {.fds = fds, .count = count, .allowed = allowed, .masks = masks, .mask = mask};
     struct pollfd few[COPY_FEW];
+    watch_check_inherited();
     return count <= COPY_FEW ? poll_with(&request, few) : poll_many(&request);
 }
 

@@ -16,6 +16,7 @@
 #include "base/libc.h"
 #include "base/raw_syscall.h"
 #include "fd/events.h"
+#include "reload/watch.h"
 #include "socket/timeout.h"
 #include "socket/wait_loop.h"
 #include "socket/scratch.h"
@@ -221,6 +222,7 @@ PFSWRAP_EXPORT int select(int count, fd_set *readable, fd_set *writable, fd_set 
     struct request request = request_of(count, readable, writable, exceptional);
     if (!events_are_filtered() || !is_valid(timeout) || !needs_checks(&request))
         return real_libc()->select(count, readable, writable, exceptional, timeout);
+    watch_check_inherited();
     request.allowed = allowed_by(timeout);
     const struct deadline deadline = deadline_after(request.allowed);
     const int result = select_checked(&request, &deadline);
@@ -242,6 +244,7 @@ PFSWRAP_EXPORT int pselect(int count, fd_set *readable, fd_set *writable, fd_set
     struct request request = request_of(count, readable, writable, exceptional);
     if (!events_are_filtered() || !timeout_is_valid(timeout) || !needs_checks(&request))
         return real_libc()->pselect(count, readable, writable, exceptional, timeout, mask);
+    watch_check_inherited();
     request.allowed = timeout_from(timeout);
     request.masks = true;
     request.mask = mask;

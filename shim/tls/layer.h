@@ -36,6 +36,7 @@ struct layer {
     bool flush_due;                   /* a buffering BIO still holds handshake messages */
     bool final_read;                  /* the peer's FINAL has been read */
     bool end_reported;                /* the last call of the program returned the end of the stream */
+    uint32_t checked;                 /* the generation of the state in which its peer was last looked for */
     bool end_shown;                   /* the socket is shut down for reading (layer_show_end()) */
     const char *end, *reason; /* for the `closed` event, if it is not the tunnel's own error; NULL: nothing */
     const void *write_buffer; /* the buffer of a program's write that is incomplete */
@@ -150,6 +151,13 @@ void layer_alpn_begin_context(struct libssl *lib, SSL_CTX *context);
 /* Adds the protocol to what a client offers, and removes it. Returns false if there is no memory. */
 bool layer_alpn_offer(struct libssl *lib, SSL *ssl, struct tls_connection *connection);
 void layer_alpn_withdraw(struct libssl *lib, SSL *ssl, const struct tls_connection *connection);
+
+/*
+ * layer_removal.c. Before and after a call that moves data: if a reload has removed the peer, or with on-removal =
+ * now the rule, the connection ends, at the latest `revocation-delay` after it. Returns 0, or -1 with an error in
+ * libssl's queue.
+ */
+int layer_check_removal(struct layer *layer);
 
 /*
  * layer_count.c. The handshake is complete; an open connection may have moved bytes; it ends. Counts for those who

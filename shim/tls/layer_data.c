@@ -54,11 +54,15 @@ static int read_by(struct layer *layer, tunnel_read_call *call, void *buffer, si
         return layer->lib->SSL_peek(layer->ssl, buffer, 0);
     if (layer->final_read)
         return layer_end(layer);
+    if (layer_check_removal(layer) != 0)
+        return -1;
     if (!layer_enter(layer))
         return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
     layer->read_at = time(NULL);
     int result = call(layer->tunnel, buffer, size);
     layer_leave(layer);
+    if (result > 0 && layer_check_removal(layer) != 0) /* it may have waited for long */
+        return -1;
     if (result > 0) {
         layer_show_end(layer);
         return result;
@@ -109,6 +113,8 @@ static void look_for_renewal(struct layer *layer)
 
 static int write_step(struct layer *layer, const void *data, size_t length)
 {
+    if (layer_check_removal(layer) != 0)
+        return -1;
     if (!layer_enter(layer))
         return layer_fail(layer, PFSWRAP_SEAL_E_POISONED);
     layer->writing = true;

@@ -230,7 +230,7 @@ int main(int argc, char **argv)
         return status;
     if (options.command == SEAL_PROBE)
         return probe(&options);
-    if (keys_load(&options.policy, &error) != 0) {
+    if (keys_load(&options.policy, &error) != 0 || keys_keep_serial(keys_first(), &error) != 0) {
         message("seal: %s", error.text);
         return 1;
     }

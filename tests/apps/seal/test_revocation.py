@@ -1,8 +1,15 @@
-"""`revocation-delay`: the open connections of a peer that a reload has removed end, also when they carry no data."""
+"""`revocation-delay`: the open connections of a peer that a reload has removed end, also when they carry no data, and those that
+a child of a fork serves."""
 
-from lib.process import wait_until
-from lib.reload import Service, applied
-from lib.tap import Tap, equal
+import subprocess
+import time
+
+from lib import certs
+from lib.layer import Ends
+from lib.process import Process, free_port, run, wait_until
+from lib.reload import Service, applied, reloads
+from lib.tap import Tap, check, equal
+from lib.wrap import LAUNCHER
 
 REASON = "the client's key is not among the peers"
 tap = Tap()
@@ -48,6 +55,66 @@ def check_busy():
         wait_until(lambda: first.ask("echo") == "echo 0", "the end of both connections")
 
 
-for each in (check_idle, check_busy):
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return file.read().split()
+
+
+def check_forked():
+    with tap.case("a child of a fork that only serves the connection which its parent has accepted reloads, and ends it"):
+        service, first, second = service_of_two("fork", revocation_delay="1s")
+        equal(len(children(service.server.pid)), 4, "children, one for each connection")
+        service.keep_peers("server", "second")
+        done = service.reload(service.server.pid, *children(service.server.pid))
+        equal((done.status, done.text.count(": reloaded")), (0, 5), f"the reload: {done!r}")
+        wait_until(lambda: len(revoked(service)) == 2, lambda: f"two ends; the log says {service.server_wrap.tail()}")
+        equal((first.ask("echo"), second.ask("echo")), ("echo 0", "echo 2"), "who goes on")
+        wait_until(lambda: len(children(service.server.pid)) == 2, "the end of two children")
+
+    with tap.case("with reload = auto, such children end them by themselves, also those that were made after the change"):
+        service, first, second = service_of_two("fork", reload="auto", revocation_delay="2s")
+        service.keep_peers("server", "second")
+        wait_until(lambda: len(revoked(service)) == 2, lambda: f"two ends; the log says {service.server_wrap.tail()}")
+        equal((first.ask("echo"), second.ask("echo")), ("echo 0", "echo 2"), "who goes on")
+        # The children may have read the file before the server itself.
+        wait_until(lambda: first.ask("try").startswith("failed"), "the refusal of a new connection of the removed peer")
+
+
+def check_layer():
+    with tap.case("layer = tls: the connection of a removed peer ends with its next data after revocation-delay, others go on"):
+        ends, port, pair = Ends(clients="any"), free_port(), certs.server("p256")
+        text = reloads(ends.server).replace("clients = any\n", "").replace("[seal]\n", "[seal]\nrevocation-delay = 1s\n")
+        mine = ends.keys.folder / "peers.server"
+        mine.touch(0o600)
+        mine.write_text(ends.keys.peers.read_text())
+        ends.server.policy.write_text(text.replace(f"peers = {ends.keys.peers}\n", f"peers = {mine}\n"))
+        server = Process(ends.server.argv(["openssl", "s_server", "-accept", str(port), "-cert", pair.cert, "-key", pair.key,
+                                           "-rev", "-quiet"]))
+        server.wait_for_port(port)
+        held = Process(ends.client.argv(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet"]), stdin=subprocess.PIPE)
+
+        def say(word):
+            held.popen.stdin.write(f"{word}\n".encode())
+            held.popen.stdin.flush()
+
+        def says(word):
+            say(word)
+            wait_until(lambda: word[::-1] in held.text(), lambda: f"{word[::-1]}; it printed {held.text()[-500:]}")
+
+        says("first")
+        mine.write_text(mine.read_text() + f"spare {ends.keys.make('spare', listed=False)}\n")
+        applied(run([LAUNCHER, "reload", server.pid]))
+        says("second")
+        mine.write_text("".join(line for line in mine.read_text().splitlines(True) if not line.startswith("client ")))
+        applied(run([LAUNCHER, "reload", server.pid]))
+        time.sleep(1.2)  # what is tested is the time after which data is refused
+        say("third")
+        closed = ends.server.wait_event("closed")
+        equal((closed["end"], closed["reason"]), ("error", REASON), f"the end: {closed}")
+        check("driht" not in held.text(), "the removed peer's data was answered")
+        held.stop()
+
+
+for each in (check_idle, check_busy, check_forked, check_layer):
     each()
 tap.finish()

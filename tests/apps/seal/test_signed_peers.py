@@ -196,6 +196,22 @@ def check_state():
         fleet.signer.sign(fleet.peers, "--serial", "10")
         does_not_start(fleet.start(peers_state=state), "serial 10 was that of another content")
 
+    with tap.case("pfswrap seal with a policy keeps the serial number, too, and refuses an older file"):
+        fleet = Fleet("server", "other")
+        state, old = fleet.folder / "state", (fleet.peers.read_text(), fleet.signature.read_text())
+        wrap = SealWrap(fleet, identity="server", connect=["127.0.0.1:1"], peer="other", peers_signer=fleet.signer.public, peers_state=state)
+        fleet.signer.sign(fleet.peers, "--serial", "10")
+
+        def dial():
+            return run([LAUNCHER, "seal", "connect", "--policy", wrap.policy, "127.0.0.1:1"])
+
+        check(dial().status != 0, "nobody listens there")
+        check(" serial=10 " in state.read_text(), f"the state: {state.read_text()!r}")
+        fleet.peers.write_text(old[0])
+        fleet.signature.write_text(old[1])
+        refused = dial()
+        check(refused.status == 1 and f"serial 1 is older than 10 in {state}" in refused.text, f"{refused!r}")
+
     with tap.case("a state file that cannot be used does not start a program"):
         fleet = Fleet("server")
         state = fleet.folder / "state"

@@ -67,8 +67,9 @@ bool keys_in_use(void)
     return true;
 }
 atomic_bool watch_is_due;
-void watch_begin(void)
+void watch_begin(bool waits)
 {
+    (void)waits;
 }
 static struct snapshot snapshot = {.policy = &model_policy};
 struct snapshot *snapshot_acquire_for(const struct policy_rule *rule)
