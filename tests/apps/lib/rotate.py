@@ -9,8 +9,9 @@ from lib.wrap import LAUNCHER
 class Site:
     """The files of a machine: a policy, an identity, a psk and a peers file."""
 
-    def __init__(self, extra=""):
-        self.folder = temporary_directory()
+    def __init__(self, extra="", folder=None):
+        self.folder = folder or temporary_directory()
+        self.folder.mkdir(exist_ok=True)
         self.policy, self.peers = self.folder / "redis.conf", self.folder / "peers"
         self.key, self.psk = self.folder / "redis.key", self.folder / "site.psk"
         self.write(self.key, command("genkey"))

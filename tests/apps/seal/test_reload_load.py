@@ -8,6 +8,7 @@ import os
 import pathlib
 import time
 
+from lib.process import wait_until
 from lib.reload import Service
 from lib.tap import Tap, check, equal
 
@@ -25,6 +26,10 @@ def resident(pid):
     """KiB of memory that the process has (proc(5), VmRSS)."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")))
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def storm(service, client):
@@ -50,12 +55,13 @@ with tap.case(f"{CONNECTIONS} connections live through ten reloads a second, and
     held = server.client()
     equal(held.ask(f"open {CONNECTIONS}"), f"open {CONNECTIONS}", "connections")
     equal(server.reload().status, 0, "the first reload")
-    before, kib = mappings(server.server.pid), resident(server.server.pid)
+    before, kib, numbers = mappings(server.server.pid), resident(server.server.pid), descriptors(server.server.pid)
     reloads = storm(server, held)
     equal(held.ask("echo"), f"echo {CONNECTIONS}", "connections that live in the end")
     after, kib_after = mappings(server.server.pid), resident(server.server.pid)
     check(after - before < 60, f"mappings: {before} before, {after} after {reloads} reloads")
     check(kib_after - kib < 4096, f"KiB in memory: {kib} before, {kib_after} after {reloads} reloads")
+    wait_until(lambda: descriptors(server.server.pid) == numbers, lambda: f"{numbers} descriptors, not {descriptors(server.server.pid)}")
     check(reloads >= SECONDS, f"at least one reload a second expected: {reloads}")
     generation = server.server_wrap.events("reload", result="applied")[-1]["generation"]
     equal(generation, reloads + 1, "the generation, with one state for each reload")
