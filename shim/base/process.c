@@ -58,12 +58,14 @@ static uint32_t find_space(uint32_t known)
     return random | 1;
 }
 
-/* Only sealed connections need it, and the first process that does finds it. */
-static uint32_t space(void)
+/* Only sealed connections need it, and the first process that does finds it. `keeps`: it is this one's memory. */
+static uint32_t space(bool keeps)
 {
     uint32_t known = atomic_load_explicit(&own_space, memory_order_relaxed);
     if (known == 0) {
         const uint32_t found = find_space(0);
+        if (!keeps)
+            return found;
         if (atomic_compare_exchange_strong(&own_space, &known, found))
             return found;
     }
@@ -183,15 +185,29 @@ static uint32_t next_unnamed(void)
     return FIRST | (atomic_fetch_add(&count, 1) & (FIRST - 1));
 }
 
+/*
+ * A child of vfork() that asks before its parent's thread has ever asked keeps nothing: the variables are that
+ * thread's. It would lock with the id of a process that is gone, and other threads would take its locks from it.
+ */
+static __attribute__((noinline)) struct process_thread ask_thread(unsigned now)
+{
+    const pid_t pid = process_sandboxed || own_pid == 0 ? own_pid : running();
+    const bool keeps = pid <= 0 || pid == own_pid; /* a filter may refuse to tell */
+    const struct process_thread asked = {
+        .id = filter_allows(SYS_gettid) ? (uint32_t)raw_syscall(SYS_gettid) : next_unnamed(),
+        .space = space(keeps),
+    };
+    if (keeps) {
+        self = asked;
+        self_generation = now;
+    }
+    return asked;
+}
+
 struct process_thread process_thread(void)
 {
     const unsigned now = __atomic_load_n(process_generation, __ATOMIC_RELAXED);
-    if (__builtin_expect(self_generation != now || now == 0, false)) {
-        self.id = filter_allows(SYS_gettid) ? (uint32_t)raw_syscall(SYS_gettid) : next_unnamed();
-        self.space = space();
-        self_generation = now;
-    }
-    return self;
+    return __builtin_expect(self_generation != now || now == 0, false) ? ask_thread(now) : self;
 }
 
 unsigned long process_threads(void)

@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "base/raw_syscall.h"
 
@@ -160,6 +162,44 @@ START_TEST(a_child_of_vfork_is_recognised_and_leaves_its_parent_as_it_is)
 END_TEST
 
 /* A fork that fails by a limit on processes, which does not bind root. */
+/* What a child on its parent's memory, and then the parent's thread, take for the thread that runs. */
+struct known {
+    uint32_t in_child, of_child, in_thread, of_thread;
+};
+
+static int know_in_child(void *at)
+{
+    struct known *known = at;
+    known->in_child = process_thread().id;
+    known->of_child = (uint32_t)raw_syscall(SYS_gettid);
+    return 0;
+}
+
+static void *know_in_thread(void *at)
+{
+    enum { STACK = 64 * 1024 };
+    static _Alignas(16) char stack[STACK];
+    struct known *known = at;
+    const int child = clone(know_in_child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, known);
+    if (child > 0)
+        (void)waitpid(child, NULL, 0);
+    known->in_thread = process_thread().id;
+    known->of_thread = (uint32_t)raw_syscall(SYS_gettid);
+    return NULL;
+}
+
+START_TEST(a_child_of_vfork_that_asks_first_leaves_its_id_to_no_thread)
+{
+    struct known known = {0};
+    pthread_t thread; /* a new one, which has not asked for its id */
+    ck_assert_int_eq(pthread_create(&thread, NULL, know_in_thread, &known), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_ne(known.of_child, 0);
+    ck_assert_uint_eq(known.in_child, known.of_child);
+    ck_assert_uint_eq(known.in_thread, known.of_thread);
+}
+END_TEST
+
 START_TEST(a_fork_that_fails_is_noted_as_such)
 {
     const pid_t child = fork();
@@ -319,6 +359,7 @@ int main(void)
     tcase_add_test(cases, a_child_on_a_stack_of_its_own_is_announced_and_known_by_its_first_check);
     tcase_add_test(cases, an_unseen_child_is_known_by_its_first_check_and_its_children_likewise);
     tcase_add_test(cases, a_child_of_vfork_is_recognised_and_leaves_its_parent_as_it_is);
+    tcase_add_test(cases, a_child_of_vfork_that_asks_first_leaves_its_id_to_no_thread);
     tcase_add_test(cases, a_fork_that_fails_is_noted_as_such);
     tcase_add_test(cases, a_fork_that_a_filter_refuses_is_noted_as_failed);
     tcase_add_test(cases, processes_in_a_new_pid_namespace_know_that_they_are);
