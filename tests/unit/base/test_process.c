@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -175,28 +174,22 @@ static int know_in_child(void *at)
     return 0;
 }
 
-static void *know_in_thread(void *at)
-{
-    enum { STACK = 64 * 1024 };
-    static _Alignas(16) char stack[STACK];
-    struct known *known = at;
-    const int child = clone(know_in_child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, known);
-    if (child > 0)
-        (void)waitpid(child, NULL, 0);
-    known->in_thread = process_thread().id;
-    known->of_thread = (uint32_t)raw_syscall(SYS_gettid);
-    return NULL;
-}
-
 START_TEST(a_child_of_vfork_that_asks_first_leaves_its_id_to_no_thread)
 {
-    struct known known = {0};
-    pthread_t thread; /* a new one, which has not asked for its id */
-    ck_assert_int_eq(pthread_create(&thread, NULL, know_in_thread, &known), 0);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_uint_ne(known.of_child, 0);
-    ck_assert_uint_eq(known.in_child, known.of_child);
-    ck_assert_uint_eq(known.in_thread, known.of_thread);
+    const pid_t child = fork(); /* nobody has asked for an id in a new process */
+    if (child == 0) {
+        enum { STACK = 64 * 1024 };
+        static _Alignas(16) char stack[STACK];
+        struct known known = {0};
+        const int grandchild = clone(know_in_child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &known);
+        CHILD_EXPECT(grandchild > 0 && waitpid(grandchild, NULL, 0) == grandchild);
+        known.in_thread = process_thread().id;
+        known.of_thread = (uint32_t)raw_syscall(SYS_gettid);
+        CHILD_EXPECT(known.in_child == (uint32_t)grandchild && known.of_child == known.in_child);
+        CHILD_EXPECT(known.in_thread == known.of_thread);
+        leave(0);
+    }
+    expect_success(child);
 }
 END_TEST
 
