@@ -19,10 +19,10 @@ def module_map():
 
 
 def compiled():
-    if not find("swift"):
-        raise Skip("there is no swift here")
+    if not find("swift-build"):
+        raise Skip("there is no Swift here (swift-build)")
     folder = temporary_directory()
-    built = run(["swift", "build", "--package-path", SAMPLE, "--scratch-path", folder, "-Xcc", f"-I{ROOT / 'include'}",
+    built = run(["swift-build", "--package-path", SAMPLE, "--scratch-path", folder, "-Xcc", f"-I{ROOT / 'include'}",
                  "-Xlinker", f"-L{BUILD}"], timeout=10 * DEADLINE)
     equal(built.status, 0, f"{built!r}")
     get = [folder / "debug/seal-get", "127.0.0.1"]

@@ -87,7 +87,7 @@ public final class SealTunnel {
         config.pointee.names = UnsafePointer(names)
         config.pointee.name_count = 1
         config.pointee.anonymous = keys.isAnonymous
-        config.pointee.transport_max = binding.isEmpty ? 0 : UInt32(PFSWRAP_SEAL_TLS_RECORD.rawValue)
+        config.pointee.transport_max = binding.isEmpty ? 0 : UInt32(PFSWRAP_SEAL_TLS_RECORD)
         var transport = pfswrap_tunnel_transport(
             read: { context, buffer, size in SealTunnel.of(context).take(buffer, size) },
             write: { context, data, length in SealTunnel.of(context).give(data, length) },
@@ -132,7 +132,7 @@ public final class SealTunnel {
     }
 
     private func result(_ code: Int32) throws -> Int32? {
-        if code == PFSWRAP_TUNNEL_STOPPED.rawValue { return nil }
+        if Int(code) == PFSWRAP_TUNNEL_STOPPED { return nil }
         if code < 0 { throw SealError(code, inHandshake: !isOpen) }
         return code
     }
@@ -145,7 +145,7 @@ public final class SealTunnel {
 
     /// Data; an empty array at the authenticated end; nil when more bytes are needed. Re-handshakes go on in here.
     public func read() throws -> [UInt8]? {
-        var buffer = [UInt8](repeating: 0, count: Int(PFSWRAP_SEAL_CHUNK_MAX.rawValue))
+        var buffer = [UInt8](repeating: 0, count: PFSWRAP_SEAL_CHUNK_MAX)
         guard let count = try result(pfswrap_tunnel_read(tunnel, &buffer, buffer.count)) else { return nil }
         return Array(buffer[..<Int(count)])
     }
