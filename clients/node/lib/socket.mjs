@@ -6,7 +6,7 @@ import { Duplex } from 'node:stream';
 import { SealRefused } from './errors.mjs';
 import { END } from './tunnel.mjs';
 
-const LINGER_MILLIS = 5000; /* how long the transport may take to write FINAL after destroy() */
+const LINGER_MILLIS = 5000; /* how long the transport may take to write FINAL */
 
 export class SealSocket extends Duplex {
   #transport;
@@ -180,16 +180,14 @@ export class SealSocket extends Duplex {
     });
   }
 
+  /*
+   * After end() has written FINAL, the transport may still write it. A socket that is destroyed before may have dropped data that
+   * was written, so it sends no FINAL: the peer sees a truncation.
+   */
   _destroy(error, done) {
     clearTimeout(this.#timer);
-    try {
-      if (error === null && this.#announced && !this.#finished) this.#tunnel.close();
-      this.#send();
-    } catch {
-      /* the peer sees a truncation */
-    }
     this.#tunnel.free();
-    if (error === null && !this.#transport.destroyed) {
+    if (error === null && this.#finished && !this.#transport.destroyed) {
       this.#transport.end();
       this.#transport.resume(); /* what comes is not looked at any more */
       setTimeout(() => this.#transport.destroy(), LINGER_MILLIS).unref();

@@ -11,10 +11,11 @@ from lib.tap import Skip, Tap, check, contains, equal
 
 def vectors(folder):
     """What node:test prints at its end. Those of hybrid patterns are skipped where the optional package does not run."""
-    done = run(["node", "--test", "--test-reporter=tap", folder / "test/vectors.test.mjs"])
+    done = run(["node", "--test", "--test-reporter=tap", folder / "test/vectors.test.mjs",
+                folder / "test/socket.test.mjs"])
     found = {name: int(count) for name, count in re.findall(r"^# (tests|pass|fail|skipped) (\d+)$", done.text, re.MULTILINE)}
     equal((done.status, found.get("fail")), (0, 0), f"{done!r}")
-    check(found["pass"] + found["skipped"] == found["tests"] >= 51, f"{found}")
+    check(found["pass"] + found["skipped"] == found["tests"] >= 53, f"{found}")
 
 
 def types(folder):
@@ -77,7 +78,7 @@ def main():
     folder = node_package()
     client = Client(["node", folder / "test/scenarios.mjs"])
     for name, case in (
-            ("computes every vector, also in hybrid patterns", vectors),
+            ("passes its own tests: every vector, and what destroy() says", vectors),
             ("its types fit their uses", types),
             ("depends on libsodium alone, and finds no key in its memory", package),
             ("a secret key shows nothing of itself", hidden_secrets),

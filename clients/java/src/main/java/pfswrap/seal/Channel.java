@@ -145,6 +145,9 @@ final class Channel {
             }
         } catch (SealException exception) {
             throw fail(exception);
+        } catch (RuntimeException exception) { /* such as an identity that was destroyed: what was read cannot be read again */
+            fail(new SealException(SealError.E_CLOSED));
+            throw exception;
         }
     }
 

@@ -28,7 +28,7 @@ final class SecretStream {
     private final byte[] nonce = new byte[12]; /* counter (4, little-endian), inonce (8) */
     private final byte[] block = new byte[BLOCK];
     private final byte[] mac = new byte[MAC];
-    private int sinceRekey;
+    private long sinceRekey;
 
     SecretStream(byte[] splitKey, byte[] header) {
         key = hchacha20(splitKey, header);
