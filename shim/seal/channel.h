@@ -281,6 +281,13 @@ int exchange_read_2(struct channel *channel, const struct pfswrap_seal_config *c
 int exchange_check_peer(struct channel *channel, const struct pfswrap_seal_config *config);
 
 /*
+ * Before a re-handshake, which ends the connection if its answer cannot be read: whether another process that has
+ * the static key, or the psk, answers. Results that this process keeps do not show that. Returns 0, E_AGENT or
+ * E_NO_IDENTITY.
+ */
+int exchange_check_holder(const struct channel *channel, const struct pfswrap_seal_config *config);
+
+/*
  * limits.c: when a re-handshake is due, and when a connection ends because there was none (docs/WIRE.md, 2.11).
  *
  * limits_start() follows a handshake or re-handshake that is complete. limits_check() comes before each frame that

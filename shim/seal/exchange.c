@@ -44,6 +44,25 @@ static int own_key(const struct channel *channel, const struct pfswrap_seal_conf
     return 0;
 }
 
+int exchange_check_holder(const struct channel *channel, const struct pfswrap_seal_config *config)
+{
+    static const uint8_t base[NOISE_KEY_BYTES] = {9}; /* the result is the public key (RFC 7748, section 6.1) */
+    const struct keyring_psk *const psk =
+        noise_pattern_has_psk(pattern_of(channel)) ? keyring_find_psk(config->keyring, channel->psk_id) : NULL;
+    uint8_t result[NOISE_KEY_BYTES];
+    struct noise_static key;
+    int error = own_key(channel, config, &key);
+
+    if (error == 0 && key.public_key != NULL && key.secret == NULL)
+        error = key.dh != NULL && key.dh(key.public_key, base, false, result) == 0 ? 0 : PFSWRAP_SEAL_E_AGENT;
+    else if (error == 0 && psk != NULL && psk->secret.is_remote)
+        error = psk->secret.extract != NULL && psk->secret.extract(psk->secret.id, channel->hash, result) == 0
+                    ? 0
+                    : PFSWRAP_SEAL_E_AGENT;
+    sodium_memzero(result, sizeof result);
+    return error;
+}
+
 /* Whether the psk may be used: in a re-handshake every one, so that open connections go on. */
 static bool psk_is_usable(const struct channel *channel, const struct keyring_psk *psk)
 {

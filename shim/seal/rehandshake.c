@@ -46,6 +46,8 @@ static int take_question(struct channel *channel, const struct pfswrap_seal_conf
     struct exchange_random random;
     int length = exchange_check_peer(channel, config);
 
+    if (length == 0)
+        length = exchange_check_holder(channel, config);
     if (length == 0) {
         exchange_draw(&random, false);
         length = exchange_write_1(channel, config, channel->hash, sizeof channel->hash, &random, room, message);

@@ -8,7 +8,7 @@ import subprocess
 
 from lib.agent import Agent, AgentService
 from lib.memory import places
-from lib.process import BUILD, PYTHON, Process, find, free_port, run, temporary_directory
+from lib.process import BUILD, PYTHON, Process, find, free_port, run, temporary_directory, wait_until
 from lib.reload import PROGRAMS, Client, Service
 from lib.renewal import HOUR, Clock
 from lib.seal import Keys, SealWrap
@@ -85,6 +85,36 @@ def check_renewal():
         check(service.agent.answered("server") > before, "the agent was asked")
 
 
+def check_putting_off():
+    with tap.case("a re-handshake that is due while the agent is away is put off: the connection goes on, and renews its keys later"):
+        clock = Clock()
+        service = AgentService()
+        service.server.stop()
+        wraps = {"server": service.wrap("server", listen=service.port, clients="first"),
+                 "first": service.wrap("first", connect=service.port, peer="server")}
+        server = Process([*PYTHON, PROGRAMS / "reload_server.py", service.port], env=clock.environment(wraps["server"]))
+        server.wait_for_port(service.port)
+        client = ClockedClient(wraps["first"], service.port, clock)
+        equal(client.ask("open 2"), "open 2", "connections, after which the result for two static keys is kept")
+        service.agent.kill()
+        clock.set(HOUR + 60)
+        equal([client.ask("echo") for _ in range(3)], ["echo 2"] * 3, "lines that came back without the agent")
+        service.agent.start()
+
+        def has_renewed():
+            clock.set(clock.ahead + 5)
+            equal(client.ask("echo"), "echo 2", "lines that came back with the agent")
+            return service.agent.answered("server") >= 2
+
+        wait_until(has_renewed, lambda: f"the agent to be asked for both connections: {service.agent.status()}")
+        for _ in range(3):
+            has_renewed()
+        client.ask("close")
+        wait_until(lambda: len(wraps["server"].events("closed")) == 2, lambda: f"both ends: {wraps['server'].tail()}")
+        for closed in wraps["server"].events("closed"):
+            check(closed["rehandshakes"] >= 1 and closed["end"] == "clean", f"what the server logged: {closed}")
+
+
 class ClockedClient(Client):
     """A client by the test's clock."""
 
@@ -130,6 +160,7 @@ def check_cost():
 def main():
     check_memory()
     check_renewal()
+    check_putting_off()
     check_cost()
     tap.finish()
 
