@@ -21,7 +21,7 @@ def fetch(folder, ends, port, secret="client", key=None, service=()):
 
 def c_example(tap):
     """The tunnel of the public library over OpenSSL's TLS."""
-    program = BUILD / "tunnel_client"
+    program = temporary_directory() / "tunnel_client"
     with tap.case("the example in C compiles against the library without a warning"):
         result = run(["cc", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "include", ROOT / "examples" / "tunnel_client.c",
                       BUILD / "libpfswrap-seal.a", "-lssl", "-lcrypto", "-lsodium", "-o", program])
