@@ -17,7 +17,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # pylint: disable=wrong-import-position
-from lib.process import BUILD, run
+from lib.process import BUILD, find, run
 from lib.tap import Skip
 
 FOLDER = BUILD / "other-libssl"
@@ -76,6 +76,8 @@ def triplet():
 
 def mirror():
     """The Debian archive that this machine's apt is configured for: the site of its `main` component."""
+    if not find("apt-get"):
+        raise Skip("there is no apt-get, expected a Debian system that is not only unpacked")
     listing = subprocess.run(["apt-get", "indextargets", "--format", "$(IDENTIFIER) $(COMPONENT) $(ORIGIN) $(REPO_URI)"],
                              capture_output=True, text=True, check=False).stdout
     for line in listing.splitlines():
