@@ -15,6 +15,8 @@ INIH     := $(SYSROOT)/usr/lib/i386-linux-gnu/libinih.a
 # 64-bit offsets and inodes, but not in the wrappers, whose names glibc's headers would change with them.
 CPPFLAGS += -D_FILE_OFFSET_BITS=64
 $(B)/shim/socket/%.o $(B)/shim/tls/%.o: CFLAGS += -U_FILE_OFFSET_BITS
+# SSL_sendfile() has an off_t, and Debian's libssl for i386 was built with 32 bits.
+$(B)/tests/apps/programs/layer/%.o: CFLAGS += -U_FILE_OFFSET_BITS
 
 # libsodium and glibc's i386 need no SSE2, but no processor that runs a 64-bit kernel lacks it.
 CFLAGS   += -msse2

@@ -120,7 +120,7 @@ static void point_nowhere(int fd)
     char byte = 'x';
     for (int i = 0; i < 2; i++) {
         const bool kernels = i != 0 && sizeof(void *) == 8;
-        void *nowhere = kernels ? (void *)(uintptr_t)-4096 : i ? (void *)8 : NULL;
+        void *volatile nowhere = kernels ? (void *)(uintptr_t)-4096 : i ? (void *)8 : NULL;
         struct iovec two[2] = {{.iov_base = &byte, .iov_len = 1}, {.iov_base = nowhere, .iov_len = 100}};
         struct msghdr message = {.msg_iov = &two[1], .msg_iovlen = 1};
         EXPECT_ERROR(write(fd, nowhere, 100), EFAULT);
