@@ -262,6 +262,11 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
     return execve(path, arguments, environment);
 }
 
+/* gcc 9 takes every size that it cannot bound for too large; the later ones do not. */
+#if !defined(__clang__) && __GNUC__ == 9
+#pragma GCC diagnostic ignored "-Walloca-larger-than="
+#endif
+
 /* What a workspace has behind the plan: enough for some 400 actions. More of them are put on the stack. */
 #define SPAWN_ROOM (WORKSPACE_BYTES - sizeof(struct spawn_plan))
 
