@@ -262,8 +262,8 @@ PFSWRAP_EXPORT int execle(const char *path, const char *argument, ...)
     return execve(path, arguments, environment);
 }
 
-/* gcc 9 takes every size that it cannot bound for too large; the later ones do not. */
-#if !defined(__clang__) && __GNUC__ == 9
+/* gcc 9 and 10 take every size that they cannot bound for too large. */
+#if !defined(__clang__) && __GNUC__ < 11
 #pragma GCC diagnostic ignored "-Walloca-larger-than="
 #endif
 
