@@ -3,7 +3,7 @@
 export const TEXTS = Object.freeze({
   E_NO_IDENTITY: 'no identity key',
   E_NO_PEER: 'no pinned key of the server',
-  E_NO_HYBRID: 'post-quantum is required, and the package @noble/post-quantum is not installed',
+  E_NO_HYBRID: 'post-quantum is required, and the package @noble/post-quantum is not installed (it needs Node.js 20.19)',
   E_CLOSED: 'closed for sending',
   E_MAGIC: 'the peer does not speak the seal protocol',
   E_VERSION: 'unknown version of the seal protocol',

@@ -4,9 +4,11 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermission;
 import java.security.SecureRandom;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.Set;
 
 /** 32 secret bytes: an identity (X25519) or a preshared key. */
@@ -40,10 +42,11 @@ public final class SecretKey {
 
     /** From a file of {@code pfswrap genkey} or {@code genpsk}: the first line is the key, lines with # are comments. */
     public static SecretKey read(Path file) throws IOException {
+        final PosixFileAttributeView view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
         final byte[] content;
 
-        if (Files.getFileStore(file).supportsFileAttributeView("posix")) {
-            final Set<PosixFilePermission> mode = Files.getPosixFilePermissions(file);
+        if (view != null) { /* not the file store's, which has no name in a chroot */
+            final Set<PosixFilePermission> mode = new HashSet<>(view.readAttributes().permissions());
 
             mode.retainAll(OTHERS);
             if (!mode.isEmpty()) {
