@@ -7,7 +7,7 @@ import re
 
 import figures
 from contenders import FOLDER, Pfswrap
-from part import Part, add, circumstances
+from part import Part, add
 from sockets_cost import FOREVER, Load, counted_once, per_unit, read_callgrind, under_callgrind
 
 SIZES = (64, 1000, 16_382, 16_384)
@@ -79,5 +79,5 @@ class Padding(Part):
                 rows.append([f"{size:,} B", kind, f"{wire:,.0f}", f"{wire / plain:.2f}"] + [
                     f"{each[side]['instructions'][0]:,.0f} ({each[side]['instructions'][0] / bare[side]['instructions'][0]:.2f})"
                     for side in SIDES])
-        return f"{circumstances(found)}\n\n" + figures.table(
+        return f"{figures.machine()}; counted on {found['date']}.\n\n" + figures.table(
             ["write of", "padding", "bytes on the wire", "of off", "sender's instructions", "receiver's instructions"], rows)
