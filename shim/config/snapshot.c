@@ -23,6 +23,7 @@ static struct memory_pool pool = {.table = &pool_table, .block = BLOCK_BYTES, .p
 static struct snapshot at_start = {.index = -1};
 _Atomic(struct snapshot *) snapshot_newest;
 _Atomic(const struct policy *) snapshot_policy;
+_Atomic uint32_t snapshot_generation;
 
 /* The different policies, the first one is that of the start. */
 static const struct policy *policies[SNAPSHOT_POLICIES_MAX];
@@ -43,6 +44,7 @@ void snapshot_start(void)
     atomic_store(&at_start.references, 1);
     atomic_store(&snapshot_newest, &at_start);
     atomic_store(&snapshot_policy, at_start.policy);
+    atomic_store(&snapshot_generation, at_start.generation);
 }
 
 /* One more reference, unless it is free. */
@@ -137,6 +139,7 @@ uint32_t snapshot_publish(const struct policy *policy, const struct keys *keys)
     atomic_store(&snapshot->references, 1);
     atomic_store(&snapshot_newest, snapshot);
     atomic_store(&snapshot_policy, policy);
+    atomic_store(&snapshot_generation, generation);
     atomic_store(&before->replaced_ms, clock_ms());
     snapshot_release(before);
     return generation;

@@ -49,6 +49,9 @@ extern const struct snapshot_observer *const snapshot_observers[];
 /* The policy of the newest one; NULL before snapshot_start(). */
 extern _Atomic(const struct policy *) snapshot_policy;
 
+/* The generation of the newest one, for comparisons that need no reference. */
+extern _Atomic uint32_t snapshot_generation;
+
 static inline bool snapshot_is_newest(const struct snapshot *snapshot)
 {
     return __builtin_expect(atomic_load_explicit(&snapshot_newest, memory_order_relaxed) == snapshot, true);

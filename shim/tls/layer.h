@@ -143,6 +143,9 @@ void layer_leave(struct layer *layer);
 /* Adds `error`, a PFSWRAP_SEAL_E_ value, to libssl's error queue. Returns -1. */
 int layer_fail(struct layer *layer, int error);
 
+/* The same for an error that the tunnel does not have: the connection ends with it, and the log says so. */
+int layer_break(struct layer *layer, int error);
+
 /* layer_alpn.c. The application protocol by which a client offers the layer in the TLS handshake. */
 
 /* Prepares a new context. */

@@ -46,6 +46,14 @@ int layer_fail(struct layer *layer, int error)
     return -1;
 }
 
+int layer_break(struct layer *layer, int error)
+{
+    layer->end = "error";
+    layer->reason = pfswrap_seal_error_text(error);
+    pfswrap_tunnel_poison(layer->tunnel);
+    return layer_fail(layer, error);
+}
+
 typedef int tunnel_read_call(struct pfswrap_tunnel *tunnel, void *buffer, size_t size);
 
 static int read_by(struct layer *layer, tunnel_read_call *call, void *buffer, size_t size)

@@ -46,14 +46,6 @@ static int read_record(const struct layer *layer, uint8_t *byte)
     return result;
 }
 
-static int fail_after_final(struct layer *layer, int error)
-{
-    layer->end = "error";
-    layer->reason = pfswrap_seal_error_text(error);
-    pfswrap_tunnel_poison(layer->tunnel);
-    return layer_fail(layer, error);
-}
-
 int layer_end(struct layer *layer)
 {
     enum { RECORDS_MAX = 8 }; /* session tickets may come before the close_notify */
@@ -67,7 +59,7 @@ int layer_end(struct layer *layer)
         uint8_t byte = 0;
         const int error = read_record(layer, &byte) > 0 ? tunnel_skip_trailer(layer->tunnel, byte) : 0;
         if (error != 0)
-            return fail_after_final(layer, error);
+            return layer_break(layer, error);
     }
     lib->SSL_set_shutdown(layer->ssl, lib->SSL_get_shutdown(layer->ssl) | SSL_RECEIVED_SHUTDOWN);
     layer->end_reported = true;

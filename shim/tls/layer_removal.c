@@ -25,23 +25,17 @@ static bool is_due(const struct layer *layer, const struct snapshot *newest)
 {
     const struct policy_seal_keys *seal = &newest->policy->seal;
     const uint64_t replaced_ms = atomic_load(&layer->snapshot->replaced_ms);
-    if (newest->generation == layer->checked || replaced_ms == 0)
+    if (replaced_ms == 0)
         return false;
     return seal->on_removal == POLICY_REMOVAL_NOW || clock_ms() >= replaced_ms + seal->revocation_delay_ms;
-}
-
-static int end(struct layer *layer, int error)
-{
-    layer->end = "error";
-    layer->reason = pfswrap_seal_error_text(error);
-    pfswrap_tunnel_poison(layer->tunnel);
-    return layer_fail(layer, error);
 }
 
 int layer_check_removal(struct layer *layer)
 {
     int error = 0;
-    if (snapshot_is_newest(layer->snapshot) || layer->final_read || pfswrap_tunnel_error(layer->tunnel) != 0)
+    if (snapshot_is_newest(layer->snapshot) ||
+        layer->checked == atomic_load_explicit(&snapshot_generation, memory_order_relaxed) || layer->final_read ||
+        pfswrap_tunnel_error(layer->tunnel) != 0)
         return 0;
     struct snapshot *newest = snapshot_acquire();
     if (is_due(layer, newest)) {
@@ -49,5 +43,5 @@ int layer_check_removal(struct layer *layer)
         layer->checked = newest->generation;
     }
     snapshot_release(newest);
-    return error != 0 ? end(layer, error) : 0;
+    return error != 0 ? layer_break(layer, error) : 0;
 }

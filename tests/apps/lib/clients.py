@@ -279,6 +279,16 @@ def hybrid(client):
         check(int(seen["rehandshakes"]) >= 1, f"{seen}")
 
 
+def example_says(get, advice):
+    """The example program fetches a page with the second pinned key, and says what to do when it is refused."""
+    with echo(program=page(), clients="any") as (port, _):
+        done = run([*get, port, keys.path("client"), keys.public("client"), keys.public("server")])
+        equal((done.status, done.out), (0, b"HTTP/1.1 200 OK\r\n\r\nhello"), f"{done!r}")
+        done = run([*get, port, "-", keys.public("client")])
+        equal(done.status, 1, f"{done!r}")
+        contains(done.text, f"what to do: {advice}", "what it says")
+
+
 CASES = (
     ("3 MB there and back, named and anonymous", named_and_anonymous),
     ("a preshared key and a service", with_psk),

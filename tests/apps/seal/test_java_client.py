@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 from lib import client_vectors, newer_debian
-from lib.clients import CASES, Client, echo, has_post_quantum, hybrid, keys, own, page
+from lib.clients import CASES, Client, echo, example_says, has_post_quantum, hybrid, keys, own, page
 from lib.process import DEADLINE, ROOT, find, run, temporary_directory
 from lib.tap import Skip, Tap, contains, equal, skip_all
 
@@ -48,13 +48,7 @@ def times_out(java):
 
 def example(java):
     """The program of the README, run as a developer would, and what it says when it is refused."""
-    get = [*JAVA, java.path, "Get", "127.0.0.1"]
-    with echo(program=page(), clients="any") as (port, _):
-        done = run([*get, port, keys.path("client"), keys.public("client"), keys.public("server")])
-        equal((done.status, done.out), (0, b"HTTP/1.1 200 OK\r\n\r\nhello"), f"{done!r}")
-        done = run([*get, port, "-", keys.public("client")])
-        equal(done.status, 1, f"{done!r}")
-        contains(done.text, "what to do: UPDATE_APP", "what it says")
+    example_says([*JAVA, java.path, "Get", "127.0.0.1"], "UPDATE_APP")
 
 
 def kotlin(java):

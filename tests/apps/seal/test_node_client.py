@@ -3,10 +3,10 @@
 import json
 import re
 
-from lib.clients import CASES, Client, echo, has_post_quantum, hybrid, keys, own, page
+from lib.clients import CASES, Client, echo, example_says, hybrid, keys, own
 from lib.node import node_package
 from lib.process import DEADLINE, run
-from lib.tap import Skip, Tap, check, contains, equal
+from lib.tap import Skip, Tap, check, equal
 
 
 def vectors(folder):
@@ -51,13 +51,7 @@ HIDE = ("import{register}from'node:module';register('data:text/javascript,export
 
 def example(folder):
     """examples/get.mjs, run as a developer would, and what it says when it is refused."""
-    get = ["node", folder / "examples/get.mjs", "127.0.0.1"]
-    with echo(program=page(), clients="any") as (port, _):
-        done = run([*get, port, keys.path("client"), keys.public("client"), keys.public("server")])
-        equal((done.status, done.out), (0, b"HTTP/1.1 200 OK\r\n\r\nhello"), f"{done!r}")
-        done = run([*get, port, "-", keys.public("client")])
-        equal(done.status, 1, f"{done!r}")
-        contains(done.text, "what to do: update-app", "what it says")
+    example_says(["node", folder / "examples/get.mjs", "127.0.0.1"], "update-app")
 
 
 def hidden_secrets(folder):
